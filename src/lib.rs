@@ -1,0 +1,1 @@
+//! Comptroller keeps a company's SOC 2 controls true on Kubernetes, and proves it.
