@@ -3,40 +3,27 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use wildmatch::WildMatch;
 
-use crate::api::{ControlExceptionSpec, ExceptionPhase, ResourceRef};
-
-/// The longest time an exception may run, in hours: one leap year. An approval must be renewed.
-const LONGEST: jiff::SignedDuration = jiff::SignedDuration::from_hours(366 * 24);
+use crate::api::{ControlExceptionSpec, ExceptionPhase, ExceptionResource, ResourceRef};
 
 /// An exception, compiled.
 #[derive(Debug)]
 struct Exception {
     name: String,
     controls: Vec<String>,
-    resources: Vec<Pattern>,
+    resources: Vec<ExceptionResource>,
     expires: Timestamp,
     approval: Approval,
     matched: usize,
 }
 
-#[derive(Debug)]
-struct Pattern {
-    kind: String,
-    namespace: Option<WildMatch>,
-    name: WildMatch,
-}
-
-impl Pattern {
-    fn matches(&self, resource: &ResourceRef) -> bool {
-        self.kind == resource.kind
-            && self.name.matches(&resource.name)
-            && self
-                .namespace
-                .as_ref()
-                .is_none_or(|namespace| namespace.matches(resource.namespace.as_deref().unwrap_or_default()))
-    }
+fn matches(pattern: &ExceptionResource, resource: &ResourceRef) -> bool {
+    pattern.kind == resource.kind
+        && pattern.name.matches(&resource.name)
+        && pattern
+            .namespace
+            .as_ref()
+            .is_none_or(|namespace| namespace.matches(resource.namespace.as_deref().unwrap_or_default()))
 }
 
 /// Whether somebody other than the requester approved it.
@@ -67,21 +54,13 @@ pub struct Exceptions {
 }
 
 impl Exceptions {
-    /// Takes in an exception; true when something changed that matters to its controls.
+    /// Takes in an exception. `created` is unknown for one that comes from a file.
     pub fn upsert(&mut self, name: &str, spec: &ControlExceptionSpec, created: Option<Timestamp>) {
         let exception = Exception {
             name: name.to_owned(),
             controls: spec.controls.clone(),
-            resources: spec
-                .resources
-                .iter()
-                .map(|resource| Pattern {
-                    kind: resource.kind.clone(),
-                    namespace: resource.namespace.as_deref().map(WildMatch::new),
-                    name: WildMatch::new(&resource.name),
-                })
-                .collect(),
-            expires: spec.expires,
+            resources: spec.resources.clone(),
+            expires: spec.expires.0,
             approval: approval(spec, created),
             matched: 0,
         };
@@ -128,7 +107,7 @@ impl Exceptions {
                 exception.approval == Approval::Given
                     && now < exception.expires
                     && exception.controls.iter().any(|named| named == control)
-                    && exception.resources.iter().any(|pattern| pattern.matches(resource))
+                    && exception.resources.iter().any(|pattern| matches(pattern, resource))
             })
             .map(|(place, _)| place)
     }
@@ -203,20 +182,13 @@ impl Exceptions {
     }
 }
 
-/// Admission policies normally refuse these; the cluster may not have them, so they are checked here too.
+/// Admission normally refuses what breaks a rule; a cluster may lack the policy, so it is judged here too.
 fn approval(spec: &ControlExceptionSpec, created: Option<Timestamp>) -> Approval {
-    if let Some(created) = created
-        && spec.expires.duration_since(created) > LONGEST
-    {
-        return Approval::Refused(format!(
-            "spec.expires is more than a year after creation ({created}): request a new exception with an earlier date"
-        ));
+    if let Err(invalid) = spec.validate(created) {
+        return Approval::Refused(invalid.to_string());
     }
     match &spec.approved_by {
         None => Approval::Missing,
-        Some(approver) if *approver == spec.requested_by => Approval::Refused(
-            "spec.approvedBy is the requester: nobody approves their own exception; somebody else must".to_owned(),
-        ),
         Some(_) => Approval::Given,
     }
 }
