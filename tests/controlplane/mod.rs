@@ -49,7 +49,7 @@ use process::Process;
 use users::User;
 
 /// How long a node may take to be ready on a busy machine.
-const NODE_LIMIT: Duration = Duration::from_secs(60);
+const NODE_LIMIT: Duration = Duration::from_mins(1);
 
 /// A running control plane. Its fields are dropped in order: what needs the API server first,
 /// the folder last.
