@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    facts::{Facts, Labels, Metadata, Projection, ProjectionError},
+    facts::{Facts, Labels, Metadata, Projection, ProjectionError, read},
     intern::{Interner, Symbol},
 };
 
@@ -32,6 +33,10 @@ pub struct VolumeFacts {
     pub source: VolumeSource,
     /// Namespace and name of the claim it is bound to, or reserved for.
     pub claim: Option<(Symbol, Symbol)>,
+    /// Who made it (`pv.kubernetes.io/provisioned-by`); absent when a person did.
+    pub provisioned_by: Option<Symbol>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
 }
 
 /// Where a volume's data is.
@@ -61,8 +66,11 @@ pub struct CsiSource {
 pub struct StorageClassFacts {
     /// Who makes the volumes: a CSI driver's name or `kubernetes.io/...`.
     pub provisioner: Symbol,
-    /// The parameters that speak of encryption.
+    /// The parameters that speak of encryption. They never change (storage.k8s.io/v1), but a
+    /// class may be deleted and made anew.
     pub parameters: Parameters,
+    /// When it was made.
+    pub created: Option<Timestamp>,
 }
 
 /// Parameters that speak of encryption, by lower-case key: drivers disagree about the case
@@ -141,7 +149,7 @@ struct ClaimStatus {
 }
 
 fn project_claim(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let claim = Claim::deserialize(object)?;
+    let claim = read::<Claim>(object)?;
     let spec = claim.spec.unwrap_or_default();
     let phase = claim.status.unwrap_or_default().phase;
     Ok(Facts::Claim(Arc::new(ClaimFacts {
@@ -155,6 +163,7 @@ fn project_claim(object: &Value, interner: &Interner) -> Result<Facts, Projectio
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Volume {
+    metadata: Metadata,
     spec: Option<VolumeSpec>,
 }
 
@@ -207,7 +216,13 @@ const IN_TREE_SOURCES: &[&str] = &[
 ];
 
 fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let spec = Volume::deserialize(object)?.spec.unwrap_or_default();
+    let volume = read::<Volume>(object)?;
+    let provisioner = volume
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|annotations| annotations.get("pv.kubernetes.io/provisioned-by"));
+    let spec = volume.spec.unwrap_or_default();
     let claim = spec.claim_ref.unwrap_or_default();
     Ok(Facts::Volume(Box::new(VolumeFacts {
         storage_class: named(spec.storage_class_name, interner),
@@ -220,6 +235,8 @@ fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, Projecti
             None => in_tree_source(object),
         },
         claim: named(claim.namespace, interner).zip(named(claim.name, interner)),
+        provisioned_by: named(provisioner.cloned(), interner),
+        created: volume.metadata.created()?,
     })))
 }
 
@@ -232,15 +249,18 @@ fn in_tree_source(object: &Value) -> VolumeSource {
 
 #[derive(Debug, Deserialize)]
 struct Class {
+    #[serde(default)]
+    metadata: Metadata,
     provisioner: String,
     parameters: Option<BTreeMap<String, String>>,
 }
 
 fn project_class(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let class = Class::deserialize(object)?;
+    let class = read::<Class>(object)?;
     Ok(Facts::StorageClass(Box::new(StorageClassFacts {
         provisioner: interner.intern(&class.provisioner),
         parameters: Parameters::project(class.parameters.as_ref(), interner),
+        created: class.metadata.created()?,
     })))
 }
 
