@@ -216,8 +216,8 @@ fn judge_namespace(inventory: &Inventory, namespace: &Symbol, resource: Resource
         .or_else(|| mesh.mode())
         .unwrap_or((MtlsMode::Permissive, "no PeerAuthentication".to_owned()));
     // A policy that can't be read may decide otherwise.
-    let undecided = !own.malformed.is_empty()
-        || (own.mode().is_none() && !mesh.malformed.is_empty());
+    let undecided =
+        !own.malformed.is_empty() || (own.mode().is_none() && !mesh.malformed.is_empty());
     let mut judgement = Judgement::default();
     if mode != MtlsMode::Strict && !undecided {
         judgement.failing.push(finding(
