@@ -1,7 +1,7 @@
 //! What the engine relies on: a change affects no item that the check does not name, and a
 //! judgement holds until the time that it says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -14,7 +14,6 @@ use super::{
 use crate::{
     checks::{Context, Item, Judgement},
     engine::scope::Scope,
-    inventory::Inventory,
 };
 
 const EVERYTHING: &str = "{atRest: {resources: [secrets]}, storageClasses: {}, ingress: {minValidity: 30d}, gateways: {}, mesh: {}, certificates: {minValidity: 1mo}}";
@@ -45,16 +44,6 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![4 => Just(Step::Apply), 1 => Just(Step::Break), 2 => Just(Step::Remove)]
 }
 
-fn judge_one(inventory: &Inventory, item: Item) -> Option<Judgement> {
-    let scope = Scope::default();
-    let context = Context {
-        inventory,
-        scope: &scope,
-        now: at(NOW),
-    };
-    check(EVERYTHING).judge(&context, item)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
@@ -80,14 +69,16 @@ proptest! {
                     Step::Remove => remove(&mut inventory, object),
                 });
             }
-            let mut items = Vec::new();
+            let scope = Scope::default();
+            let context = Context { inventory: &inventory, scope: &scope, now: at(NOW) };
+            let mut items = BTreeSet::new();
             for change in &changes {
-                let scope = Scope::default();
-                let context = Context { inventory: &inventory, scope: &scope, now: at(NOW) };
-                check.affected(&context, change, &mut |item| items.push(item));
+                check.affected(&context, change, &mut |item| {
+                    items.insert(item);
+                });
             }
             for item in items {
-                match judge_one(&inventory, item) {
+                match check.judge(&context, item) {
                     Some(judgement) => kept.insert(item, judgement),
                     None => kept.remove(&item),
                 };
