@@ -1,4 +1,6 @@
 //! `Control`: one control, the criteria it serves, its test, and what the operator found.
+// Each printcolumn repeats the same keys.
+#![allow(clippy::duplicated_attributes)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
@@ -75,15 +77,25 @@ closed_enum! {
     category = "comptroller",
     status = "ControlStatus",
     derive = "PartialEq",
-    doc = "A control of the organisation: what shall be true of the cluster, which criteria that serves, who owns it, and how it is tested. The operator evaluates it with every change and keeps the result in its status.",
-    printcolumn(name = "State", type_ = "string", json_path = ".status.state", description = "What the last evaluation came to."),
-    printcolumn(name = "Failing", type_ = "integer", json_path = ".status.failing", description = "How many items are not as they should be."),
-    printcolumn(name = "Population", type_ = "integer", json_path = ".status.population", description = "How many items were judged."),
-    printcolumn(name = "Severity", type_ = "string", json_path = ".spec.severity", description = "How bad it is when the control fails."),
-    printcolumn(name = "Criteria", type_ = "string", json_path = ".spec.criteria", description = "The criteria the control serves."),
-    printcolumn(name = "Owner", type_ = "string", json_path = ".spec.owner", description = "Who is responsible for the control."),
-    printcolumn(name = "Since", type_ = "date", json_path = ".status.since", description = "How long the control has been in its state."),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long the control has existed.")
+    doc = "A control of the organisation: what shall be true of the cluster, which criteria that \
+           serves, who owns it and how it is tested. The operator evaluates it with every change \
+           and keeps the result in its status.",
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Failing", type_ = "integer", json_path = ".status.failing"),
+    printcolumn(
+        name = "Population",
+        type_ = "integer",
+        json_path = ".status.population"
+    ),
+    printcolumn(name = "Severity", type_ = "string", json_path = ".spec.severity"),
+    printcolumn(name = "Criteria", type_ = "string", json_path = ".spec.criteria"),
+    printcolumn(name = "Owner", type_ = "string", json_path = ".spec.owner"),
+    printcolumn(name = "Since", type_ = "date", json_path = ".status.since"),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ControlSpec {
@@ -287,9 +299,6 @@ impl ControlSpec {
         let mut problems = Problems::default();
         let at = Path::new("spec");
         structural::check_spec::<Control>(self, &mut problems);
-        if !problems.is_empty() {
-            return problems.into_result();
-        }
         for (position, criterion) in self.criteria.iter().enumerate() {
             criterion.validate(&at.field("criteria").index(position), &mut problems);
         }

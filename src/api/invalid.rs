@@ -83,7 +83,11 @@ impl Problems {
         if self.0.is_empty() {
             Ok(())
         } else {
-            Err(InvalidSpec(self.0))
+            Err(self.into_error())
         }
+    }
+
+    pub(crate) fn into_error(self) -> InvalidSpec {
+        InvalidSpec(self.0)
     }
 }
