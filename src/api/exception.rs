@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Duration, Glob, closed_enum,
+    Duration, Glob, closed_enum, condition,
     invalid::{InvalidSpec, Path, Problems},
     structural,
 };
@@ -19,8 +19,10 @@ pub const MAX_LIFETIME_MONTHS: u8 = 12;
 
 closed_enum! {
     /// Where an exception stands.
+    #[derive(Default)]
     pub enum ExceptionPhase {
         /// It waits for its approval and excepts nothing.
+        #[default]
         Pending = "Pending",
         /// It is approved and excepts what it names.
         Active = "Active",
@@ -140,18 +142,8 @@ pub struct ControlExceptionStatus {
     pub matched: i64,
     /// Ready says whether this generation was judged, and why it was rejected.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 8),
-        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
-    )]
+    #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
-}
-
-// What nobody has judged excepts nothing.
-impl Default for ExceptionPhase {
-    fn default() -> Self {
-        Self::Pending
-    }
 }
 
 fn frozen(rule: kube::core::Rule, field: &str) -> kube::core::Rule {

@@ -57,7 +57,7 @@ fn polish(schema: &mut Value) {
     object.remove("default");
     object.remove("title");
     if let Some(Value::String(description)) = object.get_mut("description") {
-        *description = unwrap_lines(description);
+        *description = plain(description);
     }
     if object.get("type").and_then(Value::as_str) == Some("array") {
         object
@@ -81,13 +81,9 @@ fn polish(schema: &mut Value) {
     }
 }
 
-/// Lines of source are not lines for the reader; an empty line is a paragraph.
-fn unwrap_lines(text: &str) -> String {
-    let paragraphs: Vec<String> = text
-        .split("\n\n")
-        .map(|paragraph| paragraph.replace('\n', " "))
-        .collect();
-    paragraphs.join("\n\n")
+/// The text of a doc comment for a reader of `kubectl explain`: no lines of source, no markup.
+fn plain(text: &str) -> String {
+    text.replace('\n', " ").replace('`', "")
 }
 
 /// `kubectl explain` shows the description of a list, not of its items, so a list of names says

@@ -62,7 +62,7 @@ pub struct TestSpec {
     /// Which Pod Security level namespaces enforce, and what runs in them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_security: Option<PodSecurityTest>,
-    /// What CEL expressions say of resources, in the shape of a ValidatingAdmissionPolicy.
+    /// What CEL expressions say of resources, in the shape of a `ValidatingAdmissionPolicy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cel: Option<CelTest>,
 }
