@@ -39,8 +39,26 @@ fn document(crd: &CustomResourceDefinition) -> Value {
     let mut document = serde_json::to_value(crd).unwrap_or_default();
     if let Some(schema) = document.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {
         polish(schema);
+        add_object_fields(schema);
     }
     document
+}
+
+/// The fields of every object, which the generator leaves out. The API server knows them, but
+/// tools that check files by the schema alone do not; it admits no more of metadata than this.
+fn add_object_fields(schema: &mut Value) {
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        let fields = json!({
+            "apiVersion": {
+                "description": "The API group and version: comptroller.dev/v1alpha1.",
+                "type": "string",
+                "maxLength": 317,
+            },
+            "kind": {"description": "The kind of the object.", "type": "string", "maxLength": 63},
+            "metadata": {"type": "object"},
+        });
+        properties.extend(fields.as_object().cloned().into_iter().flatten());
+    }
 }
 
 /// What the generator cannot know, at every level of a schema.

@@ -144,11 +144,13 @@ impl Checker<'_> {
         let others = &schema["additionalProperties"];
         for (name, value) in fields {
             let at = at.field(name);
+            // The rules for metadata are those of every kind, and not in the schema.
+            if at.as_str() == "metadata" {
+                continue;
+            }
             match (properties.get(name), others) {
                 (Some(schema), _) => self.check(value, schema, &at),
                 (None, Value::Object(_)) => self.check(value, others, &at),
-                // An object of which the schema names no field holds what its writer likes.
-                (None, _) if properties.is_null() && schema["description"].is_null() => {}
                 (None, _) => self.unknown.push(at.as_str().to_owned()),
             }
         }
