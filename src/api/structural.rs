@@ -127,11 +127,8 @@ impl Checker<'_> {
             if !fields.contains_key(name) {
                 let meaning = schema["properties"][name]["description"].as_str();
                 let meaning = meaning.unwrap_or("the object needs it");
-                self.problems.push(
-                    &at.field(name),
-                    "is missing",
-                    format!("write it: {meaning}"),
-                );
+                self.problems
+                    .push(&at.field(name), "missing", format!("write it: {meaning}"));
             }
         }
         if let Some(most) = schema["maxProperties"].as_u64()

@@ -38,10 +38,8 @@ pub fn render_files() -> Result<Vec<CrdFile>, RenderError> {
 /// All definitions as one YAML stream.
 pub fn render_stream() -> Result<String, RenderError> {
     let files = render_files()?;
-    Ok(files
-        .iter()
-        .map(|file| format!("---\n{}", file.content))
-        .collect())
+    let documents: Vec<&str> = files.iter().map(|file| file.content.as_str()).collect();
+    Ok(format!("---\n{}", documents.join("---\n")))
 }
 
 fn render_file(crd: &Value) -> Result<CrdFile, RenderError> {
