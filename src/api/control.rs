@@ -196,11 +196,11 @@ pub struct ControlStatus {
     pub unknown: i64,
     /// The worst 20 findings, by severity, then by age, then by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20))]
+    #[schemars(length(max = MAX_FINDINGS))]
     pub findings: Vec<Finding>,
     /// The first 20 items that could not be judged, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20))]
+    #[schemars(length(max = MAX_FINDINGS))]
     pub unknown_items: Vec<Finding>,
     /// Where the evidence log holds this state.
     #[serde(skip_serializing_if = "Option::is_none")]

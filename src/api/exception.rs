@@ -100,7 +100,7 @@ pub struct ControlExceptionSpec {
     #[schemars(length(min = 1, max = 4096))]
     pub compensating_control: Option<String>,
     /// Who requests the exception: the user name that the API server knows.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = immutable("requestedBy"))]
     pub requested_by: String,
     /// When the exception is over, at most one year after its creation.
@@ -109,7 +109,7 @@ pub struct ControlExceptionSpec {
     /// Who approves the exception, another person than the requester. Set later, and only once;
     /// nothing is excepted before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 512))]
     pub approved_by: Option<String>,
 }
 
