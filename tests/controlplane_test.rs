@@ -22,6 +22,11 @@ use serde_json::{Value, json};
 /// How long anything may take on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
 
+const AUDIT_POLICY: &str = r#"{
+    "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{ "level": "Metadata" }]
+}"#;
+
+/// A typed object from its JSON.
 fn from<T: serde::de::DeserializeOwned>(object: Value) -> T {
     serde_json::from_value(object).unwrap()
 }
@@ -30,6 +35,8 @@ fn from<T: serde::de::DeserializeOwned>(object: Value) -> T {
 async fn each_user_is_who_they_are() {
     let plane = ControlPlane::builder()
         .user("alice", &["team-a", "team-b"])
+        .api_server_file("audit-policy-file", AUDIT_POLICY)
+        .api_server_arg("--audit-log-path={dir}/audit.log")
         .start()
         .await
         .unwrap();
@@ -68,6 +75,16 @@ async fn each_user_is_who_they_are() {
         .unwrap();
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("forbidden"));
+
+    let log = plane.dir().join("audit.log");
+    wait::until("the refusal in the audit log", LIMIT, async || {
+        let log = std::fs::read_to_string(&log).ok()?;
+        let refused =
+            |line: &str| line.contains(r#""username":"developer""#) && line.contains("403");
+        log.lines().any(refused).then_some(())
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -226,9 +243,8 @@ async fn a_failed_start_quotes_the_log_and_keeps_it() {
     assert_eq!(*name, "kube-apiserver");
     assert!(tail.contains("unknown flag: --no-such-flag"));
     assert!(error.to_string().contains(tail));
-    let logs = log.parent().unwrap();
-    assert!(log.exists() && logs.join("etcd.log").exists());
-    let dir = logs.parent().unwrap();
+    let dir = log.ancestors().nth(2).unwrap();
+    assert!(log.exists() && dir.join("logs/etcd.log").exists());
     assert!(!dir.join("etcd").exists(), "etcd's data is of no use");
     std::fs::remove_dir_all(dir).unwrap();
 }
@@ -354,6 +370,23 @@ fn processes_of(dir: &Path) -> usize {
         .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
         .filter(|command| String::from_utf8_lossy(command).contains(dir))
         .count()
+}
+
+#[tokio::test]
+async fn a_port_that_stays_taken_is_an_error() {
+    let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = other.local_addr().unwrap().port();
+    let error = ControlPlane::builder()
+        .api_server_arg(&format!("--secure-port={port}"))
+        .start()
+        .await
+        .err()
+        .unwrap();
+    assert!(error.is_port_taken(), "{error}");
+    let controlplane::Error::Component { log, .. } = error else {
+        panic!("{error}");
+    };
+    std::fs::remove_dir_all(log.ancestors().nth(2).unwrap()).unwrap();
 }
 
 #[tokio::test]
