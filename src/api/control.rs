@@ -76,14 +76,54 @@ closed_enum! {
     status = "ControlStatus",
     derive = "PartialEq",
     doc = "A control of the organisation: what shall be true of the cluster, which criteria that serves, who owns it, and how it is tested. The operator evaluates it with every change and keeps the result in its status.",
-    printcolumn(name = "State", type_ = "string", json_path = ".status.state", description = "What the last evaluation came to."),
-    printcolumn(name = "Failing", type_ = "integer", json_path = ".status.failing", description = "How many items are not as they should be."),
-    printcolumn(name = "Population", type_ = "integer", json_path = ".status.population", description = "How many items were judged."),
-    printcolumn(name = "Severity", type_ = "string", json_path = ".spec.severity", description = "How bad it is when the control fails."),
-    printcolumn(name = "Criteria", type_ = "string", json_path = ".spec.criteria", description = "The criteria the control serves."),
-    printcolumn(name = "Owner", type_ = "string", json_path = ".spec.owner", description = "Who is responsible for the control."),
-    printcolumn(name = "Since", type_ = "date", json_path = ".status.since", description = "How long the control has been in its state."),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long the control has existed.")
+    printcolumn(
+        name = "State",
+        type_ = "string",
+        json_path = ".status.state",
+        description = "What the last evaluation came to."
+    ),
+    printcolumn(
+        name = "Failing",
+        type_ = "integer",
+        json_path = ".status.failing",
+        description = "How many items are not as they should be."
+    ),
+    printcolumn(
+        name = "Population",
+        type_ = "integer",
+        json_path = ".status.population",
+        description = "How many items were judged."
+    ),
+    printcolumn(
+        name = "Severity",
+        type_ = "string",
+        json_path = ".spec.severity",
+        description = "How bad it is when the control fails."
+    ),
+    printcolumn(
+        name = "Criteria",
+        type_ = "string",
+        json_path = ".spec.criteria",
+        description = "The criteria the control serves."
+    ),
+    printcolumn(
+        name = "Owner",
+        type_ = "string",
+        json_path = ".spec.owner",
+        description = "Who is responsible for the control."
+    ),
+    printcolumn(
+        name = "Since",
+        type_ = "date",
+        json_path = ".status.since",
+        description = "How long the control has been in its state."
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "How long the control has existed."
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ControlSpec {

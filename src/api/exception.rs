@@ -44,12 +44,42 @@ closed_enum! {
     status = "ControlExceptionStatus",
     derive = "PartialEq",
     doc = "An exception from controls for named resources: requested by one person, approved by another, and over at a date. Once written it cannot change, but for the approval; to change it, write a new one.",
-    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase", description = "Where the exception stands."),
-    printcolumn(name = "Controls", type_ = "string", json_path = ".spec.controls", description = "The controls that the exception is from."),
-    printcolumn(name = "Expires", type_ = "string", json_path = ".spec.expires", description = "When the exception is over."),
-    printcolumn(name = "Approved-By", type_ = "string", json_path = ".spec.approvedBy", description = "Who approved the exception."),
-    printcolumn(name = "Matched", type_ = "integer", json_path = ".status.matched", description = "How many findings it excepts."),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "How long the exception has existed.")
+    printcolumn(
+        name = "Phase",
+        type_ = "string",
+        json_path = ".status.phase",
+        description = "Where the exception stands."
+    ),
+    printcolumn(
+        name = "Controls",
+        type_ = "string",
+        json_path = ".spec.controls",
+        description = "The controls that the exception is from."
+    ),
+    printcolumn(
+        name = "Expires",
+        type_ = "string",
+        json_path = ".spec.expires",
+        description = "When the exception is over."
+    ),
+    printcolumn(
+        name = "Approved-By",
+        type_ = "string",
+        json_path = ".spec.approvedBy",
+        description = "Who approved the exception."
+    ),
+    printcolumn(
+        name = "Matched",
+        type_ = "integer",
+        json_path = ".status.matched",
+        description = "How many findings it excepts."
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "How long the exception has existed."
+    )
 )]
 #[x_kube(
     validation = unchanging("ticket"),
@@ -200,7 +230,10 @@ impl ControlExceptionSpec {
         if self.expires.0 > latest {
             problems.push(
                 at,
-                format!("{} is more than one year after the creation", self.expires.0),
+                format!(
+                    "{} is more than one year after the creation",
+                    self.expires.0
+                ),
                 format!("write {latest} or earlier"),
             );
         } else if self.expires.0 <= created {

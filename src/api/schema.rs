@@ -10,13 +10,20 @@ use super::{Control, ControlException};
 
 /// Every CRD, by name.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    documents().iter().filter_map(|crd| serde_json::from_value(crd.clone()).ok()).collect()
+    documents()
+        .iter()
+        .filter_map(|crd| serde_json::from_value(crd.clone()).ok())
+        .collect()
 }
 
 /// Every CRD as JSON, by name.
 pub fn documents() -> &'static [Value] {
-    static DOCUMENTS: LazyLock<Vec<Value>> =
-        LazyLock::new(|| vec![document(&ControlException::crd()), document(&Control::crd())]);
+    static DOCUMENTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+        vec![
+            document(&ControlException::crd()),
+            document(&Control::crd()),
+        ]
+    });
     &DOCUMENTS
 }
 
@@ -38,9 +45,13 @@ fn document(crd: &CustomResourceDefinition) -> Value {
 
 /// What the generator cannot know, at every level of a schema.
 fn polish(schema: &mut Value) {
-    let Some(object) = schema.as_object_mut() else { return };
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
     if object.get("type").and_then(Value::as_str) == Some("array") {
-        object.entry("x-kubernetes-list-type").or_insert_with(|| json!("atomic"));
+        object
+            .entry("x-kubernetes-list-type")
+            .or_insert_with(|| json!("atomic"));
         describe_items(object);
     }
     // The Kubernetes API has optional fields, which are absent, and no null.
@@ -50,7 +61,11 @@ fn polish(schema: &mut Value) {
     object.remove("title");
     for (keyword, child) in object.iter_mut() {
         match keyword.as_str() {
-            "properties" => child.as_object_mut().into_iter().flatten().for_each(|(_, s)| polish(s)),
+            "properties" => child
+                .as_object_mut()
+                .into_iter()
+                .flatten()
+                .for_each(|(_, s)| polish(s)),
             "items" | "additionalProperties" => polish(child),
             "minimum" | "maximum" => whole(child),
             _ => {}
@@ -61,7 +76,9 @@ fn polish(schema: &mut Value) {
 /// `kubectl explain` shows the description of a list, not of its items, so a list of names says
 /// what they mean.
 fn describe_items(list: &mut Map<String, Value>) {
-    let Some(items) = list.get_mut("items").and_then(Value::as_object_mut) else { return };
+    let Some(items) = list.get_mut("items").and_then(Value::as_object_mut) else {
+        return;
+    };
     if !items.contains_key("enum") {
         return;
     }

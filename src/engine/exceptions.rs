@@ -20,10 +20,9 @@ struct Exception {
 fn matches(pattern: &ExceptionResource, resource: &ResourceRef) -> bool {
     pattern.kind == resource.kind
         && pattern.name.matches(&resource.name)
-        && pattern
-            .namespace
-            .as_ref()
-            .is_none_or(|namespace| namespace.matches(resource.namespace.as_deref().unwrap_or_default()))
+        && pattern.namespace.as_ref().is_none_or(|namespace| {
+            namespace.matches(resource.namespace.as_deref().unwrap_or_default())
+        })
 }
 
 /// Whether somebody other than the requester approved it.
@@ -67,10 +66,14 @@ impl Exceptions {
         let place = if let Some(place) = self.by_name.get(name) {
             *place
         } else {
-            let place = self.list.iter().position(Option::is_none).unwrap_or_else(|| {
-                self.list.push(None);
-                self.list.len() - 1
-            });
+            let place = self
+                .list
+                .iter()
+                .position(Option::is_none)
+                .unwrap_or_else(|| {
+                    self.list.push(None);
+                    self.list.len() - 1
+                });
             let place = u16::try_from(place).unwrap_or(u16::MAX);
             self.by_name.insert(name.to_owned(), place);
             place
@@ -107,7 +110,10 @@ impl Exceptions {
                 exception.approval == Approval::Given
                     && now < exception.expires
                     && exception.controls.iter().any(|named| named == control)
-                    && exception.resources.iter().any(|pattern| matches(pattern, resource))
+                    && exception
+                        .resources
+                        .iter()
+                        .any(|pattern| matches(pattern, resource))
             })
             .map(|(place, _)| place)
     }
@@ -138,12 +144,20 @@ impl Exceptions {
 
     /// When the next exception expires.
     pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
-        self.all().map(|exception| exception.expires).filter(|at| *at > now).min()
+        self.all()
+            .map(|exception| exception.expires)
+            .filter(|at| *at > now)
+            .min()
     }
 
     /// How an exception stands. `evaluated` tells whether all its controls have a verdict, without
     /// which nobody can say that it matches nothing.
-    pub fn standing(&self, name: &str, now: Timestamp, evaluated: impl Fn(&str) -> bool) -> Option<Standing> {
+    pub fn standing(
+        &self,
+        name: &str,
+        now: Timestamp,
+        evaluated: impl Fn(&str) -> bool,
+    ) -> Option<Standing> {
         let exception = self.by_name.get(name).and_then(|place| self.get(*place))?;
         let (phase, message) = match &exception.approval {
             Approval::Refused(why) => (ExceptionPhase::Rejected, why.clone()),
@@ -164,8 +178,16 @@ impl Exceptions {
                 format!("allows {} finding(s) until {}", exception.matched, exception.expires),
             ),
         };
-        let matched = if phase == ExceptionPhase::Active { exception.matched } else { 0 };
-        Some(Standing { phase, matched, message })
+        let matched = if phase == ExceptionPhase::Active {
+            exception.matched
+        } else {
+            0
+        };
+        Some(Standing {
+            phase,
+            matched,
+            message,
+        })
     }
 
     /// The names of all exceptions.

@@ -112,7 +112,9 @@ impl RbacTest {
         for (position, subject) in self.allow.iter().enumerate() {
             let at = at.field("allow").index(position);
             subject.name.validate(&at.field("name"), problems);
-            let Some(namespace) = &subject.namespace else { continue };
+            let Some(namespace) = &subject.namespace else {
+                continue;
+            };
             namespace.validate(&at.field("namespace"), problems);
             if subject.kind != SubjectKind::ServiceAccount {
                 problems.push(
