@@ -13,10 +13,7 @@ pub struct Arguments<'a> {
 
 impl Arguments<'_> {
     fn lines(&self, lines: &[&str]) -> Vec<String> {
-        lines
-            .iter()
-            .map(|line| line.replace("{dir}", self.dir))
-            .collect()
+        lines.iter().map(|line| line.replace("{dir}", self.dir)).collect()
     }
 
     /// The data is thrown away, so that a crash may lose it.
