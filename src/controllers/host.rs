@@ -97,7 +97,6 @@ pub struct Outlets {
 }
 
 /// The engine with what feeds it.
-#[derive(Debug)]
 pub struct Host {
     engine: Engine,
     interner: Arc<Interner>,

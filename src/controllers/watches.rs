@@ -51,7 +51,6 @@ pub struct Plan {
 }
 
 /// The running watches.
-#[derive(Debug)]
 pub struct Watches {
     client: Client,
     facts: mpsc::Sender<Command>,
