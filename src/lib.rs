@@ -8,3 +8,4 @@ pub mod api;
 pub mod checks;
 pub mod engine;
 pub mod inventory;
+pub mod telemetry;
