@@ -99,9 +99,7 @@ impl Duration {
     /// its last day (January 31 and one month is February 28 or 29). Stops at the end of time.
     #[must_use]
     pub fn add_to(self, instant: Timestamp) -> Timestamp {
-        step(instant, self.months, Timestamp::MAX)
-            .checked_add(self.exact)
-            .unwrap_or(Timestamp::MAX)
+        step(instant, self.months, Timestamp::MAX).checked_add(self.exact).unwrap_or(Timestamp::MAX)
     }
 
     /// The instant this much earlier, by the rules of [`add_to`](Self::add_to). Stops at the
