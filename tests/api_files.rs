@@ -21,9 +21,7 @@ fn check_control(object: &Value) -> Result<(), InvalidSpec> {
 }
 
 fn check_exception(object: &Value, created: Option<Timestamp>) -> Result<(), InvalidSpec> {
-    structural::read::<ControlException>(object)?
-        .spec
-        .validate(created)
+    structural::read::<ControlException>(object)?.spec.validate(created)
 }
 
 fn assert_names(refused: &Result<(), InvalidSpec>, field: &str, what: &Value) {
@@ -53,11 +51,7 @@ fn what_an_api_server_accepts_is_accepted() {
 #[test]
 fn what_an_api_server_refuses_is_refused() {
     for (patch, field) in invalid_controls() {
-        assert_names(
-            &check_control(&with(control("invalid"), &patch)),
-            field,
-            &patch,
-        );
+        assert_names(&check_control(&with(control("invalid"), &patch)), field, &patch);
     }
     for (patch, field) in invalid_exceptions() {
         let object = with(exception("invalid"), &patch);
@@ -102,10 +96,7 @@ fn what_only_the_operator_can_judge_is_refused() {
             json!({"test": {"rbac": {"allow": [{"kind": "User", "name": "jane "}]}}}),
             "spec.test.rbac.allow[0].name",
         ),
-        (
-            test(&json!({"workload": {"registries": ["a\nb"]}})),
-            "spec.test.workload.registries[0]",
-        ),
+        (test(&json!({"workload": {"registries": ["a\nb"]}})), "spec.test.workload.registries[0]"),
         (
             test(&json!({"cel": {
                 "resources": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
@@ -115,11 +106,7 @@ fn what_only_the_operator_can_judge_is_refused() {
             "spec.test.cel.variables[0].name",
         ),
     ] {
-        assert_names(
-            &check_control(&with(control("invalid"), &patch)),
-            field,
-            &patch,
-        );
+        assert_names(&check_control(&with(control("invalid"), &patch)), field, &patch);
     }
 }
 
@@ -176,20 +163,11 @@ fn unknown_fields_are_named_wherever_they_are() {
     object["spec"]["scope"]["namespaces"]["matchLabels"]["any"] = json!("key");
     assert_eq!(
         unknown_fields(&object),
-        [
-            "extra",
-            "spec.test.encryption.atrest",
-            "spec.test.encryption.mesh.strict"
-        ]
+        ["extra", "spec.test.encryption.atrest", "spec.test.encryption.mesh.strict"]
     );
     object["apiVersion"] = json!("another.dev/v1");
     assert_eq!(unknown_fields(&object), Vec::<String>::new());
-    for object in [
-        json!(null),
-        json!([]),
-        json!({"kind": 1}),
-        json!({"apiVersion": "v1"}),
-    ] {
+    for object in [json!(null), json!([]), json!({"kind": 1}), json!({"apiVersion": "v1"})] {
         assert_eq!(unknown_fields(&object), Vec::<String>::new());
     }
 }

@@ -33,12 +33,8 @@ async fn plane() -> &'static ControlPlane {
             run(&plane, &["apply", "-f", "-"], &crds).await;
             for crd in [Control::crd_name(), ControlException::crd_name()] {
                 let crd = format!("crd/{crd}");
-                run(
-                    &plane,
-                    &["wait", "--for=condition=Established", "--timeout=60s", &crd],
-                    "",
-                )
-                .await;
+                run(&plane, &["wait", "--for=condition=Established", "--timeout=60s", &crd], "")
+                    .await;
             }
             Ok(plane)
         })
@@ -48,15 +44,9 @@ async fn plane() -> &'static ControlPlane {
 
 /// What kubectl prints. An error is one for the test, and so is a warning of the API server.
 async fn run(plane: &ControlPlane, arguments: &[&str], input: &str) -> String {
-    let output = plane
-        .kubectl_with_input("admin", arguments, input)
-        .await
-        .unwrap();
+    let output = plane.kubectl_with_input("admin", arguments, input).await.unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && complaint.is_empty(),
-        "kubectl {arguments:?}: {complaint}"
-    );
+    assert!(output.status.success() && complaint.is_empty(), "kubectl {arguments:?}: {complaint}");
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -71,40 +61,25 @@ fn exceptions(client: Client) -> Api<DynamicObject> {
 #[tokio::test]
 async fn valid_objects_are_accepted_as_they_are() {
     let plane = plane().await;
-    let (controls, exceptions) = (
-        controls(plane.admin_client()),
-        exceptions(plane.admin_client()),
-    );
+    let (controls, exceptions) = (controls(plane.admin_client()), exceptions(plane.admin_client()));
     for (position, patch) in valid_controls().iter().enumerate() {
         let object = with(control(&format!("valid-{position}")), patch);
         let sent = serde_json::from_value(object.clone()).unwrap();
         let stored = controls.create(&PostParams::default(), &sent).await;
         let stored = stored.unwrap_or_else(|error| panic!("{patch}: {error}"));
-        assert_eq!(
-            stored.data["spec"], object["spec"],
-            "defaults or pruning changed the spec"
-        );
+        assert_eq!(stored.data["spec"], object["spec"], "defaults or pruning changed the spec");
         let read: Control = stored.try_parse().unwrap();
         assert_eq!(read.spec.validate(), Ok(()));
     }
     let object = exception("valid");
     let sent = serde_json::from_value(object).unwrap();
-    exceptions
-        .create(&PostParams::default(), &sent)
-        .await
-        .unwrap();
+    exceptions.create(&PostParams::default(), &sent).await.unwrap();
 }
 
 /// Creates the object for show and returns why it was refused.
 async fn refusal(api: &Api<DynamicObject>, object: &Value) -> String {
-    let params = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
-    match api
-        .create(&params, &serde_json::from_value(object.clone()).unwrap())
-        .await
-    {
+    let params = PostParams { dry_run: true, ..PostParams::default() };
+    match api.create(&params, &serde_json::from_value(object.clone()).unwrap()).await {
         Err(kube::Error::Api(status)) if status.is_invalid() => status.message,
         other => panic!("{}: {other:?}", object["spec"]),
     }
@@ -134,14 +109,8 @@ async fn invalid_exceptions_are_refused_by_the_name_of_the_field() {
 async fn refusals_say_what_to_write() {
     let api = controls(plane().await.admin_client());
     for (patch, wanted) in [
-        (
-            json!({"criteria": ["CC6.9"]}),
-            "'CC6.9' is no criterion: write one of the 61 SOC 2 ids",
-        ),
-        (
-            json!({"heartbeat": "1 hour"}),
-            "a number and a unit, such as 90s, 30m, 24h",
-        ),
+        (json!({"criteria": ["CC6.9"]}), "'CC6.9' is no criterion: write one of the 61 SOC 2 ids"),
+        (json!({"heartbeat": "1 hour"}), "a number and a unit, such as 90s, 30m, 24h"),
         (json!({"heartbeat": "10s"}), "must be between 1m and 7d"),
         (
             json!({"test": {"podSecurity": {"minimum": "baseline"}}}),
@@ -149,10 +118,7 @@ async fn refusals_say_what_to_write() {
              given: rbac podSecurity",
         ),
         (test(&json!({"availability": {}})), "given: none"),
-        (
-            test(&json!({"encryption": {}})),
-            "must have at least one of atRest",
-        ),
+        (test(&json!({"encryption": {}})), "must have at least one of atRest"),
     ] {
         let message = refusal(&api, &with(control("invalid"), &patch)).await;
         assert!(message.contains(wanted), "{patch}: {message}");
@@ -177,10 +143,7 @@ async fn a_control_keeps_its_kind_of_test() {
 
     let other = test(&json!({"podSecurity": {"minimum": "baseline"}}));
     let refused = change(&api, "keeps-its-test", other).await.unwrap_err();
-    assert!(
-        refused.contains("spec.test") && refused.contains("create a new Control"),
-        "{refused}"
-    );
+    assert!(refused.contains("spec.test") && refused.contains("create a new Control"), "{refused}");
     let same = json!({"severity": "Low", "test": {"rbac": {"forbid": ["ReadSecrets"]}}});
     change(&api, "keeps-its-test", same).await.unwrap();
 }
@@ -202,17 +165,10 @@ async fn an_exception_changes_only_by_one_approval() {
         ("expires", json!("2027-06-30T00:00:00Z")),
         ("approvedBy", json!("jane@corp")),
     ] {
-        let refused = change(&api, "approved-once", json!({field: value}))
-            .await
-            .unwrap_err();
-        assert!(
-            refused.contains(&format!("spec.{field}")),
-            "{field}: {refused}"
-        );
+        let refused = change(&api, "approved-once", json!({field: value})).await.unwrap_err();
+        assert!(refused.contains(&format!("spec.{field}")), "{field}: {refused}");
     }
-    change(&api, "approved-once", json!({"approvedBy": "sam@corp"}))
-        .await
-        .unwrap();
+    change(&api, "approved-once", json!({"approvedBy": "sam@corp"})).await.unwrap();
     for approver in [json!("eve@corp"), Value::Null] {
         let refused = change(&api, "approved-once", json!({"approvedBy": approver})).await;
         assert!(refused.unwrap_err().contains("spec.approvedBy"));
@@ -242,10 +198,7 @@ async fn a_full_status_is_accepted_and_the_spec_cannot_write_it() {
         "apiVersion": "comptroller.dev/v1alpha1", "kind": "Control", "status": status,
     });
     let params = PatchParams::apply("test").force().validation_strict();
-    let stored = api
-        .patch_status("with-status", &params, &Patch::Apply(&patch))
-        .await
-        .unwrap();
+    let stored = api.patch_status("with-status", &params, &Patch::Apply(&patch)).await.unwrap();
     assert_eq!(stored.data["status"], status);
     let read: Control = stored.try_parse().unwrap();
     assert_eq!(serde_json::to_value(read.status.unwrap()).unwrap(), status);
@@ -253,10 +206,7 @@ async fn a_full_status_is_accepted_and_the_spec_cannot_write_it() {
     let plane = plane().await;
     let table = run(plane, &["get", "ctl", "with-status"], "").await;
     let header: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
-    assert_eq!(
-        header.join(" "),
-        "NAME STATE FAILING POPULATION SEVERITY CRITERIA OWNER SINCE AGE"
-    );
+    assert_eq!(header.join(" "), "NAME STATE FAILING POPULATION SEVERITY CRITERIA OWNER SINCE AGE");
     let row = table.lines().nth(1).unwrap();
     for cell in ["Failing", "412", "High", "CC6.1", "platform-security"] {
         assert!(row.contains(cell), "{table}");
@@ -272,43 +222,19 @@ async fn kubectl_finds_and_explains_the_kinds() {
     run(plane, &["create", "-f", "-"], &object).await;
 
     let found = run(plane, &["get", "comptroller", "-o=name"], "").await;
-    assert!(
-        found.contains("control.comptroller.dev/found-by-its-category"),
-        "{found}"
-    );
-    assert!(
-        found.contains("controlexception.comptroller.dev/found-by-its-category"),
-        "{found}"
-    );
+    assert!(found.contains("control.comptroller.dev/found-by-its-category"), "{found}");
+    assert!(found.contains("controlexception.comptroller.dev/found-by-its-category"), "{found}");
     let table = run(plane, &["get", "ctlex", "found-by-its-category"], "").await;
     let header: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
-    assert_eq!(
-        header.join(" "),
-        "NAME PHASE CONTROLS EXPIRES APPROVED-BY MATCHED AGE"
-    );
+    assert_eq!(header.join(" "), "NAME PHASE CONTROLS EXPIRES APPROVED-BY MATCHED AGE");
     assert!(table.contains("2027-01-31T00:00:00Z"), "{table}");
 
-    let fields = run(
-        plane,
-        &["explain", "control.spec.test.rbac", "--recursive"],
-        "",
-    )
-    .await;
-    for field in [
-        "forbid",
-        "rules",
-        "resourceNames",
-        "allow",
-        "namespace",
-        "maxSubjects",
-    ] {
+    let fields = run(plane, &["explain", "control.spec.test.rbac", "--recursive"], "").await;
+    for field in ["forbid", "rules", "resourceNames", "allow", "namespace", "maxSubjects"] {
         assert!(fields.contains(field), "{fields}");
     }
     let risks = run(plane, &["explain", "control.spec.test.rbac.forbid"], "").await;
-    assert!(
-        risks.contains("ClusterAdmin: Every verb on every resource"),
-        "{risks}"
-    );
+    assert!(risks.contains("ClusterAdmin: Every verb on every resource"), "{risks}");
     let unbound = run(plane, &["explain", "controlexception.spec.expires"], "").await;
     assert!(unbound.contains("at most one year"), "{unbound}");
 }

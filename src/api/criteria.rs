@@ -62,12 +62,7 @@ const fn row(
     source: Source,
     title: &'static str,
 ) -> Soc2Criterion {
-    Soc2Criterion {
-        id,
-        category,
-        source,
-        title,
-    }
+    Soc2Criterion { id, category, source, title }
 }
 
 /// The Trust Services Criteria of 2017 with the points of focus of 2022, in their order.
@@ -202,9 +197,7 @@ impl JsonSchema for Criterion {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let ids = SOC2
-            .map(|criterion| format!("'{}'", criterion.id))
-            .join(", ");
+        let ids = SOC2.map(|criterion| format!("'{}'", criterion.id)).join(", ");
         json_schema!({
             "type": "string",
             "maxLength": MAX_LENGTH,
@@ -223,33 +216,17 @@ mod tests {
 
     #[test]
     fn the_categories_have_their_known_sizes() {
-        let count = |wanted| {
-            SOC2.iter()
-                .filter(|criterion| criterion.category == wanted)
-                .count()
-        };
-        let sizes = Category::ALL
-            .iter()
-            .map(|category| count(*category))
-            .collect::<Vec<_>>();
+        let count = |wanted| SOC2.iter().filter(|criterion| criterion.category == wanted).count();
+        let sizes = Category::ALL.iter().map(|category| count(*category)).collect::<Vec<_>>();
         assert_eq!(sizes, [33, 3, 2, 5, 18]);
     }
 
     #[test]
     fn known_and_unknown_ids() {
-        for id in [
-            "CC6.1",
-            "A1.3",
-            "PI1.5",
-            "P8.1",
-            "ISO27001:A.5.15",
-            "HIPAA:164.312(a)",
-        ] {
+        for id in ["CC6.1", "A1.3", "PI1.5", "P8.1", "ISO27001:A.5.15", "HIPAA:164.312(a)"] {
             assert!(Criterion::from(id).is_known(), "{id}");
         }
-        for id in [
-            "", "CC6.9", "cc6.1", "CC6.1 ", "CC10.1", "iso:1", "ISO:", "X:1", "ISO:a b",
-        ] {
+        for id in ["", "CC6.9", "cc6.1", "CC6.1 ", "CC10.1", "iso:1", "ISO:", "X:1", "ISO:a b"] {
             assert!(!Criterion::from(id).is_known(), "{id}");
         }
     }

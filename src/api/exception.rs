@@ -55,11 +55,7 @@ closed_enum! {
     printcolumn(name = "Expires", type_ = "string", json_path = ".spec.expires"),
     printcolumn(name = "Approved-By", type_ = "string", json_path = ".spec.approvedBy"),
     printcolumn(name = "Matched", type_ = "integer", json_path = ".status.matched"),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(
     validation = unchanging("ticket"),
@@ -200,10 +196,7 @@ impl ControlExceptionSpec {
         if self.expires.0 > latest {
             problems.push(
                 at,
-                format!(
-                    "{} is more than one year after the creation",
-                    self.expires.0
-                ),
+                format!("{} is more than one year after the creation", self.expires.0),
                 format!("write {latest} or earlier"),
             );
         } else if self.expires.0 <= created {

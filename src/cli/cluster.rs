@@ -25,7 +25,9 @@ pub enum ClusterError {
     #[error("the kubeconfig can't be used: {0}; check --kubeconfig, --context and KUBECONFIG")]
     Kubeconfig(#[from] kube::config::KubeconfigError),
     /// There is none, nor a service account.
-    #[error("no cluster is configured: {0}; give --kubeconfig, set KUBECONFIG, or run inside a pod")]
+    #[error(
+        "no cluster is configured: {0}; give --kubeconfig, set KUBECONFIG, or run inside a pod"
+    )]
     Infer(#[from] kube::config::InferConfigError),
     /// The client can't be made.
     #[error("can't connect: {0}")]
@@ -40,7 +42,8 @@ impl ClusterArgs {
                 Some(path) => Kubeconfig::read_from(path)?,
                 None => Kubeconfig::read()?,
             };
-            let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
+            let options =
+                KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
             Config::from_custom_kubeconfig(kubeconfig, &options).await?
         } else {
             Config::infer().await?

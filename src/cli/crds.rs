@@ -44,14 +44,9 @@ pub fn render_stream() -> Result<String, RenderError> {
 
 fn render_file(crd: &Value) -> Result<CrdFile, RenderError> {
     let text = |pointer, what| {
-        crd.pointer(pointer)
-            .and_then(Value::as_str)
-            .ok_or(RenderError::Nameless(what))
+        crd.pointer(pointer).and_then(Value::as_str).ok_or(RenderError::Nameless(what))
     };
-    let (group, plural) = (
-        text("/spec/group", "group")?,
-        text("/spec/names/plural", "plural")?,
-    );
+    let (group, plural) = (text("/spec/group", "group")?, text("/spec/names/plural", "plural")?);
     let name = format!("{group}_{plural}.yaml");
     match yaml_serde::to_string(crd) {
         Ok(content) => Ok(CrdFile { name, content }),

@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand.
 
 pub mod cluster;
+pub mod crds;
 pub mod run;
 
 use std::process::ExitCode;
@@ -46,9 +47,14 @@ pub fn main(cli: Cli) -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match cli.command {
         Command::Run(args) => run::run(args).map(|()| 0),
-        Command::Crds(args) => crds(args),
+        Command::Crds(args) => crds(&args),
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "comptroller", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "comptroller",
+                &mut std::io::stdout(),
+            );
             Ok(0)
         }
     };
@@ -58,6 +64,14 @@ pub fn main(cli: Cli) -> ExitCode {
     }))
 }
 
-fn crds(_args: CrdsArgs) -> Result<u8, Box<dyn std::error::Error>> {
+fn crds(args: &CrdsArgs) -> Result<u8, Box<dyn std::error::Error>> {
+    let Some(dir) = &args.dir else {
+        print!("{}", crds::render_stream()?);
+        return Ok(0);
+    };
+    std::fs::create_dir_all(dir)?;
+    for file in crds::render_files()? {
+        std::fs::write(dir.join(&file.name), &file.content)?;
+    }
     Ok(0)
 }

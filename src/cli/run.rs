@@ -25,7 +25,7 @@ pub struct RunArgs {
 #[tokio::main]
 pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     let client = args.cluster.client().await?;
-    let metrics = Metrics::default();
+    let metrics = Metrics::new()?;
     let (_leading, leading) = watch::channel(true);
     let parts = Parts { client, metrics, leading, instance: instance() };
     let (_handle, running) = operator::start(parts, stopped());
@@ -35,7 +35,9 @@ pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error>> {
 
 /// The pod's name, which Kubernetes also makes the host name.
 fn instance() -> String {
-    std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "comptroller".to_owned())
+    std::env::var("POD_NAME")
+        .or_else(|_| std::env::var("HOSTNAME"))
+        .unwrap_or_else(|_| "comptroller".to_owned())
 }
 
 async fn stopped() {

@@ -16,7 +16,11 @@ const EVERY: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads `/metrics` while a control wants it.
-pub async fn follow(client: Client, mut wanted: watch::Receiver<bool>, commands: mpsc::Sender<Command>) {
+pub async fn follow(
+    client: Client,
+    mut wanted: watch::Receiver<bool>,
+    commands: mpsc::Sender<Command>,
+) {
     loop {
         if wanted.wait_for(|wanted| *wanted).await.is_err() {
             return;

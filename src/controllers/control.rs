@@ -135,12 +135,17 @@ fn observe(
     now: Timestamp,
 ) -> Option<Posted> {
     match &object.0 {
-        Ok(_) => context.board.control(name).filter(|posted| posted.verdict.generation == generation),
+        Ok(_) => {
+            context.board.control(name).filter(|posted| posted.verdict.generation == generation)
+        }
         Err(invalid) => Some(Posted {
             verdict: Arc::new(Verdict::blocked(
                 generation,
                 Reason::InvalidSpec,
-                format!("the spec can't be read: {}; correct the field and apply again", invalid.error),
+                format!(
+                    "the spec can't be read: {}; correct the field and apply again",
+                    invalid.error
+                ),
                 object.meta().creation_timestamp.as_ref().map_or(now, |time| time.0),
             )),
             received: std::time::Instant::now(),
@@ -184,7 +189,11 @@ async fn announce(
 
 /// Failures are retried, later each time.
 #[allow(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
-pub fn error_policy(object: Arc<DeserializeGuard<Control>>, error: &Error, context: Arc<Context>) -> Action {
+pub fn error_policy(
+    object: Arc<DeserializeGuard<Control>>,
+    error: &Error,
+    context: Arc<Context>,
+) -> Action {
     tracing::warn!(control = object.name_any(), %error, "a control could not be reconciled and is retried");
     Action::requeue(context.writer.backoff(&object.name_any()))
 }

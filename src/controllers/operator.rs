@@ -105,7 +105,10 @@ pub fn start(
     };
     spawn("engine", host.run(inbox).boxed());
     spawn("discovery", discovery::follow(parts.client.clone(), commands.clone()).boxed());
-    spawn("API server metrics", api_server::follow(parts.client.clone(), wanted, commands.clone()).boxed());
+    spawn(
+        "API server metrics",
+        api_server::follow(parts.client.clone(), wanted, commands.clone()).boxed(),
+    );
     let mut reconcilers = JoinSet::new();
     reconcilers.spawn(control_loop(&parts, &board, commands.clone(), controls, stop.clone()));
     reconcilers.spawn(exception_loop(&parts, &board, commands, exceptions, stop.clone()));
@@ -135,7 +138,8 @@ fn control_loop(
     queue: mpsc::UnboundedReceiver<ObjectRef<DeserializeGuard<Control>>>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
-    let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(parts.instance.clone()) };
+    let reporter =
+        Reporter { controller: CONTROLLER.to_owned(), instance: Some(parts.instance.clone()) };
     let context = Arc::new(control::Context {
         api: Api::all(parts.client.clone()),
         board: Arc::clone(board),
@@ -185,9 +189,18 @@ fn feed<K>(
     client: &Client,
     commands: mpsc::Sender<Command>,
     command: fn(Fed<Result<Arc<K>, InvalidObject>>) -> Command,
-) -> (reflector::Store<Guarded<K>>, impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static)
+) -> (
+    reflector::Store<Guarded<K>>,
+    impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,
+)
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    K: Resource<DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + 'static,
 {
     let (reader, writer) = reflector::store();
     let mut follower = Follower::default();
@@ -195,11 +208,12 @@ where
         .default_backoff()
         .reflect(writer)
         .then(move |event| {
-            let fed = event.as_ref().ok().and_then(|event| follower.follow(event)).map(|fed| match fed {
-                Fed::Put(DeserializeGuard(object)) => Fed::Put(object.map(Arc::new)),
-                Fed::Gone(name) => Fed::Gone(name),
-                Fed::Listed(names) => Fed::Listed(names),
-            });
+            let fed =
+                event.as_ref().ok().and_then(|event| follower.follow(event)).map(|fed| match fed {
+                    Fed::Put(DeserializeGuard(object)) => Fed::Put(object.map(Arc::new)),
+                    Fed::Gone(name) => Fed::Gone(name),
+                    Fed::Listed(names) => Fed::Listed(names),
+                });
             let commands = commands.clone();
             async move {
                 if let Some(fed) = fed {
@@ -221,7 +235,13 @@ fn controller<K>(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Controller<Guarded<K>>
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    K: Resource<DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + 'static,
 {
     let verdicts = futures::stream::poll_fn(move |context| queue.poll_recv(context));
     let elections = futures::stream::unfold(leading, |mut leading| async move {
@@ -238,7 +258,9 @@ where
 /// Runs a controller; what goes wrong outside of a reconcile is logged.
 async fn drain<K, E>(
     kind: &'static str,
-    results: impl Stream<Item = Result<(ObjectRef<K>, Action), kube::runtime::controller::Error<E, watcher::Error>>>,
+    results: impl Stream<
+        Item = Result<(ObjectRef<K>, Action), kube::runtime::controller::Error<E, watcher::Error>>,
+    >,
 ) where
     K: Resource,
     E: std::error::Error + Send + 'static,
@@ -247,7 +269,11 @@ async fn drain<K, E>(
     while let Some(result) = results.next().await {
         match result {
             // A verdict may come a moment before the watch shows its control, or after it is gone.
-            Ok(_) | Err(kube::runtime::controller::Error::ObjectNotFound(_) | kube::runtime::controller::Error::ReconcilerFailed(..)) => {}
+            Ok(_)
+            | Err(
+                kube::runtime::controller::Error::ObjectNotFound(_)
+                | kube::runtime::controller::Error::ReconcilerFailed(..),
+            ) => {}
             Err(error) => tracing::warn!(kind, %error, "a watch failed and is retried"),
         }
     }

@@ -4,7 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::{
-        ControlExceptionStatus, ControlSpec, ControlStatus, Enforcement, ExceptionPhase, Finding, State,
+        ControlExceptionStatus, ControlSpec, ControlStatus, Enforcement, ExceptionPhase, Finding,
+        State,
         condition::{COMPLIANT, Condition, ConditionStatus, READY, condition, set_condition},
         time::whole_seconds,
     },
@@ -58,14 +59,21 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
     };
     let at = known.evaluated.unwrap_or(now);
     let mut status = desired(previous, known, verdict, now);
-    let heartbeat = known.spec.map_or(crate::api::control::DEFAULT_HEARTBEAT, ControlSpec::heartbeat);
+    let heartbeat =
+        known.spec.map_or(crate::api::control::DEFAULT_HEARTBEAT, ControlSpec::heartbeat);
     if status == *previous {
         let due = previous.last_evaluated.as_ref().map(|last| heartbeat.add_to(last.0));
-        if let Some(left) = due.map(|due| due.duration_since(now)).filter(SignedDuration::is_positive) {
+        if let Some(left) =
+            due.map(|due| due.duration_since(now)).filter(SignedDuration::is_positive)
+        {
             return Plan::Wait(left);
         }
         status.last_evaluated = Some(whole_seconds(at));
-        return Plan::Write { status: Box::new(status), record: Some(EntryKind::Heartbeat), transition: false };
+        return Plan::Write {
+            status: Box::new(status),
+            record: Some(EntryKind::Heartbeat),
+            transition: false,
+        };
     }
     let transition = status.since != previous.since || status.state != previous.state;
     status.last_evaluated = Some(whole_seconds(at));
@@ -89,15 +97,26 @@ fn plan_pending(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> 
     };
     let mut status = ControlStatus { reason: "Evaluating".to_owned(), ..ControlStatus::default() };
     for type_ in [READY, COMPLIANT] {
-        let unknown =
-            condition(type_, ConditionStatus::Unknown, "Evaluating", message, known.generation, now);
+        let unknown = condition(
+            type_,
+            ConditionStatus::Unknown,
+            "Evaluating",
+            message,
+            known.generation,
+            now,
+        );
         set_condition(&mut status.conditions, unknown);
     }
     Plan::Write { status: Box::new(status), record: None, transition: false }
 }
 
 /// The status that a verdict asks for, as last evaluated when `previous` was.
-fn desired(previous: &ControlStatus, known: &Known<'_>, verdict: &Verdict, now: Timestamp) -> ControlStatus {
+fn desired(
+    previous: &ControlStatus,
+    known: &Known<'_>,
+    verdict: &Verdict,
+    now: Timestamp,
+) -> ControlStatus {
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let mut conditions = previous.conditions.clone();
     conditions.retain(|known| known.type_ != STALLED);
@@ -137,7 +156,12 @@ fn conditions_of(known: &Known<'_>, verdict: &Verdict, now: Timestamp) -> Vec<Co
         conditions.push(make(READY, ConditionStatus::False, reason, &verdict.message));
         conditions.push(make(STALLED, ConditionStatus::True, reason, &verdict.message));
     } else {
-        conditions.push(make(READY, ConditionStatus::True, "Evaluated", &ready_message(known.spec)));
+        conditions.push(make(
+            READY,
+            ConditionStatus::True,
+            "Evaluated",
+            &ready_message(known.spec),
+        ));
     }
     conditions
 }
@@ -180,7 +204,10 @@ pub fn exception(
         _ => (ConditionStatus::True, "Judged"),
     };
     let mut conditions = previous.conditions.clone();
-    set_condition(&mut conditions, condition(READY, status, reason, &standing.message, generation, now));
+    set_condition(
+        &mut conditions,
+        condition(READY, status, reason, &standing.message, generation, now),
+    );
     ControlExceptionStatus {
         observed_generation: generation,
         phase: standing.phase,

@@ -96,7 +96,8 @@ impl<S: Clone + Serialize> Writer<S> {
             .map_err(|_| WriteError::Timeout)??;
         self.with(name, |entry| {
             entry.backoff = None;
-            entry.written = Some(Written { status, version: version(&patched), at: Instant::now() });
+            entry.written =
+                Some(Written { status, version: version(&patched), at: Instant::now() });
         });
         Ok(())
     }

@@ -61,11 +61,8 @@ pub fn read<T: serde::de::DeserializeOwned>(object: &Value) -> Result<T, Project
 
 /// The time that a field holds (RFC 3339).
 pub fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, ProjectionError> {
-    text.map(|text| {
-        text.parse()
-            .map_err(|error| ProjectionError(format!("{field}: {error}")))
-    })
-    .transpose()
+    text.map(|text| text.parse().map_err(|error| ProjectionError(format!("{field}: {error}"))))
+        .transpose()
 }
 
 /// Reads facts from one object of a kind.
@@ -154,10 +151,7 @@ impl Metadata {
 
     /// When the object was made; absent in a manifest that was never applied.
     pub fn created(&self) -> Result<Option<Timestamp>, ProjectionError> {
-        time(
-            "metadata.creationTimestamp",
-            self.creation_timestamp.as_deref(),
-        )
+        time("metadata.creationTimestamp", self.creation_timestamp.as_deref())
     }
 
     /// The labels, interned.

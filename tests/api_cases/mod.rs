@@ -79,12 +79,7 @@ pub fn test(spec: &Value) -> Value {
 
 /// Patches that make a valid control invalid, with the field that the refusal must name.
 pub fn invalid_controls() -> Vec<(Value, &'static str)> {
-    [
-        invalid_outside_tests(),
-        invalid_rbac_tests(),
-        invalid_other_tests(),
-    ]
-    .concat()
+    [invalid_outside_tests(), invalid_rbac_tests(), invalid_other_tests()].concat()
 }
 
 fn invalid_outside_tests() -> Vec<(Value, &'static str)> {
@@ -126,34 +121,16 @@ fn invalid_outside_tests() -> Vec<(Value, &'static str)> {
         (json!({"heartbeat": "1mo"}), "spec.heartbeat"),
         (json!({"heartbeat": "1y"}), "spec.heartbeat"),
         (json!({"heartbeat": "1.5mo"}), "spec.heartbeat"),
-        (
-            json!({"scope": {"excludeNamespaces": ["kube-*"]}}),
-            "spec.scope.excludeNamespaces[0]",
-        ),
-        (
-            json!({"scope": {"excludeNamespaces": ["a", "a"]}}),
-            "spec.scope.excludeNamespaces[1]",
-        ),
+        (json!({"scope": {"excludeNamespaces": ["kube-*"]}}), "spec.scope.excludeNamespaces[0]"),
+        (json!({"scope": {"excludeNamespaces": ["a", "a"]}}), "spec.scope.excludeNamespaces[1]"),
         (
             json!({"scope": {"namespaces": {"matchLabels": {"env": long(64)}}}}),
             "spec.scope.namespaces.matchLabels",
         ),
-        (
-            selector("Equals", json!(["a"])),
-            "spec.scope.namespaces.matchExpressions[0].operator",
-        ),
-        (
-            selector("In", json!([])),
-            "spec.scope.namespaces.matchExpressions[0]",
-        ),
-        (
-            selector("NotIn", json!([])),
-            "spec.scope.namespaces.matchExpressions[0]",
-        ),
-        (
-            selector("Exists", json!(["a"])),
-            "spec.scope.namespaces.matchExpressions[0]",
-        ),
+        (selector("Equals", json!(["a"])), "spec.scope.namespaces.matchExpressions[0].operator"),
+        (selector("In", json!([])), "spec.scope.namespaces.matchExpressions[0]"),
+        (selector("NotIn", json!([])), "spec.scope.namespaces.matchExpressions[0]"),
+        (selector("Exists", json!(["a"])), "spec.scope.namespaces.matchExpressions[0]"),
     ]
 }
 
@@ -161,35 +138,14 @@ fn invalid_rbac_tests() -> Vec<(Value, &'static str)> {
     vec![
         (json!({"test": null}), "spec.test"),
         (test(&json!({})), "spec.test"),
-        (
-            json!({"test": {"podSecurity": {"minimum": "baseline"}}}),
-            "spec.test",
-        ),
-        (
-            test(&json!({"availability": {"minReplicas": 2}})),
-            "spec.test",
-        ),
-        (
-            json!({"test": {"rbac": {"forbid": null}}}),
-            "spec.test.rbac",
-        ),
+        (json!({"test": {"podSecurity": {"minimum": "baseline"}}}), "spec.test"),
+        (test(&json!({"availability": {"minReplicas": 2}})), "spec.test"),
+        (json!({"test": {"rbac": {"forbid": null}}}), "spec.test.rbac"),
         (json!({"test": {"rbac": {"forbid": []}}}), "spec.test.rbac"),
-        (
-            json!({"test": {"rbac": {"forbid": ["Root"]}}}),
-            "spec.test.rbac.forbid[0]",
-        ),
-        (
-            json!({"test": {"rbac": {"forbid": ["Exec", "Exec"]}}}),
-            "spec.test.rbac.forbid[1]",
-        ),
-        (
-            json!({"test": {"rbac": {"maxSubjects": 0}}}),
-            "spec.test.rbac.maxSubjects",
-        ),
-        (
-            json!({"test": {"rbac": {"maxSubjects": "3"}}}),
-            "spec.test.rbac.maxSubjects",
-        ),
+        (json!({"test": {"rbac": {"forbid": ["Root"]}}}), "spec.test.rbac.forbid[0]"),
+        (json!({"test": {"rbac": {"forbid": ["Exec", "Exec"]}}}), "spec.test.rbac.forbid[1]"),
+        (json!({"test": {"rbac": {"maxSubjects": 0}}}), "spec.test.rbac.maxSubjects"),
+        (json!({"test": {"rbac": {"maxSubjects": "3"}}}), "spec.test.rbac.maxSubjects"),
         (
             json!({"test": {"rbac": {"rules": [{"apiGroups": [""], "resources": ["secrets"]}]}}}),
             "spec.test.rbac.rules[0].verbs",
@@ -226,66 +182,29 @@ fn invalid_other_tests() -> Vec<(Value, &'static str)> {
             test(&json!({"encryption": {"ingress": {"minValidity": "0d"}}})),
             "spec.test.encryption.ingress.minValidity",
         ),
-        (
-            test(&json!({"backup": {"of": "Namespaces"}})),
-            "spec.test.backup.maxAge",
-        ),
-        (
-            test(&json!({"backup": {"maxAge": "24h"}})),
-            "spec.test.backup.of",
-        ),
-        (
-            test(&json!({"backup": {"of": "Disks", "maxAge": "24h"}})),
-            "spec.test.backup.of",
-        ),
+        (test(&json!({"backup": {"of": "Namespaces"}})), "spec.test.backup.maxAge"),
+        (test(&json!({"backup": {"maxAge": "24h"}})), "spec.test.backup.of"),
+        (test(&json!({"backup": {"of": "Disks", "maxAge": "24h"}})), "spec.test.backup.of"),
         (
             test(&json!({"backup": {"of": "Namespaces", "maxAge": "daily"}})),
             "spec.test.backup.maxAge",
         ),
-        (
-            test(&json!({"backup": {"of": "Namespaces", "maxAge": "0h"}})),
-            "spec.test.backup.maxAge",
-        ),
+        (test(&json!({"backup": {"of": "Namespaces", "maxAge": "0h"}})), "spec.test.backup.maxAge"),
         (test(&json!({"workload": {}})), "spec.test.workload"),
-        (
-            test(&json!({"workload": {"require": ["Magic"]}})),
-            "spec.test.workload.require[0]",
-        ),
-        (
-            test(&json!({"workload": {"registries": [""]}})),
-            "spec.test.workload.registries[0]",
-        ),
-        (
-            test(&json!({"podSecurity": {}})),
-            "spec.test.podSecurity.minimum",
-        ),
-        (
-            test(&json!({"podSecurity": {"minimum": "Restricted"}})),
-            "spec.test.podSecurity.minimum",
-        ),
+        (test(&json!({"workload": {"require": ["Magic"]}})), "spec.test.workload.require[0]"),
+        (test(&json!({"workload": {"registries": [""]}})), "spec.test.workload.registries[0]"),
+        (test(&json!({"podSecurity": {}})), "spec.test.podSecurity.minimum"),
+        (test(&json!({"podSecurity": {"minimum": "Restricted"}})), "spec.test.podSecurity.minimum"),
         (cel(json!([])), "spec.test.cel.validations"),
-        (
-            cel(json!([{"message": "m"}])),
-            "spec.test.cel.validations[0].expression",
-        ),
-        (
-            cel(json!([{"expression": ""}])),
-            "spec.test.cel.validations[0].expression",
-        ),
-        (
-            cel(json!([{"expression": "x".repeat(4097)}])),
-            "spec.test.cel.validations[0].expression",
-        ),
+        (cel(json!([{"message": "m"}])), "spec.test.cel.validations[0].expression"),
+        (cel(json!([{"expression": ""}])), "spec.test.cel.validations[0].expression"),
+        (cel(json!([{"expression": "x".repeat(4097)}])), "spec.test.cel.validations[0].expression"),
         (
             cel(json!([{"expression": "true", "reason": "not camel"}])),
             "spec.test.cel.validations[0].reason",
         ),
         (
-            with_cel(
-                &cel(json!([{"expression": "true"}])),
-                "resources",
-                json!([]),
-            ),
+            with_cel(&cel(json!([{"expression": "true"}])), "resources", json!([])),
             "spec.test.cel.resources",
         ),
         (
@@ -316,14 +235,8 @@ pub fn invalid_exceptions() -> Vec<(Value, &'static str)> {
         (json!({"controls": many(65)}), "spec.controls"),
         (json!({"resources": null}), "spec.resources"),
         (json!({"resources": []}), "spec.resources"),
-        (
-            json!({"resources": [{"kind": "Pod"}]}),
-            "spec.resources[0].name",
-        ),
-        (
-            json!({"resources": [{"name": "*"}]}),
-            "spec.resources[0].kind",
-        ),
+        (json!({"resources": [{"kind": "Pod"}]}), "spec.resources[0].name"),
+        (json!({"resources": [{"name": "*"}]}), "spec.resources[0].kind"),
         (json!({"reason": null}), "spec.reason"),
         (json!({"reason": ""}), "spec.reason"),
         (json!({"requestedBy": null}), "spec.requestedBy"),
