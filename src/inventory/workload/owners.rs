@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::{Controller, WorkloadFacts};
 use crate::inventory::{Facts, IndexUpdate, Inventory, Object, Slot, Symbol};
 
-/// How long a chain of controllers is followed. Kubernetes has three (CronJob, Job, Pod); the
+/// How long a chain of controllers is followed. Kubernetes has three (`CronJob`, Job, Pod); the
 /// bound keeps a circle of hostile owner references from being followed for ever.
 const MAX_CHAIN: usize = 8;
 

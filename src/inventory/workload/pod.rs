@@ -26,7 +26,7 @@ pub struct PodFacts {
     /// Names of `securityContext.sysctls`, sorted.
     pub sysctls: Box<[Symbol]>,
     /// Volumes that reach beyond the pod; the kinds that the restricted level admits are left
-    /// out, since the API server and controllers add such (tokens, claims of a StatefulSet).
+    /// out, since the API server and controllers add such (tokens, claims of a `StatefulSet`).
     pub volumes: Box<[VolumeFacts]>,
     /// `resources` of the pod as a whole (KEP-2837).
     pub resources: Resources,
