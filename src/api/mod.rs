@@ -1,44 +1,44 @@
-//! What users write.
+//! What users write: one file per kind and one per test, with their validation and nothing else.
+//!
+//! The types generate the schemas ([`schema`]), and the schemas check what comes from files
+//! ([`structural`]), so a bound is written once. What a schema cannot say is in
+//! [`ControlSpec::validate`] and [`ControlExceptionSpec::validate`]; both sources name the field
+//! and what to write instead. Pure: no client, clock or environment.
 
-/// Names an object.
-#[derive(
-    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "camelCase")]
-pub struct ResourceRef {
-    /// `apps/v1`.
-    pub api_version: String,
-    /// Kind.
-    pub kind: String,
-    /// Namespace.
-    pub namespace: Option<String>,
-    /// Name.
-    pub name: String,
-}
+mod closed_enum;
+pub mod condition;
+pub mod control;
+pub mod criteria;
+pub mod duration;
+pub mod exception;
+pub mod glob;
+pub mod invalid;
+pub mod risk;
+pub mod schema;
+pub mod selector;
+pub mod structural;
+pub mod test_spec;
+pub mod time;
 
-/// Severity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Low
-    Low,
-    /// Medium
-    Medium,
-    /// High
-    High,
-    /// Critical
-    Critical,
-}
+pub(crate) use closed_enum::closed_enum;
+pub use control::{
+    Control, ControlSpec, ControlStatus, Enforcement, EvidenceRef, Finding, MAX_FINDINGS,
+    ResourceRef, Scope, Severity, State,
+};
+pub use criteria::Criterion;
+pub use duration::Duration;
+pub use exception::{
+    ControlException, ControlExceptionSpec, ControlExceptionStatus, ExceptionPhase,
+    ExceptionResource,
+};
+pub use glob::Glob;
+pub use invalid::{InvalidField, InvalidSpec};
+pub use risk::Risk;
+pub use selector::Selector;
+pub use structural::unknown_fields;
+pub use test_spec::{TestKind, TestSpec};
 
-/// A compiled label selector.
-#[derive(Clone, Debug)]
-pub struct Selector;
-impl Selector {
-    /// Matches.
-    pub fn matches<'a>(&self, _get: impl Fn(&str) -> Option<&'a str>) -> bool {
-        true
-    }
-    /// Keys.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        [].into_iter()
-    }
-}
+/// The API group of every kind.
+pub const GROUP: &str = "comptroller.dev";
+/// The version of every kind.
+pub const VERSION: &str = "v1alpha1";

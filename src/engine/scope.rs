@@ -1,14 +1,17 @@
 //! Which namespaces a control asks about.
 
-use std::collections::BTreeSet;
+use wildmatch::WildMatch;
 
-use crate::{api::Selector, inventory::Inventory};
+use crate::{
+    api::{self, Selector, selector::SelectorError},
+    inventory::Inventory,
+};
 
 /// A control's scope, compiled. The default admits everything.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     namespaces: Option<Selector>,
-    excluded: BTreeSet<String>,
+    excluded: Vec<WildMatch>,
 }
 
 /// Whether a namespace is in scope.
@@ -26,12 +29,15 @@ pub enum Admission {
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 impl Scope {
-    /// A scope of the namespaces that match, without the excluded ones.
-    pub fn new(namespaces: Option<Selector>, excluded: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            namespaces,
-            excluded: excluded.into_iter().collect(),
-        }
+    /// Compiles a scope; absent means the whole cluster.
+    pub fn compile(scope: Option<&api::Scope>) -> Result<Self, SelectorError> {
+        let Some(scope) = scope else {
+            return Ok(Self::default());
+        };
+        Ok(Self {
+            namespaces: scope.namespaces.as_ref().map(Selector::compile).transpose()?,
+            excluded: scope.exclude_namespaces.iter().map(api::Glob::matcher).collect(),
+        })
     }
 
     /// Whether the labels of namespaces matter.
@@ -45,7 +51,7 @@ impl Scope {
         if namespace.is_empty() {
             return Admission::In;
         }
-        if self.excluded.contains(namespace) {
+        if self.excluded.iter().any(|pattern| pattern.matches(namespace)) {
             return Admission::Out;
         }
         let Some(selector) = &self.namespaces else {
@@ -60,10 +66,6 @@ impl Scope {
             None if key == NAME_LABEL => Some(namespace),
             None => None,
         });
-        if matches {
-            Admission::In
-        } else {
-            Admission::Out
-        }
+        if matches { Admission::In } else { Admission::Out }
     }
 }
