@@ -60,9 +60,7 @@ impl<'v, 'p> Fields<'v, 'p> {
     }
 
     fn value(&self, name: &str) -> Option<&'v Value> {
-        self.map
-            .and_then(|map| map.get(name))
-            .filter(|value| !value.is_null())
+        self.map.and_then(|map| map.get(name)).filter(|value| !value.is_null())
     }
 
     /// The names of the fields that are not null.
@@ -130,9 +128,7 @@ impl<'v, 'p> Fields<'v, 'p> {
             .iter()
             .enumerate()
             .map(|(at, value)| {
-                value
-                    .as_str()
-                    .ok_or_else(|| mismatch(Place::Index(&place, at), value, "a string"))
+                value.as_str().ok_or_else(|| mismatch(Place::Index(&place, at), value, "a string"))
             })
             .collect()
     }

@@ -79,12 +79,7 @@ const fn row(
     kind: &'static str,
     project: super::facts::Project,
 ) -> Projection {
-    Projection {
-        group,
-        kind,
-        versions: &["v1"],
-        project,
-    }
+    Projection { group, kind, versions: &["v1"], project }
 }
 
 /// The kinds of [`PROJECTIONS`], as group and kind.
@@ -204,10 +199,7 @@ fn api_server_flags(
     pod: &Fields<'_, '_>,
     interner: &Interner,
 ) -> Result<Option<Box<[Symbol]>>, ProjectionError> {
-    let component = metadata
-        .labels
-        .as_ref()
-        .and_then(|labels| labels.get("component"));
+    let component = metadata.labels.as_ref().and_then(|labels| labels.get("component"));
     if metadata.namespace.as_deref() != Some("kube-system")
         || component.map(String::as_str) != Some("kube-apiserver")
     {
@@ -218,9 +210,7 @@ fn api_server_flags(
         for list in ["command", "args"] {
             let words = container.texts(list)?.into_iter();
             flags.extend(
-                words
-                    .filter(|word| word.starts_with("--"))
-                    .map(|word| interner.intern(word)),
+                words.filter(|word| word.starts_with("--")).map(|word| interner.intern(word)),
             );
         }
         Ok(())

@@ -46,11 +46,7 @@ impl OwnerIndex {
     pub fn controlled(&self, group: &str, kind: &str, namespace: &str, name: &str) -> &[Slot] {
         let owner = Owner {
             namespace: namespace.into(),
-            controller: Controller {
-                group: group.into(),
-                kind: kind.into(),
-                name: name.into(),
-            },
+            controller: Controller { group: group.into(), kind: kind.into(), name: name.into() },
         };
         self.controlled.get(&owner).map_or(&[], Vec::as_slice)
     }
@@ -72,21 +68,13 @@ impl OwnerIndex {
         depth: usize,
         visit: &mut dyn FnMut(Slot),
     ) {
-        let Some(resource) = inventory
-            .kind_state(owner.kind)
-            .map(|state| &state.resource)
-        else {
+        let Some(resource) = inventory.kind_state(owner.kind).map(|state| &state.resource) else {
             return;
         };
         if depth == 0 {
             return;
         }
-        let below = self.controlled(
-            &resource.group,
-            &resource.kind,
-            &owner.namespace,
-            &owner.name,
-        );
+        let below = self.controlled(&resource.group, &resource.kind, &owner.namespace, &owner.name);
         for slot in below {
             visit(*slot);
             if let Some(object) = inventory.get(*slot) {
@@ -100,10 +88,7 @@ fn owner(object: &Object) -> Option<Owner> {
     let Facts::Workload(facts) = &object.facts else {
         return None;
     };
-    Some(Owner {
-        namespace: object.namespace.clone(),
-        controller: facts.controller.clone()?,
-    })
+    Some(Owner { namespace: object.namespace.clone(), controller: facts.controller.clone()? })
 }
 
 /// The known controllers of a workload, the nearest first. An object of a kind without a template, or

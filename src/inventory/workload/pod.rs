@@ -199,19 +199,13 @@ impl Amounts {
     /// What either has.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        Self {
-            cpu: self.cpu || other.cpu,
-            memory: self.memory || other.memory,
-        }
+        Self { cpu: self.cpu || other.cpu, memory: self.memory || other.memory }
     }
 
     /// What both have.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        Self {
-            cpu: self.cpu && other.cpu,
-            memory: self.memory && other.memory,
-        }
+        Self { cpu: self.cpu && other.cpu, memory: self.memory && other.memory }
     }
 
     /// Both of them.

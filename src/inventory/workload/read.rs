@@ -99,11 +99,7 @@ fn se_linux(options: &Fields<'_, '_>, interner: &Interner) -> Read<Option<Box<Se
     let text = |name| -> Read<Option<Symbol>> {
         Ok(options.text(name)?.map(|text| interner.intern(text)))
     };
-    let options = SeLinux {
-        kind: text("type")?,
-        user: text("user")?,
-        role: text("role")?,
-    };
+    let options = SeLinux { kind: text("type")?, user: text("user")?, role: text("role")? };
     let set = options.kind.is_some() || options.user.is_some() || options.role.is_some();
     Ok(set.then(|| Box::new(options)))
 }
@@ -120,10 +116,7 @@ fn sysctls(context: &Fields<'_, '_>, interner: &Interner) -> Read<Box<[Symbol]>>
 fn volumes(spec: &Fields<'_, '_>, interner: &Interner) -> Read<Box<[VolumeFacts]>> {
     let mut volumes = Vec::new();
     spec.each("volumes", |volume| {
-        if volume
-            .names()
-            .any(|field| CONTAINED_VOLUMES.contains(&field))
-        {
+        if volume.names().any(|field| CONTAINED_VOLUMES.contains(&field)) {
             return Ok(());
         }
         // A volume of no kind is an emptyDir by default.
@@ -182,9 +175,7 @@ impl Containers<'_> {
         Ok(ContainerFacts {
             name: self.interner.intern(name),
             role,
-            image: self
-                .interner
-                .intern(fields.text("image")?.unwrap_or_default()),
+            image: self.interner.intern(fields.text("image")?.unwrap_or_default()),
             security,
             confinement: self.confinement(&context)?,
             resources: resources(&fields.object("resources")?)?,
@@ -219,8 +210,7 @@ impl Containers<'_> {
         if !self.annotations.is_present() {
             return Ok(None);
         }
-        self.annotations
-            .text(&format!("{APP_ARMOR_ANNOTATION}{container}"))
+        self.annotations.text(&format!("{APP_ARMOR_ANNOTATION}{container}"))
     }
 
     fn confinement(&self, context: &Fields<'_, '_>) -> Read<Confinement> {
@@ -274,12 +264,7 @@ impl Containers<'_> {
     }
 
     fn intern_all(&self, texts: Vec<&str>) -> Box<[Symbol]> {
-        sorted(
-            texts
-                .into_iter()
-                .map(|text| self.interner.intern(text))
-                .collect(),
-        )
+        sorted(texts.into_iter().map(|text| self.interner.intern(text)).collect())
     }
 }
 
@@ -303,22 +288,16 @@ fn pod_resources(fields: &Fields<'_, '_>, containers: &[ContainerFacts]) -> Read
     if !limited {
         return Ok(own);
     }
-    let requests = containers.iter().fold(own.requests, |sum, container| {
-        sum.or(container.resources.requests)
-    });
+    let requests =
+        containers.iter().fold(own.requests, |sum, container| sum.or(container.resources.requests));
     Ok(Resources { requests, ..own })
 }
 
 fn amounts(list: &Fields<'_, '_>) -> Read<Amounts> {
     let some = |name| -> Read<bool> {
-        Ok(list
-            .quantity(name)?
-            .is_some_and(|quantity| !is_zero(&quantity)))
+        Ok(list.quantity(name)?.is_some_and(|quantity| !is_zero(&quantity)))
     };
-    Ok(Amounts {
-        cpu: some("cpu")?,
-        memory: some("memory")?,
-    })
+    Ok(Amounts { cpu: some("cpu")?, memory: some("memory")? })
 }
 
 /// Whether a quantity is zero: its digits before the exponent or the suffix are.

@@ -46,22 +46,10 @@ fn errors_name_the_field() {
         (json!([]), "spec is a list: write an object"),
         (json!({}), "spec.containers is missing"),
         (json!({"containers": null}), "spec.containers is missing"),
-        (
-            json!({"containers": "app"}),
-            "spec.containers is a string: write a list",
-        ),
-        (
-            json!({"containers": [7]}),
-            "spec.containers[0] is a number: write an object",
-        ),
-        (
-            json!({"containers": [{}]}),
-            "spec.containers[0].name is missing",
-        ),
-        (
-            json!({"initContainers": [{"name": "a"}]}),
-            "spec.containers is missing",
-        ),
+        (json!({"containers": "app"}), "spec.containers is a string: write a list"),
+        (json!({"containers": [7]}), "spec.containers[0] is a number: write an object"),
+        (json!({"containers": [{}]}), "spec.containers[0].name is missing"),
+        (json!({"initContainers": [{"name": "a"}]}), "spec.containers is missing"),
         (
             json!({"containers": [{"name": "a"}, {"name": "b", "securityContext": {"privileged": "yes"}}]}),
             "spec.containers[1].securityContext.privileged is a string: write true or false",
@@ -102,18 +90,12 @@ fn null_is_absent() {
 fn activity_and_controller() {
     let template = json!({"spec": {"containers": [{"name": "app"}]}});
     let idle = json!({"spec": {"replicas": 0, "template": template}});
-    assert_eq!(
-        facts("apps", "ReplicaSet", &idle).unwrap().activity,
-        Activity::Idle
-    );
+    assert_eq!(facts("apps", "ReplicaSet", &idle).unwrap().activity, Activity::Idle);
     let done = json!({
         "spec": {"template": template},
         "status": {"conditions": [{"type": "Complete", "status": "True"}]},
     });
-    assert_eq!(
-        facts("batch", "Job", &done).unwrap().activity,
-        Activity::Finished
-    );
+    assert_eq!(facts("batch", "Job", &done).unwrap().activity, Activity::Finished);
     let ended = json!({
         "metadata": {"labels": {"a": "b"}, "ownerReferences": [
             {"apiVersion": "v1", "kind": "Node", "name": "n"},
@@ -140,10 +122,7 @@ fn labels_stay_where_a_foreign_kind_controls() {
         ]},
         "spec": {"containers": [{"name": "postgres"}]},
     });
-    assert_eq!(
-        facts("", "Pod", &object).unwrap().labels.get("app"),
-        Some("db")
-    );
+    assert_eq!(facts("", "Pod", &object).unwrap().labels.get("app"), Some("db"));
 }
 
 #[test]
@@ -158,22 +137,10 @@ fn flags_of_the_api_server_only_of_its_static_pod() {
             }]},
         })
     };
-    let flags = facts("", "Pod", &pod("kube-system"))
-        .unwrap()
-        .api_server_flags
-        .unwrap();
+    let flags = facts("", "Pod", &pod("kube-system")).unwrap().api_server_flags.unwrap();
     let flags: Vec<&str> = flags.iter().map(Symbol::as_str).collect();
-    assert_eq!(
-        flags,
-        [
-            "--anonymous-auth=false",
-            "--encryption-provider-config=/etc/e.yaml"
-        ]
-    );
-    assert_eq!(
-        facts("", "Pod", &pod("default")).unwrap().api_server_flags,
-        None
-    );
+    assert_eq!(flags, ["--anonymous-auth=false", "--encryption-provider-config=/etc/e.yaml"]);
+    assert_eq!(facts("", "Pod", &pod("default")).unwrap().api_server_flags, None);
 }
 
 #[test]
@@ -189,32 +156,17 @@ fn app_armor_is_found_in_annotation_container_and_pod() {
                 "containers": [{"name": "app", "securityContext": profile(container)}],
             },
         });
-        facts("", "Pod", &object).unwrap().pod.containers[0]
-            .security
-            .app_armor
-            .clone()
+        facts("", "Pod", &object).unwrap().pod.containers[0].security.app_armor.clone()
     };
     assert_eq!(read(None, None, None), None);
-    assert_eq!(
-        read(None, None, Some("Localhost")),
-        Some(Profile::Localhost)
-    );
-    assert_eq!(
-        read(None, Some("Unconfined"), Some("Localhost")),
-        Some(Profile::Unconfined)
-    );
+    assert_eq!(read(None, None, Some("Localhost")), Some(Profile::Localhost));
+    assert_eq!(read(None, Some("Unconfined"), Some("Localhost")), Some(Profile::Unconfined));
     assert_eq!(
         read(Some("runtime/default"), None, Some("Localhost")),
         Some(Profile::RuntimeDefault)
     );
-    assert_eq!(
-        read(Some("unconfined"), Some("RuntimeDefault"), None),
-        Some(Profile::Unconfined)
-    );
-    assert_eq!(
-        read(Some("localhost/x"), None, None),
-        Some(Profile::Localhost)
-    );
+    assert_eq!(read(Some("unconfined"), Some("RuntimeDefault"), None), Some(Profile::Unconfined));
+    assert_eq!(read(Some("localhost/x"), None, None), Some(Profile::Localhost));
 }
 
 #[test]
@@ -292,26 +244,15 @@ fn a_circle_of_owners_is_no_chain() {
     let projector = Projector::new(kind, Vec::new(), Arc::default());
     let mut slots = Vec::new();
     for (name, owner) in [(0, 1), (1, 2), (2, 0)] {
-        let step = arbitrary::Step {
-            pod: false,
-            name,
-            owner: Some(owner),
-            remove: false,
-        };
+        let step = arbitrary::Step { pod: false, name, owner: Some(owner), remove: false };
         let change = inventory.apply(id, projector.project(&step.object()).unwrap());
-        let Some(Change::Object { slot, .. }) = change else {
-            panic!("no change")
-        };
+        let Some(Change::Object { slot, .. }) = change else { panic!("no change") };
         slots.push(slot);
     }
     let object = inventory.get(slots[0]).unwrap();
-    let Facts::Workload(facts) = &object.facts else {
-        panic!("{object:?}")
-    };
+    let Facts::Workload(facts) = &object.facts else { panic!("{object:?}") };
     assert_eq!(controllers(&inventory, "default", facts).len(), 0);
     let mut visits = 0;
-    inventory
-        .owners
-        .visit_controlled(&inventory, object, &mut |_| visits += 1);
+    inventory.owners.visit_controlled(&inventory, object, &mut |_| visits += 1);
     assert!(visits <= 8);
 }

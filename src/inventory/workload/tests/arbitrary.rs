@@ -54,9 +54,7 @@ fn security_context() -> BoxedStrategy<Value> {
         ("procMount", one_of(&["Unmasked"])),
         (
             "seLinuxOptions",
-            one_of(&["container_t", "spc_t"])
-                .prop_map(|kind| json!({"type": kind}))
-                .boxed(),
+            one_of(&["container_t", "spc_t"]).prop_map(|kind| json!({"type": kind})).boxed(),
         ),
         (
             "capabilities",
@@ -68,12 +66,8 @@ fn security_context() -> BoxedStrategy<Value> {
 }
 
 fn resources() -> BoxedStrategy<Value> {
-    let amounts = || {
-        object(vec![
-            ("cpu", one_of(&["0", "100m", "2"])),
-            ("memory", one_of(&["0", "64Mi"])),
-        ])
-    };
+    let amounts =
+        || object(vec![("cpu", one_of(&["0", "100m", "2"])), ("memory", one_of(&["0", "64Mi"]))]);
     object(vec![("requests", amounts()), ("limits", amounts())])
 }
 
@@ -84,10 +78,7 @@ fn container(name: &'static str) -> BoxedStrategy<Value> {
         ("image", one_of(&["nginx", "registry.test/app@sha256:0"])),
         ("securityContext", security_context()),
         ("resources", resources()),
-        (
-            "readinessProbe",
-            Just(json!({"httpGet": {"port": 1}})).boxed(),
-        ),
+        ("readinessProbe", Just(json!({"httpGet": {"port": 1}})).boxed()),
         ("ports", port.boxed()),
     ]);
     fields
@@ -119,10 +110,7 @@ pub fn template() -> BoxedStrategy<Value> {
         ),
         ("resources", resources()),
         ("volumes", volume.boxed()),
-        (
-            "initContainers",
-            container("init").prop_map(|one| json!([one])).boxed(),
-        ),
+        ("initContainers", container("init").prop_map(|one| json!([one])).boxed()),
     ]);
     let annotation = option::of(select(vec!["runtime/default", "unconfined", "localhost/x"]));
     (spec, container("app"), annotation)
@@ -173,10 +161,7 @@ pub fn pod_from(template: &Value) -> Value {
         ("schedulerName", json!("default-scheduler")),
         ("enableServiceLinks", json!(true)),
         ("priority", json!(0)),
-        (
-            "tolerations",
-            json!([{"key": "node.kubernetes.io/not-ready", "operator": "Exists"}]),
-        ),
+        ("tolerations", json!([{"key": "node.kubernetes.io/not-ready", "operator": "Exists"}])),
     ] {
         spec[field] = value;
     }
@@ -247,10 +232,7 @@ pub fn garbage() -> BoxedStrategy<Value> {
     let any_json = leaf.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..3).prop_map(Value::from),
-            (
-                select(vec!["name", "type", "spec", "securityContext", "limits"]),
-                inner
-            )
+            (select(vec!["name", "type", "spec", "securityContext", "limits"]), inner)
                 .prop_map(|(key, value)| json!({key: value})),
         ]
     });
@@ -304,27 +286,13 @@ impl Step {
             json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("w-{owner}"), "controller": true}])
         });
         let pod = json!({"containers": [{"name": "app"}]});
-        let spec = if self.pod {
-            pod
-        } else {
-            json!({"template": {"spec": pod}})
-        };
+        let spec = if self.pod { pod } else { json!({"template": {"spec": pod}}) };
         json!({"metadata": {"name": self.name(), "ownerReferences": owners}, "spec": spec})
     }
 }
 
 pub fn step() -> BoxedStrategy<Step> {
-    (
-        any::<bool>(),
-        0..6_u8,
-        option::of(0..4_u8),
-        prop::bool::weighted(0.2),
-    )
-        .prop_map(|(pod, name, owner, remove)| Step {
-            pod,
-            name,
-            owner,
-            remove,
-        })
+    (any::<bool>(), 0..6_u8, option::of(0..4_u8), prop::bool::weighted(0.2))
+        .prop_map(|(pod, name, owner, remove)| Step { pod, name, owner, remove })
         .boxed()
 }
