@@ -1,5 +1,7 @@
 //! What controls what.
 
+use std::hash::Hash;
+
 use rustc_hash::FxHashMap;
 
 use super::{Controller, WorkloadFacts};
@@ -9,10 +11,12 @@ use crate::inventory::{Facts, IndexUpdate, Inventory, Object, Slot, Symbol};
 /// bound keeps a circle of hostile owner references from being followed for ever.
 const MAX_CHAIN: usize = 8;
 
-/// From a controller to what it controls. A controller need not be known itself.
+/// From a controller to what it controls, and from a service account to what runs as it. Neither
+/// the controller nor the account need be known themselves.
 #[derive(Debug, Default)]
 pub struct OwnerIndex {
     controlled: FxHashMap<Owner, Vec<Slot>>,
+    accounts: FxHashMap<Account, Vec<Slot>>,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -21,25 +25,17 @@ struct Owner {
     controller: Controller,
 }
 
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Account {
+    namespace: Symbol,
+    name: Symbol,
+}
+
 impl OwnerIndex {
     /// Takes in a change of one object.
     pub fn update(&mut self, update: &IndexUpdate<'_>) {
-        let before = update.before.and_then(owner);
-        let after = update.after.and_then(owner);
-        if before == after {
-            return;
-        }
-        if let Some(owner) = before
-            && let Some(slots) = self.controlled.get_mut(&owner)
-        {
-            slots.retain(|slot| *slot != update.slot);
-            if slots.is_empty() {
-                self.controlled.remove(&owner);
-            }
-        }
-        if let Some(owner) = after {
-            self.controlled.entry(owner).or_default().push(update.slot);
-        }
+        relocate(&mut self.controlled, update, owner);
+        relocate(&mut self.accounts, update, account);
     }
 
     /// The slots of what an object controls directly, in no order.
@@ -49,6 +45,13 @@ impl OwnerIndex {
             controller: Controller { group: group.into(), kind: kind.into(), name: name.into() },
         };
         self.controlled.get(&owner).map_or(&[], Vec::as_slice)
+    }
+
+    /// The slots of the workloads that run as a service account and leave it to the account
+    /// whether its token is mounted, in no order.
+    pub fn running_as(&self, namespace: &str, name: &str) -> &[Slot] {
+        let account = Account { namespace: namespace.into(), name: name.into() };
+        self.accounts.get(&account).map_or(&[], Vec::as_slice)
     }
 
     /// Visits everything an object controls, directly or through others. The object itself may be gone.
@@ -82,6 +85,40 @@ impl OwnerIndex {
             }
         }
     }
+}
+
+/// Moves an object from where it was filed to where it belongs now.
+fn relocate<K: Eq + Hash>(
+    filed: &mut FxHashMap<K, Vec<Slot>>,
+    update: &IndexUpdate<'_>,
+    key: impl Fn(&Object) -> Option<K>,
+) {
+    let before = update.before.and_then(&key);
+    let after = update.after.and_then(&key);
+    if before == after {
+        return;
+    }
+    if let Some(key) = before
+        && let Some(slots) = filed.get_mut(&key)
+    {
+        slots.retain(|slot| *slot != update.slot);
+        if slots.is_empty() {
+            filed.remove(&key);
+        }
+    }
+    if let Some(key) = after {
+        filed.entry(key).or_default().push(update.slot);
+    }
+}
+
+fn account(object: &Object) -> Option<Account> {
+    let Facts::Workload(facts) = &object.facts else {
+        return None;
+    };
+    if facts.pod.automount.is_some() {
+        return None;
+    }
+    Some(Account { namespace: object.namespace.clone(), name: facts.pod.service_account.clone()? })
 }
 
 fn owner(object: &Object) -> Option<Owner> {

@@ -9,8 +9,9 @@ use crate::inventory::intern::Symbol;
 /// The shape of a pod, shared by all its replicas.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PodFacts {
-    /// `serviceAccountName`; `default` when absent, as the API server sets it.
-    pub service_account: Symbol,
+    /// `serviceAccountName`; `default` when absent, as the API server sets it. None for a mirror
+    /// pod, which can have no service account.
+    pub service_account: Option<Symbol>,
     /// `automountServiceAccountToken`: absent leaves it to the service account.
     pub automount: Option<bool>,
     /// Namespaces of the node that the pod shares.

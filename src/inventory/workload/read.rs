@@ -30,6 +30,9 @@ const CONTAINED_VOLUMES: &[&str] = &[
 /// The place of `AppArmor` profiles before Kubernetes 1.30 (KEP-24).
 const APP_ARMOR_ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
 
+/// On the API server's image of a static pod, which the kubelet runs from a file.
+const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
+
 /// Reads a pod, or the `template` of a workload: both have `metadata` and `spec`.
 pub(super) fn pod(pod: &Fields<'_, '_>, interner: &Interner) -> Read<PodFacts> {
     let metadata = pod.object("metadata")?;
@@ -47,28 +50,39 @@ pub(super) fn pod(pod: &Fields<'_, '_>, interner: &Interner) -> Read<PodFacts> {
         windows: spec.object("os")?.text("name")? == Some("windows"),
         pod_app_armor: security.app_armor.as_ref(),
     };
-    let (host_network, windows) = (reader.host_network, reader.windows);
     let containers = reader.read(&spec)?;
     Ok(PodFacts {
-        service_account: interner.intern(match spec.text("serviceAccountName")? {
-            Some(name) => name,
-            None => spec.text("serviceAccount")?.unwrap_or("default"),
-        }),
+        service_account: service_account(&spec, &reader.annotations, interner)?,
         automount: spec.bool("automountServiceAccountToken")?,
         host: HostNamespaces {
-            network: host_network,
+            network: reader.host_network,
             pid: spec.flag("hostPID")?,
             ipc: spec.flag("hostIPC")?,
         },
         user_namespace: spec.bool("hostUsers")? == Some(false),
-        windows,
+        windows: reader.windows,
         long_running: matches!(spec.text("restartPolicy")?, None | Some("Always")),
-        security,
         sysctls: sysctls(&context, interner)?,
         volumes: volumes(&spec, interner)?,
         resources: pod_resources(&spec.object("resources")?, &containers)?,
         containers,
+        security,
     })
+}
+
+fn service_account(
+    spec: &Fields<'_, '_>,
+    annotations: &Fields<'_, '_>,
+    interner: &Interner,
+) -> Read<Option<Symbol>> {
+    if annotations.has(MIRROR_ANNOTATION) {
+        return Ok(None);
+    }
+    let name = match spec.text("serviceAccountName")? {
+        Some(name) => name,
+        None => spec.text("serviceAccount")?.unwrap_or("default"),
+    };
+    Ok(Some(interner.intern(name)))
 }
 
 fn security_context(context: &Fields<'_, '_>, interner: &Interner) -> Read<SecurityContext> {
