@@ -20,6 +20,8 @@ pub struct WorkloadFacts {
     pub pod: Arc<PodFacts>,
     /// Flags of the API server, when this is its static pod.
     pub api_server_flags: Option<Box<[Symbol]>>,
+    /// What it backs up and when it last did, when this is a `CronJob` that says so.
+    pub cron: Option<Box<super::backup::cron::CronFacts>>,
 }
 
 /// The controlling owner.
