@@ -1,0 +1,3 @@
+//! One module per test of a control. Pure.
+
+pub mod cel;
