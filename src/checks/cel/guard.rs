@@ -8,8 +8,13 @@ use super::expression::ExpressionError;
 
 /// The longest expression, in bytes.
 pub const MAX_SOURCE: usize = 8 * 1024;
+/// The deepest nesting of brackets.
+pub const MAX_BRACKETS: usize = 32;
 /// The deepest nesting of an expression: brackets, and chains such as `a.b.c` or `1 + 2 + 3`.
-pub const MAX_NESTING: usize = 64;
+pub const MAX_NESTING: usize = 256;
+/// The stack of the thread that parses. The generated parser takes up to 200 KiB for every
+/// bracket without optimization, far more than the stack of a worker thread.
+pub(super) const PARSER_STACK: usize = 64 << 20;
 /// The most nodes of a parsed expression.
 pub const MAX_NODES: usize = 2_000;
 /// The longest regular expression, in bytes.
@@ -30,7 +35,7 @@ pub(super) fn check_source(source: &str) -> Result<(), ExpressionError> {
         return Err(ExpressionError::invalid("it is empty"));
     }
     limit("length in bytes", source.len(), MAX_SOURCE)?;
-    limit("nesting", Scanner::new(source).nesting()?, MAX_NESTING)
+    Scanner::new(source).check_nesting()
 }
 
 /// Refuses what is more than `limit`.
@@ -61,10 +66,10 @@ impl<'a> Scanner<'a> {
         Self { chars: source.char_indices().peekable(), source }
     }
 
-    /// An upper bound of the depth of the parse tree.
-    fn nesting(mut self) -> Result<usize, ExpressionError> {
+    /// Bounds the depth of the parse tree.
+    fn check_nesting(mut self) -> Result<(), ExpressionError> {
         let mut levels = vec![Level::default()];
-        let (mut deepest, mut previous) = (0, ' ');
+        let mut previous = ' ';
         while let Some((at, c)) = self.chars.next() {
             match c {
                 '\'' | '"' => self.skip_string(at, c)?,
@@ -89,13 +94,14 @@ impl<'a> Scanner<'a> {
                     _ => {}
                 }
             }
+            limit("nesting of brackets", levels.len() - 1, MAX_BRACKETS)?;
             let depth = levels.iter().map(|level| level.chain + level.conditionals + 1).sum();
-            deepest = deepest.max(depth);
+            limit("nesting", depth, MAX_NESTING)?;
             if !c.is_whitespace() {
                 previous = c;
             }
         }
-        Ok(deepest)
+        Ok(())
     }
 
     /// Consumes a string literal whose opening quote is at `start`. What the lexer would not

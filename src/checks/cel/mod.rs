@@ -12,3 +12,6 @@ mod macros;
 pub mod program;
 mod syntax;
 mod value;
+
+#[cfg(test)]
+mod tests;

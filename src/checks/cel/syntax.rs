@@ -1,8 +1,6 @@
 //! From the library's syntax tree to the tree that is evaluated here: names are resolved,
 //! macros become one node each, and what cannot be evaluated is refused with the reason.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use kube_cel::cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr as Tree, IdedExpr, LiteralValue, SelectExpr, operators,
 };
@@ -84,15 +82,23 @@ pub(super) struct Names<'a> {
     pub variables: Option<&'a [&'a str]>,
 }
 
-/// Parses and resolves an expression whose size was checked.
+/// Parses and resolves an expression whose size was checked, on a thread of its own: for its
+/// stack, and because the generated parser panics on some malformed inputs.
 pub(super) fn parse(source: &str, names: &Names<'_>) -> Result<Node, ExpressionError> {
-    let parser = Parser::new().enable_optional_syntax(true).max_recursion_depth(guard::MAX_NESTING as u16);
-    // The generated parser indexes its contexts without checks on some malformed inputs.
-    let tree = catch_unwind(AssertUnwindSafe(|| parser.parse(source)))
-        .map_err(|_| ExpressionError::invalid("it cannot be parsed; check its brackets and operators"))?
-        .map_err(|errors| syntax_error(&errors))?;
-    let mut resolver = Resolver { source, names, locals: Vec::new(), nodes: 0 };
-    resolver.resolve(tree)
+    let broken = || ExpressionError::invalid("it cannot be parsed; check its brackets and operators");
+    std::thread::scope(|scope| {
+        let parse = || parse_here(source, names);
+        let parser = std::thread::Builder::new().stack_size(guard::PARSER_STACK).spawn_scoped(scope, parse);
+        let parser = parser.map_err(|_| ExpressionError::invalid("there is no memory to parse it"))?;
+        parser.join().unwrap_or_else(|_| Err(broken()))
+    })
+}
+
+fn parse_here(source: &str, names: &Names<'_>) -> Result<Node, ExpressionError> {
+    // The depth is bounded already, and more tightly than the parser counts it.
+    let parser = Parser::new().enable_optional_syntax(true).max_recursion_depth(250);
+    let tree = parser.parse(source).map_err(|errors| syntax_error(&errors))?;
+    Resolver { source, names, locals: Vec::new(), nodes: 0 }.resolve(tree)
 }
 
 fn syntax_error(errors: &ParseErrors) -> ExpressionError {
