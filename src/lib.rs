@@ -1,3 +1,10 @@
 //! Comptroller keeps a company's SOC 2 controls true on Kubernetes, and proves it.
+//!
+//! Data flows one way: the cluster is projected into facts ([`inventory`]), checks judge facts
+//! ([`checks`]), the engine keeps what was judged and says when it changes ([`engine`]). These
+//! three are pure. What users write is [`api`].
 
+pub mod api;
 pub mod checks;
+pub mod engine;
+pub mod inventory;

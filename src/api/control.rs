@@ -1,0 +1,371 @@
+//! `Control`: one control, the criteria it serves, its test, and what the operator found.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Criterion, Duration, Glob, TestSpec, closed_enum,
+    invalid::{InvalidSpec, Path, Problems},
+    selector, structural,
+};
+
+/// How many findings a status lists, the worst first.
+pub const MAX_FINDINGS: usize = 20;
+
+/// The shortest time between two records that a control still is as it was.
+pub const MIN_HEARTBEAT: Duration = Duration::from_secs(60);
+/// The longest time between two records that a control still is as it was.
+pub const MAX_HEARTBEAT: Duration = Duration::from_hours(7 * 24);
+/// The time between two records where the control does not say.
+pub const DEFAULT_HEARTBEAT: Duration = Duration::from_hours(1);
+
+closed_enum! {
+    /// How bad it is when the control fails.
+    pub enum Severity {
+        /// A weakness that needs others to matter.
+        Low = "Low",
+        /// A weakness to mend in the normal course of work.
+        Medium = "Medium",
+        /// A weakness that an attacker or an auditor will find.
+        High = "High",
+        /// A weakness that gives the cluster or its data away.
+        Critical = "Critical",
+    }
+}
+
+closed_enum! {
+    /// What happens to a request that breaks the control.
+    pub enum Enforcement {
+        /// It is let through, and the state of the control shows it.
+        Audit = "Audit",
+        /// It is let through with a warning to who sent it.
+        Warn = "Warn",
+        /// It is refused.
+        Deny = "Deny",
+    }
+}
+
+closed_enum! {
+    /// What the evaluation of a control came to.
+    pub enum State {
+        /// Everything in scope was judged and is as it should be.
+        Passing = "Passing",
+        /// Something in scope is not as it should be.
+        Failing = "Failing",
+        /// What is not as it should be is covered by approved exceptions.
+        Excepted = "Excepted",
+        /// Something could not be judged, so nothing can be said.
+        Unknown = "Unknown",
+        /// Nothing is in scope.
+        NotApplicable = "NotApplicable",
+    }
+}
+
+/// What the platform team declares.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "comptroller.dev",
+    version = "v1alpha1",
+    kind = "Control",
+    plural = "controls",
+    singular = "control",
+    shortname = "ctl",
+    category = "comptroller",
+    status = "ControlStatus",
+    derive = "PartialEq",
+    doc = "A control of the organisation: what shall be true of the cluster, which criteria that serves, who owns it, and how it is tested. The operator evaluates it with every change and keeps the result in its status.",
+    printcolumn(
+        name = "State",
+        type_ = "string",
+        json_path = ".status.state",
+        description = "What the last evaluation came to."
+    ),
+    printcolumn(
+        name = "Failing",
+        type_ = "integer",
+        json_path = ".status.failing",
+        description = "How many items are not as they should be."
+    ),
+    printcolumn(
+        name = "Population",
+        type_ = "integer",
+        json_path = ".status.population",
+        description = "How many items were judged."
+    ),
+    printcolumn(
+        name = "Severity",
+        type_ = "string",
+        json_path = ".spec.severity",
+        description = "How bad it is when the control fails."
+    ),
+    printcolumn(
+        name = "Criteria",
+        type_ = "string",
+        json_path = ".spec.criteria",
+        description = "The criteria the control serves."
+    ),
+    printcolumn(
+        name = "Owner",
+        type_ = "string",
+        json_path = ".spec.owner",
+        description = "Who is responsible for the control."
+    ),
+    printcolumn(
+        name = "Since",
+        type_ = "date",
+        json_path = ".status.since",
+        description = "How long the control has been in its state."
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "How long the control has existed."
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ControlSpec {
+    /// The control in one sentence, as a report prints it.
+    #[schemars(length(min = 1, max = 256))]
+    pub title: String,
+    /// What the control is to achieve, for the auditor to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub objective: Option<String>,
+    /// What to do when the control fails. Every finding shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub remedy: Option<String>,
+    /// The criteria that the control serves: an id of SOC 2 such as CC6.1, or FRAMEWORK:ID of
+    /// another framework such as ISO27001:A.5.15.
+    #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "set"))]
+    pub criteria: Vec<Criterion>,
+    /// Who is responsible for the control: a team or a person.
+    #[schemars(length(min = 1, max = 253))]
+    pub owner: String,
+    /// How bad it is when the control fails.
+    pub severity: Severity,
+    /// What the control looks at. The whole cluster when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// How often to record that nothing has changed, from 1m to 7d. 1h when it is absent. A
+    /// change is recorded at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = heartbeat_rule())]
+    pub heartbeat: Option<Duration>,
+    /// Whether evaluation rests. The state stays what it was, and the record says that nobody
+    /// looked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+    /// What happens to a request that breaks the control: Audit lets it through, Warn warns who
+    /// sent it, Deny refuses it. Audit when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforcement: Option<Enforcement>,
+    /// The name of the Lesson that teaches what the control is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub lesson: Option<String>,
+    /// How the control is tested: exactly one of the fields below. Its kind cannot change later.
+    #[x_kube(validation = super::test_spec::same_kind_rule())]
+    pub test: TestSpec,
+}
+
+/// What a control looks at. Resources without a namespace are in every scope.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Scope {
+    /// Only namespaces with these labels. All namespaces when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "selector::schema")]
+    pub namespaces: Option<LabelSelector>,
+    /// Namespaces to leave out even when their labels match: names, where * is any text and ? one
+    /// character.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "set"))]
+    pub exclude_namespaces: Vec<Glob>,
+}
+
+/// What the operator found.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ControlStatus {
+    /// The generation of the spec that was evaluated last.
+    #[schemars(range(min = 0))]
+    pub observed_generation: i64,
+    /// What the last evaluation came to.
+    pub state: State,
+    /// Why the control is in this state, in one CamelCase word.
+    #[schemars(length(max = 128))]
+    pub reason: String,
+    /// When the control entered this state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// When the control was evaluated last. Moves at least with every heartbeat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_evaluated: Option<Time>,
+    /// How many items were judged.
+    #[schemars(range(min = 0))]
+    pub population: i64,
+    /// How many items are not as they should be, without those excepted.
+    #[schemars(range(min = 0))]
+    pub failing: i64,
+    /// How many items are not as they should be but covered by an exception.
+    #[schemars(range(min = 0))]
+    pub excepted: i64,
+    /// How many items could not be judged.
+    #[schemars(range(min = 0))]
+    pub unknown: i64,
+    /// The worst 20 findings, by severity, then by age, then by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub findings: Vec<Finding>,
+    /// The first 20 items that could not be judged, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub unknown_items: Vec<Finding>,
+    /// Where the evidence log holds this state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceRef>,
+    /// Ready says whether this generation was evaluated; Compliant says whether the control
+    /// holds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 8),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
+    )]
+    pub conditions: Vec<Condition>,
+}
+
+/// One item that is not as it should be, or that could not be judged.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// What was found, in one CamelCase word, such as ClusterAdmin.
+    #[schemars(length(min = 1, max = 128))]
+    pub rule: String,
+    /// The object that was judged.
+    pub resource: ResourceRef,
+    /// The subject whose rights were judged, such as "User jane@corp".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub subject: Option<String>,
+    /// What is wrong, in one sentence.
+    #[schemars(length(max = 1024))]
+    pub message: String,
+    /// When it was found first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+}
+
+/// The object that a finding is about.
+#[derive(
+    JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceRef {
+    /// The API group and version of the object.
+    #[schemars(length(max = 317))]
+    pub api_version: String,
+    /// The kind of the object.
+    #[schemars(length(max = 63))]
+    pub kind: String,
+    /// The namespace of the object, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub namespace: Option<String>,
+    /// The name of the object.
+    #[schemars(length(max = 253))]
+    pub name: String,
+}
+
+/// Where the evidence log holds a state.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceRef {
+    /// The number of the entry.
+    #[schemars(range(min = 0))]
+    pub index: i64,
+    /// How many entries the log had when this one was in it.
+    #[schemars(range(min = 0))]
+    pub log_size: i64,
+}
+
+// What was never judged is not a pass.
+impl Default for State {
+    fn default() -> Self {
+        Self::Unknown
+    }
+}
+
+/// CEL cannot read days or weeks, so what mixes them with hours is left to
+/// [`ControlSpec::validate`].
+fn heartbeat_rule() -> kube::core::Rule {
+    kube::core::Rule::new(
+        "self.matches('^[0-9.hms]+$') \
+         ? duration(self) >= duration('1m') && duration(self) <= duration('168h') \
+         : self == '1w' || !self.matches('[wynu]|mo|([89]|[0-9]{2,})([.][0-9]+)?d')",
+    )
+    .message("must be between 1m and 7d, such as 1h")
+}
+
+impl ControlSpec {
+    /// How often to record that nothing has changed.
+    pub fn heartbeat(&self) -> Duration {
+        self.heartbeat.unwrap_or(DEFAULT_HEARTBEAT)
+    }
+
+    /// What happens to a request that breaks the control.
+    pub fn enforcement(&self) -> Enforcement {
+        self.enforcement.unwrap_or(Enforcement::Audit)
+    }
+
+    /// Everything that the API server would refuse, and what a schema cannot say, for files that
+    /// no API server has seen and for durations and selectors that it cannot judge.
+    pub fn validate(&self) -> Result<(), InvalidSpec> {
+        let mut problems = Problems::default();
+        let at = Path::new("spec");
+        structural::check_spec::<Control>(self, &mut problems);
+        if !problems.is_empty() {
+            return problems.into_result();
+        }
+        for (position, criterion) in self.criteria.iter().enumerate() {
+            criterion.validate(&at.field("criteria").index(position), &mut problems);
+        }
+        if let Some(scope) = &self.scope {
+            scope.validate(&at.field("scope"), &mut problems);
+        }
+        if let Some(heartbeat) = self.heartbeat {
+            validate_heartbeat(heartbeat, &at.field("heartbeat"), &mut problems);
+        }
+        self.test.validate(&at.field("test"), &mut problems);
+        problems.into_result()
+    }
+}
+
+fn validate_heartbeat(heartbeat: Duration, at: &Path, problems: &mut Problems) {
+    let inside = heartbeat.exact().is_some_and(|length| {
+        MIN_HEARTBEAT.exact().is_some_and(|least| length >= least)
+            && MAX_HEARTBEAT.exact().is_some_and(|most| length <= most)
+    });
+    if !inside {
+        problems.push(
+            at,
+            format!("{heartbeat} is not between {MIN_HEARTBEAT} and {MAX_HEARTBEAT}"),
+            "write a time in between, such as 1h or 1d",
+        );
+    }
+}
+
+impl Scope {
+    fn validate(&self, at: &Path, problems: &mut Problems) {
+        if let Some(namespaces) = &self.namespaces {
+            selector::validate(namespaces, &at.field("namespaces"), problems);
+        }
+        let at = at.field("excludeNamespaces");
+        for (position, name) in self.exclude_namespaces.iter().enumerate() {
+            name.validate(&at.index(position), problems);
+        }
+    }
+}

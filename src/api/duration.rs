@@ -1,0 +1,307 @@
+//! Durations as people write them: Go's syntax with days, weeks, calendar months and years added.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use jiff::{SignedDuration, Span, Timestamp, tz::TimeZone};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::invalid::{Path, Problems};
+
+/// Longest text of a duration, in characters.
+pub const MAX_LENGTH: usize = 32;
+
+/// What the schema admits. Everything it admits can be parsed, so an object that the API server
+/// stored never fails to load here.
+pub const PATTERN: &str = r"^([0-9]{1,9}(mo|y)|[0-9]{1,9}(\.[0-9]{1,9})?(ns|us|ms|s|m|h|d|w))+$";
+
+/// The longest age or validity that a spec may ask for.
+const MAX_YEARS: i64 = 100;
+
+const HOW: &str = "write a number and a unit, such as 90s, 30m, 24h, 30d, 2w, 3mo or 1y";
+
+/// A length of time that is never negative. Months and years are calendar steps in UTC: how long
+/// they are depends on where they start. Days and weeks are 24 hours and seven times that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Duration {
+    months: i64,
+    exact: SignedDuration,
+}
+
+/// Why a text is no duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DurationError {
+    /// Nothing was written.
+    #[error("a duration is missing; {HOW}")]
+    Empty,
+    /// A sign, where only a length makes sense.
+    #[error("{0:?} has a sign, but a duration is a length; {HOW}")]
+    Signed(String),
+    /// A part that is not a number followed by a unit.
+    #[error("{0:?} is no duration; {HOW}")]
+    Malformed(String),
+    /// A number without a unit.
+    #[error("{0:?} has no unit; {HOW}")]
+    NoUnit(String),
+    /// A unit that does not exist.
+    #[error("{1:?} in {0:?} is no unit; use ns, us, ms, s, m (minutes), h, d, w, mo (months) or y")]
+    UnknownUnit(String, String),
+    /// A fraction of a month or a year has no fixed length.
+    #[error("{0:?} has a fraction of a calendar step; write whole months and years, or days")]
+    CalendarFraction(String),
+    /// More than the type can hold.
+    #[error("{0:?} is too long; {HOW}")]
+    Overflow(String),
+}
+
+impl Duration {
+    /// No time at all.
+    pub const ZERO: Self = Self {
+        months: 0,
+        exact: SignedDuration::ZERO,
+    };
+
+    /// So many seconds.
+    pub const fn from_secs(seconds: u32) -> Self {
+        Self {
+            months: 0,
+            exact: SignedDuration::from_secs(seconds as i64),
+        }
+    }
+
+    /// So many hours.
+    pub const fn from_hours(hours: u16) -> Self {
+        Self {
+            months: 0,
+            exact: SignedDuration::from_secs(hours as i64 * 3600),
+        }
+    }
+
+    /// So many calendar months.
+    pub const fn from_months(months: u8) -> Self {
+        Self {
+            months: months as i64,
+            exact: SignedDuration::ZERO,
+        }
+    }
+
+    /// Whether it is no time at all.
+    pub fn is_zero(self) -> bool {
+        self == Self::ZERO
+    }
+
+    /// The length, unless it has calendar steps and so depends on where it starts.
+    pub fn exact(self) -> Option<SignedDuration> {
+        (self.months == 0).then_some(self.exact)
+    }
+
+    /// The instant this much later. Calendar steps come first; a day that the month lacks becomes
+    /// its last day (January 31 and one month is February 28 or 29). Stops at the end of time.
+    #[must_use]
+    pub fn add_to(self, instant: Timestamp) -> Timestamp {
+        step(instant, self.months, Timestamp::MAX)
+            .checked_add(self.exact)
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    /// The instant this much earlier, by the rules of [`add_to`](Self::add_to). Stops at the
+    /// beginning of time.
+    #[must_use]
+    pub fn subtract_from(self, instant: Timestamp) -> Timestamp {
+        step(instant, -self.months, Timestamp::MIN)
+            .checked_sub(self.exact)
+            .unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// Moves by calendar months in UTC, or to `bound` where the calendar ends.
+fn step(instant: Timestamp, months: i64, bound: Timestamp) -> Timestamp {
+    if months == 0 {
+        return instant;
+    }
+    Span::new()
+        .try_months(months)
+        .and_then(|span| instant.to_zoned(TimeZone::UTC).checked_add(span))
+        .map_or(bound, |moved| moved.timestamp())
+}
+
+impl FromStr for Duration {
+    type Err = DurationError;
+
+    fn from_str(text: &str) -> Result<Self, DurationError> {
+        if text.is_empty() {
+            return Err(DurationError::Empty);
+        }
+        if text.starts_with(['-', '+']) {
+            return Err(DurationError::Signed(text.to_owned()));
+        }
+        let mut total = Self::ZERO;
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (number, tail) = split_while(rest, |c| c.is_ascii_digit() || c == '.');
+            let (unit, tail) = split_while(tail, |c| !c.is_ascii_digit() && c != '.');
+            total = total
+                .plus(part(text, number, unit)?)
+                .ok_or_else(|| DurationError::Overflow(text.to_owned()))?;
+            rest = tail;
+        }
+        Ok(total)
+    }
+}
+
+fn split_while(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(|c| !belongs(c)).unwrap_or(text.len()))
+}
+
+/// One number with its unit, out of the duration `text`.
+fn part(text: &str, number: &str, unit: &str) -> Result<Duration, DurationError> {
+    let malformed = || DurationError::Malformed(text.to_owned());
+    let overflow = || DurationError::Overflow(text.to_owned());
+    let (whole, fraction) = match number.split_once('.') {
+        Some((whole, fraction)) if !fraction.is_empty() => (whole, fraction),
+        Some(_) => return Err(malformed()),
+        None => (number, ""),
+    };
+    if whole.is_empty() || fraction.contains('.') {
+        return Err(malformed());
+    }
+    let count: i64 = whole.parse().map_err(|_| overflow())?;
+    let months = match unit {
+        "" => return Err(DurationError::NoUnit(text.to_owned())),
+        "mo" => Some(count),
+        "y" => Some(count.checked_mul(12).ok_or_else(overflow)?),
+        _ => None,
+    };
+    if let Some(months) = months {
+        if !fraction.is_empty() {
+            return Err(DurationError::CalendarFraction(text.to_owned()));
+        }
+        return Ok(Duration {
+            months,
+            exact: SignedDuration::ZERO,
+        });
+    }
+    let nanos = nanos_per(unit)
+        .ok_or_else(|| DurationError::UnknownUnit(text.to_owned(), unit.to_owned()))?;
+    let whole = i128::from(count).checked_mul(nanos).ok_or_else(overflow)?;
+    let nanos = whole
+        .checked_add(fraction_of(fraction, nanos))
+        .ok_or_else(overflow)?;
+    let seconds = i64::try_from(nanos / NANOS_PER_SECOND).map_err(|_| overflow())?;
+    let subsecond = i32::try_from(nanos % NANOS_PER_SECOND).map_err(|_| overflow())?;
+    Ok(Duration {
+        months: 0,
+        exact: SignedDuration::new(seconds, subsecond),
+    })
+}
+
+const NANOS_PER_SECOND: i128 = 1_000_000_000;
+
+fn nanos_per(unit: &str) -> Option<i128> {
+    Some(match unit {
+        "ns" => 1,
+        "us" | "µs" | "μs" => 1_000,
+        "ms" => 1_000_000,
+        "s" => NANOS_PER_SECOND,
+        "m" => 60 * NANOS_PER_SECOND,
+        "h" => 3_600 * NANOS_PER_SECOND,
+        "d" => 86_400 * NANOS_PER_SECOND,
+        "w" => 604_800 * NANOS_PER_SECOND,
+        _ => return None,
+    })
+}
+
+/// The decimals as nanoseconds; what is finer than one is cut off, as Go does. More than 18
+/// digits are below any nanosecond, and fewer cannot overflow.
+fn fraction_of(decimals: &str, nanos: i128) -> i128 {
+    let (mut numerator, mut denominator) = (0, 1);
+    for digit in decimals
+        .bytes()
+        .take(18)
+        .map(|byte| i128::from(byte - b'0'))
+    {
+        numerator = numerator * 10 + digit;
+        denominator *= 10;
+    }
+    nanos * numerator / denominator
+}
+
+impl Duration {
+    /// An age or a validity: longer than zero, and short enough to be meant.
+    pub(crate) fn validate(self, at: &Path, problems: &mut Problems) {
+        let years = self.months / 12 + self.exact.as_secs() / (365 * 86_400);
+        if self.is_zero() {
+            problems.push(at, "must be longer than zero", HOW);
+        } else if years > MAX_YEARS {
+            problems.push(at, format!("{self} is longer than {MAX_YEARS}y"), HOW);
+        }
+    }
+
+    fn plus(self, other: Self) -> Option<Self> {
+        Some(Self {
+            months: self.months.checked_add(other.months)?,
+            exact: self.exact.checked_add(other.exact)?,
+        })
+    }
+}
+
+/// The canonical text: the largest units first, each once, without fractions.
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.exact.as_secs();
+        let nanos = self.exact.subsec_nanos();
+        let (minutes, hours) = (seconds / 60 % 60, seconds / 3600 % 24);
+        let parts = [
+            (self.months / 12, "y"),
+            (self.months % 12, "mo"),
+            (seconds / 86_400, "d"),
+            (hours, "h"),
+            (minutes, "m"),
+            (seconds % 60, "s"),
+            (i64::from(nanos / 1_000_000), "ms"),
+            (i64::from(nanos / 1_000 % 1_000), "us"),
+            (i64::from(nanos % 1_000), "ns"),
+        ];
+        let mut text = String::new();
+        for (count, unit) in parts.into_iter().filter(|(count, _)| *count > 0) {
+            text += &format!("{count}{unit}");
+        }
+        f.pad(if text.is_empty() { "0s" } else { &text })
+    }
+}
+
+impl Serialize for Duration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Duration {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "maxLength": MAX_LENGTH,
+            "pattern": PATTERN,
+            "x-kubernetes-validations": [{
+                "rule": format!("self.matches(r'{PATTERN}') && self.matches('[1-9]')"),
+                "message": "must be a duration longer than zero: a number and a unit, such as 90s, 30m, 24h, 30d, 2w, 3mo or 1y",
+            }],
+        })
+    }
+}

@@ -1,0 +1,44 @@
+//! What users write: one file per kind and one per test, with their validation and nothing else.
+//!
+//! The types generate the schemas ([`schema`]), and the schemas check what comes from files
+//! ([`structural`]), so a bound is written once. What a schema cannot say is in
+//! [`ControlSpec::validate`] and [`ControlExceptionSpec::validate`]; both sources name the field
+//! and what to write instead. Pure: no client, clock or environment.
+
+mod closed_enum;
+pub mod condition;
+pub mod control;
+pub mod criteria;
+pub mod duration;
+pub mod exception;
+pub mod glob;
+pub mod invalid;
+pub mod risk;
+pub mod schema;
+pub mod selector;
+pub mod structural;
+pub mod test_spec;
+pub mod time;
+
+pub(crate) use closed_enum::closed_enum;
+pub use control::{
+    Control, ControlSpec, ControlStatus, Enforcement, EvidenceRef, Finding, MAX_FINDINGS,
+    ResourceRef, Scope, Severity, State,
+};
+pub use criteria::Criterion;
+pub use duration::Duration;
+pub use exception::{
+    ControlException, ControlExceptionSpec, ControlExceptionStatus, ExceptionPhase,
+    ExceptionResource,
+};
+pub use glob::Glob;
+pub use invalid::{InvalidField, InvalidSpec};
+pub use risk::Risk;
+pub use selector::Selector;
+pub use structural::unknown_fields;
+pub use test_spec::{TestKind, TestSpec};
+
+/// The API group of every kind.
+pub const GROUP: &str = "comptroller.dev";
+/// The version of every kind.
+pub const VERSION: &str = "v1alpha1";

@@ -1,0 +1,246 @@
+//! Label selectors with the semantics of Kubernetes, compiled once and then matched often.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+use super::invalid::{Path, Problems};
+
+const MAX_REQUIREMENTS: usize = 32;
+const MAX_VALUES: usize = 64;
+/// A prefix of 253 characters, a slash, a name of 63.
+const MAX_KEY: usize = 317;
+const MAX_VALUE: usize = 63;
+
+/// A selector that can be matched. An empty one matches everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selector(Vec<Requirement>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Requirement {
+    key: String,
+    operator: Operator,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Operator {
+    In(Vec<String>),
+    NotIn(Vec<String>),
+    Exists,
+    DoesNotExist,
+}
+
+/// Why a selector cannot be matched.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}; {remedy}")]
+pub struct SelectorError {
+    /// The field inside the selector, such as `matchExpressions[0].operator`.
+    pub field: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to write instead.
+    pub remedy: &'static str,
+}
+
+impl Selector {
+    /// The first thing wrong with the selector is the error.
+    pub fn compile(selector: &LabelSelector) -> Result<Self, SelectorError> {
+        let labels = selector.match_labels.iter().flatten().map(|(key, value)| {
+            let field = format!("matchLabels[{key}]");
+            check_key(key, &field)?;
+            check_value(value, &field)?;
+            Ok(Requirement {
+                key: key.clone(),
+                operator: Operator::In(vec![value.clone()]),
+            })
+        });
+        let expressions = selector.match_expressions.iter().flatten().enumerate();
+        let expressions = expressions.map(|(position, expression)| {
+            compile_expression(expression, &format!("matchExpressions[{position}]"))
+        });
+        labels
+            .chain(expressions)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Whether the labels that `lookup` yields by key fit. A missing key fits `NotIn` and
+    /// `DoesNotExist`, as in Kubernetes.
+    pub fn matches<'a>(&self, lookup: impl Fn(&str) -> Option<&'a str>) -> bool {
+        self.0.iter().all(|requirement| {
+            let value = lookup(&requirement.key);
+            match &requirement.operator {
+                Operator::In(values) => value.is_some_and(|value| holds(values, value)),
+                Operator::NotIn(values) => value.is_none_or(|value| !holds(values, value)),
+                Operator::Exists => value.is_some(),
+                Operator::DoesNotExist => value.is_none(),
+            }
+        })
+    }
+
+    /// Whether every set of labels fits.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The label keys that decide. Labels under other keys can change without effect.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|requirement| requirement.key.as_str())
+    }
+}
+
+fn holds(values: &[String], value: &str) -> bool {
+    values.iter().any(|candidate| candidate == value)
+}
+
+fn compile_expression(
+    expression: &LabelSelectorRequirement,
+    field: &str,
+) -> Result<Requirement, SelectorError> {
+    check_key(&expression.key, &format!("{field}.key"))?;
+    let values = expression.values.clone().unwrap_or_default();
+    for (position, value) in values.iter().enumerate() {
+        check_value(value, &format!("{field}.values[{position}]"))?;
+    }
+    let error = |problem: &str, remedy| SelectorError {
+        field: format!("{field}.values"),
+        problem: problem.to_owned(),
+        remedy,
+    };
+    let operator = match (expression.operator.as_str(), values.is_empty()) {
+        ("In", false) => Operator::In(values),
+        ("NotIn", false) => Operator::NotIn(values),
+        ("Exists", true) => Operator::Exists,
+        ("DoesNotExist", true) => Operator::DoesNotExist,
+        ("In" | "NotIn", true) => {
+            return Err(error("is empty", "In and NotIn need at least one value"));
+        }
+        ("Exists" | "DoesNotExist", false) => {
+            return Err(error(
+                "is not empty",
+                "Exists and DoesNotExist take no values",
+            ));
+        }
+        (other, _) => {
+            return Err(SelectorError {
+                field: format!("{field}.operator"),
+                problem: format!("{other:?} is no operator"),
+                remedy: "write In, NotIn, Exists or DoesNotExist",
+            });
+        }
+    };
+    Ok(Requirement {
+        key: expression.key.clone(),
+        operator,
+    })
+}
+
+/// A label key: a name, with a DNS prefix and a slash before it where it has one.
+fn check_key(key: &str, field: &str) -> Result<(), SelectorError> {
+    let (prefix, name) = match key.split_once('/') {
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, key),
+    };
+    if is_name(name) && prefix.is_none_or(is_dns_subdomain) {
+        return Ok(());
+    }
+    Err(SelectorError {
+        field: field.to_owned(),
+        problem: format!("{key:?} is no label key"),
+        remedy: "write a name of at most 63 letters, digits, -, _ and ., with a letter or digit \
+                 at both ends, after an optional DNS prefix and a slash",
+    })
+}
+
+fn check_value(value: &str, field: &str) -> Result<(), SelectorError> {
+    if value.is_empty() || is_name(value) {
+        return Ok(());
+    }
+    Err(SelectorError {
+        field: field.to_owned(),
+        problem: format!("{value:?} is no label value"),
+        remedy: "write at most 63 letters, digits, -, _ and ., with a letter or digit at both \
+                 ends, or nothing",
+    })
+}
+
+fn is_name(name: &str) -> bool {
+    name.len() <= MAX_VALUE
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+/// RFC 1123, as Kubernetes asks for the prefix of a key.
+fn is_dns_subdomain(text: &str) -> bool {
+    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.len() <= 253
+        && text.split('.').all(|label| {
+            label.starts_with(edge)
+                && label.ends_with(edge)
+                && label.chars().all(|c| edge(c) || c == '-')
+        })
+}
+
+/// Says of a selector in a spec what [`Selector::compile`] says.
+pub(crate) fn validate(selector: &LabelSelector, at: &Path, problems: &mut Problems) {
+    if let Err(error) = Selector::compile(selector) {
+        problems.push(&at.field(&error.field), error.problem, error.remedy);
+    }
+}
+
+/// The schema of a label selector with bounds, which the types of Kubernetes lack.
+pub(crate) fn schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "x-kubernetes-map-type": "atomic",
+        "properties": {
+            "matchLabels": {
+                "description": "Labels that must be there with these values, all of them.",
+                "type": "object",
+                "maxProperties": MAX_REQUIREMENTS,
+                "additionalProperties": {"type": "string", "maxLength": MAX_VALUE},
+            },
+            "matchExpressions": {
+                "description": "What must hold of labels, all of it.",
+                "type": "array",
+                "maxItems": MAX_REQUIREMENTS,
+                "x-kubernetes-list-type": "atomic",
+                "items": requirement_schema(),
+            },
+        },
+    })
+}
+
+fn requirement_schema() -> Schema {
+    json_schema!({
+        "type": "object",
+        "required": ["key", "operator"],
+        "properties": {
+            "key": {
+                "description": "The key of the label.",
+                "type": "string",
+                "minLength": 1,
+                "maxLength": MAX_KEY,
+            },
+            "operator": {
+                "description": "In and NotIn compare with values, Exists and DoesNotExist look for the key. A label that is not there fits NotIn.",
+                "type": "string",
+                "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
+            },
+            "values": {
+                "description": "The values for In and NotIn; absent for the others.",
+                "type": "array",
+                "maxItems": MAX_VALUES,
+                "x-kubernetes-list-type": "atomic",
+                "items": {"type": "string", "maxLength": MAX_VALUE},
+            },
+        },
+        "x-kubernetes-validations": [{
+            "rule": "self.operator in ['In', 'NotIn'] ? has(self.values) && size(self.values) > 0 : !has(self.values) || size(self.values) == 0",
+            "message": "In and NotIn need at least one value, Exists and DoesNotExist take none",
+            "fieldPath": ".values",
+        }],
+    })
+}

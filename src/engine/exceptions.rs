@@ -1,0 +1,216 @@
+//! Time-boxed, approved exceptions: which findings they allow, and how each of them stands.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::api::{ControlExceptionSpec, ExceptionPhase, ExceptionResource, ResourceRef};
+
+/// An exception, compiled.
+#[derive(Debug)]
+struct Exception {
+    name: String,
+    controls: Vec<String>,
+    resources: Vec<ExceptionResource>,
+    expires: Timestamp,
+    approval: Approval,
+    matched: usize,
+}
+
+fn matches(pattern: &ExceptionResource, resource: &ResourceRef) -> bool {
+    pattern.kind == resource.kind
+        && pattern.name.matches(&resource.name)
+        && pattern.namespace.as_ref().is_none_or(|namespace| {
+            namespace.matches(resource.namespace.as_deref().unwrap_or_default())
+        })
+}
+
+/// Whether somebody other than the requester approved it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Approval {
+    Missing,
+    Given,
+    Refused(String),
+}
+
+/// How an exception stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The phase its status shows.
+    pub phase: ExceptionPhase,
+    /// How many findings it allows now.
+    pub matched: usize,
+    /// Why, for a person.
+    pub message: String,
+}
+
+/// All exceptions.
+#[derive(Debug, Default)]
+pub struct Exceptions {
+    // Numbers are places in this list; records hold them, so a place is never reused while listed.
+    by_name: BTreeMap<String, u16>,
+    list: Vec<Option<Exception>>,
+}
+
+impl Exceptions {
+    /// Takes in an exception. `created` is unknown for one that comes from a file.
+    pub fn upsert(&mut self, name: &str, spec: &ControlExceptionSpec, created: Option<Timestamp>) {
+        let exception = Exception {
+            name: name.to_owned(),
+            controls: spec.controls.clone(),
+            resources: spec.resources.clone(),
+            expires: spec.expires.0,
+            approval: approval(spec, created),
+            matched: 0,
+        };
+        let place = if let Some(place) = self.by_name.get(name) {
+            *place
+        } else {
+            let place = self
+                .list
+                .iter()
+                .position(Option::is_none)
+                .unwrap_or_else(|| {
+                    self.list.push(None);
+                    self.list.len() - 1
+                });
+            let place = u16::try_from(place).unwrap_or(u16::MAX);
+            self.by_name.insert(name.to_owned(), place);
+            place
+        };
+        if let Some(slot) = self.list.get_mut(usize::from(place)) {
+            *slot = Some(exception);
+        }
+    }
+
+    /// Forgets an exception.
+    pub fn remove(&mut self, name: &str) {
+        if let Some(place) = self.by_name.remove(name)
+            && let Some(slot) = self.list.get_mut(usize::from(place))
+        {
+            *slot = None;
+        }
+    }
+
+    /// The controls an exception names.
+    pub fn controls_of(&self, name: &str) -> &[String] {
+        self.by_name
+            .get(name)
+            .and_then(|place| self.get(*place))
+            .map_or(&[], |exception| &exception.controls)
+    }
+
+    /// The exception that allows a finding of a control at a time, by its number.
+    pub fn allowing(&self, control: &str, resource: &ResourceRef, now: Timestamp) -> Option<u16> {
+        // By name, so that of two that match always the same one counts the finding.
+        self.by_name
+            .values()
+            .filter_map(|place| self.get(*place).map(|exception| (*place, exception)))
+            .find(|(_, exception)| {
+                exception.approval == Approval::Given
+                    && now < exception.expires
+                    && exception.controls.iter().any(|named| named == control)
+                    && exception
+                        .resources
+                        .iter()
+                        .any(|pattern| matches(pattern, resource))
+            })
+            .map(|(place, _)| place)
+    }
+
+    /// The name of an exception by its number.
+    pub fn name(&self, place: u16) -> Option<&str> {
+        self.get(place).map(|exception| exception.name.as_str())
+    }
+
+    /// Sets how many findings each exception allows.
+    pub fn set_matched(&mut self, matched: &BTreeMap<u16, usize>) {
+        for (place, exception) in self.list.iter_mut().enumerate() {
+            if let Some(exception) = exception {
+                exception.matched = u16::try_from(place)
+                    .ok()
+                    .and_then(|place| matched.get(&place).copied())
+                    .unwrap_or_default();
+            }
+        }
+    }
+
+    /// The controls of exceptions that expired after `before` and by `now`.
+    pub fn expired_between(&self, before: Timestamp, now: Timestamp) -> impl Iterator<Item = &str> {
+        self.all()
+            .filter(move |exception| before < exception.expires && exception.expires <= now)
+            .flat_map(|exception| exception.controls.iter().map(String::as_str))
+    }
+
+    /// When the next exception expires.
+    pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        self.all()
+            .map(|exception| exception.expires)
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    /// How an exception stands. `evaluated` tells whether all its controls have a verdict, without
+    /// which nobody can say that it matches nothing.
+    pub fn standing(
+        &self,
+        name: &str,
+        now: Timestamp,
+        evaluated: impl Fn(&str) -> bool,
+    ) -> Option<Standing> {
+        let exception = self.by_name.get(name).and_then(|place| self.get(*place))?;
+        let (phase, message) = match &exception.approval {
+            Approval::Refused(why) => (ExceptionPhase::Rejected, why.clone()),
+            _ if exception.expires <= now => (
+                ExceptionPhase::Expired,
+                format!("expired at {}; nothing is excepted: fix what it names, or request a new exception", exception.expires),
+            ),
+            Approval::Missing => (
+                ExceptionPhase::Pending,
+                "waits for approval: somebody other than the requester sets spec.approvedBy".to_owned(),
+            ),
+            Approval::Given if exception.matched == 0 && exception.controls.iter().all(|name| evaluated(name)) => (
+                ExceptionPhase::Unused,
+                "approved, but matches no finding: delete it, or correct spec.controls and spec.resources in a new one".to_owned(),
+            ),
+            Approval::Given => (
+                ExceptionPhase::Active,
+                format!("allows {} finding(s) until {}", exception.matched, exception.expires),
+            ),
+        };
+        let matched = if phase == ExceptionPhase::Active {
+            exception.matched
+        } else {
+            0
+        };
+        Some(Standing {
+            phase,
+            matched,
+            message,
+        })
+    }
+
+    /// The names of all exceptions.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    fn get(&self, place: u16) -> Option<&Exception> {
+        self.list.get(usize::from(place)).and_then(Option::as_ref)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Exception> {
+        self.list.iter().flatten()
+    }
+}
+
+/// Admission normally refuses what breaks a rule; a cluster may lack the policy, so it is judged here too.
+fn approval(spec: &ControlExceptionSpec, created: Option<Timestamp>) -> Approval {
+    if let Err(invalid) = spec.validate(created) {
+        return Approval::Refused(invalid.to_string());
+    }
+    match &spec.approved_by {
+        None => Approval::Missing,
+        Some(_) => Approval::Given,
+    }
+}

@@ -1,0 +1,283 @@
+//! What was found before: the outcomes that are not a pass, and when time will change one.
+//!
+//! Memory holds no words. A judgement is pure, so its text is made again for the few findings that
+//! a status shows; 10,000 failing objects cost some hundred kilobytes.
+
+use std::{
+    collections::BTreeSet,
+    hash::{Hash, Hasher},
+};
+
+use fixedbitset::FixedBitSet;
+use jiff::Timestamp;
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
+
+use crate::{
+    api::{ResourceRef, Severity},
+    checks::{Finding, Item, Judgement},
+};
+
+/// Tells findings of one control apart: rule, resource and subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FindingKey(u64);
+
+impl FindingKey {
+    /// The key of a finding, the same before and after a restart.
+    pub fn new(rule: &str, resource: &ResourceRef, subject: Option<&str>) -> Self {
+        let mut hasher = FxHasher::default();
+        (
+            rule,
+            &resource.kind,
+            &resource.namespace,
+            &resource.name,
+            subject,
+        )
+            .hash(&mut hasher);
+        Self(hasher.finish())
+    }
+
+    /// The key of a judged finding.
+    pub fn of(finding: &Finding) -> Self {
+        Self::new(&finding.rule, &finding.resource, finding.subject.as_deref())
+    }
+
+    /// The digest of a set of findings, whatever their order.
+    pub fn digest(keys: impl Iterator<Item = Self>) -> u64 {
+        keys.fold(0, |digest, key| digest ^ key.0)
+    }
+}
+
+/// What is remembered of a finding.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Record {
+    /// Which finding.
+    pub key: FindingKey,
+    /// When it was first found.
+    pub since: Timestamp,
+    /// Its severity.
+    pub severity: Severity,
+    /// How it counts.
+    pub standing: Standing,
+}
+
+/// How a finding counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is wrong.
+    Failing,
+    /// It is wrong, and the exception with this number allows it.
+    Excepted(u16),
+    /// It could not be judged.
+    Unknown,
+}
+
+/// How many items are in each standing. An item counts once, as its worst finding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Items that count.
+    pub population: usize,
+    /// Items with a finding that nothing excepts.
+    pub failing: usize,
+    /// Items of which every finding is excepted.
+    pub excepted: usize,
+    /// Items that could not be judged, without a failing finding.
+    pub unknown: usize,
+    /// Failing findings.
+    pub findings: usize,
+}
+
+/// Items as a set: objects and subjects are dense numbers, so a bit each.
+#[derive(Debug, Default)]
+struct ItemSet {
+    objects: FixedBitSet,
+    subjects: FixedBitSet,
+    others: FxHashSet<u32>,
+    len: usize,
+}
+
+impl ItemSet {
+    fn insert(&mut self, item: Item) {
+        let new = match item {
+            Item::Object(slot) => !Self::put(&mut self.objects, slot as usize),
+            Item::Subject(id) => !Self::put(&mut self.subjects, id as usize),
+            Item::Cluster(part) => self.others.insert(part),
+        };
+        self.len += usize::from(new);
+    }
+
+    fn put(set: &mut FixedBitSet, at: usize) -> bool {
+        // By half again, or every new object would copy the set.
+        if at >= set.len() {
+            set.grow((at + 1).max(set.len() + set.len() / 2));
+        }
+        set.put(at)
+    }
+
+    fn remove(&mut self, item: Item) {
+        let known = match item {
+            Item::Object(slot) => Self::take(&mut self.objects, slot as usize),
+            Item::Subject(id) => Self::take(&mut self.subjects, id as usize),
+            Item::Cluster(part) => self.others.remove(&part),
+        };
+        self.len -= usize::from(known);
+    }
+
+    fn take(set: &mut FixedBitSet, at: usize) -> bool {
+        let known = set.contains(at);
+        if known {
+            set.remove(at);
+        }
+        known
+    }
+}
+
+/// The memory of one control.
+#[derive(Debug, Default)]
+pub struct Memory {
+    population: ItemSet,
+    open: FxHashMap<Item, Box<[Record]>>,
+    deadlines: BTreeSet<(Timestamp, Item)>,
+    deadline_of: FxHashMap<Item, Timestamp>,
+    counts: Counts,
+}
+
+impl Memory {
+    /// The counts over all items.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            population: self.population.len,
+            ..self.counts
+        }
+    }
+
+    /// Every record with its item, in no order.
+    pub fn records(&self) -> impl Iterator<Item = (Item, &Record)> {
+        self.open
+            .iter()
+            .flat_map(|(item, records)| records.iter().map(move |record| (*item, record)))
+    }
+
+    /// What is remembered of a finding of an item.
+    pub fn record(&self, item: Item, key: FindingKey) -> Option<&Record> {
+        self.open
+            .get(&item)?
+            .iter()
+            .find(|record| record.key == key)
+    }
+
+    /// The items with a finding.
+    pub fn open_items(&self) -> impl Iterator<Item = Item> {
+        self.open.keys().copied()
+    }
+
+    /// When each finding was first found.
+    pub fn first_found(&self) -> FxHashMap<FindingKey, Timestamp> {
+        self.records()
+            .map(|(_, record)| (record.key, record.since))
+            .collect()
+    }
+
+    /// When time will next change an outcome.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// The items whose outcome held until `now` or before.
+    pub fn due(&self, now: Timestamp) -> Vec<Item> {
+        self.deadlines
+            .iter()
+            .take_while(|(at, _)| *at <= now)
+            .map(|(_, item)| *item)
+            .collect()
+    }
+
+    /// Remembers a judgement, or forgets an item that is not of the population. True when anything
+    /// that a verdict shows has changed.
+    pub fn remember(
+        &mut self,
+        item: Item,
+        judgement: Option<&Judgement>,
+        record: impl Fn(&Finding, bool, Option<&Record>) -> Record,
+    ) -> bool {
+        let before = self.open.remove(&item);
+        let size = self.population.len;
+        self.uncount(before.as_deref());
+        self.set_deadline(item, judgement.and_then(|judgement| judgement.valid_until));
+        let Some(judgement) = judgement else {
+            self.population.remove(item);
+            return before.is_some() || self.population.len != size;
+        };
+        self.population.insert(item);
+        let old = before.as_deref().unwrap_or_default();
+        let known = |finding: &Finding| {
+            let key = FindingKey::of(finding);
+            old.iter().find(|record| record.key == key)
+        };
+        let records: Box<[Record]> = judgement
+            .failing
+            .iter()
+            .map(|finding| record(finding, true, known(finding)))
+            .chain(
+                judgement
+                    .unknown
+                    .iter()
+                    .map(|finding| record(finding, false, known(finding))),
+            )
+            .collect();
+        let changed = *old != *records || self.population.len != size;
+        if !records.is_empty() {
+            self.count(&records);
+            self.open.insert(item, records);
+        }
+        changed
+    }
+
+    fn set_deadline(&mut self, item: Item, at: Option<Timestamp>) {
+        if let Some(old) = self.deadline_of.remove(&item) {
+            self.deadlines.remove(&(old, item));
+        }
+        if let Some(at) = at {
+            self.deadline_of.insert(item, at);
+            self.deadlines.insert((at, item));
+        }
+    }
+
+    fn count(&mut self, records: &[Record]) {
+        let (standing, findings) = summarize(records);
+        self.counts.findings += findings;
+        *self.counted(standing) += 1;
+    }
+
+    fn uncount(&mut self, records: Option<&[Record]>) {
+        if let Some(records) = records {
+            let (standing, findings) = summarize(records);
+            self.counts.findings -= findings;
+            *self.counted(standing) -= 1;
+        }
+    }
+
+    fn counted(&mut self, standing: Standing) -> &mut usize {
+        match standing {
+            Standing::Failing => &mut self.counts.failing,
+            Standing::Excepted(_) => &mut self.counts.excepted,
+            Standing::Unknown => &mut self.counts.unknown,
+        }
+    }
+}
+
+/// The standing of an item with these findings, and how many of them fail.
+fn summarize(records: &[Record]) -> (Standing, usize) {
+    let failing = records
+        .iter()
+        .filter(|record| record.standing == Standing::Failing)
+        .count();
+    let unknown = records
+        .iter()
+        .any(|record| record.standing == Standing::Unknown);
+    let standing = match (failing, unknown) {
+        (1.., _) => Standing::Failing,
+        (0, true) => Standing::Unknown,
+        (0, false) => Standing::Excepted(0),
+    };
+    (standing, failing)
+}

@@ -1,0 +1,190 @@
+//! Facts: what checks read of an object, and nothing else.
+//!
+//! An object is projected once, when it arrives, and dropped. Facts equal to the stored ones
+//! change nothing, which filters out nearly all churn of a busy cluster.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    intern::{Interner, Symbol},
+    network, rbac, storage, workload,
+};
+
+/// The facts of one object. Boxed, since most of 50,000 objects are pods; shared where an index holds them too.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Facts {
+    /// Known to exist; only CEL reads this kind.
+    Exists,
+    /// The object has not the shape of its kind; the text says where. Judged as unknown.
+    Malformed(Box<str>),
+    /// A namespace.
+    Namespace(Box<NamespaceFacts>),
+    /// A pod, or anything with a pod template.
+    Workload(Box<workload::WorkloadFacts>),
+    /// A service account.
+    ServiceAccount(Box<rbac::ServiceAccountFacts>),
+    /// A Role or ClusterRole.
+    Role(Arc<rbac::RoleFacts>),
+    /// A `RoleBinding` or `ClusterRoleBinding`.
+    Binding(Arc<rbac::BindingFacts>),
+    /// A `PersistentVolumeClaim`.
+    Claim(Arc<storage::ClaimFacts>),
+    /// A `PersistentVolume`.
+    Volume(Box<storage::VolumeFacts>),
+    /// A `StorageClass`.
+    StorageClass(Box<storage::StorageClassFacts>),
+    /// What carries traffic: Ingress, Gateway, routes, certificates, mesh policies.
+    Network(Box<network::NetworkFacts>),
+    /// Backups, snapshots, schedules, restores and where they are stored.
+    Backup(Arc<super::backup::BackupFacts>),
+}
+
+/// Why an object could not be projected: the path and what is there.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ProjectionError(pub String);
+
+impl From<serde_json::Error> for ProjectionError {
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Reads facts from one object of a kind.
+pub type Project = fn(&Value, &Interner) -> Result<Facts, ProjectionError>;
+
+/// A kind that has facts.
+#[derive(Debug)]
+pub struct Projection {
+    /// API group.
+    pub group: &'static str,
+    /// Kind.
+    pub kind: &'static str,
+    /// Versions whose shape `project` understands, best first.
+    pub versions: &'static [&'static str],
+    /// The reader.
+    pub project: Project,
+}
+
+/// Every kind that has facts; a new one is one line in its family's table.
+pub fn projections() -> impl Iterator<Item = &'static Projection> {
+    NAMESPACES
+        .iter()
+        .chain(workload::PROJECTIONS)
+        .chain(rbac::PROJECTIONS)
+        .chain(storage::PROJECTIONS)
+        .chain(network::PROJECTIONS)
+        .chain(super::backup::PROJECTIONS)
+}
+
+/// The projection of a kind, where it has one.
+pub fn projection(group: &str, kind: &str) -> Option<&'static Projection> {
+    projections().find(|row| row.group == group && row.kind == kind)
+}
+
+/// Labels, sorted by key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Labels(Box<[(Symbol, Symbol)]>);
+
+impl Labels {
+    /// The value of a label.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let at = self
+            .0
+            .binary_search_by(|(known, _)| known.as_str().cmp(key))
+            .ok()?;
+        self.0.get(at).map(|(_, value)| value.as_str())
+    }
+
+    /// Interns a map of labels.
+    pub fn intern(map: &std::collections::BTreeMap<String, String>, interner: &Interner) -> Self {
+        Self(
+            map.iter()
+                .map(|(key, value)| (interner.intern(key), interner.intern(value)))
+                .collect(),
+        )
+    }
+}
+
+/// A namespace: checks select by its labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamespaceFacts {
+    /// All labels.
+    pub labels: Labels,
+}
+
+/// The part of `metadata` that projections read; `null` and absent are the same.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Metadata {
+    /// Name.
+    pub name: Option<String>,
+    /// Namespace.
+    pub namespace: Option<String>,
+    /// Labels.
+    pub labels: Option<std::collections::BTreeMap<String, String>>,
+    /// Annotations.
+    pub annotations: Option<std::collections::BTreeMap<String, String>>,
+    /// Owners.
+    pub owner_references: Option<Vec<OwnerReference>>,
+    /// RFC 3339.
+    pub creation_timestamp: Option<String>,
+    /// RFC 3339; set while the object is being deleted.
+    pub deletion_timestamp: Option<String>,
+}
+
+impl Metadata {
+    /// The owner that controls the object.
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        self.owner_references
+            .iter()
+            .flatten()
+            .find(|owner| owner.controller == Some(true))
+    }
+
+    /// The labels, interned.
+    pub fn interned_labels(&self, interner: &Interner) -> Labels {
+        self.labels
+            .as_ref()
+            .map_or_else(Labels::default, |map| Labels::intern(map, interner))
+    }
+}
+
+/// One owner reference.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct OwnerReference {
+    /// `apps/v1`.
+    pub api_version: String,
+    /// Kind.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// Whether this owner manages the object.
+    pub controller: Option<bool>,
+}
+
+/// An object with only its metadata.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct MetadataOnly {
+    /// Its metadata.
+    pub metadata: Metadata,
+}
+
+const NAMESPACES: &[Projection] = &[Projection {
+    group: "",
+    kind: "Namespace",
+    versions: &["v1"],
+    project: project_namespace,
+}];
+
+fn project_namespace(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let object = MetadataOnly::deserialize(object)?;
+    Ok(Facts::Namespace(Box::new(NamespaceFacts {
+        labels: object.metadata.interned_labels(interner),
+    })))
+}

@@ -1,0 +1,97 @@
+//! Which resource types a cluster serves.
+
+use std::fmt;
+
+/// A resource type as discovery names it. `version` is the one to read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceType {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// The version that is read.
+    pub version: String,
+    /// Kind, as manifests name it.
+    pub kind: String,
+    /// Plural, as RBAC and admission rules name it.
+    pub plural: String,
+    /// Whether objects live in namespaces.
+    pub namespaced: bool,
+}
+
+impl ResourceType {
+    /// `apps/v1`, or `v1` for the core group.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+}
+
+/// As kubectl writes it: `deployments.apps`, `pods`.
+impl fmt::Display for ResourceType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.plural)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        Ok(())
+    }
+}
+
+/// One row of discovery: a type with every version that is served, the preferred one first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedResource {
+    /// The type in its preferred version.
+    pub resource: ResourceType,
+    /// All served versions, preferred first.
+    pub versions: Vec<String>,
+}
+
+/// What a cluster, or a set of manifests, can hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    served: Vec<ServedResource>,
+    /// Groups whose discovery failed: absence of their kinds proves nothing.
+    pub unreachable_groups: Vec<String>,
+}
+
+impl Catalog {
+    /// A catalog of these rows.
+    pub fn new(mut served: Vec<ServedResource>) -> Self {
+        served.sort_by(|a, b| a.resource.cmp(&b.resource));
+        served.dedup_by(|a, b| a.resource == b.resource);
+        Self {
+            served,
+            unreachable_groups: Vec::new(),
+        }
+    }
+
+    /// Every row.
+    pub fn iter(&self) -> impl Iterator<Item = &ServedResource> {
+        self.served.iter()
+    }
+
+    /// The row of a kind.
+    pub fn find_kind(&self, group: &str, kind: &str) -> Option<&ServedResource> {
+        self.served
+            .iter()
+            .find(|row| row.resource.group == group && row.resource.kind == kind)
+    }
+
+    /// Adds a row, or its versions to the row that is there.
+    pub fn add(&mut self, row: ServedResource) {
+        match self.served.iter_mut().find(|known| {
+            known.resource.group == row.resource.group && known.resource.kind == row.resource.kind
+        }) {
+            Some(known) => {
+                for version in row.versions {
+                    if !known.versions.contains(&version) {
+                        known.versions.push(version);
+                    }
+                }
+            }
+            None => self.served.push(row),
+        }
+    }
+}
