@@ -230,10 +230,7 @@ impl ControlExceptionSpec {
         if self.expires.0 > latest {
             problems.push(
                 at,
-                format!(
-                    "{} is more than one year after the creation",
-                    self.expires.0
-                ),
+                format!("{} is more than one year after the creation", self.expires.0),
                 format!("write {latest} or earlier"),
             );
         } else if self.expires.0 <= created {

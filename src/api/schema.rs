@@ -10,20 +10,13 @@ use super::{Control, ControlException};
 
 /// Every CRD, by name.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    documents()
-        .iter()
-        .filter_map(|crd| serde_json::from_value(crd.clone()).ok())
-        .collect()
+    documents().iter().filter_map(|crd| serde_json::from_value(crd.clone()).ok()).collect()
 }
 
 /// Every CRD as JSON, by name.
 pub fn documents() -> &'static [Value] {
-    static DOCUMENTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
-        vec![
-            document(&ControlException::crd()),
-            document(&Control::crd()),
-        ]
-    });
+    static DOCUMENTS: LazyLock<Vec<Value>> =
+        LazyLock::new(|| vec![document(&ControlException::crd()), document(&Control::crd())]);
     &DOCUMENTS
 }
 
@@ -49,9 +42,7 @@ fn polish(schema: &mut Value) {
         return;
     };
     if object.get("type").and_then(Value::as_str) == Some("array") {
-        object
-            .entry("x-kubernetes-list-type")
-            .or_insert_with(|| json!("atomic"));
+        object.entry("x-kubernetes-list-type").or_insert_with(|| json!("atomic"));
         describe_items(object);
     }
     // The Kubernetes API has optional fields, which are absent, and no null.
@@ -61,11 +52,9 @@ fn polish(schema: &mut Value) {
     object.remove("title");
     for (keyword, child) in object.iter_mut() {
         match keyword.as_str() {
-            "properties" => child
-                .as_object_mut()
-                .into_iter()
-                .flatten()
-                .for_each(|(_, s)| polish(s)),
+            "properties" => {
+                child.as_object_mut().into_iter().flatten().for_each(|(_, s)| polish(s))
+            }
             "items" | "additionalProperties" => polish(child),
             "minimum" | "maximum" => whole(child),
             _ => {}

@@ -48,19 +48,13 @@ impl Selector {
             let field = format!("matchLabels[{key}]");
             check_key(key, &field)?;
             check_value(value, &field)?;
-            Ok(Requirement {
-                key: key.clone(),
-                operator: Operator::In(vec![value.clone()]),
-            })
+            Ok(Requirement { key: key.clone(), operator: Operator::In(vec![value.clone()]) })
         });
         let expressions = selector.match_expressions.iter().flatten().enumerate();
         let expressions = expressions.map(|(position, expression)| {
             compile_expression(expression, &format!("matchExpressions[{position}]"))
         });
-        labels
-            .chain(expressions)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        labels.chain(expressions).collect::<Result<_, _>>().map(Self)
     }
 
     /// Whether the labels that `lookup` yields by key fit. A missing key fits `NotIn` and
@@ -115,10 +109,7 @@ fn compile_expression(
             return Err(error("is empty", "In and NotIn need at least one value"));
         }
         ("Exists" | "DoesNotExist", false) => {
-            return Err(error(
-                "is not empty",
-                "Exists and DoesNotExist take no values",
-            ));
+            return Err(error("is not empty", "Exists and DoesNotExist take no values"));
         }
         (other, _) => {
             return Err(SelectorError {
@@ -128,10 +119,7 @@ fn compile_expression(
             });
         }
     };
-    Ok(Requirement {
-        key: expression.key.clone(),
-        operator,
-    })
+    Ok(Requirement { key: expression.key.clone(), operator })
 }
 
 /// A label key: a name, with a DNS prefix and a slash before it where it has one.
@@ -167,9 +155,7 @@ fn is_name(name: &str) -> bool {
     name.len() <= MAX_VALUE
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.ends_with(|c: char| c.is_ascii_alphanumeric())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
 /// RFC 1123, as Kubernetes asks for the prefix of a key.

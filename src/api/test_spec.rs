@@ -91,14 +91,7 @@ impl TestSpec {
 
     fn given(&self) -> impl Iterator<Item = TestKind> {
         // Destructured in full, so that a new test cannot be forgotten here.
-        let Self {
-            rbac,
-            encryption,
-            backup,
-            workload,
-            pod_security,
-            cel,
-        } = self;
+        let Self { rbac, encryption, backup, workload, pod_security, cel } = self;
         [
             rbac.as_ref().map(|_| TestKind::Rbac),
             encryption.as_ref().map(|_| TestKind::Encryption),
@@ -134,26 +127,16 @@ impl TestSpec {
 }
 
 fn known() -> String {
-    TestKind::ALL
-        .iter()
-        .map(|kind| kind.as_str())
-        .collect::<Vec<_>>()
-        .join(", ")
+    TestKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn each(expression: impl Fn(&str) -> String, separator: &str) -> String {
-    let parts: Vec<String> = TestKind::ALL
-        .iter()
-        .map(|kind| expression(kind.as_str()))
-        .collect();
+    let parts: Vec<String> = TestKind::ALL.iter().map(|kind| expression(kind.as_str())).collect();
     parts.join(separator)
 }
 
 fn exactly_one_rule() -> kube::core::Rule {
-    let given = each(
-        |kind| format!("has(self.{kind}) ? ['{kind}'] : []"),
-        ") + (",
-    );
+    let given = each(|kind| format!("has(self.{kind}) ? ['{kind}'] : []"), ") + (");
     let known = known();
     kube::core::Rule {
         rule: format!("size(({given})) == 1"),

@@ -92,19 +92,14 @@ pub struct Labels(Box<[(Symbol, Symbol)]>);
 impl Labels {
     /// The value of a label.
     pub fn get(&self, key: &str) -> Option<&str> {
-        let at = self
-            .0
-            .binary_search_by(|(known, _)| known.as_str().cmp(key))
-            .ok()?;
+        let at = self.0.binary_search_by(|(known, _)| known.as_str().cmp(key)).ok()?;
         self.0.get(at).map(|(_, value)| value.as_str())
     }
 
     /// Interns a map of labels.
     pub fn intern(map: &std::collections::BTreeMap<String, String>, interner: &Interner) -> Self {
         Self(
-            map.iter()
-                .map(|(key, value)| (interner.intern(key), interner.intern(value)))
-                .collect(),
+            map.iter().map(|(key, value)| (interner.intern(key), interner.intern(value))).collect(),
         )
     }
 }
@@ -139,17 +134,12 @@ pub struct Metadata {
 impl Metadata {
     /// The owner that controls the object.
     pub fn controller(&self) -> Option<&OwnerReference> {
-        self.owner_references
-            .iter()
-            .flatten()
-            .find(|owner| owner.controller == Some(true))
+        self.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
     }
 
     /// The labels, interned.
     pub fn interned_labels(&self, interner: &Interner) -> Labels {
-        self.labels
-            .as_ref()
-            .map_or_else(Labels::default, |map| Labels::intern(map, interner))
+        self.labels.as_ref().map_or_else(Labels::default, |map| Labels::intern(map, interner))
     }
 }
 
@@ -175,12 +165,8 @@ pub struct MetadataOnly {
     pub metadata: Metadata,
 }
 
-const NAMESPACES: &[Projection] = &[Projection {
-    group: "",
-    kind: "Namespace",
-    versions: &["v1"],
-    project: project_namespace,
-}];
+const NAMESPACES: &[Projection] =
+    &[Projection { group: "", kind: "Namespace", versions: &["v1"], project: project_namespace }];
 
 fn project_namespace(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let object = MetadataOnly::deserialize(object)?;
