@@ -10,6 +10,7 @@ mod lists;
 mod pattern;
 mod text;
 mod time;
+mod url;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,7 +31,7 @@ type Native = fn(&[Value]) -> Evaluated;
 /// `Some` is our own implementation, `None` the library's.
 type Declaration = (&'static str, Option<Native>);
 
-/// Every overload as `RECEIVER.NAME(TYPES)`, or `NAMESPACE::NAME(TYPES)`; `...` repeats the last.
+/// Every overload as `RECEIVER.NAME(TYPES)`, or `NAMESPACE::NAME(TYPES)`.
 const DECLARATIONS: &[Declaration] = &[
     // The standard library.
     ("size(string)", Some(text::size)),
@@ -165,14 +166,14 @@ const DECLARATIONS: &[Declaration] = &[
     ("semver.isGreaterThan(semver)", None),
     ("semver.isLessThan(semver)", None),
     ("semver.compareTo(semver)", None),
-    ("url(string)", None),
-    ("isURL(string)", None),
-    ("url.getScheme()", None),
-    ("url.getHost()", None),
-    ("url.getHostname()", None),
-    ("url.getPort()", None),
-    ("url.getEscapedPath()", None),
-    ("url.getQuery()", None),
+    ("url(string)", Some(url::url)),
+    ("isURL(string)", Some(url::is_url)),
+    ("url.getScheme()", Some(url::scheme)),
+    ("url.getHost()", Some(url::host)),
+    ("url.getHostname()", Some(url::hostname)),
+    ("url.getPort()", Some(url::port)),
+    ("url.getEscapedPath()", Some(url::path)),
+    ("url.getQuery()", Some(url::query)),
     ("ip(string)", None),
     ("isIP(string)", None),
     ("ip::isCanonical(string)", None),
@@ -218,19 +219,14 @@ const UNSUPPORTED: &[&str] = &[
 #[derive(Debug)]
 struct Overload {
     types: Vec<Kind>,
-    repeats: bool,
     native: Option<Native>,
 }
 
 impl Overload {
-    fn takes(&self, count: usize) -> bool {
-        if self.repeats { count >= self.types.len() } else { count == self.types.len() }
-    }
-
-    fn accepts(&self, values: &[Value]) -> bool {
-        let types = self.types.iter().chain(self.types.last().into_iter().cycle());
-        let fits = |(value, kind): (&Value, &Kind)| *kind == Kind::Any || *kind == Kind::of(value);
-        self.takes(values.len()) && values.iter().zip(types).all(fits)
+    /// Whether values of these types fit; `Any` fits wherever it may turn out to.
+    fn accepts(&self, kinds: impl ExactSizeIterator<Item = Kind>) -> bool {
+        let fits = |(kind, wanted): (Kind, &Kind)| *wanted == kind || *wanted == Kind::Any || kind == Kind::Any;
+        self.types.len() == kinds.len() && kinds.zip(&self.types).all(fits)
     }
 }
 
@@ -246,8 +242,7 @@ static FUNCTIONS: LazyLock<HashMap<(String, bool), Function>> = LazyLock::new(||
     let mut functions: HashMap<(String, bool), Function> = HashMap::new();
     for (text, native) in DECLARATIONS {
         let (path, types) = text.trim_end_matches(')').split_once('(').unwrap_or((text, ""));
-        let repeats = types.ends_with("...");
-        let types = types.trim_end_matches("...").split(',').filter(|kind| !kind.is_empty());
+        let types = types.split(',').filter(|kind| !kind.is_empty());
         let (name, receiver) = match (path.split_once("::"), path.split_once('.')) {
             (Some((namespace, name)), _) => (format!("{namespace}.{name}"), None),
             (None, Some((receiver, name))) => (name.to_owned(), Some(receiver)),
@@ -257,7 +252,7 @@ static FUNCTIONS: LazyLock<HashMap<(String, bool), Function>> = LazyLock::new(||
         let function = functions.entry((name.clone(), receiver.is_some())).or_default();
         function.name = name;
         function.is_method = receiver.is_some();
-        function.overloads.push(Overload { types, repeats, native: *native });
+        function.overloads.push(Overload { types, native: *native });
     }
     functions
 });
@@ -275,6 +270,8 @@ pub(super) enum Problem {
     Unknown(String),
     Unsupported(String),
     WrongCount(String),
+    WrongTypes(String, Vec<Kind>),
+    Pattern(pattern::PatternError),
 }
 
 impl Problem {
@@ -288,6 +285,11 @@ impl Problem {
             Self::WrongCount(name) => {
                 ExpressionError::invalid_at(source, at, &format!("{name}() does not take this many arguments"))
             }
+            Self::WrongTypes(name, kinds) => {
+                let kinds = kinds.into_iter().map(Kind::name).collect::<Vec<_>>().join(", ");
+                ExpressionError::invalid_at(source, at, &format!("{name}() does not apply to {kinds}"))
+            }
+            Self::Pattern(error) => error.into_expression_error(),
         }
     }
 }
@@ -296,7 +298,7 @@ impl Problem {
 pub(super) fn find(name: &str, is_method: bool, arguments: usize) -> Result<&'static Function, Problem> {
     let count = arguments + usize::from(is_method);
     match FUNCTIONS.get(&(name.to_owned(), is_method)) {
-        Some(function) if function.overloads.iter().any(|overload| overload.takes(count)) => Ok(function),
+        Some(function) if function.overloads.iter().any(|overload| overload.types.len() == count) => Ok(function),
         _ if UNSUPPORTED.contains(&name) => Err(Problem::Unsupported(name.to_owned())),
         Some(_) => Err(Problem::WrongCount(name.to_owned())),
         None => Err(Problem::Unknown(name.to_owned())),
@@ -315,10 +317,13 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub fn new(function: &'static Function, operands: Vec<Node>) -> Result<Self, ExpressionError> {
+    pub fn new(function: &'static Function, operands: Vec<Node>) -> Result<Self, Problem> {
+        if !function.overloads.iter().any(|overload| overload.accepts(operands.iter().map(Node::kind))) {
+            return Err(Problem::WrongTypes(function.name.clone(), operands.iter().map(Node::kind).collect()));
+        }
         let pattern = match (function.name.as_str(), operands.get(1)) {
             ("matches" | "find" | "findAll", Some(Node::Literal(Value::String(text)))) => {
-                Some(pattern::compile(text).map_err(pattern::PatternError::into_expression_error)?)
+                Some(pattern::compile(text).map_err(Problem::Pattern)?)
             }
             _ => None,
         };
@@ -348,8 +353,9 @@ impl Call {
     }
 
     pub fn run(&self, values: Vec<Value>) -> Evaluated {
-        let Some(overload) = self.function.overloads.iter().find(|overload| overload.accepts(&values)) else {
-            let kinds: Vec<_> = values.iter().map(|value| Kind::of(value).name()).collect();
+        let kinds = || values.iter().map(Kind::of);
+        let Some(overload) = self.function.overloads.iter().find(|overload| overload.accepts(kinds())) else {
+            let kinds: Vec<_> = kinds().map(Kind::name).collect();
             return Err(Fault::Error(format!("{}() does not apply to {}", self.function.name, kinds.join(", "))));
         };
         match (&self.pattern, overload.native) {

@@ -16,16 +16,16 @@ const MAX_MESSAGE: usize = 5 * 1024;
 #[derive(Debug, Clone, Default)]
 pub struct ProgramSource<'a> {
     /// All must be true of an object for it to be judged.
-    pub match_conditions: Vec<NamedExpression<'a>>,
+    pub match_conditions: Vec<NamedSource<'a>>,
     /// Read as `variables.NAME` by later variables, validations and message expressions.
-    pub variables: Vec<NamedExpression<'a>>,
+    pub variables: Vec<NamedSource<'a>>,
     /// All must be true of an object for it to pass.
     pub validations: Vec<ValidationSource<'a>>,
 }
 
 /// An expression with a name.
 #[derive(Debug, Clone, Copy)]
-pub struct NamedExpression<'a> {
+pub struct NamedSource<'a> {
     /// The name: of a variable, an identifier.
     pub name: &'a str,
     /// The expression.
@@ -277,6 +277,10 @@ fn check_name(name: &str, earlier: &[&str]) -> Result<(), ExpressionError> {
     Ok(())
 }
 
+fn one_line(expression: &str) -> String {
+    expression.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 struct Compiler<'a> {
     field: &'a str,
     errors: Vec<FieldError>,
@@ -305,7 +309,7 @@ impl Compiler<'_> {
         });
         let message = source.message.map(str::trim).filter(|message| !message.is_empty());
         let message = message
-            .map_or_else(|| format!("failed expression: {}", source.expression.trim()), str::to_owned);
+            .map_or_else(|| format!("failed expression: {}", one_line(source.expression)), str::to_owned);
         let reason = source.reason.unwrap_or("Invalid").to_owned();
         expression.map(|expression| Validation { expression, message_expression, message, reason })
     }

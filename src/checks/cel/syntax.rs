@@ -286,11 +286,13 @@ impl Resolver<'_> {
             Some(prefix) => (format!("{prefix}.{name}"), None),
             None => (name, target),
         };
-        let function = functions::find(&full_name, target.is_some(), arguments.len())
-            .map_err(|problem| problem.into_error(self.source, self.position_of(&full_name)))?;
+        let (is_method, count) = (target.is_some(), arguments.len());
         let operands = target.map(|target| *target).into_iter().chain(arguments);
         let operands = operands.map(|operand| self.resolve(operand)).collect::<Result<_, _>>()?;
-        Call::new(function, operands).map(|call| Node::Call(Box::new(call)))
+        functions::find(&full_name, is_method, count)
+            .and_then(|function| Call::new(function, operands))
+            .map(|call| Node::Call(Box::new(call)))
+            .map_err(|problem| problem.into_error(self.source, self.position_of(&full_name)))
     }
 
     /// The library has already expanded the macros of one variable; the shape of the
@@ -331,6 +333,18 @@ impl Resolver<'_> {
             !word(self.source[..*at].chars().next_back()) && !word(self.source[at + name.len()..].chars().next())
         });
         found.map_or(0, |(at, _)| at)
+    }
+}
+
+impl Node {
+    /// The type of the value, as far as it is plain from the text; `Any` otherwise.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Literal(value) => Kind::of(value),
+            Self::List(_) => Kind::List,
+            Self::Map(_) => Kind::Map,
+            _ => Kind::Any,
+        }
     }
 }
 

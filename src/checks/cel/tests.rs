@@ -1,7 +1,7 @@
-//! What the language means, on one line each; the same table is compared with a real API server
+//! What the language means. `semantics.txt` is judged here, and compared with a real API server
 //! in `tests/cel_parity.rs`.
 
-use serde_json::json;
+use serde_json::Value;
 
 use super::expression::ExpressionError;
 use super::program::{Outcome, Prepared, Program, ProgramSource, Request, ValidationSource};
@@ -12,29 +12,43 @@ fn compile(expression: &str) -> Result<Program, ExpressionError> {
     Program::compile(&source, "spec.test.cel").map_err(|mut errors| errors.remove(0).error)
 }
 
-#[test]
-fn stack() {
-    let n: usize = std::env::var("N").unwrap().parse().unwrap();
-    let shape = std::env::var("SHAPE").unwrap();
-    let text = match shape.as_str() {
-        "parens" => format!("{}1{}", "(".repeat(n), ")".repeat(n)),
-        "lists" => format!("{}1{}", "[".repeat(n), "]".repeat(n)),
-        "maps" => format!("{}1{}", "{1:".repeat(n), "}".repeat(n)),
-        "cond" => format!("{}1{}", "true?1:(".repeat(n), ")".repeat(n)),
-        "cond2" => format!("{}1", "true?1:".repeat(n)),
-        "all" => format!("{}true{}", "[1].all(x,".repeat(n), ")".repeat(n)),
-        "neg" => format!("{}1{}", "-(".repeat(n), ")".repeat(n)),
-        "index" => format!("{}1{}", "object[".repeat(n), "]".repeat(n)),
-        "opt" => format!("{}1{}", "[?optional.of(".repeat(n), ")]".repeat(n)),
-        "plus" => format!("1{}", "+1".repeat(n)),
-        "dots" => format!("object{}", ".a".repeat(n)),
-        "calls" => format!("'a'{}", ".trim()".repeat(n)),
-        "index2" => format!("object{}", "[0]".repeat(n)),
-        "cmp" => format!("1{}", "<1".repeat(n)),
-        "and" => format!("true{}", "&&true".repeat(n)),
-        _ => panic!(),
+fn judge(expression: &str, object: &Value) -> &'static str {
+    let request = Request {
+        group: "apps",
+        version: "v1",
+        kind: "Deployment",
+        resource: "deployments",
+        namespace: "shop",
+        name: "web",
     };
-    let start = std::time::Instant::now();
-    let result = super::syntax::parse(&text, &super::syntax::Names { variables: Some(&[]) });
-    eprintln!("RESULT {shape} {n} {:?} {:?}", start.elapsed(), result.err());
+    match compile(expression) {
+        Err(ExpressionError::Invalid { .. }) => "refused",
+        Err(ExpressionError::Unsupported { .. }) => "unsupported",
+        Err(ExpressionError::TooComplex { .. }) => "complex",
+        Ok(program) => match program.judge(&Prepared::new(object, &request)) {
+            Outcome::Pass => "true",
+            Outcome::Fail(_) => "false",
+            Outcome::Unknown(_) => "error",
+            Outcome::NotMatched => "not matched",
+        },
+    }
+}
+
+/// The lines of the table: what is expected, and the expression.
+fn table() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = include_str!("semantics.txt").lines();
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
+        let (expected, expression) = line.split_once(' ').unwrap();
+        (expected, expression.trim())
+    })
+}
+
+#[test]
+fn expressions_mean_what_they_mean_in_kubernetes() {
+    let object: Value = serde_json::from_str(include_str!("semantics.json")).unwrap();
+    let wrong: Vec<_> = table()
+        .map(|(expected, expression)| (expected.split('/').next().unwrap(), judge(expression, &object), expression))
+        .filter(|(expected, judged, _)| expected != judged)
+        .collect();
+    assert!(wrong.is_empty(), "expected, judged, expression: {wrong:#?}");
 }

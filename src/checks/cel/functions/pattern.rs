@@ -13,7 +13,7 @@ use crate::checks::cel::value::{list, string};
 
 /// Why a pattern cannot be used.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum PatternError {
+pub(in crate::checks::cel) enum PatternError {
     Invalid(String),
     Unsupported(String),
 }
