@@ -76,7 +76,7 @@ impl<'a> Scanner<'a> {
                 '/' if self.chars.next_if(|(_, next)| *next == '/').is_some() => {
                     while self.chars.next_if(|(_, next)| *next != '\n').is_some() {}
                 }
-                '!' | '-' if previous == c => return Err(self.doubled(at, c)),
+                '!' | '-' if previous == c => return Err(self.unsupported(at, DOUBLED)),
                 '(' | '[' | '{' => levels.push(Level::default()),
                 ')' | ']' | '}' if levels.len() > 1 => drop(levels.pop()),
                 _ => {}
@@ -107,32 +107,28 @@ impl<'a> Scanner<'a> {
     /// Consumes a string literal whose opening quote is at `start`. What the lexer would not
     /// take for a string must not be skipped as one, so anything odd is an error here.
     fn skip_string(&mut self, start: usize, quote: char) -> Result<(), ExpressionError> {
-        let raw = self.source[..start].ends_with(['r', 'R'])
-            || self.source[..start].ends_with("rb")
-            || self.source[..start].ends_with("rB")
-            || self.source[..start].ends_with("Rb")
-            || self.source[..start].ends_with("RB");
-        let triple = self.source[start..].chars().take(3).filter(|c| *c == quote).count() == 3;
-        if triple {
-            self.chars.nth(1);
-        }
-        let mut quotes = 0;
+        let before = self.source.get(..start).unwrap_or("");
+        let raw = ["r", "R", "rb", "rB", "Rb", "RB", "br", "bR", "Br", "BR"]
+            .iter()
+            .any(|prefix| before.strip_suffix(prefix).is_some_and(|rest| !rest.ends_with(is_word)));
         while let Some((at, c)) = self.chars.next() {
-            quotes = if c == quote { quotes + 1 } else { 0 };
-            if quotes == if triple { 3 } else { 1 } {
-                return Ok(());
-            }
             match c {
-                '\\' if !raw => self.skip_escape(at)?,
-                '\n' | '\r' if !triple => break,
+                c if c == quote => {
+                    let triple = at == start + 1 && self.chars.peek().is_some_and(|(_, c)| *c == quote);
+                    return if triple { Err(self.unsupported(at, TRIPLE)) } else { Ok(()) };
+                }
+                '\\' if !raw => self.skip_escape(at, quote)?,
+                '\n' | '\r' => break,
                 _ => {}
             }
         }
         Err(ExpressionError::invalid_at(self.source, start, "the string that starts here is not closed"))
     }
 
-    fn skip_escape(&mut self, at: usize) -> Result<(), ExpressionError> {
+    fn skip_escape(&mut self, at: usize, quote: char) -> Result<(), ExpressionError> {
         let digits = match self.chars.next().map(|(_, c)| c) {
+            // The library keeps this backslash.
+            Some(c @ ('\'' | '"')) if c != quote => return Err(self.unsupported(at, ESCAPED_QUOTE)),
             Some('a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' | '\\' | '?' | '\'' | '"' | '`') => 0,
             Some('x' | 'X' | '0'..='3') => 2,
             Some('u') => 4,
@@ -152,14 +148,19 @@ impl<'a> Scanner<'a> {
         ExpressionError::invalid_at(self.source, at, message)
     }
 
-    /// The library reads `!!x` as `!x` and parses its operand twice, so that nested ones take
-    /// exponential time.
-    fn doubled(&self, at: usize, sign: char) -> ExpressionError {
-        let feature = format!("{sign}{sign} (line {}; write it with brackets, or leave it out)", line(self.source, at));
-        ExpressionError::Unsupported { feature }
+    fn unsupported(&self, at: usize, what: &str) -> ExpressionError {
+        let line = self.source.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+        ExpressionError::Unsupported { feature: format!("{what} in line {line}") }
     }
 }
 
-fn line(source: &str, at: usize) -> usize {
-    source.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+/// The library reads `!!x` as `!x` and parses its operand twice, so that nested ones take
+/// exponential time.
+const DOUBLED: &str = "a doubled ! or - (write brackets, or leave it out)";
+/// The library takes the quotes inside for the end.
+const TRIPLE: &str = "a string in three quotes (write one quote)";
+const ESCAPED_QUOTE: &str = "an escaped quote that needs no backslash there (leave it out)";
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }

@@ -52,3 +52,4 @@ fn expressions_mean_what_they_mean_in_kubernetes() {
         .collect();
     assert!(wrong.is_empty(), "expected, judged, expression: {wrong:#?}");
 }
+
