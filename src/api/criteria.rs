@@ -66,6 +66,7 @@ const fn row(
 }
 
 /// The Trust Services Criteria of 2017 with the points of focus of 2022, in their order.
+#[rustfmt::skip]
 pub const SOC2: [Soc2Criterion; 61] = [
     row("CC1.1", Security, Human, "People act with integrity, and a code of conduct is enforced."),
     row("CC1.2", Security, Human, "The oversight body is independent and active."),
@@ -85,18 +86,8 @@ pub const SOC2: [Soc2Criterion; 61] = [
     row("CC5.2", Security, Cluster, "General controls over technology are in place."),
     row("CC5.3", Security, Both, "Policies are put into action."),
     row("CC6.1", Security, Cluster, "Logical access is designed to protect assets."),
-    row(
-        "CC6.2",
-        Security,
-        Both,
-        "Users are authorised before they get credentials, and removed when no longer authorised.",
-    ),
-    row(
-        "CC6.3",
-        Security,
-        Cluster,
-        "Access follows roles, least privilege and segregation of duties.",
-    ),
+    row("CC6.2", Security, Both, "Users are authorised before they get credentials, and removed when no longer authorised."),
+    row("CC6.3", Security, Cluster, "Access follows roles, least privilege and segregation of duties."),
     row("CC6.4", Security, Human, "Physical access is restricted."),
     row("CC6.5", Security, Both, "Protection of an asset ends only after its data is unreadable."),
     row("CC6.6", Security, Cluster, "The boundary is defended against outsiders."),
@@ -111,29 +102,14 @@ pub const SOC2: [Soc2Criterion; 61] = [
     row("CC9.1", Security, Both, "The risk of business disruption is mitigated."),
     row("CC9.2", Security, Both, "Vendors and partners are managed."),
     row("A1.1", Availability, Cluster, "Capacity is managed."),
-    row(
-        "A1.2",
-        Availability,
-        Cluster,
-        "Environment, backup and recovery infrastructure are in place.",
-    ),
+    row("A1.2", Availability, Cluster, "Environment, backup and recovery infrastructure are in place."),
     row("A1.3", Availability, Both, "Recovery is tested."),
     row("C1.1", Confidentiality, Both, "Confidential data is identified and kept safe."),
     row("C1.2", Confidentiality, Both, "Confidential data is destroyed in the end."),
     row("PI1.1", ProcessingIntegrity, Both, "The specification of processing is known."),
     row("PI1.2", ProcessingIntegrity, Both, "Inputs are complete and accurate."),
-    row(
-        "PI1.3",
-        ProcessingIntegrity,
-        Both,
-        "Processing follows the specification, and errors are handled.",
-    ),
-    row(
-        "PI1.4",
-        ProcessingIntegrity,
-        Both,
-        "Outputs are complete, on time and for the right people.",
-    ),
+    row("PI1.3", ProcessingIntegrity, Both, "Processing follows the specification, and errors are handled."),
+    row("PI1.4", ProcessingIntegrity, Both, "Outputs are complete, on time and for the right people."),
     row("PI1.5", ProcessingIntegrity, Both, "Stored inputs and outputs are protected."),
     row("P1.1", Privacy, Human, "A privacy notice is given and kept current."),
     row("P2.1", Privacy, Human, "Choices are offered and consent is obtained."),

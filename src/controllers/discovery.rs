@@ -31,10 +31,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Keeps the engine's catalog up to date.
 pub async fn follow(client: Client, commands: mpsc::Sender<Command>) {
     let definitions: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client.clone());
-    let mut changes = watcher(definitions, watcher::Config::default())
-        .default_backoff()
-        .map_ok(drop)
-        .boxed();
+    let mut changes =
+        watcher(definitions, watcher::Config::default()).default_backoff().map_ok(drop).boxed();
     let mut pending = AFTER_CHANGE.iter().copied();
     let mut known = None;
     loop {

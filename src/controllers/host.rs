@@ -19,7 +19,7 @@ use crate::{
     api::{Control, ControlException, ControlStatus},
     engine::{Engine, Remembered, Wanted, memory::FindingKey},
     inventory::{
-        ApiServer, Availability, Catalog, Interner, KindId, Projected, ProgramId, Projector,
+        ApiServer, Availability, Catalog, Interner, KindId, ProgramId, Projected, Projector,
         ResourceType, Symbol,
     },
     telemetry::Metrics,
@@ -89,7 +89,8 @@ pub struct Outlets {
     /// Queues the reconcile of a control.
     pub controls: mpsc::UnboundedSender<ObjectRef<kube::core::DeserializeGuard<Control>>>,
     /// Queues the reconcile of an exception.
-    pub exceptions: mpsc::UnboundedSender<ObjectRef<kube::core::DeserializeGuard<ControlException>>>,
+    pub exceptions:
+        mpsc::UnboundedSender<ObjectRef<kube::core::DeserializeGuard<ControlException>>>,
     /// Whether anybody wants the API server's metrics.
     pub api_server_wanted: watch::Sender<bool>,
     /// Whether the first evaluation is done: readiness.
@@ -97,7 +98,6 @@ pub struct Outlets {
 }
 
 /// The engine with what feeds it.
-#[derive(Debug)]
 pub struct Host {
     engine: Engine,
     interner: Arc<Interner>,
@@ -213,7 +213,9 @@ impl Host {
                 self.engine.remove(kind, &namespace, &name, now);
                 self.oldest.get_or_insert(received);
             }
-            Fact::Unavailable(availability) => self.engine.set_availability(kind, availability, now),
+            Fact::Unavailable(availability) => {
+                self.engine.set_availability(kind, availability, now)
+            }
         }
     }
 
@@ -227,7 +229,9 @@ impl Host {
                 self.engine.upsert_control(&control.name_any(), generation, spec, remembered);
             }
             // Its last spec is not what is written now, so it must not be judged any more.
-            Fed::Put(Err(invalid)) => self.forget_control(&invalid.metadata.name.unwrap_or_default()),
+            Fed::Put(Err(invalid)) => {
+                self.forget_control(&invalid.metadata.name.unwrap_or_default())
+            }
             Fed::Gone(name) => self.forget_control(&name),
             Fed::Listed(names) => {
                 self.loaded.controls = true;
@@ -255,12 +259,18 @@ impl Host {
                 self.metrics.observe_exception(&exception.name_any(), exception.spec.expires.0);
                 self.engine.upsert_exception(&exception.name_any(), &exception.spec, created);
             }
-            Fed::Put(Err(invalid)) => self.forget_exception(&invalid.metadata.name.unwrap_or_default()),
+            Fed::Put(Err(invalid)) => {
+                self.forget_exception(&invalid.metadata.name.unwrap_or_default())
+            }
             Fed::Gone(name) => self.forget_exception(&name),
             Fed::Listed(names) => {
                 self.loaded.exceptions = true;
-                let gone: BTreeSet<String> =
-                    self.engine.exception_names().map(str::to_owned).filter(|name| !names.contains(name)).collect();
+                let gone: BTreeSet<String> = self
+                    .engine
+                    .exception_names()
+                    .map(str::to_owned)
+                    .filter(|name| !names.contains(name))
+                    .collect();
                 gone.iter().for_each(|name| self.forget_exception(name));
             }
         }
@@ -274,7 +284,9 @@ impl Host {
     /// Starts and ends watches so that they are what the controls read.
     fn plan(&mut self) {
         let Wanted { kinds, api_server } = self.engine.wanted();
-        self.outlets.api_server_wanted.send_if_modified(|wanted| std::mem::replace(wanted, api_server) != api_server);
+        self.outlets
+            .api_server_wanted
+            .send_if_modified(|wanted| std::mem::replace(wanted, api_server) != api_server);
         let unwanted: Vec<ResourceType> =
             self.planned.keys().filter(|resource| !kinds.contains_key(resource)).cloned().collect();
         for resource in unwanted {
@@ -310,21 +322,29 @@ impl Host {
             return;
         }
         let started = Instant::now();
-        let evaluated = self.engine.evaluate(now);
+        let mut lap = started;
+        let metrics = &self.metrics;
+        let evaluated = self.engine.evaluate_observed(now, |spec| {
+            let end = Instant::now();
+            if let Ok(test) = spec.test.kind() {
+                metrics.evaluated(test, end.duration_since(lap));
+            }
+            lap = end;
+        });
         let received = self.oldest.take().unwrap_or(started);
         self.outlets.board.note(Some(now), String::new());
         for name in &evaluated.controls {
             let Some(verdict) = self.engine.verdict(name) else { continue };
-            self.outlets.board.post_control(name, Posted { verdict: Arc::new(verdict.clone()), received });
+            self.outlets
+                .board
+                .post_control(name, Posted { verdict: Arc::new(verdict.clone()), received });
             // Nobody listens any more only while shutting down.
             let _ = self.outlets.controls.send(ObjectRef::new(name));
         }
         if evaluated.exceptions || self.engine.exception_names().count() > 0 {
             self.post_exceptions(now);
         }
-        if !evaluated.controls.is_empty() {
-            self.metrics.evaluated(started.elapsed());
-        }
+        self.metrics.evaluation_pass(started.elapsed());
         self.outlets.evaluated.send_if_modified(|done| !std::mem::replace(done, true));
     }
 
@@ -349,7 +369,8 @@ fn remembered(status: &ControlStatus) -> Remembered {
             .iter()
             .chain(&status.unknown_items)
             .filter_map(|finding| {
-                let key = FindingKey::new(&finding.rule, &finding.resource, finding.subject.as_deref());
+                let key =
+                    FindingKey::new(&finding.rule, &finding.resource, finding.subject.as_deref());
                 Some((key, finding.since.as_ref()?.0))
             })
             .collect(),

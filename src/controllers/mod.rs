@@ -15,3 +15,4 @@ pub mod operator;
 pub mod status;
 pub mod watched;
 pub mod watches;
+pub mod writer;

@@ -51,7 +51,6 @@ pub struct Plan {
 }
 
 /// The running watches.
-#[derive(Debug)]
 pub struct Watches {
     client: Client,
     facts: mpsc::Sender<Command>,
@@ -169,7 +168,8 @@ impl Watch {
             Some(403) => Some(Fact::Unavailable(Availability::Forbidden(first_line(error)))),
             Some(404 | 405) => Some(Fact::Unavailable(Availability::NotServed)),
             _ => stale.map(|length| {
-                let since = Timestamp::now() - jiff::SignedDuration::try_from(length).unwrap_or_default();
+                let since =
+                    Timestamp::now() - jiff::SignedDuration::try_from(length).unwrap_or_default();
                 Fact::Unavailable(Availability::Stale { since, error: first_line(error) })
             }),
         }

@@ -263,6 +263,16 @@ impl Engine {
 
     /// Judges what changed, by objects, specs, exceptions or time.
     pub fn evaluate(&mut self, now: Timestamp) -> Evaluated {
+        self.evaluate_observed(now, |_| {})
+    }
+
+    /// As [`Engine::evaluate`]; `judged` is called after each control whose verdict changed, for
+    /// who keeps a clock.
+    pub fn evaluate_observed(
+        &mut self,
+        now: Timestamp,
+        mut judged: impl FnMut(&ControlSpec),
+    ) -> Evaluated {
         let before = self.evaluated.replace(now).unwrap_or(Timestamp::MIN);
         let expired: BTreeSet<String> =
             self.exceptions.expired_between(before, now).map(str::to_owned).collect();
@@ -272,6 +282,7 @@ impl Engine {
                 tracked.reclassify();
             }
             if tracked.evaluate(&self.inventory, &self.catalog, &self.exceptions, now) {
+                judged(tracked.spec());
                 evaluated.controls.push(name.clone());
             }
         }

@@ -1,6 +1,6 @@
 //! Which namespaces a control asks about.
 
-use wildmatch::WildMatch;
+use std::collections::BTreeSet;
 
 use crate::{
     api::{self, Selector, selector::SelectorError},
@@ -11,7 +11,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     namespaces: Option<Selector>,
-    excluded: Vec<WildMatch>,
+    excluded: BTreeSet<String>,
 }
 
 /// Whether a namespace is in scope.
@@ -36,7 +36,7 @@ impl Scope {
         };
         Ok(Self {
             namespaces: scope.namespaces.as_ref().map(Selector::compile).transpose()?,
-            excluded: scope.exclude_namespaces.iter().map(api::Glob::matcher).collect(),
+            excluded: scope.exclude_namespaces.iter().cloned().collect(),
         })
     }
 
@@ -51,7 +51,7 @@ impl Scope {
         if namespace.is_empty() {
             return Admission::In;
         }
-        if self.excluded.iter().any(|pattern| pattern.matches(namespace)) {
+        if self.excluded.contains(namespace) {
             return Admission::Out;
         }
         let Some(selector) = &self.namespaces else {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -51,6 +52,17 @@ impl From<serde_json::Error> for ProjectionError {
     fn from(error: serde_json::Error) -> Self {
         Self(error.to_string())
     }
+}
+
+/// Reads what a projection needs of an object. The error names the field: `spec.tls[0].hosts: ...`.
+pub fn read<T: serde::de::DeserializeOwned>(object: &Value) -> Result<T, ProjectionError> {
+    serde_path_to_error::deserialize(object).map_err(|error| ProjectionError(error.to_string()))
+}
+
+/// The time that a field holds (RFC 3339).
+pub fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, ProjectionError> {
+    text.map(|text| text.parse().map_err(|error| ProjectionError(format!("{field}: {error}"))))
+        .transpose()
 }
 
 /// Reads facts from one object of a kind.
@@ -135,6 +147,11 @@ impl Metadata {
     /// The owner that controls the object.
     pub fn controller(&self) -> Option<&OwnerReference> {
         self.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
+    }
+
+    /// When the object was made; absent in a manifest that was never applied.
+    pub fn created(&self) -> Result<Option<Timestamp>, ProjectionError> {
+        time("metadata.creationTimestamp", self.creation_timestamp.as_deref())
     }
 
     /// The labels, interned.

@@ -112,6 +112,8 @@ pub struct Inventory {
     pub backups: backup::BackupIndex,
     /// Which pods a workload controls.
     pub owners: workload::OwnerIndex,
+    /// Which certificate serves which Ingress, and who is in a mesh.
+    pub network: network::NetworkIndex,
 }
 
 impl Inventory {
@@ -294,6 +296,7 @@ impl Inventory {
         self.rights.update(&update);
         self.backups.update(&update);
         self.owners.update(&update);
+        self.network.update(&update);
         Change::Object { slot, before }
     }
 
