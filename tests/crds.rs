@@ -40,17 +40,8 @@ fn the_stream_holds_every_definition() {
         .map(|document| <Value as serde::Deserialize>::deserialize(document).unwrap())
         .map(|crd| crd["metadata"]["name"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(
-        names,
-        [
-            "controlexceptions.comptroller.dev",
-            "controls.comptroller.dev"
-        ]
-    );
-    let generated: Vec<_> = schema::crds()
-        .into_iter()
-        .map(|crd| crd.metadata.name)
-        .collect();
+    assert_eq!(names, ["controlexceptions.comptroller.dev", "controls.comptroller.dev"]);
+    let generated: Vec<_> = schema::crds().into_iter().map(|crd| crd.metadata.name).collect();
     assert_eq!(generated, names.into_iter().map(Some).collect::<Vec<_>>());
 }
 
@@ -62,11 +53,7 @@ fn names_and_columns_are_the_contract() {
             "ctl",
             "State Failing Population Severity Criteria Owner Since Age",
         ),
-        (
-            definition("ControlException"),
-            "ctlex",
-            "Phase Controls Expires Approved-By Matched Age",
-        ),
+        (definition("ControlException"), "ctlex", "Phase Controls Expires Approved-By Matched Age"),
     ] {
         assert_eq!(crd["spec"]["scope"], "Cluster");
         assert_eq!(crd["spec"]["names"]["shortNames"], json!([short]));
@@ -75,10 +62,8 @@ fn names_and_columns_are_the_contract() {
         assert_eq!(version["name"], "v1alpha1");
         assert_eq!(version["subresources"], json!({"status": {}}));
         let printed = version["additionalPrinterColumns"].as_array().unwrap();
-        let printed: Vec<&str> = printed
-            .iter()
-            .map(|column| column["name"].as_str().unwrap())
-            .collect();
+        let printed: Vec<&str> =
+            printed.iter().map(|column| column["name"].as_str().unwrap()).collect();
         assert_eq!(printed.join(" "), columns);
     }
 }
@@ -90,26 +75,16 @@ fn the_schemas_keep_the_conventions() {
         let root = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
         let complaints = lint(root, kind);
         assert!(complaints.is_empty(), "{}", complaints.join("\n"));
-        assert_eq!(
-            root["properties"]["status"]["required"],
-            Value::Null,
-            "{kind}.status"
-        );
+        assert_eq!(root["properties"]["status"]["required"], Value::Null, "{kind}.status");
     }
 }
 
 #[test]
 fn the_lint_finds_what_it_is_for() {
     for (schema, complaint) in [
-        (
-            json!({"type": "array", "x-kubernetes-list-type": "atomic"}),
-            "maxItems",
-        ),
+        (json!({"type": "array", "x-kubernetes-list-type": "atomic"}), "maxItems"),
         (json!({"type": "array", "maxItems": 1}), "list-type"),
-        (
-            json!({"type": "array", "maxItems": 1, "x-kubernetes-list-type": "map"}),
-            "list-map-keys",
-        ),
+        (json!({"type": "array", "maxItems": 1, "x-kubernetes-list-type": "map"}), "list-map-keys"),
         (
             json!({
                 "type": "array", "maxItems": 1, "x-kubernetes-list-type": "set",
@@ -118,52 +93,25 @@ fn the_lint_finds_what_it_is_for() {
             "scalars",
         ),
         (json!({"type": "string"}), "maxLength"),
-        (
-            json!({"type": "string", "maxLength": 1, "pattern": "("}),
-            "pattern",
-        ),
-        (
-            json!({"type": "string", "maxLength": 1, "nullable": true}),
-            "nullable",
-        ),
+        (json!({"type": "string", "maxLength": 1, "pattern": "("}), "pattern"),
+        (json!({"type": "string", "maxLength": 1, "nullable": true}), "nullable"),
         (json!({"type": "string", "enum": ["a", null]}), "null"),
         (json!({"type": "number"}), "number"),
-        (
-            json!({"type": "integer", "format": "uint32", "minimum": 0}),
-            "format",
-        ),
+        (json!({"type": "integer", "format": "uint32", "minimum": 0}), "format"),
         (json!({"type": "integer", "format": "int32"}), "minimum"),
-        (
-            json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),
-            "preserve",
-        ),
-        (
-            json!({"type": "object", "additionalProperties": {}}),
-            "maxProperties",
-        ),
-        (
-            json!({"type": "object", "properties": {"a": {"type": "boolean"}}}),
-            "description",
-        ),
+        (json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}), "preserve"),
+        (json!({"type": "object", "additionalProperties": {}}), "maxProperties"),
+        (json!({"type": "object", "properties": {"a": {"type": "boolean"}}}), "description"),
         (json!({"type": "object", "required": ["a"]}), "required"),
-        (
-            json!({"x-kubernetes-validations": [{"rule": "true"}]}),
-            "message",
-        ),
+        (json!({"x-kubernetes-validations": [{"rule": "true"}]}), "message"),
     ] {
         let complaints = lint(&schema, "");
-        assert!(
-            complaints.iter().any(|text| text.contains(complaint)),
-            "{schema}: {complaints:?}"
-        );
+        assert!(complaints.iter().any(|text| text.contains(complaint)), "{schema}: {complaints:?}");
     }
 }
 
 fn definition(kind: &str) -> &'static Value {
-    schema::documents()
-        .iter()
-        .find(|crd| crd["spec"]["names"]["kind"] == kind)
-        .unwrap()
+    schema::documents().iter().find(|crd| crd["spec"]["names"]["kind"] == kind).unwrap()
 }
 
 /// What a schema has that the conventions do not want, each with its path.
@@ -174,20 +122,11 @@ fn lint(schema: &Value, at: &str) -> Vec<String> {
             complaints.push(format!("{at}: {text}"));
         }
     };
-    for keyword in [
-        "nullable",
-        "default",
-        "x-kubernetes-preserve-unknown-fields",
-        "oneOf",
-        "anyOf",
-    ] {
+    for keyword in ["nullable", "default", "x-kubernetes-preserve-unknown-fields", "oneOf", "anyOf"]
+    {
         complain(schema[keyword].is_null(), &format!("has {keyword}"));
     }
-    for rule in schema["x-kubernetes-validations"]
-        .as_array()
-        .into_iter()
-        .flatten()
-    {
+    for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
         let message = rule.get("message").or(rule.get("messageExpression"));
         let message = message.and_then(Value::as_str).unwrap_or_default();
         complain(
@@ -226,10 +165,9 @@ fn lint_array(schema: &Value, mut complain: impl FnMut(bool, &str)) {
     let keys = schema["x-kubernetes-list-map-keys"].as_array();
     match schema["x-kubernetes-list-type"].as_str() {
         Some("atomic") => {}
-        Some("set") => complain(
-            schema["items"]["type"] == "string",
-            "is a set, but not of scalars",
-        ),
+        Some("set") => {
+            complain(schema["items"]["type"] == "string", "is a set, but not of scalars")
+        }
         Some("map") => complain(keys.is_some(), "is a map without list-map-keys"),
         _ => complain(false, "has no list-type"),
     }
@@ -239,23 +177,14 @@ fn lint_string(schema: &Value, mut complain: impl FnMut(bool, &str)) {
     let closed = schema["enum"].is_array() || schema["format"] == "date-time";
     complain(closed || schema["maxLength"].is_u64(), "has no maxLength");
     let values = schema["enum"].as_array().into_iter().flatten();
-    complain(
-        values.clone().all(Value::is_string),
-        "has null among its values",
-    );
+    complain(values.clone().all(Value::is_string), "has null among its values");
     let pattern = schema["pattern"].as_str().unwrap_or_default();
-    complain(
-        regex::Regex::new(pattern).is_ok(),
-        "has a pattern that is no regular expression",
-    );
+    complain(regex::Regex::new(pattern).is_ok(), "has a pattern that is no regular expression");
 }
 
 fn lint_object(schema: &Value, mut complain: impl FnMut(bool, &str)) {
     let others = schema["additionalProperties"].is_object();
-    complain(
-        !others || schema["maxProperties"].is_u64(),
-        "is a map without maxProperties",
-    );
+    complain(!others || schema["maxProperties"].is_u64(), "is a map without maxProperties");
     let required = schema["required"].as_array().into_iter().flatten();
     for name in required.filter_map(Value::as_str) {
         complain(
@@ -265,7 +194,11 @@ fn lint_object(schema: &Value, mut complain: impl FnMut(bool, &str)) {
     }
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let description = field["description"].as_str().unwrap_or_default();
+        // Of metadata the API server admits none.
         let sentence = description.ends_with('.') && !description.contains('`');
-        complain(sentence, &format!("{name} has no description in sentences"));
+        complain(
+            sentence || name == "metadata",
+            &format!("{name} has no description in sentences"),
+        );
     }
 }

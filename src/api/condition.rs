@@ -70,19 +70,13 @@ fn rank(condition: &Condition) -> (u8, &str) {
 
 /// Cuts a text to so many characters.
 fn truncate(text: &str, limit: usize) -> &str {
-    text.char_indices()
-        .nth(limit)
-        .and_then(|(end, _)| text.get(..end))
-        .unwrap_or(text)
+    text.char_indices().nth(limit).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 /// The schema of a list of conditions with the bounds of the API conventions, which the types of
 /// Kubernetes lack.
 pub(crate) fn schema(_: &mut SchemaGenerator) -> Schema {
-    let statuses: Vec<&str> = ConditionStatus::ALL
-        .iter()
-        .map(|status| status.as_str())
-        .collect();
+    let statuses: Vec<&str> = ConditionStatus::ALL.iter().map(|status| status.as_str()).collect();
     json_schema!({
         "type": "array",
         "maxItems": 8,
@@ -145,9 +139,7 @@ mod tests {
     }
 
     fn only(conditions: &[Condition]) -> (&str, &str, i64, Option<i64>) {
-        let [one] = conditions else {
-            panic!("{conditions:?}")
-        };
+        let [one] = conditions else { panic!("{conditions:?}") };
         let time = one.last_transition_time.0.as_second();
         (&one.status, &one.reason, time, one.observed_generation)
     }
@@ -155,19 +147,10 @@ mod tests {
     #[test]
     fn the_time_moves_only_with_the_status() {
         let mut conditions = Vec::new();
-        set_condition(
-            &mut conditions,
-            condition(READY, Unknown, "New", "", 1, at(10)),
-        );
-        set_condition(
-            &mut conditions,
-            condition(READY, Unknown, "Waiting", "for", 2, at(20)),
-        );
+        set_condition(&mut conditions, condition(READY, Unknown, "New", "", 1, at(10)));
+        set_condition(&mut conditions, condition(READY, Unknown, "Waiting", "for", 2, at(20)));
         assert_eq!(only(&conditions), ("Unknown", "Waiting", 10, Some(2)));
-        set_condition(
-            &mut conditions,
-            condition(READY, True, "Evaluated", "", 2, at(30)),
-        );
+        set_condition(&mut conditions, condition(READY, True, "Evaluated", "", 2, at(30)));
         assert_eq!(only(&conditions), ("True", "Evaluated", 30, Some(2)));
     }
 
@@ -175,15 +158,9 @@ mod tests {
     fn times_are_whole_seconds_as_the_api_server_keeps_them() {
         let now = Timestamp::new(10, 999_999_999).unwrap();
         let mut conditions = Vec::new();
-        set_condition(
-            &mut conditions,
-            condition(READY, True, "Evaluated", "", 1, now),
-        );
+        set_condition(&mut conditions, condition(READY, True, "Evaluated", "", 1, now));
         let kept = serde_json::to_value(&conditions).unwrap();
-        assert_eq!(
-            serde_json::from_value::<Vec<Condition>>(kept).unwrap(),
-            conditions
-        );
+        assert_eq!(serde_json::from_value::<Vec<Condition>>(kept).unwrap(), conditions);
     }
 
     #[test]

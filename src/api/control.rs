@@ -84,20 +84,12 @@ closed_enum! {
            and keeps the result in its status.",
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Failing", type_ = "integer", json_path = ".status.failing"),
-    printcolumn(
-        name = "Population",
-        type_ = "integer",
-        json_path = ".status.population"
-    ),
+    printcolumn(name = "Population", type_ = "integer", json_path = ".status.population"),
     printcolumn(name = "Severity", type_ = "string", json_path = ".spec.severity"),
     printcolumn(name = "Criteria", type_ = "string", json_path = ".spec.criteria"),
     printcolumn(name = "Owner", type_ = "string", json_path = ".spec.owner"),
     printcolumn(name = "Since", type_ = "date", json_path = ".status.since"),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ControlSpec {
@@ -196,11 +188,11 @@ pub struct ControlStatus {
     pub unknown: i64,
     /// The worst 20 findings, by severity, then by age, then by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20))]
+    #[schemars(length(max = MAX_FINDINGS))]
     pub findings: Vec<Finding>,
     /// The first 20 items that could not be judged, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20))]
+    #[schemars(length(max = MAX_FINDINGS))]
     pub unknown_items: Vec<Finding>,
     /// Where the evidence log holds this state.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -56,33 +56,21 @@ pub enum DurationError {
 
 impl Duration {
     /// No time at all.
-    pub const ZERO: Self = Self {
-        months: 0,
-        exact: SignedDuration::ZERO,
-    };
+    pub const ZERO: Self = Self { months: 0, exact: SignedDuration::ZERO };
 
     /// So many seconds.
     pub const fn from_secs(seconds: u32) -> Self {
-        Self {
-            months: 0,
-            exact: SignedDuration::from_secs(seconds as i64),
-        }
+        Self { months: 0, exact: SignedDuration::from_secs(seconds as i64) }
     }
 
     /// So many hours.
     pub const fn from_hours(hours: u16) -> Self {
-        Self {
-            months: 0,
-            exact: SignedDuration::from_secs(hours as i64 * 3600),
-        }
+        Self { months: 0, exact: SignedDuration::from_secs(hours as i64 * 3600) }
     }
 
     /// So many calendar months.
     pub const fn from_months(months: u8) -> Self {
-        Self {
-            months: months as i64,
-            exact: SignedDuration::ZERO,
-        }
+        Self { months: months as i64, exact: SignedDuration::ZERO }
     }
 
     /// Whether it is no time at all.
@@ -99,9 +87,7 @@ impl Duration {
     /// its last day (January 31 and one month is February 28 or 29). Stops at the end of time.
     #[must_use]
     pub fn add_to(self, instant: Timestamp) -> Timestamp {
-        step(instant, self.months, Timestamp::MAX)
-            .checked_add(self.exact)
-            .unwrap_or(Timestamp::MAX)
+        step(instant, self.months, Timestamp::MAX).checked_add(self.exact).unwrap_or(Timestamp::MAX)
     }
 
     /// The instant this much earlier, by the rules of [`add_to`](Self::add_to). Stops at the
@@ -176,23 +162,15 @@ fn part(text: &str, number: &str, unit: &str) -> Result<Duration, DurationError>
         if !fraction.is_empty() {
             return Err(DurationError::CalendarFraction(text.to_owned()));
         }
-        return Ok(Duration {
-            months,
-            exact: SignedDuration::ZERO,
-        });
+        return Ok(Duration { months, exact: SignedDuration::ZERO });
     }
     let nanos = nanos_per(unit)
         .ok_or_else(|| DurationError::UnknownUnit(text.to_owned(), unit.to_owned()))?;
     let whole = i128::from(count).checked_mul(nanos).ok_or_else(overflow)?;
-    let nanos = whole
-        .checked_add(fraction_of(fraction, nanos))
-        .ok_or_else(overflow)?;
+    let nanos = whole.checked_add(fraction_of(fraction, nanos)).ok_or_else(overflow)?;
     let seconds = i64::try_from(nanos / NANOS_PER_SECOND).map_err(|_| overflow())?;
     let subsecond = i32::try_from(nanos % NANOS_PER_SECOND).map_err(|_| overflow())?;
-    Ok(Duration {
-        months: 0,
-        exact: SignedDuration::new(seconds, subsecond),
-    })
+    Ok(Duration { months: 0, exact: SignedDuration::new(seconds, subsecond) })
 }
 
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
@@ -215,11 +193,7 @@ fn nanos_per(unit: &str) -> Option<i128> {
 /// digits are below any nanosecond, and fewer cannot overflow.
 fn fraction_of(decimals: &str, nanos: i128) -> i128 {
     let (mut numerator, mut denominator) = (0, 1);
-    for digit in decimals
-        .bytes()
-        .take(18)
-        .map(|byte| i128::from(byte - b'0'))
-    {
+    for digit in decimals.bytes().take(18).map(|byte| i128::from(byte - b'0')) {
         numerator = numerator * 10 + digit;
         denominator *= 10;
     }
@@ -263,9 +237,8 @@ impl fmt::Display for Duration {
             (i64::from(nanos % 1_000), "ns"),
         ];
         let parts = parts.into_iter().filter(|(count, _)| *count > 0);
-        let text: String = parts
-            .flat_map(|(count, unit)| [count.to_string(), unit.to_owned()])
-            .collect();
+        let text: String =
+            parts.flat_map(|(count, unit)| [count.to_string(), unit.to_owned()]).collect();
         f.pad(if text.is_empty() { "0s" } else { &text })
     }
 }
@@ -278,9 +251,7 @@ impl Serialize for Duration {
 
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        Cow::<str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -382,10 +353,7 @@ mod tests {
             assert_eq!(step.add_to(at(start)), at(end), "{start} + {step}");
         }
         let month: Duration = "1mo".parse().unwrap();
-        assert_eq!(
-            month.subtract_from(at("2027-03-31T00:00:00Z")),
-            at("2027-02-28T00:00:00Z")
-        );
+        assert_eq!(month.subtract_from(at("2027-03-31T00:00:00Z")), at("2027-02-28T00:00:00Z"));
     }
 
     #[test]
@@ -393,10 +361,7 @@ mod tests {
         for long in ["999999999y", "999999999w", "999999999y999999999w"] {
             let long: Duration = long.parse().unwrap();
             assert_eq!(long.add_to(at("2026-01-01T00:00:00Z")), Timestamp::MAX);
-            assert_eq!(
-                long.subtract_from(at("2026-01-01T00:00:00Z")),
-                Timestamp::MIN
-            );
+            assert_eq!(long.subtract_from(at("2026-01-01T00:00:00Z")), Timestamp::MIN);
         }
     }
 

@@ -55,11 +55,7 @@ closed_enum! {
     printcolumn(name = "Expires", type_ = "string", json_path = ".spec.expires"),
     printcolumn(name = "Approved-By", type_ = "string", json_path = ".spec.approvedBy"),
     printcolumn(name = "Matched", type_ = "integer", json_path = ".status.matched"),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(
     validation = unchanging("ticket"),
@@ -100,7 +96,7 @@ pub struct ControlExceptionSpec {
     #[schemars(length(min = 1, max = 4096))]
     pub compensating_control: Option<String>,
     /// Who requests the exception: the user name that the API server knows.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = immutable("requestedBy"))]
     pub requested_by: String,
     /// When the exception is over, at most one year after its creation.
@@ -109,7 +105,7 @@ pub struct ControlExceptionSpec {
     /// Who approves the exception, another person than the requester. Set later, and only once;
     /// nothing is excepted before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 512))]
     pub approved_by: Option<String>,
 }
 
@@ -200,10 +196,7 @@ impl ControlExceptionSpec {
         if self.expires.0 > latest {
             problems.push(
                 at,
-                format!(
-                    "{} is more than one year after the creation",
-                    self.expires.0
-                ),
+                format!("{} is more than one year after the creation", self.expires.0),
                 format!("write {latest} or earlier"),
             );
         } else if self.expires.0 <= created {

@@ -80,11 +80,7 @@ impl Problems {
     }
 
     pub(crate) fn into_result(self) -> Result<(), InvalidSpec> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(self.into_error())
-        }
+        if self.0.is_empty() { Ok(()) } else { Err(self.into_error()) }
     }
 
     pub(crate) fn into_error(self) -> InvalidSpec {

@@ -10,20 +10,13 @@ use super::{Control, ControlException};
 
 /// Every CRD, by name.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    documents()
-        .iter()
-        .filter_map(|crd| serde_json::from_value(crd.clone()).ok())
-        .collect()
+    documents().iter().filter_map(|crd| serde_json::from_value(crd.clone()).ok()).collect()
 }
 
 /// Every CRD as JSON, by name.
 pub fn documents() -> &'static [Value] {
-    static DOCUMENTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
-        vec![
-            document(&ControlException::crd()),
-            document(&Control::crd()),
-        ]
-    });
+    static DOCUMENTS: LazyLock<Vec<Value>> =
+        LazyLock::new(|| vec![document(&ControlException::crd()), document(&Control::crd())]);
     &DOCUMENTS
 }
 
@@ -39,8 +32,26 @@ fn document(crd: &CustomResourceDefinition) -> Value {
     let mut document = serde_json::to_value(crd).unwrap_or_default();
     if let Some(schema) = document.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {
         polish(schema);
+        add_object_fields(schema);
     }
     document
+}
+
+/// The fields of every object, which the generator leaves out. The API server knows them, but
+/// tools that check files by the schema alone do not; it admits no more of metadata than this.
+fn add_object_fields(schema: &mut Value) {
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        let fields = json!({
+            "apiVersion": {
+                "description": "The API group and version: comptroller.dev/v1alpha1.",
+                "type": "string",
+                "maxLength": 317,
+            },
+            "kind": {"description": "The kind of the object.", "type": "string", "maxLength": 63},
+            "metadata": {"type": "object"},
+        });
+        properties.extend(fields.as_object().cloned().into_iter().flatten());
+    }
 }
 
 /// What the generator cannot know, at every level of a schema.
@@ -60,19 +71,13 @@ fn polish(schema: &mut Value) {
         *description = plain(description);
     }
     if object.get("type").and_then(Value::as_str) == Some("array") {
-        object
-            .entry("x-kubernetes-list-type")
-            .or_insert_with(|| json!("atomic"));
+        object.entry("x-kubernetes-list-type").or_insert_with(|| json!("atomic"));
         describe_items(object);
     }
     for (keyword, child) in object.iter_mut() {
         match keyword.as_str() {
             "properties" => {
-                child
-                    .as_object_mut()
-                    .into_iter()
-                    .flatten()
-                    .for_each(|(_, field)| polish(field));
+                child.as_object_mut().into_iter().flatten().for_each(|(_, field)| polish(field));
             }
             "items" | "additionalProperties" => polish(child),
             "minimum" | "maximum" => whole(child),

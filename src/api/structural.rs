@@ -20,11 +20,7 @@ where
     let mut problems = Problems::default();
     let root = Path::new("");
     if let Some(schema) = schema_of(&K::kind(&())) {
-        Checker {
-            problems: &mut problems,
-            unknown: &mut Vec::new(),
-        }
-        .check(object, schema, &root);
+        Checker { problems: &mut problems, unknown: &mut Vec::new() }.check(object, schema, &root);
     }
     if problems.is_empty() {
         match K::deserialize(object) {
@@ -42,11 +38,11 @@ where
 {
     let at = Path::new("spec");
     match (serde_json::to_value(spec), schema_of(&K::kind(&()))) {
-        (Ok(spec), Some(schema)) => Checker {
-            problems,
-            unknown: &mut Vec::new(),
-        }
-        .check(&spec, &schema["properties"]["spec"], &at),
+        (Ok(spec), Some(schema)) => Checker { problems, unknown: &mut Vec::new() }.check(
+            &spec,
+            &schema["properties"]["spec"],
+            &at,
+        ),
         (Err(error), _) => problems.push(&at, error.to_string(), "correct the spec"),
         (_, None) => {}
     }
@@ -56,18 +52,16 @@ where
 /// server would refuse or drop. Empty for an object of another group.
 pub fn unknown_fields(object: &Value) -> Vec<String> {
     let mut unknown = Vec::new();
-    let group = object["apiVersion"]
-        .as_str()
-        .and_then(|version| version.split_once('/'));
+    let group = object["apiVersion"].as_str().and_then(|version| version.split_once('/'));
     if group.is_some_and(|(group, _)| group == GROUP)
         && let Some(schema) = object["kind"].as_str().and_then(schema_of)
     {
         let mut problems = Problems::default();
-        Checker {
-            problems: &mut problems,
-            unknown: &mut unknown,
-        }
-        .check(object, schema, &Path::new(""));
+        Checker { problems: &mut problems, unknown: &mut unknown }.check(
+            object,
+            schema,
+            &Path::new(""),
+        );
     }
     unknown
 }
@@ -93,15 +87,9 @@ impl Checker<'_> {
 
     fn wrong_type(&mut self, wanted: &str, value: &Value, at: &Path) {
         let (wanted, remedy) = match wanted {
-            "object" => (
-                "a mapping",
-                "write its fields indented below it, or {} for none",
-            ),
+            "object" => ("a mapping", "write its fields indented below it, or {} for none"),
             "array" => ("a list", "write [item, item], or one - item to a line"),
-            "string" => (
-                "a text",
-                "write it in quotes if it looks like something else",
-            ),
+            "string" => ("a text", "write it in quotes if it looks like something else"),
             "integer" => ("a whole number", "write it in digits, without quotes"),
             _ => ("true or false", "write true or false, without quotes"),
         };
@@ -113,42 +101,33 @@ impl Checker<'_> {
             Value::Array(_) => "a list",
             Value::Object(_) => "a mapping",
         };
-        self.problems
-            .push(at, format!("must be {wanted}, not {given}"), remedy);
+        self.problems.push(at, format!("must be {wanted}, not {given}"), remedy);
     }
 
     fn object(&mut self, fields: &Map<String, Value>, schema: &Value, at: &Path) {
-        for name in schema["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if !fields.contains_key(name) {
                 let meaning = schema["properties"][name]["description"].as_str();
                 let meaning = meaning.unwrap_or("the object needs it");
-                self.problems.push(
-                    &at.field(name),
-                    "is missing",
-                    format!("write it: {meaning}"),
-                );
+                self.problems.push(&at.field(name), "missing", format!("write it: {meaning}"));
             }
         }
         if let Some(most) = schema["maxProperties"].as_u64()
             && fields.len() as u64 > most
         {
-            self.problems
-                .push(at, "has too many fields", format!("write at most {most}"));
+            self.problems.push(at, "has too many fields", format!("write at most {most}"));
         }
         let properties = &schema["properties"];
         let others = &schema["additionalProperties"];
         for (name, value) in fields {
             let at = at.field(name);
+            // The rules for metadata are those of every kind, and not in the schema.
+            if at.as_str() == "metadata" {
+                continue;
+            }
             match (properties.get(name), others) {
                 (Some(schema), _) => self.check(value, schema, &at),
                 (None, Value::Object(_)) => self.check(value, others, &at),
-                // An object of which the schema names no field holds what its writer likes.
-                (None, _) if properties.is_null() && schema["description"].is_null() => {}
                 (None, _) => self.unknown.push(at.as_str().to_owned()),
             }
         }
@@ -161,20 +140,12 @@ impl Checker<'_> {
             self.problems.push(at, format!("has {count} items"), remedy);
         }
         if let Some(most) = schema["maxItems"].as_u64().filter(|most| count > *most) {
-            self.problems.push(
-                at,
-                format!("has {count} items"),
-                format!("write at most {most}"),
-            );
+            self.problems.push(at, format!("has {count} items"), format!("write at most {most}"));
         }
         for (position, item) in items.iter().enumerate() {
             let at = at.index(position);
             self.check(item, &schema["items"], &at);
-            if items
-                .iter()
-                .take(position)
-                .any(|earlier| is_same_entry(earlier, item, schema))
-            {
+            if items.iter().take(position).any(|earlier| is_same_entry(earlier, item, schema)) {
                 self.problems.push(&at, "is there already", "write it once");
             }
         }
@@ -185,39 +156,29 @@ impl Checker<'_> {
             let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
             if !values.contains(&text) {
                 let remedy = format!("write one of {}", values.join(", "));
-                self.problems
-                    .push(at, format!("{text:?} is not known here"), remedy);
+                self.problems.push(at, format!("{text:?} is not known here"), remedy);
             }
             return;
         }
         let length = text.chars().count() as u64;
         if let Some(least) = schema["minLength"].as_u64().filter(|least| length < *least) {
             let remedy = format!("write at least {least}, or leave the field away");
-            self.problems
-                .push(at, format!("has {length} characters"), remedy);
+            self.problems.push(at, format!("has {length} characters"), remedy);
         }
         if let Some(most) = schema["maxLength"].as_u64().filter(|most| length > *most) {
             let remedy = format!("write at most {most}");
-            self.problems
-                .push(at, format!("has {length} characters"), remedy);
+            self.problems.push(at, format!("has {length} characters"), remedy);
         }
-        let pattern = schema["pattern"]
-            .as_str()
-            .and_then(|pattern| Regex::new(pattern).ok());
+        let pattern = schema["pattern"].as_str().and_then(|pattern| Regex::new(pattern).ok());
         if let Some(pattern) = pattern.filter(|pattern| !pattern.is_match(text)) {
             let remedy = format!("write it so that it matches {pattern}");
-            self.problems.push(
-                at,
-                format!("{text:?} is not written as it should be"),
-                remedy,
-            );
+            self.problems.push(at, format!("{text:?} is not written as it should be"), remedy);
         }
         if schema["format"].as_str() == Some("date-time")
             && text.parse::<jiff::Timestamp>().is_err()
         {
             let problem = format!("{text:?} is no date and time");
-            self.problems
-                .push(at, problem, "write it like 2027-01-31T00:00:00Z");
+            self.problems.push(at, problem, "write it like 2027-01-31T00:00:00Z");
         }
     }
 
@@ -245,10 +206,7 @@ fn is_same_entry(one: &Value, other: &Value, schema: &Value) -> bool {
         Some("set") => one == other,
         Some("map") => {
             let keys = schema["x-kubernetes-list-map-keys"].as_array();
-            keys.into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .all(|key| one[key] == other[key])
+            keys.into_iter().flatten().filter_map(Value::as_str).all(|key| one[key] == other[key])
         }
         _ => false,
     }

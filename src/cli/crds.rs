@@ -38,22 +38,15 @@ pub fn render_files() -> Result<Vec<CrdFile>, RenderError> {
 /// All definitions as one YAML stream.
 pub fn render_stream() -> Result<String, RenderError> {
     let files = render_files()?;
-    Ok(files
-        .iter()
-        .map(|file| format!("---\n{}", file.content))
-        .collect())
+    let documents: Vec<&str> = files.iter().map(|file| file.content.as_str()).collect();
+    Ok(format!("---\n{}", documents.join("---\n")))
 }
 
 fn render_file(crd: &Value) -> Result<CrdFile, RenderError> {
     let text = |pointer, what| {
-        crd.pointer(pointer)
-            .and_then(Value::as_str)
-            .ok_or(RenderError::Nameless(what))
+        crd.pointer(pointer).and_then(Value::as_str).ok_or(RenderError::Nameless(what))
     };
-    let (group, plural) = (
-        text("/spec/group", "group")?,
-        text("/spec/names/plural", "plural")?,
-    );
+    let (group, plural) = (text("/spec/group", "group")?, text("/spec/names/plural", "plural")?);
     let name = format!("{group}_{plural}.yaml");
     match yaml_serde::to_string(crd) {
         Ok(content) => Ok(CrdFile { name, content }),
