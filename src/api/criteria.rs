@@ -66,6 +66,7 @@ const fn row(
 }
 
 /// The Trust Services Criteria of 2017 with the points of focus of 2022, in their order.
+#[rustfmt::skip]
 pub const SOC2: [Soc2Criterion; 61] = [
     row("CC1.1", Security, Human, "People act with integrity, and a code of conduct is enforced."),
     row("CC1.2", Security, Human, "The oversight body is independent and active."),

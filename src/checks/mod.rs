@@ -5,13 +5,14 @@
 //! population and what was found before, and calls `judge` again whenever it needs the words.
 
 pub mod cel;
+pub mod encryption;
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 
 use crate::{
-    api::{ResourceRef, Severity},
+    api::{ResourceRef, Severity, TestSpec},
     engine::scope::Scope,
     inventory::{Change, Inventory, ProgramId, Slot},
 };
@@ -58,20 +59,12 @@ pub enum Read {
 impl Read {
     /// A kind without which the check is lost.
     pub fn required(group: &'static str, kind: &'static str) -> Self {
-        Self::Kind {
-            group: group.into(),
-            kind: kind.into(),
-            need: Need::Required,
-        }
+        Self::Kind { group: group.into(), kind: kind.into(), need: Need::Required }
     }
 
     /// A kind that may be absent from the cluster.
     pub fn optional(group: &'static str, kind: &'static str) -> Self {
-        Self::Kind {
-            group: group.into(),
-            kind: kind.into(),
-            need: Need::Optional,
-        }
+        Self::Kind { group: group.into(), kind: kind.into(), need: Need::Optional }
     }
 }
 
@@ -168,4 +161,43 @@ pub fn visit_changed(change: &Change, visit: &mut dyn FnMut(Item)) {
     if let Change::Object { slot, .. } = change {
         visit(Item::Object(*slot));
     }
+}
+
+/// A test, compiled.
+#[derive(Debug)]
+pub struct Built {
+    /// The check.
+    pub check: Box<dyn Check>,
+    /// The CEL program to run while objects are projected, if it is one.
+    pub program: Option<(ProgramId, std::sync::Arc<cel::Program>)>,
+}
+
+impl<C: Check + 'static> From<C> for Built {
+    fn from(check: C) -> Self {
+        Self { check: Box::new(check), program: None }
+    }
+}
+
+/// Why a test can't be compiled. The text names the field and what to write instead.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The spec is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// The spec may be right, but can't be evaluated here.
+    #[error("{0}")]
+    Unsupported(String),
+}
+
+/// Compiles a test: the registry of checks, one line each.
+pub fn build(test: &TestSpec) -> Result<Built, BuildError> {
+    let TestSpec { rbac, encryption, backup, workload, pod_security, cel } = test;
+    let built = [
+        encryption.as_ref().map(encryption::build),
+        cel.as_ref().map(cel::build),
+    ];
+    let _ = (rbac, backup, workload, pod_security,);
+    built.into_iter().flatten().next().unwrap_or_else(|| {
+        Err(BuildError::Invalid("spec.test: no test is given; write one".to_owned()))
+    })
 }

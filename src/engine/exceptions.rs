@@ -20,10 +20,9 @@ struct Exception {
 fn matches(pattern: &ExceptionResource, resource: &ResourceRef) -> bool {
     pattern.kind == resource.kind
         && pattern.name.matches(&resource.name)
-        && pattern
-            .namespace
-            .as_ref()
-            .is_none_or(|namespace| namespace.matches(resource.namespace.as_deref().unwrap_or_default()))
+        && pattern.namespace.as_ref().is_none_or(|namespace| {
+            namespace.matches(resource.namespace.as_deref().unwrap_or_default())
+        })
 }
 
 /// Whether somebody other than the requester approved it.
@@ -143,7 +142,12 @@ impl Exceptions {
 
     /// How an exception stands. `evaluated` tells whether all its controls have a verdict, without
     /// which nobody can say that it matches nothing.
-    pub fn standing(&self, name: &str, now: Timestamp, evaluated: impl Fn(&str) -> bool) -> Option<Standing> {
+    pub fn standing(
+        &self,
+        name: &str,
+        now: Timestamp,
+        evaluated: impl Fn(&str) -> bool,
+    ) -> Option<Standing> {
         let exception = self.by_name.get(name).and_then(|place| self.get(*place))?;
         let (phase, message) = match &exception.approval {
             Approval::Refused(why) => (ExceptionPhase::Rejected, why.clone()),

@@ -147,6 +147,11 @@ impl Memory {
             .flat_map(|(item, records)| records.iter().map(move |record| (*item, record)))
     }
 
+    /// What is remembered of a finding of an item.
+    pub fn record(&self, item: Item, key: FindingKey) -> Option<&Record> {
+        self.open.get(&item)?.iter().find(|record| record.key == key)
+    }
+
     /// The items with a finding.
     pub fn open_items(&self) -> impl Iterator<Item = Item> {
         self.open.keys().copied()
@@ -164,11 +169,7 @@ impl Memory {
 
     /// The items whose outcome held until `now` or before.
     pub fn due(&self, now: Timestamp) -> Vec<Item> {
-        self.deadlines
-            .iter()
-            .take_while(|(at, _)| *at <= now)
-            .map(|(_, item)| *item)
-            .collect()
+        self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, item)| *item).collect()
     }
 
     /// Remembers a judgement, or forgets an item that is not of the population. True when anything

@@ -1,3 +1,346 @@
-//! What a change marks, memory of outcomes, scope, exceptions: verdicts, and when time will next change them. Pure.
+//! From facts and controls to verdicts: what a change marks, memory of outcomes, scope,
+//! exceptions, and when time will next change something. Pure.
+//!
+//! The operator feeds changes as they come and evaluates after each batch; `scan` fills the same
+//! engine from files and evaluates once. A verdict depends on the inventory, the specs and the
+//! time alone, not on the order in which they came.
 
+pub mod exceptions;
+pub mod memory;
+pub mod readiness;
 pub mod scope;
+pub mod tracked;
+pub mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+use self::{exceptions::Exceptions, memory::Standing, tracked::Tracked};
+pub use self::{
+    tracked::Remembered,
+    verdict::{Observed, Reason, Verdict},
+};
+use crate::{
+    api::{ControlExceptionSpec, ControlSpec},
+    checks::{Read, cel::Program},
+    inventory::{
+        ApiServer, Availability, Catalog, Change, Inventory, KindId, ProgramId, Projected,
+        ResourceType, facts,
+    },
+};
+
+/// What must be read of the cluster, for all controls together.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// The kinds to watch, with the CEL programs to run over their objects.
+    pub kinds: BTreeMap<ResourceType, Vec<(ProgramId, Arc<Program>)>>,
+    /// Whether the API server's metrics are of interest.
+    pub api_server: bool,
+}
+
+/// What an evaluation changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evaluated {
+    /// Controls with a new verdict.
+    pub controls: Vec<String>,
+    /// Whether exceptions may stand differently.
+    pub exceptions: bool,
+}
+
+/// The engine.
+#[derive(Debug, Default)]
+pub struct Engine {
+    inventory: Inventory,
+    catalog: Catalog,
+    controls: BTreeMap<String, Tracked>,
+    exceptions: Exceptions,
+    evaluated: Option<Timestamp>,
+}
+
+impl Engine {
+    /// What is known of the cluster.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// What the cluster serves.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Takes in what the cluster serves now. Kinds that went lose their objects.
+    pub fn set_catalog(&mut self, catalog: Catalog, now: Timestamp) {
+        self.catalog = catalog;
+        let gone: Vec<KindId> = self
+            .inventory
+            .kinds()
+            .filter(|(_, state)| {
+                let resource = &state.resource;
+                self.catalog.find_kind(&resource.group, &resource.kind).is_none()
+                    && !self.catalog.unreachable_groups.contains(&resource.group)
+                    && state.availability != Availability::NotServed
+            })
+            .map(|(id, _)| id)
+            .collect();
+        for id in gone {
+            self.set_availability(id, Availability::NotServed, now);
+        }
+    }
+
+    /// Takes in a control. `remembered` matters only when it is new to the engine.
+    pub fn upsert_control(
+        &mut self,
+        name: &str,
+        generation: i64,
+        spec: Arc<ControlSpec>,
+        remembered: Remembered,
+    ) {
+        if let Some(tracked) = self.controls.get_mut(name) {
+            tracked.update(generation, spec);
+        } else {
+            self.controls.insert(name.to_owned(), Tracked::new(name, generation, spec, remembered));
+        }
+    }
+
+    /// Forgets a control.
+    pub fn remove_control(&mut self, name: &str) {
+        self.controls.remove(name);
+    }
+
+    /// Takes in an exception; `created` is unknown for one from a file.
+    pub fn upsert_exception(
+        &mut self,
+        name: &str,
+        spec: &ControlExceptionSpec,
+        created: Option<Timestamp>,
+    ) {
+        self.reclassify_for(name);
+        self.exceptions.upsert(name, spec, created);
+        self.reclassify_for(name);
+    }
+
+    /// Forgets an exception.
+    pub fn remove_exception(&mut self, name: &str) {
+        self.reclassify_for(name);
+        self.exceptions.remove(name);
+    }
+
+    fn reclassify_for(&mut self, exception: &str) {
+        for control in self.exceptions.controls_of(exception) {
+            if let Some(tracked) = self.controls.get_mut(control) {
+                tracked.reclassify();
+            }
+        }
+    }
+
+    /// How an exception stands.
+    pub fn exception(&self, name: &str, now: Timestamp) -> Option<exceptions::Standing> {
+        self.exceptions.standing(name, now, |control| {
+            self.controls.get(control).is_none_or(|tracked| {
+                tracked.verdict().is_some_and(|verdict| verdict.population > 0)
+            })
+        })
+    }
+
+    /// The names of all exceptions.
+    pub fn exception_names(&self) -> impl Iterator<Item = &str> {
+        self.exceptions.names()
+    }
+
+    /// What must be read for the controls there are. Kinds that are not served are left out until
+    /// the catalog has them.
+    pub fn wanted(&self) -> Wanted {
+        let mut wanted = Wanted::default();
+        for tracked in self.controls.values() {
+            for read in tracked.reads() {
+                match read {
+                    Read::Kind { group, kind, .. } => {
+                        if let Some(resource) = self.readable(group, kind) {
+                            wanted.kinds.entry(resource).or_default();
+                        }
+                    }
+                    Read::Program { groups, versions, resources, program } => {
+                        let Some((_, compiled)) = tracked.program() else {
+                            continue;
+                        };
+                        let types = readiness::matching(&self.catalog, groups, versions, resources);
+                        for matched in types.into_iter().take(readiness::MAX_KINDS) {
+                            let resource =
+                                self.readable(&matched.group, &matched.kind).unwrap_or(matched);
+                            let programs = wanted.kinds.entry(resource).or_default();
+                            if !programs.iter().any(|(known, _)| known == program) {
+                                programs.push((*program, Arc::clone(compiled)));
+                            }
+                        }
+                    }
+                    Read::ApiServer => wanted.api_server = true,
+                }
+            }
+        }
+        wanted
+    }
+
+    /// A kind in the version to read: the one its projection understands, else the preferred one.
+    fn readable(&self, group: &str, kind: &str) -> Option<ResourceType> {
+        let row = self.catalog.find_kind(group, kind)?;
+        match facts::projection(group, kind) {
+            None => Some(row.resource.clone()),
+            Some(projection) => {
+                let version = projection
+                    .versions
+                    .iter()
+                    .find(|version| row.versions.iter().any(|served| served == *version))?;
+                Some(ResourceType { version: (*version).to_owned(), ..row.resource.clone() })
+            }
+        }
+    }
+
+    /// The id of a kind in the inventory.
+    pub fn kind(&mut self, resource: &ResourceType) -> KindId {
+        self.inventory.kind(resource)
+    }
+
+    /// Starts a list of a kind.
+    pub fn begin(&mut self, kind: KindId) {
+        self.inventory.begin(kind);
+    }
+
+    /// Adds an object to the list under way.
+    pub fn stage(&mut self, kind: KindId, object: Projected) {
+        self.inventory.stage(kind, object);
+    }
+
+    /// The list is complete; `programs` judged its objects.
+    pub fn commit(&mut self, kind: KindId, programs: Vec<ProgramId>, now: Timestamp) {
+        let changes = self.inventory.commit(kind, programs);
+        self.mark(&changes, now);
+    }
+
+    /// An object appeared or changed. True when its facts did.
+    pub fn apply(&mut self, kind: KindId, object: Projected, now: Timestamp) -> bool {
+        let change = self.inventory.apply(kind, object);
+        self.mark(change.as_slice(), now);
+        change.is_some()
+    }
+
+    /// An object went.
+    pub fn remove(&mut self, kind: KindId, namespace: &str, name: &str, now: Timestamp) {
+        let change = self.inventory.remove(kind, namespace, name);
+        self.mark(change.as_slice(), now);
+    }
+
+    /// Notes whether a kind can be read.
+    pub fn set_availability(&mut self, kind: KindId, availability: Availability, now: Timestamp) {
+        let changes = self.inventory.set_availability(kind, availability);
+        self.mark(&changes, now);
+    }
+
+    /// Nobody reads a kind any more: forgets its objects, which would only grow stale.
+    pub fn release(&mut self, kind: KindId) {
+        self.inventory.release(kind);
+    }
+
+    /// Takes in what the API server says of itself.
+    pub fn observe_api_server(&mut self, api_server: ApiServer, now: Timestamp) {
+        let change = self.inventory.observe_api_server(api_server);
+        self.mark(change.as_slice(), now);
+    }
+
+    fn mark(&mut self, changes: &[Change], now: Timestamp) {
+        for change in changes {
+            for tracked in self.controls.values_mut() {
+                tracked.mark(&self.inventory, change, now);
+            }
+        }
+    }
+
+    /// Judges what changed, by objects, specs, exceptions or time.
+    pub fn evaluate(&mut self, now: Timestamp) -> Evaluated {
+        self.evaluate_observed(now, |_| {})
+    }
+
+    /// As [`Engine::evaluate`]; `judged` is called after each control whose verdict changed, for
+    /// who keeps a clock.
+    pub fn evaluate_observed(
+        &mut self,
+        now: Timestamp,
+        mut judged: impl FnMut(&ControlSpec),
+    ) -> Evaluated {
+        let before = self.evaluated.replace(now).unwrap_or(Timestamp::MIN);
+        let expired: BTreeSet<String> =
+            self.exceptions.expired_between(before, now).map(str::to_owned).collect();
+        let mut evaluated = Evaluated { exceptions: !expired.is_empty(), ..Evaluated::default() };
+        for (name, tracked) in &mut self.controls {
+            if expired.contains(name) {
+                tracked.reclassify();
+            }
+            if tracked.evaluate(&self.inventory, &self.catalog, &self.exceptions, now) {
+                judged(tracked.spec());
+                evaluated.controls.push(name.clone());
+            }
+        }
+        if !evaluated.controls.is_empty() || evaluated.exceptions {
+            let mut matched = BTreeMap::new();
+            for tracked in self.controls.values() {
+                tracked.count_excepted(&mut matched);
+            }
+            self.exceptions.set_matched(&matched);
+            evaluated.exceptions = true;
+        }
+        evaluated
+    }
+
+    /// When time alone will next change something.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        let now = self.evaluated?;
+        self.controls
+            .values()
+            .filter_map(Tracked::next_deadline)
+            .chain(self.exceptions.next_expiry(now))
+            .min()
+    }
+
+    /// The verdict of a control, once there is one for its present spec.
+    pub fn verdict(&self, control: &str) -> Option<&Verdict> {
+        self.controls.get(control)?.verdict()
+    }
+
+    /// The names and specs of all controls.
+    pub fn controls(&self) -> impl Iterator<Item = (&str, &ControlSpec)> {
+        self.controls.iter().map(|(name, tracked)| (name.as_str(), tracked.spec()))
+    }
+
+    /// Every failing finding of a control, for reports.
+    pub fn findings(&self, control: &str, now: Timestamp) -> Vec<Observed> {
+        self.observed(control, now, |standing| standing == Standing::Failing)
+    }
+
+    /// Every excepted finding of a control, for reports.
+    pub fn excepted(&self, control: &str, now: Timestamp) -> Vec<Observed> {
+        self.observed(control, now, |standing| matches!(standing, Standing::Excepted(_)))
+    }
+
+    /// Everything that could not be judged for a control, for reports.
+    pub fn undecided(&self, control: &str, now: Timestamp) -> Vec<Observed> {
+        self.observed(control, now, |standing| standing == Standing::Unknown)
+    }
+
+    fn observed(
+        &self,
+        control: &str,
+        now: Timestamp,
+        which: impl Fn(Standing) -> bool,
+    ) -> Vec<Observed> {
+        self.controls
+            .get(control)
+            .map(|tracked| tracked.findings(&self.inventory, &self.exceptions, now, which))
+            .unwrap_or_default()
+    }
+}

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::{api::Selector, inventory::Inventory};
+use crate::{
+    api::{self, Selector, selector::SelectorError},
+    inventory::Inventory,
+};
 
 /// A control's scope, compiled. The default admits everything.
 #[derive(Clone, Debug, Default)]
@@ -26,12 +29,15 @@ pub enum Admission {
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 impl Scope {
-    /// A scope of the namespaces that match, without the excluded ones.
-    pub fn new(namespaces: Option<Selector>, excluded: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            namespaces,
-            excluded: excluded.into_iter().collect(),
-        }
+    /// Compiles a scope; absent means the whole cluster.
+    pub fn compile(scope: Option<&api::Scope>) -> Result<Self, SelectorError> {
+        let Some(scope) = scope else {
+            return Ok(Self::default());
+        };
+        Ok(Self {
+            namespaces: scope.namespaces.as_ref().map(Selector::compile).transpose()?,
+            excluded: scope.exclude_namespaces.iter().cloned().collect(),
+        })
     }
 
     /// Whether the labels of namespaces matter.
@@ -60,10 +66,6 @@ impl Scope {
             None if key == NAME_LABEL => Some(namespace),
             None => None,
         });
-        if matches {
-            Admission::In
-        } else {
-            Admission::Out
-        }
+        if matches { Admission::In } else { Admission::Out }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::memory::Counts;
 use crate::{
     api::{Severity, State},
     checks::Finding,
@@ -126,5 +127,23 @@ impl Verdict {
             unknown_items: Vec::new(),
             digest: 0,
         }
+    }
+}
+
+/// One sentence on how a control stands.
+pub fn summary(state: State, counts: &Counts, undecided: Option<&Observed>) -> String {
+    let Counts { population, failing, excepted, unknown, findings } = counts;
+    match state {
+        State::Failing => format!("{failing} of {population} fail, with {findings} finding(s)"),
+        State::Excepted => format!("{excepted} of {population} fail and are excepted"),
+        State::NotApplicable => "there is nothing to judge".to_owned(),
+        State::Passing => format!("all {population} pass"),
+        State::Unknown => match undecided {
+            Some(first) => format!(
+                "{unknown} of {population} could not be judged, first {} {}: {}",
+                first.finding.resource.kind, first.finding.resource.name, first.finding.message
+            ),
+            None => format!("{unknown} of {population} could not be judged"),
+        },
     }
 }

@@ -1,8 +1,14 @@
 //! Claims, volumes and storage classes.
 
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
 use super::{
-    facts::{Labels, Projection},
-    intern::Symbol,
+    facts::{Facts, Labels, Metadata, Projection, ProjectionError, read},
+    intern::{Interner, Symbol},
 };
 
 /// A `PersistentVolumeClaim`.
@@ -14,17 +20,331 @@ pub struct ClaimFacts {
     pub storage_class: Option<Symbol>,
     /// `spec.volumeName`, once bound.
     pub volume: Option<Symbol>,
-    /// Whether annotated out of Velero backups (`velero.io/exclude-from-backup: "true"` is a label).
+    /// Whether `status.phase` is `Bound`: the claim has a volume, and data may be on it.
     pub bound: bool,
 }
 
 /// A `PersistentVolume`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VolumeFacts {}
+pub struct VolumeFacts {
+    /// `spec.storageClassName`; absent and empty are the same here: no class made it.
+    pub storage_class: Option<Symbol>,
+    /// Where the data is.
+    pub source: VolumeSource,
+    /// Namespace and name of the claim it is bound to, or reserved for.
+    pub claim: Option<(Symbol, Symbol)>,
+    /// Who made it (`pv.kubernetes.io/provisioned-by`); absent when a person did.
+    pub provisioned_by: Option<Symbol>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+}
+
+/// Where a volume's data is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeSource {
+    /// A CSI driver's volume.
+    Csi(CsiSource),
+    /// A source built into Kubernetes, by its field in `spec`: `hostPath`, `local`, `nfs`.
+    InTree(&'static str),
+    /// None that is known.
+    Unknown,
+}
+
+/// `spec.csi` of a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsiSource {
+    /// The driver's name.
+    pub driver: Symbol,
+    /// The volume, as the driver names it.
+    pub handle: Symbol,
+    /// What the driver copied of the parameters that speak of encryption.
+    pub attributes: Parameters,
+}
 
 /// A `StorageClass`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StorageClassFacts {}
+pub struct StorageClassFacts {
+    /// Who makes the volumes: a CSI driver's name or `kubernetes.io/...`.
+    pub provisioner: Symbol,
+    /// The parameters that speak of encryption. They never change (storage.k8s.io/v1), but a
+    /// class may be deleted and made anew.
+    pub parameters: Parameters,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+}
+
+/// Parameters that speak of encryption, by lower-case key: drivers disagree about the case
+/// (the EBS driver ignores it). Everything else is dropped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parameters(Box<[(&'static str, Symbol)]>);
+
+/// In lower case, sorted.
+const PARAMETER_KEYS: &[&str] = &[
+    "disk-encryption-kms-key",
+    "diskencryptionsetid",
+    "encrypted",
+    "encryptionkmsid",
+    "kmskeyid",
+    "secure",
+];
+
+impl Parameters {
+    /// The value of a parameter, by its key in lower case.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(known, _)| *known == key)?;
+        Some(value)
+    }
+
+    fn project(map: Option<&BTreeMap<String, String>>, interner: &Interner) -> Self {
+        let known = |(key, value): (&String, &String)| {
+            let key = key.to_ascii_lowercase();
+            let key = PARAMETER_KEYS.iter().find(|known| **known == key)?;
+            Some((*key, interner.intern(value)))
+        };
+        Self(map.into_iter().flatten().filter_map(known).collect())
+    }
+}
 
 /// Kinds of storage.
-pub const PROJECTIONS: &[Projection] = &[];
+pub const PROJECTIONS: &[Projection] = &[
+    Projection {
+        group: "",
+        kind: "PersistentVolumeClaim",
+        versions: &["v1"],
+        project: project_claim,
+    },
+    Projection { group: "", kind: "PersistentVolume", versions: &["v1"], project: project_volume },
+    Projection {
+        group: "storage.k8s.io",
+        kind: "StorageClass",
+        versions: &["v1"],
+        project: project_class,
+    },
+];
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Claim {
+    metadata: Metadata,
+    spec: Option<ClaimSpec>,
+    status: Option<ClaimStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ClaimSpec {
+    storage_class_name: Option<String>,
+    volume_name: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ClaimStatus {
+    phase: Option<String>,
+}
+
+fn project_claim(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let claim = read::<Claim>(object)?;
+    let spec = claim.spec.unwrap_or_default();
+    let phase = claim.status.unwrap_or_default().phase;
+    Ok(Facts::Claim(Arc::new(ClaimFacts {
+        labels: claim.metadata.interned_labels(interner),
+        storage_class: spec.storage_class_name.map(|name| interner.intern(&name)),
+        volume: named(spec.volume_name, interner),
+        bound: phase.as_deref() == Some("Bound"),
+    })))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Volume {
+    metadata: Metadata,
+    spec: Option<VolumeSpec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct VolumeSpec {
+    storage_class_name: Option<String>,
+    claim_ref: Option<ClaimRef>,
+    csi: Option<Csi>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ClaimRef {
+    namespace: Option<String>,
+    name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Csi {
+    driver: String,
+    volume_handle: String,
+    volume_attributes: Option<BTreeMap<String, String>>,
+}
+
+/// Fields of `PersistentVolumeSpec` that name a source other than CSI (core/v1).
+const IN_TREE_SOURCES: &[&str] = &[
+    "awsElasticBlockStore",
+    "azureDisk",
+    "azureFile",
+    "cephfs",
+    "cinder",
+    "fc",
+    "flexVolume",
+    "flocker",
+    "gcePersistentDisk",
+    "glusterfs",
+    "hostPath",
+    "iscsi",
+    "local",
+    "nfs",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "quobyte",
+    "rbd",
+    "scaleIO",
+    "storageos",
+    "vsphereVolume",
+];
+
+fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let volume = read::<Volume>(object)?;
+    let provisioner = volume
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|annotations| annotations.get("pv.kubernetes.io/provisioned-by"));
+    let spec = volume.spec.unwrap_or_default();
+    let claim = spec.claim_ref.unwrap_or_default();
+    Ok(Facts::Volume(Box::new(VolumeFacts {
+        storage_class: named(spec.storage_class_name, interner),
+        source: match spec.csi {
+            Some(csi) => VolumeSource::Csi(CsiSource {
+                driver: interner.intern(&csi.driver),
+                handle: interner.intern(&csi.volume_handle),
+                attributes: Parameters::project(csi.volume_attributes.as_ref(), interner),
+            }),
+            None => in_tree_source(object),
+        },
+        claim: named(claim.namespace, interner).zip(named(claim.name, interner)),
+        provisioned_by: named(provisioner.cloned(), interner),
+        created: volume.metadata.created()?,
+    })))
+}
+
+fn in_tree_source(object: &Value) -> VolumeSource {
+    IN_TREE_SOURCES
+        .iter()
+        .find(|field| !object["spec"][**field].is_null())
+        .map_or(VolumeSource::Unknown, |field| VolumeSource::InTree(field))
+}
+
+#[derive(Debug, Deserialize)]
+struct Class {
+    #[serde(default)]
+    metadata: Metadata,
+    provisioner: String,
+    parameters: Option<BTreeMap<String, String>>,
+}
+
+fn project_class(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let class = read::<Class>(object)?;
+    Ok(Facts::StorageClass(Box::new(StorageClassFacts {
+        provisioner: interner.intern(&class.provisioner),
+        parameters: Parameters::project(class.parameters.as_ref(), interner),
+        created: class.metadata.created()?,
+    })))
+}
+
+/// A reference by name; the API takes an empty one for none.
+fn named(name: Option<String>, interner: &Interner) -> Option<Symbol> {
+    name.filter(|name| !name.is_empty()).map(|name| interner.intern(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn project(kind: &str, object: &Value) -> Result<Facts, ProjectionError> {
+        let row = PROJECTIONS.iter().find(|row| row.kind == kind).unwrap();
+        (row.project)(object, &Interner::default())
+    }
+
+    #[test]
+    fn a_claim_keeps_its_labels_class_and_volume() {
+        let object = json!({
+            "metadata": {"name": "data", "namespace": "prod", "labels": {"app": "db"}},
+            "spec": {"storageClassName": "", "volumeName": "pv-1"},
+            "status": {"phase": "Bound"},
+        });
+        let Facts::Claim(claim) = project("PersistentVolumeClaim", &object).unwrap() else {
+            panic!("not a claim");
+        };
+        assert_eq!(claim.labels.get("app"), Some("db"));
+        assert_eq!(claim.storage_class.as_deref(), Some(""));
+        assert_eq!(claim.volume.as_deref(), Some("pv-1"));
+        assert!(claim.bound);
+
+        let pending =
+            json!({"metadata": {"name": "data"}, "spec": {"volumeName": ""}, "status": null});
+        let Facts::Claim(claim) = project("PersistentVolumeClaim", &pending).unwrap() else {
+            panic!("not a claim");
+        };
+        assert_eq!((claim.storage_class.as_deref(), claim.volume.as_deref()), (None, None));
+        assert!(!claim.bound);
+    }
+
+    #[test]
+    fn a_volume_keeps_its_source_and_claim() {
+        let source = |spec: Value| match project("PersistentVolume", &json!({"spec": spec})) {
+            Ok(Facts::Volume(volume)) => volume.source,
+            other => panic!("{other:?}"),
+        };
+        let csi = json!({"csi": {
+            "driver": "rbd.csi.ceph.com",
+            "volumeHandle": "0001",
+            "volumeAttributes": {"Encrypted": "true", "pool": "replicapool"},
+        }});
+        let VolumeSource::Csi(csi) = source(csi) else {
+            panic!("not CSI");
+        };
+        assert_eq!((&*csi.driver, &*csi.handle), ("rbd.csi.ceph.com", "0001"));
+        assert_eq!(csi.attributes.get("encrypted"), Some("true"));
+        assert_eq!(csi.attributes.get("pool"), None);
+        let host_path = json!({"hostPath": {"path": "/data"}, "nfs": null});
+        assert_eq!(source(host_path), VolumeSource::InTree("hostPath"));
+        assert_eq!(source(json!({})), VolumeSource::Unknown);
+    }
+
+    #[test]
+    fn a_class_keeps_only_what_speaks_of_encryption() {
+        let object = json!({
+            "provisioner": "ebs.csi.aws.com",
+            "parameters": {"type": "gp3", "kmsKeyId": "alias/data", "ENCRYPTED": "true"},
+        });
+        let Facts::StorageClass(class) = project("StorageClass", &object).unwrap() else {
+            panic!("not a class");
+        };
+        assert_eq!(class.parameters.get("encrypted"), Some("true"));
+        assert_eq!(class.parameters.get("kmskeyid"), Some("alias/data"));
+        assert_eq!(class.parameters.get("type"), None);
+    }
+
+    #[test]
+    fn wrong_shapes_are_errors() {
+        for (kind, object) in [
+            ("PersistentVolumeClaim", json!({"spec": {"storageClassName": 3}})),
+            ("PersistentVolume", json!({"spec": {"csi": {"driver": "x"}}})),
+            ("PersistentVolume", json!({"spec": 3})),
+            ("StorageClass", json!({"provisioner": "x", "parameters": {"encrypted": true}})),
+            ("StorageClass", json!({"parameters": {}})),
+        ] {
+            assert!(project(kind, &object).is_err(), "{kind} {object}");
+        }
+    }
+}

@@ -18,7 +18,7 @@ use crate::api::{
 pub struct RbacTest {
     /// Risks that no subject may carry, except those in allow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(min = 1, max = 44), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "set"))]
     pub forbid: Vec<Risk>,
     /// Rights that no subject may hold, except those in allow. Who holds any of them is a
     /// finding.
@@ -112,7 +112,9 @@ impl RbacTest {
         for (position, subject) in self.allow.iter().enumerate() {
             let at = at.field("allow").index(position);
             subject.name.validate(&at.field("name"), problems);
-            let Some(namespace) = &subject.namespace else { continue };
+            let Some(namespace) = &subject.namespace else {
+                continue;
+            };
             namespace.validate(&at.field("namespace"), problems);
             if subject.kind != SubjectKind::ServiceAccount {
                 problems.push(

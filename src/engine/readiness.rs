@@ -1,0 +1,171 @@
+//! Whether everything that a control needs is known.
+
+use super::verdict::Reason;
+use crate::{
+    checks::{Need, Read},
+    inventory::{Availability, Catalog, Inventory, ProgramId, ResourceType},
+};
+
+/// How many kinds one CEL control may name, wildcards expanded.
+pub const MAX_KINDS: usize = 32;
+
+/// Whether a control can be judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can.
+    Ready,
+    /// A first list is under way.
+    Pending,
+    /// It can't, and why.
+    Blocked(Reason, String),
+}
+
+/// Looks at all that a control reads. What blocks goes before what is pending, since it will not
+/// pass by itself.
+pub fn of(reads: &[Read], inventory: &Inventory, catalog: &Catalog) -> Readiness {
+    let mut pending = false;
+    for read in reads {
+        let readiness = match read {
+            Read::Kind { group, kind, need } => of_kind(group, kind, *need, inventory, catalog),
+            Read::Program { groups, versions, resources, program } => of_program(
+                &matching(catalog, groups, versions, resources),
+                resources,
+                *program,
+                inventory,
+            ),
+            Read::ApiServer => Readiness::Ready,
+        };
+        match readiness {
+            Readiness::Ready => {}
+            Readiness::Pending => pending = true,
+            Readiness::Blocked(..) => return readiness,
+        }
+    }
+    if pending { Readiness::Pending } else { Readiness::Ready }
+}
+
+fn of_kind(
+    group: &str,
+    kind: &str,
+    need: Need,
+    inventory: &Inventory,
+    catalog: &Catalog,
+) -> Readiness {
+    if catalog.find_kind(group, kind).is_none() {
+        if catalog.unreachable_groups.iter().any(|unreachable| unreachable == group) {
+            return Readiness::Blocked(
+                Reason::KindNotServed,
+                format!(
+                    "the API group {group} does not answer, so nobody can say whether there is a {kind}: check its APIService"
+                ),
+            );
+        }
+        return match need {
+            Need::Optional => Readiness::Ready,
+            Need::Required => Readiness::Blocked(
+                Reason::KindNotServed,
+                format!(
+                    "the cluster does not serve {kind} of {}: install its CRD, or delete this control",
+                    group_name(group)
+                ),
+            ),
+        };
+    }
+    of_availability(&inventory.availability(group, kind), group, kind, need)
+}
+
+fn of_availability(availability: &Availability, group: &str, kind: &str, need: Need) -> Readiness {
+    match availability {
+        Availability::Complete => Readiness::Ready,
+        Availability::Pending => Readiness::Pending,
+        Availability::NotServed if need == Need::Optional => Readiness::Ready,
+        Availability::NotServed => Readiness::Blocked(
+            Reason::KindNotServed,
+            format!(
+                "the cluster does not serve {kind} of {} in a version that is understood",
+                group_name(group)
+            ),
+        ),
+        Availability::Forbidden(error) => Readiness::Blocked(
+            Reason::Forbidden,
+            format!(
+                "{kind} of {} can't be read: grant list and watch to the operator's service account ({error})",
+                group_name(group)
+            ),
+        ),
+        Availability::Stale { since, error } => Readiness::Blocked(
+            Reason::WatchStale,
+            format!(
+                "changes of {kind} of {} have not arrived since {since}: {error}",
+                group_name(group)
+            ),
+        ),
+    }
+}
+
+fn of_program(
+    types: &[ResourceType],
+    named: &[String],
+    program: ProgramId,
+    inventory: &Inventory,
+) -> Readiness {
+    if types.is_empty() {
+        return Readiness::Blocked(
+            Reason::KindNotServed,
+            format!(
+                "the cluster serves none of {}: install the CRD, or correct spec.test.cel.resources",
+                named.join(", ")
+            ),
+        );
+    }
+    if types.len() > MAX_KINDS {
+        return Readiness::Blocked(
+            Reason::InvalidSpec,
+            format!(
+                "spec.test.cel.resources: matches {} kinds, more than {MAX_KINDS}; name the resources instead of *",
+                types.len()
+            ),
+        );
+    }
+    let mut pending = false;
+    for resource in types {
+        let state = inventory
+            .find_kind(&resource.group, &resource.kind)
+            .and_then(|id| inventory.kind_state(id));
+        let availability = state.map_or(Availability::Pending, |state| state.availability.clone());
+        match of_availability(&availability, &resource.group, &resource.kind, Need::Required) {
+            Readiness::Ready => {
+                pending |= !state.is_some_and(|state| state.programs.contains(&program))
+            }
+            Readiness::Pending => pending = true,
+            blocked @ Readiness::Blocked(..) => return blocked,
+        }
+    }
+    if pending { Readiness::Pending } else { Readiness::Ready }
+}
+
+fn group_name(group: &str) -> &str {
+    if group.is_empty() { "the core group" } else { group }
+}
+
+/// The resource types that an admission-like rule names. Secrets are never read, nor events,
+/// which come and go by the thousand: `*` leaves both out.
+pub fn matching(
+    catalog: &Catalog,
+    groups: &[String],
+    versions: &[String],
+    resources: &[String],
+) -> Vec<ResourceType> {
+    let names =
+        |list: &[String], name: &str| list.iter().any(|entry| entry == "*" || entry == name);
+    catalog
+        .iter()
+        .filter(|row| names(groups, &row.resource.group))
+        .filter(|row| names(resources, &row.resource.plural))
+        .filter(|row| !matches!(row.resource.plural.as_str(), "secrets" | "events"))
+        .filter_map(|row| {
+            let version = row.versions.iter().find(|version| names(versions, version))?;
+            Some(ResourceType { version: version.clone(), ..row.resource.clone() })
+        })
+        .collect()
+}

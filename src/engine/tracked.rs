@@ -1,0 +1,482 @@
+//! One control in the engine: its check, what it must know, what it remembers, its verdict.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{
+    exceptions::Exceptions,
+    memory::{FindingKey, Memory, Record, Standing},
+    readiness::{self, Readiness},
+    scope::{Admission, Scope},
+    verdict::{Observed, Reason, SHOWN_FINDINGS, Verdict},
+};
+use crate::{
+    api::{ControlSpec, State},
+    checks::{self, BuildError, Check, Context, Finding, Item, Judgement, Read},
+    inventory::{Catalog, Change, Inventory, ProgramId},
+};
+
+/// The rule of a finding that says that an object is malformed or its scope is not known.
+const UNDECIDED: &str = "Undecided";
+
+/// What a status remembered of a control before the operator started.
+#[derive(Clone, Debug, Default)]
+pub struct Remembered {
+    /// Its state and when it entered it.
+    pub state: Option<(State, Timestamp)>,
+    /// When each finding that the status shows was first found.
+    pub findings: FxHashMap<FindingKey, Timestamp>,
+}
+
+/// What a control needs to be evaluated, compiled; or why it can't be.
+#[derive(Debug)]
+enum Test {
+    Ready { check: Box<dyn Check>, scope: Scope, reads: Vec<Read> },
+    Broken { reason: Reason, message: String },
+}
+
+/// A control in the engine.
+#[derive(Debug)]
+pub struct Tracked {
+    name: String,
+    generation: i64,
+    spec: Arc<ControlSpec>,
+    test: Test,
+    program: Option<(ProgramId, Arc<checks::cel::Program>)>,
+    memory: Memory,
+    first_found: FxHashMap<FindingKey, Timestamp>,
+    entered: Option<(State, Timestamp)>,
+    dirty: FxHashSet<Item>,
+    everything: bool,
+    reclassify: bool,
+    verdict: Option<Verdict>,
+}
+
+impl Tracked {
+    /// Compiles a control.
+    pub fn new(
+        name: &str,
+        generation: i64,
+        spec: Arc<ControlSpec>,
+        remembered: Remembered,
+    ) -> Self {
+        let (test, program) = compile(&spec);
+        Self {
+            name: name.to_owned(),
+            generation,
+            spec,
+            test,
+            program,
+            memory: Memory::default(),
+            first_found: remembered.findings,
+            entered: remembered.state,
+            dirty: FxHashSet::default(),
+            everything: true,
+            reclassify: false,
+            verdict: None,
+        }
+    }
+
+    /// Takes in a newer spec. What was found stays known, so that `since` holds across an edit.
+    pub fn update(&mut self, generation: i64, spec: Arc<ControlSpec>) {
+        if self.generation == generation && *self.spec == *spec {
+            return;
+        }
+        (self.test, self.program) = compile(&spec);
+        self.generation = generation;
+        self.spec = spec;
+        self.everything = true;
+    }
+
+    /// The spec.
+    pub fn spec(&self) -> &ControlSpec {
+        &self.spec
+    }
+
+    /// The verdict, once there is one for this generation.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref().filter(|verdict| verdict.generation == self.generation)
+    }
+
+    /// What must be watched for it.
+    pub fn reads(&self) -> &[Read] {
+        match &self.test {
+            Test::Ready { reads, .. } if !self.spec.suspend => reads,
+            _ => &[],
+        }
+    }
+
+    /// Its CEL program.
+    pub fn program(&self) -> Option<&(ProgramId, Arc<checks::cel::Program>)> {
+        self.program.as_ref()
+    }
+
+    /// Marks the items that a change can affect.
+    pub fn mark(&mut self, inventory: &Inventory, change: &Change, now: Timestamp) {
+        let Test::Ready { check, scope, .. } = &self.test else {
+            return;
+        };
+        if self.everything {
+            return;
+        }
+        let context = Context { inventory, scope, now };
+        let dirty = &mut self.dirty;
+        check.affected(&context, change, &mut |item| {
+            dirty.insert(item);
+        });
+        if scope.selects()
+            && let Some(namespace) = changed_namespace(inventory, change)
+        {
+            check.items(&context, &mut |item| {
+                let elsewhere = matches!(item, Item::Object(slot)
+                    if inventory.get(slot).is_some_and(|object| *object.namespace != *namespace));
+                if !elsewhere {
+                    dirty.insert(item);
+                }
+            });
+        }
+    }
+
+    /// Exceptions changed: what is open may count differently.
+    pub fn reclassify(&mut self) {
+        self.reclassify = true;
+    }
+
+    /// When time alone will change its verdict.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.memory.next_deadline()
+    }
+
+    /// Judges what changed. True when the verdict changed.
+    pub fn evaluate(
+        &mut self,
+        inventory: &Inventory,
+        catalog: &Catalog,
+        exceptions: &Exceptions,
+        now: Timestamp,
+    ) -> bool {
+        if self.spec.suspend {
+            let message =
+                "the control is suspended: set spec.suspend to false to evaluate it".to_owned();
+            return self.block(Reason::Suspended, message, now);
+        }
+        match &self.test {
+            Test::Broken { reason, message } => {
+                let (reason, message) = (*reason, message.clone());
+                return self.block(reason, message, now);
+            }
+            Test::Ready { reads, .. } => match readiness::of(reads, inventory, catalog) {
+                Readiness::Ready => {}
+                Readiness::Pending => return false,
+                Readiness::Blocked(reason, message) => return self.block(reason, message, now),
+            },
+        }
+        let changed = self.judge(inventory, exceptions, now);
+        if !changed && self.verdict().is_some() {
+            return false;
+        }
+        self.conclude(inventory, exceptions, now)
+    }
+
+    fn block(&mut self, reason: Reason, message: String, now: Timestamp) -> bool {
+        self.everything = true;
+        let since = self.enter(State::Unknown, now);
+        self.publish(Verdict::blocked(self.generation, reason, message, since))
+    }
+
+    /// Judges the marked and due items, or all of them.
+    fn judge(&mut self, inventory: &Inventory, exceptions: &Exceptions, now: Timestamp) -> bool {
+        let Test::Ready { check, scope, .. } = &self.test else {
+            return false;
+        };
+        let context = Context { inventory, scope, now };
+        let mut items = std::mem::take(&mut self.dirty);
+        if self.everything {
+            self.first_found.extend(self.memory.first_found());
+            self.memory = Memory::default();
+            items.clear();
+            check.items(&context, &mut |item| {
+                items.insert(item);
+            });
+        }
+        items.extend(self.memory.due(now));
+        if std::mem::take(&mut self.reclassify) {
+            items.extend(self.memory.open_items());
+        }
+        let mut changed = std::mem::take(&mut self.everything);
+        for item in items {
+            let judgement = judge_in_scope(check.as_ref(), &context, item);
+            changed |= self.memory.remember(item, judgement.as_ref(), |finding, failing, known| {
+                let key = FindingKey::of(finding);
+                Record {
+                    key,
+                    since: known
+                        .map(|record| record.since)
+                        .or_else(|| self.first_found.get(&key).copied())
+                        .unwrap_or(now),
+                    severity: finding.severity.unwrap_or(self.spec.severity),
+                    standing: if failing {
+                        exceptions
+                            .allowing(&self.name, &finding.resource, now)
+                            .map_or(Standing::Failing, Standing::Excepted)
+                    } else {
+                        Standing::Unknown
+                    },
+                }
+            });
+        }
+        self.first_found = FxHashMap::default();
+        changed
+    }
+
+    /// Turns memory into a verdict.
+    fn conclude(&mut self, inventory: &Inventory, exceptions: &Exceptions, now: Timestamp) -> bool {
+        let counts = self.memory.counts();
+        let (state, reason) = if counts.failing > 0 {
+            (State::Failing, Reason::FindingsOpen)
+        } else if counts.unknown > 0 {
+            (State::Unknown, Reason::ItemsUnknown)
+        } else if counts.excepted > 0 {
+            (State::Excepted, Reason::FindingsExcepted)
+        } else if counts.population == 0 {
+            (State::NotApplicable, Reason::NoPopulation)
+        } else {
+            (State::Passing, Reason::NoFindings)
+        };
+        let mut findings =
+            self.worst(inventory, exceptions, now, |standing| standing == Standing::Failing);
+        let mut unknown_items =
+            self.worst(inventory, exceptions, now, |standing| standing == Standing::Unknown);
+        findings.truncate(SHOWN_FINDINGS);
+        unknown_items.truncate(SHOWN_FINDINGS);
+        let verdict = Verdict {
+            generation: self.generation,
+            state,
+            reason,
+            message: super::verdict::summary(state, &counts, unknown_items.first()),
+            since: self.enter(state, now),
+            population: counts.population,
+            failing: counts.failing,
+            excepted: counts.excepted,
+            unknown: counts.unknown,
+            open_findings: counts.findings,
+            findings,
+            unknown_items,
+            digest: FindingKey::digest(
+                self.memory
+                    .records()
+                    .filter(|(_, record)| record.standing == Standing::Failing)
+                    .map(|(_, record)| record.key),
+            ),
+        };
+        self.publish(verdict)
+    }
+
+    fn enter(&mut self, state: State, now: Timestamp) -> Timestamp {
+        match self.entered {
+            Some((known, since)) if known == state => since,
+            _ => {
+                self.entered = Some((state, now));
+                now
+            }
+        }
+    }
+
+    fn publish(&mut self, verdict: Verdict) -> bool {
+        let changed = self.verdict.as_ref() != Some(&verdict);
+        self.verdict = Some(verdict);
+        changed
+    }
+
+    /// The worst findings of a standing, with their words: enough for a status.
+    fn worst(
+        &self,
+        inventory: &Inventory,
+        exceptions: &Exceptions,
+        now: Timestamp,
+        which: impl Fn(Standing) -> bool,
+    ) -> Vec<Observed> {
+        let mut records: Vec<(Item, &Record)> =
+            self.memory.records().filter(|(_, record)| which(record.standing)).collect();
+        let order = |a: &(Item, &Record), b: &(Item, &Record)| {
+            (b.1.severity.cmp(&a.1.severity))
+                .then_with(|| a.1.since.cmp(&b.1.since))
+                .then_with(|| name_of(inventory, a.0).cmp(&name_of(inventory, b.0)))
+                .then_with(|| a.1.key.cmp(&b.1.key))
+        };
+        if records.len() > SHOWN_FINDINGS {
+            records.select_nth_unstable_by(SHOWN_FINDINGS, order);
+            records.truncate(SHOWN_FINDINGS);
+        }
+        let items: FxHashSet<Item> = records.iter().map(|(item, _)| *item).collect();
+        let keys: FxHashSet<FindingKey> = records.iter().map(|(_, record)| record.key).collect();
+        let mut worded = self.word(inventory, exceptions, items.into_iter(), now);
+        worded.retain(|(key, standing, _)| which(*standing) && keys.contains(key));
+        let mut observed: Vec<Observed> =
+            worded.into_iter().map(|(_, _, observed)| observed).collect();
+        sort(&mut observed);
+        observed
+    }
+
+    /// Every finding of a control, by severity, then since, then name: for reports.
+    pub fn findings(
+        &self,
+        inventory: &Inventory,
+        exceptions: &Exceptions,
+        now: Timestamp,
+        which: impl Fn(Standing) -> bool,
+    ) -> Vec<Observed> {
+        let mut observed: Vec<Observed> = self
+            .word(inventory, exceptions, self.memory.open_items(), now)
+            .into_iter()
+            .filter(|(_, standing, _)| which(*standing))
+            .map(|(_, _, observed)| observed)
+            .collect();
+        sort(&mut observed);
+        observed
+    }
+
+    /// Judges items once more for their words, which memory does not hold.
+    fn word(
+        &self,
+        inventory: &Inventory,
+        exceptions: &Exceptions,
+        items: impl Iterator<Item = Item>,
+        now: Timestamp,
+    ) -> Vec<(FindingKey, Standing, Observed)> {
+        let Test::Ready { check, scope, .. } = &self.test else {
+            return Vec::new();
+        };
+        let context = Context { inventory, scope, now };
+        let mut worded = Vec::new();
+        for item in items {
+            let Some(judgement) = judge_in_scope(check.as_ref(), &context, item) else {
+                continue;
+            };
+            for finding in judgement.failing.into_iter().chain(judgement.unknown) {
+                let key = FindingKey::of(&finding);
+                if let Some(record) = self.memory.record(item, key) {
+                    worded.push((
+                        key,
+                        record.standing,
+                        Observed {
+                            severity: record.severity,
+                            since: record.since,
+                            exception: match record.standing {
+                                Standing::Excepted(place) => {
+                                    exceptions.name(place).map(str::to_owned)
+                                }
+                                Standing::Failing | Standing::Unknown => None,
+                            },
+                            finding,
+                        },
+                    ));
+                }
+            }
+        }
+        worded
+    }
+
+    /// Adds how many findings each exception allows here.
+    pub fn count_excepted(&self, matched: &mut BTreeMap<u16, usize>) {
+        for (_, record) in self.memory.records() {
+            if let Standing::Excepted(place) = record.standing {
+                *matched.entry(place).or_default() += 1;
+            }
+        }
+    }
+}
+
+type Compiled = (Test, Option<(ProgramId, Arc<checks::cel::Program>)>);
+
+fn compile(spec: &ControlSpec) -> Compiled {
+    let broken = |reason, message| (Test::Broken { reason, message }, None);
+    if let Err(invalid) = spec.validate() {
+        return broken(Reason::InvalidSpec, invalid.to_string());
+    }
+    let scope = match Scope::compile(spec.scope.as_ref()) {
+        Ok(scope) => scope,
+        Err(error) => {
+            return broken(Reason::InvalidSpec, format!("spec.scope.namespaces: {error}"));
+        }
+    };
+    match checks::build(&spec.test) {
+        Ok(built) => {
+            let mut reads = built.check.reads();
+            if scope.selects() {
+                reads.push(Read::required("", "Namespace"));
+            }
+            (Test::Ready { check: built.check, scope, reads }, built.program)
+        }
+        Err(BuildError::Invalid(message)) => broken(Reason::InvalidSpec, message),
+        Err(BuildError::Unsupported(message)) => broken(Reason::UnsupportedExpression, message),
+    }
+}
+
+/// Judges an item, unless the scope leaves it out.
+fn judge_in_scope(check: &dyn Check, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    let Item::Object(slot) = item else {
+        return check.judge(context, item);
+    };
+    let object = context.inventory.get(slot)?;
+    let namespace = match &object.facts {
+        crate::inventory::Facts::Namespace(_) => &object.name,
+        _ => &object.namespace,
+    };
+    match context.scope.admits(context.inventory, namespace) {
+        Admission::In => check.judge(context, item),
+        Admission::Out => None,
+        // Only what the check would count is undecided.
+        Admission::Unknown => check.judge(context, item).and_then(|_| {
+            let finding = Finding {
+                rule: UNDECIDED.into(),
+                severity: None,
+                resource: checks::reference(context.inventory, slot)?,
+                subject: None,
+                message: format!(
+                    "Namespace {namespace} is not known, so spec.scope.namespaces can't be matched: add its manifest, or select by kubernetes.io/metadata.name"
+                ),
+            };
+            Some(Judgement { unknown: vec![finding], ..Judgement::default() })
+        }),
+    }
+}
+
+/// The namespace whose labels came, changed or went with this change.
+fn changed_namespace(inventory: &Inventory, change: &Change) -> Option<crate::inventory::Symbol> {
+    let Change::Object { slot, before } = change else {
+        return None;
+    };
+    let is_namespace = |object: &&crate::inventory::Object| {
+        matches!(object.facts, crate::inventory::Facts::Namespace(_))
+    };
+    inventory
+        .get(*slot)
+        .filter(is_namespace)
+        .or_else(|| before.as_ref().filter(is_namespace))
+        .map(|object| object.name.clone())
+}
+
+fn sort(observed: &mut [Observed]) {
+    observed.sort_by(|a, b| {
+        b.severity
+            .cmp(&a.severity)
+            .then_with(|| a.since.cmp(&b.since))
+            .then_with(|| a.finding.resource.namespace.cmp(&b.finding.resource.namespace))
+            .then_with(|| a.finding.resource.name.cmp(&b.finding.resource.name))
+            .then_with(|| a.finding.rule.cmp(&b.finding.rule))
+            .then_with(|| a.finding.subject.cmp(&b.finding.subject))
+    });
+}
+
+/// Breaks ties without words: a full order would need every finding of 10,000 to be judged again.
+fn name_of(inventory: &Inventory, item: Item) -> (&str, &str) {
+    match item {
+        Item::Object(slot) => inventory
+            .get(slot)
+            .map_or(("", ""), |object| (object.namespace.as_str(), object.name.as_str())),
+        Item::Subject(_) | Item::Cluster(_) => ("", ""),
+    }
+}
