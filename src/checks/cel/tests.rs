@@ -47,9 +47,10 @@ fn table() -> impl Iterator<Item = (&'static str, &'static str)> {
 fn expressions_mean_what_they_mean_in_kubernetes() {
     let object: Value = serde_json::from_str(include_str!("semantics.json")).unwrap();
     let wrong: Vec<_> = table()
-        .map(|(expected, expression)| (expected.split('/').next().unwrap(), judge(expression, &object), expression))
+        .map(|(expected, expression)| {
+            (expected.split('/').next().unwrap(), judge(expression, &object), expression)
+        })
         .filter(|(expected, judged, _)| expected != judged)
         .collect();
     assert!(wrong.is_empty(), "expected, judged, expression: {wrong:#?}");
 }
-

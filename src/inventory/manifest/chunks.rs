@@ -27,13 +27,7 @@ pub(super) struct Chunks<R> {
 
 impl<R: BufRead> Chunks<R> {
     pub fn new(input: R, limit: usize) -> Self {
-        Self {
-            input,
-            limit,
-            lines: 0,
-            carried: None,
-            done: false,
-        }
+        Self { input, limit, lines: 0, carried: None, done: false }
     }
 
     /// The line that was read last.
@@ -87,9 +81,7 @@ impl<R: BufRead> Chunks<R> {
     fn read_line(&mut self, chunk: &mut Chunk) -> io::Result<usize> {
         // Room for a marker remains, so that the next document is found after one that is too long.
         let room = self.limit.saturating_sub(chunk.text.len()) + 8;
-        let mut read = (&mut self.input)
-            .take(room as u64)
-            .read_until(b'\n', &mut chunk.text)?;
+        let mut read = (&mut self.input).take(room as u64).read_until(b'\n', &mut chunk.text)?;
         if read == room && chunk.text.last() != Some(&b'\n') {
             read += discard_line(&mut self.input)?;
             chunk.too_long = true;
@@ -140,8 +132,7 @@ fn is_marker(line: &[u8], marker: &[u8; 3]) -> bool {
 
 /// Whether there is nothing but blanks, comments, directives and markers.
 fn is_blank(text: &[u8]) -> bool {
-    text.split(|byte| *byte == b'\n')
-        .all(|line| !has_content(line))
+    text.split(|byte| *byte == b'\n').all(|line| !has_content(line))
 }
 
 /// Whether a line carries something of the document itself.
@@ -160,7 +151,5 @@ fn has_content(line: &[u8]) -> bool {
 
 /// How many lines of a document come before its content.
 pub(super) fn lines_before_content(text: &[u8]) -> usize {
-    text.split(|byte| *byte == b'\n')
-        .position(has_content)
-        .unwrap_or_default()
+    text.split(|byte| *byte == b'\n').position(has_content).unwrap_or_default()
 }

@@ -45,13 +45,7 @@ impl Text<'_> {
 
 impl<'v> Reader<'v> {
     pub fn new(file: &str, limits: Limits, visit: Visit<'v>) -> Self {
-        Self {
-            file: file.into(),
-            limits,
-            document: 0,
-            errors: 0,
-            visit,
-        }
+        Self { file: file.into(), limits, document: 0, errors: 0, visit }
     }
 
     /// Reads to the end of the input, or to the limit of errors.
@@ -67,18 +61,12 @@ impl<'v> Reader<'v> {
                 }
             }
         }
-        let message = format!(
-            "{} errors in this file: the rest of it is not read",
-            self.errors
-        );
+        let message = format!("{} errors in this file: the rest of it is not read", self.errors);
         self.fail(chunks.line(), message);
     }
 
     fn read_chunk(&mut self, chunk: &Chunk) {
-        let text = Text {
-            bytes: &chunk.text,
-            line: chunk.line,
-        };
+        let text = Text { bytes: &chunk.text, line: chunk.line };
         if chunk.too_long {
             self.document += 1;
             let limit = self.limits.document_bytes;
@@ -105,9 +93,9 @@ impl<'v> Reader<'v> {
         let builder = Builder::new(text.bytes, Syntax::Yaml);
         let deserializer = yaml_serde::Deserializer::from_slice(text.bytes);
         if let Err(error) = self.build(text, line, &builder, deserializer) {
-            let at = error.location().map_or(line, |location| {
-                text.line + location.line().saturating_sub(1)
-            });
+            let at = error
+                .location()
+                .map_or(line, |location| text.line + location.line().saturating_sub(1));
             self.explain(text, &builder, at, &error.to_string());
         }
     }
@@ -204,9 +192,7 @@ impl<'v> Reader<'v> {
             && let Some(version) = list.get("apiVersion")
         {
             fields.insert("kind".into(), kind.into());
-            fields
-                .entry("apiVersion")
-                .or_insert_with(|| version.clone());
+            fields.entry("apiVersion").or_insert_with(|| version.clone());
         }
         if item.get("kind").is_none() {
             let message =
@@ -262,11 +248,7 @@ impl<'v> Reader<'v> {
 
     fn fail_at(&mut self, location: Location, message: String) {
         self.errors += 1;
-        (self.visit)(Err(ManifestError {
-            file: Arc::clone(&self.file),
-            location,
-            message,
-        }));
+        (self.visit)(Err(ManifestError { file: Arc::clone(&self.file), location, message }));
     }
 }
 
@@ -295,11 +277,7 @@ fn next_json_value(bytes: &[u8], from: usize) -> Ended {
 
 /// `{"` can be YAML as well, but then somebody meant JSON, and its errors are clearer.
 fn begins_like_json(bytes: &[u8]) -> bool {
-    let inner = bytes
-        .trim_ascii_start()
-        .get(1..)
-        .unwrap_or_default()
-        .trim_ascii_start();
+    let inner = bytes.trim_ascii_start().get(1..).unwrap_or_default().trim_ascii_start();
     matches!(inner.first(), Some(b'"' | b'}') | None)
 }
 
@@ -315,9 +293,7 @@ fn type_of(object: &Value) -> Result<Option<()>, String> {
     };
     match text("apiVersion")? {
         Some(_) => Ok(Some(())),
-        None => Err(format!(
-            "kind {kind} without apiVersion: add one, such as `apiVersion: v1`"
-        )),
+        None => Err(format!("kind {kind} without apiVersion: add one, such as `apiVersion: v1`")),
     }
 }
 
