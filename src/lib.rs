@@ -8,4 +8,5 @@ pub mod api;
 pub mod checks;
 pub mod engine;
 pub mod inventory;
+pub mod server;
 pub mod telemetry;
