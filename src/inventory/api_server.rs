@@ -40,7 +40,8 @@ pub enum Direction {
     FromStorage,
 }
 
-const FAMILY: &str = "apiserver_storage_transformation_operations_total";
+/// The name of the family; the lines of other families need not be kept.
+pub const FAMILY: &str = "apiserver_storage_transformation_operations_total";
 const ENCRYPTED: &str = "k8s:enc:";
 
 impl Transformation {
@@ -101,11 +102,7 @@ impl Row {
             "from_storage" => Direction::FromStorage,
             _ => return Transformation::unreadable(),
         };
-        Transformation {
-            resource: self.resource,
-            direction,
-            prefix: self.prefix,
-        }
+        Transformation { resource: self.resource, direction, prefix: self.prefix }
     }
 }
 
@@ -156,11 +153,7 @@ mod tests {
     use super::*;
 
     fn row(resource: &str, direction: Direction, prefix: &str) -> Transformation {
-        Transformation {
-            resource: resource.into(),
-            direction,
-            prefix: prefix.into(),
-        }
+        Transformation { resource: resource.into(), direction, prefix: prefix.into() }
     }
 
     #[test]

@@ -113,12 +113,7 @@ pub const PROJECTIONS: &[Projection] = &[
         versions: &["v1"],
         project: project_claim,
     },
-    Projection {
-        group: "",
-        kind: "PersistentVolume",
-        versions: &["v1"],
-        project: project_volume,
-    },
+    Projection { group: "", kind: "PersistentVolume", versions: &["v1"], project: project_volume },
     Projection {
         group: "storage.k8s.io",
         kind: "StorageClass",
@@ -266,8 +261,7 @@ fn project_class(object: &Value, interner: &Interner) -> Result<Facts, Projectio
 
 /// A reference by name; the API takes an empty one for none.
 fn named(name: Option<String>, interner: &Interner) -> Option<Symbol> {
-    name.filter(|name| !name.is_empty())
-        .map(|name| interner.intern(&name))
+    name.filter(|name| !name.is_empty()).map(|name| interner.intern(&name))
 }
 
 #[cfg(test)]
@@ -301,10 +295,7 @@ mod tests {
         let Facts::Claim(claim) = project("PersistentVolumeClaim", &pending).unwrap() else {
             panic!("not a claim");
         };
-        assert_eq!(
-            (claim.storage_class.as_deref(), claim.volume.as_deref()),
-            (None, None)
-        );
+        assert_eq!((claim.storage_class.as_deref(), claim.volume.as_deref()), (None, None));
         assert!(!claim.bound);
     }
 
@@ -347,19 +338,10 @@ mod tests {
     #[test]
     fn wrong_shapes_are_errors() {
         for (kind, object) in [
-            (
-                "PersistentVolumeClaim",
-                json!({"spec": {"storageClassName": 3}}),
-            ),
-            (
-                "PersistentVolume",
-                json!({"spec": {"csi": {"driver": "x"}}}),
-            ),
+            ("PersistentVolumeClaim", json!({"spec": {"storageClassName": 3}})),
+            ("PersistentVolume", json!({"spec": {"csi": {"driver": "x"}}})),
             ("PersistentVolume", json!({"spec": 3})),
-            (
-                "StorageClass",
-                json!({"provisioner": "x", "parameters": {"encrypted": true}}),
-            ),
+            ("StorageClass", json!({"provisioner": "x", "parameters": {"encrypted": true}})),
             ("StorageClass", json!({"parameters": {}})),
         ] {
             assert!(project(kind, &object).is_err(), "{kind} {object}");

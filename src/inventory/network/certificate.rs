@@ -44,22 +44,16 @@ struct Status {
 pub(super) fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let certificate = read::<Certificate>(object)?;
     let status = certificate.status.unwrap_or_default();
-    let ready = status
-        .conditions
-        .iter()
-        .flatten()
-        .find(|condition| condition.r#type == "Ready");
+    let ready = status.conditions.iter().flatten().find(|condition| condition.r#type == "Ready");
     let not_ready = match ready {
         Some(condition) if condition.status == "True" => None,
         Some(condition) => Some(explanation(condition)),
         None => Some("cert-manager has not reported on it".into()),
     };
     let secret = certificate.spec.unwrap_or_default().secret_name;
-    Ok(Facts::Network(Box::new(NetworkFacts::Certificate(
-        CertificateFacts {
-            secret: named(secret.as_deref(), interner),
-            not_ready,
-            not_after: time("status.notAfter", status.not_after.as_deref())?,
-        },
-    ))))
+    Ok(Facts::Network(Box::new(NetworkFacts::Certificate(CertificateFacts {
+        secret: named(secret.as_deref(), interner),
+        not_ready,
+        not_after: time("status.notAfter", status.not_after.as_deref())?,
+    }))))
 }

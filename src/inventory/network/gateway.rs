@@ -149,33 +149,24 @@ pub(super) fn project_gateway(
             passthrough: tls.is_some_and(|tls| tls.mode.as_deref() == Some("Passthrough")),
             certificate: tls.is_some_and(|tls| {
                 tls.certificate_refs.iter().flatten().next().is_some()
-                    || tls
-                        .options
-                        .as_ref()
-                        .is_some_and(|options| !options.is_empty())
+                    || tls.options.as_ref().is_some_and(|options| !options.is_empty())
             }),
             routes_from: routes_from(spec),
             unresolved: unresolved(reported.as_deref().unwrap_or_default(), &spec.name),
         }
     };
     let specs = gateway.spec.unwrap_or_default().listeners;
-    Ok(Facts::Network(Box::new(NetworkFacts::Gateway(
-        GatewayFacts {
-            listeners: specs.iter().flatten().map(listener).collect(),
-        },
-    ))))
+    Ok(Facts::Network(Box::new(NetworkFacts::Gateway(GatewayFacts {
+        listeners: specs.iter().flatten().map(listener).collect(),
+    }))))
 }
 
 fn hostname(name: Option<&str>, interner: &Interner) -> Option<Symbol> {
-    name.filter(|name| !name.is_empty())
-        .map(|name| host(name, interner))
+    name.filter(|name| !name.is_empty()).map(|name| host(name, interner))
 }
 
 fn routes_from(spec: &ListenerSpec) -> RoutesFrom {
-    let namespaces = spec
-        .allowed_routes
-        .as_ref()
-        .and_then(|it| it.namespaces.as_ref());
+    let namespaces = spec.allowed_routes.as_ref().and_then(|it| it.namespaces.as_ref());
     match namespaces.and_then(|it| it.from.as_deref()) {
         None | Some("Same") => RoutesFrom::Same,
         Some("None") => RoutesFrom::None,
@@ -281,18 +272,8 @@ fn route_facts(route: Route, redirects: bool, interner: &Interner) -> Facts {
         })
     };
     Facts::Network(Box::new(NetworkFacts::Route(RouteFacts {
-        parents: spec
-            .parent_refs
-            .iter()
-            .flatten()
-            .filter_map(parent)
-            .collect(),
-        hostnames: spec
-            .hostnames
-            .iter()
-            .flatten()
-            .map(|name| host(name, interner))
-            .collect(),
+        parents: spec.parent_refs.iter().flatten().filter_map(parent).collect(),
+        hostnames: spec.hostnames.iter().flatten().map(|name| host(name, interner)).collect(),
         redirects,
     })))
 }

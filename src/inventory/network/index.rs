@@ -25,17 +25,13 @@ impl NetworkIndex {
     /// The Certificates that write to a Secret.
     pub fn certificates(&self, namespace: &Symbol, secret: &Symbol) -> impl Iterator<Item = Slot> {
         let users = self.by_secret.get(&(namespace.clone(), secret.clone()));
-        users
-            .into_iter()
-            .flat_map(|users| users.certificates.iter().copied())
+        users.into_iter().flat_map(|users| users.certificates.iter().copied())
     }
 
     /// The Ingresses that serve from a Secret.
     pub fn ingresses(&self, namespace: &Symbol, secret: &Symbol) -> impl Iterator<Item = Slot> {
         let users = self.by_secret.get(&(namespace.clone(), secret.clone()));
-        users
-            .into_iter()
-            .flat_map(|users| users.ingresses.iter().copied())
+        users.into_iter().flat_map(|users| users.ingresses.iter().copied())
     }
 
     /// How many namespaces are in a mesh.
@@ -62,11 +58,7 @@ impl NetworkIndex {
                 let certificate = matches!(**facts, NetworkFacts::Certificate(_));
                 for secret in secrets(facts) {
                     let key = (object.namespace.clone(), secret.clone());
-                    self.by_secret
-                        .entry(key)
-                        .or_default()
-                        .side(certificate)
-                        .insert(slot);
+                    self.by_secret.entry(key).or_default().side(certificate).insert(slot);
                 }
             }
             _ => {}
@@ -97,11 +89,7 @@ impl NetworkIndex {
 
 impl Users {
     fn side(&mut self, certificate: bool) -> &mut BTreeSet<Slot> {
-        if certificate {
-            &mut self.certificates
-        } else {
-            &mut self.ingresses
-        }
+        if certificate { &mut self.certificates } else { &mut self.ingresses }
     }
 }
 
@@ -112,6 +100,5 @@ fn secrets(facts: &NetworkFacts) -> impl Iterator<Item = &Symbol> {
         NetworkFacts::Ingress(ingress) => (None, &*ingress.tls),
         _ => (None, &[][..]),
     };
-    one.into_iter()
-        .chain(many.iter().filter_map(|tls| tls.secret.as_ref()))
+    one.into_iter().chain(many.iter().filter_map(|tls| tls.secret.as_ref()))
 }

@@ -70,19 +70,12 @@ pub(super) fn project(object: &Value, interner: &Interner) -> Result<Facts, Proj
     hosts.sort();
     hosts.dedup();
     let tls = |entry: &Tls| IngressTls {
-        hosts: entry
-            .hosts
-            .iter()
-            .flatten()
-            .map(|name| host(name, interner))
-            .collect(),
+        hosts: entry.hosts.iter().flatten().map(|name| host(name, interner)).collect(),
         secret: named(entry.secret_name.as_deref(), interner),
     };
-    Ok(Facts::Network(Box::new(NetworkFacts::Ingress(
-        IngressFacts {
-            hosts: hosts.into(),
-            default_backend: spec.default_backend.is_some(),
-            tls: spec.tls.iter().flatten().map(tls).collect(),
-        },
-    ))))
+    Ok(Facts::Network(Box::new(NetworkFacts::Ingress(IngressFacts {
+        hosts: hosts.into(),
+        default_backend: spec.default_backend.is_some(),
+        tls: spec.tls.iter().flatten().map(tls).collect(),
+    }))))
 }

@@ -26,9 +26,7 @@ pub enum MeshMembership {
 pub fn membership(labels: &Labels) -> Option<MeshMembership> {
     let sidecar = match labels.get("istio-injection") {
         Some(value) => value == "enabled",
-        None => labels
-            .get("istio.io/rev")
-            .is_some_and(|rev| !rev.is_empty()),
+        None => labels.get("istio.io/rev").is_some_and(|rev| !rev.is_empty()),
     };
     if sidecar {
         return Some(MeshMembership::IstioSidecar);
@@ -137,17 +135,15 @@ pub(super) fn project_peer_authentication(
             Ok((interner.intern(port), mode))
         })
         .collect::<Result<_, ProjectionError>>()?;
-    Ok(Facts::Network(Box::new(NetworkFacts::PeerAuthentication(
-        PeerAuthenticationFacts {
-            selects: spec
-                .selector
-                .and_then(|selector| selector.match_labels)
-                .is_some_and(|labels| !labels.is_empty()),
-            mode: mode("spec.mtls", spec.mtls.as_ref())?,
-            ports,
-            created: policy.metadata.created()?,
-        },
-    ))))
+    Ok(Facts::Network(Box::new(NetworkFacts::PeerAuthentication(PeerAuthenticationFacts {
+        selects: spec
+            .selector
+            .and_then(|selector| selector.match_labels)
+            .is_some_and(|labels| !labels.is_empty()),
+        mode: mode("spec.mtls", spec.mtls.as_ref())?,
+        ports,
+        created: policy.metadata.created()?,
+    }))))
 }
 
 #[derive(Debug, Deserialize)]
@@ -208,11 +204,9 @@ pub(super) fn project_destination_rule(
             }
         }
     }
-    Ok(Facts::Network(Box::new(NetworkFacts::DestinationRule(
-        DestinationRuleFacts {
-            host: super::host(&spec.host, interner),
-            disables_tls: disables_tls.into(),
-            has_tls,
-        },
-    ))))
+    Ok(Facts::Network(Box::new(NetworkFacts::DestinationRule(DestinationRuleFacts {
+        host: super::host(&spec.host, interner),
+        disables_tls: disables_tls.into(),
+        has_tls,
+    }))))
 }

@@ -127,8 +127,7 @@ fn explanation(condition: &Condition) -> Box<str> {
 /// Controllers quote errors of any length; facts are kept for ever.
 fn clip(text: &str) -> &str {
     const MAX_BYTES: usize = 256;
-    text.get(..text.floor_char_boundary(MAX_BYTES))
-        .unwrap_or(text)
+    text.get(..text.floor_char_boundary(MAX_BYTES)).unwrap_or(text)
 }
 
 /// Host names compare without case (RFC 4343); a final dot names the same host.
@@ -138,6 +137,5 @@ fn host(text: &str, interner: &Interner) -> Symbol {
 
 /// A reference by name; the API takes an empty one for none.
 fn named(name: Option<&str>, interner: &Interner) -> Option<Symbol> {
-    name.filter(|name| !name.is_empty())
-        .map(|name| interner.intern(name))
+    name.filter(|name| !name.is_empty()).map(|name| interner.intern(name))
 }
