@@ -198,7 +198,7 @@ pub fn build(test: &TestSpec) -> Result<Built, BuildError> {
         encryption.as_ref().map(encryption::build),
         cel.as_ref().map(cel::build),
     ];
-    let _ = (backup, workload, pod_security,);
+    let _ = (backup, workload, pod_security);
     built.into_iter().flatten().next().unwrap_or_else(|| {
         Err(BuildError::Invalid("spec.test: no test is given; write one".to_owned()))
     })

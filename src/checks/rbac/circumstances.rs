@@ -144,12 +144,7 @@ fn of_grant<'a>(
 }
 
 /// An object of RBAC, readable or not.
-fn known<'a>(
-    context: &Context<'a>,
-    kind: &str,
-    namespace: &str,
-    name: &str,
-) -> Option<&'a Object> {
+fn known<'a>(context: &Context<'a>, kind: &str, namespace: &str, name: &str) -> Option<&'a Object> {
     context.inventory.lookup(super::GROUP, kind, namespace, name)
 }
 
@@ -195,8 +190,7 @@ fn visit_weak_pods<'a>(
             continue;
         }
         if let Some(weakness) = weak(&facts.pod) {
-            let circumstance =
-                Circumstance::WeakPod { workload: *slot, weakness, risk: row.risk };
+            let circumstance = Circumstance::WeakPod { workload: *slot, weakness, risk: row.risk };
             visit(hit(circumstance, vec![*held]))?;
         }
     }

@@ -74,9 +74,8 @@ pub(super) fn carried_by(
     held: &Held<'_>,
     mut asked: impl FnMut(Risk) -> bool,
 ) -> Option<&'static Row> {
-    ROWS.iter().find(|row| {
-        asked(row.risk) && row.applies(held.namespace()) && row.matches(held.novel)
-    })
+    ROWS.iter()
+        .find(|row| asked(row.risk) && row.applies(held.namespace()) && row.matches(held.novel))
 }
 
 fn tells_all(row: &Row) -> bool {
@@ -141,11 +140,7 @@ fn visit_unions<'a>(
 }
 
 /// The grants that only together give the risk in a place.
-fn union_at<'a>(
-    row: &Row,
-    holder: &Holder<'a>,
-    place: Option<&str>,
-) -> Option<Vec<Held<'a>>> {
+fn union_at<'a>(row: &Row, holder: &Holder<'a>, place: Option<&str>) -> Option<Vec<Held<'a>>> {
     let own: Vec<Held<'a>> =
         holder.own.iter().filter(|held| in_effect(held, place)).copied().collect();
     let groups: Vec<Held<'a>> =
@@ -169,8 +164,7 @@ fn union_at<'a>(
         }
     }
     let with_groups = !row.matches(own_rights);
-    let mut by: Vec<Held<'a>> =
-        own.into_iter().filter(|held| row.touches(held.all)).collect();
+    let mut by: Vec<Held<'a>> = own.into_iter().filter(|held| row.touches(held.all)).collect();
     if with_groups {
         by.extend(groups.into_iter().filter(|held| row.touches(held.all)));
     }

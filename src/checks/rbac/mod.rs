@@ -68,12 +68,8 @@ pub fn build(test: &RbacTest) -> Result<Built, BuildError> {
         }
     };
     let allow = test.allow.iter().map(Allowed::new).collect();
-    let check = RbacCheck {
-        forbid: test.forbid.clone(),
-        rules: test.rules.clone(),
-        allow,
-        max_subjects,
-    };
+    let check =
+        RbacCheck { forbid: test.forbid.clone(), rules: test.rules.clone(), allow, max_subjects };
     Ok(check.into())
 }
 
@@ -157,8 +153,7 @@ impl RbacCheck {
         }
         let _ = self.visit_hits(context, &holder, &mut |hit| {
             if let Some((finding, certain)) = finding(context, &holder, hit) {
-                let list =
-                    if certain { &mut judgement.failing } else { &mut judgement.unknown };
+                let list = if certain { &mut judgement.failing } else { &mut judgement.unknown };
                 list.push(finding);
             }
             ControlFlow::Continue(())
@@ -272,11 +267,8 @@ fn too_many(mut subjects: Vec<&Subject>, max: usize) -> Finding {
     if subjects.len() > SHOWN {
         named.push(format!("and {} more", subjects.len() - SHOWN));
     }
-    let message = format!(
-        "{} subjects may, at most {max} are to: {}",
-        subjects.len(),
-        named.join(", ")
-    );
+    let message =
+        format!("{} subjects may, at most {max} are to: {}", subjects.len(), named.join(", "));
     Finding {
         rule: "TooManySubjects".into(),
         severity: None,

@@ -123,12 +123,7 @@ impl Row {
 }
 
 /// A risk in the cluster as in a namespace.
-const fn any(
-    risk: Risk,
-    severity: Severity,
-    can: &'static str,
-    needs: &'static [Rights],
-) -> Row {
+const fn any(risk: Risk, severity: Severity, can: &'static str, needs: &'static [Rights]) -> Row {
     Row {
         risk,
         can,
@@ -175,23 +170,35 @@ pub(super) const EVERYTHING: &[Rights] = &[
 pub(super) const ROWS: &[Row] = &[
     cluster(Risk::ClusterAdmin, Critical, "can do everything in the cluster", EVERYTHING),
     any(Risk::NamespaceAdmin, High, "can do everything", EVERYTHING),
-    any(Risk::Wildcard, Medium, "holds a wildcard, which includes kinds that do not exist yet,", &[
-        one(Right::Wildcard),
-    ]),
-    any(Risk::Escalate, Critical, "can write roles with rights it does not hold", &[one(
-        Right::Escalate,
-    )])
+    any(
+        Risk::Wildcard,
+        Medium,
+        "holds a wildcard, which includes kinds that do not exist yet,",
+        &[one(Right::Wildcard)],
+    ),
+    any(
+        Risk::Escalate,
+        Critical,
+        "can write roles with rights it does not hold",
+        &[one(Right::Escalate)],
+    )
     .in_namespace(High),
     any(Risk::Bind, High, "can bind roles with rights it does not hold", &[one(Right::Bind)])
         .in_namespace(Medium)
         .worse(one(Right::WriteBindings), Critical, "and write the bindings"),
-    any(Risk::WriteBindings, Medium, "can pass on its rights in bindings", &[one(
-        Right::WriteBindings,
-    )])
+    any(
+        Risk::WriteBindings,
+        Medium,
+        "can pass on its rights in bindings",
+        &[one(Right::WriteBindings)],
+    )
     .unless(Risk::Bind, one(Right::Bind)),
-    any(Risk::WriteRoles, Medium, "can write roles, aggregated ones among them,", &[one(
-        Right::WriteRoles,
-    )])
+    any(
+        Risk::WriteRoles,
+        Medium,
+        "can write roles, aggregated ones among them,",
+        &[one(Right::WriteRoles)],
+    )
     .unless(Risk::Escalate, one(Right::Escalate)),
     any(Risk::Impersonate, Critical, "can act as somebody else", &[one(Right::Impersonate)])
         .in_namespace(High)
@@ -213,9 +220,12 @@ pub(super) const ROWS: &[Row] = &[
     )
     .in_namespace(Medium)
     .in_privileged(Critical),
-    any(Risk::MintTokens, Critical, "can request a token of every service account", &[one(
-        Right::MintTokens,
-    )])
+    any(
+        Risk::MintTokens,
+        Critical,
+        "can request a token of every service account",
+        &[one(Right::MintTokens)],
+    )
     .in_namespace(High)
     .in_privileged(Critical),
     cluster(
@@ -231,12 +241,13 @@ pub(super) const ROWS: &[Row] = &[
         "can sign a client certificate in anybody's name",
         &[one(Right::UpdateCertificates), one(Right::SignSigner)],
     ),
-    cluster(Risk::NodesProxy, Critical, "can run commands in every pod past audit and admission", &[
-        one(Right::NodesProxy),
-    ]),
-    any(Risk::CreatePods, High, "can run pods as every service account", &[one(
-        Right::CreatePods,
-    )]),
+    cluster(
+        Risk::NodesProxy,
+        Critical,
+        "can run commands in every pod past audit and admission",
+        &[one(Right::NodesProxy)],
+    ),
+    any(Risk::CreatePods, High, "can run pods as every service account", &[one(Right::CreatePods)]),
     any(
         Risk::WriteWorkloads,
         High,
@@ -246,27 +257,42 @@ pub(super) const ROWS: &[Row] = &[
     any(Risk::WritePods, High, "can change what pods run", &[one(Right::WritePods)]),
     any(Risk::Exec, High, "can run commands in pods", &[one(Right::Exec)]),
     any(Risk::Attach, High, "can attach to pods", &[one(Right::Attach)]),
-    any(Risk::EphemeralContainers, High, "can add debug containers to pods", &[one(
-        Right::EphemeralContainers,
-    )]),
+    any(
+        Risk::EphemeralContainers,
+        High,
+        "can add debug containers to pods",
+        &[one(Right::EphemeralContainers)],
+    ),
     any(
         Risk::PortForward,
         Medium,
         "can connect to pods and services past network policies",
         &[one(Right::PortForward)],
     ),
-    cluster(Risk::CreateVolumes, High, "can mount a node's disk as a persistent volume", &[one(
-        Right::CreateVolumes,
-    )]),
-    cluster(Risk::WriteWebhooks, Critical, "can read and alter every request through webhooks", &[
-        one(Right::WriteWebhooks),
-    ]),
-    cluster(Risk::WriteAdmissionPolicies, Critical, "can switch off admission policies", &[one(
-        Right::WriteAdmissionPolicies,
-    )]),
-    any(Risk::WritePolicyEngines, High, "can weaken the policies of a policy engine", &[one(
-        Right::WritePolicyEngines,
-    )]),
+    cluster(
+        Risk::CreateVolumes,
+        High,
+        "can mount a node's disk as a persistent volume",
+        &[one(Right::CreateVolumes)],
+    ),
+    cluster(
+        Risk::WriteWebhooks,
+        Critical,
+        "can read and alter every request through webhooks",
+        &[one(Right::WriteWebhooks)],
+    ),
+    cluster(
+        Risk::WriteAdmissionPolicies,
+        Critical,
+        "can switch off admission policies",
+        &[one(Right::WriteAdmissionPolicies)],
+    ),
+    any(
+        Risk::WritePolicyEngines,
+        High,
+        "can weaken the policies of a policy engine",
+        &[one(Right::WritePolicyEngines)],
+    ),
     any(
         Risk::WriteNamespaces,
         High,
@@ -285,9 +311,12 @@ pub(super) const ROWS: &[Row] = &[
         &[one(Right::WriteObjectStatus)],
     )
     .in_namespace(Low),
-    any(Risk::RedirectTraffic, Medium, "can redirect or open traffic", &[one(
-        Right::RedirectTraffic,
-    )]),
+    any(
+        Risk::RedirectTraffic,
+        Medium,
+        "can redirect or open traffic",
+        &[one(Right::RedirectTraffic)],
+    ),
     any(
         Risk::WriteCriticalConfig,
         High,
@@ -295,16 +324,20 @@ pub(super) const ROWS: &[Row] = &[
         &[Rights::of(&[Right::WriteDnsConfig, Right::WriteIdentityMap])],
     )
     .only_in("kube-system"),
-    cluster(Risk::ExtendApi, High, "can take over kinds and API groups", &[one(
-        Right::ExtendApi,
-    )]),
-    any(Risk::MassDelete, Medium, "can delete workloads, Secrets or storage", &[one(
-        Right::MassDelete,
-    )]),
+    cluster(Risk::ExtendApi, High, "can take over kinds and API groups", &[one(Right::ExtendApi)]),
+    any(
+        Risk::MassDelete,
+        Medium,
+        "can delete workloads, Secrets or storage",
+        &[one(Right::MassDelete)],
+    ),
     any(Risk::HideTraces, High, "can remove or forge traces", &[one(Right::HideTraces)]),
-    any(Risk::WriteDelivery, High, "can deploy with the rights of the delivery system", &[one(
-        Right::WriteDelivery,
-    )]),
+    any(
+        Risk::WriteDelivery,
+        High,
+        "can deploy with the rights of the delivery system",
+        &[one(Right::WriteDelivery)],
+    ),
     any(Risk::Exhaust, Low, "can create objects without a quota", &[one(Right::CreateObjects)]),
 ];
 

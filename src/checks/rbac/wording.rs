@@ -189,18 +189,17 @@ fn circumstance_text(
             "is also {} in the cloud (annotation {}): whoever runs as it acts there",
             identity.identity, identity.annotation
         ),
-        Circumstance::ManyRoles(roles) => format!(
-            "holds {roles} roles, more than the {MAX_ROLES} that can be reviewed: {paths}"
-        ),
-        Circumstance::WeakPod { weakness, risk, .. } => format!(
-            "is the account of a pod with {weakness}, and carries {risk} through {paths}"
-        ),
+        Circumstance::ManyRoles(roles) => {
+            format!("holds {roles} roles, more than the {MAX_ROLES} that can be reviewed: {paths}")
+        }
+        Circumstance::WeakPod { weakness, risk, .. } => {
+            format!("is the account of a pod with {weakness}, and carries {risk} through {paths}")
+        }
     }
 }
 
 fn paths(inventory: &Inventory, by: &[Held<'_>]) -> String {
-    let mut named: Vec<String> =
-        by.iter().take(SHOWN).map(|held| path(inventory, held)).collect();
+    let mut named: Vec<String> = by.iter().take(SHOWN).map(|held| path(inventory, held)).collect();
     more(&mut named, by.len());
     named.join("; ")
 }

@@ -116,9 +116,7 @@ pub(super) fn excess<'a>(born: &[Rule], rules: impl Iterator<Item = &'a Rule>) -
         }
         let singles = singles(rule);
         beyond.extend(
-            singles
-                .into_iter()
-                .filter(|single| !born.iter().any(|born| covers(born, single))),
+            singles.into_iter().filter(|single| !born.iter().any(|born| covers(born, single))),
         );
     }
     beyond.into_boxed_slice()
@@ -138,11 +136,7 @@ fn singles(rule: &Rule) -> Vec<Rule> {
     let mut singles = Vec::new();
     for verb in &rule.verbs {
         for url in &rule.urls {
-            singles.push(Rule {
-                verbs: one(verb),
-                urls: one(url),
-                ..Rule::default()
-            });
+            singles.push(Rule { verbs: one(verb), urls: one(url), ..Rule::default() });
         }
         for group in &rule.groups {
             for resource in &rule.resources {
@@ -155,10 +149,9 @@ fn singles(rule: &Rule) -> Vec<Rule> {
                 if rule.names.is_empty() {
                     singles.push(single);
                 } else {
-                    singles.extend(rule.names.iter().map(|name| Rule {
-                        names: one(name),
-                        ..single.clone()
-                    }));
+                    singles.extend(
+                        rule.names.iter().map(|name| Rule { names: one(name), ..single.clone() }),
+                    );
                 }
             }
         }
@@ -210,10 +203,7 @@ mod tests {
         for line in DATA.lines() {
             baseline.add(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         }
-        assert_eq!(
-            baseline.roles.len() + baseline.bindings.len(),
-            DATA.lines().count()
-        );
+        assert_eq!(baseline.roles.len() + baseline.bindings.len(), DATA.lines().count());
         assert!(baseline.roles.len() > 70);
     }
 
@@ -235,8 +225,14 @@ mod tests {
                 json!([{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["a", "b"], "verbs": ["get"]}]),
                 1,
             ),
-            (json!([{"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["update"]}]), 0),
-            (json!([{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["update"]}]), 1),
+            (
+                json!([{"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["update"]}]),
+                0,
+            ),
+            (
+                json!([{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["update"]}]),
+                1,
+            ),
             (json!([{"nonResourceURLs": ["/healthz/etcd", "/metrics"], "verbs": ["get"]}]), 1),
             (json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]}]), 1),
         ] {

@@ -109,20 +109,8 @@ pub const BUILTIN_TYPES: &[BuiltinType] = &[
     row("apps", "statefulsets", "StatefulSet", &["sts"], true),
     row("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview", &[], false),
     row("authentication.k8s.io", "tokenreviews", "TokenReview", &[], false),
-    row(
-        "authorization.k8s.io",
-        "localsubjectaccessreviews",
-        "LocalSubjectAccessReview",
-        &[],
-        true,
-    ),
-    row(
-        "authorization.k8s.io",
-        "selfsubjectaccessreviews",
-        "SelfSubjectAccessReview",
-        &[],
-        false,
-    ),
+    row("authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview", &[], true),
+    row("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", &[], false),
     row("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview", &[], false),
     row("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview", &[], false),
     row("autoscaling", "horizontalpodautoscalers", "HorizontalPodAutoscaler", &["hpa"], true),
@@ -174,9 +162,7 @@ pub const BUILTIN_TYPES: &[BuiltinType] = &[
 
 /// Whether a resource is known to have no namespace.
 pub fn is_cluster_scoped(group: &str, plural: &str) -> bool {
-    BUILTIN_TYPES
-        .iter()
-        .any(|row| !row.namespaced && row.group == group && row.plural == plural)
+    BUILTIN_TYPES.iter().any(|row| !row.namespaced && row.group == group && row.plural == plural)
 }
 
 #[cfg(test)]

@@ -100,10 +100,9 @@ impl Graph {
     fn bind(&mut self, slot: Slot, object: &Object, facts: &BindingFacts) {
         let key = match facts.role.kind {
             RoleKind::ClusterRole => RoleKey::cluster(facts.role.name.clone()),
-            RoleKind::Role => RoleKey {
-                namespace: object.namespace.clone(),
-                name: facts.role.name.clone(),
-            },
+            RoleKind::Role => {
+                RoleKey { namespace: object.namespace.clone(), name: facts.role.name.clone() }
+            }
         };
         let role = self.roles.attach(&key, slot);
         let mut known = FxHashSet::default();
@@ -121,11 +120,7 @@ impl Graph {
                 self.subjects.grant(subject, grant)
             })
             .collect();
-        let binding = Binding {
-            namespace: object.namespace.clone(),
-            role,
-            subjects,
-        };
+        let binding = Binding { namespace: object.namespace.clone(), role, subjects };
         self.bindings.insert(slot, binding);
     }
 
@@ -187,13 +182,12 @@ impl Graph {
     /// Right after a batch of changes too: it looks at what the object was and is, not at the
     /// last update.
     pub fn affected(&self, before: Option<&Object>, after: Option<&Object>) -> Vec<SubjectId> {
-        let mut found = Affected {
-            graph: self,
-            ids: FxHashSet::default(),
-        };
+        let mut found = Affected { graph: self, ids: FxHashSet::default() };
         for object in [before, after].into_iter().flatten() {
             match &object.facts {
-                Facts::Binding(facts) => facts.subjects.iter().for_each(|subject| found.add(subject)),
+                Facts::Binding(facts) => {
+                    facts.subjects.iter().for_each(|subject| found.add(subject))
+                }
                 Facts::Role(facts) => {
                     let mut roles = self.roles.aggregating(&facts.labels);
                     if let Some(id) = self.roles.find(&role_key(object)) {
@@ -218,10 +212,7 @@ impl Graph {
             let paths = node.grants.iter().filter(|grant| {
                 reaches(grant, &request.target) && self.decide(grant.role, request, &mut decided)
             });
-            let path = |grant: &Grant| Path {
-                binding: grant.binding,
-                role: grant.role,
-            };
+            let path = |grant: &Grant| Path { binding: grant.binding, role: grant.role };
             paths.map(path).collect()
         };
         let mut implied: FxHashMap<Subject, Vec<Path>> = FxHashMap::default();
@@ -244,10 +235,7 @@ impl Graph {
             }
         }
         let node = self.find(&masters).and_then(|id| self.subject(id));
-        found.push(Entitlement {
-            subject: masters,
-            via: node.map(allowing).unwrap_or_default(),
-        });
+        found.push(Entitlement { subject: masters, via: node.map(allowing).unwrap_or_default() });
         found.sort_by(|a, b| a.subject.cmp(&b.subject));
         found
     }
@@ -304,15 +292,9 @@ impl Affected<'_> {
 }
 
 fn role_key(object: &Object) -> RoleKey {
-    RoleKey {
-        namespace: object.namespace.clone(),
-        name: object.name.clone(),
-    }
+    RoleKey { namespace: object.namespace.clone(), name: object.name.clone() }
 }
 
 fn account(object: &Object) -> Subject {
-    Subject::ServiceAccount {
-        namespace: object.namespace.clone(),
-        name: object.name.clone(),
-    }
+    Subject::ServiceAccount { namespace: object.namespace.clone(), name: object.name.clone() }
 }

@@ -19,14 +19,11 @@ pub use self::{
     builtin_types::{BUILTIN_TYPES, BuiltinType, is_cluster_scoped},
     graph::{Entitlement, Graph, Path},
     read::{
-        BindingFacts, CloudIdentity, PROJECTIONS, RoleFacts, RoleKind, RoleRef,
-        ServiceAccountFacts,
+        BindingFacts, CloudIdentity, PROJECTIONS, RoleFacts, RoleKind, RoleRef, ServiceAccountFacts,
     },
     right::{Example, Reach, Right, Rights},
     roles::{Role, RoleId, RoleKey},
     rule::{Request, Rule, Target, Words},
-    subject::{
-        ANONYMOUS, AUTHENTICATED, MASTERS, SERVICE_ACCOUNTS, Subject, UNAUTHENTICATED,
-    },
+    subject::{ANONYMOUS, AUTHENTICATED, MASTERS, SERVICE_ACCOUNTS, Subject, UNAUTHENTICATED},
     subjects::{Grant, SubjectId, SubjectNode},
 };

@@ -96,12 +96,7 @@ const fn row(
     kind: &'static str,
     project: crate::inventory::facts::Project,
 ) -> Projection {
-    Projection {
-        group,
-        kind,
-        versions: &["v1"],
-        project,
-    }
+    Projection { group, kind, versions: &["v1"], project }
 }
 
 type Projected = Result<Facts, ProjectionError>;
@@ -116,10 +111,7 @@ fn project_cluster_role(object: &Value, interner: &Interner) -> Projected {
 }
 
 fn project_role(object: &Value, interner: &Interner) -> Projected {
-    let facts = RoleFacts {
-        rules: rules(object, interner)?,
-        ..RoleFacts::default()
-    };
+    let facts = RoleFacts { rules: rules(object, interner)?, ..RoleFacts::default() };
     Ok(Facts::Role(facts.into()))
 }
 
@@ -153,15 +145,9 @@ fn project_account(object: &Value, interner: &Interner) -> Projected {
     let annotations = metadata(object)?.annotations.unwrap_or_default();
     let cloud = CLOUD_ANNOTATIONS.iter().filter_map(|annotation| {
         let identity = annotations.get(*annotation).filter(|text| !text.is_empty())?;
-        Some(CloudIdentity {
-            annotation,
-            identity: interner.intern(identity),
-        })
+        Some(CloudIdentity { annotation, identity: interner.intern(identity) })
     });
-    let facts = ServiceAccountFacts {
-        automount,
-        cloud: cloud.collect(),
-    };
+    let facts = ServiceAccountFacts { automount, cloud: cloud.collect() };
     Ok(Facts::ServiceAccount(facts.into()))
 }
 
@@ -170,10 +156,7 @@ fn metadata(object: &Value) -> Result<Metadata, ProjectionError> {
 }
 
 /// The elements of a list, each read on its own so that an error names its place.
-fn each<'v, T: Deserialize<'v>>(
-    object: &'v Value,
-    field: &str,
-) -> Result<Vec<T>, ProjectionError> {
+fn each<'v, T: Deserialize<'v>>(object: &'v Value, field: &str) -> Result<Vec<T>, ProjectionError> {
     let elements = match object.get(field) {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(elements)) => elements,
@@ -275,19 +258,13 @@ fn binding(
             )));
         }
     };
-    let role = RoleRef {
-        kind,
-        name: interner.intern(reference.name("roleRef")?),
-    };
+    let role = RoleRef { kind, name: interner.intern(reference.name("roleRef")?) };
     let subjects = each::<RawReference>(object, "subjects")?;
     let subjects = subjects
         .iter()
         .enumerate()
         .map(|(at, subject)| self::subject(subject, &format!("subjects[{at}]"), home, interner));
-    Ok(BindingFacts {
-        role,
-        subjects: subjects.collect::<Result<_, _>>()?,
-    })
+    Ok(BindingFacts { role, subjects: subjects.collect::<Result<_, _>>()? })
 }
 
 fn subject(
@@ -347,12 +324,7 @@ mod tests {
         let subjects: Vec<String> = facts.subjects.iter().map(ToString::to_string).collect();
         assert_eq!(
             subjects,
-            [
-                "User jane",
-                "ServiceAccount prod/ci",
-                "ServiceAccount prod/ci",
-                "Group devs"
-            ]
+            ["User jane", "ServiceAccount prod/ci", "ServiceAccount prod/ci", "Group devs"]
         );
     }
 
@@ -401,8 +373,7 @@ mod tests {
             "eks.amazonaws.com/role-arn": "",
             "other": "x",
         }}, "automountServiceAccountToken": false});
-        let Facts::ServiceAccount(facts) =
-            project_account(&object, &Interner::default()).unwrap()
+        let Facts::ServiceAccount(facts) = project_account(&object, &Interner::default()).unwrap()
         else {
             panic!("no service account");
         };

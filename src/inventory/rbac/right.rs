@@ -164,10 +164,7 @@ impl Rights {
 
     /// The rights in the set.
     pub fn iter(self) -> impl Iterator<Item = Right> {
-        Right::ALL
-            .iter()
-            .copied()
-            .filter(move |right| self.contains(Self::of(&[*right])))
+        Right::ALL.iter().copied().filter(move |right| self.contains(Self::of(&[*right])))
     }
 }
 
@@ -196,11 +193,7 @@ pub struct Reach {
 impl Reach {
     /// The rights of one binding's role: in the cluster, or in a namespace.
     pub const fn at(self, in_cluster: bool) -> Rights {
-        if in_cluster {
-            self.cluster
-        } else {
-            self.namespace
-        }
+        if in_cluster { self.cluster } else { self.namespace }
     }
 
     /// What rules amount to.
@@ -283,10 +276,8 @@ impl Access {
             return None;
         }
         let named = !rule.names.is_empty();
-        self.resources
-            .iter()
-            .filter(|resource| self.names_resource(rule, resource))
-            .find_map(|resource| {
+        self.resources.iter().filter(|resource| self.names_resource(rule, resource)).find_map(
+            |resource| {
                 // Creating and deleting collections are requests without a name, unless what is
                 // created lies below a named object.
                 let nameless = |verb: &str| {
@@ -297,7 +288,8 @@ impl Access {
                     .iter()
                     .find(|verb| has_verb(rule, verb) && !(named && nameless(verb)))?;
                 Some((*verb, *resource))
-            })
+            },
+        )
     }
 
     fn names_resource(&self, rule: &Rule, wanted: &str) -> bool {
@@ -305,10 +297,7 @@ impl Access {
             return !rule.resources.is_empty() && !(self.group != ANY && only_star_group(rule));
         }
         match wanted.split_once('/') {
-            Some((parent, "")) => rule
-                .resources
-                .iter()
-                .any(|word| names_subresource(word, parent)),
+            Some((parent, "")) => rule.resources.iter().any(|word| names_subresource(word, parent)),
             Some((parent, subresource)) => rule.has_resource(parent, subresource),
             None => rule.has_resource(wanted, ""),
         }
@@ -329,10 +318,7 @@ impl Access {
 /// A verb that ends in a colon stands for every verb that begins so.
 fn has_verb(rule: &Rule, verb: &str) -> bool {
     if verb.ends_with(':') {
-        return rule
-            .verbs
-            .iter()
-            .any(|word| **word == *"*" || word.starts_with(verb));
+        return rule.verbs.iter().any(|word| **word == *"*" || word.starts_with(verb));
     }
     rule.has_verb(verb)
 }

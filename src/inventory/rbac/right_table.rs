@@ -42,24 +42,12 @@ const POWERFUL_ROLES: Names = Unless(&["cluster-admin", "admin", "edit"]);
 
 /// On namespaced resources, or on both: effective in a namespace too.
 const fn any(verbs: Strs, group: &'static str, resources: Strs, names: Names) -> Access {
-    Access {
-        verbs,
-        group,
-        resources,
-        names,
-        cluster_scoped: false,
-    }
+    Access { verbs, group, resources, names, cluster_scoped: false }
 }
 
 /// On cluster-scoped resources: without effect in a RoleBinding.
 const fn cluster(verbs: Strs, group: &'static str, resources: Strs, names: Names) -> Access {
-    Access {
-        verbs,
-        group,
-        resources,
-        names,
-        cluster_scoped: true,
-    }
+    Access { verbs, group, resources, names, cluster_scoped: true }
 }
 
 const fn everything(verb: Strs) -> [Access; 1] {
@@ -91,10 +79,8 @@ const WRITE_BINDINGS: &[Access] = &[
     cluster(PUT, RBAC, &["clusterrolebindings"], Narrow),
     any(PUT, RBAC, &["rolebindings"], Narrow),
 ];
-const WRITE_ROLES: &[Access] = &[
-    cluster(PUT, RBAC, &["clusterroles"], Narrow),
-    any(PUT, RBAC, &["roles"], Narrow),
-];
+const WRITE_ROLES: &[Access] =
+    &[cluster(PUT, RBAC, &["clusterroles"], Narrow), any(PUT, RBAC, &["roles"], Narrow)];
 const IMPERSONATION: &[Access] = &[
     cluster(IMPERSONATE, "", &["users", "groups"], POWERFUL_IDENTITIES),
     any(IMPERSONATE, "", &["serviceaccounts"], Narrow),
@@ -102,62 +88,27 @@ const IMPERSONATION: &[Access] = &[
 ];
 const CONSTRAINED_WHOM: &[Access] = &[
     cluster(
-        &[
-            "impersonate:user-info",
-            "impersonate:arbitrary-node",
-            "impersonate:associated-node",
-        ],
+        &["impersonate:user-info", "impersonate:arbitrary-node", "impersonate:associated-node"],
         AUTHENTICATION,
         &["users", "groups", "nodes"],
         POWERFUL_IDENTITIES,
     ),
-    any(
-        &["impersonate:serviceaccount"],
-        AUTHENTICATION,
-        &["serviceaccounts"],
-        Narrow,
-    ),
+    any(&["impersonate:serviceaccount"], AUTHENTICATION, &["serviceaccounts"], Narrow),
 ];
 const CONSTRAINED_WHAT: &[Access] = &[any(&["impersonate-on:"], ANY, &[ANY], Irrelevant)];
 const READ_SECRETS: &[Access] = &[any(READ, "", &["secrets"], Narrow)];
 const WRITE_SECRETS: &[Access] = &[any(PUT, "", &["secrets"], Narrow)];
 const MINT_TOKENS: &[Access] = &[any(CREATE, "", &["serviceaccounts/token"], Narrow)];
-const UPDATE_APPROVAL: &[Access] = &[cluster(
-    CHANGE,
-    CERTIFICATES,
-    &["certificatesigningrequests/approval"],
-    Irrelevant,
-)];
-const APPROVE_SIGNER: &[Access] = &[cluster(
-    &["approve"],
-    CERTIFICATES,
-    &["signers"],
-    CLIENT_SIGNERS,
-)];
-const SIGN_SIGNER: &[Access] = &[cluster(
-    &["sign"],
-    CERTIFICATES,
-    &["signers"],
-    CLIENT_SIGNERS,
-)];
-const UPDATE_CERTIFICATES: &[Access] = &[cluster(
-    CHANGE,
-    CERTIFICATES,
-    &["certificatesigningrequests/status"],
-    Irrelevant,
-)];
-const REQUEST_CERTIFICATES: &[Access] = &[cluster(
-    CREATE,
-    CERTIFICATES,
-    &["certificatesigningrequests"],
-    Irrelevant,
-)];
-const NODES_PROXY: &[Access] = &[cluster(
-    &["get", "create"],
-    "",
-    &["nodes/proxy"],
-    Irrelevant,
-)];
+const UPDATE_APPROVAL: &[Access] =
+    &[cluster(CHANGE, CERTIFICATES, &["certificatesigningrequests/approval"], Irrelevant)];
+const APPROVE_SIGNER: &[Access] =
+    &[cluster(&["approve"], CERTIFICATES, &["signers"], CLIENT_SIGNERS)];
+const SIGN_SIGNER: &[Access] = &[cluster(&["sign"], CERTIFICATES, &["signers"], CLIENT_SIGNERS)];
+const UPDATE_CERTIFICATES: &[Access] =
+    &[cluster(CHANGE, CERTIFICATES, &["certificatesigningrequests/status"], Irrelevant)];
+const REQUEST_CERTIFICATES: &[Access] =
+    &[cluster(CREATE, CERTIFICATES, &["certificatesigningrequests"], Irrelevant)];
+const NODES_PROXY: &[Access] = &[cluster(&["get", "create"], "", &["nodes/proxy"], Irrelevant)];
 const CREATE_PODS: &[Access] = &[any(CREATE, "", &["pods"], Irrelevant)];
 const WORKLOADS: Strs = &["deployments", "statefulsets", "daemonsets", "replicasets"];
 const JOBS: Strs = &["jobs", "cronjobs"];
@@ -184,10 +135,7 @@ const CREATE_VOLUMES: &[Access] = &[cluster(CREATE, "", &["persistentvolumes"], 
 const WRITE_WEBHOOKS: &[Access] = &[cluster(
     WRITE,
     ADMISSION,
-    &[
-        "validatingwebhookconfigurations",
-        "mutatingwebhookconfigurations",
-    ],
+    &["validatingwebhookconfigurations", "mutatingwebhookconfigurations"],
     Irrelevant,
 )];
 const WRITE_ADMISSION_POLICIES: &[Access] = &[cluster(
@@ -202,20 +150,11 @@ const WRITE_ADMISSION_POLICIES: &[Access] = &[cluster(
     Irrelevant,
 )];
 const WRITE_POLICY_ENGINES: &[Access] = &[
-    any(
-        WRITE,
-        "kyverno.io",
-        &["policies", "policyexceptions", "cleanuppolicies"],
-        Narrow,
-    ),
+    any(WRITE, "kyverno.io", &["policies", "policyexceptions", "cleanuppolicies"], Narrow),
     cluster(
         WRITE,
         "kyverno.io",
-        &[
-            "clusterpolicies",
-            "clustercleanuppolicies",
-            "globalcontextentries",
-        ],
+        &["clusterpolicies", "clustercleanuppolicies", "globalcontextentries"],
         Narrow,
     ),
     any(WRITE, "policies.kyverno.io", &[ANY], Narrow),
@@ -230,66 +169,33 @@ const WRITE_NAMESPACES: &[Access] = &[
     // The API server looks a namespace up in itself, so a RoleBinding inside is effective.
     any(CHANGE, "", &["namespaces"], Irrelevant),
 ];
-const WRITE_NODES: &[Access] = &[cluster(
-    CHANGE,
-    "",
-    &["nodes", "nodes/status"],
-    Irrelevant,
-)];
-const REMOVE_PODS: &[Access] = &[
-    any(DELETE, "", &["pods"], Narrow),
-    any(CREATE, "", &["pods/eviction"], Narrow),
-];
+const WRITE_NODES: &[Access] = &[cluster(CHANGE, "", &["nodes", "nodes/status"], Irrelevant)];
+const REMOVE_PODS: &[Access] =
+    &[any(DELETE, "", &["pods"], Narrow), any(CREATE, "", &["pods/eviction"], Narrow)];
 const WRITE_OBJECT_STATUS: &[Access] =
     &[any(CHANGE, "", &["pods/status", "services/status"], Narrow)];
 const REDIRECT_TRAFFIC: &[Access] = &[
     any(WRITE, "", &["services", "endpoints"], Narrow),
     any(WRITE, "discovery.k8s.io", &["endpointslices"], Narrow),
-    any(
-        WRITE,
-        "networking.k8s.io",
-        &["ingresses", "networkpolicies"],
-        Narrow,
-    ),
+    any(WRITE, "networking.k8s.io", &["ingresses", "networkpolicies"], Narrow),
     any(
         WRITE,
         "gateway.networking.k8s.io",
-        &[
-            "gateways",
-            "httproutes",
-            "grpcroutes",
-            "tlsroutes",
-            "tcproutes",
-            "udproutes",
-        ],
+        &["gateways", "httproutes", "grpcroutes", "tlsroutes", "tcproutes", "udproutes"],
         Narrow,
     ),
 ];
 const WRITE_DNS_CONFIG: &[Access] = &[any(CHANGE, "", &["configmaps"], Unless(&["coredns"]))];
 const WRITE_IDENTITY_MAP: &[Access] = &[any(CHANGE, "", &["configmaps"], Unless(&["aws-auth"]))];
 const EXTEND_API: &[Access] = &[
-    cluster(
-        WRITE,
-        "apiextensions.k8s.io",
-        &["customresourcedefinitions"],
-        Narrow,
-    ),
+    cluster(WRITE, "apiextensions.k8s.io", &["customresourcedefinitions"], Narrow),
     cluster(WRITE, "apiregistration.k8s.io", &["apiservices"], Narrow),
 ];
 const MASS_DELETE: &[Access] = &[
     any(DELETE, "*", &["*"], Narrow),
     any(DELETE, "apps", WORKLOADS, Narrow),
     any(DELETE, "batch", JOBS, Narrow),
-    any(
-        DELETE,
-        "",
-        &[
-            "replicationcontrollers",
-            "secrets",
-            "persistentvolumeclaims",
-        ],
-        Narrow,
-    ),
+    any(DELETE, "", &["replicationcontrollers", "secrets", "persistentvolumeclaims"], Narrow),
     cluster(DELETE, "", &["namespaces", "persistentvolumes"], Narrow),
 ];
 const HIDE_TRACES: &[Access] = &[
@@ -301,12 +207,7 @@ const HIDE_TRACES: &[Access] = &[
     any(WRITE, "logging.openshift.io", &[ANY], Narrow),
     any(WRITE, "observability.openshift.io", &[ANY], Narrow),
     // People write attestations and decide review tasks; nobody but the operator writes these.
-    cluster(
-        PUT,
-        OURS,
-        &["accessreviewcampaigns", "trainingrecords"],
-        Irrelevant,
-    ),
+    cluster(PUT, OURS, &["accessreviewcampaigns", "trainingrecords"], Irrelevant),
     cluster(
         DELETE,
         OURS,
@@ -345,27 +246,12 @@ const WRITE_DELIVERY: &[Access] = &[
         &["applications", "applicationsets", "workflows", "cronworkflows"],
         Irrelevant,
     ),
-    any(
-        PUT,
-        "kustomize.toolkit.fluxcd.io",
-        &["kustomizations"],
-        Irrelevant,
-    ),
+    any(PUT, "kustomize.toolkit.fluxcd.io", &["kustomizations"], Irrelevant),
     any(PUT, "helm.toolkit.fluxcd.io", &["helmreleases"], Irrelevant),
-    any(
-        PUT,
-        "tekton.dev",
-        &["pipelineruns", "taskruns", "pipelines", "tasks"],
-        Irrelevant,
-    ),
+    any(PUT, "tekton.dev", &["pipelineruns", "taskruns", "pipelines", "tasks"], Irrelevant),
 ];
 const CREATE_OBJECTS: &[Access] = &[
-    any(
-        CREATE,
-        "",
-        &["configmaps", "secrets", "pods", "services", "events"],
-        Irrelevant,
-    ),
+    any(CREATE, "", &["configmaps", "secrets", "pods", "services", "events"], Irrelevant),
     any(CREATE, "batch", &["jobs"], Irrelevant),
 ];
 

@@ -35,19 +35,12 @@ pub struct RoleKey {
 impl RoleKey {
     /// A ClusterRole.
     pub fn cluster(name: Symbol) -> Self {
-        Self {
-            namespace: "".into(),
-            name,
-        }
+        Self { namespace: "".into(), name }
     }
 
     /// `Role` or `ClusterRole`.
     pub fn kind(&self) -> &'static str {
-        if self.namespace.is_empty() {
-            "ClusterRole"
-        } else {
-            "Role"
-        }
+        if self.namespace.is_empty() { "ClusterRole" } else { "Role" }
     }
 }
 
@@ -89,10 +82,7 @@ impl Role {
     /// Its rules, and those of every role it aggregates: the aggregation controller may not have
     /// written them yet, and manifests leave it to do so.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.facts
-            .iter()
-            .chain(&self.aggregated)
-            .flat_map(|facts| facts.rules.iter())
+        self.facts.iter().chain(&self.aggregated).flat_map(|facts| facts.rules.iter())
     }
 
     /// What its rules amount to.
@@ -124,10 +114,7 @@ impl Role {
 
     fn selects(&self, labels: &Labels) -> bool {
         let selectors = self.facts.as_ref().and_then(|facts| facts.aggregation.as_ref());
-        selectors
-            .into_iter()
-            .flatten()
-            .any(|selector| selector.matches(|key| labels.get(key)))
+        selectors.into_iter().flatten().any(|selector| selector.matches(|key| labels.get(key)))
     }
 }
 
@@ -146,7 +133,8 @@ impl Roles {
     pub(super) fn assume_born(&mut self) {
         self.assumes_born = true;
         for (key, _) in baseline().cluster_roles() {
-            let unknown = self.find(&key).and_then(|id| self.get(id)).is_none_or(|role| !role.exists());
+            let unknown =
+                self.find(&key).and_then(|id| self.get(id)).is_none_or(|role| !role.exists());
             if unknown {
                 self.set(&key, None);
             }
@@ -239,9 +227,8 @@ impl Roles {
 
     /// Forgets a role that neither exists nor is named.
     fn release(&mut self, id: RoleId) {
-        let dead = self
-            .get(id)
-            .is_some_and(|role| role.facts.is_none() && role.bindings.is_empty());
+        let dead =
+            self.get(id).is_some_and(|role| role.facts.is_none() && role.bindings.is_empty());
         if dead
             && let Some(place) = self.nodes.get_mut(id.index())
             && let Some(role) = place.take()
@@ -298,9 +285,7 @@ impl Roles {
         let mut open = vec![id];
         while let Some(below) = open.pop() {
             for aggregator in &self.aggregators {
-                let above = self
-                    .get(*aggregator)
-                    .is_some_and(|role| role.members.contains(&below));
+                let above = self.get(*aggregator).is_some_and(|role| role.members.contains(&below));
                 if above && known.insert(*aggregator) {
                     open.push(*aggregator);
                 }
@@ -324,9 +309,7 @@ impl Roles {
             return;
         };
         role.aggregated = aggregated;
-        role.excess = baseline()
-            .role(&role.key)
-            .map(|born| excess(&born.rules, role.rules()));
+        role.excess = baseline().role(&role.key).map(|born| excess(&born.rules, role.rules()));
         role.reach = Reach::of(role.rules());
         role.novel = match &role.excess {
             Some(excess) => Reach::of(excess.iter()),

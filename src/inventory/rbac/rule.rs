@@ -66,13 +66,7 @@ impl fmt::Display for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.target {
             Target::Path(path) => write!(f, "{} {path}", self.verb),
-            Target::Resource {
-                group,
-                resource,
-                subresource,
-                namespace,
-                name,
-            } => {
+            Target::Resource { group, resource, subresource, namespace, name } => {
                 write!(f, "{} {resource}", self.verb)?;
                 for (mark, text) in [(".", group), ("/", subresource), (" ", name)] {
                     if !text.is_empty() {
@@ -95,13 +89,7 @@ impl Rule {
             return false;
         }
         match request.target {
-            Target::Resource {
-                group,
-                resource,
-                subresource,
-                name,
-                ..
-            } => {
+            Target::Resource { group, resource, subresource, name, .. } => {
                 self.has_group(group)
                     && self.has_resource(resource, subresource)
                     && self.has_name(name)
@@ -122,9 +110,7 @@ impl Rule {
 
     /// Whether the rule names the resource, or its subresource where one is asked for.
     pub fn has_resource(&self, resource: &str, subresource: &str) -> bool {
-        self.resources
-            .iter()
-            .any(|word| covers_resource(word, resource, subresource))
+        self.resources.iter().any(|word| covers_resource(word, resource, subresource))
     }
 
     /// Whether the rule reaches the object of this name. A request without a name is allowed only
@@ -135,9 +121,7 @@ impl Rule {
 }
 
 fn has(words: &[Symbol], wanted: &str) -> bool {
-    words
-        .iter()
-        .any(|word| matches!(word.as_str(), "*") || **word == *wanted)
+    words.iter().any(|word| matches!(word.as_str(), "*") || **word == *wanted)
 }
 
 fn covers_resource(word: &str, resource: &str, subresource: &str) -> bool {
@@ -164,9 +148,7 @@ mod tests {
         if text == "-" {
             return Words::default();
         }
-        text.split(',')
-            .map(|word| Symbol::from(if word == "core" { "" } else { word }))
-            .collect()
+        text.split(',').map(|word| Symbol::from(if word == "core" { "" } else { word })).collect()
     }
 
     /// `verbs groups resources names`, comma-separated; `-` for none, `core` for the core group.
@@ -255,17 +237,8 @@ mod tests {
             ("*", "/anything", true),
             ("/*/x", "/a/x", false),
         ] {
-            let rule = Rule {
-                verbs: words("get"),
-                urls: words(written),
-                ..Rule::default()
-            };
-            let ask = |verb| {
-                rule.allows(&Request {
-                    verb,
-                    target: Target::Path(path),
-                })
-            };
+            let rule = Rule { verbs: words("get"), urls: words(written), ..Rule::default() };
+            let ask = |verb| rule.allows(&Request { verb, target: Target::Path(path) });
             assert_eq!(ask("get"), allowed, "{written} asked for {path}");
             assert!(!ask("post"));
         }
@@ -274,9 +247,6 @@ mod tests {
     #[test]
     fn a_rule_for_resources_allows_no_path_and_the_reverse() {
         let everything = rule("* * * -");
-        assert!(!everything.allows(&Request {
-            verb: "get",
-            target: Target::Path("/metrics"),
-        }));
+        assert!(!everything.allows(&Request { verb: "get", target: Target::Path("/metrics") }));
     }
 }

@@ -44,10 +44,7 @@ impl Subject {
 
     /// A service account.
     pub fn account(namespace: &str, name: &str, interner: &Interner) -> Self {
-        Self::ServiceAccount {
-            namespace: interner.intern(namespace),
-            name: interner.intern(name),
-        }
+        Self::ServiceAccount { namespace: interner.intern(namespace), name: interner.intern(name) }
     }
 
     /// `User`, `Group` or `ServiceAccount`.
@@ -158,11 +155,7 @@ mod tests {
             "system:serviceaccount:prod:",
             "system:serviceaccount:a:b:c",
         ] {
-            assert_eq!(
-                Subject::user(plain, &interner),
-                Subject::User(plain.into()),
-                "{plain}"
-            );
+            assert_eq!(Subject::user(plain, &interner), Subject::User(plain.into()), "{plain}");
         }
     }
 
@@ -175,20 +168,10 @@ mod tests {
         };
         assert_eq!(
             groups(Subject::account("prod", "ci", &interner)),
-            [
-                "system:authenticated",
-                "system:serviceaccounts",
-                "system:serviceaccounts:prod"
-            ]
+            ["system:authenticated", "system:serviceaccounts", "system:serviceaccounts:prod"]
         );
-        assert_eq!(
-            groups(Subject::User("jane".into())),
-            ["system:authenticated"]
-        );
-        assert_eq!(
-            groups(Subject::User(ANONYMOUS.into())),
-            ["system:unauthenticated"]
-        );
+        assert_eq!(groups(Subject::User("jane".into())), ["system:authenticated"]);
+        assert_eq!(groups(Subject::User(ANONYMOUS.into())), ["system:unauthenticated"]);
         assert!(groups(Subject::Group(AUTHENTICATED.into())).is_empty());
     }
 }
