@@ -4,6 +4,7 @@
 //! judges one item at a time. It keeps no memory: the engine owns iteration, scope of objects,
 //! population and what was found before, and calls `judge` again whenever it needs the words.
 
+pub mod backup;
 pub mod cel;
 
 use std::borrow::Cow;
@@ -209,8 +210,11 @@ pub fn build(test: &TestSpec) -> Result<Built, BuildError> {
         pod_security,
         cel,
     } = test;
-    let built = [cel.as_ref().map(cel::build)];
-    let _ = (rbac, encryption, backup, workload, pod_security);
+    let built = [
+        backup.as_ref().map(backup::build),
+        cel.as_ref().map(cel::build),
+    ];
+    let _ = (rbac, encryption, workload, pod_security);
     built.into_iter().flatten().next().unwrap_or_else(|| {
         Err(BuildError::Invalid(
             "spec.test: no test is given; write one".to_owned(),

@@ -273,9 +273,10 @@ fn recovery(
         let backup = recovery.backup.as_ref();
         match backup.and_then(|backup| backup.name.as_deref()) {
             Some(name) => Some(RecoverySource::Backup(interner.intern(name))),
-            None => recovery.source.as_deref().map(|source| {
-                RecoverySource::Server(interner.intern(server_of(spec, source)))
-            }),
+            None => recovery
+                .source
+                .as_deref()
+                .map(|source| RecoverySource::Server(interner.intern(server_of(spec, source)))),
         }
     });
     let created = time(

@@ -225,7 +225,10 @@ fn places(object: &Object, mut put: impl FnMut(Key, Option<Timestamp>)) {
             put(key, success(&backup.outcome));
         }
         BackupFacts::CnpgScheduledBackup(schedule) => {
-            put(Key::CnpgSchedules(namespace(), schedule.cluster.clone()), None);
+            put(
+                Key::CnpgSchedules(namespace(), schedule.cluster.clone()),
+                None,
+            );
         }
         BackupFacts::LonghornVolume(volume) => {
             if let Some((namespace, claim)) = volume.claim.clone() {

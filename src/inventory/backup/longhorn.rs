@@ -53,7 +53,10 @@ impl RecurringJob {
     pub fn runs_for(&self, name: &str, volume: &Volume) -> bool {
         self.backup
             && (volume.jobs.iter().any(|job| **job == *name)
-                || volume.groups.iter().any(|group| self.groups.contains(group)))
+                || volume
+                    .groups
+                    .iter()
+                    .any(|group| self.groups.contains(group)))
     }
 }
 
@@ -166,11 +169,7 @@ pub fn project_recurring_job(
     })))
 }
 
-fn enabled(
-    labels: &BTreeMap<String, String>,
-    prefix: &str,
-    interner: &Interner,
-) -> Box<[Symbol]> {
+fn enabled(labels: &BTreeMap<String, String>, prefix: &str, interner: &Interner) -> Box<[Symbol]> {
     labels
         .iter()
         .filter(|(_, value)| *value == "enabled")

@@ -128,9 +128,15 @@ pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, Pr
         _ => Outcome::Unfinished,
     };
     Ok(facts(BackupFacts::VolumeSnapshot(Snapshot {
-        claim: named(spec.source.persistent_volume_claim_name.as_deref(), interner),
+        claim: named(
+            spec.source.persistent_volume_claim_name.as_deref(),
+            interner,
+        ),
         uid: named(metadata.uid.as_deref(), interner),
-        content: named(status.bound_volume_snapshot_content_name.as_deref(), interner),
+        content: named(
+            status.bound_volume_snapshot_content_name.as_deref(),
+            interner,
+        ),
         outcome,
     })))
 }

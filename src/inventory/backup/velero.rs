@@ -295,17 +295,18 @@ fn outcome(
         _ if metadata.deletion_timestamp.is_some() => Outcome::Failed,
         (Some("Completed"), Some(at)) if clean => Outcome::Succeeded(at),
         (Some("Completed"), None) if clean => Outcome::Unfinished,
-        (
-            Some("Completed" | "PartiallyFailed" | "Failed" | "FailedValidation" | "Deleting"),
-            _,
-        ) => Outcome::Failed,
+        (Some("Completed" | "PartiallyFailed" | "Failed" | "FailedValidation" | "Deleting"), _) => {
+            Outcome::Failed
+        }
         _ => Outcome::Unfinished,
     })
 }
 
 fn copies_files(volumes: &Volumes, scope: &Scope) -> bool {
-    let wanted =
-        volumes.default_volumes_to_fs_backup.or(volumes.default_volumes_to_restic) == Some(true);
+    let wanted = volumes
+        .default_volumes_to_fs_backup
+        .or(volumes.default_volumes_to_restic)
+        == Some(true);
     wanted && scope.includes_pods()
 }
 
