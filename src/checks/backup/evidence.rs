@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    checks,
+    checks::{self, Context},
     inventory::{Inventory, Slot},
 };
 
@@ -33,8 +33,9 @@ pub enum Standing {
 }
 
 /// What one tool has to say about one item.
-#[derive(Debug, Default)]
-pub struct Evidence {
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    context: Context<'a>,
     /// The newest success that can be relied on.
     pub good: Option<Success>,
     /// The newest success in storage that can't be reached.
@@ -52,20 +53,40 @@ pub struct Evidence {
     pub changes: Option<Timestamp>,
 }
 
-impl Evidence {
-    /// Takes in a success. False when it does not count at `now`, so that an older one may.
-    pub fn succeeded(&mut self, now: Timestamp, success: Success, standing: Standing) -> bool {
-        if !self.is_believable(now, success.at) {
+impl<'a> Evidence<'a> {
+    /// Nothing yet.
+    pub fn new(context: &Context<'a>) -> Self {
+        Self {
+            context: *context,
+            good: None,
+            unreachable: None,
+            undecided: None,
+            scheduled: false,
+            paused: None,
+            attempt: None,
+            changes: None,
+        }
+    }
+
+    /// Takes in a success. False when it does not count now, so that an older one may.
+    pub fn succeeded(&mut self, success: Success, standing: Standing) -> bool {
+        if !self.is_believable(success.at) {
             return false;
         }
-        if success.until.is_some_and(|until| until <= now) {
-            self.attempted(success.by, "has expired".to_owned());
+        if success.until.is_some_and(|until| until <= self.context.now) {
+            self.attempted(success.by, "has expired");
             return false;
         }
         if let Some(until) = success.until {
             self.changes_at(until);
         }
-        let newer = |known: Option<&Success>| known.is_none_or(|known| known.at < success.at);
+        let inventory = self.context.inventory;
+        let newer = |known: Option<&Success>| {
+            known.is_none_or(|known| {
+                (known.at, name_of(inventory, known.by))
+                    < (success.at, name_of(inventory, success.by))
+            })
+        };
         match standing {
             Standing::Good if newer(self.good.as_ref()) => self.good = Some(success),
             Standing::Unreachable(why)
@@ -81,9 +102,9 @@ impl Evidence {
         true
     }
 
-    fn is_believable(&mut self, now: Timestamp, at: Timestamp) -> bool {
+    fn is_believable(&mut self, at: Timestamp) -> bool {
         let from = at.checked_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
-        if from <= now {
+        if from <= self.context.now {
             return true;
         }
         self.changes_at(from);
@@ -94,15 +115,27 @@ impl Evidence {
         self.changes = Some(self.changes.map_or(at, |known| known.min(at)));
     }
 
-    /// Takes in an object that covers the item and is no success.
-    pub fn attempted(&mut self, by: Slot, why: String) {
-        self.attempt.get_or_insert((by, why));
+    /// Takes in an object that covers the item and is no success. The last by name is kept: tools
+    /// name their runs by date.
+    pub fn attempted(&mut self, by: Slot, why: impl Into<String>) {
+        let inventory = self.context.inventory;
+        let last = self
+            .attempt
+            .as_ref()
+            .is_none_or(|(known, _)| name_of(inventory, *known) < name_of(inventory, by));
+        if last {
+            self.attempt = Some((by, why.into()));
+        }
     }
 
     /// Takes in a schedule for the item.
     pub fn schedule(&mut self, by: Slot, paused: bool) {
         if paused {
-            self.paused.get_or_insert(by);
+            let inventory = self.context.inventory;
+            let known = self
+                .paused
+                .filter(|known| name_of(inventory, *known) <= name_of(inventory, by));
+            self.paused = Some(known.unwrap_or(by));
         } else {
             self.scheduled = true;
         }
@@ -120,6 +153,12 @@ impl Evidence {
             .chain(self.unreachable.iter().map(|(success, _)| success))
             .chain(self.undecided.iter().map(|(success, _)| success))
     }
+}
+
+/// The order of objects must not depend on where they are kept.
+fn name_of(inventory: &Inventory, slot: Slot) -> Option<(&str, &str)> {
+    let object = inventory.get(slot)?;
+    Some((&object.namespace, &object.name))
 }
 
 /// An object as messages name it: `Backup velero/daily (velero.io)`.

@@ -1,6 +1,5 @@
 //! From what the tools say to a judgement: is the newest success recent enough?
 
-use jiff::Timestamp;
 
 use super::{
     UNDECIDED,
@@ -18,7 +17,7 @@ use crate::{
 pub fn judge(
     context: &Context<'_>,
     target: &Target<'_>,
-    evidence: &[Evidence],
+    evidence: &[Evidence<'_>],
     max_age: Duration,
 ) -> Judgement {
     let deadline = |success: &Success| {
@@ -52,7 +51,7 @@ pub fn judge(
 fn explain(
     context: &Context<'_>,
     target: &Target<'_>,
-    evidence: &[Evidence],
+    evidence: &[Evidence<'_>],
     max_age: Duration,
     fresh: &dyn Fn(&Success) -> bool,
 ) -> Judgement {
@@ -85,7 +84,7 @@ fn explain(
 fn doubt(
     context: &Context<'_>,
     target: &Target<'_>,
-    evidence: &[Evidence],
+    evidence: &[Evidence<'_>],
     fresh: &dyn Fn(&Success) -> bool,
 ) -> Option<String> {
     let undecided = evidence
@@ -112,7 +111,7 @@ fn doubt(
     })
 }
 
-fn paused(context: &Context<'_>, evidence: &[Evidence]) -> Option<String> {
+fn paused(context: &Context<'_>, evidence: &[Evidence<'_>]) -> Option<String> {
     if evidence.iter().any(|tool| tool.scheduled) {
         return None;
     }
@@ -127,7 +126,7 @@ fn paused(context: &Context<'_>, evidence: &[Evidence]) -> Option<String> {
 fn missing(
     context: &Context<'_>,
     target: &Target<'_>,
-    evidence: &[Evidence],
+    evidence: &[Evidence<'_>],
     max_age: Duration,
     fresh: &dyn Fn(&Success) -> bool,
 ) -> (&'static str, String) {
@@ -170,14 +169,14 @@ fn missing(
     ("NotCovered", message)
 }
 
-fn newest(evidence: &[Evidence]) -> Option<&Success> {
+fn newest<'e>(evidence: &'e [Evidence<'_>]) -> Option<&'e Success> {
     evidence
         .iter()
         .flat_map(Evidence::successes)
-        .max_by_key(|success: &&Success| -> Timestamp { success.at })
+        .max_by_key(|success| success.at)
 }
 
-fn attempt(context: &Context<'_>, evidence: &[Evidence], lead: &str) -> String {
+fn attempt(context: &Context<'_>, evidence: &[Evidence<'_>], lead: &str) -> String {
     evidence
         .iter()
         .find_map(|tool| tool.attempt.as_ref())

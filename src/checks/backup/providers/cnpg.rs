@@ -21,7 +21,11 @@ use crate::{
 };
 
 /// What `CloudNativePG` says of a claim that it labelled as part of a cluster that is there.
-pub fn of_claim(context: &Context<'_>, namespace: &Symbol, claim: &ClaimFacts) -> Option<Evidence> {
+pub fn of_claim<'a>(
+    context: &Context<'a>,
+    namespace: &Symbol,
+    claim: &ClaimFacts,
+) -> Option<Evidence<'a>> {
     let name = claim.labels.get(CLUSTER_LABEL)?;
     let inventory = context.inventory;
     let slot = inventory.find(inventory.find_kind(CNPG, "Cluster")?, namespace, name)?;
@@ -38,15 +42,15 @@ pub fn of_claim(context: &Context<'_>, namespace: &Symbol, claim: &ClaimFacts) -
 }
 
 /// What `CloudNativePG` says of a cluster.
-pub fn of_cluster(
-    context: &Context<'_>,
+pub fn of_cluster<'a>(
+    context: &Context<'a>,
     namespace: &Symbol,
     name: &Symbol,
     slot: Slot,
     cluster: &Cluster,
-) -> Evidence {
+) -> Evidence<'a> {
     let inventory = context.inventory;
-    let mut evidence = Evidence::default();
+    let mut evidence = Evidence::new(context);
     let schedules = super::key(namespace, name, Key::CnpgSchedules);
     for slot in inventory.backups.slots(&schedules) {
         if let Some(BackupFacts::CnpgScheduledBackup(schedule)) = backup_at(inventory, slot) {
@@ -60,13 +64,13 @@ pub fn of_cluster(
             _ => None,
         }
     });
-    let succeeded = |evidence: &mut Evidence, by, at| {
+    let succeeded = |evidence: &mut Evidence<'_>, by, at| {
         let success = Success {
             at,
             by,
             until: None,
         };
-        evidence.succeeded(context.now, success, Standing::Good)
+        evidence.succeeded(success, Standing::Good)
     };
     if let Some((store, at)) = stored(context, namespace, cluster) {
         succeeded(&mut evidence, store, at);

@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// What `CronJobs` say of a claim.
-pub fn of_claim(context: &Context<'_>, namespace: &Symbol, name: &Symbol) -> Evidence {
-    let mut evidence = Evidence::default();
+pub fn of_claim<'a>(context: &Context<'a>, namespace: &Symbol, name: &Symbol) -> Evidence<'a> {
+    let mut evidence = Evidence::new(context);
     let key = Key::CronJobs(namespace.clone());
     for slot in context.inventory.backups.slots(&key) {
         let Some(Facts::Workload(workload)) =
@@ -28,7 +28,7 @@ pub fn of_claim(context: &Context<'_>, namespace: &Symbol, name: &Symbol) -> Evi
                 by: slot,
                 until: None,
             };
-            evidence.succeeded(context.now, success, Standing::Good);
+            evidence.succeeded(success, Standing::Good);
         }
     }
     evidence

@@ -18,13 +18,13 @@ use crate::{
 
 /// What K8up says of a claim. A Backup succeeds as well when it skipped the claim (by an annotation,
 /// or since no pod mounts it), so it only counts where the repository's snapshots are not known.
-pub fn of_claim(
-    context: &Context<'_>,
+pub fn of_claim<'a>(
+    context: &Context<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
-) -> Evidence {
-    let mut evidence = Evidence::default();
+) -> Evidence<'a> {
+    let mut evidence = Evidence::new(context);
     let concerns = |claims: &Claims| claims.include(&claim.labels);
     schedules(context, &mut evidence, namespace, concerns);
     snapshots(
@@ -39,8 +39,8 @@ pub fn of_claim(
 }
 
 /// What K8up says of a namespace: backups of some of its claims are not of the namespace.
-pub fn of_namespace(context: &Context<'_>, namespace: &Symbol) -> Evidence {
-    let mut evidence = Evidence::default();
+pub fn of_namespace<'a>(context: &Context<'a>, namespace: &Symbol) -> Evidence<'a> {
+    let mut evidence = Evidence::new(context);
     schedules(context, &mut evidence, namespace, Claims::is_all);
     snapshots(
         context,
@@ -63,7 +63,7 @@ fn has_snapshots(context: &Context<'_>, namespace: &Symbol) -> bool {
 
 fn schedules(
     context: &Context<'_>,
-    evidence: &mut Evidence,
+    evidence: &mut Evidence<'_>,
     namespace: &Symbol,
     concerns: impl Fn(&Claims) -> bool,
 ) {
@@ -78,7 +78,7 @@ fn schedules(
     }
 }
 
-fn snapshots(context: &Context<'_>, evidence: &mut Evidence, key: &Key) {
+fn snapshots(context: &Context<'_>, evidence: &mut Evidence<'_>, key: &Key) {
     super::runs(context, evidence, key, |slot| {
         match backup_at(context.inventory, slot)? {
             BackupFacts::K8upSnapshot(Snapshot { date, .. }) => {
@@ -91,7 +91,7 @@ fn snapshots(context: &Context<'_>, evidence: &mut Evidence, key: &Key) {
 
 fn backups(
     context: &Context<'_>,
-    evidence: &mut Evidence,
+    evidence: &mut Evidence<'_>,
     namespace: &Symbol,
     concerns: impl Fn(&Claims) -> bool,
 ) {

@@ -17,13 +17,13 @@ use crate::{
 };
 
 /// What Longhorn says of a claim.
-pub fn of_claim(
-    context: &Context<'_>,
+pub fn of_claim<'a>(
+    context: &Context<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
-) -> Evidence {
-    let mut evidence = Evidence::default();
+) -> Evidence<'a> {
+    let mut evidence = Evidence::new(context);
     let key = super::key(namespace, name, Key::LonghornVolumes);
     for slot in context.inventory.backups.slots(&key) {
         if let (Some(object), Some(BackupFacts::LonghornVolume(volume))) = (
@@ -46,7 +46,7 @@ fn is_of(volume: &Volume, claim: &ClaimFacts) -> bool {
     }
 }
 
-fn of_volume(context: &Context<'_>, evidence: &mut Evidence, object: &Object, volume: &Volume) {
+fn of_volume(context: &Context<'_>, evidence: &mut Evidence<'_>, object: &Object, volume: &Volume) {
     let inventory = context.inventory;
     let jobs = Key::LonghornJobs(object.namespace.clone());
     for slot in inventory.backups.slots(&jobs) {

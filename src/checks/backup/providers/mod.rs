@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What every tool that can back up such an item says of it.
-pub fn gather(context: &Context<'_>, target: &Target<'_>) -> Vec<Evidence> {
+pub fn gather<'a>(context: &Context<'a>, target: &Target<'_>) -> Vec<Evidence<'a>> {
     let (namespace, name) = (target.namespace, target.name);
     match &target.what {
         What::Claim(claim) => {
@@ -113,7 +113,7 @@ fn is_global(group: &str, kind: &str) -> bool {
 /// Takes in the runs under a key, newest first, up to the first success that counts.
 fn runs(
     context: &Context<'_>,
-    evidence: &mut Evidence,
+    evidence: &mut Evidence<'_>,
     key: &Key,
     concerns: impl Fn(Slot) -> Option<Outcome>,
 ) {
@@ -125,7 +125,7 @@ fn runs(
                     by: slot,
                     until: None,
                 };
-                if evidence.succeeded(context.now, success, Standing::Good) {
+                if evidence.succeeded(success, Standing::Good) {
                     return;
                 }
             }
@@ -136,12 +136,11 @@ fn runs(
 }
 
 /// Why a run is no success.
-fn unsuccessful(outcome: Outcome) -> String {
+fn unsuccessful(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Unfinished => "has not completed",
         Outcome::Failed | Outcome::Succeeded(_) => "failed, in part or as a whole",
     }
-    .to_owned()
 }
 
 fn key(namespace: &Symbol, name: &Symbol, of: fn(Symbol, Symbol) -> Key) -> Key {

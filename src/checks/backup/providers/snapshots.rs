@@ -12,8 +12,8 @@ use crate::{
 };
 
 /// What snapshots say of a claim.
-pub fn of_claim(context: &Context<'_>, namespace: &Symbol, name: &Symbol) -> Evidence {
-    let mut evidence = Evidence::default();
+pub fn of_claim<'a>(context: &Context<'a>, namespace: &Symbol, name: &Symbol) -> Evidence<'a> {
+    let mut evidence = Evidence::new(context);
     let key = super::key(namespace, name, Key::VolumeSnapshots);
     super::runs(context, &mut evidence, &key, |slot| {
         let BackupFacts::VolumeSnapshot(snapshot) = backup_at(context.inventory, slot)? else {

@@ -22,9 +22,9 @@ use crate::{
 };
 
 /// What Velero says of a claim.
-pub fn of_claim(context: &Context<'_>, namespace: &Symbol, claim: &ClaimFacts) -> Evidence {
+pub fn of_claim<'a>(context: &Context<'a>, namespace: &Symbol, claim: &ClaimFacts) -> Evidence<'a> {
     if is_left_out(context, namespace) {
-        return Evidence::default();
+        return Evidence::new(context);
     }
     gather(context, true, |scope| {
         scope.covers_claim(namespace, &claim.labels)
@@ -32,14 +32,14 @@ pub fn of_claim(context: &Context<'_>, namespace: &Symbol, claim: &ClaimFacts) -
 }
 
 /// What Velero says of a whole namespace. Where there are claims, manifests alone are no backup.
-pub fn of_namespace(
-    context: &Context<'_>,
+pub fn of_namespace<'a>(
+    context: &Context<'a>,
     name: &Symbol,
     facts: &NamespaceFacts,
     data: bool,
-) -> Evidence {
+) -> Evidence<'a> {
     if is_excluded(&facts.labels) {
-        return Evidence::default();
+        return Evidence::new(context);
     }
     gather(context, data, |scope| {
         scope.covers_namespace(name) && (!data || scope.includes_claims())
@@ -54,8 +54,8 @@ pub fn is_left_out(context: &Context<'_>, namespace: &str) -> bool {
         .is_some_and(|facts| is_excluded(&facts.labels))
 }
 
-fn gather(context: &Context<'_>, data: bool, covers: impl Fn(&Scope) -> bool) -> Evidence {
-    let mut evidence = Evidence::default();
+fn gather<'a>(context: &Context<'a>, data: bool, covers: impl Fn(&Scope) -> bool) -> Evidence<'a> {
+    let mut evidence = Evidence::new(context);
     for slot in context.inventory.backups.slots(&Key::VeleroSchedules) {
         let Some(BackupFacts::VeleroSchedule(schedule)) = backup_at(context.inventory, slot) else {
             continue;
@@ -85,7 +85,7 @@ fn gather(context: &Context<'_>, data: bool, covers: impl Fn(&Scope) -> bool) ->
 /// Takes in the newest backup of a group that counts, or why none does.
 fn newest_of(
     context: &Context<'_>,
-    evidence: &mut Evidence,
+    evidence: &mut Evidence<'_>,
     group: &VeleroGroup,
     runs: &Runs,
     data: bool,
@@ -99,7 +99,7 @@ fn newest_of(
         };
         if data && group.data == Data::Missing {
             let why = "holds manifests only: no volume snapshot was completed, and files are not copied (snapshotVolumes, defaultVolumesToFsBackup)";
-            return evidence.attempted(*slot, why.to_owned());
+            return evidence.attempted(*slot, why);
         }
         let standing = match (data && group.data == Data::Undecided, storage(context, group)) {
             (_, standing @ Standing::Unreachable(_)) => standing,
@@ -113,7 +113,7 @@ fn newest_of(
             by: *slot,
             until: backup.expires,
         };
-        if evidence.succeeded(context.now, success, standing) {
+        if evidence.succeeded(success, standing) {
             return;
         }
     }
