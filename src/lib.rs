@@ -2,9 +2,16 @@
 //!
 //! Data flows one way: the cluster is projected into facts ([`inventory`]), checks judge facts
 //! ([`checks`]), the engine keeps what was judged and says when it changes ([`engine`]). These
-//! three are pure. What users write is [`api`].
+//! three are pure. What users write is [`api`]. Around them lies the shell: [`controllers`] feed
+//! the engine from watches and write statuses, once what they say is [`evidence`]; [`telemetry`]
+//! counts.
 
 pub mod api;
 pub mod checks;
+pub mod cli;
+pub mod controllers;
 pub mod engine;
+pub mod evidence;
 pub mod inventory;
+pub mod server;
+pub mod telemetry;

@@ -1,2 +1,9 @@
 //! Parses the arguments and calls the command line.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    comptroller::cli::main(comptroller::cli::Cli::parse())
+}

@@ -22,6 +22,11 @@ use serde_json::{Value, json};
 /// How long anything may take on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
 
+const AUDIT_POLICY: &str = r#"{
+    "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{ "level": "Metadata" }]
+}"#;
+
+/// A typed object from its JSON.
 fn from<T: serde::de::DeserializeOwned>(object: Value) -> T {
     serde_json::from_value(object).unwrap()
 }
@@ -30,6 +35,8 @@ fn from<T: serde::de::DeserializeOwned>(object: Value) -> T {
 async fn each_user_is_who_they_are() {
     let plane = ControlPlane::builder()
         .user("alice", &["team-a", "team-b"])
+        .api_server_file("audit-policy-file", AUDIT_POLICY)
+        .api_server_arg("--audit-log-path={dir}/audit.log")
         .start()
         .await
         .unwrap();
@@ -41,19 +48,14 @@ async fn each_user_is_who_they_are() {
         ("alice", "team-b"),
     ] {
         let reviews = Api::<SelfSubjectReview>::all(plane.client(name));
-        let review = reviews
-            .create(&PostParams::default(), &SelfSubjectReview::default())
-            .await
-            .unwrap();
+        let review =
+            reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await.unwrap();
         let user = review.status.unwrap().user_info.unwrap();
         assert_eq!(user.username.as_deref(), Some(name));
         assert!(user.groups.unwrap().contains(&group.to_owned()));
 
         let printed = plane
-            .kubectl(
-                name,
-                &["auth", "whoami", "-o=jsonpath={.status.userInfo.username}"],
-            )
+            .kubectl(name, &["auth", "whoami", "-o=jsonpath={.status.userInfo.username}"])
             .await
             .unwrap();
         assert_eq!(String::from_utf8_lossy(&printed.stdout), name);
@@ -68,6 +70,16 @@ async fn each_user_is_who_they_are() {
         .unwrap();
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("forbidden"));
+
+    let log = plane.dir().join("audit.log");
+    wait::until("the refusal in the audit log", LIMIT, async || {
+        let log = std::fs::read_to_string(&log).ok()?;
+        let refused =
+            |line: &str| line.contains(r#""username":"developer""#) && line.contains("403");
+        log.lines().any(refused).then_some(())
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -92,10 +104,7 @@ async fn workloads_run_and_jobs_end() {
             "template": { "metadata": { "labels": { "app": "web" } }, "spec": template },
         },
     }));
-    deployments
-        .create(&PostParams::default(), &deployment)
-        .await
-        .unwrap();
+    deployments.create(&PostParams::default(), &deployment).await.unwrap();
     wait::until("2 of 2 replicas", LIMIT, async || {
         let status = deployments.get("web").await.ok()?.status?;
         (status.ready_replicas == Some(2)).then_some(())
@@ -113,22 +122,12 @@ async fn workloads_run_and_jobs_end() {
             "jobTemplate": { "spec": { "template": { "spec": pod } } },
         },
     }));
-    cron_jobs
-        .create(&PostParams::default(), &cron_job)
-        .await
-        .unwrap();
-    let started = plane
-        .kubectl("admin", &["create", "job", "now", "--from=cronjob/backup"])
-        .await
-        .unwrap();
+    cron_jobs.create(&PostParams::default(), &cron_job).await.unwrap();
+    let started =
+        plane.kubectl("admin", &["create", "job", "now", "--from=cronjob/backup"]).await.unwrap();
     assert!(started.status.success(), "{started:?}");
     wait::until("the CronJob's last success", LIMIT, async || {
-        cron_jobs
-            .get("backup")
-            .await
-            .ok()?
-            .status?
-            .last_successful_time
+        cron_jobs.get("backup").await.ok()?.status?.last_successful_time
     })
     .await
     .unwrap();
@@ -157,50 +156,29 @@ async fn a_shared_control_plane_deletes_namespaces() {
     let plane = controlplane::shared().await;
     let namespaces = Api::<Namespace>::all(plane.admin_client());
     let namespace = from(json!({ "metadata": { "name": "short-lived" } }));
-    namespaces
-        .create(&PostParams::default(), &namespace)
-        .await
-        .unwrap();
-    namespaces
-        .delete("short-lived", &DeleteParams::default())
-        .await
-        .unwrap();
+    namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+    namespaces.delete("short-lived", &DeleteParams::default()).await.unwrap();
     wait::until("the end of the namespace", LIMIT, async || {
         let gone = namespaces.get_opt("short-lived").await.ok()?;
         gone.is_none().then_some(())
     })
     .await
     .unwrap();
-    assert_eq!(
-        plane.server_url(),
-        controlplane::shared().await.server_url()
-    );
+    assert_eq!(plane.server_url(), controlplane::shared().await.server_url());
 }
 
 #[tokio::test]
 async fn an_outage_loses_nothing() {
-    let mut plane = ControlPlane::builder()
-        .encryption(&["secrets"])
-        .start()
-        .await
-        .unwrap();
+    let mut plane = ControlPlane::builder().encryption(&["secrets"]).start().await.unwrap();
     let secrets = Api::<Secret>::default_namespaced(plane.admin_client());
     let secret = from(json!({ "metadata": { "name": "kept" } }));
-    secrets
-        .create(&PostParams::default(), &secret)
-        .await
-        .unwrap();
-    let metrics = plane
-        .kubectl("admin", &["get", "--raw", "/metrics"])
-        .await
-        .unwrap();
+    secrets.create(&PostParams::default(), &secret).await.unwrap();
+    let metrics = plane.kubectl("admin", &["get", "--raw", "/metrics"]).await.unwrap();
     assert!(
         String::from_utf8_lossy(&metrics.stdout)
             .lines()
-            .any(
-                |line| line.starts_with("apiserver_storage_transformation_operations_total")
-                    && line.contains("k8s:enc:aescbc:v1:")
-            )
+            .any(|line| line.starts_with("apiserver_storage_transformation_operations_total")
+                && line.contains("k8s:enc:aescbc:v1:"))
     );
 
     plane.stop_api_server();
@@ -211,24 +189,16 @@ async fn an_outage_loses_nothing() {
 
 #[tokio::test]
 async fn a_failed_start_quotes_the_log_and_keeps_it() {
-    let error = ControlPlane::builder()
-        .api_server_arg("--no-such-flag")
-        .start()
-        .await
-        .err()
-        .unwrap();
-    let controlplane::Error::Component {
-        name, log, tail, ..
-    } = &error
-    else {
+    let error =
+        ControlPlane::builder().api_server_arg("--no-such-flag").start().await.err().unwrap();
+    let controlplane::Error::Component { name, log, tail, .. } = &error else {
         panic!("{error}");
     };
     assert_eq!(*name, "kube-apiserver");
     assert!(tail.contains("unknown flag: --no-such-flag"));
     assert!(error.to_string().contains(tail));
-    let logs = log.parent().unwrap();
-    assert!(log.exists() && logs.join("etcd.log").exists());
-    let dir = logs.parent().unwrap();
+    let dir = log.ancestors().nth(2).unwrap();
+    assert!(log.exists() && dir.join("logs/etcd.log").exists());
     assert!(!dir.join("etcd").exists(), "etcd's data is of no use");
     std::fs::remove_dir_all(dir).unwrap();
 }
@@ -282,9 +252,7 @@ impl Owner {
     }
 
     fn ports_are_free(&self) -> bool {
-        self.ports
-            .iter()
-            .all(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
+        self.ports.iter().all(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
     }
 }
 
@@ -295,10 +263,7 @@ const OWNED: &str = "owned: ";
 #[ignore = "a part of the tests below, which run it in another process"]
 fn owner() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let builder = ControlPlane::builder()
-        .controller_manager(true)
-        .scheduler(true)
-        .kwok(true);
+    let builder = ControlPlane::builder().controller_manager(true).scheduler(true).kwok(true);
     let plane = runtime.block_on(builder.start()).unwrap();
     plane.keep_logs_on_panic();
     let owned = json!({ "dir": plane.dir(), "ports": plane.ports() });
@@ -315,10 +280,7 @@ async fn nothing_outlives_a_killed_owner() {
     let mut owner = Owner::start();
     assert_eq!(owner.ports.len(), 6);
     assert!(!owner.ports_are_free());
-    assert!(
-        processes_of(&owner.dir) >= 10,
-        "5 components, each with a watchdog"
-    );
+    assert!(processes_of(&owner.dir) >= 10, "5 components, each with a watchdog");
 
     owner.process.kill().unwrap();
     owner.process.wait().unwrap();
@@ -357,11 +319,25 @@ fn processes_of(dir: &Path) -> usize {
 }
 
 #[tokio::test]
+async fn a_port_that_stays_taken_is_an_error() {
+    let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = other.local_addr().unwrap().port();
+    let error = ControlPlane::builder()
+        .api_server_arg(&format!("--secure-port={port}"))
+        .start()
+        .await
+        .err()
+        .unwrap();
+    assert!(error.is_port_taken(), "{error}");
+    let controlplane::Error::Component { log, .. } = error else {
+        panic!("{error}");
+    };
+    std::fs::remove_dir_all(log.ancestors().nth(2).unwrap()).unwrap();
+}
+
+#[tokio::test]
 async fn two_control_planes_live_side_by_side() {
-    let (one, two) = tokio::join!(
-        ControlPlane::builder().start(),
-        ControlPlane::builder().start()
-    );
+    let (one, two) = tokio::join!(ControlPlane::builder().start(), ControlPlane::builder().start());
     let (one, two) = (one.unwrap(), two.unwrap());
     let ports: BTreeSet<u16> = one.ports().into_iter().chain(two.ports()).collect();
     assert_eq!(ports.len(), 6);

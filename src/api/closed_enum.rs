@@ -7,7 +7,7 @@ macro_rules! closed_enum {
     (
         $(#[$meta:meta])*
         $vis:vis enum $name:ident {
-            $($(#[doc = $doc:literal])+ $variant:ident = $wire:literal,)+
+            $($(#[doc = $doc:literal])+ $(#[$default:ident])? $variant:ident = $wire:literal,)+
         }
     ) => {
         $(#[$meta])*
@@ -16,7 +16,7 @@ macro_rules! closed_enum {
             serde::Serialize, serde::Deserialize,
         )]
         $vis enum $name {
-            $($(#[doc = $doc])+ #[serde(rename = $wire)] $variant,)+
+            $($(#[doc = $doc])+ $(#[$default])? #[serde(rename = $wire)] $variant,)+
         }
 
         impl $name {

@@ -1,4 +1,6 @@
 //! `Control`: one control, the criteria it serves, its test, and what the operator found.
+// Each printcolumn repeats the same keys.
+#![allow(clippy::duplicated_attributes)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
@@ -6,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Criterion, Duration, Glob, TestSpec, closed_enum,
+    Criterion, Duration, TestSpec, closed_enum, condition,
     invalid::{InvalidSpec, Path, Problems},
     selector, structural,
 };
@@ -49,6 +51,7 @@ closed_enum! {
 
 closed_enum! {
     /// What the evaluation of a control came to.
+    #[derive(Default)]
     pub enum State {
         /// Everything in scope was judged and is as it should be.
         Passing = "Passing",
@@ -57,6 +60,7 @@ closed_enum! {
         /// What is not as it should be is covered by approved exceptions.
         Excepted = "Excepted",
         /// Something could not be judged, so nothing can be said.
+        #[default]
         Unknown = "Unknown",
         /// Nothing is in scope.
         NotApplicable = "NotApplicable",
@@ -75,55 +79,17 @@ closed_enum! {
     category = "comptroller",
     status = "ControlStatus",
     derive = "PartialEq",
-    doc = "A control of the organisation: what shall be true of the cluster, which criteria that serves, who owns it, and how it is tested. The operator evaluates it with every change and keeps the result in its status.",
-    printcolumn(
-        name = "State",
-        type_ = "string",
-        json_path = ".status.state",
-        description = "What the last evaluation came to."
-    ),
-    printcolumn(
-        name = "Failing",
-        type_ = "integer",
-        json_path = ".status.failing",
-        description = "How many items are not as they should be."
-    ),
-    printcolumn(
-        name = "Population",
-        type_ = "integer",
-        json_path = ".status.population",
-        description = "How many items were judged."
-    ),
-    printcolumn(
-        name = "Severity",
-        type_ = "string",
-        json_path = ".spec.severity",
-        description = "How bad it is when the control fails."
-    ),
-    printcolumn(
-        name = "Criteria",
-        type_ = "string",
-        json_path = ".spec.criteria",
-        description = "The criteria the control serves."
-    ),
-    printcolumn(
-        name = "Owner",
-        type_ = "string",
-        json_path = ".spec.owner",
-        description = "Who is responsible for the control."
-    ),
-    printcolumn(
-        name = "Since",
-        type_ = "date",
-        json_path = ".status.since",
-        description = "How long the control has been in its state."
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp",
-        description = "How long the control has existed."
-    )
+    doc = "A control of the organisation: what shall be true of the cluster, which criteria that \
+           serves, who owns it and how it is tested. The operator evaluates it with every change \
+           and keeps the result in its status.",
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Failing", type_ = "integer", json_path = ".status.failing"),
+    printcolumn(name = "Population", type_ = "integer", json_path = ".status.population"),
+    printcolumn(name = "Severity", type_ = "string", json_path = ".spec.severity"),
+    printcolumn(name = "Criteria", type_ = "string", json_path = ".spec.criteria"),
+    printcolumn(name = "Owner", type_ = "string", json_path = ".spec.owner"),
+    printcolumn(name = "Since", type_ = "date", json_path = ".status.since"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ControlSpec {
@@ -180,11 +146,14 @@ pub struct Scope {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "selector::schema")]
     pub namespaces: Option<LabelSelector>,
-    /// Namespaces to leave out even when their labels match: names, where * is any text and ? one
-    /// character.
+    /// The names of namespaces to leave out, even when their labels match.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "set"))]
-    pub exclude_namespaces: Vec<Glob>,
+    #[schemars(
+        length(max = 256),
+        inner(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub exclude_namespaces: Vec<String>,
 }
 
 /// What the operator found.
@@ -219,11 +188,11 @@ pub struct ControlStatus {
     pub unknown: i64,
     /// The worst 20 findings, by severity, then by age, then by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20))]
+    #[schemars(length(max = MAX_FINDINGS))]
     pub findings: Vec<Finding>,
     /// The first 20 items that could not be judged, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20))]
+    #[schemars(length(max = MAX_FINDINGS))]
     pub unknown_items: Vec<Finding>,
     /// Where the evidence log holds this state.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,10 +200,7 @@ pub struct ControlStatus {
     /// Ready says whether this generation was evaluated; Compliant says whether the control
     /// holds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 8),
-        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
-    )]
+    #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
 }
 
@@ -242,7 +208,7 @@ pub struct ControlStatus {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// What was found, in one CamelCase word, such as ClusterAdmin.
+    /// What was found, in one CamelCase word, such as `ClusterAdmin`.
     #[schemars(length(min = 1, max = 128))]
     pub rule: String,
     /// The object that was judged.
@@ -257,6 +223,30 @@ pub struct Finding {
     /// When it was found first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
+}
+
+impl Finding {
+    /// Cuts what comes from outside down to what the schema admits, since one long name would
+    /// otherwise have the API server refuse the whole status. RBAC objects may have such names.
+    #[must_use]
+    pub fn clipped(mut self) -> Self {
+        clip(&mut self.rule, 128);
+        clip(&mut self.message, 1024);
+        clip(&mut self.resource.api_version, 317);
+        clip(&mut self.resource.kind, 63);
+        clip(&mut self.resource.name, 512);
+        if let Some(subject) = &mut self.subject {
+            clip(subject, 1024);
+        }
+        self
+    }
+}
+
+/// Cuts a text to so many characters, the last of them an ellipsis.
+fn clip(text: &mut String, limit: usize) {
+    if text.chars().nth(limit).is_some() {
+        *text = text.chars().take(limit - 1).chain(['…']).collect();
+    }
 }
 
 /// The object that a finding is about.
@@ -276,7 +266,7 @@ pub struct ResourceRef {
     #[schemars(length(max = 63))]
     pub namespace: Option<String>,
     /// The name of the object.
-    #[schemars(length(max = 253))]
+    #[schemars(length(max = 512))]
     pub name: String,
 }
 
@@ -290,13 +280,6 @@ pub struct EvidenceRef {
     /// How many entries the log had when this one was in it.
     #[schemars(range(min = 0))]
     pub log_size: i64,
-}
-
-// What was never judged is not a pass.
-impl Default for State {
-    fn default() -> Self {
-        Self::Unknown
-    }
 }
 
 /// CEL cannot read days or weeks, so what mixes them with hours is left to
@@ -327,9 +310,6 @@ impl ControlSpec {
         let mut problems = Problems::default();
         let at = Path::new("spec");
         structural::check_spec::<Control>(self, &mut problems);
-        if !problems.is_empty() {
-            return problems.into_result();
-        }
         for (position, criterion) in self.criteria.iter().enumerate() {
             criterion.validate(&at.field("criteria").index(position), &mut problems);
         }
@@ -362,10 +342,6 @@ impl Scope {
     fn validate(&self, at: &Path, problems: &mut Problems) {
         if let Some(namespaces) = &self.namespaces {
             selector::validate(namespaces, &at.field("namespaces"), problems);
-        }
-        let at = at.field("excludeNamespaces");
-        for (position, name) in self.exclude_namespaces.iter().enumerate() {
-            name.validate(&at.index(position), problems);
         }
     }
 }

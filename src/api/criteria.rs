@@ -62,322 +62,73 @@ const fn row(
     source: Source,
     title: &'static str,
 ) -> Soc2Criterion {
-    Soc2Criterion {
-        id,
-        category,
-        source,
-        title,
-    }
+    Soc2Criterion { id, category, source, title }
 }
 
 /// The Trust Services Criteria of 2017 with the points of focus of 2022, in their order.
+#[rustfmt::skip]
 pub const SOC2: [Soc2Criterion; 61] = [
-    row(
-        "CC1.1",
-        Security,
-        Human,
-        "People act with integrity, and a code of conduct is enforced.",
-    ),
-    row(
-        "CC1.2",
-        Security,
-        Human,
-        "The oversight body is independent and active.",
-    ),
-    row(
-        "CC1.3",
-        Security,
-        Both,
-        "Reporting lines, authority and responsibility are set.",
-    ),
-    row(
-        "CC1.4",
-        Security,
-        Both,
-        "Competent people are hired, trained and kept.",
-    ),
-    row(
-        "CC1.5",
-        Security,
-        Both,
-        "People are held accountable for their duties.",
-    ),
-    row(
-        "CC2.1",
-        Security,
-        Both,
-        "Controls run on information of good quality.",
-    ),
-    row(
-        "CC2.2",
-        Security,
-        Both,
-        "Duties and policies are communicated inside.",
-    ),
-    row(
-        "CC2.3",
-        Security,
-        Human,
-        "Commitments are communicated outside.",
-    ),
-    row(
-        "CC3.1",
-        Security,
-        Both,
-        "Objectives are clear enough to assess risk against.",
-    ),
-    row(
-        "CC3.2",
-        Security,
-        Both,
-        "Risks are identified and analysed.",
-    ),
-    row(
-        "CC3.3",
-        Security,
-        Both,
-        "The possibility of fraud is considered.",
-    ),
-    row(
-        "CC3.4",
-        Security,
-        Both,
-        "Changes that affect controls are assessed.",
-    ),
-    row(
-        "CC4.1",
-        Security,
-        Cluster,
-        "Controls are evaluated continuously and separately.",
-    ),
-    row(
-        "CC4.2",
-        Security,
-        Cluster,
-        "Deficiencies reach the right people in time.",
-    ),
-    row(
-        "CC5.1",
-        Security,
-        Both,
-        "Controls are chosen so that they mitigate risks.",
-    ),
-    row(
-        "CC5.2",
-        Security,
-        Cluster,
-        "General controls over technology are in place.",
-    ),
+    row("CC1.1", Security, Human, "People act with integrity, and a code of conduct is enforced."),
+    row("CC1.2", Security, Human, "The oversight body is independent and active."),
+    row("CC1.3", Security, Both, "Reporting lines, authority and responsibility are set."),
+    row("CC1.4", Security, Both, "Competent people are hired, trained and kept."),
+    row("CC1.5", Security, Both, "People are held accountable for their duties."),
+    row("CC2.1", Security, Both, "Controls run on information of good quality."),
+    row("CC2.2", Security, Both, "Duties and policies are communicated inside."),
+    row("CC2.3", Security, Human, "Commitments are communicated outside."),
+    row("CC3.1", Security, Both, "Objectives are clear enough to assess risk against."),
+    row("CC3.2", Security, Both, "Risks are identified and analysed."),
+    row("CC3.3", Security, Both, "The possibility of fraud is considered."),
+    row("CC3.4", Security, Both, "Changes that affect controls are assessed."),
+    row("CC4.1", Security, Cluster, "Controls are evaluated continuously and separately."),
+    row("CC4.2", Security, Cluster, "Deficiencies reach the right people in time."),
+    row("CC5.1", Security, Both, "Controls are chosen so that they mitigate risks."),
+    row("CC5.2", Security, Cluster, "General controls over technology are in place."),
     row("CC5.3", Security, Both, "Policies are put into action."),
-    row(
-        "CC6.1",
-        Security,
-        Cluster,
-        "Logical access is designed to protect assets.",
-    ),
-    row(
-        "CC6.2",
-        Security,
-        Both,
-        "Users are authorised before they get credentials, and removed when no longer authorised.",
-    ),
-    row(
-        "CC6.3",
-        Security,
-        Cluster,
-        "Access follows roles, least privilege and segregation of duties.",
-    ),
+    row("CC6.1", Security, Cluster, "Logical access is designed to protect assets."),
+    row("CC6.2", Security, Both, "Users are authorised before they get credentials, and removed when no longer authorised."),
+    row("CC6.3", Security, Cluster, "Access follows roles, least privilege and segregation of duties."),
     row("CC6.4", Security, Human, "Physical access is restricted."),
-    row(
-        "CC6.5",
-        Security,
-        Both,
-        "Protection of an asset ends only after its data is unreadable.",
-    ),
-    row(
-        "CC6.6",
-        Security,
-        Cluster,
-        "The boundary is defended against outsiders.",
-    ),
-    row(
-        "CC6.7",
-        Security,
-        Cluster,
-        "Movement of data is restricted and protected.",
-    ),
-    row(
-        "CC6.8",
-        Security,
-        Cluster,
-        "Unauthorised and malicious software is prevented or found.",
-    ),
-    row(
-        "CC7.1",
-        Security,
-        Cluster,
-        "Configuration drift and new vulnerabilities are found.",
-    ),
+    row("CC6.5", Security, Both, "Protection of an asset ends only after its data is unreadable."),
+    row("CC6.6", Security, Cluster, "The boundary is defended against outsiders."),
+    row("CC6.7", Security, Cluster, "Movement of data is restricted and protected."),
+    row("CC6.8", Security, Cluster, "Unauthorised and malicious software is prevented or found."),
+    row("CC7.1", Security, Cluster, "Configuration drift and new vulnerabilities are found."),
     row("CC7.2", Security, Cluster, "Anomalies are monitored."),
-    row(
-        "CC7.3",
-        Security,
-        Both,
-        "Events are evaluated, to tell incidents apart.",
-    ),
-    row(
-        "CC7.4",
-        Security,
-        Both,
-        "Incidents are answered with a plan.",
-    ),
-    row(
-        "CC7.5",
-        Security,
-        Both,
-        "Recovery from incidents is carried out.",
-    ),
-    row(
-        "CC8.1",
-        Security,
-        Both,
-        "Changes are authorised, tested, approved and then deployed.",
-    ),
-    row(
-        "CC9.1",
-        Security,
-        Both,
-        "The risk of business disruption is mitigated.",
-    ),
+    row("CC7.3", Security, Both, "Events are evaluated, to tell incidents apart."),
+    row("CC7.4", Security, Both, "Incidents are answered with a plan."),
+    row("CC7.5", Security, Both, "Recovery from incidents is carried out."),
+    row("CC8.1", Security, Both, "Changes are authorised, tested, approved and then deployed."),
+    row("CC9.1", Security, Both, "The risk of business disruption is mitigated."),
     row("CC9.2", Security, Both, "Vendors and partners are managed."),
     row("A1.1", Availability, Cluster, "Capacity is managed."),
-    row(
-        "A1.2",
-        Availability,
-        Cluster,
-        "Environment, backup and recovery infrastructure are in place.",
-    ),
+    row("A1.2", Availability, Cluster, "Environment, backup and recovery infrastructure are in place."),
     row("A1.3", Availability, Both, "Recovery is tested."),
-    row(
-        "C1.1",
-        Confidentiality,
-        Both,
-        "Confidential data is identified and kept safe.",
-    ),
-    row(
-        "C1.2",
-        Confidentiality,
-        Both,
-        "Confidential data is destroyed in the end.",
-    ),
-    row(
-        "PI1.1",
-        ProcessingIntegrity,
-        Both,
-        "The specification of processing is known.",
-    ),
-    row(
-        "PI1.2",
-        ProcessingIntegrity,
-        Both,
-        "Inputs are complete and accurate.",
-    ),
-    row(
-        "PI1.3",
-        ProcessingIntegrity,
-        Both,
-        "Processing follows the specification, and errors are handled.",
-    ),
-    row(
-        "PI1.4",
-        ProcessingIntegrity,
-        Both,
-        "Outputs are complete, on time and for the right people.",
-    ),
-    row(
-        "PI1.5",
-        ProcessingIntegrity,
-        Both,
-        "Stored inputs and outputs are protected.",
-    ),
-    row(
-        "P1.1",
-        Privacy,
-        Human,
-        "A privacy notice is given and kept current.",
-    ),
-    row(
-        "P2.1",
-        Privacy,
-        Human,
-        "Choices are offered and consent is obtained.",
-    ),
-    row(
-        "P3.1",
-        Privacy,
-        Human,
-        "Collection is limited to what the objectives need.",
-    ),
-    row(
-        "P3.2",
-        Privacy,
-        Human,
-        "Explicit consent is obtained where it is needed.",
-    ),
+    row("C1.1", Confidentiality, Both, "Confidential data is identified and kept safe."),
+    row("C1.2", Confidentiality, Both, "Confidential data is destroyed in the end."),
+    row("PI1.1", ProcessingIntegrity, Both, "The specification of processing is known."),
+    row("PI1.2", ProcessingIntegrity, Both, "Inputs are complete and accurate."),
+    row("PI1.3", ProcessingIntegrity, Both, "Processing follows the specification, and errors are handled."),
+    row("PI1.4", ProcessingIntegrity, Both, "Outputs are complete, on time and for the right people."),
+    row("PI1.5", ProcessingIntegrity, Both, "Stored inputs and outputs are protected."),
+    row("P1.1", Privacy, Human, "A privacy notice is given and kept current."),
+    row("P2.1", Privacy, Human, "Choices are offered and consent is obtained."),
+    row("P3.1", Privacy, Human, "Collection is limited to what the objectives need."),
+    row("P3.2", Privacy, Human, "Explicit consent is obtained where it is needed."),
     row("P4.1", Privacy, Both, "Use is limited to the purpose."),
-    row(
-        "P4.2",
-        Privacy,
-        Both,
-        "Personal data is kept only as long as needed.",
-    ),
-    row(
-        "P4.3",
-        Privacy,
-        Both,
-        "Personal data is disposed of securely.",
-    ),
+    row("P4.2", Privacy, Both, "Personal data is kept only as long as needed."),
+    row("P4.3", Privacy, Both, "Personal data is disposed of securely."),
     row("P5.1", Privacy, Human, "People get access to their data."),
     row("P5.2", Privacy, Human, "People get their data corrected."),
-    row(
-        "P6.1",
-        Privacy,
-        Both,
-        "Disclosure to third parties follows consent.",
-    ),
-    row(
-        "P6.2",
-        Privacy,
-        Human,
-        "Authorised disclosures are recorded.",
-    ),
-    row(
-        "P6.3",
-        Privacy,
-        Human,
-        "Unauthorised disclosures are recorded.",
-    ),
+    row("P6.1", Privacy, Both, "Disclosure to third parties follows consent."),
+    row("P6.2", Privacy, Human, "Authorised disclosures are recorded."),
+    row("P6.3", Privacy, Human, "Unauthorised disclosures are recorded."),
     row("P6.4", Privacy, Human, "Vendors commit to privacy."),
     row("P6.5", Privacy, Human, "Vendors report breaches."),
     row("P6.6", Privacy, Human, "Breaches are notified."),
-    row(
-        "P6.7",
-        Privacy,
-        Human,
-        "People get an account of what was held and disclosed.",
-    ),
-    row(
-        "P7.1",
-        Privacy,
-        Human,
-        "Personal data is accurate and complete.",
-    ),
-    row(
-        "P8.1",
-        Privacy,
-        Human,
-        "Complaints are handled, and privacy is monitored and enforced.",
-    ),
+    row("P6.7", Privacy, Human, "People get an account of what was held and disclosed."),
+    row("P7.1", Privacy, Human, "Personal data is accurate and complete."),
+    row("P8.1", Privacy, Human, "Complaints are handled, and privacy is monitored and enforced."),
 ];
 
 /// Longest text of a criterion, in characters.
@@ -446,9 +197,7 @@ impl JsonSchema for Criterion {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let ids = SOC2
-            .map(|criterion| format!("'{}'", criterion.id))
-            .join(", ");
+        let ids = SOC2.map(|criterion| format!("'{}'", criterion.id)).join(", ");
         json_schema!({
             "type": "string",
             "maxLength": MAX_LENGTH,
@@ -467,33 +216,17 @@ mod tests {
 
     #[test]
     fn the_categories_have_their_known_sizes() {
-        let count = |wanted| {
-            SOC2.iter()
-                .filter(|criterion| criterion.category == wanted)
-                .count()
-        };
-        let sizes = Category::ALL
-            .iter()
-            .map(|category| count(*category))
-            .collect::<Vec<_>>();
+        let count = |wanted| SOC2.iter().filter(|criterion| criterion.category == wanted).count();
+        let sizes = Category::ALL.iter().map(|category| count(*category)).collect::<Vec<_>>();
         assert_eq!(sizes, [33, 3, 2, 5, 18]);
     }
 
     #[test]
     fn known_and_unknown_ids() {
-        for id in [
-            "CC6.1",
-            "A1.3",
-            "PI1.5",
-            "P8.1",
-            "ISO27001:A.5.15",
-            "HIPAA:164.312(a)",
-        ] {
+        for id in ["CC6.1", "A1.3", "PI1.5", "P8.1", "ISO27001:A.5.15", "HIPAA:164.312(a)"] {
             assert!(Criterion::from(id).is_known(), "{id}");
         }
-        for id in [
-            "", "CC6.9", "cc6.1", "CC6.1 ", "CC10.1", "iso:1", "ISO:", "X:1", "ISO:a b",
-        ] {
+        for id in ["", "CC6.9", "cc6.1", "CC6.1 ", "CC10.1", "iso:1", "ISO:", "X:1", "ISO:a b"] {
             assert!(!Criterion::from(id).is_known(), "{id}");
         }
     }

@@ -56,33 +56,21 @@ pub enum DurationError {
 
 impl Duration {
     /// No time at all.
-    pub const ZERO: Self = Self {
-        months: 0,
-        exact: SignedDuration::ZERO,
-    };
+    pub const ZERO: Self = Self { months: 0, exact: SignedDuration::ZERO };
 
     /// So many seconds.
     pub const fn from_secs(seconds: u32) -> Self {
-        Self {
-            months: 0,
-            exact: SignedDuration::from_secs(seconds as i64),
-        }
+        Self { months: 0, exact: SignedDuration::from_secs(seconds as i64) }
     }
 
     /// So many hours.
     pub const fn from_hours(hours: u16) -> Self {
-        Self {
-            months: 0,
-            exact: SignedDuration::from_secs(hours as i64 * 3600),
-        }
+        Self { months: 0, exact: SignedDuration::from_secs(hours as i64 * 3600) }
     }
 
     /// So many calendar months.
     pub const fn from_months(months: u8) -> Self {
-        Self {
-            months: months as i64,
-            exact: SignedDuration::ZERO,
-        }
+        Self { months: months as i64, exact: SignedDuration::ZERO }
     }
 
     /// Whether it is no time at all.
@@ -99,9 +87,7 @@ impl Duration {
     /// its last day (January 31 and one month is February 28 or 29). Stops at the end of time.
     #[must_use]
     pub fn add_to(self, instant: Timestamp) -> Timestamp {
-        step(instant, self.months, Timestamp::MAX)
-            .checked_add(self.exact)
-            .unwrap_or(Timestamp::MAX)
+        step(instant, self.months, Timestamp::MAX).checked_add(self.exact).unwrap_or(Timestamp::MAX)
     }
 
     /// The instant this much earlier, by the rules of [`add_to`](Self::add_to). Stops at the
@@ -176,23 +162,15 @@ fn part(text: &str, number: &str, unit: &str) -> Result<Duration, DurationError>
         if !fraction.is_empty() {
             return Err(DurationError::CalendarFraction(text.to_owned()));
         }
-        return Ok(Duration {
-            months,
-            exact: SignedDuration::ZERO,
-        });
+        return Ok(Duration { months, exact: SignedDuration::ZERO });
     }
     let nanos = nanos_per(unit)
         .ok_or_else(|| DurationError::UnknownUnit(text.to_owned(), unit.to_owned()))?;
     let whole = i128::from(count).checked_mul(nanos).ok_or_else(overflow)?;
-    let nanos = whole
-        .checked_add(fraction_of(fraction, nanos))
-        .ok_or_else(overflow)?;
+    let nanos = whole.checked_add(fraction_of(fraction, nanos)).ok_or_else(overflow)?;
     let seconds = i64::try_from(nanos / NANOS_PER_SECOND).map_err(|_| overflow())?;
     let subsecond = i32::try_from(nanos % NANOS_PER_SECOND).map_err(|_| overflow())?;
-    Ok(Duration {
-        months: 0,
-        exact: SignedDuration::new(seconds, subsecond),
-    })
+    Ok(Duration { months: 0, exact: SignedDuration::new(seconds, subsecond) })
 }
 
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
@@ -215,11 +193,7 @@ fn nanos_per(unit: &str) -> Option<i128> {
 /// digits are below any nanosecond, and fewer cannot overflow.
 fn fraction_of(decimals: &str, nanos: i128) -> i128 {
     let (mut numerator, mut denominator) = (0, 1);
-    for digit in decimals
-        .bytes()
-        .take(18)
-        .map(|byte| i128::from(byte - b'0'))
-    {
+    for digit in decimals.bytes().take(18).map(|byte| i128::from(byte - b'0')) {
         numerator = numerator * 10 + digit;
         denominator *= 10;
     }
@@ -262,10 +236,9 @@ impl fmt::Display for Duration {
             (i64::from(nanos / 1_000 % 1_000), "us"),
             (i64::from(nanos % 1_000), "ns"),
         ];
-        let mut text = String::new();
-        for (count, unit) in parts.into_iter().filter(|(count, _)| *count > 0) {
-            text += &format!("{count}{unit}");
-        }
+        let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+        let text: String =
+            parts.flat_map(|(count, unit)| [count.to_string(), unit.to_owned()]).collect();
         f.pad(if text.is_empty() { "0s" } else { &text })
     }
 }
@@ -278,9 +251,7 @@ impl Serialize for Duration {
 
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        Cow::<str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -303,5 +274,134 @@ impl JsonSchema for Duration {
                 "message": "must be a duration longer than zero: a number and a unit, such as 90s, 30m, 24h, 30d, 2w, 3mo or 1y",
             }],
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use regex::Regex;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_written_and_its_canonical_text() {
+        for (written, canonical) in [
+            ("90s", "1m30s"),
+            ("1.5h", "1h30m"),
+            ("1h30m", "1h30m"),
+            ("30m1h", "1h30m"),
+            ("24h", "1d"),
+            ("1w", "7d"),
+            ("0.5d", "12h"),
+            ("90d", "90d"),
+            ("14mo", "1y2mo"),
+            ("1y6mo2w3h", "1y6mo14d3h"),
+            ("1ms1us1ns", "1ms1us1ns"),
+            ("1µs", "1us"),
+            ("0.0000000019s", "1ns"),
+            ("0h", "0s"),
+        ] {
+            assert_eq!(written.parse::<Duration>().unwrap().to_string(), canonical);
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_says_what_to_write() {
+        for (written, wrong) in [
+            ("", "missing"),
+            ("-1h", "sign"),
+            ("+1h", "sign"),
+            ("30", "no unit"),
+            ("1h30", "no unit"),
+            ("h", "no duration"),
+            ("1.h", "no duration"),
+            (".5h", "no duration"),
+            ("1.2.3h", "no duration"),
+            ("1 h", "no unit"),
+            ("1H", "no unit"),
+            ("1hour", "no unit"),
+            ("1month", "no unit"),
+            ("1M", "no unit"),
+            ("1.5mo", "calendar step"),
+            ("0.5y", "calendar step"),
+            ("99999999999999999999h", "too long"),
+            ("9223372036854775807w", "too long"),
+            ("9223372036854775807y", "too long"),
+            ("9223372036854775807mo1mo", "too long"),
+        ] {
+            let error = written.parse::<Duration>().unwrap_err().to_string();
+            assert!(error.contains(wrong), "{written}: {error}");
+        }
+    }
+
+    #[test]
+    fn months_and_years_follow_the_calendar() {
+        for (start, step, end) in [
+            ("2027-01-31T12:00:00Z", "1mo", "2027-02-28T12:00:00Z"),
+            ("2028-01-31T12:00:00Z", "1mo", "2028-02-29T12:00:00Z"),
+            ("2028-02-29T00:00:00Z", "1y", "2029-02-28T00:00:00Z"),
+            ("2026-11-30T00:00:00Z", "3mo", "2027-02-28T00:00:00Z"),
+            ("2026-12-31T23:59:59Z", "1mo1d", "2027-02-01T23:59:59Z"),
+            ("2026-03-28T00:00:00Z", "2d", "2026-03-30T00:00:00Z"),
+        ] {
+            let step: Duration = step.parse().unwrap();
+            assert_eq!(step.add_to(at(start)), at(end), "{start} + {step}");
+        }
+        let month: Duration = "1mo".parse().unwrap();
+        assert_eq!(month.subtract_from(at("2027-03-31T00:00:00Z")), at("2027-02-28T00:00:00Z"));
+    }
+
+    #[test]
+    fn time_stops_at_its_ends() {
+        for long in ["999999999y", "999999999w", "999999999y999999999w"] {
+            let long: Duration = long.parse().unwrap();
+            assert_eq!(long.add_to(at("2026-01-01T00:00:00Z")), Timestamp::MAX);
+            assert_eq!(long.subtract_from(at("2026-01-01T00:00:00Z")), Timestamp::MIN);
+        }
+    }
+
+    #[test]
+    fn the_wire_is_a_string() {
+        let duration: Duration = serde_json::from_str("\"36h\"").unwrap();
+        assert_eq!(serde_json::to_string(&duration).unwrap(), "\"1d12h\"");
+        assert!(serde_json::from_str::<Duration>("36").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn everything_the_schema_admits_loads_again_as_itself(text in &PATTERN[1..PATTERN.len() - 1]) {
+            let duration: Duration = text.parse().unwrap();
+            prop_assert_eq!(duration.to_string().parse::<Duration>().unwrap(), duration);
+        }
+
+        #[test]
+        fn what_is_refused_was_not_admitted_by_the_schema(text in "[-+0-9.hmsdwyo ]{0,12}") {
+            let admitted = Regex::new(PATTERN).unwrap().is_match(&text);
+            prop_assert_eq!(text.parse::<Duration>().is_ok(), admitted);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,40}") {
+            let _ = text.parse::<Duration>();
+        }
+
+        #[test]
+        fn exact_steps_lead_back(seconds in 0_u32.., start in -4_000_000_000_i64..4_000_000_000) {
+            let start = Timestamp::from_second(start).unwrap();
+            let duration = Duration::from_secs(seconds);
+            prop_assert_eq!(duration.subtract_from(duration.add_to(start)), start);
+        }
+
+        #[test]
+        fn more_months_are_never_earlier(months in 0_u8..120, start in 0_i64..4_000_000_000) {
+            let start = Timestamp::from_second(start).unwrap();
+            let (less, more) = (Duration::from_months(months), Duration::from_months(months + 1));
+            prop_assert!(less.add_to(start) < more.add_to(start));
+        }
     }
 }

@@ -1,4 +1,6 @@
 //! `ControlException`: a time-boxed exception for named resources, approved by a second person.
+// Each printcolumn repeats the same keys.
+#![allow(clippy::duplicated_attributes)]
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -7,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Duration, Glob, closed_enum,
+    Duration, Glob, closed_enum, condition,
     invalid::{InvalidSpec, Path, Problems},
     structural,
 };
@@ -17,8 +19,10 @@ pub const MAX_LIFETIME_MONTHS: u8 = 12;
 
 closed_enum! {
     /// Where an exception stands.
+    #[derive(Default)]
     pub enum ExceptionPhase {
         /// It waits for its approval and excepts nothing.
+        #[default]
         Pending = "Pending",
         /// It is approved and excepts what it names.
         Active = "Active",
@@ -43,43 +47,15 @@ closed_enum! {
     category = "comptroller",
     status = "ControlExceptionStatus",
     derive = "PartialEq",
-    doc = "An exception from controls for named resources: requested by one person, approved by another, and over at a date. Once written it cannot change, but for the approval; to change it, write a new one.",
-    printcolumn(
-        name = "Phase",
-        type_ = "string",
-        json_path = ".status.phase",
-        description = "Where the exception stands."
-    ),
-    printcolumn(
-        name = "Controls",
-        type_ = "string",
-        json_path = ".spec.controls",
-        description = "The controls that the exception is from."
-    ),
-    printcolumn(
-        name = "Expires",
-        type_ = "string",
-        json_path = ".spec.expires",
-        description = "When the exception is over."
-    ),
-    printcolumn(
-        name = "Approved-By",
-        type_ = "string",
-        json_path = ".spec.approvedBy",
-        description = "Who approved the exception."
-    ),
-    printcolumn(
-        name = "Matched",
-        type_ = "integer",
-        json_path = ".status.matched",
-        description = "How many findings it excepts."
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp",
-        description = "How long the exception has existed."
-    )
+    doc = "An exception from controls for named resources: requested by one person, approved by \
+           another, and over at a date. Once written only the approval can be added; to change \
+           it, write a new one.",
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Controls", type_ = "string", json_path = ".spec.controls"),
+    printcolumn(name = "Expires", type_ = "string", json_path = ".spec.expires"),
+    printcolumn(name = "Approved-By", type_ = "string", json_path = ".spec.approvedBy"),
+    printcolumn(name = "Matched", type_ = "integer", json_path = ".status.matched"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(
     validation = unchanging("ticket"),
@@ -120,7 +96,7 @@ pub struct ControlExceptionSpec {
     #[schemars(length(min = 1, max = 4096))]
     pub compensating_control: Option<String>,
     /// Who requests the exception: the user name that the API server knows.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = immutable("requestedBy"))]
     pub requested_by: String,
     /// When the exception is over, at most one year after its creation.
@@ -129,7 +105,7 @@ pub struct ControlExceptionSpec {
     /// Who approves the exception, another person than the requester. Set later, and only once;
     /// nothing is excepted before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 512))]
     pub approved_by: Option<String>,
 }
 
@@ -162,18 +138,8 @@ pub struct ControlExceptionStatus {
     pub matched: i64,
     /// Ready says whether this generation was judged, and why it was rejected.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 8),
-        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
-    )]
+    #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
-}
-
-// What nobody has judged excepts nothing.
-impl Default for ExceptionPhase {
-    fn default() -> Self {
-        Self::Pending
-    }
 }
 
 fn frozen(rule: kube::core::Rule, field: &str) -> kube::core::Rule {
@@ -230,10 +196,7 @@ impl ControlExceptionSpec {
         if self.expires.0 > latest {
             problems.push(
                 at,
-                format!(
-                    "{} is more than one year after the creation",
-                    self.expires.0
-                ),
+                format!("{} is more than one year after the creation", self.expires.0),
                 format!("write {latest} or earlier"),
             );
         } else if self.expires.0 <= created {

@@ -42,10 +42,7 @@ impl Glob {
         if self.0.trim() != self.0 || self.0.chars().any(char::is_control) {
             problems.push(
                 at,
-                format!(
-                    "{:?} holds blanks around the name or control characters",
-                    self.0
-                ),
+                format!("{:?} holds blanks around the name or control characters", self.0),
                 "write the bare name, where * is any text and ? one character",
             );
         }
@@ -87,27 +84,15 @@ mod tests {
         for (pattern, name, matches) in [
             ("*", "", true),
             ("*", "anything/at:all", true),
-            (
-                "registry.example.com/*",
-                "registry.example.com/team/app",
-                true,
-            ),
-            (
-                "registry.example.com/*",
-                "registry.example.com.evil.test/app",
-                false,
-            ),
+            ("registry.example.com/*", "registry.example.com/team/app", true),
+            ("registry.example.com/*", "registry.example.com.evil.test/app", false),
             ("ci-?", "ci-1", true),
             ("ci-?", "ci-12", false),
             ("jane@corp", "jane@corp", true),
             ("jane@corp", "JANE@corp", false),
             ("a*b*c", "a-b-b-c", true),
         ] {
-            assert_eq!(
-                Glob::from(pattern).matches(name),
-                matches,
-                "{pattern} on {name}"
-            );
+            assert_eq!(Glob::from(pattern).matches(name), matches, "{pattern} on {name}");
         }
     }
 }

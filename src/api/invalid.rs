@@ -80,10 +80,10 @@ impl Problems {
     }
 
     pub(crate) fn into_result(self) -> Result<(), InvalidSpec> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(InvalidSpec(self.0))
-        }
+        if self.0.is_empty() { Ok(()) } else { Err(self.into_error()) }
+    }
+
+    pub(crate) fn into_error(self) -> InvalidSpec {
+        InvalidSpec(self.0)
     }
 }

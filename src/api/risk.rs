@@ -169,10 +169,7 @@ mod tests {
     fn every_meaning_is_one_line() {
         for risk in Risk::ALL {
             let meaning = risk.meaning();
-            assert!(
-                meaning.ends_with('.') && meaning.len() < 110,
-                "{risk}: {meaning}"
-            );
+            assert!(meaning.ends_with('.') && meaning.len() < 110, "{risk}: {meaning}");
         }
     }
 }

@@ -48,19 +48,13 @@ impl Selector {
             let field = format!("matchLabels[{key}]");
             check_key(key, &field)?;
             check_value(value, &field)?;
-            Ok(Requirement {
-                key: key.clone(),
-                operator: Operator::In(vec![value.clone()]),
-            })
+            Ok(Requirement { key: key.clone(), operator: Operator::In(vec![value.clone()]) })
         });
         let expressions = selector.match_expressions.iter().flatten().enumerate();
         let expressions = expressions.map(|(position, expression)| {
             compile_expression(expression, &format!("matchExpressions[{position}]"))
         });
-        labels
-            .chain(expressions)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        labels.chain(expressions).collect::<Result<_, _>>().map(Self)
     }
 
     /// Whether the labels that `lookup` yields by key fit. A missing key fits `NotIn` and
@@ -115,10 +109,7 @@ fn compile_expression(
             return Err(error("is empty", "In and NotIn need at least one value"));
         }
         ("Exists" | "DoesNotExist", false) => {
-            return Err(error(
-                "is not empty",
-                "Exists and DoesNotExist take no values",
-            ));
+            return Err(error("is not empty", "Exists and DoesNotExist take no values"));
         }
         (other, _) => {
             return Err(SelectorError {
@@ -128,10 +119,7 @@ fn compile_expression(
             });
         }
     };
-    Ok(Requirement {
-        key: expression.key.clone(),
-        operator,
-    })
+    Ok(Requirement { key: expression.key.clone(), operator })
 }
 
 /// A label key: a name, with a DNS prefix and a slash before it where it has one.
@@ -167,9 +155,7 @@ fn is_name(name: &str) -> bool {
     name.len() <= MAX_VALUE
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.ends_with(|c: char| c.is_ascii_alphanumeric())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
 /// RFC 1123, as Kubernetes asks for the prefix of a key.
@@ -243,4 +229,92 @@ fn requirement_schema() -> Schema {
             "fieldPath": ".values",
         }],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parse(selector: Value) -> LabelSelector {
+        serde_json::from_value(selector).unwrap()
+    }
+
+    fn matches(selector: Value, labels: &[(&str, &str)]) -> bool {
+        let labels: BTreeMap<&str, &str> = labels.iter().copied().collect();
+        Selector::compile(&parse(selector)).unwrap().matches(|key| labels.get(key).copied())
+    }
+
+    fn expression(operator: &str, values: &[&str]) -> Value {
+        json!({"matchExpressions": [{"key": "env", "operator": operator, "values": values}]})
+    }
+
+    #[test]
+    fn the_semantics_of_kubernetes() {
+        let prod: &[(&str, &str)] = &[("env", "prod"), ("team", "a")];
+        let none: &[(&str, &str)] = &[];
+        for (selector, labels, fits) in [
+            (json!({}), none, true),
+            (json!({"matchLabels": {"env": "prod"}}), prod, true),
+            (json!({"matchLabels": {"env": "prod", "team": "b"}}), prod, false),
+            (json!({"matchLabels": {"env": ""}}), none, false),
+            (expression("In", &["dev", "prod"]), prod, true),
+            (expression("In", &["dev"]), prod, false),
+            (expression("In", &["dev"]), none, false),
+            (expression("NotIn", &["prod"]), prod, false),
+            (expression("NotIn", &["dev"]), prod, true),
+            (expression("NotIn", &["dev"]), none, true),
+            (expression("Exists", &[]), prod, true),
+            (expression("Exists", &[]), none, false),
+            (expression("DoesNotExist", &[]), prod, false),
+            (expression("DoesNotExist", &[]), none, true),
+        ] {
+            assert_eq!(matches(selector.clone(), labels), fits, "{selector} on {labels:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_matched_names_the_field() {
+        let long = "a".repeat(64);
+        for (selector, field) in [
+            (json!({"matchLabels": {"a b": "c"}}), "matchLabels[a b]"),
+            (json!({"matchLabels": {"": "c"}}), "matchLabels[]"),
+            (json!({"matchLabels": {"Not.Dns/a": "c"}}), "matchLabels[Not.Dns/a]"),
+            (json!({"matchLabels": {"a/b/c": "c"}}), "matchLabels[a/b/c]"),
+            (json!({"matchLabels": {"/a": "c"}}), "matchLabels[/a]"),
+            (json!({"matchLabels": {"a": "-c"}}), "matchLabels[a]"),
+            (json!({"matchLabels": {"a": long}}), "matchLabels[a]"),
+            (expression("Equals", &["a"]), "matchExpressions[0].operator"),
+            (expression("in", &["a"]), "matchExpressions[0].operator"),
+            (expression("In", &[]), "matchExpressions[0].values"),
+            (expression("NotIn", &[]), "matchExpressions[0].values"),
+            (expression("Exists", &["a"]), "matchExpressions[0].values"),
+            (expression("In", &["a", "b c"]), "matchExpressions[0].values[1]"),
+        ] {
+            let error = Selector::compile(&parse(selector.clone())).unwrap_err();
+            assert_eq!(error.field, field, "{selector}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn in_and_not_in_are_opposites(value in proptest::option::of("[ab]"), listed in "[ab]") {
+            let labels: Vec<(&str, &str)> =
+                value.as_deref().map(|value| ("env", value)).into_iter().collect();
+            prop_assert_ne!(
+                matches(expression("In", &[&listed]), &labels),
+                matches(expression("NotIn", &[&listed]), &labels)
+            );
+        }
+
+        #[test]
+        fn labels_under_other_keys_do_not_matter(key in "[a-d]{4}", value in "[a-z]{0,4}") {
+            let selector = json!({"matchLabels": {"env": "prod"}});
+            prop_assert!(matches(selector, &[("env", "prod"), (&key, &value)]));
+        }
+    }
 }

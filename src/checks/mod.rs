@@ -6,6 +6,7 @@
 
 pub mod backup;
 pub mod cel;
+pub mod encryption;
 
 use std::borrow::Cow;
 
@@ -59,20 +60,12 @@ pub enum Read {
 impl Read {
     /// A kind without which the check is lost.
     pub fn required(group: &'static str, kind: &'static str) -> Self {
-        Self::Kind {
-            group: group.into(),
-            kind: kind.into(),
-            need: Need::Required,
-        }
+        Self::Kind { group: group.into(), kind: kind.into(), need: Need::Required }
     }
 
     /// A kind that may be absent from the cluster.
     pub fn optional(group: &'static str, kind: &'static str) -> Self {
-        Self::Kind {
-            group: group.into(),
-            kind: kind.into(),
-            need: Need::Optional,
-        }
+        Self::Kind { group: group.into(), kind: kind.into(), need: Need::Optional }
     }
 }
 
@@ -182,10 +175,7 @@ pub struct Built {
 
 impl<C: Check + 'static> From<C> for Built {
     fn from(check: C) -> Self {
-        Self {
-            check: Box::new(check),
-            program: None,
-        }
+        Self { check: Box::new(check), program: None }
     }
 }
 
@@ -202,22 +192,14 @@ pub enum BuildError {
 
 /// Compiles a test: the registry of checks, one line each.
 pub fn build(test: &TestSpec) -> Result<Built, BuildError> {
-    let TestSpec {
-        rbac,
-        encryption,
-        backup,
-        workload,
-        pod_security,
-        cel,
-    } = test;
+    let TestSpec { rbac, encryption, backup, workload, pod_security, cel } = test;
     let built = [
+        encryption.as_ref().map(encryption::build),
         backup.as_ref().map(backup::build),
         cel.as_ref().map(cel::build),
     ];
-    let _ = (rbac, encryption, workload, pod_security);
+    let _ = (rbac, workload, pod_security);
     built.into_iter().flatten().next().unwrap_or_else(|| {
-        Err(BuildError::Invalid(
-            "spec.test: no test is given; write one".to_owned(),
-        ))
+        Err(BuildError::Invalid("spec.test: no test is given; write one".to_owned()))
     })
 }

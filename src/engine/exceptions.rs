@@ -66,14 +66,10 @@ impl Exceptions {
         let place = if let Some(place) = self.by_name.get(name) {
             *place
         } else {
-            let place = self
-                .list
-                .iter()
-                .position(Option::is_none)
-                .unwrap_or_else(|| {
-                    self.list.push(None);
-                    self.list.len() - 1
-                });
+            let place = self.list.iter().position(Option::is_none).unwrap_or_else(|| {
+                self.list.push(None);
+                self.list.len() - 1
+            });
             let place = u16::try_from(place).unwrap_or(u16::MAX);
             self.by_name.insert(name.to_owned(), place);
             place
@@ -110,10 +106,7 @@ impl Exceptions {
                 exception.approval == Approval::Given
                     && now < exception.expires
                     && exception.controls.iter().any(|named| named == control)
-                    && exception
-                        .resources
-                        .iter()
-                        .any(|pattern| matches(pattern, resource))
+                    && exception.resources.iter().any(|pattern| matches(pattern, resource))
             })
             .map(|(place, _)| place)
     }
@@ -144,10 +137,7 @@ impl Exceptions {
 
     /// When the next exception expires.
     pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
-        self.all()
-            .map(|exception| exception.expires)
-            .filter(|at| *at > now)
-            .min()
+        self.all().map(|exception| exception.expires).filter(|at| *at > now).min()
     }
 
     /// How an exception stands. `evaluated` tells whether all its controls have a verdict, without
@@ -178,16 +168,8 @@ impl Exceptions {
                 format!("allows {} finding(s) until {}", exception.matched, exception.expires),
             ),
         };
-        let matched = if phase == ExceptionPhase::Active {
-            exception.matched
-        } else {
-            0
-        };
-        Some(Standing {
-            phase,
-            matched,
-            message,
-        })
+        let matched = if phase == ExceptionPhase::Active { exception.matched } else { 0 };
+        Some(Standing { phase, matched, message })
     }
 
     /// The names of all exceptions.

@@ -25,14 +25,7 @@ impl FindingKey {
     /// The key of a finding, the same before and after a restart.
     pub fn new(rule: &str, resource: &ResourceRef, subject: Option<&str>) -> Self {
         let mut hasher = FxHasher::default();
-        (
-            rule,
-            &resource.kind,
-            &resource.namespace,
-            &resource.name,
-            subject,
-        )
-            .hash(&mut hasher);
+        (rule, &resource.kind, &resource.namespace, &resource.name, subject).hash(&mut hasher);
         Self(hasher.finish())
     }
 
@@ -144,10 +137,7 @@ pub struct Memory {
 impl Memory {
     /// The counts over all items.
     pub fn counts(&self) -> Counts {
-        Counts {
-            population: self.population.len,
-            ..self.counts
-        }
+        Counts { population: self.population.len, ..self.counts }
     }
 
     /// Every record with its item, in no order.
@@ -159,10 +149,7 @@ impl Memory {
 
     /// What is remembered of a finding of an item.
     pub fn record(&self, item: Item, key: FindingKey) -> Option<&Record> {
-        self.open
-            .get(&item)?
-            .iter()
-            .find(|record| record.key == key)
+        self.open.get(&item)?.iter().find(|record| record.key == key)
     }
 
     /// The items with a finding.
@@ -172,9 +159,7 @@ impl Memory {
 
     /// When each finding was first found.
     pub fn first_found(&self) -> FxHashMap<FindingKey, Timestamp> {
-        self.records()
-            .map(|(_, record)| (record.key, record.since))
-            .collect()
+        self.records().map(|(_, record)| (record.key, record.since)).collect()
     }
 
     /// When time will next change an outcome.
@@ -184,11 +169,7 @@ impl Memory {
 
     /// The items whose outcome held until `now` or before.
     pub fn due(&self, now: Timestamp) -> Vec<Item> {
-        self.deadlines
-            .iter()
-            .take_while(|(at, _)| *at <= now)
-            .map(|(_, item)| *item)
-            .collect()
+        self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, item)| *item).collect()
     }
 
     /// Remembers a judgement, or forgets an item that is not of the population. True when anything
@@ -217,12 +198,7 @@ impl Memory {
             .failing
             .iter()
             .map(|finding| record(finding, true, known(finding)))
-            .chain(
-                judgement
-                    .unknown
-                    .iter()
-                    .map(|finding| record(finding, false, known(finding))),
-            )
+            .chain(judgement.unknown.iter().map(|finding| record(finding, false, known(finding))))
             .collect();
         let changed = *old != *records || self.population.len != size;
         if !records.is_empty() {
@@ -267,13 +243,8 @@ impl Memory {
 
 /// The standing of an item with these findings, and how many of them fail.
 fn summarize(records: &[Record]) -> (Standing, usize) {
-    let failing = records
-        .iter()
-        .filter(|record| record.standing == Standing::Failing)
-        .count();
-    let unknown = records
-        .iter()
-        .any(|record| record.standing == Standing::Unknown);
+    let failing = records.iter().filter(|record| record.standing == Standing::Failing).count();
+    let unknown = records.iter().any(|record| record.standing == Standing::Unknown);
     let standing = match (failing, unknown) {
         (1.., _) => Standing::Failing,
         (0, true) => Standing::Unknown,

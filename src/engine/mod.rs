@@ -83,9 +83,7 @@ impl Engine {
             .kinds()
             .filter(|(_, state)| {
                 let resource = &state.resource;
-                self.catalog
-                    .find_kind(&resource.group, &resource.kind)
-                    .is_none()
+                self.catalog.find_kind(&resource.group, &resource.kind).is_none()
                     && !self.catalog.unreachable_groups.contains(&resource.group)
                     && state.availability != Availability::NotServed
             })
@@ -107,10 +105,7 @@ impl Engine {
         if let Some(tracked) = self.controls.get_mut(name) {
             tracked.update(generation, spec);
         } else {
-            self.controls.insert(
-                name.to_owned(),
-                Tracked::new(name, generation, spec, remembered),
-            );
+            self.controls.insert(name.to_owned(), Tracked::new(name, generation, spec, remembered));
         }
     }
 
@@ -149,9 +144,7 @@ impl Engine {
     pub fn exception(&self, name: &str, now: Timestamp) -> Option<exceptions::Standing> {
         self.exceptions.standing(name, now, |control| {
             self.controls.get(control).is_none_or(|tracked| {
-                tracked
-                    .verdict()
-                    .is_some_and(|verdict| verdict.population > 0)
+                tracked.verdict().is_some_and(|verdict| verdict.population > 0)
             })
         })
     }
@@ -173,20 +166,14 @@ impl Engine {
                             wanted.kinds.entry(resource).or_default();
                         }
                     }
-                    Read::Program {
-                        groups,
-                        versions,
-                        resources,
-                        program,
-                    } => {
+                    Read::Program { groups, versions, resources, program } => {
                         let Some((_, compiled)) = tracked.program() else {
                             continue;
                         };
                         let types = readiness::matching(&self.catalog, groups, versions, resources);
                         for matched in types.into_iter().take(readiness::MAX_KINDS) {
-                            let resource = self
-                                .readable(&matched.group, &matched.kind)
-                                .unwrap_or(matched);
+                            let resource =
+                                self.readable(&matched.group, &matched.kind).unwrap_or(matched);
                             let programs = wanted.kinds.entry(resource).or_default();
                             if !programs.iter().any(|(known, _)| known == program) {
                                 programs.push((*program, Arc::clone(compiled)));
@@ -210,10 +197,7 @@ impl Engine {
                     .versions
                     .iter()
                     .find(|version| row.versions.iter().any(|served| served == *version))?;
-                Some(ResourceType {
-                    version: (*version).to_owned(),
-                    ..row.resource.clone()
-                })
+                Some(ResourceType { version: (*version).to_owned(), ..row.resource.clone() })
             }
         }
     }
@@ -258,6 +242,11 @@ impl Engine {
         self.mark(&changes, now);
     }
 
+    /// Nobody reads a kind any more: forgets its objects, which would only grow stale.
+    pub fn release(&mut self, kind: KindId) {
+        self.inventory.release(kind);
+    }
+
     /// Takes in what the API server says of itself.
     pub fn observe_api_server(&mut self, api_server: ApiServer, now: Timestamp) {
         let change = self.inventory.observe_api_server(api_server);
@@ -274,21 +263,26 @@ impl Engine {
 
     /// Judges what changed, by objects, specs, exceptions or time.
     pub fn evaluate(&mut self, now: Timestamp) -> Evaluated {
+        self.evaluate_observed(now, |_| {})
+    }
+
+    /// As [`Engine::evaluate`]; `judged` is called after each control whose verdict changed, for
+    /// who keeps a clock.
+    pub fn evaluate_observed(
+        &mut self,
+        now: Timestamp,
+        mut judged: impl FnMut(&ControlSpec),
+    ) -> Evaluated {
         let before = self.evaluated.replace(now).unwrap_or(Timestamp::MIN);
-        let expired: BTreeSet<String> = self
-            .exceptions
-            .expired_between(before, now)
-            .map(str::to_owned)
-            .collect();
-        let mut evaluated = Evaluated {
-            exceptions: !expired.is_empty(),
-            ..Evaluated::default()
-        };
+        let expired: BTreeSet<String> =
+            self.exceptions.expired_between(before, now).map(str::to_owned).collect();
+        let mut evaluated = Evaluated { exceptions: !expired.is_empty(), ..Evaluated::default() };
         for (name, tracked) in &mut self.controls {
             if expired.contains(name) {
                 tracked.reclassify();
             }
             if tracked.evaluate(&self.inventory, &self.catalog, &self.exceptions, now) {
+                judged(tracked.spec());
                 evaluated.controls.push(name.clone());
             }
         }
@@ -320,9 +314,7 @@ impl Engine {
 
     /// The names and specs of all controls.
     pub fn controls(&self) -> impl Iterator<Item = (&str, &ControlSpec)> {
-        self.controls
-            .iter()
-            .map(|(name, tracked)| (name.as_str(), tracked.spec()))
+        self.controls.iter().map(|(name, tracked)| (name.as_str(), tracked.spec()))
     }
 
     /// Every failing finding of a control, for reports.
@@ -332,9 +324,7 @@ impl Engine {
 
     /// Every excepted finding of a control, for reports.
     pub fn excepted(&self, control: &str, now: Timestamp) -> Vec<Observed> {
-        self.observed(control, now, |standing| {
-            matches!(standing, Standing::Excepted(_))
-        })
+        self.observed(control, now, |standing| matches!(standing, Standing::Excepted(_)))
     }
 
     /// Everything that could not be judged for a control, for reports.

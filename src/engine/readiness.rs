@@ -27,12 +27,7 @@ pub fn of(reads: &[Read], inventory: &Inventory, catalog: &Catalog) -> Readiness
     for read in reads {
         let readiness = match read {
             Read::Kind { group, kind, need } => of_kind(group, kind, *need, inventory, catalog),
-            Read::Program {
-                groups,
-                versions,
-                resources,
-                program,
-            } => of_program(
+            Read::Program { groups, versions, resources, program } => of_program(
                 &matching(catalog, groups, versions, resources),
                 resources,
                 *program,
@@ -46,11 +41,7 @@ pub fn of(reads: &[Read], inventory: &Inventory, catalog: &Catalog) -> Readiness
             Readiness::Blocked(..) => return readiness,
         }
     }
-    if pending {
-        Readiness::Pending
-    } else {
-        Readiness::Ready
-    }
+    if pending { Readiness::Pending } else { Readiness::Ready }
 }
 
 fn of_kind(
@@ -61,11 +52,7 @@ fn of_kind(
     catalog: &Catalog,
 ) -> Readiness {
     if catalog.find_kind(group, kind).is_none() {
-        if catalog
-            .unreachable_groups
-            .iter()
-            .any(|unreachable| unreachable == group)
-        {
+        if catalog.unreachable_groups.iter().any(|unreachable| unreachable == group) {
             return Readiness::Blocked(
                 Reason::KindNotServed,
                 format!(
@@ -146,12 +133,7 @@ fn of_program(
             .find_kind(&resource.group, &resource.kind)
             .and_then(|id| inventory.kind_state(id));
         let availability = state.map_or(Availability::Pending, |state| state.availability.clone());
-        match of_availability(
-            &availability,
-            &resource.group,
-            &resource.kind,
-            Need::Required,
-        ) {
+        match of_availability(&availability, &resource.group, &resource.kind, Need::Required) {
             Readiness::Ready => {
                 pending |= !state.is_some_and(|state| state.programs.contains(&program))
             }
@@ -159,19 +141,11 @@ fn of_program(
             blocked @ Readiness::Blocked(..) => return blocked,
         }
     }
-    if pending {
-        Readiness::Pending
-    } else {
-        Readiness::Ready
-    }
+    if pending { Readiness::Pending } else { Readiness::Ready }
 }
 
 fn group_name(group: &str) -> &str {
-    if group.is_empty() {
-        "the core group"
-    } else {
-        group
-    }
+    if group.is_empty() { "the core group" } else { group }
 }
 
 /// The resource types that an admission-like rule names. Secrets are never read, nor events,
@@ -190,14 +164,8 @@ pub fn matching(
         .filter(|row| names(resources, &row.resource.plural))
         .filter(|row| !matches!(row.resource.plural.as_str(), "secrets" | "events"))
         .filter_map(|row| {
-            let version = row
-                .versions
-                .iter()
-                .find(|version| names(versions, version))?;
-            Some(ResourceType {
-                version: version.clone(),
-                ..row.resource.clone()
-            })
+            let version = row.versions.iter().find(|version| names(versions, version))?;
+            Some(ResourceType { version: version.clone(), ..row.resource.clone() })
         })
         .collect()
 }

@@ -1,6 +1,6 @@
 //! Which namespaces a control asks about.
 
-use wildmatch::WildMatch;
+use std::collections::BTreeSet;
 
 use crate::{
     api::{self, Selector, selector::SelectorError},
@@ -11,7 +11,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     namespaces: Option<Selector>,
-    excluded: Vec<WildMatch>,
+    excluded: BTreeSet<String>,
 }
 
 /// Whether a namespace is in scope.
@@ -35,16 +35,8 @@ impl Scope {
             return Ok(Self::default());
         };
         Ok(Self {
-            namespaces: scope
-                .namespaces
-                .as_ref()
-                .map(Selector::compile)
-                .transpose()?,
-            excluded: scope
-                .exclude_namespaces
-                .iter()
-                .map(api::Glob::matcher)
-                .collect(),
+            namespaces: scope.namespaces.as_ref().map(Selector::compile).transpose()?,
+            excluded: scope.exclude_namespaces.iter().cloned().collect(),
         })
     }
 
@@ -59,11 +51,7 @@ impl Scope {
         if namespace.is_empty() {
             return Admission::In;
         }
-        if self
-            .excluded
-            .iter()
-            .any(|pattern| pattern.matches(namespace))
-        {
+        if self.excluded.contains(namespace) {
             return Admission::Out;
         }
         let Some(selector) = &self.namespaces else {
@@ -78,10 +66,6 @@ impl Scope {
             None if key == NAME_LABEL => Some(namespace),
             None => None,
         });
-        if matches {
-            Admission::In
-        } else {
-            Admission::Out
-        }
+        if matches { Admission::In } else { Admission::Out }
     }
 }

@@ -33,15 +33,8 @@ pub struct Remembered {
 /// What a control needs to be evaluated, compiled; or why it can't be.
 #[derive(Debug)]
 enum Test {
-    Ready {
-        check: Box<dyn Check>,
-        scope: Scope,
-        reads: Vec<Read>,
-    },
-    Broken {
-        reason: Reason,
-        message: String,
-    },
+    Ready { check: Box<dyn Check>, scope: Scope, reads: Vec<Read> },
+    Broken { reason: Reason, message: String },
 }
 
 /// A control in the engine.
@@ -104,9 +97,7 @@ impl Tracked {
 
     /// The verdict, once there is one for this generation.
     pub fn verdict(&self) -> Option<&Verdict> {
-        self.verdict
-            .as_ref()
-            .filter(|verdict| verdict.generation == self.generation)
+        self.verdict.as_ref().filter(|verdict| verdict.generation == self.generation)
     }
 
     /// What must be watched for it.
@@ -130,11 +121,7 @@ impl Tracked {
         if self.everything {
             return;
         }
-        let context = Context {
-            inventory,
-            scope,
-            now,
-        };
+        let context = Context { inventory, scope, now };
         let dirty = &mut self.dirty;
         check.affected(&context, change, &mut |item| {
             dirty.insert(item);
@@ -204,11 +191,7 @@ impl Tracked {
         let Test::Ready { check, scope, .. } = &self.test else {
             return false;
         };
-        let context = Context {
-            inventory,
-            scope,
-            now,
-        };
+        let context = Context { inventory, scope, now };
         let mut items = std::mem::take(&mut self.dirty);
         if self.everything {
             self.first_found.extend(self.memory.first_found());
@@ -225,26 +208,24 @@ impl Tracked {
         let mut changed = std::mem::take(&mut self.everything);
         for item in items {
             let judgement = judge_in_scope(check.as_ref(), &context, item);
-            changed |= self
-                .memory
-                .remember(item, judgement.as_ref(), |finding, failing, known| {
-                    let key = FindingKey::of(finding);
-                    Record {
-                        key,
-                        since: known
-                            .map(|record| record.since)
-                            .or_else(|| self.first_found.get(&key).copied())
-                            .unwrap_or(now),
-                        severity: finding.severity.unwrap_or(self.spec.severity),
-                        standing: if failing {
-                            exceptions
-                                .allowing(&self.name, &finding.resource, now)
-                                .map_or(Standing::Failing, Standing::Excepted)
-                        } else {
-                            Standing::Unknown
-                        },
-                    }
-                });
+            changed |= self.memory.remember(item, judgement.as_ref(), |finding, failing, known| {
+                let key = FindingKey::of(finding);
+                Record {
+                    key,
+                    since: known
+                        .map(|record| record.since)
+                        .or_else(|| self.first_found.get(&key).copied())
+                        .unwrap_or(now),
+                    severity: finding.severity.unwrap_or(self.spec.severity),
+                    standing: if failing {
+                        exceptions
+                            .allowing(&self.name, &finding.resource, now)
+                            .map_or(Standing::Failing, Standing::Excepted)
+                    } else {
+                        Standing::Unknown
+                    },
+                }
+            });
         }
         self.first_found = FxHashMap::default();
         changed
@@ -264,12 +245,10 @@ impl Tracked {
         } else {
             (State::Passing, Reason::NoFindings)
         };
-        let mut findings = self.worst(inventory, exceptions, now, |standing| {
-            standing == Standing::Failing
-        });
-        let mut unknown_items = self.worst(inventory, exceptions, now, |standing| {
-            standing == Standing::Unknown
-        });
+        let mut findings =
+            self.worst(inventory, exceptions, now, |standing| standing == Standing::Failing);
+        let mut unknown_items =
+            self.worst(inventory, exceptions, now, |standing| standing == Standing::Unknown);
         findings.truncate(SHOWN_FINDINGS);
         unknown_items.truncate(SHOWN_FINDINGS);
         let verdict = Verdict {
@@ -319,11 +298,8 @@ impl Tracked {
         now: Timestamp,
         which: impl Fn(Standing) -> bool,
     ) -> Vec<Observed> {
-        let mut records: Vec<(Item, &Record)> = self
-            .memory
-            .records()
-            .filter(|(_, record)| which(record.standing))
-            .collect();
+        let mut records: Vec<(Item, &Record)> =
+            self.memory.records().filter(|(_, record)| which(record.standing)).collect();
         let order = |a: &(Item, &Record), b: &(Item, &Record)| {
             (b.1.severity.cmp(&a.1.severity))
                 .then_with(|| a.1.since.cmp(&b.1.since))
@@ -338,10 +314,8 @@ impl Tracked {
         let keys: FxHashSet<FindingKey> = records.iter().map(|(_, record)| record.key).collect();
         let mut worded = self.word(inventory, exceptions, items.into_iter(), now);
         worded.retain(|(key, standing, _)| which(*standing) && keys.contains(key));
-        let mut observed: Vec<Observed> = worded
-            .into_iter()
-            .map(|(_, _, observed)| observed)
-            .collect();
+        let mut observed: Vec<Observed> =
+            worded.into_iter().map(|(_, _, observed)| observed).collect();
         sort(&mut observed);
         observed
     }
@@ -375,11 +349,7 @@ impl Tracked {
         let Test::Ready { check, scope, .. } = &self.test else {
             return Vec::new();
         };
-        let context = Context {
-            inventory,
-            scope,
-            now,
-        };
+        let context = Context { inventory, scope, now };
         let mut worded = Vec::new();
         for item in items {
             let Some(judgement) = judge_in_scope(check.as_ref(), &context, item) else {
@@ -429,10 +399,7 @@ fn compile(spec: &ControlSpec) -> Compiled {
     let scope = match Scope::compile(spec.scope.as_ref()) {
         Ok(scope) => scope,
         Err(error) => {
-            return broken(
-                Reason::InvalidSpec,
-                format!("spec.scope.namespaces: {error}"),
-            );
+            return broken(Reason::InvalidSpec, format!("spec.scope.namespaces: {error}"));
         }
     };
     match checks::build(&spec.test) {
@@ -441,14 +408,7 @@ fn compile(spec: &ControlSpec) -> Compiled {
             if scope.selects() {
                 reads.push(Read::required("", "Namespace"));
             }
-            (
-                Test::Ready {
-                    check: built.check,
-                    scope,
-                    reads,
-                },
-                built.program,
-            )
+            (Test::Ready { check: built.check, scope, reads }, built.program)
         }
         Err(BuildError::Invalid(message)) => broken(Reason::InvalidSpec, message),
         Err(BuildError::Unsupported(message)) => broken(Reason::UnsupportedExpression, message),
@@ -504,12 +464,7 @@ fn sort(observed: &mut [Observed]) {
         b.severity
             .cmp(&a.severity)
             .then_with(|| a.since.cmp(&b.since))
-            .then_with(|| {
-                a.finding
-                    .resource
-                    .namespace
-                    .cmp(&b.finding.resource.namespace)
-            })
+            .then_with(|| a.finding.resource.namespace.cmp(&b.finding.resource.namespace))
             .then_with(|| a.finding.resource.name.cmp(&b.finding.resource.name))
             .then_with(|| a.finding.rule.cmp(&b.finding.rule))
             .then_with(|| a.finding.subject.cmp(&b.finding.subject))
@@ -519,9 +474,9 @@ fn sort(observed: &mut [Observed]) {
 /// Breaks ties without words: a full order would need every finding of 10,000 to be judged again.
 fn name_of(inventory: &Inventory, item: Item) -> (&str, &str) {
     match item {
-        Item::Object(slot) => inventory.get(slot).map_or(("", ""), |object| {
-            (object.namespace.as_str(), object.name.as_str())
-        }),
+        Item::Object(slot) => inventory
+            .get(slot)
+            .map_or(("", ""), |object| (object.namespace.as_str(), object.name.as_str())),
         Item::Subject(_) | Item::Cluster(_) => ("", ""),
     }
 }

@@ -132,13 +132,7 @@ impl Verdict {
 
 /// One sentence on how a control stands.
 pub fn summary(state: State, counts: &Counts, undecided: Option<&Observed>) -> String {
-    let Counts {
-        population,
-        failing,
-        excepted,
-        unknown,
-        findings,
-    } = counts;
+    let Counts { population, failing, excepted, unknown, findings } = counts;
     match state {
         State::Failing => format!("{failing} of {population} fail, with {findings} finding(s)"),
         State::Excepted => format!("{excepted} of {population} fail and are excepted"),

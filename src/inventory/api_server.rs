@@ -22,7 +22,8 @@ pub type Transformations = BTreeSet<Transformation>;
 /// The labels of one row of the family.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Transformation {
-    /// `secrets`, or `widgets.example.com`.
+    /// `secrets`, or `widgets.example.com`; empty where the server, an older one, does not say
+    /// or the row can't be read, so that nothing can be concluded for any resource.
     pub resource: String,
     /// Writing (`to_storage`) or reading (`from_storage`).
     pub direction: Direction,
@@ -37,4 +38,177 @@ pub enum Direction {
     ToStorage,
     /// The server read.
     FromStorage,
+}
+
+/// The name of the family; the lines of other families need not be kept.
+pub const FAMILY: &str = "apiserver_storage_transformation_operations_total";
+const ENCRYPTED: &str = "k8s:enc:";
+
+impl Transformation {
+    /// Whether a provider encrypted, or decrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.prefix.starts_with(ENCRYPTED)
+    }
+
+    /// Whether the bytes went to storage, or came from it, as they are.
+    pub fn is_plaintext(&self) -> bool {
+        self.prefix == "identity"
+    }
+
+    /// A row of the family that says nothing certain.
+    fn unreadable() -> Self {
+        Self {
+            resource: String::new(),
+            direction: Direction::FromStorage,
+            prefix: "unknown".to_owned(),
+        }
+    }
+}
+
+/// The family, out of the lines of the Prometheus text format. Rows that never counted are left
+/// out, and so is an encryption that failed: it shows nothing about what is stored.
+pub fn parse_transformations<'a>(lines: impl Iterator<Item = &'a str>) -> Transformations {
+    lines
+        .filter_map(|line| line.trim_start().strip_prefix(FAMILY))
+        // Another family whose name begins with this one.
+        .filter(|rest| rest.starts_with(['{', ' ', '\t']))
+        .filter_map(|rest| match parse_row(rest) {
+            Some(row) if row.counts() => Some(row.transformation()),
+            Some(_) => None,
+            None => Some(Transformation::unreadable()),
+        })
+        .collect()
+}
+
+/// One row: the labels that matter, and the count.
+#[derive(Debug, Default)]
+struct Row {
+    resource: String,
+    direction: String,
+    prefix: String,
+    status: String,
+    count: f64,
+}
+
+impl Row {
+    fn counts(&self) -> bool {
+        let failed = !self.status.is_empty() && self.status != "OK";
+        self.count > 0.0 && !(failed && self.prefix.starts_with(ENCRYPTED))
+    }
+
+    fn transformation(self) -> Transformation {
+        let direction = match self.direction.as_str() {
+            "to_storage" => Direction::ToStorage,
+            "from_storage" => Direction::FromStorage,
+            _ => return Transformation::unreadable(),
+        };
+        Transformation { resource: self.resource, direction, prefix: self.prefix }
+    }
+}
+
+/// Reads `{name="value",...} count`.
+fn parse_row(text: &str) -> Option<Row> {
+    let mut row = Row::default();
+    let mut rest = text.trim_start().strip_prefix('{')?;
+    loop {
+        rest = rest.trim_start_matches([' ', ',']);
+        if let Some(count) = rest.strip_prefix('}') {
+            row.count = count.split_whitespace().next()?.parse().ok()?;
+            return Some(row);
+        }
+        let (name, quoted) = rest.split_once("=\"")?;
+        let (value, tail) = unquote(quoted)?;
+        match name.trim() {
+            "resource" => row.resource = value,
+            "transformation_type" => row.direction = value,
+            "transformer_prefix" => row.prefix = value,
+            "status" => row.status = value,
+            _ => {}
+        }
+        rest = tail;
+    }
+}
+
+/// A label's value up to its closing quote, and what follows.
+fn unquote(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return Some((value, text.get(at + 1..)?)),
+            '\\' => value.push(match characters.next()?.1 {
+                'n' => '\n',
+                other => other,
+            }),
+            other => value.push(other),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn row(resource: &str, direction: Direction, prefix: &str) -> Transformation {
+        Transformation { resource: resource.into(), direction, prefix: prefix.into() }
+    }
+
+    #[test]
+    fn reads_the_family_and_nothing_else() {
+        let text = r#"
+# HELP apiserver_storage_transformation_operations_total [ALPHA] Total number of transformations.
+# TYPE apiserver_storage_transformation_operations_total counter
+apiserver_storage_transformation_operations_total{resource="secrets",status="OK",transformation_type="to_storage",transformer_prefix="k8s:enc:kms:v2:vault:"} 12
+apiserver_storage_transformation_operations_total{resource="secrets",status="OK",transformation_type="from_storage",transformer_prefix="identity"} 3 1700000000000
+apiserver_storage_transformation_operations_total{resource="configmaps",status="OK",transformation_type="from_storage",transformer_prefix="identity"} 0
+apiserver_storage_transformation_operations_total{resource="secrets",status="Internal",transformation_type="to_storage",transformer_prefix="k8s:enc:aescbc:v1:"} 1
+apiserver_storage_transformation_operations_total{resource="secrets",status="Unknown",transformation_type="from_storage",transformer_prefix="unknown"} 1e+00
+apiserver_storage_transformation_operations_total_other{resource="secrets"} 1
+apiserver_storage_transformation_duration_seconds_count{transformation_type="to_storage"} 9
+"#;
+        let expected: Transformations = [
+            row("secrets", Direction::ToStorage, "k8s:enc:kms:v2:vault:"),
+            row("secrets", Direction::FromStorage, "identity"),
+            row("secrets", Direction::FromStorage, "unknown"),
+        ]
+        .into();
+        assert_eq!(parse_transformations(text.lines()), expected);
+    }
+
+    #[test]
+    fn what_cant_be_read_is_kept_as_unknown() {
+        for line in [
+            "apiserver_storage_transformation_operations_total 3",
+            r#"apiserver_storage_transformation_operations_total{resource="secrets 3"#,
+            r#"apiserver_storage_transformation_operations_total{resource="secrets"} many"#,
+            r#"apiserver_storage_transformation_operations_total{resource="secrets",transformation_type="sideways"} 1"#,
+        ] {
+            let rows = parse_transformations(line.lines());
+            assert_eq!(rows, [Transformation::unreadable()].into(), "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn labels_survive_quoting(resource in ".*", prefix in ".*") {
+            let quote = |text: &str| {
+                text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+            };
+            let line = format!(
+                "{FAMILY}{{resource=\"{}\",transformation_type=\"to_storage\",transformer_prefix=\"{}\"}} 1",
+                quote(&resource),
+                quote(&prefix),
+            );
+            let rows = parse_transformations(std::iter::once(line.as_str()));
+            prop_assert_eq!(rows, [row(&resource, Direction::ToStorage, &prefix)].into());
+        }
+
+        #[test]
+        fn no_line_panics(line in ".*") {
+            let _ = parse_transformations(std::iter::once(format!("{FAMILY}{{{line}").as_str()));
+        }
+    }
 }

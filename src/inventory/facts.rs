@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -30,6 +31,8 @@ pub enum Facts {
     Role(Arc<rbac::RoleFacts>),
     /// A `RoleBinding` or `ClusterRoleBinding`.
     Binding(Arc<rbac::BindingFacts>),
+    /// A `ResourceQuota`: that it is there.
+    Quota,
     /// A `PersistentVolumeClaim`.
     Claim(Arc<storage::ClaimFacts>),
     /// A `PersistentVolume`.
@@ -51,6 +54,17 @@ impl From<serde_json::Error> for ProjectionError {
     fn from(error: serde_json::Error) -> Self {
         Self(error.to_string())
     }
+}
+
+/// Reads what a projection needs of an object. The error names the field: `spec.tls[0].hosts: ...`.
+pub fn read<T: serde::de::DeserializeOwned>(object: &Value) -> Result<T, ProjectionError> {
+    serde_path_to_error::deserialize(object).map_err(|error| ProjectionError(error.to_string()))
+}
+
+/// The time that a field holds (RFC 3339).
+pub fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, ProjectionError> {
+    text.map(|text| text.parse().map_err(|error| ProjectionError(format!("{field}: {error}"))))
+        .transpose()
 }
 
 /// Reads facts from one object of a kind.
@@ -92,19 +106,14 @@ pub struct Labels(Box<[(Symbol, Symbol)]>);
 impl Labels {
     /// The value of a label.
     pub fn get(&self, key: &str) -> Option<&str> {
-        let at = self
-            .0
-            .binary_search_by(|(known, _)| known.as_str().cmp(key))
-            .ok()?;
+        let at = self.0.binary_search_by(|(known, _)| known.as_str().cmp(key)).ok()?;
         self.0.get(at).map(|(_, value)| value.as_str())
     }
 
     /// Interns a map of labels.
     pub fn intern(map: &std::collections::BTreeMap<String, String>, interner: &Interner) -> Self {
         Self(
-            map.iter()
-                .map(|(key, value)| (interner.intern(key), interner.intern(value)))
-                .collect(),
+            map.iter().map(|(key, value)| (interner.intern(key), interner.intern(value))).collect(),
         )
     }
 }
@@ -139,17 +148,17 @@ pub struct Metadata {
 impl Metadata {
     /// The owner that controls the object.
     pub fn controller(&self) -> Option<&OwnerReference> {
-        self.owner_references
-            .iter()
-            .flatten()
-            .find(|owner| owner.controller == Some(true))
+        self.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
+    }
+
+    /// When the object was made; absent in a manifest that was never applied.
+    pub fn created(&self) -> Result<Option<Timestamp>, ProjectionError> {
+        time("metadata.creationTimestamp", self.creation_timestamp.as_deref())
     }
 
     /// The labels, interned.
     pub fn interned_labels(&self, interner: &Interner) -> Labels {
-        self.labels
-            .as_ref()
-            .map_or_else(Labels::default, |map| Labels::intern(map, interner))
+        self.labels.as_ref().map_or_else(Labels::default, |map| Labels::intern(map, interner))
     }
 }
 
@@ -175,12 +184,8 @@ pub struct MetadataOnly {
     pub metadata: Metadata,
 }
 
-const NAMESPACES: &[Projection] = &[Projection {
-    group: "",
-    kind: "Namespace",
-    versions: &["v1"],
-    project: project_namespace,
-}];
+const NAMESPACES: &[Projection] =
+    &[Projection { group: "", kind: "Namespace", versions: &["v1"], project: project_namespace }];
 
 fn project_namespace(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let object = MetadataOnly::deserialize(object)?;

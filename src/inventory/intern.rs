@@ -119,10 +119,7 @@ impl Interner {
 
     /// How many strings are kept.
     pub fn len(&self) -> usize {
-        self.strings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.strings.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Whether nothing is kept.

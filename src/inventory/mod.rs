@@ -7,6 +7,7 @@ pub mod api_server;
 pub mod backup;
 pub mod facts;
 pub mod intern;
+pub mod manifest;
 pub mod network;
 pub mod projector;
 pub mod rbac;
@@ -112,6 +113,8 @@ pub struct Inventory {
     pub backups: backup::BackupIndex,
     /// Which pods a workload controls.
     pub owners: workload::OwnerIndex,
+    /// Which certificate serves which Ingress, and who is in a mesh.
+    pub network: network::NetworkIndex,
 }
 
 impl Inventory {
@@ -171,6 +174,15 @@ impl Inventory {
         Vec::new()
     }
 
+    /// Forgets the objects of a kind that nobody reads, and that they were ever complete.
+    pub fn release(&mut self, id: KindId) {
+        self.replace(id, Vec::new(), Vec::new());
+        if let Some(state) = self.kind_state_mut(id) {
+            state.availability = Availability::Pending;
+            state.staged = None;
+        }
+    }
+
     /// Starts a list: what follows is staged until [`Inventory::commit`]. A list that was cut is dropped here.
     pub fn begin(&mut self, id: KindId) {
         if let Some(state) = self.kind_state_mut(id) {
@@ -187,10 +199,8 @@ impl Inventory {
 
     /// The list is complete: it replaces what was known of its kind.
     pub fn commit(&mut self, id: KindId, programs: Vec<ProgramId>) -> Vec<Change> {
-        let staged = self
-            .kind_state_mut(id)
-            .and_then(|state| state.staged.take())
-            .unwrap_or_default();
+        let staged =
+            self.kind_state_mut(id).and_then(|state| state.staged.take()).unwrap_or_default();
         let changes = self.replace(id, staged, programs);
         if let Some(state) = self.kind_state_mut(id) {
             state.availability = Availability::Complete;
@@ -209,16 +219,10 @@ impl Inventory {
             return changes;
         };
         state.programs = programs;
-        let listed: FxHashSet<(Symbol, Symbol)> = objects
-            .iter()
-            .map(|object| (object.namespace.clone(), object.name.clone()))
-            .collect();
-        let vanished: Vec<(Symbol, Symbol)> = state
-            .by_name
-            .keys()
-            .filter(|key| !listed.contains(*key))
-            .cloned()
-            .collect();
+        let listed: FxHashSet<(Symbol, Symbol)> =
+            objects.iter().map(|object| (object.namespace.clone(), object.name.clone())).collect();
+        let vanished: Vec<(Symbol, Symbol)> =
+            state.by_name.keys().filter(|key| !listed.contains(*key)).cloned().collect();
         for (namespace, name) in vanished {
             changes.extend(self.remove(id, &namespace, &name));
         }
@@ -233,19 +237,8 @@ impl Inventory {
 
     /// An object appeared or changed. None when its facts are what they were.
     pub fn apply(&mut self, id: KindId, projected: Projected) -> Option<Change> {
-        let Projected {
-            namespace,
-            name,
-            facts,
-            cel,
-        } = projected;
-        let object = Object {
-            kind: id,
-            namespace,
-            name,
-            facts,
-            cel,
-        };
+        let Projected { namespace, name, facts, cel } = projected;
+        let object = Object { kind: id, namespace, name, facts, cel };
         let key = (object.namespace.clone(), object.name.clone());
         let known = self.kind_state(id)?.by_name.get(&key).copied();
         if let Some(slot) = known {
@@ -269,12 +262,7 @@ impl Inventory {
         let key = (Symbol::from(namespace), Symbol::from(name));
         let slot = self.kind_state_mut(id)?.by_name.remove(&key)?;
         let before = self.put(slot, None);
-        if let Some(Object {
-            facts: Facts::Namespace(_),
-            name,
-            ..
-        }) = &before
-        {
+        if let Some(Object { facts: Facts::Namespace(_), name, .. }) = &before {
             self.namespaces.remove(name.as_str());
         }
         self.free.push(slot);
@@ -305,14 +293,11 @@ impl Inventory {
     /// Brings the indexes up to date with a change of one object.
     fn changed(&mut self, slot: Slot, before: Option<Object>) -> Change {
         let after = self.objects.get(slot as usize).and_then(Option::as_ref);
-        let update = IndexUpdate {
-            slot,
-            before: before.as_ref(),
-            after,
-        };
+        let update = IndexUpdate { slot, before: before.as_ref(), after };
         self.rights.update(&update);
         self.backups.update(&update);
         self.owners.update(&update);
+        self.network.update(&update);
         Change::Object { slot, before }
     }
 
@@ -334,9 +319,7 @@ impl Inventory {
 
     /// The slots of a kind, in no order.
     pub fn slots(&self, id: KindId) -> impl Iterator<Item = Slot> {
-        self.kind_state(id)
-            .into_iter()
-            .flat_map(|state| state.by_name.values().copied())
+        self.kind_state(id).into_iter().flat_map(|state| state.by_name.values().copied())
     }
 
     /// The objects of a kind, in no order.

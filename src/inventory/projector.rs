@@ -23,8 +23,8 @@ pub enum CelResult {
     NotMatched,
     /// Every validation holds.
     Pass,
-    /// The messages of the validations that do not hold.
-    Fail(Box<[Box<str>]>),
+    /// The validations that do not hold: index and message.
+    Fail(Box<[(usize, Box<str>)]>),
     /// Could not be evaluated, and why.
     Unknown(Box<str>),
 }
@@ -70,12 +70,7 @@ impl Projector {
         interner: Arc<Interner>,
     ) -> Self {
         let project = facts::projection(&resource.group, &resource.kind).map(|row| row.project);
-        Self {
-            resource,
-            project,
-            programs,
-            interner,
-        }
+        Self { resource, project, programs, interner }
     }
 
     /// The type it reads.
@@ -94,10 +89,7 @@ impl Projector {
         let metadata = MetadataOnly::deserialize(object)
             .map_err(|error| IdentityError::Metadata(error.to_string()))?
             .metadata;
-        let name = metadata
-            .name
-            .filter(|name| !name.is_empty())
-            .ok_or(IdentityError::NoName)?;
+        let name = metadata.name.filter(|name| !name.is_empty()).ok_or(IdentityError::NoName)?;
         let namespace = if self.resource.namespaced {
             metadata
                 .namespace

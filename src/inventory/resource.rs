@@ -61,10 +61,7 @@ impl Catalog {
     pub fn new(mut served: Vec<ServedResource>) -> Self {
         served.sort_by(|a, b| a.resource.cmp(&b.resource));
         served.dedup_by(|a, b| a.resource == b.resource);
-        Self {
-            served,
-            unreachable_groups: Vec::new(),
-        }
+        Self { served, unreachable_groups: Vec::new() }
     }
 
     /// Every row.
@@ -74,9 +71,7 @@ impl Catalog {
 
     /// The row of a kind.
     pub fn find_kind(&self, group: &str, kind: &str) -> Option<&ServedResource> {
-        self.served
-            .iter()
-            .find(|row| row.resource.group == group && row.resource.kind == kind)
+        self.served.iter().find(|row| row.resource.group == group && row.resource.kind == kind)
     }
 
     /// Adds a row, or its versions to the row that is there.

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    facts::{Facts, Labels, Metadata, Projection, ProjectionError},
+    facts::{Facts, Labels, Metadata, Projection, ProjectionError, read},
     intern::{Interner, Symbol},
 };
 
@@ -32,6 +33,10 @@ pub struct VolumeFacts {
     pub source: VolumeSource,
     /// Namespace and name of the claim it is bound to, or reserved for.
     pub claim: Option<(Symbol, Symbol)>,
+    /// Who made it (`pv.kubernetes.io/provisioned-by`); absent when a person did.
+    pub provisioned_by: Option<Symbol>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
 }
 
 /// Where a volume's data is.
@@ -61,8 +66,11 @@ pub struct CsiSource {
 pub struct StorageClassFacts {
     /// Who makes the volumes: a CSI driver's name or `kubernetes.io/...`.
     pub provisioner: Symbol,
-    /// The parameters that speak of encryption.
+    /// The parameters that speak of encryption. They never change (storage.k8s.io/v1), but a
+    /// class may be deleted and made anew.
     pub parameters: Parameters,
+    /// When it was made.
+    pub created: Option<Timestamp>,
 }
 
 /// Parameters that speak of encryption, by lower-case key: drivers disagree about the case
@@ -105,12 +113,7 @@ pub const PROJECTIONS: &[Projection] = &[
         versions: &["v1"],
         project: project_claim,
     },
-    Projection {
-        group: "",
-        kind: "PersistentVolume",
-        versions: &["v1"],
-        project: project_volume,
-    },
+    Projection { group: "", kind: "PersistentVolume", versions: &["v1"], project: project_volume },
     Projection {
         group: "storage.k8s.io",
         kind: "StorageClass",
@@ -141,7 +144,7 @@ struct ClaimStatus {
 }
 
 fn project_claim(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let claim = Claim::deserialize(object)?;
+    let claim = read::<Claim>(object)?;
     let spec = claim.spec.unwrap_or_default();
     let phase = claim.status.unwrap_or_default().phase;
     Ok(Facts::Claim(Arc::new(ClaimFacts {
@@ -155,6 +158,7 @@ fn project_claim(object: &Value, interner: &Interner) -> Result<Facts, Projectio
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Volume {
+    metadata: Metadata,
     spec: Option<VolumeSpec>,
 }
 
@@ -207,7 +211,13 @@ const IN_TREE_SOURCES: &[&str] = &[
 ];
 
 fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let spec = Volume::deserialize(object)?.spec.unwrap_or_default();
+    let volume = read::<Volume>(object)?;
+    let provisioner = volume
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|annotations| annotations.get("pv.kubernetes.io/provisioned-by"));
+    let spec = volume.spec.unwrap_or_default();
     let claim = spec.claim_ref.unwrap_or_default();
     Ok(Facts::Volume(Box::new(VolumeFacts {
         storage_class: named(spec.storage_class_name, interner),
@@ -220,6 +230,8 @@ fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, Projecti
             None => in_tree_source(object),
         },
         claim: named(claim.namespace, interner).zip(named(claim.name, interner)),
+        provisioned_by: named(provisioner.cloned(), interner),
+        created: volume.metadata.created()?,
     })))
 }
 
@@ -232,22 +244,24 @@ fn in_tree_source(object: &Value) -> VolumeSource {
 
 #[derive(Debug, Deserialize)]
 struct Class {
+    #[serde(default)]
+    metadata: Metadata,
     provisioner: String,
     parameters: Option<BTreeMap<String, String>>,
 }
 
 fn project_class(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let class = Class::deserialize(object)?;
+    let class = read::<Class>(object)?;
     Ok(Facts::StorageClass(Box::new(StorageClassFacts {
         provisioner: interner.intern(&class.provisioner),
         parameters: Parameters::project(class.parameters.as_ref(), interner),
+        created: class.metadata.created()?,
     })))
 }
 
 /// A reference by name; the API takes an empty one for none.
 fn named(name: Option<String>, interner: &Interner) -> Option<Symbol> {
-    name.filter(|name| !name.is_empty())
-        .map(|name| interner.intern(&name))
+    name.filter(|name| !name.is_empty()).map(|name| interner.intern(&name))
 }
 
 #[cfg(test)]
@@ -281,10 +295,7 @@ mod tests {
         let Facts::Claim(claim) = project("PersistentVolumeClaim", &pending).unwrap() else {
             panic!("not a claim");
         };
-        assert_eq!(
-            (claim.storage_class.as_deref(), claim.volume.as_deref()),
-            (None, None)
-        );
+        assert_eq!((claim.storage_class.as_deref(), claim.volume.as_deref()), (None, None));
         assert!(!claim.bound);
     }
 
@@ -327,19 +338,10 @@ mod tests {
     #[test]
     fn wrong_shapes_are_errors() {
         for (kind, object) in [
-            (
-                "PersistentVolumeClaim",
-                json!({"spec": {"storageClassName": 3}}),
-            ),
-            (
-                "PersistentVolume",
-                json!({"spec": {"csi": {"driver": "x"}}}),
-            ),
+            ("PersistentVolumeClaim", json!({"spec": {"storageClassName": 3}})),
+            ("PersistentVolume", json!({"spec": {"csi": {"driver": "x"}}})),
             ("PersistentVolume", json!({"spec": 3})),
-            (
-                "StorageClass",
-                json!({"provisioner": "x", "parameters": {"encrypted": true}}),
-            ),
+            ("StorageClass", json!({"provisioner": "x", "parameters": {"encrypted": true}})),
             ("StorageClass", json!({"parameters": {}})),
         ] {
             assert!(project(kind, &object).is_err(), "{kind} {object}");

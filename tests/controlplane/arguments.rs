@@ -13,10 +13,7 @@ pub struct Arguments<'a> {
 
 impl Arguments<'_> {
     fn lines(&self, lines: &[&str]) -> Vec<String> {
-        lines
-            .iter()
-            .map(|line| line.replace("{dir}", self.dir))
-            .collect()
+        lines.iter().map(|line| line.replace("{dir}", self.dir)).collect()
     }
 
     /// The data is thrown away, so that a crash may lose it.
@@ -38,6 +35,8 @@ impl Arguments<'_> {
     pub fn api_server(&self, service_accounts: bool, extra: &[String]) -> Vec<String> {
         let mut arguments = self.lines(&[
             "--bind-address=127.0.0.1",
+            // Without it, the API server looks for an interface that an isolated machine lacks.
+            "--advertise-address=127.0.0.1",
             "--tls-cert-file={dir}/tls.crt",
             "--tls-private-key-file={dir}/tls.key",
             "--service-account-issuer=https://kubernetes.default.svc",

@@ -80,10 +80,8 @@ impl Builder {
 
     /// A flag of kube-apiserver that names a file, such as `audit-policy-file`, with its contents.
     pub fn api_server_file(mut self, flag: &str, contents: &str) -> Self {
-        self.api_server_arguments
-            .push(format!("--{flag}={{dir}}/api-server/{flag}"));
-        self.api_server_files
-            .push((format!("api-server/{flag}"), contents.to_owned()));
+        self.api_server_arguments.push(format!("--{flag}={{dir}}/api-server/{flag}"));
+        self.api_server_files.push((format!("api-server/{flag}"), contents.to_owned()));
         self
     }
 
@@ -154,10 +152,9 @@ impl Binaries {
     /// `make controlplane` built.
     fn find(options: &Builder) -> Result<Self, Error> {
         let (folder, remedy) = match env::var_os("KUBEBUILDER_ASSETS") {
-            Some(folder) if !folder.is_empty() => (
-                PathBuf::from(folder),
-                "unset KUBEBUILDER_ASSETS and run `make controlplane`",
-            ),
+            Some(folder) if !folder.is_empty() => {
+                (PathBuf::from(folder), "unset KUBEBUILDER_ASSETS and run `make controlplane`")
+            }
             _ => (
                 Path::new(env!("CARGO_MANIFEST_DIR")).join("target/controlplane/bin"),
                 "run `make controlplane`",
@@ -172,11 +169,7 @@ impl Binaries {
         ];
         for (name, _) in needed.into_iter().filter(|(_, needed)| *needed) {
             if !folder.join(name).is_file() {
-                return Err(Error::Missing {
-                    name,
-                    folder,
-                    remedy,
-                });
+                return Err(Error::Missing { name, folder, remedy });
             }
         }
         Ok(Self { folder })
@@ -246,10 +239,9 @@ impl ControlPlane {
 
     /// Ready is when it says so and has made the namespaces that every cluster has.
     pub(super) async fn run_api_server(&mut self) -> Result<(), Error> {
-        let arguments = self.arguments(&self.folder()).api_server(
-            self.options.controller_manager,
-            &self.options.api_server_arguments,
-        );
+        let arguments = self
+            .arguments(&self.folder())
+            .api_server(self.options.controller_manager, &self.options.api_server_arguments);
         let process = self.spawn("kube-apiserver", &arguments)?;
         let client = self.admin_client();
         let namespaces = Api::<Namespace>::all(client.clone());
@@ -265,9 +257,7 @@ impl ControlPlane {
     /// Ready is when it has made the first `ServiceAccount`, without which no Pod is admitted.
     async fn run_controller_manager(&mut self) -> Result<(), Error> {
         let (port, kubeconfig) = self.controller(users::CONTROLLER_MANAGER)?;
-        let arguments = self
-            .arguments(&self.folder())
-            .controller_manager(&port, &kubeconfig);
+        let arguments = self.arguments(&self.folder()).controller_manager(&port, &kubeconfig);
         let process = self.spawn("kube-controller-manager", &arguments)?;
         let accounts = Api::<ServiceAccount>::namespaced(self.admin_client(), "default");
         ready(self.controller_manager.insert(process), async || {

@@ -7,13 +7,8 @@ use super::directory::Directory;
 use super::error::Error;
 
 /// Names and addresses by which clients and pods reach the API server.
-const SERVER_NAMES: [&str; 5] = [
-    "127.0.0.1",
-    "10.0.0.1",
-    "localhost",
-    "kubernetes.default",
-    "kubernetes.default.svc",
-];
+const SERVER_NAMES: [&str; 5] =
+    ["127.0.0.1", "10.0.0.1", "localhost", "kubernetes.default", "kubernetes.default.svc"];
 
 /// The certificate authority that clients trust.
 pub struct Authority {
@@ -24,9 +19,7 @@ pub struct Authority {
 /// Writes `ca.crt`, `tls.crt`, `tls.key`, `service-account.key` and `service-account.pub`.
 pub fn write(directory: &Directory) -> Result<Authority, Error> {
     let mut params = CertificateParams::new(Vec::new())?;
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "controlplane");
+    params.distinguished_name.push(DnType::CommonName, "controlplane");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let key = KeyPair::generate()?;
@@ -34,9 +27,7 @@ pub fn write(directory: &Directory) -> Result<Authority, Error> {
     let issuer = Issuer::new(params, key);
 
     let mut params = CertificateParams::new(SERVER_NAMES.map(str::to_owned).to_vec())?;
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "kube-apiserver");
+    params.distinguished_name.push(DnType::CommonName, "kube-apiserver");
     let key = KeyPair::generate()?;
     let serving = params.signed_by(&key, &issuer)?;
     let tokens = KeyPair::generate()?;
@@ -46,8 +37,5 @@ pub fn write(directory: &Directory) -> Result<Authority, Error> {
     directory.write("tls.key", key.serialize_pem())?;
     directory.write("service-account.key", tokens.serialize_pem())?;
     directory.write("service-account.pub", tokens.public_key_pem())?;
-    Ok(Authority {
-        pem: authority.pem(),
-        der: authority.der().to_vec(),
-    })
+    Ok(Authority { pem: authority.pem(), der: authority.der().to_vec() })
 }

@@ -46,10 +46,7 @@ impl Directory {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
-            .map_err(|source| Error::Spawn {
-                name: "janitor",
-                source,
-            })?;
+            .map_err(|source| Error::Spawn { name: "janitor", source })?;
         Ok(Self { path, janitor })
     }
 

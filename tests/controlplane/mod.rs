@@ -11,11 +11,7 @@
 //! and their place is printed. The environment variable `CONTROLPLANE_KEEP` keeps them always.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(
-    clippy::panic,
-    clippy::expect_used,
-    reason = "a mistaken test is told so at once"
-)]
+#![allow(clippy::panic, clippy::expect_used, reason = "a mistaken test is told so at once")]
 
 mod arguments;
 mod builder;
@@ -76,10 +72,7 @@ pub async fn shared() -> &'static ControlPlane {
     static SHARED: OnceCell<Result<ControlPlane, Error>> = OnceCell::const_new();
     let started = SHARED
         .get_or_init(|| async {
-            let plane = ControlPlane::builder()
-                .controller_manager(true)
-                .start()
-                .await?;
+            let plane = ControlPlane::builder().controller_manager(true).start().await?;
             plane.keep_logs_on_panic();
             Ok(plane)
         })
@@ -156,9 +149,7 @@ impl ControlPlane {
         arguments: &[&str],
         input: &str,
     ) -> Result<Output, Error> {
-        let input = self
-            .directory
-            .write(&format!("input/{:016x}", port::random()), input)?;
+        let input = self.directory.write(&format!("input/{:016x}", port::random()), input)?;
         let stdin = std::fs::File::open(&input).map_err(|source| Error::file(&input, source))?;
         let mut command = Command::new(kubectl());
         command
@@ -170,18 +161,12 @@ impl ControlPlane {
         tokio::task::spawn_blocking(move || command.output())
             .await
             .expect("kubectl's thread")
-            .map_err(|source| Error::Spawn {
-                name: "kubectl (`make kubectl` installs it)",
-                source,
-            })
+            .map_err(|source| Error::Spawn { name: "kubectl (`make kubectl` installs it)", source })
     }
 
     /// Adds a node that KWOK plays and waits until it is ready.
     pub async fn create_node(&self, name: &str) -> Result<Node, Error> {
-        let kwok = self
-            .kwok
-            .as_ref()
-            .expect("a node needs `.kwok(true)` in the builder");
+        let kwok = self.kwok.as_ref().expect("a node needs `.kwok(true)` in the builder");
         let nodes = Api::<Node>::all(self.admin_client());
         let node = serde_json::from_value(json!({
             "metadata": {
@@ -198,9 +183,7 @@ impl ControlPlane {
         wait::until("a ready node", NODE_LIMIT, async || {
             let node = nodes.get(name).await.ok()?;
             let ready = node.status.as_ref()?.conditions.as_ref()?.iter();
-            let ready = ready
-                .clone()
-                .any(|c| c.type_ == "Ready" && c.status == "True");
+            let ready = ready.clone().any(|c| c.type_ == "Ready" && c.status == "True");
             ready.then_some(node)
         })
         .await
@@ -235,12 +218,9 @@ impl ControlPlane {
 
     fn user(&self, name: &str) -> &User {
         let users = &self.options.users;
-        users
-            .iter()
-            .find(|user| user.name() == name)
-            .unwrap_or_else(|| {
-                panic!("no user {name}: add `.user({name:?}, groups)` to the builder")
-            })
+        users.iter().find(|user| user.name() == name).unwrap_or_else(|| {
+            panic!("no user {name}: add `.user({name:?}, groups)` to the builder")
+        })
     }
 
     fn arguments<'a>(&'a self, dir: &'a str) -> Arguments<'a> {
@@ -256,9 +236,5 @@ impl ControlPlane {
 /// The kubectl of `make kubectl`, or the one in `PATH`.
 fn kubectl() -> PathBuf {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/kubectl");
-    if installed.exists() {
-        installed
-    } else {
-        PathBuf::from("kubectl")
-    }
+    if installed.exists() { installed } else { PathBuf::from("kubectl") }
 }

@@ -30,10 +30,7 @@ impl Port {
             let path = folder.join(number.to_string());
             let lock = File::create(&path).map_err(|source| Error::file(&path, source))?;
             if lock.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok() {
-                return Ok(Self {
-                    number,
-                    _lock: lock,
-                });
+                return Ok(Self { number, _lock: lock });
             }
         }
         Err(Error::NoPort { from: FROM, to: TO })

@@ -44,9 +44,7 @@ impl Process {
             .append(true)
             .open(&log)
             .map_err(|source| Error::file(&log, source))?;
-        let errors = output
-            .try_clone()
-            .map_err(|source| Error::file(&log, source))?;
+        let errors = output.try_clone().map_err(|source| Error::file(&log, source))?;
         let watchdog = Command::new("/bin/sh")
             .args(["-c", WATCHDOG, "watchdog"])
             .arg(binary)
@@ -58,11 +56,7 @@ impl Process {
             .stderr(errors)
             .spawn()
             .map_err(|source| Error::Spawn { name, source })?;
-        Ok(Self {
-            name,
-            log,
-            watchdog,
-        })
+        Ok(Self { name, log, watchdog })
     }
 
     /// Fails when the component has ended by itself.

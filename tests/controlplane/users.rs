@@ -39,10 +39,7 @@ impl User {
     }
 
     pub fn predefined() -> Vec<Self> {
-        USERS
-            .iter()
-            .map(|(name, groups)| Self::new(name, groups))
-            .collect()
+        USERS.iter().map(|(name, groups)| Self::new(name, groups)).collect()
     }
 
     pub fn name(&self) -> &str {

@@ -23,8 +23,5 @@ pub async fn until<T>(
     };
     tokio::time::timeout(limit, poll)
         .await
-        .map_err(|_| Error::Timeout {
-            what: what.to_owned(),
-            limit,
-        })
+        .map_err(|_| Error::Timeout { what: what.to_owned(), limit })
 }

@@ -27,7 +27,7 @@ closed_enum! {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupTest {
-    /// What is backed up: PersistentVolumeClaims, Namespaces or Databases.
+    /// What is backed up: `PersistentVolumeClaims`, `Namespaces` or `Databases`.
     pub of: BackupSubject,
     /// Only subjects with these labels. All of them when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

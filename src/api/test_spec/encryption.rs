@@ -97,10 +97,7 @@ impl EncryptionTest {
         }
         let validities = [
             ("ingress", self.ingress.and_then(|check| check.min_validity)),
-            (
-                "certificates",
-                self.certificates.and_then(|check| check.min_validity),
-            ),
+            ("certificates", self.certificates.and_then(|check| check.min_validity)),
         ];
         for (field, validity) in validities {
             if let Some(validity) = validity {

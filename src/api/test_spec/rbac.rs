@@ -18,7 +18,7 @@ use crate::api::{
 pub struct RbacTest {
     /// Risks that no subject may carry, except those in allow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(min = 1, max = 44), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "set"))]
     pub forbid: Vec<Risk>,
     /// Rights that no subject may hold, except those in allow. Who holds any of them is a
     /// finding.

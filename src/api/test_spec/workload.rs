@@ -52,7 +52,7 @@ closed_enum! {
 pub struct WorkloadTest {
     /// What each container or pod must do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(min = 1, max = 14), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "set"))]
     pub require: Vec<Requirement>,
     /// Where images may come from: patterns for the image name with its registry, where * is any
     /// text, such as registry.example.com/*.

@@ -20,11 +20,7 @@ pub fn visit(
     object: &Object,
     visit: &mut dyn FnMut(Item),
 ) {
-    let mut affected = Affected {
-        of,
-        inventory,
-        visit,
-    };
+    let mut affected = Affected { of, inventory, visit };
     match &object.facts {
         Facts::Claim(_) => affected.claim(slot, &object.namespace),
         Facts::Namespace(_) => affected.namespace(slot, &object.name),

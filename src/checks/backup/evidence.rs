@@ -132,9 +132,8 @@ impl<'a> Evidence<'a> {
     pub fn schedule(&mut self, by: Slot, paused: bool) {
         if paused {
             let inventory = self.context.inventory;
-            let known = self
-                .paused
-                .filter(|known| name_of(inventory, *known) <= name_of(inventory, by));
+            let known =
+                self.paused.filter(|known| name_of(inventory, *known) <= name_of(inventory, by));
             self.paused = Some(known.unwrap_or(by));
         } else {
             self.scheduled = true;
@@ -166,10 +165,7 @@ pub fn name(inventory: &Inventory, slot: Slot) -> String {
     let Some(reference) = checks::reference(inventory, slot) else {
         return String::new();
     };
-    let group = reference
-        .api_version
-        .split_once('/')
-        .map(|(group, _)| group);
+    let group = reference.api_version.split_once('/').map(|(group, _)| group);
     let namespace = reference.namespace.map(|namespace| namespace + "/");
     format!(
         "{} {}{}{}",

@@ -1,6 +1,5 @@
 //! From what the tools say to a judgement: is the newest success recent enough?
 
-
 use super::{
     UNDECIDED,
     evidence::{Evidence, Success, name},
@@ -33,10 +32,7 @@ pub fn judge(
         .max()
         .filter(|deadline| context.now < *deadline);
     if best.is_some() {
-        return Judgement {
-            valid_until: best,
-            ..Judgement::default()
-        };
+        return Judgement { valid_until: best, ..Judgement::default() };
     }
     let fresh = |success: &Success| context.now < deadline(success);
     let mut judgement = explain(context, target, evidence, max_age, &fresh);
@@ -57,15 +53,11 @@ fn explain(
 ) -> Judgement {
     let mut judgement = Judgement::default();
     if let Some(why) = doubt(context, target, evidence, fresh) {
-        judgement
-            .unknown
-            .extend(finding(context, target.slot, UNDECIDED, why));
+        judgement.unknown.extend(finding(context, target.slot, UNDECIDED, why));
         return judgement;
     }
     let mut fail = |rule, message| {
-        judgement
-            .failing
-            .extend(finding(context, target.slot, rule, message));
+        judgement.failing.extend(finding(context, target.slot, rule, message));
     };
     let paused = paused(context, evidence);
     let good = evidence.iter().filter_map(|tool| tool.good.as_ref());
@@ -95,9 +87,7 @@ fn doubt(
     if let Some((success, why)) = undecided {
         return Some(format!("{} {why}", name(context.inventory, success.by)));
     }
-    let paused = evidence
-        .iter()
-        .any(|tool| tool.good.as_ref().is_some_and(fresh));
+    let paused = evidence.iter().any(|tool| tool.good.as_ref().is_some_and(fresh));
     // A recent success of a paused tool is known to be what it is.
     if paused {
         return None;
@@ -162,18 +152,13 @@ fn missing(
         );
         return ("NeverSucceeded", message);
     }
-    let message = format!(
-        "no backup, snapshot or schedule covers this {noun}: {}",
-        target.remedy()
-    );
+    let message =
+        format!("no backup, snapshot or schedule covers this {noun}: {}", target.remedy());
     ("NotCovered", message)
 }
 
 fn newest<'e>(evidence: &'e [Evidence<'_>]) -> Option<&'e Success> {
-    evidence
-        .iter()
-        .flat_map(Evidence::successes)
-        .max_by_key(|success| success.at)
+    evidence.iter().flat_map(Evidence::successes).max_by_key(|success| success.at)
 }
 
 fn attempt(context: &Context<'_>, evidence: &[Evidence<'_>], lead: &str) -> String {

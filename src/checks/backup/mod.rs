@@ -68,18 +68,10 @@ const VELERO_KINDS: [(&str, &str); 4] = [
     (VELERO, "Restore"),
     (VELERO, "BackupStorageLocation"),
 ];
-const K8UP_KINDS: [(&str, &str); 4] = [
-    (K8UP, "Schedule"),
-    (K8UP, "Backup"),
-    (K8UP, "Snapshot"),
-    (K8UP, "Restore"),
-];
-const CNPG_KINDS: [(&str, &str); 4] = [
-    (CNPG, "Cluster"),
-    (CNPG, "Backup"),
-    (CNPG, "ScheduledBackup"),
-    (BARMAN_CLOUD, "ObjectStore"),
-];
+const K8UP_KINDS: [(&str, &str); 4] =
+    [(K8UP, "Schedule"), (K8UP, "Backup"), (K8UP, "Snapshot"), (K8UP, "Restore")];
+const CNPG_KINDS: [(&str, &str); 4] =
+    [(CNPG, "Cluster"), (CNPG, "Backup"), (CNPG, "ScheduledBackup"), (BARMAN_CLOUD, "ObjectStore")];
 /// Tools that only back up single claims.
 const VOLUME_KINDS: [(&str, &str); 6] = [
     (SNAPSHOT, "VolumeSnapshot"),
@@ -120,25 +112,14 @@ impl Check for BackupCheck {
             // Labels of namespaces leave them out of Velero's backups.
             BackupSubject::PersistentVolumeClaims => (
                 &[CLAIM][..],
-                &[
-                    &[NAMESPACE],
-                    &VELERO_KINDS,
-                    &K8UP_KINDS,
-                    &CNPG_KINDS,
-                    &VOLUME_KINDS,
-                ],
+                &[&[NAMESPACE], &VELERO_KINDS, &K8UP_KINDS, &CNPG_KINDS, &VOLUME_KINDS],
             ),
             BackupSubject::Namespaces => (&[NAMESPACE, CLAIM], &[&VELERO_KINDS, &K8UP_KINDS]),
             BackupSubject::Databases => (&[], &[&CNPG_KINDS]),
         };
-        let required = required
-            .iter()
-            .map(|(group, kind)| Read::required(group, kind));
-        let optional = optional
-            .iter()
-            .copied()
-            .flatten()
-            .map(|(group, kind)| Read::optional(group, kind));
+        let required = required.iter().map(|(group, kind)| Read::required(group, kind));
+        let optional =
+            optional.iter().copied().flatten().map(|(group, kind)| Read::optional(group, kind));
         required.chain(optional).collect()
     }
 
@@ -167,9 +148,7 @@ impl Check for BackupCheck {
             return ours.then(|| undecided(context, slot, format!("can't be read: {error}")))?;
         }
         let target = Target::of(self.of, context.inventory, slot)?;
-        target
-            .is_selected(&self.selector)
-            .then(|| self.judge_target(context, &target))
+        target.is_selected(&self.selector).then(|| self.judge_target(context, &target))
     }
 }
 

@@ -33,11 +33,7 @@ pub fn judge(
     every: Duration,
     judgement: &mut Judgement,
 ) {
-    let mut search = Search {
-        now: context.now,
-        newest: None,
-        pending: None,
-    };
+    let mut search = Search { now: context.now, newest: None, pending: None };
     match &target.what {
         What::Claim(_) | What::Namespace { .. } => {
             of_velero(context, target, &mut search);
@@ -58,9 +54,7 @@ pub fn judge(
             "{} may be a restore of this {noun}, and can't be read: {error}",
             name(context.inventory, slot)
         );
-        judgement
-            .unknown
-            .extend(finding(context, target.slot, UNDECIDED, message));
+        judgement.unknown.extend(finding(context, target.slot, UNDECIDED, message));
         return;
     }
     let last = search.newest.map_or_else(
@@ -73,9 +67,7 @@ pub fn judge(
         },
     );
     let message = format!("{last}: restore this {noun} somewhere else, and check what came back");
-    judgement
-        .failing
-        .extend(finding(context, target.slot, "RestoreUntested", message));
+    judgement.failing.extend(finding(context, target.slot, "RestoreUntested", message));
 }
 
 /// The newest restore that counts.
@@ -189,11 +181,7 @@ fn of_cnpg(context: &Context<'_>, target: &Target<'_>, cluster: &Cluster, search
 
 fn is_backup_of(context: &Context<'_>, target: &Target<'_>, backup: &str) -> Option<bool> {
     let inventory = context.inventory;
-    let slot = inventory.find(
-        inventory.find_kind(CNPG, "Backup")?,
-        target.namespace,
-        backup,
-    )?;
+    let slot = inventory.find(inventory.find_kind(CNPG, "Backup")?, target.namespace, backup)?;
     match backup_at(inventory, slot)? {
         BackupFacts::CnpgBackup(backup) => Some(backup.cluster == *target.name),
         _ => None,

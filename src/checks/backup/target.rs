@@ -48,10 +48,9 @@ impl<'a> Target<'a> {
         let object = inventory.get(slot)?;
         let what = match (subject, &object.facts) {
             (BackupSubject::PersistentVolumeClaims, Facts::Claim(claim)) => What::Claim(claim),
-            (BackupSubject::Namespaces, Facts::Namespace(facts)) => What::Namespace {
-                facts,
-                data: holds_data(inventory, &object.name),
-            },
+            (BackupSubject::Namespaces, Facts::Namespace(facts)) => {
+                What::Namespace { facts, data: holds_data(inventory, &object.name) }
+            }
             (BackupSubject::Databases, Facts::Backup(facts)) => match &**facts {
                 BackupFacts::CnpgCluster(cluster) => What::Database(cluster),
                 _ => return None,
@@ -62,12 +61,7 @@ impl<'a> Target<'a> {
             What::Namespace { .. } => &object.name,
             What::Claim(_) | What::Database(_) => &object.namespace,
         };
-        Some(Self {
-            slot,
-            namespace,
-            name: &object.name,
-            what,
-        })
+        Some(Self { slot, namespace, name: &object.name, what })
     }
 
     /// Whether the labels match.

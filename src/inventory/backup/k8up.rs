@@ -158,11 +158,7 @@ pub fn project_restore(object: &Value, _: &Interner) -> Result<Facts, Projection
 pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let SnapshotObject { metadata, spec } = SnapshotObject::deserialize(object)?;
     let date = time("spec.date", spec.date.as_deref())?;
-    let claims = spec
-        .paths
-        .iter()
-        .flatten()
-        .filter_map(|path| claim_of(path));
+    let claims = spec.paths.iter().flatten().filter_map(|path| claim_of(path));
     Ok(facts(BackupFacts::K8upSnapshot(Snapshot {
         date: date.filter(|_| metadata.deletion_timestamp.is_none()),
         claims: claims.map(|claim| interner.intern(claim)).collect(),

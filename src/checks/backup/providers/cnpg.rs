@@ -30,13 +30,9 @@ pub fn of_claim<'a>(
     let inventory = context.inventory;
     let slot = inventory.find(inventory.find_kind(CNPG, "Cluster")?, namespace, name)?;
     match backup_at(inventory, slot)? {
-        BackupFacts::CnpgCluster(cluster) => Some(of_cluster(
-            context,
-            namespace,
-            &inventory.get(slot)?.name,
-            slot,
-            cluster,
-        )),
+        BackupFacts::CnpgCluster(cluster) => {
+            Some(of_cluster(context, namespace, &inventory.get(slot)?.name, slot, cluster))
+        }
         _ => None,
     }
 }
@@ -58,18 +54,12 @@ pub fn of_cluster<'a>(
         }
     }
     let backups = super::key(namespace, name, Key::CnpgBackups);
-    super::runs(context, &mut evidence, &backups, |slot| {
-        match backup_at(inventory, slot)? {
-            BackupFacts::CnpgBackup(Backup { outcome, .. }) => Some(*outcome),
-            _ => None,
-        }
+    super::runs(context, &mut evidence, &backups, |slot| match backup_at(inventory, slot)? {
+        BackupFacts::CnpgBackup(Backup { outcome, .. }) => Some(*outcome),
+        _ => None,
     });
     let succeeded = |evidence: &mut Evidence<'_>, by, at| {
-        let success = Success {
-            at,
-            by,
-            until: None,
-        };
+        let success = Success { at, by, until: None };
         evidence.succeeded(success, Standing::Good)
     };
     if let Some((store, at)) = stored(context, namespace, cluster) {
@@ -89,9 +79,7 @@ fn stored(
     cluster: &Cluster,
 ) -> Option<(Slot, jiff::Timestamp)> {
     let stores = context.inventory.find_kind(BARMAN_CLOUD, "ObjectStore")?;
-    let slot = context
-        .inventory
-        .find(stores, namespace, cluster.store.as_ref()?)?;
+    let slot = context.inventory.find(stores, namespace, cluster.store.as_ref()?)?;
     match backup_at(context.inventory, slot)? {
         BackupFacts::CnpgObjectStore(store) => Some((slot, store.newest(&cluster.server)?)),
         _ => None,

@@ -23,11 +23,7 @@ pub fn of_claim<'a>(context: &Context<'a>, namespace: &Symbol, name: &Symbol) ->
         };
         evidence.schedule(slot, cron.suspended);
         if let Some(at) = cron.last_success {
-            let success = Success {
-                at,
-                by: slot,
-                until: None,
-            };
+            let success = Success { at, by: slot, until: None };
             evidence.succeeded(success, Standing::Good);
         }
     }

@@ -27,11 +27,7 @@ pub fn of_claim<'a>(
     let mut evidence = Evidence::new(context);
     let concerns = |claims: &Claims| claims.include(&claim.labels);
     schedules(context, &mut evidence, namespace, concerns);
-    snapshots(
-        context,
-        &mut evidence,
-        &super::key(namespace, name, Key::K8upClaim),
-    );
+    snapshots(context, &mut evidence, &super::key(namespace, name, Key::K8upClaim));
     if !has_snapshots(context, namespace) {
         backups(context, &mut evidence, namespace, concerns);
     }
@@ -42,11 +38,7 @@ pub fn of_claim<'a>(
 pub fn of_namespace<'a>(context: &Context<'a>, namespace: &Symbol) -> Evidence<'a> {
     let mut evidence = Evidence::new(context);
     schedules(context, &mut evidence, namespace, Claims::is_all);
-    snapshots(
-        context,
-        &mut evidence,
-        &Key::K8upSnapshots(namespace.clone()),
-    );
+    snapshots(context, &mut evidence, &Key::K8upSnapshots(namespace.clone()));
     backups(context, &mut evidence, namespace, Claims::is_all);
     evidence
 }
@@ -79,13 +71,11 @@ fn schedules(
 }
 
 fn snapshots(context: &Context<'_>, evidence: &mut Evidence<'_>, key: &Key) {
-    super::runs(context, evidence, key, |slot| {
-        match backup_at(context.inventory, slot)? {
-            BackupFacts::K8upSnapshot(Snapshot { date, .. }) => {
-                Some(date.map_or(Outcome::Failed, Outcome::Succeeded))
-            }
-            _ => None,
+    super::runs(context, evidence, key, |slot| match backup_at(context.inventory, slot)? {
+        BackupFacts::K8upSnapshot(Snapshot { date, .. }) => {
+            Some(date.map_or(Outcome::Failed, Outcome::Succeeded))
         }
+        _ => None,
     });
 }
 
@@ -96,12 +86,8 @@ fn backups(
     concerns: impl Fn(&Claims) -> bool,
 ) {
     let key = Key::K8upBackups(namespace.clone());
-    super::runs(context, evidence, &key, |slot| {
-        match backup_at(context.inventory, slot)? {
-            BackupFacts::K8upBackup(Backup { claims, outcome }) => {
-                concerns(claims).then_some(*outcome)
-            }
-            _ => None,
-        }
+    super::runs(context, evidence, &key, |slot| match backup_at(context.inventory, slot)? {
+        BackupFacts::K8upBackup(Backup { claims, outcome }) => concerns(claims).then_some(*outcome),
+        _ => None,
     });
 }

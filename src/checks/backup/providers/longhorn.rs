@@ -26,10 +26,9 @@ pub fn of_claim<'a>(
     let mut evidence = Evidence::new(context);
     let key = super::key(namespace, name, Key::LonghornVolumes);
     for slot in context.inventory.backups.slots(&key) {
-        if let (Some(object), Some(BackupFacts::LonghornVolume(volume))) = (
-            context.inventory.get(slot),
-            backup_at(context.inventory, slot),
-        ) && is_of(volume, claim)
+        if let (Some(object), Some(BackupFacts::LonghornVolume(volume))) =
+            (context.inventory.get(slot), backup_at(context.inventory, slot))
+            && is_of(volume, claim)
         {
             of_volume(context, &mut evidence, object, volume);
         }
@@ -55,11 +54,9 @@ fn of_volume(context: &Context<'_>, evidence: &mut Evidence<'_>, object: &Object
         }
     }
     let key = super::key(&object.namespace, &object.name, Key::LonghornBackups);
-    super::runs(context, evidence, &key, |slot| {
-        match backup_at(inventory, slot)? {
-            BackupFacts::LonghornBackup(Backup { outcome, .. }) => Some(*outcome),
-            _ => None,
-        }
+    super::runs(context, evidence, &key, |slot| match backup_at(inventory, slot)? {
+        BackupFacts::LonghornBackup(Backup { outcome, .. }) => Some(*outcome),
+        _ => None,
     });
 }
 

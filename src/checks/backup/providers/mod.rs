@@ -39,13 +39,9 @@ pub fn gather<'a>(context: &Context<'a>, target: &Target<'_>) -> Vec<Evidence<'a
             velero::of_namespace(context, name, facts, *data),
             k8up::of_namespace(context, name),
         ],
-        What::Database(cluster) => vec![cnpg::of_cluster(
-            context,
-            namespace,
-            name,
-            target.slot,
-            cluster,
-        )],
+        What::Database(cluster) => {
+            vec![cnpg::of_cluster(context, namespace, name, target.slot, cluster)]
+        }
     }
 }
 
@@ -120,11 +116,7 @@ fn runs(
     for (_, slot) in context.inventory.backups.newest(key) {
         match concerns(slot) {
             Some(Outcome::Succeeded(at)) => {
-                let success = Success {
-                    at,
-                    by: slot,
-                    until: None,
-                };
+                let success = Success { at, by: slot, until: None };
                 if evidence.succeeded(success, Standing::Good) {
                     return;
                 }

@@ -31,9 +31,7 @@ pub fn of_claim<'a>(context: &Context<'a>, namespace: &Symbol, name: &Symbol) ->
 
 fn is_bound(context: &Context<'_>, slot: Slot, snapshot: &Snapshot) -> bool {
     let content = snapshot.content.as_ref().and_then(|name| {
-        let contents = context
-            .inventory
-            .find_kind(SNAPSHOT, "VolumeSnapshotContent")?;
+        let contents = context.inventory.find_kind(SNAPSHOT, "VolumeSnapshotContent")?;
         context.inventory.find(contents, "", name)
     });
     let Some(object) = context.inventory.get(slot) else {

@@ -26,9 +26,7 @@ pub fn of_claim<'a>(context: &Context<'a>, namespace: &Symbol, claim: &ClaimFact
     if is_left_out(context, namespace) {
         return Evidence::new(context);
     }
-    gather(context, true, |scope| {
-        scope.covers_claim(namespace, &claim.labels)
-    })
+    gather(context, true, |scope| scope.covers_claim(namespace, &claim.labels))
 }
 
 /// What Velero says of a whole namespace. Where there are claims, manifests alone are no backup.
@@ -48,10 +46,7 @@ pub fn of_namespace<'a>(
 
 /// Whether the label of a namespace keeps Velero away from all that is in it.
 pub fn is_left_out(context: &Context<'_>, namespace: &str) -> bool {
-    context
-        .inventory
-        .namespace(namespace)
-        .is_some_and(|facts| is_excluded(&facts.labels))
+    context.inventory.namespace(namespace).is_some_and(|facts| is_excluded(&facts.labels))
 }
 
 fn gather<'a>(context: &Context<'a>, data: bool, covers: impl Fn(&Scope) -> bool) -> Evidence<'a> {
@@ -69,12 +64,8 @@ fn gather<'a>(context: &Context<'a>, data: bool, covers: impl Fn(&Scope) -> bool
         }
     }
     // The same group goes first whatever the order of the map: attempts are told in words.
-    let mut groups: Vec<_> = context
-        .inventory
-        .backups
-        .velero()
-        .filter(|(group, _)| covers(&group.scope))
-        .collect();
+    let mut groups: Vec<_> =
+        context.inventory.backups.velero().filter(|(group, _)| covers(&group.scope)).collect();
     groups.sort_unstable_by_key(|(_, runs)| std::cmp::Reverse(runs.last().copied()));
     for (group, runs) in groups {
         newest_of(context, &mut evidence, group, runs, data);
@@ -108,11 +99,7 @@ fn newest_of(
             ),
             (false, standing) => standing,
         };
-        let success = Success {
-            at,
-            by: *slot,
-            until: backup.expires,
-        };
+        let success = Success { at, by: *slot, until: backup.expires };
         if evidence.succeeded(success, standing) {
             return;
         }
@@ -131,9 +118,9 @@ fn storage(context: &Context<'_>, group: &VeleroGroup) -> Standing {
             Standing::Unreachable(format!("{name} is unavailable"))
         }
         Reach::Unavailable(why) => Standing::Unreachable(format!("{name} is unavailable: {why}")),
-        Reach::Unknown => Standing::Undecided(format!(
-            "lies in {name}, which Velero has not validated yet"
-        )),
+        Reach::Unknown => {
+            Standing::Undecided(format!("lies in {name}, which Velero has not validated yet"))
+        }
     }
 }
 
@@ -153,18 +140,12 @@ fn location<'a>(
         (named || default).then_some((slot, location))
     });
     if let Some((slot, location)) = found {
-        return Ok((
-            crate::checks::backup::evidence::name(inventory, slot),
-            location,
-        ));
+        return Ok((crate::checks::backup::evidence::name(inventory, slot), location));
     }
     let name = if group.location.is_empty() {
         format!("the default BackupStorageLocation of {}", group.namespace)
     } else {
-        format!(
-            "BackupStorageLocation {}/{}",
-            group.namespace, group.location
-        )
+        format!("BackupStorageLocation {}/{}", group.namespace, group.location)
     };
     let complete =
         inventory.availability(VELERO, "BackupStorageLocation") == Availability::Complete;

@@ -1,0 +1,60 @@
+//! How a command finds its cluster.
+
+use std::path::PathBuf;
+
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+/// Which cluster, as kubectl asks it.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ClusterArgs {
+    /// The kubeconfig file; otherwise KUBECONFIG, ~/.kube/config, or the pod's service account.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig.
+    #[arg(long, value_name = "NAME", global = true)]
+    pub context: Option<String>,
+}
+
+/// Why there is no cluster to talk to.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The kubeconfig can't be used.
+    #[error("the kubeconfig can't be used: {0}; check --kubeconfig, --context and KUBECONFIG")]
+    Kubeconfig(#[from] kube::config::KubeconfigError),
+    /// There is none, nor a service account.
+    #[error(
+        "no cluster is configured: {0}; give --kubeconfig, set KUBECONFIG, or run inside a pod"
+    )]
+    Infer(#[from] kube::config::InferConfigError),
+    /// The client can't be made.
+    #[error("can't connect: {0}")]
+    Client(#[from] kube::Error),
+}
+
+impl ClusterArgs {
+    /// The configuration of the cluster.
+    pub async fn config(&self) -> Result<Config, ClusterError> {
+        let mut config = if self.kubeconfig.is_some() || self.context.is_some() {
+            let kubeconfig = match &self.kubeconfig {
+                Some(path) => Kubeconfig::read_from(path)?,
+                None => Kubeconfig::read()?,
+            };
+            let options =
+                KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
+            Config::from_custom_kubeconfig(kubeconfig, &options).await?
+        } else {
+            Config::infer().await?
+        };
+        // Every caller has a retry of its own with a bound; the default sits in one call for minutes.
+        config.default_retry = false;
+        Ok(config)
+    }
+
+    /// A client of the cluster.
+    pub async fn client(&self) -> Result<Client, ClusterError> {
+        Ok(Client::try_from(self.config().await?)?)
+    }
+}

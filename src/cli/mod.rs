@@ -1,0 +1,77 @@
+//! The command line: one file for each subcommand.
+
+pub mod cluster;
+pub mod crds;
+pub mod run;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Could not do what was asked.
+const FAILURE: u8 = 2;
+
+/// Keeps SOC 2 controls true on Kubernetes, and proves it.
+#[derive(Debug, Parser)]
+#[command(name = "comptroller", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the operator: evaluate every Control continuously and write its status.
+    Run(run::RunArgs),
+    /// Print the custom resource definitions.
+    Crds(CrdsArgs),
+    /// Print a completion script for a shell.
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// Where to print the definitions.
+#[derive(Debug, clap::Args)]
+struct CrdsArgs {
+    /// Write one file for each definition into this folder, instead of printing them.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<std::path::PathBuf>,
+}
+
+/// Runs a command; its exit code is 0, or 2 with the reason on standard error.
+pub fn main(cli: Cli) -> ExitCode {
+    // One provider for every TLS connection; an error only says that a test installed it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let result = match cli.command {
+        Command::Run(args) => run::run(args).map(|()| 0),
+        Command::Crds(args) => crds(&args),
+        Command::Completion { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "comptroller",
+                &mut std::io::stdout(),
+            );
+            Ok(0)
+        }
+    };
+    ExitCode::from(result.unwrap_or_else(|error| {
+        eprintln!("comptroller: {error}");
+        FAILURE
+    }))
+}
+
+fn crds(args: &CrdsArgs) -> Result<u8, Box<dyn std::error::Error>> {
+    let Some(dir) = &args.dir else {
+        print!("{}", crds::render_stream()?);
+        return Ok(0);
+    };
+    std::fs::create_dir_all(dir)?;
+    for file in crds::render_files()? {
+        std::fs::write(dir.join(&file.name), &file.content)?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,54 @@
+//! Reads the metrics that tell how the API server encrypts what it stores.
+
+use std::time::Duration;
+
+use futures::{AsyncBufReadExt, StreamExt};
+use kube::Client;
+use tokio::sync::{mpsc, watch};
+
+use super::host::Command;
+use crate::inventory::{ApiServer, api_server};
+
+/// How often to look. The family changes when somebody reconfigures the API server.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// One read, start to end.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Reads `/metrics` while a control wants it.
+pub async fn follow(
+    client: Client,
+    mut wanted: watch::Receiver<bool>,
+    commands: mpsc::Sender<Command>,
+) {
+    loop {
+        if wanted.wait_for(|wanted| *wanted).await.is_err() {
+            return;
+        }
+        let observed = match tokio::time::timeout(TIMEOUT, read(&client)).await {
+            Ok(Ok(transformations)) => ApiServer::Observed(transformations),
+            Ok(Err(error)) => ApiServer::Unreadable(error.to_string()),
+            Err(_) => ApiServer::Unreadable("no answer within 30 s".to_owned()),
+        };
+        if commands.send(Command::ApiServer(observed)).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Streams the family out of some megabytes of metrics, a line at a time.
+async fn read(client: &Client) -> kube::Result<api_server::Transformations> {
+    let request = axum::http::Request::get("/metrics")
+        .body(Vec::new())
+        .map_err(|error| kube::Error::HttpError(error))?;
+    let mut lines = client.request_stream(request).await?.lines();
+    let mut family = Vec::new();
+    while let Some(line) = lines.next().await {
+        let line = line.map_err(kube::Error::ReadEvents)?;
+        if line.starts_with(api_server::FAMILY) {
+            family.push(line);
+        }
+    }
+    Ok(api_server::parse_transformations(family.iter().map(String::as_str)))
+}

@@ -1,0 +1,99 @@
+//! The board: verdicts as the engine's task last published them, for reconcilers to read.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Instant,
+};
+
+use jiff::Timestamp;
+
+use crate::engine::{Verdict, exceptions::Standing};
+
+/// A verdict with when the change behind it arrived.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    /// The verdict.
+    pub verdict: Arc<Verdict>,
+    /// When the oldest change behind it was received; for the detection latency.
+    pub received: Instant,
+}
+
+/// Verdicts and standings by name.
+#[derive(Debug, Default)]
+pub struct Board {
+    state: RwLock<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    controls: BTreeMap<String, Posted>,
+    exceptions: BTreeMap<String, Standing>,
+    evaluated: Option<Timestamp>,
+    waiting: String,
+}
+
+impl Board {
+    /// The verdict of a control.
+    pub fn control(&self, name: &str) -> Option<Posted> {
+        self.read(|state| state.controls.get(name).cloned())
+    }
+
+    /// How an exception stands.
+    pub fn exception(&self, name: &str) -> Option<Standing> {
+        self.read(|state| state.exceptions.get(name).cloned())
+    }
+
+    /// When the engine last evaluated: every verdict on the board holds as of then.
+    pub fn evaluated(&self) -> Option<Timestamp> {
+        self.read(|state| state.evaluated)
+    }
+
+    /// What the engine waits for before it can evaluate; empty once it does.
+    pub fn waiting(&self) -> String {
+        self.read(|state| state.waiting.clone())
+    }
+
+    /// Posts a verdict.
+    pub fn post_control(&self, name: &str, posted: Posted) {
+        self.write(|state| {
+            state.controls.insert(name.to_owned(), posted);
+        });
+    }
+
+    /// Posts how exceptions stand; returns the names of those that stand differently.
+    pub fn post_exceptions(&self, standings: BTreeMap<String, Standing>) -> Vec<String> {
+        self.write(|state| {
+            let changed = standings
+                .iter()
+                .filter(|(name, standing)| state.exceptions.get(*name) != Some(standing))
+                .map(|(name, _)| name.clone())
+                .collect();
+            state.exceptions = standings;
+            changed
+        })
+    }
+
+    /// Takes a control off the board.
+    pub fn forget_control(&self, name: &str) {
+        self.write(|state| {
+            state.controls.remove(name);
+        });
+    }
+
+    /// Notes when the engine evaluated, and what it waits for.
+    pub fn note(&self, evaluated: Option<Timestamp>, waiting: String) {
+        self.write(|state| {
+            state.evaluated = evaluated;
+            state.waiting = waiting;
+        });
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write<T>(&self, write: impl FnOnce(&mut State) -> T) -> T {
+        write(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}

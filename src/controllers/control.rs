@@ -1,0 +1,199 @@
+//! The reconciler of `Control`: what the engine says of it goes into its status.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use kube::{
+    Api, Resource, ResourceExt,
+    core::DeserializeGuard,
+    runtime::{
+        controller::Action,
+        events::{Event, EventType, Recorder},
+    },
+};
+use tokio::sync::watch;
+
+use super::{
+    board::{Board, Posted},
+    status::{self, Known, Plan},
+    writer::{WriteError, Writer},
+};
+use crate::{
+    api::{Control, ControlStatus, State},
+    engine::{Reason, Verdict},
+    evidence::{Entry, Evidence, EvidenceError},
+    telemetry::{Metrics, Outcome, ReconcileKind},
+};
+
+/// The longest event note that the API server takes, in bytes.
+const MAX_NOTE: usize = 1024;
+
+/// What the reconciler needs.
+pub struct Context {
+    /// Where to write.
+    pub api: Api<Control>,
+    /// Where verdicts are.
+    pub board: Arc<Board>,
+    /// Where they are recorded first.
+    pub evidence: Arc<Evidence>,
+    /// Who publishes events.
+    pub recorder: Recorder,
+    /// What was written.
+    pub writer: Writer<ControlStatus>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether this process may write.
+    pub leading: watch::Receiver<bool>,
+}
+
+/// Why a control could not be reconciled.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The record comes first.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// Then the status.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// Brings the status of a control in line with its verdict.
+pub async fn reconcile(
+    object: Arc<DeserializeGuard<Control>>,
+    context: Arc<Context>,
+) -> Result<Action, Error> {
+    let started = std::time::Instant::now();
+    let result = reconcile_inner(&object, &context).await;
+    let outcome = match &result {
+        Ok((_, outcome)) => *outcome,
+        Err(_) => Outcome::Failed,
+    };
+    context.metrics.reconciled(ReconcileKind::Control, outcome, started.elapsed());
+    result.map(|(action, _)| action)
+}
+
+async fn reconcile_inner(
+    object: &DeserializeGuard<Control>,
+    context: &Context,
+) -> Result<(Action, Outcome), Error> {
+    let now = Timestamp::now();
+    let name = object.name_any();
+    let generation = object.meta().generation.unwrap_or_default();
+    let posted = observe(object, context, &name, generation, now);
+    let control = object.0.as_ref().ok();
+    if let Some(control) = control {
+        let verdict = posted.as_ref().map(|posted| posted.verdict.as_ref());
+        context.metrics.observe_control(&name, &control.spec, verdict);
+    }
+    if !*context.leading.borrow() {
+        return Ok((Action::await_change(), Outcome::Unchanged));
+    }
+    let status = control.and_then(|control| control.status.as_ref());
+    let previous = context.writer.newest(object, status).unwrap_or_default();
+    let known = Known {
+        generation,
+        created: object.meta().creation_timestamp.as_ref().map(|time| time.0),
+        spec: control.map(|control| &control.spec),
+        verdict: posted.as_ref().map(|posted| posted.verdict.as_ref()),
+        evaluated: context.board.evaluated(),
+        waiting: &context.board.waiting(),
+    };
+    match status::plan(&previous, &known, now) {
+        Plan::Wait(left) => {
+            Ok((Action::requeue(Duration::try_from(left).unwrap_or_default()), Outcome::Unchanged))
+        }
+        Plan::Write { .. } if context.writer.gather(&name).is_some() => {
+            let left = context.writer.gather(&name).unwrap_or_default();
+            Ok((Action::requeue(left), Outcome::Unchanged))
+        }
+        Plan::Write { mut status, record, transition } => {
+            if let (Some(kind), Some(posted)) = (record, &posted) {
+                let entry = Entry { control: &name, verdict: &posted.verdict, kind, at: now };
+                status.evidence = context.evidence.record(&entry).await?;
+            }
+            context.writer.write(&context.api, &name, *status).await?;
+            if let Some(posted) = posted {
+                if record == Some(crate::evidence::EntryKind::Change) {
+                    context.metrics.detected(posted.received.elapsed());
+                }
+                context.metrics.control_evaluated(&name, now);
+                if transition {
+                    announce(object, &previous, &posted.verdict, context).await;
+                }
+            }
+            Ok((Action::requeue(Duration::ZERO), Outcome::Written))
+        }
+    }
+}
+
+/// The verdict for this generation. A spec that can't be read is one, too: it says why.
+fn observe(
+    object: &DeserializeGuard<Control>,
+    context: &Context,
+    name: &str,
+    generation: i64,
+    now: Timestamp,
+) -> Option<Posted> {
+    match &object.0 {
+        Ok(_) => {
+            context.board.control(name).filter(|posted| posted.verdict.generation == generation)
+        }
+        Err(invalid) => Some(Posted {
+            verdict: Arc::new(Verdict::blocked(
+                generation,
+                Reason::InvalidSpec,
+                format!(
+                    "the spec can't be read: {}; correct the field and apply again",
+                    invalid.error
+                ),
+                object.meta().creation_timestamp.as_ref().map_or(now, |time| time.0),
+            )),
+            received: std::time::Instant::now(),
+        }),
+    }
+}
+
+/// Publishes one event for a change of state. A lost event loses nothing: status has it all.
+async fn announce(
+    object: &DeserializeGuard<Control>,
+    previous: &ControlStatus,
+    verdict: &Verdict,
+    context: &Context,
+) {
+    let first = previous.since.is_none();
+    if first && verdict.state != State::Failing {
+        return;
+    }
+    let type_ = match verdict.state {
+        State::Failing | State::Unknown => EventType::Warning,
+        State::Passing | State::Excepted | State::NotApplicable => EventType::Normal,
+    };
+    let mut note = if first {
+        verdict.message.clone()
+    } else {
+        format!("{} after {}: {}", verdict.state.as_str(), previous.state.as_str(), verdict.message)
+    };
+    note.truncate(note.floor_char_boundary(MAX_NOTE));
+    let event = Event {
+        type_,
+        reason: verdict.state.as_str().to_owned(),
+        note: Some(note),
+        action: "Evaluate".to_owned(),
+        secondary: None,
+    };
+    let reference = object.object_ref(&());
+    if let Err(error) = context.recorder.publish(&event, &reference).await {
+        tracing::warn!(control = object.name_any(), %error, "an event could not be published");
+    }
+}
+
+/// Failures are retried, later each time.
+#[allow(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
+pub fn error_policy(
+    object: Arc<DeserializeGuard<Control>>,
+    error: &Error,
+    context: Arc<Context>,
+) -> Action {
+    tracing::warn!(control = object.name_any(), %error, "a control could not be reconciled and is retried");
+    Action::requeue(context.writer.backoff(&object.name_any()))
+}

@@ -1,0 +1,108 @@
+//! What the cluster serves, and when that changes.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, Client,
+    core::PartialObjectMeta,
+    discovery::{Discovery, Scope, verbs},
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, watcher},
+    },
+};
+use tokio::sync::mpsc;
+
+use super::host::Command;
+use crate::inventory::{Catalog, ResourceType, ServedResource};
+
+/// When to look again after a definition changed: the API server serves it a moment later.
+const AFTER_CHANGE: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_secs(2), Duration::from_secs(6)];
+
+/// How often to look when nothing seems to change: aggregated APIs come and go without a definition.
+const AT_REST: Duration = Duration::from_secs(600);
+
+/// A discovery call that hangs would hide a new CRD for ever.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Keeps the engine's catalog up to date.
+pub async fn follow(client: Client, commands: mpsc::Sender<Command>) {
+    let definitions: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client.clone());
+    let mut changes =
+        watcher(definitions, watcher::Config::default()).default_backoff().map_ok(drop).boxed();
+    let mut pending = AFTER_CHANGE.iter().copied();
+    let mut known = None;
+    loop {
+        match tokio::time::timeout(TIMEOUT, catalog(&client)).await {
+            Ok(Ok(catalog)) => {
+                if known.as_ref() != Some(&catalog) {
+                    known = Some(catalog.clone());
+                    if commands.send(Command::Catalog(catalog)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "discovery failed and is retried"),
+            Err(_) => tracing::warn!("discovery took more than 30 s and is retried"),
+        }
+        let wait = match &known {
+            None => Duration::from_secs(1),
+            Some(_) => pending.next().unwrap_or(AT_REST),
+        };
+        let sleep = tokio::time::sleep(wait);
+        tokio::pin!(sleep);
+        tokio::select! {
+            () = &mut sleep => {}
+            changed = changes.next() => match changed {
+                Some(Ok(())) => {
+                    pending = AFTER_CHANGE.iter().copied();
+                    // A chart installs many definitions at once; look when they have come.
+                    tokio::time::sleep(AFTER_CHANGE[0]).await;
+                    while let Some(Some(Ok(()))) = futures::FutureExt::now_or_never(changes.next()) {}
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "definitions can't be watched; new ones are found within ten minutes");
+                    sleep.await;
+                }
+                None => return,
+            }
+        }
+    }
+}
+
+/// Everything that can be listed and watched, the preferred version of each first.
+pub async fn catalog(client: &Client) -> kube::Result<Catalog> {
+    let discovery = Discovery::new(client.clone()).run_aggregated().await?;
+    let mut rows: BTreeMap<(String, String), ServedResource> = BTreeMap::new();
+    for group in discovery.groups() {
+        let preferred = group.preferred_version_or_latest().to_owned();
+        let mut versions: Vec<&str> = group.versions().collect();
+        versions.sort_by_key(|version| *version != preferred);
+        for version in versions {
+            for (resource, capabilities) in group.versioned_resources(version) {
+                if !capabilities.supports_operation(verbs::LIST)
+                    || !capabilities.supports_operation(verbs::WATCH)
+                {
+                    continue;
+                }
+                let row = rows
+                    .entry((resource.group.clone(), resource.kind.clone()))
+                    .or_insert_with(|| ServedResource {
+                        resource: ResourceType {
+                            group: resource.group.clone(),
+                            version: resource.version.clone(),
+                            kind: resource.kind.clone(),
+                            plural: resource.plural.clone(),
+                            namespaced: capabilities.scope == Scope::Namespaced,
+                        },
+                        versions: Vec::new(),
+                    });
+                row.versions.push(resource.version);
+            }
+        }
+    }
+    Ok(Catalog::new(rows.into_values().collect()))
+}

@@ -1,0 +1,89 @@
+//! The reconciler of `ControlException`: how it stands goes into its status.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::{Api, Resource, ResourceExt, core::DeserializeGuard, runtime::controller::Action};
+use tokio::sync::watch;
+
+use super::{
+    board::Board,
+    status,
+    writer::{WriteError, Writer},
+};
+use crate::{
+    api::{ControlException, ControlExceptionStatus, ExceptionPhase},
+    engine::exceptions::Standing,
+    telemetry::{Metrics, Outcome, ReconcileKind},
+};
+
+/// What the reconciler needs.
+pub struct Context {
+    /// Where to write.
+    pub api: Api<ControlException>,
+    /// Where standings are.
+    pub board: Arc<Board>,
+    /// What was written.
+    pub writer: Writer<ControlExceptionStatus>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether this process may write.
+    pub leading: watch::Receiver<bool>,
+}
+
+/// Brings the status of an exception in line with how it stands.
+pub async fn reconcile(
+    object: Arc<DeserializeGuard<ControlException>>,
+    context: Arc<Context>,
+) -> Result<Action, WriteError> {
+    let started = std::time::Instant::now();
+    let result = reconcile_inner(&object, &context).await;
+    let outcome = match &result {
+        Ok((_, outcome)) => *outcome,
+        Err(_) => Outcome::Failed,
+    };
+    context.metrics.reconciled(ReconcileKind::Exception, outcome, started.elapsed());
+    result.map(|(action, _)| action)
+}
+
+async fn reconcile_inner(
+    object: &DeserializeGuard<ControlException>,
+    context: &Context,
+) -> Result<(Action, Outcome), WriteError> {
+    let name = object.name_any();
+    let standing = match &object.0 {
+        Ok(_) => context.board.exception(&name),
+        Err(invalid) => Some(Standing {
+            phase: ExceptionPhase::Rejected,
+            matched: 0,
+            message: format!("the spec can't be read: {}; write a new exception", invalid.error),
+        }),
+    };
+    let (Some(standing), true) = (standing, *context.leading.borrow()) else {
+        return Ok((Action::await_change(), Outcome::Unchanged));
+    };
+    let status = object.0.as_ref().ok().and_then(|exception| exception.status.as_ref());
+    let previous = context.writer.newest(object, status);
+    let generation = object.meta().generation.unwrap_or_default();
+    let known = previous.clone().unwrap_or_default();
+    let desired = status::exception(&known, &standing, generation, Timestamp::now());
+    if previous.as_ref() == Some(&desired) {
+        return Ok((Action::await_change(), Outcome::Unchanged));
+    }
+    if let Some(left) = context.writer.gather(&name) {
+        return Ok((Action::requeue(left), Outcome::Unchanged));
+    }
+    context.writer.write(&context.api, &name, desired).await?;
+    Ok((Action::await_change(), Outcome::Written))
+}
+
+/// Failures are retried, later each time.
+#[allow(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
+pub fn error_policy(
+    object: Arc<DeserializeGuard<ControlException>>,
+    error: &WriteError,
+    context: Arc<Context>,
+) -> Action {
+    tracing::warn!(exception = object.name_any(), %error, "an exception could not be reconciled and is retried");
+    Action::requeue(context.writer.backoff(&object.name_any()))
+}

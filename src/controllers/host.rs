@@ -1,0 +1,391 @@
+//! The task that owns the engine: takes facts in, evaluates, posts verdicts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use kube::{ResourceExt, core::error_boundary::InvalidObject, runtime::reflector::ObjectRef};
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    board::{Board, Posted},
+    feed::Fed,
+    watches::{Plan, Watches},
+};
+use crate::{
+    api::{Control, ControlException, ControlStatus},
+    engine::{Engine, Remembered, Wanted, memory::FindingKey},
+    inventory::{
+        ApiServer, Availability, Catalog, Interner, KindId, ProgramId, Projected, Projector,
+        ResourceType, Symbol,
+    },
+    telemetry::Metrics,
+};
+
+/// How many changes are taken in before the next evaluation. A burst is gathered here: while one
+/// batch is judged, the next one queues up.
+const BATCH: usize = 512;
+
+/// How many changes may wait. Watches are slowed down beyond it, so a storm can't fill memory.
+pub const QUEUE: usize = 2048;
+
+/// How often strings that nothing uses are dropped.
+const SWEEP: Duration = Duration::from_secs(600);
+
+/// What the engine's task is told.
+#[derive(Debug)]
+pub enum Command {
+    /// What the cluster serves.
+    Catalog(Catalog),
+    /// Of a watched kind.
+    Fact {
+        /// The kind.
+        kind: KindId,
+        /// The watch it comes from; facts of an earlier watch of the kind are dropped.
+        epoch: u64,
+        /// When it arrived.
+        received: Instant,
+        /// What it says.
+        fact: Fact,
+    },
+    /// What the API server says of itself.
+    ApiServer(ApiServer),
+    /// A Control. One that can't be read is there, and has no verdict.
+    Control(Fed<Result<Arc<Control>, InvalidObject>>),
+    /// A `ControlException`.
+    Exception(Fed<Result<Arc<ControlException>, InvalidObject>>),
+}
+
+/// What a watch says of its kind.
+#[derive(Debug)]
+pub enum Fact {
+    /// A list begins.
+    Begin,
+    /// It holds this object.
+    Stage(Projected),
+    /// It is complete, judged by these programs.
+    Commit(Vec<ProgramId>),
+    /// An object came or changed.
+    Apply(Projected),
+    /// An object went.
+    Remove {
+        /// Its namespace.
+        namespace: Symbol,
+        /// Its name.
+        name: Symbol,
+    },
+    /// The kind can't be read.
+    Unavailable(Availability),
+}
+
+/// Whom to tell what changed.
+#[derive(Debug)]
+pub struct Outlets {
+    /// Where verdicts are posted.
+    pub board: Arc<Board>,
+    /// Queues the reconcile of a control.
+    pub controls: mpsc::UnboundedSender<ObjectRef<kube::core::DeserializeGuard<Control>>>,
+    /// Queues the reconcile of an exception.
+    pub exceptions:
+        mpsc::UnboundedSender<ObjectRef<kube::core::DeserializeGuard<ControlException>>>,
+    /// Whether anybody wants the API server's metrics.
+    pub api_server_wanted: watch::Sender<bool>,
+    /// Whether the first evaluation is done: readiness.
+    pub evaluated: watch::Sender<bool>,
+}
+
+/// The engine with what feeds it.
+pub struct Host {
+    engine: Engine,
+    interner: Arc<Interner>,
+    watches: Watches,
+    outlets: Outlets,
+    metrics: Metrics,
+    planned: BTreeMap<ResourceType, Planned>,
+    epochs: HashMap<KindId, u64>,
+    next_epoch: u64,
+    replan: bool,
+    loaded: Loaded,
+    oldest: Option<Instant>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Planned {
+    kind: KindId,
+    programs: Vec<ProgramId>,
+}
+
+/// What must be known before anything is judged: a control judged before the exceptions are
+/// listed would fail for a moment after every restart.
+#[derive(Debug, Default)]
+struct Loaded {
+    catalog: bool,
+    controls: bool,
+    exceptions: bool,
+}
+
+impl Loaded {
+    fn waiting(&self) -> &'static str {
+        match (self.catalog, self.controls, self.exceptions) {
+            (false, _, _) => "waiting for discovery",
+            (_, false, _) => "waiting for the list of controls",
+            (_, _, false) => "waiting for the list of controlexceptions",
+            _ => "",
+        }
+    }
+}
+
+impl Host {
+    /// A host around an empty engine.
+    pub fn new(watches: Watches, outlets: Outlets, metrics: Metrics) -> Self {
+        Self {
+            engine: Engine::default(),
+            interner: Arc::default(),
+            watches,
+            outlets,
+            metrics,
+            planned: BTreeMap::new(),
+            epochs: HashMap::new(),
+            next_epoch: 0,
+            replan: false,
+            loaded: Loaded::default(),
+            oldest: None,
+        }
+    }
+
+    /// Takes in and evaluates until every sender is gone.
+    pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut sweep = tokio::time::interval(SWEEP);
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                taken = commands.recv_many(&mut batch, BATCH) => {
+                    if taken == 0 {
+                        return;
+                    }
+                }
+                () = sleep_until(self.engine.next_wake()) => {}
+                _ = sweep.tick() => self.interner.sweep(),
+            }
+            let now = Timestamp::now();
+            for command in batch.drain(..) {
+                self.take(command, now);
+            }
+            if std::mem::take(&mut self.replan) {
+                self.plan();
+            }
+            self.evaluate(now);
+        }
+    }
+
+    fn take(&mut self, command: Command, now: Timestamp) {
+        match command {
+            Command::Fact { kind, epoch, received, fact } => {
+                if self.epochs.get(&kind) == Some(&epoch) {
+                    self.take_fact(kind, received, fact, now);
+                }
+            }
+            Command::Catalog(catalog) => {
+                self.engine.set_catalog(catalog, now);
+                self.loaded.catalog = true;
+                self.replan = true;
+            }
+            Command::ApiServer(api_server) => self.engine.observe_api_server(api_server, now),
+            Command::Control(fed) => self.take_control(fed),
+            Command::Exception(fed) => self.take_exception(fed),
+        }
+    }
+
+    fn take_fact(&mut self, kind: KindId, received: Instant, fact: Fact, now: Timestamp) {
+        match fact {
+            Fact::Begin => self.engine.begin(kind),
+            Fact::Stage(object) => self.engine.stage(kind, object),
+            Fact::Commit(programs) => self.engine.commit(kind, programs, now),
+            Fact::Apply(object) => {
+                if self.engine.apply(kind, object, now) {
+                    self.oldest.get_or_insert(received);
+                }
+            }
+            Fact::Remove { namespace, name } => {
+                self.engine.remove(kind, &namespace, &name, now);
+                self.oldest.get_or_insert(received);
+            }
+            Fact::Unavailable(availability) => {
+                self.engine.set_availability(kind, availability, now)
+            }
+        }
+    }
+
+    fn take_control(&mut self, fed: Fed<Result<Arc<Control>, InvalidObject>>) {
+        self.replan = true;
+        match fed {
+            Fed::Put(Ok(control)) => {
+                let generation = control.metadata.generation.unwrap_or_default();
+                let remembered = control.status.as_ref().map(remembered).unwrap_or_default();
+                let spec = Arc::new(control.spec.clone());
+                self.engine.upsert_control(&control.name_any(), generation, spec, remembered);
+            }
+            // Its last spec is not what is written now, so it must not be judged any more.
+            Fed::Put(Err(invalid)) => {
+                self.forget_control(&invalid.metadata.name.unwrap_or_default())
+            }
+            Fed::Gone(name) => self.forget_control(&name),
+            Fed::Listed(names) => {
+                self.loaded.controls = true;
+                let gone: Vec<String> = self
+                    .engine
+                    .controls()
+                    .map(|(name, _)| name.to_owned())
+                    .filter(|name| !names.contains(name))
+                    .collect();
+                gone.iter().for_each(|name| self.forget_control(name));
+            }
+        }
+    }
+
+    fn forget_control(&mut self, name: &str) {
+        self.engine.remove_control(name);
+        self.outlets.board.forget_control(name);
+        self.metrics.forget_control(name);
+    }
+
+    fn take_exception(&mut self, fed: Fed<Result<Arc<ControlException>, InvalidObject>>) {
+        match fed {
+            Fed::Put(Ok(exception)) => {
+                let created = exception.metadata.creation_timestamp.as_ref().map(|time| time.0);
+                self.metrics.observe_exception(&exception.name_any(), exception.spec.expires.0);
+                self.engine.upsert_exception(&exception.name_any(), &exception.spec, created);
+            }
+            Fed::Put(Err(invalid)) => {
+                self.forget_exception(&invalid.metadata.name.unwrap_or_default())
+            }
+            Fed::Gone(name) => self.forget_exception(&name),
+            Fed::Listed(names) => {
+                self.loaded.exceptions = true;
+                let gone: BTreeSet<String> = self
+                    .engine
+                    .exception_names()
+                    .map(str::to_owned)
+                    .filter(|name| !names.contains(name))
+                    .collect();
+                gone.iter().for_each(|name| self.forget_exception(name));
+            }
+        }
+    }
+
+    fn forget_exception(&mut self, name: &str) {
+        self.engine.remove_exception(name);
+        self.metrics.forget_exception(name);
+    }
+
+    /// Starts and ends watches so that they are what the controls read.
+    fn plan(&mut self) {
+        let Wanted { kinds, api_server } = self.engine.wanted();
+        self.outlets
+            .api_server_wanted
+            .send_if_modified(|wanted| std::mem::replace(wanted, api_server) != api_server);
+        let unwanted: Vec<ResourceType> =
+            self.planned.keys().filter(|resource| !kinds.contains_key(resource)).cloned().collect();
+        for resource in unwanted {
+            if let Some(planned) = self.planned.remove(&resource) {
+                self.watches.stop(planned.kind);
+                self.epochs.remove(&planned.kind);
+                self.engine.release(planned.kind);
+            }
+        }
+        for (resource, programs) in kinds {
+            let ids: Vec<ProgramId> = programs.iter().map(|(id, _)| *id).collect();
+            let known = self.planned.get(&resource);
+            // A watch that runs more programs than needed is right, and cheaper than a new list.
+            if known.is_some_and(|known| ids.iter().all(|id| known.programs.contains(id))) {
+                continue;
+            }
+            let kind = self.engine.kind(&resource);
+            self.next_epoch += 1;
+            self.epochs.insert(kind, self.next_epoch);
+            self.planned.insert(resource.clone(), Planned { kind, programs: ids });
+            self.watches.start(Plan {
+                kind,
+                epoch: self.next_epoch,
+                projector: Projector::new(resource, programs, Arc::clone(&self.interner)),
+            });
+        }
+    }
+
+    fn evaluate(&mut self, now: Timestamp) {
+        let waiting = self.loaded.waiting();
+        if !waiting.is_empty() {
+            self.outlets.board.note(None, waiting.to_owned());
+            return;
+        }
+        let started = Instant::now();
+        let mut lap = started;
+        let metrics = &self.metrics;
+        let evaluated = self.engine.evaluate_observed(now, |spec| {
+            let end = Instant::now();
+            if let Ok(test) = spec.test.kind() {
+                metrics.evaluated(test, end.duration_since(lap));
+            }
+            lap = end;
+        });
+        let received = self.oldest.take().unwrap_or(started);
+        self.outlets.board.note(Some(now), String::new());
+        for name in &evaluated.controls {
+            let Some(verdict) = self.engine.verdict(name) else { continue };
+            self.outlets
+                .board
+                .post_control(name, Posted { verdict: Arc::new(verdict.clone()), received });
+            // Nobody listens any more only while shutting down.
+            let _ = self.outlets.controls.send(ObjectRef::new(name));
+        }
+        if evaluated.exceptions || self.engine.exception_names().count() > 0 {
+            self.post_exceptions(now);
+        }
+        self.metrics.evaluation_pass(started.elapsed());
+        self.outlets.evaluated.send_if_modified(|done| !std::mem::replace(done, true));
+    }
+
+    fn post_exceptions(&self, now: Timestamp) {
+        let standings = self
+            .engine
+            .exception_names()
+            .filter_map(|name| Some((name.to_owned(), self.engine.exception(name, now)?)))
+            .collect();
+        for name in self.outlets.board.post_exceptions(standings) {
+            let _ = self.outlets.exceptions.send(ObjectRef::new(&name));
+        }
+    }
+}
+
+/// What a status remembers, so that `since` survives a restart.
+fn remembered(status: &ControlStatus) -> Remembered {
+    Remembered {
+        state: status.since.as_ref().map(|since| (status.state, since.0)),
+        findings: status
+            .findings
+            .iter()
+            .chain(&status.unknown_items)
+            .filter_map(|finding| {
+                let key =
+                    FindingKey::new(&finding.rule, &finding.resource, finding.subject.as_deref());
+                Some((key, finding.since.as_ref()?.0))
+            })
+            .collect(),
+    }
+}
+
+/// Sleeps until a time; for ever without one. At most a minute at once, since the wall clock may jump.
+async fn sleep_until(at: Option<Timestamp>) {
+    const LONGEST: Duration = Duration::from_secs(60);
+    match at {
+        None => std::future::pending().await,
+        Some(at) => {
+            let left = at.duration_since(Timestamp::now());
+            let left = Duration::try_from(left).unwrap_or(Duration::ZERO).min(LONGEST);
+            tokio::time::sleep(left.max(Duration::from_millis(1))).await;
+        }
+    }
+}

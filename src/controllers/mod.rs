@@ -1,0 +1,18 @@
+//! The shell: watches feed the engine, reconcilers write what it says back.
+//!
+//! One task owns the engine ([`host`]); watches send it facts ([`watches`]), discovery sends it
+//! what the cluster serves ([`discovery`]). Reconcilers read its verdicts from a [`board`], decide
+//! purely what to write ([`status`]), record it as evidence, and write it.
+
+pub mod api_server;
+pub mod board;
+pub mod control;
+pub mod discovery;
+pub mod exception;
+pub mod feed;
+pub mod host;
+pub mod operator;
+pub mod status;
+pub mod watched;
+pub mod watches;
+pub mod writer;

@@ -1,0 +1,280 @@
+//! The operator, put together.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
+use kube::{
+    Api, Client, Resource,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
+    runtime::{
+        Controller, WatchStreamExt,
+        controller::{Action, Config},
+        events::{Recorder, Reporter},
+        reflector::{self, ObjectRef},
+        watcher::{self, watcher},
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use super::{
+    api_server,
+    board::Board,
+    control, discovery, exception,
+    feed::{Fed, Follower},
+    host::{Command, Host, Outlets, QUEUE},
+    watches::Watches,
+    writer::Writer,
+};
+use crate::{
+    api::{Control, ControlException},
+    evidence::Evidence,
+    telemetry::Metrics,
+};
+
+/// The name under which events and status fields are written.
+pub const CONTROLLER: &str = "comptroller.dev/operator";
+
+/// How many statuses are written at the same time.
+const CONCURRENCY: u16 = 8;
+
+/// How long reconciles under way may take to finish after a stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What the operator is made of, and who it is.
+#[derive(Clone)]
+pub struct Parts {
+    /// The API server.
+    pub client: Client,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether this process may write; always true without leader election.
+    pub leading: watch::Receiver<bool>,
+    /// The name of this process, such as the pod's.
+    pub instance: String,
+}
+
+/// What probes look at.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    /// Whether the first evaluation is done.
+    pub evaluated: watch::Receiver<bool>,
+    /// What the engine waits for.
+    pub board: Arc<Board>,
+}
+
+/// Why the operator ended.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    /// A part of it is gone, without which statuses would grow stale in silence.
+    #[error("the {0} task ended; restart the operator")]
+    TaskEnded(&'static str),
+}
+
+/// Starts the operator. The future runs until `stop` resolves, then lets reconciles under way finish.
+pub fn start(
+    parts: Parts,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> (Handle, impl Future<Output = Result<(), OperatorError>>) {
+    let stop = stop.boxed().shared();
+    let (commands, inbox) = mpsc::channel(QUEUE);
+    let board = Arc::new(Board::default());
+    let (control_queue, controls) = mpsc::unbounded_channel();
+    let (exception_queue, exceptions) = mpsc::unbounded_channel();
+    let (api_server_wanted, wanted) = watch::channel(false);
+    let (evaluated, evaluated_receiver) = watch::channel(false);
+    let outlets = Outlets {
+        board: Arc::clone(&board),
+        controls: control_queue,
+        exceptions: exception_queue,
+        api_server_wanted,
+        evaluated,
+    };
+    let watches = Watches::new(parts.client.clone(), commands.clone(), parts.metrics.clone());
+    let host = Host::new(watches, outlets, parts.metrics.clone());
+
+    let mut essential = JoinSet::new();
+    let mut spawn = |name: &'static str, task: BoxFuture<'static, ()>| {
+        essential.spawn(async move {
+            task.await;
+            name
+        });
+    };
+    spawn("engine", host.run(inbox).boxed());
+    spawn("discovery", discovery::follow(parts.client.clone(), commands.clone()).boxed());
+    spawn(
+        "API server metrics",
+        api_server::follow(parts.client.clone(), wanted, commands.clone()).boxed(),
+    );
+    let mut reconcilers = JoinSet::new();
+    reconcilers.spawn(control_loop(&parts, &board, commands.clone(), controls, stop.clone()));
+    reconcilers.spawn(exception_loop(&parts, &board, commands, exceptions, stop.clone()));
+
+    let handle = Handle { evaluated: evaluated_receiver, board };
+    let run = async move {
+        tokio::select! {
+            () = stop => {}
+            Some(ended) = essential.join_next() => {
+                return Err(OperatorError::TaskEnded(ended.unwrap_or("panicked")));
+            }
+            Some(_) = reconcilers.join_next() => return Err(OperatorError::TaskEnded("reconciler")),
+        }
+        let finish = async { while reconcilers.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, finish).await.is_err() {
+            tracing::warn!("a reconcile did not finish in time and was cut");
+        }
+        Ok(())
+    };
+    (handle, run)
+}
+
+fn control_loop(
+    parts: &Parts,
+    board: &Arc<Board>,
+    commands: mpsc::Sender<Command>,
+    queue: mpsc::UnboundedReceiver<ObjectRef<DeserializeGuard<Control>>>,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    let reporter =
+        Reporter { controller: CONTROLLER.to_owned(), instance: Some(parts.instance.clone()) };
+    let context = Arc::new(control::Context {
+        api: Api::all(parts.client.clone()),
+        board: Arc::clone(board),
+        evidence: Arc::new(Evidence),
+        recorder: Recorder::new(parts.client.clone(), reporter),
+        writer: Writer::new("comptroller/control"),
+        metrics: parts.metrics.clone(),
+        leading: parts.leading.clone(),
+    });
+    let (reader, stream) = feed::<Control>(&parts.client, commands, Command::Control);
+    let results = controller(stream, reader, queue, parts.leading.clone(), stop).run(
+        control::reconcile,
+        control::error_policy,
+        context,
+    );
+    drain("control", results)
+}
+
+fn exception_loop(
+    parts: &Parts,
+    board: &Arc<Board>,
+    commands: mpsc::Sender<Command>,
+    queue: mpsc::UnboundedReceiver<ObjectRef<DeserializeGuard<ControlException>>>,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    let context = Arc::new(exception::Context {
+        api: Api::all(parts.client.clone()),
+        board: Arc::clone(board),
+        writer: Writer::new("comptroller/exception"),
+        metrics: parts.metrics.clone(),
+        leading: parts.leading.clone(),
+    });
+    let (reader, stream) = feed::<ControlException>(&parts.client, commands, Command::Exception);
+    let results = controller(stream, reader, queue, parts.leading.clone(), stop).run(
+        exception::reconcile,
+        exception::error_policy,
+        context,
+    );
+    drain("exception", results)
+}
+
+type Guarded<K> = DeserializeGuard<K>;
+
+/// One watch of a kind of ours, for the reconciler's store and for the engine, which also needs
+/// what the reconciler never sees: deletions.
+fn feed<K>(
+    client: &Client,
+    commands: mpsc::Sender<Command>,
+    command: fn(Fed<Result<Arc<K>, InvalidObject>>) -> Command,
+) -> (
+    reflector::Store<Guarded<K>>,
+    impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,
+)
+where
+    K: Resource<DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    let (reader, writer) = reflector::store();
+    let mut follower = Follower::default();
+    let stream = watcher(Api::<Guarded<K>>::all(client.clone()), watcher::Config::default())
+        .default_backoff()
+        .reflect(writer)
+        .then(move |event| {
+            let fed =
+                event.as_ref().ok().and_then(|event| follower.follow(event)).map(|fed| match fed {
+                    Fed::Put(DeserializeGuard(object)) => Fed::Put(object.map(Arc::new)),
+                    Fed::Gone(name) => Fed::Gone(name),
+                    Fed::Listed(names) => Fed::Listed(names),
+                });
+            let commands = commands.clone();
+            async move {
+                if let Some(fed) = fed {
+                    // The engine is gone only while shutting down.
+                    let _ = commands.send(command(fed)).await;
+                }
+                event
+            }
+        })
+        .applied_objects();
+    (reader, stream)
+}
+
+fn controller<K>(
+    stream: impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,
+    reader: reflector::Store<Guarded<K>>,
+    mut queue: mpsc::UnboundedReceiver<ObjectRef<Guarded<K>>>,
+    leading: watch::Receiver<bool>,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) -> Controller<Guarded<K>>
+where
+    K: Resource<DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    let verdicts = futures::stream::poll_fn(move |context| queue.poll_recv(context));
+    let elections = futures::stream::unfold(leading, |mut leading| async move {
+        leading.changed().await.ok()?;
+        Some(((), leading))
+    });
+    Controller::for_stream(stream, reader)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(verdicts)
+        .reconcile_all_on(elections)
+        .graceful_shutdown_on(stop)
+}
+
+/// Runs a controller; what goes wrong outside of a reconcile is logged.
+async fn drain<K, E>(
+    kind: &'static str,
+    results: impl Stream<
+        Item = Result<(ObjectRef<K>, Action), kube::runtime::controller::Error<E, watcher::Error>>,
+    >,
+) where
+    K: Resource,
+    E: std::error::Error + Send + 'static,
+{
+    futures::pin_mut!(results);
+    while let Some(result) = results.next().await {
+        match result {
+            // A verdict may come a moment before the watch shows its control, or after it is gone.
+            Ok(_)
+            | Err(
+                kube::runtime::controller::Error::ObjectNotFound(_)
+                | kube::runtime::controller::Error::ReconcilerFailed(..),
+            ) => {}
+            Err(error) => tracing::warn!(kind, %error, "a watch failed and is retried"),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The Gateway API: listeners, and the routes that attach to them.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Condition, GATEWAY_API, NetworkFacts, explanation, host};
+use crate::inventory::{
+    facts::{Facts, Metadata, ProjectionError, read},
+    intern::{Interner, Symbol},
+};
+
+/// A Gateway, or a `ListenerSet` that adds listeners to one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayFacts {
+    /// `spec.listeners`.
+    pub listeners: Box<[Listener]>,
+}
+
+/// One listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Name, unique in its Gateway.
+    pub name: Symbol,
+    /// `HTTP`, `HTTPS`, `TLS`, `TCP`, `UDP` or a vendor's.
+    pub protocol: Symbol,
+    /// Port.
+    pub port: i32,
+    /// The hosts it serves, in lower case; absent means all.
+    pub hostname: Option<Symbol>,
+    /// Whether `tls.mode` is `Passthrough`: TLS ends behind the Gateway.
+    pub passthrough: bool,
+    /// Whether `tls` names a certificate, by reference or by an option of the implementation.
+    pub certificate: bool,
+    /// Which namespaces' routes may attach.
+    pub routes_from: RoutesFrom,
+    /// Why the condition `ResolvedRefs` of the listener is `False`.
+    pub unresolved: Option<Box<str>>,
+}
+
+/// `allowedRoutes.namespaces.from`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoutesFrom {
+    /// The Gateway's own namespace, which is the default.
+    Same,
+    /// Any namespace, or those that a selector picks: a route that names the Gateway may attach.
+    Others,
+    /// None.
+    None,
+}
+
+/// An `HTTPRoute` or a `GRPCRoute`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteFacts {
+    /// What it attaches to.
+    pub parents: Box<[ParentRef]>,
+    /// The hosts it serves, in lower case; empty means those of the listener.
+    pub hostnames: Box<[Symbol]>,
+    /// Whether every rule does nothing but redirect to `https`.
+    pub redirects: bool,
+}
+
+/// One of `spec.parentRefs` that names a Gateway or a `ListenerSet`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParentRef {
+    /// `Gateway` or `ListenerSet`.
+    pub kind: Symbol,
+    /// Its namespace; the route's own where the reference has none.
+    pub namespace: Symbol,
+    /// Its name.
+    pub name: Symbol,
+    /// Only the listener of this name.
+    pub section: Option<Symbol>,
+    /// Only listeners on this port.
+    pub port: Option<i32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Gateway {
+    spec: Option<GatewaySpec>,
+    status: Option<GatewayStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct GatewaySpec {
+    listeners: Option<Vec<ListenerSpec>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListenerSpec {
+    name: String,
+    protocol: String,
+    // A ListenerSet may leave its port to the implementation.
+    #[serde(default)]
+    port: Option<i32>,
+    hostname: Option<String>,
+    tls: Option<Tls>,
+    allowed_routes: Option<AllowedRoutes>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Tls {
+    mode: Option<String>,
+    certificate_refs: Option<Vec<serde::de::IgnoredAny>>,
+    options: Option<serde_json::Map<String, Value>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct AllowedRoutes {
+    namespaces: Option<RouteNamespaces>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RouteNamespaces {
+    from: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct GatewayStatus {
+    listeners: Option<Vec<ListenerStatus>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ListenerStatus {
+    name: String,
+    conditions: Option<Vec<Condition>>,
+}
+
+pub(super) fn project_gateway(
+    object: &Value,
+    interner: &Interner,
+) -> Result<Facts, ProjectionError> {
+    let gateway = read::<Gateway>(object)?;
+    let reported = gateway.status.unwrap_or_default().listeners;
+    let listener = |spec: &ListenerSpec| {
+        let tls = spec.tls.as_ref();
+        Listener {
+            name: interner.intern(&spec.name),
+            protocol: interner.intern(&spec.protocol),
+            port: spec.port.unwrap_or_default(),
+            hostname: hostname(spec.hostname.as_deref(), interner),
+            passthrough: tls.is_some_and(|tls| tls.mode.as_deref() == Some("Passthrough")),
+            certificate: tls.is_some_and(|tls| {
+                tls.certificate_refs.iter().flatten().next().is_some()
+                    || tls.options.as_ref().is_some_and(|options| !options.is_empty())
+            }),
+            routes_from: routes_from(spec),
+            unresolved: unresolved(reported.as_deref().unwrap_or_default(), &spec.name),
+        }
+    };
+    let specs = gateway.spec.unwrap_or_default().listeners;
+    Ok(Facts::Network(Box::new(NetworkFacts::Gateway(GatewayFacts {
+        listeners: specs.iter().flatten().map(listener).collect(),
+    }))))
+}
+
+fn hostname(name: Option<&str>, interner: &Interner) -> Option<Symbol> {
+    name.filter(|name| !name.is_empty()).map(|name| host(name, interner))
+}
+
+fn routes_from(spec: &ListenerSpec) -> RoutesFrom {
+    let namespaces = spec.allowed_routes.as_ref().and_then(|it| it.namespaces.as_ref());
+    match namespaces.and_then(|it| it.from.as_deref()) {
+        None | Some("Same") => RoutesFrom::Same,
+        Some("None") => RoutesFrom::None,
+        Some(_) => RoutesFrom::Others,
+    }
+}
+
+fn unresolved(reported: &[ListenerStatus], listener: &str) -> Option<Box<str>> {
+    reported
+        .iter()
+        .filter(|status| status.name == listener)
+        .flat_map(|status| status.conditions.iter().flatten())
+        .find(|condition| condition.r#type == "ResolvedRefs" && condition.status == "False")
+        .map(explanation)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Route {
+    metadata: Metadata,
+    spec: Option<RouteSpec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RouteSpec {
+    parent_refs: Option<Vec<ParentSpec>>,
+    hostnames: Option<Vec<String>>,
+    rules: Option<Vec<RouteRule>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ParentSpec {
+    group: Option<String>,
+    kind: Option<String>,
+    namespace: Option<String>,
+    name: String,
+    section_name: Option<String>,
+    port: Option<i32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RouteRule {
+    filters: Option<Vec<Filter>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Filter {
+    r#type: String,
+    request_redirect: Option<Redirect>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Redirect {
+    scheme: Option<String>,
+}
+
+pub(super) fn project_http_route(
+    object: &Value,
+    interner: &Interner,
+) -> Result<Facts, ProjectionError> {
+    let route = read::<Route>(object)?;
+    let rules = route.spec.as_ref().and_then(|spec| spec.rules.as_deref());
+    let rules = rules.unwrap_or_default();
+    let redirects = !rules.is_empty() && rules.iter().all(redirects_to_https);
+    Ok(route_facts(route, redirects, interner))
+}
+
+/// gRPC has no redirects.
+pub(super) fn project_grpc_route(
+    object: &Value,
+    interner: &Interner,
+) -> Result<Facts, ProjectionError> {
+    Ok(route_facts(read::<Route>(object)?, false, interner))
+}
+
+fn redirects_to_https(rule: &RouteRule) -> bool {
+    rule.filters.iter().flatten().any(|filter| {
+        filter.r#type == "RequestRedirect"
+            && filter
+                .request_redirect
+                .as_ref()
+                .is_some_and(|redirect| redirect.scheme.as_deref() == Some("https"))
+    })
+}
+
+fn route_facts(route: Route, redirects: bool, interner: &Interner) -> Facts {
+    let own = route.metadata.namespace.as_deref().unwrap_or("default");
+    let spec = route.spec.unwrap_or_default();
+    let parent = |spec: &ParentSpec| {
+        let kind = spec.kind.as_deref().unwrap_or("Gateway");
+        let group = spec.group.as_deref().unwrap_or(GATEWAY_API);
+        (group == GATEWAY_API && matches!(kind, "Gateway" | "ListenerSet")).then(|| ParentRef {
+            kind: interner.intern(kind),
+            namespace: interner.intern(spec.namespace.as_deref().unwrap_or(own)),
+            name: interner.intern(&spec.name),
+            section: super::named(spec.section_name.as_deref(), interner),
+            port: spec.port,
+        })
+    };
+    Facts::Network(Box::new(NetworkFacts::Route(RouteFacts {
+        parents: spec.parent_refs.iter().flatten().filter_map(parent).collect(),
+        hostnames: spec.hostnames.iter().flatten().map(|name| host(name, interner)).collect(),
+        redirects,
+    })))
+}

@@ -1,0 +1,141 @@
+//! What carries or protects traffic: Ingress, Gateway API, certificates, mesh policies.
+
+mod certificate;
+mod gateway;
+mod index;
+mod ingress;
+mod mesh;
+
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+
+pub use self::{
+    certificate::CertificateFacts,
+    gateway::{GatewayFacts, Listener, ParentRef, RouteFacts, RoutesFrom},
+    index::NetworkIndex,
+    ingress::{IngressFacts, IngressTls},
+    mesh::{DestinationRuleFacts, MeshMembership, MtlsMode, PeerAuthenticationFacts, membership},
+};
+use super::{
+    facts::Projection,
+    intern::{Interner, Symbol},
+};
+
+/// API group of the Gateway API.
+pub const GATEWAY_API: &str = "gateway.networking.k8s.io";
+/// API group of cert-manager.
+pub const CERT_MANAGER: &str = "cert-manager.io";
+/// API group of Istio's security policies.
+pub const ISTIO_SECURITY: &str = "security.istio.io";
+/// API group of Istio's traffic policies.
+pub const ISTIO_NETWORKING: &str = "networking.istio.io";
+
+/// Facts of one object that carries or protects traffic.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NetworkFacts {
+    /// An Ingress.
+    Ingress(IngressFacts),
+    /// A Gateway or a `ListenerSet`.
+    Gateway(GatewayFacts),
+    /// An `HTTPRoute` or a `GRPCRoute`.
+    Route(RouteFacts),
+    /// A Certificate of cert-manager.
+    Certificate(CertificateFacts),
+    /// A `PeerAuthentication` of Istio.
+    PeerAuthentication(PeerAuthenticationFacts),
+    /// A `DestinationRule` of Istio.
+    DestinationRule(DestinationRuleFacts),
+}
+
+/// Kinds that carry or protect traffic.
+pub const PROJECTIONS: &[Projection] = &[
+    Projection {
+        group: "networking.k8s.io",
+        kind: "Ingress",
+        versions: &["v1"],
+        project: ingress::project,
+    },
+    Projection {
+        group: GATEWAY_API,
+        kind: "Gateway",
+        versions: &["v1", "v1beta1"],
+        project: gateway::project_gateway,
+    },
+    Projection {
+        group: GATEWAY_API,
+        kind: "ListenerSet",
+        versions: &["v1"],
+        project: gateway::project_gateway,
+    },
+    Projection {
+        group: GATEWAY_API,
+        kind: "HTTPRoute",
+        versions: &["v1", "v1beta1"],
+        project: gateway::project_http_route,
+    },
+    Projection {
+        group: GATEWAY_API,
+        kind: "GRPCRoute",
+        versions: &["v1"],
+        project: gateway::project_grpc_route,
+    },
+    Projection {
+        group: CERT_MANAGER,
+        kind: "Certificate",
+        versions: &["v1"],
+        project: certificate::project,
+    },
+    Projection {
+        group: ISTIO_SECURITY,
+        kind: "PeerAuthentication",
+        versions: &["v1", "v1beta1"],
+        project: mesh::project_peer_authentication,
+    },
+    Projection {
+        group: ISTIO_NETWORKING,
+        kind: "DestinationRule",
+        versions: &["v1", "v1beta1", "v1alpha3"],
+        project: mesh::project_destination_rule,
+    },
+];
+
+/// One condition of a status; `null` and absent are the same.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Condition {
+    r#type: String,
+    status: String,
+    reason: Option<String>,
+    message: Option<String>,
+}
+
+/// What `Some(false)` explains: the reason and message of a condition that is not `True`.
+fn explanation(condition: &Condition) -> Box<str> {
+    let mut text = condition.reason.clone().unwrap_or_default();
+    if let Some(message) = condition.message.as_deref().filter(|text| !text.is_empty()) {
+        let separator = if text.is_empty() { "" } else { ": " };
+        // Writing to a String can't fail.
+        let _ = write!(text, "{separator}{message}");
+    }
+    if text.is_empty() {
+        text.push_str("no reason is given");
+    }
+    clip(&text).into()
+}
+
+/// Controllers quote errors of any length; facts are kept for ever.
+fn clip(text: &str) -> &str {
+    const MAX_BYTES: usize = 256;
+    text.get(..text.floor_char_boundary(MAX_BYTES)).unwrap_or(text)
+}
+
+/// Host names compare without case (RFC 4343); a final dot names the same host.
+fn host(text: &str, interner: &Interner) -> Symbol {
+    interner.intern(&text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase())
+}
+
+/// A reference by name; the API takes an empty one for none.
+fn named(name: Option<&str>, interner: &Interner) -> Option<Symbol> {
+    name.filter(|name| !name.is_empty()).map(|name| interner.intern(name))
+}

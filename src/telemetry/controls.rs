@@ -1,0 +1,238 @@
+//! How controls and exceptions stand, as metrics.
+//!
+//! They are kept as data and turned into series by a scrape. A scrape so never sees a control in
+//! two states, and a label set that no longer applies is gone without being removed.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use prometheus::{
+    GaugeVec, Opts,
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
+
+use super::label;
+use crate::{
+    api::{ControlSpec, State},
+    engine::Verdict,
+};
+
+/// The families `comptroller_control_*` and `comptroller_exception_*`.
+#[derive(Clone)]
+pub(super) struct ControlCollector(Arc<Inner>);
+
+struct Inner {
+    standing: Mutex<Standing>,
+    state: GaugeVec,
+    info: GaugeVec,
+    criterion: GaugeVec,
+    findings: GaugeVec,
+    population: GaugeVec,
+    since: GaugeVec,
+    evaluated: GaugeVec,
+    expiry: GaugeVec,
+}
+
+#[derive(Default)]
+struct Standing {
+    controls: BTreeMap<String, Observed>,
+    exceptions: BTreeMap<String, Timestamp>,
+}
+
+struct Observed {
+    severity: &'static str,
+    owner: String,
+    test: &'static str,
+    criteria: Vec<String>,
+    state: State,
+    numbers: Option<Numbers>,
+    evaluated: Option<Timestamp>,
+}
+
+struct Numbers {
+    findings: usize,
+    population: usize,
+    since: Timestamp,
+}
+
+impl ControlCollector {
+    pub fn new() -> Result<Self, prometheus::Error> {
+        Ok(Self(Arc::new(Inner {
+            standing: Mutex::default(),
+            state: GaugeVec::new(
+                Opts::new(
+                    "comptroller_control_state",
+                    "1 for the state the control is in, 0 for the others. Alert on Failing, and on Unknown for longer than 15 minutes.",
+                ),
+                &["control", "state"],
+            )?,
+            info: GaugeVec::new(
+                Opts::new(
+                    "comptroller_control_info",
+                    "What the control is; always 1. Join it on control to route alerts by severity and owner.",
+                ),
+                &["control", "severity", "owner", "test"],
+            )?,
+            criterion: GaugeVec::new(
+                Opts::new(
+                    "comptroller_control_criterion",
+                    "1 for every criterion that the control serves. Join it on control to sum up by criterion.",
+                ),
+                &["control", "criterion"],
+            )?,
+            findings: GaugeVec::new(
+                Opts::new(
+                    "comptroller_control_findings",
+                    "How many findings of the control are open, without those excepted. Alert on control_state; this says how bad it is.",
+                ),
+                &["control"],
+            )?,
+            population: GaugeVec::new(
+                Opts::new(
+                    "comptroller_control_population",
+                    "How many items the control judged. Alert when it drops to 0: a control over nothing proves nothing.",
+                ),
+                &["control"],
+            )?,
+            since: GaugeVec::new(
+                Opts::new(
+                    "comptroller_control_since_timestamp_seconds",
+                    "When the control entered its state. Alert when a control has been Failing for longer than its owner is given.",
+                ),
+                &["control"],
+            )?,
+            evaluated: GaugeVec::new(
+                Opts::new(
+                    "comptroller_control_last_evaluation_timestamp_seconds",
+                    "When the control was evaluated last. Alert when it is older than two heartbeats: nobody is looking.",
+                ),
+                &["control"],
+            )?,
+            expiry: GaugeVec::new(
+                Opts::new(
+                    "comptroller_exception_expiry_timestamp_seconds",
+                    "When the exception ends. Alert a week ahead: what it allows fails from then on.",
+                ),
+                &["exception"],
+            )?,
+        })))
+    }
+
+    pub fn observe_control(&self, name: &str, spec: &ControlSpec, verdict: Option<&Verdict>) {
+        let mut standing = self.0.lock();
+        let evaluated = standing.controls.get(name).and_then(|known| known.evaluated);
+        standing.controls.insert(
+            name.to_owned(),
+            Observed {
+                severity: spec.severity.as_str(),
+                owner: label(&spec.owner),
+                // An object that passed no API server may have no single test.
+                test: spec.test.kind().map_or("invalid", crate::api::TestKind::as_str),
+                criteria: spec.criteria.iter().map(|criterion| label(criterion.as_str())).collect(),
+                state: verdict.map_or(State::Unknown, |verdict| verdict.state),
+                numbers: verdict.map(|verdict| Numbers {
+                    findings: verdict.open_findings,
+                    population: verdict.population,
+                    since: verdict.since,
+                }),
+                evaluated,
+            },
+        );
+    }
+
+    pub fn control_evaluated(&self, name: &str, at: Timestamp) {
+        if let Some(control) = self.0.lock().controls.get_mut(name) {
+            control.evaluated = Some(at);
+        }
+    }
+
+    pub fn forget_control(&self, name: &str) {
+        self.0.lock().controls.remove(name);
+    }
+
+    pub fn observe_exception(&self, name: &str, expires: Timestamp) {
+        self.0.lock().exceptions.insert(name.to_owned(), expires);
+    }
+
+    pub fn forget_exception(&self, name: &str) {
+        self.0.lock().exceptions.remove(name);
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn families(&self) -> [&GaugeVec; 8] {
+        let Self {
+            standing: _,
+            state,
+            info,
+            criterion,
+            findings,
+            population,
+            since,
+            evaluated,
+            expiry,
+        } = self;
+        [state, info, criterion, findings, population, since, evaluated, expiry]
+    }
+
+    fn fill(&self, name: &str, control: &Observed) {
+        let name = label(name);
+        let name = name.as_str();
+        for &state in State::ALL {
+            let is = f64::from(u8::from(state == control.state));
+            self.state.with_label_values(&[name, state.as_str()]).set(is);
+        }
+        self.info
+            .with_label_values(&[name, control.severity, &control.owner, control.test])
+            .set(1.0);
+        for criterion in &control.criteria {
+            self.criterion.with_label_values(&[name, criterion]).set(1.0);
+        }
+        if let Some(Numbers { findings, population, since }) = control.numbers {
+            self.findings.with_label_values(&[name]).set(count(findings));
+            self.population.with_label_values(&[name]).set(count(population));
+            self.since.with_label_values(&[name]).set(seconds(since));
+        }
+        if let Some(evaluated) = control.evaluated {
+            self.evaluated.with_label_values(&[name]).set(seconds(evaluated));
+        }
+    }
+}
+
+impl Collector for ControlCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.families().into_iter().flat_map(Collector::desc).collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        // Held to the end, so that two scrapes at once don't fill the families together.
+        let standing = self.0.lock();
+        for family in self.0.families() {
+            family.reset();
+        }
+        for (name, control) in &standing.controls {
+            self.0.fill(name, control);
+        }
+        for (name, expires) in &standing.exceptions {
+            self.0.expiry.with_label_values(&[&*label(name)]).set(seconds(*expires));
+        }
+        self.0.families().into_iter().flat_map(Collector::collect).collect()
+    }
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    at.as_duration().as_secs_f64()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+fn count(items: usize) -> f64 {
+    items as f64
+}

@@ -1,0 +1,148 @@
+//! Log lines on standard error: one line for an event whatever its fields hold.
+
+use std::io::{self, Write};
+
+use tracing_subscriber::{
+    EnvFilter,
+    filter::{FromEnvError, LevelFilter},
+    fmt::MakeWriter,
+    util::{SubscriberInitExt, TryInitError},
+};
+
+/// Why there are no log lines.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// `RUST_LOG` can't be read.
+    #[error(
+        "RUST_LOG is not a filter: {0}; write a level, or levels by module, such as info,kube=debug"
+    )]
+    Filter(#[from] FromEnvError),
+    /// Another subscriber was there first.
+    #[error("logging is set up twice in one process: {0}; call it once, from main")]
+    Twice(#[from] TryInitError),
+}
+
+/// Sets up log lines on standard error for the whole process: as JSON, or as text for a person.
+/// `RUST_LOG` filters; without it, what is `info` and worse is shown.
+pub fn init(json: bool) -> Result<(), LoggingError> {
+    let filter =
+        EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env()?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(OneLine(io::stderr))
+        // Colours are control characters, which are escaped below.
+        .with_ansi(false);
+    if json {
+        lines.json().flatten_event(true).finish().try_init()?;
+    } else {
+        lines.finish().try_init()?;
+    }
+    Ok(())
+}
+
+/// Makes writers that keep each event on one line and free of what steers terminals.
+struct OneLine<M>(M);
+
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for OneLine<M> {
+    type Writer = Escaped<M::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Escaped(self.0.make_writer())
+    }
+}
+
+/// Takes one event at a time, which is how the formatter writes.
+struct Escaped<W>(W);
+
+impl<W: Write> Write for Escaped<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        self.0.write_all(escape(&String::from_utf8_lossy(event)).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Escapes as JSON does, so that lines of JSON stay JSON, and lines of text stay readable.
+fn escape(event: &str) -> String {
+    let (line, end) = match event.strip_suffix('\n') {
+        Some(line) => (line, "\n"),
+        None => (event, ""),
+    };
+    let mut escaped = String::with_capacity(event.len());
+    for c in line.chars() {
+        match c {
+            '\n' => escaped.push_str("\\n"),
+            '\t' => escaped.push_str("\\t"),
+            c if c.is_control() || reorders(c) => {
+                escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => escaped.push(c),
+        }
+    }
+    escaped + end
+}
+
+/// Line separators and marks of writing direction (Unicode UAX #9), which make a line look like
+/// another one. All are in the basic plane.
+fn reorders(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const HOSTILE: &str = "a\nFAKE \u{1b}[31mred\u{9b}1m\u{7f}\r\u{202e}evil";
+
+    fn logged(json: bool) -> String {
+        let sink = Sink::default();
+        let out = sink.clone();
+        let lines =
+            tracing_subscriber::fmt().with_writer(OneLine(move || out.clone())).with_ansi(false);
+        let emit = || tracing::info!(name = HOSTILE, shown = %HOSTILE, "said {HOSTILE}");
+        if json {
+            tracing::subscriber::with_default(lines.json().flatten_event(true).finish(), emit);
+        } else {
+            tracing::subscriber::with_default(lines.finish(), emit);
+        }
+        let bytes = sink.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn an_event_is_one_line_without_control_characters() {
+        for json in [false, true] {
+            let text = logged(json);
+            let line = text.strip_suffix('\n').unwrap();
+            assert!(line.contains("FAKE"), "{line}");
+            assert!(!line.chars().any(|c| c.is_control() || reorders(c)), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn json_gives_back_what_was_said() {
+        let event: serde_json::Value = serde_json::from_str(&logged(true)).unwrap();
+        assert_eq!(event["name"], HOSTILE);
+        assert_eq!(event["shown"], HOSTILE);
+        assert_eq!(event["level"], "INFO");
+    }
+}

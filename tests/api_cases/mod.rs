@@ -1,0 +1,295 @@
+//! Objects that are valid and objects that are not, for the API server and for the code that
+//! reads files alike.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use serde_json::{Value, json};
+
+pub fn control(name: &str) -> Value {
+    json!({
+        "apiVersion": "comptroller.dev/v1alpha1",
+        "kind": "Control",
+        "metadata": {"name": name},
+        "spec": {
+            "title": "Nobody holds cluster-admin permanently",
+            "objective": "Privileged access is limited to the break-glass account.",
+            "remedy": "Bind a narrower role.",
+            "criteria": ["CC6.1", "CC6.3", "ISO27001:A.5.15"],
+            "owner": "platform-security",
+            "severity": "High",
+            "scope": {
+                "namespaces": {"matchLabels": {"env": "prod"}},
+                "excludeNamespaces": ["kube-system"],
+            },
+            "heartbeat": "1h",
+            "suspend": false,
+            "enforcement": "Audit",
+            "lesson": "least-privilege",
+            "test": {"rbac": {"forbid": ["ClusterAdmin"]}},
+        },
+    })
+}
+
+pub fn exception(name: &str) -> Value {
+    json!({
+        "apiVersion": "comptroller.dev/v1alpha1",
+        "kind": "ControlException",
+        "metadata": {"name": name},
+        "spec": {
+            "controls": ["no-standing-cluster-admin"],
+            "resources": [{"kind": "ClusterRoleBinding", "name": "legacy-*"}],
+            "reason": "The old pipeline goes away in January.",
+            "ticket": "SEC-42",
+            "requestedBy": "jane@corp",
+            "expires": "2027-01-31T00:00:00Z",
+        },
+    })
+}
+
+/// RFC 7386 on `spec`: null removes a field.
+pub fn with(mut object: Value, patch: &Value) -> Value {
+    fn merge(target: &mut Value, patch: &Value) {
+        let Value::Object(fields) = patch else {
+            *target = patch.clone();
+            return;
+        };
+        if !target.is_object() {
+            *target = json!({});
+        }
+        for (name, value) in fields {
+            if value.is_null() {
+                target.as_object_mut().unwrap().remove(name);
+            } else {
+                merge(&mut target[name], value);
+            }
+        }
+    }
+    merge(&mut object["spec"], patch);
+    object
+}
+
+/// Turns the test of a control into another one.
+pub fn test(spec: &Value) -> Value {
+    let mut patch = json!({"test": {"rbac": null}});
+    for (name, value) in spec.as_object().unwrap() {
+        patch["test"][name] = value.clone();
+    }
+    patch
+}
+
+/// Patches that make a valid control invalid, with the field that the refusal must name.
+pub fn invalid_controls() -> Vec<(Value, &'static str)> {
+    [invalid_outside_tests(), invalid_rbac_tests(), invalid_other_tests()].concat()
+}
+
+fn invalid_outside_tests() -> Vec<(Value, &'static str)> {
+    let long = |length| "x".repeat(length);
+    let many = |count: usize| (0..count).map(|i| format!("F{i}F:X")).collect::<Vec<_>>();
+    let selector = |operator, values: Value| {
+        json!({"scope": {"namespaces": {
+            "matchExpressions": [{"key": "env", "operator": operator, "values": values}],
+        }}})
+    };
+    vec![
+        (json!({"title": null}), "spec.title"),
+        (json!({"title": ""}), "spec.title"),
+        (json!({"title": long(257)}), "spec.title"),
+        (json!({"title": 5}), "spec.title"),
+        (json!({"owner": null}), "spec.owner"),
+        (json!({"objective": long(4097)}), "spec.objective"),
+        (json!({"criteria": null}), "spec.criteria"),
+        (json!({"criteria": []}), "spec.criteria"),
+        (json!({"criteria": ["CC6.9"]}), "spec.criteria[0]"),
+        (json!({"criteria": ["CC6.1", "cc6.3"]}), "spec.criteria[1]"),
+        (json!({"criteria": ["ISO 27001:A.5"]}), "spec.criteria[0]"),
+        (json!({"criteria": ["CC6.1", "CC6.1"]}), "spec.criteria[1]"),
+        (json!({"criteria": many(33)}), "spec.criteria"),
+        (json!({"criteria": "CC6.1"}), "spec.criteria"),
+        (json!({"severity": null}), "spec.severity"),
+        (json!({"severity": "high"}), "spec.severity"),
+        (json!({"enforcement": "Block"}), "spec.enforcement"),
+        (json!({"suspend": "no"}), "spec.suspend"),
+        (json!({"lesson": ""}), "spec.lesson"),
+        (json!({"heartbeat": "1 hour"}), "spec.heartbeat"),
+        (json!({"heartbeat": "30"}), "spec.heartbeat"),
+        (json!({"heartbeat": "-1h"}), "spec.heartbeat"),
+        (json!({"heartbeat": "0s"}), "spec.heartbeat"),
+        (json!({"heartbeat": "59s"}), "spec.heartbeat"),
+        (json!({"heartbeat": "169h"}), "spec.heartbeat"),
+        (json!({"heartbeat": "8d"}), "spec.heartbeat"),
+        (json!({"heartbeat": "2w"}), "spec.heartbeat"),
+        (json!({"heartbeat": "1mo"}), "spec.heartbeat"),
+        (json!({"heartbeat": "1y"}), "spec.heartbeat"),
+        (json!({"heartbeat": "1.5mo"}), "spec.heartbeat"),
+        (json!({"scope": {"excludeNamespaces": ["kube-*"]}}), "spec.scope.excludeNamespaces[0]"),
+        (json!({"scope": {"excludeNamespaces": ["a", "a"]}}), "spec.scope.excludeNamespaces[1]"),
+        (
+            json!({"scope": {"namespaces": {"matchLabels": {"env": long(64)}}}}),
+            "spec.scope.namespaces.matchLabels",
+        ),
+        (selector("Equals", json!(["a"])), "spec.scope.namespaces.matchExpressions[0].operator"),
+        (selector("In", json!([])), "spec.scope.namespaces.matchExpressions[0]"),
+        (selector("NotIn", json!([])), "spec.scope.namespaces.matchExpressions[0]"),
+        (selector("Exists", json!(["a"])), "spec.scope.namespaces.matchExpressions[0]"),
+    ]
+}
+
+fn invalid_rbac_tests() -> Vec<(Value, &'static str)> {
+    vec![
+        (json!({"test": null}), "spec.test"),
+        (test(&json!({})), "spec.test"),
+        (json!({"test": {"podSecurity": {"minimum": "baseline"}}}), "spec.test"),
+        (test(&json!({"availability": {"minReplicas": 2}})), "spec.test"),
+        (json!({"test": {"rbac": {"forbid": null}}}), "spec.test.rbac"),
+        (json!({"test": {"rbac": {"forbid": []}}}), "spec.test.rbac"),
+        (json!({"test": {"rbac": {"forbid": ["Root"]}}}), "spec.test.rbac.forbid[0]"),
+        (json!({"test": {"rbac": {"forbid": ["Exec", "Exec"]}}}), "spec.test.rbac.forbid[1]"),
+        (json!({"test": {"rbac": {"maxSubjects": 0}}}), "spec.test.rbac.maxSubjects"),
+        (json!({"test": {"rbac": {"maxSubjects": "3"}}}), "spec.test.rbac.maxSubjects"),
+        (
+            json!({"test": {"rbac": {"rules": [{"apiGroups": [""], "resources": ["secrets"]}]}}}),
+            "spec.test.rbac.rules[0].verbs",
+        ),
+        (
+            json!({"test": {"rbac": {"allow": [{"kind": "Robot", "name": "x"}]}}}),
+            "spec.test.rbac.allow[0].kind",
+        ),
+        (
+            json!({"test": {"rbac": {"allow": [{"kind": "User", "name": ""}]}}}),
+            "spec.test.rbac.allow[0].name",
+        ),
+        (
+            json!({"test": {"rbac": {"allow": [{"kind": "User", "name": "x", "namespace": "y"}]}}}),
+            "spec.test.rbac.allow[0].namespace",
+        ),
+    ]
+}
+
+fn invalid_other_tests() -> Vec<(Value, &'static str)> {
+    let cel = |validations: Value| {
+        test(&json!({"cel": {
+            "resources": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
+            "validations": validations,
+        }}))
+    };
+    vec![
+        (test(&json!({"encryption": {}})), "spec.test.encryption"),
+        (
+            test(&json!({"encryption": {"atRest": {"resources": []}}})),
+            "spec.test.encryption.atRest.resources",
+        ),
+        (
+            test(&json!({"encryption": {"ingress": {"minValidity": "0d"}}})),
+            "spec.test.encryption.ingress.minValidity",
+        ),
+        (test(&json!({"backup": {"of": "Namespaces"}})), "spec.test.backup.maxAge"),
+        (test(&json!({"backup": {"maxAge": "24h"}})), "spec.test.backup.of"),
+        (test(&json!({"backup": {"of": "Disks", "maxAge": "24h"}})), "spec.test.backup.of"),
+        (
+            test(&json!({"backup": {"of": "Namespaces", "maxAge": "daily"}})),
+            "spec.test.backup.maxAge",
+        ),
+        (test(&json!({"backup": {"of": "Namespaces", "maxAge": "0h"}})), "spec.test.backup.maxAge"),
+        (test(&json!({"workload": {}})), "spec.test.workload"),
+        (test(&json!({"workload": {"require": ["Magic"]}})), "spec.test.workload.require[0]"),
+        (test(&json!({"workload": {"registries": [""]}})), "spec.test.workload.registries[0]"),
+        (test(&json!({"podSecurity": {}})), "spec.test.podSecurity.minimum"),
+        (test(&json!({"podSecurity": {"minimum": "Restricted"}})), "spec.test.podSecurity.minimum"),
+        (cel(json!([])), "spec.test.cel.validations"),
+        (cel(json!([{"message": "m"}])), "spec.test.cel.validations[0].expression"),
+        (cel(json!([{"expression": ""}])), "spec.test.cel.validations[0].expression"),
+        (cel(json!([{"expression": "x".repeat(4097)}])), "spec.test.cel.validations[0].expression"),
+        (
+            cel(json!([{"expression": "true", "reason": "not camel"}])),
+            "spec.test.cel.validations[0].reason",
+        ),
+        (
+            with_cel(&cel(json!([{"expression": "true"}])), "resources", json!([])),
+            "spec.test.cel.resources",
+        ),
+        (
+            with_cel(
+                &cel(json!([{"expression": "true"}])),
+                "variables",
+                json!([{"name": "a", "expression": "1"}, {"name": "a", "expression": "2"}]),
+            ),
+            "spec.test.cel.variables[1]",
+        ),
+    ]
+}
+
+fn with_cel(patch: &Value, field: &str, value: Value) -> Value {
+    let mut patch = patch.clone();
+    patch["test"]["cel"][field] = value;
+    patch
+}
+
+/// Patches that make a valid exception invalid, with the field that the refusal must name.
+pub fn invalid_exceptions() -> Vec<(Value, &'static str)> {
+    let many = |count: usize| (0..count).map(|i| format!("c{i}")).collect::<Vec<_>>();
+    vec![
+        (json!({"controls": null}), "spec.controls"),
+        (json!({"controls": []}), "spec.controls"),
+        (json!({"controls": ["a", "a"]}), "spec.controls[1]"),
+        (json!({"controls": [""]}), "spec.controls[0]"),
+        (json!({"controls": many(65)}), "spec.controls"),
+        (json!({"resources": null}), "spec.resources"),
+        (json!({"resources": []}), "spec.resources"),
+        (json!({"resources": [{"kind": "Pod"}]}), "spec.resources[0].name"),
+        (json!({"resources": [{"name": "*"}]}), "spec.resources[0].kind"),
+        (json!({"reason": null}), "spec.reason"),
+        (json!({"reason": ""}), "spec.reason"),
+        (json!({"requestedBy": null}), "spec.requestedBy"),
+        (json!({"expires": null}), "spec.expires"),
+        (json!({"expires": "tomorrow"}), "spec.expires"),
+        (json!({"expires": "2027-01-31"}), "spec.expires"),
+        (json!({"approvedBy": "jane@corp"}), "spec.approvedBy"),
+        (json!({"approvedBy": ""}), "spec.approvedBy"),
+    ]
+}
+
+/// Patches that leave a control valid.
+pub fn valid_controls() -> Vec<Value> {
+    vec![
+        json!({}),
+        json!({"objective": null, "remedy": null, "scope": null, "heartbeat": null,
+               "suspend": null, "enforcement": null, "lesson": null}),
+        json!({"heartbeat": "1m"}),
+        json!({"heartbeat": "7d"}),
+        json!({"heartbeat": "168h"}),
+        json!({"heartbeat": "1w"}),
+        json!({"heartbeat": "1d12h30m"}),
+        json!({"heartbeat": "1.5h"}),
+        json!({"criteria": ["CC1.1", "A1.2", "C1.2", "PI1.5", "P6.7", "HIPAA:164.312(a)(1)"]}),
+        json!({"scope": {}}),
+        json!({"test": {"rbac": {
+            "forbid": null,
+            "rules": [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"],
+                       "resourceNames": ["db-0"]}],
+            "allow": [{"kind": "User", "name": "*@corp"},
+                      {"kind": "ServiceAccount", "name": "ci", "namespace": "ci-*"}],
+            "maxSubjects": 3,
+        }}}),
+        test(&json!({"encryption": {
+            "atRest": {}, "storageClasses": {}, "ingress": {"minValidity": "30d"},
+            "gateways": {}, "mesh": {}, "certificates": {"minValidity": "1mo"},
+        }})),
+        test(&json!({"backup": {
+            "of": "PersistentVolumeClaims", "maxAge": "24h", "restoreTestEvery": "90d",
+            "selector": {"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]},
+        }})),
+        test(&json!({"workload": {
+            "require": ["RunAsNonRoot", "NoTokenAutomount"],
+            "registries": ["registry.example.com/*"],
+            "selector": {"matchLabels": {"app.kubernetes.io/part-of": "shop"}},
+        }})),
+        test(&json!({"podSecurity": {"minimum": "restricted"}})),
+        test(&json!({"cel": {
+            "resources": [{"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["*"]}],
+            "matchConditions": [{"name": "not-system", "expression": "true"}],
+            "variables": [{"name": "spec", "expression": "object.spec"}],
+            "validations": [{"expression": "variables.spec.replicas > 1", "message": "one replica",
+                             "messageExpression": "'replicas'", "reason": "Replicas"}],
+        }})),
+    ]
+}

@@ -1,0 +1,260 @@
+//! A real API server refuses what is not valid and names the field, keeps what may not change, and
+//! has kubectl show and explain the kinds.
+
+#![allow(clippy::unwrap_used, reason = "what fails there fails the test")]
+#![allow(clippy::panic, reason = "a mistaken test is told so at once")]
+
+mod api_cases;
+mod controlplane;
+
+use api_cases::{
+    control, exception, invalid_controls, invalid_exceptions, test, valid_controls, with,
+};
+use comptroller::{
+    api::{Control, ControlException, structural},
+    cli::crds::render_stream,
+};
+use controlplane::{ControlPlane, Error};
+use kube::{
+    Api, Client, CustomResourceExt,
+    api::{DynamicObject, Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+/// A control plane with the resource definitions installed, for all tests here.
+async fn plane() -> &'static ControlPlane {
+    static PLANE: OnceCell<Result<ControlPlane, Error>> = OnceCell::const_new();
+    let started = PLANE
+        .get_or_init(|| async {
+            let plane = ControlPlane::builder().start().await?;
+            plane.keep_logs_on_panic();
+            let crds = render_stream().unwrap();
+            run(&plane, &["apply", "-f", "-"], &crds).await;
+            for crd in [Control::crd_name(), ControlException::crd_name()] {
+                let crd = format!("crd/{crd}");
+                run(&plane, &["wait", "--for=condition=Established", "--timeout=60s", &crd], "")
+                    .await;
+            }
+            Ok(plane)
+        })
+        .await;
+    started.as_ref().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What kubectl prints. An error is one for the test, and so is a warning of the API server.
+async fn run(plane: &ControlPlane, arguments: &[&str], input: &str) -> String {
+    let output = plane.kubectl_with_input("admin", arguments, input).await.unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && complaint.is_empty(), "kubectl {arguments:?}: {complaint}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn controls(client: Client) -> Api<DynamicObject> {
+    Api::all_with(client, &Control::api_resource())
+}
+
+fn exceptions(client: Client) -> Api<DynamicObject> {
+    Api::all_with(client, &ControlException::api_resource())
+}
+
+#[tokio::test]
+async fn valid_objects_are_accepted_as_they_are() {
+    let plane = plane().await;
+    let (controls, exceptions) = (controls(plane.admin_client()), exceptions(plane.admin_client()));
+    for (position, patch) in valid_controls().iter().enumerate() {
+        let object = with(control(&format!("valid-{position}")), patch);
+        let sent = serde_json::from_value(object.clone()).unwrap();
+        let stored = controls.create(&PostParams::default(), &sent).await;
+        let stored = stored.unwrap_or_else(|error| panic!("{patch}: {error}"));
+        assert_eq!(stored.data["spec"], object["spec"], "defaults or pruning changed the spec");
+        let read: Control = stored.try_parse().unwrap();
+        assert_eq!(read.spec.validate(), Ok(()));
+    }
+    let object = exception("valid");
+    let sent = serde_json::from_value(object).unwrap();
+    exceptions.create(&PostParams::default(), &sent).await.unwrap();
+}
+
+/// Creates the object for show and returns why it was refused.
+async fn refusal(api: &Api<DynamicObject>, object: &Value) -> String {
+    let params = PostParams { dry_run: true, ..PostParams::default() };
+    match api.create(&params, &serde_json::from_value(object.clone()).unwrap()).await {
+        Err(kube::Error::Api(status)) if status.is_invalid() => status.message,
+        other => panic!("{}: {other:?}", object["spec"]),
+    }
+}
+
+#[tokio::test]
+async fn invalid_controls_are_refused_by_the_name_of_the_field() {
+    let api = controls(plane().await.admin_client());
+    for (patch, field) in invalid_controls() {
+        let object = with(control("invalid"), &patch);
+        let message = refusal(&api, &object).await;
+        assert!(message.contains(field), "{patch}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn invalid_exceptions_are_refused_by_the_name_of_the_field() {
+    let api = exceptions(plane().await.admin_client());
+    for (patch, field) in invalid_exceptions() {
+        let object = with(exception("invalid"), &patch);
+        let message = refusal(&api, &object).await;
+        assert!(message.contains(field), "{patch}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn refusals_say_what_to_write() {
+    let api = controls(plane().await.admin_client());
+    for (patch, wanted) in [
+        (json!({"criteria": ["CC6.9"]}), "'CC6.9' is no criterion: write one of the 61 SOC 2 ids"),
+        (json!({"heartbeat": "1 hour"}), "a number and a unit, such as 90s, 30m, 24h"),
+        (json!({"heartbeat": "10s"}), "must be between 1m and 7d"),
+        (
+            json!({"test": {"podSecurity": {"minimum": "baseline"}}}),
+            "exactly one test is needed, of rbac, encryption, backup, workload, podSecurity, cel; \
+             given: rbac podSecurity",
+        ),
+        (test(&json!({"availability": {}})), "given: none"),
+        (test(&json!({"encryption": {}})), "must have at least one of atRest"),
+    ] {
+        let message = refusal(&api, &with(control("invalid"), &patch)).await;
+        assert!(message.contains(wanted), "{patch}: {message}");
+    }
+}
+
+/// Changes the spec of a stored object; the error is why that was refused.
+async fn change(api: &Api<DynamicObject>, name: &str, patch: Value) -> Result<(), String> {
+    let patch = Patch::Merge(json!({"spec": patch}));
+    match api.patch(name, &PatchParams::default(), &patch).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_invalid() => Err(status.message),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_control_keeps_its_kind_of_test() {
+    let api = controls(plane().await.admin_client());
+    let object = serde_json::from_value(control("keeps-its-test")).unwrap();
+    api.create(&PostParams::default(), &object).await.unwrap();
+
+    let other = test(&json!({"podSecurity": {"minimum": "baseline"}}));
+    let refused = change(&api, "keeps-its-test", other).await.unwrap_err();
+    assert!(refused.contains("spec.test") && refused.contains("create a new Control"), "{refused}");
+    let same = json!({"severity": "Low", "test": {"rbac": {"forbid": ["ReadSecrets"]}}});
+    change(&api, "keeps-its-test", same).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_exception_changes_only_by_one_approval() {
+    let api = exceptions(plane().await.admin_client());
+    let object = serde_json::from_value(exception("approved-once")).unwrap();
+    api.create(&PostParams::default(), &object).await.unwrap();
+
+    for (field, value) in [
+        ("controls", json!(["another"])),
+        ("resources", json!([{"kind": "Pod", "name": "*"}])),
+        ("reason", json!("another")),
+        ("ticket", json!("another")),
+        ("ticket", Value::Null),
+        ("compensatingControl", json!("added later")),
+        ("requestedBy", json!("mallory@corp")),
+        ("expires", json!("2027-06-30T00:00:00Z")),
+        ("approvedBy", json!("jane@corp")),
+    ] {
+        let refused = change(&api, "approved-once", json!({field: value})).await.unwrap_err();
+        assert!(refused.contains(&format!("spec.{field}")), "{field}: {refused}");
+    }
+    change(&api, "approved-once", json!({"approvedBy": "sam@corp"})).await.unwrap();
+    for approver in [json!("eve@corp"), Value::Null] {
+        let refused = change(&api, "approved-once", json!({"approvedBy": approver})).await;
+        assert!(refused.unwrap_err().contains("spec.approvedBy"));
+    }
+}
+
+#[tokio::test]
+async fn a_full_status_is_accepted_and_the_spec_cannot_write_it() {
+    let api = controls(plane().await.admin_client());
+    let object = serde_json::from_value(control("with-status")).unwrap();
+    api.create(&PostParams::default(), &object).await.unwrap();
+    let status = json!({
+        "observedGeneration": 1, "state": "Failing", "reason": "FindingsOpen",
+        "since": "2026-11-20T09:14:03Z", "lastEvaluated": "2026-11-21T08:00:00Z",
+        "population": 412, "failing": 3, "excepted": 1, "unknown": 0,
+        "findings": [{
+            "rule": "ClusterAdmin", "subject": "User jane@corp", "message": "holds cluster-admin",
+            "resource": {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+                         "name": "legacy-ci"},
+            "since": "2026-11-20T09:14:03Z",
+        }],
+        "evidence": {"index": 1041, "logSize": 1042},
+        "conditions": [{"type": "Ready", "status": "True", "reason": "Evaluated", "message": "",
+                        "observedGeneration": 1, "lastTransitionTime": "2026-11-20T09:14:03Z"}],
+    });
+    let patch = json!({
+        "apiVersion": "comptroller.dev/v1alpha1", "kind": "Control", "status": status,
+    });
+    let params = PatchParams::apply("test").force().validation_strict();
+    let stored = api.patch_status("with-status", &params, &Patch::Apply(&patch)).await.unwrap();
+    assert_eq!(stored.data["status"], status);
+    let read: Control = stored.try_parse().unwrap();
+    assert_eq!(serde_json::to_value(read.status.unwrap()).unwrap(), status);
+
+    let plane = plane().await;
+    let table = run(plane, &["get", "ctl", "with-status"], "").await;
+    let header: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(header.join(" "), "NAME STATE FAILING POPULATION SEVERITY CRITERIA OWNER SINCE AGE");
+    let row = table.lines().nth(1).unwrap();
+    for cell in ["Failing", "412", "High", "CC6.1", "platform-security"] {
+        assert!(row.contains(cell), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn kubectl_finds_and_explains_the_kinds() {
+    let plane = plane().await;
+    let object = exception("found-by-its-category").to_string();
+    run(plane, &["create", "-f", "-"], &object).await;
+    let object = control("found-by-its-category").to_string();
+    run(plane, &["create", "-f", "-"], &object).await;
+
+    let found = run(plane, &["get", "comptroller", "-o=name"], "").await;
+    assert!(found.contains("control.comptroller.dev/found-by-its-category"), "{found}");
+    assert!(found.contains("controlexception.comptroller.dev/found-by-its-category"), "{found}");
+    let table = run(plane, &["get", "ctlex", "found-by-its-category"], "").await;
+    let header: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(header.join(" "), "NAME PHASE CONTROLS EXPIRES APPROVED-BY MATCHED AGE");
+    assert!(table.contains("2027-01-31T00:00:00Z"), "{table}");
+
+    let fields = run(plane, &["explain", "control.spec.test.rbac", "--recursive"], "").await;
+    for field in ["forbid", "rules", "resourceNames", "allow", "namespace", "maxSubjects"] {
+        assert!(fields.contains(field), "{fields}");
+    }
+    let risks = run(plane, &["explain", "control.spec.test.rbac.forbid"], "").await;
+    assert!(risks.contains("ClusterAdmin: Every verb on every resource"), "{risks}");
+    let unbound = run(plane, &["explain", "controlexception.spec.expires"], "").await;
+    assert!(unbound.contains("at most one year"), "{unbound}");
+}
+
+#[tokio::test]
+async fn a_misspelt_field_is_refused_by_kubectl_and_reported_for_files() {
+    let misspelt = with(
+        control("misspelt"),
+        &json!({"test": {"rbac": {"forbids": ["Exec"]}}, "heartBeat": "1h"}),
+    );
+    let output = plane()
+        .await
+        .kubectl_with_input("admin", &["create", "-f", "-"], &misspelt.to_string())
+        .await
+        .unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    let unknown = structural::unknown_fields(&misspelt);
+    assert_eq!(unknown, ["spec.heartBeat", "spec.test.rbac.forbids"]);
+    for field in unknown {
+        assert!(complaint.contains(&field), "{field}: {complaint}");
+    }
+}
