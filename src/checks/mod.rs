@@ -5,6 +5,8 @@
 //! population and what was found before, and calls `judge` again whenever it needs the words.
 
 pub mod cel;
+pub mod pod_security;
+pub mod workload;
 
 use std::borrow::Cow;
 
@@ -191,8 +193,12 @@ pub enum BuildError {
 /// Compiles a test: the registry of checks, one line each.
 pub fn build(test: &TestSpec) -> Result<Built, BuildError> {
     let TestSpec { rbac, encryption, backup, workload, pod_security, cel } = test;
-    let built = [cel.as_ref().map(cel::build)];
-    let _ = (rbac, encryption, backup, workload, pod_security);
+    let built = [
+        cel.as_ref().map(cel::build),
+        workload.as_ref().map(workload::build),
+        pod_security.as_ref().map(pod_security::build),
+    ];
+    let _ = (rbac, encryption, backup);
     built.into_iter().flatten().next().unwrap_or_else(|| {
         Err(BuildError::Invalid("spec.test: no test is given; write one".to_owned()))
     })
