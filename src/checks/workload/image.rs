@@ -151,8 +151,8 @@ mod tests {
             ("docker.io", "quay.io/nginx", false),
             ("acme/*", "docker.io/acme/app", true),
             ("nginx", "nginx:1", true),
-            ("nginx:1.*", "nginx:1.27", true),
-            ("nginx:1.*", "nginx:2.0", false),
+            ("docker.io/library/nginx:1.*", "nginx:1.27", true),
+            ("docker.io/library/nginx:1.*", "nginx:2.0", false),
             ("r.test:5000/*", "r.test:5000/app", true),
             ("r.test/*", "r.test:5000/app", false),
         ] {

@@ -4,7 +4,7 @@ mod image;
 pub(crate) mod population;
 mod rules;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod wording;
 
 use std::borrow::Cow;
