@@ -5,6 +5,7 @@
 //! population and what was found before, and calls `judge` again whenever it needs the words.
 
 pub mod cel;
+pub mod encryption;
 pub mod pod_security;
 pub mod workload;
 
@@ -194,11 +195,12 @@ pub enum BuildError {
 pub fn build(test: &TestSpec) -> Result<Built, BuildError> {
     let TestSpec { rbac, encryption, backup, workload, pod_security, cel } = test;
     let built = [
-        cel.as_ref().map(cel::build),
+        encryption.as_ref().map(encryption::build),
         workload.as_ref().map(workload::build),
         pod_security.as_ref().map(pod_security::build),
+        cel.as_ref().map(cel::build),
     ];
-    let _ = (rbac, encryption, backup);
+    let _ = (rbac, backup);
     built.into_iter().flatten().next().unwrap_or_else(|| {
         Err(BuildError::Invalid("spec.test: no test is given; write one".to_owned()))
     })

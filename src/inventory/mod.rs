@@ -7,6 +7,7 @@ pub mod api_server;
 pub mod backup;
 pub mod facts;
 pub mod intern;
+pub mod manifest;
 pub mod network;
 pub mod projector;
 pub mod rbac;

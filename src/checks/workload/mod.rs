@@ -143,7 +143,7 @@ impl WorkloadCheck {
 
 fn account_automount(inventory: &Inventory, namespace: &str, name: &str) -> Option<bool> {
     match &inventory.lookup("", "ServiceAccount", namespace, name)?.facts {
-        Facts::ServiceAccount(_account) => None,
+        Facts::ServiceAccount(account) => account.automount,
         _ => None,
     }
 }
