@@ -27,13 +27,7 @@ pub(super) struct Chunks<R> {
 
 impl<R: BufRead> Chunks<R> {
     pub fn new(input: R, limit: usize) -> Self {
-        Self {
-            input,
-            limit,
-            lines: 0,
-            carried: None,
-            done: false,
-        }
+        Self { input, limit, lines: 0, carried: None, done: false }
     }
 
     /// The line that was read last.
@@ -67,12 +61,12 @@ impl<R: BufRead> Chunks<R> {
             }
             self.lines += 1;
             let line = chunk.text.get(start..).unwrap_or_default();
-            if is_marker(line, b"---") && start > 0 {
+            if is_marker(line, *b"---") && (start > 0 || chunk.too_long) {
                 self.carried = Some(line.to_vec());
                 chunk.text.truncate(start);
                 return Ok(chunk);
             }
-            if is_marker(line, b"...") {
+            if is_marker(line, *b"...") {
                 return Ok(chunk);
             }
             if chunk.text.len() > self.limit {
@@ -87,9 +81,7 @@ impl<R: BufRead> Chunks<R> {
     fn read_line(&mut self, chunk: &mut Chunk) -> io::Result<usize> {
         // Room for a marker remains, so that the next document is found after one that is too long.
         let room = self.limit.saturating_sub(chunk.text.len()) + 8;
-        let mut read = (&mut self.input)
-            .take(room as u64)
-            .read_until(b'\n', &mut chunk.text)?;
+        let mut read = (&mut self.input).take(room as u64).read_until(b'\n', &mut chunk.text)?;
         if read == room && chunk.text.last() != Some(&b'\n') {
             read += discard_line(&mut self.input)?;
             chunk.too_long = true;
@@ -133,21 +125,20 @@ fn discard_line(input: &mut impl BufRead) -> io::Result<usize> {
 }
 
 /// Whether a line is this marker: followed by a blank or the end of the line.
-fn is_marker(line: &[u8], marker: &[u8; 3]) -> bool {
-    line.strip_prefix(marker)
+fn is_marker(line: &[u8], marker: [u8; 3]) -> bool {
+    line.strip_prefix(&marker)
         .is_some_and(|rest| matches!(rest.first(), None | Some(b' ' | b'\t' | b'\r' | b'\n')))
 }
 
 /// Whether there is nothing but blanks, comments, directives and markers.
 fn is_blank(text: &[u8]) -> bool {
-    text.split(|byte| *byte == b'\n')
-        .all(|line| !has_content(line))
+    text.split(|byte| *byte == b'\n').all(|line| !has_content(line))
 }
 
 /// Whether a line carries something of the document itself.
 fn has_content(line: &[u8]) -> bool {
     let directive = line.starts_with(b"%");
-    let line = if is_marker(line, b"---") || is_marker(line, b"...") {
+    let line = if is_marker(line, *b"---") || is_marker(line, *b"...") {
         line.get(3..).unwrap_or_default()
     } else {
         line
@@ -160,7 +151,5 @@ fn has_content(line: &[u8]) -> bool {
 
 /// How many lines of a document come before its content.
 pub(super) fn lines_before_content(text: &[u8]) -> usize {
-    text.split(|byte| *byte == b'\n')
-        .position(has_content)
-        .unwrap_or_default()
+    text.split(|byte| *byte == b'\n').position(has_content).unwrap_or_default()
 }

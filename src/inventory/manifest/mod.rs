@@ -56,10 +56,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            document_bytes: 64 << 20,
-            errors_per_file: 100,
-        }
+        Self { document_bytes: 64 << 20, errors_per_file: 100 }
     }
 }
 
@@ -84,9 +81,8 @@ pub fn strip_secret(object: &mut Value) {
     fields.remove("data");
     fields.remove("stringData");
     // kubectl keeps the whole object here.
-    if let Some(Value::Object(annotations)) = fields
-        .get_mut("metadata")
-        .and_then(|metadata| metadata.get_mut("annotations"))
+    if let Some(Value::Object(annotations)) =
+        fields.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"))
     {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }

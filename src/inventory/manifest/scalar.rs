@@ -86,13 +86,10 @@ fn integer(text: &str) -> Option<Scalar> {
 }
 
 fn decimal(text: &str) -> Option<f64> {
-    let shaped = text
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
+    let shaped =
+        text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
     // Rust reads `inf` and `nan` too; the shape keeps them out.
-    shaped
-        .then(|| text.parse::<f64>().ok())?
-        .filter(|float| float.is_finite())
+    shaped.then(|| text.parse::<f64>().ok())?.filter(|float| float.is_finite())
 }
 
 /// The integer that JSON writes for a whole float: `1.0` in YAML is `1` when it reaches the API server.

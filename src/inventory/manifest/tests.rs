@@ -280,7 +280,9 @@ kind: PodList
     assert_eq!(found.errors.len(), 1, "{found:?}");
     assert!(found.errors[0].contains("an item of the list has no kind"));
 
-    let empty = read_text("apiVersion: v1\nkind: List\nitems: []\n---\napiVersion: v1\nkind: PodList\nitems: null\n");
+    let empty = read_text(
+        "apiVersion: v1\nkind: List\nitems: []\n---\napiVersion: v1\nkind: PodList\nitems: null\n",
+    );
     assert!(empty.errors.is_empty());
 }
 
@@ -303,7 +305,9 @@ fn json_comes_single_concatenated_in_lines_or_between_markers() {
     }
     let flow = read_text("{apiVersion: v1, kind: Pod, metadata: {name: flow}, a: yes}");
     assert_eq!(flow.objects[0].0["a"], true);
-    let strict = read_text(r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "b": "yes", "c": 1.0}"#);
+    let strict = read_text(
+        r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "b": "yes", "c": 1.0}"#,
+    );
     assert_eq!(strict.objects[0].0["b"], "yes");
     assert!(strict.objects[0].0["c"].is_f64());
 }
@@ -321,7 +325,9 @@ fn a_bad_json_value_hides_no_other() {
 
 #[test]
 fn documents_without_a_kind_are_no_objects() {
-    let found = read_text("image: nginx\nreplicas: 1\n---\n- a\n---\napiVersion: v2\nname: chart\n---\n42\n");
+    let found = read_text(
+        "image: nginx\nreplicas: 1\n---\n- a\n---\napiVersion: v2\nname: chart\n---\n42\n",
+    );
     assert_eq!(found.others.len(), 4, "{found:?}");
     assert!(found.errors.is_empty() && found.objects.is_empty());
 
@@ -351,7 +357,9 @@ items:
 "
     ));
     assert_eq!(found.names(), ["a", "b"]);
-    let kept = serde_json::to_string(&found.objects.iter().map(|(object, _)| object).collect::<Vec<_>>()).expect("JSON");
+    let kept =
+        serde_json::to_string(&found.objects.iter().map(|(object, _)| object).collect::<Vec<_>>())
+            .expect("JSON");
     assert!(!kept.contains(HIDDEN), "{kept}");
     assert!(kept.contains("\"keep\":\"me\""));
 }
@@ -376,10 +384,7 @@ fn errors_never_quote_a_secret() {
 
 #[test]
 fn length_and_errors_are_bounded() {
-    let limits = Limits {
-        document_bytes: 200,
-        errors_per_file: 3,
-    };
+    let limits = Limits { document_bytes: 200, errors_per_file: 3 };
     let long = format!(
         "a: {}\n---\napiVersion: v1\nkind: Pod\nmetadata: {{name: one}}\n---\n{}",
         "x".repeat(500),
@@ -398,7 +403,8 @@ fn length_and_errors_are_bounded() {
 
 #[test]
 fn other_encodings_and_binary_files_are_errors() {
-    let utf16: Vec<u8> = [0xFF, 0xFE].into_iter().chain("a: 1".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let utf16: Vec<u8> =
+        [0xFF, 0xFE].into_iter().chain("a: 1".encode_utf16().flat_map(u16::to_le_bytes)).collect();
     assert!(read_bytes(&utf16, Limits::default()).errors[0].contains("save it as UTF-8"));
     assert_eq!(read_bytes(b"a: \xC3\x28\n", Limits::default()).errors.len(), 1);
     assert_eq!(read_bytes(b"\x7FELF\x02\x01\x00\x00", Limits::default()).errors.len(), 1);

@@ -87,10 +87,7 @@ impl<'text> Builder<'text> {
 
     /// Whether a borrowed scalar is plain: not quoted, and without a tag that makes it text.
     fn is_plain(&self, scalar: &str) -> bool {
-        let Some(before) = self
-            .offset(scalar)
-            .and_then(|offset| self.text.get(..offset))
-        else {
+        let Some(before) = self.offset(scalar).and_then(|offset| self.text.get(..offset)) else {
             return false;
         };
         if matches!(before.last(), Some(b'"' | b'\'')) {
@@ -279,16 +276,12 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
         let builder = self.builder;
         let map = match self.role {
             Role::Document(sink) => build_map(builder, access, |key, access| {
-                let role = if key == "items" {
-                    Role::Items(sink)
-                } else {
-                    Role::Inner
-                };
+                let role = if key == "items" { Role::Items(sink) } else { Role::Inner };
                 access.next_value_seed(Self { builder, role })
             }),
-            _ => build_map(builder, access, |_, access| {
-                access.next_value_seed(Self::inner(builder))
-            }),
+            _ => {
+                build_map(builder, access, |_, access| access.next_value_seed(Self::inner(builder)))
+            }
         };
         map.map(Value::Object)
     }
@@ -399,10 +392,7 @@ impl<'de> Visitor<'de> for KeySeed<'_, '_> {
             return Ok(Key { name: None, offset });
         }
         match scalar::key(text) {
-            Some(name) => Ok(Key {
-                name: Some(name),
-                offset,
-            }),
+            Some(name) => Ok(Key { name: Some(name), offset }),
             None => Err(self.0.fail(
                 offset,
                 "a key is null: quote it, or put a name before the colon",
@@ -413,9 +403,6 @@ impl<'de> Visitor<'de> for KeySeed<'_, '_> {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Key, E> {
         self.0.charge(text.len())?;
-        Ok(Key {
-            name: Some(text.to_owned()),
-            offset: None,
-        })
+        Ok(Key { name: Some(text.to_owned()), offset: None })
     }
 }
