@@ -13,4 +13,5 @@ pub mod controllers;
 pub mod engine;
 pub mod evidence;
 pub mod inventory;
+pub mod server;
 pub mod telemetry;

@@ -192,11 +192,8 @@ pub enum BuildError {
 /// Compiles a test: the registry of checks, one line each.
 pub fn build(test: &TestSpec) -> Result<Built, BuildError> {
     let TestSpec { rbac, encryption, backup, workload, pod_security, cel } = test;
-    let built = [
-        encryption.as_ref().map(encryption::build),
-        cel.as_ref().map(cel::build),
-    ];
-    let _ = (rbac, backup, workload, pod_security,);
+    let built = [encryption.as_ref().map(encryption::build), cel.as_ref().map(cel::build)];
+    let _ = (rbac, backup, workload, pod_security);
     built.into_iter().flatten().next().unwrap_or_else(|| {
         Err(BuildError::Invalid("spec.test: no test is given; write one".to_owned()))
     })

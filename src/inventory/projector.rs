@@ -23,8 +23,8 @@ pub enum CelResult {
     NotMatched,
     /// Every validation holds.
     Pass,
-    /// The messages of the validations that do not hold.
-    Fail(Box<[Box<str>]>),
+    /// The validations that do not hold: index and message.
+    Fail(Box<[(usize, Box<str>)]>),
     /// Could not be evaluated, and why.
     Unknown(Box<str>),
 }

@@ -79,7 +79,10 @@ impl Bench {
         let params = PatchParams::apply("test").force();
         let name = object.name_any();
         api.patch(&name, &params, &Patch::Apply(&object)).await.unwrap_or_else(|error| {
-            panic!("{} {name} is not accepted: {error}", object.types.as_ref().map_or("", |types| types.kind.as_str()))
+            panic!(
+                "{} {name} is not accepted: {error}",
+                object.types.as_ref().map_or("", |types| types.kind.as_str())
+            )
         })
     }
 
@@ -87,7 +90,11 @@ impl Bench {
     pub async fn delete(&self, yaml: &str) {
         for object in documents(yaml) {
             let object: DynamicObject = serde_json::from_value(object).expect("an object");
-            let _ = self.api(&object).delete(&object.name_any(), &kube::api::DeleteParams::default()).await.expect("deleted");
+            let _ = self
+                .api(&object)
+                .delete(&object.name_any(), &kube::api::DeleteParams::default())
+                .await
+                .expect("deleted");
         }
     }
 
@@ -109,7 +116,12 @@ impl Bench {
     }
 
     /// The status of a control once it satisfies a condition.
-    pub async fn until(&self, name: &str, what: &str, holds: impl Fn(&ControlStatus) -> bool) -> ControlStatus {
+    pub async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&ControlStatus) -> bool,
+    ) -> ControlStatus {
         let api = self.controls();
         let mut last = None;
         let found = wait::until(&format!("control {name} {what}"), LIMIT, async || {
@@ -200,16 +212,24 @@ impl Operator {
             (status == 200).then_some(())
         })
         .await
-        .unwrap_or_else(|error| panic!("{error}:\n{}", std::fs::read_to_string(&self.log).unwrap_or_default()));
+        .unwrap_or_else(|error| {
+            panic!("{error}:\n{}", std::fs::read_to_string(&self.log).unwrap_or_default())
+        });
     }
 
     async fn terminate(&mut self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let status = wait::until("the operator ends", Duration::from_secs(20), async || self.child.try_wait().unwrap())
-            .await
-            .expect("it ends within its grace");
-        assert!(status.success(), "{status}: {}", std::fs::read_to_string(&self.log).unwrap_or_default());
+        let status = wait::until("the operator ends", Duration::from_secs(20), async || {
+            self.child.try_wait().unwrap()
+        })
+        .await
+        .expect("it ends within its grace");
+        assert!(
+            status.success(),
+            "{status}: {}",
+            std::fs::read_to_string(&self.log).unwrap_or_default()
+        );
     }
 }
 

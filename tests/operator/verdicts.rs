@@ -58,11 +58,17 @@ async fn a_verdict_follows_the_cluster_and_survives_a_restart() {
     assert_eq!((failing.population, failing.failing), (2, 1));
     let finding = &failing.findings[0];
     assert_eq!(finding.rule, "NoPrivileged");
-    assert_eq!((finding.resource.kind.as_str(), finding.resource.name.as_str()), ("Deployment", "bad"));
+    assert_eq!(
+        (finding.resource.kind.as_str(), finding.resource.name.as_str()),
+        ("Deployment", "bad")
+    );
     assert_eq!(finding.resource.namespace.as_deref(), Some("default"));
     assert!(finding.since.is_some());
-    let conditions: Vec<_> =
-        failing.conditions.iter().map(|known| (known.type_.as_str(), known.status.as_str())).collect();
+    let conditions: Vec<_> = failing
+        .conditions
+        .iter()
+        .map(|known| (known.type_.as_str(), known.status.as_str()))
+        .collect();
     assert_eq!(conditions, [("Ready", "True"), ("Compliant", "False")]);
 
     // A restart writes nothing: the same verdict, since the same time.
@@ -82,7 +88,17 @@ async fn a_verdict_follows_the_cluster_and_survives_a_restart() {
     bench.apply(&deployment("bad", false)).await;
     let fixed = bench.until_state("no-privileged-containers", State::Passing).await;
     assert!(fixed.since > failing.since && fixed.findings.is_empty());
-    let events = kubectl(&bench.plane, &["get", "events.events.k8s.io", "-A", "-o", "jsonpath={range .items[*]}{.reason} {.type} {.regarding.name}{\"\\n\"}{end}"]).await;
+    let events = kubectl(
+        &bench.plane,
+        &[
+            "get",
+            "events.events.k8s.io",
+            "-A",
+            "-o",
+            "jsonpath={range .items[*]}{.reason} {.type} {.regarding.name}{\"\\n\"}{end}",
+        ],
+    )
+    .await;
     assert!(events.contains("Failing Warning no-privileged-containers"), "{events}");
     assert!(events.contains("Passing Normal no-privileged-containers"), "{events}");
 }
@@ -94,13 +110,21 @@ async fn kubectl_shows_a_table_that_answers_at_a_glance() {
     bench.apply(NO_ROOT).await;
     bench.until_state("no-privileged-containers", State::Failing).await;
     let table = kubectl(&bench.plane, &["get", "ctl"]).await;
-    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    let lines: Vec<Vec<&str>> =
+        table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(
         lines[0],
         ["NAME", "STATE", "FAILING", "POPULATION", "SEVERITY", "CRITERIA", "OWNER", "SINCE", "AGE"]
     );
-    assert_eq!(&lines[1][..7], ["no-privileged-containers", "Failing", "1", "1", "High", "[\"CC6.8\"]", "platform"]);
-    kubectl(&bench.plane, &["wait", "--for=condition=Ready", "ctl/no-privileged-containers", "--timeout=30s"]).await;
+    assert_eq!(
+        &lines[1][..7],
+        ["no-privileged-containers", "Failing", "1", "1", "High", "[\"CC6.8\"]", "platform"]
+    );
+    kubectl(
+        &bench.plane,
+        &["wait", "--for=condition=Ready", "ctl/no-privileged-containers", "--timeout=30s"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -195,7 +219,9 @@ spec:
     let status = bench.until_state("widgets-are-blue", State::NotApplicable).await;
     assert_eq!(status.reason, "NoPopulation");
     let widget = |name: &str, spec: &str| {
-        format!("{{apiVersion: example.com/v1, kind: Widget, metadata: {{name: {name}, namespace: default}}, spec: {spec}}}")
+        format!(
+            "{{apiVersion: example.com/v1, kind: Widget, metadata: {{name: {name}, namespace: default}}, spec: {spec}}}"
+        )
     };
     bench.apply(&widget("good", "{colour: blue}")).await;
     bench.until_state("widgets-are-blue", State::Passing).await;
@@ -245,7 +271,9 @@ subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: User, name: operator}}]
     assert_eq!(status.reason, "Forbidden");
     let message = &status.conditions[1].message;
     assert!(message.contains("grant list and watch"), "{message}");
-    bench.apply(&rights("- {apiGroups: ['', apps, batch], resources: ['*'], verbs: [list, watch]}")).await;
+    bench
+        .apply(&rights("- {apiGroups: ['', apps, batch], resources: ['*'], verbs: [list, watch]}"))
+        .await;
     bench.until_state("no-privileged-containers", State::NotApplicable).await;
     bench.stop_operator().await;
 }
@@ -347,7 +375,10 @@ async fn requests(bench: &Bench) -> Requests {
     let sum = |verb: &str| -> u64 {
         metrics
             .lines()
-            .filter(|line| line.starts_with("comptroller_client_requests_total{") && line.contains(&format!("verb=\"{verb}\"")))
+            .filter(|line| {
+                line.starts_with("comptroller_client_requests_total{")
+                    && line.contains(&format!("verb=\"{verb}\""))
+            })
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .map(|count| count as u64)
             .sum()
@@ -371,8 +402,12 @@ async fn a_change_reaches_status_in_a_moment() {
     // business; here it must only be far from anything that polls.
     let (_, metrics) = get(bench.url(), "/metrics").await.unwrap();
     let value = |name: &str| -> f64 {
-        metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(f64::NAN)
+        metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+            .unwrap_or(f64::NAN)
     };
-    let mean = value("comptroller_detection_latency_seconds_sum") / value("comptroller_detection_latency_seconds_count");
+    let mean = value("comptroller_detection_latency_seconds_sum")
+        / value("comptroller_detection_latency_seconds_count");
     assert!(mean < Duration::from_secs(2).as_secs_f64(), "mean detection latency {mean} s");
 }

@@ -29,9 +29,7 @@ pub struct AtRest {
 impl AtRest {
     /// For resources as the API server's metrics name them: `secrets`, `widgets.example.com`.
     pub fn new(resources: &[String]) -> Self {
-        Self {
-            resources: resources.to_vec(),
-        }
+        Self { resources: resources.to_vec() }
     }
 
     fn visit_all(&self, visit: &mut dyn FnMut(Item)) {
@@ -98,9 +96,9 @@ impl Servers {
                 Some(flags) if flags.iter().any(|flag| names_a_configuration(flag)) => {
                     servers.with_flag += 1;
                 }
-                Some(_) => servers
-                    .without_flag
-                    .push(format!("Pod {}/{}", object.namespace, object.name)),
+                Some(_) => {
+                    servers.without_flag.push(format!("Pod {}/{}", object.namespace, object.name))
+                }
                 None => {}
             }
         }
@@ -134,9 +132,7 @@ fn from_metrics(resource: &str, rows: &Transformations, configured: bool) -> Jud
     let of_resource: Vec<&Transformation> =
         rows.iter().filter(|row| row.resource == resource).collect();
     let any = |direction, is: fn(&Transformation) -> bool| {
-        of_resource
-            .iter()
-            .any(|row| row.direction == direction && is(row))
+        of_resource.iter().any(|row| row.direction == direction && is(row))
     };
     let mut judgement = Judgement::default();
     if any(Direction::ToStorage, Transformation::is_plaintext) {
@@ -168,10 +164,7 @@ fn gap(resource: &str, rows: &Transformations, of_resource: &[&Transformation]) 
         format!(
             "the API server met {resource} that no provider of its EncryptionConfiguration could read: add the provider that wrote them"
         )
-    } else if !of_resource
-        .iter()
-        .any(|row| row.direction == Direction::ToStorage)
-    {
+    } else if !of_resource.iter().any(|row| row.direction == Direction::ToStorage) {
         format!(
             "the API server has not written {resource} through an encryption provider since it started: write one to see, or add {resource} to its EncryptionConfiguration"
         )
@@ -221,17 +214,11 @@ fn not_shown(resource: &str, servers: &Servers, error: Option<&String>) -> Judge
 }
 
 fn failing(rule: &'static str, resource: &str, message: String) -> Judgement {
-    Judgement {
-        failing: vec![about(rule, resource, message)],
-        ..Judgement::default()
-    }
+    Judgement { failing: vec![about(rule, resource, message)], ..Judgement::default() }
 }
 
 fn unknown(resource: &str, message: String) -> Judgement {
-    Judgement {
-        unknown: vec![about("NotShown", resource, message)],
-        ..Judgement::default()
-    }
+    Judgement { unknown: vec![about("NotShown", resource, message)], ..Judgement::default() }
 }
 
 /// A finding about one resource of the configuration, which is a file and no object.

@@ -136,20 +136,18 @@ pub fn validity(not_after: Timestamp, min_validity: Option<Duration>, now: Times
         return Validity::Over;
     }
     match min_validity {
-        Some(min) if now > min.subtract_from(not_after) => Validity::Short {
-            until: just_after(not_after),
-            min,
-        },
-        min => Validity::Enough {
-            until: just_after(min.unwrap_or_default().subtract_from(not_after)),
-        },
+        Some(min) if now > min.subtract_from(not_after) => {
+            Validity::Short { until: just_after(not_after), min }
+        }
+        min => {
+            Validity::Enough { until: just_after(min.unwrap_or_default().subtract_from(not_after)) }
+        }
     }
 }
 
 /// The first instant at which what held through `last` no longer does.
 fn just_after(last: Timestamp) -> Timestamp {
-    last.checked_add(SignedDuration::from_nanos(1))
-        .unwrap_or(Timestamp::MAX)
+    last.checked_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -167,26 +165,15 @@ mod tests {
         let not_after = at("2026-12-31T00:00:00Z");
         let month: Duration = "30d".parse().unwrap();
         let edge = at("2026-12-01T00:00:00Z");
-        let enough = Validity::Enough {
-            until: just_after(edge),
-        };
-        let short = Validity::Short {
-            until: just_after(not_after),
-            min: month,
-        };
+        let enough = Validity::Enough { until: just_after(edge) };
+        let short = Validity::Short { until: just_after(not_after), min: month };
         for (now, min, expected) in [
             ("2026-11-30T23:59:59Z", Some(month), enough),
             ("2026-12-01T00:00:00Z", Some(month), enough),
             ("2026-12-01T00:00:01Z", Some(month), short),
             ("2026-12-31T00:00:00Z", Some(month), short),
             ("2026-12-31T00:00:01Z", Some(month), Validity::Over),
-            (
-                "2026-12-31T00:00:00Z",
-                None,
-                Validity::Enough {
-                    until: just_after(not_after),
-                },
-            ),
+            ("2026-12-31T00:00:00Z", None, Validity::Enough { until: just_after(not_after) }),
             ("2026-12-31T00:00:01Z", None, Validity::Over),
         ] {
             assert_eq!(validity(not_after, min, at(now)), expected, "{now}");
@@ -196,11 +183,8 @@ mod tests {
     #[test]
     fn calendar_months_step_back_from_the_expiry() {
         let month: Duration = "1mo".parse().unwrap();
-        let validity = validity(
-            at("2027-03-31T00:00:00Z"),
-            Some(month),
-            at("2027-02-28T00:00:00Z"),
-        );
+        let validity =
+            validity(at("2027-03-31T00:00:00Z"), Some(month), at("2027-02-28T00:00:00Z"));
         let until = just_after(at("2027-02-28T00:00:00Z"));
         assert_eq!(validity, Validity::Enough { until });
     }

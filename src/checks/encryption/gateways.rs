@@ -73,11 +73,7 @@ impl Check for Gateways {
             return None;
         }
         Some(judge_listeners(
-            &Attachment {
-                inventory: context.inventory,
-                gateway: object,
-                kind,
-            },
+            &Attachment { inventory: context.inventory, gateway: object, kind },
             facts,
             &resource,
         ))
@@ -96,9 +92,7 @@ fn visit_parents(inventory: &Inventory, route: &RouteFacts, visit: &mut dyn FnMu
 }
 
 fn is_route(inventory: &Inventory, object: &Object) -> bool {
-    ROUTES
-        .iter()
-        .any(|(group, kind)| is_kind(inventory, object, group, kind))
+    ROUTES.iter().any(|(group, kind)| is_kind(inventory, object, group, kind))
 }
 
 /// The listeners of a Gateway, by what is wrong with them: one finding for each rule, since a
@@ -144,9 +138,7 @@ fn judge_listeners(
     ] {
         if !listeners.is_empty() {
             let message = format!("{what} {}: {remedy}", some_of(listeners));
-            judgement
-                .failing
-                .push(finding(rule, resource.clone(), message));
+            judgement.failing.push(finding(rule, resource.clone(), message));
         }
     }
     for (rule, what, listeners, remedy) in [
@@ -165,9 +157,7 @@ fn judge_listeners(
     ] {
         if !listeners.is_empty() {
             let message = format!("{what} {}: {remedy}", some_of(listeners));
-            judgement
-                .unknown
-                .push(finding(rule, resource.clone(), message));
+            judgement.unknown.push(finding(rule, resource.clone(), message));
         }
     }
     judgement
@@ -241,10 +231,7 @@ impl Attachment<'_> {
         &*parent.kind == self.kind
             && parent.namespace == self.gateway.namespace
             && parent.name == self.gateway.name
-            && parent
-                .section
-                .as_ref()
-                .is_none_or(|section| *section == listener.name)
+            && parent.section.as_ref().is_none_or(|section| *section == listener.name)
             && parent.port.is_none_or(|port| port == listener.port)
     }
 }

@@ -140,8 +140,7 @@ struct Lasting {
 impl Lasting {
     fn add(&mut self, name: &str, facts: &CertificateFacts, min: Duration, now: Timestamp) {
         let Some(not_after) = facts.not_after else {
-            self.unknown
-                .push(format!("Certificate {name} (not issued)"));
+            self.unknown.push(format!("Certificate {name} (not issued)"));
             return;
         };
         let named = format!("Certificate {name} at {not_after}");
@@ -198,10 +197,7 @@ fn report_certificates(
         judgement.failing.push(finding(
             EXPIRED,
             resource.clone(),
-            format!(
-                "served with an expired certificate: {}",
-                some_of(&lasting.expired)
-            ),
+            format!("served with an expired certificate: {}", some_of(&lasting.expired)),
         ));
     }
     if !lasting.expiring.is_empty() {

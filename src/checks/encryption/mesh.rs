@@ -158,18 +158,12 @@ impl<'a> Policies<'a> {
                 )),
                 _ => {
                     if let Some(NetworkFacts::PeerAuthentication(facts)) = network(object) {
-                        policies.add(Policy {
-                            object,
-                            slot,
-                            facts,
-                        });
+                        policies.add(Policy { object, slot, facts });
                     }
                 }
             }
         }
-        policies
-            .selecting
-            .sort_by(|a, b| a.object.name.cmp(&b.object.name));
+        policies.selecting.sort_by(|a, b| a.object.name.cmp(&b.object.name));
         policies.malformed.sort_unstable();
         policies
     }
@@ -178,20 +172,14 @@ impl<'a> Policies<'a> {
     fn add(&mut self, policy: Policy<'a>) {
         if policy.facts.selects {
             self.selecting.push(policy);
-        } else if self
-            .general
-            .as_ref()
-            .is_none_or(|known| policy.age() < known.age())
-        {
+        } else if self.general.as_ref().is_none_or(|known| policy.age() < known.age()) {
             self.general = Some(policy);
         }
     }
 
     fn mode(&self) -> Option<(MtlsMode, String)> {
         let policy = self.general.as_ref()?;
-        let Object {
-            namespace, name, ..
-        } = policy.object;
+        let Object { namespace, name, .. } = policy.object;
         let mode = policy.facts.mode?;
         Some((mode, format!("PeerAuthentication {namespace}/{name}")))
     }
@@ -199,10 +187,7 @@ impl<'a> Policies<'a> {
 
 impl Policy<'_> {
     fn age(&self) -> (Timestamp, &Symbol) {
-        (
-            self.facts.created.unwrap_or(Timestamp::MAX),
-            &self.object.name,
-        )
+        (self.facts.created.unwrap_or(Timestamp::MAX), &self.object.name)
     }
 }
 
@@ -216,8 +201,8 @@ fn judge_namespace(inventory: &Inventory, namespace: &Symbol, resource: Resource
         .or_else(|| mesh.mode())
         .unwrap_or((MtlsMode::Permissive, "no PeerAuthentication".to_owned()));
     // A policy that can't be read may decide otherwise.
-    let undecided = !own.malformed.is_empty()
-        || (own.mode().is_none() && !mesh.malformed.is_empty());
+    let undecided =
+        !own.malformed.is_empty() || (own.mode().is_none() && !mesh.malformed.is_empty());
     let mut judgement = Judgement::default();
     if mode != MtlsMode::Strict && !undecided {
         judgement.failing.push(finding(
@@ -236,12 +221,8 @@ fn judge_namespace(inventory: &Inventory, namespace: &Symbol, resource: Resource
         }
     }
     if undecided {
-        let malformed: Vec<&str> = own
-            .malformed
-            .iter()
-            .chain(&mesh.malformed)
-            .map(String::as_str)
-            .collect();
+        let malformed: Vec<&str> =
+            own.malformed.iter().chain(&mesh.malformed).map(String::as_str).collect();
         judgement.unknown.push(finding(
             "PolicyNotReadable",
             resource,
@@ -263,10 +244,7 @@ fn weakened(inventory: &Inventory, policy: &Policy<'_>) -> Option<Finding> {
         .collect();
     for (port, mode) in &policy.facts.ports {
         if let Some(mode) = mode.filter(|mode| weak(*mode)) {
-            fields.push(format!(
-                "spec.portLevelMtls.{port}.mode is {}",
-                mode.as_str()
-            ));
+            fields.push(format!("spec.portLevelMtls.{port}.mode is {}", mode.as_str()));
         }
     }
     if fields.is_empty() {

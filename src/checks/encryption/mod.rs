@@ -55,9 +55,7 @@ impl EncryptionCheck {
             parts.push(Box::new(mesh::Mesh));
         }
         if let Some(certificates) = spec.certificates {
-            parts.push(Box::new(certificates::Certificates::new(
-                certificates.min_validity,
-            )));
+            parts.push(Box::new(certificates::Certificates::new(certificates.min_validity)));
         }
         Self { parts }
     }
@@ -126,23 +124,13 @@ fn network(object: &Object) -> Option<&NetworkFacts> {
 }
 
 fn finding(rule: &'static str, resource: ResourceRef, message: String) -> Finding {
-    Finding {
-        rule: rule.into(),
-        severity: None,
-        resource,
-        subject: None,
-        message,
-    }
+    Finding { rule: rule.into(), severity: None, resource, subject: None, message }
 }
 
 /// The judgement on an object that has not the shape of its kind: nothing is known of it.
 fn malformed(resource: ResourceRef, text: &str) -> Judgement {
     Judgement {
-        unknown: vec![finding(
-            "Malformed",
-            resource,
-            format!("the object can't be read: {text}"),
-        )],
+        unknown: vec![finding("Malformed", resource, format!("the object can't be read: {text}"))],
         ..Judgement::default()
     }
 }

@@ -26,10 +26,7 @@ pub struct StorageClasses;
 
 impl Check for StorageClasses {
     fn reads(&self) -> Vec<Read> {
-        vec![
-            Read::required(CLASS.0, CLASS.1),
-            Read::required(VOLUME.0, VOLUME.1),
-        ]
+        vec![Read::required(CLASS.0, CLASS.1), Read::required(VOLUME.0, VOLUME.1)]
     }
 
     fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
@@ -58,10 +55,9 @@ impl Check for StorageClasses {
         let resource = reference(context.inventory, slot)?;
         let (rule, encryption) = match &object.facts {
             Facts::StorageClass(class) => ("UnencryptedStorageClass", of_class(class)),
-            Facts::Volume(volume) => (
-                "UnencryptedVolume",
-                of_volume(context.inventory, volume).named(volume),
-            ),
+            Facts::Volume(volume) => {
+                ("UnencryptedVolume", of_volume(context.inventory, volume).named(volume))
+            }
             Facts::Malformed(text) => return Some(malformed(resource, text)),
             _ => return None,
         };
@@ -70,9 +66,7 @@ impl Check for StorageClasses {
             Encryption::On => {}
             Encryption::Off(why) => judgement.failing.push(finding(rule, resource, why)),
             Encryption::NotShown(why) => {
-                judgement
-                    .unknown
-                    .push(finding("EncryptionNotShown", resource, why));
+                judgement.unknown.push(finding("EncryptionNotShown", resource, why));
             }
         }
         Some(judgement)
@@ -135,14 +129,10 @@ fn driver(provisioner: &str) -> Option<Driver> {
             key: "encrypted",
             absent: Some("whether the AWS account encrypts volumes by default is not visible"),
         }),
-        "driver.longhorn.io" => Some(Driver::Parameter {
-            key: "encrypted",
-            absent: None,
-        }),
-        "pxd.portworx.com" | "kubernetes.io/portworx-volume" => Some(Driver::Parameter {
-            key: "secure",
-            absent: None,
-        }),
+        "driver.longhorn.io" => Some(Driver::Parameter { key: "encrypted", absent: None }),
+        "pxd.portworx.com" | "kubernetes.io/portworx-volume" => {
+            Some(Driver::Parameter { key: "secure", absent: None })
+        }
         _ if named("rbd.csi.ceph.com") || named("cephfs.csi.ceph.com") => Some(Driver::Parameter {
             key: "encrypted",
             absent: Some("whether Ceph encrypts its own disks is not visible"),
@@ -176,10 +166,7 @@ impl Driver {
             Self::Parameter { key, absent: None } => Encryption::Off(format!(
                 "the parameter {key} is missing, and the driver does not encrypt without it: make a class with {key}: \"true\", and move the data to volumes of it"
             )),
-            Self::Parameter {
-                key,
-                absent: Some(why),
-            } => Encryption::NotShown(format!(
+            Self::Parameter { key, absent: Some(why) } => Encryption::NotShown(format!(
                 "the parameter {key} is missing, and {why}: make a class with {key}: \"true\", or attest the default"
             )),
         }
@@ -224,9 +211,7 @@ fn of_volume(inventory: &Inventory, volume: &VolumeFacts) -> Encryption {
         return stated;
     }
     match maker(inventory, volume) {
-        Ok(class) => driver
-            .stated(&class.parameters)
-            .unwrap_or_else(|| driver.silent()),
+        Ok(class) => driver.stated(&class.parameters).unwrap_or_else(|| driver.silent()),
         Err(why) => Encryption::NotShown(format!(
             "{why}: make the volume anew from a class that encrypts, or attest it"
         )),
@@ -240,21 +225,14 @@ fn maker<'a>(
     volume: &VolumeFacts,
 ) -> Result<&'a StorageClassFacts, String> {
     let Some(name) = &volume.storage_class else {
-        return Err(
-            "no StorageClass made the volume, and it does not say whether it is encrypted"
-                .to_owned(),
-        );
+        return Err("no StorageClass made the volume, and it does not say whether it is encrypted"
+            .to_owned());
     };
-    let class = match inventory
-        .lookup(CLASS.0, CLASS.1, "", name)
-        .map(|object| &object.facts)
-    {
+    let class = match inventory.lookup(CLASS.0, CLASS.1, "", name).map(|object| &object.facts) {
         Some(Facts::StorageClass(class)) => class,
         Some(_) => return Err(format!("the StorageClass {name} can't be read")),
         None => {
-            return Err(format!(
-                "the StorageClass {name}, which made the volume, is gone"
-            ));
+            return Err(format!("the StorageClass {name}, which made the volume, is gone"));
         }
     };
     if volume.provisioned_by.as_ref() != Some(&class.provisioner) {

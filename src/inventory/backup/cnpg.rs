@@ -79,10 +79,7 @@ pub struct ObjectStore {
 impl ObjectStore {
     /// The newest success of a server.
     pub fn newest(&self, server: &str) -> Option<Timestamp> {
-        self.newest
-            .iter()
-            .find(|(known, _)| **known == *server)
-            .map(|(_, at)| *at)
+        self.newest.iter().find(|(known, _)| **known == *server).map(|(_, at)| *at)
     }
 }
 
@@ -220,29 +217,15 @@ struct RecoveryWindow {
 
 /// Reads a Cluster.
 pub fn project_cluster(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let ClusterObject {
-        metadata,
-        spec,
-        status,
-    } = ClusterObject::deserialize(object)?;
+    let ClusterObject { metadata, spec, status } = ClusterObject::deserialize(object)?;
     let status = status.unwrap_or_default();
-    let plugin = spec
-        .plugins
-        .iter()
-        .flatten()
-        .find(|plugin| plugin.keeps_backups());
-    let in_tree = spec
-        .backup
-        .as_ref()
-        .and_then(|backup| backup.barman_object_store.as_ref());
+    let plugin = spec.plugins.iter().flatten().find(|plugin| plugin.keeps_backups());
+    let in_tree = spec.backup.as_ref().and_then(|backup| backup.barman_object_store.as_ref());
     let server = plugin
         .and_then(|plugin| plugin.parameter("serverName"))
         .or_else(|| in_tree.and_then(|store| store.server_name.as_deref()))
         .or(metadata.name.as_deref());
-    let deprecated = time(
-        "status.lastSuccessfulBackup",
-        status.last_successful_backup.as_deref(),
-    )?;
+    let deprecated = time("status.lastSuccessfulBackup", status.last_successful_backup.as_deref())?;
     Ok(facts(BackupFacts::CnpgCluster(Cluster {
         labels: metadata.interned_labels(interner),
         server: interner.intern(server.unwrap_or_default()),
@@ -265,35 +248,24 @@ fn recovery(
         .iter()
         .flatten()
         .any(|condition| condition.r#type == "Ready" && condition.status == "True");
-    let recovery = spec
-        .bootstrap
-        .as_ref()
-        .and_then(|bootstrap| bootstrap.recovery.as_ref());
+    let recovery = spec.bootstrap.as_ref().and_then(|bootstrap| bootstrap.recovery.as_ref());
     let source = recovery.filter(|_| ready).and_then(|recovery| {
         let backup = recovery.backup.as_ref();
         match backup.and_then(|backup| backup.name.as_deref()) {
             Some(name) => Some(RecoverySource::Backup(interner.intern(name))),
-            None => recovery.source.as_deref().map(|source| {
-                RecoverySource::Server(interner.intern(server_of(spec, source)))
-            }),
+            None => recovery
+                .source
+                .as_deref()
+                .map(|source| RecoverySource::Server(interner.intern(server_of(spec, source)))),
         }
     });
-    let created = time(
-        "metadata.creationTimestamp",
-        metadata.creation_timestamp.as_deref(),
-    )?;
-    Ok(source
-        .zip(created)
-        .map(|(source, at)| Recovery { source, at }))
+    let created = time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?;
+    Ok(source.zip(created).map(|(source, at)| Recovery { source, at }))
 }
 
 /// The server name of an external cluster: it says one, or its own name is it.
 fn server_of<'a>(spec: &'a ClusterSpec, source: &'a str) -> &'a str {
-    let external = spec
-        .external_clusters
-        .iter()
-        .flatten()
-        .find(|external| external.name == source);
+    let external = spec.external_clusters.iter().flatten().find(|external| external.name == source);
     external
         .and_then(|external| {
             let in_tree = external.barman_object_store.as_ref();
@@ -307,11 +279,7 @@ fn server_of<'a>(spec: &'a ClusterSpec, source: &'a str) -> &'a str {
 
 /// Reads a Backup.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let BackupObject {
-        metadata,
-        spec,
-        status,
-    } = BackupObject::deserialize(object)?;
+    let BackupObject { metadata, spec, status } = BackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
     let stopped = time("status.stoppedAt", status.stopped_at.as_deref())?;
     let outcome = match (status.phase.as_deref(), stopped) {
@@ -345,15 +313,10 @@ pub fn project_object_store(object: &Value, interner: &Interner) -> Result<Facts
     let status = StoreObject::deserialize(object)?.status.unwrap_or_default();
     let mut newest = Vec::new();
     for (server, window) in status.server_recovery_window.iter().flatten() {
-        let text = window
-            .last_successful_backup_time
-            .as_deref()
-            .or(window.misspelt.as_deref());
+        let text = window.last_successful_backup_time.as_deref().or(window.misspelt.as_deref());
         if let Some(at) = time("status.serverRecoveryWindow", text)? {
             newest.push((interner.intern(server), at));
         }
     }
-    Ok(facts(BackupFacts::CnpgObjectStore(ObjectStore {
-        newest: newest.into(),
-    })))
+    Ok(facts(BackupFacts::CnpgObjectStore(ObjectStore { newest: newest.into() })))
 }

@@ -66,8 +66,7 @@ pub fn read(
 ) -> Result<Option<Box<CronFacts>>, ProjectionError> {
     let metadata = MetadataOnly::deserialize(object)?.metadata;
     let value = |map: Option<std::collections::BTreeMap<String, String>>| {
-        map.and_then(|mut map| map.remove(BACKS_UP))
-            .filter(|value| !value.trim().is_empty())
+        map.and_then(|mut map| map.remove(BACKS_UP)).filter(|value| !value.trim().is_empty())
     };
     let Some(backs_up) = value(metadata.annotations).or_else(|| value(metadata.labels)) else {
         return Ok(None);

@@ -90,10 +90,7 @@ impl BackupIndex {
 
     /// Objects about something, newest success first.
     pub fn newest(&self, key: &Key) -> impl Iterator<Item = (Option<Timestamp>, Slot)> {
-        self.objects
-            .get(key)
-            .into_iter()
-            .flat_map(|runs| runs.iter().rev().copied())
+        self.objects.get(key).into_iter().flat_map(|runs| runs.iter().rev().copied())
     }
 
     /// Places of objects about something.
@@ -162,14 +159,7 @@ fn velero_group(object: &Object) -> Option<(VeleroGroup, Option<Timestamp>)> {
     let Facts::Backup(facts) = &object.facts else {
         return None;
     };
-    let BackupFacts::VeleroBackup(Backup {
-        scope,
-        location,
-        outcome,
-        data,
-        ..
-    }) = &**facts
-    else {
+    let BackupFacts::VeleroBackup(Backup { scope, location, outcome, data, .. }) = &**facts else {
         return None;
     };
     let group = VeleroGroup {

@@ -110,9 +110,7 @@ struct JobSpec {
 /// Reads a Volume.
 pub fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let VolumeObject { metadata, status } = VolumeObject::deserialize(object)?;
-    let status = status
-        .and_then(|status| status.kubernetes_status)
-        .unwrap_or_default();
+    let status = status.and_then(|status| status.kubernetes_status).unwrap_or_default();
     let labels = metadata.labels.unwrap_or_default();
     let jobs = enabled(&labels, JOB_LABEL, interner);
     let mut groups = enabled(&labels, GROUP_LABEL, interner);
@@ -131,10 +129,7 @@ pub fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, Proj
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let BackupObject { metadata, status } = BackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
-    let created = time(
-        "status.backupCreatedAt",
-        status.backup_created_at.as_deref(),
-    )?;
+    let created = time("status.backupCreatedAt", status.backup_created_at.as_deref())?;
     let outcome = match (status.state.as_deref(), created) {
         _ if metadata.deletion_timestamp.is_some() => Outcome::Failed,
         (Some("Completed"), Some(at)) => Outcome::Succeeded(at),
@@ -157,20 +152,11 @@ pub fn project_recurring_job(
     Ok(facts(BackupFacts::LonghornRecurringJob(RecurringJob {
         backup: matches!(task.as_str(), "backup" | "backup-force-create")
             && spec.cron.is_some_and(|cron| !cron.is_empty()),
-        groups: spec
-            .groups
-            .iter()
-            .flatten()
-            .map(|group| interner.intern(group))
-            .collect(),
+        groups: spec.groups.iter().flatten().map(|group| interner.intern(group)).collect(),
     })))
 }
 
-fn enabled(
-    labels: &BTreeMap<String, String>,
-    prefix: &str,
-    interner: &Interner,
-) -> Box<[Symbol]> {
+fn enabled(labels: &BTreeMap<String, String>, prefix: &str, interner: &Interner) -> Box<[Symbol]> {
     labels
         .iter()
         .filter(|(_, value)| *value == "enabled")
@@ -179,6 +165,5 @@ fn enabled(
 }
 
 fn named(text: Option<String>, interner: &Interner) -> Option<Symbol> {
-    text.filter(|text| !text.is_empty())
-        .map(|text| interner.intern(&text))
+    text.filter(|text| !text.is_empty()).map(|text| interner.intern(&text))
 }

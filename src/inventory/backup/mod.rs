@@ -96,19 +96,9 @@ pub const PROJECTIONS: &[Projection] = &[
     row(VELERO, "Schedule", V1, velero::project_schedule),
     row(VELERO, "Backup", V1, velero::project_backup),
     row(VELERO, "Restore", V1, velero::project_restore),
-    row(
-        VELERO,
-        "BackupStorageLocation",
-        V1,
-        velero::project_location,
-    ),
+    row(VELERO, "BackupStorageLocation", V1, velero::project_location),
     row(SNAPSHOT, "VolumeSnapshot", V1, snapshots::project_snapshot),
-    row(
-        SNAPSHOT,
-        "VolumeSnapshotContent",
-        V1,
-        snapshots::project_content,
-    ),
+    row(SNAPSHOT, "VolumeSnapshotContent", V1, snapshots::project_content),
     row(K8UP, "Schedule", V1, k8up::project_schedule),
     row(K8UP, "Backup", V1, k8up::project_backup),
     row(K8UP, "Snapshot", V1, k8up::project_snapshot),
@@ -119,12 +109,7 @@ pub const PROJECTIONS: &[Projection] = &[
     row(BARMAN_CLOUD, "ObjectStore", V1, cnpg::project_object_store),
     row(LONGHORN, "Volume", V1BETA2, longhorn::project_volume),
     row(LONGHORN, "Backup", V1BETA2, longhorn::project_backup),
-    row(
-        LONGHORN,
-        "RecurringJob",
-        V1BETA2,
-        longhorn::project_recurring_job,
-    ),
+    row(LONGHORN, "RecurringJob", V1BETA2, longhorn::project_recurring_job),
 ];
 
 const V1: &[&str] = &["v1"];
@@ -136,12 +121,7 @@ const fn row(
     versions: &'static [&'static str],
     project: Project,
 ) -> Projection {
-    Projection {
-        group,
-        kind,
-        versions,
-        project,
-    }
+    Projection { group, kind, versions, project }
 }
 
 fn facts(facts: BackupFacts) -> Facts {

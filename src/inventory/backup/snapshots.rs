@@ -113,11 +113,7 @@ struct ContentStatus {
 
 /// Reads a `VolumeSnapshot`.
 pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let SnapshotObject {
-        metadata,
-        spec,
-        status,
-    } = SnapshotObject::deserialize(object)?;
+    let SnapshotObject { metadata, spec, status } = SnapshotObject::deserialize(object)?;
     let status = status.unwrap_or_default();
     let taken = time("status.creationTime", status.creation_time.as_deref())?;
     let ready = status.ready_to_use == Some(true);
@@ -137,18 +133,11 @@ pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, Pr
 
 /// Reads a `VolumeSnapshotContent`.
 pub fn project_content(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let ContentObject {
-        metadata,
-        spec,
-        status,
-    } = ContentObject::deserialize(object)?;
+    let ContentObject { metadata, spec, status } = ContentObject::deserialize(object)?;
     let snapshot = spec.volume_snapshot_ref;
     let symbol = |text: Option<&str>| interner.intern(text.unwrap_or_default());
     Ok(facts(BackupFacts::SnapshotContent(Content {
-        snapshot: (
-            symbol(snapshot.namespace.as_deref()),
-            symbol(snapshot.name.as_deref()),
-        ),
+        snapshot: (symbol(snapshot.namespace.as_deref()), symbol(snapshot.name.as_deref())),
         uid: named(snapshot.uid.as_deref(), interner),
         ready: metadata.deletion_timestamp.is_none()
             && status.unwrap_or_default().ready_to_use != Some(false),
@@ -156,6 +145,5 @@ pub fn project_content(object: &Value, interner: &Interner) -> Result<Facts, Pro
 }
 
 fn named(text: Option<&str>, interner: &Interner) -> Option<Symbol> {
-    text.filter(|text| !text.is_empty())
-        .map(|text| interner.intern(text))
+    text.filter(|text| !text.is_empty()).map(|text| interner.intern(text))
 }

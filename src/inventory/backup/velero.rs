@@ -206,11 +206,7 @@ pub fn project_schedule(object: &Value, interner: &Interner) -> Result<Facts, Pr
 
 /// Reads a Backup.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let BackupObject {
-        metadata,
-        spec,
-        status,
-    } = BackupObject::deserialize(object)?;
+    let BackupObject { metadata, spec, status } = BackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
     let (scope, volumes) = read_template(&spec, interner)?;
     let failed = [status.errors, status.backup_item_operations_failed];
@@ -230,11 +226,7 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
 
 /// Reads a Restore.
 pub fn project_restore(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let RestoreObject {
-        metadata,
-        spec,
-        status,
-    } = RestoreObject::deserialize(object)?;
+    let RestoreObject { metadata, spec, status } = RestoreObject::deserialize(object)?;
     let status = status.unwrap_or_default();
     let fields = read_spec::<ScopeFields>(&spec)?;
     let spec = read_spec::<RestoreSpec>(&spec)?;
@@ -261,10 +253,7 @@ pub fn project_location(object: &Value, _: &Interner) -> Result<Facts, Projectio
         None | Some("") => Reach::Unknown,
         Some(_) => Reach::Unavailable(excerpt(&status.message.unwrap_or_default())),
     };
-    Ok(facts(BackupFacts::VeleroLocation(Location {
-        reach,
-        default: spec.default == Some(true),
-    })))
+    Ok(facts(BackupFacts::VeleroLocation(Location { reach, default: spec.default == Some(true) })))
 }
 
 fn read_template(
@@ -295,10 +284,9 @@ fn outcome(
         _ if metadata.deletion_timestamp.is_some() => Outcome::Failed,
         (Some("Completed"), Some(at)) if clean => Outcome::Succeeded(at),
         (Some("Completed"), None) if clean => Outcome::Unfinished,
-        (
-            Some("Completed" | "PartiallyFailed" | "Failed" | "FailedValidation" | "Deleting"),
-            _,
-        ) => Outcome::Failed,
+        (Some("Completed" | "PartiallyFailed" | "Failed" | "FailedValidation" | "Deleting"), _) => {
+            Outcome::Failed
+        }
         _ => Outcome::Unfinished,
     })
 }
@@ -312,14 +300,8 @@ fn copies_files(volumes: &Volumes, scope: &Scope) -> bool {
 /// Snapshots count by what the status says was completed, not by what the spec asked for.
 fn data(volumes: &Volumes, status: &BackupStatus, scope: &Scope) -> Data {
     let sum = |a: Option<i64>, b: Option<i64>| a.unwrap_or_default() + b.unwrap_or_default();
-    let attempted = sum(
-        status.volume_snapshots_attempted,
-        status.csi_volume_snapshots_attempted,
-    );
-    let completed = sum(
-        status.volume_snapshots_completed,
-        status.csi_volume_snapshots_completed,
-    );
+    let attempted = sum(status.volume_snapshots_attempted, status.csi_volume_snapshots_attempted);
+    let completed = sum(status.volume_snapshots_completed, status.csi_volume_snapshots_completed);
     let moved = volumes.snapshot_move_data == Some(true)
         && status.backup_item_operations_completed.unwrap_or_default() > 0;
     let snapshots = volumes.snapshot_volumes != Some(false)

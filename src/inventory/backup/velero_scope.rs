@@ -47,17 +47,9 @@ pub(super) struct ScopeFields {
 impl ScopeFields {
     pub(super) fn compile(&self, interner: &Interner) -> Result<Scope, ProjectionError> {
         let names = |lists: [&Option<Vec<String>>; 2]| {
-            lists
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|name| interner.intern(name))
-                .collect()
+            lists.into_iter().flatten().flatten().map(|name| interner.intern(name)).collect()
         };
-        let selectors = self
-            .label_selector
-            .iter()
-            .chain(self.or_label_selectors.iter().flatten());
+        let selectors = self.label_selector.iter().chain(self.or_label_selectors.iter().flatten());
         Ok(Scope {
             included_namespaces: names([&self.included_namespaces, &None]),
             excluded_namespaces: names([&self.excluded_namespaces, &None]),
@@ -88,19 +80,13 @@ pub(super) fn compile_all<'a>(
 
 /// Whether labels match one of the selectors, or there are none.
 pub(super) fn selected(selectors: &[Selector], labels: &Labels) -> bool {
-    selectors.is_empty()
-        || selectors
-            .iter()
-            .any(|selector| selector.matches(|key| labels.get(key)))
+    selectors.is_empty() || selectors.iter().any(|selector| selector.matches(|key| labels.get(key)))
 }
 
 impl Scope {
     /// Whether anything of a namespace is in.
     pub fn includes_namespace(&self, namespace: &str) -> bool {
-        let excluded = self
-            .excluded_namespaces
-            .iter()
-            .any(|pattern| may_match(pattern, namespace));
+        let excluded = self.excluded_namespaces.iter().any(|pattern| may_match(pattern, namespace));
         !excluded
             && (self.included_namespaces.is_empty()
                 || self
@@ -111,9 +97,7 @@ impl Scope {
 
     /// Whether the namespace is listed by its own name.
     pub fn names_namespace(&self, namespace: &str) -> bool {
-        self.included_namespaces
-            .iter()
-            .any(|name| name.as_str() == namespace)
+        self.included_namespaces.iter().any(|name| name.as_str() == namespace)
     }
 
     /// Whether a claim with these labels is in.
@@ -146,8 +130,7 @@ impl Scope {
 
     fn includes_resource(&self, names: &[&str]) -> bool {
         let listed = |list: &[Symbol]| {
-            list.iter()
-                .any(|entry| is_all(entry) || names.contains(&entry.to_lowercase().as_str()))
+            list.iter().any(|entry| is_all(entry) || names.contains(&entry.to_lowercase().as_str()))
         };
         !listed(&self.excluded_resources)
             && (self.included_resources.is_empty() || listed(&self.included_resources))

@@ -36,6 +36,8 @@ pub struct WorkloadFacts {
     pub activity: Activity,
     /// Flags of the API server, when this is its static pod.
     pub api_server_flags: Option<Box<[Symbol]>>,
+    /// What it backs up and when it last did, when this is a `CronJob` that says so.
+    pub cron: Option<Box<super::backup::cron::CronFacts>>,
 }
 
 /// Whether an object still stands for something that runs. It changes at most a few times in an
@@ -135,7 +137,11 @@ fn project_cron_job(object: &Value, interner: &Interner) -> Projected {
     let fields = Fields::root(object)?;
     let spec = fields.object("spec")?;
     let job = spec.object("jobTemplate")?;
-    templated(object, &job.object("spec")?, Activity::Active, interner)
+    let mut facts = templated(object, &job.object("spec")?, Activity::Active, interner)?;
+    if let Facts::Workload(workload) = &mut facts {
+        workload.cron = super::backup::cron::read(object, interner)?;
+    }
+    Ok(facts)
 }
 
 /// Facts of an object whose pod template is at `spec.template`.
@@ -175,6 +181,7 @@ fn workload(
         pod: interner.pods.share(read::pod(pod, interner)?),
         activity,
         api_server_flags: None,
+        cron: None,
     })
 }
 

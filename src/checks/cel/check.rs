@@ -1,0 +1,119 @@
+//! The check of a `cel` test: what its program said of each object.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    api::{ResourceRef, test_spec::CelTest},
+    checks::{Check, Context, Finding, Item, Judgement, Read, reference},
+    inventory::{CelResult, Change, ProgramId, Slot},
+};
+
+/// The rule of a validation without a reason.
+const INVALID: &str = "Invalid";
+/// The rule of what could not be decided.
+const UNDECIDED: &str = "ExpressionUndecided";
+
+/// Which program to ask, and how to name its validations.
+#[derive(Debug)]
+pub struct CelCheck {
+    program: ProgramId,
+    reads: Vec<Read>,
+    rules: Vec<Cow<'static, str>>,
+}
+
+impl CelCheck {
+    /// A check that asks a compiled program.
+    pub fn new(test: &CelTest, program: ProgramId) -> Self {
+        let reads = test.resources.iter().map(|resource| Read::Program {
+            groups: resource.api_groups.clone(),
+            versions: resource.api_versions.clone(),
+            resources: resource.resources.clone(),
+            program,
+        });
+        let rule =
+            |reason: &Option<String>| reason.clone().map_or(Cow::Borrowed(INVALID), Cow::Owned);
+        let rules = test.validations.iter().map(|validation| rule(&validation.reason));
+        Self { program, reads: reads.collect(), rules: rules.collect() }
+    }
+
+    /// What the program said of an object; None when it does not read the object's kind.
+    fn result<'a>(&self, context: &Context<'a>, slot: Slot) -> Option<&'a CelResult> {
+        let object = context.inventory.get(slot)?;
+        let programs = &context.inventory.kind_state(object.kind)?.programs;
+        let position = programs.iter().position(|program| *program == self.program)?;
+        object.cel.get(position)
+    }
+
+    fn finding(&self, validation: usize, message: &str, resource: ResourceRef) -> Finding {
+        let rule = self.rules.get(validation).cloned().unwrap_or(Cow::Borrowed(INVALID));
+        Finding { rule, severity: None, resource, subject: None, message: message.to_owned() }
+    }
+}
+
+impl Check for CelCheck {
+    fn reads(&self) -> Vec<Read> {
+        self.reads.clone()
+    }
+
+    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+        for (slot, _) in context.inventory.iter() {
+            if self.result(context, slot).is_some() {
+                visit(Item::Object(slot));
+            }
+        }
+    }
+
+    fn affected(&self, _: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+        crate::checks::visit_changed(change, visit);
+    }
+
+    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+        let Item::Object(slot) = item else { return None };
+        let resource = reference(context.inventory, slot)?;
+        match self.result(context, slot)? {
+            CelResult::NotMatched => None,
+            CelResult::Pass => Some(Judgement::default()),
+            CelResult::Fail(failures) => {
+                let finding = |(validation, message): &(usize, Box<str>)| {
+                    self.finding(*validation, message, resource.clone())
+                };
+                Some(Judgement {
+                    failing: failures.iter().map(finding).collect(),
+                    ..Judgement::default()
+                })
+            }
+            CelResult::Unknown(reason) => {
+                let (rule, message) = (Cow::Borrowed(UNDECIDED), reason.to_string());
+                let finding = Finding { rule, severity: None, resource, subject: None, message };
+                Some(Judgement { unknown: vec![finding], ..Judgement::default() })
+            }
+        }
+    }
+}
+
+/// The digest of all that decides what a program says of an object. The program does not depend
+/// on `resources`, so controls that differ only there share its results.
+pub fn program_id(test: &CelTest) -> ProgramId {
+    let mut digest = Sha256::new();
+    let mut add = |text: Option<&str>| {
+        // The length in front keeps neighbours apart.
+        digest.update(text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
+        digest.update(text.unwrap_or_default());
+    };
+    for list in [&test.match_conditions, &test.variables] {
+        add(Some(&list.len().to_string()));
+        for named in list {
+            add(Some(&named.name));
+            add(Some(&named.expression));
+        }
+    }
+    for validation in &test.validations {
+        add(Some(&validation.expression));
+        add(validation.message.as_deref());
+        add(validation.message_expression.as_deref());
+    }
+    let digest = digest.finalize();
+    ProgramId(digest.iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte)))
+}

@@ -1,0 +1,100 @@
+//! One compiled expression.
+//!
+//! `kube_cel` gives the grammar and the Kubernetes function libraries; the tree is evaluated
+//! here, because the library's own interpreter cannot be stopped and decides wrongly where a
+//! verdict hangs on it (a field of a string is `false` there instead of an error, `all()` stops
+//! at an error that a later element would absorb, `a.?b` of an absent field is an error).
+//!
+//! The language is that of ValidatingAdmissionPolicy. Known differences, all on the side of not
+//! deciding:
+//! - there is no type checker, so `1 + 'a'` compiles and is an error when it is evaluated;
+//! - an expression that does not return a bool is an error, where the API server denies;
+//! - times of day in a time zone, quantities beyond 10^19 or below 10^-9, formatting of maps and
+//!   numbers that Go prints with an exponent are refused as unsupported;
+//! - the object is judged as it is written: a manifest that was never stored has no defaults.
+
+use super::guard;
+use super::syntax::{self, Names, Node};
+
+/// Where an expression stands in a policy, which decides what it may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Decides whether an object is judged at all; must be a bool, has no `variables`.
+    MatchCondition,
+    /// The value of `variables.NAME`; reads the variables declared before it.
+    Variable,
+    /// Must be true of an object.
+    Validation,
+    /// Makes the message of a failed validation; must be a string.
+    MessageExpression,
+}
+
+/// Why an expression cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExpressionError {
+    /// The expression is wrong, for Kubernetes too.
+    #[error("the expression is not valid: {message}")]
+    Invalid {
+        /// What is wrong, where, and what to write instead.
+        message: String,
+    },
+    /// Kubernetes knows the feature, and nothing here can stand for it.
+    #[error(
+        "the expression uses {feature}, which cannot be evaluated outside an admission request or by this engine"
+    )]
+    Unsupported {
+        /// The feature as written, with a way around it where there is one.
+        feature: String,
+    },
+    /// The expression is larger than what is evaluated for every object.
+    #[error(
+        "the expression is too complex: its {what} is {found}, at most {limit} is allowed; split it into variables or validations"
+    )]
+    TooComplex {
+        /// What was measured.
+        what: &'static str,
+        /// How much there is of it.
+        found: usize,
+        /// How much there may be.
+        limit: usize,
+    },
+}
+
+impl ExpressionError {
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid { message: message.into() }
+    }
+
+    /// An error at a byte offset of the source.
+    pub(super) fn invalid_at(source: &str, at: usize, message: &str) -> Self {
+        let before = source.get(..at).unwrap_or(source);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        Self::invalid(format!("line {line}, column {column}: {message}"))
+    }
+}
+
+/// A compiled expression. Cheap to share, and evaluated any number of times.
+#[derive(Debug)]
+pub struct Expr {
+    node: Node,
+}
+
+impl Expr {
+    /// Compiles an expression that may read the given `variables`, in the order of their
+    /// declaration: `variables.NAME` becomes the index of the name.
+    pub fn compile(source: &str, role: Role, variables: &[&str]) -> Result<Self, ExpressionError> {
+        guard::check_source(source)?;
+        let names = match role {
+            Role::MatchCondition => Names { variables: None },
+            Role::Variable | Role::Validation | Role::MessageExpression => {
+                Names { variables: Some(variables) }
+            }
+        };
+        syntax::parse(source, &names).map(|node| Self { node })
+    }
+
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+}
