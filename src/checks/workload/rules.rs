@@ -12,7 +12,7 @@ use crate::{
     api::test_spec::Requirement,
     inventory::{
         Symbol,
-        workload::{Amounts, ContainerFacts, PodFacts, Role},
+        workload::{Amounts, ContainerFacts, PodFacts, Profile, Resources, Role},
     },
 };
 
@@ -109,7 +109,7 @@ fn drop_all_capabilities(pod: &PodFacts) -> Option<String> {
 fn seccomp(pod: &PodFacts) -> Option<String> {
     let confined = |container| {
         pod.effective(container, |context| context.seccomp.as_ref())
-            .is_some_and(|profile| profile.confines())
+            .is_some_and(Profile::confines)
     };
     containers(pod, |container| !confined(container) && !pod.windows)
         .map(|who| format!("{who}: set securityContext.seccompProfile.type: RuntimeDefault"))
@@ -119,7 +119,7 @@ fn seccomp(pod: &PodFacts) -> Option<String> {
 fn amounts(
     pod: &PodFacts,
     field: &str,
-    amounts: impl Fn(&crate::inventory::workload::Resources) -> Amounts,
+    amounts: impl Fn(&Resources) -> Amounts,
 ) -> Option<String> {
     let missing = |container: &ContainerFacts| {
         let has = amounts(&container.resources).or(amounts(&pod.resources));
