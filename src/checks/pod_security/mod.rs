@@ -30,9 +30,6 @@ struct PodSecurityCheck {
 }
 
 /// Compiles.
-///
-/// # Errors
-/// None so far; the signature is that of every test.
 pub fn build(test: &PodSecurityTest) -> Result<Built, BuildError> {
     Ok(PodSecurityCheck { minimum: test.minimum }.into())
 }
