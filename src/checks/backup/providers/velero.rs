@@ -9,9 +9,9 @@ use crate::{
         },
     },
     inventory::{
-        Availability, Symbol,
+        Symbol,
         backup::{
-            BackupFacts, Outcome, VELERO,
+            BackupFacts, Outcome,
             index::{Key, Runs, VeleroGroup},
             velero::{Data, Location, Reach},
             velero_scope::Scope,
@@ -147,9 +147,10 @@ fn location<'a>(
     } else {
         format!("BackupStorageLocation {}/{}", group.namespace, group.location)
     };
-    let complete =
-        inventory.availability(VELERO, "BackupStorageLocation") == Availability::Complete;
-    Err(if complete {
+    // None at all is how a scan of some manifests looks; Velero itself forgets the backups of a
+    // location that is deleted.
+    let known = inventory.backups.slots(&key).next().is_some();
+    Err(if known {
         Standing::Unreachable(format!("{name} does not exist"))
     } else {
         Standing::Undecided(format!("lies in {name}, of which nothing is known"))
