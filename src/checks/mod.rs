@@ -7,6 +7,9 @@
 pub mod backup;
 pub mod cel;
 pub mod encryption;
+pub mod pod_security;
+pub mod rbac;
+pub mod workload;
 
 use std::borrow::Cow;
 
@@ -194,11 +197,13 @@ pub enum BuildError {
 pub fn build(test: &TestSpec) -> Result<Built, BuildError> {
     let TestSpec { rbac, encryption, backup, workload, pod_security, cel } = test;
     let built = [
+        rbac.as_ref().map(rbac::build),
         encryption.as_ref().map(encryption::build),
         backup.as_ref().map(backup::build),
+        workload.as_ref().map(workload::build),
+        pod_security.as_ref().map(pod_security::build),
         cel.as_ref().map(cel::build),
     ];
-    let _ = (rbac, workload, pod_security);
     built.into_iter().flatten().next().unwrap_or_else(|| {
         Err(BuildError::Invalid("spec.test: no test is given; write one".to_owned()))
     })
