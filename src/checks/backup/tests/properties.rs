@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use jiff::{SignedDuration, Timestamp};
 use proptest::{prelude::*, sample::Index};
 use serde_json::Value;
@@ -11,6 +13,8 @@ use crate::{
     inventory::{IndexUpdate, backup::BackupIndex},
 };
 
+static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(scenarios::all);
+
 fn later(at: Timestamp, minutes: i64) -> Timestamp {
     at.checked_add(SignedDuration::from_mins(minutes)).unwrap()
 }
@@ -23,8 +27,7 @@ proptest! {
         start in -4_i64 * 1440..60 * 1440,
         wait in 0_i64..60 * 1440,
     ) {
-        let scenarios = scenarios::all();
-        let scenario = which.get(&scenarios);
+        let scenario = which.get(&*SCENARIOS);
         let world = World::of(scenario);
         let check = check(scenario);
         let start = later(now(), start);
@@ -47,13 +50,12 @@ proptest! {
         steps in proptest::collection::vec((any::<Index>(), any::<Index>(), 0..4), 1..24),
         of: Index,
     ) {
-        let scenarios = scenarios::all();
-        let judged = of.get(&scenarios);
+        let judged = of.get(&*SCENARIOS);
         let check = check(judged);
         let mut world = World::of(judged);
         let mut before = world.judge(check.as_ref(), now());
         for (scenario, object, action) in steps {
-            let source = scenario.get(&scenarios);
+            let source = scenario.get(&*SCENARIOS);
             if source.objects.is_empty() {
                 continue;
             }
@@ -81,8 +83,7 @@ proptest! {
     /// The order in which objects come changes nothing.
     #[test]
     fn order_does_not_matter(scenario: Index, objects in Just(()).prop_perturb(|(), rng| rng)) {
-        let scenarios = scenarios::all();
-        let scenario = scenario.get(&scenarios);
+        let scenario = scenario.get(&*SCENARIOS);
         let mut shuffled: Vec<&Value> = scenario.objects.iter().collect();
         let mut rng = objects;
         for at in (1..shuffled.len()).rev() {
