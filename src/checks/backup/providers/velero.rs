@@ -92,12 +92,12 @@ fn newest_of(
             let why = "holds manifests only: no volume snapshot was completed, and files are not copied (snapshotVolumes, defaultVolumesToFsBackup)";
             return evidence.attempted(*slot, why);
         }
-        let standing = match (data && group.data == Data::Undecided, storage(context, group)) {
-            (_, standing @ Standing::Unreachable(_)) => standing,
-            (true, _) => Standing::Undecided(
+        let standing = match storage(context, group) {
+            Standing::Unreachable(why) => Standing::Unreachable(why),
+            _ if data && group.data == Data::Undecided => Standing::Undecided(
                 "has a resource policy, which may leave the volume out; its status does not say which volumes it took".to_owned(),
             ),
-            (false, standing) => standing,
+            standing => standing,
         };
         let success = Success { at, by: *slot, until: backup.expires };
         if evidence.succeeded(success, standing) {

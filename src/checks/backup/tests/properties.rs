@@ -27,7 +27,7 @@ proptest! {
         start in -4_i64 * 1440..60 * 1440,
         wait in 0_i64..60 * 1440,
     ) {
-        let scenario = which.get(&*SCENARIOS);
+        let scenario = which.get(&SCENARIOS);
         let world = World::of(scenario);
         let check = check(scenario);
         let start = later(now(), start);
@@ -50,12 +50,12 @@ proptest! {
         steps in proptest::collection::vec((any::<Index>(), any::<Index>(), 0..4), 1..24),
         of: Index,
     ) {
-        let judged = of.get(&*SCENARIOS);
+        let judged = of.get(&SCENARIOS);
         let check = check(judged);
         let mut world = World::of(judged);
         let mut before = world.judge(check.as_ref(), now());
         for (scenario, object, action) in steps {
-            let source = scenario.get(&*SCENARIOS);
+            let source = scenario.get(&SCENARIOS);
             if source.objects.is_empty() {
                 continue;
             }
@@ -83,7 +83,7 @@ proptest! {
     /// The order in which objects come changes nothing.
     #[test]
     fn order_does_not_matter(scenario: Index, objects in Just(()).prop_perturb(|(), rng| rng)) {
-        let scenario = scenario.get(&*SCENARIOS);
+        let scenario = scenario.get(&SCENARIOS);
         let mut shuffled: Vec<&Value> = scenario.objects.iter().collect();
         let mut rng = objects;
         for at in (1..shuffled.len()).rev() {

@@ -1,6 +1,8 @@
 //! Situations and what is to be said of them. Plain objects, so that the same table runs here and
 //! against the real schemas on an API server.
 
+#![allow(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
+
 pub mod objects;
 
 mod cnpg;
