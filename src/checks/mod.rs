@@ -4,9 +4,12 @@
 //! judges one item at a time. It keeps no memory: the engine owns iteration, scope of objects,
 //! population and what was found before, and calls `judge` again whenever it needs the words.
 
+pub mod backup;
 pub mod cel;
 pub mod encryption;
+pub mod pod_security;
 pub mod rbac;
+pub mod workload;
 
 use std::borrow::Cow;
 
@@ -196,9 +199,11 @@ pub fn build(test: &TestSpec) -> Result<Built, BuildError> {
     let built = [
         rbac.as_ref().map(rbac::build),
         encryption.as_ref().map(encryption::build),
+        backup.as_ref().map(backup::build),
+        workload.as_ref().map(workload::build),
+        pod_security.as_ref().map(pod_security::build),
         cel.as_ref().map(cel::build),
     ];
-    let _ = (backup, workload, pod_security);
     built.into_iter().flatten().next().unwrap_or_else(|| {
         Err(BuildError::Invalid("spec.test: no test is given; write one".to_owned()))
     })
