@@ -747,7 +747,9 @@ fn whatever_a_change_alters_is_told() {
             now: jiff::Timestamp::UNIX_EPOCH,
         };
         let mut told = BTreeSet::new();
-        check.affected(&context, &change, &mut |item| drop(told.insert(item)));
+        check.affected(&context, &change, &mut |item| {
+            told.insert(item);
+        });
         for (item, judgement) in judge_all(&*check, &world, &scope) {
             let known = before.iter().find(|(known, _)| *known == item).map(|(_, found)| found);
             assert!(

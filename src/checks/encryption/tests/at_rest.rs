@@ -53,23 +53,13 @@ fn metrics(rows: &[&str]) -> ApiServer {
 fn verdict(flags: &[&[&str]], api_server: ApiServer) -> String {
     let mut inventory = servers(flags);
     inventory.observe_api_server(api_server);
-    let judgements = judge(
-        check("atRest: {resources: [secrets]}").as_ref(),
-        &inventory,
-        at(NOW),
-    );
+    let judgements = judge(check("atRest: {resources: [secrets]}").as_ref(), &inventory, at(NOW));
     assert_eq!(judgements.len(), 1);
     judgements.values().map(words).collect()
 }
 
-const WITH: &[&str] = &[
-    "kube-apiserver",
-    "--encryption-provider-config=/etc/kubernetes/enc.yaml",
-];
-const WITHOUT: &[&str] = &[
-    "kube-apiserver",
-    "--encryption-provider-config-automatic-reload=true",
-];
+const WITH: &[&str] = &["kube-apiserver", "--encryption-provider-config=/etc/kubernetes/enc.yaml"];
+const WITHOUT: &[&str] = &["kube-apiserver", "--encryption-provider-config-automatic-reload=true"];
 
 #[test]
 fn what_counts_as_evidence() {
@@ -79,11 +69,7 @@ fn what_counts_as_evidence() {
         (&[], unreadable(), "unknown NotShown"),
         (&[WITH], ApiServer::NotObserved, "unknown NotShown"),
         (&[WITH], unreadable(), "unknown NotShown"),
-        (
-            &[WITHOUT],
-            ApiServer::NotObserved,
-            "fails NoEncryptionProvider",
-        ),
+        (&[WITHOUT], ApiServer::NotObserved, "fails NoEncryptionProvider"),
         (&[WITH, WITHOUT], unreadable(), "fails NoEncryptionProvider"),
         (&[], metrics(&[]), "fails NoEncryptionProvider"),
         (&[WITH], metrics(&[]), "unknown NotShown"),
@@ -102,11 +88,7 @@ fn what_counts_as_evidence() {
             metrics(&["to_storage k8s:enc:secretbox:v1:key1:"]),
             "fails NoEncryptionProvider",
         ),
-        (
-            &[],
-            metrics(&["to_storage identity"]),
-            "fails PlaintextWrites",
-        ),
+        (&[], metrics(&["to_storage identity"]), "fails PlaintextWrites"),
         (
             &[],
             metrics(&["to_storage identity", "to_storage k8s:enc:aesgcm:v1:key1:"]),
@@ -117,16 +99,8 @@ fn what_counts_as_evidence() {
             metrics(&["to_storage k8s:enc:kms:v2:vault:", "from_storage identity"]),
             "fails PlaintextRows",
         ),
-        (
-            &[],
-            metrics(&["from_storage identity"]),
-            "fails PlaintextRows; unknown NotShown",
-        ),
-        (
-            &[],
-            metrics(&["from_storage k8s:enc:kms:v2:vault:"]),
-            "unknown NotShown",
-        ),
+        (&[], metrics(&["from_storage identity"]), "fails PlaintextRows; unknown NotShown"),
+        (&[], metrics(&["from_storage k8s:enc:kms:v2:vault:"]), "unknown NotShown"),
         (
             &[],
             metrics(&["to_storage k8s:enc:kms:v2:vault:", "from_storage unknown"]),
@@ -142,25 +116,12 @@ fn what_counts_as_evidence() {
 #[test]
 fn forms_of_the_flag() {
     for (flags, expected) in [
-        (
-            &["--encryption-provider-config", "/etc/enc.yaml"][..],
-            "unknown NotShown",
-        ),
-        (
-            &["--encryption_provider_config=/etc/enc.yaml"],
-            "unknown NotShown",
-        ),
-        (
-            &["--encryption-provider-config="],
-            "fails NoEncryptionProvider",
-        ),
+        (&["--encryption-provider-config", "/etc/enc.yaml"][..], "unknown NotShown"),
+        (&["--encryption_provider_config=/etc/enc.yaml"], "unknown NotShown"),
+        (&["--encryption-provider-config="], "fails NoEncryptionProvider"),
         (&[], "fails NoEncryptionProvider"),
     ] {
-        assert_eq!(
-            verdict(&[flags], ApiServer::NotObserved),
-            expected,
-            "{flags:?}"
-        );
+        assert_eq!(verdict(&[flags], ApiServer::NotObserved), expected, "{flags:?}");
     }
 }
 
