@@ -1,39 +1,29 @@
 //! At rest, by what the API server shows of itself.
 
-use std::sync::Arc;
+use serde_json::json;
 
 use super::{NOW, at, check, inventory, judge, words};
-use crate::inventory::{
-    ApiServer, Facts, Inventory, Projected, ResourceType, Symbol,
-    api_server::parse_transformations, facts::Labels, workload::WorkloadFacts,
-};
+use crate::inventory::{ApiServer, Inventory, api_server::parse_transformations};
 
-/// API server pods with these flags.
+/// API server pods with these arguments.
 fn servers(servers: &[&[&str]]) -> Inventory {
-    let mut inventory = inventory(&[]);
-    let kind = inventory.kind(&ResourceType {
-        group: String::new(),
-        version: "v1".into(),
-        kind: "Pod".into(),
-        plural: "pods".into(),
-        namespaced: true,
-    });
-    for (number, flags) in servers.iter().enumerate() {
-        let facts = WorkloadFacts {
-            controller: None,
-            labels: Labels::default(),
-            pod: Arc::default(),
-            api_server_flags: Some(flags.iter().map(|flag| Symbol::from(*flag)).collect()),
-        };
-        let pod = Projected {
-            namespace: "kube-system".into(),
-            name: format!("kube-apiserver-{number}").as_str().into(),
-            facts: Facts::Workload(Box::new(facts)),
-            cel: Box::default(),
-        };
-        inventory.apply(kind, pod);
-    }
-    inventory
+    let pods: Vec<_> = servers
+        .iter()
+        .enumerate()
+        .map(|(number, arguments)| {
+            json!({
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    "name": format!("kube-apiserver-{number}"),
+                    "namespace": "kube-system",
+                    "labels": {"component": "kube-apiserver", "tier": "control-plane"},
+                },
+                "spec": {"containers": [{"name": "kube-apiserver", "command": arguments}]},
+            })
+        })
+        .collect();
+    inventory(&pods)
 }
 
 /// Rows as `direction prefix`, of secrets.
@@ -119,7 +109,7 @@ fn forms_of_the_flag() {
         (&["--encryption-provider-config", "/etc/enc.yaml"][..], "unknown NotShown"),
         (&["--encryption_provider_config=/etc/enc.yaml"], "unknown NotShown"),
         (&["--encryption-provider-config="], "fails NoEncryptionProvider"),
-        (&[], "fails NoEncryptionProvider"),
+        (&[], "unknown NotShown"),
     ] {
         assert_eq!(verdict(&[flags], ApiServer::NotObserved), expected, "{flags:?}");
     }
