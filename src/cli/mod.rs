@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod crds;
 pub mod run;
+pub mod who_can;
 
 use std::process::ExitCode;
 

@@ -5,7 +5,7 @@
 //! and what actually runs.
 
 mod baseline;
-mod levels;
+pub(super) mod levels;
 mod namespace;
 mod restricted;
 #[cfg(test)]
