@@ -166,7 +166,7 @@ fn lint_array(schema: &Value, mut complain: impl FnMut(bool, &str)) {
     match schema["x-kubernetes-list-type"].as_str() {
         Some("atomic") => {}
         Some("set") => {
-            complain(schema["items"]["type"] == "string", "is a set, but not of scalars")
+            complain(schema["items"]["type"] == "string", "is a set, but not of scalars");
         }
         Some("map") => complain(keys.is_some(), "is a map without list-map-keys"),
         _ => complain(false, "has no list-type"),

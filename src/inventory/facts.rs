@@ -31,6 +31,8 @@ pub enum Facts {
     Role(Arc<rbac::RoleFacts>),
     /// A `RoleBinding` or `ClusterRoleBinding`.
     Binding(Arc<rbac::BindingFacts>),
+    /// A `ResourceQuota`: that it is there.
+    Quota,
     /// A `PersistentVolumeClaim`.
     Claim(Arc<storage::ClaimFacts>),
     /// A `PersistentVolume`.

@@ -91,6 +91,8 @@ pub struct Interner {
     strings: Mutex<FxHashSet<Symbol>>,
     /// Pod shapes: the replicas of a workload differ in nothing that a check reads.
     pub pods: Pool<super::workload::PodFacts>,
+    /// What Velero backups are about: the same for all backups of a schedule.
+    pub velero_scopes: Pool<super::backup::velero_scope::Scope>,
 }
 
 impl Interner {
@@ -112,6 +114,7 @@ impl Interner {
         set.shrink_to_fit();
         drop(set);
         self.pods.sweep();
+        self.velero_scopes.sweep();
     }
 
     /// How many strings are kept.

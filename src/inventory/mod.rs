@@ -5,8 +5,10 @@
 
 pub mod api_server;
 pub mod backup;
+pub mod catalog;
 pub mod facts;
 pub mod intern;
+pub mod manifest;
 pub mod network;
 pub mod projector;
 pub mod rbac;

@@ -1,1 +1,190 @@
+//! A scrape, whole, and what is left of it when things go.
 
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use prometheus::Registry;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    api::State,
+    engine::{Reason, Verdict},
+};
+
+fn metrics() -> Metrics {
+    Metrics::register(Registry::new()).unwrap()
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn spec(owner: &str, criteria: &[&str]) -> ControlSpec {
+    serde_json::from_value(json!({
+        "title": "Few may do everything",
+        "criteria": criteria,
+        "owner": owner,
+        "severity": "Critical",
+        "test": { "rbac": {} },
+    }))
+    .unwrap()
+}
+
+fn verdict(state: State) -> Verdict {
+    let since = at("2026-01-02T03:04:05Z");
+    Verdict {
+        state,
+        population: 40,
+        failing: 2,
+        open_findings: 3,
+        ..Verdict::blocked(1, Reason::FindingsOpen, String::new(), since)
+    }
+}
+
+/// Lines of a scrape that speak of `name`.
+fn about(metrics: &Metrics, name: &str) -> Vec<String> {
+    let quoted = format!("=\"{name}\"");
+    metrics
+        .render()
+        .unwrap()
+        .lines()
+        .filter(|line| line.contains(&quoted))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn busy() -> Metrics {
+    let metrics = metrics();
+    let admins = spec("team \"platform\"", &["CC6.1", "ISO27001:A.5.15"]);
+    metrics.observe_control("cluster-admins", &admins, Some(&verdict(State::Failing)));
+    metrics.control_evaluated("cluster-admins", at("2026-01-02T04:00:00.5Z"));
+    metrics.observe_control("new", &spec("sre", &["CC6.3"]), None);
+    metrics.observe_exception("break-glass", at("2026-03-01T00:00:00Z"));
+    metrics.evaluated(TestKind::Rbac, Duration::from_micros(300));
+    metrics.evaluation_pass(Duration::from_micros(400));
+    metrics.detected(Duration::from_millis(42));
+    metrics.watch_failed("pods");
+    metrics.reconciled(ReconcileKind::Control, Outcome::Written, Duration::from_millis(8));
+    metrics.leads(true);
+    metrics
+}
+
+#[test]
+fn a_scrape_says_everything() {
+    let scrape = busy().render().unwrap().replace(env!("CARGO_PKG_VERSION"), "VERSION");
+    insta::assert_snapshot!(scrape);
+}
+
+#[test]
+fn a_control_is_in_one_state() {
+    let metrics = metrics();
+    for &state in State::ALL {
+        metrics.observe_control("c", &spec("sre", &["CC6.1"]), Some(&verdict(state)));
+        let states: Vec<String> =
+            about(&metrics, "c").into_iter().filter(|line| line.contains("_state{")).collect();
+        assert_eq!(states.len(), State::ALL.len());
+        let ones: Vec<&String> = states.iter().filter(|line| line.ends_with(" 1")).collect();
+        assert_eq!(ones.len(), 1);
+        assert!(ones[0].contains(&format!("state=\"{state}\"")));
+    }
+}
+
+#[test]
+fn without_a_verdict_a_control_is_unknown_and_has_no_numbers() {
+    let metrics = metrics();
+    metrics.observe_control("c", &spec("sre", &["CC6.1"]), None);
+    let lines = about(&metrics, "c");
+    assert!(
+        lines.contains(&r#"comptroller_control_state{control="c",state="Unknown"} 1"#.to_owned())
+    );
+    assert!(!lines.iter().any(|line| line.contains("population") || line.contains("findings")));
+}
+
+#[test]
+fn label_sets_that_no_longer_apply_go() {
+    let metrics = metrics();
+    metrics.observe_control("c", &spec("old", &["CC6.1", "CC6.2"]), Some(&verdict(State::Passing)));
+    metrics.observe_control("c", &spec("new", &["CC6.2"]), Some(&verdict(State::Passing)));
+    assert!(about(&metrics, "old").is_empty());
+    assert!(about(&metrics, "CC6.1").is_empty());
+    assert_eq!(about(&metrics, "new").len(), 1);
+    assert_eq!(about(&metrics, "CC6.2").len(), 1);
+}
+
+#[test]
+fn what_is_forgotten_leaves_no_series() {
+    let metrics = busy();
+    metrics.forget_control("cluster-admins");
+    metrics.forget_exception("break-glass");
+    // A reconcile that was under way when the control went.
+    metrics.control_evaluated("cluster-admins", at("2026-01-02T05:00:00Z"));
+    let scrape = metrics.render().unwrap();
+    assert!(!scrape.contains("cluster-admins") && !scrape.contains("break-glass"));
+    assert!(!about(&metrics, "new").is_empty());
+}
+
+#[test]
+fn an_evaluation_outlives_the_next_observation() {
+    let metrics = busy();
+    metrics.observe_control(
+        "cluster-admins",
+        &spec("sre", &["CC6.1"]),
+        Some(&verdict(State::Passing)),
+    );
+    let evaluated = r#"comptroller_control_last_evaluation_timestamp_seconds{control="cluster-admins"} 1767326400.5"#;
+    assert!(about(&metrics, "cluster-admins").contains(&evaluated.to_owned()));
+}
+
+#[test]
+fn labels_are_bounded_and_without_control_characters() {
+    let metrics = metrics();
+    let hostile = format!("\u{1b}[31m\n{}", "x".repeat(10_000));
+    metrics.observe_control("c", &spec(&hostile, &["CC6.1"]), None);
+    metrics.watch_failed(&hostile);
+    let scrape = metrics.render().unwrap();
+    assert!(scrape.lines().all(|line| line.len() < 600 && !line.contains(char::is_control)));
+    assert!(scrape.contains("owner=\"\u{fffd}[31m\u{fffd}xxx"));
+}
+
+#[test]
+fn prometheus_finds_nothing_to_complain_about() {
+    let checked = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut promtool) = checked else {
+        eprintln!("skipped: promtool is not in PATH");
+        return;
+    };
+    promtool.stdin.take().unwrap().write_all(busy().render().unwrap().as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+async fn requests_of_a_client_are_counted() {
+    use axum::http::{Request, Response};
+    use tower::{Layer, ServiceExt};
+
+    let metrics = metrics();
+    let server = tower::service_fn(async |request: Request<()>| match request.uri().path() {
+        "/gone" => Err("no route"),
+        "/secret" => Ok(Response::builder().status(403).body(()).unwrap()),
+        _ => Ok(Response::new(())),
+    });
+    let client = metrics.client_layer().layer(server);
+    for uri in ["/a", "/a?watch=true", "/secret", "/gone"] {
+        let _ = client.clone().oneshot(Request::get(uri).body(()).unwrap()).await;
+    }
+    let scrape = metrics.render().unwrap();
+    for (verb, code) in [("get", "200"), ("watch", "200"), ("get", "403"), ("get", "error")] {
+        let line =
+            format!("comptroller_client_requests_total{{code=\"{code}\",verb=\"{verb}\"}} 1\n");
+        assert!(scrape.contains(&line), "{line}{scrape}");
+    }
+}

@@ -32,7 +32,8 @@ impl CelCheck {
             resources: resource.resources.clone(),
             program,
         });
-        let rule = |reason: &Option<String>| reason.clone().map_or(Cow::Borrowed(INVALID), Cow::Owned);
+        let rule =
+            |reason: &Option<String>| reason.clone().map_or(Cow::Borrowed(INVALID), Cow::Owned);
         let rules = test.validations.iter().map(|validation| rule(&validation.reason));
         Self { program, reads: reads.collect(), rules: rules.collect() }
     }
@@ -78,7 +79,10 @@ impl Check for CelCheck {
                 let finding = |(validation, message): &(usize, Box<str>)| {
                     self.finding(*validation, message, resource.clone())
                 };
-                Some(Judgement { failing: failures.iter().map(finding).collect(), ..Judgement::default() })
+                Some(Judgement {
+                    failing: failures.iter().map(finding).collect(),
+                    ..Judgement::default()
+                })
             }
             CelResult::Unknown(reason) => {
                 let (rule, message) = (Cow::Borrowed(UNDECIDED), reason.to_string());

@@ -38,7 +38,12 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    pub fn new(object: &'a Value, request: &'a Value, variables: &'a [&'a Node], steps: u64) -> Self {
+    pub fn new(
+        object: &'a Value,
+        request: &'a Value,
+        variables: &'a [&'a Node],
+        steps: u64,
+    ) -> Self {
         let computed = vec![None; variables.len()];
         Self { object, request, variables, computed, locals: Vec::new(), steps_left: steps }
     }
@@ -70,9 +75,11 @@ impl<'a> Evaluation<'a> {
             Node::OldObject => Ok(Value::Null),
             Node::Request => Ok(self.request.clone()),
             Node::Variable(index) => self.variable(*index),
-            Node::Local(position) => {
-                self.locals.get(*position).cloned().unwrap_or_else(|| Err(Fault::error("unknown local variable")))
-            }
+            Node::Local(position) => self
+                .locals
+                .get(*position)
+                .cloned()
+                .unwrap_or_else(|| Err(Fault::error("unknown local variable"))),
             Node::Select { operand, field, optional } => {
                 let operand = self.eval(operand)?;
                 select(&operand, field, *optional)
@@ -98,7 +105,11 @@ impl<'a> Evaluation<'a> {
             Node::List(elements) => self.list(elements),
             Node::Map(entries) => self.map(entries),
             Node::Call(call) => {
-                let operands = call.operands.iter().map(|operand| self.eval(operand)).collect::<Result<Vec<_>, _>>()?;
+                let operands = call
+                    .operands
+                    .iter()
+                    .map(|operand| self.eval(operand))
+                    .collect::<Result<Vec<_>, _>>()?;
                 let cost = call.cost(&operands, self.steps_left.saturating_add(1));
                 self.charge(cost)?;
                 call.run(operands)
@@ -176,7 +187,10 @@ impl<'a> Evaluation<'a> {
                 self.charge_search(&right)?;
                 contains(&right, &left).map(Value::Bool)
             }
-            Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
+            Operator::Less
+            | Operator::LessOrEqual
+            | Operator::Greater
+            | Operator::GreaterOrEqual => {
                 self.charge_walk(&left)?;
                 let ordering = compare(&left, &right)?;
                 Ok(Value::Bool(match operator {
@@ -256,7 +270,12 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Adds one element to the result; true when the rest cannot change it.
-    fn fold_step(&mut self, fold: &Fold, key: Value, result: &mut Accumulator) -> Result<bool, Fault> {
+    fn fold_step(
+        &mut self,
+        fold: &Fold,
+        key: Value,
+        result: &mut Accumulator,
+    ) -> Result<bool, Fault> {
         if let Some(filter) = &fold.filter
             && !self.boolean(filter)?
         {
@@ -280,7 +299,9 @@ impl<'a> Evaluation<'a> {
             }
             Accumulator::Map(map) if fold.kind == FoldKind::MapEntry => {
                 let entry = self.eval(&fold.body)?;
-                let Value::Map(entry) = &entry else { return Err(no_overload("transformMapEntry", &entry)) };
+                let Value::Map(entry) = &entry else {
+                    return Err(no_overload("transformMapEntry", &entry));
+                };
                 self.charge(length(entry.map.len()))?;
                 for (key, value) in entry.map.iter() {
                     insert(map, Value::from(key), value.clone())?;
@@ -331,7 +352,8 @@ pub(super) fn sort(keyed: &mut [(Value, Value)]) -> Result<(), Fault> {
         }
         compare(first, first)?;
     }
-    keyed.sort_by(|(left, _), (right, _)| compare(left, right).unwrap_or(std::cmp::Ordering::Equal));
+    keyed
+        .sort_by(|(left, _), (right, _)| compare(left, right).unwrap_or(std::cmp::Ordering::Equal));
     Ok(())
 }
 
@@ -371,13 +393,17 @@ fn elements(range: &Value, two_variables: bool) -> Result<Vec<(Value, Option<Val
         Value::List(items) if two_variables => Ok(items
             .iter()
             .enumerate()
-            .map(|(index, item)| (Value::Int(i64::try_from(index).unwrap_or(i64::MAX)), Some(item.clone())))
+            .map(|(index, item)| {
+                (Value::Int(i64::try_from(index).unwrap_or(i64::MAX)), Some(item.clone()))
+            })
             .collect()),
         Value::List(items) => Ok(items.iter().map(|item| (item.clone(), None)).collect()),
         Value::Map(map) => {
             let mut entries: Vec<_> = map.map.iter().collect();
             entries.sort_by_key(|(key, _)| *key);
-            let entry = |(key, item): (&Key, &Value)| (Value::from(key), two_variables.then(|| item.clone()));
+            let entry = |(key, item): (&Key, &Value)| {
+                (Value::from(key), two_variables.then(|| item.clone()))
+            };
             Ok(entries.into_iter().map(entry).collect())
         }
         _ => Err(no_overload("a macro such as all()", range)),
@@ -402,7 +428,10 @@ fn insert(map: &mut HashMap<Key, Value>, key: Value, item: Value) -> Result<(), 
 }
 
 pub(super) fn no_overload(operation: &str, operand: &Value) -> Fault {
-    Fault::Error(format!("{operation} does not apply to a value of type {}", Kind::of(operand).name()))
+    Fault::Error(format!(
+        "{operation} does not apply to a value of type {}",
+        Kind::of(operand).name()
+    ))
 }
 
 fn no_overloads(operation: &str, left: &Value, right: &Value) -> Fault {
@@ -471,8 +500,12 @@ fn index_of(operand: &Value, index: &Value, is_optional: bool) -> Evaluated {
 fn element<'v>(container: &'v Value, index: &Value) -> Result<Option<&'v Value>, Fault> {
     let index = whole(index);
     match (container, &index) {
-        (Value::List(items), Value::Int(index)) => Ok(usize::try_from(*index).ok().and_then(|index| items.get(index))),
-        (Value::List(items), Value::UInt(index)) => Ok(usize::try_from(*index).ok().and_then(|index| items.get(index))),
+        (Value::List(items), Value::Int(index)) => {
+            Ok(usize::try_from(*index).ok().and_then(|index| items.get(index)))
+        }
+        (Value::List(items), Value::UInt(index)) => {
+            Ok(usize::try_from(*index).ok().and_then(|index| items.get(index)))
+        }
         (Value::Map(map), key) => match KeyRef::try_from(key) {
             Ok(key) => Ok(map.get(&key)),
             Err(_) => Err(no_overloads("an index", container, key)),
@@ -485,7 +518,9 @@ fn element<'v>(container: &'v Value, index: &Value) -> Result<Option<&'v Value>,
 fn whole(index: &Value) -> Value {
     match index {
         #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-        Value::Float(number) if number.trunc() == *number && number.abs() < 9e15 => Value::Int(*number as i64),
+        Value::Float(number) if number.trunc() == *number && number.abs() < 9e15 => {
+            Value::Int(*number as i64)
+        }
         other => other.clone(),
     }
 }
@@ -511,7 +546,9 @@ pub(super) fn compare(left: &Value, right: &Value) -> Result<std::cmp::Ordering,
 
 fn negate(operand: &Value) -> Evaluated {
     match operand {
-        Value::Int(number) => number.checked_neg().map(Value::Int).ok_or_else(|| Fault::error("integer overflow")),
+        Value::Int(number) => {
+            number.checked_neg().map(Value::Int).ok_or_else(|| Fault::error("integer overflow"))
+        }
         Value::Float(number) => Ok(Value::Float(-number)),
         _ => Err(no_overload("-", operand)),
     }
@@ -529,6 +566,10 @@ fn arithmetic(operator: Operator, left: Value, right: Value) -> Evaluated {
     };
     // The library's message prints both operands, which may be whole lists.
     result.map_err(|_| {
-        Fault::Error(format!("cannot compute {operator:?} of {} and {}", left_kind.name(), right_kind.name()))
+        Fault::Error(format!(
+            "cannot compute {operator:?} of {} and {}",
+            left_kind.name(),
+            right_kind.name()
+        ))
     })
 }

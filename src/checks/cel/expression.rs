@@ -40,13 +40,17 @@ pub enum ExpressionError {
         message: String,
     },
     /// Kubernetes knows the feature, and nothing here can stand for it.
-    #[error("the expression uses {feature}, which cannot be evaluated outside an admission request or by this engine")]
+    #[error(
+        "the expression uses {feature}, which cannot be evaluated outside an admission request or by this engine"
+    )]
     Unsupported {
         /// The feature as written, with a way around it where there is one.
         feature: String,
     },
     /// The expression is larger than what is evaluated for every object.
-    #[error("the expression is too complex: its {what} is {found}, at most {limit} is allowed; split it into variables or validations")]
+    #[error(
+        "the expression is too complex: its {what} is {found}, at most {limit} is allowed; split it into variables or validations"
+    )]
     TooComplex {
         /// What was measured.
         what: &'static str,
@@ -84,7 +88,9 @@ impl Expr {
         guard::check_source(source)?;
         let names = match role {
             Role::MatchCondition => Names { variables: None },
-            Role::Variable | Role::Validation | Role::MessageExpression => Names { variables: Some(variables) },
+            Role::Variable | Role::Validation | Role::MessageExpression => {
+                Names { variables: Some(variables) }
+            }
         };
         let node = syntax::parse(source, &names)?;
         check_type(&node, role)?;

@@ -210,9 +210,22 @@ const DECLARATIONS: &[Declaration] = &[
 
 /// What Kubernetes declares and nothing here computes as it does.
 const UNSUPPORTED: &[&str] = &[
-    "format.named", "optional.unwrap", "unwrapOpt", "lastIndexOf", "getFullYear", "getMonth", "getDate",
-    "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds",
-    "semver", "isSemver",
+    "format.named",
+    "optional.unwrap",
+    "unwrapOpt",
+    "lastIndexOf",
+    "getFullYear",
+    "getMonth",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getHours",
+    "getMinutes",
+    "getSeconds",
+    "getMilliseconds",
+    "semver",
+    "isSemver",
 ];
 
 /// One overload: the types of the receiver, if any, and of the arguments.
@@ -225,7 +238,9 @@ struct Overload {
 impl Overload {
     /// Whether values of these types fit; `Any` fits wherever it may turn out to.
     fn accepts(&self, kinds: impl ExactSizeIterator<Item = Kind>) -> bool {
-        let fits = |(kind, wanted): (Kind, &Kind)| *wanted == kind || *wanted == Kind::Any || kind == Kind::Any;
+        let fits = |(kind, wanted): (Kind, &Kind)| {
+            *wanted == kind || *wanted == Kind::Any || kind == Kind::Any
+        };
         self.types.len() == kinds.len() && kinds.zip(&self.types).all(fits)
     }
 }
@@ -262,7 +277,9 @@ static LIBRARY: LazyLock<Context<'static>> = LazyLock::new(|| Context::default()
 
 /// True for what stands before the dot of a function such as `sets.contains`.
 pub(super) fn is_namespace(prefix: &str) -> bool {
-    DECLARATIONS.iter().any(|(text, _)| text.split_once("::").is_some_and(|(namespace, _)| namespace == prefix))
+    DECLARATIONS
+        .iter()
+        .any(|(text, _)| text.split_once("::").is_some_and(|(namespace, _)| namespace == prefix))
 }
 
 /// Why a call cannot be resolved.
@@ -277,17 +294,26 @@ pub(super) enum Problem {
 impl Problem {
     pub fn into_error(self, source: &str, at: usize) -> ExpressionError {
         match self {
-            Self::Unsupported(name) => ExpressionError::Unsupported { feature: format!("{name}() as it is called there") },
+            Self::Unsupported(name) => {
+                ExpressionError::Unsupported { feature: format!("{name}() as it is called there") }
+            }
             Self::Unknown(name) => {
-                let message = format!("{name}() is not a function that Kubernetes knows in this form");
+                let message =
+                    format!("{name}() is not a function that Kubernetes knows in this form");
                 ExpressionError::invalid_at(source, at, &message)
             }
-            Self::WrongCount(name) => {
-                ExpressionError::invalid_at(source, at, &format!("{name}() does not take this many arguments"))
-            }
+            Self::WrongCount(name) => ExpressionError::invalid_at(
+                source,
+                at,
+                &format!("{name}() does not take this many arguments"),
+            ),
             Self::WrongTypes(name, kinds) => {
                 let kinds = kinds.into_iter().map(Kind::name).collect::<Vec<_>>().join(", ");
-                ExpressionError::invalid_at(source, at, &format!("{name}() does not apply to {kinds}"))
+                ExpressionError::invalid_at(
+                    source,
+                    at,
+                    &format!("{name}() does not apply to {kinds}"),
+                )
             }
             Self::Pattern(error) => error.into_expression_error(),
         }
@@ -295,10 +321,18 @@ impl Problem {
 }
 
 /// Finds the function of a call by its name, form and number of arguments.
-pub(super) fn find(name: &str, is_method: bool, arguments: usize) -> Result<&'static Function, Problem> {
+pub(super) fn find(
+    name: &str,
+    is_method: bool,
+    arguments: usize,
+) -> Result<&'static Function, Problem> {
     let count = arguments + usize::from(is_method);
     match FUNCTIONS.get(&(name.to_owned(), is_method)) {
-        Some(function) if function.overloads.iter().any(|overload| overload.types.len() == count) => Ok(function),
+        Some(function)
+            if function.overloads.iter().any(|overload| overload.types.len() == count) =>
+        {
+            Ok(function)
+        }
         _ if UNSUPPORTED.contains(&name) => Err(Problem::Unsupported(name.to_owned())),
         Some(_) => Err(Problem::WrongCount(name.to_owned())),
         None => Err(Problem::Unknown(name.to_owned())),
@@ -318,8 +352,15 @@ pub(super) struct Call {
 
 impl Call {
     pub fn new(function: &'static Function, operands: Vec<Node>) -> Result<Self, Problem> {
-        if !function.overloads.iter().any(|overload| overload.accepts(operands.iter().map(Node::kind))) {
-            return Err(Problem::WrongTypes(function.name.clone(), operands.iter().map(Node::kind).collect()));
+        if !function
+            .overloads
+            .iter()
+            .any(|overload| overload.accepts(operands.iter().map(Node::kind)))
+        {
+            return Err(Problem::WrongTypes(
+                function.name.clone(),
+                operands.iter().map(Node::kind).collect(),
+            ));
         }
         let pattern = match (function.name.as_str(), operands.get(1)) {
             ("matches" | "find" | "findAll", Some(Node::Literal(Value::String(text)))) => {
@@ -335,12 +376,13 @@ impl Call {
     pub fn cost(&self, values: &[Value], limit: u64) -> u64 {
         let weights: Vec<u64> = values.iter().map(|value| weight(value, limit)).collect();
         let total: u64 = weights.iter().sum();
-        let product = weights.iter().fold(1_u64, |product, weight| product.saturating_mul((*weight).max(1)));
+        let product =
+            weights.iter().fold(1_u64, |product, weight| product.saturating_mul((*weight).max(1)));
         match self.function.name.as_str() {
             "dyn" | "type" | "of" | "hasValue" | "value" | "or" | "orValue" | "size" => 1,
             // These compare everything with everything, or may repeat an argument that often.
-            "sets.contains" | "sets.equivalent" | "sets.intersects" | "indexOf" | "lastIndexOf" | "contains"
-            | "find" | "findAll" | "replace" | "join" => product.saturating_add(total),
+            "sets.contains" | "sets.equivalent" | "sets.intersects" | "indexOf" | "lastIndexOf"
+            | "contains" | "find" | "findAll" | "replace" | "join" => product.saturating_add(total),
             "matches" if self.pattern.is_none() => product.saturating_add(total),
             "distinct" | "sort" => total.saturating_mul(total),
             "lists.range" => match values {
@@ -354,9 +396,15 @@ impl Call {
 
     pub fn run(&self, values: Vec<Value>) -> Evaluated {
         let kinds = || values.iter().map(Kind::of);
-        let Some(overload) = self.function.overloads.iter().find(|overload| overload.accepts(kinds())) else {
+        let Some(overload) =
+            self.function.overloads.iter().find(|overload| overload.accepts(kinds()))
+        else {
             let kinds: Vec<_> = kinds().map(Kind::name).collect();
-            return Err(Fault::Error(format!("{}() does not apply to {}", self.function.name, kinds.join(", "))));
+            return Err(Fault::Error(format!(
+                "{}() does not apply to {}",
+                self.function.name,
+                kinds.join(", ")
+            )));
         };
         match (&self.pattern, overload.native) {
             (Some(regex), _) => pattern::apply(&self.function.name, regex, &values),

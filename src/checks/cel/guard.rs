@@ -114,7 +114,8 @@ impl<'a> Scanner<'a> {
         while let Some((at, c)) = self.chars.next() {
             match c {
                 c if c == quote => {
-                    let triple = at == start + 1 && self.chars.peek().is_some_and(|(_, c)| *c == quote);
+                    let triple =
+                        at == start + 1 && self.chars.peek().is_some_and(|(_, c)| *c == quote);
                     return if triple { Err(self.unsupported(at, TRIPLE)) } else { Ok(()) };
                 }
                 '\\' if !raw => self.skip_escape(at, quote)?,
@@ -122,7 +123,11 @@ impl<'a> Scanner<'a> {
                 _ => {}
             }
         }
-        Err(ExpressionError::invalid_at(self.source, start, "the string that starts here is not closed"))
+        Err(ExpressionError::invalid_at(
+            self.source,
+            start,
+            "the string that starts here is not closed",
+        ))
     }
 
     fn skip_escape(&mut self, at: usize, quote: char) -> Result<(), ExpressionError> {
@@ -144,7 +149,8 @@ impl<'a> Scanner<'a> {
     }
 
     fn bad_escape(&self, at: usize) -> ExpressionError {
-        let message = "this escape is not known; write a backslash as \\\\, or use a raw string r'...'";
+        let message =
+            "this escape is not known; write a backslash as \\\\, or use a raw string r'...'";
         ExpressionError::invalid_at(self.source, at, message)
     }
 

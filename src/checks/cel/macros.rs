@@ -7,7 +7,10 @@ use super::expression::ExpressionError;
 use super::syntax::{Fold, FoldKind, Node, Resolver};
 
 /// Expands a method call that is a macro; `None` when it is an ordinary call.
-pub(super) fn expand(resolver: &mut Resolver<'_>, call: &mut CallExpr) -> Option<Result<Node, ExpressionError>> {
+pub(super) fn expand(
+    resolver: &mut Resolver<'_>,
+    call: &mut CallExpr,
+) -> Option<Result<Node, ExpressionError>> {
     let count = call.args.len();
     let fold = match call.func_name.as_str() {
         "optMap" | "optFlatMap" | "sortBy" if count == 2 => return with_target(resolver, call),
@@ -32,10 +35,13 @@ fn two_variable_fold(
     let mut arguments = arguments.into_iter();
     let names = vec![name_of(arguments.next())?, name_of(arguments.next())?];
     if names.first() == names.get(1) {
-        return Err(ExpressionError::invalid("the two variables of a macro must have different names"));
+        return Err(ExpressionError::invalid(
+            "the two variables of a macro must have different names",
+        ));
     }
     let range = resolver.resolve(range)?;
-    let body = arguments.next_back().ok_or_else(|| ExpressionError::invalid("a macro has no body"))?;
+    let body =
+        arguments.next_back().ok_or_else(|| ExpressionError::invalid("a macro has no body"))?;
     let filter = arguments.next();
     resolver.with_locals(names, |resolver| {
         let filter = filter.map(|filter| resolver.resolve(filter)).transpose()?;
@@ -44,7 +50,10 @@ fn two_variable_fold(
     })
 }
 
-fn with_target(resolver: &mut Resolver<'_>, call: &mut CallExpr) -> Option<Result<Node, ExpressionError>> {
+fn with_target(
+    resolver: &mut Resolver<'_>,
+    call: &mut CallExpr,
+) -> Option<Result<Node, ExpressionError>> {
     let operand = *call.target.take()?;
     let mut arguments = std::mem::take(&mut call.args).into_iter();
     let (name, body) = (arguments.next(), arguments.next()?);
@@ -63,6 +72,8 @@ fn with_target(resolver: &mut Resolver<'_>, call: &mut CallExpr) -> Option<Resul
 fn name_of(argument: Option<IdedExpr>) -> Result<String, ExpressionError> {
     match argument.map(|argument| argument.expr) {
         Some(Tree::Ident(name)) => Ok(name),
-        _ => Err(ExpressionError::invalid("the variable of a macro must be a simple name, as x in list.all(x, x > 0)")),
+        _ => Err(ExpressionError::invalid(
+            "the variable of a macro must be a simple name, as x in list.all(x, x > 0)",
+        )),
     }
 }

@@ -27,7 +27,9 @@ use crate::{
 };
 use expression::ExpressionError;
 pub use program::Program;
-use program::{Failure, FieldError, NamedSource, Outcome, Prepared, ProgramSource, Request, ValidationSource};
+use program::{
+    Failure, FieldError, NamedSource, Outcome, Prepared, ProgramSource, Request, ValidationSource,
+};
 
 /// The longest text that is kept for an object, in bytes. There is one for every object that
 /// fails, so it is far shorter than what the API server would answer.
@@ -35,7 +37,8 @@ const MAX_TEXT: usize = 300;
 
 /// Compiles a control's expressions.
 pub fn build(test: &CelTest) -> Result<Built, BuildError> {
-    let program = Program::compile(&source(test), "spec.test.cel").map_err(|errors| refusal(&errors))?;
+    let program =
+        Program::compile(&source(test), "spec.test.cel").map_err(|errors| refusal(&errors))?;
     let id = check::program_id(test);
     let check = check::CelCheck::new(test, id);
     Ok(Built { check: Box::new(check), program: Some((id, Arc::new(program))) })
@@ -65,8 +68,13 @@ fn validation_source(validation: &CelValidation) -> ValidationSource<'_> {
 /// All errors in one text. A spec that is wrong anywhere is wrong, whatever else is unsupported.
 fn refusal(errors: &[FieldError]) -> BuildError {
     let text = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    let unsupported = |error: &FieldError| matches!(error.error, ExpressionError::Unsupported { .. });
-    if errors.iter().all(unsupported) { BuildError::Unsupported(text) } else { BuildError::Invalid(text) }
+    let unsupported =
+        |error: &FieldError| matches!(error.error, ExpressionError::Unsupported { .. });
+    if errors.iter().all(unsupported) {
+        BuildError::Unsupported(text)
+    } else {
+        BuildError::Invalid(text)
+    }
 }
 
 /// Runs programs over one object.

@@ -112,7 +112,9 @@ impl Prepared {
 
 fn request_value(request: &Request<'_>) -> Value {
     let text = |fields: &[(&str, &str)]| {
-        value::map(fields.iter().map(|(name, text)| (Key::from(*name), value::string(*text))).collect())
+        value::map(
+            fields.iter().map(|(name, text)| (Key::from(*name), value::string(*text))).collect(),
+        )
     };
     let Request { group, version, kind, resource, namespace, name } = *request;
     let kind = text(&[("group", group), ("version", version), ("kind", kind)]);
@@ -179,8 +181,9 @@ impl Program {
             names.push(variable.name);
         }
         let validations = source.validations.iter().enumerate();
-        let validations =
-            validations.filter_map(|(index, validation)| compiler.validation(index, validation, &names)).collect();
+        let validations = validations
+            .filter_map(|(index, validation)| compiler.validation(index, validation, &names))
+            .collect();
         if compiler.errors.is_empty() {
             Ok(Self { match_conditions, variables, validations })
         } else {
@@ -240,16 +243,22 @@ impl Program {
 
 impl Validation {
     fn message(&self, evaluation: &mut Evaluation<'_>) -> String {
-        let made = self.message_expression.as_ref().and_then(|expression| match evaluation.eval(expression.node()) {
-            Ok(Value::String(text)) => Some(text.trim().to_owned()),
-            _ => None,
+        let made = self.message_expression.as_ref().and_then(|expression| {
+            match evaluation.eval(expression.node()) {
+                Ok(Value::String(text)) => Some(text.trim().to_owned()),
+                _ => None,
+            }
         });
         made.filter(|text| !text.is_empty() && text.len() <= MAX_MESSAGE && !text.contains('\n'))
             .unwrap_or_else(|| self.message.clone())
     }
 }
 
-fn truth(evaluation: &mut Evaluation<'_>, expression: &Expr, path: impl Fn() -> String) -> Result<bool, String> {
+fn truth(
+    evaluation: &mut Evaluation<'_>,
+    expression: &Expr,
+    path: impl Fn() -> String,
+) -> Result<bool, String> {
     match evaluation.eval(expression.node()) {
         Ok(Value::Bool(truth)) => Ok(truth),
         Ok(other) => {
@@ -257,9 +266,10 @@ fn truth(evaluation: &mut Evaluation<'_>, expression: &Expr, path: impl Fn() -> 
             Err(format!("{}.expression returned a {kind}; it must return a bool", path()))
         }
         Err(Fault::Error(error)) => Err(format!("{}.expression failed: {error}", path())),
-        Err(Fault::Exhausted) => {
-            Err(format!("{}.expression is too expensive for this object: over {MAX_STEPS} steps", path()))
-        }
+        Err(Fault::Exhausted) => Err(format!(
+            "{}.expression is too expensive for this object: over {MAX_STEPS} steps",
+            path()
+        )),
     }
 }
 
@@ -288,10 +298,20 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     fn check<T>(&mut self, path: &str, result: Result<T, ExpressionError>) -> Option<T> {
-        result.map_err(|error| self.errors.push(FieldError { path: format!("{}.{path}", self.field), error })).ok()
+        result
+            .map_err(|error| {
+                self.errors.push(FieldError { path: format!("{}.{path}", self.field), error })
+            })
+            .ok()
     }
 
-    fn compile(&mut self, path: &str, source: &str, role: Role, variables: &[&str]) -> Option<Expr> {
+    fn compile(
+        &mut self,
+        path: &str,
+        source: &str,
+        role: Role,
+        variables: &[&str],
+    ) -> Option<Expr> {
         self.check(path, Expr::compile(source, role, variables))
     }
 
@@ -302,14 +322,25 @@ impl Compiler<'_> {
         variables: &[&str],
     ) -> Option<Validation> {
         let path = format!("validations[{index}]");
-        let expression =
-            self.compile(&format!("{path}.expression"), source.expression, Role::Validation, variables);
+        let expression = self.compile(
+            &format!("{path}.expression"),
+            source.expression,
+            Role::Validation,
+            variables,
+        );
         let message_expression = source.message_expression.and_then(|message| {
-            self.compile(&format!("{path}.messageExpression"), message, Role::MessageExpression, variables)
+            self.compile(
+                &format!("{path}.messageExpression"),
+                message,
+                Role::MessageExpression,
+                variables,
+            )
         });
         let message = source.message.map(str::trim).filter(|message| !message.is_empty());
-        let message = message
-            .map_or_else(|| format!("failed expression: {}", one_line(source.expression)), str::to_owned);
+        let message = message.map_or_else(
+            || format!("failed expression: {}", one_line(source.expression)),
+            str::to_owned,
+        );
         let reason = source.reason.unwrap_or("Invalid").to_owned();
         expression.map(|expression| Validation { expression, message_expression, message, reason })
     }

@@ -2,7 +2,8 @@
 //! macros become one node each, and what cannot be evaluated is refused with the reason.
 
 use kube_cel::cel::common::ast::{
-    CallExpr, ComprehensionExpr, EntryExpr, Expr as Tree, IdedExpr, LiteralValue, SelectExpr, operators,
+    CallExpr, ComprehensionExpr, EntryExpr, Expr as Tree, IdedExpr, LiteralValue, SelectExpr,
+    operators,
 };
 use kube_cel::cel::parser::{ParseErrors, Parser};
 
@@ -85,11 +86,14 @@ pub(super) struct Names<'a> {
 /// Parses and resolves an expression whose size was checked, on a thread of its own: for its
 /// stack, and because the generated parser panics on some malformed inputs.
 pub(super) fn parse(source: &str, names: &Names<'_>) -> Result<Node, ExpressionError> {
-    let broken = || ExpressionError::invalid("it cannot be parsed; check its brackets and operators");
+    let broken =
+        || ExpressionError::invalid("it cannot be parsed; check its brackets and operators");
     std::thread::scope(|scope| {
         let parse = || parse_here(source, names);
-        let parser = std::thread::Builder::new().stack_size(guard::PARSER_STACK).spawn_scoped(scope, parse);
-        let parser = parser.map_err(|_| ExpressionError::invalid("there is no memory to parse it"))?;
+        let parser =
+            std::thread::Builder::new().stack_size(guard::PARSER_STACK).spawn_scoped(scope, parse);
+        let parser =
+            parser.map_err(|_| ExpressionError::invalid("there is no memory to parse it"))?;
         parser.join().unwrap_or_else(|_| Err(broken()))
     })
 }
@@ -132,12 +136,16 @@ impl Resolver<'_> {
             Tree::List(list) => {
                 let optional = list.optional_indices;
                 let elements = list.elements.into_iter().enumerate();
-                let resolve = |(index, element)| Ok((self.resolve(element)?, optional.contains(&index)));
+                let resolve =
+                    |(index, element)| Ok((self.resolve(element)?, optional.contains(&index)));
                 elements.map(resolve).collect::<Result<_, _>>().map(Node::List)
             }
             Tree::Map(map) => self.map_literal(map.entries.into_iter().map(|entry| entry.expr)),
             Tree::Struct(message) => Err(ExpressionError::Unsupported {
-                feature: format!("the message literal {}{{...}} (write a map instead)", message.type_name),
+                feature: format!(
+                    "the message literal {}{{...}} (write a map instead)",
+                    message.type_name
+                ),
             }),
             Tree::Unspecified => Err(ExpressionError::invalid("a part of it is missing")),
         }
@@ -207,8 +215,8 @@ impl Resolver<'_> {
 
     fn check_request_field(&self, field: &str) -> Result<(), ExpressionError> {
         match field {
-            "kind" | "resource" | "subResource" | "requestKind" | "requestResource" | "requestSubResource"
-            | "name" | "namespace" | "operation" | "dryRun" => Ok(()),
+            "kind" | "resource" | "subResource" | "requestKind" | "requestResource"
+            | "requestSubResource" | "name" | "namespace" | "operation" | "dryRun" => Ok(()),
             "userInfo" | "options" => Err(self.unsupported(&format!("request.{field}"))),
             _ => Err(ExpressionError::invalid_at(
                 self.source,
@@ -234,8 +242,15 @@ impl Resolver<'_> {
             let arguments = std::mem::take(&mut call.args);
             return match <[IdedExpr; 2]>::try_from(arguments) {
                 Ok([left, right]) => match binary(&call.func_name) {
+<<<<<<< HEAD
                     Some(build) => checked_container(build(self.boxed(left)?, self.boxed(right)?)),
                     None if call.func_name == operators::OPT_SELECT => self.optional_select(left, right),
+=======
+                    Some(build) => Ok(build(self.boxed(left)?, self.boxed(right)?)),
+                    None if call.func_name == operators::OPT_SELECT => {
+                        self.optional_select(left, right)
+                    }
+>>>>>>> main
                     None => self.function(call.func_name, None, vec![left, right]),
                 },
                 Err(arguments) => self.prefix_or_function(call.func_name, arguments),
@@ -251,12 +266,17 @@ impl Resolver<'_> {
         match (name.as_str(), arguments.len()) {
             (operators::LOGICAL_NOT | operators::NEGATE, 1) => {
                 let negate = name == operators::NEGATE;
-                let operand = arguments.into_iter().next().map_or(Tree::Unspecified, |tree| tree.expr);
+                let operand =
+                    arguments.into_iter().next().map_or(Tree::Unspecified, |tree| tree.expr);
                 let operand = self.boxed(IdedExpr { id: 0, expr: operand })?;
                 Ok(if negate { Node::Negate(operand) } else { Node::Not(operand) })
             }
             (operators::CONDITIONAL, 3) => {
-                let nodes = arguments.into_iter().map(|tree| self.resolve(tree)).collect::<Result<Vec<_>, _>>()?;
+                let nodes = arguments.into_iter().map(|tree| self.resolve(tree)).collect::<Result<
+                    Vec<_>,
+                    _,
+                >>(
+                )?;
                 <[Node; 3]>::try_from(nodes)
                     .map(|nodes| Node::Conditional(Box::new(nodes)))
                     .map_err(|_| ExpressionError::invalid("a conditional is not complete"))
@@ -272,10 +292,19 @@ impl Resolver<'_> {
         if matches!(&operand.expr, Tree::Ident(name) if name == "request" || name == "variables") {
             return Err(self.unsupported("an optional field of request or variables (write has())"));
         }
-        Ok(Node::Select { operand: self.boxed(operand)?, field: field.into_inner(), optional: true })
+        Ok(Node::Select {
+            operand: self.boxed(operand)?,
+            field: field.into_inner(),
+            optional: true,
+        })
     }
 
-    fn function(&mut self, name: String, target: Option<Box<IdedExpr>>, arguments: Vec<IdedExpr>) -> Resolved {
+    fn function(
+        &mut self,
+        name: String,
+        target: Option<Box<IdedExpr>>,
+        arguments: Vec<IdedExpr>,
+    ) -> Resolved {
         let namespace = match target.as_deref() {
             Some(IdedExpr { expr: Tree::Ident(prefix), .. }) if !self.locals.contains(prefix) => {
                 functions::is_namespace(prefix).then(|| prefix.clone())
@@ -313,7 +342,9 @@ impl Resolver<'_> {
     }
 
     fn undeclared(&self, name: &str) -> ExpressionError {
-        let message = format!("{name} is not declared; an expression starts from object, variables.NAME or request");
+        let message = format!(
+            "{name} is not declared; an expression starts from object, variables.NAME or request"
+        );
         ExpressionError::invalid_at(self.source, self.position_of(name), &message)
     }
 
@@ -321,7 +352,10 @@ impl Resolver<'_> {
         let message = if declared.is_empty() {
             format!("variables.{name} is not declared before this expression")
         } else {
-            format!("variables.{name} is not declared before this expression; there are: {}", declared.join(", "))
+            format!(
+                "variables.{name} is not declared before this expression; there are: {}",
+                declared.join(", ")
+            )
         };
         ExpressionError::invalid_at(self.source, self.position_of(name), &message)
     }
@@ -330,7 +364,8 @@ impl Resolver<'_> {
     fn position_of(&self, name: &str) -> usize {
         let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
         let found = self.source.match_indices(name).find(|(at, _)| {
-            !word(self.source[..*at].chars().next_back()) && !word(self.source[at + name.len()..].chars().next())
+            !word(self.source[..*at].chars().next_back())
+                && !word(self.source[at + name.len()..].chars().next())
         });
         found.map_or(0, |(at, _)| at)
     }
@@ -373,7 +408,11 @@ impl Node {
 
 fn field_of(operand: Node, field: String, test: bool) -> Node {
     let operand = Box::new(operand);
-    if test { Node::Has { operand, field } } else { Node::Select { operand, field, optional: false } }
+    if test {
+        Node::Has { operand, field }
+    } else {
+        Node::Select { operand, field, optional: false }
+    }
 }
 
 fn checked_container(node: Node) -> Resolved {
@@ -442,7 +481,9 @@ fn recognize(init: Tree, step: IdedExpr) -> Option<Parts> {
             let kind = if all.into_inner() { FoldKind::All } else { FoldKind::Exists };
             Some((kind, None, step.args.pop()?))
         }
-        Tree::Literal(LiteralValue::Int(_)) => Some((FoldKind::ExistsOne, None, step.args.into_iter().next()?)),
+        Tree::Literal(LiteralValue::Int(_)) => {
+            Some((FoldKind::ExistsOne, None, step.args.into_iter().next()?))
+        }
         Tree::List(_) if step.func_name == operators::CONDITIONAL => {
             let mut parts = step.args.into_iter();
             let filter = parts.next()?;

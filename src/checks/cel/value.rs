@@ -128,7 +128,8 @@ impl Kind {
     /// last word in lower case.
     pub fn from_name(name: &str) -> Option<Self> {
         let matches = |known: &str| {
-            known == name || known.rsplit_once('.').is_some_and(|(_, last)| last.eq_ignore_ascii_case(name))
+            known == name
+                || known.rsplit_once('.').is_some_and(|(_, last)| last.eq_ignore_ascii_case(name))
         };
         Self::NAMES.iter().find(|(_, known)| matches(known)).map(|(kind, _)| *kind)
     }

@@ -39,7 +39,9 @@ pub(super) fn to_int(values: &[Value]) -> Evaluated {
     let int = match value {
         Value::UInt(number) => i64::try_from(*number).ok(),
         // Both bounds are exact in a double, and neither is accepted.
-        Value::Float(number) => (number.abs() < 9_223_372_036_854_775_808.0).then(|| number.trunc() as i64),
+        Value::Float(number) => {
+            (number.abs() < 9_223_372_036_854_775_808.0).then(|| number.trunc() as i64)
+        }
         Value::String(text) => text.parse().ok(),
         Value::Timestamp(_) => return time::unix_seconds(value),
         _ => None,
@@ -52,9 +54,8 @@ pub(super) fn to_uint(values: &[Value]) -> Evaluated {
     let value = first(values);
     let uint = match value {
         Value::Int(number) => u64::try_from(*number).ok(),
-        Value::Float(number) => {
-            (*number >= 0.0 && *number < 18_446_744_073_709_551_616.0).then(|| number.trunc() as u64)
-        }
+        Value::Float(number) => (*number >= 0.0 && *number < 18_446_744_073_709_551_616.0)
+            .then(|| number.trunc() as u64),
         Value::String(text) if !text.starts_with('+') => text.parse().ok(),
         _ => None,
     };
@@ -83,7 +84,9 @@ pub(super) fn to_string(values: &[Value]) -> Evaluated {
         Value::Float(number) if *number == 0.0 || (1e-4..1e6).contains(&number.abs()) => {
             Ok(string(number.to_string()))
         }
-        Value::Bytes(bytes) => std::str::from_utf8(bytes).map(string).map_err(|_| cannot(value, "string")),
+        Value::Bytes(bytes) => {
+            std::str::from_utf8(bytes).map(string).map_err(|_| cannot(value, "string"))
+        }
         _ => Err(cannot(value, "string")),
     }
 }
@@ -130,7 +133,6 @@ pub(super) fn or_value(values: &[Value]) -> Evaluated {
     Ok(content(values).or(values.get(1)).cloned().unwrap_or(Value::Null))
 }
 
-
 /// The most digits of a quantity before the point, so that the library's integers cannot overflow
 /// when it compares or adds two.
 const MAX_DIGITS: i64 = 20;
@@ -146,7 +148,8 @@ enum QuantityText {
 /// Reads the syntax of a quantity: a number, then a decimal or binary unit or an exponent.
 fn quantity_text(text: &str) -> QuantityText {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let number_end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
+    let number_end =
+        unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
     let (number, unit) = unsigned.split_at(number_end);
     let (whole, decimals) = number.split_once('.').unwrap_or((number, ""));
     if text.is_empty() || decimals.contains('.') {
@@ -192,12 +195,26 @@ pub(super) fn quantity(values: &[Value]) -> Evaluated {
     let value = first(values);
     let Value::String(text) = value else { return Err(cannot(value, "quantity")) };
     match quantity_text(text) {
+<<<<<<< HEAD
         QuantityText::Invalid => Err(Fault::error("quantity() takes a quantity such as 500m or 1.5Gi")),
         QuantityText::Unclear => Err(Fault::error("only quantities of 1n to 10E are computed here")),
+=======
+        QuantityText::Invalid => {
+            Err(Fault::error("quantity() takes a quantity such as 500m or 1.5Gi"))
+        }
+        QuantityText::OutOfRange => {
+            Err(Fault::error("quantity() is not computed here for so many digits"))
+        }
+>>>>>>> main
         QuantityText::Valid => {
             let operand = IdedExpr { id: 0, expr: Tree::Ident("@0".to_owned()) };
-            let call = CallExpr { func_name: "quantity".to_owned(), target: None, args: vec![operand] };
-            call_library("quantity", &IdedExpr { id: 0, expr: Tree::Call(call) }, vec![value.clone()])
+            let call =
+                CallExpr { func_name: "quantity".to_owned(), target: None, args: vec![operand] };
+            call_library(
+                "quantity",
+                &IdedExpr { id: 0, expr: Tree::Call(call) },
+                vec![value.clone()],
+            )
         }
     }
 }

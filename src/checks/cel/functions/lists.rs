@@ -18,7 +18,9 @@ pub(super) fn sum(values: &[Value]) -> Evaluated {
     if matches!(first, Value::String(_) | Value::List(_) | Value::Timestamp(_)) {
         return Err(evaluate::no_overload("sum()", &first));
     }
-    items.try_fold(first, |sum, item| (sum + item).map_err(|_| Fault::error("sum() overflows or mixes types")))
+    items.try_fold(first, |sum, item| {
+        (sum + item).map_err(|_| Fault::error("sum() overflows or mixes types"))
+    })
 }
 
 pub(super) fn is_sorted(values: &[Value]) -> Evaluated {
@@ -41,7 +43,9 @@ pub(super) fn max(values: &[Value]) -> Evaluated {
 }
 
 fn extreme(items: &[Value], wanted: std::cmp::Ordering) -> Evaluated {
-    let (first, rest) = items.split_first().ok_or_else(|| Fault::error("the smallest or largest of an empty list"))?;
+    let (first, rest) = items
+        .split_first()
+        .ok_or_else(|| Fault::error("the smallest or largest of an empty list"))?;
     let mut best = first;
     for item in rest {
         if evaluate::compare(item, best)? == wanted {

@@ -37,7 +37,9 @@ impl From<PatternError> for Fault {
 /// Compiles a pattern written for RE2.
 pub(super) fn compile(pattern: &str) -> Result<Regex, PatternError> {
     if pattern.len() > MAX_PATTERN {
-        return Err(PatternError::Unsupported(format!("a regular expression of more than {MAX_PATTERN} bytes")));
+        return Err(PatternError::Unsupported(format!(
+            "a regular expression of more than {MAX_PATTERN} bytes"
+        )));
     }
     RegexBuilder::new(&translate(pattern)?)
         .size_limit(MAX_COMPILED_PATTERN)
@@ -45,19 +47,21 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, PatternError> {
         .nest_limit(50)
         .build()
         .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => {
-                PatternError::Unsupported("a regular expression that takes more than 1 MiB".to_owned())
-            }
+            regex::Error::CompiledTooBig(_) => PatternError::Unsupported(
+                "a regular expression that takes more than 1 MiB".to_owned(),
+            ),
             error => {
                 let text = error.to_string();
-                let reason = text.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
+                let reason =
+                    text.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
                 PatternError::Invalid(format!("the regular expression is not valid: {reason}"))
             }
         })
 }
 
 fn translate(pattern: &str) -> Result<String, PatternError> {
-    let unsupported = |what: &str| Err(PatternError::Unsupported(format!("{what} in a regular expression")));
+    let unsupported =
+        |what: &str| Err(PatternError::Unsupported(format!("{what} in a regular expression")));
     let mut output = String::with_capacity(pattern.len() * 2);
     let mut chars = pattern.chars().peekable();
     let mut in_class = false;
@@ -74,12 +78,22 @@ fn translate(pattern: &str) -> Result<String, PatternError> {
                 Some('s') => output.push_str("[\\t\\n\\x0C\\r ]"),
                 Some('S') => output.push_str("[^\\t\\n\\x0C\\r ]"),
                 Some('b') if !in_class => output.push_str("(?-u:\\b)"),
-                Some(escape @ ('B' | 'C' | 'Q' | 'E' | 'b' | 'G' | 'Z' | '<' | '>' | '0'..='9')) => {
+                Some(
+                    escape @ ('B' | 'C' | 'Q' | 'E' | 'b' | 'G' | 'Z' | '<' | '>' | '0'..='9'),
+                ) => {
                     return unsupported(&format!("\\{escape}"));
                 }
-                Some('u' | 'U') => return Err(PatternError::Invalid("write \\x{...} for a code point".to_owned())),
+                Some('u' | 'U') => {
+                    return Err(PatternError::Invalid(
+                        "write \\x{...} for a code point".to_owned(),
+                    ));
+                }
                 Some(other) => output.extend(['\\', other]),
-                None => return Err(PatternError::Invalid("the regular expression ends with a backslash".to_owned())),
+                None => {
+                    return Err(PatternError::Invalid(
+                        "the regular expression ends with a backslash".to_owned(),
+                    ));
+                }
             },
             '[' if in_class && chars.peek() == Some(&':') => {
                 output.push('[');
@@ -143,8 +157,13 @@ fn repetition(
         output.push_str("\\{");
         return Ok(());
     }
-    if counts.iter().any(|count| count.len() > 4 || count.parse::<u32>().is_ok_and(|count| count > 1000)) {
-        return Err(PatternError::Invalid("a regular expression repeats at most 1000 times".to_owned()));
+    if counts
+        .iter()
+        .any(|count| count.len() > 4 || count.parse::<u32>().is_ok_and(|count| count > 1000))
+    {
+        return Err(PatternError::Invalid(
+            "a regular expression repeats at most 1000 times".to_owned(),
+        ));
     }
     output.push('{');
     Ok(())
@@ -163,7 +182,9 @@ pub(super) fn apply(name: &str, regex: &Regex, values: &[Value]) -> Evaluated {
                 Some(Value::Int(limit)) => usize::try_from(*limit).unwrap_or(usize::MAX),
                 _ => usize::MAX,
             };
-            Ok(list(regex.find_iter(text).take(limit).map(|found| string(found.as_str())).collect()))
+            Ok(list(
+                regex.find_iter(text).take(limit).map(|found| string(found.as_str())).collect(),
+            ))
         }
     }
 }

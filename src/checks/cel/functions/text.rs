@@ -31,14 +31,16 @@ pub(super) fn index_of_from(values: &[Value]) -> Evaluated {
     let from = from.ok_or_else(|| Fault::error("the offset of indexOf() is out of range"))?;
     let start = text.char_indices().nth(from).map_or(text.len(), |(at, _)| at);
     let rest = text.get(start..).unwrap_or("");
-    Ok(rest.find(part.as_str()).map_or(Value::Int(-1), |at| {
-        count(from + rest.get(..at).unwrap_or("").chars().count())
-    }))
+    Ok(rest
+        .find(part.as_str())
+        .map_or(Value::Int(-1), |at| count(from + rest.get(..at).unwrap_or("").chars().count())))
 }
 
 pub(super) fn replace(values: &[Value]) -> Evaluated {
     match values {
-        [Value::String(text), Value::String(from), Value::String(to)] => Ok(string(text.replace(from.as_str(), to))),
+        [Value::String(text), Value::String(from), Value::String(to)] => {
+            Ok(string(text.replace(from.as_str(), to)))
+        }
         [Value::String(text), Value::String(from), Value::String(to), Value::Int(limit)] => {
             Ok(string(match usize::try_from(*limit) {
                 Ok(limit) => text.replacen(from.as_str(), to, limit),
@@ -98,7 +100,8 @@ pub(super) fn format(values: &[Value]) -> Evaluated {
     let mut rest = template.as_str();
     while let Some((literal, after)) = rest.split_once('%') {
         output.push_str(literal);
-        let digits_end = after.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(after.len());
+        let digits_end =
+            after.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(after.len());
         let (precision, after) = after.split_at(digits_end);
         let mut after = after.chars();
         let verb = after.next().ok_or_else(|| Fault::error("a format ends after %"))?;
@@ -107,7 +110,9 @@ pub(super) fn format(values: &[Value]) -> Evaluated {
             output.push('%');
             continue;
         }
-        let argument = arguments.next().ok_or_else(|| Fault::error("a format has more verbs than arguments"))?;
+        let argument = arguments
+            .next()
+            .ok_or_else(|| Fault::error("a format has more verbs than arguments"))?;
         output.push_str(&format_one(verb, precision, argument)?);
     }
     output.push_str(rest);
@@ -141,7 +146,8 @@ fn plain(argument: &Value) -> Result<String, Fault> {
             return Ok(format!("[{}]", items.join(", ")));
         }
         Value::Map(map) => {
-            let entry = |(key, item)| Ok(format!("{}:{}", literal(&Value::from(key))?, literal(item)?));
+            let entry =
+                |(key, item)| Ok(format!("{}:{}", literal(&Value::from(key))?, literal(item)?));
             let mut entries = map.map.iter().map(entry).collect::<Result<Vec<_>, Fault>>()?;
             entries.sort();
             return Ok(format!("{{{}}}", entries.join(", ")));
@@ -165,9 +171,12 @@ fn literal(argument: &Value) -> Result<String, Fault> {
             Ok(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
         }
         Value::Float(number) if number.is_finite() => Ok(format!("{number:.6}")),
-        Value::Int(_) | Value::UInt(_) | Value::Bool(_) | Value::Null | Value::List(_) | Value::Map(_) => {
-            plain(argument)
-        }
+        Value::Int(_)
+        | Value::UInt(_)
+        | Value::Bool(_)
+        | Value::Null
+        | Value::List(_)
+        | Value::Map(_) => plain(argument),
         other => Err(no_overload("%s of a list or map with such an element", other)),
     }
 }

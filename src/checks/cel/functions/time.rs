@@ -9,7 +9,9 @@ use crate::checks::cel::value::string;
 
 /// Parses RFC 3339 strictly, as Go does.
 pub(super) fn timestamp(values: &[Value]) -> Evaluated {
-    let [Value::String(text)] = values else { return Err(Fault::error("timestamp() takes a string")) };
+    let [Value::String(text)] = values else {
+        return Err(Fault::error("timestamp() takes a string"));
+    };
     let wrong = || Fault::error("timestamp() takes a time such as 2026-11-21T08:00:00Z");
     if !is_rfc3339(text) {
         return Err(wrong());
@@ -47,9 +49,12 @@ fn is_rfc3339(text: &str) -> bool {
 
 /// Parses a Go duration such as `1h30m` or `-1.5s`.
 pub(super) fn duration(values: &[Value]) -> Evaluated {
-    let [Value::String(text)] = values else { return Err(Fault::error("duration() takes a string")) };
-    let nanoseconds =
-        go_duration(text).ok_or_else(|| Fault::error("duration() takes a duration such as 1h30m, at most in hours"))?;
+    let [Value::String(text)] = values else {
+        return Err(Fault::error("duration() takes a string"));
+    };
+    let nanoseconds = go_duration(text).ok_or_else(|| {
+        Fault::error("duration() takes a duration such as 1h30m, at most in hours")
+    })?;
     // The library multiplies in floating point, which is exact for whole seconds and for the rest.
     let (sign, size) = if nanoseconds < 0 { ("-", -nanoseconds) } else { ("", nanoseconds) };
     library("duration", format!("{sign}{}s{}ns", size / 1_000_000_000, size % 1_000_000_000))
@@ -82,7 +87,11 @@ fn go_duration(text: &str) -> Option<i128> {
             _ => return None,
         };
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if whole.len() + fraction.len() == 0 || whole.len() > 18 || fraction.len() > 12 || fraction.contains('.') {
+        if whole.len() + fraction.len() == 0
+            || whole.len() > 18
+            || fraction.len() > 12
+            || fraction.contains('.')
+        {
             return None;
         }
         let fraction_scale = 10_i128.pow(u32::try_from(fraction.len()).ok()?);
@@ -128,7 +137,10 @@ pub(super) fn timestamp_text(values: &[Value]) -> Evaluated {
 
 /// A duration as text is its seconds.
 pub(super) fn duration_text(values: &[Value]) -> Evaluated {
-    let span = values.first().and_then(span).ok_or_else(|| Fault::error("the duration is out of range"))?;
+    let span = values
+        .first()
+        .and_then(span)
+        .ok_or_else(|| Fault::error("the duration is out of range"))?;
     let nanoseconds = span.as_nanos();
     let (sign, size) = if nanoseconds < 0 { ("-", -nanoseconds) } else { ("", nanoseconds) };
     let fraction = format!("{:09}", size % 1_000_000_000);
@@ -141,7 +153,11 @@ fn part(values: &[Value], of_time: fn(&jiff::Zoned) -> i64) -> Evaluated {
     utc(values.first().unwrap_or(&Value::Null)).map(|time| Value::Int(of_time(&time)))
 }
 
-fn part_or_total(values: &[Value], of_time: fn(&jiff::Zoned) -> i64, unit_nanoseconds: i128) -> Evaluated {
+fn part_or_total(
+    values: &[Value],
+    of_time: fn(&jiff::Zoned) -> i64,
+    unit_nanoseconds: i128,
+) -> Evaluated {
     match values.first() {
         Some(value @ Value::Duration(_)) => {
             let span = span(value).ok_or_else(|| Fault::error("the duration is out of range"))?;

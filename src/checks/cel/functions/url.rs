@@ -33,7 +33,9 @@ enum Reading {
 }
 
 fn read(text: &str) -> Reading {
-    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && !b"%#\\\"<>^`{|}@;+".contains(&byte));
+    let plain = |text: &str| {
+        text.bytes().all(|byte| byte.is_ascii_graphic() && !b"%#\\\"<>^`{|}@;+".contains(&byte))
+    };
     let (scheme, rest) = match text.split_once(':') {
         _ if text.starts_with('/') => ("", text),
         // Without a scheme it must be a path.

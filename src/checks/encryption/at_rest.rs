@@ -1,0 +1,233 @@
+//! `atRest`: the API server encrypts resources before they reach etcd.
+//!
+//! The API has no object that shows it. What the API server counted is evidence; a flag that
+//! names a configuration is none, since the configuration itself may say `identity`.
+
+use super::{Check, Context, Finding, Item, Judgement, Read, both_sides, finding, some_of};
+use crate::{
+    api::ResourceRef,
+    inventory::{
+        ApiServer, Change, Facts, Inventory, Object,
+        api_server::{Direction, Transformation, Transformations},
+    },
+};
+
+const FLAG: &str = "--encryption-provider-config";
+
+/// How to let metrics be read.
+const GRANT: &str = "let the metrics be read (kubectl create clusterrole api-server-metrics --verb=get --non-resource-url=/metrics, bound to the operator's service account)";
+
+/// What a person can show instead.
+const ATTEST: &str = "attest it with the provider's document (EKS: cluster.encryptionConfig; GKE: databaseEncryption.state; AKS: securityProfile.azureKeyVaultKms; self-managed: the EncryptionConfiguration)";
+
+/// The check; item `Cluster(n)` is the n-th resource.
+#[derive(Debug)]
+pub struct AtRest {
+    resources: Vec<String>,
+}
+
+impl AtRest {
+    /// For resources as the API server's metrics name them: `secrets`, `widgets.example.com`.
+    pub fn new(resources: &[String]) -> Self {
+        Self { resources: resources.to_vec() }
+    }
+
+    fn visit_all(&self, visit: &mut dyn FnMut(Item)) {
+        for (number, _) in (0..).zip(&self.resources) {
+            visit(Item::Cluster(number));
+        }
+    }
+}
+
+impl Check for AtRest {
+    fn reads(&self) -> Vec<Read> {
+        vec![Read::ApiServer, Read::required("", "Pod")]
+    }
+
+    fn items(&self, _: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+        self.visit_all(visit);
+    }
+
+    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+        let touched = matches!(change, Change::ApiServer)
+            || both_sides(context.inventory, change).any(|object| flags(object).is_some());
+        if touched {
+            self.visit_all(visit);
+        }
+    }
+
+    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+        let Item::Cluster(number) = item else {
+            return None;
+        };
+        let resource = self.resources.get(usize::try_from(number).ok()?)?;
+        let servers = Servers::of(context.inventory);
+        Some(if servers.without_flag.is_empty() {
+            match &context.inventory.api_server {
+                ApiServer::Observed(rows) => from_metrics(resource, rows, servers.with_flag > 0),
+                ApiServer::Unreadable(error) => not_shown(resource, &servers, Some(error)),
+                ApiServer::NotObserved => not_shown(resource, &servers, None),
+            }
+        } else {
+            failing(
+                "NoEncryptionProvider",
+                resource,
+                format!(
+                    "{resource} are stored as plain text: {} runs without {FLAG}",
+                    some_of(&servers.without_flag),
+                ),
+            )
+        })
+    }
+}
+
+/// The API servers that are visible as static pods.
+#[derive(Debug, Default)]
+struct Servers {
+    with_flag: usize,
+    without_flag: Vec<String>,
+}
+
+impl Servers {
+    fn of(inventory: &Inventory) -> Self {
+        let mut servers = Self::default();
+        for (_, object) in inventory.objects_of("", "Pod") {
+            match flags(object) {
+                Some(flags) if flags.iter().any(|flag| names_a_configuration(flag)) => {
+                    servers.with_flag += 1;
+                }
+                Some(_) => {
+                    servers.without_flag.push(format!("Pod {}/{}", object.namespace, object.name))
+                }
+                None => {}
+            }
+        }
+        servers.without_flag.sort();
+        servers
+    }
+}
+
+fn flags(object: &Object) -> Option<&[crate::inventory::Symbol]> {
+    match &object.facts {
+        Facts::Workload(workload) => workload.api_server_flags.as_deref(),
+        _ => None,
+    }
+}
+
+/// Whether this is the flag, with a value in the same or the next argument. The API server takes
+/// an underscore for a dash in names of flags.
+fn names_a_configuration(flag: &str) -> bool {
+    let (name, value) = match flag.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (flag, None),
+    };
+    name.replace('_', "-") == FLAG && value != Some("")
+}
+
+/// The verdict from what the API server counted since it started.
+fn from_metrics(resource: &str, rows: &Transformations, configured: bool) -> Judgement {
+    if rows.is_empty() {
+        return nothing_counted(resource, configured);
+    }
+    let of_resource: Vec<&Transformation> =
+        rows.iter().filter(|row| row.resource == resource).collect();
+    let any = |direction, is: fn(&Transformation) -> bool| {
+        of_resource.iter().any(|row| row.direction == direction && is(row))
+    };
+    let mut judgement = Judgement::default();
+    if any(Direction::ToStorage, Transformation::is_plaintext) {
+        judgement.failing.push(about(
+            "PlaintextWrites",
+            resource,
+            format!("the API server writes {resource} as plain text: put an encrypting provider before identity in its EncryptionConfiguration"),
+        ));
+    }
+    if any(Direction::FromStorage, Transformation::is_plaintext) {
+        judgement.failing.push(about(
+            "PlaintextRows",
+            resource,
+            format!("{resource} written before encryption was on remain as plain text: rewrite them (kubectl get {resource} -A -o json | kubectl replace -f -) and restart the API server, which counts from its start"),
+        ));
+    }
+    judgement.unknown.extend(gap(resource, rows, &of_resource));
+    judgement
+}
+
+/// Why the rows don't prove encryption, if they don't.
+fn gap(resource: &str, rows: &Transformations, of_resource: &[&Transformation]) -> Option<Finding> {
+    let odd = |row: &Transformation| !row.is_encrypted() && !row.is_plaintext();
+    let message = if rows.iter().any(|row| row.resource.is_empty()) {
+        format!(
+            "the API server's metrics don't say which resource they count, so {resource} can't be told apart: {ATTEST}"
+        )
+    } else if of_resource.iter().any(|row| odd(row)) {
+        format!(
+            "the API server met {resource} that no provider of its EncryptionConfiguration could read: add the provider that wrote them"
+        )
+    } else if !of_resource.iter().any(|row| row.direction == Direction::ToStorage) {
+        format!(
+            "the API server has not written {resource} through an encryption provider since it started: write one to see, or add {resource} to its EncryptionConfiguration"
+        )
+    } else {
+        return None;
+    };
+    Some(about("NotShown", resource, message))
+}
+
+/// The family is there to read and has no row.
+fn nothing_counted(resource: &str, configured: bool) -> Judgement {
+    if configured {
+        return unknown(
+            resource,
+            format!(
+                "{FLAG} is set, but the API server has neither read nor written {resource} through a provider since it started: write one to see"
+            ),
+        );
+    }
+    failing(
+        "NoEncryptionProvider",
+        resource,
+        format!(
+            "the API server encrypts nothing: its metrics count no transformation, so it runs without {FLAG}. Where the provider encrypts etcd below the API server, {ATTEST} and except this finding"
+        ),
+    )
+}
+
+/// The verdict without metrics: never a pass.
+fn not_shown(resource: &str, servers: &Servers, error: Option<&String>) -> Judgement {
+    let why = match error {
+        Some(error) => format!("the metrics of the API server can't be read ({error})"),
+        None => "the metrics of the API server were not read".to_owned(),
+    };
+    unknown(
+        resource,
+        if servers.with_flag > 0 {
+            format!(
+                "{FLAG} is set, but not what it names: the provider for {resource} is unknown, since {why}; {GRANT}, or {ATTEST}"
+            )
+        } else {
+            format!(
+                "nothing shows whether {resource} are encrypted in etcd: no API server is visible as a pod, and {why}; {GRANT}, or {ATTEST}"
+            )
+        },
+    )
+}
+
+fn failing(rule: &'static str, resource: &str, message: String) -> Judgement {
+    Judgement { failing: vec![about(rule, resource, message)], ..Judgement::default() }
+}
+
+fn unknown(resource: &str, message: String) -> Judgement {
+    Judgement { unknown: vec![about("NotShown", resource, message)], ..Judgement::default() }
+}
+
+/// A finding about one resource of the configuration, which is a file and no object.
+fn about(rule: &'static str, resource: &str, message: String) -> Finding {
+    let configuration = ResourceRef {
+        api_version: "apiserver.config.k8s.io/v1".to_owned(),
+        kind: "EncryptionConfiguration".to_owned(),
+        namespace: None,
+        name: resource.to_owned(),
+    };
+    finding(rule, configuration, message)
+}

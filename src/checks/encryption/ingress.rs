@@ -1,0 +1,246 @@
+//! `ingress`: every host of every Ingress is served over TLS, with a certificate that lasts.
+
+use jiff::Timestamp;
+
+use super::{
+    Check, Context, Item, Judgement, Read, both_sides,
+    certificates::{CERTIFICATE, EXPIRED, EXPIRING, Validity, validity},
+    earlier, finding, malformed, network, object_of, reference, some_of,
+};
+use crate::{
+    api::{Duration, ResourceRef},
+    checks::{visit_changed, visit_kinds},
+    inventory::{
+        Change, Facts, Object, Symbol,
+        network::{CertificateFacts, IngressFacts, IngressTls, NetworkFacts},
+    },
+};
+
+const INGRESS: (&str, &str) = ("networking.k8s.io", "Ingress");
+
+/// The check.
+#[derive(Debug)]
+pub struct Ingresses {
+    min_validity: Option<Duration>,
+}
+
+impl Ingresses {
+    /// With `min_validity`, the certificate of every Secret must be known and last this long.
+    pub fn new(min_validity: Option<Duration>) -> Self {
+        Self { min_validity }
+    }
+}
+
+impl Check for Ingresses {
+    fn reads(&self) -> Vec<Read> {
+        let mut reads = vec![Read::required(INGRESS.0, INGRESS.1)];
+        if self.min_validity.is_some() {
+            reads.push(Read::optional(CERTIFICATE.0, CERTIFICATE.1));
+        }
+        reads
+    }
+
+    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+        visit_kinds(context.inventory, &[INGRESS], visit);
+    }
+
+    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+        visit_changed(change, visit);
+        for object in both_sides(context.inventory, change) {
+            if let Some(NetworkFacts::Certificate(certificate)) = network(object)
+                && let Some(secret) = &certificate.secret
+            {
+                let index = &context.inventory.network;
+                index
+                    .ingresses(&object.namespace, secret)
+                    .for_each(|slot| visit(Item::Object(slot)));
+            }
+        }
+    }
+
+    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+        let (slot, object) = object_of(context, item, INGRESS.0, INGRESS.1)?;
+        let resource = reference(context.inventory, slot)?;
+        if let Facts::Malformed(text) = &object.facts {
+            return Some(malformed(resource, text));
+        }
+        let Some(NetworkFacts::Ingress(facts)) = network(object) else {
+            return None;
+        };
+        if facts.hosts.is_empty() && !facts.default_backend {
+            return None;
+        }
+        let mut judgement = Judgement::default();
+        judge_hosts(facts, &resource, &mut judgement);
+        if let Some(min_validity) = self.min_validity {
+            let lasting = judge_certificates(context, object, facts, min_validity);
+            report_certificates(&lasting, min_validity, &resource, &mut judgement);
+        }
+        Some(judgement)
+    }
+}
+
+fn judge_hosts(facts: &IngressFacts, resource: &ResourceRef, judgement: &mut Judgement) {
+    let plain: Vec<&str> = facts
+        .hosts
+        .iter()
+        .filter(|host| !facts.tls.iter().any(|tls| covers(tls, host.as_ref())))
+        .map(|host| host.as_deref().unwrap_or("every host (a rule without one)"))
+        .collect();
+    if !plain.is_empty() {
+        judgement.failing.push(finding(
+            "PlaintextHost",
+            resource.clone(),
+            format!(
+                "no entry of spec.tls covers {}: add the host to spec.tls[].hosts, with a secretName",
+                some_of(&plain)
+            ),
+        ));
+    }
+    if facts.hosts.is_empty() && facts.tls.is_empty() {
+        judgement.failing.push(finding(
+            "PlaintextDefaultBackend",
+            resource.clone(),
+            "spec.defaultBackend is served without TLS: add an entry to spec.tls".to_owned(),
+        ));
+    }
+}
+
+/// Whether an entry of `spec.tls` serves a rule's host. A rule for every host needs an entry for
+/// every host; an entry without hosts is one (networking.k8s.io/v1, `IngressTLS`).
+fn covers(tls: &IngressTls, host: Option<&Symbol>) -> bool {
+    if tls.hosts.is_empty() {
+        return true;
+    }
+    host.is_some_and(|host| tls.hosts.iter().any(|pattern| names(pattern, host)))
+}
+
+/// Whether a name in a certificate names a host: a wildcard stands for one whole label, the
+/// leftmost (RFC 6125, 6.4.3). A wildcard host is named by the same wildcard only.
+fn names(pattern: &str, host: &str) -> bool {
+    if pattern == host {
+        return true;
+    }
+    let Some(domain) = pattern.strip_prefix("*.") else {
+        return false;
+    };
+    host.split_once('.')
+        .is_some_and(|(label, rest)| !label.is_empty() && label != "*" && rest == domain)
+}
+
+/// What the certificates of an Ingress come to, by name.
+#[derive(Debug, Default)]
+struct Lasting {
+    expired: Vec<String>,
+    expiring: Vec<String>,
+    unknown: Vec<String>,
+    until: Option<Timestamp>,
+}
+
+impl Lasting {
+    fn add(&mut self, name: &str, facts: &CertificateFacts, min: Duration, now: Timestamp) {
+        let Some(not_after) = facts.not_after else {
+            self.unknown.push(format!("Certificate {name} (not issued)"));
+            return;
+        };
+        let named = format!("Certificate {name} at {not_after}");
+        match validity(not_after, Some(min), now) {
+            Validity::Enough { until } => self.until = earlier(self.until, Some(until)),
+            Validity::Short { until, .. } => {
+                self.until = earlier(self.until, Some(until));
+                self.expiring.push(named);
+            }
+            Validity::Over => self.expired.push(named),
+        }
+    }
+}
+
+fn judge_certificates(
+    context: &Context<'_>,
+    object: &Object,
+    facts: &IngressFacts,
+    min_validity: Duration,
+) -> Lasting {
+    let inventory = context.inventory;
+    let mut lasting = Lasting::default();
+    for tls in &facts.tls {
+        let Some(secret) = &tls.secret else {
+            lasting
+                .unknown
+                .push("the certificate of the controller (an entry without secretName)".to_owned());
+            continue;
+        };
+        let mut known = false;
+        for slot in inventory.network.certificates(&object.namespace, secret) {
+            if let Some(certificate) = inventory.get(slot)
+                && let Some(NetworkFacts::Certificate(facts)) = network(certificate)
+            {
+                known = true;
+                lasting.add(&certificate.name, facts, min_validity, context.now);
+            }
+        }
+        if !known {
+            lasting.unknown.push(format!("Secret {secret}"));
+        }
+    }
+    lasting
+}
+
+fn report_certificates(
+    lasting: &Lasting,
+    min_validity: Duration,
+    resource: &ResourceRef,
+    judgement: &mut Judgement,
+) {
+    judgement.valid_until = lasting.until;
+    if !lasting.expired.is_empty() {
+        judgement.failing.push(finding(
+            EXPIRED,
+            resource.clone(),
+            format!("served with an expired certificate: {}", some_of(&lasting.expired)),
+        ));
+    }
+    if !lasting.expiring.is_empty() {
+        judgement.failing.push(finding(
+            EXPIRING,
+            resource.clone(),
+            format!(
+                "served with a certificate that expires sooner than in {min_validity}: {}",
+                some_of(&lasting.expiring)
+            ),
+        ));
+    }
+    if !lasting.unknown.is_empty() {
+        judgement.unknown.push(finding(
+            "ExpiryUnknown",
+            resource.clone(),
+            format!(
+                "nobody can say when these expire: {}. Secrets are not read; a Certificate of cert-manager with the same spec.secretName shows it",
+                some_of(&lasting.unknown)
+            ),
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn a_wildcard_is_one_label() {
+        for (pattern, host, expected) in [
+            ("shop.example.com", "shop.example.com", true),
+            ("*.example.com", "shop.example.com", true),
+            ("*.example.com", "a.shop.example.com", false),
+            ("*.example.com", "example.com", false),
+            ("*.example.com", "*.example.com", true),
+            ("*.com", "*.example.com", false),
+            ("shop.example.com", "*.example.com", false),
+            ("*", "com", false),
+            ("*.example.com", ".example.com", false),
+            ("*.b.example.com", "*.b.example.com", true),
+        ] {
+            assert_eq!(names(pattern, host), expected, "{pattern} {host}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `encryption`: at rest, in volumes and on the wire.
+//!
+//! A control names the parts it asks for; each is a check of its own over its own kinds.
+
+mod at_rest;
+mod certificates;
+mod gateways;
+mod ingress;
+mod mesh;
+mod storage_classes;
+#[cfg(test)]
+mod tests;
+
+use super::{BuildError, Built, Check, Context, Finding, Item, Judgement, Read, reference};
+use crate::{
+    api::{ResourceRef, test_spec::EncryptionTest},
+    inventory::{Change, Facts, Inventory, Object, Slot, network::NetworkFacts},
+};
+
+/// Compiles an `encryption` test.
+pub fn build(spec: &EncryptionTest) -> Result<Built, BuildError> {
+    let check = EncryptionCheck::new(spec);
+    if check.parts.is_empty() {
+        return Err(BuildError::Invalid(
+            "spec.test.encryption checks nothing: write at least one of atRest, storageClasses, \
+             ingress, gateways, mesh or certificates"
+                .to_owned(),
+        ));
+    }
+    Ok(check.into())
+}
+
+/// The parts that a control asks for.
+#[derive(Debug)]
+pub struct EncryptionCheck {
+    parts: Vec<Box<dyn Check>>,
+}
+
+impl EncryptionCheck {
+    fn new(spec: &EncryptionTest) -> Self {
+        let mut parts: Vec<Box<dyn Check>> = Vec::new();
+        if let Some(at_rest) = &spec.at_rest {
+            parts.push(Box::new(at_rest::AtRest::new(&at_rest.resources)));
+        }
+        if spec.storage_classes.is_some() {
+            parts.push(Box::new(storage_classes::StorageClasses));
+        }
+        if let Some(ingress) = spec.ingress {
+            parts.push(Box::new(ingress::Ingresses::new(ingress.min_validity)));
+        }
+        if spec.gateways.is_some() {
+            parts.push(Box::new(gateways::Gateways));
+        }
+        if spec.mesh.is_some() {
+            parts.push(Box::new(mesh::Mesh));
+        }
+        if let Some(certificates) = spec.certificates {
+            parts.push(Box::new(certificates::Certificates::new(certificates.min_validity)));
+        }
+        Self { parts }
+    }
+}
+
+impl Check for EncryptionCheck {
+    fn reads(&self) -> Vec<Read> {
+        self.parts.iter().flat_map(|part| part.reads()).collect()
+    }
+
+    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+        for part in &self.parts {
+            part.items(context, visit);
+        }
+    }
+
+    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+        for part in &self.parts {
+            part.affected(context, change, visit);
+        }
+    }
+
+    /// No two parts judge the same item: their kinds differ, and so do their numbers of
+    /// [`Item::Cluster`].
+    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+        self.parts.iter().find_map(|part| part.judge(context, item))
+    }
+}
+
+/// The object behind an item, if it is of this kind.
+fn object_of<'a>(
+    context: &Context<'a>,
+    item: Item,
+    group: &str,
+    kind: &str,
+) -> Option<(Slot, &'a Object)> {
+    let Item::Object(slot) = item else {
+        return None;
+    };
+    let object = context.inventory.get(slot)?;
+    is_kind(context.inventory, object, group, kind).then_some((slot, object))
+}
+
+/// Whether an object, present or past, is of this kind.
+fn is_kind(inventory: &Inventory, object: &Object, group: &str, kind: &str) -> bool {
+    inventory.find_kind(group, kind) == Some(object.kind)
+}
+
+/// What the object of a change was, and what it is.
+fn both_sides<'a>(
+    inventory: &'a Inventory,
+    change: &'a Change,
+) -> impl Iterator<Item = &'a Object> {
+    let sides = match change {
+        Change::Object { slot, before } => [before.as_ref(), inventory.get(*slot)],
+        Change::ApiServer => [None, None],
+    };
+    sides.into_iter().flatten()
+}
+
+fn network(object: &Object) -> Option<&NetworkFacts> {
+    match &object.facts {
+        Facts::Network(facts) => Some(facts),
+        _ => None,
+    }
+}
+
+fn finding(rule: &'static str, resource: ResourceRef, message: String) -> Finding {
+    Finding { rule: rule.into(), severity: None, resource, subject: None, message }
+}
+
+/// The judgement on an object that has not the shape of its kind: nothing is known of it.
+fn malformed(resource: ResourceRef, text: &str) -> Judgement {
+    Judgement {
+        unknown: vec![finding("Malformed", resource, format!("the object can't be read: {text}"))],
+        ..Judgement::default()
+    }
+}
+
+/// The earlier of two times, where either may be never.
+fn earlier(
+    one: Option<jiff::Timestamp>,
+    other: Option<jiff::Timestamp>,
+) -> Option<jiff::Timestamp> {
+    one.into_iter().chain(other).min()
+}
+
+/// A list for a sentence, cut after a few: an Ingress may have thousands of hosts.
+fn some_of<T: AsRef<str>>(names: &[T]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    let text = shown.join(", ");
+    match names.len().checked_sub(SHOWN) {
+        Some(more @ 1..) => format!("{text} and {more} more"),
+        _ => text,
+    }
+}

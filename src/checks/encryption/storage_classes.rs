@@ -1,0 +1,275 @@
+//! `storageClasses`: storage classes encrypt the volumes made from them, and so it was for the
+//! volumes there are.
+//!
+//! What proves encryption is a parameter that the driver obeys, or a driver that can't do
+//! otherwise: Google and Azure encrypt every disk, and offer no way to turn it off. A default of
+//! the account (AWS) or of the layer below (Ceph) is invisible here and makes it unknown.
+
+use super::{
+    Check, Context, Item, Judgement, Read, both_sides, finding, is_kind, malformed, object_of,
+    reference,
+};
+use crate::{
+    checks::{visit_changed, visit_kinds},
+    inventory::{
+        Change, Facts, Inventory,
+        storage::{Parameters, StorageClassFacts, VolumeFacts, VolumeSource},
+    },
+};
+
+const CLASS: (&str, &str) = ("storage.k8s.io", "StorageClass");
+const VOLUME: (&str, &str) = ("", "PersistentVolume");
+
+/// The check.
+#[derive(Debug)]
+pub struct StorageClasses;
+
+impl Check for StorageClasses {
+    fn reads(&self) -> Vec<Read> {
+        vec![Read::required(CLASS.0, CLASS.1), Read::required(VOLUME.0, VOLUME.1)]
+    }
+
+    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+        visit_kinds(context.inventory, &[CLASS, VOLUME], visit);
+    }
+
+    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+        visit_changed(change, visit);
+        let inventory = context.inventory;
+        for class in both_sides(inventory, change)
+            .filter(|object| is_kind(inventory, object, CLASS.0, CLASS.1))
+        {
+            for (slot, volume) in inventory.objects_of(VOLUME.0, VOLUME.1) {
+                if let Facts::Volume(facts) = &volume.facts
+                    && facts.storage_class.as_ref() == Some(&class.name)
+                {
+                    visit(Item::Object(slot));
+                }
+            }
+        }
+    }
+
+    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+        let (slot, object) = object_of(context, item, CLASS.0, CLASS.1)
+            .or_else(|| object_of(context, item, VOLUME.0, VOLUME.1))?;
+        let resource = reference(context.inventory, slot)?;
+        let (rule, encryption) = match &object.facts {
+            Facts::StorageClass(class) => ("UnencryptedStorageClass", of_class(class)),
+            Facts::Volume(volume) => {
+                ("UnencryptedVolume", of_volume(context.inventory, volume).named(volume))
+            }
+            Facts::Malformed(text) => return Some(malformed(resource, text)),
+            _ => return None,
+        };
+        let mut judgement = Judgement::default();
+        match encryption {
+            Encryption::On => {}
+            Encryption::Off(why) => judgement.failing.push(finding(rule, resource, why)),
+            Encryption::NotShown(why) => {
+                judgement.unknown.push(finding("EncryptionNotShown", resource, why));
+            }
+        }
+        Some(judgement)
+    }
+}
+
+/// Whether data is encrypted, and why not or why nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Encryption {
+    On,
+    Off(String),
+    NotShown(String),
+}
+
+impl Encryption {
+    /// With the claim that a volume serves, which its owner knows by name.
+    fn named(self, volume: &VolumeFacts) -> Self {
+        let Some((namespace, name)) = &volume.claim else {
+            return self;
+        };
+        let add = |why: String| format!("{why} (the volume of claim {namespace}/{name})");
+        match self {
+            Self::On => Self::On,
+            Self::Off(why) => Self::Off(add(why)),
+            Self::NotShown(why) => Self::NotShown(add(why)),
+        }
+    }
+}
+
+/// How a driver decides whether to encrypt.
+#[derive(Clone, Copy, Debug)]
+enum Driver {
+    /// It always does.
+    Always,
+    /// It does when this parameter is `true`.
+    Parameter {
+        key: &'static str,
+        /// Why its absence proves nothing; None where absence means off.
+        absent: Option<&'static str>,
+    },
+}
+
+/// What the documentation of drivers says. Names are those of `StorageClass.provisioner`.
+fn driver(provisioner: &str) -> Option<Driver> {
+    let named = |name: &str| {
+        // Operators of Ceph put the namespace before the name of its drivers.
+        provisioner
+            .strip_suffix(name)
+            .is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+    };
+    match provisioner {
+        "pd.csi.storage.gke.io"
+        | "kubernetes.io/gce-pd"
+        | "filestore.csi.storage.gke.io"
+        | "disk.csi.azure.com"
+        | "kubernetes.io/azure-disk"
+        | "file.csi.azure.com"
+        | "kubernetes.io/azure-file" => Some(Driver::Always),
+        "ebs.csi.aws.com" | "kubernetes.io/aws-ebs" => Some(Driver::Parameter {
+            key: "encrypted",
+            absent: Some("whether the AWS account encrypts volumes by default is not visible"),
+        }),
+        "driver.longhorn.io" => Some(Driver::Parameter { key: "encrypted", absent: None }),
+        "pxd.portworx.com" | "kubernetes.io/portworx-volume" => {
+            Some(Driver::Parameter { key: "secure", absent: None })
+        }
+        _ if named("rbd.csi.ceph.com") || named("cephfs.csi.ceph.com") => Some(Driver::Parameter {
+            key: "encrypted",
+            absent: Some("whether Ceph encrypts its own disks is not visible"),
+        }),
+        _ => None,
+    }
+}
+
+impl Driver {
+    /// What the parameters prove; None when they are silent. Drivers take no value but `true`
+    /// for true.
+    fn stated(self, parameters: &Parameters) -> Option<Encryption> {
+        match self {
+            Self::Always => Some(Encryption::On),
+            Self::Parameter { key, .. } => parameters.get(key).map(|value| {
+                if value == "true" {
+                    Encryption::On
+                } else {
+                    Encryption::Off(format!(
+                        "the parameter {key} is {value:?}: make a class with {key}: \"true\", and move the data to volumes of it"
+                    ))
+                }
+            }),
+        }
+    }
+
+    /// What silence of the parameters means.
+    fn silent(self) -> Encryption {
+        match self {
+            Self::Always => Encryption::On,
+            Self::Parameter { key, absent: None } => Encryption::Off(format!(
+                "the parameter {key} is missing, and the driver does not encrypt without it: make a class with {key}: \"true\", and move the data to volumes of it"
+            )),
+            Self::Parameter { key, absent: Some(why) } => Encryption::NotShown(format!(
+                "the parameter {key} is missing, and {why}: make a class with {key}: \"true\", or attest the default"
+            )),
+        }
+    }
+}
+
+fn of_class(class: &StorageClassFacts) -> Encryption {
+    match driver(&class.provisioner) {
+        Some(driver) => driver
+            .stated(&class.parameters)
+            .unwrap_or_else(|| driver.silent()),
+        None if &*class.provisioner == "kubernetes.io/no-provisioner" => Encryption::NotShown(
+            "volumes of this class are made by hand, so the class says nothing about them: attest how their disks are encrypted".to_owned(),
+        ),
+        None => Encryption::NotShown(format!(
+            "how the provisioner {} encrypts is not known here: attest it",
+            class.provisioner
+        )),
+    }
+}
+
+/// What the driver copied into the volume proves most; next the class, if it is the one that
+/// made it.
+fn of_volume(inventory: &Inventory, volume: &VolumeFacts) -> Encryption {
+    let none = Parameters::default();
+    let (name, attributes) = match &volume.source {
+        VolumeSource::Csi(csi) => (&*csi.driver, &csi.attributes),
+        VolumeSource::InTree(field) => match in_tree_driver(field) {
+            Some(driver) => (driver, &none),
+            None => return on_a_node_or_elsewhere(field),
+        },
+        VolumeSource::Unknown => {
+            return Encryption::NotShown("spec names no source that is known".to_owned());
+        }
+    };
+    let Some(driver) = driver(name) else {
+        return Encryption::NotShown(format!(
+            "how the driver {name} encrypts is not known here: attest it"
+        ));
+    };
+    if let Some(stated) = driver.stated(attributes) {
+        return stated;
+    }
+    match maker(inventory, volume) {
+        Ok(class) => driver.stated(&class.parameters).unwrap_or_else(|| driver.silent()),
+        Err(why) => Encryption::NotShown(format!(
+            "{why}: make the volume anew from a class that encrypts, or attest it"
+        )),
+    }
+}
+
+/// The class that made a volume, or why no class tells. A class can't be changed, but it can be
+/// replaced by another of its name, which is younger than the volume.
+fn maker<'a>(
+    inventory: &'a Inventory,
+    volume: &VolumeFacts,
+) -> Result<&'a StorageClassFacts, String> {
+    let Some(name) = &volume.storage_class else {
+        return Err("no StorageClass made the volume, and it does not say whether it is encrypted"
+            .to_owned());
+    };
+    let class = match inventory.lookup(CLASS.0, CLASS.1, "", name).map(|object| &object.facts) {
+        Some(Facts::StorageClass(class)) => class,
+        Some(_) => return Err(format!("the StorageClass {name} can't be read")),
+        None => {
+            return Err(format!("the StorageClass {name}, which made the volume, is gone"));
+        }
+    };
+    if volume.provisioned_by.as_ref() != Some(&class.provisioner) {
+        return Err(format!(
+            "the volume names the StorageClass {name}, but was not made by its provisioner"
+        ));
+    }
+    match (class.created, volume.created) {
+        (Some(class_created), Some(created)) if class_created <= created => Ok(class),
+        (Some(_), Some(_)) => Err(format!(
+            "the StorageClass {name} is younger than the volume, so another of that name made it"
+        )),
+        _ => Err(format!(
+            "metadata.creationTimestamp is missing, so nobody can say whether the StorageClass {name} made the volume"
+        )),
+    }
+}
+
+/// The driver that serves a source built into Kubernetes.
+fn in_tree_driver(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "awsElasticBlockStore" => "kubernetes.io/aws-ebs",
+        "azureDisk" => "kubernetes.io/azure-disk",
+        "azureFile" => "kubernetes.io/azure-file",
+        "gcePersistentDisk" => "kubernetes.io/gce-pd",
+        "portworxVolume" => "kubernetes.io/portworx-volume",
+        _ => return None,
+    })
+}
+
+fn on_a_node_or_elsewhere(field: &str) -> Encryption {
+    Encryption::NotShown(match field {
+        "hostPath" | "local" => format!(
+            "the data is on a node ({field}), and whether the node's disk is encrypted is not visible: attest it"
+        ),
+        _ => format!(
+            "the data is outside the cluster ({field}), and whether it is encrypted there is not visible: attest it"
+        ),
+    })
+}

@@ -1,0 +1,322 @@
+//! `CloudNativePG` (`postgresql.cnpg.io/v1`) and its object store plugin (`barmancloud.cnpg.io/v1`).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{BackupFacts, Outcome, facts, time};
+use crate::inventory::{
+    facts::{Facts, Labels, Metadata, ProjectionError},
+    intern::{Interner, Symbol},
+};
+
+/// The label that the operator puts on the claims of a cluster.
+pub const CLUSTER_LABEL: &str = "cnpg.io/cluster";
+/// The plugin that keeps backups in object stores.
+const BARMAN_PLUGIN: &str = "barman-cloud.cloudnative-pg.io";
+
+/// A Cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cluster {
+    /// All labels: controls select by them.
+    pub labels: Labels,
+    /// Under which name its backups are kept.
+    pub server: Symbol,
+    /// The `ObjectStore` of its plugin, in its namespace.
+    pub store: Option<Symbol>,
+    /// `status.lastSuccessfulBackup`, which is deprecated and goes stale once a plugin makes the
+    /// backups: left out when a plugin does.
+    pub last_success: Option<Timestamp>,
+    /// What it was recovered from.
+    pub recovered: Option<Recovery>,
+}
+
+/// A cluster that started from a backup and became ready: a restore that worked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recovery {
+    /// Which backup.
+    pub source: RecoverySource,
+    /// When the cluster was created.
+    pub at: Timestamp,
+}
+
+/// What a cluster was recovered from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RecoverySource {
+    /// A Backup object in its namespace.
+    Backup(Symbol),
+    /// The backups kept under this server name.
+    Server(Symbol),
+}
+
+/// A Backup.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backup {
+    /// The cluster, in its namespace.
+    pub cluster: Symbol,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// A `ScheduledBackup`. Its schedule has six fields, seconds first; it is not evaluated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScheduledBackup {
+    /// The cluster, in its namespace.
+    pub cluster: Symbol,
+    /// `spec.suspend`.
+    pub suspended: bool,
+}
+
+/// An `ObjectStore`: the newest success it holds for each server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectStore {
+    /// By server name.
+    pub newest: Box<[(Symbol, Timestamp)]>,
+}
+
+impl ObjectStore {
+    /// The newest success of a server.
+    pub fn newest(&self, server: &str) -> Option<Timestamp> {
+        self.newest.iter().find(|(known, _)| **known == *server).map(|(_, at)| *at)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ClusterObject {
+    metadata: Metadata,
+    spec: ClusterSpec,
+    status: Option<ClusterStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ClusterSpec {
+    backup: Option<BackupConfiguration>,
+    bootstrap: Option<Bootstrap>,
+    external_clusters: Option<Vec<ExternalCluster>>,
+    plugins: Option<Vec<Plugin>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct BackupConfiguration {
+    barman_object_store: Option<BarmanObjectStore>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct BarmanObjectStore {
+    server_name: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Bootstrap {
+    recovery: Option<BootstrapRecovery>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct BootstrapRecovery {
+    backup: Option<Reference>,
+    source: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Reference {
+    name: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ExternalCluster {
+    name: String,
+    barman_object_store: Option<BarmanObjectStore>,
+    plugin: Option<Plugin>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Plugin {
+    name: String,
+    enabled: Option<bool>,
+    parameters: Option<BTreeMap<String, String>>,
+}
+
+impl Plugin {
+    fn keeps_backups(&self) -> bool {
+        self.enabled != Some(false) && self.name == BARMAN_PLUGIN
+    }
+
+    fn parameter(&self, name: &str) -> Option<&str> {
+        let value = self.parameters.as_ref()?.get(name)?;
+        (!value.is_empty()).then_some(value)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ClusterStatus {
+    last_successful_backup: Option<String>,
+    conditions: Option<Vec<Condition>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Condition {
+    r#type: String,
+    status: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct BackupObject {
+    metadata: Metadata,
+    spec: BackupSpec,
+    status: Option<BackupStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct BackupSpec {
+    cluster: Reference,
+    suspend: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct BackupStatus {
+    phase: Option<String>,
+    stopped_at: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct StoreObject {
+    status: Option<StoreStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct StoreStatus {
+    server_recovery_window: Option<BTreeMap<String, RecoveryWindow>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RecoveryWindow {
+    last_successful_backup_time: Option<String>,
+    /// Early releases of the plugin spell it so, later ones write both.
+    #[serde(rename = "lastSuccussfulBackupTime")]
+    misspelt: Option<String>,
+}
+
+/// Reads a Cluster.
+pub fn project_cluster(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let ClusterObject { metadata, spec, status } = ClusterObject::deserialize(object)?;
+    let status = status.unwrap_or_default();
+    let plugin = spec.plugins.iter().flatten().find(|plugin| plugin.keeps_backups());
+    let in_tree = spec.backup.as_ref().and_then(|backup| backup.barman_object_store.as_ref());
+    let server = plugin
+        .and_then(|plugin| plugin.parameter("serverName"))
+        .or_else(|| in_tree.and_then(|store| store.server_name.as_deref()))
+        .or(metadata.name.as_deref());
+    let deprecated = time("status.lastSuccessfulBackup", status.last_successful_backup.as_deref())?;
+    Ok(facts(BackupFacts::CnpgCluster(Cluster {
+        labels: metadata.interned_labels(interner),
+        server: interner.intern(server.unwrap_or_default()),
+        store: plugin
+            .and_then(|plugin| plugin.parameter("barmanObjectName"))
+            .map(|name| interner.intern(name)),
+        last_success: deprecated.filter(|_| plugin.is_none()),
+        recovered: recovery(&metadata, &spec, &status, interner)?,
+    })))
+}
+
+fn recovery(
+    metadata: &Metadata,
+    spec: &ClusterSpec,
+    status: &ClusterStatus,
+    interner: &Interner,
+) -> Result<Option<Recovery>, ProjectionError> {
+    let ready = status
+        .conditions
+        .iter()
+        .flatten()
+        .any(|condition| condition.r#type == "Ready" && condition.status == "True");
+    let recovery = spec.bootstrap.as_ref().and_then(|bootstrap| bootstrap.recovery.as_ref());
+    let source = recovery.filter(|_| ready).and_then(|recovery| {
+        let backup = recovery.backup.as_ref();
+        match backup.and_then(|backup| backup.name.as_deref()) {
+            Some(name) => Some(RecoverySource::Backup(interner.intern(name))),
+            None => recovery
+                .source
+                .as_deref()
+                .map(|source| RecoverySource::Server(interner.intern(server_of(spec, source)))),
+        }
+    });
+    let created = time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?;
+    Ok(source.zip(created).map(|(source, at)| Recovery { source, at }))
+}
+
+/// The server name of an external cluster: it says one, or its own name is it.
+fn server_of<'a>(spec: &'a ClusterSpec, source: &'a str) -> &'a str {
+    let external = spec.external_clusters.iter().flatten().find(|external| external.name == source);
+    external
+        .and_then(|external| {
+            let in_tree = external.barman_object_store.as_ref();
+            let plugin = external.plugin.as_ref();
+            plugin
+                .and_then(|plugin| plugin.parameter("serverName"))
+                .or_else(|| in_tree.and_then(|store| store.server_name.as_deref()))
+        })
+        .unwrap_or(source)
+}
+
+/// Reads a Backup.
+pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let BackupObject { metadata, spec, status } = BackupObject::deserialize(object)?;
+    let status = status.unwrap_or_default();
+    let stopped = time("status.stoppedAt", status.stopped_at.as_deref())?;
+    let outcome = match (status.phase.as_deref(), stopped) {
+        _ if metadata.deletion_timestamp.is_some() => Outcome::Failed,
+        (Some("completed"), Some(at)) => Outcome::Succeeded(at),
+        (Some("failed" | "walArchivingFailing" | "invalid backup definition"), _) => {
+            Outcome::Failed
+        }
+        _ => Outcome::Unfinished,
+    };
+    Ok(facts(BackupFacts::CnpgBackup(Backup {
+        cluster: interner.intern(spec.cluster.name.as_deref().unwrap_or_default()),
+        outcome,
+    })))
+}
+
+/// Reads a `ScheduledBackup`.
+pub fn project_scheduled_backup(
+    object: &Value,
+    interner: &Interner,
+) -> Result<Facts, ProjectionError> {
+    let spec = BackupObject::deserialize(object)?.spec;
+    Ok(facts(BackupFacts::CnpgScheduledBackup(ScheduledBackup {
+        cluster: interner.intern(spec.cluster.name.as_deref().unwrap_or_default()),
+        suspended: spec.suspend == Some(true),
+    })))
+}
+
+/// Reads an `ObjectStore`.
+pub fn project_object_store(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let status = StoreObject::deserialize(object)?.status.unwrap_or_default();
+    let mut newest = Vec::new();
+    for (server, window) in status.server_recovery_window.iter().flatten() {
+        let text = window.last_successful_backup_time.as_deref().or(window.misspelt.as_deref());
+        if let Some(at) = time("status.serverRecoveryWindow", text)? {
+            newest.push((interner.intern(server), at));
+        }
+    }
+    Ok(facts(BackupFacts::CnpgObjectStore(ObjectStore { newest: newest.into() })))
+}

@@ -1,0 +1,237 @@
+//! Which objects may bear on a claim, a namespace or a database: places in the inventory, by what
+//! they are about, newest success last. Facts stay in the inventory, so that an index entry of a
+//! backup is some 40 bytes, and the thousands of backups of a schedule are one group.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use jiff::Timestamp;
+use rustc_hash::FxHashMap;
+
+use super::{
+    BackupFacts, Outcome,
+    velero::{Backup, Data},
+    velero_scope::Scope,
+};
+use crate::inventory::{Facts, IndexUpdate, Object, Slot, Symbol};
+
+/// What objects are about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// Velero schedules, wherever.
+    VeleroSchedules,
+    /// Velero restores, wherever.
+    VeleroRestores,
+    /// Velero storage locations of a namespace.
+    VeleroLocations(Symbol),
+    /// Snapshots of a claim: namespace and name.
+    VolumeSnapshots(Symbol, Symbol),
+    /// K8up schedules of a namespace.
+    K8upSchedules(Symbol),
+    /// K8up backups of a namespace.
+    K8upBackups(Symbol),
+    /// K8up restores of a namespace.
+    K8upRestores(Symbol),
+    /// restic snapshots of a namespace.
+    K8upSnapshots(Symbol),
+    /// restic snapshots that hold a claim: namespace and name.
+    K8upClaim(Symbol, Symbol),
+    /// PostgreSQL clusters of a namespace.
+    CnpgClusters(Symbol),
+    /// Backups of a PostgreSQL cluster: namespace and name.
+    CnpgBackups(Symbol, Symbol),
+    /// Scheduled backups of a PostgreSQL cluster: namespace and name.
+    CnpgSchedules(Symbol, Symbol),
+    /// Longhorn volumes of a claim: namespace and name.
+    LonghornVolumes(Symbol, Symbol),
+    /// Backups of a Longhorn volume: Longhorn's namespace and the volume's name.
+    LonghornBackups(Symbol, Symbol),
+    /// Longhorn's recurring jobs of a namespace.
+    LonghornJobs(Symbol),
+    /// `CronJobs` of a namespace that back something up.
+    CronJobs(Symbol),
+    /// Objects of any kind that could not be read.
+    Malformed,
+}
+
+/// Velero backups that differ in nothing but when they ran and how they ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct VeleroGroup {
+    /// Velero's namespace.
+    pub namespace: Symbol,
+    /// What they are about.
+    pub scope: Arc<Scope>,
+    /// Where they are stored.
+    pub location: Symbol,
+    /// Whether they hold the data of volumes.
+    pub data: Data,
+}
+
+/// Objects, newest success last; those without one come first.
+pub type Runs = BTreeSet<(Option<Timestamp>, Slot)>;
+
+/// Where the objects are that bear on a claim, a namespace or a database.
+#[derive(Debug, Default, PartialEq)]
+pub struct BackupIndex {
+    objects: FxHashMap<Key, Runs>,
+    velero: FxHashMap<VeleroGroup, Runs>,
+    claims: FxHashMap<Symbol, BTreeSet<Slot>>,
+}
+
+impl BackupIndex {
+    /// Takes in a change of one object.
+    pub fn update(&mut self, update: &IndexUpdate<'_>) {
+        if let Some(object) = update.before {
+            self.remove(update.slot, object);
+        }
+        if let Some(object) = update.after {
+            self.insert(update.slot, object);
+        }
+    }
+
+    /// Objects about something, newest success first.
+    pub fn newest(&self, key: &Key) -> impl Iterator<Item = (Option<Timestamp>, Slot)> {
+        self.objects.get(key).into_iter().flat_map(|runs| runs.iter().rev().copied())
+    }
+
+    /// Places of objects about something.
+    pub fn slots(&self, key: &Key) -> impl Iterator<Item = Slot> {
+        self.newest(key).map(|(_, slot)| slot)
+    }
+
+    /// Velero's backups. There are few groups: one for each schedule and location.
+    pub fn velero(&self) -> impl Iterator<Item = (&VeleroGroup, &Runs)> {
+        self.velero.iter()
+    }
+
+    /// Namespaces with claims.
+    pub fn claim_namespaces(&self) -> impl Iterator<Item = &Symbol> {
+        self.claims.keys()
+    }
+
+    /// The claims of a namespace.
+    pub fn claims(&self, namespace: &str) -> impl Iterator<Item = Slot> {
+        self.claims.get(namespace).into_iter().flatten().copied()
+    }
+
+    fn insert(&mut self, slot: Slot, object: &Object) {
+        if let Facts::Claim(_) = object.facts {
+            let claims = self.claims.entry(object.namespace.clone()).or_default();
+            claims.insert(slot);
+        }
+        if let Some((group, at)) = velero_group(object) {
+            self.velero.entry(group).or_default().insert((at, slot));
+        }
+        places(object, |key, at| {
+            self.objects.entry(key).or_default().insert((at, slot));
+        });
+    }
+
+    fn remove(&mut self, slot: Slot, object: &Object) {
+        if let Facts::Claim(_) = object.facts
+            && let Some(claims) = self.claims.get_mut(&object.namespace)
+        {
+            claims.remove(&slot);
+            if claims.is_empty() {
+                self.claims.remove(&object.namespace);
+            }
+        }
+        if let Some((group, at)) = velero_group(object) {
+            take(&mut self.velero, &group, (at, slot));
+        }
+        places(object, |key, at| take(&mut self.objects, &key, (at, slot)));
+    }
+}
+
+fn take<K: Eq + std::hash::Hash>(
+    map: &mut FxHashMap<K, Runs>,
+    key: &K,
+    entry: (Option<Timestamp>, Slot),
+) {
+    if let Some(runs) = map.get_mut(key) {
+        runs.remove(&entry);
+        if runs.is_empty() {
+            map.remove(key);
+        }
+    }
+}
+
+fn velero_group(object: &Object) -> Option<(VeleroGroup, Option<Timestamp>)> {
+    let Facts::Backup(facts) = &object.facts else {
+        return None;
+    };
+    let BackupFacts::VeleroBackup(Backup { scope, location, outcome, data, .. }) = &**facts else {
+        return None;
+    };
+    let group = VeleroGroup {
+        namespace: object.namespace.clone(),
+        scope: Arc::clone(scope),
+        location: location.clone(),
+        data: *data,
+    };
+    Some((group, outcome.success()))
+}
+
+/// Under which keys an object is found, with the time of its success.
+fn places(object: &Object, mut put: impl FnMut(Key, Option<Timestamp>)) {
+    let namespace = || object.namespace.clone();
+    let facts = match &object.facts {
+        Facts::Malformed(_) => return put(Key::Malformed, None),
+        Facts::Workload(workload) => {
+            if let Some(cron) = &workload.cron {
+                put(Key::CronJobs(namespace()), cron.last_success);
+            }
+            return;
+        }
+        Facts::Backup(facts) => &**facts,
+        _ => return,
+    };
+    let success = |outcome: &Outcome| outcome.success();
+    match facts {
+        BackupFacts::VeleroSchedule(_) => put(Key::VeleroSchedules, None),
+        BackupFacts::VeleroRestore(restore) => put(Key::VeleroRestores, success(&restore.outcome)),
+        BackupFacts::VeleroLocation(_) => put(Key::VeleroLocations(namespace()), None),
+        BackupFacts::VolumeSnapshot(snapshot) => {
+            if let Some(claim) = &snapshot.claim {
+                let key = Key::VolumeSnapshots(namespace(), claim.clone());
+                put(key, success(&snapshot.outcome));
+            }
+        }
+        BackupFacts::K8upSchedule(_) => put(Key::K8upSchedules(namespace()), None),
+        BackupFacts::K8upBackup(backup) => {
+            put(Key::K8upBackups(namespace()), success(&backup.outcome));
+        }
+        BackupFacts::K8upRestore(restore) => {
+            put(Key::K8upRestores(namespace()), success(&restore.outcome));
+        }
+        BackupFacts::K8upSnapshot(snapshot) => {
+            put(Key::K8upSnapshots(namespace()), snapshot.date);
+            for claim in &snapshot.claims {
+                put(Key::K8upClaim(namespace(), claim.clone()), snapshot.date);
+            }
+        }
+        BackupFacts::CnpgCluster(_) => put(Key::CnpgClusters(namespace()), None),
+        BackupFacts::CnpgBackup(backup) => {
+            let key = Key::CnpgBackups(namespace(), backup.cluster.clone());
+            put(key, success(&backup.outcome));
+        }
+        BackupFacts::CnpgScheduledBackup(schedule) => {
+            put(Key::CnpgSchedules(namespace(), schedule.cluster.clone()), None);
+        }
+        BackupFacts::LonghornVolume(volume) => {
+            if let Some((namespace, claim)) = volume.claim.clone() {
+                put(Key::LonghornVolumes(namespace, claim), None);
+            }
+        }
+        BackupFacts::LonghornBackup(backup) => {
+            if let Some(volume) = &backup.volume {
+                let key = Key::LonghornBackups(namespace(), volume.clone());
+                put(key, success(&backup.outcome));
+            }
+        }
+        BackupFacts::LonghornRecurringJob(_) => put(Key::LonghornJobs(namespace()), None),
+        // Found by name, from the objects that refer to them; Velero's backups are grouped.
+        BackupFacts::VeleroBackup(_)
+        | BackupFacts::SnapshotContent(_)
+        | BackupFacts::CnpgObjectStore(_) => {}
+    }
+}

@@ -1,0 +1,204 @@
+//! K8up (`k8up.io/v1`). Its objects are about the namespace they are in.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    BackupFacts, Outcome, facts, time,
+    velero_scope::{compile_all, selected},
+};
+use crate::{
+    api::Selector,
+    inventory::{
+        facts::{Facts, Labels, Metadata, ProjectionError},
+        intern::{Interner, Symbol},
+    },
+};
+
+/// A Schedule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    /// Whether it runs backups; a schedule may only check or prune.
+    pub backup: bool,
+    /// The claims of its backups.
+    pub claims: Claims,
+}
+
+/// A Backup.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backup {
+    /// The claims it is about.
+    pub claims: Claims,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// Which claims of the namespace a backup is about: those that match one of the selectors, or all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Claims(Box<[Selector]>);
+
+impl Claims {
+    /// Whether a claim with these labels is in.
+    pub fn include(&self, labels: &Labels) -> bool {
+        selected(&self.0, labels)
+    }
+
+    /// Whether every claim is in.
+    pub fn is_all(&self) -> bool {
+        self.0.iter().all(Selector::is_empty)
+    }
+}
+
+/// A Snapshot: what the restic repository holds, so the best witness there is. It goes when the
+/// repository is pruned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub date: Option<Timestamp>,
+    /// The claims whose data it holds.
+    pub claims: Box<[Symbol]>,
+}
+
+/// A Restore.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Restore {
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ScheduleObject {
+    spec: ScheduleSpec,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ScheduleSpec {
+    backup: Option<BackupSpec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct BackupSpec {
+    schedule: Option<String>,
+    label_selectors: Option<Vec<LabelSelector>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct JobObject {
+    metadata: Metadata,
+    spec: Option<BackupSpec>,
+    status: Option<JobStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct JobStatus {
+    conditions: Option<Vec<Condition>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Condition {
+    r#type: String,
+    status: String,
+    reason: String,
+    last_transition_time: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SnapshotObject {
+    metadata: Metadata,
+    spec: SnapshotSpec,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SnapshotSpec {
+    date: Option<String>,
+    paths: Option<Vec<String>>,
+}
+
+/// Reads a Schedule.
+pub fn project_schedule(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
+    let backup = ScheduleObject::deserialize(object)?.spec.backup;
+    let scheduled = backup
+        .as_ref()
+        .and_then(|backup| backup.schedule.as_deref())
+        .is_some_and(|schedule| !schedule.is_empty());
+    Ok(facts(BackupFacts::K8upSchedule(Schedule {
+        backup: scheduled,
+        claims: claims(backup.as_ref())?,
+    })))
+}
+
+/// Reads a Backup.
+pub fn project_backup(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
+    let object = JobObject::deserialize(object)?;
+    Ok(facts(BackupFacts::K8upBackup(Backup {
+        claims: claims(object.spec.as_ref())?,
+        outcome: outcome(&object.metadata, object.status)?,
+    })))
+}
+
+/// Reads a Restore.
+pub fn project_restore(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
+    let object = JobObject::deserialize(object)?;
+    Ok(facts(BackupFacts::K8upRestore(Restore {
+        outcome: outcome(&object.metadata, object.status)?,
+    })))
+}
+
+/// Reads a Snapshot.
+pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let SnapshotObject { metadata, spec } = SnapshotObject::deserialize(object)?;
+    let date = time("spec.date", spec.date.as_deref())?;
+    let claims = spec.paths.iter().flatten().filter_map(|path| claim_of(path));
+    Ok(facts(BackupFacts::K8upSnapshot(Snapshot {
+        date: date.filter(|_| metadata.deletion_timestamp.is_none()),
+        claims: claims.map(|claim| interner.intern(claim)).collect(),
+    })))
+}
+
+/// K8up mounts each claim at `/data/CLAIM`. Output of a backup command has another path.
+fn claim_of(path: &str) -> Option<&str> {
+    let claim = path.strip_prefix("/data/")?.split('/').next()?;
+    (!claim.is_empty()).then_some(claim)
+}
+
+fn claims(spec: Option<&BackupSpec>) -> Result<Claims, ProjectionError> {
+    let selectors = spec.and_then(|spec| spec.label_selectors.as_ref());
+    Ok(Claims(compile_all(selectors.into_iter().flatten())?))
+}
+
+/// `Completed` is true for failures as well: its reason tells. Commands that run before the backup
+/// have a condition of their own, which is also false while they are awaited.
+fn outcome(metadata: &Metadata, status: Option<JobStatus>) -> Result<Outcome, ProjectionError> {
+    let conditions = status.unwrap_or_default().conditions.unwrap_or_default();
+    let prepared = !conditions.iter().any(|condition| {
+        condition.r#type == "PreBackupPodReady"
+            && condition.status == "False"
+            && !matches!(
+                condition.reason.as_str(),
+                "Succeeded" | "Waiting" | "NoPreBackupPodsFound" | "Ready"
+            )
+    });
+    let completed = conditions
+        .iter()
+        .find(|condition| condition.r#type == "Completed" && condition.status == "True");
+    Ok(match completed {
+        _ if metadata.deletion_timestamp.is_some() || !prepared => Outcome::Failed,
+        None => Outcome::Unfinished,
+        Some(condition) if condition.reason == "Succeeded" => time(
+            "lastTransitionTime of the condition Completed",
+            condition.last_transition_time.as_deref(),
+        )?
+        .map_or(Outcome::Unfinished, Outcome::Succeeded),
+        Some(_) => Outcome::Failed,
+    })
+}

@@ -1,0 +1,152 @@
+//! Backups, snapshots, schedules, restores and where they are stored, as each tool records them.
+//!
+//! What a tool's controller wrote is taken for what happened, and is no stronger than the rights
+//! to write it. Velero's kinds have no status subresource: whoever may update
+//! `backups.velero.io` can write `phase: Completed`, so that verb belongs to Velero alone.
+
+pub mod cnpg;
+pub mod cron;
+pub mod index;
+pub mod k8up;
+pub mod longhorn;
+pub mod snapshots;
+pub mod velero;
+pub mod velero_scope;
+
+use jiff::Timestamp;
+
+pub use self::index::BackupIndex;
+use super::facts::{Facts, Project, Projection, ProjectionError};
+
+/// Facts of one backup object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BackupFacts {
+    /// `velero.io` Schedule.
+    VeleroSchedule(velero::Schedule),
+    /// `velero.io` Backup.
+    VeleroBackup(velero::Backup),
+    /// `velero.io` Restore.
+    VeleroRestore(velero::Restore),
+    /// `velero.io` `BackupStorageLocation`.
+    VeleroLocation(velero::Location),
+    /// `snapshot.storage.k8s.io` `VolumeSnapshot`.
+    VolumeSnapshot(snapshots::Snapshot),
+    /// `snapshot.storage.k8s.io` `VolumeSnapshotContent`.
+    SnapshotContent(snapshots::Content),
+    /// `k8up.io` Schedule.
+    K8upSchedule(k8up::Schedule),
+    /// `k8up.io` Backup.
+    K8upBackup(k8up::Backup),
+    /// `k8up.io` Snapshot.
+    K8upSnapshot(k8up::Snapshot),
+    /// `k8up.io` Restore.
+    K8upRestore(k8up::Restore),
+    /// `postgresql.cnpg.io` Cluster.
+    CnpgCluster(cnpg::Cluster),
+    /// `postgresql.cnpg.io` Backup.
+    CnpgBackup(cnpg::Backup),
+    /// `postgresql.cnpg.io` `ScheduledBackup`.
+    CnpgScheduledBackup(cnpg::ScheduledBackup),
+    /// `barmancloud.cnpg.io` `ObjectStore`.
+    CnpgObjectStore(cnpg::ObjectStore),
+    /// `longhorn.io` Volume.
+    LonghornVolume(longhorn::Volume),
+    /// `longhorn.io` Backup.
+    LonghornBackup(longhorn::Backup),
+    /// `longhorn.io` `RecurringJob`.
+    LonghornRecurringJob(longhorn::RecurringJob),
+}
+
+/// How a run ended, as its tool says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It succeeded at this time.
+    Succeeded(Timestamp),
+    /// It has not ended.
+    Unfinished,
+    /// It failed, in part or as a whole, or is being deleted.
+    Failed,
+}
+
+impl Outcome {
+    /// When it succeeded.
+    pub fn success(self) -> Option<Timestamp> {
+        match self {
+            Self::Succeeded(at) => Some(at),
+            Self::Unfinished | Self::Failed => None,
+        }
+    }
+}
+
+/// Group of Velero's kinds.
+pub const VELERO: &str = "velero.io";
+/// Group of CSI snapshots.
+pub const SNAPSHOT: &str = "snapshot.storage.k8s.io";
+/// Group of K8up's kinds.
+pub const K8UP: &str = "k8up.io";
+/// Group of `CloudNativePG`'s kinds.
+pub const CNPG: &str = "postgresql.cnpg.io";
+/// Group of `CloudNativePG`'s object store plugin.
+pub const BARMAN_CLOUD: &str = "barmancloud.cnpg.io";
+/// Group of Longhorn's kinds.
+pub const LONGHORN: &str = "longhorn.io";
+
+/// Kinds of backup tools.
+pub const PROJECTIONS: &[Projection] = &[
+    row(VELERO, "Schedule", V1, velero::project_schedule),
+    row(VELERO, "Backup", V1, velero::project_backup),
+    row(VELERO, "Restore", V1, velero::project_restore),
+    row(VELERO, "BackupStorageLocation", V1, velero::project_location),
+    row(SNAPSHOT, "VolumeSnapshot", V1, snapshots::project_snapshot),
+    row(SNAPSHOT, "VolumeSnapshotContent", V1, snapshots::project_content),
+    row(K8UP, "Schedule", V1, k8up::project_schedule),
+    row(K8UP, "Backup", V1, k8up::project_backup),
+    row(K8UP, "Snapshot", V1, k8up::project_snapshot),
+    row(K8UP, "Restore", V1, k8up::project_restore),
+    row(CNPG, "Cluster", V1, cnpg::project_cluster),
+    row(CNPG, "Backup", V1, cnpg::project_backup),
+    row(CNPG, "ScheduledBackup", V1, cnpg::project_scheduled_backup),
+    row(BARMAN_CLOUD, "ObjectStore", V1, cnpg::project_object_store),
+    row(LONGHORN, "Volume", V1BETA2, longhorn::project_volume),
+    row(LONGHORN, "Backup", V1BETA2, longhorn::project_backup),
+    row(LONGHORN, "RecurringJob", V1BETA2, longhorn::project_recurring_job),
+];
+
+const V1: &[&str] = &["v1"];
+const V1BETA2: &[&str] = &["v1beta2"];
+
+const fn row(
+    group: &'static str,
+    kind: &'static str,
+    versions: &'static [&'static str],
+    project: Project,
+) -> Projection {
+    Projection { group, kind, versions, project }
+}
+
+fn facts(facts: BackupFacts) -> Facts {
+    Facts::Backup(std::sync::Arc::new(facts))
+}
+
+/// An RFC 3339 time; tools write an empty one for none.
+fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, ProjectionError> {
+    text.filter(|text| !text.is_empty())
+        .map(|text| {
+            text.parse().map_err(|_| {
+                ProjectionError(format!(
+                    "{field} is {:?}, which is no RFC 3339 time",
+                    excerpt(text)
+                ))
+            })
+        })
+        .transpose()
+}
+
+/// The start of a text from outside: enough to recognize it.
+fn excerpt(text: &str) -> Box<str> {
+    const LIMIT: usize = 200;
+    match text.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()).into(),
+        None => text.into(),
+    }
+}

@@ -1,0 +1,149 @@
+//! CSI snapshots (`snapshot.storage.k8s.io/v1`).
+//!
+//! A snapshot stays in the storage system of its volume: it counts as a recent copy, but not as
+//! one that outlives that system.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{BackupFacts, Outcome, facts, time};
+use crate::inventory::{
+    facts::{Facts, ProjectionError},
+    intern::{Interner, Symbol},
+};
+
+/// A `VolumeSnapshot`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// The claim it was taken of, in its namespace. A pre-provisioned snapshot has none.
+    pub claim: Option<Symbol>,
+    /// Its uid, as its content must name it.
+    pub uid: Option<Symbol>,
+    /// The `VolumeSnapshotContent` it says it is bound to.
+    pub content: Option<Symbol>,
+    /// When it was taken, once it is ready to use.
+    pub outcome: Outcome,
+}
+
+/// A `VolumeSnapshotContent`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Content {
+    /// Namespace and name of the snapshot it is for.
+    pub snapshot: (Symbol, Symbol),
+    /// The uid of that snapshot, once bound.
+    pub uid: Option<Symbol>,
+    /// Whether the storage system has it.
+    pub ready: bool,
+}
+
+impl Content {
+    /// Whether it is the content of this snapshot, and not of an earlier one of that name.
+    pub fn belongs_to(&self, namespace: &str, name: &str, uid: Option<&Symbol>) -> bool {
+        let same_uid = match (&self.uid, uid) {
+            (Some(named), Some(uid)) => named == uid,
+            _ => true,
+        };
+        self.ready && same_uid && *self.snapshot.0 == *namespace && *self.snapshot.1 == *name
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SnapshotObject {
+    metadata: Meta,
+    spec: SnapshotSpec,
+    status: Option<SnapshotStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Meta {
+    uid: Option<String>,
+    deletion_timestamp: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SnapshotSpec {
+    source: SnapshotSource,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct SnapshotSource {
+    persistent_volume_claim_name: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct SnapshotStatus {
+    bound_volume_snapshot_content_name: Option<String>,
+    creation_time: Option<String>,
+    ready_to_use: Option<bool>,
+    error: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ContentObject {
+    metadata: Meta,
+    spec: ContentSpec,
+    status: Option<ContentStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ContentSpec {
+    volume_snapshot_ref: SnapshotRef,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SnapshotRef {
+    namespace: Option<String>,
+    name: Option<String>,
+    uid: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ContentStatus {
+    ready_to_use: Option<bool>,
+}
+
+/// Reads a `VolumeSnapshot`.
+pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let SnapshotObject { metadata, spec, status } = SnapshotObject::deserialize(object)?;
+    let status = status.unwrap_or_default();
+    let taken = time("status.creationTime", status.creation_time.as_deref())?;
+    let ready = status.ready_to_use == Some(true);
+    let outcome = match taken {
+        _ if metadata.deletion_timestamp.is_some() => Outcome::Failed,
+        Some(at) if ready => Outcome::Succeeded(at),
+        _ if status.error.is_some() => Outcome::Failed,
+        _ => Outcome::Unfinished,
+    };
+    Ok(facts(BackupFacts::VolumeSnapshot(Snapshot {
+        claim: named(spec.source.persistent_volume_claim_name.as_deref(), interner),
+        uid: named(metadata.uid.as_deref(), interner),
+        content: named(status.bound_volume_snapshot_content_name.as_deref(), interner),
+        outcome,
+    })))
+}
+
+/// Reads a `VolumeSnapshotContent`.
+pub fn project_content(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let ContentObject { metadata, spec, status } = ContentObject::deserialize(object)?;
+    let snapshot = spec.volume_snapshot_ref;
+    let symbol = |text: Option<&str>| interner.intern(text.unwrap_or_default());
+    Ok(facts(BackupFacts::SnapshotContent(Content {
+        snapshot: (symbol(snapshot.namespace.as_deref()), symbol(snapshot.name.as_deref())),
+        uid: named(snapshot.uid.as_deref(), interner),
+        ready: metadata.deletion_timestamp.is_none()
+            && status.unwrap_or_default().ready_to_use != Some(false),
+    })))
+}
+
+fn named(text: Option<&str>, interner: &Interner) -> Option<Symbol> {
+    text.filter(|text| !text.is_empty()).map(|text| interner.intern(text))
+}

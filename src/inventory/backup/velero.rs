@@ -1,0 +1,316 @@
+//! Velero (`velero.io/v1`).
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    BackupFacts, Outcome, excerpt, facts, time,
+    velero_scope::{Scope, ScopeFields},
+};
+use crate::inventory::{
+    facts::{Facts, Metadata, ProjectionError},
+    intern::{Interner, Symbol},
+};
+
+/// A Schedule. `status.lastBackup` is left out: it is the last run that started, not a success.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    /// What its backups will be about.
+    pub scope: Arc<Scope>,
+    /// Whether its backups are to hold the data of volumes.
+    pub volumes: bool,
+    /// `spec.paused`.
+    pub paused: bool,
+    /// Why Velero refuses it (`status.phase: FailedValidation`).
+    pub invalid: Option<Box<str>>,
+}
+
+/// A Backup.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backup {
+    /// What it is about.
+    pub scope: Arc<Scope>,
+    /// The `BackupStorageLocation` in its namespace; empty for the default one.
+    pub location: Symbol,
+    /// How it ended: `Completed` without errors, or it is no success.
+    pub outcome: Outcome,
+    /// When Velero deletes it.
+    pub expires: Option<Timestamp>,
+    /// Whether it holds the data of volumes.
+    pub data: Data,
+}
+
+/// Whether a backup holds the data of volumes, or only manifests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Data {
+    /// Snapshots were completed, or every mounted volume was copied.
+    Taken,
+    /// A resource policy decides for each volume, and the status doesn't say how.
+    Undecided,
+    /// Manifests only.
+    Missing,
+}
+
+/// A Restore.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Restore {
+    /// The backup it restored, in its namespace.
+    pub backup: Symbol,
+    /// What was restored of it.
+    pub scope: Arc<Scope>,
+    /// Whether volumes were restored, too.
+    pub volumes: bool,
+    /// How it ended: `Completed` without errors, or it is no success. Errors are looked at by
+    /// themselves, since `Completed` has been said despite them.
+    pub outcome: Outcome,
+}
+
+/// A `BackupStorageLocation`. Its access mode doesn't matter: `ReadOnly` is enough to restore.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Location {
+    /// Whether Velero reaches it.
+    pub reach: Reach,
+    /// `spec.default`.
+    pub default: bool,
+}
+
+/// Whether a storage location can be reached.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reach {
+    /// Velero says so.
+    Available,
+    /// Velero says it can't, and why.
+    Unavailable(Box<str>),
+    /// Velero has not tried yet.
+    Unknown,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ScheduleObject {
+    spec: ScheduleSpec,
+    status: Option<ScheduleStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ScheduleSpec {
+    paused: Option<bool>,
+    template: Value,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ScheduleStatus {
+    phase: Option<String>,
+    validation_errors: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct BackupObject {
+    metadata: Metadata,
+    spec: Value,
+    status: Option<BackupStatus>,
+}
+
+/// The fields of a backup spec that decide about volumes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Volumes {
+    storage_location: Option<String>,
+    snapshot_volumes: Option<bool>,
+    snapshot_move_data: Option<bool>,
+    default_volumes_to_fs_backup: Option<bool>,
+    default_volumes_to_restic: Option<bool>,
+    resource_policy: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct BackupStatus {
+    phase: Option<String>,
+    completion_timestamp: Option<String>,
+    expiration: Option<String>,
+    errors: Option<i64>,
+    volume_snapshots_attempted: Option<i64>,
+    volume_snapshots_completed: Option<i64>,
+    csi_volume_snapshots_attempted: Option<i64>,
+    csi_volume_snapshots_completed: Option<i64>,
+    backup_item_operations_completed: Option<i64>,
+    backup_item_operations_failed: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RestoreObject {
+    metadata: Metadata,
+    spec: Value,
+    status: Option<RestoreStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RestoreSpec {
+    backup_name: Option<String>,
+    #[serde(rename = "restorePVs")]
+    restore_pvs: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RestoreStatus {
+    phase: Option<String>,
+    completion_timestamp: Option<String>,
+    errors: Option<i64>,
+    restore_item_operations_failed: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LocationObject {
+    spec: LocationSpec,
+    status: Option<LocationStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LocationSpec {
+    default: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LocationStatus {
+    phase: Option<String>,
+    message: Option<String>,
+}
+
+/// Reads a Schedule.
+pub fn project_schedule(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let ScheduleObject { spec, status } = ScheduleObject::deserialize(object)?;
+    let status = status.unwrap_or_default();
+    let (scope, volumes) = read_template(&spec.template, interner)?;
+    let snapshots = volumes.snapshot_volumes != Some(false);
+    Ok(facts(BackupFacts::VeleroSchedule(Schedule {
+        volumes: snapshots || copies_files(&volumes, &scope),
+        scope,
+        paused: spec.paused == Some(true),
+        invalid: (status.phase.as_deref() == Some("FailedValidation"))
+            .then(|| excerpt(&status.validation_errors.unwrap_or_default().join("; "))),
+    })))
+}
+
+/// Reads a Backup.
+pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let BackupObject { metadata, spec, status } = BackupObject::deserialize(object)?;
+    let status = status.unwrap_or_default();
+    let (scope, volumes) = read_template(&spec, interner)?;
+    let failed = [status.errors, status.backup_item_operations_failed];
+    Ok(facts(BackupFacts::VeleroBackup(Backup {
+        data: data(&volumes, &status, &scope),
+        scope,
+        location: interner.intern(volumes.storage_location.as_deref().unwrap_or_default()),
+        outcome: outcome(
+            &metadata,
+            status.phase.as_deref(),
+            &failed,
+            status.completion_timestamp.as_deref(),
+        )?,
+        expires: time("status.expiration", status.expiration.as_deref())?,
+    })))
+}
+
+/// Reads a Restore.
+pub fn project_restore(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let RestoreObject { metadata, spec, status } = RestoreObject::deserialize(object)?;
+    let status = status.unwrap_or_default();
+    let fields = read_spec::<ScopeFields>(&spec)?;
+    let spec = read_spec::<RestoreSpec>(&spec)?;
+    let failed = [status.errors, status.restore_item_operations_failed];
+    Ok(facts(BackupFacts::VeleroRestore(Restore {
+        backup: interner.intern(spec.backup_name.as_deref().unwrap_or_default()),
+        scope: interner.velero_scopes.share(fields.compile(interner)?),
+        volumes: spec.restore_pvs != Some(false),
+        outcome: outcome(
+            &metadata,
+            status.phase.as_deref(),
+            &failed,
+            status.completion_timestamp.as_deref(),
+        )?,
+    })))
+}
+
+/// Reads a `BackupStorageLocation`. When it was last validated is left out: it changes each minute.
+pub fn project_location(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
+    let LocationObject { spec, status } = LocationObject::deserialize(object)?;
+    let status = status.unwrap_or_default();
+    let reach = match status.phase.as_deref() {
+        Some("Available") => Reach::Available,
+        None | Some("") => Reach::Unknown,
+        Some(_) => Reach::Unavailable(excerpt(&status.message.unwrap_or_default())),
+    };
+    Ok(facts(BackupFacts::VeleroLocation(Location { reach, default: spec.default == Some(true) })))
+}
+
+fn read_template(
+    spec: &Value,
+    interner: &Interner,
+) -> Result<(Arc<Scope>, Volumes), ProjectionError> {
+    let scope = read_spec::<ScopeFields>(spec)?.compile(interner)?;
+    Ok((interner.velero_scopes.share(scope), read_spec(spec)?))
+}
+
+/// One spec is read as several groups of fields; an absent one has none of them.
+fn read_spec<'a, T: Default + Deserialize<'a>>(spec: &'a Value) -> Result<T, ProjectionError> {
+    if spec.is_null() {
+        return Ok(T::default());
+    }
+    Ok(T::deserialize(spec)?)
+}
+
+fn outcome(
+    metadata: &Metadata,
+    phase: Option<&str>,
+    failed: &[Option<i64>],
+    completed: Option<&str>,
+) -> Result<Outcome, ProjectionError> {
+    let completed = time("status.completionTimestamp", completed)?;
+    let clean = failed.iter().all(|count| count.unwrap_or_default() == 0);
+    Ok(match (phase, completed) {
+        _ if metadata.deletion_timestamp.is_some() => Outcome::Failed,
+        (Some("Completed"), Some(at)) if clean => Outcome::Succeeded(at),
+        (Some("Completed"), None) if clean => Outcome::Unfinished,
+        (Some("Completed" | "PartiallyFailed" | "Failed" | "FailedValidation" | "Deleting"), _) => {
+            Outcome::Failed
+        }
+        _ => Outcome::Unfinished,
+    })
+}
+
+fn copies_files(volumes: &Volumes, scope: &Scope) -> bool {
+    let wanted =
+        volumes.default_volumes_to_fs_backup.or(volumes.default_volumes_to_restic) == Some(true);
+    wanted && scope.includes_pods()
+}
+
+/// Snapshots count by what the status says was completed, not by what the spec asked for.
+fn data(volumes: &Volumes, status: &BackupStatus, scope: &Scope) -> Data {
+    let sum = |a: Option<i64>, b: Option<i64>| a.unwrap_or_default() + b.unwrap_or_default();
+    let attempted = sum(status.volume_snapshots_attempted, status.csi_volume_snapshots_attempted);
+    let completed = sum(status.volume_snapshots_completed, status.csi_volume_snapshots_completed);
+    let moved = volumes.snapshot_move_data == Some(true)
+        && status.backup_item_operations_completed.unwrap_or_default() > 0;
+    let snapshots = volumes.snapshot_volumes != Some(false)
+        && ((completed > 0 && completed >= attempted) || moved);
+    if volumes.resource_policy.is_some() {
+        Data::Undecided
+    } else if snapshots || copies_files(volumes, scope) {
+        Data::Taken
+    } else {
+        Data::Missing
+    }
+}

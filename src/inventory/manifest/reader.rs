@@ -1,0 +1,335 @@
+//! Reads one file: documents become objects or errors, each with its place.
+
+use std::{
+    cell::{Cell, RefCell},
+    io::BufRead,
+    sync::Arc,
+};
+
+use serde::de::{DeserializeSeed, Deserializer};
+use serde_json::Value;
+
+use super::{
+    Found, Limits, Location, ManifestError, anchors,
+    chunks::{self, Chunk, Chunks},
+    strip_secret,
+    tree::{Builder, Syntax, ValueSeed},
+};
+
+type Visit<'v> = &'v mut dyn FnMut(Result<Found, ManifestError>);
+
+/// What is done with one file.
+pub(super) struct Reader<'v> {
+    file: Arc<str>,
+    limits: Limits,
+    /// The document that is being read, from 1.
+    document: usize,
+    errors: usize,
+    visit: Visit<'v>,
+}
+
+/// Part of a file.
+struct Text<'t> {
+    bytes: &'t [u8],
+    /// The line of its first byte.
+    line: usize,
+    /// An offset and its line: places are asked for in ascending order, so a list is counted once.
+    cursor: Cell<(usize, usize)>,
+}
+
+impl<'t> Text<'t> {
+    fn new(bytes: &'t [u8], line: usize) -> Self {
+        let cursor = Cell::new((0, line));
+        Self { bytes, line, cursor }
+    }
+
+    fn line_of(&self, offset: usize) -> usize {
+        let (known, line) = self.cursor.get();
+        let (from, line) = if offset < known { (0, self.line) } else { (known, line) };
+        let between = self.bytes.get(from..offset).unwrap_or_default();
+        let line = line + between.split(|byte| *byte == b'\n').count() - 1;
+        self.cursor.set((offset, line));
+        line
+    }
+}
+
+impl<'v> Reader<'v> {
+    pub fn new(file: &str, limits: Limits, visit: Visit<'v>) -> Self {
+        Self { file: file.into(), limits, document: 0, errors: 0, visit }
+    }
+
+    /// Reads to the end of the input, or to the limit of errors.
+    pub fn read(&mut self, input: impl BufRead) {
+        let mut chunks = Chunks::new(input, self.limits.document_bytes);
+        while self.errors < self.limits.errors_per_file {
+            match chunks.next() {
+                Ok(Some(chunk)) => self.read_chunk(&chunk),
+                Ok(None) => return,
+                Err(error) => {
+                    self.document += 1;
+                    return self.fail(chunks.line(), format!("reading stopped: {error}"));
+                }
+            }
+        }
+        let message = format!("{} errors in this file: the rest of it is not read", self.errors);
+        self.fail(chunks.line(), message);
+    }
+
+    fn read_chunk(&mut self, chunk: &Chunk) {
+        let text = &Text::new(&chunk.text, chunk.line);
+        if chunk.too_long {
+            self.document += 1;
+            let limit = self.limits.document_bytes;
+            let message = format!(
+                "longer than {limit} bytes: split it into documents, separated by lines of ---"
+            );
+            return self.fail(text.line, message);
+        }
+        let content = text.bytes.trim_ascii_start();
+        let content = content.strip_prefix(b"---").unwrap_or(content);
+        match content.trim_ascii_start().first() {
+            Some(b'{' | b'[') => self.read_json(text),
+            _ => self.read_yaml(text),
+        }
+    }
+
+    fn read_yaml(&mut self, text: &Text<'_>) {
+        self.document += 1;
+        let line = text.line + chunks::lines_before_content(text.bytes);
+        if let Some(offset) = anchors::redefined(text.bytes) {
+            let message = "an anchor is defined twice, and its aliases would be ambiguous: give the second another name";
+            return self.fail(text.line_of(offset), message.into());
+        }
+        let builder = Builder::new(text.bytes, Syntax::Yaml);
+        let deserializer = yaml_serde::Deserializer::from_slice(text.bytes);
+        if let Err(error) = self.build(text, line, &builder, deserializer) {
+            let at = error
+                .location()
+                .map_or(line, |location| text.line + location.line().saturating_sub(1));
+            self.explain(text, &builder, at, &error.to_string());
+        }
+    }
+
+    /// One or more JSON values, one after the other.
+    fn read_json(&mut self, text: &Text<'_>) {
+        let marker = if text.bytes.starts_with(b"---") { 3 } else { 0 };
+        let mut start = marker;
+        while let Some(bytes) = text.bytes.get(start..)
+            && self.errors < self.limits.errors_per_file
+        {
+            let part = &Text::new(bytes, text.line_of(start));
+            match self.read_json_values(part) {
+                Ended::AtTheEnd => return,
+                Ended::NotJson if start == marker => return self.read_yaml(text),
+                Ended::NotJson => return self.read_yaml(part),
+                Ended::ResumeAt(offset) => start += offset,
+            }
+        }
+    }
+
+    /// Reads values until one fails.
+    fn read_json_values(&mut self, text: &Text<'_>) -> Ended {
+        let mut deserializer = serde_json::Deserializer::from_slice(text.bytes);
+        let mut first = true;
+        while deserializer.end().is_err() {
+            self.document += 1;
+            let builder = Builder::new(text.bytes, Syntax::Json);
+            let Err(error) = self.build(text, text.line, &builder, &mut deserializer) else {
+                first = false;
+                continue;
+            };
+            if first && !begins_like_json(text.bytes) {
+                // A flow mapping of YAML begins with the same brace.
+                self.document -= 1;
+                return Ended::NotJson;
+            }
+            let line = text.line + error.line().saturating_sub(1);
+            self.explain(text, &builder, line, &error.to_string());
+            let from = builder.first_key.get().unwrap_or_default();
+            return next_json_value(text.bytes, from);
+        }
+        Ended::AtTheEnd
+    }
+
+    /// Builds one document and hands out what is in it.
+    fn build<'de, D: Deserializer<'de>>(
+        &mut self,
+        text: &Text<'_>,
+        line: usize,
+        builder: &Builder<'_>,
+        deserializer: D,
+    ) -> Result<(), D::Error> {
+        let document = self.document;
+        let place = |offset: Option<usize>| Location {
+            document,
+            line: offset.map_or(line, |offset| text.line_of(offset)),
+        };
+        let is_list = Cell::new(false);
+        // Items of a typed list may have no kind of their own; what the list's is comes later.
+        let held = RefCell::new(Vec::new());
+        let this = RefCell::new(&mut *self);
+        let sink = |item: Value, offset: Option<usize>| {
+            is_list.set(true);
+            let location = place(offset);
+            if type_of(&item).is_ok_and(|found| found.is_some()) {
+                this.borrow_mut().emit(item, location);
+            } else {
+                held.borrow_mut().push((item, location));
+            }
+        };
+        let value = ValueSeed::document(builder, &sink).deserialize(deserializer)?;
+        let location = match text_line(text, builder) {
+            Some(line) => Location { document, line },
+            None => place(None),
+        };
+        if is_list.get() {
+            for (item, at) in held.into_inner() {
+                self.emit_item(&value, item, at);
+            }
+        } else {
+            self.emit(value, location);
+        }
+        Ok(())
+    }
+
+    /// Hands out an item of a list, which may have the list's type without saying so.
+    fn emit_item(&mut self, list: &Value, mut item: Value, location: Location) {
+        if let Value::Object(fields) = &mut item
+            && !fields.contains_key("kind")
+            && let Some(kind) = list.get("kind").and_then(Value::as_str)
+            && let Some(kind) = kind.strip_suffix("List").filter(|kind| !kind.is_empty())
+            && let Some(version) = list.get("apiVersion")
+        {
+            fields.insert("kind".into(), kind.into());
+            fields.entry("apiVersion").or_insert_with(|| version.clone());
+        }
+        if item.get("kind").is_none() {
+            let message =
+                "an item of the list has no kind: every item needs its own apiVersion and kind";
+            return self.fail_at(location, message.into());
+        }
+        self.emit(item, location);
+    }
+
+    /// Hands out an object, or what is in it when it is a list itself.
+    fn emit(&mut self, mut object: Value, location: Location) {
+        match type_of(&object) {
+            Err(message) => return self.fail_at(location, message),
+            Ok(None) => return (self.visit)(Ok(Found::Other(location))),
+            Ok(Some(())) => {}
+        }
+        if let Some(Value::Array(items)) = object.get_mut("items").map(Value::take) {
+            for item in items {
+                self.emit_item(&object, item, location);
+            }
+            return;
+        }
+        strip_secret(&mut object);
+        (self.visit)(Ok(Found::Object(object, location)));
+    }
+
+    /// Reports why a document can't be read: our own finding where there is one, else the parser's.
+    fn explain(&mut self, text: &Text<'_>, builder: &Builder<'_>, line: usize, parser: &str) {
+        let secret = contains(text.bytes, b"Secret");
+        let problem = builder.problem.take();
+        let line = problem
+            .as_ref()
+            .and_then(|problem| problem.offset)
+            .map_or(line, |offset| text.line_of(offset));
+        let message = if contains(text.bytes, b"{{") {
+            "looks like a template: render it first, for example with `helm template CHART | comptroller scan -`".into()
+        } else {
+            match problem {
+                Some(problem) => match problem.key.filter(|_| !secret) {
+                    Some(key) => format!("{} (the key is `{key}`)", problem.message),
+                    None => problem.message.into(),
+                },
+                None => parser_message(parser),
+            }
+        };
+        self.fail(line, message);
+    }
+
+    fn fail(&mut self, line: usize, message: String) {
+        let document = self.document.max(1);
+        self.fail_at(Location { document, line }, message);
+    }
+
+    fn fail_at(&mut self, location: Location, message: String) {
+        self.errors += 1;
+        (self.visit)(Err(ManifestError { file: Arc::clone(&self.file), location, message }));
+    }
+}
+
+/// How the reading of JSON values ended.
+enum Ended {
+    AtTheEnd,
+    /// The first value is not JSON at all.
+    NotJson,
+    /// A value was bad; the next one may begin here.
+    ResumeAt(usize),
+}
+
+/// The first key says where a document begins, behind comments and blank lines.
+fn text_line(text: &Text<'_>, builder: &Builder<'_>) -> Option<usize> {
+    builder.first_key.get().map(|offset| text.line_of(offset))
+}
+
+/// After a bad value, the next one begins at a brace at the start of a line: pretty printers
+/// indent everything else, and JSON lines have one value each.
+fn next_json_value(bytes: &[u8], from: usize) -> Ended {
+    let rest = bytes.get(from..).unwrap_or_default();
+    rest.windows(2)
+        .position(|pair| pair == b"\n{")
+        .map_or(Ended::AtTheEnd, |at| Ended::ResumeAt(from + at + 1))
+}
+
+/// `{"` can be YAML as well, but then somebody meant JSON, and its errors are clearer.
+fn begins_like_json(bytes: &[u8]) -> bool {
+    let inner = bytes.trim_ascii_start().get(1..).unwrap_or_default().trim_ascii_start();
+    matches!(inner.first(), Some(b'"' | b'}') | None)
+}
+
+/// Whether a document names its type, does not try to, or does it badly.
+fn type_of(object: &Value) -> Result<Option<()>, String> {
+    let text = |field: &str| match object.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.as_str())),
+        Some(_) => Err(format!("{field} is not text: write it in quotes")),
+    };
+    let Some(kind) = text("kind")? else {
+        return Ok(None);
+    };
+    match text("apiVersion")? {
+        Some(_) => Ok(Some(())),
+        None => Err(format!("kind {kind} without apiVersion: add one, such as `apiVersion: v1`")),
+    }
+}
+
+/// The parser's message without its places, which count from the beginning of the document, and
+/// without what it quotes.
+fn parser_message(message: &str) -> String {
+    if message.contains("invalid type") {
+        return "a map or a list stands where a key is expected: quote it if it is text".into();
+    }
+    if message.contains("invalid value") {
+        return "a value does not fit its tag: drop the tag, or mend the value".into();
+    }
+    if message.contains("recursion limit") {
+        return "nested more than 128 levels deep".into();
+    }
+    let mut clean = String::new();
+    let mut rest = message;
+    while let Some((before, after)) = rest.split_once(" at line ") {
+        clean.push_str(before);
+        rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        rest = rest.strip_prefix(" column ").unwrap_or(rest);
+        rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    }
+    clean.push_str(rest);
+    clean
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
+}

@@ -1,0 +1,408 @@
+//! Builds the untyped tree of one document, the same for YAML and JSON, and notes what is wrong
+//! and where. One pass: keys that appear twice, merges and aliases are dealt with on the way.
+
+use std::{cell::Cell, cell::RefCell, collections::BTreeSet, fmt};
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use super::scalar::{self, Scalar};
+
+/// The syntax of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Syntax {
+    /// YAML 1.1 as kubectl takes it.
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+/// What is wrong with a document, found while building its tree.
+#[derive(Debug)]
+pub(super) struct Problem {
+    /// Where in the text, when known.
+    pub offset: Option<usize>,
+    /// Names nothing that the document says.
+    pub message: &'static str,
+    /// The key it is about.
+    pub key: Option<String>,
+}
+
+/// What the builders of one document share.
+pub(super) struct Builder<'text> {
+    text: &'text [u8],
+    syntax: Syntax,
+    /// How much more may be built: aliases make a short text long.
+    budget: Cell<usize>,
+    /// The first problem.
+    pub problem: RefCell<Option<Problem>>,
+    /// Where the first key of the document is.
+    pub first_key: Cell<Option<usize>>,
+}
+
+/// What aliases may add to a document, in bytes.
+const ALIAS_ALLOWANCE: usize = 4 << 20;
+
+impl<'text> Builder<'text> {
+    pub fn new(text: &'text [u8], syntax: Syntax) -> Self {
+        Self {
+            text,
+            syntax,
+            // Without aliases every node takes at least as many bytes of text as it is charged, twice over.
+            budget: Cell::new(2 * text.len() + ALIAS_ALLOWANCE),
+            problem: RefCell::new(None),
+            first_key: Cell::new(None),
+        }
+    }
+
+    /// Where a borrowed string lies in the text.
+    fn offset(&self, part: &str) -> Option<usize> {
+        (part.as_ptr() as usize)
+            .checked_sub(self.text.as_ptr() as usize)
+            .filter(|offset| offset + part.len() <= self.text.len())
+    }
+
+    fn charge<E: Error>(&self, bytes: usize) -> Result<(), E> {
+        match self.budget.get().checked_sub(bytes + 1) {
+            Some(left) => {
+                self.budget.set(left);
+                Ok(())
+            }
+            None => Err(self.fail(
+                None,
+                "aliases expand to far more than the text: write the repeated parts out",
+                None,
+            )),
+        }
+    }
+
+    fn fail<E: Error>(&self, offset: Option<usize>, message: &'static str, key: Option<&str>) -> E {
+        self.problem.borrow_mut().get_or_insert(Problem {
+            offset,
+            message,
+            key: key.map(str::to_owned),
+        });
+        E::custom(message)
+    }
+
+    /// Whether a borrowed scalar is plain: not quoted, and without a tag that makes it text.
+    fn is_plain(&self, scalar: &str) -> bool {
+        let Some(before) = self.offset(scalar).and_then(|offset| self.text.get(..offset)) else {
+            return false;
+        };
+        if matches!(before.last(), Some(b'"' | b'\'')) {
+            return false;
+        }
+        !is_tagged(before, scalar.is_empty())
+    }
+
+    /// A string that the parser left alone: kubectl may read it as a number or a boolean.
+    fn text_value<E: Error>(&self, text: &str) -> Result<Value, E> {
+        let plain = match scalar::resolve(text) {
+            Scalar::Text => Scalar::Text,
+            other if self.syntax == Syntax::Yaml && self.is_plain(text) => other,
+            _ => Scalar::Text,
+        };
+        Ok(match plain {
+            Scalar::Null => Value::Null,
+            Scalar::Bool(value) => Value::Bool(value),
+            Scalar::Int(value) => value.into(),
+            Scalar::Unsigned(value) => value.into(),
+            Scalar::Float(value) => return self.float(value, self.offset(text)),
+            Scalar::Text => Value::String(text.to_owned()),
+        })
+    }
+
+    fn float<E: Error>(&self, value: f64, offset: Option<usize>) -> Result<Value, E> {
+        if self.syntax == Syntax::Yaml
+            && let Some(whole) = scalar::whole(value)
+        {
+            return Ok(whole.into());
+        }
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| {
+            self.fail(
+                offset,
+                "a number is infinite or not a number, which JSON can't carry: quote it, or write a finite one",
+                None,
+            )
+        })
+    }
+}
+
+/// Whether the last words before a scalar are a tag, with or without an anchor. An empty scalar
+/// begins right behind its tag.
+fn is_tagged(before: &[u8], empty: bool) -> bool {
+    let mut rest = before;
+    loop {
+        let trimmed = rest.trim_ascii_end();
+        if trimmed.len() == rest.len() && !empty {
+            return false;
+        }
+        let start = trimmed
+            .iter()
+            .rposition(|byte| byte.is_ascii_whitespace() || b",[{".contains(byte))
+            .map_or(0, |at| at + 1);
+        match trimmed.get(start) {
+            Some(b'!') => return true,
+            Some(b'&') => rest = trimmed.get(..start).unwrap_or_default(),
+            _ => return false,
+        }
+    }
+}
+
+/// Takes the items of a list, each with the place of its first key.
+pub(super) type ItemSink<'s> = &'s dyn Fn(Value, Option<usize>);
+
+/// What a value is to its document.
+#[derive(Clone, Copy)]
+enum Role<'s> {
+    Document(ItemSink<'s>),
+    Items(ItemSink<'s>),
+    Inner,
+}
+
+/// Builds any value.
+#[derive(Clone, Copy)]
+pub(super) struct ValueSeed<'b, 'text> {
+    builder: &'b Builder<'text>,
+    role: Role<'b>,
+}
+
+impl<'b, 'text> ValueSeed<'b, 'text> {
+    /// Builds a document. Its top-level `items`, which make it a list to kubectl, go to `sink` one
+    /// by one, and null stands in their place: the list is never held whole.
+    pub fn document(builder: &'b Builder<'text>, sink: ItemSink<'b>) -> Self {
+        let role = Role::Document(sink);
+        Self { builder, role }
+    }
+
+    fn inner(builder: &'b Builder<'text>) -> Self {
+        let role = Role::Inner;
+        Self { builder, role }
+    }
+
+    fn stream<'de, A: SeqAccess<'de>>(
+        self,
+        sink: ItemSink<'_>,
+        mut access: A,
+    ) -> Result<Value, A::Error> {
+        let document_key = self.builder.first_key.take();
+        while let Some(item) = access.next_element_seed(Self::inner(self.builder))? {
+            sink(item, self.builder.first_key.take());
+        }
+        self.builder.first_key.set(document_key);
+        Ok(Value::Null)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for ValueSeed<'_, '_> {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        self.builder.charge(0)?;
+        Ok(value.into())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        self.builder.charge(0)?;
+        Ok(value.into())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        self.builder.charge(0)?;
+        Ok(value.into())
+    }
+
+    fn visit_i128<E: Error>(self, value: i128) -> Result<Value, E> {
+        self.visit_f64(value.to_string().parse().unwrap_or(f64::NAN))
+    }
+
+    fn visit_u128<E: Error>(self, value: u128) -> Result<Value, E> {
+        self.visit_f64(value.to_string().parse().unwrap_or(f64::NAN))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        self.builder.charge(0)?;
+        self.builder.float(value, None)
+    }
+
+    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Value, E> {
+        self.builder.charge(value.len())?;
+        self.builder.text_value(value)
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        self.visit_string(value.to_owned())
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
+        self.builder.charge(value.len())?;
+        Ok(Value::String(value))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        self.builder.charge(0)?;
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Value, E> {
+        self.visit_unit()
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        self.builder.charge(0)?;
+        if let Role::Items(sink) = self.role {
+            return self.stream(sink, access);
+        }
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element_seed(Self::inner(self.builder))? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
+        let builder = self.builder;
+        let map = match self.role {
+            Role::Document(sink) => build_map(builder, access, |key, access| {
+                let role = if key == "items" { Role::Items(sink) } else { Role::Inner };
+                access.next_value_seed(Self { builder, role })
+            }),
+            _ => {
+                build_map(builder, access, |_, access| access.next_value_seed(Self::inner(builder)))
+            }
+        };
+        map.map(Value::Object)
+    }
+
+    /// A value with a tag of its own, such as `!Ref x`: JSON has no tags, so it is dropped.
+    fn visit_enum<A: serde::de::EnumAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
+        use serde::de::VariantAccess as _;
+        let (serde::de::IgnoredAny, content) = access.variant()?;
+        content.newtype_variant_seed(self)
+    }
+}
+
+/// Builds a map; `value` builds the value of a key.
+fn build_map<'de, A: MapAccess<'de>>(
+    builder: &Builder<'_>,
+    mut access: A,
+    mut value: impl FnMut(&str, &mut A) -> Result<Value, A::Error>,
+) -> Result<Map<String, Value>, A::Error> {
+    builder.charge(0)?;
+    let mut map = Map::new();
+    // Keys that only a merge has set: the document may set them itself.
+    let mut merged = BTreeSet::new();
+    while let Some(key) = access.next_key_seed(KeySeed(builder))? {
+        if builder.first_key.get().is_none() {
+            builder.first_key.set(key.offset);
+        }
+        let Some(name) = key.name else {
+            let source = access.next_value_seed(ValueSeed::inner(builder))?;
+            merge(builder, &mut map, &mut merged, source, key.offset)?;
+            continue;
+        };
+        if map.contains_key(&name) && !merged.remove(&name) {
+            return Err(builder.fail(
+                key.offset,
+                "a key appears twice in one map: remove one of them",
+                Some(&name),
+            ));
+        }
+        let content = value(&name, &mut access)?;
+        map.insert(name, content);
+    }
+    Ok(map)
+}
+
+/// Takes in the keys of `<<`. As in kubectl, they replace what stands above it; of several sources
+/// the first wins.
+fn merge<E: Error>(
+    builder: &Builder<'_>,
+    map: &mut Map<String, Value>,
+    merged: &mut BTreeSet<String>,
+    source: Value,
+    offset: Option<usize>,
+) -> Result<(), E> {
+    let sources = match source {
+        Value::Array(sources) => sources,
+        source => vec![source],
+    };
+    for source in sources.into_iter().rev() {
+        let Value::Object(source) = source else {
+            return Err(builder.fail(
+                offset,
+                "`<<` merges something that is no map: name a map, or a list of maps",
+                None,
+            ));
+        };
+        for (key, value) in source {
+            merged.insert(key.clone());
+            map.insert(key, value);
+        }
+    }
+    Ok(())
+}
+
+/// A key as JSON has it.
+struct Key {
+    /// None for a merge.
+    name: Option<String>,
+    offset: Option<usize>,
+}
+
+#[derive(Clone, Copy)]
+struct KeySeed<'b, 'text>(&'b Builder<'text>);
+
+impl<'de> DeserializeSeed<'de> for KeySeed<'_, '_> {
+    type Value = Key;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        // As text whatever it resolves to: what a key means is for `scalar` alone to say.
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for KeySeed<'_, '_> {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Key, E> {
+        self.0.charge(text.len())?;
+        let offset = self.0.offset(text);
+        let special = text == "<<" || scalar::resolve(text) != Scalar::Text;
+        if !special || self.0.syntax == Syntax::Json || !self.0.is_plain(text) {
+            let name = Some(text.to_owned());
+            return Ok(Key { name, offset });
+        }
+        if text == "<<" {
+            return Ok(Key { name: None, offset });
+        }
+        match scalar::key(text) {
+            Some(name) => Ok(Key { name: Some(name), offset }),
+            None => Err(self.0.fail(
+                offset,
+                "a key is null: quote it, or put a name before the colon",
+                None,
+            )),
+        }
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Key, E> {
+        self.0.charge(text.len())?;
+        Ok(Key { name: Some(text.to_owned()), offset: None })
+    }
+}

@@ -1,0 +1,250 @@
+//! What every cluster is born with: the roles and bindings that the API server, the controller
+//! manager and kubeadm create.
+//!
+//! The baseline is known by content, not by labels, which anybody can write: a grant belongs to
+//! it only while binding, subject and role are the born ones, and only as far as the role's rules
+//! go no further than they were born. `baseline.jsonl` is the union over the minors 1.31 to 1.36
+//! with all feature gates; a fresh cluster of a later minor fails the test of the baseline in
+//! `tests/who_can_sar.rs` when it brings more.
+
+use std::sync::{Arc, LazyLock};
+
+use rustc_hash::FxHashMap;
+use serde_json::Value;
+
+use super::{
+    read::{BindingFacts, PROJECTIONS, RoleFacts},
+    roles::RoleKey,
+    rule::{Rule, Words},
+    subject::Subject,
+};
+use crate::inventory::{
+    Interner, Symbol,
+    facts::{Facts, ProjectionError},
+};
+
+const DATA: &str = include_str!("baseline.jsonl");
+
+/// More combinations than any born rule has; a rule beyond is not born.
+const MAX_COMBINATIONS: usize = 4096;
+
+/// Namespace (empty in the cluster) and name.
+type Key = (Symbol, Symbol);
+
+/// The born roles and bindings.
+#[derive(Debug, Default)]
+pub(super) struct Baseline {
+    roles: FxHashMap<Key, Arc<RoleFacts>>,
+    bindings: FxHashMap<Key, Arc<BindingFacts>>,
+}
+
+static BASELINE: LazyLock<Baseline> = LazyLock::new(|| {
+    let mut baseline = Baseline::default();
+    // A line that can't be read is not born; the tests read every line.
+    for line in DATA.lines() {
+        let _ = baseline.add(line);
+    }
+    baseline
+});
+
+/// The baseline.
+pub(super) fn baseline() -> &'static Baseline {
+    &BASELINE
+}
+
+impl Baseline {
+    fn add(&mut self, line: &str) -> Result<(), ProjectionError> {
+        let object: Value = serde_json::from_str(line)?;
+        let kind = object.get("kind").and_then(Value::as_str);
+        let row = PROJECTIONS
+            .iter()
+            .find(|row| Some(row.kind) == kind)
+            .ok_or_else(|| ProjectionError("kind".into()))?;
+        let text = |field: &str| {
+            let metadata = object.get("metadata")?;
+            metadata.get(field)?.as_str().map(Symbol::from)
+        };
+        let key = (
+            text("namespace").unwrap_or_else(|| "".into()),
+            text("name").ok_or_else(|| ProjectionError("metadata.name".into()))?,
+        );
+        match (row.project)(&object, &Interner::default())? {
+            Facts::Role(facts) => drop(self.roles.insert(key, facts)),
+            Facts::Binding(facts) => drop(self.bindings.insert(key, facts)),
+            _ => return Err(ProjectionError("kind".into())),
+        }
+        Ok(())
+    }
+
+    /// The ClusterRoles every API server creates.
+    pub(super) fn cluster_roles(&self) -> impl Iterator<Item = (RoleKey, &Arc<RoleFacts>)> {
+        self.roles
+            .iter()
+            .filter(|((namespace, _), _)| namespace.is_empty())
+            .map(|((_, name), facts)| (RoleKey::cluster(name.clone()), facts))
+    }
+
+    /// A born role.
+    pub(super) fn role(&self, key: &RoleKey) -> Option<&Arc<RoleFacts>> {
+        self.roles.get(&(key.namespace.clone(), key.name.clone()))
+    }
+
+    /// Whether a binding was born with this role and subject.
+    pub(super) fn grants(
+        &self,
+        namespace: &Symbol,
+        name: &Symbol,
+        binding: &BindingFacts,
+        subject: &Subject,
+    ) -> bool {
+        self.bindings
+            .get(&(namespace.clone(), name.clone()))
+            .is_some_and(|born| born.role == binding.role && born.subjects.contains(subject))
+    }
+}
+
+/// What `rules` allow beyond the born ones, in rules of one word each.
+pub(super) fn excess<'a>(born: &[Rule], rules: impl Iterator<Item = &'a Rule>) -> Box<[Rule]> {
+    let mut beyond = Vec::new();
+    for rule in rules {
+        if born.contains(rule) {
+            continue;
+        }
+        if combinations(rule) > MAX_COMBINATIONS {
+            beyond.push(rule.clone());
+            continue;
+        }
+        let singles = singles(rule);
+        beyond.extend(
+            singles.into_iter().filter(|single| !born.iter().any(|born| covers(born, single))),
+        );
+    }
+    beyond.into_boxed_slice()
+}
+
+fn combinations(rule: &Rule) -> usize {
+    [&rule.groups, &rule.resources, &rule.names]
+        .into_iter()
+        .map(|words| words.len().max(1))
+        .chain([rule.verbs.len(), rule.urls.len().max(1)])
+        .fold(1, usize::saturating_mul)
+}
+
+/// A rule, taken apart into rules with one verb on one resource or path.
+fn singles(rule: &Rule) -> Vec<Rule> {
+    let one = |word: &Symbol| -> Words { Box::from([word.clone()]) };
+    let mut singles = Vec::new();
+    for verb in &rule.verbs {
+        for url in &rule.urls {
+            singles.push(Rule { verbs: one(verb), urls: one(url), ..Rule::default() });
+        }
+        for group in &rule.groups {
+            for resource in &rule.resources {
+                let single = Rule {
+                    verbs: one(verb),
+                    groups: one(group),
+                    resources: one(resource),
+                    ..Rule::default()
+                };
+                if rule.names.is_empty() {
+                    singles.push(single);
+                } else {
+                    singles.extend(
+                        rule.names.iter().map(|name| Rule { names: one(name), ..single.clone() }),
+                    );
+                }
+            }
+        }
+    }
+    singles
+}
+
+/// Whether a rule allows all that a rule of one word each allows.
+fn covers(born: &Rule, single: &Rule) -> bool {
+    let first = |words: &Words| words.first().cloned();
+    let Some(verb) = first(&single.verbs) else {
+        return true;
+    };
+    if !born.has_verb(&verb) {
+        return false;
+    }
+    if let Some(url) = first(&single.urls) {
+        let star = |word: &Symbol| word.strip_suffix('*').is_some_and(|head| url.starts_with(head));
+        return born.urls.iter().any(|word| *word == url || star(word));
+    }
+    let (Some(group), Some(resource)) = (first(&single.groups), first(&single.resources)) else {
+        return true;
+    };
+    let (parent, subresource) = resource.split_once('/').unwrap_or((&resource, ""));
+    let names = match first(&single.names) {
+        Some(name) => born.has_name(&name),
+        None => born.names.is_empty(),
+    };
+    names && born.has_group(&group) && born.has_resource(parent, subresource)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rules(rules: Value) -> Box<[Rule]> {
+        let row = PROJECTIONS.iter().find(|row| row.kind == "Role").unwrap();
+        match (row.project)(&json!({"rules": rules}), &Interner::default()).unwrap() {
+            Facts::Role(facts) => facts.rules.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_line_can_be_read() {
+        let mut baseline = Baseline::default();
+        for line in DATA.lines() {
+            baseline.add(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        }
+        assert_eq!(baseline.roles.len() + baseline.bindings.len(), DATA.lines().count());
+        assert!(baseline.roles.len() > 70);
+    }
+
+    #[test]
+    fn only_what_goes_further_is_excess() {
+        let born = rules(json!([
+            {"apiGroups": [""], "resources": ["pods", "services"], "verbs": ["get", "list"]},
+            {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["a"], "verbs": ["get"]},
+            {"apiGroups": ["*"], "resources": ["*/scale"], "verbs": ["*"]},
+            {"nonResourceURLs": ["/healthz/*"], "verbs": ["get"]},
+        ]));
+        for (written, beyond) in [
+            (json!([{"apiGroups": [""], "resources": ["services"], "verbs": ["get"]}]), 0),
+            (json!([{"apiGroups": [""], "resources": ["services"], "verbs": ["get", "patch"]}]), 1),
+            (json!([{"apiGroups": ["", "apps"], "resources": ["services"], "verbs": ["get"]}]), 1),
+            (json!([{"apiGroups": [""], "resources": ["*"], "verbs": ["get"]}]), 1),
+            (json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]), 1),
+            (
+                json!([{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["a", "b"], "verbs": ["get"]}]),
+                1,
+            ),
+            (
+                json!([{"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["update"]}]),
+                0,
+            ),
+            (
+                json!([{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["update"]}]),
+                1,
+            ),
+            (json!([{"nonResourceURLs": ["/healthz/etcd", "/metrics"], "verbs": ["get"]}]), 1),
+            (json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]}]), 1),
+        ] {
+            let excess = excess(&born, rules(written.clone()).iter());
+            assert_eq!(excess.len(), beyond, "{written}: {excess:?}");
+        }
+    }
+
+    #[test]
+    fn a_rule_of_many_words_is_not_taken_apart() {
+        let words: Vec<String> = (0..100).map(|at| format!("w{at}")).collect();
+        let huge = rules(json!([{"apiGroups": words, "resources": words, "verbs": words}]));
+        assert_eq!(excess(&[], huge.iter()).len(), 1);
+    }
+}

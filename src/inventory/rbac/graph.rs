@@ -1,0 +1,300 @@
+//! The graph of rights: subjects, the bindings that name them, the roles those give.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{
+    baseline::baseline,
+    read::{BindingFacts, RoleKind},
+    roles::{Role, RoleId, RoleKey, Roles},
+    rule::{Request, Target},
+    subject::{MASTERS, Subject},
+    subjects::{Grant, SubjectId, SubjectNode, Subjects},
+};
+use crate::inventory::{Facts, IndexUpdate, Object, Slot, Symbol};
+
+/// Who may do what, brought up to date in place by every change at a cost that grows with what
+/// the change touches.
+#[derive(Debug, Default)]
+pub struct Graph {
+    roles: Roles,
+    bindings: FxHashMap<Slot, Binding>,
+    subjects: Subjects,
+    quotas: FxHashMap<Symbol, usize>,
+}
+
+#[derive(Debug)]
+struct Binding {
+    namespace: Symbol,
+    role: RoleId,
+    subjects: Box<[SubjectId]>,
+}
+
+/// How a right is held: a binding, and the role it gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Path {
+    /// The binding.
+    pub binding: Slot,
+    /// The role.
+    pub role: RoleId,
+}
+
+/// A subject that may do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entitlement {
+    /// Who.
+    pub subject: Subject,
+    /// Every way it may, its own and those of the groups it belongs to by its kind. Empty only
+    /// for `system:masters` where no binding names it: the API server lets that group do
+    /// everything before it asks RBAC.
+    pub via: Vec<Path>,
+}
+
+impl Graph {
+    /// Counts the ClusterRoles that every API server creates as existing even where nobody shows
+    /// them: manifests bind `cluster-admin` or `edit` without bringing them along.
+    pub fn assume_born_roles(&mut self) {
+        self.roles.assume_born();
+    }
+
+    /// Takes in a change of one object.
+    pub fn update(&mut self, update: &IndexUpdate<'_>) {
+        if update.before.map(|object| &object.facts) == update.after.map(|object| &object.facts) {
+            return;
+        }
+        if let Some(object) = update.before {
+            self.remove(update.slot, object, update.after);
+        }
+        if let Some(object) = update.after {
+            self.add(update.slot, object);
+        }
+    }
+
+    fn remove(&mut self, slot: Slot, object: &Object, after: Option<&Object>) {
+        match &object.facts {
+            // A role that changes is replaced in one step, below.
+            Facts::Role(_) if !after.is_some_and(|after| matches!(after.facts, Facts::Role(_))) => {
+                self.roles.set(&role_key(object), None);
+            }
+            Facts::Binding(_) => self.unbind(slot),
+            Facts::ServiceAccount(_) => self.subjects.set_account(&account(object), None),
+            Facts::Quota => {
+                if let Some(count) = self.quotas.get_mut(&object.namespace) {
+                    *count = count.saturating_sub(1);
+                }
+                self.quotas.retain(|_, count| *count > 0);
+            }
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, slot: Slot, object: &Object) {
+        match &object.facts {
+            Facts::Role(facts) => self.roles.set(&role_key(object), Some(facts.clone())),
+            Facts::Binding(facts) => self.bind(slot, object, facts),
+            Facts::ServiceAccount(_) => self.subjects.set_account(&account(object), Some(slot)),
+            Facts::Quota => *self.quotas.entry(object.namespace.clone()).or_default() += 1,
+            _ => {}
+        }
+    }
+
+    fn bind(&mut self, slot: Slot, object: &Object, facts: &BindingFacts) {
+        let key = match facts.role.kind {
+            RoleKind::ClusterRole => RoleKey::cluster(facts.role.name.clone()),
+            RoleKind::Role => {
+                RoleKey { namespace: object.namespace.clone(), name: facts.role.name.clone() }
+            }
+        };
+        let role = self.roles.attach(&key, slot);
+        let mut known = FxHashSet::default();
+        let subjects = facts
+            .subjects
+            .iter()
+            .filter(|subject| known.insert(*subject))
+            .map(|subject| {
+                let grant = Grant {
+                    binding: slot,
+                    namespace: object.namespace.clone(),
+                    role,
+                    baseline: baseline().grants(&object.namespace, &object.name, facts, subject),
+                };
+                self.subjects.grant(subject, grant)
+            })
+            .collect();
+        let binding = Binding { namespace: object.namespace.clone(), role, subjects };
+        self.bindings.insert(slot, binding);
+    }
+
+    fn unbind(&mut self, slot: Slot) {
+        let Some(binding) = self.bindings.remove(&slot) else {
+            return;
+        };
+        for subject in &binding.subjects {
+            self.subjects.revoke(*subject, slot);
+        }
+        self.roles.detach(binding.role, slot);
+    }
+
+    /// A subject that has a grant or is a known service account.
+    pub fn subject(&self, id: SubjectId) -> Option<&SubjectNode> {
+        self.subjects.get(id)
+    }
+
+    /// The number of a subject; also of one that lost all it had, for a while.
+    pub fn find(&self, subject: &Subject) -> Option<SubjectId> {
+        self.subjects.find(subject)
+    }
+
+    /// Every subject that has a grant or is a known service account.
+    pub fn subjects(&self) -> impl Iterator<Item = (SubjectId, &SubjectNode)> {
+        self.subjects.iter()
+    }
+
+    /// A role.
+    pub fn role(&self, id: RoleId) -> Option<&Role> {
+        self.roles.get(id)
+    }
+
+    /// How many places a table by [`RoleId::index`] needs.
+    pub fn role_count(&self) -> usize {
+        self.roles.places()
+    }
+
+    /// Whether a namespace has a quota.
+    pub fn has_quota(&self, namespace: &str) -> bool {
+        self.quotas.contains_key(namespace)
+    }
+
+    /// The groups that a subject belongs to by its kind, as far as some binding names them.
+    pub fn implied_groups(&self, subject: &Subject) -> impl Iterator<Item = &SubjectNode> {
+        let groups = subject.implied_groups().into_iter();
+        groups.filter_map(|group| self.subjects.get(self.find(&Subject::Group(group))?))
+    }
+
+    /// The subjects with a grant in a namespace, without those of the whole cluster.
+    pub fn subjects_in(&self, namespace: &str) -> impl Iterator<Item = SubjectId> {
+        self.bindings
+            .values()
+            .filter(move |binding| *binding.namespace == *namespace)
+            .flat_map(|binding| binding.subjects.iter().copied())
+    }
+
+    /// The subjects whose rights a change of one object can affect, judged by what is known now.
+    /// Right after a batch of changes too: it looks at what the object was and is, not at the
+    /// last update.
+    pub fn affected(&self, before: Option<&Object>, after: Option<&Object>) -> Vec<SubjectId> {
+        let mut found = Affected { graph: self, ids: FxHashSet::default() };
+        for object in [before, after].into_iter().flatten() {
+            match &object.facts {
+                Facts::Binding(facts) => {
+                    facts.subjects.iter().for_each(|subject| found.add(subject))
+                }
+                Facts::Role(facts) => {
+                    let mut roles = self.roles.aggregating(&facts.labels);
+                    if let Some(id) = self.roles.find(&role_key(object)) {
+                        roles.extend(self.roles.ancestors(id));
+                    }
+                    roles.into_iter().for_each(|role| found.add_bound(role));
+                }
+                Facts::ServiceAccount(_) => found.add(&account(object)),
+                _ => {}
+            }
+        }
+        found.ids.into_iter().collect()
+    }
+
+    /// Every subject that may do what is asked, by the semantics of the API server's authorizer.
+    ///
+    /// Users and service accounts are listed for what their own bindings give and for what the
+    /// groups give that they belong to by their kind; a group is listed for its own bindings.
+    pub fn who_can(&self, request: &Request<'_>) -> Vec<Entitlement> {
+        let mut decided = vec![None; self.roles.places()];
+        let mut allowing = |node: &SubjectNode| -> Vec<Path> {
+            let paths = node.grants.iter().filter(|grant| {
+                reaches(grant, &request.target) && self.decide(grant.role, request, &mut decided)
+            });
+            let path = |grant: &Grant| Path { binding: grant.binding, role: grant.role };
+            paths.map(path).collect()
+        };
+        let mut implied: FxHashMap<Subject, Vec<Path>> = FxHashMap::default();
+        for (_, node) in self.subjects() {
+            if node.subject.is_implied_group() {
+                implied.insert(node.subject.clone(), allowing(node));
+            }
+        }
+        let mut found = Vec::new();
+        let masters = Subject::Group(MASTERS.into());
+        for (_, node) in self.subjects() {
+            let mut via = allowing(node);
+            if !matches!(node.subject, Subject::Group(_)) {
+                let groups = node.subject.implied_groups().into_iter().map(Subject::Group);
+                via.extend(groups.filter_map(|group| implied.get(&group)).flatten());
+            }
+            if !via.is_empty() && node.subject != masters {
+                let subject = node.subject.clone();
+                found.push(Entitlement { subject, via });
+            }
+        }
+        let node = self.find(&masters).and_then(|id| self.subject(id));
+        found.push(Entitlement { subject: masters, via: node.map(allowing).unwrap_or_default() });
+        found.sort_by(|a, b| a.subject.cmp(&b.subject));
+        found
+    }
+
+    fn decide(&self, role: RoleId, request: &Request<'_>, decided: &mut [Option<bool>]) -> bool {
+        let Some(known) = decided.get_mut(role.index()) else {
+            return false;
+        };
+        *known.get_or_insert_with(|| {
+            let rules = self.role(role).into_iter().flat_map(Role::rules);
+            rules.into_iter().any(|rule| rule.allows(request))
+        })
+    }
+}
+
+/// Whether a grant is in effect where a request goes.
+fn reaches(grant: &Grant, target: &Target<'_>) -> bool {
+    grant.in_cluster() || *grant.namespace == *target.namespace()
+}
+
+struct Affected<'a> {
+    graph: &'a Graph,
+    ids: FxHashSet<SubjectId>,
+}
+
+impl Affected<'_> {
+    fn add(&mut self, subject: &Subject) {
+        self.ids.extend(self.graph.find(subject));
+        // What an implied group may is what its members may together with their own rights.
+        if let Subject::Group(group) = subject
+            && subject.is_implied_group()
+        {
+            let members = self
+                .graph
+                .subjects()
+                .filter(|(_, node)| node.subject.implied_groups().contains(group))
+                .map(|(id, _)| id);
+            self.ids.extend(members);
+        }
+    }
+
+    fn add_bound(&mut self, role: RoleId) {
+        let bindings = self.graph.role(role).map(Role::bindings).unwrap_or_default();
+        let bindings = bindings.iter().filter_map(|slot| self.graph.bindings.get(slot));
+        let ids: FxHashSet<SubjectId> =
+            bindings.flat_map(|binding| binding.subjects.iter().copied()).collect();
+        for id in ids {
+            match self.graph.subject(id) {
+                Some(node) => self.add(&node.subject),
+                None => drop(self.ids.insert(id)),
+            }
+        }
+    }
+}
+
+fn role_key(object: &Object) -> RoleKey {
+    RoleKey { namespace: object.namespace.clone(), name: object.name.clone() }
+}
+
+fn account(object: &Object) -> Subject {
+    Subject::ServiceAccount { namespace: object.namespace.clone(), name: object.name.clone() }
+}

@@ -1,0 +1,29 @@
+//! Roles, bindings and service accounts: who may do what.
+//!
+//! Roles and bindings are projected into facts ([`read`]); the [`Graph`] joins them with the
+//! subjects they name and follows every change in place. What a rule allows is decided exactly as
+//! the API server's authorizer does ([`Rule::allows`]).
+
+mod baseline;
+mod builtin_types;
+mod graph;
+mod read;
+mod right;
+mod right_table;
+mod roles;
+mod rule;
+mod subject;
+mod subjects;
+
+pub use self::{
+    builtin_types::{BUILTIN_TYPES, BuiltinType, is_cluster_scoped},
+    graph::{Entitlement, Graph, Path},
+    read::{
+        BindingFacts, CloudIdentity, PROJECTIONS, RoleFacts, RoleKind, RoleRef, ServiceAccountFacts,
+    },
+    right::{Example, Reach, Right, Rights},
+    roles::{Role, RoleId, RoleKey},
+    rule::{Request, Rule, Target, Words},
+    subject::{ANONYMOUS, AUTHENTICATED, MASTERS, SERVICE_ACCOUNTS, Subject, UNAUTHENTICATED},
+    subjects::{Grant, SubjectId, SubjectNode},
+};

@@ -1,0 +1,384 @@
+//! From objects to facts: roles, bindings, service accounts, quotas.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    rule::{Rule, Words},
+    subject::Subject,
+};
+use crate::{
+    api::Selector,
+    inventory::{
+        Interner, Symbol,
+        facts::{Facts, Labels, Metadata, MetadataOnly, Projection, ProjectionError},
+    },
+};
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// A Role or ClusterRole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoleFacts {
+    /// Labels of a ClusterRole: aggregated roles select by them. Those of a Role mean nothing.
+    pub labels: Labels,
+    /// Its rules, as stored.
+    pub rules: Box<[Rule]>,
+    /// What an aggregated ClusterRole selects; its rules are those of all it selects.
+    pub aggregation: Option<Box<[Selector]>>,
+}
+
+/// A `RoleBinding` or `ClusterRoleBinding`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BindingFacts {
+    /// The role.
+    pub role: RoleRef,
+    /// Who gets it.
+    pub subjects: Box<[Subject]>,
+}
+
+/// The role a binding names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleRef {
+    /// Its kind.
+    pub kind: RoleKind,
+    /// Its name.
+    pub name: Symbol,
+}
+
+/// The kind of a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoleKind {
+    /// A Role, in the namespace of the binding.
+    Role,
+    /// A ClusterRole.
+    ClusterRole,
+}
+
+/// A service account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceAccountFacts {
+    /// `automountServiceAccountToken`.
+    pub automount: Option<bool>,
+    /// The identities it has in a cloud.
+    pub cloud: Box<[CloudIdentity]>,
+}
+
+/// An identity in a cloud that a service account may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloudIdentity {
+    /// The annotation that says so.
+    pub annotation: &'static str,
+    /// Its value: a role's ARN, an account's address, a client id.
+    pub identity: Symbol,
+}
+
+/// Annotations by which EKS, GKE and AKS map a service account to a cloud identity.
+const CLOUD_ANNOTATIONS: &[&str] = &[
+    "eks.amazonaws.com/role-arn",
+    "iam.gke.io/gcp-service-account",
+    "azure.workload.identity/client-id",
+];
+
+/// Kinds of RBAC, and the quotas that bound what a right to create can do.
+pub const PROJECTIONS: &[Projection] = &[
+    row(RBAC, "ClusterRole", project_cluster_role),
+    row(RBAC, "Role", project_role),
+    row(RBAC, "ClusterRoleBinding", project_cluster_binding),
+    row(RBAC, "RoleBinding", project_binding),
+    row("", "ServiceAccount", project_account),
+    row("", "ResourceQuota", |_, _| Ok(Facts::Quota)),
+];
+
+const fn row(
+    group: &'static str,
+    kind: &'static str,
+    project: crate::inventory::facts::Project,
+) -> Projection {
+    Projection { group, kind, versions: &["v1"], project }
+}
+
+type Projected = Result<Facts, ProjectionError>;
+
+fn project_cluster_role(object: &Value, interner: &Interner) -> Projected {
+    let facts = RoleFacts {
+        labels: metadata(object)?.interned_labels(interner),
+        rules: rules(object, interner)?,
+        aggregation: aggregation(object)?,
+    };
+    Ok(Facts::Role(facts.into()))
+}
+
+fn project_role(object: &Value, interner: &Interner) -> Projected {
+    let facts = RoleFacts { rules: rules(object, interner)?, ..RoleFacts::default() };
+    Ok(Facts::Role(facts.into()))
+}
+
+fn project_cluster_binding(object: &Value, interner: &Interner) -> Projected {
+    let facts = binding(object, "", interner)?;
+    if facts.role.kind == RoleKind::Role {
+        return Err(ProjectionError(
+            "roleRef.kind is Role: a ClusterRoleBinding can only bind a ClusterRole".into(),
+        ));
+    }
+    Ok(Facts::Binding(facts.into()))
+}
+
+fn project_binding(object: &Value, interner: &Interner) -> Projected {
+    let namespace = metadata(object)?.namespace;
+    let namespace = namespace.as_deref().filter(|name| !name.is_empty());
+    let facts = binding(object, namespace.unwrap_or("default"), interner)?;
+    Ok(Facts::Binding(facts.into()))
+}
+
+fn project_account(object: &Value, interner: &Interner) -> Projected {
+    let automount = match object.get("automountServiceAccountToken") {
+        None | Some(Value::Null) => None,
+        Some(Value::Bool(automount)) => Some(*automount),
+        Some(_) => {
+            return Err(ProjectionError(
+                "automountServiceAccountToken is neither true nor false".into(),
+            ));
+        }
+    };
+    let annotations = metadata(object)?.annotations.unwrap_or_default();
+    let cloud = CLOUD_ANNOTATIONS.iter().filter_map(|annotation| {
+        let identity = annotations.get(*annotation).filter(|text| !text.is_empty())?;
+        Some(CloudIdentity { annotation, identity: interner.intern(identity) })
+    });
+    let facts = ServiceAccountFacts { automount, cloud: cloud.collect() };
+    Ok(Facts::ServiceAccount(facts.into()))
+}
+
+fn metadata(object: &Value) -> Result<Metadata, ProjectionError> {
+    Ok(MetadataOnly::deserialize(object)?.metadata)
+}
+
+/// The elements of a list, each read on its own so that an error names its place.
+fn each<'v, T: Deserialize<'v>>(object: &'v Value, field: &str) -> Result<Vec<T>, ProjectionError> {
+    let elements = match object.get(field) {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(elements)) => elements,
+        Some(_) => return Err(ProjectionError(format!("{field} is no list"))),
+    };
+    elements
+        .iter()
+        .enumerate()
+        .map(|(at, element)| {
+            T::deserialize(element)
+                .map_err(|error| ProjectionError(format!("{field}[{at}]: {error}")))
+        })
+        .collect()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawRule {
+    verbs: Option<Vec<String>>,
+    api_groups: Option<Vec<String>>,
+    resources: Option<Vec<String>>,
+    resource_names: Option<Vec<String>>,
+    #[serde(rename = "nonResourceURLs")]
+    non_resource_urls: Option<Vec<String>>,
+}
+
+fn rules(object: &Value, interner: &Interner) -> Result<Box<[Rule]>, ProjectionError> {
+    let words = |list: Option<Vec<String>>| -> Words {
+        let list = list.unwrap_or_default();
+        list.iter().map(|word| interner.intern(word)).collect()
+    };
+    let rules = each::<RawRule>(object, "rules")?;
+    Ok(rules
+        .into_iter()
+        .map(|raw| Rule {
+            verbs: words(raw.verbs),
+            groups: words(raw.api_groups),
+            resources: words(raw.resources),
+            names: words(raw.resource_names),
+            urls: words(raw.non_resource_urls),
+        })
+        .collect())
+}
+
+fn aggregation(object: &Value) -> Result<Option<Box<[Selector]>>, ProjectionError> {
+    let rule = match object.get("aggregationRule") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(rule) => rule,
+    };
+    let at = |error: String| ProjectionError(format!("aggregationRule.{error}"));
+    let selectors = each::<LabelSelector>(rule, "clusterRoleSelectors")
+        .map_err(|error| at(error.to_string()))?;
+    let compiled: Result<Box<[Selector]>, _> = selectors
+        .iter()
+        .enumerate()
+        .map(|(position, selector)| {
+            Selector::compile(selector)
+                .map_err(|error| at(format!("clusterRoleSelectors[{position}].{error}")))
+        })
+        .collect();
+    compiled.map(Some)
+}
+
+#[derive(Deserialize)]
+struct RawReference {
+    kind: Option<String>,
+    name: Option<String>,
+    namespace: Option<String>,
+}
+
+impl RawReference {
+    fn kind(&self) -> &str {
+        self.kind.as_deref().unwrap_or_default()
+    }
+
+    fn name(&self, at: &str) -> Result<&str, ProjectionError> {
+        let name = self.name.as_deref().filter(|name| !name.is_empty());
+        name.ok_or_else(|| ProjectionError(format!("{at}.name is missing")))
+    }
+}
+
+/// `home` is the binding's namespace; empty for a `ClusterRoleBinding`.
+fn binding(
+    object: &Value,
+    home: &str,
+    interner: &Interner,
+) -> Result<BindingFacts, ProjectionError> {
+    let reference = object
+        .get("roleRef")
+        .ok_or_else(|| ProjectionError("roleRef is missing: name the role to bind".into()))?;
+    let reference = RawReference::deserialize(reference)
+        .map_err(|error| ProjectionError(format!("roleRef: {error}")))?;
+    let kind = match reference.kind() {
+        "Role" => RoleKind::Role,
+        "ClusterRole" => RoleKind::ClusterRole,
+        other => {
+            return Err(ProjectionError(format!(
+                "roleRef.kind is {other:?}: write Role or ClusterRole"
+            )));
+        }
+    };
+    let role = RoleRef { kind, name: interner.intern(reference.name("roleRef")?) };
+    let subjects = each::<RawReference>(object, "subjects")?;
+    let subjects = subjects
+        .iter()
+        .enumerate()
+        .map(|(at, subject)| self::subject(subject, &format!("subjects[{at}]"), home, interner));
+    Ok(BindingFacts { role, subjects: subjects.collect::<Result<_, _>>()? })
+}
+
+fn subject(
+    raw: &RawReference,
+    at: &str,
+    home: &str,
+    interner: &Interner,
+) -> Result<Subject, ProjectionError> {
+    let name = raw.name(at)?;
+    match raw.kind() {
+        "User" => Ok(Subject::user(name, interner)),
+        "Group" => Ok(Subject::Group(interner.intern(name))),
+        "ServiceAccount" => {
+            // The API server wants the namespace written; its authorizer falls back to the binding's.
+            let namespace = raw.namespace.as_deref().filter(|name| !name.is_empty());
+            match namespace.unwrap_or(home) {
+                "" => Err(ProjectionError(format!(
+                    "{at}.namespace is missing: a ServiceAccount needs the namespace it is in"
+                ))),
+                namespace => Ok(Subject::account(namespace, name, interner)),
+            }
+        }
+        other => Err(ProjectionError(format!(
+            "{at}.kind is {other:?}: write User, Group or ServiceAccount"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn bind(object: Value) -> Result<BindingFacts, String> {
+        match project_binding(&object, &Interner::default()) {
+            Ok(Facts::Binding(facts)) => Ok((*facts).clone()),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_binding_names_its_role_and_subjects() {
+        let facts = bind(json!({
+            "metadata": {"name": "x", "namespace": "prod"},
+            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "view"},
+            "subjects": [
+                {"kind": "User", "name": "jane"},
+                {"kind": "User", "name": "system:serviceaccount:prod:ci"},
+                {"kind": "ServiceAccount", "name": "ci"},
+                {"kind": "Group", "name": "devs"},
+            ],
+        }))
+        .unwrap();
+        assert_eq!(facts.role.kind, RoleKind::ClusterRole);
+        let subjects: Vec<String> = facts.subjects.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            subjects,
+            ["User jane", "ServiceAccount prod/ci", "ServiceAccount prod/ci", "Group devs"]
+        );
+    }
+
+    #[test]
+    fn what_can_not_be_read_says_where() {
+        let role = json!({"kind": "Role", "name": "r"});
+        for (object, part) in [
+            (json!({}), "roleRef is missing"),
+            (json!({"roleRef": {"kind": "Group", "name": "r"}}), "roleRef.kind is \"Group\""),
+            (json!({"roleRef": {"kind": "Role"}}), "roleRef.name is missing"),
+            (json!({"roleRef": role, "subjects": {}}), "subjects is no list"),
+            (
+                json!({"roleRef": role, "subjects": [{"kind": "Robot", "name": "x"}]}),
+                "subjects[0].kind is \"Robot\"",
+            ),
+            (
+                json!({"roleRef": role, "subjects": [{"kind": "User", "name": 3}]}),
+                "subjects[0]: invalid type",
+            ),
+        ] {
+            let error = bind(object.clone()).unwrap_err();
+            assert!(error.starts_with(part), "{object}: {error}");
+        }
+        let cluster = json!({
+            "roleRef": {"kind": "ClusterRole", "name": "r"},
+            "subjects": [{"kind": "ServiceAccount", "name": "ci"}],
+        });
+        let error = project_cluster_binding(&cluster, &Interner::default()).unwrap_err();
+        assert!(error.to_string().starts_with("subjects[0].namespace"), "{error}");
+    }
+
+    #[test]
+    fn a_role_without_rules_is_a_role() {
+        for object in [json!({}), json!({"rules": null}), json!({"rules": []})] {
+            let Facts::Role(facts) = project_role(&object, &Interner::default()).unwrap() else {
+                panic!("no role");
+            };
+            assert!(facts.rules.is_empty());
+        }
+    }
+
+    #[test]
+    fn cloud_identities_of_the_three_clouds_are_read() {
+        let object = json!({"metadata": {"annotations": {
+            "iam.gke.io/gcp-service-account": "a@b.iam.gserviceaccount.com",
+            "eks.amazonaws.com/role-arn": "",
+            "other": "x",
+        }}, "automountServiceAccountToken": false});
+        let Facts::ServiceAccount(facts) = project_account(&object, &Interner::default()).unwrap()
+        else {
+            panic!("no service account");
+        };
+        assert_eq!(facts.automount, Some(false));
+        assert_eq!(facts.cloud.len(), 1);
+        assert_eq!(facts.cloud[0].annotation, "iam.gke.io/gcp-service-account");
+    }
+}

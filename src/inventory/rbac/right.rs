@@ -1,0 +1,337 @@
+//! Elementary rights: what the risks of access are made of.
+//!
+//! Every role carries the set of rights that its rules amount to, so that a subject's reach is the
+//! union of small sets rather than a walk over rules. A right is decided by asking the rule the
+//! requests that exercise it; a wildcard rule therefore holds it as an explicit one does.
+
+use std::ops::{BitOr, BitOrAssign};
+
+use super::{right_table, rule::Rule};
+
+macro_rules! rights {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// An elementary right.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Right {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Right {
+            /// Every right.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+        }
+    };
+}
+
+rights! {
+    /// Get anything.
+    GetAll,
+    /// List anything.
+    ListAll,
+    /// Watch anything.
+    WatchAll,
+    /// Create anything.
+    CreateAll,
+    /// Update anything.
+    UpdateAll,
+    /// Patch anything.
+    PatchAll,
+    /// Delete anything.
+    DeleteAll,
+    /// Delete collections of anything.
+    DeleteCollectionAll,
+    /// A rule with a wildcard for verbs, API groups or resources.
+    Wildcard,
+    /// Escalate roles.
+    Escalate,
+    /// Bind roles.
+    Bind,
+    /// Write bindings.
+    WriteBindings,
+    /// Write roles.
+    WriteRoles,
+    /// Impersonate.
+    Impersonate,
+    /// Impersonate under constraint: whom (KEP-5284).
+    ConstrainedWhom,
+    /// Impersonate under constraint: for what (KEP-5284).
+    ConstrainedWhat,
+    /// Read Secrets.
+    ReadSecrets,
+    /// Write Secrets.
+    WriteSecrets,
+    /// Request tokens of service accounts.
+    MintTokens,
+    /// Update the approval of certificate signing requests.
+    UpdateApproval,
+    /// Approve for a signer of client certificates.
+    ApproveSigner,
+    /// Sign for a signer of client certificates.
+    SignSigner,
+    /// Update the status of certificate signing requests.
+    UpdateCertificates,
+    /// Create certificate signing requests.
+    RequestCertificates,
+    /// Reach the kubelet through the API server.
+    NodesProxy,
+    /// Create pods.
+    CreatePods,
+    /// Write objects that make pods.
+    WriteWorkloads,
+    /// Change pods.
+    WritePods,
+    /// Run commands in pods.
+    Exec,
+    /// Attach to pods.
+    Attach,
+    /// Add debug containers to pods.
+    EphemeralContainers,
+    /// Open connections into pods and services.
+    PortForward,
+    /// Create persistent volumes.
+    CreateVolumes,
+    /// Write admission webhooks.
+    WriteWebhooks,
+    /// Write admission policies.
+    WriteAdmissionPolicies,
+    /// Write policies of a policy engine.
+    WritePolicyEngines,
+    /// Change namespaces.
+    WriteNamespaces,
+    /// Change nodes.
+    WriteNodes,
+    /// Delete or evict pods.
+    RemovePods,
+    /// Write the status of pods or services.
+    WriteObjectStatus,
+    /// Write what directs traffic.
+    RedirectTraffic,
+    /// Change the configuration of cluster DNS.
+    WriteDnsConfig,
+    /// Change the mapping of cloud identities.
+    WriteIdentityMap,
+    /// Write resource definitions and aggregated APIs.
+    ExtendApi,
+    /// Delete workloads, Secrets, volumes, namespaces.
+    MassDelete,
+    /// Delete events, write evidence or what collects logs.
+    HideTraces,
+    /// Write what a delivery system deploys from.
+    WriteDelivery,
+    /// Create objects of a kind that has no natural bound.
+    CreateObjects,
+}
+
+/// A set of rights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Rights(u64);
+
+impl Rights {
+    /// None.
+    pub const NONE: Self = Self(0);
+
+    /// These.
+    pub const fn of(rights: &[Right]) -> Self {
+        let mut bits = 0;
+        let mut at = 0;
+        while at < rights.len() {
+            bits |= 1 << rights[at] as u64;
+            at += 1;
+        }
+        Self(bits)
+    }
+
+    /// Whether any of `other` is in the set.
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether all of `other` is in the set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether the set is empty.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// What is in this set and not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The rights in the set.
+    pub fn iter(self) -> impl Iterator<Item = Right> {
+        Right::ALL.iter().copied().filter(move |right| self.contains(Self::of(&[*right])))
+    }
+}
+
+impl BitOr for Rights {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Rights {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+/// The rights of rules, by where they are bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Bound in the whole cluster.
+    pub cluster: Rights,
+    /// Bound in one namespace, where rules on cluster-scoped resources allow nothing.
+    pub namespace: Rights,
+}
+
+impl Reach {
+    /// The rights of one binding's role: in the cluster, or in a namespace.
+    pub const fn at(self, in_cluster: bool) -> Rights {
+        if in_cluster { self.cluster } else { self.namespace }
+    }
+
+    /// What rules amount to.
+    pub fn of<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Self {
+        let mut reach = Self::default();
+        for rule in rules {
+            for right in Right::ALL {
+                let bit = Rights::of(&[*right]);
+                if !reach.cluster.contains(bit) && right.example(rule, true).is_some() {
+                    reach.cluster |= bit;
+                }
+                if !reach.namespace.contains(bit) && right.example(rule, false).is_some() {
+                    reach.namespace |= bit;
+                }
+            }
+        }
+        reach
+    }
+}
+
+/// A request that exercises a right: the verb and the resource.
+pub type Example = (&'static str, &'static str);
+
+impl Right {
+    /// A request of this right that the rule allows where it is bound, if there is one.
+    pub fn example(self, rule: &Rule, in_cluster: bool) -> Option<Example> {
+        if self == Self::Wildcard {
+            return wildcard(rule);
+        }
+        right_table::accesses(self)
+            .iter()
+            .filter(|access| in_cluster || !access.cluster_scoped)
+            .find_map(|access| access.example(rule))
+    }
+}
+
+fn wildcard(rule: &Rule) -> Option<Example> {
+    let stars = |words: &[crate::inventory::Symbol]| words.iter().any(|word| **word == *"*");
+    if rule.resources.is_empty() {
+        return None;
+    }
+    if stars(&rule.verbs) {
+        return Some(("*", "as verb"));
+    }
+    if stars(&rule.resources) {
+        return Some(("*", "as resource"));
+    }
+    stars(&rule.groups).then_some(("*", "as API group"))
+}
+
+/// What a rule's names do to a right.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Names {
+    /// They do not narrow it: one object is as good as any.
+    Irrelevant,
+    /// They narrow it to what it is meant for.
+    Narrow,
+    /// They narrow it unless one of these is among them.
+    Unless(&'static [&'static str]),
+}
+
+/// Requests that exercise a right: any of the verbs on any of the resources.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access {
+    pub verbs: &'static [&'static str],
+    pub group: &'static str,
+    /// Plurals; [`ANY`] is any resource the rule names, `parent/` any subresource of a parent.
+    pub resources: &'static [&'static str],
+    pub names: Names,
+    pub cluster_scoped: bool,
+}
+
+/// Stands for whatever a rule names.
+pub(super) const ANY: &str = "<any>";
+
+impl Access {
+    fn example(&self, rule: &Rule) -> Option<Example> {
+        let in_group = self.group == ANY || rule.has_group(self.group);
+        if !in_group || !self.reaches_names(rule) {
+            return None;
+        }
+        let named = !rule.names.is_empty();
+        self.resources.iter().filter(|resource| self.names_resource(rule, resource)).find_map(
+            |resource| {
+                // Creating and deleting collections are requests without a name, unless what is
+                // created lies below a named object.
+                let nameless = |verb: &str| {
+                    matches!(verb, "create" | "deletecollection") && !resource.contains('/')
+                };
+                let verb = self
+                    .verbs
+                    .iter()
+                    .find(|verb| has_verb(rule, verb) && !(named && nameless(verb)))?;
+                Some((*verb, *resource))
+            },
+        )
+    }
+
+    fn names_resource(&self, rule: &Rule, wanted: &str) -> bool {
+        if wanted == ANY {
+            return !rule.resources.is_empty() && !(self.group != ANY && only_star_group(rule));
+        }
+        match wanted.split_once('/') {
+            Some((parent, "")) => rule.resources.iter().any(|word| names_subresource(word, parent)),
+            Some((parent, subresource)) => rule.has_resource(parent, subresource),
+            None => rule.has_resource(wanted, ""),
+        }
+    }
+
+    fn reaches_names(&self, rule: &Rule) -> bool {
+        if rule.names.is_empty() {
+            return true;
+        }
+        match self.names {
+            Names::Irrelevant => true,
+            Names::Narrow => false,
+            Names::Unless(names) => rule.names.iter().any(|name| names.contains(&&**name)),
+        }
+    }
+}
+
+/// A verb that ends in a colon stands for every verb that begins so.
+fn has_verb(rule: &Rule, verb: &str) -> bool {
+    if verb.ends_with(':') {
+        return rule.verbs.iter().any(|word| **word == *"*" || word.starts_with(verb));
+    }
+    rule.has_verb(verb)
+}
+
+/// `*` as the group says nothing of a particular group unless the resources are `*` too.
+fn only_star_group(rule: &Rule) -> bool {
+    rule.groups.iter().all(|group| **group == *"*")
+        && !rule.resources.iter().any(|word| **word == *"*")
+}
+
+fn names_subresource(word: &str, parent: &str) -> bool {
+    word == "*"
+        || word
+            .split_once('/')
+            .is_some_and(|(head, sub)| (head == parent || head == "*") && sub != "*")
+}

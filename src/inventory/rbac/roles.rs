@@ -1,0 +1,336 @@
+//! Roles by name, and what aggregated ones amount to.
+
+use std::{fmt, sync::Arc};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{
+    baseline::{baseline, excess},
+    read::RoleFacts,
+    right::Reach,
+    rule::Rule,
+};
+use crate::inventory::{Slot, Symbol, facts::Labels};
+
+/// A role in the graph; reused after the role and all bindings to it are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoleId(u32);
+
+impl RoleId {
+    /// The place of the role in a table of [`super::Graph::role_count`] places.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The name of a role.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoleKey {
+    /// Namespace; empty for a ClusterRole.
+    pub namespace: Symbol,
+    /// Name.
+    pub name: Symbol,
+}
+
+impl RoleKey {
+    /// A ClusterRole.
+    pub fn cluster(name: Symbol) -> Self {
+        Self { namespace: "".into(), name }
+    }
+
+    /// `Role` or `ClusterRole`.
+    pub fn kind(&self) -> &'static str {
+        if self.namespace.is_empty() { "ClusterRole" } else { "Role" }
+    }
+}
+
+/// `ClusterRole/view`, `Role/prod/deployer`.
+impl fmt::Display for RoleKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            write!(f, "ClusterRole/{}", self.name)
+        } else {
+            write!(f, "Role/{}/{}", self.namespace, self.name)
+        }
+    }
+}
+
+/// A role, or the name of one that some binding waits for.
+#[derive(Debug)]
+pub struct Role {
+    key: RoleKey,
+    facts: Option<Arc<RoleFacts>>,
+    members: Vec<RoleId>,
+    aggregated: Vec<Arc<RoleFacts>>,
+    excess: Option<Box<[Rule]>>,
+    reach: Reach,
+    novel: Reach,
+    bindings: Vec<Slot>,
+}
+
+impl Role {
+    /// Its name.
+    pub fn key(&self) -> &RoleKey {
+        &self.key
+    }
+
+    /// Whether there is such a role.
+    pub fn exists(&self) -> bool {
+        self.facts.is_some()
+    }
+
+    /// Its rules, and those of every role it aggregates: the aggregation controller may not have
+    /// written them yet, and manifests leave it to do so.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.facts.iter().chain(&self.aggregated).flat_map(|facts| facts.rules.iter())
+    }
+
+    /// What its rules amount to.
+    pub fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// The rules that no cluster is born with under this name.
+    pub fn novel_rules(&self) -> Box<dyn Iterator<Item = &Rule> + '_> {
+        match &self.excess {
+            Some(excess) => Box::new(excess.iter()),
+            None => Box::new(self.rules()),
+        }
+    }
+
+    /// What the rules amount to that no cluster is born with under this name.
+    pub fn novel(&self) -> Reach {
+        self.novel
+    }
+
+    /// The bindings that name it.
+    pub fn bindings(&self) -> &[Slot] {
+        &self.bindings
+    }
+
+    fn is_cluster_role(&self) -> bool {
+        self.key.namespace.is_empty()
+    }
+
+    fn selects(&self, labels: &Labels) -> bool {
+        let selectors = self.facts.as_ref().and_then(|facts| facts.aggregation.as_ref());
+        selectors.into_iter().flatten().any(|selector| selector.matches(|key| labels.get(key)))
+    }
+}
+
+/// Every role.
+#[derive(Debug, Default)]
+pub(super) struct Roles {
+    nodes: Vec<Option<Role>>,
+    free: Vec<RoleId>,
+    ids: FxHashMap<RoleKey, RoleId>,
+    aggregators: Vec<RoleId>,
+    assumes_born: bool,
+}
+
+impl Roles {
+    /// From now on the born ClusterRoles exist even where nobody shows them.
+    pub(super) fn assume_born(&mut self) {
+        self.assumes_born = true;
+        for (key, _) in baseline().cluster_roles() {
+            let unknown =
+                self.find(&key).and_then(|id| self.get(id)).is_none_or(|role| !role.exists());
+            if unknown {
+                self.set(&key, None);
+            }
+        }
+    }
+
+    pub(super) fn get(&self, id: RoleId) -> Option<&Role> {
+        self.nodes.get(id.index()).and_then(Option::as_ref)
+    }
+
+    fn get_mut(&mut self, id: RoleId) -> Option<&mut Role> {
+        self.nodes.get_mut(id.index()).and_then(Option::as_mut)
+    }
+
+    pub(super) fn find(&self, key: &RoleKey) -> Option<RoleId> {
+        self.ids.get(key).copied()
+    }
+
+    /// How many places a table by [`RoleId::index`] needs.
+    pub(super) fn places(&self) -> usize {
+        self.nodes.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Role> {
+        self.nodes.iter().flatten()
+    }
+
+    /// A role appeared, changed or went.
+    pub(super) fn set(&mut self, key: &RoleKey, facts: Option<Arc<RoleFacts>>) {
+        let facts = facts.or_else(|| {
+            let born = self.assumes_born && key.namespace.is_empty();
+            born.then(|| baseline().role(key).cloned()).flatten()
+        });
+        let id = self.node(key);
+        let mut changed = self.ancestors(id);
+        if let Some(role) = self.get_mut(id) {
+            role.facts = facts;
+        }
+        self.aggregate(id);
+        changed.extend(self.ancestors(id));
+        for id in changed {
+            self.recompute(id);
+        }
+        self.release(id);
+    }
+
+    /// A binding names the role.
+    pub(super) fn attach(&mut self, key: &RoleKey, binding: Slot) -> RoleId {
+        let id = self.node(key);
+        if let Some(role) = self.get_mut(id) {
+            role.bindings.push(binding);
+        }
+        id
+    }
+
+    /// A binding no longer names the role.
+    pub(super) fn detach(&mut self, id: RoleId, binding: Slot) {
+        if let Some(role) = self.get_mut(id)
+            && let Some(at) = role.bindings.iter().position(|slot| *slot == binding)
+        {
+            role.bindings.swap_remove(at);
+        }
+        self.release(id);
+    }
+
+    fn node(&mut self, key: &RoleKey) -> RoleId {
+        if let Some(id) = self.find(key) {
+            return id;
+        }
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.nodes.push(None);
+            RoleId(u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX))
+        });
+        if let Some(place) = self.nodes.get_mut(id.index()) {
+            *place = Some(Role {
+                key: key.clone(),
+                facts: None,
+                members: Vec::new(),
+                aggregated: Vec::new(),
+                excess: None,
+                reach: Reach::default(),
+                novel: Reach::default(),
+                bindings: Vec::new(),
+            });
+        }
+        self.ids.insert(key.clone(), id);
+        id
+    }
+
+    /// Forgets a role that neither exists nor is named.
+    fn release(&mut self, id: RoleId) {
+        let dead =
+            self.get(id).is_some_and(|role| role.facts.is_none() && role.bindings.is_empty());
+        if dead
+            && let Some(place) = self.nodes.get_mut(id.index())
+            && let Some(role) = place.take()
+        {
+            self.ids.remove(&role.key);
+            self.free.push(id);
+        }
+    }
+
+    /// Brings up to date which roles aggregate this one, and which ones it aggregates.
+    fn aggregate(&mut self, id: RoleId) {
+        let Some(role) = self.get(id).filter(|role| role.is_cluster_role()) else {
+            return;
+        };
+        let facts = role.facts.clone();
+        self.aggregators.retain(|aggregator| *aggregator != id);
+        for aggregator in self.aggregators.clone() {
+            let selects = |labels| self.get(aggregator).is_some_and(|role| role.selects(labels));
+            let member = facts.as_ref().is_some_and(|facts| selects(&facts.labels));
+            let Some(aggregator) = self.get_mut(aggregator) else {
+                continue;
+            };
+            aggregator.members.retain(|member| *member != id);
+            if member {
+                aggregator.members.push(id);
+            }
+        }
+        let mut members = Vec::new();
+        if facts.is_some_and(|facts| facts.aggregation.is_some()) {
+            self.aggregators.push(id);
+            members = self.selected_by(id);
+        }
+        if let Some(role) = self.get_mut(id) {
+            role.members = members;
+        }
+    }
+
+    fn selected_by(&self, id: RoleId) -> Vec<RoleId> {
+        let Some(aggregator) = self.get(id) else {
+            return Vec::new();
+        };
+        let candidates = self.ids.iter().filter(|(key, other)| {
+            let facts = self.get(**other).and_then(|role| role.facts.as_ref());
+            key.namespace.is_empty()
+                && **other != id
+                && facts.is_some_and(|facts| aggregator.selects(&facts.labels))
+        });
+        candidates.map(|(_, id)| *id).collect()
+    }
+
+    /// The role and every role that aggregates it, however indirectly.
+    pub(super) fn ancestors(&self, id: RoleId) -> FxHashSet<RoleId> {
+        let mut known = FxHashSet::from_iter([id]);
+        let mut open = vec![id];
+        while let Some(below) = open.pop() {
+            for aggregator in &self.aggregators {
+                let above = self.get(*aggregator).is_some_and(|role| role.members.contains(&below));
+                if above && known.insert(*aggregator) {
+                    open.push(*aggregator);
+                }
+            }
+        }
+        known
+    }
+
+    /// The roles that select these labels, and every role that aggregates those.
+    pub(super) fn aggregating(&self, labels: &Labels) -> FxHashSet<RoleId> {
+        self.aggregators
+            .iter()
+            .filter(|id| self.get(**id).is_some_and(|role| role.selects(labels)))
+            .flat_map(|id| self.ancestors(*id))
+            .collect()
+    }
+
+    fn recompute(&mut self, id: RoleId) {
+        let aggregated = self.descendants(id);
+        let Some(role) = self.get_mut(id) else {
+            return;
+        };
+        role.aggregated = aggregated;
+        role.excess = baseline().role(&role.key).map(|born| excess(&born.rules, role.rules()));
+        role.reach = Reach::of(role.rules());
+        role.novel = match &role.excess {
+            Some(excess) => Reach::of(excess.iter()),
+            None => role.reach,
+        };
+    }
+
+    /// The facts of every role that this one aggregates, however indirectly.
+    fn descendants(&self, id: RoleId) -> Vec<Arc<RoleFacts>> {
+        let mut known = FxHashSet::from_iter([id]);
+        let mut open = vec![id];
+        let mut found = Vec::new();
+        while let Some(above) = open.pop() {
+            let members = self.get(above).map(|role| role.members.as_slice());
+            for member in members.unwrap_or_default() {
+                if known.insert(*member) {
+                    open.push(*member);
+                    found.extend(self.get(*member).and_then(|role| role.facts.clone()));
+                }
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,252 @@
+//! One rule of a role, and what it allows: the semantics of the API server's RBAC authorizer.
+
+use std::fmt;
+
+use crate::inventory::Symbol;
+
+/// A list of words of a rule.
+pub type Words = Box<[Symbol]>;
+
+/// A `PolicyRule`. Words repeat endlessly, so they are interned.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Rule {
+    /// Verbs; `*` is every verb.
+    pub verbs: Words,
+    /// API groups; empty text is the core group, `*` is every group.
+    pub groups: Words,
+    /// Plurals, with a subresource after a slash; `*` is every resource with every subresource,
+    /// `*/sub` this subresource of every resource. `pods/*` has no meaning.
+    pub resources: Words,
+    /// Names of objects; every name when empty.
+    pub names: Words,
+    /// Paths that are no resources; a trailing `*` stands for any rest.
+    pub urls: Words,
+}
+
+/// What somebody asks of the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// The verb, as the API server derives it from the HTTP request.
+    pub verb: &'a str,
+    /// What it is about.
+    pub target: Target<'a>,
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// A resource.
+    Resource {
+        /// API group; empty for the core group.
+        group: &'a str,
+        /// Plural, without a subresource.
+        resource: &'a str,
+        /// Subresource; empty when there is none.
+        subresource: &'a str,
+        /// Namespace; empty for a cluster-scoped resource, or for all namespaces.
+        namespace: &'a str,
+        /// Name; empty for a request that names no object (`list`, `create`, `deletecollection`).
+        name: &'a str,
+    },
+    /// A path such as `/metrics`.
+    Path(&'a str),
+}
+
+impl Target<'_> {
+    /// The namespace of the request; empty when it has none.
+    pub fn namespace(&self) -> &str {
+        match self {
+            Self::Resource { namespace, .. } => namespace,
+            Self::Path(_) => "",
+        }
+    }
+}
+
+impl fmt::Display for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.target {
+            Target::Path(path) => write!(f, "{} {path}", self.verb),
+            Target::Resource { group, resource, subresource, namespace, name } => {
+                write!(f, "{} {resource}", self.verb)?;
+                for (mark, text) in [(".", group), ("/", subresource), (" ", name)] {
+                    if !text.is_empty() {
+                        write!(f, "{mark}{text}")?;
+                    }
+                }
+                if namespace.is_empty() {
+                    return Ok(());
+                }
+                write!(f, " in {namespace}")
+            }
+        }
+    }
+}
+
+impl Rule {
+    /// Whether the rule, in effect where the request goes, allows it.
+    pub fn allows(&self, request: &Request<'_>) -> bool {
+        if !self.has_verb(request.verb) {
+            return false;
+        }
+        match request.target {
+            Target::Resource { group, resource, subresource, name, .. } => {
+                self.has_group(group)
+                    && self.has_resource(resource, subresource)
+                    && self.has_name(name)
+            }
+            Target::Path(path) => self.urls.iter().any(|url| covers_path(url, path)),
+        }
+    }
+
+    /// Whether the rule names the verb, or every verb.
+    pub fn has_verb(&self, verb: &str) -> bool {
+        has(&self.verbs, verb)
+    }
+
+    /// Whether the rule names the API group, or every group.
+    pub fn has_group(&self, group: &str) -> bool {
+        has(&self.groups, group)
+    }
+
+    /// Whether the rule names the resource, or its subresource where one is asked for.
+    pub fn has_resource(&self, resource: &str, subresource: &str) -> bool {
+        self.resources.iter().any(|word| covers_resource(word, resource, subresource))
+    }
+
+    /// Whether the rule reaches the object of this name. A request without a name is allowed only
+    /// by a rule without names.
+    pub fn has_name(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|word| **word == *name)
+    }
+}
+
+fn has(words: &[Symbol], wanted: &str) -> bool {
+    words.iter().any(|word| matches!(word.as_str(), "*") || **word == *wanted)
+}
+
+fn covers_resource(word: &str, resource: &str, subresource: &str) -> bool {
+    if word == "*" {
+        return true;
+    }
+    if subresource.is_empty() {
+        return word == resource;
+    }
+    word.split_once('/')
+        .is_some_and(|(parent, sub)| sub == subresource && (parent == "*" || parent == resource))
+}
+
+/// As the authorizer does, every trailing star goes, not only the last.
+fn covers_path(word: &str, path: &str) -> bool {
+    word == path || (word.ends_with('*') && path.starts_with(word.trim_end_matches('*')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Words {
+        if text == "-" {
+            return Words::default();
+        }
+        text.split(',').map(|word| Symbol::from(if word == "core" { "" } else { word })).collect()
+    }
+
+    /// `verbs groups resources names`, comma-separated; `-` for none, `core` for the core group.
+    fn rule(text: &str) -> Rule {
+        let mut parts = text.split(' ').map(words);
+        let mut next = || parts.next().unwrap_or_default();
+        Rule {
+            verbs: next(),
+            groups: next(),
+            resources: next(),
+            names: next(),
+            urls: Words::default(),
+        }
+    }
+
+    fn request<'a>(text: &'a str) -> Request<'a> {
+        let mut parts = text.split(' ');
+        let verb = parts.next().unwrap();
+        let group = parts.next().unwrap();
+        let target: &'a str = parts.next().unwrap();
+        let (resource, subresource) = target.split_once('/').unwrap_or((target, ""));
+        Request {
+            verb,
+            target: Target::Resource {
+                group: if group == "core" { "" } else { group },
+                resource,
+                subresource,
+                namespace: "",
+                name: parts.next().unwrap_or_default(),
+            },
+        }
+    }
+
+    #[test]
+    fn resources_match_as_in_the_authorizer() {
+        for (written, asked, allowed) in [
+            ("get core pods -", "get core pods", true),
+            ("get core pods -", "list core pods", false),
+            ("get core pods -", "get apps pods", false),
+            ("get core pods -", "get core pods/log", false),
+            ("get core pods/log -", "get core pods/log", true),
+            ("get core pods/log -", "get core pods", false),
+            // A star after the slash is a literal, not a wildcard.
+            ("get core pods/* -", "get core pods/log", false),
+            ("get core pods/* -", "get core pods", false),
+            ("get core pods/* -", "get core pods/*", true),
+            ("get core */log -", "get core pods/log", true),
+            ("get core */log -", "get core pods", false),
+            ("get core */log -", "get core pods/exec", false),
+            ("get core */* -", "get core pods/log", false),
+            ("get core * -", "get core pods/log", true),
+            ("get core * -", "get apps deployments", false),
+            ("get * * -", "get apps deployments/scale", true),
+            ("* core pods -", "impersonate core pods", true),
+            // Names.
+            ("get core pods a,b", "get core pods b", true),
+            ("get core pods a,b", "get core pods c", false),
+            ("list core pods a", "list core pods", false),
+            ("create core pods a", "create core pods", false),
+            ("* * * a", "get core pods", false),
+            ("get core pods -", "get core pods x", true),
+            // A request for `*` is allowed only by a rule for `*`.
+            ("get,list core pods -", "* core pods", false),
+            ("* core pods -", "* core pods", true),
+            ("* core pods -", "* core *", false),
+            ("- core pods -", "get core pods", false),
+            ("get - pods -", "get core pods", false),
+        ] {
+            assert_eq!(
+                rule(written).allows(&request(asked)),
+                allowed,
+                "{written} asked for {asked}"
+            );
+        }
+    }
+
+    #[test]
+    fn paths_match_as_in_the_authorizer() {
+        for (written, path, allowed) in [
+            ("/metrics", "/metrics", true),
+            ("/metrics", "/metrics/", false),
+            ("/api/*", "/api/v1", true),
+            ("/api/*", "/api", false),
+            ("/api*", "/apis", true),
+            ("/api**", "/apis", true),
+            ("*", "/anything", true),
+            ("/*/x", "/a/x", false),
+        ] {
+            let rule = Rule { verbs: words("get"), urls: words(written), ..Rule::default() };
+            let ask = |verb| rule.allows(&Request { verb, target: Target::Path(path) });
+            assert_eq!(ask("get"), allowed, "{written} asked for {path}");
+            assert!(!ask("post"));
+        }
+    }
+
+    #[test]
+    fn a_rule_for_resources_allows_no_path_and_the_reverse() {
+        let everything = rule("* * * -");
+        assert!(!everything.allows(&Request { verb: "get", target: Target::Path("/metrics") }));
+    }
+}

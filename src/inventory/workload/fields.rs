@@ -1,0 +1,182 @@
+//! Reading of untyped objects that says which field is wrong.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::inventory::facts::ProjectionError;
+
+/// A place in an object, linked to the place it lies in: a path costs nothing until it is printed.
+#[derive(Clone, Copy, Debug)]
+enum Place<'a> {
+    Root,
+    Field(&'a Place<'a>, &'a str),
+    Index(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Field(Self::Root, name) => f.write_str(name),
+            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Index(parent, at) => write!(f, "{parent}[{at}]"),
+        }
+    }
+}
+
+/// A JSON object, or nothing: `null` and absent are the same, as in the API server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fields<'v, 'p> {
+    map: Option<&'v Map<String, Value>>,
+    place: Place<'p>,
+}
+
+type Read<T> = Result<T, ProjectionError>;
+
+impl<'v, 'p> Fields<'v, 'p> {
+    /// The whole object.
+    pub(super) fn root(value: &'v Value) -> Read<Self> {
+        Self::of(Some(value), Place::Root)
+    }
+
+    fn of(value: Option<&'v Value>, place: Place<'p>) -> Read<Self> {
+        let map = match value {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(map)) => Some(map),
+            Some(other) => return Err(mismatch(place, other, "an object")),
+        };
+        Ok(Self { map, place })
+    }
+
+    /// Whether the object is there, even if empty.
+    pub(super) fn is_present(&self) -> bool {
+        self.map.is_some()
+    }
+
+    /// Whether a field is there and not null.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
+    fn value(&self, name: &str) -> Option<&'v Value> {
+        self.map.and_then(|map| map.get(name)).filter(|value| !value.is_null())
+    }
+
+    /// The names of the fields that are not null.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'v str> + use<'v> {
+        self.map
+            .into_iter()
+            .flatten()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// An object inside.
+    pub(super) fn object<'b>(&'b self, name: &'b str) -> Read<Fields<'v, 'b>> {
+        Fields::of(self.value(name), Place::Field(&self.place, name))
+    }
+
+    /// A boolean.
+    pub(super) fn bool(&self, name: &str) -> Read<Option<bool>> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(*value)),
+            Some(other) => Err(self.mismatch(name, other, "true or false")),
+        }
+    }
+
+    /// A boolean that counts as false when absent.
+    pub(super) fn flag(&self, name: &str) -> Read<bool> {
+        Ok(self.bool(name)?.unwrap_or(false))
+    }
+
+    /// A whole number.
+    pub(super) fn integer(&self, name: &str) -> Read<Option<i64>> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(value) => match value.as_i64() {
+                Some(number) => Ok(Some(number)),
+                None => Err(self.mismatch(name, value, "a whole number")),
+            },
+        }
+    }
+
+    /// A string. Empty counts as absent, as everywhere in a pod's spec.
+    pub(super) fn text(&self, name: &str) -> Read<Option<&'v str>> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(other) => Err(self.mismatch(name, other, "a string")),
+        }
+    }
+
+    /// A Kubernetes quantity, which YAML may also hold as a number; as text.
+    pub(super) fn quantity(&self, name: &str) -> Read<Option<String>> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(other) => Err(self.mismatch(name, other, "a quantity such as 500m or 1Gi")),
+        }
+    }
+
+    /// A list of strings.
+    pub(super) fn texts(&self, name: &str) -> Read<Vec<&'v str>> {
+        let place = Place::Field(&self.place, name);
+        self.list(name)?
+            .iter()
+            .enumerate()
+            .map(|(at, value)| {
+                value.as_str().ok_or_else(|| mismatch(Place::Index(&place, at), value, "a string"))
+            })
+            .collect()
+    }
+
+    /// Visits a list of objects.
+    pub(super) fn each(
+        &self,
+        name: &str,
+        mut visit: impl FnMut(Fields<'v, '_>) -> Read<()>,
+    ) -> Read<()> {
+        let place = Place::Field(&self.place, name);
+        for (at, value) in self.list(name)?.iter().enumerate() {
+            visit(Fields::of(Some(value), Place::Index(&place, at))?)?;
+        }
+        Ok(())
+    }
+
+    fn list(&self, name: &str) -> Read<&'v [Value]> {
+        match self.value(name) {
+            None => Ok(&[]),
+            Some(Value::Array(list)) => Ok(list),
+            Some(other) => Err(self.mismatch(name, other, "a list")),
+        }
+    }
+
+    /// Says that a field must be there.
+    pub(super) fn missing(&self, name: &str, remedy: &str) -> ProjectionError {
+        let place = Place::Field(&self.place, name);
+        ProjectionError(format!("{place} is missing: {remedy}"))
+    }
+
+    fn mismatch(&self, name: &str, value: &Value, expected: &str) -> ProjectionError {
+        mismatch(Place::Field(&self.place, name), value, expected)
+    }
+}
+
+fn mismatch(place: Place<'_>, value: &Value, expected: &str) -> ProjectionError {
+    let found = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    let place = match place {
+        Place::Root => "the document".to_owned(),
+        place => place.to_string(),
+    };
+    ProjectionError(format!("{place} is {found}: write {expected}"))
+}

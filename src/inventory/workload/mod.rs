@@ -1,0 +1,229 @@
+//! Pods and everything with a pod template.
+
+mod fields;
+mod owners;
+mod pod;
+mod read;
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use self::fields::Fields;
+pub use self::{
+    owners::{OwnerIndex, controllers},
+    pod::{
+        Amounts, Confinement, ContainerFacts, HostNamespaces, PodFacts, Probes, Profile, Resources,
+        Role, SeLinux, SecurityContext, VolumeFacts,
+    },
+};
+use super::{
+    facts::{Facts, Labels, Metadata, MetadataOnly, Projection, ProjectionError},
+    intern::{Interner, Symbol},
+};
+
+/// A pod or a pod template, with where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkloadFacts {
+    /// What controls the object, when something does.
+    pub controller: Option<Controller>,
+    /// Labels, unless a kind of this module controls the object: then its controller's are selected by.
+    pub labels: Labels,
+    /// The shape of its pods.
+    pub pod: Arc<PodFacts>,
+    /// Whether it runs, or will.
+    pub activity: Activity,
+    /// Flags of the API server, when this is its static pod.
+    pub api_server_flags: Option<Box<[Symbol]>>,
+    /// What it backs up and when it last did, when this is a `CronJob` that says so.
+    pub cron: Option<Box<super::backup::cron::CronFacts>>,
+}
+
+/// Whether an object still stands for something that runs. It changes at most a few times in an
+/// object's life, unlike the status it is read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Activity {
+    /// It runs, or will when its time comes.
+    #[default]
+    Active,
+    /// Scaled to zero.
+    Idle,
+    /// A pod that ended, or a Job that is complete or failed: it never runs again.
+    Finished,
+}
+
+/// The controlling owner.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Controller {
+    /// API group.
+    pub group: Symbol,
+    /// Kind.
+    pub kind: Symbol,
+    /// Name, in the same namespace (or cluster-scoped, such as a Node).
+    pub name: Symbol,
+}
+
+/// Kinds with a pod template, and pods.
+pub const PROJECTIONS: &[Projection] = &[
+    row("", "Pod", project_pod),
+    row("", "ReplicationController", project_scaled),
+    row("apps", "Deployment", project_scaled),
+    row("apps", "ReplicaSet", project_scaled),
+    row("apps", "StatefulSet", project_scaled),
+    row("apps", "DaemonSet", project_daemon_set),
+    row("batch", "Job", project_job),
+    row("batch", "CronJob", project_cron_job),
+];
+
+const fn row(
+    group: &'static str,
+    kind: &'static str,
+    project: super::facts::Project,
+) -> Projection {
+    Projection { group, kind, versions: &["v1"], project }
+}
+
+/// The kinds of [`PROJECTIONS`], as group and kind.
+pub fn kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PROJECTIONS.iter().map(|row| (row.group, row.kind))
+}
+
+type Projected = Result<Facts, ProjectionError>;
+
+fn project_pod(object: &Value, interner: &Interner) -> Projected {
+    let fields = Fields::root(object)?;
+    let metadata = metadata(object)?;
+    let flags = api_server_flags(&metadata, &fields, interner)?;
+    let phase = fields.object("status")?.text("phase")?;
+    let activity = match phase {
+        Some("Succeeded" | "Failed") => Activity::Finished,
+        _ => Activity::Active,
+    };
+    let mut facts = workload(&metadata, &fields, activity, interner)?;
+    facts.api_server_flags = flags;
+    Ok(Facts::Workload(Box::new(facts)))
+}
+
+fn project_scaled(object: &Value, interner: &Interner) -> Projected {
+    let fields = Fields::root(object)?;
+    let spec = fields.object("spec")?;
+    let activity = match spec.integer("replicas")? {
+        Some(0) => Activity::Idle,
+        _ => Activity::Active,
+    };
+    templated(object, &spec, activity, interner)
+}
+
+fn project_daemon_set(object: &Value, interner: &Interner) -> Projected {
+    let fields = Fields::root(object)?;
+    templated(object, &fields.object("spec")?, Activity::Active, interner)
+}
+
+fn project_job(object: &Value, interner: &Interner) -> Projected {
+    let fields = Fields::root(object)?;
+    let mut activity = Activity::Active;
+    fields.object("status")?.each("conditions", |condition| {
+        let ended = matches!(condition.text("type")?, Some("Complete" | "Failed"));
+        if ended && condition.text("status")? == Some("True") {
+            activity = Activity::Finished;
+        }
+        Ok(())
+    })?;
+    templated(object, &fields.object("spec")?, activity, interner)
+}
+
+fn project_cron_job(object: &Value, interner: &Interner) -> Projected {
+    let fields = Fields::root(object)?;
+    let spec = fields.object("spec")?;
+    let job = spec.object("jobTemplate")?;
+    let mut facts = templated(object, &job.object("spec")?, Activity::Active, interner)?;
+    if let Facts::Workload(workload) = &mut facts {
+        workload.cron = super::backup::cron::read(object, interner)?;
+    }
+    Ok(facts)
+}
+
+/// Facts of an object whose pod template is at `spec.template`.
+fn templated(
+    object: &Value,
+    spec: &Fields<'_, '_>,
+    activity: Activity,
+    interner: &Interner,
+) -> Projected {
+    let template = spec.object("template")?;
+    if !template.is_present() {
+        return Err(spec.missing("template", "give the pods at least one container"));
+    }
+    let facts = workload(&metadata(object)?, &template, activity, interner)?;
+    Ok(Facts::Workload(Box::new(facts)))
+}
+
+fn workload(
+    metadata: &Metadata,
+    pod: &Fields<'_, '_>,
+    activity: Activity,
+    interner: &Interner,
+) -> Result<WorkloadFacts, ProjectionError> {
+    let controller = metadata.controller().map(|owner| Controller {
+        group: interner.intern(group_of(&owner.api_version)),
+        kind: interner.intern(&owner.kind),
+        name: interner.intern(&owner.name),
+    });
+    let labels = if controller.as_ref().is_some_and(Controller::has_template) {
+        Labels::default()
+    } else {
+        metadata.interned_labels(interner)
+    };
+    Ok(WorkloadFacts {
+        controller,
+        labels,
+        pod: interner.pods.share(read::pod(pod, interner)?),
+        activity,
+        api_server_flags: None,
+        cron: None,
+    })
+}
+
+impl Controller {
+    /// Whether it is of a kind of this module.
+    pub fn has_template(&self) -> bool {
+        kinds().any(|(group, kind)| *self.group == *group && *self.kind == *kind)
+    }
+}
+
+fn metadata(object: &Value) -> Result<Metadata, ProjectionError> {
+    Ok(MetadataOnly::deserialize(object)?.metadata)
+}
+
+fn group_of(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// The flags of the API server, when this is its static pod as kubeadm and its kin run it.
+fn api_server_flags(
+    metadata: &Metadata,
+    pod: &Fields<'_, '_>,
+    interner: &Interner,
+) -> Result<Option<Box<[Symbol]>>, ProjectionError> {
+    let component = metadata.labels.as_ref().and_then(|labels| labels.get("component"));
+    if metadata.namespace.as_deref() != Some("kube-system")
+        || component.map(String::as_str) != Some("kube-apiserver")
+    {
+        return Ok(None);
+    }
+    let mut flags = Vec::new();
+    pod.object("spec")?.each("containers", |container| {
+        for list in ["command", "args"] {
+            let words = container.texts(list)?.into_iter();
+            flags.extend(
+                words.filter(|word| word.starts_with("--")).map(|word| interner.intern(word)),
+            );
+        }
+        Ok(())
+    })?;
+    Ok(Some(flags.into()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! What controls what.
+
+use std::hash::Hash;
+
+use rustc_hash::FxHashMap;
+
+use super::{Controller, WorkloadFacts};
+use crate::inventory::{Facts, IndexUpdate, Inventory, Object, Slot, Symbol};
+
+/// How long a chain of controllers is followed. Kubernetes has three (`CronJob`, Job, Pod); the
+/// bound keeps a circle of hostile owner references from being followed for ever.
+const MAX_CHAIN: usize = 8;
+
+/// From a controller to what it controls, and from a service account to what runs as it. Neither
+/// the controller nor the account need be known themselves.
+#[derive(Debug, Default)]
+pub struct OwnerIndex {
+    controlled: FxHashMap<Owner, Vec<Slot>>,
+    accounts: FxHashMap<Account, Vec<Slot>>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Owner {
+    namespace: Symbol,
+    controller: Controller,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Account {
+    namespace: Symbol,
+    name: Symbol,
+}
+
+impl OwnerIndex {
+    /// Takes in a change of one object.
+    pub fn update(&mut self, update: &IndexUpdate<'_>) {
+        relocate(&mut self.controlled, update, owner);
+        relocate(&mut self.accounts, update, account);
+    }
+
+    /// The slots of what an object controls directly, in no order.
+    pub fn controlled(&self, group: &str, kind: &str, namespace: &str, name: &str) -> &[Slot] {
+        let owner = Owner {
+            namespace: namespace.into(),
+            controller: Controller { group: group.into(), kind: kind.into(), name: name.into() },
+        };
+        self.controlled.get(&owner).map_or(&[], Vec::as_slice)
+    }
+
+    /// The slots of the workloads that run as a service account and leave it to the account
+    /// whether its token is mounted, in no order.
+    pub fn running_as(&self, namespace: &str, name: &str) -> &[Slot] {
+        let account = Account { namespace: namespace.into(), name: name.into() };
+        self.accounts.get(&account).map_or(&[], Vec::as_slice)
+    }
+
+    /// Visits everything an object controls, directly or through others. The object itself may be gone.
+    pub fn visit_controlled(
+        &self,
+        inventory: &Inventory,
+        owner: &Object,
+        visit: &mut dyn FnMut(Slot),
+    ) {
+        self.descend(inventory, owner, MAX_CHAIN, visit);
+    }
+
+    fn descend(
+        &self,
+        inventory: &Inventory,
+        owner: &Object,
+        depth: usize,
+        visit: &mut dyn FnMut(Slot),
+    ) {
+        let Some(resource) = inventory.kind_state(owner.kind).map(|state| &state.resource) else {
+            return;
+        };
+        if depth == 0 {
+            return;
+        }
+        let below = self.controlled(&resource.group, &resource.kind, &owner.namespace, &owner.name);
+        for slot in below {
+            visit(*slot);
+            if let Some(object) = inventory.get(*slot) {
+                self.descend(inventory, object, depth - 1, visit);
+            }
+        }
+    }
+}
+
+/// Moves an object from where it was filed to where it belongs now.
+fn relocate<K: Eq + Hash>(
+    filed: &mut FxHashMap<K, Vec<Slot>>,
+    update: &IndexUpdate<'_>,
+    key: impl Fn(&Object) -> Option<K>,
+) {
+    let before = update.before.and_then(&key);
+    let after = update.after.and_then(&key);
+    if before == after {
+        return;
+    }
+    if let Some(key) = before
+        && let Some(slots) = filed.get_mut(&key)
+    {
+        slots.retain(|slot| *slot != update.slot);
+        if slots.is_empty() {
+            filed.remove(&key);
+        }
+    }
+    if let Some(key) = after {
+        filed.entry(key).or_default().push(update.slot);
+    }
+}
+
+fn account(object: &Object) -> Option<Account> {
+    let Facts::Workload(facts) = &object.facts else {
+        return None;
+    };
+    if facts.pod.automount.is_some() {
+        return None;
+    }
+    Some(Account { namespace: object.namespace.clone(), name: facts.pod.service_account.clone()? })
+}
+
+fn owner(object: &Object) -> Option<Owner> {
+    let Facts::Workload(facts) = &object.facts else {
+        return None;
+    };
+    Some(Owner { namespace: object.namespace.clone(), controller: facts.controller.clone()? })
+}
+
+/// The known controllers of a workload, the nearest first. An object of a kind without a template, or
+/// one that could not be read, ends the chain. A circle of owner references is no chain at all.
+pub fn controllers<'a>(
+    inventory: &'a Inventory,
+    namespace: &str,
+    facts: &'a WorkloadFacts,
+) -> Vec<(&'a Object, &'a WorkloadFacts)> {
+    let mut chain = Vec::new();
+    let mut below = facts;
+    while let Some(controller) = &below.controller {
+        let Controller { group, kind, name } = controller;
+        let Some(object) = inventory.lookup(group, kind, namespace, name) else {
+            break;
+        };
+        let Facts::Workload(facts) = &object.facts else {
+            break;
+        };
+        if chain.len() == MAX_CHAIN {
+            return Vec::new();
+        }
+        chain.push((object, facts.as_ref()));
+        below = facts;
+    }
+    chain
+}

@@ -1,0 +1,195 @@
+//! What is served where.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, HttpBody},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use super::{
+    access::{Access, Refusal},
+    probes::Probes,
+};
+use crate::telemetry::{self, Metrics};
+
+const METRICS: &str = "/metrics";
+
+/// What the answers are made from.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub metrics: Metrics,
+    pub probes: Probes,
+    pub access: Arc<Access>,
+}
+
+pub fn router(site: Site) -> Router {
+    Router::new()
+        .route(METRICS, get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .with_state(site)
+        .layer(middleware::from_fn(guard))
+}
+
+async fn metrics(State(site): State<Site>, headers: HeaderMap) -> Response {
+    // HEAD tells no more than GET does, so it takes the same right.
+    if let Err(refusal) = site.access.check(&headers, "get", METRICS).await {
+        return refused(&refusal);
+    }
+    match site.metrics.render() {
+        Ok(text) => ([(header::CONTENT_TYPE, telemetry::CONTENT_TYPE)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "can't render the metrics");
+            text(StatusCode::INTERNAL_SERVER_ERROR, "can't render the metrics; see the log")
+        }
+    }
+}
+
+async fn healthz(State(site): State<Site>) -> Response {
+    match site.probes.dead() {
+        None => text(StatusCode::OK, "ok"),
+        Some(dead) => text(StatusCode::INTERNAL_SERVER_ERROR, dead),
+    }
+}
+
+async fn readyz(State(site): State<Site>) -> Response {
+    match site.probes.pending() {
+        None => text(StatusCode::OK, "ok"),
+        Some(pending) => text(StatusCode::SERVICE_UNAVAILABLE, &pending),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Response {
+    let status = match refusal {
+        Refusal::NoToken | Refusal::BadToken => StatusCode::UNAUTHORIZED,
+        Refusal::Forbidden { .. } => StatusCode::FORBIDDEN,
+        Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut response = text(status, &refusal.to_string());
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static("Bearer realm=\"comptroller\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// One line of plain text, which may hold names from the cluster.
+fn text(status: StatusCode, line: &str) -> Response {
+    let line: String = line.chars().filter(|c| !c.is_control()).collect();
+    (status, format!("{line}\n")).into_response()
+}
+
+/// Refuses bodies, which nothing here takes, and tells browsers to do nothing with an answer.
+async fn guard(request: Request<Body>, next: Next) -> Response {
+    let mut response = if request.body().is_end_stream() {
+        next.run(request).await
+    } else {
+        let mut refusal = text(StatusCode::PAYLOAD_TOO_LARGE, "send no body");
+        refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        refusal
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::watch;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    struct Bench {
+        evaluated: watch::Sender<bool>,
+        router: Router,
+    }
+
+    fn bench() -> Bench {
+        let (evaluated, receiver) = watch::channel(false);
+        let probes = Probes::new(receiver, || "waiting for\u{1b} discovery".to_owned());
+        let access = Arc::new(Access::Open);
+        let metrics = Metrics::new().unwrap();
+        Bench { evaluated, router: router(Site { metrics, probes, access }) }
+    }
+
+    impl Bench {
+        async fn ask(
+            &self,
+            method: &str,
+            path: &str,
+            body: Body,
+        ) -> (StatusCode, HeaderMap, String) {
+            let request = Request::builder().method(method).uri(path).body(body).unwrap();
+            let response = self.router.clone().oneshot(request).await.unwrap();
+            let (head, body) = response.into_parts();
+            let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+            (head.status, head.headers, String::from_utf8(body.to_vec()).unwrap())
+        }
+
+        async fn get(&self, path: &str) -> (StatusCode, String) {
+            let (status, _, body) = self.ask("GET", path, Body::empty()).await;
+            (status, body)
+        }
+    }
+
+    #[tokio::test]
+    async fn readiness_names_what_is_missing_and_liveness_does_not_wait() {
+        let bench = bench();
+        let pending = (StatusCode::SERVICE_UNAVAILABLE, "waiting for discovery\n".to_owned());
+        assert_eq!(bench.get("/readyz").await, pending);
+        assert_eq!(bench.get("/healthz").await.0, StatusCode::OK);
+        bench.evaluated.send_replace(true);
+        assert_eq!(bench.get("/readyz").await, (StatusCode::OK, "ok\n".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_no_longer_evaluates_is_to_be_restarted() {
+        let Bench { evaluated, router } = bench();
+        drop(evaluated);
+        let (other, _) = watch::channel(true);
+        let bench = Bench { evaluated: other, router };
+        assert_eq!(bench.get("/healthz").await.0, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(bench.get("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[tokio::test]
+    async fn only_known_paths_and_methods_without_a_body() {
+        let bench = bench();
+        for (method, path, body, expected) in [
+            ("GET", "/metrics", "", StatusCode::OK),
+            ("HEAD", "/metrics", "", StatusCode::OK),
+            ("HEAD", "/healthz", "", StatusCode::OK),
+            ("POST", "/metrics", "", StatusCode::METHOD_NOT_ALLOWED),
+            ("GET", "/metrics", "x", StatusCode::PAYLOAD_TOO_LARGE),
+            ("GET", "/", "", StatusCode::NOT_FOUND),
+            ("GET", "/metrics/", "", StatusCode::NOT_FOUND),
+            ("GET", "//metrics", "", StatusCode::NOT_FOUND),
+        ] {
+            let body = if body.is_empty() { Body::empty() } else { Body::from(body) };
+            let (status, headers, text) = bench.ask(method, path, body).await;
+            assert_eq!(status, expected, "{method} {path}");
+            assert_eq!(headers["x-content-type-options"], "nosniff");
+            assert!(method != "HEAD" || text.is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn metrics_are_in_the_text_format() {
+        let (_, headers, text) = bench().ask("GET", "/metrics", Body::empty()).await;
+        assert_eq!(headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+        assert!(text.contains("comptroller_build_info{version="));
+    }
+}

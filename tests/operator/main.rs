@@ -1,0 +1,14 @@
+//! The operator binary against a real API server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails must say where"
+)]
+
+#[path = "../controlplane/mod.rs"]
+mod controlplane;
+
+mod process;
+mod verdicts;
