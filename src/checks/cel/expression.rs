@@ -106,7 +106,9 @@ impl Expr {
 fn check_type(node: &Node, role: Role) -> Result<(), ExpressionError> {
     let (wanted, remedy) = match role {
         Role::Variable => return Ok(()),
-        Role::MatchCondition | Role::Validation => (Kind::Bool, "compare it, as in object.spec.paused == true"),
+        Role::MatchCondition | Role::Validation => {
+            (Kind::Bool, "compare it, as in object.spec.paused == true")
+        }
         Role::MessageExpression => (Kind::String, "write string(...) around it"),
     };
     let kind = node.kind();

@@ -242,15 +242,10 @@ impl Resolver<'_> {
             let arguments = std::mem::take(&mut call.args);
             return match <[IdedExpr; 2]>::try_from(arguments) {
                 Ok([left, right]) => match binary(&call.func_name) {
-<<<<<<< HEAD
                     Some(build) => checked_container(build(self.boxed(left)?, self.boxed(right)?)),
-                    None if call.func_name == operators::OPT_SELECT => self.optional_select(left, right),
-=======
-                    Some(build) => Ok(build(self.boxed(left)?, self.boxed(right)?)),
                     None if call.func_name == operators::OPT_SELECT => {
                         self.optional_select(left, right)
                     }
->>>>>>> main
                     None => self.function(call.func_name, None, vec![left, right]),
                 },
                 Err(arguments) => self.prefix_or_function(call.func_name, arguments),
@@ -380,16 +375,20 @@ impl Node {
             Self::Map(_) => Kind::Map,
             Self::Has { .. } | Self::And(..) | Self::Or(..) | Self::Not(_) => Kind::Bool,
             Self::OptMap { .. } => Kind::Optional,
-            Self::Select { optional: true, .. } | Self::Index { optional: true, .. } => Kind::Optional,
+            Self::Select { optional: true, .. } | Self::Index { optional: true, .. } => {
+                Kind::Optional
+            }
             Self::Fold(fold) => match fold.kind {
                 FoldKind::All | FoldKind::Exists | FoldKind::ExistsOne => Kind::Bool,
                 FoldKind::List => Kind::List,
                 FoldKind::Map | FoldKind::MapEntry => Kind::Map,
             },
             Self::Binary(operator, ..) => match operator {
-                Operator::Add | Operator::Subtract | Operator::Multiply | Operator::Divide | Operator::Modulo => {
-                    Kind::Any
-                }
+                Operator::Add
+                | Operator::Subtract
+                | Operator::Multiply
+                | Operator::Divide
+                | Operator::Modulo => Kind::Any,
                 _ => Kind::Bool,
             },
             _ => Kind::Any,
@@ -400,7 +399,9 @@ impl Node {
     pub fn is_part_of_object(&self) -> bool {
         match self {
             Self::Object | Self::OldObject => true,
-            Self::Select { operand, .. } | Self::Index { operand, .. } => operand.is_part_of_object(),
+            Self::Select { operand, .. } | Self::Index { operand, .. } => {
+                operand.is_part_of_object()
+            }
             _ => false,
         }
     }
@@ -421,7 +422,9 @@ fn checked_container(node: Node) -> Resolved {
             if !matches!(container.kind(), Kind::Any | Kind::List | Kind::Map) =>
         {
             let kind = container.kind().name();
-            Err(ExpressionError::invalid(format!("in takes a list or a map, not a {kind}; of a string ask contains()")))
+            Err(ExpressionError::invalid(format!(
+                "in takes a list or a map, not a {kind}; of a string ask contains()"
+            )))
         }
         _ => Ok(node),
     }

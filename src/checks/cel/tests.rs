@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::expression::ExpressionError;
 use super::guard;
-use super::program::{NamedSource, Outcome, Prepared, Program, ProgramSource, Request, ValidationSource};
+use super::program::{
+    NamedSource, Outcome, Prepared, Program, ProgramSource, Request, ValidationSource,
+};
 
 fn compile(expression: &str) -> Result<Program, ExpressionError> {
     let validations = vec![ValidationSource { expression, ..ValidationSource::default() }];
@@ -48,12 +50,13 @@ fn table() -> impl Iterator<Item = (&'static str, &'static str)> {
 fn expressions_mean_what_they_mean_in_kubernetes() {
     let object: Value = serde_json::from_str(include_str!("semantics.json")).unwrap();
     let wrong: Vec<_> = table()
-        .map(|(expected, expression)| (expected.split('/').next().unwrap(), judge(expression, &object), expression))
+        .map(|(expected, expression)| {
+            (expected.split('/').next().unwrap(), judge(expression, &object), expression)
+        })
         .filter(|(expected, judged, _)| expected != judged)
         .collect();
     assert!(wrong.is_empty(), "expected, judged, expression: {wrong:#?}");
 }
-
 
 /// Parts of a policy, as they are written in a Control.
 fn program(source: &ProgramSource<'_>) -> Program {
@@ -69,7 +72,8 @@ fn prepared(object: &Value) -> Prepared {
 }
 
 fn message_of(validation: ValidationSource<'_>, object: &Value) -> String {
-    let program = program(&ProgramSource { validations: vec![validation], ..ProgramSource::default() });
+    let program =
+        program(&ProgramSource { validations: vec![validation], ..ProgramSource::default() });
     match program.judge(&prepared(object)) {
         Outcome::Fail(failures) => failures[0].message.clone(),
         other => panic!("{other:?}"),
@@ -90,7 +94,9 @@ fn match_conditions_decide_before_validations() {
     assert_eq!(judged(&["object.kind == 'Pod'", "object.kind == 'Node'"]), Outcome::NotMatched);
     // A false condition excludes, even after an error; an error alone decides nothing.
     assert_eq!(judged(&["object.absent == 1", "object.kind == 'Node'"]), Outcome::NotMatched);
-    let Outcome::Unknown(reason) = judged(&["object.kind == 'Pod'", "object.absent == 1"]) else { panic!() };
+    let Outcome::Unknown(reason) = judged(&["object.kind == 'Pod'", "object.absent == 1"]) else {
+        panic!()
+    };
     assert_eq!(reason, "matchConditions[1].expression failed: no such field: absent");
 }
 
@@ -103,8 +109,12 @@ fn variables_are_read_in_order_when_needed() {
     ];
     let judged = |expression: &'static str| {
         let validations = vec![validation(expression)];
-        program(&ProgramSource { variables: variables.clone(), validations, ..ProgramSource::default() })
-            .judge(&prepared(&json!({"spec": {"limit": 4}})))
+        program(&ProgramSource {
+            variables: variables.clone(),
+            validations,
+            ..ProgramSource::default()
+        })
+        .judge(&prepared(&json!({"spec": {"limit": 4}})))
     };
     assert_eq!(judged("variables.double == 8"), Outcome::Pass);
     // Inside a macro a variable does not see the macro's names, nor disturb them.
@@ -133,7 +143,8 @@ fn every_wrong_expression_is_reported_with_its_field() {
         ],
     };
     let errors = Program::compile(&source, "spec.test.cel").unwrap_err();
-    let paths: Vec<_> = errors.iter().map(|error| error.path.trim_start_matches("spec.test.cel.")).collect();
+    let paths: Vec<_> =
+        errors.iter().map(|error| error.path.trim_start_matches("spec.test.cel.")).collect();
     assert_eq!(
         paths,
         [
@@ -156,12 +167,25 @@ fn every_wrong_expression_is_reported_with_its_field() {
 fn a_message_expression_goes_before_the_message_when_it_makes_one_line() {
     let object = json!({"n": 7});
     let with = |message, message_expression| {
-        message_of(ValidationSource { expression: "object.n  <\n 5", message, message_expression, reason: None }, &object)
+        message_of(
+            ValidationSource {
+                expression: "object.n  <\n 5",
+                message,
+                message_expression,
+                reason: None,
+            },
+            &object,
+        )
     };
     assert_eq!(with(None, None), "failed expression: object.n < 5");
     assert_eq!(with(Some(" too many "), None), "too many");
     assert_eq!(with(Some("m"), Some("'n is ' + string(object.n) + ' '")), "n is 7");
-    for unusable in ["' '", "'a' + '\\n' + 'b'", "string(object.absent)", "'x'.replace('x', lists.range(6000).map(i, 'x').join())"] {
+    for unusable in [
+        "' '",
+        "'a' + '\\n' + 'b'",
+        "string(object.absent)",
+        "'x'.replace('x', lists.range(6000).map(i, 'x').join())",
+    ] {
         assert_eq!(with(Some("m"), Some(unusable)), "m", "{unusable}");
     }
 }
@@ -171,7 +195,10 @@ fn what_is_false_fails_even_when_another_rule_is_undecided() {
     let validations = vec![validation("object.absent == 1"), validation("object.n == 1")];
     let program = program(&ProgramSource { validations, ..ProgramSource::default() });
     let Outcome::Fail(failures) = program.judge(&prepared(&json!({"n": 2}))) else { panic!() };
-    assert_eq!((failures.len(), failures[0].validation, failures[0].reason.as_str()), (1, 1, "Invalid"));
+    assert_eq!(
+        (failures.len(), failures[0].validation, failures[0].reason.as_str()),
+        (1, 1, "Invalid")
+    );
     let Outcome::Unknown(reason) = program.judge(&prepared(&json!({"n": 1}))) else { panic!() };
     assert_eq!(reason, "validations[0].expression failed: no such field: absent");
 }
@@ -285,7 +312,9 @@ fn an_expression_that_is_too_expensive_for_an_object_is_undecided() {
         "object.items.map(a, object.items).flatten().size() == 1",
     ] {
         match compile(expression).unwrap().judge(&prepared(&object)) {
-            Outcome::Unknown(reason) => assert!(reason.contains("too expensive"), "{expression}: {reason}"),
+            Outcome::Unknown(reason) => {
+                assert!(reason.contains("too expensive"), "{expression}: {reason}")
+            }
             other => panic!("{expression}: {other:?}"),
         }
     }
@@ -295,12 +324,17 @@ fn an_expression_that_is_too_expensive_for_an_object_is_undecided() {
 
 #[test]
 fn variables_cannot_double_their_way_out() {
-    let expressions: Vec<_> = (0..40).map(|n| (format!("v{n}"), format!("variables.v{} + variables.v{}", n - 1, n - 1))).collect();
+    let expressions: Vec<_> = (0..40)
+        .map(|n| (format!("v{n}"), format!("variables.v{} + variables.v{}", n - 1, n - 1)))
+        .collect();
     for start in ["'xxxxxxxxxx'", "[1, 2, 3, 4]"] {
         let mut variables = vec![NamedSource { name: "v0", expression: start }];
-        variables.extend(expressions[1..].iter().map(|(name, expression)| NamedSource { name, expression }));
+        variables.extend(
+            expressions[1..].iter().map(|(name, expression)| NamedSource { name, expression }),
+        );
         let validations = vec![validation("variables.v39.size() > 0")];
-        let program = program(&ProgramSource { variables, validations, ..ProgramSource::default() });
+        let program =
+            program(&ProgramSource { variables, validations, ..ProgramSource::default() });
         let Outcome::Unknown(reason) = program.judge(&prepared(&json!({}))) else { panic!() };
         assert!(reason.contains("too expensive"), "{reason}");
     }
@@ -312,7 +346,9 @@ fn a_deep_object_is_undecided() {
     for _ in 0..guard::MAX_OBJECT_DEPTH {
         object = json!({"a": object});
     }
-    let Outcome::Unknown(reason) = compile("true").unwrap().judge(&prepared(&object)) else { panic!() };
+    let Outcome::Unknown(reason) = compile("true").unwrap().judge(&prepared(&object)) else {
+        panic!()
+    };
     assert!(reason.contains("levels deep"), "{reason}");
 }
 

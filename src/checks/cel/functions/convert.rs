@@ -195,17 +195,12 @@ pub(super) fn quantity(values: &[Value]) -> Evaluated {
     let value = first(values);
     let Value::String(text) = value else { return Err(cannot(value, "quantity")) };
     match quantity_text(text) {
-<<<<<<< HEAD
-        QuantityText::Invalid => Err(Fault::error("quantity() takes a quantity such as 500m or 1.5Gi")),
-        QuantityText::Unclear => Err(Fault::error("only quantities of 1n to 10E are computed here")),
-=======
         QuantityText::Invalid => {
             Err(Fault::error("quantity() takes a quantity such as 500m or 1.5Gi"))
         }
-        QuantityText::OutOfRange => {
-            Err(Fault::error("quantity() is not computed here for so many digits"))
+        QuantityText::Unclear => {
+            Err(Fault::error("only quantities of 1n to 10E are computed here"))
         }
->>>>>>> main
         QuantityText::Valid => {
             let operand = IdedExpr { id: 0, expr: Tree::Ident("@0".to_owned()) };
             let call =
@@ -225,6 +220,8 @@ pub(super) fn is_quantity(values: &[Value]) -> Evaluated {
     match quantity_text(text) {
         QuantityText::Invalid => Ok(Value::Bool(false)),
         QuantityText::Valid => Ok(Value::Bool(true)),
-        QuantityText::Unclear => Err(Fault::error("only quantities of 1n to 10E are computed here")),
+        QuantityText::Unclear => {
+            Err(Fault::error("only quantities of 1n to 10E are computed here"))
+        }
     }
 }
