@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHasher};
 use serde_json::Value;
 
-use super::controls::{Place, Rules};
+use super::{
+    absent::absent_kinds,
+    controls::{Place, Rules},
+};
 use crate::{
     api::{GROUP, ResourceRef},
     checks,
@@ -328,8 +331,15 @@ impl Intake {
         for (name, (spec, _)) in &rules.exceptions {
             self.engine.upsert_exception(name, spec, None);
         }
-        let wanted = std::mem::take(&mut self.wanted.kinds);
-        for (resource, programs) in wanted {
+        let absent =
+            absent_kinds(self.engine.controls().map(|(_, spec)| spec), &self.catalog, |group| {
+                self.kinds.iter().any(|((seen, _), kind)| kind.guessed && seen == group)
+            });
+        for row in absent {
+            self.catalog.add(row);
+        }
+        self.catalog_changed();
+        for (resource, programs) in std::mem::take(&mut self.wanted.kinds) {
             let id = self.engine.kind(&resource);
             let programs = programs.into_iter().map(|(program, _)| program).collect();
             self.engine.commit(id, programs, self.now);

@@ -1,5 +1,6 @@
 //! `comptroller scan`: one evaluation over manifests.
 
+mod absent;
 mod controls;
 mod intake;
 mod progress;
