@@ -13,5 +13,6 @@ pub mod controllers;
 pub mod engine;
 pub mod evidence;
 pub mod inventory;
+pub mod report;
 pub mod server;
 pub mod telemetry;

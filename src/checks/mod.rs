@@ -4,8 +4,12 @@
 //! judges one item at a time. It keeps no memory: the engine owns iteration, scope of objects,
 //! population and what was found before, and calls `judge` again whenever it needs the words.
 
+pub mod backup;
 pub mod cel;
 pub mod encryption;
+pub mod pod_security;
+pub mod rbac;
+pub mod workload;
 
 use std::borrow::Cow;
 
@@ -192,8 +196,14 @@ pub enum BuildError {
 /// Compiles a test: the registry of checks, one line each.
 pub fn build(test: &TestSpec) -> Result<Built, BuildError> {
     let TestSpec { rbac, encryption, backup, workload, pod_security, cel } = test;
-    let built = [encryption.as_ref().map(encryption::build), cel.as_ref().map(cel::build)];
-    let _ = (rbac, backup, workload, pod_security);
+    let built = [
+        rbac.as_ref().map(rbac::build),
+        encryption.as_ref().map(encryption::build),
+        backup.as_ref().map(backup::build),
+        workload.as_ref().map(workload::build),
+        pod_security.as_ref().map(pod_security::build),
+        cel.as_ref().map(cel::build),
+    ];
     built.into_iter().flatten().next().unwrap_or_else(|| {
         Err(BuildError::Invalid("spec.test: no test is given; write one".to_owned()))
     })

@@ -1,13 +1,16 @@
 //! `comptroller run`: the operator.
 
-use std::net::SocketAddr;
+use std::{future::Future, io::IsTerminal, net::SocketAddr, path::PathBuf};
 
+use futures::FutureExt;
+use kube::{Client, client::ClientBuilder};
 use tokio::sync::watch;
 
-use super::cluster::ClusterArgs;
+use super::cluster::{ClusterArgs, ClusterError};
 use crate::{
     controllers::operator::{self, Parts},
-    telemetry::Metrics,
+    server::{CertificateFiles, Probes, Server, ServerConfig},
+    telemetry::{self, Metrics},
 };
 
 /// How to run the operator.
@@ -19,35 +22,83 @@ pub struct RunArgs {
     /// Where to serve metrics and probes.
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8443")]
     listen: SocketAddr,
+    /// Serve plain HTTP without authentication; only on a loopback address.
+    #[arg(long)]
+    insecure: bool,
+    /// The certificate to serve with, in PEM; one is made in memory without it.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of the certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+impl RunArgs {
+    fn server(&self) -> ServerConfig {
+        let certificate = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Some(CertificateFiles { certificate: certificate.clone(), key: key.clone() })
+            }
+            _ => None,
+        };
+        ServerConfig { insecure: self.insecure, certificate, ..ServerConfig::new(self.listen) }
+    }
 }
 
 /// Runs until SIGTERM or Ctrl-C.
 #[tokio::main]
 pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error>> {
-    let client = args.cluster.client().await?;
+    telemetry::init(!std::io::stderr().is_terminal())?;
     let metrics = Metrics::new()?;
+    let client = client(&args.cluster, &metrics).await?;
+    let stop = stopped().shared();
+
     let (_leading, leading) = watch::channel(true);
-    let parts = Parts { client, metrics, leading, instance: instance() };
-    let (_handle, running) = operator::start(parts, stopped());
-    running.await?;
+    let parts = Parts { client: client.clone(), metrics: metrics.clone(), leading, instance: instance() };
+    let (handle, operator) = operator::start(parts, stop.clone());
+    let board = handle.board;
+    let probes = Probes::new(handle.evaluated, move || board.waiting());
+    let server = Server::bind(args.server(), client, metrics, probes).await?;
+    tracing::info!(address = %server.address(), "serving /metrics, /healthz and /readyz");
+
+    // Probes answer until the last status is written.
+    let (finished, wait) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(server.run(wait.map(drop)));
+    let result = operator.await;
+    drop(finished);
+    server.await??;
+    result?;
     Ok(())
+}
+
+/// A client whose requests are counted.
+async fn client(cluster: &ClusterArgs, metrics: &Metrics) -> Result<Client, ClusterError> {
+    let config = cluster.config().await?;
+    Ok(ClientBuilder::try_from(config)?.with_layer(&metrics.client_layer()).build())
 }
 
 /// The pod's name, which Kubernetes also makes the host name.
 fn instance() -> String {
-    std::env::var("POD_NAME")
-        .or_else(|_| std::env::var("HOSTNAME"))
-        .unwrap_or_else(|_| "comptroller".to_owned())
+    ["POD_NAME", "HOSTNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_else(|| "comptroller".to_owned())
 }
 
-async fn stopped() {
+/// Resolves at the first SIGTERM or Ctrl-C.
+fn stopped() -> impl Future<Output = ()> + Send + 'static {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+    async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            },
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM can't be handled; Ctrl-C still stops the operator");
+                let _ = tokio::signal::ctrl_c().await;
+            }
+        }
+        tracing::info!("stopping");
     }
-    tracing::info!("stopping");
 }

@@ -5,6 +5,7 @@
 
 pub mod api_server;
 pub mod backup;
+pub mod catalog;
 pub mod facts;
 pub mod intern;
 pub mod manifest;

@@ -289,5 +289,5 @@ fn judge_destination(inventory: &Inventory, slot: Slot, object: &Object) -> Opti
 /// Whether the host is a service of the cluster. For one outside, the pod itself may speak TLS.
 fn in_cluster(facts: &DestinationRuleFacts) -> bool {
     let host = &*facts.host;
-    !host.contains('.') || host.ends_with(".svc") || host.contains(".svc.") || host == "*.local"
+    !host.contains('.') || host == "*.local" || host.split('.').any(|label| label == "svc")
 }

@@ -46,7 +46,7 @@ fn opens_block(line: &[u8]) -> bool {
     let text = line.trim_ascii_end();
     let header = text
         .iter()
-        .rposition(|byte| byte.is_ascii_whitespace())
+        .rposition(u8::is_ascii_whitespace)
         .map_or(text, |at| text.get(at + 1..).unwrap_or_default());
     matches!(header.first(), Some(b'|' | b'>')) && header.len() <= 3
 }
@@ -54,7 +54,7 @@ fn opens_block(line: &[u8]) -> bool {
 /// The anchors of a line: where a node may begin, and only up to a comment or a quoted scalar.
 fn anchors_in(line: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut at = 0;
-    line.split(|byte| byte.is_ascii_whitespace())
+    line.split(u8::is_ascii_whitespace)
         .map(move |word| {
             let start = at;
             at += word.len() + 1;

@@ -61,12 +61,12 @@ impl<R: BufRead> Chunks<R> {
             }
             self.lines += 1;
             let line = chunk.text.get(start..).unwrap_or_default();
-            if is_marker(line, b"---") && start > 0 {
+            if is_marker(line, *b"---") && (start > 0 || chunk.too_long) {
                 self.carried = Some(line.to_vec());
                 chunk.text.truncate(start);
                 return Ok(chunk);
             }
-            if is_marker(line, b"...") {
+            if is_marker(line, *b"...") {
                 return Ok(chunk);
             }
             if chunk.text.len() > self.limit {
@@ -125,8 +125,8 @@ fn discard_line(input: &mut impl BufRead) -> io::Result<usize> {
 }
 
 /// Whether a line is this marker: followed by a blank or the end of the line.
-fn is_marker(line: &[u8], marker: &[u8; 3]) -> bool {
-    line.strip_prefix(marker)
+fn is_marker(line: &[u8], marker: [u8; 3]) -> bool {
+    line.strip_prefix(&marker)
         .is_some_and(|rest| matches!(rest.first(), None | Some(b' ' | b'\t' | b'\r' | b'\n')))
 }
 
@@ -138,7 +138,7 @@ fn is_blank(text: &[u8]) -> bool {
 /// Whether a line carries something of the document itself.
 fn has_content(line: &[u8]) -> bool {
     let directive = line.starts_with(b"%");
-    let line = if is_marker(line, b"---") || is_marker(line, b"...") {
+    let line = if is_marker(line, *b"---") || is_marker(line, *b"...") {
         line.get(3..).unwrap_or_default()
     } else {
         line

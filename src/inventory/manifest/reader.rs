@@ -29,17 +29,27 @@ pub(super) struct Reader<'v> {
 }
 
 /// Part of a file.
-#[derive(Clone, Copy)]
 struct Text<'t> {
     bytes: &'t [u8],
     /// The line of its first byte.
     line: usize,
+    /// An offset and its line: places are asked for in ascending order, so a list is counted once.
+    cursor: Cell<(usize, usize)>,
 }
 
-impl Text<'_> {
+impl<'t> Text<'t> {
+    fn new(bytes: &'t [u8], line: usize) -> Self {
+        let cursor = Cell::new((0, line));
+        Self { bytes, line, cursor }
+    }
+
     fn line_of(&self, offset: usize) -> usize {
-        let before = self.bytes.get(..offset).unwrap_or_default();
-        self.line + before.iter().filter(|byte| **byte == b'\n').count()
+        let (known, line) = self.cursor.get();
+        let (from, line) = if offset < known { (0, self.line) } else { (known, line) };
+        let between = self.bytes.get(from..offset).unwrap_or_default();
+        let line = line + between.split(|byte| *byte == b'\n').count() - 1;
+        self.cursor.set((offset, line));
+        line
     }
 }
 
@@ -66,7 +76,7 @@ impl<'v> Reader<'v> {
     }
 
     fn read_chunk(&mut self, chunk: &Chunk) {
-        let text = Text { bytes: &chunk.text, line: chunk.line };
+        let text = &Text::new(&chunk.text, chunk.line);
         if chunk.too_long {
             self.document += 1;
             let limit = self.limits.document_bytes;
@@ -83,7 +93,7 @@ impl<'v> Reader<'v> {
         }
     }
 
-    fn read_yaml(&mut self, text: Text<'_>) {
+    fn read_yaml(&mut self, text: &Text<'_>) {
         self.document += 1;
         let line = text.line + chunks::lines_before_content(text.bytes);
         if let Some(offset) = anchors::redefined(text.bytes) {
@@ -101,14 +111,13 @@ impl<'v> Reader<'v> {
     }
 
     /// One or more JSON values, one after the other.
-    fn read_json(&mut self, text: Text<'_>) {
+    fn read_json(&mut self, text: &Text<'_>) {
         let marker = if text.bytes.starts_with(b"---") { 3 } else { 0 };
         let mut start = marker;
         while let Some(bytes) = text.bytes.get(start..)
             && self.errors < self.limits.errors_per_file
         {
-            let line = text.line_of(start);
-            let part = Text { bytes, line };
+            let part = &Text::new(bytes, text.line_of(start));
             match self.read_json_values(part) {
                 Ended::AtTheEnd => return,
                 Ended::NotJson if start == marker => return self.read_yaml(text),
@@ -119,7 +128,7 @@ impl<'v> Reader<'v> {
     }
 
     /// Reads values until one fails.
-    fn read_json_values(&mut self, text: Text<'_>) -> Ended {
+    fn read_json_values(&mut self, text: &Text<'_>) -> Ended {
         let mut deserializer = serde_json::Deserializer::from_slice(text.bytes);
         let mut first = true;
         while deserializer.end().is_err() {
@@ -145,7 +154,7 @@ impl<'v> Reader<'v> {
     /// Builds one document and hands out what is in it.
     fn build<'de, D: Deserializer<'de>>(
         &mut self,
-        text: Text<'_>,
+        text: &Text<'_>,
         line: usize,
         builder: &Builder<'_>,
         deserializer: D,
@@ -220,7 +229,7 @@ impl<'v> Reader<'v> {
     }
 
     /// Reports why a document can't be read: our own finding where there is one, else the parser's.
-    fn explain(&mut self, text: Text<'_>, builder: &Builder<'_>, line: usize, parser: &str) {
+    fn explain(&mut self, text: &Text<'_>, builder: &Builder<'_>, line: usize, parser: &str) {
         let secret = contains(text.bytes, b"Secret");
         let problem = builder.problem.take();
         let line = problem
@@ -262,7 +271,7 @@ enum Ended {
 }
 
 /// The first key says where a document begins, behind comments and blank lines.
-fn text_line(text: Text<'_>, builder: &Builder<'_>) -> Option<usize> {
+fn text_line(text: &Text<'_>, builder: &Builder<'_>) -> Option<usize> {
     builder.first_key.get().map(|offset| text.line_of(offset))
 }
 

@@ -5,6 +5,7 @@
 //! the API server's authorizer does ([`Rule::allows`]).
 
 mod baseline;
+mod builtin_types;
 mod graph;
 mod read;
 mod right;
@@ -15,6 +16,7 @@ mod subject;
 mod subjects;
 
 pub use self::{
+    builtin_types::{BUILTIN_TYPES, BuiltinType, is_cluster_scoped},
     graph::{Entitlement, Graph, Path},
     read::{
         BindingFacts, CloudIdentity, PROJECTIONS, RoleFacts, RoleKind, RoleRef, ServiceAccountFacts,

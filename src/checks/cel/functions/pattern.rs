@@ -84,7 +84,9 @@ fn translate(pattern: &str) -> Result<String, PatternError> {
                     return unsupported(&format!("\\{escape}"));
                 }
                 Some('u' | 'U') => {
-                    return Err(PatternError::Invalid("write \\x{...} for a code point".to_owned()));
+                    return Err(PatternError::Invalid(
+                        "write \\x{...} for a code point".to_owned(),
+                    ));
                 }
                 Some(other) => output.extend(['\\', other]),
                 None => {

@@ -1,0 +1,240 @@
+//! Which items an object bears on. Too many is slow, too few is wrong.
+
+use crate::{
+    api::test_spec::BackupSubject,
+    checks::Item,
+    inventory::{
+        Facts, Inventory, Object, Slot, Symbol,
+        backup::{
+            BARMAN_CLOUD, BackupFacts, CNPG, K8UP, LONGHORN, SNAPSHOT, VELERO, cron::CronFacts,
+            index::Key, velero_scope::Scope,
+        },
+    },
+};
+
+/// Visits the items that an object, as it is or as it was, bears on.
+pub fn visit(
+    of: BackupSubject,
+    inventory: &Inventory,
+    slot: Slot,
+    object: &Object,
+    visit: &mut dyn FnMut(Item),
+) {
+    let mut affected = Affected { of, inventory, visit };
+    match &object.facts {
+        Facts::Claim(_) => affected.claim(slot, &object.namespace),
+        Facts::Namespace(_) => affected.namespace(slot, &object.name),
+        Facts::Workload(workload) => {
+            if let Some(cron) = &workload.cron {
+                affected.cron(&object.namespace, cron);
+            }
+        }
+        Facts::Backup(facts) => affected.backup(slot, object, facts),
+        Facts::Malformed(_) => affected.malformed(slot, object),
+        _ => {}
+    }
+}
+
+struct Affected<'a, 'v> {
+    of: BackupSubject,
+    inventory: &'a Inventory,
+    visit: &'v mut dyn FnMut(Item),
+}
+
+impl Affected<'_, '_> {
+    fn claim(&mut self, slot: Slot, namespace: &str) {
+        match self.of {
+            BackupSubject::PersistentVolumeClaims => (self.visit)(Item::Object(slot)),
+            // Whether a namespace has claims decides what its backups must hold.
+            BackupSubject::Namespaces => self.all_in(namespace),
+            BackupSubject::Databases => {}
+        }
+    }
+
+    fn namespace(&mut self, slot: Slot, name: &str) {
+        match self.of {
+            BackupSubject::PersistentVolumeClaims => self.all_in(name),
+            BackupSubject::Namespaces => (self.visit)(Item::Object(slot)),
+            BackupSubject::Databases => {}
+        }
+    }
+
+    fn cron(&mut self, namespace: &str, cron: &CronFacts) {
+        for claim in cron.claims() {
+            if claim == "*" {
+                self.all_in(namespace);
+            } else {
+                self.claim_named(namespace, claim);
+            }
+        }
+    }
+
+    fn backup(&mut self, slot: Slot, object: &Object, facts: &BackupFacts) {
+        let namespace = &object.namespace;
+        match facts {
+            BackupFacts::VeleroSchedule(schedule) => self.velero(&schedule.scope),
+            BackupFacts::VeleroBackup(backup) => self.velero(&backup.scope),
+            BackupFacts::VeleroRestore(restore) => self.velero(&restore.scope),
+            BackupFacts::VeleroLocation(_) => self.location(namespace),
+            BackupFacts::VolumeSnapshot(snapshot) => {
+                if let Some(claim) = &snapshot.claim {
+                    self.claim_named(namespace, claim);
+                }
+            }
+            BackupFacts::SnapshotContent(content) => {
+                let (namespace, name) = &content.snapshot;
+                self.snapshot_named(namespace, name);
+            }
+            BackupFacts::K8upSchedule(_)
+            | BackupFacts::K8upBackup(_)
+            | BackupFacts::K8upSnapshot(_)
+            | BackupFacts::K8upRestore(_) => self.all_in(namespace),
+            // Recovered clusters and backups speak of other clusters of their namespace, too.
+            BackupFacts::CnpgCluster(_)
+            | BackupFacts::CnpgBackup(_)
+            | BackupFacts::CnpgScheduledBackup(_)
+            | BackupFacts::CnpgObjectStore(_) => {
+                if self.of == BackupSubject::Databases && self.inventory.get(slot).is_some() {
+                    (self.visit)(Item::Object(slot));
+                }
+                self.databases_of(namespace);
+            }
+            BackupFacts::LonghornVolume(volume) => {
+                if let Some((namespace, claim)) = &volume.claim {
+                    self.claim_named(namespace, claim);
+                }
+            }
+            BackupFacts::LonghornBackup(backup) => {
+                if let Some(volume) = &backup.volume {
+                    self.longhorn_volume(namespace, volume);
+                }
+            }
+            BackupFacts::LonghornRecurringJob(_) => self.every_claim(),
+        }
+    }
+
+    fn malformed(&mut self, slot: Slot, object: &Object) {
+        let Some(state) = self.inventory.kind_state(object.kind) else {
+            return;
+        };
+        // The object may be an item itself.
+        (self.visit)(Item::Object(slot));
+        match state.resource.group.as_str() {
+            K8UP => self.all_in(&object.namespace),
+            CNPG | BARMAN_CLOUD => self.databases_of(&object.namespace),
+            VELERO => self.velero(&Scope::default()),
+            SNAPSHOT | LONGHORN => self.every_claim(),
+            // A claim or a namespace.
+            "" => self.namespace_of(object),
+            _ => {}
+        }
+    }
+
+    fn namespace_of(&mut self, object: &Object) {
+        if object.namespace.is_empty() {
+            self.all_in(&object.name);
+        } else {
+            self.all_in(&object.namespace);
+        }
+    }
+
+    /// What a Velero scope may cover: labels are left to the judgement.
+    fn velero(&mut self, scope: &Scope) {
+        match self.of {
+            BackupSubject::PersistentVolumeClaims => {
+                let namespaces = self.inventory.backups.claim_namespaces();
+                for namespace in namespaces.filter(|name| scope.includes_namespace(name)) {
+                    for slot in self.inventory.backups.claims(namespace) {
+                        (self.visit)(Item::Object(slot));
+                    }
+                }
+            }
+            BackupSubject::Namespaces => {
+                for (slot, object) in self.inventory.objects_of("", "Namespace") {
+                    if scope.includes_namespace(&object.name) {
+                        (self.visit)(Item::Object(slot));
+                    }
+                }
+            }
+            BackupSubject::Databases => {}
+        }
+    }
+
+    fn location(&mut self, namespace: &Symbol) {
+        let inventory = self.inventory;
+        for (group, _) in inventory.backups.velero() {
+            if group.namespace == *namespace {
+                self.velero(&group.scope);
+            }
+        }
+    }
+
+    fn snapshot_named(&mut self, namespace: &str, name: &str) {
+        let inventory = self.inventory;
+        let snapshot = inventory.lookup(SNAPSHOT, "VolumeSnapshot", namespace, name);
+        if let Some(Facts::Backup(facts)) = snapshot.map(|object| &object.facts)
+            && let BackupFacts::VolumeSnapshot(snapshot) = &**facts
+            && let Some(claim) = &snapshot.claim
+        {
+            self.claim_named(namespace, claim);
+        }
+    }
+
+    fn longhorn_volume(&mut self, namespace: &str, name: &str) {
+        let inventory = self.inventory;
+        let volume = inventory.lookup(LONGHORN, "Volume", namespace, name);
+        if let Some(Facts::Backup(facts)) = volume.map(|object| &object.facts)
+            && let BackupFacts::LonghornVolume(volume) = &**facts
+            && let Some((namespace, claim)) = &volume.claim
+        {
+            self.claim_named(namespace, claim);
+        }
+    }
+
+    fn databases_of(&mut self, namespace: &Symbol) {
+        match self.of {
+            BackupSubject::Databases => {
+                let clusters = Key::CnpgClusters(namespace.clone());
+                for slot in self.inventory.backups.slots(&clusters) {
+                    (self.visit)(Item::Object(slot));
+                }
+            }
+            BackupSubject::PersistentVolumeClaims => self.all_in(namespace),
+            BackupSubject::Namespaces => {}
+        }
+    }
+
+    fn claim_named(&mut self, namespace: &str, name: &str) {
+        if self.of == BackupSubject::PersistentVolumeClaims
+            && let Some(kind) = self.inventory.find_kind("", "PersistentVolumeClaim")
+            && let Some(slot) = self.inventory.find(kind, namespace, name)
+        {
+            (self.visit)(Item::Object(slot));
+        }
+    }
+
+    /// The claims of a namespace, or the namespace.
+    fn all_in(&mut self, namespace: &str) {
+        match self.of {
+            BackupSubject::PersistentVolumeClaims => {
+                for slot in self.inventory.backups.claims(namespace) {
+                    (self.visit)(Item::Object(slot));
+                }
+            }
+            BackupSubject::Namespaces => {
+                if let Some(kind) = self.inventory.find_kind("", "Namespace")
+                    && let Some(slot) = self.inventory.find(kind, "", namespace)
+                {
+                    (self.visit)(Item::Object(slot));
+                }
+            }
+            BackupSubject::Databases => {}
+        }
+    }
+
+    fn every_claim(&mut self) {
+        if self.of == BackupSubject::PersistentVolumeClaims {
+            self.velero(&Scope::default());
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! From what the tools say to a judgement: is the newest success recent enough?
+
+use super::{
+    UNDECIDED,
+    evidence::{Evidence, Success, name},
+    finding, providers,
+    target::Target,
+};
+use crate::{
+    api::Duration,
+    checks::{Context, Judgement},
+};
+
+/// Judges an item. One recent success is enough, whatever other tools say, as long as more will
+/// follow: some schedule runs, or the tool has none (somebody starts its backups, and did).
+pub fn judge(
+    context: &Context<'_>,
+    target: &Target<'_>,
+    evidence: &[Evidence<'_>],
+    max_age: Duration,
+) -> Judgement {
+    let deadline = |success: &Success| {
+        let old = max_age.add_to(success.at);
+        success.until.map_or(old, |until| until.min(old))
+    };
+    let scheduled = evidence.iter().any(|tool| tool.scheduled);
+    let best = evidence
+        .iter()
+        .filter(|tool| scheduled || tool.paused.is_none())
+        .filter_map(|tool| tool.good.as_ref())
+        .map(deadline)
+        .max()
+        .filter(|deadline| context.now < *deadline);
+    if best.is_some() {
+        return Judgement { valid_until: best, ..Judgement::default() };
+    }
+    let fresh = |success: &Success| context.now < deadline(success);
+    let mut judgement = explain(context, target, evidence, max_age, &fresh);
+    judgement.valid_until = evidence
+        .iter()
+        .flat_map(|tool| tool.successes().map(deadline).chain(tool.changes))
+        .filter(|at| *at > context.now)
+        .min();
+    judgement
+}
+
+fn explain(
+    context: &Context<'_>,
+    target: &Target<'_>,
+    evidence: &[Evidence<'_>],
+    max_age: Duration,
+    fresh: &dyn Fn(&Success) -> bool,
+) -> Judgement {
+    let mut judgement = Judgement::default();
+    if let Some(why) = doubt(context, target, evidence, fresh) {
+        judgement.unknown.extend(finding(context, target.slot, UNDECIDED, why));
+        return judgement;
+    }
+    let mut fail = |rule, message| {
+        judgement.failing.extend(finding(context, target.slot, rule, message));
+    };
+    let paused = paused(context, evidence);
+    let good = evidence.iter().filter_map(|tool| tool.good.as_ref());
+    let recent = good.clone().any(fresh);
+    if !recent {
+        let (rule, message) = missing(context, target, evidence, max_age, fresh);
+        fail(rule, message);
+    }
+    if let Some(message) = paused {
+        fail("Paused", message);
+    }
+    judgement
+}
+
+/// Why it can't be told whether there is a recent success.
+fn doubt(
+    context: &Context<'_>,
+    target: &Target<'_>,
+    evidence: &[Evidence<'_>],
+    fresh: &dyn Fn(&Success) -> bool,
+) -> Option<String> {
+    let undecided = evidence
+        .iter()
+        .filter_map(|tool| tool.undecided.as_ref())
+        .filter(|(success, _)| fresh(success))
+        .max_by_key(|(success, _)| success.at);
+    if let Some((success, why)) = undecided {
+        return Some(format!("{} {why}", name(context.inventory, success.by)));
+    }
+    let paused = evidence.iter().any(|tool| tool.good.as_ref().is_some_and(fresh));
+    // A recent success of a paused tool is known to be what it is.
+    if paused {
+        return None;
+    }
+    providers::unreadable(context, target).map(|(slot, error)| {
+        format!(
+            "{} may be about this {}, and can't be read: {error}",
+            name(context.inventory, slot),
+            target.noun()
+        )
+    })
+}
+
+fn paused(context: &Context<'_>, evidence: &[Evidence<'_>]) -> Option<String> {
+    if evidence.iter().any(|tool| tool.scheduled) {
+        return None;
+    }
+    let schedule = evidence.iter().find_map(|tool| tool.paused)?;
+    Some(format!(
+        "no backup will follow: {} is paused, and no other schedule covers it; resume it",
+        name(context.inventory, schedule)
+    ))
+}
+
+/// The rule that says best why there is no recent success.
+fn missing(
+    context: &Context<'_>,
+    target: &Target<'_>,
+    evidence: &[Evidence<'_>],
+    max_age: Duration,
+    fresh: &dyn Fn(&Success) -> bool,
+) -> (&'static str, String) {
+    let noun = target.noun();
+    let unreachable = evidence
+        .iter()
+        .filter_map(|tool| tool.unreachable.as_ref())
+        .max_by_key(|(success, _)| success.at);
+    if let Some((success, why)) = unreachable.filter(|(success, _)| fresh(success)) {
+        let message = format!(
+            "{} of {} can't be restored: {why}",
+            name(context.inventory, success.by),
+            success.at
+        );
+        return ("StorageLocationUnavailable", message);
+    }
+    if let Some(success) = newest(evidence) {
+        let message = format!(
+            "the newest success is {} of {}, older than {max_age}{}",
+            name(context.inventory, success.by),
+            success.at,
+            attempt(context, evidence, "; besides, ")
+        );
+        return ("TooOld", message);
+    }
+    let planned = evidence
+        .iter()
+        .any(|tool| tool.scheduled || tool.paused.is_some() || tool.attempt.is_some());
+    if planned {
+        let message = format!(
+            "no backup of this {noun} has succeeded and is there to restore{}",
+            attempt(context, evidence, ": ")
+        );
+        return ("NeverSucceeded", message);
+    }
+    let message =
+        format!("no backup, snapshot or schedule covers this {noun}: {}", target.remedy());
+    ("NotCovered", message)
+}
+
+fn newest<'e>(evidence: &'e [Evidence<'_>]) -> Option<&'e Success> {
+    evidence.iter().flat_map(Evidence::successes).max_by_key(|success| success.at)
+}
+
+fn attempt(context: &Context<'_>, evidence: &[Evidence<'_>], lead: &str) -> String {
+    evidence
+        .iter()
+        .find_map(|tool| tool.attempt.as_ref())
+        .map(|(slot, why)| format!("{lead}{} {why}", name(context.inventory, *slot)))
+        .unwrap_or_default()
+}

@@ -1,0 +1,178 @@
+//! `backup`: every claim, namespace or database has a success that is recent enough and can be
+//! restored, whatever tool made it.
+//!
+//! | rule | it fails when |
+//! |---|---|
+//! | `NotCovered` | nothing backs the item up, and nothing is scheduled to |
+//! | `NeverSucceeded` | something is to back it up, and no success is there to restore |
+//! | `TooOld` | the newest success is older than `maxAge` |
+//! | `StorageLocationUnavailable` | the only recent success lies where Velero can't reach it |
+//! | `Paused` | every schedule of the tools that back it up is paused, however recent the last success: none will follow |
+//! | `RestoreUntested` | it has a success, and no restore within `restoreTestEvery` |
+//!
+//! What can't be told is `Undecided`, and never a pass: an object that can't be read where no
+//! other success is recent enough, a volume that a Velero resource policy may leave out.
+
+mod affected;
+mod evidence;
+mod freshness;
+mod providers;
+mod restores;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+use super::{BuildError, Built, Check, Context, Finding, Item, Judgement, Read};
+use crate::{
+    api::{
+        Duration, Selector,
+        test_spec::{BackupSubject, BackupTest},
+    },
+    inventory::{
+        Change, Facts, Slot,
+        backup::{BARMAN_CLOUD, CNPG, K8UP, LONGHORN, SNAPSHOT, VELERO},
+    },
+};
+use target::Target;
+
+/// A `backup` test, compiled.
+#[derive(Debug)]
+pub struct BackupCheck {
+    of: BackupSubject,
+    selector: Selector,
+    max_age: Duration,
+    restore_test_every: Option<Duration>,
+}
+
+/// Compiles the test.
+pub fn build(test: &BackupTest) -> Result<Built, BuildError> {
+    let selector = test
+        .selector
+        .as_ref()
+        .map(Selector::compile)
+        .transpose()
+        .map_err(|error| BuildError::Invalid(format!("spec.test.backup.selector.{error}")))?;
+    Ok(BackupCheck {
+        of: test.of,
+        selector: selector.unwrap_or_default(),
+        max_age: test.max_age,
+        restore_test_every: test.restore_test_every,
+    }
+    .into())
+}
+
+const VELERO_KINDS: [(&str, &str); 4] = [
+    (VELERO, "Schedule"),
+    (VELERO, "Backup"),
+    (VELERO, "Restore"),
+    (VELERO, "BackupStorageLocation"),
+];
+const K8UP_KINDS: [(&str, &str); 4] =
+    [(K8UP, "Schedule"), (K8UP, "Backup"), (K8UP, "Snapshot"), (K8UP, "Restore")];
+const CNPG_KINDS: [(&str, &str); 4] =
+    [(CNPG, "Cluster"), (CNPG, "Backup"), (CNPG, "ScheduledBackup"), (BARMAN_CLOUD, "ObjectStore")];
+/// Tools that only back up single claims.
+const VOLUME_KINDS: [(&str, &str); 6] = [
+    (SNAPSHOT, "VolumeSnapshot"),
+    (SNAPSHOT, "VolumeSnapshotContent"),
+    (LONGHORN, "Volume"),
+    (LONGHORN, "Backup"),
+    (LONGHORN, "RecurringJob"),
+    ("batch", "CronJob"),
+];
+const CLAIM: (&str, &str) = ("", "PersistentVolumeClaim");
+const NAMESPACE: (&str, &str) = ("", "Namespace");
+
+impl BackupCheck {
+    /// Kinds of the items.
+    fn item_kind(&self) -> (&'static str, &'static str) {
+        match self.of {
+            BackupSubject::PersistentVolumeClaims => CLAIM,
+            BackupSubject::Namespaces => NAMESPACE,
+            BackupSubject::Databases => (CNPG, "Cluster"),
+        }
+    }
+
+    fn judge_target(&self, context: &Context<'_>, target: &Target<'_>) -> Judgement {
+        let evidence = providers::gather(context, target);
+        let mut judgement = freshness::judge(context, target, &evidence, self.max_age);
+        if let Some(every) = self.restore_test_every
+            && evidence.iter().any(evidence::Evidence::has_success)
+        {
+            restores::judge(context, target, every, &mut judgement);
+        }
+        judgement
+    }
+}
+
+impl Check for BackupCheck {
+    fn reads(&self) -> Vec<Read> {
+        let (required, optional): (_, &[&[_]]) = match self.of {
+            // Labels of namespaces leave them out of Velero's backups.
+            BackupSubject::PersistentVolumeClaims => (
+                &[CLAIM][..],
+                &[&[NAMESPACE], &VELERO_KINDS, &K8UP_KINDS, &CNPG_KINDS, &VOLUME_KINDS],
+            ),
+            BackupSubject::Namespaces => (&[NAMESPACE, CLAIM], &[&VELERO_KINDS, &K8UP_KINDS]),
+            BackupSubject::Databases => (&[], &[&CNPG_KINDS]),
+        };
+        let required = required.iter().map(|(group, kind)| Read::required(group, kind));
+        let optional =
+            optional.iter().copied().flatten().map(|(group, kind)| Read::optional(group, kind));
+        required.chain(optional).collect()
+    }
+
+    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+        super::visit_kinds(context.inventory, &[self.item_kind()], visit);
+    }
+
+    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+        let Change::Object { slot, before } = change else {
+            return;
+        };
+        for object in before.iter().chain(context.inventory.get(*slot)) {
+            affected::visit(self.of, context.inventory, *slot, object, visit);
+        }
+    }
+
+    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+        let Item::Object(slot) = item else {
+            return None;
+        };
+        let object = context.inventory.get(slot)?;
+        if let Facts::Malformed(error) = &object.facts {
+            let (group, kind) = self.item_kind();
+            let resource = &context.inventory.kind_state(object.kind)?.resource;
+            let ours = resource.group == group && resource.kind == kind;
+            return ours.then(|| undecided(context, slot, format!("can't be read: {error}")))?;
+        }
+        let target = Target::of(self.of, context.inventory, slot)?;
+        target.is_selected(&self.selector).then(|| self.judge_target(context, &target))
+    }
+}
+
+/// The rule of findings about what can't be told.
+const UNDECIDED: &str = "Undecided";
+
+fn undecided(context: &Context<'_>, slot: Slot, message: String) -> Option<Judgement> {
+    Some(Judgement {
+        unknown: vec![finding(context, slot, UNDECIDED, message)?],
+        ..Judgement::default()
+    })
+}
+
+fn finding(
+    context: &Context<'_>,
+    slot: Slot,
+    rule: &'static str,
+    message: String,
+) -> Option<Finding> {
+    Some(Finding {
+        rule: rule.into(),
+        severity: None,
+        resource: super::reference(context.inventory, slot)?,
+        subject: None,
+        message,
+    })
+}

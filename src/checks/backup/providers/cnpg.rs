@@ -1,0 +1,87 @@
+//! `CloudNativePG`: the newest Backup that completed, or what the object store holds, or (last,
+//! since it is deprecated) what the Cluster's status says.
+
+use crate::{
+    checks::{
+        Context,
+        backup::{
+            evidence::{Evidence, Standing, Success},
+            target::backup_at,
+        },
+    },
+    inventory::{
+        Slot, Symbol,
+        backup::{
+            BARMAN_CLOUD, BackupFacts, CNPG,
+            cnpg::{Backup, CLUSTER_LABEL, Cluster},
+            index::Key,
+        },
+        storage::ClaimFacts,
+    },
+};
+
+/// What `CloudNativePG` says of a claim that it labelled as part of a cluster that is there.
+pub fn of_claim<'a>(
+    context: &Context<'a>,
+    namespace: &Symbol,
+    claim: &ClaimFacts,
+) -> Option<Evidence<'a>> {
+    let name = claim.labels.get(CLUSTER_LABEL)?;
+    let inventory = context.inventory;
+    let slot = inventory.find(inventory.find_kind(CNPG, "Cluster")?, namespace, name)?;
+    match backup_at(inventory, slot)? {
+        BackupFacts::CnpgCluster(cluster) => {
+            Some(of_cluster(context, namespace, &inventory.get(slot)?.name, slot, cluster))
+        }
+        _ => None,
+    }
+}
+
+/// What `CloudNativePG` says of a cluster.
+pub fn of_cluster<'a>(
+    context: &Context<'a>,
+    namespace: &Symbol,
+    name: &Symbol,
+    slot: Slot,
+    cluster: &Cluster,
+) -> Evidence<'a> {
+    let inventory = context.inventory;
+    let mut evidence = Evidence::new(context);
+    let schedules = super::key(namespace, name, Key::CnpgSchedules);
+    for slot in inventory.backups.slots(&schedules) {
+        if let Some(BackupFacts::CnpgScheduledBackup(schedule)) = backup_at(inventory, slot) {
+            evidence.schedule(slot, schedule.suspended);
+        }
+    }
+    let backups = super::key(namespace, name, Key::CnpgBackups);
+    super::runs(context, &mut evidence, &backups, |slot| match backup_at(inventory, slot)? {
+        BackupFacts::CnpgBackup(Backup { outcome, .. }) => Some(*outcome),
+        _ => None,
+    });
+    let succeeded = |evidence: &mut Evidence<'_>, by, at| {
+        let success = Success { at, by, until: None };
+        evidence.succeeded(success, Standing::Good)
+    };
+    if let Some((store, at)) = stored(context, namespace, cluster) {
+        succeeded(&mut evidence, store, at);
+    }
+    if let Some(at) = cluster.last_success
+        && evidence.good.is_none()
+    {
+        succeeded(&mut evidence, slot, at);
+    }
+    evidence
+}
+
+fn stored(
+    context: &Context<'_>,
+    namespace: &Symbol,
+    cluster: &Cluster,
+) -> Option<(Slot, jiff::Timestamp)> {
+    let stores = context.inventory.find_kind(BARMAN_CLOUD, "ObjectStore")?;
+    let slot = context.inventory.find(stores, namespace, cluster.store.as_ref()?)?;
+    match backup_at(context.inventory, slot)? {
+        BackupFacts::CnpgObjectStore(store) => Some((slot, store.newest(&cluster.server)?)),
+        _ => None,
+    }
+}

@@ -1,0 +1,71 @@
+//! Longhorn: backups of the volume behind a claim.
+
+use crate::{
+    checks::{
+        Context,
+        backup::{evidence::Evidence, target::backup_at},
+    },
+    inventory::{
+        Object, Slot, Symbol,
+        backup::{
+            BackupFacts,
+            index::Key,
+            longhorn::{Backup, Volume},
+        },
+        storage::ClaimFacts,
+    },
+};
+
+/// What Longhorn says of a claim.
+pub fn of_claim<'a>(
+    context: &Context<'a>,
+    namespace: &Symbol,
+    name: &Symbol,
+    claim: &ClaimFacts,
+) -> Evidence<'a> {
+    let mut evidence = Evidence::new(context);
+    let key = super::key(namespace, name, Key::LonghornVolumes);
+    for slot in context.inventory.backups.slots(&key) {
+        if let (Some(object), Some(BackupFacts::LonghornVolume(volume))) =
+            (context.inventory.get(slot), backup_at(context.inventory, slot))
+            && is_of(volume, claim)
+        {
+            of_volume(context, &mut evidence, object, volume);
+        }
+    }
+    evidence
+}
+
+/// A volume names its claim by name, also when the claim is gone and another took its name: the
+/// `PersistentVolume` tells them apart.
+fn is_of(volume: &Volume, claim: &ClaimFacts) -> bool {
+    match (&volume.volume, &claim.volume) {
+        (Some(volume), Some(bound)) => volume == bound,
+        _ => true,
+    }
+}
+
+fn of_volume(context: &Context<'_>, evidence: &mut Evidence<'_>, object: &Object, volume: &Volume) {
+    let inventory = context.inventory;
+    let jobs = Key::LonghornJobs(object.namespace.clone());
+    for slot in inventory.backups.slots(&jobs) {
+        if runs_for(context, slot, volume) {
+            evidence.schedule(slot, false);
+        }
+    }
+    let key = super::key(&object.namespace, &object.name, Key::LonghornBackups);
+    super::runs(context, evidence, &key, |slot| match backup_at(inventory, slot)? {
+        BackupFacts::LonghornBackup(Backup { outcome, .. }) => Some(*outcome),
+        _ => None,
+    });
+}
+
+fn runs_for(context: &Context<'_>, slot: Slot, volume: &Volume) -> bool {
+    let Some(object) = context.inventory.get(slot) else {
+        return false;
+    };
+    match backup_at(context.inventory, slot) {
+        Some(BackupFacts::LonghornRecurringJob(job)) => job.runs_for(&object.name, volume),
+        _ => false,
+    }
+}

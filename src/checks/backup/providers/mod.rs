@@ -1,0 +1,140 @@
+//! What each tool says of an item.
+
+mod cnpg;
+mod cron;
+mod k8up;
+mod longhorn;
+mod snapshots;
+pub(super) mod velero;
+
+use super::{
+    CNPG_KINDS, K8UP_KINDS, VELERO_KINDS, VOLUME_KINDS,
+    evidence::{Evidence, Standing, Success},
+    target::{Target, What},
+};
+use crate::{
+    checks::Context,
+    inventory::{
+        Facts, Slot, Symbol,
+        backup::{Outcome, index::Key},
+    },
+};
+
+/// What every tool that can back up such an item says of it.
+pub fn gather<'a>(context: &Context<'a>, target: &Target<'_>) -> Vec<Evidence<'a>> {
+    let (namespace, name) = (target.namespace, target.name);
+    match &target.what {
+        What::Claim(claim) => {
+            let mut all = vec![
+                velero::of_claim(context, namespace, claim),
+                snapshots::of_claim(context, namespace, name),
+                k8up::of_claim(context, namespace, name, claim),
+                longhorn::of_claim(context, namespace, name, claim),
+                cron::of_claim(context, namespace, name),
+            ];
+            all.extend(cnpg::of_claim(context, namespace, claim));
+            all
+        }
+        What::Namespace { facts, data } => vec![
+            velero::of_namespace(context, name, facts, *data),
+            k8up::of_namespace(context, name),
+        ],
+        What::Database(cluster) => {
+            vec![cnpg::of_cluster(context, namespace, name, target.slot, cluster)]
+        }
+    }
+}
+
+/// An object that can't be read and may be a success of this item, or its schedule.
+pub fn unreadable<'a>(context: &Context<'a>, target: &Target<'_>) -> Option<(Slot, &'a str)> {
+    let kinds: &[&[(&str, &str)]] = match target.what {
+        What::Claim(_) => &[&VELERO_KINDS, &K8UP_KINDS, &CNPG_KINDS, &VOLUME_KINDS],
+        What::Namespace { .. } => &[&VELERO_KINDS, &K8UP_KINDS],
+        What::Database(_) => &[&CNPG_KINDS],
+    };
+    first_unreadable(context, target.namespace, |group, kind| {
+        kind != "Restore" && kinds.iter().any(|list| list.contains(&(group, kind)))
+    })
+}
+
+/// A restore that can't be read and may be of this item.
+pub fn unreadable_restore<'a>(
+    context: &Context<'a>,
+    target: &Target<'_>,
+) -> Option<(Slot, &'a str)> {
+    first_unreadable(context, target.namespace, |group, kind| match target.what {
+        What::Database(_) => CNPG_KINDS.contains(&(group, kind)),
+        What::Claim(_) | What::Namespace { .. } => kind == "Restore",
+    })
+}
+
+/// The first by name of the objects that can't be read and may be about a namespace.
+fn first_unreadable<'a>(
+    context: &Context<'a>,
+    namespace: &str,
+    concerns: impl Fn(&str, &str) -> bool,
+) -> Option<(Slot, &'a str)> {
+    let inventory = context.inventory;
+    let mut found = None;
+    for slot in inventory.backups.slots(&Key::Malformed) {
+        let Some(object) = inventory.get(slot) else {
+            continue;
+        };
+        let Facts::Malformed(error) = &object.facts else {
+            continue;
+        };
+        let Some(state) = inventory.kind_state(object.kind) else {
+            continue;
+        };
+        let (group, kind) = (state.resource.group.as_str(), state.resource.kind.as_str());
+        let elsewhere = !is_global(group, kind) && *object.namespace != *namespace;
+        if elsewhere || !concerns(group, kind) {
+            continue;
+        }
+        let key = (&object.namespace, &object.name);
+        if found.is_none_or(|(known, _, _)| key < known) {
+            found = Some((key, slot, &**error));
+        }
+    }
+    found.map(|(_, slot, error)| (slot, error))
+}
+
+/// Whether objects of a kind are about other namespaces than their own.
+fn is_global(group: &str, kind: &str) -> bool {
+    kind == "VolumeSnapshotContent"
+        || VELERO_KINDS.contains(&(group, kind))
+        || group == crate::inventory::backup::LONGHORN
+}
+
+/// Takes in the runs under a key, newest first, up to the first success that counts.
+fn runs(
+    context: &Context<'_>,
+    evidence: &mut Evidence<'_>,
+    key: &Key,
+    concerns: impl Fn(Slot) -> Option<Outcome>,
+) {
+    for (_, slot) in context.inventory.backups.newest(key) {
+        match concerns(slot) {
+            Some(Outcome::Succeeded(at)) => {
+                let success = Success { at, by: slot, until: None };
+                if evidence.succeeded(success, Standing::Good) {
+                    return;
+                }
+            }
+            Some(outcome) => evidence.attempted(slot, unsuccessful(outcome)),
+            None => {}
+        }
+    }
+}
+
+/// Why a run is no success.
+fn unsuccessful(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Unfinished => "has not completed",
+        Outcome::Failed | Outcome::Succeeded(_) => "failed, in part or as a whole",
+    }
+}
+
+fn key(namespace: &Symbol, name: &Symbol, of: fn(Symbol, Symbol) -> Key) -> Key {
+    of(namespace.clone(), name.clone())
+}

@@ -1,0 +1,189 @@
+//! Whether a restore was tried, and how long ago.
+//!
+//! Velero deletes the restores of a backup together with the backup. A control that asks for a
+//! restore each quarter needs backups that live as long, or the drill has to be attested.
+
+use jiff::Timestamp;
+
+use super::{
+    UNDECIDED,
+    evidence::{CLOCK_SKEW, name},
+    finding,
+    providers::{self, velero},
+    target::{Target, What, backup_at},
+};
+use crate::{
+    api::Duration,
+    checks::{Context, Judgement},
+    inventory::{
+        Slot,
+        backup::{
+            BackupFacts, CNPG, VELERO,
+            cnpg::{Cluster, RecoverySource},
+            index::Key,
+            velero::{Data, Restore},
+        },
+    },
+};
+
+/// Adds what is to be said of restores of an item.
+pub fn judge(
+    context: &Context<'_>,
+    target: &Target<'_>,
+    every: Duration,
+    judgement: &mut Judgement,
+) {
+    let mut search = Search { now: context.now, newest: None, pending: None };
+    match &target.what {
+        What::Claim(_) | What::Namespace { .. } => {
+            of_velero(context, target, &mut search);
+            of_k8up(context, target, &mut search);
+        }
+        What::Database(cluster) => of_cnpg(context, target, cluster, &mut search),
+    }
+    let deadline = search.newest.map(|(at, _)| every.add_to(at));
+    let tested = deadline.is_some_and(|deadline| context.now < deadline);
+    let holds_until = if tested { deadline } else { search.pending };
+    judgement.valid_until = judgement.valid_until.into_iter().chain(holds_until).min();
+    if tested {
+        return;
+    }
+    let noun = target.noun();
+    if let Some((slot, error)) = providers::unreadable_restore(context, target) {
+        let message = format!(
+            "{} may be a restore of this {noun}, and can't be read: {error}",
+            name(context.inventory, slot)
+        );
+        judgement.unknown.extend(finding(context, target.slot, UNDECIDED, message));
+        return;
+    }
+    let last = search.newest.map_or_else(
+        || "no successful restore is known".to_owned(),
+        |(at, slot)| {
+            format!(
+                "the last successful restore is {} of {at}, longer ago than {every}",
+                name(context.inventory, slot)
+            )
+        },
+    );
+    let message = format!("{last}: restore this {noun} somewhere else, and check what came back");
+    judgement.failing.extend(finding(context, target.slot, "RestoreUntested", message));
+}
+
+/// The newest restore that counts.
+struct Search {
+    now: Timestamp,
+    newest: Option<(Timestamp, Slot)>,
+    pending: Option<Timestamp>,
+}
+
+impl Search {
+    fn offer(&mut self, at: Timestamp, by: Slot) {
+        let from = at.checked_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
+        if from > self.now {
+            self.pending = Some(self.pending.map_or(from, |known| known.min(from)));
+        } else if self.newest.is_none_or(|(known, _)| known < at) {
+            self.newest = Some((at, by));
+        }
+    }
+}
+
+fn of_velero(context: &Context<'_>, target: &Target<'_>, search: &mut Search) {
+    for (at, slot) in context.inventory.backups.newest(&Key::VeleroRestores) {
+        let Some(at) = at else {
+            return;
+        };
+        if let Some(BackupFacts::VeleroRestore(restore)) = backup_at(context.inventory, slot)
+            && restored(context, target, restore, slot).unwrap_or(false)
+        {
+            search.offer(at, slot);
+            if search.newest.is_some() {
+                return;
+            }
+        }
+    }
+}
+
+/// Whether a restore brought an item back: both it and its backup must be about the item. When the
+/// backup is gone, only the namespaces that the restore itself names are known.
+fn restored(
+    context: &Context<'_>,
+    target: &Target<'_>,
+    restore: &Restore,
+    slot: Slot,
+) -> Option<bool> {
+    let inventory = context.inventory;
+    let namespace = target.namespace;
+    if velero::is_left_out(context, namespace) {
+        return Some(false);
+    }
+    let backups = inventory.find_kind(VELERO, "Backup")?;
+    let velero = &inventory.get(slot)?.namespace;
+    let backup = inventory.find(backups, velero, &restore.backup);
+    let backup = match backup.and_then(|slot| backup_at(inventory, slot)) {
+        Some(BackupFacts::VeleroBackup(backup)) => Some(backup),
+        _ => None,
+    };
+    let data = restore.volumes && backup.is_none_or(|backup| backup.data == Data::Taken);
+    Some(match &target.what {
+        What::Claim(claim) => {
+            data && restore.scope.covers_claim(namespace, &claim.labels)
+                && backup.map_or_else(
+                    || restore.scope.names_namespace(namespace),
+                    |backup| backup.scope.covers_claim(namespace, &claim.labels),
+                )
+        }
+        What::Namespace { data: needed, .. } => {
+            (data || !needed)
+                && restore.scope.includes_namespace(namespace)
+                && backup.map_or_else(
+                    || restore.scope.names_namespace(namespace),
+                    |backup| backup.scope.covers_namespace(namespace),
+                )
+        }
+        What::Database(_) => false,
+    })
+}
+
+/// K8up restores into the namespace that the Restore is in.
+fn of_k8up(context: &Context<'_>, target: &Target<'_>, search: &mut Search) {
+    let key = Key::K8upRestores(target.namespace.clone());
+    for (at, slot) in context.inventory.backups.newest(&key) {
+        if let Some(at) = at {
+            search.offer(at, slot);
+        }
+    }
+}
+
+/// Clusters of the namespace that started from a backup of this one, and this one if it did. Names
+/// of servers repeat across namespaces, so a drill elsewhere can't be told from that of a namesake.
+fn of_cnpg(context: &Context<'_>, target: &Target<'_>, cluster: &Cluster, search: &mut Search) {
+    let key = Key::CnpgClusters(target.namespace.clone());
+    for slot in context.inventory.backups.slots(&key) {
+        let Some(BackupFacts::CnpgCluster(other)) = backup_at(context.inventory, slot) else {
+            continue;
+        };
+        let Some(recovery) = &other.recovered else {
+            continue;
+        };
+        let ours = slot == target.slot
+            || match &recovery.source {
+                RecoverySource::Server(server) => *server == cluster.server,
+                RecoverySource::Backup(backup) => {
+                    is_backup_of(context, target, backup).unwrap_or(false)
+                }
+            };
+        if ours {
+            search.offer(recovery.at, slot);
+        }
+    }
+}
+
+fn is_backup_of(context: &Context<'_>, target: &Target<'_>, backup: &str) -> Option<bool> {
+    let inventory = context.inventory;
+    let slot = inventory.find(inventory.find_kind(CNPG, "Backup")?, target.namespace, backup)?;
+    match backup_at(inventory, slot)? {
+        BackupFacts::CnpgBackup(backup) => Some(backup.cluster == *target.name),
+        _ => None,
+    }
+}

@@ -1,0 +1,100 @@
+//! `podSecurity`: the Pod Security level that namespaces enforce, and what runs in them.
+//!
+//! A label only guards the door: it says nothing of pods that were there before it, and an
+//! exemption of the API server's configuration is not visible. So both are judged, the namespaces
+//! and what actually runs.
+
+mod baseline;
+mod levels;
+mod namespace;
+mod restricted;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+pub use self::levels::violations;
+use super::{
+    BuildError, Built, Check, Context, Finding, Item, Judgement, Read, reference, visit_kinds,
+    workload::population::{self, Subject},
+};
+use crate::{
+    api::test_spec::{PodSecurityLevel, PodSecurityTest},
+    inventory::{Change, Facts, Inventory, Object, Slot},
+};
+
+/// A `podSecurity` test, compiled.
+#[derive(Debug)]
+struct PodSecurityCheck {
+    minimum: PodSecurityLevel,
+}
+
+/// Compiles.
+///
+/// # Errors
+/// None so far; the signature is that of every test.
+pub fn build(test: &PodSecurityTest) -> Result<Built, BuildError> {
+    Ok(PodSecurityCheck { minimum: test.minimum }.into())
+}
+
+impl Check for PodSecurityCheck {
+    fn reads(&self) -> Vec<Read> {
+        let mut reads = population::reads();
+        reads.push(Read::required("", "Namespace"));
+        reads
+    }
+
+    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+        visit_kinds(context.inventory, &[("", "Namespace")], visit);
+        population::items(context.inventory, visit);
+    }
+
+    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+        population::affected(context.inventory, change, visit);
+    }
+
+    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+        let Item::Object(slot) = item else {
+            return None;
+        };
+        let inventory = context.inventory;
+        let object = inventory.get(slot)?;
+        let failing = match &object.facts {
+            Facts::Namespace(facts) => namespace::judge(facts, self.minimum)
+                .map(|message| ("EnforceTooLow", message))
+                .into_iter()
+                .collect(),
+            Facts::Malformed(error) if is_namespace(inventory, object) => {
+                return population::malformed(inventory, slot, error);
+            }
+            _ => match population::subject(inventory, object)? {
+                Subject::Workload { facts, .. } => violations(self.minimum, &facts.pod).collect(),
+                Subject::Malformed(error) => return population::malformed(inventory, slot, error),
+            },
+        };
+        findings(inventory, slot, failing)
+    }
+}
+
+fn findings(
+    inventory: &Inventory,
+    slot: Slot,
+    failing: Vec<(&'static str, String)>,
+) -> Option<Judgement> {
+    let resource = reference(inventory, slot)?;
+    let finding = |(rule, message)| Finding {
+        rule: Cow::Borrowed(rule),
+        severity: None,
+        resource: resource.clone(),
+        subject: None,
+        message,
+    };
+    let failing = failing.into_iter().map(finding).collect();
+    Some(Judgement { failing, ..Judgement::default() })
+}
+
+fn is_namespace(inventory: &Inventory, object: &Object) -> bool {
+    inventory
+        .kind_state(object.kind)
+        .is_some_and(|state| state.resource.group.is_empty() && state.resource.kind == "Namespace")
+}

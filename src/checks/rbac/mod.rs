@@ -1,0 +1,391 @@
+//! `rbac`: who may do what, judged on effective subjects.
+//!
+//! The item is a subject of the graph of rights; what it holds is the union over its bindings and
+//! over the groups that its kind belongs to. Every finding says by which path.
+
+mod circumstances;
+mod evaluate;
+mod holder;
+mod listed;
+mod risks;
+#[cfg(test)]
+mod tests;
+mod wording;
+
+use std::ops::ControlFlow;
+
+use rustc_hash::FxHashMap;
+
+use self::{
+    circumstances::visit_circumstances,
+    evaluate::{Hit, Visit, What, visit_risks},
+    holder::Holder,
+    wording::{bounded, finding},
+};
+use super::{BuildError, Built, Check, Context, Finding, Item, Judgement, Read, reference};
+use crate::{
+    api::{
+        ResourceRef, Risk, Severity,
+        test_spec::{AccessRule, AllowedSubject, RbacTest, SubjectKind},
+    },
+    engine::scope::Admission,
+    inventory::{
+        Change, Facts, Inventory, Slot, Symbol,
+        rbac::{Subject, SubjectId},
+        workload,
+    },
+};
+
+const GROUP: &str = "rbac.authorization.k8s.io";
+const KINDS: &[(&str, &str)] = &[
+    (GROUP, "ClusterRole"),
+    (GROUP, "ClusterRoleBinding"),
+    (GROUP, "Role"),
+    (GROUP, "RoleBinding"),
+    ("", "ServiceAccount"),
+];
+
+/// How many subjects hold what the control asks about, against `maxSubjects`.
+const COUNT: Item = Item::Cluster(0);
+/// How many subjects hold rights in each namespace.
+const CROWDED: Item = Item::Cluster(1);
+
+/// Compiles an `rbac` test.
+pub fn build(test: &RbacTest) -> Result<Built, BuildError> {
+    if test.forbid.is_empty() && test.rules.is_empty() {
+        return Err(BuildError::Invalid(
+            "spec.test.rbac checks nothing: name the risks to forbid, or the rights to watch"
+                .to_owned(),
+        ));
+    }
+    let max_subjects = match test.max_subjects.map(usize::try_from) {
+        None => None,
+        Some(Ok(max)) => Some(max),
+        Some(Err(_)) => {
+            return Err(BuildError::Invalid(
+                "spec.test.rbac.maxSubjects is below zero: write 1 or more".to_owned(),
+            ));
+        }
+    };
+    let allow = test.allow.iter().map(Allowed::new).collect();
+    let check =
+        RbacCheck { forbid: test.forbid.clone(), rules: test.rules.clone(), allow, max_subjects };
+    Ok(check.into())
+}
+
+/// An `rbac` test.
+#[derive(Debug)]
+pub struct RbacCheck {
+    forbid: Vec<Risk>,
+    rules: Vec<AccessRule>,
+    allow: Vec<Allowed>,
+    max_subjects: Option<usize>,
+}
+
+/// Subjects that may, in spite of everything.
+#[derive(Debug)]
+struct Allowed {
+    kind: SubjectKind,
+    name: wildmatch::WildMatch,
+    namespace: Option<wildmatch::WildMatch>,
+}
+
+impl Allowed {
+    fn new(subject: &AllowedSubject) -> Self {
+        Self {
+            kind: subject.kind,
+            name: subject.name.matcher(),
+            namespace: subject.namespace.as_ref().map(crate::api::Glob::matcher),
+        }
+    }
+
+    fn covers(&self, subject: &Subject) -> bool {
+        let namespace = match (&self.namespace, subject.namespace()) {
+            (None, _) => true,
+            (Some(glob), Some(namespace)) => glob.matches(namespace),
+            (Some(_), None) => false,
+        };
+        namespace && self.kind.as_str() == subject.kind() && self.name.matches(subject.name())
+    }
+}
+
+impl RbacCheck {
+    fn forbids(&self, risk: Risk) -> bool {
+        self.forbid.contains(&risk)
+    }
+
+    fn allows(&self, subject: &Subject) -> bool {
+        self.allow.iter().any(|allowed| allowed.covers(subject))
+    }
+
+    /// Visits everything the control asks about that the subject holds.
+    fn visit_hits<'a>(
+        &'a self,
+        context: &Context<'a>,
+        holder: &Holder<'a>,
+        visit: &mut Visit<'_, 'a>,
+    ) -> ControlFlow<()> {
+        visit_risks(holder, &self.forbid, visit)?;
+        visit_circumstances(context, holder, &self.forbid, visit)?;
+        for held in holder.novel() {
+            for access in &self.rules {
+                // A grant lives as long as the inventory, which the visitor knows nothing of.
+                let Some((verb, resource)) = listed::listed(access, held) else {
+                    continue;
+                };
+                let what = What::Listed(verb.to_owned(), resource.to_owned());
+                visit(Hit { what, namespace: held.namespace(), by: vec![*held] })?;
+                break;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn judge_subject(&self, context: &Context<'_>, id: SubjectId) -> Option<Judgement> {
+        let node = context.inventory.rights.subject(id)?;
+        let holder = Holder::new(context, node);
+        let mut judgement = Judgement::default();
+        if holder.novel().next().is_none() && !self.asks_about_account(context, &holder) {
+            return None;
+        }
+        if self.max_subjects.is_some() || self.allows(&node.subject) {
+            return Some(judgement);
+        }
+        let _ = self.visit_hits(context, &holder, &mut |hit| {
+            if let Some((finding, certain)) = finding(context, &holder, hit) {
+                let list = if certain { &mut judgement.failing } else { &mut judgement.unknown };
+                list.push(finding);
+            }
+            ControlFlow::Continue(())
+        });
+        Some(judgement)
+    }
+
+    /// An identity in a cloud is judged even of an account that no binding names.
+    fn asks_about_account(&self, context: &Context<'_>, holder: &Holder<'_>) -> bool {
+        let slot = holder.node.account.filter(|_| self.forbids(Risk::CloudIdentity));
+        let namespace = holder.node.subject.namespace().map_or("", Symbol::as_str);
+        let facts = slot.and_then(|slot| context.inventory.get(slot)).map(|object| &object.facts);
+        matches!(facts, Some(Facts::ServiceAccount(facts)) if !facts.cloud.is_empty())
+            && context.scope.admits(context.inventory, namespace) != Admission::Out
+    }
+
+    /// More subjects than may; up to as many are no findings at all.
+    fn judge_count(&self, context: &Context<'_>) -> Option<Judgement> {
+        let max = self.max_subjects?;
+        let mut certain = Vec::new();
+        let mut possible = 0;
+        for (_, node) in context.inventory.rights.subjects() {
+            let holder = Holder::new(context, node);
+            if holder.novel().next().is_none() {
+                continue;
+            }
+            let mut undecided = false;
+            let stopped = self.visit_hits(context, &holder, &mut |hit| {
+                undecided = true;
+                if hit.by.iter().all(|held| held.in_scope) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            });
+            match stopped {
+                ControlFlow::Break(()) => certain.push(&node.subject),
+                ControlFlow::Continue(()) => possible += usize::from(undecided),
+            }
+        }
+        let mut judgement = Judgement::default();
+        if certain.len() > max {
+            judgement.failing.push(too_many(certain, max));
+        } else if certain.len() + possible > max {
+            let mut finding = too_many(certain, max);
+            finding.message = format!(
+                "{possible} more subjects hold it in namespaces whose labels are not known: {}",
+                finding.message
+            );
+            judgement.unknown.push(finding);
+        }
+        Some(judgement)
+    }
+
+    /// Namespaces with more subjects than can be reviewed.
+    fn judge_crowded(&self, context: &Context<'_>) -> Option<Judgement> {
+        if !self.forbids(Risk::Sprawl) || self.max_subjects.is_some() {
+            return None;
+        }
+        let mut crowds: FxHashMap<&Symbol, usize> = FxHashMap::default();
+        for (_, node) in context.inventory.rights.subjects() {
+            if self.allows(&node.subject) {
+                continue;
+            }
+            let local = node.grants.iter().filter(|grant| !grant.in_cluster() && !grant.baseline);
+            let mut namespaces: Vec<&Symbol> = local.map(|grant| &grant.namespace).collect();
+            namespaces.sort_unstable();
+            namespaces.dedup();
+            for namespace in namespaces {
+                *crowds.entry(namespace).or_default() += 1;
+            }
+        }
+        let mut judgement = Judgement::default();
+        for (namespace, subjects) in crowds {
+            if subjects <= circumstances::MAX_SUBJECTS {
+                continue;
+            }
+            let list = match context.scope.admits(context.inventory, namespace) {
+                Admission::In => &mut judgement.failing,
+                Admission::Out => continue,
+                Admission::Unknown => &mut judgement.unknown,
+            };
+            list.push(crowded(namespace, subjects));
+        }
+        Some(judgement)
+    }
+}
+
+fn crowded(namespace: &Symbol, subjects: usize) -> Finding {
+    Finding {
+        rule: Risk::Sprawl.as_str().into(),
+        severity: Some(Risk::Sprawl.severity()),
+        resource: ResourceRef {
+            api_version: "v1".to_owned(),
+            kind: "Namespace".to_owned(),
+            namespace: None,
+            name: namespace.to_string(),
+        },
+        subject: None,
+        message: format!(
+            "{subjects} subjects hold rights of their own in the namespace, more than the {} that can be reviewed: bind groups",
+            circumstances::MAX_SUBJECTS
+        ),
+    }
+}
+
+fn too_many(mut subjects: Vec<&Subject>, max: usize) -> Finding {
+    const SHOWN: usize = 8;
+    subjects.sort_unstable();
+    let mut named: Vec<String> = subjects.iter().take(SHOWN).map(ToString::to_string).collect();
+    if subjects.len() > SHOWN {
+        named.push(format!("and {} more", subjects.len() - SHOWN));
+    }
+    let message =
+        format!("{} subjects may, at most {max} are to: {}", subjects.len(), named.join(", "));
+    Finding {
+        rule: "TooManySubjects".into(),
+        severity: None,
+        resource: ResourceRef {
+            api_version: "v1".to_owned(),
+            kind: "Cluster".to_owned(),
+            namespace: None,
+            name: "cluster".to_owned(),
+        },
+        subject: None,
+        message: bounded(message),
+    }
+}
+
+impl Check for RbacCheck {
+    fn reads(&self) -> Vec<Read> {
+        let mut kinds: Vec<(&'static str, &'static str)> = KINDS.to_vec();
+        if self.forbids(Risk::WeakPodStrongAccount) {
+            kinds.extend(workload::kinds());
+        }
+        if self.forbids(Risk::Exhaust) {
+            kinds.extend([("", "ResourceQuota"), ("", "Namespace")]);
+        }
+        kinds.into_iter().map(|(group, kind)| Read::required(group, kind)).collect()
+    }
+
+    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+        for (id, _) in context.inventory.rights.subjects() {
+            visit(Item::Subject(id));
+        }
+        self.visit_cluster_items(visit);
+        for (group, kind) in KINDS {
+            for (slot, object) in context.inventory.objects_of(group, kind) {
+                if matches!(object.facts, Facts::Malformed(_)) {
+                    visit(Item::Object(slot));
+                }
+            }
+        }
+    }
+
+    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+        let Change::Object { slot, before } = change else {
+            return;
+        };
+        let rights = &context.inventory.rights;
+        let after = context.inventory.get(*slot);
+        for id in rights.affected(before.as_ref(), after) {
+            visit(Item::Subject(id));
+        }
+        let mut related = false;
+        for object in [before.as_ref(), after].into_iter().flatten() {
+            match &object.facts {
+                Facts::Role(_) | Facts::Binding(_) | Facts::ServiceAccount(_) => related = true,
+                Facts::Malformed(_) => {
+                    related = true;
+                    visit(Item::Object(*slot));
+                }
+                Facts::Workload(facts) if self.forbids(Risk::WeakPodStrongAccount) => {
+                    related = true;
+                    let account = facts.pod.service_account.clone().map(|name| {
+                        Subject::ServiceAccount { namespace: object.namespace.clone(), name }
+                    });
+                    if let Some(id) = account.and_then(|account| rights.find(&account)) {
+                        visit(Item::Subject(id));
+                    }
+                }
+                Facts::Quota | Facts::Namespace(_) if self.forbids(Risk::Exhaust) => {
+                    related = true;
+                    for (id, _) in rights.subjects() {
+                        visit(Item::Subject(id));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if related {
+            self.visit_cluster_items(visit);
+        }
+    }
+
+    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+        match item {
+            Item::Subject(id) => self.judge_subject(context, id),
+            Item::Object(slot) => judge_malformed(context.inventory, slot),
+            COUNT => self.judge_count(context),
+            CROWDED => self.judge_crowded(context),
+            Item::Cluster(_) => None,
+        }
+    }
+}
+
+impl RbacCheck {
+    fn visit_cluster_items(&self, visit: &mut dyn FnMut(Item)) {
+        if self.max_subjects.is_some() {
+            visit(COUNT);
+        } else if self.forbids(Risk::Sprawl) {
+            visit(CROWDED);
+        }
+    }
+}
+
+/// What could not be read might grant anything.
+fn judge_malformed(inventory: &Inventory, slot: Slot) -> Option<Judgement> {
+    let object = inventory.get(slot)?;
+    let Facts::Malformed(error) = &object.facts else {
+        return None;
+    };
+    let kind = &inventory.kind_state(object.kind)?.resource;
+    if !KINDS.contains(&(kind.group.as_str(), kind.kind.as_str())) {
+        return None;
+    }
+    let finding = Finding {
+        rule: "Malformed".into(),
+        severity: None::<Severity>,
+        resource: reference(inventory, slot)?,
+        subject: None,
+        message: bounded(format!("the object can't be read: {error}")),
+    };
+    Some(Judgement { unknown: vec![finding], ..Judgement::default() })
+}

@@ -1,0 +1,501 @@
+//! The resource types that a scan of files knows without a cluster to ask.
+
+use serde_json::Value;
+
+use super::resource::{Catalog, ResourceType, ServedResource};
+
+/// A group's kinds: the versions still served by a supported API server, preferred first.
+type Row = (&'static str, &'static [&'static str], Scope, &'static [(&'static str, &'static str)]);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Cluster,
+    Namespaced,
+}
+
+use Scope::{Cluster, Namespaced};
+
+/// Kubernetes 1.33 to 1.37 (API reference), and the third-party kinds that checks or controls of
+/// the starter pack read, as their projects publish them.
+const KNOWN: &[Row] = &[
+    (
+        "",
+        &["v1"],
+        Namespaced,
+        &[
+            ("ConfigMap", "configmaps"),
+            ("Endpoints", "endpoints"),
+            ("Event", "events"),
+            ("LimitRange", "limitranges"),
+            ("PersistentVolumeClaim", "persistentvolumeclaims"),
+            ("Pod", "pods"),
+            ("PodTemplate", "podtemplates"),
+            ("ReplicationController", "replicationcontrollers"),
+            ("ResourceQuota", "resourcequotas"),
+            ("Secret", "secrets"),
+            ("Service", "services"),
+            ("ServiceAccount", "serviceaccounts"),
+        ],
+    ),
+    (
+        "",
+        &["v1"],
+        Cluster,
+        &[
+            ("Namespace", "namespaces"),
+            ("Node", "nodes"),
+            ("PersistentVolume", "persistentvolumes"),
+        ],
+    ),
+    (
+        "apps",
+        &["v1"],
+        Namespaced,
+        &[
+            ("ControllerRevision", "controllerrevisions"),
+            ("DaemonSet", "daemonsets"),
+            ("Deployment", "deployments"),
+            ("ReplicaSet", "replicasets"),
+            ("StatefulSet", "statefulsets"),
+        ],
+    ),
+    ("batch", &["v1"], Namespaced, &[("CronJob", "cronjobs"), ("Job", "jobs")]),
+    (
+        "autoscaling",
+        &["v2", "v1"],
+        Namespaced,
+        &[("HorizontalPodAutoscaler", "horizontalpodautoscalers")],
+    ),
+    ("policy", &["v1"], Namespaced, &[("PodDisruptionBudget", "poddisruptionbudgets")]),
+    (
+        "rbac.authorization.k8s.io",
+        &["v1"],
+        Namespaced,
+        &[("Role", "roles"), ("RoleBinding", "rolebindings")],
+    ),
+    (
+        "rbac.authorization.k8s.io",
+        &["v1"],
+        Cluster,
+        &[("ClusterRole", "clusterroles"), ("ClusterRoleBinding", "clusterrolebindings")],
+    ),
+    (
+        "networking.k8s.io",
+        &["v1"],
+        Namespaced,
+        &[("Ingress", "ingresses"), ("NetworkPolicy", "networkpolicies")],
+    ),
+    ("networking.k8s.io", &["v1"], Cluster, &[("IngressClass", "ingressclasses")]),
+    (
+        "networking.k8s.io",
+        &["v1", "v1beta1"],
+        Cluster,
+        &[("IPAddress", "ipaddresses"), ("ServiceCIDR", "servicecidrs")],
+    ),
+    (
+        "storage.k8s.io",
+        &["v1"],
+        Cluster,
+        &[
+            ("CSIDriver", "csidrivers"),
+            ("CSINode", "csinodes"),
+            ("StorageClass", "storageclasses"),
+            ("VolumeAttachment", "volumeattachments"),
+        ],
+    ),
+    (
+        "storage.k8s.io",
+        &["v1", "v1beta1"],
+        Cluster,
+        &[("VolumeAttributesClass", "volumeattributesclasses")],
+    ),
+    ("storage.k8s.io", &["v1"], Namespaced, &[("CSIStorageCapacity", "csistoragecapacities")]),
+    ("scheduling.k8s.io", &["v1"], Cluster, &[("PriorityClass", "priorityclasses")]),
+    ("node.k8s.io", &["v1"], Cluster, &[("RuntimeClass", "runtimeclasses")]),
+    ("discovery.k8s.io", &["v1"], Namespaced, &[("EndpointSlice", "endpointslices")]),
+    ("coordination.k8s.io", &["v1"], Namespaced, &[("Lease", "leases")]),
+    ("events.k8s.io", &["v1"], Namespaced, &[("Event", "events")]),
+    (
+        "apiextensions.k8s.io",
+        &["v1"],
+        Cluster,
+        &[("CustomResourceDefinition", "customresourcedefinitions")],
+    ),
+    ("apiregistration.k8s.io", &["v1"], Cluster, &[("APIService", "apiservices")]),
+    (
+        "admissionregistration.k8s.io",
+        &["v1"],
+        Cluster,
+        &[
+            ("MutatingWebhookConfiguration", "mutatingwebhookconfigurations"),
+            ("ValidatingWebhookConfiguration", "validatingwebhookconfigurations"),
+        ],
+    ),
+    (
+        "admissionregistration.k8s.io",
+        &["v1", "v1beta1"],
+        Cluster,
+        &[
+            ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
+            ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
+        ],
+    ),
+    (
+        "admissionregistration.k8s.io",
+        &["v1", "v1beta1", "v1alpha1"],
+        Cluster,
+        &[
+            ("MutatingAdmissionPolicy", "mutatingadmissionpolicies"),
+            ("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings"),
+        ],
+    ),
+    (
+        "certificates.k8s.io",
+        &["v1"],
+        Cluster,
+        &[("CertificateSigningRequest", "certificatesigningrequests")],
+    ),
+    (
+        "flowcontrol.apiserver.k8s.io",
+        &["v1"],
+        Cluster,
+        &[
+            ("FlowSchema", "flowschemas"),
+            ("PriorityLevelConfiguration", "prioritylevelconfigurations"),
+        ],
+    ),
+    (
+        "resource.k8s.io",
+        &["v1", "v1beta2", "v1beta1"],
+        Namespaced,
+        &[("ResourceClaim", "resourceclaims"), ("ResourceClaimTemplate", "resourceclaimtemplates")],
+    ),
+    (
+        "resource.k8s.io",
+        &["v1", "v1beta2", "v1beta1"],
+        Cluster,
+        &[("DeviceClass", "deviceclasses"), ("ResourceSlice", "resourceslices")],
+    ),
+    (
+        "velero.io",
+        &["v1"],
+        Namespaced,
+        &[
+            ("Backup", "backups"),
+            ("BackupStorageLocation", "backupstoragelocations"),
+            ("Restore", "restores"),
+            ("Schedule", "schedules"),
+        ],
+    ),
+    ("snapshot.storage.k8s.io", &["v1"], Namespaced, &[("VolumeSnapshot", "volumesnapshots")]),
+    (
+        "snapshot.storage.k8s.io",
+        &["v1"],
+        Cluster,
+        &[
+            ("VolumeSnapshotClass", "volumesnapshotclasses"),
+            ("VolumeSnapshotContent", "volumesnapshotcontents"),
+        ],
+    ),
+    (
+        "k8up.io",
+        &["v1"],
+        Namespaced,
+        &[
+            ("Backup", "backups"),
+            ("Restore", "restores"),
+            ("Schedule", "schedules"),
+            ("Snapshot", "snapshots"),
+        ],
+    ),
+    (
+        "postgresql.cnpg.io",
+        &["v1"],
+        Namespaced,
+        &[("Backup", "backups"), ("Cluster", "clusters"), ("ScheduledBackup", "scheduledbackups")],
+    ),
+    ("barmancloud.cnpg.io", &["v1"], Namespaced, &[("ObjectStore", "objectstores")]),
+    (
+        "longhorn.io",
+        &["v1beta2"],
+        Namespaced,
+        &[
+            ("Backup", "backups"),
+            ("BackupTarget", "backuptargets"),
+            ("BackupVolume", "backupvolumes"),
+            ("RecurringJob", "recurringjobs"),
+            ("Volume", "volumes"),
+        ],
+    ),
+    (
+        "cert-manager.io",
+        &["v1"],
+        Namespaced,
+        &[
+            ("Certificate", "certificates"),
+            ("CertificateRequest", "certificaterequests"),
+            ("Issuer", "issuers"),
+        ],
+    ),
+    ("cert-manager.io", &["v1"], Cluster, &[("ClusterIssuer", "clusterissuers")]),
+    (
+        "gateway.networking.k8s.io",
+        &["v1", "v1beta1"],
+        Namespaced,
+        &[("Gateway", "gateways"), ("HTTPRoute", "httproutes")],
+    ),
+    (
+        "gateway.networking.k8s.io",
+        &["v1"],
+        Namespaced,
+        &[("GRPCRoute", "grpcroutes"), ("ListenerSet", "listenersets")],
+    ),
+    (
+        "gateway.networking.k8s.io",
+        &["v1", "v1beta1"],
+        Cluster,
+        &[("GatewayClass", "gatewayclasses")],
+    ),
+    (
+        "security.istio.io",
+        &["v1", "v1beta1"],
+        Namespaced,
+        &[
+            ("AuthorizationPolicy", "authorizationpolicies"),
+            ("PeerAuthentication", "peerauthentications"),
+        ],
+    ),
+    (
+        "networking.istio.io",
+        &["v1", "v1beta1", "v1alpha3"],
+        Namespaced,
+        &[
+            ("DestinationRule", "destinationrules"),
+            ("Gateway", "gateways"),
+            ("VirtualService", "virtualservices"),
+        ],
+    ),
+    (
+        "monitoring.coreos.com",
+        &["v1"],
+        Namespaced,
+        &[("PrometheusRule", "prometheusrules"), ("ServiceMonitor", "servicemonitors")],
+    ),
+];
+
+impl Catalog {
+    /// What a scan knows before it reads anything. A kind that no file has is empty, not unknown:
+    /// the files are the world.
+    pub fn builtin() -> Self {
+        let rows = KNOWN.iter().flat_map(|(group, versions, scope, kinds)| {
+            kinds.iter().map(|(kind, plural)| ServedResource {
+                resource: ResourceType {
+                    group: (*group).to_owned(),
+                    version: versions
+                        .first()
+                        .map(|version| (*version).to_owned())
+                        .unwrap_or_default(),
+                    kind: (*kind).to_owned(),
+                    plural: (*plural).to_owned(),
+                    namespaced: *scope == Namespaced,
+                },
+                versions: versions.iter().map(|version| (*version).to_owned()).collect(),
+            })
+        });
+        Self::new(rows.collect())
+    }
+}
+
+/// What a `CustomResourceDefinition` adds to a catalog; None when it has not the shape of one or
+/// serves no version.
+pub fn from_crd(definition: &Value) -> Option<ServedResource> {
+    let spec = definition.get("spec")?;
+    let names = spec.get("names")?;
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let mut versions: Vec<(bool, String)> = spec
+        .get("versions")?
+        .as_array()?
+        .iter()
+        .filter(|version| version.get("served").and_then(Value::as_bool) == Some(true))
+        .filter_map(|version| {
+            let stored = version.get("storage").and_then(Value::as_bool) == Some(true);
+            Some((stored, text(version.get("name"))?))
+        })
+        .collect();
+    // Discovery prefers by stability; what is stored comes close and needs no parsing of names.
+    versions.sort_by_key(|(stored, _)| !stored);
+    let versions: Vec<String> = versions.into_iter().map(|(_, name)| name).collect();
+    Some(ServedResource {
+        resource: ResourceType {
+            group: text(spec.get("group"))?,
+            version: versions.first()?.clone(),
+            kind: text(names.get("kind"))?,
+            plural: text(names.get("plural"))?,
+            namespaced: spec.get("scope").and_then(Value::as_str) == Some("Namespaced"),
+        },
+        versions,
+    })
+}
+
+/// A type that nothing describes: its plural by the usual rule, and in a namespace when the object
+/// is in one.
+pub fn guess(group: &str, version: &str, kind: &str, namespaced: bool) -> ServedResource {
+    ServedResource {
+        resource: ResourceType {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+            plural: plural(kind),
+            namespaced,
+        },
+        versions: vec![version.to_owned()],
+    }
+}
+
+/// The plural by the rules of English, as generators of definitions form it.
+fn plural(kind: &str) -> String {
+    let singular = kind.to_lowercase();
+    let sibilant = ["s", "x", "z", "ch", "sh"].iter().any(|end| singular.ends_with(end));
+    if sibilant {
+        return format!("{singular}es");
+    }
+    match singular.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{singular}s"),
+    }
+}
+
+/// Whether the objects of a group are configuration files of tools, which no API server takes.
+pub fn is_tool_config(group: &str, kind: &str) -> bool {
+    const SUFFIXES: &[&str] = &[".config.k8s.io"];
+    const GROUPS: &[&str] = &[
+        "audit.k8s.io",
+        "client.authentication.k8s.io",
+        "ctlptl.dev",
+        "imagepolicy.k8s.io",
+        "kind.x-k8s.io",
+        "krew.googlecontainertools.github.com",
+        "kubeadm.k8s.io",
+        "kustomize.config.k8s.io",
+        "skaffold",
+    ];
+    GROUPS.contains(&group)
+        || SUFFIXES.iter().any(|suffix| group.ends_with(suffix))
+        || (group.is_empty() && kind == "Config")
+}
+
+/// What to write instead of a version of a built-in group that no supported API server serves.
+/// None where it is served, or where nobody can say.
+pub fn replacement(catalog: &Catalog, group: &str, version: &str, kind: &str) -> Option<String> {
+    if group == "extensions" {
+        return Some(match kind {
+            "Ingress" | "NetworkPolicy" => "networking.k8s.io/v1".to_owned(),
+            "PodSecurityPolicy" => "Pod Security Admission, by namespace labels".to_owned(),
+            _ => "apps/v1".to_owned(),
+        });
+    }
+    let builtin = !group.contains('.') || group.ends_with(".k8s.io");
+    let row = catalog.find_kind(group, kind).filter(|_| builtin)?;
+    if row.versions.iter().any(|served| served == version) {
+        return None;
+    }
+    Some(row.resource.api_version())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::inventory::facts;
+
+    #[test]
+    fn every_kind_with_facts_is_known_in_a_version_that_is_understood() {
+        let catalog = Catalog::builtin();
+        let missing: Vec<String> = facts::projections()
+            .filter(|projection| {
+                let row = catalog.find_kind(projection.group, projection.kind);
+                !row.is_some_and(|row| {
+                    projection
+                        .versions
+                        .iter()
+                        .any(|version| row.versions.contains(&(*version).to_owned()))
+                })
+            })
+            .map(|row| format!("{}/{} {:?}", row.group, row.kind, row.versions))
+            .collect();
+        assert!(missing.is_empty(), "{missing:#?}");
+    }
+
+    #[test]
+    fn no_kind_is_listed_twice() {
+        let count: usize = KNOWN.iter().map(|(_, _, _, kinds)| kinds.len()).sum();
+        let catalog = Catalog::builtin();
+        assert_eq!(catalog.iter().count(), count);
+        for row in catalog.iter() {
+            assert_eq!(
+                catalog
+                    .iter()
+                    .filter(|other| other.resource.group == row.resource.group
+                        && other.resource.kind == row.resource.kind)
+                    .count(),
+                1,
+                "{}",
+                row.resource
+            );
+        }
+    }
+
+    #[test]
+    fn a_definition_adds_its_kind() {
+        let definition = json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "spec": {
+                "group": "example.com", "scope": "Cluster",
+                "names": {"kind": "Widget", "plural": "widgetz"},
+                "versions": [
+                    {"name": "v1alpha1", "served": false, "storage": false},
+                    {"name": "v1beta1", "served": true, "storage": false},
+                    {"name": "v1", "served": true, "storage": true},
+                ],
+            },
+        });
+        let row = from_crd(&definition).expect("a row");
+        assert_eq!(row.resource.to_string(), "widgetz.example.com");
+        assert_eq!(row.resource.version, "v1");
+        assert_eq!(row.versions, ["v1", "v1beta1"]);
+        assert!(!row.resource.namespaced);
+        assert_eq!(from_crd(&json!({"spec": {"names": {}}})), None);
+    }
+
+    #[test]
+    fn plurals_are_guessed_by_the_rules_of_english() {
+        for (kind, expected) in [
+            ("Widget", "widgets"),
+            ("Policy", "policies"),
+            ("Gateway", "gateways"),
+            ("Ingress", "ingresses"),
+            ("Mailbox", "mailboxes"),
+            ("Branch", "branches"),
+        ] {
+            assert_eq!(plural(kind), expected);
+        }
+    }
+
+    #[test]
+    fn versions_that_are_gone_name_their_successor() {
+        let catalog = Catalog::builtin();
+        for (group, version, kind, expected) in [
+            ("extensions", "v1beta1", "Ingress", Some("networking.k8s.io/v1")),
+            ("extensions", "v1beta1", "Deployment", Some("apps/v1")),
+            ("apps", "v1beta2", "Deployment", Some("apps/v1")),
+            ("rbac.authorization.k8s.io", "v1beta1", "Role", Some("rbac.authorization.k8s.io/v1")),
+            ("autoscaling", "v1", "HorizontalPodAutoscaler", None),
+            ("apps", "v1", "Deployment", None),
+            ("example.com", "v1", "Widget", None),
+            ("cert-manager.io", "v1alpha2", "Certificate", None),
+        ] {
+            assert_eq!(replacement(&catalog, group, version, kind).as_deref(), expected, "{kind}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! JUnit XML: a test case for each control, and one for each file that could not be read.
+
+use std::{collections::BTreeMap, io};
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::{
+    model::{ControlResult, Evaluation, ReportedError, ReportedFinding},
+    table::describe,
+    text::{object_name, sentence, visible},
+};
+use crate::api::State;
+
+/// CI systems show the whole text of a failure.
+const SHOWN: usize = 200;
+
+pub(super) fn write(evaluation: &Evaluation, output: &mut dyn io::Write) -> io::Result<()> {
+    let mut report = Report::new("comptroller");
+    let mut controls = TestSuite::new("controls");
+    controls.add_test_cases(evaluation.controls.iter().map(control_case));
+    report.add_test_suite(controls);
+    if !evaluation.errors.is_empty() {
+        let mut manifests = TestSuite::new("manifests");
+        manifests.add_test_cases(error_cases(&evaluation.errors));
+        report.add_test_suite(manifests);
+    }
+    report.serialize(output).map_err(io::Error::other)
+}
+
+fn control_case(control: &ControlResult) -> TestCase {
+    let mut status = match control.state {
+        State::Passing | State::Excepted => TestCaseStatus::success(),
+        State::NotApplicable => TestCaseStatus::skipped(),
+        State::Failing => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        State::Unknown => TestCaseStatus::non_success(NonSuccessKind::Error),
+    };
+    if !matches!(control.state, State::Passing | State::Excepted) {
+        status.set_message(visible(&control.message));
+    }
+    if matches!(control.state, State::Failing | State::Unknown) {
+        status.set_type(control.reason.as_str());
+        status.set_description(details(control));
+    }
+    let mut case = TestCase::new(visible(&control.name), status);
+    case.set_classname(format!("{}.{}", control.severity, visible(&control.criteria.join(","))));
+    if control.state == State::Excepted {
+        case.set_system_out(list(&control.excepted_findings));
+    }
+    case
+}
+
+fn details(control: &ControlResult) -> String {
+    let mut text = format!("{}\n", visible(&control.title));
+    if let Some(remedy) = &control.remedy {
+        text += &format!("Remedy: {}\n", visible(remedy));
+    }
+    text += &list(&control.findings);
+    if !control.unknown_items.is_empty() {
+        text += "Could not be judged:\n";
+        text += &list(&control.unknown_items);
+    }
+    text
+}
+
+fn list(findings: &[ReportedFinding]) -> String {
+    let mut text = String::new();
+    for finding in findings.iter().take(SHOWN) {
+        let object = object_name(&finding.resource);
+        text += &visible(&object);
+        if let Some(at) = &finding.location {
+            text += &format!(" ({}:{})", visible(&at.file), at.line);
+        }
+        let sentence = sentence(finding.subject.as_deref(), &finding.message);
+        text += &format!(": {}: {}\n", finding.rule, visible(&sentence));
+    }
+    if let Some(more) = findings.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        text += &format!("and {more} more: -o json lists all\n");
+    }
+    text
+}
+
+fn error_cases(errors: &[ReportedError]) -> Vec<TestCase> {
+    let mut by_file: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for error in errors {
+        let file = error.file.as_deref().unwrap_or("scan");
+        by_file.entry(file).or_default().push(visible(&describe(error)).into_owned());
+    }
+    by_file
+        .into_iter()
+        .map(|(file, messages)| {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_type("Unreadable");
+            status.set_message(messages.first().map(String::as_str).unwrap_or_default());
+            status.set_description(messages.join("\n"));
+            TestCase::new(visible(file), status)
+        })
+        .collect()
+}

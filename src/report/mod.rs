@@ -1,0 +1,50 @@
+//! One evaluation, told to whoever asked: a table for people, JSON for programs, SARIF for code
+//! review, JUnit for CI. Pure: from a model to text.
+//!
+//! Names, messages and paths come from outside and are hostile; each format escapes what its
+//! readers would interpret.
+
+mod json;
+mod junit;
+mod model;
+mod sarif;
+mod table;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+pub use self::{
+    model::{ControlResult, Evaluation, ReportedError, ReportedFinding, SourceLocation, Summary},
+    table::TableStyle,
+    text::visible,
+};
+
+/// How an evaluation is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For a person at a terminal.
+    Table(TableStyle),
+    /// The contract for programs.
+    Json,
+    /// SARIF 2.1.0 (OASIS), for code review.
+    Sarif,
+    /// JUnit XML, for CI.
+    Junit,
+}
+
+/// Writes an evaluation.
+pub fn write(
+    evaluation: &Evaluation,
+    format: Format,
+    output: &mut dyn io::Write,
+) -> io::Result<()> {
+    match format {
+        Format::Table(style) => table::write(evaluation, style, output),
+        Format::Json => json::write(evaluation, output),
+        Format::Sarif => sarif::write(evaluation, output),
+        Format::Junit => junit::write(evaluation, output),
+    }
+}
