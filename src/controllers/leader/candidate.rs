@@ -201,14 +201,14 @@ impl Candidate {
         self.leads_until = None;
     }
 
-    /// Until when it leads without another renewal.
-    pub fn leads_until(&self) -> Option<Instant> {
-        self.leads_until
+    /// Until when it leads without another renewal, if it leads.
+    pub fn leads_until(&self, now: Instant) -> Option<Instant> {
+        self.leads_until.filter(|until| now < *until)
     }
 
     /// Whether it leads.
     pub fn leads(&self, now: Instant) -> bool {
-        self.leads_until.is_some_and(|until| now < until)
+        self.leads_until(now).is_some()
     }
 }
 
@@ -278,6 +278,8 @@ mod tests {
         candidate.observe(None, sent);
         candidate.claimed(sent);
         assert!(candidate.leads(sent + 9 * SECOND));
+        assert_eq!(candidate.leads_until(sent), Some(sent + 10 * SECOND));
+        assert_eq!(candidate.leads_until(sent + 10 * SECOND), None);
         assert!(!candidate.leads(sent + 10 * SECOND));
     }
 

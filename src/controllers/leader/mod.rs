@@ -137,12 +137,13 @@ impl LeaderElector {
     async fn turn(&mut self) {
         let sent = Instant::now();
         let timing = self.candidate.timing();
-        let limit = self.candidate.leads_until().unwrap_or(sent + timing.renew());
+        let limit = self.candidate.leads_until(sent).unwrap_or(sent + timing.renew());
         let outcome = timeout_at(TokioInstant::from_std(limit), self.attempt(sent)).await;
         self.report(outcome.unwrap_or(Err(AttemptError::Late)));
         self.publish();
-        let next = Instant::now() + timing.retry();
-        if let Some(until) = self.candidate.leads_until().filter(|until| *until < next) {
+        let now = Instant::now();
+        let next = now + timing.retry();
+        if let Some(until) = self.candidate.leads_until(now).filter(|until| *until < next) {
             sleep_until(until.into()).await;
             self.publish();
         }
