@@ -7,8 +7,9 @@ use super::{Check, Context, Finding, Item, Judgement, Read, both_sides, finding,
 use crate::{
     api::ResourceRef,
     inventory::{
-        ApiServer, Change, Facts, Inventory, Object,
+        ApiServer, Change, Facts, Inventory, Object, Symbol,
         api_server::{Direction, Transformation, Transformations},
+        workload::Activity,
     },
 };
 
@@ -107,9 +108,13 @@ impl Servers {
     }
 }
 
-fn flags(object: &Object) -> Option<&[crate::inventory::Symbol]> {
+/// The flags of an API server that runs. One that shows none is started by a script, which
+/// hides them.
+fn flags(object: &Object) -> Option<&[Symbol]> {
     match &object.facts {
-        Facts::Workload(workload) => workload.api_server_flags.as_deref(),
+        Facts::Workload(workload) if workload.activity != Activity::Finished => {
+            workload.api_server_flags.as_deref().filter(|flags| !flags.is_empty())
+        }
         _ => None,
     }
 }

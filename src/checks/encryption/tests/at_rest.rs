@@ -1,39 +1,29 @@
 //! At rest, by what the API server shows of itself.
 
-use std::sync::Arc;
+use serde_json::json;
 
 use super::{NOW, at, check, inventory, judge, words};
-use crate::inventory::{
-    ApiServer, Facts, Inventory, Projected, ResourceType, Symbol,
-    api_server::parse_transformations, facts::Labels, workload::WorkloadFacts,
-};
+use crate::inventory::{ApiServer, Inventory, api_server::parse_transformations};
 
-/// API server pods with these flags.
+/// API server pods with these arguments.
 fn servers(servers: &[&[&str]]) -> Inventory {
-    let mut inventory = inventory(&[]);
-    let kind = inventory.kind(&ResourceType {
-        group: String::new(),
-        version: "v1".into(),
-        kind: "Pod".into(),
-        plural: "pods".into(),
-        namespaced: true,
-    });
-    for (number, flags) in servers.iter().enumerate() {
-        let facts = WorkloadFacts {
-            controller: None,
-            labels: Labels::default(),
-            pod: Arc::default(),
-            api_server_flags: Some(flags.iter().map(|flag| Symbol::from(*flag)).collect()),
-        };
-        let pod = Projected {
-            namespace: "kube-system".into(),
-            name: format!("kube-apiserver-{number}").as_str().into(),
-            facts: Facts::Workload(Box::new(facts)),
-            cel: Box::default(),
-        };
-        inventory.apply(kind, pod);
-    }
-    inventory
+    let pods: Vec<_> = servers
+        .iter()
+        .enumerate()
+        .map(|(number, arguments)| {
+            json!({
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    "name": format!("kube-apiserver-{number}"),
+                    "namespace": "kube-system",
+                    "labels": {"component": "kube-apiserver", "tier": "control-plane"},
+                },
+                "spec": {"containers": [{"name": "kube-apiserver", "command": arguments}]},
+            })
+        })
+        .collect();
+    inventory(&pods)
 }
 
 /// Rows as `direction prefix`, of secrets.
@@ -53,23 +43,13 @@ fn metrics(rows: &[&str]) -> ApiServer {
 fn verdict(flags: &[&[&str]], api_server: ApiServer) -> String {
     let mut inventory = servers(flags);
     inventory.observe_api_server(api_server);
-    let judgements = judge(
-        check("atRest: {resources: [secrets]}").as_ref(),
-        &inventory,
-        at(NOW),
-    );
+    let judgements = judge(check("atRest: {resources: [secrets]}").as_ref(), &inventory, at(NOW));
     assert_eq!(judgements.len(), 1);
     judgements.values().map(words).collect()
 }
 
-const WITH: &[&str] = &[
-    "kube-apiserver",
-    "--encryption-provider-config=/etc/kubernetes/enc.yaml",
-];
-const WITHOUT: &[&str] = &[
-    "kube-apiserver",
-    "--encryption-provider-config-automatic-reload=true",
-];
+const WITH: &[&str] = &["kube-apiserver", "--encryption-provider-config=/etc/kubernetes/enc.yaml"];
+const WITHOUT: &[&str] = &["kube-apiserver", "--encryption-provider-config-automatic-reload=true"];
 
 #[test]
 fn what_counts_as_evidence() {
@@ -79,11 +59,7 @@ fn what_counts_as_evidence() {
         (&[], unreadable(), "unknown NotShown"),
         (&[WITH], ApiServer::NotObserved, "unknown NotShown"),
         (&[WITH], unreadable(), "unknown NotShown"),
-        (
-            &[WITHOUT],
-            ApiServer::NotObserved,
-            "fails NoEncryptionProvider",
-        ),
+        (&[WITHOUT], ApiServer::NotObserved, "fails NoEncryptionProvider"),
         (&[WITH, WITHOUT], unreadable(), "fails NoEncryptionProvider"),
         (&[], metrics(&[]), "fails NoEncryptionProvider"),
         (&[WITH], metrics(&[]), "unknown NotShown"),
@@ -102,11 +78,7 @@ fn what_counts_as_evidence() {
             metrics(&["to_storage k8s:enc:secretbox:v1:key1:"]),
             "fails NoEncryptionProvider",
         ),
-        (
-            &[],
-            metrics(&["to_storage identity"]),
-            "fails PlaintextWrites",
-        ),
+        (&[], metrics(&["to_storage identity"]), "fails PlaintextWrites"),
         (
             &[],
             metrics(&["to_storage identity", "to_storage k8s:enc:aesgcm:v1:key1:"]),
@@ -117,16 +89,8 @@ fn what_counts_as_evidence() {
             metrics(&["to_storage k8s:enc:kms:v2:vault:", "from_storage identity"]),
             "fails PlaintextRows",
         ),
-        (
-            &[],
-            metrics(&["from_storage identity"]),
-            "fails PlaintextRows; unknown NotShown",
-        ),
-        (
-            &[],
-            metrics(&["from_storage k8s:enc:kms:v2:vault:"]),
-            "unknown NotShown",
-        ),
+        (&[], metrics(&["from_storage identity"]), "fails PlaintextRows; unknown NotShown"),
+        (&[], metrics(&["from_storage k8s:enc:kms:v2:vault:"]), "unknown NotShown"),
         (
             &[],
             metrics(&["to_storage k8s:enc:kms:v2:vault:", "from_storage unknown"]),
@@ -142,25 +106,12 @@ fn what_counts_as_evidence() {
 #[test]
 fn forms_of_the_flag() {
     for (flags, expected) in [
-        (
-            &["--encryption-provider-config", "/etc/enc.yaml"][..],
-            "unknown NotShown",
-        ),
-        (
-            &["--encryption_provider_config=/etc/enc.yaml"],
-            "unknown NotShown",
-        ),
-        (
-            &["--encryption-provider-config="],
-            "fails NoEncryptionProvider",
-        ),
-        (&[], "fails NoEncryptionProvider"),
+        (&["--encryption-provider-config", "/etc/enc.yaml"][..], "unknown NotShown"),
+        (&["--encryption_provider_config=/etc/enc.yaml"], "unknown NotShown"),
+        (&["--encryption-provider-config="], "fails NoEncryptionProvider"),
+        (&[], "unknown NotShown"),
     ] {
-        assert_eq!(
-            verdict(&[flags], ApiServer::NotObserved),
-            expected,
-            "{flags:?}"
-        );
+        assert_eq!(verdict(&[flags], ApiServer::NotObserved), expected, "{flags:?}");
     }
 }
 

@@ -99,11 +99,7 @@ pub fn judge(
     now: Timestamp,
 ) -> BTreeMap<Item, Judgement> {
     let scope = Scope::default();
-    let context = Context {
-        inventory,
-        scope: &scope,
-        now,
-    };
+    let context = Context { inventory, scope: &scope, now };
     let mut judgements = BTreeMap::new();
     check.items(&context, &mut |item| {
         if let Some(judgement) = check.judge(&context, item) {
@@ -120,10 +116,7 @@ pub fn verdicts(spec: &str, inventory: &Inventory, now: &str) -> Vec<String> {
         .map(|(item, judgement)| (name(inventory, *item), words(judgement)))
         .collect();
     lines.sort();
-    lines
-        .into_iter()
-        .map(|(name, words)| format!("{name}: {words}"))
-        .collect()
+    lines.into_iter().map(|(name, words)| format!("{name}: {words}")).collect()
 }
 
 fn name(inventory: &Inventory, item: Item) -> String {
@@ -146,9 +139,5 @@ pub fn words(judgement: &Judgement) -> String {
         .into_iter()
         .chain(rules(&judgement.unknown, "unknown"))
         .collect();
-    if parts.is_empty() {
-        "pass".to_owned()
-    } else {
-        parts.join("; ")
-    }
+    if parts.is_empty() { "pass".to_owned() } else { parts.join("; ") }
 }

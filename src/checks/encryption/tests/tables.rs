@@ -42,23 +42,11 @@ fn the_edge_of_a_certificate() {
     for (now, expected) in [
         ("2026-12-30T23:59:59Z", "Certificate shop/good: pass"),
         ("2026-12-31T00:00:00Z", "Certificate shop/good: pass"),
-        (
-            "2026-12-31T00:00:01Z",
-            "Certificate shop/good: fails CertificateExpiring",
-        ),
-        (
-            "2027-01-30T00:00:00Z",
-            "Certificate shop/good: fails CertificateExpiring",
-        ),
-        (
-            "2027-01-30T00:00:01Z",
-            "Certificate shop/good: fails CertificateExpired",
-        ),
+        ("2026-12-31T00:00:01Z", "Certificate shop/good: fails CertificateExpiring"),
+        ("2027-01-30T00:00:00Z", "Certificate shop/good: fails CertificateExpiring"),
+        ("2027-01-30T00:00:01Z", "Certificate shop/good: fails CertificateExpired"),
     ] {
-        assert!(
-            verdicts(spec, &world, now).contains(&expected.to_owned()),
-            "{now}"
-        );
+        assert!(verdicts(spec, &world, now).contains(&expected.to_owned()), "{now}");
     }
 }
 
@@ -100,10 +88,7 @@ fn ingress_certificates() {
         "Ingress shop/not-issued: unknown ExpiryUnknown",
         "Ingress shop/plain: fails PlaintextHost",
     ] {
-        assert!(
-            found.contains(&expected.to_owned()),
-            "{expected} {found:#?}"
-        );
+        assert!(found.contains(&expected.to_owned()), "{expected} {found:#?}");
     }
 }
 
@@ -260,21 +245,9 @@ fn what_is_malformed_is_unknown() {
         })
     };
     let world = inventory(&[
-        object(
-            "networking.k8s.io/v1",
-            "Ingress",
-            json!({"tls": [{"hosts": "a.example.com"}]}),
-        ),
-        object(
-            "gateway.networking.k8s.io/v1",
-            "Gateway",
-            json!({"listeners": [{"name": "http"}]}),
-        ),
-        object(
-            "cert-manager.io/v1",
-            "Certificate",
-            json!({"secretName": []}),
-        ),
+        object("networking.k8s.io/v1", "Ingress", json!({"tls": [{"hosts": "a.example.com"}]})),
+        object("gateway.networking.k8s.io/v1", "Gateway", json!({"listeners": [{"name": "http"}]})),
+        object("cert-manager.io/v1", "Certificate", json!({"secretName": []})),
         object("storage.k8s.io/v1", "StorageClass", json!({})),
         object("v1", "PersistentVolume", json!({"csi": "ebs"})),
         object("networking.istio.io/v1", "DestinationRule", json!({})),
