@@ -4,6 +4,7 @@ pub mod cluster;
 pub mod crds;
 pub mod pack;
 pub mod run;
+pub mod who_can;
 pub mod scan;
 
 use std::process::ExitCode;
