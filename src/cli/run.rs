@@ -46,7 +46,8 @@ impl RunArgs {
 }
 
 /// Runs until SIGTERM or Ctrl-C.
-#[tokio::main]
+// The engine is one task, and a thread per core costs memory on a large node.
+#[tokio::main(worker_threads = 2)]
 pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     telemetry::init(!std::io::stderr().is_terminal())?;
     let metrics = Metrics::new()?;
