@@ -328,8 +328,15 @@ impl Tracked {
         now: Timestamp,
         which: impl Fn(Standing) -> bool,
     ) -> Vec<Observed> {
+        // Reports ask for each standing in turn: only its own items are judged again.
+        let asked: FxHashSet<Item> = self
+            .memory
+            .records()
+            .filter(|(_, record)| which(record.standing))
+            .map(|(item, _)| item)
+            .collect();
         let mut observed: Vec<Observed> = self
-            .word(inventory, exceptions, self.memory.open_items(), now)
+            .word(inventory, exceptions, asked.into_iter(), now)
             .into_iter()
             .filter(|(_, standing, _)| which(*standing))
             .map(|(_, _, observed)| observed)
