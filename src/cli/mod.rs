@@ -4,8 +4,8 @@ pub mod cluster;
 pub mod crds;
 pub mod pack;
 pub mod run;
-pub mod who_can;
 pub mod scan;
+pub mod who_can;
 
 use std::process::ExitCode;
 
