@@ -157,9 +157,7 @@ impl Resolver<'_> {
         match field {
             "kind" | "resource" | "subResource" | "requestKind" | "requestResource"
             | "requestSubResource" | "name" | "namespace" | "operation" | "dryRun" => Ok(()),
-            "userInfo" | "options" => {
-                Err(ExpressionError::unsupported(format!("request.{field}")))
-            }
+            "userInfo" | "options" => Err(ExpressionError::unsupported(format!("request.{field}"))),
             _ => Err(ExpressionError::invalid_at(
                 self.source,
                 self.position_of(field),
