@@ -2,7 +2,10 @@
 
 pub mod cluster;
 pub mod crds;
+pub mod pack;
 pub mod run;
+pub mod who_can;
+pub mod scan;
 
 use std::process::ExitCode;
 
@@ -24,6 +27,8 @@ pub struct Cli {
 enum Command {
     /// Run the operator: evaluate every Control continuously and write its status.
     Run(run::RunArgs),
+    /// Evaluate the controls over manifests, without a cluster.
+    Scan(scan::ScanArgs),
     /// Print the custom resource definitions.
     Crds(CrdsArgs),
     /// Print a completion script for a shell.
@@ -47,6 +52,7 @@ pub fn main(cli: Cli) -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match cli.command {
         Command::Run(args) => run::run(args).map(|()| 0),
+        Command::Scan(args) => scan::run(&args).map_err(Into::into),
         Command::Crds(args) => crds(&args),
         Command::Completion { shell } => {
             clap_complete::generate(
