@@ -4,7 +4,7 @@
 //! object is then created for real, as a dry run, and what the server answers is compared with
 //! what the table says and with our own judgement of the object the server saw.
 
-#![allow(clippy::unwrap_used, reason = "what fails there fails the test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails there fails the test")]
 
 mod controlplane;
 

@@ -12,19 +12,19 @@ use crate::{
     inventory::{Inventory, Projector, ResourceType},
 };
 
-fn test(spec: Value) -> CelTest {
+fn test(spec: &Value) -> CelTest {
     let mut test = json!({"resources": [{"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"]}]});
     test.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
     serde_json::from_value(test).unwrap()
 }
 
 fn refused(spec: Value) -> BuildError {
-    cel::build(&test(spec)).unwrap_err()
+    cel::build(&test(&spec)).unwrap_err()
 }
 
 /// What a test says of these Deployments, by name.
 fn judged(spec: Value, deployments: &[Value]) -> Vec<(String, Judgement)> {
-    let Built { check, program } = cel::build(&test(spec)).unwrap();
+    let Built { check, program } = cel::build(&test(&spec)).unwrap();
     let resource = ResourceType {
         group: "apps".into(),
         version: "v1".into(),
@@ -124,8 +124,8 @@ fn a_wrong_spec_names_its_fields_and_an_unsupported_one_says_so() {
 #[test]
 fn a_program_is_known_by_what_it_says() {
     let spec = json!({"validations": [{"expression": "true", "message": "m"}]});
-    let one = test(spec.clone());
-    let mut elsewhere = test(spec);
+    let one = test(&spec);
+    let mut elsewhere = test(&spec);
     elsewhere.resources[0].api_groups = vec!["batch".into()];
     assert_eq!(program_id(&one), program_id(&elsewhere), "the resources are not of the program");
     for other in [
@@ -134,7 +134,7 @@ fn a_program_is_known_by_what_it_says() {
         json!({"validations": [{"expression": "true"}, {"expression": "m"}]}),
         json!({"variables": [{"name": "true", "expression": "m"}], "validations": []}),
     ] {
-        assert_ne!(program_id(&one), program_id(&test(other)));
+        assert_ne!(program_id(&one), program_id(&test(&other)));
     }
     let Built { check, program } = cel::build(&one).unwrap();
     let [Read::Program { program: read, .. }] = check.reads()[..] else { panic!() };
