@@ -54,7 +54,8 @@ pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     let stop = stopped().shared();
 
     let (_leading, leading) = watch::channel(true);
-    let parts = Parts { client: client.clone(), metrics: metrics.clone(), leading, instance: instance() };
+    let parts =
+        Parts { client: client.clone(), metrics: metrics.clone(), leading, instance: instance() };
     let (handle, operator) = operator::start(parts, stop.clone());
     let board = handle.board;
     let probes = Probes::new(handle.evaluated, move || board.waiting());

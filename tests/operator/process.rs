@@ -155,7 +155,11 @@ pub async fn install_crds(plane: &ControlPlane) {
     let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
     kubectl(plane, &["apply", "--server-side", "-k", crds]).await;
     let names = ["crd/controls.comptroller.dev", "crd/controlexceptions.comptroller.dev"];
-    kubectl(plane, &[&["wait", "--for=condition=Established", "--timeout=60s"], &names[..]].concat()).await;
+    kubectl(
+        plane,
+        &[&["wait", "--for=condition=Established", "--timeout=60s"], &names[..]].concat(),
+    )
+    .await;
 }
 
 /// Runs kubectl as the administrator; its standard output.
