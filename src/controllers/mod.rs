@@ -11,6 +11,7 @@ pub mod discovery;
 pub mod exception;
 pub mod feed;
 pub mod host;
+pub mod leader;
 pub mod operator;
 pub mod status;
 pub mod watched;

@@ -75,6 +75,12 @@ impl Engine {
         &self.catalog
     }
 
+    /// For manifests, which bind `cluster-admin` or `edit` without bringing them along: the roles
+    /// that every cluster is born with exist.
+    pub fn assume_born_roles(&mut self) {
+        self.inventory.rights.assume_born_roles();
+    }
+
     /// Takes in what the cluster serves now. Kinds that went lose their objects.
     pub fn set_catalog(&mut self, catalog: Catalog, now: Timestamp) {
         self.catalog = catalog;

@@ -1,1 +1,483 @@
-//! Tests of the engine.
+//! The engine's promise: verdicts depend on what is known, not on the order in which it came.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    api::{ControlExceptionSpec, State},
+    inventory::{Interner, Projector, ServedResource},
+};
+
+const START: &str = "2026-11-21T12:00:00Z";
+
+fn start() -> Timestamp {
+    START.parse().unwrap()
+}
+
+/// The kinds of the tests, as a cluster with every CRD serves them.
+fn catalog() -> Catalog {
+    let row = |group: &str, version: &str, kind: &str, plural: &str, namespaced| ServedResource {
+        resource: ResourceType {
+            group: group.into(),
+            version: version.into(),
+            kind: kind.into(),
+            plural: plural.into(),
+            namespaced,
+        },
+        versions: vec![version.into()],
+    };
+    let projected = facts::projections().map(|projection| {
+        let cluster_scoped = [
+            "Namespace",
+            "PersistentVolume",
+            "StorageClass",
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "VolumeSnapshotContent",
+        ];
+        let plural = format!("{}s", projection.kind.to_lowercase());
+        let namespaced = !cluster_scoped.contains(&projection.kind);
+        row(projection.group, projection.versions[0], projection.kind, &plural, namespaced)
+    });
+    Catalog::new(projected.chain([row("", "v1", "ConfigMap", "configmaps", true)]).collect())
+}
+
+fn spec(test: Value) -> Arc<ControlSpec> {
+    Arc::new(
+        serde_json::from_value(json!({
+            "title": "t", "criteria": ["CC6.1"], "owner": "o", "severity": "High", "test": test,
+        }))
+        .unwrap(),
+    )
+}
+
+fn scoped(test: Value) -> Arc<ControlSpec> {
+    let mut spec = (*spec(test)).clone();
+    spec.scope = serde_json::from_value(json!({
+        "namespaces": {"matchLabels": {"env": "prod"}}, "excludeNamespaces": ["kube-system"],
+    }))
+    .unwrap();
+    Arc::new(spec)
+}
+
+/// One control for every test and shape of check.
+fn controls() -> Vec<(&'static str, Arc<ControlSpec>)> {
+    vec![
+        ("workload", spec(json!({"workload": {"require": ["NoPrivileged"]}}))),
+        ("workload-in-scope", scoped(json!({"workload": {"require": ["NoPrivileged"]}}))),
+        ("pod-security", scoped(json!({"podSecurity": {"minimum": "baseline"}}))),
+        ("ingress", spec(json!({"encryption": {"ingress": {"minValidity": "30d"}}}))),
+        ("certificates", spec(json!({"encryption": {"certificates": {"minValidity": "30d"}}}))),
+        ("backup", spec(json!({"backup": {"of": "PersistentVolumeClaims", "maxAge": "24h"}}))),
+        ("rbac", spec(json!({"rbac": {"forbid": ["ClusterAdmin", "ReadSecrets", "Dangling"]}}))),
+        ("rbac-in-scope", scoped(json!({"rbac": {"forbid": ["ReadSecrets"], "maxSubjects": 1}}))),
+        (
+            "cel",
+            scoped(json!({"cel": {
+                "resources": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
+                "validations": [{"expression": "object.data.colour == 'blue'"}],
+            }})),
+        ),
+    ]
+}
+
+/// Something that happens.
+#[derive(Clone, Debug)]
+enum Step {
+    Put(Value),
+    Remove(Value),
+    Relist(&'static str),
+    Pass(i64),
+    Except { resource: &'static str, hours: i64 },
+    Admit,
+    Edit(usize),
+}
+
+fn namespace() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["a", "b", "kube-system"])
+}
+
+fn name() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["x", "y", "z"])
+}
+
+fn template(privileged: bool) -> Value {
+    json!({"spec": {"containers": [{"name": "c", "image": "i", "securityContext": {"privileged": privileged}}]}})
+}
+
+fn object() -> impl Strategy<Value = Value> {
+    let workload = (namespace(), name(), any::<bool>()).prop_map(|(namespace, name, privileged)| {
+        json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"namespace": namespace, "name": name},
+            "spec": {"template": template(privileged)}})
+    });
+    let pod = (namespace(), name(), any::<bool>(), any::<bool>()).prop_map(|(namespace, name, privileged, owned)| {
+        let mut pod = template(privileged);
+        pod["apiVersion"] = json!("v1");
+        pod["kind"] = json!("Pod");
+        pod["metadata"] = json!({"namespace": namespace, "name": name});
+        if owned {
+            pod["metadata"]["ownerReferences"] =
+                json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "controller": true}]);
+        }
+        pod
+    });
+    let space = (namespace(), any::<bool>(), any::<bool>()).prop_map(|(name, prod, enforced)| {
+        let mut labels = json!({});
+        if prod {
+            labels["env"] = json!("prod");
+        }
+        if enforced {
+            labels["pod-security.kubernetes.io/enforce"] = json!("baseline");
+        }
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    });
+    let ingress = (namespace(), name(), any::<bool>()).prop_map(|(namespace, name, tls)| {
+        let tls = if tls { json!([{"hosts": ["h.example.com"], "secretName": name}]) } else { json!([]) };
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"namespace": namespace, "name": name},
+            "spec": {"rules": [{"host": "h.example.com"}], "tls": tls}})
+    });
+    let certificate = (namespace(), name(), 0..120_i64).prop_map(|(namespace, name, days)| {
+        let end = start() + SignedDuration::from_hours(24 * days);
+        json!({"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"namespace": namespace, "name": name},
+            "spec": {"secretName": name, "dnsNames": ["h.example.com"]},
+            "status": {"notAfter": end.to_string(), "conditions": [{"type": "Ready", "status": "True"}]}})
+    });
+    let claim = (namespace(), name()).prop_map(|(namespace, name)| {
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"namespace": namespace, "name": name},
+            "spec": {"volumeName": format!("pv-{name}")}, "status": {"phase": "Bound"}})
+    });
+    let cron = (namespace(), name(), 0..60_i64).prop_map(|(namespace, name, hours)| {
+        let last = start() - SignedDuration::from_hours(hours);
+        json!({"apiVersion": "batch/v1", "kind": "CronJob",
+            "metadata": {"namespace": namespace, "name": name, "labels": {"comptroller.dev/backs-up": name}},
+            "spec": {"schedule": "0 1 * * *", "jobTemplate": {"spec": {"template": template(false)}}},
+            "status": {"lastSuccessfulTime": last.to_string()}})
+    });
+    let role = (name(), any::<bool>(), any::<bool>()).prop_map(|(name, admin, reads)| {
+        let rules = match (admin, reads) {
+            (true, _) => json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]),
+            (false, true) => json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]),
+            (false, false) => json!([]),
+        };
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules})
+    });
+    let binding = (name(), name(), namespace(), any::<bool>()).prop_map(|(name, role, namespace, wide)| {
+        let mut binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1",
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [
+                {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": format!("user-{role}")},
+                {"kind": "ServiceAccount", "namespace": namespace, "name": name},
+            ]});
+        (binding["kind"], binding["metadata"]) = if wide {
+            (json!("ClusterRoleBinding"), json!({"name": name}))
+        } else {
+            (json!("RoleBinding"), json!({"name": name, "namespace": namespace}))
+        };
+        binding
+    });
+    let map = (namespace(), name(), any::<Option<bool>>()).prop_map(|(namespace, name, blue)| {
+        let data = match blue {
+            Some(true) => json!({"colour": "blue"}),
+            Some(false) => json!({"colour": "red"}),
+            None => json!({}),
+        };
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": name}, "data": data})
+    });
+    prop_oneof![workload, pod, space, ingress, certificate, claim, cron, role, binding, map]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let kinds = vec![
+        "Namespace",
+        "ReplicaSet",
+        "Pod",
+        "Ingress",
+        "Certificate",
+        "PersistentVolumeClaim",
+        "CronJob",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "RoleBinding",
+        "ConfigMap",
+    ];
+    prop_oneof![
+        8 => object().prop_map(Step::Put),
+        3 => object().prop_map(Step::Remove),
+        1 => prop::sample::select(kinds).prop_map(Step::Relist),
+        2 => (1..40_i64).prop_map(Step::Pass),
+        1 => (name(), 1..400_i64).prop_map(|(resource, hours)| Step::Except { resource, hours }),
+        1 => Just(Step::Admit),
+        1 => (0..controls().len()).prop_map(Step::Edit),
+    ]
+}
+
+type Key = (String, String, String);
+
+fn key(object: &Value) -> Key {
+    let text = |path| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    (text("/kind"), text("/metadata/namespace"), text("/metadata/name"))
+}
+
+/// How the kinds that the controls read are projected; what is watched never depends on a step.
+static PROJECTORS: LazyLock<Vec<Projector>> = LazyLock::new(|| {
+    let mut engine = Engine::default();
+    engine.set_catalog(catalog(), start());
+    for (name, spec) in controls() {
+        engine.upsert_control(name, 1, spec, Remembered::default());
+    }
+    let interner = Arc::new(Interner::default());
+    let wanted = engine.wanted().kinds.into_iter();
+    wanted
+        .map(|(resource, programs)| Projector::new(resource, programs, Arc::clone(&interner)))
+        .collect()
+});
+
+fn projector(kind: &str) -> &'static Projector {
+    PROJECTORS.iter().find(|known| known.resource().kind == kind).expect("a kind that is read")
+}
+
+/// A cluster, and an engine that follows it as the operator does.
+struct World {
+    engine: Engine,
+    objects: BTreeMap<Key, Value>,
+    exceptions: BTreeMap<String, ControlExceptionSpec>,
+    suspended: Vec<bool>,
+    now: Timestamp,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self {
+            engine: Engine::default(),
+            objects: BTreeMap::new(),
+            exceptions: BTreeMap::new(),
+            suspended: vec![false; controls().len()],
+            now: start(),
+        };
+        world.engine = world.fresh();
+        world
+    }
+
+    /// An engine that sees everything for the first time.
+    fn fresh(&self) -> Engine {
+        let mut engine = Engine::default();
+        engine.set_catalog(catalog(), self.now);
+        for (at, (name, spec)) in controls().into_iter().enumerate() {
+            engine.upsert_control(name, 1, self.edited(at, &spec), Remembered::default());
+        }
+        for (name, spec) in &self.exceptions {
+            engine.upsert_exception(name, spec, None);
+        }
+        for projector in PROJECTORS.iter() {
+            self.list(&mut engine, projector);
+        }
+        engine.evaluate(self.now);
+        engine
+    }
+
+    fn edited(&self, at: usize, spec: &ControlSpec) -> Arc<ControlSpec> {
+        Arc::new(ControlSpec { suspend: self.suspended[at], ..spec.clone() })
+    }
+
+    fn list(&self, engine: &mut Engine, projector: &Projector) {
+        let kind = engine.kind(projector.resource());
+        engine.begin(kind);
+        for ((of, ..), object) in &self.objects {
+            if *of == projector.resource().kind {
+                engine.stage(kind, projector.project(object).unwrap());
+            }
+        }
+        engine.commit(kind, projector.program_ids(), self.now);
+    }
+
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::Put(object) => {
+                let projector = projector(&key(object).0);
+                self.objects.insert(key(object), object.clone());
+                let kind = self.engine.kind(projector.resource());
+                self.engine.apply(kind, projector.project(object).unwrap(), self.now);
+            }
+            Step::Remove(object) => {
+                let (of, namespace, name) = key(object);
+                let kind = self.engine.kind(projector(&of).resource());
+                self.engine.remove(kind, &namespace, &name, self.now);
+                self.objects.remove(&(of, namespace, name));
+            }
+            Step::Relist(of) => {
+                let mut engine = std::mem::take(&mut self.engine);
+                self.list(&mut engine, projector(of));
+                self.engine = engine;
+            }
+            Step::Pass(hours) => self.now += SignedDuration::from_hours(*hours),
+            Step::Except { resource, hours } => self.except(resource, *hours),
+            Step::Admit => {
+                if let Some((name, _)) = self.exceptions.pop_first() {
+                    self.engine.remove_exception(&name);
+                }
+            }
+            Step::Edit(at) => {
+                self.suspended[*at] = !self.suspended[*at];
+                let (name, spec) = controls().swap_remove(*at);
+                self.engine.upsert_control(name, 1, self.edited(*at, &spec), Remembered::default());
+            }
+        }
+        self.engine.evaluate(self.now);
+    }
+
+    fn except(&mut self, resource: &str, hours: i64) {
+        let spec: ControlExceptionSpec = serde_json::from_value(json!({
+            "controls": ["workload", "ingress", "backup", "rbac"],
+            "resources": [
+                {"kind": "ReplicaSet", "name": resource},
+                {"kind": "Ingress", "name": resource},
+                {"kind": "PersistentVolumeClaim", "name": resource},
+                {"kind": "ClusterRoleBinding", "name": "*"},
+            ],
+            "reason": "r", "requestedBy": "jane", "approvedBy": "sam",
+            "expires": self.now + SignedDuration::from_hours(hours),
+        }))
+        .unwrap();
+        self.engine.upsert_exception(resource, &spec, None);
+        self.exceptions.insert(resource.to_owned(), spec);
+    }
+}
+
+/// What a verdict says, but for when each thing was first found.
+fn essence(engine: &Engine, now: Timestamp) -> Vec<String> {
+    controls()
+        .iter()
+        .map(|(name, _)| {
+            let verdict = engine.verdict(name).expect("a verdict");
+            let mut findings: Vec<String> = (engine.findings(name, now).iter())
+                .chain(&engine.excepted(name, now))
+                .chain(&engine.undecided(name, now))
+                .map(|observed| format!("{:?} {:?}", observed.finding, observed.exception))
+                .collect();
+            findings.sort();
+            format!(
+                "{name}: {:?} {} of {} fail, {} excepted, {} unknown, {} open, digest {:x}: {findings:#?}",
+                verdict.state,
+                verdict.failing,
+                verdict.population,
+                verdict.excepted,
+                verdict.unknown,
+                verdict.open_findings,
+                verdict.digest,
+            )
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn incremental_verdicts_equal_fresh_ones(steps in prop::collection::vec(step(), 1..40)) {
+        let mut world = World::new();
+        for step in &steps {
+            world.take(step);
+        }
+        let fresh = world.fresh();
+        prop_assert_eq!(essence(&world.engine, world.now), essence(&fresh, world.now));
+    }
+}
+
+#[test]
+fn time_alone_turns_a_verdict_at_the_moment_it_said() {
+    let mut world = World::new();
+    world.take(&Step::Put(json!({"apiVersion": "cert-manager.io/v1", "kind": "Certificate",
+        "metadata": {"namespace": "a", "name": "x"}, "spec": {"secretName": "x"},
+        "status": {"notAfter": "2027-01-20T12:00:00Z", "conditions": [{"type": "Ready", "status": "True"}]}})));
+    assert_eq!(world.engine.verdict("certificates").unwrap().state, State::Passing);
+    let wake = world.engine.next_wake().expect("a deadline");
+    let ends: Timestamp = "2026-12-21T12:00:00Z".parse().unwrap();
+    assert_eq!(wake.as_second(), ends.as_second(), "30 days before the certificate ends");
+    world.engine.evaluate(ends);
+    assert_eq!(world.engine.verdict("certificates").unwrap().state, State::Passing);
+    let evaluated = world.engine.evaluate(wake);
+    assert_eq!(evaluated.controls, ["certificates"]);
+    let verdict = world.engine.verdict("certificates").unwrap();
+    assert_eq!((verdict.state, verdict.since), (State::Failing, wake));
+}
+
+#[test]
+fn a_list_that_is_cut_yields_nothing() {
+    let mut world = World::new();
+    let bad = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"namespace": "a", "name": "x"},
+        "spec": {"template": template(true)}});
+    let projected = projector("ReplicaSet").project(&bad).unwrap();
+    let kind = world.engine.kind(projector("ReplicaSet").resource());
+    let before = essence(&world.engine, world.now);
+    world.engine.begin(kind);
+    world.engine.stage(kind, projected);
+    world.engine.evaluate(world.now);
+    assert_eq!(essence(&world.engine, world.now), before);
+    world.engine.begin(kind);
+    world.engine.commit(kind, Vec::new(), world.now);
+    world.engine.evaluate(world.now);
+    assert_eq!(essence(&world.engine, world.now), before);
+}
+
+#[test]
+fn an_unreadable_kind_is_unknown_with_its_reason() {
+    let mut world = World::new();
+    let kind = world.engine.kind(projector("Ingress").resource());
+    for (availability, reason) in [
+        (Availability::Forbidden("no".into()), Reason::Forbidden),
+        (Availability::Stale { since: start(), error: "gone".into() }, Reason::WatchStale),
+        (Availability::NotServed, Reason::KindNotServed),
+    ] {
+        world.engine.set_availability(kind, availability, world.now);
+        world.engine.evaluate(world.now);
+        let verdict = world.engine.verdict("ingress").unwrap();
+        assert_eq!((verdict.state, verdict.reason), (State::Unknown, reason));
+        assert!(verdict.findings.is_empty() && verdict.population == 0);
+    }
+    world.take(&Step::Relist("Ingress"));
+    assert_eq!(world.engine.verdict("ingress").unwrap().state, State::NotApplicable);
+}
+
+#[test]
+fn since_survives_a_restart_and_an_edit() {
+    let mut world = World::new();
+    world.take(&Step::Put(json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": {"namespace": "a", "name": "x"}, "spec": {"rules": [{"host": "h"}]}})));
+    let verdict = world.engine.verdict("ingress").unwrap().clone();
+    let remembered = Remembered {
+        state: Some((verdict.state, verdict.since)),
+        findings: verdict
+            .findings
+            .iter()
+            .map(|observed| (memory::FindingKey::of(&observed.finding), observed.since))
+            .collect(),
+    };
+    world.now += SignedDuration::from_hours(5);
+    let mut restarted = Engine::default();
+    restarted.set_catalog(catalog(), world.now);
+    let control = |severity: &str| {
+        let mut spec = (*spec(json!({"encryption": {"ingress": {"minValidity": "30d"}}}))).clone();
+        spec.severity = serde_json::from_value(json!(severity)).unwrap();
+        Arc::new(spec)
+    };
+    restarted.upsert_control("ingress", 1, control("High"), remembered);
+    for projector in PROJECTORS.iter() {
+        world.list(&mut restarted, projector);
+    }
+    restarted.evaluate(world.now);
+    let again = restarted.verdict("ingress").unwrap().clone();
+    assert_eq!(again.since, verdict.since);
+    assert_eq!(again.findings, verdict.findings);
+    restarted.upsert_control("ingress", 2, control("Critical"), Remembered::default());
+    restarted.evaluate(world.now);
+    let edited = restarted.verdict("ingress").unwrap();
+    assert_eq!((edited.generation, edited.since), (2, verdict.since));
+    assert_eq!(edited.findings[0].since, verdict.findings[0].since);
+}

@@ -349,8 +349,12 @@ impl Tracked {
         let Test::Ready { check, scope, .. } = &self.test else {
             return Vec::new();
         };
-        let context = Context { inventory, scope, now };
         let mut worded = Vec::new();
+        // What is remembered while a control is blocked keeps its `since`, and claims nothing.
+        if self.everything {
+            return worded;
+        }
+        let context = Context { inventory, scope, now };
         for item in items {
             let Some(judgement) = judge_in_scope(check.as_ref(), &context, item) else {
                 continue;
@@ -381,6 +385,9 @@ impl Tracked {
 
     /// Adds how many findings each exception allows here.
     pub fn count_excepted(&self, matched: &mut BTreeMap<u16, usize>) {
+        if self.everything {
+            return;
+        }
         for (_, record) in self.memory.records() {
             if let Standing::Excepted(place) = record.standing {
                 *matched.entry(place).or_default() += 1;

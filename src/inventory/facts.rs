@@ -123,6 +123,8 @@ impl Labels {
 pub struct NamespaceFacts {
     /// All labels.
     pub labels: Labels,
+    /// The mesh that its pods join.
+    pub mesh: Option<network::MeshMembership>,
 }
 
 /// The part of `metadata` that projections read; `null` and absent are the same.
@@ -191,5 +193,6 @@ fn project_namespace(object: &Value, interner: &Interner) -> Result<Facts, Proje
     let object = MetadataOnly::deserialize(object)?;
     Ok(Facts::Namespace(Box::new(NamespaceFacts {
         labels: object.metadata.interned_labels(interner),
+        mesh: network::MeshMembership::of(&object.metadata),
     })))
 }

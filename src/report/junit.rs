@@ -52,7 +52,7 @@ fn control_case(control: &ControlResult) -> TestCase {
 fn details(control: &ControlResult) -> String {
     let mut text = format!("{}\n", visible(&control.title));
     if let Some(remedy) = &control.remedy {
-        text += &format!("Remedy: {}\n", visible(remedy));
+        text.extend(["Remedy: ", &visible(remedy), "\n"]);
     }
     text += &list(&control.findings);
     if !control.unknown_items.is_empty() {
@@ -63,20 +63,20 @@ fn details(control: &ControlResult) -> String {
 }
 
 fn list(findings: &[ReportedFinding]) -> String {
-    let mut text = String::new();
-    for finding in findings.iter().take(SHOWN) {
-        let object = object_name(&finding.resource);
-        text += &visible(&object);
-        if let Some(at) = &finding.location {
-            text += &format!(" ({}:{})", visible(&at.file), at.line);
-        }
-        let sentence = sentence(finding.subject.as_deref(), &finding.message);
-        text += &format!(": {}: {}\n", finding.rule, visible(&sentence));
-    }
-    if let Some(more) = findings.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        text += &format!("and {more} more: -o json lists all\n");
-    }
-    text
+    let more = findings.len().saturating_sub(SHOWN);
+    let rest = (more > 0).then(|| format!("and {more} more: -o json lists all\n"));
+    findings.iter().take(SHOWN).map(line).chain(rest).collect()
+}
+
+fn line(finding: &ReportedFinding) -> String {
+    let object = object_name(&finding.resource);
+    let place = finding
+        .location
+        .as_ref()
+        .map(|at| format!(" ({}:{})", visible(&at.file), at.line))
+        .unwrap_or_default();
+    let sentence = sentence(finding.subject.as_deref(), &finding.message);
+    format!("{}{place}: {}: {}\n", visible(&object), finding.rule, visible(&sentence))
 }
 
 fn error_cases(errors: &[ReportedError]) -> Vec<TestCase> {

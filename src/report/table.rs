@@ -167,19 +167,17 @@ impl Paper<'_> {
             .filter(|(count, _)| *count > 0)
             .map(|(count, word)| format!("{count} {word}"))
             .collect();
-        let mut line = format!(
-            "{}: {}",
-            plural(evaluation.controls.len(), "control"),
-            if counts.is_empty() { "nothing to judge by".to_owned() } else { counts.join(", ") }
-        );
-        line += &format!("; {} read", plural(summary.objects, "object"));
+        let controls = plural(evaluation.controls.len(), "control");
+        let mut read = vec![format!("{} read", plural(summary.objects, "object"))];
         if summary.skipped > 0 {
-            line += &format!(", {} of other kinds skipped", plural(summary.skipped, "document"));
+            read.push(format!("{} skipped", plural(summary.skipped, "other document")));
         }
         if !evaluation.errors.is_empty() {
-            line += &format!(", {}", plural(evaluation.errors.len(), "error"));
+            read.push(plural(evaluation.errors.len(), "error"));
         }
-        writeln!(self.output, "\n{line}.")
+        let counts =
+            if counts.is_empty() { "nothing to judge by".to_owned() } else { counts.join(", ") };
+        writeln!(self.output, "\n{controls}: {counts}; {}.", read.join(", "))
     }
 
     /// An indented paragraph, wrapped where the screen ends, with a hanging indent.
@@ -218,21 +216,15 @@ impl Paper<'_> {
 
 /// Where and what, in one line.
 pub(super) fn describe(error: &ReportedError) -> String {
-    let mut text = String::new();
-    if let Some(file) = &error.file {
-        text += file;
-        if let Some(line) = error.line {
-            text += &format!(":{line}");
-        }
-        text += ": ";
-    }
-    if let Some(document) = error.document {
-        text += &format!("document {document}: ");
-    }
-    if let Some(object) = &error.object {
-        text += &format!("{}: ", object_name(object));
-    }
-    text + &error.message
+    let place = error.file.as_ref().map(|file| match error.line {
+        Some(line) => format!("{file}:{line}"),
+        None => file.to_string(),
+    });
+    let document = error.document.map(|document| format!("document {document}"));
+    let object = error.object.as_ref().map(object_name);
+    let parts: Vec<String> =
+        [place, document, object, Some(error.message.clone())].into_iter().flatten().collect();
+    parts.join(": ")
 }
 
 fn plural(count: usize, word: &str) -> String {

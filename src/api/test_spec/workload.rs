@@ -23,7 +23,7 @@ closed_enum! {
         NoHostAccess = "NoHostAccess",
         /// Cannot write to its own image.
         ReadOnlyRootFilesystem = "ReadOnlyRootFilesystem",
-        /// Gives up every Linux capability.
+        /// Gives up every Linux capability, but for binding low ports.
         DropAllCapabilities = "DropAllCapabilities",
         /// Runs under the system call filter of its runtime.
         SeccompRuntimeDefault = "SeccompRuntimeDefault",
@@ -31,7 +31,7 @@ closed_enum! {
         ResourceLimits = "ResourceLimits",
         /// Has requests for CPU and memory.
         ResourceRequests = "ResourceRequests",
-        /// Has a readiness and a liveness probe.
+        /// Has a readiness probe, unless it runs to an end.
         Probes = "Probes",
         /// Names its image by digest.
         ImageDigest = "ImageDigest",

@@ -94,7 +94,8 @@ impl Affected<'_, '_> {
             | BackupFacts::CnpgBackup(_)
             | BackupFacts::CnpgScheduledBackup(_)
             | BackupFacts::CnpgObjectStore(_) => {
-                if self.of == BackupSubject::Databases && self.inventory.get(slot).is_some() {
+                if matches!(facts, BackupFacts::CnpgCluster(_)) {
+                    // The index no longer knows one that went.
                     (self.visit)(Item::Object(slot));
                 }
                 self.databases_of(namespace);

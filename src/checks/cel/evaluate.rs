@@ -243,7 +243,8 @@ impl<'a> Evaluation<'a> {
                     None => return Err(no_overload("{?_}", &item)),
                 }
             }
-            insert(&mut map, key, item)?;
+            // Unlike a macro, a literal may repeat a key; the last wins.
+            map.insert(map_key(key)?, item);
         }
         Ok(value::map(map))
     }
@@ -413,8 +414,12 @@ fn length(items: usize) -> u64 {
     u64::try_from(items).unwrap_or(u64::MAX)
 }
 
+fn map_key(key: Value) -> Result<Key, Fault> {
+    key.try_into().map_err(|key| no_overload("a map key", &key))
+}
+
 fn insert(map: &mut HashMap<Key, Value>, key: Value, item: Value) -> Result<(), Fault> {
-    let key: Key = key.try_into().map_err(|key| no_overload("a map key", &key))?;
+    let key = map_key(key)?;
     let text = key.to_string();
     match map.insert(key, item) {
         None => Ok(()),

@@ -15,6 +15,7 @@
 
 use super::guard;
 use super::syntax::{self, Names, Node};
+use super::value::Kind;
 
 /// Where an expression stands in a policy, which decides what it may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,10 +92,29 @@ impl Expr {
                 Names { variables: Some(variables) }
             }
         };
-        syntax::parse(source, &names).map(|node| Self { node })
+        let node = syntax::parse(source, &names)?;
+        check_type(&node, role)?;
+        Ok(Self { node })
     }
 
     pub(super) fn node(&self) -> &Node {
         &self.node
     }
+}
+
+/// Kubernetes refuses an expression whose type is not declared to be what its place needs.
+fn check_type(node: &Node, role: Role) -> Result<(), ExpressionError> {
+    let (wanted, remedy) = match role {
+        Role::Variable => return Ok(()),
+        Role::MatchCondition | Role::Validation => {
+            (Kind::Bool, "compare it, as in object.spec.paused == true")
+        }
+        Role::MessageExpression => (Kind::String, "write string(...) around it"),
+    };
+    let kind = node.kind();
+    if node.is_part_of_object() || (kind != Kind::Any && kind != wanted) {
+        let wanted = wanted.name();
+        return Err(ExpressionError::invalid(format!("it must be a {wanted}: {remedy}")));
+    }
+    Ok(())
 }

@@ -275,6 +275,12 @@ static FUNCTIONS: LazyLock<HashMap<(String, bool), Function>> = LazyLock::new(||
 /// The library's functions; building the context once makes a call cheap.
 static LIBRARY: LazyLock<Context<'static>> = LazyLock::new(|| Context::default().with_all());
 
+/// Every declaration, for tests that call everything.
+#[cfg(test)]
+pub(super) fn declared() -> impl Iterator<Item = &'static str> {
+    DECLARATIONS.iter().map(|(text, _)| *text)
+}
+
 /// True for what stands before the dot of a function such as `sets.contains`.
 pub(super) fn is_namespace(prefix: &str) -> bool {
     DECLARATIONS

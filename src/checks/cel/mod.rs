@@ -13,6 +13,8 @@ mod functions;
 pub mod guard;
 mod macros;
 pub mod program;
+#[cfg(test)]
+mod properties;
 mod syntax;
 #[cfg(test)]
 mod tests;

@@ -242,7 +242,7 @@ impl Resolver<'_> {
             let arguments = std::mem::take(&mut call.args);
             return match <[IdedExpr; 2]>::try_from(arguments) {
                 Ok([left, right]) => match binary(&call.func_name) {
-                    Some(build) => Ok(build(self.boxed(left)?, self.boxed(right)?)),
+                    Some(build) => checked_container(build(self.boxed(left)?, self.boxed(right)?)),
                     None if call.func_name == operators::OPT_SELECT => {
                         self.optional_select(left, right)
                     }
@@ -371,9 +371,38 @@ impl Node {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Literal(value) => Kind::of(value),
-            Self::List(_) => Kind::List,
+            Self::List(_) | Self::SortBy { .. } => Kind::List,
             Self::Map(_) => Kind::Map,
+            Self::Has { .. } | Self::And(..) | Self::Or(..) | Self::Not(_) => Kind::Bool,
+            Self::OptMap { .. } => Kind::Optional,
+            Self::Select { optional: true, .. } | Self::Index { optional: true, .. } => {
+                Kind::Optional
+            }
+            Self::Fold(fold) => match fold.kind {
+                FoldKind::All | FoldKind::Exists | FoldKind::ExistsOne => Kind::Bool,
+                FoldKind::List => Kind::List,
+                FoldKind::Map | FoldKind::MapEntry => Kind::Map,
+            },
+            Self::Binary(operator, ..) => match operator {
+                Operator::Add
+                | Operator::Subtract
+                | Operator::Multiply
+                | Operator::Divide
+                | Operator::Modulo => Kind::Any,
+                _ => Kind::Bool,
+            },
             _ => Kind::Any,
+        }
+    }
+
+    /// Whether the value is a part of the object, whose types nobody declares.
+    pub fn is_part_of_object(&self) -> bool {
+        match self {
+            Self::Object | Self::OldObject => true,
+            Self::Select { operand, .. } | Self::Index { operand, .. } => {
+                operand.is_part_of_object()
+            }
+            _ => false,
         }
     }
 }
@@ -384,6 +413,20 @@ fn field_of(operand: Node, field: String, test: bool) -> Node {
         Node::Has { operand, field }
     } else {
         Node::Select { operand, field, optional: false }
+    }
+}
+
+fn checked_container(node: Node) -> Resolved {
+    match &node {
+        Node::Binary(Operator::In, _, container)
+            if !matches!(container.kind(), Kind::Any | Kind::List | Kind::Map) =>
+        {
+            let kind = container.kind().name();
+            Err(ExpressionError::invalid(format!(
+                "in takes a list or a map, not a {kind}; of a string ask contains()"
+            )))
+        }
+        _ => Ok(node),
     }
 }
 

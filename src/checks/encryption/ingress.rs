@@ -183,6 +183,10 @@ fn judge_certificates(
             lasting.unknown.push(format!("Secret {secret}"));
         }
     }
+    // Several certificates of one Secret come in no order.
+    lasting.expired.sort_unstable();
+    lasting.expiring.sort_unstable();
+    lasting.unknown.sort_unstable();
     lasting
 }
 

@@ -5,7 +5,7 @@
 //! and what actually runs.
 
 mod baseline;
-mod levels;
+pub(super) mod levels;
 mod namespace;
 mod restricted;
 #[cfg(test)]
@@ -30,9 +30,6 @@ struct PodSecurityCheck {
 }
 
 /// Compiles.
-///
-/// # Errors
-/// None so far; the signature is that of every test.
 pub fn build(test: &PodSecurityTest) -> Result<Built, BuildError> {
     Ok(PodSecurityCheck { minimum: test.minimum }.into())
 }

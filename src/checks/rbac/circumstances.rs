@@ -8,8 +8,8 @@ use super::{
     risks::is_powerful,
 };
 use crate::{
-    api::{Risk, Severity},
-    checks::Context,
+    api::{Risk, Severity, test_spec::PodSecurityLevel},
+    checks::{Context, pod_security::levels},
     engine::scope::Admission,
     inventory::{
         Facts, Object, Slot,
@@ -43,7 +43,7 @@ pub(super) enum Circumstance<'a> {
     /// Too many roles.
     ManyRoles(usize),
     /// A weakly confined workload runs with the account's rights.
-    WeakPod { workload: Slot, weakness: String, risk: Risk },
+    WeakPod { workload: Slot, weakness: &'static str, risk: Risk },
 }
 
 impl Circumstance<'_> {
@@ -206,16 +206,8 @@ fn root_workload(object: &Object) -> Option<&WorkloadFacts> {
     (!made).then_some(facts)
 }
 
-/// Why code that breaks out of one of the pod's containers, or that shares what they share, is on
-/// the node: the pod violates the baseline level of the Pod Security Standards.
-fn weak(pod: &PodFacts) -> Option<String> {
-    let privileged = pod.containers.iter().any(|container| container.confinement.privileged);
-    if privileged {
-        return Some("a privileged container".to_owned());
-    }
-    if pod.host.network || pod.host.pid || pod.host.ipc {
-        return Some("the node's namespaces".to_owned());
-    }
-    let host_path = pod.volumes.iter().any(|volume| *volume.kind == *"hostPath");
-    host_path.then(|| "a hostPath volume".to_owned())
+/// The first control of the baseline level of the Pod Security Standards that the pod violates:
+/// code in it is a short way from the node, and from the tokens of every pod there.
+fn weak(pod: &PodFacts) -> Option<&'static str> {
+    levels::violations(PodSecurityLevel::Baseline, pod).next().map(|(control, _)| control)
 }

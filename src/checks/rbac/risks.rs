@@ -341,11 +341,6 @@ pub(super) const ROWS: &[Row] = &[
     any(Risk::Exhaust, Low, "can create objects without a quota", &[one(Right::CreateObjects)]),
 ];
 
-/// The row of a risk that is made of rights.
-pub(super) fn row(risk: Risk) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.risk == risk)
-}
-
 /// The risks that make a role powerful: what follows leads beyond the holder's own rights.
 pub(super) fn is_powerful(risk: Risk) -> bool {
     risk <= Risk::CreateVolumes || risk == Risk::WriteWebhooks

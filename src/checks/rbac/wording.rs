@@ -193,7 +193,9 @@ fn circumstance_text(
             format!("holds {roles} roles, more than the {MAX_ROLES} that can be reviewed: {paths}")
         }
         Circumstance::WeakPod { weakness, risk, .. } => {
-            format!("is the account of a pod with {weakness}, and carries {risk} through {paths}")
+            format!(
+                "is the account of a pod that violates {weakness} of the baseline level, and carries {risk} through {paths}"
+            )
         }
     }
 }

@@ -38,9 +38,9 @@ impl<'a> ImageRef<'a> {
         Self { registry, repository, tag, digest }
     }
 
-    /// Whether the reference can mean another image tomorrow without anybody changing it on purpose.
-    pub(crate) fn is_latest(&self) -> bool {
-        self.digest.is_none() && self.tag.is_none_or(|tag| tag == "latest")
+    /// Whether it says which of the images of a repository is meant, and not just the newest.
+    pub(crate) fn names_a_version(&self) -> bool {
+        self.digest.is_some() || self.tag.is_some_and(|tag| tag != "latest")
     }
 }
 
@@ -171,7 +171,7 @@ mod tests {
             ("nginx:latest@sha256:0f", false),
             ("nginx@sha256:zz", true),
         ] {
-            assert_eq!(ImageRef::parse(image).is_latest(), latest, "{image}");
+            assert_eq!(!ImageRef::parse(image).names_a_version(), latest, "{image}");
         }
     }
 

@@ -18,7 +18,7 @@ use crate::{
     },
     inventory::{
         Change, Facts, Inventory,
-        workload::{PodFacts, WorkloadFacts},
+        workload::{Controller, PodFacts, WorkloadFacts},
     },
 };
 
@@ -114,7 +114,7 @@ impl WorkloadCheck {
         let Some(selector) = &self.selector else {
             return Some(true);
         };
-        if top.controller.as_ref().is_some_and(|controller| controller.has_template()) {
+        if top.controller.as_ref().is_some_and(Controller::has_template) {
             return None;
         }
         Some(selector.matches(|key| top.labels.get(key)))

@@ -12,7 +12,7 @@ use crate::{
     api::test_spec::Requirement,
     inventory::{
         Symbol,
-        workload::{Amounts, ContainerFacts, PodFacts, Role},
+        workload::{Amounts, ContainerFacts, PodFacts, Profile, Resources, Role},
     },
 };
 
@@ -108,19 +108,14 @@ fn drop_all_capabilities(pod: &PodFacts) -> Option<String> {
 /// A profile of one's own (`Localhost`) confines as well.
 fn seccomp(pod: &PodFacts) -> Option<String> {
     let confined = |container| {
-        pod.effective(container, |context| context.seccomp.as_ref())
-            .is_some_and(|profile| profile.confines())
+        pod.effective(container, |context| context.seccomp.as_ref()).is_some_and(Profile::confines)
     };
     containers(pod, |container| !confined(container) && !pod.windows)
         .map(|who| format!("{who}: set securityContext.seccompProfile.type: RuntimeDefault"))
 }
 
 /// Bounds of the pod as a whole count for its containers. Ephemeral containers can have none.
-fn amounts(
-    pod: &PodFacts,
-    field: &str,
-    amounts: impl Fn(&crate::inventory::workload::Resources) -> Amounts,
-) -> Option<String> {
+fn amounts(pod: &PodFacts, field: &str, amounts: impl Fn(&Resources) -> Amounts) -> Option<String> {
     let missing = |container: &ContainerFacts| {
         let has = amounts(&container.resources).or(amounts(&pod.resources));
         let counts = container.role != Role::Ephemeral;
@@ -152,7 +147,7 @@ fn image_digest(pod: &PodFacts) -> Option<String> {
 }
 
 fn no_latest_tag(pod: &PodFacts) -> Option<String> {
-    images(pod, |image| image.is_latest())
+    images(pod, |image| !image.names_a_version())
         .map(|which| format!("{which}: name a version instead of latest"))
 }
 

@@ -25,12 +25,11 @@ pub(crate) fn named<'a>(noun: &str, names: impl Iterator<Item = &'a str>) -> Opt
 
 /// The first names, and how many more there are.
 pub(crate) fn list(names: &[&str]) -> String {
-    let mut text =
-        names.iter().take(MAX_NAMES).map(|name| short(name)).collect::<Vec<_>>().join(", ");
-    if names.len() > MAX_NAMES {
-        text.push_str(&format!(" and {} more", names.len() - MAX_NAMES));
+    let shown: Vec<String> = names.iter().take(MAX_NAMES).map(|name| short(name)).collect();
+    match names.len().saturating_sub(MAX_NAMES) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
-    text
 }
 
 /// A text cut to what a message shows.

@@ -226,7 +226,7 @@ pub fn project_cluster(object: &Value, interner: &Interner) -> Result<Facts, Pro
         .or_else(|| in_tree.and_then(|store| store.server_name.as_deref()))
         .or(metadata.name.as_deref());
     let deprecated = time("status.lastSuccessfulBackup", status.last_successful_backup.as_deref())?;
-    Ok(facts(BackupFacts::CnpgCluster(Cluster {
+    Ok(facts(BackupFacts::CnpgCluster(Box::new(Cluster {
         labels: metadata.interned_labels(interner),
         server: interner.intern(server.unwrap_or_default()),
         store: plugin
@@ -234,7 +234,7 @@ pub fn project_cluster(object: &Value, interner: &Interner) -> Result<Facts, Pro
             .map(|name| interner.intern(name)),
         last_success: deprecated.filter(|_| plugin.is_none()),
         recovered: recovery(&metadata, &spec, &status, interner)?,
-    })))
+    }))))
 }
 
 fn recovery(

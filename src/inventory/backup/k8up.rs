@@ -5,16 +5,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{
-    BackupFacts, Outcome, facts, time,
-    velero_scope::{compile_all, selected},
-};
-use crate::{
-    api::Selector,
-    inventory::{
-        facts::{Facts, Labels, Metadata, ProjectionError},
-        intern::{Interner, Symbol},
-    },
+use super::{BackupFacts, Outcome, facts, selectors::Selectors, time};
+use crate::inventory::{
+    facts::{Facts, Metadata, ProjectionError},
+    intern::{Interner, Symbol},
 };
 
 /// A Schedule.
@@ -22,33 +16,17 @@ use crate::{
 pub struct Schedule {
     /// Whether it runs backups; a schedule may only check or prune.
     pub backup: bool,
-    /// The claims of its backups.
-    pub claims: Claims,
+    /// The claims of its namespace that its backups are about.
+    pub claims: Selectors,
 }
 
 /// A Backup.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backup {
-    /// The claims it is about.
-    pub claims: Claims,
+    /// The claims of its namespace that it is about.
+    pub claims: Selectors,
     /// How it ended.
     pub outcome: Outcome,
-}
-
-/// Which claims of the namespace a backup is about: those that match one of the selectors, or all.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Claims(Box<[Selector]>);
-
-impl Claims {
-    /// Whether a claim with these labels is in.
-    pub fn include(&self, labels: &Labels) -> bool {
-        selected(&self.0, labels)
-    }
-
-    /// Whether every claim is in.
-    pub fn is_all(&self) -> bool {
-        self.0.iter().all(Selector::is_empty)
-    }
 }
 
 /// A Snapshot: what the restic repository holds, so the best witness there is. It goes when the
@@ -171,9 +149,9 @@ fn claim_of(path: &str) -> Option<&str> {
     (!claim.is_empty()).then_some(claim)
 }
 
-fn claims(spec: Option<&BackupSpec>) -> Result<Claims, ProjectionError> {
+fn claims(spec: Option<&BackupSpec>) -> Result<Selectors, ProjectionError> {
     let selectors = spec.and_then(|spec| spec.label_selectors.as_ref());
-    Ok(Claims(compile_all(selectors.into_iter().flatten())?))
+    Selectors::compile(selectors.into_iter().flatten())
 }
 
 /// `Completed` is true for failures as well: its reason tells. Commands that run before the backup

@@ -9,6 +9,7 @@ pub mod cron;
 pub mod index;
 pub mod k8up;
 pub mod longhorn;
+pub mod selectors;
 pub mod snapshots;
 pub mod velero;
 pub mod velero_scope;
@@ -42,7 +43,7 @@ pub enum BackupFacts {
     /// `k8up.io` Restore.
     K8upRestore(k8up::Restore),
     /// `postgresql.cnpg.io` Cluster.
-    CnpgCluster(cnpg::Cluster),
+    CnpgCluster(Box<cnpg::Cluster>),
     /// `postgresql.cnpg.io` Backup.
     CnpgBackup(cnpg::Backup),
     /// `postgresql.cnpg.io` `ScheduledBackup`.
@@ -148,5 +149,68 @@ fn excerpt(text: &str) -> Box<str> {
     match text.char_indices().nth(LIMIT) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()).into(),
         None => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::inventory::Interner;
+
+    fn project(group: &str, kind: &str, object: &Value) -> Result<Facts, ProjectionError> {
+        let is_it = |row: &&Projection| row.group == group && row.kind == kind;
+        let row = PROJECTIONS.iter().find(is_it).unwrap();
+        (row.project)(object, &Interner::default())
+    }
+
+    /// There are thousands of backups and three clusters.
+    #[test]
+    fn facts_are_small() {
+        assert!(size_of::<BackupFacts>() <= 96, "{}", size_of::<BackupFacts>());
+    }
+
+    #[test]
+    fn objects_without_status_are_read() {
+        for row in PROJECTIONS {
+            let object = json!({"metadata": {"name": "x", "namespace": "y"}, "spec": {}});
+            assert!(project(row.group, row.kind, &object).is_ok(), "{}.{}", row.kind, row.group);
+        }
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        let selector = json!({"matchExpressions": [{"key": "app", "operator": "Is"}]});
+        for (group, kind, object, field) in [
+            (
+                VELERO,
+                "Backup",
+                json!({"status": {"phase": "Completed", "completionTimestamp": "yesterday"}}),
+                "status.completionTimestamp is \"yesterday\"",
+            ),
+            (
+                LONGHORN,
+                "Backup",
+                json!({"status": {"backupCreatedAt": "1"}}),
+                "status.backupCreatedAt",
+            ),
+            (CNPG, "Backup", json!({"status": {"stoppedAt": "1"}}), "status.stoppedAt"),
+            (
+                SNAPSHOT,
+                "VolumeSnapshot",
+                json!({"status": {"creationTime": "1"}}),
+                "status.creationTime",
+            ),
+            (K8UP, "Snapshot", json!({"spec": {"date": "1"}}), "spec.date"),
+            (VELERO, "Backup", json!({"spec": {"labelSelector": selector}}), "operator"),
+            (K8UP, "Backup", json!({"spec": {"labelSelectors": [selector]}}), "operator"),
+        ] {
+            let error = project(group, kind, &object).unwrap_err().to_string();
+            assert!(error.contains(field), "{kind}.{group}: {error}");
+        }
+        let long = json!({"status": {"completionTimestamp": "é".repeat(9999)}});
+        let error = project(VELERO, "Backup", &long).unwrap_err().to_string();
+        assert!(error.len() < 600, "{}", error.len());
     }
 }

@@ -120,7 +120,7 @@ struct BackupObject {
 /// The fields of a backup spec that decide about volumes.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Volumes {
+struct DataFields {
     storage_location: Option<String>,
     snapshot_volumes: Option<bool>,
     snapshot_move_data: Option<bool>,
@@ -259,7 +259,7 @@ pub fn project_location(object: &Value, _: &Interner) -> Result<Facts, Projectio
 fn read_template(
     spec: &Value,
     interner: &Interner,
-) -> Result<(Arc<Scope>, Volumes), ProjectionError> {
+) -> Result<(Arc<Scope>, DataFields), ProjectionError> {
     let scope = read_spec::<ScopeFields>(spec)?.compile(interner)?;
     Ok((interner.velero_scopes.share(scope), read_spec(spec)?))
 }
@@ -291,14 +291,14 @@ fn outcome(
     })
 }
 
-fn copies_files(volumes: &Volumes, scope: &Scope) -> bool {
+fn copies_files(volumes: &DataFields, scope: &Scope) -> bool {
     let wanted =
         volumes.default_volumes_to_fs_backup.or(volumes.default_volumes_to_restic) == Some(true);
     wanted && scope.includes_pods()
 }
 
 /// Snapshots count by what the status says was completed, not by what the spec asked for.
-fn data(volumes: &Volumes, status: &BackupStatus, scope: &Scope) -> Data {
+fn data(volumes: &DataFields, status: &BackupStatus, scope: &Scope) -> Data {
     let sum = |a: Option<i64>, b: Option<i64>| a.unwrap_or_default() + b.unwrap_or_default();
     let attempted = sum(status.volume_snapshots_attempted, status.csi_volume_snapshots_attempted);
     let completed = sum(status.volume_snapshots_completed, status.csi_volume_snapshots_completed);

@@ -4,12 +4,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
-use crate::{
-    api::Selector,
-    inventory::{
-        facts::{Labels, ProjectionError},
-        intern::{Interner, Symbol},
-    },
+use super::selectors::Selectors;
+use crate::inventory::{
+    facts::{Labels, ProjectionError},
+    intern::{Interner, Symbol},
 };
 
 /// Items and namespaces with this label and the value `true` are left out of every backup.
@@ -26,8 +24,7 @@ pub struct Scope {
     excluded_namespaces: Box<[Symbol]>,
     included_resources: Box<[Symbol]>,
     excluded_resources: Box<[Symbol]>,
-    /// An object must match one of them; none means no filter.
-    selectors: Box<[Selector]>,
+    selectors: Selectors,
 }
 
 /// The fields that backups, schedule templates and restores share.
@@ -61,26 +58,9 @@ impl ScopeFields {
                 &self.excluded_resources,
                 &self.excluded_namespace_scoped_resources,
             ]),
-            selectors: compile_all(selectors)?,
+            selectors: Selectors::compile(selectors)?,
         })
     }
-}
-
-/// Compiles selectors of which one must match.
-pub(super) fn compile_all<'a>(
-    selectors: impl Iterator<Item = &'a LabelSelector>,
-) -> Result<Box<[Selector]>, ProjectionError> {
-    selectors
-        .map(|selector| {
-            Selector::compile(selector)
-                .map_err(|error| ProjectionError(format!("the label selector: {error}")))
-        })
-        .collect()
-}
-
-/// Whether labels match one of the selectors, or there are none.
-pub(super) fn selected(selectors: &[Selector], labels: &Labels) -> bool {
-    selectors.is_empty() || selectors.iter().any(|selector| selector.matches(|key| labels.get(key)))
 }
 
 impl Scope {
@@ -105,14 +85,14 @@ impl Scope {
         labels.get(EXCLUDE_LABEL) != Some("true")
             && self.includes_namespace(namespace)
             && self.includes_resource(CLAIMS)
-            && selected(&self.selectors, labels)
+            && self.selectors.include(labels)
     }
 
     /// Whether a namespace is in as a whole: all its kinds, all its objects. Kinds that are left
     /// out by name are left out on purpose and don't count against it.
     pub fn covers_namespace(&self, namespace: &str) -> bool {
         self.includes_namespace(namespace)
-            && self.selectors.iter().all(Selector::is_empty)
+            && self.selectors.is_all()
             && (self.included_resources.is_empty()
                 || self.included_resources.iter().any(|name| is_all(name)))
             && !self.excluded_resources.iter().any(|name| is_all(name))

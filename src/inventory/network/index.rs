@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{NetworkFacts, membership};
+use super::NetworkFacts;
 use crate::inventory::{Facts, IndexUpdate, Object, Slot, Symbol};
 
 /// Which Certificates and Ingresses share a Secret, and which namespaces are in a mesh.
@@ -51,7 +51,7 @@ impl NetworkIndex {
 
     fn learn(&mut self, slot: Slot, object: &Object) {
         match &object.facts {
-            Facts::Namespace(facts) if membership(&facts.labels).is_some() => {
+            Facts::Namespace(facts) if facts.mesh.is_some() => {
                 self.meshed.insert(slot);
             }
             Facts::Network(facts) => {

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::NetworkFacts;
+use super::{InboundPolicy, NetworkFacts};
 use crate::inventory::{
-    facts::{Facts, Labels, Metadata, ProjectionError, read},
+    facts::{Facts, Metadata, ProjectionError, read},
     intern::{Interner, Symbol},
 };
 
@@ -19,20 +19,31 @@ pub enum MeshMembership {
     IstioSidecar,
     /// Istio, by the proxy of the node (`istio.io/dataplane-mode: ambient`).
     IstioAmbient,
+    /// Linkerd (`linkerd.io/inject`), with the policy of the namespace.
+    Linkerd(InboundPolicy),
 }
 
-/// The mesh that a namespace joins by its labels. Of the sidecar labels, `istio-injection`
-/// decides where both are set.
-pub fn membership(labels: &Labels) -> Option<MeshMembership> {
-    let sidecar = match labels.get("istio-injection") {
-        Some(value) => value == "enabled",
-        None => labels.get("istio.io/rev").is_some_and(|rev| !rev.is_empty()),
-    };
-    if sidecar {
-        return Some(MeshMembership::IstioSidecar);
+impl MeshMembership {
+    /// The mesh that a namespace joins by its labels and annotations.
+    pub fn of(metadata: &Metadata) -> Option<Self> {
+        let label = |key| metadata.labels.as_ref()?.get(key).map(String::as_str);
+        let annotation = |key| metadata.annotations.as_ref()?.get(key).map(String::as_str);
+        // Of the sidecar labels, istio-injection decides where both are set.
+        let sidecar = match label("istio-injection") {
+            Some(value) => value == "enabled",
+            None => label("istio.io/rev").is_some_and(|revision| !revision.is_empty()),
+        };
+        if sidecar {
+            Some(Self::IstioSidecar)
+        } else if label("istio.io/dataplane-mode") == Some("ambient") {
+            Some(Self::IstioAmbient)
+        } else if matches!(annotation("linkerd.io/inject"), Some("enabled" | "ingress")) {
+            let policy = annotation("config.linkerd.io/default-inbound-policy");
+            Some(Self::Linkerd(InboundPolicy::parse(policy)))
+        } else {
+            None
+        }
     }
-    (labels.get("istio.io/dataplane-mode") == Some("ambient"))
-        .then_some(MeshMembership::IstioAmbient)
 }
 
 /// A `PeerAuthentication`: what the proxies of a namespace, or of some of its pods, accept.

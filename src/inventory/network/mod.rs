@@ -4,6 +4,7 @@ mod certificate;
 mod gateway;
 mod index;
 mod ingress;
+mod linkerd;
 mod mesh;
 
 use std::fmt::Write as _;
@@ -15,7 +16,8 @@ pub use self::{
     gateway::{GatewayFacts, Listener, ParentRef, RouteFacts, RoutesFrom},
     index::NetworkIndex,
     ingress::{IngressFacts, IngressTls},
-    mesh::{DestinationRuleFacts, MeshMembership, MtlsMode, PeerAuthenticationFacts, membership},
+    linkerd::{InboundPolicy, LinkerdPolicyFacts},
+    mesh::{DestinationRuleFacts, MeshMembership, MtlsMode, PeerAuthenticationFacts},
 };
 use super::{
     facts::Projection,
@@ -30,6 +32,9 @@ pub const CERT_MANAGER: &str = "cert-manager.io";
 pub const ISTIO_SECURITY: &str = "security.istio.io";
 /// API group of Istio's traffic policies.
 pub const ISTIO_NETWORKING: &str = "networking.istio.io";
+
+/// API group of Linkerd's policies.
+pub const LINKERD_POLICY: &str = "policy.linkerd.io";
 
 /// Facts of one object that carries or protects traffic.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +51,8 @@ pub enum NetworkFacts {
     PeerAuthentication(PeerAuthenticationFacts),
     /// A `DestinationRule` of Istio.
     DestinationRule(DestinationRuleFacts),
+    /// A policy of Linkerd.
+    LinkerdPolicy(LinkerdPolicyFacts),
 }
 
 /// Kinds that carry or protect traffic.
@@ -97,6 +104,24 @@ pub const PROJECTIONS: &[Projection] = &[
         kind: "DestinationRule",
         versions: &["v1", "v1beta1", "v1alpha3"],
         project: mesh::project_destination_rule,
+    },
+    Projection {
+        group: LINKERD_POLICY,
+        kind: "Server",
+        versions: &["v1beta3", "v1beta2", "v1beta1"],
+        project: linkerd::project_server,
+    },
+    Projection {
+        group: LINKERD_POLICY,
+        kind: "AuthorizationPolicy",
+        versions: &["v1alpha1"],
+        project: linkerd::project_authorization,
+    },
+    Projection {
+        group: LINKERD_POLICY,
+        kind: "ServerAuthorization",
+        versions: &["v1beta1", "v1alpha1"],
+        project: linkerd::project_server_authorization,
     },
 ];
 

@@ -14,6 +14,11 @@ mod roles;
 mod rule;
 mod subject;
 mod subjects;
+#[cfg(test)]
+#[allow(missing_docs)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use self::{
     builtin_types::{BUILTIN_TYPES, BuiltinType, is_cluster_scoped},

@@ -158,11 +158,6 @@ impl Roles {
         self.nodes.len()
     }
 
-    #[cfg(test)]
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Role> {
-        self.nodes.iter().flatten()
-    }
-
     /// A role appeared, changed or went.
     pub(super) fn set(&mut self, key: &RoleKey, facts: Option<Arc<RoleFacts>>) {
         let facts = facts.or_else(|| {

@@ -47,8 +47,8 @@ impl OwnerIndex {
         self.controlled.get(&owner).map_or(&[], Vec::as_slice)
     }
 
-    /// The slots of the workloads that run as a service account and leave it to the account
-    /// whether its token is mounted, in no order.
+    /// The slots of the workloads that run as a service account, in no order, without those that
+    /// refuse its token.
     pub fn running_as(&self, namespace: &str, name: &str) -> &[Slot] {
         let account = Account { namespace: namespace.into(), name: name.into() };
         self.accounts.get(&account).map_or(&[], Vec::as_slice)
@@ -115,7 +115,7 @@ fn account(object: &Object) -> Option<Account> {
     let Facts::Workload(facts) = &object.facts else {
         return None;
     };
-    if facts.pod.automount.is_some() {
+    if facts.pod.automount == Some(false) {
         return None;
     }
     Some(Account { namespace: object.namespace.clone(), name: facts.pod.service_account.clone()? })

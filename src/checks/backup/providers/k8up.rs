@@ -10,7 +10,8 @@ use crate::{
         backup::{
             BackupFacts, Outcome,
             index::Key,
-            k8up::{Backup, Claims, Snapshot},
+            k8up::{Backup, Snapshot},
+            selectors::Selectors,
         },
         storage::ClaimFacts,
     },
@@ -25,7 +26,7 @@ pub fn of_claim<'a>(
     claim: &ClaimFacts,
 ) -> Evidence<'a> {
     let mut evidence = Evidence::new(context);
-    let concerns = |claims: &Claims| claims.include(&claim.labels);
+    let concerns = |claims: &Selectors| claims.include(&claim.labels);
     schedules(context, &mut evidence, namespace, concerns);
     snapshots(context, &mut evidence, &super::key(namespace, name, Key::K8upClaim));
     if !has_snapshots(context, namespace) {
@@ -37,9 +38,9 @@ pub fn of_claim<'a>(
 /// What K8up says of a namespace: backups of some of its claims are not of the namespace.
 pub fn of_namespace<'a>(context: &Context<'a>, namespace: &Symbol) -> Evidence<'a> {
     let mut evidence = Evidence::new(context);
-    schedules(context, &mut evidence, namespace, Claims::is_all);
+    schedules(context, &mut evidence, namespace, Selectors::is_all);
     snapshots(context, &mut evidence, &Key::K8upSnapshots(namespace.clone()));
-    backups(context, &mut evidence, namespace, Claims::is_all);
+    backups(context, &mut evidence, namespace, Selectors::is_all);
     evidence
 }
 
@@ -57,7 +58,7 @@ fn schedules(
     context: &Context<'_>,
     evidence: &mut Evidence<'_>,
     namespace: &Symbol,
-    concerns: impl Fn(&Claims) -> bool,
+    concerns: impl Fn(&Selectors) -> bool,
 ) {
     let key = Key::K8upSchedules(namespace.clone());
     for slot in context.inventory.backups.slots(&key) {
@@ -83,7 +84,7 @@ fn backups(
     context: &Context<'_>,
     evidence: &mut Evidence<'_>,
     namespace: &Symbol,
-    concerns: impl Fn(&Claims) -> bool,
+    concerns: impl Fn(&Selectors) -> bool,
 ) {
     let key = Key::K8upBackups(namespace.clone());
     super::runs(context, evidence, &key, |slot| match backup_at(context.inventory, slot)? {

@@ -30,16 +30,16 @@ pub fn of_claim<'a>(context: &Context<'a>, namespace: &Symbol, name: &Symbol) ->
 }
 
 fn is_bound(context: &Context<'_>, slot: Slot, snapshot: &Snapshot) -> bool {
-    let content = snapshot.content.as_ref().and_then(|name| {
+    let bound = snapshot.content.as_ref().and_then(|name| {
         let contents = context.inventory.find_kind(SNAPSHOT, "VolumeSnapshotContent")?;
         context.inventory.find(contents, "", name)
     });
     let Some(object) = context.inventory.get(slot) else {
         return false;
     };
-    match content.and_then(|content| backup_at(context.inventory, content)) {
-        Some(BackupFacts::SnapshotContent(content)) => {
-            content.belongs_to(&object.namespace, &object.name, snapshot.uid.as_ref())
+    match bound.and_then(|slot| backup_at(context.inventory, slot)) {
+        Some(BackupFacts::SnapshotContent(facts)) => {
+            facts.belongs_to(&object.namespace, &object.name, snapshot.uid.as_ref())
         }
         _ => false,
     }

@@ -9,9 +9,9 @@ use crate::{
         },
     },
     inventory::{
-        Availability, Symbol,
+        Symbol,
         backup::{
-            BackupFacts, Outcome, VELERO,
+            BackupFacts, Outcome,
             index::{Key, Runs, VeleroGroup},
             velero::{Data, Location, Reach},
             velero_scope::Scope,
@@ -92,12 +92,12 @@ fn newest_of(
             let why = "holds manifests only: no volume snapshot was completed, and files are not copied (snapshotVolumes, defaultVolumesToFsBackup)";
             return evidence.attempted(*slot, why);
         }
-        let standing = match (data && group.data == Data::Undecided, storage(context, group)) {
-            (_, standing @ Standing::Unreachable(_)) => standing,
-            (true, _) => Standing::Undecided(
+        let standing = match storage(context, group) {
+            Standing::Unreachable(why) => Standing::Unreachable(why),
+            _ if data && group.data == Data::Undecided => Standing::Undecided(
                 "has a resource policy, which may leave the volume out; its status does not say which volumes it took".to_owned(),
             ),
-            (false, standing) => standing,
+            standing => standing,
         };
         let success = Success { at, by: *slot, until: backup.expires };
         if evidence.succeeded(success, standing) {
@@ -147,9 +147,10 @@ fn location<'a>(
     } else {
         format!("BackupStorageLocation {}/{}", group.namespace, group.location)
     };
-    let complete =
-        inventory.availability(VELERO, "BackupStorageLocation") == Availability::Complete;
-    Err(if complete {
+    // None at all is how a scan of some manifests looks; Velero itself forgets the backups of a
+    // location that is deleted.
+    let known = inventory.backups.slots(&key).next().is_some();
+    Err(if known {
         Standing::Unreachable(format!("{name} does not exist"))
     } else {
         Standing::Undecided(format!("lies in {name}, of which nothing is known"))

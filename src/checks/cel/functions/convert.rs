@@ -135,14 +135,14 @@ pub(super) fn or_value(values: &[Value]) -> Evaluated {
 
 /// The most digits of a quantity before the point, so that the library's integers cannot overflow
 /// when it compares or adds two.
-const MAX_DIGITS: i64 = 19;
+const MAX_DIGITS: i64 = 20;
 /// The most digits after the point: no quantity is finer than a nano.
 const MAX_DECIMALS: i64 = 9;
 
 enum QuantityText {
     Valid,
     Invalid,
-    OutOfRange,
+    Unclear,
 }
 
 /// Reads the syntax of a quantity: a number, then a decimal or binary unit or an exponent.
@@ -152,7 +152,7 @@ fn quantity_text(text: &str) -> QuantityText {
         unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
     let (number, unit) = unsigned.split_at(number_end);
     let (whole, decimals) = number.split_once('.').unwrap_or((number, ""));
-    if whole.len() + decimals.len() == 0 || decimals.contains('.') {
+    if text.is_empty() || decimals.contains('.') {
         return QuantityText::Invalid;
     }
     // How many digits the unit moves the point by; a binary unit rounded up.
@@ -175,14 +175,18 @@ fn quantity_text(text: &str) -> QuantityText {
         "Ei" => 19,
         exponent => match exponent.strip_prefix(['e', 'E']).map(str::parse::<i64>) {
             Some(Ok(exponent)) if exponent.abs() <= 18 => exponent,
-            Some(Ok(_)) => return QuantityText::OutOfRange,
+            Some(Ok(_)) => return QuantityText::Unclear,
             _ => return QuantityText::Invalid,
         },
     };
     let length = |text: &str| i64::try_from(text.len()).unwrap_or(i64::MAX / 2);
     let decimals_after = length(decimals) - if unit.ends_with('i') { 0 } else { shift };
+    // Kubernetes takes even a lone unit for a quantity.
+    if whole.len() + decimals.len() == 0 {
+        return QuantityText::Unclear;
+    }
     if length(whole.trim_start_matches('0')) + shift > MAX_DIGITS || decimals_after > MAX_DECIMALS {
-        return QuantityText::OutOfRange;
+        return QuantityText::Unclear;
     }
     QuantityText::Valid
 }
@@ -194,8 +198,8 @@ pub(super) fn quantity(values: &[Value]) -> Evaluated {
         QuantityText::Invalid => {
             Err(Fault::error("quantity() takes a quantity such as 500m or 1.5Gi"))
         }
-        QuantityText::OutOfRange => {
-            Err(Fault::error("quantity() is not computed here for so many digits"))
+        QuantityText::Unclear => {
+            Err(Fault::error("only quantities of 1n to 10E are computed here"))
         }
         QuantityText::Valid => {
             let operand = IdedExpr { id: 0, expr: Tree::Ident("@0".to_owned()) };
@@ -215,6 +219,9 @@ pub(super) fn is_quantity(values: &[Value]) -> Evaluated {
     let Value::String(text) = value else { return Err(cannot(value, "isQuantity")) };
     match quantity_text(text) {
         QuantityText::Invalid => Ok(Value::Bool(false)),
-        QuantityText::Valid | QuantityText::OutOfRange => Ok(Value::Bool(true)),
+        QuantityText::Valid => Ok(Value::Bool(true)),
+        QuantityText::Unclear => {
+            Err(Fault::error("only quantities of 1n to 10E are computed here"))
+        }
     }
 }

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    CERTIFICATES, GATEWAYS, GRPC, INGRESS, MESH, NOW, STORAGE, apply, at, check, documents,
-    inventory, judge, remove,
+    CERTIFICATES, GATEWAYS, GRPC, INGRESS, LINKERD, MESH, NOW, STORAGE, apply, at, check,
+    documents, inventory, judge, remove,
 };
 use crate::{
     checks::{Context, Item, Judgement},
@@ -19,7 +19,7 @@ use crate::{
 const EVERYTHING: &str = "{atRest: {resources: [secrets]}, storageClasses: {}, ingress: {minValidity: 30d}, gateways: {}, mesh: {}, certificates: {minValidity: 1mo}}";
 
 fn all_documents() -> Vec<Value> {
-    [CERTIFICATES, GATEWAYS, GRPC, INGRESS, MESH, STORAGE]
+    [CERTIFICATES, GATEWAYS, GRPC, INGRESS, LINKERD, MESH, STORAGE]
         .iter()
         .flat_map(|file| documents(file))
         .collect()

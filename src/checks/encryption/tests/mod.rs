@@ -24,6 +24,7 @@ pub const CERTIFICATES: &str =
 pub const GATEWAYS: &str = include_str!("../../../../tests/fixtures/encryption/gateways.yaml");
 pub const GRPC: &str = include_str!("../../../../tests/fixtures/encryption/grpc.yaml");
 pub const INGRESS: &str = include_str!("../../../../tests/fixtures/encryption/ingress.yaml");
+pub const LINKERD: &str = include_str!("../../../../tests/fixtures/encryption/linkerd.yaml");
 pub const MESH: &str = include_str!("../../../../tests/fixtures/encryption/mesh.yaml");
 pub const STORAGE: &str = include_str!("../../../../tests/fixtures/encryption/storage.yaml");
 

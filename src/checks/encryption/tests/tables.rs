@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{
-    CERTIFICATES, GATEWAYS, GRPC, INGRESS, MESH, NOW, STORAGE, at, check, documents, inventory,
-    judge, verdicts,
+    CERTIFICATES, GATEWAYS, GRPC, INGRESS, LINKERD, MESH, NOW, STORAGE, at, check, documents,
+    inventory, judge, verdicts,
 };
 use crate::inventory::Inventory;
 
@@ -190,6 +190,23 @@ fn mesh() {
             "Namespace two-policies: fails PlaintextAllowed",
             "Namespace unset: pass",
             "Namespace weakened: fails PlaintextAllowed",
+        ]
+    );
+}
+
+#[test]
+fn linkerd() {
+    let world = world(&[LINKERD]);
+    assert_eq!(
+        verdicts("mesh: {}", &world, NOW),
+        [
+            "Namespace audited: fails PlaintextAllowed",
+            "Namespace authorized: fails PlaintextAllowed, PlaintextAllowed",
+            "Namespace authorized-by-identity: pass",
+            "Namespace denied: pass",
+            "Namespace mesh-default: unknown DefaultPolicyNotShown",
+            "Namespace not-injected: fails OutsideMesh",
+            "Namespace port-opened: fails PlaintextAllowed",
         ]
     );
 }

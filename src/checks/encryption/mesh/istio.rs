@@ -1,133 +1,31 @@
-//! `mesh`: pods of the mesh talk to each other over mutual TLS only.
-//!
-//! Of a namespace, the check asks whether it is in the mesh and which mode its proxies demand.
-//! Pods that opt out by their own labels are not seen here.
+//! Istio: which mode the proxies of a namespace demand, and which rules switch TLS off.
 
 use jiff::Timestamp;
 
-use super::{
-    Check, Context, Finding, Item, Judgement, Read, both_sides, finding, is_kind, malformed,
-    network, object_of, reference,
-};
 use crate::{
     api::ResourceRef,
-    checks::{visit_changed, visit_kinds},
+    checks::{
+        Finding, Judgement,
+        encryption::{finding, malformed, network, some_of},
+        reference,
+    },
     inventory::{
-        Change, Facts, Inventory, Object, Slot, Symbol,
+        Facts, Inventory, Object, Slot, Symbol,
         network::{
             DestinationRuleFacts, ISTIO_NETWORKING, ISTIO_SECURITY, MtlsMode, NetworkFacts,
-            PeerAuthenticationFacts, membership,
+            PeerAuthenticationFacts,
         },
     },
 };
 
-const NAMESPACE: (&str, &str) = ("", "Namespace");
-const POLICY: (&str, &str) = (ISTIO_SECURITY, "PeerAuthentication");
-const DESTINATION: (&str, &str) = (ISTIO_NETWORKING, "DestinationRule");
+/// What proxies accept.
+pub const POLICY: (&str, &str) = (ISTIO_SECURITY, "PeerAuthentication");
+/// How proxies talk to a host.
+pub const DESTINATION: (&str, &str) = (ISTIO_NETWORKING, "DestinationRule");
 
 /// The namespace whose policies without a selector hold for the whole mesh. Istio can be told
 /// another (`rootNamespace`), which no object shows; a policy in each namespace is seen anyway.
-const ROOT: &str = "istio-system";
-
-/// The cluster as such: whether there is a mesh at all. Far from the numbers of other parts.
-const ANY_MESH: Item = Item::Cluster(u32::MAX);
-
-/// The check.
-#[derive(Debug)]
-pub struct Mesh;
-
-impl Check for Mesh {
-    fn reads(&self) -> Vec<Read> {
-        vec![
-            Read::required(NAMESPACE.0, NAMESPACE.1),
-            Read::optional(POLICY.0, POLICY.1),
-            Read::optional(DESTINATION.0, DESTINATION.1),
-        ]
-    }
-
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
-        visit(ANY_MESH);
-        visit_kinds(context.inventory, &[NAMESPACE, DESTINATION], visit);
-    }
-
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
-        visit_changed(change, visit);
-        let inventory = context.inventory;
-        if membership_changed(inventory, change) {
-            self.items(context, visit);
-            return;
-        }
-        for object in both_sides(inventory, change) {
-            if !is_kind(inventory, object, POLICY.0, POLICY.1) {
-                continue;
-            }
-            if &*object.namespace == ROOT {
-                visit_kinds(inventory, &[NAMESPACE], visit);
-            } else if let Some(slot) = inventory
-                .find_kind(NAMESPACE.0, NAMESPACE.1)
-                .and_then(|kind| inventory.find(kind, "", &object.namespace))
-            {
-                visit(Item::Object(slot));
-            }
-        }
-    }
-
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
-        let meshed = context.inventory.network.meshed() > 0;
-        if item == ANY_MESH {
-            return (!meshed).then(no_mesh);
-        }
-        if let Some((slot, object)) = object_of(context, item, DESTINATION.0, DESTINATION.1) {
-            return judge_destination(context.inventory, slot, object);
-        }
-        let (slot, object) = object_of(context, item, NAMESPACE.0, NAMESPACE.1)?;
-        if !meshed {
-            return None;
-        }
-        let resource = reference(context.inventory, slot)?;
-        match &object.facts {
-            Facts::Malformed(text) => Some(malformed(resource, text)),
-            Facts::Namespace(facts) if membership(&facts.labels).is_none() => Some(Judgement {
-                failing: vec![finding(
-                    "OutsideMesh",
-                    resource,
-                    "the pods of this namespace are not in the mesh, so their traffic is not encrypted by it: label it istio-injection: enabled or istio.io/dataplane-mode: ambient, or leave it out of spec.scope".to_owned(),
-                )],
-                ..Judgement::default()
-            }),
-            Facts::Namespace(_) => Some(judge_namespace(context.inventory, &object.name, resource)),
-            _ => None,
-        }
-    }
-}
-
-fn membership_changed(inventory: &Inventory, change: &Change) -> bool {
-    let Change::Object { slot, before } = change else {
-        return false;
-    };
-    let of = |object: Option<&Object>| match object.map(|object| &object.facts) {
-        Some(Facts::Namespace(facts)) => membership(&facts.labels),
-        _ => None,
-    };
-    of(before.as_ref()) != of(inventory.get(*slot))
-}
-
-fn no_mesh() -> Judgement {
-    let cluster = ResourceRef {
-        api_version: "v1".to_owned(),
-        kind: "Namespace".to_owned(),
-        namespace: None,
-        name: "*".to_owned(),
-    };
-    Judgement {
-        unknown: vec![finding(
-            "NoMesh",
-            cluster,
-            "no namespace is in a mesh that is known here (Istio). Where the network plugin encrypts instead (Cilium with WireGuard or IPsec), or another mesh does, attest it".to_owned(),
-        )],
-        ..Judgement::default()
-    }
-}
+pub const ROOT: &str = "istio-system";
 
 /// A policy in force, with its name.
 struct Policy<'a> {
@@ -193,7 +91,11 @@ impl Policy<'_> {
 
 /// Mode of a namespace: its own policy, else that of the mesh, else what Istio does by itself;
 /// then what policies for some pods make of it.
-fn judge_namespace(inventory: &Inventory, namespace: &Symbol, resource: ResourceRef) -> Judgement {
+pub fn judge_namespace(
+    inventory: &Inventory,
+    namespace: &Symbol,
+    resource: ResourceRef,
+) -> Judgement {
     let mesh = Policies::of(inventory, ROOT);
     let own = Policies::of(inventory, namespace);
     let (mode, source) = own
@@ -226,7 +128,7 @@ fn judge_namespace(inventory: &Inventory, namespace: &Symbol, resource: Resource
         judgement.unknown.push(finding(
             "PolicyNotReadable",
             resource,
-            format!("the mode is not known: {}", super::some_of(&malformed)),
+            format!("the mode is not known: {}", some_of(&malformed)),
         ));
     }
     judgement
@@ -255,12 +157,12 @@ fn weakened(inventory: &Inventory, policy: &Policy<'_>) -> Option<Finding> {
         reference(inventory, policy.slot)?,
         format!(
             "the pods that it selects accept plain text: {}. Set STRICT, or remove it",
-            super::some_of(&fields)
+            some_of(&fields)
         ),
     ))
 }
 
-fn judge_destination(inventory: &Inventory, slot: Slot, object: &Object) -> Option<Judgement> {
+pub fn judge_destination(inventory: &Inventory, slot: Slot, object: &Object) -> Option<Judgement> {
     let resource = reference(inventory, slot)?;
     if let Facts::Malformed(text) = &object.facts {
         return Some(malformed(resource, text));
@@ -279,7 +181,7 @@ fn judge_destination(inventory: &Inventory, slot: Slot, object: &Object) -> Opti
             format!(
                 "proxies send plain text to {}: {} is DISABLE; remove it, or set ISTIO_MUTUAL",
                 facts.host,
-                super::some_of(&facts.disables_tls)
+                some_of(&facts.disables_tls)
             ),
         ));
     }

@@ -1,0 +1,90 @@
+//! Situations and what is to be said of them. Plain objects, so that the same table runs here and
+//! against the real schemas on an API server.
+
+#![allow(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
+
+pub mod objects;
+
+mod cnpg;
+mod cron;
+mod k8up;
+mod longhorn;
+mod restores;
+mod snapshots;
+mod velero;
+
+use serde_json::Value;
+
+/// When the situations are judged. Objects speak of times before it.
+pub const NOW: &str = "2026-11-21T12:00:00Z";
+/// The namespace of the items. Occurs nowhere else in an object, so that it can be replaced.
+pub const SHOP: &str = "shop";
+/// The namespace of the tools that have one. The same holds for it.
+pub const TOOLS: &str = "backup-tools";
+
+/// A situation. Backups may be a day old.
+pub struct Scenario {
+    /// What it shows.
+    pub name: String,
+    /// What is to be backed up.
+    pub of: &'static str,
+    /// How often a restore must be tried.
+    pub restore_test_every: Option<&'static str>,
+    /// What is there.
+    pub objects: Vec<Value>,
+    /// `pass`, `unknown`, `none` when no item counts, or the failing rules.
+    pub expect: &'static str,
+}
+
+impl Scenario {
+    fn claims(name: &str, objects: Vec<Value>, expect: &'static str) -> Self {
+        Self {
+            name: name.to_owned(),
+            of: "PersistentVolumeClaims",
+            restore_test_every: None,
+            objects: [vec![objects::claim()], objects].concat(),
+            expect,
+        }
+    }
+
+    fn namespaces(name: &str, objects: Vec<Value>, expect: &'static str) -> Self {
+        Self {
+            of: "Namespaces",
+            objects: [vec![objects::namespace()], objects].concat(),
+            ..Self::claims(name, vec![], expect)
+        }
+    }
+
+    fn databases(name: &str, objects: Vec<Value>, expect: &'static str) -> Self {
+        Self { of: "Databases", objects, ..Self::claims(name, vec![], expect) }
+    }
+
+    fn restored(self) -> Self {
+        Self { restore_test_every: Some("90d"), ..self }
+    }
+
+    /// The test of the control that judges it.
+    pub fn test(&self) -> Value {
+        let mut test = serde_json::json!({"of": self.of, "maxAge": "24h"});
+        if let Some(every) = self.restore_test_every {
+            test["restoreTestEvery"] = every.into();
+        }
+        test
+    }
+}
+
+/// All of them.
+pub fn all() -> Vec<Scenario> {
+    [
+        velero::all(),
+        snapshots::all(),
+        k8up::all(),
+        cnpg::all(),
+        longhorn::all(),
+        cron::all(),
+        restores::all(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

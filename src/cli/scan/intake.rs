@@ -1,0 +1,415 @@
+//! Fills the engine from manifests: the files are the world, and what no file has is not there.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use rustc_hash::{FxHashMap, FxHasher};
+use serde_json::Value;
+
+use super::{
+    absent::absent_kinds,
+    controls::{Place, Rules},
+};
+use crate::{
+    api::{GROUP, ResourceRef},
+    checks,
+    engine::{Engine, Remembered, Wanted},
+    inventory::{
+        Catalog, Interner, KindId, Projector, ServedResource, Symbol, catalog, facts,
+        manifest::{Found, ManifestError},
+    },
+    report::{Evaluation, ReportedError, SourceLocation},
+};
+
+/// The API group of roles and bindings.
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// What a scan learned that has to be known before its objects are read.
+#[derive(Debug, Default)]
+pub(super) struct Learned {
+    /// Controls and exceptions among the manifests.
+    pub rules: Rules,
+    /// Kinds that definitions among the manifests describe.
+    pub definitions: Vec<ServedResource>,
+    /// Kinds without a definition, some of whose objects are in a namespace.
+    pub namespaced: BTreeSet<(String, String)>,
+    /// Whether something of this contradicts what objects were already read by.
+    pub too_late: bool,
+}
+
+/// A kind that some control reads, and how.
+#[derive(Debug)]
+struct Reader {
+    id: KindId,
+    projector: Projector,
+    understood: Option<&'static [&'static str]>,
+}
+
+/// A kind of which an object was seen.
+#[derive(Debug)]
+struct Kind {
+    place: u16,
+    /// None when no control reads it.
+    reader: Option<Reader>,
+    /// Whether only its objects say what it is.
+    guessed: bool,
+}
+
+/// Where an object was defined, and a digest of how.
+#[derive(Clone, Copy, Debug)]
+struct Defined {
+    file: u32,
+    line: usize,
+    digest: u64,
+}
+
+/// An object's kind, namespace and name.
+type Identity = (u16, Symbol, Symbol);
+
+/// The world of one scan.
+pub(super) struct Intake {
+    engine: Engine,
+    catalog: Catalog,
+    wanted: Wanted,
+    interner: Arc<Interner>,
+    now: Timestamp,
+    kinds: FxHashMap<(String, String), Kind>,
+    defined: FxHashMap<Identity, Defined>,
+    files: Vec<Arc<str>>,
+    generated: usize,
+    objects: usize,
+    skipped: usize,
+    errors: Vec<ReportedError>,
+    /// What an earlier pass learned; this one is the last then.
+    known: Option<Learned>,
+    learned: Learned,
+}
+
+impl Intake {
+    /// A world without objects, to be judged by these controls. `known` is what an earlier pass
+    /// over the same files learned.
+    pub fn new(rules: &Rules, known: Option<Learned>, now: Timestamp) -> Self {
+        let mut engine = Engine::default();
+        engine.assume_born_roles();
+        for (name, (spec, _)) in &rules.controls {
+            engine.upsert_control(name, 1, Arc::clone(spec), Remembered::default());
+        }
+        let mut catalog = Catalog::builtin();
+        for row in known.iter().flat_map(|known| &known.definitions) {
+            catalog.add(row.clone());
+        }
+        let mut intake = Self {
+            engine,
+            catalog,
+            wanted: Wanted::default(),
+            interner: Arc::default(),
+            now,
+            kinds: FxHashMap::default(),
+            defined: FxHashMap::default(),
+            files: Vec::new(),
+            generated: 0,
+            objects: 0,
+            skipped: 0,
+            errors: Vec::new(),
+            known,
+            learned: Learned::default(),
+        };
+        intake.catalog_changed();
+        intake
+    }
+
+    /// Begins a file; what follows is taken from it.
+    pub fn begin_file(&mut self, name: &Arc<str>) {
+        self.files.push(Arc::clone(name));
+    }
+
+    /// The file can't be read.
+    pub fn fail(&mut self, message: String) {
+        let file = self.files.last().cloned();
+        self.errors.push(ReportedError { file, message, ..ReportedError::default() });
+    }
+
+    /// Takes in what was found in the file. A document without a kind is an error in a file that
+    /// the user `named`, and passed over in a folder.
+    pub fn take(&mut self, found: Result<Found, ManifestError>, named: bool) {
+        let file = || self.files.last().cloned().unwrap_or_else(|| "-".into());
+        match found {
+            Ok(Found::Object(object, at)) => {
+                let place = Place { file: file(), at };
+                if let Err(message) = self.admit(object, &place) {
+                    self.errors.push(place.error(message));
+                }
+            }
+            Ok(Found::Other(at)) if named => {
+                let message = "no Kubernetes object: it has no kind; render charts and overlays first (helm template, kustomize build)";
+                self.errors.push(Place { file: file(), at }.error(message.to_owned()));
+            }
+            Ok(Found::Other(_)) => self.skipped += 1,
+            Err(error) => self.errors.push(error.into()),
+        }
+    }
+
+    fn admit(&mut self, mut object: Value, place: &Place) -> Result<(), String> {
+        let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+        let (group, version) = match text("apiVersion").split_once('/') {
+            Some((group, version)) => (group.to_owned(), version.to_owned()),
+            None => (String::new(), text("apiVersion").to_owned()),
+        };
+        let kind = text("kind").to_owned();
+        if catalog::is_tool_config(&group, &kind) {
+            self.skipped += 1;
+            return Ok(());
+        }
+        self.objects += 1;
+        if group == GROUP && self.learn_rule(&object, place) {
+            return Ok(());
+        }
+        if let Some(instead) = catalog::replacement(&self.catalog, &group, &version, &kind) {
+            return Err(format!(
+                "no supported API server serves {kind} of {}: write {instead}",
+                text("apiVersion")
+            ));
+        }
+        if group == "apiextensions.k8s.io" && kind == "CustomResourceDefinition" {
+            self.learn_definition(&object);
+        }
+        let key = (group, kind);
+        if !self.kinds.contains_key(&key) {
+            self.discover(&key, &version, &object);
+        }
+        self.name_generated(&mut object);
+        self.project(&key, &version, &object, place)
+    }
+
+    /// Reads an object for the controls that want its kind.
+    fn project(
+        &mut self,
+        key: &(String, String),
+        version: &str,
+        object: &Value,
+        place: &Place,
+    ) -> Result<(), String> {
+        let Some(kind) = self.kinds.get(key) else {
+            return Ok(());
+        };
+        if kind.guessed && is_in_namespace(object) && self.learned.namespaced.insert(key.clone()) {
+            self.learned.too_late = true;
+        }
+        // What was learned too late needs another pass; until then only more of it matters.
+        let Some(reader) = kind.reader.as_ref().filter(|_| !self.must_reread()) else {
+            return Ok(());
+        };
+        if let Some(understood) = reader.understood
+            && !understood.contains(&version)
+        {
+            return Err(format!(
+                "{} in version {version} can't be read: write it in version {}",
+                key.1,
+                understood.join(" or ")
+            ));
+        }
+        let projected =
+            reader.projector.project(object).map_err(|error| format!("{}: {error}", key.1))?;
+        let identity = (kind.place, projected.namespace.clone(), projected.name.clone());
+        let file = u32::try_from(self.files.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let digest = digest(object);
+        let defined = Defined { file, line: place.at.line, digest };
+        match self.defined.get(&identity) {
+            Some(first) if first.digest == digest => return Ok(()),
+            Some(first) => {
+                let at = self.files.get(first.file as usize).map_or("-", |file| file);
+                return Err(format!(
+                    "{} {} is already defined at {at}:{}, and not the same: only one of them can be in the cluster, so scan one environment at a time, or what `kustomize build` renders",
+                    key.1, projected.name, first.line
+                ));
+            }
+            None => self.defined.insert(identity, defined),
+        };
+        self.engine.stage(reader.id, projected);
+        Ok(())
+    }
+
+    /// Controls that come after objects were read need a second pass, since they say what to read.
+    fn learn_rule(&mut self, object: &Value, place: &Place) -> bool {
+        let before = self.learned.rules.controls.len();
+        let taken = self.learned.rules.add(object, place);
+        if self.learned.rules.controls.len() > before {
+            let news = self.learned.rules.controls.iter().any(|(name, (spec, _))| {
+                !self.engine.controls().any(|(known, same)| known == name && *same == **spec)
+            });
+            self.learned.too_late |= news;
+        }
+        taken
+    }
+
+    fn learn_definition(&mut self, definition: &Value) {
+        let Some(row) = catalog::from_crd(definition) else {
+            return;
+        };
+        if self.known.as_ref().is_some_and(|known| known.definitions.contains(&row)) {
+            return;
+        }
+        let key = (row.resource.group.clone(), row.resource.kind.clone());
+        self.learned.too_late |= self.kinds.get(&key).is_some_and(|kind| kind.guessed);
+        self.learned.definitions.push(row.clone());
+        self.catalog.add(row);
+        self.catalog_changed();
+    }
+
+    /// The first object of a kind.
+    fn discover(&mut self, key: &(String, String), version: &str, object: &Value) {
+        let (group, kind) = key;
+        let guessed = self.catalog.find_kind(group, kind).is_none();
+        if guessed {
+            let known = self.known.as_ref().is_some_and(|known| known.namespaced.contains(key));
+            let namespaced = known || is_in_namespace(object);
+            if namespaced {
+                self.learned.namespaced.insert(key.clone());
+            }
+            self.catalog.add(catalog::guess(group, version, kind, namespaced));
+            self.catalog_changed();
+        }
+        let reader = self.reader(group, kind);
+        let place = u16::try_from(self.kinds.len()).unwrap_or(u16::MAX);
+        self.kinds.insert(key.clone(), Kind { place, reader, guessed });
+    }
+
+    fn reader(&mut self, group: &str, kind: &str) -> Option<Reader> {
+        let (resource, programs) = self
+            .wanted
+            .kinds
+            .iter()
+            .find(|(resource, _)| resource.group == group && resource.kind == kind)?;
+        let projector =
+            Projector::new(resource.clone(), programs.clone(), Arc::clone(&self.interner));
+        let id = self.engine.kind(resource);
+        self.engine.begin(id);
+        let understood = facts::projection(group, kind).map(|projection| projection.versions);
+        Some(Reader { id, projector, understood })
+    }
+
+    fn catalog_changed(&mut self) {
+        self.engine.set_catalog(self.catalog.clone(), self.now);
+        self.wanted = self.engine.wanted();
+    }
+
+    /// `kubectl create` has the API server choose a name; any will do here.
+    fn name_generated(&mut self, object: &mut Value) {
+        let Some(Value::Object(metadata)) = object.get_mut("metadata") else {
+            return;
+        };
+        if let Some(prefix) = metadata.get("generateName").and_then(Value::as_str)
+            && !metadata.contains_key("name")
+        {
+            self.generated += 1;
+            let name = format!("{prefix}<generated {}>", self.generated);
+            metadata.insert("name".into(), name.into());
+        }
+    }
+
+    /// Whether the files have to be read again with what was learned of them.
+    pub fn must_reread(&self) -> bool {
+        self.learned.too_late && self.known.is_none()
+    }
+
+    /// The controls and exceptions that were among the manifests.
+    pub fn take_rules(&mut self) -> Rules {
+        std::mem::take(&mut self.learned.rules)
+    }
+
+    /// What else was learned.
+    pub fn into_learned(self) -> Learned {
+        self.learned
+    }
+
+    /// Everything was read: judges it. Kinds without an object are complete and empty.
+    pub fn evaluate(mut self, rules: &Rules) -> Evaluation {
+        for (name, (spec, _)) in &rules.exceptions {
+            self.engine.upsert_exception(name, spec, None);
+        }
+        let absent =
+            absent_kinds(self.engine.controls().map(|(_, spec)| spec), &self.catalog, |group| {
+                self.kinds.iter().any(|((seen, _), kind)| kind.guessed && seen == group)
+            });
+        for row in absent {
+            self.catalog.add(row);
+        }
+        self.catalog_changed();
+        for (resource, programs) in std::mem::take(&mut self.wanted.kinds) {
+            let id = self.engine.kind(&resource);
+            let programs = programs.into_iter().map(|(program, _)| program).collect();
+            self.engine.commit(id, programs, self.now);
+        }
+        self.engine.evaluate(self.now);
+        let locate = |resource: &ResourceRef| self.locate(resource);
+        let mut evaluation = Evaluation::collect(&self.engine, self.now, &locate);
+        evaluation.summary.objects = self.objects;
+        evaluation.summary.skipped = self.skipped;
+        let dangling = self.dangling_bindings();
+        evaluation.errors = self.errors;
+        evaluation.errors.extend(dangling);
+        evaluation
+    }
+
+    /// Bindings to roles that no file has. In a cluster such a binding grants nothing; here the
+    /// role may be in another repository, and a verdict on it would be a guess.
+    fn dangling_bindings(&self) -> Vec<ReportedError> {
+        let inventory = self.engine.inventory();
+        let rights = &inventory.rights;
+        let mut bindings = BTreeMap::new();
+        for grant in rights.subjects().flat_map(|(_, node)| &node.grants) {
+            let Some(role) = rights.role(grant.role).filter(|role| !role.exists()) else {
+                continue;
+            };
+            let key = role.key();
+            // A role that can't be read is known; its subjects are unknown already.
+            if inventory.lookup(RBAC, key.kind(), &key.namespace, &key.name).is_none()
+                && let Some(binding) = checks::reference(inventory, grant.binding)
+            {
+                bindings.insert(binding, key.to_string());
+            }
+        }
+        bindings
+            .into_iter()
+            .map(|(binding, role)| {
+                let place = self.locate(&binding);
+                ReportedError {
+                    line: place.as_ref().map(|place| place.line),
+                    file: place.map(|place| place.file),
+                    document: None,
+                    object: Some(binding),
+                    message: format!(
+                        "binds {role}, which is neither among the manifests nor built in, so nobody can say what it grants: scan the role's manifest as well"
+                    ),
+                }
+            })
+            .collect()
+    }
+
+    fn locate(&self, resource: &ResourceRef) -> Option<SourceLocation> {
+        let group = resource.api_version.split_once('/').map_or("", |(group, _)| group);
+        let kind = self.kinds.get(&(group.to_owned(), resource.kind.clone()))?;
+        let namespace = Symbol::from(resource.namespace.as_deref().unwrap_or_default());
+        let name = Symbol::from(resource.name.as_str());
+        let defined = self.defined.get(&(kind.place, namespace, name))?;
+        let file = Arc::clone(self.files.get(defined.file as usize)?);
+        Some(SourceLocation { file, line: defined.line })
+    }
+}
+
+fn is_in_namespace(object: &Value) -> bool {
+    object
+        .pointer("/metadata/namespace")
+        .and_then(Value::as_str)
+        .is_some_and(|namespace| !namespace.is_empty())
+}
+
+fn digest(object: &Value) -> u64 {
+    let mut hasher = FxHasher::default();
+    object.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,262 @@
+//! Leader election on a Lease, as client-go does it: of several replicas one writes.
+//!
+//! [`candidate`] decides purely; this half reads and writes the lease. Every write carries the
+//! resource version that was read, so that of two who take a lease one succeeds.
+
+mod candidate;
+#[cfg(test)]
+mod simulation;
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
+use kube::{Api, Client, api::PostParams};
+use tokio::{
+    sync::watch,
+    time::{Instant as TokioInstant, sleep_until, timeout, timeout_at},
+};
+
+use crate::telemetry::Metrics;
+use candidate::{Action, Candidate, Record};
+pub use candidate::{Timing, TimingError};
+
+/// The name of the lease.
+pub const LEASE: &str = "comptroller";
+
+/// How long letting go of the lease may take.
+const RELEASE: Duration = Duration::from_secs(5);
+
+/// Which lease, and for whom.
+#[derive(Clone, Debug)]
+pub struct ElectionConfig {
+    /// The namespace of the lease: the operator's own.
+    pub namespace: String,
+    /// The name of the lease.
+    pub lease: String,
+    /// Who it is, such as the pod's name; made unique for the process.
+    pub instance: String,
+    /// The times to keep to.
+    pub timing: Timing,
+}
+
+impl ElectionConfig {
+    /// The lease `comptroller` with client-go's times.
+    pub fn new(namespace: impl Into<String>, instance: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            lease: LEASE.to_owned(),
+            instance: instance.into(),
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// Why no candidate can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ElectionError {
+    /// Without randomness two processes could have one name.
+    #[error("the system gives no randomness, which the name of a candidate needs")]
+    Randomness,
+}
+
+/// A candidate with its lease.
+#[derive(Debug)]
+pub struct LeaderElector {
+    leases: Api<Lease>,
+    lease: String,
+    candidate: Candidate,
+    leading: watch::Sender<bool>,
+    metrics: Metrics,
+    failing: bool,
+}
+
+/// Why an attempt came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum AttemptError {
+    #[error("{0}; the operator needs get, create and update on leases in its namespace")]
+    Api(#[from] kube::Error),
+    #[error("the API server did not answer in time")]
+    Late,
+}
+
+impl LeaderElector {
+    /// A candidate that does nothing until [`run`](Self::run).
+    pub fn new(
+        client: Client,
+        config: ElectionConfig,
+        metrics: Metrics,
+    ) -> Result<Self, ElectionError> {
+        let ElectionConfig { namespace, lease, instance, timing } = config;
+        let name = format!("{instance}_{}", suffix()?);
+        metrics.leads(false);
+        Ok(Self {
+            leases: Api::namespaced(client, &namespace),
+            lease,
+            candidate: Candidate::new(name, timing),
+            leading: watch::Sender::new(false),
+            metrics,
+            failing: false,
+        })
+    }
+
+    /// Whether this process leads. It turns false at the latest when the renew deadline passes,
+    /// which is before another may lead; what was begun must end in the time between.
+    pub fn leading(&self) -> watch::Receiver<bool> {
+        self.leading.subscribe()
+    }
+
+    /// The name in the lease.
+    pub fn name(&self) -> &str {
+        self.candidate.name()
+    }
+
+    /// Stands for election until `shutdown`, then lets go of the lease. So `shutdown` must come
+    /// after the last write. A lost lease is no end: it becomes a candidate again.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()> + Send) {
+        tokio::pin!(shutdown);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                () = self.turn() => {}
+            }
+        }
+        self.candidate.resign();
+        self.publish();
+        if let Ok(Err(error)) = timeout(RELEASE, self.release()).await {
+            tracing::warn!(%error, "could not let go of the lease; the next leader waits until it ends");
+        }
+    }
+
+    /// One attempt, and the pause after it. It may be dropped anywhere: the next one starts from
+    /// what the API server has.
+    async fn turn(&mut self) {
+        let sent = Instant::now();
+        let timing = self.candidate.timing();
+        let limit = self.candidate.leads_until(sent).unwrap_or(sent + timing.renew());
+        let outcome = timeout_at(TokioInstant::from_std(limit), self.attempt(sent)).await;
+        self.report(outcome.unwrap_or(Err(AttemptError::Late)));
+        self.publish();
+        let now = Instant::now();
+        let next = now + timing.retry();
+        if let Some(until) = self.candidate.leads_until(now).filter(|until| *until < next) {
+            sleep_until(until.into()).await;
+            self.publish();
+        }
+        sleep_until(next.into()).await;
+    }
+
+    async fn attempt(&mut self, sent: Instant) -> Result<(), AttemptError> {
+        let lease = self.leases.get_opt(&self.lease).await?;
+        let seen =
+            lease.as_ref().map(|lease| (version(lease), record(lease, self.candidate.timing())));
+        let action = self.candidate.observe(seen, Instant::now());
+        // What was seen counts at once, not after the next request.
+        self.publish();
+        if action == Action::Wait {
+            return Ok(());
+        }
+        let claim = self.candidate.claim(action, Timestamp::now());
+        if self.write(lease, &claim).await? {
+            self.candidate.claimed(sent);
+        }
+        Ok(())
+    }
+
+    /// Whether it was written; not when another was faster.
+    async fn write(&self, lease: Option<Lease>, record: &Record) -> Result<bool, kube::Error> {
+        let params = PostParams::default();
+        let written = if let Some(mut lease) = lease {
+            fill(lease.spec.get_or_insert_default(), record);
+            self.leases.replace(&self.lease, &params, &lease).await
+        } else {
+            let mut lease = Lease::default();
+            lease.metadata.name = Some(self.lease.clone());
+            fill(lease.spec.get_or_insert_default(), record);
+            self.leases.create(&params, &lease).await
+        };
+        match written {
+            Ok(_) => Ok(true),
+            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn release(&mut self) -> Result<(), AttemptError> {
+        let Some(lease) = self.leases.get_opt(&self.lease).await? else { return Ok(()) };
+        let seen = (version(&lease), record(&lease, self.candidate.timing()));
+        if self.candidate.observe(Some(seen), Instant::now()) == Action::Renew {
+            let released = self.candidate.release(Timestamp::now());
+            self.write(Some(lease), &released).await?;
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self) {
+        let leads = self.candidate.leads(Instant::now());
+        let changed = self.leading.send_if_modified(|was| std::mem::replace(was, leads) != leads);
+        if changed {
+            self.metrics.leads(leads);
+            let name = self.candidate.name();
+            if leads {
+                tracing::info!(name, lease = self.lease, "leads");
+            } else {
+                tracing::info!(name, lease = self.lease, "no longer leads");
+            }
+        }
+    }
+
+    /// Logs when attempts begin to fail and when they work again, not each.
+    fn report(&mut self, outcome: Result<(), AttemptError>) {
+        let was_failing = std::mem::replace(&mut self.failing, outcome.is_err());
+        let lease = &self.lease;
+        match outcome {
+            Err(error) if !was_failing => tracing::warn!(lease, %error, "can't use the lease"),
+            Err(error) => tracing::debug!(lease, %error, "still can't use the lease"),
+            Ok(()) if was_failing => tracing::info!(lease, "the lease can be used again"),
+            Ok(()) => {}
+        }
+    }
+}
+
+fn version(lease: &Lease) -> String {
+    lease.metadata.resource_version.clone().unwrap_or_default()
+}
+
+/// What a lease says; one that says little says it with `timing`.
+fn record(lease: &Lease, timing: Timing) -> Record {
+    let spec = lease.spec.clone().unwrap_or_default();
+    let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    Record {
+        holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
+        duration: seconds.map_or(timing.lease(), Duration::from_secs),
+        acquired: spec.acquire_time.map(|time| time.0),
+        renewed: spec.renew_time.map(|time| time.0),
+        transitions: spec.lease_transitions.unwrap_or_default(),
+    }
+}
+
+/// Writes the fields of the election and leaves others alone.
+fn fill(spec: &mut LeaseSpec, record: &Record) {
+    spec.holder_identity.clone_from(&record.holder);
+    spec.lease_duration_seconds = i32::try_from(record.duration.as_secs()).ok();
+    spec.acquire_time = record.acquired.map(MicroTime);
+    spec.renew_time = record.renewed.map(MicroTime);
+    spec.lease_transitions = Some(record.transitions);
+}
+
+/// Tells two processes with one pod name apart, such as one and its successor after a crash.
+fn suffix() -> Result<String, ElectionError> {
+    let mut bytes = [0; 8];
+    rustls::crypto::ring::default_provider()
+        .secure_random
+        .fill(&mut bytes)
+        .map_err(|_| ElectionError::Randomness)?;
+    Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
+}

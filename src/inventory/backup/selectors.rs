@@ -1,0 +1,35 @@
+//! Label selectors of which one must match.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+
+use crate::{
+    api::Selector,
+    inventory::facts::{Labels, ProjectionError},
+};
+
+/// Matches labels that one of the selectors matches; none of them means no filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Selectors(Box<[Selector]>);
+
+impl Selectors {
+    /// Compiles the selectors of an object.
+    pub(super) fn compile<'a>(
+        selectors: impl Iterator<Item = &'a LabelSelector>,
+    ) -> Result<Self, ProjectionError> {
+        let compile = |selector| {
+            Selector::compile(selector)
+                .map_err(|error| ProjectionError(format!("the label selector: {error}")))
+        };
+        Ok(Self(selectors.map(compile).collect::<Result<_, _>>()?))
+    }
+
+    /// Whether an object with these labels is in.
+    pub fn include(&self, labels: &Labels) -> bool {
+        self.0.is_empty() || self.0.iter().any(|selector| selector.matches(|key| labels.get(key)))
+    }
+
+    /// Whether every object is in.
+    pub fn is_all(&self) -> bool {
+        self.0.iter().all(Selector::is_empty)
+    }
+}

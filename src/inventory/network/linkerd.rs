@@ -1,0 +1,124 @@
+//! Linkerd: pods of the mesh encrypt by themselves; policies say whether others are let in.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::NetworkFacts;
+use crate::inventory::{
+    facts::{Facts, ProjectionError, read},
+    intern::Interner,
+};
+
+/// Whether a policy lets in clients without an identity, which send plain text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InboundPolicy {
+    /// It does not.
+    Authenticated,
+    /// It does.
+    Unauthenticated,
+    /// Nothing is said, or nothing that is known.
+    NotStated,
+}
+
+impl InboundPolicy {
+    /// From a value of `config.linkerd.io/default-inbound-policy` or `Server.spec.accessPolicy`.
+    pub fn parse(text: Option<&str>) -> Self {
+        match text {
+            Some("all-authenticated" | "cluster-authenticated" | "deny") => Self::Authenticated,
+            // audit lets everybody in, and writes it down.
+            Some("all-unauthenticated" | "cluster-unauthenticated" | "audit") => {
+                Self::Unauthenticated
+            }
+            _ => Self::NotStated,
+        }
+    }
+}
+
+/// A Server, an `AuthorizationPolicy` or a `ServerAuthorization`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkerdPolicyFacts {
+    /// The field that lets plain text in.
+    pub plaintext: Option<&'static str>,
+}
+
+fn facts(plaintext: Option<&'static str>) -> Facts {
+    let facts = LinkerdPolicyFacts { plaintext };
+    Facts::Network(Box::new(NetworkFacts::LinkerdPolicy(facts)))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Server {
+    spec: Option<ServerSpec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ServerSpec {
+    access_policy: Option<String>,
+}
+
+/// Without an access policy, a Server denies.
+pub(super) fn project_server(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
+    let spec = read::<Server>(object)?.spec.unwrap_or_default();
+    let policy = InboundPolicy::parse(spec.access_policy.as_deref());
+    Ok(facts((policy == InboundPolicy::Unauthenticated).then_some("spec.accessPolicy")))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Authorization {
+    spec: Option<AuthorizationSpec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct AuthorizationSpec {
+    required_authentication_refs: Option<Vec<AuthenticationRef>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct AuthenticationRef {
+    kind: String,
+}
+
+/// All references must hold, so one that demands an identity is enough.
+pub(super) fn project_authorization(
+    object: &Value,
+    _: &Interner,
+) -> Result<Facts, ProjectionError> {
+    let spec = read::<Authorization>(object)?.spec.unwrap_or_default();
+    let identified =
+        spec.required_authentication_refs.iter().flatten().any(|reference| {
+            matches!(&*reference.kind, "MeshTLSAuthentication" | "ServiceAccount")
+        });
+    Ok(facts((!identified).then_some("spec.requiredAuthenticationRefs")))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ServerAuthorization {
+    spec: Option<ServerAuthorizationSpec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ServerAuthorizationSpec {
+    client: Option<Client>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Client {
+    unauthenticated: Option<bool>,
+}
+
+pub(super) fn project_server_authorization(
+    object: &Value,
+    _: &Interner,
+) -> Result<Facts, ProjectionError> {
+    let spec = read::<ServerAuthorization>(object)?.spec.unwrap_or_default();
+    let open = spec.client.unwrap_or_default().unauthenticated == Some(true);
+    Ok(facts(open.then_some("spec.client.unauthenticated")))
+}

@@ -1,0 +1,202 @@
+//! Expressions mean the same here as in a `ValidatingAdmissionPolicy` of a real API server.
+//!
+//! Every line of `semantics.txt` becomes a policy that selects its own object by a label; the
+//! object is then created for real, as a dry run, and what the server answers is compared with
+//! what the table says and with our own judgement of the object the server saw.
+
+#![allow(clippy::unwrap_used, reason = "what fails there fails the test")]
+
+mod controlplane;
+
+use std::time::Duration;
+
+use comptroller::checks::cel::expression::ExpressionError;
+use comptroller::checks::cel::program::{
+    Outcome, Prepared, Program, ProgramSource, Request, ValidationSource,
+};
+use controlplane::{ControlPlane, wait};
+use futures::{StreamExt, stream};
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, ApiResource, DynamicObject, PostParams};
+use kube::core::GroupVersionKind;
+use serde_json::{Value, json};
+
+/// How long the API server may take to put the policies into force.
+const LIMIT: Duration = Duration::from_mins(1);
+/// Requests in flight; the machine compiles policies on the same cores.
+const CONCURRENCY: usize = 8;
+/// The label by which an object chooses its policy.
+const CASE: &str = "case";
+/// The label of an object that every policy denies, which shows that it is in force.
+const PROBE: &str = "probe";
+
+struct Case {
+    name: String,
+    ours: &'static str,
+    theirs: &'static str,
+    expression: &'static str,
+}
+
+fn cases() -> Vec<Case> {
+    let lines = include_str!("../src/checks/cel/semantics.txt").lines();
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let case = |(index, line): (usize, &'static str)| {
+        let (expected, expression) = line.split_once(' ').unwrap();
+        let (ours, theirs) = expected.split_once('/').unwrap_or((expected, expected));
+        Case { name: format!("case-{index}"), ours, theirs, expression: expression.trim() }
+    };
+    lines.enumerate().map(case).collect()
+}
+
+fn policy(case: &Case) -> ValidatingAdmissionPolicy {
+    serde_json::from_value(json!({
+        "metadata": {"name": case.name},
+        "spec": {
+            "matchConstraints": {"resourceRules": [{
+                "apiGroups": ["apps"], "apiVersions": ["v1"],
+                "operations": ["CREATE"], "resources": ["deployments"],
+            }]},
+            // Conditions have no variables, and an error in one would hide the validation's.
+            "matchConditions": [{
+                "name": "case",
+                "expression": format!("object.metadata.labels[?'{CASE}'] == optional.of('{}')", case.name),
+            }],
+            "validations": [
+                {"expression": format!("!('{PROBE}' in object.metadata.labels)"), "message": "in force"},
+                {"expression": case.expression, "message": "is false"},
+            ],
+        },
+    }))
+    .unwrap()
+}
+
+fn binding(case: &Case) -> ValidatingAdmissionPolicyBinding {
+    serde_json::from_value(json!({
+        "metadata": {"name": case.name},
+        "spec": {"policyName": case.name, "validationActions": ["Deny"]},
+    }))
+    .unwrap()
+}
+
+fn deployment(case: &Case, probe: bool) -> DynamicObject {
+    let mut object: Value =
+        serde_json::from_str(include_str!("../src/checks/cel/semantics.json")).unwrap();
+    object["metadata"]["labels"][CASE] = json!(case.name);
+    if probe {
+        object["metadata"]["labels"][PROBE] = json!("true");
+    }
+    serde_json::from_value(object).unwrap()
+}
+
+struct Server {
+    policies: Api<ValidatingAdmissionPolicy>,
+    bindings: Api<ValidatingAdmissionPolicyBinding>,
+    deployments: Api<DynamicObject>,
+}
+
+impl Server {
+    async fn new(plane: &ControlPlane) -> Self {
+        let client = plane.admin_client();
+        let namespace: Namespace =
+            serde_json::from_value(json!({"metadata": {"name": "shop"}})).unwrap();
+        Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+        let kind = GroupVersionKind::gvk("apps", "v1", "Deployment");
+        Self {
+            policies: Api::all(client.clone()),
+            bindings: Api::all(client.clone()),
+            deployments: Api::namespaced_with(client, "shop", &ApiResource::from_gvk(&kind)),
+        }
+    }
+
+    /// Creates the policy and its binding; false when the expression does not compile.
+    async fn install(&self, case: &Case) -> bool {
+        match self.policies.create(&PostParams::default(), &policy(case)).await {
+            Ok(_) => {
+                self.bindings.create(&PostParams::default(), &binding(case)).await.unwrap();
+                true
+            }
+            Err(kube::Error::Api(status)) if status.is_invalid() => false,
+            Err(error) => panic!("{}: {error}", case.expression),
+        }
+    }
+
+    /// A dry run: what the server made of the object, or why it denied it.
+    async fn create(&self, object: &DynamicObject) -> Result<Value, String> {
+        let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+        match self.deployments.create(&dry_run, object).await {
+            Ok(object) => Ok(serde_json::to_value(object).unwrap()),
+            Err(kube::Error::Api(status)) => Err(status.message),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    async fn answer(&self, case: &Case) -> &'static str {
+        if !self.install(case).await {
+            return "refused";
+        }
+        wait::until(case.expression, LIMIT, async || {
+            self.create(&deployment(case, true)).await.err()
+        })
+        .await
+        .unwrap();
+        match self.create(&deployment(case, false)).await {
+            Ok(_) => "true",
+            Err(message) if message.contains("resulted in error") => "error",
+            Err(message) if message.contains("is false") => "false",
+            Err(message) => panic!("{}: {message}", case.expression),
+        }
+    }
+}
+
+fn judge(case: &Case, object: &Value) -> &'static str {
+    let validations =
+        vec![ValidationSource { expression: case.expression, ..ValidationSource::default() }];
+    let source = ProgramSource { validations, ..ProgramSource::default() };
+    let request = Request {
+        group: "apps",
+        version: "v1",
+        kind: "Deployment",
+        resource: "deployments",
+        namespace: "shop",
+        name: "web",
+    };
+    match Program::compile(&source, "").map_err(|mut errors| errors.remove(0).error) {
+        Err(ExpressionError::Unsupported { .. }) => "unsupported",
+        Err(_) => "refused",
+        Ok(program) => match program.judge(&Prepared::new(object, &request)) {
+            Outcome::Pass => "true",
+            Outcome::Fail(_) => "false",
+            Outcome::Unknown(_) => "error",
+            Outcome::NotMatched => "not matched",
+        },
+    }
+}
+
+#[tokio::test]
+async fn the_api_server_agrees() {
+    let plane = ControlPlane::builder().start().await.unwrap();
+    let server = &Server::new(&plane).await;
+    let cases = cases();
+    // What the server adds and changes is part of what its expressions see.
+    let seen = server.create(&deployment(&cases[0], false)).await.unwrap();
+    let answers: Vec<_> = stream::iter(&cases)
+        .map(|case| async move { (case, server.answer(case).await) })
+        .buffer_unordered(CONCURRENCY)
+        .collect()
+        .await;
+    let disagreements: Vec<_> = answers
+        .into_iter()
+        .map(|(case, theirs)| (case, theirs, judge(case, &seen)))
+        .filter(|(case, theirs, ours)| case.theirs != *theirs || case.ours != *ours)
+        .map(|(case, theirs, ours)| {
+            format!(
+                "{}\n  expected {} here and {} there, found {ours} and {theirs}",
+                case.expression, case.ours, case.theirs
+            )
+        })
+        .collect();
+    assert!(disagreements.is_empty(), "\n{}", disagreements.join("\n"));
+}
