@@ -97,8 +97,7 @@ fn crowded(namespace: &Symbol, subjects: usize) -> Finding {
         },
         subject: None,
         message: format!(
-            "{subjects} subjects hold rights of their own in the namespace, more than the {} that can be reviewed: bind groups",
-            MAX_SUBJECTS
+            "{subjects} subjects hold rights of their own in the namespace, more than the {MAX_SUBJECTS} that can be reviewed: bind groups"
         ),
     }
 }

@@ -49,7 +49,7 @@ pub struct Entitlement {
 }
 
 impl Graph {
-    /// Counts the ClusterRoles that every API server creates as existing even where nobody shows
+    /// Counts the `ClusterRole`s that every API server creates as existing even where nobody shows
     /// them: manifests bind `cluster-admin` or `edit` without bringing them along.
     pub fn assume_born_roles(&mut self) {
         self.roles.assume_born();
@@ -176,14 +176,18 @@ impl Graph {
         for object in [before, after].into_iter().flatten() {
             match &object.facts {
                 Facts::Binding(facts) => {
-                    facts.subjects.iter().for_each(|subject| found.add(subject))
+                    for subject in &facts.subjects {
+                        found.add(subject);
+                    }
                 }
                 Facts::Role(facts) => {
                     let mut roles = self.roles.aggregating(&facts.labels);
                     if let Some(id) = self.roles.find(&role_key(object)) {
                         roles.extend(self.roles.ancestors(id));
                     }
-                    roles.into_iter().for_each(|role| found.add_bound(role));
+                    for role in roles {
+                        found.add_bound(role);
+                    }
                 }
                 Facts::ServiceAccount(_) => found.add(&account(object)),
                 _ => {}
