@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use comptroller::{
     api::{
-        Control, ControlException, Risk, TestKind, structural, test_spec::Requirement,
+        Control, ControlException, Criterion, Risk, TestKind, structural, test_spec::Requirement,
         unknown_fields,
     },
     checks,
@@ -72,7 +72,7 @@ fn every_control_of_the_pack_tells_its_readers_what_they_need() {
         // A pack that blocks requests on the day it is applied is one that is never applied.
         assert_eq!(spec.enforcement, None, "{name}");
         assert!(!spec.suspend, "{name}");
-        let ids: Vec<&str> = spec.criteria.iter().map(|criterion| criterion.as_str()).collect();
+        let ids: Vec<&str> = spec.criteria.iter().map(Criterion::as_str).collect();
         assert!(spec.criteria.iter().all(|criterion| criterion.soc2().is_some()), "{name}");
         let row = format!(
             "| {} | [`{name}`]({name}.yaml): {} | {} |",
@@ -91,7 +91,7 @@ fn the_pack_covers_what_its_readme_says() {
     let mut criteria = BTreeSet::new();
     for control in &controls {
         *tests.entry(control.spec.test.kind().unwrap().to_string()).or_default() += 1;
-        criteria.extend(control.spec.criteria.iter().map(|criterion| criterion.as_str()));
+        criteria.extend(control.spec.criteria.iter().map(Criterion::as_str));
     }
     assert_eq!(tests.len(), TestKind::ALL.len(), "{tests:?}");
     assert!(criteria.len() >= 12, "{criteria:?}");
