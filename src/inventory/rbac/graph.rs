@@ -24,7 +24,6 @@ pub struct Graph {
 
 #[derive(Debug)]
 struct Binding {
-    namespace: Symbol,
     role: RoleId,
     subjects: Box<[SubjectId]>,
 }
@@ -120,8 +119,7 @@ impl Graph {
                 self.subjects.grant(subject, grant)
             })
             .collect();
-        let binding = Binding { namespace: object.namespace.clone(), role, subjects };
-        self.bindings.insert(slot, binding);
+        self.bindings.insert(slot, Binding { role, subjects });
     }
 
     fn unbind(&mut self, slot: Slot) {
@@ -168,14 +166,6 @@ impl Graph {
     pub fn implied_groups(&self, subject: &Subject) -> impl Iterator<Item = &SubjectNode> {
         let groups = subject.implied_groups().into_iter();
         groups.filter_map(|group| self.subjects.get(self.find(&Subject::Group(group))?))
-    }
-
-    /// The subjects with a grant in a namespace, without those of the whole cluster.
-    pub fn subjects_in(&self, namespace: &str) -> impl Iterator<Item = SubjectId> {
-        self.bindings
-            .values()
-            .filter(move |binding| *binding.namespace == *namespace)
-            .flat_map(|binding| binding.subjects.iter().copied())
     }
 
     /// The subjects whose rights a change of one object can affect, judged by what is known now.
