@@ -1,0 +1,98 @@
+//! Every shipped control, one by one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use comptroller::{
+    api::{Control, ControlException, TestKind, structural, unknown_fields},
+    checks,
+};
+use serde_json::Value;
+
+use super::files::{self, kustomization, manifests, name, objects_of};
+
+pub const PACK: &str = "config/soc2";
+
+/// The controls of the pack.
+pub fn pack() -> Vec<Control> {
+    let files = manifests(PACK);
+    let objects = files.iter().flat_map(|file| objects_of(&format!("{PACK}/{file}")));
+    objects.map(|object| control(PACK, &object)).collect()
+}
+
+/// A control as a file holds it: nothing may be wrong with it, and it can be evaluated.
+pub fn control(place: &str, object: &Value) -> Control {
+    let at = format!("{place}: {}", name(object));
+    assert_eq!(unknown_fields(object), Vec::<String>::new(), "{at}");
+    let control: Control = structural::read(object).unwrap_or_else(|error| panic!("{at}: {error}"));
+    control.spec.validate().unwrap_or_else(|error| panic!("{at}: {error}"));
+    checks::build(&control.spec.test).unwrap_or_else(|error| panic!("{at}: {error}"));
+    control
+}
+
+/// An exception as a file holds it.
+pub fn exception(place: &str, object: &Value) -> ControlException {
+    let at = format!("{place}: {}", name(object));
+    assert_eq!(unknown_fields(object), Vec::<String>::new(), "{at}");
+    let exception: ControlException =
+        structural::read(object).unwrap_or_else(|error| panic!("{at}: {error}"));
+    exception.spec.validate(None).unwrap_or_else(|error| panic!("{at}: {error}"));
+    exception
+}
+
+#[test]
+fn every_file_of_the_pack_is_one_control_of_its_name() {
+    for file in manifests(PACK) {
+        let objects = objects_of(&format!("{PACK}/{file}"));
+        assert_eq!(objects.len(), 1, "{file}");
+        control(&file, &objects[0]);
+        assert_eq!(format!("{}.yaml", name(&objects[0])), file);
+    }
+    assert_eq!(kustomization(PACK), manifests(PACK));
+}
+
+#[test]
+fn every_control_of_the_pack_tells_its_readers_what_they_need() {
+    let readme = files::text(&format!("{PACK}/README.md"));
+    let mut titles = BTreeSet::new();
+    for control in pack() {
+        let name = control.metadata.name.unwrap();
+        let spec = control.spec;
+        let objective = spec.objective.unwrap_or_else(|| panic!("{name}: no objective"));
+        let remedy = spec.remedy.unwrap_or_else(|| panic!("{name}: no remedy"));
+        for (text, most) in [(&objective, 600), (&remedy, 800)] {
+            let length = text.chars().count();
+            assert!((80..=most).contains(&length), "{name}: {length} characters: {text}");
+            assert!(text.ends_with('.'), "{name}: {text}");
+        }
+        assert!(spec.title.chars().count() <= 80, "{name}: {}", spec.title);
+        assert!(titles.insert(spec.title.clone()), "{name}: {}", spec.title);
+        // A pack that blocks requests on the day it is applied is one that is never applied.
+        assert_eq!(spec.enforcement, None, "{name}");
+        assert!(!spec.suspend, "{name}");
+        let ids: Vec<&str> = spec.criteria.iter().map(|criterion| criterion.as_str()).collect();
+        assert!(spec.criteria.iter().all(|criterion| criterion.soc2().is_some()), "{name}");
+        let row = format!(
+            "| {} | [`{name}`]({name}.yaml): {} | {} |",
+            ids.join(", "),
+            spec.title,
+            spec.severity
+        );
+        assert!(readme.contains(&row), "README.md lacks the row {row}");
+    }
+}
+
+#[test]
+fn the_pack_covers_what_its_readme_says() {
+    let controls = pack();
+    let mut tests: BTreeMap<String, usize> = BTreeMap::new();
+    let mut criteria = BTreeSet::new();
+    for control in &controls {
+        *tests.entry(control.spec.test.kind().unwrap().to_string()).or_default() += 1;
+        criteria.extend(control.spec.criteria.iter().map(|criterion| criterion.as_str()));
+    }
+    assert_eq!(tests.len(), TestKind::ALL.len(), "{tests:?}");
+    assert!(criteria.len() >= 12, "{criteria:?}");
+    let claim = format!("{} controls over {} criteria", controls.len(), criteria.len());
+    let readme = files::text(&format!("{PACK}/README.md"));
+    assert!(readme.contains(&claim), "README.md does not say: {claim}");
+}
