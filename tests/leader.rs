@@ -68,7 +68,7 @@ impl Replica {
 
     async fn wait(&mut self, leads: bool) {
         let changed = self.leading.wait_for(|&is| is == leads);
-        tokio::time::timeout(LIMIT, changed).await.expect("in time").unwrap();
+        tokio::time::timeout(LIMIT, changed).await.unwrap().unwrap();
     }
 
     fn gauge(&self) -> String {

@@ -2,10 +2,12 @@
 
 pub mod cluster;
 pub mod crds;
+pub mod live;
 pub mod pack;
+pub mod rights;
 pub mod run;
-pub mod who_can;
 pub mod scan;
+pub mod who_can;
 
 use std::process::ExitCode;
 
@@ -27,8 +29,10 @@ pub struct Cli {
 enum Command {
     /// Run the operator: evaluate every Control continuously and write its status.
     Run(run::RunArgs),
-    /// Evaluate the controls over manifests, without a cluster.
+    /// Evaluate the controls once, over manifests or a cluster.
     Scan(scan::ScanArgs),
+    /// Say who may do something, and by which binding.
+    WhoCan(rights::WhoCanArgs),
     /// Print the custom resource definitions.
     Crds(CrdsArgs),
     /// Print a completion script for a shell.
@@ -52,7 +56,8 @@ pub fn main(cli: Cli) -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match cli.command {
         Command::Run(args) => run::run(args).map(|()| 0),
-        Command::Scan(args) => scan::run(&args).map_err(Into::into),
+        Command::WhoCan(args) => rights::run(&args),
+        Command::Scan(args) => scan::run(&args),
         Command::Crds(args) => crds(&args),
         Command::Completion { shell } => {
             clap_complete::generate(

@@ -1,6 +1,6 @@
 //! The built-in pack: the controls of `config/soc2`, which a scan uses when it is given none.
 
-/// Each control's file name and text, by name.
+/// Each control's name and text, by name. The file is named after the control.
 pub const PACK: &[(&str, &str)] = &[];
 
 #[cfg(test)]
@@ -17,10 +17,11 @@ mod tests {
             .flatten()
             .filter_map(Result::ok)
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| name.ends_with(".yaml") && name != "kustomization.yaml")
-            .map(|name| {
-                let text = std::fs::read_to_string(folder.join(&name)).expect("readable");
-                (name, text)
+            .filter_map(|name| Some((name.strip_suffix(".yaml")?.to_owned(), name)))
+            .filter(|(control, _)| control != "kustomization")
+            .map(|(control, name)| {
+                let text = std::fs::read_to_string(folder.join(name)).expect("readable");
+                (control, text)
             })
             .collect();
         let packed: BTreeMap<String, String> =

@@ -25,15 +25,20 @@ pub async fn follow(
         if wanted.wait_for(|wanted| *wanted).await.is_err() {
             return;
         }
-        let observed = match tokio::time::timeout(TIMEOUT, read(&client)).await {
-            Ok(Ok(transformations)) => ApiServer::Observed(transformations),
-            Ok(Err(error)) => ApiServer::Unreadable(error.to_string()),
-            Err(_) => ApiServer::Unreadable("no answer within 30 s".to_owned()),
-        };
-        if commands.send(Command::ApiServer(observed)).await.is_err() {
+        if commands.send(Command::ApiServer(observe(&client).await)).await.is_err() {
             return;
         }
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Reads `/metrics` once.
+pub async fn observe(client: &Client) -> ApiServer {
+    match tokio::time::timeout(TIMEOUT, read(client)).await {
+        Ok(Ok(transformations)) => ApiServer::Observed(transformations),
+        Ok(Err(kube::Error::Api(status))) => ApiServer::Unreadable(status.message.clone()),
+        Ok(Err(error)) => ApiServer::Unreadable(error.to_string()),
+        Err(_) => ApiServer::Unreadable("no answer within 30 s".to_owned()),
     }
 }
 

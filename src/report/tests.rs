@@ -253,12 +253,13 @@ fn junit_counts_states_as_ci_does() {
 
 #[test]
 fn exit_codes_never_call_the_unknown_a_pass() {
+    use State::{Excepted, Failing, NotApplicable, Passing, Unknown};
+
     let with = |states: &[State], errors: usize| Evaluation {
         controls: states.iter().map(|state| control("a", *state)).collect(),
         errors: vec![ReportedError::default(); errors],
         ..Evaluation::default()
     };
-    use State::{Excepted, Failing, NotApplicable, Passing, Unknown};
     for (states, errors, allow_unknown, expected) in [
         (&[Passing][..], 0, false, 0),
         (&[Passing, Excepted, NotApplicable], 0, false, 0),

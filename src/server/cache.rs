@@ -80,7 +80,7 @@ mod tests {
         let now = Instant::now();
         let cache = Cache::new(4);
         cache.put(key(1), "yes", MINUTE, now);
-        assert_eq!(cache.get(key(1), now + MINUTE - Duration::from_nanos(1)), Some("yes"));
+        assert_eq!(cache.get(key(1), now + MINUTE.mul_f64(0.999)), Some("yes"));
         assert_eq!(cache.get(key(1), now + MINUTE), None);
         assert_eq!(cache.get(key(2), now), None);
     }

@@ -93,24 +93,24 @@ async fn read(files: &CertificateFiles) -> Result<Pair, ServerError> {
 }
 
 async fn bytes(file: &Path) -> Result<Vec<u8>, ServerError> {
-    tokio::fs::read(file).await.map_err(|error: io::Error| unusable(file, error))
+    tokio::fs::read(file).await.map_err(|error: io::Error| unusable(file, &error))
 }
 
-fn unusable(file: &Path, reason: impl ToString) -> ServerError {
+fn unusable(file: &Path, reason: &impl ToString) -> ServerError {
     ServerError::Certificate { file: file.to_owned(), reason: reason.to_string() }
 }
 
 fn certified(files: &CertificateFiles, pair: &Pair) -> Result<CertifiedKey, ServerError> {
     let chain = CertificateDer::pem_slice_iter(&pair.certificate)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| unusable(&files.certificate, error))?;
+        .map_err(|error| unusable(&files.certificate, &error))?;
     if chain.is_empty() {
-        return Err(unusable(&files.certificate, "there is no certificate in it"));
+        return Err(unusable(&files.certificate, &"there is no certificate in it"));
     }
     let key =
-        PrivateKeyDer::from_pem_slice(&pair.key).map_err(|error| unusable(&files.key, error))?;
+        PrivateKeyDer::from_pem_slice(&pair.key).map_err(|error| unusable(&files.key, &error))?;
     CertifiedKey::from_der(chain, key, &ring::default_provider())
-        .map_err(|error| unusable(&files.key, error))
+        .map_err(|error| unusable(&files.key, &error))
 }
 
 /// A certificate that nobody vouches for. The kubelet does not ask; a scrape has to skip the

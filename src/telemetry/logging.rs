@@ -1,6 +1,9 @@
 //! Log lines on standard error: one line for an event whatever its fields hold.
 
-use std::io::{self, Write};
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
 
 use tracing_subscriber::{
     EnvFilter,
@@ -77,7 +80,8 @@ fn escape(event: &str) -> String {
             '\n' => escaped.push_str("\\n"),
             '\t' => escaped.push_str("\\t"),
             c if c.is_control() || reorders(c) => {
-                escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+                // Writing to a String can't fail.
+                let _ = write!(escaped, "\\u{:04x}", u32::from(c));
             }
             c => escaped.push(c),
         }

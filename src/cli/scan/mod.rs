@@ -1,6 +1,7 @@
 //! `comptroller scan`: one evaluation over manifests.
 
 mod absent;
+mod cluster;
 mod controls;
 mod intake;
 mod progress;
@@ -15,8 +16,9 @@ use jiff::Timestamp;
 
 use self::{controls::Rules, intake::Intake, progress::Progress, sources::Sources};
 use crate::{
-    inventory::manifest::Limits,
-    report::{self, Evaluation, Format, TableStyle},
+    cli::cluster::ClusterArgs,
+    inventory::manifest::{Found, Limits, ManifestError},
+    report::{self, Evaluation, Format, ReportedError, TableStyle},
 };
 
 /// What to scan, by what, and how to say what was found.
@@ -26,8 +28,14 @@ use crate::{
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct ScanArgs {
     /// Manifests: files, folders, or - for standard input.
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "cluster")]
     pub paths: Vec<PathBuf>,
+    /// Evaluate a live cluster instead, by its own controls unless --controls names others.
+    #[arg(long, conflicts_with = "paths")]
+    pub cluster: bool,
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster_args: ClusterArgs,
     /// Files or folders with controls and exceptions; may be repeated. Controls among the
     /// manifests count too. Without any, the built-in SOC 2 pack is used.
     #[arg(long, value_name = "PATH")]
@@ -70,8 +78,9 @@ impl Output {
 }
 
 /// Scans, prints, and returns the exit code.
-pub fn run(args: &ScanArgs) -> io::Result<u8> {
-    let evaluation = evaluate(args, Timestamp::now());
+pub fn run(args: &ScanArgs) -> Result<u8, Box<dyn std::error::Error>> {
+    let now = Timestamp::now();
+    let evaluation = if args.cluster { evaluate_cluster(args, now)? } else { evaluate(args, now) };
     print(&evaluation, args.output)?;
     Ok(evaluation.exit_code(args.allow_unknown))
 }
@@ -101,6 +110,34 @@ pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Evaluation {
     let before = rules.errors.into_iter().chain(sources.errors);
     evaluation.errors.splice(0..0, before);
     evaluation
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn evaluate_cluster(
+    args: &ScanArgs,
+    now: Timestamp,
+) -> Result<Evaluation, cluster::ScanClusterError> {
+    cluster::evaluate(args, now).await
+}
+
+/// Reads every document of these paths, for commands that judge no control.
+pub fn sources_of(
+    paths: &[PathBuf],
+    take: &mut dyn FnMut(Result<Found, ManifestError>),
+) -> Vec<ReportedError> {
+    let sources = Sources::find(paths);
+    let mut errors = sources.errors.clone();
+    for source in sources.iter() {
+        if let Err(error) = sources.read(source, Limits::default(), take) {
+            let file = Some(std::sync::Arc::clone(&source.name));
+            errors.push(ReportedError {
+                file,
+                message: error.to_string(),
+                ..ReportedError::default()
+            });
+        }
+    }
+    errors
 }
 
 fn read_all(sources: &Sources, limits: Limits, progress: &Progress, intake: &mut Intake) {

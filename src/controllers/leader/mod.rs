@@ -170,17 +170,14 @@ impl LeaderElector {
     /// Whether it was written; not when another was faster.
     async fn write(&self, lease: Option<Lease>, record: &Record) -> Result<bool, kube::Error> {
         let params = PostParams::default();
-        let written = match lease {
-            Some(mut lease) => {
-                fill(lease.spec.get_or_insert_default(), record);
-                self.leases.replace(&self.lease, &params, &lease).await
-            }
-            None => {
-                let mut lease = Lease::default();
-                lease.metadata.name = Some(self.lease.clone());
-                fill(lease.spec.get_or_insert_default(), record);
-                self.leases.create(&params, &lease).await
-            }
+        let written = if let Some(mut lease) = lease {
+            fill(lease.spec.get_or_insert_default(), record);
+            self.leases.replace(&self.lease, &params, &lease).await
+        } else {
+            let mut lease = Lease::default();
+            lease.metadata.name = Some(self.lease.clone());
+            fill(lease.spec.get_or_insert_default(), record);
+            self.leases.create(&params, &lease).await
         };
         match written {
             Ok(_) => Ok(true),

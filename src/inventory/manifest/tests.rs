@@ -37,7 +37,7 @@ fn read_text(text: &str) -> Read {
     read_bytes(text.as_bytes(), Limits::default())
 }
 
-/// The value of `a` in a ConfigMap with this line.
+/// The value of `a` in a `ConfigMap` with this line.
 fn value_of(line: &str) -> Result<Value, String> {
     let found = read_text(&format!("apiVersion: v1\nkind: ConfigMap\n{line}\n"));
     match (found.objects.into_iter().next(), found.errors.into_iter().next()) {
@@ -181,7 +181,7 @@ fn aliases_expand_within_bounds() {
     let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
     for level in 1..9 {
         let below = format!("*a{},", level - 1).repeat(10);
-        bomb += &format!("a{level}: &a{level} [{below}]\n");
+        bomb.extend([format!("a{level}: &a{level} [{below}]\n")]);
     }
     let error = value_of(&bomb).expect_err("a bomb");
     assert!(error.contains("aliases expand") || error.contains("repetition"), "{error}");

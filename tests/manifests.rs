@@ -1,0 +1,122 @@
+//! The manifests under `config/` grant what the operator reads, and nothing else.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails must say where"
+)]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use comptroller::inventory::{Catalog, facts};
+use serde::Deserialize;
+use serde_json::Value;
+
+fn documents(path: &str) -> Vec<Value> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    yaml_serde::Deserializer::from_str(&text)
+        .map(|document| Value::deserialize(document).unwrap())
+        .collect()
+}
+
+fn strings(value: &Value) -> BTreeSet<String> {
+    value.as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+/// Group -> plurals that the reader roles grant to list and watch.
+fn granted() -> BTreeMap<String, BTreeSet<String>> {
+    let mut granted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for role in documents("config/rbac/reader_role.yaml") {
+        let name = role["metadata"]["name"].as_str().unwrap().to_owned();
+        for rule in role["rules"].as_array().into_iter().flatten() {
+            assert_eq!(
+                strings(&rule["verbs"]),
+                ["list", "watch"].map(str::to_owned).into(),
+                "{name}: the operator lists and watches, and nothing else"
+            );
+            for group in strings(&rule["apiGroups"]) {
+                granted.entry(group).or_default().extend(strings(&rule["resources"]));
+            }
+        }
+        if role["aggregationRule"].is_null() {
+            assert_eq!(
+                role["metadata"]["labels"]["comptroller.dev/aggregate-to-reader"], "true",
+                "{name}"
+            );
+        }
+    }
+    granted
+}
+
+/// Group -> plurals that the cel controls of the pack judge.
+fn judged_by_the_pack() -> Vec<(String, String)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config/soc2");
+    let mut judged = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if !name.ends_with(".yaml") {
+            continue;
+        }
+        for control in documents(&format!("config/soc2/{name}")) {
+            for rule in control["spec"]["test"]["cel"]["resources"].as_array().into_iter().flatten()
+            {
+                for group in strings(&rule["apiGroups"]) {
+                    judged.extend(
+                        strings(&rule["resources"])
+                            .into_iter()
+                            .map(|plural| (group.clone(), plural)),
+                    );
+                }
+            }
+        }
+    }
+    assert!(!judged.is_empty());
+    judged
+}
+
+#[test]
+fn the_reader_roles_grant_the_kinds_that_checks_and_the_pack_read() {
+    let catalog = Catalog::builtin();
+    let mut read: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for projection in facts::projections() {
+        let row = catalog.find_kind(projection.group, projection.kind).unwrap_or_else(|| {
+            panic!("{} {} is not in the built-in catalog", projection.group, projection.kind)
+        });
+        read.entry(projection.group.to_owned()).or_default().insert(row.resource.plural.clone());
+    }
+    for (group, plural) in judged_by_the_pack() {
+        read.entry(group).or_default().insert(plural);
+    }
+    assert_eq!(granted(), read, "left: config/rbac/reader_role.yaml, right: what checks read");
+}
+
+#[test]
+fn no_role_reads_secrets_or_escalates() {
+    for file in [
+        "role.yaml",
+        "reader_role.yaml",
+        "leader_election_role.yaml",
+        "metrics_reader_role.yaml",
+        "user_roles.yaml",
+    ] {
+        for role in documents(&format!("config/rbac/{file}")) {
+            for rule in role["rules"].as_array().into_iter().flatten() {
+                let words: BTreeSet<String> = ["apiGroups", "resources", "verbs"]
+                    .iter()
+                    .flat_map(|field| strings(&rule[*field]))
+                    .collect();
+                for forbidden in
+                    ["*", "secrets", "escalate", "bind", "impersonate", "pods/exec", "nodes/proxy"]
+                {
+                    assert!(!words.contains(forbidden), "{file}: {forbidden} in {rule}");
+                }
+            }
+        }
+    }
+}
