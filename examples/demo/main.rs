@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(settings: &Settings) -> Result<()> {
-    let steps = Steps::start();
+    let steps = Steps::new();
     let binary = operator::binary()?;
     // Dropped in reverse order: the operator ends before the API server that it talks to.
     let place = place::prepare(settings, &steps).await?;

@@ -93,7 +93,7 @@ async fn ours(steps: &Steps) -> Result<Place> {
     steps.step("nodes", async |step| create_nodes(&plane, step).await).await?;
     let operator_kubeconfig = steps
         .step("rights", async |step| {
-            step.say(format!("ServiceAccount {NAMESPACE}/{SERVICE_ACCOUNT}, roles of config/rbac"));
+            step.say(format!("{NAMESPACE}/{SERVICE_ACCOUNT} with the roles of config/rbac"));
             grant(&plane, &client, &kubectl).await
         })
         .await?;
@@ -140,10 +140,10 @@ async fn grant(plane: &ControlPlane, client: &Client, kubectl: &Kubectl) -> Resu
     }
     let accounts = Api::<ServiceAccount>::namespaced(client.clone(), NAMESPACE);
     let request = TokenRequest {
-        spec: TokenRequestSpec {
+        spec: Some(TokenRequestSpec {
             expiration_seconds: Some(TOKEN_SECONDS),
             ..TokenRequestSpec::default()
-        },
+        }),
         ..TokenRequest::default()
     };
     let answer = accounts

@@ -20,7 +20,6 @@ const WORDS: usize = 58;
 
 /// The steps of one run.
 pub struct Steps {
-    started: Instant,
     terminal: bool,
 }
 
@@ -32,14 +31,9 @@ pub struct Step {
 }
 
 impl Steps {
-    /// The clock runs from here.
-    pub fn start() -> Self {
-        Self { started: Instant::now(), terminal: std::io::stdout().is_terminal() }
-    }
-
-    /// How long the demo has been running.
-    pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+    /// Shown as standard output can.
+    pub fn new() -> Self {
+        Self { terminal: std::io::stdout().is_terminal() }
     }
 
     /// Does one thing. What it says last becomes its line.
