@@ -19,9 +19,36 @@ struct Trial {
     command: &'static str,
 }
 
-const FIXES: &[Trial] = &[];
+const FIXES: &[Trial] = &[
+    Trial {
+        control: "no-standing-cluster-admin",
+        what: "the pipeline needs no cluster-admin",
+        command: "kubectl delete clusterrolebinding ci-deployer",
+    },
+    Trial {
+        control: "changes-go-through-delivery",
+        what: "last year's hotfix is done",
+        command: "kubectl delete rolebinding -n payments-prod jane-hotfix",
+    },
+    Trial {
+        control: "ingress-has-tls",
+        what: "no feed in plain text",
+        command: "kubectl delete ingress -n storefront-prod partner-feed",
+    },
+];
 
-const BREAKS: &[Trial] = &[];
+const BREAKS: &[Trial] = &[
+    Trial {
+        control: "no-anonymous-access",
+        what: "anybody may read",
+        command: "kubectl create clusterrolebinding oops --clusterrole=view --group=system:unauthenticated",
+    },
+    Trial {
+        control: "production-is-redundant",
+        what: "a service hangs on one pod",
+        command: "kubectl scale deployment -n payments-prod payments-worker --replicas=1",
+    },
+];
 
 /// The table, as kubectl prints it.
 pub async fn table(place: &Place) -> Result<()> {
@@ -31,8 +58,8 @@ pub async fn table(place: &Place) -> Result<()> {
 }
 
 /// One failing control in detail.
-pub fn failing_control(worst: Option<(&Control, &ControlStatus)>) {
-    let Some((control, status)) = worst else {
+pub fn failing_control(verdicts: &Verdicts) {
+    let Some((control, status)) = example(verdicts) else {
         heading("No control fails");
         return;
     };
@@ -93,12 +120,14 @@ pub fn what_next(place: &Place, verdicts: &Verdicts, operator: &Operator) {
         command("", &format!("export KUBECONFIG={}", plane.kubeconfig("admin").display()));
     }
     command("watch the verdicts", "kubectl get controls -w");
-    command("read one of them", &format!("kubectl describe control {}", example(verdicts)));
+    if let Some((control, _)) = example(verdicts) {
+        command("read one of them", &format!("kubectl describe control {}", control.name_any()));
+    }
     if place.has_samples() {
-        for trial in FIXES.iter().filter(|trial| verdicts.is_failing(trial.control)) {
+        for trial in FIXES.iter().filter(|trial| verdicts.failing(trial.control).is_some()) {
             command(&format!("fix {}: {}", trial.control, trial.what), trial.command);
         }
-        for trial in BREAKS.iter().filter(|trial| !verdicts.is_failing(trial.control)) {
+        for trial in BREAKS.iter().filter(|trial| verdicts.failing(trial.control).is_none()) {
             command(&format!("break {}: {}", trial.control, trial.what), trial.command);
         }
     }
@@ -118,9 +147,10 @@ pub fn what_next(place: &Place, verdicts: &Verdicts, operator: &Operator) {
     });
 }
 
-fn example(verdicts: &Verdicts) -> String {
-    let worst = verdicts.worst_failing();
-    worst.map_or_else(|| "NAME".to_owned(), |(control, _)| control.name_any())
+/// The control to look at first: one that the reader can fix at once, if there is one.
+fn example(verdicts: &Verdicts) -> Option<(&Control, &ControlStatus)> {
+    let fixable = FIXES.iter().find_map(|trial| verdicts.failing(trial.control));
+    fixable.or_else(|| verdicts.worst_failing())
 }
 
 fn command(comment: &str, line: &str) {

@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
     let settings = Settings::from_env();
     let result = tokio::select! {
         result = run(&settings) => result,
-        stopped = steps::stop_requested() => stopped,
+        stopped = steps::stop_requested() => stopped.and_then(|()| interrupted(&settings)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -60,7 +60,12 @@ async fn run(settings: &Settings) -> Result<()> {
     if let Err(error) = sound {
         eprintln!("demo: {error}");
     }
-    guide::failing_control(verdicts.worst_failing());
+    guide::failing_control(&verdicts);
     guide::what_next(&place, &verdicts, &operator);
     operator.outlives_us().await
+}
+
+/// Ctrl-C is how the demo ends, unless somebody waits for its table.
+fn interrupted(settings: &Settings) -> Result<()> {
+    if settings.once { Err("stopped before the table was printed".into()) } else { Ok(()) }
 }

@@ -58,7 +58,7 @@ impl Verdicts {
         let missed: Vec<&str> = company::EXPECTED_FAILING
             .iter()
             .copied()
-            .filter(|name| self.state(name) != Some(State::Failing))
+            .filter(|name| self.failing(name).is_none())
             .collect();
         if missed.is_empty() {
             return Ok(());
@@ -78,20 +78,17 @@ impl Verdicts {
             })
     }
 
-    /// Whether a control is failing.
-    pub fn is_failing(&self, name: &str) -> bool {
-        self.state(name) == Some(State::Failing)
-    }
-
-    fn state(&self, name: &str) -> Option<State> {
+    /// A control, if it is failing.
+    pub fn failing(&self, name: &str) -> Option<(&Control, &ControlStatus)> {
         let control = self.controls.iter().find(|control| control.name_any() == name)?;
-        Some(verdict(control)?.state)
+        let status = verdict(control).filter(|status| status.state == State::Failing)?;
+        Some((control, status))
     }
 
     fn progress(&self) -> String {
-        let judged = self.controls.iter().filter_map(verdict).count();
-        let failing = self.controls.iter().filter(|control| self.is_failing(&control.name_any()));
-        format!("{judged} of {} controls, {} failing", self.controls.len(), failing.count())
+        let judged: Vec<_> = self.controls.iter().filter_map(verdict).collect();
+        let failing = judged.iter().filter(|status| status.state == State::Failing).count();
+        format!("{} of {} controls, {failing} failing", judged.len(), self.controls.len())
     }
 }
 
