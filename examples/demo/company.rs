@@ -149,7 +149,12 @@ async fn unfinished(client: &Client) -> kube::Result<Vec<String>> {
     Ok(lacking)
 }
 
-fn note(lacking: &mut Vec<String>, object: &impl ResourceExt, wanted: Option<i32>, ready: Option<i32>) {
+fn note(
+    lacking: &mut Vec<String>,
+    object: &impl ResourceExt,
+    wanted: Option<i32>,
+    ready: Option<i32>,
+) {
     if ready.unwrap_or_default() < wanted.unwrap_or(1) {
         let namespace = object.namespace().unwrap_or_default();
         lacking.push(format!("{namespace}/{}", object.name_any()));

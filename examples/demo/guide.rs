@@ -141,10 +141,13 @@ pub fn what_next(place: &Place, verdicts: &Verdicts, operator: &Operator) {
             println!("  kubectl delete -R -f {} --ignore-not-found", crate::company::FOLDER);
         }
     }
-    println!("\nThe operator runs until you press Ctrl-C{}.", match place.plane {
-        Some(_) => ", which also ends the control plane",
-        None => "; what it installed stays",
-    });
+    println!(
+        "\nThe operator runs until you press Ctrl-C{}.",
+        match place.plane {
+            Some(_) => ", which also ends the control plane",
+            None => "; what it installed stays",
+        }
+    );
 }
 
 /// The control to look at first: one that the reader can fix at once, if there is one.

@@ -48,7 +48,8 @@ fn existing(path: PathBuf) -> Result<PathBuf> {
         return Ok(path);
     }
     let path = path.display();
-    Err(format!("the operator is not at {path}: `make demo` builds it, or name it in {BINARY}").into())
+    Err(format!("the operator is not at {path}: `make demo` builds it, or name it in {BINARY}")
+        .into())
 }
 
 /// Starts it and waits until it serves its metrics.

@@ -150,9 +150,8 @@ async fn grant(plane: &ControlPlane, client: &Client, kubectl: &Kubectl) -> Resu
         }),
         ..TokenRequest::default()
     };
-    let answer = accounts
-        .create_token_request(SERVICE_ACCOUNT, &PostParams::default(), &request)
-        .await?;
+    let answer =
+        accounts.create_token_request(SERVICE_ACCOUNT, &PostParams::default(), &request).await?;
     let token = answer.status.ok_or("the API server answered without a token")?.token;
     let kubeconfig = json!({
         "apiVersion": "v1",

@@ -55,11 +55,8 @@ impl Steps {
     }
 
     fn bar(&self, title: &'static str) -> ProgressBar {
-        let target = if self.terminal {
-            ProgressDrawTarget::stdout()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
+        let target =
+            if self.terminal { ProgressDrawTarget::stdout() } else { ProgressDrawTarget::hidden() };
         let template = format!("  {{prefix:{TITLE}}} {{wide_msg}} {{elapsed}}");
         let style = ProgressStyle::with_template(&template)
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
@@ -88,7 +85,11 @@ impl Step {
 
     fn print(&self, words: &str) {
         let seconds = self.started.elapsed().as_secs_f64();
-        println!("  {:TITLE$} {words:WORDS$} {}", self.title, style(format!("{seconds:5.1} s")).dim());
+        println!(
+            "  {:TITLE$} {words:WORDS$} {}",
+            self.title,
+            style(format!("{seconds:5.1} s")).dim()
+        );
     }
 }
 
