@@ -235,6 +235,15 @@ fn controls_among_the_manifests_judge_them() {
 }
 
 #[test]
+fn without_controls_the_built_in_pack_judges() {
+    let output = scan(&["manifests", "-o", "json"]);
+    let evaluation = json(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(control(&evaluation, "no-standing-cluster-admin")["state"], "Failing");
+    assert_eq!(evaluation["errors"], Value::Array(Vec::new()));
+}
+
+#[test]
 fn an_invalid_control_is_an_error_that_names_the_field() {
     let folder = folder_with_control(&OWN.replace("severity: High", "severity: Higher"));
     let path = folder.path().to_string_lossy().into_owned();

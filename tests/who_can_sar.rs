@@ -32,7 +32,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// Requests under way at once: enough to keep two cores busy.
 const CONCURRENCY: usize = 24;
 /// Every question is put for every subject.
-const QUESTIONS: usize = 110;
+const QUESTIONS: usize = 220;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const KINDS: &[(&str, &str, &str, bool)] = &[

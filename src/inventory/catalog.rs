@@ -288,19 +288,6 @@ const KNOWN: &[Row] = &[
         Namespaced,
         &[("AuthorizationPolicy", "authorizationpolicies")],
     ),
-    ("policy.linkerd.io", &["v1beta3", "v1beta2", "v1beta1"], Namespaced, &[("Server", "servers")]),
-    (
-        "policy.linkerd.io",
-        &["v1beta1"],
-        Namespaced,
-        &[("ServerAuthorization", "serverauthorizations")],
-    ),
-    (
-        "policy.linkerd.io",
-        &["v1alpha1"],
-        Namespaced,
-        &[("AuthorizationPolicy", "authorizationpolicies")],
-    ),
     (
         "monitoring.coreos.com",
         &["v1"],

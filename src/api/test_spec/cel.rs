@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::invalid::{Path, Problems};
 
-/// Expressions that must hold for each resource. `object` is the resource, `namespaceObject` its
-/// namespace, `variables` what is defined here.
+/// Expressions that must hold for each resource. `object` is the resource, `request` the CREATE
+/// that would bring it into being, without a user, `variables` what is defined here.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct CelTest {

@@ -42,7 +42,7 @@ impl AtRest {
 
 impl Check for AtRest {
     fn reads(&self) -> Vec<Read> {
-        vec![Read::ApiServer, Read::required("", "Pod")]
+        vec![Read::ApiServer, Read::optional("", "Pod")]
     }
 
     fn items(&self, _: &Context<'_>, visit: &mut dyn FnMut(Item)) {
@@ -98,7 +98,7 @@ impl Servers {
                     servers.with_flag += 1;
                 }
                 Some(_) => {
-                    servers.without_flag.push(format!("Pod {}/{}", object.namespace, object.name))
+                    servers.without_flag.push(format!("Pod {}/{}", object.namespace, object.name));
                 }
                 None => {}
             }

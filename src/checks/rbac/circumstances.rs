@@ -13,8 +13,8 @@ use crate::{
     engine::scope::Admission,
     inventory::{
         Facts, Object, Slot,
-        rbac::{CloudIdentity, MASTERS, RoleKey, ServiceAccountFacts, Subject},
-        workload::{PodFacts, WorkloadFacts},
+        rbac::{CloudIdentity, MASTERS, Role, RoleKey, ServiceAccountFacts, Subject},
+        workload::{Controller, PodFacts, WorkloadFacts},
     },
 };
 
@@ -125,7 +125,7 @@ fn of_grant<'a>(
     }
     if let Subject::ServiceAccount { name, .. } = subject {
         let is_default = **name == *"default";
-        if is_default && held.role.is_some_and(|role| role.exists()) {
+        if is_default && held.role.is_some_and(Role::exists) {
             let facts = account(context, holder);
             let automount = facts.and_then(|(_, facts)| facts.automount).unwrap_or(true);
             found.push(Circumstance::DefaultAccount { automount });
@@ -202,7 +202,7 @@ fn root_workload(object: &Object) -> Option<&WorkloadFacts> {
     let Facts::Workload(facts) = &object.facts else {
         return None;
     };
-    let made = facts.controller.as_ref().is_some_and(|controller| controller.has_template());
+    let made = facts.controller.as_ref().is_some_and(Controller::has_template);
     (!made).then_some(facts)
 }
 

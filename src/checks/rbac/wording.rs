@@ -66,7 +66,7 @@ pub(super) fn finding(
     Some((finding, certain))
 }
 
-/// What a ControlException would name: the binding, or the object it is about.
+/// What a `ControlException` would name: the binding, or the object it is about.
 fn resource(inventory: &Inventory, hit: &Hit<'_>) -> Option<ResourceRef> {
     match &hit.what {
         What::Circumstance(Circumstance::Cloud(_, slot)) => reference(inventory, *slot),

@@ -76,7 +76,7 @@ impl Baseline {
         Ok(())
     }
 
-    /// The ClusterRoles every API server creates.
+    /// The `ClusterRole`s every API server creates.
     pub(super) fn cluster_roles(&self) -> impl Iterator<Item = (RoleKey, &Arc<RoleFacts>)> {
         self.roles
             .iter()
