@@ -15,6 +15,7 @@ pub const PACK: &[(&str, &str)] = &[
     control!("databases-are-backed-up"),
     control!("evidence-cannot-be-hidden"),
     control!("exec-is-restricted"),
+    control!("gateways-have-tls"),
     control!("guards-are-protected"),
     control!("guards-fail-closed"),
     control!("images-are-pinned-and-known"),

@@ -117,7 +117,9 @@ fn elect(
 
 /// A client whose requests are counted.
 async fn client(cluster: &ClusterArgs, metrics: &Metrics) -> Result<Client, ClusterError> {
-    let config = cluster.config().await?;
+    let mut config = cluster.config().await?;
+    // Watches and reconcilers retry by themselves; the default could sit in one call for minutes.
+    config.default_retry = false;
     Ok(ClientBuilder::try_from(config)?.with_layer(&metrics.client_layer()).build())
 }
 

@@ -33,7 +33,7 @@ impl Ingresses {
 
 impl Check for Ingresses {
     fn reads(&self) -> Vec<Read> {
-        let mut reads = vec![Read::optional(INGRESS.0, INGRESS.1)];
+        let mut reads = vec![Read::required(INGRESS.0, INGRESS.1)];
         if self.min_validity.is_some() {
             reads.push(Read::optional(CERTIFICATE.0, CERTIFICATE.1));
         }
