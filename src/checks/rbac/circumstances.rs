@@ -83,10 +83,9 @@ pub(super) fn visit_circumstances<'a>(
     }
     if forbid.contains(&Risk::CloudIdentity)
         && let Some((slot, facts)) = account(context, holder)
+        && let Some(identity) = facts.cloud.first()
     {
-        if let Some(identity) = facts.cloud.first() {
-            visit(hit(Circumstance::Cloud(identity, slot), Vec::new()))?;
-        }
+        visit(hit(Circumstance::Cloud(identity, slot), Vec::new()))?;
     }
     if forbid.contains(&Risk::Sprawl) {
         let roles: BTreeSet<_> = holder.novel().map(|held| held.grant.role).collect();
