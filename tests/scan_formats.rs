@@ -1,5 +1,12 @@
 //! `comptroller scan` as a user runs it: what it prints, what it exits with.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what fails there fails the test"
+)]
+
 use std::{
     io::Write,
     path::{Path, PathBuf},

@@ -278,7 +278,7 @@ const KNOWN: &[Row] = &[
     ("policy.linkerd.io", &["v1beta3", "v1beta2", "v1beta1"], Namespaced, &[("Server", "servers")]),
     (
         "policy.linkerd.io",
-        &["v1beta1", "v1alpha1"],
+        &["v1beta1"],
         Namespaced,
         &[("ServerAuthorization", "serverauthorizations")],
     ),

@@ -106,7 +106,7 @@ fn what_is_wrong_on_purpose_is_found_and_nothing_else() {
 }
 
 #[test]
-fn mending_two_bindings_turns_eight_controls() {
+fn mending_two_bindings_turns_seven_controls() {
     let (mut objects, exceptions) = company();
     objects.retain(|object| {
         !["ci-deployer", "jane-hotfix"].contains(&object["metadata"]["name"].as_str().unwrap())
