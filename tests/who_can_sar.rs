@@ -384,7 +384,7 @@ async fn aggregated(client: &Client) {
             else {
                 return true;
             };
-            let rules = |role: &DynamicObject| -> BTreeSet<String> {
+            let granted = |role: &DynamicObject| -> BTreeSet<String> {
                 role.data["rules"].as_array().into_iter().flatten().map(Value::to_string).collect()
             };
             let selected = roles.iter().filter(|other| {
@@ -392,7 +392,7 @@ async fn aggregated(client: &Client) {
                     other.metadata.labels.as_ref().is_some_and(|map| map.contains_key(label));
                 labelled && other.metadata.name != role.metadata.name
             });
-            selected.flat_map(rules).collect::<BTreeSet<String>>() == rules(role)
+            selected.flat_map(granted).collect::<BTreeSet<String>>() == granted(role)
         });
         done.then_some(())
     })
