@@ -110,6 +110,7 @@ pub struct Host {
     replan: bool,
     loaded: Loaded,
     oldest: Option<Instant>,
+    exceptions_changed: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -153,6 +154,7 @@ impl Host {
             replan: false,
             loaded: Loaded::default(),
             oldest: None,
+            exceptions_changed: false,
         }
     }
 
@@ -255,6 +257,7 @@ impl Host {
     }
 
     fn take_exception(&mut self, fed: Fed<Result<Arc<ControlException>, InvalidObject>>) {
+        self.exceptions_changed = true;
         match fed {
             Fed::Put(Ok(exception)) => {
                 let created = exception.metadata.creation_timestamp.as_ref().map(|time| time.0);
@@ -345,7 +348,7 @@ impl Host {
             // Nobody listens any more only while shutting down.
             let _ = self.outlets.controls.send(ObjectRef::new(name));
         }
-        if evaluated.exceptions || self.engine.exception_names().count() > 0 {
+        if std::mem::take(&mut self.exceptions_changed) || evaluated.exceptions {
             self.post_exceptions(now);
         }
         self.metrics.evaluation_pass(started.elapsed());
@@ -384,12 +387,14 @@ fn remembered(status: &ControlStatus) -> Remembered {
 /// Sleeps until a time; for ever without one. At most a minute at once, since the wall clock may jump.
 async fn sleep_until(at: Option<Timestamp>) {
     const LONGEST: Duration = Duration::from_mins(1);
+    // A judgement that is never valid must not keep a core busy.
+    const SHORTEST: Duration = Duration::from_millis(20);
     match at {
         None => std::future::pending().await,
         Some(at) => {
             let left = at.duration_since(Timestamp::now());
             let left = Duration::try_from(left).unwrap_or(Duration::ZERO).min(LONGEST);
-            tokio::time::sleep(left.max(Duration::from_millis(1))).await;
+            tokio::time::sleep(left.max(SHORTEST)).await;
         }
     }
 }

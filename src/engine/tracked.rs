@@ -143,9 +143,10 @@ impl Tracked {
         self.reclassify = true;
     }
 
-    /// When time alone will change its verdict.
+    /// When time alone will change its verdict. A blocked control waits for something else: what it
+    /// remembers may have been due long ago.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.memory.next_deadline()
+        self.memory.next_deadline().filter(|_| !self.everything)
     }
 
     /// Judges what changed. True when the verdict changed.
