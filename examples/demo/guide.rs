@@ -117,7 +117,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 pub fn what_next(place: &Place, verdicts: &Verdicts, operator: &Operator) {
     heading("In another terminal");
     if let Some(plane) = &place.plane {
-        command("", &format!("export KUBECONFIG={}", plane.kubeconfig("admin").display()));
+        println!("  export KUBECONFIG={}\n", plane.kubeconfig("admin").display());
     }
     command("watch the verdicts", "kubectl get controls -w");
     if let Some((control, _)) = example(verdicts) {
@@ -157,8 +157,5 @@ fn example(verdicts: &Verdicts) -> Option<(&Control, &ControlStatus)> {
 }
 
 fn command(comment: &str, line: &str) {
-    if !comment.is_empty() {
-        println!("\n  {}", style(format!("# {comment}")).dim());
-    }
-    println!("  {line}");
+    println!("  {}\n  {line}\n", style(format!("# {comment}")).dim());
 }
