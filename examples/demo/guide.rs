@@ -115,9 +115,10 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 
 /// What to type in another terminal.
 pub fn what_next(place: &Place, verdicts: &Verdicts, operator: &Operator) {
-    heading("In another terminal");
-    if let Some(plane) = &place.plane {
-        println!("  export KUBECONFIG={}\n", plane.kubeconfig("admin").display());
+    let own = place.plane.as_ref();
+    heading(if own.is_some() { "In another terminal" } else { "With this KUBECONFIG" });
+    if let Some(plane) = own {
+        println!("  export KUBECONFIG={}", plane.kubeconfig("admin").display());
     }
     command("watch the verdicts", "kubectl get controls -w");
     if let Some((control, _)) = example(verdicts) {
@@ -157,5 +158,5 @@ fn example(verdicts: &Verdicts) -> Option<(&Control, &ControlStatus)> {
 }
 
 fn command(comment: &str, line: &str) {
-    println!("  {}\n  {line}\n", style(format!("# {comment}")).dim());
+    println!("\n  {}\n  {line}", style(format!("# {comment}")).dim());
 }
