@@ -166,7 +166,10 @@ async fn who_can_answers_from_a_cluster_and_from_files_alike() {
             files.path().to_str().unwrap(),
         ],
     );
-    assert!(subjects(&json(&output)).contains(&"User jane@corp".to_owned()));
+    let offline = subjects(&json(&output));
+    for expected in ["User jane@corp", "ServiceAccount ci", "Group system:masters"] {
+        assert!(offline.contains(&expected.to_owned()), "{expected} in {offline:?}");
+    }
 
     let refused = comptroller(&plane, "developer", &["who-can", "get", "configmaps"]);
     assert_eq!(refused.status.code(), Some(2));

@@ -63,18 +63,21 @@ impl RunArgs {
 }
 
 /// Runs until SIGTERM or Ctrl-C.
-#[tokio::main]
-pub async fn run(args: RunArgs) -> Result<(), Box<dyn std::error::Error>> {
+pub fn run(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(args))
+}
+
+async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     telemetry::init(!std::io::stderr().is_terminal())?;
     let metrics = Metrics::new()?;
     let client = client(&args.cluster, &metrics).await?;
     let stop = stopped().shared();
 
     let (let_go, released) = oneshot::channel::<()>();
-    let (leading, election) = elect(&args, &client, &metrics, released.map(drop))?;
+    let (leading, election) = elect(args, &client, &metrics, released.map(drop))?;
     let parts =
         Parts { client: client.clone(), metrics: metrics.clone(), leading, instance: instance() };
-    let (handle, operator) = operator::start(parts, stop.clone());
+    let (handle, operator) = operator::start(&parts, stop.clone());
     let board = handle.board;
     let probes = Probes::new(handle.evaluated, move || board.waiting());
     let server = Server::bind(args.server(), client, metrics, probes).await?;

@@ -10,7 +10,7 @@ use super::host::Command;
 use crate::inventory::{ApiServer, api_server};
 
 /// How often to look. The family changes when somebody reconfigures the API server.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// One read, start to end.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,9 +44,8 @@ pub async fn observe(client: &Client) -> ApiServer {
 
 /// Streams the family out of some megabytes of metrics, a line at a time.
 async fn read(client: &Client) -> kube::Result<api_server::Transformations> {
-    let request = axum::http::Request::get("/metrics")
-        .body(Vec::new())
-        .map_err(|error| kube::Error::HttpError(error))?;
+    let request =
+        axum::http::Request::get("/metrics").body(Vec::new()).map_err(kube::Error::HttpError)?;
     let mut lines = client.request_stream(request).await?.lines();
     let mut family = Vec::new();
     while let Some(line) = lines.next().await {

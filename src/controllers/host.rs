@@ -33,7 +33,7 @@ const BATCH: usize = 512;
 pub const QUEUE: usize = 2048;
 
 /// How often strings that nothing uses are dropped.
-const SWEEP: Duration = Duration::from_secs(600);
+const SWEEP: Duration = Duration::from_mins(10);
 
 /// What the engine's task is told.
 #[derive(Debug)]
@@ -214,7 +214,7 @@ impl Host {
                 self.oldest.get_or_insert(received);
             }
             Fact::Unavailable(availability) => {
-                self.engine.set_availability(kind, availability, now)
+                self.engine.set_availability(kind, availability, now);
             }
         }
     }
@@ -230,7 +230,7 @@ impl Host {
             }
             // Its last spec is not what is written now, so it must not be judged any more.
             Fed::Put(Err(invalid)) => {
-                self.forget_control(&invalid.metadata.name.unwrap_or_default())
+                self.forget_control(&invalid.metadata.name.unwrap_or_default());
             }
             Fed::Gone(name) => self.forget_control(&name),
             Fed::Listed(names) => {
@@ -241,7 +241,9 @@ impl Host {
                     .map(|(name, _)| name.to_owned())
                     .filter(|name| !names.contains(name))
                     .collect();
-                gone.iter().for_each(|name| self.forget_control(name));
+                for name in &gone {
+                    self.forget_control(name);
+                }
             }
         }
     }
@@ -260,7 +262,7 @@ impl Host {
                 self.engine.upsert_exception(&exception.name_any(), &exception.spec, created);
             }
             Fed::Put(Err(invalid)) => {
-                self.forget_exception(&invalid.metadata.name.unwrap_or_default())
+                self.forget_exception(&invalid.metadata.name.unwrap_or_default());
             }
             Fed::Gone(name) => self.forget_exception(&name),
             Fed::Listed(names) => {
@@ -271,7 +273,9 @@ impl Host {
                     .map(str::to_owned)
                     .filter(|name| !names.contains(name))
                     .collect();
-                gone.iter().for_each(|name| self.forget_exception(name));
+                for name in &gone {
+                    self.forget_exception(name);
+                }
             }
         }
     }
@@ -379,7 +383,7 @@ fn remembered(status: &ControlStatus) -> Remembered {
 
 /// Sleeps until a time; for ever without one. At most a minute at once, since the wall clock may jump.
 async fn sleep_until(at: Option<Timestamp>) {
-    const LONGEST: Duration = Duration::from_secs(60);
+    const LONGEST: Duration = Duration::from_mins(1);
     match at {
         None => std::future::pending().await,
         Some(at) => {

@@ -243,7 +243,7 @@ fn messages_say_what_where_and_by_which_path() {
     );
     assert_eq!(
         message("*", &["* * *"], Risk::ClusterAdmin),
-        "can do everything in the cluster (get, list, watch, create, update, patch, delete, deletecollection everything) through ClusterRoleBinding/b -> ClusterRole/r"
+        "can do everything in the cluster (every verb on everything) through ClusterRoleBinding/b -> ClusterRole/r"
     );
 }
 

@@ -43,7 +43,7 @@ fn a_namespace_adds_to_what_the_cluster_gives() {
     ]);
     let both = forbid(&[Risk::ClusterAdmin, Risk::NamespaceAdmin]);
     let found = failing(&*both, &world);
-    assert_eq!(said(&found), ["NamespaceAdmin: read: User jane"]);
+    assert_eq!(said(&found), ["NamespaceAdmin: prod/write: User jane"]);
     assert!(found[0].message.contains("in namespace prod"), "{}", found[0].message);
 }
 
