@@ -115,10 +115,10 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 
 /// What to type in another terminal.
 pub fn what_next(place: &Place, verdicts: &Verdicts, operator: &Operator) {
-    let own = place.plane.as_ref();
-    heading(if own.is_some() { "In another terminal" } else { "With this KUBECONFIG" });
-    if let Some(plane) = own {
-        println!("  export KUBECONFIG={}", plane.kubeconfig("admin").display());
+    heading("In another terminal");
+    let kubeconfig = place.plane.as_ref().map(|plane| plane.kubeconfig("admin").into_os_string());
+    if let Some(kubeconfig) = kubeconfig.or_else(|| std::env::var_os("KUBECONFIG")) {
+        println!("  export KUBECONFIG={}", kubeconfig.display());
     }
     command("watch the verdicts", "kubectl get controls -w");
     if let Some((control, _)) = example(verdicts) {
