@@ -21,13 +21,13 @@ use std::{
 use controlplane::wait;
 
 /// Until the demo has printed everything, on a machine that is busy with other tests.
-const PRINTED: Duration = Duration::from_secs(240);
+const PRINTED: Duration = Duration::from_mins(4);
 
 /// Until a verdict has followed a change.
 const FOLLOWED: Duration = Duration::from_secs(30);
 
 /// Until everything that the demo started is gone.
-const CLEARED: Duration = Duration::from_secs(60);
+const CLEARED: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn the_demo_does_what_it_says() {
@@ -179,12 +179,12 @@ impl Drop for Demo {
 
 /// The example's binary, which cargo builds for all tests but not for one asked for by name.
 fn example() -> PathBuf {
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--locked", "--example", "demo"]);
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--example", "demo"]);
     if !cfg!(debug_assertions) {
-        build.arg("--release");
+        cargo.arg("--release");
     }
-    let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo");
+    let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo");
     assert!(built.success(), "the demo does not build");
     Path::new(env!("CARGO_BIN_EXE_comptroller")).with_file_name("examples").join("demo")
 }

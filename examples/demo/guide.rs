@@ -116,8 +116,9 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 /// What to type in another terminal.
 pub fn what_next(place: &Place, verdicts: &Verdicts, operator: &Operator) {
     heading("In another terminal");
-    if let Some(plane) = &place.plane {
-        command("", &format!("export KUBECONFIG={}", plane.kubeconfig("admin").display()));
+    let kubeconfig = place.plane.as_ref().map(|plane| plane.kubeconfig("admin").into_os_string());
+    if let Some(kubeconfig) = kubeconfig.or_else(|| std::env::var_os("KUBECONFIG")) {
+        println!("  export KUBECONFIG={}", kubeconfig.display());
     }
     command("watch the verdicts", "kubectl get controls -w");
     if let Some((control, _)) = example(verdicts) {
@@ -157,8 +158,5 @@ fn example(verdicts: &Verdicts) -> Option<(&Control, &ControlStatus)> {
 }
 
 fn command(comment: &str, line: &str) {
-    if !comment.is_empty() {
-        println!("\n  {}", style(format!("# {comment}")).dim());
-    }
-    println!("  {line}");
+    println!("\n  {}\n  {line}", style(format!("# {comment}")).dim());
 }

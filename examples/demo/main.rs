@@ -29,8 +29,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 async fn main() -> ExitCode {
     let settings = Settings::from_env();
     let result = tokio::select! {
-        result = run(&settings) => result,
-        stopped = steps::stop_requested() => stopped.and_then(|()| interrupted(&settings)),
+        result = run(settings) => result,
+        stopped = steps::stop_requested() => stopped.and_then(|()| interrupted(settings)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(settings: &Settings) -> Result<()> {
+async fn run(settings: Settings) -> Result<()> {
     let steps = Steps::new();
     let binary = operator::binary()?;
     // Dropped in reverse order: the operator ends before the API server that it talks to.
@@ -66,6 +66,6 @@ async fn run(settings: &Settings) -> Result<()> {
 }
 
 /// Ctrl-C is how the demo ends, unless somebody waits for its table.
-fn interrupted(settings: &Settings) -> Result<()> {
+fn interrupted(settings: Settings) -> Result<()> {
     if settings.once { Err("stopped before the table was printed".into()) } else { Ok(()) }
 }

@@ -22,7 +22,7 @@ use crate::{
 const BINARY: &str = "COMPTROLLER";
 
 /// How long it may take until it answers; nothing is evaluated before.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// How often a running operator is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

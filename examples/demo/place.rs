@@ -9,6 +9,7 @@ use k8s_openapi::api::{
 use kube::{
     Api, Client, Config,
     api::{Patch, PatchParams, PostParams},
+    config::KubeConfigOptions,
 };
 use serde_json::json;
 
@@ -55,7 +56,7 @@ impl Place {
 }
 
 /// Makes the place ready for the operator.
-pub async fn prepare(settings: &Settings, steps: &Steps) -> Result<Place> {
+pub async fn prepare(settings: Settings, steps: &Steps) -> Result<Place> {
     let place = if settings.cluster { theirs(settings).await? } else { ours(steps).await? };
     steps
         .step("definitions", async |step| {
@@ -88,7 +89,11 @@ pub async fn install_controls(place: &Place, steps: &Steps) -> Result<()> {
 async fn ours(steps: &Steps) -> Result<Place> {
     heading("Comptroller on a Kubernetes control plane of its own");
     let plane = steps.step("control plane", start).await?;
-    let client = plane.admin_client();
+    // A definition is established a moment before its storage is ready; until then, the API server
+    // asks to be asked again.
+    let mut config = plane.config("admin");
+    config.default_retry = true;
+    let client = Client::try_from(config)?;
     let kubectl = Kubectl::new(Some(plane.kubeconfig("admin")));
     steps.step("nodes", async |step| create_nodes(&plane, step).await).await?;
     let operator_kubeconfig = steps
@@ -173,12 +178,16 @@ async fn grant(plane: &ControlPlane, client: &Client, kubectl: &Kubectl) -> Resu
 }
 
 /// Says what it will do to somebody's cluster before it does it.
-async fn theirs(settings: &Settings) -> Result<Place> {
+async fn theirs(settings: Settings) -> Result<Place> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     if std::env::var_os("KUBECONFIG").is_none_or(|value| value.is_empty()) {
         return Err("CLUSTER=1 needs KUBECONFIG: the cluster is named, never guessed".into());
     }
-    let config = Config::infer().await.map_err(|error| format!("KUBECONFIG: {error}"))?;
+    let config = Config::from_kubeconfig(&KubeConfigOptions::default())
+        .await
+        .map_err(|error| format!("KUBECONFIG: {error}"))?;
+    let kubectl = Kubectl::new(None);
+    only_operator(&kubectl).await?;
     heading(&format!("Comptroller on the cluster {}", config.cluster_url));
     println!("  It gets the definitions (crds/) and the controls (config/soc2), and keeps them.");
     println!("  The operator runs on this machine, with the rights of your kubeconfig.");
@@ -193,12 +202,24 @@ async fn theirs(settings: &Settings) -> Result<Place> {
     Ok(Place {
         plane: None,
         client: Client::try_from(config)?,
-        kubectl: Kubectl::new(None),
+        kubectl,
         folder: temporary.path().to_owned(),
         operator_kubeconfig: None,
         samples: settings.samples,
         _temporary: Some(temporary),
     })
+}
+
+/// Two operators of different versions would write each other's statuses over.
+async fn only_operator(kubectl: &Kubectl) -> Result<()> {
+    let label = "app.kubernetes.io/name=comptroller";
+    let found = kubectl.run(&["get", "deployments", "-A", "-l", label, "-o", "name"]).await?;
+    if found.trim().is_empty() {
+        return Ok(());
+    }
+    Err("the cluster runs an operator already: look at `kubectl get controls`, or delete it first \
+         (kubectl delete -n comptroller-system deployment/comptroller)"
+        .into())
 }
 
 async fn install_definitions(kubectl: &Kubectl) -> Result<()> {

@@ -16,7 +16,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// The width of the column that names the steps, and of what they say.
 const TITLE: usize = 16;
-const WORDS: usize = 58;
+const WORDS: usize = 62;
 
 /// The steps of one run.
 pub struct Steps {
