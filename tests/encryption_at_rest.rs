@@ -4,14 +4,14 @@
 
 mod controlplane;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use comptroller::{
     checks::{self, Context, Item},
     engine::scope::Scope,
-    inventory::{ApiServer, Inventory, api_server::parse_transformations},
+    inventory::{ApiServer, Inventory},
 };
-use controlplane::ControlPlane;
+use controlplane::{ControlPlane, wait};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Client,
@@ -32,8 +32,15 @@ async fn an_encrypted_write_proves_it_for_its_resource_alone() {
 async fn without_a_provider_nothing_is_encrypted() {
     let plane = ControlPlane::builder().start().await.unwrap();
     let client = plane.client("admin");
+    // No Secret was handled yet, with encryption or without: nothing is shown.
+    assert_eq!(rules(&client).await["secrets"], "unknown NotShown");
     write_and_read_a_secret(&client).await;
-    assert_eq!(rules(&client).await["secrets"], "fails NoEncryptionProvider");
+    // The API server counts what it stores once a minute.
+    wait::until("the count of Secrets", Duration::from_secs(90), async || {
+        (rules(&client).await["secrets"] == "fails NoEncryptionProvider").then_some(())
+    })
+    .await
+    .unwrap();
 }
 
 async fn write_and_read_a_secret(client: &Client) {
@@ -48,7 +55,7 @@ async fn rules(client: &Client) -> BTreeMap<&'static str, String> {
     let request = axum::http::Request::get("/metrics").body(Vec::new()).unwrap();
     let metrics = client.request_text(request).await.unwrap();
     let mut inventory = Inventory::default();
-    inventory.observe_api_server(ApiServer::Observed(parse_transformations(metrics.lines())));
+    inventory.observe_api_server(ApiServer::from_metrics(metrics.lines()));
     let spec = yaml_serde::from_str("atRest: {resources: [secrets, configmaps]}").unwrap();
     let check = checks::encryption::build(&spec).unwrap().check;
     let scope = Scope::default();

@@ -11,8 +11,22 @@ pub enum ApiServer {
     NotObserved,
     /// Reading `/metrics` failed; the text says why.
     Unreadable(String),
+    /// The metrics were read. They count no transformation, and no Secret is stored either, whose
+    /// reading would have been counted: nothing can be concluded.
+    Idle,
     /// The family as read; empty when the server exposes none, which means no encryption provider is configured.
     Observed(Transformations),
+}
+
+impl ApiServer {
+    /// What the lines of the Prometheus text format say, of the families in [`FAMILIES`].
+    pub fn from_metrics<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> Self {
+        let transformations = parse_transformations(lines.clone());
+        if transformations.is_empty() && !stores_secrets(lines) {
+            return Self::Idle;
+        }
+        Self::Observed(transformations)
+    }
 }
 
 /// The transformations that happened since the API server started. Counts are left out: they
@@ -40,8 +54,14 @@ pub enum Direction {
     FromStorage,
 }
 
-/// The name of the family; the lines of other families need not be kept.
-pub const FAMILY: &str = "apiserver_storage_transformation_operations_total";
+const FAMILY: &str = "apiserver_storage_transformation_operations_total";
+
+/// How many objects of a resource are stored: the first since 1.34, the second before.
+const STORED: [&str; 2] = ["apiserver_resource_objects", "apiserver_storage_objects"];
+
+/// The families that matter here; the lines of others need not be kept.
+pub const FAMILIES: [&str; 3] = [FAMILY, STORED[0], STORED[1]];
+
 const ENCRYPTED: &str = "k8s:enc:";
 
 impl Transformation {
@@ -78,6 +98,15 @@ pub fn parse_transformations<'a>(lines: impl Iterator<Item = &'a str>) -> Transf
             None => Some(Transformation::unreadable()),
         })
         .collect()
+}
+
+/// Whether the server holds any Secret. It read them all when it started.
+fn stores_secrets<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
+    lines
+        .filter_map(|line| STORED.iter().find_map(|family| line.trim_start().strip_prefix(family)))
+        .filter(|rest| rest.starts_with('{'))
+        .filter_map(parse_row)
+        .any(|row| row.resource == "secrets" && row.count > 0.0)
 }
 
 /// One row: the labels that matter, and the count.
@@ -218,5 +247,27 @@ apiserver_storage_transformation_duration_seconds_count{transformation_type="to_
         fn no_line_panics(line in ".*") {
             let _ = parse_transformations(std::iter::once(format!("{FAMILY}{{{line}").as_str()));
         }
+    }
+
+    #[test]
+    fn no_rows_mean_no_provider_only_where_secrets_are_stored() {
+        let observed = |text: &str| ApiServer::from_metrics(text.lines());
+        assert_eq!(observed(""), ApiServer::Idle);
+        assert_eq!(
+            observed("apiserver_resource_objects{group=\"\",resource=\"secrets\"} 0"),
+            ApiServer::Idle
+        );
+        assert_eq!(
+            observed("apiserver_resource_objects{group=\"\",resource=\"pods\"} 7"),
+            ApiServer::Idle
+        );
+        for family in STORED {
+            let text = format!("{family}{{resource=\"secrets\"}} 3");
+            assert_eq!(observed(&text), ApiServer::Observed(Transformations::new()));
+        }
+        let row = format!(
+            "{FAMILY}{{resource=\"secrets\",transformation_type=\"to_storage\",transformer_prefix=\"identity\"}} 1"
+        );
+        assert!(matches!(observed(&row), ApiServer::Observed(rows) if rows.len() == 1));
     }
 }

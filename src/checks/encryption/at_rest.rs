@@ -66,6 +66,12 @@ impl Check for AtRest {
         Some(if servers.without_flag.is_empty() {
             match &context.inventory.api_server {
                 ApiServer::Observed(rows) => from_metrics(resource, rows, servers.with_flag > 0),
+                ApiServer::Idle => unknown(
+                    resource,
+                    format!(
+                        "the API server has neither read nor written {resource} through a provider since it started, and stores no Secret to tell by: write one to see"
+                    ),
+                ),
                 ApiServer::Unreadable(error) => not_shown(resource, &servers, Some(error)),
                 ApiServer::NotObserved => not_shown(resource, &servers, None),
             }

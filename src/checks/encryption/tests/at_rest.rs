@@ -57,6 +57,8 @@ fn what_counts_as_evidence() {
     for (flags, api_server, expected) in [
         (&[][..], ApiServer::NotObserved, "unknown NotShown"),
         (&[], unreadable(), "unknown NotShown"),
+        (&[], ApiServer::Idle, "unknown NotShown"),
+        (&[WITHOUT], ApiServer::Idle, "fails NoEncryptionProvider"),
         (&[WITH], ApiServer::NotObserved, "unknown NotShown"),
         (&[WITH], unreadable(), "unknown NotShown"),
         (&[WITHOUT], ApiServer::NotObserved, "fails NoEncryptionProvider"),
