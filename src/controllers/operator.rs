@@ -116,6 +116,8 @@ pub fn start(
     let handle = Handle { evaluated: evaluated_receiver, board };
     let run = async move {
         tokio::select! {
+            // The reconcilers end with the same signal, and that is no failure.
+            biased;
             () = stop => {}
             Some(ended) = essential.join_next() => {
                 return Err(OperatorError::TaskEnded(ended.unwrap_or("panicked")));
