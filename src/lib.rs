@@ -6,6 +6,15 @@
 //! the engine from watches and write statuses, once what they say is [`evidence`]; [`telemetry`]
 //! counts.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::needless_pass_by_value,
+        clippy::too_many_lines,
+        reason = "fixtures are written with json!, and a table of cases is one function"
+    )
+)]
+
 pub mod api;
 pub mod checks;
 pub mod cli;

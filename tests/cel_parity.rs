@@ -4,7 +4,7 @@
 //! object is then created for real, as a dry run, and what the server answers is compared with
 //! what the table says and with our own judgement of the object the server saw.
 
-#![allow(clippy::unwrap_used, reason = "what fails there fails the test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails there fails the test")]
 
 mod controlplane;
 
@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 /// How long the API server may take to put the policies into force.
 const LIMIT: Duration = Duration::from_mins(1);
 /// Requests in flight; the machine compiles policies on the same cores.
-const CONCURRENCY: usize = 8;
+const CONCURRENCY: usize = 32;
 /// The label by which an object chooses its policy.
 const CASE: &str = "case";
 /// The label of an object that every policy denies, which shows that it is in force.

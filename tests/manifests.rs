@@ -59,11 +59,11 @@ fn judged_by_the_pack() -> Vec<(String, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config/soc2");
     let mut judged = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if !name.ends_with(".yaml") {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
             continue;
         }
-        for control in documents(&format!("config/soc2/{name}")) {
+        for control in documents(path.to_str().unwrap()) {
             for rule in control["spec"]["test"]["cel"]["resources"].as_array().into_iter().flatten()
             {
                 for group in strings(&rule["apiGroups"]) {

@@ -1,5 +1,12 @@
 //! `comptroller scan` as a user runs it: what it prints, what it exits with.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what fails there fails the test"
+)]
+
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -232,6 +239,15 @@ fn controls_among_the_manifests_judge_them() {
     let both = json(&scan(&[&path, "--controls", "controls", "-o", "json"]));
     assert_eq!(both["controls"].as_array().map(Vec::len), Some(4), "{both}");
     assert_eq!(control(&both, "own")["failing"], 1);
+}
+
+#[test]
+fn without_controls_the_built_in_pack_judges() {
+    let output = scan(&["manifests", "-o", "json"]);
+    let evaluation = json(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(control(&evaluation, "no-standing-cluster-admin")["state"], "Failing");
+    assert_eq!(evaluation["errors"], Value::Array(Vec::new()));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The graph of rights against the API server: random RBAC, thousands of SubjectAccessReviews, no
+//! The graph of rights against the API server: random RBAC, thousands of access reviews, no
 //! disagreement; and a fresh cluster's own rights, none of which is a finding.
 //!
 //! `WHO_CAN_SEED=N` repeats a run; a failure prints its seed.
@@ -14,7 +14,7 @@ use comptroller::{
     checks::{self, Context},
     engine::scope::Scope,
     inventory::{
-        Interner, Inventory, Projector, ResourceType,
+        Interner, Inventory, Projector, ResourceType, Symbol,
         rbac::{Request, Subject, Target},
     },
 };
@@ -32,7 +32,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// Requests under way at once: enough to keep two cores busy.
 const CONCURRENCY: usize = 24;
 /// Every question is put for every subject.
-const QUESTIONS: usize = 110;
+const QUESTIONS: usize = 220;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const KINDS: &[(&str, &str, &str, bool)] = &[
@@ -261,7 +261,7 @@ impl Question {
     /// belongs to, a group comes alone.
     fn review(&self, subject: &Subject) -> SubjectAccessReview {
         let implied = subject.implied_groups();
-        let mut groups: Vec<&str> = implied.iter().map(|group| group.as_str()).collect();
+        let mut groups: Vec<&str> = implied.iter().map(Symbol::as_str).collect();
         let user = match subject {
             Subject::User(name) => name.to_string(),
             Subject::Group(name) => {
@@ -384,7 +384,7 @@ async fn aggregated(client: &Client) {
             else {
                 return true;
             };
-            let rules = |role: &DynamicObject| -> BTreeSet<String> {
+            let granted = |role: &DynamicObject| -> BTreeSet<String> {
                 role.data["rules"].as_array().into_iter().flatten().map(Value::to_string).collect()
             };
             let selected = roles.iter().filter(|other| {
@@ -392,7 +392,7 @@ async fn aggregated(client: &Client) {
                     other.metadata.labels.as_ref().is_some_and(|map| map.contains_key(label));
                 labelled && other.metadata.name != role.metadata.name
             });
-            selected.flat_map(rules).collect::<BTreeSet<String>>() == rules(role)
+            selected.flat_map(granted).collect::<BTreeSet<String>>() == granted(role)
         });
         done.then_some(())
     })

@@ -121,8 +121,7 @@ pub struct ControlSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = heartbeat_rule())]
     pub heartbeat: Option<Duration>,
-    /// Whether evaluation rests. The state stays what it was, and the record says that nobody
-    /// looked.
+    /// Whether evaluation rests. Until it goes on the state is Unknown, since nobody looks.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
     /// What happens to a request that breaks the control: Audit lets it through, Warn warns who

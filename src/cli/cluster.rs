@@ -37,7 +37,7 @@ pub enum ClusterError {
 impl ClusterArgs {
     /// The configuration of the cluster.
     pub async fn config(&self) -> Result<Config, ClusterError> {
-        let mut config = if self.kubeconfig.is_some() || self.context.is_some() {
+        let config = if self.kubeconfig.is_some() || self.context.is_some() {
             let kubeconfig = match &self.kubeconfig {
                 Some(path) => Kubeconfig::read_from(path)?,
                 None => Kubeconfig::read()?,
@@ -48,12 +48,11 @@ impl ClusterArgs {
         } else {
             Config::infer().await?
         };
-        // Every caller has a retry of its own with a bound; the default sits in one call for minutes.
-        config.default_retry = false;
         Ok(config)
     }
 
-    /// A client of the cluster.
+    /// A client for one look. The API server is asked again where it says so (429, 503), at most
+    /// 15 times in some minutes.
     pub async fn client(&self) -> Result<Client, ClusterError> {
         Ok(Client::try_from(self.config().await?)?)
     }

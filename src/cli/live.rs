@@ -47,7 +47,9 @@ pub async fn fill(
         match objects {
             Ok(objects) => {
                 engine.begin(kind);
-                objects.into_iter().for_each(|object| engine.stage(kind, object));
+                for object in objects {
+                    engine.stage(kind, object);
+                }
                 engine.commit(kind, projector.program_ids(), now);
             }
             Err(error) => engine.set_availability(kind, availability(&error, now), now),

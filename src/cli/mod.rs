@@ -55,7 +55,7 @@ pub fn main(cli: Cli) -> ExitCode {
     // One provider for every TLS connection; an error only says that a test installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match cli.command {
-        Command::Run(args) => run::run(args).map(|()| 0),
+        Command::Run(args) => run::run(&args).map(|()| 0),
         Command::WhoCan(args) => rights::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Crds(args) => crds(&args),

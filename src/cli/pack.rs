@@ -1,13 +1,52 @@
 //! The built-in pack: the controls of `config/soc2`, which a scan uses when it is given none.
 
-/// Each control's name and text, by name. The file is named after the control.
-pub const PACK: &[(&str, &str)] = &[];
+/// A control of the pack; its file is named after it.
+macro_rules! control {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../../config/soc2/", $name, ".yaml")))
+    };
+}
+
+/// Each control's name and text, by name.
+pub const PACK: &[(&str, &str)] = &[
+    control!("batch-runs-succeed"),
+    control!("certificates-do-not-expire"),
+    control!("changes-go-through-delivery"),
+    control!("databases-are-backed-up"),
+    control!("evidence-cannot-be-hidden"),
+    control!("exec-is-restricted"),
+    control!("gateways-have-tls"),
+    control!("guards-are-protected"),
+    control!("guards-fail-closed"),
+    control!("images-are-pinned-and-known"),
+    control!("ingress-has-tls"),
+    control!("namespaces-are-described"),
+    control!("no-anonymous-access"),
+    control!("no-dangling-bindings"),
+    control!("no-privilege-escalation-rights"),
+    control!("no-standing-cluster-admin"),
+    control!("pod-security-baseline"),
+    control!("pod-security-restricted-in-production"),
+    control!("production-can-be-restored"),
+    control!("production-is-redundant"),
+    control!("rights-come-through-groups"),
+    control!("secrets-encrypted-at-rest"),
+    control!("secrets-readers-are-known"),
+    control!("services-stay-inside"),
+    control!("volumes-are-backed-up"),
+    control!("volumes-are-encrypted"),
+    control!("workloads-are-operable"),
+];
 
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeMap, path::Path};
 
     use super::PACK;
+    use crate::{
+        api::{Control, structural, unknown_fields},
+        inventory::manifest::{self, Found, Limits},
+    };
 
     #[test]
     fn the_pack_is_what_the_folder_holds() {
@@ -28,5 +67,22 @@ mod tests {
             PACK.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         assert_eq!(packed.keys().collect::<Vec<_>>(), files.keys().collect::<Vec<_>>());
         assert_eq!(packed, files);
+    }
+
+    #[test]
+    fn every_control_of_the_pack_is_valid_and_named_after_its_file() {
+        for (name, text) in PACK {
+            let mut found = Vec::new();
+            manifest::read(name, text.as_bytes(), Limits::default(), &mut |one| found.push(one));
+            assert_eq!(found.len(), 1, "{name}: {found:?}");
+            let Some(Ok(Found::Object(object, _))) = found.pop() else {
+                panic!("{name}: {found:?}");
+            };
+            let control: Control =
+                structural::read(&object).unwrap_or_else(|error| panic!("{name}: {error}"));
+            control.spec.validate().unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(unknown_fields(&object), Vec::<String>::new(), "{name}");
+            assert_eq!(control.metadata.name.as_deref(), Some(*name));
+        }
     }
 }

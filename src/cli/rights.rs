@@ -8,7 +8,7 @@ use super::{
     cluster::ClusterArgs,
     live,
     scan::sources_of,
-    who_can::{Place, Query, print_json, print_table, who_can},
+    who_can::{Place, Query, print_json, print_table, unreadable, who_can},
 };
 use crate::{
     controllers::discovery,
@@ -58,6 +58,9 @@ pub enum RightsError {
     /// Not all roles and bindings are known, and half an answer would be a wrong one.
     #[error("{0} can't be read whole, so nobody can say who may: {1}")]
     Incomplete(String, String),
+    /// A role or binding has another shape than its kind.
+    #[error("nobody can say who may, since a role or binding has the wrong shape: {0}")]
+    Malformed(String),
     /// A file is wrong.
     #[error("{0}")]
     Manifest(String),
@@ -78,6 +81,9 @@ pub fn run(args: &WhoCanArgs) -> Result<u8, Box<dyn std::error::Error>> {
         name: args.name.clone(),
         place,
     };
+    if let Some(first) = unreadable(engine.inventory()).into_iter().next() {
+        return Err(RightsError::Malformed(first).into());
+    }
     let resolved = query.resolve(engine.catalog())?;
     let answers = who_can(engine.inventory(), &resolved.request());
     let mut stdout = io::stdout().lock();
@@ -134,6 +140,8 @@ fn from_files(paths: &[PathBuf]) -> Result<Engine, Box<dyn std::error::Error>> {
     let mut engine = Engine::default();
     let now = Timestamp::now();
     engine.set_catalog(Catalog::builtin(), now);
+    // No file holds cluster-admin and the other roles that every cluster is born with.
+    engine.assume_born_roles();
     let interner = std::sync::Arc::new(Interner::default());
     let mut errors = Vec::new();
     let unread = sources_of(paths, &mut |found| match found {

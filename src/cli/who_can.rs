@@ -8,8 +8,8 @@ use crate::{
     api::ResourceRef,
     checks::reference,
     inventory::{
-        Catalog, Inventory,
-        rbac::{BUILTIN_TYPES, Entitlement, Request, Role, RoleId, Target},
+        Catalog, Facts, Inventory,
+        rbac::{BUILTIN_TYPES, Entitlement, PROJECTIONS, Request, Role, RoleId, Target},
     },
     report::visible,
 };
@@ -227,6 +227,24 @@ pub fn who_can(inventory: &Inventory, request: &Request<'_>) -> Vec<Answer> {
     entitled.iter().map(|entitlement| answer(inventory, entitlement)).collect()
 }
 
+/// The roles and bindings that can't be read, each with why: they might give anybody the right, so
+/// an answer without them is half an answer.
+pub fn unreadable(inventory: &Inventory) -> Vec<String> {
+    let mut found: Vec<String> = PROJECTIONS
+        .iter()
+        .flat_map(|row| inventory.objects_of(row.group, row.kind))
+        .filter_map(|(slot, object)| {
+            let Facts::Malformed(error) = &object.facts else {
+                return None;
+            };
+            let name = path(&reference(inventory, slot)?);
+            Some(format!("{name}: {}", visible(error)))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
 fn answer(inventory: &Inventory, entitlement: &Entitlement) -> Answer {
     let via = entitlement.via.iter().filter_map(|path| {
         Some(Via {
@@ -362,6 +380,14 @@ mod tests {
             let error = query(asked).resolve(&catalog()).unwrap_err().to_string();
             assert!(error.contains(part), "{asked}: {error}");
         }
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_named() {
+        let mut broken = bind("b", "r", &[]);
+        broken["subjects"] = serde_json::json!("everyone");
+        let world = World::of([broken, cluster_role("r", &["get core pods"])]);
+        assert_eq!(unreadable(&world.inventory), ["ClusterRoleBinding/b: subjects is no list"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::host::Command;
 use crate::inventory::{ApiServer, api_server};
 
 /// How often to look. The family changes when somebody reconfigures the API server.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// One read, start to end.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,25 +35,24 @@ pub async fn follow(
 /// Reads `/metrics` once.
 pub async fn observe(client: &Client) -> ApiServer {
     match tokio::time::timeout(TIMEOUT, read(client)).await {
-        Ok(Ok(transformations)) => ApiServer::Observed(transformations),
+        Ok(Ok(observed)) => observed,
         Ok(Err(kube::Error::Api(status))) => ApiServer::Unreadable(status.message.clone()),
         Ok(Err(error)) => ApiServer::Unreadable(error.to_string()),
         Err(_) => ApiServer::Unreadable("no answer within 30 s".to_owned()),
     }
 }
 
-/// Streams the family out of some megabytes of metrics, a line at a time.
-async fn read(client: &Client) -> kube::Result<api_server::Transformations> {
-    let request = axum::http::Request::get("/metrics")
-        .body(Vec::new())
-        .map_err(|error| kube::Error::HttpError(error))?;
+/// Streams the families out of some megabytes of metrics, a line at a time.
+async fn read(client: &Client) -> kube::Result<ApiServer> {
+    let request =
+        axum::http::Request::get("/metrics").body(Vec::new()).map_err(kube::Error::HttpError)?;
     let mut lines = client.request_stream(request).await?.lines();
-    let mut family = Vec::new();
+    let mut families = Vec::new();
     while let Some(line) = lines.next().await {
         let line = line.map_err(kube::Error::ReadEvents)?;
-        if line.starts_with(api_server::FAMILY) {
-            family.push(line);
+        if api_server::FAMILIES.iter().any(|family| line.starts_with(family)) {
+            families.push(line);
         }
     }
-    Ok(api_server::parse_transformations(family.iter().map(String::as_str)))
+    Ok(ApiServer::from_metrics(families.iter().map(String::as_str)))
 }

@@ -23,7 +23,7 @@ const AFTER_CHANGE: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_secs(2), Duration::from_secs(6)];
 
 /// How often to look when nothing seems to change: aggregated APIs come and go without a definition.
-const AT_REST: Duration = Duration::from_secs(600);
+const AT_REST: Duration = Duration::from_mins(10);
 
 /// A discovery call that hangs would hide a new CRD for ever.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -56,7 +56,7 @@ pub async fn follow(client: Client, commands: mpsc::Sender<Command>) {
         tokio::pin!(sleep);
         tokio::select! {
             () = &mut sleep => {}
-            changed = changes.next() => match changed {
+            change = changes.next() => match change {
                 Some(Ok(())) => {
                     pending = AFTER_CHANGE.iter().copied();
                     // A chart installs many definitions at once; look when they have come.

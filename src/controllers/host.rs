@@ -33,7 +33,7 @@ const BATCH: usize = 512;
 pub const QUEUE: usize = 2048;
 
 /// How often strings that nothing uses are dropped.
-const SWEEP: Duration = Duration::from_secs(600);
+const SWEEP: Duration = Duration::from_mins(10);
 
 /// What the engine's task is told.
 #[derive(Debug)]
@@ -110,6 +110,7 @@ pub struct Host {
     replan: bool,
     loaded: Loaded,
     oldest: Option<Instant>,
+    exceptions_changed: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -153,6 +154,7 @@ impl Host {
             replan: false,
             loaded: Loaded::default(),
             oldest: None,
+            exceptions_changed: false,
         }
     }
 
@@ -214,7 +216,7 @@ impl Host {
                 self.oldest.get_or_insert(received);
             }
             Fact::Unavailable(availability) => {
-                self.engine.set_availability(kind, availability, now)
+                self.engine.set_availability(kind, availability, now);
             }
         }
     }
@@ -230,7 +232,7 @@ impl Host {
             }
             // Its last spec is not what is written now, so it must not be judged any more.
             Fed::Put(Err(invalid)) => {
-                self.forget_control(&invalid.metadata.name.unwrap_or_default())
+                self.forget_control(&invalid.metadata.name.unwrap_or_default());
             }
             Fed::Gone(name) => self.forget_control(&name),
             Fed::Listed(names) => {
@@ -241,7 +243,9 @@ impl Host {
                     .map(|(name, _)| name.to_owned())
                     .filter(|name| !names.contains(name))
                     .collect();
-                gone.iter().for_each(|name| self.forget_control(name));
+                for name in &gone {
+                    self.forget_control(name);
+                }
             }
         }
     }
@@ -253,6 +257,7 @@ impl Host {
     }
 
     fn take_exception(&mut self, fed: Fed<Result<Arc<ControlException>, InvalidObject>>) {
+        self.exceptions_changed = true;
         match fed {
             Fed::Put(Ok(exception)) => {
                 let created = exception.metadata.creation_timestamp.as_ref().map(|time| time.0);
@@ -260,7 +265,7 @@ impl Host {
                 self.engine.upsert_exception(&exception.name_any(), &exception.spec, created);
             }
             Fed::Put(Err(invalid)) => {
-                self.forget_exception(&invalid.metadata.name.unwrap_or_default())
+                self.forget_exception(&invalid.metadata.name.unwrap_or_default());
             }
             Fed::Gone(name) => self.forget_exception(&name),
             Fed::Listed(names) => {
@@ -271,7 +276,9 @@ impl Host {
                     .map(str::to_owned)
                     .filter(|name| !names.contains(name))
                     .collect();
-                gone.iter().for_each(|name| self.forget_exception(name));
+                for name in &gone {
+                    self.forget_exception(name);
+                }
             }
         }
     }
@@ -341,7 +348,7 @@ impl Host {
             // Nobody listens any more only while shutting down.
             let _ = self.outlets.controls.send(ObjectRef::new(name));
         }
-        if evaluated.exceptions || self.engine.exception_names().count() > 0 {
+        if std::mem::take(&mut self.exceptions_changed) || evaluated.exceptions {
             self.post_exceptions(now);
         }
         self.metrics.evaluation_pass(started.elapsed());
@@ -379,13 +386,15 @@ fn remembered(status: &ControlStatus) -> Remembered {
 
 /// Sleeps until a time; for ever without one. At most a minute at once, since the wall clock may jump.
 async fn sleep_until(at: Option<Timestamp>) {
-    const LONGEST: Duration = Duration::from_secs(60);
+    const LONGEST: Duration = Duration::from_mins(1);
+    // A judgement that is never valid must not keep a core busy.
+    const SHORTEST: Duration = Duration::from_millis(20);
     match at {
         None => std::future::pending().await,
         Some(at) => {
             let left = at.duration_since(Timestamp::now());
             let left = Duration::try_from(left).unwrap_or(Duration::ZERO).min(LONGEST);
-            tokio::time::sleep(left.max(Duration::from_millis(1))).await;
+            tokio::time::sleep(left.max(SHORTEST)).await;
         }
     }
 }

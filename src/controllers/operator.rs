@@ -76,7 +76,7 @@ pub enum OperatorError {
 
 /// Starts the operator. The future runs until `stop` resolves, then lets reconciles under way finish.
 pub fn start(
-    parts: Parts,
+    parts: &Parts,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> (Handle, impl Future<Output = Result<(), OperatorError>>) {
     let stop = stop.boxed().shared();
@@ -110,12 +110,14 @@ pub fn start(
         api_server::follow(parts.client.clone(), wanted, commands.clone()).boxed(),
     );
     let mut reconcilers = JoinSet::new();
-    reconcilers.spawn(control_loop(&parts, &board, commands.clone(), controls, stop.clone()));
-    reconcilers.spawn(exception_loop(&parts, &board, commands, exceptions, stop.clone()));
+    reconcilers.spawn(control_loop(parts, &board, commands.clone(), controls, stop.clone()));
+    reconcilers.spawn(exception_loop(parts, &board, commands, exceptions, stop.clone()));
 
     let handle = Handle { evaluated: evaluated_receiver, board };
     let run = async move {
         tokio::select! {
+            // The reconcilers end with the same signal, and that is no failure.
+            biased;
             () = stop => {}
             Some(ended) = essential.join_next() => {
                 return Err(OperatorError::TaskEnded(ended.unwrap_or("panicked")));

@@ -178,18 +178,14 @@ fn ready_message(spec: Option<&ControlSpec>) -> String {
 
 fn finding(observed: &Observed) -> Finding {
     let Observed { finding, since, .. } = observed;
-    Finding {
-        rule: bounded(&finding.rule, 128),
+    let finding = Finding {
+        rule: finding.rule.clone().into_owned(),
         resource: finding.resource.clone(),
-        subject: finding.subject.as_deref().map(|subject| bounded(subject, 1024)),
-        message: bounded(&finding.message, 1024),
+        subject: finding.subject.clone(),
+        message: finding.message.clone(),
         since: Some(whole_seconds(*since)),
-    }
-}
-
-/// At most `limit` characters, which is what the schema counts.
-fn bounded(text: &str, limit: usize) -> String {
-    text.chars().take(limit).collect()
+    };
+    finding.clipped()
 }
 
 /// The status of an exception.
@@ -213,5 +209,104 @@ pub fn exception(
         phase: standing.phase,
         matched: i64::try_from(standing.matched).unwrap_or(i64::MAX),
         conditions,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GENERATION: i64 = 2;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn verdict(state: State, reason: Reason) -> Verdict {
+        Verdict { state, ..Verdict::blocked(GENERATION, reason, "why".to_owned(), at(0)) }
+    }
+
+    fn known<'a>(verdict: Option<&'a Verdict>) -> Known<'a> {
+        Known {
+            generation: GENERATION,
+            created: Some(at(0)),
+            spec: None,
+            verdict,
+            evaluated: None,
+            waiting: "",
+        }
+    }
+
+    fn written(plan: Plan) -> (ControlStatus, Option<EntryKind>, bool) {
+        match plan {
+            Plan::Write { status, record, transition } => (*status, record, transition),
+            Plan::Wait(left) => panic!("waits for {left:?}"),
+        }
+    }
+
+    #[test]
+    fn a_status_is_written_only_when_something_changed_or_the_heartbeat_is_due() {
+        let passing = verdict(State::Passing, Reason::NoFindings);
+        let (status, record, transition) =
+            written(plan(&ControlStatus::default(), &known(Some(&passing)), at(1)));
+        assert_eq!((record, transition), (Some(EntryKind::Change), true));
+        assert_eq!(status.last_evaluated, Some(whole_seconds(at(1))));
+
+        // Nothing changed: the rest of the hour.
+        assert_eq!(
+            plan(&status, &known(Some(&passing)), at(601)),
+            Plan::Wait(SignedDuration::from_mins(50))
+        );
+        let (beat, record, transition) = written(plan(&status, &known(Some(&passing)), at(3601)));
+        assert_eq!((record, transition), (Some(EntryKind::Heartbeat), false));
+        assert_eq!(ControlStatus { last_evaluated: status.last_evaluated.clone(), ..beat }, status);
+
+        let failing = Verdict { since: at(700), ..verdict(State::Failing, Reason::FindingsOpen) };
+        let (status, record, transition) = written(plan(&status, &known(Some(&failing)), at(700)));
+        assert_eq!((record, transition), (Some(EntryKind::Change), true));
+        assert_eq!(status.since, Some(whole_seconds(at(700))));
+    }
+
+    #[test]
+    fn conditions_say_what_kstatus_and_alerts_wait_for() {
+        for (state, reason, expected) in [
+            (State::Passing, Reason::NoFindings, "Ready=True Compliant=True"),
+            (State::Excepted, Reason::FindingsExcepted, "Ready=True Compliant=True"),
+            (State::Failing, Reason::FindingsOpen, "Ready=True Compliant=False"),
+            (State::NotApplicable, Reason::NoPopulation, "Ready=True Compliant=Unknown"),
+            (State::Unknown, Reason::Forbidden, "Ready=True Compliant=Unknown"),
+            (State::Unknown, Reason::InvalidSpec, "Ready=False Compliant=Unknown Stalled=True"),
+        ] {
+            let verdict = verdict(state, reason);
+            let (status, ..) =
+                written(plan(&ControlStatus::default(), &known(Some(&verdict)), at(1)));
+            let conditions: Vec<String> = status
+                .conditions
+                .iter()
+                .map(|one| format!("{}={}", one.type_, one.status))
+                .collect();
+            assert_eq!(conditions.join(" "), expected, "{reason}");
+            assert_eq!(status.observed_generation, GENERATION);
+        }
+    }
+
+    #[test]
+    fn a_mended_spec_is_no_longer_stalled() {
+        let broken = verdict(State::Unknown, Reason::InvalidSpec);
+        let (status, ..) = written(plan(&ControlStatus::default(), &known(Some(&broken)), at(1)));
+        let mended = verdict(State::Passing, Reason::NoFindings);
+        let (status, ..) = written(plan(&status, &known(Some(&mended)), at(2)));
+        assert!(status.conditions.iter().all(|condition| condition.type_ != STALLED));
+    }
+
+    #[test]
+    fn what_was_found_stays_until_there_is_something_better() {
+        let none = ControlStatus::default();
+        assert_eq!(plan(&none, &known(None), at(1)), Plan::Wait(SignedDuration::from_secs(1)));
+        let (seen, record, _) = written(plan(&none, &known(None), at(2)));
+        assert_eq!((seen.reason.as_str(), record, &seen.since), ("Evaluating", None, &None));
+        let failing = verdict(State::Failing, Reason::FindingsOpen);
+        let (status, ..) = written(plan(&none, &known(Some(&failing)), at(1)));
+        assert!(matches!(plan(&status, &known(None), at(9)), Plan::Wait(_)));
     }
 }

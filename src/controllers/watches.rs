@@ -10,7 +10,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use kube::{
     Api, Client,
-    core::ApiResource,
+    core::{ApiResource, Status},
     runtime::{
         WatchStreamExt,
         watcher::{self, Event, watcher},
@@ -32,7 +32,7 @@ use crate::{
 
 /// How long changes may fail to arrive before verdicts on them are withdrawn. Shorter outages (an
 /// API server that restarts) keep the last good verdict.
-pub const STALE_AFTER: Duration = Duration::from_secs(120);
+pub const STALE_AFTER: Duration = Duration::from_mins(2);
 
 /// Errors further apart than this are separate troubles; the watcher retries at least every 30 s.
 const SEPARATE: Duration = Duration::from_secs(75);
@@ -199,7 +199,7 @@ impl Watch {
         let resource = self.plan.projector.resource();
         self.metrics.watch_failed(&resource.to_string());
         tracing::warn!(%resource, %error, "a watch failed and is retried");
-        match status_code(error) {
+        match answer(error).map(|status| status.code) {
             Some(403) => Some(Fact::Unavailable(Availability::Forbidden(first_line(error)))),
             Some(404 | 405) => Some(Fact::Unavailable(Availability::NotServed)),
             _ => stale.map(|length| {
@@ -236,23 +236,19 @@ impl Trouble {
     }
 }
 
-fn status_code(error: &watcher::Error) -> Option<u16> {
+/// What the API server said, when it is what failed.
+fn answer(error: &watcher::Error) -> Option<&Status> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status.code),
-        watcher::Error::WatchError(status) => Some(status.code),
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status),
         _ => None,
     }
 }
 
 fn first_line(error: &watcher::Error) -> String {
-    let text = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.message.clone(),
-        other => other.to_string(),
-    };
+    let text = answer(error).map_or_else(|| error.to_string(), |status| status.message.clone());
     text.lines().next().unwrap_or_default().chars().take(512).collect()
 }
 

@@ -14,8 +14,8 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-/// One call, retries of the client included.
-const TIMEOUT: Duration = Duration::from_secs(15);
+/// One call: no longer than the time between losing a lease and another replica taking it.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The shortest time between two writes of one status: a storm of changes is gathered.
 pub const WINDOW: Duration = Duration::from_millis(100);
@@ -27,7 +27,7 @@ pub enum WriteError {
     #[error("the status can't be written: {0}")]
     Api(#[from] kube::Error),
     /// It did not answer at all.
-    #[error("the status can't be written: the API server did not answer within 15 s")]
+    #[error("the status can't be written: the API server did not answer within 5 s")]
     Timeout,
 }
 

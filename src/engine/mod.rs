@@ -6,11 +6,13 @@
 //! time alone, not on the order in which they came.
 
 pub mod exceptions;
+pub mod judging;
 pub mod memory;
 pub mod readiness;
 pub mod scope;
 pub mod tracked;
 pub mod verdict;
+pub mod wording;
 
 #[cfg(test)]
 mod tests;

@@ -135,7 +135,7 @@ fn of_program(
         let availability = state.map_or(Availability::Pending, |state| state.availability.clone());
         match of_availability(&availability, &resource.group, &resource.kind, Need::Required) {
             Readiness::Ready => {
-                pending |= !state.is_some_and(|state| state.programs.contains(&program))
+                pending |= !state.is_some_and(|state| state.programs.contains(&program));
             }
             Readiness::Pending => pending = true,
             blocked @ Readiness::Blocked(..) => return blocked,

@@ -481,3 +481,17 @@ fn since_survives_a_restart_and_an_edit() {
     assert_eq!((edited.generation, edited.since), (2, verdict.since));
     assert_eq!(edited.findings[0].since, verdict.findings[0].since);
 }
+
+#[test]
+fn a_blocked_control_does_not_ask_to_be_woken_for_what_was_due() {
+    let mut world = World::new();
+    world.take(&Step::Put(json!({"apiVersion": "cert-manager.io/v1", "kind": "Certificate",
+        "metadata": {"namespace": "a", "name": "x"}, "spec": {"secretName": "x"},
+        "status": {"notAfter": "2027-01-20T12:00:00Z", "conditions": [{"type": "Ready", "status": "True"}]}})));
+    let kind = world.engine.kind(projector("Certificate").resource());
+    world.engine.set_availability(kind, Availability::Forbidden("no".into()), world.now);
+    let late = world.now + SignedDuration::from_hours(24 * 90);
+    world.engine.evaluate(late);
+    assert_eq!(world.engine.verdict("certificates").unwrap().reason, Reason::Forbidden);
+    assert_eq!(world.engine.next_wake(), None);
+}

@@ -7,19 +7,18 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     exceptions::Exceptions,
+    judging::{changed_namespace, judge_in_scope},
     memory::{FindingKey, Memory, Record, Standing},
     readiness::{self, Readiness},
-    scope::{Admission, Scope},
-    verdict::{Observed, Reason, SHOWN_FINDINGS, Verdict},
+    scope::Scope,
+    verdict::{Observed, Reason, Verdict},
+    wording::Wording,
 };
 use crate::{
     api::{ControlSpec, State},
-    checks::{self, BuildError, Check, Context, Finding, Item, Judgement, Read},
+    checks::{self, BuildError, Check, Context, Item, Read},
     inventory::{Catalog, Change, Inventory, ProgramId},
 };
-
-/// The rule of a finding that says that an object is malformed or its scope is not known.
-const UNDECIDED: &str = "Undecided";
 
 /// What a status remembered of a control before the operator started.
 #[derive(Clone, Debug, Default)]
@@ -144,9 +143,10 @@ impl Tracked {
         self.reclassify = true;
     }
 
-    /// When time alone will change its verdict.
+    /// When time alone will change its verdict. A blocked control waits for something else: what it
+    /// remembers may have been due long ago.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.memory.next_deadline()
+        self.memory.next_deadline().filter(|_| !self.everything)
     }
 
     /// Judges what changed. True when the verdict changed.
@@ -245,12 +245,12 @@ impl Tracked {
         } else {
             (State::Passing, Reason::NoFindings)
         };
-        let mut findings =
-            self.worst(inventory, exceptions, now, |standing| standing == Standing::Failing);
-        let mut unknown_items =
-            self.worst(inventory, exceptions, now, |standing| standing == Standing::Unknown);
-        findings.truncate(SHOWN_FINDINGS);
-        unknown_items.truncate(SHOWN_FINDINGS);
+        let worst = |which: fn(Standing) -> bool| {
+            self.wording(inventory, exceptions, now)
+                .map_or_else(Vec::new, |wording| wording.worst(which))
+        };
+        let findings = worst(|standing| standing == Standing::Failing);
+        let unknown_items = worst(|standing| standing == Standing::Unknown);
         let verdict = Verdict {
             generation: self.generation,
             state,
@@ -290,36 +290,6 @@ impl Tracked {
         changed
     }
 
-    /// The worst findings of a standing, with their words: enough for a status.
-    fn worst(
-        &self,
-        inventory: &Inventory,
-        exceptions: &Exceptions,
-        now: Timestamp,
-        which: impl Fn(Standing) -> bool,
-    ) -> Vec<Observed> {
-        let mut records: Vec<(Item, &Record)> =
-            self.memory.records().filter(|(_, record)| which(record.standing)).collect();
-        let order = |a: &(Item, &Record), b: &(Item, &Record)| {
-            (b.1.severity.cmp(&a.1.severity))
-                .then_with(|| a.1.since.cmp(&b.1.since))
-                .then_with(|| name_of(inventory, a.0).cmp(&name_of(inventory, b.0)))
-                .then_with(|| a.1.key.cmp(&b.1.key))
-        };
-        if records.len() > SHOWN_FINDINGS {
-            records.select_nth_unstable_by(SHOWN_FINDINGS, order);
-            records.truncate(SHOWN_FINDINGS);
-        }
-        let items: FxHashSet<Item> = records.iter().map(|(item, _)| *item).collect();
-        let keys: FxHashSet<FindingKey> = records.iter().map(|(_, record)| record.key).collect();
-        let mut worded = self.word(inventory, exceptions, items.into_iter(), now);
-        worded.retain(|(key, standing, _)| which(*standing) && keys.contains(key));
-        let mut observed: Vec<Observed> =
-            worded.into_iter().map(|(_, _, observed)| observed).collect();
-        sort(&mut observed);
-        observed
-    }
-
     /// Every finding of a control, by severity, then since, then name: for reports.
     pub fn findings(
         &self,
@@ -328,66 +298,26 @@ impl Tracked {
         now: Timestamp,
         which: impl Fn(Standing) -> bool,
     ) -> Vec<Observed> {
-        // Reports ask for each standing in turn: only its own items are judged again.
-        let asked: FxHashSet<Item> = self
-            .memory
-            .records()
-            .filter(|(_, record)| which(record.standing))
-            .map(|(item, _)| item)
-            .collect();
-        let mut observed: Vec<Observed> = self
-            .word(inventory, exceptions, asked.into_iter(), now)
-            .into_iter()
-            .filter(|(_, standing, _)| which(*standing))
-            .map(|(_, _, observed)| observed)
-            .collect();
-        sort(&mut observed);
-        observed
+        self.wording(inventory, exceptions, now).map_or_else(Vec::new, |wording| wording.all(which))
     }
 
-    /// Judges items once more for their words, which memory does not hold.
-    fn word(
-        &self,
-        inventory: &Inventory,
-        exceptions: &Exceptions,
-        items: impl Iterator<Item = Item>,
+    /// None while a control is blocked: what it remembers then keeps its `since`, and claims nothing.
+    fn wording<'a>(
+        &'a self,
+        inventory: &'a Inventory,
+        exceptions: &'a Exceptions,
         now: Timestamp,
-    ) -> Vec<(FindingKey, Standing, Observed)> {
+    ) -> Option<Wording<'a>> {
         let Test::Ready { check, scope, .. } = &self.test else {
-            return Vec::new();
+            return None;
         };
-        let mut worded = Vec::new();
-        // What is remembered while a control is blocked keeps its `since`, and claims nothing.
-        if self.everything {
-            return worded;
-        }
         let context = Context { inventory, scope, now };
-        for item in items {
-            let Some(judgement) = judge_in_scope(check.as_ref(), &context, item) else {
-                continue;
-            };
-            for finding in judgement.failing.into_iter().chain(judgement.unknown) {
-                let key = FindingKey::of(&finding);
-                if let Some(record) = self.memory.record(item, key) {
-                    worded.push((
-                        key,
-                        record.standing,
-                        Observed {
-                            severity: record.severity,
-                            since: record.since,
-                            exception: match record.standing {
-                                Standing::Excepted(place) => {
-                                    exceptions.name(place).map(str::to_owned)
-                                }
-                                Standing::Failing | Standing::Unknown => None,
-                            },
-                            finding,
-                        },
-                    ));
-                }
-            }
-        }
-        worded
+        (!self.everything).then_some(Wording {
+            check: check.as_ref(),
+            context,
+            memory: &self.memory,
+            exceptions,
+        })
     }
 
     /// Adds how many findings each exception allows here.
@@ -426,71 +356,5 @@ fn compile(spec: &ControlSpec) -> Compiled {
         }
         Err(BuildError::Invalid(message)) => broken(Reason::InvalidSpec, message),
         Err(BuildError::Unsupported(message)) => broken(Reason::UnsupportedExpression, message),
-    }
-}
-
-/// Judges an item, unless the scope leaves it out.
-fn judge_in_scope(check: &dyn Check, context: &Context<'_>, item: Item) -> Option<Judgement> {
-    let Item::Object(slot) = item else {
-        return check.judge(context, item);
-    };
-    let object = context.inventory.get(slot)?;
-    let namespace = match &object.facts {
-        crate::inventory::Facts::Namespace(_) => &object.name,
-        _ => &object.namespace,
-    };
-    match context.scope.admits(context.inventory, namespace) {
-        Admission::In => check.judge(context, item),
-        Admission::Out => None,
-        // Only what the check would count is undecided.
-        Admission::Unknown => check.judge(context, item).and_then(|_| {
-            let finding = Finding {
-                rule: UNDECIDED.into(),
-                severity: None,
-                resource: checks::reference(context.inventory, slot)?,
-                subject: None,
-                message: format!(
-                    "Namespace {namespace} is not known, so spec.scope.namespaces can't be matched: add its manifest, or select by kubernetes.io/metadata.name"
-                ),
-            };
-            Some(Judgement { unknown: vec![finding], ..Judgement::default() })
-        }),
-    }
-}
-
-/// The namespace whose labels came, changed or went with this change.
-fn changed_namespace(inventory: &Inventory, change: &Change) -> Option<crate::inventory::Symbol> {
-    let Change::Object { slot, before } = change else {
-        return None;
-    };
-    let is_namespace = |object: &&crate::inventory::Object| {
-        matches!(object.facts, crate::inventory::Facts::Namespace(_))
-    };
-    inventory
-        .get(*slot)
-        .filter(is_namespace)
-        .or_else(|| before.as_ref().filter(is_namespace))
-        .map(|object| object.name.clone())
-}
-
-fn sort(observed: &mut [Observed]) {
-    observed.sort_by(|a, b| {
-        b.severity
-            .cmp(&a.severity)
-            .then_with(|| a.since.cmp(&b.since))
-            .then_with(|| a.finding.resource.namespace.cmp(&b.finding.resource.namespace))
-            .then_with(|| a.finding.resource.name.cmp(&b.finding.resource.name))
-            .then_with(|| a.finding.rule.cmp(&b.finding.rule))
-            .then_with(|| a.finding.subject.cmp(&b.finding.subject))
-    });
-}
-
-/// Breaks ties without words: a full order would need every finding of 10,000 to be judged again.
-fn name_of(inventory: &Inventory, item: Item) -> (&str, &str) {
-    match item {
-        Item::Object(slot) => inventory
-            .get(slot)
-            .map_or(("", ""), |object| (object.namespace.as_str(), object.name.as_str())),
-        Item::Subject(_) | Item::Cluster(_) => ("", ""),
     }
 }

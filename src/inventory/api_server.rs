@@ -11,8 +11,22 @@ pub enum ApiServer {
     NotObserved,
     /// Reading `/metrics` failed; the text says why.
     Unreadable(String),
+    /// The metrics were read. They count no transformation, and no Secret is stored either, whose
+    /// reading would have been counted: nothing can be concluded.
+    Idle,
     /// The family as read; empty when the server exposes none, which means no encryption provider is configured.
     Observed(Transformations),
+}
+
+impl ApiServer {
+    /// What the lines of the Prometheus text format say, of the families in [`FAMILIES`].
+    pub fn from_metrics<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> Self {
+        let transformations = parse_transformations(lines.clone());
+        if transformations.is_empty() && !stores_secrets(lines) {
+            return Self::Idle;
+        }
+        Self::Observed(transformations)
+    }
 }
 
 /// The transformations that happened since the API server started. Counts are left out: they
@@ -40,8 +54,14 @@ pub enum Direction {
     FromStorage,
 }
 
-/// The name of the family; the lines of other families need not be kept.
-pub const FAMILY: &str = "apiserver_storage_transformation_operations_total";
+const FAMILY: &str = "apiserver_storage_transformation_operations_total";
+
+/// How many objects of a resource are stored: the first since 1.34, the second before.
+const STORED: [&str; 2] = ["apiserver_resource_objects", "apiserver_storage_objects"];
+
+/// The families that matter here; the lines of others need not be kept.
+pub const FAMILIES: [&str; 3] = [FAMILY, STORED[0], STORED[1]];
+
 const ENCRYPTED: &str = "k8s:enc:";
 
 impl Transformation {
@@ -80,6 +100,15 @@ pub fn parse_transformations<'a>(lines: impl Iterator<Item = &'a str>) -> Transf
         .collect()
 }
 
+/// Whether the server holds any Secret. It read them all when it started.
+fn stores_secrets<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
+    lines
+        .filter_map(|line| STORED.iter().find_map(|family| line.trim_start().strip_prefix(family)))
+        .filter(|rest| rest.starts_with('{'))
+        .filter_map(parse_row)
+        .any(|row| row.resource == "secrets" && row.count > 0.0)
+}
+
 /// One row: the labels that matter, and the count.
 #[derive(Debug, Default)]
 struct Row {
@@ -93,7 +122,14 @@ struct Row {
 impl Row {
     fn counts(&self) -> bool {
         let failed = !self.status.is_empty() && self.status != "OK";
-        self.count > 0.0 && !(failed && self.prefix.starts_with(ENCRYPTED))
+        let encrypted = self.prefix.starts_with(ENCRYPTED);
+        self.count > 0.0 && !(failed && encrypted) && !self.is_of_a_key()
+    }
+
+    /// Providers with local keys count each operation twice, the second time under `NAME:` of
+    /// the key, which can hold no colon itself.
+    fn is_of_a_key(&self) -> bool {
+        self.prefix.strip_suffix(':').is_some_and(|name| !name.contains(':'))
     }
 
     fn transformation(self) -> Transformation {
@@ -166,6 +202,7 @@ apiserver_storage_transformation_operations_total{resource="secrets",status="OK"
 apiserver_storage_transformation_operations_total{resource="configmaps",status="OK",transformation_type="from_storage",transformer_prefix="identity"} 0
 apiserver_storage_transformation_operations_total{resource="secrets",status="Internal",transformation_type="to_storage",transformer_prefix="k8s:enc:aescbc:v1:"} 1
 apiserver_storage_transformation_operations_total{resource="secrets",status="Unknown",transformation_type="from_storage",transformer_prefix="unknown"} 1e+00
+apiserver_storage_transformation_operations_total{resource="secrets",status="OK",transformation_type="to_storage",transformer_prefix="key1:"} 12
 apiserver_storage_transformation_operations_total_other{resource="secrets"} 1
 apiserver_storage_transformation_duration_seconds_count{transformation_type="to_storage"} 9
 "#;
@@ -193,7 +230,7 @@ apiserver_storage_transformation_duration_seconds_count{transformation_type="to_
 
     proptest! {
         #[test]
-        fn labels_survive_quoting(resource in ".*", prefix in ".*") {
+        fn labels_survive_quoting(resource in ".*", prefix in ".*[^:]") {
             let quote = |text: &str| {
                 text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
             };
@@ -210,5 +247,27 @@ apiserver_storage_transformation_duration_seconds_count{transformation_type="to_
         fn no_line_panics(line in ".*") {
             let _ = parse_transformations(std::iter::once(format!("{FAMILY}{{{line}").as_str()));
         }
+    }
+
+    #[test]
+    fn no_rows_mean_no_provider_only_where_secrets_are_stored() {
+        let observed = |text: &str| ApiServer::from_metrics(text.lines());
+        assert_eq!(observed(""), ApiServer::Idle);
+        assert_eq!(
+            observed("apiserver_resource_objects{group=\"\",resource=\"secrets\"} 0"),
+            ApiServer::Idle
+        );
+        assert_eq!(
+            observed("apiserver_resource_objects{group=\"\",resource=\"pods\"} 7"),
+            ApiServer::Idle
+        );
+        for family in STORED {
+            let text = format!("{family}{{resource=\"secrets\"}} 3");
+            assert_eq!(observed(&text), ApiServer::Observed(Transformations::new()));
+        }
+        let row = format!(
+            "{FAMILY}{{resource=\"secrets\",transformation_type=\"to_storage\",transformer_prefix=\"identity\"}} 1"
+        );
+        assert!(matches!(observed(&row), ApiServer::Observed(rows) if rows.len() == 1));
     }
 }

@@ -278,19 +278,6 @@ const KNOWN: &[Row] = &[
     ("policy.linkerd.io", &["v1beta3", "v1beta2", "v1beta1"], Namespaced, &[("Server", "servers")]),
     (
         "policy.linkerd.io",
-        &["v1beta1", "v1alpha1"],
-        Namespaced,
-        &[("ServerAuthorization", "serverauthorizations")],
-    ),
-    (
-        "policy.linkerd.io",
-        &["v1alpha1"],
-        Namespaced,
-        &[("AuthorizationPolicy", "authorizationpolicies")],
-    ),
-    ("policy.linkerd.io", &["v1beta3", "v1beta2", "v1beta1"], Namespaced, &[("Server", "servers")]),
-    (
-        "policy.linkerd.io",
         &["v1beta1"],
         Namespaced,
         &[("ServerAuthorization", "serverauthorizations")],

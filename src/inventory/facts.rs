@@ -27,7 +27,7 @@ pub enum Facts {
     Workload(Box<workload::WorkloadFacts>),
     /// A service account.
     ServiceAccount(Box<rbac::ServiceAccountFacts>),
-    /// A Role or ClusterRole.
+    /// A `Role` or `ClusterRole`.
     Role(Arc<rbac::RoleFacts>),
     /// A `RoleBinding` or `ClusterRoleBinding`.
     Binding(Arc<rbac::BindingFacts>),

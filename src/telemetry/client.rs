@@ -84,7 +84,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let verb = verb(request.method(), request.uri().query());
+        let verb = verb(request.method(), request.uri().path(), request.uri().query());
         let started = Instant::now();
         let metrics = self.metrics.clone();
         let answer = self.inner.call(request);
@@ -99,14 +99,15 @@ where
     }
 }
 
-/// A closed set: the verb of the API where method and query tell it.
-fn verb(method: &Method, query: Option<&str>) -> &'static str {
+/// A closed set: the verb of the API where method, path and query tell it.
+fn verb(method: &Method, path: &str, query: Option<&str>) -> &'static str {
     let watches = || {
         let mut pairs = query.into_iter().flat_map(|query| query.split('&'));
         pairs.any(|pair| matches!(pair, "watch=true" | "watch=1"))
     };
     match *method {
         Method::GET if watches() => "watch",
+        Method::GET if is_collection(path) => "list",
         Method::GET => "get",
         Method::POST => "create",
         Method::PUT => "update",
@@ -116,23 +117,42 @@ fn verb(method: &Method, query: Option<&str>) -> &'static str {
     }
 }
 
+/// Whether a path names all objects of a type: `/api/V/[namespaces/N/]PLURAL`, or the same below
+/// `/apis/GROUP/V`. Fewer parts are discovery, more are one object.
+fn is_collection(path: &str) -> bool {
+    let mut parts = path.trim_matches('/').split('/');
+    let skipped = match parts.next() {
+        Some("api") => 1,
+        Some("apis") => 2,
+        _ => return false,
+    };
+    let parts: Vec<&str> = parts.skip(skipped).collect();
+    matches!(parts.as_slice(), [_] | ["namespaces", _, _])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_verb_is_one_of_few() {
-        for (method, query, expected) in [
-            (Method::GET, None, "get"),
-            (Method::GET, Some("limit=500&resourceVersion=0"), "get"),
-            (Method::GET, Some("timeoutSeconds=290&watch=true"), "watch"),
-            (Method::GET, Some("watch=false"), "get"),
-            (Method::GET, Some("fieldSelector=watch%3Dtrue"), "get"),
-            (Method::PATCH, Some("fieldManager=x"), "patch"),
-            (Method::PUT, None, "update"),
-            (Method::OPTIONS, None, "other"),
+        const PODS: &str = "/api/v1/pods";
+        for (method, path, query, expected) in [
+            (Method::GET, "/apis/apps/v1", None, "get"),
+            (Method::GET, "/metrics", None, "get"),
+            (Method::GET, "/api/v1/namespaces/shop", None, "get"),
+            (Method::GET, "/api/v1/namespaces/shop/pods/web", None, "get"),
+            (Method::GET, "/api/v1/namespaces", None, "list"),
+            (Method::GET, "/api/v1/namespaces/shop/pods", None, "list"),
+            (Method::GET, "/apis/apps/v1/deployments", Some("limit=500&resourceVersion=0"), "list"),
+            (Method::GET, PODS, Some("timeoutSeconds=290&watch=true"), "watch"),
+            (Method::GET, PODS, Some("watch=false"), "list"),
+            (Method::GET, PODS, Some("fieldSelector=watch%3Dtrue"), "list"),
+            (Method::PATCH, "/api/v1/namespaces/shop/pods/web", Some("fieldManager=x"), "patch"),
+            (Method::PUT, "/api/v1/namespaces/shop/pods/web", None, "update"),
+            (Method::OPTIONS, PODS, None, "other"),
         ] {
-            assert_eq!(verb(&method, query), expected, "{method} {query:?}");
+            assert_eq!(verb(&method, path, query), expected, "{method} {path} {query:?}");
         }
     }
 }

@@ -36,7 +36,7 @@ pub fn init(json: bool) -> Result<(), LoggingError> {
         // Colours are control characters, which are escaped below.
         .with_ansi(false);
     if json {
-        lines.json().flatten_event(true).finish().try_init()?;
+        lines.json().flatten_event(true).with_span_list(false).finish().try_init()?;
     } else {
         lines.finish().try_init()?;
     }

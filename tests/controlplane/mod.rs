@@ -18,8 +18,8 @@ mod builder;
 mod certificates;
 mod directory;
 mod error;
-mod port;
-mod process;
+pub mod port;
+pub mod process;
 mod users;
 pub mod wait;
 
@@ -234,7 +234,7 @@ impl ControlPlane {
 }
 
 /// The kubectl of `make kubectl`, or the one in `PATH`.
-fn kubectl() -> PathBuf {
+pub fn kubectl() -> PathBuf {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/kubectl");
     if installed.exists() { installed } else { PathBuf::from("kubectl") }
 }

@@ -11,4 +11,5 @@
 mod controlplane;
 
 mod process;
+mod rights;
 mod verdicts;

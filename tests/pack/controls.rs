@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use comptroller::{
-    api::{Control, ControlException, TestKind, structural, unknown_fields},
+    api::{
+        Control, ControlException, Criterion, Risk, TestKind, structural, test_spec::Requirement,
+        unknown_fields,
+    },
     checks,
 };
 use serde_json::Value;
 
-use super::files::{self, kustomization, manifests, name, objects_of};
+use super::files::{self, blocks, kustomization, manifests, name, objects, objects_of};
 
 pub const PACK: &str = "config/soc2";
 
@@ -69,7 +72,7 @@ fn every_control_of_the_pack_tells_its_readers_what_they_need() {
         // A pack that blocks requests on the day it is applied is one that is never applied.
         assert_eq!(spec.enforcement, None, "{name}");
         assert!(!spec.suspend, "{name}");
-        let ids: Vec<&str> = spec.criteria.iter().map(|criterion| criterion.as_str()).collect();
+        let ids: Vec<&str> = spec.criteria.iter().map(Criterion::as_str).collect();
         assert!(spec.criteria.iter().all(|criterion| criterion.soc2().is_some()), "{name}");
         let row = format!(
             "| {} | [`{name}`]({name}.yaml): {} | {} |",
@@ -88,11 +91,70 @@ fn the_pack_covers_what_its_readme_says() {
     let mut criteria = BTreeSet::new();
     for control in &controls {
         *tests.entry(control.spec.test.kind().unwrap().to_string()).or_default() += 1;
-        criteria.extend(control.spec.criteria.iter().map(|criterion| criterion.as_str()));
+        criteria.extend(control.spec.criteria.iter().map(Criterion::as_str));
     }
     assert_eq!(tests.len(), TestKind::ALL.len(), "{tests:?}");
     assert!(criteria.len() >= 12, "{criteria:?}");
     let claim = format!("{} controls over {} criteria", controls.len(), criteria.len());
     let readme = files::text(&format!("{PACK}/README.md"));
     assert!(readme.contains(&claim), "README.md does not say: {claim}");
+}
+
+/// Every control and exception of some texts, checked one by one.
+fn check_all(texts: &[(String, String)]) -> Vec<Control> {
+    let mut names = BTreeSet::new();
+    let mut controls = Vec::new();
+    for (place, text) in texts {
+        for object in objects(place, text) {
+            assert!(names.insert(name(&object).to_owned()), "{place}: {} twice", name(&object));
+            match object["kind"].as_str() {
+                Some("Control") => controls.push(control(place, &object)),
+                Some("ControlException") => drop(exception(place, &object)),
+                other => panic!("{place}: {other:?} is no kind of ours"),
+            }
+        }
+    }
+    controls
+}
+
+fn tests_of(controls: &[Control]) -> BTreeSet<String> {
+    controls.iter().map(|control| control.spec.test.kind().unwrap().to_string()).collect()
+}
+
+fn every_test() -> BTreeSet<String> {
+    TestKind::ALL.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn there_is_a_sample_for_every_test() {
+    const SAMPLES: &str = "config/samples/controls";
+    let texts: Vec<(String, String)> = manifests(SAMPLES)
+        .into_iter()
+        .map(|file| (file.clone(), files::text(&format!("{SAMPLES}/{file}"))))
+        .collect();
+    let controls = check_all(&texts);
+    assert_eq!(tests_of(&controls), every_test());
+    let packed: Vec<Control> = pack();
+    for control in &controls {
+        let name = &control.metadata.name;
+        assert!(control.spec.objective.is_some() && control.spec.remedy.is_some(), "{name:?}");
+        assert!(packed.iter().all(|known| known.metadata.name != *name), "{name:?} is in the pack");
+    }
+    assert_eq!(kustomization(SAMPLES), manifests(SAMPLES));
+}
+
+#[test]
+fn the_examples_of_the_documentation_are_valid_and_complete() {
+    const PAGE: &str = "docs/controls.md";
+    let texts: Vec<(String, String)> =
+        blocks(PAGE, "yaml").into_iter().map(|block| (PAGE.to_owned(), block)).collect();
+    assert_eq!(tests_of(&check_all(&texts)), every_test());
+    let page = files::text(PAGE);
+    for risk in Risk::ALL {
+        let row = format!("| `{risk}` | {} |", risk.meaning());
+        assert!(page.contains(&row), "{PAGE} lacks the row {row}");
+    }
+    for requirement in Requirement::ALL {
+        assert!(page.contains(&format!("| `{requirement}` | ")), "{PAGE} lacks {requirement}");
+    }
 }

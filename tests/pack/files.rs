@@ -23,7 +23,8 @@ pub fn manifests(folder: &str) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(path(folder))
         .unwrap_or_else(|error| panic!("{folder}: {error}"))
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".yaml") && name != "kustomization.yaml")
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "yaml"))
+        .filter(|name| name != "kustomization.yaml")
         .collect();
     names.sort_unstable();
     names

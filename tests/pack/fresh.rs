@@ -14,9 +14,10 @@ use super::{
 
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
-/// What the API server and its controllers create by themselves.
-fn born() -> Vec<Value> {
-    let mut objects: Vec<Value> = files::text("src/inventory/rbac/baseline.jsonl")
+/// The roles and bindings that the API server and its controllers create by themselves.
+pub fn born_access() -> impl Iterator<Item = Value> {
+    let text = files::text("src/inventory/rbac/baseline.jsonl");
+    let objects: Vec<Value> = text
         .lines()
         .map(|line| {
             let mut object: Value = serde_json::from_str(line).unwrap();
@@ -24,6 +25,12 @@ fn born() -> Vec<Value> {
             object
         })
         .collect();
+    objects.into_iter()
+}
+
+/// Everything that they create.
+fn born() -> Vec<Value> {
+    let mut objects: Vec<Value> = born_access().collect();
     for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
         let labels = json!({"kubernetes.io/metadata.name": namespace});
         let metadata = json!({"name": namespace, "labels": labels});
@@ -57,8 +64,9 @@ fn only_what_its_readme_names_stands_out() {
             assert!(readme.contains(&format!("- `{name}` fails")), "{name} is not explained");
         }
     }
-    let passing = verdicts.values().filter(|verdict| verdict.state == State::Passing).count();
-    assert!(passing >= 10, "{passing} controls judge what every cluster has");
+    let passing = verdicts.iter().filter(|(_, verdict)| verdict.state == State::Passing);
+    let passing: Vec<&str> = passing.map(|(name, _)| name.as_str()).collect();
+    assert_eq!(passing, ["rights-come-through-groups", "services-stay-inside"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@
     reason = "a test that fails must say where"
 )]
 
+mod company;
 mod controls;
 mod files;
 mod fresh;

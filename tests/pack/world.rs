@@ -1,6 +1,6 @@
 //! A cluster made of manifests, judged by controls: the engine without an API server.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use comptroller::{
     api::{Control, ControlException},
@@ -65,7 +65,7 @@ pub fn summary(verdict: &Verdict) -> String {
         [(verdict.failing, "failing"), (verdict.excepted, "excepted"), (verdict.unknown, "unknown")]
     {
         if count > 0 {
-            text.push_str(&format!(" {count} {word}"));
+            let _ = write!(text, " {count} {word}");
         }
     }
     text

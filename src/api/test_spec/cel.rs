@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::invalid::{Path, Problems};
 
-/// Expressions that must hold for each resource. `object` is the resource, `namespaceObject` its
-/// namespace, `variables` what is defined here.
+/// Expressions that must hold for each resource. `object` is the resource, `request` the CREATE
+/// that would bring it into being, without a user, `variables` what is defined here.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct CelTest {
@@ -98,6 +98,24 @@ pub struct CelValidation {
 
 impl CelTest {
     pub(crate) fn validate(&self, at: &Path, problems: &mut Problems) {
+        for (position, rule) in self.resources.iter().enumerate() {
+            let at = at.field("resources").index(position).field("resources");
+            for (position, resource) in rule.resources.iter().enumerate() {
+                if resource == "secrets" {
+                    problems.push(
+                        &at.index(position),
+                        "Secrets are never read, nor their metadata",
+                        "judge what refers to them instead, such as an Ingress or a Certificate",
+                    );
+                } else if resource.contains('/') {
+                    problems.push(
+                        &at.index(position),
+                        format!("{resource:?} is a subresource, of which nothing is kept to judge"),
+                        "write the plural of objects, such as pods; for rights to a subresource use an rbac test",
+                    );
+                }
+            }
+        }
         for (position, variable) in self.variables.iter().enumerate() {
             if !is_identifier(&variable.name) {
                 problems.push(

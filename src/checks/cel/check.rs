@@ -117,3 +117,6 @@ pub fn program_id(test: &CelTest) -> ProgramId {
     let digest = digest.finalize();
     ProgramId(digest.iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte)))
 }
+
+#[cfg(test)]
+mod tests;

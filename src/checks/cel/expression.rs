@@ -5,16 +5,23 @@
 //! verdict hangs on it (a field of a string is `false` there instead of an error, `all()` stops
 //! at an error that a later element would absorb, `a.?b` of an absent field is an error).
 //!
-//! The language is that of ValidatingAdmissionPolicy. Known differences, all on the side of not
-//! deciding:
-//! - there is no type checker, so `1 + 'a'` compiles and is an error when it is evaluated;
-//! - an expression that does not return a bool is an error, where the API server denies;
-//! - times of day in a time zone, quantities beyond 10^19 or below 10^-9, formatting of maps and
-//!   numbers that Go prints with an exponent are refused as unsupported;
-//! - the object is judged as it is written: a manifest that was never stored has no defaults.
+//! The language is that of `ValidatingAdmissionPolicy` in Kubernetes 1.36, and a test compares the
+//! two. Where they differ, the object is undecided here or the API server refuses the policy:
+//! - What needs a request or the server is unsupported: `authorizer`, `params`,
+//!   `namespaceObject`, `request.userInfo`, `request.options`.
+//! - What the library reads wrongly is unsupported: `!!x`, `- -x`, strings in three quotes, a
+//!   quote that is escaped without need.
+//! - Not computed: times in a time zone, `\Q` and `\B` in regular expressions, numbers that Go
+//!   prints with an exponent, quantities beyond 1n to 10E, URLs with escapes, a user or an IPv6
+//!   host, `semver` with normalization, `format.named`.
+//! - There is no type checker: `1 + 'a'`, `uint('-1')` and `timestamp('x')` compile and are errors
+//!   when they are evaluated; `1 == 1.0`, `[1, 'a']` and `existsOne(x, ...)` compile and have a
+//!   value, while the API server refuses them.
+//! - The object is judged as it is written: a manifest that was never stored has no defaults.
 
 use super::guard;
-use super::syntax::{self, Names, Node};
+use super::node::Node;
+use super::syntax::{self, Names};
 use super::value::Kind;
 
 /// Where an expression stands in a policy, which decides what it may read.
@@ -64,6 +71,10 @@ pub enum ExpressionError {
 impl ExpressionError {
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::Invalid { message: message.into() }
+    }
+
+    pub(super) fn unsupported(feature: impl Into<String>) -> Self {
+        Self::Unsupported { feature: feature.into() }
     }
 
     /// An error at a byte offset of the source.

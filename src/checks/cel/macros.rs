@@ -4,7 +4,8 @@
 use kube_cel::cel::common::ast::{CallExpr, Expr as Tree, IdedExpr};
 
 use super::expression::ExpressionError;
-use super::syntax::{Fold, FoldKind, Node, Resolver};
+use super::node::{Fold, FoldKind, Node};
+use super::syntax::Resolver;
 
 /// Expands a method call that is a macro; `None` when it is an ordinary call.
 pub(super) fn expand(

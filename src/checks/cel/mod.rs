@@ -12,6 +12,8 @@ pub mod expression;
 mod functions;
 pub mod guard;
 mod macros;
+mod node;
+mod operators;
 pub mod program;
 #[cfg(test)]
 mod properties;

@@ -300,7 +300,7 @@ impl Compiler<'_> {
     fn check<T>(&mut self, path: &str, result: Result<T, ExpressionError>) -> Option<T> {
         result
             .map_err(|error| {
-                self.errors.push(FieldError { path: format!("{}.{path}", self.field), error })
+                self.errors.push(FieldError { path: format!("{}.{path}", self.field), error });
             })
             .ok()
     }

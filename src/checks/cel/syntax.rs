@@ -11,70 +11,8 @@ use super::expression::ExpressionError;
 use super::functions::{self, Call};
 use super::guard::{self, MAX_NODES};
 use super::macros;
+use super::node::{Fold, FoldKind, Node, Operator};
 use super::value::{self, Kind, TypeValue, Value};
-
-/// A resolved expression. Names of macro variables have become positions on the stack.
-#[derive(Debug)]
-pub(super) enum Node {
-    Literal(Value),
-    Object,
-    OldObject,
-    Request,
-    Variable(usize),
-    Local(usize),
-    Select { operand: Box<Node>, field: String, optional: bool },
-    Has { operand: Box<Node>, field: String },
-    Index { operand: Box<Node>, index: Box<Node>, optional: bool },
-    And(Box<Node>, Box<Node>),
-    Or(Box<Node>, Box<Node>),
-    Not(Box<Node>),
-    Negate(Box<Node>),
-    Conditional(Box<[Node; 3]>),
-    Binary(Operator, Box<Node>, Box<Node>),
-    List(Vec<(Node, bool)>),
-    Map(Vec<(Node, Node, bool)>),
-    Call(Box<Call>),
-    Fold(Box<Fold>),
-    OptMap { operand: Box<Node>, body: Box<Node>, flat: bool },
-    SortBy { list: Box<Node>, key: Box<Node> },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Modulo,
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    In,
-}
-
-/// A macro over the elements of a list or the entries of a map.
-#[derive(Debug)]
-pub(super) struct Fold {
-    pub kind: FoldKind,
-    pub range: Node,
-    /// With two variables the first is the index or key and the second the element.
-    pub two_variables: bool,
-    pub filter: Option<Node>,
-    pub body: Node,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FoldKind {
-    All,
-    Exists,
-    ExistsOne,
-    List,
-    Map,
-    MapEntry,
-}
 
 /// What an expression may refer to.
 #[derive(Clone, Copy)]
@@ -175,11 +113,13 @@ impl Resolver<'_> {
         match name {
             "object" => Ok(Node::Object),
             "oldObject" => Ok(Node::OldObject),
-            "request" => Err(self.unsupported("request as a whole (read one of its fields)")),
-            "variables" if self.names.variables.is_some() => {
-                Err(self.unsupported("variables as a whole (write variables.NAME)"))
+            "request" => {
+                Err(ExpressionError::unsupported("request as a whole (read one of its fields)"))
             }
-            "authorizer" | "params" | "namespaceObject" => Err(self.unsupported(name)),
+            "variables" if self.names.variables.is_some() => {
+                Err(ExpressionError::unsupported("variables as a whole (write variables.NAME)"))
+            }
+            "authorizer" | "params" | "namespaceObject" => Err(ExpressionError::unsupported(name)),
             _ => match Kind::from_name(name) {
                 Some(kind) if is_type_name(kind, name) => {
                     Ok(Node::Literal(Value::Opaque(std::sync::Arc::new(TypeValue(kind)))))
@@ -217,7 +157,7 @@ impl Resolver<'_> {
         match field {
             "kind" | "resource" | "subResource" | "requestKind" | "requestResource"
             | "requestSubResource" | "name" | "namespace" | "operation" | "dryRun" => Ok(()),
-            "userInfo" | "options" => Err(self.unsupported(&format!("request.{field}"))),
+            "userInfo" | "options" => Err(ExpressionError::unsupported(format!("request.{field}"))),
             _ => Err(ExpressionError::invalid_at(
                 self.source,
                 self.position_of(field),
@@ -285,7 +225,9 @@ impl Resolver<'_> {
             return Err(ExpressionError::invalid("a field name must follow .?"));
         };
         if matches!(&operand.expr, Tree::Ident(name) if name == "request" || name == "variables") {
-            return Err(self.unsupported("an optional field of request or variables (write has())"));
+            return Err(ExpressionError::unsupported(
+                "an optional field of request or variables (write has())",
+            ));
         }
         Ok(Node::Select {
             operand: self.boxed(operand)?,
@@ -323,17 +265,13 @@ impl Resolver<'_> {
     /// accumulator says which one it was.
     fn comprehension(&mut self, tree: ComprehensionExpr) -> Resolved {
         let range = self.resolve(tree.iter_range)?;
-        let (kind, filter, body) = recognize(tree.accu_init.expr, tree.loop_step)
+        let (kind, filter, body) = recognize(&tree.accu_init.expr, tree.loop_step)
             .ok_or_else(|| ExpressionError::invalid("a macro has an unexpected shape"))?;
         self.with_locals(vec![tree.iter_var], |resolver| {
             let filter = filter.map(|filter| resolver.resolve(filter)).transpose()?;
             let body = resolver.resolve(body)?;
             Ok(Node::Fold(Box::new(Fold { kind, range, two_variables: false, filter, body })))
         })
-    }
-
-    pub(super) fn unsupported(&self, feature: &str) -> ExpressionError {
-        ExpressionError::Unsupported { feature: feature.to_owned() }
     }
 
     fn undeclared(&self, name: &str) -> ExpressionError {
@@ -366,47 +304,6 @@ impl Resolver<'_> {
     }
 }
 
-impl Node {
-    /// The type of the value, as far as it is plain from the text; `Any` otherwise.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::Literal(value) => Kind::of(value),
-            Self::List(_) | Self::SortBy { .. } => Kind::List,
-            Self::Map(_) => Kind::Map,
-            Self::Has { .. } | Self::And(..) | Self::Or(..) | Self::Not(_) => Kind::Bool,
-            Self::OptMap { .. } => Kind::Optional,
-            Self::Select { optional: true, .. } | Self::Index { optional: true, .. } => {
-                Kind::Optional
-            }
-            Self::Fold(fold) => match fold.kind {
-                FoldKind::All | FoldKind::Exists | FoldKind::ExistsOne => Kind::Bool,
-                FoldKind::List => Kind::List,
-                FoldKind::Map | FoldKind::MapEntry => Kind::Map,
-            },
-            Self::Binary(operator, ..) => match operator {
-                Operator::Add
-                | Operator::Subtract
-                | Operator::Multiply
-                | Operator::Divide
-                | Operator::Modulo => Kind::Any,
-                _ => Kind::Bool,
-            },
-            _ => Kind::Any,
-        }
-    }
-
-    /// Whether the value is a part of the object, whose types nobody declares.
-    pub fn is_part_of_object(&self) -> bool {
-        match self {
-            Self::Object | Self::OldObject => true,
-            Self::Select { operand, .. } | Self::Index { operand, .. } => {
-                operand.is_part_of_object()
-            }
-            _ => false,
-        }
-    }
-}
-
 fn field_of(operand: Node, field: String, test: bool) -> Node {
     let operand = Box::new(operand);
     if test {
@@ -435,7 +332,9 @@ fn is_type_name(kind: Kind, name: &str) -> bool {
         || matches!(name, "timestamp" | "duration")
 }
 
-fn binary(name: &str) -> Option<fn(Box<Node>, Box<Node>) -> Node> {
+type Build = fn(Box<Node>, Box<Node>) -> Node;
+
+fn binary(name: &str) -> Option<Build> {
     macro_rules! operator {
         ($operator:ident) => {
             |left, right| Node::Binary(Operator::$operator, left, right)
@@ -477,11 +376,11 @@ fn literal_value(literal: LiteralValue) -> Value {
 type Parts = (FoldKind, Option<IdedExpr>, IdedExpr);
 
 /// Takes a macro's predicate or transformation back out of its expansion.
-fn recognize(init: Tree, step: IdedExpr) -> Option<Parts> {
+fn recognize(init: &Tree, step: IdedExpr) -> Option<Parts> {
     let Tree::Call(mut step) = step.expr else { return None };
     match init {
         Tree::Literal(LiteralValue::Boolean(all)) => {
-            let kind = if all.into_inner() { FoldKind::All } else { FoldKind::Exists };
+            let kind = if *all.inner() { FoldKind::All } else { FoldKind::Exists };
             Some((kind, None, step.args.pop()?))
         }
         Tree::Literal(LiteralValue::Int(_)) => {

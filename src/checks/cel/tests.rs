@@ -313,7 +313,7 @@ fn an_expression_that_is_too_expensive_for_an_object_is_undecided() {
     ] {
         match compile(expression).unwrap().judge(&prepared(&object)) {
             Outcome::Unknown(reason) => {
-                assert!(reason.contains("too expensive"), "{expression}: {reason}")
+                assert!(reason.contains("too expensive"), "{expression}: {reason}");
             }
             other => panic!("{expression}: {other:?}"),
         }

@@ -54,6 +54,7 @@ pub(super) fn optional(value: Option<Value>) -> Value {
 }
 
 /// The content of an optional: outer `None` when the value is not one.
+#[expect(clippy::option_option, reason = "no optional and an empty one differ")]
 pub(super) fn as_optional(value: &Value) -> Option<Option<&Value>> {
     match value {
         Value::Opaque(opaque) => opaque.downcast_ref::<OptionalValue>().map(OptionalValue::value),

@@ -42,7 +42,7 @@ impl AtRest {
 
 impl Check for AtRest {
     fn reads(&self) -> Vec<Read> {
-        vec![Read::ApiServer, Read::required("", "Pod")]
+        vec![Read::ApiServer, Read::optional("", "Pod")]
     }
 
     fn items(&self, _: &Context<'_>, visit: &mut dyn FnMut(Item)) {
@@ -66,6 +66,12 @@ impl Check for AtRest {
         Some(if servers.without_flag.is_empty() {
             match &context.inventory.api_server {
                 ApiServer::Observed(rows) => from_metrics(resource, rows, servers.with_flag > 0),
+                ApiServer::Idle => unknown(
+                    resource,
+                    format!(
+                        "the API server has neither read nor written {resource} through a provider since it started, and stores no Secret to tell by: write one to see"
+                    ),
+                ),
                 ApiServer::Unreadable(error) => not_shown(resource, &servers, Some(error)),
                 ApiServer::NotObserved => not_shown(resource, &servers, None),
             }
@@ -98,7 +104,7 @@ impl Servers {
                     servers.with_flag += 1;
                 }
                 Some(_) => {
-                    servers.without_flag.push(format!("Pod {}/{}", object.namespace, object.name))
+                    servers.without_flag.push(format!("Pod {}/{}", object.namespace, object.name));
                 }
                 None => {}
             }

@@ -32,7 +32,7 @@ impl Certificates {
 
 impl Check for Certificates {
     fn reads(&self) -> Vec<Read> {
-        vec![Read::optional(CERTIFICATE.0, CERTIFICATE.1)]
+        vec![Read::required(CERTIFICATE.0, CERTIFICATE.1)]
     }
 
     fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {

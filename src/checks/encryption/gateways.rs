@@ -27,10 +27,11 @@ pub struct Gateways;
 
 impl Check for Gateways {
     fn reads(&self) -> Vec<Read> {
-        GATEWAYS
-            .into_iter()
-            .chain(ROUTES)
-            .map(|(group, kind)| Read::optional(group, kind))
+        // Who asks about gateways has them; without their CRD there is nothing to say.
+        let [(group, kind), others @ ..] = GATEWAYS;
+        let optional = others.into_iter().chain(ROUTES);
+        std::iter::once(Read::required(group, kind))
+            .chain(optional.map(|(group, kind)| Read::optional(group, kind)))
             .collect()
     }
 

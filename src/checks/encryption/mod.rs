@@ -1,6 +1,8 @@
 //! `encryption`: at rest, in volumes and on the wire.
 //!
-//! A control names the parts it asks for; each is a check of its own over its own kinds.
+//! A control names the parts it asks for; each is a check of its own over its own kinds. All kinds
+//! are optional: where none is served, there is nothing to encrypt. What must not pass for want of
+//! objects (`atRest`, `mesh`) is an item of the cluster, and unknown.
 
 mod at_rest;
 mod certificates;

@@ -26,7 +26,7 @@ pub struct StorageClasses;
 
 impl Check for StorageClasses {
     fn reads(&self) -> Vec<Read> {
-        vec![Read::required(CLASS.0, CLASS.1), Read::required(VOLUME.0, VOLUME.1)]
+        vec![Read::optional(CLASS.0, CLASS.1), Read::required(VOLUME.0, VOLUME.1)]
     }
 
     fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {

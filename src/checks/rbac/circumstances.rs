@@ -13,8 +13,8 @@ use crate::{
     engine::scope::Admission,
     inventory::{
         Facts, Object, Slot,
-        rbac::{CloudIdentity, MASTERS, RoleKey, ServiceAccountFacts, Subject},
-        workload::{PodFacts, WorkloadFacts},
+        rbac::{CloudIdentity, MASTERS, Role, RoleKey, ServiceAccountFacts, Subject},
+        workload::{Controller, PodFacts, WorkloadFacts},
     },
 };
 
@@ -83,10 +83,9 @@ pub(super) fn visit_circumstances<'a>(
     }
     if forbid.contains(&Risk::CloudIdentity)
         && let Some((slot, facts)) = account(context, holder)
+        && let Some(identity) = facts.cloud.first()
     {
-        for identity in &facts.cloud {
-            visit(hit(Circumstance::Cloud(identity, slot), Vec::new()))?;
-        }
+        visit(hit(Circumstance::Cloud(identity, slot), Vec::new()))?;
     }
     if forbid.contains(&Risk::Sprawl) {
         let roles: BTreeSet<_> = holder.novel().map(|held| held.grant.role).collect();
@@ -125,34 +124,35 @@ fn of_grant<'a>(
     }
     if let Subject::ServiceAccount { name, .. } = subject {
         let is_default = **name == *"default";
-        if is_default && held.role.is_some_and(|role| role.exists()) {
+        if is_default && held.role.is_some_and(Role::exists) {
             let facts = account(context, holder);
             let automount = facts.and_then(|(_, facts)| facts.automount).unwrap_or(true);
             found.push(Circumstance::DefaultAccount { automount });
-        }
-        // The cluster makes a `default` account in every namespace, which no manifest shows.
-        if holder.node.account.is_none() && !is_default && !is_unreadable(context, subject) {
-            found.push(Circumstance::AccountMissing);
         }
     }
     if let Some(role) = held.role.filter(|role| !role.exists())
         && known(context, role.key().kind(), &role.key().namespace, &role.key().name).is_none()
     {
         found.push(Circumstance::RoleMissing(role.key()));
+    } else if lacks_account(context, holder) {
+        found.push(Circumstance::AccountMissing);
     }
     found
+}
+
+/// Whether the subject is a service account that does not exist. The cluster makes a `default`
+/// account in every namespace, which no manifest shows; one that can't be read exists.
+fn lacks_account(context: &Context<'_>, holder: &Holder<'_>) -> bool {
+    let Subject::ServiceAccount { namespace, name } = &holder.node.subject else {
+        return false;
+    };
+    **name != *"default"
+        && context.inventory.lookup("", "ServiceAccount", namespace, name).is_none()
 }
 
 /// An object of RBAC, readable or not.
 fn known<'a>(context: &Context<'a>, kind: &str, namespace: &str, name: &str) -> Option<&'a Object> {
     context.inventory.lookup(super::GROUP, kind, namespace, name)
-}
-
-fn is_unreadable(context: &Context<'_>, subject: &Subject) -> bool {
-    subject.namespace().is_some_and(|namespace| {
-        let name = subject.name();
-        context.inventory.lookup("", "ServiceAccount", namespace, name).is_some()
-    })
 }
 
 fn account<'a>(
@@ -202,7 +202,7 @@ fn root_workload(object: &Object) -> Option<&WorkloadFacts> {
     let Facts::Workload(facts) = &object.facts else {
         return None;
     };
-    let made = facts.controller.as_ref().is_some_and(|controller| controller.has_template());
+    let made = facts.controller.as_ref().is_some_and(Controller::has_template);
     (!made).then_some(facts)
 }
 

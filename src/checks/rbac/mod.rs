@@ -4,6 +4,7 @@
 //! over the groups that its kind belongs to. Every finding says by which path.
 
 mod circumstances;
+mod crowds;
 mod evaluate;
 mod holder;
 mod listed;
@@ -14,8 +15,6 @@ mod wording;
 
 use std::ops::ControlFlow;
 
-use rustc_hash::FxHashMap;
-
 use self::{
     circumstances::visit_circumstances,
     evaluate::{Hit, Visit, What, visit_risks},
@@ -25,7 +24,7 @@ use self::{
 use super::{BuildError, Built, Check, Context, Finding, Item, Judgement, Read, reference};
 use crate::{
     api::{
-        ResourceRef, Risk, Severity,
+        Risk, Severity,
         test_spec::{AccessRule, AllowedSubject, RbacTest, SubjectKind},
     },
     engine::scope::Admission,
@@ -42,8 +41,8 @@ const KINDS: &[(&str, &str)] = &[
     (GROUP, "ClusterRoleBinding"),
     (GROUP, "Role"),
     (GROUP, "RoleBinding"),
-    ("", "ServiceAccount"),
 ];
+const ACCOUNTS: (&str, &str) = ("", "ServiceAccount");
 
 /// How many subjects hold what the control asks about, against `maxSubjects`.
 const COUNT: Item = Item::Cluster(0);
@@ -169,123 +168,11 @@ impl RbacCheck {
         matches!(facts, Some(Facts::ServiceAccount(facts)) if !facts.cloud.is_empty())
             && context.scope.admits(context.inventory, namespace) != Admission::Out
     }
-
-    /// More subjects than may; up to as many are no findings at all.
-    fn judge_count(&self, context: &Context<'_>) -> Option<Judgement> {
-        let max = self.max_subjects?;
-        let mut certain = Vec::new();
-        let mut possible = 0;
-        for (_, node) in context.inventory.rights.subjects() {
-            let holder = Holder::new(context, node);
-            if holder.novel().next().is_none() {
-                continue;
-            }
-            let mut undecided = false;
-            let stopped = self.visit_hits(context, &holder, &mut |hit| {
-                undecided = true;
-                if hit.by.iter().all(|held| held.in_scope) {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            });
-            match stopped {
-                ControlFlow::Break(()) => certain.push(&node.subject),
-                ControlFlow::Continue(()) => possible += usize::from(undecided),
-            }
-        }
-        let mut judgement = Judgement::default();
-        if certain.len() > max {
-            judgement.failing.push(too_many(certain, max));
-        } else if certain.len() + possible > max {
-            let mut finding = too_many(certain, max);
-            finding.message = format!(
-                "{possible} more subjects hold it in namespaces whose labels are not known: {}",
-                finding.message
-            );
-            judgement.unknown.push(finding);
-        }
-        Some(judgement)
-    }
-
-    /// Namespaces with more subjects than can be reviewed.
-    fn judge_crowded(&self, context: &Context<'_>) -> Option<Judgement> {
-        if !self.forbids(Risk::Sprawl) || self.max_subjects.is_some() {
-            return None;
-        }
-        let mut crowds: FxHashMap<&Symbol, usize> = FxHashMap::default();
-        for (_, node) in context.inventory.rights.subjects() {
-            if self.allows(&node.subject) {
-                continue;
-            }
-            let local = node.grants.iter().filter(|grant| !grant.in_cluster() && !grant.baseline);
-            let mut namespaces: Vec<&Symbol> = local.map(|grant| &grant.namespace).collect();
-            namespaces.sort_unstable();
-            namespaces.dedup();
-            for namespace in namespaces {
-                *crowds.entry(namespace).or_default() += 1;
-            }
-        }
-        let mut judgement = Judgement::default();
-        for (namespace, subjects) in crowds {
-            if subjects <= circumstances::MAX_SUBJECTS {
-                continue;
-            }
-            let list = match context.scope.admits(context.inventory, namespace) {
-                Admission::In => &mut judgement.failing,
-                Admission::Out => continue,
-                Admission::Unknown => &mut judgement.unknown,
-            };
-            list.push(crowded(namespace, subjects));
-        }
-        Some(judgement)
-    }
-}
-
-fn crowded(namespace: &Symbol, subjects: usize) -> Finding {
-    Finding {
-        rule: Risk::Sprawl.as_str().into(),
-        severity: Some(Risk::Sprawl.severity()),
-        resource: ResourceRef {
-            api_version: "v1".to_owned(),
-            kind: "Namespace".to_owned(),
-            namespace: None,
-            name: namespace.to_string(),
-        },
-        subject: None,
-        message: format!(
-            "{subjects} subjects hold rights of their own in the namespace, more than the {} that can be reviewed: bind groups",
-            circumstances::MAX_SUBJECTS
-        ),
-    }
-}
-
-fn too_many(mut subjects: Vec<&Subject>, max: usize) -> Finding {
-    const SHOWN: usize = 8;
-    subjects.sort_unstable();
-    let mut named: Vec<String> = subjects.iter().take(SHOWN).map(ToString::to_string).collect();
-    if subjects.len() > SHOWN {
-        named.push(format!("and {} more", subjects.len() - SHOWN));
-    }
-    let message =
-        format!("{} subjects may, at most {max} are to: {}", subjects.len(), named.join(", "));
-    Finding {
-        rule: "TooManySubjects".into(),
-        severity: None,
-        resource: ResourceRef {
-            api_version: "v1".to_owned(),
-            kind: "Cluster".to_owned(),
-            namespace: None,
-            name: "cluster".to_owned(),
-        },
-        subject: None,
-        message: bounded(message),
-    }
 }
 
 impl Check for RbacCheck {
     fn reads(&self) -> Vec<Read> {
-        let mut kinds: Vec<(&'static str, &'static str)> = KINDS.to_vec();
+        let mut kinds = self.kinds();
         if self.forbids(Risk::WeakPodStrongAccount) {
             kinds.extend(workload::kinds());
         }
@@ -300,7 +187,7 @@ impl Check for RbacCheck {
             visit(Item::Subject(id));
         }
         self.visit_cluster_items(visit);
-        for (group, kind) in KINDS {
+        for (group, kind) in self.kinds() {
             for (slot, object) in context.inventory.objects_of(group, kind) {
                 if matches!(object.facts, Facts::Malformed(_)) {
                     visit(Item::Object(slot));
@@ -352,7 +239,7 @@ impl Check for RbacCheck {
     fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
         match item {
             Item::Subject(id) => self.judge_subject(context, id),
-            Item::Object(slot) => judge_malformed(context.inventory, slot),
+            Item::Object(slot) => self.judge_malformed(context.inventory, slot),
             COUNT => self.judge_count(context),
             CROWDED => self.judge_crowded(context),
             Item::Cluster(_) => None,
@@ -368,24 +255,36 @@ impl RbacCheck {
             visit(CROWDED);
         }
     }
-}
 
-/// What could not be read might grant anything.
-fn judge_malformed(inventory: &Inventory, slot: Slot) -> Option<Judgement> {
-    let object = inventory.get(slot)?;
-    let Facts::Malformed(error) = &object.facts else {
-        return None;
-    };
-    let kind = &inventory.kind_state(object.kind)?.resource;
-    if !KINDS.contains(&(kind.group.as_str(), kind.kind.as_str())) {
-        return None;
+    /// The kinds whose objects grant rights or hold them.
+    fn kinds(&self) -> Vec<(&'static str, &'static str)> {
+        let about_accounts = [
+            Risk::DefaultServiceAccount,
+            Risk::WeakPodStrongAccount,
+            Risk::Dangling,
+            Risk::CloudIdentity,
+        ];
+        let accounts = about_accounts.into_iter().any(|risk| self.forbids(risk));
+        KINDS.iter().copied().chain(accounts.then_some(ACCOUNTS)).collect()
     }
-    let finding = Finding {
-        rule: "Malformed".into(),
-        severity: None::<Severity>,
-        resource: reference(inventory, slot)?,
-        subject: None,
-        message: bounded(format!("the object can't be read: {error}")),
-    };
-    Some(Judgement { unknown: vec![finding], ..Judgement::default() })
+
+    /// What could not be read might grant anything.
+    fn judge_malformed(&self, inventory: &Inventory, slot: Slot) -> Option<Judgement> {
+        let object = inventory.get(slot)?;
+        let Facts::Malformed(error) = &object.facts else {
+            return None;
+        };
+        let kind = &inventory.kind_state(object.kind)?.resource;
+        if !self.kinds().contains(&(kind.group.as_str(), kind.kind.as_str())) {
+            return None;
+        }
+        let finding = Finding {
+            rule: "Malformed".into(),
+            severity: None::<Severity>,
+            resource: reference(inventory, slot)?,
+            subject: None,
+            message: bounded(format!("the object can't be read: {error}")),
+        };
+        Some(Judgement { unknown: vec![finding], ..Judgement::default() })
+    }
 }

@@ -31,7 +31,7 @@ pub(super) fn finding(
     holder: &Holder<'_>,
     mut hit: Hit<'_>,
 ) -> Option<(Finding, bool)> {
-    sort(context.inventory, &mut hit.by);
+    sort(context.inventory, hit.namespace, &mut hit.by);
     let certain = hit.by.iter().all(|held| held.in_scope);
     let (rule, severity, mut message) = match &hit.what {
         What::Risk(row, rights) => (
@@ -66,7 +66,7 @@ pub(super) fn finding(
     Some((finding, certain))
 }
 
-/// What a ControlException would name: the binding, or the object it is about.
+/// What a `ControlException` would name: the binding, or the object it is about.
 fn resource(inventory: &Inventory, hit: &Hit<'_>) -> Option<ResourceRef> {
     match &hit.what {
         What::Circumstance(Circumstance::Cloud(_, slot)) => reference(inventory, *slot),
@@ -144,6 +144,9 @@ fn examples(row: &Row, held: &Held<'_>) -> String {
         if !shown.contains(&example) {
             shown.push(example);
         }
+    }
+    if shown.len() == row.needs.len() && shown.len() > SHOWN {
+        return "every verb on everything".to_owned();
     }
     if shown.len() > SHOWN {
         let verbs: Vec<&str> = shown.iter().filter_map(|text| text.split(' ').next()).collect();
@@ -223,11 +226,11 @@ fn path(inventory: &Inventory, held: &Held<'_>) -> String {
     }
 }
 
-/// Own before those of groups, the cluster's before those of namespaces, then by name.
-fn sort(inventory: &Inventory, by: &mut [Held<'_>]) {
+/// Own before those of groups, those of the place before the cluster's, then by name.
+fn sort(inventory: &Inventory, place: Option<&str>, by: &mut [Held<'_>]) {
     by.sort_by_key(|held| {
         let name = inventory.get(held.grant.binding).map(|binding| binding.name.clone());
-        (held.group.cloned(), held.grant.namespace.clone(), name)
+        (held.group.cloned(), held.namespace() != place, held.grant.namespace.clone(), name)
     });
 }
 

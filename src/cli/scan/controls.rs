@@ -58,6 +58,7 @@ impl Rules {
     pub fn builtin() -> Self {
         let mut rules = Self::default();
         for (name, text) in PACK {
+            let name = &format!("(built in) {name}.yaml");
             manifest::read(name, text.as_bytes(), Limits::default(), &mut |found| {
                 rules.take(name, found);
             });

@@ -50,11 +50,25 @@ fn number(text: &str) -> Scalar {
         ".nan" | ".NaN" | ".NAN" => return Scalar::Float(f64::NAN),
         _ => {}
     }
+    // Go's `strconv.ParseFloat`, which alone reads these, wants a digit on either side.
+    if text.starts_with('.') && !separates_digits(text) {
+        return Scalar::Text;
+    }
     let digits = text.replace('_', "");
     if let Some(integer) = integer(&digits) {
         return integer;
     }
     decimal(&digits).map_or(Scalar::Text, Scalar::Float)
+}
+
+/// Whether every underscore stands between two digits.
+fn separates_digits(text: &str) -> bool {
+    let is_digit = |part: Option<&u8>| part.is_some_and(u8::is_ascii_digit);
+    let parts: Vec<&[u8]> = text.as_bytes().split(|byte| *byte == b'_').collect();
+    parts.windows(2).all(|pair| match pair {
+        [left, right] => is_digit(left.last()) && is_digit(right.first()),
+        _ => true,
+    })
 }
 
 /// An integer as Go's `strconv.ParseInt` with base 0 reads it: a leading zero means octal.
@@ -115,13 +129,13 @@ pub(super) fn key(text: &str) -> Option<String> {
 
 /// A float as Go's `%g` writes it in 32 bits, which is how float keys become text.
 fn float_key(value: f64) -> String {
-    if value.is_nan() {
+    let single: f32 = value.to_string().parse().unwrap_or_default();
+    if single.is_nan() {
         return ".nan".into();
     }
-    if value.is_infinite() {
-        return if value > 0.0 { ".inf" } else { "-.inf" }.into();
+    if single.is_infinite() {
+        return if single > 0.0 { ".inf" } else { "-.inf" }.into();
     }
-    let single: f32 = value.to_string().parse().unwrap_or_default();
     let scientific = format!("{single:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();

@@ -4,7 +4,7 @@
 //! The baseline is known by content, not by labels, which anybody can write: a grant belongs to
 //! it only while binding, subject and role are the born ones, and only as far as the role's rules
 //! go no further than they were born. `baseline.jsonl` is the union over the minors 1.31 to 1.36
-//! with all feature gates; a fresh cluster of a later minor fails the test of the baseline in
+//! with all feature gates, one object a line, without what changes no right; a fresh cluster of a later minor fails the test of the baseline in
 //! `tests/who_can_sar.rs` when it brings more.
 
 use std::sync::{Arc, LazyLock};
@@ -76,7 +76,7 @@ impl Baseline {
         Ok(())
     }
 
-    /// The ClusterRoles every API server creates.
+    /// The `ClusterRole`s every API server creates.
     pub(super) fn cluster_roles(&self) -> impl Iterator<Item = (RoleKey, &Arc<RoleFacts>)> {
         self.roles
             .iter()

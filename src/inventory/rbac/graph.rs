@@ -24,7 +24,6 @@ pub struct Graph {
 
 #[derive(Debug)]
 struct Binding {
-    namespace: Symbol,
     role: RoleId,
     subjects: Box<[SubjectId]>,
 }
@@ -50,7 +49,7 @@ pub struct Entitlement {
 }
 
 impl Graph {
-    /// Counts the ClusterRoles that every API server creates as existing even where nobody shows
+    /// Counts the `ClusterRole`s that every API server creates as existing even where nobody shows
     /// them: manifests bind `cluster-admin` or `edit` without bringing them along.
     pub fn assume_born_roles(&mut self) {
         self.roles.assume_born();
@@ -120,8 +119,7 @@ impl Graph {
                 self.subjects.grant(subject, grant)
             })
             .collect();
-        let binding = Binding { namespace: object.namespace.clone(), role, subjects };
-        self.bindings.insert(slot, binding);
+        self.bindings.insert(slot, Binding { role, subjects });
     }
 
     fn unbind(&mut self, slot: Slot) {
@@ -170,14 +168,6 @@ impl Graph {
         groups.filter_map(|group| self.subjects.get(self.find(&Subject::Group(group))?))
     }
 
-    /// The subjects with a grant in a namespace, without those of the whole cluster.
-    pub fn subjects_in(&self, namespace: &str) -> impl Iterator<Item = SubjectId> {
-        self.bindings
-            .values()
-            .filter(move |binding| *binding.namespace == *namespace)
-            .flat_map(|binding| binding.subjects.iter().copied())
-    }
-
     /// The subjects whose rights a change of one object can affect, judged by what is known now.
     /// Right after a batch of changes too: it looks at what the object was and is, not at the
     /// last update.
@@ -186,14 +176,18 @@ impl Graph {
         for object in [before, after].into_iter().flatten() {
             match &object.facts {
                 Facts::Binding(facts) => {
-                    facts.subjects.iter().for_each(|subject| found.add(subject))
+                    for subject in &facts.subjects {
+                        found.add(subject);
+                    }
                 }
                 Facts::Role(facts) => {
                     let mut roles = self.roles.aggregating(&facts.labels);
                     if let Some(id) = self.roles.find(&role_key(object)) {
                         roles.extend(self.roles.ancestors(id));
                     }
-                    roles.into_iter().for_each(|role| found.add_bound(role));
+                    for role in roles {
+                        found.add_bound(role);
+                    }
                 }
                 Facts::ServiceAccount(_) => found.add(&account(object)),
                 _ => {}

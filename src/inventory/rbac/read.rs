@@ -18,14 +18,14 @@ use crate::{
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// A Role or ClusterRole.
+/// A Role or `ClusterRole`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RoleFacts {
-    /// Labels of a ClusterRole: aggregated roles select by them. Those of a Role mean nothing.
+    /// Labels of a `ClusterRole`: aggregated roles select by them. Those of a Role mean nothing.
     pub labels: Labels,
     /// Its rules, as stored.
     pub rules: Box<[Rule]>,
-    /// What an aggregated ClusterRole selects; its rules are those of all it selects.
+    /// What an aggregated `ClusterRole` selects; its rules are those of all it selects.
     pub aggregation: Option<Box<[Selector]>>,
 }
 
@@ -52,7 +52,7 @@ pub struct RoleRef {
 pub enum RoleKind {
     /// A Role, in the namespace of the binding.
     Role,
-    /// A ClusterRole.
+    /// A `ClusterRole`.
     ClusterRole,
 }
 

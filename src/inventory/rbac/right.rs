@@ -294,7 +294,7 @@ impl Access {
 
     fn names_resource(&self, rule: &Rule, wanted: &str) -> bool {
         if wanted == ANY {
-            return !rule.resources.is_empty() && !(self.group != ANY && only_star_group(rule));
+            return !rule.resources.is_empty() && (self.group == ANY || !only_star_group(rule));
         }
         match wanted.split_once('/') {
             Some((parent, "")) => rule.resources.iter().any(|word| names_subresource(word, parent)),
@@ -334,4 +334,29 @@ fn names_subresource(word: &str, parent: &str) -> bool {
         || word
             .split_once('/')
             .is_some_and(|(head, sub)| (head == parent || head == "*") && sub != "*")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_right_has_a_bit_of_its_own() {
+        assert!(Right::ALL.len() <= 64);
+        for right in Right::ALL {
+            assert_eq!(Rights::of(&[*right]).iter().collect::<Vec<_>>(), [*right]);
+        }
+        assert_eq!(Rights::of(Right::ALL).iter().count(), Right::ALL.len());
+    }
+
+    #[test]
+    fn every_right_has_requests_that_exercise_it() {
+        for right in Right::ALL {
+            let accesses = right_table::accesses(*right);
+            assert_eq!(accesses.is_empty(), *right == Right::Wildcard, "{right:?}");
+            for access in accesses {
+                assert!(!access.verbs.is_empty() && !access.resources.is_empty(), "{right:?}");
+            }
+        }
+    }
 }

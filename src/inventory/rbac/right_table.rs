@@ -20,7 +20,7 @@ const CHANGE: Strs = &["update", "patch"];
 const DELETE: Strs = &["delete", "deletecollection"];
 const WRITE: Strs = &["create", "update", "patch", "delete", "deletecollection"];
 const CREATE: Strs = &["create"];
-/// Clients that open a WebSocket are authorised for get, all others for create.
+/// Clients that open a `WebSocket` are authorised for get, all others for create.
 const CONNECT: Strs = &["create", "get"];
 const IMPERSONATE: Strs = &["impersonate"];
 
@@ -45,7 +45,7 @@ const fn any(verbs: Strs, group: &'static str, resources: Strs, names: Names) ->
     Access { verbs, group, resources, names, cluster_scoped: false }
 }
 
-/// On cluster-scoped resources: without effect in a RoleBinding.
+/// On cluster-scoped resources: without effect in a `RoleBinding`.
 const fn cluster(verbs: Strs, group: &'static str, resources: Strs, names: Names) -> Access {
     Access { verbs, group, resources, names, cluster_scoped: true }
 }

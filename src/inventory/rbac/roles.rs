@@ -26,14 +26,14 @@ impl RoleId {
 /// The name of a role.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoleKey {
-    /// Namespace; empty for a ClusterRole.
+    /// Namespace; empty for a `ClusterRole`.
     pub namespace: Symbol,
     /// Name.
     pub name: Symbol,
 }
 
 impl RoleKey {
-    /// A ClusterRole.
+    /// A `ClusterRole`.
     pub fn cluster(name: Symbol) -> Self {
         Self { namespace: "".into(), name }
     }
@@ -129,7 +129,7 @@ pub(super) struct Roles {
 }
 
 impl Roles {
-    /// From now on the born ClusterRoles exist even where nobody shows them.
+    /// From now on the born `ClusterRole`s exist even where nobody shows them.
     pub(super) fn assume_born(&mut self) {
         self.assumes_born = true;
         for (key, _) in baseline().cluster_roles() {

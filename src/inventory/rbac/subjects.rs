@@ -41,7 +41,7 @@ pub struct SubjectNode {
     pub subject: Subject,
     /// What, in no order.
     pub grants: Vec<Grant>,
-    /// The ServiceAccount object, where there is one.
+    /// The `ServiceAccount` object, where there is one.
     pub account: Option<Slot>,
     retired: bool,
 }

@@ -106,7 +106,7 @@ pub fn role(namespace: &str, name: &str, texts: &[&str]) -> Value {
     })
 }
 
-/// A ClusterRole that aggregates those with the label.
+/// A `ClusterRole` that aggregates those with the label.
 pub fn aggregating(name: &str, label: &str) -> Value {
     json!({
         "kind": "ClusterRole",

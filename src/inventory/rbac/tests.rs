@@ -329,7 +329,7 @@ fn object() -> impl Strategy<Value = Value> {
         },
     );
     let namespaces = prop_oneof![Just("a"), Just("b")];
-    let roles = (namespaces.clone(), names.clone(), rules)
+    let namespaced_roles = (namespaces.clone(), names.clone(), rules)
         .prop_map(|(namespace, name, rules)| role(namespace, name, &rules));
     let to = prop::collection::vec(prop::sample::select(SUBJECTS), 0..4);
     let bindings = (names.clone(), names.clone(), to.clone())
@@ -341,7 +341,7 @@ fn object() -> impl Strategy<Value = Value> {
         },
     );
     let accounts = namespaces.prop_map(|namespace| named("ServiceAccount", namespace, "ci"));
-    prop_oneof![3 => cluster_roles, 1 => roles, 2 => bindings, 3 => local, 1 => accounts]
+    prop_oneof![3 => cluster_roles, 1 => namespaced_roles, 2 => bindings, 3 => local, 1 => accounts]
 }
 
 fn key(object: &Value) -> String {

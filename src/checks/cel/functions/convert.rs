@@ -1,5 +1,7 @@
 //! Conversions between types, optionals, and quantities within the range the library computes.
 
+#![expect(clippy::unnecessary_wraps, reason = "the signature of a function")]
+
 use std::sync::Arc;
 
 use kube_cel::cel::common::ast::{CallExpr, Expr as Tree, IdedExpr};
@@ -98,7 +100,6 @@ pub(super) fn to_bytes(values: &[Value]) -> Evaluated {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of a function")]
 pub(super) fn optional_none(_: &[Value]) -> Evaluated {
     Ok(optional(None))
 }

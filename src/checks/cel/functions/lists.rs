@@ -2,7 +2,7 @@
 //! that have no order in the language.
 
 use super::{Evaluated, Fault, Value};
-use crate::checks::cel::evaluate;
+use crate::checks::cel::operators;
 use crate::checks::cel::value;
 
 fn items(values: &[Value]) -> &[Value] {
@@ -16,7 +16,7 @@ pub(super) fn sum(values: &[Value]) -> Evaluated {
     let mut items = items(values).iter().cloned();
     let Some(first) = items.next() else { return Ok(Value::Int(0)) };
     if matches!(first, Value::String(_) | Value::List(_) | Value::Timestamp(_)) {
-        return Err(evaluate::no_overload("sum()", &first));
+        return Err(operators::no_overload("sum()", &first));
     }
     items.try_fold(first, |sum, item| {
         (sum + item).map_err(|_| Fault::error("sum() overflows or mixes types"))
@@ -26,7 +26,7 @@ pub(super) fn sum(values: &[Value]) -> Evaluated {
 pub(super) fn is_sorted(values: &[Value]) -> Evaluated {
     for pair in items(values).windows(2) {
         if let [left, right] = pair
-            && evaluate::compare(left, right)?.is_gt()
+            && operators::compare(left, right)?.is_gt()
         {
             return Ok(Value::Bool(false));
         }
@@ -48,7 +48,7 @@ fn extreme(items: &[Value], wanted: std::cmp::Ordering) -> Evaluated {
         .ok_or_else(|| Fault::error("the smallest or largest of an empty list"))?;
     let mut best = first;
     for item in rest {
-        if evaluate::compare(item, best)? == wanted {
+        if operators::compare(item, best)? == wanted {
             best = item;
         }
     }
@@ -57,6 +57,6 @@ fn extreme(items: &[Value], wanted: std::cmp::Ordering) -> Evaluated {
 
 pub(super) fn sort(values: &[Value]) -> Evaluated {
     let mut keyed: Vec<_> = items(values).iter().map(|item| (item.clone(), item.clone())).collect();
-    evaluate::sort(&mut keyed)?;
+    operators::sort(&mut keyed)?;
     Ok(value::list(keyed.into_iter().map(|(_, item)| item).collect()))
 }

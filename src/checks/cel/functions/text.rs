@@ -2,7 +2,7 @@
 //! nothing is formatted that Go would print otherwise.
 
 use super::{Evaluated, Fault, Value, convert, time};
-use crate::checks::cel::evaluate::no_overload;
+use crate::checks::cel::operators::no_overload;
 use crate::checks::cel::value::{Kind, list, string};
 
 /// The most digits that a format may ask for after the point.
@@ -121,8 +121,7 @@ pub(super) fn format(values: &[Value]) -> Evaluated {
 
 fn format_one(verb: char, precision: &str, argument: &Value) -> Result<String, Fault> {
     match (verb, argument) {
-        ('s', _) if precision.is_empty() => plain(argument),
-        ('d', Value::Int(_) | Value::UInt(_)) if precision.is_empty() => plain(argument),
+        ('s', _) | ('d', Value::Int(_) | Value::UInt(_)) if precision.is_empty() => plain(argument),
         // Go groups the digits of larger numbers.
         ('f', Value::Float(number)) if number.abs() < 1000.0 => {
             let digits = precision.strip_prefix('.').map_or(Ok(6), str::parse::<usize>);

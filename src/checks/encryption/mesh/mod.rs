@@ -31,7 +31,7 @@ impl Check for Mesh {
             .into_iter()
             .chain(linkerd::POLICIES)
             .map(|(group, kind)| Read::optional(group, kind))
-            .chain([Read::required(NAMESPACE.0, NAMESPACE.1)])
+            .chain([Read::optional(NAMESPACE.0, NAMESPACE.1)])
             .collect()
     }
 

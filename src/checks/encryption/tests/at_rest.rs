@@ -57,6 +57,8 @@ fn what_counts_as_evidence() {
     for (flags, api_server, expected) in [
         (&[][..], ApiServer::NotObserved, "unknown NotShown"),
         (&[], unreadable(), "unknown NotShown"),
+        (&[], ApiServer::Idle, "unknown NotShown"),
+        (&[WITHOUT], ApiServer::Idle, "fails NoEncryptionProvider"),
         (&[WITH], ApiServer::NotObserved, "unknown NotShown"),
         (&[WITH], unreadable(), "unknown NotShown"),
         (&[WITHOUT], ApiServer::NotObserved, "fails NoEncryptionProvider"),
@@ -67,21 +69,23 @@ fn what_counts_as_evidence() {
         (
             &[WITH],
             metrics(&[
-                "to_storage k8s:enc:aescbc:v1:key1:",
-                "from_storage k8s:enc:aescbc:v1:key1:",
+                "to_storage k8s:enc:aescbc:v1:",
+                "to_storage key1:",
+                "from_storage k8s:enc:aescbc:v1:",
+                "from_storage key1:",
             ]),
             "pass",
         ),
         // One of several API servers encrypts; the metrics are those of that one.
         (
             &[WITH, WITHOUT],
-            metrics(&["to_storage k8s:enc:secretbox:v1:key1:"]),
+            metrics(&["to_storage k8s:enc:secretbox:v1:"]),
             "fails NoEncryptionProvider",
         ),
         (&[], metrics(&["to_storage identity"]), "fails PlaintextWrites"),
         (
             &[],
-            metrics(&["to_storage identity", "to_storage k8s:enc:aesgcm:v1:key1:"]),
+            metrics(&["to_storage identity", "to_storage k8s:enc:aesgcm:v1:"]),
             "fails PlaintextWrites",
         ),
         (
@@ -96,7 +100,7 @@ fn what_counts_as_evidence() {
             metrics(&["to_storage k8s:enc:kms:v2:vault:", "from_storage unknown"]),
             "unknown NotShown",
         ),
-        (&[], metrics(&["to_storage rot13:"]), "unknown NotShown"),
+        (&[], metrics(&["to_storage rot13"]), "unknown NotShown"),
     ] {
         let case = format!("{flags:?} {api_server:?}");
         assert_eq!(verdict(flags, api_server), expected, "{case}");

@@ -1,0 +1,120 @@
+//! Findings with their words. Memory holds none: what is shown is judged once more.
+
+use rustc_hash::FxHashSet;
+
+use super::{
+    exceptions::Exceptions,
+    judging::judge_in_scope,
+    memory::{FindingKey, Memory, Record, Standing},
+    verdict::{Observed, SHOWN_FINDINGS},
+};
+use crate::{
+    checks::{Check, Context, Item},
+    inventory::Inventory,
+};
+
+/// What it takes to put into words what is remembered of a control.
+#[derive(Debug)]
+pub struct Wording<'a> {
+    /// The control's check.
+    pub check: &'a dyn Check,
+    /// What it sees.
+    pub context: Context<'a>,
+    /// What was found.
+    pub memory: &'a Memory,
+    /// Which exception allows what.
+    pub exceptions: &'a Exceptions,
+}
+
+impl Wording<'_> {
+    /// The worst findings of a standing: enough for a status.
+    pub fn worst(&self, which: impl Fn(Standing) -> bool) -> Vec<Observed> {
+        let inventory = self.context.inventory;
+        let mut records: Vec<(Item, &Record)> =
+            self.memory.records().filter(|(_, record)| which(record.standing)).collect();
+        let order = |a: &(Item, &Record), b: &(Item, &Record)| {
+            (b.1.severity.cmp(&a.1.severity))
+                .then_with(|| a.1.since.cmp(&b.1.since))
+                .then_with(|| name_of(inventory, a.0).cmp(&name_of(inventory, b.0)))
+                .then_with(|| a.1.key.cmp(&b.1.key))
+        };
+        if records.len() > SHOWN_FINDINGS {
+            records.select_nth_unstable_by(SHOWN_FINDINGS, order);
+            records.truncate(SHOWN_FINDINGS);
+        }
+        let items: FxHashSet<Item> = records.iter().map(|(item, _)| *item).collect();
+        let keys: FxHashSet<FindingKey> = records.iter().map(|(_, record)| record.key).collect();
+        let mut worst = self
+            .word(items.into_iter(), |record| which(record.standing) && keys.contains(&record.key));
+        worst.truncate(SHOWN_FINDINGS);
+        worst
+    }
+
+    /// Every finding of a standing, by severity, then since, then name.
+    pub fn all(&self, which: impl Fn(Standing) -> bool) -> Vec<Observed> {
+        // Reports ask for each standing in turn: only its own items are judged again.
+        let items: FxHashSet<Item> = self
+            .memory
+            .records()
+            .filter(|(_, record)| which(record.standing))
+            .map(|(item, _)| item)
+            .collect();
+        self.word(items.into_iter(), |record| which(record.standing))
+    }
+
+    fn word(
+        &self,
+        items: impl Iterator<Item = Item>,
+        which: impl Fn(&Record) -> bool,
+    ) -> Vec<Observed> {
+        let mut worded = Vec::new();
+        for item in items {
+            let Some(judgement) = judge_in_scope(self.check, &self.context, item) else {
+                continue;
+            };
+            for finding in judgement.failing.into_iter().chain(judgement.unknown) {
+                let record = self.memory.record(item, FindingKey::of(&finding));
+                let Some(record) = record.filter(|record| which(record)) else {
+                    continue;
+                };
+                worded.push(Observed {
+                    severity: record.severity,
+                    since: record.since,
+                    exception: match record.standing {
+                        Standing::Excepted(place) => self.exceptions.name(place).map(str::to_owned),
+                        Standing::Failing | Standing::Unknown => None,
+                    },
+                    finding,
+                });
+            }
+        }
+        sort(&mut worded);
+        worded
+    }
+}
+
+fn sort(observed: &mut [Observed]) {
+    observed.sort_by(|a, b| {
+        b.severity
+            .cmp(&a.severity)
+            .then_with(|| a.since.cmp(&b.since))
+            .then_with(|| a.finding.resource.namespace.cmp(&b.finding.resource.namespace))
+            .then_with(|| a.finding.resource.name.cmp(&b.finding.resource.name))
+            .then_with(|| a.finding.rule.cmp(&b.finding.rule))
+            .then_with(|| a.finding.subject.cmp(&b.finding.subject))
+    });
+}
+
+/// Breaks ties without words: a full order would need every finding of 10,000 to be judged again.
+fn name_of(inventory: &Inventory, item: Item) -> (&str, &str) {
+    match item {
+        Item::Object(slot) => inventory
+            .get(slot)
+            .map_or(("", ""), |object| (object.namespace.as_str(), object.name.as_str())),
+        Item::Subject(id) => inventory.rights.subject(id).map_or(("", ""), |node| {
+            let namespace = node.subject.namespace().map_or("", |namespace| namespace.as_str());
+            (namespace, node.subject.name().as_str())
+        }),
+        Item::Cluster(_) => ("", ""),
+    }
+}

@@ -1,0 +1,71 @@
+//! Encryption at rest, as a real API server shows it in its metrics.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails there fails the test")]
+
+mod controlplane;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use comptroller::{
+    checks::{self, Context, Item},
+    engine::scope::Scope,
+    inventory::{ApiServer, Inventory},
+};
+use controlplane::{ControlPlane, wait};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Client,
+    api::{Api, ListParams, PostParams},
+};
+
+#[tokio::test]
+async fn an_encrypted_write_proves_it_for_its_resource_alone() {
+    let plane = ControlPlane::builder().encryption(&["secrets"]).start().await.unwrap();
+    let client = plane.client("admin");
+    write_and_read_a_secret(&client).await;
+    let found = rules(&client).await;
+    assert_eq!(found["secrets"], "");
+    assert_eq!(found["configmaps"], "unknown NotShown");
+}
+
+#[tokio::test]
+async fn without_a_provider_nothing_is_encrypted() {
+    let plane = ControlPlane::builder().start().await.unwrap();
+    let client = plane.client("admin");
+    // No Secret was handled yet, with encryption or without: nothing is shown.
+    assert_eq!(rules(&client).await["secrets"], "unknown NotShown");
+    write_and_read_a_secret(&client).await;
+    // The API server counts what it stores once a minute.
+    wait::until("the count of Secrets", Duration::from_secs(90), async || {
+        (rules(&client).await["secrets"] == "fails NoEncryptionProvider").then_some(())
+    })
+    .await
+    .unwrap();
+}
+
+async fn write_and_read_a_secret(client: &Client) {
+    let secrets = Api::<Secret>::default_namespaced(client.clone());
+    let secret = serde_json::from_value(serde_json::json!({"metadata": {"name": "canary"}}));
+    secrets.create(&PostParams::default(), &secret.unwrap()).await.unwrap();
+    secrets.list(&ListParams::default()).await.unwrap();
+}
+
+/// What the check finds of each resource, in words.
+async fn rules(client: &Client) -> BTreeMap<&'static str, String> {
+    let request = axum::http::Request::get("/metrics").body(Vec::new()).unwrap();
+    let metrics = client.request_text(request).await.unwrap();
+    let mut inventory = Inventory::default();
+    inventory.observe_api_server(ApiServer::from_metrics(metrics.lines()));
+    let spec = yaml_serde::from_str("atRest: {resources: [secrets, configmaps]}").unwrap();
+    let check = checks::encryption::build(&spec).unwrap().check;
+    let scope = Scope::default();
+    let now = "2026-11-21T00:00:00Z".parse().unwrap();
+    let context = Context { inventory: &inventory, scope: &scope, now };
+    let words = |number| {
+        let judgement = check.judge(&context, Item::Cluster(number)).unwrap();
+        let failing = judgement.failing.iter().map(|finding| format!("fails {}", finding.rule));
+        let unknown = judgement.unknown.iter().map(|finding| format!("unknown {}", finding.rule));
+        failing.chain(unknown).collect::<Vec<_>>().join(", ")
+    };
+    BTreeMap::from([("secrets", words(0)), ("configmaps", words(1))])
+}
