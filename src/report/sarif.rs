@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, io};
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -11,29 +12,51 @@ use super::{
 };
 use crate::api::{ResourceRef, Severity, State};
 
+/// The log. Its results are made one by one while they are written: as a tree, those of a large
+/// cluster would take more memory than everything else.
+#[derive(Serialize)]
+struct Log<'e> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    runs: [Run<'e>; 1],
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Run<'e> {
+    invocations: Value,
+    results: Results<'e>,
+    tool: Value,
+}
+
+struct Results<'e>(&'e [ControlResult]);
+
+impl Serialize for Results<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let controls = self.0.iter().enumerate();
+        serializer.collect_seq(controls.flat_map(|(index, control)| results(index, control)))
+    }
+}
+
 pub(super) fn write(evaluation: &Evaluation, output: &mut dyn io::Write) -> io::Result<()> {
-    let log = json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": {"driver": {
-                "name": "comptroller",
-                "version": env!("CARGO_PKG_VERSION"),
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": evaluation.controls.iter().map(rule).collect::<Vec<_>>(),
-            }},
-            "invocations": [{
-                "executionSuccessful": evaluation.errors.is_empty(),
-                "toolExecutionNotifications": notifications(evaluation),
-            }],
-            "results": evaluation
-                .controls
-                .iter()
-                .enumerate()
-                .flat_map(|(index, control)| results(index, control))
-                .collect::<Vec<_>>(),
-        }],
-    });
+    let run = Run {
+        invocations: json!([{
+            "executionSuccessful": evaluation.errors.is_empty(),
+            "toolExecutionNotifications": notifications(evaluation),
+        }]),
+        results: Results(&evaluation.controls),
+        tool: json!({"driver": {
+            "name": "comptroller",
+            "version": env!("CARGO_PKG_VERSION"),
+            "semanticVersion": env!("CARGO_PKG_VERSION"),
+            "rules": evaluation.controls.iter().map(rule).collect::<Vec<_>>(),
+        }}),
+    };
+    let log = Log {
+        schema: "https://json.schemastore.org/sarif-2.1.0.json",
+        runs: [run],
+        version: "2.1.0",
+    };
     serde_json::to_writer_pretty(&mut *output, &log)?;
     writeln!(output)
 }
@@ -52,9 +75,10 @@ fn rule(control: &ControlResult) -> Value {
     })
 }
 
-fn results(index: usize, control: &ControlResult) -> Vec<Value> {
-    let failing = control.findings.iter().map(|finding| result(index, control, finding, "fail"));
-    let excepted = control.excepted_findings.iter().map(|finding| {
+fn results(index: usize, control: &ControlResult) -> impl Iterator<Item = Value> {
+    let failing =
+        control.findings.iter().map(move |finding| result(index, control, finding, "fail"));
+    let excepted = control.excepted_findings.iter().map(move |finding| {
         let mut result = result(index, control, finding, "fail");
         let exception = finding.exception.as_deref().unwrap_or_default();
         result["suppressions"] = json!([{
@@ -64,8 +88,8 @@ fn results(index: usize, control: &ControlResult) -> Vec<Value> {
         }]);
         result
     });
-    let open = control.unknown_items.iter().map(|item| result(index, control, item, "open"));
-    failing.chain(excepted).chain(open).collect()
+    let open = control.unknown_items.iter().map(move |item| result(index, control, item, "open"));
+    failing.chain(excepted).chain(open)
 }
 
 fn result(index: usize, control: &ControlResult, finding: &ReportedFinding, kind: &str) -> Value {
