@@ -62,9 +62,17 @@ impl RunArgs {
     }
 }
 
+/// The engine is one task: more threads only add stacks and allocator arenas, which on a node of
+/// 64 cores would be 64 of each.
+const THREADS: usize = 2;
+
 /// Runs until SIGTERM or Ctrl-C.
 pub fn run(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(args))
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()?
+        .block_on(serve(args))
 }
 
 async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,7 +17,7 @@ use kube::{
     },
 };
 use tokio::{
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::{AbortHandle, JoinSet},
 };
 
@@ -39,6 +40,13 @@ const SEPARATE: Duration = Duration::from_secs(75);
 /// Pages keep the memory of a first list flat: 250 pods are some 10 MiB while they are projected.
 const PAGE_SIZE: u32 = 250;
 
+/// How many kinds are listed at the same time. Each holds a page of objects; thirty of them at once
+/// would be most of the operator's memory, and no sooner done.
+const LISTS: usize = 2;
+
+/// A list that takes longer than this, as of a slow aggregated API, does not hold up the others.
+const TURN: Duration = Duration::from_secs(10);
+
 /// A kind to watch. `epoch` tells its facts from those of an earlier watch of the same kind.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -55,6 +63,7 @@ pub struct Watches {
     client: Client,
     facts: mpsc::Sender<Command>,
     metrics: Metrics,
+    lists: Arc<Semaphore>,
     tasks: JoinSet<()>,
     running: HashMap<KindId, AbortHandle>,
 }
@@ -62,7 +71,14 @@ pub struct Watches {
 impl Watches {
     /// No watches yet.
     pub fn new(client: Client, facts: mpsc::Sender<Command>, metrics: Metrics) -> Self {
-        Self { client, facts, metrics, tasks: JoinSet::new(), running: HashMap::new() }
+        Self {
+            client,
+            facts,
+            metrics,
+            lists: Arc::new(Semaphore::new(LISTS)),
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+        }
     }
 
     /// Starts a watch, ending the one of the same kind.
@@ -74,6 +90,7 @@ impl Watches {
             plan,
             facts: self.facts.clone(),
             metrics: self.metrics.clone(),
+            lists: Arc::clone(&self.lists),
         };
         self.running.insert(kind, self.tasks.spawn(watch.run()));
     }
@@ -92,6 +109,7 @@ struct Watch {
     plan: Plan,
     facts: mpsc::Sender<Command>,
     metrics: Metrics,
+    lists: Arc<Semaphore>,
 }
 
 impl Watch {
@@ -101,14 +119,25 @@ impl Watch {
             let config = watcher::Config::default().page_size(PAGE_SIZE);
             let mut events = watcher(self.api.clone(), config).default_backoff().boxed();
             let mut listed = false;
+            // Held while a list is under way.
+            let mut turn: Option<OwnedSemaphorePermit> = None;
             loop {
                 let fact = match events.next().await {
                     Some(Ok(event)) => {
                         trouble = Trouble::default();
-                        listed |= matches!(event, Event::InitDone);
+                        match event {
+                            // The first page is asked for only after this event.
+                            Event::Init => turn = self.turn().await,
+                            Event::InitDone => {
+                                drop(turn.take());
+                                listed = true;
+                            }
+                            _ => {}
+                        }
                         self.fact(event)
                     }
                     Some(Err(error)) => {
+                        drop(turn.take());
                         let stale = trouble.note(Instant::now());
                         self.complain(&error, stale)
                     }
@@ -125,6 +154,12 @@ impl Watch {
                 }
             }
         }
+    }
+
+    /// Waits for the turn to list.
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        let turn = Arc::clone(&self.lists).acquire_owned();
+        tokio::time::timeout(TURN, turn).await.ok()?.ok()
     }
 
     async fn send(&self, fact: Fact) -> Result<(), mpsc::error::SendError<Command>> {

@@ -296,8 +296,11 @@ impl Engine {
         }
         if !evaluated.controls.is_empty() || evaluated.exceptions {
             let mut matched = BTreeMap::new();
-            for tracked in self.controls.values() {
-                tracked.count_excepted(&mut matched);
+            // Counting goes over every finding there is, so not on each change for nothing.
+            if self.exceptions.names().next().is_some() {
+                for tracked in self.controls.values() {
+                    tracked.count_excepted(&mut matched);
+                }
             }
             self.exceptions.set_matched(&matched);
             evaluated.exceptions = true;

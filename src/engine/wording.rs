@@ -52,7 +52,14 @@ impl Wording<'_> {
 
     /// Every finding of a standing, by severity, then since, then name.
     pub fn all(&self, which: impl Fn(Standing) -> bool) -> Vec<Observed> {
-        self.word(self.memory.open_items(), |record| which(record.standing))
+        // Reports ask for each standing in turn: only its own items are judged again.
+        let items: FxHashSet<Item> = self
+            .memory
+            .records()
+            .filter(|(_, record)| which(record.standing))
+            .map(|(item, _)| item)
+            .collect();
+        self.word(items.into_iter(), |record| which(record.standing))
     }
 
     fn word(
