@@ -393,8 +393,8 @@ async fn requests(bench: &Bench) -> Requests {
                 line.starts_with("comptroller_client_requests_total{")
                     && line.contains(&format!("verb=\"{verb}\""))
             })
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-            .map(|count| count as u64)
+            // An IntCounter writes whole numbers.
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
             .sum()
     };
     Requests { lists: sum("list"), writes: sum("patch") + sum("create") + sum("update") }
