@@ -297,6 +297,24 @@ async fn a_spec_that_cannot_be_judged_says_what_to_write() {
             "spec.test.cel.validations[0].expression",
         ),
         (
+            "bad-duration",
+            "backup: {of: PersistentVolumeClaims, maxAge: 999999999y}",
+            "InvalidSpec",
+            "999999999y",
+        ),
+        (
+            "bad-selector",
+            "workload: {require: [Probes], selector: {matchLabels: {'not a key': x}}}",
+            "InvalidSpec",
+            "spec.test.workload.selector",
+        ),
+        (
+            "secret-reader",
+            "cel: {resources: [{apiGroups: [''], apiVersions: [v1], resources: [secrets]}], validations: [{expression: 'true'}]}",
+            "InvalidSpec",
+            "spec.test.cel.resources[0].resources[0]",
+        ),
+        (
             "unsupported-expression",
             "cel: {resources: [{apiGroups: [''], apiVersions: [v1], resources: [pods]}], validations: [{expression: \"request.userInfo.username == 'jane'\"}]}",
             "UnsupportedExpression",
