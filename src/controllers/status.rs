@@ -226,7 +226,7 @@ mod tests {
         Verdict { state, ..Verdict::blocked(GENERATION, reason, "why".to_owned(), at(0)) }
     }
 
-    fn known<'a>(verdict: Option<&'a Verdict>) -> Known<'a> {
+    fn known(verdict: Option<&Verdict>) -> Known<'_> {
         Known {
             generation: GENERATION,
             created: Some(at(0)),

@@ -180,8 +180,7 @@ impl Engine {
                         };
                         let types = readiness::matching(&self.catalog, groups, versions, resources);
                         for matched in types.into_iter().take(readiness::MAX_KINDS) {
-                            let resource =
-                                self.readable(&matched.group, &matched.kind).unwrap_or(matched);
+                            let resource = self.read_as(matched, &wanted);
                             let programs = wanted.kinds.entry(resource).or_default();
                             if !programs.iter().any(|(known, _)| known == program) {
                                 programs.push((*program, Arc::clone(compiled)));
@@ -193,6 +192,18 @@ impl Engine {
             }
         }
         wanted
+    }
+
+    /// The version in which a kind that a program matched is read. A kind is read in one version:
+    /// that of its facts, else the one that an earlier control asks for.
+    fn read_as(&self, matched: ResourceType, wanted: &Wanted) -> ResourceType {
+        let same =
+            |known: &&ResourceType| known.group == matched.group && known.kind == matched.kind;
+        if facts::projection(&matched.group, &matched.kind).is_some() {
+            self.readable(&matched.group, &matched.kind).unwrap_or(matched)
+        } else {
+            wanted.kinds.keys().find(same).cloned().unwrap_or(matched)
+        }
     }
 
     /// A kind in the version to read: the one its projection understands, else the preferred one.

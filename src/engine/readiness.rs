@@ -29,6 +29,7 @@ pub fn of(reads: &[Read], inventory: &Inventory, catalog: &Catalog) -> Readiness
             Read::Kind { group, kind, need } => of_kind(group, kind, *need, inventory, catalog),
             Read::Program { groups, versions, resources, program } => of_program(
                 &matching(catalog, groups, versions, resources),
+                versions,
                 resources,
                 *program,
                 inventory,
@@ -105,6 +106,7 @@ fn of_availability(availability: &Availability, group: &str, kind: &str, need: N
 
 fn of_program(
     types: &[ResourceType],
+    versions: &[String],
     named: &[String],
     program: ProgramId,
     inventory: &Inventory,
@@ -135,7 +137,17 @@ fn of_program(
         let availability = state.map_or(Availability::Pending, |state| state.availability.clone());
         match of_availability(&availability, &resource.group, &resource.kind, Need::Required) {
             Readiness::Ready => {
-                pending |= !state.is_some_and(|state| state.programs.contains(&program));
+                let Some(state) = state else { continue };
+                if !names(versions, &state.resource.version) {
+                    return Readiness::Blocked(
+                        Reason::UnsupportedExpression,
+                        format!(
+                            "spec.test.cel.resources: {resource} is read as {}, since other controls read it so: write the expressions for that version",
+                            state.resource.version
+                        ),
+                    );
+                }
+                pending |= !state.programs.contains(&program);
             }
             Readiness::Pending => pending = true,
             blocked @ Readiness::Blocked(..) => return blocked,
@@ -148,6 +160,11 @@ fn group_name(group: &str) -> &str {
     if group.is_empty() { "the core group" } else { group }
 }
 
+/// Whether a list of a rule names something.
+fn names(list: &[String], name: &str) -> bool {
+    list.iter().any(|entry| entry == "*" || entry == name)
+}
+
 /// The resource types that an admission-like rule names. Secrets are never read, nor events,
 /// which come and go by the thousand: `*` leaves both out.
 pub fn matching(
@@ -156,8 +173,6 @@ pub fn matching(
     versions: &[String],
     resources: &[String],
 ) -> Vec<ResourceType> {
-    let names =
-        |list: &[String], name: &str| list.iter().any(|entry| entry == "*" || entry == name);
     catalog
         .iter()
         .filter(|row| names(groups, &row.resource.group))

@@ -495,3 +495,38 @@ fn a_blocked_control_does_not_ask_to_be_woken_for_what_was_due() {
     assert_eq!(world.engine.verdict("certificates").unwrap().reason, Reason::Forbidden);
     assert_eq!(world.engine.next_wake(), None);
 }
+
+#[test]
+fn a_kind_is_read_in_one_version_and_expressions_must_be_written_for_it() {
+    let served = ServedResource {
+        resource: ResourceType {
+            group: "example.com".into(),
+            version: "v2".into(),
+            kind: "Widget".into(),
+            plural: "widgets".into(),
+            namespaced: true,
+        },
+        versions: vec!["v2".into(), "v1".into()],
+    };
+    let control = |version: &str| {
+        spec(json!({"cel": {
+            "resources": [{"apiGroups": ["example.com"], "apiVersions": [version], "resources": ["widgets"]}],
+            "validations": [{"expression": format!("object.spec.blue == true && '{version}' != ''")}],
+        }}))
+    };
+    let mut engine = Engine::default();
+    engine.set_catalog(Catalog::new(vec![served]), start());
+    engine.upsert_control("first", 1, control("v1"), Remembered::default());
+    engine.upsert_control("second", 1, control("v2"), Remembered::default());
+    let wanted = engine.wanted().kinds;
+    let (resource, programs) = wanted.into_iter().next().expect("one kind");
+    assert_eq!((resource.version.as_str(), programs.len()), ("v1", 2));
+    let kind = engine.kind(&resource);
+    engine.begin(kind);
+    engine.commit(kind, programs.into_iter().map(|(id, _)| id).collect(), start());
+    engine.evaluate(start());
+    assert_eq!(engine.verdict("first").unwrap().state, State::NotApplicable);
+    let second = engine.verdict("second").unwrap();
+    assert_eq!((second.state, second.reason), (State::Unknown, Reason::UnsupportedExpression));
+    assert!(second.message.contains("read as v1"), "{}", second.message);
+}

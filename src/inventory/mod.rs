@@ -123,7 +123,13 @@ impl Inventory {
     pub fn kind(&mut self, resource: &ResourceType) -> KindId {
         let key = (resource.group.clone(), resource.kind.clone());
         match self.kind_ids.entry(key) {
-            Entry::Occupied(known) => *known.get(),
+            Entry::Occupied(known) => {
+                let id = *known.get();
+                if let Some(state) = self.kinds.get_mut(usize::from(id.0)) {
+                    state.resource.version.clone_from(&resource.version);
+                }
+                id
+            }
             Entry::Vacant(vacant) => {
                 let id = KindId(u16::try_from(self.kinds.len()).unwrap_or(u16::MAX));
                 self.kinds.push(KindState {
