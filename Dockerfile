@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-FROM rust:1.95-bookworm AS build
+FROM rust:1.95.0-bookworm AS build
 WORKDIR /src
 COPY . .
 # The image's own toolchain serves; rust-toolchain.toml would fetch clippy and rustfmt too.

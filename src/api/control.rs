@@ -100,7 +100,7 @@ pub struct ControlSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub objective: Option<String>,
-    /// What to do when the control fails. Every finding shows it.
+    /// What to do when the control fails. Reports show it with the findings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub remedy: Option<String>,
@@ -125,7 +125,8 @@ pub struct ControlSpec {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
     /// What happens to a request that breaks the control: Audit lets it through, Warn warns who
-    /// sent it, Deny refuses it. Audit when it is absent.
+    /// sent it, Deny refuses it. Audit when it is absent. This version only audits, and Ready says
+    /// so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enforcement: Option<Enforcement>,
     /// The name of the Lesson that teaches what the control is about.

@@ -1,4 +1,4 @@
-//! The command line: one file for each subcommand.
+//! The command line: a file or folder for each subcommand.
 
 pub mod cluster;
 pub mod crds;

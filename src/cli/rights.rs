@@ -25,7 +25,7 @@ pub struct WhoCanArgs {
     resource: String,
     /// The name of one object.
     name: Option<String>,
-    /// The namespace; otherwise that of the kubeconfig's context.
+    /// The namespace; otherwise that of the kubeconfig's context, or default with -f.
     #[arg(short, long, conflicts_with = "all_namespaces")]
     namespace: Option<String>,
     /// Ask for the right in the whole cluster.

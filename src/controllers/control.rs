@@ -116,7 +116,6 @@ async fn reconcile_inner(
                 if record == Some(crate::evidence::EntryKind::Change) {
                     context.metrics.detected(posted.received.elapsed());
                 }
-                context.metrics.control_evaluated(&name, now);
                 if transition {
                     announce(object, &previous, &posted.verdict, context).await;
                 }

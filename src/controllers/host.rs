@@ -32,6 +32,9 @@ const BATCH: usize = 512;
 /// How many changes may wait. Watches are slowed down beyond it, so a storm can't fill memory.
 pub const QUEUE: usize = 2048;
 
+/// How often the metrics say when controls were evaluated.
+const NOTE: Duration = Duration::from_secs(5);
+
 /// How often strings that nothing uses are dropped.
 const SWEEP: Duration = Duration::from_mins(10);
 
@@ -111,6 +114,7 @@ pub struct Host {
     loaded: Loaded,
     oldest: Option<Instant>,
     exceptions_changed: bool,
+    noted: Option<Instant>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -155,6 +159,7 @@ impl Host {
             loaded: Loaded::default(),
             oldest: None,
             exceptions_changed: false,
+            noted: None,
         }
     }
 
@@ -345,6 +350,7 @@ impl Host {
             self.outlets
                 .board
                 .post_control(name, Posted { verdict: Arc::new(verdict.clone()), received });
+            self.metrics.control_evaluated(name, now);
             // Nobody listens any more only while shutting down.
             let _ = self.outlets.controls.send(ObjectRef::new(name));
         }
@@ -352,7 +358,21 @@ impl Host {
             self.post_exceptions(now);
         }
         self.metrics.evaluation_pass(started.elapsed());
+        self.note_evaluated(now);
         self.outlets.evaluated.send_if_modified(|done| !std::mem::replace(done, true));
+    }
+
+    /// Says in the metrics that somebody looked, whether anything changed or not.
+    fn note_evaluated(&mut self, now: Timestamp) {
+        if self.noted.is_some_and(|noted| noted.elapsed() < NOTE) {
+            return;
+        }
+        self.noted = Some(Instant::now());
+        for (name, _) in self.engine.controls() {
+            if self.engine.verdict(name).is_some() {
+                self.metrics.control_evaluated(name, now);
+            }
+        }
     }
 
     fn post_exceptions(&self, now: Timestamp) {
@@ -384,17 +404,14 @@ fn remembered(status: &ControlStatus) -> Remembered {
     }
 }
 
-/// Sleeps until a time; for ever without one. At most a minute at once, since the wall clock may jump.
+/// Sleeps until a time, at most for a while: a quiet cluster is evaluated too, so that a heartbeat
+/// can say as of when, and the wall clock may jump.
 async fn sleep_until(at: Option<Timestamp>) {
-    const LONGEST: Duration = Duration::from_mins(1);
+    const LONGEST: Duration = Duration::from_secs(20);
     // A judgement that is never valid must not keep a core busy.
     const SHORTEST: Duration = Duration::from_millis(20);
-    match at {
-        None => std::future::pending().await,
-        Some(at) => {
-            let left = at.duration_since(Timestamp::now());
-            let left = Duration::try_from(left).unwrap_or(Duration::ZERO).min(LONGEST);
-            tokio::time::sleep(left.max(SHORTEST)).await;
-        }
-    }
+    let left = at.map_or(LONGEST, |at| {
+        Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
+    });
+    tokio::time::sleep(left.clamp(SHORTEST, LONGEST)).await;
 }

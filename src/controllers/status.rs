@@ -19,6 +19,9 @@ const STALLED: &str = "Stalled";
 /// How long a new control may be without any status: most are judged before, and save a write.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(2);
 
+/// When to look again for an evaluation that a heartbeat can speak of.
+const RECHECK: SignedDuration = SignedDuration::from_secs(5);
+
 /// What to do about the status of a control.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Plan {
@@ -67,6 +70,10 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
             due.map(|due| due.duration_since(now)).filter(SignedDuration::is_positive)
         {
             return Plan::Wait(left);
+        }
+        // Nobody looked since the last record: a heartbeat would claim what is not so.
+        if previous.last_evaluated.as_ref().is_some_and(|last| whole_seconds(at).0 <= last.0) {
+            return Plan::Wait(RECHECK);
         }
         status.last_evaluated = Some(whole_seconds(at));
         return Plan::Write {
@@ -260,6 +267,10 @@ mod tests {
         let (beat, record, transition) = written(plan(&status, &known(Some(&passing)), at(3601)));
         assert_eq!((record, transition), (Some(EntryKind::Heartbeat), false));
         assert_eq!(ControlStatus { last_evaluated: status.last_evaluated.clone(), ..beat }, status);
+
+        // The engine hangs: no heartbeat says that it is still so.
+        let hung = Known { evaluated: Some(at(1)), ..known(Some(&passing)) };
+        assert_eq!(plan(&status, &hung, at(3601)), Plan::Wait(RECHECK));
 
         let failing = Verdict { since: at(700), ..verdict(State::Failing, Reason::FindingsOpen) };
         let (status, record, transition) = written(plan(&status, &known(Some(&failing)), at(700)));

@@ -44,6 +44,17 @@ pub struct Standing {
     pub message: String,
 }
 
+/// How far a control is that an exception names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// It has no verdict yet.
+    Pending,
+    /// It could not be judged, so what it would have found is not known.
+    Unknown,
+    /// It has a verdict.
+    Done,
+}
+
 /// All exceptions.
 #[derive(Debug, Default)]
 pub struct Exceptions {
@@ -140,13 +151,13 @@ impl Exceptions {
         self.all().map(|exception| exception.expires).filter(|at| *at > now).min()
     }
 
-    /// How an exception stands. `evaluated` tells whether all its controls have a verdict, without
-    /// which nobody can say that it matches nothing.
+    /// How an exception stands. `judged` tells how far a control is; None when there is no such
+    /// control.
     pub fn standing(
         &self,
         name: &str,
         now: Timestamp,
-        evaluated: impl Fn(&str) -> bool,
+        judged: impl Fn(&str) -> Option<Judged>,
     ) -> Option<Standing> {
         let exception = self.by_name.get(name).and_then(|place| self.get(*place))?;
         let (phase, message) = match &exception.approval {
@@ -159,7 +170,16 @@ impl Exceptions {
                 ExceptionPhase::Pending,
                 "waits for approval: somebody other than the requester sets spec.approvedBy".to_owned(),
             ),
-            Approval::Given if exception.matched == 0 && exception.controls.iter().all(|name| evaluated(name)) => (
+            // What a control that was not judged yet will match is not known: say nothing for now.
+            Approval::Given
+                if exception.matched == 0
+                    && exception.controls.iter().any(|name| judged(name) == Some(Judged::Pending)) =>
+            {
+                return None;
+            }
+            Approval::Given
+                if exception.matched == 0
+                    && exception.controls.iter().all(|name| judged(name) != Some(Judged::Unknown)) => (
                 ExceptionPhase::Unused,
                 "approved, but matches no finding: delete it, or correct spec.controls and spec.resources in a new one".to_owned(),
             ),

@@ -24,13 +24,17 @@ use std::{
 
 use jiff::Timestamp;
 
-use self::{exceptions::Exceptions, memory::Standing, tracked::Tracked};
+use self::{
+    exceptions::{Exceptions, Judged},
+    memory::Standing,
+    tracked::Tracked,
+};
 pub use self::{
     tracked::Remembered,
     verdict::{Observed, Reason, Verdict},
 };
 use crate::{
-    api::{ControlExceptionSpec, ControlSpec},
+    api::{ControlExceptionSpec, ControlSpec, State},
     checks::{Read, cel::Program},
     inventory::{
         ApiServer, Availability, Catalog, Change, Inventory, KindId, ProgramId, Projected,
@@ -148,11 +152,13 @@ impl Engine {
         }
     }
 
-    /// How an exception stands.
+    /// How an exception stands; None while the controls that it names are judged for the first time.
     pub fn exception(&self, name: &str, now: Timestamp) -> Option<exceptions::Standing> {
         self.exceptions.standing(name, now, |control| {
-            self.controls.get(control).is_none_or(|tracked| {
-                tracked.verdict().is_some_and(|verdict| verdict.population > 0)
+            Some(match self.controls.get(control)?.verdict() {
+                None => Judged::Pending,
+                Some(verdict) if verdict.state == State::Unknown => Judged::Unknown,
+                Some(_) => Judged::Done,
             })
         })
     }

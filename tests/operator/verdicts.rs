@@ -443,3 +443,24 @@ async fn a_change_reaches_status_in_a_moment() {
         / value("comptroller_detection_latency_seconds_count");
     assert!(mean < Duration::from_secs(2).as_secs_f64(), "mean detection latency {mean} s");
 }
+
+#[tokio::test]
+async fn a_heartbeat_says_once_that_it_is_still_so() {
+    let bench = Bench::start().await;
+    bench.apply(&deployment("bad", true)).await;
+    bench.apply(&NO_ROOT.replace("  severity: High", "  severity: High\n  heartbeat: 1m")).await;
+    let first = bench.until_state("no-privileged-containers", State::Failing).await;
+    let before = requests(&bench).await;
+    let api = bench.controls();
+    let beaten = wait::until("a heartbeat", Duration::from_secs(100), async || {
+        let status = api.get("no-privileged-containers").await.ok()?.status?;
+        (status.last_evaluated > first.last_evaluated).then_some(status)
+    })
+    .await
+    .unwrap();
+    assert_eq!(beaten.since, first.since);
+    let passed = beaten.last_evaluated.unwrap().0.duration_since(first.last_evaluated.unwrap().0);
+    assert!(passed.as_secs() >= 30, "the evaluation that it speaks of is {passed:?} younger");
+    let after = requests(&bench).await;
+    assert!(after.writes - before.writes <= 2, "{before:?} {after:?}");
+}

@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use kube::{
     Api, Client,
     api::ListParams,
-    core::{DeserializeGuard, ObjectList},
+    core::{DeserializeGuard, ObjectList, error_boundary::InvalidObject},
 };
 
 use super::{ScanArgs, controls::Rules};
 use crate::{
-    api::{Control, ControlException},
+    api::{Control, ControlException, GROUP, ResourceRef, VERSION},
     cli::{cluster::ClusterError, live},
     controllers::{api_server, discovery},
     engine::{Engine, Remembered},
@@ -27,23 +27,30 @@ pub enum ScanClusterError {
     #[error(
         "the cluster does not answer: {0}; check that it runs and that the kubeconfig names it"
     )]
-    Discovery(#[from] kube::Error),
+    Discovery(kube::Error),
+    /// Its own controls can't be listed.
+    #[error(
+        "the controls of the cluster can't be listed: {0}; grant list on controls and controlexceptions of comptroller.dev, or name controls with --controls"
+    )]
+    Controls(kube::Error),
 }
 
 /// Evaluates a live cluster by the given controls, else by its own, else by the built-in pack.
 pub async fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<Evaluation, ScanClusterError> {
     let client = args.cluster_args.client().await?;
-    let catalog = discovery::catalog(&client).await?;
-    let served = catalog.find_kind(crate::api::GROUP, "Control").is_some();
+    let catalog = discovery::catalog(&client).await.map_err(ScanClusterError::Discovery)?;
+    let served = catalog.find_kind(GROUP, "Control").is_some();
     let mut engine = Engine::default();
     engine.set_catalog(catalog, now);
-    let errors = if args.controls.is_empty() && served && load_own(&mut engine, &client).await? {
-        Vec::new()
+    let own = if args.controls.is_empty() && served {
+        load_own(&mut engine, &client).await.map_err(ScanClusterError::Controls)?
     } else {
-        let rules =
-            if args.controls.is_empty() { Rules::builtin() } else { Rules::read(&args.controls) };
-        load(&mut engine, rules)
+        None
     };
+    let errors = own.unwrap_or_else(|| {
+        let given = !args.controls.is_empty();
+        load(&mut engine, if given { Rules::read(&args.controls) } else { Rules::builtin() })
+    });
     let wanted = engine.wanted();
     let bar = progress(wanted.kinds.len());
     if wanted.api_server {
@@ -68,27 +75,57 @@ fn load(engine: &mut Engine, rules: Rules) -> Vec<ReportedError> {
     rules.errors
 }
 
-/// The controls and exceptions of the cluster; false when it has no control.
-async fn load_own(engine: &mut Engine, client: &Client) -> kube::Result<bool> {
+/// Takes in the controls and exceptions of the cluster, and says which can't be read; None when it
+/// has no control.
+async fn load_own(
+    engine: &mut Engine,
+    client: &Client,
+) -> kube::Result<Option<Vec<ReportedError>>> {
     let everything = ListParams::default();
     let controls: ObjectList<DeserializeGuard<Control>> =
         Api::all(client.clone()).list(&everything).await?;
     let exceptions: ObjectList<DeserializeGuard<ControlException>> =
         Api::all(client.clone()).list(&everything).await?;
-    let any = !controls.items.is_empty();
-    for control in controls.items.into_iter().filter_map(|guard| guard.0.ok()) {
-        let name = control.metadata.name.unwrap_or_default();
-        engine.upsert_control(&name, 1, control.spec.into(), Remembered::default());
+    if controls.items.is_empty() {
+        return Ok(None);
     }
-    for exception in exceptions.items.into_iter().filter_map(|guard| guard.0.ok()) {
-        let created = exception.metadata.creation_timestamp.map(|time| time.0);
-        engine.upsert_exception(
-            &exception.metadata.name.unwrap_or_default(),
-            &exception.spec,
-            created,
-        );
+    let mut errors = Vec::new();
+    for DeserializeGuard(control) in controls.items {
+        match control {
+            Ok(control) => {
+                let name = control.metadata.name.unwrap_or_default();
+                engine.upsert_control(&name, 1, control.spec.into(), Remembered::default());
+            }
+            Err(invalid) => errors.push(unreadable("Control", invalid)),
+        }
     }
-    Ok(any)
+    for DeserializeGuard(exception) in exceptions.items {
+        match exception {
+            Ok(exception) => {
+                let created = exception.metadata.creation_timestamp.map(|time| time.0);
+                let name = exception.metadata.name.unwrap_or_default();
+                engine.upsert_exception(&name, &exception.spec, created);
+            }
+            Err(invalid) => errors.push(unreadable("ControlException", invalid)),
+        }
+    }
+    Ok(Some(errors))
+}
+
+fn unreadable(kind: &str, invalid: InvalidObject) -> ReportedError {
+    ReportedError {
+        object: Some(ResourceRef {
+            api_version: format!("{GROUP}/{VERSION}"),
+            kind: kind.to_owned(),
+            namespace: None,
+            name: invalid.metadata.name.unwrap_or_default(),
+        }),
+        message: format!(
+            "the spec can't be read: {}; correct the field and apply again",
+            invalid.error
+        ),
+        ..ReportedError::default()
+    }
 }
 
 /// On standard error; hidden where nobody looks on.

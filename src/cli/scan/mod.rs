@@ -1,4 +1,4 @@
-//! `comptroller scan`: one evaluation over manifests.
+//! `comptroller scan`: one evaluation over manifests or a cluster.
 
 mod absent;
 mod cluster;
