@@ -113,9 +113,12 @@ async fn from_cluster(args: &WhoCanArgs) -> Result<Engine, Box<dyn std::error::E
     engine.set_catalog(discovery::catalog(&client).await?, now);
     let mut wanted = Wanted::default();
     for projection in rbac::PROJECTIONS {
-        if let Some(row) = engine.catalog().find_kind(projection.group, projection.kind) {
-            wanted.kinds.insert(row.resource.clone(), Vec::new());
-        }
+        let row =
+            engine.catalog().find_kind(projection.group, projection.kind).ok_or_else(|| {
+                let why = "the API server does not serve it".to_owned();
+                RightsError::Incomplete(projection.kind.to_owned(), why)
+            })?;
+        wanted.kinds.insert(row.resource.clone(), Vec::new());
     }
     live::fill(&mut engine, &client, wanted, now, |_| {}).await;
     complete(engine.inventory())?;

@@ -15,6 +15,8 @@ use crate::engine::{Verdict, exceptions::Standing};
 pub struct Posted {
     /// The verdict.
     pub verdict: Arc<Verdict>,
+    /// The uid of the control: one that is created anew under the same name starts over.
+    pub uid: Option<String>,
     /// When the oldest change behind it was received; for the detection latency.
     pub received: Instant,
 }

@@ -134,9 +134,9 @@ fn observe(
     now: Timestamp,
 ) -> Option<Posted> {
     match &object.0 {
-        Ok(_) => {
-            context.board.control(name).filter(|posted| posted.verdict.generation == generation)
-        }
+        Ok(_) => context.board.control(name).filter(|posted| {
+            posted.verdict.generation == generation && posted.uid == object.meta().uid
+        }),
         Err(invalid) => Some(Posted {
             verdict: Arc::new(Verdict::blocked(
                 generation,
@@ -147,6 +147,7 @@ fn observe(
                 ),
                 object.meta().creation_timestamp.as_ref().map_or(now, |time| time.0),
             )),
+            uid: object.meta().uid.clone(),
             received: std::time::Instant::now(),
         }),
     }

@@ -25,6 +25,9 @@ const AFTER_CHANGE: [Duration; 3] =
 /// How often to look when nothing seems to change: aggregated APIs come and go without a definition.
 const AT_REST: Duration = Duration::from_mins(10);
 
+/// How soon to look again after the watch of definitions failed.
+const AFTER_ERROR: Duration = Duration::from_secs(30);
+
 /// A discovery call that hangs would hide a new CRD for ever.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -65,7 +68,7 @@ pub async fn follow(client: Client, commands: mpsc::Sender<Command>) {
                 }
                 Some(Err(error)) => {
                     tracing::warn!(%error, "definitions can't be watched; new ones are found within ten minutes");
-                    sleep.await;
+                    tokio::time::sleep(wait.min(AFTER_ERROR)).await;
                 }
                 None => return,
             }
@@ -104,5 +107,17 @@ pub async fn catalog(client: &Client) -> kube::Result<Catalog> {
             }
         }
     }
-    Ok(Catalog::new(rows.into_values().collect()))
+    let mut catalog = Catalog::new(rows.into_values().collect());
+    catalog.unreachable_groups = unreachable_groups(client).await?;
+    Ok(catalog)
+}
+
+/// Groups whose own API server does not answer (KEP-3352): the list of groups still names them,
+/// with what they served before, or with nothing.
+async fn unreachable_groups(client: &Client) -> kube::Result<Vec<String>> {
+    let groups = client.list_api_groups_aggregated().await?.items;
+    let stale = groups.into_iter().filter(|group| {
+        group.versions.iter().any(|version| version.freshness.as_deref() == Some("Stale"))
+    });
+    Ok(stale.filter_map(|group| group.metadata?.name).collect())
 }

@@ -115,6 +115,7 @@ pub struct Host {
     oldest: Option<Instant>,
     exceptions_changed: bool,
     noted: Option<Instant>,
+    uids: HashMap<String, Option<String>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -160,6 +161,7 @@ impl Host {
             oldest: None,
             exceptions_changed: false,
             noted: None,
+            uids: HashMap::new(),
         }
     }
 
@@ -182,7 +184,7 @@ impl Host {
                 self.take(command, now);
             }
             if std::mem::take(&mut self.replan) {
-                self.plan();
+                self.plan(now);
             }
             self.evaluate(now);
         }
@@ -230,10 +232,17 @@ impl Host {
         self.replan = true;
         match fed {
             Fed::Put(Ok(control)) => {
+                let name = control.name_any();
+                let uid = control.metadata.uid.clone();
+                // Deleted and created anew: what was found of the old one is none of its.
+                if self.uids.get(&name).is_some_and(|known| *known != uid) {
+                    self.forget_control(&name);
+                }
+                self.uids.insert(name.clone(), uid);
                 let generation = control.metadata.generation.unwrap_or_default();
                 let remembered = control.status.as_ref().map(remembered).unwrap_or_default();
                 let spec = Arc::new(control.spec.clone());
-                self.engine.upsert_control(&control.name_any(), generation, spec, remembered);
+                self.engine.upsert_control(&name, generation, spec, remembered);
             }
             // Its last spec is not what is written now, so it must not be judged any more.
             Fed::Put(Err(invalid)) => {
@@ -257,6 +266,7 @@ impl Host {
 
     fn forget_control(&mut self, name: &str) {
         self.engine.remove_control(name);
+        self.uids.remove(name);
         self.outlets.board.forget_control(name);
         self.metrics.forget_control(name);
     }
@@ -294,18 +304,22 @@ impl Host {
     }
 
     /// Starts and ends watches so that they are what the controls read.
-    fn plan(&mut self) {
+    fn plan(&mut self, now: Timestamp) {
         let Wanted { kinds, api_server } = self.engine.wanted();
         self.outlets
             .api_server_wanted
             .send_if_modified(|wanted| std::mem::replace(wanted, api_server) != api_server);
+        if !api_server {
+            // What was read some time ago says nothing to a control that comes later.
+            self.engine.observe_api_server(ApiServer::NotObserved, now);
+        }
         let unwanted: Vec<ResourceType> =
             self.planned.keys().filter(|resource| !kinds.contains_key(resource)).cloned().collect();
         for resource in unwanted {
             if let Some(planned) = self.planned.remove(&resource) {
                 self.watches.stop(planned.kind);
                 self.epochs.remove(&planned.kind);
-                self.engine.release(planned.kind);
+                self.engine.release(planned.kind, now);
             }
         }
         for (resource, programs) in kinds {
@@ -347,9 +361,14 @@ impl Host {
         self.outlets.board.note(Some(now), String::new());
         for name in &evaluated.controls {
             let Some(verdict) = self.engine.verdict(name) else { continue };
-            self.outlets
-                .board
-                .post_control(name, Posted { verdict: Arc::new(verdict.clone()), received });
+            self.outlets.board.post_control(
+                name,
+                Posted {
+                    verdict: Arc::new(verdict.clone()),
+                    uid: self.uids.get(name).cloned().flatten(),
+                    received,
+                },
+            );
             self.metrics.control_evaluated(name, now);
             // Nobody listens any more only while shutting down.
             let _ = self.outlets.controls.send(ObjectRef::new(name));

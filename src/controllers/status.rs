@@ -82,7 +82,7 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
             transition: false,
         };
     }
-    let transition = status.since != previous.since || status.state != previous.state;
+    let transition = status.state != previous.state || previous.since.is_none();
     status.last_evaluated = Some(whole_seconds(at));
     Plan::Write { status: Box::new(status), record: Some(EntryKind::Change), transition }
 }

@@ -9,11 +9,12 @@ use std::{
 use futures::StreamExt;
 use jiff::Timestamp;
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
+    api::WatchParams,
     core::{ApiResource, Status},
     runtime::{
-        WatchStreamExt,
-        watcher::{self, Event, watcher},
+        utils::Backoff as _,
+        watcher::{self, DefaultBackoff, Event, watcher},
     },
 };
 use tokio::{
@@ -26,7 +27,7 @@ use super::{
     watched::Watched,
 };
 use crate::{
-    inventory::{Availability, KindId, Projector, ResourceType},
+    inventory::{Availability, KindId, Projector, ResourceType, Symbol},
     telemetry::Metrics,
 };
 
@@ -36,6 +37,9 @@ pub const STALE_AFTER: Duration = Duration::from_mins(2);
 
 /// Errors further apart than this are separate troubles; the watcher retries at least every 30 s.
 const SEPARATE: Duration = Duration::from_secs(75);
+
+/// How often a refused watch is tried again.
+const REGRANT: Duration = Duration::from_secs(10);
 
 /// Pages keep the memory of a first list flat: 250 pods are some 10 MiB while they are projected.
 const PAGE_SIZE: u32 = 250;
@@ -115,42 +119,52 @@ struct Watch {
 impl Watch {
     async fn run(self) {
         let mut trouble = Trouble::default();
+        let mut backoff = DefaultBackoff::default();
         loop {
             let config = watcher::Config::default().page_size(PAGE_SIZE);
-            let mut events = watcher(self.api.clone(), config).default_backoff().boxed();
+            let mut events = watcher(self.api.clone(), config).boxed();
             let mut listed = false;
             // Held while a list is under way.
             let mut turn: Option<OwnedSemaphorePermit> = None;
-            loop {
-                let fact = match events.next().await {
-                    Some(Ok(event)) => {
-                        trouble = Trouble::default();
-                        match event {
-                            // The first page is asked for only after this event.
-                            Event::Init => turn = self.turn().await,
-                            Event::InitDone => {
-                                drop(turn.take());
-                                listed = true;
-                            }
-                            _ => {}
-                        }
-                        self.fact(event)
-                    }
-                    Some(Err(error)) => {
+            while let Some(event) = events.next().await {
+                let event = match event {
+                    Ok(event) => event,
+                    Err(error) => {
                         drop(turn.take());
-                        let stale = trouble.note(Instant::now());
-                        self.complain(&error, stale)
+                        let stale = trouble.note(Instant::now(), listed);
+                        let relist = self.complain(&error, stale, listed).await;
+                        if self.facts.is_closed() {
+                            return;
+                        }
+                        tokio::time::sleep(backoff.next().unwrap_or(STALE_AFTER)).await;
+                        if relist {
+                            break;
+                        }
+                        continue;
                     }
-                    None => break,
                 };
-                if let Some(fact) = fact
+                match event {
+                    // The first page is asked for only after this event.
+                    Event::Init => turn = self.turn().await,
+                    Event::InitDone => {
+                        drop(turn.take());
+                        listed = true;
+                    }
+                    _ => {}
+                }
+                // A list that begins, and a page of it, prove nothing yet.
+                if matches!(event, Event::InitDone | Event::Apply(_) | Event::Delete(_)) {
+                    trouble = Trouble::default();
+                    backoff.reset();
+                }
+                if let Some(fact) = self.fact(event)
                     && self.send(fact).await.is_err()
                 {
                     return;
                 }
-                // A watch resumes without a word; a new list says that all is well again.
-                if listed && trouble.is_stale() {
-                    break;
+                if self.plan.projector.has_programs() {
+                    // A page of objects is at hand at once, and an expression may take its time.
+                    tokio::task::yield_now().await;
                 }
             }
         }
@@ -179,9 +193,14 @@ impl Watch {
             Event::InitApply(object) => self.project(object).map(Fact::Stage),
             Event::InitDone => Some(Fact::Commit(self.plan.projector.program_ids())),
             Event::Apply(object) => self.project(object).map(Fact::Apply),
-            Event::Delete(object) => self
-                .project(object)
-                .map(|gone| Fact::Remove { namespace: gone.namespace, name: gone.name }),
+            Event::Delete(object) => {
+                let metadata = object.meta();
+                let symbol = |text: Option<&str>| Symbol::from(text.unwrap_or_default());
+                Some(Fact::Remove {
+                    namespace: symbol(metadata.namespace.as_deref()),
+                    name: symbol(metadata.name.as_deref()),
+                })
+            }
         }
     }
 
@@ -195,18 +214,44 @@ impl Watch {
             .ok()
     }
 
-    fn complain(&self, error: &watcher::Error, stale: Option<Duration>) -> Option<Fact> {
+    /// Tells what an error means for what is known. True when the kind must be listed anew: a
+    /// watch that resumes brings changes only, and no word that all is well again.
+    async fn complain(
+        &self,
+        error: &watcher::Error,
+        stale: Option<Duration>,
+        listed: bool,
+    ) -> bool {
         let resource = self.plan.projector.resource();
         self.metrics.watch_failed(&resource.to_string());
         tracing::warn!(%resource, %error, "a watch failed and is retried");
-        match answer(error).map(|status| status.code) {
-            Some(403) => Some(Fact::Unavailable(Availability::Forbidden(first_line(error)))),
-            Some(404 | 405) => Some(Fact::Unavailable(Availability::NotServed)),
-            _ => stale.map(|length| {
-                let since =
-                    Timestamp::now() - jiff::SignedDuration::try_from(length).unwrap_or_default();
-                Fact::Unavailable(Availability::Stale { since, error: first_line(error) })
-            }),
+        let availability = match answer(error).map(|status| status.code) {
+            Some(403) => Availability::Forbidden(first_line(error)),
+            // One replica of the API server may not know a definition yet: the next list decides.
+            Some(404 | 405) if listed => return true,
+            Some(404 | 405) => Availability::NotServed,
+            _ => match stale {
+                None => return false,
+                Some(length) => Availability::Stale {
+                    since: Timestamp::now()
+                        - jiff::SignedDuration::try_from(length).unwrap_or_default(),
+                    error: first_line(error),
+                },
+            },
+        };
+        let forbidden = matches!(availability, Availability::Forbidden(_));
+        if self.send(Fact::Unavailable(availability)).await.is_ok() && listed && forbidden {
+            self.granted().await;
+        }
+        listed
+    }
+
+    /// Waits until the watch is granted again. A list alone may be granted, and would claim for a
+    /// moment that all is known.
+    async fn granted(&self) {
+        let params = WatchParams::default().timeout(1);
+        while self.api.watch(&params, "0").await.is_err() {
+            tokio::time::sleep(REGRANT).await;
         }
     }
 }
@@ -216,23 +261,19 @@ impl Watch {
 struct Trouble {
     first: Option<Instant>,
     last: Option<Instant>,
-    stale: bool,
 }
 
 impl Trouble {
-    /// Notes an error; the length of the trouble once it is too long.
-    fn note(&mut self, now: Instant) -> Option<Duration> {
-        let separate = self.last.is_none_or(|last| now.duration_since(last) > SEPARATE);
+    /// Notes an error; the length of the trouble once it is too long. A watch that works is silent,
+    /// so errors far apart are separate troubles; a list that works says so.
+    fn note(&mut self, now: Instant, listed: bool) -> Option<Duration> {
+        let far = self.last.is_none_or(|last| now.duration_since(last) > SEPARATE);
+        let separate = listed && far;
         let first = if separate { now } else { self.first.unwrap_or(now) };
         self.first = Some(first);
         self.last = Some(now);
         let length = now.duration_since(first);
-        self.stale = length >= STALE_AFTER;
-        self.stale.then_some(length)
-    }
-
-    fn is_stale(&self) -> bool {
-        self.stale
+        (length >= STALE_AFTER).then_some(length)
     }
 }
 
@@ -273,11 +314,18 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut trouble = Trouble::default();
         for seconds in [0, 30, 60, 90] {
-            assert_eq!(trouble.note(at(seconds)), None, "after {seconds} s");
+            assert_eq!(trouble.note(at(seconds), true), None, "after {seconds} s");
         }
-        assert_eq!(trouble.note(at(120)), Some(STALE_AFTER));
-        assert!(trouble.is_stale());
-        assert_eq!(trouble.note(at(400)), None, "a new trouble begins");
-        assert!(!trouble.is_stale());
+        assert_eq!(trouble.note(at(120), true), Some(STALE_AFTER));
+        assert_eq!(trouble.note(at(400), true), None, "a new trouble begins");
+    }
+
+    #[test]
+    fn a_list_that_fails_slowly_is_one_trouble() {
+        let start = Instant::now();
+        let mut trouble = Trouble::default();
+        assert_eq!(trouble.note(start, false), None);
+        let late = Duration::from_secs(200);
+        assert_eq!(trouble.note(start + late, false), Some(late));
     }
 }

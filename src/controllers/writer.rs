@@ -65,7 +65,10 @@ impl<S: Clone + Serialize> Writer<S> {
     pub fn newest<K: ResourceExt>(&self, object: &K, status: Option<&S>) -> Option<S> {
         let seen = version(object);
         self.with(&object.name_any(), |entry| match &entry.written {
-            Some(written) if seen < written.version => Some(written.status.clone()),
+            // At the same version the object holds what was written, readable or not.
+            Some(written) if seen.is_some() && seen <= written.version => {
+                Some(written.status.clone())
+            }
             _ => status.cloned(),
         })
     }

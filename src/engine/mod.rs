@@ -68,6 +68,8 @@ pub struct Engine {
     controls: BTreeMap<String, Tracked>,
     exceptions: Exceptions,
     evaluated: Option<Timestamp>,
+    /// Exceptions came, changed or went: what each allows must be counted again.
+    recount: bool,
 }
 
 impl Engine {
@@ -135,6 +137,7 @@ impl Engine {
     ) {
         self.reclassify_for(name);
         self.exceptions.upsert(name, spec, created);
+        self.recount = true;
         self.reclassify_for(name);
     }
 
@@ -142,6 +145,7 @@ impl Engine {
     pub fn remove_exception(&mut self, name: &str) {
         self.reclassify_for(name);
         self.exceptions.remove(name);
+        self.recount = true;
     }
 
     fn reclassify_for(&mut self, exception: &str) {
@@ -268,8 +272,9 @@ impl Engine {
     }
 
     /// Nobody reads a kind any more: forgets its objects, which would only grow stale.
-    pub fn release(&mut self, kind: KindId) {
-        self.inventory.release(kind);
+    pub fn release(&mut self, kind: KindId, now: Timestamp) {
+        let changes = self.inventory.release(kind);
+        self.mark(&changes, now);
     }
 
     /// Takes in what the API server says of itself.
@@ -311,7 +316,8 @@ impl Engine {
                 evaluated.controls.push(name.clone());
             }
         }
-        if !evaluated.controls.is_empty() || evaluated.exceptions {
+        let recount = std::mem::take(&mut self.recount);
+        if !evaluated.controls.is_empty() || evaluated.exceptions || recount {
             let mut matched = BTreeMap::new();
             // Counting goes over every finding there is, so not on each change for nothing.
             if self.exceptions.names().next().is_some() {

@@ -3,7 +3,7 @@
 use super::verdict::Reason;
 use crate::{
     checks::{Need, Read},
-    inventory::{Availability, Catalog, Inventory, ProgramId, ResourceType},
+    inventory::{Availability, Catalog, Inventory, ProgramId, ResourceType, facts},
 };
 
 /// How many kinds one CEL control may name, wildcards expanded.
@@ -27,13 +27,11 @@ pub fn of(reads: &[Read], inventory: &Inventory, catalog: &Catalog) -> Readiness
     for read in reads {
         let readiness = match read {
             Read::Kind { group, kind, need } => of_kind(group, kind, *need, inventory, catalog),
-            Read::Program { groups, versions, resources, program } => of_program(
-                &matching(catalog, groups, versions, resources),
-                versions,
-                resources,
-                *program,
-                inventory,
-            ),
+            Read::Program { groups, versions, resources, program } => of_groups(groups, catalog)
+                .unwrap_or_else(|| {
+                    let types = matching(catalog, groups, versions, resources);
+                    of_program(&types, versions, resources, *program, inventory)
+                }),
             Read::ApiServer => Readiness::Ready,
         };
         match readiness {
@@ -52,7 +50,7 @@ fn of_kind(
     inventory: &Inventory,
     catalog: &Catalog,
 ) -> Readiness {
-    if catalog.find_kind(group, kind).is_none() {
+    let Some(row) = catalog.find_kind(group, kind) else {
         if catalog.unreachable_groups.iter().any(|unreachable| unreachable == group) {
             return Readiness::Blocked(
                 Reason::KindNotServed,
@@ -71,6 +69,23 @@ fn of_kind(
                 ),
             ),
         };
+    };
+    if let Some(projection) = facts::projection(group, kind)
+        && !projection
+            .versions
+            .iter()
+            .any(|version| row.versions.iter().any(|served| served == version))
+    {
+        // Also for an optional kind: its objects are there, and nobody can read them.
+        return Readiness::Blocked(
+            Reason::KindNotServed,
+            format!(
+                "the cluster serves {kind} of {} only as {}, which is not understood: serve {} as well",
+                group_name(group),
+                row.versions.join(", "),
+                projection.versions.join(" or "),
+            ),
+        );
     }
     of_availability(&inventory.availability(group, kind), group, kind, need)
 }
@@ -102,6 +117,17 @@ fn of_availability(availability: &Availability, group: &str, kind: &str, need: N
             ),
         ),
     }
+}
+
+/// A group that does not answer hides its kinds: a program over the others would judge a part.
+fn of_groups(groups: &[String], catalog: &Catalog) -> Option<Readiness> {
+    let group = catalog.unreachable_groups.iter().find(|group| names(groups, group))?;
+    Some(Readiness::Blocked(
+        Reason::KindNotServed,
+        format!(
+            "the API group {group} does not answer, so nobody can say what it holds: check its APIService"
+        ),
+    ))
 }
 
 fn of_program(

@@ -352,6 +352,8 @@ impl World {
 
 /// What a verdict says, but for when each thing was first found.
 fn essence(engine: &Engine, now: Timestamp) -> Vec<String> {
+    let exceptions =
+        engine.exception_names().map(|name| format!("{name}: {:?}", engine.exception(name, now)));
     controls()
         .iter()
         .map(|(name, _)| {
@@ -373,6 +375,7 @@ fn essence(engine: &Engine, now: Timestamp) -> Vec<String> {
                 verdict.digest,
             )
         })
+        .chain(exceptions)
         .collect()
 }
 

@@ -49,6 +49,7 @@ pub struct Tracked {
     entered: Option<(State, Timestamp)>,
     dirty: FxHashSet<Item>,
     everything: bool,
+    pending: bool,
     reclassify: bool,
     verdict: Option<Verdict>,
 }
@@ -73,6 +74,7 @@ impl Tracked {
             entered: remembered.state,
             dirty: FxHashSet::default(),
             everything: true,
+            pending: false,
             reclassify: false,
             verdict: None,
         }
@@ -146,7 +148,7 @@ impl Tracked {
     /// When time alone will change its verdict. A blocked control waits for something else: what it
     /// remembers may have been due long ago.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.memory.next_deadline().filter(|_| !self.everything)
+        self.memory.next_deadline().filter(|_| !self.everything && !self.pending)
     }
 
     /// Judges what changed. True when the verdict changed.
@@ -168,8 +170,11 @@ impl Tracked {
                 return self.block(reason, message, now);
             }
             Test::Ready { reads, .. } => match readiness::of(reads, inventory, catalog) {
-                Readiness::Ready => {}
-                Readiness::Pending => return false,
+                Readiness::Ready => self.pending = false,
+                Readiness::Pending => {
+                    self.pending = true;
+                    return false;
+                }
                 Readiness::Blocked(reason, message) => return self.block(reason, message, now),
             },
         }

@@ -182,12 +182,13 @@ impl Inventory {
     }
 
     /// Forgets the objects of a kind that nobody reads, and that they were ever complete.
-    pub fn release(&mut self, id: KindId) {
-        self.replace(id, Vec::new(), Vec::new());
+    pub fn release(&mut self, id: KindId) -> Vec<Change> {
+        let changes = self.replace(id, Vec::new(), Vec::new());
         if let Some(state) = self.kind_state_mut(id) {
             state.availability = Availability::Pending;
             state.staged = None;
         }
+        changes
     }
 
     /// Starts a list: what follows is staged until [`Inventory::commit`]. A list that was cut is dropped here.

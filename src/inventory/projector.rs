@@ -78,6 +78,11 @@ impl Projector {
         &self.resource
     }
 
+    /// Whether it runs any program.
+    pub fn has_programs(&self) -> bool {
+        !self.programs.is_empty()
+    }
+
     /// The programs it runs, in order.
     pub fn program_ids(&self) -> Vec<ProgramId> {
         self.programs.iter().map(|(id, _)| *id).collect()
