@@ -133,7 +133,7 @@ async fn an_exception_needs_an_approval_and_ends() {
     bench.apply(&deployment("legacy", true)).await;
     bench.apply(NO_ROOT).await;
     bench.until_state("no-privileged-containers", State::Failing).await;
-    let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(25);
+    let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(30);
     let exception = |approval: &str| {
         format!(
             "
@@ -169,6 +169,15 @@ spec:
     assert_eq!(phase(ExceptionPhase::Active).await.matched, 1);
     let status = bench.until_state("no-privileged-containers", State::Excepted).await;
     assert_eq!((status.failing, status.excepted), (0, 1));
+
+    // Nor does an edit that changes none of what it says.
+    let label = ["label", "controlexception", "legacy", "seen=yes"];
+    kubectl(&bench.plane, &label).await;
+    bench.apply(&deployment("another", true)).await;
+    bench.until_state("no-privileged-containers", State::Failing).await;
+    assert_eq!(phase(ExceptionPhase::Active).await.matched, 1);
+    bench.delete(&deployment("another", true)).await;
+    bench.until_state("no-privileged-containers", State::Excepted).await;
 
     // A restart changes nothing of it.
     bench.stop_operator().await;
@@ -279,9 +288,17 @@ subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: User, name: operator}}]
     assert_eq!(status.reason, "Forbidden");
     let message = &status.conditions[1].message;
     assert!(message.contains("grant list and watch"), "{message}");
-    bench
-        .apply(&rights("- {apiGroups: ['', apps, batch], resources: ['*'], verbs: [list, watch]}"))
-        .await;
+    let workloads = "- {apiGroups: ['', apps, batch], resources: ['*'], verbs: [list, watch]}";
+    bench.apply(&rights(workloads)).await;
+    bench.until_state("no-privileged-containers", State::NotApplicable).await;
+
+    // Taken away and given back: watches that resume say nothing of it, so the kind is listed anew.
+    bench.apply(&rights("")).await;
+    bench.plane.restart_api_server().await.unwrap();
+    bench.client = bench.plane.admin_client();
+    let status = bench.until_state("no-privileged-containers", State::Unknown).await;
+    assert_eq!(status.reason, "Forbidden");
+    bench.apply(&rights(workloads)).await;
     bench.until_state("no-privileged-containers", State::NotApplicable).await;
     bench.stop_operator().await;
 }
@@ -342,6 +359,14 @@ spec:
         assert_eq!(ready.status, "False");
         assert!(ready.message.contains(words), "{}", ready.message);
     }
+    // What can't be read is said once, not over and over: by the time that another control has
+    // gone all the way, nothing was written again.
+    let version = async |name: &str| bench.controls().get(name).await.unwrap().resource_version();
+    let before = version("bad-duration").await;
+    bench.apply(&deployment("bad", true)).await;
+    bench.apply(NO_ROOT).await;
+    bench.until_state("no-privileged-containers", State::Failing).await;
+    assert_eq!(version("bad-duration").await, before);
 }
 
 #[tokio::test]
