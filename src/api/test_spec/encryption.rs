@@ -27,7 +27,8 @@ pub struct EncryptionTest {
     /// Every listener of every Gateway terminates or passes TLS. Write {} to check it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateways: Option<GatewayEncryption>,
-    /// Pods in the service mesh talk to each other over mutual TLS only. Write {} to check it.
+    /// Every namespace in scope is in the service mesh (Istio or Linkerd), and its proxies refuse
+    /// plain text. Pods that opt out by their own labels are not seen. Write {} to check it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mesh: Option<MeshEncryption>,
     /// Certificates of cert-manager are ready and not about to expire.
