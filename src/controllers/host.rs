@@ -147,8 +147,10 @@ impl Loaded {
 impl Host {
     /// A host around an empty engine.
     pub fn new(watches: Watches, outlets: Outlets, metrics: Metrics) -> Self {
+        let mut engine = Engine::default();
+        engine.observe_api_server(ApiServer::Pending, Timestamp::now());
         Self {
-            engine: Engine::default(),
+            engine,
             interner: Arc::default(),
             watches,
             outlets,
@@ -310,8 +312,8 @@ impl Host {
             .api_server_wanted
             .send_if_modified(|wanted| std::mem::replace(wanted, api_server) != api_server);
         if !api_server {
-            // What was read some time ago says nothing to a control that comes later.
-            self.engine.observe_api_server(ApiServer::NotObserved, now);
+            // Nothing is concluded before it was read, nor from what was read some time ago.
+            self.engine.observe_api_server(ApiServer::Pending, now);
         }
         let unwanted: Vec<ResourceType> =
             self.planned.keys().filter(|resource| !kinds.contains_key(resource)).cloned().collect();

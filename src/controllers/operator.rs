@@ -155,9 +155,9 @@ fn control_loop(
     let results = controller(stream, reader, queue, parts.leading.clone(), stop).run(
         control::reconcile,
         control::error_policy,
-        context,
+        Arc::clone(&context),
     );
-    drain("control", results)
+    drain("control", results, move |name| context.writer.forget(name))
 }
 
 fn exception_loop(
@@ -178,9 +178,9 @@ fn exception_loop(
     let results = controller(stream, reader, queue, parts.leading.clone(), stop).run(
         exception::reconcile,
         exception::error_policy,
-        context,
+        Arc::clone(&context),
     );
-    drain("exception", results)
+    drain("exception", results, move |name| context.writer.forget(name))
 }
 
 type Guarded<K> = DeserializeGuard<K>;
@@ -263,6 +263,7 @@ async fn drain<K, E>(
     results: impl Stream<
         Item = Result<(ObjectRef<K>, Action), kube::runtime::controller::Error<E, watcher::Error>>,
     >,
+    gone: impl Fn(&str),
 ) where
     K: Resource,
     E: std::error::Error + Send + 'static,
@@ -271,11 +272,8 @@ async fn drain<K, E>(
     while let Some(result) = results.next().await {
         match result {
             // A verdict may come a moment before the watch shows its control, or after it is gone.
-            Ok(_)
-            | Err(
-                kube::runtime::controller::Error::ObjectNotFound(_)
-                | kube::runtime::controller::Error::ReconcilerFailed(..),
-            ) => {}
+            Err(kube::runtime::controller::Error::ObjectNotFound(object)) => gone(&object.name),
+            Ok(_) | Err(kube::runtime::controller::Error::ReconcilerFailed(..)) => {}
             Err(error) => tracing::warn!(kind, %error, "a watch failed and is retried"),
         }
     }

@@ -116,10 +116,9 @@ impl<S: Clone + Serialize> Writer<S> {
         })
     }
 
-    /// Keeps only what is known of these objects.
-    pub fn retain(&self, exists: impl Fn(&str) -> bool) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.retain(|name, _| exists(name));
+    /// Forgets an object that is gone.
+    pub fn forget(&self, name: &str) {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
     fn with<T>(&self, name: &str, with: impl FnOnce(&mut Entry<S>) -> T) -> T {

@@ -3,7 +3,7 @@
 use super::verdict::Reason;
 use crate::{
     checks::{Need, Read},
-    inventory::{Availability, Catalog, Inventory, ProgramId, ResourceType, facts},
+    inventory::{ApiServer, Availability, Catalog, Inventory, ProgramId, ResourceType, facts},
 };
 
 /// How many kinds one CEL control may name, wildcards expanded.
@@ -32,6 +32,7 @@ pub fn of(reads: &[Read], inventory: &Inventory, catalog: &Catalog) -> Readiness
                     let types = matching(catalog, groups, versions, resources);
                     of_program(&types, versions, resources, *program, inventory)
                 }),
+            Read::ApiServer if inventory.api_server == ApiServer::Pending => Readiness::Pending,
             Read::ApiServer => Readiness::Ready,
         };
         match readiness {

@@ -9,6 +9,8 @@ pub enum ApiServer {
     /// Nobody asked yet, or no API server is there to ask (a scan of files).
     #[default]
     NotObserved,
+    /// It is being asked for the first time.
+    Pending,
     /// Reading `/metrics` failed; the text says why.
     Unreadable(String),
     /// The metrics were read. They count no transformation, and no Secret is stored either, whose

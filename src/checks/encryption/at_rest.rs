@@ -73,7 +73,7 @@ impl Check for AtRest {
                     ),
                 ),
                 ApiServer::Unreadable(error) => not_shown(resource, &servers, Some(error)),
-                ApiServer::NotObserved => not_shown(resource, &servers, None),
+                ApiServer::NotObserved | ApiServer::Pending => not_shown(resource, &servers, None),
             }
         } else {
             failing(
