@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::{
     board::{Board, Posted},
+    measured::measured,
     status::{self, Known, Plan},
     writer::{WriteError, Writer},
 };
@@ -62,14 +63,8 @@ pub async fn reconcile(
     object: Arc<DeserializeGuard<Control>>,
     context: Arc<Context>,
 ) -> Result<Action, Error> {
-    let started = std::time::Instant::now();
-    let result = reconcile_inner(&object, &context).await;
-    let outcome = match &result {
-        Ok((_, outcome)) => *outcome,
-        Err(_) => Outcome::Failed,
-    };
-    context.metrics.reconciled(ReconcileKind::Control, outcome, started.elapsed());
-    result.map(|(action, _)| action)
+    let work = reconcile_inner(&object, &context);
+    measured(&context.metrics, ReconcileKind::Control, work).await
 }
 
 async fn reconcile_inner(
@@ -98,13 +93,13 @@ async fn reconcile_inner(
         evaluated: context.board.evaluated(),
         waiting: &context.board.waiting(),
     };
-    match status::plan(&previous, &known, now) {
+    let plan = status::plan(&previous, &known, now);
+    if let (Plan::Write { .. }, Some(left)) = (&plan, context.writer.gather(&name)) {
+        return Ok((Action::requeue(left), Outcome::Unchanged));
+    }
+    match plan {
         Plan::Wait(left) => {
             Ok((Action::requeue(Duration::try_from(left).unwrap_or_default()), Outcome::Unchanged))
-        }
-        Plan::Write { .. } if context.writer.gather(&name).is_some() => {
-            let left = context.writer.gather(&name).unwrap_or_default();
-            Ok((Action::requeue(left), Outcome::Unchanged))
         }
         Plan::Write { mut status, record, transition } => {
             if let (Some(kind), Some(posted)) = (record, &posted) {

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::{
     board::Board,
+    measured::measured,
     status,
     writer::{WriteError, Writer},
 };
@@ -36,14 +37,8 @@ pub async fn reconcile(
     object: Arc<DeserializeGuard<ControlException>>,
     context: Arc<Context>,
 ) -> Result<Action, WriteError> {
-    let started = std::time::Instant::now();
-    let result = reconcile_inner(&object, &context).await;
-    let outcome = match &result {
-        Ok((_, outcome)) => *outcome,
-        Err(_) => Outcome::Failed,
-    };
-    context.metrics.reconciled(ReconcileKind::Exception, outcome, started.elapsed());
-    result.map(|(action, _)| action)
+    let work = reconcile_inner(&object, &context);
+    measured(&context.metrics, ReconcileKind::Exception, work).await
 }
 
 async fn reconcile_inner(

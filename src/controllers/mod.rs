@@ -12,6 +12,7 @@ pub mod exception;
 pub mod feed;
 pub mod host;
 pub mod leader;
+pub mod measured;
 pub mod operator;
 pub mod status;
 pub mod watched;
