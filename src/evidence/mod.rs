@@ -4,6 +4,10 @@
 //! reconcilers already wait for [`Evidence::record`] and write what it returns, so that the log
 //! changes nothing but this module.
 
+pub mod canonical;
+pub mod data;
+pub mod entry;
+
 use jiff::Timestamp;
 
 use crate::{api::EvidenceRef, engine::Verdict};

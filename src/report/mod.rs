@@ -7,6 +7,7 @@
 mod json;
 mod junit;
 mod model;
+pub mod period;
 mod sarif;
 mod table;
 mod text;

@@ -1,0 +1,5 @@
+//! The report over an audit period: one model, folded from the log, and a file for each format.
+//!
+//! It never reads the cluster, so that it is the same today and in three years.
+
+pub mod model;
