@@ -37,9 +37,8 @@ test: controlplane kubectl lint ## Lint, then run every test, those against a re
 
 bench: bench-load ## Measure, in release: clusters of OBJECTS="1000 10000 50000" (about an hour), to target/bench
 
-bench-load: $(if $(KUBEBUILDER_ASSETS),,controlplane) ## The cluster benchmark alone (OBJECTS, REST in seconds, SEED)
-	@mkdir -p target/bench
-	OBJECTS="$(OBJECTS)" REST="$(REST)" SEED="$(SEED)" $(CARGO) bench --locked --bench load
+bench-load: controlplane ## The cluster benchmark alone (OBJECTS, REST in seconds, SEED)
+	@OBJECTS="$(OBJECTS)" REST="$(REST)" SEED="$(SEED)" $(CARGO) bench --locked --bench load
 
 lint: ## Check formatting, Clippy, and (if cargo-deny is installed) licences, bans and advisories
 	$(CARGO) fmt --check

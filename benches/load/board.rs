@@ -115,6 +115,7 @@ fn seen(control: &Control, at: Instant) -> Seen {
             state: status.state.as_str().to_owned(),
             population: status.population,
             failing: status.failing,
+            unknown: status.unknown,
         },
     }
 }

@@ -59,11 +59,14 @@ pub struct Verdict {
     pub population: i64,
     /// As `status.failing`.
     pub failing: i64,
+    /// As `status.unknown`; whatever is planted can be judged.
+    pub unknown: i64,
 }
 
 impl std::fmt::Display for Verdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}, {} failing of {}", self.state, self.failing, self.population)
+        write!(f, "{}, {} failing of {}", self.state, self.failing, self.population)?;
+        if self.unknown > 0 { write!(f, ", {} unknown", self.unknown) } else { Ok(()) }
     }
 }
 
@@ -92,6 +95,7 @@ impl Ledger {
             state: state.to_owned(),
             population: number(population),
             failing: number(failing),
+            unknown: 0,
         }
     }
 

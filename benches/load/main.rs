@@ -13,6 +13,7 @@ mod generate;
 mod goals;
 mod latency;
 mod operator;
+mod percentiles;
 mod populate;
 mod report;
 mod resources;
@@ -45,7 +46,7 @@ async fn main() -> ExitCode {
 
 async fn bench() -> Result<ExitCode> {
     let sizes = numbers("OBJECTS", OBJECTS)?;
-    let rest = Duration::from_secs(number("REST", REST)?);
+    let rest = Duration::from_secs(number("REST", REST)?.max(1));
     let seed = number("SEED", SEED)?;
     let mut runs = Vec::new();
     for size in sizes {

@@ -163,13 +163,10 @@ impl Spent {
         self.requests.values().sum()
     }
 
-    /// Requests that write.
+    /// Requests that write. The sum of none would be a negative zero.
     pub fn writes(&self) -> f64 {
         let reads = ["get", "list", "watch"];
-        self.requests
-            .iter()
-            .filter(|(verb, _)| !reads.contains(&verb.as_str()))
-            .map(|(_, n)| n)
-            .sum()
+        let writes = self.requests.iter().filter(|(verb, _)| !reads.contains(&verb.as_str()));
+        writes.fold(0.0, |sum, (_, count)| sum + count)
     }
 }
