@@ -22,7 +22,7 @@ impl Goal {
     pub fn is_broken(&self) -> bool {
         let slack = if self.noisy { NOISE } else { 1.0 };
         // A number that could not be measured breaks its goal.
-        self.most.is_some_and(|most| !(self.measured <= most * slack))
+        self.most.is_some_and(|most| self.measured.is_nan() || self.measured > most * slack)
     }
 
     /// Whether it is reached as promised.

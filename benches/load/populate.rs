@@ -94,8 +94,8 @@ fn documents(folder: &str) -> Result<Vec<Value>> {
     let mut objects = Vec::new();
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !name.ends_with(".yaml") || name == "kustomization.yaml" {
+        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml");
+        if !is_yaml || path.file_name().is_some_and(|name| name == "kustomization.yaml") {
             continue;
         }
         for document in yaml_serde::Deserializer::from_str(&fs::read_to_string(&path)?) {
@@ -142,7 +142,7 @@ async fn create_whole(client: &Client, object: &Value) -> Result<()> {
     create(client, object).await?;
     if object["kind"] == "Pod" {
         let status = json!({"status": object["status"]});
-        let path = format!("{}/{}/status", collection(object)?, name(object));
+        let path = format!("{}/{}/status", collection(object), name(object));
         let request = Request::patch(path)
             .header("Content-Type", "application/merge-patch+json")
             .body(serde_json::to_vec(&status)?)?;
@@ -156,7 +156,7 @@ async fn create_whole(client: &Client, object: &Value) -> Result<()> {
 
 /// Creates an object.
 pub async fn create(client: &Client, object: &Value) -> Result<()> {
-    let request = Request::post(collection(object)?)
+    let request = Request::post(collection(object))
         .header("Content-Type", "application/json")
         .body(serde_json::to_vec(object)?)?;
     client.request_text(request).await.map_err(|error| told("create", object, &error))?;
@@ -165,7 +165,7 @@ pub async fn create(client: &Client, object: &Value) -> Result<()> {
 
 /// Deletes an object.
 pub async fn delete(client: &Client, object: &Value) -> Result<()> {
-    let path = format!("{}/{}", collection(object)?, name(object));
+    let path = format!("{}/{}", collection(object), name(object));
     let request = Request::builder().method(Method::DELETE).uri(path).body(Vec::new())?;
     client.request_text(request).await.map_err(|error| told("delete", object, &error))?;
     Ok(())
@@ -175,12 +175,12 @@ fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
-fn collection(object: &Value) -> Result<String> {
+fn collection(object: &Value) -> String {
     let text = |field: &str| object[field].as_str().unwrap_or_default();
     let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
     let kind = GroupVersionKind::gvk(group, version, text("kind"));
     let resource = ApiResource::from_gvk(&kind);
-    Ok(DynamicObject::url_path(&resource, object["metadata"]["namespace"].as_str()))
+    DynamicObject::url_path(&resource, object["metadata"]["namespace"].as_str())
 }
 
 fn told(what: &str, object: &Value, error: &kube::Error) -> String {

@@ -7,7 +7,7 @@ use std::{
 
 use comptroller::api::Control;
 use jiff::Timestamp;
-use kube::{Api, Client};
+use kube::{Api, Client, api::ListParams};
 use serde::Serialize;
 
 use crate::{
@@ -176,7 +176,8 @@ impl Run {
         measured.rest = after.since(&before);
         let since_start = after.at.duration_since(operator.started).as_secs_f64();
         let mut due = 0.0;
-        for control in Api::<Control>::all(self.client.clone()).list(&Default::default()).await? {
+        for control in Api::<Control>::all(self.client.clone()).list(&ListParams::default()).await?
+        {
             let every = control.spec.heartbeat().exact().map_or(HOUR, |every| every.as_secs_f64());
             due += (since_start / every).floor();
             measured.heartbeats_an_hour += HOUR / every;

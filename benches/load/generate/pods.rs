@@ -9,6 +9,7 @@ const IMAGES: [&str; 8] =
     ["api", "worker", "gateway", "consumer", "sync", "frontend", "scheduler", "proxy"];
 
 /// What is wrong with a pod template.
+#[allow(clippy::struct_excessive_bools, reason = "each is a mistake of its own")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flaws {
     /// A way out to the node, which the baseline level refuses.

@@ -68,7 +68,7 @@ impl Planter {
         }
     }
 
-    /// With its current ReplicaSet and Pods, and now and then an old ReplicaSet.
+    /// With its current `ReplicaSet` and Pods, and now and then an old `ReplicaSet`.
     fn deployment(&mut self, draft: &Draft<'_>) {
         let Draft { name, place, .. } = draft;
         let replicas = if self.one_in(7) { 1 } else { self.rng.random_range(2..5) };
