@@ -158,12 +158,12 @@ impl Reading {
 }
 
 impl Spent {
-    /// Requests of every verb.
+    /// Requests of every verb. Folded, since the sum of none would be a negative zero.
     pub fn all_requests(&self) -> f64 {
-        self.requests.values().sum()
+        self.requests.values().fold(0.0, |sum, count| sum + count)
     }
 
-    /// Requests that write. The sum of none would be a negative zero.
+    /// Requests that write.
     pub fn writes(&self) -> f64 {
         let reads = ["get", "list", "watch"];
         let writes = self.requests.iter().filter(|(verb, _)| !reads.contains(&verb.as_str()));
