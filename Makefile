@@ -13,7 +13,7 @@ CLIPPY_FLAGS := --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl demo test lint fmt crds clean-controlplane
+.PHONY: help controlplane kubectl demo test bench bench-load lint fmt crds clean-controlplane
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample com
 
 test: controlplane kubectl lint ## Lint, then run every test, those against a real API server too
 	$(CARGO) test --locked $(CARGO_PROFILE)
+
+bench: bench-load ## Measure, in release: clusters of OBJECTS="1000 10000 50000" (about an hour), to target/bench
+
+bench-load: controlplane ## The cluster benchmark alone (OBJECTS, REST in seconds, SEED)
+	@OBJECTS="$(OBJECTS)" REST="$(REST)" SEED="$(SEED)" $(CARGO) bench --locked --bench load
 
 lint: ## Check formatting, Clippy, and (if cargo-deny is installed) licences, bans and advisories
 	$(CARGO) fmt --check
