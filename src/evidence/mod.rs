@@ -7,6 +7,9 @@
 pub mod canonical;
 pub mod data;
 pub mod entry;
+pub mod key;
+pub mod log;
+pub mod store;
 
 use jiff::Timestamp;
 
