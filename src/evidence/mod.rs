@@ -10,7 +10,9 @@ pub mod entry;
 pub mod fold;
 pub mod key;
 pub mod log;
+pub mod replay;
 pub mod sample;
+pub mod snapshot;
 pub mod store;
 
 use jiff::Timestamp;
