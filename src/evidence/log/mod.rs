@@ -39,6 +39,7 @@ mod writer;
 mod tests;
 
 pub use checkpoint::Head;
+pub(crate) use proof::check_continues;
 pub use error::LogError;
 pub use proof::{InclusionProof, ProofError};
 pub use reader::LogReader;
