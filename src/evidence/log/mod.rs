@@ -39,8 +39,8 @@ mod writer;
 mod tests;
 
 pub use checkpoint::Head;
-pub(crate) use proof::check_continues;
 pub use error::LogError;
+pub(crate) use proof::check_continues;
 pub use proof::{InclusionProof, ProofError};
 pub use reader::LogReader;
 pub use recovery::Recovered;
