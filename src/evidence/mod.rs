@@ -7,8 +7,12 @@
 pub mod canonical;
 pub mod data;
 pub mod entry;
+pub mod fold;
 pub mod key;
 pub mod log;
+pub mod replay;
+pub mod sample;
+pub mod snapshot;
 pub mod store;
 
 use jiff::Timestamp;

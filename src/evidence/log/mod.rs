@@ -40,6 +40,7 @@ mod tests;
 
 pub use checkpoint::Head;
 pub use error::LogError;
+pub(crate) use proof::check_continues;
 pub use proof::{InclusionProof, ProofError};
 pub use reader::LogReader;
 pub use recovery::Recovered;
