@@ -5,6 +5,8 @@ SHELL := /bin/sh
 CARGO ?= cargo
 PROFILE ?= dev
 TOOLS := target/tools
+# What measures the engine by itself; the benchmark of a whole cluster is apart.
+MICRO := projection checks rbac_graph exceptions cel scan growth memory
 
 CARGO_PROFILE := $(if $(filter release,$(PROFILE)),--release,)
 # The whole tree's lints, in one place for `lint` and CI.
@@ -13,7 +15,7 @@ CLIPPY_FLAGS := --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl demo test lint fmt crds clean-controlplane
+.PHONY: help controlplane kubectl demo test bench-criterion lint fmt crds clean-controlplane
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +36,9 @@ demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample com
 
 test: controlplane kubectl lint ## Lint, then run every test, those against a real API server too
 	$(CARGO) test --locked $(CARGO_PROFILE)
+
+bench-criterion: ## Measure the engine's parts: Criterion, growth, memory per object (BENCH=name: one of them)
+	$(CARGO) bench --locked $(addprefix --bench ,$(or $(BENCH),$(MICRO)))
 
 lint: ## Check formatting, Clippy, and (if cargo-deny is installed) licences, bans and advisories
 	$(CARGO) fmt --check
