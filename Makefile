@@ -5,6 +5,8 @@ SHELL := /bin/sh
 CARGO ?= cargo
 PROFILE ?= dev
 TOOLS := target/tools
+# What measures the engine by itself; the benchmark of a whole cluster is apart.
+MICRO := projection checks rbac_graph exceptions cel scan growth memory
 
 CARGO_PROFILE := $(if $(filter release,$(PROFILE)),--release,)
 # The whole tree's lints, in one place for `lint` and CI.
@@ -13,7 +15,7 @@ CLIPPY_FLAGS := --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl demo test bench bench-load lint fmt crds clean-controlplane bench-evidence
+.PHONY: help controlplane kubectl demo test bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane bench-criterion
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,10 +37,16 @@ demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample com
 test: controlplane kubectl lint ## Lint, then run every test, those against a real API server too
 	$(CARGO) test --locked $(CARGO_PROFILE)
 
-bench: bench-load ## Measure, in release: clusters of OBJECTS="1000 10000 50000" (about an hour), to target/bench
+bench: bench-load bench-criterion bench-evidence ## Measure everything, in release: clusters of OBJECTS="1000 10000 50000" (about an hour), parts, the log
 
 bench-load: controlplane ## The cluster benchmark alone (OBJECTS, REST in seconds, SEED)
 	@OBJECTS="$(OBJECTS)" REST="$(REST)" SEED="$(SEED)" $(CARGO) bench --locked --bench load
+
+bench-criterion: ## Measure the engine's parts: Criterion, growth, memory per object (BENCH=name: one of them)
+	$(CARGO) bench --locked $(addprefix --bench ,$(or $(BENCH),$(MICRO)))
+
+bench-evidence: ## Measure an evidence log of a million entries: verify, start, report (about 2 minutes)
+	$(CARGO) bench --locked --bench evidence
 
 lint: ## Check formatting, Clippy, and (if cargo-deny is installed) licences, bans and advisories
 	$(CARGO) fmt --check
@@ -51,9 +59,6 @@ fmt: ## Format the code
 
 crds: ## Generate the CustomResourceDefinitions into crds/
 	$(CARGO) run --locked --quiet -- crds --dir crds
-
-bench-evidence: ## Measure an evidence log of a million entries: verify, start, report (about 2 minutes)
-	$(CARGO) bench --locked --bench evidence
 
 clean-controlplane: ## Remove the built control plane
 	rm -rf target/controlplane

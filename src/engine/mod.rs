@@ -6,10 +6,12 @@
 //! time alone, not on the order in which they came.
 
 pub mod exceptions;
+pub mod items;
 pub mod judging;
 pub mod memory;
 pub mod readiness;
 pub mod scope;
+pub mod tally;
 pub mod tracked;
 pub mod verdict;
 pub mod wording;
