@@ -15,7 +15,7 @@ CLIPPY_FLAGS := --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl demo test bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane bench-criterion
+.PHONY: help controlplane kubectl demo test bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
