@@ -41,7 +41,7 @@ impl Spec {
     pub(super) fn read(spec: &Value) -> Self {
         let text = |field: &str| spec.get(field).and_then(Value::as_str).map(str::to_owned);
         let criteria = spec.get("criteria").and_then(Value::as_array);
-        let test = spec.get("test").and_then(Value::as_object);
+        let kind = spec.get("test").and_then(Value::as_object);
         let severity = spec.get("severity").and_then(Value::as_str).and_then(|name| {
             Severity::ALL.iter().copied().find(|severity| severity.as_str() == name)
         });
@@ -55,7 +55,7 @@ impl Spec {
                 .collect(),
             owner: text("owner").unwrap_or_default(),
             severity: severity.unwrap_or(Severity::Medium),
-            test: test.and_then(|test| test.keys().next().cloned()).unwrap_or_default(),
+            test: kind.and_then(|kind| kind.keys().next().cloned()).unwrap_or_default(),
             patience: patience(spec.get("heartbeat").and_then(Value::as_str)),
         }
     }
