@@ -10,6 +10,7 @@ pub mod entry;
 pub mod key;
 pub mod log;
 pub mod store;
+pub mod verify;
 
 use jiff::Timestamp;
 
