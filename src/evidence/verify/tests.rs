@@ -1,6 +1,6 @@
 //! Whatever is changed in a log, verification fails and names the place.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use object_store::memory::InMemory;
 use proptest::prelude::*;
@@ -64,10 +64,13 @@ fn texts(entries: impl IntoIterator<Item = Entry>) -> Vec<Vec<u8>> {
 
 /// A log with an entry of each kind that matters here.
 fn sample() -> Objs {
-    let mut entries: Vec<Entry> = (0..SIZE).map(|number| entry(number, number / 100)).collect();
-    let stored = canonical::sha256(b"beside");
-    entries[300].data = Data::Stored(EntryType::Verdict, StoredData { stored, bytes: 6 });
-    log_of(&texts(entries))
+    static SAMPLE: LazyLock<Objs> = LazyLock::new(|| {
+        let mut entries: Vec<Entry> = (0..SIZE).map(|number| entry(number, number / 100)).collect();
+        let stored = canonical::sha256(b"beside");
+        entries[300].data = Data::Stored(EntryType::Verdict, StoredData { stored, bytes: 6 });
+        log_of(&texts(entries))
+    });
+    SAMPLE.clone()
 }
 
 fn verified(objects: &Objs, since: Option<&[u8]>) -> Result<Verified, VerifyError> {
