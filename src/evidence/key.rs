@@ -13,7 +13,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ed25519_dalek::Signer as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use signed_note::{Note, StandardVerifier, VerifierList};
+use signed_note::{Note, StandardVerifier, Verifier as _, VerifierList};
 
 /// The byte that says Ed25519 in a key of signed-note.
 const ED25519: u8 = 1;
@@ -205,11 +205,17 @@ pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
 pub struct VerifierKey(String);
 
 impl VerifierKey {
-    /// Reads its text.
+    /// Reads its text, with space around it or not.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let text = text.trim();
-        StandardVerifier::new(text).map_err(|_| KeyError::NotAVerifierKey(shorten(text)))?;
-        Ok(Self(text.to_owned()))
+        Self::parse_exact(text.trim())
+    }
+
+    /// Reads its text: one key has one text.
+    pub(crate) fn parse_exact(text: &str) -> Result<Self, KeyError> {
+        let bad = || KeyError::NotAVerifierKey(shorten(text));
+        let verifier = StandardVerifier::new(text).map_err(|_| bad())?;
+        let id = format!("+{:08x}+", verifier.key_id());
+        if text.contains(&id) { Ok(Self(text.to_owned())) } else { Err(bad()) }
     }
 
     /// Reads what a person gives: the text, or a file that holds it.
@@ -279,4 +285,64 @@ pub fn default_path(directory: &Path) -> PathBuf {
 
 fn shorten(text: &str) -> String {
     text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "comptroller.dev/evidence/7d9e3a60";
+
+    #[test]
+    fn a_key_is_made_once_for_its_owner_only_and_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = default_path(&folder.path().join("log"));
+        assert!(path.ends_with("log.key"));
+        assert!(matches!(SigningKey::load(&path, NAME), Err(KeyError::Missing(_))));
+        let key = SigningKey::load_or_create(&path, NAME).unwrap();
+        let again = SigningKey::load_or_create(&path, "another name").unwrap();
+        assert_eq!(again.verifier(), key.verifier());
+        assert!(matches!(SigningKey::create(&path, NAME), Err(KeyError::Exists(_))));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_chart_s_key_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tls.key");
+        let mut der = PKCS8.to_vec();
+        der.extend([7; 32]);
+        let body = BASE64_STANDARD.encode(der);
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+        fs::write(&path, pem).unwrap();
+        let key = SigningKey::load(&path, NAME).unwrap();
+        assert_eq!(key.verifier(), SigningKey::from_seed(NAME, &[7; 32]).unwrap().verifier());
+        fs::write(&path, "hunter2").unwrap();
+        let error = SigningKey::load(&path, NAME).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn nothing_that_is_printed_holds_a_secret() {
+        let key = SigningKey::from_seed(NAME, &[7; 32]).unwrap();
+        let secret = key.text().rsplit('+').next().unwrap().to_owned();
+        for text in [format!("{key:?}"), format!("{:?}", key.pseudonyms())] {
+            assert!(!text.contains(&secret) && !text.contains("7, 7"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pseudonym_is_steady_and_differs_by_person_and_by_key() {
+        let people = SigningKey::from_seed(NAME, &[7; 32]).unwrap().pseudonyms();
+        let others = SigningKey::from_seed(NAME, &[8; 32]).unwrap().pseudonyms();
+        let alice = people.of("alice@example.com");
+        assert_eq!(alice, people.of("alice@example.com"));
+        assert_eq!(alice.strip_prefix("person:").unwrap().len(), 32);
+        assert_ne!(alice, people.of("bob@example.com"));
+        assert_ne!(alice, others.of("alice@example.com"));
+    }
 }

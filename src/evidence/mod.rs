@@ -14,6 +14,7 @@ pub mod replay;
 pub mod sample;
 pub mod snapshot;
 pub mod store;
+pub mod verify;
 
 use jiff::Timestamp;
 

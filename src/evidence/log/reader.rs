@@ -75,10 +75,6 @@ impl LogReader {
         &self.key
     }
 
-    pub(crate) fn store(&self) -> &Arc<dyn Store> {
-        &self.store
-    }
-
     /// Goes on to the newest checkpoint, which must continue this one; after an error this one
     /// stays.
     pub async fn refresh(&mut self) -> Result<(), LogError> {
@@ -136,7 +132,8 @@ impl LogReader {
 /// The verifier key beside a log.
 pub(crate) async fn key_beside(store: &dyn Store) -> Result<Option<VerifierKey>, LogError> {
     let Some(object) = store.get(VERIFIER_KEY).await? else { return Ok(None) };
-    Ok(Some(VerifierKey::parse(&String::from_utf8_lossy(&object.bytes))?))
+    let text = String::from_utf8_lossy(&object.bytes);
+    Ok(Some(VerifierKey::parse_exact(text.strip_suffix('\n').unwrap_or(&text))?))
 }
 
 async fn read_head(store: &dyn Store, key: &VerifierKey) -> Result<Head, LogError> {

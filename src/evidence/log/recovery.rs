@@ -271,10 +271,10 @@ async fn last_bundle(tiles: &Tiles, size: u64) -> Result<Vec<u8>, LogError> {
     if size.is_multiple_of(FULL) {
         return Ok(Vec::new());
     }
-    let bytes = tiles.read_bundle(size / FULL).await?;
-    let (entries, hashes) = tiles.split(size / FULL, &bytes)?;
+    let read = tiles.read_bundle(size / FULL).await?;
+    let (entries, hashes) = tiles.split(size / FULL, &read)?;
     tiles.check(size / FULL, &hashes).await?;
-    let mut bundle = Vec::with_capacity(bytes.len());
+    let mut bundle = Vec::with_capacity(read.bytes.len());
     for entry in &entries {
         super::bundle::push(&mut bundle, entry)?;
     }

@@ -95,7 +95,7 @@ impl Tiles {
 
     /// The bytes of the bundle of this number, as they are; [`Self::check`] says whether they are
     /// right.
-    pub async fn read_bundle(&self, number: u64) -> Result<Bytes, LogError> {
+    pub async fn read_bundle(&self, number: u64) -> Result<Wide, LogError> {
         read_wide(&*self.store, number * FULL, path::width(self.edge.size(), 0, number), |width| {
             path::bundle(number, width)
         })
@@ -103,21 +103,23 @@ impl Tiles {
     }
 
     /// The entries of a bundle with their hashes. This is all that costs time, and needs no store.
-    pub fn split(&self, number: u64, bytes: &Bytes) -> Result<(Vec<Bytes>, Vec<Hash>), LogError> {
+    pub fn split(&self, number: u64, read: &Wide) -> Result<(Vec<Bytes>, Vec<Hash>), LogError> {
         let width = path::width(self.edge.size(), 0, number);
         let broken = |index: u64, reason: &str| LogError::Broken {
             path: path::bundle(number, width),
             index: number * FULL + index,
             reason: reason.to_owned(),
         };
-        let mut entries = bundle::split(bytes)
+        let mut entries = bundle::split(&read.bytes)
             .ok_or_else(|| broken(0, "it is no bundle of entries: a length in it is wrong"))?;
         if (entries.len() as u64) < width {
             let reason = format!("it has {} of {width} entries", entries.len());
             return Err(broken(entries.len() as u64, &reason));
         }
-        // A wider bundle than asked for is that of a log that has grown.
-        entries.truncate(usize::try_from(width).unwrap_or(usize::MAX));
+        // A bundle may be wider since the log has grown, but not wider than its own name says.
+        if read.width > width && entries.len() as u64 <= read.width {
+            entries.truncate(usize::try_from(width).unwrap_or(usize::MAX));
+        }
         let hashes = entries.iter().map(|entry| record_hash(entry)).collect();
         Ok((entries, hashes))
     }
@@ -152,14 +154,26 @@ impl Tiles {
         }
     }
 
-    /// The bytes of a stored tile of level 0, unchecked.
-    pub async fn read_leaf_tile(&self, number: u64) -> Result<Vec<Hash>, LogError> {
-        read_tile(&*self.store, 0, number, path::width(self.edge.size(), 0, number)).await
+    /// Checks that the stored tile of level 0 has the hashes of the entries.
+    pub async fn check_leaf_tile(&self, number: u64, hashes: &[Hash]) -> Result<(), LogError> {
+        let width = path::width(self.edge.size(), 0, number);
+        let stored = read_tile(&*self.store, 0, number, width).await?;
+        match first_difference(&stored, hashes) {
+            None => Ok(()),
+            Some(position) => Err(LogError::Broken {
+                path: path::tile(0, number, width),
+                index: number * FULL + position,
+                reason: format!(
+                    "its hash of entry {} is not that of the entry",
+                    number * FULL + position
+                ),
+            }),
+        }
     }
 }
 
 /// The position of the first hash that is not the same in both.
-pub fn first_difference(one: &[Hash], other: &[Hash]) -> Option<u64> {
+fn first_difference(one: &[Hash], other: &[Hash]) -> Option<u64> {
     let shared = one.iter().zip(other).position(|(one, other)| one != other);
     let end = (one.len() != other.len()).then(|| one.len().min(other.len()));
     shared.or(end).map(|position| position as u64)
@@ -180,10 +194,10 @@ async fn disagreement(store: &dyn Store, edge: &Edge) -> Result<LogError, LogErr
     let size = edge.size();
     let leaves = path::width(size, 0, size / FULL);
     if leaves > 0 {
-        let bytes =
+        let read =
             read_wide(store, size / FULL * FULL, leaves, |width| path::bundle(size / FULL, width))
                 .await?;
-        let hashes: Vec<Hash> = bundle::split(&bytes)
+        let hashes: Vec<Hash> = bundle::split(&read.bytes)
             .unwrap_or_default()
             .iter()
             .take(edge.level(0).len())
@@ -230,19 +244,22 @@ async fn read_tile(
 ) -> Result<Vec<Hash>, LogError> {
     let index = path::first_entry(level, number * FULL);
     let name = |width| path::tile(level, number, width);
-    let bytes = read_wide(store, index, width, name).await?;
-    let mut hashes = tree::hashes(&bytes).filter(|hashes| hashes.len() as u64 >= width);
-    hashes
-        .as_mut()
-        .map(|hashes| {
-            hashes.truncate(usize::try_from(width).unwrap_or(usize::MAX));
-            std::mem::take(hashes)
-        })
+    let read = read_wide(store, index, width, name).await?;
+    let mut hashes = tree::hashes(&read.bytes)
+        .filter(|hashes| hashes.len() as u64 == read.width)
         .ok_or_else(|| LogError::Broken {
-            path: name(width),
-            index,
-            reason: format!("it has {} bytes and not {}", bytes.len(), width * 32),
-        })
+        path: name(read.width),
+        index,
+        reason: format!("it has {} bytes and not {}", read.bytes.len(), read.width * 32),
+    })?;
+    hashes.truncate(usize::try_from(width).unwrap_or(usize::MAX));
+    Ok(hashes)
+}
+
+/// A tile or bundle as it is stored, and the width that its name says.
+pub struct Wide {
+    pub bytes: Bytes,
+    pub width: u64,
 }
 
 /// Reads an object of this width, or the full one that has taken its place.
@@ -251,14 +268,14 @@ async fn read_wide(
     index: u64,
     width: u64,
     name: impl Fn(u64) -> String,
-) -> Result<Bytes, LogError> {
+) -> Result<Wide, LogError> {
     if let Some(object) = store.get(&name(width)).await? {
-        return Ok(object.bytes);
+        return Ok(Wide { bytes: object.bytes, width });
     }
     if width < FULL
         && let Some(object) = store.get(&name(FULL)).await?
     {
-        return Ok(object.bytes);
+        return Ok(Wide { bytes: object.bytes, width: FULL });
     }
     Err(LogError::Broken { path: name(width), index, reason: "it is missing".to_owned() })
 }
