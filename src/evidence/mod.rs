@@ -7,6 +7,8 @@
 pub mod canonical;
 pub mod data;
 pub mod entry;
+pub mod fold;
+pub mod sample;
 
 use jiff::Timestamp;
 
