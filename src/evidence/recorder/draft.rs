@@ -14,7 +14,7 @@ use crate::{
             ChangeKind, EntryFinding, Gap, Heartbeat, ObjectChange, PopulationList, VerdictData,
         },
         entry::{Data, Subject},
-        fold::{FindingKey, State, VerdictState, diff, findings_digest},
+        fold::{FindingKey, ObjectState, State, VerdictState, diff, findings_digest},
         privacy::Veil,
     },
 };
@@ -300,20 +300,40 @@ fn field(text: &str) -> String {
 }
 
 impl ObjectDraft {
+    /// The entry that already says all this.
+    pub fn known(&self, state: &State) -> Option<u64> {
+        let known = state.object(&self.subject.kind, &self.subject.name)?;
+        let says_so = !self.anew
+            && self.same_spec(known, self.digest().as_ref())
+            && (self.phase.is_none() || self.phase == known.phase);
+        says_so.then_some(known.entry)
+    }
+
+    fn digest(&self) -> Option<String> {
+        self.spec.as_ref().and_then(|spec| canonical::digest(spec).ok())
+    }
+
+    fn same_spec(&self, known: &ObjectState, digest: Option<&String>) -> bool {
+        match digest {
+            Some(_) => known.spec_digest.as_ref() == digest,
+            // What can't be read is told apart by its generation.
+            None => known.generation == Some(self.generation),
+        }
+    }
+
     fn resolve(self, state: &State) -> Resolved {
-        let Self { subject, generation, spec, phase, anew } = self;
+        if let Some(entry) = self.known(state) {
+            return Resolved { known: Some(entry), ..Resolved::default() };
+        }
+        let digest = self.digest();
+        let mut known = state.object(&self.subject.kind, &self.subject.name);
         let mut resolved = Resolved::default();
-        let mut known = state.object(&subject.kind, &subject.name);
-        if anew && known.is_some() {
-            resolved = gone(state, subject.clone());
+        if self.anew && known.is_some() {
+            resolved = gone(state, self.subject.clone());
             known = None;
         }
-        let digest = spec.as_ref().and_then(|spec| canonical::digest(spec).ok());
-        let same = |known: &&crate::evidence::fold::ObjectState| match &digest {
-            Some(_) => known.spec_digest == digest,
-            // What can't be read is told apart by its generation.
-            None => known.generation == Some(generation),
-        };
+        let same = known.is_some_and(|known| self.same_spec(known, digest.as_ref()));
+        let Self { subject, generation, spec, phase, anew: _ } = self;
         let mut change = ObjectChange {
             change: ChangeKind::Created,
             generation: Some(generation),
@@ -323,20 +343,15 @@ impl ObjectDraft {
             spec: None,
             fields: Vec::new(),
         };
-        match known {
-            Some(known) if same(&known) => {
-                if change.phase.is_none() || change.phase == known.phase {
-                    return Resolved { known: Some(known.entry), ..resolved };
-                }
-                change.change = ChangeKind::Phase;
-            }
-            Some(known) => {
+        if same {
+            change.change = ChangeKind::Phase;
+        } else {
+            if let Some(known) = known {
                 change.change = ChangeKind::Updated;
                 change.fields = diff(known.spec.as_ref(), spec.as_ref());
                 change.previous_digest.clone_from(&known.spec_digest);
-                (change.spec_digest, change.spec) = (digest, spec);
             }
-            None => (change.spec_digest, change.spec) = (digest, spec),
+            (change.spec_digest, change.spec) = (digest, spec);
         }
         resolved.entries.push(changed(subject, change));
         resolved

@@ -105,6 +105,8 @@ struct Log {
     requests: mpsc::Sender<Request>,
     current: RwLock<Current>,
     recorded: Mutex<HashMap<String, Recorded>>,
+    /// Tells an object that was created anew from the one that the log knows.
+    uids: Mutex<HashMap<Subject, String>>,
     anchor: watch::Sender<Option<Anchor>>,
 }
 
@@ -208,22 +210,33 @@ impl Evidence {
         self.ask(Draft::Entries(entries)).await
     }
 
-    /// Records an object that the operator is governed by, if it is new or changed. `anew`: it was
-    /// deleted and created again since it was recorded last. None as the spec: it can't be read.
+    /// Records an object that the operator is governed by, if it is new or changed. With another
+    /// `uid` than before it was deleted and created anew. None as the spec: it can't be read.
     pub async fn record_object(
         &self,
         subject: Subject,
+        uid: Option<&str>,
         generation: i64,
         spec: Option<&serde_json::Value>,
         phase: Option<&str>,
-        anew: bool,
     ) -> Result<Option<EvidenceRef>, EvidenceError> {
+        let Some(log) = &self.log else { return Ok(None) };
         let Some(pseudonyms) = self.pseudonyms() else { return self.unopened() };
         let name = |person: &str| pseudonyms.of(person);
         let spec = spec.map(|spec| Veil::new(&name).spec(spec));
         let phase = phase.map(str::to_owned);
-        let draft = ObjectDraft { subject, generation, spec, phase, anew };
-        self.ask(Draft::Object(Box::new(draft))).await
+        let lock = || log.uids.lock().unwrap_or_else(PoisonError::into_inner);
+        let anew = lock().get(&subject).is_some_and(|known| Some(known.as_str()) != uid);
+        let draft = ObjectDraft { subject: subject.clone(), generation, spec, phase, anew };
+        let known = self.read(|state| draft.known(state)).flatten();
+        let recorded = match known {
+            Some(index) => Some(reference(index)),
+            None => self.ask(Draft::Object(Box::new(draft))).await?,
+        };
+        if let Some(uid) = uid {
+            lock().insert(subject, uid.to_owned());
+        }
+        Ok(recorded)
     }
 
     /// Records that such an object is gone, if the log has it.
@@ -233,6 +246,9 @@ impl Evidence {
     ) -> Result<Option<EvidenceRef>, EvidenceError> {
         if subject.kind == "Control" {
             self.with_recorded(|recorded| recorded.remove(&subject.name));
+        }
+        if let Some(log) = &self.log {
+            log.uids.lock().unwrap_or_else(PoisonError::into_inner).remove(&subject);
         }
         self.ask(Draft::Gone(subject)).await
     }

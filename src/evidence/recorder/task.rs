@@ -64,7 +64,6 @@ enum WriteError {
 }
 
 /// The task, before it runs.
-#[derive(Debug)]
 pub struct Recorder {
     config: EvidenceConfig,
     terms: Terms,
@@ -78,7 +77,12 @@ pub struct Recorder {
     term: u64,
 }
 
-#[derive(Debug)]
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recorder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
 enum Stage {
     Standby,
     Open(Box<Open>),
@@ -106,6 +110,7 @@ impl Recorder {
             requests,
             current: RwLock::default(),
             recorded: Mutex::default(),
+            uids: Mutex::default(),
             anchor: watch::Sender::new(None),
         });
         metrics.evidence().begin();
@@ -165,6 +170,7 @@ impl Recorder {
             }
             (Stage::Open(_) | Stage::Failing { .. }, false) => {
                 self.stage = Stage::Standby;
+                self.metrics.evidence().end();
                 self.say(Writing::Standby);
             }
             _ => {}
