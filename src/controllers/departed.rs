@@ -15,8 +15,12 @@ use crate::evidence::{Evidence, Writing, entry::Subject, fold::State};
 const AT_REST: Duration = Duration::from_mins(1);
 
 /// Records the deletions of a kind. `changed` is notified when an object went or a list is complete.
-pub async fn follow<K>(evidence: Evidence, kind: &'static str, store: Store<K>, changed: Arc<Notify>)
-where
+pub async fn follow<K>(
+    evidence: Evidence,
+    kind: &'static str,
+    store: Store<K>,
+    changed: Arc<Notify>,
+) where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
 {
     if !evidence.has_log() || store.wait_until_ready().await.is_err() {

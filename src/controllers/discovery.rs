@@ -6,10 +6,11 @@ use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client,
+    core::PartialObjectMeta,
     discovery::{Discovery, Scope, verbs},
     runtime::{
         WatchStreamExt,
-        watcher::{self, metadata_watcher},
+        watcher::{self, watcher},
     },
 };
 use tokio::sync::mpsc;
@@ -32,12 +33,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Keeps the engine's catalog up to date.
 pub async fn follow(client: Client, commands: mpsc::Sender<Command>) {
-    // A definition's schema may be a megabyte, and only that it changed is of interest.
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let mut changes = metadata_watcher(definitions, watcher::Config::default())
-        .default_backoff()
-        .map_ok(drop)
-        .boxed();
+    let definitions: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client.clone());
+    let mut changes =
+        watcher(definitions, watcher::Config::default()).default_backoff().map_ok(drop).boxed();
     let mut pending = AFTER_CHANGE.iter().copied();
     let mut known = None;
     loop {

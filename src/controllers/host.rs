@@ -13,8 +13,8 @@ use tokio::sync::{mpsc, watch};
 use super::{
     adoption::Adoption,
     board::{Board, Posted},
-    recording::{Snapshot, SnapshotRequest},
     feed::Fed,
+    recording::{Snapshot, SnapshotRequest},
     watches::{Plan, Watches},
 };
 use crate::{
@@ -156,12 +156,7 @@ impl Loaded {
 
 impl Host {
     /// A host around an empty engine.
-    pub fn new(
-        watches: Watches,
-        outlets: Outlets,
-        metrics: Metrics,
-        evidence: Evidence,
-    ) -> Self {
+    pub fn new(watches: Watches, outlets: Outlets, metrics: Metrics, evidence: Evidence) -> Self {
         let mut engine = Engine::default();
         engine.observe_api_server(ApiServer::Pending, Timestamp::now());
         Self {

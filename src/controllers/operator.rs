@@ -163,7 +163,9 @@ pub fn start(
             tracing::warn!("a reconcile did not finish in time and was cut");
         }
         if tokio::time::timeout(GRACE, evidence.stop()).await.is_err() {
-            tracing::warn!("the evidence log was not closed in order: the next start records a gap");
+            tracing::warn!(
+                "the evidence log was not closed in order: the next start records a gap"
+            );
         }
         Ok(())
     };

@@ -291,10 +291,9 @@ impl Tracked {
             open_findings: counts.findings,
             findings,
             unknown_items,
-            digest: Record::digest(
-                self.memory.records().map(|(_, record)| record),
-                |place| exceptions.name(place),
-            ),
+            digest: Record::digest(self.memory.records().map(|(_, record)| record), |place| {
+                exceptions.name(place)
+            }),
         };
         self.publish(verdict)
     }

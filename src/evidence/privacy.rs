@@ -70,10 +70,9 @@ impl<'a> Veil<'a> {
         match value {
             Value::String(text) => self.names_in(text, names.iter().copied()).into(),
             Value::Array(items) => items.iter().map(|item| self.veiled(item, names)).collect(),
-            Value::Object(fields) => fields
-                .iter()
-                .map(|(key, field)| (key.clone(), self.veiled(field, names)))
-                .collect(),
+            Value::Object(fields) => {
+                fields.iter().map(|(key, field)| (key.clone(), self.veiled(field, names))).collect()
+            }
             other => other.clone(),
         }
     }
@@ -167,7 +166,10 @@ mod tests {
     use super::*;
 
     fn pseudonym(name: &str) -> String {
-        format!("person:{:04x}", name.bytes().fold(7_u32, |sum, byte| sum * 31 % 65_521 + u32::from(byte)))
+        format!(
+            "person:{:04x}",
+            name.bytes().fold(7_u32, |sum, byte| sum * 31 % 65_521 + u32::from(byte))
+        )
     }
 
     #[test]
@@ -189,11 +191,27 @@ mod tests {
         let veil = Veil::new(&pseudonym);
         let (jane, sam) = (pseudonym("jane@corp"), pseudonym("sam"));
         for (message, subject, expected) in [
-            ("jane@corp holds it, as jane@corp.", Some("User jane@corp"), format!("{jane} holds it, as {jane}.")),
-            ("cluster-admin through admin", Some("User admin"), format!("cluster-admin through {}", pseudonym("admin"))),
-            ("2 may: User jane@corp, User sam, Group c", None, format!("2 may: User {jane}, User {sam}, Group c")),
+            (
+                "jane@corp holds it, as jane@corp.",
+                Some("User jane@corp"),
+                format!("{jane} holds it, as {jane}."),
+            ),
+            (
+                "cluster-admin through admin",
+                Some("User admin"),
+                format!("cluster-admin through {}", pseudonym("admin")),
+            ),
+            (
+                "2 may: User jane@corp, User sam, Group c",
+                None,
+                format!("2 may: User {jane}, User {sam}, Group c"),
+            ),
             // A message that was cut.
-            ("2 may: Group c, User sa…", None, format!("2 may: Group c, User {}", pseudonym("sa…"))),
+            (
+                "2 may: Group c, User sa…",
+                None,
+                format!("2 may: Group c, User {}", pseudonym("sa…")),
+            ),
             ("User system:anonymous, Group c", None, "User system:anonymous, Group c".to_owned()),
             ("runAsUser 0", None, "runAsUser 0".to_owned()),
         ] {
@@ -219,7 +237,10 @@ mod tests {
         assert!(text.contains("platform") && text.contains("ann@corp-team"), "{text}");
         // Veiled twice it is the same.
         let veiled = veil.spec(&spec);
-        assert_eq!(veil.spec(&json!({"reason": veiled["reason"]})), json!({"reason": veiled["reason"]}));
+        assert_eq!(
+            veil.spec(&json!({"reason": veiled["reason"]})),
+            json!({"reason": veiled["reason"]})
+        );
     }
 
     proptest! {

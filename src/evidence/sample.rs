@@ -116,10 +116,7 @@ impl SizeTable {
     }
 
     fn draw(&self, population: u64) -> Draw {
-        self.rows
-            .iter()
-            .find(|row| population <= row.up_to)
-            .map_or(self.beyond, |row| row.draw)
+        self.rows.iter().find(|row| population <= row.up_to).map_or(self.beyond, |row| row.draw)
     }
 }
 
@@ -230,11 +227,7 @@ pub fn draw(population: &str, seed: &str, size: &Size) -> Sample {
         method: METHOD,
         items: chosen
             .into_iter()
-            .map(|(hash, line, item)| SampledItem {
-                line,
-                item: item.to_owned(),
-                hash: hex(&hash),
-            })
+            .map(|(hash, line, item)| SampledItem { line, item: item.to_owned(), hash: hex(&hash) })
             .collect(),
     }
 }

@@ -151,11 +151,7 @@ impl State {
 
     /// The objects of a kind that are not deleted, by name.
     pub fn objects_of(&self, kind: &str) -> impl Iterator<Item = (&str, &ObjectState)> {
-        self.objects
-            .get(kind)
-            .into_iter()
-            .flatten()
-            .map(|(name, object)| (name.as_str(), object))
+        self.objects.get(kind).into_iter().flatten().map(|(name, object)| (name.as_str(), object))
     }
 
     fn control_mut(&mut self, subject: &Subject) -> &mut ControlState {

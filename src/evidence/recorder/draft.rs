@@ -290,7 +290,10 @@ impl Population {
             return None;
         }
         let text = lines.join("\n") + "\n";
-        Some(Self { list: PopulationList { digest: canonical::sha256(text.as_bytes()), count }, text })
+        Some(Self {
+            list: PopulationList { digest: canonical::sha256(text.as_bytes()), count },
+            text,
+        })
     }
 }
 

@@ -7,8 +7,6 @@
 pub mod draft;
 mod opening;
 mod task;
-#[cfg(test)]
-mod tests;
 
 use std::{
     collections::HashMap,
@@ -18,13 +16,13 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use self::{
-    opening::{EvidenceConfig, Terms},
-    task::Recorder,
-};
 use self::{
     draft::{Draft, HeartbeatDraft, ObjectDraft, VerdictDraft},
     task::Request,
+};
+pub use self::{
+    opening::{EvidenceConfig, Terms},
+    task::Recorder,
 };
 use super::{
     entry::{Data, Subject},
@@ -384,7 +382,10 @@ impl Evidence {
         }
     }
 
-    fn with_recorded<T>(&self, with: impl FnOnce(&mut HashMap<String, Recorded>) -> T) -> Option<T> {
+    fn with_recorded<T>(
+        &self,
+        with: impl FnOnce(&mut HashMap<String, Recorded>) -> T,
+    ) -> Option<T> {
         let log = self.log.as_ref()?;
         Some(with(&mut log.recorded.lock().unwrap_or_else(PoisonError::into_inner)))
     }

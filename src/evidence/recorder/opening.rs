@@ -205,7 +205,10 @@ pub(super) fn first_words(
     let cluster = Subject::new("Cluster", origin.rsplit('/').next().unwrap_or(origin));
     let silence = state.last_at().and_then(|last| {
         let reason = if let Some(operator) = state.operator() {
-            format!("{} did not stop in order, so nothing is known of what it saw last", operator.instance)
+            format!(
+                "{} did not stop in order, so nothing is known of what it saw last",
+                operator.instance
+            )
         } else if now.duration_since(last) > shortest_heartbeat(state, last) {
             "no operator ran".to_owned()
         } else {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use kube::runtime::{utils::Backoff as _, watcher::DefaultBackoff};
+use kube::runtime::watcher::DefaultBackoff;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
@@ -87,7 +87,13 @@ enum Stage {
     Standby,
     Open(Box<Open>),
     /// Opened again at a time, or not at all while another leads.
-    Failing { since: Timestamp, why: Arc<str>, retry: Instant, backoff: Box<DefaultBackoff>, begun: bool },
+    Failing {
+        since: Timestamp,
+        why: Arc<str>,
+        retry: Instant,
+        backoff: Box<DefaultBackoff>,
+        begun: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -336,7 +342,8 @@ impl Recorder {
             }
             Ok::<_, WriteError>(open.writer.append(&leaves).await?)
         };
-        let appended = tokio::time::timeout(TIMEOUT, write).await.map_err(|_| WriteError::Late)??;
+        let appended =
+            tokio::time::timeout(TIMEOUT, write).await.map_err(|_| WriteError::Late)??;
         {
             let mut current = self.log.current.write().unwrap_or_else(PoisonError::into_inner);
             for (index, entry) in (appended.first..).zip(&entries) {
@@ -356,12 +363,11 @@ impl Recorder {
     fn fail(&mut self, error: &WriteError) {
         self.metrics.evidence().failed();
         let why: Arc<str> = error.to_string().into();
-        let (since, mut backoff, begun) =
-            match std::mem::replace(&mut self.stage, Stage::Standby) {
-                Stage::Failing { since, backoff, begun, .. } => (since, backoff, begun),
-                // A stage that was taken to be appended to is one that was open.
-                Stage::Open(_) | Stage::Standby => (Timestamp::now(), Box::default(), true),
-            };
+        let (since, mut backoff, begun) = match std::mem::replace(&mut self.stage, Stage::Standby) {
+            Stage::Failing { since, backoff, begun, .. } => (since, backoff, begun),
+            // A stage that was taken to be appended to is one that was open.
+            Stage::Open(_) | Stage::Standby => (Timestamp::now(), Box::default(), true),
+        };
         let wait = backoff.next().unwrap_or(LONGEST).min(LONGEST);
         if self.writing.borrow().clone() != Writing::Failing(Arc::clone(&why)) {
             tracing::error!(%error, "evidence can't be recorded, so no new verdict is claimed; it is tried again");
@@ -394,4 +400,3 @@ async fn leaf(writer: &LogWriter, entry: &Entry) -> Result<Vec<u8>, WriteError> 
     let short = Entry { data: Data::Stored(entry.data.entry_type(), stored), ..entry.clone() };
     Ok(short.to_text()?.into_bytes())
 }
-

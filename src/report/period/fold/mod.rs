@@ -2,7 +2,7 @@
 use crate::{
     api::criteria::Category,
     evidence::entry::Entry,
-    report::period::model::{Period, PeriodReport, Provenance, Span, PeriodSummary},
+    report::period::model::{Period, PeriodReport, PeriodSummary, Provenance, Span},
 };
 
 /// A report in the making.
