@@ -25,11 +25,6 @@ pub struct LogReader {
 impl LogReader {
     /// Opens a log: reads its checkpoint and checks the signature. Without a key, the one beside
     /// the log is believed.
-<<<<<<< HEAD
-    pub async fn open(_store: Arc<dyn Store>, _key: Option<VerifierKey>) -> Result<Self, LogError> {
-        std::future::ready(()).await;
-        unimplemented!()
-=======
     pub async fn open(store: Arc<dyn Store>, key: Option<VerifierKey>) -> Result<Self, LogError> {
         let key = match key {
             Some(key) => key,
@@ -40,7 +35,6 @@ impl LogReader {
         let head = read_head(&*store, &key).await?;
         let tiles = Arc::new(Tiles::open(Arc::clone(&store), &head).await?);
         Ok(Self { store, key, head, tiles })
->>>>>>> log
     }
 
     /// The origin: which log it is.

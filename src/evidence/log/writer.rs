@@ -210,9 +210,7 @@ impl LogWriter {
         // Collected first: a closure over borrowed items makes the future one that can't be spawned.
         let puts: Vec<_> =
             plan.objects.iter().map(|(path, bytes)| self.put(path, bytes.clone())).collect();
-        let objects = stream::iter(puts)
-            .buffer_unordered(PARALLEL)
-            .try_collect::<()>();
+        let objects = stream::iter(puts).buffer_unordered(PARALLEL).try_collect::<()>();
         let (written, listed) = future::join(objects, self.sweep(stale)).await;
         written?;
         self.state.stale.extend(listed);
