@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod crds;
+pub mod evidence;
 pub mod live;
 pub mod pack;
 pub mod rights;
@@ -33,6 +34,8 @@ enum Command {
     Scan(scan::ScanArgs),
     /// Say who may do something, and by which binding.
     WhoCan(rights::WhoCanArgs),
+    /// Read a log of evidence: verify it, prove an entry.
+    Evidence(evidence::EvidenceArgs),
     /// Print the custom resource definitions.
     Crds(CrdsArgs),
     /// Print a completion script for a shell.
@@ -58,6 +61,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(&args).map(|()| 0),
         Command::WhoCan(args) => rights::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Evidence(args) => evidence::run(&args),
         Command::Crds(args) => crds(&args),
         Command::Completion { shell } => {
             clap_complete::generate(

@@ -15,6 +15,7 @@ pub mod privacy;
 pub mod recorder;
 pub mod sample;
 pub mod store;
+pub mod verify;
 
 pub use recorder::{
     Anchor, Cited, Evidence, EvidenceConfig, EvidenceError, Recorder, Terms, Writing,
