@@ -5,6 +5,8 @@ SHELL := /bin/sh
 CARGO ?= cargo
 PROFILE ?= dev
 TOOLS := target/tools
+# What measures the engine by itself; the benchmark of a whole cluster is apart.
+MICRO := projection checks rbac_graph exceptions cel scan growth memory
 
 CARGO_PROFILE := $(if $(filter release,$(PROFILE)),--release,)
 # The whole tree's lints, in one place for `lint` and CI.
@@ -13,7 +15,7 @@ CLIPPY_FLAGS := --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl demo test lint fmt crds clean-controlplane
+.PHONY: help controlplane kubectl demo test bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane bench-criterion
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +36,17 @@ demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample com
 
 test: controlplane kubectl lint ## Lint, then run every test, those against a real API server too
 	$(CARGO) test --locked $(CARGO_PROFILE)
+
+bench: bench-load bench-criterion bench-evidence ## Measure everything, in release: clusters of OBJECTS="1000 10000 50000" (about an hour), parts, the log
+
+bench-load: controlplane ## The cluster benchmark alone (OBJECTS, REST in seconds, SEED)
+	@OBJECTS="$(OBJECTS)" REST="$(REST)" SEED="$(SEED)" $(CARGO) bench --locked --bench load
+
+bench-criterion: ## Measure the engine's parts: Criterion, growth, memory per object (BENCH=name: one of them)
+	$(CARGO) bench --locked $(addprefix --bench ,$(or $(BENCH),$(MICRO)))
+
+bench-evidence: ## Measure an evidence log of a million entries: verify, start, report (about 2 minutes)
+	$(CARGO) bench --locked --bench evidence
 
 lint: ## Check formatting, Clippy, and (if cargo-deny is installed) licences, bans and advisories
 	$(CARGO) fmt --check

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use crate::{
     api::{ResourceRef, Severity, TestSpec},
-    engine::scope::Scope,
+    engine::{scope::Scope, tally::Tally},
     inventory::{Change, Inventory, ProgramId, Slot},
 };
 
@@ -102,6 +102,20 @@ pub struct Judgement {
     pub unknown: Vec<Finding>,
     /// When time alone changes this judgement: a certificate expires, a backup grows too old.
     pub valid_until: Option<Timestamp>,
+    /// Whether the item counts towards a limit that the check judges by [`Check::judge_cluster`].
+    pub counted: Counted,
+}
+
+/// Whether an item is one of those that a check limits the number of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counted {
+    /// It is not.
+    #[default]
+    No,
+    /// That can't be told.
+    Possibly,
+    /// It is.
+    Yes,
 }
 
 /// One thing that is wrong, or that could not be judged.
@@ -133,6 +147,13 @@ pub trait Check: Send + Sync + std::fmt::Debug {
 
     /// Judges one item; None when it is not of the population (or gone).
     fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement>;
+
+    /// Judges an [`Item::Cluster`], after all other items that changed. The engine keeps the tally
+    /// of those that count, so that a limit on 20,000 items costs no walk over them.
+    fn judge_cluster(&self, context: &Context<'_>, part: u32, tally: &Tally) -> Option<Judgement> {
+        let _ = tally;
+        self.judge(context, Item::Cluster(part))
+    }
 }
 
 /// Reference to an object of the inventory, as findings name it.

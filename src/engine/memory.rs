@@ -8,13 +8,13 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-use fixedbitset::FixedBitSet;
 use jiff::Timestamp;
-use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
+use rustc_hash::{FxHashMap, FxHasher};
 
+use super::{items::ItemSet, tally::Tally};
 use crate::{
     api::{ResourceRef, Severity},
-    checks::{Finding, Item, Judgement},
+    checks::{Counted, Finding, Item, Judgement},
 };
 
 /// Tells findings of one control apart: rule, resource and subject.
@@ -94,58 +94,6 @@ pub struct Counts {
     pub findings: usize,
 }
 
-/// Items as a set: objects and subjects are dense numbers, so a bit each.
-#[derive(Debug, Default)]
-struct ItemSet {
-    objects: FixedBitSet,
-    subjects: FixedBitSet,
-    others: FxHashSet<u32>,
-    len: usize,
-}
-
-impl ItemSet {
-    fn insert(&mut self, item: Item) {
-        let new = match item {
-            Item::Object(slot) => !Self::put(&mut self.objects, slot as usize),
-            Item::Subject(id) => !Self::put(&mut self.subjects, id as usize),
-            Item::Cluster(part) => self.others.insert(part),
-        };
-        self.len += usize::from(new);
-    }
-
-    fn put(set: &mut FixedBitSet, at: usize) -> bool {
-        // By half again, or every new object would copy the set.
-        if at >= set.len() {
-            set.grow((at + 1).max(set.len() + set.len() / 2));
-        }
-        set.put(at)
-    }
-
-    fn iter(&self) -> impl Iterator<Item = Item> {
-        let number = |at: usize| u32::try_from(at).ok();
-        let objects = self.objects.ones().filter_map(number).map(Item::Object);
-        let subjects = self.subjects.ones().filter_map(number).map(Item::Subject);
-        objects.chain(subjects).chain(self.others.iter().copied().map(Item::Cluster))
-    }
-
-    fn remove(&mut self, item: Item) {
-        let known = match item {
-            Item::Object(slot) => Self::take(&mut self.objects, slot as usize),
-            Item::Subject(id) => Self::take(&mut self.subjects, id as usize),
-            Item::Cluster(part) => self.others.remove(&part),
-        };
-        self.len -= usize::from(known);
-    }
-
-    fn take(set: &mut FixedBitSet, at: usize) -> bool {
-        let known = set.contains(at);
-        if known {
-            set.remove(at);
-        }
-        known
-    }
-}
-
 /// The memory of one control.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -154,12 +102,18 @@ pub struct Memory {
     deadlines: BTreeSet<(Timestamp, Item)>,
     deadline_of: FxHashMap<Item, Timestamp>,
     counts: Counts,
+    tally: Tally,
 }
 
 impl Memory {
     /// The counts over all items.
     pub fn counts(&self) -> Counts {
-        Counts { population: self.population.len, ..self.counts }
+        Counts { population: self.population.len(), ..self.counts }
+    }
+
+    /// The items that count towards a limit.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Every record with its item, in no order.
@@ -208,12 +162,14 @@ impl Memory {
         record: impl Fn(&Finding, bool, Option<&Record>) -> Record,
     ) -> bool {
         let before = self.open.remove(&item);
-        let size = self.population.len;
+        let size = self.population.len();
         self.uncount(before.as_deref());
         self.set_deadline(item, judgement.and_then(|judgement| judgement.valid_until));
+        let counted = judgement.map_or(Counted::No, |judgement| judgement.counted);
+        self.tally.note(item, counted);
         let Some(judgement) = judgement else {
             self.population.remove(item);
-            return before.is_some() || self.population.len != size;
+            return before.is_some() || self.population.len() != size;
         };
         self.population.insert(item);
         let old = before.as_deref().unwrap_or_default();
@@ -227,7 +183,7 @@ impl Memory {
             .map(|finding| record(finding, true, known(finding)))
             .chain(judgement.unknown.iter().map(|finding| record(finding, false, known(finding))))
             .collect();
-        let changed = *old != *records || self.population.len != size;
+        let changed = *old != *records || self.population.len() != size;
         if !records.is_empty() {
             self.count(&records);
             self.open.insert(item, records);

@@ -6,12 +6,14 @@
 //! time alone, not on the order in which they came.
 
 pub mod exceptions;
+pub mod items;
 pub mod judging;
 pub mod memory;
 mod population;
 pub mod readiness;
 pub mod recollection;
 pub mod scope;
+pub mod tally;
 pub mod tracked;
 pub mod verdict;
 pub mod wording;

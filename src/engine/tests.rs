@@ -67,6 +67,10 @@ fn scoped(test: Value) -> Arc<ControlSpec> {
     Arc::new(spec)
 }
 
+fn limited(forbid: &[&str]) -> Value {
+    json!({"rbac": {"forbid": forbid, "maxSubjects": 2}})
+}
+
 /// One control for every test and shape of check.
 fn controls() -> Vec<(&'static str, Arc<ControlSpec>)> {
     vec![
@@ -77,6 +81,9 @@ fn controls() -> Vec<(&'static str, Arc<ControlSpec>)> {
         ("certificates", spec(json!({"encryption": {"certificates": {"minValidity": "30d"}}}))),
         ("backup", spec(json!({"backup": {"of": "PersistentVolumeClaims", "maxAge": "24h"}}))),
         ("rbac", spec(json!({"rbac": {"forbid": ["ClusterAdmin", "ReadSecrets", "Dangling"]}}))),
+        ("rbac-together", spec(json!({"rbac": {"forbid": ["ApproveCertificates", "Everyone"]}}))),
+        ("rbac-limited", spec(limited(&["ClusterAdmin", "ReadSecrets", "ApproveCertificates"]))),
+        ("rbac-dangling-limited", spec(limited(&["Dangling", "CloudIdentity"]))),
         ("rbac-in-scope", scoped(json!({"rbac": {"forbid": ["ReadSecrets"], "maxSubjects": 1}}))),
         (
             "cel",
@@ -160,28 +167,6 @@ fn object() -> impl Strategy<Value = Value> {
             "spec": {"schedule": "0 1 * * *", "jobTemplate": {"spec": {"template": template(false)}}},
             "status": {"lastSuccessfulTime": last.to_string()}})
     });
-    let role = (name(), any::<bool>(), any::<bool>()).prop_map(|(name, admin, reads)| {
-        let rules = match (admin, reads) {
-            (true, _) => json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]),
-            (false, true) => json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]),
-            (false, false) => json!([]),
-        };
-        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules})
-    });
-    let binding = (name(), name(), namespace(), any::<bool>()).prop_map(|(name, role, namespace, wide)| {
-        let mut binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1",
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-            "subjects": [
-                {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": format!("user-{role}")},
-                {"kind": "ServiceAccount", "namespace": namespace, "name": name},
-            ]});
-        (binding["kind"], binding["metadata"]) = if wide {
-            (json!("ClusterRoleBinding"), json!({"name": name}))
-        } else {
-            (json!("RoleBinding"), json!({"name": name, "namespace": namespace}))
-        };
-        binding
-    });
     let map = (namespace(), name(), any::<Option<bool>>()).prop_map(|(namespace, name, blue)| {
         let data = match blue {
             Some(true) => json!({"colour": "blue"}),
@@ -190,7 +175,55 @@ fn object() -> impl Strategy<Value = Value> {
         };
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": name}, "data": data})
     });
-    prop_oneof![workload, pod, space, ingress, certificate, claim, cron, role, binding, map]
+    prop_oneof![
+        9 => prop_oneof![workload, pod, space, ingress, certificate, claim, cron, map],
+        4 => access(),
+    ]
+}
+
+/// Roles, bindings and accounts: one of the roles can't be read, and two give a right only together.
+fn access() -> impl Strategy<Value = Value> {
+    const RBAC: &str = "rbac.authorization.k8s.io";
+    let rule = |group: &str, resource: &str, verb: &str| json!([{"apiGroups": [group], "resources": [resource], "verbs": [verb]}]);
+    let rules = vec![
+        json!([]),
+        json!("everything"),
+        rule("*", "*", "*"),
+        rule("", "secrets", "get"),
+        rule("certificates.k8s.io", "certificatesigningrequests/approval", "update"),
+        rule("certificates.k8s.io", "signers", "approve"),
+    ];
+    let cluster_roles = (name(), prop::sample::select(rules)).prop_map(|(name, rules)| {
+        json!({"apiVersion": format!("{RBAC}/v1"), "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules})
+    });
+    let group =
+        prop::sample::select(vec!["devs", "system:authenticated", "system:serviceaccounts:a"]);
+    let binding = (name(), name(), namespace(), any::<bool>(), group);
+    let binding = binding.prop_map(|(name, role, namespace, wide, group)| {
+        let mut binding = json!({"apiVersion": format!("{RBAC}/v1"),
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [
+            {"apiGroup": RBAC, "kind": "User", "name": format!("user-{name}")},
+            {"kind": "ServiceAccount", "namespace": namespace, "name": name},
+            {"apiGroup": RBAC, "kind": "Group", "name": group},
+        ]});
+        (binding["kind"], binding["metadata"]) = if wide {
+            (json!("ClusterRoleBinding"), json!({"name": name}))
+        } else {
+            (json!("RoleBinding"), json!({"name": name, "namespace": namespace}))
+        };
+        binding
+    });
+    let account = (namespace(), name(), 0..3).prop_map(|(namespace, name, shape)| {
+        let mut account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}});
+        match shape {
+            0 => account["metadata"]["annotations"] = json!({"eks.amazonaws.com/role-arn": "arn"}),
+            1 => account["automountServiceAccountToken"] = json!("perhaps"),
+            _ => {}
+        }
+        account
+    });
+    prop_oneof![2 => cluster_roles, 3 => binding, 1 => account]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -205,6 +238,7 @@ fn step() -> impl Strategy<Value = Step> {
         "ClusterRole",
         "ClusterRoleBinding",
         "RoleBinding",
+        "ServiceAccount",
         "ConfigMap",
     ];
     prop_oneof![

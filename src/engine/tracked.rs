@@ -230,8 +230,12 @@ impl Tracked {
             items.extend(self.memory.open_items());
         }
         let mut changed = std::mem::take(&mut self.everything);
-        for item in items {
-            let judgement = judge_in_scope(check.as_ref(), &context, item);
+        // The cluster is judged by what the other items count.
+        let whole = |item: &Item| matches!(item, Item::Cluster(_));
+        let parts = items.iter().filter(|item| !whole(item));
+        for item in parts.chain(items.iter().filter(|item| whole(item))).copied() {
+            let tally = self.memory.tally();
+            let judgement = judge_in_scope(check.as_ref(), &context, item, tally);
             changed |= self.memory.remember(item, judgement.as_ref(), |finding, failing, known| {
                 let key = FindingKey::of(finding);
                 Record {

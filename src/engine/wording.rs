@@ -69,7 +69,8 @@ impl Wording<'_> {
     ) -> Vec<Observed> {
         let mut worded = Vec::new();
         for item in items {
-            let Some(judgement) = judge_in_scope(self.check, &self.context, item) else {
+            let tally = self.memory.tally();
+            let Some(judgement) = judge_in_scope(self.check, &self.context, item, tally) else {
                 continue;
             };
             for finding in judgement.failing.into_iter().chain(judgement.unknown) {

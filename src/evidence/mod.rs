@@ -13,7 +13,9 @@ pub mod key;
 pub mod log;
 pub mod privacy;
 pub mod recorder;
+pub mod replay;
 pub mod sample;
+pub mod snapshot;
 pub mod store;
 pub mod verify;
 

@@ -67,6 +67,24 @@ impl Circumstance<'_> {
     }
 }
 
+/// Whether a risk lies in who holds a right or how it is held.
+pub(super) fn is_one(risk: Risk) -> bool {
+    of_a_grant(risk)
+        || matches!(risk, Risk::CloudIdentity | Risk::Sprawl | Risk::WeakPodStrongAccount)
+}
+
+/// Whether it is found in one grant.
+fn of_a_grant(risk: Risk) -> bool {
+    matches!(
+        risk,
+        Risk::Anonymous
+            | Risk::Everyone
+            | Risk::SystemMasters
+            | Risk::DefaultServiceAccount
+            | Risk::Dangling
+    )
+}
+
 /// Visits every such risk that is asked for and that the subject carries.
 pub(super) fn visit_circumstances<'a>(
     context: &Context<'a>,
@@ -74,7 +92,8 @@ pub(super) fn visit_circumstances<'a>(
     forbid: &[Risk],
     visit: &mut Visit<'_, 'a>,
 ) -> ControlFlow<()> {
-    for held in holder.novel() {
+    let grants = forbid.iter().any(|risk| of_a_grant(*risk));
+    for held in holder.novel().filter(|_| grants) {
         for circumstance in of_grant(context, holder, held) {
             if forbid.contains(&circumstance.risk()) {
                 visit(hit(circumstance, vec![*held]))?;
@@ -146,7 +165,8 @@ fn lacks_account(context: &Context<'_>, holder: &Holder<'_>) -> bool {
     let Subject::ServiceAccount { namespace, name } = &holder.node.subject else {
         return false;
     };
-    **name != *"default"
+    holder.node.account.is_none()
+        && **name != *"default"
         && context.inventory.lookup("", "ServiceAccount", namespace, name).is_none()
 }
 

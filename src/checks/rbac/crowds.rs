@@ -7,45 +7,40 @@ use rustc_hash::FxHashMap;
 use super::{RbacCheck, circumstances::MAX_SUBJECTS, holder::Holder, wording::bounded};
 use crate::{
     api::{ResourceRef, Risk},
-    checks::{Context, Finding, Judgement},
-    engine::scope::Admission,
+    checks::{Context, Counted, Finding, Judgement},
+    engine::{scope::Admission, tally::Tally},
     inventory::{Symbol, rbac::Subject},
 };
 
 impl RbacCheck {
+    /// Whether a subject holds what the control limits; a binding in a namespace that may be out of
+    /// scope can't be told.
+    pub(super) fn count<'a>(&'a self, context: &Context<'a>, holder: &Holder<'a>) -> Counted {
+        let mut counted = Counted::No;
+        let _ = self.visit_hits(context, holder, &mut |hit| {
+            if hit.by.iter().all(|held| held.in_scope) {
+                counted = Counted::Yes;
+                return ControlFlow::Break(());
+            }
+            counted = Counted::Possibly;
+            ControlFlow::Continue(())
+        });
+        counted
+    }
+
     /// More subjects than may; up to as many are no findings at all.
-    pub(super) fn judge_count(&self, context: &Context<'_>) -> Option<Judgement> {
+    pub(super) fn judge_count(&self, context: &Context<'_>, tally: &Tally) -> Option<Judgement> {
         let max = self.max_subjects?;
-        let mut certain = Vec::new();
-        let mut possible = 0;
-        for (_, node) in context.inventory.rights.subjects() {
-            let holder = Holder::new(context, node);
-            if holder.novel().next().is_none() {
-                continue;
-            }
-            let mut undecided = false;
-            let stopped = self.visit_hits(context, &holder, &mut |hit| {
-                undecided = true;
-                if hit.by.iter().all(|held| held.in_scope) {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            });
-            match stopped {
-                ControlFlow::Break(()) => certain.push(&node.subject),
-                ControlFlow::Continue(()) => possible += usize::from(undecided),
-            }
-        }
         let mut judgement = Judgement::default();
-        if certain.len() > max {
-            judgement.failing.push(too_many(certain, max));
-        } else if certain.len() + possible > max {
-            let mut finding = too_many(certain, max);
-            finding.message = format!(
-                "{possible} more subjects hold it in namespaces whose labels are not known: {}",
+        if tally.certain() > max {
+            judgement.failing.push(too_many(context, tally, max));
+        } else if tally.certain() + tally.possible() > max {
+            let mut finding = too_many(context, tally, max);
+            finding.message = bounded(format!(
+                "{} more subjects hold it in namespaces whose labels are not known: {}",
+                tally.possible(),
                 finding.message
-            );
+            ));
             judgement.unknown.push(finding);
         }
         Some(judgement)
@@ -102,15 +97,22 @@ fn crowded(namespace: &Symbol, subjects: usize) -> Finding {
     }
 }
 
-fn too_many(mut subjects: Vec<&Subject>, max: usize) -> Finding {
+fn too_many(context: &Context<'_>, tally: &Tally, max: usize) -> Finding {
     const SHOWN: usize = 8;
-    subjects.sort_unstable();
-    let mut named: Vec<String> = subjects.iter().take(SHOWN).map(ToString::to_string).collect();
-    if subjects.len() > SHOWN {
-        named.push(format!("and {} more", subjects.len() - SHOWN));
+    let rights = &context.inventory.rights;
+    let known = tally.certain_subjects().filter_map(|id| Some(&rights.subject(id)?.subject));
+    let mut first: Vec<&Subject> = known.collect();
+    if first.len() > SHOWN {
+        first.select_nth_unstable(SHOWN);
+        first.truncate(SHOWN);
+    }
+    first.sort_unstable();
+    let mut named: Vec<String> = first.iter().map(ToString::to_string).collect();
+    if tally.certain() > SHOWN {
+        named.push(format!("and {} more", tally.certain() - SHOWN));
     }
     let message =
-        format!("{} subjects may, at most {max} are to: {}", subjects.len(), named.join(", "));
+        format!("{} subjects may, at most {max} are to: {}", tally.certain(), named.join(", "));
     Finding {
         rule: "TooManySubjects".into(),
         severity: None,

@@ -78,6 +78,13 @@ impl<'a> Holder<'a> {
         }
     }
 
+    /// Whether a subject holds anything beyond what every cluster is born with: whether it is of the
+    /// population.
+    pub fn holds_novel(context: &'a Context<'a>, node: &'a SubjectNode) -> bool {
+        let own = node.grants.iter().filter_map(|grant| Held::new(grant, None, context));
+        own.into_iter().any(|held| held.is_novel())
+    }
+
     /// What its own bindings give beyond what every cluster is born with.
     pub fn novel(&self) -> impl Iterator<Item = &Held<'a>> {
         self.own.iter().filter(|held| held.is_novel())

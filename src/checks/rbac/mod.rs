@@ -3,6 +3,7 @@
 //! The item is a subject of the graph of rights; what it holds is the union over its bindings and
 //! over the groups that its kind belongs to. Every finding says by which path.
 
+mod asked;
 mod circumstances;
 mod crowds;
 mod evaluate;
@@ -16,21 +17,24 @@ mod wording;
 use std::ops::ControlFlow;
 
 use self::{
+    asked::Asked,
     circumstances::visit_circumstances,
     evaluate::{Hit, Visit, What, visit_risks},
     holder::Holder,
     wording::{bounded, finding},
 };
-use super::{BuildError, Built, Check, Context, Finding, Item, Judgement, Read, reference};
+use super::{
+    BuildError, Built, Check, Context, Counted, Finding, Item, Judgement, Read, reference,
+};
 use crate::{
     api::{
         Risk, Severity,
         test_spec::{AccessRule, AllowedSubject, RbacTest, SubjectKind},
     },
-    engine::scope::Admission,
+    engine::{scope::Admission, tally::Tally},
     inventory::{
-        Change, Facts, Inventory, Slot, Symbol,
-        rbac::{Subject, SubjectId},
+        Change, Facts, Inventory, Object, Slot, Symbol,
+        rbac::{RoleKey, Subject, SubjectId, SubjectNode},
         workload,
     },
 };
@@ -67,8 +71,13 @@ pub fn build(test: &RbacTest) -> Result<Built, BuildError> {
         }
     };
     let allow = test.allow.iter().map(Allowed::new).collect();
-    let check =
-        RbacCheck { forbid: test.forbid.clone(), rules: test.rules.clone(), allow, max_subjects };
+    let check = RbacCheck {
+        forbid: test.forbid.clone(),
+        rules: test.rules.clone(),
+        allow,
+        max_subjects,
+        asked: Asked::of(test),
+    };
     Ok(check.into())
 }
 
@@ -79,6 +88,7 @@ pub struct RbacCheck {
     rules: Vec<AccessRule>,
     allow: Vec<Allowed>,
     max_subjects: Option<usize>,
+    asked: Asked,
 }
 
 /// Subjects that may, in spite of everything.
@@ -142,12 +152,20 @@ impl RbacCheck {
 
     fn judge_subject(&self, context: &Context<'_>, id: SubjectId) -> Option<Judgement> {
         let node = context.inventory.rights.subject(id)?;
-        let holder = Holder::new(context, node);
-        let mut judgement = Judgement::default();
-        if holder.novel().next().is_none() && !self.asks_about_account(context, &holder) {
+        let holds = Holder::holds_novel(context, node);
+        if !holds && !self.asks_about_account(context, node) {
             return None;
         }
-        if self.max_subjects.is_some() || self.allows(&node.subject) {
+        let mut judgement = Judgement::default();
+        if !self.asked.touch(context, node) {
+            return Some(judgement);
+        }
+        let holder = Holder::new(context, node);
+        if self.max_subjects.is_some() {
+            judgement.counted = if holds { self.count(context, &holder) } else { Counted::No };
+            return Some(judgement);
+        }
+        if self.allows(&node.subject) {
             return Some(judgement);
         }
         let _ = self.visit_hits(context, &holder, &mut |hit| {
@@ -161,9 +179,9 @@ impl RbacCheck {
     }
 
     /// An identity in a cloud is judged even of an account that no binding names.
-    fn asks_about_account(&self, context: &Context<'_>, holder: &Holder<'_>) -> bool {
-        let slot = holder.node.account.filter(|_| self.forbids(Risk::CloudIdentity));
-        let namespace = holder.node.subject.namespace().map_or("", Symbol::as_str);
+    fn asks_about_account(&self, context: &Context<'_>, node: &SubjectNode) -> bool {
+        let slot = node.account.filter(|_| self.forbids(Risk::CloudIdentity));
+        let namespace = node.subject.namespace().map_or("", Symbol::as_str);
         let facts = slot.and_then(|slot| context.inventory.get(slot)).map(|object| &object.facts);
         matches!(facts, Some(Facts::ServiceAccount(facts)) if !facts.cloud.is_empty())
             && context.scope.admits(context.inventory, namespace) != Admission::Out
@@ -202,8 +220,13 @@ impl Check for RbacCheck {
         };
         let rights = &context.inventory.rights;
         let after = context.inventory.get(*slot);
-        for id in rights.affected(before.as_ref(), after) {
+        let affected = rights.affected(before.as_ref(), after);
+        for id in affected.subjects {
             visit(Item::Subject(id));
+        }
+        if affected.implied_group {
+            let own = self.asked.completing(rights.ever_implied());
+            rights.holding(own).for_each(|id| visit(Item::Subject(id)));
         }
         let mut related = false;
         for object in [before.as_ref(), after].into_iter().flatten() {
@@ -212,6 +235,7 @@ impl Check for RbacCheck {
                 Facts::Malformed(_) => {
                     related = true;
                     visit(Item::Object(*slot));
+                    visit_named(context.inventory, object, visit);
                 }
                 Facts::Workload(facts) if self.forbids(Risk::WeakPodStrongAccount) => {
                     related = true;
@@ -240,10 +264,35 @@ impl Check for RbacCheck {
         match item {
             Item::Subject(id) => self.judge_subject(context, id),
             Item::Object(slot) => self.judge_malformed(context.inventory, slot),
-            COUNT => self.judge_count(context),
             CROWDED => self.judge_crowded(context),
             Item::Cluster(_) => None,
         }
+    }
+
+    fn judge_cluster(&self, context: &Context<'_>, part: u32, tally: &Tally) -> Option<Judgement> {
+        match Item::Cluster(part) {
+            COUNT => self.judge_count(context, tally),
+            item => self.judge(context, item),
+        }
+    }
+}
+
+/// Visits the subjects that a role or account concerns by its name alone: one that can't be read
+/// exists all the same, so that nothing dangles.
+fn visit_named(inventory: &Inventory, object: &Object, visit: &mut dyn FnMut(Item)) {
+    let rights = &inventory.rights;
+    let (namespace, name) = (object.namespace.clone(), object.name.clone());
+    match inventory.kind_state(object.kind).map_or("", |state| &state.resource.kind) {
+        "Role" | "ClusterRole" => {
+            rights
+                .waiting_for(&RoleKey { namespace, name })
+                .for_each(|id| visit(Item::Subject(id)));
+        }
+        "ServiceAccount" => {
+            let account = Subject::ServiceAccount { namespace, name };
+            rights.find(&account).into_iter().for_each(|id| visit(Item::Subject(id)));
+        }
+        _ => {}
     }
 }
 

@@ -40,13 +40,13 @@ mod tests;
 
 pub use checkpoint::Head;
 pub use error::LogError;
+pub(crate) use proof::check_continues;
 pub use proof::{InclusionProof, ProofError};
 pub use reader::LogReader;
 pub use recovery::Recovered;
 pub use writer::{Appended, LogWriter};
 
 pub(crate) use path::FULL;
-pub(crate) use proof::check_continues;
 pub(crate) use reader::key_beside;
 pub(crate) use tiles::Tiles;
 

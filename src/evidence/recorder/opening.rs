@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::PathBuf, sync::Arc};
 
-use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture};
+use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -10,10 +10,12 @@ use crate::{
     api::{Duration, control::DEFAULT_HEARTBEAT, time::whole_seconds},
     evidence::{
         data::{Gap, OperatorData, OperatorEvent},
-        entry::{Data, Entry, EntryError, Subject},
+        entry::{Data, Subject},
         fold::State,
         key::{KeyError, Pseudonyms, SigningKey, VerifierKey},
         log::{CHECKPOINT, LogError, LogReader, LogWriter},
+        replay::{ReplayError, replay},
+        snapshot,
         store::{self, Store, StoreError},
     },
 };
@@ -86,14 +88,9 @@ pub enum OpenError {
     /// The cluster can't be named.
     #[error("the uid of the namespace kube-system, which names the log, can't be read: {0}")]
     Cluster(String),
-    /// An entry that this version can't read.
-    #[error("entry {index} of the log: {error}")]
-    Entry {
-        /// Which.
-        index: u64,
-        /// Why.
-        error: EntryError,
-    },
+    /// What the log says can't be read.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// The log lost entries while this process ran.
     #[error(
         "the log has {found} entries, and {known} were recorded: restore it from a copy, or record to another place and keep this one as it is"
@@ -111,7 +108,8 @@ pub(super) struct Opened {
     pub writer: LogWriter,
     pub state: State,
     pub pseudonyms: Arc<Pseudonyms>,
-    pub verifier: VerifierKey,
+    pub key: SigningKey,
+    pub store: Arc<dyn Store>,
 }
 
 /// Opens the log, which may have to be begun or mended, and folds what it says on top of `known`.
@@ -122,12 +120,12 @@ pub(super) async fn open(config: &EvidenceConfig, known: State) -> Result<Opened
     let store = store::open(&config.location)?;
     let key = signing_key(config, store.as_ref(), &origin).await?;
     let (verifier, pseudonyms) = (key.verifier(), Arc::new(key.pseudonyms()));
-    let writer = LogWriter::open(Arc::clone(&store), key, &origin).boxed().await?;
+    let writer = LogWriter::open(Arc::clone(&store), key.clone(), &origin).boxed().await?;
     if writer.size() < known.size() {
         return Err(OpenError::Shorter { found: writer.size(), known: known.size() });
     }
-    let state = fold(store, verifier.clone(), known, writer.size()).await?;
-    Ok(Opened { writer, state, pseudonyms, verifier })
+    let state = fold(Arc::clone(&store), verifier, known, writer.size()).await?;
+    Ok(Opened { writer, state, pseudonyms, key, store })
 }
 
 /// A local log without a key is one that never was, so its directory is made. Where a key is and
@@ -169,27 +167,23 @@ async fn signing_key(
     })
 }
 
+/// Folds what the log says beyond what is known, or beyond the snapshot beside it.
 async fn fold(
     store: Arc<dyn Store>,
     key: VerifierKey,
-    mut state: State,
+    known: State,
     size: u64,
 ) -> Result<State, OpenError> {
-    if state.size() == size {
-        return Ok(state);
+    if known.size() == size {
+        return Ok(known);
     }
     let reader = LogReader::open(store, Some(key)).boxed().await?;
-    let mut entries = reader.entries(state.size()..size).boxed();
-    while let Some((index, bytes)) = entries.try_next().await? {
-        let wrong = |error| OpenError::Entry { index, error };
-        let mut entry = Entry::parse(&bytes).map_err(wrong)?;
-        if let Data::Stored(type_, stored) = &entry.data {
-            let bytes = reader.stored(&stored.stored).await?;
-            let data = serde_json::from_slice(&bytes).and_then(|data| Data::parse(*type_, data));
-            entry.data = data.map_err(|error| wrong(error.into()))?;
-        }
-        state.apply(index, &entry);
+    if known.size() == 0 {
+        return Ok(snapshot::load_state(&reader).boxed().await?);
     }
+    let mut state = known;
+    let range = state.size()..size;
+    replay(&reader, range, |index, entry| state.apply(index, entry)).boxed().await?;
     Ok(state)
 }
 

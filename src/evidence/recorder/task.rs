@@ -25,8 +25,10 @@ use crate::{
         canonical,
         data::{Gap, OperatorEvent, StoredData},
         entry::{Data, Entry, EntryError, MAX_ENTRY, Subject},
-        key::VerifierKey,
+        key::{SigningKey, VerifierKey},
         log::{Appended, LogError, LogWriter},
+        snapshot,
+        store::Store,
     },
     telemetry::Metrics,
 };
@@ -103,8 +105,12 @@ enum Stage {
 #[derive(Debug)]
 struct Open {
     writer: LogWriter,
+    key: SigningKey,
     verifier: VerifierKey,
+    store: Arc<dyn Store>,
     epoch: u64,
+    /// How many entries the snapshot covers that this process kept.
+    kept: u64,
 }
 
 impl Recorder {
@@ -208,7 +214,7 @@ impl Recorder {
 
     /// The log is open: says what is to be said first, then takes requests.
     async fn begin(&mut self, opened: Opened) -> Result<(), WriteError> {
-        let Opened { writer, state, pseudonyms, verifier } = opened;
+        let Opened { writer, state, pseudonyms, key, store } = opened;
         let now = Timestamp::now();
         let origin = writer.origin().to_owned();
         let (first, epoch) = match &self.stage {
@@ -231,7 +237,8 @@ impl Recorder {
             let mut current = self.log.current.write().unwrap_or_else(PoisonError::into_inner);
             *current = Current { state, pseudonyms: Some(pseudonyms) };
         }
-        let mut open = Open { writer, verifier, epoch };
+        let verifier = key.verifier();
+        let mut open = Open { writer, key, verifier, store, epoch, kept: 0 };
         Self::append(&self.log, &self.metrics, &mut open, first, Vec::new(), now).await?;
         tracing::info!(origin, entries = open.writer.size(), epoch, "the evidence log is open");
         self.stage = Stage::Open(Box::new(open));
@@ -259,7 +266,9 @@ impl Recorder {
             let subject = Subject::new("Operator", &self.config.instance);
             self.record(vec![(Draft::Entries(vec![(subject, stopped)]), reply)]).await;
         }
-        self.stage = Stage::Standby;
+        if let Stage::Open(mut open) = std::mem::replace(&mut self.stage, Stage::Standby) {
+            self.keep_snapshot(&mut open).await;
+        }
         self.say(Writing::Standby);
         for done in stops {
             let _ = done.send(());
@@ -306,11 +315,14 @@ impl Recorder {
         }
         match Self::append(&self.log, &self.metrics, &mut open, entries, stored, now).await {
             Ok(appended) => {
-                self.stage = Stage::Open(open);
                 for (reply, at) in waiting {
                     let index = appended.first + u64::try_from(at).unwrap_or(u64::MAX);
                     let _ = reply.send(Ok(Some(reference(index))));
                 }
+                if open.writer.size() >= open.kept + snapshot::EVERY {
+                    self.keep_snapshot(&mut open).await;
+                }
+                self.stage = Stage::Open(open);
             }
             Err(error) => {
                 // The writer goes: recovery finds out what of this is in the log.
@@ -321,6 +333,19 @@ impl Recorder {
                     let _ = reply.send(Err(EvidenceError::Unavailable(Arc::clone(&why))));
                 }
             }
+        }
+    }
+
+    /// Keeps the fold beside the log, so that the next start is quick. A failure only costs time.
+    async fn keep_snapshot(&self, open: &mut Open) {
+        // Not tried again before the log has grown as much again.
+        open.kept = open.writer.size();
+        let state = self.read(|current| current.state.clone());
+        let save = snapshot::save(open.store.as_ref(), &open.key, open.writer.checkpoint(), &state);
+        match tokio::time::timeout(TIMEOUT, save.boxed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the fold of the log could not be kept"),
+            Err(_) => tracing::warn!("the fold of the log could not be kept in time"),
         }
     }
 

@@ -1,10 +1,13 @@
 //! The graph of rights: subjects, the bindings that name them, the roles those give.
 
+use std::sync::Arc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     baseline::baseline,
-    read::{BindingFacts, RoleKind},
+    read::{BindingFacts, RoleFacts, RoleKind},
+    right::Rights,
     roles::{Role, RoleId, RoleKey, Roles},
     rule::{Request, Target},
     subject::{MASTERS, Subject},
@@ -20,6 +23,7 @@ pub struct Graph {
     bindings: FxHashMap<Slot, Binding>,
     subjects: Subjects,
     quotas: FxHashMap<Symbol, usize>,
+    ever_implied: Rights,
 }
 
 #[derive(Debug)]
@@ -35,6 +39,16 @@ pub struct Path {
     pub binding: Slot,
     /// The role.
     pub role: RoleId,
+}
+
+/// Whose rights a change can affect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Affected {
+    /// Whose own.
+    pub subjects: FxHashSet<SubjectId>,
+    /// Whether one of them is a group that others belong to by their kind alone: what it may is
+    /// what they may together with their own rights.
+    pub implied_group: bool,
 }
 
 /// A subject that may do what was asked.
@@ -72,7 +86,7 @@ impl Graph {
         match &object.facts {
             // A role that changes is replaced in one step, below.
             Facts::Role(_) if !after.is_some_and(|after| matches!(after.facts, Facts::Role(_))) => {
-                self.roles.set(&role_key(object), None);
+                self.set_role(object, None);
             }
             Facts::Binding(_) => self.unbind(slot),
             Facts::ServiceAccount(_) => self.subjects.set_account(&account(object), None),
@@ -88,11 +102,24 @@ impl Graph {
 
     fn add(&mut self, slot: Slot, object: &Object) {
         match &object.facts {
-            Facts::Role(facts) => self.roles.set(&role_key(object), Some(facts.clone())),
+            Facts::Role(facts) => self.set_role(object, Some(facts)),
             Facts::Binding(facts) => self.bind(slot, object, facts),
             Facts::ServiceAccount(_) => self.subjects.set_account(&account(object), Some(slot)),
             Facts::Quota => *self.quotas.entry(object.namespace.clone()).or_default() += 1,
             _ => {}
+        }
+    }
+
+    fn set_role(&mut self, object: &Object, facts: Option<&Arc<RoleFacts>>) {
+        for id in self.roles.set(&role_key(object), facts.cloned()) {
+            let Some(role) = self.roles.get(id) else {
+                continue;
+            };
+            let is_implied =
+                |id| self.subject(id).is_some_and(|node| node.subject.is_implied_group());
+            if self.bound(role).any(is_implied) {
+                self.ever_implied |= role.reach().anywhere();
+            }
         }
     }
 
@@ -104,6 +131,10 @@ impl Graph {
             }
         };
         let role = self.roles.attach(&key, slot);
+        if facts.subjects.iter().any(Subject::is_implied_group) {
+            self.ever_implied |=
+                self.role(role).map(|role| role.reach().anywhere()).unwrap_or_default();
+        }
         let mut known = FxHashSet::default();
         let subjects = facts
             .subjects
@@ -168,16 +199,17 @@ impl Graph {
         groups.filter_map(|group| self.subjects.get(self.find(&Subject::Group(group))?))
     }
 
-    /// The subjects whose rights a change of one object can affect, judged by what is known now.
-    /// Right after a batch of changes too: it looks at what the object was and is, not at the
+    /// The subjects whose own rights a change of one object can affect, judged by what is known
+    /// now. Right after a batch of changes too: it looks at what the object was and is, not at the
     /// last update.
-    pub fn affected(&self, before: Option<&Object>, after: Option<&Object>) -> Vec<SubjectId> {
-        let mut found = Affected { graph: self, ids: FxHashSet::default() };
+    pub fn affected(&self, before: Option<&Object>, after: Option<&Object>) -> Affected {
+        let mut affected = Affected::default();
         for object in [before, after].into_iter().flatten() {
             match &object.facts {
                 Facts::Binding(facts) => {
                     for subject in &facts.subjects {
-                        found.add(subject);
+                        affected.subjects.extend(self.find(subject));
+                        affected.implied_group |= subject.is_implied_group();
                     }
                 }
                 Facts::Role(facts) => {
@@ -186,14 +218,50 @@ impl Graph {
                         roles.extend(self.roles.ancestors(id));
                     }
                     for role in roles {
-                        found.add_bound(role);
+                        self.add_bound(role, &mut affected);
                     }
                 }
-                Facts::ServiceAccount(_) => found.add(&account(object)),
+                Facts::ServiceAccount(_) => {
+                    affected.subjects.extend(self.find(&account(object)));
+                }
                 _ => {}
             }
         }
-        found.ids.into_iter().collect()
+        affected
+    }
+
+    fn add_bound(&self, role: RoleId, affected: &mut Affected) {
+        let bound = self.roles.get(role).into_iter().flat_map(|role| self.bound(role));
+        for id in bound {
+            let new = affected.subjects.insert(id);
+            affected.implied_group |=
+                new && self.subject(id).is_some_and(|node| node.subject.is_implied_group());
+        }
+    }
+
+    /// The subjects of every binding that names a role, each as often as it is named.
+    fn bound<'a>(&'a self, role: &'a Role) -> impl Iterator<Item = SubjectId> + 'a {
+        let bindings = role.bindings().iter().filter_map(|slot| self.bindings.get(slot));
+        bindings.flat_map(|binding| binding.subjects.iter().copied())
+    }
+
+    /// The subjects of every binding that names the role of this name, which need not exist.
+    pub fn waiting_for(&self, role: &RoleKey) -> impl Iterator<Item = SubjectId> {
+        let role = self.roles.find(role).and_then(|id| self.roles.get(id));
+        role.into_iter().flat_map(|role| self.bound(role))
+    }
+
+    /// The rights that groups to which others belong by their kind have, or ever had: what a change
+    /// took away counts for those who held something together with it.
+    pub fn ever_implied(&self) -> Rights {
+        self.ever_implied
+    }
+
+    /// The subjects that a role with any of these rights is bound to, each as often as it is. Roles
+    /// are fewer than subjects, and few of them hold rights that are asked for.
+    pub fn holding(&self, rights: Rights) -> impl Iterator<Item = SubjectId> {
+        let holds = move |role: &&Role| role.reach().anywhere().intersects(rights);
+        self.roles.iter().filter(holds).flat_map(|role| self.bound(role))
     }
 
     /// Every subject that may do what is asked, by the semantics of the API server's authorizer.
@@ -248,41 +316,6 @@ impl Graph {
 /// Whether a grant is in effect where a request goes.
 fn reaches(grant: &Grant, target: &Target<'_>) -> bool {
     grant.in_cluster() || *grant.namespace == *target.namespace()
-}
-
-struct Affected<'a> {
-    graph: &'a Graph,
-    ids: FxHashSet<SubjectId>,
-}
-
-impl Affected<'_> {
-    fn add(&mut self, subject: &Subject) {
-        self.ids.extend(self.graph.find(subject));
-        // What an implied group may is what its members may together with their own rights.
-        if let Subject::Group(group) = subject
-            && subject.is_implied_group()
-        {
-            let members = self
-                .graph
-                .subjects()
-                .filter(|(_, node)| node.subject.implied_groups().contains(group))
-                .map(|(id, _)| id);
-            self.ids.extend(members);
-        }
-    }
-
-    fn add_bound(&mut self, role: RoleId) {
-        let bindings = self.graph.role(role).map(Role::bindings).unwrap_or_default();
-        let bindings = bindings.iter().filter_map(|slot| self.graph.bindings.get(slot));
-        let ids: FxHashSet<SubjectId> =
-            bindings.flat_map(|binding| binding.subjects.iter().copied()).collect();
-        for id in ids {
-            match self.graph.subject(id) {
-                Some(node) => self.add(&node.subject),
-                None => drop(self.ids.insert(id)),
-            }
-        }
-    }
 }
 
 fn role_key(object: &Object) -> RoleKey {

@@ -22,7 +22,7 @@ mod tests;
 
 pub use self::{
     builtin_types::{BUILTIN_TYPES, BuiltinType, is_cluster_scoped},
-    graph::{Entitlement, Graph, Path},
+    graph::{Affected, Entitlement, Graph, Path},
     read::{
         BindingFacts, CloudIdentity, PROJECTIONS, RoleFacts, RoleKind, RoleRef, ServiceAccountFacts,
     },

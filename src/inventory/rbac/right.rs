@@ -196,6 +196,11 @@ impl Reach {
         if in_cluster { self.cluster } else { self.namespace }
     }
 
+    /// The rights in one place or the other.
+    pub fn anywhere(self) -> Rights {
+        self.cluster | self.namespace
+    }
+
     /// What rules amount to.
     pub fn of<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Self {
         let mut reach = Self::default();

@@ -153,13 +153,21 @@ impl Roles {
         self.ids.get(key).copied()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Role> {
+        self.nodes.iter().flatten()
+    }
+
     /// How many places a table by [`RoleId::index`] needs.
     pub(super) fn places(&self) -> usize {
         self.nodes.len()
     }
 
-    /// A role appeared, changed or went.
-    pub(super) fn set(&mut self, key: &RoleKey, facts: Option<Arc<RoleFacts>>) {
+    /// A role appeared, changed or went. Returns the roles that may amount to something else now.
+    pub(super) fn set(
+        &mut self,
+        key: &RoleKey,
+        facts: Option<Arc<RoleFacts>>,
+    ) -> FxHashSet<RoleId> {
         let facts = facts.or_else(|| {
             let born = self.assumes_born && key.namespace.is_empty();
             born.then(|| baseline().role(key).cloned()).flatten()
@@ -171,10 +179,11 @@ impl Roles {
         }
         self.aggregate(id);
         changed.extend(self.ancestors(id));
-        for id in changed {
-            self.recompute(id);
+        for id in &changed {
+            self.recompute(*id);
         }
         self.release(id);
+        changed
     }
 
     /// A binding names the role.

@@ -374,6 +374,7 @@ proptest! {
             let affected: BTreeSet<SubjectId> = match &change {
                 Some(crate::inventory::Change::Object { slot, before }) => graph
                     .affected(before.as_ref(), world.inventory.get(*slot))
+                    .subjects
                     .into_iter()
                     .collect(),
                 _ => BTreeSet::new(),

@@ -9,7 +9,10 @@ mod unions;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{engine::scope::Scope, inventory::rbac::testing::*};
+use crate::{
+    engine::{judging::judge_in_scope, scope::Scope},
+    inventory::rbac::testing::*,
+};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -30,8 +33,14 @@ fn judge_all(check: &dyn Check, world: &World, scope: &Scope) -> Vec<(Item, Judg
     let context = Context { inventory: &world.inventory, scope, now: jiff::Timestamp::UNIX_EPOCH };
     let mut items = Vec::new();
     check.items(&context, &mut |item| items.push(item));
-    let judged = items.into_iter().filter_map(|item| Some((item, check.judge(&context, item)?)));
-    judged.collect()
+    let mut tally = Tally::default();
+    let mut judged = Vec::new();
+    for item in items {
+        let judgement = judge_in_scope(check, &context, item, &tally);
+        tally.note(item, judgement.as_ref().map(|found| found.counted).unwrap_or_default());
+        judged.extend(judgement.map(|found| (item, found)));
+    }
+    judged
 }
 
 /// What fails, sorted.

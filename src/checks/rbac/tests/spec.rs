@@ -168,7 +168,13 @@ fn whatever_a_change_alters_is_told() {
         named("Namespace", "", "prod"),
         named("ResourceQuota", "prod", "q"),
         bind("b", "r", &["User/jane"]),
-        bind("g", "approve", &["User/joe"]),
+        bind("g", "approve", &["User/joe", "ServiceAccount/prod/cd"]),
+        // What can't be read is there.
+        json!({"kind": "ClusterRole", "metadata": {"name": "approve"}, "rules": "all"}),
+        json!({
+            "kind": "ServiceAccount", "metadata": {"name": "cd", "namespace": "prod"},
+            "automountServiceAccountToken": "perhaps",
+        }),
     ];
     let mut world = World::new();
     let scope = Scope::default();

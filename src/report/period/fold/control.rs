@@ -218,9 +218,9 @@ impl ControlFold {
         let intervals = if window.instant {
             vec![self.timeline.at(window.to, *born, &gaps)]
         } else {
-            let fill = |(from, to): &(Timestamp, Option<Timestamp>)| {
-                let to = to.map_or(window.to, |to| to.min(window.to));
-                self.timeline.fill((*from).max(window.from), to, &gaps)
+            let fill = |(born, end): &(Timestamp, Option<Timestamp>)| {
+                let to = end.map_or(window.to, |end| end.min(window.to));
+                self.timeline.fill(*born, window.from, to, &gaps)
             };
             lives.iter().flat_map(|life| fill(life)).collect()
         };

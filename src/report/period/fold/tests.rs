@@ -217,6 +217,19 @@ fn an_entry_vouches_for_one_and_a_half_heartbeats_and_then_nobody_looked() {
 }
 
 #[test]
+fn what_was_declared_and_not_judged_yet_is_a_gap_that_says_so() {
+    let report = report(&[
+        control("c", at(9, 0), ChangeKind::Created, Some("12h")),
+        verdict("c", at(9, 1), State::Passing, vec![], vec![]),
+    ]);
+    assert_eq!(told(&only(&report).intervals), ["09:00 09:01 -", "09:01 16:00 Passing"]);
+    assert_eq!(only(&report).intervals[0].reason, "NotYetJudged");
+    let [gap] = report.gaps.as_slice() else { panic!("{:?}", report.gaps) };
+    assert!(gap.reason.contains("not judged yet"));
+    assert_eq!(only(&report).coverage.text(), "99.7%");
+}
+
+#[test]
 fn too_little_evidence_is_never_effective() {
     let declared = control("c", at(0, 30), ChangeKind::Created, None);
     let seen = |hours: std::ops::RangeInclusive<i64>| -> Vec<Entry> {

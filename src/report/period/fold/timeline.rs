@@ -11,6 +11,8 @@ use crate::{
 
 /// The reason of an interval in which there is no entry that vouches.
 const NO_ENTRY: &str = "NoEntry";
+/// The reason of an interval before the first verdict of a control.
+const NOT_YET: &str = "NotYetJudged";
 /// The reason of an interval that an entry says was not observed.
 const NOT_OBSERVED: &str = "NotObserved";
 /// The reason of an interval in which no operator ran.
@@ -19,6 +21,9 @@ const OPERATOR_STOPPED: &str = "OperatorStopped";
 /// The sentence for a gap that the absence of entries shows.
 const SILENCE: &str = "no entry vouches for this time: the newest before it is older than one and \
                        a half heartbeats";
+
+/// The sentence for the time between a declaration and the first verdict.
+const BEFORE_FIRST: &str = "the control was declared and not judged yet";
 
 /// A time that an entry says was not observed.
 #[derive(Clone, Debug)]
@@ -141,24 +146,32 @@ impl Timeline {
         self.segments.last().map(|last| last.to)
     }
 
-    /// Fills the time in which the control existed with its states and with gaps.
-    pub(super) fn fill(&self, from: Timestamp, to: Timestamp, gaps: &Gaps) -> Vec<Interval> {
+    /// Fills a time in which the control existed with its states and with gaps. `born` is when it
+    /// began to exist.
+    pub(super) fn fill(
+        &self,
+        born: Timestamp,
+        from: Timestamp,
+        to: Timestamp,
+        gaps: &Gaps,
+    ) -> Vec<Interval> {
         let mut filled = Vec::new();
-        let mut at = from;
+        let mut at = from.max(born);
         let seen = |segment: &Segment| (segment.state, segment.reason.clone());
+        let silence = |at| if at == born { NOT_YET } else { NO_ENTRY };
         // Both lists are by time, so one walk over each is enough.
-        let first = self.segments.partition_point(|segment| segment.to <= from);
+        let first = self.segments.partition_point(|segment| segment.to <= at);
         for segment in self.segments.get(first..).unwrap_or_default() {
             if segment.from >= to {
                 break;
             }
-            push(&mut filled, at, segment.from, None, NO_ENTRY);
+            push(&mut filled, at, segment.from, None, silence(at));
             at = at.max(segment.from);
             let (state, reason) = seen(segment);
             push(&mut filled, at, segment.to.min(to), Some(state), &reason);
             at = at.max(segment.to.min(to));
         }
-        push(&mut filled, at, to, None, NO_ENTRY);
+        push(&mut filled, at, to, None, silence(at));
         cut(&filled, gaps)
     }
 
@@ -173,7 +186,7 @@ impl Timeline {
                 interval(segment.from, at, Some(segment.state), &segment.reason)
             }
             Some(segment) => interval(segment.to.max(born).min(at), at, None, NO_ENTRY),
-            None => interval(born.min(at), at, None, NO_ENTRY),
+            None => interval(born.min(at), at, None, NOT_YET),
         }
     }
 }
@@ -222,17 +235,22 @@ pub(super) fn push(
 
 /// The gaps of a control that only the absence of entries shows.
 pub(super) fn silences(control: &str, intervals: &[Interval]) -> Vec<GapReport> {
-    intervals
-        .iter()
-        .filter(|interval| interval.state.is_none() && interval.reason == NO_ENTRY)
-        .map(|interval| GapReport {
+    let sentence = |interval: &Interval| match interval.reason.as_str() {
+        _ if interval.state.is_some() => None,
+        NO_ENTRY => Some(SILENCE),
+        NOT_YET => Some(BEFORE_FIRST),
+        _ => None,
+    };
+    let gap = |interval: &Interval| {
+        Some(GapReport {
             control: Some(control.to_owned()),
             from: interval.from,
             to: interval.to,
-            reason: SILENCE.to_owned(),
+            reason: sentence(interval)?.to_owned(),
             entry: None,
         })
-        .collect()
+    };
+    intervals.iter().filter_map(gap).collect()
 }
 
 /// Whether an interval is evidence: somebody looked and could tell.

@@ -1,0 +1,121 @@
+//! What the controls say, as a client that watches them sees it, with the time of each arrival.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use comptroller::api::Control;
+use futures::StreamExt;
+use kube::{
+    Api, Client, ResourceExt,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event},
+    },
+};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use crate::{Result, expect::Verdict};
+
+/// One arrival.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub control: String,
+    pub at: Instant,
+    pub verdict: Verdict,
+    /// Whether the verdict is about the current generation.
+    pub complete: bool,
+}
+
+/// A watch over all controls.
+pub struct Board {
+    arrivals: mpsc::UnboundedReceiver<Seen>,
+    last: BTreeMap<String, Seen>,
+    task: JoinHandle<()>,
+}
+
+impl Board {
+    /// Starts to watch.
+    pub fn open(client: &Client) -> Self {
+        let (sender, arrivals) = mpsc::unbounded_channel();
+        let controls = Api::<Control>::all(client.clone());
+        let mut events =
+            watcher::watcher(controls, watcher::Config::default()).default_backoff().boxed();
+        let task = tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                let at = Instant::now();
+                if let Ok(Event::Apply(control) | Event::InitApply(control)) = event
+                    && sender.send(seen(&control, at)).is_err()
+                {
+                    return;
+                }
+            }
+        });
+        Self { arrivals, last: BTreeMap::new(), task }
+    }
+
+    /// What arrived until now.
+    pub fn drain(&mut self) -> Vec<Seen> {
+        let mut arrived = Vec::new();
+        while let Ok(seen) = self.arrivals.try_recv() {
+            self.last.insert(seen.control.clone(), seen.clone());
+            arrived.push(seen);
+        }
+        arrived
+    }
+
+    /// What a control said last.
+    pub fn failing(&self, control: &str) -> i64 {
+        self.last.get(control).map_or(0, |seen| seen.verdict.failing)
+    }
+
+    /// What every control said last, and only about its current generation.
+    pub fn verdicts(&self) -> BTreeMap<String, Verdict> {
+        let complete = self.last.iter().filter(|(_, seen)| seen.complete);
+        complete.map(|(name, seen)| (name.clone(), seen.verdict.clone())).collect()
+    }
+
+    /// The arrival that makes `holds` true of what is known; none when the limit passes first.
+    pub async fn until(
+        &mut self,
+        limit: Duration,
+        holds: impl Fn(&BTreeMap<String, Seen>) -> bool,
+    ) -> Result<Option<Seen>> {
+        let deadline = tokio::time::Instant::now() + limit;
+        loop {
+            match tokio::time::timeout_at(deadline, self.arrivals.recv()).await {
+                Err(_) => return Ok(None),
+                Ok(None) => return Err("the watch of controls has ended".into()),
+                Ok(Some(seen)) => {
+                    self.last.insert(seen.control.clone(), seen.clone());
+                    if holds(&self.last) {
+                        return Ok(Some(seen));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn seen(control: &Control, at: Instant) -> Seen {
+    let status = control.status.clone().unwrap_or_default();
+    let ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
+    Seen {
+        control: control.name_any(),
+        at,
+        complete: ready && Some(status.observed_generation) == control.metadata.generation,
+        verdict: Verdict {
+            state: status.state.as_str().to_owned(),
+            population: status.population,
+            failing: status.failing,
+            unknown: status.unknown,
+        },
+    }
+}

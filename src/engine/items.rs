@@ -1,0 +1,77 @@
+//! Items as a set.
+
+use fixedbitset::FixedBitSet;
+use rustc_hash::FxHashSet;
+
+use crate::checks::Item;
+
+/// Items as a set: objects and subjects are dense numbers, so a bit each.
+#[derive(Debug, Default)]
+pub struct ItemSet {
+    objects: FixedBitSet,
+    subjects: FixedBitSet,
+    others: FxHashSet<u32>,
+    len: usize,
+}
+
+impl ItemSet {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds an item.
+    pub fn insert(&mut self, item: Item) {
+        let new = match item {
+            Item::Object(slot) => !put(&mut self.objects, slot as usize),
+            Item::Subject(id) => !put(&mut self.subjects, id as usize),
+            Item::Cluster(part) => self.others.insert(part),
+        };
+        self.len += usize::from(new);
+    }
+
+    /// Takes an item out.
+    pub fn remove(&mut self, item: Item) {
+        let known = match item {
+            Item::Object(slot) => take(&mut self.objects, slot as usize),
+            Item::Subject(id) => take(&mut self.subjects, id as usize),
+            Item::Cluster(part) => self.others.remove(&part),
+        };
+        self.len -= usize::from(known);
+    }
+
+    /// All of them, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = Item> {
+        let objects = self.objects.ones().filter_map(|slot| u32::try_from(slot).ok());
+        objects
+            .map(Item::Object)
+            .chain(self.subjects().map(Item::Subject))
+            .chain(self.others.iter().copied().map(Item::Cluster))
+    }
+
+    /// The subjects among them.
+    pub fn subjects(&self) -> impl Iterator<Item = u32> {
+        self.subjects.ones().filter_map(|id| u32::try_from(id).ok())
+    }
+}
+
+fn put(set: &mut FixedBitSet, at: usize) -> bool {
+    // By half again, or every new object would copy the set.
+    if at >= set.len() {
+        set.grow((at + 1).max(set.len() + set.len() / 2));
+    }
+    set.put(at)
+}
+
+fn take(set: &mut FixedBitSet, at: usize) -> bool {
+    let known = set.contains(at);
+    if known {
+        set.remove(at);
+    }
+    known
+}
