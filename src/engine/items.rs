@@ -45,6 +45,15 @@ impl ItemSet {
         self.len -= usize::from(known);
     }
 
+    /// All of them, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = Item> {
+        let objects = self.objects.ones().filter_map(|slot| u32::try_from(slot).ok());
+        objects
+            .map(Item::Object)
+            .chain(self.subjects().map(Item::Subject))
+            .chain(self.others.iter().copied().map(Item::Cluster))
+    }
+
     /// The subjects among them.
     pub fn subjects(&self) -> impl Iterator<Item = u32> {
         self.subjects.ones().filter_map(|id| u32::try_from(id).ok())

@@ -166,7 +166,8 @@ impl Data {
         })
     }
 
-    fn to_value(&self) -> Result<Value, serde_json::Error> {
+    /// The JSON of the data.
+    pub fn to_value(&self) -> Result<Value, serde_json::Error> {
         match self {
             Self::Verdict(data) => serde_json::to_value(data),
             Self::Heartbeat(data) => serde_json::to_value(data),

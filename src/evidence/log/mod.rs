@@ -47,7 +47,6 @@ pub use recovery::Recovered;
 pub use writer::{Appended, LogWriter};
 
 pub(crate) use path::FULL;
-pub(crate) use proof::check_continues;
 pub(crate) use reader::key_beside;
 pub(crate) use tiles::Tiles;
 
