@@ -4,9 +4,10 @@
 //! reconcilers already wait for [`Evidence::record`] and write what it returns, so that the log
 //! changes nothing but this module.
 
-pub mod canonical;
 pub mod data;
 pub mod entry;
+
+pub use crate::api::canonical;
 
 use jiff::Timestamp;
 
