@@ -1,5 +1,6 @@
 //! The command line: a file or folder for each subcommand.
 
+pub mod attest;
 pub mod cluster;
 pub mod crds;
 pub mod live;
@@ -33,6 +34,8 @@ enum Command {
     Scan(scan::ScanArgs),
     /// Say who may do something, and by which binding.
     WhoCan(rights::WhoCanArgs),
+    /// Record that somebody performed what a control asks of people.
+    Attest(attest::AttestArgs),
     /// Print the custom resource definitions.
     Crds(CrdsArgs),
     /// Print a completion script for a shell.
@@ -58,6 +61,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(&args).map(|()| 0),
         Command::WhoCan(args) => rights::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Attest(args) => attest::run(&args),
         Command::Crds(args) => crds(&args),
         Command::Completion { shell } => {
             clap_complete::generate(

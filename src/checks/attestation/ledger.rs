@@ -96,6 +96,18 @@ impl Ledger {
         // A rule that changed holds for what opens from now on.
         let changed = scheduled.as_ref().or(self.occurrences.last());
         let changed = changed.is_some_and(|known| known.rule_digest != by.digest);
+        let mut earliest = Timestamp::MIN;
+        match scheduled {
+            // Whatever became of the rule since, what was announced takes place.
+            Some(known) if known.opens.0 <= by.now => self.occurrences.push(Occurrence {
+                phase: OccurrencePhase::Open,
+                rule_digest: by.digest.to_owned(),
+                rule: Some(by.rule.clone()),
+                ..known
+            }),
+            Some(known) if !changed => earliest = known.opens.0,
+            _ => {}
+        }
         let calendar = Calendar::new(by.rule);
         let first = self.first_number(&calendar, by);
         let mut number = first.max(calendar.at(by.now) - bound());
@@ -103,7 +115,8 @@ impl Ledger {
         while let Some(dates) = calendar.occurrence(number) {
             number += 1;
             let follows = self.occurrences.last().is_none_or(|last| dates.opens >= last.due.0);
-            if !follows || (changed && dates.opens <= by.now) {
+            let skipped = dates.opens < earliest || (changed && dates.opens <= by.now);
+            if !follows || skipped {
                 continue;
             }
             let ahead = dates.opens > by.now;
