@@ -97,18 +97,20 @@ pub enum AttestError {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// The control is not there, or may not be read.
-    #[error(
-        "the control {0} can't be read: {1}; `kubectl get controls` lists what there is"
-    )]
+    #[error("the control {0} can't be read: {1}; `kubectl get controls` lists what there is")]
     Control(String, #[source] kube::Error),
     /// The API server does not say who asks.
-    #[error("the API server does not say who you are: {0}; check the credentials of the kubeconfig")]
+    #[error(
+        "the API server does not say who you are: {0}; check the credentials of the kubeconfig"
+    )]
     Whoami(#[source] kube::Error),
     /// Not by people.
     #[error("{0} is judged by the operator and asks for no attestation: it has a test of kind {1}")]
     NotHuman(String, String),
     /// Nothing was ever scheduled.
-    #[error("{0} has no occurrences yet: check that the operator runs, with `kubectl get control {0}`")]
+    #[error(
+        "{0} has no occurrences yet: check that the operator runs, with `kubectl get control {0}`"
+    )]
     NotScheduled(String),
     /// None is open.
     #[error("{control} has no open occurrence: {next}")]
@@ -119,7 +121,9 @@ pub enum AttestError {
         next: String,
     },
     /// The one that was asked for is not open.
-    #[error("{period} of {control} is {phase}, and only an open occurrence can be attested; open: {open}")]
+    #[error(
+        "{period} of {control} is {phase}, and only an open occurrence can be attested; open: {open}"
+    )]
     WrongPeriod {
         /// The control.
         control: String,
@@ -151,9 +155,7 @@ pub enum AttestError {
     #[error("the record would be refused: {0}")]
     Invalid(#[from] InvalidSpec),
     /// It is there already.
-    #[error(
-        "{0} is recorded already: to correct it, attest again with --corrects {0}"
-    )]
+    #[error("{0} is recorded already: to correct it, attest again with --corrects {0}")]
     Exists(String),
     /// The API server refuses it.
     #[error("the record was refused: {0}")]
@@ -351,10 +353,10 @@ fn check_required(
 /// The same for the same person, occurrence and correction: attesting twice by mistake is refused.
 fn name_of(spec: &AttestationSpec) -> String {
     let identity = [
-        &spec.control,
+        spec.control.as_str(),
         &spec.period,
         &spec.attested_by,
-        spec.corrects.as_ref().unwrap_or(&String::new()),
+        spec.corrects.as_deref().unwrap_or_default(),
     ]
     .join("\n");
     let digest = canonical::sha256(identity.as_bytes());
@@ -400,9 +402,12 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
         return Ok(at);
     }
     let day: Option<Date> = text.parse().ok();
-    day.and_then(|day| day.to_zoned(TimeZone::UTC).ok())
-        .map(|day| day.timestamp())
-        .ok_or_else(|| "write a day, such as 2026-11-20, or a time in UTC, such as 2026-11-20T09:00:00Z".to_owned())
+    day.and_then(|day| day.to_zoned(TimeZone::UTC).ok()).map(|day| day.timestamp()).ok_or_else(
+        || {
+            "write a day, such as 2026-11-20, or a time in UTC, such as 2026-11-20T09:00:00Z"
+                .to_owned()
+        },
+    )
 }
 
 #[cfg(test)]
@@ -472,7 +477,10 @@ mod tests {
         assert_eq!((spec.period.as_str(), spec.attested_by.as_str()), ("2026-Q4", "sam"));
         assert_eq!((spec.recorded_by, spec.performed_at.0), (None, at("2026-11-22")));
         let behalf = attempt(&quarters(json!({"every": "3mo"})), "--on-behalf-of ann").unwrap();
-        assert_eq!((behalf.attested_by.as_str(), behalf.recorded_by.as_deref()), ("ann", Some("sam")));
+        assert_eq!(
+            (behalf.attested_by.as_str(), behalf.recorded_by.as_deref()),
+            ("ann", Some("sam"))
+        );
     }
 
     #[test]
@@ -491,11 +499,27 @@ mod tests {
                 "risks requires an artifact: give --artifact FILE[=URI] and the version of what was \
                  reviewed: give --version and who took part: give --participant, once for each",
             ),
-            (&required, "--artifact f --version 1", "risks requires who took part: give --participant"),
-            (&plain, "--period 2026-Q3", "2026-Q3 of risks is Missed, and only an open occurrence can be attested; open: 2026-Q4"),
+            (
+                &required,
+                "--artifact f --version 1",
+                "risks requires who took part: give --participant",
+            ),
+            (
+                &plain,
+                "--period 2026-Q3",
+                "2026-Q3 of risks is Missed, and only an open occurrence can be attested; open: 2026-Q4",
+            ),
             (&plain, "--period 2031", "2031 of risks is not known"),
-            (&plain, "--performed-at 2026-12-01", "--performed-at 2026-12-01T00:00:00Z has not come yet"),
-            (&plain, "--performed-at 2026-09-30", "is before 2026-Q4, which opened at 2026-10-01T00:00:00Z"),
+            (
+                &plain,
+                "--performed-at 2026-12-01",
+                "--performed-at 2026-12-01T00:00:00Z has not come yet",
+            ),
+            (
+                &plain,
+                "--performed-at 2026-09-30",
+                "is before 2026-Q4, which opened at 2026-10-01T00:00:00Z",
+            ),
             (&plain, "--performed-at Tuesday", "write a day, such as 2026-11-20"),
         ] {
             let refused = attempt(&quarters(test.clone()), line).unwrap_err();
@@ -512,9 +536,18 @@ mod tests {
         let done = occurrence("2026", "Completed", "2026-01-01", "2027-01-01");
         for (control, wanted) in [
             (control(&test, &[]), "has no occurrences yet: check that the operator runs"),
-            (control(&test, std::slice::from_ref(&next)), "no open occurrence: 2027 opens at 2027-01-01T00:00:00Z"),
-            (control(&test, &[done, next]), "2026 is Completed, and 2027 opens at 2027-01-01T00:00:00Z"),
-            (control(&json!({"rbac": {}}), &[]), "asks for no attestation: it has a test of kind rbac"),
+            (
+                control(&test, std::slice::from_ref(&next)),
+                "no open occurrence: 2027 opens at 2027-01-01T00:00:00Z",
+            ),
+            (
+                control(&test, &[done, next]),
+                "2026 is Completed, and 2027 opens at 2027-01-01T00:00:00Z",
+            ),
+            (
+                control(&json!({"rbac": {}}), &[]),
+                "asks for no attestation: it has a test of kind rbac",
+            ),
         ] {
             let refused = attempt(&control, "").unwrap_err();
             assert!(refused.contains(wanted), "{refused}");

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use comptroller::{
     api::{
-        Attestation, Control, ControlException, Criterion, Risk, TestKind, structural, test_spec::Requirement,
-        unknown_fields,
+        Attestation, Control, ControlException, Criterion, Risk, TestKind, structural,
+        test_spec::Requirement, unknown_fields,
     },
     checks,
 };
