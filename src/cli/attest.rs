@@ -7,9 +7,7 @@ use std::{
 };
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use k8s_openapi::{
-    api::authentication::v1::SelfSubjectReview, apimachinery::pkg::apis::meta::v1::Time,
-};
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{Api, Client, api::PostParams};
 use sha2::{Digest, Sha256};
 

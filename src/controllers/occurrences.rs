@@ -3,11 +3,16 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use crate::{
-    api::{Occurrence, OccurrencePhase, OccurrenceRecord},
+    api::{
+        MAX_OCCURRENCES, Occurrence, OccurrencePhase, OccurrenceRecord, occurrence::MAX_RECORDS,
+    },
     evidence::{
         data::{ArtifactRef, AttestationData, AttestationRecord, OccurrenceDates},
         entry::Data,
+        fold::OccurrenceState,
     },
     inventory::records::AttestationFacts,
 };
@@ -78,30 +83,85 @@ pub fn announcements(before: &[Occurrence], after: &[Occurrence]) -> Vec<Announc
     announcements
 }
 
-/// What to record of a change between two looks: each phase that an occurrence entered, and each
-/// record that reached it. `pseudonym` hides who a person is.
-pub fn steps(
-    before: &[Occurrence],
-    after: &[Occurrence],
+/// What is remembered of occurrences: the log outranks the status, which many may write. Only what
+/// the log does not keep is taken from the status.
+pub fn outrank<'a>(
+    log: impl Iterator<Item = &'a OccurrenceState>,
+    status: &[Occurrence],
+) -> Vec<Occurrence> {
+    let log: Vec<&OccurrenceState> = log.collect();
+    let is_ahead = |one: &OccurrenceState| one.phase == OccurrencePhase::Scheduled;
+    // One that was scheduled by an earlier rule never opens, and stays in the log as it was.
+    let ahead = log.iter().filter(|one| is_ahead(one)).map(|one| one.entry).max();
+    let mut known: Vec<Occurrence> = log
+        .into_iter()
+        .filter(|one| !is_ahead(one) || Some(one.entry) == ahead)
+        .map(|logged| recalled(logged, status))
+        .collect();
+    if known.is_empty() {
+        // The log began after them.
+        return status.to_vec();
+    }
+    known.drain(..known.len().saturating_sub(MAX_OCCURRENCES));
+    known
+}
+
+fn recalled(logged: &OccurrenceState, status: &[Occurrence]) -> Occurrence {
+    let OccurrenceState { dates: frozen, phase, since, records, .. } = logged;
+    let told = find(status, &frozen.period)
+        .filter(|told| told.phase == *phase && dates(told) == *frozen)
+        .cloned();
+    told.unwrap_or_else(|| Occurrence {
+        period: frozen.period.clone(),
+        phase: *phase,
+        opens: Time(frozen.opens),
+        due: Time(frozen.due),
+        grace_until: Time(frozen.grace_until),
+        rule_digest: frozen.rule_digest.clone(),
+        rule: None,
+        reminded: None,
+        closed: phase.is_closed().then(|| Time(*since)),
+        waived_by: None,
+        records: records
+            .iter()
+            .take(MAX_RECORDS)
+            .map(|record| OccurrenceRecord {
+                name: record.name.clone(),
+                counts: phase.is_completed(),
+                note: String::new(),
+            })
+            .collect(),
+    })
+}
+
+/// What the log does not hold yet: each phase that an occurrence entered, and each record that
+/// reached it. `pseudonym` hides who a person is.
+pub fn steps<'a>(
+    log: impl Iterator<Item = &'a OccurrenceState>,
+    present: &[Occurrence],
     records: &[Arc<AttestationFacts>],
     pseudonym: &dyn Fn(&str) -> String,
 ) -> Vec<Data> {
+    let log: Vec<&OccurrenceState> = log.collect();
     let mut steps = Vec::new();
-    for occurrence in after {
-        let known = find(before, &occurrence.period);
+    for occurrence in present {
+        let known = log.iter().find(|known| known.dates.period == occurrence.period);
         for record in &occurrence.records {
-            let is_new = known.is_none_or(|known| !known.records.contains(record));
+            let is_known =
+                |known: &&OccurrenceState| known.records.iter().any(|one| one.name == record.name);
             let facts = records.iter().find(|facts| facts.name == record.name);
-            if let Some(facts) = facts.filter(|_| is_new) {
-                let record_data = data_of(facts, pseudonym);
-                steps.push(step(occurrence, Some(record_data), note_of(record)));
+            if let Some(facts) = facts.filter(|_| !known.is_some_and(is_known)) {
+                let data = data_of(facts, pseudonym);
+                // An answer opens nothing and closes nothing: the phase has a step of its own.
+                let phase = known.map_or(OccurrencePhase::Open, |known| known.phase);
+                steps.push(step(occurrence, phase, Some(data), note_of(record)));
             }
         }
         let same = known.is_some_and(|known| {
-            known.phase == occurrence.phase && dates(known) == dates(occurrence)
+            known.phase == occurrence.phase && known.dates == dates(occurrence)
         });
         if !same {
-            steps.push(step(occurrence, None, explain(occurrence)));
+            steps.push(step(occurrence, occurrence.phase, None, explain(occurrence)));
         }
     }
     steps
@@ -111,10 +171,15 @@ fn find<'a>(occurrences: &'a [Occurrence], period: &str) -> Option<&'a Occurrenc
     occurrences.iter().find(|occurrence| occurrence.period == period)
 }
 
-fn step(occurrence: &Occurrence, record: Option<AttestationRecord>, message: String) -> Data {
+fn step(
+    occurrence: &Occurrence,
+    phase: OccurrencePhase,
+    record: Option<AttestationRecord>,
+    message: String,
+) -> Data {
     Data::Attestation(Box::new(AttestationData {
         occurrence: dates(occurrence),
-        phase: occurrence.phase,
+        phase,
         record,
         message,
     }))

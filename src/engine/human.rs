@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 
 use super::exceptions::Exceptions;
 use crate::{
-    api::{ControlSpec, Occurrence, test_spec::AttestationTest},
+    api::{ControlSpec, Occurrence, ResourceRef, test_spec::AttestationTest},
     checks::{
         Item,
         attestation::{self, Circumstances, Ledger, rule_digest},
@@ -30,6 +30,22 @@ impl Human {
     pub fn new(control: &str, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> Self {
         let ledger = Ledger::remembered(occurrences);
         Self { control: control.to_owned(), created, ledger, next: None }
+    }
+
+    /// Takes over what is known better elsewhere.
+    pub fn adopt(&mut self, created: Option<Timestamp>, occurrences: Vec<Occurrence>) {
+        self.created = created.or(self.created);
+        if !occurrences.is_empty() {
+            self.ledger = Ledger::remembered(occurrences);
+        }
+    }
+
+    /// The names of these items.
+    pub fn names(&self, items: impl Iterator<Item = Item>) -> Vec<ResourceRef> {
+        let items: FxHashSet<Item> = items.collect();
+        let judged =
+            self.occurrences().iter().filter(|one| items.contains(&attestation::item(one)));
+        judged.map(|occurrence| attestation::reference(&occurrence.period)).collect()
     }
 
     /// The occurrences, the oldest first.

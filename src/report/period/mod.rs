@@ -2,4 +2,5 @@
 //!
 //! It never reads the cluster, so that it is the same today and in three years.
 
+pub mod fold;
 pub mod model;

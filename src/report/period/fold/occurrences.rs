@@ -1,0 +1,143 @@
+//! The occurrences of a human control.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Window, spec::Spec};
+use crate::{
+    api::{GROUP, ResourceRef, VERSION},
+    evidence::data::{AttestationData, OccurrencePhase},
+    report::period::model::{Deviation, Ending, OccurrenceReport},
+};
+
+/// What the check of human controls calls an occurrence that nobody attested, and the kind under
+/// which it names one.
+const MISSED: (&str, &str) = ("Missed", "Occurrence");
+
+/// The occurrences of one control.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Occurrences(BTreeMap<String, Occurrence>);
+
+#[derive(Clone, Debug)]
+struct Occurrence {
+    report: OccurrenceReport,
+    /// When it was found to be missed, which is after its grace, and by which entry.
+    missed: Option<(Timestamp, u64)>,
+}
+
+impl Occurrences {
+    pub(super) fn step(&mut self, index: u64, at: Timestamp, data: &AttestationData) {
+        let dates = &data.occurrence;
+        let Occurrence { report, missed } =
+            self.0.entry(dates.period.clone()).or_insert_with(|| Occurrence {
+                report: OccurrenceReport {
+                    period: dates.period.clone(),
+                    opens: dates.opens,
+                    due: dates.due,
+                    grace_until: dates.grace_until,
+                    phase: data.phase,
+                    attested_by: Vec::new(),
+                    performed_at: None,
+                    artifacts: Vec::new(),
+                    entry: index,
+                },
+                missed: None,
+            });
+        // A missed occurrence stays missed, whatever comes later.
+        if missed.is_none() {
+            report.phase = data.phase;
+            (report.opens, report.due) = (dates.opens, dates.due);
+            report.grace_until = dates.grace_until;
+            if data.phase == OccurrencePhase::Missed {
+                *missed = Some((at.max(dates.grace_until), index));
+            }
+        }
+        report.entry = index;
+        if let Some(record) = &data.record {
+            insert(&mut report.attested_by, &record.attested_by);
+            for artifact in &record.artifacts {
+                insert(&mut report.artifacts, &artifact.digest);
+            }
+            report.performed_at = report.performed_at.max(Some(record.performed_at));
+        }
+    }
+
+    /// An occurrence that was found to be missed only after the end of one period touches the next
+    /// one too, or no report would name it.
+    fn touching(&self, window: Window) -> impl Iterator<Item = &Occurrence> {
+        self.0.values().filter(move |Occurrence { report, missed }| {
+            let over = missed.map_or(report.grace_until, |(at, _)| at);
+            window.touches(report.opens, Some(over))
+        })
+    }
+
+    /// Those that touch the window, by time.
+    pub(super) fn report(&self, window: Window) -> Vec<OccurrenceReport> {
+        let mut all: Vec<_> =
+            self.touching(window).map(|occurrence| occurrence.report.clone()).collect();
+        all.sort_by(|a, b| (a.opens, &a.period).cmp(&(b.opens, &b.period)));
+        all
+    }
+
+    /// A missed occurrence is a deviation, whatever came after it. Those that are among the
+    /// findings already, with how they ended, are not named twice.
+    pub(super) fn deviations(
+        &self,
+        found: &[Deviation],
+        spec: &Spec,
+        window: Window,
+    ) -> Vec<Deviation> {
+        self.touching(window)
+            .filter_map(|Occurrence { report, missed }| {
+                let (_, entry) = (*missed)?;
+                let resource = resource(&report.period);
+                let is_same =
+                    |known: &Deviation| known.rule == MISSED.0 && known.resource == resource;
+                (!found.iter().any(is_same)).then(|| missing(report, resource, spec, entry))
+            })
+            .collect()
+    }
+
+    /// Whether the time of an occurrence ran out without an entry that says how it ended.
+    pub(super) fn has_unfinished(&self, window: Window) -> bool {
+        self.touching(window).any(|Occurrence { report, .. }| {
+            matches!(report.phase, OccurrencePhase::Scheduled | OccurrencePhase::Open)
+                && report.grace_until < window.to
+        })
+    }
+}
+
+fn resource(period: &str) -> ResourceRef {
+    ResourceRef {
+        api_version: format!("{GROUP}/{VERSION}"),
+        kind: MISSED.1.to_owned(),
+        namespace: None,
+        name: period.to_owned(),
+    }
+}
+
+fn missing(report: &OccurrenceReport, resource: ResourceRef, spec: &Spec, entry: u64) -> Deviation {
+    Deviation {
+        rule: MISSED.0.to_owned(),
+        resource,
+        subject: None,
+        message: format!(
+            "was due at {} and nobody attested it by {}: it stays missed",
+            report.due, report.grace_until
+        ),
+        severity: spec.severity,
+        since: report.grace_until,
+        until: None,
+        ending: Ending::Open,
+        exception: None,
+        opened_entry: entry,
+        closed_entry: None,
+    }
+}
+
+fn insert(sorted: &mut Vec<String>, text: &str) {
+    if let Err(place) = sorted.binary_search_by(|known| known.as_str().cmp(text)) {
+        sorted.insert(place, text.to_owned());
+    }
+}
