@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
 use jiff::Timestamp;
 use kube::runtime::watcher::DefaultBackoff;
 use tokio::{
@@ -227,7 +228,7 @@ impl Recorder {
             *current = Current { state, pseudonyms: Some(pseudonyms) };
         }
         let mut open = Open { writer, verifier, epoch };
-        self.append(&mut open, first, Vec::new(), now).await?;
+        Self::append(&self.log, &self.metrics, &mut open, first, Vec::new(), now).await?;
         tracing::info!(origin, entries = open.writer.size(), epoch, "the evidence log is open");
         self.stage = Stage::Open(Box::new(open));
         self.say(Writing::Open(self.term));
@@ -299,7 +300,7 @@ impl Recorder {
             self.stage = Stage::Open(open);
             return;
         }
-        match self.append(&mut open, entries, stored, now).await {
+        match Self::append(&self.log, &self.metrics, &mut open, entries, stored, now).await {
             Ok(appended) => {
                 self.stage = Stage::Open(open);
                 for (reply, at) in waiting {
@@ -321,7 +322,8 @@ impl Recorder {
 
     /// Makes entries durable under a checkpoint, then takes them into the fold.
     async fn append(
-        &self,
+        log: &Log,
+        metrics: &Metrics,
         open: &mut Open,
         drafts: Vec<(Subject, Data)>,
         stored: Vec<String>,
@@ -340,18 +342,18 @@ impl Recorder {
             for entry in &entries {
                 leaves.push(leaf(&open.writer, entry).await?);
             }
-            Ok::<_, WriteError>(open.writer.append(&leaves).await?)
+            Ok::<_, WriteError>(open.writer.append(&leaves).boxed().await?)
         };
         let appended =
             tokio::time::timeout(TIMEOUT, write).await.map_err(|_| WriteError::Late)??;
         {
-            let mut current = self.log.current.write().unwrap_or_else(PoisonError::into_inner);
+            let mut current = log.current.write().unwrap_or_else(PoisonError::into_inner);
             for (index, entry) in (appended.first..).zip(&entries) {
                 current.state.apply(index, entry);
             }
         }
-        self.metrics.evidence().appended(appended.size, now);
-        self.log.anchor.send_replace(Some(Anchor {
+        metrics.evidence().appended(appended.size, now);
+        log.anchor.send_replace(Some(Anchor {
             origin: open.writer.origin().to_owned(),
             verifier_key: open.verifier.as_str().to_owned(),
             checkpoint: open.writer.checkpoint().to_owned(),
