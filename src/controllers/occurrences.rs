@@ -232,3 +232,156 @@ fn data_of(facts: &AttestationFacts, pseudonym: &dyn Fn(&str) -> String) -> Atte
         spec_digest: facts.spec_digest.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        api::Outcome,
+        evidence::{
+            entry::{Entry, Subject},
+            fold::State,
+        },
+    };
+
+    fn occurrence(period: &str, phase: &str, more: &Value) -> Occurrence {
+        let mut occurrence = json!({
+            "period": period, "phase": phase, "ruleDigest": "sha256:1",
+            "opens": "2026-10-01T00:00:00Z", "due": "2027-01-01T00:00:00Z",
+            "graceUntil": "2027-01-15T00:00:00Z",
+        });
+        for (field, value) in more.as_object().unwrap() {
+            occurrence[field] = value.clone();
+        }
+        serde_json::from_value(occurrence).unwrap()
+    }
+
+    fn record(name: &str) -> Arc<AttestationFacts> {
+        let at = "2026-11-01T00:00:00Z".parse().unwrap();
+        Arc::new(AttestationFacts {
+            name: name.to_owned(),
+            control: "risks".to_owned(),
+            period: "2026-Q4".to_owned(),
+            attested_by: "sam@corp".to_owned(),
+            recorded_by: Some("ci".to_owned()),
+            performed_at: at,
+            recorded_at: Some(at),
+            outcome: Outcome::Completed,
+            version: None,
+            participants: 2,
+            artifacts: Box::default(),
+            corrects: None,
+            spec_digest: "sha256:2".to_owned(),
+        })
+    }
+
+    fn noted(name: &str, counts: bool) -> Value {
+        json!({"records": [{"name": name, "counts": counts, "note": ""}]})
+    }
+
+    /// A log that was told each step, as the operator would.
+    fn log(state: &mut State, present: &[Occurrence]) -> Vec<String> {
+        let pseudonym = |_: &str| "person:1".to_owned();
+        let steps = steps(state.occurrences("risks"), present, &[record("a")], &pseudonym);
+        let told = steps.iter().map(|data| match data {
+            Data::Attestation(data) => {
+                let record = data.record.as_ref().map(|record| format!(" {}", record.name));
+                format!("{} {}{}", data.occurrence.period, data.phase, record.unwrap_or_default())
+            }
+            other => panic!("{other:?}"),
+        });
+        let told = told.collect();
+        for data in steps {
+            let at = "2026-11-02T00:00:00Z".parse().unwrap();
+            let entry = Entry { at, epoch: 1, subject: Subject::control("risks"), data };
+            state.apply(state.size(), &entry);
+        }
+        told
+    }
+
+    #[test]
+    fn each_step_is_recorded_once() {
+        let mut state = State::default();
+        let open = [occurrence("2026-Q4", "Open", &json!({}))];
+        assert_eq!(log(&mut state, &open), ["2026-Q4 Open"]);
+        assert_eq!(log(&mut state, &open), [""; 0]);
+        let done = [occurrence("2026-Q4", "Completed", &noted("a", true))];
+        assert_eq!(log(&mut state, &done), ["2026-Q4 Open a", "2026-Q4 Completed"]);
+        assert_eq!(log(&mut state, &done), [""; 0]);
+        let logged = state.occurrences("risks").next().unwrap();
+        assert_eq!(logged.records[0].attested_by, "person:1");
+        assert!(logged.records[0].on_behalf);
+    }
+
+    #[test]
+    fn the_log_outranks_the_status() {
+        let mut state = State::default();
+        log(&mut state, &[occurrence("2026-Q4", "Missed", &json!({}))]);
+        let known = |status: &[Occurrence]| outrank(state.occurrences("risks"), status);
+        for forged in [
+            occurrence("2026-Q4", "Completed", &json!({})),
+            occurrence("2026-Q4", "Missed", &json!({"due": "2028-01-01T00:00:00Z"})),
+            occurrence("2026-Q3", "Completed", &json!({})),
+        ] {
+            let known = known(&[forged]);
+            let told: Vec<_> = known.iter().map(|one| (one.period.as_str(), one.phase)).collect();
+            assert_eq!(told, [("2026-Q4", OccurrencePhase::Missed)]);
+            assert_eq!(known[0].due.0.to_string(), "2027-01-01T00:00:00Z");
+        }
+        // What the log does not keep is the status's to tell.
+        let told = occurrence("2026-Q4", "Missed", &json!({"waivedBy": "x"}));
+        assert_eq!(known(std::slice::from_ref(&told)), [told]);
+    }
+
+    #[test]
+    fn a_log_that_began_later_takes_over_what_the_status_says() {
+        let status = [occurrence("2026-Q4", "Missed", &json!({}))];
+        assert_eq!(outrank(State::default().occurrences("risks"), &status), status);
+    }
+
+    #[test]
+    fn an_occurrence_that_an_earlier_rule_scheduled_is_not_remembered() {
+        let mut state = State::default();
+        log(&mut state, &[occurrence("2027", "Scheduled", &json!({}))]);
+        log(&mut state, &[occurrence("2026-Q4", "Scheduled", &json!({}))]);
+        let known = outrank(state.occurrences("risks"), &[]);
+        assert_eq!(known.len(), 1);
+        assert_eq!(known[0].period, "2026-Q4");
+    }
+
+    #[test]
+    fn what_somebody_should_hear_of_is_announced_once() {
+        let open = || occurrence("2026-Q4", "Open", &json!({}));
+        let reminded =
+            || occurrence("2026-Q4", "Open", &json!({"reminded": "2026-12-02T00:00:00Z"}));
+        let of = |phase| vec![occurrence("2026-Q4", phase, &json!({}))];
+        for (before, after, expected) in [
+            (vec![], vec![open()], vec!["OccurrenceOpened"]),
+            (vec![open()], vec![reminded()], vec!["OccurrenceDue"]),
+            (vec![reminded()], vec![reminded()], vec![]),
+            (vec![open()], of("Missed"), vec!["OccurrenceMissed"]),
+            (vec![open()], of("CompletedLate"), vec!["OccurrenceClosed"]),
+            (vec![], of("Scheduled"), vec![]),
+        ] {
+            let told = announcements(&before, &after);
+            let told: Vec<_> = told.iter().map(|one| one.reason).collect();
+            assert_eq!(told, expected, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn a_standing_says_what_to_do_next() {
+        let rule = json!({"every": "3mo", "minAttesters": 2});
+        let open = occurrence("2026-Q4", "Open", &json!({"rule": rule}));
+        let next = occurrence("2027-Q1", "Scheduled", &json!({}));
+        let told = standing(&[open, next.clone()]).unwrap();
+        assert!(
+            told.starts_with("2026-Q4 is open and due at 2027-01-01T00:00:00Z; 0 of 2"),
+            "{told}"
+        );
+        assert!(standing(&[next]).unwrap().starts_with("2027-Q1 opens at 2026-10-01"));
+        assert_eq!(standing(&[]), None);
+    }
+}

@@ -12,7 +12,8 @@ use crate::{
     process::{Bench, LIMIT, get, kubectl},
 };
 
-fn control(name: &str, attestation: &str) -> String {
+/// A human control.
+pub fn control(name: &str, attestation: &str) -> String {
     format!(
         "
 apiVersion: comptroller.dev/v1alpha1
@@ -30,7 +31,7 @@ spec:
     )
 }
 
-fn days_ago(days: i64) -> String {
+pub fn days_ago(days: i64) -> String {
     let at = Timestamp::now() - SignedDuration::from_hours(24 * days);
     at.to_zoned(TimeZone::UTC).date().to_string()
 }

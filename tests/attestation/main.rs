@@ -17,3 +17,4 @@ mod process;
 mod authors;
 mod lifecycle;
 mod people;
+mod recorded;
