@@ -207,10 +207,10 @@ impl LogWriter {
     /// Step 2: the objects, and then the checkpoint over them.
     async fn write(&mut self, plan: Plan) -> Result<(), LogError> {
         let stale = self.state.take_stale();
-        let objects = stream::iter(&plan.objects)
-            .map(|(path, bytes)| self.put(path, bytes.clone()))
-            .buffer_unordered(PARALLEL)
-            .try_collect::<()>();
+        // Collected first: a closure over borrowed items makes the future one that can't be spawned.
+        let puts: Vec<_> =
+            plan.objects.iter().map(|(path, bytes)| self.put(path, bytes.clone())).collect();
+        let objects = stream::iter(puts).buffer_unordered(PARALLEL).try_collect::<()>();
         let (written, listed) = future::join(objects, self.sweep(stale)).await;
         written?;
         self.state.stale.extend(listed);
@@ -262,9 +262,11 @@ impl LogWriter {
     /// Removes old partial tiles: the full ones are durable, and readers know to look there. What
     /// fails only costs space. Returns what a stale folder was found to hold.
     async fn sweep(&self, (paths, folder): (Vec<String>, Option<String>)) -> Vec<String> {
-        stream::iter(&paths)
-            .for_each_concurrent(SWEEP, |path| async move {
-                if let Err(error) = self.store.delete(path).await {
+        let deletions: Vec<_> = paths.iter().map(|path| self.store.delete(path)).collect();
+        stream::iter(deletions)
+            .buffer_unordered(SWEEP)
+            .for_each(|deleted| async move {
+                if let Err(error) = deleted {
                     tracing::debug!(%error, "an old partial tile is left");
                 }
             })
