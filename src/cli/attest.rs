@@ -457,7 +457,7 @@ mod tests {
         record.map(|record| record.spec).map_err(|error| error.to_string())
     }
 
-    fn quarters(test: Value) -> Control {
+    fn quarters(test: &Value) -> Control {
         let test = json!({"attestation": test});
         control(
             &test,
@@ -471,10 +471,10 @@ mod tests {
 
     #[test]
     fn the_open_occurrence_is_answered_by_who_asks() {
-        let spec = attempt(&quarters(json!({"every": "3mo"})), "").unwrap();
+        let spec = attempt(&quarters(&json!({"every": "3mo"})), "").unwrap();
         assert_eq!((spec.period.as_str(), spec.attested_by.as_str()), ("2026-Q4", "sam"));
         assert_eq!((spec.recorded_by, spec.performed_at.0), (None, at("2026-11-22")));
-        let behalf = attempt(&quarters(json!({"every": "3mo"})), "--on-behalf-of ann").unwrap();
+        let behalf = attempt(&quarters(&json!({"every": "3mo"})), "--on-behalf-of ann").unwrap();
         assert_eq!(
             (behalf.attested_by.as_str(), behalf.recorded_by.as_deref()),
             ("ann", Some("sam"))
@@ -520,11 +520,11 @@ mod tests {
             ),
             (&plain, "--performed-at Tuesday", "write a day, such as 2026-11-20"),
         ] {
-            let refused = attempt(&quarters(test.clone()), line).unwrap_err();
+            let refused = attempt(&quarters(test), line).unwrap_err();
             assert!(refused.contains(wanted), "{line}: {refused}");
         }
         let complete = "--artifact f --version 1 --participant ann";
-        attempt(&quarters(required), complete).unwrap();
+        attempt(&quarters(&required), complete).unwrap();
     }
 
     #[test]
@@ -554,7 +554,7 @@ mod tests {
 
     #[test]
     fn a_name_is_the_same_each_time_and_valid_for_any_control() {
-        let spec = attempt(&quarters(json!({"every": "3mo"})), "").unwrap();
+        let spec = attempt(&quarters(&json!({"every": "3mo"})), "").unwrap();
         let name = name_of(&spec);
         assert_eq!(name, name_of(&spec));
         assert!(name.starts_with("risks-2026-q4-"), "{name}");

@@ -407,7 +407,7 @@ fn a_long_absence_and_an_early_start_stay_bounded() {
 fn any_rule() -> impl Strategy<Value = AttestationTest> {
     let every = prop::sample::select(vec!["1mo", "2mo", "3mo", "5mo", "6mo", "1y", "2y"]);
     let length = || prop::sample::select(vec!["", "1d", "7d", "28d"]);
-    let start = prop::option::of((2020..2027_i32, 1..=12_i32, 1..=31_i32));
+    let start = prop::option::of((2020..2027_i16, 1..=12_i8, 1..=31_i8));
     (every, length(), length(), length(), start, 1..3_i32).prop_map(
         |(every, open, grace, remind, start, people)| {
             let mut spec = json!({"every": every, "minAttesters": people});
@@ -417,8 +417,8 @@ fn any_rule() -> impl Strategy<Value = AttestationTest> {
                 }
             }
             if let Some((year, month, day)) = start {
-                let days = jiff::civil::date(year as i16, month as i8, 1).days_in_month();
-                let day = (day as i8).min(days);
+                let days = jiff::civil::date(year, month, 1).days_in_month();
+                let day = day.min(days);
                 spec["start"] = format!("{year:04}-{month:02}-{day:02}").into();
             }
             rule(spec)
