@@ -32,12 +32,16 @@ impl Human {
         Self { control: control.to_owned(), created, ledger, next: None }
     }
 
-    /// Takes over what is known better elsewhere.
-    pub fn adopt(&mut self, created: Option<Timestamp>, occurrences: Vec<Occurrence>) {
+    /// Takes over what is known better elsewhere. True when it was not known here.
+    pub fn adopt(&mut self, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> bool {
         self.created = created.or(self.created);
-        if !occurrences.is_empty() {
-            self.ledger = Ledger::remembered(occurrences);
+        if occurrences.is_empty() {
+            return false;
         }
+        let known = Ledger::remembered(occurrences);
+        let changed = known != self.ledger;
+        self.ledger = known;
+        changed
     }
 
     /// The names of these items.

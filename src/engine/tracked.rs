@@ -94,9 +94,11 @@ impl Tracked {
     /// Takes over since when the state and the findings are known, where they are still so.
     pub fn adopt(&mut self, remembered: Remembered) {
         let Remembered { state, findings, created, occurrences } = remembered;
-        self.human.adopt(created, occurrences);
+        // What was judged by other occurrences says nothing of since when.
+        let rewritten = self.human.adopt(created, occurrences);
+        self.everything |= rewritten;
         if let Some((known, since)) = state
-            && self.entered.is_none_or(|(present, _)| present == known)
+            && (rewritten || self.entered.is_none_or(|(present, _)| present == known))
         {
             self.entered = Some((known, since));
         }
