@@ -3,6 +3,7 @@
 pub mod attest;
 pub mod cluster;
 pub mod crds;
+pub mod evidence;
 pub mod live;
 pub mod pack;
 pub mod rights;
@@ -36,6 +37,8 @@ enum Command {
     WhoCan(rights::WhoCanArgs),
     /// Record that somebody performed what a control asks of people.
     Attest(attest::AttestArgs),
+    /// Read a log of evidence: verify it, prove an entry.
+    Evidence(evidence::EvidenceArgs),
     /// Print the custom resource definitions.
     Crds(CrdsArgs),
     /// Print a completion script for a shell.
@@ -62,6 +65,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::WhoCan(args) => rights::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Attest(args) => attest::run(&args),
+        Command::Evidence(args) => evidence::run(&args),
         Command::Crds(args) => crds(&args),
         Command::Completion { shell } => {
             clap_complete::generate(

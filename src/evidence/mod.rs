@@ -14,6 +14,7 @@ pub mod privacy;
 pub mod recorder;
 pub mod sample;
 pub mod store;
+pub mod verify;
 
 pub use crate::api::canonical;
 pub use recorder::{

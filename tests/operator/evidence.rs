@@ -1,7 +1,10 @@
 //! What auditors rely on: the log says it before a status does, says it once, and names nobody;
 //! and while it can't be written, nothing new is claimed.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use comptroller::{
     api::{ControlStatus, State},
@@ -86,6 +89,17 @@ impl Kept {
 fn recorded(status: &ControlStatus) -> Option<&str> {
     let known = status.conditions.iter().find(|known| known.type_ == "EvidenceRecorded")?;
     Some(known.status.as_str())
+}
+
+/// What an auditor runs.
+fn verify(log: &Path) {
+    let output = Command::new(env!("CARGO_BIN_EXE_comptroller"))
+        .args(["evidence", "verify"])
+        .arg(log)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stdout));
 }
 
 /// Every entry, each checked against the signed checkpoint.
@@ -191,6 +205,7 @@ async fn an_entry_is_written_first_and_once_through_restarts_and_crashes() {
     };
     assert_eq!(mended.removed.len(), 1);
     assert_eq!(Some(mended.removed[0].since), failing.since.as_ref().map(|since| since.0));
+    verify(&kept.log);
 }
 
 #[tokio::test]
@@ -291,6 +306,7 @@ spec:
     }
     assert!(files > 3, "{files} files");
     kept.bench.stop_operator().await;
+    verify(&kept.log);
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
@@ -346,6 +362,7 @@ async fn while_the_log_fails_nothing_new_is_claimed_and_then_it_heals() {
     let gaps = gaps(&all);
     assert!(matches!(gaps[..], [why] if why.contains("could not be written")), "{gaps:?}");
     kept.bench.stop_operator().await;
+    verify(&kept.log);
 }
 
 #[tokio::test]
@@ -400,4 +417,5 @@ async fn of_two_operators_one_writes_and_the_other_goes_on() {
         ["labelled Created", "labelled Failing", "labelled Failing", "labelled Failing"]
     );
     second.terminate().await;
+    verify(&kept.log);
 }

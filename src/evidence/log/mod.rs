@@ -45,6 +45,11 @@ pub use reader::LogReader;
 pub use recovery::Recovered;
 pub use writer::{Appended, LogWriter};
 
+pub(crate) use path::FULL;
+pub(crate) use proof::check_continues;
+pub(crate) use reader::key_beside;
+pub(crate) use tiles::Tiles;
+
 /// The object that holds the verifier key, beside the log.
 pub const VERIFIER_KEY: &str = "verifier-key";
 

@@ -152,14 +152,26 @@ impl Tiles {
         }
     }
 
-    /// The bytes of a stored tile of level 0, unchecked.
-    pub async fn read_leaf_tile(&self, number: u64) -> Result<Vec<Hash>, LogError> {
-        read_tile(&*self.store, 0, number, path::width(self.edge.size(), 0, number)).await
+    /// Checks that the stored tile of level 0 has the hashes of the entries.
+    pub async fn check_leaf_tile(&self, number: u64, hashes: &[Hash]) -> Result<(), LogError> {
+        let width = path::width(self.edge.size(), 0, number);
+        let stored = read_tile(&*self.store, 0, number, width).await?;
+        match first_difference(&stored, hashes) {
+            None => Ok(()),
+            Some(position) => Err(LogError::Broken {
+                path: path::tile(0, number, width),
+                index: number * FULL + position,
+                reason: format!(
+                    "its hash of entry {} is not that of the entry",
+                    number * FULL + position
+                ),
+            }),
+        }
     }
 }
 
 /// The position of the first hash that is not the same in both.
-pub fn first_difference(one: &[Hash], other: &[Hash]) -> Option<u64> {
+fn first_difference(one: &[Hash], other: &[Hash]) -> Option<u64> {
     let shared = one.iter().zip(other).position(|(one, other)| one != other);
     let end = (one.len() != other.len()).then(|| one.len().min(other.len()));
     shared.or(end).map(|position| position as u64)

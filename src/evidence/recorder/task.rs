@@ -37,6 +37,9 @@ const BATCH: usize = 256;
 /// A store that hangs is one that fails. Longer than its own retries of a lost connection take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The same for opening the log, in which all of it may have to be read.
+const OPENING: Duration = Duration::from_mins(5);
+
 /// The longest wait before the log is opened again.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -60,7 +63,7 @@ enum WriteError {
     Open(#[from] OpenError),
     #[error("an entry has no text: {0}")]
     Entry(#[from] EntryError),
-    #[error("the store did not answer within 30 s")]
+    #[error("the store did not answer in time")]
     Late,
 }
 
@@ -191,11 +194,12 @@ impl Recorder {
         let opened = tokio::select! {
             biased;
             _ = leading.wait_for(|leads| !leads) => return,
-            opened = opening::open(&self.config, known) => opened,
+            opened = tokio::time::timeout(OPENING, opening::open(&self.config, known)) => opened,
         };
         let result = match opened {
-            Ok(opened) => self.begin(opened).await,
-            Err(error) => Err(error.into()),
+            Ok(Ok(opened)) => self.begin(opened).await,
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(WriteError::Late),
         };
         if let Err(error) = result {
             self.fail(&error);
