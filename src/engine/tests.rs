@@ -501,7 +501,10 @@ fn who_takes_over_adopts_the_times_of_what_is_still_so_and_no_others() {
     known.iter_mut().for_each(|observed| observed.since = earlier);
     let adopt = |engine: &mut Engine, state| {
         let findings = Some(since_of(&known));
-        engine.adopt("ingress", Remembered { state: Some((state, earlier)), findings });
+        engine.adopt(
+            "ingress",
+            Remembered { state: Some((state, earlier)), findings, ..Remembered::default() },
+        );
     };
     adopt(&mut world.engine, State::Passing);
     assert_eq!(world.engine.evaluate(world.now).controls, ["ingress"]);
