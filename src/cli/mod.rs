@@ -1,5 +1,6 @@
 //! The command line: a file or folder for each subcommand.
 
+pub mod attest;
 pub mod cluster;
 pub mod crds;
 pub mod evidence;
@@ -34,6 +35,8 @@ enum Command {
     Scan(scan::ScanArgs),
     /// Say who may do something, and by which binding.
     WhoCan(rights::WhoCanArgs),
+    /// Record that somebody performed what a control asks of people.
+    Attest(attest::AttestArgs),
     /// Read a log of evidence: verify it, prove an entry.
     Evidence(evidence::EvidenceArgs),
     /// Print the custom resource definitions.
@@ -61,6 +64,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(&args).map(|()| 0),
         Command::WhoCan(args) => rights::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Attest(args) => attest::run(&args),
         Command::Evidence(args) => evidence::run(&args),
         Command::Crds(args) => crds(&args),
         Command::Completion { shell } => {

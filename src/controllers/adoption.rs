@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use rustc_hash::FxHashMap;
 
+use super::occurrences;
 use crate::{
-    api::ControlStatus,
+    api::Control,
     engine::{Engine, Remembered, memory::FindingKey},
-    evidence::{Evidence, Writing},
+    evidence::{Evidence, Writing, fold::State},
 };
 
 /// What an engine adopts when its process begins to lead: the log outranks the statuses.
@@ -26,13 +27,22 @@ impl Adoption {
     }
 
     /// What is remembered of a control that is new to the engine, or whose status changed.
-    pub fn see(&mut self, control: &str, status: Option<&ControlStatus>) -> Remembered {
-        let remembered = status.map(remembered).unwrap_or_default();
+    pub fn see(&mut self, name: &str, control: &Control) -> Remembered {
+        let remembered = remembered(control);
         if matches!(self.evidence.writing(), Writing::Open(term) if term == self.adopted) {
-            return self.evidence.recollect(control).unwrap_or(remembered);
+            return self.recall(name, remembered);
         }
-        self.seen.insert(control.to_owned(), remembered.clone());
+        self.seen.insert(name.to_owned(), remembered.clone());
         remembered
+    }
+
+    /// What the log says, with what only the status knows.
+    fn recall(&self, name: &str, status: Remembered) -> Remembered {
+        let Some(log) = self.evidence.recollect(name) else { return status };
+        let Remembered { created, occurrences, .. } = status;
+        let logged = |state: &State| occurrences::outrank(state.occurrences(name), &occurrences);
+        let occurrences = self.evidence.read(logged).unwrap_or_default();
+        Remembered { created, occurrences, ..log }
     }
 
     /// Forgets a control.
@@ -50,15 +60,20 @@ impl Adoption {
         let mut seen = std::mem::take(&mut self.seen);
         let names: Vec<String> = engine.controls().map(|(name, _)| name.to_owned()).collect();
         for name in names {
-            let remembered = self.evidence.recollect(&name).or_else(|| seen.remove(&name));
-            engine.adopt(&name, remembered.unwrap_or_default());
+            let status = seen.remove(&name).unwrap_or_default();
+            let remembered = self.recall(&name, status);
+            engine.adopt(&name, remembered);
         }
         Some(term)
     }
 }
 
-/// What a status remembers, so that `since` survives a restart.
-fn remembered(status: &ControlStatus) -> Remembered {
+/// What a status remembers, so that `since` and occurrences survive a restart.
+pub fn remembered(control: &Control) -> Remembered {
+    let created = control.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    let Some(status) = &control.status else {
+        return Remembered { created, ..Remembered::default() };
+    };
     let findings: FxHashMap<_, _> = status
         .findings
         .iter()
@@ -71,5 +86,7 @@ fn remembered(status: &ControlStatus) -> Remembered {
     Remembered {
         state: status.since.as_ref().map(|since| (status.state, since.0)),
         findings: Some(std::sync::Arc::new(findings)),
+        created,
+        occurrences: status.occurrences.clone(),
     }
 }

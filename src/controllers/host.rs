@@ -276,7 +276,7 @@ impl Host {
                 }
                 self.uids.insert(name.clone(), uid);
                 let generation = control.metadata.generation.unwrap_or_default();
-                let remembered = self.adoption.see(&name, control.status.as_ref());
+                let remembered = self.adoption.see(&name, &control);
                 let spec = Arc::new(control.spec.clone());
                 self.engine.upsert_control(&name, generation, spec, remembered);
             }

@@ -16,6 +16,7 @@ pub mod feed;
 pub mod host;
 pub mod leader;
 pub mod measured;
+pub mod occurrences;
 pub mod operator;
 pub mod recording;
 pub mod status;

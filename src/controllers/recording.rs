@@ -7,11 +7,14 @@ use kube::{Resource, ResourceExt, core::DeserializeGuard};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{board::Posted, host::Command};
+use super::{board::Posted, host::Command, occurrences};
 use crate::{
     api::{Control, ResourceRef},
-    engine::Observed,
-    evidence::{Cited, Evidence, EvidenceError, entry::Subject},
+    engine::{Observed, Verdict},
+    evidence::{
+        Cited, Evidence, EvidenceError,
+        entry::{Data, Subject},
+    },
 };
 
 /// How soon to look again for a verdict that was overtaken.
@@ -76,6 +79,7 @@ impl Recording {
         let Some(posted) = posted else { return Ok(Recorded::Yes(None, None)) };
         let (name, uid) = (object.name_any(), object.meta().uid.clone());
         if let Some(cited) = self.evidence.cited(&name, uid.as_deref(), &posted.verdict) {
+            self.record_occurrences(&name, &posted.verdict).await?;
             return Ok(Recorded::Yes(boxed(Some(posted)), Some(cited)));
         }
         if let Some(left) = gather() {
@@ -95,6 +99,7 @@ impl Recording {
             return Ok(Recorded::Later(AGAIN));
         }
         let verdict = &posted.verdict;
+        self.record_occurrences(&name, verdict).await?;
         let recorded = self
             .evidence
             .record_verdict(&name, uid.clone(), verdict, &wrong, population, now)
@@ -108,6 +113,29 @@ impl Recording {
             Some(cited) => Recorded::Yes(boxed(Some(posted)), Some(cited)),
             None => Recorded::Later(AGAIN),
         })
+    }
+
+    /// Records what became of the occurrences of a human control, as far as the log lacks it.
+    async fn record_occurrences(&self, name: &str, verdict: &Verdict) -> Result<(), EvidenceError> {
+        let (Some(pseudonyms), false) =
+            (self.evidence.pseudonyms(), verdict.occurrences.is_empty())
+        else {
+            return Ok(());
+        };
+        let steps = self.evidence.read(|state| {
+            let (present, records) = (&verdict.occurrences, &verdict.records);
+            let pseudonym = |person: &str| pseudonyms.of(person);
+            occurrences::steps(state.occurrences(name), present, records, &pseudonym)
+        });
+        let entries: Vec<(Subject, Data)> = steps
+            .unwrap_or_default()
+            .into_iter()
+            .map(|data| (Subject::control(name), data))
+            .collect();
+        if !entries.is_empty() {
+            self.evidence.record_entries(entries).await?;
+        }
+        Ok(())
     }
 
     /// Records that the verdict of a control still holds. False: it no longer does.

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 
 use super::memory::FindingKey;
-use crate::{api::State, checks::Finding};
+use crate::{
+    api::{Occurrence, State},
+    checks::Finding,
+};
 
 /// Tells when findings were first found.
 pub trait Recollection: Debug + Send + Sync {
@@ -27,4 +30,8 @@ pub struct Remembered {
     pub state: Option<(State, Timestamp)>,
     /// Since when its findings are known.
     pub findings: Option<Arc<dyn Recollection>>,
+    /// When the control was created; unknown for one from a file, which has no occurrences.
+    pub created: Option<Timestamp>,
+    /// The occurrences of a human control.
+    pub occurrences: Vec<Occurrence>,
 }

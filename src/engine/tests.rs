@@ -491,6 +491,7 @@ fn since_survives_a_restart_and_an_edit() {
     let remembered = Remembered {
         state: Some((verdict.state, verdict.since)),
         findings: Some(since_of(&verdict.findings)),
+        ..Remembered::default()
     };
     world.now += SignedDuration::from_hours(5);
     let mut restarted = Engine::default();
@@ -534,7 +535,10 @@ fn who_takes_over_adopts_the_times_of_what_is_still_so_and_no_others() {
     known.iter_mut().for_each(|observed| observed.since = earlier);
     let adopt = |engine: &mut Engine, state| {
         let findings = Some(since_of(&known));
-        engine.adopt("ingress", Remembered { state: Some((state, earlier)), findings });
+        engine.adopt(
+            "ingress",
+            Remembered { state: Some((state, earlier)), findings, ..Remembered::default() },
+        );
     };
     adopt(&mut world.engine, State::Passing);
     assert_eq!(world.engine.evaluate(world.now).controls, ["ingress"]);

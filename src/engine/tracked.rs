@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     exceptions::Exceptions,
+    human::Human,
     judging::{changed_namespace, judge_in_scope},
     memory::{FindingKey, Memory, Record, Standing},
     population,
@@ -47,6 +48,7 @@ pub struct Tracked {
     pending: bool,
     reclassify: bool,
     verdict: Option<Verdict>,
+    human: Human,
 }
 
 impl Tracked {
@@ -59,6 +61,7 @@ impl Tracked {
     ) -> Self {
         let (test, program) = compile(&spec);
         Self {
+            human: Human::new(name, remembered.created, remembered.occurrences),
             name: name.to_owned(),
             generation,
             spec,
@@ -90,9 +93,12 @@ impl Tracked {
 
     /// Takes over since when the state and the findings are known, where they are still so.
     pub fn adopt(&mut self, remembered: Remembered) {
-        let Remembered { state, findings } = remembered;
+        let Remembered { state, findings, created, occurrences } = remembered;
+        // What was judged by other occurrences says nothing of since when.
+        let rewritten = self.human.adopt(created, occurrences);
+        self.everything |= rewritten;
         if let Some((known, since)) = state
-            && self.entered.is_none_or(|(present, _)| present == known)
+            && (rewritten || self.entered.is_none_or(|(present, _)| present == known))
         {
             self.entered = Some((known, since));
         }
@@ -105,6 +111,9 @@ impl Tracked {
     pub fn population(&self, inventory: &Inventory) -> Vec<ResourceRef> {
         if self.everything {
             return Vec::new();
+        }
+        if self.spec.test.attestation.is_some() {
+            return self.human.names(self.memory.population());
         }
         population::names(inventory, self.memory.population())
     }
@@ -140,7 +149,7 @@ impl Tracked {
         if self.everything {
             return;
         }
-        let context = Context { inventory, scope, now };
+        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
         let dirty = &mut self.dirty;
         check.affected(&context, change, &mut |item| {
             dirty.insert(item);
@@ -166,7 +175,9 @@ impl Tracked {
     /// When time alone will change its verdict. A blocked control waits for something else: what it
     /// remembers may have been due long ago.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.memory.next_deadline().filter(|_| !self.everything && !self.pending)
+        let deadline = self.memory.next_deadline();
+        let deadline = deadline.into_iter().chain(self.human.next_change()).min();
+        deadline.filter(|_| !self.everything && !self.pending)
     }
 
     /// Judges what changed. True when the verdict changed.
@@ -207,7 +218,9 @@ impl Tracked {
     fn block(&mut self, reason: Reason, message: String, now: Timestamp) -> bool {
         self.everything = true;
         let since = self.enter(State::Unknown, now);
-        self.publish(Verdict::blocked(self.generation, reason, message, since))
+        let occurrences = self.human.occurrences().to_vec();
+        let blocked = Verdict::blocked(self.generation, reason, message, since);
+        self.publish(Verdict { occurrences, ..blocked })
     }
 
     /// Judges the marked and due items, or all of them.
@@ -215,8 +228,11 @@ impl Tracked {
         let Test::Ready { check, scope, .. } = &self.test else {
             return false;
         };
-        let context = Context { inventory, scope, now };
         let mut items = std::mem::take(&mut self.dirty);
+        let due = self.everything || self.reclassify || !items.is_empty();
+        let advanced = self.human.advance(&self.spec, inventory, exceptions, now, due);
+        items.extend(&advanced);
+        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
         if self.everything {
             self.first_found.extend(self.memory.first_found());
             self.memory = Memory::default();
@@ -229,7 +245,7 @@ impl Tracked {
         if std::mem::take(&mut self.reclassify) {
             items.extend(self.memory.open_items());
         }
-        let mut changed = std::mem::take(&mut self.everything);
+        let mut changed = std::mem::take(&mut self.everything) || !advanced.is_empty();
         // The cluster is judged by what the other items count.
         let whole = |item: &Item| matches!(item, Item::Cluster(_));
         let parts = items.iter().filter(|item| !whole(item));
@@ -298,6 +314,8 @@ impl Tracked {
             digest: Record::digest(self.memory.records().map(|(_, record)| record), |place| {
                 exceptions.name(place)
             }),
+            occurrences: self.human.occurrences().to_vec(),
+            records: self.human.records(inventory),
         };
         self.publish(verdict)
     }
@@ -339,7 +357,7 @@ impl Tracked {
         let Test::Ready { check, scope, .. } = &self.test else {
             return None;
         };
-        let context = Context { inventory, scope, now };
+        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
         (!self.everything).then_some(Wording {
             check: check.as_ref(),
             context,
@@ -349,7 +367,7 @@ impl Tracked {
     }
 
     /// Adds how many findings each exception allows here.
-    pub fn count_excepted(&self, matched: &mut BTreeMap<u16, usize>) {
+    pub fn count_excepted(&self, exceptions: &Exceptions, matched: &mut BTreeMap<u16, usize>) {
         if self.everything {
             return;
         }
@@ -357,6 +375,9 @@ impl Tracked {
             if let Standing::Excepted(place) = record.standing {
                 *matched.entry(place).or_default() += 1;
             }
+        }
+        for place in self.human.waivers().filter_map(|name| exceptions.place(name)) {
+            *matched.entry(place).or_default() += 1;
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The verdict of a control: what its status, metrics and reports say.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 
 use super::memory::Counts;
 use crate::{
-    api::{Severity, State},
+    api::{Occurrence, Severity, State},
     checks::Finding,
+    inventory::records::AttestationFacts,
 };
 
 /// How many findings a status shows.
@@ -108,6 +109,10 @@ pub struct Verdict {
     /// The digest of all findings and how each counts: it tells that the set changed beyond what
     /// is shown. Within one process only.
     pub digest: u64,
+    /// The occurrences of a human control, the oldest first.
+    pub occurrences: Vec<Occurrence>,
+    /// The records that its occurrences name.
+    pub records: Vec<Arc<AttestationFacts>>,
 }
 
 impl Verdict {
@@ -127,6 +132,8 @@ impl Verdict {
             findings: Vec::new(),
             unknown_items: Vec::new(),
             digest: 0,
+            occurrences: Vec::new(),
+            records: Vec::new(),
         }
     }
 }

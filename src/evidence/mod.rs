@@ -5,7 +5,6 @@
 //! operator writes it through [`recorder`], which knows from the [`fold`] of the log what it says
 //! already. People are in it as pseudonyms ([`privacy`]).
 
-pub mod canonical;
 pub mod data;
 pub mod entry;
 pub mod fold;
@@ -19,6 +18,7 @@ pub mod snapshot;
 pub mod store;
 pub mod verify;
 
+pub use crate::api::canonical;
 pub use recorder::{
     Anchor, Cited, Evidence, EvidenceConfig, EvidenceError, Recorder, Terms, Writing,
 };

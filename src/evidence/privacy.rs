@@ -140,7 +140,7 @@ fn people_of<'v>(value: &'v Value, names: &mut BTreeSet<&'v str>) {
             }
             for (key, field) in fields {
                 match key.as_str() {
-                    "requestedBy" | "approvedBy" | "attestedBy" | "reviewer" => {
+                    "requestedBy" | "approvedBy" | "attestedBy" | "recordedBy" | "reviewer" => {
                         names.extend(field.as_str());
                     }
                     "attesters" | "participants" | "users" | "auditors" => texts(field, names),

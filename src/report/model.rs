@@ -56,6 +56,9 @@ pub struct ControlResult {
     pub excepted_findings: Vec<ReportedFinding>,
     /// What could not be judged, and why.
     pub unknown_items: Vec<ReportedFinding>,
+    /// Whether people attest it, so that only their records show anything.
+    #[serde(skip)]
+    pub attested: bool,
 }
 
 /// One finding.
@@ -166,6 +169,7 @@ impl Evaluation {
                 findings: reported(engine.findings(name, now)),
                 excepted_findings: reported(engine.excepted(name, now)),
                 unknown_items: reported(engine.undecided(name, now)),
+                attested: spec.test.attestation.is_some(),
             });
         }
         evaluation

@@ -51,9 +51,13 @@ impl Paper<'_> {
         if controls.is_empty() {
             return writeln!(self.output, "No controls.");
         }
+        // No manifest shows what people did: a row for each would only hide the others.
+        let (hidden, controls): (Vec<_>, Vec<_>) = controls
+            .iter()
+            .partition(|control| control.attested && control.state == State::NotApplicable);
         let mut table = TabWriter::new(Vec::new()).minwidth(0).padding(3);
         writeln!(table, "NAME\tSTATE\tFAILING\tPOPULATION\tSEVERITY\tCRITERIA")?;
-        for control in controls {
+        for control in &controls {
             writeln!(
                 table,
                 "{}\t{}\t{}\t{}\t{}\t{}",
@@ -76,6 +80,12 @@ impl Paper<'_> {
             // After aligning, since colours have no width.
             let line = line.trim_end().replacen(word, &self.coloured(word, control.state), 1);
             writeln!(self.output, "{line}")?;
+        }
+        if !hidden.is_empty() {
+            let count = plural(hidden.len(), "control");
+            let text = format!("Not listed: {count} that people attest, of which nothing was due.");
+            writeln!(self.output)?;
+            self.paragraph("", &text)?;
         }
         Ok(())
     }

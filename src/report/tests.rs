@@ -42,6 +42,7 @@ fn control(name: &str, state: State) -> ControlResult {
         findings: Vec::new(),
         excepted_findings: Vec::new(),
         unknown_items: Vec::new(),
+        attested: false,
     }
 }
 
@@ -274,4 +275,23 @@ fn exit_codes_never_call_the_unknown_a_pass() {
     ] {
         assert_eq!(with(states, errors).exit_code(allow_unknown), expected, "{states:?} {errors}");
     }
+}
+
+#[test]
+fn what_people_attest_fills_no_table_before_it_is_due() {
+    let attested = |name: &str, state| ControlResult { attested: true, ..control(name, state) };
+    let evaluation = Evaluation {
+        controls: vec![
+            attested("not-due", State::NotApplicable),
+            control("nothing-there", State::NotApplicable),
+            attested("missed", State::Failing),
+        ],
+        ..Evaluation::default()
+    };
+    let mut table = Vec::new();
+    write(&evaluation, Format::Table(TableStyle::default()), &mut table).unwrap();
+    let table = String::from_utf8(table).unwrap();
+    assert!(table.contains("\nnothing-there ") && table.contains("\nmissed "), "{table}");
+    assert!(!table.contains("not-due"), "{table}");
+    assert!(table.contains("Not listed: 1 control that people attest"), "{table}");
 }

@@ -349,6 +349,7 @@ impl Evidence {
             Remembered {
                 state: Some((verdict.state, verdict.since)),
                 findings: Some(Arc::new(recalled)),
+                ..Remembered::default()
             }
         })
     }

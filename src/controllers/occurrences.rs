@@ -1,0 +1,387 @@
+//! What to say of the occurrences of a human control: how they stand, what to announce, and what
+//! to record. Pure.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::{
+    api::{
+        MAX_OCCURRENCES, Occurrence, OccurrencePhase, OccurrenceRecord, occurrence::MAX_RECORDS,
+    },
+    evidence::{
+        data::{ArtifactRef, AttestationData, AttestationRecord, OccurrenceDates},
+        entry::Data,
+        fold::OccurrenceState,
+    },
+    inventory::records::AttestationFacts,
+};
+
+/// How the newest occurrence stands, for the condition Ready. None when there is none.
+pub fn standing(occurrences: &[Occurrence]) -> Option<String> {
+    let open = occurrences.iter().rev().find(|one| one.phase == OccurrencePhase::Open);
+    if let Some(open) = open {
+        let counted = open.records.iter().filter(|record| record.counts).count();
+        let wanted = open.rule.as_ref().map_or(1, |rule| rule.min_attesters());
+        let reminder = if open.reminded.is_some() { "reminder: " } else { "" };
+        return Some(format!(
+            "{reminder}{} is open and due at {}; {counted} of {wanted} attested it so far: see comptroller attest",
+            open.period, open.due.0
+        ));
+    }
+    let next = occurrences.iter().rev().find(|one| one.phase == OccurrencePhase::Scheduled)?;
+    Some(format!("{} opens at {} and is due at {}", next.period, next.opens.0, next.due.0))
+}
+
+/// A reminder or an end that is worth an event, as its reason and its note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// In one CamelCase word.
+    pub reason: &'static str,
+    /// For a person.
+    pub note: String,
+    /// Whether somebody should act.
+    pub warning: bool,
+}
+
+/// What changed between two looks that somebody should hear of.
+pub fn announcements(before: &[Occurrence], after: &[Occurrence]) -> Vec<Announcement> {
+    let mut announcements = Vec::new();
+    for occurrence in after {
+        let known = find(before, &occurrence.period);
+        let phase = known.map(|known| known.phase);
+        let due = occurrence.due.0;
+        let period = &occurrence.period;
+        let mut say = |reason, note, warning| {
+            announcements.push(Announcement { reason, note, warning });
+        };
+        let entered = phase != Some(occurrence.phase);
+        match occurrence.phase {
+            OccurrencePhase::Open if entered => {
+                say("OccurrenceOpened", format!("{period} can be attested until {due}"), false);
+            }
+            OccurrencePhase::Missed if entered => say(
+                "OccurrenceMissed",
+                format!("{period} was due at {due} and nobody attested it in time"),
+                true,
+            ),
+            OccurrencePhase::Completed
+            | OccurrencePhase::CompletedLate
+            | OccurrencePhase::Waived
+                if entered =>
+            {
+                say("OccurrenceClosed", format!("{period} is {}", occurrence.phase), false);
+            }
+            _ => {}
+        }
+        let reminded = known.and_then(|known| known.reminded.as_ref());
+        if occurrence.reminded.is_some() && reminded.is_none() {
+            let note = format!("{period} is due at {due} and not attested yet");
+            say("OccurrenceDue", note, true);
+        }
+    }
+    announcements
+}
+
+/// What is remembered of occurrences: the log outranks the status, which many may write. Only what
+/// the log does not keep is taken from the status.
+pub fn outrank<'a>(
+    log: impl Iterator<Item = &'a OccurrenceState>,
+    status: &[Occurrence],
+) -> Vec<Occurrence> {
+    let log: Vec<&OccurrenceState> = log.collect();
+    let is_ahead = |one: &OccurrenceState| one.phase == OccurrencePhase::Scheduled;
+    // One that was scheduled by an earlier rule never opens, and stays in the log as it was.
+    let ahead = log.iter().filter(|one| is_ahead(one)).map(|one| one.entry).max();
+    let mut known: Vec<Occurrence> = log
+        .into_iter()
+        .filter(|one| !is_ahead(one) || Some(one.entry) == ahead)
+        .map(|logged| recalled(logged, status))
+        .collect();
+    if known.is_empty() {
+        // The log began after them.
+        return status.to_vec();
+    }
+    known.drain(..known.len().saturating_sub(MAX_OCCURRENCES));
+    known
+}
+
+fn recalled(logged: &OccurrenceState, status: &[Occurrence]) -> Occurrence {
+    let OccurrenceState { dates: frozen, phase, since, records, .. } = logged;
+    let told = find(status, &frozen.period)
+        .filter(|told| told.phase == *phase && dates(told) == *frozen)
+        .cloned();
+    told.unwrap_or_else(|| Occurrence {
+        period: frozen.period.clone(),
+        phase: *phase,
+        opens: Time(frozen.opens),
+        due: Time(frozen.due),
+        grace_until: Time(frozen.grace_until),
+        rule_digest: frozen.rule_digest.clone(),
+        rule: None,
+        reminded: None,
+        closed: phase.is_closed().then(|| Time(*since)),
+        waived_by: None,
+        records: records
+            .iter()
+            .take(MAX_RECORDS)
+            .map(|record| OccurrenceRecord {
+                name: record.name.clone(),
+                counts: phase.is_completed(),
+                note: String::new(),
+            })
+            .collect(),
+    })
+}
+
+/// What the log does not hold yet: each phase that an occurrence entered, and each record that
+/// reached it. `pseudonym` hides who a person is.
+pub fn steps<'a>(
+    log: impl Iterator<Item = &'a OccurrenceState>,
+    present: &[Occurrence],
+    records: &[Arc<AttestationFacts>],
+    pseudonym: &dyn Fn(&str) -> String,
+) -> Vec<Data> {
+    let log: Vec<&OccurrenceState> = log.collect();
+    let mut steps = Vec::new();
+    for occurrence in present {
+        let known = log.iter().find(|known| known.dates.period == occurrence.period);
+        for record in &occurrence.records {
+            let is_known =
+                |known: &&OccurrenceState| known.records.iter().any(|one| one.name == record.name);
+            let facts = records.iter().find(|facts| facts.name == record.name);
+            if let Some(facts) = facts.filter(|_| !known.is_some_and(is_known)) {
+                let data = data_of(facts, pseudonym);
+                // An answer opens nothing and closes nothing: the phase has a step of its own.
+                let phase = known.map_or(OccurrencePhase::Open, |known| known.phase);
+                steps.push(step(occurrence, phase, Some(data), note_of(record)));
+            }
+        }
+        let same = known.is_some_and(|known| {
+            known.phase == occurrence.phase && known.dates == dates(occurrence)
+        });
+        if !same {
+            steps.push(step(occurrence, occurrence.phase, None, explain(occurrence)));
+        }
+    }
+    steps
+}
+
+fn find<'a>(occurrences: &'a [Occurrence], period: &str) -> Option<&'a Occurrence> {
+    occurrences.iter().find(|occurrence| occurrence.period == period)
+}
+
+fn step(
+    occurrence: &Occurrence,
+    phase: OccurrencePhase,
+    record: Option<AttestationRecord>,
+    message: String,
+) -> Data {
+    Data::Attestation(Box::new(AttestationData {
+        occurrence: dates(occurrence),
+        phase,
+        record,
+        message,
+    }))
+}
+
+fn dates(occurrence: &Occurrence) -> OccurrenceDates {
+    OccurrenceDates {
+        period: occurrence.period.clone(),
+        opens: occurrence.opens.0,
+        due: occurrence.due.0,
+        grace_until: occurrence.grace_until.0,
+        rule_digest: occurrence.rule_digest.clone(),
+    }
+}
+
+fn note_of(record: &OccurrenceRecord) -> String {
+    match (record.counts, record.note.as_str()) {
+        (true, "") => "the record counts".to_owned(),
+        (true, note) => format!("the record counts; {note}"),
+        (false, note) => format!("the record does not count: {note}"),
+    }
+}
+
+fn explain(occurrence: &Occurrence) -> String {
+    match (&occurrence.waived_by, occurrence.phase) {
+        (Some(exception), _) => format!("waived by ControlException {exception}"),
+        (None, OccurrencePhase::Missed) => "nobody attested it in time".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn data_of(facts: &AttestationFacts, pseudonym: &dyn Fn(&str) -> String) -> AttestationRecord {
+    AttestationRecord {
+        name: facts.name.clone(),
+        attested_by: pseudonym(&facts.attested_by),
+        on_behalf: facts.recorded_by.is_some(),
+        performed_at: facts.performed_at,
+        recorded_at: facts.recorded_at.unwrap_or(facts.performed_at),
+        outcome: facts.outcome.as_str().to_owned(),
+        version: facts.version.clone(),
+        participants: u64::try_from(facts.participants).unwrap_or(u64::MAX),
+        artifacts: facts
+            .artifacts
+            .iter()
+            .map(|artifact| ArtifactRef {
+                uri: artifact.uri.clone(),
+                digest: format!("sha256:{}", artifact.sha256),
+            })
+            .collect(),
+        spec_digest: facts.spec_digest.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        api::Outcome,
+        evidence::{
+            entry::{Entry, Subject},
+            fold::State,
+        },
+    };
+
+    fn occurrence(period: &str, phase: &str, more: &Value) -> Occurrence {
+        let mut occurrence = json!({
+            "period": period, "phase": phase, "ruleDigest": "sha256:1",
+            "opens": "2026-10-01T00:00:00Z", "due": "2027-01-01T00:00:00Z",
+            "graceUntil": "2027-01-15T00:00:00Z",
+        });
+        for (field, value) in more.as_object().unwrap() {
+            occurrence[field] = value.clone();
+        }
+        serde_json::from_value(occurrence).unwrap()
+    }
+
+    fn record(name: &str) -> Arc<AttestationFacts> {
+        let at = "2026-11-01T00:00:00Z".parse().unwrap();
+        Arc::new(AttestationFacts {
+            name: name.to_owned(),
+            control: "risks".to_owned(),
+            period: "2026-Q4".to_owned(),
+            attested_by: "sam@corp".to_owned(),
+            recorded_by: Some("ci".to_owned()),
+            performed_at: at,
+            recorded_at: Some(at),
+            outcome: Outcome::Completed,
+            version: None,
+            participants: 2,
+            artifacts: Box::default(),
+            corrects: None,
+            spec_digest: "sha256:2".to_owned(),
+        })
+    }
+
+    fn noted(name: &str, counts: bool) -> Value {
+        json!({"records": [{"name": name, "counts": counts, "note": ""}]})
+    }
+
+    /// A log that was told each step, as the operator would.
+    fn log(state: &mut State, present: &[Occurrence]) -> Vec<String> {
+        let pseudonym = |_: &str| "person:1".to_owned();
+        let steps = steps(state.occurrences("risks"), present, &[record("a")], &pseudonym);
+        let told = steps.iter().map(|data| match data {
+            Data::Attestation(data) => {
+                let record = data.record.as_ref().map(|record| format!(" {}", record.name));
+                format!("{} {}{}", data.occurrence.period, data.phase, record.unwrap_or_default())
+            }
+            other => panic!("{other:?}"),
+        });
+        let told = told.collect();
+        for data in steps {
+            let at = "2026-11-02T00:00:00Z".parse().unwrap();
+            let entry = Entry { at, epoch: 1, subject: Subject::control("risks"), data };
+            state.apply(state.size(), &entry);
+        }
+        told
+    }
+
+    #[test]
+    fn each_step_is_recorded_once() {
+        let mut state = State::default();
+        let open = [occurrence("2026-Q4", "Open", &json!({}))];
+        assert_eq!(log(&mut state, &open), ["2026-Q4 Open"]);
+        assert_eq!(log(&mut state, &open), [""; 0]);
+        let done = [occurrence("2026-Q4", "Completed", &noted("a", true))];
+        assert_eq!(log(&mut state, &done), ["2026-Q4 Open a", "2026-Q4 Completed"]);
+        assert_eq!(log(&mut state, &done), [""; 0]);
+        let logged = state.occurrences("risks").next().unwrap();
+        assert_eq!(logged.records[0].attested_by, "person:1");
+        assert!(logged.records[0].on_behalf);
+    }
+
+    #[test]
+    fn the_log_outranks_the_status() {
+        let mut state = State::default();
+        log(&mut state, &[occurrence("2026-Q4", "Missed", &json!({}))]);
+        let known = |status: &[Occurrence]| outrank(state.occurrences("risks"), status);
+        for forged in [
+            occurrence("2026-Q4", "Completed", &json!({})),
+            occurrence("2026-Q4", "Missed", &json!({"due": "2028-01-01T00:00:00Z"})),
+            occurrence("2026-Q3", "Completed", &json!({})),
+        ] {
+            let known = known(&[forged]);
+            let told: Vec<_> = known.iter().map(|one| (one.period.as_str(), one.phase)).collect();
+            assert_eq!(told, [("2026-Q4", OccurrencePhase::Missed)]);
+            assert_eq!(known[0].due.0.to_string(), "2027-01-01T00:00:00Z");
+        }
+        // What the log does not keep is the status's to tell.
+        let told = occurrence("2026-Q4", "Missed", &json!({"waivedBy": "x"}));
+        assert_eq!(known(std::slice::from_ref(&told)), [told]);
+    }
+
+    #[test]
+    fn a_log_that_began_later_takes_over_what_the_status_says() {
+        let status = [occurrence("2026-Q4", "Missed", &json!({}))];
+        assert_eq!(outrank(State::default().occurrences("risks"), &status), status);
+    }
+
+    #[test]
+    fn an_occurrence_that_an_earlier_rule_scheduled_is_not_remembered() {
+        let mut state = State::default();
+        log(&mut state, &[occurrence("2027", "Scheduled", &json!({}))]);
+        log(&mut state, &[occurrence("2026-Q4", "Scheduled", &json!({}))]);
+        let known = outrank(state.occurrences("risks"), &[]);
+        assert_eq!(known.len(), 1);
+        assert_eq!(known[0].period, "2026-Q4");
+    }
+
+    #[test]
+    fn what_somebody_should_hear_of_is_announced_once() {
+        let open = || occurrence("2026-Q4", "Open", &json!({}));
+        let reminded =
+            || occurrence("2026-Q4", "Open", &json!({"reminded": "2026-12-02T00:00:00Z"}));
+        let of = |phase| vec![occurrence("2026-Q4", phase, &json!({}))];
+        for (before, after, expected) in [
+            (vec![], vec![open()], vec!["OccurrenceOpened"]),
+            (vec![open()], vec![reminded()], vec!["OccurrenceDue"]),
+            (vec![reminded()], vec![reminded()], vec![]),
+            (vec![open()], of("Missed"), vec!["OccurrenceMissed"]),
+            (vec![open()], of("CompletedLate"), vec!["OccurrenceClosed"]),
+            (vec![], of("Scheduled"), vec![]),
+        ] {
+            let told = announcements(&before, &after);
+            let told: Vec<_> = told.iter().map(|one| one.reason).collect();
+            assert_eq!(told, expected, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn a_standing_says_what_to_do_next() {
+        let rule = json!({"every": "3mo", "minAttesters": 2});
+        let open = occurrence("2026-Q4", "Open", &json!({"rule": rule}));
+        let next = occurrence("2027-Q1", "Scheduled", &json!({}));
+        let told = standing(&[open, next.clone()]).unwrap();
+        assert!(
+            told.starts_with("2026-Q4 is open and due at 2027-01-01T00:00:00Z; 0 of 2"),
+            "{told}"
+        );
+        assert!(standing(&[next]).unwrap().starts_with("2027-Q1 opens at 2026-10-01"));
+        assert_eq!(standing(&[]), None);
+    }
+}
