@@ -3,3 +3,5 @@
 //! It never reads the cluster, so that it is the same today and in three years.
 
 pub mod model;
+#[cfg(test)]
+pub mod testing;
