@@ -7,6 +7,8 @@
 pub mod canonical;
 pub mod data;
 pub mod entry;
+pub mod export;
+pub mod sample;
 
 use jiff::Timestamp;
 
