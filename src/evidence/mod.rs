@@ -8,7 +8,10 @@ pub mod canonical;
 pub mod data;
 pub mod entry;
 pub mod export;
+pub mod key;
+pub mod log;
 pub mod sample;
+pub mod store;
 
 use jiff::Timestamp;
 
