@@ -99,7 +99,7 @@ fn of_control(context: &Context<'_>, control: &ControlReport) -> Observation {
         uuid: control_id(context, &control.name),
         title: title(&control.title),
         description: plain(&format!(
-            "{}{}: {}. {} deviations.",
+            "{}{}: {}. Deviations: {}.",
             control.objective.as_deref().map(|text| format!("{text} ")).unwrap_or_default(),
             control.conclusion.meaning(),
             if states.is_empty() { "no state was recorded".to_owned() } else { states.join(", ") },
