@@ -11,5 +11,8 @@ pub enum EvidenceCommand {
 }
 /// Runs.
 pub fn run(command: &EvidenceCommand) -> Result<u8, Box<dyn std::error::Error>> {
-    match command { EvidenceCommand::Export(args) => export::run(args), EvidenceCommand::Sample(args) => sample::run(args) }
+    match command {
+        EvidenceCommand::Export(args) => export::run(args),
+        EvidenceCommand::Sample(args) => sample::run(args),
+    }
 }

@@ -125,13 +125,13 @@ pub fn run(args: &SampleArgs) -> Result<u8, Box<dyn std::error::Error>> {
 async fn sample(args: &SampleArgs) -> Result<Drawn, Box<dyn std::error::Error>> {
     let key = args.key.as_deref().map(VerifierKey::from_argument).transpose()?;
     let reader = LogReader::open(store::open(&args.log)?, key).await?;
-    let (entry, at, list) = newest_list(&reader, &args.control, args.at).await?.ok_or_else(|| {
-        let until = args.at.map_or("now".to_owned(), |at| at.to_string());
-        SampleError::NoPopulation { control: args.control.clone(), until }
-    })?;
+    let (entry, at, list) =
+        newest_list(&reader, &args.control, args.at).await?.ok_or_else(|| {
+            let until = args.at.map_or("now".to_owned(), |at| at.to_string());
+            SampleError::NoPopulation { control: args.control.clone(), until }
+        })?;
     let text = reader.stored(&list.digest).await?;
-    let text =
-        std::str::from_utf8(&text).map_err(|_| SampleError::NotText(list.digest.clone()))?;
+    let text = std::str::from_utf8(&text).map_err(|_| SampleError::NotText(list.digest.clone()))?;
     let default_seed = || canonical::sha256(reader.checkpoint().as_bytes());
     let seed = args.seed.clone().unwrap_or_else(default_seed);
     let size = args.size.map_or_else(|| Size::Table(args.table.clone()), Size::Count);

@@ -19,8 +19,9 @@ use uuid::Uuid;
 use self::{
     model::{
         Actor, AssessmentResults, BackMatter, Component, ComponentStatus, ControlId,
-        ControlSelection, Document, Link, LocalDefinitions, Metadata, Nothing, OSCAL_VERSION, Origin,
-        Party, Reference, Resource, ResponsibleParty, ResultSet, ReviewedControls, Role, Subject,
+        ControlSelection, Document, Link, LocalDefinitions, Metadata, Nothing, OSCAL_VERSION,
+        Origin, Party, Reference, Resource, ResponsibleParty, ResultSet, ReviewedControls, Role,
+        Subject,
     },
     words::{Entries, Ids, plain, properties, reference, span, title},
 };
