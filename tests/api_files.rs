@@ -7,10 +7,12 @@
 mod api_cases;
 
 use api_cases::{
-    control, exception, invalid_controls, invalid_exceptions, test, valid_controls, with,
+    attestation, control, exception, invalid_attestations, invalid_controls, invalid_exceptions,
+    test, valid_controls, with,
 };
 use comptroller::api::{
-    Control, ControlException, ControlStatus, Finding, InvalidSpec, ResourceRef, State,
+    Attestation, Control, ControlException, ControlStatus, Finding, InvalidSpec, ResourceRef,
+    State,
     structural::{self, unknown_fields},
 };
 use jiff::Timestamp;
@@ -22,6 +24,10 @@ fn check_control(object: &Value) -> Result<(), InvalidSpec> {
 
 fn check_exception(object: &Value, created: Option<Timestamp>) -> Result<(), InvalidSpec> {
     structural::read::<ControlException>(object)?.spec.validate(created)
+}
+
+fn check_attestation(object: &Value) -> Result<(), InvalidSpec> {
+    structural::read::<Attestation>(object)?.spec.validate()
 }
 
 fn assert_names(refused: &Result<(), InvalidSpec>, field: &str, what: &Value) {
@@ -46,6 +52,8 @@ fn what_an_api_server_accepts_is_accepted() {
     assert_eq!(check_exception(&exception("valid"), None), Ok(()));
     assert_eq!(check_exception(&exception("valid"), Some(created)), Ok(()));
     assert_eq!(unknown_fields(&exception("valid")), Vec::<String>::new());
+    assert_eq!(check_attestation(&attestation("valid")), Ok(()));
+    assert_eq!(unknown_fields(&attestation("valid")), Vec::<String>::new());
 }
 
 #[test]
@@ -57,6 +65,10 @@ fn what_an_api_server_refuses_is_refused() {
         let object = with(exception("invalid"), &patch);
         assert_names(&check_exception(&object, None), field, &patch);
     }
+    for (patch, field) in invalid_attestations() {
+        let object = with(attestation("invalid"), &patch);
+        assert_names(&check_attestation(&object), field, &patch);
+    }
 }
 
 #[test]
@@ -66,6 +78,15 @@ fn what_only_the_operator_can_judge_is_refused() {
     for (patch, field) in [
         (json!({"heartbeat": "7d1h"}), "spec.heartbeat"),
         (json!({"heartbeat": "1d300h"}), "spec.heartbeat"),
+        (
+            test(&json!({"attestation": {"every": "1mo", "openFor": "29d"}})),
+            "spec.test.attestation.openFor",
+        ),
+        (
+            test(&json!({"attestation": {"every": "3mo", "grace": "1y"}})),
+            "spec.test.attestation.grace",
+        ),
+        (test(&json!({"attestation": {"every": "11y"}})), "spec.test.attestation.every"),
         (
             json!({"scope": {"namespaces": selector}}),
             "spec.scope.namespaces.matchLabels[not a key]",

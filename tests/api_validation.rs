@@ -8,10 +8,11 @@ mod api_cases;
 mod controlplane;
 
 use api_cases::{
-    control, exception, invalid_controls, invalid_exceptions, test, valid_controls, with,
+    attestation, control, exception, invalid_attestations, invalid_controls, invalid_exceptions,
+    test, valid_controls, with,
 };
 use comptroller::{
-    api::{Control, ControlException, structural},
+    api::{Attestation, Control, ControlException, structural},
     cli::crds::render_stream,
 };
 use controlplane::{ControlPlane, Error};
@@ -31,7 +32,8 @@ async fn plane() -> &'static ControlPlane {
             plane.keep_logs_on_panic();
             let crds = render_stream().unwrap();
             run(&plane, &["apply", "-f", "-"], &crds).await;
-            for crd in [Control::crd_name(), ControlException::crd_name()] {
+            for crd in [Control::crd_name(), ControlException::crd_name(), Attestation::crd_name()]
+            {
                 let crd = format!("crd/{crd}");
                 run(&plane, &["wait", "--for=condition=Established", "--timeout=60s", &crd], "")
                     .await;
@@ -58,6 +60,10 @@ fn exceptions(client: Client) -> Api<DynamicObject> {
     Api::all_with(client, &ControlException::api_resource())
 }
 
+fn attestations(client: Client) -> Api<DynamicObject> {
+    Api::all_with(client, &Attestation::api_resource())
+}
+
 #[tokio::test]
 async fn valid_objects_are_accepted_as_they_are() {
     let plane = plane().await;
@@ -74,6 +80,11 @@ async fn valid_objects_are_accepted_as_they_are() {
     let object = exception("valid");
     let sent = serde_json::from_value(object).unwrap();
     exceptions.create(&PostParams::default(), &sent).await.unwrap();
+    let object = attestation("valid");
+    let sent = serde_json::from_value(object.clone()).unwrap();
+    let attestations = attestations(plane.admin_client());
+    let stored = attestations.create(&PostParams::default(), &sent).await.unwrap();
+    assert_eq!(stored.data["spec"], object["spec"]);
 }
 
 /// Creates the object for show and returns why it was refused.
@@ -106,6 +117,35 @@ async fn invalid_exceptions_are_refused_by_the_name_of_the_field() {
 }
 
 #[tokio::test]
+async fn invalid_attestations_are_refused_by_the_name_of_the_field() {
+    let api = attestations(plane().await.admin_client());
+    for (patch, field) in invalid_attestations() {
+        let object = with(attestation("invalid"), &patch);
+        let message = refusal(&api, &object).await;
+        assert!(message.contains(field), "{patch}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn an_attestation_never_changes() {
+    let api = attestations(plane().await.admin_client());
+    let object = serde_json::from_value(attestation("never-changes")).unwrap();
+    api.create(&PostParams::default(), &object).await.unwrap();
+    for (field, value) in [
+        ("period", json!("2025")),
+        ("attestedBy", json!("jane@corp")),
+        ("recordedBy", json!("jane@corp")),
+        ("performedAt", json!("2026-11-19T09:00:00Z")),
+        ("summary", json!("another")),
+        ("artifacts", Value::Null),
+        ("corrects", json!("another")),
+    ] {
+        let refused = change(&api, "never-changes", json!({field: value})).await.unwrap_err();
+        assert!(refused.contains("write a new one that names this one"), "{field}: {refused}");
+    }
+}
+
+#[tokio::test]
 async fn refusals_say_what_to_write() {
     let api = controls(plane().await.admin_client());
     for (patch, wanted) in [
@@ -114,8 +154,8 @@ async fn refusals_say_what_to_write() {
         (json!({"heartbeat": "10s"}), "must be between 1m and 7d"),
         (
             json!({"test": {"podSecurity": {"minimum": "baseline"}}}),
-            "exactly one test is needed, of rbac, encryption, backup, workload, podSecurity, cel; \
-             given: rbac podSecurity",
+            "exactly one test is needed, of rbac, encryption, backup, workload, podSecurity, cel, \
+             attestation; given: rbac podSecurity",
         ),
         (test(&json!({"availability": {}})), "given: none"),
         (test(&json!({"encryption": {}})), "must have at least one of atRest"),
@@ -162,6 +202,7 @@ async fn an_exception_changes_only_by_one_approval() {
         ("ticket", Value::Null),
         ("compensatingControl", json!("added later")),
         ("requestedBy", json!("mallory@corp")),
+        ("recordedBy", json!("mallory@corp")),
         ("expires", json!("2027-06-30T00:00:00Z")),
         ("approvedBy", json!("jane@corp")),
     ] {

@@ -197,7 +197,12 @@ fn judge(scenario: &Scenario, objects: &[Value]) -> String {
     let test = serde_json::from_value(scenario.test()).unwrap();
     let check = backup::build(&test).unwrap().check;
     let scope = Scope::default();
-    let context = Context { inventory: &inventory, scope: &scope, now: NOW.parse().unwrap() };
+    let context = Context {
+        inventory: &inventory,
+        scope: &scope,
+        now: NOW.parse().unwrap(),
+        occurrences: &[],
+    };
     let mut said = Vec::new();
     check.items(&context, &mut |item| {
         let Item::Object(slot) = item else { return };

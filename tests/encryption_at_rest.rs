@@ -56,7 +56,7 @@ async fn rules(client: &Client) -> BTreeMap<&'static str, String> {
     let check = checks::encryption::build(&spec).unwrap().check;
     let scope = Scope::default();
     let now = "2026-11-21T00:00:00Z".parse().unwrap();
-    let context = Context { inventory: &inventory, scope: &scope, now };
+    let context = Context { inventory: &inventory, scope: &scope, now, occurrences: &[] };
     let words = |number| {
         let judgement = check.judge(&context, Item::Cluster(number)).unwrap();
         let failing = judgement.failing.iter().map(|finding| format!("fails {}", finding.rule));

@@ -182,7 +182,7 @@ fn verdicts(objects: &[Value]) -> Vec<String> {
     let check = checks::encryption::build(&yaml_serde::from_str(spec).unwrap()).unwrap().check;
     let scope = Scope::default();
     let now = "2026-11-21T00:00:00Z".parse().unwrap();
-    let context = Context { inventory: &inventory, scope: &scope, now };
+    let context = Context { inventory: &inventory, scope: &scope, now, occurrences: &[] };
     let mut lines = Vec::new();
     check.items(&context, &mut |item| {
         let checks::Item::Object(slot) = item else {

@@ -499,8 +499,12 @@ async fn wait_quiet(client: &Client) -> Vec<impl Debug> {
     let test = RbacTest { forbid: Risk::ALL.to_vec(), ..RbacTest::default() };
     let check = checks::rbac::build(&test).unwrap().check;
     let scope = Scope::default();
-    let context =
-        Context { inventory: &inventory, scope: &scope, now: jiff::Timestamp::UNIX_EPOCH };
+    let context = Context {
+        inventory: &inventory,
+        scope: &scope,
+        now: jiff::Timestamp::UNIX_EPOCH,
+        occurrences: &[],
+    };
     let mut items = Vec::new();
     check.items(&context, &mut |item| items.push(item));
     assert!(items.len() > 40, "the cluster's own subjects are known");

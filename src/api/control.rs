@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Criterion, Duration, TestSpec, closed_enum, condition,
+    Criterion, Duration, MAX_OCCURRENCES, Occurrence, TestSpec, closed_enum, condition,
     invalid::{InvalidSpec, Path, Problems},
     selector, structural,
 };
@@ -194,6 +194,10 @@ pub struct ControlStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_FINDINGS))]
     pub unknown_items: Vec<Finding>,
+    /// Of an attestation test: the newest 12 occurrences and the next one, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_OCCURRENCES))]
+    pub occurrences: Vec<Occurrence>,
     /// Where the evidence log holds this state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceRef>,

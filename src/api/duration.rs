@@ -83,6 +83,11 @@ impl Duration {
         (self.months == 0).then_some(self.exact)
     }
 
+    /// How many calendar months it is, if it is nothing but calendar steps.
+    pub fn calendar_months(self) -> Option<i64> {
+        self.exact.is_zero().then_some(self.months).filter(|months| *months > 0)
+    }
+
     /// The instant this much later. Calendar steps come first; a day that the month lacks becomes
     /// its last day (January 31 and one month is February 28 or 29). Stops at the end of time.
     #[must_use]

@@ -60,8 +60,13 @@ closed_enum! {
 #[x_kube(
     validation = unchanging("ticket"),
     validation = unchanging("compensatingControl"),
+    validation = unchanging("recordedBy"),
     validation = Rule::new("!has(self.approvedBy) || self.approvedBy != self.requestedBy")
         .message("approvedBy must be another person than requestedBy")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".approvedBy"),
+    validation = Rule::new("!has(self.approvedBy) || !has(self.recordedBy) || self.approvedBy != self.recordedBy")
+        .message("approvedBy must be another person than recordedBy")
         .reason(Reason::FieldValueForbidden)
         .field_path(".approvedBy"),
     validation = Rule::new("!has(oldSelf.approvedBy) || (has(self.approvedBy) && self.approvedBy == oldSelf.approvedBy)")
@@ -99,6 +104,10 @@ pub struct ControlExceptionSpec {
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = immutable("requestedBy"))]
     pub requested_by: String,
+    /// Who wrote the exception on behalf of requestedBy: the user name that the API server knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub recorded_by: Option<String>,
     /// When the exception is over, at most one year after its creation.
     #[x_kube(validation = immutable("expires"))]
     pub expires: Time,
@@ -178,10 +187,13 @@ impl ControlExceptionSpec {
                 namespace.validate(&at.field("namespace"), &mut problems);
             }
         }
-        if self.approved_by.as_ref() == Some(&self.requested_by) {
+        if self.approved_by.is_some()
+            && (self.approved_by.as_ref() == Some(&self.requested_by)
+                || self.approved_by == self.recorded_by)
+        {
             problems.push(
                 &at.field("approvedBy"),
-                "the requester cannot approve",
+                "who requests or records an exception cannot approve it",
                 "have another person approve",
             );
         }

@@ -2,9 +2,11 @@
 //!
 //! The types generate the schemas ([`schema`]), and the schemas check what comes from files
 //! ([`structural`]), so a bound is written once. What a schema cannot say is in
-//! [`ControlSpec::validate`] and [`ControlExceptionSpec::validate`]; both sources name the field
+//! `validate` of each spec, such as [`ControlSpec::validate`]; both sources name the field
 //! and what to write instead. Pure: no client, clock or environment.
 
+pub mod attestation;
+pub mod canonical;
 mod closed_enum;
 pub mod condition;
 pub mod control;
@@ -13,6 +15,7 @@ pub mod duration;
 pub mod exception;
 pub mod glob;
 pub mod invalid;
+pub mod occurrence;
 pub mod risk;
 pub mod schema;
 pub mod selector;
@@ -20,6 +23,7 @@ pub mod structural;
 pub mod test_spec;
 pub mod time;
 
+pub use attestation::{Artifact, Attestation, AttestationSpec, Outcome};
 pub(crate) use closed_enum::closed_enum;
 pub use control::{
     Control, ControlSpec, ControlStatus, Enforcement, EvidenceRef, Finding, MAX_FINDINGS,
@@ -33,6 +37,7 @@ pub use exception::{
 };
 pub use glob::Glob;
 pub use invalid::{InvalidField, InvalidSpec};
+pub use occurrence::{MAX_OCCURRENCES, Occurrence, OccurrencePhase, OccurrenceRecord};
 pub use risk::Risk;
 pub use selector::Selector;
 pub use structural::unknown_fields;

@@ -1,5 +1,6 @@
 //! How a control is tested: one typed spec per test, of which a control has exactly one.
 
+pub mod attestation;
 pub mod backup;
 pub mod cel;
 pub mod encryption;
@@ -7,6 +8,7 @@ pub mod pod_security;
 pub mod rbac;
 pub mod workload;
 
+pub use attestation::{AttestationTest, Attesters, RequiredPart};
 pub use backup::{BackupSubject, BackupTest};
 pub use cel::{CelResource, CelTest, CelValidation, NamedExpression};
 pub use encryption::{
@@ -39,6 +41,8 @@ closed_enum! {
         PodSecurity = "podSecurity",
         /// What an expression says.
         Cel = "cel",
+        /// What people do, and attest.
+        Attestation = "attestation",
     }
 }
 
@@ -65,6 +69,9 @@ pub struct TestSpec {
     /// What CEL expressions say of resources, in the shape of a `ValidatingAdmissionPolicy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cel: Option<CelTest>,
+    /// A procedure that people perform again and again, and attest each time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<AttestationTest>,
 }
 
 /// Why a spec has no single test.
@@ -91,7 +98,7 @@ impl TestSpec {
 
     fn given(&self) -> impl Iterator<Item = TestKind> {
         // Destructured in full, so that a new test cannot be forgotten here.
-        let Self { rbac, encryption, backup, workload, pod_security, cel } = self;
+        let Self { rbac, encryption, backup, workload, pod_security, cel, attestation } = self;
         [
             rbac.as_ref().map(|_| TestKind::Rbac),
             encryption.as_ref().map(|_| TestKind::Encryption),
@@ -99,6 +106,7 @@ impl TestSpec {
             workload.as_ref().map(|_| TestKind::Workload),
             pod_security.as_ref().map(|_| TestKind::PodSecurity),
             cel.as_ref().map(|_| TestKind::Cel),
+            attestation.as_ref().map(|_| TestKind::Attestation),
         ]
         .into_iter()
         .flatten()
@@ -122,6 +130,9 @@ impl TestSpec {
         }
         if let Some(test) = &self.cel {
             test.validate(&at.field("cel"), problems);
+        }
+        if let Some(test) = &self.attestation {
+            test.validate(&at.field("attestation"), problems);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! judges one item at a time. It keeps no memory: the engine owns iteration, scope of objects,
 //! population and what was found before, and calls `judge` again whenever it needs the words.
 
+pub mod attestation;
 pub mod backup;
 pub mod cel;
 pub mod encryption;
@@ -16,7 +17,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use crate::{
-    api::{ResourceRef, Severity, TestSpec},
+    api::{Occurrence, ResourceRef, Severity, TestSpec},
     engine::scope::Scope,
     inventory::{Change, Inventory, ProgramId, Slot},
 };
@@ -91,6 +92,8 @@ pub struct Context<'a> {
     pub scope: &'a Scope,
     /// The time of this evaluation.
     pub now: Timestamp,
+    /// The occurrences of a human control, the oldest first; empty for the others.
+    pub occurrences: &'a [Occurrence],
 }
 
 /// What was found about one item. Nothing found means that it passes.
@@ -195,7 +198,7 @@ pub enum BuildError {
 
 /// Compiles a test: the registry of checks, one line each.
 pub fn build(test: &TestSpec) -> Result<Built, BuildError> {
-    let TestSpec { rbac, encryption, backup, workload, pod_security, cel } = test;
+    let TestSpec { rbac, encryption, backup, workload, pod_security, cel, attestation } = test;
     let built = [
         rbac.as_ref().map(rbac::build),
         encryption.as_ref().map(encryption::build),
@@ -203,6 +206,7 @@ pub fn build(test: &TestSpec) -> Result<Built, BuildError> {
         workload.as_ref().map(workload::build),
         pod_security.as_ref().map(pod_security::build),
         cel.as_ref().map(cel::build),
+        attestation.as_ref().map(attestation::build),
     ];
     built.into_iter().flatten().next().unwrap_or_else(|| {
         Err(BuildError::Invalid("spec.test: no test is given; write one".to_owned()))

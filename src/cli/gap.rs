@@ -223,7 +223,7 @@ fn of_spec(name: &str, spec: &ControlSpec, state: Option<State>, reason: &str) -
 }
 
 fn is_attestation(kind: TestKind) -> bool {
-    kind.as_str() == "attestation"
+    kind == TestKind::Attestation
 }
 
 fn category_parser() -> impl TypedValueParser<Value = Category> {

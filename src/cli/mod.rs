@@ -1,5 +1,6 @@
 //! The command line: a file or folder for each subcommand.
 
+pub mod attest;
 pub mod cluster;
 pub mod crds;
 pub mod evidence;
@@ -35,8 +36,13 @@ enum Command {
     Scan(scan::ScanArgs),
     /// Say which criteria the controls cover, and how those stand.
     Gap(gap::GapArgs),
+    /// Read an evidence log: export it, or draw samples from it.
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceCommand),
     /// Say who may do something, and by which binding.
     WhoCan(rights::WhoCanArgs),
+    /// Record that somebody performed what a control asks of people.
+    Attest(attest::AttestArgs),
     /// Print the custom resource definitions.
     Crds(CrdsArgs),
     /// Print a completion script for a shell.
@@ -63,6 +69,8 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::WhoCan(args) => rights::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Gap(args) => gap::run(&args),
+        Command::Evidence(command) => evidence::run(&command),
+        Command::Attest(args) => attest::run(&args),
         Command::Crds(args) => crds(&args),
         Command::Completion { shell } => {
             clap_complete::generate(

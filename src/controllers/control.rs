@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::{
     board::{Board, Posted},
     measured::measured,
+    occurrences,
     status::{self, Known, Plan},
     writer::{WriteError, Writer},
 };
@@ -114,6 +115,7 @@ async fn reconcile_inner(
                 if transition {
                     announce(object, &previous, &posted.verdict, context).await;
                 }
+                remind(object, &previous, &posted.verdict, context).await;
             }
             Ok((Action::requeue(Duration::ZERO), Outcome::Written))
         }
@@ -163,15 +165,38 @@ async fn announce(
         State::Failing | State::Unknown => EventType::Warning,
         State::Passing | State::Excepted | State::NotApplicable => EventType::Normal,
     };
-    let mut note = if first {
+    let note = if first {
         verdict.message.clone()
     } else {
         format!("{} after {}: {}", verdict.state.as_str(), previous.state.as_str(), verdict.message)
     };
+    publish(object, type_, verdict.state.as_str(), note, context).await;
+}
+
+/// Publishes what became of the occurrences of a human control, and reminds of what is due.
+async fn remind(
+    object: &DeserializeGuard<Control>,
+    previous: &ControlStatus,
+    verdict: &Verdict,
+    context: &Context,
+) {
+    for one in occurrences::announcements(&previous.occurrences, &verdict.occurrences) {
+        let type_ = if one.warning { EventType::Warning } else { EventType::Normal };
+        publish(object, type_, one.reason, one.note, context).await;
+    }
+}
+
+async fn publish(
+    object: &DeserializeGuard<Control>,
+    type_: EventType,
+    reason: &str,
+    mut note: String,
+    context: &Context,
+) {
     note.truncate(note.floor_char_boundary(MAX_NOTE));
     let event = Event {
         type_,
-        reason: verdict.state.as_str().to_owned(),
+        reason: reason.to_owned(),
         note: Some(note),
         action: "Evaluate".to_owned(),
         secondary: None,

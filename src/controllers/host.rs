@@ -16,7 +16,7 @@ use super::{
     watches::{Plan, Watches},
 };
 use crate::{
-    api::{Control, ControlException, ControlStatus},
+    api::{Control, ControlException},
     engine::{Engine, Remembered, Wanted, memory::FindingKey},
     inventory::{
         ApiServer, Availability, Catalog, Interner, KindId, ProgramId, Projected, Projector,
@@ -242,7 +242,7 @@ impl Host {
                 }
                 self.uids.insert(name.clone(), uid);
                 let generation = control.metadata.generation.unwrap_or_default();
-                let remembered = control.status.as_ref().map(remembered).unwrap_or_default();
+                let remembered = remembered(&control);
                 let spec = Arc::new(control.spec.clone());
                 self.engine.upsert_control(&name, generation, spec, remembered);
             }
@@ -408,9 +408,15 @@ impl Host {
     }
 }
 
-/// What a status remembers, so that `since` survives a restart.
-fn remembered(status: &ControlStatus) -> Remembered {
+/// What a status remembers, so that `since` and occurrences survive a restart.
+pub fn remembered(control: &Control) -> Remembered {
+    let created = control.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    let Some(status) = &control.status else {
+        return Remembered { created, ..Remembered::default() };
+    };
     Remembered {
+        created,
+        occurrences: status.occurrences.clone(),
         state: status.since.as_ref().map(|since| (status.state, since.0)),
         findings: status
             .findings

@@ -13,6 +13,7 @@ pub mod feed;
 pub mod host;
 pub mod leader;
 pub mod measured;
+pub mod occurrences;
 pub mod operator;
 pub mod status;
 pub mod watched;

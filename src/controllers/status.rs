@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::occurrences;
 use crate::{
     api::{
         ControlExceptionStatus, ControlSpec, ControlStatus, Enforcement, ExceptionPhase, Finding,
@@ -142,6 +143,12 @@ fn desired(
         unknown: count(verdict.unknown),
         findings: verdict.findings.iter().map(finding).collect(),
         unknown_items: verdict.unknown_items.iter().map(finding).collect(),
+        // A spec that can't be read has none, and is no reason to forget them.
+        occurrences: if verdict.occurrences.is_empty() {
+            previous.occurrences.clone()
+        } else {
+            verdict.occurrences.clone()
+        },
         evidence: previous.evidence,
         conditions,
     }
@@ -167,13 +174,16 @@ fn conditions_of(known: &Known<'_>, verdict: &Verdict, now: Timestamp) -> Vec<Co
             READY,
             ConditionStatus::True,
             "Evaluated",
-            &ready_message(known.spec),
+            &ready_message(known.spec, verdict),
         ));
     }
     conditions
 }
 
-fn ready_message(spec: Option<&ControlSpec>) -> String {
+fn ready_message(spec: Option<&ControlSpec>, verdict: &Verdict) -> String {
+    if let Some(message) = occurrences::standing(&verdict.occurrences) {
+        return message;
+    }
     match spec.map(ControlSpec::enforcement) {
         Some(enforcement @ (Enforcement::Warn | Enforcement::Deny)) => format!(
             "this generation is evaluated; enforcement {} is not available in this version, so requests are not stopped: the control audits",

@@ -12,6 +12,7 @@ struct Exception {
     name: String,
     controls: Vec<String>,
     resources: Vec<ExceptionResource>,
+    created: Option<Timestamp>,
     expires: Timestamp,
     approval: Approval,
     matched: usize,
@@ -70,6 +71,7 @@ impl Exceptions {
             name: name.to_owned(),
             controls: spec.controls.clone(),
             resources: spec.resources.clone(),
+            created,
             expires: spec.expires.0,
             approval: approval(spec, created),
             matched: 0,
@@ -120,6 +122,26 @@ impl Exceptions {
                     && exception.resources.iter().any(|pattern| matches(pattern, resource))
             })
             .map(|(place, _)| place)
+    }
+
+    /// The exception that waives what is due at a time: approved by now, written before it was due,
+    /// and good until then.
+    pub fn waiving(
+        &self,
+        control: &str,
+        resource: &ResourceRef,
+        due: Timestamp,
+        now: Timestamp,
+    ) -> Option<&str> {
+        let place = self.allowing(control, resource, now)?;
+        let exception = self.get(place)?;
+        let dated = exception.created.is_some_and(|created| created <= due);
+        (dated && now <= due && exception.expires >= due).then_some(exception.name.as_str())
+    }
+
+    /// The number of an exception by its name.
+    pub fn place(&self, name: &str) -> Option<u16> {
+        self.by_name.get(name).copied()
     }
 
     /// The name of an exception by its number.

@@ -6,6 +6,7 @@
 //! time alone, not on the order in which they came.
 
 pub mod exceptions;
+pub mod human;
 pub mod judging;
 pub mod memory;
 pub mod readiness;
@@ -322,7 +323,7 @@ impl Engine {
             // Counting goes over every finding there is, so not on each change for nothing.
             if self.exceptions.names().next().is_some() {
                 for tracked in self.controls.values() {
-                    tracked.count_excepted(&mut matched);
+                    tracked.count_excepted(&self.exceptions, &mut matched);
                 }
             }
             self.exceptions.set_matched(&matched);

@@ -461,6 +461,7 @@ fn since_survives_a_restart_and_an_edit() {
             .iter()
             .map(|observed| (memory::FindingKey::of(&observed.finding), observed.since))
             .collect(),
+        ..Remembered::default()
     };
     world.now += SignedDuration::from_hours(5);
     let mut restarted = Engine::default();

@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     exceptions::Exceptions,
+    human::Human,
     judging::{changed_namespace, judge_in_scope},
     memory::{FindingKey, Memory, Record, Standing},
     readiness::{self, Readiness},
@@ -15,7 +16,7 @@ use super::{
     wording::Wording,
 };
 use crate::{
-    api::{ControlSpec, State},
+    api::{ControlSpec, Occurrence, State},
     checks::{self, BuildError, Check, Context, Item, Read},
     inventory::{Catalog, Change, Inventory, ProgramId},
 };
@@ -27,6 +28,10 @@ pub struct Remembered {
     pub state: Option<(State, Timestamp)>,
     /// When each finding that the status shows was first found.
     pub findings: FxHashMap<FindingKey, Timestamp>,
+    /// When the control was created; unknown for one from a file, which has no occurrences.
+    pub created: Option<Timestamp>,
+    /// The occurrences of a human control.
+    pub occurrences: Vec<Occurrence>,
 }
 
 /// What a control needs to be evaluated, compiled; or why it can't be.
@@ -52,6 +57,7 @@ pub struct Tracked {
     pending: bool,
     reclassify: bool,
     verdict: Option<Verdict>,
+    human: Human,
 }
 
 impl Tracked {
@@ -64,6 +70,7 @@ impl Tracked {
     ) -> Self {
         let (test, program) = compile(&spec);
         Self {
+            human: Human::new(name, remembered.created, remembered.occurrences),
             name: name.to_owned(),
             generation,
             spec,
@@ -122,7 +129,7 @@ impl Tracked {
         if self.everything {
             return;
         }
-        let context = Context { inventory, scope, now };
+        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
         let dirty = &mut self.dirty;
         check.affected(&context, change, &mut |item| {
             dirty.insert(item);
@@ -148,7 +155,9 @@ impl Tracked {
     /// When time alone will change its verdict. A blocked control waits for something else: what it
     /// remembers may have been due long ago.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.memory.next_deadline().filter(|_| !self.everything && !self.pending)
+        let deadline = self.memory.next_deadline();
+        let deadline = deadline.into_iter().chain(self.human.next_change()).min();
+        deadline.filter(|_| !self.everything && !self.pending)
     }
 
     /// Judges what changed. True when the verdict changed.
@@ -188,7 +197,9 @@ impl Tracked {
     fn block(&mut self, reason: Reason, message: String, now: Timestamp) -> bool {
         self.everything = true;
         let since = self.enter(State::Unknown, now);
-        self.publish(Verdict::blocked(self.generation, reason, message, since))
+        let occurrences = self.human.occurrences().to_vec();
+        let blocked = Verdict::blocked(self.generation, reason, message, since);
+        self.publish(Verdict { occurrences, ..blocked })
     }
 
     /// Judges the marked and due items, or all of them.
@@ -196,8 +207,11 @@ impl Tracked {
         let Test::Ready { check, scope, .. } = &self.test else {
             return false;
         };
-        let context = Context { inventory, scope, now };
         let mut items = std::mem::take(&mut self.dirty);
+        let due = self.everything || self.reclassify || !items.is_empty();
+        let advanced = self.human.advance(&self.spec, inventory, exceptions, now, due);
+        items.extend(&advanced);
+        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
         if self.everything {
             self.first_found.extend(self.memory.first_found());
             self.memory = Memory::default();
@@ -210,7 +224,7 @@ impl Tracked {
         if std::mem::take(&mut self.reclassify) {
             items.extend(self.memory.open_items());
         }
-        let mut changed = std::mem::take(&mut self.everything);
+        let mut changed = std::mem::take(&mut self.everything) || !advanced.is_empty();
         for item in items {
             let judgement = judge_in_scope(check.as_ref(), &context, item);
             changed |= self.memory.remember(item, judgement.as_ref(), |finding, failing, known| {
@@ -275,6 +289,8 @@ impl Tracked {
                     .filter(|(_, record)| record.standing == Standing::Failing)
                     .map(|(_, record)| record.key),
             ),
+            occurrences: self.human.occurrences().to_vec(),
+            records: self.human.records(inventory),
         };
         self.publish(verdict)
     }
@@ -316,7 +332,7 @@ impl Tracked {
         let Test::Ready { check, scope, .. } = &self.test else {
             return None;
         };
-        let context = Context { inventory, scope, now };
+        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
         (!self.everything).then_some(Wording {
             check: check.as_ref(),
             context,
@@ -326,7 +342,7 @@ impl Tracked {
     }
 
     /// Adds how many findings each exception allows here.
-    pub fn count_excepted(&self, matched: &mut BTreeMap<u16, usize>) {
+    pub fn count_excepted(&self, exceptions: &Exceptions, matched: &mut BTreeMap<u16, usize>) {
         if self.everything {
             return;
         }
@@ -334,6 +350,9 @@ impl Tracked {
             if let Standing::Excepted(place) = record.standing {
                 *matched.entry(place).or_default() += 1;
             }
+        }
+        for place in self.human.waivers().filter_map(|name| exceptions.place(name)) {
+            *matched.entry(place).or_default() += 1;
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The verdict of a control: what its status, metrics and reports say.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 
 use super::memory::Counts;
 use crate::{
-    api::{Severity, State},
+    api::{Occurrence, Severity, State},
     checks::Finding,
+    inventory::records::AttestationFacts,
 };
 
 /// How many findings a status shows.
@@ -107,6 +108,10 @@ pub struct Verdict {
     pub unknown_items: Vec<Observed>,
     /// The digest of all failing findings: it tells that the set changed beyond what is shown.
     pub digest: u64,
+    /// The occurrences of a human control, the oldest first.
+    pub occurrences: Vec<Occurrence>,
+    /// The records that its occurrences name.
+    pub records: Vec<Arc<AttestationFacts>>,
 }
 
 impl Verdict {
@@ -126,6 +131,8 @@ impl Verdict {
             findings: Vec::new(),
             unknown_items: Vec::new(),
             digest: 0,
+            occurrences: Vec::new(),
+            records: Vec::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::api::OccurrencePhase;
 use crate::api::{ResourceRef, Severity, State, closed_enum};
 
 /// What a control came to, and what changed since its last entry.
@@ -154,24 +155,6 @@ pub struct FieldChange {
     /// What is there; absent when the field is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Value>,
-}
-
-closed_enum! {
-    /// The phase of an occurrence of a human control.
-    pub enum OccurrencePhase {
-        /// It lies ahead.
-        Scheduled = "Scheduled",
-        /// It can be attested.
-        Open = "Open",
-        /// It was attested in time.
-        Completed = "Completed",
-        /// It was attested within the grace.
-        CompletedLate = "CompletedLate",
-        /// Nobody attested it in time, for ever.
-        Missed = "Missed",
-        /// An approved exception, dated before it was due, takes it out.
-        Waived = "Waived",
-    }
 }
 
 /// A step of an occurrence of a human control: its phase changed, or a record answered it. The

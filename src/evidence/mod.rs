@@ -4,7 +4,6 @@
 //! reconcilers already wait for [`Evidence::record`] and write what it returns, so that the log
 //! changes nothing but this module.
 
-pub mod canonical;
 pub mod data;
 pub mod entry;
 pub mod export;
@@ -13,6 +12,8 @@ pub mod key;
 pub mod log;
 pub mod sample;
 pub mod store;
+
+pub use crate::api::canonical;
 
 use jiff::Timestamp;
 

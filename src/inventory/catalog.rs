@@ -237,6 +237,7 @@ const KNOWN: &[Row] = &[
             ("Issuer", "issuers"),
         ],
     ),
+    ("comptroller.dev", &["v1alpha1"], Cluster, &[("Attestation", "attestations")]),
     ("cert-manager.io", &["v1"], Cluster, &[("ClusterIssuer", "clusterissuers")]),
     (
         "gateway.networking.k8s.io",

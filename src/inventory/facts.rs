@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     intern::{Interner, Symbol},
-    network, rbac, storage, workload,
+    network, rbac, records, storage, workload,
 };
 
 /// The facts of one object. Boxed, since most of 50,000 objects are pods; shared where an index holds them too.
@@ -43,6 +43,8 @@ pub enum Facts {
     Network(Box<network::NetworkFacts>),
     /// Backups, snapshots, schedules, restores and where they are stored.
     Backup(Arc<super::backup::BackupFacts>),
+    /// An `Attestation`.
+    Attestation(Arc<records::AttestationFacts>),
 }
 
 /// Why an object could not be projected: the path and what is there.
@@ -92,6 +94,7 @@ pub fn projections() -> impl Iterator<Item = &'static Projection> {
         .chain(storage::PROJECTIONS)
         .chain(network::PROJECTIONS)
         .chain(super::backup::PROJECTIONS)
+        .chain(records::PROJECTIONS)
 }
 
 /// The projection of a kind, where it has one.

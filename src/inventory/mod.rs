@@ -12,6 +12,7 @@ pub mod manifest;
 pub mod network;
 pub mod projector;
 pub mod rbac;
+pub mod records;
 pub mod resource;
 pub mod storage;
 pub mod workload;
@@ -116,6 +117,8 @@ pub struct Inventory {
     pub owners: workload::OwnerIndex,
     /// Which certificate serves which Ingress, and who is in a mesh.
     pub network: network::NetworkIndex,
+    /// What people attested, by control.
+    pub records: records::RecordIndex,
 }
 
 impl Inventory {
@@ -306,6 +309,7 @@ impl Inventory {
         self.backups.update(&update);
         self.owners.update(&update);
         self.network.update(&update);
+        self.records.update(&update);
         Change::Object { slot, before }
     }
 

@@ -17,11 +17,11 @@ use prometheus::{
 
 use super::label;
 use crate::{
-    api::{ControlSpec, State},
+    api::{ControlSpec, Occurrence, State},
     engine::Verdict,
 };
 
-/// The families `comptroller_control_*` and `comptroller_exception_*`.
+/// The families `comptroller_control_*`, `comptroller_exception_*` and `comptroller_attestation_*`.
 #[derive(Clone)]
 pub(super) struct ControlCollector(Arc<Inner>);
 
@@ -35,6 +35,7 @@ struct Inner {
     since: GaugeVec,
     evaluated: GaugeVec,
     expiry: GaugeVec,
+    due: GaugeVec,
 }
 
 #[derive(Default)]
@@ -57,6 +58,7 @@ struct Numbers {
     findings: usize,
     population: usize,
     since: Timestamp,
+    due: Option<Timestamp>,
 }
 
 impl ControlCollector {
@@ -119,6 +121,13 @@ impl ControlCollector {
                 ),
                 &["exception"],
             )?,
+            due: GaugeVec::new(
+                Opts::new(
+                    "comptroller_attestation_due_timestamp_seconds",
+                    "When the open occurrence of a human control is due, else the next one. Alert a week ahead of a date that does not move.",
+                ),
+                &["control"],
+            )?,
         })))
     }
 
@@ -138,6 +147,7 @@ impl ControlCollector {
                     findings: verdict.open_findings,
                     population: verdict.population,
                     since: verdict.since,
+                    due: next_due(&verdict.occurrences),
                 }),
                 evaluated,
             },
@@ -168,7 +178,7 @@ impl Inner {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn families(&self) -> [&GaugeVec; 8] {
+    fn families(&self) -> [&GaugeVec; 9] {
         let Self {
             standing: _,
             state,
@@ -179,8 +189,9 @@ impl Inner {
             since,
             evaluated,
             expiry,
+            due,
         } = self;
-        [state, info, criterion, findings, population, since, evaluated, expiry]
+        [state, info, criterion, findings, population, since, evaluated, expiry, due]
     }
 
     fn fill(&self, name: &str, control: &Observed) {
@@ -196,10 +207,13 @@ impl Inner {
         for criterion in &control.criteria {
             self.criterion.with_label_values(&[name, criterion]).set(1.0);
         }
-        if let Some(Numbers { findings, population, since }) = control.numbers {
+        if let Some(Numbers { findings, population, since, due }) = control.numbers {
             self.findings.with_label_values(&[name]).set(count(findings));
             self.population.with_label_values(&[name]).set(count(population));
             self.since.with_label_values(&[name]).set(seconds(since));
+            if let Some(due) = due {
+                self.due.with_label_values(&[name]).set(seconds(due));
+            }
         }
         if let Some(evaluated) = control.evaluated {
             self.evaluated.with_label_values(&[name]).set(seconds(evaluated));
@@ -226,6 +240,12 @@ impl Collector for ControlCollector {
         }
         self.0.families().into_iter().flat_map(Collector::collect).collect()
     }
+}
+
+/// The first due date that somebody can still keep.
+fn next_due(occurrences: &[Occurrence]) -> Option<Timestamp> {
+    let open = occurrences.iter().filter(|occurrence| !occurrence.phase.is_closed());
+    open.map(|occurrence| occurrence.due.0).min()
 }
 
 fn seconds(at: Timestamp) -> f64 {

@@ -46,6 +46,29 @@ pub fn exception(name: &str) -> Value {
     })
 }
 
+pub fn attestation(name: &str) -> Value {
+    json!({
+        "apiVersion": "comptroller.dev/v1alpha1",
+        "kind": "Attestation",
+        "metadata": {"name": name},
+        "spec": {
+            "control": "risks-are-assessed",
+            "period": "2026",
+            "attestedBy": "sam@corp",
+            "performedAt": "2026-11-20T09:00:00Z",
+            "summary": "Assessed with the owners of all services; 41 risks, 3 of them new.",
+            "participants": ["sam@corp", "jane@corp"],
+            "artifacts": [{
+                "uri": "https://docs.corp/risks/2026.pdf",
+                "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                "mediaType": "application/pdf",
+            }],
+            "version": "3.1",
+            "outcome": "CompletedWithFindings",
+        },
+    })
+}
+
 /// RFC 7386 on `spec`: null removes a field.
 pub fn with(mut object: Value, patch: &Value) -> Value {
     fn merge(target: &mut Value, patch: &Value) {
@@ -79,7 +102,13 @@ pub fn test(spec: &Value) -> Value {
 
 /// Patches that make a valid control invalid, with the field that the refusal must name.
 pub fn invalid_controls() -> Vec<(Value, &'static str)> {
-    [invalid_outside_tests(), invalid_rbac_tests(), invalid_other_tests()].concat()
+    [
+        invalid_outside_tests(),
+        invalid_rbac_tests(),
+        invalid_other_tests(),
+        invalid_attestation_tests(),
+    ]
+    .concat()
 }
 
 fn invalid_outside_tests() -> Vec<(Value, &'static str)> {
@@ -245,6 +274,62 @@ pub fn invalid_exceptions() -> Vec<(Value, &'static str)> {
         (json!({"expires": "2027-01-31"}), "spec.expires"),
         (json!({"approvedBy": "jane@corp"}), "spec.approvedBy"),
         (json!({"approvedBy": ""}), "spec.approvedBy"),
+        (json!({"approvedBy": "ci", "recordedBy": "ci"}), "spec.approvedBy"),
+    ]
+}
+
+/// Patches that make a valid attestation invalid, with the field that the refusal must name.
+pub fn invalid_attestations() -> Vec<(Value, &'static str)> {
+    let digest = |sha256: &str| json!({"artifacts": [{"uri": "x", "sha256": sha256}]});
+    vec![
+        (json!({"control": null}), "spec.control"),
+        (json!({"control": ""}), "spec.control"),
+        (json!({"period": null}), "spec.period"),
+        (json!({"period": "x".repeat(33)}), "spec.period"),
+        (json!({"attestedBy": null}), "spec.attestedBy"),
+        (json!({"recordedBy": "sam@corp"}), "spec.recordedBy"),
+        (json!({"performedAt": null}), "spec.performedAt"),
+        (json!({"performedAt": "yesterday"}), "spec.performedAt"),
+        (json!({"summary": null}), "spec.summary"),
+        (json!({"summary": "x".repeat(4097)}), "spec.summary"),
+        (json!({"participants": []}), "spec.participants"),
+        (json!({"participants": ["a", "a"]}), "spec.participants[1]"),
+        (json!({"artifacts": []}), "spec.artifacts"),
+        (json!({"artifacts": [{"uri": "x"}]}), "spec.artifacts[0].sha256"),
+        (digest("abc"), "spec.artifacts[0].sha256"),
+        (digest(&"G".repeat(64)), "spec.artifacts[0].sha256"),
+        (json!({"outcome": null}), "spec.outcome"),
+        (json!({"outcome": "Fine"}), "spec.outcome"),
+        (json!({"corrects": ""}), "spec.corrects"),
+    ]
+}
+
+/// Patches that make an attestation test invalid, with the field that the refusal must name.
+fn invalid_attestation_tests() -> Vec<(Value, &'static str)> {
+    let at = |spec: Value| test(&json!({"attestation": spec}));
+    vec![
+        (at(json!({})), "spec.test.attestation.every"),
+        (at(json!({"every": "90d"})), "spec.test.attestation.every"),
+        (at(json!({"every": "1y1d"})), "spec.test.attestation.every"),
+        (at(json!({"every": "1y", "start": "2026-13-01"})), "spec.test.attestation.start"),
+        (at(json!({"every": "1y", "start": "2026-1-1"})), "spec.test.attestation.start"),
+        (at(json!({"every": "1y", "grace": "0d"})), "spec.test.attestation.grace"),
+        (at(json!({"every": "1y", "openFor": "soon"})), "spec.test.attestation.openFor"),
+        (at(json!({"every": "1y", "attesters": {}})), "spec.test.attestation.attesters"),
+        (
+            at(json!({"every": "1y", "attesters": {"users": []}})),
+            "spec.test.attestation.attesters.users",
+        ),
+        (at(json!({"every": "1y", "minAttesters": 0})), "spec.test.attestation.minAttesters"),
+        (
+            at(json!({"every": "1y", "minAttesters": 2, "attesters": {"users": ["sam"]}})),
+            "spec.test.attestation.minAttesters",
+        ),
+        (at(json!({"every": "1y", "requires": ["blood"]})), "spec.test.attestation.requires[0]"),
+        (
+            at(json!({"every": "1y", "requires": ["version", "version"]})),
+            "spec.test.attestation.requires[1]",
+        ),
     ]
 }
 
@@ -284,6 +369,13 @@ pub fn valid_controls() -> Vec<Value> {
             "selector": {"matchLabels": {"app.kubernetes.io/part-of": "shop"}},
         }})),
         test(&json!({"podSecurity": {"minimum": "restricted"}})),
+        test(&json!({"attestation": {"every": "1y"}})),
+        test(&json!({"attestation": {
+            "every": "3mo", "start": "2026-02-15", "openFor": "30d", "grace": "14d",
+            "remindBefore": "7d", "minAttesters": 2,
+            "attesters": {"users": ["sam@corp"], "groups": ["security"]},
+            "requires": ["artifact", "version", "participants"],
+        }})),
         test(&json!({"cel": {
             "resources": [{"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["*"]}],
             "matchConditions": [{"name": "not-system", "expression": "true"}],

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use comptroller::{
     api::{
-        Control, ControlException, Criterion, Risk, TestKind, structural, test_spec::Requirement,
-        unknown_fields,
+        Attestation, Control, ControlException, Criterion, Risk, TestKind, structural,
+        test_spec::Requirement, unknown_fields,
     },
     checks,
 };
@@ -110,6 +110,11 @@ fn check_all(texts: &[(String, String)]) -> Vec<Control> {
             match object["kind"].as_str() {
                 Some("Control") => controls.push(control(place, &object)),
                 Some("ControlException") => drop(exception(place, &object)),
+                Some("Attestation") => {
+                    let record: Attestation = structural::read(&object).unwrap();
+                    assert_eq!(unknown_fields(&object), Vec::<String>::new(), "{place}");
+                    record.spec.validate().unwrap_or_else(|error| panic!("{place}: {error}"));
+                }
                 other => panic!("{place}: {other:?} is no kind of ours"),
             }
         }

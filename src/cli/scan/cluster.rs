@@ -12,7 +12,7 @@ use super::{ScanArgs, controls::Rules};
 use crate::{
     api::{Control, ControlException, GROUP, ResourceRef, VERSION},
     cli::{cluster::ClusterError, live},
-    controllers::{api_server, discovery},
+    controllers::{api_server, discovery, host},
     engine::{Engine, Remembered},
     report::{Evaluation, ReportedError},
 };
@@ -93,8 +93,9 @@ async fn load_own(
     for DeserializeGuard(control) in controls.items {
         match control {
             Ok(control) => {
+                let remembered = host::remembered(&control);
                 let name = control.metadata.name.unwrap_or_default();
-                engine.upsert_control(&name, 1, control.spec.into(), Remembered::default());
+                engine.upsert_control(&name, 1, control.spec.into(), remembered);
             }
             Err(invalid) => errors.push(unreadable("Control", invalid)),
         }

@@ -90,7 +90,7 @@ impl World {
     }
 
     pub fn context(&self, now: Timestamp) -> Context<'_> {
-        Context { inventory: &self.inventory, scope: &self.scope, now }
+        Context { inventory: &self.inventory, scope: &self.scope, now, occurrences: &[] }
     }
 
     /// What the check says of each item.

@@ -41,8 +41,12 @@ fn judged(spec: Value, deployments: &[Value]) -> Vec<(String, Judgement)> {
     }
     inventory.commit(kind, projector.program_ids());
     let scope = Scope::default();
-    let context =
-        Context { inventory: &inventory, scope: &scope, now: jiff::Timestamp::UNIX_EPOCH };
+    let context = Context {
+        inventory: &inventory,
+        scope: &scope,
+        now: jiff::Timestamp::UNIX_EPOCH,
+        occurrences: &[],
+    };
     let mut judged = Vec::new();
     check.items(&context, &mut |item| {
         let crate::checks::Item::Object(slot) = item else { panic!("{item:?}") };

@@ -70,7 +70,7 @@ proptest! {
                 });
             }
             let scope = Scope::default();
-            let context = Context { inventory: &inventory, scope: &scope, now: at(NOW) };
+            let context = Context { inventory: &inventory, scope: &scope, now: at(NOW), occurrences: &[] };
             let mut items = BTreeSet::new();
             for change in &changes {
                 check.affected(&context, change, &mut |item| {

@@ -100,7 +100,7 @@ pub fn judge(
     now: Timestamp,
 ) -> BTreeMap<Item, Judgement> {
     let scope = Scope::default();
-    let context = Context { inventory, scope: &scope, now };
+    let context = Context { inventory, scope: &scope, now, occurrences: &[] };
     let mut judgements = BTreeMap::new();
     check.items(&context, &mut |item| {
         if let Some(judgement) = check.judge(&context, item) {

@@ -27,7 +27,12 @@ fn scope(yaml: Value) -> Scope {
 }
 
 fn judge_all(check: &dyn Check, world: &World, scope: &Scope) -> Vec<(Item, Judgement)> {
-    let context = Context { inventory: &world.inventory, scope, now: jiff::Timestamp::UNIX_EPOCH };
+    let context = Context {
+        inventory: &world.inventory,
+        scope,
+        now: jiff::Timestamp::UNIX_EPOCH,
+        occurrences: &[],
+    };
     let mut items = Vec::new();
     check.items(&context, &mut |item| items.push(item));
     let judged = items.into_iter().filter_map(|item| Some((item, check.judge(&context, item)?)));

@@ -179,6 +179,7 @@ fn whatever_a_change_alters_is_told() {
             inventory: &world.inventory,
             scope: &scope,
             now: jiff::Timestamp::UNIX_EPOCH,
+            occurrences: &[],
         };
         let mut told = BTreeSet::new();
         check.affected(&context, &change, &mut |item| {

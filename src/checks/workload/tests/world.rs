@@ -82,7 +82,7 @@ impl World {
     fn with_context<T>(&self, run: impl FnOnce(&Context<'_>) -> T) -> T {
         let scope = Scope::default();
         let now = jiff::Timestamp::UNIX_EPOCH;
-        run(&Context { inventory: &self.inventory, scope: &scope, now })
+        run(&Context { inventory: &self.inventory, scope: &scope, now, occurrences: &[] })
     }
 
     fn judge_all(&self, check: &dyn Check) -> BTreeMap<Item, Outcome> {

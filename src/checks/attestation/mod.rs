@@ -1,0 +1,155 @@
+//! `attestation`: procedures that people perform, and attest.
+//!
+//! What is judged are occurrences, which the engine keeps in a [`Ledger`] and shows to the check:
+//! those that are closed, and those that are past due. One that lies ahead or is open proves
+//! nothing yet, and is no part of the population.
+
+pub mod calendar;
+pub mod ledger;
+pub mod requirements;
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+
+pub use self::ledger::{Circumstances, Ledger, rule_digest};
+use super::{BuildError, Built, Check, Context, Finding, Item, Judgement, Read};
+use crate::{
+    api::{GROUP, Occurrence, OccurrencePhase, ResourceRef, VERSION, test_spec::AttestationTest},
+    inventory::{Availability, Change, Facts, Inventory},
+};
+
+/// The kind under which findings and exceptions name an occurrence; its name is the period.
+pub const OCCURRENCE: &str = "Occurrence";
+
+/// An `attestation` test, compiled: all it needs is in the ledger.
+#[derive(Debug)]
+struct AttestationCheck;
+
+/// Compiles.
+pub fn build(_: &AttestationTest) -> Result<Built, BuildError> {
+    Ok(AttestationCheck.into())
+}
+
+/// Whether the cluster can hold records at all. One that can't, such as one that is only scanned,
+/// has no occurrences.
+pub fn is_served(inventory: &Inventory) -> bool {
+    inventory.availability(GROUP, "Attestation") == Availability::Complete
+}
+
+/// An occurrence as findings name it.
+pub fn reference(period: &str) -> ResourceRef {
+    ResourceRef {
+        api_version: format!("{GROUP}/{VERSION}"),
+        kind: OCCURRENCE.to_owned(),
+        namespace: None,
+        name: period.to_owned(),
+    }
+}
+
+/// Tells the occurrences of a control apart: no two begin on the same day.
+pub fn item(occurrence: &Occurrence) -> Item {
+    Item::Cluster(u32::try_from(occurrence.opens.0.as_second() / 86_400).unwrap_or_default())
+}
+
+impl Check for AttestationCheck {
+    fn reads(&self) -> Vec<Read> {
+        vec![Read::optional(GROUP, "Attestation")]
+    }
+
+    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+        context.occurrences.iter().map(item).for_each(visit);
+    }
+
+    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+        if let Change::Object { slot, before } = change {
+            let is_record = |facts: &Facts| matches!(facts, Facts::Attestation(_));
+            if before.as_ref().is_some_and(|object| is_record(&object.facts))
+                || context.inventory.get(*slot).is_some_and(|object| is_record(&object.facts))
+            {
+                // Whatever changes is in the ledger, and the engine advances that for any item.
+                visit(Item::Cluster(0));
+            }
+        }
+    }
+
+    fn judge(&self, context: &Context<'_>, wanted: Item) -> Option<Judgement> {
+        let at = context.occurrences.iter().position(|occurrence| item(occurrence) == wanted)?;
+        let (occurrence, later) = context.occurrences.get(at..)?.split_first()?;
+        let due = occurrence.due.0;
+        match occurrence.phase {
+            OccurrencePhase::Scheduled | OccurrencePhase::Waived => None,
+            OccurrencePhase::Open if context.now <= due => None,
+            OccurrencePhase::Open if !is_served(context.inventory) => Some(unserved(occurrence)),
+            OccurrencePhase::Open => Some(finding(occurrence, "Overdue", overdue(occurrence))),
+            OccurrencePhase::Completed | OccurrencePhase::CompletedLate => {
+                Some(Judgement::default())
+            }
+            // Until a later one was performed, the control is as the missed one left it.
+            OccurrencePhase::Missed if later.iter().any(|other| other.phase.is_completed()) => {
+                Some(Judgement::default())
+            }
+            OccurrencePhase::Missed => Some(finding(occurrence, "Missed", missed(occurrence))),
+        }
+    }
+}
+
+/// When an open occurrence turns from open to overdue: what the ledger does not know of.
+pub fn next_overdue(occurrences: &[Occurrence], now: Timestamp) -> Option<Timestamp> {
+    occurrences
+        .iter()
+        .filter(|occurrence| occurrence.phase == OccurrencePhase::Open && occurrence.due.0 >= now)
+        .map(|occurrence| occurrence.due.0 + jiff::SignedDuration::from_nanos(1))
+        .min()
+}
+
+fn finding(occurrence: &Occurrence, rule: &'static str, message: String) -> Judgement {
+    let finding = Finding {
+        rule: rule.into(),
+        severity: None,
+        resource: reference(&occurrence.period),
+        subject: None,
+        message,
+    };
+    Judgement { failing: vec![finding], ..Judgement::default() }
+}
+
+fn unserved(occurrence: &Occurrence) -> Judgement {
+    let finding = Finding {
+        rule: "NotServed".into(),
+        severity: None,
+        resource: reference(&occurrence.period),
+        subject: None,
+        message: "the cluster does not serve Attestation of comptroller.dev, so nobody could attest: install its CRD".to_owned(),
+    };
+    Judgement { unknown: vec![finding], ..Judgement::default() }
+}
+
+fn overdue(occurrence: &Occurrence) -> String {
+    format!(
+        "was due at {} and nobody has attested it{}: perform it and attest it before {}, or it stays missed",
+        occurrence.due.0,
+        refused(occurrence),
+        occurrence.grace_until.0
+    )
+}
+
+fn missed(occurrence: &Occurrence) -> String {
+    let late = occurrence.records.iter().any(|record| !record.counts);
+    let late = if late { "; what was recorded does not count for it" } else { "" };
+    format!(
+        "was due at {} and nobody attested it by {}{late}: it stays missed, and the control fails until a later occurrence is attested",
+        occurrence.due.0, occurrence.grace_until.0
+    )
+}
+
+fn refused(occurrence: &Occurrence) -> String {
+    let counted = occurrence.records.iter().filter(|record| record.counts).count();
+    let wanted = occurrence.rule.as_ref().map_or(1, AttestationTest::min_attesters);
+    let last = occurrence.records.iter().rev().find(|record| !record.counts);
+    match (counted, last) {
+        (0, None) => String::new(),
+        (0, Some(record)) => format!(" validly (Attestation {}: {})", record.name, record.note),
+        _ => format!(" by {wanted} people yet"),
+    }
+}

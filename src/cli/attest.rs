@@ -1,0 +1,587 @@
+//! `comptroller attest`: records that somebody performed what a control asks of people.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use k8s_openapi::{
+    api::authentication::v1::SelfSubjectReview, apimachinery::pkg::apis::meta::v1::Time,
+};
+use kube::{Api, Client, api::PostParams};
+use sha2::{Digest, Sha256};
+
+use super::cluster::{ClusterArgs, ClusterError};
+use crate::{
+    api::{
+        Artifact, Attestation, AttestationSpec, Control, InvalidSpec, Occurrence, OccurrencePhase,
+        Outcome, canonical,
+        test_spec::{AttestationTest, RequiredPart},
+        time::whole_seconds,
+    },
+    checks::attestation::requirements,
+};
+
+/// How much of a control's name the record's name shows.
+const SHOWN_NAME: usize = 180;
+
+/// What was performed.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AttestArgs {
+    /// The control that asks for it.
+    #[arg(value_name = "CONTROL")]
+    pub control: String,
+    /// What was done and what came of it.
+    #[arg(long, value_name = "TEXT")]
+    pub summary: String,
+    /// What proves it: a file, whose SHA-256 is recorded, and where it is kept; may be repeated.
+    #[arg(long = "artifact", value_name = "FILE[=URI]")]
+    pub artifacts: Vec<String>,
+    /// When it was performed, as 2026-11-20 or 2026-11-20T09:00:00Z; otherwise now.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub performed_at: Option<Timestamp>,
+    /// The version of what was reviewed.
+    #[arg(long = "version", value_name = "VERSION")]
+    pub reviewed_version: Option<String>,
+    /// How it went.
+    #[arg(long, value_enum, default_value_t)]
+    pub outcome: OutcomeArg,
+    /// Who took part; may be repeated.
+    #[arg(long = "participant", value_name = "PERSON")]
+    pub participants: Vec<String>,
+    /// The occurrence, if several are open; otherwise the one that is due first.
+    #[arg(long, value_name = "PERIOD")]
+    pub period: Option<String>,
+    /// The Attestation that this one corrects.
+    #[arg(long, value_name = "NAME")]
+    pub corrects: Option<String>,
+    /// Write it for somebody else; only for writers that the cluster's administrator has named.
+    #[arg(long, value_name = "USER")]
+    pub on_behalf_of: Option<String>,
+    /// Print the record instead of writing it.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to print what was recorded.
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<Output>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// How it went, as the command line has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum OutcomeArg {
+    /// It was performed, and nothing is left to do.
+    #[default]
+    #[value(name = "Completed", alias = "completed")]
+    Completed,
+    /// It was performed, and found something that is followed up elsewhere.
+    #[value(name = "CompletedWithFindings", alias = "completed-with-findings")]
+    CompletedWithFindings,
+}
+
+/// How to print a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// The whole object.
+    Yaml,
+}
+
+/// Why something can't be attested.
+#[derive(Debug, thiserror::Error)]
+pub enum AttestError {
+    /// Nobody to talk to.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The control is not there, or may not be read.
+    #[error("the control {0} can't be read: {1}; `kubectl get controls` lists what there is")]
+    Control(String, #[source] kube::Error),
+    /// The API server does not say who asks.
+    #[error(
+        "the API server does not say who you are: {0}; check the credentials of the kubeconfig"
+    )]
+    Whoami(#[source] kube::Error),
+    /// Not by people.
+    #[error("{0} is judged by the operator and asks for no attestation: it has a test of kind {1}")]
+    NotHuman(String, String),
+    /// Nothing was ever scheduled.
+    #[error(
+        "{0} has no occurrences yet: check that the operator runs, with `kubectl get control {0}`"
+    )]
+    NotScheduled(String),
+    /// None is open.
+    #[error("{control} has no open occurrence: {next}")]
+    NotOpen {
+        /// The control.
+        control: String,
+        /// When one opens, or how the last one ended.
+        next: String,
+    },
+    /// The one that was asked for is not open.
+    #[error(
+        "{period} of {control} is {phase}, and only an open occurrence can be attested; open: {open}"
+    )]
+    WrongPeriod {
+        /// The control.
+        control: String,
+        /// What was asked for.
+        period: String,
+        /// How it stands.
+        phase: String,
+        /// What is open instead.
+        open: String,
+    },
+    /// Something is missing that the control requires.
+    #[error("{control} requires {0}", .missing.join(" and "))]
+    Missing {
+        /// The control.
+        control: String,
+        /// What, with the option to give.
+        missing: Vec<String>,
+    },
+    /// Somebody else has to.
+    #[error("{0} is not among the attesters of {1}: have one of {2} attest")]
+    NotAttester(String, String, String),
+    /// The date would not count.
+    #[error("--performed-at {0} {1}")]
+    PerformedAt(Timestamp, String),
+    /// An artifact can't be read.
+    #[error("the artifact {0} can't be read: {1}; give FILE or FILE=URI")]
+    Artifact(PathBuf, #[source] io::Error),
+    /// The record would be refused.
+    #[error("the record would be refused: {0}")]
+    Invalid(#[from] InvalidSpec),
+    /// It is there already.
+    #[error("{0} is recorded already: to correct it, attest again with --corrects {0}")]
+    Exists(String),
+    /// The API server refuses it.
+    #[error("the record was refused: {0}")]
+    Refused(String),
+    /// It can't be written.
+    #[error("the record can't be written: {0}")]
+    Write(#[source] kube::Error),
+    /// It can't be printed.
+    #[error("the record can't be printed: {0}")]
+    Print(#[from] yaml_serde::Error),
+    /// Standard output is closed.
+    #[error("the record can't be printed: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Records the attestation, or prints what it would record.
+pub fn run(args: &AttestArgs) -> Result<u8, Box<dyn std::error::Error>> {
+    attest(args)?;
+    Ok(0)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn attest(args: &AttestArgs) -> Result<(), AttestError> {
+    let client = args.cluster.client().await?;
+    let user = whoami(&client).await?;
+    let controls: Api<Control> = Api::all(client.clone());
+    let control = controls.get(&args.control).await;
+    let control = control.map_err(|error| AttestError::Control(args.control.clone(), error))?;
+    let artifacts = args.artifacts.iter().map(|text| artifact(text)).collect::<Result<_, _>>()?;
+    let record = record(args, &control, &user, artifacts, Timestamp::now())?;
+    if args.dry_run {
+        return print(&record);
+    }
+    let name = record.metadata.name.clone().unwrap_or_default();
+    let written = Api::<Attestation>::all(client).create(&PostParams::default(), &record).await;
+    let written = written.map_err(|error| match error {
+        kube::Error::Api(status) if status.code == 409 => AttestError::Exists(name.clone()),
+        kube::Error::Api(status) => AttestError::Refused(status.message),
+        other => AttestError::Write(other),
+    })?;
+    if args.output == Some(Output::Yaml) {
+        return print(&written);
+    }
+    let spec = &written.spec;
+    let mut out = io::stdout().lock();
+    writeln!(out, "attestation.comptroller.dev/{name} recorded: {} {}", spec.control, spec.period)?;
+    Ok(())
+}
+
+async fn whoami(client: &Client) -> Result<String, AttestError> {
+    let api: Api<SelfSubjectReview> = Api::all(client.clone());
+    let review = api.create(&PostParams::default(), &SelfSubjectReview::default()).await;
+    let user = review.map_err(AttestError::Whoami)?.status.and_then(|status| status.user_info);
+    Ok(user.and_then(|user| user.username).unwrap_or_default())
+}
+
+fn print(record: &Attestation) -> Result<(), AttestError> {
+    let text = yaml_serde::to_string(record)?;
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// The record that answers the open occurrence of a control. Everything that the operator would
+/// not count, or the API server refuse, is an error here.
+pub fn record(
+    args: &AttestArgs,
+    control: &Control,
+    user: &str,
+    artifacts: Vec<Artifact>,
+    now: Timestamp,
+) -> Result<Attestation, AttestError> {
+    let name = &args.control;
+    let Some(test) = &control.spec.test.attestation else {
+        let kind = control.spec.test.kind().map_or("none", crate::api::TestKind::as_str);
+        return Err(AttestError::NotHuman(name.clone(), kind.to_owned()));
+    };
+    let status = control.status.as_ref();
+    let occurrences = status.map(|status| status.occurrences.as_slice()).unwrap_or_default();
+    let occurrence = choose(args, occurrences)?;
+    let rule = occurrence.rule.as_ref().unwrap_or(test);
+    let attested_by = args.on_behalf_of.as_deref().unwrap_or(user);
+    check_attester(name, attested_by, rule)?;
+    let performed_at = args.performed_at.unwrap_or(now);
+    check_time(performed_at, args.performed_at.is_some(), occurrence, now)?;
+    let spec = AttestationSpec {
+        control: name.clone(),
+        period: occurrence.period.clone(),
+        attested_by: attested_by.to_owned(),
+        recorded_by: (attested_by != user).then(|| user.to_owned()),
+        performed_at: whole_seconds(performed_at),
+        summary: args.summary.clone(),
+        participants: args.participants.clone(),
+        artifacts,
+        version: args.reviewed_version.clone(),
+        outcome: match args.outcome {
+            OutcomeArg::Completed => Outcome::Completed,
+            OutcomeArg::CompletedWithFindings => Outcome::CompletedWithFindings,
+        },
+        corrects: args.corrects.clone(),
+    };
+    check_required(name, &spec, rule)?;
+    spec.validate()?;
+    Ok(Attestation::new(&name_of(&spec), spec))
+}
+
+/// The occurrence that is meant: the one that was named, else the open one that is due first.
+fn choose<'a>(
+    args: &AttestArgs,
+    occurrences: &'a [Occurrence],
+) -> Result<&'a Occurrence, AttestError> {
+    let control = &args.control;
+    let Some(last) = occurrences.last() else {
+        return Err(AttestError::NotScheduled(control.clone()));
+    };
+    let is_open = |one: &&Occurrence| one.phase == OccurrencePhase::Open;
+    let open: Vec<&str> =
+        occurrences.iter().filter(is_open).map(|one| one.period.as_str()).collect();
+    if let Some(period) = &args.period {
+        let known = occurrences.iter().find(|one| one.period == *period);
+        return known.filter(is_open).ok_or_else(|| AttestError::WrongPeriod {
+            control: control.clone(),
+            period: period.clone(),
+            phase: known.map_or("not known", |one| one.phase.as_str()).to_owned(),
+            open: if open.is_empty() { "none".to_owned() } else { open.join(", ") },
+        });
+    }
+    occurrences.iter().find(is_open).ok_or_else(|| AttestError::NotOpen {
+        control: control.clone(),
+        next: match last.phase {
+            OccurrencePhase::Scheduled => {
+                let before = occurrences.iter().rev().nth(1);
+                let before = before.map(|one| format!("{} is {}, and ", one.period, one.phase));
+                format!("{}{} opens at {}", before.unwrap_or_default(), last.period, last.opens.0)
+            }
+            phase => format!("the last one, {}, is {phase}", last.period),
+        },
+    })
+}
+
+fn check_attester(control: &str, person: &str, rule: &AttestationTest) -> Result<(), AttestError> {
+    requirements::attester(person, rule).map(drop).map_err(|_| {
+        let users = rule.attesters.as_ref().map(|attesters| attesters.users.join(", "));
+        AttestError::NotAttester(person.to_owned(), control.to_owned(), users.unwrap_or_default())
+    })
+}
+
+fn check_time(
+    performed_at: Timestamp,
+    given: bool,
+    occurrence: &Occurrence,
+    now: Timestamp,
+) -> Result<(), AttestError> {
+    let refuse = |why: String| Err(AttestError::PerformedAt(performed_at, why));
+    if given && performed_at > now {
+        return refuse("has not come yet: attest when it is done".to_owned());
+    }
+    if given && performed_at < occurrence.opens.0 {
+        let (period, opens) = (&occurrence.period, occurrence.opens.0);
+        return refuse(format!(
+            "is before {period}, which opened at {opens}: what was done earlier does not count for it"
+        ));
+    }
+    Ok(())
+}
+
+fn check_required(
+    control: &str,
+    spec: &AttestationSpec,
+    rule: &AttestationTest,
+) -> Result<(), AttestError> {
+    let missing: Vec<String> = rule
+        .requires
+        .iter()
+        .filter_map(|part| match part {
+            RequiredPart::Artifact => spec
+                .artifacts
+                .is_empty()
+                .then(|| "an artifact: give --artifact FILE[=URI]".to_owned()),
+            RequiredPart::Version => spec
+                .version
+                .is_none()
+                .then(|| "the version of what was reviewed: give --version".to_owned()),
+            RequiredPart::Participants => spec
+                .participants
+                .is_empty()
+                .then(|| "who took part: give --participant, once for each".to_owned()),
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(AttestError::Missing { control: control.to_owned(), missing })
+}
+
+/// The same for the same person, occurrence and correction: attesting twice by mistake is refused.
+fn name_of(spec: &AttestationSpec) -> String {
+    let identity = [
+        spec.control.as_str(),
+        &spec.period,
+        &spec.attested_by,
+        spec.corrects.as_deref().unwrap_or_default(),
+    ]
+    .join("\n");
+    let digest = canonical::sha256(identity.as_bytes());
+    let short = digest.trim_start_matches("sha256:").get(..10).unwrap_or_default();
+    let control: String = spec.control.chars().take(SHOWN_NAME).collect();
+    let control = control.trim_end_matches(['.', '-']);
+    format!("{control}-{}-{short}", spec.period.to_lowercase())
+}
+
+/// `FILE` or `FILE=URI`. A file whose name has the sign is taken as it is.
+fn artifact(text: &str) -> Result<Artifact, AttestError> {
+    let (path, uri) = match text.split_once('=') {
+        Some((file, uri)) if !uri.is_empty() && !Path::new(text).exists() => (file, Some(uri)),
+        _ => (text, None),
+    };
+    let path = Path::new(path);
+    let sha256 = digest(path).map_err(|error| AttestError::Artifact(path.to_owned(), error))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(Artifact {
+        uri: uri.map_or_else(|| format!("file:{name}"), str::to_owned),
+        sha256,
+        media_type: None,
+    })
+}
+
+/// The SHA-256 of a file in hexadecimal digits, read in pieces.
+fn digest(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let length = file.read(&mut piece)?;
+        if length == 0 {
+            break;
+        }
+        hasher.update(piece.get(..length).unwrap_or_default());
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let day: Option<Date> = text.parse().ok();
+    day.and_then(|day| day.to_zoned(TimeZone::UTC).ok()).map(|day| day.timestamp()).ok_or_else(
+        || {
+            "write a day, such as 2026-11-20, or a time in UTC, such as 2026-11-20T09:00:00Z"
+                .to_owned()
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: AttestArgs,
+    }
+
+    fn at(text: &str) -> Timestamp {
+        parse_time(text).unwrap()
+    }
+
+    fn occurrence(period: &str, phase: &str, opens: &str, due: &str) -> Value {
+        json!({
+            "period": period, "phase": phase, "ruleDigest": "sha256:0",
+            "opens": at(opens), "due": at(due), "graceUntil": at(due),
+        })
+    }
+
+    fn control(test: &Value, occurrences: &[Value]) -> Control {
+        serde_json::from_value(json!({
+            "apiVersion": "comptroller.dev/v1alpha1", "kind": "Control",
+            "metadata": {"name": "risks"},
+            "spec": {
+                "title": "t", "criteria": ["CC3.2"], "owner": "o", "severity": "High", "test": test,
+            },
+            "status": {"occurrences": occurrences},
+        }))
+        .unwrap()
+    }
+
+    fn attempt(control: &Control, line: &str) -> Result<AttestationSpec, String> {
+        let line = ["attest", "risks", "--summary=done"].into_iter().chain(line.split_whitespace());
+        let args = Line::try_parse_from(line).map_err(|error| error.to_string())?.args;
+        let artifacts = args.artifacts.iter().map(|text| Artifact {
+            uri: text.clone(),
+            sha256: "0".repeat(64),
+            media_type: None,
+        });
+        let artifacts = artifacts.collect();
+        let record = record(&args, control, "sam", artifacts, at("2026-11-22"));
+        record.map(|record| record.spec).map_err(|error| error.to_string())
+    }
+
+    fn quarters(test: Value) -> Control {
+        let test = json!({"attestation": test});
+        control(
+            &test,
+            &[
+                occurrence("2026-Q3", "Missed", "2026-07-01", "2026-10-01"),
+                occurrence("2026-Q4", "Open", "2026-10-01", "2027-01-01"),
+                occurrence("2027-Q1", "Scheduled", "2027-01-01", "2027-04-01"),
+            ],
+        )
+    }
+
+    #[test]
+    fn the_open_occurrence_is_answered_by_who_asks() {
+        let spec = attempt(&quarters(json!({"every": "3mo"})), "").unwrap();
+        assert_eq!((spec.period.as_str(), spec.attested_by.as_str()), ("2026-Q4", "sam"));
+        assert_eq!((spec.recorded_by, spec.performed_at.0), (None, at("2026-11-22")));
+        let behalf = attempt(&quarters(json!({"every": "3mo"})), "--on-behalf-of ann").unwrap();
+        assert_eq!(
+            (behalf.attested_by.as_str(), behalf.recorded_by.as_deref()),
+            ("ann", Some("sam"))
+        );
+    }
+
+    #[test]
+    fn what_would_not_count_is_told_with_what_to_do() {
+        let strict = json!({
+            "every": "3mo", "requires": ["artifact", "version", "participants"],
+            "attesters": {"users": ["ann", "eve"]},
+        });
+        let required = json!({"every": "3mo", "requires": ["artifact", "version", "participants"]});
+        let plain = json!({"every": "3mo"});
+        for (test, line, wanted) in [
+            (&strict, "", "sam is not among the attesters of risks: have one of ann, eve attest"),
+            (
+                &required,
+                "",
+                "risks requires an artifact: give --artifact FILE[=URI] and the version of what was \
+                 reviewed: give --version and who took part: give --participant, once for each",
+            ),
+            (
+                &required,
+                "--artifact f --version 1",
+                "risks requires who took part: give --participant",
+            ),
+            (
+                &plain,
+                "--period 2026-Q3",
+                "2026-Q3 of risks is Missed, and only an open occurrence can be attested; open: 2026-Q4",
+            ),
+            (&plain, "--period 2031", "2031 of risks is not known"),
+            (
+                &plain,
+                "--performed-at 2026-12-01",
+                "--performed-at 2026-12-01T00:00:00Z has not come yet",
+            ),
+            (
+                &plain,
+                "--performed-at 2026-09-30",
+                "is before 2026-Q4, which opened at 2026-10-01T00:00:00Z",
+            ),
+            (&plain, "--performed-at Tuesday", "write a day, such as 2026-11-20"),
+        ] {
+            let refused = attempt(&quarters(test.clone()), line).unwrap_err();
+            assert!(refused.contains(wanted), "{line}: {refused}");
+        }
+        let complete = "--artifact f --version 1 --participant ann";
+        attempt(&quarters(required), complete).unwrap();
+    }
+
+    #[test]
+    fn without_an_open_occurrence_it_says_when_one_opens() {
+        let test = json!({"attestation": {"every": "1y"}});
+        let next = occurrence("2027", "Scheduled", "2027-01-01", "2028-01-01");
+        let done = occurrence("2026", "Completed", "2026-01-01", "2027-01-01");
+        for (control, wanted) in [
+            (control(&test, &[]), "has no occurrences yet: check that the operator runs"),
+            (
+                control(&test, std::slice::from_ref(&next)),
+                "no open occurrence: 2027 opens at 2027-01-01T00:00:00Z",
+            ),
+            (
+                control(&test, &[done, next]),
+                "2026 is Completed, and 2027 opens at 2027-01-01T00:00:00Z",
+            ),
+            (
+                control(&json!({"rbac": {}}), &[]),
+                "asks for no attestation: it has a test of kind rbac",
+            ),
+        ] {
+            let refused = attempt(&control, "").unwrap_err();
+            assert!(refused.contains(wanted), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_the_same_each_time_and_valid_for_any_control() {
+        let spec = attempt(&quarters(json!({"every": "3mo"})), "").unwrap();
+        let name = name_of(&spec);
+        assert_eq!(name, name_of(&spec));
+        assert!(name.starts_with("risks-2026-q4-"), "{name}");
+        let corrected = AttestationSpec { corrects: Some(name.clone()), ..spec.clone() };
+        assert_ne!(name_of(&corrected), name);
+        let long = AttestationSpec { control: format!("{}.b", "a-".repeat(120)), ..spec };
+        let long = name_of(&long);
+        assert!(long.len() <= 253 && !long.contains("--"), "{long}");
+    }
+
+    #[test]
+    fn an_artifact_is_named_by_its_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("minutes.txt");
+        std::fs::write(&file, "test").unwrap();
+        let path = file.to_str().unwrap();
+        let digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        for (text, uri) in [
+            (path.to_owned(), "file:minutes.txt"),
+            (format!("{path}=https://docs.corp/?id=4"), "https://docs.corp/?id=4"),
+        ] {
+            let read = artifact(&text).unwrap();
+            assert_eq!((read.uri.as_str(), read.sha256.as_str()), (uri, digest));
+        }
+        let refused = artifact(&format!("{path}.gone")).unwrap_err().to_string();
+        assert!(refused.contains("minutes.txt.gone can't be read"), "{refused}");
+    }
+}
