@@ -1,6 +1,6 @@
 //! What the observations came to for each criterion, and what is open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -67,15 +67,14 @@ fn finding(
         .iter()
         .filter(|control| criterion.controls.contains(&control.name))
         .collect();
-    let mut observed: Vec<Uuid> = Vec::new();
-    for control in &serving {
-        // A gap of the whole cluster is one of every control.
-        for id in observations::ids_of(context, control) {
-            if !observed.contains(&id) {
-                observed.push(id);
-            }
-        }
-    }
+    // A gap of the whole cluster is one of every control.
+    let mut seen = BTreeSet::new();
+    let observed = serving
+        .iter()
+        .flat_map(|control| observations::ids_of(context, control))
+        .filter(|id| seen.insert(*id));
+    let related_observations =
+        observed.map(|observation_uuid| RelatedObservation { observation_uuid }).collect();
     let open =
         serving.iter().filter_map(|control| risks.get(control.name.as_str())).flatten().copied();
     let names: Vec<&str> = criterion.controls.iter().map(String::as_str).collect();
@@ -93,10 +92,7 @@ fn finding(
             target_id: criterion_id(&criterion.id),
             status: status(criterion.standing),
         },
-        related_observations: observed
-            .into_iter()
-            .map(|observation_uuid| RelatedObservation { observation_uuid })
-            .collect(),
+        related_observations,
         related_risks: open.map(|risk_uuid| RelatedRisk { risk_uuid }).collect(),
     }
 }
