@@ -111,7 +111,8 @@ fn gap(from: &str, to: &str) -> Entry {
 }
 
 fn items() -> String {
-    (0..40).map(|n| format!("v1\tServiceAccount\tshop\tsa-{n:02}\n")).collect()
+    let lines = (0..40).map(|n| format!("v1\tServiceAccount\tshop\tsa-{n:02}\n"));
+    lines.collect::<Vec<_>>().concat()
 }
 
 /// Writes the log of a cluster into a folder.

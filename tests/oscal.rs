@@ -36,7 +36,8 @@ fn agreed(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("src/report/period/oscal/snapshots")
         .join(format!("comptroller__report__period__oscal__tests__{name}.snap"));
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     // A snapshot has a head between two lines of dashes.
     text.splitn(3, "---\n").nth(2).unwrap().to_owned()
 }

@@ -53,7 +53,7 @@ pub struct SampleArgs {
     /// How many to draw.
     #[arg(long, value_name = "N", conflicts_with = "table")]
     size: Option<u64>,
-    /// How many to draw, by the size of the population: rows UP_TO:SIZE and a last one for
+    /// How many to draw, by the size of the population: rows `UP_TO:SIZE` and a last one for
     /// everything larger. A size is a number, a share such as 10%, or all.
     #[arg(long, value_name = "ROWS", default_value_t)]
     table: SizeTable,

@@ -119,12 +119,12 @@ pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Evaluation {
 }
 
 /// Evaluates a live cluster as it is at a time.
-#[tokio::main(flavor = "current_thread")]
-pub async fn evaluate_cluster(
+pub fn evaluate_cluster(
     args: &ScanArgs,
     now: Timestamp,
-) -> Result<Evaluation, ScanClusterError> {
-    cluster::evaluate(args, now).await
+) -> Result<Evaluation, Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(cluster::evaluate(args, now))?)
 }
 
 /// Reads every document of these paths, for commands that judge no control.

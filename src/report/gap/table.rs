@@ -215,6 +215,8 @@ fn reason(control: &ServingControl, standing: CriterionStanding) -> String {
 
 /// The whole in some sentences.
 fn summary(readiness: &Readiness) -> String {
+    use std::fmt::Write as _;
+
     let counts = readiness.summary;
     let mut text = format!(
         "Readiness: {} of {} criteria covered ({} passing, {} failing, {} unknown), {} not covered.",
@@ -231,19 +233,22 @@ fn summary(readiness: &Readiness) -> String {
         };
         readiness.criteria.iter().filter(of).count()
     };
+    // Writing to a string can't fail.
     if counts.not_covered > 0 {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\nOf those not covered, the cluster can prove {} and contribute to {}; {} are for people only.",
             open(Source::Cluster),
             open(Source::Both),
             open(Source::Human),
-        ));
+        );
     }
     if counts.without_people > 0 {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\nPeople have a part in {} of those covered, and no control asks them.",
             counts.without_people,
-        ));
+        );
     }
     text
 }

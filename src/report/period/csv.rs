@@ -272,7 +272,7 @@ fn spec_changes(report: &PeriodReport) -> io::Result<Vec<u8>> {
     let mut rows = Vec::new();
     for control in &report.controls {
         for change in &control.changes {
-            let start = vec![
+            let start = [
                 text(&control.name),
                 time(change.at),
                 text(&change.change),
@@ -330,7 +330,8 @@ fn optional(text: Option<&str>) -> Cow<'_, str> {
     Cow::Borrowed(text.unwrap_or_default())
 }
 
-fn number(number: impl ToString) -> Cow<'static, str> {
+/// Only numbers, which are small enough to be passed by value.
+fn number(number: impl ToString + Copy) -> Cow<'static, str> {
     Cow::Owned(number.to_string())
 }
 

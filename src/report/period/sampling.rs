@@ -223,7 +223,11 @@ fn of_occurrences(
         .occurrences
         .iter()
         .filter(|one| !matches!(one.phase, OccurrencePhase::Scheduled | OccurrencePhase::Open));
-    let list: String = over.map(|one| format!("{}\n", one.period)).collect();
+    let mut list = String::new();
+    for occurrence in over {
+        list.push_str(&occurrence.period);
+        list.push('\n');
+    }
     let sample = sample::draw(&list, seed, &Size::Table(table.clone()));
     let missing = (sample.population == 0).then(|| "no occurrence of it was over".to_owned());
     ControlSample {

@@ -89,7 +89,7 @@ fn finding(
         ]),
         target: Target {
             kind: "objective-id",
-            target_id: criterion_id(&criterion.id),
+            id: criterion_id(&criterion.id),
             status: status(criterion.standing),
         },
         related_observations,

@@ -272,5 +272,6 @@ fn resources(context: &Context<'_>, plan: Uuid) -> Vec<Resource> {
 
 /// Text to be kept to the letter: an indented block of Markdown, of which nothing is interpreted.
 fn verbatim(text: &str) -> String {
-    text.lines().map(|line| format!("    {}\n", crate::report::visible(line))).collect()
+    let lines = text.lines().map(|line| format!("    {}\n", crate::report::visible(line)));
+    lines.collect::<Vec<_>>().concat()
 }

@@ -239,7 +239,8 @@ pub(super) struct Finding {
 pub(super) struct Target {
     #[serde(rename = "type")]
     pub kind: &'static str,
-    pub target_id: String,
+    #[serde(rename = "target-id")]
+    pub id: String,
     pub status: TargetStatus,
 }
 

@@ -37,7 +37,9 @@ fn values<'v>(value: &'v Value, key: &str, found: &mut Vec<&'v str>) {
 fn no_empty_list(value: &Value, at: &str) {
     match value {
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| no_empty_list(value, &format!("{at}/{name}")));
+            for (name, value) in fields {
+                no_empty_list(value, &format!("{at}/{name}"));
+            }
         }
         Value::Array(items) => {
             assert!(!items.is_empty(), "{at}");
