@@ -4,6 +4,7 @@ pub mod attest;
 pub mod cluster;
 pub mod crds;
 pub mod evidence;
+pub mod gap;
 pub mod live;
 pub mod pack;
 pub mod rights;
@@ -33,11 +34,13 @@ enum Command {
     Run(run::RunArgs),
     /// Evaluate the controls once, over manifests or a cluster.
     Scan(scan::ScanArgs),
+    /// Say which criteria the controls cover, and how those stand.
+    Gap(gap::GapArgs),
     /// Say who may do something, and by which binding.
     WhoCan(rights::WhoCanArgs),
     /// Record that somebody performed what a control asks of people.
     Attest(attest::AttestArgs),
-    /// Read a log of evidence: verify it, prove an entry.
+    /// Read a log of evidence: verify it, prove an entry, export it, draw samples.
     Evidence(evidence::EvidenceArgs),
     /// Print the custom resource definitions.
     Crds(CrdsArgs),
@@ -64,6 +67,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(&args).map(|()| 0),
         Command::WhoCan(args) => rights::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Gap(args) => gap::run(&args),
         Command::Attest(args) => attest::run(&args),
         Command::Evidence(args) => evidence::run(&args),
         Command::Crds(args) => crds(&args),

@@ -1,6 +1,8 @@
 //! `comptroller evidence`: what an auditor does with a log, without a cluster.
 
+pub mod export;
 mod prove;
+pub mod sample;
 mod verify;
 
 use std::{error::Error, io::Write as _, sync::Arc};
@@ -22,6 +24,10 @@ enum EvidenceCommand {
     Verify(verify::VerifyArgs),
     /// Prove that an entry is in a log, or check such a proof.
     Prove(prove::ProveArgs),
+    /// Write the entries as JSON lines or Parquet, partitioned by cluster and day.
+    Export(export::ExportArgs),
+    /// Draw a seeded sample of what a control judged at a time.
+    Sample(sample::SampleArgs),
 }
 
 /// Which log.
@@ -67,6 +73,8 @@ pub fn run(args: &EvidenceArgs) -> Result<u8, Box<dyn Error>> {
     match &args.command {
         EvidenceCommand::Verify(args) => runtime.block_on(verify::run(args)),
         EvidenceCommand::Prove(args) => runtime.block_on(prove::run(args)),
+        EvidenceCommand::Export(args) => runtime.block_on(export::run(args)),
+        EvidenceCommand::Sample(args) => runtime.block_on(sample::run(args)),
     }
 }
 

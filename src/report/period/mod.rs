@@ -2,5 +2,11 @@
 //!
 //! It never reads the cluster, so that it is the same today and in three years.
 
+pub mod csv;
 pub mod fold;
+pub mod json;
 pub mod model;
+pub mod oscal;
+pub mod sampling;
+#[cfg(test)]
+pub mod testing;
