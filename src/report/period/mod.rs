@@ -2,6 +2,10 @@
 //!
 //! It never reads the cluster, so that it is the same today and in three years.
 
+pub mod digest;
+pub mod html;
 pub mod model;
 #[cfg(test)]
 pub mod testing;
+
+pub use digest::digest;
