@@ -17,6 +17,7 @@ mod tests;
 
 use std::io;
 
+use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::{
@@ -90,12 +91,17 @@ fn span(span: &Span) -> Markup {
     match span {
         Span::TypeI { as_of } => html! { "As of " (date(*as_of)) ", " (plain_time(*as_of)) " UTC" },
         Span::TypeII { from, to } => html! {
-            (date(*from)) " to " (date(*to))
+            (date(*from)) " to " (date(last_moment(*to)))
             span.sub.note {
                 "From " (plain_time(*from)) " up to and without " (plain_time(*to)) " UTC. All times are UTC."
             }
         },
     }
+}
+
+/// The end of a period is the first moment after it: the day before, if it is a midnight.
+fn last_moment(end: Timestamp) -> Timestamp {
+    end.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(end)
 }
 
 fn contents(report: &PeriodReport) -> Markup {

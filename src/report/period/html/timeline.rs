@@ -143,14 +143,25 @@ fn runs(intervals: &[Interval], scale: Scale) -> Vec<Run> {
     runs
 }
 
-/// A lane of runs, each column `zoom` units wide and the lane `16 * tall` units high.
+/// The fewest columns that something bad takes, so that it is seen on a phone too.
+const LEAST: usize = 3;
+
+/// A lane of runs, each column `zoom` units wide and the lane `16 * tall` units high. What is bad
+/// comes last, on top of its neighbours.
 fn lane(runs: &[Run], zoom: usize, top: usize, tall: usize) -> Markup {
-    html! {
-        @for run in runs {
-            @let (first, last) = run.look.rise();
-            rect class={ "i-" (run.look.class()) } x=(run.start * zoom) y=(top + first * tall)
-                width=((run.end - run.start) * zoom) height=((last - first) * tall) {}
+    let is_bad = |run: &&Run| matches!(run.look, Look::Failed | Look::Gap);
+    let rect = |run: &Run, least: usize| {
+        let (first, last) = run.look.rise();
+        let width = (run.end - run.start).max(least);
+        let start = run.start.min(COLUMNS - width);
+        html! {
+            rect class={ "i-" (run.look.class()) } x=(start * zoom) y=(top + first * tall)
+                width=(width * zoom) height=((last - first) * tall) {}
         }
+    };
+    html! {
+        @for run in runs.iter().filter(|run| !is_bad(run)) { (rect(run, 1)) }
+        @for run in runs.iter().filter(is_bad) { (rect(run, LEAST)) }
     }
 }
 
