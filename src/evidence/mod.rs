@@ -7,6 +7,11 @@
 pub mod canonical;
 pub mod data;
 pub mod entry;
+pub mod fold;
+pub mod key;
+pub mod log;
+pub mod sample;
+pub mod store;
 
 use jiff::Timestamp;
 

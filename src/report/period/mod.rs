@@ -3,6 +3,7 @@
 //! It never reads the cluster, so that it is the same today and in three years.
 
 pub mod digest;
+pub mod fold;
 pub mod html;
 pub mod model;
 #[cfg(test)]

@@ -1,0 +1,212 @@
+//! The log folded into the present: how each control stands and since when. Pure.
+//!
+//! The operator starts from it, so that a restart neither forgets since when a control fails nor
+//! records again what the log already holds. It is derived: whoever has the log can make it again.
+
+mod control;
+mod diff;
+mod findings;
+mod objects;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    control::{ControlState, MAX_OCCURRENCES, OccurrenceState},
+    diff::{MAX_CHANGES, diff},
+    findings::{FindingKey, OpenFinding, findings_digest},
+    objects::ObjectState,
+};
+use super::{
+    data::{ChangeKind, ObjectChange, OperatorData, OperatorEvent},
+    entry::{Data, Entry, Subject},
+};
+
+/// The version of the form in which a snapshot keeps a [`State`]. A snapshot of another version is
+/// made again from the log.
+pub const STATE_VERSION: u32 = 1;
+
+/// Deleted controls whose occurrences are remembered, the newest: a control that is deleted and
+/// declared again does not get its missed occurrences back.
+const MAX_DELETED: usize = 256;
+
+/// An operator that writes the log.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RunningOperator {
+    /// Its instance.
+    pub instance: String,
+    /// The version of the program.
+    pub version: String,
+    /// When it began.
+    pub since: Timestamp,
+    /// Which leadership it is.
+    pub epoch: u64,
+    /// The entry that says so.
+    pub entry: u64,
+}
+
+/// What the log says of the present.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct State {
+    size: u64,
+    epoch: u64,
+    last_at: Option<Timestamp>,
+    operator: Option<RunningOperator>,
+    controls: BTreeMap<String, ControlState>,
+    /// By kind and name: a map of JSON has texts for keys.
+    objects: BTreeMap<String, BTreeMap<String, ObjectState>>,
+}
+
+impl State {
+    /// Takes in the entry with this number. Entries come in the order of the log; one that is
+    /// already in is passed over. [`Data::Stored`] is to be resolved before: a verdict that is not
+    /// leaves its control without one, so that the whole of it is recorded again.
+    pub fn apply(&mut self, index: u64, entry: &Entry) {
+        if index < self.size {
+            return;
+        }
+        self.size = index.saturating_add(1);
+        self.epoch = self.epoch.max(entry.epoch);
+        self.last_at = self.last_at.max(Some(entry.at));
+        match &entry.data {
+            Data::Verdict(data) => {
+                self.control_mut(&entry.subject).verdict(index, entry.at, data);
+            }
+            Data::Heartbeat(data) => {
+                self.control_mut(&entry.subject).heartbeat(index, entry.at, data);
+            }
+            Data::Attestation(data) => {
+                self.control_mut(&entry.subject).attestation(index, entry.at, data);
+            }
+            Data::ControlChanged(data) | Data::Exception(data) => {
+                self.object_changed(index, entry, data);
+            }
+            Data::Operator(data) => self.operator_event(index, entry, data),
+            Data::Stored(super::entry::EntryType::Verdict, _) => {
+                self.control_mut(&entry.subject).forget_verdict();
+            }
+            Data::Gap(_) | Data::Stored(..) | Data::Other(..) => {}
+        }
+    }
+
+    /// How many entries were taken in: the number of the next one.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The highest epoch so far: a new leader's is higher.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The latest time of an entry: after a crash, the last time that somebody certainly looked.
+    pub fn last_at(&self) -> Option<Timestamp> {
+        self.last_at
+    }
+
+    /// The operator that started and did not stop in order. After a crash it is the one that
+    /// crashed.
+    pub fn operator(&self) -> Option<&RunningOperator> {
+        self.operator.as_ref()
+    }
+
+    /// How a control stands; none before its first verdict, heartbeat or occurrence.
+    pub fn control(&self, name: &str) -> Option<&ControlState> {
+        self.controls.get(name)
+    }
+
+    /// The controls of which the log says something, by name. Of one that was deleted only the
+    /// occurrences are left.
+    pub fn controls(&self) -> impl Iterator<Item = (&str, &ControlState)> {
+        self.controls.iter().map(|(name, control)| (name.as_str(), control))
+    }
+
+    /// The newest occurrences of a human control, by when they open.
+    pub fn occurrences(&self, control: &str) -> impl Iterator<Item = &OccurrenceState> {
+        self.controls.get(control).into_iter().flat_map(|control| control.occurrences.iter())
+    }
+
+    /// An exception that is not deleted.
+    pub fn exception(&self, name: &str) -> Option<&ObjectState> {
+        self.object(EXCEPTION, name)
+    }
+
+    /// The exceptions that are not deleted, by name.
+    pub fn exceptions(&self) -> impl Iterator<Item = (&str, &ObjectState)> {
+        self.objects_of(EXCEPTION)
+    }
+
+    /// An object that the operator is governed by and that is not deleted, such as a `Control`.
+    pub fn object(&self, kind: &str, name: &str) -> Option<&ObjectState> {
+        self.objects.get(kind)?.get(name)
+    }
+
+    /// The objects of a kind that are not deleted, by name.
+    pub fn objects_of(&self, kind: &str) -> impl Iterator<Item = (&str, &ObjectState)> {
+        self.objects.get(kind).into_iter().flatten().map(|(name, object)| (name.as_str(), object))
+    }
+
+    fn control_mut(&mut self, subject: &Subject) -> &mut ControlState {
+        self.controls.entry(subject.name.clone()).or_default()
+    }
+
+    fn object_changed(&mut self, index: u64, entry: &Entry, data: &ObjectChange) {
+        let Subject { kind, name } = &entry.subject;
+        if data.change == ChangeKind::Deleted {
+            if let Some(objects) = self.objects.get_mut(kind) {
+                objects.remove(name);
+            }
+            if kind == CONTROL {
+                self.control_deleted(index, name);
+            }
+            return;
+        }
+        self.objects
+            .entry(kind.clone())
+            .or_default()
+            .entry(name.clone())
+            .and_modify(|object| object.change(index, entry.at, data))
+            .or_insert_with(|| ObjectState::new(index, entry.at, data));
+    }
+
+    fn control_deleted(&mut self, index: u64, name: &str) {
+        let Some(control) = self.controls.get_mut(name) else { return };
+        control.delete(index);
+        if control.occurrences.is_empty() {
+            self.controls.remove(name);
+        }
+        let deleted = || self.controls.iter().filter(|(_, control)| control.deleted.is_some());
+        if deleted().count() > MAX_DELETED {
+            let oldest = deleted().min_by_key(|(_, control)| control.deleted);
+            if let Some(name) = oldest.map(|(name, _)| name.clone()) {
+                self.controls.remove(&name);
+            }
+        }
+    }
+
+    fn operator_event(&mut self, index: u64, entry: &Entry, data: &OperatorData) {
+        self.operator = match data.event {
+            OperatorEvent::Started => Some(RunningOperator {
+                instance: entry.subject.name.clone(),
+                version: data.version.clone(),
+                since: entry.at,
+                epoch: entry.epoch,
+                entry: index,
+            }),
+            OperatorEvent::Stopped => None,
+        };
+    }
+}
+
+/// The kind of a control, as the subject of an entry.
+const CONTROL: &str = "Control";
+/// The kind of an exception, as the subject of an entry.
+const EXCEPTION: &str = "ControlException";

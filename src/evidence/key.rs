@@ -1,0 +1,280 @@
+//! The key that signs checkpoints, the key that verifies them, and what is derived from the first.
+//!
+//! Keys are texts of C2SP signed-note: `PRIVATE+KEY+<name>+<id>+<base64>` and
+//! `<name>+<id>+<base64>`. A chart can only make a PKCS#8 PEM key, so that is read too.
+
+use std::{
+    fmt, fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use ed25519_dalek::Signer as _;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use signed_note::{Note, StandardVerifier, VerifierList};
+
+/// The byte that says Ed25519 in a key of signed-note.
+const ED25519: u8 = 1;
+
+/// What comes before the 32 bytes of the seed in PKCS#8 (RFC 8410).
+const PKCS8: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+
+/// Why a key can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// There is no such file.
+    #[error(
+        "the signing key {0} does not exist: mount it there; if the key of this log is lost, start a new log in another place and keep this one"
+    )]
+    Missing(PathBuf),
+    /// There is a file already.
+    #[error("{0} exists and is not overwritten: a lost key would end the log that it signs")]
+    Exists(PathBuf),
+    /// The file can't be read or written.
+    #[error("the key {path} can't be {action}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Not a key.
+    #[error(
+        "{0} is no Ed25519 signing key: it must hold one line PRIVATE+KEY+<name>+<id>+<base64> (C2SP signed-note) or a PKCS#8 PEM key"
+    )]
+    NotAKey(String),
+    /// Not a verifier key.
+    #[error("{0:?} is no verifier key: it has the form <name>+<id>+<base64> (C2SP signed-note)")]
+    NotAVerifierKey(String),
+    /// A name that a key can't have.
+    #[error("{0:?} can't name a key: use a text without spaces and plus signs")]
+    Name(String),
+    /// No random bytes.
+    #[error("the system gives no random bytes for a new key")]
+    Random,
+}
+
+/// The key that signs the checkpoints of a log. Its text never appears in what is printed.
+#[derive(Clone)]
+pub struct SigningKey {
+    name: String,
+    key: ed25519_dalek::SigningKey,
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.verifier().as_str())
+    }
+}
+
+impl SigningKey {
+    /// A new random key; its name is the origin of the log.
+    pub fn generate(name: &str) -> Result<Self, KeyError> {
+        Self::from_seed(name, &random::<32>().ok_or(KeyError::Random)?)
+    }
+
+    /// The key of 32 secret bytes.
+    pub fn from_seed(name: &str, seed: &[u8; 32]) -> Result<Self, KeyError> {
+        if !signed_note::is_key_name_valid(name) {
+            return Err(KeyError::Name(name.to_owned()));
+        }
+        Ok(Self { name: name.to_owned(), key: ed25519_dalek::SigningKey::from_bytes(seed) })
+    }
+
+    /// Reads a key. A PEM key has no name of its own and takes this one, the origin of the log.
+    pub fn load(path: &Path, name: &str) -> Result<Self, KeyError> {
+        let text = fs::read_to_string(path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => KeyError::Missing(path.to_owned()),
+            _ => KeyError::File { path: path.to_owned(), action: "read", source },
+        })?;
+        // The error names the file, never what is in it.
+        Self::parse(text.trim(), name).ok_or_else(|| KeyError::NotAKey(path.display().to_string()))
+    }
+
+    /// Makes a key in a new file that only its owner reads, durable before this returns.
+    pub fn create(path: &Path, name: &str) -> Result<Self, KeyError> {
+        let key = Self::generate(name)?;
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::AlreadyExists => KeyError::Exists(path.to_owned()),
+            _ => KeyError::File { path: path.to_owned(), action: "created", source },
+        };
+        let mut options = fs::File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).map_err(failed)?;
+        file.write_all(format!("{}\n", key.text()).as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(failed)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        fs::File::open(folder.unwrap_or(Path::new(".")))
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed)?;
+        Ok(key)
+    }
+
+    /// Reads the key, or makes it if there is no file.
+    pub fn load_or_create(path: &Path, name: &str) -> Result<Self, KeyError> {
+        match Self::load(path, name) {
+            Err(KeyError::Missing(_)) => Self::create(path, name),
+            other => other,
+        }
+    }
+
+    fn parse(text: &str, name: &str) -> Option<Self> {
+        if text.starts_with("-----BEGIN") {
+            let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+            let der = BASE64_STANDARD.decode(body.replace(char::is_whitespace, "")).ok()?;
+            return Self::from_seed(name, der.strip_prefix(&PKCS8)?.try_into().ok()?).ok();
+        }
+        // It checks the form and that the id is that of the key.
+        signed_note::StandardSigner::new(text).ok()?;
+        let mut parts = text.strip_prefix("PRIVATE+KEY+")?.splitn(3, '+');
+        let (name, _id) = (parts.next()?, parts.next()?);
+        let bytes = BASE64_STANDARD.decode(parts.next()?).ok()?;
+        let (kind, seed) = bytes.split_first()?;
+        if *kind != ED25519 {
+            return None;
+        }
+        Self::from_seed(name, seed.try_into().ok()?).ok()
+    }
+
+    /// The text of the private key.
+    fn text(&self) -> String {
+        let mut bytes = vec![ED25519];
+        bytes.extend(self.key.to_bytes());
+        let secret = BASE64_STANDARD.encode(bytes);
+        format!("PRIVATE+KEY+{}+{:08x}+{secret}", self.name, self.id())
+    }
+
+    fn id(&self) -> u32 {
+        let mut public = vec![ED25519];
+        public.extend(self.key.verifying_key().to_bytes());
+        signed_note::key_id(&self.name, &public)
+    }
+
+    /// The key that verifies what this one signs.
+    pub fn verifier(&self) -> VerifierKey {
+        VerifierKey(signed_note::new_ed25519_verifier_key(&self.name, &self.key.verifying_key()))
+    }
+
+    /// Signs the text of a note, which ends with a line break. The same text has the same
+    /// signature (RFC 8032).
+    pub(crate) fn sign(&self, text: &str) -> String {
+        let mut signed = self.id().to_be_bytes().to_vec();
+        signed.extend(self.key.sign(text.as_bytes()).to_bytes());
+        format!("{text}\n\u{2014} {} {}\n", self.name, BASE64_STANDARD.encode(signed))
+    }
+
+    /// The pseudonyms of people under this key.
+    pub fn pseudonyms(&self) -> Pseudonyms {
+        Pseudonyms(self.derive(b"comptroller.dev/evidence pseudonyms v1"))
+    }
+
+    /// A secret of this key for one purpose, which says nothing of the key or of its others.
+    pub(crate) fn derive(&self, purpose: &[u8]) -> [u8; 32] {
+        authenticate(&self.key.to_bytes(), &[purpose])
+    }
+}
+
+/// HMAC-SHA256 (RFC 2104) over some parts, which must not be ambiguous when joined.
+pub(crate) fn authenticate(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    // A key is padded with zeros to the block of the hash: doing so here leaves nothing to fail.
+    let mut block = [0; 64];
+    block[..32].copy_from_slice(key);
+    let mut mac = Hmac::<Sha256>::new(&block.into());
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
+
+/// Random bytes of the provider that TLS uses. None: the system gives none.
+pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The key that verifies the checkpoints of a log: public.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifierKey(String);
+
+impl VerifierKey {
+    /// Reads its text.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let text = text.trim();
+        StandardVerifier::new(text).map_err(|_| KeyError::NotAVerifierKey(shorten(text)))?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Reads what a person gives: the text, or a file that holds it.
+    pub fn from_argument(argument: &str) -> Result<Self, KeyError> {
+        match Self::parse(argument) {
+            Err(error) if Path::new(argument).exists() => {
+                let path = PathBuf::from(argument);
+                let text = fs::read_to_string(&path)
+                    .map_err(|source| KeyError::File { path, action: "read", source })?;
+                Self::parse(&text).map_err(|_| error)
+            }
+            other => other,
+        }
+    }
+
+    /// Its text: `<name>+<id>+<base64>`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a note is well-formed and signed by this key; signatures of others don't matter.
+    pub(crate) fn verifies(&self, note: &Note) -> bool {
+        StandardVerifier::new(&self.0).is_ok_and(|verifier| {
+            note.verify(&VerifierList::new(vec![Box::new(verifier)])).is_ok()
+        })
+    }
+}
+
+impl fmt::Display for VerifierKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Names of people as the log has them: the same for a person in all of a log, meaningless without
+/// the signing key, and of no use in another log.
+#[derive(Clone)]
+pub struct Pseudonyms([u8; 32]);
+
+impl fmt::Debug for Pseudonyms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pseudonyms(..)")
+    }
+}
+
+impl Pseudonyms {
+    /// The pseudonym of a person: `person:` and 32 hexadecimal digits of HMAC-SHA256.
+    pub fn of(&self, person: &str) -> String {
+        use fmt::Write as _;
+        let mut text = "person:".to_owned();
+        for byte in authenticate(&self.0, &[person.as_bytes()]).iter().take(16) {
+            // Writing into a String can't fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+}
+
+/// Where the key of a log in a directory is by default: beside it, named `<dir>.key`.
+pub fn default_path(directory: &Path) -> PathBuf {
+    let mut name = directory.file_name().unwrap_or_default().to_owned();
+    name.push(".key");
+    directory.with_file_name(name)
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(80).collect()
+}

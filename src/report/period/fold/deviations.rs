@@ -1,0 +1,163 @@
+//! Findings that were open: since when, until when, and how they ended.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::Window;
+use crate::{
+    api::State,
+    evidence::{
+        data::{EntryFinding, VerdictData},
+        fold::FindingKey,
+    },
+    report::period::model::{Deviation, Ending},
+};
+
+/// A finding that no verdict has called mended.
+#[derive(Clone, Debug)]
+struct Open {
+    deviation: Deviation,
+    /// A verdict of Unknown no longer lists it. It neither holds nor is mended until somebody can
+    /// look again.
+    unconfirmed: bool,
+}
+
+/// The deviations of one control.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Deviations {
+    open: BTreeMap<FindingKey, Open>,
+    /// Findings that an exception allows: they are none, unless it ends.
+    excepted: BTreeMap<FindingKey, ()>,
+    closed: Vec<Deviation>,
+}
+
+impl Deviations {
+    pub(super) fn verdict(
+        &mut self,
+        index: u64,
+        at: Timestamp,
+        data: &VerdictData,
+        window: Window,
+    ) {
+        let unknown = data.state == State::Unknown;
+        let mut gone: BTreeMap<FindingKey, ()> =
+            data.removed.iter().map(|finding| (FindingKey::of(finding), ())).collect();
+        for finding in &data.added {
+            let key = FindingKey::of(finding);
+            gone.remove(&key);
+            match &finding.exception {
+                Some(exception) => {
+                    self.close(&key, index, at, Ending::Excepted, Some(exception), window);
+                    self.excepted.insert(key, ());
+                }
+                None => self.open(key, index, at, finding),
+            }
+        }
+        for key in gone.into_keys() {
+            self.excepted.remove(&key);
+            match self.open.get_mut(&key) {
+                Some(open) if unknown => open.unconfirmed = true,
+                _ => self.close(&key, index, at, Ending::Resolved, None, window),
+            }
+        }
+        if !unknown {
+            self.confirm(index, at, window);
+        }
+    }
+
+    /// Somebody could look again: what an Unknown verdict had dropped, and nobody found since, is
+    /// mended.
+    pub(super) fn confirm(&mut self, index: u64, at: Timestamp, window: Window) {
+        let mended: Vec<FindingKey> = self
+            .open
+            .iter()
+            .filter(|(_, open)| open.unconfirmed)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in mended {
+            self.close(&key, index, at, Ending::Resolved, None, window);
+        }
+    }
+
+    /// The control was deleted, and its findings with it.
+    pub(super) fn end(&mut self, index: u64, at: Timestamp, window: Window) {
+        let keys: Vec<FindingKey> = self.open.keys().cloned().collect();
+        for key in keys {
+            self.close(&key, index, at, Ending::ControlDeleted, None, window);
+        }
+        self.excepted.clear();
+    }
+
+    fn open(&mut self, key: FindingKey, index: u64, at: Timestamp, finding: &EntryFinding) {
+        let was_excepted = self.excepted.remove(&key).is_some();
+        if let Some(open) = self.open.get_mut(&key) {
+            open.unconfirmed = false;
+            return;
+        }
+        let deviation = Deviation {
+            rule: finding.rule.clone(),
+            resource: finding.resource.clone(),
+            subject: finding.subject.clone(),
+            message: finding.message.clone(),
+            severity: finding.severity,
+            // While it was excepted it was no deviation, however old it is.
+            since: if was_excepted { at } else { finding.since.min(at) },
+            until: None,
+            ending: Ending::Open,
+            exception: None,
+            opened_entry: index,
+            closed_entry: None,
+        };
+        self.open.insert(key, Open { deviation, unconfirmed: false });
+    }
+
+    fn close(
+        &mut self,
+        key: &FindingKey,
+        index: u64,
+        at: Timestamp,
+        ending: Ending,
+        exception: Option<&String>,
+        window: Window,
+    ) {
+        let Some(Open { deviation, .. }) = self.open.remove(key) else { return };
+        let until = at.max(deviation.since);
+        // What ended before the period is of no use to its report.
+        if window.touches(deviation.since, Some(until)) {
+            self.closed.push(Deviation {
+                until: Some(until),
+                ending,
+                exception: exception.cloned(),
+                closed_entry: Some(index),
+                ..deviation
+            });
+        }
+    }
+
+    /// Those in the window, by time. At an instant, those that are open then.
+    pub(super) fn report(&self, window: Window) -> Vec<Deviation> {
+        let mut all: Vec<Deviation> = self
+            .closed
+            .iter()
+            .chain(self.open.values().map(|open| &open.deviation))
+            .filter(|deviation| window.touches(deviation.since, deviation.until))
+            .cloned()
+            .collect();
+        sort(&mut all);
+        all
+    }
+}
+
+/// By time, then by entry and by name, so that the order is always the same.
+pub(super) fn sort(deviations: &mut [Deviation]) {
+    deviations.sort_by(|a, b| {
+        (a.since, a.opened_entry, &a.rule, &a.resource, &a.subject).cmp(&(
+            b.since,
+            b.opened_entry,
+            &b.rule,
+            &b.resource,
+            &b.subject,
+        ))
+    });
+}
