@@ -7,10 +7,12 @@
 mod api_cases;
 
 use api_cases::{
-    control, exception, invalid_controls, invalid_exceptions, test, valid_controls, with,
+    audit_period, control, exception, invalid_audit_periods, invalid_controls, invalid_exceptions,
+    test, valid_audit_periods, valid_controls, with,
 };
 use comptroller::api::{
-    Control, ControlException, ControlStatus, Finding, InvalidSpec, ResourceRef, State,
+    AuditPeriod, Control, ControlException, ControlStatus, Finding, InvalidSpec, ResourceRef,
+    State,
     structural::{self, unknown_fields},
 };
 use jiff::Timestamp;
@@ -22,6 +24,10 @@ fn check_control(object: &Value) -> Result<(), InvalidSpec> {
 
 fn check_exception(object: &Value, created: Option<Timestamp>) -> Result<(), InvalidSpec> {
     structural::read::<ControlException>(object)?.spec.validate(created)
+}
+
+fn check_audit_period(object: &Value) -> Result<(), InvalidSpec> {
+    structural::read::<AuditPeriod>(object)?.spec.validate()
 }
 
 fn assert_names(refused: &Result<(), InvalidSpec>, field: &str, what: &Value) {
@@ -56,6 +62,19 @@ fn what_an_api_server_refuses_is_refused() {
     for (patch, field) in invalid_exceptions() {
         let object = with(exception("invalid"), &patch);
         assert_names(&check_exception(&object, None), field, &patch);
+    }
+}
+
+#[test]
+fn audit_periods_are_judged_alike() {
+    for patch in valid_audit_periods() {
+        let object = with(audit_period("valid"), &patch);
+        assert_eq!(check_audit_period(&object), Ok(()), "{patch}");
+        assert_eq!(unknown_fields(&object), Vec::<String>::new());
+    }
+    for (patch, field) in invalid_audit_periods() {
+        let object = with(audit_period("invalid"), &patch);
+        assert_names(&check_audit_period(&object), field, &patch);
     }
 }
 

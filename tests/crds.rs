@@ -40,7 +40,14 @@ fn the_stream_holds_every_definition() {
         .map(|document| <Value as serde::Deserialize>::deserialize(document).unwrap())
         .map(|crd| crd["metadata"]["name"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(names, ["controlexceptions.comptroller.dev", "controls.comptroller.dev"]);
+    assert_eq!(
+        names,
+        [
+            "auditperiods.comptroller.dev",
+            "controlexceptions.comptroller.dev",
+            "controls.comptroller.dev"
+        ]
+    );
     let generated: Vec<_> = schema::crds().into_iter().map(|crd| crd.metadata.name).collect();
     assert_eq!(generated, names.into_iter().map(Some).collect::<Vec<_>>());
 }
@@ -52,6 +59,11 @@ fn names_and_columns_are_the_contract() {
             definition("Control"),
             "ctl",
             "State Failing Population Severity Criteria Owner Since Age",
+        ),
+        (
+            definition("AuditPeriod"),
+            "ap",
+            "Type From To As-Of Phase Coverage Effective Deviations Unknown Age",
         ),
         (definition("ControlException"), "ctlex", "Phase Controls Expires Approved-By Matched Age"),
     ] {

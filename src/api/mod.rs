@@ -5,6 +5,7 @@
 //! [`ControlSpec::validate`] and [`ControlExceptionSpec::validate`]; both sources name the field
 //! and what to write instead. Pure: no client, clock or environment.
 
+pub mod audit_period;
 mod closed_enum;
 pub mod condition;
 pub mod control;
@@ -20,6 +21,9 @@ pub mod structural;
 pub mod test_spec;
 pub mod time;
 
+pub use audit_period::{
+    AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodControls, PeriodPhase, ReportType,
+};
 pub(crate) use closed_enum::closed_enum;
 pub use control::{
     Control, ControlSpec, ControlStatus, Enforcement, EvidenceRef, Finding, MAX_FINDINGS,

@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
-use super::{Control, ControlException};
+use super::{AuditPeriod, Control, ControlException};
 
 /// Every CRD, by name.
 pub fn crds() -> Vec<CustomResourceDefinition> {
@@ -15,8 +15,13 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 
 /// Every CRD as JSON, by name.
 pub fn documents() -> &'static [Value] {
-    static DOCUMENTS: LazyLock<Vec<Value>> =
-        LazyLock::new(|| vec![document(&ControlException::crd()), document(&Control::crd())]);
+    static DOCUMENTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+        vec![
+            document(&AuditPeriod::crd()),
+            document(&ControlException::crd()),
+            document(&Control::crd()),
+        ]
+    });
     &DOCUMENTS
 }
 

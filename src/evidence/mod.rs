@@ -10,6 +10,7 @@ pub mod entry;
 pub mod fold;
 pub mod key;
 pub mod log;
+pub mod replay;
 pub mod sample;
 pub mod store;
 

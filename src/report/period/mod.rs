@@ -6,6 +6,7 @@ pub mod digest;
 pub mod fold;
 pub mod html;
 pub mod model;
+mod span;
 #[cfg(test)]
 pub mod testing;
 

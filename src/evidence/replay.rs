@@ -1,0 +1,91 @@
+//! Entries of a log, one after another, for whoever folds them.
+
+use std::ops::Range;
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+
+use super::{
+    data::StoredData,
+    entry::{Data, Entry, EntryError, EntryType},
+    log::{LogError, LogReader},
+};
+
+/// Why a log can't be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The log can't be read, or is not what its checkpoint vouches for.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// An entry that this version can't read.
+    #[error("entry {index} of the log can't be read: {error}")]
+    Entry {
+        /// Which.
+        index: u64,
+        /// Why.
+        error: EntryError,
+    },
+}
+
+/// What was replayed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// The latest time of an entry.
+    pub latest: Option<Timestamp>,
+    /// How many entries have data beside the log that is not there or is not theirs.
+    pub unresolved: u64,
+    /// The first of them.
+    pub first_unresolved: Option<u64>,
+}
+
+impl Replayed {
+    /// What both say.
+    pub fn and(self, later: &Self) -> Self {
+        Self {
+            latest: self.latest.max(later.latest),
+            unresolved: self.unresolved + later.unresolved,
+            first_unresolved: self.first_unresolved.or(later.first_unresolved),
+        }
+    }
+}
+
+/// Hands on the entries of a range in their order, with what is stored beside the log in its place.
+/// Data that is not there, or has another digest, stays [`Data::Stored`], and is counted.
+pub async fn replay(
+    reader: &LogReader,
+    range: Range<u64>,
+    mut take: impl FnMut(u64, &Entry),
+) -> Result<Replayed, ReplayError> {
+    let mut replayed = Replayed::default();
+    let entries = reader.entries(range);
+    futures::pin_mut!(entries);
+    while let Some((index, bytes)) = entries.try_next().await? {
+        let wrong = |error| ReplayError::Entry { index, error };
+        let mut entry = Entry::parse(&bytes).map_err(wrong)?;
+        if let Data::Stored(type_, stored) = &entry.data {
+            match resolve(reader, *type_, stored).await? {
+                Some(data) => entry.data = data,
+                None => {
+                    replayed.unresolved += 1;
+                    replayed.first_unresolved.get_or_insert(index);
+                }
+            }
+        }
+        replayed.latest = replayed.latest.max(Some(entry.at));
+        take(index, &entry);
+    }
+    Ok(replayed)
+}
+
+async fn resolve(
+    reader: &LogReader,
+    type_: EntryType,
+    stored: &StoredData,
+) -> Result<Option<Data>, LogError> {
+    let bytes = match reader.stored(&stored.stored).await {
+        Ok(bytes) => bytes,
+        Err(LogError::Stored { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(serde_json::from_slice(&bytes).and_then(|data| Data::parse(type_, data)).ok())
+}
