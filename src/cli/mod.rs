@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod crds;
+pub mod gap;
 pub mod live;
 pub mod pack;
 pub mod rights;
@@ -31,6 +32,8 @@ enum Command {
     Run(run::RunArgs),
     /// Evaluate the controls once, over manifests or a cluster.
     Scan(scan::ScanArgs),
+    /// Say which criteria the controls cover, and how those stand.
+    Gap(gap::GapArgs),
     /// Say who may do something, and by which binding.
     WhoCan(rights::WhoCanArgs),
     /// Print the custom resource definitions.
@@ -58,6 +61,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(&args).map(|()| 0),
         Command::WhoCan(args) => rights::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Gap(args) => gap::run(&args),
         Command::Crds(args) => crds(&args),
         Command::Completion { shell } => {
             clap_complete::generate(

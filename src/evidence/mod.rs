@@ -7,6 +7,7 @@
 pub mod canonical;
 pub mod data;
 pub mod entry;
+pub mod export;
 pub mod fold;
 pub mod key;
 pub mod log;

@@ -2,10 +2,13 @@
 
 use std::io;
 
-use super::{model::Evaluation, text::is_hidden};
+use serde::Serialize;
 
-pub(super) fn write(evaluation: &Evaluation, output: &mut dyn io::Write) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(evaluation)?;
+use super::text::is_hidden;
+
+/// Writes a model for programs, and so that a person may look at it too.
+pub(super) fn write_pretty(model: &impl Serialize, output: &mut dyn io::Write) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(model)?;
     let mut rest = text.as_str();
     // Only strings hold such characters, and there an escape means the same: a terminal that
     // shows the document stays as it is.

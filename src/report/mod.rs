@@ -4,11 +4,13 @@
 //! Names, messages and paths come from outside and are hostile; each format escapes what its
 //! readers would interpret.
 
+pub mod gap;
 mod json;
 mod junit;
 mod model;
 pub mod period;
 mod sarif;
+pub mod spreadsheet;
 mod table;
 mod text;
 
@@ -44,7 +46,7 @@ pub fn write(
 ) -> io::Result<()> {
     match format {
         Format::Table(style) => table::write(evaluation, style, output),
-        Format::Json => json::write(evaluation, output),
+        Format::Json => json::write_pretty(evaluation, output),
         Format::Sarif => sarif::write(evaluation, output),
         Format::Junit => junit::write(evaluation, output),
     }

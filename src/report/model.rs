@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    api::{ResourceRef, Severity, State},
+    api::{ResourceRef, Severity, State, TestKind},
     engine::{Engine, Observed, Verdict},
 };
 
@@ -33,6 +33,9 @@ pub struct ControlResult {
     pub criteria: Vec<String>,
     /// How bad a failure is.
     pub severity: Severity,
+    /// The kind of its test; none when the spec has no single one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestKind>,
     /// The state.
     pub state: State,
     /// Why, in one CamelCase word.
@@ -155,6 +158,7 @@ impl Evaluation {
                 title: spec.title.clone(),
                 criteria: spec.criteria.iter().map(|id| id.as_str().to_owned()).collect(),
                 severity: spec.severity,
+                test: spec.test.kind().ok(),
                 state: verdict.state,
                 reason: verdict.reason.to_string(),
                 message: verdict.message.clone(),

@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::api::{ResourceRef, Severity, State};
+use crate::api::{ResourceRef, Severity, State, TestKind};
 
 /// Everything that an attacker may write into a name: a terminal escape, a line break, a
 /// right-to-left override, markup, a link, a formula.
@@ -31,6 +31,7 @@ fn control(name: &str, state: State) -> ControlResult {
         title: "Nobody holds cluster-admin permanently".into(),
         criteria: vec!["CC6.1".into(), "CC6.3".into()],
         severity: Severity::High,
+        test: Some(TestKind::Rbac),
         state,
         reason: "FindingsOpen".into(),
         message: "1 of 3 fail, with 1 finding(s)".into(),

@@ -112,7 +112,8 @@ async fn load_own(
     Ok(Some(errors))
 }
 
-fn unreadable(kind: &str, invalid: InvalidObject) -> ReportedError {
+/// An object of ours that the API server has and that can't be read.
+pub fn unreadable(kind: &str, invalid: InvalidObject) -> ReportedError {
     ReportedError {
         object: Some(ResourceRef {
             api_version: format!("{GROUP}/{VERSION}"),

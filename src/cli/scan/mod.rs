@@ -10,16 +10,22 @@ mod sources;
 use std::{
     io::{self, BufWriter, IsTerminal, Write},
     path::PathBuf,
+    sync::Arc,
 };
 
 use jiff::Timestamp;
 
+pub use self::cluster::{ScanClusterError, unreadable};
 use self::{controls::Rules, intake::Intake, progress::Progress, sources::Sources};
 use crate::{
+    api::ControlSpec,
     cli::cluster::ClusterArgs,
     inventory::manifest::{Found, Limits, ManifestError},
     report::{self, Evaluation, Format, ReportedError, TableStyle},
 };
+
+/// The longest document that is read where nobody says otherwise, in MiB.
+pub const MAX_DOCUMENT_MIB: u16 = 64;
 
 /// What to scan, by what, and how to say what was found.
 ///
@@ -47,7 +53,7 @@ pub struct ScanArgs {
     #[arg(long)]
     pub allow_unknown: bool,
     /// The longest document to read, in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "MIB", default_value_t = MAX_DOCUMENT_MIB, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub max_document_size: u16,
 }
 
@@ -112,11 +118,12 @@ pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Evaluation {
     evaluation
 }
 
+/// Evaluates a live cluster as it is at a time.
 #[tokio::main(flavor = "current_thread")]
-async fn evaluate_cluster(
+pub async fn evaluate_cluster(
     args: &ScanArgs,
     now: Timestamp,
-) -> Result<Evaluation, cluster::ScanClusterError> {
+) -> Result<Evaluation, ScanClusterError> {
     cluster::evaluate(args, now).await
 }
 
@@ -129,7 +136,7 @@ pub fn sources_of(
     let mut errors = sources.errors.clone();
     for source in sources.iter() {
         if let Err(error) = sources.read(source, Limits::default(), take) {
-            let file = Some(std::sync::Arc::clone(&source.name));
+            let file = Some(Arc::clone(&source.name));
             errors.push(ReportedError {
                 file,
                 message: error.to_string(),
@@ -138,6 +145,13 @@ pub fn sources_of(
         }
     }
     errors
+}
+
+/// The controls that these files hold, by name, without any judgement.
+pub fn controls_of(paths: &[PathBuf]) -> (Vec<(String, Arc<ControlSpec>)>, Vec<ReportedError>) {
+    let rules = Rules::read(paths);
+    let controls = rules.controls.into_iter().map(|(name, (spec, _))| (name, spec)).collect();
+    (controls, rules.errors)
 }
 
 fn read_all(sources: &Sources, limits: Limits, progress: &Progress, intake: &mut Intake) {
@@ -151,19 +165,22 @@ fn read_all(sources: &Sources, limits: Limits, progress: &Progress, intake: &mut
     }
 }
 
-/// Prints an evaluation to standard output. Who closes the pipe early has read enough.
+/// Prints an evaluation to standard output.
 pub fn print(evaluation: &Evaluation, output: Output) -> io::Result<()> {
+    to_stdout(|stdout| report::write(evaluation, output.format(), stdout))
+}
+
+/// Writes to standard output. Who closes the pipe early has read enough.
+pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut stdout = BufWriter::new(io::stdout().lock());
-    let written =
-        report::write(evaluation, output.format(), &mut stdout).and_then(|()| stdout.flush());
-    match written {
+    match write(&mut stdout).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
 }
 
 /// Colours and wrapping only where a person looks on (<https://no-color.org>).
-fn table_style() -> TableStyle {
+pub fn table_style() -> TableStyle {
     if !io::stdout().is_terminal() {
         return TableStyle::default();
     }

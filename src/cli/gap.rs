@@ -1,0 +1,295 @@
+//! `comptroller gap`: the criteria against the controls.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use jiff::Timestamp;
+use kube::{Api, Client, api::ListParams, core::DeserializeGuard, core::ObjectList};
+
+use super::{
+    cluster::ClusterArgs,
+    scan::{self, ScanArgs},
+};
+use crate::{
+    api::{Control, ControlSpec, ControlStatus, Duration, State, TestKind, criteria::Category},
+    report::{
+        Evaluation, ReportedError,
+        gap::{AssessedControl, Format, Readiness},
+    },
+};
+
+/// What a status may be late, beside two heartbeats.
+const SLACK: Duration = Duration::from_secs(300);
+
+/// Which criteria the controls cover, and how those stand.
+///
+/// Without PATH, --cluster and --controls: by the statuses of the controls in the cluster. With
+/// PATH or --cluster: by one evaluation, as scan does it. With --controls alone: coverage only.
+/// Exit code 0: it is a report, whatever it says. 2: something could not be read.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct GapArgs {
+    /// Evaluate these manifests: files, folders, or - for standard input.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Evaluate the live cluster now, instead of reading the statuses of its controls.
+    #[arg(long, conflicts_with = "paths")]
+    cluster: bool,
+    /// Which cluster.
+    #[command(flatten)]
+    cluster_args: ClusterArgs,
+    /// Files or folders with controls; may be repeated.
+    #[arg(long, value_name = "PATH")]
+    controls: Vec<PathBuf>,
+    /// Only the criteria of a category; may be repeated.
+    #[arg(long, value_name = "CATEGORY", ignore_case = true, value_delimiter = ',', value_parser = category_parser())]
+    category: Vec<Category>,
+    /// How to write it.
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    output: Output,
+}
+
+/// How readiness is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    /// For a person.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+    /// For a spreadsheet.
+    Csv,
+}
+
+/// Why there is nothing to assess.
+#[derive(Debug, thiserror::Error)]
+pub enum GapError {
+    /// The files hold no control.
+    #[error("no Control is in {0}: name files or folders that hold some")]
+    NoControls(String),
+    /// The controls of the cluster can't be listed.
+    #[error(
+        "the controls of the cluster can't be listed: {0}; grant list on controls of comptroller.dev, or name controls with --controls"
+    )]
+    List(kube::Error),
+}
+
+/// The controls of a company, and how they are known.
+struct Assessed {
+    controls: Vec<AssessedControl>,
+    basis: String,
+    errors: Vec<ReportedError>,
+}
+
+/// Assesses, prints, and returns the exit code.
+pub fn run(args: &GapArgs) -> Result<u8, Box<dyn std::error::Error>> {
+    let now = Timestamp::now();
+    let assessed = assess(args, now)?;
+    let readiness =
+        Readiness::assess(assessed.controls, &args.category, assessed.basis, assessed.errors);
+    let format = match args.output {
+        Output::Table => Format::Table(scan::table_style()),
+        Output::Json => Format::Json,
+        Output::Csv => Format::Csv,
+    };
+    scan::to_stdout(|stdout| readiness.write(format, stdout))?;
+    Ok(if readiness.errors.is_empty() { 0 } else { super::FAILURE })
+}
+
+fn assess(args: &GapArgs, now: Timestamp) -> Result<Assessed, Box<dyn std::error::Error>> {
+    if !args.paths.is_empty() {
+        let evaluation = scan::evaluate(&scan_args(args), now);
+        return Ok(evaluated(evaluation, "one evaluation of the given manifests"));
+    }
+    if args.cluster {
+        let evaluation = scan::evaluate_cluster(&scan_args(args), now)?;
+        return Ok(evaluated(evaluation, "one evaluation of the cluster"));
+    }
+    if !args.controls.is_empty() {
+        return Ok(coverage(&args.controls)?);
+    }
+    if let Some(assessed) = live(&args.cluster_args, now)? {
+        return Ok(assessed);
+    }
+    let evaluation = scan::evaluate_cluster(&scan_args(args), now)?;
+    Ok(evaluated(
+        evaluation,
+        "one evaluation of the cluster by the built-in pack, since it has no Controls",
+    ))
+}
+
+fn scan_args(args: &GapArgs) -> ScanArgs {
+    ScanArgs {
+        paths: args.paths.clone(),
+        cluster: args.paths.is_empty(),
+        cluster_args: args.cluster_args.clone(),
+        controls: args.controls.clone(),
+        max_document_size: scan::MAX_DOCUMENT_MIB,
+        ..ScanArgs::default()
+    }
+}
+
+fn evaluated(evaluation: Evaluation, how: &str) -> Assessed {
+    let basis = format!("States come from {how}, by {} controls.", evaluation.controls.len());
+    let controls = evaluation
+        .controls
+        .into_iter()
+        .map(|control| AssessedControl {
+            attested: control.test.is_some_and(is_attestation),
+            name: control.name,
+            criteria: control.criteria,
+            state: Some(control.state),
+            reason: control.reason,
+        })
+        .collect();
+    Assessed { controls, basis, errors: evaluation.errors }
+}
+
+/// What the files cover; nobody is asked how it stands.
+fn coverage(paths: &[PathBuf]) -> Result<Assessed, GapError> {
+    let (found, errors) = scan::controls_of(paths);
+    if found.is_empty() && errors.is_empty() {
+        let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        return Err(GapError::NoControls(names.join(", ")));
+    }
+    let basis = format!(
+        "This is the coverage of {} controls, of which none was evaluated: add manifests or --cluster for that.",
+        found.len()
+    );
+    let controls =
+        found.iter().map(|(name, spec)| of_spec(name, spec, None, "NotEvaluated")).collect();
+    Ok(Assessed { controls, basis, errors })
+}
+
+/// What the operator wrote into the statuses; None when the cluster has no controls.
+#[tokio::main(flavor = "current_thread")]
+async fn live(
+    cluster: &ClusterArgs,
+    now: Timestamp,
+) -> Result<Option<Assessed>, Box<dyn std::error::Error>> {
+    let client: Client = cluster.client().await?;
+    let api: Api<DeserializeGuard<Control>> = Api::all(client);
+    let list: ObjectList<DeserializeGuard<Control>> = match api.list(&ListParams::default()).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(None),
+        listed => listed.map_err(GapError::List)?,
+    };
+    if list.items.is_empty() {
+        return Ok(None);
+    }
+    let mut assessed = Assessed { controls: Vec::new(), basis: String::new(), errors: Vec::new() };
+    for DeserializeGuard(control) in list.items {
+        match control {
+            Ok(control) => assessed.controls.push(of_status(&control, now)),
+            Err(invalid) => assessed.errors.push(scan::unreadable("Control", invalid)),
+        }
+    }
+    assessed.basis = format!(
+        "States come from the statuses of {} controls in the cluster at {now}.",
+        assessed.controls.len()
+    );
+    Ok(Some(assessed))
+}
+
+/// A status that speaks of another spec, or that nobody renewed, says nothing.
+fn of_status(control: &Control, now: Timestamp) -> AssessedControl {
+    let name = control.metadata.name.as_deref().unwrap_or_default();
+    let never = ControlStatus::default();
+    let status = control.status.as_ref().unwrap_or(&never);
+    let (state, reason) = match &status.last_evaluated {
+        None => (State::Unknown, "NotEvaluated"),
+        Some(_)
+            if status.observed_generation != control.metadata.generation.unwrap_or_default() =>
+        {
+            (State::Unknown, "SpecChanged")
+        }
+        Some(last) if is_stale(&control.spec, last.0, now) => (State::Unknown, "StatusStale"),
+        Some(_) => (status.state, status.reason.as_str()),
+    };
+    of_spec(name, &control.spec, Some(state), reason)
+}
+
+fn is_stale(spec: &ControlSpec, last: Timestamp, now: Timestamp) -> bool {
+    let heartbeat = spec.heartbeat();
+    now > SLACK.add_to(heartbeat.add_to(heartbeat.add_to(last)))
+}
+
+fn of_spec(name: &str, spec: &ControlSpec, state: Option<State>, reason: &str) -> AssessedControl {
+    AssessedControl {
+        name: name.to_owned(),
+        criteria: spec.criteria.iter().map(|criterion| criterion.as_str().to_owned()).collect(),
+        attested: spec.test.kind().is_ok_and(is_attestation),
+        state,
+        reason: reason.to_owned(),
+    }
+}
+
+fn is_attestation(kind: TestKind) -> bool {
+    kind.as_str() == "attestation"
+}
+
+fn category_parser() -> impl TypedValueParser<Value = Category> {
+    let names = Category::ALL.iter().map(|category| category.as_str());
+    PossibleValuesParser::new(names).try_map(|given| {
+        Category::ALL
+            .iter()
+            .copied()
+            .find(|category| category.as_str().eq_ignore_ascii_case(&given))
+            .ok_or("no such category")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: GapArgs,
+    }
+
+    fn control(status: serde_json::Value) -> Control {
+        serde_json::from_value(json!({
+            "apiVersion": "comptroller.dev/v1alpha1",
+            "kind": "Control",
+            "metadata": {"name": "admins", "generation": 3},
+            "spec": {
+                "title": "Nobody is cluster-admin", "criteria": ["CC6.1"], "owner": "security",
+                "severity": "High", "test": {"rbac": {"forbid": ["ClusterAdmin"]}},
+            },
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn only_a_fresh_status_of_this_spec_says_something() {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let status = |generation: i64| {
+            json!({"observedGeneration": generation, "state": "Passing", "reason": "NoFindings",
+                "lastEvaluated": "2026-11-22T10:00:00Z"})
+        };
+        let now = at("2026-11-22T12:05:00Z");
+        let later = at("2026-11-22T12:05:01Z");
+        for (status, now, state, reason) in [
+            (status(3), now, State::Passing, "NoFindings"),
+            (status(3), later, State::Unknown, "StatusStale"),
+            (status(2), now, State::Unknown, "SpecChanged"),
+            (serde_json::Value::Null, now, State::Unknown, "NotEvaluated"),
+        ] {
+            let assessed = of_status(&control(status), now);
+            assert_eq!((assessed.state, assessed.reason.as_str()), (Some(state), reason));
+        }
+    }
+
+    #[test]
+    fn categories_are_read_in_any_case() {
+        let line =
+            Line::try_parse_from(["gap", "--category", "privacy,ProcessingIntegrity"]).unwrap();
+        assert_eq!(line.args.category, [Category::Privacy, Category::ProcessingIntegrity]);
+        assert!(Line::try_parse_from(["gap", "--category", "Honesty"]).is_err());
+        assert!(Line::try_parse_from(["gap", "--cluster", "x.yaml"]).is_err());
+    }
+}

@@ -1,0 +1,269 @@
+//! The part of the OSCAL 1.2.1 assessment-results model (NIST) that a report uses. Lists are left
+//! out when they are empty: the schema wants one item at least.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The version of the model.
+pub const OSCAL_VERSION: &str = "1.2.1";
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Document {
+    pub assessment_results: AssessmentResults,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct AssessmentResults {
+    pub uuid: Uuid,
+    pub metadata: Metadata,
+    pub import_ap: Reference,
+    pub results: [ResultSet; 1],
+    pub back_matter: BackMatter,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Metadata {
+    pub title: String,
+    pub last_modified: Timestamp,
+    pub version: String,
+    pub oscal_version: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub props: Vec<Property>,
+    pub roles: Vec<Role>,
+    pub parties: Vec<Party>,
+    pub responsible_parties: Vec<ResponsibleParty>,
+    pub remarks: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Role {
+    pub id: &'static str,
+    pub title: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Party {
+    pub uuid: Uuid,
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub name: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct ResponsibleParty {
+    pub role_id: &'static str,
+    pub party_uuids: Vec<Uuid>,
+}
+
+/// A named text of ours: a name alone would claim to be NIST's.
+#[derive(Serialize, Clone)]
+pub(super) struct Property {
+    pub name: &'static str,
+    pub ns: &'static str,
+    pub value: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Reference {
+    pub href: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct ResultSet {
+    pub uuid: Uuid,
+    pub title: String,
+    pub description: String,
+    pub start: Timestamp,
+    pub end: Timestamp,
+    pub props: Vec<Property>,
+    pub local_definitions: LocalDefinitions,
+    pub reviewed_controls: ReviewedControls,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub observations: Vec<Observation>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub risks: Vec<Risk>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Serialize)]
+pub(super) struct LocalDefinitions {
+    pub components: Vec<Component>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Component {
+    pub uuid: Uuid,
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub title: String,
+    pub description: String,
+    pub props: Vec<Property>,
+    pub status: ComponentStatus,
+}
+
+#[derive(Serialize)]
+pub(super) struct ComponentStatus {
+    pub state: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct ReviewedControls {
+    pub control_selections: [ControlSelection; 1],
+}
+
+/// A report with criteria in scope names them; one without any can only say all.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum ControlSelection {
+    Some {
+        #[serde(rename = "include-controls")]
+        include: Vec<ControlId>,
+    },
+    All {
+        #[serde(rename = "include-all")]
+        include: Nothing,
+    },
+}
+
+#[derive(Serialize)]
+pub(super) struct Nothing {}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct ControlId {
+    pub control_id: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Observation {
+    pub uuid: Uuid,
+    pub title: String,
+    pub description: String,
+    pub props: Vec<Property>,
+    pub methods: [Method; 1],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<&'static str>,
+    pub origins: [Origin; 1],
+    pub subjects: [Subject; 1],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub relevant_evidence: Vec<Evidence>,
+    pub collected: Timestamp,
+}
+
+#[derive(Serialize, Clone, Copy)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum Method {
+    /// The program tested it in the cluster.
+    Test,
+    /// What people attested was looked at.
+    Examine,
+    /// Nobody looked.
+    Unknown,
+}
+
+#[derive(Serialize)]
+pub(super) struct Origin {
+    pub actors: [Actor; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Actor {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub actor_uuid: Uuid,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Subject {
+    pub subject_uuid: Uuid,
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Evidence {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub href: Option<String>,
+    pub description: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub props: Vec<Property>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Risk {
+    pub uuid: Uuid,
+    pub title: String,
+    pub description: String,
+    pub statement: String,
+    pub props: Vec<Property>,
+    pub status: &'static str,
+    pub related_observations: Vec<RelatedObservation>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Finding {
+    pub uuid: Uuid,
+    pub title: String,
+    pub description: String,
+    pub props: Vec<Property>,
+    pub target: Target,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related_observations: Vec<RelatedObservation>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related_risks: Vec<RelatedRisk>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Target {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub target_id: String,
+    pub status: TargetStatus,
+}
+
+#[derive(Serialize)]
+pub(super) struct TargetStatus {
+    pub state: &'static str,
+    pub reason: &'static str,
+    pub remarks: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct RelatedObservation {
+    pub observation_uuid: Uuid,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct RelatedRisk {
+    pub risk_uuid: Uuid,
+}
+
+#[derive(Serialize)]
+pub(super) struct BackMatter {
+    pub resources: Vec<Resource>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Resource {
+    pub uuid: Uuid,
+    pub title: &'static str,
+    pub description: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rlinks: Vec<Reference>,
+}
