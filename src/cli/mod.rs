@@ -5,6 +5,7 @@ pub mod crds;
 pub mod gap;
 pub mod live;
 pub mod pack;
+pub mod report;
 pub mod rights;
 pub mod run;
 pub mod scan;
@@ -36,6 +37,8 @@ enum Command {
     Gap(gap::GapArgs),
     /// Say who may do something, and by which binding.
     WhoCan(rights::WhoCanArgs),
+    /// Write the Type I or Type II report over an audit period.
+    Report(report::ReportArgs),
     /// Print the custom resource definitions.
     Crds(CrdsArgs),
     /// Print a completion script for a shell.
@@ -62,6 +65,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::WhoCan(args) => rights::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Gap(args) => gap::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Crds(args) => crds(&args),
         Command::Completion { shell } => {
             clap_complete::generate(
