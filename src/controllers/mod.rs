@@ -5,6 +5,7 @@
 //! purely what to write ([`status`]), record it as evidence, and write it.
 
 pub mod api_server;
+pub mod audit_period;
 pub mod board;
 pub mod control;
 pub mod discovery;

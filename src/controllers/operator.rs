@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    api_server,
+    api_server, audit_period,
     board::Board,
     control, discovery, exception,
     feed::{Fed, Follower},
@@ -30,7 +30,7 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    api::{Control, ControlException},
+    api::{AuditPeriod, Control, ControlException},
     evidence::Evidence,
     telemetry::Metrics,
 };
@@ -112,6 +112,7 @@ pub fn start(
     let mut reconcilers = JoinSet::new();
     reconcilers.spawn(control_loop(parts, &board, commands.clone(), controls, stop.clone()));
     reconcilers.spawn(exception_loop(parts, &board, commands, exceptions, stop.clone()));
+    reconcilers.spawn(audit_period_loop(parts, None, stop.clone()));
 
     let handle = Handle { evaluated: evaluated_receiver, board };
     let run = async move {
@@ -181,6 +182,33 @@ fn exception_loop(
         Arc::clone(&context),
     );
     drain("exception", results, move |name| context.writer.forget(name))
+}
+
+/// Audit periods are about the log alone: the engine hears nothing of them.
+fn audit_period_loop(
+    parts: &Parts,
+    log: Option<audit_period::LogSource>,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    let api = Api::<Guarded<AuditPeriod>>::all(parts.client.clone());
+    let (reader, writer) = reflector::store();
+    let stream = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .reflect(writer)
+        .applied_objects();
+    let context = Arc::new(audit_period::Context::new(
+        Api::all(parts.client.clone()),
+        log,
+        parts.metrics.clone(),
+        parts.leading.clone(),
+    ));
+    let (_, no_verdicts) = mpsc::unbounded_channel();
+    let results = controller(stream, reader, no_verdicts, parts.leading.clone(), stop).run(
+        audit_period::reconcile,
+        audit_period::error_policy,
+        Arc::clone(&context),
+    );
+    drain("audit period", results, move |name| context.forget(name))
 }
 
 type Guarded<K> = DeserializeGuard<K>;
