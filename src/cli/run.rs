@@ -1,9 +1,10 @@
 //! `comptroller run`: the operator.
 
-use std::{future::Future, io::IsTerminal, net::SocketAddr, path::PathBuf};
+use std::{future::Future, io::IsTerminal, net::SocketAddr, path::PathBuf, time::Duration};
 
 use futures::FutureExt;
-use kube::{Client, client::ClientBuilder};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client, client::ClientBuilder};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
@@ -15,6 +16,7 @@ use crate::{
         leader::{ElectionConfig, LeaderElector},
         operator::{self, Parts},
     },
+    evidence::{Evidence, EvidenceConfig, Recorder, Terms},
     server::{CertificateFiles, Probes, Server, ServerConfig},
     telemetry::{self, Metrics},
 };
@@ -48,6 +50,12 @@ pub struct RunArgs {
     /// The key of the certificate, in PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Keep the evidence log here: a directory, or the URL of a bucket (s3://, gs://, az://).
+    #[arg(long, value_name = "URL|DIR", env = "COMPTROLLER_EVIDENCE")]
+    evidence: Option<String>,
+    /// The key that signs the log; made as DIR.key beside a log in a directory, needed for a bucket.
+    #[arg(long, value_name = "FILE", env = "COMPTROLLER_EVIDENCE_KEY", requires = "evidence")]
+    evidence_key: Option<PathBuf>,
 }
 
 impl RunArgs {
@@ -82,9 +90,16 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     let stop = stopped().shared();
 
     let (let_go, released) = oneshot::channel::<()>();
-    let (leading, election) = elect(args, &client, &metrics, released.map(drop))?;
-    let parts =
-        Parts { client: client.clone(), metrics: metrics.clone(), leading, instance: instance() };
+    let Election { leading, terms, task: election } =
+        elect(args, &client, &metrics, released.map(drop))?;
+    let evidence = evidence(args, &client, &metrics, leading, terms);
+    let parts = Parts {
+        client: client.clone(),
+        metrics: metrics.clone(),
+        evidence,
+        namespace: args.leader_elect_namespace.clone(),
+        instance: instance(),
+    };
     let (handle, operator) = operator::start(&parts, stop.clone());
     let board = handle.board;
     let probes = Probes::new(handle.evaluated, move || board.waiting());
@@ -104,26 +119,68 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// Whether this process leads, and as the how manieth.
+struct Election {
+    leading: watch::Receiver<bool>,
+    terms: Terms,
+    task: JoinHandle<()>,
+}
+
 /// Takes part in the election until `released`; without one this process leads.
 fn elect(
     args: &RunArgs,
     client: &Client,
     metrics: &Metrics,
     released: impl Future<Output = ()> + Send + 'static,
-) -> Result<(watch::Receiver<bool>, JoinHandle<()>), Box<dyn std::error::Error>> {
+) -> Result<Election, Box<dyn std::error::Error>> {
     if !args.leader_elect {
         let (sole, leading) = watch::channel(true);
         metrics.leads(true);
-        let election = tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             released.await;
             drop(sole);
         });
-        return Ok((leading, election));
+        return Ok(Election { leading, terms: Terms::Sole, task });
     }
     let config = ElectionConfig::new(&args.leader_elect_namespace, instance());
     let elector = LeaderElector::new(client.clone(), config, metrics.clone())?;
-    let leading = elector.leading();
-    Ok((leading, tokio::spawn(elector.run(released))))
+    let (leading, terms) = (elector.leading(), Terms::Elected(elector.transitions()));
+    Ok(Election { leading, terms, task: tokio::spawn(elector.run(released)) })
+}
+
+/// The hand on the evidence log, or on nothing.
+fn evidence(
+    args: &RunArgs,
+    client: &Client,
+    metrics: &Metrics,
+    leading: watch::Receiver<bool>,
+    terms: Terms,
+) -> Evidence {
+    let Some(location) = args.evidence.clone() else {
+        tracing::warn!(
+            "no evidence is recorded: statuses say what is so now, and nothing proves what was so; give --evidence"
+        );
+        return Evidence::without_log(leading);
+    };
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let config = EvidenceConfig {
+        location,
+        key: args.evidence_key.clone(),
+        instance: instance(),
+        cluster: Box::new(move || cluster_uid(namespaces.clone()).boxed()),
+    };
+    let (evidence, recorder) = Recorder::new(config, terms, leading, metrics.clone());
+    tokio::spawn(recorder.run());
+    evidence
+}
+
+/// The uid of the namespace `kube-system`, which is as old as the cluster.
+async fn cluster_uid(namespaces: Api<Namespace>) -> Result<String, String> {
+    const TIMEOUT: Duration = Duration::from_secs(10);
+    let metadata = tokio::time::timeout(TIMEOUT, namespaces.get_metadata("kube-system")).await;
+    let metadata = metadata.map_err(|_| "no answer within 10 s".to_owned())?;
+    let uid = metadata.map_err(|error| error.to_string())?.metadata.uid;
+    uid.ok_or_else(|| "it has none".to_owned())
 }
 
 /// A client whose requests are counted.

@@ -16,13 +16,14 @@ use tokio::sync::watch;
 use super::{
     board::{Board, Posted},
     measured::measured,
+    recording::{Recorded, Recording},
     status::{self, Known, Plan},
     writer::{WriteError, Writer},
 };
 use crate::{
     api::{Control, ControlStatus, State},
     engine::{Reason, Verdict},
-    evidence::{Entry, Evidence, EvidenceError},
+    evidence::{Cited, EvidenceError, Writing},
     telemetry::{Metrics, Outcome, ReconcileKind},
 };
 
@@ -36,15 +37,15 @@ pub struct Context {
     /// Where verdicts are.
     pub board: Arc<Board>,
     /// Where they are recorded first.
-    pub evidence: Arc<Evidence>,
+    pub recording: Recording,
     /// Who publishes events.
     pub recorder: Recorder,
     /// What was written.
     pub writer: Writer<ControlStatus>,
     /// What is counted.
     pub metrics: Metrics,
-    /// Whether this process may write.
-    pub leading: watch::Receiver<bool>,
+    /// The leadership whose memory the verdicts on the board have adopted.
+    pub adopted: watch::Receiver<u64>,
 }
 
 /// Why a control could not be reconciled.
@@ -80,16 +81,41 @@ async fn reconcile_inner(
         let verdict = posted.as_ref().map(|posted| posted.verdict.as_ref());
         context.metrics.observe_control(&name, &control.spec, verdict);
     }
-    if !*context.leading.borrow() {
-        return Ok((Action::await_change(), Outcome::Unchanged));
+    match context.recording.evidence.writing() {
+        // The verdicts of a process that takes over first adopt since when things are so.
+        Writing::Open(term) if *context.adopted.borrow() == term => {}
+        Writing::Failing(why) => return fail_closed(object, context, &why, now).await,
+        Writing::Open(_) | Writing::Opening | Writing::Standby => {
+            return Ok((Action::await_change(), Outcome::Unchanged));
+        }
     }
+    let gather = || context.writer.gather(&name);
+    match context.recording.bring_up(object, posted, gather, now).await? {
+        Recorded::Later(left) => Ok((Action::requeue(left), Outcome::Unchanged)),
+        Recorded::Yes(posted, cited) => {
+            report(object, context, posted.as_deref(), cited, now).await
+        }
+    }
+}
+
+/// Writes what is recorded, if the status does not say so yet.
+async fn report(
+    object: &DeserializeGuard<Control>,
+    context: &Context,
+    posted: Option<&Posted>,
+    cited: Option<Cited>,
+    now: Timestamp,
+) -> Result<(Action, Outcome), Error> {
+    let name = object.name_any();
+    let control = object.0.as_ref().ok();
     let status = control.and_then(|control| control.status.as_ref());
     let previous = context.writer.newest(object, status).unwrap_or_default();
     let known = Known {
-        generation,
+        generation: object.meta().generation.unwrap_or_default(),
         created: object.meta().creation_timestamp.as_ref().map(|time| time.0),
         spec: control.map(|control| &control.spec),
-        verdict: posted.as_ref().map(|posted| posted.verdict.as_ref()),
+        verdict: posted.map(|posted| posted.verdict.as_ref()),
+        cited,
         evaluated: context.board.evaluated(),
         waiting: &context.board.waiting(),
     };
@@ -101,15 +127,18 @@ async fn reconcile_inner(
         Plan::Wait(left) => {
             Ok((Action::requeue(Duration::try_from(left).unwrap_or_default()), Outcome::Unchanged))
         }
-        Plan::Write { mut status, record, transition } => {
-            if let (Some(kind), Some(posted)) = (record, &posted) {
-                let entry = Entry { control: &name, verdict: &posted.verdict, kind, at: now };
-                status.evidence = context.evidence.record(&entry).await?;
+        // The status follows at once, citing the heartbeat.
+        Plan::Beat => {
+            if let Some(posted) = posted {
+                context.recording.beat(&name, posted, now).await?;
             }
+            Ok((Action::requeue(Duration::ZERO), Outcome::Unchanged))
+        }
+        Plan::Write { status, change, transition } => {
             context.writer.write(&context.api, &name, *status).await?;
             if let Some(posted) = posted {
-                if record == Some(crate::evidence::EntryKind::Change) {
-                    context.metrics.detected(posted.received.elapsed());
+                if change {
+                    tell(&name, posted, context);
                 }
                 if transition {
                     announce(object, &previous, &posted.verdict, context).await;
@@ -118,6 +147,42 @@ async fn reconcile_inner(
             Ok((Action::requeue(Duration::ZERO), Outcome::Written))
         }
     }
+}
+
+/// The log can't be written: no new verdict is claimed, and a condition says why.
+async fn fail_closed(
+    object: &DeserializeGuard<Control>,
+    context: &Context,
+    why: &str,
+    now: Timestamp,
+) -> Result<(Action, Outcome), Error> {
+    let name = object.name_any();
+    let generation = object.meta().generation.unwrap_or_default();
+    let status = object.0.as_ref().ok().and_then(|control| control.status.as_ref());
+    let previous = context.writer.newest(object, status).unwrap_or_default();
+    let closed = status::unrecorded(&previous, generation, why, now);
+    if closed == previous {
+        return Ok((Action::await_change(), Outcome::Unchanged));
+    }
+    if let Some(left) = context.writer.gather(&name) {
+        return Ok((Action::requeue(left), Outcome::Unchanged));
+    }
+    context.writer.write(&context.api, &name, closed).await?;
+    Ok((Action::await_change(), Outcome::Written))
+}
+
+/// Says in log and metrics that a verdict reached its status.
+fn tell(name: &str, posted: &Posted, context: &Context) {
+    let Posted { verdict, received, .. } = posted;
+    context.metrics.detected(received.elapsed());
+    tracing::info!(
+        control = name,
+        state = verdict.state.as_str(),
+        reason = verdict.reason.as_str(),
+        failing = verdict.failing,
+        population = verdict.population,
+        "verdict"
+    );
 }
 
 /// The verdict for this generation. A spec that can't be read is one, too: it says why.

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::{Api, Resource, ResourceExt, core::DeserializeGuard, runtime::controller::Action};
-use tokio::sync::watch;
 
 use super::{
     board::Board,
     measured::measured,
+    recording::record_object,
     status,
     writer::{WriteError, Writer},
 };
 use crate::{
     api::{ControlException, ControlExceptionStatus, ExceptionPhase},
     engine::exceptions::Standing,
+    evidence::{Evidence, EvidenceError, Writing},
     telemetry::{Metrics, Outcome, ReconcileKind},
 };
 
@@ -28,15 +29,26 @@ pub struct Context {
     pub writer: Writer<ControlExceptionStatus>,
     /// What is counted.
     pub metrics: Metrics,
-    /// Whether this process may write.
-    pub leading: watch::Receiver<bool>,
+    /// Where what happens to them is recorded first.
+    pub evidence: Evidence,
+}
+
+/// Why an exception could not be reconciled.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The record comes first.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// Then the status.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 /// Brings the status of an exception in line with how it stands.
 pub async fn reconcile(
     object: Arc<DeserializeGuard<ControlException>>,
     context: Arc<Context>,
-) -> Result<Action, WriteError> {
+) -> Result<Action, Error> {
     let work = reconcile_inner(&object, &context);
     measured(&context.metrics, ReconcileKind::Exception, work).await
 }
@@ -44,7 +56,7 @@ pub async fn reconcile(
 async fn reconcile_inner(
     object: &DeserializeGuard<ControlException>,
     context: &Context,
-) -> Result<(Action, Outcome), WriteError> {
+) -> Result<(Action, Outcome), Error> {
     let name = object.name_any();
     let standing = match &object.0 {
         Ok(_) => context.board.exception(&name),
@@ -54,7 +66,14 @@ async fn reconcile_inner(
             message: format!("the spec can't be read: {}; write a new exception", invalid.error),
         }),
     };
-    let (Some(standing), true) = (standing, *context.leading.borrow()) else {
+    // While the log can't be written no new phase is claimed.
+    if !matches!(context.evidence.writing(), Writing::Open(_)) {
+        return Ok((Action::await_change(), Outcome::Unchanged));
+    }
+    let spec = object.0.as_ref().ok().map(|exception| &exception.spec);
+    let phase = standing.as_ref().map(|standing| standing.phase.as_str());
+    record_object(&context.evidence, "ControlException", object, spec, phase).await?;
+    let Some(standing) = standing else {
         return Ok((Action::await_change(), Outcome::Unchanged));
     };
     let status = object.0.as_ref().ok().and_then(|exception| exception.status.as_ref());
@@ -76,7 +95,7 @@ async fn reconcile_inner(
 #[allow(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
 pub fn error_policy(
     object: Arc<DeserializeGuard<ControlException>>,
-    error: &WriteError,
+    error: &Error,
     context: Arc<Context>,
 ) -> Action {
     tracing::warn!(exception = object.name_any(), %error, "an exception could not be reconciled and is retried");

@@ -11,13 +11,16 @@ use kube::{ResourceExt, core::error_boundary::InvalidObject, runtime::reflector:
 use tokio::sync::{mpsc, watch};
 
 use super::{
+    adoption::Adoption,
     board::{Board, Posted},
     feed::Fed,
+    recording::{Snapshot, SnapshotRequest},
     watches::{Plan, Watches},
 };
 use crate::{
-    api::{Control, ControlException, ControlStatus},
-    engine::{Engine, Remembered, Wanted, memory::FindingKey},
+    api::{Control, ControlException},
+    engine::{Engine, Wanted},
+    evidence::{Evidence, Writing},
     inventory::{
         ApiServer, Availability, Catalog, Interner, KindId, ProgramId, Projected, Projector,
         ResourceType, Symbol,
@@ -58,6 +61,8 @@ pub enum Command {
     ApiServer(ApiServer),
     /// A Control. One that can't be read is there, and has no verdict.
     Control(Fed<Result<Arc<Control>, InvalidObject>>),
+    /// Asks for all that there is to record of a control.
+    Snapshot(SnapshotRequest),
     /// A `ControlException`.
     Exception(Fed<Result<Arc<ControlException>, InvalidObject>>),
 }
@@ -98,6 +103,8 @@ pub struct Outlets {
     pub api_server_wanted: watch::Sender<bool>,
     /// Whether the first evaluation is done: readiness.
     pub evaluated: watch::Sender<bool>,
+    /// The leadership whose memory the verdicts on the board have adopted.
+    pub adopted: watch::Sender<u64>,
 }
 
 /// The engine with what feeds it.
@@ -116,6 +123,9 @@ pub struct Host {
     exceptions_changed: bool,
     noted: Option<Instant>,
     uids: HashMap<String, Option<String>>,
+    adoption: Adoption,
+    writing: watch::Receiver<Writing>,
+    asked: Vec<SnapshotRequest>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -146,7 +156,7 @@ impl Loaded {
 
 impl Host {
     /// A host around an empty engine.
-    pub fn new(watches: Watches, outlets: Outlets, metrics: Metrics) -> Self {
+    pub fn new(watches: Watches, outlets: Outlets, metrics: Metrics, evidence: Evidence) -> Self {
         let mut engine = Engine::default();
         engine.observe_api_server(ApiServer::Pending, Timestamp::now());
         Self {
@@ -164,6 +174,9 @@ impl Host {
             exceptions_changed: false,
             noted: None,
             uids: HashMap::new(),
+            writing: evidence.subscribe(),
+            adoption: Adoption::new(evidence),
+            asked: Vec::new(),
         }
     }
 
@@ -178,6 +191,7 @@ impl Host {
                         return;
                     }
                 }
+                Ok(()) = self.writing.changed() => {}
                 () = sleep_until(self.engine.next_wake()) => {}
                 _ = sweep.tick() => self.interner.sweep(),
             }
@@ -188,7 +202,26 @@ impl Host {
             if std::mem::take(&mut self.replan) {
                 self.plan(now);
             }
+            let adopted = self.adoption.adopt(&mut self.engine);
             self.evaluate(now);
+            self.answer(now);
+            if let Some(term) = adopted {
+                self.outlets.adopted.send_replace(term);
+            }
+        }
+    }
+
+    /// Tells all there is to record of the controls that were asked for, as of this evaluation.
+    fn answer(&mut self, now: Timestamp) {
+        for SnapshotRequest { control, population, reply } in self.asked.drain(..) {
+            // Without a verdict there is no answer, and who asked looks again later.
+            let Some(posted) = self.outlets.board.control(&control) else { continue };
+            let snapshot = Snapshot {
+                posted,
+                wrong: self.engine.wrong(&control, now),
+                population: population.then(|| self.engine.population(&control)),
+            };
+            let _ = reply.send(snapshot);
         }
     }
 
@@ -207,6 +240,7 @@ impl Host {
             Command::ApiServer(api_server) => self.engine.observe_api_server(api_server, now),
             Command::Control(fed) => self.take_control(fed),
             Command::Exception(fed) => self.take_exception(fed),
+            Command::Snapshot(request) => self.asked.push(request),
         }
     }
 
@@ -242,7 +276,7 @@ impl Host {
                 }
                 self.uids.insert(name.clone(), uid);
                 let generation = control.metadata.generation.unwrap_or_default();
-                let remembered = control.status.as_ref().map(remembered).unwrap_or_default();
+                let remembered = self.adoption.see(&name, control.status.as_ref());
                 let spec = Arc::new(control.spec.clone());
                 self.engine.upsert_control(&name, generation, spec, remembered);
             }
@@ -269,6 +303,7 @@ impl Host {
     fn forget_control(&mut self, name: &str) {
         self.engine.remove_control(name);
         self.uids.remove(name);
+        self.adoption.forget(name);
         self.outlets.board.forget_control(name);
         self.metrics.forget_control(name);
     }
@@ -405,23 +440,6 @@ impl Host {
         for name in self.outlets.board.post_exceptions(standings) {
             let _ = self.outlets.exceptions.send(ObjectRef::new(&name));
         }
-    }
-}
-
-/// What a status remembers, so that `since` survives a restart.
-fn remembered(status: &ControlStatus) -> Remembered {
-    Remembered {
-        state: status.since.as_ref().map(|since| (status.state, since.0)),
-        findings: status
-            .findings
-            .iter()
-            .chain(&status.unknown_items)
-            .filter_map(|finding| {
-                let key =
-                    FindingKey::new(&finding.rule, &finding.resource, finding.subject.as_deref());
-                Some((key, finding.since.as_ref()?.0))
-            })
-            .collect(),
     }
 }
 

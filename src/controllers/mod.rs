@@ -1,13 +1,16 @@
 //! The shell: watches feed the engine, reconcilers write what it says back.
 //!
 //! One task owns the engine ([`host`]); watches send it facts ([`watches`]), discovery sends it
-//! what the cluster serves ([`discovery`]). Reconcilers read its verdicts from a [`board`], decide
-//! purely what to write ([`status`]), record it as evidence, and write it.
+//! what the cluster serves ([`discovery`]). Reconcilers read its verdicts from a [`board`], record
+//! them as evidence ([`recording`]), decide purely what to write ([`status`]), and write it.
 
+pub mod adoption;
+pub mod anchor;
 pub mod api_server;
 pub mod audit_period;
 pub mod board;
 pub mod control;
+pub mod departed;
 pub mod discovery;
 pub mod exception;
 pub mod feed;
@@ -15,6 +18,7 @@ pub mod host;
 pub mod leader;
 pub mod measured;
 pub mod operator;
+pub mod recording;
 pub mod status;
 pub mod watched;
 pub mod watches;

@@ -16,16 +16,17 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
 };
 
 use super::{
-    api_server, audit_period,
+    anchor, api_server, audit_period,
     board::Board,
-    control, discovery, exception,
+    control, departed, discovery, exception,
     feed::{Fed, Follower},
     host::{Command, Host, Outlets, QUEUE},
+    recording::Recording,
     watches::Watches,
     writer::Writer,
 };
@@ -51,8 +52,10 @@ pub struct Parts {
     pub client: Client,
     /// What is counted.
     pub metrics: Metrics,
-    /// Whether this process may write; always true without leader election.
-    pub leading: watch::Receiver<bool>,
+    /// Where evidence is recorded, and whether this process may write at all.
+    pub evidence: Evidence,
+    /// The operator's own namespace.
+    pub namespace: String,
     /// The name of this process, such as the pod's.
     pub instance: String,
 }
@@ -86,15 +89,17 @@ pub fn start(
     let (exception_queue, exceptions) = mpsc::unbounded_channel();
     let (api_server_wanted, wanted) = watch::channel(false);
     let (evaluated, evaluated_receiver) = watch::channel(false);
+    let (adopted, adoptions) = watch::channel(0);
     let outlets = Outlets {
         board: Arc::clone(&board),
         controls: control_queue,
         exceptions: exception_queue,
         api_server_wanted,
         evaluated,
+        adopted,
     };
     let watches = Watches::new(parts.client.clone(), commands.clone(), parts.metrics.clone());
-    let host = Host::new(watches, outlets, parts.metrics.clone());
+    let host = Host::new(watches, outlets, parts.metrics.clone(), parts.evidence.clone());
 
     let mut essential = JoinSet::new();
     let mut spawn = |name: &'static str, task: BoxFuture<'static, ()>| {
@@ -109,10 +114,39 @@ pub fn start(
         "API server metrics",
         api_server::follow(parts.client.clone(), wanted, commands.clone()).boxed(),
     );
+    let anchor =
+        anchor::publish(parts.client.clone(), parts.namespace.clone(), parts.evidence.clone());
+    spawn("anchor", anchor.boxed());
     let mut reconcilers = JoinSet::new();
-    reconcilers.spawn(control_loop(parts, &board, commands.clone(), controls, stop.clone()));
-    reconcilers.spawn(exception_loop(parts, &board, commands, exceptions, stop.clone()));
-    reconcilers.spawn(audit_period_loop(parts, None, stop.clone()));
+    let controls_feed = feed::<Control>(&parts.client, commands.clone(), Command::Control);
+    let exceptions_feed = feed(&parts.client, commands.clone(), Command::Exception);
+    for (kind, departures) in [
+        ("Control", departures(parts, "Control", &controls_feed)),
+        ("ControlException", departures(parts, "ControlException", &exceptions_feed)),
+    ] {
+        spawn(kind, departures);
+    }
+    let recording = Recording { evidence: parts.evidence.clone(), commands };
+    let triggers = Triggers { evidence: parts.evidence.clone(), adopted: adoptions };
+    reconcilers.spawn(control_loop(
+        parts,
+        &board,
+        recording,
+        triggers.clone(),
+        controls_feed,
+        controls,
+        stop.clone(),
+    ));
+    reconcilers.spawn(audit_period_loop(parts, triggers.clone(), stop.clone()));
+    reconcilers.spawn(exception_loop(
+        parts,
+        &board,
+        triggers,
+        exceptions_feed,
+        exceptions,
+        stop.clone(),
+    ));
+    let evidence = parts.evidence.clone();
 
     let handle = Handle { evaluated: evaluated_receiver, board };
     let run = async move {
@@ -129,15 +163,59 @@ pub fn start(
         if tokio::time::timeout(GRACE, finish).await.is_err() {
             tracing::warn!("a reconcile did not finish in time and was cut");
         }
+        if tokio::time::timeout(GRACE, evidence.stop()).await.is_err() {
+            tracing::warn!(
+                "the evidence log was not closed in order: the next start records a gap"
+            );
+        }
         Ok(())
     };
     (handle, run)
 }
 
+/// What makes every object be looked at again: that it may be written, or no longer.
+#[derive(Clone)]
+struct Triggers {
+    evidence: Evidence,
+    adopted: watch::Receiver<u64>,
+}
+
+impl Triggers {
+    fn stream(self) -> impl Stream<Item = ()> + Send + 'static {
+        futures::stream::select(
+            changes(self.evidence.subscribe()).boxed(),
+            changes(self.adopted).boxed(),
+        )
+    }
+}
+
+fn changes<T: Send + Sync + 'static>(
+    receiver: watch::Receiver<T>,
+) -> impl Stream<Item = ()> + Send + 'static {
+    futures::stream::unfold(receiver, |mut receiver| async move {
+        receiver.changed().await.ok()?;
+        Some(((), receiver))
+    })
+}
+
+fn departures<K>(
+    parts: &Parts,
+    kind: &'static str,
+    feed: &Feed<K, impl Sized>,
+) -> BoxFuture<'static, ()>
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
+{
+    let Feed { reader, departures, .. } = feed;
+    departed::follow(parts.evidence.clone(), kind, reader.clone(), Arc::clone(departures)).boxed()
+}
+
 fn control_loop(
     parts: &Parts,
     board: &Arc<Board>,
-    commands: mpsc::Sender<Command>,
+    recording: Recording,
+    triggers: Triggers,
+    feed: Feed<Control, impl Stream<Item = Watched<Control>> + Send + 'static>,
     queue: mpsc::UnboundedReceiver<ObjectRef<DeserializeGuard<Control>>>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
@@ -146,14 +224,13 @@ fn control_loop(
     let context = Arc::new(control::Context {
         api: Api::all(parts.client.clone()),
         board: Arc::clone(board),
-        evidence: Arc::new(Evidence),
+        recording,
         recorder: Recorder::new(parts.client.clone(), reporter),
         writer: Writer::new("comptroller/control"),
         metrics: parts.metrics.clone(),
-        leading: parts.leading.clone(),
+        adopted: triggers.adopted.clone(),
     });
-    let (reader, stream) = feed::<Control>(&parts.client, commands, Command::Control);
-    let results = controller(stream, reader, queue, parts.leading.clone(), stop).run(
+    let results = controller(feed, queue, triggers, stop).run(
         control::reconcile,
         control::error_policy,
         Arc::clone(&context),
@@ -164,7 +241,8 @@ fn control_loop(
 fn exception_loop(
     parts: &Parts,
     board: &Arc<Board>,
-    commands: mpsc::Sender<Command>,
+    triggers: Triggers,
+    feed: Feed<ControlException, impl Stream<Item = Watched<ControlException>> + Send + 'static>,
     queue: mpsc::UnboundedReceiver<ObjectRef<DeserializeGuard<ControlException>>>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
@@ -173,10 +251,9 @@ fn exception_loop(
         board: Arc::clone(board),
         writer: Writer::new("comptroller/exception"),
         metrics: parts.metrics.clone(),
-        leading: parts.leading.clone(),
+        evidence: parts.evidence.clone(),
     });
-    let (reader, stream) = feed::<ControlException>(&parts.client, commands, Command::Exception);
-    let results = controller(stream, reader, queue, parts.leading.clone(), stop).run(
+    let results = controller(feed, queue, triggers, stop).run(
         exception::reconcile,
         exception::error_policy,
         Arc::clone(&context),
@@ -187,7 +264,7 @@ fn exception_loop(
 /// Audit periods are about the log alone: the engine hears nothing of them.
 fn audit_period_loop(
     parts: &Parts,
-    log: Option<audit_period::LogSource>,
+    triggers: Triggers,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
     let api = Api::<Guarded<AuditPeriod>>::all(parts.client.clone());
@@ -198,12 +275,12 @@ fn audit_period_loop(
         .applied_objects();
     let context = Arc::new(audit_period::Context::new(
         Api::all(parts.client.clone()),
-        log,
+        parts.evidence.clone(),
         parts.metrics.clone(),
-        parts.leading.clone(),
     ));
+    let feed = Feed { reader, stream, departures: Arc::default() };
     let (_, no_verdicts) = mpsc::unbounded_channel();
-    let results = controller(stream, reader, no_verdicts, parts.leading.clone(), stop).run(
+    let results = controller(feed, no_verdicts, triggers, stop).run(
         audit_period::reconcile,
         audit_period::error_policy,
         Arc::clone(&context),
@@ -213,16 +290,22 @@ fn audit_period_loop(
 
 type Guarded<K> = DeserializeGuard<K>;
 
+type Watched<K> = Result<Guarded<K>, watcher::Error>;
+
 /// One watch of a kind of ours, for the reconciler's store and for the engine, which also needs
 /// what the reconciler never sees: deletions.
+struct Feed<K: Resource<DynamicType = ()> + Clone + 'static, S> {
+    reader: reflector::Store<Guarded<K>>,
+    stream: S,
+    /// Notified when an object went, or when a list is complete and may lack some.
+    departures: Arc<Notify>,
+}
+
 fn feed<K>(
     client: &Client,
     commands: mpsc::Sender<Command>,
     command: fn(Fed<Result<Arc<K>, InvalidObject>>) -> Command,
-) -> (
-    reflector::Store<Guarded<K>>,
-    impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,
-)
+) -> Feed<K, impl Stream<Item = Watched<K>> + Send + 'static>
 where
     K: Resource<DynamicType = ()>
         + Clone
@@ -234,6 +317,8 @@ where
 {
     let (reader, writer) = reflector::store();
     let mut follower = Follower::default();
+    let departures = Arc::new(Notify::new());
+    let departed = Arc::clone(&departures);
     let stream = watcher(Api::<Guarded<K>>::all(client.clone()), watcher::Config::default())
         .default_backoff()
         .reflect(writer)
@@ -244,6 +329,9 @@ where
                     Fed::Gone(name) => Fed::Gone(name),
                     Fed::Listed(names) => Fed::Listed(names),
                 });
+            if matches!(fed, Some(Fed::Gone(_) | Fed::Listed(_))) {
+                departed.notify_one();
+            }
             let commands = commands.clone();
             async move {
                 if let Some(fed) = fed {
@@ -254,14 +342,13 @@ where
             }
         })
         .applied_objects();
-    (reader, stream)
+    Feed { reader, stream, departures }
 }
 
 fn controller<K>(
-    stream: impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,
-    reader: reflector::Store<Guarded<K>>,
+    feed: Feed<K, impl Stream<Item = Watched<K>> + Send + 'static>,
     mut queue: mpsc::UnboundedReceiver<ObjectRef<Guarded<K>>>,
-    leading: watch::Receiver<bool>,
+    triggers: Triggers,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Controller<Guarded<K>>
 where
@@ -274,14 +361,10 @@ where
         + 'static,
 {
     let verdicts = futures::stream::poll_fn(move |context| queue.poll_recv(context));
-    let elections = futures::stream::unfold(leading, |mut leading| async move {
-        leading.changed().await.ok()?;
-        Some(((), leading))
-    });
-    Controller::for_stream(stream, reader)
+    Controller::for_stream(feed.stream, feed.reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(verdicts)
-        .reconcile_all_on(elections)
+        .reconcile_all_on(triggers.stream())
         .graceful_shutdown_on(stop)
 }
 

@@ -10,11 +10,17 @@ use crate::{
         time::whole_seconds,
     },
     engine::{Observed, Reason, Verdict, exceptions::Standing},
-    evidence::EntryKind,
+    evidence::Cited,
 };
 
 /// kstatus reads it as failed: waiting will not help, somebody must edit the spec.
 const STALLED: &str = "Stalled";
+
+/// Whether the evidence log holds what the status says. Absent without a log.
+pub const EVIDENCE_RECORDED: &str = "EvidenceRecorded";
+
+/// The reason while the log can't be written.
+const LOG_UNAVAILABLE: &str = "LogUnavailable";
 
 /// How long a new control may be without any status: most are judged before, and save a write.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(2);
@@ -27,12 +33,14 @@ const RECHECK: SignedDuration = SignedDuration::from_secs(5);
 pub enum Plan {
     /// Nothing changed: look again after this time.
     Wait(SignedDuration),
-    /// Write this. Without a `record` it claims nothing, and needs no evidence.
+    /// Record that it is still so, and plan again.
+    Beat,
+    /// Write this. What it says of a verdict is in the log, where there is one.
     Write {
         /// The status.
         status: Box<ControlStatus>,
-        /// What to record first.
-        record: Option<EntryKind>,
+        /// Whether it says anything but that somebody looked.
+        change: bool,
         /// Whether the state changed: worth an event.
         transition: bool,
     },
@@ -49,6 +57,8 @@ pub struct Known<'a> {
     pub spec: Option<&'a ControlSpec>,
     /// The verdict for this generation.
     pub verdict: Option<&'a Verdict>,
+    /// The entry of the log that says so; None without a log.
+    pub cited: Option<Cited>,
     /// When that verdict last was known to hold.
     pub evaluated: Option<Timestamp>,
     /// What the engine waits for.
@@ -60,7 +70,7 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
     let Some(verdict) = known.verdict else {
         return plan_pending(previous, known, now);
     };
-    let at = known.evaluated.unwrap_or(now);
+    let evaluated = known.evaluated.unwrap_or(now);
     let mut status = desired(previous, known, verdict, now);
     let heartbeat =
         known.spec.map_or(crate::api::control::DEFAULT_HEARTBEAT, ControlSpec::heartbeat);
@@ -71,20 +81,45 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
         {
             return Plan::Wait(left);
         }
+        let evaluated = whole_seconds(evaluated);
         // Nobody looked since the last record: a heartbeat would claim what is not so.
-        if previous.last_evaluated.as_ref().is_some_and(|last| whole_seconds(at).0 <= last.0) {
+        if previous.last_evaluated.as_ref().is_some_and(|last| evaluated.0 <= last.0) {
             return Plan::Wait(RECHECK);
         }
-        status.last_evaluated = Some(whole_seconds(at));
-        return Plan::Write {
-            status: Box::new(status),
-            record: Some(EntryKind::Heartbeat),
-            transition: false,
-        };
+        if known.cited.is_some() {
+            return Plan::Beat;
+        }
+        status.last_evaluated = Some(evaluated);
+        return Plan::Write { status: Box::new(status), change: false, transition: false };
     }
     let transition = status.state != previous.state || previous.since.is_none();
-    status.last_evaluated = Some(whole_seconds(at));
-    Plan::Write { status: Box::new(status), record: Some(EntryKind::Change), transition }
+    let beat = ControlStatus {
+        last_evaluated: previous.last_evaluated.clone(),
+        evidence: previous.evidence,
+        ..status.clone()
+    };
+    let change = beat != *previous;
+    if known.cited.is_none() {
+        status.last_evaluated = Some(whole_seconds(evaluated));
+    }
+    Plan::Write { status: Box::new(status), change, transition }
+}
+
+/// The status while the log can't be written: what was claimed stays, and nothing new is.
+pub fn unrecorded(
+    previous: &ControlStatus,
+    generation: i64,
+    why: &str,
+    now: Timestamp,
+) -> ControlStatus {
+    let mut status = previous.clone();
+    let make = |type_, status| condition(type_, status, LOG_UNAVAILABLE, why, generation, now);
+    set_condition(&mut status.conditions, make(EVIDENCE_RECORDED, ConditionStatus::False));
+    // Whoever waits for this generation is told what it waits for.
+    if previous.observed_generation != generation {
+        set_condition(&mut status.conditions, make(READY, ConditionStatus::Unknown));
+    }
+    status
 }
 
 /// A control that is not judged yet. What an earlier generation or an earlier operator found stays
@@ -114,10 +149,11 @@ fn plan_pending(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> 
         );
         set_condition(&mut status.conditions, unknown);
     }
-    Plan::Write { status: Box::new(status), record: None, transition: false }
+    Plan::Write { status: Box::new(status), change: true, transition: false }
 }
 
-/// The status that a verdict asks for, as last evaluated when `previous` was.
+/// The status that a verdict asks for, as last evaluated when its entry was written, or without a
+/// log when `previous` was.
 fn desired(
     previous: &ControlStatus,
     known: &Known<'_>,
@@ -126,8 +162,13 @@ fn desired(
 ) -> ControlStatus {
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let mut conditions = previous.conditions.clone();
-    conditions.retain(|known| known.type_ != STALLED);
-    for new in conditions_of(known, verdict, now) {
+    let wanted = conditions_of(known, verdict, now);
+    // The others stay; of these two, what no longer applies goes.
+    conditions.retain(|known| {
+        ![STALLED, EVIDENCE_RECORDED].contains(&known.type_.as_str())
+            || wanted.iter().any(|new| new.type_ == known.type_)
+    });
+    for new in wanted {
         set_condition(&mut conditions, new);
     }
     ControlStatus {
@@ -135,14 +176,17 @@ fn desired(
         state: verdict.state,
         reason: verdict.reason.as_str().to_owned(),
         since: Some(whole_seconds(verdict.since)),
-        last_evaluated: previous.last_evaluated.clone(),
+        last_evaluated: match known.cited {
+            Some(cited) => Some(whole_seconds(cited.at)),
+            None => previous.last_evaluated.clone(),
+        },
         population: count(verdict.population),
         failing: count(verdict.failing),
         excepted: count(verdict.excepted),
         unknown: count(verdict.unknown),
         findings: verdict.findings.iter().map(finding).collect(),
         unknown_items: verdict.unknown_items.iter().map(finding).collect(),
-        evidence: previous.evidence,
+        evidence: known.cited.map(|cited| cited.reference),
         conditions,
     }
 }
@@ -169,6 +213,10 @@ fn conditions_of(known: &Known<'_>, verdict: &Verdict, now: Timestamp) -> Vec<Co
             "Evaluated",
             &ready_message(known.spec),
         ));
+    }
+    if known.cited.is_some() {
+        let message = "the evidence log holds this verdict";
+        conditions.push(make(EVIDENCE_RECORDED, ConditionStatus::True, "Recorded", message));
     }
     conditions
 }
@@ -239,24 +287,30 @@ mod tests {
             created: Some(at(0)),
             spec: None,
             verdict,
+            cited: None,
             evaluated: None,
             waiting: "",
         }
     }
 
-    fn written(plan: Plan) -> (ControlStatus, Option<EntryKind>, bool) {
+    fn written(plan: Plan) -> (ControlStatus, bool, bool) {
         match plan {
-            Plan::Write { status, record, transition } => (*status, record, transition),
-            Plan::Wait(left) => panic!("waits for {left:?}"),
+            Plan::Write { status, change, transition } => (*status, change, transition),
+            other => panic!("{other:?}"),
         }
+    }
+
+    fn cited(index: i64, seconds: i64) -> Option<Cited> {
+        let reference = crate::api::EvidenceRef { index, log_size: index + 1 };
+        Some(Cited { at: at(seconds), reference })
     }
 
     #[test]
     fn a_status_is_written_only_when_something_changed_or_the_heartbeat_is_due() {
         let passing = verdict(State::Passing, Reason::NoFindings);
-        let (status, record, transition) =
+        let (status, change, transition) =
             written(plan(&ControlStatus::default(), &known(Some(&passing)), at(1)));
-        assert_eq!((record, transition), (Some(EntryKind::Change), true));
+        assert!(change && transition);
         assert_eq!(status.last_evaluated, Some(whole_seconds(at(1))));
 
         // Nothing changed: the rest of the hour.
@@ -264,8 +318,8 @@ mod tests {
             plan(&status, &known(Some(&passing)), at(601)),
             Plan::Wait(SignedDuration::from_mins(50))
         );
-        let (beat, record, transition) = written(plan(&status, &known(Some(&passing)), at(3601)));
-        assert_eq!((record, transition), (Some(EntryKind::Heartbeat), false));
+        let (beat, change, transition) = written(plan(&status, &known(Some(&passing)), at(3601)));
+        assert!(!change && !transition);
         assert_eq!(ControlStatus { last_evaluated: status.last_evaluated.clone(), ..beat }, status);
 
         // The engine hangs: no heartbeat says that it is still so.
@@ -273,9 +327,57 @@ mod tests {
         assert_eq!(plan(&status, &hung, at(3601)), Plan::Wait(RECHECK));
 
         let failing = Verdict { since: at(700), ..verdict(State::Failing, Reason::FindingsOpen) };
-        let (status, record, transition) = written(plan(&status, &known(Some(&failing)), at(700)));
-        assert_eq!((record, transition), (Some(EntryKind::Change), true));
+        let (status, change, transition) = written(plan(&status, &known(Some(&failing)), at(700)));
+        assert!(change && transition);
         assert_eq!(status.since, Some(whole_seconds(at(700))));
+    }
+
+    #[test]
+    fn with_a_log_a_status_cites_its_entry_and_a_heartbeat_is_recorded_first() {
+        let passing = verdict(State::Passing, Reason::NoFindings);
+        let with = |cited| Known { cited, ..known(Some(&passing)) };
+        let none = ControlStatus::default();
+        let (status, ..) = written(plan(&none, &with(cited(7, 1)), at(3)));
+        assert_eq!(status.evidence.map(|evidence| evidence.index), Some(7));
+        // As of the entry, so that a restart finds nothing to write.
+        assert_eq!(status.last_evaluated, Some(whole_seconds(at(1))));
+        assert!(matches!(plan(&status, &with(cited(7, 1)), at(3600)), Plan::Wait(_)));
+        assert_eq!(plan(&status, &with(cited(7, 1)), at(3601)), Plan::Beat);
+        // It was recorded, and the status was not written: that is all that is left to do.
+        let (beat, change, _) = written(plan(&status, &with(cited(9, 3601)), at(3700)));
+        assert_eq!(beat.evidence.map(|evidence| evidence.index), Some(9));
+        assert!(!change);
+    }
+
+    #[test]
+    fn while_the_log_fails_nothing_new_is_claimed() {
+        let passing = verdict(State::Passing, Reason::NoFindings);
+        let recorded = Known { cited: cited(7, 1), ..known(Some(&passing)) };
+        let (status, ..) = written(plan(&ControlStatus::default(), &recorded, at(1)));
+        let closed = unrecorded(&status, GENERATION, "disk full", at(9));
+        let says = |status: &ControlStatus, type_: &str| {
+            let known = status.conditions.iter().find(|known| known.type_ == type_);
+            known.map(|known| (known.status.clone(), known.reason.clone()))
+        };
+        let no = Some(("False".to_owned(), LOG_UNAVAILABLE.to_owned()));
+        assert_eq!(says(&closed, EVIDENCE_RECORDED), no);
+        let claims = ControlStatus { conditions: status.conditions.clone(), ..closed.clone() };
+        assert_eq!(claims, status);
+        assert_eq!(says(&closed, READY), says(&status, READY));
+        // A newer generation is not reported yet.
+        let newer = unrecorded(&status, GENERATION + 1, "disk full", at(9));
+        assert_eq!(says(&newer, READY).unwrap().0, "Unknown");
+        // It heals, and the status is what it was.
+        let (healed, change, _) = written(plan(&closed, &recorded, at(20)));
+        assert!(change);
+        assert_eq!(says(&healed, EVIDENCE_RECORDED).unwrap().0, "True");
+    }
+
+    #[test]
+    fn a_stalled_status_is_written_once() {
+        let broken = verdict(State::Unknown, Reason::InvalidSpec);
+        let (status, ..) = written(plan(&ControlStatus::default(), &known(Some(&broken)), at(1)));
+        assert!(matches!(plan(&status, &known(Some(&broken)), at(60)), Plan::Wait(_)));
     }
 
     #[test]
@@ -314,8 +416,8 @@ mod tests {
     fn what_was_found_stays_until_there_is_something_better() {
         let none = ControlStatus::default();
         assert_eq!(plan(&none, &known(None), at(1)), Plan::Wait(SignedDuration::from_secs(1)));
-        let (seen, record, _) = written(plan(&none, &known(None), at(2)));
-        assert_eq!((seen.reason.as_str(), record, &seen.since), ("Evaluating", None, &None));
+        let (seen, ..) = written(plan(&none, &known(None), at(2)));
+        assert_eq!((seen.reason.as_str(), &seen.since), ("Evaluating", &None));
         let failing = verdict(State::Failing, Reason::FindingsOpen);
         let (status, ..) = written(plan(&none, &known(Some(&failing)), at(1)));
         assert!(matches!(plan(&status, &known(None), at(9)), Plan::Wait(_)));

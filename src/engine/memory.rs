@@ -33,11 +33,6 @@ impl FindingKey {
     pub fn of(finding: &Finding) -> Self {
         Self::new(&finding.rule, &finding.resource, finding.subject.as_deref())
     }
-
-    /// The digest of a set of findings, whatever their order.
-    pub fn digest(keys: impl Iterator<Item = Self>) -> u64 {
-        keys.fold(0, |digest, key| digest ^ key.0)
-    }
 }
 
 /// What is remembered of a finding.
@@ -51,6 +46,26 @@ pub struct Record {
     pub severity: Severity,
     /// How it counts.
     pub standing: Standing,
+}
+
+impl Record {
+    /// The digest of a set of findings and how each counts, whatever their order. Numbers of
+    /// exceptions depend on history, so `name` tells their names.
+    pub fn digest<'a>(
+        records: impl Iterator<Item = &'a Self>,
+        name: impl Fn(u16) -> Option<&'a str>,
+    ) -> u64 {
+        records.fold(0, |digest, record| {
+            let standing = match record.standing {
+                Standing::Failing => (0, None),
+                Standing::Excepted(place) => (1, name(place)),
+                Standing::Unknown => (2, None),
+            };
+            let mut hasher = FxHasher::default();
+            (record.key, standing).hash(&mut hasher);
+            digest ^ hasher.finish()
+        })
+    }
 }
 
 /// How a finding counts.
@@ -106,6 +121,13 @@ impl ItemSet {
         set.put(at)
     }
 
+    fn iter(&self) -> impl Iterator<Item = Item> {
+        let number = |at: usize| u32::try_from(at).ok();
+        let objects = self.objects.ones().filter_map(number).map(Item::Object);
+        let subjects = self.subjects.ones().filter_map(number).map(Item::Subject);
+        objects.chain(subjects).chain(self.others.iter().copied().map(Item::Cluster))
+    }
+
     fn remove(&mut self, item: Item) {
         let known = match item {
             Item::Object(slot) => Self::take(&mut self.objects, slot as usize),
@@ -145,6 +167,11 @@ impl Memory {
         self.open
             .iter()
             .flat_map(|(item, records)| records.iter().map(move |record| (*item, record)))
+    }
+
+    /// The items that count.
+    pub fn population(&self) -> impl Iterator<Item = Item> {
+        self.population.iter()
     }
 
     /// What is remembered of a finding of an item.

@@ -8,7 +8,9 @@
 pub mod exceptions;
 pub mod judging;
 pub mod memory;
+mod population;
 pub mod readiness;
+pub mod recollection;
 pub mod scope;
 pub mod tracked;
 pub mod verdict;
@@ -30,11 +32,11 @@ use self::{
     tracked::Tracked,
 };
 pub use self::{
-    tracked::Remembered,
+    recollection::{Recollection, Remembered},
     verdict::{Observed, Reason, Verdict},
 };
 use crate::{
-    api::{ControlExceptionSpec, ControlSpec, State},
+    api::{ControlExceptionSpec, ControlSpec, ResourceRef, State},
     checks::{Read, cel::Program},
     inventory::{
         ApiServer, Availability, Catalog, Change, Inventory, KindId, ProgramId, Projected,
@@ -120,6 +122,14 @@ impl Engine {
             tracked.update(generation, spec);
         } else {
             self.controls.insert(name.to_owned(), Tracked::new(name, generation, spec, remembered));
+        }
+    }
+
+    /// Another knew better when the state and the findings of a control began: who wrote its status
+    /// until now, or the evidence log. Only what still is so takes over its time.
+    pub fn adopt(&mut self, name: &str, remembered: Remembered) {
+        if let Some(tracked) = self.controls.get_mut(name) {
+            tracked.adopt(remembered);
         }
     }
 
@@ -359,6 +369,19 @@ impl Engine {
     /// Every excepted finding of a control, for reports.
     pub fn excepted(&self, control: &str, now: Timestamp) -> Vec<Observed> {
         self.observed(control, now, |standing| matches!(standing, Standing::Excepted(_)))
+    }
+
+    /// Everything that is wrong with a control, excepted or not: what evidence is made of.
+    pub fn wrong(&self, control: &str, now: Timestamp) -> Vec<Observed> {
+        self.observed(control, now, |standing| standing != Standing::Unknown)
+    }
+
+    /// The items that a control judged, in no order; none while it is blocked.
+    pub fn population(&self, control: &str) -> Vec<ResourceRef> {
+        self.controls
+            .get(control)
+            .map(|tracked| tracked.population(&self.inventory))
+            .unwrap_or_default()
     }
 
     /// Everything that could not be judged for a control, for reports.

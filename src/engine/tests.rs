@@ -456,11 +456,7 @@ fn since_survives_a_restart_and_an_edit() {
     let verdict = world.engine.verdict("ingress").unwrap().clone();
     let remembered = Remembered {
         state: Some((verdict.state, verdict.since)),
-        findings: verdict
-            .findings
-            .iter()
-            .map(|observed| (memory::FindingKey::of(&observed.finding), observed.since))
-            .collect(),
+        findings: Some(since_of(&verdict.findings)),
     };
     world.now += SignedDuration::from_hours(5);
     let mut restarted = Engine::default();
@@ -483,6 +479,49 @@ fn since_survives_a_restart_and_an_edit() {
     let edited = restarted.verdict("ingress").unwrap();
     assert_eq!((edited.generation, edited.since), (2, verdict.since));
     assert_eq!(edited.findings[0].since, verdict.findings[0].since);
+}
+
+fn since_of(findings: &[Observed]) -> Arc<dyn Recollection> {
+    let since: rustc_hash::FxHashMap<_, _> = findings
+        .iter()
+        .map(|observed| (memory::FindingKey::of(&observed.finding), observed.since))
+        .collect();
+    Arc::new(since)
+}
+
+#[test]
+fn who_takes_over_adopts_the_times_of_what_is_still_so_and_no_others() {
+    let mut world = World::new();
+    world.take(&Step::Put(json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": {"namespace": "a", "name": "x"}, "spec": {"rules": [{"host": "h"}]}})));
+    let own = world.engine.verdict("ingress").unwrap().clone();
+    let earlier = own.since - SignedDuration::from_secs(90);
+    let mut known = own.findings.clone();
+    known.iter_mut().for_each(|observed| observed.since = earlier);
+    let adopt = |engine: &mut Engine, state| {
+        let findings = Some(since_of(&known));
+        engine.adopt("ingress", Remembered { state: Some((state, earlier)), findings });
+    };
+    adopt(&mut world.engine, State::Passing);
+    assert_eq!(world.engine.evaluate(world.now).controls, ["ingress"]);
+    let other = world.engine.verdict("ingress").unwrap().clone();
+    assert_eq!((other.since, other.findings[0].since), (own.since, earlier));
+
+    adopt(&mut world.engine, State::Failing);
+    world.engine.evaluate(world.now);
+    let adopted = world.engine.verdict("ingress").unwrap().clone();
+    assert_eq!((adopted.since, adopted.findings[0].since), (earlier, earlier));
+    assert_eq!(world.engine.wrong("ingress", world.now), adopted.findings);
+    let population = world.engine.population("ingress");
+    assert_eq!((population[0].name.as_str(), population.len()), ("x", adopted.population));
+
+    // What goes and comes back is new.
+    world.now += SignedDuration::from_hours(1);
+    world.take(&Step::Remove(json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": {"namespace": "a", "name": "x"}})));
+    world.take(&Step::Put(json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": {"namespace": "a", "name": "x"}, "spec": {"rules": [{"host": "h"}]}})));
+    assert!(world.engine.verdict("ingress").unwrap().findings[0].since > earlier);
 }
 
 #[test]

@@ -9,25 +9,18 @@ use super::{
     exceptions::Exceptions,
     judging::{changed_namespace, judge_in_scope},
     memory::{FindingKey, Memory, Record, Standing},
+    population,
     readiness::{self, Readiness},
+    recollection::{Recollection, Remembered},
     scope::Scope,
     verdict::{Observed, Reason, Verdict},
     wording::Wording,
 };
 use crate::{
-    api::{ControlSpec, State},
+    api::{ControlSpec, ResourceRef, State},
     checks::{self, BuildError, Check, Context, Item, Read},
     inventory::{Catalog, Change, Inventory, ProgramId},
 };
-
-/// What a status remembered of a control before the operator started.
-#[derive(Clone, Debug, Default)]
-pub struct Remembered {
-    /// Its state and when it entered it.
-    pub state: Option<(State, Timestamp)>,
-    /// When each finding that the status shows was first found.
-    pub findings: FxHashMap<FindingKey, Timestamp>,
-}
 
 /// What a control needs to be evaluated, compiled; or why it can't be.
 #[derive(Debug)]
@@ -46,7 +39,9 @@ pub struct Tracked {
     program: Option<(ProgramId, Arc<checks::cel::Program>)>,
     memory: Memory,
     first_found: FxHashMap<FindingKey, Timestamp>,
+    recalled: Option<Arc<dyn Recollection>>,
     entered: Option<(State, Timestamp)>,
+    adopted: bool,
     dirty: FxHashSet<Item>,
     everything: bool,
     pending: bool,
@@ -70,8 +65,10 @@ impl Tracked {
             test,
             program,
             memory: Memory::default(),
-            first_found: remembered.findings,
+            first_found: FxHashMap::default(),
+            recalled: remembered.findings,
             entered: remembered.state,
+            adopted: false,
             dirty: FxHashSet::default(),
             everything: true,
             pending: false,
@@ -89,6 +86,27 @@ impl Tracked {
         self.generation = generation;
         self.spec = spec;
         self.everything = true;
+    }
+
+    /// Takes over since when the state and the findings are known, where they are still so.
+    pub fn adopt(&mut self, remembered: Remembered) {
+        let Remembered { state, findings } = remembered;
+        if let Some((known, since)) = state
+            && self.entered.is_none_or(|(present, _)| present == known)
+        {
+            self.entered = Some((known, since));
+        }
+        self.recalled = findings;
+        self.reclassify = true;
+        self.adopted = true;
+    }
+
+    /// The items that were judged.
+    pub fn population(&self, inventory: &Inventory) -> Vec<ResourceRef> {
+        if self.everything {
+            return Vec::new();
+        }
+        population::names(inventory, self.memory.population())
     }
 
     /// The spec.
@@ -178,7 +196,8 @@ impl Tracked {
                 Readiness::Blocked(reason, message) => return self.block(reason, message, now),
             },
         }
-        let changed = self.judge(inventory, exceptions, now);
+        let mut changed = self.judge(inventory, exceptions, now);
+        changed |= std::mem::take(&mut self.adopted);
         if !changed && self.verdict().is_some() {
             return false;
         }
@@ -217,8 +236,9 @@ impl Tracked {
                 let key = FindingKey::of(finding);
                 Record {
                     key,
-                    since: known
-                        .map(|record| record.since)
+                    since: (self.recalled.as_ref())
+                        .and_then(|recalled| recalled.since(finding))
+                        .or_else(|| known.map(|record| record.since))
                         .or_else(|| self.first_found.get(&key).copied())
                         .unwrap_or(now),
                     severity: finding.severity.unwrap_or(self.spec.severity),
@@ -233,6 +253,8 @@ impl Tracked {
             });
         }
         self.first_found = FxHashMap::default();
+        // What goes and comes back later is new.
+        self.recalled = None;
         changed
     }
 
@@ -269,12 +291,9 @@ impl Tracked {
             open_findings: counts.findings,
             findings,
             unknown_items,
-            digest: FindingKey::digest(
-                self.memory
-                    .records()
-                    .filter(|(_, record)| record.standing == Standing::Failing)
-                    .map(|(_, record)| record.key),
-            ),
+            digest: Record::digest(self.memory.records().map(|(_, record)| record), |place| {
+                exceptions.name(place)
+            }),
         };
         self.publish(verdict)
     }

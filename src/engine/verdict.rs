@@ -105,7 +105,8 @@ pub struct Verdict {
     pub findings: Vec<Observed>,
     /// What could not be judged, at most [`SHOWN_FINDINGS`].
     pub unknown_items: Vec<Observed>,
-    /// The digest of all failing findings: it tells that the set changed beyond what is shown.
+    /// The digest of all findings and how each counts: it tells that the set changed beyond what
+    /// is shown. Within one process only.
     pub digest: u64,
 }
 

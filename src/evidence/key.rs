@@ -217,8 +217,11 @@ impl VerifierKey {
         match Self::parse(argument) {
             Err(error) if Path::new(argument).exists() => {
                 let path = PathBuf::from(argument);
-                let text = fs::read_to_string(&path)
-                    .map_err(|source| KeyError::File { path, action: "read", source })?;
+                let text = fs::read_to_string(&path).map_err(|source| KeyError::File {
+                    path,
+                    action: "read",
+                    source,
+                })?;
                 Self::parse(&text).map_err(|_| error)
             }
             other => other,
@@ -232,9 +235,8 @@ impl VerifierKey {
 
     /// Whether a note is well-formed and signed by this key; signatures of others don't matter.
     pub(crate) fn verifies(&self, note: &Note) -> bool {
-        StandardVerifier::new(&self.0).is_ok_and(|verifier| {
-            note.verify(&VerifierList::new(vec![Box::new(verifier)])).is_ok()
-        })
+        StandardVerifier::new(&self.0)
+            .is_ok_and(|verifier| note.verify(&VerifierList::new(vec![Box::new(verifier)])).is_ok())
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod client;
 mod controls;
+mod evidence;
 mod logging;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use prometheus::{
 };
 
 pub use client::{ClientMetrics, CountRequests};
+pub use evidence::EvidenceMetrics;
 pub use logging::{LoggingError, init};
 
 use crate::{
@@ -96,6 +98,7 @@ struct Families {
     reconcile_duration: HistogramVec,
     watch_failures: IntCounterVec,
     leader: IntGauge,
+    evidence: EvidenceMetrics,
     client: ClientMetrics,
 }
 
@@ -170,6 +173,7 @@ impl Metrics {
                 "comptroller_leader",
                 "Whether this replica leads and so writes (1) or stands by (0). Alert when the sum over the replicas is not 1 for 2 minutes.",
             )?,
+            evidence: EvidenceMetrics::new()?,
             client: ClientMetrics::new()?,
             registry,
         };
@@ -239,6 +243,11 @@ impl Metrics {
         self.0.leader.set(leads.into());
     }
 
+    /// What is counted of the evidence log.
+    pub fn evidence(&self) -> &EvidenceMetrics {
+        &self.0.evidence
+    }
+
     /// A layer for [`kube::client::ClientBuilder`] that counts the requests of a client.
     pub fn client_layer(&self) -> CountRequests {
         CountRequests::new(self.0.client.clone())
@@ -264,7 +273,11 @@ impl Families {
             Box::new(self.watch_failures.clone()),
             Box::new(self.leader.clone()),
         ];
-        for collector in collectors.into_iter().chain(self.client.collectors()) {
+        let collectors = collectors
+            .into_iter()
+            .chain(self.evidence.collectors())
+            .chain(self.client.collectors());
+        for collector in collectors {
             self.registry.register(collector)?;
         }
         Ok(())

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fmt,
     time::{Duration, Instant},
 };
 
@@ -34,29 +33,13 @@ const GRACE: SignedDuration = SignedDuration::from_mins(10);
 /// How often a status is written of which only the checkpoint is new.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(3600);
 
-/// Where the evidence log is, and what it is verified by once the operator has opened it.
-pub struct LogSource {
-    location: String,
-    key: Box<dyn Fn() -> Option<String> + Send + Sync>,
-}
-
-impl fmt::Debug for LogSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogSource").field("location", &self.location).finish_non_exhaustive()
-    }
-}
-
-impl LogSource {
-    /// A log at a location; `key` gives the verifier key in note format, or None while the operator
-    /// has not opened the log.
-    pub fn new(location: String, key: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
-        Self { location, key: Box::new(key) }
-    }
-
-    /// The verifier key.
-    pub(super) fn key(&self) -> Option<String> {
-        (self.key)()
-    }
+/// Where the evidence log is, and what the operator knows it to be verified by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    /// A directory, or the URL of a bucket.
+    pub location: &'a str,
+    /// The verifier key, in note format.
+    pub key: &'a str,
 }
 
 /// Why a period can't be summed up.
@@ -127,8 +110,7 @@ impl Following {
     /// Reads what is new in the log, and says what the period has come to.
     pub async fn follow(
         &mut self,
-        source: &LogSource,
-        key: &str,
+        place: Place<'_>,
         period: &AuditPeriod,
         span: Span,
         now: Timestamp,
@@ -142,7 +124,7 @@ impl Following {
         if !self.periods.contains_key(&name) && self.periods.len() >= MOST {
             return Err(FollowError::TooMany);
         }
-        let reader = refreshed(&mut self.reader, source, key).await?;
+        let reader = refreshed(&mut self.reader, place).await?;
         let known = self.periods.entry(name.clone()).or_insert_with(|| Fold {
             of,
             fold: PeriodFold::new(span, &categories),
@@ -150,7 +132,7 @@ impl Following {
             latest: None,
         });
         known.read(reader).await?;
-        let provenance = provenance(reader, &source.location, now);
+        let provenance = provenance(reader, place.location, now);
         let report = known.fold.finish(Period { name: name.clone(), span, categories }, provenance);
         let followed = Followed { report, latest: known.latest };
         if followed.is_final(span, now) {
@@ -182,15 +164,14 @@ impl Following {
 /// the operator started does not pass.
 async fn refreshed<'a>(
     reader: &'a mut Option<LogReader>,
-    source: &LogSource,
-    key: &str,
+    place: Place<'_>,
 ) -> Result<&'a LogReader, FollowError> {
     if let Some(reader) = reader {
         reader.refresh().await?;
         return Ok(reader);
     }
-    let store = store::open(&source.location)?;
-    let opened = LogReader::open(store, Some(VerifierKey::parse(key)?)).await?;
+    let store = store::open(place.location)?;
+    let opened = LogReader::open(store, Some(VerifierKey::parse(place.key)?)).await?;
     Ok(reader.insert(opened))
 }
 

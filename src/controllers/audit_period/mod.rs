@@ -13,11 +13,11 @@ use std::{
 
 use jiff::Timestamp;
 use kube::{Api, Resource, ResourceExt, core::DeserializeGuard, runtime::controller::Action};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
-pub use self::following::{FollowError, LogSource};
+pub use self::following::FollowError;
 use self::{
-    following::{Followed, Following},
+    following::{Followed, Following, Place},
     summary::{closed, not_begun, summed, unready},
 };
 use super::{
@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     api::{AuditPeriod, AuditPeriodStatus, PeriodPhase},
+    evidence::{Evidence, Writing},
     report::period::model::Span,
     telemetry::{Metrics, Outcome, ReconcileKind},
 };
@@ -45,28 +46,21 @@ const RECHECK: Duration = Duration::from_secs(5);
 /// What the reconciler needs.
 pub struct Context {
     api: Api<AuditPeriod>,
-    log: Option<LogSource>,
+    evidence: Evidence,
     writer: Writer<AuditPeriodStatus>,
     metrics: Metrics,
-    leading: watch::Receiver<bool>,
     following: Mutex<Following>,
     started: Instant,
 }
 
 impl Context {
-    /// A context. `log`: where the evidence log is, if the operator keeps one.
-    pub fn new(
-        api: Api<AuditPeriod>,
-        log: Option<LogSource>,
-        metrics: Metrics,
-        leading: watch::Receiver<bool>,
-    ) -> Self {
+    /// A context.
+    pub fn new(api: Api<AuditPeriod>, evidence: Evidence, metrics: Metrics) -> Self {
         Self {
             api,
-            log,
+            evidence,
             writer: Writer::new("comptroller/audit-period"),
             metrics,
-            leading,
             following: Mutex::default(),
             started: Instant::now(),
         }
@@ -101,7 +95,7 @@ async fn reconcile_inner(
     object: &DeserializeGuard<AuditPeriod>,
     context: &Context,
 ) -> Result<(Action, Outcome), WriteError> {
-    if !*context.leading.borrow() {
+    if context.evidence.writing() == Writing::Standby {
         return Ok((Action::await_change(), Outcome::Unchanged));
     }
     let name = object.name_any();
@@ -154,17 +148,19 @@ async fn plan(
         (Err(invalid), _) => return wait(wrong("InvalidSpec", &invalid.to_string()), None),
         (Ok(()), None) => return wait(wrong("InvalidSpec", "the times are missing"), None),
     };
-    let Some(log) = &context.log else {
+    let Some(location) = context.evidence.location() else {
         return wait(wrong("NoEvidenceLog", NO_LOG), None);
     };
     if now < span.start() {
         return wait(not_begun(known, span, generation, now), Some(until(span.start(), now)));
     }
-    let Some(key) = log.key() else {
+    let anchor = context.evidence.anchor().and_then(|anchor| anchor.borrow().clone());
+    let Some(anchor) = anchor else {
         let late = context.started.elapsed() > PATIENCE;
         return late.then(|| Plan { status: wrong("LogNotOpen", NOT_OPEN), again: Some(RECHECK) });
     };
-    let followed = context.following.lock().await.follow(log, &key, period, span, now).await;
+    let log = Place { location, key: &anchor.verifier_key };
+    let followed = context.following.lock().await.follow(log, period, span, now).await;
     match followed {
         Ok(followed) => {
             let again = again(&followed, span, now);

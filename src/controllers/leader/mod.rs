@@ -70,6 +70,7 @@ pub struct LeaderElector {
     lease: String,
     candidate: Candidate,
     leading: watch::Sender<bool>,
+    transitions: watch::Sender<u64>,
     metrics: Metrics,
     failing: bool,
 }
@@ -98,6 +99,7 @@ impl LeaderElector {
             lease,
             candidate: Candidate::new(name, timing),
             leading: watch::Sender::new(false),
+            transitions: watch::Sender::new(0),
             metrics,
             failing: false,
         })
@@ -107,6 +109,12 @@ impl LeaderElector {
     /// which is before another may lead; what was begun must end in the time between.
     pub fn leading(&self) -> watch::Receiver<bool> {
         self.leading.subscribe()
+    }
+
+    /// How often the lease had changed hands when this process got it: the number of its
+    /// leadership, which is known by the time that [`leading`](Self::leading) is true.
+    pub fn transitions(&self) -> watch::Receiver<u64> {
+        self.transitions.subscribe()
     }
 
     /// The name in the lease.
@@ -162,6 +170,7 @@ impl LeaderElector {
         }
         let claim = self.candidate.claim(action, Timestamp::now());
         if self.write(lease, &claim).await? {
+            self.transitions.send_replace(u64::try_from(claim.transitions).unwrap_or_default());
             self.candidate.claimed(sent);
         }
         Ok(())

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    control::{ControlState, MAX_OCCURRENCES, OccurrenceState},
+    control::{ControlState, MAX_OCCURRENCES, OccurrenceState, VerdictState},
     diff::{MAX_CHANGES, diff},
     findings::{FindingKey, OpenFinding, findings_digest},
     objects::ObjectState,

@@ -14,10 +14,7 @@ pub struct LogReader {}
 impl LogReader {
     /// Opens a log: reads its checkpoint and checks the signature. Without a key, the one beside
     /// the log is believed.
-    pub async fn open(
-        _store: Arc<dyn Store>,
-        _key: Option<VerifierKey>,
-    ) -> Result<Self, LogError> {
+    pub async fn open(_store: Arc<dyn Store>, _key: Option<VerifierKey>) -> Result<Self, LogError> {
         std::future::ready(()).await;
         unimplemented!()
     }

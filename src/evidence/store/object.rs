@@ -40,8 +40,8 @@ impl Objects {
             Some((name.into_string().ok()?, value.into_string().ok()?))
                 .filter(|(name, _)| name.starts_with(variables))
         });
-        let (store, prefix) = object_store::parse_url_opts(url, options)
-            .map_err(|error| bad(one_line(&error)))?;
+        let (store, prefix) =
+            object_store::parse_url_opts(url, options).map_err(|error| bad(one_line(&error)))?;
         Ok(Self { location: location.to_owned(), store, prefix })
     }
 
@@ -120,10 +120,9 @@ impl Store for Objects {
             let put = self.store.put_opts(&self.path(path), bytes.into(), options).await;
             let put = put.map_err(|error| match error {
                 // Somebody removed it: as much a change as a replacement.
-                Error::NotFound { .. } => StoreError::Conflict {
-                    location: self.location.clone(),
-                    path: path.to_owned(),
-                },
+                Error::NotFound { .. } => {
+                    StoreError::Conflict { location: self.location.clone(), path: path.to_owned() }
+                }
                 error => self.failed(path, "replaced", &error),
             })?;
             Ok(version_of(put.e_tag, put.version))

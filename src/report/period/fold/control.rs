@@ -226,7 +226,7 @@ impl ControlFold {
         };
         let coverage = if window.instant { Coverage::default() } else { coverage(&intervals) };
         let mut deviations = self.deviations.report(window);
-        deviations.extend(self.occurrences.deviations(name, &self.spec, window));
+        deviations.extend(self.occurrences.deviations(&deviations, &self.spec, window));
         deviations::sort(&mut deviations);
         let mut own: Vec<GapReport> =
             self.gaps.iter().filter_map(|gap| gap.report(Some(name), window)).collect();

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 
 use super::{Window, spec::Spec};
 use crate::{
-    api::ResourceRef,
+    api::{GROUP, ResourceRef, VERSION},
     evidence::data::{AttestationData, OccurrencePhase},
     report::period::model::{Deviation, Ending, OccurrenceReport},
 };
 
-/// What a deviation says was found when nobody attested.
-const MISSED: &str = "OccurrenceMissed";
+/// What the check of human controls calls an occurrence that nobody attested, and the kind under
+/// which it names one.
+const MISSED: (&str, &str) = ("Missed", "Occurrence");
 
 /// The occurrences of one control.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +22,7 @@ pub(super) struct Occurrences(BTreeMap<String, Occurrence>);
 #[derive(Clone, Debug)]
 struct Occurrence {
     report: OccurrenceReport,
-    /// When it was found to be missed, and by which entry.
+    /// When it was found to be missed, which is after its grace, and by which entry.
     missed: Option<(Timestamp, u64)>,
 }
 
@@ -49,7 +50,7 @@ impl Occurrences {
             (report.opens, report.due) = (dates.opens, dates.due);
             report.grace_until = dates.grace_until;
             if data.phase == OccurrencePhase::Missed {
-                *missed = Some((dates.grace_until.min(at), index));
+                *missed = Some((at.max(dates.grace_until), index));
             }
         }
         report.entry = index;
@@ -62,9 +63,12 @@ impl Occurrences {
         }
     }
 
+    /// An occurrence that was found to be missed only after the end of one period touches the next
+    /// one too, or no report would name it.
     fn touching(&self, window: Window) -> impl Iterator<Item = &Occurrence> {
-        self.0.values().filter(move |Occurrence { report, .. }| {
-            window.touches(report.opens, Some(report.grace_until))
+        self.0.values().filter(move |Occurrence { report, missed }| {
+            let over = missed.map_or(report.grace_until, |(at, _)| at);
+            window.touches(report.opens, Some(over))
         })
     }
 
@@ -76,37 +80,23 @@ impl Occurrences {
         all
     }
 
-    /// A missed occurrence is a deviation, which nothing ends.
+    /// A missed occurrence is a deviation, whatever came after it. Those that are among the
+    /// findings already, with how they ended, are not named twice.
     pub(super) fn deviations(
         &self,
-        control: &str,
+        found: &[Deviation],
         spec: &Spec,
         window: Window,
-    ) -> impl Iterator<Item = Deviation> {
-        self.touching(window).filter_map(move |Occurrence { report, missed }| {
-            let (since, entry) = (*missed)?;
-            Some(Deviation {
-                rule: MISSED.to_owned(),
-                resource: ResourceRef {
-                    api_version: format!("{}/{}", crate::api::GROUP, crate::api::VERSION),
-                    kind: "Control".to_owned(),
-                    namespace: None,
-                    name: control.to_owned(),
-                },
-                subject: None,
-                message: format!(
-                    "{} was due on {} and nobody attested it until {}",
-                    report.period, report.due, report.grace_until
-                ),
-                severity: spec.severity,
-                since,
-                until: None,
-                ending: Ending::Open,
-                exception: None,
-                opened_entry: entry,
-                closed_entry: None,
+    ) -> Vec<Deviation> {
+        self.touching(window)
+            .filter_map(|Occurrence { report, missed }| {
+                let (_, entry) = (*missed)?;
+                let resource = resource(&report.period);
+                let is_same =
+                    |known: &Deviation| known.rule == MISSED.0 && known.resource == resource;
+                (!found.iter().any(is_same)).then(|| missing(report, resource, spec, entry))
             })
-        })
+            .collect()
     }
 
     /// Whether the time of an occurrence ran out without an entry that says how it ended.
@@ -115,6 +105,34 @@ impl Occurrences {
             matches!(report.phase, OccurrencePhase::Scheduled | OccurrencePhase::Open)
                 && report.grace_until < window.to
         })
+    }
+}
+
+fn resource(period: &str) -> ResourceRef {
+    ResourceRef {
+        api_version: format!("{GROUP}/{VERSION}"),
+        kind: MISSED.1.to_owned(),
+        namespace: None,
+        name: period.to_owned(),
+    }
+}
+
+fn missing(report: &OccurrenceReport, resource: ResourceRef, spec: &Spec, entry: u64) -> Deviation {
+    Deviation {
+        rule: MISSED.0.to_owned(),
+        resource,
+        subject: None,
+        message: format!(
+            "was due at {} and nobody attested it by {}: it stays missed",
+            report.due, report.grace_until
+        ),
+        severity: spec.severity,
+        since: report.grace_until,
+        until: None,
+        ending: Ending::Open,
+        exception: None,
+        opened_entry: entry,
+        closed_entry: None,
     }
 }
 

@@ -1,0 +1,155 @@
+//! The record before the status: brings the log in line with a control's verdict.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::{Resource, ResourceExt, core::DeserializeGuard};
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{board::Posted, host::Command};
+use crate::{
+    api::{Control, ResourceRef},
+    engine::Observed,
+    evidence::{Cited, Evidence, EvidenceError, entry::Subject},
+};
+
+/// How soon to look again for a verdict that was overtaken.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// All that there is to record of a control, as of one evaluation.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The verdict.
+    pub posted: Posted,
+    /// Everything that is wrong, excepted or not.
+    pub wrong: Vec<Observed>,
+    /// What was judged, if it was asked for.
+    pub population: Option<Vec<ResourceRef>>,
+}
+
+/// Asks the engine's task for a [`Snapshot`].
+#[derive(Debug)]
+pub struct SnapshotRequest {
+    /// Of which control.
+    pub control: String,
+    /// Whether with the names of what was judged.
+    pub population: bool,
+    /// Where to.
+    pub reply: oneshot::Sender<Snapshot>,
+}
+
+/// What a status may say.
+#[derive(Debug)]
+pub enum Recorded {
+    /// This verdict, which the log holds in this entry; without a log, in none.
+    Yes(Option<Box<Posted>>, Option<Cited>),
+    /// Nothing new yet: look again after a while.
+    Later(Duration),
+}
+
+/// Records controls.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// Where to.
+    pub evidence: Evidence,
+    /// Who knows.
+    pub commands: mpsc::Sender<Command>,
+}
+
+impl Recording {
+    /// Brings the log in line with a control and its verdict. `gather` says how long to wait for
+    /// more changes before another is recorded.
+    pub async fn bring_up(
+        &self,
+        object: &DeserializeGuard<Control>,
+        posted: Option<Posted>,
+        gather: impl Fn() -> Option<Duration>,
+        now: Timestamp,
+    ) -> Result<Recorded, EvidenceError> {
+        let boxed = |posted: Option<Posted>| posted.map(Box::new);
+        if !self.evidence.has_log() {
+            return Ok(Recorded::Yes(boxed(posted), None));
+        }
+        let spec = object.0.as_ref().ok().map(|control| &control.spec);
+        record_object(&self.evidence, "Control", object, spec, None).await?;
+        let Some(posted) = posted else { return Ok(Recorded::Yes(None, None)) };
+        let (name, uid) = (object.name_any(), object.meta().uid.clone());
+        if let Some(cited) = self.evidence.cited(&name, uid.as_deref(), &posted.verdict) {
+            return Ok(Recorded::Yes(boxed(Some(posted)), Some(cited)));
+        }
+        if let Some(left) = gather() {
+            return Ok(Recorded::Later(left));
+        }
+        let snapshot = if spec.is_some() {
+            let population = self.evidence.wants_population(&name, now);
+            let Some(snapshot) = self.ask(&name, population).await else {
+                return Ok(Recorded::Later(AGAIN));
+            };
+            snapshot
+        } else {
+            Snapshot { posted, wrong: Vec::new(), population: None }
+        };
+        let Snapshot { posted, wrong, population } = snapshot;
+        if posted.uid != uid || Some(posted.verdict.generation) != object.meta().generation {
+            return Ok(Recorded::Later(AGAIN));
+        }
+        let verdict = &posted.verdict;
+        let recorded = self
+            .evidence
+            .record_verdict(&name, uid.clone(), verdict, &wrong, population, now)
+            .await;
+        match recorded {
+            Ok(()) => {}
+            Err(EvidenceError::Outdated) => return Ok(Recorded::Later(AGAIN)),
+            Err(error) => return Err(error),
+        }
+        Ok(match self.evidence.cited(&name, uid.as_deref(), verdict) {
+            Some(cited) => Recorded::Yes(boxed(Some(posted)), Some(cited)),
+            None => Recorded::Later(AGAIN),
+        })
+    }
+
+    /// Records that the verdict of a control still holds. False: it no longer does.
+    pub async fn beat(
+        &self,
+        name: &str,
+        posted: &Posted,
+        now: Timestamp,
+    ) -> Result<bool, EvidenceError> {
+        let mut population = None;
+        if self.evidence.wants_population(name, now) {
+            let snapshot = self.ask(name, true).await;
+            population = snapshot
+                .filter(|snapshot| snapshot.posted.verdict == posted.verdict)
+                .and_then(|snapshot| snapshot.population);
+        }
+        match self.evidence.record_heartbeat(name, &posted.verdict, population, now).await {
+            Ok(()) => Ok(true),
+            Err(EvidenceError::Outdated) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask(&self, control: &str, population: bool) -> Option<Snapshot> {
+        let (reply, answer) = oneshot::channel();
+        let request = SnapshotRequest { control: control.to_owned(), population, reply };
+        self.commands.send(Command::Snapshot(request)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// Records an object that the operator is governed by, if it is new or changed: the change log.
+pub async fn record_object(
+    evidence: &Evidence,
+    kind: &str,
+    object: &impl ResourceExt,
+    spec: Option<&impl Serialize>,
+    phase: Option<&str>,
+) -> Result<(), EvidenceError> {
+    let spec = spec.and_then(|spec| serde_json::to_value(spec).ok());
+    let generation = object.meta().generation.unwrap_or_default();
+    let subject = Subject::new(kind, &object.name_any());
+    let uid = object.meta().uid.as_deref();
+    evidence.record_object(subject, uid, generation, spec.as_ref(), phase).await.map(drop)
+}

@@ -1,0 +1,261 @@
+//! People as pseudonyms: what goes into the log names nobody, so that erasing a person leaves it
+//! whole. Pure.
+//!
+//! A user whose name begins with `system:` is a part of Kubernetes and stays; that prefix is
+//! reserved. Names of objects are names of objects, whoever they remind of.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// Users of Kubernetes itself: components, nodes and service accounts.
+const SYSTEM: &str = "system:";
+
+/// What a pseudonym begins with.
+const PSEUDONYM: &str = "person:";
+
+/// How a finding and a binding name a subject that is a user.
+const USER: &str = "User ";
+
+/// Gives people their pseudonyms.
+#[derive(Clone, Copy)]
+pub struct Veil<'a> {
+    of: &'a dyn Fn(&str) -> String,
+}
+
+impl std::fmt::Debug for Veil<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Veil")
+    }
+}
+
+impl<'a> Veil<'a> {
+    /// A veil that asks `of` for the pseudonym of a name.
+    pub fn new(of: &'a dyn Fn(&str) -> String) -> Self {
+        Self { of }
+    }
+
+    /// The name of a user, as the log has it.
+    pub fn user(&self, name: &str) -> String {
+        if is_person(name) { (self.of)(name) } else { name.to_owned() }
+    }
+
+    /// A subject as findings write it, such as `User jane@corp`.
+    pub fn subject(&self, subject: &str) -> String {
+        match subject.strip_prefix(USER) {
+            Some(name) => format!("{USER}{}", self.user(name)),
+            None => subject.to_owned(),
+        }
+    }
+
+    /// A text that may name the user of a finding's subject, and others after the word `User`.
+    pub fn message(&self, message: &str, subject: Option<&str>) -> String {
+        let named: Vec<&str> =
+            subject.and_then(|subject| subject.strip_prefix(USER)).into_iter().collect();
+        self.users_in(&self.names_in(message, named.into_iter()))
+    }
+
+    /// The spec of one of our kinds: who asked and who approved, whom a rule allows, who attests;
+    /// and their names wherever else the spec has them, such as in a reason.
+    pub fn spec(&self, spec: &Value) -> Value {
+        let mut names = BTreeSet::new();
+        people_of(spec, &mut names);
+        // Longer names first: one may be a part of another.
+        let mut names: Vec<&str> = names.into_iter().filter(|name| is_person(name)).collect();
+        names.sort_by_key(|name| std::cmp::Reverse(name.len()));
+        self.veiled(spec, &names)
+    }
+
+    fn veiled(&self, value: &Value, names: &[&str]) -> Value {
+        match value {
+            Value::String(text) => self.names_in(text, names.iter().copied()).into(),
+            Value::Array(items) => items.iter().map(|item| self.veiled(item, names)).collect(),
+            Value::Object(fields) => {
+                fields.iter().map(|(key, field)| (key.clone(), self.veiled(field, names))).collect()
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// Replaces names where they stand by themselves: `cluster-admin` does not name the user admin.
+    fn names_in<'n>(&self, text: &str, names: impl Iterator<Item = &'n str>) -> String {
+        let mut text = text.to_owned();
+        for name in names.filter(|name| is_person(name)) {
+            let mut veiled = String::with_capacity(text.len());
+            let mut rest = text.as_str();
+            while let Some((before, after)) = rest.split_once(name) {
+                veiled.push_str(before);
+                let alone = !veiled.chars().next_back().is_some_and(is_word)
+                    && !after.chars().next().is_some_and(is_word);
+                if alone {
+                    veiled.push_str(&(self.of)(name));
+                } else {
+                    veiled.push_str(name);
+                }
+                rest = after;
+            }
+            veiled.push_str(rest);
+            text = veiled;
+        }
+        text
+    }
+
+    /// Replaces what follows the word `User`, up to a comma: lists of subjects name people, and a
+    /// text that was cut may end in a part of a name.
+    fn users_in(&self, text: &str) -> String {
+        let mut veiled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once(USER) {
+            veiled.push_str(before);
+            veiled.push_str(USER);
+            let word = before.chars().next_back().is_some_and(is_word);
+            let known = after.starts_with(PSEUDONYM);
+            let end = after.find(", ").unwrap_or(after.len());
+            let (name, tail) = after.split_at(if word || known { 0 } else { end });
+            if !name.is_empty() {
+                veiled.push_str(&self.user(name));
+            }
+            rest = tail;
+        }
+        veiled.push_str(rest);
+        veiled
+    }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '-' || c == '_'
+}
+
+fn is_person(name: &str) -> bool {
+    !name.starts_with(SYSTEM) && name.chars().any(char::is_alphanumeric)
+}
+
+/// Collects the people that a spec names.
+fn people_of<'v>(value: &'v Value, names: &mut BTreeSet<&'v str>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| people_of(item, names)),
+        Value::Object(fields) => {
+            if fields.get("kind").and_then(Value::as_str) == Some("User") {
+                names.extend(fields.get("name").and_then(Value::as_str));
+            }
+            for (key, field) in fields {
+                match key.as_str() {
+                    "requestedBy" | "approvedBy" | "attestedBy" | "reviewer" => {
+                        names.extend(field.as_str());
+                    }
+                    "attesters" | "participants" | "users" | "auditors" => texts(field, names),
+                    _ => {}
+                }
+                people_of(field, names);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The texts of a list of names; those of a list of objects are found by their kind.
+fn texts<'v>(value: &'v Value, names: &mut BTreeSet<&'v str>) {
+    names.extend(value.as_array().into_iter().flatten().filter_map(Value::as_str));
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn pseudonym(name: &str) -> String {
+        format!(
+            "person:{:04x}",
+            name.bytes().fold(7_u32, |sum, byte| sum * 31 % 65_521 + u32::from(byte))
+        )
+    }
+
+    #[test]
+    fn users_are_people_and_others_are_not() {
+        let veil = Veil::new(&pseudonym);
+        let jane = pseudonym("jane@corp");
+        for (subject, expected) in [
+            ("User jane@corp", format!("User {jane}")),
+            ("User system:kube-proxy", "User system:kube-proxy".to_owned()),
+            ("Group jane@corp", "Group jane@corp".to_owned()),
+            ("ServiceAccount prod/ci", "ServiceAccount prod/ci".to_owned()),
+        ] {
+            assert_eq!(veil.subject(subject), expected);
+        }
+    }
+
+    #[test]
+    fn messages_name_nobody() {
+        let veil = Veil::new(&pseudonym);
+        let (jane, sam) = (pseudonym("jane@corp"), pseudonym("sam"));
+        for (message, subject, expected) in [
+            (
+                "jane@corp holds it, as jane@corp.",
+                Some("User jane@corp"),
+                format!("{jane} holds it, as {jane}."),
+            ),
+            (
+                "cluster-admin through admin",
+                Some("User admin"),
+                format!("cluster-admin through {}", pseudonym("admin")),
+            ),
+            (
+                "2 may: User jane@corp, User sam, Group c",
+                None,
+                format!("2 may: User {jane}, User {sam}, Group c"),
+            ),
+            // A message that was cut.
+            (
+                "2 may: Group c, User sa…",
+                None,
+                format!("2 may: Group c, User {}", pseudonym("sa…")),
+            ),
+            ("User system:anonymous, Group c", None, "User system:anonymous, Group c".to_owned()),
+            ("runAsUser 0", None, "runAsUser 0".to_owned()),
+        ] {
+            assert_eq!(veil.message(message, subject), expected);
+        }
+    }
+
+    #[test]
+    fn specs_name_nobody() {
+        let veil = Veil::new(&pseudonym);
+        let spec = json!({
+            "owner": "platform",
+            "reason": "sam@corp and jane@corp agreed",
+            "requestedBy": "jane@corp",
+            "approvedBy": "sam@corp",
+            "test": {"rbac": {"allow": [{"kind": "User", "name": "ann@corp"}, {"kind": "Group", "name": "ann@corp-team"}]},
+                     "attestation": {"attesters": ["bob@corp"]}},
+        });
+        let text = veil.spec(&spec).to_string();
+        for name in ["jane@corp", "sam@corp", "bob@corp", r#""ann@corp""#] {
+            assert!(!text.contains(name), "{name}: {text}");
+        }
+        assert!(text.contains("platform") && text.contains("ann@corp-team"), "{text}");
+        // Veiled twice it is the same.
+        let veiled = veil.spec(&spec);
+        assert_eq!(
+            veil.spec(&json!({"reason": veiled["reason"]})),
+            json!({"reason": veiled["reason"]})
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_subject_is_never_in_its_own_message(
+            name in "[a-z]{3,8}@[a-z]{3,8}( [a-z]{2,5})?",
+            before in "[A-Z ,.]{0,12}",
+            after in "[A-Z ,.]{0,12}",
+        ) {
+            let veil = Veil::new(&pseudonym);
+            let message = format!("{before}.{name} {after} User {name}, more");
+            let subject = format!("User {name}");
+            let veiled = veil.message(&message, Some(&subject));
+            prop_assert!(!veiled.contains(&name), "{veiled}");
+            prop_assert!(!veil.subject(&subject).contains(&name));
+        }
+    }
+}

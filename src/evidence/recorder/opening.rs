@@ -1,0 +1,245 @@
+//! Opening the log: the key, the place, what it says so far, and what is to be said first.
+
+use std::{fs, io, path::PathBuf, sync::Arc};
+
+use futures::{TryStreamExt, future::BoxFuture};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::{
+    api::{Duration, control::DEFAULT_HEARTBEAT, time::whole_seconds},
+    evidence::{
+        data::{Gap, OperatorData, OperatorEvent},
+        entry::{Data, Entry, EntryError, Subject},
+        fold::State,
+        key::{KeyError, Pseudonyms, SigningKey, VerifierKey},
+        log::{CHECKPOINT, LogError, LogReader, LogWriter},
+        store::{self, Store, StoreError},
+    },
+};
+
+/// Where the log is, and who writes it.
+pub struct EvidenceConfig {
+    /// A directory, or the URL of a bucket.
+    pub location: String,
+    /// The signing key; None: beside a local log, made with it.
+    pub key: Option<PathBuf>,
+    /// The name of this process, such as the pod's.
+    pub instance: String,
+    /// Asks for the uid of the cluster, which names the log.
+    pub cluster: Box<dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync>,
+}
+
+impl std::fmt::Debug for EvidenceConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EvidenceConfig").field("location", &self.location).finish_non_exhaustive()
+    }
+}
+
+/// Which leadership this is.
+#[derive(Clone, Debug)]
+pub enum Terms {
+    /// There is no election: each start is one more.
+    Sole,
+    /// How often the Lease changed hands.
+    Elected(watch::Receiver<u64>),
+}
+
+impl Terms {
+    /// The epoch of a leadership over a log. A Lease that was deleted counts from the start again,
+    /// and an epoch never falls.
+    pub(super) fn epoch(&self, state: &State) -> u64 {
+        let next = state.epoch().saturating_add(1);
+        match self {
+            Self::Sole => next,
+            Self::Elected(transitions) => {
+                let transitions = *transitions.borrow();
+                if transitions < state.epoch() { next } else { transitions }
+            }
+        }
+    }
+}
+
+/// Why the log can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// No key was named for a log that is not a directory.
+    #[error("a log in a bucket needs --evidence-key FILE: mount the signing key from a Secret")]
+    KeyNeeded,
+    /// The directory can't be made.
+    #[error("the directory {path} can't be made: {source}")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The cluster can't be named.
+    #[error("the uid of the namespace kube-system, which names the log, can't be read: {0}")]
+    Cluster(String),
+    /// An entry that this version can't read.
+    #[error("entry {index} of the log: {error}")]
+    Entry {
+        /// Which.
+        index: u64,
+        /// Why.
+        error: EntryError,
+    },
+    /// The log lost entries while this process ran.
+    #[error(
+        "the log has {found} entries, and {known} were recorded: restore it from a copy, or record to another place and keep this one as it is"
+    )]
+    Shorter {
+        /// How many it has.
+        found: u64,
+        /// How many it had.
+        known: u64,
+    },
+}
+
+/// A log that is open.
+pub(super) struct Opened {
+    pub writer: LogWriter,
+    pub state: State,
+    pub pseudonyms: Arc<Pseudonyms>,
+    pub verifier: VerifierKey,
+}
+
+/// Opens the log, which may have to be begun or mended, and folds what it says on top of `known`.
+pub(super) async fn open(config: &EvidenceConfig, known: State) -> Result<Opened, OpenError> {
+    let uid = (config.cluster)().await.map_err(OpenError::Cluster)?;
+    let origin = format!("comptroller.dev/evidence/{uid}");
+    prepare(config)?;
+    let store = store::open(&config.location)?;
+    let key = signing_key(config, store.as_ref(), &origin).await?;
+    let (verifier, pseudonyms) = (key.verifier(), Arc::new(key.pseudonyms()));
+    let writer = LogWriter::open(Arc::clone(&store), key, &origin).await?;
+    if writer.size() < known.size() {
+        return Err(OpenError::Shorter { found: writer.size(), known: known.size() });
+    }
+    let state = fold(store, verifier.clone(), known, writer.size()).await?;
+    Ok(Opened { writer, state, pseudonyms, verifier })
+}
+
+/// A local log without a key is one that never was, so its directory is made. Where a key is and
+/// the directory is not, the log is lost or its volume is not mounted, and that is for a person.
+fn prepare(config: &EvidenceConfig) -> Result<(), OpenError> {
+    let (Some(path), None) = (store::directory_of(&config.location), &config.key) else {
+        return Ok(());
+    };
+    if path.exists() || beside(&path).exists() {
+        return Ok(());
+    }
+    fs::create_dir(&path).map_err(|source| OpenError::Directory { path, source })
+}
+
+/// The key beside a directory.
+fn beside(directory: &std::path::Path) -> PathBuf {
+    // Without the slash that a person may have typed at the end.
+    let mut name = directory.components().collect::<PathBuf>().into_os_string();
+    name.push(".key");
+    name.into()
+}
+
+async fn signing_key(
+    config: &EvidenceConfig,
+    store: &dyn Store,
+    origin: &str,
+) -> Result<SigningKey, OpenError> {
+    if let Some(path) = &config.key {
+        return Ok(SigningKey::load(path, origin)?);
+    }
+    let directory = store::directory_of(&config.location).ok_or(OpenError::KeyNeeded)?;
+    let path = beside(&directory);
+    // A new key for an old log would only hide that the old key is lost.
+    let begun = store.get(CHECKPOINT).await?.is_some();
+    Ok(if begun {
+        SigningKey::load(&path, origin)?
+    } else {
+        SigningKey::load_or_create(&path, origin)?
+    })
+}
+
+async fn fold(
+    store: Arc<dyn Store>,
+    key: VerifierKey,
+    mut state: State,
+    size: u64,
+) -> Result<State, OpenError> {
+    if state.size() == size {
+        return Ok(state);
+    }
+    let reader = LogReader::open(store, Some(key)).await?;
+    let entries = reader.entries(state.size()..size);
+    futures::pin_mut!(entries);
+    while let Some((index, bytes)) = entries.try_next().await? {
+        let wrong = |error| OpenError::Entry { index, error };
+        let mut entry = Entry::parse(&bytes).map_err(wrong)?;
+        if let Data::Stored(type_, stored) = &entry.data {
+            let bytes = reader.stored(&stored.stored).await?;
+            let data = serde_json::from_slice(&bytes).and_then(|data| Data::parse(*type_, data));
+            entry.data = data.map_err(|error| wrong(error.into()))?;
+        }
+        state.apply(index, &entry);
+    }
+    Ok(state)
+}
+
+/// What a leadership says first: that nobody is known to have looked for a time, where that is so,
+/// and that this process writes from now on.
+pub(super) fn first_words(
+    state: &State,
+    origin: &str,
+    instance: &str,
+    now: Timestamp,
+) -> Vec<(Subject, Data)> {
+    let cluster = Subject::new("Cluster", origin.rsplit('/').next().unwrap_or(origin));
+    let silence = state.last_at().and_then(|last| {
+        let reason = if let Some(operator) = state.operator() {
+            format!(
+                "{} did not stop in order, so nothing is known of what it saw last",
+                operator.instance
+            )
+        } else if now.duration_since(last) > shortest_heartbeat(state, last) {
+            "no operator ran".to_owned()
+        } else {
+            return None;
+        };
+        Some(Gap { from: whole_seconds(last).0, to: whole_seconds(now).0, reason })
+    });
+    let started = operator(OperatorEvent::Started);
+    silence
+        .map(|gap| (cluster, Data::Gap(gap)))
+        .into_iter()
+        .chain([(Subject::new("Operator", instance), started)])
+        .collect()
+}
+
+/// That the operator started or stopped.
+pub(super) fn operator(event: OperatorEvent) -> Data {
+    Data::Operator(OperatorData { event, version: env!("CARGO_PKG_VERSION").to_owned() })
+}
+
+/// For how long the log may be silent while somebody looks.
+fn shortest_heartbeat(state: &State, from: Timestamp) -> jiff::SignedDuration {
+    let of = |duration: Duration| duration.add_to(from).duration_since(from);
+    state
+        .objects_of("Control")
+        .filter_map(|(_, control)| {
+            let heartbeat = control.spec.as_ref()?.get("heartbeat")?.clone();
+            serde_json::from_value(heartbeat).ok()
+        })
+        .chain([DEFAULT_HEARTBEAT])
+        .map(of)
+        .min()
+        .unwrap_or_default()
+}

@@ -1,0 +1,73 @@
+//! The evidence log as metrics. Without a log there is no series of it.
+
+use jiff::Timestamp;
+use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts, core::Collector};
+
+/// The families `comptroller_evidence_*`. Clones share them.
+#[derive(Clone, Debug)]
+pub struct EvidenceMetrics {
+    entries: IntGaugeVec,
+    checkpoint: GaugeVec,
+    failures: IntCounterVec,
+}
+
+impl EvidenceMetrics {
+    pub(super) fn new() -> Result<Self, prometheus::Error> {
+        // Without labels, but as families: a log that is not kept has no size.
+        let none: &[&str] = &[];
+        Ok(Self {
+            entries: IntGaugeVec::new(
+                Opts::new(
+                    "comptroller_evidence_log_entries",
+                    "How many entries the evidence log has. Alert when it falls: entries of a log are never removed.",
+                ),
+                none,
+            )?,
+            checkpoint: GaugeVec::new(
+                Opts::new(
+                    "comptroller_evidence_last_checkpoint_timestamp_seconds",
+                    "When the log last got a signed checkpoint. Alert when it is older than two heartbeats: nothing is recorded.",
+                ),
+                none,
+            )?,
+            failures: IntCounterVec::new(
+                Opts::new(
+                    "comptroller_evidence_append_failures_total",
+                    "Attempts to open or write the evidence log that failed. Alert when it rises: no new verdict is claimed until it is written again.",
+                ),
+                none,
+            )?,
+        })
+    }
+
+    pub(super) fn collectors(&self) -> [Box<dyn Collector>; 3] {
+        [
+            Box::new(self.entries.clone()),
+            Box::new(self.checkpoint.clone()),
+            Box::new(self.failures.clone()),
+        ]
+    }
+
+    /// There is to be a log. A rate needs a first value of 0, or the first failure is no increase.
+    pub fn begin(&self) {
+        self.failures.with_label_values::<&str>(&[]);
+    }
+
+    /// Entries were appended, and the log has so many now.
+    pub fn appended(&self, size: u64, at: Timestamp) {
+        let size = i64::try_from(size).unwrap_or(i64::MAX);
+        self.entries.with_label_values::<&str>(&[]).set(size);
+        self.checkpoint.with_label_values::<&str>(&[]).set(at.as_duration().as_secs_f64());
+    }
+
+    /// The log could not be opened or written.
+    pub fn failed(&self) {
+        self.failures.with_label_values::<&str>(&[]).inc();
+    }
+
+    /// This process writes no more: another one says how the log is.
+    pub fn end(&self) {
+        self.entries.reset();
+        self.checkpoint.reset();
+    }
+}
