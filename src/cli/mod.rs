@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod crds;
+pub mod evidence;
 pub mod gap;
 pub mod live;
 pub mod pack;

@@ -1,4 +1,5 @@
-//! Parquet, with types that every reader of it has: no unsigned numbers, no nested columns.
+//! Parquet, with types that every reader of it has (no unsigned numbers, no nested columns) and names
+//! that no dialect of SQL reserves: `at` is a word of DuckDB's.
 
 use std::sync::{Arc, LazyLock};
 
@@ -20,7 +21,7 @@ const SCHEMA: &str = "
 message entry {
     required binary cluster (STRING);
     required int64 index;
-    required int64 at (TIMESTAMP(MILLIS, true));
+    required int64 observed_at (TIMESTAMP(MILLIS, true));
     required int32 day (DATE);
     required int64 epoch;
     required binary type (STRING);

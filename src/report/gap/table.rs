@@ -88,6 +88,7 @@ fn controls_cell(criterion: &CriterionReadiness) -> String {
         CriterionStanding::Failing => {
             format!("{} of {all} failing", in_state(&|one| one.state == Some(State::Failing)))
         }
+        CriterionStanding::Unknown if is_coverage(criterion) => format!("{all} not evaluated"),
         CriterionStanding::Unknown => match in_state(&is_undecided) {
             0 => all.to_string(),
             undecided => format!("{undecided} of {all} unknown"),
@@ -98,6 +99,11 @@ fn controls_cell(criterion: &CriterionReadiness) -> String {
         text.push_str(", no attestation");
     }
     text
+}
+
+/// Whether nobody evaluated what covers a criterion.
+fn is_coverage(criterion: &CriterionReadiness) -> bool {
+    criterion.controls.iter().all(|control| control.state.is_none())
 }
 
 fn is_undecided(control: &ServingControl) -> bool {
@@ -165,8 +171,12 @@ fn list(
     readiness: &Readiness,
     standing: CriterionStanding,
 ) -> io::Result<()> {
-    let mut criteria =
-        readiness.criteria.iter().filter(|criterion| criterion.standing == standing).peekable();
+    let listed = |criterion: &&CriterionReadiness| {
+        // Where nobody evaluated anything, there is no reason to name.
+        criterion.standing == standing
+            && (standing != CriterionStanding::Unknown || !is_coverage(criterion))
+    };
+    let mut criteria = readiness.criteria.iter().filter(listed).peekable();
     if criteria.peek().is_none() {
         return Ok(());
     }
@@ -231,7 +241,7 @@ fn summary(readiness: &Readiness) -> String {
     }
     if counts.without_people > 0 {
         text.push_str(&format!(
-            "\nOf those covered, {} need people too, and no control asks them.",
+            "\nPeople have a part in {} of those covered, and no control asks them.",
             counts.without_people,
         ));
     }

@@ -19,8 +19,9 @@ use uuid::Uuid;
 use self::{
     model::{
         Actor, AssessmentResults, BackMatter, Component, ComponentStatus, ControlId,
-        ControlSelection, Document, LocalDefinitions, Metadata, Nothing, OSCAL_VERSION, Origin,
-        Party, Reference, Resource, ResponsibleParty, ResultSet, ReviewedControls, Role, Subject,
+        ControlSelection, Document, Link, LocalDefinitions, Metadata, Nothing, OSCAL_VERSION,
+        Origin, Party, Reference, Resource, ResponsibleParty, ResultSet, ReviewedControls, Role,
+        Subject,
     },
     words::{Entries, Ids, plain, properties, reference, span, title},
 };
@@ -124,6 +125,7 @@ fn metadata(context: &Context<'_>) -> Metadata {
             ("reperform-command", provenance.command.as_str().into()),
             ("verify-command", provenance.verify_command.as_str().into()),
         ]),
+        links: links(context),
         roles,
         parties,
         responsible_parties: responsible,
@@ -132,6 +134,20 @@ fn metadata(context: &Context<'_>) -> Metadata {
             provenance.verification, provenance.completeness
         )),
     }
+}
+
+/// To what the document rests on.
+fn links(context: &Context<'_>) -> Vec<Link> {
+    [
+        ("log", "The evidence log"),
+        ("checkpoint", "Its signed checkpoint"),
+        ("verifier-key", "Its verifier key"),
+    ]
+    .map(|(name, text)| {
+        let resource = context.ids.of(&["resource", name]);
+        Link { href: format!("#{resource}"), rel: "reference", text }
+    })
+    .into()
 }
 
 fn name_of(party: &str) -> String {
@@ -154,7 +170,7 @@ fn result(context: &Context<'_>) -> ResultSet {
         uuid: context.ids.of(&["result"]),
         title: title(&report.period.name),
         description: plain(&format!(
-            "{over}. {} controls: {} without a deviation, {} with deviations, {} of which nothing can be said. {} deviations, of which {} were open at the end. There is evidence for {} of the time.",
+            "{over}. Controls: {}, of which {} held without a deviation, {} deviated, and of {} nothing can be said. Deviations: {}, of which {} were open at the end. There is evidence for {} of the time.",
             summary.controls,
             summary.effective,
             summary.with_deviations,

@@ -33,10 +33,18 @@ pub(super) struct Metadata {
     pub oscal_version: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub props: Vec<Property>,
+    pub links: Vec<Link>,
     pub roles: Vec<Role>,
     pub parties: Vec<Party>,
     pub responsible_parties: Vec<ResponsibleParty>,
     pub remarks: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Link {
+    pub href: String,
+    pub rel: &'static str,
+    pub text: &'static str,
 }
 
 #[derive(Serialize)]

@@ -87,8 +87,14 @@ fn of_control(context: &Context<'_>, control: &ControlReport) -> Observation {
     props.extend(control.criteria.iter().filter_map(|id| super::words::property("criterion", id)));
     props.extend(population_properties(control));
     let seconds = seconds_by_state(control);
-    let states: Vec<String> =
-        seconds.iter().map(|(state, seconds)| format!("{state} for {seconds} s")).collect();
+    // At a time, a state has no length.
+    let states: Vec<String> = seconds
+        .iter()
+        .map(|(state, seconds)| match seconds {
+            0 => (*state).to_owned(),
+            seconds => format!("{state} for {seconds} s"),
+        })
+        .collect();
     let mut relevant = Vec::new();
     let populations = [&control.population_start, &control.population_end];
     for population in populations.into_iter().flatten() {
@@ -99,10 +105,10 @@ fn of_control(context: &Context<'_>, control: &ControlReport) -> Observation {
         uuid: control_id(context, &control.name),
         title: title(&control.title),
         description: plain(&format!(
-            "{}{}: {}. {} deviations.",
+            "{}{} States: {}. Deviations: {}.",
             control.objective.as_deref().map(|text| format!("{text} ")).unwrap_or_default(),
             control.conclusion.meaning(),
-            if states.is_empty() { "no state was recorded".to_owned() } else { states.join(", ") },
+            if states.is_empty() { "none was recorded".to_owned() } else { states.join(", ") },
             control.deviations.len(),
         )),
         props,

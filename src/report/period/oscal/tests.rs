@@ -131,3 +131,9 @@ fn open_deviations_are_risks_and_gaps_are_observations() {
         .unwrap();
     assert_eq!(evidence, "s3://acme-evidence/production/tile/entries/035#9120");
 }
+
+/// `tests/oscal.rs` has an independent program validate this very file.
+#[test]
+fn the_document_that_is_validated_is_what_is_written() {
+    insta::assert_snapshot!("validated", written(&rich()));
+}

@@ -1,0 +1,264 @@
+//! `comptroller evidence sample`: a seeded sample of what a control judged at a time, as auditors
+//! draw it.
+
+use std::{
+    io::{self, Write},
+    pin::pin,
+};
+
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use serde::Serialize;
+use tabwriter::TabWriter;
+
+use crate::{
+    cli::scan::to_stdout,
+    evidence::{
+        canonical,
+        data::PopulationList,
+        entry::{Data, Entry},
+        key::VerifierKey,
+        log::LogReader,
+        sample::{Sample, Size, SizeTable, draw},
+        store,
+    },
+    report::{spreadsheet::Table, visible},
+};
+
+/// How many entries are read at once, from the end backwards.
+const BLOCK: u64 = 4096;
+
+/// Draws a sample of the items that a control judged.
+///
+/// The items of the sample are those with the smallest SHA-256 of the seed, a line feed and the
+/// item: the same seed draws the same sample, and any tool can draw it again.
+#[derive(Clone, Debug, clap::Args)]
+pub struct SampleArgs {
+    /// Where the log is: a directory, or s3://, gs:// or az:// with bucket and prefix.
+    #[arg(value_name = "URL|DIR")]
+    log: String,
+    /// The verifier key, or a file with it; otherwise the one beside the log is believed.
+    #[arg(long, value_name = "KEY|FILE")]
+    key: Option<String>,
+    /// The control.
+    #[arg(long, value_name = "NAME")]
+    control: String,
+    /// The population as it was known at this time, such as 2026-09-30T00:00:00Z; otherwise the
+    /// newest.
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+    /// The seed: any text. Otherwise the digest of the log's checkpoint.
+    #[arg(long, value_name = "TEXT")]
+    seed: Option<String>,
+    /// How many to draw.
+    #[arg(long, value_name = "N", conflicts_with = "table")]
+    size: Option<u64>,
+    /// How many to draw, by the size of the population: rows UP_TO:SIZE and a last one for
+    /// everything larger. A size is a number, a share such as 10%, or all.
+    #[arg(long, value_name = "ROWS", default_value_t)]
+    table: SizeTable,
+    /// How to write it.
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    output: Output,
+}
+
+/// How a sample is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    /// For a person.
+    #[default]
+    Table,
+    /// For a spreadsheet.
+    Csv,
+    /// For programs.
+    Json,
+}
+
+/// Why there is no sample.
+#[derive(Debug, thiserror::Error)]
+pub enum SampleError {
+    /// No list.
+    #[error(
+        "the log holds no population of Control {control} up to {until}: check the name and --at; a control that people attest has its occurrences in the report instead"
+    )]
+    NoPopulation {
+        /// The control.
+        control: String,
+        /// Until when was looked.
+        until: String,
+    },
+    /// Its list is no text.
+    #[error("the population {0} is not UTF-8: it was not written by this program")]
+    NotText(String),
+}
+
+/// A sample, and where its population is from.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Drawn {
+    control: String,
+    /// When the population was so.
+    at: Timestamp,
+    /// The entry that names it.
+    entry: u64,
+    /// The origin line of the log.
+    origin: String,
+    #[serde(flatten)]
+    sample: Sample,
+}
+
+/// Draws and prints.
+pub fn run(args: &SampleArgs) -> Result<u8, Box<dyn std::error::Error>> {
+    let drawn = sample(args)?;
+    to_stdout(|stdout| match args.output {
+        Output::Table => write_table(&drawn, stdout),
+        Output::Csv => write_csv(&drawn, stdout),
+        Output::Json => {
+            serde_json::to_writer_pretty(&mut *stdout, &drawn)?;
+            writeln!(stdout)
+        }
+    })?;
+    Ok(0)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn sample(args: &SampleArgs) -> Result<Drawn, Box<dyn std::error::Error>> {
+    let key = args.key.as_deref().map(VerifierKey::from_argument).transpose()?;
+    let reader = LogReader::open(store::open(&args.log)?, key).await?;
+    let (entry, at, list) =
+        newest_list(&reader, &args.control, args.at).await?.ok_or_else(|| {
+            let until = args.at.map_or("now".to_owned(), |at| at.to_string());
+            SampleError::NoPopulation { control: args.control.clone(), until }
+        })?;
+    let text = reader.stored(&list.digest).await?;
+    let text = std::str::from_utf8(&text).map_err(|_| SampleError::NotText(list.digest.clone()))?;
+    let default_seed = || canonical::sha256(reader.checkpoint().as_bytes());
+    let seed = args.seed.clone().unwrap_or_else(default_seed);
+    let size = args.size.map_or_else(|| Size::Table(args.table.clone()), Size::Count);
+    Ok(Drawn {
+        control: args.control.clone(),
+        at,
+        entry,
+        origin: reader.origin().to_owned(),
+        sample: draw(text, &seed, &size),
+    })
+}
+
+/// The newest list of a control's population up to a time. The log is read from its end, since
+/// that is where the newest is.
+async fn newest_list(
+    reader: &LogReader,
+    control: &str,
+    until: Option<Timestamp>,
+) -> Result<Option<(u64, Timestamp, PopulationList)>, Box<dyn std::error::Error>> {
+    let mut end = reader.size();
+    while end > 0 {
+        let start = end.saturating_sub(BLOCK);
+        let mut newest = None;
+        let mut entries = pin!(reader.entries(start..end));
+        while let Some(entry) = entries.next().await {
+            let (index, leaf) = entry?;
+            let entry = resolved(reader, Entry::parse(&leaf)?, control).await?;
+            if until.is_none_or(|until| entry.at <= until)
+                && let Some(list) = list_of(&entry, control)
+            {
+                newest = Some((index, entry.at, list.clone()));
+            }
+        }
+        if newest.is_some() {
+            return Ok(newest);
+        }
+        end = start;
+    }
+    Ok(None)
+}
+
+/// The entry with its data, should that lie beside the log.
+async fn resolved(
+    reader: &LogReader,
+    mut entry: Entry,
+    control: &str,
+) -> Result<Entry, Box<dyn std::error::Error>> {
+    if let Data::Stored(type_, stored) = &entry.data
+        && entry.subject.name == control
+    {
+        let data = reader.stored(&stored.stored).await?;
+        entry.data = Data::parse(*type_, serde_json::from_slice(&data)?)?;
+    }
+    Ok(entry)
+}
+
+fn list_of<'e>(entry: &'e Entry, control: &str) -> Option<&'e PopulationList> {
+    if entry.subject.kind != "Control" || entry.subject.name != control {
+        return None;
+    }
+    match &entry.data {
+        Data::Verdict(data) => data.population_list.as_ref(),
+        Data::Heartbeat(data) => data.population_list.as_ref(),
+        _ => None,
+    }
+}
+
+fn write_table(drawn: &Drawn, output: &mut dyn Write) -> io::Result<()> {
+    let sample = &drawn.sample;
+    writeln!(output, "Control:      {}", visible(&drawn.control))?;
+    writeln!(output, "Log:          {}", visible(&drawn.origin))?;
+    writeln!(output, "Population:   {} items at {}", sample.population, drawn.at)?;
+    writeln!(output, "Its digest:   {} (entry {})", sample.population_digest, drawn.entry)?;
+    writeln!(output, "Seed:         {}", visible(&sample.seed))?;
+    if let Some(table) = &sample.size_table {
+        writeln!(output, "Size table:   {table}")?;
+    }
+    writeln!(output, "Sample:       {} items, {}\n", sample.items.len(), sample.method)?;
+    let mut table = TabWriter::new(Vec::new()).minwidth(0).padding(3);
+    writeln!(table, "LINE\tAPIVERSION\tKIND\tNAMESPACE\tNAME")?;
+    for item in &sample.items {
+        let cells: Vec<_> = cells(&item.item).into_iter().map(visible).collect();
+        writeln!(table, "{}\t{}", item.line, cells.join("\t"))?;
+    }
+    let table = table.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+    output.write_all(&table)
+}
+
+fn write_csv(drawn: &Drawn, output: &mut dyn Write) -> io::Result<()> {
+    let columns = [
+        "control",
+        "at",
+        "population",
+        "population_digest",
+        "entry",
+        "seed",
+        "line",
+        "api_version",
+        "kind",
+        "namespace",
+        "name",
+        "hash",
+    ];
+    let sample = &drawn.sample;
+    let mut table = Table::new(output, &columns)?;
+    for item in &sample.items {
+        let [version, kind, namespace, name] = cells(&item.item);
+        table.row(&[
+            &drawn.control,
+            &drawn.at.to_string(),
+            &sample.population.to_string(),
+            &sample.population_digest,
+            &drawn.entry.to_string(),
+            &sample.seed,
+            &item.line.to_string(),
+            version,
+            kind,
+            namespace,
+            name,
+            item.hash.as_str(),
+        ])?;
+    }
+    table.finish().map(drop)
+}
+
+/// The version, kind, namespace and name of an item, which tabs part.
+fn cells(item: &str) -> [&str; 4] {
+    let mut parts = item.splitn(4, '\t');
+    std::array::from_fn(|_| parts.next().unwrap_or_default())
+}
