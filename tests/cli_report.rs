@@ -77,7 +77,12 @@ fn finding(since: &str) -> EntryFinding {
     }
 }
 
-fn verdict(at: &str, state: State, added: Vec<EntryFinding>, removed: Vec<EntryFinding>) -> Vec<u8> {
+fn verdict(
+    at: &str,
+    state: State,
+    added: Vec<EntryFinding>,
+    removed: Vec<EntryFinding>,
+) -> Vec<u8> {
     let data = VerdictData {
         generation: 1,
         state,

@@ -10,6 +10,7 @@
 #[path = "../controlplane/mod.rs"]
 mod controlplane;
 
+mod periods;
 mod process;
 mod rights;
 mod verdicts;

@@ -154,7 +154,11 @@ pub fn documents(yaml: &str) -> Vec<Value> {
 pub async fn install_crds(plane: &ControlPlane) {
     let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
     kubectl(plane, &["apply", "--server-side", "-k", crds]).await;
-    let names = ["crd/controls.comptroller.dev", "crd/controlexceptions.comptroller.dev"];
+    let names = [
+        "crd/auditperiods.comptroller.dev",
+        "crd/controls.comptroller.dev",
+        "crd/controlexceptions.comptroller.dev",
+    ];
     kubectl(
         plane,
         &[&["wait", "--for=condition=Established", "--timeout=60s"], &names[..]].concat(),

@@ -93,7 +93,8 @@ pub fn render(
 
 /// Puts it where it was asked for.
 pub fn write(rendered: &Rendered, to: Option<&Path>) -> Result<(), String> {
-    let named = |path: &Path, error: io::Error| format!("{} can't be written: {error}", path.display());
+    let named =
+        |path: &Path, error: io::Error| format!("{} can't be written: {error}", path.display());
     match (rendered, to) {
         (Rendered::File(bytes), Some(path)) => {
             fs::write(path, bytes).map_err(|error| named(path, error))

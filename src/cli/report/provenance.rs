@@ -2,7 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{ReportArgs, output::Format, wanted::{Wanted, is_over}};
+use super::{
+    ReportArgs,
+    output::Format,
+    wanted::{Wanted, is_over},
+};
 use crate::{
     evidence::{log::LogReader, replay::Replayed},
     report::period::model::{Provenance, Span},
@@ -77,7 +81,8 @@ fn completeness(span: Span, size: u64, read: &Replayed) -> String {
     let Some(latest) = read.latest else {
         return "The log has no entries, so the report says nothing.".to_owned();
     };
-    let mut said = format!("All entries from 0 to {} were read, none left out. ", size.saturating_sub(1));
+    let mut said =
+        format!("All entries from 0 to {} were read, none left out. ", size.saturating_sub(1));
     if is_over(span, Some(latest)) {
         said.push_str(&format!("The newest is of {latest}, after the end of the period."));
     } else {
@@ -99,12 +104,9 @@ fn command(wanted: &Wanted, reader: &LogReader, size: u64, args: &ReportArgs) ->
     let mut words = vec!["comptroller".to_owned(), "report".to_owned(), quoted(&wanted.name)];
     match wanted.span {
         Span::TypeI { as_of } => words.extend(["--as-of".to_owned(), as_of.to_string()]),
-        Span::TypeII { from, to } => words.extend([
-            "--from".to_owned(),
-            from.to_string(),
-            "--to".to_owned(),
-            to.to_string(),
-        ]),
+        Span::TypeII { from, to } => {
+            words.extend(["--from".to_owned(), from.to_string(), "--to".to_owned(), to.to_string()])
+        }
     }
     let categories: Vec<&str> = wanted.categories.iter().map(|one| one.as_str()).collect();
     words.extend(["--categories".to_owned(), categories.join(",")]);
@@ -167,7 +169,8 @@ mod tests {
 
     #[test]
     fn a_report_that_is_not_whole_says_so() {
-        let span = Span::TypeII { from: at("2026-01-01T00:00:00Z"), to: at("2026-02-01T00:00:00Z") };
+        let span =
+            Span::TypeII { from: at("2026-01-01T00:00:00Z"), to: at("2026-02-01T00:00:00Z") };
         let mut read = Replayed { latest: Some(at("2026-01-31T23:00:00Z")), ..Replayed::default() };
         assert!(completeness(span, 9, &read).contains("not of the whole period"));
         read.latest = Some(at("2026-02-01T00:00:00Z"));

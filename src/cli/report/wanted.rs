@@ -40,7 +40,9 @@ pub enum WantedError {
     #[error("{0}; or give --from and --to, or --as-of, and no cluster is asked")]
     Cluster(#[from] ClusterError),
     /// The cluster does not give it.
-    #[error("AuditPeriod {name} can't be read: {error}; give --from and --to, or --as-of, to do without")]
+    #[error(
+        "AuditPeriod {name} can't be read: {error}; give --from and --to, or --as-of, to do without"
+    )]
     Get {
         /// Which.
         name: String,

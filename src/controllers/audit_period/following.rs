@@ -149,7 +149,12 @@ impl Following {
     }
 
     /// Whether a status is worth a write now: a checkpoint alone can wait.
-    pub fn may_write(&self, name: &str, known: &AuditPeriodStatus, new: &AuditPeriodStatus) -> bool {
+    pub fn may_write(
+        &self,
+        name: &str,
+        known: &AuditPeriodStatus,
+        new: &AuditPeriodStatus,
+    ) -> bool {
         let recent = self.written.get(name).is_some_and(|at| at.elapsed() < CHECKPOINT_EVERY);
         !(recent && checkpoint_only(known, new))
     }

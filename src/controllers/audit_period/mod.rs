@@ -108,7 +108,10 @@ async fn reconcile_inner(
         Ok(period) => plan(period, &known, generation, now, context).await,
         Err(invalid) => {
             let message = format!("the spec can't be read: {}; write another", invalid.error);
-            Some(Plan { status: unready(&known, "InvalidSpec", &message, generation, now), again: None })
+            Some(Plan {
+                status: unready(&known, "InvalidSpec", &message, generation, now),
+                again: None,
+            })
         }
     };
     let Some(Plan { status, again }) = plan else {

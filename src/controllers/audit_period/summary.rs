@@ -76,7 +76,10 @@ pub fn summed(
         let (reason, message) = if now < span.end() {
             ("Following", "the log is summed up every 5 minutes until the period is over")
         } else {
-            ("Closing", "the period is over, and closes with the next entry of the log after its end")
+            (
+                "Closing",
+                "the period is over, and closes with the next entry of the log after its end",
+            )
         };
         return with_ready(status, ConditionStatus::True, reason, message, generation, now);
     }
@@ -200,7 +203,10 @@ mod tests {
         let good = summed(&none, &followed("2026-08-31T00:00:00Z"), span(), GENERATION, now);
         let bad = unready(&good, "LogUnreadable", "why", GENERATION, now);
         assert_eq!(ready(&bad), ("False", "LogUnreadable"));
-        assert_eq!((bad.coverage, bad.checkpoint), (good.coverage.clone(), good.checkpoint.clone()));
+        assert_eq!(
+            (bad.coverage, bad.checkpoint),
+            (good.coverage.clone(), good.checkpoint.clone())
+        );
     }
 
     #[test]
