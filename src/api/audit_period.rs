@@ -20,9 +20,9 @@ pub const MAX_PERIOD_DAYS: i64 = 732;
 closed_enum! {
     /// What kind of report the period is for.
     pub enum ReportType {
-        /// Design and implementation at a time, asOf.
+        /// Design and implementation at a time.
         TypeI = "TypeI",
-        /// Operation over a period, from and to.
+        /// Operation over a period.
         TypeII = "TypeII",
     }
 }
@@ -105,17 +105,17 @@ closed_enum! {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AuditPeriodSpec {
-    /// TypeI is as of a time, TypeII over a period.
+    /// `TypeI` is as of a time, `TypeII` over a period.
     #[serde(rename = "type")]
     #[x_kube(validation = immutable("type"))]
     pub type_: ReportType,
-    /// The time that a TypeI report is as of.
+    /// The time that a `TypeI` report is as of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Time>,
-    /// The first moment of a TypeII period.
+    /// The first moment of a `TypeII` period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Time>,
-    /// The first moment after a TypeII period.
+    /// The first moment after a `TypeII` period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Time>,
     /// The categories in scope; Security alone when absent, and always one of them.

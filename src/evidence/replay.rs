@@ -38,17 +38,6 @@ pub struct Replayed {
     pub first_unresolved: Option<u64>,
 }
 
-impl Replayed {
-    /// What both say.
-    pub fn and(self, later: &Self) -> Self {
-        Self {
-            latest: self.latest.max(later.latest),
-            unresolved: self.unresolved + later.unresolved,
-            first_unresolved: self.first_unresolved.or(later.first_unresolved),
-        }
-    }
-}
-
 /// Hands on the entries of a range in their order, with what is stored beside the log in its place.
 /// Data that is not there, or has another digest, stays [`Data::Stored`], and is counted.
 pub async fn replay(
@@ -63,12 +52,11 @@ pub async fn replay(
         let wrong = |error| ReplayError::Entry { index, error };
         let mut entry = Entry::parse(&bytes).map_err(wrong)?;
         if let Data::Stored(type_, stored) = &entry.data {
-            match resolve(reader, *type_, stored).await? {
-                Some(data) => entry.data = data,
-                None => {
-                    replayed.unresolved += 1;
-                    replayed.first_unresolved.get_or_insert(index);
-                }
+            if let Some(data) = resolve(reader, *type_, stored).await? {
+                entry.data = data;
+            } else {
+                replayed.unresolved += 1;
+                replayed.first_unresolved.get_or_insert(index);
             }
         }
         replayed.latest = replayed.latest.max(Some(entry.at));

@@ -63,9 +63,10 @@ async fn until_ready(bench: &Bench, name: &str, ready: &str, reason: &str) -> Au
     let found = wait::until(&format!("period {name} is {reason}"), LIMIT, async || {
         last = api.get(name).await.ok().and_then(|period| period.status);
         last.clone().filter(|status| {
-            status.conditions.iter().any(|one| {
-                one.type_ == "Ready" && one.status == ready && one.reason == reason
-            })
+            status
+                .conditions
+                .iter()
+                .any(|one| one.type_ == "Ready" && one.status == ready && one.reason == reason)
         })
     })
     .await;

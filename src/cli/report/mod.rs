@@ -35,10 +35,10 @@ use crate::{
 /// Write the report over an audit period, from the evidence log.
 ///
 /// Exit code 0: the report is written. 1: it is written, and it is not the one whose digest the
-/// closed AuditPeriod has in its status. 2: it can't be made.
+/// closed audit period has in its status. 2: it can't be made.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ReportArgs {
-    /// The name of an AuditPeriod in the cluster or in the file; with --from and --to or --as-of,
+    /// The name of an audit period in the cluster or in the file; with --from and --to or --as-of,
     /// a name for the report, and no cluster is asked.
     #[arg(required_unless_present_any = ["from", "as_of", "filename"])]
     pub period: Option<String>,
@@ -51,7 +51,7 @@ pub struct ReportArgs {
     /// Where to write it: a file, or for csv and sample a folder; standard output without it.
     #[arg(long, value_name = "FILE|DIR")]
     pub output: Option<PathBuf>,
-    /// Read the AuditPeriod from this file instead of a cluster.
+    /// Read the audit period from this file instead of a cluster.
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["from", "as_of"])]
     pub filename: Option<PathBuf>,
     /// The first moment of a Type II period, such as 2027-01-01T00:00:00Z.
@@ -78,7 +78,7 @@ pub struct ReportArgs {
     /// The seed of the samples; otherwise the digest of the checkpoint.
     #[arg(long, value_name = "TEXT")]
     pub seed: Option<String>,
-    /// How much is sampled: rows UP_TO:SIZE, and a last one without a bound.
+    /// How much is sampled: rows such as 50:5, and a last one without a bound.
     #[arg(long, value_name = "TABLE", default_value_t)]
     pub sizes: SizeTable,
     /// Which cluster.

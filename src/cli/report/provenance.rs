@@ -1,5 +1,7 @@
 //! What a report says of itself: where it comes from, what was verified, and whether it is whole.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 
 use super::{
@@ -66,13 +68,14 @@ fn verification(key_given: bool, size: u64, checked: &Checked) -> String {
     } else {
         "the key that lies beside the log, which whoever writes the log could have put there: compare it with one from another hand"
     };
+    // Writing into a String can't fail.
     let mut said = format!(
         "The signature of the checkpoint of {size} entries was verified by {key}. Each entry that was read was hashed and is part of that checkpoint."
     );
     if checked.extends.is_empty() {
         said.push_str(" No older checkpoint was given, so the log was not shown to continue one.");
     } else {
-        said.push_str(&format!(" The log continues {}.", checked.extends.join(" and ")));
+        let _ = write!(said, " The log continues {}.", checked.extends.join(" and "));
     }
     said
 }
@@ -84,17 +87,19 @@ fn completeness(span: Span, size: u64, read: &Replayed) -> String {
     let mut said =
         format!("All entries from 0 to {} were read, none left out. ", size.saturating_sub(1));
     if is_over(span, Some(latest)) {
-        said.push_str(&format!("The newest is of {latest}, after the end of the period."));
+        let _ = write!(said, "The newest is of {latest}, after the end of the period.");
     } else {
-        said.push_str(&format!(
+        let _ = write!(
+            said,
             "The newest is of {latest}, before the end of the period: this report is not of the whole period."
-        ));
+        );
     }
     if let Some(first) = read.first_unresolved {
-        said.push_str(&format!(
+        let _ = write!(
+            said,
             " The data of {} of them, the first being {first}, should lie beside the log and is missing or wrong; of the controls concerned nothing is said from then until their next entry.",
             read.unresolved
-        ));
+        );
     }
     said
 }
@@ -105,7 +110,7 @@ fn command(wanted: &Wanted, reader: &LogReader, size: u64, args: &ReportArgs) ->
     match wanted.span {
         Span::TypeI { as_of } => words.extend(["--as-of".to_owned(), as_of.to_string()]),
         Span::TypeII { from, to } => {
-            words.extend(["--from".to_owned(), from.to_string(), "--to".to_owned(), to.to_string()])
+            words.extend(["--from".to_owned(), from.to_string(), "--to".to_owned(), to.to_string()]);
         }
     }
     let categories: Vec<&str> = wanted.categories.iter().map(|one| one.as_str()).collect();

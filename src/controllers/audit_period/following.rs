@@ -31,7 +31,7 @@ const MOST: usize = 16;
 const GRACE: SignedDuration = SignedDuration::from_mins(10);
 
 /// How often a status is written of which only the checkpoint is new.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(3600);
+const CHECKPOINT_EVERY: Duration = Duration::from_hours(1);
 
 /// Where the evidence log is, and what the operator knows it to be verified by.
 #[derive(Clone, Copy, Debug)]
@@ -79,13 +79,13 @@ impl FollowError {
 pub(super) struct Following {
     reader: Option<LogReader>,
     periods: HashMap<String, Fold>,
-    written: HashMap<String, Instant>,
+    last_writes: HashMap<String, Instant>,
 }
 
 /// A period and what was read for it.
 struct Fold {
     of: (Option<String>, Span, Vec<Category>),
-    fold: PeriodFold,
+    so_far: PeriodFold,
     next: u64,
     latest: Option<Timestamp>,
 }
@@ -127,13 +127,14 @@ impl Following {
         let reader = refreshed(&mut self.reader, place).await?;
         let known = self.periods.entry(name.clone()).or_insert_with(|| Fold {
             of,
-            fold: PeriodFold::new(span, &categories),
+            so_far: PeriodFold::new(span, &categories),
             next: 0,
             latest: None,
         });
         known.read(reader).await?;
         let provenance = provenance(reader, place.location, now);
-        let report = known.fold.finish(Period { name: name.clone(), span, categories }, provenance);
+        let report =
+            known.so_far.finish(Period { name: name.clone(), span, categories }, provenance);
         let followed = Followed { report, latest: known.latest };
         if followed.is_final(span, now) {
             // Its deviations need not stay in memory: the status that follows is the last.
@@ -145,7 +146,7 @@ impl Following {
     /// Forgets a period.
     pub fn forget(&mut self, name: &str) {
         self.periods.remove(name);
-        self.written.remove(name);
+        self.last_writes.remove(name);
     }
 
     /// Whether a status is worth a write now: a checkpoint alone can wait.
@@ -155,13 +156,13 @@ impl Following {
         known: &AuditPeriodStatus,
         new: &AuditPeriodStatus,
     ) -> bool {
-        let recent = self.written.get(name).is_some_and(|at| at.elapsed() < CHECKPOINT_EVERY);
+        let recent = self.last_writes.get(name).is_some_and(|at| at.elapsed() < CHECKPOINT_EVERY);
         !(recent && checkpoint_only(known, new))
     }
 
     /// Notes that a status was written.
     pub fn written(&mut self, name: &str) {
-        self.written.insert(name.to_owned(), Instant::now());
+        self.last_writes.insert(name.to_owned(), Instant::now());
     }
 }
 
@@ -183,9 +184,9 @@ async fn refreshed<'a>(
 impl Fold {
     /// Takes in what is new. After an error it goes on behind the last entry that it took.
     async fn read(&mut self, reader: &LogReader) -> Result<(), ReplayError> {
-        let Self { fold, next, latest, .. } = self;
+        let Self { so_far, next, latest, .. } = self;
         replay(reader, *next..reader.size(), |index, entry| {
-            fold.apply(index, entry);
+            so_far.apply(index, entry);
             *next = index + 1;
             *latest = (*latest).max(Some(entry.at));
         })

@@ -32,10 +32,10 @@ use crate::{
 };
 
 /// How often an open period is summed up.
-const EVERY: Duration = Duration::from_secs(5 * 60);
+const EVERY: Duration = Duration::from_mins(5);
 
 /// How soon the log is tried again.
-const RETRY: Duration = Duration::from_secs(60);
+const RETRY: Duration = Duration::from_mins(1);
 
 /// How long the operator may take to open the log before a status complains of it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -188,7 +188,7 @@ fn again(followed: &Followed, span: Span, now: Timestamp) -> Option<Duration> {
 fn until(time: Timestamp, now: Timestamp) -> Duration {
     let left = time.duration_since(now).unsigned_abs();
     // A clock that jumps is noticed within the hour.
-    left.clamp(Duration::from_secs(1), Duration::from_secs(3600))
+    left.clamp(Duration::from_secs(1), Duration::from_hours(1))
 }
 
 /// Failures are retried, later each time.

@@ -265,11 +265,8 @@ fn ticks(scale: Scale) -> Vec<Tick> {
         _ => (1.year(), "%Y"),
     };
     let start = scale.from.to_zoned(TimeZone::UTC).datetime();
-    let first = match days {
-        0..=1 => start.date().to_datetime(jiff::civil::Time::midnight()),
-        2..=70 => start.date().to_datetime(jiff::civil::Time::midnight()),
-        _ => start.date().first_of_month().to_datetime(jiff::civil::Time::midnight()),
-    };
+    let day = if days > 70 { start.date().first_of_month() } else { start.date() };
+    let first = day.to_datetime(jiff::civil::Time::midnight());
     let mut ticks = Vec::new();
     let mut next: Option<DateTime> = Some(first);
     while let Some(time) = next.filter(|_| ticks.len() < 40) {
