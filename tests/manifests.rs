@@ -102,6 +102,7 @@ fn no_role_reads_secrets_or_escalates() {
         "role.yaml",
         "reader_role.yaml",
         "leader_election_role.yaml",
+        "evidence_role.yaml",
         "metrics_reader_role.yaml",
         "user_roles.yaml",
     ] {

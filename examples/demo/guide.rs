@@ -1,5 +1,7 @@
 //! What the reader sees and what to try next.
 
+use std::path::Path;
+
 use comptroller::{
     api::{Control, ControlStatus, Finding},
     report::visible,
@@ -7,7 +9,13 @@ use comptroller::{
 use console::style;
 use kube::ResourceExt;
 
-use crate::{Result, operator::Operator, place::Place, steps::heading, verdicts::Verdicts};
+use crate::{
+    Result,
+    operator::{self, Operator},
+    place::Place,
+    steps::heading,
+    verdicts::Verdicts,
+};
 
 /// How many findings of a control are told.
 const FINDINGS: usize = 3;
@@ -114,7 +122,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// What to type in another terminal.
-pub fn what_next(place: &Place, verdicts: &Verdicts, operator: &Operator) {
+pub fn what_next(place: &Place, verdicts: &Verdicts, operator: &Operator, binary: &Path) {
     heading("In another terminal");
     let kubeconfig = place.plane.as_ref().map(|plane| plane.kubeconfig("admin").into_os_string());
     if let Some(kubeconfig) = kubeconfig.or_else(|| std::env::var_os("KUBECONFIG")) {
@@ -134,6 +142,11 @@ pub fn what_next(place: &Place, verdicts: &Verdicts, operator: &Operator) {
     }
     let metrics = format!("curl -s {}/metrics | grep comptroller_control_state", operator.url());
     command("read the metrics", &metrics);
+    let log = operator::evidence(place);
+    command(
+        "check that the record of all this is whole",
+        &format!("{} evidence verify {}", binary.display(), log.display()),
+    );
     if place.plane.is_none() {
         heading("To remove what was installed");
         println!("  kubectl delete -k config/soc2");

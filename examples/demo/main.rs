@@ -61,7 +61,7 @@ async fn run(settings: Settings) -> Result<()> {
         eprintln!("demo: {error}");
     }
     guide::failing_control(&verdicts);
-    guide::what_next(&place, &verdicts, &operator);
+    guide::what_next(&place, &verdicts, &operator, &binary);
     operator.outlives_us().await
 }
 

@@ -65,10 +65,16 @@ pub async fn start(place: &Place, binary: &Path, steps: &Steps) -> Result<Operat
         .await
 }
 
+/// Where the evidence log is; removed in the end, like all of the demo.
+pub fn evidence(place: &Place) -> PathBuf {
+    place.folder.join("evidence")
+}
+
 fn spawn(place: &Place, binary: &Path, port: &Port) -> Result<Process> {
     let listen = format!("127.0.0.1:{}", port.number());
     let mut arguments: Vec<String> =
         ["run", "--insecure", "--listen", &listen].map(str::to_owned).into();
+    arguments.extend(["--evidence".to_owned(), evidence(place).display().to_string()]);
     if let Some(kubeconfig) = &place.operator_kubeconfig {
         arguments.extend(["--kubeconfig".to_owned(), kubeconfig.display().to_string()]);
     }

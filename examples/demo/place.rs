@@ -144,7 +144,11 @@ async fn create_nodes(plane: &ControlPlane, step: &Step) -> Result<()> {
 /// The operator runs outside the cluster here, but with the rights that it has inside: as its
 /// ServiceAccount, with the shipped roles and nothing else.
 async fn grant(plane: &ControlPlane, client: &Client, kubectl: &Kubectl) -> Result<PathBuf> {
-    for source in [["-f", "config/manager/namespace.yaml"], ["-k", "config/rbac"]] {
+    for source in [
+        ["-f", "config/manager/namespace.yaml"],
+        ["-f", "config/manager/evidence.yaml"],
+        ["-k", "config/rbac"],
+    ] {
         kubectl.run(&[&["apply", "--server-side"][..], &source[..]].concat()).await?;
     }
     let accounts = Api::<ServiceAccount>::namespaced(client.clone(), NAMESPACE);

@@ -40,6 +40,8 @@ enum Command {
     WhoCan(rights::WhoCanArgs),
     /// Write the Type I or Type II report over an audit period.
     Report(report::ReportArgs),
+    /// Read a log of evidence: verify it, prove an entry.
+    Evidence(evidence::EvidenceArgs),
     /// Print the custom resource definitions.
     Crds(CrdsArgs),
     /// Print a completion script for a shell.
@@ -67,6 +69,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Scan(args) => scan::run(&args),
         Command::Gap(args) => gap::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Evidence(args) => evidence::run(&args),
         Command::Crds(args) => crds(&args),
         Command::Completion { shell } => {
             clap_complete::generate(

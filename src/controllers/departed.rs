@@ -23,10 +23,12 @@ pub async fn follow<K>(
 ) where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
 {
-    if !evidence.has_log() || store.wait_until_ready().await.is_err() {
+    if !evidence.has_log() {
         // Whoever waits for this task would take its end for a failure.
         return std::future::pending().await;
     }
+    // The first notice is of the first list; before it everything would seem to be gone.
+    changed.notified().await;
     let mut writing = evidence.subscribe();
     loop {
         if matches!(evidence.writing(), Writing::Open(_)) {

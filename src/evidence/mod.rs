@@ -17,6 +17,7 @@ pub mod recorder;
 pub mod replay;
 pub mod sample;
 pub mod store;
+pub mod verify;
 
 pub use recorder::{
     Anchor, Cited, Evidence, EvidenceConfig, EvidenceError, Recorder, Terms, Writing,

@@ -10,6 +10,7 @@
 #[path = "../controlplane/mod.rs"]
 mod controlplane;
 
+mod evidence;
 mod periods;
 mod process;
 mod rights;

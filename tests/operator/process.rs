@@ -50,9 +50,22 @@ impl Bench {
 
     /// Starts the operator with a kubeconfig, and waits until it is ready.
     pub async fn start_operator_with(&mut self, kubeconfig: PathBuf) {
-        let operator = Operator::start(kubeconfig, &self.plane);
-        operator.ready().await;
-        self.operator = Some(operator);
+        self.start_operator_as(kubeconfig, &[]).await;
+    }
+
+    /// Starts the operator with further arguments, and waits until it is ready.
+    pub async fn start_operator_as(&mut self, kubeconfig: PathBuf, arguments: &[&str]) {
+        self.operator = Some(Operator::start(kubeconfig, &self.plane, arguments).ready().await);
+    }
+
+    /// Starts one more operator with further arguments, and waits until it is ready.
+    pub async fn another_operator(&self, arguments: &[&str]) -> Operator {
+        Operator::start(self.plane.kubeconfig("admin"), &self.plane, arguments).ready().await
+    }
+
+    /// Ends the operator as a crash does.
+    pub fn kill_operator(&mut self) {
+        drop(self.operator.take().expect("a running operator"));
     }
 
     /// Ends the operator as the kubelet does, and checks that it ends well.
@@ -191,21 +204,22 @@ pub async fn get(url: &str, path: &str) -> std::io::Result<(u16, String)> {
     Ok((status.unwrap_or_default(), body.to_owned()))
 }
 
-/// The operator's process.
-struct Operator {
+/// The operator's process; dropped, it is killed.
+pub struct Operator {
     child: Child,
-    url: String,
+    pub url: String,
     log: PathBuf,
 }
 
 impl Operator {
-    fn start(kubeconfig: PathBuf, plane: &ControlPlane) -> Self {
+    fn start(kubeconfig: PathBuf, plane: &ControlPlane, arguments: &[&str]) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = plane.dir().join(format!("operator-{port}.log"));
         let file = std::fs::File::create(&log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_comptroller"))
             .args(["run", "--insecure", "--listen", &format!("127.0.0.1:{port}"), "--kubeconfig"])
             .arg(kubeconfig)
+            .args(arguments)
             .env("RUST_LOG", "info,comptroller=debug")
             .stdin(Stdio::null())
             .stdout(Stdio::from(file.try_clone().unwrap()))
@@ -215,7 +229,7 @@ impl Operator {
         Self { child, url: format!("http://127.0.0.1:{port}"), log }
     }
 
-    async fn ready(&self) {
+    async fn ready(self) -> Self {
         wait::until("the operator is ready", LIMIT, async || {
             let (status, _) = get(&self.url, "/readyz").await.ok()?;
             (status == 200).then_some(())
@@ -224,9 +238,11 @@ impl Operator {
         .unwrap_or_else(|error| {
             panic!("{error}:\n{}", std::fs::read_to_string(&self.log).unwrap_or_default())
         });
+        self
     }
 
-    async fn terminate(&mut self) {
+    /// Ends it as the kubelet does, and checks that it ends well.
+    pub async fn terminate(&mut self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let status = wait::until("the operator ends", Duration::from_secs(20), async || {

@@ -49,10 +49,13 @@ async fn the_shipped_roles_are_what_the_operator_uses() {
     let mut bench = Bench::without_operator(plane).await;
     kubectl(&bench.plane, &["create", "namespace", "comptroller-system"]).await;
     kubectl(&bench.plane, &["apply", "-k", &format!("{ROOT}/config/rbac")]).await;
+    let evidence = format!("{ROOT}/config/manager/evidence.yaml");
+    kubectl(&bench.plane, &["apply", "-f", &evidence]).await;
     aggregated(&bench).await;
     let kubeconfig = service_account_kubeconfig(&bench.plane).await;
     kubectl(&bench.plane, &["apply", "-k", &format!("{ROOT}/config/soc2")]).await;
-    bench.start_operator_with(kubeconfig).await;
+    let log = bench.plane.dir().join("evidence");
+    bench.start_operator_as(kubeconfig, &["--evidence", log.to_str().unwrap()]).await;
     let controls = evaluated(&bench).await;
     for control in &controls {
         let status = control.status.as_ref().unwrap();
@@ -89,10 +92,11 @@ fn is_for_scrapes((_, group, _): &(String, String, String)) -> bool {
 
 /// Verb, group and resource of each grant of the operator's own role.
 fn grants() -> BTreeSet<(String, String, String)> {
-    let text = std::fs::read_to_string(format!("{ROOT}/config/rbac/role.yaml")).unwrap();
+    let read = |file: &str| std::fs::read_to_string(format!("{ROOT}/config/rbac/{file}")).unwrap();
+    let texts = [read("role.yaml"), read("evidence_role.yaml")];
     let mut grants = BTreeSet::new();
-    for role in documents(&text) {
-        for rule in role["rules"].as_array().unwrap() {
+    for role in texts.iter().flat_map(|text| documents(text)) {
+        for rule in role["rules"].as_array().into_iter().flatten() {
             let list = |field: &str| -> Vec<String> {
                 rule[field]
                     .as_array()

@@ -1,6 +1,5 @@
 //! `comptroller report`: the Type I or Type II report, from the evidence log alone.
 
-mod older;
 mod output;
 mod provenance;
 mod wanted;
@@ -23,6 +22,7 @@ use crate::{
         replay::{Replayed, replay},
         sample::SizeTable,
         store,
+        verify::continues,
     },
     report::period::{
         digest,
@@ -150,7 +150,7 @@ async fn open(
     }
     let mut extends = Vec::new();
     for (text, what) in older {
-        let size = older::continues(&reader, &text).await?;
+        let size = continues(&reader, text.as_bytes()).await?;
         extends.push(format!("{what} ({size} entries)"));
     }
     let end = closed.and_then(|status| u64::try_from(status.log_size?).ok());

@@ -413,3 +413,6 @@ pub fn entry_finding(observed: &Observed, veil: &Veil<'_>) -> EntryFinding {
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::PathBuf, sync::Arc};
 
-use futures::{TryStreamExt, future::BoxFuture};
+use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -122,7 +122,7 @@ pub(super) async fn open(config: &EvidenceConfig, known: State) -> Result<Opened
     let store = store::open(&config.location)?;
     let key = signing_key(config, store.as_ref(), &origin).await?;
     let (verifier, pseudonyms) = (key.verifier(), Arc::new(key.pseudonyms()));
-    let writer = LogWriter::open(Arc::clone(&store), key, &origin).await?;
+    let writer = LogWriter::open(Arc::clone(&store), key, &origin).boxed().await?;
     if writer.size() < known.size() {
         return Err(OpenError::Shorter { found: writer.size(), known: known.size() });
     }
@@ -178,9 +178,8 @@ async fn fold(
     if state.size() == size {
         return Ok(state);
     }
-    let reader = LogReader::open(store, Some(key)).await?;
-    let entries = reader.entries(state.size()..size);
-    futures::pin_mut!(entries);
+    let reader = LogReader::open(store, Some(key)).boxed().await?;
+    let mut entries = reader.entries(state.size()..size).boxed();
     while let Some((index, bytes)) = entries.try_next().await? {
         let wrong = |error| OpenError::Entry { index, error };
         let mut entry = Entry::parse(&bytes).map_err(wrong)?;

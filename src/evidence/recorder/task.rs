@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
 use jiff::Timestamp;
 use kube::runtime::watcher::DefaultBackoff;
 use tokio::{
@@ -36,6 +37,9 @@ const BATCH: usize = 256;
 /// A store that hangs is one that fails. Longer than its own retries of a lost connection take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The same for opening the log, in which all of it may have to be read.
+const OPENING: Duration = Duration::from_mins(5);
+
 /// The longest wait before the log is opened again.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -59,7 +63,7 @@ enum WriteError {
     Open(#[from] OpenError),
     #[error("an entry has no text: {0}")]
     Entry(#[from] EntryError),
-    #[error("the store did not answer within 30 s")]
+    #[error("the store did not answer in time")]
     Late,
 }
 
@@ -191,11 +195,12 @@ impl Recorder {
         let opened = tokio::select! {
             biased;
             _ = leading.wait_for(|leads| !leads) => return,
-            opened = opening::open(&self.config, known) => opened,
+            opened = tokio::time::timeout(OPENING, opening::open(&self.config, known)) => opened,
         };
         let result = match opened {
-            Ok(opened) => self.begin(opened).await,
-            Err(error) => Err(error.into()),
+            Ok(Ok(opened)) => self.begin(opened).await,
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(WriteError::Late),
         };
         if let Err(error) = result {
             self.fail(&error);
@@ -228,7 +233,7 @@ impl Recorder {
             *current = Current { state, pseudonyms: Some(pseudonyms) };
         }
         let mut open = Open { writer, verifier, epoch };
-        self.append(&mut open, first, Vec::new(), now).await?;
+        Self::append(&self.log, &self.metrics, &mut open, first, Vec::new(), now).await?;
         tracing::info!(origin, entries = open.writer.size(), epoch, "the evidence log is open");
         self.stage = Stage::Open(Box::new(open));
         self.say(Writing::Open(self.term));
@@ -300,7 +305,7 @@ impl Recorder {
             self.stage = Stage::Open(open);
             return;
         }
-        match self.append(&mut open, entries, stored, now).await {
+        match Self::append(&self.log, &self.metrics, &mut open, entries, stored, now).await {
             Ok(appended) => {
                 self.stage = Stage::Open(open);
                 for (reply, at) in waiting {
@@ -322,7 +327,8 @@ impl Recorder {
 
     /// Makes entries durable under a checkpoint, then takes them into the fold.
     async fn append(
-        &self,
+        log: &Log,
+        metrics: &Metrics,
         open: &mut Open,
         drafts: Vec<(Subject, Data)>,
         stored: Vec<String>,
@@ -341,18 +347,18 @@ impl Recorder {
             for entry in &entries {
                 leaves.push(leaf(&open.writer, entry).await?);
             }
-            Ok::<_, WriteError>(open.writer.append(&leaves).await?)
+            Ok::<_, WriteError>(open.writer.append(&leaves).boxed().await?)
         };
         let appended =
             tokio::time::timeout(TIMEOUT, write).await.map_err(|_| WriteError::Late)??;
         {
-            let mut current = self.log.current.write().unwrap_or_else(PoisonError::into_inner);
+            let mut current = log.current.write().unwrap_or_else(PoisonError::into_inner);
             for (index, entry) in (appended.first..).zip(&entries) {
                 current.state.apply(index, entry);
             }
         }
-        self.metrics.evidence().appended(appended.size, now);
-        self.log.anchor.send_replace(Some(Anchor {
+        metrics.evidence().appended(appended.size, now);
+        log.anchor.send_replace(Some(Anchor {
             origin: open.writer.origin().to_owned(),
             verifier_key: open.verifier.as_str().to_owned(),
             checkpoint: open.writer.checkpoint().to_owned(),

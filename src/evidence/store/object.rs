@@ -46,7 +46,7 @@ impl Objects {
     }
 
     fn path(&self, path: &str) -> Path {
-        path.split('/').fold(self.prefix.clone(), Path::join)
+        path.split('/').filter(|part| !part.is_empty()).fold(self.prefix.clone(), Path::join)
     }
 
     fn failed(&self, path: &str, action: &'static str, error: &Error) -> StoreError {

@@ -1,0 +1,245 @@
+//! What is written, given what the log holds: once, and all of it.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    api::Severity,
+    checks,
+    evidence::entry::{Entry, EntryType},
+};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+fn pseudonym(name: &str) -> String {
+    format!("person:{}", name.len())
+}
+
+fn wrong(names: &[(&str, Option<&str>)]) -> Vec<Observed> {
+    let observed = |(name, exception): &(&str, Option<&str>)| Observed {
+        finding: checks::Finding {
+            rule: "NoTls".into(),
+            severity: None,
+            resource: ResourceRef {
+                api_version: "networking.k8s.io/v1".to_owned(),
+                kind: "Ingress".to_owned(),
+                namespace: Some("a".to_owned()),
+                name: (*name).to_owned(),
+            },
+            subject: None,
+            message: "no TLS".to_owned(),
+        },
+        severity: Severity::High,
+        since: at(5),
+        exception: exception.map(str::to_owned),
+    };
+    names.iter().map(observed).collect()
+}
+
+fn verdict(state: ControlState, reason: Reason, since: i64) -> Verdict {
+    Verdict { state, population: 3, ..Verdict::blocked(1, reason, "why".to_owned(), at(since)) }
+}
+
+fn draft(verdict: &Verdict, wrong: &[Observed], population: &[&str]) -> Draft {
+    let items = population.iter().map(|name| ResourceRef {
+        api_version: "v1".to_owned(),
+        kind: "User".to_owned(),
+        namespace: None,
+        name: (*name).to_owned(),
+    });
+    let population = (!population.is_empty()).then(|| items.collect());
+    let veil = Veil::new(&pseudonym);
+    Draft::Verdict(Box::new(VerdictDraft::new("tls", verdict, wrong, population, &veil)))
+}
+
+/// Resolves and writes, as the task does.
+fn write(state: &mut State, draft: Draft, now: Timestamp) -> Vec<Data> {
+    let resolved = draft.resolve(state, now).unwrap();
+    for (subject, data) in &resolved.entries {
+        let entry = Entry { at: now, epoch: 1, subject: subject.clone(), data: data.clone() };
+        state.apply(state.size(), &entry);
+    }
+    resolved.entries.into_iter().map(|(_, data)| data).collect()
+}
+
+fn object(generation: i64, severity: &str) -> Draft {
+    Draft::Object(Box::new(ObjectDraft {
+        subject: Subject::control("tls"),
+        generation,
+        spec: Some(json!({"severity": severity, "heartbeat": "10m"})),
+        phase: None,
+        anew: false,
+    }))
+}
+
+fn declared() -> State {
+    let mut state = State::default();
+    write(&mut state, object(1, "High"), at(0));
+    state
+}
+
+#[test]
+fn a_verdict_is_written_once_and_says_what_changed() {
+    let mut state = declared();
+    let failing = verdict(ControlState::Failing, Reason::FindingsOpen, 5);
+    let first = write(&mut state, draft(&failing, &wrong(&[("x", None), ("y", None)]), &[]), at(9));
+    let [Data::Verdict(data)] = &first[..] else { panic!("{first:?}") };
+    assert_eq!((data.added.len(), data.removed.len(), data.since), (2, 0, at(5)));
+
+    // In another order, after a restart that knows another time: the same.
+    let again = Verdict { since: at(50), ..failing.clone() };
+    let same = draft(&again, &wrong(&[("y", None), ("x", None)]), &[]);
+    let resolved = same.resolve(&state, at(60)).unwrap();
+    assert_eq!((resolved.entries.len(), resolved.known), (0, Some(1)));
+
+    // One is excepted, one is gone, one is new; since when it fails is what the log says.
+    let changed = draft(&again, &wrong(&[("y", Some("e")), ("z", None)]), &[]);
+    let second = write(&mut state, changed, at(60));
+    let [Data::Verdict(data)] = &second[..] else { panic!("{second:?}") };
+    let names = |findings: &[EntryFinding]| {
+        findings.iter().map(|finding| finding.resource.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (names(&data.added), names(&data.removed)),
+        (vec!["y".into(), "z".into()], vec!["x".into()])
+    );
+    assert_eq!(data.since, at(5));
+}
+
+#[test]
+fn a_control_that_is_gone_gets_no_verdict() {
+    let passing = verdict(ControlState::Passing, Reason::NoFindings, 5);
+    let none = draft(&passing, &[], &[]).resolve(&State::default(), at(9));
+    assert_eq!(none.unwrap_err(), Outdated::Gone);
+    let mut state = declared();
+    write(&mut state, draft(&passing, &[], &[]), at(9));
+    write(&mut state, Draft::Gone(Subject::control("tls")), at(10));
+    assert_eq!(draft(&passing, &[], &[]).resolve(&state, at(11)).unwrap_err(), Outdated::Gone);
+    assert!(write(&mut state, Draft::Gone(Subject::control("tls")), at(12)).is_empty());
+}
+
+#[test]
+fn that_nobody_could_look_is_a_gap_once_somebody_can() {
+    let mut state = declared();
+    let blind = verdict(ControlState::Unknown, Reason::Forbidden, 5);
+    write(&mut state, draft(&blind, &[], &[]), at(6));
+    let passing = verdict(ControlState::Passing, Reason::NoFindings, 100);
+    let written = write(&mut state, draft(&passing, &[], &[]), at(100));
+    let [Data::Gap(gap), Data::Verdict(_)] = &written[..] else { panic!("{written:?}") };
+    assert_eq!((gap.from, gap.to), (at(5), at(100)));
+    // That some items are not known is no such time.
+    let unknown = verdict(ControlState::Unknown, Reason::ItemsUnknown, 200);
+    write(&mut state, draft(&unknown, &[], &[]), at(200));
+    assert_eq!(write(&mut state, draft(&passing, &[], &[]), at(300)).len(), 1);
+}
+
+#[test]
+fn a_population_is_listed_once_while_it_stays_the_same() {
+    let mut state = declared();
+    let passing = verdict(ControlState::Passing, Reason::NoFindings, 5);
+    let resolved =
+        draft(&passing, &[], &["jane", "al", "ann", "a\tb"]).resolve(&state, at(9)).unwrap();
+    let text = &resolved.stored[0];
+    assert!(!text.contains("jane") && text.contains("person:4"), "{text}");
+    assert_eq!(text.lines().count(), 3);
+    assert!(text.lines().all(|line| line.split('\t').count() == 4), "{text}");
+    write(&mut state, draft(&passing, &[], &["jane"]), at(9));
+    let veil = Veil::new(&pseudonym);
+    let beat = |name: &str| {
+        let items = vec![ResourceRef {
+            name: name.to_owned(),
+            kind: "User".to_owned(),
+            api_version: "v1".to_owned(),
+            namespace: None,
+        }];
+        Draft::Heartbeat(Box::new(HeartbeatDraft::new("tls", &passing, Some(items), &veil)))
+    };
+    let same = beat("jane").resolve(&state, at(4000)).unwrap();
+    let [(_, Data::Heartbeat(data))] = &same.entries[..] else { panic!("{:?}", same.entries) };
+    assert!(data.population_list.is_none() && same.stored.is_empty());
+    assert!(data.findings.starts_with("sha256:"));
+    let other = beat("albert").resolve(&state, at(4000)).unwrap();
+    assert_eq!(other.stored.len(), 1);
+    // Of another verdict than the log holds there is no heartbeat.
+    let failing = verdict(ControlState::Failing, Reason::FindingsOpen, 5);
+    let beat = Draft::Heartbeat(Box::new(HeartbeatDraft::new("tls", &failing, None, &veil)));
+    assert_eq!(beat.resolve(&state, at(4000)).unwrap_err(), Outdated::Changed);
+}
+
+#[test]
+fn objects_are_recorded_with_what_changed() {
+    let mut state = declared();
+    assert!(write(&mut state, object(1, "High"), at(1)).is_empty());
+    // A label does not change the spec, a severity does.
+    assert!(write(&mut state, object(2, "High"), at(2)).is_empty());
+    let updated = write(&mut state, object(3, "Low"), at(3));
+    let [Data::ControlChanged(change)] = &updated[..] else { panic!("{updated:?}") };
+    assert_eq!(change.change, ChangeKind::Updated);
+    assert_eq!(change.fields.len(), 1);
+    let Draft::Object(draft) = object(1, "Low") else { unreachable!() };
+    let anew = Draft::Object(Box::new(ObjectDraft { anew: true, ..*draft }));
+    let kinds: Vec<EntryType> =
+        write(&mut state, anew, at(4)).iter().map(Data::entry_type).collect();
+    assert_eq!(kinds, [EntryType::ControlChanged, EntryType::ControlChanged]);
+
+    let exception = |phase: Option<&str>| {
+        Draft::Object(Box::new(ObjectDraft {
+            subject: Subject::new("ControlException", "e"),
+            generation: 1,
+            spec: Some(json!({"reason": "r"})),
+            phase: phase.map(str::to_owned),
+            anew: false,
+        }))
+    };
+    let mut phases = Vec::new();
+    for (seconds, phase) in
+        [(5, None), (6, Some("Active")), (7, None), (8, Some("Active")), (9, Some("Expired"))]
+    {
+        for data in write(&mut state, exception(phase), at(seconds)) {
+            let Data::Exception(change) = data else { panic!("{data:?}") };
+            phases.push((change.change, change.phase));
+        }
+    }
+    assert_eq!(
+        phases,
+        [
+            (ChangeKind::Created, None),
+            (ChangeKind::Phase, Some("Active".to_owned())),
+            (ChangeKind::Phase, Some("Expired".to_owned())),
+        ]
+    );
+}
+
+proptest! {
+    /// Whatever verdicts come, in whatever order: the fold of what was written is the last one, and
+    /// to write that again writes nothing.
+    #[test]
+    fn the_fold_of_what_is_written_is_what_was_to_be_recorded(
+        sets in prop::collection::vec(
+            prop::collection::btree_map("[a-d]", prop::option::of("[ef]"), 0..4),
+            1..8,
+        )
+    ) {
+        let mut state = declared();
+        for (turn, set) in (0..).zip(&sets) {
+            let names: Vec<(&str, Option<&str>)> =
+                set.iter().map(|(name, exception)| (name.as_str(), exception.as_deref())).collect();
+            let (kind, reason) = if names.is_empty() {
+                (ControlState::Passing, Reason::NoFindings)
+            } else {
+                (ControlState::Failing, Reason::FindingsOpen)
+            };
+            let verdict = verdict(kind, reason, turn);
+            let found = wrong(&names);
+            write(&mut state, draft(&verdict, &found, &[]), at(turn));
+            let known = state.control("tls").unwrap().verdict.as_ref().unwrap();
+            let open: Vec<EntryFinding> = known.open_findings().collect();
+            prop_assert_eq!(findings_digest(&open), known.findings_digest.clone());
+            prop_assert_eq!(open.len(), names.len());
+            prop_assert!(draft(&verdict, &found, &[]).resolve(&state, at(turn)).unwrap().entries.is_empty());
+        }
+    }
+}

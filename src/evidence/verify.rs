@@ -1,0 +1,327 @@
+//! Verification of a whole log: no cluster, and no trust in whoever wrote it.
+//!
+//! Every leaf and every tile is computed again and must lead to the signed root; every entry must
+//! be the one text of what it says; epochs never fall; data beside the log is there and is what was
+//! stored. One bundle of 256 entries at a time is in memory, and a few are read ahead.
+
+use std::{collections::HashSet, path::Path, sync::Arc};
+
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
+use serde::Serialize;
+use tlog_tiles::Hash;
+
+use super::{
+    data::PopulationList,
+    entry::{Data, Entry},
+    key::VerifierKey,
+    log::{
+        CHECKPOINT, FULL, Head, LogError, LogReader, Tiles, VERIFIER_KEY, check_continues,
+        key_beside,
+    },
+    store::{Store, StoreError},
+};
+
+/// How many bundles are read and computed at once.
+const PARALLEL: usize = 4;
+
+/// How many digests of data beside the log are remembered, so that each is read once. Beyond it
+/// some are read again.
+const REMEMBERED: usize = 50_000;
+
+/// What a log was found to be, when all of it is right.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verified {
+    /// Which log it is.
+    pub origin: String,
+    /// How many entries were verified.
+    pub size: u64,
+    /// The root of the tree over them, in base64.
+    pub root: String,
+    /// The key that signed the checkpoint.
+    pub verifier_key: String,
+    /// The time of the first entry.
+    pub first_at: Option<Timestamp>,
+    /// The time of the last entry.
+    pub last_at: Option<Timestamp>,
+    /// The epoch of the last entry.
+    pub epoch: u64,
+    /// How many references to data beside the log were followed.
+    pub stored: u64,
+    /// The size of the older checkpoint that the log was found to continue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+}
+
+/// What is wrong with a log, and where first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fault {
+    /// The first entry that is affected; None: the log as a whole.
+    pub index: Option<u64>,
+    /// The object that is wrong.
+    pub path: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Why a log is not verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// It is wrong.
+    #[error("{}: {}", .0.path, .0.reason)]
+    Bad(Fault),
+    /// It could not be read, which says nothing of whether it is right.
+    #[error(transparent)]
+    Unreadable(LogError),
+}
+
+impl From<LogError> for VerifyError {
+    fn from(error: LogError) -> Self {
+        let whole = |path: &str, reason: String| {
+            Self::Bad(Fault { index: None, path: path.to_owned(), reason })
+        };
+        match error {
+            LogError::Broken { path, index, reason } => {
+                Self::Bad(Fault { index: Some(index), path, reason })
+            }
+            LogError::Checkpoint { reason, .. } => whole(CHECKPOINT, reason),
+            LogError::Key(error) => whole(VERIFIER_KEY, error.to_string()),
+            error @ (LogError::RolledBack { .. }
+            | LogError::Forked { .. }
+            | LogError::OriginMismatch { .. }
+            | LogError::CheckpointMissing { .. }
+            | LogError::KeyMismatch { .. }) => whole(CHECKPOINT, error.to_string()),
+            error => Self::Unreadable(error),
+        }
+    }
+}
+
+/// Verifies a log. Without a key the one beside the log is believed, which proves only that the log
+/// is whole, not whose it is. With an older checkpoint (a signed note that somebody kept), the log
+/// must continue it: nothing else notices that the end was cut off.
+pub async fn verify(
+    store: Arc<dyn Store>,
+    key: Option<VerifierKey>,
+    since: Option<&[u8]>,
+) -> Result<Verified, VerifyError> {
+    let log = open(store, key).await?;
+    let since = match since {
+        Some(text) => Some(continues(&log, text).await?),
+        None => None,
+    };
+    let mut pass = Pass::default();
+    let tiles = Arc::clone(log.tiles());
+    let mut bundles = stream::iter(0..log.size().div_ceil(FULL))
+        .map(|number| {
+            let tiles = Arc::clone(&tiles);
+            async move { (number, read(tiles, number).await) }
+        })
+        .buffered(PARALLEL);
+    while let Some((number, bundle)) = bundles.next().await {
+        pass.bundle(&log, number, bundle?).await?;
+    }
+    let head = log.head();
+    Ok(Verified {
+        origin: head.origin.clone(),
+        size: head.size,
+        root: head.root.to_string(),
+        verifier_key: log.verifier_key().to_owned(),
+        first_at: pass.first_at,
+        last_at: pass.last_at,
+        epoch: pass.epoch,
+        stored: pass.stored,
+        since,
+    })
+}
+
+/// Reads an older checkpoint from a file.
+pub fn read_checkpoint(path: &Path) -> Result<Vec<u8>, StoreError> {
+    std::fs::read(path).map_err(|error| StoreError::Failed {
+        path: path.display().to_string(),
+        action: "read",
+        reason: error.to_string(),
+    })
+}
+
+async fn open(store: Arc<dyn Store>, key: Option<VerifierKey>) -> Result<LogReader, VerifyError> {
+    let beside = key_beside(&*store).await?;
+    let bad = |path: &str, reason: &str| {
+        let (path, reason) = (path.to_owned(), reason.to_owned());
+        VerifyError::Bad(Fault { index: None, path, reason })
+    };
+    if let (Some(key), Some(beside)) = (&key, &beside)
+        && key != beside
+    {
+        return Err(bad(VERIFIER_KEY, &format!("it is {beside}, and the key given is {key}")));
+    }
+    let has_key = key.is_some() || beside.is_some();
+    match LogReader::open(Arc::clone(&store), key.or(beside)).await {
+        Err(LogError::NoLog(_)) if store.get(CHECKPOINT).await.is_ok_and(|it| it.is_some()) => {
+            Err(bad(VERIFIER_KEY, "it is missing: give the key of the log with --key"))
+        }
+        Err(LogError::NoLog(_))
+            if has_key && store.list("tile").await.is_ok_and(|tiles| !tiles.is_empty()) =>
+        {
+            Err(bad(CHECKPOINT, "it is missing, though there are entries"))
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Checks that a log continues an older checkpoint of it; says how many entries that covers.
+pub async fn continues(log: &LogReader, text: &[u8]) -> Result<u64, VerifyError> {
+    let old = Head::open(text, log.key()).map_err(|reason| {
+        VerifyError::Bad(Fault {
+            index: None,
+            path: CHECKPOINT.to_owned(),
+            reason: format!("the older checkpoint can't be compared with it: {reason}"),
+        })
+    })?;
+    check_continues(log.location(), log.tiles(), log.head(), &old).await?;
+    Ok(old.size)
+}
+
+/// A bundle and what its entries say.
+struct Bundle {
+    hashes: Vec<Hash>,
+    entries: Entries,
+}
+
+/// What the entries of a bundle say, up to the first that is wrong.
+#[derive(Default)]
+struct Entries {
+    epochs: Option<(u64, u64)>,
+    times: Option<(Timestamp, Timestamp)>,
+    /// Data beside the log: the entry, its digest, and how long it is, where the entry says so.
+    stored: Vec<(u64, String, Option<u64>)>,
+    wrong: Option<(u64, String)>,
+}
+
+async fn read(tiles: Arc<Tiles>, number: u64) -> Result<Bundle, LogError> {
+    let bytes = tiles.read_bundle(number).await?;
+    let task = tokio::task::spawn_blocking(move || {
+        let (entries, hashes) = tiles.split(number, &bytes)?;
+        Ok(Bundle { hashes, entries: Entries::of(number * FULL, &entries) })
+    });
+    task.await.unwrap_or_else(|error| {
+        Err(LogError::Store(StoreError::Failed {
+            path: format!("bundle {number}"),
+            action: "verified",
+            reason: error.to_string(),
+        }))
+    })
+}
+
+impl Entries {
+    fn of(first: u64, texts: &[Bytes]) -> Self {
+        let mut entries = Self::default();
+        for (index, text) in (first..).zip(texts) {
+            if let Err(reason) = entries.add(index, text) {
+                entries.wrong = Some((index, reason));
+                break;
+            }
+        }
+        entries
+    }
+
+    fn add(&mut self, index: u64, text: &[u8]) -> Result<(), String> {
+        let entry = Entry::parse(text).map_err(|error| error.to_string())?;
+        let canonical = entry.to_text().map_err(|error| error.to_string())?;
+        if canonical.as_bytes() != text {
+            return Err("it is not in canonical form: another text says the same".to_owned());
+        }
+        let (first, last) = self.epochs.unwrap_or((entry.epoch, entry.epoch));
+        if entry.epoch < last {
+            return Err(falls(last, entry.epoch));
+        }
+        self.epochs = Some((first, entry.epoch));
+        self.times = Some((self.times.map_or(entry.at, |(first, _)| first), entry.at));
+        let list = |list: &Option<PopulationList>| {
+            list.as_ref().map(|list| (index, list.digest.clone(), None))
+        };
+        self.stored.extend(match &entry.data {
+            Data::Stored(_, data) => Some((index, data.stored.clone(), Some(data.bytes))),
+            Data::Verdict(data) => list(&data.population_list),
+            Data::Heartbeat(data) => list(&data.population_list),
+            _ => None,
+        });
+        Ok(())
+    }
+}
+
+fn falls(from: u64, to: u64) -> String {
+    format!("its epoch is {to} after {from}: a writer that was replaced wrote on")
+}
+
+/// What is carried from bundle to bundle.
+#[derive(Default)]
+struct Pass {
+    epoch: u64,
+    first_at: Option<Timestamp>,
+    last_at: Option<Timestamp>,
+    stored: u64,
+    seen: HashSet<(String, Option<u64>)>,
+}
+
+impl Pass {
+    async fn bundle(
+        &mut self,
+        log: &LogReader,
+        number: u64,
+        Bundle { hashes, entries }: Bundle,
+    ) -> Result<(), VerifyError> {
+        // Whether these are the entries that were logged comes before what they say.
+        log.tiles().check(number, &hashes).await?;
+        log.tiles().check_leaf_tile(number, &hashes).await?;
+        let bad = |index: u64, reason: String| {
+            let path = format!("entry {index}");
+            VerifyError::Bad(Fault { index: Some(index), path, reason })
+        };
+        if let Some((first, last)) = entries.epochs {
+            if first < self.epoch {
+                return Err(bad(number * FULL, falls(self.epoch, first)));
+            }
+            self.epoch = last;
+        }
+        for (index, digest, length) in &entries.stored {
+            self.stored += 1;
+            self.beside(log, digest, *length).await.map_err(|error| match error {
+                LogError::Stored { .. } => bad(*index, error.to_string()),
+                error => error.into(),
+            })?;
+        }
+        if let Some((index, reason)) = entries.wrong {
+            return Err(bad(index, reason));
+        }
+        if let Some((first, last)) = entries.times {
+            self.first_at.get_or_insert(first);
+            self.last_at = Some(last);
+        }
+        Ok(())
+    }
+
+    async fn beside(
+        &mut self,
+        log: &LogReader,
+        digest: &str,
+        length: Option<u64>,
+    ) -> Result<(), LogError> {
+        let key = (digest.to_owned(), length);
+        if self.seen.contains(&key) {
+            return Ok(());
+        }
+        let bytes = log.stored(digest).await?;
+        if length.is_some_and(|length| length != bytes.len() as u64) {
+            let reason = "not as long as the entry says";
+            return Err(LogError::Stored { digest: digest.to_owned(), reason });
+        }
+        if self.seen.len() >= REMEMBERED {
+            self.seen.clear();
+        }
+        self.seen.insert(key);
+        Ok(())
+    }
+}
