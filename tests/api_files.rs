@@ -7,12 +7,12 @@
 mod api_cases;
 
 use api_cases::{
-    attestation, control, exception, invalid_attestations, invalid_controls, invalid_exceptions,
-    test, valid_controls, with,
+    attestation, audit_period, control, exception, invalid_attestations, invalid_audit_periods,
+    invalid_controls, invalid_exceptions, test, valid_audit_periods, valid_controls, with,
 };
 use comptroller::api::{
-    Attestation, Control, ControlException, ControlStatus, Finding, InvalidSpec, ResourceRef,
-    State,
+    Attestation, AuditPeriod, Control, ControlException, ControlStatus, Finding, InvalidSpec,
+    ResourceRef, State,
     structural::{self, unknown_fields},
 };
 use jiff::Timestamp;
@@ -28,6 +28,10 @@ fn check_exception(object: &Value, created: Option<Timestamp>) -> Result<(), Inv
 
 fn check_attestation(object: &Value) -> Result<(), InvalidSpec> {
     structural::read::<Attestation>(object)?.spec.validate()
+}
+
+fn check_audit_period(object: &Value) -> Result<(), InvalidSpec> {
+    structural::read::<AuditPeriod>(object)?.spec.validate()
 }
 
 fn assert_names(refused: &Result<(), InvalidSpec>, field: &str, what: &Value) {
@@ -68,6 +72,19 @@ fn what_an_api_server_refuses_is_refused() {
     for (patch, field) in invalid_attestations() {
         let object = with(attestation("invalid"), &patch);
         assert_names(&check_attestation(&object), field, &patch);
+    }
+}
+
+#[test]
+fn audit_periods_are_judged_alike() {
+    for patch in valid_audit_periods() {
+        let object = with(audit_period("valid"), &patch);
+        assert_eq!(check_audit_period(&object), Ok(()), "{patch}");
+        assert_eq!(unknown_fields(&object), Vec::<String>::new());
+    }
+    for (patch, field) in invalid_audit_periods() {
+        let object = with(audit_period("invalid"), &patch);
+        assert_names(&check_audit_period(&object), field, &patch);
     }
 }
 

@@ -8,11 +8,11 @@ mod api_cases;
 mod controlplane;
 
 use api_cases::{
-    attestation, control, exception, invalid_attestations, invalid_controls, invalid_exceptions,
-    test, valid_controls, with,
+    attestation, audit_period, control, exception, invalid_attestations, invalid_audit_periods,
+    invalid_controls, invalid_exceptions, test, valid_audit_periods, valid_controls, with,
 };
 use comptroller::{
-    api::{Attestation, Control, ControlException, structural},
+    api::{Attestation, AuditPeriod, Control, ControlException, structural},
     cli::crds::render_stream,
 };
 use controlplane::{ControlPlane, Error};
@@ -32,8 +32,12 @@ async fn plane() -> &'static ControlPlane {
             plane.keep_logs_on_panic();
             let crds = render_stream().unwrap();
             run(&plane, &["apply", "-f", "-"], &crds).await;
-            for crd in [Control::crd_name(), ControlException::crd_name(), Attestation::crd_name()]
-            {
+            for crd in [
+                Attestation::crd_name(),
+                AuditPeriod::crd_name(),
+                Control::crd_name(),
+                ControlException::crd_name(),
+            ] {
                 let crd = format!("crd/{crd}");
                 run(&plane, &["wait", "--for=condition=Established", "--timeout=60s", &crd], "")
                     .await;
@@ -62,6 +66,41 @@ fn exceptions(client: Client) -> Api<DynamicObject> {
 
 fn attestations(client: Client) -> Api<DynamicObject> {
     Api::all_with(client, &Attestation::api_resource())
+}
+
+fn audit_periods(client: Client) -> Api<DynamicObject> {
+    Api::all_with(client, &AuditPeriod::api_resource())
+}
+
+#[tokio::test]
+async fn an_audit_period_has_the_times_of_its_type_and_keeps_them() {
+    let api = audit_periods(plane().await.admin_client());
+    for (position, patch) in valid_audit_periods().iter().enumerate() {
+        let object = with(audit_period(&format!("valid-{position}")), patch);
+        let sent = serde_json::from_value(object.clone()).unwrap();
+        let stored = api.create(&PostParams::default(), &sent).await;
+        let stored = stored.unwrap_or_else(|error| panic!("{patch}: {error}"));
+        assert_eq!(stored.data["spec"], object["spec"], "defaults or pruning changed the spec");
+    }
+    for (patch, field) in invalid_audit_periods() {
+        let object = with(audit_period("invalid"), &patch);
+        let message = refusal(&api, &object).await;
+        assert!(message.contains(field), "{patch}: {message}");
+    }
+    for (patch, field) in [
+        (json!({"to": "2026-11-01T00:00:00Z"}), "spec.to"),
+        (json!({"from": "2026-01-01T00:00:00Z"}), "spec.from"),
+        (json!({"categories": ["Security"]}), "spec.categories"),
+        (json!({"categories": null}), "spec.categories"),
+        (
+            json!({"type": "TypeI", "from": null, "to": null, "asOf": "2026-12-31T00:00:00Z"}),
+            "spec.type",
+        ),
+    ] {
+        let refused = change(&api, "valid-0", patch.clone()).await.unwrap_err();
+        assert!(refused.contains(field) && refused.contains("cannot change"), "{patch}: {refused}");
+    }
+    change(&api, "valid-0", json!({"auditors": ["Others"]})).await.unwrap();
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ fn the_stream_holds_every_definition() {
         names,
         [
             "attestations.comptroller.dev",
+            "auditperiods.comptroller.dev",
             "controlexceptions.comptroller.dev",
             "controls.comptroller.dev"
         ]
@@ -59,6 +60,11 @@ fn names_and_columns_are_the_contract() {
             definition("Control"),
             "ctl",
             "State Failing Population Severity Criteria Owner Since Age",
+        ),
+        (
+            definition("AuditPeriod"),
+            "ap",
+            "Type From To As-Of Phase Coverage Effective Deviations Unknown Age",
         ),
         (definition("ControlException"), "ctlex", "Phase Controls Expires Approved-By Matched Age"),
         (definition("Attestation"), "att", "Control Period Outcome Attested-By Performed Age"),

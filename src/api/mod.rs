@@ -6,6 +6,7 @@
 //! and what to write instead. Pure: no client, clock or environment.
 
 pub mod attestation;
+pub mod audit_period;
 pub mod canonical;
 mod closed_enum;
 pub mod condition;
@@ -24,6 +25,9 @@ pub mod test_spec;
 pub mod time;
 
 pub use attestation::{Artifact, Attestation, AttestationSpec, Outcome};
+pub use audit_period::{
+    AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodControls, PeriodPhase, ReportType,
+};
 pub(crate) use closed_enum::closed_enum;
 pub use control::{
     Control, ControlSpec, ControlStatus, Enforcement, EvidenceRef, Finding, MAX_FINDINGS,

@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
-use super::{Attestation, Control, ControlException};
+use super::{Attestation, AuditPeriod, Control, ControlException};
 
 /// Every CRD, by name.
 pub fn crds() -> Vec<CustomResourceDefinition> {
@@ -18,6 +18,7 @@ pub fn documents() -> &'static [Value] {
     static DOCUMENTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
         vec![
             document(&Attestation::crd()),
+            document(&AuditPeriod::crd()),
             document(&ControlException::crd()),
             document(&Control::crd()),
         ]

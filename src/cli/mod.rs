@@ -7,6 +7,7 @@ pub mod evidence;
 pub mod gap;
 pub mod live;
 pub mod pack;
+pub mod report;
 pub mod rights;
 pub mod run;
 pub mod scan;
@@ -40,6 +41,8 @@ enum Command {
     WhoCan(rights::WhoCanArgs),
     /// Record that somebody performed what a control asks of people.
     Attest(attest::AttestArgs),
+    /// Write the Type I or Type II report over an audit period.
+    Report(report::ReportArgs),
     /// Read a log of evidence: verify it, prove an entry, export it, draw samples.
     Evidence(evidence::EvidenceArgs),
     /// Print the custom resource definitions.
@@ -69,6 +72,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Scan(args) => scan::run(&args),
         Command::Gap(args) => gap::run(&args),
         Command::Attest(args) => attest::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Evidence(args) => evidence::run(&args),
         Command::Crds(args) => crds(&args),
         Command::Completion { shell } => {

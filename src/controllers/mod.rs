@@ -7,6 +7,7 @@
 pub mod adoption;
 pub mod anchor;
 pub mod api_server;
+pub mod audit_period;
 pub mod board;
 pub mod control;
 pub mod departed;

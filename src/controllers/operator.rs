@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    anchor, api_server,
+    anchor, api_server, audit_period,
     board::Board,
     control, departed, discovery, exception,
     feed::{Fed, Follower},
@@ -31,7 +31,7 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    api::{Control, ControlException},
+    api::{AuditPeriod, Control, ControlException},
     evidence::Evidence,
     telemetry::Metrics,
 };
@@ -137,6 +137,7 @@ pub fn start(
         controls,
         stop.clone(),
     ));
+    reconcilers.spawn(audit_period_loop(parts, triggers.clone(), stop.clone()));
     reconcilers.spawn(exception_loop(
         parts,
         &board,
@@ -258,6 +259,33 @@ fn exception_loop(
         Arc::clone(&context),
     );
     drain("exception", results, move |name| context.writer.forget(name))
+}
+
+/// Audit periods are about the log alone: the engine hears nothing of them.
+fn audit_period_loop(
+    parts: &Parts,
+    triggers: Triggers,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    let api = Api::<Guarded<AuditPeriod>>::all(parts.client.clone());
+    let (reader, writer) = reflector::store();
+    let stream = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .reflect(writer)
+        .applied_objects();
+    let context = Arc::new(audit_period::Context::new(
+        Api::all(parts.client.clone()),
+        parts.evidence.clone(),
+        parts.metrics.clone(),
+    ));
+    let feed = Feed { reader, stream, departures: Arc::default() };
+    let (_, no_verdicts) = mpsc::unbounded_channel();
+    let results = controller(feed, no_verdicts, triggers, stop).run(
+        audit_period::reconcile,
+        audit_period::error_policy,
+        Arc::clone(&context),
+    );
+    drain("audit period", results, move |name| context.forget(name))
 }
 
 type Guarded<K> = DeserializeGuard<K>;

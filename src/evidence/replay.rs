@@ -1,47 +1,79 @@
-//! Entries of a log in order, parsed and whole, for whoever folds them.
+//! Entries of a log, one after another, for whoever folds them.
 
-use std::{ops::Range, pin::pin};
+use std::ops::Range;
 
-use futures::TryStreamExt as _;
+use futures::TryStreamExt;
+use jiff::Timestamp;
 
 use super::{
-    entry::{Data, Entry, EntryError},
+    data::StoredData,
+    entry::{Data, Entry, EntryError, EntryType},
     log::{LogError, LogReader},
 };
 
-/// Why entries can't be replayed.
+/// Why a log can't be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The log can't be read, or is not what its checkpoint vouches for.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// An entry can't be read.
-    #[error("entry {index} of the log can't be read: {source}")]
+    /// An entry that this version can't read.
+    #[error("entry {index} of the log can't be read: {error}")]
     Entry {
-        /// Its number.
+        /// Which.
         index: u64,
-        /// What is wrong with it.
-        source: EntryError,
+        /// Why.
+        error: EntryError,
     },
 }
 
-/// Gives each entry of a range to a fold, in order and checked against the checkpoint; what is
-/// stored beside the log is read into its entry.
+/// What was replayed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// The latest time of an entry.
+    pub latest: Option<Timestamp>,
+    /// How many entries have data beside the log that is not there or is not theirs.
+    pub unresolved: u64,
+    /// The first of them.
+    pub first_unresolved: Option<u64>,
+}
+
+/// Hands on the entries of a range in their order, with what is stored beside the log in its place.
+/// Data that is not there, or has another digest, stays [`Data::Stored`], and is counted.
 pub async fn replay(
     reader: &LogReader,
     range: Range<u64>,
-    mut fold: impl FnMut(u64, &Entry),
-) -> Result<(), ReplayError> {
-    let mut entries = pin!(reader.entries(range));
-    while let Some((index, text)) = entries.try_next().await? {
-        let wrong = |source| ReplayError::Entry { index, source };
-        let mut entry = Entry::parse(&text).map_err(wrong)?;
+    mut take: impl FnMut(u64, &Entry),
+) -> Result<Replayed, ReplayError> {
+    let mut replayed = Replayed::default();
+    let entries = reader.entries(range);
+    futures::pin_mut!(entries);
+    while let Some((index, bytes)) = entries.try_next().await? {
+        let wrong = |error| ReplayError::Entry { index, error };
+        let mut entry = Entry::parse(&bytes).map_err(wrong)?;
         if let Data::Stored(type_, stored) = &entry.data {
-            let text = reader.stored(&stored.stored).await?;
-            let data = serde_json::from_slice(&text).and_then(|data| Data::parse(*type_, data));
-            entry.data = data.map_err(|source| wrong(source.into()))?;
+            if let Some(data) = resolve(reader, *type_, stored).await? {
+                entry.data = data;
+            } else {
+                replayed.unresolved += 1;
+                replayed.first_unresolved.get_or_insert(index);
+            }
         }
-        fold(index, &entry);
+        replayed.latest = replayed.latest.max(Some(entry.at));
+        take(index, &entry);
     }
-    Ok(())
+    Ok(replayed)
+}
+
+async fn resolve(
+    reader: &LogReader,
+    type_: EntryType,
+    stored: &StoredData,
+) -> Result<Option<Data>, LogError> {
+    let bytes = match reader.stored(&stored.stored).await {
+        Ok(bytes) => bytes,
+        Err(LogError::Stored { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(serde_json::from_slice(&bytes).and_then(|data| Data::parse(type_, data)).ok())
 }

@@ -171,7 +171,8 @@ async fn open(store: Arc<dyn Store>, key: Option<VerifierKey>) -> Result<LogRead
     }
 }
 
-async fn continues(log: &LogReader, text: &[u8]) -> Result<u64, VerifyError> {
+/// Checks that a log continues an older checkpoint of it; says how many entries that covers.
+pub async fn continues(log: &LogReader, text: &[u8]) -> Result<u64, VerifyError> {
     let old = Head::open(text, log.key()).map_err(|reason| {
         VerifyError::Bad(Fault {
             index: None,

@@ -45,15 +45,18 @@ pub enum ReconcileKind {
     Control,
     /// A `ControlException`.
     Exception,
+    /// An `AuditPeriod`.
+    AuditPeriod,
 }
 
 impl ReconcileKind {
-    const ALL: [Self; 2] = [Self::Control, Self::Exception];
+    const ALL: [Self; 3] = [Self::Control, Self::Exception, Self::AuditPeriod];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::Control => "control",
             Self::Exception => "exception",
+            Self::AuditPeriod => "auditperiod",
         }
     }
 }

@@ -69,6 +69,54 @@ pub fn attestation(name: &str) -> Value {
     })
 }
 
+pub fn audit_period(name: &str) -> Value {
+    json!({
+        "apiVersion": "comptroller.dev/v1alpha1",
+        "kind": "AuditPeriod",
+        "metadata": {"name": name},
+        "spec": {
+            "type": "TypeII",
+            "from": "2026-07-01T00:00:00Z",
+            "to": "2026-10-01T00:00:00Z",
+            "categories": ["Security", "Availability"],
+            "auditors": ["Ledger & Partners"],
+        },
+    })
+}
+
+/// Patches that leave a valid audit period valid.
+pub fn valid_audit_periods() -> Vec<Value> {
+    vec![
+        json!({}),
+        json!({"categories": null, "auditors": null}),
+        json!({"to": "2028-07-02T00:00:00Z"}),
+        json!({"type": "TypeI", "asOf": "2026-12-31T00:00:00Z", "from": null, "to": null}),
+    ]
+}
+
+/// Patches that make a valid audit period invalid, with the field that the refusal must name.
+pub fn invalid_audit_periods() -> Vec<(Value, &'static str)> {
+    vec![
+        (json!({"type": null}), "spec.type"),
+        (json!({"type": "TypeIII"}), "spec.type"),
+        (json!({"type": "TypeI"}), "spec.asOf"),
+        (json!({"type": "TypeI", "asOf": "2026-12-31T00:00:00Z", "to": null}), "spec.from"),
+        (json!({"type": "TypeI", "asOf": "2026-12-31T00:00:00Z", "from": null}), "spec.to"),
+        (json!({"asOf": "2026-12-31T00:00:00Z"}), "spec.asOf"),
+        (json!({"from": null}), "spec.from"),
+        (json!({"to": null}), "spec.to"),
+        (json!({"to": "tomorrow"}), "spec.to"),
+        (json!({"to": "2026-07-01T00:00:00Z"}), "spec.to"),
+        (json!({"to": "2026-06-30T00:00:00Z"}), "spec.to"),
+        (json!({"to": "2028-07-02T01:00:00Z"}), "spec.to"),
+        (json!({"categories": []}), "spec.categories"),
+        (json!({"categories": ["Safety"]}), "spec.categories[0]"),
+        (json!({"categories": ["Privacy", "Privacy"]}), "spec.categories[1]"),
+        (json!({"auditors": [""]}), "spec.auditors[0]"),
+        (json!({"auditors": ["a", "a"]}), "spec.auditors[1]"),
+    ]
+}
+
 /// RFC 7386 on `spec`: null removes a field.
 pub fn with(mut object: Value, patch: &Value) -> Value {
     fn merge(target: &mut Value, patch: &Value) {

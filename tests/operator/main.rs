@@ -11,6 +11,7 @@
 mod controlplane;
 
 mod evidence;
+mod periods;
 mod process;
 mod rights;
 mod verdicts;

@@ -169,6 +169,7 @@ pub async fn install_crds(plane: &ControlPlane) {
     kubectl(plane, &["apply", "--server-side", "-k", crds]).await;
     let names = [
         "crd/attestations.comptroller.dev",
+        "crd/auditperiods.comptroller.dev",
         "crd/controls.comptroller.dev",
         "crd/controlexceptions.comptroller.dev",
     ];

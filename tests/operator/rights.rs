@@ -28,6 +28,13 @@ spec:
   expires: \"2099-01-01T00:00:00Z\"
 ";
 
+const PERIOD: &str = "
+apiVersion: comptroller.dev/v1alpha1
+kind: AuditPeriod
+metadata: {name: soc2-2026}
+spec: {type: TypeII, from: \"2026-01-01T00:00:00Z\", to: \"2027-01-01T00:00:00Z\"}
+";
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 #[tokio::test]
@@ -57,6 +64,7 @@ async fn the_shipped_roles_are_what_the_operator_uses() {
     // A control that turns is announced by an event; an exception gets a status.
     bench.apply("{apiVersion: v1, kind: Namespace, metadata: {name: shop}}").await;
     bench.apply(EXCEPTION).await;
+    bench.apply(PERIOD).await;
     let (status, _) = get(bench.url(), "/metrics").await.unwrap();
     assert_eq!(status, 200);
 

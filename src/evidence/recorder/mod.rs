@@ -100,6 +100,7 @@ pub struct Evidence {
 /// What the recorder shares with those who ask it.
 #[derive(Debug)]
 struct Log {
+    location: String,
     requests: mpsc::Sender<Request>,
     current: RwLock<Current>,
     recorded: Mutex<HashMap<String, Recorded>>,
@@ -179,6 +180,11 @@ impl Evidence {
     /// Whether there is a log at all.
     pub fn has_log(&self) -> bool {
         self.log.is_some()
+    }
+
+    /// Where the log is. None without a log.
+    pub fn location(&self) -> Option<&str> {
+        self.log.as_ref().map(|log| log.location.as_str())
     }
 
     /// What vouches for the log, whenever it changes. None without a log.

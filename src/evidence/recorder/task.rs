@@ -123,6 +123,7 @@ impl Recorder {
     ) -> (Evidence, Self) {
         let (requests, inbox) = mpsc::channel(QUEUE);
         let log = Arc::new(Log {
+            location: config.location.clone(),
             requests,
             current: RwLock::default(),
             recorded: Mutex::default(),

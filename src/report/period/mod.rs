@@ -3,10 +3,15 @@
 //! It never reads the cluster, so that it is the same today and in three years.
 
 pub mod csv;
+pub mod digest;
 pub mod fold;
+pub mod html;
 pub mod json;
 pub mod model;
 pub mod oscal;
 pub mod sampling;
+mod span;
 #[cfg(test)]
 pub mod testing;
+
+pub use digest::digest;

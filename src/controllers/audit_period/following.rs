@@ -1,0 +1,196 @@
+//! The open periods as the log has them: each a fold that goes on where it stopped.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use super::summary::{checkpoint_only, provenance};
+use crate::{
+    api::{AuditPeriod, AuditPeriodStatus, criteria::Category},
+    evidence::{
+        key::{KeyError, VerifierKey},
+        log::{LogError, LogReader},
+        replay::{ReplayError, replay},
+        store::{self, StoreError},
+    },
+    report::period::{
+        fold::PeriodFold,
+        model::{Period, PeriodReport, Span},
+    },
+};
+
+/// The most periods that are followed at a time: each keeps every deviation of its time in memory.
+const MOST: usize = 16;
+
+/// How long after the end of a period it stays open: what was seen before the end has been recorded
+/// by then.
+const GRACE: SignedDuration = SignedDuration::from_mins(10);
+
+/// How often a status is written of which only the checkpoint is new.
+const CHECKPOINT_EVERY: Duration = Duration::from_hours(1);
+
+/// Where the evidence log is, and what the operator knows it to be verified by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    /// A directory, or the URL of a bucket.
+    pub location: &'a str,
+    /// The verifier key, in note format.
+    pub key: &'a str,
+}
+
+/// Why a period can't be summed up.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The store.
+    #[error("the evidence log can't be read: {0}")]
+    Store(#[from] StoreError),
+    /// The key.
+    #[error("the evidence log can't be read: {0}")]
+    Key(#[from] KeyError),
+    /// The log, or its proof.
+    #[error("the evidence log can't be read: {0}")]
+    Log(#[from] LogError),
+    /// An entry.
+    #[error("the evidence log can't be read: {0}")]
+    Replay(#[from] ReplayError),
+    /// Too many periods.
+    #[error(
+        "{MOST} other periods are open, and that is how many are followed: delete those that nobody needs"
+    )]
+    TooMany,
+}
+
+impl FollowError {
+    /// In one word.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::TooMany => "TooManyPeriods",
+            _ => "LogUnreadable",
+        }
+    }
+}
+
+/// The folds of the open periods over one reader.
+#[derive(Default)]
+pub(super) struct Following {
+    reader: Option<LogReader>,
+    periods: HashMap<String, Fold>,
+    last_writes: HashMap<String, Instant>,
+}
+
+/// A period and what was read for it.
+struct Fold {
+    of: (Option<String>, Span, Vec<Category>),
+    so_far: PeriodFold,
+    next: u64,
+    latest: Option<Timestamp>,
+}
+
+/// A period as of a checkpoint.
+pub(super) struct Followed {
+    /// The report.
+    pub report: PeriodReport,
+    /// The latest time of an entry.
+    pub latest: Option<Timestamp>,
+}
+
+impl Followed {
+    /// Whether the log reaches beyond the end of the period, so that nothing of it can change.
+    pub fn is_final(&self, span: Span, now: Timestamp) -> bool {
+        self.latest.is_some_and(|latest| span.is_over(latest))
+            && now.duration_since(span.end()) >= GRACE
+    }
+}
+
+impl Following {
+    /// Reads what is new in the log, and says what the period has come to.
+    pub async fn follow(
+        &mut self,
+        place: Place<'_>,
+        period: &AuditPeriod,
+        span: Span,
+        now: Timestamp,
+    ) -> Result<Followed, FollowError> {
+        let name = period.name_any();
+        let categories = period.spec.categories();
+        let of = (period.uid(), span, categories.clone());
+        if self.periods.get(&name).is_some_and(|known| known.of != of) {
+            self.forget(&name);
+        }
+        if !self.periods.contains_key(&name) && self.periods.len() >= MOST {
+            return Err(FollowError::TooMany);
+        }
+        let reader = refreshed(&mut self.reader, place).await?;
+        let known = self.periods.entry(name.clone()).or_insert_with(|| Fold {
+            of,
+            so_far: PeriodFold::new(span, &categories),
+            next: 0,
+            latest: None,
+        });
+        known.read(reader).await?;
+        let provenance = provenance(reader, place.location, now);
+        let report =
+            known.so_far.finish(Period { name: name.clone(), span, categories }, provenance);
+        let followed = Followed { report, latest: known.latest };
+        if followed.is_final(span, now) {
+            // Its deviations need not stay in memory: the status that follows is the last.
+            self.periods.remove(&name);
+        }
+        Ok(followed)
+    }
+
+    /// Forgets a period.
+    pub fn forget(&mut self, name: &str) {
+        self.periods.remove(name);
+        self.last_writes.remove(name);
+    }
+
+    /// Whether a status is worth a write now: a checkpoint alone can wait.
+    pub fn may_write(
+        &self,
+        name: &str,
+        known: &AuditPeriodStatus,
+        new: &AuditPeriodStatus,
+    ) -> bool {
+        let recent = self.last_writes.get(name).is_some_and(|at| at.elapsed() < CHECKPOINT_EVERY);
+        !(recent && checkpoint_only(known, new))
+    }
+
+    /// Notes that a status was written.
+    pub fn written(&mut self, name: &str) {
+        self.last_writes.insert(name.to_owned(), Instant::now());
+    }
+}
+
+/// The reader at the newest checkpoint. It is kept, so that a log that was cut or rewritten since
+/// the operator started does not pass.
+async fn refreshed<'a>(
+    reader: &'a mut Option<LogReader>,
+    place: Place<'_>,
+) -> Result<&'a LogReader, FollowError> {
+    if let Some(reader) = reader {
+        reader.refresh().await?;
+        return Ok(reader);
+    }
+    let store = store::open(place.location)?;
+    let opened = LogReader::open(store, Some(VerifierKey::parse(place.key)?)).await?;
+    Ok(reader.insert(opened))
+}
+
+impl Fold {
+    /// Takes in what is new. After an error it goes on behind the last entry that it took.
+    async fn read(&mut self, reader: &LogReader) -> Result<(), ReplayError> {
+        let Self { so_far, next, latest, .. } = self;
+        replay(reader, *next..reader.size(), |index, entry| {
+            so_far.apply(index, entry);
+            *next = index + 1;
+            *latest = (*latest).max(Some(entry.at));
+        })
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! The reconciler of `AuditPeriod`: what the evidence log says of the period goes into its status.
+//!
+//! It folds the log and never reads the cluster. While a period is open the status follows in
+//! steps; when the log reaches beyond its end, the status is written once more and stays.
+
+mod following;
+mod summary;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use kube::{Api, Resource, ResourceExt, core::DeserializeGuard, runtime::controller::Action};
+use tokio::sync::Mutex;
+
+pub use self::following::FollowError;
+use self::{
+    following::{Followed, Following, Place},
+    summary::{closed, not_begun, summed, unready},
+};
+use super::{
+    measured::measured,
+    writer::{WriteError, Writer},
+};
+use crate::{
+    api::{AuditPeriod, AuditPeriodStatus, PeriodPhase},
+    evidence::{Evidence, Writing},
+    report::period::model::Span,
+    telemetry::{Metrics, Outcome, ReconcileKind},
+};
+
+/// How often an open period is summed up.
+const EVERY: Duration = Duration::from_mins(5);
+
+/// How soon the log is tried again.
+const RETRY: Duration = Duration::from_mins(1);
+
+/// How long the operator may take to open the log before a status complains of it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How soon to look again for a log that is not open.
+const RECHECK: Duration = Duration::from_secs(5);
+
+/// What the reconciler needs.
+pub struct Context {
+    api: Api<AuditPeriod>,
+    evidence: Evidence,
+    writer: Writer<AuditPeriodStatus>,
+    metrics: Metrics,
+    following: Mutex<Following>,
+    started: Instant,
+}
+
+impl Context {
+    /// A context.
+    pub fn new(api: Api<AuditPeriod>, evidence: Evidence, metrics: Metrics) -> Self {
+        Self {
+            api,
+            evidence,
+            writer: Writer::new("comptroller/audit-period"),
+            metrics,
+            following: Mutex::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Forgets a period that is gone.
+    pub fn forget(&self, name: &str) {
+        self.writer.forget(name);
+        // Whoever holds the lock is at work on a period; this one goes with the next look.
+        if let Ok(mut following) = self.following.try_lock() {
+            following.forget(name);
+        }
+    }
+}
+
+/// A status to write, and when to look again.
+struct Plan {
+    status: AuditPeriodStatus,
+    again: Option<Duration>,
+}
+
+/// Brings the status of a period in line with the log.
+pub async fn reconcile(
+    object: Arc<DeserializeGuard<AuditPeriod>>,
+    context: Arc<Context>,
+) -> Result<Action, WriteError> {
+    let work = reconcile_inner(&object, &context);
+    measured(&context.metrics, ReconcileKind::AuditPeriod, work).await
+}
+
+async fn reconcile_inner(
+    object: &DeserializeGuard<AuditPeriod>,
+    context: &Context,
+) -> Result<(Action, Outcome), WriteError> {
+    if context.evidence.writing() == Writing::Standby {
+        return Ok((Action::await_change(), Outcome::Unchanged));
+    }
+    let name = object.name_any();
+    let status = object.0.as_ref().ok().and_then(|period| period.status.as_ref());
+    let previous = context.writer.newest(object, status);
+    let known = previous.clone().unwrap_or_default();
+    let generation = object.meta().generation.unwrap_or_default();
+    let now = Timestamp::now();
+    let plan = match &object.0 {
+        Ok(period) => plan(period, &known, generation, now, context).await,
+        Err(invalid) => {
+            let message = format!("the spec can't be read: {}; write another", invalid.error);
+            Some(Plan {
+                status: unready(&known, "InvalidSpec", &message, generation, now),
+                again: None,
+            })
+        }
+    };
+    let Some(Plan { status, again }) = plan else {
+        return Ok((Action::requeue(RECHECK), Outcome::Unchanged));
+    };
+    let action = again.map_or_else(Action::await_change, Action::requeue);
+    if previous.as_ref() == Some(&status) {
+        return Ok((action, Outcome::Unchanged));
+    }
+    if !context.following.lock().await.may_write(&name, &known, &status) {
+        return Ok((action, Outcome::Unchanged));
+    }
+    if let Some(left) = context.writer.gather(&name) {
+        return Ok((Action::requeue(left), Outcome::Unchanged));
+    }
+    context.writer.write(&context.api, &name, status).await?;
+    context.following.lock().await.written(&name);
+    Ok((action, Outcome::Written))
+}
+
+/// What the status should be. None: nothing is known yet.
+async fn plan(
+    period: &AuditPeriod,
+    known: &AuditPeriodStatus,
+    generation: i64,
+    now: Timestamp,
+    context: &Context,
+) -> Option<Plan> {
+    let wait = |status, again| Some(Plan { status, again });
+    let wrong = |reason, message: &str| unready(known, reason, message, generation, now);
+    if known.phase == PeriodPhase::Closed {
+        // What was final stays so; only who the report is for can have changed.
+        return wait(closed(known, generation), None);
+    }
+    let span = match (period.spec.validate(), Span::of(&period.spec)) {
+        (Ok(()), Some(span)) => span,
+        (Err(invalid), _) => return wait(wrong("InvalidSpec", &invalid.to_string()), None),
+        (Ok(()), None) => return wait(wrong("InvalidSpec", "the times are missing"), None),
+    };
+    let Some(location) = context.evidence.location() else {
+        return wait(wrong("NoEvidenceLog", NO_LOG), None);
+    };
+    if now < span.start() {
+        return wait(not_begun(known, span, generation, now), Some(until(span.start(), now)));
+    }
+    let anchor = context.evidence.anchor().and_then(|anchor| anchor.borrow().clone());
+    let Some(anchor) = anchor else {
+        let late = context.started.elapsed() > PATIENCE;
+        return late.then(|| Plan { status: wrong("LogNotOpen", NOT_OPEN), again: Some(RECHECK) });
+    };
+    let log = Place { location, key: &anchor.verifier_key };
+    let followed = context.following.lock().await.follow(log, period, span, now).await;
+    match followed {
+        Ok(followed) => {
+            let again = again(&followed, span, now);
+            wait(summed(known, &followed, span, generation, now), again)
+        }
+        Err(error) => wait(wrong(error.reason(), &error.to_string()), Some(RETRY)),
+    }
+}
+
+const NO_LOG: &str = "the operator keeps no evidence log, so nothing can be said of a period: run it with --evidence URL or DIR";
+
+const NOT_OPEN: &str = "the operator has not opened the evidence log yet: its logs, the metric comptroller_evidence_append_failures_total and the conditions of the controls say why";
+
+/// When to sum up again. None: the period is over, and that is final.
+fn again(followed: &Followed, span: Span, now: Timestamp) -> Option<Duration> {
+    if followed.is_final(span, now) {
+        return None;
+    }
+    Some(if now < span.end() { EVERY.min(until(span.end(), now)) } else { RETRY })
+}
+
+fn until(time: Timestamp, now: Timestamp) -> Duration {
+    let left = time.duration_since(now).unsigned_abs();
+    // A clock that jumps is noticed within the hour.
+    left.clamp(Duration::from_secs(1), Duration::from_hours(1))
+}
+
+/// Failures are retried, later each time.
+#[allow(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
+pub fn error_policy(
+    object: Arc<DeserializeGuard<AuditPeriod>>,
+    error: &WriteError,
+    context: Arc<Context>,
+) -> Action {
+    tracing::warn!(period = object.name_any(), %error, "an audit period could not be reconciled and is retried");
+    Action::requeue(context.writer.backoff(&object.name_any()))
+}

@@ -1,0 +1,146 @@
+//! The report as one page that stands alone: no script, nothing fetched, made to be read on a
+//! screen, on a phone and on paper.
+//!
+//! All text from outside passes through [`text`], which escapes it and writes out what is hidden.
+
+mod controls;
+mod detail;
+mod lists;
+mod provenance;
+mod summary;
+mod table;
+mod text;
+mod timeline;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use jiff::{SignedDuration, Timestamp};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use self::{
+    text::{clipped, date, outside, plain_time},
+    timeline::Scale,
+};
+use super::model::{Period, PeriodReport, Span};
+
+/// Nothing may be fetched, run or sent; only the page's own styles apply.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+const STYLE: &str = include_str!("style.css");
+
+/// Writes the page.
+pub fn write(report: &PeriodReport, out: &mut dyn io::Write) -> io::Result<()> {
+    out.write_all(page(report).into_string().as_bytes())
+}
+
+fn page(report: &PeriodReport) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="referrer" content="no-referrer";
+                meta name="generator" content={ "Comptroller " (clipped(&report.provenance.version)) };
+                title { (clipped(&report.period.name)) ": " (kind(&report.period.span)) " report" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                a.skip href="#summary" { "Skip to the summary" }
+                (timeline::patterns())
+                header { (heading(&report.period)) }
+                (contents(report))
+                main {
+                    (summary::section(report))
+                    (controls::section(report))
+                    (detail::section(report))
+                    (lists::exceptions(report))
+                    (lists::gaps(report))
+                    (lists::criteria(report))
+                    (provenance::section(report))
+                }
+                footer { (footer(report)) }
+            }
+        }
+    }
+}
+
+fn kind(span: &Span) -> &'static str {
+    match span {
+        Span::TypeI { .. } => "Type I",
+        Span::TypeII { .. } => "Type II",
+    }
+}
+
+fn heading(period: &Period) -> Markup {
+    let categories: Vec<&str> = period.categories.iter().map(|one| one.as_str()).collect();
+    html! {
+        p.eyebrow { "Control status report · " (kind(&period.span)) }
+        h1 { (outside(&period.name)) }
+        p.span { (span(&period.span)) }
+        p.scope { "Categories in scope: " (categories.join(", ")) }
+    }
+}
+
+fn span(span: &Span) -> Markup {
+    match span {
+        Span::TypeI { as_of } => html! { "As of " (date(*as_of)) ", " (plain_time(*as_of)) " UTC" },
+        Span::TypeII { from, to } => html! {
+            (date(*from)) " to " (date(last_moment(*to)))
+            span.sub.note {
+                "From " (plain_time(*from)) " up to and without " (plain_time(*to)) " UTC. All times are UTC."
+            }
+        },
+    }
+}
+
+/// The end of a period is the first moment after it: the day before, if it is a midnight.
+fn last_moment(end: Timestamp) -> Timestamp {
+    end.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(end)
+}
+
+fn contents(report: &PeriodReport) -> Markup {
+    let parts = [
+        ("summary", "Summary"),
+        ("overview", "Controls at a glance"),
+        ("controls", "Each control"),
+        ("exceptions", "Exceptions"),
+        ("gaps", "Gaps"),
+        ("criteria", "Criteria"),
+        ("provenance", "Provenance and verification"),
+    ];
+    html! {
+        nav aria-label="Contents" {
+            ol {
+                @for (id, title) in parts {
+                    @if id != "controls" || !report.controls.is_empty() {
+                        li { a href={ "#" (id) } { (title) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn footer(report: &PeriodReport) -> Markup {
+    html! {
+        p.note {
+            "Made by Comptroller " (outside(&report.provenance.version)) " at "
+            (text::time(report.provenance.run_at)) " UTC by " (outside(&report.provenance.run_by))
+            ". It states what the evidence log records and gives no opinion."
+        }
+    }
+}
+
+/// The scale of the drawings; a report at one time has none.
+fn scale(report: &PeriodReport) -> Option<Scale> {
+    match report.period.span {
+        Span::TypeI { .. } => None,
+        Span::TypeII { from, to } => Some(Scale { from, to }),
+    }
+}

@@ -1,0 +1,134 @@
+//! What a security officer relies on: an audit period says what the log says, is final once it is
+//! over, and the report that anybody makes from the log is the one that its status vouches for.
+
+use std::process::Command;
+
+use comptroller::api::{AuditPeriod, AuditPeriodStatus, PeriodPhase, State};
+use jiff::{SignedDuration, Timestamp};
+use kube::Api;
+
+use crate::{
+    controlplane::{ControlPlane, wait},
+    process::{Bench, LIMIT},
+};
+
+const CONTROL: &str = "
+apiVersion: comptroller.dev/v1alpha1
+kind: Control
+metadata: {name: no-privileged-containers}
+spec:
+  title: No container is privileged
+  criteria: [CC6.8]
+  owner: platform
+  severity: High
+  test:
+    workload: {require: [NoPrivileged]}
+";
+
+const NAKED: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: naked, namespace: default}
+spec:
+  selector: {matchLabels: {app: naked}}
+  template:
+    metadata: {labels: {app: naked}}
+    spec:
+      containers:
+      - {name: app, image: 'registry.example.com/app:1', securityContext: {privileged: true}}
+";
+
+/// A Type II period that begins and ends so many minutes from now.
+fn period(name: &str, from: i64, to: i64) -> String {
+    let time = |minutes| {
+        let at = Timestamp::now() + SignedDuration::from_mins(minutes);
+        at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    };
+    format!(
+        "
+apiVersion: comptroller.dev/v1alpha1
+kind: AuditPeriod
+metadata: {{name: {name}}}
+spec: {{type: TypeII, from: \"{}\", to: \"{}\", auditors: [Ledger & Partners]}}
+",
+        time(from),
+        time(to)
+    )
+}
+
+/// The status of a period once Ready has this status and reason.
+async fn until_ready(bench: &Bench, name: &str, ready: &str, reason: &str) -> AuditPeriodStatus {
+    let api: Api<AuditPeriod> = Api::all(bench.client.clone());
+    let mut last = None;
+    let found = wait::until(&format!("period {name} is {reason}"), LIMIT, async || {
+        last = api.get(name).await.ok().and_then(|period| period.status);
+        last.clone().filter(|status| {
+            status
+                .conditions
+                .iter()
+                .any(|one| one.type_ == "Ready" && one.status == ready && one.reason == reason)
+        })
+    })
+    .await;
+    found.unwrap_or_else(|error| panic!("{error}; last status: {last:#?}"))
+}
+
+#[tokio::test]
+async fn without_a_log_a_period_says_what_is_missing() {
+    let bench = Bench::start().await;
+    bench.apply(&period("q3", -60, 60)).await;
+    let status = until_ready(&bench, "q3", "False", "NoEvidenceLog").await;
+    assert!(status.conditions[0].message.contains("--evidence"), "{status:?}");
+    assert_eq!((status.phase, status.coverage), (PeriodPhase::Open, None));
+}
+
+#[tokio::test]
+async fn a_period_follows_the_log_and_closes_with_the_digest_of_the_report() {
+    let plane = ControlPlane::builder().start().await.unwrap();
+    let mut bench = Bench::without_operator(plane).await;
+    let log = bench.plane.dir().join("evidence");
+    let log = log.to_str().unwrap().to_owned();
+    let kubeconfig = bench.plane.kubeconfig("admin");
+    bench.start_operator_as(kubeconfig.clone(), &["--evidence", &log]).await;
+    bench.apply(NAKED).await;
+    bench.apply(CONTROL).await;
+    bench.until_state("no-privileged-containers", State::Failing).await;
+
+    bench.apply(&period("running", -60, 60)).await;
+    let running = until_ready(&bench, "running", "True", "Following").await;
+    assert_eq!(running.phase, PeriodPhase::Open);
+    assert_eq!((running.deviations, running.open_deviations), (Some(1), Some(1)), "{running:?}");
+    assert_eq!(running.controls.map(|controls| controls.deviations), Some(1));
+    assert_eq!(running.report_digest, None);
+    let checkpoint = running.checkpoint.unwrap();
+    assert!(checkpoint.starts_with("comptroller.dev/evidence/"), "{checkpoint}");
+
+    bench.apply(&period("ahead", 60, 120)).await;
+    let ahead = until_ready(&bench, "ahead", "True", "NotBegun").await;
+    assert_eq!(ahead.coverage, None);
+
+    bench.apply(&period("over", -60, -20)).await;
+    let over = until_ready(&bench, "over", "True", "Closed").await;
+    assert_eq!((over.phase, over.deviations), (PeriodPhase::Closed, Some(0)));
+    assert!(over.report_digest.is_some());
+
+    // Anybody who can read the log makes the same report.
+    let output = Command::new(env!("CARGO_BIN_EXE_comptroller"))
+        .args(["report", "over", "--evidence", &log, "-o", "html", "--kubeconfig"])
+        .arg(&kubeconfig)
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+    let page = String::from_utf8(output.stdout).unwrap();
+    assert!(page.contains(over.report_digest.as_ref().unwrap()));
+    assert!(page.contains("the checkpoint in the status of the AuditPeriod"));
+    assert!(page.contains("as the API server knows them"));
+
+    // What is final stays so, whatever happens next.
+    bench.stop_operator().await;
+    bench.start_operator_as(kubeconfig, &["--evidence", &log]).await;
+    until_ready(&bench, "running", "True", "Following").await;
+    let api: Api<AuditPeriod> = Api::all(bench.client.clone());
+    assert_eq!(api.get("over").await.unwrap().status.unwrap(), over);
+}
