@@ -239,13 +239,13 @@ impl Entries {
         }
         self.epochs = Some((first, entry.epoch));
         self.times = Some((self.times.map_or(entry.at, |(first, _)| first), entry.at));
-        let list = |list: &Option<PopulationList>| {
+        let population = |list: &Option<PopulationList>| {
             list.as_ref().map(|list| (index, list.digest.clone(), None))
         };
         self.stored.extend(match &entry.data {
             Data::Stored(_, data) => Some((index, data.stored.clone(), Some(data.bytes))),
-            Data::Verdict(data) => list(&data.population_list),
-            Data::Heartbeat(data) => list(&data.population_list),
+            Data::Verdict(data) => population(&data.population_list),
+            Data::Heartbeat(data) => population(&data.population_list),
             _ => None,
         });
         Ok(())

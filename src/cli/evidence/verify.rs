@@ -60,31 +60,27 @@ pub(super) async fn run(args: &VerifyArgs) -> Result<u8, Box<dyn Error>> {
 }
 
 fn describe(location: &str, log: &Verified, key_given: bool) -> String {
-    let mut text = format!(
-        "Verified: {} entries of {}\n  log   {}\n  root  {}\n  key   {}\n",
-        log.size,
-        visible(location),
-        visible(&log.origin),
-        log.root,
-        visible(&log.verifier_key),
-    );
+    let mut lines = vec![
+        format!("Verified: {} entries of {}", log.size, visible(location)),
+        format!("  log   {}", visible(&log.origin)),
+        format!("  root  {}", log.root),
+        format!("  key   {}", visible(&log.verifier_key)),
+    ];
     if let (Some(first), Some(last)) = (log.first_at, log.last_at) {
-        text += &format!("  from  {first}\n  to    {last}\n");
+        lines.extend([format!("  from  {first}"), format!("  to    {last}")]);
     }
     if log.stored > 0 {
-        text += &format!("  data beside the log: {} references followed\n", log.stored);
+        lines.push(format!("  data beside the log: {} references followed", log.stored));
     }
-    match log.since {
-        Some(size) => text += &format!("  It continues the older checkpoint of {size} entries.\n"),
-        None => {
-            text +=
-                "  Whether its end was cut off, only an older checkpoint can tell: --since FILE\n";
-        }
-    }
+    lines.push(match log.since {
+        Some(size) => format!("  It continues the older checkpoint of {size} entries."),
+        None => "  Whether its end was cut off, only an older checkpoint can tell: --since FILE"
+            .to_owned(),
+    });
     if !key_given {
-        text += "  The key is the one beside the log. Compare it with the one you were given, or pass that with --key.\n";
+        lines.push("  The key is the one beside the log. Compare it with the one you were given, or pass that with --key.".to_owned());
     }
-    text
+    lines.join("\n") + "\n"
 }
 
 fn accuse(location: &str, fault: &Fault) -> String {

@@ -110,7 +110,7 @@ impl InclusionProof {
     /// The proof as a C2SP tlog-proof, with the entry as its extra data.
     pub fn to_tlog_proof(&self) -> String {
         let extra = BASE64_STANDARD.encode(&self.entry);
-        let hashes: String = self.proof.iter().map(|hash| format!("{hash}\n")).collect();
+        let hashes: String = self.proof.iter().flat_map(|hash| [hash.as_str(), "\n"]).collect();
         format!(
             "c2sp.org/tlog-proof@v1\nextra {extra}\nindex {}\n{hashes}\n{}",
             self.index, self.checkpoint

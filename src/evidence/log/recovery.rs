@@ -157,13 +157,13 @@ impl Opening<'_> {
                 Some(there) => there,
                 None => self.first_pending().await?,
             };
-            let pending = match Pending::open(&there.bytes, self.key, self.origin) {
-                Some(pending) => pending,
-                None => {
-                    // It is replaced atomically and sealed: no writer of this log left it so.
-                    recovered.kept_aside.push(keep_aside(self.store, PENDING, &there.bytes).await?);
-                    self.nothing_pending().await?
-                }
+            let pending = if let Some(pending) = Pending::open(&there.bytes, self.key, self.origin)
+            {
+                pending
+            } else {
+                // It is replaced atomically and sealed: no writer of this log left it so.
+                recovered.kept_aside.push(keep_aside(self.store, PENDING, &there.bytes).await?);
+                self.nothing_pending().await?
             };
             let nonce = random().ok_or(LogError::Random)?;
             let bytes = pending.seal(self.key, self.origin, nonce)?;

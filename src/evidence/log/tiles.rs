@@ -17,13 +17,16 @@ use super::{
 };
 use crate::evidence::store::Store;
 
+/// For each level the number of a tile, and the tile.
+type Cache = BTreeMap<u32, (u64, Arc<Vec<Hash>>)>;
+
 /// The tiles under a checkpoint. What it returns leads to the root that was signed.
 #[derive(Debug)]
 pub struct Tiles {
     store: Arc<dyn Store>,
     edge: Edge,
     /// The full tile last read of each level: entries are read in order.
-    cache: Mutex<BTreeMap<u32, (u64, Arc<Vec<Hash>>)>>,
+    cache: Mutex<Cache>,
 }
 
 impl Tiles {
@@ -59,7 +62,7 @@ impl Tiles {
             if path::width(self.edge.size(), level, number) < FULL {
                 return Ok(Arc::new(self.edge.level(level).to_vec()));
             }
-            let cached = |cache: &BTreeMap<u32, (u64, Arc<Vec<Hash>>)>| {
+            let cached = |cache: &Cache| {
                 cache.get(&level).filter(|(n, _)| *n == number).map(|(_, tile)| Arc::clone(tile))
             };
             if let Some(tile) = cached(&self.cache.lock().unwrap_or_else(PoisonError::into_inner)) {

@@ -56,10 +56,10 @@ impl Directory {
     }
 
     /// Runs blocking work away from the threads that serve everything else.
-    fn run<'a, T: Send + 'static>(
-        &'a self,
+    fn run<T: Send + 'static>(
+        &self,
         work: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,
-    ) -> BoxFuture<'a, Result<T, StoreError>> {
+    ) -> BoxFuture<'_, Result<T, StoreError>> {
         let inner = Arc::clone(&self.inner);
         async move {
             tokio::task::spawn_blocking(move || work(&inner)).await.unwrap_or_else(|error| {
