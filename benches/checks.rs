@@ -137,7 +137,7 @@ fn judge_one(criterion: &mut Criterion, case: &Case, spec: &ControlSpec, world: 
     let built = checks::build(&spec.test).expect("a test that is right");
     let inventory = world.engine.inventory();
     let scope = Scope::default();
-    let context = Context { inventory, scope: &scope, now: now() };
+    let context = Context { inventory, scope: &scope, occurrences: &[], now: now() };
     let mut items = Vec::new();
     built.check.items(&context, &mut |item| {
         if items.len() < 1000 {

@@ -57,6 +57,11 @@ impl LogReader {
         self.key.as_str()
     }
 
+    /// Where the log lies, for what is derived from it and kept beside it.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
     /// Where the log is.
     pub fn location(&self) -> &str {
         self.store.location()
