@@ -43,7 +43,7 @@ pub struct ReportArgs {
     #[arg(required_unless_present_any = ["from", "as_of", "filename"])]
     pub period: Option<String>,
     /// The evidence log: a directory, or s3://, gs:// or az:// BUCKET/PREFIX.
-    #[arg(long, value_name = "URL|DIR")]
+    #[arg(long, value_name = "URL|DIR", env = "COMPTROLLER_EVIDENCE")]
     pub evidence: String,
     /// How to write the report.
     #[arg(short = 'o', long, value_enum, value_name = "FORMAT", default_value_t)]
