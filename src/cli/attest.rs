@@ -382,6 +382,7 @@ fn artifact(text: &str) -> Result<Artifact, AttestError> {
 
 /// The SHA-256 of a file in hexadecimal digits, read in pieces.
 fn digest(path: &Path) -> io::Result<String> {
+    use std::fmt::Write as _;
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();
     let mut piece = vec![0; 64 * 1024];
@@ -392,7 +393,12 @@ fn digest(path: &Path) -> io::Result<String> {
         }
         hasher.update(piece.get(..length).unwrap_or_default());
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut digits = String::with_capacity(64);
+    for byte in hasher.finalize() {
+        // Writing into a String can't fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    Ok(digits)
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::{
     api::{
         MAX_OCCURRENCES, Occurrence, OccurrencePhase, OccurrenceRecord, occurrence::MAX_RECORDS,
+        test_spec::AttestationTest,
     },
     evidence::{
         data::{ArtifactRef, AttestationData, AttestationRecord, OccurrenceDates},
@@ -22,7 +23,7 @@ pub fn standing(occurrences: &[Occurrence]) -> Option<String> {
     let open = occurrences.iter().rev().find(|one| one.phase == OccurrencePhase::Open);
     if let Some(open) = open {
         let counted = open.records.iter().filter(|record| record.counts).count();
-        let wanted = open.rule.as_ref().map_or(1, |rule| rule.min_attesters());
+        let wanted = open.rule.as_ref().map_or(1, AttestationTest::min_attesters);
         let reminder = if open.reminded.is_some() { "reminder: " } else { "" };
         return Some(format!(
             "{reminder}{} is open and due at {}; {counted} of {wanted} attested it so far: see comptroller attest",
@@ -120,7 +121,7 @@ fn recalled(logged: &OccurrenceState, status: &[Occurrence]) -> Occurrence {
         rule_digest: frozen.rule_digest.clone(),
         rule: None,
         reminded: None,
-        closed: phase.is_closed().then(|| Time(*since)),
+        closed: phase.is_closed().then_some(Time(*since)),
         waived_by: None,
         records: records
             .iter()

@@ -52,7 +52,7 @@ pub struct Ledger {
 impl Ledger {
     /// What a status or the evidence log remembers.
     pub fn remembered(mut occurrences: Vec<Occurrence>) -> Self {
-        occurrences.sort_by(|one, other| one.opens.0.cmp(&other.opens.0));
+        occurrences.sort_by_key(|occurrence| occurrence.opens.0);
         Self { occurrences }
     }
 
