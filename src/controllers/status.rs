@@ -372,13 +372,15 @@ mod tests {
     #[test]
     fn a_population_alone_is_not_urgent_and_everything_else_is() {
         let urgent = |previous: &Verdict, next: &Verdict| {
-            let (status, ..) = written(plan(&ControlStatus::default(), &known(Some(previous)), at(1)));
+            let (status, ..) =
+                written(plan(&ControlStatus::default(), &known(Some(previous)), at(1)));
             match plan(&status, &known(Some(next)), at(2)) {
                 Plan::Write { urgent, .. } => urgent,
                 other => panic!("{other:?}"),
             }
         };
-        let failing = Verdict { population: 9, failing: 1, ..verdict(State::Failing, Reason::FindingsOpen) };
+        let failing =
+            Verdict { population: 9, failing: 1, ..verdict(State::Failing, Reason::FindingsOpen) };
         let grown = Verdict { population: 10, message: "1 of 10".to_owned(), ..failing.clone() };
         assert!(!urgent(&failing, &grown));
         assert!(urgent(&failing, &Verdict { failing: 2, ..grown.clone() }));
