@@ -19,7 +19,7 @@ use super::{
     occurrences,
     recording::{Recorded, Recording},
     status::{self, Known, Plan},
-    writer::{WriteError, Writer},
+    writer::{QUIET_WINDOW, WINDOW, WriteError, Writer},
 };
 use crate::{
     api::{Control, ControlStatus, State},
@@ -45,6 +45,8 @@ pub struct Context {
     pub writer: Writer<ControlStatus>,
     /// What is counted.
     pub metrics: Metrics,
+    /// When the operator started.
+    pub started: Timestamp,
     /// The leadership whose memory the verdicts on the board have adopted.
     pub adopted: watch::Receiver<u64>,
 }
@@ -90,7 +92,7 @@ async fn reconcile_inner(
             return Ok((Action::await_change(), Outcome::Unchanged));
         }
     }
-    let gather = || context.writer.gather(&name);
+    let gather = || context.writer.gather(&name, WINDOW);
     match context.recording.bring_up(object, posted, gather, now).await? {
         Recorded::Later(left) => Ok((Action::requeue(left), Outcome::Unchanged)),
         Recorded::Yes(posted, cited) => {
@@ -111,9 +113,10 @@ async fn report(
     let control = object.0.as_ref().ok();
     let status = control.and_then(|control| control.status.as_ref());
     let previous = context.writer.newest(object, status).unwrap_or_default();
+    let created = object.meta().creation_timestamp.as_ref();
     let known = Known {
         generation: object.meta().generation.unwrap_or_default(),
-        created: object.meta().creation_timestamp.as_ref().map(|time| time.0),
+        waits_since: created.map_or(context.started, |created| created.0.max(context.started)),
         spec: control.map(|control| &control.spec),
         verdict: posted.map(|posted| posted.verdict.as_ref()),
         cited,
@@ -121,8 +124,11 @@ async fn report(
         waiting: &context.board.waiting(),
     };
     let plan = status::plan(&previous, &known, now);
-    if let (Plan::Write { .. }, Some(left)) = (&plan, context.writer.gather(&name)) {
-        return Ok((Action::requeue(left), Outcome::Unchanged));
+    if let Plan::Write { urgent, .. } = &plan {
+        let window = if *urgent { WINDOW } else { QUIET_WINDOW };
+        if let Some(left) = context.writer.gather(&name, window) {
+            return Ok((Action::requeue(left), Outcome::Unchanged));
+        }
     }
     match plan {
         Plan::Wait(left) => {
@@ -135,7 +141,7 @@ async fn report(
             }
             Ok((Action::requeue(Duration::ZERO), Outcome::Unchanged))
         }
-        Plan::Write { status, change, transition } => {
+        Plan::Write { status, change, transition, urgent: _ } => {
             context.writer.write(&context.api, &name, *status).await?;
             if let Some(posted) = posted {
                 if change {
@@ -166,7 +172,7 @@ async fn fail_closed(
     if closed == previous {
         return Ok((Action::await_change(), Outcome::Unchanged));
     }
-    if let Some(left) = context.writer.gather(&name) {
+    if let Some(left) = context.writer.gather(&name, WINDOW) {
         return Ok((Action::requeue(left), Outcome::Unchanged));
     }
     context.writer.write(&context.api, &name, closed).await?;

@@ -10,7 +10,7 @@ use super::{
     measured::measured,
     recording::record_object,
     status,
-    writer::{WriteError, Writer},
+    writer::{WINDOW, WriteError, Writer},
 };
 use crate::{
     api::{ControlException, ControlExceptionStatus, ExceptionPhase},
@@ -84,7 +84,7 @@ async fn reconcile_inner(
     if previous.as_ref() == Some(&desired) {
         return Ok((Action::await_change(), Outcome::Unchanged));
     }
-    if let Some(left) = context.writer.gather(&name) {
+    if let Some(left) = context.writer.gather(&name, WINDOW) {
         return Ok((Action::requeue(left), Outcome::Unchanged));
     }
     context.writer.write(&context.api, &name, desired).await?;

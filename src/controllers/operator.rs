@@ -3,6 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
+use jiff::Timestamp;
 use kube::{
     Api, Client, Resource,
     core::{DeserializeGuard, error_boundary::InvalidObject},
@@ -228,6 +229,7 @@ fn control_loop(
         recorder: Recorder::new(parts.client.clone(), reporter),
         writer: Writer::new("comptroller/control"),
         metrics: parts.metrics.clone(),
+        started: Timestamp::now(),
         adopted: triggers.adopted.clone(),
     });
     let results = controller(feed, queue, triggers, stop).run(

@@ -23,8 +23,9 @@ pub const EVIDENCE_RECORDED: &str = "EvidenceRecorded";
 /// The reason while the log can't be written.
 const LOG_UNAVAILABLE: &str = "LogUnavailable";
 
-/// How long a new control may be without any status: most are judged before, and save a write.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(2);
+/// How long a control may be without any status: most are judged before, and save a write. It is
+/// the time in which 10,000 objects are listed and judged.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 
 /// When to look again for an evaluation that a heartbeat can speak of.
 const RECHECK: SignedDuration = SignedDuration::from_secs(5);
@@ -44,6 +45,9 @@ pub enum Plan {
         change: bool,
         /// Whether the state changed: worth an event.
         transition: bool,
+        /// Whether more than the population changed. One binding moves the population of every
+        /// control about rights, and nobody waits for that number.
+        urgent: bool,
     },
 }
 
@@ -52,8 +56,8 @@ pub enum Plan {
 pub struct Known<'a> {
     /// The generation of the object.
     pub generation: i64,
-    /// When the object was created.
-    pub created: Option<Timestamp>,
+    /// Since when the control waits for a verdict: its creation, or the start of the operator.
+    pub waits_since: Timestamp,
     /// The spec; absent when it can't be read, and then the verdict says why.
     pub spec: Option<&'a ControlSpec>,
     /// The verdict for this generation.
@@ -91,7 +95,7 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
             return Plan::Beat;
         }
         status.last_evaluated = Some(evaluated);
-        return Plan::Write { status: Box::new(status), change: false, transition: false };
+        return write(status, false, false, false);
     }
     let transition = status.state != previous.state || previous.since.is_none();
     let beat = ControlStatus {
@@ -103,7 +107,30 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
     if known.cited.is_none() {
         status.last_evaluated = Some(whole_seconds(evaluated));
     }
-    Plan::Write { status: Box::new(status), change, transition }
+    let urgent = transition || is_urgent(previous, &status);
+    write(status, change, transition, urgent)
+}
+
+fn write(status: ControlStatus, change: bool, transition: bool, urgent: bool) -> Plan {
+    Plan::Write { status: Box::new(status), change, transition, urgent }
+}
+
+/// Whether a status says more that is new than how many items were judged, and when.
+fn is_urgent(previous: &ControlStatus, status: &ControlStatus) -> bool {
+    let quiet = ControlStatus {
+        population: previous.population,
+        last_evaluated: previous.last_evaluated.clone(),
+        evidence: previous.evidence,
+        conditions: previous.conditions.clone(),
+        ..status.clone()
+    };
+    quiet != *previous
+        || !status.conditions.iter().map(told).eq(previous.conditions.iter().map(told))
+}
+
+/// What programs read of a condition; its message is for people.
+fn told(condition: &Condition) -> (&str, &str, &str) {
+    (&condition.type_, &condition.status, &condition.reason)
 }
 
 /// The status while the log can't be written: what was claimed stays, and nothing new is.
@@ -126,7 +153,7 @@ pub fn unrecorded(
 /// A control that is not judged yet. What an earlier generation or an earlier operator found stays
 /// until there is something better; only a control without any status is told that it is seen.
 fn plan_pending(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan {
-    let age = known.created.map_or(PATIENCE, |created| now.duration_since(created));
+    let age = now.duration_since(known.waits_since);
     if !previous.conditions.is_empty() {
         return Plan::Wait(SignedDuration::from_secs(60));
     }
@@ -150,7 +177,7 @@ fn plan_pending(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> 
         );
         set_condition(&mut status.conditions, unknown);
     }
-    Plan::Write { status: Box::new(status), change: true, transition: false }
+    write(status, true, false, true)
 }
 
 /// The status that a verdict asks for, as last evaluated when its entry was written, or without a
@@ -294,7 +321,7 @@ mod tests {
     fn known(verdict: Option<&Verdict>) -> Known<'_> {
         Known {
             generation: GENERATION,
-            created: Some(at(0)),
+            waits_since: at(0),
             spec: None,
             verdict,
             cited: None,
@@ -305,7 +332,7 @@ mod tests {
 
     fn written(plan: Plan) -> (ControlStatus, bool, bool) {
         match plan {
-            Plan::Write { status, change, transition } => (*status, change, transition),
+            Plan::Write { status, change, transition, .. } => (*status, change, transition),
             other => panic!("{other:?}"),
         }
     }
@@ -340,6 +367,27 @@ mod tests {
         let (status, change, transition) = written(plan(&status, &known(Some(&failing)), at(700)));
         assert!(change && transition);
         assert_eq!(status.since, Some(whole_seconds(at(700))));
+    }
+
+    #[test]
+    fn a_population_alone_is_not_urgent_and_everything_else_is() {
+        let urgent = |previous: &Verdict, next: &Verdict| {
+            let (status, ..) =
+                written(plan(&ControlStatus::default(), &known(Some(previous)), at(1)));
+            match plan(&status, &known(Some(next)), at(2)) {
+                Plan::Write { urgent, .. } => urgent,
+                other => panic!("{other:?}"),
+            }
+        };
+        let failing =
+            Verdict { population: 9, failing: 1, ..verdict(State::Failing, Reason::FindingsOpen) };
+        let grown = Verdict { population: 10, message: "1 of 10".to_owned(), ..failing.clone() };
+        assert!(!urgent(&failing, &grown));
+        assert!(urgent(&failing, &Verdict { failing: 2, ..grown.clone() }));
+        assert!(urgent(&failing, &Verdict { excepted: 1, ..failing.clone() }));
+        assert!(urgent(&failing, &verdict(State::Unknown, Reason::Forbidden)));
+        let passing = verdict(State::Passing, Reason::NoFindings);
+        assert!(urgent(&failing, &passing));
     }
 
     #[test]

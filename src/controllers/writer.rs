@@ -20,6 +20,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The shortest time between two writes of one status: a storm of changes is gathered.
 pub const WINDOW: Duration = Duration::from_millis(100);
 
+/// The same for changes that nobody waits for.
+pub const QUIET_WINDOW: Duration = Duration::from_secs(2);
+
 /// Why a status could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -73,11 +76,11 @@ impl<S: Clone + Serialize> Writer<S> {
         })
     }
 
-    /// How long to wait before the next write of this object.
-    pub fn gather(&self, name: &str) -> Option<Duration> {
+    /// How long to wait before the next write of this object, of which there is one in a window.
+    pub fn gather(&self, name: &str, window: Duration) -> Option<Duration> {
         self.with(name, |entry| {
             let since = entry.written.as_ref()?.at.elapsed();
-            WINDOW.checked_sub(since).filter(|left| !left.is_zero())
+            window.checked_sub(since).filter(|left| !left.is_zero())
         })
     }
 

@@ -1,9 +1,8 @@
 //! What was known of a control before: by its status, or by the evidence log.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{collections::HashMap, fmt::Debug, hash::BuildHasher, sync::Arc};
 
 use jiff::Timestamp;
-use rustc_hash::FxHashMap;
 
 use super::memory::FindingKey;
 use crate::{
@@ -17,7 +16,7 @@ pub trait Recollection: Debug + Send + Sync {
     fn since(&self, finding: &Finding) -> Option<Timestamp>;
 }
 
-impl Recollection for FxHashMap<FindingKey, Timestamp> {
+impl<S: BuildHasher + Send + Sync> Recollection for HashMap<FindingKey, Timestamp, S> {
     fn since(&self, finding: &Finding) -> Option<Timestamp> {
         self.get(&FindingKey::of(finding)).copied()
     }

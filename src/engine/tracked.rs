@@ -32,6 +32,10 @@ enum Test {
 
 /// A control in the engine.
 #[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each says what the next evaluation has to do, and any may go with any"
+)]
 pub struct Tracked {
     name: String,
     generation: i64,

@@ -168,8 +168,9 @@ async fn an_entry_is_written_first_and_once_through_restarts_and_crashes() {
         ["labelled Created", "labelled Passing", "labelled Failing"]
     );
     let Data::Verdict(first) = &before[2].data else { panic!("{:?}", before[2]) };
-    let list = first.population_list.as_ref().expect("the first verdict has its population");
-    assert_eq!(list.count, 1);
+    let judged_items =
+        first.population_list.as_ref().expect("the first verdict has its population");
+    assert_eq!(judged_items.count, 1);
     let Data::Verdict(verdict) = &before[3].data else { panic!("{:?}", before[3]) };
     assert_eq!(verdict.added.len(), 1);
     assert_eq!(verdict.added[0].resource.name, "our-b");

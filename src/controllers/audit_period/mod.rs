@@ -22,7 +22,7 @@ use self::{
 };
 use super::{
     measured::measured,
-    writer::{WriteError, Writer},
+    writer::{WINDOW, WriteError, Writer},
 };
 use crate::{
     api::{AuditPeriod, AuditPeriodStatus, PeriodPhase},
@@ -124,7 +124,7 @@ async fn reconcile_inner(
     if !context.following.lock().await.may_write(&name, &known, &status) {
         return Ok((action, Outcome::Unchanged));
     }
-    if let Some(left) = context.writer.gather(&name) {
+    if let Some(left) = context.writer.gather(&name, WINDOW) {
         return Ok((Action::requeue(left), Outcome::Unchanged));
     }
     context.writer.write(&context.api, &name, status).await?;

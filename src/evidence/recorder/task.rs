@@ -175,7 +175,7 @@ impl Recorder {
                 self.term += 1;
                 // What another leader wrote meanwhile is read, and what was known is forgotten.
                 self.log.recorded.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                self.say(Writing::Opening);
+                self.say(&Writing::Opening);
                 self.stage = Stage::Failing {
                     since: Timestamp::now(),
                     why: "the log is being opened".into(),
@@ -188,7 +188,7 @@ impl Recorder {
             (Stage::Open(_) | Stage::Failing { .. }, false) => {
                 self.stage = Stage::Standby;
                 self.metrics.evidence().end();
-                self.say(Writing::Standby);
+                self.say(&Writing::Standby);
             }
             _ => {}
         }
@@ -218,21 +218,18 @@ impl Recorder {
         let Opened { writer, state, pseudonyms, key, store } = opened;
         let now = Timestamp::now();
         let origin = writer.origin().to_owned();
-        let (first, epoch) = match &self.stage {
+        let (first, epoch) = if let Stage::Failing { begun: true, since, why, .. } = &self.stage {
             // The same leadership goes on.
-            Stage::Failing { begun: true, since, why, .. } => {
-                let cluster = origin.rsplit('/').next().unwrap_or_default();
-                let gap = Gap {
-                    from: whole_seconds(*since).0,
-                    to: whole_seconds(now).0,
-                    reason: format!("the log could not be written: {why}"),
-                };
-                (vec![(Subject::new("Cluster", cluster), Data::Gap(gap))], state.epoch())
-            }
-            _ => {
-                let words = first_words(&state, &origin, &self.config.instance, now);
-                (words, self.terms.epoch(&state))
-            }
+            let cluster = origin.rsplit('/').next().unwrap_or_default();
+            let gap = Gap {
+                from: whole_seconds(*since).0,
+                to: whole_seconds(now).0,
+                reason: format!("the log could not be written: {why}"),
+            };
+            (vec![(Subject::new("Cluster", cluster), Data::Gap(gap))], state.epoch())
+        } else {
+            let words = first_words(&state, &origin, &self.config.instance, now);
+            (words, self.terms.epoch(&state))
         };
         {
             let mut current = self.log.current.write().unwrap_or_else(PoisonError::into_inner);
@@ -243,7 +240,7 @@ impl Recorder {
         Self::append(&self.log, &self.metrics, &mut open, first, Vec::new(), now).await?;
         tracing::info!(origin, entries = open.writer.size(), epoch, "the evidence log is open");
         self.stage = Stage::Open(Box::new(open));
-        self.say(Writing::Open(self.term));
+        self.say(&Writing::Open(self.term));
         Ok(())
     }
 
@@ -270,7 +267,7 @@ impl Recorder {
         if let Stage::Open(mut open) = std::mem::replace(&mut self.stage, Stage::Standby) {
             self.keep_snapshot(&mut open).await;
         }
-        self.say(Writing::Standby);
+        self.say(&Writing::Standby);
         for done in stops {
             let _ = done.send(());
         }
@@ -406,11 +403,15 @@ impl Recorder {
         }
         let retry = Instant::now() + wait;
         self.stage = Stage::Failing { since, why: Arc::clone(&why), retry, backoff, begun };
-        self.say(Writing::Failing(why));
+        self.say(&Writing::Failing(why));
     }
 
-    fn say(&self, now: Writing) {
-        self.writing.send_if_modified(|was| std::mem::replace(was, now.clone()) != now);
+    fn say(&self, now: &Writing) {
+        self.writing.send_if_modified(|was| {
+            let changed = was != now;
+            was.clone_from(now);
+            changed
+        });
     }
 
     fn read<T>(&self, look: impl FnOnce(&Current) -> T) -> T {
