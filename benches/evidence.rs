@@ -132,11 +132,11 @@ fn measure(step: &Step, log: &Path) -> bool {
     let taken = begun.elapsed();
     let good = exit.success() && taken <= step.limit && peak <= MEMORY;
     println!(
-        "{:<24} {:>9.2} {:>9} {:>11.1} {:>11} {}",
+        "{:<24} {:>9.2} {:>9} {:>11} {:>11} {}",
         step.name,
         taken.as_secs_f64(),
         step.limit.as_secs(),
-        peak as f64 / 1024.0,
+        peak.div_ceil(1024),
         MEMORY / 1024,
         if good { "" } else { "MISSED" },
     );
@@ -244,12 +244,12 @@ fn entry(index: u64) -> Entry {
     let round = index / CONTROLS;
     let (subject, data) = if index < CONTROLS {
         (Subject::control(&name), declared(&name))
-    } else if index % 10_007 == 0 {
+    } else if index.is_multiple_of(10_007) {
         let stopped = (index / 10_007).is_multiple_of(2);
         let event = if stopped { OperatorEvent::Stopped } else { OperatorEvent::Started };
         let data = OperatorData { event, version: "0.1.0".to_owned() };
         (Subject::new("Operator", "comptroller-0"), Data::Operator(data))
-    } else if round == 1 || index % 101 == 0 {
+    } else if round == 1 || index.is_multiple_of(101) {
         (Subject::control(&name), verdict(index))
     } else {
         (Subject::control(&name), heartbeat(index))

@@ -337,9 +337,9 @@ mod tests {
         }
     }
 
-    fn cited(index: i64, seconds: i64) -> Option<Cited> {
+    fn cited(index: i64, seconds: i64) -> Cited {
         let reference = crate::api::EvidenceRef { index, log_size: index + 1 };
-        Some(Cited { at: at(seconds), reference })
+        Cited { at: at(seconds), reference }
     }
 
     #[test]
@@ -395,14 +395,14 @@ mod tests {
         let passing = verdict(State::Passing, Reason::NoFindings);
         let with = |cited| Known { cited, ..known(Some(&passing)) };
         let none = ControlStatus::default();
-        let (status, ..) = written(plan(&none, &with(cited(7, 1)), at(3)));
+        let (status, ..) = written(plan(&none, &with(Some(cited(7, 1))), at(3)));
         assert_eq!(status.evidence.map(|evidence| evidence.index), Some(7));
         // As of the entry, so that a restart finds nothing to write.
         assert_eq!(status.last_evaluated, Some(whole_seconds(at(1))));
-        assert!(matches!(plan(&status, &with(cited(7, 1)), at(3600)), Plan::Wait(_)));
-        assert_eq!(plan(&status, &with(cited(7, 1)), at(3601)), Plan::Beat);
+        assert!(matches!(plan(&status, &with(Some(cited(7, 1))), at(3600)), Plan::Wait(_)));
+        assert_eq!(plan(&status, &with(Some(cited(7, 1))), at(3601)), Plan::Beat);
         // It was recorded, and the status was not written: that is all that is left to do.
-        let (beat, change, _) = written(plan(&status, &with(cited(9, 3601)), at(3700)));
+        let (beat, change, _) = written(plan(&status, &with(Some(cited(9, 3601))), at(3700)));
         assert_eq!(beat.evidence.map(|evidence| evidence.index), Some(9));
         assert!(!change);
     }
@@ -410,7 +410,7 @@ mod tests {
     #[test]
     fn while_the_log_fails_nothing_new_is_claimed() {
         let passing = verdict(State::Passing, Reason::NoFindings);
-        let recorded = Known { cited: cited(7, 1), ..known(Some(&passing)) };
+        let recorded = Known { cited: Some(cited(7, 1)), ..known(Some(&passing)) };
         let (status, ..) = written(plan(&ControlStatus::default(), &recorded, at(1)));
         let closed = unrecorded(&status, GENERATION, "disk full", at(9));
         let says = |status: &ControlStatus, type_: &str| {

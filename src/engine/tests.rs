@@ -532,7 +532,9 @@ fn who_takes_over_adopts_the_times_of_what_is_still_so_and_no_others() {
     let own = world.engine.verdict("ingress").unwrap().clone();
     let earlier = own.since - SignedDuration::from_secs(90);
     let mut known = own.findings.clone();
-    known.iter_mut().for_each(|observed| observed.since = earlier);
+    for observed in &mut known {
+        observed.since = earlier;
+    }
     let adopt = |engine: &mut Engine, state| {
         let findings = Some(since_of(&known));
         engine.adopt(

@@ -321,7 +321,8 @@ mod tests {
 
         #[test]
         fn one_more_to_draw_keeps_what_was_drawn(count in 0_u64..20, seed in "[a-z0-9]{1,8}") {
-            let population: String = (0..20).map(|n| format!("item-{n}\n")).collect();
+            let items: Vec<String> = (0..20).map(|n| format!("item-{n}")).collect();
+            let population = items.join("\n") + "\n";
             let fewer = draw(&population, &seed, &Size::Count(count));
             let more = draw(&population, &seed, &Size::Count(count + 1));
             prop_assert_eq!(fewer.items.len() as u64, count);

@@ -1,6 +1,8 @@
 //! Reports for the tests of every format: one with everything in it, hostile names included, and
 //! one with as many deviations as asked for.
 
+#![allow(clippy::missing_panics_doc, reason = "only tests use it")]
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 

@@ -23,7 +23,9 @@ pub(super) fn standings(
                 title: row.title.to_owned(),
                 category: row.category,
                 controls: serving.iter().map(|control| control.name.clone()).collect(),
-                standing: standing(serving.iter().map(|control| control.conclusion)),
+                standing: standing(
+                    &serving.iter().map(|control| control.conclusion).collect::<Vec<_>>(),
+                ),
             }
         })
         .collect()
@@ -31,10 +33,9 @@ pub(super) fn standings(
 
 /// A deviation outweighs what is unknown, and that outweighs what held. What governs nothing shows
 /// nothing.
-fn standing(conclusions: impl Iterator<Item = Conclusion> + Clone) -> CriterionStanding {
-    let mut all = conclusions.clone();
-    let has = |wanted| conclusions.clone().any(|conclusion| conclusion == wanted);
-    if all.next().is_none() {
+fn standing(conclusions: &[Conclusion]) -> CriterionStanding {
+    let has = |wanted| conclusions.contains(&wanted);
+    if conclusions.is_empty() {
         CriterionStanding::NotCovered
     } else if has(Conclusion::Deviations) {
         CriterionStanding::Failing
@@ -62,7 +63,7 @@ mod tests {
             (&[Unknown], CriterionStanding::Unknown),
         ];
         for (conclusions, expected) in cases {
-            assert_eq!(standing(conclusions.iter().copied()), expected, "{conclusions:?}");
+            assert_eq!(standing(conclusions), expected, "{conclusions:?}");
         }
     }
 }

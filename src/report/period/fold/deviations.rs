@@ -1,6 +1,6 @@
 //! Findings that were open: since when, until when, and how they ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -28,7 +28,7 @@ struct Open {
 pub(super) struct Deviations {
     open: BTreeMap<FindingKey, Open>,
     /// Findings that an exception allows: they are none, unless it ends.
-    excepted: BTreeMap<FindingKey, ()>,
+    excepted: BTreeSet<FindingKey>,
     closed: Vec<Deviation>,
 }
 
@@ -41,20 +41,19 @@ impl Deviations {
         window: Window,
     ) {
         let unknown = data.state == State::Unknown;
-        let mut gone: BTreeMap<FindingKey, ()> =
-            data.removed.iter().map(|finding| (FindingKey::of(finding), ())).collect();
+        let mut gone: BTreeSet<FindingKey> = data.removed.iter().map(FindingKey::of).collect();
         for finding in &data.added {
             let key = FindingKey::of(finding);
             gone.remove(&key);
             match &finding.exception {
                 Some(exception) => {
                     self.close(&key, index, at, Ending::Excepted, Some(exception), window);
-                    self.excepted.insert(key, ());
+                    self.excepted.insert(key);
                 }
                 None => self.open(key, index, at, finding),
             }
         }
-        for key in gone.into_keys() {
+        for key in gone {
             self.excepted.remove(&key);
             match self.open.get_mut(&key) {
                 Some(open) if unknown => open.unconfirmed = true,
@@ -90,7 +89,7 @@ impl Deviations {
     }
 
     fn open(&mut self, key: FindingKey, index: u64, at: Timestamp, finding: &EntryFinding) {
-        let was_excepted = self.excepted.remove(&key).is_some();
+        let was_excepted = self.excepted.remove(&key);
         if let Some(open) = self.open.get_mut(&key) {
             open.unconfirmed = false;
             return;

@@ -43,7 +43,9 @@ fn no_empty_list(value: &Value, at: &str) {
         }
         Value::Array(items) => {
             assert!(!items.is_empty(), "{at}");
-            items.iter().for_each(|item| no_empty_list(item, at));
+            for item in items {
+                no_empty_list(item, at);
+            }
         }
         _ => {}
     }
