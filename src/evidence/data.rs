@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use crate::api::OccurrencePhase;
-use crate::api::{ResourceRef, Severity, State, closed_enum};
+use crate::api::{ResourceRef, Severity, State, closed_enum, time::whole_seconds};
 
 /// What a control came to, and what changed since its last entry.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -269,6 +269,13 @@ pub struct StoredData {
     pub stored: String,
     /// How long that text is.
     pub bytes: u64,
+}
+
+impl Gap {
+    /// A gap in whole seconds, which never ends before it begins: the clock may have been set back.
+    pub fn between(from: Timestamp, to: Timestamp, reason: String) -> Self {
+        Self { from: whole_seconds(from).0, to: whole_seconds(to.max(from)).0, reason }
+    }
 }
 
 impl StoredData {

@@ -105,6 +105,17 @@ pub enum Outdated {
 }
 
 impl Draft {
+    /// Whether what has to be written depends on what the log says of this.
+    pub fn is_about(&self, subject: &Subject) -> bool {
+        match self {
+            Self::Entries(entries) => entries.iter().any(|(about, _)| about == subject),
+            Self::Verdict(draft) => *subject == Subject::control(&draft.control),
+            Self::Heartbeat(draft) => *subject == Subject::control(&draft.control),
+            Self::Object(draft) => draft.subject == *subject,
+            Self::Gone(gone) => gone == subject,
+        }
+    }
+
     /// What has to be written.
     pub fn resolve(self, state: &State, now: Timestamp) -> Result<Resolved, Outdated> {
         match self {
@@ -190,11 +201,8 @@ impl VerdictDraft {
             && could_not.iter().any(|reason| reason.as_str() == known.reason);
         over.then(|| {
             let why = self.blocked.as_deref().unwrap_or(&known.reason);
-            Data::Gap(Gap {
-                from: known.since,
-                to: whole_seconds(now).0,
-                reason: format!("the control could not be evaluated: {why}"),
-            })
+            let reason = format!("the control could not be evaluated: {why}");
+            Data::Gap(Gap::between(known.since, now, reason))
         })
     }
 

@@ -333,7 +333,12 @@ impl Evidence {
         let name = |person: &str| pseudonyms.of(person);
         let checked = population.is_some();
         let draft = HeartbeatDraft::new(control, verdict, population, &Veil::new(&name));
-        self.ask(Draft::Heartbeat(Box::new(draft))).await?;
+        let beaten = self.ask(Draft::Heartbeat(Box::new(draft))).await;
+        if matches!(beaten, Err(EvidenceError::Outdated)) {
+            // What this process believes to be recorded is not, so that it is recorded anew.
+            self.with_recorded(|recorded| recorded.remove(control));
+        }
+        beaten?;
         self.with_recorded(|recorded| {
             if let Some(known) = recorded.get_mut(control).filter(|_| checked) {
                 known.population_checked = Some(now);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::{
-    api::{Duration, control::DEFAULT_HEARTBEAT, time::whole_seconds},
+    api::{Duration, control::DEFAULT_HEARTBEAT},
     evidence::{
         data::{Gap, OperatorData, OperatorEvent},
         entry::{Data, Subject},
@@ -207,7 +207,7 @@ pub(super) fn first_words(
         } else {
             return None;
         };
-        Some(Gap { from: whole_seconds(last).0, to: whole_seconds(now).0, reason })
+        Some(Gap::between(last, now, reason))
     });
     let started = operator(OperatorEvent::Started);
     silence

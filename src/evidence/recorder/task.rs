@@ -67,6 +67,8 @@ enum WriteError {
     Entry(#[from] EntryError),
     #[error("the store did not answer in time")]
     Late,
+    #[error("another replica leads")]
+    Deposed,
 }
 
 /// The task, before it runs.
@@ -81,6 +83,8 @@ pub struct Recorder {
     stage: Stage,
     /// How many leaderships there were.
     term: u64,
+    /// The epoch in which this leadership writes, once it has begun to.
+    epoch: Option<u64>,
 }
 
 impl std::fmt::Debug for Recorder {
@@ -98,7 +102,6 @@ enum Stage {
         why: Arc<str>,
         retry: Instant,
         backoff: Box<DefaultBackoff>,
-        begun: bool,
     },
 }
 
@@ -133,9 +136,18 @@ impl Recorder {
         metrics.evidence().begin();
         let writing = watch::Sender::new(Writing::Standby);
         let evidence = Evidence { writing: writing.subscribe(), log: Some(Arc::clone(&log)) };
-        let stage = Stage::Standby;
-        let recorder =
-            Self { config, terms, leading, metrics, inbox, log, writing, stage, term: 0 };
+        let recorder = Self {
+            config,
+            terms,
+            leading,
+            metrics,
+            inbox,
+            log,
+            writing,
+            stage: Stage::Standby,
+            term: 0,
+            epoch: None,
+        };
         (evidence, recorder)
     }
 
@@ -173,15 +185,13 @@ impl Recorder {
         match (&self.stage, leads) {
             (Stage::Standby, true) => {
                 self.term += 1;
-                // What another leader wrote meanwhile is read, and what was known is forgotten.
-                self.log.recorded.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                self.epoch = None;
                 self.say(&Writing::Opening);
                 self.stage = Stage::Failing {
                     since: Timestamp::now(),
                     why: "the log is being opened".into(),
                     retry: Instant::now(),
                     backoff: Box::default(),
-                    begun: false,
                 };
                 self.open().await;
             }
@@ -218,27 +228,32 @@ impl Recorder {
         let Opened { writer, state, pseudonyms, key, store } = opened;
         let now = Timestamp::now();
         let origin = writer.origin().to_owned();
-        let (first, epoch) = if let Stage::Failing { begun: true, since, why, .. } = &self.stage {
+        // An epoch is that of one writer: it goes on only if nobody else wrote meanwhile.
+        let epoch = match self.epoch {
+            Some(epoch) if epoch == state.epoch() => epoch,
+            _ => self.terms.epoch(&state),
+        };
+        let first = match &self.stage {
             // The same leadership goes on.
-            let cluster = origin.rsplit('/').next().unwrap_or_default();
-            let gap = Gap {
-                from: whole_seconds(*since).0,
-                to: whole_seconds(now).0,
-                reason: format!("the log could not be written: {why}"),
-            };
-            (vec![(Subject::new("Cluster", cluster), Data::Gap(gap))], state.epoch())
-        } else {
-            let words = first_words(&state, &origin, &self.config.instance, now);
-            (words, self.terms.epoch(&state))
+            Stage::Failing { since, why, .. } if self.epoch.is_some() => {
+                let cluster = origin.rsplit('/').next().unwrap_or_default();
+                let reason = format!("the log could not be written: {why}");
+                let gap = Gap::between(*since, now, reason);
+                vec![(Subject::new("Cluster", cluster), Data::Gap(gap))]
+            }
+            _ => first_words(&state, &origin, &self.config.instance, now),
         };
         {
             let mut current = self.log.current.write().unwrap_or_else(PoisonError::into_inner);
             *current = Current { state, pseudonyms: Some(pseudonyms) };
         }
+        // An append that was given up, or another writer, may have changed what the log says.
+        self.log.recorded.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let verifier = key.verifier();
         let mut open = Open { writer, key, verifier, store, epoch, kept: 0 };
-        Self::append(&self.log, &self.metrics, &mut open, first, Vec::new(), now).await?;
+        self.append(&mut open, first, Vec::new(), now).await?;
         tracing::info!(origin, entries = open.writer.size(), epoch, "the evidence log is open");
+        self.epoch = Some(epoch);
         self.stage = Stage::Open(Box::new(open));
         self.say(&Writing::Open(self.term));
         Ok(())
@@ -254,7 +269,9 @@ impl Recorder {
                 Request::Stop(done) => stops.push(done),
             }
         }
-        self.record(asked).await;
+        while !asked.is_empty() {
+            asked = self.record(asked).await;
+        }
         if stops.is_empty() {
             return false;
         }
@@ -274,8 +291,9 @@ impl Recorder {
         true
     }
 
-    /// Records what is asked under one checkpoint, and answers.
-    async fn record(&mut self, asked: Vec<(Draft, Reply)>) {
+    /// Records what is asked under one checkpoint, and answers. What is about the same as something
+    /// before it comes back: it is compared with the log only when that is in it.
+    async fn record(&mut self, asked: Vec<(Draft, Reply)>) -> Vec<(Draft, Reply)> {
         let mut open = match std::mem::replace(&mut self.stage, Stage::Standby) {
             Stage::Open(open) => open,
             other => {
@@ -287,14 +305,19 @@ impl Recorder {
                 for (_, reply) in asked {
                     let _ = reply.send(Err(error.clone()));
                 }
-                return;
+                return Vec::new();
             }
         };
         let now = Timestamp::now();
-        let mut entries = Vec::new();
+        let mut entries: Vec<(Subject, Data)> = Vec::new();
         let mut stored = Vec::new();
         let mut waiting: Vec<(Reply, usize)> = Vec::new();
+        let mut later = Vec::new();
         for (draft, reply) in asked {
+            if entries.iter().any(|(subject, _)| draft.is_about(subject)) {
+                later.push((draft, reply));
+                continue;
+            }
             match self.read(|current| draft.resolve(&current.state, now)) {
                 Err(_) => drop(reply.send(Err(EvidenceError::Outdated))),
                 Ok(Resolved { entries: new, known, .. }) if new.is_empty() => {
@@ -309,9 +332,9 @@ impl Recorder {
         }
         if entries.is_empty() {
             self.stage = Stage::Open(open);
-            return;
+            return later;
         }
-        match Self::append(&self.log, &self.metrics, &mut open, entries, stored, now).await {
+        match self.append(&mut open, entries, stored, now).await {
             Ok(appended) => {
                 for (reply, at) in waiting {
                     let index = appended.first + u64::try_from(at).unwrap_or(u64::MAX);
@@ -332,6 +355,7 @@ impl Recorder {
                 }
             }
         }
+        later
     }
 
     /// Keeps the fold beside the log, so that the next start is quick. A failure only costs time.
@@ -340,17 +364,27 @@ impl Recorder {
         open.kept = open.writer.size();
         let state = self.read(|current| current.state.clone());
         let save = snapshot::save(open.store.as_ref(), &open.key, open.writer.checkpoint(), &state);
-        match tokio::time::timeout(TIMEOUT, save.boxed()).await {
+        match self.while_leading(save.boxed()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the fold of the log could not be kept"),
-            Err(_) => tracing::warn!("the fold of the log could not be kept in time"),
+            Err(error) => tracing::warn!(%error, "the fold of the log was given up"),
+        }
+    }
+
+    /// Waits for a step for some time, and no longer than this process leads: who no longer does
+    /// must say so at once, since statuses follow the log.
+    async fn while_leading<T>(&self, step: impl Future<Output = T>) -> Result<T, WriteError> {
+        let mut leading = self.leading.clone();
+        tokio::select! {
+            biased;
+            _ = leading.wait_for(|leads| !leads) => Err(WriteError::Deposed),
+            done = tokio::time::timeout(TIMEOUT, step) => done.map_err(|_| WriteError::Late),
         }
     }
 
     /// Makes entries durable under a checkpoint, then takes them into the fold.
     async fn append(
-        log: &Log,
-        metrics: &Metrics,
+        &self,
         open: &mut Open,
         drafts: Vec<(Subject, Data)>,
         stored: Vec<String>,
@@ -371,16 +405,15 @@ impl Recorder {
             }
             Ok::<_, WriteError>(open.writer.append(&leaves).boxed().await?)
         };
-        let appended =
-            tokio::time::timeout(TIMEOUT, write).await.map_err(|_| WriteError::Late)??;
+        let appended = self.while_leading(write).await??;
         {
-            let mut current = log.current.write().unwrap_or_else(PoisonError::into_inner);
+            let mut current = self.log.current.write().unwrap_or_else(PoisonError::into_inner);
             for (index, entry) in (appended.first..).zip(&entries) {
                 current.state.apply(index, entry);
             }
         }
-        metrics.evidence().appended(appended.size, now);
-        log.anchor.send_replace(Some(Anchor {
+        self.metrics.evidence().appended(appended.size, now);
+        self.log.anchor.send_replace(Some(Anchor {
             origin: open.writer.origin().to_owned(),
             verifier_key: open.verifier.as_str().to_owned(),
             checkpoint: open.writer.checkpoint().to_owned(),
@@ -390,19 +423,30 @@ impl Recorder {
 
     /// The log can't be written: says so, and tries again later.
     fn fail(&mut self, error: &WriteError) {
+        if matches!(error, WriteError::Deposed) {
+            // The log is as good as it was, and another's.
+            self.stage = Stage::Standby;
+            self.metrics.evidence().end();
+            self.say(&Writing::Standby);
+            return;
+        }
         self.metrics.evidence().failed();
         let why: Arc<str> = error.to_string().into();
-        let (since, mut backoff, begun) = match std::mem::replace(&mut self.stage, Stage::Standby) {
-            Stage::Failing { since, backoff, begun, .. } => (since, backoff, begun),
+        let (since, mut backoff) = match std::mem::replace(&mut self.stage, Stage::Standby) {
+            Stage::Failing { since, backoff, .. } => (since, backoff),
             // A stage that was taken to be appended to is one that was open.
-            Stage::Open(_) | Stage::Standby => (Timestamp::now(), Box::default(), true),
+            Stage::Open(_) | Stage::Standby => (Timestamp::now(), Box::default()),
         };
-        let wait = backoff.next().unwrap_or(LONGEST).min(LONGEST);
+        let wait = match error {
+            // Two writers that took the log from one another would fill it with nothing else.
+            WriteError::Log(LogError::Fenced(_)) => LONGEST,
+            _ => backoff.next().unwrap_or(LONGEST).min(LONGEST),
+        };
         if self.writing.borrow().clone() != Writing::Failing(Arc::clone(&why)) {
             tracing::error!(%error, "evidence can't be recorded, so no new verdict is claimed; it is tried again");
         }
         let retry = Instant::now() + wait;
-        self.stage = Stage::Failing { since, why: Arc::clone(&why), retry, backoff, begun };
+        self.stage = Stage::Failing { since, why: Arc::clone(&why), retry, backoff };
         self.say(&Writing::Failing(why));
     }
 

@@ -110,6 +110,23 @@ fn a_verdict_is_written_once_and_says_what_changed() {
 }
 
 #[test]
+fn what_depends_on_the_same_entries_is_told() {
+    let draft = draft(&verdict(ControlState::Passing, Reason::NoFindings, 0), &[], &[]);
+    let Draft::Verdict(of) = &draft else { panic!("{draft:?}") };
+    let control = Subject::control(&of.control);
+    assert!(draft.is_about(&control));
+    assert!(Draft::Gone(control.clone()).is_about(&control));
+    assert!(!draft.is_about(&Subject::new("ControlException", &control.name)));
+    assert!(!Draft::Entries(Vec::new()).is_about(&control));
+}
+
+#[test]
+fn a_gap_never_ends_before_it_begins() {
+    let back = Gap::between(at(60), at(0), "the clock was set back".to_owned());
+    assert_eq!((back.from, back.to), (at(60), at(60)));
+}
+
+#[test]
 fn a_control_that_is_gone_gets_no_verdict() {
     let passing = verdict(ControlState::Passing, Reason::NoFindings, 5);
     let none = draft(&passing, &[], &[]).resolve(&State::default(), at(9));
