@@ -20,6 +20,9 @@ use crate::evidence::{
     store::{Object, Store, StoreError, Version},
 };
 
+/// What is only written to a log that was begun: without a checkpoint it shows that there was one.
+const WRITTEN: [&str; 4] = ["tile", "stored", "derived", "aside"];
+
 /// How often the fence is tried while another writer appends.
 const TRIES: u32 = 16;
 
@@ -128,8 +131,10 @@ impl Opening<'_> {
 
     /// Begins a log where there is none. Every step is the same whoever does it, and how often.
     async fn create(&self) -> Result<(), LogError> {
-        if let Some(found) = self.store.list("tile").await?.into_iter().min() {
-            return Err(self.checkpoint_missing(&found));
+        for folder in WRITTEN {
+            if let Some(found) = self.store.list(folder).await?.into_iter().min() {
+                return Err(self.checkpoint_missing(&found));
+            }
         }
         if let Some(object) = self.store.get(PENDING).await?
             && Pending::open(&object.bytes, self.key, self.origin)

@@ -148,6 +148,32 @@ async fn a_deleted_or_older_checkpoint_is_no_beginning() {
 }
 
 #[tokio::test]
+async fn what_lies_beside_a_log_shows_that_there_was_one() {
+    for left in ["stored/sha256/00", "derived/state", "aside/pending-00"] {
+        let store = bucket(&Arc::new(InMemory::new()));
+        store.put_new(left, Bytes::from_static(b"x")).await.unwrap();
+        let error = writer(&store).await.unwrap_err();
+        assert!(matches!(error, LogError::CheckpointMissing { .. }), "{left}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_notices_a_log_of_the_same_size_that_was_rewritten() {
+    let store = bucket(&Arc::new(InMemory::new()));
+    writer(&store).await.unwrap().append(&leaves(0..300)).await.unwrap();
+    let mut reader = LogReader::open(Arc::clone(&store), None).await.unwrap();
+    let other = bucket(&Arc::new(InMemory::new()));
+    writer(&other).await.unwrap().append(&leaves(1..301)).await.unwrap();
+    for path in other.list("").await.unwrap() {
+        store.delete(&path).await.unwrap();
+        store.put_new(&path, other.get(&path).await.unwrap().unwrap().bytes).await.unwrap();
+    }
+    let error = reader.refresh().await.unwrap_err();
+    assert!(matches!(error, LogError::Forked { old: 300, new: 300, .. }), "{error}");
+    assert_eq!(reader.size(), 300);
+}
+
+#[tokio::test]
 async fn a_forged_append_is_kept_aside_and_not_signed() {
     let store = bucket(&Arc::new(InMemory::new()));
     let mut log = writer(&store).await.unwrap();

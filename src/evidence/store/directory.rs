@@ -6,7 +6,7 @@ use std::{
     io::{self, Write as _},
     path::{Component, Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -38,6 +38,8 @@ struct Inner {
     folders: Mutex<BTreeSet<PathBuf>>,
     /// Compare-and-swap is one step within this process; between processes the lock makes it one.
     swap: Mutex<()>,
+    /// The lock, while the writer holds it.
+    held: Mutex<Weak<File>>,
     next: AtomicU64,
 }
 
@@ -50,19 +52,27 @@ impl Directory {
                 root,
                 folders: Mutex::default(),
                 swap: Mutex::default(),
+                held: Mutex::default(),
                 next: AtomicU64::new(0),
             }),
         }
     }
 
-    /// Runs blocking work away from the threads that serve everything else.
+    /// Runs blocking work away from the threads that serve everything else. It can't be stopped: when
+    /// nobody waits for it any more, it keeps the lock until it ends, so that no later writer meets it.
     fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         let inner = Arc::clone(&self.inner);
+        let lock = inner.held.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        let work = move || {
+            let done = work(&inner);
+            drop(lock);
+            done
+        };
         async move {
-            tokio::task::spawn_blocking(move || work(&inner)).await.unwrap_or_else(|error| {
+            tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
                 Err(StoreError::Failed {
                     path: self.location.clone(),
                     action: "used",
@@ -140,6 +150,8 @@ impl Inner {
                 let _ = fs::remove_file(file.path());
             }
         }
+        let file = Arc::new(file);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&file);
         Ok(WriteLock(Some(file)))
     }
 
@@ -270,7 +282,12 @@ impl Inner {
         }
         match fs::create_dir(folder) {
             Ok(()) => sync_folder(parent.unwrap_or(Path::new(".")))?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            // Whoever made it may have ended before it was durable.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if folder != self.root {
+                    sync_folder(parent.unwrap_or(&self.root))?;
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(StoreError::NoDirectory(parent.unwrap_or(folder).to_owned()));
             }
@@ -283,13 +300,17 @@ impl Inner {
     fn write_unfinished(&self, bytes: &[u8]) -> Result<PathBuf, StoreError> {
         let folder = self.root.join(UNFINISHED);
         self.folder(&folder)?;
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("{}-{number}", std::process::id()));
-        let written = File::create(&path).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_data()
-        });
-        written.map_err(|error| {
+        let (path, mut file) = loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let path = folder.join(format!("{}-{number}", std::process::id()));
+            // In containers every process has the same number, and another's file is never ours.
+            match File::create_new(&path) {
+                Ok(file) => break (path, file),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failed(&path, "written", &error)),
+            }
+        };
+        file.write_all(bytes).and_then(|()| file.sync_data()).map_err(|error| {
             let _ = fs::remove_file(&path);
             failed(&path, "written", &error)
         })?;

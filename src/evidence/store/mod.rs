@@ -32,7 +32,9 @@ pub struct Object {
 /// A directory gives it to one process at a time. An object store gives it to anybody: there, and
 /// wherever the lock of a file system fails, the log's own fence decides.
 #[derive(Debug)]
-pub struct WriteLock(#[expect(dead_code, reason = "it is held, not read")] Option<std::fs::File>);
+pub struct WriteLock(
+    #[expect(dead_code, reason = "it is held, not read")] Option<Arc<std::fs::File>>,
+);
 
 /// A place for the objects of a log. When a write returns, it is durable.
 pub trait Store: Send + Sync + fmt::Debug {
