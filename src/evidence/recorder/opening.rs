@@ -1,6 +1,10 @@
 //! Opening the log: the key, the place, what it says so far, and what is to be said first.
 
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
@@ -12,7 +16,7 @@ use crate::{
         data::{Gap, OperatorData, OperatorEvent},
         entry::{Data, Subject},
         fold::State,
-        key::{KeyError, Pseudonyms, SigningKey, VerifierKey},
+        key::{self, KeyError, Pseudonyms, SigningKey, VerifierKey},
         log::{CHECKPOINT, LogError, LogReader, LogWriter},
         replay::{ReplayError, replay},
         snapshot,
@@ -85,6 +89,9 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
+    /// Work on the directory panicked, or the program ends.
+    #[error("the evidence log was not opened: {0}")]
+    Ended(String),
     /// The cluster can't be named.
     #[error("the uid of the namespace kube-system, which names the log, can't be read: {0}")]
     Cluster(String),
@@ -116,7 +123,6 @@ pub(super) struct Opened {
 pub(super) async fn open(config: &EvidenceConfig, known: State) -> Result<Opened, OpenError> {
     let uid = (config.cluster)().await.map_err(OpenError::Cluster)?;
     let origin = format!("comptroller.dev/evidence/{uid}");
-    prepare(config)?;
     let store = store::open(&config.location)?;
     let key = signing_key(config, store.as_ref(), &origin).await?;
     let (verifier, pseudonyms) = (key.verifier(), Arc::new(key.pseudonyms()));
@@ -128,43 +134,46 @@ pub(super) async fn open(config: &EvidenceConfig, known: State) -> Result<Opened
     Ok(Opened { writer, state, pseudonyms, key, store })
 }
 
-/// A local log without a key is one that never was, so its directory is made. Where a key is and
-/// the directory is not, the log is lost or its volume is not mounted, and that is for a person.
-fn prepare(config: &EvidenceConfig) -> Result<(), OpenError> {
-    let (Some(path), None) = (store::directory_of(&config.location), &config.key) else {
-        return Ok(());
-    };
-    if path.exists() || beside(&path).exists() {
-        return Ok(());
-    }
-    fs::create_dir(&path).map_err(|source| OpenError::Directory { path, source })
-}
-
-/// The key beside a directory.
-fn beside(directory: &std::path::Path) -> PathBuf {
-    // Without the slash that a person may have typed at the end.
-    let mut name = directory.components().collect::<PathBuf>().into_os_string();
-    name.push(".key");
-    name.into()
-}
-
+/// The key that was named, or the one beside a local log, which is made with it.
 async fn signing_key(
     config: &EvidenceConfig,
     store: &dyn Store,
     origin: &str,
 ) -> Result<SigningKey, OpenError> {
-    if let Some(path) = &config.key {
-        return Ok(SigningKey::load(path, origin)?);
+    let name = origin.to_owned();
+    if let Some(path) = config.key.clone() {
+        return blocking(move || Ok(SigningKey::load(&path, &name)?)).await;
     }
     let directory = store::directory_of(&config.location).ok_or(OpenError::KeyNeeded)?;
-    let path = beside(&directory);
+    let path = key::default_path(&directory);
+    let beside = path.clone();
+    blocking(move || prepare(directory, &beside)).await?;
     // A new key for an old log would only hide that the old key is lost.
     let begun = store.get(CHECKPOINT).await?.is_some();
-    Ok(if begun {
-        SigningKey::load(&path, origin)?
-    } else {
-        SigningKey::load_or_create(&path, origin)?
+    blocking(move || {
+        Ok(if begun {
+            SigningKey::load(&path, &name)?
+        } else {
+            SigningKey::load_or_create(&path, &name)?
+        })
     })
+    .await
+}
+
+/// A local log without a key is one that never was, so its directory is made. Where a key is and
+/// the directory is not, the log is lost or its volume is not mounted, and that is for a person.
+fn prepare(directory: PathBuf, key: &Path) -> Result<(), OpenError> {
+    if directory.exists() || key.exists() {
+        return Ok(());
+    }
+    fs::create_dir(&directory).map_err(|source| OpenError::Directory { path: directory, source })
+}
+
+/// A volume that hangs must not hold up the threads that serve everything else.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| OpenError::Ended(error.to_string()))?
 }
 
 /// Folds what the log says beyond what is known, or beyond the snapshot beside it.
