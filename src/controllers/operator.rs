@@ -118,6 +118,8 @@ pub fn start(
     let anchor =
         anchor::publish(parts.client.clone(), parts.namespace.clone(), parts.evidence.clone());
     spawn("anchor", anchor.boxed());
+    // Without it the last thing that it said of the log would be believed for ever.
+    spawn("evidence", parts.evidence.clone().ended().boxed());
     let mut reconcilers = JoinSet::new();
     let controls_feed = feed::<Control>(&parts.client, commands.clone(), Command::Control);
     let exceptions_feed = feed(&parts.client, commands.clone(), Command::Exception);

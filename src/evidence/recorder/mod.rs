@@ -374,6 +374,14 @@ impl Evidence {
         }
     }
 
+    /// Resolves once the recorder has ended, in order or not; never without a log.
+    pub async fn ended(self) {
+        match self.log {
+            Some(log) => log.requests.closed().await,
+            None => std::future::pending().await,
+        }
+    }
+
     async fn ask(&self, draft: Draft) -> Result<Option<EvidenceRef>, EvidenceError> {
         let Some(log) = &self.log else { return Ok(None) };
         let (reply, answer) = oneshot::channel();
