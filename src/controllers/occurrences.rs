@@ -14,6 +14,7 @@ use crate::{
         data::{ArtifactRef, AttestationData, AttestationRecord, OccurrenceDates},
         entry::Data,
         fold::OccurrenceState,
+        privacy::Veil,
     },
     inventory::records::AttestationFacts,
 };
@@ -213,6 +214,9 @@ fn explain(occurrence: &Occurrence) -> String {
 }
 
 fn data_of(facts: &AttestationFacts, pseudonym: &dyn Fn(&str) -> String) -> AttestationRecord {
+    let people: Vec<&str> =
+        std::iter::once(facts.attested_by.as_str()).chain(facts.recorded_by.as_deref()).collect();
+    let veiled = |text: &str| Veil::new(pseudonym).text(text, &people);
     AttestationRecord {
         name: facts.name.clone(),
         attested_by: pseudonym(&facts.attested_by),
@@ -220,13 +224,13 @@ fn data_of(facts: &AttestationFacts, pseudonym: &dyn Fn(&str) -> String) -> Atte
         performed_at: facts.performed_at,
         recorded_at: facts.recorded_at.unwrap_or(facts.performed_at),
         outcome: facts.outcome.as_str().to_owned(),
-        version: facts.version.clone(),
+        version: facts.version.as_deref().map(veiled),
         participants: u64::try_from(facts.participants).unwrap_or(u64::MAX),
         artifacts: facts
             .artifacts
             .iter()
             .map(|artifact| ArtifactRef {
-                uri: artifact.uri.clone(),
+                uri: veiled(&artifact.uri),
                 digest: format!("sha256:{}", artifact.sha256),
             })
             .collect(),
@@ -240,7 +244,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        api::Outcome,
+        api::{Artifact, Outcome},
         evidence::{
             entry::{Entry, Subject},
             fold::State,
@@ -272,7 +276,11 @@ mod tests {
             outcome: Outcome::Completed,
             version: None,
             participants: 2,
-            artifacts: Box::default(),
+            artifacts: Box::new([Artifact {
+                uri: "https://minutes.example/by/sam@corp/1".to_owned(),
+                sha256: "0a".repeat(32),
+                media_type: None,
+            }]),
             corrects: None,
             spec_digest: "sha256:2".to_owned(),
         })
@@ -314,6 +322,8 @@ mod tests {
         let logged = state.occurrences("risks").next().unwrap();
         assert_eq!(logged.records[0].attested_by, "person:1");
         assert!(logged.records[0].on_behalf);
+        let uri = &logged.records[0].artifacts[0].uri;
+        assert_eq!(uri, "https://minutes.example/by/person:1/1");
     }
 
     #[test]

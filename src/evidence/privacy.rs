@@ -55,6 +55,11 @@ impl<'a> Veil<'a> {
         self.users_in(&self.names_in(message, named.into_iter()))
     }
 
+    /// A text that may name these people.
+    pub fn text(&self, text: &str, people: &[&str]) -> String {
+        self.names_in(text, people.iter().copied())
+    }
+
     /// The spec of one of our kinds: who asked and who approved, whom a rule allows, who attests;
     /// and their names wherever else the spec has them, such as in a reason.
     pub fn spec(&self, spec: &Value) -> Value {
@@ -143,6 +148,8 @@ fn people_of<'v>(value: &'v Value, names: &mut BTreeSet<&'v str>) {
                     "requestedBy" | "approvedBy" | "attestedBy" | "recordedBy" | "reviewer" => {
                         names.extend(field.as_str());
                     }
+                    // A team has a name; what looks like an address may be a person's.
+                    "owner" => names.extend(field.as_str().filter(|owner| owner.contains('@'))),
                     "attesters" | "participants" | "users" | "auditors" => texts(field, names),
                     _ => {}
                 }
@@ -235,6 +242,8 @@ mod tests {
             assert!(!text.contains(name), "{name}: {text}");
         }
         assert!(text.contains("platform") && text.contains("ann@corp-team"), "{text}");
+        let owned = veil.spec(&json!({"owner": "jane@corp"}));
+        assert_eq!(owned, json!({"owner": pseudonym("jane@corp")}));
         // Veiled twice it is the same.
         let veiled = veil.spec(&spec);
         assert_eq!(
