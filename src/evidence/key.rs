@@ -104,19 +104,29 @@ impl SigningKey {
             io::ErrorKind::AlreadyExists => KeyError::Exists(path.to_owned()),
             _ => KeyError::File { path: path.to_owned(), action: "created", source },
         };
-        let mut options = fs::File::options();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).map_err(failed)?;
-        file.write_all(format!("{}\n", key.text()).as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(failed)?;
+        // Whole before it has its name: a full disk or a crash must not leave half a key there.
+        let suffix = u64::from_be_bytes(random().ok_or(KeyError::Random)?);
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(format!(".{suffix:016x}"));
+        let aside = PathBuf::from(aside);
+        let placed = key.write(&aside).and_then(|()| place(&aside, path));
+        let _ = fs::remove_file(&aside);
+        placed.map_err(failed)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         fs::File::open(folder.unwrap_or(Path::new(".")))
             .and_then(|folder| folder.sync_all())
             .map_err(failed)?;
         Ok(key)
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let mut options = fs::File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path)?;
+        file.write_all(format!("{}\n", self.text()).as_bytes())?;
+        file.sync_all()
     }
 
     /// Reads the key, or makes it if there is no file.
@@ -180,6 +190,17 @@ impl SigningKey {
     /// A secret of this key for one purpose, which says nothing of the key or of its others.
     pub(crate) fn derive(&self, purpose: &[u8]) -> [u8; 32] {
         authenticate(&self.key.to_bytes(), &[purpose])
+    }
+}
+
+/// Gives a file its name, unless another has it: a link never takes a place, unlike a rename, which
+/// is for file systems without links.
+fn place(file: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(file, path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => {
+            fs::rename(file, path)
+        }
+        linked => linked,
     }
 }
 
@@ -305,6 +326,7 @@ mod tests {
         let again = SigningKey::load_or_create(&path, "another name").unwrap();
         assert_eq!(again.verifier(), key.verifier());
         assert!(matches!(SigningKey::create(&path, NAME), Err(KeyError::Exists(_))));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
