@@ -126,7 +126,7 @@ fn recalled(logged: &OccurrenceState, status: &[Occurrence]) -> Occurrence {
         waived_by: None,
         records: records
             .iter()
-            .take(MAX_RECORDS)
+            .skip(records.len().saturating_sub(MAX_RECORDS))
             .map(|record| OccurrenceRecord {
                 name: record.name.clone(),
                 counts: phase.is_completed(),
@@ -324,6 +324,33 @@ mod tests {
         assert!(logged.records[0].on_behalf);
         let uri = &logged.records[0].artifacts[0].uri;
         assert_eq!(uri, "https://minutes.example/by/person:1/1");
+    }
+
+    #[test]
+    fn a_record_is_recorded_once_however_many_there_are() {
+        let facts: Vec<_> = (0..=MAX_RECORDS).map(|n| record(&format!("r{n:02}"))).collect();
+        let of = |numbers: Vec<usize>| {
+            let noted =
+                |n: &usize| json!({"name": format!("r{n:02}"), "counts": false, "note": "x"});
+            let records: Vec<Value> = numbers.iter().map(noted).collect();
+            [occurrence("2026-Q4", "Open", &json!({"records": records}))]
+        };
+        let mut state = State::default();
+        let mut tell = |present: &[Occurrence]| {
+            let pseudonym = |_: &str| "person:1".to_owned();
+            let told = steps(state.occurrences("risks"), present, &facts, &pseudonym);
+            let count = told.len();
+            for data in told {
+                let at = "2026-11-02T00:00:00Z".parse().unwrap();
+                let entry = Entry { at, epoch: 1, subject: Subject::control("risks"), data };
+                state.apply(state.size(), &entry);
+            }
+            count
+        };
+        assert_eq!(tell(&of((0..MAX_RECORDS).collect())), MAX_RECORDS + 1);
+        let replaced = of((0..MAX_RECORDS - 1).chain([MAX_RECORDS]).collect());
+        assert_eq!(tell(&replaced), 1);
+        assert_eq!(tell(&replaced), 0);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::findings::{FindingKey, OpenFinding};
 use crate::{
-    api::State,
+    api::{State, occurrence},
     evidence::data::{
         AttestationData, AttestationRecord, EntryFinding, Heartbeat, OccurrenceDates,
         OccurrencePhase, PopulationList, VerdictData,
@@ -17,8 +17,9 @@ use crate::{
 /// How many occurrences of a control are remembered, the newest.
 pub const MAX_OCCURRENCES: usize = 64;
 
-/// How many records of an occurrence are remembered, the newest.
-const MAX_RECORDS: usize = 16;
+/// How many records of an occurrence are remembered, the newest. Twice as many as a status has: there
+/// one that counts takes the place of one that does not, and what was forgotten is recorded again.
+const MAX_RECORDS: usize = 2 * occurrence::MAX_RECORDS;
 
 /// How a control stands, by the log.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
