@@ -191,6 +191,8 @@ impl VerdictDraft {
             && known.reason == self.data.reason
             && known.generation == self.data.generation
             && known.findings_digest == self.data.findings
+            // What could not be judged is in no finding, and a status says how much it is.
+            && known.unknown == self.data.unknown
     }
 
     /// Nobody could look for a time that ends here.

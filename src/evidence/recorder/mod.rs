@@ -7,6 +7,8 @@
 pub mod draft;
 mod opening;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,

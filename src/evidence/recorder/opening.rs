@@ -53,14 +53,15 @@ pub enum Terms {
 
 impl Terms {
     /// The epoch of a leadership over a log. A Lease that was deleted counts from the start again,
-    /// and an epoch never falls.
+    /// and an epoch neither falls nor is that of two.
     pub(super) fn epoch(&self, state: &State) -> u64 {
         let next = state.epoch().saturating_add(1);
         match self {
             Self::Sole => next,
             Self::Elected(transitions) => {
                 let transitions = *transitions.borrow();
-                if transitions < state.epoch() { next } else { transitions }
+                let is_new = transitions > state.epoch() || state.size() == 0;
+                if is_new { transitions } else { next }
             }
         }
     }
@@ -124,6 +125,10 @@ pub(super) async fn open(config: &EvidenceConfig, known: State) -> Result<Opened
     let uid = (config.cluster)().await.map_err(OpenError::Cluster)?;
     let origin = format!("comptroller.dev/evidence/{uid}");
     let store = store::open(&config.location)?;
+    // A log that is gone is not begun anew by who knows that there was one.
+    if known.size() > 0 && store.get(CHECKPOINT).await?.is_none() {
+        return Err(OpenError::Shorter { found: 0, known: known.size() });
+    }
     let key = signing_key(config, store.as_ref(), &origin).await?;
     let (verifier, pseudonyms) = (key.verifier(), Arc::new(key.pseudonyms()));
     let writer = LogWriter::open(Arc::clone(&store), key.clone(), &origin).boxed().await?;
@@ -204,7 +209,6 @@ pub(super) fn first_words(
     instance: &str,
     now: Timestamp,
 ) -> Vec<(Subject, Data)> {
-    let cluster = Subject::new("Cluster", origin.rsplit('/').next().unwrap_or(origin));
     let silence = state.last_at().and_then(|last| {
         let reason = if let Some(operator) = state.operator() {
             format!(
@@ -220,10 +224,15 @@ pub(super) fn first_words(
     });
     let started = operator(OperatorEvent::Started);
     silence
-        .map(|gap| (cluster, Data::Gap(gap)))
+        .map(|gap| (cluster(origin), Data::Gap(gap)))
         .into_iter()
         .chain([(Subject::new("Operator", instance), started)])
         .collect()
+}
+
+/// The cluster whose log has this origin.
+pub(super) fn cluster(origin: &str) -> Subject {
+    Subject::new("Cluster", origin.rsplit('/').next().unwrap_or(origin))
 }
 
 /// That the operator started or stopped.
@@ -244,4 +253,26 @@ fn shortest_heartbeat(state: &State, from: Timestamp) -> jiff::SignedDuration {
         .map(of)
         .min()
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::entry::Entry;
+
+    #[test]
+    fn an_epoch_is_that_of_one_leadership_and_never_falls() {
+        let (lease, transitions) = watch::channel(4);
+        let terms = Terms::Elected(transitions);
+        let mut state = State::default();
+        assert_eq!(terms.epoch(&state), 4);
+        let subject = Subject::new("Operator", "comptroller-0");
+        let data = operator(OperatorEvent::Started);
+        state.apply(0, &Entry { at: Timestamp::UNIX_EPOCH, epoch: 4, subject, data });
+        for (transitions, epoch) in [(5, 5), (9, 9), (4, 5), (0, 5)] {
+            lease.send_replace(transitions);
+            assert_eq!(terms.epoch(&state), epoch, "{transitions}");
+        }
+        assert_eq!(Terms::Sole.epoch(&state), 5);
+    }
 }

@@ -229,17 +229,13 @@ impl Recorder {
         let now = Timestamp::now();
         let origin = writer.origin().to_owned();
         // An epoch is that of one writer: it goes on only if nobody else wrote meanwhile.
-        let epoch = match self.epoch {
-            Some(epoch) if epoch == state.epoch() => epoch,
-            _ => self.terms.epoch(&state),
-        };
+        let same = self.epoch.filter(|epoch| *epoch == state.epoch());
+        let epoch = same.unwrap_or_else(|| self.terms.epoch(&state));
         let first = match &self.stage {
-            // The same leadership goes on.
-            Stage::Failing { since, why, .. } if self.epoch.is_some() => {
-                let cluster = origin.rsplit('/').next().unwrap_or_default();
+            Stage::Failing { since, why, .. } if same.is_some() => {
                 let reason = format!("the log could not be written: {why}");
                 let gap = Gap::between(*since, now, reason);
-                vec![(Subject::new("Cluster", cluster), Data::Gap(gap))]
+                vec![(opening::cluster(&origin), Data::Gap(gap))]
             }
             _ => first_words(&state, &origin, &self.config.instance, now),
         };
