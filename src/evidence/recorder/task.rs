@@ -116,6 +116,17 @@ struct Open {
     kept: u64,
 }
 
+/// What is written under one checkpoint.
+#[derive(Default)]
+struct Round {
+    entries: Vec<(Subject, Data)>,
+    stored: Vec<String>,
+    /// Who waits for which of the entries.
+    waiting: Vec<(Reply, usize)>,
+    /// What is about the same as one of the entries.
+    later: Vec<(Draft, Reply)>,
+}
+
 impl Recorder {
     /// A recorder and the hand on it. Nothing is touched before this process leads.
     pub fn new(
@@ -305,27 +316,7 @@ impl Recorder {
             }
         };
         let now = Timestamp::now();
-        let mut entries: Vec<(Subject, Data)> = Vec::new();
-        let mut stored = Vec::new();
-        let mut waiting: Vec<(Reply, usize)> = Vec::new();
-        let mut later = Vec::new();
-        for (draft, reply) in asked {
-            if entries.iter().any(|(subject, _)| draft.is_about(subject)) {
-                later.push((draft, reply));
-                continue;
-            }
-            match self.read(|current| draft.resolve(&current.state, now)) {
-                Err(_) => drop(reply.send(Err(EvidenceError::Outdated))),
-                Ok(Resolved { entries: new, known, .. }) if new.is_empty() => {
-                    let _ = reply.send(Ok(known.map(reference)));
-                }
-                Ok(resolved) => {
-                    entries.extend(resolved.entries);
-                    stored.extend(resolved.stored);
-                    waiting.push((reply, entries.len() - 1));
-                }
-            }
-        }
+        let Round { entries, stored, waiting, later } = self.resolve(asked, now);
         if entries.is_empty() {
             self.stage = Stage::Open(open);
             return later;
@@ -352,6 +343,29 @@ impl Recorder {
             }
         }
         later
+    }
+
+    /// What of a batch is to be written now; what needs no entry is answered.
+    fn resolve(&self, asked: Vec<(Draft, Reply)>, now: Timestamp) -> Round {
+        let mut round = Round::default();
+        for (draft, reply) in asked {
+            if round.entries.iter().any(|(subject, _)| draft.is_about(subject)) {
+                round.later.push((draft, reply));
+                continue;
+            }
+            match self.read(|current| draft.resolve(&current.state, now)) {
+                Err(_) => drop(reply.send(Err(EvidenceError::Outdated))),
+                Ok(Resolved { entries: new, known, .. }) if new.is_empty() => {
+                    let _ = reply.send(Ok(known.map(reference)));
+                }
+                Ok(resolved) => {
+                    round.entries.extend(resolved.entries);
+                    round.stored.extend(resolved.stored);
+                    round.waiting.push((reply, round.entries.len() - 1));
+                }
+            }
+        }
+        round
     }
 
     /// Keeps the fold beside the log, so that the next start is quick. A failure only costs time.

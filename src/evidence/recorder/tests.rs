@@ -4,7 +4,7 @@ use futures::FutureExt as _;
 use serde_json::json;
 
 use super::*;
-use crate::{evidence::Writing, telemetry::Metrics};
+use crate::telemetry::Metrics;
 
 fn recorder(location: &std::path::Path) -> (watch::Sender<bool>, Evidence) {
     let config = EvidenceConfig {
