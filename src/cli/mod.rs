@@ -11,6 +11,7 @@ pub mod report;
 pub mod rights;
 pub mod run;
 pub mod scan;
+pub mod time;
 pub mod who_can;
 
 use std::process::ExitCode;
