@@ -202,7 +202,7 @@ pub struct ControlStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceRef>,
     /// Ready says whether this generation was evaluated; Compliant says whether the control
-    /// holds.
+    /// holds; `EvidenceRecorded` says whether the evidence log has what the status says.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,

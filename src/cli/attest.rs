@@ -6,12 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{Api, Client, api::PostParams};
 use sha2::{Digest, Sha256};
 
-use super::cluster::{ClusterArgs, ClusterError};
+use super::{
+    cluster::{ClusterArgs, ClusterError, said},
+    time::moment,
+};
 use crate::{
     api::{
         Artifact, Attestation, AttestationSpec, Control, InvalidSpec, Occurrence, OccurrencePhase,
@@ -38,7 +41,7 @@ pub struct AttestArgs {
     #[arg(long = "artifact", value_name = "FILE[=URI]")]
     pub artifacts: Vec<String>,
     /// When it was performed, as 2026-11-20 or 2026-11-20T09:00:00Z; otherwise now.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub performed_at: Option<Timestamp>,
     /// The version of what was reviewed.
     #[arg(long = "version", value_name = "VERSION")]
@@ -95,11 +98,16 @@ pub enum AttestError {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// The control is not there, or may not be read.
-    #[error("the control {0} can't be read: {1}; `kubectl get controls` lists what there is")]
+    #[error(
+        "the control {} can't be read: {}; `kubectl get controls` lists what there is",
+        .0,
+        said(.1)
+    )]
     Control(String, #[source] kube::Error),
     /// The API server does not say who asks.
     #[error(
-        "the API server does not say who you are: {0}; check the credentials of the kubeconfig"
+        "the API server does not say who you are: {}; check the credentials of the kubeconfig",
+        said(.0)
     )]
     Whoami(#[source] kube::Error),
     /// Not by people.
@@ -401,19 +409,6 @@ fn digest(path: &Path) -> io::Result<String> {
     Ok(digits)
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, String> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
-    }
-    let day: Option<Date> = text.parse().ok();
-    day.and_then(|day| day.to_zoned(TimeZone::UTC).ok()).map(|day| day.timestamp()).ok_or_else(
-        || {
-            "write a day, such as 2026-11-20, or a time in UTC, such as 2026-11-20T09:00:00Z"
-                .to_owned()
-        },
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -428,7 +423,7 @@ mod tests {
     }
 
     fn at(text: &str) -> Timestamp {
-        parse_time(text).unwrap()
+        moment(text).unwrap()
     }
 
     fn occurrence(period: &str, phase: &str, opens: &str, due: &str) -> Value {

@@ -34,6 +34,14 @@ pub enum ClusterError {
     Client(#[from] kube::Error),
 }
 
+/// What the API server says, without the rest of its answer.
+pub fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
 impl ClusterArgs {
     /// The configuration of the cluster.
     pub async fn config(&self) -> Result<Config, ClusterError> {

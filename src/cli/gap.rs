@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::{Api, Client, api::ListParams, core::DeserializeGuard, core::ObjectList};
 
 use super::{
-    cluster::ClusterArgs,
+    cluster::{ClusterArgs, said},
     scan::{self, ScanArgs},
 };
 use crate::{
@@ -68,7 +68,8 @@ pub enum GapError {
     NoControls(String),
     /// The controls of the cluster can't be listed.
     #[error(
-        "the controls of the cluster can't be listed: {0}; grant list on controls of comptroller.dev, or name controls with --controls"
+        "the controls of the cluster can't be listed: {}; grant list on controls of comptroller.dev, or name controls with --controls",
+        said(.0)
     )]
     List(kube::Error),
 }

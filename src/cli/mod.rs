@@ -11,6 +11,7 @@ pub mod report;
 pub mod rights;
 pub mod run;
 pub mod scan;
+pub mod time;
 pub mod who_can;
 
 use std::process::ExitCode;
@@ -96,9 +97,13 @@ fn crds(args: &CrdsArgs) -> Result<u8, Box<dyn std::error::Error>> {
         print!("{}", crds::render_stream()?);
         return Ok(0);
     };
-    std::fs::create_dir_all(dir)?;
+    let failed = |path: &std::path::Path, error: std::io::Error| {
+        format!("{} can't be written: {error}", path.display())
+    };
+    std::fs::create_dir_all(dir).map_err(|error| failed(dir, error))?;
     for file in crds::render_files()? {
-        std::fs::write(dir.join(&file.name), &file.content)?;
+        let path = dir.join(&file.name);
+        std::fs::write(&path, &file.content).map_err(|error| failed(&path, error))?;
     }
     Ok(0)
 }

@@ -50,7 +50,9 @@ pub enum KeyError {
     )]
     NotAKey(String),
     /// Not a verifier key.
-    #[error("{0:?} is no verifier key: it has the form <name>+<id>+<base64> (C2SP signed-note)")]
+    #[error(
+        "{0:?} is no verifier key, nor a file that holds one: it has the form <name>+<id>+<base64> (C2SP signed-note); the ConfigMap comptroller-evidence has it, and the file verifier-key beside a log"
+    )]
     NotAVerifierKey(String),
     /// A name that a key can't have.
     #[error("{0:?} can't name a key: use a text without spaces and plus signs")]

@@ -177,7 +177,7 @@ pub async fn continues(log: &LogReader, text: &[u8]) -> Result<u64, VerifyError>
         VerifyError::Bad(Fault {
             index: None,
             path: CHECKPOINT.to_owned(),
-            reason: format!("the older checkpoint can't be compared with it: {reason}"),
+            reason: format!("the older checkpoint that was given can't be compared with it: {reason}; give one of this log, as a file holds it"),
         })
     })?;
     check_continues(log.location(), log.tiles(), log.head(), &old).await?;

@@ -13,7 +13,7 @@ use tabwriter::TabWriter;
 
 use super::LogArgs;
 use crate::{
-    cli::scan::to_stdout,
+    cli::{scan::to_stdout, time::moment},
     evidence::{
         canonical,
         data::PopulationList,
@@ -39,9 +39,9 @@ pub struct SampleArgs {
     /// The control.
     #[arg(long, value_name = "NAME")]
     control: String,
-    /// The population as it was known at this time, such as 2026-09-30T00:00:00Z; otherwise the
-    /// newest.
-    #[arg(long, value_name = "TIME")]
+    /// The population as it was known at this time: a day, such as 2026-09-30, which is its first
+    /// moment, or a time in UTC; otherwise the newest.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
     /// The seed: any text. Otherwise the digest of the log's checkpoint.
     #[arg(long, value_name = "TEXT")]
@@ -49,9 +49,9 @@ pub struct SampleArgs {
     /// How many to draw.
     #[arg(long, value_name = "N", conflicts_with = "table")]
     size: Option<u64>,
-    /// How many to draw, by the size of the population: rows `UP_TO:SIZE` and a last one for
-    /// everything larger. A size is a number, a share such as 10%, or all.
-    #[arg(long, value_name = "ROWS", default_value_t)]
+    /// How many to draw, by the size of the population: rows such as 50:5 (5 of up to 50), and a
+    /// last one for all that is larger. A size is a number, a share such as 10%, or all.
+    #[arg(long = "sizes", alias = "table", value_name = "TABLE", default_value_t)]
     table: SizeTable,
     /// How to write it.
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]

@@ -15,7 +15,7 @@ use self::{
 };
 use crate::{
     api::criteria::Category,
-    cli::cluster::ClusterArgs,
+    cli::{cluster::ClusterArgs, time::moment},
     evidence::{
         key::VerifierKey,
         log::LogReader,
@@ -54,14 +54,14 @@ pub struct ReportArgs {
     /// Read the audit period from this file instead of a cluster.
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["from", "as_of"])]
     pub filename: Option<PathBuf>,
-    /// The first moment of a Type II period, such as 2027-01-01T00:00:00Z.
-    #[arg(long, value_name = "TIME", requires = "to")]
+    /// The first moment of a Type II period: a day, such as 2027-01-01, or a time in UTC.
+    #[arg(long, value_name = "TIME", requires = "to", value_parser = moment)]
     pub from: Option<Timestamp>,
     /// The first moment after a Type II period.
-    #[arg(long, value_name = "TIME", requires = "from")]
+    #[arg(long, value_name = "TIME", requires = "from", value_parser = moment)]
     pub to: Option<Timestamp>,
-    /// The time of a Type I report.
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["from", "to"])]
+    /// The time of a Type I report, in the same form.
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["from", "to"], value_parser = moment)]
     pub as_of: Option<Timestamp>,
     /// The categories in scope with --from or --as-of; Security is always one of them.
     #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = category)]
@@ -78,7 +78,8 @@ pub struct ReportArgs {
     /// The seed of the samples; otherwise the digest of the checkpoint.
     #[arg(long, value_name = "TEXT")]
     pub seed: Option<String>,
-    /// How much is sampled: rows such as 50:5, and a last one without a bound.
+    /// How many are drawn, by the size of the population: rows such as 50:5 (5 of up to 50), and a
+    /// last one for all that is larger. A size is a number, a share such as 10%, or all.
     #[arg(long, value_name = "TABLE", default_value_t)]
     pub sizes: SizeTable,
     /// Which cluster.

@@ -13,7 +13,7 @@ use crate::{
         AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodPhase, ReportType,
         criteria::Category, invalid::InvalidSpec, structural, time::Time,
     },
-    cli::cluster::ClusterError,
+    cli::cluster::{ClusterError, said},
     inventory::manifest::{self, Found, Limits},
     report::{period::model::Span, visible},
 };
@@ -41,7 +41,8 @@ pub enum WantedError {
     Cluster(#[from] ClusterError),
     /// The cluster does not give it.
     #[error(
-        "AuditPeriod {name} can't be read: {error}; give --from and --to, or --as-of, to do without"
+        "AuditPeriod {name} can't be read: {0}; give --from and --to, or --as-of, to do without",
+        said(.error)
     )]
     Get {
         /// Which.

@@ -11,7 +11,10 @@ use kube::{
 use super::{ScanArgs, controls::Rules};
 use crate::{
     api::{Control, ControlException, GROUP, ResourceRef, VERSION},
-    cli::{cluster::ClusterError, live},
+    cli::{
+        cluster::{ClusterError, said},
+        live,
+    },
     controllers::{adoption, api_server, discovery},
     engine::{Engine, Remembered},
     report::{Evaluation, ReportedError},
@@ -25,12 +28,14 @@ pub enum ScanClusterError {
     Cluster(#[from] ClusterError),
     /// It does not say what it serves.
     #[error(
-        "the cluster does not answer: {0}; check that it runs and that the kubeconfig names it"
+        "the cluster does not answer: {}; check that it runs and that the kubeconfig names it",
+        said(.0)
     )]
     Discovery(kube::Error),
     /// Its own controls can't be listed.
     #[error(
-        "the controls of the cluster can't be listed: {0}; grant list on controls and controlexceptions of comptroller.dev, or name controls with --controls"
+        "the controls of the cluster can't be listed: {}; grant list on controls and controlexceptions of comptroller.dev, or name controls with --controls",
+        said(.0)
     )]
     Controls(kube::Error),
 }

@@ -78,7 +78,7 @@ pub fn summed(
         } else {
             (
                 "Closing",
-                "the period is over, and closes with the next entry of the log after its end",
+                "the period is over, and closes once the log has an entry of after its end, 10 minutes after it at the soonest",
             )
         };
         return with_ready(status, ConditionStatus::True, reason, message, generation, now);

@@ -194,7 +194,7 @@ fn of_list(
 
 fn command(control: &str, at: Timestamp, provenance: &Provenance, sheet: &SamplingSheet) -> String {
     format!(
-        "comptroller evidence sample {} --control {} --at {at} --seed {} --table {}",
+        "comptroller evidence sample {} --control {} --at {at} --seed {} --sizes {}",
         quoted(&provenance.source),
         quoted(control),
         quoted(&sheet.seed),
@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(
             drawn.command.as_deref(),
             Some(
-                "comptroller evidence sample s3://acme-evidence/production --control certificates-do-not-expire --at 2026-09-30T23:10:00Z --seed 'seed 1' --table 4:all,50:5,250:10%,25"
+                "comptroller evidence sample s3://acme-evidence/production --control certificates-do-not-expire --at 2026-09-30T23:10:00Z --seed 'seed 1' --sizes 4:all,50:5,250:10%,25"
             )
         );
     }

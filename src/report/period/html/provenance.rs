@@ -15,8 +15,18 @@ pub fn section(report: &PeriodReport) -> Markup {
     }
 }
 
+/// Whether the period was over when the report was made.
+fn is_final(report: &PeriodReport) -> bool {
+    report.period.span.is_over(report.provenance.run_at)
+}
+
 fn facts(report: &PeriodReport) -> Markup {
     let from = &report.provenance;
+    let label = if is_final(report) {
+        "Digest of the report: the same for the same period of the same log, whoever makes it"
+    } else {
+        "Digest of this report: until the period is over, a later one has another"
+    };
     html! {
         dl.facts {
             div.all { dt { "Source" } dd { (mono(&from.source)) } }
@@ -31,7 +41,7 @@ fn facts(report: &PeriodReport) -> Markup {
             div.all { dt { "What was verified" } dd { (outside(&from.verification)) } }
             @if let Ok(digest) = digest(report) {
                 div.all {
-                    dt { "Digest of the report: the same for the same period of the same log, whoever makes it" }
+                    dt { (label) }
                     dd { (mono(&digest)) }
                 }
             }
@@ -58,7 +68,11 @@ fn instructions(report: &PeriodReport) -> Markup {
                 pre { (lines(&from.checkpoint)) }
             }
             li {
-                "Make the report again, and compare the digest:"
+                @if is_final(report) {
+                    "Make the report again, and compare the digest:"
+                } @else {
+                    "Make the report again. The period was not over when this one was made: another goes on to the time of its own making, and its digest differs."
+                }
                 pre { (lines(&from.command)) }
             }
             li {

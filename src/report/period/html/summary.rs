@@ -16,6 +16,7 @@ pub fn section(report: &PeriodReport) -> Markup {
     html! {
         section aria-labelledby="summary" {
             h2.flow id="summary" { "Summary" }
+            (reservations(report))
             p.lead { (lead(report)) }
             (figures(report))
             div.brief {
@@ -29,6 +30,31 @@ pub fn section(report: &PeriodReport) -> Markup {
 
 fn not_applicable(report: &PeriodReport) -> usize {
     report.controls.iter().filter(|one| one.conclusion == Conclusion::NotApplicable).count()
+}
+
+/// What the counts don't show: that the period is not over, and that the record begins within it.
+fn reservations(report: &PeriodReport) -> Markup {
+    let (span, made) = (report.period.span, report.provenance.run_at);
+    let starts = report.controls.iter().flat_map(|one| &one.intervals).map(|one| one.from);
+    let late = starts.min().filter(|first| *first > span.start());
+    let not_over = match span {
+        Span::TypeI { .. } => "The time of this report has not come.",
+        Span::TypeII { .. } => "The period is not over.",
+    };
+    html! {
+        @if !span.is_over(made) {
+            p.reserved {
+                strong { (not_over) }
+                " This is what the log said on " (date(made)) ", and not the final report."
+            }
+        }
+        @if let Some(first) = late {
+            p.reserved {
+                strong { "The record begins on " (date(first)) "." }
+                " Of the time before it nothing is known, and the share of time with evidence leaves it out."
+            }
+        }
+    }
 }
 
 /// The whole in three sentences.
@@ -48,7 +74,11 @@ fn lead(report: &PeriodReport) -> Markup {
             "No deviation was recorded. "
         } @else {
             (count(summary.deviations, "deviation was", "deviations were")) " recorded, of which "
-            (count(summary.open_deviations, "was", "were")) " still open at the end. "
+            @if report.period.span.is_over(report.provenance.run_at) {
+                (count(summary.open_deviations, "was", "were")) " still open at the end. "
+            } @else {
+                (count(summary.open_deviations, "is", "are")) " still open. "
+            }
         }
         @if summary.coverage.per_mille().is_some() {
             "There is evidence for " (summary.coverage.text()) " of the time of all controls."

@@ -112,6 +112,22 @@ fn a_report_at_a_time_has_no_timeline() {
     assert!(!page.contains("over the period"));
 }
 
+#[test]
+fn a_report_of_less_than_its_period_says_so_first() {
+    assert!(!text_of(&rich()).contains("class=\"reserved\""));
+    let mut report = rich();
+    report.provenance.run_at = "2026-09-01T00:00:00Z".parse().unwrap();
+    let page = text_of(&report);
+    assert!(page.contains("The period is not over."));
+    assert!(page.contains("2 are still open."));
+    assert!(!page.contains("whoever makes it"));
+    let start = report.period.span.start();
+    for control in &mut report.controls {
+        control.intervals.retain(|one| one.from > start);
+    }
+    assert!(text_of(&report).contains("The record begins on "));
+}
+
 /// Look at the page in a browser before accepting a change of it.
 #[test]
 fn the_page_is_as_it_was_looked_at() {
