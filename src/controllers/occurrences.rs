@@ -128,7 +128,7 @@ fn recalled(logged: &OccurrenceState, status: &[Occurrence]) -> Occurrence {
             .take(MAX_RECORDS)
             .map(|record| OccurrenceRecord {
                 name: record.name.clone(),
-                counts: phase.is_completed(),
+                counts: record.counts,
                 note: String::new(),
             })
             .collect(),
@@ -152,7 +152,7 @@ pub fn steps<'a>(
                 |known: &&OccurrenceState| known.records.iter().any(|one| one.name == record.name);
             let facts = records.iter().find(|facts| facts.name == record.name);
             if let Some(facts) = facts.filter(|_| !known.is_some_and(is_known)) {
-                let data = data_of(facts, pseudonym);
+                let data = data_of(facts, record.counts, pseudonym);
                 // An answer opens nothing and closes nothing: the phase has a step of its own.
                 let phase = known.map_or(OccurrencePhase::Open, |known| known.phase);
                 steps.push(step(occurrence, phase, Some(data), note_of(record)));
@@ -212,9 +212,14 @@ fn explain(occurrence: &Occurrence) -> String {
     }
 }
 
-fn data_of(facts: &AttestationFacts, pseudonym: &dyn Fn(&str) -> String) -> AttestationRecord {
+fn data_of(
+    facts: &AttestationFacts,
+    counts: bool,
+    pseudonym: &dyn Fn(&str) -> String,
+) -> AttestationRecord {
     AttestationRecord {
         name: facts.name.clone(),
+        counts,
         attested_by: pseudonym(&facts.attested_by),
         on_behalf: facts.recorded_by.is_some(),
         performed_at: facts.performed_at,
@@ -313,7 +318,17 @@ mod tests {
         assert_eq!(log(&mut state, &done), [""; 0]);
         let logged = state.occurrences("risks").next().unwrap();
         assert_eq!(logged.records[0].attested_by, "person:1");
-        assert!(logged.records[0].on_behalf);
+        assert!(logged.records[0].on_behalf && logged.records[0].counts);
+    }
+
+    #[test]
+    fn a_record_that_does_not_count_is_recorded_and_recalled_as_one() {
+        let mut state = State::default();
+        log(&mut state, &[occurrence("2026-Q4", "Missed", &noted("a", false))]);
+        let logged = state.occurrences("risks").next().unwrap();
+        assert!(!logged.records[0].counts);
+        let known = outrank(state.occurrences("risks"), &[]);
+        assert!(!known[0].records[0].counts);
     }
 
     #[test]

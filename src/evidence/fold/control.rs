@@ -17,8 +17,10 @@ use crate::{
 /// How many occurrences of a control are remembered, the newest.
 pub const MAX_OCCURRENCES: usize = 64;
 
-/// How many records of an occurrence are remembered, the newest.
-const MAX_RECORDS: usize = 16;
+/// How many records of an occurrence are remembered: all that a status can come to name, since one
+/// that is forgotten here would be recorded again and again. A status names 16, and the record of
+/// each of up to 16 people takes the place of one that does not count.
+const MAX_RECORDS: usize = 32;
 
 /// How a control stands, by the log.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]

@@ -54,7 +54,8 @@ impl Occurrences {
             }
         }
         report.entry = index;
-        if let Some(record) = &data.record {
+        // What came too late, or from somebody who may not attest, is no answer.
+        if let Some(record) = data.record.as_ref().filter(|record| record.counts) {
             insert(&mut report.attested_by, &record.attested_by);
             for artifact in &record.artifacts {
                 insert(&mut report.artifacts, &artifact.digest);

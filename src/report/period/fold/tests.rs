@@ -539,6 +539,7 @@ fn a_missed_occurrence_is_a_deviation_for_ever() {
 fn an_occurrence_says_who_attested_what() {
     let record = |by: &str, digest: &str| AttestationRecord {
         name: "r".to_owned(),
+        counts: true,
         attested_by: by.to_owned(),
         on_behalf: false,
         performed_at: at(8, 0),
@@ -552,16 +553,22 @@ fn an_occurrence_says_who_attested_what() {
         }],
         spec_digest: "sha256:02".to_owned(),
     };
+    let refused = AttestationRecord {
+        counts: false,
+        performed_at: at(8, 30),
+        ..record("person:c", "sha256:c")
+    };
     let entries = [
         occurrence(at(7, 0), OccurrencePhase::Open, None),
         occurrence(at(8, 5), OccurrencePhase::Open, Some(record("person:b", "sha256:b"))),
         occurrence(at(8, 6), OccurrencePhase::Completed, Some(record("person:a", "sha256:a"))),
+        occurrence(at(8, 7), OccurrencePhase::Completed, Some(refused)),
     ];
     let report = report(&entries);
     let [occurrence] = only(&report).occurrences.as_slice() else { panic!("{report:?}") };
     assert_eq!(occurrence.attested_by, ["person:a", "person:b"]);
     assert_eq!(occurrence.artifacts, ["sha256:a", "sha256:b"]);
-    assert_eq!((occurrence.phase, occurrence.entry), (OccurrencePhase::Completed, 2));
+    assert_eq!((occurrence.phase, occurrence.entry), (OccurrencePhase::Completed, 3));
     assert_eq!(occurrence.performed_at, Some(at(8, 0)));
 }
 
