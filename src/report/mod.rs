@@ -11,6 +11,7 @@ mod model;
 pub mod period;
 mod sarif;
 pub mod spreadsheet;
+mod standing;
 mod table;
 mod text;
 
