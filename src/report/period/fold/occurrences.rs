@@ -29,6 +29,10 @@ struct Occurrence {
 impl Occurrences {
     pub(super) fn step(&mut self, index: u64, at: Timestamp, data: &AttestationData) {
         let dates = &data.occurrence;
+        if data.phase == OccurrencePhase::Scheduled {
+            // One lies ahead at a time: what an earlier rule scheduled takes no place.
+            self.0.retain(|_, known| known.report.phase != OccurrencePhase::Scheduled);
+        }
         let Occurrence { report, missed } =
             self.0.entry(dates.period.clone()).or_insert_with(|| Occurrence {
                 report: OccurrenceReport {
@@ -64,13 +68,8 @@ impl Occurrences {
         }
     }
 
-    /// An occurrence that was found to be missed only after the end of one period touches the next
-    /// one too, or no report would name it.
     fn touching(&self, window: Window) -> impl Iterator<Item = &Occurrence> {
-        self.0.values().filter(move |Occurrence { report, missed }| {
-            let over = missed.map_or(report.grace_until, |(at, _)| at);
-            window.touches(report.opens, Some(over))
-        })
+        self.0.values().filter(move |known| window.touches(known.report.opens, Some(known.over())))
     }
 
     /// Those that touch the window, by time.
@@ -100,12 +99,24 @@ impl Occurrences {
             .collect()
     }
 
-    /// Whether the time of an occurrence ran out without an entry that says how it ended.
+    /// Whether an occurrence was due by the end without an entry that says how it ended. What its
+    /// grace brings after the end is for the next report.
     pub(super) fn has_unfinished(&self, window: Window) -> bool {
-        self.touching(window).any(|Occurrence { report, .. }| {
-            matches!(report.phase, OccurrencePhase::Scheduled | OccurrencePhase::Open)
-                && report.grace_until < window.to
-        })
+        self.touching(window)
+            .any(|Occurrence { report, .. }| !report.phase.is_closed() && report.due <= window.to)
+    }
+}
+
+impl Occurrence {
+    /// The first moment with which it has nothing to do any more. One that was found to be missed
+    /// only after the end of one period touches the next one too, or no report would name it; one
+    /// that was answered on time is not named again for its grace.
+    fn over(&self) -> Timestamp {
+        match (self.missed, self.report.phase) {
+            (Some((at, _)), _) => at,
+            (None, OccurrencePhase::Completed | OccurrencePhase::Waived) => self.report.due,
+            (None, _) => self.report.grace_until,
+        }
     }
 }
 

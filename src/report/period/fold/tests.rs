@@ -536,6 +536,49 @@ fn a_missed_occurrence_is_a_deviation_for_ever() {
 }
 
 #[test]
+fn an_occurrence_that_was_due_and_not_answered_is_no_pass() {
+    let mut entries = vec![occurrence(at(7, 0), OccurrencePhase::Open, None)];
+    entries.extend(beats(7, 16));
+    for (to, conclusion) in [(at(8, 59), Conclusion::Effective), (at(9, 0), Conclusion::Unknown)] {
+        let report = fold(Span::TypeII { from: at(7, 0), to }, &entries);
+        assert_eq!(only(&report).conclusion, conclusion, "{to}");
+    }
+}
+
+#[test]
+fn an_occurrence_that_was_answered_on_time_is_named_once() {
+    let mut entries = vec![
+        occurrence(at(7, 0), OccurrencePhase::Open, None),
+        occurrence(at(8, 0), OccurrencePhase::Completed, None),
+    ];
+    entries.extend(beats(8, 16));
+    let named = |from, to| {
+        let report = fold(Span::TypeII { from, to }, &entries);
+        only(&report).occurrences.len()
+    };
+    assert_eq!((named(at(7, 0), at(9, 0)), named(at(9, 0), at(16, 0))), (1, 0));
+}
+
+#[test]
+fn what_an_earlier_rule_scheduled_takes_no_place() {
+    let mut earlier = occurrence(at(6, 0), OccurrencePhase::Scheduled, None);
+    if let Data::Attestation(data) = &mut earlier.data {
+        "2026".clone_into(&mut data.occurrence.period);
+    }
+    let mut entries = vec![
+        earlier,
+        occurrence(at(6, 30), OccurrencePhase::Scheduled, None),
+        occurrence(at(7, 0), OccurrencePhase::Open, None),
+        occurrence(at(8, 0), OccurrencePhase::Completed, None),
+    ];
+    entries.extend(beats(8, 16));
+    let report = report(&entries);
+    let [occurrence] = only(&report).occurrences.as_slice() else { panic!("{report:?}") };
+    assert_eq!(occurrence.period, "2026-Q4");
+    assert_eq!(only(&report).conclusion, Conclusion::Effective);
+}
+
+#[test]
 fn an_occurrence_says_who_attested_what() {
     let record = |by: &str, digest: &str| AttestationRecord {
         name: "r".to_owned(),
