@@ -23,7 +23,7 @@ use std::io;
 pub use self::{
     model::{ControlResult, Evaluation, ReportedError, ReportedFinding, SourceLocation, Summary},
     table::TableStyle,
-    text::visible,
+    text::{shell_word, visible},
 };
 
 /// How an evaluation is written.

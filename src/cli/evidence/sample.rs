@@ -15,13 +15,12 @@ use super::LogArgs;
 use crate::{
     cli::scan::to_stdout,
     evidence::{
-        canonical,
         data::PopulationList,
         entry::{Data, Entry},
         log::LogReader,
         sample::{Sample, Size, SizeTable, draw},
     },
-    report::{spreadsheet::Table, visible},
+    report::{period::sampling::default_seed, spreadsheet::Table, visible},
 };
 
 /// How many entries are read at once, from the end backwards.
@@ -126,8 +125,7 @@ async fn sample(args: &SampleArgs) -> Result<Drawn, Box<dyn std::error::Error>> 
         })?;
     let text = reader.stored(&list.digest).await?;
     let text = std::str::from_utf8(&text).map_err(|_| SampleError::NotText(list.digest.clone()))?;
-    let default_seed = || canonical::sha256(reader.checkpoint().as_bytes());
-    let seed = args.seed.clone().unwrap_or_else(default_seed);
+    let seed = args.seed.clone().unwrap_or_else(|| default_seed(reader.checkpoint()));
     let size = args.size.map_or_else(|| Size::Table(args.table.clone()), Size::Count);
     Ok(Drawn {
         control: args.control.clone(),
