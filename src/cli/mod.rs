@@ -6,6 +6,7 @@ pub mod crds;
 pub mod evidence;
 pub mod gap;
 pub mod live;
+mod output;
 pub mod pack;
 pub mod report;
 pub mod rights;

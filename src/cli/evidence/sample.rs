@@ -13,7 +13,7 @@ use tabwriter::TabWriter;
 
 use super::LogArgs;
 use crate::{
-    cli::scan::to_stdout,
+    cli::{output::Output, scan::to_stdout},
     evidence::{
         data::PopulationList,
         entry::{Data, Entry},
@@ -55,18 +55,6 @@ pub struct SampleArgs {
     /// How to write it.
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Output,
-}
-
-/// How a sample is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    /// For a person.
-    #[default]
-    Table,
-    /// For a spreadsheet.
-    Csv,
-    /// For programs.
-    Json,
 }
 
 /// Why there is no sample.
