@@ -4,11 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{
-    ReportArgs,
-    output::Format,
-    wanted::{Wanted, is_over},
-};
+use super::{ReportArgs, output::Format, wanted::Wanted};
 use crate::{
     evidence::{log::LogReader, replay::Replayed},
     report::{
@@ -93,7 +89,7 @@ fn completeness(span: Span, size: u64, read: &Replayed) -> String {
     };
     let mut said =
         format!("All entries from 0 to {} were read, none left out. ", size.saturating_sub(1));
-    if is_over(span, Some(latest)) {
+    if span.is_over(latest) {
         let _ = write!(said, "The newest is of {latest}, after the end of the period.");
     } else {
         let _ = write!(
