@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Window, spec::Spec};
+use super::{Window, deviations::MISSED, spec::Spec};
 use crate::{
     api::{GROUP, ResourceRef, VERSION},
     evidence::data::{AttestationData, OccurrencePhase},
     report::period::model::{Deviation, Ending, OccurrenceReport},
 };
 
-/// What the check of human controls calls an occurrence that nobody attested, and the kind under
-/// which it names one.
-const MISSED: (&str, &str) = ("Missed", "Occurrence");
+/// The kind under which the check of human controls names an occurrence.
+const OCCURRENCE: &str = "Occurrence";
 
 /// The occurrences of one control.
 #[derive(Clone, Debug, Default)]
@@ -93,7 +92,7 @@ impl Occurrences {
                 let (_, entry) = (*missed)?;
                 let resource = resource(&report.period);
                 let is_same =
-                    |known: &Deviation| known.rule == MISSED.0 && known.resource == resource;
+                    |known: &Deviation| known.rule == MISSED && known.resource == resource;
                 (!found.iter().any(is_same)).then(|| missing(report, resource, spec, entry))
             })
             .collect()
@@ -123,7 +122,7 @@ impl Occurrence {
 fn resource(period: &str) -> ResourceRef {
     ResourceRef {
         api_version: format!("{GROUP}/{VERSION}"),
-        kind: MISSED.1.to_owned(),
+        kind: OCCURRENCE.to_owned(),
         namespace: None,
         name: period.to_owned(),
     }
@@ -131,7 +130,7 @@ fn resource(period: &str) -> ResourceRef {
 
 fn missing(report: &OccurrenceReport, resource: ResourceRef, spec: &Spec, entry: u64) -> Deviation {
     Deviation {
-        rule: MISSED.0.to_owned(),
+        rule: MISSED.to_owned(),
         resource,
         subject: None,
         message: format!(

@@ -536,6 +536,33 @@ fn a_missed_occurrence_is_a_deviation_for_ever() {
 }
 
 #[test]
+fn an_overdue_occurrence_that_is_missed_in_the_end_is_one_deviation() {
+    let found = |rule: &str, since| {
+        let mut found = finding("2026-Q4", since, None);
+        rule.clone_into(&mut found.rule);
+        found
+    };
+    let overdue = found("Overdue", at(9, 0));
+    let missed = found("Missed", at(10, 5));
+    let of = |last: Entry| {
+        let first = verdict("c", at(9, 0), State::Failing, vec![overdue.clone()], vec![]);
+        let report = report(&[first, last]);
+        let [deviation] = only(&report).deviations.as_slice() else { panic!("{report:?}") };
+        (deviation.rule.clone(), deviation.since, deviation.opened_entry, deviation.ending)
+    };
+    let gone = || vec![overdue.clone()];
+    assert_eq!(
+        of(verdict("c", at(10, 5), State::Failing, vec![missed], gone())),
+        ("Missed".to_owned(), at(9, 0), 0, Ending::Open)
+    );
+    // One that was attested within its grace is mended.
+    assert_eq!(
+        of(verdict("c", at(9, 30), State::Passing, vec![], gone())),
+        ("Overdue".to_owned(), at(9, 0), 0, Ending::Resolved)
+    );
+}
+
+#[test]
 fn an_occurrence_that_was_due_and_not_answered_is_no_pass() {
     let mut entries = vec![occurrence(at(7, 0), OccurrencePhase::Open, None)];
     entries.extend(beats(7, 16));
