@@ -12,6 +12,8 @@
 )]
 
 use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
     sync::Arc,
@@ -48,6 +50,7 @@ const ENTRIES: u64 = 1_000_000;
 const BATCH: usize = 5_000;
 /// A heartbeat every 13 minutes makes a million entries of 25 controls a year.
 const HEARTBEAT: SignedDuration = SignedDuration::from_mins(13);
+const ROUNDS_A_DAY: u64 = 110;
 
 /// A step: its name, the longest it may take, and what it runs.
 struct Step {
@@ -209,12 +212,16 @@ async fn generate(log: &Path, entries: u64) {
     let mut state = fold::State::default();
     let snapshot_at = entries.saturating_sub(snapshot::EVERY);
     let mut batch = Vec::with_capacity(BATCH);
+    let mut stored = BTreeSet::new();
     for index in 0..entries {
         let entry = entry(index);
         if index < snapshot_at {
             state.apply(index, &entry);
         }
         batch.push(entry.to_text().unwrap().into_bytes());
+        if lists_population(index) && stored.insert((index % CONTROLS, week(index))) {
+            writer.put_stored(population(index).as_bytes()).await.unwrap();
+        }
         let due = index + 1 == snapshot_at || index + 1 == entries || batch.len() == BATCH;
         if due {
             writer.append(&batch).await.unwrap();
@@ -275,8 +282,11 @@ fn declared(name: &str) -> Data {
 }
 
 fn heartbeat(index: u64) -> Data {
-    // A list of the population once a day.
-    let daily = (index / CONTROLS).is_multiple_of(110);
+    let list = || {
+        let text = population(index);
+        let count = text.lines().count() as u64;
+        PopulationList { digest: canonical::sha256(text.as_bytes()), count }
+    };
     Data::Heartbeat(Box::new(Heartbeat {
         generation: 1,
         state: if index % CONTROLS == 3 { State::Failing } else { State::Passing },
@@ -285,11 +295,26 @@ fn heartbeat(index: u64) -> Data {
         excepted: 0,
         unknown: 0,
         findings: canonical::sha256(&(index % CONTROLS).to_be_bytes()),
-        population_list: daily.then(|| PopulationList {
-            digest: canonical::sha256(&index.to_be_bytes()),
-            count: 400 + index % 7,
-        }),
+        population_list: lists_population(index).then(list),
     }))
+}
+
+/// Once a day, as the operator does.
+fn lists_population(index: u64) -> bool {
+    (index / CONTROLS).is_multiple_of(ROUNDS_A_DAY)
+}
+
+/// A population changes once a week.
+fn week(index: u64) -> u64 {
+    index / CONTROLS / (7 * ROUNDS_A_DAY)
+}
+
+fn population(index: u64) -> String {
+    let (number, week) = (index % CONTROLS, week(index));
+    (0..400 + week).fold(String::new(), |mut text, item| {
+        let _ = writeln!(text, "v1\tPod\tteam-{number:02}\tweb-{item:04}");
+        text
+    })
 }
 
 fn verdict(index: u64) -> Data {

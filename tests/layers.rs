@@ -95,7 +95,9 @@ fn pure_folders_do_no_input_or_output() {
                 if IMPURE.iter().any(|word| line.contains(word)) {
                     offences.push(place());
                 }
-                for used in line.split("evidence::").skip(1) {
+                // Elsewhere it is the module of a check that has the same name.
+                let may_use = allowed.contains(&"evidence");
+                for used in line.split("evidence::").skip(1).filter(|_| may_use) {
                     let module: String =
                         used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                     if !module.is_empty() && !PURE_EVIDENCE.contains(&module.as_str()) {

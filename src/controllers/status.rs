@@ -473,8 +473,8 @@ mod tests {
     #[test]
     fn what_was_found_stays_until_there_is_something_better() {
         let none = ControlStatus::default();
-        assert_eq!(plan(&none, &known(None), at(1)), Plan::Wait(SignedDuration::from_secs(1)));
-        let (seen, ..) = written(plan(&none, &known(None), at(2)));
+        assert_eq!(plan(&none, &known(None), at(1)), Plan::Wait(SignedDuration::from_secs(4)));
+        let (seen, ..) = written(plan(&none, &known(None), at(5)));
         assert_eq!((seen.reason.as_str(), &seen.since), ("Evaluating", &None));
         let failing = verdict(State::Failing, Reason::FindingsOpen);
         let (status, ..) = written(plan(&none, &known(Some(&failing)), at(1)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use comptroller::{
     api::{
-        Attestation, Control, ControlException, Criterion, Risk, TestKind, structural,
+        Attestation, AuditPeriod, Control, ControlException, Criterion, Risk, TestKind, structural,
         test_spec::Requirement, unknown_fields,
     },
     checks,
@@ -114,6 +114,11 @@ fn check_all(texts: &[(String, String)]) -> Vec<Control> {
                     let record: Attestation = structural::read(&object).unwrap();
                     assert_eq!(unknown_fields(&object), Vec::<String>::new(), "{place}");
                     record.spec.validate().unwrap_or_else(|error| panic!("{place}: {error}"));
+                }
+                Some("AuditPeriod") => {
+                    let period: AuditPeriod = structural::read(&object).unwrap();
+                    assert_eq!(unknown_fields(&object), Vec::<String>::new(), "{place}");
+                    period.spec.validate().unwrap_or_else(|error| panic!("{place}: {error}"));
                 }
                 other => panic!("{place}: {other:?} is no kind of ours"),
             }

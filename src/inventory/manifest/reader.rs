@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use serde::de::{DeserializeSeed, Deserializer};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::Value;
 
 use super::{
@@ -127,28 +127,40 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// Reads values until one fails.
+    /// Reads values until one fails. Each is looked for first, and read by itself: to ask whether
+    /// the input ends counts its lines, which made a stream of JSON quadratic.
     fn read_json_values(&mut self, text: &Text<'_>) -> Ended {
-        let mut deserializer = serde_json::Deserializer::from_slice(text.bytes);
-        let mut first = true;
-        while deserializer.end().is_err() {
+        let mut values = serde_json::Deserializer::from_slice(text.bytes).into_iter::<IgnoredAny>();
+        loop {
+            let start = values.byte_offset();
+            let whole = match values.next() {
+                None => return Ended::AtTheEnd,
+                Some(found) => found.is_ok(),
+            };
+            let end = if whole { values.byte_offset() } else { text.bytes.len() };
+            let bytes = text.bytes.get(start..end).unwrap_or_default();
+            let part = Text::new(bytes, text.line_of(start));
             self.document += 1;
-            let builder = Builder::new(text.bytes, Syntax::Json);
-            let Err(error) = self.build(text, text.line, &builder, &mut deserializer) else {
-                first = false;
+            let builder = Builder::new(bytes, Syntax::Json);
+            let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+            let Err(error) = self.build(&part, part.line, &builder, &mut deserializer) else {
                 continue;
             };
-            if first && !begins_like_json(text.bytes) {
+            if start == 0 && !begins_like_json(bytes) {
                 // A flow mapping of YAML begins with the same brace.
                 self.document -= 1;
                 return Ended::NotJson;
             }
-            let line = text.line + error.line().saturating_sub(1);
-            self.explain(text, &builder, line, &error.to_string());
-            let from = builder.first_key.get().unwrap_or_default();
-            return next_json_value(text.bytes, from);
+            let line = part.line + error.line().saturating_sub(1);
+            self.explain(&part, &builder, line, &error.to_string());
+            if whole {
+                return Ended::ResumeAt(end);
+            }
+            return next_json_value(
+                text.bytes,
+                start + builder.first_key.get().unwrap_or_default(),
+            );
         }
-        Ended::AtTheEnd
     }
 
     /// Builds one document and hands out what is in it.
