@@ -8,6 +8,7 @@ use kube::{Api, Client, api::ListParams, core::DeserializeGuard, core::ObjectLis
 
 use super::{
     cluster::{ClusterArgs, said},
+    output::Output,
     scan::{self, ScanArgs},
 };
 use crate::{
@@ -46,18 +47,6 @@ pub struct GapArgs {
     /// How to write it.
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Output,
-}
-
-/// How readiness is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    /// For a person.
-    #[default]
-    Table,
-    /// For programs.
-    Json,
-    /// For a spreadsheet.
-    Csv,
 }
 
 /// Why there is nothing to assess.

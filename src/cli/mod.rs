@@ -6,6 +6,7 @@ pub mod crds;
 pub mod evidence;
 pub mod gap;
 pub mod live;
+mod output;
 pub mod pack;
 pub mod report;
 pub mod rights;
@@ -18,6 +19,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+
+use crate::report::visible;
 
 /// Could not do what was asked.
 const FAILURE: u8 = 2;
@@ -87,7 +90,10 @@ pub fn main(cli: Cli) -> ExitCode {
         }
     };
     ExitCode::from(result.unwrap_or_else(|error| {
-        eprintln!("comptroller: {error}");
+        // An API server, a file or a bucket may have put anything into it.
+        let error = error.to_string();
+        let lines: Vec<_> = error.lines().map(visible).collect();
+        eprintln!("comptroller: {}", lines.join("\n"));
         FAILURE
     }))
 }

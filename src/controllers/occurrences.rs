@@ -129,7 +129,7 @@ fn recalled(logged: &OccurrenceState, status: &[Occurrence]) -> Occurrence {
             .skip(records.len().saturating_sub(MAX_RECORDS))
             .map(|record| OccurrenceRecord {
                 name: record.name.clone(),
-                counts: phase.is_completed(),
+                counts: record.counts,
                 note: String::new(),
             })
             .collect(),
@@ -153,7 +153,7 @@ pub fn steps<'a>(
                 |known: &&OccurrenceState| known.records.iter().any(|one| one.name == record.name);
             let facts = records.iter().find(|facts| facts.name == record.name);
             if let Some(facts) = facts.filter(|_| !known.is_some_and(is_known)) {
-                let data = data_of(facts, pseudonym);
+                let data = data_of(facts, record.counts, pseudonym);
                 // An answer opens nothing and closes nothing: the phase has a step of its own.
                 let phase = known.map_or(OccurrencePhase::Open, |known| known.phase);
                 steps.push(step(occurrence, phase, Some(data), note_of(record)));
@@ -213,12 +213,17 @@ fn explain(occurrence: &Occurrence) -> String {
     }
 }
 
-fn data_of(facts: &AttestationFacts, pseudonym: &dyn Fn(&str) -> String) -> AttestationRecord {
+fn data_of(
+    facts: &AttestationFacts,
+    counts: bool,
+    pseudonym: &dyn Fn(&str) -> String,
+) -> AttestationRecord {
     let people: Vec<&str> =
         std::iter::once(facts.attested_by.as_str()).chain(facts.recorded_by.as_deref()).collect();
     let veiled = |text: &str| Veil::new(pseudonym).text(text, &people);
     AttestationRecord {
         name: facts.name.clone(),
+        counts,
         attested_by: pseudonym(&facts.attested_by),
         on_behalf: facts.recorded_by.is_some(),
         performed_at: facts.performed_at,
@@ -321,7 +326,7 @@ mod tests {
         assert_eq!(log(&mut state, &done), [""; 0]);
         let logged = state.occurrences("risks").next().unwrap();
         assert_eq!(logged.records[0].attested_by, "person:1");
-        assert!(logged.records[0].on_behalf);
+        assert!(logged.records[0].on_behalf && logged.records[0].counts);
         let uri = &logged.records[0].artifacts[0].uri;
         assert_eq!(uri, "https://minutes.example/by/person:1/1");
     }
@@ -351,6 +356,16 @@ mod tests {
         let replaced = of((0..MAX_RECORDS - 1).chain([MAX_RECORDS]).collect());
         assert_eq!(tell(&replaced), 1);
         assert_eq!(tell(&replaced), 0);
+    }
+
+    #[test]
+    fn a_record_that_does_not_count_is_recorded_and_recalled_as_one() {
+        let mut state = State::default();
+        log(&mut state, &[occurrence("2026-Q4", "Missed", &noted("a", false))]);
+        let logged = state.occurrences("risks").next().unwrap();
+        assert!(!logged.records[0].counts);
+        let known = outrank(state.occurrences("risks"), &[]);
+        assert!(!known[0].records[0].counts);
     }
 
     #[test]

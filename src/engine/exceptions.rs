@@ -111,32 +111,43 @@ impl Exceptions {
 
     /// The exception that allows a finding of a control at a time, by its number.
     pub fn allowing(&self, control: &str, resource: &ResourceRef, now: Timestamp) -> Option<u16> {
-        // By name, so that of two that match always the same one counts the finding.
+        self.in_force(control, resource, now).map(|(place, _)| place).next()
+    }
+
+    /// Those in force for a resource of a control, by name, so that of two that match always the
+    /// same one counts the finding.
+    fn in_force<'e>(
+        &'e self,
+        control: &'e str,
+        resource: &'e ResourceRef,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (u16, &'e Exception)> {
         self.by_name
             .values()
-            .filter_map(|place| self.get(*place).map(|exception| (*place, exception)))
-            .find(|(_, exception)| {
+            .filter_map(move |place| self.get(*place).map(|exception| (*place, exception)))
+            .filter(move |(_, exception)| {
                 exception.approval == Approval::Given
                     && now < exception.expires
                     && exception.controls.iter().any(|named| named == control)
                     && exception.resources.iter().any(|pattern| matches(pattern, resource))
             })
-            .map(|(place, _)| place)
     }
 
     /// The exception that waives what is due at a time: approved by now, written before it was due,
     /// and good until then.
-    pub fn waiving(
-        &self,
-        control: &str,
-        resource: &ResourceRef,
+    pub fn waiving<'e>(
+        &'e self,
+        control: &'e str,
+        resource: &'e ResourceRef,
         due: Timestamp,
         now: Timestamp,
-    ) -> Option<&str> {
-        let place = self.allowing(control, resource, now)?;
-        let exception = self.get(place)?;
-        let dated = exception.created.is_some_and(|created| created <= due);
-        (dated && now <= due && exception.expires >= due).then_some(exception.name.as_str())
+    ) -> Option<&'e str> {
+        // Another that is over before the due date must not hide one that is good until then.
+        self.in_force(control, resource, now)
+            .map(|(_, exception)| exception)
+            .filter(|exception| exception.created.is_some_and(|created| created <= due))
+            .find(|exception| now <= due && exception.expires >= due)
+            .map(|exception| exception.name.as_str())
     }
 
     /// The number of an exception by its name.
@@ -236,5 +247,41 @@ fn approval(spec: &ControlExceptionSpec, created: Option<Timestamp>) -> Approval
     match &spec.approved_by {
         None => Approval::Missing,
         Some(_) => Approval::Given,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_waiver_is_written_before_the_due_date_and_good_until_then() {
+        let at = |day: &str| -> Timestamp { format!("2026-{day}T00:00:00Z").parse().unwrap() };
+        let occurrence = ResourceRef {
+            api_version: "comptroller.dev/v1alpha1".to_owned(),
+            kind: "Occurrence".to_owned(),
+            namespace: None,
+            name: "2026-Q4".to_owned(),
+        };
+        let mut exceptions = Exceptions::default();
+        let mut add = |name: &str, created: &str, expires: &str| {
+            let spec: ControlExceptionSpec = serde_json::from_value(json!({
+                "controls": ["risks"], "resources": [{"kind": "Occurrence", "name": "2026-Q4"}],
+                "reason": "r", "requestedBy": "sam", "approvedBy": "ann", "expires": at(expires),
+            }))
+            .unwrap();
+            exceptions.upsert(name, &spec, Some(at(created)));
+        };
+        add("a-short", "10-01", "11-15");
+        add("b-long", "10-01", "12-31");
+        add("c-late", "12-02", "12-31");
+        let waiving = |due, now| exceptions.waiving("risks", &occurrence, at(due), at(now));
+        assert_eq!(waiving("12-01", "11-01"), Some("b-long"));
+        assert_eq!(waiving("12-01", "12-01"), Some("b-long"));
+        assert_eq!(waiving("12-01", "12-02"), None, "it was due before");
+        assert_eq!(waiving("09-30", "09-30"), None, "it was written later");
+        assert_eq!(waiving("11-10", "11-01"), Some("a-short"));
     }
 }

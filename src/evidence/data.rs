@@ -196,6 +196,9 @@ pub struct OccurrenceDates {
 pub struct AttestationRecord {
     /// The name of the Attestation object.
     pub name: String,
+    /// Whether it counts for the occurrence: it came in time, and the rule admits it.
+    #[serde(default)]
+    pub counts: bool,
     /// Who attested, as a pseudonym.
     pub attested_by: String,
     /// Whether the record was written by another on their behalf.

@@ -11,6 +11,7 @@ mod model;
 pub mod period;
 mod sarif;
 pub mod spreadsheet;
+mod standing;
 mod table;
 mod text;
 
@@ -22,7 +23,7 @@ use std::io;
 pub use self::{
     model::{ControlResult, Evaluation, ReportedError, ReportedFinding, SourceLocation, Summary},
     table::TableStyle,
-    text::visible,
+    text::{shell_word, visible},
 };
 
 /// How an evaluation is written.

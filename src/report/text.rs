@@ -40,6 +40,16 @@ pub(super) fn is_hidden(c: char) -> bool {
             | '\u{E0000}'..='\u{E007F}')
 }
 
+/// The text as one word of a POSIX shell.
+pub fn shell_word(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/,%@+=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
+    }
+}
+
 /// `Deployment prod/web`.
 pub(super) fn object_name(resource: &ResourceRef) -> String {
     match &resource.namespace {
@@ -53,5 +63,23 @@ pub(super) fn sentence(subject: Option<&str>, message: &str) -> String {
     match subject {
         Some(subject) => format!("{subject}: {message}"),
         None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_pasted_whatever_a_name_says() {
+        for (text, word) in [
+            ("s3://bucket/a-b_c", "s3://bucket/a-b_c"),
+            ("4:all,50:5,250:10%,25", "4:all,50:5,250:10%,25"),
+            ("a b; rm", "'a b; rm'"),
+            ("a'b $(c)", r"'a'\''b $(c)'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(text), word);
+        }
     }
 }

@@ -13,15 +13,14 @@ use tabwriter::TabWriter;
 
 use super::LogArgs;
 use crate::{
-    cli::{scan::to_stdout, time::moment},
+    cli::{output::Output, scan::to_stdout, time::moment},
     evidence::{
-        canonical,
         data::PopulationList,
         entry::{Data, Entry},
         log::LogReader,
         sample::{Sample, Size, SizeTable, draw},
     },
-    report::{spreadsheet::Table, visible},
+    report::{period::sampling::default_seed, spreadsheet::Table, visible},
 };
 
 /// How many entries are read at once, from the end backwards.
@@ -56,18 +55,6 @@ pub struct SampleArgs {
     /// How to write it.
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Output,
-}
-
-/// How a sample is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    /// For a person.
-    #[default]
-    Table,
-    /// For a spreadsheet.
-    Csv,
-    /// For programs.
-    Json,
 }
 
 /// Why there is no sample.
@@ -126,8 +113,7 @@ async fn sample(args: &SampleArgs) -> Result<Drawn, Box<dyn std::error::Error>> 
         })?;
     let text = reader.stored(&list.digest).await?;
     let text = std::str::from_utf8(&text).map_err(|_| SampleError::NotText(list.digest.clone()))?;
-    let default_seed = || canonical::sha256(reader.checkpoint().as_bytes());
-    let seed = args.seed.clone().unwrap_or_else(default_seed);
+    let seed = args.seed.clone().unwrap_or_else(|| default_seed(reader.checkpoint()));
     let size = args.size.map_or_else(|| Size::Table(args.table.clone()), Size::Count);
     Ok(Drawn {
         control: args.control.clone(),

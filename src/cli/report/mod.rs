@@ -207,7 +207,8 @@ async fn draw(
     reader: &LogReader,
     args: &ReportArgs,
 ) -> Result<SamplingSheet, Box<dyn std::error::Error>> {
-    let seed = args.seed.clone().unwrap_or_else(|| sampling::default_seed(&report.provenance));
+    let seed =
+        args.seed.clone().unwrap_or_else(|| sampling::default_seed(&report.provenance.checkpoint));
     let mut sheet = SamplingSheet::new(report, &seed, &args.sizes);
     for digest in sheet.wanted() {
         // A list that is gone stays missing in the sheet, which says so.

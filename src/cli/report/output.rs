@@ -83,7 +83,7 @@ pub fn render(
     let mut bytes = Vec::new();
     match (format, sheet) {
         (Format::Html, _) => html::write(report, &mut bytes)?,
-        (Format::Json, _) => json::write(report, sheet, &mut bytes)?,
+        (Format::Json, _) => json::write(report, &mut bytes)?,
         (Format::Oscal, _) => oscal::write(report, &mut bytes)?,
         (Format::Sample, Some(sheet)) => return Ok(Rendered::File(sheet.csv()?.1)),
         (Format::Csv | Format::Sample, _) => return Ok(Rendered::Files(csv::files(report)?)),

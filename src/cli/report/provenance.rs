@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{
-    ReportArgs,
-    output::Format,
-    wanted::{Wanted, is_over},
-};
+use super::{ReportArgs, output::Format, wanted::Wanted};
 use crate::{
     evidence::{log::LogReader, replay::Replayed},
-    report::period::model::{Provenance, Span},
+    report::{
+        period::{
+            model::{Provenance, Span},
+            sampling::default_seed,
+        },
+        shell_word,
+    },
 };
 
 /// Who runs it, and when.
@@ -44,11 +46,11 @@ pub fn of(
     let cut = checked.size < reader.size();
     let closed = wanted.closed().filter(|_| args.log_size.is_none());
     let checkpoint = closed.and_then(|status| status.checkpoint.clone()).filter(|_| cut);
+    let checkpoint = checkpoint.unwrap_or_else(|| reader.checkpoint().to_owned());
     Provenance {
         cluster: reader.origin().rsplit('/').next().unwrap_or_default().to_owned(),
         origin: reader.origin().to_owned(),
         source: args.evidence.clone(),
-        checkpoint: checkpoint.unwrap_or_else(|| reader.checkpoint().to_owned()),
         verifier_key: reader.verifier_key().to_owned(),
         log_size: checked.size,
         first_entry: 0,
@@ -56,7 +58,8 @@ pub fn of(
         run_at: run.now,
         run_by: run.by.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: command(wanted, reader, checked.size, args),
+        command: command(wanted, run, reader.verifier_key(), checked.size, &checkpoint, args),
+        checkpoint,
         verify_command: verify_command(reader, args),
         completeness: completeness(wanted.span, checked.size, read),
     }
@@ -86,7 +89,7 @@ fn completeness(span: Span, size: u64, read: &Replayed) -> String {
     };
     let mut said =
         format!("All entries from 0 to {} were read, none left out. ", size.saturating_sub(1));
-    if is_over(span, Some(latest)) {
+    if span.is_over(latest) {
         let _ = write!(said, "The newest is of {latest}, after the end of the period.");
     } else {
         let _ = write!(
@@ -104,31 +107,37 @@ fn completeness(span: Span, size: u64, read: &Replayed) -> String {
     said
 }
 
-/// The command that makes the report again, without a cluster.
-fn command(wanted: &Wanted, reader: &LogReader, size: u64, args: &ReportArgs) -> String {
-    let mut words = vec!["comptroller".to_owned(), "report".to_owned(), quoted(&wanted.name)];
+/// The command that makes the report again, without a cluster, however long the log has grown.
+fn command(
+    wanted: &Wanted,
+    run: &Run,
+    key: &str,
+    size: u64,
+    checkpoint: &str,
+    args: &ReportArgs,
+) -> String {
+    let mut words = vec!["comptroller report".to_owned(), shell_word(&wanted.name).into_owned()];
+    let mut option = |name: &str, value: &str| words.push(format!("{name} {}", shell_word(value)));
     match wanted.span {
-        Span::TypeI { as_of } => words.extend(["--as-of".to_owned(), as_of.to_string()]),
+        Span::TypeI { as_of } => option("--as-of", &as_of.to_string()),
         Span::TypeII { from, to } => {
-            words.extend([
-                "--from".to_owned(),
-                from.to_string(),
-                "--to".to_owned(),
-                to.to_string(),
-            ]);
+            option("--from", &from.to_string());
+            // A period that is not over is reported up to now, and later that would be longer.
+            let to = if run.now > from { to.min(run.now) } else { to };
+            option("--to", &to.to_string());
         }
     }
     let categories: Vec<&str> = wanted.categories.iter().map(|one| one.as_str()).collect();
-    words.extend(["--categories".to_owned(), categories.join(",")]);
-    words.extend(["--evidence".to_owned(), quoted(&args.evidence)]);
-    words.extend(["--key".to_owned(), quoted(reader.verifier_key())]);
-    words.extend(["--log-size".to_owned(), size.to_string()]);
-    words.extend(["-o".to_owned(), args.format.name().to_owned()]);
+    option("--categories", &categories.join(","));
+    option("--evidence", &args.evidence);
+    option("--key", key);
+    option("--log-size", &size.to_string());
+    option("-o", args.format.name());
     if args.format == Format::Sample {
-        if let Some(seed) = &args.seed {
-            words.extend(["--seed".to_owned(), quoted(seed)]);
-        }
-        words.extend(["--sizes".to_owned(), quoted(&args.sizes.to_string())]);
+        // The checkpoint of a longer log gives another seed.
+        let seed = args.seed.clone().unwrap_or_else(|| default_seed(checkpoint));
+        option("--seed", &seed);
+        option("--sizes", &args.sizes.to_string());
     }
     words.join(" ")
 }
@@ -136,35 +145,55 @@ fn command(wanted: &Wanted, reader: &LogReader, size: u64, args: &ReportArgs) ->
 fn verify_command(reader: &LogReader, args: &ReportArgs) -> String {
     format!(
         "comptroller evidence verify {} --key {}",
-        quoted(&args.evidence),
-        quoted(reader.verifier_key())
+        shell_word(&args.evidence),
+        shell_word(reader.verifier_key())
     )
-}
-
-/// A word as a POSIX shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,+=@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) && !word.starts_with('-') {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::api::criteria::Category;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ReportArgs,
+    }
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
     #[test]
-    fn a_command_can_be_pasted_whatever_a_name_says() {
-        assert_eq!(quoted("s3://bucket/a-b_c"), "s3://bucket/a-b_c");
-        assert_eq!(quoted("a b; rm"), "'a b; rm'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted("--key"), "'--key'");
-        assert_eq!(quoted(""), "''");
+    fn the_command_makes_the_same_report_when_the_log_has_grown() {
+        let span =
+            Span::TypeII { from: at("2026-01-01T00:00:00Z"), to: at("2026-02-01T00:00:00Z") };
+        let wanted = Wanted {
+            name: "q3".to_owned(),
+            span,
+            categories: vec![Category::Security],
+            status: None,
+            run_by: String::new(),
+        };
+        let line = ["report", "q3", "--evidence", "my log", "-o", "sample"];
+        let args = Line::try_parse_from(line).unwrap().args;
+        let told = |now: &str| {
+            let run = Run { now: at(now), by: String::new() };
+            command(&wanted, &run, "key+1", 9, "checkpoint", &args)
+        };
+        let over = told("2026-03-01T00:00:00Z");
+        let seed = default_seed("checkpoint");
+        for part in [
+            "comptroller report q3 --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z --cat",
+            " --evidence 'my log' --key key+1 --log-size 9 -o sample --seed ",
+            format!(" --seed {seed} --sizes 4:all,50:5,250:10%,25").as_str(),
+        ] {
+            assert!(over.contains(part), "{part}: {over}");
+        }
+        assert!(told("2026-01-15T00:00:00Z").contains("--to 2026-01-15T00:00:00Z"));
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::{fs::File, io::BufReader, path::Path};
 
-use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{Api, Client, api::PostParams};
 use serde_json::Value;
@@ -206,9 +205,4 @@ fn local_user() -> String {
         Some(name.trim().to_owned())
     });
     format!("{user}@{} (as this machine says)", host.unwrap_or_else(|| "unknown".to_owned()))
-}
-
-/// The time of a report that is made before its period is over is the time of its making.
-pub fn is_over(span: Span, latest: Option<Timestamp>) -> bool {
-    latest.is_some_and(|latest| span.is_over(latest))
 }

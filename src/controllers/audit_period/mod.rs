@@ -7,13 +7,13 @@ mod following;
 mod summary;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
 use kube::{Api, Resource, ResourceExt, core::DeserializeGuard, runtime::controller::Action};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 pub use self::following::FollowError;
 use self::{
@@ -50,6 +50,8 @@ pub struct Context {
     writer: Writer<AuditPeriodStatus>,
     metrics: Metrics,
     following: Mutex<Following>,
+    /// Periods that are gone while another was summed up.
+    gone: std::sync::Mutex<Vec<String>>,
     started: Instant,
 }
 
@@ -62,6 +64,7 @@ impl Context {
             writer: Writer::new("comptroller/audit-period"),
             metrics,
             following: Mutex::default(),
+            gone: std::sync::Mutex::default(),
             started: Instant::now(),
         }
     }
@@ -70,9 +73,22 @@ impl Context {
     pub fn forget(&self, name: &str) {
         self.writer.forget(name);
         // Whoever holds the lock is at work on a period; this one goes with the next look.
-        if let Ok(mut following) = self.following.try_lock() {
-            following.forget(name);
+        match self.following.try_lock() {
+            Ok(mut following) => following.forget(name),
+            Err(_) => self.gone().push(name.to_owned()),
         }
+    }
+
+    fn gone(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn following(&self) -> MutexGuard<'_, Following> {
+        let mut following = self.following.lock().await;
+        for name in self.gone().drain(..) {
+            following.forget(&name);
+        }
+        following
     }
 }
 
@@ -121,14 +137,14 @@ async fn reconcile_inner(
     if previous.as_ref() == Some(&status) {
         return Ok((action, Outcome::Unchanged));
     }
-    if !context.following.lock().await.may_write(&name, &known, &status) {
+    if !context.following().await.may_write(&name, &known, &status) {
         return Ok((action, Outcome::Unchanged));
     }
     if let Some(left) = context.writer.gather(&name, WINDOW) {
         return Ok((Action::requeue(left), Outcome::Unchanged));
     }
     context.writer.write(&context.api, &name, status).await?;
-    context.following.lock().await.written(&name);
+    context.following().await.written(&name);
     Ok((action, Outcome::Written))
 }
 
@@ -163,7 +179,7 @@ async fn plan(
         return late.then(|| Plan { status: wrong("LogNotOpen", NOT_OPEN), again: Some(RECHECK) });
     };
     let log = Place { location, key: &anchor.verifier_key };
-    let followed = context.following.lock().await.follow(log, period, span, now).await;
+    let followed = context.following().await.follow(log, period, span, now).await;
     match followed {
         Ok(followed) => {
             let again = again(&followed, span, now);

@@ -10,7 +10,12 @@ use std::io;
 
 use serde::Serialize;
 
-use super::{model::ReportedError, period::model::CriterionStanding, table::TableStyle};
+use super::{
+    model::ReportedError,
+    period::model::CriterionStanding,
+    standing::{Serving, Shown, standing},
+    table::TableStyle,
+};
 use crate::api::{
     State,
     criteria::{Category, SOC2, Soc2Criterion, Source},
@@ -168,17 +173,16 @@ fn assess_criterion(
         .collect();
     let attested = serving.iter().any(|control| control.attested);
     let without_people = !serving.is_empty() && !attested && criterion.source != Source::Cluster;
-    let mut standing = standing(&serving);
-    // What only people can prove is not proved by a cluster that is in order.
-    if standing == CriterionStanding::Passing && !attested && criterion.source == Source::Human {
-        standing = CriterionStanding::Unknown;
-    }
+    let served_by: Vec<Serving> = serving
+        .iter()
+        .map(|control| Serving { shown: shown(control.state), attested: control.attested })
+        .collect();
     CriterionReadiness {
         id: criterion.id,
         category: criterion.category,
         evidence: criterion.source,
         title: criterion.title,
-        standing,
+        standing: standing(criterion.source, &served_by),
         without_people,
         controls: serving
             .into_iter()
@@ -191,20 +195,12 @@ fn assess_criterion(
     }
 }
 
-/// A failure outweighs everything, and what is not known outweighs what holds. Controls that have
-/// nothing to judge prove nothing.
-fn standing(serving: &[&AssessedControl]) -> CriterionStanding {
-    let any = |state: Option<State>| serving.iter().any(|control| control.state == state);
-    if serving.is_empty() {
-        CriterionStanding::NotCovered
-    } else if any(Some(State::Failing)) {
-        CriterionStanding::Failing
-    } else if any(None) || any(Some(State::Unknown)) {
-        CriterionStanding::Unknown
-    } else if any(Some(State::Passing)) || any(Some(State::Excepted)) {
-        CriterionStanding::Passing
-    } else {
-        CriterionStanding::Unknown
+fn shown(state: Option<State>) -> Shown {
+    match state {
+        Some(State::Passing | State::Excepted) => Shown::Held,
+        Some(State::Failing) => Shown::Failed,
+        Some(State::Unknown) | None => Shown::Unknown,
+        Some(State::NotApplicable) => Shown::Nothing,
     }
 }
 

@@ -118,6 +118,10 @@ fn what_only_people_can_prove_is_not_proved_by_a_cluster_in_order() {
     let both = assess(vec![passing, asked]);
     assert_eq!(standing_of(&both, "CC6.4"), CriterionStanding::Passing);
     assert_eq!(both.summary.without_people, 0);
+    // Nobody has attested anything yet.
+    let passing = control("a", &["CC6.4"], Some(State::Passing));
+    let early = attested(control("b", &["CC6.4"], Some(State::NotApplicable)));
+    assert_eq!(standing_of(&assess(vec![passing, early]), "CC6.4"), CriterionStanding::Unknown);
 }
 
 #[test]

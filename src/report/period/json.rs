@@ -1,26 +1,12 @@
-//! The report as JSON: the model as it is, with the sampling sheet where one was drawn.
+//! The report as JSON: the model as it is.
 
 use std::io;
 
-use serde::Serialize;
-
-use super::{model::PeriodReport, sampling::SamplingSheet};
-
-#[derive(Serialize)]
-struct Document<'r> {
-    #[serde(flatten)]
-    report: &'r PeriodReport,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sampling: Option<&'r SamplingSheet>,
-}
+use super::model::PeriodReport;
 
 /// Writes it, indented; the same report is the same bytes.
-pub fn write(
-    report: &PeriodReport,
-    sampling: Option<&SamplingSheet>,
-    out: &mut dyn io::Write,
-) -> io::Result<()> {
-    crate::report::json::write_pretty(&Document { report, sampling }, out)
+pub fn write(report: &PeriodReport, out: &mut dyn io::Write) -> io::Result<()> {
+    crate::report::json::write_pretty(report, out)
 }
 
 #[cfg(test)]
@@ -32,7 +18,7 @@ mod tests {
 
     fn written(report: &PeriodReport) -> String {
         let mut output = Vec::new();
-        write(report, None, &mut output).unwrap();
+        write(report, &mut output).unwrap();
         String::from_utf8(output).unwrap()
     }
 
@@ -61,6 +47,5 @@ mod tests {
             .find(|control| control["name"] == "images-are-pinned")
             .unwrap();
         assert_eq!(images["owner"], HOSTILE);
-        assert_eq!(json.get("sampling"), None);
     }
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    api::{ResourceRef, Severity, State, closed_enum, criteria::Category},
+    api::{ResourceRef, Severity, State, TestKind, closed_enum, criteria::Category},
     evidence::data::{FieldChange, OccurrencePhase, PopulationList},
 };
 
@@ -192,6 +192,13 @@ pub struct ControlReport {
     pub changes: Vec<SpecChange>,
     /// The occurrences of a human control that touch the period, by time.
     pub occurrences: Vec<OccurrenceReport>,
+}
+
+impl ControlReport {
+    /// Whether people attest it.
+    pub fn is_attested(&self) -> bool {
+        self.test == TestKind::Attestation.as_str()
+    }
 }
 
 /// A state of a control over a time.

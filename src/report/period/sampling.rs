@@ -16,7 +16,7 @@ use crate::{
         data::OccurrencePhase,
         sample::{self, Sample, Size, SizeTable},
     },
-    report::spreadsheet::Table,
+    report::{shell_word, spreadsheet::Table},
 };
 
 /// The samples of all controls.
@@ -58,10 +58,10 @@ pub struct ControlSample {
     pub missing: Option<String>,
 }
 
-/// The seed where nobody gives one: nobody knew it before the log was written. An auditor who wants
-/// to be sure gives their own.
-pub fn default_seed(provenance: &Provenance) -> String {
-    canonical::sha256(provenance.checkpoint.as_bytes())
+/// The seed where nobody gives one, the digest of the checkpoint: nobody knew it before the log was
+/// written. An auditor who wants to be sure gives their own.
+pub fn default_seed(checkpoint: &str) -> String {
+    canonical::sha256(checkpoint.as_bytes())
 }
 
 impl SamplingSheet {
@@ -195,21 +195,11 @@ fn of_list(
 fn command(control: &str, at: Timestamp, provenance: &Provenance, sheet: &SamplingSheet) -> String {
     format!(
         "comptroller evidence sample {} --control {} --at {at} --seed {} --sizes {}",
-        quoted(&provenance.source),
-        quoted(control),
-        quoted(&sheet.seed),
-        quoted(&sheet.size_table),
+        shell_word(&provenance.source),
+        shell_word(control),
+        shell_word(&sheet.seed),
+        shell_word(&sheet.size_table),
     )
-}
-
-/// As a POSIX shell reads one word.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._:/,%@+=".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 /// The population of a human control is the list of its occurrences whose time is over.
@@ -328,14 +318,8 @@ mod tests {
     #[test]
     fn the_default_seed_is_that_of_the_checkpoint() {
         let (one, mut other) = (rich().provenance, type_one().provenance);
-        assert_eq!(default_seed(&one), default_seed(&other));
+        assert_eq!(default_seed(&one.checkpoint), default_seed(&other.checkpoint));
         other.checkpoint.push('x');
-        assert_ne!(default_seed(&one), default_seed(&other));
-    }
-
-    #[test]
-    fn words_are_quoted_for_a_shell() {
-        assert_eq!(quoted("a'b $(c)"), r"'a'\''b $(c)'");
-        assert_eq!(quoted(""), "''");
+        assert_ne!(default_seed(&one.checkpoint), default_seed(&other.checkpoint));
     }
 }

@@ -6,16 +6,16 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::model::{
-    Conclusion, ControlReport, Coverage, CriterionReport, CriterionStanding, Deviation, Ending,
-    ExceptionReport, GapReport, Interval, OccurrenceReport, Period, PeriodReport, PeriodSummary,
-    Population, Provenance, Span, SpecChange,
+use super::{
+    fold::criteria::standings,
+    model::{
+        Conclusion, ControlReport, Coverage, Deviation, Ending, ExceptionReport, GapReport,
+        Interval, OccurrenceReport, Period, PeriodReport, PeriodSummary, Population, Provenance,
+        Span, SpecChange,
+    },
 };
 use crate::{
-    api::{
-        ResourceRef, Severity, State,
-        criteria::{Category, SOC2},
-    },
+    api::{ResourceRef, Severity, State, criteria::Category},
     evidence::data::{FieldChange, OccurrencePhase, PopulationList},
 };
 
@@ -99,7 +99,7 @@ fn assemble(mut controls: Vec<ControlReport>) -> PeriodReport {
         },
         provenance: provenance(),
         summary: summary(&controls),
-        criteria: criteria(&controls),
+        criteria: standings(&[Category::Availability], &controls),
         controls,
         exceptions: vec![exception("legacy-ci-admin"), hostile_exception()],
         gaps: gaps(),
@@ -123,37 +123,6 @@ fn summary(controls: &[ControlReport]) -> PeriodSummary {
         open_deviations: deviations.filter(|one| one.ending == Ending::Open).count(),
         coverage,
     }
-}
-
-fn criteria(controls: &[ControlReport]) -> Vec<CriterionReport> {
-    SOC2.iter()
-        .filter(|one| matches!(one.category, Category::Security | Category::Availability))
-        .map(|criterion| {
-            let serving: Vec<&ControlReport> = controls
-                .iter()
-                .filter(|control| control.criteria.iter().any(|id| id == criterion.id))
-                .collect();
-            let any = |wanted| serving.iter().any(|one| one.conclusion == wanted);
-            let standing = if any(Conclusion::Deviations) {
-                CriterionStanding::Failing
-            } else if any(Conclusion::Unknown) {
-                CriterionStanding::Unknown
-            } else if any(Conclusion::Effective) {
-                CriterionStanding::Passing
-            } else if serving.is_empty() {
-                CriterionStanding::NotCovered
-            } else {
-                CriterionStanding::Unknown
-            };
-            CriterionReport {
-                id: criterion.id.to_owned(),
-                title: criterion.title.to_owned(),
-                category: criterion.category,
-                controls: serving.iter().map(|one| one.name.clone()).collect(),
-                standing,
-            }
-        })
-        .collect()
 }
 
 fn provenance() -> Provenance {

@@ -125,6 +125,8 @@ impl ControlFold {
             }
             self.timeline.end(at);
             self.deviations.end(index, at, self.window);
+            // What is declared anew in the period did not begin with this.
+            self.before = self.before.take().filter(|_| at > self.window.from);
         } else {
             self.declared(at);
             self.respecified(at, data);

@@ -14,6 +14,11 @@ use crate::{
     report::period::model::{Deviation, Ending},
 };
 
+/// What the check of human controls calls an occurrence that is due and not attested, and one that
+/// nobody attested in time.
+pub(super) const OVERDUE: &str = "Overdue";
+pub(super) const MISSED: &str = "Missed";
+
 /// A finding that no verdict has called mended.
 #[derive(Clone, Debug)]
 struct Open {
@@ -55,6 +60,9 @@ impl Deviations {
         }
         for key in gone {
             self.excepted.remove(&key);
+            if self.went_on(&key) {
+                continue;
+            }
             match self.open.get_mut(&key) {
                 Some(open) if unknown => open.unconfirmed = true,
                 _ => self.close(&key, index, at, Ending::Resolved, None, window),
@@ -63,6 +71,21 @@ impl Deviations {
         if !unknown {
             self.confirm(index, at, window);
         }
+    }
+
+    /// Whether it is an overdue occurrence that was missed in the end. That is one deviation, since
+    /// the occurrence was due, and nothing was mended when it got its last name.
+    fn went_on(&mut self, gone: &FindingKey) -> bool {
+        let missed = FindingKey { rule: MISSED.to_owned(), ..gone.clone() };
+        if gone.rule != OVERDUE || !self.open.contains_key(&missed) {
+            return false;
+        }
+        let Some(overdue) = self.open.remove(gone) else { return false };
+        if let Some(Open { deviation, .. }) = self.open.get_mut(&missed) {
+            deviation.since = overdue.deviation.since;
+            deviation.opened_entry = overdue.deviation.opened_entry;
+        }
+        true
     }
 
     /// Somebody could look again: what an Unknown verdict had dropped, and nobody found since, is

@@ -5,7 +5,7 @@
 //! of the period on are passed over, so that the report of a period that is over never changes.
 
 mod control;
-mod criteria;
+pub(super) mod criteria;
 mod deviations;
 mod exceptions;
 mod occurrences;

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Window, spec::Spec};
+use super::{Window, deviations::MISSED, spec::Spec};
 use crate::{
     api::{GROUP, ResourceRef, VERSION},
     evidence::data::{AttestationData, OccurrencePhase},
     report::period::model::{Deviation, Ending, OccurrenceReport},
 };
 
-/// What the check of human controls calls an occurrence that nobody attested, and the kind under
-/// which it names one.
-const MISSED: (&str, &str) = ("Missed", "Occurrence");
+/// The kind under which the check of human controls names an occurrence.
+const OCCURRENCE: &str = "Occurrence";
 
 /// The occurrences of one control.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +28,10 @@ struct Occurrence {
 impl Occurrences {
     pub(super) fn step(&mut self, index: u64, at: Timestamp, data: &AttestationData) {
         let dates = &data.occurrence;
+        if data.phase == OccurrencePhase::Scheduled {
+            // One lies ahead at a time: what an earlier rule scheduled takes no place.
+            self.0.retain(|_, known| known.report.phase != OccurrencePhase::Scheduled);
+        }
         let Occurrence { report, missed } =
             self.0.entry(dates.period.clone()).or_insert_with(|| Occurrence {
                 report: OccurrenceReport {
@@ -54,7 +57,8 @@ impl Occurrences {
             }
         }
         report.entry = index;
-        if let Some(record) = &data.record {
+        // What came too late, or from somebody who may not attest, is no answer.
+        if let Some(record) = data.record.as_ref().filter(|record| record.counts) {
             insert(&mut report.attested_by, &record.attested_by);
             for artifact in &record.artifacts {
                 insert(&mut report.artifacts, &artifact.digest);
@@ -63,13 +67,8 @@ impl Occurrences {
         }
     }
 
-    /// An occurrence that was found to be missed only after the end of one period touches the next
-    /// one too, or no report would name it.
     fn touching(&self, window: Window) -> impl Iterator<Item = &Occurrence> {
-        self.0.values().filter(move |Occurrence { report, missed }| {
-            let over = missed.map_or(report.grace_until, |(at, _)| at);
-            window.touches(report.opens, Some(over))
-        })
+        self.0.values().filter(move |known| window.touches(known.report.opens, Some(known.over())))
     }
 
     /// Those that touch the window, by time.
@@ -93,25 +92,37 @@ impl Occurrences {
                 let (_, entry) = (*missed)?;
                 let resource = resource(&report.period);
                 let is_same =
-                    |known: &Deviation| known.rule == MISSED.0 && known.resource == resource;
+                    |known: &Deviation| known.rule == MISSED && known.resource == resource;
                 (!found.iter().any(is_same)).then(|| missing(report, resource, spec, entry))
             })
             .collect()
     }
 
-    /// Whether the time of an occurrence ran out without an entry that says how it ended.
+    /// Whether an occurrence was due by the end without an entry that says how it ended. What its
+    /// grace brings after the end is for the next report.
     pub(super) fn has_unfinished(&self, window: Window) -> bool {
-        self.touching(window).any(|Occurrence { report, .. }| {
-            matches!(report.phase, OccurrencePhase::Scheduled | OccurrencePhase::Open)
-                && report.grace_until < window.to
-        })
+        self.touching(window)
+            .any(|Occurrence { report, .. }| !report.phase.is_closed() && report.due <= window.to)
+    }
+}
+
+impl Occurrence {
+    /// The first moment with which it has nothing to do any more. One that was found to be missed
+    /// only after the end of one period touches the next one too, or no report would name it; one
+    /// that was answered on time is not named again for its grace.
+    fn over(&self) -> Timestamp {
+        match (self.missed, self.report.phase) {
+            (Some((at, _)), _) => at,
+            (None, OccurrencePhase::Completed | OccurrencePhase::Waived) => self.report.due,
+            (None, _) => self.report.grace_until,
+        }
     }
 }
 
 fn resource(period: &str) -> ResourceRef {
     ResourceRef {
         api_version: format!("{GROUP}/{VERSION}"),
-        kind: MISSED.1.to_owned(),
+        kind: OCCURRENCE.to_owned(),
         namespace: None,
         name: period.to_owned(),
     }
@@ -119,7 +130,7 @@ fn resource(period: &str) -> ResourceRef {
 
 fn missing(report: &OccurrenceReport, resource: ResourceRef, spec: &Spec, entry: u64) -> Deviation {
     Deviation {
-        rule: MISSED.0.to_owned(),
+        rule: MISSED.to_owned(),
         resource,
         subject: None,
         message: format!(

@@ -536,9 +536,80 @@ fn a_missed_occurrence_is_a_deviation_for_ever() {
 }
 
 #[test]
+fn an_overdue_occurrence_that_is_missed_in_the_end_is_one_deviation() {
+    let found = |rule: &str, since| {
+        let mut found = finding("2026-Q4", since, None);
+        rule.clone_into(&mut found.rule);
+        found
+    };
+    let overdue = found("Overdue", at(9, 0));
+    let missed = found("Missed", at(10, 5));
+    let of = |last: Entry| {
+        let first = verdict("c", at(9, 0), State::Failing, vec![overdue.clone()], vec![]);
+        let report = report(&[first, last]);
+        let [deviation] = only(&report).deviations.as_slice() else { panic!("{report:?}") };
+        (deviation.rule.clone(), deviation.since, deviation.opened_entry, deviation.ending)
+    };
+    let gone = || vec![overdue.clone()];
+    assert_eq!(
+        of(verdict("c", at(10, 5), State::Failing, vec![missed], gone())),
+        ("Missed".to_owned(), at(9, 0), 0, Ending::Open)
+    );
+    // One that was attested within its grace is mended.
+    assert_eq!(
+        of(verdict("c", at(9, 30), State::Passing, vec![], gone())),
+        ("Overdue".to_owned(), at(9, 0), 0, Ending::Resolved)
+    );
+}
+
+#[test]
+fn an_occurrence_that_was_due_and_not_answered_is_no_pass() {
+    let mut entries = vec![occurrence(at(7, 0), OccurrencePhase::Open, None)];
+    entries.extend(beats(7, 16));
+    for (to, conclusion) in [(at(8, 59), Conclusion::Effective), (at(9, 0), Conclusion::Unknown)] {
+        let report = fold(Span::TypeII { from: at(7, 0), to }, &entries);
+        assert_eq!(only(&report).conclusion, conclusion, "{to}");
+    }
+}
+
+#[test]
+fn an_occurrence_that_was_answered_on_time_is_named_once() {
+    let mut entries = vec![
+        occurrence(at(7, 0), OccurrencePhase::Open, None),
+        occurrence(at(8, 0), OccurrencePhase::Completed, None),
+    ];
+    entries.extend(beats(8, 16));
+    let named = |from, to| {
+        let report = fold(Span::TypeII { from, to }, &entries);
+        only(&report).occurrences.len()
+    };
+    assert_eq!((named(at(7, 0), at(9, 0)), named(at(9, 0), at(16, 0))), (1, 0));
+}
+
+#[test]
+fn what_an_earlier_rule_scheduled_takes_no_place() {
+    let mut earlier = occurrence(at(6, 0), OccurrencePhase::Scheduled, None);
+    if let Data::Attestation(data) = &mut earlier.data {
+        "2026".clone_into(&mut data.occurrence.period);
+    }
+    let mut entries = vec![
+        earlier,
+        occurrence(at(6, 30), OccurrencePhase::Scheduled, None),
+        occurrence(at(7, 0), OccurrencePhase::Open, None),
+        occurrence(at(8, 0), OccurrencePhase::Completed, None),
+    ];
+    entries.extend(beats(8, 16));
+    let report = report(&entries);
+    let [occurrence] = only(&report).occurrences.as_slice() else { panic!("{report:?}") };
+    assert_eq!(occurrence.period, "2026-Q4");
+    assert_eq!(only(&report).conclusion, Conclusion::Effective);
+}
+
+#[test]
 fn an_occurrence_says_who_attested_what() {
     let record = |by: &str, digest: &str| AttestationRecord {
         name: "r".to_owned(),
+        counts: true,
         attested_by: by.to_owned(),
         on_behalf: false,
         performed_at: at(8, 0),
@@ -552,16 +623,22 @@ fn an_occurrence_says_who_attested_what() {
         }],
         spec_digest: "sha256:02".to_owned(),
     };
+    let refused = AttestationRecord {
+        counts: false,
+        performed_at: at(8, 30),
+        ..record("person:c", "sha256:c")
+    };
     let entries = [
         occurrence(at(7, 0), OccurrencePhase::Open, None),
         occurrence(at(8, 5), OccurrencePhase::Open, Some(record("person:b", "sha256:b"))),
         occurrence(at(8, 6), OccurrencePhase::Completed, Some(record("person:a", "sha256:a"))),
+        occurrence(at(8, 7), OccurrencePhase::Completed, Some(refused)),
     ];
     let report = report(&entries);
     let [occurrence] = only(&report).occurrences.as_slice() else { panic!("{report:?}") };
     assert_eq!(occurrence.attested_by, ["person:a", "person:b"]);
     assert_eq!(occurrence.artifacts, ["sha256:a", "sha256:b"]);
-    assert_eq!((occurrence.phase, occurrence.entry), (OccurrencePhase::Completed, 2));
+    assert_eq!((occurrence.phase, occurrence.entry), (OccurrencePhase::Completed, 3));
     assert_eq!(occurrence.performed_at, Some(at(8, 0)));
 }
 

@@ -169,15 +169,15 @@ fn open(report: &PeriodReport) -> Markup {
     }
 }
 
-/// Where the report has nothing to say: criteria that no control serves, controls that could not
-/// be judged, and times when nobody looked.
+/// Where the report has nothing to say: criteria that no control serves or of which nothing can be
+/// said, controls that could not be judged, and times when nobody looked.
 fn uncovered(report: &PeriodReport) -> Markup {
-    let missing: Vec<&str> = report
-        .criteria
-        .iter()
-        .filter(|one| one.standing == CriterionStanding::NotCovered)
-        .map(|one| one.id.as_str())
-        .collect();
+    let standing = |wanted| -> Vec<&str> {
+        let criteria = report.criteria.iter().filter(|one| one.standing == wanted);
+        criteria.map(|one| one.id.as_str()).collect()
+    };
+    let missing = standing(CriterionStanding::NotCovered);
+    let undecided = standing(CriterionStanding::Unknown);
     let unknown: Vec<(usize, &ControlReport)> = report
         .controls
         .iter()
@@ -194,6 +194,14 @@ fn uncovered(report: &PeriodReport) -> Markup {
                         (missing.len()) " of " (report.criteria.len()) " criteria have no control"
                     }
                     span.sub.note { (clipped(&missing.join(", "))) }
+                }
+            }
+            @if !undecided.is_empty() {
+                li {
+                    a href="#criteria" {
+                        "Of " (count(undecided.len(), "criterion", "criteria")) " nothing can be said"
+                    }
+                    span.sub.note { (clipped(&undecided.join(", "))) }
                 }
             }
             @for (position, control) in unknown.iter().take(NAMED) {

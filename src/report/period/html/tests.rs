@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::report::period::testing::{HOSTILE, rich, type_one, with_deviations};
+use crate::report::period::{
+    model::CriterionStanding,
+    testing::{HOSTILE, rich, type_one, with_deviations},
+};
 
 /// Elements that have no end tag.
 const VOID: [&str; 3] = ["meta", "br", "hr"];
@@ -103,6 +106,14 @@ fn ten_thousand_deviations_still_open() {
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
     assert!(page.contains("and 9800 more, all in the CSV"));
     assert!(page.contains("10004 deviations were recorded"));
+}
+
+#[test]
+fn criteria_of_which_nothing_can_be_said_are_in_the_summary() {
+    let mut report = rich();
+    assert!(!text_of(&report).contains("nothing can be said</a>"));
+    report.criteria[0].standing = CriterionStanding::Unknown;
+    assert!(text_of(&report).contains("Of 1 criterion nothing can be said</a>"));
 }
 
 #[test]

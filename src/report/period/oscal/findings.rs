@@ -112,7 +112,7 @@ fn status(standing: CriterionStanding) -> TargetStatus {
         CriterionStanding::Unknown => (
             "not-satisfied",
             "other",
-            "Not enough was observed to say whether the controls held; unknown is never a pass.",
+            "Not enough was observed, or attested by people, to say whether it holds; unknown is never a pass.",
         ),
         CriterionStanding::NotCovered => {
             ("not-satisfied", "other", "No control serves the criterion.")

@@ -18,9 +18,6 @@ use crate::report::{
     text::object_name,
 };
 
-/// What controls that people attest call their test.
-const ATTESTATION: &str = "attestation";
-
 /// Every observation, by control and time; the gaps are the last.
 pub(super) fn all(context: &Context<'_>) -> Vec<Observation> {
     let mut observations = Vec::new();
@@ -69,7 +66,7 @@ pub(super) fn ids_of(context: &Context<'_>, control: &ControlReport) -> Vec<Uuid
 }
 
 fn method(control: &ControlReport) -> Method {
-    if control.test == ATTESTATION { Method::Examine } else { Method::Test }
+    if control.is_attested() { Method::Examine } else { Method::Test }
 }
 
 fn of_control(context: &Context<'_>, control: &ControlReport) -> Observation {
