@@ -40,7 +40,9 @@ test: controlplane kubectl lint ## Lint, then run every test, those against a re
 bench: bench-load bench-criterion bench-evidence ## Measure everything, in release: clusters of OBJECTS="1000 10000 50000" (about an hour), parts, the log
 
 bench-load: controlplane ## The cluster benchmark alone (OBJECTS, REST in seconds, SEED)
-	@OBJECTS="$(OBJECTS)" REST="$(REST)" SEED="$(SEED)" $(CARGO) bench --locked --bench load
+	@# Built and run as the image does: with LTO, and one heap for all threads.
+	@MALLOC_ARENA_MAX=1 OBJECTS="$(OBJECTS)" REST="$(REST)" SEED="$(SEED)" \
+		$(CARGO) bench --locked --profile release --bench load
 
 bench-criterion: ## Measure the engine's parts: Criterion, growth, memory per object (BENCH=name: one of them)
 	$(CARGO) bench --locked $(addprefix --bench ,$(or $(BENCH),$(MICRO)))

@@ -167,6 +167,7 @@ impl Run {
         measured: &mut Measured,
         length: Duration,
     ) -> Result<()> {
+        tokio::time::sleep(SETTLE).await;
         eprintln!("load: {} s of rest", length.as_secs());
         board.drain();
         let (before, answered) =

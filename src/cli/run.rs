@@ -74,10 +74,14 @@ impl RunArgs {
 /// 64 cores would be 64 of each.
 const THREADS: usize = 2;
 
+/// Threads that wait for the disk: as many as write the parts of one append beside each other.
+const FILE_THREADS: usize = 4;
+
 /// Runs until SIGTERM or Ctrl-C.
 pub fn run(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
+        .max_blocking_threads(FILE_THREADS)
         .enable_all()
         .build()?
         .block_on(serve(args))

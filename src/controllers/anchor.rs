@@ -27,6 +27,9 @@ const MANAGER: &str = "comptroller/evidence";
 /// How often at most. A checkpoint that is a minute old still shows that a log was rolled back.
 const EVERY: Duration = Duration::from_mins(1);
 
+/// Many entries come at once, as after a start: one write has them all.
+const GATHER: Duration = Duration::from_secs(2);
+
 /// One call.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -57,6 +60,7 @@ pub async fn publish(client: Client, namespace: String, evidence: Evidence) {
         if anchor.changed().await.is_err() {
             return std::future::pending().await;
         }
+        tokio::time::sleep(GATHER).await;
         loop {
             let newest = anchor.borrow_and_update().clone();
             let Some(newest) = newest else { break };

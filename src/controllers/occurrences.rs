@@ -59,7 +59,8 @@ pub fn announcements(before: &[Occurrence], after: &[Occurrence]) -> Vec<Announc
         };
         let entered = phase != Some(occurrence.phase);
         match occurrence.phase {
-            OccurrencePhase::Open if entered => {
+            // A control that is new opens all it has, which is no news.
+            OccurrencePhase::Open if entered && !before.is_empty() => {
                 say("OccurrenceOpened", format!("{period} can be attested until {due}"), false);
             }
             OccurrencePhase::Missed if entered => say(
@@ -411,7 +412,8 @@ mod tests {
             || occurrence("2026-Q4", "Open", &json!({"reminded": "2026-12-02T00:00:00Z"}));
         let of = |phase| vec![occurrence("2026-Q4", phase, &json!({}))];
         for (before, after, expected) in [
-            (vec![], vec![open()], vec!["OccurrenceOpened"]),
+            (of("Scheduled"), vec![open()], vec!["OccurrenceOpened"]),
+            (vec![], vec![open()], vec![]),
             (vec![open()], vec![reminded()], vec!["OccurrenceDue"]),
             (vec![reminded()], vec![reminded()], vec![]),
             (vec![open()], of("Missed"), vec!["OccurrenceMissed"]),

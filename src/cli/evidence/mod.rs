@@ -33,7 +33,7 @@ enum EvidenceCommand {
 /// Which log.
 #[derive(Debug, clap::Args)]
 pub struct LogArgs {
-    /// The log: a directory, or a URL such as s3://bucket/prefix, gs:// or az://.
+    /// The log: a directory, or a URL such as `s3://bucket/prefix`, `gs://` or `az://`.
     #[arg(value_name = "DIR|URL", env = "COMPTROLLER_EVIDENCE")]
     location: Option<String>,
     /// The verifier key of the log, or a file that holds it. Without it the key beside the log is
