@@ -120,7 +120,7 @@ pub struct PeriodSummary {
 pub struct Coverage {
     /// Seconds with evidence.
     pub observed_seconds: i64,
-    /// Seconds that there should be evidence for.
+    /// Seconds that there should be evidence for: those of the period.
     pub expected_seconds: i64,
 }
 

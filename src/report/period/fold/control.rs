@@ -226,7 +226,8 @@ impl ControlFold {
             };
             lives.iter().flat_map(|life| fill(life)).collect()
         };
-        let coverage = if window.instant { Coverage::default() } else { coverage(&intervals) };
+        let coverage =
+            if window.instant { Coverage::default() } else { coverage(&intervals, window) };
         let mut deviations = self.deviations.report(window);
         deviations.extend(self.occurrences.deviations(&deviations, &self.spec, window));
         deviations::sort(&mut deviations);

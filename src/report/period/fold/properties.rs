@@ -114,8 +114,7 @@ proptest! {
             prop_assert!(control.intervals.iter().all(within));
             let total: i64 =
                 control.intervals.iter().map(|interval| interval.length().as_secs()).sum();
-            prop_assert_eq!(total, control.coverage.expected_seconds);
-            prop_assert!(control.coverage.expected_seconds <= (to - from).get_seconds());
+            prop_assert!(total <= control.coverage.expected_seconds);
             prop_assert!(control.coverage.observed_seconds >= 0);
             prop_assert!(
                 control.coverage.observed_seconds <= control.coverage.expected_seconds
@@ -182,10 +181,6 @@ proptest! {
         let seconds = |from, to| fold(span(from, to), &log).summary.coverage;
         let (first, second) = (seconds(from, from + 4), seconds(from + 4, from + 8));
         let whole = seconds(from, from + 8);
-        prop_assert_eq!(
-            first.expected_seconds + second.expected_seconds,
-            whole.expected_seconds
-        );
         // What a part vouches for at its end, the next entry may end or a new heartbeat prolong.
         prop_assert_eq!(
             first.observed_seconds + second.observed_seconds,

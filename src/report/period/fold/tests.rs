@@ -11,7 +11,7 @@ use crate::{
         OccurrenceDates, OccurrencePhase, PopulationList, VerdictData,
     },
     report::period::model::{
-        ControlReport, CriterionStanding, Ending, Interval, PeriodReport, Provenance,
+        ControlReport, Coverage, CriterionStanding, Ending, Interval, PeriodReport, Provenance,
     },
 };
 
@@ -226,7 +226,8 @@ fn what_was_declared_and_not_judged_yet_is_a_gap_that_says_so() {
     assert_eq!(only(&report).intervals[0].reason, "NotYetJudged");
     let [gap] = report.gaps.as_slice() else { panic!("{:?}", report.gaps) };
     assert!(gap.reason.contains("not judged yet"));
-    assert_eq!(only(&report).coverage.text(), "99.7%");
+    // The period began an hour before the control did.
+    assert_eq!(only(&report).coverage.text(), "87.2%");
 }
 
 #[test]
@@ -385,7 +386,7 @@ fn a_finding_that_nobody_can_see_any_more_is_not_mended() {
 }
 
 #[test]
-fn a_control_counts_from_its_first_entry_until_it_is_deleted() {
+fn a_control_has_states_while_it_exists_and_evidence_for_a_share_of_the_period() {
     let entries = [
         control("c", at(9, 0), ChangeKind::Created, Some("2h")),
         verdict("c", at(9, 0), State::Passing, vec![], vec![]),
@@ -397,7 +398,8 @@ fn a_control_counts_from_its_first_entry_until_it_is_deleted() {
     ];
     let whole = report(&entries);
     assert_eq!(told(&only(&whole).intervals), ["09:00 11:00 Passing", "14:00 16:00 Passing"]);
-    assert_eq!(only(&whole).coverage.expected_seconds, 4 * 3600);
+    let Coverage { observed_seconds, expected_seconds } = only(&whole).coverage;
+    assert_eq!((observed_seconds, expected_seconds), (4 * 3600, 8 * 3600));
     let changes: Vec<_> =
         only(&whole).changes.iter().map(|change| (change.change.as_str(), change.entry)).collect();
     assert_eq!(changes, [("Created", 0), ("Deleted", 3), ("Created", 5)]);

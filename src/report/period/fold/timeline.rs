@@ -258,18 +258,17 @@ pub(super) fn is_evidence(interval: &Interval) -> bool {
     interval.state.is_some_and(|state| state != State::Unknown)
 }
 
-/// The share of the intervals that is evidence. What is expected is rounded up to a second, so
-/// that it is never less than what was observed.
-pub(super) fn coverage(intervals: &[Interval]) -> Coverage {
-    let total = |observed: bool| {
-        intervals
-            .iter()
-            .filter(|interval| !observed || is_evidence(interval))
-            .fold(SignedDuration::ZERO, |sum, interval| sum.saturating_add(interval.length()))
-    };
-    let expected = total(false);
+/// The share of the window for which there is evidence: a control that was declared on the last day,
+/// or a log that began then, says nothing of the days before. What is expected is rounded up to a
+/// second, so that it is never less than what was observed.
+pub(super) fn coverage(intervals: &[Interval], window: Window) -> Coverage {
+    let observed = intervals
+        .iter()
+        .filter(|interval| is_evidence(interval))
+        .fold(SignedDuration::ZERO, |sum, interval| sum.saturating_add(interval.length()));
+    let expected = window.to.duration_since(window.from);
     Coverage {
-        observed_seconds: total(true).as_secs(),
+        observed_seconds: observed.as_secs(),
         expected_seconds: expected.as_secs() + i64::from(expected.subsec_nanos() > 0),
     }
 }
