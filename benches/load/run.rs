@@ -27,7 +27,7 @@ use crate::{
 const FIRST_LIMIT: Duration = Duration::from_mins(10);
 const HOUR: f64 = 3600.0;
 /// What is still written after the first verdicts is not of the rest.
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(15);
 /// Rounds of single changes: each makes and takes back every kind of change.
 const ROUNDS: usize = 8;
 /// The storm: 20 changes a second for a minute.

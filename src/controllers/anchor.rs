@@ -28,7 +28,7 @@ const MANAGER: &str = "comptroller/evidence";
 const EVERY: Duration = Duration::from_mins(1);
 
 /// Many entries come at once, as after a start: one write has them all.
-const GATHER: Duration = Duration::from_secs(2);
+const GATHER: Duration = Duration::from_secs(10);
 
 /// One call.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -41,8 +41,8 @@ const SEPARATE: Duration = Duration::from_secs(75);
 /// How often a refused watch is tried again.
 const REGRANT: Duration = Duration::from_secs(10);
 
-/// Pages keep the memory of a first list flat: 250 pods are some 10 MiB while they are projected.
-const PAGE_SIZE: u32 = 250;
+/// Pages keep the memory of a first list flat: 350 pods are some 14 MiB while they are projected.
+const PAGE_SIZE: u32 = 350;
 
 /// How many kinds are listed at the same time. Each holds a page of objects; thirty of them at once
 /// would be most of the operator's memory, and no sooner done.
