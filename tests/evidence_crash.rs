@@ -212,7 +212,7 @@ async fn check(folder: &Path, death: Death, acknowledged: &[(u64, String)]) {
         match verify(Arc::clone(&store), key, Some(checkpoint.as_bytes())).await {
             Ok(_) => {}
             Err(VerifyError::Bad(fault)) => panic!("{death:?}: {fault:?}"),
-            Err(VerifyError::Unreadable(error)) => panic!("{death:?}: {error}"),
+            Err(error) => panic!("{death:?}: {error}"),
         }
     }
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde::Serialize;
+use signed_note::Note;
 use tlog_tiles::Hash;
 
 use super::{
@@ -76,6 +77,11 @@ pub enum VerifyError {
     /// It could not be read, which says nothing of whether it is right.
     #[error(transparent)]
     Unreadable(LogError),
+    /// What it was to be compared with is no checkpoint at all, which says nothing either.
+    #[error(
+        "the older checkpoint that was given is no signed note: give the file `checkpoint` as it was, with its signature"
+    )]
+    NotACheckpoint,
 }
 
 impl From<LogError> for VerifyError {
@@ -173,11 +179,13 @@ async fn open(store: Arc<dyn Store>, key: Option<VerifierKey>) -> Result<LogRead
 
 /// Checks that a log continues an older checkpoint of it; says how many entries that covers.
 pub async fn continues(log: &LogReader, text: &[u8]) -> Result<u64, VerifyError> {
+    Note::from_bytes(text).map_err(|_| VerifyError::NotACheckpoint)?;
+    // One of another key is what is left of a log that was replaced together with its key.
     let old = Head::open(text, log.key()).map_err(|reason| {
         VerifyError::Bad(Fault {
             index: None,
             path: CHECKPOINT.to_owned(),
-            reason: format!("the older checkpoint that was given can't be compared with it: {reason}; give one of this log, as a file holds it"),
+            reason: format!("it does not continue the older checkpoint that was given: {reason}"),
         })
     })?;
     check_continues(log.location(), log.tiles(), log.head(), &old).await?;

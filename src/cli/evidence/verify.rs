@@ -44,7 +44,7 @@ pub(super) async fn run(args: &VerifyArgs) -> Result<u8, Box<dyn Error>> {
     let result = match verify(store, key, since.as_deref()).await {
         Ok(log) => Ok(log),
         Err(VerifyError::Bad(fault)) => Err(fault),
-        Err(VerifyError::Unreadable(error)) => return Err(error.into()),
+        Err(error) => return Err(error.into()),
     };
     if args.output == Output::Json {
         let (log, fault) = (result.as_ref().ok(), result.as_ref().err());

@@ -114,6 +114,12 @@ fn a_whole_log_is_verified() {
     assert_eq!(log.origin, ORIGIN);
 }
 
+#[test]
+fn what_is_no_checkpoint_accuses_no_log() {
+    let refused = verified(&sample(), Some(b"{}"));
+    assert!(matches!(refused, Err(VerifyError::NotACheckpoint)), "{refused:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 

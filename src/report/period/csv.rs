@@ -95,11 +95,13 @@ fn controls(report: &PeriodReport) -> io::Result<Vec<u8>> {
         "open_deviations",
         "population_start_at",
         "population_start",
-        "population_start_digest",
+        "population_start_list_digest",
+        "population_start_list_count",
         "population_start_entry",
         "population_end_at",
         "population_end",
-        "population_end_digest",
+        "population_end_list_digest",
+        "population_end_list_count",
         "population_end_entry",
     ];
     table(&columns, report.controls.iter().map(control))
@@ -128,10 +130,17 @@ fn control(control: &ControlReport) -> Cells<'_> {
     cells
 }
 
-fn population(population: Option<&Population>) -> [Cow<'_, str>; 4] {
-    population.map_or([""; 4].map(Cow::Borrowed), |population| {
-        let digest = population.list.as_ref().map(|list| list.digest.as_str());
-        [time(population.at), number(population.count), optional(digest), number(population.entry)]
+/// The newest list may be older than the count: its own says whether it is of the same items.
+fn population(population: Option<&Population>) -> [Cow<'_, str>; 5] {
+    population.map_or([""; 5].map(Cow::Borrowed), |population| {
+        let list = population.list.as_ref();
+        [
+            time(population.at),
+            number(population.count),
+            optional(list.map(|list| list.digest.as_str())),
+            list.map_or(Cow::Borrowed(""), |list| number(list.count)),
+            number(population.entry),
+        ]
     })
 }
 
