@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     closed_enum, condition,
     criteria::Category,
+    frozen::{immutable, unchanging},
     invalid::{InvalidSpec, Path, Problems},
     structural,
 };
@@ -98,16 +99,16 @@ closed_enum! {
         .message("a period has at most two years; write several for a longer time")
         .reason(Reason::FieldValueInvalid)
         .field_path(".to"),
-    validation = unchanging("asOf"),
-    validation = unchanging("from"),
-    validation = unchanging("to"),
-    validation = unchanging("categories")
+    validation = unchanging("asOf", INSTEAD),
+    validation = unchanging("from", INSTEAD),
+    validation = unchanging("to", INSTEAD),
+    validation = unchanging("categories", INSTEAD)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AuditPeriodSpec {
     /// `TypeI` is as of a time, `TypeII` over a period.
     #[serde(rename = "type")]
-    #[x_kube(validation = immutable("type"))]
+    #[x_kube(validation = immutable("type", INSTEAD))]
     pub type_: ReportType,
     /// The time that a `TypeI` report is as of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,23 +194,8 @@ pub struct PeriodControls {
     pub not_applicable: i64,
 }
 
-fn frozen(rule: kube::core::Rule, field: &str) -> kube::core::Rule {
-    rule.message(format!("{field} cannot change; write another AuditPeriod").as_str())
-        .reason(kube::core::Reason::FieldValueForbidden)
-}
-
-/// A required field that stays as it was written.
-fn immutable(field: &str) -> kube::core::Rule {
-    frozen(kube::core::Rule::new("self == oldSelf"), field)
-}
-
-/// An optional field that stays as it was written, or absent.
-fn unchanging(field: &str) -> kube::core::Rule {
-    let rule = format!(
-        "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
-    );
-    frozen(kube::core::Rule::new(rule), field).field_path(format!(".{field}"))
-}
+/// What to do instead of changing a spec.
+const INSTEAD: &str = "write another AuditPeriod";
 
 impl AuditPeriodSpec {
     /// The categories in scope, Security first.

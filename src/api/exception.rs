@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Duration, Glob, closed_enum, condition,
+    frozen::{immutable, unchanging},
     invalid::{InvalidSpec, Path, Problems},
     structural,
 };
@@ -58,9 +59,9 @@ closed_enum! {
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(
-    validation = unchanging("ticket"),
-    validation = unchanging("compensatingControl"),
-    validation = unchanging("recordedBy"),
+    validation = unchanging("ticket", INSTEAD),
+    validation = unchanging("compensatingControl", INSTEAD),
+    validation = unchanging("recordedBy", INSTEAD),
     validation = Rule::new("!has(self.approvedBy) || self.approvedBy != self.requestedBy")
         .message("approvedBy must be another person than requestedBy")
         .reason(Reason::FieldValueForbidden)
@@ -82,15 +83,15 @@ pub struct ControlExceptionSpec {
         inner(length(min = 1, max = 253)),
         extend("x-kubernetes-list-type" = "set")
     )]
-    #[x_kube(validation = immutable("controls"))]
+    #[x_kube(validation = immutable("controls", INSTEAD))]
     pub controls: Vec<String>,
     /// The resources that are excepted; a finding is excepted when one of them fits.
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "atomic"))]
-    #[x_kube(validation = immutable("resources"))]
+    #[x_kube(validation = immutable("resources", INSTEAD))]
     pub resources: Vec<ExceptionResource>,
     /// Why the exception is needed.
     #[schemars(length(min = 1, max = 4096))]
-    #[x_kube(validation = immutable("reason"))]
+    #[x_kube(validation = immutable("reason", INSTEAD))]
     pub reason: String,
     /// Where the exception is tracked: an address or a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,14 +103,14 @@ pub struct ControlExceptionSpec {
     pub compensating_control: Option<String>,
     /// Who requests the exception: the user name that the API server knows.
     #[schemars(length(min = 1, max = 512))]
-    #[x_kube(validation = immutable("requestedBy"))]
+    #[x_kube(validation = immutable("requestedBy", INSTEAD))]
     pub requested_by: String,
     /// Who wrote the exception on behalf of requestedBy: the user name that the API server knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub recorded_by: Option<String>,
     /// When the exception is over, at most one year after its creation.
-    #[x_kube(validation = immutable("expires"))]
+    #[x_kube(validation = immutable("expires", INSTEAD))]
     pub expires: Time,
     /// Who approves the exception, another person than the requester. Set later, and only once;
     /// nothing is excepted before.
@@ -151,27 +152,8 @@ pub struct ControlExceptionStatus {
     pub conditions: Vec<Condition>,
 }
 
-fn frozen(rule: kube::core::Rule, field: &str) -> kube::core::Rule {
-    rule.message(
-        format!("{field} cannot change; write a new ControlException that replaces this one")
-            .as_str(),
-    )
-    .reason(kube::core::Reason::FieldValueForbidden)
-}
-
-/// A required field that stays as it was written.
-fn immutable(field: &str) -> kube::core::Rule {
-    frozen(kube::core::Rule::new("self == oldSelf"), field)
-}
-
-/// An optional field that stays as it was written, or absent; a rule on the field itself would
-/// not see it come or go.
-fn unchanging(field: &str) -> kube::core::Rule {
-    let rule = format!(
-        "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
-    );
-    frozen(kube::core::Rule::new(rule), field).field_path(format!(".{field}"))
-}
+/// What to do instead of changing a spec.
+const INSTEAD: &str = "write a new ControlException that replaces this one";
 
 impl ControlExceptionSpec {
     /// Everything that the API server would refuse, and what a schema cannot say. `created` is

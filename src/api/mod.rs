@@ -14,6 +14,7 @@ pub mod control;
 pub mod criteria;
 pub mod duration;
 pub mod exception;
+mod frozen;
 pub mod glob;
 pub mod invalid;
 pub mod occurrence;

@@ -11,6 +11,7 @@ pub mod export;
 pub mod fold;
 pub mod key;
 pub mod log;
+pub mod origin;
 pub mod privacy;
 pub mod recorder;
 pub mod replay;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{ReportArgs, output::Format, wanted::Wanted};
 use crate::{
-    evidence::{log::LogReader, replay::Replayed},
+    evidence::{log::LogReader, origin, replay::Replayed},
     report::{
         period::{
             model::{Provenance, Span},
@@ -48,7 +48,7 @@ pub fn of(
     let checkpoint = closed.and_then(|status| status.checkpoint.clone()).filter(|_| cut);
     let checkpoint = checkpoint.unwrap_or_else(|| reader.checkpoint().to_owned());
     Provenance {
-        cluster: reader.origin().rsplit('/').next().unwrap_or_default().to_owned(),
+        cluster: origin::cluster(reader.origin()).to_owned(),
         origin: reader.origin().to_owned(),
         source: args.evidence.clone(),
         verifier_key: reader.verifier_key().to_owned(),

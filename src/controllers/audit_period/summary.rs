@@ -8,7 +8,7 @@ use crate::{
         AuditPeriodStatus, PeriodControls, PeriodPhase,
         condition::{ConditionStatus, READY, condition, set_condition},
     },
-    evidence::log::LogReader,
+    evidence::{log::LogReader, origin},
     report::period::{
         digest,
         model::{Conclusion, PeriodReport, Provenance, Span},
@@ -130,7 +130,7 @@ pub fn checkpoint_only(known: &AuditPeriodStatus, new: &AuditPeriodStatus) -> bo
 /// The provenance of a report that only its summary leaves.
 pub fn provenance(reader: &LogReader, location: &str, now: Timestamp) -> Provenance {
     Provenance {
-        cluster: reader.origin().rsplit('/').next().unwrap_or_default().to_owned(),
+        cluster: origin::cluster(reader.origin()).to_owned(),
         origin: reader.origin().to_owned(),
         source: location.to_owned(),
         checkpoint: reader.checkpoint().to_owned(),

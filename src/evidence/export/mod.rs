@@ -14,6 +14,7 @@ mod tests;
 use jiff::civil::Date;
 
 pub use self::row::{Row, RowError};
+use super::origin;
 use crate::api::closed_enum;
 
 closed_enum! {
@@ -136,10 +137,9 @@ impl Part {
     }
 }
 
-/// The last part of the origin line, as far as it may stand in a path.
+/// The cluster that an origin names, as far as it may stand in a path.
 fn cluster_of(origin: &str) -> String {
-    let last = origin.rsplit('/').next().unwrap_or_default();
-    let kept: String = last
+    let kept: String = origin::cluster(origin)
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' })
         .collect();

@@ -18,6 +18,7 @@ use crate::{
         fold::State,
         key::{self, KeyError, Pseudonyms, SigningKey, VerifierKey},
         log::{CHECKPOINT, LogError, LogReader, LogWriter},
+        origin,
         replay::{ReplayError, replay},
         snapshot,
         store::{self, Store, StoreError},
@@ -123,7 +124,7 @@ pub(super) struct Opened {
 /// Opens the log, which may have to be begun or mended, and folds what it says on top of `known`.
 pub(super) async fn open(config: &EvidenceConfig, known: State) -> Result<Opened, OpenError> {
     let uid = (config.cluster)().await.map_err(OpenError::Cluster)?;
-    let origin = format!("comptroller.dev/evidence/{uid}");
+    let origin = origin::of_cluster(&uid);
     let store = store::open(&config.location)?;
     // A log that is gone is not begun anew by who knows that there was one.
     if known.size() > 0 && store.get(CHECKPOINT).await?.is_none() {
@@ -232,7 +233,7 @@ pub(super) fn first_words(
 
 /// The cluster whose log has this origin.
 pub(super) fn cluster(origin: &str) -> Subject {
-    Subject::new("Cluster", origin.rsplit('/').next().unwrap_or(origin))
+    Subject::new("Cluster", origin::cluster(origin))
 }
 
 /// That the operator started or stopped.
