@@ -140,11 +140,9 @@ fn complete(inventory: &Inventory) -> Result<(), RightsError> {
 }
 
 fn from_files(paths: &[PathBuf]) -> Result<Engine, Box<dyn std::error::Error>> {
-    let mut engine = Engine::default();
+    let mut engine = Engine::for_manifests();
     let now = Timestamp::now();
     engine.set_catalog(Catalog::builtin(), now);
-    // No file holds cluster-admin and the other roles that every cluster is born with.
-    engine.assume_born_roles();
     let interner = std::sync::Arc::new(Interner::default());
     let mut errors = Vec::new();
     let unread = sources_of(paths, &mut |found| match found {

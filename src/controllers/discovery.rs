@@ -16,7 +16,7 @@ use kube::{
 use tokio::sync::mpsc;
 
 use super::host::Command;
-use crate::inventory::{Catalog, ResourceType, ServedResource};
+use crate::inventory::{Catalog, KubernetesVersion, ResourceType, ServedResource};
 
 /// When to look again after a definition changed: the API server serves it a moment later.
 const AFTER_CHANGE: [Duration; 3] =
@@ -109,7 +109,17 @@ pub async fn catalog(client: &Client) -> kube::Result<Catalog> {
     }
     let mut catalog = Catalog::new(rows.into_values().collect());
     catalog.unreachable_groups = unreachable_groups(client).await?;
+    catalog.kubernetes = version(client).await?;
     Ok(catalog)
+}
+
+/// The API server's version; None where `/version` may not be read or says nothing that can be read.
+async fn version(client: &Client) -> kube::Result<Option<KubernetesVersion>> {
+    match client.apiserver_version().await {
+        Ok(info) => Ok(format!("{}.{}", info.major, info.minor).parse().ok()),
+        Err(kube::Error::Api(refused)) if refused.code == 401 || refused.code == 403 => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Groups whose own API server does not answer (KEP-3352): the list of groups still names them,

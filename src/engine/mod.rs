@@ -43,7 +43,7 @@ use crate::{
     checks::{Read, cel::Program},
     inventory::{
         ApiServer, Availability, Catalog, Change, Inventory, KindId, ProgramId, Projected,
-        ResourceType, facts,
+        ResourceType, Source, facts,
     },
 };
 
@@ -88,14 +88,21 @@ impl Engine {
         &self.catalog
     }
 
-    /// For manifests, which bind `cluster-admin` or `edit` without bringing them along: the roles
-    /// that every cluster is born with exist.
-    pub fn assume_born_roles(&mut self) {
-        self.inventory.rights.assume_born_roles();
+    /// An engine for manifests. They bind `cluster-admin` or `edit` without bringing them along, so
+    /// the roles that every cluster is born with exist.
+    pub fn for_manifests() -> Self {
+        let mut engine = Self::default();
+        engine.inventory.source = Source::Manifests;
+        engine.inventory.rights.assume_born_roles();
+        engine
     }
 
     /// Takes in what the cluster serves now. Kinds that went lose their objects.
     pub fn set_catalog(&mut self, catalog: Catalog, now: Timestamp) {
+        if self.inventory.kubernetes != catalog.kubernetes {
+            self.inventory.kubernetes = catalog.kubernetes;
+            self.mark(&[Change::ApiServer], now);
+        }
         self.catalog = catalog;
         let gone: Vec<KindId> = self
             .inventory

@@ -8,6 +8,7 @@ pub mod backup;
 pub mod catalog;
 pub mod facts;
 pub mod intern;
+pub mod kubernetes_version;
 pub mod manifest;
 pub mod network;
 pub mod projector;
@@ -26,6 +27,7 @@ pub use self::{
     api_server::ApiServer,
     facts::Facts,
     intern::{Interner, Symbol},
+    kubernetes_version::KubernetesVersion,
     projector::{CelResult, ProgramId, Projected, Projector},
     resource::{Catalog, ResourceType, ServedResource},
 };
@@ -95,8 +97,20 @@ pub enum Change {
         /// What was there.
         before: Option<Object>,
     },
-    /// What is known of the API server itself changed.
+    /// What is known of the API server itself changed: its metrics, or its version.
     ApiServer,
+}
+
+/// Where the objects of an inventory come from, which says what their absence means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// A cluster: what is not there does not exist, and each object has the status that its
+    /// controller wrote.
+    #[default]
+    Cluster,
+    /// Files: an excerpt of what some cluster will hold. What no file has may be in the cluster all
+    /// the same, and a manifest has no status.
+    Manifests,
 }
 
 /// All that is known.
@@ -107,6 +121,10 @@ pub struct Inventory {
     kinds: Vec<KindState>,
     kind_ids: FxHashMap<(String, String), KindId>,
     namespaces: FxHashMap<Symbol, Slot>,
+    /// What absence means here.
+    pub source: Source,
+    /// The version of the API server; None when nobody told it, as for files.
+    pub kubernetes: Option<KubernetesVersion>,
     /// What the API server says of itself.
     pub api_server: ApiServer,
     /// Who may do what, kept up to date with every change.

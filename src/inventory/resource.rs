@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::KubernetesVersion;
+
 /// A resource type as discovery names it. `version` is the one to read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceType {
@@ -54,6 +56,8 @@ pub struct Catalog {
     served: Vec<ServedResource>,
     /// Groups whose discovery failed: absence of their kinds proves nothing.
     pub unreachable_groups: Vec<String>,
+    /// The version of the API server; None when it did not tell, or for files.
+    pub kubernetes: Option<KubernetesVersion>,
 }
 
 impl Catalog {
@@ -61,7 +65,7 @@ impl Catalog {
     pub fn new(mut served: Vec<ServedResource>) -> Self {
         served.sort_by(|a, b| a.resource.cmp(&b.resource));
         served.dedup_by(|a, b| a.resource == b.resource);
-        Self { served, unreachable_groups: Vec::new() }
+        Self { served, ..Self::default() }
     }
 
     /// Every row.

@@ -93,8 +93,7 @@ impl Intake {
     /// A world without objects, to be judged by these controls. `known` is what an earlier pass
     /// over the same files learned.
     pub fn new(rules: &Rules, known: Option<Learned>, now: Timestamp) -> Self {
-        let mut engine = Engine::default();
-        engine.assume_born_roles();
+        let mut engine = Engine::for_manifests();
         for (name, (spec, _)) in &rules.controls {
             engine.upsert_control(name, 1, Arc::clone(spec), Remembered::default());
         }
