@@ -1,0 +1,74 @@
+//! What a reader of the findings should know: what was assumed, and what had no effect.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::controls::Rules;
+use crate::{
+    api::{ControlSpec, ExceptionPhase},
+    engine::{Engine, scope::NAME_LABEL},
+    inventory::Inventory,
+    nearest::did_you_mean,
+};
+
+/// How many names a note lists.
+const LISTED: usize = 5;
+
+/// The notes on a scan of manifests.
+pub(super) fn of(engine: &Engine, rules: &Rules, now: Timestamp) -> Vec<String> {
+    let mut notes: Vec<String> = assumed_in_scope(engine).into_iter().collect();
+    for name in rules.exceptions.keys() {
+        notes.extend(unused_exception(engine, rules, name, now));
+    }
+    notes
+}
+
+/// That namespaces count as in scope because no manifest tells their labels.
+fn assumed_in_scope(engine: &Engine) -> Option<String> {
+    let selecting = engine.controls().filter(|(_, spec)| selects_by_label(spec)).count();
+    let namespaces = undescribed(engine.inventory());
+    if selecting == 0 || namespaces.is_empty() {
+        return None;
+    }
+    let more = namespaces.len().saturating_sub(LISTED);
+    let listed: Vec<&str> = namespaces.into_iter().take(LISTED).collect();
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!(
+        "No manifest tells the labels of namespace {}{rest}, so {selecting} controls that select namespaces by label count it as in scope: add its manifest, or give --namespace and --namespace-labels.",
+        listed.join(", ")
+    ))
+}
+
+fn selects_by_label(spec: &ControlSpec) -> bool {
+    let selector = spec.scope.as_ref().and_then(|scope| scope.namespaces.as_ref());
+    selector.is_some_and(|selector| {
+        let labels = selector.match_labels.iter().flatten().map(|(key, _)| key);
+        let expressions = selector.match_expressions.iter().flatten().map(|one| &one.key);
+        labels.chain(expressions).any(|key| key != NAME_LABEL)
+    })
+}
+
+fn undescribed(inventory: &Inventory) -> BTreeSet<&str> {
+    inventory
+        .iter()
+        .map(|(_, object)| &*object.namespace)
+        .filter(|namespace| !namespace.is_empty() && inventory.namespace(namespace).is_none())
+        .collect()
+}
+
+/// Why an exception allows nothing; None when it does, or when none of its controls was judged.
+fn unused_exception(engine: &Engine, rules: &Rules, name: &str, now: Timestamp) -> Option<String> {
+    let (spec, place) = rules.exceptions.get(name)?;
+    let at = format!("ControlException {name} ({}:{})", place.file, place.at.line);
+    if let Some(typo) = spec.controls.iter().find(|control| !rules.known.contains(*control)) {
+        let hint = did_you_mean(typo, rules.known.iter().map(String::as_str));
+        return Some(format!("{at} names control {typo}, which does not exist{hint}"));
+    }
+    if !spec.controls.iter().any(|control| rules.controls.contains_key(control)) {
+        return None;
+    }
+    let standing = engine.exception(name, now)?;
+    (standing.phase != ExceptionPhase::Active)
+        .then(|| format!("{at} allows nothing: {}", standing.message))
+}
