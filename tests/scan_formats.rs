@@ -357,7 +357,8 @@ fn a_chart_is_judged_in_the_namespace_that_it_is_installed_in() {
 
     let labelled = scan(&["-n", "tool", "--namespace-labels", "env=dev,team=a"]);
     assert_eq!(control(&labelled, "prod")["state"], "NotApplicable", "{labelled}");
-    assert_eq!(labelled.get("notes"), None, "{labelled}");
+    let note = labelled["notes"][0].as_str().unwrap_or_default();
+    assert!(note.starts_with("The selectors of control prod fit nothing"), "{labelled}");
     let production = scan(&["-n", "tool", "--namespace-labels", "env=prod"]);
     assert_eq!(control(&production, "prod")["state"], "Failing", "{production}");
     assert_eq!(production["summary"]["objects"], 3, "the told Namespace was not read");
@@ -504,6 +505,26 @@ fn an_exception_for_more_than_a_year_and_one_that_allows_nothing_are_named() {
         let note = found["notes"][0].as_str().unwrap_or_default();
         assert!(note.contains("ControlException waiver (-:") && note.contains(says), "{found}");
     }
+}
+
+#[test]
+fn a_selector_that_fits_nothing_is_named_and_an_absent_kind_is_not() {
+    let rules = controls(&[
+        (
+            "typo",
+            "  test: {workload: {require: [NoPrivileged], selector: {matchLabels: {ap: web}}}}",
+        ),
+        (
+            "claims",
+            "  test: {backup: {of: PersistentVolumeClaims, maxAge: 1d, selector: {matchLabels: {a: b}}}}",
+        ),
+    ]);
+    let output = scan_with(&["-", "--controls", path_of(&rules), "-o", "json"], PRIVILEGED);
+    let found = json(&output);
+    let notes = found["notes"].as_array().expect("notes");
+    assert_eq!(notes.len(), 1, "{found}");
+    let note = notes[0].as_str().unwrap_or_default();
+    assert!(note.contains("selectors of control typo fit nothing"), "{note}");
 }
 
 #[test]

@@ -6,8 +6,14 @@ use jiff::Timestamp;
 
 use super::controls::Rules;
 use crate::{
-    api::{ControlSpec, ExceptionPhase},
-    engine::{Engine, scope::NAME_LABEL},
+    api::{ControlSpec, ExceptionPhase, State},
+    checks::{self, Context},
+    engine::{
+        Engine,
+        judging::judge_in_scope,
+        scope::{NAME_LABEL, Scope},
+        tally::Tally,
+    },
     inventory::Inventory,
     nearest::did_you_mean,
 };
@@ -18,6 +24,7 @@ const LISTED: usize = 5;
 /// The notes on a scan of manifests.
 pub(super) fn of(engine: &Engine, rules: &Rules, now: Timestamp) -> Vec<String> {
     let mut notes: Vec<String> = assumed_in_scope(engine).into_iter().collect();
+    notes.extend(selecting_nothing(engine, now));
     for name in rules.exceptions.keys() {
         notes.extend(unused_exception(engine, rules, name, now));
     }
@@ -55,6 +62,58 @@ fn undescribed(inventory: &Inventory) -> BTreeSet<&str> {
         .map(|(_, object)| &*object.namespace)
         .filter(|namespace| !namespace.is_empty() && inventory.namespace(namespace).is_none())
         .collect()
+}
+
+/// Which controls judge nothing only because their selectors fit nothing here: mistyped, perhaps.
+fn selecting_nothing(engine: &Engine, now: Timestamp) -> Option<String> {
+    let idle: Vec<&str> = engine
+        .controls()
+        .filter(|(name, spec)| {
+            let nothing =
+                engine.verdict(name).is_some_and(|verdict| verdict.state == State::NotApplicable);
+            let wider = without_selectors(spec);
+            nothing && wider != **spec && judges_something(engine.inventory(), &wider, now)
+        })
+        .map(|(name, _)| name)
+        .collect();
+    if idle.is_empty() {
+        return None;
+    }
+    let more = idle.len().saturating_sub(LISTED);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let listed: Vec<&str> = idle.into_iter().take(LISTED).collect();
+    Some(format!(
+        "The selectors of control {}{rest} fit nothing among the manifests, so nothing was judged: check spec.scope.namespaces and the selector of the test.",
+        listed.join(", ")
+    ))
+}
+
+fn without_selectors(spec: &ControlSpec) -> ControlSpec {
+    let mut spec = spec.clone();
+    if let Some(scope) = &mut spec.scope {
+        scope.namespaces = None;
+    }
+    if let Some(test) = &mut spec.test.backup {
+        test.selector = None;
+    }
+    if let Some(test) = &mut spec.test.workload {
+        test.selector = None;
+    }
+    spec
+}
+
+fn judges_something(inventory: &Inventory, spec: &ControlSpec, now: Timestamp) -> bool {
+    let (Ok(built), Ok(scope)) = (checks::build(&spec.test), Scope::compile(spec.scope.as_ref()))
+    else {
+        return false;
+    };
+    let check = built.check.as_ref();
+    let context = Context { inventory, scope: &scope, now, occurrences: &[] };
+    let mut found = false;
+    check.items(&context, &mut |item| {
+        found = found || judge_in_scope(check, &context, item, &Tally::default()).is_some();
+    });
+    found
 }
 
 /// Why an exception allows nothing; None when it does, or when none of its controls was judged.
