@@ -11,7 +11,7 @@ use crate::api::{
 
 /// A reference in its parts: `nginx` is `docker.io/library/nginx`.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ImageRef<'a> {
+pub struct ImageRef<'a> {
     /// Host and port, in lower case.
     pub registry: Cow<'a, str>,
     /// The path in the registry, without tag and digest.
@@ -28,7 +28,7 @@ const MAX_PATH: usize = 255;
 impl<'a> ImageRef<'a> {
     /// Takes a reference apart. None for what no container runtime takes: the kubelet calls it
     /// `InvalidImageName`.
-    pub(crate) fn parse(image: &'a str) -> Option<Self> {
+    pub fn parse(image: &'a str) -> Option<Self> {
         if is_hex(image, 64) {
             return None;
         }

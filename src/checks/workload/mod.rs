@@ -9,6 +9,7 @@ pub(crate) mod wording;
 
 use std::borrow::Cow;
 
+pub use self::image::ImageRef;
 use self::{image::RegistryPattern, population::Subject};
 use super::{BuildError, Built, Check, Context, Finding, Item, Judgement, Read, reference};
 use crate::{
