@@ -18,6 +18,7 @@ mod frozen;
 pub mod glob;
 pub(crate) mod image_name;
 pub mod invalid;
+mod metadata;
 pub mod occurrence;
 pub(crate) mod registry;
 pub mod risk;

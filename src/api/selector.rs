@@ -123,7 +123,7 @@ fn compile_expression(
 }
 
 /// A label key: a name, with a DNS prefix and a slash before it where it has one.
-fn check_key(key: &str, field: &str) -> Result<(), SelectorError> {
+pub(super) fn check_key(key: &str, field: &str) -> Result<(), SelectorError> {
     let (prefix, name) = match key.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, key),
@@ -139,7 +139,7 @@ fn check_key(key: &str, field: &str) -> Result<(), SelectorError> {
     })
 }
 
-fn check_value(value: &str, field: &str) -> Result<(), SelectorError> {
+pub(super) fn check_value(value: &str, field: &str) -> Result<(), SelectorError> {
     if value.is_empty() || is_name(value) {
         return Ok(());
     }
@@ -159,7 +159,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// RFC 1123, as Kubernetes asks for the prefix of a key.
-fn is_dns_subdomain(text: &str) -> bool {
+pub(super) fn is_dns_subdomain(text: &str) -> bool {
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     text.len() <= 253
         && text.split('.').all(|label| {
