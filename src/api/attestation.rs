@@ -74,6 +74,7 @@ pub struct AttestationSpec {
     pub recorded_by: Option<String>,
     /// When the procedure was performed.
     #[serde(deserialize_with = "time::required")]
+    #[x_kube(validation = time::is_a_time())]
     pub performed_at: Time,
     /// What was done and what came of it, for the auditor to read.
     #[schemars(length(min = 1, max = 4096))]

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Criterion, Duration, MAX_OCCURRENCES, Occurrence, TestSpec, closed_enum, condition,
+    Criterion, Duration, MAX_OCCURRENCES, Occurrence, Selector, TestSpec, closed_enum, condition,
     invalid::{InvalidSpec, Path, Problems},
     selector, structural,
 };
@@ -89,7 +89,12 @@ closed_enum! {
     printcolumn(name = "Criteria", type_ = "string", json_path = ".spec.criteria"),
     printcolumn(name = "Owner", type_ = "string", json_path = ".spec.owner"),
     printcolumn(name = "Since", type_ = "date", json_path = ".status.since"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Evidence",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"EvidenceRecorded\")].reason"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ControlSpec {
@@ -350,8 +355,23 @@ fn validate_heartbeat(heartbeat: Duration, at: &Path, problems: &mut Problems) {
 
 impl Scope {
     fn validate(&self, at: &Path, problems: &mut Problems) {
-        if let Some(namespaces) = &self.namespaces {
-            selector::validate(namespaces, &at.field("namespaces"), problems);
+        let Some(namespaces) = &self.namespaces else {
+            return;
+        };
+        selector::validate(namespaces, &at.field("namespaces"), problems);
+        let selected = Selector::compile(namespaces).ok();
+        let selected = selected.as_ref().and_then(|selector| selector.values_of(NAME_LABEL));
+        let excluded =
+            |name: &&str| self.exclude_namespaces.iter().any(|excluded| excluded == name);
+        if selected.is_some_and(|names| !names.is_empty() && names.iter().all(excluded)) {
+            problems.push(
+                &at.field("excludeNamespaces"),
+                format!("leaves out every namespace that {NAME_LABEL} selects"),
+                "correct one of the two, or delete the control",
+            );
         }
     }
 }
+
+/// The label that every API server sets on every namespace (KEP-2161).
+pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";

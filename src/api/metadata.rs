@@ -32,7 +32,18 @@ pub(super) fn check(object: &Value, api_version: &str, problems: &mut Problems) 
     }
 }
 
-/// A map of texts. The API server takes null in it for an empty text.
+/// The API server takes null in a map of texts for an empty text.
+pub(super) fn normalize(object: &mut Value) {
+    for place in ["/metadata/labels", "/metadata/annotations"] {
+        if let Some(Value::Object(entries)) = object.pointer_mut(place) {
+            entries
+                .values_mut()
+                .filter(|value| value.is_null())
+                .for_each(|value| *value = "".into());
+        }
+    }
+}
+
 fn check_map(map: &Value, field: &str, at: &Path, problems: &mut Problems) {
     match map {
         Value::Null => {}
@@ -40,7 +51,6 @@ fn check_map(map: &Value, field: &str, at: &Path, problems: &mut Problems) {
             for (key, value) in entries {
                 let place = format!("{field}[{key}]");
                 let text = match value {
-                    Value::Null => "",
                     Value::String(text) => text,
                     _ => {
                         problems.push(at, format!("{key} is no text"), "write it in quotes");

@@ -23,7 +23,8 @@ where
     let root = Path::new("");
     let mut object = object.clone();
     if let Some(schema) = schema_of(&K::kind(&())) {
-        prune_nulls(&mut object, schema);
+        normalize(&mut object, schema);
+        metadata::normalize(&mut object);
         metadata::check(&object, &K::api_version(&()), &mut problems);
         Checker { problems: &mut problems, unknown: &mut Vec::new() }.check(&object, schema, &root);
     }
@@ -71,8 +72,9 @@ pub fn unknown_fields(object: &Value) -> Vec<String> {
     unknown
 }
 
-/// A field that holds null is absent to the API server, an item of a list is not.
-fn prune_nulls(value: &mut Value, schema: &Value) {
+/// A field that holds null is absent to the API server, an item of a list is not; and 1.0 is a whole
+/// number, as in JSON.
+fn normalize(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(fields) => {
             let (properties, others) = (&schema["properties"], &schema["additionalProperties"]);
@@ -80,13 +82,11 @@ fn prune_nulls(value: &mut Value, schema: &Value) {
             fields.retain(|name, value| !(value.is_null() && of(name).is_some()));
             for (name, value) in fields {
                 if let Some(schema) = of(name) {
-                    prune_nulls(value, schema);
+                    normalize(value, schema);
                 }
             }
         }
-        Value::Array(items) => {
-            items.iter_mut().for_each(|item| prune_nulls(item, &schema["items"]))
-        }
+        Value::Array(items) => items.iter_mut().for_each(|item| normalize(item, &schema["items"])),
         _ => {}
     }
 }

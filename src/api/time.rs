@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::core::Rule;
 use serde::{Deserialize, Deserializer, de};
 
 /// What a date and time looks like in a spec: RFC 3339 without the odd forms that programs read
@@ -19,6 +20,12 @@ const LAST_YEAR: &str = "9999-12-3";
 /// not on the wire, so an untruncated one differs from itself after a round trip.
 pub fn whole_seconds(instant: Timestamp) -> Time {
     Time(Timestamp::from_second(instant.as_second()).unwrap_or(instant))
+}
+
+/// The API server does not look at the type of a value that has a format, so that a list would pass
+/// for a time. An expression over it does.
+pub(super) fn is_a_time() -> Rule {
+    Rule::new("self.getFullYear() >= 0").message("must be a date")
 }
 
 /// Reads a date and time. What lies beyond the last one that can be held is that one.

@@ -10,7 +10,7 @@ use super::{
     human::Human,
     judging::{changed_namespace, judge_in_scope},
     memory::{FindingKey, Memory, Record, Standing},
-    population,
+    names, population,
     readiness::{self, Readiness},
     recollection::{Recollection, Remembered},
     scope::Scope,
@@ -201,6 +201,12 @@ impl Tracked {
             Test::Broken { reason, message } => {
                 let (reason, message) = (*reason, message.clone());
                 return self.block(reason, message, now);
+            }
+            Test::Ready { .. }
+                if let Some(message) =
+                    names::of_test(&self.spec.test, catalog, inventory.source) =>
+            {
+                return self.block(Reason::InvalidSpec, message, now);
             }
             Test::Ready { reads, .. } => match readiness::of(reads, inventory, catalog) {
                 Readiness::Ready => self.pending = false,
