@@ -197,16 +197,14 @@ impl Tracked {
                 "the control is suspended: set spec.suspend to false to evaluate it".to_owned();
             return self.block(Reason::Suspended, message, now);
         }
+        let names_nothing = names::of_test(&self.spec.test, catalog, inventory.source);
+        if let Some(message) = names_nothing.filter(|_| matches!(self.test, Test::Ready { .. })) {
+            return self.block(Reason::InvalidSpec, message, now);
+        }
         match &self.test {
             Test::Broken { reason, message } => {
                 let (reason, message) = (*reason, message.clone());
                 return self.block(reason, message, now);
-            }
-            Test::Ready { .. }
-                if let Some(message) =
-                    names::of_test(&self.spec.test, catalog, inventory.source) =>
-            {
-                return self.block(Reason::InvalidSpec, message, now);
             }
             Test::Ready { reads, .. } => match readiness::of(reads, inventory, catalog) {
                 Readiness::Ready => self.pending = false,
