@@ -20,7 +20,7 @@ use kube::ResourceExt;
 
 use crate::{
     controlplane::{ControlPlane, wait},
-    process::{Bench, LIMIT, get},
+    process::{Bench, LIMIT, get, kubectl},
 };
 
 const CONTROL: &str = "
