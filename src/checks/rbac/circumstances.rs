@@ -12,7 +12,7 @@ use crate::{
     checks::{Context, pod_security::levels},
     engine::scope::Admission,
     inventory::{
-        Facts, Object, Slot,
+        Facts, Inventory, Object, Slot,
         rbac::{CloudIdentity, MASTERS, Role, RoleKey, ServiceAccountFacts, Subject},
         workload::{Controller, PodFacts, WorkloadFacts},
     },
@@ -206,10 +206,10 @@ fn visit_weak_pods<'a>(
         let Some(facts) = context.inventory.get(*slot).and_then(root_workload) else {
             continue;
         };
-        if !facts.pod.automount.unwrap_or(mounted) {
+        if !facts.pod.is_given_token(mounted) {
             continue;
         }
-        if let Some(weakness) = weak(&facts.pod) {
+        if let Some(weakness) = weak(context.inventory, &facts.pod) {
             let circumstance = Circumstance::WeakPod { workload: *slot, weakness, risk: row.risk };
             visit(hit(circumstance, vec![*held]))?;
         }
@@ -228,6 +228,7 @@ fn root_workload(object: &Object) -> Option<&WorkloadFacts> {
 
 /// The first control of the baseline level of the Pod Security Standards that the pod violates:
 /// code in it is a short way from the node, and from the tokens of every pod there.
-fn weak(pod: &PodFacts) -> Option<&'static str> {
-    levels::violations(PodSecurityLevel::Baseline, pod).next().map(|(control, _)| control)
+fn weak(inventory: &Inventory, pod: &PodFacts) -> Option<&'static str> {
+    let version = levels::known(inventory.kubernetes);
+    levels::violations(PodSecurityLevel::Baseline, version, pod).next().map(|(control, _)| control)
 }
