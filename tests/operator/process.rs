@@ -74,6 +74,12 @@ impl Bench {
         operator.terminate().await;
     }
 
+    /// What the operator has logged so far.
+    pub fn log(&self) -> String {
+        let operator = self.operator.as_ref().expect("a running operator");
+        std::fs::read_to_string(&operator.log).expect("its log")
+    }
+
     /// Where the operator serves metrics and probes.
     pub fn url(&self) -> &str {
         &self.operator.as_ref().expect("a running operator").url

@@ -127,6 +127,10 @@ fn judge_hosts(
             Tls::Never(why) => {
                 judgement.failing.push(about(rule_of(facts), format!("{hosts} has no TLS: {why}")));
             }
+            _ if facts.hosts.is_empty() => judgement.failing.push(about(
+                rule_of(facts),
+                format!("{hosts}, is served without TLS: add an entry to spec.tls"),
+            )),
             _ => judgement.failing.push(about(
                 rule_of(facts),
                 format!(
