@@ -25,8 +25,9 @@ pub enum LoggingError {
     Twice(#[from] TryInitError),
 }
 
-/// The watcher repeats at each attempt what [`Outages`](super::Outages) says once, with a remedy.
-const DEFAULT: &str = "info,kube_runtime::watcher=error";
+/// The client repeats for each request, and the watcher for each attempt, what
+/// [`Outages`](super::Outages) says once and with a remedy.
+const DEFAULT: &str = "info,kube_client::client=off,kube_runtime::watcher=error";
 
 /// Sets up log lines on standard error for the whole process: as JSON, or as text for a person.
 /// `RUST_LOG` filters; without it, what is `info` and worse is shown.

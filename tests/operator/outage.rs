@@ -36,7 +36,7 @@ async fn an_outage_is_told_in_a_few_lines() {
     let plane = ControlPlane::builder().start().await.unwrap();
     let mut bench = Bench::without_operator(plane).await;
     kubectl(&bench.plane, &["apply", "-k", &format!("{ROOT}/config/soc2")]).await;
-    bench.start_operator("admin").await;
+    bench.start_operator_as_shipped("admin").await;
     bench.until_state("no-privilege-escalation-rights", State::Passing).await;
     let before = bench.log().len();
 
@@ -104,7 +104,7 @@ spec:
 ",
         )
         .await;
-    bench.start_operator("newcomer").await;
+    bench.start_operator_as_shipped("newcomer").await;
     let status = bench.until_state("ingress", State::Unknown).await;
     let status = if status.reason == "Forbidden" {
         status

@@ -256,6 +256,8 @@ fn nginx(annotations: &IngressAnnotations) -> Door {
     Door {
         tls: if on("nginx.ingress.kubernetes.io/ssl-passthrough") == Some(true) {
             Tls::NotShown("TLS goes through to the pods if the controller runs with --enable-ssl-passthrough, which is not visible: attest it".to_owned())
+        } else if forced {
+            Tls::NotShown("plain HTTP is redirected (force-ssl-redirect), and TLS ends with the controller's default certificate or in front of it: name one in spec.tls, or attest it".to_owned())
         } else {
             Tls::BySpec
         },

@@ -62,7 +62,7 @@ fn controllers_by_the_name_of_their_class() {
             A,
             PASS,
         ),
-        ("nginx", json!({"nginx.ingress.kubernetes.io/force-ssl-redirect": "true"}), &[], PLAIN),
+        ("nginx", json!({"nginx.ingress.kubernetes.io/force-ssl-redirect": "true"}), &[], HIDDEN),
         ("nginx", json!({"nginx.ingress.kubernetes.io/ssl-passthrough": "true"}), &[], HIDDEN),
         ("nginx", json!({"nginx.ingress.kubernetes.io/ssl-passthrough": "false"}), &[], PLAIN),
         // What another controller reads does not count.
