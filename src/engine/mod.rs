@@ -36,6 +36,7 @@ use self::{
     tracked::Tracked,
 };
 pub use self::{
+    readiness::Unreadable,
     recollection::{Recollection, Remembered},
     verdict::{Observed, Reason, Verdict},
 };
@@ -206,6 +207,11 @@ impl Engine {
     /// The names of all exceptions.
     pub fn exception_names(&self) -> impl Iterator<Item = &str> {
         self.exceptions.names()
+    }
+
+    /// How many of the kinds that controls need can't be read.
+    pub fn unreadable(&self) -> Unreadable {
+        Unreadable::of(&self.inventory)
     }
 
     /// What must be read for the controls there are. Kinds that are not served are left out until
