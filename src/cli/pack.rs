@@ -4,7 +4,7 @@
 mod command;
 mod profile;
 
-pub use command::{PackArgs, run};
+pub use command::{PackArgs, PackError, render, run};
 pub use profile::{PROFILES, Profile, ProfileError};
 
 /// A control of the pack; its file is named after it.

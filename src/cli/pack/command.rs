@@ -56,7 +56,7 @@ pub enum PackError {
 
 /// Prints the pack or the list of profiles.
 pub fn run(args: &PackArgs) -> Result<u8, Box<dyn std::error::Error>> {
-    let text = if args.list { list()? } else { print(&args.profiles)? };
+    let text = if args.list { list()? } else { render(&args.profiles)? };
     match io::stdout().write_all(text.as_bytes()) {
         // Who reads on may stop early, as `head` does.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -80,16 +80,16 @@ fn list() -> Result<String, PackError> {
     Ok(text)
 }
 
-/// The controls as a stream of YAML. Without profiles it is the text of the files, comments
-/// included.
-pub(super) fn print(names: &[String]) -> Result<String, PackError> {
+/// The controls as a stream of YAML, with the profiles of these names. Without any it is the text
+/// of the files, comments included.
+pub fn render(names: &[String]) -> Result<String, PackError> {
     let mut profiles: Vec<Profile> = Vec::new();
     for name in names {
-        if profiles.iter().all(|known| known.name != name)
-            && let Some(profile) = Profile::find(name)
-        {
-            profiles.push(profile?);
+        if profiles.iter().any(|known| known.name == name) {
+            continue;
         }
+        let found = Profile::find(name);
+        profiles.push(found.ok_or_else(|| ProfileError::Unknown(name.clone()))??);
     }
     check_combination(&profiles)?;
     let mut text = String::new();

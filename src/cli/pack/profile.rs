@@ -45,7 +45,7 @@ pub const PROFILES: &[(&str, &str)] = &[
     profile!("velero"),
 ];
 
-/// Why a profile can't be applied. All but the last are mistakes in the component.
+/// Why a profile can't be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
     /// It has not the shape of a component, or uses more of kustomize than is read here.
@@ -69,6 +69,9 @@ pub enum ProfileError {
         /// The path of the list.
         path: String,
     },
+    /// The command line refuses it before, with the nearest name.
+    #[error("there is no profile {0}: comptroller pack --list names them")]
+    Unknown(String),
     /// A cluster is of one distribution.
     #[error(
         "{0} and {1} are both distributions, and a cluster is of one: print the pack for each of them"
