@@ -187,7 +187,11 @@ fn add_ons_together_fail_in_no_more_than_one_by_one() {
         "flux",
     ];
     let after = judged(&common, &common.join(","), &[]);
-    assert_eq!(failing(&after), "COMMON");
+    assert_eq!(
+        failing(&after),
+        "images-are-pinned-and-known 21, namespaces-are-described 7, pod-security-baseline 7, \
+         secrets-encrypted-at-rest 1, workloads-are-operable 17"
+    );
 }
 
 /// Findings in words.
