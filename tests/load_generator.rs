@@ -40,10 +40,9 @@ use percentiles::Latency;
 use serde_json::{Value, json};
 
 fn pack() -> Vec<Control> {
-    let objects = files::manifests("config/soc2")
-        .into_iter()
-        .flat_map(|file| files::objects_of(&format!("config/soc2/{file}")));
-    objects.map(|object| structural::read(&object).unwrap()).collect()
+    // The generated cluster has this restore tool.
+    let pack = comptroller::cli::pack::render(&["velero".to_owned()]).unwrap();
+    files::objects("pack", &pack).iter().map(|object| structural::read(object).unwrap()).collect()
 }
 
 /// What a cluster is born with, as far as controls judge it and the ledger names it.

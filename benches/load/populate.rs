@@ -78,10 +78,13 @@ fn gateway_api() -> impl Iterator<Item = Value> {
     })
 }
 
-/// Applies the pack; the names of its controls.
+/// Applies the pack, with the profile of the restore tool that the cluster has; the names of its
+/// controls.
 pub async fn pack(client: &Client) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for control in documents("config/soc2")? {
+    let pack = comptroller::cli::pack::render(&["velero".to_owned()])?;
+    for document in yaml_serde::Deserializer::from_str(&pack) {
+        let control = Value::deserialize(document)?;
         create(client, &control).await?;
         names.extend(control["metadata"]["name"].as_str().map(str::to_owned));
     }

@@ -149,7 +149,7 @@ pub fn what_next(place: &Place, verdicts: &Verdicts, operator: &Operator, binary
     );
     if place.plane.is_none() {
         heading("To remove what was installed");
-        println!("  kubectl delete -k config/soc2");
+        println!("  kubectl delete -k config/samples/pack");
         println!("  kubectl delete -k crds");
         if place.has_samples() {
             println!("  kubectl delete -R -f {} --ignore-not-found", crate::company::FOLDER);

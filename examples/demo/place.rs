@@ -79,8 +79,8 @@ pub async fn install_controls(place: &Place, steps: &Steps) -> Result<()> {
     steps
         .step("controls", async |step| {
             let applied =
-                place.kubectl.run(&["apply", "--server-side", "-k", "config/soc2"]).await?;
-            step.say(format!("{} of config/soc2", applied.lines().count()));
+                place.kubectl.run(&["apply", "--server-side", "-k", "config/samples/pack"]).await?;
+            step.say(format!("{} of config/samples/pack", applied.lines().count()));
             Ok(())
         })
         .await
@@ -193,7 +193,9 @@ async fn theirs(settings: Settings) -> Result<Place> {
     let kubectl = Kubectl::new(None);
     only_operator(&kubectl).await?;
     heading(&format!("Comptroller on the cluster {}", config.cluster_url));
-    println!("  It gets the definitions (crds/) and the controls (config/soc2), and keeps them.");
+    println!(
+        "  It gets the definitions (crds/) and the controls (config/samples/pack), and keeps them."
+    );
     println!("  The operator runs on this machine, with the rights of your kubeconfig.");
     if settings.samples {
         println!("  It gets the sample company too ({}), and keeps it.", company::FOLDER);

@@ -160,7 +160,42 @@ pub struct Scope {
         extend("x-kubernetes-list-type" = "set")
     )]
     pub exclude_namespaces: Vec<String>,
+    /// What to leave out because somebody else answers for it, such as the vendor of the cluster,
+    /// each with the reason. An rbac test looks at all rights whatever is named here, since a right
+    /// in a namespace of the vendor is a right all the same: its allow names who may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub exclude: Vec<Exclusion>,
 }
+
+/// Something that a control leaves out: a namespace with all that is in it, or one object. Names
+/// are exact, so that nothing slips in by a name that is alike.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[x_kube(
+    validation = Rule::new("has(self.kind) == has(self.name)").message(ONE_OBJECT),
+    validation = Rule::new("has(self.kind) || has(self.namespace)").message("must have namespace, or kind and name")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Exclusion {
+    /// The namespace. Without kind and name it is left out as a whole; with them it is where the
+    /// object is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub namespace: Option<String>,
+    /// The kind of the object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub kind: Option<String>,
+    /// The name of the object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub name: Option<String>,
+    /// Why it is left out, for the auditor to read.
+    #[schemars(length(min = 1, max = 1024))]
+    pub reason: String,
+}
+
+const ONE_OBJECT: &str = "kind and name go together: write both for one object, or namespace alone for all that is in it";
 
 /// What the operator found.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -369,6 +404,30 @@ impl Scope {
                 format!("leaves out every namespace that {NAME_LABEL} selects"),
                 "correct one of the two, or delete the control",
             );
+        }
+        for (position, exclusion) in self.exclude.iter().enumerate() {
+            exclusion.validate(&at.field("exclude").index(position), problems);
+        }
+    }
+}
+
+impl Exclusion {
+    fn validate(&self, at: &Path, problems: &mut Problems) {
+        match (&self.kind, &self.name, &self.namespace) {
+            (Some(_), None, _) => problems.push(
+                &at.field("name"),
+                "missing",
+                "write the name of the object, or leave kind away to leave out the namespace",
+            ),
+            (None, Some(_), _) => {
+                problems.push(&at.field("kind"), "missing", "write the kind of the object");
+            }
+            (None, None, None) => problems.push(
+                at,
+                "names nothing",
+                "write namespace for all that is in it, or kind and name for one object",
+            ),
+            _ => {}
         }
     }
 }

@@ -35,8 +35,8 @@ pub use audit_period::{
 };
 pub(crate) use closed_enum::closed_enum;
 pub use control::{
-    Control, ControlSpec, ControlStatus, Enforcement, EvidenceRef, Finding, MAX_FINDINGS,
-    ResourceRef, Scope, Severity, State,
+    Control, ControlSpec, ControlStatus, Enforcement, EvidenceRef, Exclusion, Finding,
+    MAX_FINDINGS, ResourceRef, Scope, Severity, State,
 };
 pub use criteria::Criterion;
 pub use duration::Duration;

@@ -56,6 +56,8 @@ pub enum Read {
         resources: Vec<String>,
         /// The program that must have judged them.
         program: ProgramId,
+        /// Optional: where their API group is not served, there is none of them.
+        need: Need,
     },
     /// The metrics of the API server ([`Inventory::api_server`]). Never required: the check says what follows.
     ApiServer,
@@ -71,6 +73,11 @@ impl Read {
     pub fn optional(group: &'static str, kind: &'static str) -> Self {
         Self::Kind { group: group.into(), kind: kind.into(), need: Need::Optional }
     }
+
+    /// A kind whose absence is nothing to judge for a control that says `whenServed`.
+    pub fn when_served(group: &'static str, kind: &'static str, when_served: bool) -> Self {
+        Self::Kind { group: group.into(), kind: kind.into(), need: Need::of(when_served) }
+    }
 }
 
 /// Whether a check can do without a kind.
@@ -80,6 +87,13 @@ pub enum Need {
     Required,
     /// Not served means that there is none.
     Optional,
+}
+
+impl Need {
+    /// By the field `whenServed` of a test.
+    pub fn of(when_served: bool) -> Self {
+        if when_served { Self::Optional } else { Self::Required }
+    }
 }
 
 /// What a check sees.

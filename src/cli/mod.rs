@@ -49,6 +49,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Read a log of evidence: verify it, prove an entry, export it, draw samples.
     Evidence(evidence::EvidenceArgs),
+    /// Print the built-in controls, with the profiles of a distribution and its add-ons.
+    Pack(pack::PackArgs),
     /// Print the custom resource definitions.
     Crds(CrdsArgs),
     /// Print a completion script for a shell.
@@ -78,6 +80,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Attest(args) => attest::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Evidence(args) => evidence::run(&args),
+        Command::Pack(args) => pack::run(&args),
         Command::Crds(args) => crds(&args),
         Command::Completion { shell } => {
             clap_complete::generate(

@@ -1,4 +1,11 @@
-//! The built-in pack: the controls of `config/soc2`, which a scan uses when it is given none.
+//! The built-in pack: the controls of `config/soc2`, which a scan uses when it is given none; and
+//! `comptroller pack`, which prints it.
+
+mod command;
+mod profile;
+
+pub use command::{PackArgs, PackError, render, run};
+pub use profile::{PROFILES, Profile, ProfileError};
 
 /// A control of the pack; its file is named after it.
 macro_rules! control {

@@ -22,6 +22,9 @@ pub fn judge_in_scope(
         Item::Cluster(part) => return check.judge_cluster(context, part, tally),
     };
     let object = context.inventory.get(slot)?;
+    if context.scope.leaves_out(context.inventory, object) {
+        return None;
+    }
     let namespace = match &object.facts {
         Facts::Namespace(_) => &object.name,
         _ => &object.namespace,

@@ -226,7 +226,7 @@ impl Engine {
                             wanted.kinds.entry(resource).or_default();
                         }
                     }
-                    Read::Program { groups, versions, resources, program } => {
+                    Read::Program { groups, versions, resources, program, .. } => {
                         let Some((_, compiled)) = tracked.program() else {
                             continue;
                         };

@@ -27,11 +27,15 @@ pub fn of(reads: &[Read], inventory: &Inventory, catalog: &Catalog) -> Readiness
     for read in reads {
         let readiness = match read {
             Read::Kind { group, kind, need } => of_kind(group, kind, *need, inventory, catalog),
-            Read::Program { groups, versions, resources, program } => of_groups(groups, catalog)
-                .unwrap_or_else(|| {
+            Read::Program { groups, versions, resources, program, need } => {
+                of_groups(groups, catalog).unwrap_or_else(|| {
                     let types = matching(catalog, groups, versions, resources);
+                    if types.is_empty() && *need == Need::Optional && absent(groups, catalog) {
+                        return Readiness::Ready;
+                    }
                     of_program(&types, versions, resources, *program, inventory)
-                }),
+                })
+            }
             Read::ApiServer if inventory.api_server == ApiServer::Pending => Readiness::Pending,
             Read::ApiServer => Readiness::Ready,
         };
@@ -158,6 +162,12 @@ fn of_groups(groups: &[String], catalog: &Catalog) -> Option<Readiness> {
             "the API group {group} does not answer, so nobody can say what it holds: check its APIService"
         ),
     ))
+}
+
+/// Whether the cluster serves none of these groups. One that it serves without the resource, as
+/// every group of Kubernetes itself, is a name that is written wrongly.
+fn absent(groups: &[String], catalog: &Catalog) -> bool {
+    !catalog.iter().any(|row| names(groups, &row.resource.group))
 }
 
 fn of_program(

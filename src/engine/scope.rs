@@ -1,10 +1,10 @@
-//! Which namespaces a control asks about.
+//! Which namespaces and objects a control asks about.
 
 use std::collections::BTreeSet;
 
 use crate::{
-    api::{self, Selector, control::NAME_LABEL, selector::SelectorError},
-    inventory::{Inventory, Source},
+    api::{self, Exclusion, Selector, control::NAME_LABEL, selector::SelectorError},
+    inventory::{Facts, Inventory, Object, Source},
 };
 
 /// A control's scope, compiled. The default admits everything.
@@ -12,6 +12,8 @@ use crate::{
 pub struct Scope {
     namespaces: Option<Selector>,
     excluded: BTreeSet<String>,
+    /// What somebody else answers for.
+    left_out: Vec<Exclusion>,
 }
 
 /// Whether a namespace is in scope.
@@ -34,12 +36,34 @@ impl Scope {
         Ok(Self {
             namespaces: scope.namespaces.as_ref().map(Selector::compile).transpose()?,
             excluded: scope.exclude_namespaces.iter().cloned().collect(),
+            left_out: scope.exclude.clone(),
         })
     }
 
     /// Whether the labels of namespaces matter.
     pub fn selects(&self) -> bool {
         self.namespaces.is_some()
+    }
+
+    /// Whether an object is left out by `exclude`: it, or the namespace that it is or lies in.
+    pub fn leaves_out(&self, inventory: &Inventory, object: &Object) -> bool {
+        if self.left_out.is_empty() {
+            return false;
+        }
+        let kind = inventory.kind_state(object.kind).map_or("", |state| &state.resource.kind);
+        let place = match &object.facts {
+            Facts::Namespace(_) => &object.name,
+            _ => &object.namespace,
+        };
+        let is = |given: &Option<String>, own: &str| given.as_deref() == Some(own);
+        self.left_out.iter().any(|entry| {
+            if entry.kind.is_none() {
+                return is(&entry.namespace, place);
+            }
+            is(&entry.kind, kind)
+                && is(&entry.name, &object.name)
+                && entry.namespace.as_deref().unwrap_or_default() == object.namespace.as_str()
+        })
     }
 
     /// Whether a namespace is in scope. What is cluster-scoped (an empty name) always is: leaving

@@ -612,3 +612,132 @@ fn a_kind_is_read_in_one_version_and_expressions_must_be_written_for_it() {
     assert_eq!((second.state, second.reason), (State::Unknown, Reason::UnsupportedExpression));
     assert!(second.message.contains("read as v1"), "{}", second.message);
 }
+
+/// A control that leaves out, in an engine that holds these objects.
+fn left_out(exclude: &Value, test: Value, objects: &[Value]) -> Engine {
+    let mut spec = (*spec(test)).clone();
+    spec.scope = serde_json::from_value(json!({"exclude": exclude})).unwrap();
+    let mut engine = Engine::default();
+    engine.set_catalog(catalog(), start());
+    engine.upsert_control("c", 1, Arc::new(spec), Remembered::default());
+    let interner = Arc::new(Interner::default());
+    for (resource, programs) in engine.wanted().kinds {
+        let kind = engine.kind(&resource);
+        let projector = Projector::new(resource.clone(), programs, Arc::clone(&interner));
+        engine.begin(kind);
+        for object in objects.iter().filter(|object| object["kind"] == *resource.kind) {
+            engine.stage(kind, projector.project(object).unwrap());
+        }
+        engine.commit(kind, projector.program_ids(), start());
+    }
+    engine.evaluate(start());
+    engine
+}
+
+#[test]
+fn what_is_left_out_is_not_judged_and_what_is_alike_is() {
+    let pod = |namespace: &str, name: &str| {
+        let mut pod = template(true);
+        pod["apiVersion"] = json!("v1");
+        pod["kind"] = json!("Pod");
+        pod["metadata"] = json!({"namespace": namespace, "name": name});
+        pod
+    };
+    let set = |namespace: &str, name: &str| {
+        json!({"apiVersion": "apps/v1", "kind": "ReplicaSet",
+            "metadata": {"namespace": namespace, "name": name}, "spec": {"template": template(true)}})
+    };
+    let namespace =
+        |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    let objects = [
+        namespace("a"),
+        namespace("b"),
+        pod("a", "agent"),
+        pod("b", "agent"),
+        pod("b", "agents"),
+        set("b", "agent"),
+    ];
+    let test = || json!({"podSecurity": {"minimum": "baseline"}});
+    for (exclude, found) in [
+        (json!([]), vec!["a", "agent", "agent", "agents", "agent", "b"]),
+        (json!([{"namespace": "a", "reason": "r"}]), vec!["agent", "agents", "agent", "b"]),
+        (
+            json!([{"kind": "Pod", "namespace": "b", "name": "agent", "reason": "r"}]),
+            vec!["a", "agent", "agents", "agent", "b"],
+        ),
+        // The namespace by itself, and not what is in it.
+        (
+            json!([{"kind": "Namespace", "name": "b", "reason": "r"}]),
+            vec!["a", "agent", "agent", "agents", "agent"],
+        ),
+        // Without its namespace it names an object of the cluster, of which there is none.
+        (
+            json!([{"kind": "Pod", "name": "agent", "reason": "r"}]),
+            vec!["a", "agent", "agent", "agents", "agent", "b"],
+        ),
+    ] {
+        let engine = left_out(&exclude, test(), &objects);
+        let verdict = engine.verdict("c").unwrap();
+        let mut names: Vec<&str> =
+            verdict.findings.iter().map(|found| &*found.finding.resource.name).collect();
+        let mut found = found;
+        names.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(names, found, "{exclude}");
+    }
+}
+
+/// Who leaves out a namespace of the vendor still asks who may do what in it.
+#[test]
+fn rights_in_what_is_left_out_count() {
+    let objects = [
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+            "metadata": {"namespace": "kube-system", "name": "r"},
+            "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}]}),
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"namespace": "kube-system", "name": "b"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "jane"}]}),
+    ];
+    let exclude = json!([{"namespace": "kube-system", "reason": "r"}]);
+    let engine = left_out(&exclude, json!({"rbac": {"forbid": ["ReadSecrets"]}}), &objects);
+    assert_eq!(engine.verdict("c").unwrap().failing, 1);
+}
+
+/// Only a whole group that is absent is nothing to judge: a name that is written wrongly is not.
+#[test]
+fn what_is_not_served_is_nothing_to_judge_for_who_says_so() {
+    let widgets = |group: &str, plural: &str, when_served: bool| {
+        json!({"cel": {
+            "resources": [{"apiGroups": [group], "apiVersions": ["*"], "resources": [plural],
+                "whenServed": when_served}],
+            "validations": [{"expression": "true"}],
+        }})
+    };
+    let mut unreachable = catalog();
+    unreachable.unreachable_groups.push("example.com".into());
+    for (catalog, test, state) in [
+        (catalog(), widgets("example.com", "widgets", true), State::NotApplicable),
+        (catalog(), widgets("example.com", "widgets", false), State::Unknown),
+        (unreachable, widgets("example.com", "widgets", true), State::Unknown),
+        (catalog(), widgets("apps", "deployment", true), State::Unknown),
+        (
+            Catalog::default(),
+            json!({"encryption": {"gateways": {"whenServed": true}}}),
+            State::NotApplicable,
+        ),
+        (Catalog::default(), json!({"encryption": {"gateways": {}}}), State::Unknown),
+        (
+            Catalog::default(),
+            json!({"encryption": {"certificates": {"whenServed": true}}}),
+            State::NotApplicable,
+        ),
+        (Catalog::default(), json!({"encryption": {"certificates": {}}}), State::Unknown),
+    ] {
+        let mut engine = Engine::default();
+        engine.set_catalog(catalog, start());
+        engine.upsert_control("c", 1, spec(test.clone()), Remembered::default());
+        engine.evaluate(start());
+        assert_eq!(engine.verdict("c").unwrap().state, state, "{test}");
+    }
+}

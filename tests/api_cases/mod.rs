@@ -200,6 +200,20 @@ fn invalid_outside_tests() -> Vec<(Value, &'static str)> {
         (json!({"heartbeat": "1.5mo"}), "spec.heartbeat"),
         (json!({"scope": {"excludeNamespaces": ["kube-*"]}}), "spec.scope.excludeNamespaces[0]"),
         (json!({"scope": {"excludeNamespaces": ["a", "a"]}}), "spec.scope.excludeNamespaces[1]"),
+        (json!({"scope": {"exclude": [{"namespace": "a"}]}}), "spec.scope.exclude[0].reason"),
+        (json!({"scope": {"exclude": [{"reason": "x"}]}}), "spec.scope.exclude[0]"),
+        (
+            json!({"scope": {"exclude": [{"namespace": "a-*", "reason": "x"}]}}),
+            "spec.scope.exclude[0].namespace",
+        ),
+        (
+            json!({"scope": {"exclude": [{"kind": "Service", "namespace": "a", "reason": "x"}]}}),
+            "spec.scope.exclude[0]",
+        ),
+        (
+            json!({"scope": {"exclude": [{"name": "b", "namespace": "a", "reason": "x"}]}}),
+            "spec.scope.exclude[0]",
+        ),
         (
             json!({"scope": {"namespaces": {"matchLabels": {"env": long(64)}}}}),
             "spec.scope.namespaces.matchLabels",
@@ -238,6 +252,10 @@ fn invalid_rbac_tests() -> Vec<(Value, &'static str)> {
         (
             json!({"test": {"rbac": {"allow": [{"kind": "User", "name": "x", "namespace": "y"}]}}}),
             "spec.test.rbac.allow[0].namespace",
+        ),
+        (
+            json!({"test": {"rbac": {"allow": [{"kind": "User", "name": "x", "reason": ""}]}}}),
+            "spec.test.rbac.allow[0].reason",
         ),
     ]
 }

@@ -84,6 +84,34 @@ fn every_control_of_the_pack_tells_its_readers_what_they_need() {
     }
 }
 
+/// Whoever follows a remedy to the letter must not break what the vendor of the cluster put there.
+#[test]
+fn no_remedy_breaks_a_managed_cluster() {
+    for control in pack() {
+        let name = control.metadata.name.unwrap();
+        let remedy = control.spec.remedy.unwrap();
+        let about_shared = control.spec.test.rbac.is_some()
+            || ["binding", "webhook", "storage class"].iter().any(|what| remedy.contains(what));
+        let vendor = remedy.contains("vendor");
+        assert!(!about_shared || vendor, "{name}: says not what of the vendor is left: {remedy}");
+    }
+}
+
+/// What is accepted or left out says why, and by exact names.
+#[test]
+fn the_pack_accepts_nothing_without_a_reason() {
+    for control in pack() {
+        let name = control.metadata.name.unwrap();
+        let allow = control.spec.test.rbac.map(|test| test.allow).unwrap_or_default();
+        for subject in allow {
+            assert!(subject.reason.is_some(), "{name}: {subject:?}");
+            assert!(!subject.name.as_str().contains(['*', '?']), "{name}: {subject:?}");
+        }
+        let scope = control.spec.scope.unwrap_or_default();
+        assert!(scope.exclude_namespaces.is_empty(), "{name}: write exclude, with the reason");
+    }
+}
+
 #[test]
 fn the_pack_covers_what_its_readme_says() {
     let controls = pack();

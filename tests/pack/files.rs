@@ -77,3 +77,11 @@ pub fn kustomization(folder: &str) -> Vec<String> {
 pub fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_else(|| panic!("no name: {object}"))
 }
+
+/// What kustomize makes of a folder.
+pub fn kustomize(folder: &Path) -> String {
+    let output = std::process::Command::new("kubectl").arg("kustomize").arg(folder).output();
+    let output = output.unwrap_or_else(|error| panic!("kubectl, see `make kubectl`: {error}"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}

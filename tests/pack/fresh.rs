@@ -29,7 +29,7 @@ pub fn born_access() -> impl Iterator<Item = Value> {
 }
 
 /// Everything that they create.
-fn born() -> Vec<Value> {
+pub fn born() -> Vec<Value> {
     let mut objects: Vec<Value> = born_access().collect();
     for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
         let labels = json!({"kubernetes.io/metadata.name": namespace});

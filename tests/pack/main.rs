@@ -13,4 +13,5 @@ mod company;
 mod controls;
 mod files;
 mod fresh;
+mod stock;
 mod world;

@@ -58,6 +58,10 @@ pub struct CelResource {
         extend("x-kubernetes-list-type" = "set")
     )]
     pub resources: Vec<String>,
+    /// Whether there is nothing to judge in a cluster that does not serve their API group, such as
+    /// that of a CRD. Otherwise such a cluster makes the control unknown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub when_served: bool,
 }
 
 /// An expression with a name.

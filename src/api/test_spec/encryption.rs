@@ -70,7 +70,13 @@ pub struct IngressEncryption {
 
 /// TLS of the listeners of Gateways.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GatewayEncryption {}
+#[serde(rename_all = "camelCase")]
+pub struct GatewayEncryption {
+    /// Whether there is nothing to judge in a cluster without the Gateway API. Otherwise such a
+    /// cluster makes the control unknown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub when_served: bool,
+}
 
 /// Mutual TLS in the service mesh.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,6 +90,10 @@ pub struct CertificateCheck {
     /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_validity: Option<Duration>,
+    /// Whether there is nothing to judge in a cluster without cert-manager. Otherwise such a
+    /// cluster makes the control unknown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub when_served: bool,
 }
 
 impl EncryptionTest {

@@ -98,6 +98,10 @@ pub struct AllowedSubject {
     /// is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Glob>,
+    /// Why they may, for the auditor to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub reason: Option<String>,
 }
 
 impl RbacTest {

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     api::{ResourceRef, test_spec::CelTest},
-    checks::{Check, Context, Finding, Item, Judgement, Read, reference},
+    checks::{Check, Context, Finding, Item, Judgement, Need, Read, reference},
     inventory::{CelResult, Change, ProgramId, Slot},
 };
 
@@ -31,6 +31,7 @@ impl CelCheck {
             versions: resource.api_versions.clone(),
             resources: resource.resources.clone(),
             program,
+            need: Need::of(resource.when_served),
         });
         let rule =
             |reason: &Option<String>| reason.clone().map_or(Cow::Borrowed(INVALID), Cow::Owned);

@@ -22,18 +22,20 @@ pub const CERTIFICATE: (&str, &str) = (CERT_MANAGER, "Certificate");
 #[derive(Debug)]
 pub struct Certificates {
     min_validity: Option<Duration>,
+    when_served: bool,
 }
 
 impl Certificates {
-    /// With `min_validity`, a certificate fails this long before it expires.
-    pub fn new(min_validity: Option<Duration>) -> Self {
-        Self { min_validity }
+    /// With `min_validity`, a certificate fails this long before it expires; with `when_served`, a
+    /// cluster without cert-manager has nothing to judge.
+    pub fn new(min_validity: Option<Duration>, when_served: bool) -> Self {
+        Self { min_validity, when_served }
     }
 }
 
 impl Check for Certificates {
     fn reads(&self) -> Vec<Read> {
-        vec![Read::required(CERTIFICATE.0, CERTIFICATE.1)]
+        vec![Read::when_served(CERTIFICATE.0, CERTIFICATE.1, self.when_served)]
     }
 
     fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {

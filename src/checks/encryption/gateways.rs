@@ -24,14 +24,23 @@ const ROUTES: [(&str, &str); 2] = [(GATEWAY_API, "HTTPRoute"), (GATEWAY_API, "GR
 
 /// The check.
 #[derive(Debug)]
-pub struct Gateways;
+pub struct Gateways {
+    when_served: bool,
+}
+
+impl Gateways {
+    /// With `when_served`, a cluster without the Gateway API has nothing to judge.
+    pub fn new(when_served: bool) -> Self {
+        Self { when_served }
+    }
+}
 
 impl Check for Gateways {
     fn reads(&self) -> Vec<Read> {
         // Who asks about gateways has them; without their CRD there is nothing to say.
         let [(group, kind), others @ ..] = GATEWAYS;
         let optional = others.into_iter().chain(ROUTES);
-        std::iter::once(Read::required(group, kind))
+        std::iter::once(Read::when_served(group, kind, self.when_served))
             .chain(optional.map(|(group, kind)| Read::optional(group, kind)))
             .collect()
     }

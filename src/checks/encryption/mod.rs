@@ -50,14 +50,17 @@ impl EncryptionCheck {
         if let Some(ingress) = spec.ingress {
             parts.push(Box::new(ingress::Ingresses::new(ingress.min_validity)));
         }
-        if spec.gateways.is_some() {
-            parts.push(Box::new(gateways::Gateways));
+        if let Some(gateways) = spec.gateways {
+            parts.push(Box::new(gateways::Gateways::new(gateways.when_served)));
         }
         if spec.mesh.is_some() {
             parts.push(Box::new(mesh::Mesh));
         }
         if let Some(certificates) = spec.certificates {
-            parts.push(Box::new(certificates::Certificates::new(certificates.min_validity)));
+            parts.push(Box::new(certificates::Certificates::new(
+                certificates.min_validity,
+                certificates.when_served,
+            )));
         }
         Self { parts }
     }

@@ -174,6 +174,9 @@ pub struct ControlReport {
     pub test: String,
     /// The digest of its spec at the end of the period.
     pub spec_digest: String,
+    /// What that spec accepts or leaves out, in its order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Accepted>,
     /// What the report says of it.
     pub conclusion: Conclusion,
     /// Its states, without overlaps, by time; they fill the period from its first entry on.
@@ -192,6 +195,16 @@ pub struct ControlReport {
     pub changes: Vec<SpecChange>,
     /// The occurrences of a human control that touch the period, by time.
     pub occurrences: Vec<OccurrenceReport>,
+}
+
+/// What a control accepts though its test forbids it, or does not look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Accepted {
+    /// A subject, an object or a namespace, such as `ServiceAccount velero/velero`.
+    pub what: String,
+    /// Why, as the spec says it; None when it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl ControlReport {

@@ -9,9 +9,9 @@ use serde_json::json;
 use super::{
     fold::criteria::standings,
     model::{
-        Conclusion, ControlReport, Coverage, Deviation, Ending, ExceptionReport, GapReport,
-        Interval, OccurrenceReport, Period, PeriodReport, PeriodSummary, Population, Provenance,
-        Span, SpecChange,
+        Accepted, Conclusion, ControlReport, Coverage, Deviation, Ending, ExceptionReport,
+        GapReport, Interval, OccurrenceReport, Period, PeriodReport, PeriodSummary, Population,
+        Provenance, Span, SpecChange,
     },
 };
 use crate::{
@@ -213,6 +213,7 @@ fn held(name: &str, title: &str, criteria: &[&str], test: &str) -> ControlReport
         severity: Severity::High,
         test: test.to_owned(),
         spec_digest: digest(name.len() as u64),
+        accepted: Vec::new(),
         conclusion: Conclusion::Effective,
         coverage: coverage(&intervals),
         intervals,
@@ -386,6 +387,7 @@ fn images() -> ControlReport {
     let field = |path: &str, from, to| FieldChange { path: path.to_owned(), from, to };
     ControlReport {
         objective: Some(HOSTILE.to_owned()),
+        accepted: vec![Accepted { what: HOSTILE.to_owned(), reason: Some(HOSTILE.to_owned()) }],
         owner: HOSTILE.to_owned(),
         severity: Severity::Medium,
         conclusion: Conclusion::Deviations,

@@ -244,6 +244,7 @@ impl ControlFold {
             severity: self.spec.severity,
             test: self.spec.test.clone(),
             spec_digest: self.spec_digest.clone(),
+            accepted: self.spec.accepted.clone(),
             conclusion: conclude(&intervals, coverage, !deviations.is_empty(), unfinished),
             population_start: self.population_start(),
             population_end: self

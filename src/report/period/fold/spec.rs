@@ -3,7 +3,10 @@
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::api::{Severity, control::DEFAULT_HEARTBEAT};
+use crate::{
+    api::{Severity, control::DEFAULT_HEARTBEAT},
+    report::period::model::Accepted,
+};
 
 /// How long after an entry another is due before nobody is taken to have looked, in heartbeats:
 /// three halves. The half is for an operator that restarts.
@@ -19,6 +22,7 @@ pub(super) struct Spec {
     pub(super) owner: String,
     pub(super) severity: Severity,
     pub(super) test: String,
+    pub(super) accepted: Vec<Accepted>,
     /// How long an entry vouches for.
     pub(super) patience: SignedDuration,
 }
@@ -32,6 +36,7 @@ impl Default for Spec {
             owner: String::new(),
             severity: Severity::Medium,
             test: String::new(),
+            accepted: Vec::new(),
             patience: patience(None),
         }
     }
@@ -56,9 +61,31 @@ impl Spec {
             owner: text("owner").unwrap_or_default(),
             severity: severity.unwrap_or(Severity::Medium),
             test: kind.and_then(|kind| kind.keys().next().cloned()).unwrap_or_default(),
+            accepted: accepted(spec),
             patience: patience(spec.get("heartbeat").and_then(Value::as_str)),
         }
     }
+}
+
+/// The subjects that an rbac test allows, and what the scope leaves out.
+fn accepted(spec: &Value) -> Vec<Accepted> {
+    let list =
+        |pointer: &str| spec.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+    let text = |entry: &Value, field: &str| entry.get(field)?.as_str().map(str::to_owned);
+    let named = |entry: &Value| {
+        let place = text(entry, "namespace").map(|namespace| namespace + "/").unwrap_or_default();
+        match (text(entry, "kind"), text(entry, "name")) {
+            (Some(kind), Some(name)) => Some(format!("{kind} {place}{name}")),
+            _ => Some(format!("everything in Namespace {}", text(entry, "namespace")?)),
+        }
+    };
+    let entries = list("/test/rbac/allow")
+        .chain(list("/scope/exclude"))
+        .filter_map(|entry| Some(Accepted { what: named(entry)?, reason: text(entry, "reason") }));
+    let namespaces = list("/scope/excludeNamespaces")
+        .filter_map(Value::as_str)
+        .map(|name| Accepted { what: format!("everything in Namespace {name}"), reason: None });
+    entries.chain(namespaces).collect()
 }
 
 fn patience(heartbeat: Option<&str>) -> SignedDuration {
@@ -85,6 +112,41 @@ mod tests {
             let spec = Spec::read(&json!({"heartbeat": heartbeat}));
             assert_eq!(spec.patience, SignedDuration::from_mins(minutes), "{heartbeat}");
         }
+    }
+
+    #[test]
+    fn what_is_accepted_is_told_with_its_reason() {
+        let spec = Spec::read(&json!({
+            "scope": {
+                "excludeNamespaces": ["sandbox"],
+                "exclude": [
+                    {"namespace": "calico-system", "reason": "the network"},
+                    {"kind": "Service", "namespace": "edge", "name": "door", "reason": "the door"},
+                    {"kind": "Namespace", "name": "velero", "reason": "its agent"},
+                    {"reason": "of nothing"}, 7,
+                ],
+            },
+            "test": {"rbac": {"allow": [
+                {"kind": "ServiceAccount", "namespace": "velero", "name": "velero", "reason": "restores"},
+                {"kind": "Group", "name": "break-glass"},
+            ]}},
+        }));
+        let told: Vec<(&str, Option<&str>)> = spec
+            .accepted
+            .iter()
+            .map(|accepted| (accepted.what.as_str(), accepted.reason.as_deref()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("ServiceAccount velero/velero", Some("restores")),
+                ("Group break-glass", None),
+                ("everything in Namespace calico-system", Some("the network")),
+                ("Service edge/door", Some("the door")),
+                ("Namespace velero", Some("its agent")),
+                ("everything in Namespace sandbox", None),
+            ]
+        );
     }
 
     #[test]

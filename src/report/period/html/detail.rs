@@ -14,8 +14,8 @@ use super::{
 use crate::{
     evidence::data::{FieldChange, OccurrencePhase},
     report::period::model::{
-        ControlReport, Deviation, Ending, Interval, OccurrenceReport, PeriodReport, Population,
-        SpecChange,
+        Accepted, ControlReport, Deviation, Ending, Interval, OccurrenceReport, PeriodReport,
+        Population, SpecChange,
     },
 };
 
@@ -62,6 +62,7 @@ fn article(
                 p.objective { (outside(objective)) }
             }
             (facts(control))
+            @if !control.accepted.is_empty() { (accepted(&control.accepted)) }
             @if let Some(scale) = scale(report) {
                 figure {
                     div.scroll tabindex="0" role="region" aria-label="States over the period" {
@@ -91,6 +92,24 @@ fn facts(control: &ControlReport) -> Markup {
             div.all { dt { "Digest of the spec at the end" } dd { (mono(&control.spec_digest)) } }
         }
     }
+}
+
+fn accepted(accepted: &[Accepted]) -> Markup {
+    let table = Table {
+        caption: "Accepted or left out, by the spec at the end",
+        heads: &["What", "Why"],
+        wide: false,
+        total: accepted.len(),
+    };
+    table.with(accepted.iter().take(ROWS).map(|one| {
+        let reason = one.reason.as_deref().unwrap_or("the spec does not say");
+        html! {
+            tr {
+                th scope="row" { (outside(&one.what)) }
+                td { (outside(reason)) }
+            }
+        }
+    }))
 }
 
 fn states(intervals: &[Interval]) -> Markup {

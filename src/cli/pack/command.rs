@@ -1,0 +1,114 @@
+//! `comptroller pack`: the built-in controls, for `kubectl apply -f -` and `scan --controls -`.
+
+use std::io::{self, Write};
+
+use clap::builder::PossibleValuesParser;
+use serde_json::Value;
+
+use super::{PACK, PROFILES, Profile, ProfileError, profile::check_combination};
+
+/// Which controls to print.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  comptroller pack --list
+  comptroller pack --for eks,argocd,velero | kubectl apply --server-side -f -
+  comptroller pack --for kubeadm,calico | comptroller scan --cluster --controls -
+
+A profile is also a kustomize component: config/soc2/profiles/NAME.")]
+pub struct PackArgs {
+    /// The distribution and the add-ons of the cluster: what they bring along is accepted, each
+    /// with the reason in the control. Name only what runs there.
+    #[arg(
+        long = "for",
+        value_name = "NAME",
+        value_delimiter = ',',
+        hide_possible_values = true,
+        value_parser = PossibleValuesParser::new(PROFILES.iter().map(|(name, _)| *name))
+    )]
+    profiles: Vec<String>,
+    /// List the profiles, one a line.
+    #[arg(long, conflicts_with = "profiles")]
+    list: bool,
+}
+
+/// Why the pack could not be printed.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// A profile can't be applied.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// A control of the pack is no YAML, or can't be written as such.
+    #[error(
+        "the built-in control {control} can't be printed: {source}; this is a defect of the program"
+    )]
+    Yaml {
+        /// The control.
+        control: &'static str,
+        /// Why.
+        #[source]
+        source: yaml_serde::Error,
+    },
+    /// Standard output is gone.
+    #[error("the pack can't be printed: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Prints the pack or the list of profiles.
+pub fn run(args: &PackArgs) -> Result<u8, Box<dyn std::error::Error>> {
+    let text = if args.list { list()? } else { render(&args.profiles)? };
+    match io::stdout().write_all(text.as_bytes()) {
+        // Who reads on may stop early, as `head` does.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(PackError::Output(error).into())
+        }
+        _ => Ok(0),
+    }
+}
+
+fn list() -> Result<String, PackError> {
+    let profiles = Profile::all()?;
+    let width = profiles.iter().map(|profile| profile.name.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for (heading, distribution) in [("DISTRIBUTIONS", true), ("\nADD-ONS", false)] {
+        text.push_str(heading);
+        text.push('\n');
+        for profile in profiles.iter().filter(|profile| profile.distribution == distribution) {
+            text.push_str(&format!("  {:width$}  {}\n", profile.name, profile.title));
+        }
+    }
+    Ok(text)
+}
+
+/// The controls as a stream of YAML, with the profiles of these names. Without any it is the text
+/// of the files, comments included.
+pub fn render(names: &[String]) -> Result<String, PackError> {
+    let mut profiles: Vec<Profile> = Vec::new();
+    for name in names {
+        if profiles.iter().any(|known| known.name == name) {
+            continue;
+        }
+        let found = Profile::find(name);
+        profiles.push(found.ok_or_else(|| ProfileError::Unknown(name.clone()))??);
+    }
+    check_combination(&profiles)?;
+    let mut text = String::new();
+    for (name, control) in PACK {
+        text.push_str("---\n");
+        if profiles.is_empty() {
+            text.push_str(control);
+        } else {
+            text.push_str(&applied(name, control, &profiles)?);
+        }
+    }
+    Ok(text)
+}
+
+fn applied(name: &'static str, text: &str, profiles: &[Profile]) -> Result<String, PackError> {
+    let yaml = |source| PackError::Yaml { control: name, source };
+    let mut control: Value = yaml_serde::from_str(text).map_err(yaml)?;
+    for profile in profiles {
+        profile.apply(name, &mut control)?;
+    }
+    yaml_serde::to_string(&control).map_err(yaml)
+}
