@@ -305,7 +305,8 @@ async fn who_can_knows_only_words_that_exist() {
         ("admin", "GET pods -n shop", "did you mean get?"),
         ("admin", "get pods -n shpo", "no namespace \"shpo\"; did you mean shop?"),
         ("admin", "patch namespaces shpo", "did you mean shop?"),
-        ("admin", "get pods -n Not_A_Name", "no namespace"),
+        ("admin", "get pods -n Shop", "did you mean shop?"),
+        ("admin", "get pods -n ../shop", "no namespace"),
         // Without a single right, what is mistyped is told all the same.
         ("developer", "get podz -n shop", "did you mean pods?"),
     ] {

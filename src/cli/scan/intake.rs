@@ -1,4 +1,4 @@
-//! Fills the engine from manifests: the files are the world, and what no file has is not there.
+//! Fills the engine from manifests, an excerpt of what some cluster will hold.
 
 use std::{
     collections::BTreeSet,

@@ -16,10 +16,7 @@ use super::{
 use crate::{
     cli::{cluster::said, live},
     controllers::{watched::Watched, watches::api_resource},
-    inventory::{
-        Facts, Interner, Inventory, Projector,
-        rbac::{RoleKind, Subject},
-    },
+    inventory::{Facts, Interner, Inventory, Projector, rbac::RoleKind},
 };
 
 /// How many namespaces are asked for to find the nearest of them.
@@ -35,6 +32,9 @@ pub(super) async fn read(args: &WhoCanArgs) -> Result<Ground, Failure> {
     let types = Types::discovered(&groups);
     let namespace = query.namespace(&types)?;
     let mut reading = Reading::new(client);
+    if let Some(namespace) = namespace.as_deref().filter(|name| !is_label(name)) {
+        return Err(reading.no_namespace(namespace).await.into());
+    }
     if let Err(error) = reading.grants(namespace.as_deref()).await {
         // A mistyped word needs no rights to be told.
         query.resolve(&types, &reading.inventory.rights)?;
@@ -54,6 +54,15 @@ async fn discover(client: &Client) -> kube::Result<Vec<APIGroupDiscovery>> {
     let mut groups = client.list_core_api_versions_aggregated().await?.items;
     groups.extend(client.list_api_groups_aggregated().await?.items);
     Ok(groups)
+}
+
+/// Whether a namespace can have this name (RFC 1123, DNS label).
+fn is_label(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&name.len())
+        && name.chars().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
 }
 
 /// What was read so far.
@@ -142,20 +151,20 @@ impl Reading {
         Ok(true)
     }
 
-    /// The service accounts, where a group to which they belong by their kind may. The answer names
-    /// the group anyhow.
+    /// Whoever belongs by kind alone to a group that may: service accounts, and users whom a binding
+    /// anywhere names. The answer has the group anyhow, so that this may be refused.
     async fn members(&mut self, resolved: &Resolved) -> Result<(), Failure> {
         let entitled = self.inventory.rights.who_can(&resolved.request());
-        let groups = entitled.iter().map(|entitlement| &entitlement.subject);
-        let mut groups = groups.filter(|group| group.is_implied_group() && !group.is_anonymous());
-        let Some(group) = groups.next().map(Subject::to_string) else {
+        let mut subjects = entitled.iter().map(|entitlement| &entitlement.subject);
+        let Some(group) = subjects.find(|subject| subject.is_implied_group()) else {
             return Ok(());
         };
         let lacking = self.lacking.len();
-        if !self.list("", "ServiceAccount", None).await? {
-            let refused = self.lacking.split_off(lacking);
-            let why = refused.concat();
-            self.notes.push(format!("the members of {group} are not listed one by one: {why}"));
+        for (of, kind) in [("", "ServiceAccount"), (RBAC, "RoleBinding")] {
+            self.list(of, kind, None).await?;
+        }
+        for refused in self.lacking.split_off(lacking) {
+            self.notes.push(format!("not every member of {group} is listed: {refused}"));
         }
         Ok(())
     }
@@ -165,7 +174,7 @@ impl Reading {
         let api: Api<Namespace> = Api::all(self.client.clone());
         match api.get_metadata_opt(namespace).await {
             Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(self.no_namespace(&api, namespace).await.into()),
+            Ok(None) => Err(self.no_namespace(namespace).await.into()),
             Err(kube::Error::Api(status)) if status.code == 403 => {
                 // What is bound in it shows that it is there.
                 let mut bindings = self.inventory.objects_of(RBAC, "RoleBinding");
@@ -176,15 +185,12 @@ impl Reading {
                 }
                 Ok(())
             }
-            // The API server says what a name has to look like.
-            Err(kube::Error::Api(status)) if status.code < 500 => {
-                Err(WhoCanError::Namespace { name: namespace.to_owned(), near: Vec::new() }.into())
-            }
             Err(error) => Err(WhoCanError::Discovery(said(&error)).into()),
         }
     }
 
-    async fn no_namespace(&self, api: &Api<Namespace>, namespace: &str) -> WhoCanError {
+    async fn no_namespace(&self, namespace: &str) -> WhoCanError {
+        let api: Api<Namespace> = Api::all(self.client.clone());
         let page = ListParams::default().limit(MAX_NAMESPACES);
         let known = api.list_metadata(&page).await.map(|list| list.items).unwrap_or_default();
         let names = known
