@@ -198,7 +198,7 @@ fn errors_say_what_to_do() {
 fn a_role_of_no_manifest_is_unknown_in_every_control_of_rights() {
     let bind = |role: &str| {
         format!(
-            "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: b-{role}}}\nroleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {role}}}\nsubjects: [{{kind: User, name: u-{role}, apiGroup: rbac.authorization.k8s.io}}]\n"
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: b-{role}}}\nroleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {role}}}\nsubjects: [{{kind: Group, name: g-{role}, apiGroup: rbac.authorization.k8s.io}}]\n"
         )
     };
     let open = bind("elsewhere");

@@ -3,8 +3,11 @@
 mod answers;
 mod cluster;
 mod files;
+mod mistakes;
 mod nearest;
 mod query;
+#[cfg(test)]
+mod tests;
 mod types;
 
 use std::{io, path::PathBuf};
@@ -63,13 +66,14 @@ Examples:
   who-can get /metrics                    a path
   who-can get secrets -n prod -f rbac/    by manifests, before they are applied
 
-What is needed: list on clusterrolebindings and clusterroles, and with a namespace on rolebindings and
-roles in it.
+What is needed: list on clusterrolebindings and clusterroles, and with a
+namespace on rolebindings and roles in it.
 
 Exit codes:
   0  answered
-  2  not answered, or only in part: a right is lacking, a role is in no manifest, or the verb, the
-     resource, the subresource or the namespace does not exist. Standard error says why.";
+  2  not answered, or only in part: a right is lacking, a role is in no
+     manifest, or the verb, the resource, the subresource or the namespace
+     does not exist. Standard error says why.";
 
 /// How answers are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
