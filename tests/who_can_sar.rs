@@ -15,7 +15,7 @@ use comptroller::{
     engine::scope::Scope,
     inventory::{
         Interner, Inventory, Projector, ResourceType, Symbol,
-        rbac::{BUILTIN_TYPES, Request, Subject, Target, subresources},
+        rbac::{BUILTIN_TYPES, Request, Role, Subject, Target, subresources},
     },
 };
 use controlplane::{ControlPlane, wait};
@@ -583,8 +583,7 @@ fn roles_of_every_cluster_are_assumed(cluster: &Inventory) {
     manifests.rights.assume_born_roles();
     let known = |inventory: &Inventory, namespaced: bool| -> BTreeSet<String> {
         let roles = inventory.rights.roles().filter(|role| role.exists());
-        let keys =
-            roles.map(|role| role.key()).filter(|key| key.namespace.is_empty() != namespaced);
+        let keys = roles.map(Role::key).filter(|key| key.namespace.is_empty() != namespaced);
         keys.map(ToString::to_string).collect()
     };
     assert_eq!(known(&manifests, true), known(cluster, true));

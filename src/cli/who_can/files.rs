@@ -1,15 +1,12 @@
 //! An answer from manifests: what they give, and what they leave open.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::Value;
 
 use super::{
     Failure, Ground, RBAC, WhoCanArgs, WhoCanError,
-    answers::{malformed, path, who_can},
+    answers::{malformed, path},
     builtin,
     nearest::{did_you_mean, nearest},
     query::Resolved,
@@ -204,15 +201,14 @@ fn check_kind(group: &str, version: &str, kind: &str, name: &str) -> Result<(), 
 /// Who else may in every cluster, by what the API server and its controllers make for themselves.
 fn born(inventory: &Inventory, resolved: &Resolved) -> Option<String> {
     let request = resolved.request();
-    let shown: BTreeMap<(&str, String), ()> = who_can(inventory, &request)
+    let shown: BTreeSet<Subject> = inventory
+        .rights
+        .who_can(&request)
         .into_iter()
-        .map(|answer| ((answer.kind, answer.name), ()))
+        .map(|entitlement| entitlement.subject)
         .collect();
     let born = inventory.rights.born_to(&request);
-    let more: Vec<&Subject> = born
-        .iter()
-        .filter(|subject| !shown.contains_key(&(subject.kind(), subject.name().to_string())))
-        .collect();
+    let more: Vec<&Subject> = born.difference(&shown).collect();
     let mut named: Vec<String> = more.iter().take(SHOWN).map(ToString::to_string).collect();
     if named.is_empty() {
         return None;
@@ -229,7 +225,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        cli::who_can::query::{Place, Query},
+        cli::who_can::{
+            answers::who_can,
+            query::{Place, Query},
+        },
         inventory::rbac::testing::*,
     };
 

@@ -82,7 +82,7 @@ impl Query {
     pub fn namespace(&self, types: &Types) -> Result<Option<String>, QueryError> {
         let namespace = match self.parts()? {
             Parts::Path(_) => String::new(),
-            Parts::Resource { name, group, .. } => match choose(types.find(name, group), name)? {
+            Parts::Resource { name, group, .. } => match choose(&types.find(name, group), name)? {
                 Some(known) => self.namespace_of(known),
                 None => self.namespace_of(&unknown(name, group)),
             },
@@ -159,7 +159,7 @@ impl Query {
         name: &str,
         group: Option<&str>,
     ) -> Result<Known, QueryError> {
-        if let Some(known) = choose(types.find(name, group), name)? {
+        if let Some(known) = choose(&types.find(name, group), name)? {
             return Ok(known.clone());
         }
         let silent = group.is_some_and(|group| types.silent.iter().any(|silent| silent == group));
@@ -167,7 +167,8 @@ impl Query {
             return Ok(unknown(name, group));
         }
         let named = named_by_roles(rights, name, group);
-        match choose(named.values().collect(), name)? {
+        let named: Vec<&Known> = named.values().collect();
+        match choose(&named, name)? {
             Some(known) => Ok(known.clone()),
             None => Err(no_resource(types, rights, name, group)),
         }
@@ -227,8 +228,8 @@ pub(super) fn unknown(name: &str, group: Option<&str>) -> Known {
 }
 
 /// Types come ordered by group: the core group, which has none, is first.
-fn choose<'k>(found: Vec<&'k Known>, name: &str) -> Result<Option<&'k Known>, QueryError> {
-    match found.as_slice() {
+fn choose<'k>(found: &[&'k Known], name: &str) -> Result<Option<&'k Known>, QueryError> {
+    match found {
         [] => Ok(None),
         [only] => Ok(Some(only)),
         [first, ..] if first.group.is_empty() => Ok(Some(first)),
