@@ -12,7 +12,7 @@ use crate::{
     checks::{Context, pod_security::levels},
     engine::scope::Admission,
     inventory::{
-        Facts, Inventory, Object, Slot,
+        Facts, Inventory, Object, Slot, Source,
         rbac::{CloudIdentity, MASTERS, Role, RoleKey, ServiceAccountFacts, Subject},
         workload::{Controller, PodFacts, WorkloadFacts},
     },
@@ -149,6 +149,10 @@ fn of_grant<'a>(
             found.push(Circumstance::DefaultAccount { automount });
         }
     }
+    // What no manifest has is not known; what no cluster has does not exist.
+    if context.inventory.source == Source::Manifests {
+        return found;
+    }
     if let Some(role) = held.role.filter(|role| !role.exists())
         && known(context, role.key().kind(), &role.key().namespace, &role.key().name).is_none()
     {
@@ -160,7 +164,7 @@ fn of_grant<'a>(
 }
 
 /// Whether the subject is a service account that does not exist. The cluster makes a `default`
-/// account in every namespace, which no manifest shows; one that can't be read exists.
+/// account in every namespace; one that can't be read exists.
 fn lacks_account(context: &Context<'_>, holder: &Holder<'_>) -> bool {
     let Subject::ServiceAccount { namespace, name } = &holder.node.subject else {
         return false;
