@@ -1,17 +1,20 @@
 //! Which namespaces a control asks about.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     api::{self, Selector, selector::SelectorError},
     inventory::Inventory,
 };
 
-/// A control's scope, compiled. The default admits everything.
+/// A control's scope, compiled: where it looks, and what it leaves to another. The default admits
+/// everything.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     namespaces: Option<Selector>,
     excluded: BTreeSet<String>,
+    /// The control that says who holds cluster-admin, where this one leaves that to another.
+    pub cluster_admin: Option<Arc<str>>,
 }
 
 /// Whether a namespace is in scope.
@@ -37,6 +40,7 @@ impl Scope {
         Ok(Self {
             namespaces: scope.namespaces.as_ref().map(Selector::compile).transpose()?,
             excluded: scope.exclude_namespaces.iter().cloned().collect(),
+            cluster_admin: None,
         })
     }
 

@@ -9,18 +9,22 @@ mod crowds;
 mod evaluate;
 mod holder;
 mod listed;
+mod named;
 mod risks;
+mod strength;
 #[cfg(test)]
 mod tests;
 mod wording;
 
-use std::ops::ControlFlow;
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 use self::{
     asked::Asked,
     circumstances::visit_circumstances,
-    evaluate::{Hit, Visit, What, visit_risks},
+    evaluate::{Hit, Visit, Wanted, What, admin_bindings, visit_risks},
     holder::Holder,
+    named::visit_leads,
+    risks::ROWS,
     wording::{bounded, finding},
 };
 use super::{
@@ -134,20 +138,33 @@ impl RbacCheck {
         holder: &Holder<'a>,
         visit: &mut Visit<'_, 'a>,
     ) -> ControlFlow<()> {
-        visit_risks(holder, &self.forbid, visit)?;
+        let wanted =
+            Wanted { forbid: &self.forbid, leaves_cluster_admin: self.leaves(context).is_some() };
+        let told = match visit_risks(holder, wanted, visit) {
+            ControlFlow::Continue(told) => told,
+            ControlFlow::Break(()) => return ControlFlow::Break(()),
+        };
+        visit_leads(context, holder, wanted, &told, visit)?;
         visit_circumstances(context, holder, &self.forbid, visit)?;
-        for held in holder.novel() {
+        let left = if wanted.leaves_cluster_admin { told } else { BTreeSet::new() };
+        for held in holder.novel().filter(|held| !left.contains(&held.grant.binding)) {
             for access in &self.rules {
                 // A grant lives as long as the inventory, which the visitor knows nothing of.
                 let Some((verb, resource)) = listed::listed(access, held) else {
                     continue;
                 };
                 let what = What::Listed(verb.to_owned(), resource.to_owned());
-                visit(Hit { what, namespace: held.namespace(), by: vec![*held] })?;
+                visit(Hit { what, namespace: held.namespace(), by: vec![*held], doubt: None })?;
                 break;
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// The control that says who holds cluster-admin, where that is another one. A limit counts
+    /// everybody all the same.
+    fn leaves<'a>(&self, context: &Context<'a>) -> Option<&'a str> {
+        context.scope.cluster_admin.as_deref().filter(|_| self.max_subjects.is_none())
     }
 
     fn judge_subject(&self, context: &Context<'_>, id: SubjectId) -> Option<Judgement> {
@@ -168,6 +185,7 @@ impl RbacCheck {
         if self.allows(&node.subject) {
             return Some(judgement);
         }
+        judgement.referred = self.leaves(context).is_some() && !admin_bindings(&holder).is_empty();
         let _ = self.visit_hits(context, &holder, &mut |hit| {
             if let Some((finding, certain)) = finding(context, &holder, hit) {
                 let list = if certain { &mut judgement.failing } else { &mut judgement.unknown };
@@ -197,7 +215,13 @@ impl Check for RbacCheck {
         if self.forbids(Risk::Exhaust) {
             kinds.extend([("", "ResourceQuota"), ("", "Namespace")]);
         }
-        kinds.into_iter().map(|(group, kind)| Read::required(group, kind)).collect()
+        let kinds = kinds.into_iter().map(|(group, kind)| Read::required(group, kind));
+        let types = self.rules.iter().enumerate().map(|(position, rule)| Read::Types {
+            at: format!("spec.test.rbac.rules[{position}]"),
+            groups: rule.api_groups.clone(),
+            resources: rule.resources.clone(),
+        });
+        kinds.chain(types).collect()
     }
 
     fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
@@ -215,10 +239,11 @@ impl Check for RbacCheck {
     }
 
     fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
-        let Change::Object { slot, before } = change else {
-            return;
-        };
         let rights = &context.inventory.rights;
+        let Change::Object { slot, before } = change else {
+            let by_version = self.asked.by_version();
+            return rights.holding(by_version).for_each(|id| visit(Item::Subject(id)));
+        };
         let after = context.inventory.get(*slot);
         let affected = rights.affected(before.as_ref(), after);
         for id in affected.subjects {
@@ -258,6 +283,19 @@ impl Check for RbacCheck {
         if related {
             self.visit_cluster_items(visit);
         }
+    }
+
+    fn is_cluster_admin_control(&self) -> bool {
+        let admin = [Risk::ClusterAdmin, Risk::NamespaceAdmin, Risk::SystemMasters];
+        self.forbids(Risk::ClusterAdmin)
+            && self.forbid.iter().all(|risk| admin.contains(risk))
+            && self.rules.is_empty()
+            && self.max_subjects.is_none()
+    }
+
+    fn refers(&self) -> bool {
+        let implied = !self.rules.is_empty() || ROWS.iter().any(|row| self.forbids(row.risk));
+        implied && self.max_subjects.is_none() && !self.is_cluster_admin_control()
     }
 
     fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
@@ -312,6 +350,9 @@ impl RbacCheck {
             Risk::WeakPodStrongAccount,
             Risk::Dangling,
             Risk::CloudIdentity,
+            Risk::Impersonate,
+            Risk::ConstrainedImpersonate,
+            Risk::MintTokens,
         ];
         let accounts = about_accounts.into_iter().any(|risk| self.forbids(risk));
         KINDS.iter().copied().chain(accounts.then_some(ACCOUNTS)).collect()

@@ -7,6 +7,7 @@
 mod baseline;
 mod builtin_types;
 mod graph;
+mod naming;
 mod read;
 mod right;
 mod right_table;
@@ -23,6 +24,7 @@ mod tests;
 pub use self::{
     builtin_types::{BUILTIN_TYPES, BuiltinType, is_cluster_scoped},
     graph::{Affected, Entitlement, Graph, Path},
+    naming::Named,
     read::{
         BindingFacts, CloudIdentity, PROJECTIONS, RoleFacts, RoleKind, RoleRef, ServiceAccountFacts,
     },
