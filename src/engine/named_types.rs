@@ -102,19 +102,15 @@ impl Types<'_> {
                     elsewhere.0
                 ));
             }
-            let known: BTreeSet<&str> = self
-                .all()
-                .filter(|(group, _)| among(group))
-                .map(|(_, plural)| plural)
-                .collect();
+            let known: BTreeSet<&str> =
+                self.all().filter(|(group, _)| among(group)).map(|(_, plural)| plural).collect();
             let remedy = write_instead(parent, known, "write its plural, or install its CRD");
             return Some(format!(
                 ".resources: the cluster serves no {parent:?} in these API groups; {remedy}"
             ));
         }
-        let builtin = BUILTIN_TYPES
-            .iter()
-            .any(|builtin| builtin.plural == parent && among(builtin.group));
+        let builtin =
+            BUILTIN_TYPES.iter().any(|builtin| builtin.plural == parent && among(builtin.group));
         if subresource.is_empty()
             || !builtin
             || parent == "userextras"

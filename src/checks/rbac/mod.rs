@@ -10,10 +10,12 @@ mod evaluate;
 mod holder;
 mod listed;
 mod named;
+mod risk_table;
 mod risks;
 mod strength;
 #[cfg(test)]
 mod tests;
+mod whom;
 mod wording;
 
 use std::{collections::BTreeSet, ops::ControlFlow};

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{
     holder::{Held, in_effect, sum},
-    named::{Given, Known, NotKnown, Reached, is_excerpt, reach, risks},
+    named::{Known, NotKnown, Reached, reach, risks},
     risks::{Carried, PRIVILEGED_NAMESPACES, ROWS, Row, is_powerful},
+    whom::{Given, NODES, is_excerpt},
     wording::sort,
 };
 use crate::{
@@ -19,6 +20,8 @@ use crate::{
 pub(super) enum Strength<'a> {
     /// It belongs to the group that passes every authorizer.
     Masters,
+    /// It is a node, which may read the Secrets of its pods and request their tokens.
+    Node,
     /// It carries a risk in a place, by grants; a role alone has none.
     Carries { row: &'static Row, rights: Rights, namespace: Option<&'a str>, by: Vec<Held<'a>> },
     /// A role whose rights can be written at will: the writer holds it, or how many others do.
@@ -32,6 +35,7 @@ impl Strength<'_> {
     pub fn severity(&self) -> Severity {
         match self {
             Self::Masters => Severity::Critical,
+            Self::Node => Severity::High,
             Self::Carries { row, rights, namespace, .. } => row.severity(*namespace, *rights),
             Self::Written { severity, .. } => *severity,
             Self::Leads(reached) => {
@@ -52,6 +56,9 @@ pub(super) fn strength_of_subject<'a>(
 ) -> Found<'a> {
     if matches!(subject, Subject::Group(name) if **name == *MASTERS) {
         return Ok(Some(Strength::Masters));
+    }
+    if matches!(subject, Subject::Group(name) if **name == *NODES) {
+        return Ok(Some(Strength::Node));
     }
     let graph = &context.inventory.rights;
     let node = graph.find(subject).and_then(|id| graph.subject(id));

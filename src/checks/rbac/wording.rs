@@ -6,9 +6,10 @@ use super::{
     circumstances::{Circumstance, MAX_ROLES},
     evaluate::{Doubt, Hit, What},
     holder::{Held, Holder},
-    named::{Reached, Whom},
+    named::Reached,
     risks::{CREATE_ALONE, EVERYTHING, Row},
     strength::Strength,
+    whom::Whom,
 };
 use crate::{
     api::{ResourceRef, Risk},
@@ -148,6 +149,9 @@ fn named(inventory: &Inventory, reached: &Reached<'_>, held: Option<&Held<'_>>) 
             format!("can write any right into {whom}")
         }
         Named::BindClusterRole | Named::BindRole => format!("can bind {whom}"),
+        Named::JoinClusterBinding | Named::JoinRoleBinding => {
+            format!("can put anybody into a binding of {whom}")
+        }
         Named::User | Named::Account => format!("can impersonate {whom}"),
         Named::Group => format!("can impersonate a member of {whom}"),
         Named::Token => format!("can request a token of {whom}"),
@@ -174,6 +178,9 @@ fn holds(inventory: &Inventory, reached: &Reached<'_>) -> String {
         None if is_role => "and no file shows what that role gives".to_owned(),
         None => "and no file shows what that identity holds".to_owned(),
         Some(Strength::Masters) => "which passes every authorizer".to_owned(),
+        Some(Strength::Node) => {
+            "so be a node, which reads the Secrets of its pods and requests their tokens".to_owned()
+        }
         Some(Strength::Carries { row, rights, namespace, by }) => {
             let can = can(row, *rights, *namespace);
             if is_role {

@@ -226,7 +226,7 @@ impl Graph {
                         affected.implied_group |= subject.is_implied_group();
                         names.push(subject.name().clone());
                     }
-                    names.push(facts.role.name.clone());
+                    names.extend([facts.role.name.clone(), object.name.clone()]);
                 }
                 Facts::Role(facts) => {
                     let mut roles = self.roles.aggregating(&facts.labels);

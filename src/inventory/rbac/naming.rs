@@ -23,6 +23,10 @@ pub enum Named {
     BindClusterRole,
     /// The same for a Role.
     BindRole,
+    /// Put anybody into a `ClusterRoleBinding`, whose role cannot change.
+    JoinClusterBinding,
+    /// The same for a `RoleBinding`.
+    JoinRoleBinding,
     /// Act as a user.
     User,
     /// Act as a member of a group, while acting as somebody.
@@ -48,8 +52,17 @@ const AUTHENTICATION: &str = "authentication.k8s.io";
 const TABLE: &[(Named, Asked)] = &[
     (Named::EscalateClusterRole, ("escalate", RBAC, "clusterroles", "")),
     (Named::EscalateRole, ("escalate", RBAC, "roles", "")),
+    // It takes both, and either may be narrowed.
+    (Named::EscalateClusterRole, ("update", RBAC, "clusterroles", "")),
+    (Named::EscalateClusterRole, ("patch", RBAC, "clusterroles", "")),
+    (Named::EscalateRole, ("update", RBAC, "roles", "")),
+    (Named::EscalateRole, ("patch", RBAC, "roles", "")),
     (Named::BindClusterRole, ("bind", RBAC, "clusterroles", "")),
     (Named::BindRole, ("bind", RBAC, "roles", "")),
+    (Named::JoinClusterBinding, ("update", RBAC, "clusterrolebindings", "")),
+    (Named::JoinClusterBinding, ("patch", RBAC, "clusterrolebindings", "")),
+    (Named::JoinRoleBinding, ("update", RBAC, "rolebindings", "")),
+    (Named::JoinRoleBinding, ("patch", RBAC, "rolebindings", "")),
     (Named::User, ("impersonate", "", "users", "")),
     (Named::Group, ("impersonate", "", "groups", "")),
     (Named::Account, ("impersonate", "", "serviceaccounts", "")),
@@ -77,6 +90,7 @@ impl Named {
         matches!(
             self,
             Self::EscalateClusterRole
+                | Self::JoinClusterBinding
                 | Self::User
                 | Self::Group
                 | Self::ConstrainedUser
@@ -84,13 +98,23 @@ impl Named {
         )
     }
 
-    /// A request that exercises it.
+    /// What exercises it.
     pub fn example(self) -> String {
         let row = TABLE.iter().find(|(named, _)| *named == self);
-        row.map_or_else(String::new, |(_, (verb, _, resource, subresource))| {
-            let slash = if subresource.is_empty() { "" } else { "/" };
-            format!("{verb} {resource}{slash}{subresource}")
-        })
+        let (verb, resource, subresource) = row
+            .map_or(("", "", ""), |(_, (verb, _, resource, subresource))| {
+                (*verb, *resource, *subresource)
+            });
+        let slash = if subresource.is_empty() { "" } else { "/" };
+        match self {
+            Self::EscalateClusterRole | Self::EscalateRole => {
+                format!("escalate and write {resource}")
+            }
+            Self::JoinClusterBinding | Self::JoinRoleBinding => {
+                format!("write {resource} and bind their role")
+            }
+            _ => format!("{verb} {resource}{slash}{subresource}"),
+        }
     }
 }
 

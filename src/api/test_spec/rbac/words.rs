@@ -57,7 +57,9 @@ impl AccessRule {
             }
             "read" | "view" => "write get, list and watch".to_owned(),
             "write" | "edit" => "write create, update, patch and delete".to_owned(),
-            lower => write_instead(lower, VERBS.iter().copied(), &format!("write {}", VERBS.join(", "))),
+            lower => {
+                write_instead(lower, VERBS.iter().copied(), &format!("write {}", VERBS.join(", ")))
+            }
         };
         problems.push(at, format!("{verb:?} is no verb that the API server ever asks for"), remedy);
     }
@@ -149,7 +151,7 @@ mod tests {
         let rule: AccessRule = serde_json::from_value(full).unwrap();
         let mut problems = Problems::default();
         rule.validate(&Path::new("rule"), &mut problems);
-        match problems.finish() {
+        match problems.into_result() {
             Ok(()) => Vec::new(),
             Err(invalid) => invalid.0.iter().map(ToString::to_string).collect(),
         }
@@ -158,19 +160,40 @@ mod tests {
     #[test]
     fn words_that_no_request_has_are_refused() {
         for (rule, said) in [
-            (json!({"verbs": ["GET"]}), "rule.verbs[0]: \"GET\" is no verb that the API server ever asks for; write get"),
-            (json!({"verbs": ["get", "lst"]}), "rule.verbs[1]: \"lst\" is no verb that the API server ever asks for; write list"),
-            (json!({"verbs": ["exec"]}), "rule.verbs[0]: \"exec\" is no verb that the API server ever asks for; write create on the subresource, such as pods/exec"),
+            (
+                json!({"verbs": ["GET"]}),
+                "rule.verbs[0]: \"GET\" is no verb that the API server ever asks for; write get",
+            ),
+            (
+                json!({"verbs": ["get", "lst"]}),
+                "rule.verbs[1]: \"lst\" is no verb that the API server ever asks for; write list",
+            ),
+            (
+                json!({"verbs": ["exec"]}),
+                "rule.verbs[0]: \"exec\" is no verb that the API server ever asks for; write create on the subresource, such as pods/exec",
+            ),
             (json!({"verbs": ["impersonate:user"]}), "rule.verbs[0]: \"impersonate:user\""),
             (json!({"apiGroups": ["example.com"], "verbs": ["Sync"]}), "rule.verbs[0]: \"Sync\""),
-            (json!({"apiGroups": ["v1"]}), "rule.apiGroups[0]: \"v1\" is no API group; write \"\" for the core group, or the group without its version"),
+            (
+                json!({"apiGroups": ["v1"]}),
+                "rule.apiGroups[0]: \"v1\" is no API group; write \"\" for the core group, or the group without its version",
+            ),
             (json!({"apiGroups": ["core"]}), "rule.apiGroups[0]: \"core\""),
-            (json!({"apiGroups": ["apps/v1"]}), "rule.apiGroups[0]: \"apps/v1\" is no API group; a rule has no version: write apps"),
+            (
+                json!({"apiGroups": ["apps/v1"]}),
+                "rule.apiGroups[0]: \"apps/v1\" is no API group; a rule has no version: write apps",
+            ),
             (json!({"apiGroups": ["Apps"]}), "rule.apiGroups[0]: \"Apps\""),
             (json!({"resources": ["pods/*"]}), "rule.resources[0]: \"pods/*\""),
-            (json!({"resources": ["Pods"]}), "rule.resources[0]: \"Pods\" is no resource of RBAC; write the plural in lower case: pods"),
+            (
+                json!({"resources": ["Pods"]}),
+                "rule.resources[0]: \"Pods\" is no resource of RBAC; write the plural in lower case: pods",
+            ),
             (json!({"resources": ["pods/"]}), "rule.resources[0]: \"pods/\""),
-            (json!({"resourceNames": ["web-*"]}), "rule.resourceNames[0]: \"web-*\" is taken literally"),
+            (
+                json!({"resourceNames": ["web-*"]}),
+                "rule.resourceNames[0]: \"web-*\" is taken literally",
+            ),
         ] {
             let found = problems(rule.clone());
             assert!(found.len() == 1 && found[0].starts_with(said), "{rule}: {found:?}");
