@@ -153,12 +153,12 @@ fn named(inventory: &Inventory, reached: &Reached<'_>, held: Option<&Held<'_>>) 
             format!("can put anybody into a binding of {whom}")
         }
         Named::User | Named::Account => format!("can impersonate {whom}"),
-        Named::Group => format!("can impersonate a member of {whom}"),
+        Named::Group => format!("can act as a member of {whom}"),
         Named::Token => format!("can request a token of {whom}"),
         Named::ConstrainedUser | Named::ConstrainedAccount => {
             format!("can impersonate {whom} for some requests")
         }
-        Named::ConstrainedGroup => format!("can impersonate a member of {whom} for some requests"),
+        Named::ConstrainedGroup => format!("can act as a member of {whom} for some requests"),
     };
     if let Some(held) = held {
         let example = reached.named.example();
