@@ -61,11 +61,12 @@ impl Asked {
         })
     }
 
-    /// The rights that suffice to some API servers only.
+    /// The rights of which some subject's findings depend on the version of the API server.
     pub fn by_version(&self) -> Rights {
-        let rows = ROWS.iter().filter(|row| self.rights.contains(row.all()));
-        rows.fold(Rights::NONE, |all, row| {
+        let named = Rights::of(&[Right::Named]);
+        let by_version = ROWS.iter().fold(named, |all, row| {
             all | row.before | if row.since.is_some() { row.all() } else { Rights::NONE }
-        })
+        });
+        if self.otherwise || self.rights.intersects(by_version) { by_version } else { Rights::NONE }
     }
 }

@@ -18,7 +18,7 @@ mod tests;
 mod whom;
 mod wording;
 
-use std::{collections::BTreeSet, ops::ControlFlow};
+use std::ops::ControlFlow;
 
 use self::{
     asked::Asked,
@@ -148,7 +148,7 @@ impl RbacCheck {
         };
         visit_leads(context, holder, wanted, &told, visit)?;
         visit_circumstances(context, holder, &self.forbid, visit)?;
-        let left = if wanted.leaves_cluster_admin { told } else { BTreeSet::new() };
+        let left = wanted.leaves_cluster_admin.then(|| admin_bindings(holder)).unwrap_or_default();
         for held in holder.novel().filter(|held| !left.contains(&held.grant.binding)) {
             for access in &self.rules {
                 // A grant lives as long as the inventory, which the visitor knows nothing of.

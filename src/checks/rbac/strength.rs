@@ -88,6 +88,10 @@ pub(super) fn strength_of_subject<'a>(
     }
     let all: Vec<Given<'a>> = held.iter().filter_map(Given::of).collect();
     further(context, &all, &mut best, known)?;
+    let untold = |held: &Held<'_>| held.role.is_none_or(|role| !role.exists());
+    if best.is_none() && is_excerpt(context) && held.iter().any(untold) {
+        return Err(NotKnown);
+    }
     Ok(best)
 }
 

@@ -15,6 +15,7 @@ fn company(rules: &[&str]) -> Vec<Value> {
         cluster_role("secrets", &["get core secrets"]),
         bind("admins", "all", &["User/joe", "Group/root"]),
         bind("lookers", "look", &["User/ann", "Group/devs"]),
+        bind("guests", "not-there", &["User/guest"]),
         bind_in("prod", "readers", "ClusterRole/secrets", &["ServiceAccount/prod/ci"]),
         named("ServiceAccount", "prod", "ci"),
         cluster_role("r", &rules),
@@ -252,6 +253,7 @@ fn what_no_file_shows_is_not_known() {
     };
     assert_eq!(unknown(&["impersonate core users stranger"]), 1);
     assert_eq!(unknown(&["impersonate core users ann"]), 0);
+    assert_eq!(unknown(&["impersonate core users guest"]), 1);
     assert_eq!(unknown(&["create core serviceaccounts/token absent"]), 1);
     assert_eq!(unknown(&["bind RBAC clusterroles absent", "create RBAC clusterrolebindings"]), 1);
     assert_eq!(unknown(&["bind RBAC clusterroles look", "create RBAC clusterrolebindings"]), 0);
