@@ -40,7 +40,7 @@ fn parse(folder: &Path) -> usize {
 fn scan(folder: &Path) -> usize {
     let args =
         ScanArgs { paths: vec![folder.to_owned()], max_document_size: 64, ..ScanArgs::default() };
-    let evaluation = evaluate(&args, now());
+    let evaluation = evaluate(&args, now()).unwrap();
     assert!(evaluation.errors.is_empty(), "{:?}", evaluation.errors.first());
     evaluation.summary.objects
 }

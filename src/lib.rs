@@ -22,6 +22,7 @@ pub mod controllers;
 pub mod engine;
 pub mod evidence;
 pub mod inventory;
+pub mod nearest;
 pub mod report;
 pub mod server;
 pub mod telemetry;

@@ -301,3 +301,237 @@ fn a_reader_that_closes_the_pipe_is_no_error() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(output.status.code(), Some(1));
 }
+
+/// What a chart renders for `helm install -n tool`: no object names its namespace.
+const CHART: &str = "apiVersion: v1
+kind: ServiceAccount
+metadata: {name: srv}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: b}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: srv, namespace: tool}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: srv}
+spec: {serviceAccountName: srv, hostPID: true, containers: [{name: a, image: b, securityContext: {privileged: true}}]}
+";
+
+/// A folder with these controls, each a name and the text of its spec.
+fn controls(specs: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, spec) in specs {
+        let text = format!(
+            "apiVersion: comptroller.dev/v1alpha1\nkind: Control\nmetadata: {{name: {name}}}\nspec:\n  title: t\n  criteria: [CC6.1]\n  owner: us\n  severity: High\n{spec}\n"
+        );
+        std::fs::write(folder.path().join(format!("{name}.yaml")), text).expect("a file");
+    }
+    folder
+}
+
+fn path_of(folder: &tempfile::TempDir) -> &str {
+    folder.path().to_str().expect("UTF-8")
+}
+
+#[test]
+fn a_chart_is_judged_in_the_namespace_that_it_is_installed_in() {
+    let rules = controls(&[
+        ("weak", "  test: {rbac: {forbid: [WeakPodStrongAccount]}}"),
+        (
+            "prod",
+            "  scope: {namespaces: {matchLabels: {env: prod}}}\n  test: {workload: {require: [NoPrivileged]}}",
+        ),
+    ]);
+    let scan = |options: &[&str]| {
+        let fixed = ["-", "--controls", path_of(&rules), "-o", "json"];
+        json(&scan_with(&[&fixed, options].concat(), CHART))
+    };
+    let placed = scan(&["--namespace", "tool"]);
+    assert_eq!(control(&placed, "weak")["state"], "Failing", "{placed}");
+    let pod = &control(&placed, "prod")["findings"][0]["resource"];
+    assert_eq!(pod["namespace"], "tool", "{placed}");
+    let note = placed["notes"][0].as_str().unwrap_or_default();
+    assert!(note.contains("namespace tool"), "what is assumed is said: {placed}");
+
+    let labelled = scan(&["-n", "tool", "--namespace-labels", "env=dev,team=a"]);
+    assert_eq!(control(&labelled, "prod")["state"], "NotApplicable", "{labelled}");
+    let note = labelled["notes"][0].as_str().unwrap_or_default();
+    assert!(note.starts_with("The selectors of control prod fit nothing"), "{labelled}");
+    let production = scan(&["-n", "tool", "--namespace-labels", "env=prod"]);
+    assert_eq!(control(&production, "prod")["state"], "Failing", "{production}");
+    assert_eq!(production["summary"]["objects"], 3, "the told Namespace was not read");
+}
+
+#[test]
+fn a_namespace_hides_the_others_and_nothing_of_the_cluster() {
+    let rules = controls(&[
+        ("admins", "  test: {rbac: {forbid: [ClusterAdmin]}}"),
+        ("pods", "  test: {workload: {require: [NoPrivileged]}}"),
+    ]);
+    let two = ["a", "b"].map(|namespace| {
+        PRIVILEGED.replace("{name: bad}", &format!("{{name: bad, namespace: {namespace}}}"))
+    });
+    let manifests = format!("{}---\n{}---\n{CHART}", two[0], two[1]);
+    let arguments = ["-", "--controls", path_of(&rules), "-n", "a", "-o", "json"];
+    let found = json(&scan_with(&arguments, &manifests));
+    let pods = control(&found, "pods");
+    assert_eq!((&pods["population"], &pods["failing"]), (&2.into(), &2.into()), "{pods}");
+    assert_eq!(control(&found, "admins")["state"], "Failing", "{found}");
+}
+
+#[test]
+fn filters_say_when_they_leave_nothing() {
+    let asked = |options: &[&str]| {
+        scan_with(&[&["-", "--controls", "controls", "-o", "json"], options].concat(), PRIVILEGED)
+    };
+    let names = |output: &Output| -> Vec<String> {
+        let found = json(output);
+        let controls = found["controls"].as_array().expect("controls");
+        controls.iter().map(|one| one["name"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(
+        names(&asked(&["--control", "no-privileged-containers"])),
+        ["no-privileged-containers"]
+    );
+    assert_eq!(names(&asked(&["--severity", "critical"])), ["no-standing-cluster-admin"]);
+    for (options, says) in [
+        (&["--control", "no-priviledged-containers"][..], "did you mean no-privileged-containers?"),
+        (
+            &["--control", "widgets-have-an-owner", "--severity", "Critical"],
+            "none of the 3 controls",
+        ),
+        (&["--severity", "urgent"], "write Low, Medium, High or Critical"),
+    ] {
+        let output = asked(options);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.contains(says), "{options:?}: {stderr}");
+        assert_eq!(output.status.code(), Some(2), "{options:?}");
+    }
+}
+
+#[test]
+fn only_what_manifests_can_show_lets_a_clean_repository_pass() {
+    let rules = controls(&[
+        ("pods", "  test: {workload: {require: [NoPrivileged]}}"),
+        ("backups", "  test: {backup: {of: PersistentVolumeClaims, maxAge: 1d}}"),
+        ("secrets", "  test: {encryption: {atRest: {resources: [secrets]}}}"),
+        ("people", "  test: {attestation: {every: 1y, attesters: {users: [sam]}}}"),
+    ]);
+    let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\nspec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n";
+    let manifests = format!("{FINE}---\n{claim}");
+    let fixed = ["-", "--controls", path_of(&rules)];
+    let all = scan_with(&fixed, &manifests);
+    assert_ne!(all.status.code(), Some(0), "{}", text(&all));
+    let some = scan_with(&[&fixed[..], &["--only-manifests", "-o", "json"]].concat(), &manifests);
+    assert_eq!(some.status.code(), Some(0), "{}", text(&some));
+    let names = json(&some)["controls"].as_array().map(Vec::len);
+    assert_eq!(names, Some(1), "{}", text(&some));
+}
+
+#[test]
+fn a_baseline_forgives_what_it_has_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("known.json");
+    let file = file.to_str().expect("UTF-8");
+    let fixed = ["-", "--controls", "controls"];
+    let with =
+        |options: &[&str], manifests: &str| scan_with(&[&fixed[..], options].concat(), manifests);
+    let written = with(&["-o", "json", "--output-file", file], PRIVILEGED);
+    assert_eq!((written.status.code(), text(&written)), (Some(1), String::new()));
+    let again = with(&["--baseline", file], PRIVILEGED);
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again));
+    let words = text(&again).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("1 finding in the baseline"), "{words}");
+    let more = format!("{PRIVILEGED}---\n{}", PRIVILEGED.replace("name: bad", "name: worse"));
+    let new = with(&["--baseline", file, "-o", "sarif"], &more);
+    assert_eq!(new.status.code(), Some(1));
+    let results = json(&new);
+    let states: Vec<&str> = results["runs"][0]["results"]
+        .as_array()
+        .expect("results")
+        .iter()
+        .filter_map(|result| result["baselineState"].as_str())
+        .collect();
+    assert_eq!(states, ["unchanged", "new"]);
+    let wrong = with(&["--baseline", "controls/controls.yaml"], FINE);
+    assert_eq!(wrong.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(stderr.contains("is not a report of a scan"), "{stderr}");
+}
+
+#[test]
+fn several_formats_are_written_in_one_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let sarif = format!("sarif={}", file("findings.sarif"));
+    let junit = format!("junit={}", file("junit.xml"));
+    let arguments = ["-", "--controls", "controls", "-o", "table", "-o", &sarif, "-o", &junit];
+    let output = scan_with(&arguments, PRIVILEGED);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).starts_with("NAME "), "{}", text(&output));
+    let read = |name: &str| std::fs::read_to_string(file(name)).expect("written");
+    let findings: Value = serde_json::from_str(&read("findings.sarif")).expect("JSON");
+    assert_eq!(findings["version"], "2.1.0");
+    quick_junit::Report::deserialize_from_str(&read("junit.xml")).expect("JUnit XML");
+    let two = scan_with(&["-", "-o", "json", "-o", "sarif"], FINE);
+    let stderr = String::from_utf8_lossy(&two.stderr).into_owned();
+    assert!(stderr.contains("-o table -o sarif=findings.sarif"), "{stderr}");
+    let nowhere = scan_with(&["-", "--controls", "controls", "-o", "json=no/where"], FINE);
+    let stderr = String::from_utf8_lossy(&nowhere.stderr).into_owned();
+    assert!(stderr.contains("no/where can't be written"), "{stderr}");
+    assert_eq!(nowhere.status.code(), Some(2));
+}
+
+#[test]
+fn an_exception_for_more_than_a_year_and_one_that_allows_nothing_are_named() {
+    let exception = |controls: &str, name: &str, days: i64| {
+        let end = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days);
+        format!(
+            "apiVersion: comptroller.dev/v1alpha1\nkind: ControlException\nmetadata: {{name: waiver}}\nspec:\n  controls: [{controls}]\n  resources: [{{kind: Pod, name: {name}}}]\n  reason: a driver\n  requestedBy: jane@corp\n  approvedBy: sam@corp\n  expires: \"{end:.0}\"\n"
+        )
+    };
+    let scan = |exception: String| scan_text(&format!("{PRIVILEGED}---\n{exception}"));
+    let (long, code) = scan(exception("no-privileged-containers", "bad", 3653));
+    assert_eq!(control(&long, "no-privileged-containers")["state"], "Failing", "{long}");
+    assert!(first_error(&long).contains("more than one year"), "{long}");
+    assert_eq!(code, Some(1));
+    for (controls, name, says) in [
+        ("no-privileged-containers", "gone", "matches no finding"),
+        ("no-privileged-container", "bad", "did you mean no-privileged-containers?"),
+    ] {
+        let (found, _) = scan(exception(controls, name, 30));
+        let note = found["notes"][0].as_str().unwrap_or_default();
+        assert!(note.contains("ControlException waiver (-:") && note.contains(says), "{found}");
+    }
+}
+
+#[test]
+fn a_selector_that_fits_nothing_is_named_and_an_absent_kind_is_not() {
+    let rules = controls(&[
+        (
+            "typo",
+            "  test: {workload: {require: [NoPrivileged], selector: {matchLabels: {ap: web}}}}",
+        ),
+        (
+            "claims",
+            "  test: {backup: {of: PersistentVolumeClaims, maxAge: 1d, selector: {matchLabels: {a: b}}}}",
+        ),
+    ]);
+    let output = scan_with(&["-", "--controls", path_of(&rules), "-o", "json"], PRIVILEGED);
+    let found = json(&output);
+    let notes = found["notes"].as_array().expect("notes");
+    assert_eq!(notes.len(), 1, "{found}");
+    let note = notes[0].as_str().unwrap_or_default();
+    assert!(note.contains("selectors of control typo fit nothing"), "{note}");
+}
+
+#[test]
+fn help_shows_exit_codes_and_examples() {
+    let help = scan(&["--help"]);
+    let help = text(&help);
+    for part in ["--namespace <NAMESPACE>", "Exit codes:", "Examples:", "helm template . |"] {
+        assert!(help.contains(part), "{help}");
+    }
+}

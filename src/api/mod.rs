@@ -17,7 +17,6 @@ pub mod exception;
 mod frozen;
 pub mod glob;
 pub mod invalid;
-pub mod nearest;
 pub mod occurrence;
 pub mod risk;
 pub mod schema;

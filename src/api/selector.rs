@@ -60,15 +60,12 @@ impl Selector {
     /// Whether the labels that `lookup` yields by key fit. A missing key fits `NotIn` and
     /// `DoesNotExist`, as in Kubernetes.
     pub fn matches<'a>(&self, lookup: impl Fn(&str) -> Option<&'a str>) -> bool {
-        self.0.iter().all(|requirement| {
-            let value = lookup(&requirement.key);
-            match &requirement.operator {
-                Operator::In(values) => value.is_some_and(|value| holds(values, value)),
-                Operator::NotIn(values) => value.is_none_or(|value| !holds(values, value)),
-                Operator::Exists => value.is_some(),
-                Operator::DoesNotExist => value.is_none(),
-            }
-        })
+        self.0.iter().all(|requirement| requirement.holds(lookup(&requirement.key)))
+    }
+
+    /// Whether what is asked of the label under this key fits, whatever the other labels are.
+    pub fn matches_key(&self, key: &str, value: Option<&str>) -> bool {
+        self.0.iter().filter(|requirement| requirement.key == key).all(|one| one.holds(value))
     }
 
     /// Whether every set of labels fits.
@@ -79,6 +76,17 @@ impl Selector {
     /// The label keys that decide. Labels under other keys can change without effect.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|requirement| requirement.key.as_str())
+    }
+}
+
+impl Requirement {
+    fn holds(&self, value: Option<&str>) -> bool {
+        match &self.operator {
+            Operator::In(values) => value.is_some_and(|value| holds(values, value)),
+            Operator::NotIn(values) => value.is_none_or(|value| !holds(values, value)),
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+        }
     }
 }
 

@@ -162,6 +162,12 @@ pub trait Check: Send + Sync + std::fmt::Debug {
     /// Judges one item; None when it is not of the population (or gone).
     fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement>;
 
+    /// Whether manifests can answer the test. False where only a cluster can: a backup that ran, a
+    /// certificate that was issued, what people did.
+    fn judges_manifests(&self) -> bool {
+        true
+    }
+
     /// Judges an [`Item::Cluster`], after all other items that changed. The engine keeps the tally
     /// of those that count, so that a limit on 20,000 items costs no walk over them.
     fn judge_cluster(&self, context: &Context<'_>, part: u32, tally: &Tally) -> Option<Judgement> {

@@ -87,7 +87,7 @@ pub fn run(args: &GapArgs) -> Result<u8, Box<dyn std::error::Error>> {
 
 fn assess(args: &GapArgs, now: Timestamp) -> Result<Assessed, Box<dyn std::error::Error>> {
     if !args.paths.is_empty() {
-        let evaluation = scan::evaluate(&scan_args(args), now);
+        let evaluation = scan::evaluate(&scan_args(args), now)?;
         return Ok(evaluated(evaluation, "one evaluation of the given manifests"));
     }
     if args.cluster {

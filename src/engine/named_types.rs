@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{readiness::Readiness, verdict::Reason};
 use crate::{
-    api::nearest::write_instead,
     inventory::{Catalog, Inventory, Source, rbac::BUILTIN_TYPES},
+    nearest::write_instead,
 };
 
 /// Every subresource that API servers and kubelets ask authorizers for.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     api::{self, Selector, selector::SelectorError},
-    inventory::Inventory,
+    inventory::{Inventory, Source},
 };
 
 /// A control's scope, compiled: where it looks, and what it leaves to another. The default admits
@@ -29,7 +29,7 @@ pub enum Admission {
 }
 
 /// The label that every API server sets on every namespace (KEP-2161).
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 impl Scope {
     /// Compiles a scope; absent means the whole cluster.
@@ -61,15 +61,59 @@ impl Scope {
         let Some(selector) = &self.namespaces else {
             return Admission::In;
         };
-        let known = inventory.namespace(namespace);
-        if known.is_none() && !selector.keys().all(|key| key == NAME_LABEL) {
-            return Admission::Unknown;
-        }
-        let matches = selector.matches(|key| match known.and_then(|facts| facts.labels.get(key)) {
-            Some(value) => Some(value),
-            None if key == NAME_LABEL => Some(namespace),
-            None => None,
+        let Some(facts) = inventory.namespace(namespace) else {
+            return admits_unlabelled(selector, inventory.source, namespace);
+        };
+        let fits = selector.matches(|key| match key {
+            // The API server sets this one itself, whatever the manifest says.
+            NAME_LABEL => Some(namespace),
+            _ => facts.labels.get(key),
         });
-        if matches { Admission::In } else { Admission::Out }
+        if fits { Admission::In } else { Admission::Out }
+    }
+}
+
+/// Whether a namespace is in scope whose labels nobody told. A chart never renders its Namespace:
+/// in manifests such a namespace counts as in scope, so that nothing is skipped unseen.
+fn admits_unlabelled(selector: &Selector, source: Source, namespace: &str) -> Admission {
+    if !selector.matches_key(NAME_LABEL, Some(namespace)) {
+        return Admission::Out;
+    }
+    match source {
+        Source::Cluster if selector.keys().any(|key| key != NAME_LABEL) => Admission::Unknown,
+        Source::Cluster | Source::Manifests => Admission::In,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn scope(namespaces: serde_json::Value) -> Scope {
+        let scope = serde_json::from_value(json!({"namespaces": namespaces})).unwrap();
+        Scope::compile(Some(&scope)).unwrap()
+    }
+
+    #[test]
+    fn a_namespace_that_no_file_describes_is_in_scope_unless_its_name_is_not() {
+        let by_label = scope(json!({"matchLabels": {"env": "prod"}}));
+        let by_name = scope(json!({"matchLabels": {NAME_LABEL: "a"}}));
+        let both = scope(json!({"matchLabels": {NAME_LABEL: "a", "env": "prod"}}));
+        let cluster = Inventory::default();
+        let mut files = Inventory::default();
+        files.source = Source::Manifests;
+        for (scope, namespace, in_cluster, in_files) in [
+            (&by_label, "a", Admission::Unknown, Admission::In),
+            (&by_name, "a", Admission::In, Admission::In),
+            (&by_name, "b", Admission::Out, Admission::Out),
+            (&both, "a", Admission::Unknown, Admission::In),
+            (&both, "b", Admission::Out, Admission::Out),
+            (&both, "", Admission::In, Admission::In),
+        ] {
+            assert_eq!(scope.admits(&cluster, namespace), in_cluster, "{namespace}");
+            assert_eq!(scope.admits(&files, namespace), in_files, "{namespace}");
+        }
     }
 }

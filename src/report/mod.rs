@@ -4,6 +4,7 @@
 //! Names, messages and paths come from outside and are hostile; each format escapes what its
 //! readers would interpret.
 
+pub mod baseline;
 pub mod gap;
 mod json;
 mod junit;

@@ -19,6 +19,9 @@ pub struct Evaluation {
     pub summary: Summary,
     /// What could not be read.
     pub errors: Vec<ReportedError>,
+    /// What was assumed, and what had no effect.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What one control came to.
@@ -82,6 +85,9 @@ pub struct ReportedFinding {
     /// The exception that allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exception: Option<String>,
+    /// Whether the baseline has it, so that it does not count; None without a baseline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<bool>,
     /// Where the object is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<SourceLocation>,
@@ -179,12 +185,12 @@ impl Evaluation {
         evaluation
     }
 
-    /// 1 when a control fails. Otherwise 2 when nothing can be said of something: a control is
+    /// 1 when a control fails by a finding that no baseline has. Otherwise 2 when nothing can be said of something: a control is
     /// unknown (unless that is allowed), something could not be read, or there is no control.
     /// Otherwise 0.
     pub fn exit_code(&self, allow_unknown: bool) -> u8 {
         let any = |state| self.controls.iter().any(|control| control.state == state);
-        if any(State::Failing) {
+        if self.controls.iter().any(ControlResult::fails_anew) {
             1
         } else if (any(State::Unknown) && !allow_unknown)
             || !self.errors.is_empty()
@@ -194,6 +200,26 @@ impl Evaluation {
         } else {
             0
         }
+    }
+}
+
+impl ReportedFinding {
+    /// Whether it counts: no baseline has it.
+    pub fn counts(&self) -> bool {
+        self.known != Some(true)
+    }
+}
+
+impl ControlResult {
+    /// Whether it fails by a finding that no baseline has.
+    pub fn fails_anew(&self) -> bool {
+        self.state == State::Failing
+            && (self.findings.is_empty() || self.findings.iter().any(ReportedFinding::counts))
+    }
+
+    /// How many of its findings the baseline has.
+    pub fn known(&self) -> usize {
+        self.findings.iter().filter(|finding| !finding.counts()).count()
     }
 }
 
@@ -224,5 +250,6 @@ fn report(
         subject: finding.subject,
         message: finding.message,
         exception: observed.exception,
+        known: None,
     }
 }

@@ -76,8 +76,13 @@ fn rule(control: &ControlResult) -> Value {
 }
 
 fn results(index: usize, control: &ControlResult) -> impl Iterator<Item = Value> {
-    let failing =
-        control.findings.iter().map(move |finding| result(index, control, finding, "fail"));
+    let failing = control.findings.iter().map(move |finding| {
+        let mut result = result(index, control, finding, "fail");
+        if let Some(known) = finding.known {
+            result["baselineState"] = json!(if known { "unchanged" } else { "new" });
+        }
+        result
+    });
     let excepted = control.excepted_findings.iter().map(move |finding| {
         let mut result = result(index, control, finding, "fail");
         let exception = finding.exception.as_deref().unwrap_or_default();
@@ -145,12 +150,13 @@ fn error_text(error: &ReportedError) -> String {
 
 fn location(at: Option<&SourceLocation>, object: Option<&ResourceRef>) -> Value {
     let mut location = Map::new();
-    // Standard input is no artifact that a reviewer could open.
-    if let Some(at) = at.filter(|at| &*at.file != "-") {
+    if let Some(at) = at {
+        // Code review refuses a result without an artifact, and `-` names none.
+        let file = if &*at.file == "-" { "stdin" } else { &at.file };
         location.insert(
             "physicalLocation".into(),
             json!({
-                "artifactLocation": {"uri": uri(&at.file)},
+                "artifactLocation": {"uri": uri(file)},
                 "region": {"startLine": at.line.max(1)},
             }),
         );

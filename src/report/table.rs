@@ -13,6 +13,12 @@ use crate::api::State;
 /// How much of a control is listed; the rest is one line.
 const SHOWN: usize = 20;
 
+/// The columns of the overview.
+const COLUMNS: &[&str] = &["NAME", "STATE", "FAILING", "POPULATION", "SEVERITY", "CRITERIA"];
+
+/// How many of them are there on any screen.
+const NARROWEST: usize = 3;
+
 /// What the reader's screen can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableStyle {
@@ -38,6 +44,7 @@ pub(super) fn write(
         }
     }
     paper.errors(&evaluation.errors)?;
+    paper.notes(&evaluation.notes)?;
     paper.summary(evaluation)
 }
 
@@ -55,31 +62,20 @@ impl Paper<'_> {
         let (hidden, controls): (Vec<_>, Vec<_>) = controls
             .iter()
             .partition(|control| control.attested && control.state == State::NotApplicable);
-        let mut table = TabWriter::new(Vec::new()).minwidth(0).padding(3);
-        writeln!(table, "NAME\tSTATE\tFAILING\tPOPULATION\tSEVERITY\tCRITERIA")?;
-        for control in &controls {
-            writeln!(
-                table,
-                "{}\t{}\t{}\t{}\t{}\t{}",
-                visible(&control.name),
-                control.state,
-                control.failing,
-                control.population,
-                control.severity,
-                visible(&control.criteria.join(",")),
-            )?;
-        }
-        let table = table.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
-        let table = String::from_utf8_lossy(&table);
-        let mut lines = table.lines();
-        if let Some(header) = lines.next() {
-            writeln!(self.output, "{}", header.trim_end())?;
-        }
-        for (line, control) in lines.zip(controls) {
-            let word = control.state.as_str();
-            // After aligning, since colours have no width.
-            let line = line.trim_end().replacen(word, &self.coloured(word, control.state), 1);
-            writeln!(self.output, "{line}")?;
+        let lines = self.aligned(&controls)?;
+        for (line, control) in
+            lines.iter().zip(std::iter::once(None).chain(controls.iter().map(Some)))
+        {
+            let line = line.trim_end();
+            match control {
+                None => writeln!(self.output, "{line}")?,
+                Some(control) => {
+                    let word = control.state.as_str();
+                    // After aligning, since colours have no width.
+                    let line = line.replacen(word, &self.coloured(word, control.state), 1);
+                    writeln!(self.output, "{line}")?;
+                }
+            }
         }
         if !hidden.is_empty() {
             let count = plural(hidden.len(), "control");
@@ -88,6 +84,26 @@ impl Paper<'_> {
             self.paragraph("", &text)?;
         }
         Ok(())
+    }
+
+    /// The header and a line for each control; the last columns are left out where the screen is
+    /// too narrow for them.
+    fn aligned(&self, controls: &[&ControlResult]) -> io::Result<Vec<String>> {
+        let mut lines = Vec::new();
+        for columns in (NARROWEST..=COLUMNS.len()).rev() {
+            let mut table = TabWriter::new(Vec::new()).minwidth(0).padding(3);
+            writeln!(table, "{}", COLUMNS.get(..columns).unwrap_or(COLUMNS).join("\t"))?;
+            for control in controls {
+                writeln!(table, "{}", cells(control, columns).join("\t"))?;
+            }
+            let table = table.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+            lines = String::from_utf8_lossy(&table).lines().map(str::to_owned).collect();
+            let widest = lines.iter().map(|line| line.trim_end().chars().count()).max();
+            if self.style.width.is_none_or(|width| widest.unwrap_or_default() <= width) {
+                break;
+            }
+        }
+        Ok(lines)
     }
 
     fn failing(&mut self, control: &ControlResult) -> io::Result<()> {
@@ -141,6 +157,9 @@ impl Paper<'_> {
             if let Some(exception) = &finding.exception {
                 text = format!("{text} (allowed by ControlException {exception})");
             }
+            if !finding.counts() {
+                text.push_str(" (in the baseline)");
+            }
             self.paragraph("    ", &text)?;
         }
         match findings.len().checked_sub(SHOWN) {
@@ -158,6 +177,20 @@ impl Paper<'_> {
             self.paragraph("  ", &describe(error))?;
         }
         match errors.len().checked_sub(SHOWN) {
+            None | Some(0) => Ok(()),
+            Some(more) => writeln!(self.output, "  and {more} more: -o json lists all"),
+        }
+    }
+
+    fn notes(&mut self, notes: &[String]) -> io::Result<()> {
+        if notes.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.output, "\nNotes:")?;
+        for note in notes.iter().take(SHOWN) {
+            self.paragraph("  ", note)?;
+        }
+        match notes.len().checked_sub(SHOWN) {
             None | Some(0) => Ok(()),
             Some(more) => writeln!(self.output, "  and {more} more: -o json lists all"),
         }
@@ -185,9 +218,14 @@ impl Paper<'_> {
         if !evaluation.errors.is_empty() {
             read.push(plural(evaluation.errors.len(), "error"));
         }
+        let known: usize = evaluation.controls.iter().map(ControlResult::known).sum();
+        if known > 0 {
+            read.push(format!("{} in the baseline", plural(known, "finding")));
+        }
         let counts =
             if counts.is_empty() { "nothing to judge by".to_owned() } else { counts.join(", ") };
-        writeln!(self.output, "\n{controls}: {counts}; {}.", read.join(", "))
+        writeln!(self.output)?;
+        self.paragraph("", &format!("{controls}: {counts}; {}.", read.join(", ")))
     }
 
     /// An indented paragraph, wrapped where the screen ends, with a hanging indent.
@@ -222,6 +260,19 @@ impl Paper<'_> {
         };
         if self.style.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
+}
+
+fn cells(control: &ControlResult, columns: usize) -> Vec<String> {
+    let mut cells = vec![
+        visible(&control.name).into_owned(),
+        control.state.to_string(),
+        control.failing.to_string(),
+        control.population.to_string(),
+        control.severity.to_string(),
+        visible(&control.criteria.join(",")).into_owned(),
+    ];
+    cells.truncate(columns);
+    cells
 }
 
 /// Where and what, in one line.

@@ -21,6 +21,7 @@ fn finding(name: &str, line: usize) -> ReportedFinding {
         message: "holds cluster-admin by ClusterRoleBinding legacy-ci, and nothing says until when"
             .into(),
         exception: None,
+        known: None,
         location: Some(SourceLocation { file: "./deploy/my rbac.yaml".into(), line }),
     }
 }
@@ -48,7 +49,7 @@ fn control(name: &str, state: State) -> ControlResult {
 }
 
 /// One control in each state, and errors with and without a place.
-fn evaluation() -> Evaluation {
+pub(super) fn evaluation() -> Evaluation {
     let mut failing = control("no-standing-cluster-admin", State::Failing);
     failing.failing = 2;
     failing.findings = vec![finding("legacy-ci", 12), finding(HOSTILE, 40)];
@@ -213,12 +214,13 @@ fn sarif_keeps_the_rules_of_the_standard() {
         let location = &result["locations"][0];
         if let Some(physical) = location.get("physicalLocation") {
             let uri = physical["artifactLocation"]["uri"].as_str().expect("a URI");
-            assert_eq!(uri, "deploy/my%20rbac.yaml");
+            assert!(["deploy/my%20rbac.yaml", "stdin"].contains(&uri), "{uri}");
             assert!(physical["region"]["startLine"].as_u64().expect("a line") >= 1);
         }
         assert!(location["logicalLocations"][0]["fullyQualifiedName"].is_string());
     }
-    assert_eq!(results[0]["locations"][0].get("physicalLocation"), None, "standard input");
+    let first = &results[0]["locations"][0]["physicalLocation"];
+    assert_eq!(first["artifactLocation"]["uri"], "stdin", "code review wants an artifact");
     assert_eq!(results[1]["suppressions"][0]["kind"], "external");
     let invocation = &run["invocations"][0];
     assert_eq!(invocation["executionSuccessful"], false);
@@ -250,7 +252,49 @@ fn sarif_fingerprints_survive_a_move_and_tell_findings_apart() {
 fn junit_counts_states_as_ci_does() {
     let text = written(&evaluation(), Format::Junit);
     let report = quick_junit::Report::deserialize_from_str(&text).expect("valid XML");
-    assert_eq!((report.tests, report.failures, report.errors, report.skipped), (7, 1, 3, 1));
+    let skipped: usize = report.test_suites.iter().map(|suite| suite.skipped).sum();
+    assert_eq!((report.tests, report.failures, report.errors, skipped), (7, 1, 3, 1));
+}
+
+/// The elements and attributes of Jenkins' schema (xunit-plugin, junit-10.xsd); it refuses others.
+#[test]
+fn junit_has_nothing_that_jenkins_refuses() {
+    let known = [
+        ("testsuites", &["name", "time", "tests", "failures", "errors"][..]),
+        (
+            "testsuite",
+            &["name", "tests", "failures", "errors", "time", "skipped", "timestamp", "hostname"],
+        ),
+        ("testcase", &["name", "time", "classname", "group"]),
+        ("failure", &["type", "message"]),
+        ("error", &["type", "message"]),
+        ("skipped", &["type", "message"]),
+        ("system-out", &[]),
+    ];
+    let mut evaluation = evaluation();
+    evaluation.controls[2].findings.iter_mut().for_each(|finding| finding.known = Some(true));
+    let text = written(&evaluation, Format::Junit);
+    let tags = regex::Regex::new(r#"<([a-z-]+)((?: [a-z-]+="[^"<]*")*) ?/?>"#).unwrap();
+    let attributes = regex::Regex::new(r#" ([a-z-]+)="[^"<]*""#).unwrap();
+    let opened =
+        text.matches('<').count() - text.matches("</").count() - text.matches("<?").count();
+    assert_eq!(tags.find_iter(&text).count(), opened, "{text}");
+    for tag in tags.captures_iter(&text) {
+        let (_, allowed) = known.iter().find(|(name, _)| *name == &tag[1]).expect("an element");
+        for attribute in attributes.captures_iter(&tag[2]) {
+            assert!(allowed.contains(&&attribute[1]), "{} of {}", &attribute[1], &tag[1]);
+        }
+    }
+}
+
+#[test]
+fn a_narrow_table_leaves_out_the_last_columns() {
+    let header = |width| {
+        let style = TableStyle { colour: false, width: Some(width) };
+        let table = written(&evaluation(), Format::Table(style));
+        table.lines().next().unwrap_or_default().split_whitespace().count()
+    };
+    assert_eq!([header(200), header(80), header(70), header(20)], [6, 5, 4, 3]);
 }
 
 #[test]

@@ -73,6 +73,10 @@ impl Check for AttestationCheck {
         }
     }
 
+    fn judges_manifests(&self) -> bool {
+        false
+    }
+
     fn judge(&self, context: &Context<'_>, wanted: Item) -> Option<Judgement> {
         let at = context.occurrences.iter().position(|occurrence| item(occurrence) == wanted)?;
         let (occurrence, later) = context.occurrences.get(at..)?.split_first()?;

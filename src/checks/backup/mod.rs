@@ -136,6 +136,10 @@ impl Check for BackupCheck {
         }
     }
 
+    fn judges_manifests(&self) -> bool {
+        false
+    }
+
     fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
         let Item::Object(slot) = item else {
             return None;

@@ -57,6 +57,10 @@ impl Check for AtRest {
         }
     }
 
+    fn judges_manifests(&self) -> bool {
+        false
+    }
+
     fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
         let Item::Cluster(number) = item else {
             return None;

@@ -43,6 +43,10 @@ impl Check for Certificates {
         visit_changed(change, visit);
     }
 
+    fn judges_manifests(&self) -> bool {
+        false
+    }
+
     fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
         let (slot, object) = object_of(context, item, CERTIFICATE.0, CERTIFICATE.1)?;
         let resource = reference(context.inventory, slot)?;

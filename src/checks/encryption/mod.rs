@@ -80,6 +80,10 @@ impl Check for EncryptionCheck {
         }
     }
 
+    fn judges_manifests(&self) -> bool {
+        self.parts.iter().all(|part| part.judges_manifests())
+    }
+
     /// No two parts judge the same item: their kinds differ, and so do their numbers of
     /// [`Item::Cluster`].
     fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {

@@ -1,5 +1,7 @@
 //! `comptroller scan --cluster`: one evaluation of a live cluster.
 
+use std::collections::BTreeSet;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use kube::{
@@ -8,7 +10,11 @@ use kube::{
     core::{DeserializeGuard, ObjectList, error_boundary::InvalidObject},
 };
 
-use super::{ScanArgs, controls::Rules};
+use super::{
+    ScanArgs,
+    controls::Rules,
+    filter::{Filter, FilterError},
+};
 use crate::{
     api::{Control, ControlException, GROUP, ResourceRef, VERSION},
     cli::{
@@ -32,6 +38,9 @@ pub enum ScanClusterError {
         said(.0)
     )]
     Discovery(kube::Error),
+    /// The filters leave nothing to judge.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     /// Its own controls can't be listed.
     #[error(
         "the controls of the cluster can't be listed: {}; grant list on controls and controlexceptions of comptroller.dev, or name controls with --controls",
@@ -47,15 +56,20 @@ pub async fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<Evaluation, Sca
     let served = catalog.find_kind(GROUP, "Control").is_some();
     let mut engine = Engine::default();
     engine.set_catalog(catalog, now);
+    let filter = Filter::new(args);
     let own = if args.controls.is_empty() && served {
-        load_own(&mut engine, &client).await.map_err(ScanClusterError::Controls)?
+        load_own(&mut engine, &client, &filter).await?
     } else {
         None
     };
-    let errors = own.unwrap_or_else(|| {
-        let given = !args.controls.is_empty();
-        load(&mut engine, if given { Rules::read(&args.controls) } else { Rules::builtin() })
-    });
+    let errors = match own {
+        Some(errors) => errors,
+        None => {
+            let given = !args.controls.is_empty();
+            let rules = if given { Rules::read(&args.controls, now) } else { Rules::builtin(now) };
+            load(&mut engine, rules, &filter)?
+        }
+    };
     let wanted = engine.wanted();
     let bar = progress(wanted.kinds.len());
     if wanted.api_server {
@@ -70,14 +84,20 @@ pub async fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<Evaluation, Sca
     Ok(evaluation)
 }
 
-fn load(engine: &mut Engine, rules: Rules) -> Vec<ReportedError> {
+fn load(
+    engine: &mut Engine,
+    mut rules: Rules,
+    filter: &Filter,
+) -> Result<Vec<ReportedError>, FilterError> {
+    filter.apply(&mut rules);
+    filter.check(&rules.known, rules.controls.len())?;
     for (name, (spec, _)) in rules.controls {
         engine.upsert_control(&name, 1, spec, Remembered::default());
     }
     for (name, (spec, _)) in &rules.exceptions {
         engine.upsert_exception(name, spec, None);
     }
-    rules.errors
+    Ok(rules.errors)
 }
 
 /// Takes in the controls and exceptions of the cluster, and says which can't be read; None when it
@@ -85,22 +105,27 @@ fn load(engine: &mut Engine, rules: Rules) -> Vec<ReportedError> {
 async fn load_own(
     engine: &mut Engine,
     client: &Client,
-) -> kube::Result<Option<Vec<ReportedError>>> {
+    filter: &Filter,
+) -> Result<Option<Vec<ReportedError>>, ScanClusterError> {
     let everything = ListParams::default();
     let controls: ObjectList<DeserializeGuard<Control>> =
-        Api::all(client.clone()).list(&everything).await?;
+        Api::all(client.clone()).list(&everything).await.map_err(ScanClusterError::Controls)?;
     let exceptions: ObjectList<DeserializeGuard<ControlException>> =
-        Api::all(client.clone()).list(&everything).await?;
+        Api::all(client.clone()).list(&everything).await.map_err(ScanClusterError::Controls)?;
     if controls.items.is_empty() {
         return Ok(None);
     }
     let mut errors = Vec::new();
+    let mut known = BTreeSet::new();
     for DeserializeGuard(control) in controls.items {
         match control {
             Ok(control) => {
                 let remembered = adoption::remembered(&control);
                 let name = control.metadata.name.unwrap_or_default();
-                engine.upsert_control(&name, 1, control.spec.into(), remembered);
+                known.insert(name.clone());
+                if let Some(spec) = filter.admit(&name, control.spec.into()) {
+                    engine.upsert_control(&name, 1, spec, remembered);
+                }
             }
             Err(invalid) => errors.push(unreadable("Control", invalid)),
         }
@@ -115,6 +140,7 @@ async fn load_own(
             Err(invalid) => errors.push(unreadable("ControlException", invalid)),
         }
     }
+    filter.check(&known, engine.controls().count())?;
     Ok(Some(errors))
 }
 

@@ -1,7 +1,12 @@
 //! The controls and exceptions that a scan judges by.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::sources::Sources;
@@ -51,12 +56,21 @@ pub(super) struct Rules {
     pub exceptions: BTreeMap<String, (ControlExceptionSpec, Place)>,
     /// What can't be used.
     pub errors: Vec<ReportedError>,
+    /// The names of all controls, those that are not asked for too.
+    pub known: BTreeSet<String>,
+    /// The time of the scan: an exception lasts for a year from then at most.
+    now: Timestamp,
 }
 
 impl Rules {
+    /// None yet.
+    pub fn at(now: Timestamp) -> Self {
+        Self { now, ..Self::default() }
+    }
+
     /// The built-in pack.
-    pub fn builtin() -> Self {
-        let mut rules = Self::default();
+    pub fn builtin(now: Timestamp) -> Self {
+        let mut rules = Self::at(now);
         for (name, text) in PACK {
             let name = &format!("(built in) {name}.yaml");
             manifest::read(name, text.as_bytes(), Limits::default(), &mut |found| {
@@ -67,8 +81,8 @@ impl Rules {
     }
 
     /// What these files hold; the rest of them is passed over.
-    pub fn read(paths: &[PathBuf]) -> Self {
-        let mut rules = Self::default();
+    pub fn read(paths: &[PathBuf], now: Timestamp) -> Self {
+        let mut rules = Self::at(now);
         let sources = Sources::find(paths);
         rules.errors.extend(sources.errors.iter().cloned());
         for source in sources.iter() {
@@ -127,8 +141,11 @@ impl Rules {
         let exception: ControlException =
             structural::read(object).map_err(|error| explain("ControlException", &name, &error))?;
         reject_unknown_fields(object, "ControlException", &name)?;
+        let created = exception.metadata.creation_timestamp.map(|time| time.0);
         let spec = exception.spec;
-        spec.validate(None).map_err(|error| explain("ControlException", &name, &error))?;
+        // Whoever applies the file does so today at the earliest. One that is over is no mistake.
+        let from = created.or_else(|| (spec.expires.0 > self.now).then_some(self.now));
+        spec.validate(from).map_err(|error| explain("ControlException", &name, &error))?;
         insert(&mut self.exceptions, "ControlException", name, spec, place.clone())
     }
 

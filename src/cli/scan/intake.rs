@@ -13,6 +13,8 @@ use serde_json::Value;
 use super::{
     absent::absent_kinds,
     controls::{Place, Rules},
+    notes,
+    placement::Placement,
 };
 use crate::{
     api::{GROUP, ResourceRef},
@@ -20,7 +22,7 @@ use crate::{
     engine::{Engine, Remembered, Wanted},
     inventory::{
         Catalog, Interner, KindId, Projector, ServedResource, Symbol, catalog, facts,
-        manifest::{Found, ManifestError},
+        manifest::{Found, Location, ManifestError},
     },
     report::{Evaluation, ReportedError, SourceLocation},
 };
@@ -59,6 +61,13 @@ struct Kind {
     guessed: bool,
 }
 
+impl Kind {
+    /// Whether its objects are known to live in namespaces.
+    fn is_namespaced(&self) -> bool {
+        self.reader.as_ref().is_some_and(|reader| reader.projector.resource().namespaced)
+    }
+}
+
 /// Where an object was defined, and a digest of how.
 #[derive(Clone, Copy, Debug)]
 struct Defined {
@@ -87,12 +96,18 @@ pub(super) struct Intake {
     /// What an earlier pass learned; this one is the last then.
     known: Option<Learned>,
     learned: Learned,
+    placement: Placement,
 }
 
 impl Intake {
     /// A world without objects, to be judged by these controls. `known` is what an earlier pass
     /// over the same files learned.
-    pub fn new(rules: &Rules, known: Option<Learned>, now: Timestamp) -> Self {
+    pub fn new(
+        rules: &Rules,
+        placement: Placement,
+        known: Option<Learned>,
+        now: Timestamp,
+    ) -> Self {
         let mut engine = Engine::for_manifests();
         for (name, (spec, _)) in &rules.controls {
             engine.upsert_control(name, 1, Arc::clone(spec), Remembered::default());
@@ -115,7 +130,8 @@ impl Intake {
             skipped: 0,
             errors: Vec::new(),
             known,
-            learned: Learned::default(),
+            learned: Learned { rules: Rules::at(now), ..Learned::default() },
+            placement,
         };
         intake.catalog_changed();
         intake
@@ -181,6 +197,9 @@ impl Intake {
             self.discover(&key, &version, &object);
         }
         self.name_generated(&mut object);
+        if self.kinds.get(&key).is_some_and(Kind::is_namespaced) {
+            self.placement.place(&mut object);
+        }
         self.project(&key, &version, &object, place)
     }
 
@@ -327,6 +346,7 @@ impl Intake {
 
     /// Everything was read: judges it. Kinds without an object are complete and empty.
     pub fn evaluate(mut self, rules: &Rules) -> Evaluation {
+        self.describe_namespace();
         for (name, (spec, _)) in &rules.exceptions {
             self.engine.upsert_exception(name, spec, None);
         }
@@ -349,9 +369,26 @@ impl Intake {
         evaluation.summary.objects = self.objects;
         evaluation.summary.skipped = self.skipped;
         let dangling = self.dangling_bindings();
+        evaluation.notes = notes::of(&self.engine, rules, self.now);
         evaluation.errors = self.errors;
         evaluation.errors.extend(dangling);
         evaluation
+    }
+
+    /// Takes in the Namespace whose labels the user tells, unless a manifest describes it.
+    fn describe_namespace(&mut self) {
+        let Some(object) = self.placement.described() else {
+            return;
+        };
+        let key = (String::new(), "Namespace".to_owned());
+        if !self.kinds.contains_key(&key) {
+            self.discover(&key, "v1", &object);
+        }
+        let place =
+            Place { file: "--namespace-labels".into(), at: Location { document: 1, line: 1 } };
+        if let Err(message) = self.project(&key, "v1", &object, &place) {
+            self.errors.push(place.error(message));
+        }
     }
 
     /// Bindings to roles that no file has. In a cluster such a binding grants nothing; here the

@@ -1,8 +1,8 @@
 //! The words of an [`AccessRule`] that no request ever has, so that nobody would ever be found.
 
 use super::AccessRule;
-use crate::api::{
-    invalid::{Path, Problems},
+use crate::{
+    api::invalid::{Path, Problems},
     nearest::write_instead,
 };
 

@@ -62,6 +62,10 @@ impl Check for Mesh {
         }
     }
 
+    fn judges_manifests(&self) -> bool {
+        false
+    }
+
     fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
         let meshed = context.inventory.network.meshed() > 0;
         if item == ANY_MESH {

@@ -1,0 +1,224 @@
+//! The options of `comptroller scan`.
+
+use std::{path::PathBuf, str::FromStr};
+
+use crate::{api::Severity, cli::cluster::ClusterArgs};
+
+/// The longest document that is read where nobody says otherwise, in MiB.
+pub const MAX_DOCUMENT_MIB: u16 = 64;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  every control passes, is excepted, or has nothing to judge
+  1  a control fails (with --baseline: by a finding that is not in it)
+  2  nothing fails, but something could not be read or judged; or the command is wrong
+
+Examples:
+  helm template . | comptroller scan - --namespace shop --namespace-labels env=prod
+  comptroller scan manifests/ --only-manifests -o table -o sarif=findings.sarif -o junit=junit.xml
+  comptroller scan manifests/ --controls policies/ --control no-root --severity High
+  comptroller scan manifests/ -o json --output-file known.json   # then: --baseline known.json
+  comptroller scan --cluster";
+
+/// What to scan, by what, and how to say what was found.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct ScanArgs {
+    /// Manifests: files, folders, or - for standard input.
+    #[arg(value_name = "PATH", required_unless_present = "cluster")]
+    pub paths: Vec<PathBuf>,
+    /// Evaluate a live cluster instead, by its own controls unless --controls names others.
+    #[arg(long, conflicts_with = "paths")]
+    pub cluster: bool,
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster_args: ClusterArgs,
+    /// Files or folders with controls and exceptions; may be repeated. Controls among the
+    /// manifests count too. Without any, the built-in SOC 2 pack is used.
+    #[arg(long, value_name = "PATH")]
+    pub controls: Vec<PathBuf>,
+    /// Where manifests go that name no namespace, as with `kubectl -n`. Only this namespace and
+    /// what belongs to the whole cluster is judged.
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The labels that this namespace (or default) has in the cluster, such as env=prod. A namespace
+    /// whose labels nobody tells counts as in scope of every control, as production would.
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', conflicts_with = "cluster")]
+    pub namespace_labels: Vec<Label>,
+    /// Judge only this control; may be repeated.
+    #[arg(long = "control", value_name = "NAME")]
+    pub only_controls: Vec<String>,
+    /// Judge only controls of at least this severity.
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub severity: Option<Severity>,
+    /// Judge only the controls that manifests can answer, and not those about what only a cluster
+    /// shows, such as backups that ran.
+    #[arg(long, conflicts_with = "cluster")]
+    pub only_manifests: bool,
+    /// Findings that are known and do not count: a file that an earlier scan wrote with -o json.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// How to write what was found: table, json, sarif or junit. FORMAT=FILE writes to a file; may
+    /// be repeated, for several formats in one run.
+    #[arg(short, long, value_name = "FORMAT[=FILE]")]
+    pub output: Vec<Target>,
+    /// Write to this file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output_file: Option<PathBuf>,
+    /// Exit with 0 although a control could not be evaluated; it is reported all the same.
+    #[arg(long)]
+    pub allow_unknown: bool,
+    /// The longest document to read, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = MAX_DOCUMENT_MIB, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub max_document_size: u16,
+}
+
+/// How findings are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// For a person.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+    /// SARIF 2.1.0, for code review.
+    Sarif,
+    /// JUnit XML, for CI.
+    Junit,
+}
+
+/// A format, and the file to write it to; None is standard output.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The format.
+    pub format: Output,
+    /// The file.
+    pub file: Option<PathBuf>,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (format, file) = match text.split_once('=') {
+            Some((_, "")) => return Err("names no file after the =".to_owned()),
+            Some((format, file)) => (format, Some(PathBuf::from(file))),
+            None => (text, None),
+        };
+        let format = <Output as clap::ValueEnum>::from_str(format, true).map_err(|_| {
+            format!("{format:?} is not a format: write table, json, sarif or junit")
+        })?;
+        Ok(Self { format, file })
+    }
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    Severity::ALL
+        .iter()
+        .copied()
+        .find(|severity| severity.as_str().eq_ignore_ascii_case(text))
+        .ok_or_else(|| "is not a severity: write Low, Medium, High or Critical".to_owned())
+}
+
+/// A label as `KEY=VALUE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The key.
+    pub key: String,
+    /// The value; may be empty.
+    pub value: String,
+}
+
+impl FromStr for Label {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => {
+                Ok(Self { key: key.to_owned(), value: value.to_owned() })
+            }
+            _ => Err("is not a label: write KEY=VALUE, such as env=prod".to_owned()),
+        }
+    }
+}
+
+impl ScanArgs {
+    /// Where the findings go: one format on standard output unless files are named.
+    pub fn targets(&self) -> Result<Vec<Target>, OutputError> {
+        let mut targets = self.output.clone();
+        if targets.is_empty() {
+            targets.push(Target::default());
+        }
+        let mut unnamed: Vec<&mut Target> =
+            targets.iter_mut().filter(|target| target.file.is_none()).collect();
+        match (unnamed.as_mut_slice(), &self.output_file) {
+            ([_, _, ..], _) => Err(OutputError::SeveralFormats),
+            ([], Some(_)) => Err(OutputError::NothingForFile),
+            ([only], Some(file)) => {
+                only.file = Some(file.clone());
+                Ok(targets)
+            }
+            (_, None) => Ok(targets),
+        }
+    }
+}
+
+/// Why the findings can't be written as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutputError {
+    /// Two formats without a file.
+    #[error(
+        "only one format fits on standard output: write the others as FORMAT=FILE, such as -o table -o sarif=findings.sarif"
+    )]
+    SeveralFormats,
+    /// A file, and every format has one already.
+    #[error(
+        "every -o names its own file, so --output-file has nothing to write: leave one of them out"
+    )]
+    NothingForFile,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn targets(output: &[&str], file: Option<&str>) -> Result<Vec<String>, OutputError> {
+        let args = ScanArgs {
+            output: output.iter().map(|text| text.parse().unwrap()).collect(),
+            output_file: file.map(PathBuf::from),
+            ..ScanArgs::default()
+        };
+        let show = |target: Target| match target.file {
+            Some(file) => format!("{:?} to {}", target.format, file.display()),
+            None => format!("{:?}", target.format),
+        };
+        Ok(args.targets()?.into_iter().map(show).collect())
+    }
+
+    #[test]
+    fn each_format_goes_to_its_file_and_one_to_standard_output() {
+        for (output, file, expected) in [
+            (&[][..], None, &["Table"][..]),
+            (&["SARIF"], None, &["Sarif"]),
+            (&["json"], Some("a.json"), &["Json to a.json"]),
+            (&[], Some("a.txt"), &["Table to a.txt"]),
+            (&["table", "sarif=b=c.sarif"], None, &["Table", "Sarif to b=c.sarif"]),
+            (&["junit", "sarif=b"], Some("a"), &["Junit to a", "Sarif to b"]),
+        ] {
+            assert_eq!(targets(output, file).unwrap(), expected, "{output:?} {file:?}");
+        }
+        assert_eq!(targets(&["table", "json"], None), Err(OutputError::SeveralFormats));
+        assert_eq!(targets(&["json=a"], Some("b")), Err(OutputError::NothingForFile));
+        for wrong in ["xml", "json=", "=a", ""] {
+            assert!(wrong.parse::<Target>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn labels_are_keys_and_values() {
+        let label = |key: &str, value: &str| Label { key: key.into(), value: value.into() };
+        assert_eq!("env=prod".parse(), Ok(label("env", "prod")));
+        assert_eq!("a/b=".parse(), Ok(label("a/b", "")));
+        assert!("env".parse::<Label>().is_err() && "=x".parse::<Label>().is_err());
+    }
+}

@@ -1,0 +1,133 @@
+//! What a reader of the findings should know: what was assumed, and what had no effect.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::controls::Rules;
+use crate::{
+    api::{ControlSpec, ExceptionPhase, State},
+    checks::{self, Context},
+    engine::{
+        Engine,
+        judging::judge_in_scope,
+        scope::{NAME_LABEL, Scope},
+        tally::Tally,
+    },
+    inventory::Inventory,
+    nearest::did_you_mean,
+};
+
+/// How many names a note lists.
+const LISTED: usize = 5;
+
+/// The notes on a scan of manifests.
+pub(super) fn of(engine: &Engine, rules: &Rules, now: Timestamp) -> Vec<String> {
+    let mut notes: Vec<String> = assumed_in_scope(engine).into_iter().collect();
+    notes.extend(selecting_nothing(engine, now));
+    for name in rules.exceptions.keys() {
+        notes.extend(unused_exception(engine, rules, name, now));
+    }
+    notes
+}
+
+/// That namespaces count as in scope because no manifest tells their labels.
+fn assumed_in_scope(engine: &Engine) -> Option<String> {
+    let selecting = engine.controls().filter(|(_, spec)| selects_by_label(spec)).count();
+    let namespaces = undescribed(engine.inventory());
+    if selecting == 0 || namespaces.is_empty() {
+        return None;
+    }
+    let more = namespaces.len().saturating_sub(LISTED);
+    let listed: Vec<&str> = namespaces.into_iter().take(LISTED).collect();
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!(
+        "No manifest tells the labels of namespace {}{rest}, so {selecting} controls that select namespaces by label count it as in scope: add its manifest, or give --namespace and --namespace-labels.",
+        listed.join(", ")
+    ))
+}
+
+fn selects_by_label(spec: &ControlSpec) -> bool {
+    let selector = spec.scope.as_ref().and_then(|scope| scope.namespaces.as_ref());
+    selector.is_some_and(|selector| {
+        let labels = selector.match_labels.iter().flatten().map(|(key, _)| key);
+        let expressions = selector.match_expressions.iter().flatten().map(|one| &one.key);
+        labels.chain(expressions).any(|key| key != NAME_LABEL)
+    })
+}
+
+fn undescribed(inventory: &Inventory) -> BTreeSet<&str> {
+    inventory
+        .iter()
+        .map(|(_, object)| &*object.namespace)
+        .filter(|namespace| !namespace.is_empty() && inventory.namespace(namespace).is_none())
+        .collect()
+}
+
+/// Which controls judge nothing only because their selectors fit nothing here: mistyped, perhaps.
+fn selecting_nothing(engine: &Engine, now: Timestamp) -> Option<String> {
+    let idle: Vec<&str> = engine
+        .controls()
+        .filter(|(name, spec)| {
+            let nothing =
+                engine.verdict(name).is_some_and(|verdict| verdict.state == State::NotApplicable);
+            let wider = without_selectors(spec);
+            nothing && wider != **spec && judges_something(engine.inventory(), &wider, now)
+        })
+        .map(|(name, _)| name)
+        .collect();
+    if idle.is_empty() {
+        return None;
+    }
+    let more = idle.len().saturating_sub(LISTED);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let listed: Vec<&str> = idle.into_iter().take(LISTED).collect();
+    Some(format!(
+        "The selectors of control {}{rest} fit nothing among the manifests, so nothing was judged: check spec.scope.namespaces and the selector of the test.",
+        listed.join(", ")
+    ))
+}
+
+fn without_selectors(spec: &ControlSpec) -> ControlSpec {
+    let mut spec = spec.clone();
+    if let Some(scope) = &mut spec.scope {
+        scope.namespaces = None;
+    }
+    if let Some(test) = &mut spec.test.backup {
+        test.selector = None;
+    }
+    if let Some(test) = &mut spec.test.workload {
+        test.selector = None;
+    }
+    spec
+}
+
+fn judges_something(inventory: &Inventory, spec: &ControlSpec, now: Timestamp) -> bool {
+    let (Ok(built), Ok(scope)) = (checks::build(&spec.test), Scope::compile(spec.scope.as_ref()))
+    else {
+        return false;
+    };
+    let check = built.check.as_ref();
+    let context = Context { inventory, scope: &scope, now, occurrences: &[] };
+    let mut found = false;
+    check.items(&context, &mut |item| {
+        found = found || judge_in_scope(check, &context, item, &Tally::default()).is_some();
+    });
+    found
+}
+
+/// Why an exception allows nothing; None when it does, or when none of its controls was judged.
+fn unused_exception(engine: &Engine, rules: &Rules, name: &str, now: Timestamp) -> Option<String> {
+    let (spec, place) = rules.exceptions.get(name)?;
+    let at = format!("ControlException {name} ({}:{})", place.file, place.at.line);
+    if let Some(typo) = spec.controls.iter().find(|control| !rules.known.contains(*control)) {
+        let hint = did_you_mean(typo, rules.known.iter().map(String::as_str));
+        return Some(format!("{at} names control {typo}, which does not exist{hint}"));
+    }
+    if !spec.controls.iter().any(|control| rules.controls.contains_key(control)) {
+        return None;
+    }
+    let standing = engine.exception(name, now)?;
+    (standing.phase != ExceptionPhase::Active)
+        .then(|| format!("{at} allows nothing: {}", standing.message))
+}
