@@ -23,7 +23,7 @@ use std::ops::ControlFlow;
 use self::{
     asked::Asked,
     circumstances::visit_circumstances,
-    evaluate::{Hit, Visit, Wanted, What, admin_bindings, visit_risks},
+    evaluate::{Hit, Told, Visit, Wanted, What, admin_bindings, visit_risks},
     holder::Holder,
     named::visit_leads,
     risks::ROWS,
@@ -148,7 +148,8 @@ impl RbacCheck {
         };
         visit_leads(context, holder, wanted, &told, visit)?;
         visit_circumstances(context, holder, &self.forbid, visit)?;
-        let left = wanted.leaves_cluster_admin.then(|| admin_bindings(holder)).unwrap_or_default();
+        let left =
+            if wanted.leaves_cluster_admin { admin_bindings(holder) } else { Told::default() };
         for held in holder.novel().filter(|held| !left.contains(&held.grant.binding)) {
             for access in &self.rules {
                 // A grant lives as long as the inventory, which the visitor knows nothing of.
@@ -189,9 +190,9 @@ impl RbacCheck {
         }
         judgement.referred = self.leaves(context).is_some() && !admin_bindings(&holder).is_empty();
         let _ = self.visit_hits(context, &holder, &mut |hit| {
+            let is_listed = matches!(hit.what, What::Listed(..));
             if let Some((finding, certain)) = finding(context, &holder, hit) {
-                let list = if certain { &mut judgement.failing } else { &mut judgement.unknown };
-                list.push(finding);
+                add(&mut judgement, finding, certain, is_listed);
             }
             ControlFlow::Continue(())
         });
@@ -205,6 +206,22 @@ impl RbacCheck {
         let facts = slot.and_then(|slot| context.inventory.get(slot)).map(|object| &object.facts);
         matches!(facts, Some(Facts::ServiceAccount(facts)) if !facts.cloud.is_empty())
             && context.scope.admits(context.inventory, namespace) != Admission::Out
+    }
+}
+
+/// Adds a finding, once for each risk and binding: what is certain goes before what is not.
+fn add(judgement: &mut Judgement, finding: Finding, certain: bool, is_listed: bool) {
+    let same = |known: &Finding| {
+        !is_listed && known.rule == finding.rule && known.resource == finding.resource
+    };
+    if judgement.failing.iter().any(same) {
+        return;
+    }
+    if certain {
+        judgement.unknown.retain(|known| !same(known));
+        judgement.failing.push(finding);
+    } else if !judgement.unknown.iter().any(same) {
+        judgement.unknown.push(finding);
     }
 }
 
