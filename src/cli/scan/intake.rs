@@ -13,6 +13,8 @@ use serde_json::Value;
 use super::{
     absent::absent_kinds,
     controls::{Place, Rules},
+    sources::{Source, Sources},
+    unread::{self, Refused, Type, Unread},
 };
 use crate::{
     api::{GROUP, ResourceRef},
@@ -20,7 +22,7 @@ use crate::{
     engine::{Engine, Remembered, Wanted},
     inventory::{
         Catalog, Interner, KindId, Projector, ServedResource, Symbol, catalog, facts,
-        manifest::{Found, ManifestError},
+        manifest::{Found, Location, ManifestError},
     },
     report::{Evaluation, ReportedError, SourceLocation},
 };
@@ -84,6 +86,13 @@ pub(super) struct Intake {
     objects: usize,
     skipped: usize,
     errors: Vec<ReportedError>,
+    /// What stands in the files and can't be read.
+    unread: Vec<Unread>,
+    /// The named path that is being read, and those that held an object, a control or an error.
+    path: Arc<str>,
+    spoken: BTreeSet<Arc<str>>,
+    /// Whether there was anything to judge, or an error instead.
+    to_judge: bool,
     /// What an earlier pass learned; this one is the last then.
     known: Option<Learned>,
     learned: Learned,
@@ -114,6 +123,10 @@ impl Intake {
             objects: 0,
             skipped: 0,
             errors: Vec::new(),
+            unread: Vec::new(),
+            path: Arc::default(),
+            spoken: BTreeSet::new(),
+            to_judge: false,
             known,
             learned: Learned::default(),
         };
@@ -122,14 +135,36 @@ impl Intake {
     }
 
     /// Begins a file; what follows is taken from it.
-    pub fn begin_file(&mut self, name: &Arc<str>) {
-        self.files.push(Arc::clone(name));
+    pub fn begin_file(&mut self, source: &Source) {
+        self.files.push(Arc::clone(&source.name));
+        self.path = Arc::clone(&source.path);
     }
 
     /// The file can't be read.
     pub fn fail(&mut self, message: String) {
         let file = self.files.last().cloned();
-        self.errors.push(ReportedError { file, message, ..ReportedError::default() });
+        self.push(ReportedError { file, message, ..ReportedError::default() });
+    }
+
+    /// The file that is being read, as a number.
+    fn file(&self) -> u32 {
+        u32::try_from(self.files.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    fn push(&mut self, error: ReportedError) {
+        self.to_judge = true;
+        self.spoken.insert(Arc::clone(&self.path));
+        self.errors.push(error);
+    }
+
+    /// Whether a named path held anything, if only an error.
+    pub fn has_spoken(&self, path: &str) -> bool {
+        self.spoken.contains(path)
+    }
+
+    /// Whether there was anything to judge, if only an error.
+    pub fn has_anything_to_judge(&self) -> bool {
+        self.to_judge
     }
 
     /// Takes in what was found in the file. A document without a kind is an error in a file that
@@ -139,20 +174,42 @@ impl Intake {
         match found {
             Ok(Found::Object(object, at)) => {
                 let place = Place { file: file(), at };
-                if let Err(message) = self.admit(object, &place) {
-                    self.errors.push(place.error(message));
-                }
+                self.admit(object, &place);
             }
             Ok(Found::Other(at)) if named => {
                 let message = "no Kubernetes object: it has no kind; render charts and overlays first (helm template, kustomize build)";
-                self.errors.push(Place { file: file(), at }.error(message.to_owned()));
+                let error = Place { file: file(), at }.error(message.to_owned());
+                self.push(error);
             }
             Ok(Found::Other(_)) => self.skipped += 1,
-            Err(error) => self.errors.push(error.into()),
+            Err(ManifestError { file, location: at, message, kinds }) => {
+                let place = Place { file, at };
+                self.refuse(&Refused::naming(kinds, message), None, place);
+            }
         }
     }
 
-    fn admit(&mut self, mut object: Value, place: &Place) -> Result<(), String> {
+    /// Reports what can't be read, and keeps that it is there.
+    fn refuse(&mut self, refused: &Refused, object: Option<&Value>, place: Place) {
+        let error = place.error(refused.message.clone());
+        self.push(ReportedError { object: object.and_then(unread::reference), ..error });
+        let file = self.file();
+        self.unread.push(Unread::new(refused, object, place, file));
+    }
+
+    /// Folders that must be rendered first hold objects that nobody can read as they are.
+    pub fn fail_unrendered(&mut self, sources: &Sources) {
+        for folder in &sources.unrendered {
+            let at = Location { document: 1, line: 1 };
+            let place = Place { file: Arc::clone(&folder.file), at };
+            let refused = Refused::naming(folder.kinds.clone(), folder.message.clone());
+            self.path = Arc::clone(&folder.path);
+            self.files.push(Arc::clone(&folder.file));
+            self.refuse(&refused, None, place);
+        }
+    }
+
+    fn admit(&mut self, mut object: Value, place: &Place) {
         let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
         let (group, version) = match text("apiVersion").split_once('/') {
             Some((group, version)) => (group.to_owned(), version.to_owned()),
@@ -161,27 +218,44 @@ impl Intake {
         let kind = text("kind").to_owned();
         if catalog::is_tool_config(&group, &kind) {
             self.skipped += 1;
-            return Ok(());
+            return;
         }
         self.objects += 1;
+        self.spoken.insert(Arc::clone(&self.path));
         if group == GROUP && self.learn_rule(&object, place) {
-            return Ok(());
+            return;
         }
-        if let Some(instead) = catalog::replacement(&self.catalog, &group, &version, &kind) {
-            return Err(format!(
-                "no supported API server serves {kind} of {}: write {instead}",
-                text("apiVersion")
-            ));
+        self.to_judge = true;
+        self.name_generated(&mut object);
+        let key = (group, kind);
+        if let Err(refused) = self.place(&key, &version, &object, place) {
+            self.refuse(&refused, Some(&object), place.clone());
+        }
+    }
+
+    fn place(
+        &mut self,
+        key: &(String, String),
+        version: &str,
+        object: &Value,
+        place: &Place,
+    ) -> Result<(), Refused> {
+        let (group, kind) = key;
+        if let Some(refused) = unread::template(group, kind, object) {
+            return Err(refused);
+        }
+        if let Some(mistake) = catalog::mistake(&self.catalog, group, version, kind) {
+            let types = mistake.meant.into_iter().map(|(group, kind)| Type::Known(group, kind));
+            return Err(Refused { message: mistake.message, types: types.collect() });
         }
         if group == "apiextensions.k8s.io" && kind == "CustomResourceDefinition" {
-            self.learn_definition(&object);
+            self.learn_definition(object);
         }
-        let key = (group, kind);
-        if !self.kinds.contains_key(&key) {
-            self.discover(&key, &version, &object);
+        if !self.kinds.contains_key(key) {
+            self.discover(key, version, object);
         }
-        self.name_generated(&mut object);
-        self.project(&key, &version, &object, place)
+        self.project(key, version, object, place)
+            .map_err(|message| Refused::of(group, kind, message))
     }
 
     /// Reads an object for the controls that want its kind.
@@ -214,7 +288,7 @@ impl Intake {
         let projected =
             reader.projector.project(object).map_err(|error| format!("{}: {error}", key.1))?;
         let identity = (kind.place, projected.namespace.clone(), projected.name.clone());
-        let file = u32::try_from(self.files.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let file = self.file();
         let digest = digest(object);
         let defined = Defined { file, line: place.at.line, digest };
         match self.defined.get(&identity) {
@@ -338,6 +412,9 @@ impl Intake {
             self.catalog.add(row);
         }
         self.catalog_changed();
+        for unread in std::mem::take(&mut self.unread) {
+            self.stage_unread(&unread);
+        }
         for (resource, programs) in std::mem::take(&mut self.wanted.kinds) {
             let id = self.engine.kind(&resource);
             let programs = programs.into_iter().map(|(program, _)| program).collect();
@@ -352,6 +429,52 @@ impl Intake {
         evaluation.errors = self.errors;
         evaluation.errors.extend(dangling);
         evaluation
+    }
+
+    /// Lets what can't be read stand among the objects of each type that it may be of.
+    fn stage_unread(&mut self, unread: &Unread) {
+        for (group, kind) in self.types_of(unread) {
+            let key = (group, kind);
+            if !self.kinds.contains_key(&key) {
+                let reader = self.reader(&key.0, &key.1);
+                let place = u16::try_from(self.kinds.len()).unwrap_or(u16::MAX);
+                self.kinds.insert(key.clone(), Kind { place, reader, guessed: false });
+            }
+            let Some(kind) = self.kinds.get(&key) else { continue };
+            let Some(reader) = &kind.reader else { continue };
+            let namespace = match &unread.namespace {
+                _ if !reader.projector.resource().namespaced => "",
+                Some(namespace) => namespace,
+                None => "default",
+            };
+            let own = unread.name.clone().unwrap_or_else(|| unread.place_name());
+            let identity = |name: &str| (kind.place, Symbol::from(namespace), Symbol::from(name));
+            let name = if self.defined.contains_key(&identity(&own)) {
+                format!("{own} {}", unread.place_name())
+            } else {
+                own
+            };
+            let programs = reader.projector.program_ids().len();
+            let projected = unread.projected(namespace, &name, programs, &self.interner);
+            let defined = Defined { file: unread.file, line: unread.place.at.line, digest: 0 };
+            self.defined.insert(identity(&name), defined);
+            self.engine.stage(reader.id, projected);
+        }
+    }
+
+    /// The types that some control reads and that an object which can't be read may be of.
+    fn types_of(&self, unread: &Unread) -> BTreeSet<(String, String)> {
+        let may_be = |group: &str, kind: &str| {
+            unread.types.iter().any(|known| match known {
+                Type::Known(of, named) => of == group && named == kind,
+                Type::Named(named) => named == kind,
+            })
+        };
+        let wanted = self.wanted.kinds.keys();
+        wanted
+            .filter(|row| may_be(&row.group, &row.kind))
+            .map(|row| (row.group.clone(), row.kind.clone()))
+            .collect()
     }
 
     /// Bindings to roles that no file has. In a cluster such a binding grants nothing; here the

@@ -6,6 +6,8 @@ mod controls;
 mod intake;
 mod progress;
 mod sources;
+mod unread;
+mod unrendered;
 
 use std::{
     io::{self, BufWriter, IsTerminal, Write},
@@ -95,7 +97,7 @@ pub fn run(args: &ScanArgs) -> Result<u8, Box<dyn std::error::Error>> {
 pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Evaluation {
     let given = !args.controls.is_empty();
     let mut rules = if given { Rules::read(&args.controls) } else { Rules::builtin() };
-    let sources = Sources::find(&args.paths);
+    let mut sources = Sources::find(&args.paths);
     let limits =
         Limits { document_bytes: usize::from(args.max_document_size) << 20, ..Limits::default() };
     let progress = Progress::start(sources.iter().len());
@@ -112,6 +114,8 @@ pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Evaluation {
         read_all(&sources, limits, &progress, &mut intake);
     }
     drop(progress);
+    intake.fail_unrendered(&sources);
+    sources.fail_empty(&intake);
     let mut evaluation = intake.evaluate(&rules);
     let before = rules.errors.into_iter().chain(sources.errors);
     evaluation.errors.splice(0..0, before);
@@ -134,6 +138,11 @@ pub fn sources_of(
 ) -> Vec<ReportedError> {
     let sources = Sources::find(paths);
     let mut errors = sources.errors.clone();
+    errors.extend(sources.unrendered.iter().map(|folder| ReportedError {
+        file: Some(Arc::clone(&folder.file)),
+        message: folder.message.clone(),
+        ..ReportedError::default()
+    }));
     for source in sources.iter() {
         if let Err(error) = sources.read(source, Limits::default(), take) {
             let file = Some(Arc::clone(&source.name));
@@ -156,7 +165,7 @@ pub fn controls_of(paths: &[PathBuf]) -> (Vec<(String, Arc<ControlSpec>)>, Vec<R
 
 fn read_all(sources: &Sources, limits: Limits, progress: &Progress, intake: &mut Intake) {
     for source in sources.iter() {
-        intake.begin_file(&source.name);
+        intake.begin_file(source);
         let read = sources.read(source, limits, &mut |found| intake.take(found, source.named));
         if let Err(error) = read {
             intake.fail(error.to_string());
