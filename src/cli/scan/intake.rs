@@ -1,5 +1,7 @@
 //! Fills the engine from manifests: the files are the world, and what no file has is not there.
 
+mod unread;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     hash::{Hash, Hasher},
@@ -10,11 +12,11 @@ use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHasher};
 use serde_json::Value;
 
+use self::unread::{Refused, Type, Unread};
 use super::{
     absent::absent_kinds,
     controls::{Place, Rules},
-    sources::{Source, Sources},
-    unread::{self, Refused, Type, Unread},
+    sources::Source,
 };
 use crate::{
     api::{GROUP, ResourceRef},
@@ -22,7 +24,7 @@ use crate::{
     engine::{Engine, Remembered, Wanted},
     inventory::{
         Catalog, Interner, KindId, Projector, ServedResource, Symbol, catalog, facts,
-        manifest::{Found, Location, ManifestError},
+        manifest::{Found, ManifestError},
     },
     report::{Evaluation, ReportedError, SourceLocation},
 };
@@ -186,26 +188,6 @@ impl Intake {
                 let place = Place { file, at };
                 self.refuse(&Refused::naming(kinds, message), None, place);
             }
-        }
-    }
-
-    /// Reports what can't be read, and keeps that it is there.
-    fn refuse(&mut self, refused: &Refused, object: Option<&Value>, place: Place) {
-        let error = place.error(refused.message.clone());
-        self.push(ReportedError { object: object.and_then(unread::reference), ..error });
-        let file = self.file();
-        self.unread.push(Unread::new(refused, object, place, file));
-    }
-
-    /// Folders that must be rendered first hold objects that nobody can read as they are.
-    pub fn fail_unrendered(&mut self, sources: &Sources) {
-        for folder in &sources.unrendered {
-            let at = Location { document: 1, line: 1 };
-            let place = Place { file: Arc::clone(&folder.file), at };
-            let refused = Refused::naming(folder.kinds.clone(), folder.message.clone());
-            self.path = Arc::clone(&folder.path);
-            self.files.push(Arc::clone(&folder.file));
-            self.refuse(&refused, None, place);
         }
     }
 
@@ -429,52 +411,6 @@ impl Intake {
         evaluation.errors = self.errors;
         evaluation.errors.extend(dangling);
         evaluation
-    }
-
-    /// Lets what can't be read stand among the objects of each type that it may be of.
-    fn stage_unread(&mut self, unread: &Unread) {
-        for (group, kind) in self.types_of(unread) {
-            let key = (group, kind);
-            if !self.kinds.contains_key(&key) {
-                let reader = self.reader(&key.0, &key.1);
-                let place = u16::try_from(self.kinds.len()).unwrap_or(u16::MAX);
-                self.kinds.insert(key.clone(), Kind { place, reader, guessed: false });
-            }
-            let Some(kind) = self.kinds.get(&key) else { continue };
-            let Some(reader) = &kind.reader else { continue };
-            let namespace = match &unread.namespace {
-                _ if !reader.projector.resource().namespaced => "",
-                Some(namespace) => namespace,
-                None => "default",
-            };
-            let own = unread.name.clone().unwrap_or_else(|| unread.place_name());
-            let identity = |name: &str| (kind.place, Symbol::from(namespace), Symbol::from(name));
-            let name = if self.defined.contains_key(&identity(&own)) {
-                format!("{own} {}", unread.place_name())
-            } else {
-                own
-            };
-            let programs = reader.projector.program_ids().len();
-            let projected = unread.projected(namespace, &name, programs, &self.interner);
-            let defined = Defined { file: unread.file, line: unread.place.at.line, digest: 0 };
-            self.defined.insert(identity(&name), defined);
-            self.engine.stage(reader.id, projected);
-        }
-    }
-
-    /// The types that some control reads and that an object which can't be read may be of.
-    fn types_of(&self, unread: &Unread) -> BTreeSet<(String, String)> {
-        let may_be = |group: &str, kind: &str| {
-            unread.types.iter().any(|known| match known {
-                Type::Known(of, named) => of == group && named == kind,
-                Type::Named(named) => named == kind,
-            })
-        };
-        let wanted = self.wanted.kinds.keys();
-        wanted
-            .filter(|row| may_be(&row.group, &row.kind))
-            .map(|row| (row.group.clone(), row.kind.clone()))
-            .collect()
     }
 
     /// Bindings to roles that no file has. In a cluster such a binding grants nothing; here the

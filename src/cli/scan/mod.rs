@@ -6,7 +6,6 @@ mod controls;
 mod intake;
 mod progress;
 mod sources;
-mod unread;
 mod unrendered;
 
 use std::{

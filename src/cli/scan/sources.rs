@@ -97,6 +97,12 @@ impl Sources {
         limits: Limits,
         visit: &mut dyn FnMut(Result<Found, ManifestError>),
     ) -> io::Result<()> {
+        let visit = &mut |mut found| {
+            if let Ok(Found::Object(object, _)) = &mut found {
+                manifest::as_stored(object);
+            }
+            visit(found);
+        };
         if let Some(text) = self.kept.get(&source.name) {
             manifest::read(&source.name, text.as_slice(), limits, visit);
         } else {
@@ -187,6 +193,8 @@ impl Sources {
 
     fn find_folder(&mut self, folder: &Path) {
         match folder.canonicalize() {
+            // Part of a folder that was named before.
+            Ok(real) if self.visited.contains(&real) => return,
             Ok(real) => self.root = real,
             Err(error) => return self.fail(folder, error.to_string()),
         }

@@ -7,27 +7,22 @@ use serde_json::Value;
 /// So many kinds of one document are noted.
 const MOST: usize = 32;
 
-/// The kinds that a text names, whether it can be parsed or not. In block style only those that
-/// stand furthest left: `roleRef` and `subjects` name kinds, too, which are of no object.
+/// The kinds that a text names, whether it can be parsed or not. Those of a list's items, and of
+/// JSON, may be anywhere; else only what begins a line counts: `roleRef` names a kind, too.
 pub fn named_in(text: &[u8]) -> Vec<String> {
     let mut outer = BTreeSet::new();
     let mut inner = BTreeSet::new();
     for line in text.split(|byte| *byte == b'\n') {
-        let outermost = line.trim_ascii_start().len() == line.len() || line.starts_with(b"---");
-        let block = line.strip_prefix(b"- ").unwrap_or(line);
         for (at, _) in line.windows(4).enumerate().filter(|(_, word)| *word == b"kind") {
-            let Some(kind) = kind_at(line, at) else {
-                continue;
-            };
-            let first = line.len() - block.len() == at;
-            let set = if outermost && first { &mut outer } else { &mut inner };
-            if set.len() < MOST {
+            let set = if at == 0 { &mut outer } else { &mut inner };
+            if set.len() < MOST
+                && let Some(kind) = kind_at(line, at)
+            {
                 set.insert(kind);
             }
         }
     }
-    let lists = outer.iter().any(|kind| kind.ends_with("List"));
-    if outer.is_empty() || lists {
+    if outer.is_empty() || outer.iter().any(|kind| kind.ends_with("List")) {
         outer.append(&mut inner);
     }
     outer.into_iter().filter(|kind| kind != "List").take(MOST).collect()
@@ -98,7 +93,6 @@ mod tests {
             ("a: mankind: Pod\nkindly: Pod\nkind Pod", &[]),
             ("", &[]),
         ] {
-            // What is furthest left in a list are its items.
             let found = named_in(text.as_bytes());
             assert_eq!(found, expected, "{text}");
         }

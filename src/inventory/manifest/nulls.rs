@@ -6,6 +6,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::inventory::catalog::is_own;
+
 /// Fields that hold a map of strings wherever they are.
 const TEXTS: &[&str] = &[
     "annotations",
@@ -55,8 +57,10 @@ const LISTS_OF_TEXTS: &[&str] = &[
     "verbs",
 ];
 
-/// Puts what the API server stores in the place of nulls. `typed` for a kind of Kubernetes itself.
-pub fn as_stored(object: &mut Value, typed: bool) {
+/// Puts what the API server stores in the place of nulls.
+pub fn as_stored(object: &mut Value) {
+    let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    let typed = is_own(version.split_once('/').map_or("", |(group, _)| group));
     let Value::Object(fields) = object else {
         return;
     };
@@ -138,18 +142,16 @@ mod tests {
             (json!({"containers": [null, {"name": null}]}), json!({"containers": [{}, {}]})),
         ] {
             let mut object = written;
-            as_stored(&mut object, true);
+            as_stored(&mut object);
             assert_eq!(object, stored);
         }
     }
 
     #[test]
     fn only_the_metadata_of_a_custom_resource_is_typed() {
-        let mut object = json!({"metadata": {"annotations": {"a": null}}, "spec": {"labels": {"a": null}, "b": null}});
-        as_stored(&mut object, false);
-        assert_eq!(
-            object,
-            json!({"metadata": {"annotations": {"a": ""}}, "spec": {"labels": {"a": null}, "b": null}})
-        );
+        let custom = |labels: Value| json!({"apiVersion": "example.com/v1", "metadata": labels, "spec": {"labels": {"a": null}, "b": null}});
+        let mut object = custom(json!({"annotations": {"a": null}}));
+        as_stored(&mut object);
+        assert_eq!(object, custom(json!({"annotations": {"a": ""}})));
     }
 }

@@ -11,12 +11,11 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::Value;
 
 use super::{
-    Found, Limits, Location, ManifestError, as_stored,
+    Found, Limits, Location, ManifestError,
     chunks::{self, Chunk, Chunks},
     events, kinds, strip_secret,
     tree::{Builder, Syntax, ValueSeed},
 };
-use crate::inventory::catalog::is_own;
 
 type Visit<'v> = &'v mut dyn FnMut(Result<Found, ManifestError>);
 
@@ -268,9 +267,6 @@ impl<'v> Reader<'v> {
             None => {}
         }
         strip_secret(&mut object);
-        let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-        let typed = is_own(version.split_once('/').map_or("", |(group, _)| group));
-        as_stored(&mut object, typed);
         (self.visit)(Ok(Found::Object(object, location)));
     }
 
