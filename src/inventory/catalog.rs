@@ -1,7 +1,10 @@
 //! The resource types that a scan of files knows without a cluster to ask.
 
+mod mistake;
+
 use serde_json::Value;
 
+pub use self::mistake::{Mistake, is_own, mistake};
 use super::resource::{Catalog, ResourceType, ServedResource};
 
 /// A group's kinds: the versions still served by a supported API server, preferred first.
@@ -111,9 +114,25 @@ const KNOWN: &[Row] = &[
     ),
     ("storage.k8s.io", &["v1"], Namespaced, &[("CSIStorageCapacity", "csistoragecapacities")]),
     ("scheduling.k8s.io", &["v1"], Cluster, &[("PriorityClass", "priorityclasses")]),
+    (
+        "scheduling.k8s.io",
+        &["v1beta1", "v1alpha3", "v1alpha2", "v1alpha1"],
+        Namespaced,
+        &[
+            ("CompositePodGroup", "compositepodgroups"),
+            ("PodGroup", "podgroups"),
+            ("Workload", "workloads"),
+        ],
+    ),
     ("node.k8s.io", &["v1"], Cluster, &[("RuntimeClass", "runtimeclasses")]),
     ("discovery.k8s.io", &["v1"], Namespaced, &[("EndpointSlice", "endpointslices")]),
     ("coordination.k8s.io", &["v1"], Namespaced, &[("Lease", "leases")]),
+    (
+        "coordination.k8s.io",
+        &["v1beta1", "v1alpha2"],
+        Namespaced,
+        &[("LeaseCandidate", "leasecandidates")],
+    ),
     ("events.k8s.io", &["v1"], Namespaced, &[("Event", "events")]),
     (
         "apiextensions.k8s.io",
@@ -156,6 +175,18 @@ const KNOWN: &[Row] = &[
         &[("CertificateSigningRequest", "certificatesigningrequests")],
     ),
     (
+        "certificates.k8s.io",
+        &["v1", "v1beta1", "v1alpha1"],
+        Cluster,
+        &[("ClusterTrustBundle", "clustertrustbundles")],
+    ),
+    (
+        "certificates.k8s.io",
+        &["v1", "v1beta1", "v1alpha1"],
+        Namespaced,
+        &[("PodCertificateRequest", "podcertificaterequests")],
+    ),
+    (
         "flowcontrol.apiserver.k8s.io",
         &["v1"],
         Cluster,
@@ -175,6 +206,28 @@ const KNOWN: &[Row] = &[
         &["v1", "v1beta2", "v1beta1"],
         Cluster,
         &[("DeviceClass", "deviceclasses"), ("ResourceSlice", "resourceslices")],
+    ),
+    (
+        "resource.k8s.io",
+        &["v1", "v1beta2", "v1alpha3"],
+        Cluster,
+        &[
+            ("DeviceTaintRule", "devicetaintrules"),
+            ("ResourcePoolStatusRequest", "resourcepoolstatusrequests"),
+        ],
+    ),
+    ("internal.apiserver.k8s.io", &["v1alpha1"], Cluster, &[("StorageVersion", "storageversions")]),
+    (
+        "lifecycle.k8s.io",
+        &["v1alpha1"],
+        Namespaced,
+        &[("Eviction", "evictions"), ("EvictionRequest", "evictionrequests")],
+    ),
+    (
+        "storagemigration.k8s.io",
+        &["v1", "v1beta1", "v1alpha1"],
+        Cluster,
+        &[("StorageVersionMigration", "storageversionmigrations")],
     ),
     (
         "velero.io",
@@ -398,24 +451,6 @@ pub fn is_tool_config(group: &str, kind: &str) -> bool {
         || (group.is_empty() && kind == "Config")
 }
 
-/// What to write instead of a version of a built-in group that no supported API server serves.
-/// None where it is served, or where nobody can say.
-pub fn replacement(catalog: &Catalog, group: &str, version: &str, kind: &str) -> Option<String> {
-    if group == "extensions" {
-        return Some(match kind {
-            "Ingress" | "NetworkPolicy" => "networking.k8s.io/v1".to_owned(),
-            "PodSecurityPolicy" => "Pod Security Admission, by namespace labels".to_owned(),
-            _ => "apps/v1".to_owned(),
-        });
-    }
-    let builtin = !group.contains('.') || group.ends_with(".k8s.io");
-    let row = catalog.find_kind(group, kind).filter(|_| builtin)?;
-    if row.versions.iter().any(|served| served == version) {
-        return None;
-    }
-    Some(row.resource.api_version())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -493,23 +528,6 @@ mod tests {
             ("Branch", "branches"),
         ] {
             assert_eq!(plural(kind), expected);
-        }
-    }
-
-    #[test]
-    fn versions_that_are_gone_name_their_successor() {
-        let catalog = Catalog::builtin();
-        for (group, version, kind, expected) in [
-            ("extensions", "v1beta1", "Ingress", Some("networking.k8s.io/v1")),
-            ("extensions", "v1beta1", "Deployment", Some("apps/v1")),
-            ("apps", "v1beta2", "Deployment", Some("apps/v1")),
-            ("rbac.authorization.k8s.io", "v1beta1", "Role", Some("rbac.authorization.k8s.io/v1")),
-            ("autoscaling", "v1", "HorizontalPodAutoscaler", None),
-            ("apps", "v1", "Deployment", None),
-            ("example.com", "v1", "Widget", None),
-            ("cert-manager.io", "v1alpha2", "Certificate", None),
-        ] {
-            assert_eq!(replacement(&catalog, group, version, kind).as_deref(), expected, "{kind}");
         }
     }
 }

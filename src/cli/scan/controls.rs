@@ -42,7 +42,7 @@ impl Place {
 
 impl From<ManifestError> for ReportedError {
     fn from(error: ManifestError) -> Self {
-        let ManifestError { file, location: at, message } = error;
+        let ManifestError { file, location: at, message, .. } = error;
         Place { file, at }.error(message)
     }
 }
@@ -83,7 +83,7 @@ impl Rules {
     /// What these files hold; the rest of them is passed over.
     pub fn read(paths: &[PathBuf], now: Timestamp) -> Self {
         let mut rules = Self::at(now);
-        let sources = Sources::find(paths);
+        let sources = Sources::find_as_they_are(paths);
         rules.errors.extend(sources.errors.iter().cloned());
         for source in sources.iter() {
             let read = sources.read(source, Limits::default(), &mut |found| {

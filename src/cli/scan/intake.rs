@@ -1,5 +1,7 @@
 //! Fills the engine from manifests, an excerpt of what some cluster will hold.
 
+mod unread;
+
 use std::{
     collections::BTreeSet,
     hash::{Hash, Hasher},
@@ -10,11 +12,13 @@ use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHasher};
 use serde_json::Value;
 
+use self::unread::{Refused, Type, Unread};
 use super::{
     absent::absent_kinds,
     controls::{Place, Rules},
     notes,
     placement::Placement,
+    sources::Source,
 };
 use crate::{
     api::{GROUP, ResourceRef},
@@ -89,6 +93,13 @@ pub(super) struct Intake {
     objects: usize,
     skipped: usize,
     errors: Vec<ReportedError>,
+    /// What stands in the files and can't be read.
+    unread: Vec<Unread>,
+    /// The named path that is being read, and those that held an object, a control or an error.
+    path: Arc<str>,
+    spoken: BTreeSet<Arc<str>>,
+    /// Whether there was anything to judge, or an error instead.
+    to_judge: bool,
     /// What an earlier pass learned; this one is the last then.
     known: Option<Learned>,
     learned: Learned,
@@ -125,6 +136,10 @@ impl Intake {
             objects: 0,
             skipped: 0,
             errors: Vec::new(),
+            unread: Vec::new(),
+            path: Arc::default(),
+            spoken: BTreeSet::new(),
+            to_judge: false,
             known,
             learned: Learned { rules: Rules::at(now), ..Learned::default() },
             placement,
@@ -134,14 +149,36 @@ impl Intake {
     }
 
     /// Begins a file; what follows is taken from it.
-    pub fn begin_file(&mut self, name: &Arc<str>) {
-        self.files.push(Arc::clone(name));
+    pub fn begin_file(&mut self, source: &Source) {
+        self.files.push(Arc::clone(&source.name));
+        self.path = Arc::clone(&source.path);
     }
 
     /// The file can't be read.
     pub fn fail(&mut self, message: String) {
         let file = self.files.last().cloned();
-        self.errors.push(ReportedError { file, message, ..ReportedError::default() });
+        self.push(ReportedError { file, message, ..ReportedError::default() });
+    }
+
+    /// The file that is being read, as a number.
+    fn file(&self) -> u32 {
+        u32::try_from(self.files.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    fn push(&mut self, error: ReportedError) {
+        self.to_judge = true;
+        self.spoken.insert(Arc::clone(&self.path));
+        self.errors.push(error);
+    }
+
+    /// Whether a named path held anything, if only an error.
+    pub fn has_spoken(&self, path: &str) -> bool {
+        self.spoken.contains(path)
+    }
+
+    /// Whether there was anything to judge, if only an error.
+    pub fn has_anything_to_judge(&self) -> bool {
+        self.to_judge
     }
 
     /// Takes in what was found in the file. A document without a kind is an error in a file that
@@ -151,20 +188,22 @@ impl Intake {
         match found {
             Ok(Found::Object(object, at)) => {
                 let place = Place { file: file(), at };
-                if let Err(message) = self.admit(object, &place) {
-                    self.errors.push(place.error(message));
-                }
+                self.admit(object, &place);
             }
             Ok(Found::Other(at)) if named => {
                 let message = "no Kubernetes object: it has no kind; render charts and overlays first (helm template, kustomize build)";
-                self.errors.push(Place { file: file(), at }.error(message.to_owned()));
+                let error = Place { file: file(), at }.error(message.to_owned());
+                self.push(error);
             }
             Ok(Found::Other(_)) => self.skipped += 1,
-            Err(error) => self.errors.push(error.into()),
+            Err(ManifestError { file, location: at, message, kinds }) => {
+                let place = Place { file, at };
+                self.refuse(&Refused::naming(kinds, message), None, place);
+            }
         }
     }
 
-    fn admit(&mut self, mut object: Value, place: &Place) -> Result<(), String> {
+    fn admit(&mut self, mut object: Value, place: &Place) {
         let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
         let (group, version) = match text("apiVersion").split_once('/') {
             Some((group, version)) => (group.to_owned(), version.to_owned()),
@@ -173,30 +212,48 @@ impl Intake {
         let kind = text("kind").to_owned();
         if catalog::is_tool_config(&group, &kind) {
             self.skipped += 1;
-            return Ok(());
+            return;
         }
         self.objects += 1;
+        self.spoken.insert(Arc::clone(&self.path));
         if group == GROUP && self.learn_rule(&object, place) {
-            return Ok(());
+            return;
         }
-        if let Some(instead) = catalog::replacement(&self.catalog, &group, &version, &kind) {
-            return Err(format!(
-                "no supported API server serves {kind} of {}: write {instead}",
-                text("apiVersion")
-            ));
+        self.to_judge = true;
+        self.name_generated(&mut object);
+        let key = (group, kind);
+        if let Err(refused) = self.admit_typed(&key, &version, &mut object, place) {
+            self.refuse(&refused, Some(&object), place.clone());
+        }
+    }
+
+    /// Takes in an object whose type its first lines told.
+    fn admit_typed(
+        &mut self,
+        key: &(String, String),
+        version: &str,
+        object: &mut Value,
+        place: &Place,
+    ) -> Result<(), Refused> {
+        let (group, kind) = key;
+        if let Some(refused) = unread::template(group, kind, object) {
+            return Err(refused);
+        }
+        if let Some(mistake) = catalog::mistake(&self.catalog, group, version, kind) {
+            let types = mistake.meant.into_iter().map(|(group, kind)| Type::Known(group, kind));
+            return Err(Refused { message: mistake.message, types: types.collect() });
         }
         if group == "apiextensions.k8s.io" && kind == "CustomResourceDefinition" {
-            self.learn_definition(&object);
+            self.learn_definition(object);
         }
-        let key = (group, kind);
-        if !self.kinds.contains_key(&key) {
-            self.discover(&key, &version, &object);
+        if !self.kinds.contains_key(key) {
+            self.discover(key, version, object);
         }
-        self.name_generated(&mut object);
-        if self.kinds.get(&key).is_some_and(Kind::is_namespaced) {
-            self.placement.place(&mut object);
+        if self.kinds.get(key).is_some_and(Kind::is_namespaced) {
+            self.placement.place(object);
         }
-        self.project(&key, &version, &object, place)
+        self.project(key, version, object, place)
+            .map_err(|message| Refused::of(group, kind, message))
     }
 
     /// Reads an object for the controls that want its kind.
@@ -229,7 +286,7 @@ impl Intake {
         let projected =
             reader.projector.project(object).map_err(|error| format!("{}: {error}", key.1))?;
         let identity = (kind.place, projected.namespace.clone(), projected.name.clone());
-        let file = u32::try_from(self.files.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let file = self.file();
         let digest = digest(object);
         let defined = Defined { file, line: place.at.line, digest };
         match self.defined.get(&identity) {
@@ -354,6 +411,9 @@ impl Intake {
             self.catalog.add(row);
         }
         self.catalog_changed();
+        for unread in std::mem::take(&mut self.unread) {
+            self.stage_unread(&unread);
+        }
         for (resource, programs) in std::mem::take(&mut self.wanted.kinds) {
             let id = self.engine.kind(&resource);
             let programs = programs.into_iter().map(|(program, _)| program).collect();

@@ -11,6 +11,7 @@ mod output;
 mod placement;
 mod progress;
 mod sources;
+mod unrendered;
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -64,7 +65,7 @@ pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<Evaluation, FilterErr
     let given = !args.controls.is_empty();
     let mut rules = if given { Rules::read(&args.controls, now) } else { Rules::builtin(now) };
     filter.apply(&mut rules);
-    let sources = Sources::find(&args.paths);
+    let mut sources = Sources::find(&args.paths);
     let limits =
         Limits { document_bytes: usize::from(args.max_document_size) << 20, ..Limits::default() };
     let progress = Progress::start(sources.iter().len());
@@ -84,6 +85,8 @@ pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<Evaluation, FilterErr
         read_all(&sources, limits, &progress, &mut intake);
     }
     drop(progress);
+    intake.fail_unrendered(&sources);
+    sources.fail_empty(&intake);
     let mut evaluation = intake.evaluate(&rules);
     let before = rules.errors.into_iter().chain(sources.errors);
     evaluation.errors.splice(0..0, before);
@@ -106,6 +109,11 @@ pub fn sources_of(
 ) -> Vec<ReportedError> {
     let sources = Sources::find(paths);
     let mut errors = sources.errors.clone();
+    errors.extend(sources.unrendered.iter().map(|folder| ReportedError {
+        file: Some(Arc::clone(&folder.file)),
+        message: folder.message.clone(),
+        ..ReportedError::default()
+    }));
     for source in sources.iter() {
         if let Err(error) = sources.read(source, Limits::default(), take) {
             let file = Some(Arc::clone(&source.name));
@@ -128,7 +136,7 @@ pub fn controls_of(paths: &[PathBuf]) -> (Vec<(String, Arc<ControlSpec>)>, Vec<R
 
 fn read_all(sources: &Sources, limits: Limits, progress: &Progress, intake: &mut Intake) {
     for source in sources.iter() {
-        intake.begin_file(&source.name);
+        intake.begin_file(source);
         let read = sources.read(source, limits, &mut |found| intake.take(found, source.named));
         if let Err(error) = read {
             intake.fail(error.to_string());

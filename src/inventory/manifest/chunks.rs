@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 /// One document's text, with its markers, and where it begins in the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Chunk {
-    /// The bytes, without a byte order mark.
+    /// The bytes, without the byte order mark of the document.
     pub text: Vec<u8>,
     /// The line of its first byte, from 1.
     pub line: usize,
@@ -52,6 +52,8 @@ impl<R: BufRead> Chunks<R> {
             text: self.carried.take().unwrap_or_default(),
             too_long: false,
         };
+        // A marker line may hold the beginning of its document.
+        let mut begun = has_content(&chunk.text);
         loop {
             let start = chunk.text.len();
             let read = self.read_line(&mut chunk)?;
@@ -60,7 +62,12 @@ impl<R: BufRead> Chunks<R> {
                 return Ok(chunk);
             }
             self.lines += 1;
+            // Files are joined with their marks, so that any document may begin with one.
+            if !begun || is_marked_marker(chunk.text.get(start..).unwrap_or_default()) {
+                drop_byte_order_mark(&mut chunk.text, start);
+            }
             let line = chunk.text.get(start..).unwrap_or_default();
+            begun |= has_content(line);
             if is_marker(line, *b"---") && (start > 0 || chunk.too_long) {
                 self.carried = Some(line.to_vec());
                 chunk.text.truncate(start);
@@ -87,17 +94,28 @@ impl<R: BufRead> Chunks<R> {
             chunk.too_long = true;
         }
         if self.lines == 0 {
-            drop_byte_order_mark(&mut chunk.text)?;
+            refuse_utf16(&chunk.text)?;
         }
         Ok(read)
     }
 }
 
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+fn drop_byte_order_mark(text: &mut Vec<u8>, at: usize) {
+    while text.get(at..).is_some_and(|line| line.starts_with(BYTE_ORDER_MARK)) {
+        text.drain(at..at + BYTE_ORDER_MARK.len());
+    }
+}
+
+/// Whether a line is a marker behind a byte order mark, as where files were joined.
+fn is_marked_marker(line: &[u8]) -> bool {
+    line.strip_prefix(BYTE_ORDER_MARK).is_some_and(|rest| is_marker(rest, *b"---"))
+}
+
 /// A byte order mark says how the file is encoded; Windows shells write UTF-16.
-fn drop_byte_order_mark(text: &mut Vec<u8>) -> io::Result<()> {
-    if text.starts_with(b"\xEF\xBB\xBF") {
-        text.drain(..3);
-    } else if text.starts_with(b"\xFF\xFE") || text.starts_with(b"\xFE\xFF") {
+fn refuse_utf16(text: &[u8]) -> io::Result<()> {
+    if text.starts_with(b"\xFF\xFE") || text.starts_with(b"\xFE\xFF") {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
             "the file is UTF-16: save it as UTF-8",

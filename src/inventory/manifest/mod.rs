@@ -5,8 +5,10 @@
 //! with its place, and the next one is read all the same. What kubectl would let pass without a
 //! word, such as a key that appears twice, is an error here: a scan must not guess.
 
-mod anchors;
 mod chunks;
+mod events;
+mod kinds;
+mod nulls;
 mod reader;
 mod scalar;
 mod tree;
@@ -14,6 +16,8 @@ mod tree;
 use std::{io::BufRead, sync::Arc};
 
 use serde_json::Value;
+
+pub use self::{kinds::named_in, nulls::as_stored};
 
 /// Where in a file something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,7 +33,7 @@ pub struct Location {
 pub enum Found {
     /// An object with `apiVersion` and `kind`. The contents of a Secret are already gone.
     Object(Value, Location),
-    /// A document without a kind: Helm values, a Compose file.
+    /// A document without a kind and not meant to have one: Helm values, a Compose file.
     Other(Location),
 }
 
@@ -43,6 +47,8 @@ pub struct ManifestError {
     pub location: Location,
     /// What is wrong. Never quotes what a Secret says.
     pub message: String,
+    /// The kinds that the text names: what is in it may be of any of them.
+    pub kinds: Vec<String>,
 }
 
 /// Bounds on what is read.

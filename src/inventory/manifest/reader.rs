@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     io::BufRead,
     sync::Arc,
 };
@@ -10,9 +11,9 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::Value;
 
 use super::{
-    Found, Limits, Location, ManifestError, anchors,
+    Found, Limits, Location, ManifestError,
     chunks::{self, Chunk, Chunks},
-    strip_secret,
+    events, kinds, strip_secret,
     tree::{Builder, Syntax, ValueSeed},
 };
 
@@ -25,6 +26,8 @@ pub(super) struct Reader<'v> {
     /// The document that is being read, from 1.
     document: usize,
     errors: usize,
+    /// The first document that looks like a template, with the kinds of all of them.
+    template: Option<(Location, BTreeSet<String>)>,
     visit: Visit<'v>,
 }
 
@@ -55,11 +58,19 @@ impl<'t> Text<'t> {
 
 impl<'v> Reader<'v> {
     pub fn new(file: &str, limits: Limits, visit: Visit<'v>) -> Self {
-        Self { file: file.into(), limits, document: 0, errors: 0, visit }
+        Self { file: file.into(), limits, document: 0, errors: 0, template: None, visit }
     }
 
     /// Reads to the end of the input, or to the limit of errors.
     pub fn read(&mut self, input: impl BufRead) {
+        self.read_documents(input);
+        if let Some((location, kinds)) = self.template.take() {
+            let message = "looks like a template: render it first, for example with `helm template CHART | comptroller scan -`";
+            self.fail_at(location, message.into(), kinds.into_iter().collect());
+        }
+    }
+
+    fn read_documents(&mut self, input: impl BufRead) {
         let mut chunks = Chunks::new(input, self.limits.document_bytes);
         while self.errors < self.limits.errors_per_file {
             match chunks.next() {
@@ -67,12 +78,12 @@ impl<'v> Reader<'v> {
                 Ok(None) => return,
                 Err(error) => {
                     self.document += 1;
-                    return self.fail(chunks.line(), format!("reading stopped: {error}"));
+                    return self.fail(chunks.line(), format!("reading stopped: {error}"), b"");
                 }
             }
         }
         let message = format!("{} errors in this file: the rest of it is not read", self.errors);
-        self.fail(chunks.line(), message);
+        self.fail(chunks.line(), message, b"");
     }
 
     fn read_chunk(&mut self, chunk: &Chunk) {
@@ -83,7 +94,7 @@ impl<'v> Reader<'v> {
             let message = format!(
                 "longer than {limit} bytes: split it into documents, separated by lines of ---"
             );
-            return self.fail(text.line, message);
+            return self.fail(text.line, message, text.bytes);
         }
         let content = text.bytes.trim_ascii_start();
         let content = content.strip_prefix(b"---").unwrap_or(content);
@@ -96,10 +107,14 @@ impl<'v> Reader<'v> {
     fn read_yaml(&mut self, text: &Text<'_>) {
         self.document += 1;
         let line = text.line + chunks::lines_before_content(text.bytes);
-        if let Some(offset) = anchors::redefined(text.bytes) {
-            let message = "an anchor is defined twice, and its aliases would be ambiguous: give the second another name";
-            return self.fail(text.line_of(offset), message.into());
-        }
+        let prepared = match events::prepare(text.bytes) {
+            Ok(prepared) => prepared,
+            Err(refused) => {
+                let line = refused.offset.map_or(line, |offset| text.line_of(offset));
+                return self.refuse(text, line, refused.message.into());
+            }
+        };
+        let text = &Text::new(&prepared, text.line);
         let builder = Builder::new(text.bytes, Syntax::Yaml);
         let deserializer = yaml_serde::Deserializer::from_slice(text.bytes);
         if let Err(error) = self.build(text, line, &builder, deserializer) {
@@ -218,7 +233,7 @@ impl<'v> Reader<'v> {
         if item.get("kind").is_none() {
             let message =
                 "an item of the list has no kind: every item needs its own apiVersion and kind";
-            return self.fail_at(location, message.into());
+            return self.fail_at(location, message.into(), kinds::of(&item));
         }
         self.emit(item, location);
     }
@@ -226,15 +241,30 @@ impl<'v> Reader<'v> {
     /// Hands out an object, or what is in it when it is a list itself.
     fn emit(&mut self, mut object: Value, location: Location) {
         match type_of(&object) {
-            Err(message) => return self.fail_at(location, message),
+            Err(message) => return self.fail_at(location, message, kinds::of(&object)),
             Ok(None) => return (self.visit)(Ok(Found::Other(location))),
             Ok(Some(())) => {}
         }
-        if let Some(Value::Array(items)) = object.get_mut("items").map(Value::take) {
-            for item in items {
-                self.emit_item(&object, item, location);
+        match object.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => {
+                for item in items {
+                    self.emit_item(&object, item, location);
+                }
+                return;
             }
-            return;
+            // kubectl takes a list without items for an empty one.
+            None | Some(Value::Null) if is_list(&object) => return,
+            Some(items) if is_list(&object) && !items.is_null() => {
+                let message = "items is not a list: write one object per item, each behind `- `";
+                return self.fail_at(location, message.into(), kinds::of(&object));
+            }
+            // An object that has a field of that name.
+            Some(items) => {
+                if let Some(field) = object.get_mut("items") {
+                    *field = items;
+                }
+            }
+            None => {}
         }
         strip_secret(&mut object);
         (self.visit)(Ok(Found::Object(object, location)));
@@ -248,28 +278,38 @@ impl<'v> Reader<'v> {
             .as_ref()
             .and_then(|problem| problem.offset)
             .map_or(line, |offset| text.line_of(offset));
-        let message = if contains(text.bytes, b"{{") {
-            "looks like a template: render it first, for example with `helm template CHART | comptroller scan -`".into()
-        } else {
-            match problem {
-                Some(problem) => match problem.key.filter(|_| !secret) {
-                    Some(key) => format!("{} (the key is `{key}`)", problem.message),
-                    None => problem.message.into(),
-                },
-                None => parser_message(parser),
-            }
+        let message = match problem {
+            Some(problem) => match problem.key.filter(|_| !secret) {
+                Some(key) => format!("{} (the key is `{key}`)", problem.message),
+                None => problem.message.into(),
+            },
+            None => parser_message(parser),
         };
-        self.fail(line, message);
+        self.refuse(text, line, message);
     }
 
-    fn fail(&mut self, line: usize, message: String) {
+    /// Reports a document that can't be read. Of a template there is one error, however many
+    /// documents it has.
+    fn refuse(&mut self, text: &Text<'_>, line: usize, message: String) {
+        if contains(text.bytes, b"{{") {
+            let location = Location { document: self.document, line };
+            let (_, kinds) = self.template.get_or_insert_with(|| (location, BTreeSet::new()));
+            kinds.extend(kinds::named_in(text.bytes));
+        } else {
+            self.fail(line, message, text.bytes);
+        }
+    }
+
+    /// Reports an error in the document that is being read, of which this is the text.
+    fn fail(&mut self, line: usize, message: String, text: &[u8]) {
         let document = self.document.max(1);
-        self.fail_at(Location { document, line }, message);
+        self.fail_at(Location { document, line }, message, kinds::named_in(text));
     }
 
-    fn fail_at(&mut self, location: Location, message: String) {
+    fn fail_at(&mut self, location: Location, message: String, kinds: Vec<String>) {
         self.errors += 1;
-        (self.visit)(Err(ManifestError { file: Arc::clone(&self.file), location, message }));
+        let file = Arc::clone(&self.file);
+        (self.visit)(Err(ManifestError { file, location, message, kinds }));
     }
 }
 
@@ -302,6 +342,12 @@ fn begins_like_json(bytes: &[u8]) -> bool {
     matches!(inner.first(), Some(b'"' | b'}') | None)
 }
 
+/// Whether an object is a list by its kind: one of a namespace or a name is none.
+fn is_list(object: &Value) -> bool {
+    let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
+    kind.ends_with("List") && object.pointer("/metadata/name").is_none()
+}
+
 /// Whether a document names its type, does not try to, or does it badly.
 fn type_of(object: &Value) -> Result<Option<()>, String> {
     let text = |field: &str| match object.get(field) {
@@ -310,7 +356,10 @@ fn type_of(object: &Value) -> Result<Option<()>, String> {
         Some(_) => Err(format!("{field} is not text: write it in quotes")),
     };
     let Some(kind) = text("kind")? else {
-        return Ok(None);
+        return match kinds::missing(object) {
+            Some(message) => Err(message),
+            None => Ok(None),
+        };
     };
     match text("apiVersion")? {
         Some(_) => Ok(Some(())),

@@ -169,14 +169,57 @@ fn merges_follow_kubectl() {
 }
 
 #[test]
-fn an_anchor_that_is_defined_twice_is_refused_and_scripts_are_not() {
-    let error = value_of("b: &x 1\nc: &x 2\nd: &y 3\na: *x").expect_err("ambiguous");
-    assert!(error.starts_with("f.yaml:4: "), "{error}");
-    assert!(value_of("b: &x 1\nc: &x 2").is_ok(), "no alias, no ambiguity");
-    let script = "a: |\n  f(&x);\n  &y\n  &y\n  *p = 1;\nb: &z 1\nc: *z";
-    assert!(value_of(script).is_ok());
+fn an_alias_means_the_last_anchor_of_its_name_before_it() {
+    for (lines, expected) in [
+        ("b: &x 1\nc: &x 2\nd: &y 3\na: *x", json!({"b": 1, "c": 2, "d": 3, "a": 2})),
+        ("b: &x 1\na: *x\nc: &x 2\nd: &y 3", json!({"b": 1, "a": 1, "c": 2, "d": 3})),
+        (
+            "b: &x {v: 1}\nc: &x\n  v: 2\na: {<<: *x}",
+            json!({"b": {"v": 1}, "c": {"v": 2}, "a": {"v": 2}}),
+        ),
+        ("b: [&x 1, *x, &x 2, *x]", json!({"b": [1, 1, 2, 2]})),
+        ("&x b: &x 1\n? *x\n: 2", json!({"b": 1, "1": 2})),
+        ("b: &x !!str 1\nc: !!str &x 2\na: *x", json!({"b": "1", "c": "2", "a": "2"})),
+        (
+            "b: &x '&x'\nc: \"*x\"\nd: &x 2 # &x\na: *x",
+            json!({"b": "&x", "c": "*x", "d": 2, "a": 2}),
+        ),
+        ("ä: &x ü\nb: &x ö\na: *x", json!({"ä": "ü", "b": "ö", "a": "ö"})),
+        ("b: &x 1\nc: &x 2", json!({"b": 1, "c": 2})),
+        (
+            "a: |\n  f(&x);\n  &y\n  &y\n  *p = 1;\nb: &z 1\nc: *z",
+            json!({"a": "f(&x);\n&y\n&y\n*p = 1;\n", "b": 1, "c": 1}),
+        ),
+        ("a: run &x *x\nb: run &x", json!({"a": "run &x *x", "b": "run &x"})),
+    ] {
+        assert_eq!(value_of(lines).as_ref(), Ok(&expected), "{lines}");
+    }
     assert!(value_of("b: run &x &x\nc: *nothing").is_err());
-    assert!(value_of("a: run &x *x\nb: run &x").is_ok());
+    // Lines are told as they are in the file.
+    let error =
+        value_of("b: &first 1\nc: &first 2\na: *first\nd: 1\nd: 2").expect_err("a key twice");
+    assert!(error.starts_with("f.yaml:7: "), "{error}");
+}
+
+#[test]
+fn deep_documents_are_refused_in_linear_time() {
+    // The square of these would be minutes.
+    for part in ["[", "{a: ", "[{a: ", "{\"a\": [", "[\"]\", ", "[']', #]\n", "{? "] {
+        let error =
+            value_of(&format!("a: {}", part.repeat(1_000_000 / part.len()))).expect_err(part);
+        assert!(
+            error.contains("nested more than 128") || error.contains("can't be followed"),
+            "{part}: {error}"
+        );
+    }
+    for part in
+        ["- ", "? ", "[],", "a: ", "- - ", "&a ", "!a ", "'", "\"", "{}", "|", "#", "%", "[a: b, "]
+    {
+        let found = read_text(&part.repeat(300_000 / part.len()));
+        assert!(found.objects.is_empty(), "{part}");
+    }
+    let wide = format!("a: [{}]", "{b: [1, 2]}, ".repeat(20_000));
+    assert!(value_of(&wide).is_ok());
 }
 
 #[test]
@@ -216,7 +259,16 @@ metadata: {name: two}
 
 #[test]
 fn documents_are_split_at_their_markers() {
-    for text in [PODS.to_owned(), PODS.replace('\n', "\r\n"), format!("\u{feff}{PODS}")] {
+    let marked = PODS.replace("---", "\u{feff}---");
+    let inside = PODS.replace("apiVersion", "\u{feff}apiVersion").replace("{\u{feff}", "{");
+    for text in [
+        PODS.to_owned(),
+        PODS.replace('\n', "\r\n"),
+        format!("\u{feff}{PODS}"),
+        format!("\u{feff}{marked}"),
+        marked.replace('\n', "\r\n"),
+        inside,
+    ] {
         let found = read_text(&text);
         assert_eq!(found.names(), ["one", "two", "three"]);
         assert_eq!(found.lines(), [2, 9, 14]);
@@ -257,6 +309,11 @@ fn templates_say_how_to_render_them() {
         assert_eq!(found.errors.len(), 1, "{text}: {found:?}");
         assert!(found.errors[0].contains("helm template CHART | comptroller scan -"));
     }
+    let chart = "apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .x }}}\n---\nkind: {{ .y }}\n---\n"
+        .repeat(200);
+    let found = read_text(&format!("{chart}apiVersion: v1\nkind: Pod\nmetadata: {{name: last}}\n"));
+    assert_eq!(found.errors.len(), 1, "a template has one error");
+    assert_eq!(found.names(), ["last"]);
 }
 
 #[test]
@@ -286,7 +343,17 @@ kind: PodList
     let empty = read_text(
         "apiVersion: v1\nkind: List\nitems: []\n---\napiVersion: v1\nkind: PodList\nitems: null\n",
     );
-    assert!(empty.errors.is_empty());
+    assert!(empty.errors.is_empty() && empty.objects.is_empty());
+
+    let wrong = read_text(
+        "apiVersion: v1\nkind: List\nitems: {a: 1}\n---\napiVersion: v1\nkind: PodList\nitems: pods\n---\napiVersion: v1\nkind: List\nitems: [null, pod]\n",
+    );
+    assert_eq!(wrong.errors.len(), 4, "{wrong:?}");
+    assert!(wrong.errors[0].contains("items is not a list"), "{wrong:?}");
+    // A list by its name alone.
+    let named =
+        read_text("apiVersion: e.com/v1\nkind: AllowList\nmetadata: {name: a}\nitems: {b: 1}\n");
+    assert_eq!(named.objects[0].0["items"], json!({"b": 1}));
 }
 
 #[test]
