@@ -19,7 +19,7 @@ use crate::{
     checks,
     engine::{Engine, Remembered, Wanted},
     inventory::{
-        Catalog, Interner, KindId, Projector, ServedResource, Symbol, catalog, facts,
+        Catalog, Interner, KindId, Projector, ServedResource, Source, Symbol, catalog, facts,
         manifest::{Found, ManifestError},
     },
     report::{Evaluation, ReportedError, SourceLocation},
@@ -284,7 +284,8 @@ impl Intake {
             .iter()
             .find(|(resource, _)| resource.group == group && resource.kind == kind)?;
         let projector =
-            Projector::new(resource.clone(), programs.clone(), Arc::clone(&self.interner));
+            Projector::new(resource.clone(), programs.clone(), Arc::clone(&self.interner))
+                .of(Source::Manifests);
         let id = self.engine.kind(resource);
         self.engine.begin(id);
         let understood = facts::projection(group, kind).map(|projection| projection.versions);
