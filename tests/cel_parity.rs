@@ -3,10 +3,24 @@
 //! Every line of `semantics.txt` becomes a policy that selects its own object by a label; the
 //! object is then created for real, as a dry run, and what the server answers is compared with
 //! what the table says and with our own judgement of the object the server saw.
+//!
+//! So are some of the random expressions by whose values `cel_values` judges us: its judge is a
+//! small Go program, and here the API server judges the judge.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails there fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what fails there fails the test"
+)]
 
 mod controlplane;
+#[path = "cel_values/generator.rs"]
+mod generator;
+#[path = "cel_values/judge.rs"]
+mod judge;
+#[path = "cel_values/tables.rs"]
+mod tables;
 
 use std::time::Duration;
 
@@ -33,11 +47,15 @@ const CASE: &str = "case";
 /// The label of an object that every policy denies, which shows that it is in force.
 const PROBE: &str = "probe";
 
+/// One of the lines of the table of functions is tried here for each so many.
+const SAMPLED: usize = 3;
+
 struct Case {
     name: String,
-    ours: &'static str,
+    /// What we say; `None` for a sample, which is compared elsewhere.
+    ours: Option<&'static str>,
     theirs: &'static str,
-    expression: &'static str,
+    expression: String,
 }
 
 fn cases() -> Vec<Case> {
@@ -46,9 +64,38 @@ fn cases() -> Vec<Case> {
     let case = |(index, line): (usize, &'static str)| {
         let (expected, expression) = line.split_once(' ').unwrap();
         let (ours, theirs) = expected.split_once('/').unwrap_or((expected, expected));
-        Case { name: format!("case-{index}"), ours, theirs, expression: expression.trim() }
+        let (name, expression) = (format!("case-{index}"), expression.trim().to_owned());
+        Case { name, ours: Some(ours), theirs, expression }
     };
     lines.enumerate().map(case).collect()
+}
+
+/// Random expressions, as bools, with what the Go program says of them.
+fn samples(object: &Value) -> Vec<Case> {
+    let mut generator = generator::Generator::new(7);
+    let templates = tables::templates().step_by(SAMPLED);
+    let expressions: Vec<_> = templates.map(|(_, template)| generator.fill(template)).collect();
+    let answers = judge::ask(object, expressions.iter().map(String::as_str));
+    let case = |(index, (expression, answer)): (usize, (String, judge::Answer))| {
+        let (expression, theirs) = match answer {
+            judge::Answer::Value(value) => {
+                let literal = if let Some(text) = value["string"].as_str() {
+                    Value::from(text).to_string()
+                } else if let Some(number) = value["int"].as_str() {
+                    number.to_owned()
+                } else if let Some(number) = value["uint"].as_str() {
+                    format!("{number}u")
+                } else {
+                    value["bool"].as_bool()?.to_string()
+                };
+                (format!("dyn({expression}) == {literal}"), "true")
+            }
+            judge::Answer::Error(_) => (format!("dyn({expression}) == 0"), "error"),
+            judge::Answer::Refused(_) => (format!("dyn({expression}) == 0"), "refused"),
+        };
+        Some(Case { name: format!("sample-{index}"), ours: None, theirs, expression })
+    };
+    expressions.into_iter().zip(answers).enumerate().filter_map(case).collect()
 }
 
 fn policy(case: &Case) -> ValidatingAdmissionPolicy {
@@ -137,7 +184,7 @@ impl Server {
         if !self.install(case).await {
             return "refused";
         }
-        wait::until(case.expression, LIMIT, async || {
+        wait::until(&case.expression, LIMIT, async || {
             self.create(&deployment(case, true)).await.err()
         })
         .await
@@ -151,9 +198,9 @@ impl Server {
     }
 }
 
-fn judge(case: &Case, object: &Value) -> &'static str {
+fn judged(case: &Case, object: &Value) -> &'static str {
     let validations =
-        vec![ValidationSource { expression: case.expression, ..ValidationSource::default() }];
+        vec![ValidationSource { expression: &case.expression, ..ValidationSource::default() }];
     let source = ProgramSource { validations, ..ProgramSource::default() };
     let request = Request {
         group: "apps",
@@ -179,9 +226,10 @@ fn judge(case: &Case, object: &Value) -> &'static str {
 async fn the_api_server_agrees() {
     let plane = ControlPlane::builder().start().await.unwrap();
     let server = &Server::new(&plane).await;
-    let cases = cases();
+    let mut cases = cases();
     // What the server adds and changes is part of what its expressions see.
     let seen = server.create(&deployment(&cases[0], false)).await.unwrap();
+    cases.extend(samples(&seen));
     let answers: Vec<_> = stream::iter(&cases)
         .map(|case| async move { (case, server.answer(case).await) })
         .buffer_unordered(CONCURRENCY)
@@ -189,11 +237,11 @@ async fn the_api_server_agrees() {
         .await;
     let disagreements: Vec<_> = answers
         .into_iter()
-        .map(|(case, theirs)| (case, theirs, judge(case, &seen)))
+        .map(|(case, theirs)| (case, theirs, case.ours.map(|_| judged(case, &seen))))
         .filter(|(case, theirs, ours)| case.theirs != *theirs || case.ours != *ours)
         .map(|(case, theirs, ours)| {
             format!(
-                "{}\n  expected {} here and {} there, found {ours} and {theirs}",
+                "{}\n  expected {:?} here and {} there, found {ours:?} and {theirs}",
                 case.expression, case.ours, case.theirs
             )
         })

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
+    Source,
     facts::{self, Facts, MetadataOnly, Project},
     intern::{Interner, Symbol},
     resource::ResourceType,
@@ -60,6 +61,7 @@ pub struct Projector {
     project: Option<Project>,
     programs: Vec<(ProgramId, Arc<Program>)>,
     interner: Arc<Interner>,
+    source: Source,
 }
 
 impl Projector {
@@ -70,7 +72,13 @@ impl Projector {
         interner: Arc<Interner>,
     ) -> Self {
         let project = facts::projection(&resource.group, &resource.kind).map(|row| row.project);
-        Self { resource, project, programs, interner }
+        Self { resource, project, programs, interner, source: Source::Cluster }
+    }
+
+    /// The same for objects from elsewhere: programs read a manifest as one.
+    #[must_use]
+    pub fn of(self, source: Source) -> Self {
+        Self { source, ..self }
     }
 
     /// The type it reads.
@@ -126,6 +134,7 @@ impl Projector {
             &self.resource,
             namespace,
             name,
+            self.source,
         )
     }
 }

@@ -3,22 +3,23 @@
 //! An error is a value that `&&`, `||`, `all()` and `exists()` absorb when the other operands
 //! decide; a spent budget is not, and ends the evaluation.
 
-use std::collections::HashMap;
-
-use kube_cel::cel::objects::Key;
+use std::collections::BTreeMap;
 
 use super::node::{Fold, FoldKind, Node, Operator};
 use super::operators::{
-    arithmetic, as_bool, compare, contains, has, index_of, insert, map_key, negate, no_overload,
-    select, sort,
+    arithmetic, as_bool, compare, contains, entries, equal, has, index_of, insert, map_key, negate,
+    no_overload, select, sort,
 };
-use super::value::{self, Kind, Value, as_optional, optional, weight};
+use super::value::{self, Key, Kind, Value, optional, weight};
 
 /// Why an expression has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The expression does not fit this object: an absent field, a wrong type.
+    /// The expression does not fit this object: an absent field, a wrong type. It has no value for
+    /// the API server either.
     Error(String),
+    /// It may have a value, which is not known here, and why.
+    Refused(String),
     /// The budget is spent.
     Exhausted,
 }
@@ -26,6 +27,19 @@ pub(super) enum Fault {
 impl Fault {
     pub fn error(message: impl Into<String>) -> Self {
         Self::Error(message.into())
+    }
+
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::Refused(message.into())
+    }
+
+    /// What remains of two faults when neither is absorbed: what is not known here might have
+    /// absorbed the error.
+    fn or(self, other: Self) -> Self {
+        match (&self, &other) {
+            (Self::Error(_), Self::Refused(_)) => other,
+            _ => self,
+        }
     }
 }
 
@@ -90,8 +104,8 @@ impl<'a> Evaluation<'a> {
                 let index = self.eval(index)?;
                 index_of(&operand, &index, *optional)
             }
-            Node::And(left, right) => self.logical(left, right, false),
-            Node::Or(left, right) => self.logical(left, right, true),
+            Node::And(terms) => self.logical(terms, false),
+            Node::Or(terms) => self.logical(terms, true),
             Node::Not(operand) => self.boolean(operand).map(|value| Value::Bool(!value)),
             Node::Negate(operand) => negate(&self.eval(operand)?),
             Node::Conditional(parts) => {
@@ -109,9 +123,15 @@ impl<'a> Evaluation<'a> {
                     .collect::<Result<Vec<_>, _>>()?;
                 let cost = call.cost(&operands, self.steps_left.saturating_add(1));
                 self.charge(cost)?;
-                call.run(operands)
+                call.run(&operands)
             }
             Node::Fold(fold) => self.fold(fold),
+            Node::OrElse { operand, alternative, unwrap } => match self.eval(operand)? {
+                Value::Optional(None) => self.eval(alternative),
+                Value::Optional(Some(content)) if *unwrap => Ok(Value::clone(&content)),
+                // What is no optional has a value.
+                other => Ok(other),
+            },
             Node::OptMap { operand, body, flat } => self.map_optional(operand, body, *flat),
             Node::SortBy { list, key } => self.sort_by(list, key),
         }
@@ -156,18 +176,22 @@ impl<'a> Evaluation<'a> {
         evaluated
     }
 
-    /// `&&` and `||`: the deciding value wins over an error on the other side.
-    fn logical(&mut self, left: &Node, right: &Node, deciding: bool) -> Evaluated {
-        let left = self.contained(left)?.and_then(|value| as_bool(&value));
-        if left == Ok(deciding) {
-            return Ok(Value::Bool(deciding));
+    /// `&&` and `||`: the deciding value wins over an error in another term.
+    fn logical(&mut self, terms: &[Node], deciding: bool) -> Evaluated {
+        let mut fault: Option<Fault> = None;
+        for term in terms {
+            match self.contained(term)?.and_then(|value| as_bool(&value)) {
+                Ok(value) if value == deciding => return Ok(Value::Bool(deciding)),
+                Ok(_) => {}
+                Err(found) => {
+                    fault = Some(match fault {
+                        Some(earlier) => earlier.or(found),
+                        None => found,
+                    });
+                }
+            }
         }
-        let right = self.contained(right)?.and_then(|value| as_bool(&value));
-        match (left, right) {
-            (_, Ok(right)) if right == deciding => Ok(Value::Bool(deciding)),
-            (Err(fault), _) | (_, Err(fault)) => Err(fault),
-            (Ok(_), Ok(_)) => Ok(Value::Bool(!deciding)),
-        }
+        fault.map_or(Ok(Value::Bool(!deciding)), Err)
     }
 
     fn binary(&mut self, operator: Operator, left: &Node, right: &Node) -> Evaluated {
@@ -178,7 +202,12 @@ impl<'a> Evaluation<'a> {
                 if Kind::of(&left) == Kind::of(&right) {
                     self.charge_walk(&left)?;
                 }
-                Ok(Value::Bool((left == right) == (operator == Operator::Equal)))
+                match equal(&left, &right) {
+                    Ok(equal) => Ok(Value::Bool(equal == (operator == Operator::Equal))),
+                    // What cannot be compared is an error to `==`, and unequal to `!=`.
+                    Err(Fault::Error(_)) if operator == Operator::NotEqual => Ok(Value::Bool(true)),
+                    Err(fault) => Err(fault),
+                }
             }
             Operator::In => {
                 self.charge_search(&right)?;
@@ -205,7 +234,7 @@ impl<'a> Evaluation<'a> {
                     self.charge_walk(&left)?;
                     self.charge_walk(&right)?;
                 }
-                arithmetic(operator, left, right)
+                arithmetic(operator, &left, &right)
             }
         }
     }
@@ -219,9 +248,10 @@ impl<'a> Evaluation<'a> {
         for (element, is_optional) in elements {
             let item = self.eval(element)?;
             if *is_optional {
-                let content =
-                    as_optional(&item).ok_or_else(|| no_overload("? before an element", &item))?;
-                items.extend(content.cloned());
+                let Value::Optional(content) = &item else {
+                    return Err(no_overload("? before an element", &item));
+                };
+                items.extend(content.as_deref().cloned());
             } else {
                 items.push(item);
             }
@@ -230,21 +260,25 @@ impl<'a> Evaluation<'a> {
     }
 
     fn map(&mut self, entries: &[(Node, Node, bool)]) -> Evaluated {
-        let mut map = HashMap::with_capacity(entries.len());
+        let mut map = BTreeMap::new();
         for (key, entry, is_optional) in entries {
             let key = self.eval(key)?;
             let mut item = self.eval(entry)?;
             if *is_optional {
-                match as_optional(&item).map(Option::<&Value>::cloned) {
-                    Some(Some(content)) => item = content,
-                    Some(None) => continue,
-                    None => return Err(no_overload("? before a key", &item)),
+                match &item {
+                    Value::Optional(Some(content)) => item = Value::clone(content),
+                    // It also takes an earlier entry away.
+                    Value::Optional(None) => {
+                        map.remove(&map_key(key)?);
+                        continue;
+                    }
+                    other => return Err(no_overload("? before a key", other)),
                 }
             }
             // Unlike a macro, a literal may repeat a key; the last wins.
             map.insert(map_key(key)?, item);
         }
-        Ok(value::map(map))
+        Ok(value::map(map.into_iter().collect()))
     }
 
     fn fold(&mut self, fold: &Fold) -> Evaluated {
@@ -283,7 +317,12 @@ impl<'a> Evaluation<'a> {
             Accumulator::Quantifier { deciding, decided, error } => {
                 match self.contained(&fold.body)?.and_then(|value| as_bool(&value)) {
                     Ok(value) => *decided = value == *deciding,
-                    Err(fault) => *error = error.take().or(Some(fault)),
+                    Err(fault) => {
+                        *error = Some(match error.take() {
+                            Some(earlier) => earlier.or(fault),
+                            None => fault,
+                        });
+                    }
                 }
                 Ok(*decided)
             }
@@ -300,8 +339,9 @@ impl<'a> Evaluation<'a> {
                 let Value::Map(entry) = &entry else {
                     return Err(no_overload("transformMapEntry", &entry));
                 };
-                self.charge(length(entry.map.len()))?;
-                for (key, value) in entry.map.iter() {
+                let entries = entries(entry)?;
+                self.charge(length(entries.len()))?;
+                for (key, value) in entries {
                     insert(map, Value::from(key), value.clone())?;
                 }
                 Ok(false)
@@ -316,27 +356,24 @@ impl<'a> Evaluation<'a> {
 
     fn map_optional(&mut self, operand: &Node, body: &Node, flat: bool) -> Evaluated {
         let operand = self.eval(operand)?;
-        let Some(content) = as_optional(&operand) else {
+        let Value::Optional(content) = &operand else {
             return Err(no_overload(if flat { "optFlatMap" } else { "optMap" }, &operand));
         };
-        let Some(content) = content.cloned() else { return Ok(optional(None)) };
+        let Some(content) = content.as_deref().cloned() else { return Ok(optional(None)) };
         let mapped = self.with_locals([Ok(content)], |evaluation| evaluation.eval(body))?;
-        match (flat, as_optional(&mapped)) {
-            (false, _) => Ok(optional(Some(mapped))),
-            (true, Some(_)) => Ok(mapped),
-            (true, None) => Err(no_overload("optFlatMap", &mapped)),
-        }
+        Ok(if flat { mapped } else { optional(Some(mapped)) })
     }
 
     fn sort_by(&mut self, list: &Node, key: &Node) -> Evaluated {
         let list = self.eval(list)?;
         let Value::List(items) = &list else { return Err(no_overload("sortBy", &list)) };
+        self.charge(length(items.len()).saturating_mul(16))?;
         let mut keyed = Vec::with_capacity(items.len());
         for item in items.iter() {
             let key = self.with_locals([Ok(item.clone())], |evaluation| evaluation.eval(key))?;
             keyed.push((key, item.clone()));
         }
-        sort(&mut keyed).map(|()| value::list(keyed.into_iter().map(|(_, item)| item).collect()))
+        sort(keyed).map(value::list)
     }
 }
 
@@ -344,7 +381,7 @@ enum Accumulator {
     Quantifier { deciding: bool, decided: bool, error: Option<Fault> },
     Count(u64),
     List(Vec<Value>),
-    Map(HashMap<Key, Value>),
+    Map(BTreeMap<Key, Value>),
 }
 
 impl Accumulator {
@@ -354,7 +391,7 @@ impl Accumulator {
             FoldKind::Exists => Self::Quantifier { deciding: true, decided: false, error: None },
             FoldKind::ExistsOne => Self::Count(0),
             FoldKind::List => Self::List(Vec::new()),
-            FoldKind::Map | FoldKind::MapEntry => Self::Map(HashMap::new()),
+            FoldKind::Map | FoldKind::MapEntry => Self::Map(BTreeMap::new()),
         }
     }
 
@@ -365,7 +402,7 @@ impl Accumulator {
             Self::Quantifier { deciding, .. } => Ok(Value::Bool(!deciding)),
             Self::Count(count) => Ok(Value::Bool(count == 1)),
             Self::List(items) => Ok(value::list(items)),
-            Self::Map(map) => Ok(value::map(map)),
+            Self::Map(map) => Ok(value::map(map.into_iter().collect())),
         }
     }
 }
@@ -382,12 +419,10 @@ fn elements(range: &Value, two_variables: bool) -> Result<Vec<(Value, Option<Val
             .collect()),
         Value::List(items) => Ok(items.iter().map(|item| (item.clone(), None)).collect()),
         Value::Map(map) => {
-            let mut entries: Vec<_> = map.map.iter().collect();
-            entries.sort_by_key(|(key, _)| *key);
-            let entry = |(key, item): (&Key, &Value)| {
+            let entry = |(key, item): &(Key, Value)| {
                 (Value::from(key), two_variables.then(|| item.clone()))
             };
-            Ok(entries.into_iter().map(entry).collect())
+            Ok(entries(map)?.iter().map(entry).collect())
         }
         _ => Err(no_overload("a macro such as all()", range)),
     }

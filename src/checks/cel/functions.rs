@@ -1,47 +1,59 @@
 //! The functions an expression may call: every overload is declared here with its types, so that
-//! nothing is accepted that the API server would refuse.
-//!
-//! What the library computes as Kubernetes does is called through its context; the rest, where
-//! it counts bytes, guesses at wrong types, ignores time zones or takes unbounded time, is
-//! implemented in [`text`], [`time`] and [`convert`].
+//! nothing is accepted that the API server would refuse. Each is computed as the API server does,
+//! by subject: texts in [`text`], times in [`time`], and so on. A test compares the values.
 
+pub(super) mod cidr;
 mod convert;
 mod declarations;
+pub(super) mod format;
 mod lists;
+mod number;
+mod optional;
 mod pattern;
+pub(super) mod printf;
+pub(super) mod quantity;
+mod re2;
+pub(super) mod semver;
 mod text;
 mod time;
-mod url;
+pub(super) mod url;
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
-use kube_cel::KubeCelExt;
-use kube_cel::cel::Context;
-use kube_cel::cel::common::ast::{CallExpr, Expr as Tree, IdedExpr};
-use regex::Regex;
-
-use self::declarations::{DECLARATIONS, Native, UNSUPPORTED};
+pub(super) use self::declarations::DECLARATIONS;
+use self::declarations::{Native, OPERATORS};
 use super::evaluate::{Evaluated, Fault};
 use super::expression::ExpressionError;
 use super::node::Node;
+use super::types::{Type, Unifier, split_types};
 use super::value::{Kind, Value, weight};
 
-/// One overload: the types of the receiver, if any, and of the arguments.
+/// One overload: the types of the receiver, if any, of the arguments, and of the result.
 #[derive(Debug)]
-struct Overload {
-    types: Vec<Kind>,
-    native: Option<Native>,
+pub(super) struct Overload {
+    types: Vec<Type>,
+    result: Type,
+    native: Native,
 }
 
 impl Overload {
-    /// Whether values of these types fit; `Any` fits wherever it may turn out to.
-    fn accepts(&self, kinds: impl ExactSizeIterator<Item = Kind>) -> bool {
-        let fits = |(kind, wanted): (Kind, &Kind)| {
-            *wanted == kind || *wanted == Kind::Any || kind == Kind::Any
-        };
-        self.types.len() == kinds.len() && kinds.zip(&self.types).all(fits)
+    /// Whether values fit, as far as the API server asks when it evaluates.
+    fn accepts(&self, values: &[Value]) -> bool {
+        let fits = |(value, wanted): (&Value, &Type)| fits(value, wanted);
+        self.types.len() == values.len() && values.iter().zip(&self.types).all(fits)
+    }
+}
+
+/// Whether a value is of a type: of a list or a map the first element decides.
+fn fits(value: &Value, wanted: &Type) -> bool {
+    match (wanted, value) {
+        (Type::List(of), Value::List(items)) => items.first().is_none_or(|item| fits(item, of)),
+        (Type::Map(key, of), Value::Map(map)) => map
+            .entries()
+            .first()
+            .is_none_or(|(first, item)| fits(&Value::from(first), key) && fits(item, of)),
+        _ => wanted.kind().is_none_or(|wanted| wanted == Kind::of(value)),
     }
 }
 
@@ -53,74 +65,103 @@ pub(super) struct Function {
     overloads: Vec<Overload>,
 }
 
+impl Function {
+    /// The overloads that operands of these types may meet, and the type of the result.
+    pub fn resolve(
+        &'static self,
+        unifier: &mut Unifier,
+        operands: &[Type],
+    ) -> Option<(Vec<&'static Overload>, Type)> {
+        let mut found = Vec::new();
+        let mut result: Option<Type> = None;
+        for overload in &self.overloads {
+            if overload.types.len() != operands.len() {
+                continue;
+            }
+            let mut variables = Vec::new();
+            let mut instance = |unifier: &mut Unifier, of| unifier.instance(of, &mut variables);
+            let types: Vec<_> = overload.types.iter().map(|of| instance(unifier, of)).collect();
+            let declared = instance(unifier, &overload.result);
+            if !unifier.assign_all(operands, &types) {
+                continue;
+            }
+            found.push(overload);
+            let of = unifier.resolve(&declared);
+            result = Some(match result {
+                None => of,
+                Some(earlier) if earlier == of => earlier,
+                Some(_) => Type::Dyn,
+            });
+        }
+        result.map(|of| (found, of))
+    }
+}
+
+fn parse(text: &str, native: Native) -> (Function, Overload) {
+    let (call, result) = text.split_once("->").unwrap_or((text, "dyn"));
+    let (path, types) = call.split_once('(').unwrap_or((call, ""));
+    let types = split_types(types.strip_suffix(')').unwrap_or(types));
+    let (name, receiver) = match (path.split_once("::"), path.rsplit_once('.')) {
+        (Some((namespace, name)), _) => (format!("{namespace}.{name}"), None),
+        (None, Some((receiver, name))) => (name.to_owned(), Some(receiver)),
+        (None, None) => (path.to_owned(), None),
+    };
+    let types = receiver.into_iter().chain(types).map(Type::parse).collect();
+    let overload = Overload { types, result: Type::parse(result), native };
+    (Function { name, is_method: receiver.is_some(), overloads: Vec::new() }, overload)
+}
+
 static FUNCTIONS: LazyLock<HashMap<(String, bool), Function>> = LazyLock::new(|| {
     let mut functions: HashMap<(String, bool), Function> = HashMap::new();
     for (text, native) in DECLARATIONS {
-        let (path, types) = text.trim_end_matches(')').split_once('(').unwrap_or((text, ""));
-        let types = types.split(',').filter(|kind| !kind.is_empty());
-        let (name, receiver) = match (path.split_once("::"), path.split_once('.')) {
-            (Some((namespace, name)), _) => (format!("{namespace}.{name}"), None),
-            (None, Some((receiver, name))) => (name.to_owned(), Some(receiver)),
-            (None, None) => (path.to_owned(), None),
-        };
-        let types = receiver.into_iter().chain(types).filter_map(Kind::from_name).collect();
-        let function = functions.entry((name.clone(), receiver.is_some())).or_default();
-        function.name = name;
-        function.is_method = receiver.is_some();
-        function.overloads.push(Overload { types, native: *native });
+        let (function, overload) = parse(text, *native);
+        let key = (function.name.clone(), function.is_method);
+        functions.entry(key).or_insert(function).overloads.push(overload);
     }
     functions
 });
 
-/// The library's functions; building the context once makes a call cheap.
-static LIBRARY: LazyLock<Context<'static>> = LazyLock::new(|| Context::default().with_all());
+static OPERATOR_FUNCTIONS: LazyLock<HashMap<&'static str, Function>> = LazyLock::new(|| {
+    let native: Native = |_| Err(Fault::error("an operator is no function"));
+    let overloads = |signatures: &[&str]| {
+        signatures.iter().map(|signature| parse(signature, native).1).collect()
+    };
+    let function = |(mark, signatures): &(&'static str, &[&str])| {
+        let name = (*mark).to_owned();
+        (*mark, Function { name, is_method: false, overloads: overloads(signatures) })
+    };
+    OPERATORS.iter().map(function).collect()
+});
 
-/// Every declaration, for tests that call everything.
-#[cfg(test)]
-pub(super) fn declared() -> impl Iterator<Item = &'static str> {
-    DECLARATIONS.iter().map(|(text, _)| *text)
+/// The overloads of an operator.
+pub(super) fn operator(mark: &str) -> Option<&'static Function> {
+    OPERATOR_FUNCTIONS.get(mark)
 }
 
-/// True for what stands before the dot of a function such as `sets.contains`.
-pub(super) fn is_namespace(prefix: &str) -> bool {
-    DECLARATIONS
-        .iter()
-        .any(|(text, _)| text.split_once("::").is_some_and(|(namespace, _)| namespace == prefix))
+/// Whether a name with dots, such as `sets.contains`, is a function.
+pub(super) fn is_declared(qualified: &str) -> bool {
+    FUNCTIONS.contains_key(&(qualified.to_owned(), false))
 }
 
 /// Why a call cannot be resolved.
 pub(super) enum Problem {
     Unknown(String),
-    Unsupported(String),
     WrongCount(String),
-    WrongTypes(String, Vec<Kind>),
+    WrongLiteral(String),
     Pattern(pattern::PatternError),
 }
 
 impl Problem {
     pub fn into_error(self, source: &str, at: usize) -> ExpressionError {
+        let invalid = |message: String| ExpressionError::invalid_at(source, at, &message);
         match self {
-            Self::Unsupported(name) => {
-                ExpressionError::Unsupported { feature: format!("{name}() as it is called there") }
-            }
             Self::Unknown(name) => {
-                let message =
-                    format!("{name}() is not a function that Kubernetes knows in this form");
-                ExpressionError::invalid_at(source, at, &message)
+                invalid(format!("{name}() is not a function that Kubernetes knows in this form"))
             }
-            Self::WrongCount(name) => ExpressionError::invalid_at(
-                source,
-                at,
-                &format!("{name}() does not take this many arguments"),
-            ),
-            Self::WrongTypes(name, kinds) => {
-                let kinds = kinds.into_iter().map(Kind::name).collect::<Vec<_>>().join(", ");
-                ExpressionError::invalid_at(
-                    source,
-                    at,
-                    &format!("{name}() does not apply to {kinds}"),
-                )
+            Self::WrongCount(name) => {
+                invalid(format!("{name}() does not take this many arguments"))
             }
+            Self::WrongLiteral(message) => invalid(message),
             Self::Pattern(error) => error.into_expression_error(),
         }
     }
@@ -130,16 +171,14 @@ impl Problem {
 pub(super) fn find(
     name: &str,
     is_method: bool,
-    arguments: usize,
+    count: usize,
 ) -> Result<&'static Function, Problem> {
-    let count = arguments + usize::from(is_method);
     match FUNCTIONS.get(&(name.to_owned(), is_method)) {
         Some(function)
             if function.overloads.iter().any(|overload| overload.types.len() == count) =>
         {
             Ok(function)
         }
-        _ if UNSUPPORTED.contains(&name) => Err(Problem::Unsupported(name.to_owned())),
         Some(_) => Err(Problem::WrongCount(name.to_owned())),
         None => Err(Problem::Unknown(name.to_owned())),
     }
@@ -149,33 +188,55 @@ pub(super) fn find(
 #[derive(Debug)]
 pub(super) struct Call {
     pub operands: Vec<Node>,
+    name: &'static str,
     function: &'static Function,
+    /// Those that the types of the operands left.
+    overloads: Vec<&'static Overload>,
     /// The regular expression of a literal pattern, compiled once.
-    pattern: Option<Regex>,
-    /// The same call with `@0`, `@1`, ... as operands, for the library.
-    tree: IdedExpr,
+    pattern: Option<pattern::Pattern>,
 }
 
 impl Call {
-    pub fn new(function: &'static Function, operands: Vec<Node>) -> Result<Self, Problem> {
-        if !function
-            .overloads
-            .iter()
-            .any(|overload| overload.accepts(operands.iter().map(Node::kind)))
-        {
-            return Err(Problem::WrongTypes(
-                function.name.clone(),
-                operands.iter().map(Node::kind).collect(),
-            ));
-        }
-        let pattern = match (function.name.as_str(), operands.get(1)) {
+    pub fn new(
+        function: &'static Function,
+        overloads: Vec<&'static Overload>,
+        operands: Vec<Node>,
+    ) -> Result<Self, Problem> {
+        let name = function.name.as_str();
+        let pattern = match (name, operands.get(1)) {
             ("matches" | "find" | "findAll", Some(Node::Literal(Value::String(text)))) => {
                 Some(pattern::compile(text).map_err(Problem::Pattern)?)
             }
             _ => None,
         };
-        let tree = library_call(function, operands.len());
-        Ok(Self { operands, function, pattern, tree })
+        // As a function it has its first argument checked, though the second is the pattern.
+        if let ("matches", false, Some(Node::Literal(Value::String(text)))) =
+            (name, function.is_method, operands.first())
+        {
+            pattern::compile(text).map_err(Problem::Pattern)?;
+        }
+        let call = Self { operands, name, function, overloads, pattern };
+        call.constant().transpose().map_err(Problem::WrongLiteral)?;
+        Ok(call)
+    }
+
+    /// The value of a conversion of a literal, which the API server computes when it compiles, or
+    /// why it refuses it.
+    fn constant(&self) -> Option<Result<Value, String>> {
+        let [operand] = self.operands.as_slice() else { return None };
+        if !CONVERSIONS.contains(&self.name) {
+            return None;
+        }
+        let value = match operand {
+            Node::Literal(value) => value.clone(),
+            Node::Call(call) => call.constant()?.ok()?,
+            _ => return None,
+        };
+        match self.run(&[value]) {
+            Ok(value) => Some(Ok(value)),
+            Err(Fault::Error(message)) => Some(Err(message)),
+            Err(_) => None,
+        }
     }
 
     /// The steps that a call takes, at most `limit`.
@@ -184,13 +245,21 @@ impl Call {
         let total: u64 = weights.iter().sum();
         let product =
             weights.iter().fold(1_u64, |product, weight| product.saturating_mul((*weight).max(1)));
-        match self.function.name.as_str() {
-            "dyn" | "type" | "of" | "hasValue" | "value" | "or" | "orValue" | "size" => 1,
+        match self.name {
+            "dyn" | "type" | "optional.of" | "hasValue" | "value" | "size" => 1,
             // These compare everything with everything, or may repeat an argument that often.
             "sets.contains" | "sets.equivalent" | "sets.intersects" | "indexOf" | "lastIndexOf"
             | "contains" | "find" | "findAll" | "replace" | "join" => product.saturating_add(total),
             "matches" if self.pattern.is_none() => product.saturating_add(total),
-            "distinct" | "sort" => total.saturating_mul(total),
+            "distinct" => total.saturating_mul(total),
+            // Every level counts, whether there is one or not.
+            "flatten" => match values {
+                [_, Value::Int(depth)] => {
+                    total.saturating_mul(u64::try_from(*depth).unwrap_or(1).max(1))
+                }
+                _ => total,
+            },
+            "sort" => total.saturating_mul(16),
             "lists.range" => match values {
                 [Value::Int(count)] => u64::try_from(*count).unwrap_or(0),
                 _ => total,
@@ -200,49 +269,76 @@ impl Call {
         .min(limit)
     }
 
-    pub fn run(&self, values: Vec<Value>) -> Evaluated {
-        let kinds = || values.iter().map(Kind::of);
-        let Some(overload) =
-            self.function.overloads.iter().find(|overload| overload.accepts(kinds()))
-        else {
-            let kinds: Vec<_> = kinds().map(Kind::name).collect();
-            return Err(Fault::Error(format!(
-                "{}() does not apply to {}",
-                self.function.name,
-                kinds.join(", ")
-            )));
+    pub fn run(&self, values: &[Value]) -> Evaluated {
+        let overload = self.overload(values)?;
+        let computed = match &self.pattern {
+            Some(pattern) => pattern::apply(self.name, pattern, values),
+            None => (overload.native)(values),
         };
-        match (&self.pattern, overload.native) {
-            (Some(regex), _) => pattern::apply(&self.function.name, regex, &values),
-            (None, Some(native)) => native(&values),
-            (None, None) => call_library(&self.function.name, &self.tree, values),
+        computed.map_err(|fault| match fault {
+            Fault::Refused(reason) => Fault::Refused(format!("{}(): {reason}", self.name)),
+            fault => fault,
+        })
+    }
+}
+
+impl Call {
+    /// The overload that values meet.
+    fn overload(&self, values: &[Value]) -> Result<&'static Overload, Fault> {
+        // These are declared without a look at the elements.
+        let is_free = matches!(self.name, "flatten" | "sort");
+        let accepted = |overload: &&&'static Overload| is_free || overload.accepts(values);
+        if let Some(overload) = self.overloads.iter().find(accepted) {
+            return Ok(overload);
+        }
+        let kinds: Vec<_> = values.iter().map(|value| Kind::of(value).name()).collect();
+        let message = format!("{}() does not apply to {}", self.name, kinds.join(", "));
+        match self.function.overloads.iter().find(|overload| overload.accepts(values)) {
+            None => Err(Fault::Error(message)),
+            // The standard functions look at values only; of others this is not certain.
+            Some(overload) if STANDARD.contains(&self.name) => Ok(overload),
+            Some(_) => Err(Fault::Refused(format!("{message}, whose types say otherwise"))),
         }
     }
 }
 
-fn library_call(function: &Function, count: usize) -> IdedExpr {
-    let ided = |expr| IdedExpr { id: 0, expr };
-    let mut operands = (0..count).map(|index| ided(Tree::Ident(format!("@{index}"))));
-    let (target, func_name) = match function.name.split_once('.') {
-        Some((namespace, name)) => (Some(ided(Tree::Ident(namespace.to_owned()))), name.to_owned()),
-        None if function.is_method => (operands.next(), function.name.clone()),
-        None => (None, function.name.clone()),
-    };
-    ided(Tree::Call(CallExpr { func_name, target: target.map(Box::new), args: operands.collect() }))
+/// The functions that the API server computes when it compiles, of a literal.
+const CONVERSIONS: [&str; 9] =
+    ["bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "uint"];
+
+/// The functions that the API server chooses by value alone.
+const STANDARD: [&str; 13] = [
+    "bool",
+    "bytes",
+    "contains",
+    "double",
+    "duration",
+    "endsWith",
+    "int",
+    "matches",
+    "size",
+    "startsWith",
+    "string",
+    "timestamp",
+    "uint",
+];
+
+/// The texts among the arguments of a function whose types were checked.
+fn texts<const N: usize>(values: &[Value]) -> Result<[&str; N], Fault> {
+    let mut texts = [""; N];
+    for (text, value) in texts.iter_mut().zip(values) {
+        match value {
+            Value::String(found) => *text = found,
+            other => return Err(super::operators::no_overload("this function", other)),
+        }
+    }
+    Ok(texts)
 }
 
-/// Calls the library. It panics on some odd arguments, which must not end the process.
-pub(super) fn call_library(name: &str, tree: &IdedExpr, values: Vec<Value>) -> Evaluated {
-    let call = AssertUnwindSafe(|| {
-        let mut context = LIBRARY.new_inner_scope();
-        for (index, value) in values.into_iter().enumerate() {
-            context.add_variable_from_value(format!("@{index}"), value);
-        }
-        context.resolve(tree)
-    });
-    match catch_unwind(call) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(_)) => Err(Fault::Error(format!("{name}() does not accept these values"))),
-        Err(_) => Err(Fault::Error(format!("{name}() failed on these values"))),
+/// The list that a function is called on.
+fn items(values: &[Value]) -> &[Value] {
+    match values.first() {
+        Some(Value::List(items)) => items,
+        _ => &[],
     }
 }

@@ -1,80 +1,205 @@
-//! The macros that the library's parser leaves as plain calls: two-variable comprehensions,
-//! `optMap`, `optFlatMap` and `sortBy`.
+//! The macros: what looks like a call, but has variables of its own.
 
-use kube_cel::cel::common::ast::{CallExpr, Expr as Tree, IdedExpr};
-
+use super::checker::{Checker, Typed};
 use super::expression::ExpressionError;
 use super::node::{Fold, FoldKind, Node};
-use super::syntax::Resolver;
+use super::tree::{Tree, TreeKind};
+use super::types::Type;
 
-/// Expands a method call that is a macro; `None` when it is an ordinary call.
-pub(super) fn expand(
-    resolver: &mut Resolver<'_>,
-    call: &mut CallExpr,
-) -> Option<Result<Node, ExpressionError>> {
-    let count = call.args.len();
-    let fold = match call.func_name.as_str() {
-        "optMap" | "optFlatMap" | "sortBy" if count == 2 => return with_target(resolver, call),
-        "all" if count == 3 => FoldKind::All,
-        "exists" if count == 3 => FoldKind::Exists,
-        "existsOne" | "exists_one" if count == 3 => FoldKind::ExistsOne,
-        "transformList" if count == 3 || count == 4 => FoldKind::List,
-        "transformMap" if count == 3 || count == 4 => FoldKind::Map,
-        "transformMapEntry" if count == 3 || count == 4 => FoldKind::MapEntry,
-        _ => return None,
-    };
-    let range = *call.target.take()?;
-    Some(two_variable_fold(resolver, fold, range, std::mem::take(&mut call.args)))
+/// A macro, or the ordinary call that it was not.
+pub(super) enum Expanded {
+    Macro(Box<Typed>),
+    Call(Option<Box<Tree>>, Vec<Tree>),
 }
 
-fn two_variable_fold(
-    resolver: &mut Resolver<'_>,
-    kind: FoldKind,
-    range: IdedExpr,
-    arguments: Vec<IdedExpr>,
-) -> Result<Node, ExpressionError> {
-    let mut arguments = arguments.into_iter();
-    let names = vec![name_of(arguments.next())?, name_of(arguments.next())?];
-    if names.first() == names.get(1) {
-        return Err(ExpressionError::invalid(
-            "the two variables of a macro must have different names",
-        ));
+/// Expands a call that is a macro.
+pub(super) fn expand(
+    checker: &mut Checker<'_>,
+    at: usize,
+    target: Option<Box<Tree>>,
+    name: &str,
+    mut arguments: Vec<Tree>,
+) -> Result<Expanded, ExpressionError> {
+    let count = arguments.len();
+    let Some(target) = target else {
+        return match (name, count, arguments.pop()) {
+            ("has", 1, Some(argument)) => {
+                presence(checker, at, argument).map(|typed| Expanded::Macro(Box::new(typed)))
+            }
+            (_, _, last) => {
+                arguments.extend(last);
+                Ok(Expanded::Call(None, arguments))
+            }
+        };
+    };
+    let typed = match (name, count) {
+        ("optMap" | "optFlatMap", 2) => {
+            map_optional(checker, at, *target, arguments, name == "optFlatMap")
+        }
+        ("sortBy", 2) => sort_by(checker, at, *target, arguments),
+        ("map", 2 | 3) => fold(checker, *target, arguments, FoldKind::List, 1),
+        ("filter", 2) => filter(checker, *target, arguments),
+        ("all", 2) => fold(checker, *target, arguments, FoldKind::All, 1),
+        ("exists", 2) => fold(checker, *target, arguments, FoldKind::Exists, 1),
+        ("exists_one", 2) => fold(checker, *target, arguments, FoldKind::ExistsOne, 1),
+        ("all", 3) => fold(checker, *target, arguments, FoldKind::All, 2),
+        ("exists", 3) => fold(checker, *target, arguments, FoldKind::Exists, 2),
+        ("existsOne" | "exists_one", 3) => {
+            fold(checker, *target, arguments, FoldKind::ExistsOne, 2)
+        }
+        ("transformList", 3 | 4) => fold(checker, *target, arguments, FoldKind::List, 2),
+        ("transformMap", 3 | 4) => fold(checker, *target, arguments, FoldKind::Map, 2),
+        ("transformMapEntry", 3 | 4) => fold(checker, *target, arguments, FoldKind::MapEntry, 2),
+        _ => return Ok(Expanded::Call(Some(target), arguments)),
+    };
+    typed.map(|typed| Expanded::Macro(Box::new(typed)))
+}
+
+type Checked = Result<Typed, ExpressionError>;
+
+fn presence(checker: &mut Checker<'_>, at: usize, argument: Tree) -> Checked {
+    match argument.kind {
+        TreeKind::Select { operand, field, optional: false } => {
+            checker.presence(argument.at, *operand, field)
+        }
+        _ => Err(checker.error(at, "has() takes a field, as in has(object.spec.replicas)")),
     }
-    let range = resolver.resolve(range)?;
-    let body =
-        arguments.next_back().ok_or_else(|| ExpressionError::invalid("a macro has no body"))?;
+}
+
+/// What `filter` keeps is the element itself.
+fn filter(checker: &mut Checker<'_>, target: Tree, mut arguments: Vec<Tree>) -> Checked {
+    let element = arguments.first().and_then(|name| match &name.kind {
+        TreeKind::Name(text) => Some(Tree::new(name.at, TreeKind::Name(text.clone()))),
+        _ => None,
+    });
+    arguments.extend(element);
+    fold(checker, target, arguments, FoldKind::List, 1)
+}
+
+/// A macro over a list or a map, with its names, perhaps a condition, and its body.
+fn fold(
+    checker: &mut Checker<'_>,
+    target: Tree,
+    arguments: Vec<Tree>,
+    kind: FoldKind,
+    variables: usize,
+) -> Checked {
+    let mut arguments = arguments.into_iter();
+    let mut names = Vec::with_capacity(variables);
+    for _ in 0..variables {
+        let name = name_of(checker, arguments.next())?;
+        if names.contains(&name) {
+            return Err(ExpressionError::invalid(
+                "the two variables of a macro must have different names",
+            ));
+        }
+        names.push(name);
+    }
+    let missing = || ExpressionError::invalid("a macro has no body");
+    let body = arguments.next_back().ok_or_else(missing)?;
     let filter = arguments.next();
-    resolver.with_locals(names, |resolver| {
-        let filter = filter.map(|filter| resolver.resolve(filter)).transpose()?;
-        let body = resolver.resolve(body)?;
-        Ok(Node::Fold(Box::new(Fold { kind, range, two_variables: true, filter, body })))
+    let at = target.at;
+    let (range, range_type) = checker.resolve(target)?;
+    let types = element_types(checker, at, &range_type, variables)?;
+    let key = types.first().cloned().unwrap_or(Type::Dyn);
+    let locals = names.into_iter().zip(types).collect();
+    checker.with_locals(locals, |checker| {
+        let filter = filter.map(|filter| checker.condition(filter)).transpose()?;
+        let (body, of) = body_of(checker, body, kind, key)?;
+        let two_variables = variables == 2;
+        Ok((Node::Fold(Box::new(Fold { kind, range, two_variables, filter, body })), of))
     })
 }
 
-fn with_target(
-    resolver: &mut Resolver<'_>,
-    call: &mut CallExpr,
-) -> Option<Result<Node, ExpressionError>> {
-    let operand = *call.target.take()?;
-    let mut arguments = std::mem::take(&mut call.args).into_iter();
-    let (name, body) = (arguments.next(), arguments.next()?);
-    let resolve = || {
-        let name = name_of(name)?;
-        let operand = resolver.boxed(operand)?;
-        let body = resolver.with_locals(vec![name], |resolver| resolver.boxed(body))?;
-        Ok((operand, body))
-    };
-    Some(resolve().map(|(operand, body)| match call.func_name.as_str() {
-        "sortBy" => Node::SortBy { list: operand, key: body },
-        name => Node::OptMap { operand, body, flat: name == "optFlatMap" },
-    }))
+/// The body of a macro, and the type of the whole.
+fn body_of(checker: &mut Checker<'_>, body: Tree, kind: FoldKind, key: Type) -> Checked {
+    let at = body.at;
+    match kind {
+        FoldKind::All | FoldKind::Exists | FoldKind::ExistsOne => {
+            Ok((checker.condition(body)?, Type::BOOL))
+        }
+        FoldKind::List => checker.resolve(body).map(|(body, of)| (body, Type::list(of))),
+        FoldKind::Map => checker.resolve(body).map(|(body, of)| (body, Type::map(key, of))),
+        FoldKind::MapEntry => {
+            let (body, of) = checker.resolve(body)?;
+            let map = Type::map(checker.unifier.variable(), checker.unifier.variable());
+            if checker.unifier.assign(&of, &map) {
+                return Ok((body, checker.unifier.resolve(&map)));
+            }
+            Err(checker.error(at, "transformMapEntry() makes a map, as {key: value}"))
+        }
+    }
 }
 
-fn name_of(argument: Option<IdedExpr>) -> Result<String, ExpressionError> {
-    match argument.map(|argument| argument.expr) {
-        Some(Tree::Ident(name)) => Ok(name),
-        _ => Err(ExpressionError::invalid(
-            "the variable of a macro must be a simple name, as x in list.all(x, x > 0)",
-        )),
+/// The types of a macro's variables.
+fn element_types(
+    checker: &mut Checker<'_>,
+    at: usize,
+    range: &Type,
+    variables: usize,
+) -> Result<Vec<Type>, ExpressionError> {
+    let types = match checker.unifier.resolve(range) {
+        Type::List(element) if variables == 2 => vec![Type::INT, *element],
+        Type::List(element) => vec![*element],
+        Type::Map(key, value) => vec![*key, *value],
+        range @ (Type::Dyn | Type::Variable(_)) => {
+            checker.unifier.assign(&Type::Dyn, &range);
+            vec![Type::Dyn, Type::Dyn]
+        }
+        other => {
+            let message = format!("a macro walks over a list or a map, not {other}");
+            return Err(checker.error(at, &message));
+        }
+    };
+    Ok(types.into_iter().take(variables).collect())
+}
+
+fn map_optional(
+    checker: &mut Checker<'_>,
+    at: usize,
+    target: Tree,
+    arguments: Vec<Tree>,
+    flat: bool,
+) -> Checked {
+    let mut arguments = arguments.into_iter();
+    let name = name_of(checker, arguments.next())?;
+    let body = arguments.next().ok_or_else(|| ExpressionError::invalid("a macro has no body"))?;
+    let (operand, of) = checker.resolve(target)?;
+    let content = checker.unifier.variable();
+    if !checker.unifier.assign(&of, &Type::optional(content.clone())) {
+        return Err(checker.error(at, "optMap() and optFlatMap() are of an optional"));
+    }
+    let content = match checker.unifier.resolve(&content) {
+        Type::Variable(_) if checker.unifier.resolve(&of) == Type::Dyn => Type::Dyn,
+        content => content,
+    };
+    let (body, of) = checker.with_locals(vec![(name, content)], |checker| checker.resolve(body))?;
+    let of = if flat {
+        let none = Type::optional(checker.unifier.variable());
+        checker.overload(at, "?:", &[of, none])?
+    } else {
+        Type::optional(of)
+    };
+    Ok((Node::OptMap { operand: Box::new(operand), body: Box::new(body), flat }, of))
+}
+
+fn sort_by(checker: &mut Checker<'_>, at: usize, target: Tree, arguments: Vec<Tree>) -> Checked {
+    let mut arguments = arguments.into_iter();
+    let name = name_of(checker, arguments.next())?;
+    let key = arguments.next().ok_or_else(|| ExpressionError::invalid("a macro has no key"))?;
+    let (list, of) = checker.resolve(target)?;
+    let types = element_types(checker, at, &of, 1)?;
+    let locals = std::iter::once(name).zip(types).collect();
+    let (key, key_type) = checker.with_locals(locals, |checker| checker.resolve(key))?;
+    let of = checker.overload(at, "sortBy", &[of, Type::list(key_type)])?;
+    Ok((Node::SortBy { list: Box::new(list), key: Box::new(key) }, of))
+}
+
+fn name_of(checker: &Checker<'_>, argument: Option<Tree>) -> Result<String, ExpressionError> {
+    let wrong = "the variable of a macro must be a simple name, as x in list.all(x, x > 0)";
+    match argument.map(|argument| (argument.at, argument.kind)) {
+        Some((_, TreeKind::Name(name))) => Ok(name),
+        Some((at, _)) => Err(checker.error(at, wrong)),
+        None => Err(ExpressionError::invalid(wrong)),
     }
 }

@@ -3,23 +3,33 @@
 //!
 //! [`program`] is a control's whole policy, [`expression`] one expression of it, [`guard`] what
 //! bounds their cost. Programs run while the whole object is at hand, at projection
-//! ([`judge_all`]); the check itself reads only what they said. `kube_cel` is named in this
-//! folder only, so that another engine is a change of this folder.
+//! ([`judge_all`]); the check itself reads only what they said.
+//!
+//! An expression goes from [`lexer`] to [`parser`], whose [`tree`] the [`checker`] resolves to the
+//! [`node`]s that are [`evaluate`]d. The engine is our own because its answers are evidence: it
+//! must say what the API server says, or that it does not know, and no library does.
 
+pub mod answer;
 mod check;
+mod checker;
 mod evaluate;
 pub mod expression;
 mod functions;
 pub mod guard;
+mod instant;
+mod lexer;
 mod macros;
+mod manifest;
 mod node;
 mod operators;
+mod parser;
 pub mod program;
 #[cfg(test)]
 mod properties;
-mod syntax;
 #[cfg(test)]
 mod tests;
+mod tree;
+mod types;
 mod value;
 
 use std::sync::Arc;
@@ -27,7 +37,7 @@ use std::sync::Arc;
 use super::{BuildError, Built};
 use crate::{
     api::test_spec::{CelTest, CelValidation, NamedExpression},
-    inventory::{CelResult, ResourceType},
+    inventory::{CelResult, ResourceType, Source},
 };
 use expression::ExpressionError;
 pub use program::Program;
@@ -88,6 +98,7 @@ pub fn judge_all<'a>(
     resource: &ResourceType,
     namespace: &str,
     name: &str,
+    source: Source,
 ) -> Box<[CelResult]> {
     let request = Request {
         group: &resource.group,
@@ -97,7 +108,10 @@ pub fn judge_all<'a>(
         namespace,
         name,
     };
-    let prepared = Prepared::new(object, &request);
+    let prepared = match source {
+        Source::Cluster => Prepared::new(object, &request),
+        Source::Manifests => Prepared::from_manifest(object, &request, resource.namespaced),
+    };
     programs.map(|program| result(program.judge(&prepared))).collect()
 }
 

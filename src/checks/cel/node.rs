@@ -1,7 +1,7 @@
 //! The tree that is evaluated.
 
 use super::functions::Call;
-use super::value::{Kind, Value};
+use super::value::Value;
 
 /// A resolved expression. Names of macro variables have become positions on the stack.
 #[derive(Debug)]
@@ -12,11 +12,22 @@ pub(super) enum Node {
     Request,
     Variable(usize),
     Local(usize),
-    Select { operand: Box<Node>, field: String, optional: bool },
-    Has { operand: Box<Node>, field: String },
-    Index { operand: Box<Node>, index: Box<Node>, optional: bool },
-    And(Box<Node>, Box<Node>),
-    Or(Box<Node>, Box<Node>),
+    Select {
+        operand: Box<Node>,
+        field: String,
+        optional: bool,
+    },
+    Has {
+        operand: Box<Node>,
+        field: String,
+    },
+    Index {
+        operand: Box<Node>,
+        index: Box<Node>,
+        optional: bool,
+    },
+    And(Vec<Node>),
+    Or(Vec<Node>),
     Not(Box<Node>),
     Negate(Box<Node>),
     Conditional(Box<[Node; 3]>),
@@ -25,8 +36,21 @@ pub(super) enum Node {
     Map(Vec<(Node, Node, bool)>),
     Call(Box<Call>),
     Fold(Box<Fold>),
-    OptMap { operand: Box<Node>, body: Box<Node>, flat: bool },
-    SortBy { list: Box<Node>, key: Box<Node> },
+    /// `or()` and `orValue()`, whose second operand counts only when the first is empty.
+    OrElse {
+        operand: Box<Node>,
+        alternative: Box<Node>,
+        unwrap: bool,
+    },
+    OptMap {
+        operand: Box<Node>,
+        body: Box<Node>,
+        flat: bool,
+    },
+    SortBy {
+        list: Box<Node>,
+        key: Box<Node>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +67,25 @@ pub(super) enum Operator {
     Greater,
     GreaterOrEqual,
     In,
+}
+
+impl Operator {
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Modulo => "%",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::In => "in",
+        }
+    }
 }
 
 /// A macro over the elements of a list or the entries of a map.
@@ -64,45 +107,4 @@ pub(super) enum FoldKind {
     List,
     Map,
     MapEntry,
-}
-
-impl Node {
-    /// The type of the value, as far as it is plain from the text; `Any` otherwise.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::Literal(value) => Kind::of(value),
-            Self::List(_) | Self::SortBy { .. } => Kind::List,
-            Self::Map(_) => Kind::Map,
-            Self::Has { .. } | Self::And(..) | Self::Or(..) | Self::Not(_) => Kind::Bool,
-            Self::OptMap { .. } => Kind::Optional,
-            Self::Select { optional: true, .. } | Self::Index { optional: true, .. } => {
-                Kind::Optional
-            }
-            Self::Fold(fold) => match fold.kind {
-                FoldKind::All | FoldKind::Exists | FoldKind::ExistsOne => Kind::Bool,
-                FoldKind::List => Kind::List,
-                FoldKind::Map | FoldKind::MapEntry => Kind::Map,
-            },
-            Self::Binary(operator, ..) => match operator {
-                Operator::Add
-                | Operator::Subtract
-                | Operator::Multiply
-                | Operator::Divide
-                | Operator::Modulo => Kind::Any,
-                _ => Kind::Bool,
-            },
-            _ => Kind::Any,
-        }
-    }
-
-    /// Whether the value is a part of the object, whose types nobody declares.
-    pub fn is_part_of_object(&self) -> bool {
-        match self {
-            Self::Object | Self::OldObject => true,
-            Self::Select { operand, .. } | Self::Index { operand, .. } => {
-                operand.is_part_of_object()
-            }
-            _ => false,
-        }
-    }
 }

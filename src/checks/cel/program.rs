@@ -1,13 +1,11 @@
 //! A control's policy, compiled once and judged on any number of objects.
 
-use std::collections::HashMap;
-
-use kube_cel::cel::objects::Key;
-
 use super::evaluate::{Evaluation, Fault};
 use super::expression::{Expr, ExpressionError, Role};
 use super::guard::{self, MAX_EXPRESSIONS, MAX_STEPS};
-use super::value::{self, Value};
+use super::manifest;
+use super::types::Type;
+use super::value::{self, Key, Value};
 
 /// The longest message that a `messageExpression` may make, in bytes (as the API server).
 const MAX_MESSAGE: usize = 5 * 1024;
@@ -108,32 +106,56 @@ impl Prepared {
     pub fn new(object: &serde_json::Value, request: &Request<'_>) -> Self {
         Self { object: value::from_json(object), request: request_value(request) }
     }
+
+    /// The same of an object that a file shows: what only a cluster adds is not known.
+    pub fn from_manifest(
+        object: &serde_json::Value,
+        request: &Request<'_>,
+        namespaced: bool,
+    ) -> Self {
+        let namespace = object.pointer("/metadata/namespace").and_then(serde_json::Value::as_str);
+        let names_it = !namespaced || namespace.is_some_and(|namespace| !namespace.is_empty());
+        let prepared = if names_it {
+            request_value(request)
+        } else {
+            manifest::without_namespace(&request_value(&Request { namespace: "", ..*request }))
+        };
+        let marked =
+            |object| manifest::as_manifest(object, request.group, request.kind, namespaced);
+        Self { object: value::from_json(object).map(marked), request: prepared }
+    }
 }
 
 fn request_value(request: &Request<'_>) -> Value {
-    let text = |fields: &[(&str, &str)]| {
+    let record = |fields: Vec<(&str, Value)>| {
         value::map(
-            fields.iter().map(|(name, text)| (Key::from(*name), value::string(*text))).collect(),
+            fields.into_iter().map(|(name, value)| (Key::String(name.into()), value)).collect(),
         )
     };
     let Request { group, version, kind, resource, namespace, name } = *request;
-    let kind = text(&[("group", group), ("version", version), ("kind", kind)]);
-    let resource = text(&[("group", group), ("version", version), ("resource", resource)]);
-    let mut fields = HashMap::from([
-        (Key::from("kind"), kind.clone()),
-        (Key::from("requestKind"), kind),
-        (Key::from("resource"), resource.clone()),
-        (Key::from("requestResource"), resource),
-        (Key::from("operation"), value::string("CREATE")),
-        (Key::from("dryRun"), Value::Bool(false)),
+    let text = |text: &str| value::string(text);
+    let kind =
+        record(vec![("group", text(group)), ("version", text(version)), ("kind", text(kind))]);
+    let resource = record(vec![
+        ("group", text(group)),
+        ("version", text(version)),
+        ("resource", text(resource)),
     ]);
+    let mut fields = vec![
+        ("kind", kind.clone()),
+        ("requestKind", kind),
+        ("resource", resource.clone()),
+        ("requestResource", resource),
+        ("operation", text("CREATE")),
+        ("dryRun", Value::Bool(false)),
+    ];
     // The request's JSON omits what is empty, so that has() can ask for it.
-    for (field, text) in [("name", name), ("namespace", namespace)] {
-        if !text.is_empty() {
-            fields.insert(Key::from(field), value::string(text));
+    for (field, content) in [("name", name), ("namespace", namespace)] {
+        if !content.is_empty() {
+            fields.push((field, text(content)));
         }
     }
-    value::map(fields)
+    record(fields)
 }
 
 #[derive(Debug)]
@@ -172,13 +194,15 @@ impl Program {
                 compiler.compile(&path, condition.expression, Role::MatchCondition, &[])
             })
             .collect();
-        let mut names = Vec::with_capacity(source.variables.len());
+        let mut names: Vec<(&str, Type)> = Vec::with_capacity(source.variables.len());
         let mut variables = Vec::with_capacity(source.variables.len());
         for (index, variable) in source.variables.iter().enumerate() {
             compiler.check(&format!("variables[{index}].name"), check_name(variable.name, &names));
             let path = format!("variables[{index}].expression");
-            variables.extend(compiler.compile(&path, variable.expression, Role::Variable, &names));
-            names.push(variable.name);
+            let expr = compiler.compile(&path, variable.expression, Role::Variable, &names);
+            let of = expr.as_ref().map_or(Type::Dyn, |expr| expr.of().clone());
+            names.push((variable.name, of));
+            variables.extend(expr);
         }
         let validations = source.validations.iter().enumerate();
         let validations = validations
@@ -266,6 +290,9 @@ fn truth(
             Err(format!("{}.expression returned a {kind}; it must return a bool", path()))
         }
         Err(Fault::Error(error)) => Err(format!("{}.expression failed: {error}", path())),
+        Err(Fault::Refused(reason)) => {
+            Err(format!("{}.expression cannot be decided: {reason}", path()))
+        }
         Err(Fault::Exhausted) => Err(format!(
             "{}.expression is too expensive for this object: over {MAX_STEPS} steps",
             path()
@@ -274,14 +301,14 @@ fn truth(
 }
 
 /// A variable's name must be an identifier, and used once.
-fn check_name(name: &str, earlier: &[&str]) -> Result<(), ExpressionError> {
+fn check_name(name: &str, earlier: &[(&str, Type)]) -> Result<(), ExpressionError> {
     let start = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !start || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err(ExpressionError::invalid(format!(
             "{name:?} is not an identifier; use letters, digits and underscores"
         )));
     }
-    if earlier.contains(&name) {
+    if earlier.iter().any(|(earlier, _)| *earlier == name) {
         return Err(ExpressionError::invalid(format!("{name:?} is declared twice")));
     }
     Ok(())
@@ -310,7 +337,7 @@ impl Compiler<'_> {
         path: &str,
         source: &str,
         role: Role,
-        variables: &[&str],
+        variables: &[(&str, Type)],
     ) -> Option<Expr> {
         self.check(path, Expr::compile(source, role, variables))
     }
@@ -319,7 +346,7 @@ impl Compiler<'_> {
         &mut self,
         index: usize,
         source: &ValidationSource<'_>,
-        variables: &[&str],
+        variables: &[(&str, Type)],
     ) -> Option<Validation> {
         let path = format!("validations[{index}]");
         let expression = self.compile(

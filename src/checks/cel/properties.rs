@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::functions;
+use super::answer;
 use super::program::{Outcome, Prepared, Program, ProgramSource, Request, ValidationSource};
+use super::types::split_types;
 
 fn judge(expression: &str, object: &Value) -> Option<Outcome> {
     let message_expression = Some("string(object.name) + 'x'");
@@ -99,7 +100,7 @@ fn expression() -> impl Strategy<Value = String> {
             "transformMap(k, x, ",
             "transformMapEntry(k, x, ",
         ];
-        let calls = functions::declared().map(str::to_owned).collect::<Vec<_>>();
+        let calls = answer::declarations().map(str::to_owned).collect::<Vec<_>>();
         prop_oneof![
             (inner.clone(), proptest::sample::select(operators.to_vec()), inner.clone())
                 .prop_map(|(left, operator, right)| format!("({left} {operator} {right})")),
@@ -119,11 +120,12 @@ fn expression() -> impl Strategy<Value = String> {
     })
 }
 
-/// A call of a declaration such as `string.split(string,int)` or `sets::contains(list,list)`.
+/// A call of a declaration such as `string.split(string)->list<string>`.
 fn call_text(declaration: &str, operands: &[String]) -> String {
-    let (path, types) = declaration.trim_end_matches(')').split_once('(').unwrap();
-    let count = types.split(',').filter(|kind| !kind.is_empty()).count();
-    let (path, arguments) = match (path.split_once("::"), path.split_once('.')) {
+    let (call, _) = declaration.split_once("->").unwrap();
+    let (path, types) = call.trim_end_matches(')').split_once('(').unwrap();
+    let count = split_types(types).len();
+    let (path, arguments) = match (path.split_once("::"), path.rsplit_once('.')) {
         (Some((namespace, name)), _) => (format!("{namespace}.{name}"), operands),
         (None, Some((_, name))) => (format!("{}.{name}", operands[0]), &operands[1..]),
         (None, None) => (path.to_owned(), operands),

@@ -225,8 +225,11 @@ fn errors_say_where_and_what_to_write() {
         ("namespaceObject.metadata.name == 'x'", "namespaceObject"),
         ("params.x == 1", "params"),
         ("Object{a: 1} == 1", "write a map instead"),
-        ("!!true", "write brackets"),
-        ("'a'.matches('\\\\Qa')", "\\Q in a regular expression"),
+        ("1 + 'a' == 2", "+ does not apply to int and string"),
+        ("[1, 'a'] == []", "a literal holds values of one type"),
+        ("object.spec.all(x, 1)", "a condition must be a bool, not int"),
+        ("timestamp('yesterday') == object.a", "timestamp() takes a time"),
+        ("'a'.matches('\\\\p{Nowhere}')", "\\p{Nowhere} in a regular expression"),
     ] {
         let error = compile(expression).unwrap_err().to_string();
         assert!(error.contains(expected), "{expression}: {error}");
@@ -235,7 +238,7 @@ fn errors_say_where_and_what_to_write() {
 
 /// What a text of `count` repetitions between two others compiles to.
 fn nested(open: &str, middle: &str, close: &str, count: usize) -> Result<Program, ExpressionError> {
-    compile(&format!("{}{middle}{} == 1", open.repeat(count), close.repeat(count)))
+    compile(&format!("dyn({}{middle}{}) == 1", open.repeat(count), close.repeat(count)))
 }
 
 #[test]
@@ -251,10 +254,10 @@ fn what_could_exhaust_the_parser_is_refused_before_it() {
         ("true ? 1 : ", "1", ""),
         ("1 + ", "1", ""),
         ("1 < ", "1", ""),
-        ("'a'", "", ".trim()"),
-        ("object", "", ".a"),
-        ("object", "", "[0]"),
-        ("object", "", "[?0]"),
+        ("", "'a'", ".trim()"),
+        ("", "object", ".a"),
+        ("", "object", "[0]"),
+        ("", "object", "[?0]"),
         ("'x' in ", "object", ""),
     ] {
         let error = nested(open, middle, close, 300).unwrap_err();
@@ -280,9 +283,9 @@ fn the_deepest_expressions_that_compile_can_be_judged() {
         ("[1].map(x, ", "1", ")"),
         ("true ? 1 : ", "1", ""),
         ("1 + ", "1", ""),
-        ("'a'", "", ".trim()"),
-        ("object", "", ".?a"),
-        ("object", "", "[?0]"),
+        ("", "'a'", ".trim()"),
+        ("", "object", ".?a"),
+        ("", "object", "[?0]"),
     ] {
         for count in [28, 32, 60, 100, 120, 200, 250] {
             if let Ok(program) = nested(open, middle, close, count) {
@@ -357,4 +360,103 @@ fn programs_are_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Program>();
     shared::<Prepared>();
+}
+
+/// What an expression is of an object in a file, and why it is not known.
+fn of_manifest(expression: &str, kind: &str, object: &Value) -> (&'static str, String) {
+    let request = Request { version: "v1", kind, resource: "things", ..Request::default() };
+    let program = compile(expression).unwrap();
+    match program.judge(&Prepared::from_manifest(object, &request, true)) {
+        Outcome::Pass => ("true", String::new()),
+        Outcome::Fail(_) => ("false", String::new()),
+        Outcome::Unknown(reason) => ("unknown", reason),
+        Outcome::NotMatched => ("not matched", String::new()),
+    }
+}
+
+#[test]
+fn what_only_a_cluster_knows_of_a_manifest_is_undecided_in_every_spelling() {
+    let object = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "labels": {"b": "c"}},
+        "spec": {"containers": []},
+    });
+    for expression in [
+        "has(object.status)",
+        "!has(object.status)",
+        "has(object.status) ? object.status.ready == true : false",
+        "object.?status.x.orValue(0) > 0",
+        "object[?'status'].hasValue()",
+        "'status' in object",
+        "object['sta' + 'tus'] == null",
+        "[object][0].?status == optional.none()",
+        "dyn({'a': object}).a.?status.hasValue()",
+        "object.all(key, key != 'status')",
+        "object.size() == 4",
+        "size(object) > 0",
+        "object == {'a': dyn(1)}",
+        "object in [dyn({'a': 1})]",
+        "object.map(key, key).join() == 'x'",
+        "'%s'.format([object]) == 'x'",
+        "optional.ofNonZeroValue(object).hasValue()",
+        "has(object.metadata.uid)",
+        "object.metadata.?creationTimestamp.hasValue()",
+        "timestamp(object.metadata.creationTimestamp) > timestamp(0)",
+        "object.metadata.generation == 1",
+        "object.metadata.namespace == 'default'",
+        "object.metadata.size() == 2",
+        "has(object.spec.nodeName)",
+        "request.namespace == 'default'",
+        "has(request.namespace)",
+    ] {
+        let (answer, reason) = of_manifest(expression, "Pod", &object);
+        assert_eq!(answer, "unknown", "{expression}");
+        assert!(reason.contains("only the cluster knows it"), "{expression}: {reason}");
+        assert!(matches!(judge(expression, &object), "true" | "false" | "error"), "{expression}");
+    }
+}
+
+#[test]
+fn what_a_manifest_shows_decides() {
+    let object = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"type": "ClusterIP"},
+    });
+    for (expression, answer) in [
+        ("object.metadata.name == 'a'", "true"),
+        // Whether it has a status or not, the other side decides.
+        ("object.spec.type == 'ClusterIP' || has(object.status)", "true"),
+        ("has(object.status) && object.spec.type == 'NodePort'", "false"),
+        ("!has(object.metadata.ownerReferences)", "true"),
+        ("!has(object.metadata.deletionTimestamp)", "true"),
+        ("!has(object.spec.nodeName)", "true"),
+        ("object.metadata.labels == {'a': 'b'}", "unknown"),
+    ] {
+        assert_eq!(of_manifest(expression, "Service", &object).0, answer, "{expression}");
+    }
+    // An export of a cluster says what it says.
+    let object = json!({
+        "kind": "Pod", "metadata": {"name": "a", "uid": "u"}, "status": {"phase": "Running"},
+    });
+    assert_eq!(of_manifest("object.status.phase == 'Running'", "Pod", &object).0, "true");
+    assert_eq!(of_manifest("has(object.status.x)", "Pod", &object).0, "false");
+    assert_eq!(of_manifest("object.metadata.uid == 'u'", "Pod", &object).0, "true");
+    assert_eq!(of_manifest("object.size() == 3", "Pod", &object).0, "true");
+    assert_eq!(of_manifest("object.metadata.size() == 2", "Pod", &object).0, "unknown");
+    let object = json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}});
+    assert_eq!(of_manifest("object.metadata.namespace == 'shop'", "Pod", &object).0, "true");
+    assert_eq!(of_manifest("has(object.metadata.uid)", "Pod", &object).0, "unknown");
+}
+
+#[test]
+fn a_condition_that_asks_for_a_status_leaves_no_manifest_out() {
+    let match_conditions = vec![NamedSource {
+        name: "ready",
+        expression: "object.?status.ready.orValue(false) == true",
+    }];
+    let validations = vec![validation("true")];
+    let program =
+        program(&ProgramSource { match_conditions, validations, ..ProgramSource::default() });
+    let object = json!({"kind": "Thing", "metadata": {"name": "a"}});
+    let manifest = Prepared::from_manifest(&object, &Request::default(), true);
+    assert!(matches!(program.judge(&manifest), Outcome::Unknown(_)));
+    assert_eq!(program.judge(&prepared(&object)), Outcome::NotMatched);
 }

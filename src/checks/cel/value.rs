@@ -1,15 +1,145 @@
-//! Objects as CEL values.
+//! The values of the language, and objects as values.
 //!
 //! An admission policy sees an object as plain JSON, not by its schema: a date is a string until
 //! `timestamp()` parses it, a whole number is an int, and field names are not escaped.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-pub(super) use kube_cel::cel::Value;
-use kube_cel::cel::objects::{Key, Map, Opaque, OptionalValue};
-
+use super::functions::{cidr::Cidr, format::Format, quantity::Quantity, semver::Semver, url::Url};
 use super::guard::MAX_OBJECT_DEPTH;
+use super::instant::Instant;
+
+/// A value.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Uint(u64),
+    Double(f64),
+    String(Arc<str>),
+    Bytes(Arc<[u8]>),
+    List(Arc<[Value]>),
+    Map(Arc<Map>),
+    Timestamp(Instant),
+    /// Nanoseconds.
+    Duration(i64),
+    Type(Kind),
+    Optional(Option<Arc<Value>>),
+    Ip(std::net::IpAddr),
+    Cidr(Cidr),
+    Url(Arc<Url>),
+    Quantity(Quantity),
+    Semver(Arc<Semver>),
+    Format(Format),
+}
+
+/// A key of a map. An int and a uint of the same size are two keys, but each finds the other.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key {
+    Bool(bool),
+    Int(i64),
+    Uint(u64),
+    String(Arc<str>),
+}
+
+impl From<&Key> for Value {
+    fn from(key: &Key) -> Self {
+        match key {
+            Key::Bool(flag) => Self::Bool(*flag),
+            Key::Int(number) => Self::Int(*number),
+            Key::Uint(number) => Self::Uint(*number),
+            Key::String(text) => Self::String(Arc::clone(text)),
+        }
+    }
+}
+
+/// A map, its entries in the order of their keys.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Map {
+    entries: Vec<(Key, Value)>,
+    /// Keys that may be there though they are not: a manifest does not show them.
+    hidden: Box<[&'static str]>,
+}
+
+/// What a map says of a key.
+pub(super) enum Found<'a> {
+    Value(&'a Value),
+    Absent,
+    /// Not known: only a cluster can say.
+    Hidden(&'static str),
+}
+
+impl Map {
+    /// A map of entries with different keys.
+    pub fn new(mut entries: Vec<(Key, Value)>) -> Self {
+        entries.sort_by(|(left, _), (right, _)| left.cmp(right));
+        Self { entries, hidden: Box::default() }
+    }
+
+    /// The same map, which says nothing of these keys where they are absent.
+    pub fn hiding(mut self, keys: impl Iterator<Item = &'static str>) -> Self {
+        self.hidden = keys.filter(|key| matches!(self.find_text(key), Found::Absent)).collect();
+        self
+    }
+
+    pub fn entries(&self) -> &[(Key, Value)] {
+        &self.entries
+    }
+
+    /// A key that may be there though it is not, if there is any.
+    pub fn hides(&self) -> Option<&'static str> {
+        self.hidden.first().copied()
+    }
+
+    pub fn find_text(&self, name: &str) -> Found<'_> {
+        let order = |(key, _): &(Key, Value)| match key {
+            Key::String(text) => text.as_ref().cmp(name),
+            _ => Ordering::Less,
+        };
+        match self.entries.binary_search_by(order) {
+            Ok(at) => self.entries.get(at).map_or(Found::Absent, |(_, value)| Found::Value(value)),
+            Err(_) => match self.hidden.iter().find(|hidden| **hidden == name) {
+                Some(hidden) => Found::Hidden(hidden),
+                None => Found::Absent,
+            },
+        }
+    }
+
+    fn get(&self, key: &Key) -> Option<&Value> {
+        let at = self.entries.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
+        self.entries.get(at).map(|(_, value)| value)
+    }
+
+    /// The value of a key; a whole number finds itself whatever its type.
+    pub fn find(&self, key: &Value) -> Found<'_> {
+        let found = match key {
+            Value::String(text) => return self.find_text(text),
+            Value::Bool(flag) => self.get(&Key::Bool(*flag)),
+            Value::Int(number) => self.get(&Key::Int(*number)).or_else(|| {
+                u64::try_from(*number).ok().and_then(|number| self.get(&Key::Uint(number)))
+            }),
+            Value::Uint(number) => self.get(&Key::Uint(*number)).or_else(|| {
+                i64::try_from(*number).ok().and_then(|number| self.get(&Key::Int(number)))
+            }),
+            Value::Double(number) => whole(*number).and_then(|number| {
+                let int = i64::try_from(number).ok().and_then(|int| self.get(&Key::Int(int)));
+                int.or_else(|| {
+                    u64::try_from(number).ok().and_then(|uint| self.get(&Key::Uint(uint)))
+                })
+            }),
+            _ => None,
+        };
+        found.map_or(Found::Absent, Found::Value)
+    }
+}
+
+/// A double that is a whole number of 64 bits.
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+pub(super) fn whole(number: f64) -> Option<i128> {
+    (number.fract() == 0.0 && number.abs() < 18_446_744_073_709_551_616.0).then_some(number as i128)
+}
 
 /// Converts an object; `None` when it is nested too deeply to be walked safely.
 pub(super) fn from_json(json: &serde_json::Value) -> Option<Value> {
@@ -24,58 +154,42 @@ fn convert(json: &serde_json::Value, depth: usize) -> Option<Value> {
         serde_json::Value::Number(number) => match number.as_i64() {
             Some(int) => Value::Int(int),
             // As Kubernetes' decoder: what does not fit an int64 becomes a double.
-            None => Value::Float(number.as_f64()?),
+            None => Value::Double(number.as_f64()?),
         },
         serde_json::Value::String(text) => string(text.as_str()),
         serde_json::Value::Array(items) => {
             list(items.iter().map(|item| convert(item, below)).collect::<Option<_>>()?)
         }
-        serde_json::Value::Object(fields) => map(fields
-            .iter()
-            .map(|(name, value)| Some((Key::from(name.as_str()), convert(value, below)?)))
-            .collect::<Option<_>>()?),
+        serde_json::Value::Object(fields) => Value::Map(Arc::new(fields_of(fields, below)?)),
     })
 }
 
-pub(super) fn string(text: impl Into<String>) -> Value {
-    Value::String(Arc::new(text.into()))
+fn fields_of(fields: &serde_json::Map<String, serde_json::Value>, depth: usize) -> Option<Map> {
+    let entry = |(name, value): (&String, _)| {
+        Some((Key::String(Arc::from(name.as_str())), convert(value, depth)?))
+    };
+    fields.iter().map(entry).collect::<Option<_>>().map(Map::new)
+}
+
+pub(super) fn string(text: impl Into<Arc<str>>) -> Value {
+    Value::String(text.into())
 }
 
 pub(super) fn list(items: Vec<Value>) -> Value {
-    Value::List(Arc::new(items))
+    Value::List(items.into())
 }
 
-pub(super) fn map(entries: HashMap<Key, Value>) -> Value {
-    Value::Map(Map { map: Arc::new(entries) })
+pub(super) fn map(entries: Vec<(Key, Value)>) -> Value {
+    Value::Map(Arc::new(Map::new(entries)))
 }
 
 pub(super) fn optional(value: Option<Value>) -> Value {
-    Value::Opaque(Arc::new(value.map_or_else(OptionalValue::none, OptionalValue::of)))
+    Value::Optional(value.map(Arc::new))
 }
 
-/// The content of an optional: outer `None` when the value is not one.
-#[expect(clippy::option_option, reason = "no optional and an empty one differ")]
-pub(super) fn as_optional(value: &Value) -> Option<Option<&Value>> {
-    match value {
-        Value::Opaque(opaque) => opaque.downcast_ref::<OptionalValue>().map(OptionalValue::value),
-        _ => None,
-    }
-}
-
-/// A type as a value: what `type(x)` returns and `int`, `string`, ... name.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct TypeValue(pub Kind);
-
-impl Opaque for TypeValue {
-    fn runtime_type_name(&self) -> &'static str {
-        "type"
-    }
-}
-
-/// The types of the language and of the Kubernetes libraries.
+/// The types of the language and of the Kubernetes libraries, without their parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
-    Any,
     Null,
     Bool,
     Int,
@@ -98,41 +212,51 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const NAMES: [(Self, &'static str); 20] = [
-        (Self::Any, "any"),
-        (Self::Null, "null_type"),
-        (Self::Bool, "bool"),
-        (Self::Int, "int"),
-        (Self::Uint, "uint"),
-        (Self::Double, "double"),
-        (Self::String, "string"),
-        (Self::Bytes, "bytes"),
-        (Self::List, "list"),
-        (Self::Map, "map"),
-        (Self::Timestamp, "timestamp"),
-        (Self::Duration, "duration"),
-        (Self::Type, "type"),
-        (Self::Optional, "optional"),
-        (Self::Ip, "net.IP"),
-        (Self::Cidr, "net.CIDR"),
-        (Self::Url, "kubernetes.URL"),
-        (Self::Quantity, "kubernetes.Quantity"),
-        (Self::Semver, "kubernetes.Semver"),
-        (Self::Format, "kubernetes.Format"),
+    pub const ALL: [Self; 19] = [
+        Self::Null,
+        Self::Bool,
+        Self::Int,
+        Self::Uint,
+        Self::Double,
+        Self::String,
+        Self::Bytes,
+        Self::List,
+        Self::Map,
+        Self::Timestamp,
+        Self::Duration,
+        Self::Type,
+        Self::Optional,
+        Self::Ip,
+        Self::Cidr,
+        Self::Url,
+        Self::Quantity,
+        Self::Semver,
+        Self::Format,
     ];
 
+    /// The name of the type, as `type(x)` prints it.
     pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("any", |(_, name)| name)
-    }
-
-    /// The kind that a table or an expression calls `name`; the Kubernetes types also by their
-    /// last word in lower case.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let matches = |known: &str| {
-            known == name
-                || known.rsplit_once('.').is_some_and(|(_, last)| last.eq_ignore_ascii_case(name))
-        };
-        Self::NAMES.iter().find(|(_, known)| matches(known)).map(|(kind, _)| *kind)
+        match self {
+            Self::Null => "null_type",
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Uint => "uint",
+            Self::Double => "double",
+            Self::String => "string",
+            Self::Bytes => "bytes",
+            Self::List => "list",
+            Self::Map => "map",
+            Self::Timestamp => "google.protobuf.Timestamp",
+            Self::Duration => "google.protobuf.Duration",
+            Self::Type => "type",
+            Self::Optional => "optional_type",
+            Self::Ip => "net.IP",
+            Self::Cidr => "net.CIDR",
+            Self::Url => "kubernetes.URL",
+            Self::Quantity => "kubernetes.Quantity",
+            Self::Semver => "kubernetes.Semver",
+            Self::Format => "kubernetes.NamedFormat",
+        }
     }
 
     pub fn of(value: &Value) -> Self {
@@ -140,19 +264,22 @@ impl Kind {
             Value::Null => Self::Null,
             Value::Bool(_) => Self::Bool,
             Value::Int(_) => Self::Int,
-            Value::UInt(_) => Self::Uint,
-            Value::Float(_) => Self::Double,
+            Value::Uint(_) => Self::Uint,
+            Value::Double(_) => Self::Double,
             Value::String(_) => Self::String,
             Value::Bytes(_) => Self::Bytes,
             Value::List(_) => Self::List,
             Value::Map(_) => Self::Map,
             Value::Timestamp(_) => Self::Timestamp,
             Value::Duration(_) => Self::Duration,
-            Value::Opaque(opaque) => match opaque.runtime_type_name() {
-                "optional_type" => Self::Optional,
-                name => Self::from_name(name).unwrap_or(Self::Any),
-            },
-            Value::Function(..) => Self::Any,
+            Value::Type(_) => Self::Type,
+            Value::Optional(_) => Self::Optional,
+            Value::Ip(_) => Self::Ip,
+            Value::Cidr(_) => Self::Cidr,
+            Value::Url(_) => Self::Url,
+            Value::Quantity(_) => Self::Quantity,
+            Value::Semver(_) => Self::Semver,
+            Value::Format(_) => Self::Format,
         }
     }
 }
@@ -172,12 +299,8 @@ pub(super) fn weight(value: &Value, limit: u64) -> u64 {
         }
         match value {
             Value::List(items) => items.iter().for_each(|item| add(item, left)),
-            Value::Map(map) => map.map.values().for_each(|item| add(item, left)),
-            Value::Opaque(_) => {
-                if let Some(Some(inner)) = as_optional(value) {
-                    add(inner, left);
-                }
-            }
+            Value::Map(map) => map.entries.iter().for_each(|(_, item)| add(item, left)),
+            Value::Optional(Some(inner)) => add(inner, left),
             _ => {}
         }
     }

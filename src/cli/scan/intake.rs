@@ -24,7 +24,7 @@ use crate::{
     api::{GROUP, ResourceRef},
     engine::{Engine, Remembered, Wanted},
     inventory::{
-        Catalog, Interner, KindId, Projector, ServedResource, Symbol, catalog, facts,
+        self, Catalog, Interner, KindId, Projector, ServedResource, Symbol, catalog, facts,
         manifest::{Found, Location, ManifestError},
     },
     report::{Evaluation, ReportedError, SourceLocation},
@@ -356,7 +356,8 @@ impl Intake {
             .iter()
             .find(|(resource, _)| resource.group == group && resource.kind == kind)?;
         let projector =
-            Projector::new(resource.clone(), programs.clone(), Arc::clone(&self.interner));
+            Projector::new(resource.clone(), programs.clone(), Arc::clone(&self.interner))
+                .of(inventory::Source::Manifests);
         let id = self.engine.kind(resource);
         self.engine.begin(id);
         let understood = facts::projection(group, kind).map(|projection| projection.versions);
