@@ -280,9 +280,7 @@ impl Call {
             fault => fault,
         })
     }
-}
 
-impl Call {
     /// The overload that values meet.
     fn overload(&self, values: &[Value]) -> Result<&'static Overload, Fault> {
         // These are declared without a look at the elements.
