@@ -21,6 +21,8 @@ pub struct CelCheck {
     program: ProgramId,
     reads: Vec<Read>,
     rules: Vec<Cow<'static, str>>,
+    /// Whether some expression names a `status`, which no manifest has.
+    names_status: bool,
 }
 
 impl CelCheck {
@@ -36,7 +38,8 @@ impl CelCheck {
         let rule =
             |reason: &Option<String>| reason.clone().map_or(Cow::Borrowed(INVALID), Cow::Owned);
         let rules = test.validations.iter().map(|validation| rule(&validation.reason));
-        Self { program, reads: reads.collect(), rules: rules.collect() }
+        let names_status = expressions(test).any(names_status);
+        Self { program, reads: reads.collect(), rules: rules.collect(), names_status }
     }
 
     /// What the program said of an object; None when it does not read the object's kind.
@@ -53,7 +56,24 @@ impl CelCheck {
     }
 }
 
+/// The expressions that decide; messages only tell what was decided.
+fn expressions(test: &CelTest) -> impl Iterator<Item = &str> {
+    let conditions = test.match_conditions.iter().map(|condition| condition.expression.as_str());
+    let variables = test.variables.iter().map(|variable| variable.expression.as_str());
+    let validations = test.validations.iter().map(|validation| validation.expression.as_str());
+    conditions.chain(variables).chain(validations)
+}
+
+/// Whether `status` is a word of the expression: a field, or a key in quotes.
+fn names_status(expression: &str) -> bool {
+    expression.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "status")
+}
+
 impl Check for CelCheck {
+    fn judges_manifests(&self) -> bool {
+        !self.names_status
+    }
+
     fn reads(&self) -> Vec<Read> {
         self.reads.clone()
     }

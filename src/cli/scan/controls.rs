@@ -58,6 +58,8 @@ pub(super) struct Rules {
     pub errors: Vec<ReportedError>,
     /// The names of all controls, those that are not asked for too.
     pub known: BTreeSet<String>,
+    /// The controls that only a cluster can answer, where the user asks for the others alone.
+    pub left_to_cluster: BTreeSet<String>,
     /// The time of the scan: an exception lasts for a year from then at most.
     now: Timestamp,
 }

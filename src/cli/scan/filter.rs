@@ -53,7 +53,9 @@ impl Filter {
     pub fn apply(&self, rules: &mut Rules) {
         for (name, (spec, place)) in std::mem::take(&mut rules.controls) {
             rules.known.insert(name.clone());
-            if let Some(spec) = self.admit(&name, spec) {
+            if self.only_manifests && !judges_manifests(&spec) {
+                rules.left_to_cluster.insert(name);
+            } else if let Some(spec) = self.admit(&name, spec) {
                 rules.controls.insert(name, (spec, place));
             }
         }
@@ -62,8 +64,7 @@ impl Filter {
     /// The control as it is to be judged; None when it is not asked for.
     pub fn admit(&self, name: &str, spec: Arc<ControlSpec>) -> Option<Arc<ControlSpec>> {
         let asked = (self.names.is_empty() || self.names.contains(name))
-            && self.severity.is_none_or(|least| spec.severity >= least)
-            && (!self.only_manifests || judges_manifests(&spec));
+            && self.severity.is_none_or(|least| spec.severity >= least);
         asked.then(|| self.narrow(spec))
     }
 

@@ -20,6 +20,7 @@ const LISTED: usize = 5;
 pub(super) fn of(engine: &Engine, rules: &Rules, now: Timestamp) -> Vec<String> {
     let mut notes: Vec<String> = assumed_in_scope(engine).into_iter().collect();
     notes.extend(selecting_nothing(engine, now));
+    notes.extend(left_to_cluster(rules));
     for name in rules.exceptions.keys() {
         notes.extend(unused_exception(engine, rules, name, now));
     }
@@ -57,6 +58,15 @@ fn undescribed(inventory: &Inventory) -> BTreeSet<&str> {
         .map(|(_, object)| &*object.namespace)
         .filter(|namespace| !namespace.is_empty() && inventory.namespace(namespace).is_none())
         .collect()
+}
+
+fn left_to_cluster(rules: &Rules) -> Option<String> {
+    let count = rules.left_to_cluster.len();
+    (count > 0).then(|| {
+        format!(
+            "{count} controls about what only a cluster shows were left out: `comptroller scan --cluster` judges them."
+        )
+    })
 }
 
 /// Which controls judge nothing only because their selectors fit nothing here: mistyped, perhaps.
