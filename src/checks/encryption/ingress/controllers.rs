@@ -73,7 +73,7 @@ enum Controller {
     Cloudflare,
     Contour,
     Gce,
-    /// HAProxy, by the prefixes of annotations that it reads.
+    /// `HAProxy`, by the prefixes of annotations that it reads.
     Haproxy(&'static [&'static str]),
     Istio,
     Kong,
@@ -300,7 +300,7 @@ fn haproxy(annotations: &IngressAnnotations, prefixes: &[&str]) -> Door {
     }
 }
 
-/// As HAProxy's configuration writes it.
+/// As the configuration of `HAProxy` writes it.
 fn switch(value: &str) -> Option<bool> {
     match value.trim().to_ascii_lowercase().as_str() {
         "on" | "enabled" | "yes" => Some(true),
@@ -313,19 +313,16 @@ fn switch(value: &str) -> Option<bool> {
 /// certificate is named, else HTTP. It takes certificates for HTTPS from ACM by the hosts.
 fn alb(annotations: &IngressAnnotations, parameters: bool) -> Door {
     const PORTS: &str = "alb.ingress.kubernetes.io/listen-ports";
-    let ports = match annotations.get(PORTS) {
-        Some(text) => match Ports::read(text) {
-            Some(ports) => ports,
-            None => {
-                return not_shown(format!(
-                    "the annotation {PORTS} is no list such as [{{\"HTTPS\": 443}}]: mend it"
-                ));
-            }
-        },
-        None => {
-            let https = annotations.has("alb.ingress.kubernetes.io/certificate-arn");
-            Ports { http: !https, https }
-        }
+    let ports = if let Some(text) = annotations.get(PORTS) {
+        let Some(ports) = Ports::read(text) else {
+            return not_shown(format!(
+                "the annotation {PORTS} is no list such as [{{\"HTTPS\": 443}}]: mend it"
+            ));
+        };
+        ports
+    } else {
+        let https = annotations.has("alb.ingress.kubernetes.io/certificate-arn");
+        Ports { http: !https, https }
     };
     let shared = annotations.has("alb.ingress.kubernetes.io/group.name");
     let redirects = annotations.has("alb.ingress.kubernetes.io/ssl-redirect");

@@ -237,7 +237,7 @@ fn default_backends() {
         (Some("tailscale"), json!(null), entry, PASS),
     ] {
         let object = default(class, rules, tls);
-        assert_eq!(verdict(&[object.clone()]), expected, "{object}");
+        assert_eq!(verdict(std::slice::from_ref(&object)), expected, "{object}");
     }
 }
 

@@ -76,7 +76,7 @@ const fn parameter(key: &'static str, name: Name, value: Value) -> Parameter {
 }
 
 /// The driver ignores every value but `true`, and a key turns encryption on whatever `encrypted`
-/// says (aws-ebs-csi-driver, pkg/driver/controller.go and pkg/cloud/cloud.go).
+/// says (aws-ebs-csi-driver, `pkg/driver/controller.go` and `pkg/cloud/cloud.go`).
 const EBS: Switch = Switch {
     parameters: &[
         parameter("encrypted", Name::AnyCase, Value::True),
@@ -86,21 +86,21 @@ const EBS: Switch = Switch {
     attributes: Attributes::Silent,
 };
 
-/// longhorn-manager, csi/util.go. The node asks Longhorn's volume and not the attributes.
+/// longhorn-manager, `csi/util.go`. The node asks Longhorn's volume and not the attributes.
 const LONGHORN: Switch = Switch {
     parameters: &[parameter("encrypted", Name::Exact, Value::Bool)],
     absent: None,
     attributes: Attributes::Copied,
 };
 
-/// ceph-csi, internal/rbd/encryption.go and internal/cephfs.
+/// ceph-csi, `internal/rbd/encryption.go` and `internal/cephfs`.
 const CEPH: Switch = Switch {
     parameters: &[parameter("encrypted", Name::Exact, Value::Bool)],
     absent: Some("whether Ceph encrypts its own disks is not visible"),
     attributes: Attributes::Obeyed,
 };
 
-/// openstorage, api/spec/spec_handler.go.
+/// openstorage, `api/spec/spec_handler.go`.
 const PORTWORX: Switch = Switch {
     parameters: &[
         parameter("secure", Name::Exact, Value::Bool),
@@ -110,7 +110,7 @@ const PORTWORX: Switch = Switch {
     attributes: Attributes::Copied,
 };
 
-/// scaleway-csi, pkg/driver/helpers.go.
+/// scaleway-csi, `pkg/driver/helpers.go`.
 const SCALEWAY: Switch = Switch {
     parameters: &[
         parameter("encrypted", Name::AnyCase, Value::Bool),
