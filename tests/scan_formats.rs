@@ -181,9 +181,9 @@ fn errors_say_what_to_do() {
     for (manifest, expected) in [
         (
             "apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: a}\n",
-            "write apps/v1",
+            "write `apiVersion: apps/v1`",
         ),
-        ("apiVersion: apps/v1beta2\nkind: Deployment\nmetadata: {name: a}\n", "write apps/v1"),
+        ("apiVersion: apps/v1beta2\nkind: Deployment\nmetadata: {name: a}\n", "write `apiVersion: apps/v1`"),
         ("apiVersion: apps/v1\nkind: Deployment\nmetadata: {}\n", "metadata.name is missing"),
         ("image: nginx\n", "it has no kind"),
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Values.name }}}\n", "helm template"),

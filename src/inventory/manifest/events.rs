@@ -1,5 +1,5 @@
 //! What a parser's events say of a document before its tree is built: which anchor an alias means,
-//! and how deep it is nested.
+//! how deep it is nested, and which tags it has.
 //!
 //! The parser of the tree numbers anchors by how many names it knows, so that an alias behind an
 //! anchor whose name was used before may get another one's value; and its time grows with the
@@ -25,7 +25,7 @@ pub(super) struct Refused {
 /// last anchor of its name before it. Lines stay where they are.
 pub(super) fn prepare(text: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
     let repeats = may_repeat_anchors(text);
-    if !repeats && !may_be_too_deep(text) {
+    if !repeats && !may_hold_binary(text) && !may_be_too_deep(text) {
         return Ok(Cow::Borrowed(text));
     }
     // The tree's parser says where text is not UTF-8, after reading no further.
@@ -58,6 +58,12 @@ fn names(source: &str) -> Result<Vec<Name>, Refused> {
                 _ => "its anchors or brackets can't be followed: check quotes, brackets, indentation and the names of aliases",
             },
         })?;
+        if event.tag().is_some_and(|tag| tag.is_yaml_core_schema_tag("binary")) {
+            return Err(Refused {
+                offset: span.start.byte_offset(),
+                message: "a value is tagged !!binary, which kubectl decodes: write the text itself",
+            });
+        }
         let (Event::Anchor(anchor, _) | Event::Alias(anchor)) = event else {
             continue;
         };
@@ -112,6 +118,12 @@ fn may_repeat_anchors(text: &[u8]) -> bool {
 /// The characters of a name to the tree's parser, which takes no others.
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
+/// Whether some tag may be that of base64, which the tree's parser leaves encoded.
+fn may_hold_binary(text: &[u8]) -> bool {
+    let has = |word: &[u8]| text.windows(word.len()).any(|window| window == word);
+    text.contains(&b'!') && (has(b"!!binary") || has(b"2002:binary") || has(b"%TAG"))
 }
 
 /// Whether the brackets suffice to nest flow collections too deep, and the text is so long that

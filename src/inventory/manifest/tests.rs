@@ -143,6 +143,8 @@ fn what_json_cannot_carry_is_an_error() {
         ("~: 1", "a key is null"),
         ("? [a]\n: 1", "where a key is expected"),
         ("a: !!int x", "does not fit its tag"),
+        ("a: !!binary aGk=", "tagged !!binary"),
+        ("a: !<tag:yaml.org,2002:binary> aGk=", "tagged !!binary"),
         ("a: *nowhere", "unknown anchor"),
         ("a: &x [*x]", "nested more than"),
         ("a: {b: 1, b: 2}", "appears twice in one map: remove one of them (the key is `b`)"),
