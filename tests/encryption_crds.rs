@@ -31,12 +31,11 @@ use kube::{
 use serde::Deserialize as _;
 use serde_json::Value;
 
+const GATEWAYS: &str = "gateway.networking.k8s.io_gateways.yaml";
+
 /// The definitions that are tried, where the folder has them.
-const DEFINITIONS: &[&str] = &[
-    "cert-manager.io_certificates.yaml",
-    "gateway.networking.k8s.io_gateways.yaml",
-    "gateway.networking.k8s.io_httproutes.yaml",
-];
+const DEFINITIONS: &[&str] =
+    &["cert-manager.io_certificates.yaml", GATEWAYS, "gateway.networking.k8s.io_httproutes.yaml"];
 const FIXTURES: &[&str] = &["certificates.yaml", "gateways.yaml", "ingress.yaml", "storage.yaml"];
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -70,6 +69,58 @@ async fn the_api_server_keeps_what_the_fixtures_say() {
     let expected = verdicts(&written);
     assert_eq!(verdicts(&stored), expected);
     assert!(expected.len() > 20, "{expected:#?}");
+}
+
+/// The definition of Gateways is the judge of what a listener may say about TLS: what it refuses must
+/// not pass in a manifest, and what it admits passes only with a certificate or handed on.
+#[tokio::test]
+async fn a_listener_that_the_api_server_refuses_does_not_pass() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data/crds");
+    let Ok(definition) = fs::read_to_string(folder.join(GATEWAYS)) else {
+        println!("skipped: no resource definitions in {}", folder.display());
+        return;
+    };
+    let plane = ControlPlane::builder().start().await.unwrap();
+    let client = plane.client("admin");
+    install(&client, &definition).await;
+    let reference = serde_json::json!([{"name": "certificate"}]);
+    let (mut admitted, mut refused) = (0, 0);
+    for protocol in ["HTTP", "HTTPS", "TLS", "TCP"] {
+        for mode in [None, Some("Terminate"), Some("Passthrough")] {
+            for certificates in [Value::Null, serde_json::json!([]), reference.clone()] {
+                let mut tls = serde_json::json!({"mode": mode, "certificateRefs": certificates});
+                tls.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+                let named = tls["certificateRefs"].as_array().is_some_and(|refs| !refs.is_empty());
+                let gateway = serde_json::json!({
+                    "apiVersion": "gateway.networking.k8s.io/v1",
+                    "kind": "Gateway",
+                    "metadata": {"name": "g", "namespace": "default"},
+                    "spec": {"gatewayClassName": "c", "listeners": [
+                        {"name": "l", "protocol": protocol, "port": 443, "tls": tls},
+                    ]},
+                });
+                let (resource, _) = resource_of(&client, &gateway).await;
+                let api: Api<DynamicObject> =
+                    Api::default_namespaced_with(client.clone(), &resource);
+                let object = serde_json::from_value(gateway.clone()).unwrap();
+                let try_only = PostParams { dry_run: true, ..PostParams::default() };
+                let taken = match api.create(&try_only, &object).await {
+                    Ok(_) => true,
+                    Err(kube::Error::Api(status)) if status.code == 422 => false,
+                    Err(error) => panic!("{gateway}: {error}"),
+                };
+                let passes = verdicts(&[gateway.clone()])[0].ends_with("[] []");
+                if taken {
+                    admitted += 1;
+                    assert_eq!(passes, mode == Some("Passthrough") || named, "{gateway}");
+                } else {
+                    refused += 1;
+                    assert!(!passes, "{gateway}");
+                }
+            }
+        }
+    }
+    assert!(admitted > 4 && refused > 10, "{admitted} admitted, {refused} refused");
 }
 
 async fn install(client: &Client, yaml: &str) {

@@ -1,18 +1,20 @@
-//! The `podSecurity` check and the API server's own admission agree, control by control; and the
-//! facts of a template are those of the pod that the API server makes of it.
+//! The `podSecurity` check and the API server's own admission agree, control by control, at every
+//! version that a namespace can pin; so do the check and the published module of a newer version. And
+//! the facts of a template are those of the pod that the API server makes of it.
 
 #![allow(clippy::unwrap_used, reason = "what fails there fails the test")]
 #![allow(clippy::panic, reason = "a mistaken test is told so at once")]
 
 mod controlplane;
 mod pod_cases;
+mod published;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use comptroller::{
     api::test_spec::PodSecurityLevel,
-    checks::pod_security::violations,
-    inventory::{Facts, Interner, Projector, ResourceType, workload::PodFacts},
+    checks::pod_security::{NEWEST, violations},
+    inventory::{Facts, Interner, KubernetesVersion, Projector, ResourceType, workload::PodFacts},
 };
 use controlplane::ControlPlane;
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
@@ -50,12 +52,35 @@ const REASONS: &[(&str, &str)] = &[
     ("runAsUser=0", "RunAsUser"),
 ];
 
+/// The version of the API server that the tests run.
+const SERVER: u32 = 36;
+
+/// The namespace that pins a version of a level.
+fn pinned(level: PodSecurityLevel, minor: u32) -> String {
+    format!("{level}-1-{minor}")
+}
+
 /// What the API server said of a pod.
 enum Answer {
     Admitted(Value),
     Refused(BTreeSet<&'static str>),
     /// Not a valid pod at all, so admission was not asked.
     Invalid,
+}
+
+const LEVELS: [PodSecurityLevel; 2] = [PodSecurityLevel::Baseline, PodSecurityLevel::Restricted];
+
+const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
+
+/// Creates a namespace. No controller manager runs that would make its default account, and pods are
+/// refused without it.
+async fn namespace(client: &Client, name: &str, labels: &Value) {
+    let namespace: Namespace =
+        serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}})).unwrap();
+    Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+    let account: ServiceAccount =
+        serde_json::from_value(json!({"metadata": {"name": "default"}})).unwrap();
+    Api::namespaced(client.clone(), name).create(&PostParams::default(), &account).await.unwrap();
 }
 
 struct Server {
@@ -66,18 +91,15 @@ impl Server {
     async fn prepare(plane: &ControlPlane) -> Self {
         let client = plane.admin_client();
         for level in ["baseline", "restricted", "privileged"] {
-            let namespace: Namespace = serde_json::from_value(json!({"metadata": {
-                "name": level, "labels": {"pod-security.kubernetes.io/enforce": level},
-            }}))
-            .unwrap();
-            Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
-            // No controller manager runs that would make it, and pods are refused without it.
-            let account: ServiceAccount =
-                serde_json::from_value(json!({"metadata": {"name": "default"}})).unwrap();
-            Api::namespaced(client.clone(), level)
-                .create(&PostParams::default(), &account)
-                .await
-                .unwrap();
+            namespace(&client, level, &json!({ENFORCE: level})).await;
+        }
+        for level in LEVELS {
+            for minor in 0..=SERVER {
+                let version = format!("v1.{minor}");
+                let labels =
+                    json!({ENFORCE: level, "pod-security.kubernetes.io/enforce-version": version});
+                namespace(&client, &pinned(level, minor), &labels).await;
+            }
         }
         Self { client }
     }
@@ -124,21 +146,28 @@ fn facts(group: &str, kind: &str, object: &Value) -> Arc<PodFacts> {
 /// What was seen of a pod at both levels: the controls it violates, nothing when it was admitted.
 type Seen = [BTreeSet<&'static str>; 2];
 
-/// Asks for one pod at both levels. None when it is not valid.
-async fn compare(server: &Server, pod: &Value) -> Option<Seen> {
+fn ours(level: PodSecurityLevel, minor: u32, facts: &PodFacts) -> BTreeSet<&'static str> {
+    let version = KubernetesVersion::minor(minor);
+    violations(level, version, facts).map(|(rule, _)| rule).collect()
+}
+
+/// Asks for one pod at both levels, by the rules of the server and by those of an earlier version.
+/// None when it is not valid.
+async fn compare(server: &Server, pod: &Value, earlier: u32) -> Option<Seen> {
     let facts_of_pod = facts("", "Pod", pod);
     let mut seen = Seen::default();
-    for (seen, level) in
-        seen.iter_mut().zip([PodSecurityLevel::Baseline, PodSecurityLevel::Restricted])
-    {
-        let ours: BTreeSet<_> = violations(level, &facts_of_pod).map(|(rule, _)| rule).collect();
-        let theirs = match server.ask(level.as_str(), pod).await {
-            Answer::Admitted(_) => BTreeSet::new(),
-            Answer::Refused(reasons) => reasons,
-            Answer::Invalid => return None,
-        };
-        assert_eq!(ours, theirs, "{level}: {pod:#}");
-        *seen = theirs;
+    for (seen, level) in seen.iter_mut().zip(LEVELS) {
+        for (namespace, minor) in
+            [(pinned(level, earlier), earlier), (level.as_str().to_owned(), SERVER)]
+        {
+            let theirs = match server.ask(&namespace, pod).await {
+                Answer::Admitted(_) => BTreeSet::new(),
+                Answer::Refused(reasons) => reasons,
+                Answer::Invalid => return None,
+            };
+            assert_eq!(ours(level, minor, &facts_of_pod), theirs, "{namespace}: {pod:#}");
+            *seen = theirs;
+        }
     }
     Some(seen)
 }
@@ -162,12 +191,39 @@ impl Tally {
     }
 }
 
-/// The facts of a template are those of the pod that the API server makes of it.
-async fn compare_facts(server: &Server, pod: &Value) {
-    if let Answer::Admitted(made) = server.ask("privileged", pod).await {
-        let template = json!({"metadata": {"name": "a"}, "spec": {"template": pod}});
-        assert_eq!(facts("apps", "Deployment", &template), facts("", "Pod", &made), "{pod:#}");
+/// The facts of a template are those of the pod that the API server makes of it, which is given back.
+async fn compare_facts(server: &Server, pod: &Value) -> Option<Value> {
+    let Answer::Admitted(made) = server.ask("privileged", pod).await else {
+        return None;
+    };
+    let template = json!({"metadata": {"name": "a"}, "spec": {"template": pod}});
+    assert_eq!(facts("apps", "Deployment", &template), facts("", "Pod", &made), "{pod:#}");
+    Some(made)
+}
+
+/// The published module and the check agree on pods as the API server makes them, at every version.
+fn compare_with_module(pods: &[Value]) {
+    let mut by_version = [const { BTreeSet::new() }; 2];
+    for (pod, said) in pods.iter().zip(published::ask("pods", pods)) {
+        let facts = facts("", "Pod", pod);
+        for (met, level) in by_version.iter_mut().zip(LEVELS) {
+            let versions = said[level.as_str()].as_array().unwrap();
+            assert_eq!(versions.len(), NEWEST.minor as usize + 1, "the newest version");
+            for (minor, reasons) in (0..).zip(versions) {
+                let reason = |reason: &Value| REASONS.iter().find(|(known, _)| *reason == *known);
+                let theirs: BTreeSet<_> = reasons
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|it| reason(it).unwrap().1)
+                    .collect();
+                assert_eq!(ours(level, minor, &facts), theirs, "{level} 1.{minor}: {pod:#}");
+                met.insert((minor, theirs));
+            }
+        }
     }
+    // Versions differ in what they refuse, or their comparison means little.
+    assert!(by_version.iter().all(|met| met.len() > 100), "{by_version:?}");
 }
 
 #[tokio::test]
@@ -178,15 +234,16 @@ async fn admission_and_check_agree() {
     let mutations = mutations();
     let mut rng = SmallRng::seed_from_u64(SEED);
     let (mut single, mut random) = (Tally::default(), Tally::default());
+    let mut made = Vec::new();
     for base in [plain(), hardened()] {
-        assert!(compare(&server, &base).await.is_some(), "a base must be valid");
+        assert!(compare(&server, &base, 0).await.is_some(), "a base must be valid");
         compare_facts(&server, &base).await;
         for mutation in &mutations {
             let mut pod = base.clone();
             mutate(&mut pod, mutation);
             repair(&mut pod, &mut rng);
-            single.add(compare(&server, &pod).await);
-            compare_facts(&server, &pod).await;
+            single.add(compare(&server, &pod, rng.random_range(0..=SERVER)).await);
+            made.extend(compare_facts(&server, &pod).await);
         }
     }
     for _ in 0..PODS {
@@ -195,9 +252,10 @@ async fn admission_and_check_agree() {
             mutate(&mut pod, mutations.choose(&mut rng).unwrap());
         }
         repair(&mut pod, &mut rng);
-        random.add(compare(&server, &pod).await);
-        compare_facts(&server, &pod).await;
+        random.add(compare(&server, &pod, rng.random_range(0..=SERVER)).await);
+        made.extend(compare_facts(&server, &pod).await);
     }
+    compare_with_module(&made);
     // The comparison means little unless both answers are frequent and every control was met.
     assert!(single.valid * 10 > mutations.len() * 2 * 9, "{single:?} of {}", mutations.len() * 2);
     assert!(random.valid * 10 > PODS * 8, "{random:?}");
@@ -222,7 +280,7 @@ async fn admission_and_check_agree_on_windows() {
         pod
     };
     let process = json!({"runAsNonRoot": true, "windowsOptions": {"hostProcess": true, "runAsUserName": "a"}});
-    let mut tally = Tally::default();
+    let (mut tally, mut made) = (Tally::default(), Vec::new());
     for spec in [
         json!({}),
         json!({"securityContext": {"runAsNonRoot": true}}),
@@ -230,9 +288,12 @@ async fn admission_and_check_agree_on_windows() {
         json!({"securityContext": process, "hostNetwork": true}),
     ] {
         let pod = windows(spec);
-        tally.add(compare(&server, &pod).await);
-        compare_facts(&server, &pod).await;
+        for minor in 0..=SERVER {
+            tally.add(compare(&server, &pod, minor).await);
+        }
+        made.extend(compare_facts(&server, &pod).await);
     }
-    assert_eq!(tally.valid, 4, "{tally:?}");
+    compare_with_module(&made);
+    assert_eq!(tally.valid, 4 * (SERVER as usize + 1), "{tally:?}");
     assert!(tally.violated.contains("HostProcess"), "{tally:?}");
 }

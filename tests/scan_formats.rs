@@ -187,15 +187,48 @@ fn errors_say_what_to_do() {
         ("apiVersion: apps/v1\nkind: Deployment\nmetadata: {}\n", "metadata.name is missing"),
         ("image: nginx\n", "it has no kind"),
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Values.name }}}\n", "helm template"),
-        (
-            "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: a}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: elsewhere}\nsubjects: [{kind: User, name: a, apiGroup: rbac.authorization.k8s.io}]\n",
-            "binds ClusterRole/elsewhere, which is neither among the manifests nor built in",
-        ),
     ] {
         let (evaluation, code) = scan_text(manifest);
         assert!(first_error(&evaluation).contains(expected), "{manifest}: {evaluation}");
         assert_eq!(code, Some(2), "{manifest}");
     }
+}
+
+#[test]
+fn a_role_of_no_manifest_is_unknown_in_every_control_of_rights() {
+    let bind = |role: &str| {
+        format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: b-{role}}}\nroleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {role}}}\nsubjects: [{{kind: Group, name: g-{role}, apiGroup: rbac.authorization.k8s.io}}]\n"
+        )
+    };
+    let open = bind("elsewhere");
+    let output = scan_with(&["-", "-o", "json"], &open);
+    let evaluation = json(&output);
+    assert_eq!(output.status.code(), Some(2), "{evaluation}");
+    assert_eq!(evaluation["errors"], Value::Array(Vec::new()), "{evaluation}");
+    let unknown = |name: &str| {
+        let control = control(&evaluation, name);
+        assert_eq!(control["state"], "Unknown", "{control}");
+        assert!(control.to_string().contains("binds ClusterRole/elsewhere, which is"), "{control}");
+    };
+    for name in [
+        "changes-go-through-delivery",
+        "evidence-cannot-be-hidden",
+        "exec-is-restricted",
+        "guards-are-protected",
+        "no-anonymous-access",
+        "no-dangling-bindings",
+        "no-privilege-escalation-rights",
+        "no-standing-cluster-admin",
+        "secrets-readers-are-known",
+    ] {
+        unknown(name);
+    }
+    assert_eq!(scan_with(&["-", "--allow-unknown"], &open).status.code(), Some(0));
+    let known = format!("{open}---\n{}", bind("cluster-admin"));
+    let output = scan_with(&["-", "-o", "json"], &known);
+    assert_eq!(control(&json(&output), "no-standing-cluster-admin")["state"], "Failing");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use comptroller::{
     engine::scope::Scope,
     inventory::{
         Interner, Inventory, Projector, ResourceType, Symbol,
-        rbac::{Request, Subject, Target},
+        rbac::{BUILTIN_TYPES, Request, Role, Subject, Target, subresources},
     },
 };
 use controlplane::{ControlPlane, wait};
@@ -76,7 +76,25 @@ const RESOURCES: &[&str] = &[
     "clusterroles",
     "widgets",
 ];
-const NAMES: &[&str] = &["one", "two", "three"];
+const NAMES: &[&str] = &["one", "two", "three", "team-a"];
+/// What is typed: the words, and the group, resource, subresource and scope that are meant.
+const TYPED: &[(&str, &str, &str, &str, bool)] = &[
+    ("pods", "", "pods", "", true),
+    ("po", "", "pods", "", true),
+    ("pods/log", "", "pods", "log", true),
+    ("pods/exec", "", "pods", "exec", true),
+    ("secret", "", "secrets", "", true),
+    ("deployments", "apps", "deployments", "", true),
+    ("deploy.apps/scale", "apps", "deployments", "scale", true),
+    ("nodes", "", "nodes", "", false),
+    ("nodes/proxy", "", "nodes", "proxy", false),
+    ("clusterroles", RBAC, "clusterroles", "", false),
+    ("namespaces", "", "namespaces", "", false),
+    ("ns", "", "namespaces", "", false),
+    ("namespaces/finalize", "", "namespaces", "finalize", false),
+];
+/// How many commands are run.
+const COMMANDS: usize = 60;
 const PATHS: &[&str] = &["/metrics", "/healthz", "/healthz/*", "/logs*", "*", "/apis/**"];
 const LABELS: &[&str] = &["aggregate-to-x", "aggregate-to-y"];
 const SUBJECTS: &[&str] = &[
@@ -205,6 +223,18 @@ impl Random {
                 self.one(&["/metrics", "/healthz", "/healthz/etcd", "/logs/x", "/apis", "/"]);
             return Question { verb: self.one(VERBS), path: Some(path), ..Question::default() };
         }
+        if self.chance(10) {
+            // A Namespace is in itself.
+            let namespace = self.one(NAMESPACES);
+            return Question {
+                verb: self.one(VERBS),
+                resource: "namespaces",
+                subresource: self.one(&["", "", "", "finalize"]),
+                namespace,
+                name: self.one(&["", namespace]),
+                ..Question::default()
+            };
+        }
         let (resource, subresource) = self.one(RESOURCES).split_once('/').map_or_else(
             || (self.one(&["pods", "secrets", "deployments", "nodes", "widgets", "*"]), ""),
             |(resource, subresource)| {
@@ -220,6 +250,36 @@ impl Random {
             name: if self.chance(50) { "" } else { self.one(NAMES) },
             path: None,
         }
+    }
+}
+
+impl Random {
+    /// A command line, and what kubectl would ask the API server for it.
+    fn command(&mut self) -> (Vec<&'static str>, Question) {
+        let verb = self.one(VERBS);
+        if self.chance(12) {
+            let verb = self.one(&["get", "post", "put", "*"]);
+            let path = self.one(&["/metrics", "/healthz/etcd", "/logs/x", "/"]);
+            return (vec![verb, path], Question { verb, path: Some(path), ..Question::default() });
+        }
+        let (typed, group, resource, subresource, namespaced) =
+            *TYPED.choose(&mut self.random).unwrap();
+        let mut question = Question { verb, group, resource, subresource, ..Question::default() };
+        let mut words = vec![verb, typed];
+        if self.chance(40) {
+            let names = if resource == "namespaces" { NAMESPACES } else { NAMES };
+            question.name = self.one(names);
+            words.push(question.name);
+        }
+        let place = if self.chance(20) { "" } else { self.one(NAMESPACES) };
+        words.extend(if place.is_empty() { vec!["-A"] } else { vec!["-n", place] });
+        question.namespace = match resource {
+            "namespaces" if !question.name.is_empty() => question.name,
+            "namespaces" => place,
+            _ if namespaced => place,
+            _ => "",
+        };
+        (words, question)
     }
 }
 
@@ -400,6 +460,29 @@ async fn aggregated(client: &Client) {
     .unwrap();
 }
 
+/// Whom the command names.
+fn command(plane: &ControlPlane, words: &[&str]) -> BTreeSet<Subject> {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_comptroller"))
+        .arg("who-can")
+        .args(words)
+        .args(["-o", "json", "--kubeconfig"])
+        .arg(plane.kubeconfig("admin"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{words:?}: {said}");
+    let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let subject = |answer: &Value| {
+        let text = |field: &str| Symbol::from(answer[field].as_str().unwrap());
+        match answer["kind"].as_str().unwrap() {
+            "User" => Subject::User(text("name")),
+            "Group" => Subject::Group(text("name")),
+            _ => Subject::ServiceAccount { namespace: text("namespace"), name: text("name") },
+        }
+    };
+    answers.iter().map(subject).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_can_agrees_with_the_api_server() {
     let seed = std::env::var("WHO_CAN_SEED").ok().and_then(|text| text.parse().ok());
@@ -450,6 +533,13 @@ async fn who_can_agrees_with_the_api_server() {
             cases.push((*question, subject.clone(), allowed.contains(subject)));
         }
     }
+    for _ in 0..COMMANDS {
+        let (words, question) = random.command();
+        let allowed = command(&plane, &words);
+        for subject in &subjects {
+            cases.push((question, subject.clone(), allowed.contains(subject)));
+        }
+    }
     let asked = cases.len();
     let granted = cases.iter().filter(|(.., expected)| *expected).count();
     assert!(asked >= 3000, "only {asked} cases");
@@ -483,6 +573,46 @@ async fn a_fresh_cluster_has_no_finding() {
     aggregated(&client).await;
     let found = wait_quiet(&client).await;
     assert!(found.is_empty(), "{found:#?}");
+    roles_of_every_cluster_are_assumed(&observe(&client).await);
+    builtin_types_are_those_that_are_served(&client).await;
+}
+
+/// Manifests bind what the control plane makes, in namespaces too.
+fn roles_of_every_cluster_are_assumed(cluster: &Inventory) {
+    let mut manifests = Inventory::default();
+    manifests.rights.assume_born_roles();
+    let known = |inventory: &Inventory, namespaced: bool| -> BTreeSet<String> {
+        let roles = inventory.rights.roles().filter(|role| role.exists());
+        let keys = roles.map(Role::key).filter(|key| key.namespace.is_empty() != namespaced);
+        keys.map(ToString::to_string).collect()
+    };
+    assert_eq!(known(&manifests, true), known(cluster, true));
+    let absent: Vec<String> =
+        known(cluster, false).difference(&known(&manifests, false)).cloned().collect();
+    assert!(absent.is_empty(), "{absent:?}");
+}
+
+/// What who-can knows without a cluster is what the API server serves, subresources included.
+async fn builtin_types_are_those_that_are_served(client: &Client) {
+    let mut groups = client.list_core_api_versions_aggregated().await.unwrap().items;
+    groups.extend(client.list_api_groups_aggregated().await.unwrap().items);
+    let mut wrong = Vec::new();
+    for group in groups {
+        let name = group.metadata.and_then(|metadata| metadata.name).unwrap_or_default();
+        for resource in group.versions.into_iter().flat_map(|version| version.resources) {
+            let plural = resource.resource.unwrap();
+            let row = BUILTIN_TYPES.iter().find(|row| row.group == name && row.plural == plural);
+            let namespaced = resource.scope.as_deref() == Some("Namespaced");
+            let below: BTreeSet<String> =
+                resource.subresources.into_iter().filter_map(|below| below.subresource).collect();
+            let known: BTreeSet<String> =
+                subresources(&name, &plural).iter().map(ToString::to_string).collect();
+            if row.is_none_or(|row| row.namespaced != namespaced) || below != known {
+                wrong.push(format!("{plural}.{name}: {below:?}, known are {known:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// The findings of all risks, once the control plane has made what it makes of its own.

@@ -68,13 +68,14 @@ fn availability(error: &kube::Error, now: Timestamp) -> Availability {
 }
 
 async fn list(client: &Client, projector: Projector) -> Listed {
-    let objects = pages(client, &projector).await;
+    let api = Api::all_with(client.clone(), &api_resource(projector.resource()));
+    let objects = pages(&api, &projector).await;
     Listed { projector, objects }
 }
 
-async fn pages(client: &Client, projector: &Projector) -> kube::Result<Vec<Projected>> {
+/// Every object of a list, page by page.
+pub async fn pages(api: &Api<Watched>, projector: &Projector) -> kube::Result<Vec<Projected>> {
     let resource = projector.resource();
-    let api: Api<Watched> = Api::all_with(client.clone(), &api_resource(resource));
     let mut params = ListParams::default().limit(PAGE_SIZE);
     let mut objects = Vec::new();
     loop {

@@ -9,7 +9,6 @@ pub mod live;
 mod output;
 pub mod pack;
 pub mod report;
-pub mod rights;
 pub mod run;
 pub mod scan;
 pub mod time;
@@ -42,7 +41,7 @@ enum Command {
     /// Say which criteria the controls cover, and how those stand.
     Gap(gap::GapArgs),
     /// Say who may do something, and by which binding.
-    WhoCan(rights::WhoCanArgs),
+    WhoCan(who_can::WhoCanArgs),
     /// Record that somebody performed what a control asks of people.
     Attest(attest::AttestArgs),
     /// Write the Type I or Type II report over an audit period.
@@ -74,7 +73,7 @@ pub fn main(cli: Cli) -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match cli.command {
         Command::Run(args) => run::run(&args).map(|()| 0),
-        Command::WhoCan(args) => rights::run(&args),
+        Command::WhoCan(args) => who_can::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Gap(args) => gap::run(&args),
         Command::Attest(args) => attest::run(&args),

@@ -25,7 +25,7 @@ use crate::{
     api::{Control, ControlStatus, State},
     engine::{Reason, Verdict},
     evidence::{Cited, EvidenceError, Writing},
-    telemetry::{Metrics, Outcome, ReconcileKind},
+    telemetry::{Failure, Metrics, Outcome, ReconcileKind},
 };
 
 /// The longest event note that the API server takes, in bytes.
@@ -142,7 +142,12 @@ async fn report(
             Ok((Action::requeue(Duration::ZERO), Outcome::Unchanged))
         }
         Plan::Write { status, change, transition, urgent: _ } => {
+            let recording = status::recording_changed(&previous, &status);
             context.writer.write(&context.api, &name, *status).await?;
+            if recording == Some(true) {
+                let note = "verdicts are recorded in the evidence log again".to_owned();
+                publish(object, EventType::Normal, status::RECORDED, note, context).await;
+            }
             if let Some(posted) = posted {
                 if change {
                     tell(&name, posted, context);
@@ -175,7 +180,12 @@ async fn fail_closed(
     if let Some(left) = context.writer.gather(&name, WINDOW) {
         return Ok((Action::requeue(left), Outcome::Unchanged));
     }
+    let recording = status::recording_changed(&previous, &closed);
     context.writer.write(&context.api, &name, closed).await?;
+    if recording == Some(false) {
+        let note = format!("verdicts can't be recorded, so the status stays what it was: {why}");
+        publish(object, EventType::Warning, status::LOG_UNAVAILABLE, note, context).await;
+    }
     Ok((Action::await_change(), Outcome::Written))
 }
 
@@ -274,7 +284,9 @@ async fn publish(
     };
     let reference = object.object_ref(&());
     if let Err(error) = context.recorder.publish(&event, &reference).await {
-        tracing::warn!(control = object.name_any(), %error, "an event could not be published");
+        let what = format!("an event of Control {}", object.name_any());
+        let remedy = "an event can't be published: grant create and patch on events of events.k8s.io to the operator";
+        context.metrics.outages().failed(&what, Failure::of(&error), &error, remedy);
     }
 }
 
@@ -285,6 +297,13 @@ pub fn error_policy(
     error: &Error,
     context: Arc<Context>,
 ) -> Action {
-    tracing::warn!(control = object.name_any(), %error, "a control could not be reconciled and is retried");
+    let name = object.name_any();
+    match error {
+        Error::Write(error) => {
+            error.log(&format!("the status of Control {name}"), context.metrics.outages());
+        }
+        // Whoever keeps the log says why it can't be written, once for all controls.
+        Error::Evidence(error) => tracing::debug!(control = name, %error, "not recorded yet"),
+    }
     Action::requeue(context.writer.backoff(&object.name_any()))
 }

@@ -16,7 +16,10 @@ use kube::{
 use tokio::sync::mpsc;
 
 use super::host::Command;
-use crate::inventory::{Catalog, KubernetesVersion, ResourceType, ServedResource};
+use crate::{
+    inventory::{Catalog, KubernetesVersion, ResourceType, ServedResource},
+    telemetry::{Failure, Metrics},
+};
 
 /// When to look again after a definition changed: the API server serves it a moment later.
 const AFTER_CHANGE: [Duration; 3] =
@@ -32,7 +35,8 @@ const AFTER_ERROR: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Keeps the engine's catalog up to date.
-pub async fn follow(client: Client, commands: mpsc::Sender<Command>) {
+pub async fn follow(client: Client, commands: mpsc::Sender<Command>, metrics: Metrics) {
+    let outages = metrics.outages();
     let definitions: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client.clone());
     let mut changes =
         watcher(definitions, watcher::Config::default()).default_backoff().map_ok(drop).boxed();
@@ -48,8 +52,11 @@ pub async fn follow(client: Client, commands: mpsc::Sender<Command>) {
                     }
                 }
             }
-            Ok(Err(error)) => tracing::warn!(%error, "discovery failed and is retried"),
-            Err(_) => tracing::warn!("discovery took more than 30 s and is retried"),
+            Ok(Err(error)) => {
+                let remedy = "what the cluster serves can't be asked, so new CRDs are not found: bind system:discovery to the operator";
+                outages.failed("discovery", Failure::of(&error), &error, remedy);
+            }
+            Err(_) => outages.failed("discovery", Failure::NoAnswer, &"no answer within 30 s", ""),
         }
         let wait = match &known {
             None => Duration::from_secs(1),
@@ -67,7 +74,10 @@ pub async fn follow(client: Client, commands: mpsc::Sender<Command>) {
                     while let Some(Some(Ok(()))) = futures::FutureExt::now_or_never(changes.next()) {}
                 }
                 Some(Err(error)) => {
-                    tracing::warn!(%error, "definitions can't be watched; new ones are found within ten minutes");
+                    if let Some(failure) = Failure::of_watch(&error) {
+                        let remedy = "definitions can't be watched, so new ones are found within ten minutes: grant list and watch on customresourcedefinitions to the operator";
+                        outages.failed("customresourcedefinitions", failure, &error, remedy);
+                    }
                     tokio::time::sleep(wait.min(AFTER_ERROR)).await;
                 }
                 None => return,

@@ -64,6 +64,7 @@ async fn reconcile_inner(
             phase: ExceptionPhase::Rejected,
             matched: 0,
             message: format!("the spec can't be read: {}; write a new exception", invalid.error),
+            names_nothing: Vec::new(),
         }),
     };
     // While the log can't be written no new phase is claimed.
@@ -98,6 +99,13 @@ pub fn error_policy(
     error: &Error,
     context: Arc<Context>,
 ) -> Action {
-    tracing::warn!(exception = object.name_any(), %error, "an exception could not be reconciled and is retried");
+    let name = object.name_any();
+    match error {
+        Error::Write(error) => {
+            error.log(&format!("the status of ControlException {name}"), context.metrics.outages());
+        }
+        // Whoever keeps the log says why it can't be written, once for all.
+        Error::Evidence(error) => tracing::debug!(exception = name, %error, "not recorded yet"),
+    }
     Action::requeue(context.writer.backoff(&object.name_any()))
 }

@@ -204,6 +204,7 @@ impl Host {
             }
             let adopted = self.adoption.adopt(&mut self.engine);
             self.evaluate(now);
+            self.metrics.outages().settle();
             self.answer(now);
             if let Some(term) = adopted {
                 self.outlets.adopted.send_replace(term);
@@ -414,6 +415,7 @@ impl Host {
             self.post_exceptions(now);
         }
         self.metrics.evaluation_pass(started.elapsed());
+        self.metrics.unreadable(self.engine.unreadable());
         self.note_evaluated(now);
         self.outlets.evaluated.send_if_modified(|done| !std::mem::replace(done, true));
     }

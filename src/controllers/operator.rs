@@ -34,7 +34,7 @@ use super::{
 use crate::{
     api::{AuditPeriod, Control, ControlException},
     evidence::Evidence,
-    telemetry::Metrics,
+    telemetry::{Failure, Metrics},
 };
 
 /// The name under which events and status fields are written.
@@ -110,7 +110,10 @@ pub fn start(
         });
     };
     spawn("engine", host.run(inbox).boxed());
-    spawn("discovery", discovery::follow(parts.client.clone(), commands.clone()).boxed());
+    spawn(
+        "discovery",
+        discovery::follow(parts.client.clone(), commands.clone(), parts.metrics.clone()).boxed(),
+    );
     spawn(
         "API server metrics",
         api_server::follow(parts.client.clone(), wanted, commands.clone()).boxed(),
@@ -239,7 +242,8 @@ fn control_loop(
         control::error_policy,
         Arc::clone(&context),
     );
-    drain("control", results, move |name| context.writer.forget(name))
+    let metrics = parts.metrics.clone();
+    drain("controls", metrics, results, move |name| context.writer.forget(name))
 }
 
 fn exception_loop(
@@ -262,7 +266,8 @@ fn exception_loop(
         exception::error_policy,
         Arc::clone(&context),
     );
-    drain("exception", results, move |name| context.writer.forget(name))
+    let metrics = parts.metrics.clone();
+    drain("controlexceptions", metrics, results, move |name| context.writer.forget(name))
 }
 
 /// Audit periods are about the log alone: the engine hears nothing of them.
@@ -289,7 +294,8 @@ fn audit_period_loop(
         audit_period::error_policy,
         Arc::clone(&context),
     );
-    drain("audit period", results, move |name| context.forget(name))
+    let metrics = parts.metrics.clone();
+    drain("auditperiods", metrics, results, move |name| context.forget(name))
 }
 
 type Guarded<K> = DeserializeGuard<K>;
@@ -375,6 +381,7 @@ where
 /// Runs a controller; what goes wrong outside of a reconcile is logged.
 async fn drain<K, E>(
     kind: &'static str,
+    metrics: Metrics,
     results: impl Stream<
         Item = Result<(ObjectRef<K>, Action), kube::runtime::controller::Error<E, watcher::Error>>,
     >,
@@ -389,7 +396,13 @@ async fn drain<K, E>(
             // A verdict may come a moment before the watch shows its control, or after it is gone.
             Err(kube::runtime::controller::Error::ObjectNotFound(object)) => gone(&object.name),
             Ok(_) | Err(kube::runtime::controller::Error::ReconcilerFailed(..)) => {}
-            Err(error) => tracing::warn!(kind, %error, "a watch failed and is retried"),
+            Err(kube::runtime::controller::Error::QueueError(error)) => {
+                if let Some(failure) = Failure::of_watch(&error) {
+                    let remedy = "the operator's own kind can't be read: install its CRD and the roles in config/rbac";
+                    metrics.outages().failed(kind, failure, &error, remedy);
+                }
+            }
+            Err(error) => tracing::warn!(kind, %error, "a reconciler failed and goes on"),
         }
     }
 }

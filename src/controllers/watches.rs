@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     inventory::{Availability, KindId, Projector, ResourceType, Symbol},
-    telemetry::Metrics,
+    telemetry::{Failure, Metrics},
 };
 
 /// How long changes may fail to arrive before verdicts on them are withdrawn. Shorter outages (an
@@ -154,6 +154,9 @@ impl Watch {
                 }
                 // A list that begins, and a page of it, prove nothing yet.
                 if matches!(event, Event::InitDone | Event::Apply(_) | Event::Delete(_)) {
+                    if trouble.first.is_some() {
+                        self.metrics.outages().worked(&self.resource());
+                    }
                     trouble = Trouble::default();
                     backoff.reset();
                 }
@@ -214,6 +217,31 @@ impl Watch {
             .ok()
     }
 
+    /// The resource, as people name it.
+    fn resource(&self) -> String {
+        self.plan.projector.resource().to_string()
+    }
+
+    fn log(&self, error: &watcher::Error) {
+        let what = self.resource();
+        let Some(failure) = Failure::of_watch(error) else {
+            tracing::debug!(what, %error, "a watch was too far behind, and lists anew");
+            return;
+        };
+        let remedy = match answer(error).map(|status| status.code) {
+            Some(403) => {
+                "a kind can't be read, so controls that need it are Unknown: grant list and watch on it to the operator, by a ClusterRole with the label comptroller.dev/aggregate-to-reader: \"true\""
+            }
+            Some(404 | 405) => {
+                "a kind is no longer served in this version: controls that need it say so until its CRD is back"
+            }
+            _ => {
+                "a kind can't be read, so controls that need it turn Unknown in two minutes: see what the API server's own log says"
+            }
+        };
+        self.metrics.outages().failed(&what, failure, &first_line(error), remedy);
+    }
+
     /// Tells what an error means for what is known. True when the kind must be listed anew: a
     /// watch that resumes brings changes only, and no word that all is well again.
     async fn complain(
@@ -222,9 +250,8 @@ impl Watch {
         stale: Option<Duration>,
         listed: bool,
     ) -> bool {
-        let resource = self.plan.projector.resource();
-        self.metrics.watch_failed(&resource.to_string());
-        tracing::warn!(%resource, %error, "a watch failed and is retried");
+        self.metrics.watch_failed(&self.resource());
+        self.log(error);
         let availability = match answer(error).map(|status| status.code) {
             Some(403) => Availability::Forbidden(first_line(error)),
             // One replica of the API server may not know a definition yet: the next list decides.

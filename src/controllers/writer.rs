@@ -14,6 +14,8 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
+use crate::telemetry::{Failure, Outages};
+
 /// One call: no longer than the time between losing a lease and another replica taking it.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -32,6 +34,18 @@ pub enum WriteError {
     /// It did not answer at all.
     #[error("the status can't be written: the API server did not answer within 5 s")]
     Timeout,
+}
+
+impl WriteError {
+    /// Logs it, once for an outage. `what` names the status.
+    pub fn log(&self, what: &str, outages: &Outages) {
+        let failure = match self {
+            Self::Api(error) => Failure::of(error),
+            Self::Timeout => Failure::NoAnswer,
+        };
+        let remedy = "a status can't be written, so it stays as it was: grant patch on it to the operator (config/rbac), and see that the CRDs are those of this version";
+        outages.failed(what, failure, self, remedy);
+    }
 }
 
 /// What was written, for objects of one kind with statuses `S`.

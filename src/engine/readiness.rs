@@ -124,6 +124,35 @@ fn of_availability(availability: &Availability, group: &str, kind: &str, need: N
     }
 }
 
+/// How many of the kinds that controls need can't be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unreadable {
+    /// A right is missing.
+    pub forbidden: usize,
+    /// Changes stopped arriving.
+    pub stale: usize,
+}
+
+impl Unreadable {
+    /// Each count with the reason that a control without the kind gives.
+    pub fn by_reason(self) -> [(Reason, usize); 2] {
+        [(Reason::Forbidden, self.forbidden), (Reason::WatchStale, self.stale)]
+    }
+
+    /// Counts the kinds of an inventory. Those that nobody needs any more are pending there.
+    pub fn of(inventory: &Inventory) -> Self {
+        let mut count = Self::default();
+        for (_, state) in inventory.kinds() {
+            match state.availability {
+                Availability::Forbidden(_) => count.forbidden += 1,
+                Availability::Stale { .. } => count.stale += 1,
+                _ => {}
+            }
+        }
+        count
+    }
+}
+
 /// A group that does not answer hides its kinds: a program over the others would judge a part.
 fn of_groups(groups: &[String], catalog: &Catalog) -> Option<Readiness> {
     let group = catalog.unreachable_groups.iter().find(|group| names(groups, group))?;

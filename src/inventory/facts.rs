@@ -11,7 +11,9 @@ use serde_json::Value;
 
 use super::{
     intern::{Interner, Symbol},
-    network, rbac, records, storage, workload,
+    network, rbac, records, storage,
+    time::time,
+    workload,
 };
 
 /// The facts of one object. Boxed, since most of 50,000 objects are pods; shared where an index holds them too.
@@ -61,12 +63,6 @@ impl From<serde_json::Error> for ProjectionError {
 /// Reads what a projection needs of an object. The error names the field: `spec.tls[0].hosts: ...`.
 pub fn read<T: serde::de::DeserializeOwned>(object: &Value) -> Result<T, ProjectionError> {
     serde_path_to_error::deserialize(object).map_err(|error| ProjectionError(error.to_string()))
-}
-
-/// The time that a field holds (RFC 3339).
-pub fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, ProjectionError> {
-    text.map(|text| text.parse().map_err(|error| ProjectionError(format!("{field}: {error}"))))
-        .transpose()
 }
 
 /// Reads facts from one object of a kind.

@@ -16,6 +16,7 @@ pub mod rbac;
 pub mod records;
 pub mod resource;
 pub mod storage;
+pub mod time;
 pub mod workload;
 
 use std::collections::hash_map::Entry;

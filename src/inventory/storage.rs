@@ -73,37 +73,55 @@ pub struct StorageClassFacts {
     pub created: Option<Timestamp>,
 }
 
-/// Parameters that speak of encryption, by lower-case key: drivers disagree about the case
-/// (the EBS driver ignores it). Everything else is dropped.
+/// Parameters that speak of encryption, as they are written: some drivers ignore the case of a
+/// name and some don't. Everything else is dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parameters(Box<[(&'static str, Symbol)]>);
+pub struct Parameters(Box<[(Symbol, Symbol)]>);
 
-/// In lower case, sorted.
+/// What drivers read, in lower case.
 const PARAMETER_KEYS: &[&str] = &[
-    "disk-encryption-kms-key",
-    "diskencryptionsetid",
     "encrypted",
-    "encryptionkmsid",
     "kmskeyid",
+    "linodebs.csi.linode.com/encrypted",
+    "linodebs.csi.linode.com/luks-encrypted",
+    PASSPHRASE,
     "secure",
 ];
 
+/// A secret in a class: that it is there is kept, and not what it says.
+const PASSPHRASE: &str = "passphrase";
+
 impl Parameters {
-    /// The value of a parameter, by its key in lower case.
+    /// The value of the parameter of exactly this name.
     pub fn get(&self, key: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(known, _)| *known == key)?;
-        Some(value)
+        self.0.iter().find(|(known, _)| known.as_str() == key).map(|(_, value)| value.as_str())
     }
 
-    fn project(map: Option<&BTreeMap<String, String>>, interner: &Interner) -> Self {
-        let known = |(key, value): (&String, &String)| {
-            let key = key.to_ascii_lowercase();
-            let key = PARAMETER_KEYS.iter().find(|known| **known == key)?;
-            Some((*key, interner.intern(value)))
+    /// Name and value of each parameter of this name in any case.
+    pub fn any_case<'a>(&'a self, key: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0
+            .iter()
+            .filter(move |(known, _)| known.eq_ignore_ascii_case(key))
+            .map(|(known, value)| (known.as_str(), value.as_str()))
+    }
+
+    fn project(map: Option<&Texts>, interner: &Interner) -> Self {
+        let known = |(key, value): (&String, &Option<String>)| {
+            let lower = key.to_ascii_lowercase();
+            PARAMETER_KEYS.contains(&lower.as_str()).then(|| {
+                let value = match value.as_deref().unwrap_or_default() {
+                    secret if lower == PASSPHRASE && !secret.is_empty() => "(hidden)",
+                    value => value,
+                };
+                (interner.intern(key), interner.intern(value))
+            })
         };
         Self(map.into_iter().flatten().filter_map(known).collect())
     }
 }
+
+/// A map of texts; the API server takes `null` for the empty one.
+type Texts = BTreeMap<String, Option<String>>;
 
 /// Kinds of storage.
 pub const PROJECTIONS: &[Projection] = &[
@@ -182,7 +200,7 @@ struct ClaimRef {
 struct Csi {
     driver: String,
     volume_handle: String,
-    volume_attributes: Option<BTreeMap<String, String>>,
+    volume_attributes: Option<Texts>,
 }
 
 /// Fields of `PersistentVolumeSpec` that name a source other than CSI (core/v1).
@@ -247,7 +265,7 @@ struct Class {
     #[serde(default)]
     metadata: Metadata,
     provisioner: String,
-    parameters: Option<BTreeMap<String, String>>,
+    parameters: Option<Texts>,
 }
 
 fn project_class(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
@@ -308,7 +326,7 @@ mod tests {
         let csi = json!({"csi": {
             "driver": "rbd.csi.ceph.com",
             "volumeHandle": "0001",
-            "volumeAttributes": {"Encrypted": "true", "pool": "replicapool"},
+            "volumeAttributes": {"encrypted": "true", "pool": "replicapool"},
         }});
         let VolumeSource::Csi(csi) = source(csi) else {
             panic!("not CSI");
@@ -325,14 +343,21 @@ mod tests {
     fn a_class_keeps_only_what_speaks_of_encryption() {
         let object = json!({
             "provisioner": "ebs.csi.aws.com",
-            "parameters": {"type": "gp3", "kmsKeyId": "alias/data", "ENCRYPTED": "true"},
+            "parameters": {
+                "type": "gp3", "kmsKeyId": "alias/data", "ENCRYPTED": "true", "secure": null,
+                "passphrase": "correct horse",
+            },
         });
         let Facts::StorageClass(class) = project("StorageClass", &object).unwrap() else {
             panic!("not a class");
         };
-        assert_eq!(class.parameters.get("encrypted"), Some("true"));
-        assert_eq!(class.parameters.get("kmskeyid"), Some("alias/data"));
-        assert_eq!(class.parameters.get("type"), None);
+        let parameters = &class.parameters;
+        assert_eq!(parameters.get("encrypted"), None);
+        assert_eq!(parameters.any_case("encrypted").collect::<Vec<_>>(), [("ENCRYPTED", "true")]);
+        assert_eq!(parameters.get("kmsKeyId"), Some("alias/data"));
+        assert_eq!(parameters.get("secure"), Some(""));
+        assert_eq!(parameters.get("type"), None);
+        assert!(!format!("{class:?}").contains("horse"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use kube::{Api, Client, api::PostParams};
 use tokio::sync::Semaphore;
 
 use super::cache::{Cache, Key};
+use crate::telemetry::{Failure, Outages};
 
 /// How long a token is whose it was, or nobody's.
 const IDENTITY: Duration = Duration::from_mins(1);
@@ -67,12 +68,13 @@ pub enum Access {
 }
 
 impl Access {
-    pub fn reviewed(client: Client) -> Self {
+    pub fn reviewed(client: Client, outages: Outages) -> Self {
         Self::Reviewed(Box::new(Reviewer {
             client,
             identities: Cache::new(KEPT),
             rights: Cache::new(KEPT),
             questions: Semaphore::new(AT_ONCE),
+            outages,
         }))
     }
 
@@ -101,6 +103,7 @@ pub struct Reviewer {
     identities: Cache<Option<UserInfo>>,
     rights: Cache<bool>,
     questions: Semaphore,
+    outages: Outages,
 }
 
 impl std::fmt::Debug for Reviewer {
@@ -174,7 +177,8 @@ impl Reviewer {
     {
         let _permit = self.questions.acquire().await.map_err(|_| Refusal::Unavailable)?;
         Api::all(self.client.clone()).create(&PostParams::default(), review).await.map_err(|error| {
-            tracing::warn!(kind = %R::kind(&()), %error, "can't ask who may read /metrics; the operator needs create on tokenreviews and subjectaccessreviews");
+            let remedy = "nobody can be asked who may read /metrics: grant create on tokenreviews and subjectaccessreviews to the operator";
+            self.outages.failed(&R::plural(&()), Failure::of(&error), &error, remedy);
             Refusal::Unavailable
         })
     }

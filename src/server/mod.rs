@@ -113,7 +113,8 @@ impl Server {
         let (access, certificates) = if insecure {
             (Access::Open, None)
         } else {
-            (Access::reviewed(client), Some(Arc::new(Certificates::load(certificate).await?)))
+            let access = Access::reviewed(client, metrics.outages().clone());
+            (access, Some(Arc::new(Certificates::load(certificate).await?)))
         };
         let failed = |source| ServerError::Listen { listen, source };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;

@@ -10,17 +10,18 @@ use axum::http::{Method, Request, Response};
 use prometheus::{HistogramVec, IntCounterVec, Opts, core::Collector};
 use tower::{Layer, Service};
 
-use super::{LATENCY_BUCKETS, histogram};
+use super::{LATENCY_BUCKETS, Outages, histogram};
 
 /// What is counted of a client.
 #[derive(Clone, Debug)]
 pub struct ClientMetrics {
     requests: IntCounterVec,
     duration: HistogramVec,
+    outages: Outages,
 }
 
 impl ClientMetrics {
-    pub(super) fn new() -> Result<Self, prometheus::Error> {
+    pub(super) fn new(outages: Outages) -> Result<Self, prometheus::Error> {
         Ok(Self {
             requests: IntCounterVec::new(
                 Opts::new(
@@ -37,6 +38,7 @@ impl ClientMetrics {
                 ),
                 &["verb"],
             )?,
+            outages,
         })
     }
 
@@ -90,6 +92,9 @@ where
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
+            if answer.is_ok() {
+                metrics.outages.answered();
+            }
             let code = answer.as_ref().map(Response::status);
             let code = code.as_ref().map_or("error", |status| status.as_str());
             metrics.requests.with_label_values(&[verb, code]).inc();

@@ -25,11 +25,20 @@ pub enum LoggingError {
     Twice(#[from] TryInitError),
 }
 
+/// The client repeats for each request, and the watcher for each attempt, what
+/// [`Outages`](super::Outages) says once and with a remedy.
+const DEFAULT: &str = "info,kube_client::client=off,kube_runtime::watcher=error";
+
 /// Sets up log lines on standard error for the whole process: as JSON, or as text for a person.
 /// `RUST_LOG` filters; without it, what is `info` and worse is shown.
 pub fn init(json: bool) -> Result<(), LoggingError> {
-    let filter =
-        EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env()?;
+    let builder = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+    let filter = if std::env::var_os(EnvFilter::DEFAULT_ENV).is_none_or(|filter| filter.is_empty())
+    {
+        builder.parse_lossy(DEFAULT)
+    } else {
+        builder.from_env()?
+    };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(OneLine(io::stderr))

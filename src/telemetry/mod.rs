@@ -6,6 +6,7 @@ mod client;
 mod controls;
 mod evidence;
 mod logging;
+mod outage;
 #[cfg(test)]
 mod tests;
 
@@ -20,10 +21,11 @@ use prometheus::{
 pub use client::{ClientMetrics, CountRequests};
 pub use evidence::EvidenceMetrics;
 pub use logging::{LoggingError, init};
+pub use outage::{Failure, Outages};
 
 use crate::{
     api::{ControlSpec, TestKind},
-    engine::Verdict,
+    engine::{Unreadable, Verdict},
 };
 use controls::ControlCollector;
 
@@ -97,7 +99,9 @@ struct Families {
     reconciles: IntCounterVec,
     reconcile_duration: HistogramVec,
     watch_failures: IntCounterVec,
+    unreadable: IntGaugeVec,
     leader: IntGauge,
+    outages: Outages,
     evidence: EvidenceMetrics,
     client: ClientMetrics,
 }
@@ -127,6 +131,7 @@ impl Metrics {
             &["version"],
         )?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let outages = Outages::default();
         let families = Families {
             controls: ControlCollector::new()?,
             detection: Histogram::with_opts(histogram(
@@ -169,12 +174,20 @@ impl Metrics {
                 ),
                 &["resource"],
             )?,
+            unreadable: IntGaugeVec::new(
+                Opts::new(
+                    "comptroller_unreadable_kinds",
+                    "How many kinds that some control needs can't be read, by reason: Forbidden (a right is missing) or WatchStale (changes stopped arriving). Alert when it is not 0 for 10 minutes.",
+                ),
+                &["reason"],
+            )?,
             leader: IntGauge::new(
                 "comptroller_leader",
                 "Whether this replica leads and so writes (1) or stands by (0). Alert when the sum over the replicas is not 1 for 2 minutes.",
             )?,
             evidence: EvidenceMetrics::new()?,
-            client: ClientMetrics::new()?,
+            client: ClientMetrics::new(outages.clone())?,
+            outages,
             registry,
         };
         families.register(build)?;
@@ -232,6 +245,19 @@ impl Metrics {
         self.0.watch_failures.with_label_values(&[&*label(resource)]).inc();
     }
 
+    /// So many kinds can't be read, each for one reason.
+    pub fn unreadable(&self, kinds: Unreadable) {
+        for (reason, count) in kinds.by_reason() {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.0.unreadable.with_label_values(&[reason.as_str()]).set(count);
+        }
+    }
+
+    /// What is logged of trouble with the API server.
+    pub fn outages(&self) -> &Outages {
+        &self.0.outages
+    }
+
     /// A reconcile ended.
     pub fn reconciled(&self, kind: ReconcileKind, outcome: Outcome, took: Duration) {
         self.0.reconciles.with_label_values(&[kind.as_str(), outcome.as_str()]).inc();
@@ -262,7 +288,10 @@ impl Families {
                 self.reconciles.with_label_values(&[kind.as_str(), outcome.as_str()]);
             }
         }
-        let collectors: [Box<dyn Collector>; 9] = [
+        for (reason, _) in Unreadable::default().by_reason() {
+            self.unreadable.with_label_values(&[reason.as_str()]);
+        }
+        let collectors: [Box<dyn Collector>; 10] = [
             Box::new(build),
             Box::new(self.controls.clone()),
             Box::new(self.detection.clone()),
@@ -271,6 +300,7 @@ impl Families {
             Box::new(self.reconciles.clone()),
             Box::new(self.reconcile_duration.clone()),
             Box::new(self.watch_failures.clone()),
+            Box::new(self.unreadable.clone()),
             Box::new(self.leader.clone()),
         ];
         let collectors = collectors

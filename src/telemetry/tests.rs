@@ -11,7 +11,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     api::State,
-    engine::{Reason, Verdict},
+    engine::{Reason, Unreadable, Verdict},
 };
 
 fn metrics() -> Metrics {
@@ -67,6 +67,7 @@ fn busy() -> Metrics {
     metrics.evaluation_pass(Duration::from_micros(400));
     metrics.detected(Duration::from_millis(42));
     metrics.watch_failed("pods");
+    metrics.unreadable(Unreadable { forbidden: 2, stale: 0 });
     metrics.reconciled(ReconcileKind::Control, Outcome::Written, Duration::from_millis(8));
     metrics.leads(true);
     metrics

@@ -11,6 +11,7 @@
 mod controlplane;
 
 mod evidence;
+mod outage;
 mod periods;
 mod process;
 mod rights;

@@ -16,6 +16,9 @@ use serde_json::Value;
 
 use crate::controlplane::{ControlPlane, wait};
 
+/// What a test that fails wants to read.
+const VERBOSE: &str = "info,comptroller=debug";
+
 /// How long a state may take on a busy machine; far beyond what it takes on an idle one.
 pub const LIMIT: Duration = Duration::from_mins(1);
 
@@ -55,12 +58,20 @@ impl Bench {
 
     /// Starts the operator with further arguments, and waits until it is ready.
     pub async fn start_operator_as(&mut self, kubeconfig: PathBuf, arguments: &[&str]) {
-        self.operator = Some(Operator::start(kubeconfig, &self.plane, arguments).ready().await);
+        let operator = Operator::start(kubeconfig, &self.plane, arguments, Some(VERBOSE));
+        self.operator = Some(operator.ready().await);
+    }
+
+    /// Starts the operator with the log that it keeps when nobody asks for more.
+    pub async fn start_operator_as_shipped(&mut self, user: &str) {
+        let kubeconfig = self.plane.kubeconfig(user);
+        self.operator = Some(Operator::start(kubeconfig, &self.plane, &[], None).ready().await);
     }
 
     /// Starts one more operator with further arguments, and waits until it is ready.
     pub async fn another_operator(&self, arguments: &[&str]) -> Operator {
-        Operator::start(self.plane.kubeconfig("admin"), &self.plane, arguments).ready().await
+        let kubeconfig = self.plane.kubeconfig("admin");
+        Operator::start(kubeconfig, &self.plane, arguments, Some(VERBOSE)).ready().await
     }
 
     /// Ends the operator as a crash does.
@@ -72,6 +83,12 @@ impl Bench {
     pub async fn stop_operator(&mut self) {
         let mut operator = self.operator.take().expect("a running operator");
         operator.terminate().await;
+    }
+
+    /// What the operator has logged so far.
+    pub fn log(&self) -> String {
+        let operator = self.operator.as_ref().expect("a running operator");
+        std::fs::read_to_string(&operator.log).expect("its log")
     }
 
     /// Where the operator serves metrics and probes.
@@ -213,15 +230,25 @@ pub struct Operator {
 }
 
 impl Operator {
-    fn start(kubeconfig: PathBuf, plane: &ControlPlane, arguments: &[&str]) -> Self {
+    /// `log_level` is for RUST_LOG.
+    fn start(
+        kubeconfig: PathBuf,
+        plane: &ControlPlane,
+        arguments: &[&str],
+        log_level: Option<&str>,
+    ) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = plane.dir().join(format!("operator-{port}.log"));
         let file = std::fs::File::create(&log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_comptroller"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_comptroller"));
+        match log_level {
+            Some(level) => command.env("RUST_LOG", level),
+            None => command.env_remove("RUST_LOG"),
+        };
+        let child = command
             .args(["run", "--insecure", "--listen", &format!("127.0.0.1:{port}"), "--kubeconfig"])
             .arg(kubeconfig)
             .args(arguments)
-            .env("RUST_LOG", "info,comptroller=debug")
             .stdin(Stdio::null())
             .stdout(Stdio::from(file.try_clone().unwrap()))
             .stderr(Stdio::from(file))

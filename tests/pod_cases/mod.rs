@@ -50,6 +50,7 @@ pub fn mutations() -> Vec<Mutation> {
     for field in ["hostNetwork", "hostPID", "hostIPC", "hostUsers"] {
         add(&format!("/spec/{field}"), json!([true, false]));
     }
+    add("/spec/automountServiceAccountToken", json!([true, false]));
     add("/spec/os", json!([{"name": "linux"}]));
     add("/spec/resources", json!([{"limits": {"cpu": "2", "memory": "1Gi"}}]));
     add("/spec/volumes", volumes());
@@ -59,6 +60,10 @@ pub fn mutations() -> Vec<Mutation> {
             [{"name": "net.ipv4.tcp_rmem", "value": "1"}],
             [{"name": "net.ipv4.tcp_syncookies", "value": "1"}, {"name": "kernel.msgmax", "value": "1"}],
             [{"name": "net/ipv4/tcp_syncookies", "value": "1"}],
+            [{"name": "net.ipv4.ip_local_reserved_ports", "value": "1"}],
+            [{"name": "net.ipv4.tcp_keepalive_time", "value": "1"}],
+            [{"name": "net.ipv4.tcp_notsent_lowat", "value": "1"}],
+            [{"name": "net.ipv4.tcp_slow_start_after_idle", "value": "1"}],
         ]),
     );
     let annotation = "container.apparmor.security.beta.kubernetes.io/app";
@@ -113,6 +118,7 @@ fn volumes() -> Value {
         [{"name": "v", "emptyDir": {}}],
         [{"name": "v", "configMap": {"name": "a"}}, {"name": "w", "secret": {"secretName": "a"}}],
         [{"name": "v", "projected": {"sources": [{"configMap": {"name": "a"}}]}}],
+        [{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}],
         [{"name": "v", "csi": {"driver": "a"}}],
         [{"name": "v", "persistentVolumeClaim": {"claimName": "a"}}],
         [{"name": "v", "downwardAPI": {"items": [{"path": "a", "fieldRef": {"fieldPath": "metadata.name"}}]}}],

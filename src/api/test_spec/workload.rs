@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::{
     Glob, closed_enum,
     invalid::{Path, Problems},
-    selector,
+    registry, selector,
 };
 
 closed_enum! {
@@ -25,7 +25,7 @@ closed_enum! {
         ReadOnlyRootFilesystem = "ReadOnlyRootFilesystem",
         /// Gives up every Linux capability, but for binding low ports.
         DropAllCapabilities = "DropAllCapabilities",
-        /// Runs under the system call filter of its runtime.
+        /// Runs under the system call filter that its runtime ships, not under one of its own.
         SeccompRuntimeDefault = "SeccompRuntimeDefault",
         /// Has limits for CPU and memory.
         ResourceLimits = "ResourceLimits",
@@ -39,7 +39,7 @@ closed_enum! {
         NoLatestTag = "NoLatestTag",
         /// Runs as a service account of its own, not as default.
         NoDefaultServiceAccount = "NoDefaultServiceAccount",
-        /// Does not mount the token of its service account.
+        /// Is given no token of its service account for the API server.
         NoTokenAutomount = "NoTokenAutomount",
     }
 }
@@ -54,8 +54,8 @@ pub struct WorkloadTest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "set"))]
     pub require: Vec<Requirement>,
-    /// Where images may come from: patterns for the image name with its registry, where * is any
-    /// text, such as registry.example.com/*.
+    /// Where images may come from: patterns for a registry, or for the image name with its
+    /// registry, where * is any text, such as registry.example.com/*. Without scheme and digest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "set"))]
     pub registries: Vec<Glob>,
@@ -75,7 +75,9 @@ impl WorkloadTest {
             );
         }
         for (position, registry) in self.registries.iter().enumerate() {
-            registry.validate(&at.field("registries").index(position), problems);
+            let at = at.field("registries").index(position);
+            registry.validate(&at, problems);
+            registry::validate(registry.as_str(), &at, problems);
         }
         if let Some(selector) = &self.selector {
             selector::validate(selector, &at.field("selector"), problems);

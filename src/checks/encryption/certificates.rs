@@ -3,14 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Check, Context, Item, Judgement, Read, finding, malformed, network, object_of, reference,
+    Check, Context, Finding, Item, Judgement, Read, finding, malformed, network, object_of,
+    reference,
 };
 use crate::{
     api::{Duration, ResourceRef},
     checks::{visit_changed, visit_kinds},
     inventory::{
-        Change, Facts,
-        network::{CERT_MANAGER, CertificateFacts, NetworkFacts},
+        Change, Facts, Source,
+        network::{CERT_MANAGER, CertificateFacts, NetworkFacts, Readiness},
     },
 };
 
@@ -59,12 +60,22 @@ impl Check for Certificates {
             return None;
         };
         let mut judgement = Judgement::default();
-        if let Some(why) = &facts.not_ready {
-            judgement.failing.push(finding(
-                "CertificateNotReady",
-                resource.clone(),
-                format!("the certificate is not ready: {why}"),
-            ));
+        match &facts.readiness {
+            Readiness::Ready => {}
+            Readiness::NotReady(why) => {
+                judgement.failing.push(not_ready(&resource, why));
+            }
+            Readiness::NotReported if context.inventory.source == Source::Manifests => {
+                judgement.unknown.push(finding(
+                    "NotIssuedYet",
+                    resource.clone(),
+                    "a manifest does not show whether the certificate is issued, nor when it expires: judge it in the cluster".to_owned(),
+                ));
+            }
+            Readiness::NotReported => judgement.failing.push(not_ready(
+                &resource,
+                "cert-manager has not reported on it; see that it runs",
+            )),
         }
         self.judge_validity(facts, &resource, context.now, &mut judgement);
         Some(judgement)
@@ -80,8 +91,8 @@ impl Certificates {
         judgement: &mut Judgement,
     ) {
         let Some(not_after) = facts.not_after else {
-            // Not ready says why, where that is known.
-            if facts.not_ready.is_none() {
+            // What is not ready says why.
+            if facts.readiness == Readiness::Ready {
                 judgement.unknown.push(finding(
                     "ExpiryUnknown",
                     resource.clone(),
@@ -108,6 +119,11 @@ impl Certificates {
             )),
         }
     }
+}
+
+fn not_ready(resource: &ResourceRef, why: &str) -> Finding {
+    let message = format!("the certificate is not ready: {why}");
+    finding("CertificateNotReady", resource.clone(), message)
 }
 
 /// Rule: a certificate is over.

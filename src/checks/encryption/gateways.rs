@@ -11,7 +11,8 @@ use crate::{
     inventory::{
         Change, Facts, Inventory, Object,
         network::{
-            GATEWAY_API, GatewayFacts, Listener, NetworkFacts, ParentRef, RouteFacts, RoutesFrom,
+            GATEWAY_API, GatewayFacts, Listener, ListenerCertificate, NetworkFacts, ParentRef,
+            RouteFacts, RoutesFrom,
         },
     },
 };
@@ -111,6 +112,8 @@ fn is_route(inventory: &Inventory, object: &Object) -> bool {
 struct Sorted {
     plaintext: Vec<String>,
     no_certificate: Vec<String>,
+    refused: Vec<String>,
+    maybe_no_certificate: Vec<String>,
     unresolved: Vec<String>,
     opaque: Vec<String>,
     undecided: Vec<String>,
@@ -140,6 +143,12 @@ fn judge_listeners(
             "name one in tls.certificateRefs",
         ),
         (
+            "PassthroughOverHttps",
+            "the Gateway API refuses tls.mode Passthrough for HTTPS, at",
+            &sorted.refused,
+            "use protocol TLS and a TLSRoute to pass TLS on, or tls.mode Terminate with a certificate",
+        ),
+        (
             "UnresolvedReference",
             "the controller can't resolve what is named by",
             &sorted.unresolved,
@@ -152,6 +161,12 @@ fn judge_listeners(
         }
     }
     for (rule, what, listeners, remedy) in [
+        (
+            "CertificateNotShown",
+            "tls.options are not known here, and may name no certificate, at",
+            &sorted.maybe_no_certificate,
+            "name one in tls.certificateRefs, or attest it",
+        ),
         (
             "OpaqueListener",
             "what passes is not visible at",
@@ -185,10 +200,20 @@ impl Sorted {
             "HTTPS" | "TLS" => {
                 if let Some(why) = &listener.unresolved {
                     self.unresolved.push(format!("{name}: {why}"));
-                } else if !listener.passthrough && !listener.certificate {
-                    self.no_certificate.push(name);
+                } else if listener.passthrough {
+                    if &*listener.protocol == "HTTPS" {
+                        self.refused.push(name);
+                    }
+                } else {
+                    match listener.certificate {
+                        ListenerCertificate::Named => {}
+                        ListenerCertificate::Options => self.maybe_no_certificate.push(name),
+                        ListenerCertificate::None => self.no_certificate.push(name),
+                    }
                 }
             }
+            // Mutual TLS between the proxies of Istio's ambient mesh, by definition.
+            "HBONE" => {}
             // TCP and UDP carry bytes that both ends may encrypt, and nothing here shows whether
             // they do; so do protocols of a vendor.
             _ => self.opaque.push(name),

@@ -2,32 +2,38 @@
 
 use super::levels::Rule;
 use crate::{
+    api::test_spec::PodSecurityLevel,
     checks::workload::wording::{containers, list, named},
     inventory::{
-        Symbol,
+        KubernetesVersion, Symbol,
         workload::{ContainerFacts, PodFacts, Profile, SeLinux, SecurityContext},
     },
 };
 
-const fn rule(name: &'static str, judge: fn(&PodFacts) -> Option<String>) -> Rule {
-    Rule { name, replaces: None, judge }
+const fn rule(name: &'static str, since: u32, judge: Judge) -> Rule {
+    Rule { name, level: PodSecurityLevel::Baseline, since, replaces: None, judge }
 }
 
-/// The level.
+type Judge = fn(&PodFacts, KubernetesVersion) -> Option<String>;
+
+/// The level. Seccomp was an annotation before 1.19, which no Kubernetes reads any more.
 pub(super) const RULES: &[Rule] = &[
-    rule("HostNamespaces", host_namespaces),
-    rule("PrivilegedContainers", privileged_containers),
-    rule("Capabilities", capabilities),
-    rule("HostPathVolumes", host_path_volumes),
-    rule("HostPorts", host_ports),
-    rule("HostProbesAndLifecycle", host_probes_and_lifecycle),
-    rule("AppArmor", app_armor),
-    rule("SELinux", se_linux),
-    rule("ProcMount", proc_mount),
-    rule("Seccomp", seccomp),
-    rule("Sysctls", sysctls),
-    rule("HostProcess", host_process),
+    rule("HostNamespaces", 0, |pod, _| host_namespaces(pod)),
+    rule("PrivilegedContainers", 0, |pod, _| privileged_containers(pod)),
+    rule("Capabilities", 0, |pod, _| capabilities(pod)),
+    rule("HostPathVolumes", 0, |pod, _| host_path_volumes(pod)),
+    rule("HostPorts", 0, |pod, _| host_ports(pod)),
+    rule("HostProbesAndLifecycle", 34, |pod, _| host_probes_and_lifecycle(pod)),
+    rule("AppArmor", 0, |pod, _| app_armor(pod)),
+    rule("SELinux", 0, se_linux),
+    rule("ProcMount", 0, proc_mount),
+    rule("Seccomp", 19, |pod, _| seccomp(pod)),
+    rule("Sysctls", 0, sysctls),
+    rule("HostProcess", 0, |pod, _| host_process(pod)),
 ];
+
+/// From this minor on a pod in a user namespace may do what is harmless there (KEP-127).
+pub(super) const USER_NAMESPACES: u32 = 35;
 
 /// What container runtimes grant by default, without `NET_RAW`.
 const DEFAULT_CAPABILITIES: &[&str] = &[
@@ -46,24 +52,39 @@ const DEFAULT_CAPABILITIES: &[&str] = &[
     "SYS_CHROOT",
 ];
 
-const SE_LINUX_TYPES: &[&str] =
-    &["container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
-
-/// Sysctls whose effect stays within the pod.
-const SAFE_SYSCTLS: &[&str] = &[
-    "kernel.shm_rmid_forced",
-    "net.ipv4.ip_local_port_range",
-    "net.ipv4.ip_local_reserved_ports",
-    "net.ipv4.ip_unprivileged_port_start",
-    "net.ipv4.ping_group_range",
-    "net.ipv4.tcp_fin_timeout",
-    "net.ipv4.tcp_keepalive_intvl",
-    "net.ipv4.tcp_keepalive_probes",
-    "net.ipv4.tcp_keepalive_time",
-    "net.ipv4.tcp_rmem",
-    "net.ipv4.tcp_syncookies",
-    "net.ipv4.tcp_wmem",
+/// Types that confine, with the first minor that admits them.
+const SE_LINUX_TYPES: &[(&str, u32)] = &[
+    ("container_t", 0),
+    ("container_init_t", 0),
+    ("container_kvm_t", 0),
+    ("container_engine_t", 31),
 ];
+
+/// Sysctls whose effect stays within the pod, with the first minor that admits them.
+const SAFE_SYSCTLS: &[(&str, u32)] = &[
+    ("kernel.shm_rmid_forced", 0),
+    ("net.ipv4.ip_local_port_range", 0),
+    ("net.ipv4.ip_local_reserved_ports", 27),
+    ("net.ipv4.ip_unprivileged_port_start", 0),
+    ("net.ipv4.ping_group_range", 0),
+    ("net.ipv4.tcp_fin_timeout", 29),
+    ("net.ipv4.tcp_keepalive_intvl", 29),
+    ("net.ipv4.tcp_keepalive_probes", 29),
+    ("net.ipv4.tcp_keepalive_time", 29),
+    ("net.ipv4.tcp_notsent_lowat", 37),
+    ("net.ipv4.tcp_rmem", 32),
+    ("net.ipv4.tcp_slow_start_after_idle", 37),
+    ("net.ipv4.tcp_syncookies", 0),
+    ("net.ipv4.tcp_wmem", 32),
+];
+
+/// The names that a version admits.
+fn admitted(
+    names: &'static [(&str, u32)],
+    version: KubernetesVersion,
+) -> impl Iterator<Item = &'static str> {
+    names.iter().filter(move |(_, since)| *since <= version.minor).map(|(name, _)| *name)
+}
 
 fn host_namespaces(pod: &PodFacts) -> Option<String> {
     let fields =
@@ -146,27 +167,26 @@ pub(super) fn setters(pod: bool, containers: Option<String>) -> Option<String> {
     }
 }
 
-fn se_linux(pod: &PodFacts) -> Option<String> {
+fn se_linux(pod: &PodFacts, version: KubernetesVersion) -> Option<String> {
+    let types: Vec<&str> = admitted(SE_LINUX_TYPES, version).collect();
     let forbidden = |context: &SecurityContext| {
         context.se_linux.as_deref().is_some_and(|SeLinux { kind, user, role }| {
             let kind = kind.as_deref();
-            user.is_some()
-                || role.is_some()
-                || kind.is_some_and(|kind| !SE_LINUX_TYPES.contains(&kind))
+            user.is_some() || role.is_some() || kind.is_some_and(|kind| !types.contains(&kind))
         })
     };
     let containers = containers(pod, |container| forbidden(&container.security));
     setters(forbidden(&pod.security), containers).map(|who| {
         format!(
             "{who}: remove user and role from securityContext.seLinuxOptions, and a type other than {}",
-            list(SE_LINUX_TYPES)
+            list(&types)
         )
     })
 }
 
 /// Within a user namespace `/proc` may be unmasked.
-fn proc_mount(pod: &PodFacts) -> Option<String> {
-    if pod.user_namespace { None } else { unmasked_proc(pod) }
+fn proc_mount(pod: &PodFacts, version: KubernetesVersion) -> Option<String> {
+    if pod.user_namespace && version.minor >= USER_NAMESPACES { None } else { unmasked_proc(pod) }
 }
 
 /// Containers that see an unmasked `/proc`.
@@ -175,9 +195,9 @@ pub(super) fn unmasked_proc(pod: &PodFacts) -> Option<String> {
         .map(|who| format!("{who}: remove securityContext.procMount"))
 }
 
-fn sysctls(pod: &PodFacts) -> Option<String> {
-    let unsafe_ones = pod.sysctls.iter().map(Symbol::as_str);
-    named("sysctl", unsafe_ones.filter(|name| !SAFE_SYSCTLS.contains(name)))
+fn sysctls(pod: &PodFacts, version: KubernetesVersion) -> Option<String> {
+    let is_safe = |name: &str| admitted(SAFE_SYSCTLS, version).any(|safe| safe == name);
+    named("sysctl", pod.sysctls.iter().map(Symbol::as_str).filter(|name| !is_safe(name)))
         .map(|which| format!("{which}: remove from the pod's securityContext.sysctls"))
 }
 

@@ -13,7 +13,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-pub use self::levels::violations;
+pub use self::levels::{NEWEST, violations};
 use super::{
     BuildError, Built, Check, Context, Finding, Item, Judgement, Read, reference, visit_kinds,
     workload::population::{self, Subject},
@@ -47,6 +47,10 @@ impl Check for PodSecurityCheck {
     }
 
     fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+        // The version of the API server decides which rules there are.
+        if matches!(change, Change::ApiServer) {
+            return self.items(context, visit);
+        }
         population::affected(context.inventory, change, visit);
     }
 
@@ -56,8 +60,9 @@ impl Check for PodSecurityCheck {
         };
         let inventory = context.inventory;
         let object = inventory.get(slot)?;
+        let version = levels::known(inventory.kubernetes);
         let failing = match &object.facts {
-            Facts::Namespace(facts) => namespace::judge(facts, self.minimum)
+            Facts::Namespace(facts) => namespace::judge(facts, self.minimum, version)
                 .map(|message| ("EnforceTooLow", message))
                 .into_iter()
                 .collect(),
@@ -65,7 +70,9 @@ impl Check for PodSecurityCheck {
                 return population::malformed(inventory, slot, error);
             }
             _ => match population::subject(inventory, object)? {
-                Subject::Workload { facts, .. } => violations(self.minimum, &facts.pod).collect(),
+                Subject::Workload { facts, .. } => {
+                    violations(self.minimum, version, &facts.pod).collect()
+                }
                 Subject::Malformed(error) => return population::malformed(inventory, slot, error),
             },
         };

@@ -1,31 +1,55 @@
 //! The level that a namespace enforces, as its labels say it (KEP-2579).
 
+use super::levels::lacking;
 use crate::{
-    api::test_spec::PodSecurityLevel, checks::workload::wording::short,
-    inventory::facts::NamespaceFacts,
+    api::test_spec::PodSecurityLevel,
+    checks::workload::wording::{list, short},
+    inventory::{KubernetesVersion, facts::NamespaceFacts},
 };
 
 const LEVEL_LABEL: &str = "pod-security.kubernetes.io/enforce";
 const VERSION_LABEL: &str = "pod-security.kubernetes.io/enforce-version";
 
-/// What is wrong with a namespace's labels. A default in the configuration of the API server is
-/// not visible, so a namespace without the label does not enforce anything that could be proved.
-pub(super) fn judge(facts: &NamespaceFacts, minimum: PodSecurityLevel) -> Option<String> {
-    let problem = match facts.labels.get(LEVEL_LABEL) {
-        None => format!("has no label {LEVEL_LABEL}"),
-        Some("restricted") => return None,
-        Some("baseline") if minimum == PodSecurityLevel::Baseline => return None,
-        Some(level @ ("privileged" | "baseline")) => format!("enforces {level}"),
+/// What is wrong with a namespace's labels, for an API server of this version. A default in the
+/// configuration of the API server is not visible, so a namespace without the label does not
+/// enforce anything that could be proved.
+pub(super) fn judge(
+    facts: &NamespaceFacts,
+    minimum: PodSecurityLevel,
+    server: KubernetesVersion,
+) -> Option<String> {
+    let level = match facts.labels.get(LEVEL_LABEL) {
+        None => return Some(format!("has no label {LEVEL_LABEL}: set it to {minimum}")),
+        Some("restricted") => PodSecurityLevel::Restricted,
+        Some("baseline") => PodSecurityLevel::Baseline,
+        Some("privileged") => return Some(format!("enforces privileged: set it to {minimum}")),
         Some(other) => {
-            format!("has label {LEVEL_LABEL} with {:?}, which is no level", short(other))
+            return Some(format!(
+                "has label {LEVEL_LABEL} with {:?}, which is no level: set it to {minimum}",
+                short(other)
+            ));
         }
     };
-    let pinned = match facts.labels.get(VERSION_LABEL) {
-        None | Some("latest") => String::new(),
-        Some(version) => format!(
-            "; {VERSION_LABEL} pins the rules of {}, so newer ones do not apply",
-            short(version)
-        ),
-    };
-    Some(format!("{problem}: set it to {minimum}{pinned}"))
+    let pinned = facts.labels.get(VERSION_LABEL).and_then(pinned).filter(|it| *it < server);
+    let missing = lacking((level, pinned.unwrap_or(server)), (minimum, server));
+    let set_level =
+        if level < minimum { format!("set {LEVEL_LABEL} to {minimum}") } else { String::new() };
+    match pinned {
+        _ if missing.is_empty() => None,
+        None => Some(format!("enforces {level}: {set_level}")),
+        Some(version) => Some(format!(
+            "enforces {level} of v{version}, which lacks {} of {minimum}: {set_level}{}set {VERSION_LABEL} to latest",
+            list(&missing),
+            if set_level.is_empty() { "" } else { ", and " },
+        )),
+    }
+}
+
+/// The version of a label, as the API server reads it: what it can't read counts as the latest, as
+/// does its absence.
+fn pinned(version: &str) -> Option<KubernetesVersion> {
+    let minor = version.strip_prefix("v1.")?;
+    let written = minor == "0" || !minor.starts_with('0');
+    let digits = minor.bytes().all(|byte| byte.is_ascii_digit());
+    (written && digits).then(|| minor.parse().ok().map(KubernetesVersion::minor))?
 }

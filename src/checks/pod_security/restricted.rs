@@ -3,24 +3,48 @@
 //! Windows pods are exempt from what only Linux has; a pod in a user namespace may be root there.
 
 use super::{
-    baseline::{capabilities_beyond, profiles, setters, unmasked_proc},
+    baseline::{USER_NAMESPACES, capabilities_beyond, profiles, setters, unmasked_proc},
     levels::Rule,
 };
 use crate::{
+    api::test_spec::PodSecurityLevel,
     checks::workload::wording::{containers, list, named, sentence},
-    inventory::workload::PodFacts,
+    inventory::{KubernetesVersion, workload::PodFacts},
 };
 
-/// The level, without what it takes over from baseline.
+const fn rule(
+    name: &'static str,
+    since: u32,
+    replaces: Option<&'static str>,
+    judge: Judge,
+) -> Rule {
+    Rule { name, level: PodSecurityLevel::Restricted, since, replaces, judge }
+}
+
+type Judge = fn(&PodFacts, KubernetesVersion) -> Option<String>;
+
+/// The level, without what it takes over from baseline. The `/proc` of baseline is as strict as
+/// that of restricted before 1.35.
 pub(super) const RULES: &[Rule] = &[
-    Rule { name: "VolumeTypes", replaces: Some("HostPathVolumes"), judge: volume_types },
-    Rule { name: "PrivilegeEscalation", replaces: None, judge: privilege_escalation },
-    Rule { name: "RunAsNonRoot", replaces: None, judge: run_as_non_root },
-    Rule { name: "RunAsUser", replaces: None, judge: run_as_user },
-    Rule { name: "Seccomp", replaces: Some("Seccomp"), judge: seccomp },
-    Rule { name: "Capabilities", replaces: Some("Capabilities"), judge: capabilities },
-    Rule { name: "ProcMount", replaces: Some("ProcMount"), judge: unmasked_proc },
+    rule("VolumeTypes", 0, Some("HostPathVolumes"), |pod, _| volume_types(pod)),
+    rule("PrivilegeEscalation", 8, None, privilege_escalation),
+    rule("RunAsNonRoot", 0, None, run_as_non_root),
+    rule("RunAsUser", 23, None, run_as_user),
+    rule("Seccomp", 19, Some("Seccomp"), seccomp),
+    rule("Capabilities", 22, Some("Capabilities"), capabilities),
+    rule("ProcMount", 0, Some("ProcMount"), |pod, _| unmasked_proc(pod)),
 ];
+
+/// Before this minor, Windows pods were held to what only Linux has.
+const WINDOWS: u32 = 25;
+
+fn exempt_windows(pod: &PodFacts, version: KubernetesVersion) -> bool {
+    pod.windows && version.minor >= WINDOWS
+}
+
+fn in_user_namespace(pod: &PodFacts, version: KubernetesVersion) -> bool {
+    pod.user_namespace && version.minor >= USER_NAMESPACES
+}
 
 fn volume_types(pod: &PodFacts) -> Option<String> {
     let which = named("volume", pod.volumes.iter().map(|volume| volume.name.as_str()))?;
@@ -30,8 +54,8 @@ fn volume_types(pod: &PodFacts) -> Option<String> {
     Some(format!("{which}: replace {}", list(&kinds)))
 }
 
-fn privilege_escalation(pod: &PodFacts) -> Option<String> {
-    if pod.windows {
+fn privilege_escalation(pod: &PodFacts, version: KubernetesVersion) -> Option<String> {
+    if exempt_windows(pod, version) {
         return None;
     }
     containers(pod, |container| container.confinement.privilege_escalation != Some(false))
@@ -39,8 +63,8 @@ fn privilege_escalation(pod: &PodFacts) -> Option<String> {
 }
 
 /// The pod must not say false, even where every container says true.
-fn run_as_non_root(pod: &PodFacts) -> Option<String> {
-    if pod.user_namespace {
+fn run_as_non_root(pod: &PodFacts, version: KubernetesVersion) -> Option<String> {
+    if in_user_namespace(pod, version) {
         return None;
     }
     let non_root = |container| pod.effective(container, |context| context.run_as_non_root);
@@ -49,8 +73,8 @@ fn run_as_non_root(pod: &PodFacts) -> Option<String> {
         .map(|who| format!("{who}: set securityContext.runAsNonRoot: true"))
 }
 
-fn run_as_user(pod: &PodFacts) -> Option<String> {
-    if pod.user_namespace {
+fn run_as_user(pod: &PodFacts, version: KubernetesVersion) -> Option<String> {
+    if in_user_namespace(pod, version) {
         return None;
     }
     let containers = containers(pod, |container| container.security.run_as_user == Some(0));
@@ -58,8 +82,8 @@ fn run_as_user(pod: &PodFacts) -> Option<String> {
         .map(|who| format!("{who}: set securityContext.runAsUser to another user than 0"))
 }
 
-fn seccomp(pod: &PodFacts) -> Option<String> {
-    if pod.windows {
+fn seccomp(pod: &PodFacts, version: KubernetesVersion) -> Option<String> {
+    if exempt_windows(pod, version) {
         return None;
     }
     let own = |container| pod.effective(container, |context| context.seccomp.as_ref());
@@ -68,8 +92,8 @@ fn seccomp(pod: &PodFacts) -> Option<String> {
     sentence([profiles(pod, "seccompProfile", |context| context.seccomp.as_ref()), missing])
 }
 
-fn capabilities(pod: &PodFacts) -> Option<String> {
-    if pod.windows {
+fn capabilities(pod: &PodFacts, version: KubernetesVersion) -> Option<String> {
+    if exempt_windows(pod, version) {
         return None;
     }
     let kept = containers(pod, |container| !container.confinement.drops_all)

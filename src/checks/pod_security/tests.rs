@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::checks::workload::tests::world::{Outcome, World, pod, workload};
+use crate::inventory::KubernetesVersion;
 
 fn check(minimum: PodSecurityLevel) -> Box<dyn Check> {
     build(&PodSecurityTest { minimum }).unwrap().check
@@ -121,15 +122,14 @@ fn namespaces_by_their_labels() {
         (json!({label: "restricted"}), Restricted, None),
         (json!({label: "restricted"}), Baseline, None),
         (json!({label: "baseline"}), Baseline, None),
-        (json!({label: "baseline"}), Restricted, Some("enforces baseline: set it to restricted")),
+        (
+            json!({label: "baseline"}),
+            Restricted,
+            Some("enforces baseline: set pod-security.kubernetes.io/enforce to restricted"),
+        ),
         (json!({label: "privileged"}), Baseline, Some("enforces privileged: set it to baseline")),
         (json!(null), Baseline, Some("has no label pod-security.kubernetes.io/enforce: set it")),
         (json!({label: "Restricted"}), Baseline, Some("which is no level")),
-        (
-            json!({label: "baseline", "pod-security.kubernetes.io/enforce-version": "v1.20"}),
-            Restricted,
-            Some("pins the rules of v1.20"),
-        ),
     ] {
         let mut world = World::default();
         world.apply("", "Namespace", &namespace(labels.clone()));
@@ -139,6 +139,82 @@ fn namespaces_by_their_labels() {
             Some(text) => assert!(message.as_deref().unwrap().contains(text), "{message:?}"),
         }
     }
+}
+
+/// The message about a namespace that enforces a level of a version, on an API server of a minor.
+fn pinned(level: &str, version: &str, minimum: PodSecurityLevel, server: u32) -> Option<String> {
+    let mut world = World::default();
+    world.inventory.kubernetes = Some(KubernetesVersion::minor(server));
+    let labels = json!({
+        "pod-security.kubernetes.io/enforce": level,
+        "pod-security.kubernetes.io/enforce-version": version,
+    });
+    world.apply("", "Namespace", &namespace(labels));
+    world.message(check(minimum).as_ref(), "Namespace", "prod")
+}
+
+#[test]
+fn a_pinned_version_must_enforce_what_is_asked_today() {
+    use PodSecurityLevel::{Baseline, Restricted};
+    for (level, version, minimum, server, lacks) in [
+        ("restricted", "latest", Restricted, 36, None),
+        ("restricted", "v1.36", Restricted, 36, None),
+        // Newer than the server, or nothing that it can read: the latest.
+        ("restricted", "v1.99", Restricted, 36, None),
+        ("restricted", "1.0", Restricted, 36, None),
+        ("restricted", "v1.00", Restricted, 36, None),
+        ("restricted", "v1.99999999999999999999", Restricted, 36, None),
+        ("restricted", "v1.25", Restricted, 33, None),
+        ("baseline", "v1.0", Baseline, 18, None),
+        ("baseline", "v1.0", Baseline, 33, Some("baseline of v1.0, which lacks Seccomp of base")),
+        ("baseline", "v1.33", Baseline, 34, Some("lacks HostProbesAndLifecycle of baseline: set")),
+        ("restricted", "v1.22", Restricted, 33, Some("lacks RunAsUser of restricted")),
+        ("restricted", "v1.22", Baseline, 33, None),
+        (
+            "restricted",
+            "v1.0",
+            Restricted,
+            36,
+            Some(
+                "lacks HostProbesAndLifecycle, PrivilegeEscalation, RunAsUser, Seccomp and 1 more of restricted: set pod-security.kubernetes.io/enforce-version to latest",
+            ),
+        ),
+        (
+            "baseline",
+            "v1.33",
+            Restricted,
+            36,
+            Some("enforce to restricted, and set pod-security.kubernetes.io/enforce-version to"),
+        ),
+    ] {
+        let message = pinned(level, version, minimum, server);
+        let fits = match (&message, lacks) {
+            (Some(message), Some(lacks)) => message.contains(lacks),
+            (message, lacks) => message.is_none() && lacks.is_none(),
+        };
+        assert!(fits, "{level} {version} {minimum} {server}: {message:?}");
+    }
+}
+
+#[test]
+fn pods_are_judged_by_the_version_of_the_api_server() {
+    let spec = json!({
+        "securityContext": {"sysctls": [{"name": "net.ipv4.tcp_notsent_lowat", "value": "1"}]},
+        "containers": [{"name": "app"}],
+    });
+    let check = check(PodSecurityLevel::Baseline);
+    let mut world = World::default();
+    world.apply("", "Pod", &pod("a", &spec));
+    assert_eq!(world.message(check.as_ref(), "Pod", "a"), None, "the newest where none is known");
+    for (minor, passes) in [(36, false), (37, true), (41, true)] {
+        world.inventory.kubernetes = Some(KubernetesVersion::minor(minor));
+        assert_eq!(world.message(check.as_ref(), "Pod", "a").is_none(), passes, "1.{minor}");
+    }
+    let mut affected = 0;
+    world.with_context(|context| {
+        check.affected(context, &Change::ApiServer, &mut |_| affected += 1);
+    });
+    assert_eq!(affected, 1, "another version judges everything anew");
 }
 
 #[test]

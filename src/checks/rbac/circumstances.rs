@@ -12,7 +12,7 @@ use crate::{
     checks::{Context, pod_security::levels},
     engine::scope::Admission,
     inventory::{
-        Facts, Object, Slot,
+        Facts, Inventory, Object, Slot, Source,
         rbac::{CloudIdentity, MASTERS, Role, RoleKey, ServiceAccountFacts, Subject},
         workload::{Controller, PodFacts, WorkloadFacts},
     },
@@ -149,6 +149,10 @@ fn of_grant<'a>(
             found.push(Circumstance::DefaultAccount { automount });
         }
     }
+    // What no manifest has is not known; what no cluster has does not exist.
+    if context.inventory.source == Source::Manifests {
+        return found;
+    }
     if let Some(role) = held.role.filter(|role| !role.exists())
         && known(context, role.key().kind(), &role.key().namespace, &role.key().name).is_none()
     {
@@ -160,7 +164,7 @@ fn of_grant<'a>(
 }
 
 /// Whether the subject is a service account that does not exist. The cluster makes a `default`
-/// account in every namespace, which no manifest shows; one that can't be read exists.
+/// account in every namespace; one that can't be read exists.
 fn lacks_account(context: &Context<'_>, holder: &Holder<'_>) -> bool {
     let Subject::ServiceAccount { namespace, name } = &holder.node.subject else {
         return false;
@@ -206,10 +210,10 @@ fn visit_weak_pods<'a>(
         let Some(facts) = context.inventory.get(*slot).and_then(root_workload) else {
             continue;
         };
-        if !facts.pod.automount.unwrap_or(mounted) {
+        if !facts.pod.is_given_token(mounted) {
             continue;
         }
-        if let Some(weakness) = weak(&facts.pod) {
+        if let Some(weakness) = weak(context.inventory, &facts.pod) {
             let circumstance = Circumstance::WeakPod { workload: *slot, weakness, risk: row.risk };
             visit(hit(circumstance, vec![*held]))?;
         }
@@ -228,6 +232,7 @@ fn root_workload(object: &Object) -> Option<&WorkloadFacts> {
 
 /// The first control of the baseline level of the Pod Security Standards that the pod violates:
 /// code in it is a short way from the node, and from the tokens of every pod there.
-fn weak(pod: &PodFacts) -> Option<&'static str> {
-    levels::violations(PodSecurityLevel::Baseline, pod).next().map(|(control, _)| control)
+fn weak(inventory: &Inventory, pod: &PodFacts) -> Option<&'static str> {
+    let version = levels::known(inventory.kubernetes);
+    levels::violations(PodSecurityLevel::Baseline, version, pod).next().map(|(control, _)| control)
 }

@@ -37,7 +37,7 @@ impl RbacCheck {
         } else if tally.certain() + tally.possible() > max {
             let mut finding = too_many(context, tally, max);
             finding.message = bounded(format!(
-                "{} more subjects hold it in namespaces whose labels are not known: {}",
+                "{} more subjects may hold it, since labels of namespaces or rules of roles are not known: {}",
                 tally.possible(),
                 finding.message
             ));

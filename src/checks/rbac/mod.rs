@@ -12,6 +12,7 @@ mod listed;
 mod risks;
 #[cfg(test)]
 mod tests;
+mod untold;
 mod wording;
 
 use std::ops::ControlFlow;
@@ -33,7 +34,7 @@ use crate::{
     },
     engine::{scope::Admission, tally::Tally},
     inventory::{
-        Change, Facts, Inventory, Object, Slot, Symbol,
+        Change, Facts, Inventory, Object, Slot, Source, Symbol,
         rbac::{RoleKey, Subject, SubjectId, SubjectNode},
         workload,
     },
@@ -157,17 +158,26 @@ impl RbacCheck {
             return None;
         }
         let mut judgement = Judgement::default();
-        if !self.asked.touch(context, node) {
+        let touched = self.asked.touch(context, node);
+        if !touched && context.inventory.source == Source::Cluster {
             return Some(judgement);
         }
         let holder = Holder::new(context, node);
+        let untold = self.untold(context, &holder);
+        if !touched && untold.is_empty() {
+            return Some(judgement);
+        }
         if self.max_subjects.is_some() {
             judgement.counted = if holds { self.count(context, &holder) } else { Counted::No };
+            if judgement.counted == Counted::No && !untold.is_empty() {
+                judgement.counted = Counted::Possibly;
+            }
             return Some(judgement);
         }
         if self.allows(&node.subject) {
             return Some(judgement);
         }
+        judgement.unknown = untold;
         let _ = self.visit_hits(context, &holder, &mut |hit| {
             if let Some((finding, certain)) = finding(context, &holder, hit) {
                 let list = if certain { &mut judgement.failing } else { &mut judgement.unknown };

@@ -9,6 +9,7 @@ pub(crate) mod wording;
 
 use std::borrow::Cow;
 
+pub use self::image::ImageRef;
 use self::{image::RegistryPattern, population::Subject};
 use super::{BuildError, Built, Check, Context, Finding, Item, Judgement, Read, reference};
 use crate::{
@@ -17,10 +18,13 @@ use crate::{
         test_spec::{Requirement, WorkloadTest},
     },
     inventory::{
-        Change, Facts, Inventory,
+        Change, Facts, Inventory, Source,
         workload::{Controller, PodFacts, WorkloadFacts},
     },
 };
+
+/// The rule of a token, which the pod alone does not decide.
+const TOKEN: &str = Requirement::NoTokenAutomount.as_str();
 
 /// The rule of an image from elsewhere.
 const REGISTRIES: &str = "Registries";
@@ -98,9 +102,23 @@ impl Check for WorkloadCheck {
             subject: None,
             message,
         };
-        let problems = self.problems(inventory, &object.namespace, &facts.pod);
-        Some(Judgement { failing: problems.map(finding).collect(), ..Judgement::default() })
+        let pod = &facts.pod;
+        let token = self.token(inventory, &object.namespace, pod);
+        let (mut failing, unknown) = match token {
+            Token::Withheld => (Vec::new(), Vec::new()),
+            Token::Given(message) => (vec![finding((TOKEN, message))], Vec::new()),
+            Token::Unknown(message) => (Vec::new(), vec![finding((TOKEN, message))]),
+        };
+        failing.extend(self.problems(pod).map(finding));
+        Some(Judgement { failing, unknown, ..Judgement::default() })
     }
+}
+
+/// Whether a pod is given a token of its service account.
+enum Token {
+    Withheld,
+    Given(String),
+    Unknown(String),
 }
 
 impl WorkloadCheck {
@@ -120,30 +138,44 @@ impl WorkloadCheck {
         Some(selector.matches(|key| top.labels.get(key)))
     }
 
-    /// Rule and message of everything that is wrong with a pod.
+    /// Rule and message of everything that is wrong with a pod by itself.
     fn problems<'a>(
         &'a self,
-        inventory: &'a Inventory,
-        namespace: &'a str,
         pod: &'a PodFacts,
     ) -> impl Iterator<Item = (&'static str, String)> + use<'a> {
         let required = self.require.iter().filter_map(move |requirement| {
-            let message = match requirement {
-                Requirement::NoTokenAutomount => rules::no_token_automount(pod, |account| {
-                    account_automount(inventory, namespace, account)
-                }),
-                other => rules::judge(*other, pod),
-            };
-            Some((requirement.as_str(), message?))
+            Some((requirement.as_str(), rules::judge(*requirement, pod)?))
         });
         let registries = rules::registries(pod, &self.registries);
         required.chain(registries.map(|message| (REGISTRIES, message)))
     }
+
+    /// What the pod and its service account say of the token, if the control asks.
+    fn token(&self, inventory: &Inventory, namespace: &str, pod: &PodFacts) -> Token {
+        let Some(account) = pod.service_account.as_ref().filter(|_| self.reads_accounts()) else {
+            return Token::Withheld;
+        };
+        let automounts = account_automounts(inventory, namespace, account);
+        // Every namespace has its default account, which says nothing unless somebody changed it.
+        let elsewhere = inventory.source == Source::Manifests
+            && automounts.is_none()
+            && **account != *"default"
+            && pod.automount.is_none()
+            && pod.token_volumes.is_empty();
+        if elsewhere {
+            return Token::Unknown(format!(
+                "service account {}, which decides on the token, is not among the manifests: add it, or set automountServiceAccountToken: false on the pod",
+                wording::short(account)
+            ));
+        }
+        rules::no_token(pod, automounts).map_or(Token::Withheld, Token::Given)
+    }
 }
 
-fn account_automount(inventory: &Inventory, namespace: &str, name: &str) -> Option<bool> {
+/// What a service account says of its tokens; None when the account is not known.
+fn account_automounts(inventory: &Inventory, namespace: &str, name: &str) -> Option<bool> {
     match &inventory.lookup("", "ServiceAccount", namespace, name)?.facts {
-        Facts::ServiceAccount(account) => account.automount,
+        Facts::ServiceAccount(account) => Some(account.automount.unwrap_or(true)),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@
 
 use super::{
     image::{ImageRef, RegistryPattern},
-    wording::{containers, list, named, sentence, short},
+    wording::{containers, named, sentence, short},
 };
 use crate::{
     api::test_spec::Requirement,
@@ -32,19 +32,47 @@ pub(super) fn judge(requirement: Requirement, pod: &PodFacts) -> Option<String> 
         Requirement::ImageDigest => image_digest(pod),
         Requirement::NoLatestTag => no_latest_tag(pod),
         Requirement::NoDefaultServiceAccount => no_default_service_account(pod),
-        // Depends on the service account: see `no_token_automount`.
+        // Depends on the service account: see `no_token`.
         Requirement::NoTokenAutomount => None,
     }
 }
 
+/// A user above 0 is not root, whatever the image says. Without one, the kubelet looks at the image
+/// if it is told to, and does not start what would run as root.
 fn run_as_non_root(pod: &PodFacts) -> Option<String> {
+    if pod.windows {
+        return run_as_no_administrator(pod);
+    }
     let user = |container| pod.effective(container, |context| context.run_as_user);
     let non_root = |container| pod.effective(container, |context| context.run_as_non_root);
-    let zero = containers(pod, |container| user(container) == Some(0));
-    let free = containers(pod, |container| non_root(container) != Some(true));
+    let free = |container| user(container).is_none() && non_root(container) != Some(true);
     sentence([
-        free.map(|who| format!("{who}: set securityContext.runAsNonRoot: true")),
-        zero.map(|who| format!("{who}: set securityContext.runAsUser to another user than 0")),
+        containers(pod, free).map(|who| {
+            format!(
+                "{who}: set securityContext.runAsNonRoot: true, or runAsUser to another user than 0"
+            )
+        }),
+        containers(pod, |container| user(container) == Some(0))
+            .map(|who| format!("{who}: set securityContext.runAsUser to another user than 0")),
+    ])
+}
+
+/// Windows knows no numbers of users, and its root is the administrator of the container.
+fn run_as_no_administrator(pod: &PodFacts) -> Option<String> {
+    let administrator = |container| pod.effective(container, |context| context.administrator);
+    let non_root = |container| pod.effective(container, |context| context.run_as_non_root);
+    let free = |container| administrator(container).is_none() && non_root(container) != Some(true);
+    sentence([
+        containers(pod, free).map(|who| {
+            format!(
+                "{who}: set securityContext.runAsNonRoot: true, or windowsOptions.runAsUserName to another user than ContainerAdministrator"
+            )
+        }),
+        containers(pod, |container| administrator(container) == Some(true)).map(|who| {
+            format!(
+                "{who}: set securityContext.windowsOptions.runAsUserName to another user than ContainerAdministrator"
+            )
+        }),
     ])
 }
 
@@ -86,16 +114,22 @@ fn read_only_root(pod: &PodFacts) -> Option<String> {
         .map(|who| format!("{who}: set securityContext.readOnlyRootFilesystem: true"))
 }
 
-/// As the restricted level has it: `NET_BIND_SERVICE` may be added back, nothing else.
+/// As the restricted level has it: `NET_BIND_SERVICE` may be added back, nothing else. Names count
+/// as container runtimes read them, and a privileged container keeps all, whatever it drops.
 fn drop_all_capabilities(pod: &PodFacts) -> Option<String> {
     if pod.windows {
         return None;
     }
+    let privileged = |container: &ContainerFacts| container.confinement.privileged;
     let added = |container: &ContainerFacts| {
-        container.confinement.added.iter().any(|name| **name != *"NET_BIND_SERVICE")
+        container.confinement.added.iter().any(|name| !is_net_bind_service(name))
     };
+    let kept = |container: &ContainerFacts| !container.confinement.runtime_drops_all;
     sentence([
-        containers(pod, |container| !container.confinement.drops_all)
+        containers(pod, privileged).map(|who| {
+            format!("{who}: remove securityContext.privileged, which grants every capability")
+        }),
+        containers(pod, |container| kept(container) && !privileged(container))
             .map(|who| format!("{who}: set securityContext.capabilities.drop: [\"ALL\"]")),
         containers(pod, added).map(|who| {
             format!(
@@ -105,13 +139,33 @@ fn drop_all_capabilities(pod: &PodFacts) -> Option<String> {
     ])
 }
 
-/// A profile of one's own (`Localhost`) confines as well.
+fn is_net_bind_service(capability: &str) -> bool {
+    let name = capability.strip_prefix("CAP_").unwrap_or(capability);
+    name.eq_ignore_ascii_case("NET_BIND_SERVICE")
+}
+
+/// The filter of the runtime, not one of the node's own (`Localhost`): what that lets through is
+/// not in the manifest. A privileged container runs under none.
 fn seccomp(pod: &PodFacts) -> Option<String> {
-    let confined = |container| {
-        pod.effective(container, |context| context.seccomp.as_ref()).is_some_and(Profile::confines)
+    if pod.windows {
+        return None;
+    }
+    let privileged = |container: &ContainerFacts| container.confinement.privileged;
+    let is = |container: &ContainerFacts, wanted: &Profile| {
+        (container.security.seccomp.as_ref().or(pod.security.seccomp.as_ref())) == Some(wanted)
     };
-    containers(pod, |container| !confined(container) && !pod.windows)
-        .map(|who| format!("{who}: set securityContext.seccompProfile.type: RuntimeDefault"))
+    let local = |container: &ContainerFacts| is(container, &Profile::Localhost);
+    let set = |container: &ContainerFacts| is(container, &Profile::RuntimeDefault);
+    let remedy = "set securityContext.seccompProfile.type: RuntimeDefault";
+    sentence([
+        containers(pod, privileged)
+            .map(|who| format!("{who}: remove securityContext.privileged, which lifts the filter")),
+        containers(pod, |one| !privileged(one) && !set(one) && !local(one))
+            .map(|who| format!("{who}: {remedy}")),
+        containers(pod, |one| !privileged(one) && local(one)).map(|who| {
+            format!("{who}: {remedy} instead of Localhost, a profile of the node's own")
+        }),
+    ])
 }
 
 /// Bounds of the pod as a whole count for its containers. Ephemeral containers can have none.
@@ -133,7 +187,8 @@ fn amounts(pod: &PodFacts, field: &str, amounts: impl Fn(&Resources) -> Amounts)
 }
 
 /// What serves must say when it can. A liveness probe is not asked for: one that fails under load
-/// turns a slow service into an outage. What runs to its end needs neither.
+/// turns a slow service into an outage. What runs to its end needs neither, nor does what only
+/// accompanies the others, such as a sidecar among the init containers.
 fn probes(pod: &PodFacts) -> Option<String> {
     let serves = |container: &ContainerFacts| {
         pod.long_running && container.role == Role::App && !container.probes.readiness
@@ -142,13 +197,15 @@ fn probes(pod: &PodFacts) -> Option<String> {
 }
 
 fn image_digest(pod: &PodFacts) -> Option<String> {
-    images(pod, |image| image.digest.is_none())
-        .map(|which| format!("{which}: name the image by digest, such as app:1.2@sha256:..."))
+    images(
+        pod,
+        |image| image.digest.is_none(),
+        "name the image by digest, such as app:1.2@sha256:...",
+    )
 }
 
 fn no_latest_tag(pod: &PodFacts) -> Option<String> {
-    images(pod, |image| !image.names_a_version())
-        .map(|which| format!("{which}: name a version instead of latest"))
+    images(pod, |image| !image.names_a_version(), "name a version instead of latest")
 }
 
 /// Images must come from the registries of a control.
@@ -156,24 +213,28 @@ pub(super) fn registries(pod: &PodFacts, patterns: &[RegistryPattern]) -> Option
     if patterns.is_empty() {
         return None;
     }
-    images(pod, |image| !patterns.iter().any(|pattern| pattern.admits(image)))
-        .map(|which| format!("{which}: use an image of a registry that the control lists"))
+    let elsewhere = |image: &ImageRef<'_>| !patterns.iter().any(|pattern| pattern.admits(image));
+    images(pod, elsewhere, "use an image of a registry that the control lists")
 }
 
-/// `container app (nginx:1.27)` for each container whose image is meant.
-fn images(pod: &PodFacts, meant: impl Fn(&ImageRef<'_>) -> bool) -> Option<String> {
-    let meant: Vec<String> = pod
-        .containers
-        .iter()
-        .filter(|container| meant(&ImageRef::parse(&container.image)))
-        .map(|container| {
-            let image = if container.image.is_empty() { "no image" } else { &container.image };
-            format!("{} ({})", short(&container.name), short(image))
-        })
-        .collect();
-    let names: Vec<&str> = meant.iter().map(String::as_str).collect();
-    let plural = if names.len() == 1 { "" } else { "s" };
-    (!names.is_empty()).then(|| format!("container{plural} {}", list(&names)))
+/// `container app (nginx:1.27): ...` for each container whose image is meant, and what to write
+/// for what names no image: no requirement on images can be met by it.
+fn images(pod: &PodFacts, meant: impl Fn(&ImageRef<'_>) -> bool, remedy: &str) -> Option<String> {
+    let (mut wrong, mut invalid) = (Vec::new(), Vec::new());
+    for container in &pod.containers {
+        let list = match ImageRef::parse(&container.image) {
+            None => &mut invalid,
+            Some(image) if meant(&image) => &mut wrong,
+            Some(_) => continue,
+        };
+        let image = if container.image.is_empty() { "no image" } else { &container.image };
+        list.push(format!("{} ({})", short(&container.name), short(image)));
+    }
+    let part = |names: &[String], remedy| {
+        named("container", names.iter().map(String::as_str)).map(|who| format!("{who}: {remedy}"))
+    };
+    let grammar = "write a reference that container runtimes take: lower-case names, a tag, a digest of 64 lower-case hexadecimal digits after @sha256:";
+    sentence([part(&wrong, remedy), part(&invalid, grammar)])
 }
 
 fn no_default_service_account(pod: &PodFacts) -> Option<String> {
@@ -181,17 +242,21 @@ fn no_default_service_account(pod: &PodFacts) -> Option<String> {
         .then(|| "set serviceAccountName to a service account of its own".to_owned())
 }
 
-/// `of_account` is what the service account says; the pod's word wins, and silence mounts.
-pub(super) fn no_token_automount(
-    pod: &PodFacts,
-    of_account: impl Fn(&Symbol) -> Option<bool>,
-) -> Option<String> {
+/// `account_automounts` is what the service account says where the pod is silent; None when the
+/// account is not known. Silence of both mounts.
+pub(super) fn no_token(pod: &PodFacts, account_automounts: Option<bool>) -> Option<String> {
     let account = pod.service_account.as_ref()?;
-    let mounts = pod.automount.or_else(|| of_account(account)).unwrap_or(true);
-    mounts.then(|| {
-        format!(
-            "set automountServiceAccountToken: false on the pod or on service account {}",
-            short(account)
-        )
-    })
+    let mounts = pod.automount.or(account_automounts).unwrap_or(true);
+    let volumes = named("volume", pod.token_volumes.iter().map(Symbol::as_str));
+    sentence([
+        mounts.then(|| {
+            format!(
+                "set automountServiceAccountToken: false on the pod or on service account {}",
+                short(account)
+            )
+        }),
+        volumes.map(|which| {
+            format!("{which}: remove the projected serviceAccountToken, or give it the audience of another service")
+        }),
+    ])
 }

@@ -40,20 +40,44 @@ fn secured(container: Value, of_pod: Value) -> Value {
 #[test]
 fn run_as_non_root_is_inherited_and_overridden() {
     let rule = R::RunAsNonRoot;
-    let set = "container app: set securityContext.runAsNonRoot: true";
+    let set = "container app: set securityContext.runAsNonRoot: true, or runAsUser to another user than 0";
+    let other = "container app: set securityContext.runAsUser to another user than 0";
     fails(rule, &secured(json!({}), json!({})), set);
     passes(rule, &secured(json!({}), json!({"runAsNonRoot": true})));
     passes(rule, &secured(json!({"runAsNonRoot": true}), json!({"runAsNonRoot": false})));
     fails(rule, &secured(json!({"runAsNonRoot": false}), json!({"runAsNonRoot": true})), set);
-    passes(
-        rule,
-        &secured(json!({"runAsUser": 1000}), json!({"runAsNonRoot": true, "runAsUser": 0})),
-    );
+    // Who is not 0 is not root, whatever else is said.
+    passes(rule, &secured(json!({}), json!({"runAsUser": 1000})));
+    passes(rule, &secured(json!({"runAsUser": 1000}), json!({})));
+    passes(rule, &secured(json!({"runAsUser": 1000}), json!({"runAsNonRoot": false})));
+    passes(rule, &secured(json!({"runAsUser": 1000}), json!({"runAsUser": 0})));
+    fails(rule, &secured(json!({}), json!({"runAsUser": 0})), other);
+    fails(rule, &secured(json!({"runAsUser": 0}), json!({"runAsUser": 1000})), other);
     fails(
         rule,
         &secured(json!({"runAsUser": 0}), json!({"runAsNonRoot": true, "runAsUser": 1000})),
-        "container app: set securityContext.runAsUser to another user than 0",
+        other,
     );
+    // A group is no user, and a user namespace makes root another, not none.
+    fails(rule, &secured(json!({"runAsGroup": 1000}), json!({"fsGroup": 1000})), set);
+    fails(rule, &json!({"hostUsers": false, "containers": [{"name": "app"}]}), set);
+}
+
+#[test]
+fn windows_has_names_of_users() {
+    let spec = |container: Value, of_pod: Value| {
+        let mut spec = secured(container, of_pod);
+        spec["os"] = json!({"name": "windows"});
+        spec
+    };
+    let user = |name: &str| json!({"windowsOptions": {"runAsUserName": name}});
+    let rule = R::RunAsNonRoot;
+    passes(rule, &spec(json!({}), json!({"runAsNonRoot": true})));
+    passes(rule, &spec(user("ContainerUser"), user("ContainerAdministrator")));
+    assert!(verdict(rule, &spec(json!({}), json!({}))).is_some());
+    assert!(verdict(rule, &spec(json!({}), user("containeradministrator"))).is_some());
+    let both = json!({"runAsNonRoot": true, "windowsOptions": {"runAsUserName": "ContainerAdministrator"}});
+    assert!(verdict(rule, &spec(both, json!({}))).is_some());
 }
 
 #[test]
@@ -88,7 +112,17 @@ fn confinement_of_containers() {
     fails(R::DropAllCapabilities, &one(json!({})), drop);
     fails(R::DropAllCapabilities, &one(json!({"capabilities": {"drop": ["NET_RAW"]}})), drop);
     let added = |name| one(json!({"capabilities": {"drop": ["ALL"], "add": [name]}}));
-    passes(R::DropAllCapabilities, &added("NET_BIND_SERVICE"));
+    // As container runtimes read names; the Pod Security Standards are stricter.
+    for name in ["NET_BIND_SERVICE", "net_bind_service", "CAP_NET_BIND_SERVICE"] {
+        passes(R::DropAllCapabilities, &added(name));
+    }
+    passes(R::DropAllCapabilities, &one(json!({"capabilities": {"drop": ["all"]}})));
+    fails(R::DropAllCapabilities, &one(json!({"capabilities": {"drop": ["CAP_ALL"]}})), drop);
+    fails(
+        R::DropAllCapabilities,
+        &one(json!({"privileged": true, "capabilities": {"drop": ["ALL"]}})),
+        "container app: remove securityContext.privileged, which grants every capability",
+    );
     assert!(verdict(R::DropAllCapabilities, &added("SYS_ADMIN")).is_some());
 }
 
@@ -98,7 +132,17 @@ fn seccomp_is_inherited_and_overridden() {
     let set = "container app: set securityContext.seccompProfile.type: RuntimeDefault";
     fails(R::SeccompRuntimeDefault, &secured(json!({}), json!({})), set);
     passes(R::SeccompRuntimeDefault, &secured(json!({}), profile("RuntimeDefault")));
-    passes(R::SeccompRuntimeDefault, &secured(profile("Localhost"), profile("Unconfined")));
+    passes(R::SeccompRuntimeDefault, &secured(profile("RuntimeDefault"), profile("Localhost")));
+    fails(
+        R::SeccompRuntimeDefault,
+        &secured(profile("Localhost"), profile("RuntimeDefault")),
+        "container app: set securityContext.seccompProfile.type: RuntimeDefault instead of Localhost, a profile of the node's own",
+    );
+    fails(
+        R::SeccompRuntimeDefault,
+        &secured(json!({"privileged": true}), profile("RuntimeDefault")),
+        "container app: remove securityContext.privileged, which lifts the filter",
+    );
     fails(
         R::SeccompRuntimeDefault,
         &secured(profile("Unconfined"), profile("RuntimeDefault")),
@@ -186,18 +230,31 @@ fn probes_are_asked_of_what_serves() {
     );
     let mut world = World::default();
     let template = json!({"spec": {"restartPolicy": "OnFailure", "containers": app}});
-    world.apply(
-        "batch",
-        "Job",
-        &json!({"metadata": {"name": "a"}, "spec": {"template": template}}),
-    );
+    let job = |template: &Value| json!({"metadata": {"name": "a"}, "spec": {"template": template}});
+    world.apply("batch", "Job", &job(&template));
     assert_eq!(world.message(check(&[R::Probes], &[], None).as_ref(), "Job", "a"), None);
+    world.apply("batch", "Job", &job(&json!({"spec": {"containers": app}})));
+    assert_eq!(world.message(check(&[R::Probes], &[], None).as_ref(), "Job", "a"), None);
+    let sidecar = json!([{"name": "proxy", "restartPolicy": "Always"}, {"name": "setup"}]);
+    let ready = json!([{"name": "app", "readinessProbe": {"grpc": {"port": 1}}}]);
+    passes(R::Probes, &json!({"initContainers": sidecar, "containers": ready}));
 }
 
 #[test]
 fn images() {
     let one = |image: &str| json!({"containers": [{"name": "app", "image": image}]});
-    passes(R::ImageDigest, &one("r.test/app@sha256:00ff"));
+    let hex = "b0ad43f7ee5edbc0effbc14645ae7055e21bc1973aee5150745632a24a752661";
+    passes(R::ImageDigest, &one(&format!("r.test/app@sha256:{hex}")));
+    passes(R::ImageDigest, &one(&format!("r.test/app@sha512:{hex}{hex}")));
+    for image in ["r.test/app@sha256:00ff".to_owned(), format!("r.test/App@sha256:{hex}")] {
+        fails(
+            R::ImageDigest,
+            &one(&image),
+            &format!(
+                "container app ({image}): write a reference that container runtimes take: lower-case names, a tag, a digest of 64 lower-case hexadecimal digits after @sha256:"
+            ),
+        );
+    }
     fails(
         R::ImageDigest,
         &one("nginx:1.27"),
@@ -259,6 +316,64 @@ fn the_pods_word_on_its_token_wins_and_the_accounts_counts_else() {
         let message = world.message(rule.as_ref(), "Pod", "a");
         assert_eq!(message.is_none(), passes, "{of_pod} {of_account:?}");
         world.assert_followed(rule.as_ref());
+    }
+}
+
+#[test]
+fn a_projected_token_is_one_too() {
+    let rule = R::NoTokenAutomount;
+    let spec = |automount: Value, name: &str, token: Value| {
+        json!({
+            "automountServiceAccountToken": automount,
+            "containers": [{"name": "app"}],
+            "volumes": [{"name": name, "projected": {"sources": [
+                {"configMap": {"name": "a"}}, {"serviceAccountToken": token},
+            ]}}],
+        })
+    };
+    let remove = "volume api: remove the projected serviceAccountToken, or give it the audience of another service";
+    fails(rule, &spec(json!(false), "api", json!({"path": "token"})), remove);
+    for audience in
+        ["https://kubernetes.default.svc", "https://oidc.eks.eu-west-1.amazonaws.com/id/A"]
+    {
+        let token = json!({"path": "token", "audience": audience});
+        fails(rule, &spec(json!(false), "api", token), remove);
+    }
+    let elsewhere = json!({"path": "token", "audience": "sts.amazonaws.com"});
+    passes(rule, &spec(json!(false), "api", elsewhere));
+    // The API server adds none to a pod that says no, so this one is somebody's own.
+    let own = "kube-api-access-x2x4f";
+    assert!(verdict(rule, &spec(json!(false), own, json!({"path": "token"}))).is_some());
+
+    // What the API server adds to a pod is not in its template, and no finding of its own.
+    let mut world = World::default();
+    world.apply("", "Pod", &pod("a", &spec(json!(null), own, json!({"path": "token"}))));
+    let set = "set automountServiceAccountToken: false on the pod or on service account default";
+    assert_eq!(world.message(check(&[rule], &[], None).as_ref(), "Pod", "a").unwrap(), set);
+    let template = spec(json!(null), own, json!({"path": "token"}));
+    world.apply("apps", "Deployment", &world::workload("d", None, &template));
+    let message = world.message(check(&[rule], &[], None).as_ref(), "Deployment", "d");
+    assert!(message.unwrap().contains("; volume kube-api-access-x2x4f: remove"));
+}
+
+#[test]
+fn an_account_that_is_not_among_manifests_leaves_the_token_unknown() {
+    let rule = check(&[R::NoTokenAutomount], &[], None);
+    for (account, automount, expected) in [
+        ("web", json!(null), Outcome::Unknown("NoTokenAutomount".into())),
+        ("web", json!(false), Outcome::Passing),
+        ("web", json!(true), Outcome::Failing(vec!["NoTokenAutomount".into()])),
+        ("default", json!(null), Outcome::Failing(vec!["NoTokenAutomount".into()])),
+    ] {
+        let mut world = World::default();
+        world.inventory.source = Source::Manifests;
+        let spec = json!({
+            "serviceAccountName": account,
+            "automountServiceAccountToken": automount,
+            "containers": [{"name": "app"}],
+        });
+        world.apply("", "Pod", &pod("a", &spec));
+        assert_eq!(world.outcome(rule.as_ref(), "Pod", "a"), Some(expected), "{spec}");
     }
 }
 

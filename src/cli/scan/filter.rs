@@ -6,9 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
 
 use super::{ScanArgs, controls::Rules};
 use crate::{
-    api::{ControlSpec, Scope, Severity},
+    api::{ControlSpec, Scope, Severity, control::NAME_LABEL},
     checks,
-    engine::scope::NAME_LABEL,
     nearest::did_you_mean,
 };
 

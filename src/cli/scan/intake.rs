@@ -1,7 +1,7 @@
-//! Fills the engine from manifests: the files are the world, and what no file has is not there.
+//! Fills the engine from manifests, an excerpt of what some cluster will hold.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     hash::{Hash, Hasher},
     sync::Arc,
 };
@@ -18,7 +18,6 @@ use super::{
 };
 use crate::{
     api::{GROUP, ResourceRef},
-    checks,
     engine::{Engine, Remembered, Wanted},
     inventory::{
         Catalog, Interner, KindId, Projector, ServedResource, Symbol, catalog, facts,
@@ -26,9 +25,6 @@ use crate::{
     },
     report::{Evaluation, ReportedError, SourceLocation},
 };
-
-/// The API group of roles and bindings.
-const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// What a scan learned that has to be known before its objects are read.
 #[derive(Debug, Default)]
@@ -368,10 +364,8 @@ impl Intake {
         let mut evaluation = Evaluation::collect(&self.engine, self.now, &locate);
         evaluation.summary.objects = self.objects;
         evaluation.summary.skipped = self.skipped;
-        let dangling = self.dangling_bindings();
         evaluation.notes = notes::of(&self.engine, rules, self.now);
         evaluation.errors = self.errors;
-        evaluation.errors.extend(dangling);
         evaluation
     }
 
@@ -389,41 +383,6 @@ impl Intake {
         if let Err(message) = self.project(&key, "v1", &object, &place) {
             self.errors.push(place.error(message));
         }
-    }
-
-    /// Bindings to roles that no file has. In a cluster such a binding grants nothing; here the
-    /// role may be in another repository, and a verdict on it would be a guess.
-    fn dangling_bindings(&self) -> Vec<ReportedError> {
-        let inventory = self.engine.inventory();
-        let rights = &inventory.rights;
-        let mut bindings = BTreeMap::new();
-        for grant in rights.subjects().flat_map(|(_, node)| &node.grants) {
-            let Some(role) = rights.role(grant.role).filter(|role| !role.exists()) else {
-                continue;
-            };
-            let key = role.key();
-            // A role that can't be read is known; its subjects are unknown already.
-            if inventory.lookup(RBAC, key.kind(), &key.namespace, &key.name).is_none()
-                && let Some(binding) = checks::reference(inventory, grant.binding)
-            {
-                bindings.insert(binding, key.to_string());
-            }
-        }
-        bindings
-            .into_iter()
-            .map(|(binding, role)| {
-                let place = self.locate(&binding);
-                ReportedError {
-                    line: place.as_ref().map(|place| place.line),
-                    file: place.map(|place| place.file),
-                    document: None,
-                    object: Some(binding),
-                    message: format!(
-                        "binds {role}, which is neither among the manifests nor built in, so nobody can say what it grants: scan the role's manifest as well"
-                    ),
-                }
-            })
-            .collect()
     }
 
     fn locate(&self, resource: &ResourceRef) -> Option<SourceLocation> {

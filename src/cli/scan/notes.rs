@@ -6,14 +6,9 @@ use jiff::Timestamp;
 
 use super::controls::Rules;
 use crate::{
-    api::{ControlSpec, ExceptionPhase, State},
+    api::{ControlSpec, ExceptionPhase, State, control::NAME_LABEL},
     checks::{self, Context},
-    engine::{
-        Engine,
-        judging::judge_in_scope,
-        scope::{NAME_LABEL, Scope},
-        tally::Tally,
-    },
+    engine::{Engine, judging::judge_in_scope, scope::Scope, tally::Tally},
     inventory::Inventory,
     nearest::did_you_mean,
 };

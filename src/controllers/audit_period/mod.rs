@@ -214,6 +214,7 @@ pub fn error_policy(
     error: &WriteError,
     context: Arc<Context>,
 ) -> Action {
-    tracing::warn!(period = object.name_any(), %error, "an audit period could not be reconciled and is retried");
+    let what = format!("the status of AuditPeriod {}", object.name_any());
+    error.log(&what, context.metrics.outages());
     Action::requeue(context.writer.backoff(&object.name_any()))
 }

@@ -17,7 +17,10 @@ pub mod velero_scope;
 use jiff::Timestamp;
 
 pub use self::index::BackupIndex;
-use super::facts::{Facts, Project, Projection, ProjectionError};
+use super::{
+    facts::{Facts, Project, Projection},
+    time::time,
+};
 
 /// Facts of one backup object.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,20 +132,6 @@ fn facts(facts: BackupFacts) -> Facts {
     Facts::Backup(std::sync::Arc::new(facts))
 }
 
-/// An RFC 3339 time; tools write an empty one for none.
-fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, ProjectionError> {
-    text.filter(|text| !text.is_empty())
-        .map(|text| {
-            text.parse().map_err(|_| {
-                ProjectionError(format!(
-                    "{field} is {:?}, which is no RFC 3339 time",
-                    excerpt(text)
-                ))
-            })
-        })
-        .transpose()
-}
-
 /// The start of a text from outside: enough to recognize it.
 fn excerpt(text: &str) -> Box<str> {
     const LIMIT: usize = 200;
@@ -157,7 +146,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::inventory::Interner;
+    use crate::inventory::{Interner, facts::ProjectionError};
 
     fn project(group: &str, kind: &str, object: &Value) -> Result<Facts, ProjectionError> {
         let is_it = |row: &&Projection| row.group == group && row.kind == kind;

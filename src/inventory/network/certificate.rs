@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::{Condition, NetworkFacts, explanation, named};
 use crate::inventory::{
-    facts::{Facts, ProjectionError, read, time},
+    facts::{Facts, ProjectionError, read},
     intern::{Interner, Symbol},
+    time::time,
 };
 
 /// A Certificate (cert-manager.io/v1).
@@ -15,10 +16,22 @@ use crate::inventory::{
 pub struct CertificateFacts {
     /// `spec.secretName`: where the certificate is kept.
     pub secret: Option<Symbol>,
-    /// Why the condition `Ready` is not `True`. `Ready` implies that the Secret exists and fits the spec.
-    pub not_ready: Option<Box<str>>,
-    /// `status.notAfter`; absent until it was issued.
+    /// What cert-manager reports.
+    pub readiness: Readiness,
+    /// `status.notAfter`; absent until it was issued. The last instant of the calendar for one that
+    /// does not expire.
     pub not_after: Option<Timestamp>,
+}
+
+/// The condition `Ready`, which implies that the Secret exists and fits the spec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It is `True`.
+    Ready,
+    /// It is not, and why.
+    NotReady(Box<str>),
+    /// It is not there.
+    NotReported,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,15 +58,15 @@ pub(super) fn project(object: &Value, interner: &Interner) -> Result<Facts, Proj
     let certificate = read::<Certificate>(object)?;
     let status = certificate.status.unwrap_or_default();
     let ready = status.conditions.iter().flatten().find(|condition| condition.r#type == "Ready");
-    let not_ready = match ready {
-        Some(condition) if condition.status == "True" => None,
-        Some(condition) => Some(explanation(condition)),
-        None => Some("cert-manager has not reported on it".into()),
+    let readiness = match ready {
+        Some(condition) if condition.status == "True" => Readiness::Ready,
+        Some(condition) => Readiness::NotReady(explanation(condition)),
+        None => Readiness::NotReported,
     };
     let secret = certificate.spec.unwrap_or_default().secret_name;
     Ok(Facts::Network(Box::new(NetworkFacts::Certificate(CertificateFacts {
         secret: named(secret.as_deref(), interner),
-        not_ready,
+        readiness,
         not_after: time("status.notAfter", status.not_after.as_deref())?,
     }))))
 }

@@ -29,13 +29,34 @@ pub struct Listener {
     pub hostname: Option<Symbol>,
     /// Whether `tls.mode` is `Passthrough`: TLS ends behind the Gateway.
     pub passthrough: bool,
-    /// Whether `tls` names a certificate, by reference or by an option of the implementation.
-    pub certificate: bool,
+    /// Where the certificate comes from.
+    pub certificate: ListenerCertificate,
     /// Which namespaces' routes may attach.
     pub routes_from: RoutesFrom,
     /// Why the condition `ResolvedRefs` of the listener is `False`.
     pub unresolved: Option<Box<str>>,
 }
+
+/// What shows a certificate for a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerCertificate {
+    /// `tls.certificateRefs`, or what the implementation documents in their place.
+    Named,
+    /// `tls.options` that are not known here: they may name one.
+    Options,
+    /// Nothing.
+    None,
+}
+
+/// What names a certificate in `tls.options`.
+const CERTIFICATE_OPTIONS: &[&str] = &[
+    "application-networking.k8s.aws/certificate-arn",
+    "networking.gke.io/cert-manager-certs",
+    "networking.gke.io/pre-shared-certs",
+];
+
+/// What names certificates for all HTTPS listeners of a Gateway, as an annotation.
+const CERTIFICATE_MAP: &str = "networking.gke.io/certmap";
 
 /// `allowedRoutes.namespaces.from`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +98,7 @@ pub struct ParentRef {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Gateway {
+    metadata: Metadata,
     spec: Option<GatewaySpec>,
     status: Option<GatewayStatus>,
 }
@@ -139,6 +161,11 @@ pub(super) fn project_gateway(
 ) -> Result<Facts, ProjectionError> {
     let gateway = read::<Gateway>(object)?;
     let reported = gateway.status.unwrap_or_default().listeners;
+    let mapped = gateway
+        .metadata
+        .annotations
+        .as_ref()
+        .is_some_and(|all| all.get(CERTIFICATE_MAP).is_some_and(|map| !map.is_empty()));
     let listener = |spec: &ListenerSpec| {
         let tls = spec.tls.as_ref();
         Listener {
@@ -147,10 +174,7 @@ pub(super) fn project_gateway(
             port: spec.port.unwrap_or_default(),
             hostname: hostname(spec.hostname.as_deref(), interner),
             passthrough: tls.is_some_and(|tls| tls.mode.as_deref() == Some("Passthrough")),
-            certificate: tls.is_some_and(|tls| {
-                tls.certificate_refs.iter().flatten().next().is_some()
-                    || tls.options.as_ref().is_some_and(|options| !options.is_empty())
-            }),
+            certificate: if mapped { ListenerCertificate::Named } else { certificate(tls) },
             routes_from: routes_from(spec),
             unresolved: unresolved(reported.as_deref().unwrap_or_default(), &spec.name),
         }
@@ -159,6 +183,22 @@ pub(super) fn project_gateway(
     Ok(Facts::Network(Box::new(NetworkFacts::Gateway(GatewayFacts {
         listeners: specs.iter().flatten().map(listener).collect(),
     }))))
+}
+
+fn certificate(tls: Option<&Tls>) -> ListenerCertificate {
+    let Some(tls) = tls else {
+        return ListenerCertificate::None;
+    };
+    let references = tls.certificate_refs.iter().flatten().next().is_some();
+    let mut options = tls.options.iter().flat_map(serde_json::Map::keys).peekable();
+    let given = options.peek().is_some();
+    if references || options.any(|key| CERTIFICATE_OPTIONS.contains(&key.as_str())) {
+        ListenerCertificate::Named
+    } else if given {
+        ListenerCertificate::Options
+    } else {
+        ListenerCertificate::None
+    }
 }
 
 fn hostname(name: Option<&str>, interner: &Interner) -> Option<Symbol> {

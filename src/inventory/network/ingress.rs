@@ -1,11 +1,11 @@
-//! Ingress: which hosts it serves, and which over TLS.
+//! Ingress: which hosts it serves, which over TLS, and what it asks of its controller.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{NetworkFacts, host, named};
 use crate::inventory::{
-    facts::{Facts, ProjectionError, read},
+    facts::{Facts, Metadata, ProjectionError, read},
     intern::{Interner, Symbol},
 };
 
@@ -18,6 +18,106 @@ pub struct IngressFacts {
     pub default_backend: bool,
     /// `spec.tls`.
     pub tls: Box<[IngressTls]>,
+    /// Which controller it is for; None where it does not say.
+    pub class: Option<IngressClassRef>,
+    /// What it says to controllers about TLS.
+    pub annotations: IngressAnnotations,
+}
+
+/// How an Ingress names its controller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IngressClassRef {
+    /// By the annotation `kubernetes.io/ingress.class`, which controllers understand by themselves.
+    Annotation(Symbol),
+    /// By the `IngressClass` in `spec.ingressClassName`.
+    Object(Symbol),
+}
+
+impl IngressClassRef {
+    /// The name of the class.
+    pub fn name(&self) -> &Symbol {
+        let (Self::Annotation(name) | Self::Object(name)) = self;
+        name
+    }
+}
+
+/// The annotations of an Ingress that decide about TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IngressAnnotations(Box<[(&'static str, Symbol)]>);
+
+impl IngressAnnotations {
+    /// The value of an annotation; absent where it is empty.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether an annotation is there.
+    pub fn has(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// The names of those that are there.
+    pub fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|(key, _)| *key)
+    }
+
+    fn project(metadata: &Metadata, interner: &Interner) -> Self {
+        let Some(all) = &metadata.annotations else {
+            return Self::default();
+        };
+        // An Ingress has a handful of annotations, and most are not among these.
+        let known = |(key, value): (&String, &String)| {
+            let key = ANNOTATIONS.iter().find(|known| **known == key.as_str())?;
+            (!value.is_empty()).then(|| (*key, interner.intern(value)))
+        };
+        Self(all.iter().filter_map(known).collect())
+    }
+}
+
+const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
+
+/// What controllers read about TLS and plain HTTP.
+const ANNOTATIONS: &[&str] = &[
+    "alb.ingress.kubernetes.io/actions.ssl-redirect",
+    "alb.ingress.kubernetes.io/certificate-arn",
+    "alb.ingress.kubernetes.io/group.name",
+    "alb.ingress.kubernetes.io/listen-ports",
+    "alb.ingress.kubernetes.io/ssl-redirect",
+    "appgw.ingress.kubernetes.io/appgw-ssl-certificate",
+    "haproxy-ingress.github.io/ssl-passthrough",
+    "haproxy-ingress.github.io/ssl-redirect",
+    "haproxy.com/ssl-passthrough",
+    "haproxy.com/ssl-redirect",
+    "haproxy.org/ssl-passthrough",
+    "haproxy.org/ssl-redirect",
+    "ingress.gcp.kubernetes.io/pre-shared-cert",
+    "ingress.kubernetes.io/force-ssl-redirect",
+    "ingress.kubernetes.io/ssl-passthrough",
+    "ingress.kubernetes.io/ssl-redirect",
+    "konghq.com/override",
+    "konghq.com/protocols",
+    "kubernetes.io/ingress.allow-http",
+    "networking.gke.io/managed-certificates",
+    "networking.gke.io/v1beta1.FrontendConfig",
+    "nginx.ingress.kubernetes.io/force-ssl-redirect",
+    "nginx.ingress.kubernetes.io/ssl-passthrough",
+    "nginx.ingress.kubernetes.io/ssl-redirect",
+    "nginx.org/ssl-redirect",
+    "oci-native-ingress.oraclecloud.com/certificate-ocid",
+    "route.openshift.io/termination",
+    "traefik.ingress.kubernetes.io/router.entrypoints",
+    "traefik.ingress.kubernetes.io/router.tls",
+];
+
+/// An `IngressClass`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IngressClassFacts {
+    /// `spec.controller`.
+    pub controller: Symbol,
+    /// Whether `spec.parameters` names an object, which may say more about TLS.
+    pub parameters: bool,
+    /// Whether it is for what names no class.
+    pub default: bool,
 }
 
 /// One entry of `spec.tls`.
@@ -32,12 +132,14 @@ pub struct IngressTls {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Ingress {
+    metadata: Metadata,
     spec: Option<Spec>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Spec {
+    ingress_class_name: Option<String>,
     rules: Option<Vec<Rule>>,
     default_backend: Option<serde::de::IgnoredAny>,
     tls: Option<Vec<Tls>>,
@@ -57,7 +159,8 @@ struct Tls {
 }
 
 pub(super) fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let spec = read::<Ingress>(object)?.spec.unwrap_or_default();
+    let Ingress { metadata, spec } = read::<Ingress>(object)?;
+    let spec = spec.unwrap_or_default();
     let mut hosts: Vec<Option<Symbol>> = spec
         .rules
         .iter()
@@ -77,5 +180,43 @@ pub(super) fn project(object: &Value, interner: &Interner) -> Result<Facts, Proj
         hosts: hosts.into(),
         default_backend: spec.default_backend.is_some(),
         tls: spec.tls.iter().flatten().map(tls).collect(),
+        class: class(&metadata, spec.ingress_class_name.as_deref(), interner),
+        annotations: IngressAnnotations::project(&metadata, interner),
+    }))))
+}
+
+/// Controllers look at the annotation first.
+fn class(metadata: &Metadata, field: Option<&str>, interner: &Interner) -> Option<IngressClassRef> {
+    let annotation = metadata.annotations.as_ref().and_then(|all| all.get(CLASS_ANNOTATION));
+    named(annotation.map(String::as_str), interner)
+        .map(IngressClassRef::Annotation)
+        .or_else(|| named(field, interner).map(IngressClassRef::Object))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct IngressClass {
+    metadata: Metadata,
+    spec: Option<ClassSpec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ClassSpec {
+    controller: Option<String>,
+    parameters: Option<serde::de::IgnoredAny>,
+}
+
+pub(super) fn project_class(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let IngressClass { metadata, spec } = read::<IngressClass>(object)?;
+    let spec = spec.unwrap_or_default();
+    let default = metadata
+        .annotations
+        .and_then(|mut all| all.remove("ingressclass.kubernetes.io/is-default-class"))
+        .is_some_and(|value| value == "true");
+    Ok(Facts::Network(Box::new(NetworkFacts::IngressClass(IngressClassFacts {
+        controller: interner.intern(&spec.controller.unwrap_or_default()),
+        parameters: spec.parameters.is_some(),
+        default,
     }))))
 }

@@ -12,10 +12,10 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 
 pub use self::{
-    certificate::CertificateFacts,
-    gateway::{GatewayFacts, Listener, ParentRef, RouteFacts, RoutesFrom},
+    certificate::{CertificateFacts, Readiness},
+    gateway::{GatewayFacts, Listener, ListenerCertificate, ParentRef, RouteFacts, RoutesFrom},
     index::NetworkIndex,
-    ingress::{IngressFacts, IngressTls},
+    ingress::{IngressAnnotations, IngressClassFacts, IngressClassRef, IngressFacts, IngressTls},
     linkerd::{InboundPolicy, LinkerdPolicyFacts},
     mesh::{DestinationRuleFacts, MeshMembership, MtlsMode, PeerAuthenticationFacts},
 };
@@ -41,6 +41,8 @@ pub const LINKERD_POLICY: &str = "policy.linkerd.io";
 pub enum NetworkFacts {
     /// An Ingress.
     Ingress(IngressFacts),
+    /// An `IngressClass`.
+    IngressClass(IngressClassFacts),
     /// A Gateway or a `ListenerSet`.
     Gateway(GatewayFacts),
     /// An `HTTPRoute` or a `GRPCRoute`.
@@ -62,6 +64,12 @@ pub const PROJECTIONS: &[Projection] = &[
         kind: "Ingress",
         versions: &["v1"],
         project: ingress::project,
+    },
+    Projection {
+        group: "networking.k8s.io",
+        kind: "IngressClass",
+        versions: &["v1"],
+        project: ingress::project_class,
     },
     Projection {
         group: GATEWAY_API,

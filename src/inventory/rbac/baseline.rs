@@ -4,8 +4,12 @@
 //! The baseline is known by content, not by labels, which anybody can write: a grant belongs to
 //! it only while binding, subject and role are the born ones, and only as far as the role's rules
 //! go no further than they were born. `baseline.jsonl` is the union over the minors 1.31 to 1.36
-//! with all feature gates, one object a line, without what changes no right; a fresh cluster of a later minor fails the test of the baseline in
-//! `tests/who_can_sar.rs` when it brings more.
+//! with all feature gates, one object a line, without what changes no right; a fresh cluster of a
+//! later minor fails the test of the baseline in `tests/who_can_sar.rs` when it brings more.
+//!
+//! In a cluster all of it counts as born where it is found. Manifests never show it, so what the API
+//! server and the controller manager make is assumed there ([`is_of_every_cluster`]); what kubeadm
+//! makes is not, since most managed clusters lack it.
 
 use std::sync::{Arc, LazyLock};
 
@@ -76,12 +80,21 @@ impl Baseline {
         Ok(())
     }
 
-    /// The `ClusterRole`s every API server creates.
-    pub(super) fn cluster_roles(&self) -> impl Iterator<Item = (RoleKey, &Arc<RoleFacts>)> {
-        self.roles
-            .iter()
-            .filter(|((namespace, _), _)| namespace.is_empty())
-            .map(|((_, name), facts)| (RoleKey::cluster(name.clone()), facts))
+    /// The roles that are in every cluster.
+    pub(super) fn roles_of_every_cluster(&self) -> impl Iterator<Item = RoleKey> {
+        let keys =
+            self.roles.keys().filter(|(namespace, name)| is_of_every_cluster(namespace, name));
+        keys.map(|(namespace, name)| RoleKey { namespace: namespace.clone(), name: name.clone() })
+    }
+
+    /// The bindings that are in every cluster, each with its namespace, which is empty in the
+    /// cluster.
+    pub(super) fn bindings_of_every_cluster(
+        &self,
+    ) -> impl Iterator<Item = (&Symbol, &Arc<BindingFacts>)> {
+        let born = self.bindings.iter();
+        born.filter(|((namespace, name), _)| is_of_every_cluster(namespace, name))
+            .map(|((namespace, _), facts)| (namespace, facts))
     }
 
     /// A born role.
@@ -101,6 +114,20 @@ impl Baseline {
             .get(&(namespace.clone(), name.clone()))
             .is_some_and(|born| born.role == binding.role && born.subjects.contains(subject))
     }
+}
+
+/// Whether every cluster has the born role or binding of this name, whoever installed it. The
+/// others are kubeadm's.
+pub(super) fn is_of_every_cluster(namespace: &str, name: &str) -> bool {
+    let addon = matches!((namespace, name), ("kube-system", "kube-proxy") | ("", "system:coredns"));
+    !name.starts_with("kubeadm:") && !addon
+}
+
+/// Whether the controller manager makes this service account in every cluster.
+pub fn is_born_account(subject: &Subject) -> bool {
+    let account = matches!(subject, Subject::ServiceAccount { .. });
+    account
+        && baseline().bindings_of_every_cluster().any(|(_, born)| born.subjects.contains(subject))
 }
 
 /// What `rules` allow beyond the born ones, in rules of one word each.
@@ -205,6 +232,29 @@ mod tests {
         }
         assert_eq!(baseline.roles.len() + baseline.bindings.len(), DATA.lines().count());
         assert!(baseline.roles.len() > 70);
+    }
+
+    #[test]
+    fn what_kubeadm_makes_is_not_in_every_cluster() {
+        let roles: Vec<String> = baseline()
+            .roles_of_every_cluster()
+            .filter(|key| !key.namespace.is_empty())
+            .map(|key| key.to_string())
+            .collect();
+        assert_eq!(roles.len(), 7, "{roles:?}");
+        assert!(roles.contains(&"Role/kube-public/system:controller:bootstrap-signer".to_owned()));
+        for (namespace, name) in [
+            ("", "kubeadm:get-nodes"),
+            ("", "system:coredns"),
+            ("kube-system", "kube-proxy"),
+            ("kube-system", "kubeadm:nodes-kubeadm-config"),
+        ] {
+            assert!(!is_of_every_cluster(namespace, name), "{namespace}/{name}");
+        }
+        let account = |name: &str| Subject::account("kube-system", name, &Interner::default());
+        assert!(is_born_account(&account("token-cleaner")));
+        assert!(!is_born_account(&account("coredns")));
+        assert!(!is_born_account(&Subject::User("system:kube-scheduler".into())));
     }
 
     #[test]

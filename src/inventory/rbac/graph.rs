@@ -1,6 +1,6 @@
 //! The graph of rights: subjects, the bindings that name them, the roles those give.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -63,8 +63,8 @@ pub struct Entitlement {
 }
 
 impl Graph {
-    /// Counts the `ClusterRole`s that every API server creates as existing even where nobody shows
-    /// them: manifests bind `cluster-admin` or `edit` without bringing them along.
+    /// Counts the roles of every cluster as existing even where nobody shows them: manifests bind
+    /// `cluster-admin` or `edit` without bringing them along.
     pub fn assume_born_roles(&mut self) {
         self.roles.assume_born();
     }
@@ -124,13 +124,7 @@ impl Graph {
     }
 
     fn bind(&mut self, slot: Slot, object: &Object, facts: &BindingFacts) {
-        let key = match facts.role.kind {
-            RoleKind::ClusterRole => RoleKey::cluster(facts.role.name.clone()),
-            RoleKind::Role => {
-                RoleKey { namespace: object.namespace.clone(), name: facts.role.name.clone() }
-            }
-        };
-        let role = self.roles.attach(&key, slot);
+        let role = self.roles.attach(&bound_role(&object.namespace, facts), slot);
         if facts.subjects.iter().any(Subject::is_implied_group) {
             self.ever_implied |=
                 self.role(role).map(|role| role.reach().anywhere()).unwrap_or_default();
@@ -181,6 +175,11 @@ impl Graph {
     /// A role.
     pub fn role(&self, id: RoleId) -> Option<&Role> {
         self.roles.get(id)
+    }
+
+    /// Every role, and every name that some binding gives to one that is not there.
+    pub fn roles(&self) -> impl Iterator<Item = &Role> {
+        self.roles.iter()
     }
 
     /// How many places a table by [`RoleId::index`] needs.
@@ -302,6 +301,23 @@ impl Graph {
         found
     }
 
+    /// The subjects that may do what is asked in every cluster, by bindings that manifests do not
+    /// show.
+    pub fn born_to(&self, request: &Request<'_>) -> BTreeSet<Subject> {
+        let mut found = BTreeSet::new();
+        for (namespace, born) in baseline().bindings_of_every_cluster() {
+            if !namespace.is_empty() && **namespace != *request.target.namespace() {
+                continue;
+            }
+            let role = self.roles.find(&bound_role(namespace, born));
+            let mut rules = role.and_then(|id| self.role(id)).into_iter().flat_map(Role::rules);
+            if rules.any(|rule| rule.allows(request)) {
+                found.extend(born.subjects.iter().cloned());
+            }
+        }
+        found
+    }
+
     fn decide(&self, role: RoleId, request: &Request<'_>, decided: &mut [Option<bool>]) -> bool {
         let Some(known) = decided.get_mut(role.index()) else {
             return false;
@@ -316,6 +332,15 @@ impl Graph {
 /// Whether a grant is in effect where a request goes.
 fn reaches(grant: &Grant, target: &Target<'_>) -> bool {
     grant.in_cluster() || *grant.namespace == *target.namespace()
+}
+
+/// The role that a binding in a namespace names.
+fn bound_role(namespace: &Symbol, facts: &BindingFacts) -> RoleKey {
+    let name = facts.role.name.clone();
+    match facts.role.kind {
+        RoleKind::ClusterRole => RoleKey::cluster(name),
+        RoleKind::Role => RoleKey { namespace: namespace.clone(), name },
+    }
 }
 
 fn role_key(object: &Object) -> RoleKey {

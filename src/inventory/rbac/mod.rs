@@ -6,6 +6,7 @@
 
 mod baseline;
 mod builtin_types;
+mod gap;
 mod graph;
 mod read;
 mod right;
@@ -19,9 +20,14 @@ mod subjects;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod verbs;
 
 pub use self::{
-    builtin_types::{BUILTIN_TYPES, BuiltinType, is_cluster_scoped},
+    baseline::is_born_account,
+    builtin_types::{
+        BUILTIN_TYPES, BuiltinType, is_cluster_scoped, subresources, subresources_of_no_discovery,
+    },
+    gap::{Gap, gap},
     graph::{Affected, Entitlement, Graph, Path},
     read::{
         BindingFacts, CloudIdentity, PROJECTIONS, RoleFacts, RoleKind, RoleRef, ServiceAccountFacts,
@@ -31,4 +37,5 @@ pub use self::{
     rule::{Request, Rule, Target, Words},
     subject::{ANONYMOUS, AUTHENTICATED, MASTERS, SERVICE_ACCOUNTS, Subject, UNAUTHENTICATED},
     subjects::{Grant, SubjectId, SubjectNode},
+    verbs::{PATH_VERBS, RESOURCE_VERBS, is_known_verb},
 };

@@ -25,8 +25,19 @@ pub struct RoleFacts {
     pub labels: Labels,
     /// Its rules, as stored.
     pub rules: Box<[Rule]>,
-    /// What an aggregated `ClusterRole` selects; its rules are those of all it selects.
+    /// What an aggregated `ClusterRole` selects.
     pub aggregation: Option<Box<[Selector]>>,
+    /// Whether an API server holds it: then what it aggregates is in its rules.
+    pub stored: bool,
+}
+
+impl RoleFacts {
+    /// Whether it has the rules of all it selects, and none of its own: the controller that
+    /// aggregates replaces them. In a cluster the rules are as that controller left them, and the
+    /// authorizer looks at nothing else.
+    pub fn is_composed(&self) -> bool {
+        self.aggregation.is_some() && !self.stored
+    }
 }
 
 /// A `RoleBinding` or `ClusterRoleBinding`.
@@ -102,10 +113,12 @@ const fn row(
 type Projected = Result<Facts, ProjectionError>;
 
 fn project_cluster_role(object: &Value, interner: &Interner) -> Projected {
+    let metadata = metadata(object)?;
     let facts = RoleFacts {
-        labels: metadata(object)?.interned_labels(interner),
+        labels: metadata.interned_labels(interner),
         rules: rules(object, interner)?,
         aggregation: aggregation(object)?,
+        stored: metadata.creation_timestamp.is_some(),
     };
     Ok(Facts::Role(facts.into()))
 }

@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    baseline::{baseline, excess},
+    baseline::{baseline, excess, is_of_every_cluster},
+    gap::Gap,
     read::RoleFacts,
     right::Reach,
     rule::Rule,
@@ -79,10 +80,19 @@ impl Role {
         self.facts.is_some()
     }
 
-    /// Its rules, and those of every role it aggregates: the aggregation controller may not have
-    /// written them yet, and manifests leave it to do so.
+    /// Its rules; for a role of manifests that aggregates others, theirs.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.facts.iter().chain(&self.aggregated).flat_map(|facts| facts.rules.iter())
+        let own = self.facts.iter().filter(|facts| !facts.is_composed());
+        own.chain(&self.aggregated).flat_map(|facts| facts.rules.iter())
+    }
+
+    /// Why nobody can say what it allows, if all that is known of it is this.
+    pub fn gap(&self) -> Option<Gap> {
+        let Some(facts) = &self.facts else {
+            return Some(Gap::Absent);
+        };
+        let selects = facts.aggregation.as_ref().is_some_and(|selectors| !selectors.is_empty());
+        (selects && facts.is_composed() && self.aggregated.is_empty()).then_some(Gap::NoMembers)
     }
 
     /// What its rules amount to.
@@ -129,10 +139,10 @@ pub(super) struct Roles {
 }
 
 impl Roles {
-    /// From now on the born `ClusterRole`s exist even where nobody shows them.
+    /// From now on the roles of every cluster exist even where nobody shows them.
     pub(super) fn assume_born(&mut self) {
         self.assumes_born = true;
-        for (key, _) in baseline().cluster_roles() {
+        for key in baseline().roles_of_every_cluster() {
             let unknown =
                 self.find(&key).and_then(|id| self.get(id)).is_none_or(|role| !role.exists());
             if unknown {
@@ -169,7 +179,7 @@ impl Roles {
         facts: Option<Arc<RoleFacts>>,
     ) -> FxHashSet<RoleId> {
         let facts = facts.or_else(|| {
-            let born = self.assumes_born && key.namespace.is_empty();
+            let born = self.assumes_born && is_of_every_cluster(&key.namespace, &key.name);
             born.then(|| baseline().role(key).cloned()).flatten()
         });
         let id = self.node(key);
@@ -261,7 +271,7 @@ impl Roles {
             }
         }
         let mut members = Vec::new();
-        if facts.is_some_and(|facts| facts.aggregation.is_some()) {
+        if facts.is_some_and(|facts| facts.is_composed()) {
             self.aggregators.push(id);
             members = self.selected_by(id);
         }
@@ -321,7 +331,7 @@ impl Roles {
         };
     }
 
-    /// The facts of every role that this one aggregates, however indirectly.
+    /// The facts of every role with rules of its own that this one aggregates, however indirectly.
     fn descendants(&self, id: RoleId) -> Vec<Arc<RoleFacts>> {
         let mut known = FxHashSet::from_iter([id]);
         let mut open = vec![id];
@@ -331,7 +341,8 @@ impl Roles {
             for member in members.unwrap_or_default() {
                 if known.insert(*member) {
                     open.push(*member);
-                    found.extend(self.get(*member).and_then(|role| role.facts.clone()));
+                    let facts = self.get(*member).and_then(|role| role.facts.clone());
+                    found.extend(facts.filter(|facts| !facts.is_composed()));
                 }
             }
         }

@@ -108,6 +108,56 @@ fn aggregation_follows_labels_rules_and_chains() {
 }
 
 #[test]
+fn an_aggregating_role_has_its_own_rules_only_where_an_api_server_holds_it() {
+    let mut composed = aggregating("agg", "to-agg");
+    composed["rules"] = json!([rule("* * *")]);
+    let mut world = World::of([
+        composed.clone(),
+        labelled(cluster_role("part", &["get core pods"]), "to-agg"),
+        bind("b", "agg", &["User/jane"]),
+    ]);
+    let jane = ["User jane"];
+    assert!(subjects(&world, "delete core nodes", "").is_empty());
+    assert_eq!(subjects(&world, "get core pods", ""), jane);
+    // The authorizer goes by what is stored: before the controller has run, and without one.
+    composed["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+    composed["rules"] = json!([rule("delete core nodes")]);
+    world.apply(&composed);
+    assert_eq!(subjects(&world, "delete core nodes", ""), jane);
+    assert!(subjects(&world, "get core pods", "").is_empty());
+}
+
+#[test]
+fn gaps_are_in_manifests_and_where_no_role_tells() {
+    let mut world = World::of([
+        aggregating("empty", "to-nobody"),
+        aggregating("outer", "to-outer"),
+        labelled(aggregating("inner", "to-inner"), "to-outer"),
+        json!({"kind": "ClusterRole", "metadata": {"name": "nothing"}, "aggregationRule": {}}),
+        cluster_role("plain", &[]),
+        bind("a", "absent", &["User/jane"]),
+    ]);
+    let gaps = |world: &World| -> Vec<(String, Gap)> {
+        let roles = world.inventory.rights.roles();
+        let mut found: Vec<(String, Gap)> = roles
+            .filter_map(|role| Some((role.key().name.to_string(), gap(&world.inventory, role)?)))
+            .collect();
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        found
+    };
+    assert_eq!(gaps(&world), []);
+    world.inventory.source = crate::inventory::Source::Manifests;
+    let without = |name: &str| (name.to_owned(), Gap::NoMembers);
+    let absent = ("absent".to_owned(), Gap::Absent);
+    assert_eq!(
+        gaps(&world),
+        [absent.clone(), without("empty"), without("inner"), without("outer")]
+    );
+    world.apply(&labelled(cluster_role("leaf", &["get core pods"]), "to-inner"));
+    assert_eq!(gaps(&world), [absent, without("empty")]);
+}
+
+#[test]
 fn roles_that_aggregate_each_other_end() {
     let world = World::of([
         labelled(aggregating("a", "to-a"), "to-b"),
@@ -142,6 +192,10 @@ fn manifests_bind_roles_that_they_do_not_bring_along() {
     let extension = cluster_role("widgets", &["get example.com widgets"]);
     world.apply(&labelled(extension, "rbac.authorization.k8s.io/aggregate-to-edit"));
     assert_eq!(subjects(&world, "get example.com widgets", "prod"), both);
+    let reader = "Role/extension-apiserver-authentication-reader";
+    world.apply(&bind_in("kube-system", "a", reader, &["User/ada"]));
+    let asked = "get core configmaps extension-apiserver-authentication";
+    assert_eq!(subjects(&world, asked, "kube-system"), ["User ada", "User jane"]);
     // What is shown counts, not what is assumed.
     let shown = cluster_role("cluster-admin", &["get core pods"]);
     world.apply(&shown);
@@ -316,18 +370,20 @@ fn object() -> impl Strategy<Value = Value> {
     let names = prop_oneof![Just("x"), Just("y"), Just("z"), Just("system:kube-scheduler")];
     let labels = prop_oneof![Just(None), Just(Some("to-x")), Just(Some("to-y"))];
     let rules = prop::collection::vec(prop::sample::select(RULES), 0..3);
-    let cluster_roles = (names.clone(), rules.clone(), labels.clone(), labels).prop_map(
-        |(name, rules, label, selects)| {
+    let cluster_roles = (names.clone(), rules.clone(), labels.clone(), labels, any::<bool>())
+        .prop_map(|(name, rules, label, selects, stored)| {
             let mut role = cluster_role(name, &rules);
             if let Some(selects) = selects {
                 role["aggregationRule"] = aggregating("", selects)["aggregationRule"].clone();
+                if stored {
+                    role["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+                }
             }
             match label {
                 Some(label) => labelled(role, label),
                 None => role,
             }
-        },
-    );
+        });
     let namespaces = prop_oneof![Just("a"), Just("b")];
     let namespaced_roles = (namespaces.clone(), names.clone(), rules)
         .prop_map(|(namespace, name, rules)| role(namespace, name, &rules));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::fields::Fields;
+use self::{fields::Fields, read::Written};
 pub use self::{
     owners::{OwnerIndex, controllers},
     pod::{
@@ -100,7 +100,7 @@ fn project_pod(object: &Value, interner: &Interner) -> Projected {
         Some("Succeeded" | "Failed") => Activity::Finished,
         _ => Activity::Active,
     };
-    let mut facts = workload(&metadata, &fields, activity, interner)?;
+    let mut facts = workload(&metadata, &fields, Written::Pod, activity, interner)?;
     facts.api_server_flags = flags;
     Ok(Facts::Workload(Box::new(facts)))
 }
@@ -130,14 +130,27 @@ fn project_job(object: &Value, interner: &Interner) -> Projected {
         }
         Ok(())
     })?;
-    templated(object, &fields.object("spec")?, activity, interner)
+    let facts = templated(object, &fields.object("spec")?, activity, interner)?;
+    Ok(to_its_end(facts, interner))
+}
+
+/// The pods of a Job run to their end: no other `restartPolicy` is valid, and files may lack it.
+fn to_its_end(mut facts: Facts, interner: &Interner) -> Facts {
+    if let Facts::Workload(workload) = &mut facts
+        && workload.pod.long_running
+    {
+        let pod = PodFacts { long_running: false, ..workload.pod.as_ref().clone() };
+        workload.pod = interner.pods.share(pod);
+    }
+    facts
 }
 
 fn project_cron_job(object: &Value, interner: &Interner) -> Projected {
     let fields = Fields::root(object)?;
     let spec = fields.object("spec")?;
     let job = spec.object("jobTemplate")?;
-    let mut facts = templated(object, &job.object("spec")?, Activity::Active, interner)?;
+    let facts = templated(object, &job.object("spec")?, Activity::Active, interner)?;
+    let mut facts = to_its_end(facts, interner);
     if let Facts::Workload(workload) = &mut facts {
         workload.cron = super::backup::cron::read(object, interner)?;
     }
@@ -155,13 +168,14 @@ fn templated(
     if !template.is_present() {
         return Err(spec.missing("template", "give the pods at least one container"));
     }
-    let facts = workload(&metadata(object)?, &template, activity, interner)?;
+    let facts = workload(&metadata(object)?, &template, Written::Template, activity, interner)?;
     Ok(Facts::Workload(Box::new(facts)))
 }
 
 fn workload(
     metadata: &Metadata,
     pod: &Fields<'_, '_>,
+    written: Written,
     activity: Activity,
     interner: &Interner,
 ) -> Result<WorkloadFacts, ProjectionError> {
@@ -178,7 +192,7 @@ fn workload(
     Ok(WorkloadFacts {
         controller,
         labels,
-        pod: interner.pods.share(read::pod(pod, interner)?),
+        pod: interner.pods.share(read::pod(pod, written, interner)?),
         activity,
         api_server_flags: None,
         cron: None,

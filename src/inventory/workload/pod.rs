@@ -26,6 +26,9 @@ pub struct PodFacts {
     pub security: SecurityContext,
     /// Names of `securityContext.sysctls`, sorted.
     pub sysctls: Box<[Symbol]>,
+    /// Names of the projected volumes with a token that the API server takes, sorted, without the
+    /// one that the API server adds to a pod by itself.
+    pub token_volumes: Box<[Symbol]>,
     /// Volumes that reach beyond the pod; the kinds that the restricted level admits are left
     /// out, since the API server and controllers add such (tokens, claims of a `StatefulSet`).
     pub volumes: Box<[VolumeFacts]>,
@@ -107,6 +110,9 @@ pub struct SecurityContext {
     pub se_linux: Option<Box<SeLinux>>,
     /// `windowsOptions.hostProcess`.
     pub host_process: bool,
+    /// Whether `windowsOptions.runAsUserName` is the administrator of the container; None where it
+    /// is not set.
+    pub administrator: Option<bool>,
 }
 
 /// The part of a security context that only containers have.
@@ -118,6 +124,8 @@ pub struct Confinement {
     pub read_only_root: bool,
     /// Whether `capabilities.drop` holds `ALL`.
     pub drops_all: bool,
+    /// Whether it holds `ALL` in any case: container runtimes do not tell them apart.
+    pub runtime_drops_all: bool,
     /// `allowPrivilegeEscalation`; the kubelet allows it when absent.
     pub privilege_escalation: Option<bool>,
     /// `capabilities.add`, sorted.
@@ -216,6 +224,13 @@ impl Amounts {
 }
 
 impl PodFacts {
+    /// Whether the pod is given a token for the API server, where its account says whether to do so
+    /// by default. A mirror pod has no account, and can have no token.
+    pub fn is_given_token(&self, account_automounts: bool) -> bool {
+        self.service_account.is_some()
+            && (self.automount.unwrap_or(account_automounts) || !self.token_volumes.is_empty())
+    }
+
     /// A container's value where it has one, else the pod's, as the kubelet resolves it.
     pub fn effective<'a, T>(
         &'a self,

@@ -27,14 +27,33 @@ const CONTAINED_VOLUMES: &[&str] = &[
     "secret",
 ];
 
+/// Parts of the addresses by which API servers are known as issuers of tokens: in the cluster
+/// itself, on EKS, GKE and AKS.
+const ISSUERS: &[&str] = &[
+    "kubernetes.default",
+    "://oidc.eks.",
+    "://container.googleapis.com/",
+    ".azmk8s.io",
+    ".oic.prod-aks.azure.com",
+];
+
 /// The place of `AppArmor` profiles before Kubernetes 1.30 (KEP-24).
 const APP_ARMOR_ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
 
 /// On the API server's image of a static pod, which the kubelet runs from a file.
 const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
 
+/// Where a pod's spec is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// In a pod, to which the API server may have added.
+    Pod,
+    /// In the template of a workload, which is as somebody wrote it.
+    Template,
+}
+
 /// Reads a pod, or the `template` of a workload: both have `metadata` and `spec`.
-pub(super) fn pod(pod: &Fields<'_, '_>, interner: &Interner) -> Read<PodFacts> {
+pub(super) fn pod(pod: &Fields<'_, '_>, written: Written, interner: &Interner) -> Read<PodFacts> {
     let metadata = pod.object("metadata")?;
     let annotations = metadata.object("annotations")?;
     let spec = pod.object("spec")?;
@@ -63,6 +82,7 @@ pub(super) fn pod(pod: &Fields<'_, '_>, interner: &Interner) -> Read<PodFacts> {
         windows: reader.windows,
         long_running: matches!(spec.text("restartPolicy")?, None | Some("Always")),
         sysctls: sysctls(&context, interner)?,
+        token_volumes: token_volumes(&spec, written, interner)?,
         volumes: volumes(&spec, interner)?,
         resources: pod_resources(&spec.object("resources")?, &containers)?,
         containers,
@@ -86,13 +106,17 @@ fn service_account(
 }
 
 fn security_context(context: &Fields<'_, '_>, interner: &Interner) -> Read<SecurityContext> {
+    let windows = context.object("windowsOptions")?;
     Ok(SecurityContext {
         run_as_non_root: context.bool("runAsNonRoot")?,
         run_as_user: context.integer("runAsUser")?,
         seccomp: profile(context, "seccompProfile", interner)?,
         app_armor: profile(context, "appArmorProfile", interner)?,
         se_linux: se_linux(&context.object("seLinuxOptions")?, interner)?,
-        host_process: context.object("windowsOptions")?.flag("hostProcess")?,
+        host_process: windows.flag("hostProcess")?,
+        administrator: windows
+            .text("runAsUserName")?
+            .map(|user| user.eq_ignore_ascii_case("ContainerAdministrator")),
     })
 }
 
@@ -143,6 +167,45 @@ fn volumes(spec: &Fields<'_, '_>, interner: &Interner) -> Read<Box<[VolumeFacts]
         Ok(())
     })?;
     Ok(volumes.into())
+}
+
+/// The volumes that a manifest asks for, not the one that the API server adds to a pod: that one
+/// follows from `automountServiceAccountToken`, and its template does not have it.
+fn token_volumes(
+    spec: &Fields<'_, '_>,
+    written: Written,
+    interner: &Interner,
+) -> Read<Box<[Symbol]>> {
+    let adds_one =
+        written == Written::Pod && spec.bool("automountServiceAccountToken")? != Some(false);
+    let mut names = Vec::new();
+    spec.each("volumes", |volume| {
+        let name = volume.text("name")?.unwrap_or_default();
+        let mut has_token = false;
+        volume.object("projected")?.each("sources", |source| {
+            let token = source.object("serviceAccountToken")?;
+            has_token |= token.is_present() && is_for_api_server(token.text("audience")?);
+            Ok(())
+        })?;
+        if has_token && !(adds_one && is_added(name)) {
+            names.push(interner.intern(name));
+        }
+        Ok(())
+    })?;
+    Ok(sorted(names))
+}
+
+/// `kube-api-access-` and the five characters that the API server makes up.
+fn is_added(volume: &str) -> bool {
+    volume.strip_prefix("kube-api-access-").is_some_and(|suffix| suffix.len() == 5)
+}
+
+/// Without an audience a token is for the API server. It takes those for its issuer as well, which
+/// is an address in the cluster or one of the providers of managed clusters.
+fn is_for_api_server(audience: Option<&str>) -> bool {
+    audience.is_none_or(|audience| {
+        ISSUERS.iter().any(|part| audience.to_ascii_lowercase().contains(part))
+    })
 }
 
 /// What containers take from their pod.
@@ -229,11 +292,12 @@ impl Containers<'_> {
 
     fn confinement(&self, context: &Fields<'_, '_>) -> Read<Confinement> {
         let capabilities = context.object("capabilities")?;
-        let added = capabilities.texts("add")?;
+        let (added, dropped) = (capabilities.texts("add")?, capabilities.texts("drop")?);
         Ok(Confinement {
             privileged: context.flag("privileged")?,
             read_only_root: context.flag("readOnlyRootFilesystem")?,
-            drops_all: capabilities.texts("drop")?.contains(&"ALL"),
+            drops_all: dropped.contains(&"ALL"),
+            runtime_drops_all: dropped.iter().any(|name| name.eq_ignore_ascii_case("ALL")),
             privilege_escalation: context.bool("allowPrivilegeEscalation")?,
             added: self.intern_all(added),
             proc_mount: context

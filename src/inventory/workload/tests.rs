@@ -23,7 +23,9 @@ fn pod(spec: Value) -> Result<WorkloadFacts, String> {
 
 #[test]
 fn every_kind_is_read_from_the_place_of_its_template() {
-    let spec = json!({"hostNetwork": true, "containers": [{"name": "app", "image": "nginx"}]});
+    let containers = json!([{"name": "app", "image": "nginx"}]);
+    // A Job has no other.
+    let spec = json!({"hostNetwork": true, "restartPolicy": "Never", "containers": containers});
     let template = json!({"spec": spec});
     let bare = pod(spec.clone()).unwrap();
     assert!(bare.pod.host.network);

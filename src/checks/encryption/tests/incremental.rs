@@ -19,11 +19,32 @@ use crate::{
 const EVERYTHING: &str = "{atRest: {resources: [secrets]}, storageClasses: {}, ingress: {minValidity: 30d}, gateways: {}, mesh: {}, certificates: {minValidity: 1mo}}";
 
 fn all_documents() -> Vec<Value> {
-    [CERTIFICATES, GATEWAYS, GRPC, INGRESS, LINKERD, MESH, STORAGE]
+    [CERTIFICATES, CLASSES, GATEWAYS, GRPC, INGRESS, LINKERD, MESH, STORAGE]
         .iter()
         .flat_map(|file| documents(file))
         .collect()
 }
+
+/// Who serves decides about an Ingress, and may be exchanged under it.
+const CLASSES: &str = r#"
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: edge}
+spec: {controller: k8s.io/ingress-nginx}
+---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: edge}
+spec: {controller: nginx.org/ingress-controller}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: by-class, namespace: shop, annotations: {nginx.ingress.kubernetes.io/ssl-redirect: "false"}}
+spec:
+  ingressClassName: edge
+  tls: [{hosts: [shop.example.com], secretName: shop-tls}]
+  rules: [{host: shop.example.com}]
+"#;
 
 /// What may happen to an object.
 #[derive(Clone, Copy, Debug)]

@@ -57,7 +57,7 @@ pub fn inventory(objects: &[Value]) -> Inventory {
 }
 
 fn resource_type(group: &str, kind: &str, version: &str) -> ResourceType {
-    let cluster_scoped = ["Namespace", "PersistentVolume", "StorageClass"];
+    let cluster_scoped = ["IngressClass", "Namespace", "PersistentVolume", "StorageClass"];
     ResourceType {
         group: group.into(),
         version: version.into(),

@@ -6,7 +6,7 @@ use super::{
     CERTIFICATES, GATEWAYS, GRPC, INGRESS, LINKERD, MESH, NOW, STORAGE, at, check, documents,
     inventory, judge, verdicts,
 };
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Source};
 
 fn world(files: &[&str]) -> Inventory {
     let objects: Vec<_> = files.iter().flat_map(|file| documents(file)).collect();
@@ -59,7 +59,7 @@ fn ingress_hosts() {
             "Ingress bank/good: pass",
             "Ingress shop/certificate-of-controller: pass",
             "Ingress shop/default-backend-plain: fails PlaintextDefaultBackend",
-            "Ingress shop/default-backend-tls: pass",
+            "Ingress shop/default-backend-tls: unknown DefaultBackendNotCovered",
             "Ingress shop/empty-tls: fails PlaintextHost",
             "Ingress shop/every-host-plain: fails PlaintextHost",
             "Ingress shop/expired: pass",
@@ -122,6 +122,100 @@ fn gateways() {
             "ListenerSet edge/added: pass",
         ]
     );
+}
+
+/// What the definition of Gateways says of TLS, and what it leaves to implementations.
+#[test]
+fn listeners_by_protocol_and_mode() {
+    let verdict = |annotations: serde_json::Value, listener: serde_json::Value| {
+        let gateway = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "Gateway",
+            "metadata": {"name": "g", "namespace": "edge", "annotations": annotations},
+            "spec": {"gatewayClassName": "c", "listeners": [listener]},
+        });
+        let found = verdicts("gateways: {}", &inventory(&[gateway]), NOW);
+        found[0].trim_start_matches("Gateway edge/g: ").to_owned()
+    };
+    let tls = |protocol: &str, tls: serde_json::Value| json!({"name": "l", "protocol": protocol, "port": 443, "tls": tls});
+    let none = "fails ListenerWithoutCertificate";
+    for (listener, expected) in [
+        (tls("TLS", json!({"mode": "Passthrough"})), "pass"),
+        (tls("TLS", json!({"mode": "Passthrough", "certificateRefs": []})), "pass"),
+        (tls("TLS", json!({"mode": "Terminate"})), none),
+        (tls("TLS", json!({"certificateRefs": [{"name": "s"}]})), "pass"),
+        (tls("HTTPS", json!({"mode": "Passthrough"})), "fails PassthroughOverHttps"),
+        (
+            tls("HTTPS", json!({"mode": "Passthrough", "certificateRefs": [{"name": "s"}]})),
+            "fails PassthroughOverHttps",
+        ),
+        (tls("HTTPS", json!({"mode": "Terminate", "certificateRefs": []})), none),
+        (tls("HTTPS", json!(null)), none),
+        (tls("HTTPS", json!({"options": {}})), none),
+        (tls("HTTPS", json!({"options": {"networking.gke.io/pre-shared-certs": "c"}})), "pass"),
+        (
+            tls("HTTPS", json!({"options": {"example.com/ciphers": "x"}})),
+            "unknown CertificateNotShown",
+        ),
+        (tls("HTTP", json!(null)), "fails PlaintextListener"),
+        (tls("HBONE", json!(null)), "pass"),
+        (tls("TCP", json!(null)), "unknown OpaqueListener"),
+    ] {
+        assert_eq!(verdict(json!(null), listener.clone()), expected, "{listener}");
+    }
+    let mapped = json!({"networking.gke.io/certmap": "m"});
+    assert_eq!(verdict(mapped, tls("HTTPS", json!(null))), "pass");
+}
+
+#[test]
+fn certificates_of_manifests_have_no_status() {
+    let certificate = |status: serde_json::Value| {
+        json!({
+            "apiVersion": "cert-manager.io/v1",
+            "kind": "Certificate",
+            "metadata": {"name": "c", "namespace": "shop"},
+            "spec": {"secretName": "s"},
+            "status": status,
+        })
+    };
+    let ready = json!([{"type": "Ready", "status": "True"}]);
+    let verdict = |status, source| {
+        let mut world = inventory(&[certificate(status)]);
+        world.source = source;
+        verdicts("certificates: {minValidity: 14d}", &world, NOW)[0]
+            .trim_start_matches("Certificate shop/c: ")
+            .to_owned()
+    };
+    for (status, manifest, cluster) in [
+        (json!(null), "unknown NotIssuedYet", "fails CertificateNotReady"),
+        (json!({}), "unknown NotIssuedYet", "fails CertificateNotReady"),
+        (
+            json!({"notAfter": "2020-01-01T00:00:00Z"}),
+            "fails CertificateExpired; unknown NotIssuedYet",
+            "fails CertificateNotReady, CertificateExpired",
+        ),
+        (
+            json!({"conditions": [{"type": "Ready", "status": "False"}]}),
+            "fails CertificateNotReady",
+            "fails CertificateNotReady",
+        ),
+        (json!({"conditions": ready, "notAfter": "2027-06-01T00:00:00Z"}), "pass", "pass"),
+        // RFC 5280 has this for one that does not expire.
+        (json!({"conditions": ready, "notAfter": "9999-12-31T23:59:59Z"}), "pass", "pass"),
+        (
+            json!({"conditions": ready, "notAfter": "0001-01-01T00:00:00Z"}),
+            "unknown ExpiryUnknown",
+            "unknown ExpiryUnknown",
+        ),
+        (
+            json!({"conditions": ready, "notAfter": "soon"}),
+            "unknown Malformed",
+            "unknown Malformed",
+        ),
+    ] {
+        assert_eq!(verdict(status.clone(), Source::Manifests), manifest, "{status}");
+        assert_eq!(verdict(status.clone(), Source::Cluster), cluster, "{status}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod circumstances;
 mod rights;
 mod spec;
 mod unions;
+mod untold;
 
 use serde_json::{Value, json};
 

@@ -79,7 +79,7 @@ impl World {
         assert_eq!(followed, self.judge_all(check));
     }
 
-    fn with_context<T>(&self, run: impl FnOnce(&Context<'_>) -> T) -> T {
+    pub(crate) fn with_context<T>(&self, run: impl FnOnce(&Context<'_>) -> T) -> T {
         let scope = Scope::default();
         let now = jiff::Timestamp::UNIX_EPOCH;
         run(&Context { inventory: &self.inventory, scope: &scope, now, occurrences: &[] })

@@ -5,6 +5,12 @@
 //! otherwise: Google and Azure encrypt every disk, and offer no way to turn it off. A default of
 //! the account (AWS) or of the layer below (Ceph) is invisible here and makes it unknown.
 
+mod drivers;
+#[cfg(test)]
+mod tests;
+
+pub use self::drivers::parse_bool;
+use self::drivers::{Encryption, canonical, driver};
 use super::{
     Check, Context, Item, Judgement, Read, both_sides, finding, is_kind, malformed, object_of,
     reference,
@@ -73,14 +79,6 @@ impl Check for StorageClasses {
     }
 }
 
-/// Whether data is encrypted, and why not or why nobody knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Encryption {
-    On,
-    Off(String),
-    NotShown(String),
-}
-
 impl Encryption {
     /// With the claim that a volume serves, which its owner knows by name.
     fn named(self, volume: &VolumeFacts) -> Self {
@@ -96,88 +94,9 @@ impl Encryption {
     }
 }
 
-/// How a driver decides whether to encrypt.
-#[derive(Clone, Copy, Debug)]
-enum Driver {
-    /// It always does.
-    Always,
-    /// It does when this parameter is `true`.
-    Parameter {
-        key: &'static str,
-        /// Why its absence proves nothing; None where absence means off.
-        absent: Option<&'static str>,
-    },
-}
-
-/// What the documentation of drivers says. Names are those of `StorageClass.provisioner`.
-fn driver(provisioner: &str) -> Option<Driver> {
-    let named = |name: &str| {
-        // Operators of Ceph put the namespace before the name of its drivers.
-        provisioner
-            .strip_suffix(name)
-            .is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-    };
-    match provisioner {
-        "pd.csi.storage.gke.io"
-        | "kubernetes.io/gce-pd"
-        | "filestore.csi.storage.gke.io"
-        | "disk.csi.azure.com"
-        | "kubernetes.io/azure-disk"
-        | "file.csi.azure.com"
-        | "kubernetes.io/azure-file" => Some(Driver::Always),
-        "ebs.csi.aws.com" | "kubernetes.io/aws-ebs" => Some(Driver::Parameter {
-            key: "encrypted",
-            absent: Some("whether the AWS account encrypts volumes by default is not visible"),
-        }),
-        "driver.longhorn.io" => Some(Driver::Parameter { key: "encrypted", absent: None }),
-        "pxd.portworx.com" | "kubernetes.io/portworx-volume" => {
-            Some(Driver::Parameter { key: "secure", absent: None })
-        }
-        _ if named("rbd.csi.ceph.com") || named("cephfs.csi.ceph.com") => Some(Driver::Parameter {
-            key: "encrypted",
-            absent: Some("whether Ceph encrypts its own disks is not visible"),
-        }),
-        _ => None,
-    }
-}
-
-impl Driver {
-    /// What the parameters prove; None when they are silent. Drivers take no value but `true`
-    /// for true.
-    fn stated(self, parameters: &Parameters) -> Option<Encryption> {
-        match self {
-            Self::Always => Some(Encryption::On),
-            Self::Parameter { key, .. } => parameters.get(key).map(|value| {
-                if value == "true" {
-                    Encryption::On
-                } else {
-                    Encryption::Off(format!(
-                        "the parameter {key} is {value:?}: make a class with {key}: \"true\", and move the data to volumes of it"
-                    ))
-                }
-            }),
-        }
-    }
-
-    /// What silence of the parameters means.
-    fn silent(self) -> Encryption {
-        match self {
-            Self::Always => Encryption::On,
-            Self::Parameter { key, absent: None } => Encryption::Off(format!(
-                "the parameter {key} is missing, and the driver does not encrypt without it: make a class with {key}: \"true\", and move the data to volumes of it"
-            )),
-            Self::Parameter { key, absent: Some(why) } => Encryption::NotShown(format!(
-                "the parameter {key} is missing, and {why}: make a class with {key}: \"true\", or attest the default"
-            )),
-        }
-    }
-}
-
 fn of_class(class: &StorageClassFacts) -> Encryption {
     match driver(&class.provisioner) {
-        Some(driver) => driver
-            .stated(&class.parameters)
-            .unwrap_or_else(|| driver.silent()),
+        Some(driver) => driver.of_class(&class.parameters),
         None if &*class.provisioner == "kubernetes.io/no-provisioner" => Encryption::NotShown(
             "volumes of this class are made by hand, so the class says nothing about them: attest how their disks are encrypted".to_owned(),
         ),
@@ -207,11 +126,12 @@ fn of_volume(inventory: &Inventory, volume: &VolumeFacts) -> Encryption {
             "how the driver {name} encrypts is not known here: attest it"
         ));
     };
-    if let Some(stated) = driver.stated(attributes) {
+    let made = volume.provisioned_by.as_deref().is_some_and(|by| canonical(by) == canonical(name));
+    if let Some(stated) = driver.of_attributes(attributes, made) {
         return stated;
     }
     match maker(inventory, volume) {
-        Ok(class) => driver.stated(&class.parameters).unwrap_or_else(|| driver.silent()),
+        Ok(class) => driver.of_class(&class.parameters),
         Err(why) => Encryption::NotShown(format!(
             "{why}: make the volume anew from a class that encrypts, or attest it"
         )),
@@ -235,7 +155,8 @@ fn maker<'a>(
             return Err(format!("the StorageClass {name}, which made the volume, is gone"));
         }
     };
-    if volume.provisioned_by.as_ref() != Some(&class.provisioner) {
+    let by = volume.provisioned_by.as_deref().map(canonical);
+    if by != Some(canonical(&class.provisioner)) {
         return Err(format!(
             "the volume names the StorageClass {name}, but was not made by its provisioner"
         ));
@@ -257,8 +178,10 @@ fn in_tree_driver(field: &str) -> Option<&'static str> {
         "awsElasticBlockStore" => "kubernetes.io/aws-ebs",
         "azureDisk" => "kubernetes.io/azure-disk",
         "azureFile" => "kubernetes.io/azure-file",
+        "cinder" => "kubernetes.io/cinder",
         "gcePersistentDisk" => "kubernetes.io/gce-pd",
         "portworxVolume" => "kubernetes.io/portworx-volume",
+        "vsphereVolume" => "kubernetes.io/vsphere-volume",
         _ => return None,
     })
 }

@@ -1,17 +1,23 @@
-//! `ingress`: every host of every Ingress is served over TLS, with a certificate that lasts.
+//! `ingress`: every host of every Ingress is served over TLS and not over plain HTTP as well, with
+//! a certificate that lasts.
+
+mod controllers;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 
+use self::controllers::{Door, INGRESS_CLASS, Plain, Tls};
 use super::{
-    Check, Context, Item, Judgement, Read, both_sides,
+    Check, Context, Finding, Item, Judgement, Read, both_sides,
     certificates::{CERTIFICATE, EXPIRED, EXPIRING, Validity, validity},
-    earlier, finding, malformed, network, object_of, reference, some_of,
+    earlier, finding, is_kind, malformed, network, object_of, reference, some_of,
 };
 use crate::{
     api::{Duration, ResourceRef},
     checks::{visit_changed, visit_kinds},
     inventory::{
-        Change, Facts, Object, Symbol,
+        Change, Facts, Inventory, Object, Symbol,
         network::{CertificateFacts, IngressFacts, IngressTls, NetworkFacts},
     },
 };
@@ -33,7 +39,10 @@ impl Ingresses {
 
 impl Check for Ingresses {
     fn reads(&self) -> Vec<Read> {
-        let mut reads = vec![Read::required(INGRESS.0, INGRESS.1)];
+        let mut reads = vec![
+            Read::required(INGRESS.0, INGRESS.1),
+            Read::optional(INGRESS_CLASS.0, INGRESS_CLASS.1),
+        ];
         if self.min_validity.is_some() {
             reads.push(Read::optional(CERTIFICATE.0, CERTIFICATE.1));
         }
@@ -47,6 +56,9 @@ impl Check for Ingresses {
     fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         visit_changed(change, visit);
         for object in both_sides(context.inventory, change) {
+            if is_kind(context.inventory, object, INGRESS_CLASS.0, INGRESS_CLASS.1) {
+                visit_served_by(context.inventory, &object.name, visit);
+            }
             if let Some(NetworkFacts::Certificate(certificate)) = network(object)
                 && let Some(secret) = &certificate.secret
             {
@@ -71,38 +83,129 @@ impl Check for Ingresses {
             return None;
         }
         let mut judgement = Judgement::default();
-        judge_hosts(facts, &resource, &mut judgement);
+        let door = Door::of(context.inventory, facts);
+        judge_hosts(facts, &door, &resource, &mut judgement);
         if let Some(min_validity) = self.min_validity {
-            let lasting = judge_certificates(context, object, facts, min_validity);
+            let mut lasting = judge_certificates(context, object, facts, min_validity);
+            if facts.tls.is_empty() && matches!(door.tls, Tls::Always | Tls::NotShown(_)) {
+                lasting.unknown.push("the certificate that its controller serves".to_owned());
+            }
             report_certificates(&lasting, min_validity, &resource, &mut judgement);
         }
         Some(judgement)
     }
 }
 
-fn judge_hosts(facts: &IngressFacts, resource: &ResourceRef, judgement: &mut Judgement) {
-    let plain: Vec<&str> = facts
+/// The Ingresses that a class decides about: those that name it, and those that name none, which
+/// a default class serves.
+fn visit_served_by(inventory: &Inventory, class: &Symbol, visit: &mut dyn FnMut(Item)) {
+    for (slot, object) in inventory.objects_of(INGRESS.0, INGRESS.1) {
+        if let Some(NetworkFacts::Ingress(facts)) = network(object)
+            && facts.class.as_ref().is_none_or(|named| named.name() == class)
+        {
+            visit(Item::Object(slot));
+        }
+    }
+}
+
+fn judge_hosts(
+    facts: &IngressFacts,
+    door: &Door,
+    resource: &ResourceRef,
+    judgement: &mut Judgement,
+) {
+    let uncovered = uncovered(facts, &door.tls);
+    let all = facts.hosts.len() + usize::from(facts.default_backend && facts.hosts.is_empty());
+    if !uncovered.is_empty() {
+        let hosts = some_of(&uncovered);
+        let about = |rule, message| finding(rule, resource.clone(), message);
+        match &door.tls {
+            Tls::NotShown(why) => judgement.unknown.push(about(
+                "TlsNotShown",
+                format!("whether TLS serves {hosts} is not visible: {why}"),
+            )),
+            Tls::Never(why) => {
+                judgement.failing.push(about(rule_of(facts), format!("{hosts} has no TLS: {why}")));
+            }
+            _ if facts.hosts.is_empty() => judgement.failing.push(about(
+                rule_of(facts),
+                format!("{hosts}, is served without TLS: add an entry to spec.tls"),
+            )),
+            _ => judgement.failing.push(about(
+                rule_of(facts),
+                format!(
+                    "no entry of spec.tls covers {hosts}: add the host to spec.tls[].hosts, with a secretName"
+                ),
+            )),
+        }
+    }
+    judgement.unknown.extend(default_backend_beside(facts, door, resource));
+    // What has no TLS at all was said to be plain.
+    if uncovered.len() < all {
+        judge_plain(door, resource, judgement);
+    }
+}
+
+fn rule_of(facts: &IngressFacts) -> &'static str {
+    if facts.hosts.is_empty() { "PlaintextDefaultBackend" } else { "PlaintextHost" }
+}
+
+/// The hosts that no TLS serves, as an Ingress and its controller show it.
+fn uncovered<'a>(facts: &'a IngressFacts, tls: &Tls) -> Vec<&'a str> {
+    let covered = |host: Option<&Symbol>| match tls {
+        Tls::Always => true,
+        Tls::Never(_) => false,
+        Tls::ByAnyEntry => !facts.tls.is_empty(),
+        Tls::BySpec | Tls::NotShown(_) => facts.tls.iter().any(|entry| covers(entry, host)),
+    };
+    if facts.hosts.is_empty() {
+        // Hosts of an entry may be all that the default backend is meant to serve.
+        let some = matches!(tls, Tls::BySpec | Tls::NotShown(_)) && !facts.tls.is_empty();
+        return if some || covered(None) { Vec::new() } else { vec![DEFAULT_BACKEND] };
+    }
+    facts
         .hosts
         .iter()
-        .filter(|host| !facts.tls.iter().any(|tls| covers(tls, host.as_ref())))
+        .filter(|host| !covered(host.as_ref()))
         .map(|host| host.as_deref().unwrap_or("every host (a rule without one)"))
-        .collect();
-    if !plain.is_empty() {
-        judgement.failing.push(finding(
-            "PlaintextHost",
+        .collect()
+}
+
+const DEFAULT_BACKEND: &str = "spec.defaultBackend, which serves every host";
+
+/// A default backend serves whatever no rule names, so entries for some hosts don't cover it.
+fn default_backend_beside(
+    facts: &IngressFacts,
+    door: &Door,
+    resource: &ResourceRef,
+) -> Option<Finding> {
+    let by_host = matches!(door.tls, Tls::BySpec | Tls::NotShown(_));
+    let open = facts.default_backend
+        && by_host
+        && !facts.tls.is_empty()
+        && !facts.tls.iter().any(|entry| covers(entry, None));
+    open.then(|| {
+        finding(
+            "DefaultBackendNotCovered",
             resource.clone(),
-            format!(
-                "no entry of spec.tls covers {}: add the host to spec.tls[].hosts, with a secretName",
-                some_of(&plain)
-            ),
-        ));
-    }
-    if facts.hosts.is_empty() && facts.tls.is_empty() {
-        judgement.failing.push(finding(
-            "PlaintextDefaultBackend",
+            "spec.defaultBackend serves every other host too, and whether in plain text is up to the controller: add an entry without hosts to spec.tls, or replace spec.defaultBackend by rules".to_owned(),
+        )
+    })
+}
+
+fn judge_plain(door: &Door, resource: &ResourceRef, judgement: &mut Judgement) {
+    match &door.plain {
+        Plain::No => {}
+        Plain::Yes(remedy) => judgement.failing.push(finding(
+            "PlaintextBesideTls",
             resource.clone(),
-            "spec.defaultBackend is served without TLS: add an entry to spec.tls".to_owned(),
-        ));
+            format!("the same is served over plain HTTP as well, without a redirect: {remedy}"),
+        )),
+        Plain::NotShown(why) => judgement.unknown.push(finding(
+            "RedirectNotShown",
+            resource.clone(),
+            format!("whether the same is served over plain HTTP as well is not visible: {why}"),
+        )),
     }
 }
 
@@ -227,7 +330,7 @@ fn report_certificates(
 }
 
 #[cfg(test)]
-mod tests {
+mod wildcards {
     use super::names;
 
     #[test]

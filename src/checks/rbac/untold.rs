@@ -1,0 +1,64 @@
+//! What manifests do not tell of a subject: they are an excerpt, so that a pass would be a guess.
+
+use super::{RbacCheck, holder::Holder, wording::bounded};
+use crate::{
+    api::Risk,
+    checks::{Context, Finding, reference},
+    inventory::{
+        Slot, Source,
+        rbac::{Subject, gap, is_born_account},
+    },
+};
+
+impl RbacCheck {
+    /// Bindings whose role no manifest shows, and the account that none shows where the control
+    /// asks about it. Nothing in a cluster, which shows all there is.
+    pub(super) fn untold(&self, context: &Context<'_>, holder: &Holder<'_>) -> Vec<Finding> {
+        let inventory = context.inventory;
+        if inventory.source != Source::Manifests {
+            return Vec::new();
+        }
+        let subject = &holder.node.subject;
+        let mut found = Vec::new();
+        let mut say = |rule: &'static str, binding: Slot, message: String| {
+            let Some(resource) = reference(inventory, binding) else {
+                return;
+            };
+            found.push(Finding {
+                rule: rule.into(),
+                severity: None,
+                resource,
+                subject: Some(subject.to_string()),
+                message: bounded(message),
+            });
+        };
+        let about_account =
+            [Risk::Dangling, Risk::CloudIdentity].iter().any(|risk| self.forbids(*risk))
+                && is_untold_account(context, holder);
+        for held in holder.novel() {
+            let role = held.role.and_then(|role| Some((role.key(), gap(inventory, role)?)));
+            if let Some((key, gap)) = role {
+                say("RoleNotKnown", held.grant.binding, gap.of_binding(key));
+            } else if about_account {
+                let message = format!(
+                    "binds {subject}, which is not among the manifests, so nobody can say whether it exists and what it is: add its manifest"
+                );
+                say("AccountNotKnown", held.grant.binding, message);
+            }
+        }
+        found
+    }
+}
+
+/// Whether the subject is a service account that no manifest shows. Every namespace has its
+/// `default`, and the control plane makes accounts of its own.
+fn is_untold_account(context: &Context<'_>, holder: &Holder<'_>) -> bool {
+    let subject = &holder.node.subject;
+    let Subject::ServiceAccount { namespace, name } = subject else {
+        return false;
+    };
+    holder.node.account.is_none()
+        && **name != *"default"
+        && !is_born_account(subject)
+        && context.inventory.lookup("", "ServiceAccount", namespace, name).is_none()
+}

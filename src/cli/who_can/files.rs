@@ -1,0 +1,360 @@
+//! An answer from manifests: what they give, and what they leave open.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde_json::Value;
+
+use super::{
+    Failure, Ground, RBAC, WhoCanArgs, WhoCanError,
+    answers::{malformed, path},
+    builtin,
+    nearest::{did_you_mean, nearest},
+    query::Resolved,
+    types::Types,
+};
+use crate::{
+    checks::reference,
+    cli::scan::sources_of,
+    inventory::{
+        Change, Interner, Inventory, Projector, Source, catalog,
+        manifest::Found,
+        rbac::{PROJECTIONS, Subject, gap},
+    },
+};
+
+/// The kinds of the API group.
+const KINDS: &[&str] = &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
+/// The namespaces of every cluster.
+const BORN: &[&str] = &["default", "kube-system", "kube-public", "kube-node-lease"];
+/// How many of those that every cluster has are named.
+const SHOWN: usize = 4;
+
+/// What the files hold.
+struct Taken {
+    inventory: Inventory,
+    types: Types,
+    namespaces: BTreeSet<String>,
+    errors: Vec<String>,
+    interner: Arc<Interner>,
+    /// The namespace of objects that name none.
+    home: String,
+}
+
+/// Reads every file.
+pub(super) fn read(args: &WhoCanArgs) -> Result<Ground, Failure> {
+    let query = args.query(|| "default".to_owned());
+    let mut taken = Taken::new(args.namespace.as_deref().filter(|name| !name.is_empty()));
+    let unread = sources_of(&args.filename, &mut |found| match found {
+        Ok(Found::Object(object, _)) => {
+            if let Err(error) = taken.take(object) {
+                taken.errors.push(error);
+            }
+        }
+        Ok(Found::Other(_)) => {}
+        Err(error) => taken.errors.push(error.to_string()),
+    });
+    taken.errors.extend(unread.into_iter().map(|error| match error.file {
+        Some(file) => format!("{file}: {}", error.message),
+        None => error.message,
+    }));
+    if !taken.errors.is_empty() {
+        return Err(WhoCanError::Manifests(taken.errors).into());
+    }
+    let resolved = query.resolve(&taken.types, &taken.inventory.rights)?;
+    let gaps = taken.gaps(&resolved);
+    let notes = born(&taken.inventory, &resolved).into_iter().collect();
+    Ok(Ground { inventory: taken.inventory, resolved, gaps, notes })
+}
+
+impl Taken {
+    fn new(home: Option<&str>) -> Self {
+        let mut inventory = Inventory::default();
+        inventory.source = Source::Manifests;
+        inventory.rights.assume_born_roles();
+        Self {
+            inventory,
+            types: Types::builtin(),
+            namespaces: BORN.iter().map(ToString::to_string).collect(),
+            errors: Vec::new(),
+            interner: Arc::default(),
+            home: home.unwrap_or("default").to_owned(),
+        }
+    }
+
+    fn take(&mut self, mut object: Value) -> Result<(), String> {
+        let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+        let (group, version) =
+            text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+        let (group, version, kind) =
+            (group.to_owned(), version.to_owned(), text("kind").to_owned());
+        let name = object.pointer("/metadata/name").and_then(Value::as_str);
+        let name = name.unwrap_or_default().to_owned();
+        if kind == "Namespace" && group.is_empty() {
+            self.namespaces.insert(name.clone());
+        }
+        if kind == "CustomResourceDefinition" {
+            self.types.add_definition(&object);
+        }
+        check_kind(&group, &version, &kind, &name)?;
+        let row = PROJECTIONS.iter().find(|row| row.group == group && row.kind == kind);
+        let Some(resource) = row.and_then(|row| builtin(row.group, row.kind)) else {
+            self.learn(&group, &version, &kind, &object);
+            return Ok(());
+        };
+        if resource.namespaced {
+            self.settle(&mut object);
+        }
+        let projector = Projector::new(resource, Vec::new(), Arc::clone(&self.interner));
+        let projected =
+            projector.project(&object).map_err(|error| format!("{kind} {name}: {error}"))?;
+        let id = self.inventory.kind(projector.resource());
+        match self.inventory.apply(id, projected) {
+            Some(Change::Object { before: Some(_), .. }) => Err(format!(
+                "{kind} {name} is defined twice, and not the same: only one of them can be in the cluster, so ask about one environment at a time"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives an object its namespace where it names none, and notes those that are named.
+    fn settle(&mut self, object: &mut Value) {
+        let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
+            return;
+        };
+        let named = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
+        if named.is_empty() {
+            metadata.insert("namespace".to_owned(), self.home.clone().into());
+            self.namespaces.insert(self.home.clone());
+        } else {
+            self.namespaces.insert(named.to_owned());
+        }
+    }
+
+    /// An object of no interest tells that its type and its namespace exist.
+    fn learn(&mut self, group: &str, version: &str, kind: &str, object: &Value) {
+        let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
+        self.namespaces.extend(namespace.filter(|name| !name.is_empty()).map(ToOwned::to_owned));
+        if group.contains('.') && !catalog::is_tool_config(group, kind) {
+            let guessed = catalog::guess(group, version, kind, namespace.is_some());
+            self.types.add_vague(&guessed.resource);
+        }
+    }
+
+    /// Why nobody can say all from these files.
+    fn gaps(&self, resolved: &Resolved) -> Vec<String> {
+        let mut gaps: Vec<String> = malformed(&self.inventory);
+        gaps.extend(self.untold(resolved));
+        let bindings = ["RoleBinding", "ClusterRoleBinding"];
+        if bindings.iter().all(|kind| self.inventory.objects_of(RBAC, kind).next().is_none()) {
+            gaps.push("no RoleBinding or ClusterRoleBinding is among the manifests".to_owned());
+        }
+        if let Some(namespace) = resolved.namespace().filter(|name| !self.is_namespace(name)) {
+            let near = nearest(namespace, self.namespaces.iter().map(String::as_str));
+            let near: Vec<String> = near.into_iter().map(ToOwned::to_owned).collect();
+            gaps.push(format!(
+                "no manifest is in namespace {namespace:?}, so only rights in the whole cluster are known{}",
+                did_you_mean(&near)
+            ));
+        }
+        gaps
+    }
+
+    fn is_namespace(&self, name: &str) -> bool {
+        let subjects = self.inventory.rights.subjects();
+        self.namespaces.contains(name)
+            || subjects
+                .filter_map(|(_, node)| node.subject.namespace())
+                .any(|namespace| **namespace == *name)
+    }
+
+    /// The bindings in effect where it is asked that give a role which no manifest tells.
+    fn untold(&self, resolved: &Resolved) -> BTreeSet<String> {
+        let rights = &self.inventory.rights;
+        let request = resolved.request();
+        let namespace = request.target.namespace();
+        let grants = rights.subjects().flat_map(|(_, node)| &node.grants);
+        let in_effect = grants.filter(|grant| grant.in_cluster() || *grant.namespace == *namespace);
+        let untold = in_effect.filter_map(|grant| {
+            let role = rights.role(grant.role)?;
+            let gap = gap(&self.inventory, role)?;
+            let binding = path(&reference(&self.inventory, grant.binding)?);
+            Some(format!("{binding} {}", gap.of_binding(role.key())))
+        });
+        untold.collect()
+    }
+}
+
+/// What no API server takes and would else be passed over in silence.
+fn check_kind(group: &str, version: &str, kind: &str, name: &str) -> Result<(), String> {
+    let known = KINDS.contains(&kind);
+    if group == RBAC && !known {
+        let near = nearest(kind, KINDS.iter().copied());
+        let near: Vec<String> = near.into_iter().map(ToOwned::to_owned).collect();
+        return Err(format!("{kind} {name}: {RBAC} has no such kind{}", did_you_mean(&near)));
+    }
+    if (group == RBAC && version != "v1") || (group.is_empty() && known) {
+        return Err(format!("{kind} {name}: write apiVersion: {RBAC}/v1, no other is served"));
+    }
+    Ok(())
+}
+
+/// Who else may in every cluster, by what the API server and its controllers make for themselves.
+fn born(inventory: &Inventory, resolved: &Resolved) -> Option<String> {
+    let request = resolved.request();
+    let shown: BTreeSet<Subject> = inventory
+        .rights
+        .who_can(&request)
+        .into_iter()
+        .map(|entitlement| entitlement.subject)
+        .collect();
+    let born = inventory.rights.born_to(&request);
+    let more: Vec<&Subject> = born.difference(&shown).collect();
+    let mut named: Vec<String> = more.iter().take(SHOWN).map(ToString::to_string).collect();
+    if named.is_empty() {
+        return None;
+    }
+    if more.len() > SHOWN {
+        named.push(format!("{} more", more.len() - SHOWN));
+    }
+    Some(format!("besides these, in every cluster: {}", named.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        cli::who_can::{
+            answers::who_can,
+            query::{Place, Query},
+        },
+        inventory::rbac::testing::*,
+    };
+
+    fn taken(objects: &[Value]) -> Taken {
+        let mut taken = Taken::new(None);
+        for object in objects {
+            let mut object = object.clone();
+            object["apiVersion"] = match object["kind"].as_str().unwrap() {
+                "Namespace" | "ServiceAccount" => json!("v1"),
+                _ => json!("rbac.authorization.k8s.io/v1"),
+            };
+            taken.take(object).unwrap();
+        }
+        taken
+    }
+
+    fn ask(
+        taken: &Taken,
+        verb: &str,
+        resource: &str,
+        namespace: &str,
+    ) -> (Vec<String>, Vec<String>) {
+        let place = Place::Named(namespace.to_owned());
+        let query = Query { verb: verb.into(), resource: resource.into(), name: None, place };
+        let resolved = query.resolve(&taken.types, &taken.inventory.rights).unwrap();
+        let answers = who_can(&taken.inventory, &resolved.request());
+        let names = answers.into_iter().map(|answer| answer.name);
+        (names.filter(|name| name != "system:masters").collect(), taken.gaps(&resolved))
+    }
+
+    #[test]
+    fn a_role_of_no_manifest_leaves_open_who_may_where_it_is_bound() {
+        let files = taken(&[
+            role("prod", "reader", &["get core pods"]),
+            bind_in("prod", "known", "Role/reader", &["User/jane"]),
+            bind_in("prod", "open", "ClusterRole/elsewhere", &["User/joe"]),
+            bind_in("dev", "open", "Role/elsewhere", &["User/joe"]),
+        ]);
+        let (who, gaps) = ask(&files, "get", "pods", "prod");
+        assert_eq!(who, ["jane"]);
+        assert_eq!(gaps.len(), 1, "{gaps:?}");
+        assert!(gaps[0].starts_with("RoleBinding/prod/open binds ClusterRole/elsewhere, which is"));
+        // What is bound in a namespace says nothing of the cluster.
+        assert_eq!(ask(&files, "get", "nodes", "prod"), (vec![], vec![]));
+    }
+
+    #[test]
+    fn roles_of_every_cluster_are_known_and_those_of_kubeadm_are_not() {
+        let reader = "Role/extension-apiserver-authentication-reader";
+        let files = taken(&[bind_in("kube-system", "b", reader, &["ServiceAccount/ops/adapter"])]);
+        assert_eq!(ask(&files, "list", "configmaps", "kube-system"), (vec![], vec![]));
+        let query = Query {
+            verb: "get".into(),
+            resource: "configmaps".into(),
+            name: Some("extension-apiserver-authentication".into()),
+            place: Place::Named("kube-system".into()),
+        };
+        let resolved = query.resolve(&files.types, &files.inventory.rights).unwrap();
+        let answers = who_can(&files.inventory, &resolved.request());
+        assert!(answers.iter().any(|answer| answer.name == "adapter"), "{answers:?}");
+        let note = born(&files.inventory, &resolved).unwrap();
+        assert!(note.contains("User system:kube-scheduler"), "{note}");
+
+        let config = "Role/kubeadm:nodes-kubeadm-config";
+        let files = taken(&[bind_in("kube-system", "b", config, &["User/jane"])]);
+        assert_eq!(ask(&files, "get", "configmaps", "kube-system").1.len(), 1);
+    }
+
+    #[test]
+    fn an_aggregating_role_has_the_rules_of_its_members_only() {
+        let mut composed = aggregating("agg", "to-agg");
+        composed["rules"] = json!([rule("* * *")]);
+        let bound = bind("b", "agg", &["User/jane"]);
+        let member = labelled(cluster_role("part", &["get core pods"]), "to-agg");
+        let files = taken(&[composed.clone(), bound.clone(), member]);
+        assert_eq!(ask(&files, "delete", "nodes", "prod").0, Vec::<String>::new());
+        assert_eq!(ask(&files, "get", "pods", "default"), (vec!["jane".to_owned()], vec![]));
+        // Its members are elsewhere.
+        let files = taken(&[composed.clone(), bound.clone()]);
+        let (who, gaps) = ask(&files, "delete", "nodes", "prod");
+        assert!(who.is_empty() && gaps[0].contains("aggregates roles"), "{gaps:?}");
+        // As an API server holds it, the rules are what they amount to.
+        composed["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+        let files = taken(&[composed, bound]);
+        assert_eq!(ask(&files, "delete", "nodes", "prod"), (vec!["jane".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn a_namespace_of_no_manifest_is_told_with_the_nearest() {
+        let files = taken(&[bind_in("demo", "b", "ClusterRole/view", &["ServiceAccount/ops/ci"])]);
+        for (namespace, part) in [("demoo", "did you mean demo?"), ("elsewhere", "only rights in")]
+        {
+            let gaps = ask(&files, "get", "pods", namespace).1;
+            assert!(gaps[0].contains(part), "{gaps:?}");
+        }
+        for namespace in ["demo", "default", "kube-system", "ops"] {
+            assert!(ask(&files, "get", "pods", namespace).1.is_empty(), "{namespace}");
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_or_can_not_be_read_is_no_answer() {
+        let files = taken(&[named("ServiceAccount", "prod", "ci")]);
+        assert!(ask(&files, "get", "pods", "prod").1[0].contains("no RoleBinding"));
+        let mut broken = bind("b", "r", &[]);
+        broken["subjects"] = json!("everyone");
+        let files = taken(&[broken, cluster_role("r", &["get core pods"])]);
+        let (_, gaps) = ask(&files, "get", "pods", "default");
+        assert_eq!(gaps, ["ClusterRoleBinding/b can't be read: subjects is no list"]);
+        for (version, kind, part) in [
+            ("rbac.authorization.k8s.io/v1beta1", "Role", "write apiVersion"),
+            ("v1", "RoleBinding", "write apiVersion"),
+            ("rbac.authorization.k8s.io/v1", "Rolebinding", "did you mean RoleBinding?"),
+        ] {
+            let object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "x"}});
+            let error = Taken::new(None).take(object).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn manifests_without_a_namespace_are_in_the_one_that_is_asked_about() {
+        let mut files = Taken::new(Some("demo"));
+        let mut bound = bind_in("", "b", "ClusterRole/view", &["User/jane"]);
+        bound["apiVersion"] = json!("rbac.authorization.k8s.io/v1");
+        files.take(bound).unwrap();
+        assert_eq!(ask(&files, "get", "pods", "demo"), (vec!["jane".to_owned()], vec![]));
+    }
+}

@@ -1,0 +1,195 @@
+//! Words of a question that do not exist, and what may have been meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    nearest::{did_you_mean, either, nearest},
+    query::{rules, unknown},
+    types::{Known, Types},
+};
+use crate::inventory::rbac::{Graph, PATH_VERBS, RESOURCE_VERBS};
+
+/// How many resources are proposed.
+const MAX_NEAR: usize = 5;
+
+/// Why a query can't be answered.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(super) enum QueryError {
+    /// Nothing to ask about.
+    #[error("{0:?} names no resource: write a plural such as pods, deployments.apps or pods/exec")]
+    NoResource(String),
+    /// Paths have no names.
+    #[error("a path such as {0} takes no name: leave {1:?} away")]
+    NameOfPath(String, String),
+    /// The resource exists in several groups.
+    #[error("{name} is in several API groups: write {}", either(choices))]
+    Ambiguous {
+        /// What was asked.
+        name: String,
+        /// What to write instead.
+        choices: Vec<String>,
+    },
+    /// Nobody knows the resource.
+    #[error(
+        "there is no resource {name:?}: it is neither served nor defined, and no role names it{hint}{}",
+        did_you_mean(near)
+    )]
+    Resource {
+        /// What was asked.
+        name: String,
+        /// What may have been meant.
+        near: Vec<String>,
+        /// What else to do.
+        hint: String,
+    },
+    /// Nobody knows the subresource.
+    #[error(
+        "{resource} has no subresource {subresource:?}, and no role names it{}",
+        instead(near, known, resource, subresource)
+    )]
+    Subresource {
+        /// The resource.
+        resource: String,
+        /// What was asked below it.
+        subresource: String,
+        /// What may have been meant.
+        near: Vec<String>,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Nobody knows the verb.
+    #[error(
+        "there is no verb {verb:?} for {what}: API servers do not ask for it, and no role names it{}",
+        did_you_mean(near)
+    )]
+    Verb {
+        /// What was asked.
+        verb: String,
+        /// Of what.
+        what: String,
+        /// What may have been meant.
+        near: Vec<String>,
+    },
+}
+
+fn instead(near: &[String], known: &[String], resource: &str, subresource: &str) -> String {
+    if !near.is_empty() {
+        return did_you_mean(near);
+    }
+    let object = format!("the object of that name is {resource} {subresource}");
+    match known {
+        [] => format!("; {object}"),
+        known => format!("; it has {}, and {object}", known.join(", ")),
+    }
+}
+
+pub(super) fn no_subresource(known: &Known, subresource: &str) -> QueryError {
+    let names = known.subresources.iter().map(String::as_str);
+    let near = nearest(subresource, names);
+    QueryError::Subresource {
+        resource: known.name(),
+        subresource: subresource.to_owned(),
+        near: near.into_iter().map(|near| format!("{}/{near}", known.name())).collect(),
+        known: known.subresources.clone(),
+    }
+}
+
+/// Verbs of people and of HTTP, and what authorizers are asked for instead.
+const ALIASES: &[(&str, &[&str])] = &[
+    ("apply", &["patch", "create"]),
+    ("describe", &["get"]),
+    ("edit", &["update", "patch"]),
+    ("head", &["get"]),
+    ("post", &["create"]),
+    ("put", &["update"]),
+    ("read", &["get", "list"]),
+    ("remove", &["delete"]),
+    ("write", &["create", "update", "patch"]),
+];
+const PATH_ALIASES: &[(&str, &[&str])] = &[
+    ("create", &["post"]),
+    ("list", &["get"]),
+    ("read", &["get"]),
+    ("update", &["put"]),
+    ("watch", &["get"]),
+];
+
+pub(super) fn no_path_verb(verb: &str, path: &str) -> QueryError {
+    let near = near_verbs(verb, PATH_ALIASES, PATH_VERBS);
+    QueryError::Verb { verb: verb.to_owned(), what: path.to_owned(), near }
+}
+
+fn near_verbs(verb: &str, aliases: &[(&str, &[&str])], known: &[&'static str]) -> Vec<String> {
+    let lower = verb.to_lowercase();
+    let alias = aliases.iter().find(|(alias, _)| *alias == lower);
+    let meant: Vec<&str> = match alias {
+        Some((_, verbs)) => verbs.to_vec(),
+        None => nearest(verb, known.iter().copied()),
+    };
+    let mut meant: Vec<String> = meant.into_iter().map(ToOwned::to_owned).collect();
+    if meant.is_empty() {
+        let plain = known.iter().filter(|verb| verb.chars().all(char::is_alphabetic));
+        meant.extend(plain.map(ToString::to_string));
+    }
+    meant
+}
+
+pub(super) fn no_verb(verb: &str, known: &Known, subresource: &str) -> QueryError {
+    let lower = verb.to_lowercase();
+    let below =
+        known.subresources.iter().find(|below| **below == lower || format!("{below}s") == lower);
+    let near = match below.filter(|_| subresource.is_empty()) {
+        // Running a command is creating an exec, and so on.
+        Some(below) => {
+            let verb =
+                if matches!(&**below, "log" | "status" | "scale") { "get" } else { "create" };
+            vec![format!("{verb} {}/{below}", known.name())]
+        }
+        None => near_verbs(verb, ALIASES, RESOURCE_VERBS),
+    };
+    let what = match subresource {
+        "" => known.name(),
+        below => format!("{}/{below}", known.name()),
+    };
+    QueryError::Verb { verb: verb.to_owned(), what, near }
+}
+
+pub(super) fn no_resource(
+    types: &Types,
+    rights: &Graph,
+    name: &str,
+    group: Option<&str>,
+) -> QueryError {
+    let mut candidates: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut add = |candidate: String, meant: &Known| {
+        candidates.entry(candidate).or_default().insert(meant.name());
+    };
+    for known in types.iter() {
+        let names = [&known.plural].into_iter().chain(&known.aliases);
+        match group {
+            None => names.for_each(|name| add(name.clone(), known)),
+            Some(_) => names.for_each(|name| add(format!("{name}.{}", known.group), known)),
+        }
+    }
+    for rule in rules(rights).filter(|_| group.is_none()) {
+        let words = rule.resources.iter().filter(|word| !word.contains(['*', '/']));
+        for (word, group) in words.flat_map(|word| rule.groups.iter().map(move |of| (word, of))) {
+            if **group != *"*" {
+                add(word.to_string(), &unknown(word, Some(group)));
+            }
+        }
+    }
+    let written = group.map_or_else(|| name.to_owned(), |group| format!("{name}.{group}"));
+    let found = nearest(&written, candidates.keys().map(String::as_str));
+    let mut near: Vec<String> = Vec::new();
+    for meant in found.into_iter().filter_map(|found| candidates.get(found)).flatten() {
+        if !near.contains(meant) {
+            near.push(meant.clone());
+        }
+    }
+    if near.is_empty() {
+        near.extend(types.find(name, None).into_iter().map(Known::name));
+    }
+    near.truncate(MAX_NEAR);
+    QueryError::Resource { name: written, near, hint: types.hint() }
+}

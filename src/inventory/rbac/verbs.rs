@@ -1,0 +1,66 @@
+//! The verbs that API servers ask authorizers for.
+
+/// Verbs on resources: those of the API (Kubernetes documentation, "Request verbs"), and those that
+/// the API server asks for besides it. `*` is asked by nobody but is what a role may hold.
+pub const RESOURCE_VERBS: &[&str] = &[
+    "get",
+    "list",
+    "watch",
+    "create",
+    "update",
+    "patch",
+    "delete",
+    "deletecollection",
+    "use",
+    "bind",
+    "escalate",
+    "impersonate",
+    "impersonate:user-info",
+    "impersonate:serviceaccount",
+    "impersonate:arbitrary-node",
+    "impersonate:associated-node",
+    "approve",
+    "sign",
+    "attest",
+    "*",
+];
+
+/// Verbs on paths: the methods of HTTP, in lower case.
+pub const PATH_VERBS: &[&str] = &["get", "put", "post", "head", "options", "delete", "patch", "*"];
+
+/// Whether a verb on a resource is one that API servers ask for. Constrained impersonation
+/// (KEP-5284) also asks for `impersonate-on:MODE:VERB`.
+pub fn is_known_verb(verb: &str) -> bool {
+    if RESOURCE_VERBS.contains(&verb) {
+        return true;
+    }
+    let on = verb.strip_prefix("impersonate-on:").and_then(|rest| rest.split_once(':'));
+    on.is_some_and(|(mode, verb)| {
+        RESOURCE_VERBS.iter().any(|known| known.strip_prefix("impersonate:") == Some(mode))
+            && RESOURCE_VERBS.contains(&verb)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verbs_are_known_in_lower_case_only() {
+        for (verb, known) in [
+            ("get", true),
+            ("GET", false),
+            ("exec", false),
+            ("", false),
+            ("*", true),
+            ("impersonate:user-info", true),
+            ("impersonate:nobody", false),
+            ("impersonate-on:user-info:list", true),
+            ("impersonate-on:user-info:lst", false),
+            ("impersonate-on:nobody:list", false),
+            ("impersonate-on:user-info", false),
+        ] {
+            assert_eq!(is_known_verb(verb), known, "{verb}");
+        }
+    }
+}
