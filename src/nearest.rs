@@ -19,6 +19,18 @@ pub fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> V
     near.into_iter().take(SUGGESTIONS).map(|(_, name)| name).collect()
 }
 
+/// A remedy: `write pods or nodes`, or another one when nothing is near.
+pub fn write_instead<'k>(
+    written: &str,
+    known: impl IntoIterator<Item = &'k str>,
+    otherwise: &str,
+) -> String {
+    match nearest(written, known).as_slice() {
+        [] => otherwise.to_owned(),
+        near => format!("write {}", near.join(" or ")),
+    }
+}
+
 /// The end of an error's sentence: `; did you mean pods or nodes?`, or nothing.
 pub fn did_you_mean<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> String {
     match nearest(written, known).as_slice() {

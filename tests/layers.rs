@@ -25,11 +25,12 @@ const IMPURE: [&str; 11] = [
 ];
 
 /// Each pure folder or file with the modules that it may use.
-const PURE: [(&str, &[&str]); 9] = [
-    ("api", &["api"]),
+const PURE: [(&str, &[&str]); 10] = [
+    ("nearest.rs", &[]),
+    ("api", &["api", "nearest"]),
     ("inventory", &["api", "checks", "inventory"]),
     ("checks", &["api", "checks", "engine", "inventory"]),
-    ("engine", &["api", "checks", "engine", "inventory"]),
+    ("engine", &["api", "checks", "engine", "inventory", "nearest"]),
     ("evidence/data.rs", &["api"]),
     ("evidence/entry.rs", &["api", "evidence"]),
     ("evidence/fold", &["api", "evidence"]),

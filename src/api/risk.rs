@@ -5,13 +5,13 @@ use super::{Severity, closed_enum};
 closed_enum! {
     /// A right, or a combination of rights, that leads further than its rule suggests.
     pub enum Risk {
-        /// Every verb on every resource of every API group, in the whole cluster.
+        /// Everything in the whole cluster, or creating objects of every kind, which leads there.
         ClusterAdmin = "ClusterAdmin",
-        /// Every verb on every resource of one namespace, and so everything its service accounts may.
+        /// Reads, creates and changes everything in a namespace, and so does all its service accounts may.
         NamespaceAdmin = "NamespaceAdmin",
         /// A wildcard for verbs, resources or API groups, which also grants kinds that do not exist yet.
         Wildcard = "Wildcard",
-        /// The verb escalate on roles: may write rights that the writer does not hold.
+        /// The verb escalate on roles together with writing them: may write rights that the writer lacks.
         Escalate = "Escalate",
         /// The verb bind on roles together with writing bindings: may bind roles that the writer does not hold.
         Bind = "Bind",
@@ -25,7 +25,7 @@ closed_enum! {
         ConstrainedImpersonate = "ConstrainedImpersonate",
         /// Reads Secrets; list and watch reveal their content as get does.
         ReadSecrets = "ReadSecrets",
-        /// Writes Secrets, and so can have a service account token minted into one.
+        /// Writes Secrets; who reads them back obtains the token of a service account put into one.
         WriteSecrets = "WriteSecrets",
         /// Requests a token of a service account.
         MintTokens = "MintTokens",
@@ -49,7 +49,7 @@ closed_enum! {
         EphemeralContainers = "EphemeralContainers",
         /// Opens connections into pods and services past the network policies.
         PortForward = "PortForward",
-        /// Creates persistent volumes, a path to the disk of a node.
+        /// Creates persistent volumes, with pods a path to the disk of a node.
         CreateVolumes = "CreateVolumes",
         /// Writes admission webhooks: reads or alters every request, or switches controls off.
         WriteWebhooks = "WriteWebhooks",

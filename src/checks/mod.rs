@@ -59,6 +59,15 @@ pub enum Read {
         /// Optional: where their API group is not served, there is none of them.
         need: Need,
     },
+    /// Resource types of which a rule of rights speaks, whose objects nobody reads.
+    Types {
+        /// The field of the rule.
+        at: String,
+        /// API groups, or `*`.
+        groups: Vec<String>,
+        /// Plurals with subresources, or `*`.
+        resources: Vec<String>,
+    },
     /// The metrics of the API server ([`Inventory::api_server`]). Never required: the check says what follows.
     ApiServer,
 }
@@ -119,6 +128,8 @@ pub struct Judgement {
     pub unknown: Vec<Finding>,
     /// When time alone changes this judgement: a certificate expires, a backup grows too old.
     pub valid_until: Option<Timestamp>,
+    /// Whether something of it is left to the control that says who holds cluster-admin.
+    pub referred: bool,
     /// Whether the item counts towards a limit that the check judges by [`Check::judge_cluster`].
     pub counted: Counted,
 }
@@ -176,6 +187,17 @@ pub trait Check: Send + Sync + std::fmt::Debug {
     fn judge_cluster(&self, context: &Context<'_>, part: u32, tally: &Tally) -> Option<Judgement> {
         let _ = tally;
         self.judge(context, Item::Cluster(part))
+    }
+
+    /// Whether the control is about who holds cluster-admin and little else, so that others can
+    /// leave that to it: one cause is one finding.
+    fn is_cluster_admin_control(&self) -> bool {
+        false
+    }
+
+    /// Whether it leaves who holds cluster-admin to such a control, which its scope then names.
+    fn refers(&self) -> bool {
+        false
     }
 }
 

@@ -103,6 +103,7 @@ pub struct Memory {
     deadline_of: FxHashMap<Item, Timestamp>,
     counts: Counts,
     tally: Tally,
+    referred: ItemSet,
 }
 
 impl Memory {
@@ -114,6 +115,11 @@ impl Memory {
     /// The items that count towards a limit.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// How many items leave something to another control.
+    pub fn referred(&self) -> usize {
+        self.referred.len()
     }
 
     /// Every record with its item, in no order.
@@ -167,9 +173,16 @@ impl Memory {
         self.set_deadline(item, judgement.and_then(|judgement| judgement.valid_until));
         let counted = judgement.map_or(Counted::No, |judgement| judgement.counted);
         self.tally.note(item, counted);
+        let referred = self.referred.len();
+        if judgement.is_some_and(|judgement| judgement.referred) {
+            self.referred.insert(item);
+        } else {
+            self.referred.remove(item);
+        }
+        let referred = self.referred.len() != referred;
         let Some(judgement) = judgement else {
             self.population.remove(item);
-            return before.is_some() || self.population.len() != size;
+            return referred || before.is_some() || self.population.len() != size;
         };
         self.population.insert(item);
         let old = before.as_deref().unwrap_or_default();
@@ -183,7 +196,7 @@ impl Memory {
             .map(|finding| record(finding, true, known(finding)))
             .chain(judgement.unknown.iter().map(|finding| record(finding, false, known(finding))))
             .collect();
-        let changed = *old != *records || self.population.len() != size;
+        let changed = referred || *old != *records || self.population.len() != size;
         if !records.is_empty() {
             self.count(&records);
             self.open.insert(item, records);

@@ -10,6 +10,7 @@ pub mod human;
 pub mod items;
 pub mod judging;
 pub mod memory;
+mod named_types;
 pub mod names;
 mod population;
 pub mod readiness;
@@ -240,6 +241,8 @@ impl Engine {
                         }
                     }
                     Read::ApiServer => wanted.api_server = true,
+                    // Discovery tells what there is.
+                    Read::Types { .. } => {}
                 }
             }
         }
@@ -349,15 +352,29 @@ impl Engine {
         let expired: BTreeSet<String> =
             self.exceptions.expired_between(before, now).map(str::to_owned).collect();
         let mut evaluated = Evaluated { exceptions: !expired.is_empty(), ..Evaluated::default() };
-        for (name, tracked) in &mut self.controls {
-            if expired.contains(name) {
-                tracked.reclassify();
+        let mut cluster_admin: Option<Arc<str>> = None;
+        // What the others leave to a control about cluster-admin depends on its verdict.
+        for first in [true, false] {
+            for (name, tracked) in &mut self.controls {
+                if tracked.is_cluster_admin_control() != first {
+                    continue;
+                }
+                if expired.contains(name) {
+                    tracked.reclassify();
+                }
+                tracked.leave_cluster_admin(&self.inventory, cluster_admin.as_ref());
+                if tracked.evaluate(&self.inventory, &self.catalog, &self.exceptions, now) {
+                    judged(tracked.spec());
+                    evaluated.controls.push(name.clone());
+                }
             }
-            if tracked.evaluate(&self.inventory, &self.catalog, &self.exceptions, now) {
-                judged(tracked.spec());
-                evaluated.controls.push(name.clone());
+            if first {
+                let mut telling =
+                    self.controls.iter().filter(|(_, tracked)| tracked.tells_cluster_admin());
+                cluster_admin = telling.next().map(|(name, _)| name.as_str().into());
             }
         }
+        evaluated.controls.sort_unstable();
         let recount = std::mem::take(&mut self.recount);
         if !evaluated.controls.is_empty() || evaluated.exceptions || recount {
             let mut matched = BTreeMap::new();

@@ -38,6 +38,9 @@ pub fn of(reads: &[Read], inventory: &Inventory, catalog: &Catalog) -> Readiness
             }
             Read::ApiServer if inventory.api_server == ApiServer::Pending => Readiness::Pending,
             Read::ApiServer => Readiness::Ready,
+            Read::Types { at, groups, resources } => {
+                super::named_types::of(at, groups, resources, inventory, catalog)
+            }
         };
         match readiness {
             Readiness::Ready => {}

@@ -1,19 +1,22 @@
 //! Which namespaces and objects a control asks about.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     api::{self, Exclusion, Selector, control::NAME_LABEL, selector::SelectorError},
     inventory::{Facts, Inventory, Object, Source},
 };
 
-/// A control's scope, compiled. The default admits everything.
+/// A control's scope, compiled: where it looks, and what it leaves to another. The default admits
+/// everything.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     namespaces: Option<Selector>,
     excluded: BTreeSet<String>,
     /// What somebody else answers for.
     left_out: Vec<Exclusion>,
+    /// The control that says who holds cluster-admin, where this one leaves that to another.
+    pub cluster_admin: Option<Arc<str>>,
 }
 
 /// Whether a namespace is in scope.
@@ -37,6 +40,7 @@ impl Scope {
             namespaces: scope.namespaces.as_ref().map(Selector::compile).transpose()?,
             excluded: scope.exclude_namespaces.iter().cloned().collect(),
             left_out: scope.exclude.clone(),
+            cluster_admin: None,
         })
     }
 

@@ -81,6 +81,12 @@ fn controls() -> Vec<(&'static str, Arc<ControlSpec>)> {
         ("certificates", spec(json!({"encryption": {"certificates": {"minValidity": "30d"}}}))),
         ("backup", spec(json!({"backup": {"of": "PersistentVolumeClaims", "maxAge": "24h"}}))),
         ("rbac", spec(json!({"rbac": {"forbid": ["ClusterAdmin", "ReadSecrets", "Dangling"]}}))),
+        ("rbac-admins", spec(json!({"rbac": {"forbid": ["ClusterAdmin", "SystemMasters"]}}))),
+        (
+            "rbac-named",
+            spec(json!({"rbac": {"forbid": ["Impersonate", "MintTokens", "Bind", "Escalate"]}})),
+        ),
+        ("rbac-exec", spec(json!({"rbac": {"forbid": ["Exec", "PortForward"]}}))),
         ("rbac-together", spec(json!({"rbac": {"forbid": ["ApproveCertificates", "Everyone"]}}))),
         ("rbac-limited", spec(limited(&["ClusterAdmin", "ReadSecrets", "ApproveCertificates"]))),
         ("rbac-dangling-limited", spec(limited(&["Dangling", "CloudIdentity"]))),
@@ -105,6 +111,7 @@ enum Step {
     Except { resource: &'static str, hours: i64 },
     Admit,
     Edit(usize),
+    Upgrade(Option<u32>),
 }
 
 fn namespace() -> impl Strategy<Value = &'static str> {
@@ -185,6 +192,11 @@ fn object() -> impl Strategy<Value = Value> {
 fn access() -> impl Strategy<Value = Value> {
     const RBAC: &str = "rbac.authorization.k8s.io";
     let rule = |group: &str, resource: &str, verb: &str| json!([{"apiGroups": [group], "resources": [resource], "verbs": [verb]}]);
+    let named = |group: &str, resource: &str, verb: &str, names: &[&str]| {
+        let mut rules = rule(group, resource, verb);
+        rules[0]["resourceNames"] = json!(names);
+        rules
+    };
     let rules = vec![
         json!([]),
         json!("everything"),
@@ -192,6 +204,14 @@ fn access() -> impl Strategy<Value = Value> {
         rule("", "secrets", "get"),
         rule("certificates.k8s.io", "certificatesigningrequests/approval", "update"),
         rule("certificates.k8s.io", "signers", "approve"),
+        rule("", "pods/exec", "get"),
+        named("", "users", "impersonate", &["user-x", "user-y"]),
+        named("", "serviceaccounts/token", "create", &["x", "z"]),
+        named("", "serviceaccounts", "impersonate", &["y"]),
+        json!([
+            {"apiGroups": [RBAC], "resources": ["clusterroles"], "verbs": ["bind", "escalate", "patch"], "resourceNames": ["x", "z"]},
+            {"apiGroups": [RBAC], "resources": ["rolebindings"], "verbs": ["create"]},
+        ]),
     ];
     let cluster_roles = (name(), prop::sample::select(rules)).prop_map(|(name, rules)| {
         json!({"apiVersion": format!("{RBAC}/v1"), "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules})
@@ -248,7 +268,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (1..40_i64).prop_map(Step::Pass),
         1 => (name(), 1..400_i64).prop_map(|(resource, hours)| Step::Except { resource, hours }),
         1 => Just(Step::Admit),
-        1 => (0..controls().len()).prop_map(Step::Edit),
+        2 => (0..controls().len()).prop_map(Step::Edit),
+        1 => prop::sample::select(vec![None, Some(34), Some(36)]).prop_map(Step::Upgrade),
     ]
 }
 
@@ -283,6 +304,7 @@ struct World {
     objects: BTreeMap<Key, Value>,
     exceptions: BTreeMap<String, ControlExceptionSpec>,
     suspended: Vec<bool>,
+    kubernetes: Option<u32>,
     now: Timestamp,
 }
 
@@ -293,6 +315,7 @@ impl World {
             objects: BTreeMap::new(),
             exceptions: BTreeMap::new(),
             suspended: vec![false; controls().len()],
+            kubernetes: None,
             now: start(),
         };
         world.engine = world.fresh();
@@ -302,7 +325,7 @@ impl World {
     /// An engine that sees everything for the first time.
     fn fresh(&self) -> Engine {
         let mut engine = Engine::default();
-        engine.set_catalog(catalog(), self.now);
+        engine.set_catalog(self.catalog(), self.now);
         for (at, (name, spec)) in controls().into_iter().enumerate() {
             engine.upsert_control(name, 1, self.edited(at, &spec), Remembered::default());
         }
@@ -314,6 +337,12 @@ impl World {
         }
         engine.evaluate(self.now);
         engine
+    }
+
+    fn catalog(&self) -> Catalog {
+        let mut catalog = catalog();
+        catalog.kubernetes = self.kubernetes.map(crate::inventory::KubernetesVersion::minor);
+        catalog
     }
 
     fn edited(&self, at: usize, spec: &ControlSpec) -> Arc<ControlSpec> {
@@ -357,6 +386,10 @@ impl World {
                     self.engine.remove_exception(&name);
                 }
             }
+            Step::Upgrade(minor) => {
+                self.kubernetes = *minor;
+                self.engine.set_catalog(self.catalog(), self.now);
+            }
             Step::Edit(at) => {
                 self.suspended[*at] = !self.suspended[*at];
                 let (name, spec) = controls().swap_remove(*at);
@@ -368,7 +401,7 @@ impl World {
 
     fn except(&mut self, resource: &str, hours: i64) {
         let spec: ControlExceptionSpec = serde_json::from_value(json!({
-            "controls": ["workload", "ingress", "backup", "rbac"],
+            "controls": ["workload", "ingress", "backup", "rbac", "rbac-admins"],
             "resources": [
                 {"kind": "ReplicaSet", "name": resource},
                 {"kind": "Ingress", "name": resource},
@@ -399,8 +432,10 @@ fn essence(engine: &Engine, now: Timestamp) -> Vec<String> {
                 .collect();
             findings.sort();
             format!(
-                "{name}: {:?} {} of {} fail, {} excepted, {} unknown, {} open, digest {:x}: {findings:#?}",
+                "{name}: {:?} ({}) {} of {} fail, {} excepted, {} unknown, {} open, digest {:x}: {findings:#?}",
                 verdict.state,
+                // Which of those that can't be judged is named first is told by history.
+                verdict.message.rsplit_once("; ").map_or("", |(_, referred)| referred),
                 verdict.failing,
                 verdict.population,
                 verdict.excepted,
@@ -739,5 +774,114 @@ fn what_is_not_served_is_nothing_to_judge_for_who_says_so() {
         engine.upsert_control("c", 1, spec(test.clone()), Remembered::default());
         engine.evaluate(start());
         assert_eq!(engine.verdict("c").unwrap().state, state, "{test}");
+    }
+}
+
+/// One cause is one finding, as long as the control that tells it does so.
+#[test]
+fn what_cluster_admin_implies_is_left_to_the_control_about_it() {
+    let rbac = "rbac.authorization.k8s.io";
+    let role = json!({"apiVersion": format!("{rbac}/v1"), "kind": "ClusterRole", "metadata": {"name": "x"},
+        "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]});
+    let binding = |name: &str| {
+        json!({"apiVersion": format!("{rbac}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": name},
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "x"},
+            "subjects": [{"apiGroup": rbac, "kind": "User", "name": format!("user-{name}")}]})
+    };
+    let mut world = World::new();
+    let edit = |world: &mut World, name: &str| {
+        let at = controls().iter().position(|(known, _)| *known == name).unwrap();
+        world.take(&Step::Edit(at));
+    };
+    let stands = |world: &World, name: &str| {
+        let verdict = world.engine.verdict(name).unwrap();
+        (verdict.state, verdict.message.clone())
+    };
+    world.take(&Step::Put(role));
+    world.take(&Step::Put(binding("y")));
+    assert_eq!(
+        stands(&world, "rbac"),
+        (State::Passing, "all 1 pass; 1 subject holds cluster-admin: see rbac-admins".to_owned())
+    );
+    assert_eq!(stands(&world, "rbac-admins").0, State::Failing);
+    world.take(&Step::Put(binding("z")));
+    assert!(stands(&world, "rbac").1.ends_with("; 2 subjects hold cluster-admin: see rbac-admins"));
+    // A limit counts everybody.
+    assert_eq!(stands(&world, "rbac-limited").1, "all 3 pass");
+    // An exception there is that control's decision, and visible there.
+    world.take(&Step::Except { resource: "y", hours: 3 });
+    assert_eq!(stands(&world, "rbac-admins").0, State::Excepted);
+    assert_eq!(stands(&world, "rbac").0, State::Passing);
+    world.take(&Step::Admit);
+    for back in [false, true] {
+        edit(&mut world, "rbac-admins");
+        let expected = if back { State::Passing } else { State::Failing };
+        assert_eq!(stands(&world, "rbac").0, expected);
+    }
+    world.engine.remove_control("rbac-admins");
+    world.engine.evaluate(world.now);
+    assert_eq!(stands(&world, "rbac").0, State::Failing);
+    assert_eq!(world.engine.findings("rbac", world.now).len(), 2);
+}
+
+#[test]
+fn a_rule_that_names_what_is_not_served_is_unknown() {
+    let reason = |groups: Value, resources: Value| {
+        let mut engine = Engine::default();
+        engine.set_catalog(catalog(), start());
+        let rule = json!({"apiGroups": groups, "resources": resources, "verbs": ["get"]});
+        engine.upsert_control(
+            "c",
+            1,
+            spec(json!({"rbac": {"rules": [rule]}})),
+            Remembered::default(),
+        );
+        for (group, kind) in [
+            ("ClusterRole", "clusterroles"),
+            ("Role", "roles"),
+            ("ClusterRoleBinding", "clusterrolebindings"),
+            ("RoleBinding", "rolebindings"),
+        ]
+        .map(|(kind, _)| ("rbac.authorization.k8s.io", kind))
+        {
+            let resource = engine.catalog().find_kind(group, kind).unwrap().resource.clone();
+            let kind = engine.kind(&resource);
+            engine.begin(kind);
+            engine.commit(kind, Vec::new(), start());
+        }
+        engine.evaluate(start());
+        let verdict = engine.verdict("c").unwrap();
+        (verdict.state, verdict.message.clone())
+    };
+    for (groups, resources, said) in [
+        (
+            json!([""]),
+            json!(["secret"]),
+            "spec.test.rbac.rules[0].resources: the cluster serves no \"secret\" in these API groups; write secrets",
+        ),
+        (
+            json!(["apps"]),
+            json!(["pods"]),
+            "spec.test.rbac.rules[0].resources: \"pods\" is not in these API groups; write \"\" in apiGroups",
+        ),
+        (
+            json!([""]),
+            json!(["pods/logs"]),
+            "spec.test.rbac.rules[0].resources: \"pods\" has no subresource \"logs\"; write log after the slash",
+        ),
+        (
+            json!(["example.org"]),
+            json!(["widgets"]),
+            "spec.test.rbac.rules[0].apiGroups: the cluster serves no API group \"example.org\"; install its CRDs, or correct the name",
+        ),
+    ] {
+        assert_eq!(reason(groups, resources), (State::Unknown, said.to_owned()));
+    }
+    for (groups, resources) in [
+        (json!([""]), json!(["pods/exec", "secrets", "nodes/proxy", "users"])),
+        (json!(["*"]), json!(["*", "*/status", "deployments/scale"])),
+        (json!(["certificates.k8s.io"]), json!(["signers"])),
+    ] {
+        assert_eq!(reason(groups, resources).0, State::NotApplicable);
     }
 }

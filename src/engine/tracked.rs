@@ -51,6 +51,7 @@ pub struct Tracked {
     everything: bool,
     pending: bool,
     reclassify: bool,
+    renamed: bool,
     verdict: Option<Verdict>,
     human: Human,
 }
@@ -80,6 +81,7 @@ impl Tracked {
             everything: true,
             pending: false,
             reclassify: false,
+            renamed: false,
             verdict: None,
         }
     }
@@ -171,6 +173,43 @@ impl Tracked {
         }
     }
 
+    /// Whether it says who holds cluster-admin, for others to leave that to it. It does so only by a
+    /// verdict that stands: not while it is suspended, wrong, blocked or undecided.
+    pub fn tells_cluster_admin(&self) -> bool {
+        let Test::Ready { check, .. } = &self.test else {
+            return false;
+        };
+        let decided = self.verdict().is_some_and(|verdict| verdict.state != State::Unknown);
+        check.is_cluster_admin_control() && decided && !self.everything && !self.pending
+    }
+
+    /// Whether it is about who holds cluster-admin, so that what others say depends on it.
+    pub fn is_cluster_admin_control(&self) -> bool {
+        matches!(&self.test, Test::Ready { check, .. } if check.is_cluster_admin_control())
+    }
+
+    /// Names the control to leave cluster-admin to; None when there is none. All that is said of it
+    /// may change then.
+    pub fn leave_cluster_admin(&mut self, inventory: &Inventory, to: Option<&Arc<str>>) {
+        let now = Timestamp::UNIX_EPOCH;
+        let Test::Ready { check, scope, .. } = &mut self.test else {
+            return;
+        };
+        if !check.refers() || scope.cluster_admin.as_ref() == to {
+            return;
+        }
+        scope.cluster_admin = to.cloned();
+        if self.everything {
+            return;
+        }
+        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
+        let dirty = &mut self.dirty;
+        check.items(&context, &mut |item| {
+            dirty.insert(item);
+        });
+        self.renamed = true;
+    }
+
     /// Exceptions changed: what is open may count differently.
     pub fn reclassify(&mut self) {
         self.reclassify = true;
@@ -216,7 +255,7 @@ impl Tracked {
             },
         }
         let mut changed = self.judge(inventory, exceptions, now);
-        changed |= std::mem::take(&mut self.adopted);
+        changed |= std::mem::take(&mut self.adopted) | std::mem::take(&mut self.renamed);
         if !changed && self.verdict().is_some() {
             return false;
         }
@@ -310,7 +349,7 @@ impl Tracked {
             generation: self.generation,
             state,
             reason,
-            message: super::verdict::summary(state, &counts, unknown_items.first()),
+            message: self.referring(super::verdict::summary(state, &counts, unknown_items.first())),
             since: self.enter(state, now),
             population: counts.population,
             failing: counts.failing,
@@ -326,6 +365,22 @@ impl Tracked {
             records: self.human.records(inventory),
         };
         self.publish(verdict)
+    }
+
+    /// What is left to the control that says who holds cluster-admin, said beside what is not.
+    fn referring(&self, summary: String) -> String {
+        let Test::Ready { scope, .. } = &self.test else {
+            return summary;
+        };
+        match (&scope.cluster_admin, self.memory.referred()) {
+            (None, _) | (_, 0) => summary,
+            (Some(control), 1) => {
+                format!("{summary}; 1 subject holds cluster-admin: see {control}")
+            }
+            (Some(control), referred) => {
+                format!("{summary}; {referred} subjects hold cluster-admin: see {control}")
+            }
+        }
     }
 
     fn enter(&mut self, state: State, now: Timestamp) -> Timestamp {

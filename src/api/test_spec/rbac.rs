@@ -1,5 +1,7 @@
 //! `rbac`: who may do what.
 
+mod words;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -112,6 +114,9 @@ impl RbacTest {
                 "has neither forbid nor rules",
                 "name the risks to forbid, or the rights to watch",
             );
+        }
+        for (position, rule) in self.rules.iter().enumerate() {
+            rule.validate(&at.field("rules").index(position), problems);
         }
         for (position, subject) in self.allow.iter().enumerate() {
             let at = at.field("allow").index(position);

@@ -2,13 +2,13 @@
 //! of it: nearly all do not.
 
 use super::{
-    circumstances,
+    circumstances, named,
     risks::{ROWS, Row},
 };
 use crate::{
     api::test_spec::RbacTest,
     checks::Context,
-    inventory::rbac::{Rights, SubjectNode},
+    inventory::rbac::{Right, Rights, SubjectNode},
 };
 
 /// What can lead to a finding.
@@ -26,10 +26,12 @@ impl Asked {
     /// What a test asks about.
     pub fn of(test: &RbacTest) -> Self {
         let rows = || ROWS.iter().filter(|row| test.forbid.contains(&row.risk));
+        let named = test.forbid.iter().any(|risk| named::is_one(*risk));
+        let named = if named { Rights::of(&[Right::Named]) } else { Rights::NONE };
         let otherwise = test.forbid.iter().any(|risk| circumstances::is_one(*risk));
         Self {
-            rights: rows().flat_map(|row| row.needs).fold(Rights::NONE, |all, any| all | *any),
-            together: rows().filter(|row| row.needs.len() > 1).collect(),
+            rights: rows().fold(named, |all, row| all | row.all()),
+            together: rows().filter(|row| row.is_compound()).collect(),
             otherwise: otherwise || !test.rules.is_empty(),
         }
     }
@@ -47,13 +49,24 @@ impl Asked {
     /// The rights of which a subject has some that can carry a risk only together with groups that
     /// have some of these.
     pub fn completing(&self, groups: Rights) -> Rights {
-        let rows = self.together.iter().filter(|row| row.touches(groups));
-        rows.fold(Rights::NONE, |all, row| {
+        let ways = self.together.iter().flat_map(|row| row.ways);
+        let ways = ways.filter(|way| way.iter().any(|any_of| groups.intersects(*any_of)));
+        let named = self.rights.intersection(Rights::of(&[Right::Named]));
+        ways.fold(named, |all, way| {
             // What the groups lack, the subject has itself.
-            match row.needs.iter().find(|any| !any.intersects(groups)) {
+            match way.iter().find(|any_of| !any_of.intersects(groups)) {
                 Some(lacking) => all | *lacking,
-                None => row.needs.iter().fold(all, |all, any| all | *any),
+                None => way.iter().fold(all, |all, any_of| all | *any_of),
             }
         })
+    }
+
+    /// The rights of which some subject's findings depend on the version of the API server.
+    pub fn by_version(&self) -> Rights {
+        let named = Rights::of(&[Right::Named]);
+        let by_version = ROWS.iter().fold(named, |all, row| {
+            all | row.before | if row.since.is_some() { row.all() } else { Rights::NONE }
+        });
+        if self.otherwise || self.rights.intersects(by_version) { by_version } else { Rights::NONE }
     }
 }

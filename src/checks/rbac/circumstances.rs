@@ -121,7 +121,7 @@ pub(super) fn visit_circumstances<'a>(
 
 fn hit<'a>(circumstance: Circumstance<'a>, by: Vec<Held<'a>>) -> Hit<'a> {
     let namespace = by.first().filter(|_| by.len() == 1).and_then(Held::namespace);
-    Hit { what: What::Circumstance(circumstance), namespace, by }
+    Hit { what: What::Circumstance(circumstance), namespace, by, doubt: None }
 }
 
 fn of_grant<'a>(
@@ -135,7 +135,7 @@ fn of_grant<'a>(
         found.push(Circumstance::Anonymous);
     }
     let everyone = subject.is_implied_group() && !subject.is_anonymous();
-    if everyone && let Some(row) = carried_by(held, |_| true) {
+    if everyone && let Some(row) = carried_by(holder, held, |_| true) {
         found.push(Circumstance::Everyone(row.risk));
     }
     if matches!(subject, Subject::Group(name) if **name == *MASTERS) {
@@ -198,7 +198,8 @@ fn visit_weak_pods<'a>(
     let Subject::ServiceAccount { namespace, name } = &holder.node.subject else {
         return ControlFlow::Continue(());
     };
-    let powerful = holder.novel().find_map(|held| Some((held, carried_by(held, is_powerful)?)));
+    let powerful =
+        holder.novel().find_map(|held| Some((held, carried_by(holder, held, is_powerful)?)));
     let Some((held, row)) = powerful else {
         return ControlFlow::Continue(());
     };

@@ -18,7 +18,7 @@ impl RbacCheck {
     pub(super) fn count<'a>(&'a self, context: &Context<'a>, holder: &Holder<'a>) -> Counted {
         let mut counted = Counted::No;
         let _ = self.visit_hits(context, holder, &mut |hit| {
-            if hit.by.iter().all(|held| held.in_scope) {
+            if hit.is_certain() {
                 counted = Counted::Yes;
                 return ControlFlow::Break(());
             }

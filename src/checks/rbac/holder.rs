@@ -5,7 +5,10 @@ use std::cell::OnceCell;
 use crate::{
     checks::Context,
     engine::scope::Admission,
-    inventory::rbac::{Grant, Graph, Rights, Role, Subject, SubjectNode},
+    inventory::{
+        KubernetesVersion,
+        rbac::{Grant, Graph, Rights, Role, Subject, SubjectNode},
+    },
 };
 
 /// A grant, with what it amounts to where it is in effect.
@@ -34,7 +37,12 @@ impl<'a> Held<'a> {
         !self.grant.baseline || self.role.is_some_and(|role| role.novel_rules().next().is_some())
     }
 
-    fn new(grant: &'a Grant, group: Option<&'a Subject>, context: &Context<'a>) -> Option<Self> {
+    /// A grant, unless it lies in a namespace out of scope.
+    pub fn new(
+        grant: &'a Grant,
+        group: Option<&'a Subject>,
+        context: &Context<'a>,
+    ) -> Option<Self> {
         let graph = &context.inventory.rights;
         let role = graph.role(grant.role);
         let rights = |reach: fn(&Role) -> crate::inventory::rbac::Reach| {
@@ -88,6 +96,11 @@ impl<'a> Holder<'a> {
     /// What its own bindings give beyond what every cluster is born with.
     pub fn novel(&self) -> impl Iterator<Item = &Held<'a>> {
         self.own.iter().filter(|held| held.is_novel())
+    }
+
+    /// The version of the API server, where it is known.
+    pub fn server(&self) -> Option<KubernetesVersion> {
+        self.context.inventory.kubernetes
     }
 
     /// What it holds only because of the groups that its kind belongs to.

@@ -9,10 +9,14 @@ mod crowds;
 mod evaluate;
 mod holder;
 mod listed;
+mod named;
+mod risk_table;
 mod risks;
+mod strength;
 #[cfg(test)]
 mod tests;
 mod untold;
+mod whom;
 mod wording;
 
 use std::ops::ControlFlow;
@@ -20,8 +24,10 @@ use std::ops::ControlFlow;
 use self::{
     asked::Asked,
     circumstances::visit_circumstances,
-    evaluate::{Hit, Visit, What, visit_risks},
+    evaluate::{Hit, Told, Visit, Wanted, What, admin_bindings, visit_risks},
     holder::Holder,
+    named::visit_leads,
+    risks::ROWS,
     wording::{bounded, finding},
 };
 use super::{
@@ -135,20 +141,34 @@ impl RbacCheck {
         holder: &Holder<'a>,
         visit: &mut Visit<'_, 'a>,
     ) -> ControlFlow<()> {
-        visit_risks(holder, &self.forbid, visit)?;
+        let wanted =
+            Wanted { forbid: &self.forbid, leaves_cluster_admin: self.leaves(context).is_some() };
+        let told = match visit_risks(holder, wanted, visit) {
+            ControlFlow::Continue(told) => told,
+            ControlFlow::Break(()) => return ControlFlow::Break(()),
+        };
+        visit_leads(context, holder, wanted, &told, visit)?;
         visit_circumstances(context, holder, &self.forbid, visit)?;
-        for held in holder.novel() {
+        let left =
+            if wanted.leaves_cluster_admin { admin_bindings(holder) } else { Told::default() };
+        for held in holder.novel().filter(|held| !left.contains(&held.grant.binding)) {
             for access in &self.rules {
                 // A grant lives as long as the inventory, which the visitor knows nothing of.
                 let Some((verb, resource)) = listed::listed(access, held) else {
                     continue;
                 };
                 let what = What::Listed(verb.to_owned(), resource.to_owned());
-                visit(Hit { what, namespace: held.namespace(), by: vec![*held] })?;
+                visit(Hit { what, namespace: held.namespace(), by: vec![*held], doubt: None })?;
                 break;
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// The control that says who holds cluster-admin, where that is another one. A limit counts
+    /// everybody all the same.
+    fn leaves<'a>(&self, context: &Context<'a>) -> Option<&'a str> {
+        context.scope.cluster_admin.as_deref().filter(|_| self.max_subjects.is_none())
     }
 
     fn judge_subject(&self, context: &Context<'_>, id: SubjectId) -> Option<Judgement> {
@@ -178,10 +198,11 @@ impl RbacCheck {
             return Some(judgement);
         }
         judgement.unknown = untold;
+        judgement.referred = self.leaves(context).is_some() && !admin_bindings(&holder).is_empty();
         let _ = self.visit_hits(context, &holder, &mut |hit| {
+            let is_listed = matches!(hit.what, What::Listed(..));
             if let Some((finding, certain)) = finding(context, &holder, hit) {
-                let list = if certain { &mut judgement.failing } else { &mut judgement.unknown };
-                list.push(finding);
+                add(&mut judgement, finding, certain, is_listed);
             }
             ControlFlow::Continue(())
         });
@@ -198,6 +219,22 @@ impl RbacCheck {
     }
 }
 
+/// Adds a finding, once for each risk and binding: what is certain goes before what is not.
+fn add(judgement: &mut Judgement, finding: Finding, certain: bool, is_listed: bool) {
+    let same = |known: &Finding| {
+        !is_listed && known.rule == finding.rule && known.resource == finding.resource
+    };
+    if judgement.failing.iter().any(same) {
+        return;
+    }
+    if certain {
+        judgement.unknown.retain(|known| !same(known));
+        judgement.failing.push(finding);
+    } else if !judgement.unknown.iter().any(same) {
+        judgement.unknown.push(finding);
+    }
+}
+
 impl Check for RbacCheck {
     fn reads(&self) -> Vec<Read> {
         let mut kinds = self.kinds();
@@ -207,7 +244,13 @@ impl Check for RbacCheck {
         if self.forbids(Risk::Exhaust) {
             kinds.extend([("", "ResourceQuota"), ("", "Namespace")]);
         }
-        kinds.into_iter().map(|(group, kind)| Read::required(group, kind)).collect()
+        let kinds = kinds.into_iter().map(|(group, kind)| Read::required(group, kind));
+        let types = self.rules.iter().enumerate().map(|(position, rule)| Read::Types {
+            at: format!("spec.test.rbac.rules[{position}]"),
+            groups: rule.api_groups.clone(),
+            resources: rule.resources.clone(),
+        });
+        kinds.chain(types).collect()
     }
 
     fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
@@ -225,10 +268,11 @@ impl Check for RbacCheck {
     }
 
     fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
-        let Change::Object { slot, before } = change else {
-            return;
-        };
         let rights = &context.inventory.rights;
+        let Change::Object { slot, before } = change else {
+            let by_version = self.asked.by_version();
+            return rights.holding(by_version).for_each(|id| visit(Item::Subject(id)));
+        };
         let after = context.inventory.get(*slot);
         let affected = rights.affected(before.as_ref(), after);
         for id in affected.subjects {
@@ -268,6 +312,19 @@ impl Check for RbacCheck {
         if related {
             self.visit_cluster_items(visit);
         }
+    }
+
+    fn is_cluster_admin_control(&self) -> bool {
+        let admin = [Risk::ClusterAdmin, Risk::NamespaceAdmin, Risk::SystemMasters];
+        self.forbids(Risk::ClusterAdmin)
+            && self.forbid.iter().all(|risk| admin.contains(risk))
+            && self.rules.is_empty()
+            && self.max_subjects.is_none()
+    }
+
+    fn refers(&self) -> bool {
+        let implied = !self.rules.is_empty() || ROWS.iter().any(|row| self.forbids(row.risk));
+        implied && self.max_subjects.is_none() && !self.is_cluster_admin_control()
     }
 
     fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
@@ -322,6 +379,9 @@ impl RbacCheck {
             Risk::WeakPodStrongAccount,
             Risk::Dangling,
             Risk::CloudIdentity,
+            Risk::Impersonate,
+            Risk::ConstrainedImpersonate,
+            Risk::MintTokens,
         ];
         let accounts = about_accounts.into_iter().any(|risk| self.forbids(risk));
         KINDS.iter().copied().chain(accounts.then_some(ACCOUNTS)).collect()

@@ -4,10 +4,15 @@
 
 use crate::{
     api::{Risk, Severity},
-    inventory::rbac::{Right, Rights},
+    inventory::{
+        KubernetesVersion,
+        rbac::{Right, Rights},
+    },
 };
 
-use Severity::{Critical, High, Low, Medium};
+use Severity::High;
+
+pub(super) use super::risk_table::ROWS;
 
 /// Namespaces whose Secrets, accounts and pods are as good as the cluster: the control plane's,
 /// ours, and those of the delivery, certificate and policy systems as they are usually named.
@@ -27,8 +32,12 @@ pub(super) struct Row {
     pub risk: Risk,
     /// What the holder can do, as a sentence goes on after the subject.
     pub can: &'static str,
-    /// The rights it takes: one of each set.
-    pub needs: &'static [Rights],
+    /// The ways to it, each of which suffices: one right of each set.
+    pub ways: &'static [Way],
+    /// Rights of which one suffices to API servers before [`CREATE_ALONE`].
+    pub before: Rights,
+    /// The first API server that knows what it takes.
+    pub since: Option<KubernetesVersion>,
     /// Where it can be held.
     pub zones: Zones,
     /// When held in the whole cluster.
@@ -40,7 +49,22 @@ pub(super) struct Row {
     /// What makes it worse.
     pub worse: Option<Worse>,
     /// A risk that says the same and more: when both are asked for and found, that one is told.
-    pub unless: Option<(Risk, Rights)>,
+    pub unless: Option<Risk>,
+}
+
+/// What it takes together: one right of each set.
+pub(super) type Way = &'static [Rights];
+
+/// Since then, a GET that becomes a `WebSocket` to exec, attach or portforward takes `create` too.
+pub(super) const CREATE_ALONE: KubernetesVersion = KubernetesVersion::minor(35);
+
+/// Whether rights amount to a risk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// They do.
+    Yes,
+    /// They do if the API server is older than [`CREATE_ALONE`], and nobody knows whether it is.
+    IfOld,
 }
 
 /// Where a risk can be held.
@@ -66,14 +90,47 @@ pub(super) struct Worse {
 }
 
 impl Row {
-    /// Whether rights amount to the risk.
+    /// Whether rights amount to the risk, whatever the API server.
     pub fn matches(&self, rights: Rights) -> bool {
-        self.needs.iter().all(|any_of| rights.intersects(*any_of))
+        self.way(rights).is_some()
+    }
+
+    /// The first way to the risk that rights open.
+    pub fn way(&self, rights: Rights) -> Option<Way> {
+        let open = |way: &&Way| way.iter().all(|any_of| rights.intersects(*any_of));
+        self.ways.iter().find(open).copied()
+    }
+
+    /// Whether rights amount to the risk on an API server; None means that they do not.
+    pub fn carried(&self, rights: Rights, server: Option<KubernetesVersion>) -> Option<Carried> {
+        if self.since.is_some_and(|since| server.is_some_and(|server| server < since)) {
+            return None;
+        }
+        if self.matches(rights) {
+            return Some(Carried::Yes);
+        }
+        if !rights.intersects(self.before) {
+            return None;
+        }
+        match server {
+            None => Some(Carried::IfOld),
+            Some(server) => (server < CREATE_ALONE).then_some(Carried::Yes),
+        }
+    }
+
+    /// Every right that contributes to the risk.
+    pub fn all(&self) -> Rights {
+        self.ways.iter().copied().flatten().fold(self.before, |all, any_of| all | *any_of)
+    }
+
+    /// Whether it can take several rights together.
+    pub fn is_compound(&self) -> bool {
+        self.ways.iter().any(|way| way.len() > 1)
     }
 
     /// Whether rights contribute to the risk.
     pub fn touches(&self, rights: Rights) -> bool {
-        self.needs.iter().any(|any_of| rights.intersects(*any_of))
+        rights.intersects(self.all())
     }
 
     /// Whether the risk can be held in a namespace, or in the cluster when there is none.
@@ -90,256 +147,58 @@ impl Row {
         let worse = self.worse.filter(|worse| held.intersects(worse.with));
         match namespace {
             None => worse.map_or(self.in_cluster, |worse| worse.severity),
-            Some(name) if PRIVILEGED_NAMESPACES.contains(&name) => self.in_privileged,
+            Some(name) if PRIVILEGED_NAMESPACES.contains(&name) => {
+                worse.map_or(self.in_privileged, |worse| worse.severity.max(self.in_privileged))
+            }
             Some(_) => worse.map_or(self.in_namespace, |worse| worse.severity.min(High)),
         }
     }
 
-    const fn in_namespace(mut self, severity: Severity) -> Self {
+    pub const fn in_namespace(mut self, severity: Severity) -> Self {
         self.in_namespace = severity;
         self.in_privileged = severity;
         self
     }
 
-    const fn in_privileged(mut self, severity: Severity) -> Self {
+    pub const fn in_privileged(mut self, severity: Severity) -> Self {
         self.in_privileged = severity;
         self
     }
 
-    const fn only_in(mut self, namespace: &'static str) -> Self {
+    pub const fn only_in(mut self, namespace: &'static str) -> Self {
         self.zones = Zones::Only(namespace);
         self
     }
 
-    const fn worse(mut self, with: Rights, severity: Severity, says: &'static str) -> Self {
+    pub const fn worse(mut self, with: Rights, severity: Severity, says: &'static str) -> Self {
         self.worse = Some(Worse { with, severity, says });
         self
     }
 
-    const fn unless(mut self, risk: Risk, rights: Rights) -> Self {
-        self.unless = Some((risk, rights));
+    pub const fn unless(mut self, risk: Risk) -> Self {
+        self.unless = Some(risk);
+        self
+    }
+
+    pub const fn before(mut self, right: Right) -> Self {
+        self.before = Rights::of(&[right]);
+        self
+    }
+
+    pub const fn since(mut self, minor: u32) -> Self {
+        self.since = Some(KubernetesVersion::minor(minor));
         self
     }
 }
 
-/// A risk in the cluster as in a namespace.
-const fn any(risk: Risk, severity: Severity, can: &'static str, needs: &'static [Rights]) -> Row {
-    Row {
-        risk,
-        can,
-        needs,
-        zones: Zones::Any,
-        in_cluster: severity,
-        in_namespace: severity,
-        in_privileged: severity,
-        worse: None,
-        unless: None,
-    }
+/// Literally everything.
+pub(super) const EVERYTHING: Rights =
+    Rights::of(&[Right::ReadAll, Right::CreateAll, Right::ChangeAll, Right::DeleteAll]);
+
+/// The row of a risk that is made of rights.
+pub(super) fn row_of(risk: Risk) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.risk == risk)
 }
-
-/// A risk of rights on cluster-scoped resources.
-const fn cluster(
-    risk: Risk,
-    severity: Severity,
-    can: &'static str,
-    needs: &'static [Rights],
-) -> Row {
-    Row { zones: Zones::Cluster, ..any(risk, severity, can, needs) }
-}
-
-const fn one(right: Right) -> Rights {
-    Rights::of(&[right])
-}
-
-/// Every verb on everything: written as `*`, or as the eight verbs that exist for objects. Who
-/// writes the eight lacks only verbs such as `bind` or `impersonate`, and can give those away to
-/// themself through an object that runs with them; the literal star must not be the only form
-/// that is found.
-pub(super) const EVERYTHING: &[Rights] = &[
-    one(Right::GetAll),
-    one(Right::ListAll),
-    one(Right::WatchAll),
-    one(Right::CreateAll),
-    one(Right::UpdateAll),
-    one(Right::PatchAll),
-    one(Right::DeleteAll),
-    one(Right::DeleteCollectionAll),
-];
-
-/// The table, in the order of the risks' numbers.
-pub(super) const ROWS: &[Row] = &[
-    cluster(Risk::ClusterAdmin, Critical, "can do everything in the cluster", EVERYTHING),
-    any(Risk::NamespaceAdmin, High, "can do everything", EVERYTHING),
-    any(
-        Risk::Wildcard,
-        Medium,
-        "holds a wildcard, which includes kinds that do not exist yet,",
-        &[one(Right::Wildcard)],
-    ),
-    any(
-        Risk::Escalate,
-        Critical,
-        "can write roles with rights it does not hold",
-        &[one(Right::Escalate)],
-    )
-    .in_namespace(High),
-    any(Risk::Bind, High, "can bind roles with rights it does not hold", &[one(Right::Bind)])
-        .in_namespace(Medium)
-        .worse(one(Right::WriteBindings), Critical, "and write the bindings"),
-    any(
-        Risk::WriteBindings,
-        Medium,
-        "can pass on its rights in bindings",
-        &[one(Right::WriteBindings)],
-    )
-    .unless(Risk::Bind, one(Right::Bind)),
-    any(
-        Risk::WriteRoles,
-        Medium,
-        "can write roles, aggregated ones among them,",
-        &[one(Right::WriteRoles)],
-    )
-    .unless(Risk::Escalate, one(Right::Escalate)),
-    any(Risk::Impersonate, Critical, "can act as somebody else", &[one(Right::Impersonate)])
-        .in_namespace(High)
-        .in_privileged(Critical),
-    any(
-        Risk::ConstrainedImpersonate,
-        High,
-        "can act as somebody else for some requests",
-        &[one(Right::ConstrainedWhom), one(Right::ConstrainedWhat)],
-    ),
-    any(Risk::ReadSecrets, Critical, "can read every Secret", &[one(Right::ReadSecrets)])
-        .in_namespace(High)
-        .in_privileged(Critical),
-    any(
-        Risk::WriteSecrets,
-        Critical,
-        "can write Secrets and so have a service account's token put into one",
-        &[one(Right::WriteSecrets)],
-    )
-    .in_namespace(Medium)
-    .in_privileged(Critical),
-    any(
-        Risk::MintTokens,
-        Critical,
-        "can request a token of every service account",
-        &[one(Right::MintTokens)],
-    )
-    .in_namespace(High)
-    .in_privileged(Critical),
-    cluster(
-        Risk::ApproveCertificates,
-        Critical,
-        "can approve a client certificate in anybody's name",
-        &[one(Right::UpdateApproval), one(Right::ApproveSigner)],
-    )
-    .worse(one(Right::RequestCertificates), Critical, "and request it"),
-    cluster(
-        Risk::SignCertificates,
-        Critical,
-        "can sign a client certificate in anybody's name",
-        &[one(Right::UpdateCertificates), one(Right::SignSigner)],
-    ),
-    cluster(
-        Risk::NodesProxy,
-        Critical,
-        "can run commands in every pod past audit and admission",
-        &[one(Right::NodesProxy)],
-    ),
-    any(Risk::CreatePods, High, "can run pods as every service account", &[one(Right::CreatePods)]),
-    any(
-        Risk::WriteWorkloads,
-        High,
-        "can run pods as every service account through workloads",
-        &[one(Right::WriteWorkloads)],
-    ),
-    any(Risk::WritePods, High, "can change what pods run", &[one(Right::WritePods)]),
-    any(Risk::Exec, High, "can run commands in pods", &[one(Right::Exec)]),
-    any(Risk::Attach, High, "can attach to pods", &[one(Right::Attach)]),
-    any(
-        Risk::EphemeralContainers,
-        High,
-        "can add debug containers to pods",
-        &[one(Right::EphemeralContainers)],
-    ),
-    any(
-        Risk::PortForward,
-        Medium,
-        "can connect to pods and services past network policies",
-        &[one(Right::PortForward)],
-    ),
-    cluster(
-        Risk::CreateVolumes,
-        High,
-        "can mount a node's disk as a persistent volume",
-        &[one(Right::CreateVolumes)],
-    ),
-    cluster(
-        Risk::WriteWebhooks,
-        Critical,
-        "can read and alter every request through webhooks",
-        &[one(Right::WriteWebhooks)],
-    ),
-    cluster(
-        Risk::WriteAdmissionPolicies,
-        Critical,
-        "can switch off admission policies",
-        &[one(Right::WriteAdmissionPolicies)],
-    ),
-    any(
-        Risk::WritePolicyEngines,
-        High,
-        "can weaken the policies of a policy engine",
-        &[one(Right::WritePolicyEngines)],
-    ),
-    any(
-        Risk::WriteNamespaces,
-        High,
-        "can change the labels that Pod Security and network policies go by",
-        &[one(Right::WriteNamespaces)],
-    ),
-    cluster(Risk::WriteNodes, Medium, "can change nodes", &[one(Right::WriteNodes)]).worse(
-        one(Right::RemovePods),
-        High,
-        "and drive pods onto a chosen one",
-    ),
-    any(
-        Risk::WriteObjectStatus,
-        Medium,
-        "can intercept traffic through the status of pods or services",
-        &[one(Right::WriteObjectStatus)],
-    )
-    .in_namespace(Low),
-    any(
-        Risk::RedirectTraffic,
-        Medium,
-        "can redirect or open traffic",
-        &[one(Right::RedirectTraffic)],
-    ),
-    any(
-        Risk::WriteCriticalConfig,
-        High,
-        "can change cluster DNS or the mapping of cloud identities",
-        &[Rights::of(&[Right::WriteDnsConfig, Right::WriteIdentityMap])],
-    )
-    .only_in("kube-system"),
-    cluster(Risk::ExtendApi, High, "can take over kinds and API groups", &[one(Right::ExtendApi)]),
-    any(
-        Risk::MassDelete,
-        Medium,
-        "can delete workloads, Secrets or storage",
-        &[one(Right::MassDelete)],
-    ),
-    any(Risk::HideTraces, High, "can remove or forge traces", &[one(Right::HideTraces)]),
-    any(
-        Risk::WriteDelivery,
-        High,
-        "can deploy with the rights of the delivery system",
-        &[one(Right::WriteDelivery)],
-    ),
-    any(Risk::Exhaust, Low, "can create objects without a quota", &[one(Right::CreateObjects)]),
-];
 
 /// The risks that make a role powerful: what follows leads beyond the holder's own rights.
 pub(super) fn is_powerful(risk: Risk) -> bool {
@@ -349,6 +208,10 @@ pub(super) fn is_powerful(risk: Risk) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn one(right: Right) -> Rights {
+        Rights::of(&[right])
+    }
 
     #[test]
     fn the_widest_reach_is_as_severe_as_the_risk() {
@@ -388,7 +251,8 @@ mod tests {
                 row.touches(one(*right))
                     || row.worse.is_some_and(|worse| worse.with.intersects(one(*right)))
             });
-            assert!(used, "{right:?}");
+            let beside = EVERYTHING.intersects(one(*right)) || *right == Right::Named;
+            assert!(used || beside, "{right:?}");
         }
     }
 }

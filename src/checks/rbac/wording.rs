@@ -1,19 +1,22 @@
 //! What is said of a hit: the finding.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{
     circumstances::{Circumstance, MAX_ROLES},
-    evaluate::{Hit, What},
+    evaluate::{Doubt, Hit, What},
     holder::{Held, Holder},
-    risks::Row,
+    named::Reached,
+    risks::{CREATE_ALONE, EVERYTHING, Row},
+    strength::Strength,
+    whom::Whom,
 };
 use crate::{
-    api::ResourceRef,
+    api::{ResourceRef, Risk},
     checks::{Context, Finding, reference},
     inventory::{
         Inventory,
-        rbac::{AUTHENTICATED, Rights, Subject},
+        rbac::{AUTHENTICATED, Named, Rights, Rule, Subject},
     },
 };
 
@@ -32,12 +35,18 @@ pub(super) fn finding(
     mut hit: Hit<'_>,
 ) -> Option<(Finding, bool)> {
     sort(context.inventory, hit.namespace, &mut hit.by);
-    let certain = hit.by.iter().all(|held| held.in_scope);
+    let certain = hit.is_certain();
+    let in_scope = hit.by.iter().all(|held| held.in_scope);
     let (rule, severity, mut message) = match &hit.what {
         What::Risk(row, rights) => (
             row.risk.as_str(),
             Some(row.severity(hit.namespace, *rights)),
             risk(context.inventory, row, *rights, &hit),
+        ),
+        What::Named(reached) => (
+            reached.risk.as_str(),
+            reached.strength.as_ref().map(Strength::severity),
+            named(context.inventory, reached, hit.by.first()),
         ),
         What::Listed(verb, resource) => {
             let paths = paths(context.inventory, &hit.by);
@@ -50,7 +59,12 @@ pub(super) fn finding(
             circumstance_text(context.inventory, holder, circumstance, &hit.by),
         ),
     };
-    if !certain {
+    if hit.doubt == Some(Doubt::Version) {
+        message = format!(
+            "the version of the API server is not known, and before {CREATE_ALONE} get was enough: {message}"
+        );
+    }
+    if !in_scope {
         message = format!(
             "the labels of namespace {} are not known, so it may be out of scope: {message}",
             hit.namespace.unwrap_or_default()
@@ -81,18 +95,13 @@ fn resource(inventory: &Inventory, hit: &Hit<'_>) -> Option<ResourceRef> {
 }
 
 fn risk(inventory: &Inventory, row: &Row, rights: Rights, hit: &Hit<'_>) -> String {
-    let mut text = row.can.to_owned();
-    if let Some(worse) = row.worse.filter(|worse| rights.intersects(worse.with)) {
-        let _ = write!(text, " {}", worse.says);
-    }
-    let everywhere = row.applies(Some("any"));
-    let _ = write!(text, "{}", place(hit.namespace, everywhere));
+    let mut text = can(row, rights, hit.namespace);
     match hit.by.as_slice() {
         [alone] => {
             let _ = write!(
                 text,
                 "{} through {}",
-                parenthesised(&examples(row, alone)),
+                parenthesised(&examples(row, rights, alone)),
                 path(inventory, alone)
             );
         }
@@ -101,7 +110,7 @@ fn risk(inventory: &Inventory, row: &Row, rights: Rights, hit: &Hit<'_>) -> Stri
                 .iter()
                 .take(SHOWN)
                 .map(|held| {
-                    let examples = parenthesised(&examples(row, held));
+                    let examples = parenthesised(&examples(row, rights, held));
                     format!("{}{examples}", path(inventory, held))
                 })
                 .collect();
@@ -110,6 +119,88 @@ fn risk(inventory: &Inventory, row: &Row, rights: Rights, hit: &Hit<'_>) -> Stri
         }
     }
     text
+}
+
+/// `can read every Secret in namespace prod`.
+fn can(row: &Row, rights: Rights, namespace: Option<&str>) -> String {
+    let all = rights.contains(EVERYTHING);
+    let mut text = match (row.risk, namespace) {
+        (Risk::ClusterAdmin, None) if all => "can do everything in the cluster",
+        (Risk::ClusterAdmin, Some(_)) if all => "can do everything, and so become cluster-admin,",
+        (Risk::NamespaceAdmin, _) if all => "can do everything",
+        _ => row.can,
+    }
+    .to_owned();
+    if let Some(worse) = row.worse.filter(|worse| rights.intersects(worse.with)) {
+        let _ = write!(text, " {}", worse.says);
+    }
+    text.push_str(&place(namespace, row.applies(Some("any"))));
+    text
+}
+
+/// `can impersonate User jane (impersonate users through ..), who can read every Secret ..`.
+fn named(inventory: &Inventory, reached: &Reached<'_>, held: Option<&Held<'_>>) -> String {
+    let whom = match &reached.whom {
+        Whom::Subject(subject) => subject.to_string(),
+        Whom::Role { key, .. } | Whom::Rewritten(key) => key.to_string(),
+    };
+    let mut text = match reached.named {
+        Named::EscalateClusterRole | Named::EscalateRole => {
+            format!("can write any right into {whom}")
+        }
+        Named::BindClusterRole | Named::BindRole => format!("can bind {whom}"),
+        Named::JoinClusterBinding | Named::JoinRoleBinding => {
+            format!("can put anybody into a binding of {whom}")
+        }
+        Named::User | Named::Account => format!("can impersonate {whom}"),
+        Named::Group => format!("can act as a member of {whom}"),
+        Named::Token => format!("can request a token of {whom}"),
+        Named::ConstrainedUser | Named::ConstrainedAccount => {
+            format!("can impersonate {whom} for some requests")
+        }
+        Named::ConstrainedGroup => format!("can act as a member of {whom} for some requests"),
+    };
+    if let Some(held) = held {
+        let example = reached.named.example();
+        let _ = write!(text, " ({example} through {})", path(inventory, held));
+    }
+    let _ = write!(text, ", {}", holds(inventory, reached));
+    if reached.others > 0 {
+        let _ = write!(text, "; and {} more by the same binding", reached.others);
+    }
+    text
+}
+
+/// What is held by those whom a rule names: `who can read every Secret through ..`.
+fn holds(inventory: &Inventory, reached: &Reached<'_>) -> String {
+    let is_role = !matches!(reached.whom, Whom::Subject(_));
+    match &reached.strength {
+        None if is_role => "and no file shows what that role gives".to_owned(),
+        None => "and no file shows what that identity holds".to_owned(),
+        Some(Strength::Masters) => "which passes every authorizer".to_owned(),
+        Some(Strength::Node) => {
+            "so be a node, which reads the Secrets of its pods and requests their tokens".to_owned()
+        }
+        Some(Strength::Carries { row, rights, namespace, by }) => {
+            let can = can(row, *rights, *namespace);
+            if is_role {
+                return format!("whose holder {can}");
+            }
+            let mut by = by.clone();
+            sort(inventory, *namespace, &mut by);
+            format!("who {can} through {}", paths(inventory, &by))
+        }
+        Some(Strength::Written { own: true, .. }) => "which it holds itself".to_owned(),
+        Some(Strength::Written { holders: 0, .. }) => {
+            "which nobody holds yet but any role may aggregate".to_owned()
+        }
+        Some(Strength::Written { holders: 1, .. }) => "which one other subject holds".to_owned(),
+        Some(Strength::Written { holders, .. }) => format!("which {holders} subjects hold"),
+        Some(Strength::Leads(next)) => {
+            let next = named(inventory, next, None);
+            if is_role { format!("whose holder {next}") } else { format!("who {next}") }
+        }
+    }
 }
 
 fn place(namespace: Option<&str>, everywhere: bool) -> String {
@@ -124,16 +215,21 @@ fn parenthesised(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(" ({text})") }
 }
 
-/// Requests that show what a grant gives towards a risk.
-fn examples(row: &Row, held: &Held<'_>) -> String {
+/// Requests that show what a grant gives towards a risk that these rights open the way to.
+fn examples(row: &Row, rights: Rights, held: &Held<'_>) -> String {
     let Some(role) = held.role else {
         return String::new();
     };
     let rules = || {
         if held.grant.baseline { role.novel_rules() } else { Box::new(role.rules()) }
     };
+    if matches!(row.risk, Risk::ClusterAdmin | Risk::NamespaceAdmin) {
+        return over_everything(rules);
+    }
+    let fallback = [row.all()];
+    let way = row.way(held.all).or_else(|| row.way(rights)).unwrap_or(&fallback);
     let mut shown: Vec<String> = Vec::new();
-    for needed in row.needs {
+    for needed in way {
         let example = needed.iter().find_map(|right| {
             rules().find_map(|rule| right.example(rule, held.grant.in_cluster()))
         });
@@ -145,14 +241,21 @@ fn examples(row: &Row, held: &Held<'_>) -> String {
             shown.push(example);
         }
     }
-    if shown.len() == row.needs.len() && shown.len() > SHOWN {
+    shown.join(" and ")
+}
+
+/// `every verb on everything`, or the verbs that a role has on everything.
+fn over_everything<'a>(rules: impl Fn() -> Box<dyn Iterator<Item = &'a Rule> + 'a>) -> String {
+    let verbs: BTreeSet<&str> = EVERYTHING
+        .iter()
+        .flat_map(|right| rules().filter(move |rule| right.example(rule, true).is_some()))
+        .flat_map(|rule| rule.verbs.iter().map(|verb| &**verb))
+        .collect();
+    if verbs.contains("*") {
         return "every verb on everything".to_owned();
     }
-    if shown.len() > SHOWN {
-        let verbs: Vec<&str> = shown.iter().filter_map(|text| text.split(' ').next()).collect();
-        return format!("{} everything", verbs.join(", "));
-    }
-    shown.join(" and ")
+    let verbs: Vec<&str> = verbs.into_iter().collect();
+    format!("{} everything", verbs.join(", "))
 }
 
 fn circumstance_text(
@@ -227,7 +330,7 @@ fn path(inventory: &Inventory, held: &Held<'_>) -> String {
 }
 
 /// Own before those of groups, those of the place before the cluster's, then by name.
-fn sort(inventory: &Inventory, place: Option<&str>, by: &mut [Held<'_>]) {
+pub(super) fn sort(inventory: &Inventory, place: Option<&str>, by: &mut [Held<'_>]) {
     by.sort_by_key(|held| {
         let name = inventory.get(held.grant.binding).map(|binding| binding.name.clone());
         (held.group.cloned(), held.namespace() != place, held.grant.namespace.clone(), name)

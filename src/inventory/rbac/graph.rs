@@ -6,6 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     baseline::baseline,
+    naming::Naming,
     read::{BindingFacts, RoleFacts, RoleKind},
     right::Rights,
     roles::{Role, RoleId, RoleKey, Roles},
@@ -24,6 +25,7 @@ pub struct Graph {
     subjects: Subjects,
     quotas: FxHashMap<Symbol, usize>,
     ever_implied: Rights,
+    pub(super) naming: Naming,
 }
 
 #[derive(Debug)]
@@ -112,6 +114,7 @@ impl Graph {
 
     fn set_role(&mut self, object: &Object, facts: Option<&Arc<RoleFacts>>) {
         for id in self.roles.set(&role_key(object), facts.cloned()) {
+            self.naming.set(id, self.roles.get(id));
             let Some(role) = self.roles.get(id) else {
                 continue;
             };
@@ -177,6 +180,11 @@ impl Graph {
         self.roles.get(id)
     }
 
+    /// The role of a name, where it exists.
+    pub fn find_role(&self, key: &RoleKey) -> Option<&Role> {
+        self.role(self.roles.find(key)?).filter(|role| role.exists())
+    }
+
     /// Every role, and every name that some binding gives to one that is not there.
     pub fn roles(&self) -> impl Iterator<Item = &Role> {
         self.roles.iter()
@@ -203,29 +211,38 @@ impl Graph {
     /// last update.
     pub fn affected(&self, before: Option<&Object>, after: Option<&Object>) -> Affected {
         let mut affected = Affected::default();
+        let mut names: Vec<Symbol> = Vec::new();
         for object in [before, after].into_iter().flatten() {
             match &object.facts {
                 Facts::Binding(facts) => {
                     for subject in &facts.subjects {
                         affected.subjects.extend(self.find(subject));
                         affected.implied_group |= subject.is_implied_group();
+                        names.push(subject.name().clone());
                     }
+                    names.extend([facts.role.name.clone(), object.name.clone()]);
                 }
                 Facts::Role(facts) => {
                     let mut roles = self.roles.aggregating(&facts.labels);
                     if let Some(id) = self.roles.find(&role_key(object)) {
                         roles.extend(self.roles.ancestors(id));
                     }
+                    names.push(object.name.clone());
                     for role in roles {
+                        names.extend(self.role(role).map(|role| role.key().name.clone()));
                         self.add_bound(role, &mut affected);
                     }
                 }
                 Facts::ServiceAccount(_) => {
                     affected.subjects.extend(self.find(&account(object)));
+                    names.push(object.name.clone());
                 }
                 _ => {}
             }
         }
+        let changed = affected.subjects.iter().filter_map(|id| self.subject(*id));
+        names.extend(changed.map(|node| node.subject.name().clone()));
+        self.add_namers(names, &mut affected);
         affected
     }
 
@@ -239,7 +256,7 @@ impl Graph {
     }
 
     /// The subjects of every binding that names a role, each as often as it is named.
-    fn bound<'a>(&'a self, role: &'a Role) -> impl Iterator<Item = SubjectId> + 'a {
+    pub fn bound<'a>(&'a self, role: &'a Role) -> impl Iterator<Item = SubjectId> + 'a {
         let bindings = role.bindings().iter().filter_map(|slot| self.bindings.get(slot));
         bindings.flat_map(|binding| binding.subjects.iter().copied())
     }

@@ -8,6 +8,7 @@ mod baseline;
 mod builtin_types;
 mod gap;
 mod graph;
+mod naming;
 mod read;
 mod right;
 mod right_table;
@@ -29,6 +30,7 @@ pub use self::{
     },
     gap::{Gap, gap},
     graph::{Affected, Entitlement, Graph, Path},
+    naming::Named,
     read::{
         BindingFacts, CloudIdentity, PROJECTIONS, RoleFacts, RoleKind, RoleRef, ServiceAccountFacts,
     },

@@ -6,7 +6,7 @@
 
 use std::ops::{BitOr, BitOrAssign};
 
-use super::{right_table, rule::Rule};
+use super::{naming, right_table, rule::Rule, subject::account_of};
 
 macro_rules! rights {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
@@ -24,42 +24,64 @@ macro_rules! rights {
 }
 
 rights! {
-    /// Get anything.
-    GetAll,
-    /// List anything.
-    ListAll,
-    /// Watch anything.
-    WatchAll,
+    /// Read anything: get, list or watch.
+    ReadAll,
     /// Create anything.
     CreateAll,
-    /// Update anything.
-    UpdateAll,
-    /// Patch anything.
-    PatchAll,
-    /// Delete anything.
+    /// Change anything: update or patch.
+    ChangeAll,
+    /// Delete anything, one by one or in collections.
     DeleteAll,
-    /// Delete collections of anything.
-    DeleteCollectionAll,
     /// A rule with a wildcard for verbs, API groups or resources.
     Wildcard,
-    /// Escalate roles.
-    Escalate,
-    /// Bind roles.
-    Bind,
-    /// Write bindings.
-    WriteBindings,
-    /// Write roles.
+    /// A right over roles or identities that are named: as strong as what those hold.
+    Named,
+    /// Escalate `ClusterRole`s.
+    EscalateClusterRoles,
+    /// Escalate Roles.
+    EscalateRoles,
+    /// Bind `ClusterRole`s.
+    BindClusterRoles,
+    /// Bind Roles.
+    BindRoles,
+    /// Write `ClusterRoleBinding`s.
+    WriteClusterBindings,
+    /// Write `RoleBinding`s.
+    WriteRoleBindings,
+    /// Write `ClusterRole`s.
+    WriteClusterRoles,
+    /// Write Roles.
     WriteRoles,
-    /// Impersonate.
-    Impersonate,
-    /// Impersonate under constraint: whom (KEP-5284).
-    ConstrainedWhom,
-    /// Impersonate under constraint: for what (KEP-5284).
-    ConstrainedWhat,
+    /// Impersonate users.
+    ImpersonateUsers,
+    /// Impersonate groups, which takes somebody to be while one belongs to them.
+    ImpersonateGroups,
+    /// Impersonate service accounts.
+    ImpersonateAccounts,
+    /// Impersonate some user or service account, whoever it is.
+    ImpersonateSomebody,
+    /// Impersonate users under constraint (KEP-5284).
+    ConstrainedUsers,
+    /// Impersonate groups under constraint.
+    ConstrainedGroups,
+    /// Impersonate some user under constraint, whoever it is.
+    ConstrainedSomebody,
+    /// Impersonate service accounts under constraint.
+    ConstrainedAccounts,
+    /// Impersonate nodes under constraint.
+    ConstrainedNodes,
+    /// Some request as a user impersonated under constraint.
+    OnUsers,
+    /// Some request as a service account impersonated under constraint.
+    OnAccounts,
+    /// Some request as a node impersonated under constraint.
+    OnNodes,
     /// Read Secrets.
     ReadSecrets,
     /// Write Secrets.
     WriteSecrets,
+    /// Change Secrets, which shows what they hold: the API server answers with the object.
+    ChangeSecrets,
     /// Request tokens of service accounts.
     MintTokens,
     /// Update the approval of certificate signing requests.
@@ -82,12 +104,18 @@ rights! {
     WritePods,
     /// Run commands in pods.
     Exec,
+    /// Run commands in pods on API servers before 1.35.
+    ExecByGet,
     /// Attach to pods.
     Attach,
+    /// Attach to pods on API servers before 1.35.
+    AttachByGet,
     /// Add debug containers to pods.
     EphemeralContainers,
     /// Open connections into pods and services.
     PortForward,
+    /// Open connections into pods on API servers before 1.35.
+    PortForwardByGet,
     /// Create persistent volumes.
     CreateVolumes,
     /// Write admission webhooks.
@@ -162,6 +190,12 @@ impl Rights {
         Self(self.0 & !other.0)
     }
 
+    /// What is in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// The rights in the set.
     pub fn iter(self) -> impl Iterator<Item = Right> {
         Right::ALL.iter().copied().filter(move |right| self.contains(Self::of(&[*right])))
@@ -225,8 +259,10 @@ pub type Example = (&'static str, &'static str);
 impl Right {
     /// A request of this right that the rule allows where it is bound, if there is one.
     pub fn example(self, rule: &Rule, in_cluster: bool) -> Option<Example> {
-        if self == Self::Wildcard {
-            return wildcard(rule);
+        match self {
+            Self::Wildcard => return wildcard(rule),
+            Self::Named => return naming::example(rule),
+            _ => {}
         }
         right_table::accesses(self)
             .iter()
@@ -258,6 +294,8 @@ pub(super) enum Names {
     Narrow,
     /// They narrow it unless one of these is among them.
     Unless(&'static [&'static str]),
+    /// They narrow it unless one of them is a user's: a service account is never asked for as one.
+    UnlessUser,
 }
 
 /// Requests that exercise a right: any of the verbs on any of the resources.
@@ -265,7 +303,7 @@ pub(super) enum Names {
 pub(super) struct Access {
     pub verbs: &'static [&'static str],
     pub group: &'static str,
-    /// Plurals; [`ANY`] is any resource the rule names, `parent/` any subresource of a parent.
+    /// Plurals, with a subresource after a slash; [`ANY`] is any resource the rule names.
     pub resources: &'static [&'static str],
     pub names: Names,
     pub cluster_scoped: bool,
@@ -299,13 +337,13 @@ impl Access {
 
     fn names_resource(&self, rule: &Rule, wanted: &str) -> bool {
         if wanted == ANY {
-            return !rule.resources.is_empty() && (self.group == ANY || !only_star_group(rule));
+            // A subresource, such as the status of a policy, is not the object.
+            let objects = rule.resources.iter().any(|word| !word.contains('/'));
+            return !rule.resources.is_empty()
+                && (self.group == ANY || objects && !only_star_group(rule));
         }
-        match wanted.split_once('/') {
-            Some((parent, "")) => rule.resources.iter().any(|word| names_subresource(word, parent)),
-            Some((parent, subresource)) => rule.has_resource(parent, subresource),
-            None => rule.has_resource(wanted, ""),
-        }
+        let (parent, subresource) = wanted.split_once('/').unwrap_or((wanted, ""));
+        rule.has_resource(parent, subresource)
     }
 
     fn reaches_names(&self, rule: &Rule) -> bool {
@@ -316,6 +354,7 @@ impl Access {
             Names::Irrelevant => true,
             Names::Narrow => false,
             Names::Unless(names) => rule.names.iter().any(|name| names.contains(&&**name)),
+            Names::UnlessUser => rule.names.iter().any(|name| account_of(name).is_none()),
         }
     }
 }
@@ -332,13 +371,6 @@ fn has_verb(rule: &Rule, verb: &str) -> bool {
 fn only_star_group(rule: &Rule) -> bool {
     rule.groups.iter().all(|group| **group == *"*")
         && !rule.resources.iter().any(|word| **word == *"*")
-}
-
-fn names_subresource(word: &str, parent: &str) -> bool {
-    word == "*"
-        || word
-            .split_once('/')
-            .is_some_and(|(head, sub)| (head == parent || head == "*") && sub != "*")
 }
 
 #[cfg(test)]
@@ -358,7 +390,8 @@ mod tests {
     fn every_right_has_requests_that_exercise_it() {
         for right in Right::ALL {
             let accesses = right_table::accesses(*right);
-            assert_eq!(accesses.is_empty(), *right == Right::Wildcard, "{right:?}");
+            let in_shape = matches!(right, Right::Wildcard | Right::Named);
+            assert_eq!(accesses.is_empty(), in_shape, "{right:?}");
             for access in accesses {
                 assert!(!access.verbs.is_empty() && !access.resources.is_empty(), "{right:?}");
             }

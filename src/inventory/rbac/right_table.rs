@@ -2,7 +2,7 @@
 
 use super::right::{
     ANY, Access,
-    Names::{self, Irrelevant, Narrow, Unless},
+    Names::{self, Irrelevant, Narrow, Unless, UnlessUser},
     Right,
 };
 
@@ -20,9 +20,9 @@ const CHANGE: Strs = &["update", "patch"];
 const DELETE: Strs = &["delete", "deletecollection"];
 const WRITE: Strs = &["create", "update", "patch", "delete", "deletecollection"];
 const CREATE: Strs = &["create"];
-/// Clients that open a `WebSocket` are authorised for get, all others for create.
-const CONNECT: Strs = &["create", "get"];
+const GET: Strs = &["get"];
 const IMPERSONATE: Strs = &["impersonate"];
+const AS_USER: Strs = &["impersonate:user-info"];
 
 /// Signers whose certificates the API server takes as anybody's identity.
 const CLIENT_SIGNERS: Names = Unless(&[
@@ -30,16 +30,6 @@ const CLIENT_SIGNERS: Names = Unless(&[
     "kubernetes.io/legacy-unknown",
     "kubernetes.io/*",
 ]);
-/// Whoever may be these may be anybody.
-const POWERFUL_IDENTITIES: Names = Unless(&[
-    "system:masters",
-    "system:admin",
-    "system:kube-controller-manager",
-    "kubernetes-admin",
-]);
-/// Roles that every cluster has and that lead far.
-const POWERFUL_ROLES: Names = Unless(&["cluster-admin", "admin", "edit"]);
-
 /// On namespaced resources, or on both: effective in a namespace too.
 const fn any(verbs: Strs, group: &'static str, resources: Strs, names: Names) -> Access {
     Access { verbs, group, resources, names, cluster_scoped: false }
@@ -54,50 +44,51 @@ const fn everything(verb: Strs) -> [Access; 1] {
     [any(verb, "*", &["*"], Narrow)]
 }
 
-const GET_ALL: &[Access] = &everything(&["get"]);
-const LIST_ALL: &[Access] = &everything(&["list"]);
-const WATCH_ALL: &[Access] = &everything(&["watch"]);
-const CREATE_ALL: &[Access] = &everything(&["create"]);
-const UPDATE_ALL: &[Access] = &everything(&["update"]);
-const PATCH_ALL: &[Access] = &everything(&["patch"]);
-const DELETE_ALL: &[Access] = &everything(&["delete"]);
-const DELETE_COLLECTION_ALL: &[Access] = &everything(&["deletecollection"]);
+const READ_ALL: &[Access] = &everything(READ);
+const CREATE_ALL: &[Access] = &everything(CREATE);
+const CHANGE_ALL: &[Access] = &everything(CHANGE);
+const DELETE_ALL: &[Access] = &everything(DELETE);
 
-const ESCALATE: &[Access] = &[
-    cluster(&["escalate"], RBAC, &["clusterroles"], Irrelevant),
-    any(&["escalate"], RBAC, &["roles"], Irrelevant),
+// Names narrow these rights to what is named: see `naming`.
+const ESCALATE_CLUSTER_ROLES: &[Access] =
+    &[cluster(&["escalate"], RBAC, &["clusterroles"], Narrow)];
+const ESCALATE_ROLES: &[Access] = &[any(&["escalate"], RBAC, &["roles"], Narrow)];
+// A RoleBinding that grants bind on clusterroles is effective: what is asked is whether the writer
+// may bind that ClusterRole in the namespace of the new binding.
+const BIND_CLUSTER_ROLES: &[Access] = &[any(&["bind"], RBAC, &["clusterroles"], Narrow)];
+const BIND_ROLES: &[Access] = &[any(&["bind"], RBAC, &["roles"], Narrow)];
+const WRITE_CLUSTER_BINDINGS: &[Access] = &[cluster(PUT, RBAC, &["clusterrolebindings"], Narrow)];
+const WRITE_ROLE_BINDINGS: &[Access] = &[any(PUT, RBAC, &["rolebindings"], Narrow)];
+const WRITE_CLUSTER_ROLES: &[Access] = &[cluster(PUT, RBAC, &["clusterroles"], Narrow)];
+const WRITE_ROLES: &[Access] = &[any(PUT, RBAC, &["roles"], Narrow)];
+const IMPERSONATE_USERS: &[Access] = &[cluster(IMPERSONATE, "", &["users"], Narrow)];
+const IMPERSONATE_GROUPS: &[Access] = &[cluster(IMPERSONATE, "", &["groups"], Narrow)];
+const IMPERSONATE_ACCOUNTS: &[Access] = &[any(IMPERSONATE, "", &["serviceaccounts"], Narrow)];
+const IMPERSONATE_SOMEBODY: &[Access] = &[
+    cluster(IMPERSONATE, "", &["users"], UnlessUser),
+    any(IMPERSONATE, "", &["serviceaccounts"], Irrelevant),
 ];
-const BIND: &[Access] = &[any(
-    &["bind"],
-    RBAC,
-    // A RoleBinding that grants bind on clusterroles is effective: what is asked is whether the
-    // writer may bind that ClusterRole in the namespace of the new binding.
-    &["clusterroles", "roles"],
-    POWERFUL_ROLES,
+const CONSTRAINED_USERS: &[Access] = &[cluster(AS_USER, AUTHENTICATION, &["users"], Narrow)];
+const CONSTRAINED_GROUPS: &[Access] = &[cluster(AS_USER, AUTHENTICATION, &["groups"], Narrow)];
+const CONSTRAINED_SOMEBODY: &[Access] = &[cluster(AS_USER, AUTHENTICATION, &["users"], UnlessUser)];
+const CONSTRAINED_ACCOUNTS: &[Access] =
+    &[any(&["impersonate:serviceaccount"], AUTHENTICATION, &["serviceaccounts"], Narrow)];
+const CONSTRAINED_NODES: &[Access] = &[
+    cluster(&["impersonate:arbitrary-node"], AUTHENTICATION, &["nodes"], Irrelevant),
+    // What is asked for is the name `*`, whichever node it is.
+    cluster(&["impersonate:associated-node"], AUTHENTICATION, &["nodes"], Unless(&["*"])),
+];
+const ON_USERS: &[Access] = &[any(&["impersonate-on:user-info:"], ANY, &[ANY], Irrelevant)];
+const ON_ACCOUNTS: &[Access] = &[any(&["impersonate-on:serviceaccount:"], ANY, &[ANY], Irrelevant)];
+const ON_NODES: &[Access] = &[any(
+    &["impersonate-on:arbitrary-node:", "impersonate-on:associated-node:"],
+    ANY,
+    &[ANY],
+    Irrelevant,
 )];
-const WRITE_BINDINGS: &[Access] = &[
-    cluster(PUT, RBAC, &["clusterrolebindings"], Narrow),
-    any(PUT, RBAC, &["rolebindings"], Narrow),
-];
-const WRITE_ROLES: &[Access] =
-    &[cluster(PUT, RBAC, &["clusterroles"], Narrow), any(PUT, RBAC, &["roles"], Narrow)];
-const IMPERSONATION: &[Access] = &[
-    cluster(IMPERSONATE, "", &["users", "groups"], POWERFUL_IDENTITIES),
-    any(IMPERSONATE, "", &["serviceaccounts"], Narrow),
-    cluster(IMPERSONATE, AUTHENTICATION, &["userextras/", "uids"], Narrow),
-];
-const CONSTRAINED_WHOM: &[Access] = &[
-    cluster(
-        &["impersonate:user-info", "impersonate:arbitrary-node", "impersonate:associated-node"],
-        AUTHENTICATION,
-        &["users", "groups", "nodes"],
-        POWERFUL_IDENTITIES,
-    ),
-    any(&["impersonate:serviceaccount"], AUTHENTICATION, &["serviceaccounts"], Narrow),
-];
-const CONSTRAINED_WHAT: &[Access] = &[any(&["impersonate-on:"], ANY, &[ANY], Irrelevant)];
 const READ_SECRETS: &[Access] = &[any(READ, "", &["secrets"], Narrow)];
 const WRITE_SECRETS: &[Access] = &[any(PUT, "", &["secrets"], Narrow)];
+const CHANGE_SECRETS: &[Access] = &[any(CHANGE, "", &["secrets"], Narrow)];
 const MINT_TOKENS: &[Access] = &[any(CREATE, "", &["serviceaccounts/token"], Narrow)];
 const UPDATE_APPROVAL: &[Access] =
     &[cluster(CHANGE, CERTIFICATES, &["certificatesigningrequests/approval"], Irrelevant)];
@@ -119,11 +110,16 @@ const WRITE_WORKLOADS: &[Access] = &[
     any(PUT, "", &["replicationcontrollers"], Irrelevant),
 ];
 const WRITE_PODS: &[Access] = &[any(CHANGE, "", &["pods"], Irrelevant)];
-const EXEC: &[Access] = &[any(CONNECT, "", &["pods/exec"], Irrelevant)];
-const ATTACH: &[Access] = &[any(CONNECT, "", &["pods/attach"], Irrelevant)];
+// A WebSocket is opened by GET. Since 1.35 the API server asks for create as well (feature gate
+// AuthorizePodWebsocketUpgradeCreatePermission, on by default).
+const EXEC: &[Access] = &[any(CREATE, "", &["pods/exec"], Irrelevant)];
+const EXEC_BY_GET: &[Access] = &[any(GET, "", &["pods/exec"], Irrelevant)];
+const ATTACH: &[Access] = &[any(CREATE, "", &["pods/attach"], Irrelevant)];
+const ATTACH_BY_GET: &[Access] = &[any(GET, "", &["pods/attach"], Irrelevant)];
+const PORT_FORWARD_BY_GET: &[Access] = &[any(GET, "", &["pods/portforward"], Narrow)];
 const EPHEMERAL: &[Access] = &[any(CHANGE, "", &["pods/ephemeralcontainers"], Irrelevant)];
 const PORT_FORWARD: &[Access] = &[
-    any(CONNECT, "", &["pods/portforward"], Narrow),
+    any(CREATE, "", &["pods/portforward"], Narrow),
     any(
         &["get", "create", "update", "patch", "delete"],
         "",
@@ -255,27 +251,38 @@ const CREATE_OBJECTS: &[Access] = &[
     any(CREATE, "batch", &["jobs"], Irrelevant),
 ];
 
-/// The requests that exercise a right. [`Right::Wildcard`] is in the shape of a rule instead.
+/// The requests that exercise a right. [`Right::Wildcard`] and [`Right::Named`] lie in the shape
+/// of a rule instead.
 pub(super) const fn accesses(right: Right) -> &'static [Access] {
     match right {
-        Right::GetAll => GET_ALL,
-        Right::ListAll => LIST_ALL,
-        Right::WatchAll => WATCH_ALL,
+        Right::ReadAll => READ_ALL,
         Right::CreateAll => CREATE_ALL,
-        Right::UpdateAll => UPDATE_ALL,
-        Right::PatchAll => PATCH_ALL,
+        Right::ChangeAll => CHANGE_ALL,
         Right::DeleteAll => DELETE_ALL,
-        Right::DeleteCollectionAll => DELETE_COLLECTION_ALL,
-        Right::Wildcard => &[],
-        Right::Escalate => ESCALATE,
-        Right::Bind => BIND,
-        Right::WriteBindings => WRITE_BINDINGS,
+        Right::Wildcard | Right::Named => &[],
+        Right::EscalateClusterRoles => ESCALATE_CLUSTER_ROLES,
+        Right::EscalateRoles => ESCALATE_ROLES,
+        Right::BindClusterRoles => BIND_CLUSTER_ROLES,
+        Right::BindRoles => BIND_ROLES,
+        Right::WriteClusterBindings => WRITE_CLUSTER_BINDINGS,
+        Right::WriteRoleBindings => WRITE_ROLE_BINDINGS,
+        Right::WriteClusterRoles => WRITE_CLUSTER_ROLES,
         Right::WriteRoles => WRITE_ROLES,
-        Right::Impersonate => IMPERSONATION,
-        Right::ConstrainedWhom => CONSTRAINED_WHOM,
-        Right::ConstrainedWhat => CONSTRAINED_WHAT,
+        Right::ImpersonateUsers => IMPERSONATE_USERS,
+        Right::ImpersonateGroups => IMPERSONATE_GROUPS,
+        Right::ImpersonateAccounts => IMPERSONATE_ACCOUNTS,
+        Right::ImpersonateSomebody => IMPERSONATE_SOMEBODY,
+        Right::ConstrainedUsers => CONSTRAINED_USERS,
+        Right::ConstrainedGroups => CONSTRAINED_GROUPS,
+        Right::ConstrainedSomebody => CONSTRAINED_SOMEBODY,
+        Right::ConstrainedAccounts => CONSTRAINED_ACCOUNTS,
+        Right::ConstrainedNodes => CONSTRAINED_NODES,
+        Right::OnUsers => ON_USERS,
+        Right::OnAccounts => ON_ACCOUNTS,
+        Right::OnNodes => ON_NODES,
         Right::ReadSecrets => READ_SECRETS,
         Right::WriteSecrets => WRITE_SECRETS,
+        Right::ChangeSecrets => CHANGE_SECRETS,
         Right::MintTokens => MINT_TOKENS,
         Right::UpdateApproval => UPDATE_APPROVAL,
         Right::ApproveSigner => APPROVE_SIGNER,
@@ -287,9 +294,12 @@ pub(super) const fn accesses(right: Right) -> &'static [Access] {
         Right::WriteWorkloads => WRITE_WORKLOADS,
         Right::WritePods => WRITE_PODS,
         Right::Exec => EXEC,
+        Right::ExecByGet => EXEC_BY_GET,
         Right::Attach => ATTACH,
+        Right::AttachByGet => ATTACH_BY_GET,
         Right::EphemeralContainers => EPHEMERAL,
         Right::PortForward => PORT_FORWARD,
+        Right::PortForwardByGet => PORT_FORWARD_BY_GET,
         Right::CreateVolumes => CREATE_VOLUMES,
         Right::WriteWebhooks => WRITE_WEBHOOKS,
         Right::WriteAdmissionPolicies => WRITE_ADMISSION_POLICIES,

@@ -131,7 +131,7 @@ fn is_accounts_of_namespace(group: &str) -> bool {
 }
 
 /// Namespace and name of a service account's user name.
-fn account_of(user: &str) -> Option<(&str, &str)> {
+pub(super) fn account_of(user: &str) -> Option<(&str, &str)> {
     let (namespace, name) = user.strip_prefix(ACCOUNT_PREFIX)?.split_once(':')?;
     let whole = !namespace.is_empty() && !name.is_empty() && !name.contains(':');
     whole.then_some((namespace, name))

@@ -2,6 +2,7 @@
 //! maxSubjects, the baseline, and what a change affects.
 
 mod circumstances;
+mod named;
 mod rights;
 mod spec;
 mod unions;

@@ -169,6 +169,16 @@ fn whatever_a_change_alters_is_told() {
         named("ResourceQuota", "prod", "q"),
         bind("b", "r", &["User/jane"]),
         bind("g", "approve", &["User/joe", "ServiceAccount/prod/cd"]),
+        cluster_role("as", &["impersonate core users joe", "create core serviceaccounts/token cd"]),
+        bind("as", "as", &["User/ann"]),
+        cluster_role("as-ann", &["impersonate core users ann"]),
+        bind_in("prod", "as-ann", "ClusterRole/as-ann", &["User/mia"]),
+        bind("as-ann", "as-ann", &["User/mia"]),
+        cluster_role("approve", &["* * *"]),
+        cluster_role("approve", &["get core pods"]),
+        bind("g", "approve", &["User/joe", "Group/system:authenticated"]),
+        cluster_role("approve", &["get core secrets"]),
+        bind("g", "approve", &["User/joe", "ServiceAccount/prod/cd"]),
         // What can't be read is there.
         json!({"kind": "ClusterRole", "metadata": {"name": "approve"}, "rules": "all"}),
         json!({

@@ -30,7 +30,7 @@ fn cluster_admin_in_seven_pieces_is_cluster_admin() {
     }
     let world = World::of(objects);
     let both = forbid(&[Risk::ClusterAdmin, Risk::ReadSecrets]);
-    assert_eq!(said(&failing(&*both, &world)), ["ClusterAdmin: b0: User jane"]);
+    assert_eq!(said(&failing(&*both, &world)), ["ClusterAdmin: b3: User jane"]);
 }
 
 #[test]

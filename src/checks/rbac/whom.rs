@@ -1,0 +1,292 @@
+//! Whom a rule names, as far as its holder can become or take them with all else it holds.
+
+use std::collections::BTreeSet;
+
+use super::holder::Held;
+use crate::{
+    checks::Context,
+    inventory::{
+        Facts, Source, Symbol,
+        rbac::{
+            MASTERS, Named, Request, Right, Rights, Role, RoleKey, RoleKind, Rule, Subject, Target,
+        },
+    },
+};
+
+const RBAC: &str = super::GROUP;
+/// The group of the nodes, whose requests the node authorizer decides.
+pub(super) const NODES: &str = "system:nodes";
+
+/// Somebody or something that a rule names and that its holder can become, or take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Whom<'a> {
+    /// An identity to act as, or to hold a token of.
+    Subject(Subject),
+    /// A role to bind: in the cluster, or in the namespaces where bindings can be written, which
+    /// are all of them when there is none.
+    Role { key: RoleKey, in_cluster: bool, namespace: Option<&'a str> },
+    /// A role to write any right into.
+    Rewritten(RoleKey),
+}
+
+/// The rules of a role where they are in effect.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given<'a> {
+    pub role: &'a Role,
+    /// None in the whole cluster.
+    pub namespace: Option<&'a str>,
+    /// Whether only the rules count that no cluster is born with.
+    pub novel: bool,
+}
+
+impl<'a> Given<'a> {
+    pub fn of(held: &Held<'a>) -> Option<Self> {
+        Some(Self { role: held.role?, namespace: held.namespace(), novel: false })
+    }
+
+    fn rules(&self) -> Box<dyn Iterator<Item = &'a Rule> + 'a> {
+        if self.novel { self.role.novel_rules() } else { Box::new(self.role.rules()) }
+    }
+
+    fn rights(&self) -> Rights {
+        self.role.reach().at(self.namespace.is_none())
+    }
+
+    pub fn in_effect(&self, namespace: Option<&str>) -> bool {
+        self.namespace.is_none_or(|own| Some(own) == namespace)
+    }
+}
+
+/// Everybody and everything that the rules name.
+pub(super) fn whom<'a>(
+    context: &Context<'a>,
+    given: Given<'a>,
+    all: &[Given<'a>],
+    names: &[Named],
+) -> Vec<(Named, Whom<'a>)> {
+    let mut found = Vec::new();
+    for rule in given.rules() {
+        let of_rule = Named::of(rule).filter(|named| names.contains(named));
+        for named in of_rule {
+            if given.namespace.is_some() && named.is_cluster_scoped() {
+                continue;
+            }
+            for name in &rule.names {
+                let whom = one(context, given, all, named, name);
+                found.extend(whom.into_iter().map(|whom| (named, whom)));
+            }
+        }
+    }
+    found
+}
+
+fn one<'a>(
+    context: &Context<'a>,
+    given: Given<'a>,
+    all: &[Given<'a>],
+    named: Named,
+    name: &Symbol,
+) -> Vec<Whom<'a>> {
+    let holds = |right| all.iter().any(|given| given.rights().contains(Rights::of(&[right])));
+    match named {
+        // The user name of a service account is asked for as the account, never as a user.
+        Named::User | Named::ConstrainedUser => match Subject::of_user(name) {
+            user @ Subject::User(_) if named == Named::User || holds(Right::OnUsers) => {
+                vec![Whom::Subject(user)]
+            }
+            _ => Vec::new(),
+        },
+        // A node is both a member of that group and called so.
+        Named::Group if **name == *NODES && !names_node(all) => Vec::new(),
+        Named::Group if holds(Right::ImpersonateSomebody) => {
+            vec![Whom::Subject(Subject::Group(name.clone()))]
+        }
+        Named::ConstrainedGroup
+            if holds(Right::ConstrainedSomebody)
+                && holds(Right::OnUsers)
+                // Refused under constraint, whatever the rights.
+                && **name != *MASTERS =>
+        {
+            vec![Whom::Subject(Subject::Group(name.clone()))]
+        }
+        Named::Group | Named::ConstrainedGroup => Vec::new(),
+        Named::ConstrainedAccount if !holds(Right::OnAccounts) => Vec::new(),
+        Named::Account | Named::Token | Named::ConstrainedAccount => accounts(context, given, name)
+            .into_iter()
+            .filter(|account| named != Named::Token || may_exist(context, all, account))
+            .map(Whom::Subject)
+            .collect(),
+        Named::JoinClusterBinding => joinable(context, all, "", name).into_iter().collect(),
+        Named::JoinRoleBinding => {
+            // In the whole cluster, a name alone is too little to look for.
+            let namespace = given.namespace.filter(|namespace| !namespace.is_empty());
+            namespace
+                .and_then(|namespace| joinable(context, all, namespace, name))
+                .into_iter()
+                .collect()
+        }
+        Named::BindClusterRole | Named::BindRole => bindable(context, given, all, named, name),
+        Named::EscalateClusterRole | Named::EscalateRole => {
+            writable(context, given, all, named, name)
+        }
+    }
+}
+
+/// Whether some node may be impersonated by its name.
+fn names_node(all: &[Given<'_>]) -> bool {
+    let wide = all.iter().filter(|given| given.namespace.is_none());
+    let rules = wide.flat_map(|given| given.role.rules());
+    let mut users = rules.filter(|rule| Named::of(rule).any(|named| named == Named::User));
+    users.any(|rule| rule.names.iter().any(|name| name.starts_with("system:node:")))
+}
+
+/// The service accounts of a name: that of the namespace, or those of all namespaces.
+fn accounts(context: &Context<'_>, given: Given<'_>, name: &Symbol) -> Vec<Subject> {
+    if let Some(namespace) = given.namespace {
+        let account = Subject::ServiceAccount { namespace: namespace.into(), name: name.clone() };
+        return vec![account];
+    }
+    let subjects = context.inventory.rights.subjects().map(|(_, node)| &node.subject);
+    let named = subjects.filter(
+        |subject| matches!(subject, Subject::ServiceAccount { name: known, .. } if known == name),
+    );
+    let mut named: Vec<Subject> = named.cloned().collect();
+    named.sort_unstable();
+    if named.is_empty() && is_excerpt(context) {
+        named.push(Subject::ServiceAccount { namespace: "*".into(), name: name.clone() });
+    }
+    named
+}
+
+/// Whether a token can be had of a service account: it exists, or whoever wants one may create it.
+fn may_exist(context: &Context<'_>, all: &[Given<'_>], account: &Subject) -> bool {
+    let namespace = account.namespace().map_or("", Symbol::as_str);
+    let there = context.inventory.lookup("", "ServiceAccount", namespace, account.name());
+    let create = ("create", "", "serviceaccounts");
+    there.is_some() || is_excerpt(context) || may(all, create, namespace, "")
+}
+
+/// Where a role can be bound: where the holder may write bindings as well.
+fn bindable<'a>(
+    context: &Context<'a>,
+    given: Given<'a>,
+    all: &[Given<'a>],
+    named: Named,
+    name: &Symbol,
+) -> Vec<Whom<'a>> {
+    let writes = |right: Right| {
+        let right = Rights::of(&[right]);
+        all.iter().filter(move |given| given.rights().contains(right)).map(|given| given.namespace)
+    };
+    let cluster_role = named == Named::BindClusterRole;
+    if cluster_role
+        && given.namespace.is_none()
+        && writes(Right::WriteClusterBindings).next().is_some()
+    {
+        let key = RoleKey::cluster(name.clone());
+        return vec![Whom::Role { key, in_cluster: true, namespace: None }];
+    }
+    let mut places: BTreeSet<Option<&'a str>> = writes(Right::WriteRoleBindings)
+        .filter(|place| given.in_effect(*place) || place.is_none())
+        .map(|place| place.or(given.namespace))
+        .collect();
+    if places.contains(&None) {
+        places = BTreeSet::from([None]);
+    }
+    let whom = |place: Option<&'a str>| {
+        if cluster_role {
+            let key = RoleKey::cluster(name.clone());
+            return vec![Whom::Role { key, in_cluster: false, namespace: place }];
+        }
+        let of_place = |key: &&RoleKey| {
+            !key.namespace.is_empty()
+                && key.name == *name
+                && place.is_none_or(|place| *key.namespace == *place)
+        };
+        let roles = context.inventory.rights.roles().map(Role::key).filter(of_place);
+        let mut keys: Vec<RoleKey> = roles.cloned().collect();
+        if let Some(namespace) = place.filter(|_| keys.is_empty()) {
+            keys.push(RoleKey { namespace: namespace.into(), name: name.clone() });
+        }
+        keys.sort_unstable();
+        let whom = |key| Whom::Role { key, in_cluster: false, namespace: place };
+        keys.into_iter().map(whom).collect()
+    };
+    places.into_iter().flat_map(whom).collect()
+}
+
+/// Whether rules allow a request: its verb, API group and resource. An empty namespace is the
+/// cluster's.
+fn may(
+    all: &[Given<'_>],
+    (verb, group, resource): (&str, &str, &str),
+    namespace: &str,
+    name: &str,
+) -> bool {
+    let target = Target::Resource { group, resource, subresource: "", namespace, name };
+    let request = Request { verb, target };
+    let place = (!namespace.is_empty()).then_some(namespace);
+    let there = all.iter().filter(|given| given.in_effect(place));
+    there.flat_map(|given| given.role.rules()).any(|rule| rule.allows(&request))
+}
+
+/// The role of a binding that may be written, if its holder may bind that role as well.
+fn joinable<'a>(
+    context: &Context<'a>,
+    all: &[Given<'a>],
+    namespace: &'a str,
+    name: &str,
+) -> Option<Whom<'a>> {
+    let in_cluster = namespace.is_empty();
+    let kind = if in_cluster { "ClusterRoleBinding" } else { "RoleBinding" };
+    let binding = context.inventory.lookup(RBAC, kind, namespace, name)?;
+    let Facts::Binding(facts) = &binding.facts else {
+        return None;
+    };
+    let role = &facts.role;
+    let (resource, of) = match role.kind {
+        RoleKind::ClusterRole => ("clusterroles", ""),
+        RoleKind::Role => ("roles", namespace),
+    };
+    let key = RoleKey { namespace: of.into(), name: role.name.clone() };
+    may(all, ("bind", RBAC, resource), namespace, &role.name).then_some(Whom::Role {
+        key,
+        in_cluster,
+        namespace: (!in_cluster).then_some(namespace),
+    })
+}
+
+/// The roles of a name into which the holder may write anything: escalate waives the check of what
+/// is written, and the right to write is asked for all the same.
+fn writable<'a>(
+    context: &Context<'a>,
+    given: Given<'a>,
+    all: &[Given<'a>],
+    named: Named,
+    name: &Symbol,
+) -> Vec<Whom<'a>> {
+    let writes = |resource, namespace: &str| {
+        let may = |verb| may(all, (verb, RBAC, resource), namespace, name);
+        may("escalate") && (may("update") || may("patch"))
+    };
+    if named == Named::EscalateClusterRole {
+        let key = RoleKey::cluster(name.clone());
+        return if writes("clusterroles", "") { vec![Whom::Rewritten(key)] } else { Vec::new() };
+    }
+    if let Some(namespace) = given.namespace {
+        let key = RoleKey { namespace: namespace.into(), name: name.clone() };
+        return if writes("roles", namespace) { vec![Whom::Rewritten(key)] } else { Vec::new() };
+    }
+    let roles = context.inventory.rights.roles().filter(|role| role.exists()).map(Role::key);
+    let written = roles.filter(|key| {
+        !key.namespace.is_empty() && key.name == *name && writes("roles", &key.namespace)
+    });
+    let mut written: Vec<RoleKey> = written.cloned().collect();
+    written.sort_unstable();
+    written.into_iter().map(Whom::Rewritten).collect()
+}
+
+/// Whether what is absent may be elsewhere.
+pub(super) fn is_excerpt(context: &Context<'_>) -> bool {
+    context.inventory.source == Source::Manifests
+}

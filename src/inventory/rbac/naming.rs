@@ -1,0 +1,196 @@
+//! Rights that a rule narrows to names: they are as strong as what the named role or identity
+//! holds, which the graph knows. An index says whose rights a change of that affects.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{
+    graph::{Affected, Graph},
+    right::{Example, Right, Rights},
+    roles::{Role, RoleId},
+    rule::Rule,
+    subject::{Subject, account_of},
+};
+use crate::inventory::Symbol;
+
+/// What a rule lets its holder do with those it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// Write rights that the writer does not hold into a `ClusterRole`.
+    EscalateClusterRole,
+    /// The same for a Role.
+    EscalateRole,
+    /// Bind a `ClusterRole` whose rights the writer does not hold.
+    BindClusterRole,
+    /// The same for a Role.
+    BindRole,
+    /// Put anybody into a `ClusterRoleBinding`, whose role cannot change.
+    JoinClusterBinding,
+    /// The same for a `RoleBinding`.
+    JoinRoleBinding,
+    /// Act as a user.
+    User,
+    /// Act as a member of a group, while acting as somebody.
+    Group,
+    /// Act as a service account.
+    Account,
+    /// Request a token of a service account.
+    Token,
+    /// Act as a user for some requests.
+    ConstrainedUser,
+    /// Act as a member of a group for some requests.
+    ConstrainedGroup,
+    /// Act as a service account for some requests.
+    ConstrainedAccount,
+}
+
+/// Verb, API group, resource, subresource.
+type Asked = (&'static str, &'static str, &'static str, &'static str);
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+const AUTHENTICATION: &str = "authentication.k8s.io";
+
+const TABLE: &[(Named, Asked)] = &[
+    (Named::EscalateClusterRole, ("escalate", RBAC, "clusterroles", "")),
+    (Named::EscalateRole, ("escalate", RBAC, "roles", "")),
+    // It takes both, and either may be narrowed.
+    (Named::EscalateClusterRole, ("update", RBAC, "clusterroles", "")),
+    (Named::EscalateClusterRole, ("patch", RBAC, "clusterroles", "")),
+    (Named::EscalateRole, ("update", RBAC, "roles", "")),
+    (Named::EscalateRole, ("patch", RBAC, "roles", "")),
+    (Named::BindClusterRole, ("bind", RBAC, "clusterroles", "")),
+    (Named::BindRole, ("bind", RBAC, "roles", "")),
+    (Named::JoinClusterBinding, ("update", RBAC, "clusterrolebindings", "")),
+    (Named::JoinClusterBinding, ("patch", RBAC, "clusterrolebindings", "")),
+    (Named::JoinRoleBinding, ("update", RBAC, "rolebindings", "")),
+    (Named::JoinRoleBinding, ("patch", RBAC, "rolebindings", "")),
+    (Named::User, ("impersonate", "", "users", "")),
+    (Named::Group, ("impersonate", "", "groups", "")),
+    (Named::Account, ("impersonate", "", "serviceaccounts", "")),
+    (Named::Token, ("create", "", "serviceaccounts", "token")),
+    (Named::ConstrainedUser, ("impersonate:user-info", AUTHENTICATION, "users", "")),
+    (Named::ConstrainedGroup, ("impersonate:user-info", AUTHENTICATION, "groups", "")),
+    (
+        Named::ConstrainedAccount,
+        ("impersonate:serviceaccount", AUTHENTICATION, "serviceaccounts", ""),
+    ),
+];
+
+impl Named {
+    /// What a rule gives over those it names; nothing for a rule without names.
+    pub fn of(rule: &Rule) -> impl Iterator<Item = Self> {
+        let rows = TABLE.iter().filter(|_| !rule.names.is_empty());
+        let given = rows.filter(|(_, (verb, group, resource, subresource))| {
+            rule.has_verb(verb) && rule.has_group(group) && rule.has_resource(resource, subresource)
+        });
+        given.map(|(named, _)| *named)
+    }
+
+    /// Whether it has no effect in a namespace: the API server asks for it in the whole cluster.
+    pub const fn is_cluster_scoped(self) -> bool {
+        matches!(
+            self,
+            Self::EscalateClusterRole
+                | Self::JoinClusterBinding
+                | Self::User
+                | Self::Group
+                | Self::ConstrainedUser
+                | Self::ConstrainedGroup
+        )
+    }
+
+    /// What exercises it.
+    pub fn example(self) -> String {
+        let row = TABLE.iter().find(|(named, _)| *named == self);
+        let (verb, resource, subresource) = row
+            .map_or(("", "", ""), |(_, (verb, _, resource, subresource))| {
+                (*verb, *resource, *subresource)
+            });
+        let slash = if subresource.is_empty() { "" } else { "/" };
+        match self {
+            Self::EscalateClusterRole | Self::EscalateRole => {
+                format!("escalate and write {resource}")
+            }
+            Self::JoinClusterBinding | Self::JoinRoleBinding => {
+                format!("write {resource} and bind their role")
+            }
+            _ => format!("{verb} {resource}{slash}{subresource}"),
+        }
+    }
+}
+
+/// A request by which a rule gives a right over those it names.
+pub(super) fn example(rule: &Rule) -> Option<Example> {
+    let named = Named::of(rule).next()?;
+    let (_, (verb, _, resource, _)) = TABLE.iter().find(|(known, _)| *known == named)?;
+    Some((verb, resource))
+}
+
+/// Which roles name whom.
+#[derive(Debug, Default)]
+pub(super) struct Naming {
+    naming: FxHashMap<Symbol, Vec<RoleId>>,
+    named: FxHashMap<RoleId, FxHashSet<Symbol>>,
+}
+
+impl Naming {
+    /// Brings up to date whom a role names; None when it went.
+    pub(super) fn set(&mut self, id: RoleId, role: Option<&Role>) {
+        for name in self.named.remove(&id).into_iter().flatten() {
+            if let Some(roles) = self.naming.get_mut(&name) {
+                roles.retain(|known| *known != id);
+                if roles.is_empty() {
+                    self.naming.remove(&name);
+                }
+            }
+        }
+        let names_any =
+            |role: &&Role| role.reach().anywhere().contains(Rights::of(&[Right::Named]));
+        let Some(role) = role.filter(names_any) else {
+            return;
+        };
+        let rules = role.rules().filter(|rule| Named::of(rule).next().is_some());
+        let names: FxHashSet<Symbol> = rules.flat_map(|rule| rule.names.iter().cloned()).collect();
+        for name in &names {
+            self.naming.entry(name.clone()).or_default().push(id);
+        }
+        self.named.insert(id, names);
+    }
+
+    fn of(&self, name: &Symbol) -> &[RoleId] {
+        self.naming.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Subject {
+    /// The subject whose user name this is, as the API server tells them apart.
+    pub fn of_user(name: &Symbol) -> Self {
+        match account_of(name) {
+            Some((namespace, name)) => {
+                Self::ServiceAccount { namespace: namespace.into(), name: name.into() }
+            }
+            None => Self::User(name.clone()),
+        }
+    }
+}
+
+impl Graph {
+    /// Adds who can become one of those affected, however indirectly: what they can do is what those
+    /// hold. `names` are those of the roles and subjects that changed.
+    pub(super) fn add_namers(&self, names: Vec<Symbol>, affected: &mut Affected) {
+        let mut known: FxHashSet<Symbol> = names.iter().cloned().collect();
+        let mut open = names;
+        while let Some(name) = open.pop() {
+            let roles = self.naming.of(&name).iter().filter_map(|id| self.role(*id));
+            for role in roles {
+                let bound = self.bound(role).filter(|id| affected.subjects.insert(*id));
+                let subjects = bound.filter_map(|id| self.subject(id)).map(|node| &node.subject);
+                let mut next = vec![role.key().name.clone()];
+                for subject in subjects {
+                    affected.implied_group |= subject.is_implied_group();
+                    next.push(subject.name().clone());
+                }
+                open.extend(next.into_iter().filter(|name| known.insert(name.clone())));
+            }
+        }
+    }
+}
