@@ -1,6 +1,9 @@
 //! `comptroller pack`: the built-in controls, for `kubectl apply -f -` and `scan --controls -`.
 
-use std::io::{self, Write};
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+};
 
 use clap::builder::PossibleValuesParser;
 use serde_json::Value;
@@ -74,7 +77,7 @@ fn list() -> Result<String, PackError> {
         text.push_str(heading);
         text.push('\n');
         for profile in profiles.iter().filter(|profile| profile.distribution == distribution) {
-            text.push_str(&format!("  {:width$}  {}\n", profile.name, profile.title));
+            let _ = writeln!(text, "  {:width$}  {}", profile.name, profile.title);
         }
     }
     Ok(text)
