@@ -135,9 +135,8 @@ pub(super) fn strength_of_writing<'a>(
     let privileged = PRIVILEGED_NAMESPACES.contains(&&*key.namespace);
     let severity = match (is_own, holders.is_empty()) {
         (true, _) if in_cluster || privileged => Severity::Critical,
-        (true, _) => Severity::High,
-        (false, false) => Severity::High,
         (false, true) => Severity::Medium,
+        _ => Severity::High,
     };
     Ok(Some(Strength::Written { severity, own: is_own, holders: holders.len() }))
 }
