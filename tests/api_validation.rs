@@ -286,7 +286,10 @@ async fn a_full_status_is_accepted_and_the_spec_cannot_write_it() {
     let plane = plane().await;
     let table = run(plane, &["get", "ctl", "with-status"], "").await;
     let header: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
-    assert_eq!(header.join(" "), "NAME STATE FAILING POPULATION SEVERITY CRITERIA OWNER SINCE AGE");
+    assert_eq!(
+        header.join(" "),
+        "NAME STATE FAILING POPULATION SEVERITY CRITERIA OWNER SINCE AGE EVIDENCE"
+    );
     let row = table.lines().nth(1).unwrap();
     for cell in ["Failing", "412", "High", "CC6.1", "platform-security"] {
         assert!(row.contains(cell), "{table}");

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     closed_enum,
     invalid::{InvalidSpec, Problems},
-    structural,
+    structural, time,
 };
 
 /// What a SHA-256 looks like in a spec.
@@ -73,6 +73,8 @@ pub struct AttestationSpec {
     #[schemars(length(min = 1, max = 512))]
     pub recorded_by: Option<String>,
     /// When the procedure was performed.
+    #[serde(deserialize_with = "time::required")]
+    #[x_kube(validation = time::is_a_time())]
     pub performed_at: Time,
     /// What was done and what came of it, for the auditor to read.
     #[schemars(length(min = 1, max = 4096))]

@@ -12,7 +12,7 @@ use super::{
     criteria::Category,
     frozen::{immutable, unchanging},
     invalid::{InvalidSpec, Path, Problems},
-    structural,
+    structural, time,
 };
 
 /// The longest period: two years of 366 days.
@@ -111,13 +111,13 @@ pub struct AuditPeriodSpec {
     #[x_kube(validation = immutable("type", INSTEAD))]
     pub type_: ReportType,
     /// The time that a `TypeI` report is as of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "time::optional", skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Time>,
     /// The first moment of a `TypeII` period.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "time::optional", skip_serializing_if = "Option::is_none")]
     pub from: Option<Time>,
     /// The first moment after a `TypeII` period.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "time::optional", skip_serializing_if = "Option::is_none")]
     pub to: Option<Time>,
     /// The categories in scope; Security alone when absent, and always one of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Criterion, Duration, MAX_OCCURRENCES, Occurrence, TestSpec, closed_enum, condition,
+    Criterion, Duration, MAX_OCCURRENCES, Occurrence, Selector, TestSpec, closed_enum, condition,
     invalid::{InvalidSpec, Path, Problems},
     selector, structural,
 };
@@ -89,7 +89,12 @@ closed_enum! {
     printcolumn(name = "Criteria", type_ = "string", json_path = ".spec.criteria"),
     printcolumn(name = "Owner", type_ = "string", json_path = ".spec.owner"),
     printcolumn(name = "Since", type_ = "date", json_path = ".status.since"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Evidence",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"EvidenceRecorded\")].reason"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ControlSpec {
@@ -119,6 +124,7 @@ pub struct ControlSpec {
     /// How often to record that nothing has changed, from 1m to 7d. 1h when it is absent. A
     /// change is recorded at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = HEARTBEAT))]
     #[x_kube(validation = heartbeat_rule())]
     pub heartbeat: Option<Duration>,
     /// Whether evaluation rests. Until it goes on the state is Unknown, since nobody looks.
@@ -286,14 +292,19 @@ pub struct EvidenceRef {
     pub log_size: i64,
 }
 
-/// CEL cannot read days or weeks, so what mixes them with hours is left to
-/// [`ControlSpec::validate`].
+/// A heartbeat has no calendar steps, not even none of them.
+const HEARTBEAT: &str = r"^([0-9]{1,9}(\.[0-9]{1,9})?(ns|us|ms|s|m|h|d|w))+$";
+
+/// CEL can't read days or weeks: a day is 24 times as many hours, by adding what was added before,
+/// and a week 7 times as many days.
 fn heartbeat_rule() -> kube::core::Rule {
-    kube::core::Rule::new(
-        "self.matches('^[0-9.hms]+$') \
-         ? duration(self) >= duration('1m') && duration(self) <= duration('168h') \
-         : self == '1w' || !self.matches('[wynu]|mo|([89]|[0-9]{2,})([.][0-9]+)?d')",
-    )
+    let day = "[duration(p.replace('d', 'h').replace('w', 'h'))]\
+               .map(x, x + x + x).map(x, x + x).map(x, x + x).map(x, x + x)";
+    kube::core::Rule::new(format!(
+        "[self.findAll('[0-9.]+[a-z]+').map(p, p.endsWith('d') ? {day}[0] \
+         : p.endsWith('w') ? {day}.map(x, x + x + x + x + x + x + x)[0] \
+         : duration(p)).sum()].all(all, all >= duration('1m') && all <= duration('168h'))"
+    ))
     .message("must be between 1m and 7d, such as 1h")
 }
 
@@ -344,8 +355,23 @@ fn validate_heartbeat(heartbeat: Duration, at: &Path, problems: &mut Problems) {
 
 impl Scope {
     fn validate(&self, at: &Path, problems: &mut Problems) {
-        if let Some(namespaces) = &self.namespaces {
-            selector::validate(namespaces, &at.field("namespaces"), problems);
+        let Some(namespaces) = &self.namespaces else {
+            return;
+        };
+        selector::validate(namespaces, &at.field("namespaces"), problems);
+        let selected = Selector::compile(namespaces).ok();
+        let selected = selected.as_ref().and_then(|selector| selector.values_of(NAME_LABEL));
+        let excluded =
+            |name: &&str| self.exclude_namespaces.iter().any(|excluded| excluded == name);
+        if selected.is_some_and(|names| !names.is_empty() && names.iter().all(excluded)) {
+            problems.push(
+                &at.field("excludeNamespaces"),
+                format!("leaves out every namespace that {NAME_LABEL} selects"),
+                "correct one of the two, or delete the control",
+            );
         }
     }
 }
+
+/// The label that every API server sets on every namespace (KEP-2161).
+pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";

@@ -12,7 +12,7 @@ use super::{
     Duration, Glob, closed_enum, condition,
     frozen::{immutable, unchanging},
     invalid::{InvalidSpec, Path, Problems},
-    structural,
+    structural, time,
 };
 
 /// The longest an exception may run from its creation.
@@ -110,7 +110,8 @@ pub struct ControlExceptionSpec {
     #[schemars(length(min = 1, max = 512))]
     pub recorded_by: Option<String>,
     /// When the exception is over, at most one year after its creation.
-    #[x_kube(validation = immutable("expires", INSTEAD))]
+    #[x_kube(validation = immutable("expires", INSTEAD), validation = time::is_a_time())]
+    #[serde(deserialize_with = "time::required")]
     pub expires: Time,
     /// Who approves the exception, another person than the requester. Set later, and only once;
     /// nothing is excepted before.

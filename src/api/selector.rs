@@ -76,6 +76,40 @@ impl Selector {
         self.0.is_empty()
     }
 
+    /// The values that the label under a key may have; None where any may be, or none at all.
+    pub fn values_of(&self, key: &str) -> Option<Vec<&str>> {
+        let of_key = || self.0.iter().filter(|requirement| requirement.key == key);
+        let mut allowed: Option<Vec<&str>> = None;
+        for requirement in of_key() {
+            if let Operator::In(values) = &requirement.operator {
+                let fits = |value: &&str| holds(values, value);
+                allowed = Some(match allowed {
+                    Some(known) => known.into_iter().filter(fits).collect(),
+                    None => values.iter().map(String::as_str).collect(),
+                });
+            }
+        }
+        let excluded = |value: &&str| {
+            of_key().any(|requirement| match &requirement.operator {
+                Operator::NotIn(values) => holds(values, value),
+                Operator::DoesNotExist => true,
+                Operator::In(_) | Operator::Exists => false,
+            })
+        };
+        allowed.map(|values| values.into_iter().filter(|value| !excluded(value)).collect())
+    }
+
+    /// The first key whose requirements exclude each other, so that no labels fit.
+    pub fn contradiction(&self) -> Option<&str> {
+        self.keys().find(|key| {
+            let has = |operator: &Operator| {
+                self.0.iter().any(|one| one.key == *key && one.operator == *operator)
+            };
+            self.values_of(key).is_some_and(|values| values.is_empty())
+                || has(&Operator::Exists) && has(&Operator::DoesNotExist)
+        })
+    }
+
     /// The label keys that decide. Labels under other keys can change without effect.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|requirement| requirement.key.as_str())
@@ -123,7 +157,7 @@ fn compile_expression(
 }
 
 /// A label key: a name, with a DNS prefix and a slash before it where it has one.
-fn check_key(key: &str, field: &str) -> Result<(), SelectorError> {
+pub(super) fn check_key(key: &str, field: &str) -> Result<(), SelectorError> {
     let (prefix, name) = match key.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, key),
@@ -139,7 +173,7 @@ fn check_key(key: &str, field: &str) -> Result<(), SelectorError> {
     })
 }
 
-fn check_value(value: &str, field: &str) -> Result<(), SelectorError> {
+pub(super) fn check_value(value: &str, field: &str) -> Result<(), SelectorError> {
     if value.is_empty() || is_name(value) {
         return Ok(());
     }
@@ -159,7 +193,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// RFC 1123, as Kubernetes asks for the prefix of a key.
-fn is_dns_subdomain(text: &str) -> bool {
+pub(super) fn is_dns_subdomain(text: &str) -> bool {
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     text.len() <= 253
         && text.split('.').all(|label| {
@@ -169,10 +203,19 @@ fn is_dns_subdomain(text: &str) -> bool {
         })
 }
 
-/// Says of a selector in a spec what [`Selector::compile`] says.
+/// Says of a selector in a spec what [`Selector::compile`] says, and whether it can match at all.
 pub(crate) fn validate(selector: &LabelSelector, at: &Path, problems: &mut Problems) {
-    if let Err(error) = Selector::compile(selector) {
-        problems.push(&at.field(&error.field), error.problem, error.remedy);
+    match Selector::compile(selector) {
+        Err(error) => problems.push(&at.field(&error.field), error.problem, error.remedy),
+        Ok(selector) => {
+            if let Some(key) = selector.contradiction() {
+                problems.push(
+                    at,
+                    format!("can match nothing: what it asks of {key} excludes each other"),
+                    "write one requirement for the label, such as key: value below matchLabels",
+                );
+            }
+        }
     }
 }
 
@@ -300,7 +343,59 @@ mod tests {
         }
     }
 
+    #[test]
+    fn contradictions_are_found() {
+        let expressions = |list: &[(&str, &[&str])]| {
+            let list: Vec<Value> = list
+                .iter()
+                .map(|(operator, values)| json!({"key": "env", "operator": operator, "values": values}))
+                .collect();
+            json!({"matchExpressions": list})
+        };
+        let prod = |list: &[(&str, &[&str])]| {
+            let mut selector = expressions(list);
+            selector["matchLabels"] = json!({"env": "prod"});
+            selector
+        };
+        for (selector, contradicts) in [
+            (json!({}), false),
+            (prod(&[]), false),
+            (prod(&[("NotIn", &["prod"])]), true),
+            (prod(&[("NotIn", &["dev"])]), false),
+            (prod(&[("In", &["dev"])]), true),
+            (prod(&[("In", &["dev", "prod"])]), false),
+            (prod(&[("DoesNotExist", &[])]), true),
+            (prod(&[("Exists", &[])]), false),
+            (expressions(&[("Exists", &[]), ("DoesNotExist", &[])]), true),
+            (expressions(&[("In", &["a", "b"]), ("NotIn", &["a"]), ("NotIn", &["b"])]), true),
+            (expressions(&[("NotIn", &["a"]), ("DoesNotExist", &[])]), false),
+        ] {
+            let compiled = Selector::compile(&parse(selector.clone())).unwrap();
+            assert_eq!(compiled.contradiction().is_some(), contradicts, "{selector}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_contradicts_matches_nothing(
+            list in proptest::collection::vec((0..4_usize, "[ab]"), 1..4),
+            label in proptest::option::of("[abc]"),
+        ) {
+            let operators = ["In", "NotIn", "Exists", "DoesNotExist"];
+            let list: Vec<Value> = list
+                .iter()
+                .map(|(operator, value)| {
+                    let values = if *operator < 2 { json!([value]) } else { json!(null) };
+                    json!({"key": "env", "operator": operators[*operator], "values": values})
+                })
+                .collect();
+            let selector = Selector::compile(&parse(json!({"matchExpressions": list}))).unwrap();
+            let fits = |label: Option<&str>| selector.matches(|_| label);
+            let some = [None, Some("a"), Some("b"), Some("c")].into_iter().any(fits);
+            prop_assert_eq!(selector.contradiction().is_none(), some);
+            prop_assert!(some || !fits(label.as_deref()));
+        }
+
         #[test]
         fn in_and_not_in_are_opposites(value in proptest::option::of("[ab]"), listed in "[ab]") {
             let labels: Vec<(&str, &str)> =

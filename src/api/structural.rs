@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 use super::{
     GROUP,
     invalid::{InvalidSpec, Path, Problems},
+    metadata,
     schema::schema_of,
+    time,
 };
 
 /// Reads an object of this group that passed no API server. Every break of its schema is in the
@@ -19,11 +21,15 @@ where
 {
     let mut problems = Problems::default();
     let root = Path::new("");
+    let mut object = object.clone();
     if let Some(schema) = schema_of(&K::kind(&())) {
-        Checker { problems: &mut problems, unknown: &mut Vec::new() }.check(object, schema, &root);
+        normalize(&mut object, schema);
+        metadata::normalize(&mut object);
+        metadata::check(&object, &K::api_version(&()), &mut problems);
+        Checker { problems: &mut problems, unknown: &mut Vec::new() }.check(&object, schema, &root);
     }
     if problems.is_empty() {
-        match K::deserialize(object) {
+        match K::deserialize(&object) {
             Ok(read) => return Ok(read),
             Err(error) => problems.push(&root, error.to_string(), "correct the object"),
         }
@@ -64,6 +70,25 @@ pub fn unknown_fields(object: &Value) -> Vec<String> {
         );
     }
     unknown
+}
+
+/// A field that holds null is absent to the API server, an item of a list is not; and 1.0 is a whole
+/// number, as in JSON.
+fn normalize(value: &mut Value, schema: &Value) {
+    match value {
+        Value::Object(fields) => {
+            let (properties, others) = (&schema["properties"], &schema["additionalProperties"]);
+            let of = |name: &String| properties.get(name).or(others.is_object().then_some(others));
+            fields.retain(|name, value| !(value.is_null() && of(name).is_some()));
+            for (name, value) in fields {
+                if let Some(schema) = of(name) {
+                    normalize(value, schema);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| normalize(item, &schema["items"])),
+        _ => {}
+    }
 }
 
 struct Checker<'a> {
@@ -174,9 +199,7 @@ impl Checker<'_> {
             let remedy = format!("write it so that it matches {pattern}");
             self.problems.push(at, format!("{text:?} is not written as it should be"), remedy);
         }
-        if schema["format"].as_str() == Some("date-time")
-            && text.parse::<jiff::Timestamp>().is_err()
-        {
+        if schema["format"].as_str() == Some("date-time") && time::parse(text).is_err() {
             let problem = format!("{text:?} is no date and time");
             self.problems.push(at, problem, "write it like 2027-01-31T00:00:00Z");
         }

@@ -7,10 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::api::{
     Duration, closed_enum,
     invalid::{Path, Problems},
+    time::is_a_time,
 };
 
 /// The longest time between two occurrences, in months.
 pub const MAX_EVERY_MONTHS: i64 = 120;
+
+/// Calendar steps alone, not even none of something else.
+const EVERY: &str = "^([0-9]{1,3}(mo|y))+$";
 
 closed_enum! {
     /// What a record must hold.
@@ -38,6 +42,7 @@ closed_enum! {
 pub struct AttestationTest {
     /// How often, in whole months or years from 1mo to 10y: 1mo, 3mo, 6mo, 1y. With 1mo, 3mo, 6mo
     /// and 1y the periods are calendar months, quarters, halves and years.
+    #[schemars(extend("pattern" = EVERY))]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,3}(mo|y))+$')")
         .message("must be whole months or years, such as 1mo, 3mo or 1y"))]
     pub every: Duration,
@@ -50,6 +55,7 @@ pub struct AttestationTest {
         regex(pattern = r"^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$"),
         extend("format" = "date")
     )]
+    #[x_kube(validation = is_a_time())]
     pub start: Option<String>,
     /// How long an occurrence is open before it is due. The whole period when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,73 @@
+//! The rules of metadata, which are those of every kind and in no schema.
+
+use serde_json::Value;
+
+use super::{
+    invalid::{Path, Problems},
+    selector::{check_key, check_value, is_dns_subdomain},
+};
+
+/// What the API server would refuse of the head of an object, before it looks at the spec.
+pub(super) fn check(object: &Value, api_version: &str, problems: &mut Problems) {
+    if object["apiVersion"].as_str() != Some(api_version) {
+        problems.push(
+            &Path::new("apiVersion"),
+            "is not the version of this kind",
+            format!("write {api_version}"),
+        );
+    }
+    let at = Path::new("metadata");
+    let metadata = &object["metadata"];
+    match &metadata["name"] {
+        Value::String(name) if is_dns_subdomain(name) => {}
+        Value::Null => {}
+        name => problems.push(
+            &at.field("name"),
+            format!("{name} is no name of an object"),
+            "write at most 253 lower-case letters, digits, - and ., with a letter or digit at both ends of each part",
+        ),
+    }
+    for field in ["labels", "annotations"] {
+        check_map(&metadata[field], field, &at.field(field), problems);
+    }
+}
+
+/// The API server takes null in a map of texts for an empty text.
+pub(super) fn normalize(object: &mut Value) {
+    for place in ["/metadata/labels", "/metadata/annotations"] {
+        if let Some(Value::Object(entries)) = object.pointer_mut(place) {
+            entries
+                .values_mut()
+                .filter(|value| value.is_null())
+                .for_each(|value| *value = "".into());
+        }
+    }
+}
+
+fn check_map(map: &Value, field: &str, at: &Path, problems: &mut Problems) {
+    match map {
+        Value::Null => {}
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                let place = format!("{field}[{key}]");
+                let text = match value {
+                    Value::String(text) => text,
+                    _ => {
+                        problems.push(at, format!("{key} is no text"), "write it in quotes");
+                        continue;
+                    }
+                };
+                // Keys of annotations may have capitals in their prefix.
+                let key = if field == "labels" { key.clone() } else { key.to_lowercase() };
+                let mut checked = check_key(&key, &place);
+                if field == "labels" {
+                    checked = checked.and_then(|()| check_value(text, &place));
+                }
+                if let Err(error) = checked {
+                    problems.push(at, error.problem, error.remedy);
+                }
+            }
+        }
+        _ => problems.push(at, "must be a mapping of texts", "write key: value below it"),
+    }
+}
