@@ -142,7 +142,12 @@ async fn report(
             Ok((Action::requeue(Duration::ZERO), Outcome::Unchanged))
         }
         Plan::Write { status, change, transition, urgent: _ } => {
+            let recording = status::recording_changed(&previous, &status);
             context.writer.write(&context.api, &name, *status).await?;
+            if recording == Some(true) {
+                let note = "verdicts are recorded in the evidence log again".to_owned();
+                publish(object, EventType::Normal, status::RECORDED, note, context).await;
+            }
             if let Some(posted) = posted {
                 if change {
                     tell(&name, posted, context);
@@ -175,7 +180,12 @@ async fn fail_closed(
     if let Some(left) = context.writer.gather(&name, WINDOW) {
         return Ok((Action::requeue(left), Outcome::Unchanged));
     }
+    let recording = status::recording_changed(&previous, &closed);
     context.writer.write(&context.api, &name, closed).await?;
+    if recording == Some(false) {
+        let note = format!("verdicts can't be recorded, so the status stays what it was: {why}");
+        publish(object, EventType::Warning, status::LOG_UNAVAILABLE, note, context).await;
+    }
     Ok((Action::await_change(), Outcome::Written))
 }
 

@@ -64,6 +64,7 @@ async fn reconcile_inner(
             phase: ExceptionPhase::Rejected,
             matched: 0,
             message: format!("the spec can't be read: {}; write a new exception", invalid.error),
+            names_nothing: Vec::new(),
         }),
     };
     // While the log can't be written no new phase is claimed.

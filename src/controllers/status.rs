@@ -21,7 +21,13 @@ const STALLED: &str = "Stalled";
 pub const EVIDENCE_RECORDED: &str = "EvidenceRecorded";
 
 /// The reason while the log can't be written.
-const LOG_UNAVAILABLE: &str = "LogUnavailable";
+pub const LOG_UNAVAILABLE: &str = "LogUnavailable";
+
+/// The reason when the log holds what the status says.
+pub const RECORDED: &str = "Recorded";
+
+/// The reason of an exception that names a control or a kind that does not exist.
+const NAMES_NOTHING: &str = "NamesNothing";
 
 /// How long a control may be without any status: most are judged before, and save a write. It is
 /// the time in which 10,000 objects are listed and judged.
@@ -131,6 +137,16 @@ fn is_urgent(previous: &ControlStatus, status: &ControlStatus) -> bool {
 /// What programs read of a condition; its message is for people.
 fn told(condition: &Condition) -> (&str, &str, &str) {
     (&condition.type_, &condition.status, &condition.reason)
+}
+
+/// Whether recording began to fail or goes on again between two statuses: worth one event, however
+/// often it is tried meanwhile.
+pub fn recording_changed(previous: &ControlStatus, status: &ControlStatus) -> Option<bool> {
+    let fails = |status: &ControlStatus| {
+        let known = status.conditions.iter().find(|known| known.type_ == EVIDENCE_RECORDED);
+        known.is_some_and(|known| known.reason == LOG_UNAVAILABLE)
+    };
+    (fails(previous) != fails(status)).then(|| !fails(status))
 }
 
 /// The status while the log can't be written: what was claimed stays, and nothing new is.
@@ -250,7 +266,7 @@ fn conditions_of(known: &Known<'_>, verdict: &Verdict, now: Timestamp) -> Vec<Co
     }
     if known.cited.is_some() {
         let message = "the evidence log holds this verdict";
-        conditions.push(make(EVIDENCE_RECORDED, ConditionStatus::True, "Recorded", message));
+        conditions.push(make(EVIDENCE_RECORDED, ConditionStatus::True, RECORDED, message));
     }
     conditions
 }
@@ -289,13 +305,17 @@ pub fn exception(
 ) -> ControlExceptionStatus {
     let (status, reason) = match standing.phase {
         ExceptionPhase::Rejected => (ConditionStatus::False, "Rejected"),
+        ExceptionPhase::Expired => (ConditionStatus::True, "Judged"),
+        _ if !standing.names_nothing.is_empty() => (ConditionStatus::False, NAMES_NOTHING),
         _ => (ConditionStatus::True, "Judged"),
     };
+    let message = if reason == NAMES_NOTHING {
+        format!("{}; {}", standing.names_nothing.join("; "), standing.message)
+    } else {
+        standing.message.clone()
+    };
     let mut conditions = previous.conditions.clone();
-    set_condition(
-        &mut conditions,
-        condition(READY, status, reason, &standing.message, generation, now),
-    );
+    set_condition(&mut conditions, condition(READY, status, reason, &message, generation, now));
     ControlExceptionStatus {
         observed_generation: generation,
         phase: standing.phase,
@@ -413,6 +433,10 @@ mod tests {
         let recorded = Known { cited: Some(cited(7, 1)), ..known(Some(&passing)) };
         let (status, ..) = written(plan(&ControlStatus::default(), &recorded, at(1)));
         let closed = unrecorded(&status, GENERATION, "disk full", at(9));
+        assert_eq!(recording_changed(&ControlStatus::default(), &status), None);
+        assert_eq!(recording_changed(&status, &closed), Some(false));
+        let again = unrecorded(&closed, GENERATION, "bucket gone", at(12));
+        assert_eq!(recording_changed(&closed, &again), None, "one event, not one for each retry");
         let says = |status: &ControlStatus, type_: &str| {
             let known = status.conditions.iter().find(|known| known.type_ == type_);
             known.map(|known| (known.status.clone(), known.reason.clone()))
@@ -428,7 +452,29 @@ mod tests {
         // It heals, and the status is what it was.
         let (healed, change, _) = written(plan(&closed, &recorded, at(20)));
         assert!(change);
+        assert_eq!(recording_changed(&closed, &healed), Some(true));
         assert_eq!(says(&healed, EVIDENCE_RECORDED).unwrap().0, "True");
+    }
+
+    #[test]
+    fn an_exception_that_names_nothing_is_not_ready() {
+        let standing = |phase, names_nothing: &[&str]| Standing {
+            phase,
+            matched: 0,
+            message: "waits for approval".to_owned(),
+            names_nothing: names_nothing.iter().map(|text| (*text).to_owned()).collect(),
+        };
+        for (phase, nothing, expected) in [
+            (ExceptionPhase::Pending, &[][..], "True Judged: waits for approval"),
+            (ExceptionPhase::Pending, &["a", "b"], "False NamesNothing: a; b; waits for approval"),
+            (ExceptionPhase::Expired, &["a"], "True Judged: waits for approval"),
+            (ExceptionPhase::Rejected, &["a"], "False Rejected: waits for approval"),
+        ] {
+            let none = ControlExceptionStatus::default();
+            let status = exception(&none, &standing(phase, nothing), GENERATION, at(1));
+            let Condition { status, reason, message, .. } = &status.conditions[0];
+            assert_eq!(format!("{status} {reason}: {message}"), expected);
+        }
     }
 
     #[test]

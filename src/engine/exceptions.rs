@@ -43,6 +43,8 @@ pub struct Standing {
     pub matched: usize,
     /// Why, for a person.
     pub message: String,
+    /// What it names that does not exist, each with its field and the nearest name.
+    pub names_nothing: Vec<String>,
 }
 
 /// How far a control is that an exception names.
@@ -107,6 +109,14 @@ impl Exceptions {
             .get(name)
             .and_then(|place| self.get(*place))
             .map_or(&[], |exception| &exception.controls)
+    }
+
+    /// The resources an exception names.
+    pub fn resources_of(&self, name: &str) -> &[ExceptionResource] {
+        self.by_name
+            .get(name)
+            .and_then(|place| self.get(*place))
+            .map_or(&[], |exception| &exception.resources)
     }
 
     /// The exception that allows a finding of a control at a time, by its number.
@@ -222,7 +232,7 @@ impl Exceptions {
             ),
         };
         let matched = if phase == ExceptionPhase::Active { exception.matched } else { 0 };
-        Some(Standing { phase, matched, message })
+        Some(Standing { phase, matched, message, names_nothing: Vec::new() })
     }
 
     /// The names of all exceptions.

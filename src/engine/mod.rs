@@ -10,6 +10,7 @@ pub mod human;
 pub mod items;
 pub mod judging;
 pub mod memory;
+pub mod names;
 mod population;
 pub mod readiness;
 pub mod recollection;
@@ -103,6 +104,7 @@ impl Engine {
             self.inventory.kubernetes = catalog.kubernetes;
             self.mark(&[Change::ApiServer], now);
         }
+        self.recount |= self.catalog != catalog;
         self.catalog = catalog;
         let gone: Vec<KindId> = self
             .inventory
@@ -146,6 +148,8 @@ impl Engine {
     /// Forgets a control.
     pub fn remove_control(&mut self, name: &str) {
         self.controls.remove(name);
+        // Exceptions may name it.
+        self.recount = true;
     }
 
     /// Takes in an exception; `created` is unknown for one from a file.
@@ -178,13 +182,25 @@ impl Engine {
 
     /// How an exception stands; None while the controls that it names are judged for the first time.
     pub fn exception(&self, name: &str, now: Timestamp) -> Option<exceptions::Standing> {
-        self.exceptions.standing(name, now, |control| {
+        let standing = self.exceptions.standing(name, now, |control| {
             Some(match self.controls.get(control)?.verdict() {
                 None => Judged::Pending,
                 Some(verdict) if verdict.state == State::Unknown => Judged::Unknown,
                 Some(_) => Judged::Done,
             })
-        })
+        })?;
+        Some(exceptions::Standing { names_nothing: self.names_nothing(name), ..standing })
+    }
+
+    /// What an exception names that does not exist, in words; empty when all of it does.
+    pub fn names_nothing(&self, exception: &str) -> Vec<String> {
+        names::of_exception(
+            self.exceptions.controls_of(exception),
+            self.exceptions.resources_of(exception),
+            self.controls.keys().map(String::as_str),
+            &self.catalog,
+            self.inventory.source,
+        )
     }
 
     /// The names of all exceptions.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    api::{self, Selector, selector::SelectorError},
+    api::{self, Selector, control::NAME_LABEL, selector::SelectorError},
     inventory::Inventory,
 };
 
@@ -24,9 +24,6 @@ pub enum Admission {
     /// Its labels are not known, so a selector can't decide.
     Unknown,
 }
-
-/// The label that every API server sets on every namespace (KEP-2161).
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 impl Scope {
     /// Compiles a scope; absent means the whole cluster.

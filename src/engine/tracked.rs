@@ -10,7 +10,7 @@ use super::{
     human::Human,
     judging::{changed_namespace, judge_in_scope},
     memory::{FindingKey, Memory, Record, Standing},
-    population,
+    names, population,
     readiness::{self, Readiness},
     recollection::{Recollection, Remembered},
     scope::Scope,
@@ -196,6 +196,10 @@ impl Tracked {
             let message =
                 "the control is suspended: set spec.suspend to false to evaluate it".to_owned();
             return self.block(Reason::Suspended, message, now);
+        }
+        let names_nothing = names::of_test(&self.spec.test, catalog, inventory.source);
+        if let Some(message) = names_nothing.filter(|_| matches!(self.test, Test::Ready { .. })) {
+            return self.block(Reason::InvalidSpec, message, now);
         }
         match &self.test {
             Test::Broken { reason, message } => {

@@ -20,7 +20,7 @@ use kube::ResourceExt;
 
 use crate::{
     controlplane::{ControlPlane, wait},
-    process::{Bench, LIMIT, get},
+    process::{Bench, LIMIT, get, kubectl},
 };
 
 const CONTROL: &str = "
@@ -89,6 +89,25 @@ impl Kept {
 fn recorded(status: &ControlStatus) -> Option<&str> {
     let known = status.conditions.iter().find(|known| known.type_ == "EvidenceRecorded")?;
     Some(known.status.as_str())
+}
+
+/// The events about recording, by name, once there are so many; each with how often it came.
+async fn recording_events(bench: &Bench, count: usize) -> Vec<String> {
+    let format = "jsonpath={range .items[*]}{.reason} {.type} {.series.count}{\"\\n\"}{end}";
+    let arguments = ["get", "events.events.k8s.io", "-A", "-o", format];
+    wait::until("the events about recording", LIMIT, async || {
+        let events = kubectl(&bench.plane, &arguments).await;
+        let known = ["LogUnavailable", "Recorded"];
+        let mut events: Vec<String> = events
+            .lines()
+            .filter(|line| known.iter().any(|reason| line.starts_with(reason)))
+            .map(|line| line.trim_end().to_owned())
+            .collect();
+        events.sort_unstable();
+        (events.len() >= count).then_some(events)
+    })
+    .await
+    .unwrap()
 }
 
 /// What an auditor runs.
@@ -351,6 +370,10 @@ async fn while_the_log_fails_nothing_new_is_claimed_and_then_it_heals() {
         .find_map(|line| line.strip_prefix("comptroller_evidence_append_failures_total "))
         .and_then(|count| count.parse::<u64>().ok());
     assert!(failures.is_some_and(|failures| failures > 0), "{failures:?}");
+    // Who looks at the table or at the events sees it, too.
+    let table = kubectl(&kept.bench.plane, &["get", "controls"]).await;
+    assert!(table.lines().nth(1).unwrap().trim_end().ends_with("LogUnavailable"), "{table}");
+    assert_eq!(recording_events(&kept.bench, 1).await, ["LogUnavailable Warning"]);
     // The engine goes on.
     assert!(metrics.contains(r#"comptroller_control_state{control="labelled",state="Failing"} 1"#));
 
@@ -358,6 +381,11 @@ async fn while_the_log_fails_nothing_new_is_claimed_and_then_it_heals() {
     std::fs::rename(&aside, &kept.log).unwrap();
     let failing = kept.until(State::Failing).await;
     assert_eq!(failing.failing, 1);
+    let table = kubectl(&kept.bench.plane, &["get", "controls"]).await;
+    assert!(table.lines().nth(1).unwrap().trim_end().ends_with("Recorded"), "{table}");
+    // One event for each change, however often it was tried.
+    let events = recording_events(&kept.bench, 2).await;
+    assert_eq!(events, ["LogUnavailable Warning", "Recorded Normal"]);
     let all = entries(&kept.log).await;
     assert_eq!(about_objects(&all), ["labelled Created", "labelled Passing", "labelled Failing"]);
     let gaps = gaps(&all);

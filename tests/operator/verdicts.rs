@@ -114,7 +114,18 @@ async fn kubectl_shows_a_table_that_answers_at_a_glance() {
         table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(
         lines[0],
-        ["NAME", "STATE", "FAILING", "POPULATION", "SEVERITY", "CRITERIA", "OWNER", "SINCE", "AGE"]
+        [
+            "NAME",
+            "STATE",
+            "FAILING",
+            "POPULATION",
+            "SEVERITY",
+            "CRITERIA",
+            "OWNER",
+            "SINCE",
+            "AGE",
+            "EVIDENCE"
+        ]
     );
     assert_eq!(
         &lines[1][..7],
@@ -190,6 +201,52 @@ spec:
     phase(ExceptionPhase::Expired).await;
     let status = bench.until_state("no-privileged-containers", State::Failing).await;
     assert_eq!((status.failing, status.excepted), (1, 0));
+}
+
+#[tokio::test]
+async fn an_exception_that_names_nothing_says_so_until_it_does() {
+    let bench = Bench::start().await;
+    let exception = |name: &str, kind: &str| {
+        format!(
+            "
+apiVersion: comptroller.dev/v1alpha1
+kind: ControlException
+metadata: {{name: {name}}}
+spec:
+  controls: [no-privileged-containers]
+  resources: [{{kind: {kind}, name: 'leg*'}}]
+  reason: Replaced in the next quarter.
+  requestedBy: jane@corp
+  expires: \"{}\"
+",
+            comptroller::api::time::whole_seconds(
+                jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24)
+            )
+            .0
+        )
+    };
+    let exceptions = bench.exceptions();
+    let ready = async |name: &str, wanted: &str| {
+        let api = exceptions.clone();
+        wait::until(&format!("{name} says {wanted}"), LIMIT, async || {
+            let status = api.get(name).await.ok()?.status?;
+            let ready = status.conditions.into_iter().find(|one| one.type_ == "Ready")?;
+            format!("{} {}: {}", ready.status, ready.reason, ready.message)
+                .contains(wanted)
+                .then_some(())
+        })
+        .await
+        .unwrap();
+    };
+    bench.apply(&exception("early", "Deployment")).await;
+    bench.apply(&exception("mistyped", "deployments")).await;
+    let no_control = "False NamesNothing: spec.controls[0]: there is no control";
+    ready("early", no_control).await;
+    bench.apply(NO_ROOT).await;
+    ready("early", "True Judged: waits for approval").await;
+    ready("mistyped", "there is no kind \"deployments\" here: did you mean Deployment?").await;
+    kubectl(&bench.plane, &["delete", "control", "no-privileged-containers"]).await;
+    ready("early", no_control).await;
 }
 
 #[tokio::test]
