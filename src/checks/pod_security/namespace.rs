@@ -3,7 +3,7 @@
 use super::levels::lacking;
 use crate::{
     api::test_spec::PodSecurityLevel,
-    checks::workload::wording::{list, short},
+    checks::workload::wording::short,
     inventory::{KubernetesVersion, facts::NamespaceFacts},
 };
 
@@ -39,7 +39,7 @@ pub(super) fn judge(
         None => Some(format!("enforces {level}: {set_level}")),
         Some(version) => Some(format!(
             "enforces {level} of v{version}, which lacks {} of {minimum}: {set_level}{}set {VERSION_LABEL} to latest",
-            list(&missing),
+            missing.join(", "),
             if set_level.is_empty() { "" } else { ", and " },
         )),
     }

@@ -176,7 +176,7 @@ fn a_pinned_version_must_enforce_what_is_asked_today() {
             Restricted,
             36,
             Some(
-                "lacks HostProbesAndLifecycle, PrivilegeEscalation, RunAsUser, Seccomp and 1 more of restricted: set pod-security.kubernetes.io/enforce-version to latest",
+                "lacks HostProbesAndLifecycle, PrivilegeEscalation, RunAsUser, Seccomp, Capabilities of restricted: set pod-security.kubernetes.io/enforce-version to latest",
             ),
         ),
         (
