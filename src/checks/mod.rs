@@ -105,6 +105,8 @@ pub struct Judgement {
     pub unknown: Vec<Finding>,
     /// When time alone changes this judgement: a certificate expires, a backup grows too old.
     pub valid_until: Option<Timestamp>,
+    /// Nothing can be said of the item yet: it is not of the population until `valid_until`.
+    pub pending: bool,
     /// Whether the item counts towards a limit that the check judges by [`Check::judge_cluster`].
     pub counted: Counted,
 }

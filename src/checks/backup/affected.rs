@@ -6,9 +6,11 @@ use crate::{
     inventory::{
         Facts, Inventory, Object, Slot, Symbol,
         backup::{
-            BARMAN_CLOUD, BackupFacts, CNPG, K8UP, LONGHORN, SNAPSHOT, VELERO, cron::CronFacts,
-            index::Key, velero_scope::Scope,
+            BARMAN_CLOUD, BackupFacts, CNPG, K8UP, KASTEN_ACTIONS, KASTEN_APPS, KASTEN_CONFIG,
+            LONGHORN, SNAPSHOT, VELERO, VOLSYNC, cron::CronFacts, index::Key, velero_copies::Copy,
+            velero_scope::Scope,
         },
+        storage::{ClaimFacts, VolumeFacts},
     },
 };
 
@@ -22,8 +24,15 @@ pub fn visit(
 ) {
     let mut affected = Affected { of, inventory, visit };
     match &object.facts {
-        Facts::Claim(_) => affected.claim(slot, &object.namespace),
-        Facts::Namespace(_) => affected.namespace(slot, &object.name),
+        Facts::Claim(claim) => {
+            affected.claim(slot, &object.namespace);
+            affected.counted(&object.namespace, claim);
+        }
+        Facts::Volume(volume) => affected.volume(volume),
+        Facts::Namespace(_) => {
+            affected.namespace(slot, &object.name);
+            affected.counted_in(&object.name);
+        }
         Facts::Workload(workload) => {
             if let Some(cron) = &workload.cron {
                 affected.cron(&object.namespace, cron);
@@ -59,6 +68,66 @@ impl Affected<'_, '_> {
         }
     }
 
+    /// What is behind a claim.
+    fn volume(&mut self, volume: &VolumeFacts) {
+        let Some((namespace, name)) = &volume.claim else {
+            return;
+        };
+        let inventory = self.inventory;
+        let claim = inventory.lookup("", "PersistentVolumeClaim", namespace, name);
+        if let Some(Facts::Claim(claim)) = claim.map(|object| &object.facts) {
+            self.claim_named(namespace, name);
+            if self.of == BackupSubject::Namespaces {
+                self.all_in(namespace);
+            }
+            self.counted(namespace, claim);
+        }
+    }
+
+    /// The items of the backups that a claim is counted for: those that began after it was made.
+    /// A new claim is of none, so that the common change costs nothing.
+    fn counted(&mut self, namespace: &str, claim: &ClaimFacts) {
+        let inventory = self.inventory;
+        for (group, runs) in inventory.backups.velero() {
+            let Some(newest) = runs.last().and_then(|(at, _)| *at) else {
+                continue;
+            };
+            let counted = claim.created.is_none_or(|made| made <= newest);
+            if counted && group.scope.covers_claim(namespace, &claim.labels) {
+                self.velero(&group.scope);
+            }
+        }
+    }
+
+    /// The items of the backups that the claims of a namespace are counted for.
+    fn counted_in(&mut self, namespace: &str) {
+        let inventory = self.inventory;
+        for slot in inventory.backups.claims(namespace) {
+            if let Some(Facts::Claim(claim)) = inventory.get(slot).map(|object| &object.facts) {
+                self.counted(namespace, claim);
+            }
+        }
+    }
+
+    /// What Velero copied of a claim, which the number of snapshots then need not account for.
+    fn copied(&mut self, velero: &Symbol, copy: &Copy) {
+        match &copy.claim {
+            Some(claim) => self.claim_named(&copy.namespace, claim),
+            None => self.all_in(&copy.namespace),
+        }
+        if self.of == BackupSubject::Namespaces {
+            self.all_in(&copy.namespace);
+        }
+        let backup = self.inventory.lookup(VELERO, "Backup", velero, &copy.backup);
+        if let Some(Facts::Backup(facts)) = backup.map(|object| &object.facts)
+            && let BackupFacts::VeleroBackup(backup) = &**facts
+            // While it runs, nothing is judged by it.
+            && backup.outcome.success().is_some()
+        {
+            self.velero(&backup.scope);
+        }
+    }
+
     fn cron(&mut self, namespace: &str, cron: &CronFacts) {
         for claim in cron.claims() {
             if claim == "*" {
@@ -76,6 +145,17 @@ impl Affected<'_, '_> {
             BackupFacts::VeleroBackup(backup) => self.velero(&backup.scope),
             BackupFacts::VeleroRestore(restore) => self.velero(&restore.scope),
             BackupFacts::VeleroLocation(_) => self.location(namespace),
+            BackupFacts::VeleroCopy(copy) => self.copied(namespace, copy),
+            BackupFacts::VolSyncSource(source) => {
+                if let Some(claim) = &source.claim {
+                    self.claim_named(namespace, claim);
+                }
+            }
+            BackupFacts::KastenPolicy(_) => self.velero(&Scope::default()),
+            BackupFacts::KastenBackup(action) => self.all_in(&action.namespace),
+            BackupFacts::KastenRestore(restore) => self.all_in(&restore.namespace),
+            BackupFacts::KastenRestorePoint => self.all_in(namespace),
+            BackupFacts::OtherDatabase(_) => (self.visit)(Item::Object(slot)),
             BackupFacts::VolumeSnapshot(snapshot) => {
                 if let Some(claim) = &snapshot.claim {
                     self.claim_named(namespace, claim);
@@ -121,21 +201,21 @@ impl Affected<'_, '_> {
         // The object may be an item itself.
         (self.visit)(Item::Object(slot));
         match state.resource.group.as_str() {
-            K8UP => self.all_in(&object.namespace),
+            K8UP | VOLSYNC => self.all_in(&object.namespace),
             CNPG | BARMAN_CLOUD => self.databases_of(&object.namespace),
-            VELERO => self.velero(&Scope::default()),
+            VELERO | KASTEN_CONFIG | KASTEN_ACTIONS | KASTEN_APPS => {
+                self.velero(&Scope::default());
+            }
             SNAPSHOT | LONGHORN => self.every_claim(),
-            // A claim or a namespace.
-            "" => self.namespace_of(object),
+            // They are counted as claims that a backup should hold.
+            "" if matches!(
+                state.resource.kind.as_str(),
+                "PersistentVolumeClaim" | "PersistentVolume" | "Namespace"
+            ) =>
+            {
+                self.velero(&Scope::default());
+            }
             _ => {}
-        }
-    }
-
-    fn namespace_of(&mut self, object: &Object) {
-        if object.namespace.is_empty() {
-            self.all_in(&object.name);
-        } else {
-            self.all_in(&object.namespace);
         }
     }
 
