@@ -2,7 +2,7 @@
 
 use crate::{
     api::test_spec::BackupSubject,
-    checks::Item,
+    checks::{Item, backup::providers::velero_volumes::Run},
     inventory::{
         Facts, Inventory, Object, Slot, Symbol,
         backup::{
@@ -10,7 +10,7 @@ use crate::{
             LONGHORN, SNAPSHOT, VELERO, VOLSYNC, cron::CronFacts, index::Key, velero_copies::Copy,
             velero_scope::Scope,
         },
-        storage::{ClaimFacts, VolumeFacts},
+        storage::VolumeFacts,
     },
 };
 
@@ -24,14 +24,14 @@ pub fn visit(
 ) {
     let mut affected = Affected { of, inventory, visit };
     match &object.facts {
-        Facts::Claim(claim) => {
+        Facts::Claim(_) => {
             affected.claim(slot, &object.namespace);
-            affected.counted(&object.namespace, claim);
+            affected.counted();
         }
         Facts::Volume(volume) => affected.volume(volume),
         Facts::Namespace(_) => {
             affected.namespace(slot, &object.name);
-            affected.counted_in(&object.name);
+            affected.counted();
         }
         Facts::Workload(workload) => {
             if let Some(cron) = &workload.cron {
@@ -73,43 +73,28 @@ impl Affected<'_, '_> {
         let Some((namespace, name)) = &volume.claim else {
             return;
         };
-        let inventory = self.inventory;
-        let claim = inventory.lookup("", "PersistentVolumeClaim", namespace, name);
-        if let Some(Facts::Claim(claim)) = claim.map(|object| &object.facts) {
-            self.claim_named(namespace, name);
-            if self.of == BackupSubject::Namespaces {
-                self.all_in(namespace);
-            }
-            self.counted(namespace, claim);
+        self.claim_named(namespace, name);
+        if self.of == BackupSubject::Namespaces {
+            self.all_in(namespace);
         }
+        self.counted();
     }
 
-    /// The items of the backups that a claim is counted for: those that began after it was made.
-    /// A new claim is of none, so that the common change costs nothing.
-    fn counted(&mut self, namespace: &str, claim: &ClaimFacts) {
+    /// The items of the backups that have enough snapshots for their claims by now, or no longer.
+    fn counted(&mut self) {
         let inventory = self.inventory;
-        for (group, runs) in inventory.backups.velero() {
-            let Some(newest) = runs.last().and_then(|(at, _)| *at) else {
-                continue;
-            };
-            let counted = claim.created.is_none_or(|made| made <= newest);
-            if counted && group.scope.covers_claim(namespace, &claim.labels) {
-                self.velero(&group.scope);
+        for (slot, before) in inventory.backups.census.recounted() {
+            if let Some(run) = Run::at(inventory, slot) {
+                let taken = run.backup.volumes.snapshots();
+                if run.has_enough(inventory) != before.is_reached_by(taken) {
+                    self.velero(&run.backup.scope);
+                }
             }
         }
     }
 
-    /// The items of the backups that the claims of a namespace are counted for.
-    fn counted_in(&mut self, namespace: &str) {
-        let inventory = self.inventory;
-        for slot in inventory.backups.claims(namespace) {
-            if let Some(Facts::Claim(claim)) = inventory.get(slot).map(|object| &object.facts) {
-                self.counted(namespace, claim);
-            }
-        }
-    }
-
-    /// What Velero copied of a claim, which the number of snapshots then need not account for.
+    /// What Velero copied of a claim. That a backup has copies at all decides what a restore of it
+    /// brought back.
     fn copied(&mut self, velero: &Symbol, copy: &Copy) {
         match &copy.claim {
             Some(claim) => self.claim_named(&copy.namespace, claim),
@@ -118,6 +103,7 @@ impl Affected<'_, '_> {
         if self.of == BackupSubject::Namespaces {
             self.all_in(&copy.namespace);
         }
+        self.counted();
         let backup = self.inventory.lookup(VELERO, "Backup", velero, &copy.backup);
         if let Some(Facts::Backup(facts)) = backup.map(|object| &object.facts)
             && let BackupFacts::VeleroBackup(backup) = &**facts

@@ -123,7 +123,7 @@ fn restored(
 ) -> Option<bool> {
     let inventory = context.inventory;
     let namespace = target.namespace;
-    if velero::is_left_out(context, namespace) {
+    if velero::is_left_out(inventory, namespace) {
         return Some(false);
     }
     let backups = inventory.find_kind(VELERO, "Backup")?;

@@ -90,7 +90,7 @@ pub struct BackupIndex {
 impl BackupIndex {
     /// Takes in a change of one object.
     pub fn update(&mut self, update: &IndexUpdate<'_>) {
-        self.census.forget_if_counted(update);
+        self.census.follow(update);
         if let Some(object) = update.before {
             self.remove(update.slot, object);
         }

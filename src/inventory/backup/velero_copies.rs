@@ -70,10 +70,11 @@ pub fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionE
     let name = |text: Option<&String>| {
         text.filter(|text| !text.is_empty()).map(|text| interner.intern(text))
     };
-    let namespace = spec.source_namespace.or_else(|| spec.pod.and_then(|pod| pod.namespace));
+    let pod = spec.pod.as_ref().and_then(|pod| pod.namespace.as_ref());
+    let namespace = spec.source_namespace.as_ref().or(pod).or(tag("ns"));
     Ok(facts(BackupFacts::VeleroCopy(Copy {
         backup: name(label(BACKUP).or(tag("backup"))).unwrap_or_else(|| interner.intern("")),
-        namespace: interner.intern(namespace.as_deref().unwrap_or_default()),
+        namespace: interner.intern(namespace.map_or("", String::as_str)),
         claim: name(spec.source_pvc.as_ref().or(annotated)),
         uid: name(label(CLAIM_UID).or(tag("pvc-uid"))),
         outcome: outcome(metadata.deletion_timestamp.is_some(), status.unwrap_or_default())?,

@@ -7,7 +7,7 @@ mod kasten;
 mod longhorn;
 mod snapshots;
 pub(super) mod velero;
-mod velero_volumes;
+pub(super) mod velero_volumes;
 mod volsync;
 
 use jiff::Timestamp;

@@ -37,7 +37,8 @@ pub fn of_claim<'a>(
             evidence.attempted(slot, EARLIER);
             continue;
         }
-        let standing = match bound(context, slot, snapshot, claim) {
+        let handle = handle(context, namespace, name, claim);
+        let standing = match bound(context, slot, snapshot, handle) {
             Bound::Yes => Standing::Good,
             Bound::Elsewhere => {
                 evidence.attempted(slot, "is of another volume than the one behind this claim");
@@ -70,7 +71,7 @@ enum Bound {
     Unseen,
 }
 
-fn bound(context: &Context<'_>, slot: Slot, snapshot: &Snapshot, claim: &ClaimFacts) -> Bound {
+fn bound(context: &Context<'_>, slot: Slot, snapshot: &Snapshot, handle: Option<&Symbol>) -> Bound {
     let inventory = context.inventory;
     let content = snapshot.content.as_ref().and_then(|name| {
         let contents = inventory.find_kind(SNAPSHOT, "VolumeSnapshotContent")?;
@@ -82,7 +83,7 @@ fn bound(context: &Context<'_>, slot: Slot, snapshot: &Snapshot, claim: &ClaimFa
     match content.and_then(|slot| backup_at(inventory, slot)) {
         Some(BackupFacts::SnapshotContent(content)) => {
             let ours = content.belongs_to(&object.namespace, &object.name, snapshot.uid.as_ref());
-            match (&content.volume, handle(context, claim)) {
+            match (&content.volume, handle) {
                 _ if !ours => Bound::No,
                 (Some(taken), Some(handle)) if taken != handle => Bound::Elsewhere,
                 _ => Bound::Yes,
@@ -94,13 +95,20 @@ fn bound(context: &Context<'_>, slot: Slot, snapshot: &Snapshot, claim: &ClaimFa
 }
 
 /// What the driver calls the volume behind a claim.
-fn handle<'a>(context: &Context<'a>, claim: &ClaimFacts) -> Option<&'a Symbol> {
+fn handle<'a>(
+    context: &Context<'a>,
+    namespace: &Symbol,
+    name: &Symbol,
+    claim: &ClaimFacts,
+) -> Option<&'a Symbol> {
     let volume = context.inventory.lookup("", "PersistentVolume", "", claim.volume.as_ref()?)?;
-    match &volume.facts {
-        Facts::Volume(volume) => match &volume.source {
-            VolumeSource::Csi(csi) => Some(&csi.handle),
-            _ => None,
-        },
+    let Facts::Volume(volume) = &volume.facts else {
+        return None;
+    };
+    let bound =
+        volume.claim.as_ref().is_some_and(|(space, claim)| space == namespace && claim == name);
+    match &volume.source {
+        VolumeSource::Csi(csi) if bound => Some(&csi.handle),
         _ => None,
     }
 }

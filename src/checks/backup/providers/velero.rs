@@ -11,7 +11,7 @@ use crate::{
         },
     },
     inventory::{
-        Facts, Symbol,
+        Facts, Inventory, Symbol,
         backup::{
             BackupFacts, Outcome,
             index::{Key, Runs, VeleroGroup},
@@ -31,7 +31,7 @@ pub fn of_claim<'a>(
     facts: &'a ClaimFacts,
     max_age: Duration,
 ) -> Evidence<'a> {
-    if is_left_out(context, namespace) {
+    if is_left_out(context.inventory, namespace) {
         return Evidence::new(context);
     }
     let claim = Claim::of(context, namespace, name, facts);
@@ -109,8 +109,8 @@ fn claims_of<'a>(context: &Context<'a>, namespace: &'a Symbol) -> Vec<Claim<'a>>
 }
 
 /// Whether the label of a namespace keeps Velero away from all that is in it.
-pub fn is_left_out(context: &Context<'_>, namespace: &str) -> bool {
-    context.inventory.namespace(namespace).is_some_and(|facts| is_excluded(&facts.labels))
+pub fn is_left_out(inventory: &Inventory, namespace: &str) -> bool {
+    inventory.namespace(namespace).is_some_and(|facts| is_excluded(&facts.labels))
 }
 
 fn schedules(

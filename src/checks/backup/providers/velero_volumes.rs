@@ -77,6 +77,13 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Whether it took as many snapshots as it covers claims of which one can be taken for sure, and
+    /// as many as it covers claims at all.
+    pub fn has_enough(&self, inventory: &Inventory) -> (bool, bool) {
+        let count = inventory.backups.census.of(self.slot, self.backup, || count(inventory, self));
+        count.is_reached_by(self.backup.volumes.snapshots())
+    }
+
     /// Whether it is of this cluster. A uid of what it holds would be a better witness.
     pub fn is_from_here(&self, site: &Site) -> Holding {
         if let Some(location) = &site.read_only {
@@ -224,6 +231,9 @@ impl<'a> Claim<'a> {
             _ if files && volumes.files => Holding::Undecided(
                 "copies files where a pod mounts the volume, and no PodVolumeBackup of this claim is in these files".to_owned(),
             ),
+            _ if files && volumes.csi == 0 && matches!(disk, Disk::Csi(_)) => Holding::Undecided(
+                "took snapshots of disks by a plugin, and does not say whether this volume, which is of a CSI driver, is among them".to_owned(),
+            ),
             None if files => Holding::Undecided(
                 "took volume snapshots, and the PersistentVolume of this claim is not in these files, so nobody can say whether one can be taken of it".to_owned(),
             ),
@@ -234,10 +244,9 @@ impl<'a> Claim<'a> {
     /// Whether there are as many snapshots as claims to take them of.
     fn by_number(&self, context: &Context<'_>, run: &Run<'_>, sure: bool) -> Holding {
         let inventory = context.inventory;
-        let count = inventory.backups.census.of(run.slot, || count(context, run));
-        let needed = if sure { count.sure } else { count.sure.saturating_add(count.unsure) };
-        let taken = run.backup.volumes.snapshots();
-        if taken >= needed {
+        let (for_sure, for_all) = run.has_enough(inventory);
+        let enough = if sure { for_sure } else { for_all };
+        if enough {
             return Holding::Taken;
         }
         if !sure && self.facts.volume.is_none() {
@@ -246,7 +255,8 @@ impl<'a> Claim<'a> {
             );
         }
         Holding::Undecided(format!(
-            "took {taken} volume snapshots of the {needed} claims that it covers, and does not say of which"
+            "took {} volume snapshots, fewer than the claims that it covers, and does not say of which",
+            run.backup.volumes.snapshots()
         ))
     }
 }
@@ -331,8 +341,7 @@ fn disk(inventory: &Inventory, namespace: &str, name: &str, claim: &ClaimFacts) 
 }
 
 /// Counts the claims that a backup should have taken snapshots of.
-fn count(context: &Context<'_>, run: &Run<'_>) -> Count {
-    let inventory = context.inventory;
+fn count(inventory: &Inventory, run: &Run<'_>) -> Count {
     let scope = &run.backup.scope;
     let copies = Key::VeleroCopiesOf(run.namespace.clone(), run.name.clone());
     let copied: FxHashSet<_> = inventory
@@ -347,7 +356,7 @@ fn count(context: &Context<'_>, run: &Run<'_>) -> Count {
     let namespaces = inventory
         .backups
         .claim_namespaces()
-        .filter(|name| scope.includes_namespace(name) && !is_left_out(context, name));
+        .filter(|name| scope.includes_namespace(name) && !is_left_out(inventory, name));
     for slot in namespaces.flat_map(|name| inventory.backups.claims(name)) {
         let Some(object) = inventory.get(slot) else { continue };
         let Facts::Claim(claim) = &object.facts else { continue };

@@ -20,6 +20,10 @@ pub fn all() -> Vec<Scenario> {
     };
     let paused = with(velero_schedule(), &json!({"spec": {"paused": true}}));
     let nfs = volume_of(json!({"nfs": {"server": "files", "path": "/data"}}));
+    let native = json!({"status": {
+        "csiVolumeSnapshotsAttempted": null, "csiVolumeSnapshotsCompleted": null,
+        "volumeSnapshotsAttempted": 1, "volumeSnapshotsCompleted": 1,
+    }});
     let velero = |volume| vec![velero_location(), velero_backup(), volume];
     let mut no_uid = exported(
         "files of a claim without a uid",
@@ -53,6 +57,11 @@ pub fn all() -> Vec<Scenario> {
         .in_files(),
         exported("a snapshot of a volume that is there", velero(volume()), "pass"),
         exported("a snapshot, and the volume is not there", velero(namespace()), "unknown"),
+        exported(
+            "snapshots by a plugin, and a volume of a CSI driver",
+            vec![velero_location(), with(velero_backup(), &native), volume()],
+            "unknown",
+        ),
         exported("no snapshot of NFS, and files may be elsewhere", velero(nfs), "unknown"),
         exported(
             "the files of the claim",
