@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 use comptroller::{
     checks::{Context, Item, Judgement, backup},
     engine::scope::Scope,
-    inventory::{Facts, Interner, Inventory, Projector, ResourceType},
+    inventory::{Facts, Interner, Inventory, Projector, ResourceType, Source},
 };
 use controlplane::ControlPlane;
 use kube::{
@@ -172,7 +172,7 @@ fn resource(object: &Value) -> ResourceType {
         version: version.to_owned(),
         kind: kind.to_owned(),
         plural: format!("{}s", kind.to_lowercase()),
-        namespaced: !matches!(kind, "Namespace" | "VolumeSnapshotContent"),
+        namespaced: !matches!(kind, "Namespace" | "PersistentVolume" | "VolumeSnapshotContent"),
     }
 }
 
@@ -183,6 +183,9 @@ fn plural(object: &Value) -> String {
 /// What the check says of the items, in the words of [`Scenario::expect`].
 fn judge(scenario: &Scenario, objects: &[Value]) -> String {
     let mut inventory = Inventory::default();
+    if scenario.files {
+        inventory.source = Source::Manifests;
+    }
     let interner = Arc::new(Interner::default());
     for object in objects {
         let resource = resource(object);
@@ -207,13 +210,13 @@ fn judge(scenario: &Scenario, objects: &[Value]) -> String {
     check.items(&context, &mut |item| {
         let Item::Object(slot) = item else { return };
         if let Some(judgement) = check.judge(&context, item) {
-            said.push((inventory.get(slot).unwrap().name.to_string(), rules(&judgement)));
+            said.push((slot, inventory.get(slot).unwrap().name.to_string(), rules(&judgement)));
         }
     });
-    said.sort_by_key(|(name, _)| name == "drill");
+    said.sort_by_key(|(slot, name, _)| (name == "drill", *slot));
     let said: Vec<_> = said
         .into_iter()
-        .map(|(name, rules)| if name == "drill" { format!("drill {rules}") } else { rules })
+        .map(|(_, name, rules)| if name == "drill" { format!("drill {rules}") } else { rules })
         .collect();
     if said.is_empty() { "none".to_owned() } else { said.join("; ") }
 }
@@ -221,6 +224,7 @@ fn judge(scenario: &Scenario, objects: &[Value]) -> String {
 fn rules(judgement: &Judgement) -> String {
     let names: Vec<_> = judgement.failing.iter().map(|finding| finding.rule.as_ref()).collect();
     match (names.is_empty(), judgement.unknown.is_empty()) {
+        _ if judgement.pending => "pending".to_owned(),
         (true, true) => "pass".to_owned(),
         (true, false) => "unknown".to_owned(),
         _ => names.join(", "),

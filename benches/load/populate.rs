@@ -129,11 +129,17 @@ pub async fn born(client: &Client, expected: &mut Ledger) -> Result<()> {
 
 /// Creates the objects, several at a time, and writes the status of pods as a kubelet does.
 pub async fn load(client: &Client, objects: &[Value]) -> Result<()> {
-    // A volume must be younger than its class, and everything needs its namespace.
-    let first =
-        |object: &&Value| matches!(object["kind"].as_str(), Some("Namespace" | "StorageClass"));
-    let (needed, others): (Vec<&Value>, Vec<&Value>) = objects.iter().partition(first);
-    for stage in [needed, others] {
+    // A volume must be younger than its class, a backup than what it holds, and everything needs
+    // its namespace.
+    let stage_of = |object: &Value| match object["kind"].as_str() {
+        Some("Namespace" | "StorageClass") => 0,
+        Some("PersistentVolumeClaim" | "PersistentVolume" | "Cluster") => 1,
+        Some("Backup") => 2,
+        _ => 3,
+    };
+    for number in 0..4 {
+        let stage: Vec<&Value> =
+            objects.iter().filter(|object| stage_of(object) == number).collect();
         stream::iter(stage.into_iter().map(Ok))
             .try_for_each_concurrent(CONCURRENCY, async |object| create_whole(client, object).await)
             .await?;

@@ -130,6 +130,8 @@ pub struct Judgement {
     pub valid_until: Option<Timestamp>,
     /// Whether something of it is left to the control that says who holds cluster-admin.
     pub referred: bool,
+    /// Nothing can be said of the item yet: it is not of the population until `valid_until`.
+    pub pending: bool,
     /// Whether the item counts towards a limit that the check judges by [`Check::judge_cluster`].
     pub counted: Counted,
 }

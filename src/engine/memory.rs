@@ -171,6 +171,7 @@ impl Memory {
         let size = self.population.len();
         self.uncount(before.as_deref());
         self.set_deadline(item, judgement.and_then(|judgement| judgement.valid_until));
+        let judgement = judgement.filter(|judgement| !judgement.pending);
         let counted = judgement.map_or(Counted::No, |judgement| judgement.counted);
         self.tally.note(item, counted);
         let referred = self.referred.len();

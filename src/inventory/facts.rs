@@ -90,6 +90,7 @@ pub fn projections() -> impl Iterator<Item = &'static Projection> {
         .chain(storage::PROJECTIONS)
         .chain(network::PROJECTIONS)
         .chain(super::backup::PROJECTIONS)
+        .chain(super::backup::others::PROJECTIONS)
         .chain(records::PROJECTIONS)
 }
 
@@ -124,6 +125,8 @@ pub struct NamespaceFacts {
     pub labels: Labels,
     /// The mesh that its pods join.
     pub mesh: Option<network::MeshMembership>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
 }
 
 /// The part of `metadata` that projections read; `null` and absent are the same.
@@ -134,6 +137,8 @@ pub struct Metadata {
     pub name: Option<String>,
     /// Namespace.
     pub namespace: Option<String>,
+    /// Written by the API server; tells an object from a later one of its name.
+    pub uid: Option<String>,
     /// Labels.
     pub labels: Option<std::collections::BTreeMap<String, String>>,
     /// Annotations.
@@ -193,5 +198,6 @@ fn project_namespace(object: &Value, interner: &Interner) -> Result<Facts, Proje
     Ok(Facts::Namespace(Box::new(NamespaceFacts {
         labels: object.metadata.interned_labels(interner),
         mesh: network::MeshMembership::of(&object.metadata),
+        created: object.metadata.created()?,
     })))
 }

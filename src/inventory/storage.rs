@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
+    backup::k8up::Mark,
     facts::{Facts, Labels, Metadata, Projection, ProjectionError, read},
     intern::{Interner, Symbol},
 };
@@ -22,6 +23,12 @@ pub struct ClaimFacts {
     pub volume: Option<Symbol>,
     /// Whether `status.phase` is `Bound`: the claim has a volume, and data may be on it.
     pub bound: bool,
+    /// `metadata.uid`; absent in a manifest that was never applied.
+    pub uid: Option<Symbol>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// What it says to K8up.
+    pub k8up: Mark,
 }
 
 /// A `PersistentVolume`.
@@ -153,6 +160,7 @@ struct Claim {
 struct ClaimSpec {
     storage_class_name: Option<String>,
     volume_name: Option<String>,
+    access_modes: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -170,6 +178,9 @@ fn project_claim(object: &Value, interner: &Interner) -> Result<Facts, Projectio
         storage_class: spec.storage_class_name.map(|name| interner.intern(&name)),
         volume: named(spec.volume_name, interner),
         bound: phase.as_deref() == Some("Bound"),
+        k8up: Mark::of(&claim.metadata, spec.access_modes.as_deref()),
+        created: claim.metadata.created()?,
+        uid: named(claim.metadata.uid, interner),
     })))
 }
 

@@ -90,7 +90,7 @@ const STORY: &[(&str, &str)] = &[
     ("pod-security-baseline", "Excepted 2 excepted"),
     ("rights-come-through-groups", "Failing 1 failing"),
     ("secrets-readers-are-known", "Failing 1 failing"),
-    ("volumes-are-backed-up", "Failing 2 failing"),
+    ("volumes-are-backed-up", "Failing 1 failing"),
     ("volumes-are-encrypted", "Unknown 1 unknown"),
 ];
 

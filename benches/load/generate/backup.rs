@@ -7,13 +7,26 @@ use super::{Place, Planter, Purpose};
 
 const NAMESPACE: &str = "velero";
 
+/// When the newest backups end, in minutes from when the cluster is made. The API server makes every
+/// claim anew, and a backup of before is of an earlier one of its name; one that ends a moment from
+/// now is believed, since clocks differ.
+const ENDED: i64 = 4;
+
 /// What is wrong with the backups of a group of namespaces.
 #[derive(Clone, Copy, Debug)]
 struct Neglect {
-    /// Since two days no backup has succeeded.
+    /// Its schedule is paused, and no backup has succeeded for two days.
     failing: bool,
     /// Nobody has restored one.
     untested: bool,
+}
+
+/// A backup that ran.
+struct Run {
+    name: String,
+    /// When it began and ended.
+    time: (String, String),
+    succeeded: bool,
 }
 
 impl Planter {
@@ -43,7 +56,8 @@ impl Planter {
         let neglect = Neglect { failing: self.one_in(7), untested: self.one_in(6) };
         if !covered.is_empty() {
             let names: Vec<&str> = covered.iter().map(|place| place.name.as_str()).collect();
-            self.schedule(&format!("group-{number}"), &names, neglect);
+            let volumes = covered.iter().map(|place| place.claims.len()).sum();
+            self.schedule(&format!("group-{number}"), &names, volumes, neglect);
         }
         for place in group {
             self.judge_backups(place, neglect);
@@ -60,41 +74,59 @@ impl Planter {
             let mut saved = good;
             if !place.backed_up && self.rng.random_bool(0.5) {
                 let fresh = self.rng.random_bool(0.8);
-                self.snapshot(&place.name, claim, if fresh { 7 } else { 90 });
+                let taken = if fresh { self.minutes(ENDED) } else { self.hours(-90) };
+                self.snapshot(&place.name, claim, &taken);
                 saved = fresh;
             }
-            let item = format!("{}/{claim}", place.name);
-            self.expected.judge("volumes-are-backed-up", &item, !saved);
+            // A claim of which there is no backup yet is pending, unless none will ever follow.
+            if saved || place.backed_up {
+                let item = format!("{}/{claim}", place.name);
+                self.expected.judge("volumes-are-backed-up", &item, !saved);
+            }
         }
-        if place.purpose == Purpose::Prod {
+        if place.purpose == Purpose::Prod && place.backed_up {
             let restorable = good && !neglect.untested;
             self.expected.judge("production-can-be-restored", &place.name, !restorable);
         }
     }
 
-    fn schedule(&mut self, name: &str, namespaces: &[&str], neglect: Neglect) {
+    fn minutes(&self, minutes: i64) -> String {
+        let at = self.now.checked_add(jiff::SignedDuration::from_mins(minutes));
+        at.unwrap_or(self.now).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    fn schedule(&mut self, name: &str, namespaces: &[&str], volumes: usize, neglect: Neglect) {
         let template = json!({
             "includedNamespaces": namespaces,
             "storageLocation": "offsite",
             "ttl": "2400h0m0s",
         });
-        let last = self.hours(-4);
+        let last = self.minutes(ENDED - 1);
         self.add(json!({
             "apiVersion": "velero.io/v1",
             "kind": "Schedule",
             "metadata": {"name": name, "namespace": NAMESPACE},
-            "spec": {"schedule": "0 3 * * *", "template": template},
+            "spec": {"schedule": "0 3 * * *", "template": template, "paused": neglect.failing},
             "status": {"phase": "Enabled", "lastBackup": last},
         }));
-        for (index, hours) in [3, 27, 51].into_iter().enumerate() {
+        let times = [
+            (self.minutes(ENDED - 1), self.minutes(ENDED)),
+            (self.hours(-28), self.hours(-27)),
+            (self.hours(-52), self.hours(-51)),
+        ];
+        for (index, time) in times.into_iter().enumerate() {
             let succeeded = !neglect.failing || index == 2;
-            self.backup(&format!("{name}-{index}"), name, &template, hours, succeeded);
+            let taken = if succeeded { volumes } else { 0 };
+            let run = Run { name: format!("{name}-{index}"), time, succeeded };
+            self.backup(name, &template, &run, (taken, volumes));
         }
         if neglect.untested {
             return;
         }
         let drill = format!("{name}-drill");
-        self.backup(&drill, name, &template, 24 * 34, true);
+        let time = (self.hours(-24 * 34 - 1), self.hours(-24 * 34));
+        let run = Run { name: drill.clone(), time, succeeded: true };
+        self.backup(name, &template, &run, (volumes, volumes));
         let done = self.hours(-24 * 33);
         self.add(json!({
             "apiVersion": "velero.io/v1",
@@ -109,25 +141,25 @@ impl Planter {
         }));
     }
 
-    fn backup(&mut self, name: &str, of: &str, spec: &Value, hours_ago: i64, succeeded: bool) {
+    fn backup(&mut self, of: &str, spec: &Value, run: &Run, (taken, tried): (usize, usize)) {
+        let (began, ended) = &run.time;
         let mut status = json!({
             "phase": "Completed",
-            "startTimestamp": self.hours(-hours_ago - 1),
-            "completionTimestamp": self.hours(-hours_ago),
-            "expiration": self.hours(2400 - hours_ago),
-            "csiVolumeSnapshotsAttempted": 3,
-            "csiVolumeSnapshotsCompleted": 3,
+            "startTimestamp": began,
+            "completionTimestamp": ended,
+            "expiration": self.hours(2400),
+            "csiVolumeSnapshotsAttempted": tried,
+            "csiVolumeSnapshotsCompleted": taken,
         });
-        if !succeeded {
+        if !run.succeeded {
             status["phase"] = "PartiallyFailed".into();
             status["errors"] = 1.into();
-            status["csiVolumeSnapshotsCompleted"] = 2.into();
         }
         self.add(json!({
             "apiVersion": "velero.io/v1",
             "kind": "Backup",
             "metadata": {
-                "name": name,
+                "name": run.name,
                 "namespace": NAMESPACE,
                 "labels": {"velero.io/schedule-name": of},
             },
@@ -157,16 +189,18 @@ impl Planter {
         object("Cluster", "ledger", storage, json!({"phase": "Cluster in healthy state"}));
         let mut scheduled = cluster.clone();
         scheduled["schedule"] = "0 0 3 * * *".into();
+        // A new database without a backup is pending; one of which none will follow is not.
+        scheduled["suspend"] = stale.into();
         object("ScheduledBackup", "ledger-nightly", scheduled, json!({}));
-        let hours = if stale { 50 } else { 4 };
-        let at = |hours: i64| {
-            let at = self.now.checked_sub(jiff::SignedDuration::from_hours(hours));
+        let ended = if stale { -50 * 60 } else { ENDED };
+        let at = |minutes: i64| {
+            let at = self.now.checked_add(jiff::SignedDuration::from_mins(minutes));
             at.unwrap_or(self.now).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
         };
         let status = json!({
             "phase": "completed",
-            "startedAt": at(hours + 1),
-            "stoppedAt": at(hours),
+            "startedAt": at(ended - 1),
+            "stoppedAt": at(ended),
         });
         object("Backup", "ledger-nightly-last", cluster, status);
     }

@@ -43,9 +43,9 @@ impl Planter {
         place.claims.push(name.to_owned());
     }
 
-    /// A snapshot of a claim, taken some hours ago.
-    pub(super) fn snapshot(&mut self, namespace: &str, claim: &str, hours_ago: i64) {
-        for object in snapshot_of(namespace, claim, &self.hours(-hours_ago)) {
+    /// A snapshot of a claim, taken at a time.
+    pub(super) fn snapshot(&mut self, namespace: &str, claim: &str, taken: &str) {
+        for object in snapshot_of(namespace, claim, taken) {
             self.add(object);
         }
     }

@@ -2,13 +2,15 @@
 
 use crate::{
     api::test_spec::BackupSubject,
-    checks::Item,
+    checks::{Item, backup::providers::velero_volumes::Run},
     inventory::{
         Facts, Inventory, Object, Slot, Symbol,
         backup::{
-            BARMAN_CLOUD, BackupFacts, CNPG, K8UP, LONGHORN, SNAPSHOT, VELERO, cron::CronFacts,
-            index::Key, velero_scope::Scope,
+            BARMAN_CLOUD, BackupFacts, CNPG, K8UP, KASTEN_ACTIONS, KASTEN_APPS, KASTEN_CONFIG,
+            LONGHORN, SNAPSHOT, VELERO, VOLSYNC, cron::CronFacts, index::Key, velero_copies::Copy,
+            velero_scope::Scope,
         },
+        storage::VolumeFacts,
     },
 };
 
@@ -22,8 +24,15 @@ pub fn visit(
 ) {
     let mut affected = Affected { of, inventory, visit };
     match &object.facts {
-        Facts::Claim(_) => affected.claim(slot, &object.namespace),
-        Facts::Namespace(_) => affected.namespace(slot, &object.name),
+        Facts::Claim(_) => {
+            affected.claim(slot, &object.namespace);
+            affected.counted();
+        }
+        Facts::Volume(volume) => affected.volume(volume),
+        Facts::Namespace(_) => {
+            affected.namespace(slot, &object.name);
+            affected.counted();
+        }
         Facts::Workload(workload) => {
             if let Some(cron) = &workload.cron {
                 affected.cron(&object.namespace, cron);
@@ -59,6 +68,52 @@ impl Affected<'_, '_> {
         }
     }
 
+    /// What is behind a claim.
+    fn volume(&mut self, volume: &VolumeFacts) {
+        let Some((namespace, name)) = &volume.claim else {
+            return;
+        };
+        self.claim_named(namespace, name);
+        if self.of == BackupSubject::Namespaces {
+            self.all_in(namespace);
+        }
+        self.counted();
+    }
+
+    /// The items of the backups that have enough snapshots for their claims by now, or no longer.
+    fn counted(&mut self) {
+        let inventory = self.inventory;
+        for (slot, before) in inventory.backups.census.recounted() {
+            if let Some(run) = Run::at(inventory, slot) {
+                let taken = run.backup.volumes.snapshots();
+                if run.has_enough(inventory) != before.is_reached_by(taken) {
+                    self.velero(&run.backup.scope);
+                }
+            }
+        }
+    }
+
+    /// What Velero copied of a claim. That a backup has copies at all decides what a restore of it
+    /// brought back.
+    fn copied(&mut self, velero: &Symbol, copy: &Copy) {
+        match &copy.claim {
+            Some(claim) => self.claim_named(&copy.namespace, claim),
+            None => self.all_in(&copy.namespace),
+        }
+        if self.of == BackupSubject::Namespaces {
+            self.all_in(&copy.namespace);
+        }
+        self.counted();
+        let backup = self.inventory.lookup(VELERO, "Backup", velero, &copy.backup);
+        if let Some(Facts::Backup(facts)) = backup.map(|object| &object.facts)
+            && let BackupFacts::VeleroBackup(backup) = &**facts
+            // While it runs, nothing is judged by it.
+            && backup.outcome.success().is_some()
+        {
+            self.velero(&backup.scope);
+        }
+    }
+
     fn cron(&mut self, namespace: &str, cron: &CronFacts) {
         for claim in cron.claims() {
             if claim == "*" {
@@ -76,6 +131,17 @@ impl Affected<'_, '_> {
             BackupFacts::VeleroBackup(backup) => self.velero(&backup.scope),
             BackupFacts::VeleroRestore(restore) => self.velero(&restore.scope),
             BackupFacts::VeleroLocation(_) => self.location(namespace),
+            BackupFacts::VeleroCopy(copy) => self.copied(namespace, copy),
+            BackupFacts::VolSyncSource(source) => {
+                if let Some(claim) = &source.claim {
+                    self.claim_named(namespace, claim);
+                }
+            }
+            BackupFacts::KastenPolicy(_) => self.velero(&Scope::default()),
+            BackupFacts::KastenBackup(action) => self.all_in(&action.namespace),
+            BackupFacts::KastenRestore(restore) => self.all_in(&restore.namespace),
+            BackupFacts::KastenRestorePoint => self.all_in(namespace),
+            BackupFacts::OtherDatabase(_) => (self.visit)(Item::Object(slot)),
             BackupFacts::VolumeSnapshot(snapshot) => {
                 if let Some(claim) = &snapshot.claim {
                     self.claim_named(namespace, claim);
@@ -121,21 +187,21 @@ impl Affected<'_, '_> {
         // The object may be an item itself.
         (self.visit)(Item::Object(slot));
         match state.resource.group.as_str() {
-            K8UP => self.all_in(&object.namespace),
+            K8UP | VOLSYNC => self.all_in(&object.namespace),
             CNPG | BARMAN_CLOUD => self.databases_of(&object.namespace),
-            VELERO => self.velero(&Scope::default()),
+            VELERO | KASTEN_CONFIG | KASTEN_ACTIONS | KASTEN_APPS => {
+                self.velero(&Scope::default());
+            }
             SNAPSHOT | LONGHORN => self.every_claim(),
-            // A claim or a namespace.
-            "" => self.namespace_of(object),
+            // They are counted as claims that a backup should hold.
+            "" if matches!(
+                state.resource.kind.as_str(),
+                "PersistentVolumeClaim" | "PersistentVolume" | "Namespace"
+            ) =>
+            {
+                self.velero(&Scope::default());
+            }
             _ => {}
-        }
-    }
-
-    fn namespace_of(&mut self, object: &Object) {
-        if object.namespace.is_empty() {
-            self.all_in(&object.name);
-        } else {
-            self.all_in(&object.namespace);
         }
     }
 

@@ -10,6 +10,10 @@ use crate::{
 /// How far clocks may be apart: a success that is further in the future is not believed yet.
 pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
+/// Why a success of before the item was made does not count.
+pub const EARLIER: &str =
+    "succeeded before this was made: it is of an earlier one of the same name";
+
 /// A success.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Success {
@@ -42,12 +46,14 @@ pub struct Evidence<'a> {
     pub unreachable: Option<(Success, String)>,
     /// The newest success of which can't be told whether it covers the item.
     pub undecided: Option<(Success, String)>,
-    /// Whether a schedule for the item runs.
-    pub scheduled: bool,
+    /// A schedule for the item that runs.
+    pub scheduled: Option<Slot>,
     /// A schedule for the item that is paused.
     pub paused: Option<Slot>,
     /// An object that covers the item and is no success, and why.
     pub attempt: Option<(Slot, String)>,
+    /// Whether something says that it ran, well or not: files may be without any such word.
+    pub ran: bool,
     /// When time alone next changes any of this: a success from the future begins to count, or
     /// one expires.
     pub changes: Option<Timestamp>,
@@ -61,15 +67,17 @@ impl<'a> Evidence<'a> {
             good: None,
             unreachable: None,
             undecided: None,
-            scheduled: false,
+            scheduled: None,
             paused: None,
             attempt: None,
+            ran: false,
             changes: None,
         }
     }
 
     /// Takes in a success. False when it does not count now, so that an older one may.
     pub fn succeeded(&mut self, success: Success, standing: Standing) -> bool {
+        self.ran = true;
         if !self.is_believable(success.at) {
             return false;
         }
@@ -102,7 +110,8 @@ impl<'a> Evidence<'a> {
         true
     }
 
-    fn is_believable(&mut self, at: Timestamp) -> bool {
+    /// Whether a success of this time may count by now.
+    pub fn is_believable(&mut self, at: Timestamp) -> bool {
         let from = at.checked_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
         if from <= self.context.now {
             return true;
@@ -118,6 +127,12 @@ impl<'a> Evidence<'a> {
     /// Takes in an object that covers the item and is no success. The last by name is kept: tools
     /// name their runs by date.
     pub fn attempted(&mut self, by: Slot, why: impl Into<String>) {
+        self.ran = true;
+        self.awaited(by, why);
+    }
+
+    /// Takes in an object that covers the item and may become a success.
+    pub fn awaited(&mut self, by: Slot, why: impl Into<String>) {
         let inventory = self.context.inventory;
         let last = self
             .attempt
@@ -128,16 +143,22 @@ impl<'a> Evidence<'a> {
         }
     }
 
+    /// Takes in a success at a time when the item, made at `made`, may not have been there: then it
+    /// was one of an earlier item of the same name.
+    pub fn succeeded_for(&mut self, success: Success, standing: Standing, made: Option<Timestamp>) {
+        if made.is_some_and(|made| success.at < made) {
+            self.attempted(success.by, EARLIER);
+        } else {
+            self.succeeded(success, standing);
+        }
+    }
+
     /// Takes in a schedule for the item.
     pub fn schedule(&mut self, by: Slot, paused: bool) {
-        if paused {
-            let inventory = self.context.inventory;
-            let known =
-                self.paused.filter(|known| name_of(inventory, *known) <= name_of(inventory, by));
-            self.paused = Some(known.unwrap_or(by));
-        } else {
-            self.scheduled = true;
-        }
+        let inventory = self.context.inventory;
+        let known = if paused { &mut self.paused } else { &mut self.scheduled };
+        let first = known.filter(|known| name_of(inventory, *known) <= name_of(inventory, by));
+        *known = Some(first.unwrap_or(by));
     }
 
     /// Whether anything is there to restore, as far as can be told.

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     api::Duration,
     checks::{Context, Judgement},
+    inventory::Source,
 };
 
 /// Judges an item. One recent success is enough, whatever other tools say, as long as more will
@@ -23,7 +24,7 @@ pub fn judge(
         let old = max_age.add_to(success.at);
         success.until.map_or(old, |until| until.min(old))
     };
-    let scheduled = evidence.iter().any(|tool| tool.scheduled);
+    let scheduled = evidence.iter().any(|tool| tool.scheduled.is_some());
     let best = evidence
         .iter()
         .filter(|tool| scheduled || tool.paused.is_none())
@@ -35,13 +36,74 @@ pub fn judge(
         return Judgement { valid_until: best, ..Judgement::default() };
     }
     let fresh = |success: &Success| context.now < deadline(success);
+    let due = target.created().map(|created| max_age.add_to(created));
+    let due = due.filter(|due| context.now < *due);
     let mut judgement = explain(context, target, evidence, max_age, &fresh);
     judgement.valid_until = evidence
         .iter()
         .flat_map(|tool| tool.successes().map(deadline).chain(tool.changes))
+        .chain(due)
         .filter(|at| *at > context.now)
         .min();
-    judgement
+    let files = context.inventory.source == Source::Manifests;
+    if files && !evidence.iter().any(|tool| tool.ran) {
+        return unknown(context, target, judgement, unseen(context, target, evidence));
+    }
+    let Some(due) = due else {
+        return judgement;
+    };
+    judgement.failing.retain(|finding| finding.rule == PAUSED);
+    if !judgement.failing.is_empty() {
+        return judgement;
+    }
+    if files {
+        let message = format!(
+            "pending: no backup that holds this {} has succeeded since it was made, and one is due by {due}{}",
+            target.noun(),
+            attempt(context, evidence, "; ")
+        );
+        return unknown(context, target, judgement, message);
+    }
+    Judgement { pending: true, valid_until: judgement.valid_until, ..Judgement::default() }
+}
+
+const PAUSED: &str = "Paused";
+
+fn unknown(
+    context: &Context<'_>,
+    target: &Target<'_>,
+    judgement: Judgement,
+    message: String,
+) -> Judgement {
+    Judgement {
+        failing: Vec::new(),
+        unknown: finding(context, target.slot, UNDECIDED, message).into_iter().collect(),
+        ..judgement
+    }
+}
+
+/// What files without any status say: what is to happen, and not whether it did.
+fn unseen(context: &Context<'_>, target: &Target<'_>, evidence: &[Evidence<'_>]) -> String {
+    let noun = target.noun();
+    let how = "scan the cluster (--cluster), or add its backups with their status";
+    let scheduled = evidence.iter().find_map(|tool| tool.scheduled);
+    if let Some(schedule) = scheduled {
+        let schedule = name(context.inventory, schedule);
+        return format!(
+            "{schedule} is to back up this {noun}, and manifests do not show whether it does: {how}"
+        );
+    }
+    let paused = evidence.iter().find_map(|tool| tool.paused);
+    if let Some(schedule) = paused {
+        let schedule = name(context.inventory, schedule);
+        return format!(
+            "{schedule} is paused, and manifests do not show what else backs up this {noun}: resume it, or {how}"
+        );
+    }
+    format!(
+        "nothing in these files backs up this {noun}, and manifests do not show what the cluster does: {}; or {how}",
+        target.remedy()
+    )
 }
 
 fn explain(
@@ -67,7 +129,7 @@ fn explain(
         fail(rule, message);
     }
     if let Some(message) = paused {
-        fail("Paused", message);
+        fail(PAUSED, message);
     }
     judgement
 }
@@ -102,7 +164,7 @@ fn doubt(
 }
 
 fn paused(context: &Context<'_>, evidence: &[Evidence<'_>]) -> Option<String> {
-    if evidence.iter().any(|tool| tool.scheduled) {
+    if evidence.iter().any(|tool| tool.scheduled.is_some()) {
         return None;
     }
     let schedule = evidence.iter().find_map(|tool| tool.paused)?;
@@ -144,7 +206,7 @@ fn missing(
     }
     let planned = evidence
         .iter()
-        .any(|tool| tool.scheduled || tool.paused.is_some() || tool.attempt.is_some());
+        .any(|tool| tool.scheduled.is_some() || tool.paused.is_some() || tool.attempt.is_some());
     if planned {
         let message = format!(
             "no backup of this {noun} has succeeded and is there to restore{}",

@@ -16,12 +16,12 @@ use crate::{
     api::Duration,
     checks::{Context, Judgement},
     inventory::{
-        Slot,
+        Slot, Source,
         backup::{
             BackupFacts, CNPG, VELERO,
             cnpg::{Cluster, RecoverySource},
             index::Key,
-            velero::{Data, Restore},
+            velero::Restore,
         },
     },
 };
@@ -37,9 +37,11 @@ pub fn judge(
     match &target.what {
         What::Claim(_) | What::Namespace { .. } => {
             of_velero(context, target, &mut search);
-            of_k8up(context, target, &mut search);
+            of_key(context, &Key::K8upRestores(target.namespace.clone()), &mut search);
+            of_key(context, &Key::KastenRestores(target.namespace.clone()), &mut search);
         }
         What::Database(cluster) => of_cnpg(context, target, cluster, &mut search),
+        What::OtherDatabase { .. } => {}
     }
     let deadline = search.newest.map(|(at, _)| every.add_to(at));
     let tested = deadline.is_some_and(|deadline| context.now < deadline);
@@ -53,6 +55,13 @@ pub fn judge(
         let message = format!(
             "{} may be a restore of this {noun}, and can't be read: {error}",
             name(context.inventory, slot)
+        );
+        judgement.unknown.extend(finding(context, target.slot, UNDECIDED, message));
+        return;
+    }
+    if search.newest.is_none() && context.inventory.source == Source::Manifests {
+        let message = format!(
+            "manifests do not show whether this {noun} was restored: scan the cluster (--cluster), or add its restores with their status"
         );
         judgement.unknown.extend(finding(context, target.slot, UNDECIDED, message));
         return;
@@ -114,7 +123,7 @@ fn restored(
 ) -> Option<bool> {
     let inventory = context.inventory;
     let namespace = target.namespace;
-    if velero::is_left_out(context, namespace) {
+    if velero::is_left_out(inventory, namespace) {
         return Some(false);
     }
     let backups = inventory.find_kind(VELERO, "Backup")?;
@@ -124,7 +133,9 @@ fn restored(
         Some(BackupFacts::VeleroBackup(backup)) => Some(backup),
         _ => None,
     };
-    let data = restore.volumes && backup.is_none_or(|backup| backup.data == Data::Taken);
+    let copies = Key::VeleroCopiesOf(velero.clone(), restore.backup.clone());
+    let copied = inventory.backups.slots(&copies).next().is_some();
+    let data = restore.volumes && backup.is_none_or(|backup| copied || backup.volumes.any());
     Some(match &target.what {
         What::Claim(claim) => {
             data && restore.scope.covers_claim(namespace, &claim.labels)
@@ -141,14 +152,13 @@ fn restored(
                     |backup| backup.scope.covers_namespace(namespace),
                 )
         }
-        What::Database(_) => false,
+        What::Database(_) | What::OtherDatabase { .. } => false,
     })
 }
 
-/// K8up restores into the namespace that the Restore is in.
-fn of_k8up(context: &Context<'_>, target: &Target<'_>, search: &mut Search) {
-    let key = Key::K8upRestores(target.namespace.clone());
-    for (at, slot) in context.inventory.backups.newest(&key) {
+/// K8up restores into the namespace that the Restore is in; Kasten says of which namespace it was.
+fn of_key(context: &Context<'_>, key: &Key, search: &mut Search) {
+    for (at, slot) in context.inventory.backups.newest(key) {
         if let Some(at) = at {
             search.offer(at, slot);
         }

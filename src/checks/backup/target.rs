@@ -1,5 +1,7 @@
 //! What is to be backed up.
 
+use jiff::Timestamp;
+
 use crate::{
     api::{Selector, test_spec::BackupSubject},
     inventory::{
@@ -37,6 +39,13 @@ pub enum What<'a> {
     },
     /// A database.
     Database(&'a Cluster),
+    /// A database of an operator whose backups are not read.
+    OtherDatabase {
+        /// Its labels.
+        labels: &'a Labels,
+        /// `KIND (GROUP)`.
+        kind: String,
+    },
 }
 
 /// The label that every API server sets on every namespace (KEP-2161).
@@ -53,13 +62,20 @@ impl<'a> Target<'a> {
             }
             (BackupSubject::Databases, Facts::Backup(facts)) => match &**facts {
                 BackupFacts::CnpgCluster(cluster) => What::Database(cluster),
+                BackupFacts::OtherDatabase(database) => {
+                    let resource = &inventory.kind_state(object.kind)?.resource;
+                    What::OtherDatabase {
+                        labels: &database.labels,
+                        kind: format!("{} ({})", resource.kind, resource.group),
+                    }
+                }
                 _ => return None,
             },
             _ => return None,
         };
         let namespace = match what {
             What::Namespace { .. } => &object.name,
-            What::Claim(_) | What::Database(_) => &object.namespace,
+            What::Claim(_) | What::Database(_) | What::OtherDatabase { .. } => &object.namespace,
         };
         Some(Self { slot, namespace, name: &object.name, what })
     }
@@ -77,7 +93,17 @@ impl<'a> Target<'a> {
         match self.what {
             What::Claim(_) => "claim",
             What::Namespace { .. } => "namespace",
-            What::Database(_) => "database",
+            What::Database(_) | What::OtherDatabase { .. } => "database",
+        }
+    }
+
+    /// When it was made: what succeeded before is of an earlier one of its name.
+    pub fn created(&self) -> Option<Timestamp> {
+        match &self.what {
+            What::Claim(claim) => claim.created,
+            What::Namespace { facts, .. } => facts.created,
+            What::Database(cluster) => cluster.created,
+            What::OtherDatabase { .. } => None,
         }
     }
 
@@ -88,12 +114,12 @@ impl<'a> Target<'a> {
                 "its label velero.io/exclude-from-backup leaves it out; remove the label, or except the claim"
             }
             What::Claim(_) => {
-                "add it to a Velero, K8up or Longhorn schedule, snapshot it, or label its backup CronJob comptroller.dev/backs-up"
+                "add it to a schedule of Velero, K8up, Longhorn, VolSync or Kasten, snapshot it, or label its backup CronJob comptroller.dev/backs-up"
             }
             What::Namespace { .. } => {
-                "add it as a whole to a Velero schedule, or create a K8up Schedule in it"
+                "add it as a whole to a Velero schedule or a Kasten policy, or create a K8up Schedule in it"
             }
-            What::Database(_) => "create a ScheduledBackup for it",
+            What::Database(_) | What::OtherDatabase { .. } => "create a ScheduledBackup for it",
         }
     }
 
@@ -102,6 +128,7 @@ impl<'a> Target<'a> {
             What::Claim(claim) => &claim.labels,
             What::Namespace { facts, .. } => &facts.labels,
             What::Database(cluster) => &cluster.labels,
+            What::OtherDatabase { labels, .. } => labels,
         }
     }
 }

@@ -22,6 +22,8 @@ const BARMAN_PLUGIN: &str = "barman-cloud.cloudnative-pg.io";
 pub struct Cluster {
     /// All labels: controls select by them.
     pub labels: Labels,
+    /// When it was made: a backup of before is of another cluster of its name.
+    pub created: Option<Timestamp>,
     /// Under which name its backups are kept.
     pub server: Symbol,
     /// The `ObjectStore` of its plugin, in its namespace.
@@ -228,6 +230,7 @@ pub fn project_cluster(object: &Value, interner: &Interner) -> Result<Facts, Pro
     let deprecated = time("status.lastSuccessfulBackup", status.last_successful_backup.as_deref())?;
     Ok(facts(BackupFacts::CnpgCluster(Box::new(Cluster {
         labels: metadata.interned_labels(interner),
+        created: time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?,
         server: interner.intern(server.unwrap_or_default()),
         store: plugin
             .and_then(|plugin| plugin.parameter("barmanObjectName"))

@@ -7,11 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 
-use super::{
-    BackupFacts, Outcome,
-    velero::{Backup, Data},
-    velero_scope::Scope,
-};
+use super::{BackupFacts, Outcome, census::Census, velero::Backup, velero_scope::Scope};
 use crate::inventory::{Facts, IndexUpdate, Object, Slot, Symbol};
 
 /// What objects are about.
@@ -23,6 +19,12 @@ pub enum Key {
     VeleroRestores,
     /// Velero storage locations of a namespace.
     VeleroLocations(Symbol),
+    /// What Velero copied of a claim: namespace and name.
+    VeleroCopies(Symbol, Symbol),
+    /// What Velero copied of claims of a namespace that are not named.
+    VeleroNameless(Symbol),
+    /// What a Velero backup copied: its namespace and name.
+    VeleroCopiesOf(Symbol, Symbol),
     /// Snapshots of a claim: namespace and name.
     VolumeSnapshots(Symbol, Symbol),
     /// K8up schedules of a namespace.
@@ -47,6 +49,14 @@ pub enum Key {
     LonghornBackups(Symbol, Symbol),
     /// Longhorn's recurring jobs of a namespace.
     LonghornJobs(Symbol),
+    /// `VolSync`'s sources of a claim: namespace and name.
+    VolSyncSources(Symbol, Symbol),
+    /// Kasten's policies, wherever.
+    KastenPolicies,
+    /// Kasten's backups of a namespace.
+    KastenBackups(Symbol),
+    /// Kasten's restores of a namespace.
+    KastenRestores(Symbol),
     /// `CronJobs` of a namespace that back something up.
     CronJobs(Symbol),
     /// Objects of any kind that could not be read.
@@ -62,8 +72,6 @@ pub struct VeleroGroup {
     pub scope: Arc<Scope>,
     /// Where they are stored.
     pub location: Symbol,
-    /// Whether they hold the data of volumes.
-    pub data: Data,
 }
 
 /// Objects, newest success last; those without one come first.
@@ -75,11 +83,14 @@ pub struct BackupIndex {
     objects: FxHashMap<Key, Runs>,
     velero: FxHashMap<VeleroGroup, Runs>,
     claims: FxHashMap<Symbol, BTreeSet<Slot>>,
+    /// How many snapshots each Velero backup should have, once somebody asked.
+    pub census: Census,
 }
 
 impl BackupIndex {
     /// Takes in a change of one object.
     pub fn update(&mut self, update: &IndexUpdate<'_>) {
+        self.census.follow(update);
         if let Some(object) = update.before {
             self.remove(update.slot, object);
         }
@@ -159,14 +170,13 @@ fn velero_group(object: &Object) -> Option<(VeleroGroup, Option<Timestamp>)> {
     let Facts::Backup(facts) = &object.facts else {
         return None;
     };
-    let BackupFacts::VeleroBackup(Backup { scope, location, outcome, data, .. }) = &**facts else {
+    let BackupFacts::VeleroBackup(Backup { scope, location, outcome, .. }) = &**facts else {
         return None;
     };
     let group = VeleroGroup {
         namespace: object.namespace.clone(),
         scope: Arc::clone(scope),
         location: location.clone(),
-        data: *data,
     };
     Some((group, outcome.success()))
 }
@@ -190,6 +200,14 @@ fn places(object: &Object, mut put: impl FnMut(Key, Option<Timestamp>)) {
         BackupFacts::VeleroSchedule(_) => put(Key::VeleroSchedules, None),
         BackupFacts::VeleroRestore(restore) => put(Key::VeleroRestores, success(&restore.outcome)),
         BackupFacts::VeleroLocation(_) => put(Key::VeleroLocations(namespace()), None),
+        BackupFacts::VeleroCopy(copy) => {
+            let (space, at) = (copy.namespace.clone(), success(&copy.outcome));
+            put(Key::VeleroCopiesOf(namespace(), copy.backup.clone()), at);
+            match copy.claim.clone() {
+                Some(claim) => put(Key::VeleroCopies(space, claim), at),
+                None => put(Key::VeleroNameless(space), at),
+            }
+        }
         BackupFacts::VolumeSnapshot(snapshot) => {
             if let Some(claim) = &snapshot.claim {
                 let key = Key::VolumeSnapshots(namespace(), claim.clone());
@@ -229,9 +247,25 @@ fn places(object: &Object, mut put: impl FnMut(Key, Option<Timestamp>)) {
             }
         }
         BackupFacts::LonghornRecurringJob(_) => put(Key::LonghornJobs(namespace()), None),
+        BackupFacts::VolSyncSource(source) => {
+            if let Some(claim) = source.claim.clone() {
+                put(Key::VolSyncSources(namespace(), claim), source.last_success);
+            }
+        }
+        BackupFacts::KastenPolicy(_) => put(Key::KastenPolicies, None),
+        BackupFacts::KastenBackup(action) => {
+            let key = Key::KastenBackups(action.namespace.clone());
+            put(key, success(&action.outcome));
+        }
+        BackupFacts::KastenRestore(restore) => {
+            let key = Key::KastenRestores(restore.namespace.clone());
+            put(key, success(&restore.outcome));
+        }
         // Found by name, from the objects that refer to them; Velero's backups are grouped.
         BackupFacts::VeleroBackup(_)
         | BackupFacts::SnapshotContent(_)
-        | BackupFacts::CnpgObjectStore(_) => {}
+        | BackupFacts::CnpgObjectStore(_)
+        | BackupFacts::KastenRestorePoint
+        | BackupFacts::OtherDatabase(_) => {}
     }
 }

@@ -46,6 +46,42 @@ pub struct Restore {
     pub outcome: Outcome,
 }
 
+/// What a claim says to K8up, which passes over some and succeeds all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mark {
+    /// Nothing: it is backed up, unless K8up runs with `BACKUP_SKIP_WITHOUT_ANNOTATION`.
+    #[default]
+    None,
+    /// Its annotation asks for it.
+    Wanted,
+    /// Its annotation forbids it.
+    Forbidden,
+    /// It is neither `ReadWriteOnce` nor `ReadWriteMany`, and no annotation asks for it.
+    Unmountable,
+}
+
+impl Mark {
+    /// What a claim says. The annotation is the one that K8up reads unless told otherwise.
+    pub fn of(metadata: &Metadata, modes: Option<&[String]>) -> Self {
+        const ANNOTATION: &str = "k8up.io/backup";
+        match metadata.annotations.as_ref().and_then(|all| all.get(ANNOTATION)) {
+            // As Go's strconv.ParseBool reads it; what it can't read is false.
+            Some(value) => match value.as_str() {
+                "1" | "t" | "T" | "true" | "TRUE" | "True" => Self::Wanted,
+                _ => Self::Forbidden,
+            },
+            None => {
+                let known = ["ReadWriteOnce", "ReadWriteMany"];
+                let is_known = |mode: &String| known.contains(&mode.as_str());
+                match modes {
+                    Some(modes) if !modes.iter().any(is_known) => Self::Unmountable,
+                    _ => Self::None,
+                }
+            }
+        }
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ScheduleObject {

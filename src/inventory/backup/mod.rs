@@ -4,15 +4,20 @@
 //! to write it. Velero's kinds have no status subresource: whoever may update
 //! `backups.velero.io` can write `phase: Completed`, so that verb belongs to Velero alone.
 
+pub mod census;
 pub mod cnpg;
 pub mod cron;
 pub mod index;
 pub mod k8up;
+pub mod kasten;
 pub mod longhorn;
+pub mod others;
 pub mod selectors;
 pub mod snapshots;
 pub mod velero;
+pub mod velero_copies;
 pub mod velero_scope;
+pub mod volsync;
 
 use jiff::Timestamp;
 
@@ -33,6 +38,8 @@ pub enum BackupFacts {
     VeleroRestore(velero::Restore),
     /// `velero.io` `BackupStorageLocation`.
     VeleroLocation(velero::Location),
+    /// `velero.io` `PodVolumeBackup` or `DataUpload`.
+    VeleroCopy(velero_copies::Copy),
     /// `snapshot.storage.k8s.io` `VolumeSnapshot`.
     VolumeSnapshot(snapshots::Snapshot),
     /// `snapshot.storage.k8s.io` `VolumeSnapshotContent`.
@@ -59,6 +66,18 @@ pub enum BackupFacts {
     LonghornBackup(longhorn::Backup),
     /// `longhorn.io` `RecurringJob`.
     LonghornRecurringJob(longhorn::RecurringJob),
+    /// `volsync.backube` `ReplicationSource`.
+    VolSyncSource(volsync::Source),
+    /// `config.kio.kasten.io` Policy.
+    KastenPolicy(kasten::Policy),
+    /// `actions.kio.kasten.io` `BackupAction`.
+    KastenBackup(kasten::Action),
+    /// `actions.kio.kasten.io` `RestoreAction`.
+    KastenRestore(kasten::Restore),
+    /// `apps.kio.kasten.io` `RestorePoint`.
+    KastenRestorePoint,
+    /// A database whose backups are not read.
+    OtherDatabase(others::Database),
 }
 
 /// How a run ended, as its tool says.
@@ -95,12 +114,23 @@ pub const BARMAN_CLOUD: &str = "barmancloud.cnpg.io";
 /// Group of Longhorn's kinds.
 pub const LONGHORN: &str = "longhorn.io";
 
+/// Group of `VolSync`.
+pub const VOLSYNC: &str = "volsync.backube";
+/// Group of Kasten's policies.
+pub const KASTEN_CONFIG: &str = "config.kio.kasten.io";
+/// Group of what Kasten does.
+pub const KASTEN_ACTIONS: &str = "actions.kio.kasten.io";
+/// Group of what Kasten keeps.
+pub const KASTEN_APPS: &str = "apps.kio.kasten.io";
+
 /// Kinds of backup tools.
 pub const PROJECTIONS: &[Projection] = &[
     row(VELERO, "Schedule", V1, velero::project_schedule),
     row(VELERO, "Backup", V1, velero::project_backup),
     row(VELERO, "Restore", V1, velero::project_restore),
     row(VELERO, "BackupStorageLocation", V1, velero::project_location),
+    row(VELERO, "PodVolumeBackup", V1, velero_copies::project),
+    row(VELERO, "DataUpload", V2ALPHA1, velero_copies::project),
     row(SNAPSHOT, "VolumeSnapshot", V1, snapshots::project_snapshot),
     row(SNAPSHOT, "VolumeSnapshotContent", V1, snapshots::project_content),
     row(K8UP, "Schedule", V1, k8up::project_schedule),
@@ -114,10 +144,17 @@ pub const PROJECTIONS: &[Projection] = &[
     row(LONGHORN, "Volume", V1BETA2, longhorn::project_volume),
     row(LONGHORN, "Backup", V1BETA2, longhorn::project_backup),
     row(LONGHORN, "RecurringJob", V1BETA2, longhorn::project_recurring_job),
+    row(VOLSYNC, "ReplicationSource", V1ALPHA1, volsync::project_source),
+    row(KASTEN_CONFIG, "Policy", V1ALPHA1, kasten::project_policy),
+    row(KASTEN_ACTIONS, "BackupAction", V1ALPHA1, kasten::project_backup),
+    row(KASTEN_ACTIONS, "RestoreAction", V1ALPHA1, kasten::project_restore),
+    row(KASTEN_APPS, "RestorePoint", V1ALPHA1, kasten::project_restore_point),
 ];
 
 const V1: &[&str] = &["v1"];
 const V1BETA2: &[&str] = &["v1beta2"];
+const V1ALPHA1: &[&str] = &["v1alpha1"];
+const V2ALPHA1: &[&str] = &["v2alpha1"];
 
 const fn row(
     group: &'static str,
@@ -157,7 +194,7 @@ mod tests {
     /// There are thousands of backups and three clusters.
     #[test]
     fn facts_are_small() {
-        assert!(size_of::<BackupFacts>() <= 96, "{}", size_of::<BackupFacts>());
+        assert!(size_of::<BackupFacts>() <= 112, "{}", size_of::<BackupFacts>());
     }
 
     #[test]

@@ -25,7 +25,12 @@ impl Selectors {
 
     /// Whether an object with these labels is in.
     pub fn include(&self, labels: &Labels) -> bool {
-        self.0.is_empty() || self.0.iter().any(|selector| selector.matches(|key| labels.get(key)))
+        self.match_by(|key| labels.get(key))
+    }
+
+    /// Whether an object with the labels that `get` knows is in.
+    pub fn match_by<'v>(&self, get: impl Fn(&str) -> Option<&'v str>) -> bool {
+        self.0.is_empty() || self.0.iter().any(|selector| selector.matches(&get))
     }
 
     /// Whether every object is in.

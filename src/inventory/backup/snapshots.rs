@@ -32,6 +32,8 @@ pub struct Content {
     pub snapshot: (Symbol, Symbol),
     /// The uid of that snapshot, once bound.
     pub uid: Option<Symbol>,
+    /// The volume it was taken of, as the driver names it; pre-provisioned ones do not say.
+    pub volume: Option<Symbol>,
     /// Whether the storage system has it.
     pub ready: bool,
 }
@@ -95,6 +97,13 @@ struct ContentObject {
 #[serde(default, rename_all = "camelCase")]
 struct ContentSpec {
     volume_snapshot_ref: SnapshotRef,
+    source: ContentSource,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ContentSource {
+    volume_handle: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -139,6 +148,7 @@ pub fn project_content(object: &Value, interner: &Interner) -> Result<Facts, Pro
     Ok(facts(BackupFacts::SnapshotContent(Content {
         snapshot: (symbol(snapshot.namespace.as_deref()), symbol(snapshot.name.as_deref())),
         uid: named(snapshot.uid.as_deref(), interner),
+        volume: named(spec.source.volume_handle.as_deref(), interner),
         ready: metadata.deletion_timestamp.is_none()
             && status.unwrap_or_default().ready_to_use != Some(false),
     })))

@@ -37,21 +37,43 @@ pub struct Backup {
     pub location: Symbol,
     /// How it ended: `Completed` without errors, or it is no success.
     pub outcome: Outcome,
+    /// When it began, or if that is not said, when it ended.
+    pub began: Option<Timestamp>,
     /// When Velero deletes it.
     pub expires: Option<Timestamp>,
-    /// Whether it holds the data of volumes.
-    pub data: Data,
+    /// What it did about volumes.
+    pub volumes: Volumes,
+    /// The object is younger than the end of the backup: Velero found it in a storage location and
+    /// wrote it here, maybe into another cluster than the one that was backed up.
+    pub synced: bool,
 }
 
-/// Whether a backup holds the data of volumes, or only manifests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Data {
-    /// Snapshots were completed, or every mounted volume was copied.
-    Taken,
-    /// A resource policy decides for each volume, and the status doesn't say how.
-    Undecided,
-    /// Manifests only.
-    Missing,
+/// What a Backup did about volumes. Which of them is said by other objects
+/// ([`super::velero_copies`]), or follows from the numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volumes {
+    /// CSI snapshots; none counts when some failed, or when they were but a step to a `DataUpload`.
+    pub csi: u32,
+    /// Snapshots of disks by a plugin for some cloud; none counts when some failed.
+    pub native: u32,
+    /// A policy decides for each volume, and the status doesn't say how.
+    pub policy: bool,
+    /// Files are copied instead, where a pod mounts the volume (`defaultVolumesToFsBackup`).
+    pub files: bool,
+    /// Snapshots were moved to the storage location (`snapshotMoveData`).
+    pub moved: bool,
+}
+
+impl Volumes {
+    /// Completed snapshots.
+    pub fn snapshots(self) -> u32 {
+        self.csi.saturating_add(self.native)
+    }
+
+    /// Whether it has the data of any volume, as far as the Backup itself says.
+    pub fn any(self) -> bool {
+        !self.policy && (self.snapshots() > 0 || self.files || self.moved)
+    }
 }
 
 /// A Restore.
@@ -68,9 +90,11 @@ pub struct Restore {
     pub outcome: Outcome,
 }
 
-/// A `BackupStorageLocation`. Its access mode doesn't matter: `ReadOnly` is enough to restore.
+/// A `BackupStorageLocation`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Location {
+    /// `spec.accessMode: ReadOnly`: enough to restore, but this cluster writes nothing there.
+    pub read_only: bool,
     /// Whether Velero reaches it.
     pub reach: Reach,
     /// `spec.default`.
@@ -133,6 +157,7 @@ struct DataFields {
 #[serde(default, rename_all = "camelCase")]
 struct BackupStatus {
     phase: Option<String>,
+    start_timestamp: Option<String>,
     completion_timestamp: Option<String>,
     expiration: Option<String>,
     errors: Option<i64>,
@@ -177,9 +202,10 @@ struct LocationObject {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct LocationSpec {
     default: Option<bool>,
+    access_mode: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -210,17 +236,17 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
     let status = status.unwrap_or_default();
     let (scope, volumes) = read_template(&spec, interner)?;
     let failed = [status.errors, status.backup_item_operations_failed];
+    let completed = status.completion_timestamp.as_deref();
+    let ended = time("status.completionTimestamp", completed)?;
+    let created = time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?;
     Ok(facts(BackupFacts::VeleroBackup(Backup {
-        data: data(&volumes, &status, &scope),
+        volumes: taken(&volumes, &status, &scope, &metadata),
         scope,
         location: interner.intern(volumes.storage_location.as_deref().unwrap_or_default()),
-        outcome: outcome(
-            &metadata,
-            status.phase.as_deref(),
-            &failed,
-            status.completion_timestamp.as_deref(),
-        )?,
+        outcome: outcome(&metadata, status.phase.as_deref(), &failed, completed)?,
+        began: time("status.startTimestamp", status.start_timestamp.as_deref())?.or(ended),
         expires: time("status.expiration", status.expiration.as_deref())?,
+        synced: created.zip(ended).is_some_and(|(created, ended)| ended < created),
     })))
 }
 
@@ -253,7 +279,11 @@ pub fn project_location(object: &Value, _: &Interner) -> Result<Facts, Projectio
         None | Some("") => Reach::Unknown,
         Some(_) => Reach::Unavailable(excerpt(&status.message.unwrap_or_default())),
     };
-    Ok(facts(BackupFacts::VeleroLocation(Location { reach, default: spec.default == Some(true) })))
+    Ok(facts(BackupFacts::VeleroLocation(Location {
+        reach,
+        default: spec.default == Some(true),
+        read_only: spec.access_mode.as_deref() == Some("ReadOnly"),
+    })))
 }
 
 fn read_template(
@@ -297,20 +327,32 @@ fn copies_files(volumes: &DataFields, scope: &Scope) -> bool {
     wanted && scope.includes_pods()
 }
 
+/// Written into the Backup when a policy of the whole cluster bore on it.
+const GLOBAL_POLICY: &str = "velero.io/global-backup-volume-policy-configmap";
+
 /// Snapshots count by what the status says was completed, not by what the spec asked for.
-fn data(volumes: &DataFields, status: &BackupStatus, scope: &Scope) -> Data {
-    let sum = |a: Option<i64>, b: Option<i64>| a.unwrap_or_default() + b.unwrap_or_default();
-    let attempted = sum(status.volume_snapshots_attempted, status.csi_volume_snapshots_attempted);
-    let completed = sum(status.volume_snapshots_completed, status.csi_volume_snapshots_completed);
-    let moved = volumes.snapshot_move_data == Some(true)
-        && status.backup_item_operations_completed.unwrap_or_default() > 0;
-    let snapshots = volumes.snapshot_volumes != Some(false)
-        && ((completed > 0 && completed >= attempted) || moved);
-    if volumes.resource_policy.is_some() {
-        Data::Undecided
-    } else if snapshots || copies_files(volumes, scope) {
-        Data::Taken
-    } else {
-        Data::Missing
+fn taken(
+    fields: &DataFields,
+    status: &BackupStatus,
+    scope: &Scope,
+    metadata: &Metadata,
+) -> Volumes {
+    let moved = fields.snapshot_move_data == Some(true);
+    let count = |attempted: Option<i64>, completed: Option<i64>| {
+        let completed = completed.unwrap_or_default();
+        let whole = completed >= attempted.unwrap_or_default();
+        let counts = whole && fields.snapshot_volumes != Some(false);
+        if counts { u32::try_from(completed).unwrap_or_default() } else { 0 }
+    };
+    let csi = count(status.csi_volume_snapshots_attempted, status.csi_volume_snapshots_completed);
+    let native = count(status.volume_snapshots_attempted, status.volume_snapshots_completed);
+    let annotations = metadata.annotations.as_ref();
+    Volumes {
+        csi: if moved { 0 } else { csi },
+        native: if scope.includes_volumes() { native } else { 0 },
+        policy: fields.resource_policy.is_some()
+            || annotations.is_some_and(|annotations| annotations.contains_key(GLOBAL_POLICY)),
+        files: copies_files(fields, scope),
+        moved: moved && status.backup_item_operations_completed.unwrap_or_default() > 0,
     }
 }

@@ -16,6 +16,23 @@ pub const EXCLUDE_LABEL: &str = "velero.io/exclude-from-backup";
 /// The names by which Velero's discovery knows claims and pods.
 const CLAIMS: &[&str] = &["persistentvolumeclaims", "persistentvolumeclaim", "pvc"];
 const PODS: &[&str] = &["pods", "pod", "po"];
+const VOLUMES: &[&str] = &["persistentvolumes", "persistentvolume", "pv"];
+
+/// Kinds that people write and a namespace is not itself without. Others are made from these, or
+/// belong to one tool.
+const ESSENTIAL: &[&[&str]] = &[
+    &["configmaps", "configmap", "cm"],
+    &["cronjobs", "cronjob", "cj"],
+    &["daemonsets", "daemonset", "ds"],
+    &["deployments", "deployment", "deploy"],
+    &["ingresses", "ingress", "ing"],
+    &["rolebindings", "rolebinding"],
+    &["roles", "role"],
+    &["secrets", "secret"],
+    &["serviceaccounts", "serviceaccount", "sa"],
+    &["services", "service", "svc"],
+    &["statefulsets", "statefulset", "sts"],
+];
 
 /// The filters of a Velero spec. One for all backups of a schedule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -24,6 +41,8 @@ pub struct Scope {
     excluded_namespaces: Box<[Symbol]>,
     included_resources: Box<[Symbol]>,
     excluded_resources: Box<[Symbol]>,
+    /// `includeClusterResources: false`, or a filter of cluster-scoped kinds without volumes.
+    no_volumes: bool,
     selectors: Selectors,
 }
 
@@ -37,6 +56,8 @@ pub(super) struct ScopeFields {
     excluded_resources: Option<Vec<String>>,
     included_namespace_scoped_resources: Option<Vec<String>>,
     excluded_namespace_scoped_resources: Option<Vec<String>>,
+    excluded_cluster_scoped_resources: Option<Vec<String>>,
+    include_cluster_resources: Option<bool>,
     label_selector: Option<LabelSelector>,
     or_label_selectors: Option<Vec<LabelSelector>>,
 }
@@ -58,6 +79,12 @@ impl ScopeFields {
                 &self.excluded_resources,
                 &self.excluded_namespace_scoped_resources,
             ]),
+            no_volumes: self.include_cluster_resources == Some(false)
+                || self
+                    .excluded_cluster_scoped_resources
+                    .iter()
+                    .flatten()
+                    .any(|name| is_all(name) || is_one_of(name, VOLUMES)),
             selectors: Selectors::compile(selectors)?,
         })
     }
@@ -82,20 +109,38 @@ impl Scope {
 
     /// Whether a claim with these labels is in.
     pub fn covers_claim(&self, namespace: &str, labels: &Labels) -> bool {
+        self.admits_claim(namespace, labels) && self.selectors.include(labels)
+    }
+
+    /// Whether a claim with these labels is in as part of a pod that is: label selectors leave out
+    /// neither the claims of a pod nor their data.
+    pub fn admits_claim(&self, namespace: &str, labels: &Labels) -> bool {
         labels.get(EXCLUDE_LABEL) != Some("true")
             && self.includes_namespace(namespace)
             && self.includes_resource(CLAIMS)
-            && self.selectors.include(labels)
     }
 
-    /// Whether a namespace is in as a whole: all its kinds, all its objects. Kinds that are left
-    /// out by name are left out on purpose and don't count against it.
+    /// Whether a namespace is in as a whole: all its kinds, all its objects, but for kinds that
+    /// are made anew from others.
     pub fn covers_namespace(&self, namespace: &str) -> bool {
         self.includes_namespace(namespace)
             && self.selectors.is_all()
             && (self.included_resources.is_empty()
                 || self.included_resources.iter().any(|name| is_all(name)))
             && !self.excluded_resources.iter().any(|name| is_all(name))
+    }
+
+    /// The first kind by name that is left out and that a namespace needs.
+    pub fn lacks(&self) -> Option<&'static str> {
+        let is_out = |names: &&&[&'static str]| {
+            self.excluded_resources.iter().any(|excluded| is_one_of(excluded, names))
+        };
+        ESSENTIAL.iter().find(is_out).and_then(|names| names.first()).copied()
+    }
+
+    /// Whether `PersistentVolume`s are in: plugins take snapshots of disks when they come to one.
+    pub fn includes_volumes(&self) -> bool {
+        !self.no_volumes && self.includes_resource(VOLUMES)
     }
 
     /// Whether claims are among the resources.
@@ -109,12 +154,18 @@ impl Scope {
     }
 
     fn includes_resource(&self, names: &[&str]) -> bool {
-        let listed = |list: &[Symbol]| {
-            list.iter().any(|entry| is_all(entry) || names.contains(&entry.to_lowercase().as_str()))
-        };
+        let listed =
+            |list: &[Symbol]| list.iter().any(|entry| is_all(entry) || is_one_of(entry, names));
         !listed(&self.excluded_resources)
             && (self.included_resources.is_empty() || listed(&self.included_resources))
     }
+}
+
+/// Velero takes plurals, singulars and short names in any case, with or without a group.
+fn is_one_of(entry: &str, names: &[&str]) -> bool {
+    let entry = entry.to_lowercase();
+    let plural = entry.split_once('.').map_or(entry.as_str(), |(plural, _)| plural);
+    names.contains(&plural)
 }
 
 fn is_all(name: &str) -> bool {

@@ -54,13 +54,15 @@ pub fn of_cluster<'a>(
         }
     }
     let backups = super::key(namespace, name, Key::CnpgBackups);
-    super::runs(context, &mut evidence, &backups, |slot| match backup_at(inventory, slot)? {
-        BackupFacts::CnpgBackup(Backup { outcome, .. }) => Some(*outcome),
-        _ => None,
+    super::runs(context, &mut evidence, &backups, cluster.created, |slot| {
+        match backup_at(inventory, slot)? {
+            BackupFacts::CnpgBackup(Backup { outcome, .. }) => Some(*outcome),
+            _ => None,
+        }
     });
     let succeeded = |evidence: &mut Evidence<'_>, by, at| {
         let success = Success { at, by, until: None };
-        evidence.succeeded(success, Standing::Good)
+        evidence.succeeded_for(success, Standing::Good, cluster.created);
     };
     if let Some((store, at)) = stored(context, namespace, cluster) {
         succeeded(&mut evidence, store, at);

@@ -5,11 +5,16 @@ use crate::{
         Context,
         backup::evidence::{Evidence, Standing, Success},
     },
-    inventory::{Facts, Symbol, backup::index::Key},
+    inventory::{Facts, Symbol, backup::index::Key, storage::ClaimFacts},
 };
 
 /// What `CronJobs` say of a claim.
-pub fn of_claim<'a>(context: &Context<'a>, namespace: &Symbol, name: &Symbol) -> Evidence<'a> {
+pub fn of_claim<'a>(
+    context: &Context<'a>,
+    namespace: &Symbol,
+    name: &Symbol,
+    claim: &ClaimFacts,
+) -> Evidence<'a> {
     let mut evidence = Evidence::new(context);
     let key = Key::CronJobs(namespace.clone());
     for slot in context.inventory.backups.slots(&key) {
@@ -24,7 +29,7 @@ pub fn of_claim<'a>(context: &Context<'a>, namespace: &Symbol, name: &Symbol) ->
         evidence.schedule(slot, cron.suspended);
         if let Some(at) = cron.last_success {
             let success = Success { at, by: slot, until: None };
-            evidence.succeeded(success, Standing::Good);
+            evidence.succeeded_for(success, Standing::Good, claim.created);
         }
     }
     evidence

@@ -1,24 +1,29 @@
-//! K8up: what the restic repository holds goes before what a Backup says of itself.
+//! K8up: what the restic repository holds. A Backup succeeds as well when it passed over a claim:
+//! by an annotation, by its access modes, or since no pod mounts it.
+
+use jiff::Timestamp;
 
 use crate::{
     checks::{
         Context,
-        backup::{evidence::Evidence, target::backup_at},
+        backup::{
+            evidence::{EARLIER, Evidence, Standing, Success},
+            target::{backup_at, is_excluded},
+        },
     },
     inventory::{
-        Symbol,
+        Facts, Slot, Symbol,
         backup::{
             BackupFacts, Outcome,
             index::Key,
-            k8up::{Backup, Snapshot},
+            k8up::{Backup, Mark, Snapshot},
             selectors::Selectors,
         },
         storage::ClaimFacts,
     },
 };
 
-/// What K8up says of a claim. A Backup succeeds as well when it skipped the claim (by an annotation,
-/// or since no pod mounts it), so it only counts where the repository's snapshots are not known.
+/// What K8up says of a claim.
 pub fn of_claim<'a>(
     context: &Context<'a>,
     namespace: &Symbol,
@@ -26,22 +31,96 @@ pub fn of_claim<'a>(
     claim: &ClaimFacts,
 ) -> Evidence<'a> {
     let mut evidence = Evidence::new(context);
+    let passed_over = match claim.k8up {
+        Mark::None | Mark::Wanted => None,
+        Mark::Forbidden => {
+            Some("passes over this claim: its annotation k8up.io/backup is not true")
+        }
+        Mark::Unmountable => Some(
+            "passes over this claim, which is neither ReadWriteOnce nor ReadWriteMany: annotate it k8up.io/backup: \"true\"",
+        ),
+    };
     let concerns = |claims: &Selectors| claims.include(&claim.labels);
-    schedules(context, &mut evidence, namespace, concerns);
-    snapshots(context, &mut evidence, &super::key(namespace, name, Key::K8upClaim));
-    if !has_snapshots(context, namespace) {
-        backups(context, &mut evidence, namespace, concerns);
+    if passed_over.is_none() {
+        schedules(context, &mut evidence, namespace, concerns);
+    }
+    let key = super::key(namespace, name, Key::K8upClaim);
+    super::runs(context, &mut evidence, &key, claim.created, |slot| snapshot(context, slot));
+    if evidence.has_success() {
+        return evidence;
+    }
+    let known = has_snapshots(context, namespace);
+    backups(context, &mut evidence, namespace, concerns, |at| match passed_over {
+        Some(why) => Verdict::Missing(why),
+        None if claim.created.is_some_and(|made| at < made) => Verdict::Missing(EARLIER),
+        None if known => {
+            Verdict::Missing("left no Snapshot of this claim, which it may have passed over")
+        }
+        None => Verdict::Undecided(
+            "succeeded, and no Snapshot (k8up.io) says which claims it holds: it succeeds as well when it passes over one",
+        ),
+    });
+    evidence
+}
+
+/// What K8up says of a namespace: each of its claims has a snapshot. Without claims there is
+/// nothing that K8up keeps.
+pub fn of_namespace<'a>(context: &Context<'a>, namespace: &Symbol) -> Evidence<'a> {
+    let mut evidence = Evidence::new(context);
+    let all = Key::K8upSnapshots(namespace.clone());
+    let newest = context.inventory.backups.newest(&all).find_map(|(at, _)| at);
+    let claims = claims(context, namespace);
+    if claims.is_empty() {
+        return evidence;
+    }
+    schedules(context, &mut evidence, namespace, Selectors::is_all);
+    let mut oldest: Option<(Timestamp, Slot)> = None;
+    for (name, created) in claims {
+        // A claim that came later will be in the next one.
+        if created.zip(newest).is_some_and(|(created, newest)| newest < created) {
+            continue;
+        }
+        let key = super::key(namespace, name, Key::K8upClaim);
+        let of_claim = context.inventory.backups.newest(&key);
+        let held = of_claim
+            .filter_map(|(at, slot)| Some((at?, slot)))
+            .find(|(at, _)| evidence.is_believable(*at) && created.is_none_or(|made| made <= *at));
+        match held {
+            Some(held) => oldest = Some(oldest.map_or(held, |known| known.min(held))),
+            None => {
+                let why = format!("left no Snapshot of claim {name}");
+                backups(context, &mut evidence, namespace, Selectors::is_all, |_| {
+                    Verdict::Lacking(why.clone())
+                });
+                return evidence;
+            }
+        }
+    }
+    if let Some((at, by)) = oldest {
+        evidence.succeeded(Success { at, by, until: None }, Standing::Good);
     }
     evidence
 }
 
-/// What K8up says of a namespace: backups of some of its claims are not of the namespace.
-pub fn of_namespace<'a>(context: &Context<'a>, namespace: &Symbol) -> Evidence<'a> {
-    let mut evidence = Evidence::new(context);
-    schedules(context, &mut evidence, namespace, Selectors::is_all);
-    snapshots(context, &mut evidence, &Key::K8upSnapshots(namespace.clone()));
-    backups(context, &mut evidence, namespace, Selectors::is_all);
-    evidence
+/// The claims of a namespace with when they were made, but for those left out on purpose.
+fn claims<'a>(context: &Context<'a>, namespace: &str) -> Vec<(&'a Symbol, Option<Timestamp>)> {
+    let inventory = context.inventory;
+    let slots = inventory.backups.claims(namespace);
+    let mut claims: Vec<_> = slots
+        .filter_map(|slot| {
+            let object = inventory.get(slot)?;
+            match &object.facts {
+                Facts::Claim(claim)
+                    if !is_excluded(&claim.labels) && claim.k8up != Mark::Forbidden =>
+                {
+                    Some((&object.name, claim.created))
+                }
+                _ => None,
+            }
+        })
+        .collect();
+    claims.sort_unstable();
+    claims
 }
 
 fn has_snapshots(context: &Context<'_>, namespace: &Symbol) -> bool {
@@ -71,24 +150,55 @@ fn schedules(
     }
 }
 
-fn snapshots(context: &Context<'_>, evidence: &mut Evidence<'_>, key: &Key) {
-    super::runs(context, evidence, key, |slot| match backup_at(context.inventory, slot)? {
+fn snapshot(context: &Context<'_>, slot: Slot) -> Option<Outcome> {
+    match backup_at(context.inventory, slot)? {
         BackupFacts::K8upSnapshot(Snapshot { date, .. }) => {
             Some(date.map_or(Outcome::Failed, Outcome::Succeeded))
         }
         _ => None,
-    });
+    }
 }
 
+/// What a Backup that succeeded says of an item.
+enum Verdict {
+    Missing(&'static str),
+    Lacking(String),
+    Undecided(&'static str),
+}
+
+/// Takes in the newest Backup, which says nothing good of a single claim.
 fn backups(
     context: &Context<'_>,
     evidence: &mut Evidence<'_>,
     namespace: &Symbol,
     concerns: impl Fn(&Selectors) -> bool,
+    verdict: impl Fn(Timestamp) -> Verdict,
 ) {
     let key = Key::K8upBackups(namespace.clone());
-    super::runs(context, evidence, &key, |slot| match backup_at(context.inventory, slot)? {
-        BackupFacts::K8upBackup(Backup { claims, outcome }) => concerns(claims).then_some(*outcome),
-        _ => None,
-    });
+    for slot in context.inventory.backups.slots(&key) {
+        let Some(BackupFacts::K8upBackup(Backup { claims, outcome })) =
+            backup_at(context.inventory, slot)
+        else {
+            continue;
+        };
+        if !concerns(claims) {
+            continue;
+        }
+        let Outcome::Succeeded(at) = *outcome else {
+            super::unsuccessful(evidence, slot, *outcome);
+            continue;
+        };
+        match verdict(at) {
+            Verdict::Missing(why) => evidence.attempted(slot, why),
+            Verdict::Lacking(why) => evidence.attempted(slot, why),
+            Verdict::Undecided(why) => {
+                let success = Success { at, by: slot, until: None };
+                let standing = Standing::Undecided(why.to_owned());
+                if !evidence.succeeded(success, standing) {
+                    continue;
+                }
+            }
+        }
+        return;
+    }
 }

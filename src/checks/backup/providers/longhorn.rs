@@ -1,5 +1,7 @@
 //! Longhorn: backups of the volume behind a claim.
 
+use jiff::Timestamp;
+
 use crate::{
     checks::{
         Context,
@@ -30,7 +32,10 @@ pub fn of_claim<'a>(
             (context.inventory.get(slot), backup_at(context.inventory, slot))
             && is_of(volume, claim)
         {
-            of_volume(context, &mut evidence, object, volume);
+            // A volume that is known to be behind the claim may be older than it.
+            let sure = volume.volume.is_some() && claim.volume.is_some();
+            let made = claim.created.filter(|_| !sure);
+            of_volume(context, &mut evidence, (object, volume), made);
         }
     }
     evidence
@@ -45,7 +50,12 @@ fn is_of(volume: &Volume, claim: &ClaimFacts) -> bool {
     }
 }
 
-fn of_volume(context: &Context<'_>, evidence: &mut Evidence<'_>, object: &Object, volume: &Volume) {
+fn of_volume(
+    context: &Context<'_>,
+    evidence: &mut Evidence<'_>,
+    (object, volume): (&Object, &Volume),
+    made: Option<Timestamp>,
+) {
     let inventory = context.inventory;
     let jobs = Key::LonghornJobs(object.namespace.clone());
     for slot in inventory.backups.slots(&jobs) {
@@ -54,7 +64,7 @@ fn of_volume(context: &Context<'_>, evidence: &mut Evidence<'_>, object: &Object
         }
     }
     let key = super::key(&object.namespace, &object.name, Key::LonghornBackups);
-    super::runs(context, evidence, &key, |slot| match backup_at(inventory, slot)? {
+    super::runs(context, evidence, &key, made, |slot| match backup_at(inventory, slot)? {
         BackupFacts::LonghornBackup(Backup { outcome, .. }) => Some(*outcome),
         _ => None,
     });

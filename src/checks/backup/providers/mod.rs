@@ -3,57 +3,72 @@
 mod cnpg;
 mod cron;
 mod k8up;
+mod kasten;
 mod longhorn;
 mod snapshots;
 pub(super) mod velero;
+pub(super) mod velero_volumes;
+mod volsync;
+
+use jiff::Timestamp;
 
 use super::{
-    CNPG_KINDS, K8UP_KINDS, VELERO_KINDS, VOLUME_KINDS,
-    evidence::{Evidence, Standing, Success},
+    CNPG_KINDS, K8UP_KINDS, KASTEN_KINDS, VELERO_KINDS, VOLUME_KINDS,
+    evidence::{EARLIER, Evidence, Standing, Success},
     target::{Target, What},
 };
 use crate::{
+    api::Duration,
     checks::Context,
     inventory::{
         Facts, Slot, Symbol,
-        backup::{Outcome, index::Key},
+        backup::{KASTEN_ACTIONS, KASTEN_CONFIG, LONGHORN, Outcome, index::Key},
     },
 };
 
 /// What every tool that can back up such an item says of it.
-pub fn gather<'a>(context: &Context<'a>, target: &Target<'_>) -> Vec<Evidence<'a>> {
+pub fn gather<'a>(
+    context: &Context<'a>,
+    target: &Target<'a>,
+    max_age: Duration,
+) -> Vec<Evidence<'a>> {
     let (namespace, name) = (target.namespace, target.name);
-    match &target.what {
+    match target.what {
         What::Claim(claim) => {
             let mut all = vec![
-                velero::of_claim(context, namespace, claim),
-                snapshots::of_claim(context, namespace, name),
+                velero::of_claim(context, namespace, name, claim, max_age),
+                snapshots::of_claim(context, namespace, name, claim),
                 k8up::of_claim(context, namespace, name, claim),
                 longhorn::of_claim(context, namespace, name, claim),
-                cron::of_claim(context, namespace, name),
+                volsync::of_claim(context, namespace, name, claim),
+                kasten::of(context, namespace, claim.created),
+                cron::of_claim(context, namespace, name, claim),
             ];
             all.extend(cnpg::of_claim(context, namespace, claim));
             all
         }
         What::Namespace { facts, data } => vec![
-            velero::of_namespace(context, name, facts, *data),
+            velero::of_namespace(context, name, facts, data, max_age),
             k8up::of_namespace(context, name),
+            kasten::of(context, name, facts.created),
         ],
         What::Database(cluster) => {
             vec![cnpg::of_cluster(context, namespace, name, target.slot, cluster)]
         }
+        What::OtherDatabase { .. } => Vec::new(),
     }
 }
 
 /// An object that can't be read and may be a success of this item, or its schedule.
 pub fn unreadable<'a>(context: &Context<'a>, target: &Target<'_>) -> Option<(Slot, &'a str)> {
     let kinds: &[&[(&str, &str)]] = match target.what {
-        What::Claim(_) => &[&VELERO_KINDS, &K8UP_KINDS, &CNPG_KINDS, &VOLUME_KINDS],
-        What::Namespace { .. } => &[&VELERO_KINDS, &K8UP_KINDS],
+        What::Claim(_) => &[&VELERO_KINDS, &K8UP_KINDS, &CNPG_KINDS, &KASTEN_KINDS, &VOLUME_KINDS],
+        What::Namespace { .. } => &[&VELERO_KINDS, &K8UP_KINDS, &KASTEN_KINDS],
         What::Database(_) => &[&CNPG_KINDS],
+        What::OtherDatabase { .. } => &[],
     };
     first_unreadable(context, target.namespace, |group, kind| {
-        kind != "Restore" && kinds.iter().any(|list| list.contains(&(group, kind)))
+        !is_restore(kind) && kinds.iter().any(|list| list.contains(&(group, kind)))
     })
 }
 
@@ -64,8 +79,13 @@ pub fn unreadable_restore<'a>(
 ) -> Option<(Slot, &'a str)> {
     first_unreadable(context, target.namespace, |group, kind| match target.what {
         What::Database(_) => CNPG_KINDS.contains(&(group, kind)),
-        What::Claim(_) | What::Namespace { .. } => kind == "Restore",
+        What::Claim(_) | What::Namespace { .. } => is_restore(kind),
+        What::OtherDatabase { .. } => false,
     })
+}
+
+fn is_restore(kind: &str) -> bool {
+    matches!(kind, "Restore" | "RestoreAction")
 }
 
 /// The first by name of the objects that can't be read and may be about a namespace.
@@ -103,35 +123,43 @@ fn first_unreadable<'a>(
 fn is_global(group: &str, kind: &str) -> bool {
     kind == "VolumeSnapshotContent"
         || VELERO_KINDS.contains(&(group, kind))
-        || group == crate::inventory::backup::LONGHORN
+        || [LONGHORN, KASTEN_CONFIG, KASTEN_ACTIONS].contains(&group)
 }
 
-/// Takes in the runs under a key, newest first, up to the first success that counts.
+/// Takes in the runs under a key, newest first, up to the first success that counts. One of before
+/// the item was `made` does not.
 fn runs(
     context: &Context<'_>,
     evidence: &mut Evidence<'_>,
     key: &Key,
+    made: Option<Timestamp>,
     concerns: impl Fn(Slot) -> Option<Outcome>,
 ) {
     for (_, slot) in context.inventory.backups.newest(key) {
         match concerns(slot) {
+            Some(Outcome::Succeeded(at)) if made.is_some_and(|made| at < made) => {
+                // Those that follow are older still, or no success.
+                return evidence.attempted(slot, EARLIER);
+            }
             Some(Outcome::Succeeded(at)) => {
                 let success = Success { at, by: slot, until: None };
                 if evidence.succeeded(success, Standing::Good) {
                     return;
                 }
             }
-            Some(outcome) => evidence.attempted(slot, unsuccessful(outcome)),
+            Some(outcome) => unsuccessful(evidence, slot, outcome),
             None => {}
         }
     }
 }
 
-/// Why a run is no success.
-fn unsuccessful(outcome: Outcome) -> &'static str {
+/// Takes in a run that is no success.
+fn unsuccessful(evidence: &mut Evidence<'_>, by: Slot, outcome: Outcome) {
     match outcome {
-        Outcome::Unfinished => "has not completed",
-        Outcome::Failed | Outcome::Succeeded(_) => "failed, in part or as a whole",
+        Outcome::Unfinished => evidence.awaited(by, "has not completed"),
+        Outcome::Failed | Outcome::Succeeded(_) => {
+            evidence.attempted(by, "failed, in part or as a whole");
+        }
     }
 }
 

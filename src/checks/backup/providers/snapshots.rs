@@ -1,46 +1,114 @@
-//! CSI snapshots: ready, and bound to a content that is bound to them.
+//! CSI snapshots: ready, bound to a content that is bound to them, and of the volume behind the
+//! claim. They name a claim, and names come again.
 
 use crate::{
     checks::{
         Context,
-        backup::{evidence::Evidence, target::backup_at},
+        backup::{
+            evidence::{EARLIER, Evidence, Standing, Success},
+            target::backup_at,
+        },
     },
     inventory::{
-        Slot, Symbol,
+        Facts, Slot, Source, Symbol,
         backup::{BackupFacts, Outcome, SNAPSHOT, index::Key, snapshots::Snapshot},
+        storage::{ClaimFacts, VolumeSource},
     },
 };
 
 /// What snapshots say of a claim.
-pub fn of_claim<'a>(context: &Context<'a>, namespace: &Symbol, name: &Symbol) -> Evidence<'a> {
+pub fn of_claim<'a>(
+    context: &Context<'a>,
+    namespace: &Symbol,
+    name: &Symbol,
+    claim: &ClaimFacts,
+) -> Evidence<'a> {
     let mut evidence = Evidence::new(context);
     let key = super::key(namespace, name, Key::VolumeSnapshots);
-    super::runs(context, &mut evidence, &key, |slot| {
-        let BackupFacts::VolumeSnapshot(snapshot) = backup_at(context.inventory, slot)? else {
-            return None;
+    for slot in context.inventory.backups.slots(&key) {
+        let Some(BackupFacts::VolumeSnapshot(snapshot)) = backup_at(context.inventory, slot) else {
+            continue;
         };
-        match snapshot.outcome {
-            Outcome::Succeeded(_) if !is_bound(context, slot, snapshot) => {
-                Some(Outcome::Unfinished)
-            }
-            outcome => Some(outcome),
+        let Outcome::Succeeded(at) = snapshot.outcome else {
+            super::unsuccessful(&mut evidence, slot, snapshot.outcome);
+            continue;
+        };
+        if claim.created.is_some_and(|made| at < made) {
+            evidence.attempted(slot, EARLIER);
+            continue;
         }
-    });
+        let handle = handle(context, namespace, name, claim);
+        let standing = match bound(context, slot, snapshot, handle) {
+            Bound::Yes => Standing::Good,
+            Bound::Elsewhere => {
+                evidence.attempted(slot, "is of another volume than the one behind this claim");
+                continue;
+            }
+            Bound::No => {
+                evidence.attempted(slot, "is not bound to a VolumeSnapshotContent that is ready");
+                continue;
+            }
+            Bound::Unseen => Standing::Undecided(
+                "is ready, and its VolumeSnapshotContent is not in these files".to_owned(),
+            ),
+        };
+        let good = standing == Standing::Good;
+        if evidence.succeeded(Success { at, by: slot, until: None }, standing) && good {
+            break;
+        }
+    }
     evidence
 }
 
-fn is_bound(context: &Context<'_>, slot: Slot, snapshot: &Snapshot) -> bool {
-    let bound = snapshot.content.as_ref().and_then(|name| {
-        let contents = context.inventory.find_kind(SNAPSHOT, "VolumeSnapshotContent")?;
-        context.inventory.find(contents, "", name)
+enum Bound {
+    /// To a content that is ready and, as far as is known, of the claim's volume.
+    Yes,
+    /// To a content of another volume.
+    Elsewhere,
+    /// To nothing, or one-sidedly.
+    No,
+    /// To something that is not in the files.
+    Unseen,
+}
+
+fn bound(context: &Context<'_>, slot: Slot, snapshot: &Snapshot, handle: Option<&Symbol>) -> Bound {
+    let inventory = context.inventory;
+    let content = snapshot.content.as_ref().and_then(|name| {
+        let contents = inventory.find_kind(SNAPSHOT, "VolumeSnapshotContent")?;
+        inventory.find(contents, "", name)
     });
-    let Some(object) = context.inventory.get(slot) else {
-        return false;
+    let Some(object) = inventory.get(slot) else {
+        return Bound::No;
     };
-    match bound.and_then(|slot| backup_at(context.inventory, slot)) {
-        Some(BackupFacts::SnapshotContent(facts)) => {
-            facts.belongs_to(&object.namespace, &object.name, snapshot.uid.as_ref())
+    match content.and_then(|slot| backup_at(inventory, slot)) {
+        Some(BackupFacts::SnapshotContent(content)) => {
+            let ours = content.belongs_to(&object.namespace, &object.name, snapshot.uid.as_ref());
+            match (&content.volume, handle) {
+                _ if !ours => Bound::No,
+                (Some(taken), Some(handle)) if taken != handle => Bound::Elsewhere,
+                _ => Bound::Yes,
+            }
         }
-        _ => false,
+        _ if inventory.source == Source::Manifests && snapshot.content.is_some() => Bound::Unseen,
+        _ => Bound::No,
+    }
+}
+
+/// What the driver calls the volume behind a claim.
+fn handle<'a>(
+    context: &Context<'a>,
+    namespace: &Symbol,
+    name: &Symbol,
+    claim: &ClaimFacts,
+) -> Option<&'a Symbol> {
+    let volume = context.inventory.lookup("", "PersistentVolume", "", claim.volume.as_ref()?)?;
+    let Facts::Volume(volume) = &volume.facts else {
+        return None;
+    };
+    let bound =
+        volume.claim.as_ref().is_some_and(|(space, claim)| space == namespace && claim == name);
+    match &volume.source {
+        VolumeSource::Csi(csi) if bound => Some(&csi.handle),
+        _ => None,
     }
 }

@@ -1,19 +1,21 @@
-//! Velero: by namespaces, resources and labels of a backup, and only with the data of volumes.
+//! Velero: by namespaces, resources and labels of a backup, and of each volume by itself.
 
+use super::velero_volumes::{Claim, Holding, Run, Site};
 use crate::{
+    api::Duration,
     checks::{
         Context,
         backup::{
-            evidence::{Evidence, Standing, Success},
+            evidence::{self, Evidence, Standing, Success},
             target::{backup_at, is_excluded},
         },
     },
     inventory::{
-        Symbol,
+        Facts, Inventory, Symbol,
         backup::{
             BackupFacts, Outcome,
             index::{Key, Runs, VeleroGroup},
-            velero::{Data, Location, Reach},
+            velero::{Location, Reach},
             velero_scope::Scope,
         },
         facts::NamespaceFacts,
@@ -22,35 +24,101 @@ use crate::{
 };
 
 /// What Velero says of a claim.
-pub fn of_claim<'a>(context: &Context<'a>, namespace: &Symbol, claim: &ClaimFacts) -> Evidence<'a> {
-    if is_left_out(context, namespace) {
+pub fn of_claim<'a>(
+    context: &Context<'a>,
+    namespace: &'a Symbol,
+    name: &'a Symbol,
+    facts: &'a ClaimFacts,
+    max_age: Duration,
+) -> Evidence<'a> {
+    if is_left_out(context.inventory, namespace) {
         return Evidence::new(context);
     }
-    gather(context, true, |scope| scope.covers_claim(namespace, &claim.labels))
+    let claim = Claim::of(context, namespace, name, facts);
+    let mut evidence = Evidence::new(context);
+    let covers = |scope: &Scope| scope.covers_claim(namespace, &facts.labels);
+    schedules(context, &mut evidence, true, covers);
+    let admits = |scope: &Scope| scope.admits_claim(namespace, &facts.labels);
+    let holds = |run: &Run<'_>, site: &Site| claim.is_held_by(context, run, site);
+    backups(context, &mut evidence, max_age, admits, &holds);
+    evidence
 }
 
 /// What Velero says of a whole namespace. Where there are claims, manifests alone are no backup.
 pub fn of_namespace<'a>(
     context: &Context<'a>,
-    name: &Symbol,
+    name: &'a Symbol,
     facts: &NamespaceFacts,
     data: bool,
+    max_age: Duration,
 ) -> Evidence<'a> {
     if is_excluded(&facts.labels) {
         return Evidence::new(context);
     }
-    gather(context, data, |scope| {
-        scope.covers_namespace(name) && (!data || scope.includes_claims())
-    })
+    let mut evidence = Evidence::new(context);
+    let covers = |scope: &Scope| scope.covers_namespace(name) && (!data || scope.includes_claims());
+    let claims = claims_of(context, name);
+    schedules(context, &mut evidence, data, covers);
+    let holds = |run: &Run<'_>, site: &Site| {
+        if let Some(kind) = run.backup.scope.lacks() {
+            return Some(Holding::Missing(format!("leaves out {kind} (excludedResources)")));
+        }
+        let began = run.backup.began;
+        if facts.created.zip(began).is_some_and(|(created, began)| began < created) {
+            let why = "began before this namespace was made: it is of another of its name";
+            return Some(Holding::Missing(why.to_owned()));
+        }
+        // A claim that came later will be in the next one.
+        let there = claims.iter().filter(|claim| !claim.is_younger_than(run));
+        let held = there.filter_map(|claim| {
+            let name = claim.name;
+            let why = |why: String| format!("does not hold claim {name}: it {why}");
+            match claim.is_held_by(context, run, site)? {
+                Holding::Taken => Some(Holding::Taken),
+                Holding::Missing(reason) => Some(Holding::Missing(why(reason))),
+                Holding::Undecided(reason) => {
+                    Some(Holding::Undecided(format!("may not hold claim {name}: it {reason}")))
+                }
+            }
+        });
+        Some(held.reduce(Holding::worse).unwrap_or_else(|| run.is_from_here(site)))
+    };
+    backups(context, &mut evidence, max_age, covers, &holds);
+    evidence
+}
+
+/// The claims of a namespace, but for those that are left out on purpose.
+fn claims_of<'a>(context: &Context<'a>, namespace: &'a Symbol) -> Vec<Claim<'a>> {
+    let inventory = context.inventory;
+    let mut claims: Vec<_> = inventory
+        .backups
+        .claims(namespace)
+        .filter_map(|slot| {
+            let object = inventory.get(slot)?;
+            match &object.facts {
+                Facts::Claim(facts) if !is_excluded(&facts.labels) => {
+                    Some(Claim::of(context, namespace, &object.name, facts))
+                }
+                _ => None,
+            }
+        })
+        .collect();
+    // The first by name is told of, wherever they are kept.
+    claims.sort_unstable_by_key(|claim| claim.name);
+    claims
 }
 
 /// Whether the label of a namespace keeps Velero away from all that is in it.
-pub fn is_left_out(context: &Context<'_>, namespace: &str) -> bool {
-    context.inventory.namespace(namespace).is_some_and(|facts| is_excluded(&facts.labels))
+pub fn is_left_out(inventory: &Inventory, namespace: &str) -> bool {
+    inventory.namespace(namespace).is_some_and(|facts| is_excluded(&facts.labels))
 }
 
-fn gather<'a>(context: &Context<'a>, data: bool, covers: impl Fn(&Scope) -> bool) -> Evidence<'a> {
-    let mut evidence = Evidence::new(context);
+fn schedules(
+    context: &Context<'_>,
+    evidence: &mut Evidence<'_>,
+    data: bool,
+    covers: impl Fn(&Scope) -> bool,
+) {
     for slot in context.inventory.backups.slots(&Key::VeleroSchedules) {
         let Some(BackupFacts::VeleroSchedule(schedule)) = backup_at(context.inventory, slot) else {
             continue;
@@ -63,56 +131,84 @@ fn gather<'a>(context: &Context<'a>, data: bool, covers: impl Fn(&Scope) -> bool
             None => evidence.schedule(slot, schedule.paused),
         }
     }
+}
+
+/// Says whether a run holds an item; None when it is not about it.
+type Holds<'h> = dyn Fn(&Run<'_>, &Site) -> Option<Holding> + 'h;
+
+fn backups(
+    context: &Context<'_>,
+    evidence: &mut Evidence<'_>,
+    max_age: Duration,
+    covers: impl Fn(&Scope) -> bool,
+    holds: &Holds<'_>,
+) {
     // The same group goes first whatever the order of the map: attempts are told in words.
     let mut groups: Vec<_> =
         context.inventory.backups.velero().filter(|(group, _)| covers(&group.scope)).collect();
     groups.sort_unstable_by_key(|(_, runs)| std::cmp::Reverse(runs.last().copied()));
     for (group, runs) in groups {
-        newest_of(context, &mut evidence, group, runs, data);
+        newest_of(context, evidence, (group, runs), max_age, holds);
     }
-    evidence
 }
 
-/// Takes in the newest backup of a group that counts, or why none does.
+/// Takes in the newest backup of a group that holds the item, or why the newest does not. Older
+/// ones are looked at while they are recent enough to count.
 fn newest_of(
     context: &Context<'_>,
     evidence: &mut Evidence<'_>,
-    group: &VeleroGroup,
-    runs: &Runs,
-    data: bool,
+    (group, runs): (&VeleroGroup, &Runs),
+    max_age: Duration,
+    holds: &Holds<'_>,
 ) {
+    let site = site(context, group);
+    let mut told = false;
     for (_, slot) in runs.iter().rev() {
-        let Some(BackupFacts::VeleroBackup(backup)) = backup_at(context.inventory, *slot) else {
+        let Some(run) = Run::at(context.inventory, *slot) else {
             continue;
         };
-        let Outcome::Succeeded(at) = backup.outcome else {
-            return evidence.attempted(*slot, super::unsuccessful(backup.outcome));
-        };
-        if data && group.data == Data::Missing {
-            let why = "holds manifests only: no volume snapshot was completed, and files are not copied (snapshotVolumes, defaultVolumesToFsBackup)";
-            return evidence.attempted(*slot, why);
-        }
-        let standing = match storage(context, group) {
-            Standing::Unreachable(why) => Standing::Unreachable(why),
-            _ if data && group.data == Data::Undecided => Standing::Undecided(
-                "has a resource policy, which may leave the volume out; its status does not say which volumes it took".to_owned(),
-            ),
-            standing => standing,
-        };
-        let success = Success { at, by: *slot, until: backup.expires };
-        if evidence.succeeded(success, standing) {
+        let Outcome::Succeeded(at) = run.backup.outcome else {
+            if !told && holds(&run, &site).is_some() {
+                super::unsuccessful(evidence, *slot, run.backup.outcome);
+            }
             return;
+        };
+        if told && max_age.add_to(at) <= context.now {
+            return;
+        }
+        if !evidence.is_believable(at) {
+            continue;
+        }
+        let standing = match holds(&run, &site) {
+            None => continue,
+            Some(Holding::Missing(why)) => {
+                if !told {
+                    evidence.attempted(*slot, why);
+                }
+                told = true;
+                continue;
+            }
+            Some(Holding::Undecided(why)) => Standing::Undecided(why),
+            Some(Holding::Taken) => site.standing.clone(),
+        };
+        let good = !matches!(standing, Standing::Undecided(_));
+        let success = Success { at, by: *slot, until: run.backup.expires };
+        if evidence.succeeded(success, standing) {
+            if good {
+                return;
+            }
+            told = true;
         }
     }
 }
 
-/// Whether a group's backups can be read from where they are.
-fn storage(context: &Context<'_>, group: &VeleroGroup) -> Standing {
+/// Whether a group's backups can be read from where they are, and who writes there.
+fn site(context: &Context<'_>, group: &VeleroGroup) -> Site {
     let (name, location) = match location(context, group) {
         Ok(found) => found,
-        Err(standing) => return standing,
+        Err(standing) => return Site { standing, read_only: None },
     };
-    match &location.reach {
+    let standing = match &location.reach {
         Reach::Available => Standing::Good,
         Reach::Unavailable(why) if why.is_empty() => {
             Standing::Unreachable(format!("{name} is unavailable"))
@@ -121,7 +217,8 @@ fn storage(context: &Context<'_>, group: &VeleroGroup) -> Standing {
         Reach::Unknown => {
             Standing::Undecided(format!("lies in {name}, which Velero has not validated yet"))
         }
-    }
+    };
+    Site { standing, read_only: location.read_only.then_some(name) }
 }
 
 fn location<'a>(
@@ -140,7 +237,7 @@ fn location<'a>(
         (named || default).then_some((slot, location))
     });
     if let Some((slot, location)) = found {
-        return Ok((crate::checks::backup::evidence::name(inventory, slot), location));
+        return Ok((evidence::name(inventory, slot), location));
     }
     let name = if group.location.is_empty() {
         format!("the default BackupStorageLocation of {}", group.namespace)

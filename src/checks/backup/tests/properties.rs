@@ -89,7 +89,7 @@ proptest! {
         for at in (1..shuffled.len()).rev() {
             shuffled.swap(at, rng.random_range(0..=at));
         }
-        let mut world = World::default();
+        let mut world = World::empty_for(scenario);
         for object in shuffled {
             world.apply(object);
         }
@@ -110,6 +110,7 @@ fn a_backup_is_too_old_exactly_when_it_said() {
         name: String::new(),
         of: "PersistentVolumeClaims",
         restore_test_every: None,
+        files: false,
         objects: vec![objects::claim(), objects::longhorn_volume(), objects::longhorn_backup()],
         expect: "",
     };

@@ -41,7 +41,7 @@ fn messages_name_the_object_and_the_reason() {
             "velero: manifests without snapshots",
             "no backup of this claim has succeeded and is there to restore: Backup \
              backup-tools/daily-2 (velero.io) holds manifests only: no volume snapshot was \
-             completed, and files are not copied (snapshotVolumes, defaultVolumesToFsBackup)",
+             completed, and no PodVolumeBackup or DataUpload of this claim is there (snapshotVolumes, defaultVolumesToFsBackup)",
         ),
         (
             "velero: the claim's label leaves it out",
@@ -100,6 +100,7 @@ fn a_malformed_item_is_unknown() {
         name: String::new(),
         of: "PersistentVolumeClaims",
         restore_test_every: None,
+        files: false,
         objects: vec![
             with(claim(), &json!({"spec": {"storageClassName": 3}})),
             velero_location(),

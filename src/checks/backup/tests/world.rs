@@ -10,7 +10,7 @@ use crate::{
     api::test_spec::backup::BackupTest,
     checks::{Check, Context, Item, Judgement, backup},
     engine::scope::Scope,
-    inventory::{Change, Facts, Interner, Inventory, KindId, Projector, ResourceType},
+    inventory::{Change, Facts, Interner, Inventory, KindId, Projector, ResourceType, Source},
 };
 
 #[derive(Default)]
@@ -38,7 +38,7 @@ fn resource(object: &Value) -> ResourceType {
         version: version.to_owned(),
         kind: kind.to_owned(),
         plural: format!("{}s", kind.to_lowercase()),
-        namespaced: !matches!(kind, "Namespace" | "VolumeSnapshotContent"),
+        namespaced: !matches!(kind, "Namespace" | "PersistentVolume" | "VolumeSnapshotContent"),
     }
 }
 
@@ -49,9 +49,18 @@ impl World {
         world
     }
 
+    /// Where the objects of a scenario come from, without them.
+    pub fn empty_for(scenario: &Scenario) -> Self {
+        let mut world = Self::default();
+        world.inventory.source = if scenario.files { Source::Manifests } else { Source::Cluster };
+        world
+    }
+
     /// The objects of a scenario. Kinds that it has none of are not served.
     pub fn of(scenario: &Scenario) -> Self {
-        Self::new(&scenario.objects)
+        let mut world = Self::empty_for(scenario);
+        world.apply_all(&scenario.objects);
+        world
     }
 
     pub fn apply_all(&mut self, objects: &[Value]) {
@@ -126,6 +135,7 @@ impl World {
 
 fn rules(judgement: &Judgement) -> String {
     match (judgement.failing.as_slice(), judgement.unknown.as_slice()) {
+        ([], []) if judgement.pending => "pending".to_owned(),
         ([], []) => "pass".to_owned(),
         ([], [_]) => "unknown".to_owned(),
         (failing, []) => {

@@ -8,10 +8,16 @@ pub mod objects;
 mod cnpg;
 mod cron;
 mod k8up;
+mod kasten;
 mod longhorn;
+mod manifests;
+mod others;
 mod restores;
 mod snapshots;
 mod velero;
+mod velero_volumes;
+mod volsync;
+mod young;
 
 use serde_json::Value;
 
@@ -30,9 +36,11 @@ pub struct Scenario {
     pub of: &'static str,
     /// How often a restore must be tried.
     pub restore_test_every: Option<&'static str>,
+    /// Whether the objects come from files, and not from a cluster.
+    pub files: bool,
     /// What is there.
     pub objects: Vec<Value>,
-    /// `pass`, `unknown`, `none` when no item counts, or the failing rules.
+    /// `pass`, `unknown`, `pending`, `none` when no item counts, or the failing rules.
     pub expect: &'static str,
 }
 
@@ -42,6 +50,7 @@ impl Scenario {
             name: name.to_owned(),
             of: "PersistentVolumeClaims",
             restore_test_every: None,
+            files: false,
             objects: [vec![objects::claim()], objects].concat(),
             expect,
         }
@@ -57,6 +66,10 @@ impl Scenario {
 
     fn databases(name: &str, objects: Vec<Value>, expect: &'static str) -> Self {
         Self { of: "Databases", objects, ..Self::claims(name, vec![], expect) }
+    }
+
+    fn in_files(self) -> Self {
+        Self { files: true, ..self }
     }
 
     fn restored(self) -> Self {
@@ -77,6 +90,12 @@ impl Scenario {
 pub fn all() -> Vec<Scenario> {
     [
         velero::all(),
+        velero_volumes::all(),
+        volsync::all(),
+        kasten::all(),
+        others::all(),
+        young::all(),
+        manifests::all(),
         snapshots::all(),
         k8up::all(),
         cnpg::all(),

@@ -9,6 +9,13 @@ pub const RECENT: &str = "2026-11-21T02:00:00Z";
 /// Thirty-four hours before.
 pub const OLD: &str = "2026-11-20T02:00:00Z";
 
+/// Before everything else.
+pub const LONG_AGO: &str = "2026-01-01T00:00:00Z";
+/// An hour before the judgement: younger than any backup.
+pub const YOUNG: &str = "2026-11-21T11:00:00Z";
+/// The uid of the claim.
+pub const CLAIM_UID: &str = "6d1f2c9e-0000-4000-8000-00000000da7a";
+
 /// The object with a JSON merge patch (RFC 7396) applied.
 pub fn with(mut object: Value, patch: &Value) -> Value {
     merge(&mut object, patch);
@@ -40,12 +47,35 @@ pub fn named(name: &str, object: Value) -> Value {
 pub fn claim() -> Value {
     json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "data", "namespace": SHOP, "labels": {"app": "db"}},
+        "metadata": {
+            "name": "data", "namespace": SHOP, "labels": {"app": "db"},
+            "uid": CLAIM_UID, "creationTimestamp": LONG_AGO,
+        },
         "spec": {
-            "accessModes": ["ReadWriteOnce"], "volumeName": "pv-data",
+            "accessModes": ["ReadWriteOnce"], "volumeName": format!("pv-data-of-{SHOP}"),
             "resources": {"requests": {"storage": "1Gi"}},
         },
     })
+}
+
+/// The volume behind the claim.
+pub fn volume() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "PersistentVolume",
+        "metadata": {"name": format!("pv-data-of-{SHOP}"), "creationTimestamp": LONG_AGO},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"},
+            "claimRef": {"namespace": SHOP, "name": "data"},
+            "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-1"},
+        },
+    })
+}
+
+/// Another source of a volume than a CSI driver.
+pub fn volume_of(source: Value) -> Value {
+    let mut volume = volume();
+    volume["spec"].as_object_mut().unwrap().remove("csi");
+    with(volume, &json!({ "spec": source }))
 }
 
 pub fn namespace() -> Value {
@@ -73,6 +103,41 @@ pub fn velero_backup() -> Value {
             "expiration": "2026-12-21T02:00:00Z", "warnings": 1,
             "csiVolumeSnapshotsAttempted": 1, "csiVolumeSnapshotsCompleted": 1,
         },
+    })
+}
+
+/// The files of the claim, as a pod mounts them.
+pub fn velero_files() -> Value {
+    json!({
+        "apiVersion": "velero.io/v1", "kind": "PodVolumeBackup",
+        "metadata": {
+            "name": "daily-2-x7k2p", "namespace": TOOLS,
+            "labels": {"velero.io/backup-name": "daily-2", "velero.io/pvc-uid": CLAIM_UID},
+            "annotations": {"velero.io/pvc-name": "data"},
+        },
+        "spec": {
+            "node": "node-1", "pod": {"kind": "Pod", "namespace": SHOP, "name": "db-0"},
+            "volume": "data", "backupStorageLocation": "default", "repoIdentifier": "",
+            "uploaderType": "kopia", "tags": {"backup": "daily-2", "pvc-uid": CLAIM_UID},
+        },
+        "status": {"phase": "Completed", "completionTimestamp": RECENT, "snapshotID": "5e1f"},
+    })
+}
+
+/// The snapshot of the claim, moved.
+pub fn velero_upload() -> Value {
+    json!({
+        "apiVersion": "velero.io/v2alpha1", "kind": "DataUpload",
+        "metadata": {
+            "name": "daily-2-m4q8z", "namespace": TOOLS,
+            "labels": {"velero.io/backup-name": "daily-2", "velero.io/pvc-uid": CLAIM_UID},
+        },
+        "spec": {
+            "snapshotType": "CSI", "csiSnapshot": {"volumeSnapshot": "v", "storageClass": "fast"},
+            "sourcePVC": "data", "sourceNamespace": SHOP, "backupStorageLocation": "default",
+            "operationTimeout": "10m0s",
+        },
+        "status": {"phase": "Completed", "completionTimestamp": RECENT},
     })
 }
 
@@ -218,7 +283,7 @@ pub fn longhorn_volume() -> Value {
         "apiVersion": "longhorn.io/v1beta2", "kind": "Volume",
         "metadata": {"name": "pvc-1", "namespace": TOOLS},
         "spec": {"size": "1073741824"},
-        "status": {"kubernetesStatus": {"namespace": SHOP, "pvcName": "data", "pvName": "pv-data"}},
+        "status": {"kubernetesStatus": {"namespace": SHOP, "pvcName": "data", "pvName": format!("pv-data-of-{SHOP}")}},
     })
 }
 
@@ -240,6 +305,61 @@ pub fn longhorn_job() -> Value {
             "retain": 7, "concurrency": 1,
         },
         "status": {"executionCount": 12},
+    })
+}
+
+pub fn volsync_source() -> Value {
+    json!({
+        "apiVersion": "volsync.backube/v1alpha1", "kind": "ReplicationSource",
+        "metadata": {"name": "data", "namespace": SHOP},
+        "spec": {
+            "sourcePVC": "data", "trigger": {"schedule": "0 2 * * *"},
+            "restic": {"repository": "restic-config", "copyMethod": "Snapshot"},
+        },
+        "status": {"lastSyncTime": RECENT, "latestMoverStatus": {"result": "Successful"}},
+    })
+}
+
+pub fn kasten_policy() -> Value {
+    json!({
+        "apiVersion": "config.kio.kasten.io/v1alpha1", "kind": "Policy",
+        "metadata": {"name": "daily", "namespace": TOOLS},
+        "spec": {
+            "frequency": "@daily", "actions": [{"action": "backup"}],
+            "selector": {"matchLabels": {"k10.kasten.io/appNamespace": SHOP}},
+        },
+    })
+}
+
+pub fn kasten_backup() -> Value {
+    json!({
+        "apiVersion": "actions.kio.kasten.io/v1alpha1", "kind": "BackupAction",
+        "metadata": {"name": "scheduled-1", "namespace": SHOP},
+        "spec": {"subject": {"name": SHOP, "namespace": SHOP}},
+        "status": {
+            "state": "Complete", "startTime": RECENT, "endTime": RECENT,
+            "restorePoint": {"name": "scheduled-1", "namespace": SHOP},
+        },
+    })
+}
+
+pub fn kasten_restore_point() -> Value {
+    json!({
+        "apiVersion": "apps.kio.kasten.io/v1alpha1", "kind": "RestorePoint",
+        "metadata": {"name": "scheduled-1", "namespace": SHOP},
+        "spec": {"restorePointContentRef": {"name": "scheduled-1"}},
+    })
+}
+
+pub fn kasten_restore() -> Value {
+    json!({
+        "apiVersion": "actions.kio.kasten.io/v1alpha1", "kind": "RestoreAction",
+        "metadata": {"name": "drill", "namespace": "drill"},
+        "spec": {
+            "subject": {"kind": "RestorePoint", "name": "scheduled-1", "namespace": SHOP},
+            "targetNamespace": "drill",
+        },
+        "status": {"state": "Complete", "startTime": RECENT, "endTime": RECENT},
     })
 }
 

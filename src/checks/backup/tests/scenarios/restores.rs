@@ -102,11 +102,11 @@ fn of_others() -> Vec<Scenario> {
     let mut failed = drill(from_backup.clone());
     failed[2] = with(failed[2].clone(), &unready);
     vec![
-        Scenario::claims("restore: by K8up", vec![k8up_backup(), k8up_restore()], "pass"),
+        Scenario::claims("restore: by K8up", vec![k8up_snapshot(), k8up_restore()], "pass"),
         Scenario::claims(
             "restore: by K8up, failed",
             vec![
-                k8up_backup(),
+                k8up_snapshot(),
                 with(
                     k8up_restore(),
                     &json!({"status": {"conditions": [condition("Completed", "True", "Failed")]}}),
@@ -114,6 +114,13 @@ fn of_others() -> Vec<Scenario> {
             ],
             "RestoreUntested",
         ),
+        Scenario::claims(
+            "restore: by Kasten",
+            vec![kasten_backup(), kasten_restore_point(), kasten_restore()],
+            "pass",
+        ),
+        Scenario::claims("restore: files may lack the drill", vec![k8up_snapshot()], "unknown")
+            .in_files(),
         selected(
             "restore: a cluster recovered from a backup",
             drill(from_backup),

@@ -19,6 +19,26 @@ fn kept(status: Value) -> Vec<Value> {
     vec![location, velero_schedule(), velero_backup()]
 }
 
+fn read_only() -> Value {
+    with(velero_location(), &json!({"spec": {"accessMode": "ReadOnly"}}))
+}
+
+/// The good backup, written into the cluster an hour after it had ended.
+fn synced() -> Value {
+    with(velero_backup(), &json!({"metadata": {"creationTimestamp": "2026-11-21T03:00:00Z"}}))
+}
+
+fn another_uid(copy: Value) -> Value {
+    let uid = "6d1f2c9e-0000-4000-8000-0000000000ff";
+    with(
+        copy,
+        &json!({
+            "metadata": {"labels": {"velero.io/pvc-uid": uid}},
+            "spec": {"tags": {"pvc-uid": uid}},
+        }),
+    )
+}
+
 pub fn all() -> Vec<Scenario> {
     [outcomes(), locations(), volumes(), scopes(), schedules(), namespaces(), doubts()]
         .into_iter()
@@ -139,12 +159,29 @@ fn locations() -> Vec<Scenario> {
         Scenario::claims("velero: old backups in unavailable storage", old, "TooOld"),
         Scenario::claims("velero: unavailable storage, and a copy elsewhere", with_copy, "pass"),
         Scenario::claims(
-            "velero: read-only storage can be restored from",
-            vec![
-                with(velero_location(), &json!({"spec": {"accessMode": "ReadOnly"}})),
-                velero_backup(),
-            ],
+            "velero: nothing of this cluster is written to read-only storage",
+            vec![read_only(), velero_backup()],
+            "NeverSucceeded",
+        ),
+        Scenario::claims(
+            "velero: what is in read-only storage has the uid of the claim",
+            vec![read_only(), velero_backup(), velero_files()],
             "pass",
+        ),
+        Scenario::claims(
+            "velero: found in storage, maybe of another cluster",
+            vec![velero_location(), synced()],
+            "unknown",
+        ),
+        Scenario::claims(
+            "velero: found in storage, with the uid of the claim",
+            vec![velero_location(), synced(), velero_files()],
+            "pass",
+        ),
+        Scenario::claims(
+            "velero: found in storage, with the uid of another claim",
+            vec![velero_location(), synced(), another_uid(velero_files())],
+            "unknown",
         ),
         Scenario::claims(
             "velero: storage that was not validated",
@@ -211,14 +248,9 @@ fn volumes() -> Vec<Scenario> {
             "pass",
         ),
         Scenario::claims(
-            "velero: files copied instead of snapshots",
+            "velero: files are to be copied, and no pod mounted the volume",
             without_snapshots(json!({"snapshotVolumes": false, "defaultVolumesToFsBackup": true})),
-            "pass",
-        ),
-        Scenario::claims(
-            "velero: files copied, by the old name",
-            without_snapshots(json!({"defaultVolumesToRestic": true})),
-            "pass",
+            "NeverSucceeded",
         ),
         Scenario::claims(
             "velero: files are copied by pods, which are left out",
@@ -228,9 +260,14 @@ fn volumes() -> Vec<Scenario> {
             "NeverSucceeded",
         ),
         Scenario::claims(
-            "velero: snapshots moved by the data mover",
-            vec![velero_location(), with(velero_backup(), &moved)],
+            "velero: the snapshot was moved",
+            vec![velero_location(), with(velero_backup(), &moved), velero_upload()],
             "pass",
+        ),
+        Scenario::claims(
+            "velero: snapshots were moved, and not of this claim",
+            vec![velero_location(), with(velero_backup(), &moved)],
+            "NeverSucceeded",
         ),
         Scenario::claims(
             "velero: a resource policy may leave the volume out",

@@ -1,0 +1,56 @@
+//! `VolSync`: a `ReplicationSource` says when its claim was last copied.
+
+use crate::{
+    checks::{
+        Context,
+        backup::{
+            evidence::{Evidence, Standing, Success},
+            target::backup_at,
+        },
+    },
+    inventory::{
+        Symbol,
+        backup::{
+            BackupFacts,
+            index::Key,
+            volsync::{Runs, Source},
+        },
+        storage::ClaimFacts,
+    },
+};
+
+/// What `VolSync` says of a claim.
+pub fn of_claim<'a>(
+    context: &Context<'a>,
+    namespace: &Symbol,
+    name: &Symbol,
+    claim: &ClaimFacts,
+) -> Evidence<'a> {
+    let mut evidence = Evidence::new(context);
+    let key = super::key(namespace, name, Key::VolSyncSources);
+    for slot in context.inventory.backups.slots(&key) {
+        let Some(BackupFacts::VolSyncSource(source)) = backup_at(context.inventory, slot) else {
+            continue;
+        };
+        let Source { last_success, failed, runs, mirror, .. } = source;
+        if *mirror {
+            evidence
+                .attempted(slot, "mirrors the claim by Syncthing, which keeps no earlier state");
+            continue;
+        }
+        match runs {
+            Runs::ByItself => evidence.schedule(slot, false),
+            Runs::Paused => evidence.schedule(slot, true),
+            Runs::ByHand => {}
+        }
+        match last_success {
+            Some(at) => {
+                let success = Success { at: *at, by: slot, until: None };
+                evidence.succeeded_for(success, Standing::Good, claim.created);
+            }
+            None if *failed => evidence.attempted(slot, "failed"),
+            None => evidence.awaited(slot, "has not synchronized yet"),
+        }
+    }
+    evidence
+}

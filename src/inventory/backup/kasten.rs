@@ -1,0 +1,168 @@
+//! Kasten K10: policies (`config.kio.kasten.io`), and what they did in the namespace of an
+//! application (`actions.kio.kasten.io`, `apps.kio.kasten.io`).
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{BackupFacts, Outcome, facts, selectors::Selectors, time};
+use crate::inventory::{
+    facts::{Facts, Metadata, ProjectionError},
+    intern::{Interner, Symbol},
+};
+
+/// Labels that selectors of policies know besides those of a namespace; the value is its name.
+pub const NAMESPACE_LABELS: [&str; 2] = ["k10.kasten.io/appNamespace", "k10.kasten.io/appName"];
+
+/// A Policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// Which namespaces it is about; None when it says none.
+    pub namespaces: Option<Selectors>,
+    /// Whether it makes backups.
+    pub backup: bool,
+    /// Whether it runs by itself, and not only on demand.
+    pub scheduled: bool,
+    /// `spec.paused`.
+    pub paused: bool,
+}
+
+/// A `BackupAction`: a namespace was backed up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Action {
+    /// The namespace of the application.
+    pub namespace: Symbol,
+    /// The `RestorePoint` it made there.
+    pub restore_point: Option<Symbol>,
+    /// When it began.
+    pub began: Option<Timestamp>,
+    /// Whether it took only some of the namespace, or went on after a volume failed.
+    pub partial: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// A `RestoreAction`: a `RestorePoint` of a namespace was restored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Restore {
+    /// The namespace that the `RestorePoint` is of.
+    pub namespace: Symbol,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PolicyObject {
+    spec: PolicySpec,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PolicySpec {
+    frequency: Option<String>,
+    preset_ref: Option<Value>,
+    paused: Option<bool>,
+    actions: Option<Vec<PolicyAction>>,
+    selector: Option<LabelSelector>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PolicyAction {
+    action: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ActionObject {
+    metadata: Metadata,
+    spec: ActionSpec,
+    status: Option<ActionStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ActionSpec {
+    subject: Subject,
+    filters: Option<Value>,
+    ignore_exceptions: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Subject {
+    name: Option<String>,
+    namespace: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ActionStatus {
+    state: Option<String>,
+    start_time: Option<String>,
+    end_time: Option<String>,
+    restore_point: Option<Subject>,
+}
+
+/// Reads a Policy.
+pub fn project_policy(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
+    let spec = PolicyObject::deserialize(object)?.spec;
+    let on_demand = spec.frequency.as_deref() == Some("@onDemand");
+    let namespaces = spec.selector.as_ref();
+    Ok(facts(BackupFacts::KastenPolicy(Policy {
+        namespaces: namespaces
+            .map(|selector| Selectors::compile(std::iter::once(selector)))
+            .transpose()?,
+        backup: spec.actions.iter().flatten().any(|action| action.action == "backup"),
+        scheduled: !on_demand && (spec.frequency.is_some() || spec.preset_ref.is_some()),
+        paused: spec.paused == Some(true),
+    })))
+}
+
+/// Reads a `BackupAction`.
+pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let ActionObject { metadata, spec, status } = ActionObject::deserialize(object)?;
+    let status = status.unwrap_or_default();
+    let outcome = outcome(&metadata, &status)?;
+    let point = status.restore_point.and_then(|point| point.name);
+    let filtered = spec.filters.as_ref().and_then(Value::as_object);
+    Ok(facts(BackupFacts::KastenBackup(Action {
+        namespace: namespace(&metadata, &spec.subject, interner),
+        restore_point: point.filter(|name| !name.is_empty()).map(|name| interner.intern(&name)),
+        began: time("status.startTime", status.start_time.as_deref())?,
+        partial: spec.ignore_exceptions == Some(true)
+            || filtered.is_some_and(|filters| !filters.is_empty()),
+        outcome,
+    })))
+}
+
+/// Reads a `RestoreAction`.
+pub fn project_restore(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    let ActionObject { metadata, spec, status } = ActionObject::deserialize(object)?;
+    Ok(facts(BackupFacts::KastenRestore(Restore {
+        namespace: namespace(&metadata, &spec.subject, interner),
+        outcome: outcome(&metadata, &status.unwrap_or_default())?,
+    })))
+}
+
+/// Reads a `RestorePoint`: that it is there.
+pub fn project_restore_point(_: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
+    Ok(facts(BackupFacts::KastenRestorePoint))
+}
+
+fn namespace(metadata: &Metadata, subject: &Subject, interner: &Interner) -> Symbol {
+    let name = subject.namespace.as_deref().filter(|name| !name.is_empty());
+    interner.intern(name.or(metadata.namespace.as_deref()).unwrap_or_default())
+}
+
+fn outcome(metadata: &Metadata, status: &ActionStatus) -> Result<Outcome, ProjectionError> {
+    let ended = time("status.endTime", status.end_time.as_deref())?;
+    Ok(match (status.state.as_deref(), ended) {
+        _ if metadata.deletion_timestamp.is_some() => Outcome::Failed,
+        (Some("Complete"), Some(at)) => Outcome::Succeeded(at),
+        (Some("Failed" | "Skipped" | "Cancelled" | "Deleting"), _) => Outcome::Failed,
+        _ => Outcome::Unfinished,
+    })
+}
