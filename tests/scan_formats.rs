@@ -183,7 +183,10 @@ fn errors_say_what_to_do() {
             "apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: a}\n",
             "write `apiVersion: apps/v1`",
         ),
-        ("apiVersion: apps/v1beta2\nkind: Deployment\nmetadata: {name: a}\n", "write `apiVersion: apps/v1`"),
+        (
+            "apiVersion: apps/v1beta2\nkind: Deployment\nmetadata: {name: a}\n",
+            "write `apiVersion: apps/v1`",
+        ),
         ("apiVersion: apps/v1\nkind: Deployment\nmetadata: {}\n", "metadata.name is missing"),
         ("image: nginx\n", "it has no kind"),
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Values.name }}}\n", "helm template"),
