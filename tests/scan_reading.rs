@@ -327,6 +327,6 @@ spec:
     for text in [text.to_owned(), text.replace('\n', "\r\n")] {
         let found = scan_text(&text);
         assert_eq!((found.code, found.errors.len()), (Some(1), 0), "{found:?}");
-        assert_eq!(found.failing, ["second", "first"]);
+        assert_eq!(found.failing, ["first", "second"]);
     }
 }

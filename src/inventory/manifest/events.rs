@@ -58,7 +58,9 @@ fn names(source: &str) -> Result<Vec<Name>, Refused> {
                 _ => "its anchors or brackets can't be followed: check quotes, brackets, indentation and the names of aliases",
             },
         })?;
-        if event.tag().is_some_and(|tag| tag.is_yaml_core_schema_tag("binary")) {
+        if event.tag().is_some_and(|tag| {
+            tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() == Some("binary")
+        }) {
             return Err(Refused {
                 offset: span.start.byte_offset(),
                 message: "a value is tagged !!binary, which kubectl decodes: write the text itself",

@@ -256,7 +256,11 @@ impl<'v> Reader<'v> {
             None | Some(Value::Null) if is_list(&object) => return,
             Some(items) if is_list(&object) && !items.is_null() => {
                 let message = "items is not a list: write one object per item, each behind `- `";
-                return self.fail_at(location, message.into(), kinds::of(&object));
+                return self.fail_at(
+                    location,
+                    message.into(),
+                    kinds::named_in(items.to_string().as_bytes()),
+                );
             }
             // An object that has a field of that name.
             Some(items) => {
