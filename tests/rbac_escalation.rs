@@ -411,7 +411,7 @@ async fn settle(admin: &Client) {
     });
     create(admin, &format!("{API}/clusterroles"), role).await;
     for place in ["", "ops"] {
-        let (kind, path) = bindings(place);
+        let (kind, path) = bindings(namespace);
         let user = format!("settler-{place}");
         let subject = json!({"kind": "User", "name": user, "apiGroup": RBAC});
         create(admin, &path, binding(kind, &user, "settled", &subject)).await;
@@ -482,17 +482,17 @@ async fn succeeds(plane: &ControlPlane, case: &Case) -> bool {
     };
     match case.tries {
         Try::Create => create_only(plane, &client).await,
-        Try::Bind(place) => {
-            let (kind, path) = bindings(place);
+        Try::Bind(namespace) => {
+            let (kind, path) = bindings(namespace);
             let user = json!({"kind": "User", "name": case.user, "apiGroup": RBAC});
             let name = format!("{}-takes-all", case.user);
             post(&path, binding(kind, &name, "cluster-admin", &user)).await.0 == 201
         }
         Try::Join(name) => {
             let user = json!({"kind": "User", "name": case.user, "apiGroup": RBAC});
-            let patch = json!([{"op": "add", "path": "/subjects/-", "value": user}]);
+            let change = json!([{"op": "add", "path": "/subjects/-", "value": user}]);
             let path = format!("{API}/clusterrolebindings/{name}");
-            send(&client, "PATCH", &path, &[], Some(&patch)).await.0 == 200
+            send(&client, "PATCH", &path, &[], Some(&change)).await.0 == 200
         }
         Try::Write(role) => write_all(&client, role).await,
         Try::WriteNew => {
@@ -539,9 +539,9 @@ async fn token(client: &Client, namespace: &str, name: &str) -> Option<String> {
 }
 
 async fn write_all(client: &Client, role: &str) -> bool {
-    let patch = json!([{"op": "add", "path": "/rules/-", "value": rule(&["*"], "*", &["*"], &[])}]);
+    let change = json!([{"op": "add", "path": "/rules/-", "value": rule(&["*"], "*", &["*"], &[])}]);
     let path = format!("{API}/clusterroles/{role}");
-    send(client, "PATCH", &path, &[], Some(&patch)).await.0 == 200
+    send(client, "PATCH", &path, &[], Some(&change)).await.0 == 200
 }
 
 /// The account may be there, and a token of it may rewrite the role that it is born with.

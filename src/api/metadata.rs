@@ -50,12 +50,9 @@ fn check_map(map: &Value, field: &str, at: &Path, problems: &mut Problems) {
         Value::Object(entries) => {
             for (key, value) in entries {
                 let place = format!("{field}[{key}]");
-                let text = match value {
-                    Value::String(text) => text,
-                    _ => {
-                        problems.push(at, format!("{key} is no text"), "write it in quotes");
-                        continue;
-                    }
+                let Value::String(text) = value else {
+                    problems.push(at, format!("{key} is not a text"), "write it in quotes");
+                    continue;
                 };
                 // Keys of annotations may have capitals in their prefix.
                 let key = if field == "labels" { key.clone() } else { key.to_lowercase() };

@@ -199,7 +199,7 @@ impl Engine {
         names::of_exception(
             self.exceptions.controls_of(exception),
             self.exceptions.resources_of(exception),
-            self.controls.keys().map(String::as_str),
+            &self.controls.keys().map(String::as_str),
             &self.catalog,
             self.inventory.source,
         )

@@ -17,7 +17,7 @@ const OWN_KINDS: &[&str] = &["Cluster", "EncryptionConfiguration", "Group", "Occ
 pub fn of_exception<'a>(
     controls: &[String],
     resources: &[ExceptionResource],
-    known: impl Iterator<Item = &'a str> + Clone,
+    known: &(impl Iterator<Item = &'a str> + Clone),
     catalog: &Catalog,
     source: Source,
 ) -> Vec<String> {
@@ -125,7 +125,7 @@ mod tests {
     fn exception(control: &str, kind: &str, source: Source) -> Vec<String> {
         let resource = serde_json::from_value(json!({"kind": kind, "name": "a"})).unwrap();
         let known = ["no-root", "no-privileged"];
-        of_exception(&[control.to_owned()], &[resource], known.into_iter(), &catalog(), source)
+        of_exception(&[control.to_owned()], &[resource], &known.into_iter(), &catalog(), source)
     }
 
     #[test]

@@ -140,7 +140,6 @@ impl Affected<'_, '_> {
             BackupFacts::KastenPolicy(_) => self.velero(&Scope::default()),
             BackupFacts::KastenBackup(action) => self.all_in(&action.namespace),
             BackupFacts::KastenRestore(restore) => self.all_in(&restore.namespace),
-            BackupFacts::KastenRestorePoint => self.all_in(namespace),
             BackupFacts::OtherDatabase(_) => (self.visit)(Item::Object(slot)),
             BackupFacts::VolumeSnapshot(snapshot) => {
                 if let Some(claim) = &snapshot.claim {
@@ -151,7 +150,8 @@ impl Affected<'_, '_> {
                 let (namespace, name) = &content.snapshot;
                 self.snapshot_named(namespace, name);
             }
-            BackupFacts::K8upSchedule(_)
+            BackupFacts::KastenRestorePoint
+            | BackupFacts::K8upSchedule(_)
             | BackupFacts::K8upBackup(_)
             | BackupFacts::K8upSnapshot(_)
             | BackupFacts::K8upRestore(_) => self.all_in(namespace),

@@ -47,7 +47,7 @@ pub fn judge(
         .min();
     let files = context.inventory.source == Source::Manifests;
     if files && !evidence.iter().any(|tool| tool.ran) {
-        return unknown(context, target, judgement, unseen(context, target, evidence));
+        return unknown(context, target, judgement.valid_until, unseen(context, target, evidence));
     }
     let Some(due) = due else {
         return judgement;
@@ -62,7 +62,7 @@ pub fn judge(
             target.noun(),
             attempt(context, evidence, "; ")
         );
-        return unknown(context, target, judgement, message);
+        return unknown(context, target, judgement.valid_until, message);
     }
     Judgement { pending: true, valid_until: judgement.valid_until, ..Judgement::default() }
 }
@@ -72,13 +72,13 @@ const PAUSED: &str = "Paused";
 fn unknown(
     context: &Context<'_>,
     target: &Target<'_>,
-    judgement: Judgement,
+    valid_until: Option<jiff::Timestamp>,
     message: String,
 ) -> Judgement {
     Judgement {
-        failing: Vec::new(),
         unknown: finding(context, target.slot, UNDECIDED, message).into_iter().collect(),
-        ..judgement
+        valid_until,
+        ..Judgement::default()
     }
 }
 

@@ -133,8 +133,8 @@ fn restored(
         Some(BackupFacts::VeleroBackup(backup)) => Some(backup),
         _ => None,
     };
-    let copies = Key::VeleroCopiesOf(velero.clone(), restore.backup.clone());
-    let copied = inventory.backups.slots(&copies).next().is_some();
+    let key = Key::VeleroCopiesOf(velero.clone(), restore.backup.clone());
+    let copied = inventory.backups.slots(&key).next().is_some();
     let data = restore.volumes && backup.is_none_or(|backup| copied || backup.volumes.any());
     Some(match &target.what {
         What::Claim(claim) => {

@@ -62,13 +62,12 @@ pub async fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<Evaluation, Sca
     } else {
         None
     };
-    let errors = match own {
-        Some(errors) => errors,
-        None => {
-            let given = !args.controls.is_empty();
-            let rules = if given { Rules::read(&args.controls, now) } else { Rules::builtin(now) };
-            load(&mut engine, rules, &filter)?
-        }
+    let errors = if let Some(errors) = own {
+        errors
+    } else {
+        let given = !args.controls.is_empty();
+        let rules = if given { Rules::read(&args.controls, now) } else { Rules::builtin(now) };
+        load(&mut engine, rules, &filter)?
     };
     let wanted = engine.wanted();
     let bar = progress(wanted.kinds.len());

@@ -109,7 +109,7 @@ impl Query {
             Parts::Path(path) => return self.resolve_path(path, rights),
             Parts::Resource { name, group, subresource } => (name, group, subresource),
         };
-        let known = self.find(types, rights, name, group)?;
+        let known = find_type(types, rights, name, group)?;
         if !subresource.is_empty() && !has_subresource(&known, subresource, types, rights) {
             return Err(no_subresource(&known, subresource));
         }
@@ -150,28 +150,27 @@ impl Query {
             path: Some(path.to_owned()),
         })
     }
+}
 
-    /// The type of this name; the core group wins, as in kubectl.
-    fn find(
-        &self,
-        types: &Types,
-        rights: &Graph,
-        name: &str,
-        group: Option<&str>,
-    ) -> Result<Known, QueryError> {
-        if let Some(known) = choose(&types.find(name, group), name)? {
-            return Ok(known.clone());
-        }
-        let silent = group.is_some_and(|group| types.silent.iter().any(|silent| silent == group));
-        if name == "*" || silent {
-            return Ok(unknown(name, group));
-        }
-        let named = named_by_roles(rights, name, group);
-        let named: Vec<&Known> = named.values().collect();
-        match choose(&named, name)? {
-            Some(known) => Ok(known.clone()),
-            None => Err(no_resource(types, rights, name, group)),
-        }
+/// The type of this name; the core group wins, as in kubectl.
+fn find_type(
+    types: &Types,
+    rights: &Graph,
+    name: &str,
+    group: Option<&str>,
+) -> Result<Known, QueryError> {
+    if let Some(known) = choose(&types.find(name, group), name)? {
+        return Ok(known.clone());
+    }
+    let silent = group.is_some_and(|group| types.silent.iter().any(|silent| silent == group));
+    if name == "*" || silent {
+        return Ok(unknown(name, group));
+    }
+    let named = named_by_roles(rights, name, group);
+    let named: Vec<&Known> = named.values().collect();
+    match choose(&named, name)? {
+        Some(known) => Ok(known.clone()),
+        None => Err(no_resource(types, rights, name, group)),
     }
 }
 

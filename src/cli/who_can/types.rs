@@ -74,7 +74,9 @@ impl Types {
     /// What is known without a cluster.
     pub fn builtin() -> Self {
         let mut types = Self { excerpt: true, ..Self::default() };
-        BUILTIN_TYPES.iter().for_each(|row| types.add_builtin(row));
+        for row in BUILTIN_TYPES {
+            types.add_builtin(row);
+        }
         for row in Catalog::builtin().iter() {
             types.add_vague(&row.resource);
         }

@@ -64,20 +64,17 @@ impl Mark {
     /// What a claim says. The annotation is the one that K8up reads unless told otherwise.
     pub fn of(metadata: &Metadata, modes: Option<&[String]>) -> Self {
         const ANNOTATION: &str = "k8up.io/backup";
-        match metadata.annotations.as_ref().and_then(|all| all.get(ANNOTATION)) {
+        if let Some(value) = metadata.annotations.as_ref().and_then(|all| all.get(ANNOTATION)) {
             // As Go's strconv.ParseBool reads it; what it can't read is false.
-            Some(value) => match value.as_str() {
+            return match value.as_str() {
                 "1" | "t" | "T" | "true" | "TRUE" | "True" => Self::Wanted,
                 _ => Self::Forbidden,
-            },
-            None => {
-                let known = ["ReadWriteOnce", "ReadWriteMany"];
-                let is_known = |mode: &String| known.contains(&mode.as_str());
-                match modes {
-                    Some(modes) if !modes.iter().any(is_known) => Self::Unmountable,
-                    _ => Self::None,
-                }
-            }
+            };
+        }
+        let is_known = |mode: &String| matches!(mode.as_str(), "ReadWriteOnce" | "ReadWriteMany");
+        match modes {
+            Some(modes) if !modes.iter().any(is_known) => Self::Unmountable,
+            _ => Self::None,
         }
     }
 }

@@ -77,11 +77,11 @@ pub fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionE
         namespace: interner.intern(namespace.map_or("", String::as_str)),
         claim: name(spec.source_pvc.as_ref().or(annotated)),
         uid: name(label(CLAIM_UID).or(tag("pvc-uid"))),
-        outcome: outcome(metadata.deletion_timestamp.is_some(), status.unwrap_or_default())?,
+        outcome: outcome(metadata.deletion_timestamp.is_some(), &status.unwrap_or_default())?,
     })))
 }
 
-fn outcome(deleted: bool, status: CopyStatus) -> Result<Outcome, ProjectionError> {
+fn outcome(deleted: bool, status: &CopyStatus) -> Result<Outcome, ProjectionError> {
     let completed = time("status.completionTimestamp", status.completion_timestamp.as_deref())?;
     Ok(match (status.phase.as_deref(), completed) {
         _ if deleted => Outcome::Failed,

@@ -116,6 +116,10 @@ pub struct SecurityContext {
 }
 
 /// The part of a security context that only containers have.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the API, or what one comes to"
+)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Confinement {
     /// `privileged`.

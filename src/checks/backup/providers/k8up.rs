@@ -85,16 +85,14 @@ pub fn of_namespace<'a>(context: &Context<'a>, namespace: &Symbol) -> Evidence<'
         let held = of_claim
             .filter_map(|(at, slot)| Some((at?, slot)))
             .find(|(at, _)| evidence.is_believable(*at) && created.is_none_or(|made| made <= *at));
-        match held {
-            Some(held) => oldest = Some(oldest.map_or(held, |known| known.min(held))),
-            None => {
-                let why = format!("left no Snapshot of claim {name}");
-                backups(context, &mut evidence, namespace, Selectors::is_all, |_| {
-                    Verdict::Lacking(why.clone())
-                });
-                return evidence;
-            }
-        }
+        let Some(held) = held else {
+            let why = format!("left no Snapshot of claim {name}");
+            backups(context, &mut evidence, namespace, Selectors::is_all, |_| {
+                Verdict::Lacking(why.clone())
+            });
+            return evidence;
+        };
+        oldest = Some(oldest.map_or(held, |known| known.min(held)));
     }
     if let Some((at, by)) = oldest {
         evidence.succeeded(Success { at, by, until: None }, Standing::Good);

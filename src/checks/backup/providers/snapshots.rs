@@ -73,17 +73,17 @@ enum Bound {
 
 fn bound(context: &Context<'_>, slot: Slot, snapshot: &Snapshot, handle: Option<&Symbol>) -> Bound {
     let inventory = context.inventory;
-    let content = snapshot.content.as_ref().and_then(|name| {
+    let behind = snapshot.content.as_ref().and_then(|name| {
         let contents = inventory.find_kind(SNAPSHOT, "VolumeSnapshotContent")?;
         inventory.find(contents, "", name)
     });
     let Some(object) = inventory.get(slot) else {
         return Bound::No;
     };
-    match content.and_then(|slot| backup_at(inventory, slot)) {
-        Some(BackupFacts::SnapshotContent(content)) => {
-            let ours = content.belongs_to(&object.namespace, &object.name, snapshot.uid.as_ref());
-            match (&content.volume, handle) {
+    match behind.and_then(|slot| backup_at(inventory, slot)) {
+        Some(BackupFacts::SnapshotContent(bound_to)) => {
+            let ours = bound_to.belongs_to(&object.namespace, &object.name, snapshot.uid.as_ref());
+            match (&bound_to.volume, handle) {
                 _ if !ours => Bound::No,
                 (Some(taken), Some(handle)) if taken != handle => Bound::Elsewhere,
                 _ => Bound::Yes,

@@ -281,11 +281,10 @@ impl Copied {
 
     fn holding(self, context: &Context<'_>) -> Holding {
         match self {
-            Self::This => Holding::Taken,
             Self::SameName if context.inventory.source == Source::Manifests => Holding::Undecided(
                 "holds a claim of this name; its uid or that of this claim is not in these files, so it may be an earlier one".to_owned(),
             ),
-            Self::SameName => Holding::Taken,
+            Self::This | Self::SameName => Holding::Taken,
             Self::Earlier => {
                 Holding::Missing("holds an earlier claim of this name: its uid is another".to_owned())
             }
@@ -343,10 +342,10 @@ fn disk(inventory: &Inventory, namespace: &str, name: &str, claim: &ClaimFacts) 
 /// Counts the claims that a backup should have taken snapshots of.
 fn count(inventory: &Inventory, run: &Run<'_>) -> Count {
     let scope = &run.backup.scope;
-    let copies = Key::VeleroCopiesOf(run.namespace.clone(), run.name.clone());
+    let key = Key::VeleroCopiesOf(run.namespace.clone(), run.name.clone());
     let copied: FxHashSet<_> = inventory
         .backups
-        .slots(&copies)
+        .slots(&key)
         .filter_map(|slot| match backup_at(inventory, slot)? {
             BackupFacts::VeleroCopy(copy) => Some((&copy.namespace, copy.claim.as_ref()?)),
             _ => None,
