@@ -411,7 +411,7 @@ async fn settle(admin: &Client) {
     });
     create(admin, &format!("{API}/clusterroles"), role).await;
     for place in ["", "ops"] {
-        let (kind, path) = bindings(namespace);
+        let (kind, path) = bindings(place);
         let user = format!("settler-{place}");
         let subject = json!({"kind": "User", "name": user, "apiGroup": RBAC});
         create(admin, &path, binding(kind, &user, "settled", &subject)).await;
@@ -539,7 +539,8 @@ async fn token(client: &Client, namespace: &str, name: &str) -> Option<String> {
 }
 
 async fn write_all(client: &Client, role: &str) -> bool {
-    let change = json!([{"op": "add", "path": "/rules/-", "value": rule(&["*"], "*", &["*"], &[])}]);
+    let change =
+        json!([{"op": "add", "path": "/rules/-", "value": rule(&["*"], "*", &["*"], &[])}]);
     let path = format!("{API}/clusterroles/{role}");
     send(client, "PATCH", &path, &[], Some(&change)).await.0 == 200
 }

@@ -87,8 +87,20 @@ fn normalize(value: &mut Value, schema: &Value) {
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| normalize(item, &schema["items"])),
+        Value::Number(number) if schema["type"] == "integer" => {
+            if let Some(whole) = whole(number) {
+                *value = whole.into();
+            }
+        }
         _ => {}
     }
+}
+
+/// The integer that a number with a fraction of nothing is; None for any other.
+fn whole(number: &serde_json::Number) -> Option<i64> {
+    let text = number.is_f64().then(|| format!("{:.0}", number.as_f64().unwrap_or_default()))?;
+    let whole: i64 = text.parse().ok()?;
+    (number.as_f64() == text.parse().ok()).then_some(whole)
 }
 
 struct Checker<'a> {

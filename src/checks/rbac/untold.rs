@@ -10,6 +10,9 @@ use crate::{
     },
 };
 
+/// The risks that depend on an account's own manifest, or on the pods that run as it.
+const ABOUT_ACCOUNTS: [Risk; 3] = [Risk::Dangling, Risk::CloudIdentity, Risk::WeakPodStrongAccount];
+
 impl RbacCheck {
     /// Bindings whose role no manifest shows, and the account that none shows where the control
     /// asks about it. Nothing in a cluster, which shows all there is.
@@ -32,22 +35,35 @@ impl RbacCheck {
                 message: bounded(message),
             });
         };
-        let about_account =
-            [Risk::Dangling, Risk::CloudIdentity].iter().any(|risk| self.forbids(*risk))
-                && is_untold_account(context, holder);
+        let about_account = ABOUT_ACCOUNTS.iter().any(|risk| self.forbids(*risk))
+            && is_untold_account(context, holder);
         for held in holder.novel() {
             let role = held.role.and_then(|role| Some((role.key(), gap(inventory, role)?)));
             if let Some((key, gap)) = role {
                 say("RoleNotKnown", held.grant.binding, gap.of_binding(key));
             } else if about_account {
                 let message = format!(
-                    "binds {subject}, which is not among the manifests, so nobody can say whether it exists and what it is: add its manifest"
+                    "binds {subject}, which is not among the manifests, so nobody can say whether it exists, what it is and which pods run as it: {}",
+                    remedy(context, subject)
                 );
                 say("AccountNotKnown", held.grant.binding, message);
             }
         }
         found
     }
+}
+
+/// What to do about an account that no manifest shows. A chart names no namespace in its objects, and
+/// the full name of its account in its bindings.
+fn remedy(context: &Context<'_>, subject: &Subject) -> String {
+    if let Subject::ServiceAccount { namespace, name } = subject
+        && context.inventory.lookup("", "ServiceAccount", "default", name).is_some()
+    {
+        return format!(
+            "give --namespace {namespace} if the manifests without a namespace go there, or add its manifest"
+        );
+    }
+    "add its manifest".to_owned()
 }
 
 /// Whether the subject is a service account that no manifest shows. Every namespace has its
