@@ -378,7 +378,7 @@ async fn files_and_the_api_server_mean_the_same() {
         match (theirs, ours(&object)) {
             (Err(_), Err(_) | Ok((_, Err(_)))) => refused += 1,
             (Err(theirs), Ok((_, Ok(())))) => {
-                differences.push(format!("taken: {object}\n  {theirs}"))
+                differences.push(format!("taken: {object}\n  {theirs}"));
             }
             (Ok(_), Err(ours)) => differences.push(format!("refused: {object}\n  {ours}")),
             // What only the operator can judge is refused by it in both.

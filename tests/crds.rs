@@ -59,7 +59,7 @@ fn names_and_columns_are_the_contract() {
         (
             definition("Control"),
             "ctl",
-            "State Failing Population Severity Criteria Owner Since Age",
+            "State Failing Population Severity Criteria Owner Since Age Evidence",
         ),
         (
             definition("AuditPeriod"),

@@ -109,7 +109,7 @@ async fn a_listener_that_the_api_server_refuses_does_not_pass() {
                     Err(kube::Error::Api(status)) if status.code == 422 => false,
                     Err(error) => panic!("{gateway}: {error}"),
                 };
-                let passes = verdicts(&[gateway.clone()])[0].ends_with("[] []");
+                let passes = verdicts(std::slice::from_ref(&gateway))[0].ends_with("[] []");
                 if taken {
                     admitted += 1;
                     assert_eq!(passes, mode == Some("Passthrough") || named, "{gateway}");

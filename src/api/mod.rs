@@ -19,7 +19,6 @@ pub mod glob;
 pub(crate) mod image_name;
 pub mod invalid;
 mod metadata;
-pub mod nearest;
 pub mod occurrence;
 pub(crate) mod registry;
 pub mod risk;

@@ -2,11 +2,9 @@
 //! would look quiet for ever.
 
 use crate::{
-    api::{
-        ExceptionResource, TestSpec,
-        nearest::{nearest, suggestion},
-    },
+    api::{ExceptionResource, TestSpec},
     inventory::{Catalog, Source},
+    nearest::{did_you_mean, nearest},
 };
 
 /// Kinds of what findings are about that no API server serves.
@@ -24,7 +22,7 @@ pub fn of_exception<'a>(
     let mut problems = Vec::new();
     for (position, control) in controls.iter().enumerate() {
         if !known.clone().any(|name| name == control) {
-            let near = suggestion(control, known.clone());
+            let near = did_you_mean(&nearest(control, known.clone()));
             problems
                 .push(format!("spec.controls[{position}]: there is no control {control:?}{near}"));
         }
@@ -49,13 +47,15 @@ fn unknown_kind(kind: &str, catalog: &Catalog, source: Source) -> Option<String>
         return Some(format!("{kind:?} is no kind, and kinds are no patterns: write each of them"));
     }
     let by_plural = catalog.iter().find(|row| row.resource.plural == kind.to_lowercase());
-    let near = by_plural.map(|row| row.resource.kind.as_str()).or_else(|| nearest(kind, kinds()));
+    let near = by_plural
+        .map(|row| row.resource.kind.as_str())
+        .or_else(|| nearest(kind, kinds()).into_iter().next());
     if !is_complete(catalog, source)
         && near.is_none_or(|near| !near.eq_ignore_ascii_case(kind) && by_plural.is_none())
     {
         return None;
     }
-    let hint = near.map_or_else(String::new, |near| format!(": did you mean {near}?"));
+    let hint = near.map_or_else(String::new, |near| did_you_mean(&[near]));
     Some(format!("there is no kind {kind:?} here{hint}"))
 }
 
@@ -73,14 +73,14 @@ pub fn of_test(test: &TestSpec, catalog: &Catalog, source: Source) -> Option<Str
         .enumerate()
         .filter(|(_, resource)| !served.contains(resource))
         .filter_map(|(position, resource)| {
-            let near = nearest(resource, served.iter().map(String::as_str));
+            let near = nearest(resource, served.iter().map(String::as_str)).into_iter().next();
             // A group that is not known may be served elsewhere; the core group is known.
             if resource.contains('.') && !is_complete(catalog, source) {
                 return None;
             }
             let hint = near.map_or_else(
-                || ": write the plural, with the group after a dot where it has one, such as secrets".to_owned(),
-                |near| format!(": did you mean {near}?"),
+                || "; write the plural, with the group after a dot where it has one, such as secrets".to_owned(),
+                |near| did_you_mean(&[near]),
             );
             Some(format!(
                 "spec.test.encryption.atRest.resources[{position}]: there is no resource {resource:?}{hint}"
@@ -139,8 +139,8 @@ mod tests {
                 "pod",
                 Cluster,
                 &[
-                    "spec.controls[0]: there is no control \"no-rot\": did you mean no-root?",
-                    "spec.resources[0].kind: there is no kind \"pod\" here: did you mean Pod?",
+                    "spec.controls[0]: there is no control \"no-rot\"; did you mean no-root?",
+                    "spec.resources[0].kind: there is no kind \"pod\" here; did you mean Pod?",
                 ],
             ),
             (
@@ -148,7 +148,7 @@ mod tests {
                 "deployments",
                 Manifests,
                 &[
-                    "spec.resources[0].kind: there is no kind \"deployments\" here: did you mean Deployment?",
+                    "spec.resources[0].kind: there is no kind \"deployments\" here; did you mean Deployment?",
                 ],
             ),
             (
@@ -181,9 +181,9 @@ mod tests {
         let at = "spec.test.encryption.atRest.resources[1]: there is no resource";
         assert_eq!(test("deployments.apps", Source::Cluster), None);
         for (resource, hint) in [
-            ("secret", " \"secret\": did you mean secrets?"),
-            ("Secret", " \"Secret\": did you mean secrets?"),
-            ("deployments", " \"deployments\": did you mean deployments.apps?"),
+            ("secret", " \"secret\"; did you mean secrets?"),
+            ("Secret", " \"Secret\"; did you mean secrets?"),
+            ("deployments", " \"deployments\"; did you mean deployments.apps?"),
         ] {
             for source in [Source::Cluster, Source::Manifests] {
                 assert_eq!(test(resource, source), Some(format!("{at}{hint}")), "{resource}");

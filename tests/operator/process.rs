@@ -230,7 +230,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// `log_level` is for RUST_LOG.
+    /// `log_level` is for `RUST_LOG`.
     fn start(
         kubeconfig: PathBuf,
         plane: &ControlPlane,

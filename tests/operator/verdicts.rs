@@ -244,7 +244,7 @@ spec:
     ready("early", no_control).await;
     bench.apply(NO_ROOT).await;
     ready("early", "True Judged: waits for approval").await;
-    ready("mistyped", "there is no kind \"deployments\" here: did you mean Deployment?").await;
+    ready("mistyped", "there is no kind \"deployments\" here; did you mean Deployment?").await;
     kubectl(&bench.plane, &["delete", "control", "no-privileged-containers"]).await;
     ready("early", no_control).await;
 }

@@ -39,7 +39,8 @@ pub fn ask(what: &str, questions: &[Value]) -> Vec<Value> {
         .spawn()
         .unwrap();
     let mut input = program.stdin.take().unwrap();
-    let lines: String = questions.iter().map(|question| format!("{question}\n")).collect();
+    let lines: String =
+        questions.iter().flat_map(|question| [question.to_string(), "\n".to_owned()]).collect();
     let writer = thread::spawn(move || input.write_all(lines.as_bytes()).unwrap());
     let output = program.wait_with_output().unwrap();
     writer.join().unwrap();

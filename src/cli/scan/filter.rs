@@ -8,7 +8,7 @@ use super::{ScanArgs, controls::Rules};
 use crate::{
     api::{ControlSpec, Scope, Severity, control::NAME_LABEL},
     checks,
-    nearest::did_you_mean,
+    nearest::{did_you_mean, nearest},
 };
 
 /// Why no control is left to judge.
@@ -93,7 +93,7 @@ impl Filter {
     /// `known` are the controls before the filter, `left` how many it left.
     pub fn check(&self, known: &BTreeSet<String>, left: usize) -> Result<(), FilterError> {
         if let Some(name) = self.names.iter().find(|name| !known.contains(*name)) {
-            let hint = did_you_mean(name, known.iter().map(String::as_str));
+            let hint = did_you_mean(&nearest(name, known.iter().map(String::as_str)));
             return Err(FilterError::NoSuchControl { name: name.clone(), hint });
         }
         if left == 0 && !known.is_empty() {

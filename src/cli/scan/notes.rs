@@ -10,7 +10,7 @@ use crate::{
     checks::{self, Context},
     engine::{Engine, judging::judge_in_scope, scope::Scope, tally::Tally},
     inventory::Inventory,
-    nearest::did_you_mean,
+    nearest::{did_you_mean, nearest},
 };
 
 /// How many names a note lists.
@@ -126,7 +126,7 @@ fn unused_exception(engine: &Engine, rules: &Rules, name: &str, now: Timestamp) 
     let (spec, place) = rules.exceptions.get(name)?;
     let at = format!("ControlException {name} ({}:{})", place.file, place.at.line);
     if let Some(typo) = spec.controls.iter().find(|control| !rules.known.contains(*control)) {
-        let hint = did_you_mean(typo, rules.known.iter().map(String::as_str));
+        let hint = did_you_mean(&nearest(typo, rules.known.iter().map(String::as_str)));
         return Some(format!("{at} names control {typo}, which does not exist{hint}"));
     }
     if !spec.controls.iter().any(|control| rules.controls.contains_key(control)) {

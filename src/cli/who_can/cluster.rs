@@ -10,13 +10,14 @@ use kube::{
 };
 
 use super::{
-    Failure, Ground, RBAC, WhoCanArgs, WhoCanError, answers::malformed, builtin, nearest::nearest,
-    query::Resolved, types::Types,
+    Failure, Ground, RBAC, WhoCanArgs, WhoCanError, answers::malformed, builtin, query::Resolved,
+    types::Types,
 };
 use crate::{
     cli::{cluster::said, live},
     controllers::{watched::Watched, watches::api_resource},
     inventory::{Facts, Interner, Inventory, Projector, rbac::RoleKind},
+    nearest::nearest,
 };
 
 /// How many namespaces are asked for to find the nearest of them.

@@ -8,7 +8,6 @@ use super::{
     Failure, Ground, RBAC, WhoCanArgs, WhoCanError,
     answers::{malformed, path},
     builtin,
-    nearest::{did_you_mean, nearest},
     query::Resolved,
     types::Types,
 };
@@ -20,6 +19,7 @@ use crate::{
         manifest::Found,
         rbac::{PROJECTIONS, Subject, gap},
     },
+    nearest::{did_you_mean, nearest},
 };
 
 /// The kinds of the API group.

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    nearest::{did_you_mean, either, nearest},
     query::{rules, unknown},
     types::{Known, Types},
 };
-use crate::inventory::rbac::{Graph, PATH_VERBS, RESOURCE_VERBS};
+use crate::{
+    inventory::rbac::{Graph, PATH_VERBS, RESOURCE_VERBS},
+    nearest::{did_you_mean, either, nearest},
+};
 
 /// How many resources are proposed.
 const MAX_NEAR: usize = 5;
@@ -183,7 +185,13 @@ pub(super) fn no_resource(
     let found = nearest(&written, candidates.keys().map(String::as_str));
     let mut near: Vec<String> = Vec::new();
     for meant in found.into_iter().filter_map(|found| candidates.get(found)).flatten() {
-        if !near.contains(meant) {
+        // The same plural in another group is a longer way to say what is proposed already.
+        let said = |known: &String| {
+            meant
+                .strip_prefix(known.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        if !near.iter().any(said) {
             near.push(meant.clone());
         }
     }

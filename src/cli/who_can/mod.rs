@@ -4,7 +4,6 @@ mod answers;
 mod cluster;
 mod files;
 mod mistakes;
-mod nearest;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -108,7 +107,7 @@ enum WhoCanError {
     #[error("nobody can say who may, since no binding can be read:\n{}", .0.join("\n"))]
     Forbidden(Vec<String>),
     /// No such namespace.
-    #[error("there is no namespace {name:?}{}", nearest::did_you_mean(near))]
+    #[error("there is no namespace {name:?}{}", crate::nearest::did_you_mean(near))]
     Namespace {
         /// What was asked.
         name: String,
