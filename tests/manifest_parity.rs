@@ -391,6 +391,11 @@ const STRICTER: &[&str] = &[
     "tagged !!binary",
     "a tag makes text of",
     "a byte order mark (U+FEFF) stands within",
+    // Of a key that appears twice, the second value wins.
+    "a number is infinite or not a number",
+    // YAML 1.2 has no such text, and the parser that knows anchors and tags takes no other.
+    "a lone `-` stands between brackets",
+    "a quoted text goes on left of where it may",
 ];
 
 /// What kubectl reads, but for two oddities of its own.

@@ -74,6 +74,12 @@ fn marks(source: &str) -> Result<Marks, Refused> {
             offset: error.marker().byte_offset(),
             message: match error.kind() {
                 ErrorKind::RecursionLimitExceeded => "nested more than 128 levels deep",
+                ErrorKind::PlainScalarStartsWithDashFlowIndicator => {
+                    "a lone `-` stands between brackets: quote it"
+                }
+                ErrorKind::InvalidQuotedScalarIndent => {
+                    "a quoted text goes on left of where it may: indent its lines deeper than its key"
+                }
                 _ if source.contains('\u{feff}') => {
                     "a byte order mark (U+FEFF) stands within the text: remove it"
                 }
@@ -171,12 +177,23 @@ fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-/// Whether an exclamation mark stands where a tag may begin, be it in a comment or a script.
+/// Whether an exclamation mark stands where a tag may begin, be it in a comment or a script: first
+/// in its line, behind an indicator or behind an anchor.
 fn may_hold_tags(text: &[u8]) -> bool {
-    text.first() == Some(&b'!')
-        || text.windows(2).any(|pair| {
-            matches!(pair, [before, b'!'] if before.is_ascii_whitespace() || b",[{:".contains(before))
-        })
+    let marks = text.iter().enumerate().filter(|(_, byte)| **byte == b'!');
+    marks.map(|(at, _)| text.get(..at).unwrap_or_default()).any(|before| {
+        let blanks = before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let before_blanks = before.get(..before.len() - blanks).unwrap_or_default();
+        match before_blanks.last() {
+            None | Some(b'\n' | b'\r' | b':' | b'-' | b'?' | b'[' | b'{' | b',') => true,
+            Some(_) => blanks > 0 && ends_in_anchor(before_blanks),
+        }
+    })
+}
+
+fn ends_in_anchor(text: &[u8]) -> bool {
+    let not_in_name = text.iter().rev().find(|byte| !is_name(**byte));
+    not_in_name == Some(&b'&')
 }
 
 /// Whether the brackets suffice to nest flow collections too deep, and the text is so long that

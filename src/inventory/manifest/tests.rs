@@ -155,6 +155,8 @@ fn what_json_cannot_carry_is_an_error() {
         ("a: ! 1", "a tag makes text of a number"),
         ("a: !own yes", "a tag makes text of a number, a boolean"),
         ("a: !own", "a tag makes text of a number, a boolean or null"),
+        ("a: &x [-, *x]\nb: &x 1", "a lone `-` stands between brackets"),
+        ("a: &x \u{feff}b\nb: &x 1\nc: *x", "a byte order mark"),
         ("a: !!binary aGk=", "tagged !!binary"),
         ("a: !<tag:yaml.org,2002:binary> aGk=", "tagged !!binary"),
         ("a: *nowhere", "unknown anchor"),
