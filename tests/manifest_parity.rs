@@ -11,7 +11,8 @@ mod controlplane;
 
 use std::{
     collections::BTreeMap,
-    io::Write,
+    fmt::{self, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
@@ -236,6 +237,10 @@ const KEYS: &[&str] = &[
 ];
 
 impl Scribe {
+    fn write(&mut self, text: fmt::Arguments<'_>) {
+        self.text.write_fmt(text).unwrap();
+    }
+
     fn chance(&mut self, share: f64) -> bool {
         self.random.random_bool(share)
     }
@@ -308,30 +313,31 @@ impl Scribe {
         match self.random.random_range(0..10) {
             0..=4 => {
                 let scalar = self.scalar();
-                self.text += &format!(" {scalar}\n");
+                self.write(format_args!(" {scalar}\n"));
             }
             5 => {
                 let flow = self.flow(3);
-                self.text += &format!(" {flow}\n");
+                self.write(format_args!(" {flow}\n"));
             }
             6 => {
                 let head = self.pick(&["|", ">", "|-", ">-", "|+", "|2"]);
                 let pad = " ".repeat(indent + 2);
                 let tail = self.pick(&["", "\n", "\n\n"]);
-                self.text +=
-                    &format!(" {head}\n{pad}&x one *x\n{pad}  two: [\n\n{pad}three{tail}\n");
+                self.write(format_args!(
+                    " {head}\n{pad}&x one *x\n{pad}  two: [\n\n{pad}three{tail}\n"
+                ));
             }
             _ if depth == 0 => self.text += "\n",
             7 | 8 => {
                 let anchor = self.anchor(true);
-                self.text += &format!(" {anchor}\n");
+                self.write(format_args!(" {anchor}\n"));
                 self.map(indent + 2, depth - 1);
             }
             _ => {
                 let anchor = self.anchor(false);
-                self.text += &format!(" {anchor}\n");
+                self.write(format_args!(" {anchor}\n"));
                 for _ in 0..self.random.random_range(1..4) {
-                    self.text += &format!("{}-", " ".repeat(indent));
+                    self.write(format_args!("{}-", " ".repeat(indent)));
                     self.value(indent + 2, depth - 1);
                 }
             }
@@ -344,7 +350,7 @@ impl Scribe {
         if let Some(name) = merged
             && self.chance(0.3)
         {
-            self.text += &format!("{pad}<<: *{name}\n");
+            self.write(format_args!("{pad}<<: *{name}\n"));
         }
         let mut keys: Vec<&str> = KEYS.to_vec();
         for _ in 0..self.random.random_range(1..4) {
@@ -355,7 +361,7 @@ impl Scribe {
                     self.pick(&["# a comment\n", "\n", "   # another\n", "# not !important\n"]);
                 self.text += between;
             }
-            self.text += &format!("{pad}{key}:");
+            self.write(format_args!("{pad}{key}:"));
             self.value(indent, depth);
         }
     }
@@ -378,7 +384,7 @@ impl Scribe {
             if self.chance(0.1) {
                 self.text.push('\u{feff}');
             }
-            self.text += &format!("apiVersion: v1\nkind: ConfigMap\nn: {at}\n");
+            self.write(format_args!("apiVersion: v1\nkind: ConfigMap\nn: {at}\n"));
             self.map(0, 3);
         }
         self.text.clone()
