@@ -11,7 +11,8 @@ mod controlplane;
 
 use std::{
     collections::BTreeMap,
-    io::Write,
+    fmt::{self, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
@@ -27,7 +28,8 @@ use kube::Client;
 use rand::{Rng, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 
-const SEED: u64 = 212_647;
+const SEEDS: [u64; 3] = [212_647, 90_125, 7];
+/// How many files of each seed.
 const FILES: usize = 4_000;
 
 /// Builds the Go program; Go itself caches what has not changed.
@@ -194,6 +196,16 @@ const SCALARS: &[&str] = &[
     "\"a\n   b\"",
     "\"a\\\n   b\"",
     "'---'",
+    "!own 1",
+    "!own yes",
+    "!own '1'",
+    "! yes",
+    "!<tag:yaml.org,2002:str> yes",
+    "!!str\n        yes",
+    "!!str # c\n        1",
+    "# not !important\n        yes",
+    "!!timestamp 2001-01-01",
+    "b !c",
 ];
 
 const KEYS: &[&str] = &[
@@ -225,6 +237,10 @@ const KEYS: &[&str] = &[
 ];
 
 impl Scribe {
+    fn write(&mut self, text: fmt::Arguments<'_>) {
+        self.text.write_fmt(text).unwrap();
+    }
+
     fn chance(&mut self, share: f64) -> bool {
         self.random.random_bool(share)
     }
@@ -297,30 +313,31 @@ impl Scribe {
         match self.random.random_range(0..10) {
             0..=4 => {
                 let scalar = self.scalar();
-                self.text += &format!(" {scalar}\n");
+                self.write(format_args!(" {scalar}\n"));
             }
             5 => {
                 let flow = self.flow(3);
-                self.text += &format!(" {flow}\n");
+                self.write(format_args!(" {flow}\n"));
             }
             6 => {
                 let head = self.pick(&["|", ">", "|-", ">-", "|+", "|2"]);
                 let pad = " ".repeat(indent + 2);
                 let tail = self.pick(&["", "\n", "\n\n"]);
-                self.text +=
-                    &format!(" {head}\n{pad}&x one *x\n{pad}  two: [\n\n{pad}three{tail}\n");
+                self.write(format_args!(
+                    " {head}\n{pad}&x one *x\n{pad}  two: [\n\n{pad}three{tail}\n"
+                ));
             }
             _ if depth == 0 => self.text += "\n",
             7 | 8 => {
                 let anchor = self.anchor(true);
-                self.text += &format!(" {anchor}\n");
+                self.write(format_args!(" {anchor}\n"));
                 self.map(indent + 2, depth - 1);
             }
             _ => {
                 let anchor = self.anchor(false);
-                self.text += &format!(" {anchor}\n");
+                self.write(format_args!(" {anchor}\n"));
                 for _ in 0..self.random.random_range(1..4) {
-                    self.text += &format!("{}-", " ".repeat(indent));
+                    self.write(format_args!("{}-", " ".repeat(indent)));
                     self.value(indent + 2, depth - 1);
                 }
             }
@@ -333,17 +350,18 @@ impl Scribe {
         if let Some(name) = merged
             && self.chance(0.3)
         {
-            self.text += &format!("{pad}<<: *{name}\n");
+            self.write(format_args!("{pad}<<: *{name}\n"));
         }
         let mut keys: Vec<&str> = KEYS.to_vec();
         for _ in 0..self.random.random_range(1..4) {
             let at = self.random.random_range(0..keys.len());
             let key = keys.swap_remove(at);
             if self.chance(0.1) {
-                let between = self.pick(&["# a comment\n", "\n", "   # another\n"]);
+                let between =
+                    self.pick(&["# a comment\n", "\n", "   # another\n", "# not !important\n"]);
                 self.text += between;
             }
-            self.text += &format!("{pad}{key}:");
+            self.write(format_args!("{pad}{key}:"));
             self.value(indent, depth);
         }
     }
@@ -366,7 +384,7 @@ impl Scribe {
             if self.chance(0.1) {
                 self.text.push('\u{feff}');
             }
-            self.text += &format!("apiVersion: v1\nkind: ConfigMap\nn: {at}\n");
+            self.write(format_args!("apiVersion: v1\nkind: ConfigMap\nn: {at}\n"));
             self.map(0, 3);
         }
         self.text.clone()
@@ -374,16 +392,49 @@ impl Scribe {
 }
 
 /// Why we may refuse what kubectl takes: it would drop or change something without a word.
-const STRICTER: &[&str] = &["a key appears twice", "tagged !!binary"];
+const STRICTER: &[&str] = &[
+    "a key appears twice",
+    "tagged !!binary",
+    "a tag makes text of",
+    "a byte order mark (U+FEFF) stands within",
+    // Of a key that appears twice, the second value wins.
+    "a number is infinite or not a number",
+    // YAML 1.2 has no such text, and the parser that knows anchors and tags takes no other.
+    "a lone `-` stands between brackets",
+    "a quoted text goes on left of where it may",
+];
+
+/// What kubectl reads, but for two oddities of its own.
+fn without_oddities(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().map(|(key, value)| {
+                // It takes a byte order mark behind `---` for a part of the first key, and then
+                // finds no apiVersion in the file.
+                let key = if key == "\u{feff}apiVersion" { "apiVersion".to_owned() } else { key };
+                (key, without_oddities(value))
+            });
+            Value::Object(fields.collect())
+        }
+        Value::Array(items) => items.into_iter().map(without_oddities).collect(),
+        // It writes `-0`, which is the same number.
+        Value::Number(number) if number.as_f64() == Some(0.0) => json!(0),
+        other => other,
+    }
+}
 
 #[test]
 fn random_files_mean_what_they_mean_to_kubectl() {
-    let random = SmallRng::seed_from_u64(SEED);
-    let mut scribe = Scribe { random, text: String::new(), anchors: Vec::new() };
-    let files: Vec<String> = (0..FILES).map(|_| scribe.file()).collect();
+    let mut files = Vec::new();
+    for seed in SEEDS {
+        let random = SmallRng::seed_from_u64(seed);
+        let mut scribe = Scribe { random, text: String::new(), anchors: Vec::new() };
+        files.extend((0..FILES).map(|_| scribe.file()));
+    }
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut wrong = Vec::new();
     for (file, (theirs, error)) in files.iter().zip(ask_kubectl(&files)) {
+        let theirs: Vec<Value> = theirs.into_iter().map(without_oddities).collect();
         let (ours, errors) = read(file);
         let same = ours.len() >= theirs.len() && ours.iter().zip(&theirs).all(|(a, b)| a == b);
         let outcome = match (&error, errors.first()) {
@@ -410,7 +461,7 @@ fn random_files_mean_what_they_mean_to_kubectl() {
         std::fs::write(path, wrong.join("\n\n")).unwrap();
     }
     assert!(wrong.is_empty(), "{counts:#?}\n\n{}", wrong[..wrong.len().min(5)].join("\n\n"));
-    assert!(counts["both read"] > FILES / 3, "{counts:#?}");
+    assert!(counts["both read"] > files.len() / 3, "{counts:#?}");
 }
 
 /// Objects with every kind of map, list and struct that a null may stand in.
@@ -553,8 +604,8 @@ async fn nulls_are_what_the_api_server_stores() {
     let plane = controlplane::shared().await;
     let client = plane.admin_client();
     let catalog = Catalog::builtin();
-    let mut random = SmallRng::seed_from_u64(SEED);
     let (mut taken, mut refused) = (0, 0);
+    let mut wrong = Vec::new();
     for (path, sample) in samples() {
         let (group, kind) =
             (sample["apiVersion"].as_str().unwrap(), sample["kind"].as_str().unwrap());
@@ -562,12 +613,7 @@ async fn nulls_are_what_the_api_server_stores() {
         let row = catalog.find_kind(group, kind).unwrap();
         let projector =
             Projector::new(row.resource.clone(), Vec::new(), Arc::new(Interner::default()));
-        let mut all = Vec::new();
-        places(&sample, "", &mut all);
-        // Each by itself, and some together.
-        let mut trials: Vec<Vec<&String>> = all.iter().map(|place| vec![place]).collect();
-        trials.extend((0..30).map(|_| all.choose_multiple(&mut random, 3).collect()));
-        for trial in trials {
+        for trial in trials(&sample) {
             let mut object = sample.clone();
             for place in &trial {
                 if let Some(value) = object.pointer_mut(place) {
@@ -579,18 +625,45 @@ async fn nulls_are_what_the_api_server_stores() {
                 continue;
             };
             taken += 1;
+            drop_what_only_a_server_says(&mut stored);
             manifest::as_stored(&mut object);
-            assert!(is_stored(&object, &stored), "{trial:?}\nours {object}\nstored {stored}");
-            // What only the API server says is not in a file.
-            for field in ["uid", "creationTimestamp", "managedFields"] {
-                stored["metadata"].as_object_mut().unwrap().remove(field);
-            }
             let ours = projector.project(&object).unwrap().facts;
             let theirs = projector.project(&stored).unwrap().facts;
-            assert_eq!(ours, theirs, "{trial:?}\nours {object}\nstored {stored}");
+            if !is_stored(&object, &stored) || ours != theirs {
+                wrong.push(format!(
+                    "{trial:?}\nours {object}\nstored {stored}\nours {ours:?}\nstored {theirs:?}"
+                ));
+            }
         }
     }
+    assert!(wrong.is_empty(), "{} of {taken}\n\n{}", wrong.len(), wrong.join("\n\n"));
     assert!(taken > 150 && refused > 30, "taken {taken}, refused {refused}");
+}
+
+/// Places that become null at once: each by itself, and some together.
+fn trials(sample: &Value) -> Vec<Vec<String>> {
+    let mut all = Vec::new();
+    places(sample, "", &mut all);
+    let mut trials: Vec<Vec<String>> = all.iter().map(|place| vec![place.clone()]).collect();
+    for seed in SEEDS {
+        let mut random = SmallRng::seed_from_u64(seed);
+        trials.extend((0..10).map(|_| all.choose_multiple(&mut random, 3).cloned().collect()));
+    }
+    trials
+}
+
+fn drop_what_only_a_server_says(stored: &mut Value) {
+    let metadata = stored["metadata"].as_object_mut().unwrap();
+    for field in ["uid", "creationTimestamp", "managedFields"] {
+        metadata.remove(field);
+    }
+    // Every Namespace gets it.
+    if let Some(labels) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
+        labels.remove("kubernetes.io/metadata.name");
+        if labels.is_empty() {
+            metadata.remove("labels");
+        }
+    }
 }
 
 /// Group, version and kind of all that an API server has.

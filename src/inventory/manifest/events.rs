@@ -1,13 +1,16 @@
 //! What a parser's events say of a document before its tree is built: which anchor an alias means,
-//! how deep it is nested, and which tags it has.
+//! how deep it is nested, and which scalars have tags.
 //!
 //! The parser of the tree numbers anchors by how many names it knows, so that an alias behind an
-//! anchor whose name was used before may get another one's value; and its time grows with the
-//! square of the depth. Few documents give reason to look, so the others are not parsed twice.
+//! anchor whose name was used before may get another one's value; it does not say which text has a
+//! tag; and its time grows with the square of the depth. Few documents give reason to look, so the
+//! others are not parsed twice.
 
 use std::{borrow::Cow, collections::HashSet};
 
-use granit_parser::{ErrorKind, Event, Options, Parser};
+use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Tag};
+
+use super::scalar::{self, Scalar};
 
 /// How deep a document may be nested; the tree's parser has the same limit.
 const DEEPEST: usize = 128;
@@ -21,19 +24,35 @@ pub(super) struct Refused {
     pub message: &'static str,
 }
 
-/// The text of a document in which each anchor has a name of its own, so that an alias means the
-/// last anchor of its name before it. Lines stay where they are.
-pub(super) fn prepare(text: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
+/// A document that the tree's parser reads as kubectl does.
+pub(super) struct Prepared<'t> {
+    /// Each anchor has a name of its own, so that an alias means the last anchor of its name before
+    /// it. Lines stay where they are.
+    pub text: Cow<'t, [u8]>,
+    /// Where in it plain scalars with tags begin, in ascending order.
+    pub tagged: Vec<usize>,
+}
+
+/// Looks at the events of a document that gives reason to.
+pub(super) fn prepare(text: &[u8]) -> Result<Prepared<'_>, Refused> {
+    let as_it_is = |tagged| Prepared { text: Cow::Borrowed(text), tagged };
     let repeats = may_repeat_anchors(text);
-    if !repeats && !may_hold_binary(text) && !may_be_too_deep(text) {
-        return Ok(Cow::Borrowed(text));
+    if !repeats && !may_hold_tags(text) && !may_be_too_deep(text) {
+        return Ok(as_it_is(Vec::new()));
     }
     // The tree's parser says where text is not UTF-8, after reading no further.
     let Ok(source) = std::str::from_utf8(text) else {
-        return Ok(Cow::Borrowed(text));
+        return Ok(as_it_is(Vec::new()));
     };
-    let names = names(source)?;
-    Ok(if repeats { Cow::Owned(rename(text, &names)) } else { Cow::Borrowed(text) })
+    let Marks { names, tagged } = marks(source)?;
+    Ok(if repeats { rename(text, &names, &tagged) } else { as_it_is(tagged) })
+}
+
+/// What the events of a document point at, in the order of the text.
+struct Marks {
+    names: Vec<Name>,
+    /// Where plain scalars with tags begin.
+    tagged: Vec<usize>,
 }
 
 /// An anchor or an alias: where its name is, and the number of the anchor.
@@ -43,52 +62,88 @@ struct Name {
     anchor: usize,
 }
 
-fn names(source: &str) -> Result<Vec<Name>, Refused> {
+fn marks(source: &str) -> Result<Marks, Refused> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.emit_anchor_events = true;
     options.flow_nesting_limit = DEEPEST;
     options.block_nesting_limit = DEEPEST;
-    let mut names = Vec::new();
+    let (mut names, mut tagged) = (Vec::new(), Vec::new());
     for event in Parser::new_from_str_with_options(source, options) {
         let (event, span) = event.map_err(|error| Refused {
             offset: error.marker().byte_offset(),
             message: match error.kind() {
                 ErrorKind::RecursionLimitExceeded => "nested more than 128 levels deep",
-                _ => "its anchors or brackets can't be followed: check quotes, brackets, indentation and the names of aliases",
+                ErrorKind::PlainScalarStartsWithDashFlowIndicator => {
+                    "a lone `-` stands between brackets: quote it"
+                }
+                ErrorKind::InvalidQuotedScalarIndent => {
+                    "a quoted text goes on left of where it may: indent its lines deeper than its key"
+                }
+                _ if source.contains('\u{feff}') => {
+                    "a byte order mark (U+FEFF) stands within the text: remove it"
+                }
+                _ => "its anchors, tags or brackets can't be followed: check quotes, brackets, indentation and the names of aliases",
             },
         })?;
-        if event.tag().is_some_and(|tag| {
-            tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() == Some("binary")
-        }) {
-            return Err(Refused {
-                offset: span.start.byte_offset(),
-                message: "a value is tagged !!binary, which kubectl decodes: write the text itself",
-            });
+        if let Some(message) = event.tag().and_then(|tag| misread(&event, tag)) {
+            return Err(Refused { offset: span.start.byte_offset(), message });
         }
-        let (Event::Anchor(anchor, _) | Event::Alias(anchor)) = event else {
-            continue;
-        };
-        // Without its sigil, which stays.
-        if let Some(range) = span.byte_range() {
-            names.push(Name { start: range.start + 1, end: range.end, anchor });
+        match event {
+            Event::Scalar(_, ScalarStyle::Plain, _, Some(_)) => {
+                tagged.extend(span.start.byte_offset());
+            }
+            Event::Anchor(anchor, _) | Event::Alias(anchor) => {
+                // Without its sigil, which stays.
+                names.extend(span.byte_range().map(|range| Name {
+                    start: range.start + 1,
+                    end: range.end,
+                    anchor,
+                }));
+            }
+            _ => {}
         }
     }
     // An anchor's event comes behind that of its node.
     names.sort_by_key(|name| name.start);
-    Ok(names)
+    Ok(Marks { names, tagged })
 }
 
-fn rename(text: &[u8], names: &[Name]) -> Vec<u8> {
+/// What to do where the tree's parser would not see what a tag means to kubectl.
+fn misread(event: &Event<'_>, tag: &Tag) -> Option<&'static str> {
+    match tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() {
+        Some("binary") => {
+            Some("a value is tagged !!binary, which kubectl decodes: write the text itself")
+        }
+        Some("str" | "bool" | "int" | "float" | "null") => None,
+        _ => match event {
+            // Any other tag, even a lone `!`, makes text of it.
+            Event::Scalar(text, ScalarStyle::Plain, ..)
+                if scalar::resolve(text) != Scalar::Text =>
+            {
+                Some("a tag makes text of a number, a boolean or null: quote it and drop the tag")
+            }
+            _ => None,
+        },
+    }
+}
+
+fn rename(text: &[u8], names: &[Name], tagged: &[usize]) -> Prepared<'static> {
     let mut renamed = Vec::with_capacity(text.len() + names.len());
+    let mut moved = Vec::with_capacity(tagged.len());
+    let mut tagged = tagged.iter().copied().peekable();
     let mut from = 0;
     for name in names {
+        while let Some(offset) = tagged.next_if(|offset| *offset < name.start) {
+            moved.push(renamed.len() + offset.saturating_sub(from));
+        }
         renamed.extend_from_slice(text.get(from..name.start).unwrap_or_default());
         renamed.extend_from_slice(name.anchor.to_string().as_bytes());
         from = name.end;
     }
+    moved.extend(tagged.map(|offset| renamed.len() + offset.saturating_sub(from)));
     renamed.extend_from_slice(text.get(from..).unwrap_or_default());
-    renamed
+    Prepared { text: Cow::Owned(renamed), tagged: moved }
 }
 
 /// Whether some `&name` stands twice in a text with a `*name`, whatever either is.
@@ -122,10 +177,23 @@ fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-/// Whether some tag may be that of base64, which the tree's parser leaves encoded.
-fn may_hold_binary(text: &[u8]) -> bool {
-    let has = |word: &[u8]| text.windows(word.len()).any(|window| window == word);
-    text.contains(&b'!') && (has(b"!!binary") || has(b"2002:binary") || has(b"%TAG"))
+/// Whether an exclamation mark stands where a tag may begin, be it in a comment or a script: first
+/// in its line, behind an indicator or behind an anchor.
+fn may_hold_tags(text: &[u8]) -> bool {
+    let marks = text.iter().enumerate().filter(|(_, byte)| **byte == b'!');
+    marks.map(|(at, _)| text.get(..at).unwrap_or_default()).any(|before| {
+        let blanks = before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let before_blanks = before.get(..before.len() - blanks).unwrap_or_default();
+        match before_blanks.last() {
+            None | Some(b'\n' | b'\r' | b':' | b'-' | b'?' | b'[' | b'{' | b',') => true,
+            Some(_) => blanks > 0 && ends_in_anchor(before_blanks),
+        }
+    })
+}
+
+fn ends_in_anchor(text: &[u8]) -> bool {
+    let not_in_name = text.iter().rev().find(|byte| !is_name(**byte));
+    not_in_name == Some(&b'&')
 }
 
 /// Whether the brackets suffice to nest flow collections too deep, and the text is so long that

@@ -114,8 +114,8 @@ impl<'v> Reader<'v> {
                 return self.refuse(text, line, refused.message.into());
             }
         };
-        let text = &Text::new(&prepared, text.line);
-        let builder = Builder::new(text.bytes, Syntax::Yaml);
+        let text = &Text::new(&prepared.text, text.line);
+        let builder = Builder::new(text.bytes, Syntax::Yaml, &prepared.tagged);
         let deserializer = yaml_serde::Deserializer::from_slice(text.bytes);
         if let Err(error) = self.build(text, line, &builder, deserializer) {
             let at = error
@@ -156,7 +156,7 @@ impl<'v> Reader<'v> {
             let bytes = text.bytes.get(start..end).unwrap_or_default();
             let part = Text::new(bytes, text.line_of(start));
             self.document += 1;
-            let builder = Builder::new(bytes, Syntax::Json);
+            let builder = Builder::new(bytes, Syntax::Json, &[]);
             let mut deserializer = serde_json::Deserializer::from_slice(bytes);
             let Err(error) = self.build(&part, part.line, &builder, &mut deserializer) else {
                 continue;

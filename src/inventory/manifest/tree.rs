@@ -32,6 +32,8 @@ pub(super) struct Problem {
 pub(super) struct Builder<'text> {
     text: &'text [u8],
     syntax: Syntax,
+    /// Where plain scalars with tags begin, in ascending order.
+    tagged: &'text [usize],
     /// How much more may be built: aliases make a short text long.
     budget: Cell<usize>,
     /// The first problem.
@@ -44,10 +46,11 @@ pub(super) struct Builder<'text> {
 const ALIAS_ALLOWANCE: usize = 4 << 20;
 
 impl<'text> Builder<'text> {
-    pub fn new(text: &'text [u8], syntax: Syntax) -> Self {
+    pub fn new(text: &'text [u8], syntax: Syntax, tagged: &'text [usize]) -> Self {
         Self {
             text,
             syntax,
+            tagged,
             // Without aliases every node takes at least as many bytes of text as it is charged, twice over.
             budget: Cell::new(2 * text.len() + ALIAS_ALLOWANCE),
             problem: RefCell::new(None),
@@ -87,18 +90,18 @@ impl<'text> Builder<'text> {
 
     /// Whether a borrowed scalar is plain: not quoted, and without a tag that makes it text.
     fn is_plain(&self, scalar: &str) -> bool {
-        let Some(before) = self.offset(scalar).and_then(|offset| self.text.get(..offset)) else {
+        let Some(offset) = self.offset(scalar) else {
             return false;
         };
-        if matches!(before.last(), Some(b'"' | b'\'')) {
-            return false;
-        }
-        !is_tagged(before, scalar.is_empty())
+        let before = offset.checked_sub(1).and_then(|before| self.text.get(before));
+        !matches!(before, Some(b'"' | b'\'')) && self.tagged.binary_search(&offset).is_err()
     }
 
     /// A string that the parser left alone: kubectl may read it as a number or a boolean.
     fn text_value<E: Error>(&self, text: &str) -> Result<Value, E> {
         let plain = match scalar::resolve(text) {
+            // Nothing at all is null already, unless quotes or a tag make it text.
+            _ if text.is_empty() => Scalar::Text,
             Scalar::Text => Scalar::Text,
             other if self.syntax == Syntax::Yaml && self.is_plain(text) => other,
             _ => Scalar::Text,
@@ -126,27 +129,6 @@ impl<'text> Builder<'text> {
                 None,
             )
         })
-    }
-}
-
-/// Whether the last words before a scalar are a tag, with or without an anchor. An empty scalar
-/// begins right behind its tag.
-fn is_tagged(before: &[u8], empty: bool) -> bool {
-    let mut rest = before;
-    loop {
-        let trimmed = rest.trim_ascii_end();
-        if trimmed.len() == rest.len() && !empty {
-            return false;
-        }
-        let start = trimmed
-            .iter()
-            .rposition(|byte| byte.is_ascii_whitespace() || b",[{".contains(byte))
-            .map_or(0, |at| at + 1);
-        match trimmed.get(start) {
-            Some(b'!') => return true,
-            Some(b'&') => rest = trimmed.get(..start).unwrap_or_default(),
-            _ => return false,
-        }
     }
 }
 
