@@ -20,6 +20,7 @@ pub(crate) mod image_name;
 pub mod invalid;
 mod metadata;
 pub mod occurrence;
+pub mod rbac_verbs;
 pub(crate) mod registry;
 pub mod risk;
 pub mod schema;

@@ -7,7 +7,8 @@ use super::{
     types::{Known, Types},
 };
 use crate::{
-    inventory::rbac::{Graph, PATH_VERBS, RESOURCE_VERBS},
+    api::rbac_verbs::{PATH_VERBS, RESOURCE_VERBS},
+    inventory::rbac::Graph,
     nearest::{did_you_mean, either, nearest},
 };
 

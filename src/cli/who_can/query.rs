@@ -6,9 +6,12 @@ use super::{
     mistakes::{QueryError, no_path_verb, no_resource, no_subresource, no_verb},
     types::{Known, Types},
 };
-use crate::inventory::{
-    Symbol,
-    rbac::{Graph, PATH_VERBS, Request, Role, Rule, Target, is_known_verb},
+use crate::{
+    api::rbac_verbs::{PATH_VERBS, is_known_verb},
+    inventory::{
+        Symbol,
+        rbac::{Graph, Request, Role, Rule, Target},
+    },
 };
 
 /// What is asked, as kubectl writes it.

@@ -21,7 +21,6 @@ mod subjects;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
-mod verbs;
 
 pub use self::{
     baseline::is_born_account,
@@ -39,5 +38,4 @@ pub use self::{
     rule::{Request, Rule, Target, Words},
     subject::{ANONYMOUS, AUTHENTICATED, MASTERS, SERVICE_ACCOUNTS, Subject, UNAUTHENTICATED},
     subjects::{Grant, SubjectId, SubjectNode},
-    verbs::{PATH_VERBS, RESOURCE_VERBS, is_known_verb},
 };

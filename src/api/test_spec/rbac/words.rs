@@ -2,31 +2,12 @@
 
 use super::AccessRule;
 use crate::{
-    api::invalid::{Path, Problems},
+    api::{
+        invalid::{Path, Problems},
+        rbac_verbs::{is_known_verb, plain_verbs},
+    },
     nearest::write_instead,
 };
-
-/// Verbs on resources that API servers ask for.
-const VERBS: &[&str] = &[
-    "get",
-    "list",
-    "watch",
-    "create",
-    "update",
-    "patch",
-    "delete",
-    "deletecollection",
-    "bind",
-    "escalate",
-    "impersonate",
-    "use",
-    "approve",
-    "sign",
-    "attest",
-];
-
-/// Modes of constrained impersonation (KEP-5284).
-const MODES: &[&str] = &["user-info", "serviceaccount", "arbitrary-node", "associated-node"];
 
 impl AccessRule {
     pub(super) fn validate(&self, at: &Path, problems: &mut Problems) {
@@ -48,7 +29,7 @@ impl AccessRule {
     fn validate_verb(&self, verb: &str, at: &Path, problems: &mut Problems) {
         let builtin = self.api_groups.iter().all(|group| is_builtin_group(group));
         let lower = !verb.chars().any(|c| c.is_uppercase() || c.is_whitespace());
-        if is_asked(verb) || (lower && !builtin) {
+        if is_known_verb(verb) || (lower && !builtin) {
             return;
         }
         let remedy = match verb.to_lowercase().as_str() {
@@ -58,7 +39,8 @@ impl AccessRule {
             "read" | "view" => "write get, list and watch".to_owned(),
             "write" | "edit" => "write create, update, patch and delete".to_owned(),
             lower => {
-                write_instead(lower, VERBS.iter().copied(), &format!("write {}", VERBS.join(", ")))
+                let known: Vec<&str> = plain_verbs().collect();
+                write_instead(lower, plain_verbs(), &format!("write {}", known.join(", ")))
             }
         };
         problems.push(at, format!("{verb:?} is no verb that the API server ever asks for"), remedy);
@@ -78,17 +60,6 @@ impl AccessRule {
             );
         }
     }
-}
-
-fn is_asked(verb: &str) -> bool {
-    if verb == "*" || VERBS.contains(&verb) {
-        return true;
-    }
-    if let Some(mode) = verb.strip_prefix("impersonate:") {
-        return MODES.contains(&mode);
-    }
-    let on = verb.strip_prefix("impersonate-on:").and_then(|rest| rest.split_once(':'));
-    on.is_some_and(|(mode, verb)| MODES.contains(&mode) && VERBS.contains(&verb))
 }
 
 fn is_builtin_group(group: &str) -> bool {

@@ -28,6 +28,11 @@ pub const RESOURCE_VERBS: &[&str] = &[
 /// Verbs on paths: the methods of HTTP, in lower case.
 pub const PATH_VERBS: &[&str] = &["get", "put", "post", "head", "options", "delete", "patch", "*"];
 
+/// The verbs on resources that stand by themselves, without a mode and not for all.
+pub fn plain_verbs() -> impl Iterator<Item = &'static str> {
+    RESOURCE_VERBS.iter().copied().filter(|verb| verb.chars().all(char::is_alphabetic))
+}
+
 /// Whether a verb on a resource is one that API servers ask for. Constrained impersonation
 /// (KEP-5284) also asks for `impersonate-on:MODE:VERB`.
 pub fn is_known_verb(verb: &str) -> bool {
@@ -37,7 +42,7 @@ pub fn is_known_verb(verb: &str) -> bool {
     let on = verb.strip_prefix("impersonate-on:").and_then(|rest| rest.split_once(':'));
     on.is_some_and(|(mode, verb)| {
         RESOURCE_VERBS.iter().any(|known| known.strip_prefix("impersonate:") == Some(mode))
-            && RESOURCE_VERBS.contains(&verb)
+            && plain_verbs().any(|known| known == verb)
     })
 }
 
