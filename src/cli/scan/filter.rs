@@ -22,7 +22,7 @@ pub enum FilterError {
         /// What was meant, if anything is near.
         hint: String,
     },
-    /// The filters together leave nothing out of several controls.
+    /// The filters leave every control out; the number is how many there are.
     #[error(
         "none of the {0} controls is left to judge: --control, --severity and --only-manifests leave all of them out"
     )]
