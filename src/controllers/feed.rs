@@ -13,6 +13,10 @@ pub enum Fed<K> {
     Gone(String),
     /// A list is complete and named these: everything else is gone.
     Listed(BTreeSet<String>),
+    /// The watch spoke: everything that happened until then is known.
+    Heard,
+    /// The list or watch fails with this error and is tried again.
+    Trouble(String),
 }
 
 /// Follows the events of a watch.

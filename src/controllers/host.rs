@@ -85,8 +85,13 @@ pub enum Fact {
         /// Its name.
         name: Symbol,
     },
-    /// The kind can't be read.
+    /// The kind can't be read: it is refused, or not served.
     Unavailable(Availability),
+    /// The watch spoke: everything that happened until then is known.
+    Heard,
+    /// The list or watch fails with this error and is tried again. Whether the kind is stale is
+    /// decided by when it was heard of last.
+    Trouble(String),
 }
 
 /// Whom to tell what changed.
@@ -262,6 +267,7 @@ impl Host {
             Fact::Unavailable(availability) => {
                 self.engine.set_availability(kind, availability, now);
             }
+            Fact::Heard | Fact::Trouble(_) => {}
         }
     }
 
@@ -286,6 +292,7 @@ impl Host {
                 self.forget_control(&invalid.metadata.name.unwrap_or_default());
             }
             Fed::Gone(name) => self.forget_control(&name),
+            Fed::Heard | Fed::Trouble(_) => {}
             Fed::Listed(names) => {
                 self.loaded.controls = true;
                 let gone: Vec<String> = self
@@ -321,6 +328,7 @@ impl Host {
                 self.forget_exception(&invalid.metadata.name.unwrap_or_default());
             }
             Fed::Gone(name) => self.forget_exception(&name),
+            Fed::Heard | Fed::Trouble(_) => {}
             Fed::Listed(names) => {
                 self.loaded.exceptions = true;
                 let gone: BTreeSet<String> = self

@@ -20,6 +20,7 @@ pub mod measured;
 pub mod occurrences;
 pub mod operator;
 pub mod recording;
+pub mod rewinds;
 pub mod status;
 pub mod watched;
 pub mod watches;

@@ -338,6 +338,8 @@ where
                     Fed::Put(DeserializeGuard(object)) => Fed::Put(object.map(Arc::new)),
                     Fed::Gone(name) => Fed::Gone(name),
                     Fed::Listed(names) => Fed::Listed(names),
+                    Fed::Heard => Fed::Heard,
+                    Fed::Trouble(error) => Fed::Trouble(error),
                 });
             if matches!(fed, Some(Fed::Gone(_) | Fed::Listed(_))) {
                 departed.notify_one();
