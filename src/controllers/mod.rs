@@ -16,6 +16,7 @@ pub mod exception;
 pub mod feed;
 pub mod host;
 pub mod leader;
+pub mod listwatch;
 pub mod measured;
 pub mod occurrences;
 pub mod operator;

@@ -61,7 +61,8 @@ impl Failure {
         }
     }
 
-    fn of_code(code: u16) -> Self {
+    /// What an HTTP status means.
+    pub fn of_code(code: u16) -> Self {
         if code == 429 || code >= 500 { Self::Unwell } else { Self::Refused }
     }
 }
