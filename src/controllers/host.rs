@@ -521,7 +521,6 @@ async fn sleep_until(wake: Option<Timestamp>, silent: Option<Instant>) {
     let wake = wake.map_or(LONGEST, |at| {
         Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
     });
-    let silent =
-        silent.map_or(LONGEST, |at| at.saturating_duration_since(Instant::now()));
+    let silent = silent.map_or(LONGEST, |at| at.saturating_duration_since(Instant::now()));
     tokio::time::sleep(wake.min(silent).clamp(SHORTEST, LONGEST)).await;
 }

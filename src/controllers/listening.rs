@@ -173,3 +173,117 @@ fn name(engine: &Engine, input: Input) -> String {
             .map_or_else(|| "a kind".to_owned(), |state| state.resource.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        engine::{Reason, Remembered},
+        inventory::{Catalog, ResourceType, ServedResource},
+    };
+
+    struct World {
+        engine: Engine,
+        listening: Listening,
+        kind: KindId,
+        start: Moment,
+    }
+
+    impl World {
+        /// A control over Ingresses, of which there are none, and everything heard of at the start.
+        fn new() -> Self {
+            let resource = ResourceType {
+                group: "networking.k8s.io".to_owned(),
+                version: "v1".to_owned(),
+                kind: "Ingress".to_owned(),
+                plural: "ingresses".to_owned(),
+                namespaced: true,
+            };
+            let row =
+                ServedResource { resource: resource.clone(), versions: vec!["v1".to_owned()] };
+            let spec = json!({
+                "title": "t", "criteria": ["CC6.7"], "owner": "o", "severity": "High",
+                "test": {"cel": {
+                    "resources": [{"apiGroups": ["networking.k8s.io"], "apiVersions": ["v1"], "resources": ["ingresses"]}],
+                    "validations": [{"expression": "true"}],
+                }},
+            });
+            let start = Moment::now();
+            let mut engine = Engine::default();
+            engine.set_catalog(Catalog::new(vec![row]), start.time);
+            let spec = Arc::new(serde_json::from_value(spec).unwrap());
+            engine.upsert_control("tls", 1, spec, Remembered::default());
+            let kind = engine.kind(&resource);
+            let mut listening = Listening::new(start.instant);
+            listening.expect(kind, start.instant);
+            let programs = engine.wanted().kinds[&resource].iter().map(|(id, _)| *id).collect();
+            engine.begin(kind);
+            engine.commit(kind, programs, start.time);
+            let mut world = Self { engine, listening, kind, start };
+            for input in COMMON.into_iter().chain([Input::Kind(kind)]) {
+                world.hear(input, 0);
+            }
+            world
+        }
+
+        fn at(&self, seconds: i64) -> Moment {
+            let later = Duration::from_secs(seconds.unsigned_abs());
+            Moment {
+                time: self.start.time + SignedDuration::from_secs(seconds),
+                instant: self.start.instant + later,
+            }
+        }
+
+        fn hear(&mut self, input: Input, seconds: i64) {
+            let Moment { time, instant } = self.at(seconds);
+            self.listening.heard(&mut self.engine, input, instant, time);
+        }
+
+        fn reason(&mut self, seconds: i64) -> Reason {
+            let now = self.at(seconds);
+            self.listening.withdraw(&mut self.engine, now);
+            self.engine.evaluate(now.time);
+            self.engine.verdict("tls").unwrap().reason
+        }
+    }
+
+    #[test]
+    fn a_silent_kind_is_stale_until_its_next_word() {
+        let mut world = World::new();
+        assert_eq!(world.reason(59), Reason::NoPopulation);
+        for input in COMMON {
+            world.hear(input, 50);
+        }
+        assert_eq!(world.reason(60), Reason::WatchStale);
+        let as_of = world.listening.as_of(&world.engine, "tls", world.at(80));
+        assert_eq!(as_of, Some(world.start.time), "it stands still");
+        let silence = world.listening.silence(&world.engine);
+        assert!(silence.contains("ingresses"), "{silence}");
+        world.hear(Input::Kind(world.kind), 90);
+        assert_eq!(world.reason(91), Reason::NoPopulation);
+        assert_eq!(world.listening.silence(&world.engine), "");
+    }
+
+    #[test]
+    fn an_edit_that_nobody_could_see_withdraws_every_verdict() {
+        for silent in COMMON {
+            let mut world = World::new();
+            for input in COMMON.into_iter().chain([Input::Kind(world.kind)]) {
+                if input != silent {
+                    world.hear(input, 55);
+                }
+            }
+            assert_eq!(world.reason(61), Reason::WatchStale, "{silent:?}");
+            let message = world.engine.verdict("tls").unwrap().message.clone();
+            world.listening.trouble(silent, "503".to_owned());
+            assert_eq!(world.reason(70), Reason::WatchStale);
+            assert_eq!(world.engine.verdict("tls").unwrap().message, message, "said once");
+            world.hear(silent, 80);
+            assert_eq!(world.reason(81), Reason::NoPopulation);
+        }
+    }
+}

@@ -401,9 +401,7 @@ impl Engine {
                 tracked.leave_cluster_admin(&self.inventory, cluster_admin.as_ref());
                 let changed = match &self.blind {
                     Some(why) => tracked.withhold(why, now),
-                    None => {
-                        tracked.evaluate(&self.inventory, &self.catalog, &self.exceptions, now)
-                    }
+                    None => tracked.evaluate(&self.inventory, &self.catalog, &self.exceptions, now),
                 };
                 if changed {
                     judged(tracked.spec());

@@ -518,6 +518,25 @@ fn an_unreadable_kind_is_unknown_with_its_reason() {
 }
 
 #[test]
+fn a_blind_engine_withdraws_every_verdict_and_judges_all_anew_when_it_sees() {
+    let mut world = World::new();
+    world.take(&Step::Put(json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": {"namespace": "a", "name": "x"}, "spec": {"rules": [{"host": "h"}]}})));
+    let before = essence(&world.engine, world.now);
+    world.engine.set_blind(Some("nothing was heard of Controls".to_owned()));
+    let evaluated = world.engine.evaluate(world.now);
+    assert_eq!(evaluated.controls.len(), controls().len());
+    for (name, _) in controls() {
+        let verdict = world.engine.verdict(name).unwrap();
+        assert_eq!((verdict.state, verdict.reason), (State::Unknown, Reason::WatchStale), "{name}");
+    }
+    assert_eq!(world.engine.evaluate(world.now), Evaluated::default(), "said once");
+    world.engine.set_blind(None);
+    world.engine.evaluate(world.now);
+    assert_eq!(essence(&world.engine, world.now), before);
+}
+
+#[test]
 fn since_survives_a_restart_and_an_edit() {
     let mut world = World::new();
     world.take(&Step::Put(json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
