@@ -120,7 +120,7 @@ async fn report(
         spec: control.map(|control| &control.spec),
         verdict: posted.map(|posted| posted.verdict.as_ref()),
         cited,
-        evaluated: context.board.evaluated(),
+        as_of: context.board.as_of(&name),
         waiting: &context.board.waiting(),
     };
     let plan = status::plan(&previous, &known, now);

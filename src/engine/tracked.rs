@@ -232,9 +232,7 @@ impl Tracked {
         now: Timestamp,
     ) -> bool {
         if self.spec.suspend {
-            let message =
-                "the control is suspended: set spec.suspend to false to evaluate it".to_owned();
-            return self.block(Reason::Suspended, message, now);
+            return self.suspended(now);
         }
         let names_nothing = names::of_test(&self.spec.test, catalog, inventory.source);
         if let Some(message) = names_nothing.filter(|_| matches!(self.test, Test::Ready { .. })) {
@@ -260,6 +258,20 @@ impl Tracked {
             return false;
         }
         self.conclude(inventory, exceptions, now)
+    }
+
+    /// Whatever it said is withdrawn: what every control depends on is not known.
+    pub fn withhold(&mut self, why: &str, now: Timestamp) -> bool {
+        if self.spec.suspend {
+            return self.suspended(now);
+        }
+        self.block(Reason::WatchStale, why.to_owned(), now)
+    }
+
+    fn suspended(&mut self, now: Timestamp) -> bool {
+        let message =
+            "the control is suspended: set spec.suspend to false to evaluate it".to_owned();
+        self.block(Reason::Suspended, message, now)
     }
 
     fn block(&mut self, reason: Reason, message: String, now: Timestamp) -> bool {

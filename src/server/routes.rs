@@ -114,15 +114,18 @@ mod tests {
 
     struct Bench {
         evaluated: watch::Sender<bool>,
+        waiting: watch::Sender<String>,
         router: Router,
     }
 
     fn bench() -> Bench {
         let (evaluated, receiver) = watch::channel(false);
-        let probes = Probes::new(receiver, || "waiting for\u{1b} discovery".to_owned());
+        let waiting = watch::Sender::new("waiting for\u{1b} discovery".to_owned());
+        let waits = waiting.subscribe();
+        let probes = Probes::new(receiver, move || waits.borrow().clone());
         let access = Arc::new(Access::Open);
         let metrics = Metrics::new().unwrap();
-        Bench { evaluated, router: router(Site { metrics, probes, access }) }
+        Bench { evaluated, waiting, router: router(Site { metrics, probes, access }) }
     }
 
     impl Bench {
@@ -152,15 +155,19 @@ mod tests {
         assert_eq!(bench.get("/readyz").await, pending);
         assert_eq!(bench.get("/healthz").await.0, StatusCode::OK);
         bench.evaluated.send_replace(true);
+        bench.waiting.send_replace(String::new());
         assert_eq!(bench.get("/readyz").await, (StatusCode::OK, "ok\n".to_owned()));
+        // An input that falls silent makes it unready again.
+        bench.waiting.send_replace("nothing was heard for a minute of pods".to_owned());
+        assert_eq!(bench.get("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
     }
 
     #[tokio::test]
     async fn a_process_that_no_longer_evaluates_is_to_be_restarted() {
-        let Bench { evaluated, router } = bench();
+        let Bench { evaluated, waiting, router } = bench();
         drop(evaluated);
         let (other, _) = watch::channel(true);
-        let bench = Bench { evaluated: other, router };
+        let bench = Bench { evaluated: other, waiting, router };
         assert_eq!(bench.get("/healthz").await.0, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(bench.get("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
     }

@@ -110,7 +110,7 @@ impl ControlCollector {
             evaluated: GaugeVec::new(
                 Opts::new(
                     "comptroller_control_last_evaluation_timestamp_seconds",
-                    "When the control was evaluated last. Alert when it is older than two heartbeats: nobody is looking.",
+                    "Until when the verdict is known to hold: the last word of the input that was heard of least recently. Alert when it is older than 5 minutes: nobody is looking.",
                 ),
                 &["control"],
             )?,

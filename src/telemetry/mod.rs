@@ -177,7 +177,7 @@ impl Metrics {
             unreadable: IntGaugeVec::new(
                 Opts::new(
                     "comptroller_unreadable_kinds",
-                    "How many kinds that some control needs can't be read, by reason: Forbidden (a right is missing) or WatchStale (changes stopped arriving). Alert when it is not 0 for 10 minutes.",
+                    "How many kinds that some control needs can't be read, by reason: Forbidden (a right is missing) or WatchStale (nothing was heard for a minute; Controls, exceptions and discovery count, too). Alert when it is not 0 for 10 minutes.",
                 ),
                 &["reason"],
             )?,

@@ -1,10 +1,10 @@
-//! The lines of a watch, each of limited length.
+//! The lines of an answer, each of limited length.
 
 use bytes::{Buf, BytesMut};
 
 use super::wire::{Answer, Problem};
 
-/// The longest line: an object with what surrounds it in an event.
+/// The longest line of a watch: an object with what surrounds it in an event.
 pub const MAX_LINE: usize = 8 << 20;
 
 /// Cuts a stream into lines.
@@ -15,9 +15,9 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// The lines of an answer.
-    pub fn new(answer: Answer) -> Self {
-        Self { answer, cutter: Cutter { limit: MAX_LINE, ..Cutter::default() } }
+    /// The lines of an answer, of at most `limit` bytes.
+    pub fn new(answer: Answer, limit: usize) -> Self {
+        Self { answer, cutter: Cutter { limit, ..Cutter::default() } }
     }
 
     /// The next line that is not empty; None at the end. A line without an end is none. May be
@@ -26,6 +26,10 @@ impl Lines {
         loop {
             if let Some(line) = self.cutter.line()? {
                 return Ok(Some(line));
+            }
+            if self.cutter.pending.is_empty() {
+                // The space of a long line is not kept by each of many watches.
+                self.cutter.pending = BytesMut::new();
             }
             match self.answer.next().await? {
                 Some(piece) => self.cutter.pending.extend_from_slice(&piece),
@@ -51,7 +55,7 @@ impl Cutter {
                 self.searched = self.pending.len();
                 if self.searched > self.limit {
                     let limit = self.limit >> 20;
-                    return Err(Problem::garbled(format!("an event is larger than {limit} MiB")));
+                    return Err(Problem::garbled(format!("a line is longer than {limit} MiB")));
                 }
                 return Ok(None);
             };

@@ -10,7 +10,7 @@ use super::{
     items::{Item, Splitter},
     step::{Asked, Ended},
     versions::Read,
-    wire::{Problem, Status, ask, within},
+    wire::{Answer, Problem, ask, within},
 };
 
 /// As many objects as a page begins with: pages of 350 keep the number of requests low.
@@ -58,14 +58,13 @@ impl From<Closed> for Stop {
 impl<S: Sink> ListWatch<S> {
     /// Lists everything. Err when nobody listens any more.
     pub(super) async fn list(&mut self) -> Result<Ended, Closed> {
-        let _turn = self.shared.turn().await;
+        let _turn = if self.what.waits { self.shared.turn().await } else { None };
         // A rewind that was told before is answered by this list.
         if self.rewinds.has_changed().unwrap_or_default() {
             self.versions.forget();
         }
-        let seen = *self.rewinds.borrow_and_update();
+        self.seen = *self.rewinds.borrow_and_update();
         let floor = self.versions.floor();
-        self.sink.hear(Word::Begin).await?;
         let mut asked = Instant::now();
         let mut version = None;
         let mut token: Option<String> = None;
@@ -100,7 +99,7 @@ impl<S: Sink> ListWatch<S> {
         let version = version.unwrap_or_default();
         if self.versions.read(&version, floor) == Read::Back {
             // This list is of the earlier cluster already.
-            self.shared.rewinds.note_after(seen);
+            self.shared.rewinds.note_after(self.seen);
             self.rewinds.mark_unchanged();
             self.versions.forget();
         }
@@ -120,32 +119,34 @@ impl<S: Sink> ListWatch<S> {
         self.shared.pace().await;
         *asked = Instant::now();
         let mut answer = ask(&self.shared.client, request, self.shared.deadlines.head).await?;
-        let mut splitter = Splitter::new(MAX_ITEM);
-        let mut bytes = 0_usize;
-        while let Some(piece) = within(self.shared.deadlines.silence, answer.next()).await?? {
-            bytes += piece.len();
-            let mut rest = &piece[..];
-            while let Some(item) = splitter.next(&mut rest).map_err(Problem::garbled)? {
-                self.sink
-                    .hear(match item {
-                        Item::Whole(text) => Word::Item(text),
-                        Item::TooLarge(head) => Word::TooLarge(head),
-                    })
-                    .await?;
-            }
+        if token.is_none() {
+            self.sink.hear(Word::Begin).await?;
         }
-        if bytes > LARGE_PAGE {
+        let mut bytes = 0;
+        let envelope = self.items(&mut answer, &mut bytes).await;
+        // A server gives up on an answer that takes long, and would each time.
+        if bytes > LARGE_PAGE || (envelope.is_err() && bytes > LARGE_PAGE / 16) {
             self.limit = (self.limit / 2).max(1);
         }
-        let envelope = splitter.finish();
-        if let Ok(text) = &envelope
-            && let Ok(status) = serde_json::from_slice::<Status>(text)
-            && status.kind == "Status"
-        {
-            return Err(status.problem(None, None).into());
-        }
-        let envelope = envelope.map_err(Problem::garbled)?;
-        let envelope: Envelope = serde_json::from_slice(&envelope).map_err(Problem::garbled)?;
+        let envelope = envelope?;
+        let envelope: Envelope = serde_json::from_slice(&envelope).map_err(Problem::from)?;
         Ok(envelope.metadata)
+    }
+
+    /// Hands on the objects of an answer; the rest of it.
+    async fn items(&mut self, answer: &mut Answer, bytes: &mut usize) -> Result<Vec<u8>, Stop> {
+        let mut splitter = Splitter::new(MAX_ITEM);
+        while let Some(piece) = within(self.shared.deadlines.silence, answer.next()).await?? {
+            *bytes += piece.len();
+            let mut rest = &piece[..];
+            while let Some(item) = splitter.next(&mut rest).map_err(Problem::garbled)? {
+                let word = match item {
+                    Item::Whole(text) => Word::Item(text),
+                    Item::TooLarge(head) => Word::TooLarge(head),
+                };
+                self.sink.hear(word).await?;
+            }
+        }
+        Ok(splitter.finish().map_err(Problem::garbled)?)
     }
 }

@@ -7,13 +7,13 @@
 
 mod deadlines;
 mod items;
-mod lines;
+pub(super) mod lines;
 mod list;
 mod pace;
 mod shared;
 mod step;
 mod versions;
-mod wire;
+pub(super) mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -39,7 +39,7 @@ use tokio::{sync::watch, time::sleep_until};
 use self::{
     lines::Lines,
     step::{Asked, Course, Ended, Next, Say, Step},
-    versions::{Floor, Read, Versions},
+    versions::{Read, Versions},
     wire::{Answer, Problem, Status, ask, within},
 };
 pub use self::{shared::Shared, wire::Problem as WatchProblem};
@@ -100,6 +100,8 @@ pub struct What {
     pub path: String,
     /// How people name it.
     pub name: String,
+    /// Whether its list waits for others: it may be large.
+    pub waits: bool,
     /// Whether only the metadata of its objects is wanted.
     pub metadata_only: bool,
 }
@@ -129,6 +131,8 @@ struct ListWatch<S> {
     course: Course,
     versions: Versions,
     rewinds: watch::Receiver<u64>,
+    /// How many rewinds the last list knew of.
+    seen: u64,
     /// How many objects a page may have.
     limit: u32,
     /// The API server failed last time.
@@ -167,6 +171,7 @@ pub async fn follow<S: Sink>(shared: Shared, what: What, sink: S) {
     let watch = ListWatch {
         course: Course::new(shared.deadlines),
         rewinds: shared.rewinds.subscribe(),
+        seen: 0,
         shared,
         what,
         sink,
@@ -300,7 +305,7 @@ impl<S: Sink> ListWatch<S> {
         };
         self.answers();
         let opened = Instant::now();
-        let mut lines = Lines::new(answer);
+        let mut lines = Lines::new(answer, lines::MAX_LINE);
         let mut end = pin!(sleep_until((opened + period + limits.overdue).into()));
         let mut heard = false;
         let mut question: Question = Fuse::terminated();
@@ -334,12 +339,13 @@ impl<S: Sink> ListWatch<S> {
                         }
                         Read::Ahead => ask_at = None,
                         Read::Back => {
-                            let seen = *self.rewinds.borrow();
-                            self.shared.rewinds.note_after(seen);
+                            self.shared.rewinds.note_after(self.seen);
                             return Ok(Ended::Rewound);
                         }
                     },
                     Err(problem) => {
+                        self.shared.metrics.watch_failed(&self.what.name);
+                        self.shared.health().fails(Instant::now());
                         tracing::debug!(what = self.what.name, error = %problem, "a quiet watch can't be asked for");
                         self.sink.hear(Word::Trouble(problem.to_string())).await?;
                         ask_at = Some(Instant::now() + limits.ask_again);
@@ -388,8 +394,7 @@ impl<S: Sink> ListWatch<S> {
                         return Err(Problem::garbled("one object is too large"));
                     }
                 }
-                let list: Versioned<'_> =
-                    serde_json::from_slice(&text).map_err(Problem::garbled)?;
+                let list: Versioned<'_> = serde_json::from_slice(&text)?;
                 Ok(list.metadata.resource_version.into_owned())
             })
             .await?
@@ -400,7 +405,6 @@ impl<S: Sink> ListWatch<S> {
     /// Takes in one event.
     async fn take(&mut self, line: &[u8]) -> Result<Taken, Closed> {
         let now = Instant::now();
-        let garbled = |error: serde_json::Error| Problem::garbled(error);
         let event: Line<'_> = match serde_json::from_slice(line) {
             Ok(event) => event,
             // An error may come bare.
@@ -408,7 +412,7 @@ impl<S: Sink> ListWatch<S> {
                 let status = serde_json::from_slice::<Status>(line).ok();
                 let problem = status
                     .filter(|status| status.kind == "Status")
-                    .map_or_else(|| garbled(error), |status| status.problem(None, None));
+                    .map_or_else(|| error.into(), |status| status.problem(None, None));
                 return Ok(Taken::Ended(self.failed(Asked::Watch, problem, now)));
             }
         };
@@ -416,14 +420,14 @@ impl<S: Sink> ListWatch<S> {
         if event.kind == "ERROR" {
             let problem = match serde_json::from_str::<Status>(text) {
                 Ok(status) => status.problem(None, None),
-                Err(error) => garbled(error),
+                Err(error) => error.into(),
             };
             return Ok(Taken::Ended(self.failed(Asked::Watch, problem, now)));
         }
         let version = match serde_json::from_str::<Versioned<'_>>(text) {
             Ok(object) => object.metadata.resource_version,
             Err(error) => {
-                return Ok(Taken::Ended(self.failed(Asked::Watch, garbled(error), now)));
+                return Ok(Taken::Ended(self.failed(Asked::Watch, error.into(), now)));
             }
         };
         if !self.versions.advance(&version) {
@@ -434,13 +438,14 @@ impl<S: Sink> ListWatch<S> {
             "DELETED" => Word::Gone(text.as_bytes()),
             "BOOKMARK" => Word::Heard,
             other => {
+                let other: String = other.chars().take(16).collect();
                 let problem = Problem::garbled(format!("an event of the type {other}"));
                 return Ok(Taken::Ended(self.failed(Asked::Watch, problem, now)));
             }
         };
         match self.sink.hear(word).await? {
             Heed::GoOn => Ok(Taken::Heard),
-            Heed::ListAnew => Ok(Taken::Ended(Ended::Granted)),
+            Heed::ListAnew => Ok(Taken::Ended(Ended::Unsure)),
         }
     }
 }

@@ -62,9 +62,8 @@ mod tests {
             granted.push(now + wait);
             waiting[at] = now + wait;
         }
-        let most = |from: f64| {
-            granted.iter().filter(|time| (from..from + 1.0).contains(*time)).count()
-        };
+        let most =
+            |from: f64| granted.iter().filter(|time| (from..from + 1.0).contains(*time)).count();
         assert!(most(0.0) <= 270, "{}", most(0.0));
         for second in 1..100 {
             assert!(most(f64::from(second)) <= 18, "{}", most(f64::from(second)));

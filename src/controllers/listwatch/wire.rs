@@ -64,6 +64,14 @@ impl Problem {
     }
 }
 
+impl From<serde_json::Error> for Problem {
+    /// Without what is written there, which may be of a person.
+    fn from(error: serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        Self::Garbled(format!("the answer can't be read (line {line}, column {column})"))
+    }
+}
+
 /// What the server says of an error, as far as it is used.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
