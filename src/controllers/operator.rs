@@ -10,7 +10,7 @@ use kube::{
     runtime::{
         Controller, WatchStreamExt,
         controller::{Action, Config},
-        events::{Recorder, Reporter},
+        events::Reporter,
         reflector::{self, ObjectRef},
         watcher::{self, watcher},
     },
@@ -24,17 +24,18 @@ use tokio::{
 use super::{
     anchor, api_server, audit_period,
     board::Board,
-    control, departed, discovery, exception,
+    control, departed, discovery, events, exception,
     feed::{Fed, Follower},
     host::{Command, Host, Outlets, QUEUE},
     recording::Recording,
+    rewinds::Rewinds,
     watches::Watches,
     writer::Writer,
 };
 use crate::{
     api::{AuditPeriod, Control, ControlException},
     evidence::Evidence,
-    telemetry::{Failure, Metrics},
+    telemetry::{Failure, Metrics, ReconcileKind},
 };
 
 /// The name under which events and status fields are written.
@@ -123,6 +124,7 @@ pub fn start(
     spawn("anchor", anchor.boxed());
     // Without it the last thing that it said of the log would be believed for ever.
     spawn("evidence", parts.evidence.clone().ended().boxed());
+    let rewinds = Rewinds::default();
     let mut reconcilers = JoinSet::new();
     let controls_feed = feed::<Control>(&parts.client, commands.clone(), Command::Control);
     let exceptions_feed = feed(&parts.client, commands.clone(), Command::Exception);
@@ -136,6 +138,7 @@ pub fn start(
     let triggers = Triggers { evidence: parts.evidence.clone(), adopted: adoptions };
     reconcilers.spawn(control_loop(
         parts,
+        &rewinds,
         &board,
         recording,
         triggers.clone(),
@@ -143,9 +146,10 @@ pub fn start(
         controls,
         stop.clone(),
     ));
-    reconcilers.spawn(audit_period_loop(parts, triggers.clone(), stop.clone()));
+    reconcilers.spawn(audit_period_loop(parts, &rewinds, triggers.clone(), stop.clone()));
     reconcilers.spawn(exception_loop(
         parts,
+        &rewinds,
         &board,
         triggers,
         exceptions_feed,
@@ -218,6 +222,7 @@ where
 
 fn control_loop(
     parts: &Parts,
+    rewinds: &Rewinds,
     board: &Arc<Board>,
     recording: Recording,
     triggers: Triggers,
@@ -227,15 +232,23 @@ fn control_loop(
 ) -> impl Future<Output = ()> + Send + 'static {
     let reporter =
         Reporter { controller: CONTROLLER.to_owned(), instance: Some(parts.instance.clone()) };
+    let (events, publishing) =
+        events::beside(parts.client.clone(), reporter, parts.metrics.clone());
     let context = Arc::new(control::Context {
         api: Api::all(parts.client.clone()),
         board: Arc::clone(board),
         recording,
-        recorder: Recorder::new(parts.client.clone(), reporter),
-        writer: Writer::new("comptroller/control"),
+        events,
+        writer: Writer::new(
+            "comptroller/control",
+            ReconcileKind::Control,
+            parts.metrics.clone(),
+            rewinds.clone(),
+        ),
         metrics: parts.metrics.clone(),
         started: Timestamp::now(),
         adopted: triggers.adopted.clone(),
+        unrecorded: control::Unrecorded::default(),
     });
     let results = controller(feed, queue, triggers, stop).run(
         control::reconcile,
@@ -243,11 +256,13 @@ fn control_loop(
         Arc::clone(&context),
     );
     let metrics = parts.metrics.clone();
-    drain("controls", metrics, results, move |name| context.writer.forget(name))
+    let drained = drain("controls", metrics, results, move |name| context.writer.forget(name));
+    events::run_beside(drained, publishing)
 }
 
 fn exception_loop(
     parts: &Parts,
+    rewinds: &Rewinds,
     board: &Arc<Board>,
     triggers: Triggers,
     feed: Feed<ControlException, impl Stream<Item = Watched<ControlException>> + Send + 'static>,
@@ -257,7 +272,12 @@ fn exception_loop(
     let context = Arc::new(exception::Context {
         api: Api::all(parts.client.clone()),
         board: Arc::clone(board),
-        writer: Writer::new("comptroller/exception"),
+        writer: Writer::new(
+            "comptroller/exception",
+            ReconcileKind::Exception,
+            parts.metrics.clone(),
+            rewinds.clone(),
+        ),
         metrics: parts.metrics.clone(),
         evidence: parts.evidence.clone(),
     });
@@ -273,6 +293,7 @@ fn exception_loop(
 /// Audit periods are about the log alone: the engine hears nothing of them.
 fn audit_period_loop(
     parts: &Parts,
+    rewinds: &Rewinds,
     triggers: Triggers,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
@@ -286,6 +307,7 @@ fn audit_period_loop(
         Api::all(parts.client.clone()),
         parts.evidence.clone(),
         parts.metrics.clone(),
+        rewinds.clone(),
     ));
     let feed = Feed { reader, stream, departures: Arc::default() };
     let (_, no_verdicts) = mpsc::unbounded_channel();
@@ -401,6 +423,7 @@ async fn drain<K, E>(
             Err(kube::runtime::controller::Error::QueueError(error)) => {
                 if let Some(failure) = Failure::of_watch(&error) {
                     let remedy = "the operator's own kind can't be read: install its CRD and the roles in config/rbac";
+                    let error = Failure::told_of_watch(&error);
                     metrics.outages().failed(kind, failure, &error, remedy);
                 }
             }
