@@ -145,12 +145,8 @@ mod tests {
         let probes = Probes::new(receiver, move || waits.borrow().clone());
         let access = Arc::new(Access::Open);
         let metrics = Metrics::new().unwrap();
-<<<<<<< HEAD
-        Bench { evaluated, waiting, router: router(Site { metrics, probes, access }) }
-=======
         let router = router(Site { metrics, probes, access }).layer(Extension(Peer::alone()));
-        Bench { evaluated, router }
->>>>>>> h-server
+        Bench { evaluated, waiting, router }
     }
 
     impl Bench {
