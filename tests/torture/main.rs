@@ -1,0 +1,16 @@
+//! Campaigns: what networks, API servers, disks and people do to the operator, against a real API
+//! server. See CONTRIBUTING.md for the long form.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails must say where"
+)]
+
+#[path = "../controlplane/mod.rs"]
+mod controlplane;
+#[path = "../faults/mod.rs"]
+mod faults;
+
+mod proxied;
