@@ -145,7 +145,8 @@ impl Front {
             Some(Action::Rewind(by)) => by,
             _ => 0,
         };
-        let request = upstream_request(call, &parts.headers, rewind).ok_or(Closed)?;
+        let selector = self.shared.selector(call);
+        let request = upstream_request(call, &parts.headers, rewind, selector).ok_or(Closed)?;
         let reply = match self.client.send(request).await {
             Ok(reply) => reply,
             Err(error) => {
@@ -239,12 +240,17 @@ fn upstream_request(
     call: &Call,
     headers: &HeaderMap,
     rewind: u64,
+    selector: Option<String>,
 ) -> Option<Request<kube::client::Body>> {
-    let (target, body) = if rewind > 0 {
+    let (mut target, body) = if rewind > 0 {
         (replies::advanced_target(&call.target, rewind), replies::advanced(&call.body, rewind))
     } else {
         (call.target.clone(), call.body.clone())
     };
+    if let Some(selector) = selector {
+        let sign = if target.contains('?') { '&' } else { '?' };
+        target = format!("{target}{sign}labelSelector={selector}");
+    }
     let mut request = Request::builder().method(call.method.clone()).uri(target);
     let own = [header::HOST, header::CONNECTION, header::AUTHORIZATION, header::CONTENT_LENGTH];
     for (name, value) in headers.iter().filter(|(name, _)| !own.contains(name)) {

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    call::Call,
+    call::{Call, Verb},
     exchange,
     rule::{Action, Matcher, Rule, Stage},
     stream::Fate,
@@ -66,6 +66,14 @@ impl Proxy {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Shows of these resources only objects with a label (`name=value`), so that several operators
+    /// share a control plane and each sees its own.
+    pub fn show_only(&self, label: &str, resources: &[&str]) {
+        let selector = label.replace('=', "%3D");
+        let resources = resources.iter().map(|&resource| resource.to_owned()).collect();
+        self.shared.state().scope = Some((selector, resources));
     }
 
     /// Replaces the rules. The first that matches is taken.
@@ -186,6 +194,8 @@ struct State {
     streams: HashMap<u64, Open>,
     views: HashMap<String, (u16, Bytes)>,
     remembered: usize,
+    /// A label selector, and the resources whose lists and watches it narrows.
+    scope: Option<(String, Vec<String>)>,
 }
 
 /// What the proxy's thread shares with its owner.
@@ -205,6 +215,7 @@ impl Shared {
             streams: HashMap::new(),
             views: HashMap::new(),
             remembered: 0,
+            scope: None,
         };
         let (orders, release) = (watch::Sender::new(0), watch::Sender::new(0));
         Self { state: Mutex::new(state), orders, release }
@@ -221,6 +232,15 @@ impl Shared {
         state.next += 1;
         state.traffic.note(&call);
         call
+    }
+
+    pub fn selector(&self, call: &Call) -> Option<String> {
+        let state = self.state();
+        let (selector, resources) = state.scope.as_ref()?;
+        let meant = matches!(call.verb, Verb::List | Verb::Watch)
+            && resources.contains(&call.resource)
+            && !call.target.contains("labelSelector=");
+        meant.then(|| selector.clone())
     }
 
     pub fn answered(&self, call: &Call, status: u16) {

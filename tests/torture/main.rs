@@ -1,5 +1,5 @@
 //! Campaigns: what networks, API servers, disks and people do to the operator, against a real API
-//! server. See CONTRIBUTING.md for the long form.
+//! server. See docs/testing.md for the long form.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,4 +13,14 @@ mod controlplane;
 #[path = "../faults/mod.rs"]
 mod faults;
 
+mod case;
+mod history;
+mod invariants;
+mod operator;
+mod plans;
 mod proxied;
+mod proxy_faults;
+mod record;
+mod run;
+mod scrape;
+mod stand;
