@@ -10,7 +10,7 @@ use kube::{
     runtime::{
         Controller,
         controller::{Action, Config},
-        events::{Recorder, Reporter},
+        events::Reporter,
         reflector::{self, ObjectRef},
         watcher::{self, Event},
     },
@@ -24,7 +24,7 @@ use tokio::{
 use super::{
     anchor, api_server, audit_period,
     board::Board,
-    control, departed, discovery, exception,
+    control, departed, discovery, events, exception,
     feed::{Fed, Follower, Told, watch_of},
     host::{Command, Host, Outlets, QUEUE},
     listwatch::{self, Shared},
@@ -36,7 +36,7 @@ use super::{
 use crate::{
     api::{AuditPeriod, Control, ControlException},
     evidence::Evidence,
-    telemetry::Metrics,
+    telemetry::{Metrics, ReconcileKind},
 };
 
 /// The name under which events and status fields are written.
@@ -102,7 +102,7 @@ pub fn start(
         adopted,
     };
     let rewinds = Rewinds::default();
-    let shared = Shared::new(parts.client.clone(), parts.metrics.clone(), rewinds);
+    let shared = Shared::new(parts.client.clone(), parts.metrics.clone(), rewinds.clone());
     let watches = Watches::new(shared.clone(), commands.clone());
     let host = Host::new(watches, outlets, parts.metrics.clone(), parts.evidence.clone());
 
@@ -142,6 +142,7 @@ pub fn start(
     let triggers = Triggers { evidence: parts.evidence.clone(), adopted: adoptions };
     reconcilers.spawn(control_loop(
         parts,
+        &rewinds,
         &board,
         recording,
         triggers.clone(),
@@ -149,9 +150,16 @@ pub fn start(
         controls,
         stop.clone(),
     ));
-    reconcilers.spawn(audit_period_loop(parts, triggers.clone(), periods_feed, stop.clone()));
+    reconcilers.spawn(audit_period_loop(
+        parts,
+        &rewinds,
+        triggers.clone(),
+        periods_feed,
+        stop.clone(),
+    ));
     reconcilers.spawn(exception_loop(
         parts,
+        &rewinds,
         &board,
         triggers,
         exceptions_feed,
@@ -224,6 +232,7 @@ where
 
 fn control_loop(
     parts: &Parts,
+    rewinds: &Rewinds,
     board: &Arc<Board>,
     recording: Recording,
     triggers: Triggers,
@@ -233,26 +242,36 @@ fn control_loop(
 ) -> impl Future<Output = ()> + Send + 'static {
     let reporter =
         Reporter { controller: CONTROLLER.to_owned(), instance: Some(parts.instance.clone()) };
+    let (events, publishing) =
+        events::beside(parts.client.clone(), reporter, parts.metrics.clone());
     let context = Arc::new(control::Context {
         api: Api::all(parts.client.clone()),
         board: Arc::clone(board),
         recording,
-        recorder: Recorder::new(parts.client.clone(), reporter),
-        writer: Writer::new("comptroller/control"),
+        events,
+        writer: Writer::new(
+            "comptroller/control",
+            ReconcileKind::Control,
+            parts.metrics.clone(),
+            rewinds.clone(),
+        ),
         metrics: parts.metrics.clone(),
         started: Timestamp::now(),
         adopted: triggers.adopted.clone(),
+        unrecorded: control::Unrecorded::default(),
     });
     let results = controller(feed, queue, triggers, stop).run(
         control::reconcile,
         control::error_policy,
         Arc::clone(&context),
     );
-    drain("controls", results, move |name| context.writer.forget(name))
+    let drained = drain("controls", results, move |name| context.writer.forget(name));
+    events::run_beside(drained, publishing)
 }
 
 fn exception_loop(
     parts: &Parts,
+    rewinds: &Rewinds,
     board: &Arc<Board>,
     triggers: Triggers,
     feed: Feed<ControlException, impl Stream<Item = Watched<ControlException>> + Send + 'static>,
@@ -262,7 +281,12 @@ fn exception_loop(
     let context = Arc::new(exception::Context {
         api: Api::all(parts.client.clone()),
         board: Arc::clone(board),
-        writer: Writer::new("comptroller/exception"),
+        writer: Writer::new(
+            "comptroller/exception",
+            ReconcileKind::Exception,
+            parts.metrics.clone(),
+            rewinds.clone(),
+        ),
         metrics: parts.metrics.clone(),
         evidence: parts.evidence.clone(),
     });
@@ -276,6 +300,7 @@ fn exception_loop(
 
 fn audit_period_loop(
     parts: &Parts,
+    rewinds: &Rewinds,
     triggers: Triggers,
     feed: Feed<AuditPeriod, impl Stream<Item = Watched<AuditPeriod>> + Send + 'static>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
@@ -284,6 +309,7 @@ fn audit_period_loop(
         Api::all(parts.client.clone()),
         parts.evidence.clone(),
         parts.metrics.clone(),
+        rewinds.clone(),
     ));
     let (_, no_verdicts) = mpsc::unbounded_channel();
     let results = controller(feed, no_verdicts, triggers, stop).run(

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::occurrences;
+use super::{occurrences, refusal::COMPLETE};
 use crate::{
     api::{
         ControlExceptionStatus, ControlSpec, ControlStatus, Enforcement, ExceptionPhase, Finding,
@@ -32,6 +32,9 @@ const NAMES_NOTHING: &str = "NamesNothing";
 /// How long a control may be without any status: most are judged before, and save a write. It is
 /// the time in which 10,000 objects are listed and judged.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
+
+/// How long recording may fail before it is no longer claimed that a control holds.
+const BLIP: SignedDuration = SignedDuration::from_secs(10);
 
 /// When to look again for an evaluation that a heartbeat can speak of.
 const RECHECK: SignedDuration = SignedDuration::from_secs(5);
@@ -146,11 +149,13 @@ pub fn recording_changed(previous: &ControlStatus, status: &ControlStatus) -> Op
     (fails(previous) != fails(status)).then(|| !fails(status))
 }
 
-/// The status while the log can't be written: what was claimed stays, and nothing new is.
+/// The status while the log can't be written, which it could not since `since`: nothing new is
+/// claimed, and after [`BLIP`] not either that anything holds.
 pub fn unrecorded(
     previous: &ControlStatus,
     generation: i64,
     why: &str,
+    since: Timestamp,
     now: Timestamp,
 ) -> ControlStatus {
     let mut status = previous.clone();
@@ -160,7 +165,35 @@ pub fn unrecorded(
     if previous.observed_generation != generation {
         set_condition(&mut status.conditions, make(READY, ConditionStatus::Unknown));
     }
+    if claims_until(previous, since, now) == Some(SignedDuration::ZERO) {
+        status.state = State::Unknown;
+        LOG_UNAVAILABLE.clone_into(&mut status.reason);
+        status.since = Some(whole_seconds(since));
+        set_condition(&mut status.conditions, make(COMPLIANT, ConditionStatus::Unknown));
+    }
     status
+}
+
+/// How much longer a status may say that a control holds while nothing is recorded; None: it does
+/// not say so.
+pub fn claims_until(
+    status: &ControlStatus,
+    since: Timestamp,
+    now: Timestamp,
+) -> Option<SignedDuration> {
+    let left = BLIP - now.duration_since(since);
+    matches!(status.state, State::Passing | State::Excepted).then(|| left.max(SignedDuration::ZERO))
+}
+
+/// A verdict that is not recorded, as metrics may tell it: in the state that the status says.
+pub fn as_reported(verdict: &Verdict, status: &ControlStatus) -> Verdict {
+    let since = status.since.as_ref().map_or(verdict.since, |since| since.0);
+    Verdict { state: status.state, since, ..verdict.clone() }
+}
+
+/// Whether a verdict says that a control still stands where it stood while nothing was recorded.
+pub fn stood(verdict: &Verdict) -> bool {
+    matches!(verdict.state, State::Passing | State::Excepted)
 }
 
 /// A control that is not judged yet. What an earlier generation or an earlier operator found stays
@@ -204,9 +237,9 @@ fn desired(
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let mut conditions = previous.conditions.clone();
     let wanted = conditions_of(known, verdict, now);
-    // The others stay; of these two, what no longer applies goes.
+    // The others stay; of these, what no longer applies goes.
     conditions.retain(|known| {
-        ![STALLED, EVIDENCE_RECORDED].contains(&known.type_.as_str())
+        ![STALLED, EVIDENCE_RECORDED, COMPLETE].contains(&known.type_.as_str())
             || wanted.iter().any(|new| new.type_ == known.type_)
     });
     for new in wanted {
@@ -315,6 +348,7 @@ pub fn exception(
         standing.message.clone()
     };
     let mut conditions = previous.conditions.clone();
+    conditions.retain(|known| known.type_ != COMPLETE);
     set_condition(&mut conditions, condition(READY, status, reason, &message, generation, now));
     ControlExceptionStatus {
         observed_generation: generation,
@@ -433,10 +467,10 @@ mod tests {
         let passing = verdict(State::Passing, Reason::NoFindings);
         let recorded = Known { cited: Some(cited(7, 1)), ..known(Some(&passing)) };
         let (status, ..) = written(plan(&ControlStatus::default(), &recorded, at(1)));
-        let closed = unrecorded(&status, GENERATION, "disk full", at(9));
+        let closed = unrecorded(&status, GENERATION, "disk full", at(9), at(9));
         assert_eq!(recording_changed(&ControlStatus::default(), &status), None);
         assert_eq!(recording_changed(&status, &closed), Some(false));
-        let again = unrecorded(&closed, GENERATION, "bucket gone", at(12));
+        let again = unrecorded(&closed, GENERATION, "bucket gone", at(9), at(12));
         assert_eq!(recording_changed(&closed, &again), None, "one event, not one for each retry");
         let says = |status: &ControlStatus, type_: &str| {
             let known = status.conditions.iter().find(|known| known.type_ == type_);
@@ -448,13 +482,55 @@ mod tests {
         assert_eq!(claims, status);
         assert_eq!(says(&closed, READY), says(&status, READY));
         // A newer generation is not reported yet.
-        let newer = unrecorded(&status, GENERATION + 1, "disk full", at(9));
+        let newer = unrecorded(&status, GENERATION + 1, "disk full", at(9), at(9));
         assert_eq!(says(&newer, READY).unwrap().0, "Unknown");
         // It heals, and the status is what it was.
         let (healed, change, _) = written(plan(&closed, &recorded, at(20)));
         assert!(change);
         assert_eq!(recording_changed(&closed, &healed), Some(true));
         assert_eq!(says(&healed, EVIDENCE_RECORDED).unwrap().0, "True");
+    }
+
+    #[test]
+    fn a_log_that_fails_for_long_lets_no_control_hold() {
+        for (state, reason, stays) in [
+            (State::Passing, Reason::NoFindings, false),
+            (State::Excepted, Reason::FindingsExcepted, false),
+            (State::Failing, Reason::FindingsOpen, true),
+            (State::NotApplicable, Reason::NoPopulation, true),
+            (State::Unknown, Reason::Forbidden, true),
+        ] {
+            let verdict = verdict(state, reason);
+            let recorded = Known { cited: Some(cited(7, 1)), ..known(Some(&verdict)) };
+            let (status, ..) = written(plan(&ControlStatus::default(), &recorded, at(1)));
+            let blip = unrecorded(&status, GENERATION, "disk full", at(20), at(29));
+            assert_eq!((blip.state, &blip.since), (state, &status.since));
+            let left = claims_until(&blip, at(20), at(29));
+            assert_eq!(left, (!stays).then(|| SignedDuration::from_secs(1)));
+            let closed = unrecorded(&blip, GENERATION, "disk full", at(20), at(30));
+            let compliant = |status: &ControlStatus| {
+                let known = status.conditions.iter().find(|known| known.type_ == COMPLIANT);
+                known.map(|known| (known.status.clone(), known.reason.clone()))
+            };
+            assert_ne!(compliant(&closed).unwrap().0, "True");
+            if stays {
+                assert_eq!(compliant(&closed), compliant(&status));
+                assert_eq!(closed.state, state);
+            } else {
+                let unknown = ("Unknown".to_owned(), LOG_UNAVAILABLE.to_owned());
+                assert_eq!(compliant(&closed), Some(unknown));
+                assert_eq!(
+                    (closed.state, closed.reason.as_str()),
+                    (State::Unknown, LOG_UNAVAILABLE)
+                );
+                assert_eq!(closed.since, Some(whole_seconds(at(20))));
+            }
+            assert_eq!(as_reported(&verdict, &closed).state, closed.state);
+            assert_eq!(unrecorded(&closed, GENERATION, "disk full", at(20), at(90)), closed);
+            // It heals, and the verdict is as it was, since when it was.
+            let (healed, ..) = written(plan(&closed, &recorded, at(91)));
+            assert_eq!((healed.state, healed.since), (status.state, status.since));
+        }
     }
 
     #[test]

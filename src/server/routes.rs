@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     body::{Body, HttpBody},
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -13,7 +13,8 @@ use axum::{
 };
 
 use super::{
-    access::{Access, Refusal},
+    access::{Access, Refusal, seconds},
+    connections::Peer,
     probes::Probes,
 };
 use crate::telemetry::{self, Metrics};
@@ -31,15 +32,30 @@ pub struct Site {
 pub fn router(site: Site) -> Router {
     Router::new()
         .route(METRICS, get(metrics))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .with_state(site)
+        .with_state(site.clone())
+        .merge(probe_routes(site.probes))
         .layer(middleware::from_fn(guard))
 }
 
-async fn metrics(State(site): State<Site>, headers: HeaderMap) -> Response {
+/// What the kubelet asks, and nothing else.
+pub fn probe_router(probes: Probes) -> Router {
+    probe_routes(probes).layer(middleware::from_fn(guard))
+}
+
+fn probe_routes(probes: Probes) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .with_state(probes)
+}
+
+async fn metrics(
+    State(site): State<Site>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
     // HEAD tells no more than GET does, so it takes the same right.
-    if let Err(refusal) = site.access.check(&headers, "get", METRICS).await {
+    if let Err(refusal) = site.access.check(&headers, &peer, "get", METRICS).await {
         return refused(&refusal);
     }
     match site.metrics.render() {
@@ -51,15 +67,15 @@ async fn metrics(State(site): State<Site>, headers: HeaderMap) -> Response {
     }
 }
 
-async fn healthz(State(site): State<Site>) -> Response {
-    match site.probes.dead() {
+async fn healthz(State(probes): State<Probes>) -> Response {
+    match probes.dead() {
         None => text(StatusCode::OK, "ok"),
         Some(dead) => text(StatusCode::INTERNAL_SERVER_ERROR, dead),
     }
 }
 
-async fn readyz(State(site): State<Site>) -> Response {
-    match site.probes.pending() {
+async fn readyz(State(probes): State<Probes>) -> Response {
+    match probes.pending() {
         None => text(StatusCode::OK, "ok"),
         Some(pending) => text(StatusCode::SERVICE_UNAVAILABLE, &pending),
     }
@@ -69,9 +85,13 @@ fn refused(refusal: &Refusal) -> Response {
     let status = match refusal {
         Refusal::NoToken | Refusal::BadToken => StatusCode::UNAUTHORIZED,
         Refusal::Forbidden { .. } => StatusCode::FORBIDDEN,
+        Refusal::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     };
     let mut response = text(status, &refusal.to_string());
+    if let Refusal::TooMany(wait) = refusal {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds(*wait)));
+    }
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Bearer realm=\"comptroller\"");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
@@ -125,7 +145,8 @@ mod tests {
         let probes = Probes::new(receiver, move || waits.borrow().clone());
         let access = Arc::new(Access::Open);
         let metrics = Metrics::new().unwrap();
-        Bench { evaluated, waiting, router: router(Site { metrics, probes, access }) }
+        let router = router(Site { metrics, probes, access }).layer(Extension(Peer::alone()));
+        Bench { evaluated, waiting, router }
     }
 
     impl Bench {
@@ -191,6 +212,29 @@ mod tests {
             assert_eq!(headers["x-content-type-options"], "nosniff");
             assert!(method != "HEAD" || text.is_empty());
         }
+    }
+
+    #[tokio::test]
+    async fn the_address_for_probes_serves_nothing_else() {
+        let (_evaluated, receiver) = watch::channel(true);
+        let router = probe_router(Probes::new(receiver, String::new));
+        for (path, expected) in [
+            ("/healthz", StatusCode::OK),
+            ("/readyz", StatusCode::OK),
+            ("/metrics", StatusCode::NOT_FOUND),
+        ] {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), expected, "{path}");
+            assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_asks_too_much_is_told_when_to_come_back() {
+        let response = refused(&Refusal::TooMany(std::time::Duration::from_millis(3_200)));
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()["retry-after"], "4");
     }
 
     #[tokio::test]
