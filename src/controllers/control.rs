@@ -80,22 +80,34 @@ async fn reconcile_inner(
     let generation = object.meta().generation.unwrap_or_default();
     let posted = observe(object, context, &name, generation, now);
     let control = object.0.as_ref().ok();
-    if let Some(control) = control {
-        let verdict = posted.as_ref().map(|posted| posted.verdict.as_ref());
-        context.metrics.observe_control(&name, &control.spec, verdict);
-    }
     match context.recording.evidence.writing() {
         // The verdicts of a process that takes over first adopt since when things are so.
         Writing::Open(term) if *context.adopted.borrow() == term => {}
-        Writing::Failing(why) => return fail_closed(object, context, &why, now).await,
-        Writing::Open(_) | Writing::Opening | Writing::Standby => {
+        Writing::Failing(why) => {
+            if let Some(control) = control {
+                context.metrics.control_unrecorded(&name, &control.spec);
+            }
+            return fail_closed(object, context, &why, now).await;
+        }
+        Writing::Standby => {
+            // How it stands is for who writes it down to say.
+            context.metrics.forget_control(&name);
             return Ok((Action::await_change(), Outcome::Unchanged));
         }
+        Writing::Open(_) | Writing::Opening => {
+            return Ok((Action::await_change(), Outcome::Unchanged));
+        }
+    }
+    if let Some(control) = control {
+        context.metrics.declare_control(&name, &control.spec);
     }
     let gather = || context.writer.gather(&name, WINDOW);
     match context.recording.bring_up(object, posted, gather, now).await? {
         Recorded::Later(left) => Ok((Action::requeue(left), Outcome::Unchanged)),
         Recorded::Yes(posted, cited) => {
+            if let (Some(control), Some(posted)) = (control, &posted) {
+                context.metrics.observe_control(&name, &control.spec, Some(&posted.verdict));
+            }
             report(object, context, posted.as_deref(), cited, now).await
         }
     }

@@ -63,6 +63,8 @@ pub enum Command {
     Control(Fed<Result<Arc<Control>, InvalidObject>>),
     /// Asks for all that there is to record of a control.
     Snapshot(SnapshotRequest),
+    /// The log has another time for something than the engine: the log is right.
+    Adopt(String),
     /// A `ControlException`.
     Exception(Fed<Result<Arc<ControlException>, InvalidObject>>),
 }
@@ -246,6 +248,7 @@ impl Host {
             Command::ApiServer(api_server) => self.engine.observe_api_server(api_server, now),
             Command::Control(fed) => self.take_control(fed),
             Command::Exception(fed) => self.take_exception(fed),
+            Command::Adopt(control) => self.adoption.adopt_one(&mut self.engine, &control),
             Command::Snapshot(request) => self.asked.push(request),
         }
     }

@@ -204,6 +204,17 @@ impl Metrics {
         self.0.controls.observe_control(name, spec, verdict);
     }
 
+    /// Says what a control is. How it stands stays what was said of it; at first it is Unknown.
+    pub fn declare_control(&self, name: &str, spec: &ControlSpec) {
+        self.0.controls.declare_control(name, spec);
+    }
+
+    /// Says that nothing can be recorded: a control of which more was said than that it fails is
+    /// Unknown.
+    pub fn control_unrecorded(&self, name: &str, spec: &ControlSpec) {
+        self.0.controls.control_unrecorded(name, spec);
+    }
+
     /// Says when a control was last evaluated, with or without a change. A control that was not
     /// observed is passed over: a reconcile that ends after a deletion leaves nothing behind.
     pub fn control_evaluated(&self, name: &str, at: Timestamp) {
