@@ -87,7 +87,11 @@ impl Kept {
 }
 
 fn recorded(status: &ControlStatus) -> Option<&str> {
-    let known = status.conditions.iter().find(|known| known.type_ == "EvidenceRecorded")?;
+    condition(status, "EvidenceRecorded")
+}
+
+fn condition<'a>(status: &'a ControlStatus, type_: &str) -> Option<&'a str> {
+    let known = status.conditions.iter().find(|known| known.type_ == type_)?;
     Some(known.status.as_str())
 }
 
@@ -374,7 +378,12 @@ async fn while_the_log_fails_nothing_new_is_claimed_and_then_it_heals() {
     let table = kubectl(&kept.bench.plane, &["get", "controls"]).await;
     assert!(table.lines().nth(1).unwrap().trim_end().ends_with("LogUnavailable"), "{table}");
     assert_eq!(recording_events(&kept.bench, 1).await, ["LogUnavailable Warning"]);
-    // The engine goes on.
+    // What lasts withdraws the claim, in status and metrics.
+    let withdrawn = kept.bench.until("labelled", "claims nothing", |status| {
+        status.state == State::Unknown && status.reason == "LogUnavailable"
+    });
+    assert_eq!(condition(&withdrawn.await, "Compliant"), Some("Unknown"));
+    let (_, metrics) = get(kept.bench.url(), "/metrics").await.unwrap();
     assert!(metrics.contains(r#"comptroller_control_state{control="labelled",state="Unknown"} 1"#));
 
     std::fs::remove_file(&kept.log).unwrap();
