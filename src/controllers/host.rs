@@ -67,6 +67,8 @@ pub enum Command {
     Control(Fed<Result<Arc<Control>, InvalidObject>>),
     /// Asks for all that there is to record of a control.
     Snapshot(SnapshotRequest),
+    /// The log has another time for something than the engine: the log is right.
+    Adopt(String),
     /// A `ControlException`.
     Exception(Fed<Result<Arc<ControlException>, InvalidObject>>),
 }
@@ -271,6 +273,7 @@ impl Host {
                 self.hear(Input::Exceptions, now);
                 self.take_exception(fed);
             }
+            Command::Adopt(control) => self.adoption.adopt_one(&mut self.engine, &control),
             Command::Snapshot(request) => self.asked.push(request),
         }
     }

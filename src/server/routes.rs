@@ -43,10 +43,7 @@ pub fn probe_router(probes: Probes) -> Router {
 }
 
 fn probe_routes(probes: Probes) -> Router {
-    Router::new()
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .with_state(probes)
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(probes)
 }
 
 async fn metrics(

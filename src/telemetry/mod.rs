@@ -275,6 +275,11 @@ impl Metrics {
         self.0.controls.observe_control(name, spec, verdict);
     }
 
+    /// Says what a control is. How it stands stays what was said of it; at first it is Unknown.
+    pub fn declare_control(&self, name: &str, spec: &ControlSpec) {
+        self.0.controls.declare_control(name, spec);
+    }
+
     /// Says when a control was last evaluated, with or without a change. A control that was not
     /// observed is passed over: a reconcile that ends after a deletion leaves nothing behind.
     pub fn control_evaluated(&self, name: &str, at: Timestamp) {

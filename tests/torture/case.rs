@@ -1,6 +1,10 @@
 //! One case: a namespace, two controls that hold, an operator behind a proxy of its own, its log.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use comptroller::api::State;
 
@@ -9,6 +13,7 @@ use crate::{
     faults::Proxy,
     history::{History, Seen},
     operator::{LIMIT, Operator, Start},
+    scrape::Scrape,
     stand::{Objects, Stand},
 };
 
@@ -24,11 +29,17 @@ pub struct Case<'a> {
     pub start: Start,
     pub folder: PathBuf,
     pub operator: Option<Operator>,
+    /// What the operator's metrics said last.
+    pub metrics: Option<String>,
 }
 
 impl<'a> Case<'a> {
-    /// Everything but the operator. `name` must be a DNS label and the only one of the plane.
+    /// Everything but the operator. `name` is a short DNS label.
     pub async fn new(stand: &Stand, history: &'a History, name: &str, seed: u64) -> Case<'a> {
+        // A plan may be run again on the same plane.
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("{name}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let name = name.as_str();
         let folder = stand.plane.dir().join("cases").join(name);
         std::fs::create_dir_all(&folder).unwrap();
         let proxy = Proxy::start(stand.plane.config("admin"), &folder, seed);
@@ -43,7 +54,17 @@ impl<'a> Case<'a> {
         };
         let objects = Objects::new(stand.client());
         objects.apply(&world(name)).await;
-        Self { name: name.to_owned(), history, objects, proxy, start, folder, operator: None }
+        let name = name.to_owned();
+        Self { name, history, objects, proxy, start, folder, operator: None, metrics: None }
+    }
+
+    /// Removes what later cases would have to look at.
+    pub async fn clear(&self) {
+        self.mend().await;
+        let world = world(&self.name);
+        // A namespace alone is nothing to look at, and nobody ends it here.
+        let rest = world.split_once("---").map_or("", |(_, rest)| rest);
+        self.objects.delete(rest).await;
     }
 
     pub fn controls(&self) -> [String; 2] {
@@ -54,8 +75,11 @@ impl<'a> Case<'a> {
         self.operator = Some(Operator::start(&self.start));
     }
 
-    pub fn evidence(&self) -> PathBuf {
-        PathBuf::from(&self.start.evidence)
+    /// Stops the operator in order, if it runs, and keeps its last metrics.
+    pub async fn stop(&mut self) -> Result<(), String> {
+        let Some(operator) = self.operator.take() else { return Ok(()) };
+        self.metrics = operator.metrics().await;
+        operator.stop().await
     }
 
     pub fn log(&self) -> String {
@@ -103,6 +127,23 @@ impl<'a> Case<'a> {
             .map(|known| format!("{}={} {}", known.type_, known.status, known.reason))
             .collect();
         format!("{control}: {} {} ({})", status.state, status.reason, conditions.join(", "))
+    }
+
+    /// Since when each control is as it is, once the metrics of the operator know both.
+    pub async fn settled(&self, limit: Duration) -> Result<Vec<Option<jiff::Timestamp>>, String> {
+        let operator = self.operator.as_ref().ok_or("no operator")?;
+        let since = async || {
+            let metrics = operator.metrics().await?;
+            let scrape = Scrape(&metrics);
+            let of = |control: &String| {
+                let status = self.history.last(control)?.status?;
+                let known = scrape.state(control)? == status.state;
+                known.then(|| status.since.map(|since| since.0))
+            };
+            self.controls().iter().map(of).collect::<Option<Vec<_>>>()
+        };
+        let found = wait::until("the metrics know both controls", limit, since).await;
+        found.map_err(|error| error.to_string())
     }
 
     /// Starts it and waits until both controls pass.

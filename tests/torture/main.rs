@@ -13,9 +13,16 @@ mod controlplane;
 #[path = "../faults/mod.rs"]
 mod faults;
 
+mod bucket;
 mod case;
+mod disasters;
 mod history;
+mod hostile;
 mod invariants;
+mod kills;
+mod long;
+mod misuse;
+mod mutations;
 mod operator;
 mod plans;
 mod proxied;
@@ -24,3 +31,4 @@ mod record;
 mod run;
 mod scrape;
 mod stand;
+mod store;

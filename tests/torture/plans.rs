@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rand::{Rng as _, rngs::SmallRng, seq::IndexedRandom as _};
+
 use crate::faults::{Action, Matcher, Refusal, Rule, Verb, on};
 
 /// One fault and what it may hide.
@@ -192,4 +194,83 @@ pub fn all() -> Vec<Plan> {
     let mut plans = silences();
     plans.extend(troubles());
     plans
+}
+
+/// Any one or two faults of anything that the operator asks for.
+pub fn random(random: &mut SmallRng, number: usize) -> Plan {
+    let wheres: [fn() -> Matcher; 7] = [
+        on,
+        || on().reads(),
+        watches,
+        lists,
+        || on().writes(),
+        status_writes,
+        || on().verb(Verb::Create).of("events"),
+    ];
+    let resources =
+        ["configmaps", "clusterrolebindings", "controls", "namespaces", "clusterroles"];
+    let mut hides = Hides::Trouble;
+    let rules: Vec<Rule> = (0..random.random_range(1..3))
+        .map(|_| {
+            let which = random.random_range(0..wheres.len());
+            let mut matcher = wheres[which]();
+            if which < 4 && random.random_bool(0.5) {
+                matcher = matcher.of(resources.choose(random).expect("there are some"));
+            }
+            if random.random_bool(0.3) {
+                matcher = matcher.one_in(random.random_range(2..8));
+            }
+            let action = random_action(random);
+            if matches!(action, Action::Hang | Action::HangReply | Action::HangBody(_) | Action::Stall) {
+                // Where writes hang, only the log can tell.
+                let writes = [0, 4, 5].contains(&which);
+                hides = if writes || hides == Hides::SilenceBothWays {
+                    Hides::SilenceBothWays
+                } else {
+                    Hides::Silence
+                };
+            }
+            matcher.then(action)
+        })
+        .collect();
+    let mut plan = plan(&format!("random-{number}"), hides, rules);
+    if hides == Hides::Trouble {
+        plan.lasts = Duration::from_secs(random.random_range(3..50));
+    }
+    plan.cuts = random.random_bool(0.5);
+    if plan.hides != Hides::Trouble && random.random_bool(0.5) {
+        plan.stalls = true;
+    }
+    plan
+}
+
+fn random_action(random: &mut SmallRng) -> Action {
+    let codes = [401, 403, 409, 410, 413, 422, 429, 500, 503, 504];
+    let code = *codes.choose(random).expect("there are some");
+    let refusal = Refusal::new(code).retry_after(random.random_range(1..31));
+    let bytes = random.random_range(0..2_000);
+    let actions = [
+        Action::Delay(Duration::from_millis(random.random_range(50..5_000))),
+        Action::Hang,
+        Action::Drop,
+        Action::Refuse(refusal.clone()),
+        Action::Refuse(refusal),
+        Action::EndAtOnce,
+        Action::Expired,
+        Action::HangReply,
+        Action::DropReply,
+        Action::HangBody(bytes),
+        Action::CutBody(bytes),
+        Action::Truncate(bytes),
+        Action::Trickle { bytes: 512, every: Duration::from_millis(20) },
+        Action::Stall,
+        Action::CutBefore,
+        Action::CutWithin,
+        Action::EndBefore,
+        Action::ExpiredEvent,
+        Action::Duplicate,
+        Action::Swap,
+        Action::Coalesce,
+    ];
+    actions.choose(random).expect("there are some").clone()
 }

@@ -45,6 +45,7 @@ pub async fn run(stand: &Stand, history: &History, plan: &Plan, seed: u64) -> Ve
         Ok(findings) => findings,
         Err(text) => vec![Finding::new("liveness", text)],
     };
+    case.clear().await;
     let mut named = Vec::new();
     for finding in findings {
         named.push(Finding { text: format!("{}: {}", plan.name, finding.text), ..finding });
@@ -147,23 +148,31 @@ pub async fn finish(
     first_verdict: Instant,
     windows: Vec<Window>,
 ) -> Vec<Finding> {
-    let operator = case.operator.take().expect("a running operator");
-    let metrics = operator.metrics().await;
+    finish_with(case, first_verdict, windows, 1).await
+}
+
+/// As [`finish`], after so many starts.
+pub async fn finish_with(
+    case: &mut Case<'_>,
+    first_verdict: Instant,
+    windows: Vec<Window>,
+    starts: usize,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Err(text) = operator.stop().await {
+    if let Err(text) = case.stop().await {
         findings.push(Finding::new("end", text));
     }
     let controls = case.controls();
     let remains = Remains {
         histories: controls.iter().map(|name| (name.clone(), case.history.of(name))).collect(),
         record: Record::in_directory(&case.start.evidence, &[]).await,
-        metrics,
+        metrics: case.metrics.take(),
         said: case.log(),
         traffic: case.proxy.traffic(),
         first_verdict,
         windows,
-        gaps: 1,
-        starts: 1,
+        gaps: starts,
+        starts,
     };
     findings.extend(remains.check());
     findings

@@ -71,9 +71,6 @@ impl Objects {
         Self { client }
     }
 
-    pub fn controls(&self) -> Api<Control> {
-        Api::all(self.client.clone())
-    }
 
     /// Applies YAML, any number of documents.
     pub async fn apply(&self, yaml: &str) {
