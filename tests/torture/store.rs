@@ -67,7 +67,8 @@ pub fn mistakes() -> Vec<Mistake> {
 }
 
 pub fn smoke() -> Vec<Mistake> {
-    let wanted = ["pending-refused-after", "tile-refused", "checkpoint-lost", "pending-hangs-killed"];
+    let wanted =
+        ["pending-refused-after", "tile-refused", "checkpoint-lost", "pending-hangs-killed"];
     let named = |it: &Mistake| wanted.iter().any(|name| it.name == format!("bucket-{name}"));
     mistakes().into_iter().filter(named).collect()
 }
