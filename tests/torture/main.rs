@@ -32,3 +32,4 @@ mod run;
 mod scrape;
 mod stand;
 mod store;
+mod strangers;
