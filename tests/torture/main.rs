@@ -16,6 +16,7 @@ mod faults;
 mod bucket;
 mod case;
 mod disasters;
+mod files;
 mod history;
 mod hostile;
 mod invariants;

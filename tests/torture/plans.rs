@@ -232,6 +232,10 @@ pub fn random(random: &mut SmallRng, number: usize) -> Plan {
                     Hides::Silence
                 };
             }
+            // No server answers anything else so.
+            if matches!(action, Action::Expired | Action::EndAtOnce) {
+                matcher = watches();
+            }
             matcher.then(action)
         })
         .collect();
