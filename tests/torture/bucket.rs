@@ -136,7 +136,8 @@ async fn serve(
         Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
         _ => {}
     }
-    let reply = lock(&store).carry_out(&method, key, uri.query().unwrap_or_default(), &headers, body);
+    let reply =
+        lock(&store).carry_out(&method, key, uri.query().unwrap_or_default(), &headers, body);
     match fault {
         Some(Fault::RefuseAfter(code)) => answer(code, &error(code)),
         Some(Fault::LoseReply) => {
@@ -208,7 +209,9 @@ impl Store {
         let prefix = query.split('&').find_map(|pair| pair.strip_prefix("prefix="));
         let prefix = prefix.unwrap_or_default().replace("%2F", "/");
         let mut text = String::from("<ListBucketResult><IsTruncated>false</IsTruncated>");
-        for (key, (bytes, version)) in self.objects.iter().filter(|(key, _)| key.starts_with(&prefix)) {
+        for (key, (bytes, version)) in
+            self.objects.iter().filter(|(key, _)| key.starts_with(&prefix))
+        {
             let (size, tag) = (bytes.len(), tag(*version).replace('"', "&quot;"));
             text.push_str(&format!(
                 "<Contents><Key>{key}</Key><Size>{size}</Size><ETag>{tag}</ETag><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"

@@ -51,6 +51,7 @@ impl<'a> Case<'a> {
             log: folder.join("operator.log"),
             arguments: Vec::new(),
             environment: Vec::new(),
+            file_limit: None,
         };
         let objects = Objects::new(stand.client());
         objects.apply(&world(name)).await;

@@ -84,8 +84,11 @@ async fn etcd_goes_back() {
     let later = |(instant, time): (Instant, Timestamp), by: Duration| {
         (instant + by, time + jiff::SignedDuration::try_from(by).unwrap())
     };
-    let window =
-        Window { from: later(restored, NOTICED), to: (Instant::now(), Timestamp::now()), unwritable: false };
+    let window = Window {
+        from: later(restored, NOTICED),
+        to: (Instant::now(), Timestamp::now()),
+        unwritable: false,
+    };
     case.mend().await;
     if let Err(text) = case.until(State::Passing, NOTICED).await {
         findings.push(Finding::new("liveness", format!("etcd went back: {text}")));

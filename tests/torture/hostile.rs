@@ -112,7 +112,8 @@ async fn is(
         let state = history.last(control)?.state()?;
         states.contains(&state).then_some(())
     });
-    let last = || history.last(control).and_then(|seen| seen.status).map(|status| status.conditions);
+    let last =
+        || history.last(control).and_then(|seen| seen.status).map(|status| status.conditions);
     found.await.map_err(|error| format!("{error}; {:?}", last()))
 }
 
@@ -153,7 +154,8 @@ async fn attempt(case: &mut Case<'_>) -> Result<Vec<Finding>, String> {
     if taken < 20 {
         findings.push(Finding::new("plan", format!("only {taken} objects were taken")));
     }
-    let many: Vec<Value> = (0..5_000).map(|number| subject("User", &format!("u{number}"))).collect();
+    let many: Vec<Value> =
+        (0..5_000).map(|number| subject("User", &format!("u{number}"))).collect();
     if let Err(text) = bear(case, &admins, binding(&case.name, 999, &many.into())).await {
         findings.push(Finding::new("hostile", format!("5,000 subjects: {text}")));
     }

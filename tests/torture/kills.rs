@@ -91,7 +91,8 @@ pub async fn run_all(kills: &[Kill], seed: u64) -> Vec<Finding> {
         let ended = tokio::time::timeout(LIMIT * 6, run(stand, history, *kill, seed)).await;
         ended.unwrap_or_else(|_| vec![Finding::new("liveness", format!("{kill} hangs"))])
     });
-    let findings: Vec<Vec<Finding>> = stream::iter(runs).buffer_unordered(kills.len()).collect().await;
+    let findings: Vec<Vec<Finding>> =
+        stream::iter(runs).buffer_unordered(kills.len()).collect().await;
     findings.concat()
 }
 

@@ -12,7 +12,9 @@ use crate::{
     faults::Moment,
     invariants::Finding,
     kills::{self, Death, During, Kill},
-    misuse, plans, proxy_faults, run::judge, store,
+    misuse, plans, proxy_faults,
+    run::judge,
+    store,
 };
 
 /// How many plans of each kind a round has.

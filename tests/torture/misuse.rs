@@ -207,9 +207,8 @@ impl Subject {
             last = said(&object);
             (answered(&object) && last == *initial).then_some(())
         });
-        back.await.map_err(|error| {
-            ("rolled back", format!("{error}: {last} instead of {initial}"))
-        })?;
+        back.await
+            .map_err(|error| ("rolled back", format!("{error}: {last} instead of {initial}")))?;
         answer.map(|_| true)
     }
 

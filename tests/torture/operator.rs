@@ -32,7 +32,12 @@ pub struct Start {
     pub log: PathBuf,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
+    /// How large its files may become, in units of 512 bytes.
+    pub file_limit: Option<u32>,
 }
+
+/// Writes that go beyond the limit fail, as on a full disk, instead of ending the process.
+const LIMITED: &str = r#"trap "" XFSZ; ulimit -f "$0"; exec "$@""#;
 
 /// Dropped, it is killed.
 pub struct Operator {
@@ -44,8 +49,16 @@ pub struct Operator {
 impl Operator {
     pub fn start(start: &Start) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let log = File::options().create(true).append(true).open(&start.log).unwrap();
-        let child = Command::new(binary())
+        let mut log = File::options().create(true).append(true).open(&start.log).unwrap();
+        let mut command = match start.file_limit {
+            None => Command::new(binary()),
+            Some(limit) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", LIMITED, &limit.to_string()]).arg(binary());
+                shell
+            }
+        };
+        let mut child = command
             .args(["run", "--insecure", "--listen", &format!("127.0.0.1:{port}")])
             .args(["--leader-elect-namespace", &start.namespace])
             .args(["--evidence", &start.evidence])
@@ -55,10 +68,13 @@ impl Operator {
             .env_remove("RUST_LOG")
             .envs(start.environment.iter().cloned())
             .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("the operator starts");
+        // Through a pipe, since the limit would be that of this file too.
+        let mut said = child.stderr.take().expect("a pipe");
+        std::thread::spawn(move || std::io::copy(&mut said, &mut log));
         Self { child, url: format!("127.0.0.1:{port}"), log: start.log.clone() }
     }
 

@@ -207,8 +207,7 @@ pub fn random(random: &mut SmallRng, number: usize) -> Plan {
         status_writes,
         || on().verb(Verb::Create).of("events"),
     ];
-    let resources =
-        ["configmaps", "clusterrolebindings", "controls", "namespaces", "clusterroles"];
+    let resources = ["configmaps", "clusterrolebindings", "controls", "namespaces", "clusterroles"];
     let mut hides = Hides::Trouble;
     let rules: Vec<Rule> = (0..random.random_range(1..3))
         .map(|_| {
@@ -221,7 +220,10 @@ pub fn random(random: &mut SmallRng, number: usize) -> Plan {
                 matcher = matcher.one_in(random.random_range(2..8));
             }
             let action = random_action(random);
-            if matches!(action, Action::Hang | Action::HangReply | Action::HangBody(_) | Action::Stall) {
+            if matches!(
+                action,
+                Action::Hang | Action::HangReply | Action::HangBody(_) | Action::Stall
+            ) {
                 // Where writes hang, only the log can tell.
                 let writes = [0, 4, 5].contains(&which);
                 hides = if writes || hides == Hides::SilenceBothWays {
@@ -229,6 +231,10 @@ pub fn random(random: &mut SmallRng, number: usize) -> Plan {
                 } else {
                     Hides::Silence
                 };
+            }
+            // No server answers anything else so.
+            if matches!(action, Action::Expired | Action::EndAtOnce) {
+                matcher = watches();
             }
             matcher.then(action)
         })

@@ -42,7 +42,13 @@ impl Record {
         }
         let entries: Result<Vec<Entry>, _> =
             entries.iter().map(|(_, bytes)| Entry::parse(bytes)).collect();
-        let entries = entries.map_err(|error| error.to_string())?;
+        let mut entries = entries.map_err(|error| error.to_string())?;
+        for entry in &mut entries {
+            let Data::Stored(type_, beside) = &entry.data else { continue };
+            let text = log.stored(&beside.stored).await.map_err(|error| error.to_string())?;
+            let text = String::from_utf8_lossy(&text);
+            entry.data = Data::parse_text(*type_, &text).map_err(|error| error.to_string())?;
+        }
         Ok(Self { entries, checkpoint: log.checkpoint().to_owned() })
     }
 

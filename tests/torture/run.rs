@@ -20,6 +20,8 @@ use crate::{
 const KNOWN: Duration = Duration::from_secs(10);
 /// Within this silence must be noticed, and said.
 const NOTICED: Duration = Duration::from_secs(70);
+/// Within this a write that is not answered is given up.
+const GIVEN_UP: Duration = Duration::from_secs(10);
 /// What must be known may be recorded and written for so long on a busy machine.
 const RECOVERY: Duration = Duration::from_secs(75);
 /// For so long nothing happens at the end.
@@ -105,7 +107,9 @@ fn windows(hides: Hides, violated: Moment, healed: Moment, to: Moment) -> Vec<Wi
         Hides::Trouble => vec![window(known.min(noticed), to, false)],
         Hides::Silence => vec![window(noticed, to, false)],
         Hides::SilenceBothWays => {
-            vec![window(noticed, healed, true), window(later(healed, KNOWN), to, false)]
+            // The write that hangs at the end has to be given up first.
+            let written = later(healed, KNOWN + GIVEN_UP);
+            vec![window(noticed, healed, true), window(written, to, false)]
         }
     }
 }

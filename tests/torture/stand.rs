@@ -1,6 +1,5 @@
 //! What all cases share: a control plane with our CRDs, and a hand on its objects.
 
-use comptroller::api::Control;
 use kube::{
     Api, Client, ResourceExt as _,
     api::{DeleteParams, DynamicObject, Patch, PatchParams},
@@ -70,7 +69,6 @@ impl Objects {
     pub fn new(client: Client) -> Self {
         Self { client }
     }
-
 
     /// Applies YAML, any number of documents.
     pub async fn apply(&self, yaml: &str) {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use axum::http::Method;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use comptroller::api::State;
 use futures::{StreamExt as _, stream};
 
@@ -67,7 +68,8 @@ pub fn mistakes() -> Vec<Mistake> {
 }
 
 pub fn smoke() -> Vec<Mistake> {
-    let wanted = ["pending-refused-after", "tile-refused", "checkpoint-lost", "pending-hangs-killed"];
+    let wanted =
+        ["pending-refused-after", "tile-refused", "checkpoint-lost", "pending-hangs-killed"];
     let named = |it: &Mistake| wanted.iter().any(|name| it.name == format!("bucket-{name}"));
     mistakes().into_iter().filter(named).collect()
 }
@@ -160,9 +162,13 @@ fn save(case: &Case<'_>, bucket: &Bucket, name: &str) -> PathBuf {
     folder
 }
 
+/// A key as `openssl genpkey -algorithm ed25519` writes it.
 fn write_key(path: &std::path::Path) {
-    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-    std::fs::write(path, key.serialize_pem()).unwrap();
+    let mut der = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".to_vec();
+    der.extend([7; 32]);
+    let text = BASE64_STANDARD.encode(der);
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n");
+    std::fs::write(path, pem).unwrap();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
