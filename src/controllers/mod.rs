@@ -24,4 +24,5 @@ pub mod rewinds;
 pub mod status;
 pub mod watched;
 pub mod watches;
+pub mod witness;
 pub mod writer;
