@@ -30,6 +30,9 @@ pub struct RunArgs {
     /// Where to serve metrics and probes.
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8443")]
     listen: SocketAddr,
+    /// Serve the probes here too, over plain HTTP and apart from who scrapes.
+    #[arg(long, value_name = "ADDR")]
+    probe_listen: Option<SocketAddr>,
     /// Serve plain HTTP without authentication; only on a loopback address.
     #[arg(long)]
     insecure: bool,
@@ -66,7 +69,12 @@ impl RunArgs {
             }
             _ => None,
         };
-        ServerConfig { insecure: self.insecure, certificate, ..ServerConfig::new(self.listen) }
+        ServerConfig {
+            probe_listen: self.probe_listen,
+            insecure: self.insecure,
+            certificate,
+            ..ServerConfig::new(self.listen)
+        }
     }
 }
 
@@ -109,6 +117,9 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     let probes = Probes::new(handle.evaluated, move || board.waiting());
     let server = Server::bind(args.server(), client, metrics, probes).await?;
     tracing::info!(address = %server.address(), "serving /metrics, /healthz and /readyz");
+    if let Some(address) = server.probe_address() {
+        tracing::info!(%address, "serving /healthz and /readyz");
+    }
 
     // Probes answer until the last status is written.
     let (finished, wait) = oneshot::channel::<()>();

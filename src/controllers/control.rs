@@ -115,20 +115,28 @@ async fn reconcile_inner(
         return fail_closed(object, context, posted.as_ref(), why, now).await;
     }
     context.unrecorded.end();
-    if let Ok(control) = &object.0 {
-        let verdict = posted.as_ref().map(|posted| posted.verdict.as_ref());
-        context.metrics.observe_control(&name, &control.spec, verdict);
-    }
     match writing {
         // The verdicts of a process that takes over first adopt since when things are so.
         Writing::Open(term) if *context.adopted.borrow() == term => {}
+        Writing::Standby => {
+            // How it stands is for who writes it down to say.
+            context.metrics.forget_control(&name);
+            return Ok((Action::await_change(), Outcome::Unchanged));
+        }
         _ => return Ok((Action::await_change(), Outcome::Unchanged)),
+    }
+    let control = object.0.as_ref().ok();
+    if let Some(control) = control {
+        context.metrics.declare_control(&name, &control.spec);
     }
     let gather = || context.writer.gather(&name, WINDOW);
     let recorded = context.recording.bring_up(object, posted, gather, now);
     match timeout(RECORDING, recorded).await.map_err(|_| Error::Late)?? {
         Recorded::Later(left) => Ok((Action::requeue(left), Outcome::Unchanged)),
         Recorded::Yes(posted, cited) => {
+            if let (Some(control), Some(posted)) = (control, &posted) {
+                context.metrics.observe_control(&name, &control.spec, Some(&posted.verdict));
+            }
             report(object, context, posted.as_deref(), cited, now).await
         }
     }
@@ -153,7 +161,7 @@ async fn report(
         spec: control.map(|control| &control.spec),
         verdict: posted.map(|posted| posted.verdict.as_ref()),
         cited,
-        evaluated: context.board.evaluated(),
+        as_of: context.board.as_of(&name),
         waiting: &context.board.waiting(),
     };
     let plan = status::plan(&previous, &known, now);

@@ -73,8 +73,8 @@ pub struct Known<'a> {
     pub verdict: Option<&'a Verdict>,
     /// The entry of the log that says so; None without a log.
     pub cited: Option<Cited>,
-    /// When that verdict last was known to hold.
-    pub evaluated: Option<Timestamp>,
+    /// Until when that verdict is known to hold; None: not all of its inputs were heard of.
+    pub as_of: Option<Timestamp>,
     /// What the engine waits for.
     pub waiting: &'a str,
 }
@@ -84,7 +84,6 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
     let Some(verdict) = known.verdict else {
         return plan_pending(previous, known, now);
     };
-    let evaluated = known.evaluated.unwrap_or(now);
     let mut status = desired(previous, known, verdict, now);
     let heartbeat =
         known.spec.map_or(crate::api::control::DEFAULT_HEARTBEAT, ControlSpec::heartbeat);
@@ -95,15 +94,13 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
         {
             return Plan::Wait(left);
         }
-        let evaluated = whole_seconds(evaluated);
-        // Nobody looked since the last record: a heartbeat would claim what is not so.
-        if previous.last_evaluated.as_ref().is_some_and(|last| evaluated.0 <= last.0) {
-            return Plan::Wait(RECHECK);
-        }
+        // A heartbeat says what was heard since it is due. A timer proves nothing.
+        let as_of = known.as_of.filter(|as_of| due.is_none_or(|due| *as_of >= due));
+        let Some(as_of) = as_of else { return Plan::Wait(RECHECK) };
         if known.cited.is_some() {
             return Plan::Beat;
         }
-        status.last_evaluated = Some(evaluated);
+        status.last_evaluated = Some(whole_seconds(as_of));
         return write(status, false, false, false);
     }
     let transition = status.state != previous.state || previous.since.is_none();
@@ -114,7 +111,7 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
     };
     let change = beat != *previous;
     if known.cited.is_none() {
-        status.last_evaluated = Some(whole_seconds(evaluated));
+        status.last_evaluated = status.last_evaluated.max(known.as_of.map(whole_seconds));
     }
     let urgent = transition || is_urgent(previous, &status);
     write(status, change, transition, urgent)
@@ -286,16 +283,19 @@ fn conditions_of(known: &Known<'_>, verdict: &Verdict, now: Timestamp) -> Vec<Co
     };
     let reason = verdict.reason.as_str();
     let mut conditions = vec![make(COMPLIANT, compliant, reason, &verdict.message)];
-    if matches!(verdict.reason, Reason::InvalidSpec | Reason::UnsupportedExpression) {
-        conditions.push(make(READY, ConditionStatus::False, reason, &verdict.message));
-        conditions.push(make(STALLED, ConditionStatus::True, reason, &verdict.message));
-    } else {
-        conditions.push(make(
-            READY,
-            ConditionStatus::True,
-            "Evaluated",
-            &ready_message(known.spec, verdict),
-        ));
+    match verdict.reason {
+        Reason::InvalidSpec | Reason::UnsupportedExpression => {
+            conditions.push(make(READY, ConditionStatus::False, reason, &verdict.message));
+            conditions.push(make(STALLED, ConditionStatus::True, reason, &verdict.message));
+        }
+        // An edit of the control, too, may be what nobody heard of.
+        Reason::WatchStale => {
+            conditions.push(make(READY, ConditionStatus::Unknown, reason, &verdict.message));
+        }
+        _ => {
+            let message = ready_message(known.spec, verdict);
+            conditions.push(make(READY, ConditionStatus::True, "Evaluated", &message));
+        }
     }
     if known.cited.is_some() {
         let message = "the evidence log holds this verdict";
@@ -379,7 +379,7 @@ mod tests {
             spec: None,
             verdict,
             cited: None,
-            evaluated: None,
+            as_of: Some(at(0)),
             waiting: "",
         }
     }
@@ -402,20 +402,21 @@ mod tests {
         let (status, change, transition) =
             written(plan(&ControlStatus::default(), &known(Some(&passing)), at(1)));
         assert!(change && transition);
-        assert_eq!(status.last_evaluated, Some(whole_seconds(at(1))));
+        // As of what was heard, not as of the write.
+        assert_eq!(status.last_evaluated, Some(whole_seconds(at(0))));
 
         // Nothing changed: the rest of the hour.
-        assert_eq!(
-            plan(&status, &known(Some(&passing)), at(601)),
-            Plan::Wait(SignedDuration::from_mins(50))
-        );
-        let (beat, change, transition) = written(plan(&status, &known(Some(&passing)), at(3601)));
+        let heard = |seconds| Known { as_of: Some(at(seconds)), ..known(Some(&passing)) };
+        assert_eq!(plan(&status, &heard(590), at(600)), Plan::Wait(SignedDuration::from_mins(50)));
+        let (beat, change, transition) = written(plan(&status, &heard(3601), at(3605)));
         assert!(!change && !transition);
+        assert_eq!(beat.last_evaluated, Some(whole_seconds(at(3601))));
         assert_eq!(ControlStatus { last_evaluated: status.last_evaluated.clone(), ..beat }, status);
 
-        // The engine hangs: no heartbeat says that it is still so.
-        let hung = Known { evaluated: Some(at(1)), ..known(Some(&passing)) };
-        assert_eq!(plan(&status, &hung, at(3601)), Plan::Wait(RECHECK));
+        // An input is silent: no heartbeat says that it is still so.
+        for silent in [heard(3599), Known { as_of: None, ..known(Some(&passing)) }] {
+            assert_eq!(plan(&status, &silent, at(4000)), Plan::Wait(RECHECK));
+        }
 
         let failing = Verdict { since: at(700), ..verdict(State::Failing, Reason::FindingsOpen) };
         let (status, change, transition) = written(plan(&status, &known(Some(&failing)), at(700)));
@@ -447,7 +448,7 @@ mod tests {
     #[test]
     fn with_a_log_a_status_cites_its_entry_and_a_heartbeat_is_recorded_first() {
         let passing = verdict(State::Passing, Reason::NoFindings);
-        let with = |cited| Known { cited, ..known(Some(&passing)) };
+        let with = |cited| Known { cited, as_of: Some(at(3601)), ..known(Some(&passing)) };
         let none = ControlStatus::default();
         let (status, ..) = written(plan(&none, &with(Some(cited(7, 1))), at(3)));
         assert_eq!(status.evidence.map(|evidence| evidence.index), Some(7));

@@ -46,6 +46,27 @@ pub struct VerdictData {
     pub removed: Vec<EntryFinding>,
 }
 
+impl VerdictData {
+    /// All but the lists of findings.
+    pub fn without_findings(&self) -> Self {
+        Self {
+            generation: self.generation,
+            state: self.state,
+            reason: self.reason.clone(),
+            message: self.message.clone(),
+            since: self.since,
+            population: self.population,
+            failing: self.failing,
+            excepted: self.excepted,
+            unknown: self.unknown,
+            findings: self.findings.clone(),
+            population_list: self.population_list.clone(),
+            added: Vec::new(),
+            removed: Vec::new(),
+        }
+    }
+}
+
 /// That a control is still so.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -123,6 +144,10 @@ closed_enum! {
 pub struct ObjectChange {
     /// What happened.
     pub change: ChangeKind,
+    /// The uid of the object: one that is deleted and created anew has another. Absent where it is
+    /// not known, as in the oldest entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
     /// The generation after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,

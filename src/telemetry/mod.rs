@@ -248,7 +248,7 @@ impl Metrics {
             unreadable: IntGaugeVec::new(
                 Opts::new(
                     "comptroller_unreadable_kinds",
-                    "How many kinds that some control needs can't be read, by reason: Forbidden (a right is missing) or WatchStale (changes stopped arriving). Alert when it is not 0 for 10 minutes.",
+                    "How many kinds that some control needs can't be read, by reason: Forbidden (a right is missing) or WatchStale (nothing was heard for a minute; Controls, exceptions and discovery count, too). Alert when it is not 0 for 10 minutes.",
                 ),
                 &["reason"],
             )?,
@@ -273,6 +273,11 @@ impl Metrics {
     /// Says how a control stands. A control without a verdict is Unknown and has no numbers.
     pub fn observe_control(&self, name: &str, spec: &ControlSpec, verdict: Option<&Verdict>) {
         self.0.controls.observe_control(name, spec, verdict);
+    }
+
+    /// Says what a control is. How it stands stays what was said of it; at first it is Unknown.
+    pub fn declare_control(&self, name: &str, spec: &ControlSpec) {
+        self.0.controls.declare_control(name, spec);
     }
 
     /// Says when a control was last evaluated, with or without a change. A control that was not

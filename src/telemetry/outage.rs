@@ -7,8 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::runtime::watcher;
-
 use super::outage_text::{bounded, of_answer};
 
 /// What fails is tried again at least this often; what has not failed for longer works again.
@@ -66,22 +64,6 @@ impl Failure {
         }
     }
 
-    /// What an error of a watch means; None for a resource version that is too old, after which the
-    /// kind is just listed anew.
-    pub fn of_watch(error: &watcher::Error) -> Option<Self> {
-        match error {
-            watcher::Error::InitialListFailed(error)
-            | watcher::Error::WatchStartFailed(error)
-            | watcher::Error::WatchFailed(error) => match error {
-                kube::Error::Api(status) if status.code == 410 => None,
-                error => Some(Self::of(error)),
-            },
-            watcher::Error::WatchError(status) if status.code == 410 => None,
-            watcher::Error::WatchError(status) => Some(Self::of_code(status.code)),
-            watcher::Error::NoResourceVersion => Some(Self::Refused),
-        }
-    }
-
     /// What an answer with this HTTP status means.
     pub fn of_code(code: u16) -> Self {
         match code {
@@ -110,36 +92,17 @@ impl Failure {
         }
     }
 
-    /// The same of an error of a watch.
-    pub fn told_of_watch(error: &watcher::Error) -> String {
-        match error {
-            watcher::Error::InitialListFailed(error) => {
-                format!("it can't be listed: {}", Self::told(error))
-            }
-            watcher::Error::WatchStartFailed(error) => {
-                format!("it can't be watched: {}", Self::told(error))
-            }
-            watcher::Error::WatchFailed(error) => {
-                format!("the watch failed: {}", Self::told(error))
-            }
-            watcher::Error::WatchError(status) => {
-                format!("the watch ended: {}", of_answer(status))
-            }
-            watcher::Error::NoResourceVersion => bounded(&error.to_string()),
-        }
-    }
-
     /// What an outage that begins like this is, and what to do.
     const fn remedy(self) -> &'static str {
         match self {
             Self::Unauthorized => {
-                "the API server does not know the operator any more: it is tried again, and controls turn Unknown after two minutes. See that the token or certificate of its ServiceAccount is valid and that the clocks agree"
+                "the API server does not know the operator any more: it is tried again, and controls turn Unknown after a minute. See that the token or certificate of its ServiceAccount is valid and that the clocks agree"
             }
             Self::Conflict => {
                 "the API server answers with conflicts: the write is tried again. See who else writes the status of controls, such as a second operator"
             }
             _ => {
-                "the API server can't be reached or is unwell: it is tried again, verdicts stay for two minutes, and then controls turn Unknown. See that it runs, that the network lets the operator through, and for an aggregated API its APIService"
+                "the API server can't be reached or is unwell: it is tried again, verdicts stay for a minute, and then controls turn Unknown. See that it runs, that the network lets the operator through, and for an aggregated API its APIService"
             }
         }
     }
