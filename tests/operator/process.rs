@@ -69,6 +69,7 @@ impl Bench {
     }
 
     /// The same with a kubeconfig.
+    #[allow(dead_code, reason = "each test binary uses a part of it")]
     pub async fn start_operator_as_shipped_with(&mut self, kubeconfig: PathBuf) {
         self.operator = Some(Operator::start(kubeconfig, &self.plane, &[], None).ready().await);
     }
