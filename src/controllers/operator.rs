@@ -132,7 +132,7 @@ pub fn start(
     ] {
         spawn(kind, departures);
     }
-    let recording = Recording { evidence: parts.evidence.clone(), commands };
+    let recording = Recording::new(parts.evidence.clone(), commands);
     let triggers = Triggers { evidence: parts.evidence.clone(), adopted: adoptions };
     reconcilers.spawn(control_loop(
         parts,
