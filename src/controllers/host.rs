@@ -206,7 +206,10 @@ impl Host {
                 }
                 Ok(()) = self.writing.changed() => {}
                 () = sleep_until(self.engine.next_wake(), self.listening.next()) => {}
-                _ = sweep.tick() => self.interner.sweep(),
+                _ = sweep.tick() => {
+                    self.interner.sweep();
+                    self.read_again();
+                }
             }
             let now = Moment::now();
             for command in batch.drain(..) {
@@ -224,6 +227,13 @@ impl Host {
                 self.outlets.adopted.send_replace(term);
             }
         }
+    }
+
+    /// Lists kinds anew of which an object was too much beside others that have gone since.
+    fn read_again(&mut self) {
+        let fitting = self.engine.inventory().fits_again();
+        self.replan |= !fitting.is_empty();
+        self.planned.retain(|_, planned| !fitting.contains(&planned.kind));
     }
 
     /// Tells all there is to record of the controls that were asked for, as of this evaluation.

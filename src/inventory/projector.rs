@@ -10,6 +10,7 @@ use super::{
     facts::{self, Facts, MetadataOnly, Project},
     intern::{Interner, Symbol},
     resource::ResourceType,
+    weight,
 };
 use crate::checks::cel::Program;
 
@@ -113,8 +114,14 @@ impl Projector {
         };
         let facts = match self.project {
             Some(project) => project(object, &self.interner)
-                .unwrap_or_else(|error| Facts::Malformed(error.to_string().into_boxed_str())),
+                .unwrap_or_else(|error| Facts::Malformed(shortened(error.0))),
             None => Facts::Exists,
+        };
+        let weight = weight::of(&facts);
+        let facts = if weight > weight::OF_ONE {
+            weight::refusal(weight, weight::OF_ONE)
+        } else {
+            facts
         };
         Ok(Projected {
             namespace: self.interner.intern(&namespace),
@@ -137,4 +144,14 @@ impl Projector {
             self.source,
         )
     }
+}
+
+/// An error may repeat what it found, which may be long.
+fn shortened(mut text: String) -> Box<str> {
+    const LONGEST: usize = 1024;
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('\u{2026}');
+    }
+    text.into()
 }
