@@ -29,6 +29,8 @@ pub mod refusal;
 pub mod retries;
 pub mod rewinds;
 pub mod status;
+pub mod unreadable;
 pub mod watched;
 pub mod watches;
+pub mod witness;
 pub mod writer;

@@ -159,6 +159,7 @@ pub fn start(
         stop.clone(),
     ));
     let evidence = parts.evidence.clone();
+    let (client, namespace) = (parts.client.clone(), parts.namespace.clone());
 
     let handle = Handle { evaluated: evaluated_receiver, board };
     let run = async move {
@@ -180,6 +181,9 @@ pub fn start(
                 "the evidence log was not closed in order: the next start records a gap"
             );
         }
+        // Whoever publishes meanwhile knows less.
+        essential.shutdown().await;
+        anchor::publish_last(client, &namespace, &evidence).await;
         Ok(())
     };
     (handle, run)

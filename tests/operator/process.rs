@@ -68,10 +68,21 @@ impl Bench {
         self.operator = Some(Operator::start(kubeconfig, &self.plane, &[], None).ready().await);
     }
 
+    /// The same with a kubeconfig.
+    pub async fn start_operator_as_shipped_with(&mut self, kubeconfig: PathBuf) {
+        self.operator = Some(Operator::start(kubeconfig, &self.plane, &[], None).ready().await);
+    }
+
     /// Starts one more operator with further arguments, and waits until it is ready.
     pub async fn another_operator(&self, arguments: &[&str]) -> Operator {
         let kubeconfig = self.plane.kubeconfig("admin");
         Operator::start(kubeconfig, &self.plane, arguments, Some(VERBOSE)).ready().await
+    }
+
+    /// Starts one more operator, which may never be ready.
+    pub fn begin_another_operator(&self, arguments: &[&str]) -> Operator {
+        let kubeconfig = self.plane.kubeconfig("admin");
+        Operator::start(kubeconfig, &self.plane, arguments, Some(VERBOSE))
     }
 
     /// Ends the operator as a crash does.
@@ -246,6 +257,7 @@ impl Operator {
             None => command.env_remove("RUST_LOG"),
         };
         let child = command
+            .env("POD_NAME", format!("comptroller-{port}"))
             .args(["run", "--insecure", "--listen", &format!("127.0.0.1:{port}"), "--kubeconfig"])
             .arg(kubeconfig)
             .args(arguments)
@@ -267,6 +279,13 @@ impl Operator {
             panic!("{error}:\n{}", std::fs::read_to_string(&self.log).unwrap_or_default())
         });
         self
+    }
+
+    /// Sends it a signal, such as STOP.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status();
+        assert!(sent.unwrap().success());
     }
 
     /// Ends it as the kubelet does, and checks that it ends well.
