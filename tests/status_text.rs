@@ -1,5 +1,5 @@
 //! No text keeps a status, an event or a ConfigMap from being written, or arrives as another one:
-//! the API server is asked about every character.
+//! the API server is asked about every character. And no write that fails delays others, or for long.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,11 +11,15 @@
 #[path = "api_cases/mod.rs"]
 mod api_cases;
 mod controlplane;
+mod faults;
 #[path = "operator/process.rs"]
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 mod process;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use api_cases::{audit_period, control, exception};
 use comptroller::{
@@ -33,6 +37,7 @@ use comptroller::{
     telemetry::{Metrics, ReconcileKind},
 };
 use controlplane::{ControlPlane, wait};
+use faults::{Action, Proxy, Refusal, on};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{core::v1::ConfigMap, core::v1::ObjectReference, events::v1::Event},
@@ -147,13 +152,6 @@ fn conditions(message: &str) -> Vec<Condition> {
     vec![condition("Ready", unknown, "Why", message, 1, now)]
 }
 
-fn body_of(kind: &str, name: &str, status: &impl serde::Serialize) -> Value {
-    json!({
-        "apiVersion": "comptroller.dev/v1alpha1", "kind": kind,
-        "metadata": {"name": name}, "status": status,
-    })
-}
-
 async fn plane() -> (ControlPlane, Client) {
     let plane = ControlPlane::builder().start().await.unwrap();
     plane.keep_logs_on_panic();
@@ -169,7 +167,7 @@ async fn every_character_reaches_every_field_as_it_is() {
     let mut characters = Characters { next: 0, all: ('\0'..=char::MAX).collect() };
     while !characters.is_done() {
         let sent = status(&mut |length| characters.take(length));
-        body::apply_status(&controls, "c", MANAGER, &body_of("Control", "c", &sent)).await.unwrap();
+        body::apply_status(&controls, "c", MANAGER, &sent).await.unwrap();
         let stored = controls.get("c").await.unwrap().status.unwrap();
         assert!(stored == sent, "before {}", characters.next);
     }
@@ -181,9 +179,7 @@ async fn every_character_reaches_every_field_as_it_is() {
                 position += 1;
                 format!("{text}{}", position % 7)
             });
-            body::apply_status(&controls, "c", MANAGER, &body_of("Control", "c", &sent))
-                .await
-                .unwrap();
+            body::apply_status(&controls, "c", MANAGER, &sent).await.unwrap();
             let stored = controls.get("c").await.unwrap().status.unwrap();
             assert!(stored == sent, "{odd:?}");
         }
@@ -200,16 +196,12 @@ async fn exceptions_periods_and_config_maps_take_every_character() {
     while !characters.is_done() {
         let text = characters.take(30_000);
         let status = json!({"conditions": conditions(&text), "checkpoint": "a\u{85}b\u{2028}c"});
-        body::apply_status(&periods, "p", MANAGER, &body_of("AuditPeriod", "p", &status))
-            .await
-            .unwrap();
+        body::apply_status(&periods, "p", MANAGER, &status).await.unwrap();
         let stored = periods.get("p").await.unwrap().status.unwrap();
         assert!(stored.conditions[0].message == text);
         assert_eq!(stored.checkpoint.as_deref(), Some("a\u{85}b\u{2028}c"));
         let status = json!({"phase": "Pending", "conditions": conditions(&text)});
-        body::apply_status(&exceptions, "e", MANAGER, &body_of("ControlException", "e", &status))
-            .await
-            .unwrap();
+        body::apply_status(&exceptions, "e", MANAGER, &status).await.unwrap();
         let stored = exceptions.get("e").await.unwrap().status.unwrap();
         assert!(stored.conditions[0].message == text);
         let map = json!({
@@ -382,8 +374,9 @@ async fn a_name_of_odd_characters_hides_nothing() {
         let status = bench.until("admins", &format!("shows {odd:?}"), shows).await;
         assert_eq!(status.failing, before.failing + 3, "{odd:?}");
     }
-    let warned = bench.log().lines().filter(|line| line.contains("\"WARN\"")).count();
-    assert_eq!(warned, 0, "{}", bench.log());
+    let log = bench.log();
+    let warned = |line: &&str| line.contains("\"WARN\"") && !line.contains("--evidence");
+    assert_eq!(log.lines().find(warned), None);
     bench.stop_operator().await;
 }
 
@@ -432,16 +425,235 @@ async fn a_status_that_is_refused_says_the_verdict_and_that_texts_are_missing() 
 
 /// Bounds the messages of findings.
 async fn admit(client: &Client, most: i64) {
+    edit_crd(client, "controls", |crd| {
+        let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties";
+        for list in ["findings", "unknownItems"] {
+            let place = format!("{schema}/{list}/items/properties/message/maxLength");
+            *crd.pointer_mut(&place).unwrap() = json!(most);
+        }
+    })
+    .await;
+}
+
+async fn edit_crd(client: &Client, plural: &str, edit: impl Fn(&mut Value)) {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let name = "controls.comptroller.dev";
-    let crd = api.get(name).await.unwrap();
-    let mut crd = serde_json::to_value(crd).unwrap();
-    let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties";
-    for list in ["findings", "unknownItems"] {
-        let place = format!("{schema}/{list}/items/properties/message/maxLength");
-        *crd.pointer_mut(&place).unwrap() = json!(most);
-    }
+    let name = format!("{plural}.comptroller.dev");
+    let mut crd = serde_json::to_value(api.get(&name).await.unwrap()).unwrap();
+    edit(&mut crd);
     crd["metadata"]["managedFields"] = Value::Null;
     let crd: CustomResourceDefinition = serde_json::from_value(crd).unwrap();
-    api.replace(name, &PostParams::default(), &crd).await.unwrap();
+    api.replace(&name, &PostParams::default(), &crd).await.unwrap();
+}
+
+/// A schema as it was before it said what a date looks like.
+fn without_rules(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.retain(|name, rule| {
+                !(name == "x-kubernetes-validations" || name == "pattern" && rule.is_string())
+            });
+            fields.values_mut().for_each(without_rules);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_rules),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn what_an_older_schema_took_is_answered_by_field() {
+    let plane = ControlPlane::builder().start().await.unwrap();
+    plane.keep_logs_on_panic();
+    let mut bench = Bench::without_operator(plane).await;
+    for plural in ["controls", "controlexceptions", "auditperiods"] {
+        edit_crd(&bench.client, plural, without_rules).await;
+    }
+    let client = bench.client.clone();
+    let odd = [
+        json!([]),
+        json!("2027-01-31T00:00:00+25:00"),
+        json!("2027-01-31T23:59:60Z"),
+        json!("2027-01-31T00:00:00.123456789012Z"),
+        json!("9999-12-31T23:59:59Z"),
+        json!("0000-01-01T00:00:00Z"),
+    ];
+    let mut made = Vec::new();
+    wait::until("the older schema serves", LIMIT, async || {
+        let mut object = exception("first");
+        object["spec"]["expires"] = json!([]);
+        object["spec"]["requestedBy"] = json!("jane-doe@corp");
+        let object: Value = object;
+        post(&client, "controlexceptions", &object).await.ok()
+    })
+    .await
+    .unwrap();
+    for (number, value) in odd.iter().enumerate() {
+        let (name, period) = (format!("e{number}"), format!("p{number}"));
+        let mut object = exception(&name);
+        object["spec"]["expires"] = value.clone();
+        object["spec"]["requestedBy"] = json!("jane-doe@corp");
+        if post(&client, "controlexceptions", &object).await.is_ok() {
+            made.push(("controlexceptions", name));
+        }
+        let mut object = audit_period(&period);
+        object["spec"]["to"] = value.clone();
+        object["spec"]["auditors"] = json!(["jane-doe@corp"]);
+        if post(&client, "auditperiods", &object).await.is_ok() {
+            made.push(("auditperiods", period));
+        }
+    }
+    assert!(made.len() > 4, "{made:?}");
+    // A status that can't be read hides no spec.
+    let _: Api<Control> = create(&client, control("odd")).await;
+    let bad =
+        json!({"status": {"since": [], "lastEvaluated": "2027-01-31T23:59:60Z", "failing": 7}});
+    let statuses: Api<Control> = Api::all(client.clone());
+    let path = format!("{}/odd/status", statuses.resource_url());
+    let request = axum::http::Request::patch(path)
+        .header("Content-Type", "application/merge-patch+json")
+        .body(bad.to_string().into_bytes())
+        .unwrap();
+    let _: Value = client.request(request).await.unwrap();
+    bench.start_operator_as_shipped("admin").await;
+    for (plural, name) in &made {
+        let path = format!("/apis/comptroller.dev/v1alpha1/{plural}/{name}");
+        wait::until(&format!("{plural} {name} has a status"), LIMIT, async || {
+            let request = axum::http::Request::get(&path).body(Vec::new()).unwrap();
+            let object: Value = client.request(request).await.ok()?;
+            let message = object.pointer("/status/conditions/0/message")?.as_str()?.to_owned();
+            let reason = object.pointer("/status/conditions/0/reason")?.as_str()?.to_owned();
+            let field = if *plural == "auditperiods" { "spec.to" } else { "spec.expires" };
+            assert!(
+                message.contains(field)
+                    || ["Judged", "NamesNothing", "NoEvidenceLog"].contains(&reason.as_str()),
+                "{name} {reason}: {message}"
+            );
+            Some(())
+        })
+        .await
+        .unwrap();
+    }
+    bench.until("odd", "is judged", |status| status.since.is_some()).await;
+    let log = bench.log();
+    assert!(!log.contains("jane-doe"), "{log}");
+    let warned = |line: &&str| line.contains("\"WARN\"") && !line.contains("--evidence");
+    assert_eq!(log.lines().find(warned), None);
+    bench.stop_operator().await;
+}
+
+/// So many controls with the same verdict.
+const CONTROLS: usize = 30;
+
+/// How long a fault lasts. Waits that grow have grown by then.
+const FAULT: Duration = Duration::from_secs(15);
+
+/// How long everything may take to be right after a fault.
+const HEALED: Duration = Duration::from_secs(10);
+
+async fn deploy(bench: &Bench, privileged: bool) {
+    let deployment = format!(
+        "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: app, namespace: default}}
+spec:
+  selector: {{matchLabels: {{app: app}}}}
+  template:
+    metadata: {{labels: {{app: app}}}}
+    spec:
+      containers:
+      - name: app
+        image: registry.example.com/app:1
+        securityContext: {{privileged: {privileged}}}
+"
+    );
+    bench.apply(&deployment).await;
+}
+
+async fn all_are(bench: &Bench, state: State, within: Duration, after: &str) {
+    let controls = bench.controls();
+    let mut last = Vec::new();
+    let done = wait::until(after, within, async || {
+        let list = controls.list(&ListParams::default()).await.ok()?;
+        let of = |control: &Control| control.status.as_ref().map(|status| status.state);
+        last = list.items.iter().map(of).collect();
+        (last.len() == CONTROLS && last.iter().all(|known| *known == Some(state))).then_some(())
+    });
+    done.await.unwrap_or_else(|error| panic!("{error}: {last:?}"));
+}
+
+#[tokio::test]
+async fn no_write_that_fails_delays_others_or_for_long() {
+    let plane = ControlPlane::builder().start().await.unwrap();
+    plane.keep_logs_on_panic();
+    let proxy = Proxy::before(&plane, "admin", 1);
+    let mut bench = Bench::without_operator(plane).await;
+    for number in 0..CONTROLS {
+        let control = format!(
+            "
+apiVersion: comptroller.dev/v1alpha1
+kind: Control
+metadata: {{name: no-privileged-{number}}}
+spec:
+  title: No container is privileged
+  criteria: [CC6.8]
+  owner: platform
+  severity: High
+  test: {{workload: {{require: [NoPrivileged]}}}}
+"
+        );
+        bench.apply(&control).await;
+    }
+    let mut privileged = true;
+    deploy(&bench, privileged).await;
+    bench.start_operator_as_shipped_with(proxy.kubeconfig()).await;
+    all_are(&bench, State::Failing, LIMIT, "the start").await;
+
+    // An API server that answers no event.
+    proxy.set([on().of("events").then(Action::Hang)]);
+    for _ in 0..2 {
+        privileged = !privileged;
+        deploy(&bench, privileged).await;
+        all_are(&bench, state(privileged), HEALED, "events that hang").await;
+    }
+    proxy.heal();
+    proxy.release();
+
+    let faults = [
+        Action::Refuse(Refusal::new(503)),
+        Action::Refuse(Refusal::new(429).retry_after(30)),
+        Action::Refuse(Refusal::new(409)),
+        Action::Refuse(Refusal::new(401)),
+        Action::Refuse(Refusal::new(422)),
+        Action::Hang,
+        Action::Truncate(40),
+    ];
+    for fault in faults {
+        let after = format!("{fault:?}");
+        let began = Instant::now();
+        proxy.set([on().subresource("status").then(fault)]);
+        privileged = !privileged;
+        deploy(&bench, privileged).await;
+        tokio::time::sleep(FAULT).await;
+        proxy.heal();
+        all_are(&bench, state(privileged), HEALED, &after).await;
+        let rate = proxy.busiest(Duration::from_secs(10), began + Duration::from_secs(3));
+        assert!(rate <= 20.0, "{after}: {rate} requests a second");
+    }
+    let log = bench.log();
+    let warned: Vec<&str> = log.lines().filter(|line| line.contains("\"WARN\"")).collect();
+    assert!(warned.len() < 60, "{} lines: {warned:#?}", warned.len());
+    bench.stop_operator().await;
+}
+
+fn state(privileged: bool) -> State {
+    if privileged { State::Failing } else { State::Passing }
+}
+
+async fn post(client: &Client, plural: &str, object: &Value) -> kube::Result<Value> {
+    let path = format!("/apis/comptroller.dev/v1alpha1/{plural}");
+    let request = axum::http::Request::post(path)
+        .header("Content-Type", "application/json")
+        .body(object.to_string().into_bytes())
+        .unwrap();
+    client.request(request).await
 }

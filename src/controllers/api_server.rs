@@ -29,7 +29,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How soon to read again after a read that failed.
-const AFTER_FAILURE: Duration = Duration::from_secs(10);
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// The longest line. A metric has far less.
 const MAX_LINE: usize = 1 << 20;

@@ -20,6 +20,7 @@ use super::{
     occurrences,
     recording::{Recorded, Recording},
     status::{self, Known, Plan},
+    unreadable,
     writer::{QUIET_WINDOW, WINDOW, WriteError, Writer},
 };
 use crate::{
@@ -104,8 +105,11 @@ async fn reconcile_inner(
 ) -> Result<(Action, Outcome), Error> {
     let now = Timestamp::now();
     let name = object.name_any();
-    let generation = object.meta().generation.unwrap_or_default();
-    let posted = observe(object, context, &name, generation, now);
+    let unreadable = match &object.0 {
+        Ok(_) => None,
+        Err(invalid) => Some(unreadable::explain(&context.api, &name, invalid).await),
+    };
+    let posted = observe(object, context, unreadable, now);
     let writing = context.recording.evidence.writing();
     if let Writing::Failing(why) = &writing {
         return fail_closed(object, context, posted.as_ref(), why, now).await;
@@ -262,22 +266,19 @@ fn tell(name: &str, posted: &Posted, context: &Context) {
 fn observe(
     object: &DeserializeGuard<Control>,
     context: &Context,
-    name: &str,
-    generation: i64,
+    unreadable: Option<String>,
     now: Timestamp,
 ) -> Option<Posted> {
-    match &object.0 {
-        Ok(_) => context.board.control(name).filter(|posted| {
+    let generation = object.meta().generation.unwrap_or_default();
+    match unreadable {
+        None => context.board.control(&object.name_any()).filter(|posted| {
             posted.verdict.generation == generation && posted.uid == object.meta().uid
         }),
-        Err(invalid) => Some(Posted {
+        Some(problems) => Some(Posted {
             verdict: Arc::new(Verdict::blocked(
                 generation,
                 Reason::InvalidSpec,
-                format!(
-                    "the spec can't be read: {}; correct the field and apply again",
-                    invalid.error
-                ),
+                problems,
                 object.meta().creation_timestamp.as_ref().map_or(now, |time| time.0),
             )),
             uid: object.meta().uid.clone(),

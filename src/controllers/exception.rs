@@ -11,7 +11,7 @@ use super::{
     control::{RECORD_AGAIN, RECORDING},
     measured::measured,
     recording::record_object,
-    status,
+    status, unreadable,
     writer::{WINDOW, WriteError, Writer},
 };
 use crate::{
@@ -68,7 +68,10 @@ async fn reconcile_inner(
         Err(invalid) => Some(Standing {
             phase: ExceptionPhase::Rejected,
             matched: 0,
-            message: format!("the spec can't be read: {}; write a new exception", invalid.error),
+            message: format!(
+                "{}; write a new exception",
+                unreadable::explain(&context.api, &name, invalid).await
+            ),
             names_nothing: Vec::new(),
         }),
     };

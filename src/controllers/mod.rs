@@ -29,6 +29,7 @@ pub mod refusal;
 pub mod retries;
 pub mod rewinds;
 pub mod status;
+pub mod unreadable;
 pub mod watched;
 pub mod watches;
 pub mod writer;

@@ -53,7 +53,7 @@ pub trait Bare: Sized {
     fn conditions(&mut self) -> &mut Vec<Condition>;
 
     /// Leaves out every other text.
-    fn strip(&mut self);
+    fn strip(&mut self) {}
 
     /// The status without texts, and a condition that says so. `since` is when it first was refused.
     fn bare(&self, refusal: Refusal, since: Timestamp) -> Self
@@ -101,17 +101,11 @@ impl Bare for ControlExceptionStatus {
     fn conditions(&mut self) -> &mut Vec<Condition> {
         &mut self.conditions
     }
-
-    fn strip(&mut self) {}
 }
 
 impl Bare for AuditPeriodStatus {
     fn conditions(&mut self) -> &mut Vec<Condition> {
         &mut self.conditions
-    }
-
-    fn strip(&mut self) {
-        self.checkpoint = None;
     }
 }
 

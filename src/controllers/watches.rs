@@ -268,3 +268,112 @@ pub fn api_resource(resource: &ResourceType) -> ApiResource {
         plural: resource.plural.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::inventory::{Interner, Inventory};
+
+    struct World {
+        watch: Watch,
+        facts: mpsc::Receiver<Command>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let resource = ResourceType {
+                group: String::new(),
+                version: "v1".to_owned(),
+                kind: "ConfigMap".to_owned(),
+                plural: "configmaps".to_owned(),
+                namespaced: true,
+            };
+            let kind = Inventory::default().kind(&resource);
+            let projector = Projector::new(resource, Vec::new(), Arc::new(Interner::default()));
+            let (sender, facts) = mpsc::channel(64);
+            let plan = Plan { kind, epoch: 1, projector };
+            Self { watch: Watch { plan, facts: sender, untaken: None }, facts }
+        }
+
+        async fn hear(&mut self, word: Word<'_>) -> (Heed, Vec<String>) {
+            let heed = self.watch.hear(word).await.unwrap();
+            let mut said = Vec::new();
+            while let Ok(Command::Fact { fact, .. }) = self.facts.try_recv() {
+                said.push(match fact {
+                    Fact::Begin => "begin".to_owned(),
+                    Fact::Stage(object) => format!("stage {}", object.name.as_str()),
+                    Fact::Commit(_) => "commit".to_owned(),
+                    Fact::Apply(object) => format!("apply {}", object.name.as_str()),
+                    Fact::Remove { name, .. } => format!("remove {}", name.as_str()),
+                    Fact::Unavailable(Availability::Untaken { object, .. }) => {
+                        format!("without {object}")
+                    }
+                    Fact::Unavailable(_) => "unavailable".to_owned(),
+                    Fact::Heard => "heard".to_owned(),
+                    Fact::Trouble(_) => "trouble".to_owned(),
+                });
+            }
+            (heed, said)
+        }
+
+        async fn says(&mut self, word: Word<'_>) -> Vec<String> {
+            let (heed, said) = self.hear(word).await;
+            assert_eq!(heed, Heed::GoOn);
+            said
+        }
+    }
+
+    fn object(name: &str) -> Vec<u8> {
+        json!({"metadata": {"name": name, "namespace": "shop"}}).to_string().into_bytes()
+    }
+
+    /// Some 2 MB of text that would be a tree of more than 100 MB.
+    fn costly(name: &str) -> Vec<u8> {
+        let data = vec![json!({"a": 1}); 250_000];
+        json!({"metadata": {"name": name, "namespace": "shop"}, "data": data})
+            .to_string()
+            .into_bytes()
+    }
+
+    #[tokio::test]
+    async fn a_kind_is_complete_only_with_each_of_its_objects() {
+        let mut world = World::new();
+        assert_eq!(world.says(Word::Begin).await, ["begin"]);
+        assert_eq!(world.says(Word::Item(&object("a"))).await, ["stage a"]);
+        assert_eq!(world.says(Word::Item(&costly("big"))).await, [""; 0]);
+        assert_eq!(world.says(Word::Commit).await, ["begin", "without shop/big"]);
+        assert_eq!(world.says(Word::Heard).await, ["without shop/big"]);
+        assert_eq!(world.says(Word::Put(&object("b"))).await, ["without shop/big", "apply b"]);
+        assert_eq!(world.says(Word::Gone(&object("b"))).await, ["without shop/big", "remove b"]);
+        assert_eq!(world.says(Word::Put(&costly("big"))).await, ["without shop/big"]);
+        for word in [Word::Put(&object("big")), Word::Gone(&object("big"))] {
+            assert_eq!(world.hear(word).await, (Heed::ListAnew, Vec::new()));
+        }
+        world.says(Word::Begin).await;
+        assert_eq!(world.says(Word::Commit).await, ["commit"]);
+        assert_eq!(world.says(Word::Put(&costly("new"))).await, ["without shop/new"]);
+    }
+
+    #[tokio::test]
+    async fn an_object_without_a_name_is_missing_all_the_same() {
+        for word in [Word::Item(b"{}"), Word::Item(b"[]"), Word::TooLarge(b"{\"spec\":\"xxxx")] {
+            let mut world = World::new();
+            world.says(Word::Begin).await;
+            world.says(word).await;
+            assert_eq!(world.says(Word::Commit).await, ["begin", "without "]);
+            assert_eq!(world.says(Word::Put(&object("b"))).await, ["without ", "apply b"]);
+        }
+    }
+
+    #[test]
+    fn errors_hold_nothing_of_the_object() {
+        let error = serde_json::from_str::<Watched>(r#"{"metadata":"jane@corp"}"#).unwrap_err();
+        assert_eq!(plain(&error), "it is no object as the API server sends it");
+        let error = serde_json::from_slice::<Watched>(&costly("a")).unwrap_err();
+        assert_eq!(plain(&error), "it would take more than 16 MiB to read");
+    }
+}

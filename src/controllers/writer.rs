@@ -9,7 +9,6 @@ use std::{
 use jiff::Timestamp;
 use kube::{Api, Resource, ResourceExt};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
@@ -204,7 +203,9 @@ impl<S: Clone + PartialEq + Serialize + Bare> Writer<S> {
                 self.written(name, status, version, Some(refused));
                 Ok(())
             }
+            // It was not for the texts: the next try begins with all of it.
             Sent::Refused(_, error) => {
+                self.with(name, |entry| entry.refused = None);
                 self.lock().retries.failed(name, Instant::now());
                 Err(error)
             }
@@ -216,12 +217,11 @@ impl<S: Clone + PartialEq + Serialize + Bare> Writer<S> {
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
     {
-        let body = body_of::<K>(name, status);
-        if body::length(&body) > MAX_STATUS {
+        if body::length(status) > MAX_STATUS {
             return Ok(Sent::Refused(Refusal::TooLarge, WriteError::TooLarge));
         }
         self.lock().retries.begins(name, Instant::now());
-        let sent = body::apply_status(api, name, self.manager, &body);
+        let sent = body::apply_status(api, name, self.manager, status);
         let error = match tokio::time::timeout(TIMEOUT, sent).await {
             Ok(Ok(answer)) => return Ok(Sent::Taken(version(answer.metadata.resource_version))),
             Ok(Err(kube::Error::Api(answer))) => match refusal(&answer) {
@@ -305,15 +305,6 @@ impl<S: PartialEq> Refused<S> {
         let wait = if self.status == *status { REFUSED_AGAIN } else { CHANGED_AGAIN };
         wait.saturating_sub(self.at.elapsed())
     }
-}
-
-fn body_of<K: Resource<DynamicType = ()>>(name: &str, status: &impl Serialize) -> Value {
-    json!({
-        "apiVersion": K::api_version(&()),
-        "kind": K::kind(&()),
-        "metadata": {"name": name},
-        "status": status,
-    })
 }
 
 /// Resource versions of one resource are ordered numbers (KEP-5504).

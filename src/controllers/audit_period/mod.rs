@@ -26,6 +26,7 @@ use self::{
 use super::{
     measured::measured,
     rewinds::Rewinds,
+    unreadable,
     writer::{WINDOW, WriteError, Writer},
 };
 use crate::{
@@ -136,7 +137,8 @@ async fn reconcile_inner(
     let plan = match &object.0 {
         Ok(period) => plan(period, &known, generation, now, context).await,
         Err(invalid) => {
-            let message = format!("the spec can't be read: {}; write another", invalid.error);
+            let problems = unreadable::explain(&context.api, &name, invalid).await;
+            let message = format!("{problems}; write another AuditPeriod");
             Some(Plan {
                 status: unready(&known, "InvalidSpec", &message, generation, now),
                 again: None,

@@ -60,7 +60,7 @@ impl Default for Deadlines {
             backoff: Duration::from_millis(500),
             longest: seconds(5),
             longest_after_watch: seconds(8),
-            longest_when_told: seconds(10),
+            longest_when_told: seconds(8),
             waking: seconds(10),
             after_outage: seconds(60),
         }

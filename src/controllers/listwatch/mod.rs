@@ -326,6 +326,7 @@ impl<S: Sink> ListWatch<S> {
                     if told.is_err() {
                         return Err(Closed);
                     }
+                    self.versions.forget();
                     return Ok(Ended::Rewound);
                 }
                 () = &mut end => return Ok(Ended::Overdue),

@@ -350,7 +350,7 @@ mod tests {
         let unwell = pauses(failed(Asked::List, status(500)), 6);
         assert_eq!(unwell, [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]);
         let refused = pauses(failed(Asked::List, status(403)), 7);
-        assert_eq!(refused[4..], [8.0, 10.0, 10.0]);
+        assert_eq!(refused[4..], [8.0, 8.0, 8.0]);
         let short = pauses(watched(0.0, false), 7);
         assert_eq!(short, [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]);
         let old = pauses(failed(Asked::Watch, status(410)), 7);
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn a_server_that_says_when_is_heeded_up_to_a_limit() {
-        for (asks, waits) in [(0, 0.5), (3, 3.0), (10, 10.0), (600, 10.0)] {
+        for (asks, waits) in [(0, 0.5), (3, 3.0), (8, 8.0), (600, 8.0)] {
             let problem = Problem::Status {
                 code: 429,
                 message: "slow down".to_owned(),

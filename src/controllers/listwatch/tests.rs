@@ -467,13 +467,20 @@ async fn an_earlier_cluster_is_noticed_once_and_listed_anew() {
 
 #[tokio::test]
 async fn who_is_told_of_an_earlier_cluster_lists_anew_and_tells_nobody() {
-    let mut world = World::new(quick(), |asking| match asking {
+    let mut lists = 0;
+    let mut world = World::new(quick(), move |asking| match asking {
         Asking::Watch(_) => Reply::Open(Vec::new()),
-        _ => list("50", &["a"]),
+        Asking::List(_) => {
+            lists += 1;
+            list(if lists == 1 { "100" } else { "50" }, &["a"])
+        }
+        Asking::Question => Reply::Never,
     });
     world.until("commit").await;
+    world.asks(&Asking::Watch("100".to_owned())).await;
     world.rewinds.note();
     assert_eq!(world.words(3).await, ["begin", "item a", "commit"]);
+    world.asks(&Asking::Watch("50".to_owned())).await;
     assert_eq!(*world.rewinds.subscribe().borrow(), 1);
 }
 

@@ -267,7 +267,7 @@ impl World {
             spec: None,
             verdict: Some(&posted.verdict),
             cited,
-            evaluated: Some(now),
+            as_of: Some(now),
             waiting: "",
         };
         if let Plan::Write { status, .. } = status::plan(&previous, &known, Timestamp::now()) {

@@ -22,7 +22,6 @@ use super::{
 use crate::{
     api::{EvidenceRef, time::whole_seconds},
     evidence::{
-        canonical,
         data::{Gap, OperatorEvent, StoredData},
         entry::{Data, Entry, EntryError, MAX_ENTRY, Subject},
         key::{SigningKey, VerifierKey},
@@ -479,11 +478,13 @@ async fn leaf(writer: &LogWriter, entry: &Entry) -> Result<Vec<u8>, WriteError> 
     if text.len() <= MAX_ENTRY {
         return Ok(text.into_bytes());
     }
-    let data = canonical::to_string(&entry.data.to_value().map_err(EntryError::from)?)
-        .map_err(EntryError::from)?;
+    drop(text);
+    let data = entry.data.to_text().map_err(EntryError::from)?;
     let digest = writer.put_stored(data.as_bytes()).await?;
     let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
     let stored = StoredData { stored: digest, bytes };
-    let short = Entry { data: Data::Stored(entry.data.entry_type(), stored), ..entry.clone() };
+    let Entry { at, epoch, subject, data } = entry;
+    let data = Data::Stored(data.entry_type(), stored);
+    let short = Entry { at: *at, epoch: *epoch, subject: subject.clone(), data };
     Ok(short.to_text()?.into_bytes())
 }
