@@ -63,6 +63,9 @@ pub struct Remains {
     pub gaps: usize,
     /// How often the operator was started.
     pub starts: usize,
+    /// What the log says of each control one after the other in a run without faults. Unknown may
+    /// come in between.
+    pub course: Option<&'static [State]>,
 }
 
 impl Remains {
@@ -198,6 +201,18 @@ impl Remains {
                 let count = gaps.len();
                 let text = format!("{count} of {subject} instead of {}: {gaps:?}", self.gaps);
                 findings.push(Finding::new("gaps", text));
+            }
+        }
+        for control in self.histories.keys() {
+            let mut course: Vec<State> = record
+                .states(control)
+                .map(|(_, _, state)| state)
+                .filter(|&state| state != State::Unknown)
+                .collect();
+            course.dedup();
+            if self.course.is_some_and(|expected| expected != course) {
+                let text = format!("{control} was {course:?}, without faults {:?}", self.course);
+                findings.push(Finding::new("course", text));
             }
         }
         if record.starts() > self.starts {

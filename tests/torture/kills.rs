@@ -19,7 +19,7 @@ use crate::{
     history::History,
     invariants::Finding,
     operator::{LIMIT, signal},
-    run::{finish_with, judge},
+    run::{FAILED, MENDED, PASSED, finish_with, judge},
     stand::{self, Stand},
 };
 
@@ -172,7 +172,13 @@ async fn attempt(case: &mut Case<'_>, kill: Kill) -> Result<Vec<Finding>, String
         let text = format!("since {settled:?}, and {again:?} after one more start");
         findings.push(Finding::new("since", text));
     }
-    findings.extend(finish_with(case, Instant::now(), Vec::new(), starts).await);
+    let course = match kill.during {
+        During::Start => PASSED,
+        During::Violation => FAILED,
+        During::Mending => MENDED,
+    };
+    let rest = finish_with(case, Instant::now(), Vec::new(), starts, Some(course)).await;
+    findings.extend(rest);
     Ok(findings)
 }
 
