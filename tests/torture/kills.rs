@@ -15,7 +15,7 @@ use futures::{StreamExt as _, stream};
 
 use crate::{
     case::Case,
-    faults::{Action, Moment, on},
+    faults::{Action, Call, Moment, on},
     history::History,
     invariants::Finding,
     operator::{LIMIT, signal},
@@ -186,7 +186,7 @@ fn arm(case: &Case<'_>, kill: Kill, victim: &mut Arc<AtomicU32>) {
     let Death::Write(number, moment) = kill.death else { return };
     let victim = Arc::clone(victim);
     let kill = Action::run(moment, move |_| signal(victim.load(Ordering::SeqCst), "KILL"));
-    let writes = on().only_if(|call| call.writes());
+    let writes = on().only_if(Call::writes);
     case.proxy.set([writes.nth(number).then(kill)]);
 }
 
