@@ -9,7 +9,7 @@ use std::{
 use super::call::{Call, Verb};
 
 /// How many lines are kept; older ones are forgotten, and still counted by the rate.
-const LINES: usize = 100_000;
+const LINES: usize = 20_000;
 const BUCKET: Duration = Duration::from_millis(100);
 
 /// A request and how it was answered.
