@@ -156,7 +156,7 @@ async fn read(client: &Client, outages: &Outages) -> Option<Catalog> {
         Ok(Ok(catalog)) => return Some(catalog),
         Ok(Err(error)) => {
             let remedy = "what the cluster serves can't be asked, so new CRDs are not found: bind system:discovery to the operator";
-            outages.failed("discovery", Failure::of(&error), &error, remedy);
+            outages.failed("discovery", Failure::of(&error), &Failure::told(&error), remedy);
         }
         Err(_) => {
             let error = format!("no answer within {} s", TIMEOUT.as_secs());
