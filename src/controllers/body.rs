@@ -99,7 +99,8 @@ where
 
 /// Whether an apply fails because of what the object holds already.
 fn is_inapplicable(answer: &Status) -> bool {
-    answer.code >= 400 && answer.message.contains("typed live object")
+    let of_what_is_there = ["smd typed", "typed live object"];
+    answer.code >= 400 && of_what_is_there.iter().any(|text| answer.message.contains(text))
 }
 
 /// Whether the status was replaced before.
