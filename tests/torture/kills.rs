@@ -113,21 +113,21 @@ async fn run(stand: &Stand, history: &History, kill: Kill, seed: u64) -> Vec<Fin
 }
 
 async fn attempt(case: &mut Case<'_>, kill: Kill) -> Result<Vec<Finding>, String> {
-    let mut victim = Arc::new(AtomicU32::new(0));
+    let victim = Arc::new(AtomicU32::new(0));
     match kill.during {
         During::Start => {
-            arm(case, kill, &mut victim);
+            arm(case, kill, &victim);
             case.start();
         }
         During::Violation => {
             case.begin().await?;
-            arm(case, kill, &mut victim);
+            arm(case, kill, &victim);
         }
         During::Mending => {
             case.begin().await?;
             case.violate().await;
             case.until(State::Failing, LIMIT).await?;
-            arm(case, kill, &mut victim);
+            arm(case, kill, &victim);
         }
     }
     let operator = case.operator.as_mut().ok_or("no operator")?;
@@ -150,13 +150,10 @@ async fn attempt(case: &mut Case<'_>, kill: Kill) -> Result<Vec<Finding>, String
     let mut operator = case.operator.take().ok_or("no operator")?;
     // Where there are fewer writes than that, there is nothing to see.
     let died = tokio::time::timeout(Duration::from_secs(15), operator.killed()).await;
-    let mut starts = 1;
-    if died.is_ok() {
-        starts += 1;
-    } else {
+    if died.is_err() {
         operator.stop().await?;
-        starts += 1;
     }
+    let mut starts = 2;
     case.proxy.heal();
     case.start();
     let mut findings = Vec::new();
@@ -182,7 +179,7 @@ async fn attempt(case: &mut Case<'_>, kill: Kill) -> Result<Vec<Finding>, String
     Ok(findings)
 }
 
-fn arm(case: &Case<'_>, kill: Kill, victim: &mut Arc<AtomicU32>) {
+fn arm(case: &Case<'_>, kill: Kill, victim: &Arc<AtomicU32>) {
     let Death::Write(number, moment) = kill.death else { return };
     let victim = Arc::clone(victim);
     let kill = Action::run(moment, move |_| signal(victim.load(Ordering::SeqCst), "KILL"));

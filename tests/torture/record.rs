@@ -6,7 +6,7 @@ use comptroller::{
     api::State,
     evidence::{
         data::OperatorEvent,
-        entry::{Data, Entry},
+        entry::{Data, Entry, Subject},
         log::LogReader,
         store::{self, Store},
         verify::verify,
@@ -92,12 +92,12 @@ impl Record {
     }
 
     /// Why and when nothing could be evaluated or recorded, by what could not be.
-    pub fn gaps(&self) -> BTreeMap<&str, Vec<String>> {
-        let mut gaps: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    pub fn gaps(&self) -> BTreeMap<&Subject, Vec<String>> {
+        let mut gaps: BTreeMap<&Subject, Vec<String>> = BTreeMap::new();
         for entry in &self.entries {
             let Data::Gap(gap) = &entry.data else { continue };
             let text = format!("{} to {}: {}", gap.from, gap.to, gap.reason);
-            gaps.entry(&entry.subject.name).or_default().push(text);
+            gaps.entry(&entry.subject).or_default().push(text);
         }
         gaps
     }
