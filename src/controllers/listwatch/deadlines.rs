@@ -20,8 +20,6 @@ pub struct Deadlines {
     pub quiet: Duration,
     /// But no sooner than this after it began: it may be about to speak.
     pub settle: Duration,
-    /// After so long without a word everything is listed: a bookmark was due before.
-    pub unsure: Duration,
     /// How soon to ask again after a question that failed.
     pub ask_again: Duration,
     /// A watch that lived for less is no watch.
@@ -56,7 +54,6 @@ impl Default for Deadlines {
             overdue: seconds(5),
             quiet: seconds(25),
             settle: seconds(10),
-            unsure: seconds(47),
             ask_again: seconds(5),
             short: seconds(10),
             long: seconds(30),

@@ -29,8 +29,6 @@ pub enum Ended {
     },
     /// A watch is granted.
     Granted,
-    /// No word came for so long that only a list tells what is so, as from a server without bookmarks.
-    Quiet,
     /// Nobody ended the watch in its time: its connection may be dead.
     Overdue,
     /// The watch spoke of a version before the one where it stood.
@@ -117,11 +115,6 @@ impl Course {
         quiet.max(opened + self.deadlines.settle)
     }
 
-    /// When to list, whatever the watch is at: another period would end too late.
-    pub fn unsure_at(&self, opened: Instant) -> Instant {
-        self.heard.unwrap_or(opened) + self.deadlines.unsure
-    }
-
     fn silent(&self, now: Instant) -> bool {
         self.heard.is_none_or(|heard| now.saturating_duration_since(heard) >= self.deadlines.quiet)
     }
@@ -138,9 +131,7 @@ impl Course {
                 self.heard = Some(now);
                 Step { next: Next::Watch, pause: Duration::ZERO, say: None }
             }
-            Ended::Granted | Ended::Quiet => {
-                Step { next: Next::List, pause: Duration::ZERO, say: None }
-            }
+            Ended::Granted => Step { next: Next::List, pause: Duration::ZERO, say: None },
             Ended::Watched { lived, heard, cut } => {
                 self.after_watch(lived, heard, cut, now, chance)
             }
@@ -464,20 +455,6 @@ mod tests {
         assert!(matches!(step.say, Some(Say::Trouble { .. })), "it was granted in between");
         let step = course.after(refused, start + SECOND * 21, false, 1.0);
         assert!(matches!(step.say, Some(Say::Forbidden(_))), "no outage explains it");
-    }
-
-    #[test]
-    fn without_bookmarks_a_list_comes_before_the_minute_is_over() {
-        let start = Instant::now();
-        let mut course = course();
-        course.heard(start);
-        // However long the watch has been open, and even if it was opened in between.
-        for opened in [start, start + SECOND * 40] {
-            assert_eq!(course.unsure_at(opened), start + SECOND * 47);
-        }
-        let step = course.after(Ended::Quiet, start + SECOND * 47, false, 1.0);
-        assert_eq!((step.next, step.pause), (Next::List, Duration::ZERO));
-        assert!(step.say.is_none(), "it is no trouble");
     }
 
     #[test]

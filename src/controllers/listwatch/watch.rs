@@ -96,7 +96,6 @@ impl<S: Sink> ListWatch<S> {
         };
         loop {
             let quiet = quiet(stands.ask_at);
-            let unsure = sleep_until(self.course.unsure_at(opened).into());
             let taken = tokio::select! {
                 // A rewind goes before all else, and the end before what comes without end.
                 biased;
@@ -106,7 +105,6 @@ impl<S: Sink> ListWatch<S> {
                     return Ok(Ended::Rewound);
                 }
                 () = &mut overdue => return Ok(Ended::Overdue),
-                () = unsure => return Ok(Ended::Quiet),
                 answer = &mut stands.question => self.answered(answer, &mut stands).await?,
                 line = lines.next() => match line {
                     Ok(Some(line)) => self.take(&line).await?,

@@ -12,7 +12,9 @@ use crate::{
     api::Selector,
     inventory::{
         Interner, Symbol,
-        facts::{Facts, Labels, Metadata, MetadataOnly, Projection, ProjectionError, bounded_text},
+        facts::{
+            Facts, Labels, Metadata, MetadataOnly, Projection, ProjectionError, bounded_text,
+        },
     },
 };
 
