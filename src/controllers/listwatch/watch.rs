@@ -29,6 +29,8 @@ type Question = Fuse<BoxFuture<'static, Result<String, Problem>>>;
 /// How a watch stands.
 struct Period {
     opened: Instant,
+    /// When the server ends it.
+    end: Instant,
     heard: bool,
     question: Question,
     /// What was known when the question was asked.
@@ -70,9 +72,9 @@ impl<S: Sink> ListWatch<S> {
     /// Watches for one period. Err when nobody listens any more.
     pub(super) async fn watch(&mut self, version: &str) -> Result<Ended, Closed> {
         let limits = self.shared.deadlines;
-        let period = limits.period + limits.spread.mul_f64(chance());
         self.shared.pace().await;
         let since = Instant::now();
+        let period = self.course.period(limits.period + limits.spread.mul_f64(chance()), since);
         let params = WatchParams::default().timeout(whole_seconds(period));
         match self.open(&params, version).await {
             Ok(answer) => {
@@ -85,10 +87,11 @@ impl<S: Sink> ListWatch<S> {
 
     async fn attend(&mut self, mut lines: Lines, period: Duration) -> Result<Ended, Closed> {
         let opened = Instant::now();
-        let overdue = opened + period + self.shared.deadlines.overdue;
-        let mut overdue = pin!(sleep_until(overdue.into()));
+        let end = opened + period;
+        let mut overdue = pin!(sleep_until((end + self.shared.deadlines.overdue).into()));
         let mut stands = Period {
             opened,
+            end,
             heard: false,
             question: Fuse::terminated(),
             floor: self.versions.floor(),
@@ -133,8 +136,11 @@ impl<S: Sink> ListWatch<S> {
         if let Some(garbled @ Problem::Garbled(_)) = cut {
             return self.failed(Asked::Watch, garbled, stands.opened);
         }
+        let now = Instant::now();
         Ended::Watched {
-            lived: stands.opened.elapsed(),
+            lived: now - stands.opened,
+            // Its server's clock is not ours.
+            whole: now + self.shared.deadlines.overdue >= stands.end,
             heard: stands.heard,
             cut: cut.map(|problem| problem.to_string()),
         }
