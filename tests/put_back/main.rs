@@ -90,10 +90,11 @@ async fn until_refused(controls: &Api<Control>, limit: Duration, why: &str) -> C
 }
 
 async fn until_recorded(bench: &Bench, failing: i64) -> ControlStatus {
-    let status = bench.until("labelled", &format!("has {failing} findings, recorded"), |status| {
+    let what = format!("has {failing} findings, recorded");
+    let is = |status: &ControlStatus| {
         status.failing == failing && status.since.is_some() && recorded(status).0 == "True"
-    });
-    status.await
+    };
+    bench.until("labelled", &what, is).await
 }
 
 async fn entries(log: &Path) -> Vec<Entry> {
