@@ -189,8 +189,7 @@ impl Recording {
                 .filter(|snapshot| snapshot.posted.verdict == posted.verdict)
                 .and_then(|snapshot| snapshot.population);
         }
-        let recorded =
-            self.evidence.record_heartbeat(name, &posted.verdict, population, now).await;
+        let recorded = self.evidence.record_heartbeat(name, &posted.verdict, population, now).await;
         drop(room);
         match recorded {
             Ok(()) => Ok(true),
