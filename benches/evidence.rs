@@ -272,6 +272,7 @@ fn declared(name: &str) -> Data {
     });
     Data::ControlChanged(Box::new(ObjectChange {
         change: ChangeKind::Created,
+        uid: None,
         generation: Some(1),
         phase: None,
         spec_digest: canonical::digest(&spec).ok(),

@@ -50,6 +50,7 @@ fn created(at: &str) -> Vec<u8> {
     });
     let change = ObjectChange {
         change: ChangeKind::Created,
+        uid: None,
         generation: Some(1),
         phase: None,
         spec_digest: Some("sha256:00".to_owned()),

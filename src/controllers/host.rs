@@ -8,12 +8,14 @@ use std::{
 
 use jiff::Timestamp;
 use kube::{ResourceExt, core::error_boundary::InvalidObject, runtime::reflector::ObjectRef};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::{
     adoption::Adoption,
     board::{Board, Posted},
     feed::Fed,
+    freshness::Input,
+    listening::{Listening, Moment},
     recording::{Snapshot, SnapshotRequest},
     watches::{Plan, Watches},
 };
@@ -56,13 +58,19 @@ pub enum Command {
         received: Instant,
         /// What it says.
         fact: Fact,
+        /// Its part of what facts that wait may take.
+        room: Option<OwnedSemaphorePermit>,
     },
     /// What the API server says of itself.
     ApiServer(ApiServer),
+    /// The definitions of the cluster were heard of: what it serves is known until now.
+    Discovered,
     /// A Control. One that can't be read is there, and has no verdict.
     Control(Fed<Result<Arc<Control>, InvalidObject>>),
     /// Asks for all that there is to record of a control.
     Snapshot(SnapshotRequest),
+    /// The log has another time for something than the engine: the log is right.
+    Adopt(String),
     /// A `ControlException`.
     Exception(Fed<Result<Arc<ControlException>, InvalidObject>>),
 }
@@ -128,6 +136,7 @@ pub struct Host {
     exceptions_changed: bool,
     noted: Option<Instant>,
     uids: HashMap<String, Option<String>>,
+    listening: Listening,
     adoption: Adoption,
     writing: watch::Receiver<Writing>,
     asked: Vec<SnapshotRequest>,
@@ -179,6 +188,7 @@ impl Host {
             exceptions_changed: false,
             noted: None,
             uids: HashMap::new(),
+            listening: Listening::new(Instant::now()),
             writing: evidence.subscribe(),
             adoption: Adoption::new(evidence),
             asked: Vec::new(),
@@ -197,13 +207,13 @@ impl Host {
                     }
                 }
                 Ok(()) = self.writing.changed() => {}
-                () = sleep_until(self.engine.next_wake()) => {}
+                () = sleep_until(self.engine.next_wake(), self.listening.next()) => {}
                 _ = sweep.tick() => {
                     self.interner.sweep();
                     self.read_again();
                 }
             }
-            let now = Timestamp::now();
+            let now = Moment::now();
             for command in batch.drain(..) {
                 self.take(command, now);
             }
@@ -211,9 +221,10 @@ impl Host {
                 self.plan(now);
             }
             let adopted = self.adoption.adopt(&mut self.engine);
+            self.listening.withdraw(&mut self.engine, now);
             self.evaluate(now);
             self.metrics.outages().settle();
-            self.answer(now);
+            self.answer(now.time);
             if let Some(term) = adopted {
                 self.outlets.adopted.send_replace(term);
             }
@@ -241,22 +252,62 @@ impl Host {
         }
     }
 
-    fn take(&mut self, command: Command, now: Timestamp) {
+    fn take(&mut self, command: Command, now: Moment) {
         match command {
-            Command::Fact { kind, epoch, received, fact } => {
+            Command::Fact { kind, epoch, received, fact, room: _room } => {
                 if self.epochs.get(&kind) == Some(&epoch) {
-                    self.take_fact(kind, received, fact, now);
+                    self.hear_fact(kind, received, &fact, now.time);
+                    self.take_fact(kind, received, fact, now.time);
                 }
             }
             Command::Catalog(catalog) => {
-                self.engine.set_catalog(catalog, now);
+                self.hear(Input::Discovery, now);
+                self.engine.set_catalog(catalog, now.time);
                 self.loaded.catalog = true;
                 self.replan = true;
             }
-            Command::ApiServer(api_server) => self.engine.observe_api_server(api_server, now),
-            Command::Control(fed) => self.take_control(fed),
-            Command::Exception(fed) => self.take_exception(fed),
+            Command::Discovered => self.hear(Input::Discovery, now),
+            Command::ApiServer(api_server) => {
+                self.hear(Input::ApiServer, now);
+                self.engine.observe_api_server(api_server, now.time);
+            }
+            Command::Control(Fed::Trouble(error)) => {
+                self.listening.trouble(Input::Controls, error);
+            }
+            Command::Control(fed) => {
+                self.hear(Input::Controls, now);
+                self.take_control(fed);
+            }
+            Command::Exception(Fed::Trouble(error)) => {
+                self.listening.trouble(Input::Exceptions, error);
+            }
+            Command::Exception(fed) => {
+                self.hear(Input::Exceptions, now);
+                self.take_exception(fed);
+            }
+            Command::Adopt(control) => self.adoption.adopt_one(&mut self.engine, &control),
             Command::Snapshot(request) => self.asked.push(request),
+        }
+    }
+
+    fn hear(&mut self, input: Input, now: Moment) {
+        self.listening.heard(&mut self.engine, input, now.instant, now.time);
+    }
+
+    /// What a fact says of how fresh its kind is.
+    fn hear_fact(&mut self, kind: KindId, received: Instant, fact: &Fact, now: Timestamp) {
+        match fact {
+            Fact::Begin | Fact::Stage(_) => self.listening.alive(kind, received),
+            Fact::Trouble(error) => {
+                self.listening.trouble(Input::Kind(kind), error.clone());
+            }
+            Fact::Commit(_)
+            | Fact::Apply(_)
+            | Fact::Remove { .. }
+            | Fact::Unavailable(_)
+            | Fact::Heard => {
+                self.listening.heard(&mut self.engine, Input::Kind(kind), received, now);
+            }
         }
     }
 
@@ -282,7 +333,7 @@ impl Host {
     }
 
     fn take_control(&mut self, fed: Fed<Result<Arc<Control>, InvalidObject>>) {
-        self.replan = true;
+        self.replan |= !matches!(fed, Fed::Heard | Fed::Trouble(_));
         match fed {
             Fed::Put(Ok(control)) => {
                 let name = control.name_any();
@@ -327,7 +378,7 @@ impl Host {
     }
 
     fn take_exception(&mut self, fed: Fed<Result<Arc<ControlException>, InvalidObject>>) {
-        self.exceptions_changed = true;
+        self.exceptions_changed |= !matches!(fed, Fed::Heard | Fed::Trouble(_));
         match fed {
             Fed::Put(Ok(exception)) => {
                 let created = exception.metadata.creation_timestamp.as_ref().map(|time| time.0);
@@ -360,14 +411,15 @@ impl Host {
     }
 
     /// Starts and ends watches so that they are what the controls read.
-    fn plan(&mut self, now: Timestamp) {
+    fn plan(&mut self, now: Moment) {
         let Wanted { kinds, api_server } = self.engine.wanted();
         self.outlets
             .api_server_wanted
             .send_if_modified(|wanted| std::mem::replace(wanted, api_server) != api_server);
+        self.listening.expect_api_server(api_server, now.instant);
         if !api_server {
             // Nothing is concluded before it was read, nor from what was read some time ago.
-            self.engine.observe_api_server(ApiServer::Pending, now);
+            self.engine.observe_api_server(ApiServer::Pending, now.time);
         }
         let unwanted: Vec<ResourceType> =
             self.planned.keys().filter(|resource| !kinds.contains_key(resource)).cloned().collect();
@@ -375,7 +427,8 @@ impl Host {
             if let Some(planned) = self.planned.remove(&resource) {
                 self.watches.stop(planned.kind);
                 self.epochs.remove(&planned.kind);
-                self.engine.release(planned.kind, now);
+                self.listening.forget(planned.kind);
+                self.engine.release(planned.kind, now.time);
             }
         }
         for (resource, programs) in kinds {
@@ -388,6 +441,7 @@ impl Host {
             let kind = self.engine.kind(&resource);
             self.next_epoch += 1;
             self.epochs.insert(kind, self.next_epoch);
+            self.listening.expect(kind, now.instant);
             self.planned.insert(resource.clone(), Planned { kind, programs: ids });
             self.watches.start(Plan {
                 kind,
@@ -397,10 +451,12 @@ impl Host {
         }
     }
 
-    fn evaluate(&mut self, now: Timestamp) {
+    fn evaluate(&mut self, moment: Moment) {
+        let now = moment.time;
         let waiting = self.loaded.waiting();
-        if !waiting.is_empty() {
-            self.outlets.board.note(None, waiting.to_owned());
+        // Who waits for too long says that nothing is known, rather than nothing.
+        if !waiting.is_empty() && !self.listening.is_blind() {
+            self.outlets.board.note_waiting(waiting.to_owned());
             return;
         }
         let started = Instant::now();
@@ -414,7 +470,7 @@ impl Host {
             lap = end;
         });
         let received = self.oldest.take().unwrap_or(started);
-        self.outlets.board.note(Some(now), String::new());
+        self.outlets.board.note_waiting(self.listening.silence(&self.engine));
         for name in &evaluated.controls {
             let Some(verdict) = self.engine.verdict(name) else { continue };
             self.outlets.board.post_control(
@@ -425,7 +481,6 @@ impl Host {
                     received,
                 },
             );
-            self.metrics.control_evaluated(name, now);
             // Nobody listens any more only while shutting down.
             let _ = self.outlets.controls.send(ObjectRef::new(name));
         }
@@ -433,22 +488,31 @@ impl Host {
             self.post_exceptions(now);
         }
         self.metrics.evaluation_pass(started.elapsed());
-        self.metrics.unreadable(self.engine.unreadable());
-        self.note_evaluated(now);
+        let mut unreadable = self.engine.unreadable();
+        unreadable.stale += self.listening.silent_sources();
+        self.metrics.unreadable(unreadable);
+        self.note_as_of(moment, !evaluated.controls.is_empty());
         self.outlets.evaluated.send_if_modified(|done| !std::mem::replace(done, true));
     }
 
-    /// Says in the metrics that somebody looked, whether anything changed or not.
-    fn note_evaluated(&mut self, now: Timestamp) {
-        if self.noted.is_some_and(|noted| noted.elapsed() < NOTE) {
+    /// Says until when every verdict is known to hold, whether anything changed or not.
+    fn note_as_of(&mut self, now: Moment, changed: bool) {
+        if !changed && self.noted.is_some_and(|noted| noted.elapsed() < NOTE) {
             return;
         }
-        self.noted = Some(Instant::now());
-        for (name, _) in self.engine.controls() {
-            if self.engine.verdict(name).is_some() {
-                self.metrics.control_evaluated(name, now);
-            }
+        self.noted = Some(now.instant);
+        let known: BTreeMap<String, Timestamp> = self
+            .engine
+            .controls()
+            .filter(|(name, _)| self.engine.verdict(name).is_some())
+            .filter_map(|(name, _)| {
+                Some((name.to_owned(), self.listening.as_of(&self.engine, name, now)?))
+            })
+            .collect();
+        for (name, as_of) in &known {
+            self.metrics.control_evaluated(name, *as_of);
         }
+        self.outlets.board.note_as_of(known);
     }
 
     fn post_exceptions(&self, now: Timestamp) {
@@ -463,14 +527,15 @@ impl Host {
     }
 }
 
-/// Sleeps until a time, at most for a while: a quiet cluster is evaluated too, so that a heartbeat
-/// can say as of when, and the wall clock may jump.
-async fn sleep_until(at: Option<Timestamp>) {
+/// Sleeps until time changes something, or an input has been silent for too long; at most for a
+/// while, since the wall clock may jump.
+async fn sleep_until(wake: Option<Timestamp>, silent: Option<Instant>) {
     const LONGEST: Duration = Duration::from_secs(20);
     // A judgement that is never valid must not keep a core busy.
     const SHORTEST: Duration = Duration::from_millis(20);
-    let left = at.map_or(LONGEST, |at| {
+    let wake = wake.map_or(LONGEST, |at| {
         Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
     });
-    tokio::time::sleep(left.clamp(SHORTEST, LONGEST)).await;
+    let silent = silent.map_or(LONGEST, |at| at.saturating_duration_since(Instant::now()));
+    tokio::time::sleep(wake.min(silent).clamp(SHORTEST, LONGEST)).await;
 }

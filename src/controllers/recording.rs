@@ -91,9 +91,8 @@ impl Recording {
         gather: impl Fn() -> Option<Duration>,
         now: Timestamp,
     ) -> Result<Recorded, EvidenceError> {
-        let boxed = |posted: Option<Posted>| posted.map(Box::new);
         if !self.evidence.has_log() {
-            return Ok(Recorded::Yes(boxed(posted), None));
+            return Ok(Recorded::Yes(posted.map(Box::new), None));
         }
         let spec = object.0.as_ref().ok().map(|control| &control.spec);
         record_object(&self.evidence, "Control", object, spec, None).await?;
@@ -101,7 +100,7 @@ impl Recording {
         let (name, uid) = (object.name_any(), object.meta().uid.clone());
         if let Some(cited) = self.evidence.cited(&name, uid.as_deref(), &posted.verdict) {
             self.record_occurrences(&name, &posted.verdict).await?;
-            return Ok(Recorded::Yes(boxed(Some(posted)), Some(cited)));
+            return Ok(self.recorded(&name, posted, cited).await);
         }
         if let Some(left) = gather() {
             return Ok(Recorded::Later(left));
@@ -136,9 +135,19 @@ impl Recording {
             Err(error) => return Err(error),
         }
         Ok(match self.evidence.cited(&name, uid.as_deref(), verdict) {
-            Some(cited) => Recorded::Yes(boxed(Some(posted)), Some(cited)),
+            Some(cited) => self.recorded(&name, posted, cited).await,
             None => Recorded::Later(AGAIN),
         })
+    }
+
+    /// What is told of a verdict that the log holds: as of when is what the log says.
+    async fn recorded(&self, name: &str, posted: Posted, cited: Cited) -> Recorded {
+        let verdict = self.evidence.as_recorded(name, &posted.verdict);
+        if verdict != posted.verdict {
+            // Which findings are shown, and in which order, depends on it as well.
+            let _ = self.commands.send(Command::Adopt(name.to_owned())).await;
+        }
+        Recorded::Yes(Some(Box::new(Posted { verdict, ..posted })), Some(cited))
     }
 
     /// Records what became of the occurrences of a human control, as far as the log lacks it.
@@ -180,8 +189,7 @@ impl Recording {
                 .filter(|snapshot| snapshot.posted.verdict == posted.verdict)
                 .and_then(|snapshot| snapshot.population);
         }
-        let recorded =
-            self.evidence.record_heartbeat(name, &posted.verdict, population, now).await;
+        let recorded = self.evidence.record_heartbeat(name, &posted.verdict, population, now).await;
         drop(room);
         match recorded {
             Ok(()) => Ok(true),
@@ -212,3 +220,6 @@ pub async fn record_object(
     let uid = object.meta().uid.as_deref();
     evidence.record_object(subject, uid, generation, spec.as_ref(), phase).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests;

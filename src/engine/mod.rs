@@ -78,6 +78,8 @@ pub struct Engine {
     evaluated: Option<Timestamp>,
     /// Exceptions came, changed or went: what each allows must be counted again.
     recount: bool,
+    /// Why nothing can be judged at all.
+    blind: Option<String>,
 }
 
 impl Engine {
@@ -205,6 +207,12 @@ impl Engine {
         )
     }
 
+    /// Withdraws every verdict for this reason, until None: what all of them depend on, such as the
+    /// specs of the controls themselves, is not known any more.
+    pub fn set_blind(&mut self, why: Option<String>) {
+        self.blind = why;
+    }
+
     /// The names of all exceptions.
     pub fn exception_names(&self) -> impl Iterator<Item = &str> {
         self.exceptions.names()
@@ -274,6 +282,34 @@ impl Engine {
                 Some(ResourceType { version: (*version).to_owned(), ..row.resource.clone() })
             }
         }
+    }
+
+    /// The kinds that a verdict on a control is made from, as far as anybody reads them.
+    pub fn kinds_of(&self, control: &str) -> BTreeSet<KindId> {
+        let mut kinds = BTreeSet::new();
+        let reads = self.controls.get(control).map_or(&[][..], Tracked::reads);
+        for read in reads {
+            match read {
+                Read::Kind { group, kind, .. } => {
+                    kinds.extend(self.inventory.find_kind(group, kind));
+                }
+                Read::Program { groups, versions, resources, .. } => {
+                    let types = readiness::matching(&self.catalog, groups, versions, resources);
+                    let types = types.iter().take(readiness::MAX_KINDS);
+                    kinds.extend(
+                        types.filter_map(|of| self.inventory.find_kind(&of.group, &of.kind)),
+                    );
+                }
+                Read::ApiServer | Read::Types { .. } => {}
+            }
+        }
+        kinds
+    }
+
+    /// Whether a verdict on a control is made from the API server's metrics.
+    pub fn reads_api_server(&self, control: &str) -> bool {
+        let tracked = self.controls.get(control);
+        tracked.is_some_and(|tracked| tracked.reads().contains(&Read::ApiServer))
     }
 
     /// The id of a kind in the inventory.
@@ -363,7 +399,11 @@ impl Engine {
                     tracked.reclassify();
                 }
                 tracked.leave_cluster_admin(&self.inventory, cluster_admin.as_ref());
-                if tracked.evaluate(&self.inventory, &self.catalog, &self.exceptions, now) {
+                let changed = match &self.blind {
+                    Some(why) => tracked.withhold(why, now),
+                    None => tracked.evaluate(&self.inventory, &self.catalog, &self.exceptions, now),
+                };
+                if changed {
                     judged(tracked.spec());
                     evaluated.controls.push(name.clone());
                 }

@@ -18,7 +18,7 @@ use super::{
     wording::Wording,
 };
 use crate::{
-    api::{ControlSpec, ResourceRef, State},
+    api::{ControlSpec, ResourceRef, State, time::whole_seconds},
     checks::{self, BuildError, Check, Context, Item, Read},
     inventory::{Catalog, Change, Inventory, ProgramId},
 };
@@ -231,19 +231,20 @@ impl Tracked {
         exceptions: &Exceptions,
         now: Timestamp,
     ) -> bool {
+        // A status and the log keep whole seconds, and what was found in one of them must have the
+        // same order after a restart.
+        let since = whole_seconds(now).0;
         if self.spec.suspend {
-            let message =
-                "the control is suspended: set spec.suspend to false to evaluate it".to_owned();
-            return self.block(Reason::Suspended, message, now);
+            return self.suspended(since);
         }
         let names_nothing = names::of_test(&self.spec.test, catalog, inventory.source);
         if let Some(message) = names_nothing.filter(|_| matches!(self.test, Test::Ready { .. })) {
-            return self.block(Reason::InvalidSpec, message, now);
+            return self.block(Reason::InvalidSpec, message, since);
         }
         match &self.test {
             Test::Broken { reason, message } => {
                 let (reason, message) = (*reason, message.clone());
-                return self.block(reason, message, now);
+                return self.block(reason, message, since);
             }
             Test::Ready { reads, .. } => match readiness::of(reads, inventory, catalog) {
                 Readiness::Ready => self.pending = false,
@@ -251,7 +252,7 @@ impl Tracked {
                     self.pending = true;
                     return false;
                 }
-                Readiness::Blocked(reason, message) => return self.block(reason, message, now),
+                Readiness::Blocked(reason, message) => return self.block(reason, message, since),
             },
         }
         let mut changed = self.judge(inventory, exceptions, now);
@@ -262,9 +263,24 @@ impl Tracked {
         self.conclude(inventory, exceptions, now)
     }
 
-    fn block(&mut self, reason: Reason, message: String, now: Timestamp) -> bool {
+    /// Whatever it said is withdrawn: what every control depends on is not known.
+    pub fn withhold(&mut self, why: &str, now: Timestamp) -> bool {
+        let since = whole_seconds(now).0;
+        if self.spec.suspend {
+            return self.suspended(since);
+        }
+        self.block(Reason::WatchStale, why.to_owned(), since)
+    }
+
+    fn suspended(&mut self, since: Timestamp) -> bool {
+        let message =
+            "the control is suspended: set spec.suspend to false to evaluate it".to_owned();
+        self.block(Reason::Suspended, message, since)
+    }
+
+    fn block(&mut self, reason: Reason, message: String, since: Timestamp) -> bool {
         self.everything = true;
-        let since = self.enter(State::Unknown, now);
+        let since = self.enter(State::Unknown, since);
         let occurrences = self.human.occurrences().to_vec();
         let blocked = Verdict::blocked(self.generation, reason, message, since);
         self.publish(Verdict { occurrences, ..blocked })
@@ -307,7 +323,7 @@ impl Tracked {
                         .and_then(|recalled| recalled.since(finding))
                         .or_else(|| known.map(|record| record.since))
                         .or_else(|| self.first_found.get(&key).copied())
-                        .unwrap_or(now),
+                        .unwrap_or(whole_seconds(now).0),
                     severity: finding.severity.unwrap_or(self.spec.severity),
                     standing: if failing {
                         exceptions
@@ -350,7 +366,7 @@ impl Tracked {
             state,
             reason,
             message: self.referring(super::verdict::summary(state, &counts, unknown_items.first())),
-            since: self.enter(state, now),
+            since: self.enter(state, whole_seconds(now).0),
             population: counts.population,
             failing: counts.failing,
             excepted: counts.excepted,
@@ -383,12 +399,12 @@ impl Tracked {
         }
     }
 
-    fn enter(&mut self, state: State, now: Timestamp) -> Timestamp {
+    fn enter(&mut self, state: State, since: Timestamp) -> Timestamp {
         match self.entered {
             Some((known, since)) if known == state => since,
             _ => {
-                self.entered = Some((state, now));
-                now
+                self.entered = Some((state, since));
+                since
             }
         }
     }

@@ -144,6 +144,10 @@ closed_enum! {
 pub struct ObjectChange {
     /// What happened.
     pub change: ChangeKind,
+    /// The uid of the object: one that is deleted and created anew has another. Absent where it is
+    /// not known, as in the oldest entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
     /// The generation after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,

@@ -67,6 +67,13 @@ pub enum Availability {
     NotServed,
     /// Listing or watching is refused; the text is the server's.
     Forbidden(String),
+    /// One object can't be taken in, so nothing is concluded from the others.
+    Untaken {
+        /// Its namespace and name as `NAMESPACE/NAME`, or its name; empty when that can't be read.
+        object: String,
+        /// Why.
+        error: String,
+    },
     /// Changes stopped arriving at this time; the text is the last error.
     Stale {
         /// When the watch last worked.

@@ -118,11 +118,8 @@ impl Projector {
             None => Facts::Exists,
         };
         let weight = weight::of(&facts);
-        let facts = if weight > weight::OF_ONE {
-            weight::refusal(weight, weight::OF_ONE)
-        } else {
-            facts
-        };
+        let facts =
+            if weight > weight::OF_ONE { weight::refusal(weight, weight::OF_ONE) } else { facts };
         Ok(Projected {
             namespace: self.interner.intern(&namespace),
             name: self.interner.intern(&name),

@@ -43,10 +43,7 @@ pub fn probe_router(probes: Probes) -> Router {
 }
 
 fn probe_routes(probes: Probes) -> Router {
-    Router::new()
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .with_state(probes)
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(probes)
 }
 
 async fn metrics(
@@ -134,16 +131,19 @@ mod tests {
 
     struct Bench {
         evaluated: watch::Sender<bool>,
+        waiting: watch::Sender<String>,
         router: Router,
     }
 
     fn bench() -> Bench {
         let (evaluated, receiver) = watch::channel(false);
-        let probes = Probes::new(receiver, || "waiting for\u{1b} discovery".to_owned());
+        let waiting = watch::Sender::new("waiting for\u{1b} discovery".to_owned());
+        let waits = waiting.subscribe();
+        let probes = Probes::new(receiver, move || waits.borrow().clone());
         let access = Arc::new(Access::Open);
         let metrics = Metrics::new().unwrap();
         let router = router(Site { metrics, probes, access }).layer(Extension(Peer::alone()));
-        Bench { evaluated, router }
+        Bench { evaluated, waiting, router }
     }
 
     impl Bench {
@@ -173,15 +173,19 @@ mod tests {
         assert_eq!(bench.get("/readyz").await, pending);
         assert_eq!(bench.get("/healthz").await.0, StatusCode::OK);
         bench.evaluated.send_replace(true);
+        bench.waiting.send_replace(String::new());
         assert_eq!(bench.get("/readyz").await, (StatusCode::OK, "ok\n".to_owned()));
+        // An input that falls silent makes it unready again.
+        bench.waiting.send_replace("nothing was heard for a minute of pods".to_owned());
+        assert_eq!(bench.get("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
     }
 
     #[tokio::test]
     async fn a_process_that_no_longer_evaluates_is_to_be_restarted() {
-        let Bench { evaluated, router } = bench();
+        let Bench { evaluated, waiting, router } = bench();
         drop(evaluated);
         let (other, _) = watch::channel(true);
-        let bench = Bench { evaluated: other, router };
+        let bench = Bench { evaluated: other, waiting, router };
         assert_eq!(bench.get("/healthz").await.0, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(bench.get("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
     }

@@ -12,9 +12,7 @@ impl Source {
 
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
-            IpAddr::V6(v6) => {
-                Self(IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & Self::NETWORK)))
-            }
+            IpAddr::V6(v6) => Self(IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & Self::NETWORK))),
             v4 => Self(v4),
         }
     }

@@ -175,7 +175,8 @@ mod tests {
         throttle.vouch(source(7), start);
         passed(&mut throttle, &(1_000..1_200).collect::<Vec<_>>(), 10, start);
         let now = start + Duration::from_secs(10);
-        while throttle.admit(source(1_000), now).is_ok() || throttle.admit(source(9), now).is_ok() {}
+        while throttle.admit(source(1_000), now).is_ok() || throttle.admit(source(9), now).is_ok() {
+        }
         assert!(throttle.admit(source(8), now).is_err());
         assert_eq!(throttle.admit(source(7), now), Ok(()));
         // An hour later it is a stranger again.

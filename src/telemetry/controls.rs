@@ -17,7 +17,7 @@ use prometheus::{
 
 use super::label;
 use crate::{
-    api::{ControlSpec, Occurrence, State},
+    api::{ControlSpec, Occurrence, State, time::whole_seconds},
     engine::Verdict,
 };
 
@@ -110,7 +110,7 @@ impl ControlCollector {
             evaluated: GaugeVec::new(
                 Opts::new(
                     "comptroller_control_last_evaluation_timestamp_seconds",
-                    "When the control was evaluated last. Alert when it is older than two heartbeats: nobody is looking.",
+                    "Until when the verdict is known to hold: the last word of the input that was heard of least recently. Alert when it is older than 5 minutes: nobody is looking.",
                 ),
                 &["control"],
             )?,
@@ -132,8 +132,33 @@ impl ControlCollector {
     }
 
     pub fn observe_control(&self, name: &str, spec: &ControlSpec, verdict: Option<&Verdict>) {
+        self.update(name, spec, |_| {
+            let numbers = verdict.map(|verdict| Numbers {
+                findings: verdict.open_findings,
+                population: verdict.population,
+                since: verdict.since,
+                due: next_due(&verdict.occurrences),
+            });
+            (verdict.map_or(State::Unknown, |verdict| verdict.state), numbers)
+        });
+    }
+
+    pub fn declare_control(&self, name: &str, spec: &ControlSpec) {
+        self.update(name, spec, |known| known);
+    }
+
+    /// Says what a control is, and how it stands given how it stood.
+    fn update(
+        &self,
+        name: &str,
+        spec: &ControlSpec,
+        stands: impl FnOnce((State, Option<Numbers>)) -> (State, Option<Numbers>),
+    ) {
         let mut standing = self.0.lock();
-        let evaluated = standing.controls.get(name).and_then(|known| known.evaluated);
+        let known = standing.controls.remove(name);
+        let evaluated = known.as_ref().and_then(|known| known.evaluated);
+        let stood = known.map_or((State::Unknown, None), |known| (known.state, known.numbers));
+        let (state, numbers) = stands(stood);
         standing.controls.insert(
             name.to_owned(),
             Observed {
@@ -142,13 +167,8 @@ impl ControlCollector {
                 // An object that passed no API server may have no single test.
                 test: spec.test.kind().map_or("invalid", crate::api::TestKind::as_str),
                 criteria: spec.criteria.iter().map(|criterion| label(criterion.as_str())).collect(),
-                state: verdict.map_or(State::Unknown, |verdict| verdict.state),
-                numbers: verdict.map(|verdict| Numbers {
-                    findings: verdict.open_findings,
-                    population: verdict.population,
-                    since: verdict.since,
-                    due: next_due(&verdict.occurrences),
-                }),
+                state,
+                numbers,
                 evaluated,
             },
         );
@@ -207,12 +227,12 @@ impl Inner {
         for criterion in &control.criteria {
             self.criterion.with_label_values(&[name, criterion]).set(1.0);
         }
-        if let Some(Numbers { findings, population, since, due }) = control.numbers {
-            self.findings.with_label_values(&[name]).set(count(findings));
-            self.population.with_label_values(&[name]).set(count(population));
-            self.since.with_label_values(&[name]).set(seconds(since));
+        if let Some(Numbers { findings, population, since, due }) = &control.numbers {
+            self.findings.with_label_values(&[name]).set(count(*findings));
+            self.population.with_label_values(&[name]).set(count(*population));
+            self.since.with_label_values(&[name]).set(seconds(whole_seconds(*since).0));
             if let Some(due) = due {
-                self.due.with_label_values(&[name]).set(seconds(due));
+                self.due.with_label_values(&[name]).set(seconds(*due));
             }
         }
         if let Some(evaluated) = control.evaluated {

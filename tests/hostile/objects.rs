@@ -6,9 +6,8 @@ const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 
 /// 1.25 MB in the environment of one container.
 pub fn large_deployment(number: usize) -> (String, Value) {
-    let environment: Vec<Value> = (0..600)
-        .map(|n| json!({ "name": format!("V{n}"), "value": "x".repeat(2_048) }))
-        .collect();
+    let environment: Vec<Value> =
+        (0..600).map(|n| json!({ "name": format!("V{n}"), "value": "x".repeat(2_048) })).collect();
     let containers = json!([{ "name": "c", "image": "registry/app:1", "env": environment }]);
     deployment(&format!("large-{number}"), &containers)
 }

@@ -363,7 +363,18 @@ async fn while_the_log_fails_nothing_new_is_claimed_and_then_it_heals() {
         .await;
     let claims =
         |status: &ControlStatus| ControlStatus { conditions: Vec::new(), ..status.clone() };
-    assert_eq!(claims(&closed), claims(&passing));
+    assert_eq!(claims(&closed), claims(&passing), "a blip changes no state");
+    let unknown = kept
+        .bench
+        .until("labelled", "no longer holds", |status| status.state == State::Unknown)
+        .await;
+    assert_eq!(unknown.reason, "LogUnavailable");
+    assert!(unknown.since > passing.since);
+    let compliant = unknown.conditions.iter().find(|known| known.type_ == "Compliant").unwrap();
+    assert_eq!(
+        (compliant.status.as_str(), compliant.reason.as_str()),
+        ("Unknown", "LogUnavailable")
+    );
     let (_, metrics) = get(kept.bench.url(), "/metrics").await.unwrap();
     let failures = metrics
         .lines()
@@ -374,8 +385,13 @@ async fn while_the_log_fails_nothing_new_is_claimed_and_then_it_heals() {
     let table = kubectl(&kept.bench.plane, &["get", "controls"]).await;
     assert!(table.lines().nth(1).unwrap().trim_end().ends_with("LogUnavailable"), "{table}");
     assert_eq!(recording_events(&kept.bench, 1).await, ["LogUnavailable Warning"]);
-    // The engine goes on.
-    assert!(metrics.contains(r#"comptroller_control_state{control="labelled",state="Failing"} 1"#));
+    // Metrics say what the status says, and how many findings there are now.
+    for series in [
+        r#"comptroller_control_state{control="labelled",state="Unknown"} 1"#,
+        r#"comptroller_control_findings{control="labelled"} 1"#,
+    ] {
+        assert!(metrics.contains(series), "{metrics}");
+    }
 
     std::fs::remove_file(&kept.log).unwrap();
     std::fs::rename(&aside, &kept.log).unwrap();
@@ -404,14 +420,9 @@ async fn of_two_operators_one_writes_and_the_other_goes_on() {
     kept.bench.apply(CONTROL).await;
     kept.until(State::Failing).await;
     let mut second = kept.bench.another_operator(&arguments).await;
-    // It judges, and records nothing.
-    let series = r#"comptroller_control_state{control="labelled",state="Failing"} 1"#;
-    wait::until("the standby judges", LIMIT, async || {
-        let (_, metrics) = get(&second.url, "/metrics").await.ok()?;
-        metrics.contains(series).then_some(())
-    })
-    .await
-    .unwrap();
+    // It judges, and neither records nor says how anything stands.
+    let (_, metrics) = get(&second.url, "/metrics").await.unwrap();
+    assert!(!metrics.contains("comptroller_control_state{"), "{metrics}");
     kept.bench.apply(&config_map("our-b", None)).await;
     let two = kept.bench.until("labelled", "has two", |status| status.failing == 2).await;
     let before = entries(&kept.log).await;

@@ -68,6 +68,11 @@ impl Bench {
         self.operator = Some(Operator::start(kubeconfig, &self.plane, &[], None).ready().await);
     }
 
+    /// The same with a kubeconfig.
+    pub async fn start_operator_as_shipped_with(&mut self, kubeconfig: PathBuf) {
+        self.operator = Some(Operator::start(kubeconfig, &self.plane, &[], None).ready().await);
+    }
+
     /// Starts one more operator with further arguments, and waits until it is ready.
     pub async fn another_operator(&self, arguments: &[&str]) -> Operator {
         let kubeconfig = self.plane.kubeconfig("admin");

@@ -47,7 +47,9 @@ fn loopback() -> ServerConfig {
 
 async fn start(config: ServerConfig, client: Client) -> Running {
     let (evaluated, receiver) = watch::channel(false);
-    let probes = Probes::new(receiver, || "waiting for the list of controls".to_owned());
+    let ready = receiver.clone();
+    let waiting = move || if *ready.borrow() { "" } else { "waiting for the list of controls" };
+    let probes = Probes::new(receiver, move || waiting().to_owned());
     let server = Server::bind(config, client, Metrics::new().unwrap(), probes).await.unwrap();
     let (address, probe_address) = (server.address(), server.probe_address());
     let (shutdown, requested) = oneshot::channel::<()>();

@@ -10,6 +10,8 @@ use crate::evidence::data::{ChangeKind, ObjectChange};
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ObjectState {
+    /// Its uid; None where no entry has it.
+    pub uid: Option<String>,
     /// Its spec, with people as pseudonyms: what the next change is a diff from.
     pub spec: Option<Value>,
     /// The digest of the spec.
@@ -31,6 +33,7 @@ pub struct ObjectState {
 impl ObjectState {
     pub(super) fn new(index: u64, at: Timestamp, data: &ObjectChange) -> Self {
         Self {
+            uid: data.uid.clone(),
             spec: data.spec.clone(),
             spec_digest: data.spec_digest.clone(),
             generation: data.generation,
@@ -51,6 +54,9 @@ impl ObjectState {
         }
         if data.spec.is_some() {
             self.spec.clone_from(&data.spec);
+        }
+        if data.uid.is_some() {
+            self.uid.clone_from(&data.uid);
         }
         self.generation = data.generation.or(self.generation);
         if data.phase.is_some() && data.phase != self.phase {

@@ -82,6 +82,7 @@ pub(super) fn changed(kind: &str, name: &str, at: Timestamp, change: ChangeKind)
     let spec = (change != ChangeKind::Phase).then(|| json!({"owner": at.as_second()}));
     let data = Box::new(ObjectChange {
         change,
+        uid: None,
         generation: Some(1),
         phase: (kind == EXCEPTION).then(|| change.as_str().to_owned()),
         spec_digest: spec.as_ref().map(|spec| format!("sha256:{spec}")),

@@ -80,7 +80,10 @@ pub struct ObjectDraft {
     pub spec: Option<Value>,
     /// Its phase, for kinds that have one.
     pub phase: Option<String>,
-    /// Whether it was deleted and created anew since it was recorded last.
+    /// Its uid.
+    pub uid: Option<String>,
+    /// Whether this process knows that it was deleted and created anew since it was recorded last.
+    /// It counts where the log has no uid to tell it by.
     pub anew: bool,
 }
 
@@ -177,10 +180,12 @@ impl VerdictDraft {
         if let Some(known) = known {
             if known.state == self.data.state {
                 self.data.since = known.since;
+            } else {
+                self.data.since = self.data.since.max(vouched(known, now));
             }
             resolved.entries.extend(self.blind(known, now).map(|gap| (subject.clone(), gap)));
         }
-        self.compare(known);
+        self.compare(known, now);
         self.data.population_list = attach(self.population, known, &mut resolved);
         resolved.entries.push((subject, Data::Verdict(Box::new(self.data))));
         Ok(resolved)
@@ -212,7 +217,7 @@ impl VerdictDraft {
     }
 
     /// What was found and what is gone since the last verdict.
-    fn compare(&mut self, known: Option<&VerdictState>) {
+    fn compare(&mut self, known: Option<&VerdictState>, now: Timestamp) {
         let mut present: BTreeMap<FindingKey, EntryFinding> = std::mem::take(&mut self.findings)
             .into_iter()
             .map(|finding| (FindingKey::of(&finding), finding))
@@ -227,8 +232,21 @@ impl VerdictDraft {
                 Some(changed) => changed.since = finding.since,
             }
         }
+        if let Some(known) = known.filter(|known| known.state != ControlState::Unknown) {
+            for (_, finding) in
+                present.iter_mut().filter(|(key, _)| !known.findings.contains_key(key))
+            {
+                finding.since = finding.since.max(vouched(known, now));
+            }
+        }
         self.data.added = present.into_values().collect();
     }
+}
+
+/// Until when the log says that what it knows held: what is new began no earlier, whatever a status
+/// of before says.
+fn vouched(known: &VerdictState, now: Timestamp) -> Timestamp {
+    known.last_at.min(whole_seconds(now).0)
 }
 
 impl HeartbeatDraft {
@@ -319,10 +337,18 @@ impl ObjectDraft {
     /// The entry that already says all this.
     pub fn known(&self, state: &State) -> Option<u64> {
         let known = state.object(&self.subject.kind, &self.subject.name)?;
-        let says_so = !self.anew
+        let says_so = !self.is_anew(known)
             && self.same_spec(known, self.digest().as_ref())
             && (self.phase.is_none() || self.phase == known.phase);
         says_so.then_some(known.entry)
+    }
+
+    /// Whether the log knows another object of this name, which is gone.
+    fn is_anew(&self, known: &ObjectState) -> bool {
+        match (&known.uid, &self.uid) {
+            (Some(known), Some(uid)) => known != uid,
+            _ => self.anew,
+        }
     }
 
     fn digest(&self) -> Option<String> {
@@ -344,14 +370,15 @@ impl ObjectDraft {
         let digest = self.digest();
         let mut known = state.object(&self.subject.kind, &self.subject.name);
         let mut resolved = Resolved::default();
-        if self.anew && known.is_some() {
+        if known.is_some_and(|known| self.is_anew(known)) {
             resolved = gone(state, self.subject.clone());
             known = None;
         }
         let same = known.is_some_and(|known| self.same_spec(known, digest.as_ref()));
-        let Self { subject, generation, spec, phase, anew: _ } = self;
+        let Self { subject, generation, spec, phase, uid, anew: _ } = self;
         let mut change = ObjectChange {
             change: ChangeKind::Created,
+            uid,
             generation: Some(generation),
             phase,
             spec_digest: None,
@@ -381,6 +408,7 @@ fn gone(state: &State, subject: Subject) -> Resolved {
     };
     let change = ObjectChange {
         change: ChangeKind::Deleted,
+        uid: known.uid.clone(),
         generation: None,
         phase: None,
         spec_digest: None,

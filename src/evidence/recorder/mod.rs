@@ -6,6 +6,7 @@
 
 pub mod draft;
 mod opening;
+mod recall;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -28,14 +29,13 @@ pub use self::{
 };
 use super::{
     entry::{Data, Subject},
-    fold::{FindingKey, State},
+    fold::State,
     key::Pseudonyms,
     privacy::Veil,
 };
 use crate::{
     api::{EvidenceRef, ResourceRef, State as ControlState},
-    checks::Finding,
-    engine::{Observed, Reason, Recollection, Remembered, Verdict},
+    engine::{Observed, Reason, Verdict},
 };
 
 /// How often the list of what a control judged is recorded, if it changed.
@@ -66,7 +66,8 @@ pub enum Writing {
     Standby,
     /// This replica leads, and opens the log.
     Opening,
-    /// It may be written; without a log, statuses may. The number grows with each leadership.
+    /// It may be written; without a log, statuses may. The number grows each time that the log was
+    /// opened, since it may say more than this process has heard.
     Open(u64),
     /// It can't be written, and why.
     Failing(Arc<str>),
@@ -106,7 +107,7 @@ struct Log {
     requests: mpsc::Sender<Request>,
     current: RwLock<Current>,
     recorded: Mutex<HashMap<String, Recorded>>,
-    /// Tells an object that was created anew from the one that the log knows.
+    /// Tells an object that was created anew from the one that the log knows, if it has no uid.
     uids: Mutex<HashMap<Subject, String>>,
     anchor: watch::Sender<Option<Anchor>>,
 }
@@ -233,14 +234,22 @@ impl Evidence {
         let phase = phase.map(str::to_owned);
         let lock = || log.uids.lock().unwrap_or_else(PoisonError::into_inner);
         let anew = lock().get(&subject).is_some_and(|known| Some(known.as_str()) != uid);
-        let draft = ObjectDraft { subject: subject.clone(), generation, spec, phase, anew };
+        let uid = uid.map(str::to_owned);
+        let draft = ObjectDraft {
+            subject: subject.clone(),
+            generation,
+            spec,
+            phase,
+            uid: uid.clone(),
+            anew,
+        };
         let known = self.read(|state| draft.known(state)).flatten();
         let recorded = match known {
             Some(index) => Some(reference(index)),
             None => self.ask(Draft::Object(Box::new(draft))).await?,
         };
         if let Some(uid) = uid {
-            lock().insert(subject, uid.to_owned());
+            lock().insert(subject, uid);
         }
         Ok(recorded)
     }
@@ -349,24 +358,6 @@ impl Evidence {
         Ok(())
     }
 
-    /// What the log remembers of a control, for the engine. None without a log, and until it was
-    /// opened first.
-    pub fn recollect(&self, control: &str) -> Option<Remembered> {
-        let pseudonyms = self.pseudonyms()?;
-        self.read(|state| {
-            let verdict = state.control(control).and_then(|control| control.verdict.as_ref());
-            let Some(verdict) = verdict else { return Remembered::default() };
-            let findings =
-                verdict.findings.iter().map(|(key, open)| (key.clone(), open.since)).collect();
-            let recalled = Recalled { findings, pseudonyms };
-            Remembered {
-                state: Some((verdict.state, verdict.since)),
-                findings: Some(Arc::new(recalled)),
-                ..Remembered::default()
-            }
-        })
-    }
-
     /// Ends the log in order: says that the operator stopped, and closes it.
     pub async fn stop(&self) {
         let Some(log) = &self.log else { return };
@@ -417,33 +408,4 @@ impl Evidence {
 fn reference(index: u64) -> EvidenceRef {
     let index = i64::try_from(index).unwrap_or(i64::MAX);
     EvidenceRef { index, log_size: index.saturating_add(1) }
-}
-
-/// Since when the log knows findings, whose people it has as pseudonyms.
-struct Recalled {
-    findings: HashMap<FindingKey, Timestamp>,
-    pseudonyms: Arc<Pseudonyms>,
-}
-
-impl std::fmt::Debug for Recalled {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recalled").field("findings", &self.findings.len()).finish_non_exhaustive()
-    }
-}
-
-impl Recollection for Recalled {
-    fn since(&self, finding: &Finding) -> Option<Timestamp> {
-        let name = |person: &str| self.pseudonyms.of(person);
-        let veil = Veil::new(&name);
-        let mut resource = finding.resource.clone();
-        if resource.kind == "User" {
-            resource.name = veil.user(&resource.name);
-        }
-        let key = FindingKey {
-            rule: finding.rule.clone().into_owned(),
-            resource,
-            subject: finding.subject.as_deref().map(|subject| veil.subject(subject)),
-        };
-        self.findings.get(&key).copied()
-    }
 }

@@ -80,7 +80,7 @@ pub struct Recorder {
     log: Arc<Log>,
     writing: watch::Sender<Writing>,
     stage: Stage,
-    /// How many leaderships there were.
+    /// How often the log was opened.
     term: u64,
     /// The epoch in which this leadership writes, once it has begun to.
     epoch: Option<u64>,
@@ -194,7 +194,6 @@ impl Recorder {
         let leads = *self.leading.borrow_and_update();
         match (&self.stage, leads) {
             (Stage::Standby, true) => {
-                self.term += 1;
                 self.epoch = None;
                 self.say(&Writing::Opening);
                 self.stage = Stage::Failing {
@@ -261,6 +260,7 @@ impl Recorder {
         tracing::info!(origin, entries = open.writer.size(), epoch, "the evidence log is open");
         self.epoch = Some(epoch);
         self.stage = Stage::Open(Box::new(open));
+        self.term += 1;
         self.say(&Writing::Open(self.term));
         Ok(())
     }

@@ -12,9 +12,7 @@ use crate::{
     api::Selector,
     inventory::{
         Interner, Symbol,
-        facts::{
-            Facts, Labels, Metadata, MetadataOnly, Projection, ProjectionError, bounded_text,
-        },
+        facts::{Facts, Labels, Metadata, MetadataOnly, Projection, ProjectionError, bounded_text},
     },
 };
 

@@ -65,12 +65,18 @@ fn write(state: &mut State, draft: Draft, now: Timestamp) -> Vec<Data> {
     resolved.entries.into_iter().map(|(_, data)| data).collect()
 }
 
+fn made(uid: Option<&str>, anew: bool) -> Draft {
+    let Draft::Object(draft) = object(1, "High") else { unreachable!() };
+    Draft::Object(Box::new(ObjectDraft { uid: uid.map(str::to_owned), anew, ..*draft }))
+}
+
 fn object(generation: i64, severity: &str) -> Draft {
     Draft::Object(Box::new(ObjectDraft {
         subject: Subject::control("tls"),
         generation,
         spec: Some(json!({"severity": severity, "heartbeat": "10m"})),
         phase: None,
+        uid: None,
         anew: false,
     }))
 }
@@ -208,6 +214,7 @@ fn objects_are_recorded_with_what_changed() {
             generation: 1,
             spec: Some(json!({"reason": "r"})),
             phase: phase.map(str::to_owned),
+            uid: None,
             anew: false,
         }))
     };
@@ -228,6 +235,55 @@ fn objects_are_recorded_with_what_changed() {
             (ChangeKind::Phase, Some("Expired".to_owned())),
         ]
     );
+}
+
+#[test]
+fn another_uid_is_another_object() {
+    use ChangeKind::{Created, Deleted};
+    for (known, uid, anew, expected) in [
+        (Some("1"), Some("1"), false, &[][..]),
+        (Some("1"), Some("2"), false, &[Deleted, Created]),
+        // The log decides where it can tell.
+        (Some("1"), Some("1"), true, &[]),
+        (None, Some("2"), false, &[]),
+        (None, Some("2"), true, &[Deleted, Created]),
+        (Some("1"), None, false, &[]),
+    ] {
+        let mut state = State::default();
+        write(&mut state, made(known, false), at(0));
+        let failing = verdict(ControlState::Failing, Reason::FindingsOpen, 5);
+        write(&mut state, draft(&failing, &wrong(&[("x", None)]), &[]), at(9));
+        let kinds: Vec<ChangeKind> = write(&mut state, made(uid, anew), at(10))
+            .iter()
+            .map(|data| match data {
+                Data::ControlChanged(change) => change.change,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(kinds, expected, "{known:?} {uid:?} {anew}");
+        let verdict = state.control("tls").and_then(|control| control.verdict.as_ref());
+        assert_eq!(verdict.is_some(), expected.is_empty(), "what was found of it is gone with it");
+        let after = state.object("Control", "tls").unwrap().uid.as_deref();
+        assert_eq!(after, if expected.is_empty() { known } else { uid });
+    }
+}
+
+#[test]
+fn nothing_began_before_the_log_says_that_it_was_not_so() {
+    let mut state = declared();
+    let passing = verdict(ControlState::Passing, Reason::NoFindings, 5);
+    write(&mut state, draft(&passing, &[], &[]), at(9));
+    // A status of before, that was never brought in line, remembers an earlier time.
+    let failing = verdict(ControlState::Failing, Reason::FindingsOpen, 2);
+    let written = write(&mut state, draft(&failing, &wrong(&[("x", None)]), &[]), at(30));
+    let [Data::Verdict(data)] = &written[..] else { panic!("{written:?}") };
+    assert_eq!((data.since, data.added[0].since), (at(9), at(9)));
+    // Nobody could look: what is found again was there all along.
+    let blind = verdict(ControlState::Unknown, Reason::Forbidden, 40);
+    write(&mut state, draft(&blind, &[], &[]), at(40));
+    let written = write(&mut state, draft(&failing, &wrong(&[("x", None)]), &[]), at(50));
+    let [Data::Gap(_), Data::Verdict(data)] = &written[..] else { panic!("{written:?}") };
+    assert_eq!((data.since, data.added[0].since), (at(40), at(5)));
 }
 
 proptest! {

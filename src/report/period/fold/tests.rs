@@ -84,6 +84,7 @@ pub(super) fn heartbeat(control: &str, at: Timestamp, state: State, population: 
 pub(super) fn change(at: Timestamp, change: ChangeKind, spec: Option<Value>) -> ObjectChange {
     ObjectChange {
         change,
+        uid: None,
         generation: Some(1),
         phase: None,
         spec_digest: spec.is_some().then(|| format!("sha256:{}", at.as_second())),
