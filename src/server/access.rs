@@ -236,7 +236,8 @@ impl Reviewer {
         let _permit = questions.acquire().await.map_err(|_| Refusal::Unavailable)?;
         Api::all(self.client.clone()).create(&PostParams::default(), review).await.map_err(|error| {
             let remedy = "nobody can be asked who may read /metrics: grant create on tokenreviews and subjectaccessreviews to the operator";
-            self.outages.failed(&R::plural(&()), Failure::of(&error), &error, remedy);
+            let told = Failure::told(&error);
+            self.outages.failed(&R::plural(&()), Failure::of(&error), &told, remedy);
             Refusal::Unavailable
         })
     }

@@ -69,6 +69,7 @@ impl Bench {
     }
 
     /// The same with a kubeconfig.
+    #[allow(dead_code, reason = "each test binary uses a part of it")]
     pub async fn start_operator_as_shipped_with(&mut self, kubeconfig: PathBuf) {
         self.operator = Some(Operator::start(kubeconfig, &self.plane, &[], None).ready().await);
     }
@@ -77,6 +78,12 @@ impl Bench {
     pub async fn another_operator(&self, arguments: &[&str]) -> Operator {
         let kubeconfig = self.plane.kubeconfig("admin");
         Operator::start(kubeconfig, &self.plane, arguments, Some(VERBOSE)).ready().await
+    }
+
+    /// Starts one more operator, which may never be ready.
+    pub fn begin_another_operator(&self, arguments: &[&str]) -> Operator {
+        let kubeconfig = self.plane.kubeconfig("admin");
+        Operator::start(kubeconfig, &self.plane, arguments, Some(VERBOSE))
     }
 
     /// Ends the operator as a crash does.
@@ -256,6 +263,7 @@ impl Operator {
             None => command.env_remove("RUST_LOG"),
         };
         let child = command
+            .env("POD_NAME", format!("comptroller-{port}"))
             .args(["run", "--insecure", "--listen", &format!("127.0.0.1:{port}"), "--kubeconfig"])
             .arg(kubeconfig)
             .args(arguments)
@@ -283,6 +291,13 @@ impl Operator {
             panic!("{error}:\n{}", std::fs::read_to_string(&self.log).unwrap_or_default())
         });
         self
+    }
+
+    /// Sends it a signal, such as STOP.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status();
+        assert!(sent.unwrap().success());
     }
 
     /// Ends it as the kubelet does, and checks that it ends well.

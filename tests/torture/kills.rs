@@ -15,11 +15,11 @@ use futures::{StreamExt as _, stream};
 
 use crate::{
     case::Case,
-    faults::{Action, Moment, on},
+    faults::{Action, Call, Moment, on},
     history::History,
     invariants::Finding,
     operator::{LIMIT, signal},
-    run::{finish_with, judge},
+    run::{FAILED, MENDED, PASSED, finish_with, judge},
     stand::{self, Stand},
 };
 
@@ -172,7 +172,13 @@ async fn attempt(case: &mut Case<'_>, kill: Kill) -> Result<Vec<Finding>, String
         let text = format!("since {settled:?}, and {again:?} after one more start");
         findings.push(Finding::new("since", text));
     }
-    findings.extend(finish_with(case, Instant::now(), Vec::new(), starts).await);
+    let course = match kill.during {
+        During::Start => PASSED,
+        During::Violation => FAILED,
+        During::Mending => MENDED,
+    };
+    let rest = finish_with(case, Instant::now(), Vec::new(), starts, Some(course)).await;
+    findings.extend(rest);
     Ok(findings)
 }
 
@@ -180,7 +186,7 @@ fn arm(case: &Case<'_>, kill: Kill, victim: &mut Arc<AtomicU32>) {
     let Death::Write(number, moment) = kill.death else { return };
     let victim = Arc::clone(victim);
     let kill = Action::run(moment, move |_| signal(victim.load(Ordering::SeqCst), "KILL"));
-    let writes = on().only_if(|call| call.writes());
+    let writes = on().only_if(Call::writes);
     case.proxy.set([writes.nth(number).then(kill)]);
 }
 
