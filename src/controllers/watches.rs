@@ -20,7 +20,7 @@ use super::{
     listwatch::{self, Closed, Heed, Shared, Sink, WatchProblem, What, Word},
     watched::{Named, TOO_COSTLY, Watched},
 };
-use crate::inventory::{Availability, KindId, Projected, Projector, ResourceType, Symbol, weight};
+use crate::inventory::{Availability, KindId, Projected, Projector, ResourceType, Symbol};
 
 /// How often a kind is listed anew to see whether an object without a name can be taken in now.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
@@ -186,7 +186,7 @@ impl Watch {
     /// Waits while the facts that wait for the engine are many and large.
     async fn room(&self, fact: &Fact) -> Option<OwnedSemaphorePermit> {
         let (Fact::Stage(object) | Fact::Apply(object)) = fact else { return None };
-        let size = u32::try_from(weight::of(&object.facts) / 1024).unwrap_or(ROOM).min(ROOM);
+        let size = u32::try_from(object.weight / 1024).unwrap_or(ROOM).min(ROOM);
         if size == 0 {
             return None;
         }
