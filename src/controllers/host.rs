@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 use kube::{ResourceExt, core::error_boundary::InvalidObject, runtime::reflector::ObjectRef};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::{
     adoption::Adoption,
@@ -58,6 +58,8 @@ pub enum Command {
         received: Instant,
         /// What it says.
         fact: Fact,
+        /// Its part of what facts that wait may take.
+        room: Option<OwnedSemaphorePermit>,
     },
     /// What the API server says of itself.
     ApiServer(ApiServer),
@@ -252,7 +254,7 @@ impl Host {
 
     fn take(&mut self, command: Command, now: Moment) {
         match command {
-            Command::Fact { kind, epoch, received, fact } => {
+            Command::Fact { kind, epoch, received, fact, room: _room } => {
                 if self.epochs.get(&kind) == Some(&epoch) {
                     self.hear_fact(kind, received, &fact, now.time);
                     self.take_fact(kind, received, fact, now.time);

@@ -19,11 +19,6 @@ impl Symbol {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// Whether more hold it than its interner and one other.
-    pub fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.0) > 2
-    }
 }
 
 impl Deref for Symbol {

@@ -241,7 +241,7 @@ impl Inventory {
 
     /// Adds an object to the list under way.
     pub fn stage(&mut self, id: KindId, mut object: Projected) {
-        let mut weight = weight::of(&object.facts);
+        let mut weight = object.weight;
         let staged = self.kinds.iter().map(|state| state.staged.as_ref().map_or(0, Vec::len));
         let limit = weight::of_all(self.len().max(staged.sum()));
         // The list takes the place of what is known of its kind.
@@ -300,7 +300,7 @@ impl Inventory {
 
     /// An object appeared or changed. None when its facts are what they were.
     pub fn apply(&mut self, id: KindId, projected: Projected) -> Option<Change> {
-        let Projected { namespace, name, facts, cel } = projected;
+        let Projected { namespace, name, facts, cel, weight } = projected;
         let mut object = Object { kind: id, namespace, name, facts, cel };
         let key = (object.namespace.clone(), object.name.clone());
         let known = self.kind_state(id)?.by_name.get(&key).copied();
@@ -308,7 +308,7 @@ impl Inventory {
             return None;
         }
         let slot = known.unwrap_or_else(|| self.allocate());
-        self.weigh(slot, &mut object);
+        self.weigh(slot, &mut object, weight);
         if known.is_some() {
             if self.get(slot) == Some(&object) {
                 return None;
@@ -347,9 +347,8 @@ impl Inventory {
     }
 
     /// Notes what an object weighs, or refuses its facts for what all weigh together.
-    fn weigh(&mut self, slot: Slot, object: &mut Object) {
+    fn weigh(&mut self, slot: Slot, object: &mut Object, weight: usize) {
         self.unweigh(object.kind, slot);
-        let weight = weight::of(&object.facts);
         let limit = weight::of_all(self.len());
         let others: usize = self.kinds.iter().map(|state| state.weight).sum();
         if weight > 0 && others + weight > limit {

@@ -42,6 +42,8 @@ pub struct Projected {
     pub facts: Facts,
     /// What each program said.
     pub cel: Box<[CelResult]>,
+    /// What the facts weigh, see [`weight::of`].
+    pub weight: usize,
 }
 
 /// Why an object can't be taken in at all.
@@ -118,13 +120,17 @@ impl Projector {
             None => Facts::Exists,
         };
         let weight = weight::of(&facts);
-        let facts =
-            if weight > weight::OF_ONE { weight::refusal(weight, weight::OF_ONE) } else { facts };
+        let (facts, weight) = if weight > weight::OF_ONE {
+            (weight::refusal(weight, weight::OF_ONE), 0)
+        } else {
+            (facts, weight)
+        };
         Ok(Projected {
             namespace: self.interner.intern(&namespace),
             name: self.interner.intern(&name),
             facts,
             cel: self.judge(object, &namespace, &name),
+            weight,
         })
     }
 
