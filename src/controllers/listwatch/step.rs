@@ -147,8 +147,10 @@ impl Course {
             {
                 self.watch_strikes = 0;
                 let problem = cut.map(Problem::NoAnswer);
+                // Another watch would end too late if it said nothing either.
+                let lasts = self.period(self.deadlines.period, now) > self.deadlines.shortest;
                 Step {
-                    next: if heard { Next::Watch } else { Next::List },
+                    next: if heard && lasts { Next::Watch } else { Next::List },
                     pause: Duration::ZERO,
                     say: problem.map(|problem| Say::Trouble { problem, loud: false }),
                 }
@@ -443,6 +445,10 @@ mod tests {
         for (ago, seconds) in [(0, 40), (10, 40), (17, 33), (30, 20), (45, 15), (300, 15)] {
             let period = course.period(SECOND * 40, start + SECOND * ago);
             assert_eq!(period, SECOND * seconds, "{ago} s after");
+        }
+        for (ago, next) in [(2, Next::Watch), (34, Next::Watch), (35, Next::List)] {
+            let step = course.after(watched(40.0, true), start + SECOND * ago, false, 1.0);
+            assert_eq!((step.next, step.say), (next, None), "{ago} s after");
         }
     }
 
