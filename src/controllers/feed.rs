@@ -55,7 +55,7 @@ impl Follower {
 #[derive(Debug)]
 pub enum Told<K> {
     /// As kube's controllers take it.
-    Event(Event<DeserializeGuard<K>>),
+    Event(Box<Event<DeserializeGuard<K>>>),
     /// Everything until now is known.
     Heard,
     /// It fails with this error and is tried again.
@@ -89,12 +89,13 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     async fn hear(&mut self, word: Word<'_>) -> Result<Heed, Closed> {
+        let event = |event| Some(Told::Event(Box::new(event)));
         let told = match word {
-            Word::Begin => Some(Told::Event(Event::Init)),
-            Word::Item(text) => read(text).map(Event::InitApply).map(Told::Event),
-            Word::Commit => Some(Told::Event(Event::InitDone)),
-            Word::Put(text) => read(text).map(Event::Apply).map(Told::Event),
-            Word::Gone(text) => read(text).map(Event::Delete).map(Told::Event),
+            Word::Begin => event(Event::Init),
+            Word::Item(text) => read(text).map(Event::InitApply).and_then(event),
+            Word::Commit => event(Event::InitDone),
+            Word::Put(text) => read(text).map(Event::Apply).and_then(event),
+            Word::Gone(text) => read(text).map(Event::Delete).and_then(event),
             Word::Heard => Some(Told::Heard),
             Word::Trouble(error) | Word::Forbidden(error) => Some(Told::Trouble(error)),
             Word::NotServed => Some(Told::Trouble("its CRD is not installed".to_owned())),

@@ -32,4 +32,5 @@ pub mod status;
 pub mod unreadable;
 pub mod watched;
 pub mod watches;
+pub mod witness;
 pub mod writer;

@@ -129,20 +129,19 @@ pub fn start(
     let (exceptions_watch, exceptions_feed) = feed(&shared, engine(&commands, Command::Exception));
     // The engine hears nothing of audit periods: they are about the log alone.
     let (periods_watch, periods_feed) = feed(&shared, |_| futures::future::ready(()));
-    spawn("watch of Controls", controls_watch);
-    spawn("watch of ControlExceptions", exceptions_watch);
-    spawn("watch of AuditPeriods", periods_watch);
-    for (kind, departures) in [
+    for (name, task) in [
+        ("watch of Controls", controls_watch),
+        ("watch of ControlExceptions", exceptions_watch),
+        ("watch of AuditPeriods", periods_watch),
         ("Control", departures(parts, "Control", &controls_feed)),
         ("ControlException", departures(parts, "ControlException", &exceptions_feed)),
     ] {
-        spawn(kind, departures);
+        spawn(name, task);
     }
     let recording = Recording { evidence: parts.evidence.clone(), commands };
-    let triggers = Triggers { evidence: parts.evidence.clone(), adopted: adoptions };
+    let triggers = Triggers { evidence: parts.evidence.clone(), adopted: adoptions, rewinds };
     reconcilers.spawn(control_loop(
         parts,
-        &rewinds,
         &board,
         recording,
         triggers.clone(),
@@ -150,16 +149,9 @@ pub fn start(
         controls,
         stop.clone(),
     ));
-    reconcilers.spawn(audit_period_loop(
-        parts,
-        &rewinds,
-        triggers.clone(),
-        periods_feed,
-        stop.clone(),
-    ));
+    reconcilers.spawn(audit_period_loop(parts, triggers.clone(), periods_feed, stop.clone()));
     reconcilers.spawn(exception_loop(
         parts,
-        &rewinds,
         &board,
         triggers,
         exceptions_feed,
@@ -167,6 +159,7 @@ pub fn start(
         stop.clone(),
     ));
     let evidence = parts.evidence.clone();
+    let (client, namespace) = (parts.client.clone(), parts.namespace.clone());
 
     let handle = Handle { evaluated: evaluated_receiver, board };
     let run = async move {
@@ -188,24 +181,30 @@ pub fn start(
                 "the evidence log was not closed in order: the next start records a gap"
             );
         }
+        // Whoever publishes meanwhile knows less.
+        essential.shutdown().await;
+        anchor::publish_last(client, &namespace, &evidence).await;
         Ok(())
     };
     (handle, run)
 }
 
-/// What makes every object be looked at again: that it may be written, or no longer.
+/// What makes every object be looked at again: that it may be written, or no longer, or that what
+/// was written is there no longer.
 #[derive(Clone)]
 struct Triggers {
     evidence: Evidence,
     adopted: watch::Receiver<u64>,
+    rewinds: Rewinds,
 }
 
 impl Triggers {
     fn stream(self) -> impl Stream<Item = ()> + Send + 'static {
-        futures::stream::select(
+        futures::stream::select_all([
             changes(self.evidence.subscribe()).boxed(),
             changes(self.adopted).boxed(),
-        )
+            changes(self.rewinds.subscribe()).boxed(),
+        ])
     }
 }
 
@@ -232,7 +231,6 @@ where
 
 fn control_loop(
     parts: &Parts,
-    rewinds: &Rewinds,
     board: &Arc<Board>,
     recording: Recording,
     triggers: Triggers,
@@ -253,7 +251,7 @@ fn control_loop(
             "comptroller/control",
             ReconcileKind::Control,
             parts.metrics.clone(),
-            rewinds.clone(),
+            triggers.rewinds.clone(),
         ),
         metrics: parts.metrics.clone(),
         started: Timestamp::now(),
@@ -271,7 +269,6 @@ fn control_loop(
 
 fn exception_loop(
     parts: &Parts,
-    rewinds: &Rewinds,
     board: &Arc<Board>,
     triggers: Triggers,
     feed: Feed<ControlException, impl Stream<Item = Watched<ControlException>> + Send + 'static>,
@@ -285,7 +282,7 @@ fn exception_loop(
             "comptroller/exception",
             ReconcileKind::Exception,
             parts.metrics.clone(),
-            rewinds.clone(),
+            triggers.rewinds.clone(),
         ),
         metrics: parts.metrics.clone(),
         evidence: parts.evidence.clone(),
@@ -300,7 +297,6 @@ fn exception_loop(
 
 fn audit_period_loop(
     parts: &Parts,
-    rewinds: &Rewinds,
     triggers: Triggers,
     feed: Feed<AuditPeriod, impl Stream<Item = Watched<AuditPeriod>> + Send + 'static>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
@@ -309,7 +305,7 @@ fn audit_period_loop(
         Api::all(parts.client.clone()),
         parts.evidence.clone(),
         parts.metrics.clone(),
-        rewinds.clone(),
+        triggers.rewinds.clone(),
     ));
     let (_, no_verdicts) = mpsc::unbounded_channel();
     let results = controller(feed, no_verdicts, triggers, stop).run(
@@ -400,8 +396,8 @@ where
             if let Some(told) = told {
                 told.await;
             }
-            match event {
-                Some(Event::Apply(object) | Event::InitApply(object)) => Some(Ok(object)),
+            match *event? {
+                Event::Apply(object) | Event::InitApply(object) => Some(Ok(object)),
                 _ => None,
             }
         });

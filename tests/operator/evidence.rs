@@ -87,11 +87,7 @@ impl Kept {
 }
 
 fn recorded(status: &ControlStatus) -> Option<&str> {
-    condition(status, "EvidenceRecorded")
-}
-
-fn condition<'a>(status: &'a ControlStatus, type_: &str) -> Option<&'a str> {
-    let known = status.conditions.iter().find(|known| known.type_ == type_)?;
+    let known = status.conditions.iter().find(|known| known.type_ == "EvidenceRecorded")?;
     Some(known.status.as_str())
 }
 

@@ -80,6 +80,12 @@ impl Bench {
         Operator::start(kubeconfig, &self.plane, arguments, Some(VERBOSE)).ready().await
     }
 
+    /// Starts one more operator, which may never be ready.
+    pub fn begin_another_operator(&self, arguments: &[&str]) -> Operator {
+        let kubeconfig = self.plane.kubeconfig("admin");
+        Operator::start(kubeconfig, &self.plane, arguments, Some(VERBOSE))
+    }
+
     /// Ends the operator as a crash does.
     pub fn kill_operator(&mut self) {
         drop(self.operator.take().expect("a running operator"));
@@ -252,6 +258,7 @@ impl Operator {
             None => command.env_remove("RUST_LOG"),
         };
         let child = command
+            .env("POD_NAME", format!("comptroller-{port}"))
             .args(["run", "--insecure", "--listen", &format!("127.0.0.1:{port}"), "--kubeconfig"])
             .arg(kubeconfig)
             .args(arguments)
@@ -273,6 +280,13 @@ impl Operator {
             panic!("{error}:\n{}", std::fs::read_to_string(&self.log).unwrap_or_default())
         });
         self
+    }
+
+    /// Sends it a signal, such as STOP.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status();
+        assert!(sent.unwrap().success());
     }
 
     /// Ends it as the kubelet does, and checks that it ends well.

@@ -40,6 +40,27 @@ enum Place {
     End,
 }
 
+/// Whether a string is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    Outside,
+    Inside,
+    /// After a backslash.
+    Escaped,
+}
+
+impl Text {
+    /// Reads on in a string. True at its end.
+    fn read(&mut self, byte: u8) -> bool {
+        *self = match (*self, byte) {
+            (Self::Inside, b'\\') => Self::Escaped,
+            (Self::Inside, b'"') => Self::Outside,
+            _ => Self::Inside,
+        };
+        *self == Self::Outside
+    }
+}
+
 /// How an item is told from what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
@@ -69,8 +90,7 @@ pub struct Splitter {
     read: u64,
     envelope: Vec<u8>,
     depth: u32,
-    in_text: bool,
-    escaped: bool,
+    text: Text,
     expect: Expect,
     key_from: usize,
     at_items: bool,
@@ -98,8 +118,7 @@ impl Splitter {
             read: 0,
             envelope: Vec::new(),
             depth: 0,
-            in_text: false,
-            escaped: false,
+            text: Text::Outside,
             expect: Expect::Key,
             key_from: 0,
             at_items: false,
@@ -184,7 +203,7 @@ impl Splitter {
                 self.item.clear();
                 self.too_large = false;
                 self.depth = 0;
-                self.in_text = false;
+                self.text = Text::Outside;
                 Ok(true)
             }
             _ => Err(self.syntax()),
@@ -203,25 +222,17 @@ impl Splitter {
                 break;
             }
             used += 1;
-            if self.in_text {
-                if self.escaped {
-                    self.escaped = false;
-                } else if byte == b'\\' {
-                    self.escaped = true;
-                } else if byte == b'"' {
-                    self.in_text = false;
-                    done = self.shape == Shape::Text;
+            match (self.text, byte) {
+                (Text::Inside | Text::Escaped, _) => {
+                    done = self.text.read(byte) && self.shape == Shape::Text;
                 }
-            } else {
-                match byte {
-                    b'"' => self.in_text = true,
-                    b'{' | b'[' => self.depth += 1,
-                    b'}' | b']' => {
-                        self.depth = self.depth.saturating_sub(1);
-                        done = self.depth == 0;
-                    }
-                    _ => {}
+                (_, b'"') => self.text = Text::Inside,
+                (_, b'{' | b'[') => self.depth += 1,
+                (_, b'}' | b']') => {
+                    self.depth = self.depth.saturating_sub(1);
+                    done = self.depth == 0;
                 }
+                _ => {}
             }
             if done {
                 break;
@@ -247,8 +258,10 @@ impl Splitter {
             return Err(ListError::Envelope);
         }
         self.envelope.push(byte);
-        if self.in_text {
-            self.in_envelope_text(byte);
+        if self.text != Text::Outside {
+            if self.text.read(byte) {
+                self.envelope_text_ends();
+            }
             return Ok(());
         }
         match byte {
@@ -271,7 +284,7 @@ impl Splitter {
                 }
             }
             b'"' => {
-                self.in_text = true;
+                self.text = Text::Inside;
                 self.key_from = self.envelope.len() - 1;
             }
             b':' if self.depth == 1 && self.expect == Expect::Colon => {
@@ -288,21 +301,13 @@ impl Splitter {
         Ok(())
     }
 
-    fn in_envelope_text(&mut self, byte: u8) {
-        if self.escaped {
-            self.escaped = false;
-        } else if byte == b'\\' {
-            self.escaped = true;
-        } else if byte == b'"' {
-            self.in_text = false;
-            if self.depth == 1 && self.expect == Expect::Key {
-                let key = self.envelope.get(self.key_from..).unwrap_or_default();
-                self.at_items =
-                    serde_json::from_slice::<String>(key).is_ok_and(|key| key == "items");
-                self.expect = Expect::Colon;
-            } else {
-                self.value_ends();
-            }
+    fn envelope_text_ends(&mut self) {
+        if self.depth == 1 && self.expect == Expect::Key {
+            let key = self.envelope.get(self.key_from..).unwrap_or_default();
+            self.at_items = serde_json::from_slice::<String>(key).is_ok_and(|key| key == "items");
+            self.expect = Expect::Colon;
+        } else {
+            self.value_ends();
         }
     }
 

@@ -460,9 +460,8 @@ enum Taken {
 /// At random, from 0 to 1.
 fn chance() -> f64 {
     let random = RandomState::new().build_hasher().finish();
-    #[allow(clippy::cast_precision_loss, reason = "53 bits are random enough")]
-    let whole = (random >> 11) as f64;
-    whole / (1_u64 << 53) as f64
+    let bits = u32::try_from(random >> 32).unwrap_or_default();
+    f64::from(bits) / f64::from(u32::MAX)
 }
 
 fn whole_seconds(time: Duration) -> u32 {

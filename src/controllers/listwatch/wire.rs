@@ -95,9 +95,10 @@ impl Status {
     /// As a problem; `code` is that of the answer, when it has one.
     pub fn problem(self, code: Option<u16>, retry_after: Option<Duration>) -> Problem {
         let code = code.unwrap_or(self.code);
-        let message = match self.message.is_empty() {
-            true => format!("the API server answers {code}"),
-            false => first_line(&self.message),
+        let message = if self.message.is_empty() {
+            format!("the API server answers {code}")
+        } else {
+            first_line(&self.message)
         };
         let asked = self.details.and_then(|details| details.retry_after_seconds);
         Problem::Status {

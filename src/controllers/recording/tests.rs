@@ -24,7 +24,7 @@ use crate::{
     },
     engine::Engine,
     evidence::{
-        EvidenceConfig, Recorder, Terms, Writing,
+        EvidenceConfig, Recorder, Terms, Witness, Writing,
         entry::Entry,
         fold::{FindingKey, State},
         key::SigningKey,
@@ -121,6 +121,7 @@ impl World {
             key: Some(self.key.clone()),
             instance: "comptroller-0".to_owned(),
             cluster: Box::new(|| async { Ok(CLUSTER.to_owned()) }.boxed()),
+            witness: Box::new(|| async { Ok(Witness::default()) }.boxed()),
         };
         let (leads, leading) = watch::channel(true);
         let (evidence, recorder) =

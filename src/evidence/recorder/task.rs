@@ -14,16 +14,20 @@ use tokio::{
 };
 
 use super::{
-    Anchor, Current, Evidence, EvidenceConfig, EvidenceError, Log, QUEUE, Terms, Writing,
+    Anchor, Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, QUEUE, Terms,
+    Writing,
     draft::{Draft, Resolved},
-    opening::{self, OpenError, Opened, first_words},
+    opening::{self, Known, OpenError, Opened},
+    outage::Outage,
     reference,
+    words::{Writer, first_words},
 };
 use crate::{
     api::{EvidenceRef, time::whole_seconds},
     evidence::{
-        data::{Gap, OperatorEvent, StoredData},
+        data::{OperatorEvent, StoredData},
         entry::{Data, Entry, EntryError, MAX_ENTRY, Subject},
+        fold::RunningOperator,
         key::{SigningKey, VerifierKey},
         log::{Appended, LogError, LogWriter},
         snapshot,
@@ -41,8 +45,24 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The same for opening the log, in which all of it may have to be read.
 const OPENING: Duration = Duration::from_mins(5);
 
+/// The version of this program, as the log names it.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The longest sleep until the end of an outage is looked for.
+const SETTLES: Duration = Duration::from_mins(2);
+
+/// How long opening takes before it is said that nothing is recorded meanwhile.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The longest wait before the log is opened again.
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// The same for a lock that another process holds: whoever waits for it is to follow at once.
+const LOCKED: Duration = Duration::from_secs(1);
+
+/// The same for a log that another writer took over: two that took it from one another would fill
+/// it with nothing else.
+const FENCED: Duration = Duration::from_secs(30);
 
 type Reply = oneshot::Sender<Result<Option<EvidenceRef>, EvidenceError>>;
 
@@ -70,11 +90,25 @@ enum WriteError {
     Deposed,
 }
 
+impl WriteError {
+    fn is_locked(&self) -> bool {
+        matches!(self, Self::Open(error) if error.is_locked())
+    }
+
+    fn is_put_back(&self) -> bool {
+        match self {
+            Self::Open(error) => error.is_put_back(),
+            Self::Log(error) => error.is_put_back(),
+            _ => false,
+        }
+    }
+}
+
 /// The task, before it runs.
 pub struct Recorder {
     config: EvidenceConfig,
     terms: Terms,
-    leading: watch::Receiver<bool>,
+    leadership: Leadership,
     metrics: Metrics,
     inbox: mpsc::Receiver<Request>,
     log: Arc<Log>,
@@ -82,8 +116,17 @@ pub struct Recorder {
     stage: Stage,
     /// How often the log was opened.
     term: u64,
-    /// The epoch in which this leadership writes, once it has begun to.
+    /// The epoch in which this leadership writes, once it has tried to.
     epoch: Option<u64>,
+    /// Whether this leadership found the log to be the one that others know.
+    witnessed: bool,
+    /// How the log names this process, once it has tried to write.
+    own: Option<RunningOperator>,
+    outage: Outage,
+    /// The uid of the cluster, which never changes.
+    uid: Option<String>,
+    /// What was logged of the trouble that there is.
+    complained: Option<Arc<str>>,
 }
 
 impl std::fmt::Debug for Recorder {
@@ -97,7 +140,6 @@ enum Stage {
     Open(Box<Open>),
     /// Opened again at a time, or not at all while another leads.
     Failing {
-        since: Timestamp,
         why: Arc<str>,
         retry: Instant,
         backoff: Box<DefaultBackoff>,
@@ -131,9 +173,10 @@ impl Recorder {
     pub fn new(
         config: EvidenceConfig,
         terms: Terms,
-        leading: watch::Receiver<bool>,
+        leadership: impl Into<Leadership>,
         metrics: Metrics,
     ) -> (Evidence, Self) {
+        let leadership = leadership.into();
         let (requests, inbox) = mpsc::channel(QUEUE);
         let log = Arc::new(Log {
             location: config.location.clone(),
@@ -142,14 +185,19 @@ impl Recorder {
             recorded: Mutex::default(),
             uids: Mutex::default(),
             anchor: watch::Sender::new(None),
+            displaced: watch::Sender::new(false),
         });
         metrics.evidence().begin();
         let writing = watch::Sender::new(Writing::Standby);
-        let evidence = Evidence { writing: writing.subscribe(), log: Some(Arc::clone(&log)) };
+        let evidence = Evidence {
+            writing: writing.subscribe(),
+            leadership: leadership.clone(),
+            log: Some(Arc::clone(&log)),
+        };
         let recorder = Self {
             config,
             terms,
-            leading,
+            leadership,
             metrics,
             inbox,
             log,
@@ -157,6 +205,11 @@ impl Recorder {
             stage: Stage::Standby,
             term: 0,
             epoch: None,
+            witnessed: false,
+            own: None,
+            outage: Outage::default(),
+            uid: None,
+            complained: None,
         };
         (evidence, recorder)
     }
@@ -166,19 +219,22 @@ impl Recorder {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             self.follow_leadership().await;
-            let retry = match &self.stage {
-                Stage::Failing { retry, .. } => Some(*retry),
-                Stage::Standby | Stage::Open(_) => None,
-            };
+            let due = self.due();
             tokio::select! {
                 biased;
-                changed = self.leading.changed() => {
-                    if changed.is_err() {
+                goes_on = self.leadership.changed() => {
+                    if !goes_on {
                         return;
                     }
+                    // Nobody knows what happened in between, however short it was.
+                    self.stand_by();
                 }
-                () = tokio::time::sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => {
-                    self.open().await;
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    match &self.stage {
+                        Stage::Failing { .. } => self.open().await,
+                        Stage::Open(_) => self.settle(false).await,
+                        Stage::Standby => {}
+                    }
                 }
                 taken = self.inbox.recv_many(&mut batch, BATCH) => {
                     if taken == 0 || self.take(&mut batch).await {
@@ -189,41 +245,76 @@ impl Recorder {
         }
     }
 
+    /// When the log is to be opened again, or the end of an outage is to be told.
+    fn due(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Standby => None,
+            Stage::Failing { retry, .. } => Some(*retry),
+            Stage::Open(_) => self.outage.settles().map(|at| {
+                let left = at.duration_since(Timestamp::now());
+                // A clock that jumps makes it early or late by no more than this.
+                let left = Duration::try_from(left).unwrap_or_default().min(SETTLES);
+                Instant::now() + left + Duration::from_millis(10)
+            }),
+        }
+    }
+
     /// Opens the log when this process begins to lead, and lets go of it when it no longer does.
     async fn follow_leadership(&mut self) {
-        let leads = *self.leading.borrow_and_update();
-        match (&self.stage, leads) {
+        match (&self.stage, self.leadership.look()) {
             (Stage::Standby, true) => {
                 self.epoch = None;
+                self.witnessed = false;
+                self.outage = Outage::default();
                 self.say(&Writing::Opening);
                 self.stage = Stage::Failing {
-                    since: Timestamp::now(),
                     why: "the log is being opened".into(),
                     retry: Instant::now(),
                     backoff: Box::default(),
                 };
                 self.open().await;
             }
-            (Stage::Open(_) | Stage::Failing { .. }, false) => {
-                self.stage = Stage::Standby;
-                self.metrics.evidence().end();
-                self.say(&Writing::Standby);
-            }
+            (Stage::Open(_) | Stage::Failing { .. }, false) => self.stand_by(),
             _ => {}
         }
     }
 
+    /// Another leads: the log is as good as it was, and not this process's to write.
+    fn stand_by(&mut self) {
+        self.stage = Stage::Standby;
+        self.complained = None;
+        self.metrics.evidence().end();
+        self.log.displaced.send_replace(false);
+        self.say(&Writing::Standby);
+    }
+
     /// Tries to open the log, for as long as this process leads.
     async fn open(&mut self) {
-        let known = self.read(|current| current.state.clone());
-        let mut leading = self.leading.clone();
-        let opened = tokio::select! {
-            biased;
-            _ = leading.wait_for(|leads| !leads) => return,
-            opened = tokio::time::timeout(OPENING, opening::open(&self.config, known)) => opened,
+        let opened = {
+            let lost = self.leadership.clone().lost();
+            let opening = tokio::time::timeout(OPENING, self.try_open());
+            tokio::pin!(lost, opening);
+            // A volume that hangs is no reason to keep silent for as long as it hangs.
+            let patience = tokio::time::sleep(PATIENCE);
+            tokio::pin!(patience);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut lost => return,
+                    opened = &mut opening => break opened,
+                    () = &mut patience, if !patience.is_elapsed() => {
+                        let slow = "the log is being opened, which takes more than 10 s: a long log is read, or its volume or bucket does not answer";
+                        tracing::warn!("{slow}");
+                        say(&self.writing, &Writing::Failing(slow.into()));
+                    }
+                }
+            }
         };
         let result = match opened {
-            Ok(Ok(opened)) => self.begin(opened).await,
+            Ok(Ok((uid, opened))) => {
+                self.uid = Some(uid);
+                self.begin(opened).await
+            }
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(WriteError::Late),
         };
@@ -232,37 +323,79 @@ impl Recorder {
         }
     }
 
+    async fn try_open(&self) -> Result<(String, Opened), OpenError> {
+        let uid = match &self.uid {
+            Some(uid) => uid.clone(),
+            None => (self.config.cluster)().await.map_err(OpenError::Cluster)?,
+        };
+        let known = Known {
+            state: self.read(|current| current.state.clone()),
+            signed: self.log.anchor.borrow().clone(),
+            witnessed: self.witnessed,
+        };
+        let opened = opening::open(&self.config, &uid, known).await?;
+        Ok((uid, opened))
+    }
+
     /// The log is open: says what is to be said first, then takes requests.
     async fn begin(&mut self, opened: Opened) -> Result<(), WriteError> {
-        let Opened { writer, state, pseudonyms, key, store } = opened;
-        let now = Timestamp::now();
+        let Opened { writer, state, pseudonyms, key, store, gap } = opened;
+        self.witnessed = true;
+        writer.name_holder(&self.config.instance);
+        let now = whole_seconds(Timestamp::now()).0;
         let origin = writer.origin().to_owned();
+        let own = self.own.as_ref().filter(|own| is_same(own, state.operator()));
         // An epoch is that of one writer: it goes on only if nobody else wrote meanwhile.
-        let same = self.epoch.filter(|epoch| *epoch == state.epoch());
+        let same = self.epoch.filter(|epoch| own.is_some() && *epoch == state.epoch());
         let epoch = same.unwrap_or_else(|| self.terms.epoch(&state));
-        let first = match &self.stage {
-            Stage::Failing { since, why, .. } if same.is_some() => {
-                let reason = format!("the log could not be written: {why}");
-                let gap = Gap::between(*since, now, reason);
-                vec![(opening::cluster(&origin), Data::Gap(gap))]
-            }
-            _ => first_words(&state, &origin, &self.config.instance, now),
+        let (first, tells) = if same.is_some() {
+            let gap = self.outage.opened(now, gap.map(|gap| gap.to));
+            let gap = gap.map(|gap| (opening::cluster(&origin), Data::Gap(gap)));
+            let tells = gap.is_some();
+            (gap.into_iter().collect(), tells)
+        } else {
+            let elected = matches!(self.terms, Terms::Elected(_));
+            let own = own.and(state.operator());
+            let writer = Writer { instance: &self.config.instance, elected, own };
+            (first_words(&state, &origin, writer, now), true)
         };
+        let own = own.cloned();
         {
             let mut current = self.log.current.write().unwrap_or_else(PoisonError::into_inner);
             *current = Current { state, pseudonyms: Some(pseudonyms) };
         }
         // An append that was given up, or another writer, may have changed what the log says.
         self.log.recorded.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // Even if the append seems to fail, the log may have it when it is opened again.
+        self.epoch = Some(epoch);
+        self.own = own.or_else(|| {
+            let (instance, version) = (self.config.instance.clone(), VERSION.to_owned());
+            Some(RunningOperator { instance, version, since: now, epoch, entry: 0 })
+        });
         let verifier = key.verifier();
         let mut open = Open { writer, key, verifier, store, epoch, kept: 0 };
         self.append(&mut open, first, Vec::new(), now).await?;
         tracing::info!(origin, entries = open.writer.size(), epoch, "the evidence log is open");
-        self.epoch = Some(epoch);
+        self.outage.written(now, tells);
+        self.complained = None;
+        self.metrics.evidence().put_back(false);
+        self.log.displaced.send_replace(false);
         self.stage = Stage::Open(Box::new(open));
         self.term += 1;
         self.say(&Writing::Open(self.term));
         Ok(())
+    }
+
+    /// Tells what is left to tell of an outage, once it is over.
+    async fn settle(&mut self, end: bool) {
+        let Stage::Open(open) = &self.stage else { return };
+        let Some(gap) = self.outage.rest(Timestamp::now(), end) else { return };
+        let entry = (opening::cluster(open.writer.origin()), Data::Gap(gap));
+        let (reply, recorded) = oneshot::channel();
+        self.record(vec![(Draft::Entries(vec![entry]), reply)]).await;
+        if matches!(recorded.await, Ok(Ok(_))) {
+            self.outage.over();
+        }
     }
 
     /// Whether the task is over.
@@ -281,6 +414,7 @@ impl Recorder {
         if stops.is_empty() {
             return false;
         }
+        self.settle(true).await;
         if matches!(self.stage, Stage::Open(_)) {
             let (reply, _) = oneshot::channel();
             let stopped = opening::operator(OperatorEvent::Stopped);
@@ -383,10 +517,13 @@ impl Recorder {
     /// Waits for a step for some time, and no longer than this process leads: who no longer does
     /// must say so at once, since statuses follow the log.
     async fn while_leading<T>(&self, step: impl Future<Output = T>) -> Result<T, WriteError> {
-        let mut leading = self.leading.clone();
+        // A process that was stopped for a while may not have been told yet.
+        if !self.leadership.holds() {
+            return Err(WriteError::Deposed);
+        }
         tokio::select! {
             biased;
-            _ = leading.wait_for(|leads| !leads) => Err(WriteError::Deposed),
+            () = self.leadership.clone().lost() => Err(WriteError::Deposed),
             done = tokio::time::timeout(TIMEOUT, step) => done.map_err(|_| WriteError::Late),
         }
     }
@@ -433,43 +570,61 @@ impl Recorder {
     /// The log can't be written: says so, and tries again later.
     fn fail(&mut self, error: &WriteError) {
         if matches!(error, WriteError::Deposed) {
-            // The log is as good as it was, and another's.
-            self.stage = Stage::Standby;
-            self.metrics.evidence().end();
-            self.say(&Writing::Standby);
-            return;
+            return self.stand_by();
         }
-        self.metrics.evidence().failed();
         let why: Arc<str> = error.to_string().into();
-        let (since, mut backoff) = match std::mem::replace(&mut self.stage, Stage::Standby) {
-            Stage::Failing { since, backoff, .. } => (since, backoff),
+        self.outage.failed(Timestamp::now(), &why);
+        self.metrics.evidence().failed();
+        self.metrics.evidence().put_back(error.is_put_back());
+        let mut backoff = match std::mem::replace(&mut self.stage, Stage::Standby) {
+            Stage::Failing { backoff, .. } => backoff,
             // A stage that was taken to be appended to is one that was open.
-            Stage::Open(_) | Stage::Standby => (Timestamp::now(), Box::default()),
+            Stage::Open(_) | Stage::Standby => Box::default(),
         };
         let wait = match error {
-            // Two writers that took the log from one another would fill it with nothing else.
-            WriteError::Log(LogError::Fenced(_)) => LONGEST,
+            WriteError::Log(LogError::Fenced(_)) => FENCED,
+            error if error.is_locked() => LOCKED,
             _ => backoff.next().unwrap_or(LONGEST).min(LONGEST),
         };
-        if self.writing.borrow().clone() != Writing::Failing(Arc::clone(&why)) {
-            tracing::error!(%error, "evidence can't be recorded, so no new verdict is claimed; it is tried again");
+        // Without an election nobody says which of two operators is to write: the one that does
+        // goes on, and this one keeps off its statuses.
+        let displaced = error.is_locked() && matches!(self.terms, Terms::Sole);
+        self.log.displaced.send_replace(displaced);
+        if self.complained.as_ref() != Some(&why) {
+            if displaced {
+                tracing::error!(%error, "another operator writes the evidence log, so this one writes no statuses and is not ready");
+            } else {
+                tracing::error!(%error, "evidence can't be recorded, so no new verdict is claimed; it is tried again");
+            }
+            self.complained = Some(Arc::clone(&why));
         }
         let retry = Instant::now() + wait;
-        self.stage = Stage::Failing { since, why: Arc::clone(&why), retry, backoff };
-        self.say(&Writing::Failing(why));
+        self.stage = Stage::Failing { why: Arc::clone(&why), retry, backoff };
+        self.say(&if displaced { Writing::Standby } else { Writing::Failing(why) });
     }
 
     fn say(&self, now: &Writing) {
-        self.writing.send_if_modified(|was| {
-            let changed = was != now;
-            was.clone_from(now);
-            changed
-        });
+        say(&self.writing, now);
     }
 
     fn read<T>(&self, look: impl FnOnce(&Current) -> T) -> T {
         look(&self.log.current.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn say(writing: &watch::Sender<Writing>, now: &Writing) {
+    writing.send_if_modified(|was| {
+        let changed = was != now;
+        was.clone_from(now);
+        changed
+    });
+}
+
+/// Whether the last operator of the log is this very process: in which entry it said that it
+/// started may not be known to it.
+fn is_same(own: &RunningOperator, last: Option<&RunningOperator>) -> bool {
+    let who = |one: &RunningOperator| (one.instance.clone(), one.epoch, one.since);
+    last.is_some_and(|last| who(last) == who(own))
 }
 
 /// The leaf of an entry. Data that is too long for one goes beside the log, and its digest in it.
