@@ -128,7 +128,11 @@ async fn replace(
     match read(api).await? {
         Published::Checkpoint(there) if there == *newest => return Ok(()),
         Published::Checkpoint(there) if Some(there.checkpoint.as_str()) != published => {
-            continues(location, newest, &there.checkpoint).await?;
+            let size = continues(location, newest, &there.checkpoint).await?;
+            // Another leader has published a longer one meanwhile.
+            if size_of(&newest.checkpoint) < Some(size) {
+                return Ok(());
+            }
         }
         _ => {}
     }
@@ -163,15 +167,20 @@ fn parse(mut data: BTreeMap<String, String>) -> Published {
     })
 }
 
-/// Checks that the log continues a checkpoint.
-async fn continues(location: &str, newest: &Anchor, there: &str) -> Result<(), AnchorError> {
+/// How many entries a checkpoint covers, which is its second line.
+fn size_of(checkpoint: &str) -> Option<u64> {
+    checkpoint.lines().nth(1)?.parse().ok()
+}
+
+/// Checks that the log continues a checkpoint; says how many entries that covers.
+async fn continues(location: &str, newest: &Anchor, there: &str) -> Result<u64, AnchorError> {
     let check = async {
         let key = VerifierKey::parse(&newest.verifier_key).map_err(|error| error.to_string())?;
         let store = store::open(location).map_err(|error| error.to_string())?;
         let log = LogReader::open(store, Some(key)).boxed().await;
         let log = log.map_err(|error| error.to_string())?;
         let continued = verify::continues(&log, there.as_bytes()).boxed().await;
-        continued.map(drop).map_err(|error| error.to_string())
+        continued.map_err(|error| error.to_string())
     };
     check.await.map_err(AnchorError::Discontinued)
 }
@@ -248,7 +257,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (first, old) = log(&folder.path().join("log"), 3).await;
         let (_, grown) = log(&folder.path().join("log"), 4).await;
-        continues(&first, &grown, &old.checkpoint).await.unwrap();
+        assert_eq!(continues(&first, &grown, &old.checkpoint).await.unwrap(), 3);
+        assert_eq!(size_of(&grown.checkpoint), Some(4));
         // The same key, and the log begun anew: shorter, and then longer.
         for entries in [1, 9] {
             let anew = folder.path().join(format!("anew-{entries}"));

@@ -1,6 +1,9 @@
 //! What the cluster serves, and when that changes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use futures::FutureExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -22,6 +25,9 @@ use crate::{
 /// When to look again after a definition changed: the API server serves it a moment later.
 const AFTER_CHANGE: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_secs(2), Duration::from_secs(6)];
+
+/// The shortest time between two looks: somebody may change a definition all the time.
+const APART: Duration = Duration::from_secs(1);
 
 /// How often to look when nothing seems to change: aggregated APIs come and go without a definition.
 const AT_REST: Duration = Duration::from_mins(10);
@@ -97,6 +103,7 @@ async fn look(
     let mut known = None;
     let mut at_rest = AT_REST;
     loop {
+        let began = Instant::now();
         // The catalog is of now once it was read after the last change.
         let current = match read(client, outages).await {
             Some(catalog) => {
@@ -140,7 +147,8 @@ async fn look(
                         at_rest = AT_REST;
                         pending = AFTER_CHANGE.iter().copied();
                         // A chart installs many definitions at once; look when they have come.
-                        tokio::time::sleep(AFTER_CHANGE[0]).await;
+                        let next = (began + APART).max(Instant::now() + AFTER_CHANGE[0]);
+                        tokio::time::sleep_until(next.into()).await;
                         while let Some(Some(_)) = changes.recv().now_or_never() {}
                         break;
                     }

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 use kube::{ResourceExt, core::error_boundary::InvalidObject, runtime::reflector::ObjectRef};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::{
     adoption::Adoption,
@@ -58,6 +58,8 @@ pub enum Command {
         received: Instant,
         /// What it says.
         fact: Fact,
+        /// Its part of what facts that wait may take.
+        room: Option<OwnedSemaphorePermit>,
     },
     /// What the API server says of itself.
     ApiServer(ApiServer),
@@ -206,7 +208,10 @@ impl Host {
                 }
                 Ok(()) = self.writing.changed() => {}
                 () = sleep_until(self.engine.next_wake(), self.listening.next()) => {}
-                _ = sweep.tick() => self.interner.sweep(),
+                _ = sweep.tick() => {
+                    self.interner.sweep();
+                    self.read_again();
+                }
             }
             let now = Moment::now();
             for command in batch.drain(..) {
@@ -226,6 +231,13 @@ impl Host {
         }
     }
 
+    /// Lists kinds anew of which an object was too much beside others that have gone since.
+    fn read_again(&mut self) {
+        let fitting = self.engine.inventory().fits_again();
+        self.replan |= !fitting.is_empty();
+        self.planned.retain(|_, planned| !fitting.contains(&planned.kind));
+    }
+
     /// Tells all there is to record of the controls that were asked for, as of this evaluation.
     fn answer(&mut self, now: Timestamp) {
         for SnapshotRequest { control, population, reply } in self.asked.drain(..) {
@@ -242,7 +254,7 @@ impl Host {
 
     fn take(&mut self, command: Command, now: Moment) {
         match command {
-            Command::Fact { kind, epoch, received, fact } => {
+            Command::Fact { kind, epoch, received, fact, room: _room } => {
                 if self.epochs.get(&kind) == Some(&epoch) {
                     self.hear_fact(kind, received, &fact, now.time);
                     self.take_fact(kind, received, fact, now.time);

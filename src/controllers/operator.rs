@@ -138,7 +138,7 @@ pub fn start(
     ] {
         spawn(name, task);
     }
-    let recording = Recording { evidence: parts.evidence.clone(), commands };
+    let recording = Recording::new(parts.evidence.clone(), commands);
     let triggers = Triggers { evidence: parts.evidence.clone(), adopted: adoptions, rewinds };
     reconcilers.spawn(control_loop(
         parts,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -10,7 +11,7 @@ use kube::{
     core::{ApiResource, DynamicObject},
 };
 use tokio::{
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::{AbortHandle, JoinSet},
 };
 
@@ -23,6 +24,9 @@ use crate::inventory::{Availability, KindId, Projected, Projector, ResourceType,
 
 /// How often a kind is listed anew to see whether an object without a name can be taken in now.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
+/// What facts that wait for the engine may weigh together, in KiB.
+const ROOM: u32 = 8 * 1024;
 
 /// A kind to watch. `epoch` tells its facts from those of an earlier watch of the same kind.
 #[derive(Clone, Debug)]
@@ -40,6 +44,7 @@ pub struct Plan {
 pub struct Watches {
     shared: Shared,
     facts: mpsc::Sender<Command>,
+    room: Arc<Semaphore>,
     tasks: JoinSet<()>,
     running: HashMap<KindId, AbortHandle>,
 }
@@ -47,7 +52,13 @@ pub struct Watches {
 impl Watches {
     /// No watches yet.
     pub fn new(shared: Shared, facts: mpsc::Sender<Command>) -> Self {
-        Self { shared, facts, tasks: JoinSet::new(), running: HashMap::new() }
+        Self {
+            shared,
+            facts,
+            room: Arc::new(Semaphore::new(usize::try_from(ROOM).unwrap_or(usize::MAX))),
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+        }
     }
 
     /// Starts a watch, ending the one of the same kind.
@@ -61,7 +72,8 @@ impl Watches {
             waits: true,
             metadata_only: false,
         };
-        let sink = Watch { plan, facts: self.facts.clone(), untaken: None };
+        let (facts, room) = (self.facts.clone(), Arc::clone(&self.room));
+        let sink = Watch { plan, facts, room, untaken: None };
         let task = listwatch::follow(self.shared.clone(), what, sink);
         self.running.insert(kind, self.tasks.spawn(task));
     }
@@ -79,6 +91,7 @@ impl Watches {
 struct Watch {
     plan: Plan,
     facts: mpsc::Sender<Command>,
+    room: Arc<Semaphore>,
     untaken: Option<Untaken>,
 }
 
@@ -154,7 +167,9 @@ impl Sink for Watch {
 
 impl Watch {
     async fn send(&self, fact: Fact) -> Result<Heed, Closed> {
+        let room = self.room(&fact).await;
         let command = Command::Fact {
+            room,
             kind: self.plan.kind,
             epoch: self.plan.epoch,
             received: Instant::now(),
@@ -166,6 +181,16 @@ impl Watch {
             tokio::task::yield_now().await;
         }
         Ok(Heed::GoOn)
+    }
+
+    /// Waits while the facts that wait for the engine are many and large.
+    async fn room(&self, fact: &Fact) -> Option<OwnedSemaphorePermit> {
+        let (Fact::Stage(object) | Fact::Apply(object)) = fact else { return None };
+        let size = u32::try_from(object.weight / 1024).unwrap_or(ROOM).min(ROOM);
+        if size == 0 {
+            return None;
+        }
+        Arc::clone(&self.room).acquire_many_owned(size).await.ok()
     }
 
     async fn stage(&mut self, text: &[u8]) -> Result<Heed, Closed> {
@@ -296,7 +321,15 @@ mod tests {
             let projector = Projector::new(resource, Vec::new(), Arc::new(Interner::default()));
             let (sender, facts) = mpsc::channel(64);
             let plan = Plan { kind, epoch: 1, projector };
-            Self { watch: Watch { plan, facts: sender, untaken: None }, facts }
+            Self {
+                watch: Watch {
+                    plan,
+                    facts: sender,
+                    room: Arc::new(Semaphore::new(8)),
+                    untaken: None,
+                },
+                facts,
+            }
         }
 
         async fn hear(&mut self, word: Word<'_>) -> (Heed, Vec<String>) {

@@ -39,7 +39,7 @@ use self::{
 pub use self::{
     readiness::Unreadable,
     recollection::{Recollection, Remembered},
-    verdict::{Observed, Reason, Verdict},
+    verdict::{Observed, RECORDED_FINDINGS, Reason, Verdict},
 };
 use crate::{
     api::{ControlExceptionSpec, ControlSpec, ResourceRef, State},
@@ -460,9 +460,13 @@ impl Engine {
         self.observed(control, now, |standing| matches!(standing, Standing::Excepted(_)))
     }
 
-    /// Everything that is wrong with a control, excepted or not: what evidence is made of.
+    /// What is wrong with a control, excepted or not, the worst of it where it is very much: what
+    /// evidence is made of.
     pub fn wrong(&self, control: &str, now: Timestamp) -> Vec<Observed> {
-        self.observed(control, now, |standing| standing != Standing::Unknown)
+        let tracked = self.controls.get(control);
+        tracked.map_or_else(Vec::new, |tracked| {
+            tracked.worst(&self.inventory, &self.exceptions, now, RECORDED_FINDINGS)
+        })
     }
 
     /// The items that a control judged, in no order; none while it is blocked.

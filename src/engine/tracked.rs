@@ -14,7 +14,7 @@ use super::{
     readiness::{self, Readiness},
     recollection::{Recollection, Remembered},
     scope::Scope,
-    verdict::{Observed, Reason, Verdict},
+    verdict::{Observed, Reason, SHOWN_FINDINGS, Verdict},
     wording::Wording,
 };
 use crate::{
@@ -357,7 +357,7 @@ impl Tracked {
         };
         let worst = |which: fn(Standing) -> bool| {
             self.wording(inventory, exceptions, now)
-                .map_or_else(Vec::new, |wording| wording.worst(which))
+                .map_or_else(Vec::new, |wording| wording.worst(SHOWN_FINDINGS, which))
         };
         let findings = worst(|standing| standing == Standing::Failing);
         let unknown_items = worst(|standing| standing == Standing::Unknown);
@@ -413,6 +413,19 @@ impl Tracked {
         let changed = self.verdict.as_ref() != Some(&verdict);
         self.verdict = Some(verdict);
         changed
+    }
+
+    /// The worst that is wrong, excepted or not, at most `most`.
+    pub fn worst(
+        &self,
+        inventory: &Inventory,
+        exceptions: &Exceptions,
+        now: Timestamp,
+        most: usize,
+    ) -> Vec<Observed> {
+        self.wording(inventory, exceptions, now).map_or_else(Vec::new, |wording| {
+            wording.worst(most, |standing| standing != Standing::Unknown)
+        })
     }
 
     /// Every finding of a control, by severity, then since, then name: for reports.

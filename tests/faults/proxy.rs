@@ -251,8 +251,8 @@ impl Shared {
 
     /// What to do at a stage of a request; `event` is the type of an event.
     pub fn decide(&self, call: &Call, stage: Stage, event: Option<&str>) -> Option<Action> {
-        let mut state = self.state();
-        let State { rules, random, traffic, .. } = &mut *state;
+        let mut shared = self.state();
+        let State { rules, random, traffic, .. } = &mut *shared;
         let mut meant = rules.iter_mut().filter(|Counted { rule, .. }| {
             rule.action.stage() == stage
                 && rule.when.matches(call)

@@ -27,7 +27,7 @@ pub fn json_type() -> header::HeaderValue {
 /// The last event of a watch whose revision is too old.
 pub fn expired() -> Bytes {
     let mut refusal = Refusal::new(410);
-    refusal.message = "too old resource version: 300 (357)".to_owned();
+    "too old resource version: 300 (357)".clone_into(&mut refusal.message);
     let mut line = json!({ "type": "ERROR", "object": refusal.status() }).to_string();
     line.push('\n');
     Bytes::from(line)

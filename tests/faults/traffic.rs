@@ -2,13 +2,14 @@
 
 use std::{
     collections::VecDeque,
+    fmt::Write as _,
     time::{Duration, Instant},
 };
 
 use super::call::{Call, Verb};
 
 /// How many lines are kept; older ones are forgotten, and still counted by the rate.
-const LINES: usize = 100_000;
+const LINES: usize = 20_000;
 const BUCKET: Duration = Duration::from_millis(100);
 
 /// A request and how it was answered.
@@ -102,6 +103,18 @@ impl Traffic {
             .max()
             .unwrap_or(0);
         f64::from(u32::try_from(most).unwrap_or(u32::MAX)) / window.as_secs_f64()
+    }
+
+    /// A line for each request, with the seconds since the proxy began.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for line in &self.lines {
+            let at = line.at.saturating_duration_since(self.began).as_secs_f64();
+            let status = line.status.map_or("-".to_owned(), |status| status.to_string());
+            let (verb, target, fault) = (line.verb, &line.target, line.fault.unwrap_or_default());
+            let _ = writeln!(text, "{at:9.3} {verb:?} {target} {status} {fault}");
+        }
+        text
     }
 
     /// How often each thing was asked for since then, the most often first: what a test that finds

@@ -87,7 +87,11 @@ impl Kept {
 }
 
 fn recorded(status: &ControlStatus) -> Option<&str> {
-    let known = status.conditions.iter().find(|known| known.type_ == "EvidenceRecorded")?;
+    condition(status, "EvidenceRecorded")
+}
+
+fn condition<'a>(status: &'a ControlStatus, type_: &str) -> Option<&'a str> {
+    let known = status.conditions.iter().find(|known| known.type_ == type_)?;
     Some(known.status.as_str())
 }
 

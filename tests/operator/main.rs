@@ -13,6 +13,7 @@ mod controlplane;
 mod evidence;
 mod outage;
 mod periods;
+#[allow(dead_code, reason = "other test binaries use the rest of it")]
 mod process;
 mod rights;
 mod verdicts;

@@ -103,6 +103,11 @@ impl Bench {
         std::fs::read_to_string(&operator.log).expect("its log")
     }
 
+    /// The most memory that the operator ever had resident, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        self.operator.as_ref().expect("a running operator").peak_memory()
+    }
+
     /// Where the operator serves metrics and probes.
     pub fn url(&self) -> &str {
         &self.operator.as_ref().expect("a running operator").url
@@ -268,6 +273,12 @@ impl Operator {
             .spawn()
             .expect("the operator starts");
         Self { child, url: format!("http://127.0.0.1:{port}"), log }
+    }
+
+    fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux");
+        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap() * 1024
     }
 
     async fn ready(self) -> Self {

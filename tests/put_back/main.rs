@@ -91,10 +91,10 @@ async fn until_refused(controls: &Api<Control>, limit: Duration, why: &str) -> C
 
 async fn until_recorded(bench: &Bench, failing: i64) -> ControlStatus {
     let what = format!("has {failing} findings, recorded");
-    let status = bench.until("labelled", &what, |status| {
+    let is = |status: &ControlStatus| {
         status.failing == failing && status.since.is_some() && recorded(status).0 == "True"
-    });
-    status.await
+    };
+    bench.until("labelled", &what, is).await
 }
 
 async fn entries(log: &Path) -> Vec<Entry> {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -213,9 +214,10 @@ impl Store {
             self.objects.iter().filter(|(key, _)| key.starts_with(&prefix))
         {
             let (size, tag) = (bytes.len(), tag(*version).replace('"', "&quot;"));
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "<Contents><Key>{key}</Key><Size>{size}</Size><ETag>{tag}</ETag><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
-            ));
+            );
         }
         text.push_str("</ListBucketResult>");
         answer(200, &text)

@@ -124,7 +124,7 @@ async fn the_api_server_is_frozen() {
     let window = Window { from: (frozen.0 + NOTICED, frozen.1 + noticed), to, unwritable: true };
     stand.plane.thaw_api_server().unwrap();
     case.violate().await;
-    if let Err(text) = case.until(State::Failing, Duration::from_secs(60)).await {
+    if let Err(text) = case.until(State::Failing, Duration::from_mins(1)).await {
         findings.push(Finding::new("liveness", format!("after the frost: {text}")));
     }
     findings.extend(finish(&mut case, first_verdict, vec![window]).await);

@@ -92,7 +92,7 @@ async fn attempt(case: &mut Case<'_>) -> Result<Vec<Finding>, String> {
     }
     case.mend().await;
     case.until(State::Passing, KNOWN).await?;
-    findings.extend(finish_with(case, Instant::now(), Vec::new(), 2).await);
+    findings.extend(finish_with(case, Instant::now(), Vec::new(), 2, None).await);
     Ok(findings)
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use comptroller::api::{Control, ControlStatus, State};
@@ -11,12 +11,13 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use kube::{
     Api, Client, ResourceExt as _,
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Event},
-    },
+    api::{ListParams, WatchEvent, WatchParams},
 };
 use tokio::task::JoinHandle;
+
+/// How long a watch lasts, in seconds, and what is between two that fail.
+const TURN: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A status as it was seen.
 #[derive(Clone, Debug)]
@@ -48,13 +49,10 @@ impl History {
             let seen = Arc::clone(&seen);
             async move {
                 let api: Api<Control> = Api::all(client);
-                let events = watcher::watcher(api, watcher::Config::default()).default_backoff();
-                let mut events = events.boxed();
-                while let Some(event) = events.next().await {
-                    let Ok(Event::Apply(control) | Event::InitApply(control)) = event else {
-                        continue;
-                    };
-                    note(&seen, control);
+                loop {
+                    if follow(&api, &seen).await.is_err() {
+                        tokio::time::sleep(PAUSE).await;
+                    }
                 }
             }
         });
@@ -77,6 +75,21 @@ impl Drop for History {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Lists, and watches for a while from there. A watch alone would wait for ever for a revision that
+/// a restored etcd has not reached yet.
+async fn follow(api: &Api<Control>, seen: &Mutex<HashMap<String, Vec<Seen>>>) -> kube::Result<()> {
+    let list = api.list(&ListParams::default()).await?;
+    let from = list.metadata.resource_version.clone().unwrap_or_default();
+    list.items.into_iter().for_each(|control| note(seen, control));
+    let mut events = api.watch(&WatchParams::default().timeout(TURN), &from).await?.boxed();
+    while let Some(event) = events.next().await {
+        if let WatchEvent::Added(control) | WatchEvent::Modified(control) = event? {
+            note(seen, control);
+        }
+    }
+    Ok(())
 }
 
 fn note(seen: &Mutex<HashMap<String, Vec<Seen>>>, control: Control) {

@@ -42,6 +42,13 @@ pub struct Window {
     pub unwritable: bool,
 }
 
+impl Window {
+    /// Who recovers sooner than asked leaves nothing to look at.
+    fn shows_in_status(&self) -> bool {
+        !self.unwritable && self.from.0 < self.to.0
+    }
+}
+
 /// All that is left of a campaign.
 pub struct Remains {
     pub histories: BTreeMap<String, Vec<Seen>>,
@@ -52,10 +59,13 @@ pub struct Remains {
     pub traffic: Traffic,
     pub first_verdict: Instant,
     pub windows: Vec<Window>,
-    /// How many gaps the log may have.
+    /// How many gaps the log may have of each subject.
     pub gaps: usize,
     /// How often the operator was started.
     pub starts: usize,
+    /// What the log says of each control one after the other in a run without faults. Unknown may
+    /// come in between.
+    pub course: Option<&'static [State]>,
 }
 
 impl Remains {
@@ -80,7 +90,7 @@ impl Remains {
     }
 
     fn false_passes(&self, control: &str, history: &[Seen], findings: &mut Vec<Finding>) {
-        for window in self.windows.iter().filter(|window| !window.unwritable) {
+        for window in self.windows.iter().filter(|window| window.shows_in_status()) {
             let before = history.iter().rfind(|seen| seen.at <= window.from.0);
             let within =
                 history.iter().filter(|seen| seen.at > window.from.0 && seen.at < window.to.0);
@@ -186,10 +196,27 @@ impl Remains {
         };
         findings
             .extend(record.doubles().into_iter().map(|text| Finding::new("double entry", text)));
-        let gaps = record.gaps();
-        if gaps.len() > self.gaps {
-            let text = format!("{} gaps instead of {}: {gaps:?}", gaps.len(), self.gaps);
-            findings.push(Finding::new("gaps", text));
+        for (subject, gaps) in record.gaps() {
+            // What people write into other controls may be beyond evaluation, again and again.
+            let ours = subject.kind == "Cluster" || self.histories.contains_key(&subject.name);
+            if ours && gaps.len() > self.gaps {
+                let count = gaps.len();
+                let name = &subject.name;
+                let text = format!("{count} of {name} instead of {}: {gaps:?}", self.gaps);
+                findings.push(Finding::new("gaps", text));
+            }
+        }
+        for control in self.histories.keys() {
+            let mut course: Vec<State> = record
+                .states(control)
+                .map(|(_, _, state)| state)
+                .filter(|&state| state != State::Unknown)
+                .collect();
+            course.dedup();
+            if self.course.is_some_and(|expected| expected != course) {
+                let text = format!("{control} was {course:?}, without faults {:?}", self.course);
+                findings.push(Finding::new("course", text));
+            }
         }
         if record.starts() > self.starts {
             let text = format!("{} starts in the log, {} in fact", record.starts(), self.starts);

@@ -15,11 +15,11 @@ use futures::{StreamExt as _, stream};
 
 use crate::{
     case::Case,
-    faults::{Action, Moment, on},
+    faults::{Action, Call, Moment, on},
     history::History,
     invariants::Finding,
     operator::{LIMIT, signal},
-    run::{finish_with, judge},
+    run::{FAILED, MENDED, PASSED, finish_with, judge},
     stand::{self, Stand},
 };
 
@@ -113,21 +113,21 @@ async fn run(stand: &Stand, history: &History, kill: Kill, seed: u64) -> Vec<Fin
 }
 
 async fn attempt(case: &mut Case<'_>, kill: Kill) -> Result<Vec<Finding>, String> {
-    let mut victim = Arc::new(AtomicU32::new(0));
+    let victim = Arc::new(AtomicU32::new(0));
     match kill.during {
         During::Start => {
-            arm(case, kill, &mut victim);
+            arm(case, kill, &victim);
             case.start();
         }
         During::Violation => {
             case.begin().await?;
-            arm(case, kill, &mut victim);
+            arm(case, kill, &victim);
         }
         During::Mending => {
             case.begin().await?;
             case.violate().await;
             case.until(State::Failing, LIMIT).await?;
-            arm(case, kill, &mut victim);
+            arm(case, kill, &victim);
         }
     }
     let operator = case.operator.as_mut().ok_or("no operator")?;
@@ -150,13 +150,10 @@ async fn attempt(case: &mut Case<'_>, kill: Kill) -> Result<Vec<Finding>, String
     let mut operator = case.operator.take().ok_or("no operator")?;
     // Where there are fewer writes than that, there is nothing to see.
     let died = tokio::time::timeout(Duration::from_secs(15), operator.killed()).await;
-    let mut starts = 1;
-    if died.is_ok() {
-        starts += 1;
-    } else {
+    if died.is_err() {
         operator.stop().await?;
-        starts += 1;
     }
+    let mut starts = 2;
     case.proxy.heal();
     case.start();
     let mut findings = Vec::new();
@@ -172,15 +169,21 @@ async fn attempt(case: &mut Case<'_>, kill: Kill) -> Result<Vec<Finding>, String
         let text = format!("since {settled:?}, and {again:?} after one more start");
         findings.push(Finding::new("since", text));
     }
-    findings.extend(finish_with(case, Instant::now(), Vec::new(), starts).await);
+    let course = match kill.during {
+        During::Start => PASSED,
+        During::Violation => FAILED,
+        During::Mending => MENDED,
+    };
+    let rest = finish_with(case, Instant::now(), Vec::new(), starts, Some(course)).await;
+    findings.extend(rest);
     Ok(findings)
 }
 
-fn arm(case: &Case<'_>, kill: Kill, victim: &mut Arc<AtomicU32>) {
+fn arm(case: &Case<'_>, kill: Kill, victim: &Arc<AtomicU32>) {
     let Death::Write(number, moment) = kill.death else { return };
     let victim = Arc::clone(victim);
     let kill = Action::run(moment, move |_| signal(victim.load(Ordering::SeqCst), "KILL"));
-    let writes = on().only_if(|call| call.writes());
+    let writes = on().only_if(Call::writes);
     case.proxy.set([writes.nth(number).then(kill)]);
 }
 

@@ -57,7 +57,7 @@ async fn round(seed: u64) -> BTreeMap<&'static str, (usize, Vec<Finding>)> {
     found
 }
 
-/// `make torture`: every plan once, then rounds until COMPTROLLER_TORTURE_HOURS are over.
+/// `make torture`: every plan once, then rounds until `COMPTROLLER_TORTURE_HOURS` are over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it takes hours: make torture SEED=7 HOURS=2"]
 async fn torture() {

@@ -18,6 +18,7 @@ use crate::{
     history::History,
     invariants::Finding,
     mutations::{self, Mutation},
+    operator::Operator,
     run::{finish, judge},
     stand::{self, Objects, documents},
 };
@@ -134,6 +135,10 @@ fn said(object: &DynamicObject) -> Value {
     ])
 }
 
+fn object_of(value: &Value) -> DynamicObject {
+    serde_json::from_value(value.clone()).expect("an object")
+}
+
 struct Subject {
     api: Api<DynamicObject>,
     seed: Value,
@@ -164,7 +169,7 @@ impl Subject {
 
     /// Changes that are taken are answered; how many those were.
     async fn suffer(&self, mutations: &[Mutation], findings: &mut Vec<Finding>) -> usize {
-        let born = self.api.create(&PostParams::default(), &self.object(&self.seed)).await.unwrap();
+        let born = self.api.create(&PostParams::default(), &object_of(&self.seed)).await.unwrap();
         let initial = match self.answer(&born.name_any()).await {
             Ok(object) => said(&object),
             Err(text) => {
@@ -188,10 +193,6 @@ impl Subject {
             }
         }
         taken
-    }
-
-    fn object(&self, value: &Value) -> DynamicObject {
-        serde_json::from_value(value.clone()).expect("an object")
     }
 
     /// Sets, waits for an answer, and takes it back.
@@ -232,7 +233,7 @@ impl Subject {
         let name = format!("{}-{number}", self.name);
         object["metadata"]["name"] = name.clone().into();
         object["spec"] = spec.clone();
-        match self.api.create(&PostParams::default(), &self.object(&object)).await {
+        match self.api.create(&PostParams::default(), &object_of(&object)).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.code < 500 => return Ok(false),
             Err(error) => return Err(("API server", error.to_string())),
@@ -270,7 +271,7 @@ pub async fn run(seed: u64, sample: usize) -> Vec<Finding> {
     });
     let mut findings: Vec<Finding> =
         stream::iter(suffered).buffer_unordered(4).collect::<Vec<_>>().await.concat();
-    if !case.operator.as_mut().is_some_and(|operator| operator.running()) {
+    if !case.operator.as_mut().is_some_and(Operator::running) {
         findings.push(Finding::new("end", "the operator has ended"));
         return findings;
     }

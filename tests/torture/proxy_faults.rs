@@ -28,13 +28,13 @@ pub async fn run_all(plans: &[Plan], seed: u64) -> Vec<Finding> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_of_the_network_and_of_the_api_server() {
     let chosen = std::env::var("COMPTROLLER_TORTURE_PLANS").ok();
-    let plans = match &chosen {
+    let tried = match &chosen {
         Some(names) if names == "all" => plans::all(),
         Some(names) => {
-            let named = |plan: &Plan| names.split(',').any(|name| name == plan.name);
-            plans::all().into_iter().filter(named).collect()
+            let wanted = |plan: &Plan| names.split(',').any(|name| name == plan.name);
+            plans::all().into_iter().filter(wanted).collect()
         }
         None => plans::smoke(),
     };
-    judge(&run_all(&plans, SEED).await);
+    judge(&run_all(&tried, SEED).await);
 }

@@ -1,12 +1,12 @@
 //! The evidence log, as an auditor reads it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use comptroller::{
     api::State,
     evidence::{
         data::OperatorEvent,
-        entry::{Data, Entry},
+        entry::{Data, Entry, Subject},
         log::LogReader,
         store::{self, Store},
         verify::verify,
@@ -91,16 +91,15 @@ impl Record {
         doubles
     }
 
-    /// Why and when nothing could be evaluated or recorded.
-    pub fn gaps(&self) -> Vec<String> {
-        let gaps = self.entries.iter().filter_map(|entry| match &entry.data {
-            Data::Gap(gap) => {
-                let subject = &entry.subject.name;
-                Some(format!("{subject} {} to {}: {}", gap.from, gap.to, gap.reason))
-            }
-            _ => None,
-        });
-        gaps.collect()
+    /// Why and when nothing could be evaluated or recorded, by what could not be.
+    pub fn gaps(&self) -> BTreeMap<&Subject, Vec<String>> {
+        let mut gaps: BTreeMap<&Subject, Vec<String>> = BTreeMap::new();
+        for entry in &self.entries {
+            let Data::Gap(gap) = &entry.data else { continue };
+            let text = format!("{} to {}: {}", gap.from, gap.to, gap.reason);
+            gaps.entry(&entry.subject).or_default().push(text);
+        }
+        gaps
     }
 
     pub fn starts(&self) -> usize {

@@ -47,6 +47,9 @@ pub async fn run(stand: &Stand, history: &History, plan: &Plan, seed: u64) -> Ve
         Ok(findings) => findings,
         Err(text) => vec![Finding::new("liveness", text)],
     };
+    if !findings.is_empty() {
+        let _ = std::fs::write(case.folder.join("traffic.log"), case.proxy.traffic().text());
+    }
     case.clear().await;
     let mut named = Vec::new();
     for finding in findings {
@@ -94,7 +97,7 @@ async fn attempt(case: &mut Case<'_>, plan: &Plan) -> Result<Vec<Finding>, Strin
     }
     findings.extend(calm(case).await);
     let windows = windows(plan.hides, violated, healed, to);
-    findings.extend(finish(case, first_verdict, windows).await);
+    findings.extend(finish_with(case, first_verdict, windows, 1, Some(MENDED)).await);
     Ok(findings)
 }
 
@@ -146,21 +149,27 @@ async fn calm(case: &Case<'_>) -> Vec<Finding> {
     Vec::new()
 }
 
+/// What controls are in a run without faults, with the violation and after its end.
+pub const PASSED: &[State] = &[State::Passing];
+pub const FAILED: &[State] = &[State::Passing, State::Failing];
+pub const MENDED: &[State] = &[State::Passing, State::Failing, State::Passing];
+
 /// Stops the operator in order and reads what is left.
 pub async fn finish(
     case: &mut Case<'_>,
     first_verdict: Instant,
     windows: Vec<Window>,
 ) -> Vec<Finding> {
-    finish_with(case, first_verdict, windows, 1).await
+    finish_with(case, first_verdict, windows, 1, None).await
 }
 
-/// As [`finish`], after so many starts.
+/// As [`finish`], after so many starts, and after changes whose course is known.
 pub async fn finish_with(
     case: &mut Case<'_>,
     first_verdict: Instant,
     windows: Vec<Window>,
     starts: usize,
+    course: Option<&'static [State]>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Err(text) = case.stop().await {
@@ -177,6 +186,7 @@ pub async fn finish_with(
         windows,
         gaps: starts,
         starts,
+        course,
     };
     findings.extend(remains.check());
     findings

@@ -18,7 +18,7 @@ use crate::{
     invariants::Finding,
     operator::LIMIT,
     record::Record,
-    run::{finish_with, judge},
+    run::{MENDED, finish_with, judge},
     stand::{self, Stand},
 };
 
@@ -152,7 +152,8 @@ async fn attempt(
     if let Err(text) = Record::in_directory(&case.start.evidence, &[old.checkpoint]).await {
         findings.push(Finding::new("fork", text));
     }
-    findings.extend(finish_with(case, first_verdict, Vec::new(), starts).await);
+    let rest = finish_with(case, first_verdict, Vec::new(), starts, Some(MENDED)).await;
+    findings.extend(rest);
     Ok(findings)
 }
 

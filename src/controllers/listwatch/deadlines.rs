@@ -14,6 +14,11 @@ pub struct Deadlines {
     pub period: Duration,
     /// By how much longer, at most: watches of many kinds do not end together.
     pub spread: Duration,
+    /// By when a watch ends after the last word, though its period is shorter then: a list follows
+    /// unless its bookmark came.
+    pub word: Duration,
+    /// But no watch is asked for a shorter period.
+    pub shortest: Duration,
     /// How long after its period a watch that was not ended is given up.
     pub overdue: Duration,
     /// A watch that has not spoken for so long is asked whether anything happened.
@@ -51,6 +56,8 @@ impl Default for Deadlines {
             silence: seconds(10),
             period: seconds(36),
             spread: seconds(6),
+            word: seconds(50),
+            shortest: seconds(15),
             overdue: seconds(5),
             quiet: seconds(25),
             settle: seconds(10),

@@ -13,36 +13,28 @@ mod pace;
 mod shared;
 mod step;
 mod versions;
+mod watch;
 pub(super) mod wire;
 
 #[cfg(test)]
 mod tests;
 
 use std::{
-    borrow::Cow,
     future::Future,
     hash::{BuildHasher, Hasher, RandomState},
-    pin::pin,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use axum::http::{HeaderValue, Request, header::ACCEPT};
-use futures::{
-    FutureExt,
-    future::{BoxFuture, Fuse},
-};
-use kube::api::{ListParams, WatchParams};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use tokio::{sync::watch, time::sleep_until};
+use kube::api::WatchParams;
+use tokio::sync::watch::Receiver;
 
-use self::{
-    lines::Lines,
-    step::{Asked, Course, Ended, Next, Say, Step},
-    versions::{Read, Versions},
-    wire::{Answer, Problem, Status, ask, within},
-};
 pub use self::{shared::Shared, wire::Problem as WatchProblem};
+use self::{
+    step::{Asked, Course, Ended, Next, Say, Step},
+    versions::Versions,
+    wire::{Answer, Problem, ask},
+};
 
 /// What a list-watch says. Objects are their JSON.
 #[derive(Debug)]
@@ -130,7 +122,7 @@ struct ListWatch<S> {
     sink: S,
     course: Course,
     versions: Versions,
-    rewinds: watch::Receiver<u64>,
+    rewinds: Receiver<u64>,
     /// How many rewinds the last list knew of.
     seen: u64,
     /// How many objects a page may have.
@@ -139,31 +131,6 @@ struct ListWatch<S> {
     unwell: bool,
     /// It failed since this was last listed.
     troubled: bool,
-}
-
-/// A question beside a quiet watch: the version of a consistent list.
-type Question = Fuse<BoxFuture<'static, Result<String, Problem>>>;
-
-/// An event of a watch.
-#[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    object: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct Versioned<'a> {
-    #[serde(borrow)]
-    metadata: VersionMeta<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct VersionMeta<'a> {
-    #[serde(borrow)]
-    resource_version: Cow<'a, str>,
 }
 
 /// Lists and watches until nobody listens.
@@ -291,170 +258,6 @@ impl<S: Sink> ListWatch<S> {
             Err(problem) => self.failed(Asked::Watch, problem, since),
         }
     }
-
-    /// Watches for one period.
-    async fn watch(&mut self, version: &str) -> Result<Ended, Closed> {
-        let limits = self.shared.deadlines;
-        let period = limits.period + limits.spread.mul_f64(chance());
-        self.shared.pace().await;
-        let since = Instant::now();
-        let params = WatchParams::default().timeout(whole_seconds(period));
-        let answer = match self.open(&params, version).await {
-            Ok(answer) => answer,
-            Err(problem) => return Ok(self.failed(Asked::Watch, problem, since)),
-        };
-        self.answers();
-        let opened = Instant::now();
-        let mut lines = Lines::new(answer, lines::MAX_LINE);
-        let mut end = pin!(sleep_until((opened + period + limits.overdue).into()));
-        let mut heard = false;
-        let mut question: Question = Fuse::terminated();
-        let mut floor = self.versions.floor();
-        // When to ask next; None once the answer was that something happened.
-        let mut ask_at = Some(self.course.quiet_at(opened));
-        loop {
-            let quiet = async {
-                match ask_at {
-                    Some(at) => sleep_until(at.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                // A rewind goes before all else, and the end before what comes without end.
-                biased;
-                told = self.rewinds.changed() => {
-                    if told.is_err() {
-                        return Err(Closed);
-                    }
-                    self.versions.forget();
-                    return Ok(Ended::Rewound);
-                }
-                () = &mut end => return Ok(Ended::Overdue),
-                answer = &mut question => match answer {
-                    Ok(version) => match self.versions.read(&version, floor) {
-                        Read::Same => {
-                            heard = true;
-                            self.course.heard(Instant::now());
-                            self.sink.hear(Word::Heard).await?;
-                            ask_at = Some(self.course.quiet_at(opened));
-                        }
-                        Read::Ahead => ask_at = None,
-                        Read::Back => {
-                            self.shared.rewinds.note_after(self.seen);
-                            return Ok(Ended::Rewound);
-                        }
-                    },
-                    Err(problem) => {
-                        self.shared.metrics.watch_failed(&self.what.name);
-                        self.shared.health().fails(Instant::now());
-                        tracing::debug!(what = self.what.name, error = %problem, "a quiet watch can't be asked for");
-                        self.sink.hear(Word::Trouble(problem.to_string())).await?;
-                        ask_at = Some(Instant::now() + limits.ask_again);
-                    }
-                },
-                line = lines.next() => match line {
-                    Ok(Some(line)) => {
-                        match self.take(&line).await? {
-                            Taken::Heard => heard = true,
-                            Taken::Ended(ended) => return Ok(ended),
-                        }
-                        self.course.heard(Instant::now());
-                        ask_at = Some(self.course.quiet_at(opened));
-                    }
-                    end => {
-                        let cut = end.err();
-                        if let Some(garbled @ Problem::Garbled(_)) = cut {
-                            return Ok(self.failed(Asked::Watch, garbled, opened));
-                        }
-                        let cut = cut.map(|problem| problem.to_string());
-                        return Ok(Ended::Watched { lived: opened.elapsed(), heard, cut });
-                    }
-                },
-                () = quiet => {
-                    floor = self.versions.floor();
-                    question = self.ask_beside().fuse();
-                    ask_at = None;
-                }
-            }
-        }
-    }
-
-    /// A consistent list of one object, for its version.
-    fn ask_beside(&self) -> BoxFuture<'static, Result<String, Problem>> {
-        let request = self.what.request().list_metadata(&ListParams::default().limit(1));
-        let shared = self.shared.clone();
-        async move {
-            shared.pace().await;
-            let request = request.map_err(Problem::garbled)?;
-            within(shared.deadlines.head, async {
-                let mut answer = ask(&shared.client, request, shared.deadlines.head).await?;
-                let mut text = Vec::new();
-                while let Some(piece) = answer.next().await? {
-                    text.extend_from_slice(&piece);
-                    if text.len() > lines::MAX_LINE {
-                        return Err(Problem::garbled("one object is too large"));
-                    }
-                }
-                let list: Versioned<'_> = serde_json::from_slice(&text)?;
-                Ok(list.metadata.resource_version.into_owned())
-            })
-            .await?
-        }
-        .boxed()
-    }
-
-    /// Takes in one event.
-    async fn take(&mut self, line: &[u8]) -> Result<Taken, Closed> {
-        let now = Instant::now();
-        let event: Line<'_> = match serde_json::from_slice(line) {
-            Ok(event) => event,
-            // An error may come bare.
-            Err(error) => {
-                let status = serde_json::from_slice::<Status>(line).ok();
-                let problem = status
-                    .filter(|status| status.kind == "Status")
-                    .map_or_else(|| error.into(), |status| status.problem(None, None));
-                return Ok(Taken::Ended(self.failed(Asked::Watch, problem, now)));
-            }
-        };
-        let text = event.object.get();
-        if event.kind == "ERROR" {
-            let problem = match serde_json::from_str::<Status>(text) {
-                Ok(status) => status.problem(None, None),
-                Err(error) => error.into(),
-            };
-            return Ok(Taken::Ended(self.failed(Asked::Watch, problem, now)));
-        }
-        let version = match serde_json::from_str::<Versioned<'_>>(text) {
-            Ok(object) => object.metadata.resource_version,
-            Err(error) => {
-                return Ok(Taken::Ended(self.failed(Asked::Watch, error.into(), now)));
-            }
-        };
-        if !self.versions.advance(&version) {
-            return Ok(Taken::Ended(Ended::Backwards));
-        }
-        let word = match &*event.kind {
-            "ADDED" | "MODIFIED" => Word::Put(text.as_bytes()),
-            "DELETED" => Word::Gone(text.as_bytes()),
-            "BOOKMARK" => Word::Heard,
-            other => {
-                let other: String = other.chars().take(16).collect();
-                let problem = Problem::garbled(format!("an event of the type {other}"));
-                return Ok(Taken::Ended(self.failed(Asked::Watch, problem, now)));
-            }
-        };
-        match self.sink.hear(word).await? {
-            Heed::GoOn => Ok(Taken::Heard),
-            Heed::ListAnew => Ok(Taken::Ended(Ended::Unsure)),
-        }
-    }
-}
-
-/// What an event led to.
-enum Taken {
-    Heard,
-    Ended(Ended),
 }
 
 /// At random, from 0 to 1.
@@ -462,8 +265,4 @@ fn chance() -> f64 {
     let random = RandomState::new().build_hasher().finish();
     let bits = u32::try_from(random >> 32).unwrap_or_default();
     f64::from(bits) / f64::from(u32::MAX)
-}
-
-fn whole_seconds(time: Duration) -> u32 {
-    u32::try_from(time.as_secs()).unwrap_or(u32::MAX).max(1)
 }

@@ -22,6 +22,8 @@ pub enum Ended {
     Watched {
         /// For how long it was open.
         lived: Duration,
+        /// Whether that was its period.
+        whole: bool,
         /// Whether it spoke.
         heard: bool,
         /// Why, when it was cut.
@@ -115,6 +117,14 @@ impl Course {
         quiet.max(opened + self.deadlines.settle)
     }
 
+    /// For how long to watch: `usual`, or less so that it ends in time after the last word.
+    pub fn period(&self, usual: Duration, now: Instant) -> Duration {
+        let silent =
+            self.heard.map_or(Duration::ZERO, |heard| now.saturating_duration_since(heard));
+        let left = self.deadlines.word.saturating_sub(silent).max(self.deadlines.shortest);
+        usual.min(left)
+    }
+
     fn silent(&self, now: Instant) -> bool {
         self.heard.is_none_or(|heard| now.saturating_duration_since(heard) >= self.deadlines.quiet)
     }
@@ -132,9 +142,18 @@ impl Course {
                 Step { next: Next::Watch, pause: Duration::ZERO, say: None }
             }
             Ended::Granted => Step { next: Next::List, pause: Duration::ZERO, say: None },
-            Ended::Watched { lived, heard, cut } => {
-                self.after_watch(lived, heard, cut, now, chance)
+            Ended::Watched { lived, whole, heard, cut }
+                if whole || lived >= self.deadlines.long =>
+            {
+                self.watch_strikes = 0;
+                let problem = cut.map(Problem::NoAnswer);
+                Step {
+                    next: if heard { Next::Watch } else { Next::List },
+                    pause: Duration::ZERO,
+                    say: problem.map(|problem| Say::Trouble { problem, loud: false }),
+                }
             }
+            Ended::Watched { lived, cut, .. } => self.after_short_watch(lived, cut, now, chance),
             Ended::Overdue if !self.silent(now) => {
                 Step { next: Next::Watch, pause: Duration::ZERO, say: None }
             }
@@ -158,21 +177,14 @@ impl Course {
         }
     }
 
-    fn after_watch(
+    fn after_short_watch(
         &mut self,
         lived: Duration,
-        heard: bool,
         cut: Option<String>,
         now: Instant,
         chance: f64,
     ) -> Step {
         let limits = self.deadlines;
-        if lived >= limits.long {
-            self.watch_strikes = 0;
-            let say = cut.map(|cut| Say::Trouble { problem: Problem::NoAnswer(cut), loud: false });
-            let next = if heard { Next::Watch } else { Next::List };
-            return Step { next, pause: Duration::ZERO, say };
-        }
         self.watch_strikes = self.watch_strikes.saturating_add(1);
         // What is cut again and again may never get through, however often it is sent.
         let list = self.silent(now) || (lived < limits.short && self.watch_strikes > 1);
@@ -287,7 +299,8 @@ mod tests {
     }
 
     fn watched(seconds: f64, heard: bool) -> Ended {
-        Ended::Watched { lived: Duration::from_secs_f64(seconds), heard, cut: None }
+        let lived = Duration::from_secs_f64(seconds);
+        Ended::Watched { lived, whole: seconds > 35.0, heard, cut: None }
     }
 
     /// What follows an end that comes first, long after the last word.
@@ -420,6 +433,17 @@ mod tests {
         }
         let step = course.after(watched(12.0, false), now + SECOND * 36, false, 1.0);
         assert_eq!(step.next, Next::List, "but not heard of for too long");
+    }
+
+    #[test]
+    fn a_watch_ends_in_time_after_the_last_word() {
+        let start = Instant::now();
+        let mut course = course();
+        course.heard(start);
+        for (ago, seconds) in [(0, 40), (10, 40), (17, 33), (30, 20), (45, 15), (300, 15)] {
+            let period = course.period(SECOND * 40, start + SECOND * ago);
+            assert_eq!(period, SECOND * seconds, "{ago} s after");
+        }
     }
 
     #[test]

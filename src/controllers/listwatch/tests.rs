@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{body::Body, http::Response};
@@ -21,6 +22,8 @@ fn quick() -> Deadlines {
         silence,
         period,
         spread,
+        word,
+        shortest,
         overdue,
         quiet,
         settle,
@@ -39,6 +42,8 @@ fn quick() -> Deadlines {
         silence: silence / 100,
         period: period / 100,
         spread: spread / 100,
+        word: word / 100,
+        shortest: shortest / 100,
         overdue: overdue / 100,
         quiet: quiet / 100,
         settle: settle / 100,
@@ -284,6 +289,31 @@ async fn an_idle_watch_is_heard_of_by_asking() {
     assert!(began.elapsed() < quick().period * 4);
     let lists = world.asked().iter().filter(|asked| matches!(asked, Asking::List(_))).count();
     assert_eq!(lists, 1);
+}
+
+/// No bookmarks, and others' objects change now and then.
+#[tokio::test]
+async fn a_server_without_bookmarks_is_heard_of_often_enough() {
+    for steady in 1..4 {
+        let mut questions = 0;
+        let mut version = 7;
+        let mut world = World::new(quick(), move |asking| match asking {
+            Asking::Watch(_) => Reply::Ends(Vec::new(), quick().period),
+            _ => {
+                questions += 1;
+                version += u64::from(questions % steady == 0);
+                list(&version.to_string(), &[])
+            }
+        });
+        world.until("commit").await;
+        let mut last = Instant::now();
+        for _ in 0..8 {
+            while !matches!(&*world.next().await, "heard" | "commit") {}
+            let silent = last.elapsed();
+            assert!(silent < Duration::from_millis(580), "{steady}: {silent:?}");
+            last = Instant::now();
+        }
+    }
 }
 
 /// Whatever hangs or says nothing, the next list comes.

@@ -128,7 +128,7 @@ impl World {
             Recorder::new(config, Terms::Sole, leading, Metrics::new().unwrap());
         let task = tokio::spawn(recorder.run());
         let (sender, commands) = mpsc::channel(8);
-        let recording = Recording { evidence: evidence.clone(), commands: sender };
+        let recording = Recording::new(evidence.clone(), sender);
         let mut engine = Engine::default();
         let served = ServedResource { resource: resource(), versions: vec!["v1".into()] };
         engine.set_catalog(Catalog::new(vec![served]), self.now);

@@ -198,6 +198,9 @@ impl VerdictDraft {
             && known.findings_digest == self.data.findings
             // What could not be judged is in no finding, and a status says how much it is.
             && known.unknown == self.data.unknown
+            // Where more is wrong than is listed, the counts tell.
+            && known.failing == self.data.failing
+            && known.excepted == self.data.excepted
     }
 
     /// Nobody could look for a time that ends here.

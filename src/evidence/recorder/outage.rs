@@ -49,8 +49,8 @@ impl Outage {
 
     /// What was to be written first is in the log: `gap` says whether it told of the outage.
     pub fn written(&mut self, now: Timestamp, gap: bool) {
-        if gap {
-            (self.told, self.untold) = (true, None);
+        if gap && self.untold.take().is_some() {
+            self.told = true;
         }
         self.untold.take_if(|(since, _)| *since >= now);
         self.good = Some(now);
@@ -162,6 +162,14 @@ mod tests {
         ] {
             assert_eq!(gaps(&events, 1000), expected, "{what}");
         }
+    }
+
+    #[test]
+    fn what_is_said_at_a_start_is_no_outage() {
+        let (why, mut outage) = ("full".into(), Outage::default());
+        outage.written(at(1), true);
+        outage.failed(at(3), &why);
+        assert_eq!(words(outage.opened(at(5), None).as_ref()), Some((3, 5)));
     }
 
     #[test]

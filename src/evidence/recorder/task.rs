@@ -1,5 +1,7 @@
 //! The task that writes the log while this process leads.
 
+mod stages;
+
 use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
@@ -17,10 +19,9 @@ use super::{
     Anchor, Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, QUEUE, Terms,
     Writing,
     draft::{Draft, Resolved},
-    opening::{self, Known, OpenError, Opened},
+    opening::{self, OpenError},
     outage::Outage,
     reference,
-    words::{Writer, first_words},
 };
 use crate::{
     api::{EvidenceRef, time::whole_seconds},
@@ -42,27 +43,8 @@ const BATCH: usize = 256;
 /// A store that hangs is one that fails. Longer than its own retries of a lost connection take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The same for opening the log, in which all of it may have to be read.
-const OPENING: Duration = Duration::from_mins(5);
-
-/// The version of this program, as the log names it.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
 /// The longest sleep until the end of an outage is looked for.
 const SETTLES: Duration = Duration::from_mins(2);
-
-/// How long opening takes before it is said that nothing is recorded meanwhile.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The longest wait before the log is opened again.
-const LONGEST: Duration = Duration::from_secs(10);
-
-/// The same for a lock that another process holds: whoever waits for it is to follow at once.
-const LOCKED: Duration = Duration::from_secs(1);
-
-/// The same for a log that another writer took over: two that took it from one another would fill
-/// it with nothing else.
-const FENCED: Duration = Duration::from_secs(30);
 
 type Reply = oneshot::Sender<Result<Option<EvidenceRef>, EvidenceError>>;
 
@@ -95,6 +77,11 @@ impl WriteError {
         matches!(self, Self::Open(error) if error.is_locked())
     }
 
+    /// Whether the API server did not say what is asked of it before the log is opened.
+    fn is_unanswered(&self) -> bool {
+        matches!(self, Self::Open(OpenError::Witness(_) | OpenError::Cluster(_)))
+    }
+
     fn is_put_back(&self) -> bool {
         match self {
             Self::Open(error) => error.is_put_back(),
@@ -125,6 +112,8 @@ pub struct Recorder {
     outage: Outage,
     /// The uid of the cluster, which never changes.
     uid: Option<String>,
+    /// Since when this process leads.
+    leads_since: Instant,
     /// What was logged of the trouble that there is.
     complained: Option<Arc<str>>,
 }
@@ -209,6 +198,7 @@ impl Recorder {
             own: None,
             outage: Outage::default(),
             uid: None,
+            leads_since: Instant::now(),
             complained: None,
         };
         (evidence, recorder)
@@ -266,6 +256,7 @@ impl Recorder {
                 self.epoch = None;
                 self.witnessed = false;
                 self.outage = Outage::default();
+                self.leads_since = Instant::now();
                 self.say(&Writing::Opening);
                 self.stage = Stage::Failing {
                     why: "the log is being opened".into(),
@@ -286,116 +277,6 @@ impl Recorder {
         self.metrics.evidence().end();
         self.log.displaced.send_replace(false);
         self.say(&Writing::Standby);
-    }
-
-    /// Tries to open the log, for as long as this process leads.
-    async fn open(&mut self) {
-        let opened = {
-            let lost = self.leadership.clone().lost();
-            let opening = tokio::time::timeout(OPENING, self.try_open());
-            tokio::pin!(lost, opening);
-            // A volume that hangs is no reason to keep silent for as long as it hangs.
-            let patience = tokio::time::sleep(PATIENCE);
-            tokio::pin!(patience);
-            loop {
-                tokio::select! {
-                    biased;
-                    () = &mut lost => return,
-                    opened = &mut opening => break opened,
-                    () = &mut patience, if !patience.is_elapsed() => {
-                        let slow = "the log is being opened, which takes more than 10 s: a long log is read, or its volume or bucket does not answer";
-                        tracing::warn!("{slow}");
-                        say(&self.writing, &Writing::Failing(slow.into()));
-                    }
-                }
-            }
-        };
-        let result = match opened {
-            Ok(Ok((uid, opened))) => {
-                self.uid = Some(uid);
-                self.begin(opened).await
-            }
-            Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(WriteError::Late),
-        };
-        if let Err(error) = result {
-            self.fail(&error);
-        }
-    }
-
-    async fn try_open(&self) -> Result<(String, Opened), OpenError> {
-        let uid = match &self.uid {
-            Some(uid) => uid.clone(),
-            None => (self.config.cluster)().await.map_err(OpenError::Cluster)?,
-        };
-        let known = Known {
-            state: self.read(|current| current.state.clone()),
-            signed: self.log.anchor.borrow().clone(),
-            witnessed: self.witnessed,
-        };
-        let opened = opening::open(&self.config, &uid, known).await?;
-        Ok((uid, opened))
-    }
-
-    /// The log is open: says what is to be said first, then takes requests.
-    async fn begin(&mut self, opened: Opened) -> Result<(), WriteError> {
-        let Opened { writer, state, pseudonyms, key, store, gap } = opened;
-        self.witnessed = true;
-        writer.name_holder(&self.config.instance);
-        let now = whole_seconds(Timestamp::now()).0;
-        let origin = writer.origin().to_owned();
-        let own = self.own.as_ref().filter(|own| is_same(own, state.operator()));
-        // An epoch is that of one writer: it goes on only if nobody else wrote meanwhile.
-        let same = self.epoch.filter(|epoch| own.is_some() && *epoch == state.epoch());
-        let epoch = same.unwrap_or_else(|| self.terms.epoch(&state));
-        let (first, tells) = if same.is_some() {
-            let gap = self.outage.opened(now, gap.map(|gap| gap.to));
-            let gap = gap.map(|gap| (opening::cluster(&origin), Data::Gap(gap)));
-            let tells = gap.is_some();
-            (gap.into_iter().collect(), tells)
-        } else {
-            let elected = matches!(self.terms, Terms::Elected(_));
-            let own = own.and(state.operator());
-            let writer = Writer { instance: &self.config.instance, elected, own };
-            (first_words(&state, &origin, writer, now), true)
-        };
-        let own = own.cloned();
-        {
-            let mut current = self.log.current.write().unwrap_or_else(PoisonError::into_inner);
-            *current = Current { state, pseudonyms: Some(pseudonyms) };
-        }
-        // An append that was given up, or another writer, may have changed what the log says.
-        self.log.recorded.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        // Even if the append seems to fail, the log may have it when it is opened again.
-        self.epoch = Some(epoch);
-        self.own = own.or_else(|| {
-            let (instance, version) = (self.config.instance.clone(), VERSION.to_owned());
-            Some(RunningOperator { instance, version, since: now, epoch, entry: 0 })
-        });
-        let verifier = key.verifier();
-        let mut open = Open { writer, key, verifier, store, epoch, kept: 0 };
-        self.append(&mut open, first, Vec::new(), now).await?;
-        tracing::info!(origin, entries = open.writer.size(), epoch, "the evidence log is open");
-        self.outage.written(now, tells);
-        self.complained = None;
-        self.metrics.evidence().put_back(false);
-        self.log.displaced.send_replace(false);
-        self.stage = Stage::Open(Box::new(open));
-        self.term += 1;
-        self.say(&Writing::Open(self.term));
-        Ok(())
-    }
-
-    /// Tells what is left to tell of an outage, once it is over.
-    async fn settle(&mut self, end: bool) {
-        let Stage::Open(open) = &self.stage else { return };
-        let Some(gap) = self.outage.rest(Timestamp::now(), end) else { return };
-        let entry = (opening::cluster(open.writer.origin()), Data::Gap(gap));
-        let (reply, recorded) = oneshot::channel();
-        self.record(vec![(Draft::Entries(vec![entry]), reply)]).await;
-        if matches!(recorded.await, Ok(Ok(_))) {
-            self.outage.over();
-        }
     }
 
     /// Whether the task is over.
@@ -567,42 +448,6 @@ impl Recorder {
         Ok(appended)
     }
 
-    /// The log can't be written: says so, and tries again later.
-    fn fail(&mut self, error: &WriteError) {
-        if matches!(error, WriteError::Deposed) {
-            return self.stand_by();
-        }
-        let why: Arc<str> = error.to_string().into();
-        self.outage.failed(Timestamp::now(), &why);
-        self.metrics.evidence().failed();
-        self.metrics.evidence().put_back(error.is_put_back());
-        let mut backoff = match std::mem::replace(&mut self.stage, Stage::Standby) {
-            Stage::Failing { backoff, .. } => backoff,
-            // A stage that was taken to be appended to is one that was open.
-            Stage::Open(_) | Stage::Standby => Box::default(),
-        };
-        let wait = match error {
-            WriteError::Log(LogError::Fenced(_)) => FENCED,
-            error if error.is_locked() => LOCKED,
-            _ => backoff.next().unwrap_or(LONGEST).min(LONGEST),
-        };
-        // Without an election nobody says which of two operators is to write: the one that does
-        // goes on, and this one keeps off its statuses.
-        let displaced = error.is_locked() && matches!(self.terms, Terms::Sole);
-        self.log.displaced.send_replace(displaced);
-        if self.complained.as_ref() != Some(&why) {
-            if displaced {
-                tracing::error!(%error, "another operator writes the evidence log, so this one writes no statuses and is not ready");
-            } else {
-                tracing::error!(%error, "evidence can't be recorded, so no new verdict is claimed; it is tried again");
-            }
-            self.complained = Some(Arc::clone(&why));
-        }
-        let retry = Instant::now() + wait;
-        self.stage = Stage::Failing { why: Arc::clone(&why), retry, backoff };
-        self.say(&if displaced { Writing::Standby } else { Writing::Failing(why) });
-    }
-
     fn say(&self, now: &Writing) {
         say(&self.writing, now);
     }
@@ -618,13 +463,6 @@ fn say(writing: &watch::Sender<Writing>, now: &Writing) {
         was.clone_from(now);
         changed
     });
-}
-
-/// Whether the last operator of the log is this very process: in which entry it said that it
-/// started may not be known to it.
-fn is_same(own: &RunningOperator, last: Option<&RunningOperator>) -> bool {
-    let who = |one: &RunningOperator| (one.instance.clone(), one.epoch, one.since);
-    last.is_some_and(|last| who(last) == who(own))
 }
 
 /// The leaf of an entry. Data that is too long for one goes beside the log, and its digest in it.

@@ -296,8 +296,8 @@ async fn who_lost_the_leadership_and_regained_it_says_so() {
 async fn who_is_past_the_deadline_writes_nothing_and_claims_nothing() {
     let bench = Bench::new();
     let (_leads, leading) = watch::channel(true);
-    let (deadline, expires) = watch::channel(Some(Instant::now() + Duration::from_hours(1)));
-    let leadership = Leadership::elected(leading, expires);
+    let (deadline, limit) = watch::channel(Some(Instant::now() + Duration::from_hours(1)));
+    let leadership = Leadership::elected(leading, limit);
     let terms = Terms::Elected(watch::channel(3).1);
     let (evidence, _) = bench.start("comptroller-0", terms, leadership);
     until_open(&evidence).await;
@@ -350,4 +350,40 @@ async fn who_is_elected_says_whose_lock_keeps_it_from_writing() {
     assert!(!*second.displaced().unwrap().borrow());
     first_leads.send_replace(false);
     until_open(&second).await;
+}
+
+#[tokio::test]
+async fn one_outage_is_one_gap_however_often_it_was_tried() {
+    let bench = Bench::new();
+    let (_leads, leading) = watch::channel(true);
+    let (evidence, metrics) = bench.start("comptroller-0", Terms::Sole, leading);
+    until_open(&evidence).await;
+    record(&evidence, "a").await;
+    // The append is begun, and its tiles can't be written.
+    let (tiles, aside) = (bench.log().join("tile"), bench.folder.path().join("tile"));
+    std::fs::rename(&tiles, &aside).unwrap();
+    std::fs::write(&tiles, "in the way").unwrap();
+    let failed =
+        evidence.record_object(Subject::control("b"), None, 1, Some(&json!({})), None).await;
+    assert!(matches!(failed, Err(EvidenceError::Unavailable(_))), "{failed:?}");
+    let failures = || {
+        let text = metrics.render().unwrap();
+        let count = text.lines().find_map(|line| {
+            line.strip_prefix("comptroller_evidence_append_failures_total ")?.parse::<u32>().ok()
+        });
+        count.unwrap_or_default()
+    };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while failures() < 3 {
+        assert!(Instant::now() < deadline, "{} failures", failures());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    std::fs::remove_file(&tiles).unwrap();
+    std::fs::rename(&aside, &tiles).unwrap();
+    until_open(&evidence).await;
+    record(&evidence, "b").await;
+    record(&evidence, "c").await;
+    let (gaps, started) = told(&bench.log()).await;
+    assert_eq!(started, 1);
+    assert!(matches!(&gaps[..], [why] if why.contains("could not be written")), "{gaps:?}");
 }

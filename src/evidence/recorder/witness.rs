@@ -146,8 +146,10 @@ pub(super) fn judge(location: &str, found: Found<'_>, witness: &Witness) -> Resu
             let size = size_of(anchor).map_or_else(|| "entries".to_owned(), entries);
             format!("the checkpoint of one with {size} is published")
         };
-        let other_origin = anchor.origin != found.origin;
-        let other_key = found.verifier_key.is_some_and(|key| key != anchor.verifier_key);
+        // What is not said there is not another's.
+        let other = |published: &str, ours: &str| !published.is_empty() && published != ours;
+        let other_origin = other(&anchor.origin, found.origin);
+        let other_key = found.verifier_key.is_some_and(|key| other(&anchor.verifier_key, key));
         if other_origin || other_key {
             let published = format!("{} ({})", anchor.origin, anchor.verifier_key);
             let ours = format!("{} ({})", found.origin, found.verifier_key.unwrap_or("no key yet"));

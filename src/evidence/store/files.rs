@@ -9,14 +9,21 @@ use std::{
 
 use super::StoreError;
 
+/// More than any object of a log has: it must not take all memory, whoever put it there.
+const MAX: u64 = 64 * 1024 * 1024;
+
 /// How often a file may be replaced while it is opened: the writer does so with each append.
 const TRIES: u32 = 16;
 
 /// Reads a file. None: there is none.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    let Some(mut file) = open(path, OpenOptions::new().read(true))? else { return Ok(None) };
+    let Some(file) = open(path, OpenOptions::new().read(true))? else { return Ok(None) };
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(|error| failed(path, "read", &error))?;
+    file.take(MAX + 1).read_to_end(&mut bytes).map_err(|error| failed(path, "read", &error))?;
+    if bytes.len() as u64 > MAX {
+        let error = io::Error::other("it is larger than any part of a log");
+        return Err(failed(path, "read", &error));
+    }
     Ok(Some(bytes))
 }
 

@@ -165,3 +165,12 @@ async fn others_get_no_right_to_write() {
         assert_eq!(mode & 0o002, 0, "{path}: {mode:o}");
     }
 }
+
+#[tokio::test]
+async fn what_is_larger_than_a_log_s_parts_is_not_read() {
+    let place = Place::new();
+    let file = File::create(place.root.join("checkpoint")).unwrap();
+    file.set_len(1 << 40).unwrap();
+    let error = place.store().get("checkpoint").await.unwrap_err().to_string();
+    assert!(error.contains("larger"), "{error}");
+}
