@@ -323,7 +323,8 @@ async fn theirs(client: &Client, object: &Value) -> Result<Value, String> {
 
 /// Whether a refusal says where the mistake is.
 fn names_a_field(refusal: &str) -> bool {
-    ["spec", "metadata.", "unknown field"].iter().any(|path| refusal.contains(path))
+    // The last is how the API server's decoder calls metadata.
+    ["spec", "metadata.", "unknown field", "ObjectMeta."].iter().any(|path| refusal.contains(path))
 }
 
 fn bases() -> Vec<Value> {

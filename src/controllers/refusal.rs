@@ -56,6 +56,7 @@ pub trait Bare: Sized {
     fn strip(&mut self) {}
 
     /// The status without texts, and a condition that says so. `since` is when it first was refused.
+    #[must_use]
     fn bare(&self, refusal: Refusal, since: Timestamp) -> Self
     where
         Self: Clone,
