@@ -223,8 +223,17 @@ fn read_secret(path: &Path) -> Result<String, KeyError> {
     let file = fs::File::open(path).map_err(failed)?;
     #[cfg(unix)]
     {
-        let metadata = file.metadata().map_err(failed)?;
-        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
+        use std::os::unix::fs::PermissionsExt as _;
+        let mut mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
+        // The kubelet lets the group (fsGroup) write to all files of a volume that was restored.
+        let narrow = mode & !0o020;
+        if exposed(mode).is_some()
+            && exposed(narrow).is_none()
+            && file.set_permissions(fs::Permissions::from_mode(narrow)).is_ok()
+        {
+            tracing::warn!(path = %path.display(), "the group of the signing key may no longer write to it");
+            mode = narrow;
+        }
         if let Some(who) = exposed(mode) {
             return Err(KeyError::Exposed { path: path.to_owned(), mode, who });
         }
@@ -405,6 +414,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_key_that_others_may_read_or_change_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.key");
         SigningKey::create(&path, NAME).unwrap();
@@ -418,15 +428,20 @@ mod tests {
             (0o644, true),
             (0o604, true),
             (0o404, true),
-            (0o660, true),
-            (0o620, true),
+            // As it makes the files of a volume: the right to write is taken away.
+            (0o660, false),
+            (0o620, false),
+            (0o622, true),
             (0o602, true),
             (0o666, true),
             (0o777, true),
         ] {
             set_mode(&path, mode);
             match SigningKey::load(&path, NAME) {
-                Ok(_) => assert!(!refused, "{mode:o}"),
+                Ok(_) => {
+                    let left = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+                    assert!(!refused && left == mode & !0o020, "{mode:o} {left:o}");
+                }
                 Err(error @ KeyError::Exposed { .. }) => {
                     let text = error.to_string();
                     assert!(refused, "{mode:o}");

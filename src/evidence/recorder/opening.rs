@@ -168,6 +168,8 @@ pub(super) struct Known {
     pub signed: Option<Anchor>,
     /// Whether this leadership has found the log to be the one that others know.
     pub witnessed: bool,
+    /// Whether another process held the lock at the last try: nobody is asked before it is free.
+    pub locked: bool,
 }
 
 /// Opens the log, which may have to be begun or mended, and folds what it says on top of what is
@@ -178,13 +180,16 @@ pub(super) async fn open(
     known: Known,
 ) -> Result<Opened, OpenError> {
     let origin = origin::of_cluster(uid);
+    let store = store::open(&config.location)?;
+    if known.locked {
+        drop(store.lock().await?);
+    }
     // First what others know, then the log: it may grow in between, and never lacks what they cite.
     let witness = if known.witnessed {
         Witness::default()
     } else {
         (config.witness)().await.map_err(OpenError::Witness)?
     };
-    let store = store::open(&config.location)?;
     let size = compare(config, &store, &origin, &witness, known.signed.as_ref()).await?;
     let known = known.state;
     if size < known.size() {

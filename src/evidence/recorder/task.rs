@@ -112,6 +112,8 @@ pub struct Recorder {
     outage: Outage,
     /// The uid of the cluster, which never changes.
     uid: Option<String>,
+    /// Whether another process held the lock at the last try.
+    locked: bool,
     /// Since when this process leads.
     leads_since: Instant,
     /// What was logged of the trouble that there is.
@@ -198,6 +200,7 @@ impl Recorder {
             own: None,
             outage: Outage::default(),
             uid: None,
+            locked: false,
             leads_since: Instant::now(),
             complained: None,
         };

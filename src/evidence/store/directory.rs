@@ -137,7 +137,8 @@ impl Inner {
         let file = lock_file(&path)?;
         match file.try_lock() {
             // The name of an earlier holder would be wrong.
-            Ok(()) => drop(file.set_len(0)),
+            Ok(()) if files::has_one_name(&file) => drop(file.set_len(0)),
+            Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(StoreError::Locked(self.root.clone(), holder(&file)));
             }

@@ -86,6 +86,18 @@ pub fn check_folders(root: &Path, path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether a file has no other name, such as in a copy or in somebody else's folder, where what is
+/// written to it would be as well.
+#[cfg(unix)]
+pub fn has_one_name(file: &File) -> bool {
+    file.metadata().is_ok_and(|file| std::os::unix::fs::MetadataExt::nlink(&file) == 1)
+}
+
+#[cfg(not(unix))]
+pub fn has_one_name(_: &File) -> bool {
+    true
+}
+
 /// What is neither a file nor a folder, or the one where the other belongs.
 fn odd(path: &Path, seen: &Metadata) -> StoreError {
     let what = if seen.is_symlink() {

@@ -41,7 +41,7 @@ impl WriteLock {
     /// Says in the lock who holds it, for whoever waits for it. It is no harm if that fails.
     pub(crate) fn name_holder(&self, name: &str) {
         use std::io::{Seek as _, Write as _};
-        if let Some(mut file) = self.0.as_deref() {
+        if let Some(mut file) = self.0.as_deref().filter(|file| files::has_one_name(file)) {
             let _ = file
                 .rewind()
                 .and_then(|()| file.set_len(0))

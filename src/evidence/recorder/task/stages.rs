@@ -89,6 +89,7 @@ impl Recorder {
             state: self.read(|current| current.state.clone()),
             signed: self.log.anchor.borrow().clone(),
             witnessed: self.witnessed,
+            locked: self.locked,
         };
         let opened = opening::open(&self.config, &uid, known).await?;
         Ok((uid, opened))
@@ -160,6 +161,7 @@ impl Recorder {
         if matches!(error, WriteError::Deposed) {
             return self.stand_by();
         }
+        self.locked = error.is_locked();
         let why: Arc<str> = error.to_string().into();
         self.outage.failed(Timestamp::now(), &why);
         self.metrics.evidence().failed();

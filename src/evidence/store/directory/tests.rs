@@ -105,6 +105,11 @@ async fn the_lock_s_file_is_not_written_through_a_link() {
     symlink(place.others.join("precious"), &lock).unwrap();
     odd(place.store().lock().await, &lock);
     place.untouched();
+    // Nor where it is another name of somebody else's file.
+    fs::remove_file(&lock).unwrap();
+    fs::hard_link(place.others.join("precious"), &lock).unwrap();
+    place.store().lock().await.unwrap().name_holder("comptroller-0");
+    place.untouched();
 }
 
 #[tokio::test]
