@@ -21,7 +21,7 @@ use crate::{
 const PLANS: usize = 12;
 const KILLS: usize = 12;
 const MISTAKES: usize = 4;
-const CHANGES: usize = 60;
+const CHANGES: usize = 40;
 
 fn variable(name: &str) -> Option<f64> {
     std::env::var(format!("COMPTROLLER_TORTURE_{name}")).ok()?.parse().ok()

@@ -208,7 +208,7 @@ pub fn random(random: &mut SmallRng, number: usize) -> Plan {
         || on().verb(Verb::Create).of("events"),
     ];
     let resources = ["configmaps", "clusterrolebindings", "controls", "namespaces", "clusterroles"];
-    let mut hides = Hides::Trouble;
+    let (mut writes, mut silent) = (false, false);
     let rules: Vec<Rule> = (0..random.random_range(1..3))
         .map(|_| {
             let which = random.random_range(0..wheres.len());
@@ -220,18 +220,11 @@ pub fn random(random: &mut SmallRng, number: usize) -> Plan {
                 matcher = matcher.one_in(random.random_range(2..8));
             }
             let action = random_action(random);
-            if matches!(
+            writes |= [0, 4, 5].contains(&which);
+            silent |= matches!(
                 action,
                 Action::Hang | Action::HangReply | Action::HangBody(_) | Action::Stall
-            ) {
-                // Where writes hang, only the log can tell.
-                let writes = [0, 4, 5].contains(&which);
-                hides = if writes || hides == Hides::SilenceBothWays {
-                    Hides::SilenceBothWays
-                } else {
-                    Hides::Silence
-                };
-            }
+            );
             // No server answers anything else so.
             if matches!(action, Action::Expired | Action::EndAtOnce) {
                 matcher = watches();
@@ -239,6 +232,12 @@ pub fn random(random: &mut SmallRng, number: usize) -> Plan {
             matcher.then(action)
         })
         .collect();
+    let hides = match (silent, writes) {
+        (false, _) => Hides::Trouble,
+        (true, false) => Hides::Silence,
+        // Where statuses can't be written, only the log can tell.
+        (true, true) => Hides::SilenceBothWays,
+    };
     let mut plan = plan(&format!("random-{number}"), hides, rules);
     if hides == Hides::Trouble {
         plan.lasts = Duration::from_secs(random.random_range(3..50));
