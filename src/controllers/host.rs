@@ -6,8 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::{ResourceExt, core::error_boundary::InvalidObject, runtime::reflector::ObjectRef};
+use rustc_hash::FxHashSet;
 use tokio::sync::{mpsc, watch};
 
 use super::{
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     api::{Control, ControlException},
     engine::{Engine, Wanted},
-    evidence::{Evidence, Writing},
+    evidence::{Evidence, Seen, Writing},
     inventory::{
         ApiServer, Availability, Catalog, Interner, KindId, ProgramId, Projected, Projector,
         ResourceType, Symbol,
@@ -40,6 +41,10 @@ const NOTE: Duration = Duration::from_secs(5);
 
 /// How often strings that nothing uses are dropped.
 const SWEEP: Duration = Duration::from_mins(10);
+
+/// How long before it began to lead a process may know what nobody recorded: longer than a Lease is
+/// held by one that is gone.
+const TAKE_OVER: SignedDuration = SignedDuration::from_mins(1);
 
 /// What the engine's task is told.
 #[derive(Debug)]
@@ -63,6 +68,13 @@ pub enum Command {
     Control(Fed<Result<Arc<Control>, InvalidObject>>),
     /// Asks for all that there is to record of a control.
     Snapshot(SnapshotRequest),
+    /// The log holds what held of a control and what was over before, up to a number.
+    Recorded {
+        /// Which control.
+        control: String,
+        /// The number.
+        until: u64,
+    },
     /// The log has another time for something than the engine: the log is right.
     Adopt(String),
     /// A `ControlException`.
@@ -133,6 +145,19 @@ pub struct Host {
     adoption: Adoption,
     writing: watch::Receiver<Writing>,
     asked: Vec<SnapshotRequest>,
+    /// Objects with a change that is not judged yet.
+    touched: FxHashSet<(KindId, Symbol, Symbol)>,
+    touched_exceptions: FxHashSet<String>,
+}
+
+/// The object that came, changed or went.
+fn name_of<K: ResourceExt>(fed: &Fed<Result<Arc<K>, InvalidObject>>) -> Option<String> {
+    match fed {
+        Fed::Put(Ok(object)) => Some(object.name_any()),
+        Fed::Put(Err(invalid)) => invalid.metadata.name.clone(),
+        Fed::Gone(name) => Some(name.clone()),
+        Fed::Listed(_) | Fed::Heard | Fed::Trouble(_) => None,
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -166,6 +191,9 @@ impl Host {
     pub fn new(watches: Watches, outlets: Outlets, metrics: Metrics, evidence: Evidence) -> Self {
         let mut engine = Engine::default();
         engine.observe_api_server(ApiServer::Pending, Timestamp::now());
+        if evidence.has_log() {
+            engine.set_aside_what_passes();
+        }
         Self {
             engine,
             interner: Arc::default(),
@@ -184,6 +212,8 @@ impl Host {
             writing: evidence.subscribe(),
             adoption: Adoption::new(evidence),
             asked: Vec::new(),
+            touched: FxHashSet::default(),
+            touched_exceptions: FxHashSet::default(),
         }
     }
 
@@ -202,15 +232,20 @@ impl Host {
                 () = sleep_until(self.engine.next_wake()) => {}
                 _ = sweep.tick() => self.interner.sweep(),
             }
-            let now = Timestamp::now();
             for command in batch.drain(..) {
-                self.take(command, now);
+                self.judge_before(&command);
+                self.take(command, Timestamp::now());
             }
+            let now = Timestamp::now();
             if std::mem::take(&mut self.replan) {
                 self.plan(now);
             }
             let adopted = self.adoption.adopt(&mut self.engine);
             self.evaluate(now);
+            if *self.writing.borrow() == Writing::Standby {
+                // Who leads records it. What it can't have, since it is gone, is what is newest.
+                self.engine.all_recorded_elsewhere(now - TAKE_OVER);
+            }
             self.metrics.outages().settle();
             self.answer(now);
             if let Some(term) = adopted {
@@ -224,13 +259,42 @@ impl Host {
         for SnapshotRequest { control, population, reply } in self.asked.drain(..) {
             // Without a verdict there is no answer, and who asked looks again later.
             let Some(posted) = self.outlets.board.control(&control) else { continue };
-            let snapshot = Snapshot {
-                posted,
+            let seen = Seen {
                 wrong: self.engine.wrong(&control, now),
+                passed: self.engine.passed(&control, now),
+                until: self.engine.last_passed(&control),
                 population: population.then(|| self.engine.population(&control)),
             };
+            let snapshot = Snapshot { posted, seen };
             let _ = reply.send(snapshot);
         }
+    }
+
+    /// Judges before a change that would undo one that was not judged yet: what was so in between
+    /// must be found. Only what is touched is judged, so a storm of one object costs little.
+    fn judge_before(&mut self, command: &Command) {
+        let undoes = match command {
+            Command::Fact { kind, fact: Fact::Apply(object), .. } => {
+                self.is_touched(*kind, &object.namespace, &object.name)
+            }
+            Command::Fact { kind, fact: Fact::Remove { namespace, name }, .. } => {
+                self.is_touched(*kind, namespace, name)
+            }
+            Command::Fact { fact: Fact::Unavailable(_) | Fact::Commit(_), .. } => {
+                !self.touched.is_empty()
+            }
+            Command::Exception(fed) => {
+                name_of(fed).is_some_and(|name| self.touched_exceptions.contains(&name))
+            }
+            _ => false,
+        };
+        if undoes {
+            self.evaluate(Timestamp::now());
+        }
+    }
+
+    fn is_touched(&self, kind: KindId, namespace: &Symbol, name: &Symbol) -> bool {
+        !self.touched.is_empty() && self.touched.contains(&(kind, namespace.clone(), name.clone()))
     }
 
     fn take(&mut self, command: Command, now: Timestamp) {
@@ -248,6 +312,7 @@ impl Host {
             Command::ApiServer(api_server) => self.engine.observe_api_server(api_server, now),
             Command::Control(fed) => self.take_control(fed),
             Command::Exception(fed) => self.take_exception(fed),
+            Command::Recorded { control, until } => self.engine.recorded(&control, until),
             Command::Adopt(control) => self.adoption.adopt_one(&mut self.engine, &control),
             Command::Snapshot(request) => self.asked.push(request),
         }
@@ -259,12 +324,15 @@ impl Host {
             Fact::Stage(object) => self.engine.stage(kind, object),
             Fact::Commit(programs) => self.engine.commit(kind, programs, now),
             Fact::Apply(object) => {
+                let touched = (kind, object.namespace.clone(), object.name.clone());
                 if self.engine.apply(kind, object, now) {
+                    self.touched.insert(touched);
                     self.oldest.get_or_insert(received);
                 }
             }
             Fact::Remove { namespace, name } => {
                 self.engine.remove(kind, &namespace, &name, now);
+                self.touched.insert((kind, namespace, name));
                 self.oldest.get_or_insert(received);
             }
             Fact::Unavailable(availability) => {
@@ -321,6 +389,7 @@ impl Host {
 
     fn take_exception(&mut self, fed: Fed<Result<Arc<ControlException>, InvalidObject>>) {
         self.exceptions_changed = true;
+        self.touched_exceptions.extend(name_of(&fed));
         match fed {
             Fed::Put(Ok(exception)) => {
                 let created = exception.metadata.creation_timestamp.as_ref().map(|time| time.0);
@@ -396,6 +465,8 @@ impl Host {
             self.outlets.board.note(None, waiting.to_owned());
             return;
         }
+        self.touched.clear();
+        self.touched_exceptions.clear();
         let started = Instant::now();
         let mut lap = started;
         let metrics = &self.metrics;
@@ -409,12 +480,13 @@ impl Host {
         let received = self.oldest.take().unwrap_or(started);
         self.outlets.board.note(Some(now), String::new());
         for name in &evaluated.controls {
-            let Some(verdict) = self.engine.verdict(name) else { continue };
+            let Some(verdict) = self.engine.posted(name) else { continue };
             self.outlets.board.post_control(
                 name,
                 Posted {
-                    verdict: Arc::new(verdict.clone()),
+                    verdict: Arc::clone(verdict),
                     uid: self.uids.get(name).cloned().flatten(),
+                    passed: self.engine.last_passed(name),
                     received,
                 },
             );

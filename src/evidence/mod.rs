@@ -22,5 +22,5 @@ pub mod verify;
 
 pub use crate::api::canonical;
 pub use recorder::{
-    Anchor, Cited, Evidence, EvidenceConfig, EvidenceError, Recorder, Terms, Writing,
+    Anchor, Cited, Evidence, EvidenceConfig, EvidenceError, Recorder, Seen, Terms, Writing,
 };

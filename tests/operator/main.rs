@@ -12,6 +12,7 @@ mod controlplane;
 
 mod evidence;
 mod outage;
+mod passing;
 mod periods;
 mod process;
 mod rights;
