@@ -11,6 +11,6 @@ FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /src/target/release/comptroller /usr/local/bin/comptroller
 # glibc otherwise keeps a heap for each thread, which here are a fifth of all memory.
 ENV MALLOC_ARENA_MAX=1
-EXPOSE 8443
+EXPOSE 8443 8081
 ENTRYPOINT ["/usr/local/bin/comptroller"]
 CMD ["run"]

@@ -15,7 +15,7 @@ CLIPPY_FLAGS := --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl promtool demo test bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
+.PHONY: help controlplane kubectl promtool demo test torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample com
 
 test: controlplane kubectl promtool lint ## Lint, then run every test, those against a real API server too
 	$(CARGO) test --locked $(CARGO_PROFILE)
+
+torture: controlplane kubectl ## Run the long campaigns of faults (SEED=7, HOURS=1; HOURS=0: the round of SEED alone)
+	COMPTROLLER_TORTURE_SEED="$(or $(SEED),7)" COMPTROLLER_TORTURE_HOURS="$(or $(HOURS),1)" \
+		$(CARGO) test --locked $(CARGO_PROFILE) --test torture -- long:: --ignored --nocapture
 
 bench: bench-load bench-criterion bench-evidence ## Measure everything, in release: clusters of OBJECTS="1000 10000 50000" (about an hour), parts, the log
 

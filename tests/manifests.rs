@@ -121,3 +121,75 @@ fn no_role_reads_secrets_or_escalates() {
         }
     }
 }
+
+fn operator() -> Value {
+    documents("config/manager/deployment.yaml").remove(0)
+}
+
+fn container() -> Value {
+    operator()["spec"]["template"]["spec"]["containers"][0].take()
+}
+
+/// Name -> number of the ports of the operator's container.
+fn ports() -> BTreeMap<String, u64> {
+    let container = container();
+    let ports = container["ports"].as_array().unwrap();
+    ports
+        .iter()
+        .map(|port| {
+            (port["name"].as_str().unwrap().to_owned(), port["containerPort"].as_u64().unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn each_port_is_one_that_the_operator_listens_on() {
+    let container = container();
+    let arguments = strings(&container["args"]);
+    let ports = ports();
+    for (name, flag) in [("https", "--listen"), ("probes", "--probe-listen")] {
+        let argument = format!("{flag}=0.0.0.0:{}", ports[name]);
+        assert!(arguments.contains(&argument), "{argument} in {arguments:?}");
+    }
+    assert_eq!(ports.len(), 2);
+    let service = documents("config/manager/service.yaml").remove(0);
+    assert_eq!(service["spec"]["ports"][0]["targetPort"], "https");
+}
+
+#[test]
+fn the_kubelet_asks_where_nobody_scrapes() {
+    let container = container();
+    for (probe, path) in [("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
+        let expected = serde_json::json!({ "path": path, "port": "probes" });
+        assert_eq!(container[probe]["httpGet"], expected, "{probe}");
+    }
+}
+
+#[test]
+fn the_network_policy_is_about_the_operator_and_lets_in_who_scrapes_and_who_probes() {
+    let policy = documents("config/network/network_policy.yaml").remove(0);
+    let spec = &policy["spec"];
+    let operator = operator();
+    assert_eq!(policy["metadata"]["namespace"], operator["metadata"]["namespace"]);
+    let labels = operator["spec"]["template"]["metadata"]["labels"].as_object().unwrap();
+    for (key, value) in spec["podSelector"]["matchLabels"].as_object().unwrap() {
+        assert_eq!(labels.get(key), Some(value), "{key}");
+    }
+    assert_eq!(strings(&spec["policyTypes"]), ["Egress", "Ingress"].map(str::to_owned).into());
+
+    let ports = ports();
+    let from_anywhere: Vec<&Value> =
+        spec["ingress"].as_array().unwrap().iter().filter(|rule| rule["from"].is_null()).collect();
+    assert_eq!(from_anywhere, [&serde_json::json!({ "ports": [{ "port": "probes" }] })]);
+    for rule in spec["ingress"].as_array().unwrap() {
+        for port in rule["ports"].as_array().unwrap() {
+            assert!(ports.contains_key(port["port"].as_str().unwrap()), "{port}");
+        }
+    }
+    // An egress rule without ports would let everything out.
+    for rule in spec["egress"].as_array().unwrap() {
+        assert!(!rule["ports"].as_array().unwrap().is_empty());
+    }
+    let folders = documents("config/default/kustomization.yaml").remove(0);
+    assert!(strings(&folders["resources"]).contains("../network"));
+}

@@ -12,6 +12,7 @@ use super::{
     criteria::Category,
     frozen::{immutable, unchanging},
     invalid::{InvalidSpec, Path, Problems},
+    lenient::lenient,
     structural, time,
 };
 
@@ -135,7 +136,7 @@ pub struct AuditPeriodSpec {
 
 /// What the evidence log says of the period.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, remote = "Self")]
 pub struct AuditPeriodStatus {
     /// The generation of the spec that was summed up last.
     #[schemars(range(min = 0))]
@@ -175,6 +176,8 @@ pub struct AuditPeriodStatus {
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
 }
+
+lenient!(AuditPeriodStatus);
 
 /// How many controls came to what.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Criterion, Duration, MAX_OCCURRENCES, Occurrence, Selector, TestSpec, closed_enum, condition,
     invalid::{InvalidSpec, Path, Problems},
+    lenient::lenient,
     selector, structural,
 };
 
@@ -199,7 +200,7 @@ const ONE_OBJECT: &str = "kind and name go together: write both for one object, 
 
 /// What the operator found.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, remote = "Self")]
 pub struct ControlStatus {
     /// The generation of the spec that was evaluated last.
     #[schemars(range(min = 0))]
@@ -243,11 +244,14 @@ pub struct ControlStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceRef>,
     /// Ready says whether this generation was evaluated; Compliant says whether the control
-    /// holds; `EvidenceRecorded` says whether the evidence log has what the status says.
+    /// holds; `EvidenceRecorded` says whether the evidence log has what the status says; Complete is
+    /// there, and False, while the API server refuses the texts of the status.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
 }
+
+lenient!(ControlStatus);
 
 /// One item that is not as it should be, or that could not be judged.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]

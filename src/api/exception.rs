@@ -12,6 +12,7 @@ use super::{
     Duration, Glob, closed_enum, condition,
     frozen::{immutable, unchanging},
     invalid::{InvalidSpec, Path, Problems},
+    lenient::lenient,
     structural, time,
 };
 
@@ -136,7 +137,7 @@ pub struct ExceptionResource {
 
 /// Where the exception stands.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, remote = "Self")]
 pub struct ControlExceptionStatus {
     /// The generation of the spec that was judged last.
     #[schemars(range(min = 0))]
@@ -152,6 +153,8 @@ pub struct ControlExceptionStatus {
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
 }
+
+lenient!(ControlExceptionStatus);
 
 /// What to do instead of changing a spec.
 const INSTEAD: &str = "write a new ControlException that replaces this one";

@@ -18,6 +18,7 @@ mod frozen;
 pub mod glob;
 pub(crate) mod image_name;
 pub mod invalid;
+mod lenient;
 mod metadata;
 pub mod occurrence;
 pub mod rbac_verbs;

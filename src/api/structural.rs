@@ -29,9 +29,13 @@ where
         Checker { problems: &mut problems, unknown: &mut Vec::new() }.check(&object, schema, &root);
     }
     if problems.is_empty() {
-        match K::deserialize(&object) {
+        match serde_path_to_error::deserialize(&object) {
             Ok(read) => return Ok(read),
-            Err(error) => problems.push(&root, error.to_string(), "correct the object"),
+            Err(error) => {
+                let at = Some(error.path().to_string()).filter(|path| path != ".");
+                let at = Path::new(at.as_deref().unwrap_or("spec"));
+                problems.push(&at, error.inner().to_string(), "write what kubectl explain says");
+            }
         }
     }
     Err(problems.into_error())

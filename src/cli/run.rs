@@ -15,8 +15,9 @@ use crate::{
     controllers::{
         leader::{ElectionConfig, LeaderElector},
         operator::{self, Parts},
+        witness,
     },
-    evidence::{Evidence, EvidenceConfig, Recorder, Terms},
+    evidence::{Evidence, EvidenceConfig, Leadership, Recorder, Terms},
     server::{CertificateFiles, Probes, Server, ServerConfig},
     telemetry::{self, Metrics},
 };
@@ -30,6 +31,9 @@ pub struct RunArgs {
     /// Where to serve metrics and probes.
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8443")]
     listen: SocketAddr,
+    /// Serve the probes here too, over plain HTTP and apart from who scrapes.
+    #[arg(long, value_name = "ADDR")]
+    probe_listen: Option<SocketAddr>,
     /// Serve plain HTTP without authentication; only on a loopback address.
     #[arg(long)]
     insecure: bool,
@@ -66,7 +70,12 @@ impl RunArgs {
             }
             _ => None,
         };
-        ServerConfig { insecure: self.insecure, certificate, ..ServerConfig::new(self.listen) }
+        ServerConfig {
+            probe_listen: self.probe_listen,
+            insecure: self.insecure,
+            certificate,
+            ..ServerConfig::new(self.listen)
+        }
     }
 }
 
@@ -94,9 +103,9 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     let stop = stopped().shared();
 
     let (let_go, released) = oneshot::channel::<()>();
-    let Election { leading, terms, task: election } =
+    let Election { leadership, terms, task: election } =
         elect(args, &client, &metrics, released.map(drop))?;
-    let evidence = evidence(args, &client, &metrics, leading, terms);
+    let evidence = evidence(args, &client, &metrics, leadership, terms);
     let parts = Parts {
         client: client.clone(),
         metrics: metrics.clone(),
@@ -106,9 +115,17 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     };
     let (handle, operator) = operator::start(&parts, stop.clone());
     let board = handle.board;
-    let probes = Probes::new(handle.evaluated, move || board.waiting());
+    let displaced = parts.evidence.displaced();
+    let ready = unless_displaced(handle.evaluated, displaced.clone());
+    let probes = Probes::new(ready, move || match &displaced {
+        Some(displaced) if *displaced.borrow() => DISPLACED.to_owned(),
+        _ => board.waiting(),
+    });
     let server = Server::bind(args.server(), client, metrics, probes).await?;
     tracing::info!(address = %server.address(), "serving /metrics, /healthz and /readyz");
+    if let Some(address) = server.probe_address() {
+        tracing::info!(%address, "serving /healthz and /readyz");
+    }
 
     // Probes answer until the last status is written.
     let (finished, wait) = oneshot::channel::<()>();
@@ -123,9 +140,33 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// What the kubelet is told of an operator beside another one.
+const DISPLACED: &str = "another operator writes the evidence log, so this one does nothing: stop one of them, or give both --leader-elect";
+
+/// Whether the first evaluation is done, and no other operator does the work of this one. Ends with
+/// the task that evaluates.
+fn unless_displaced(
+    mut evaluated: watch::Receiver<bool>,
+    displaced: Option<watch::Receiver<bool>>,
+) -> watch::Receiver<bool> {
+    let Some(mut displaced) = displaced else { return evaluated };
+    let (sender, ready) = watch::channel(false);
+    tokio::spawn(async move {
+        loop {
+            let now = *evaluated.borrow_and_update() && !*displaced.borrow_and_update();
+            sender.send_replace(now);
+            tokio::select! {
+                changed = evaluated.changed() => if changed.is_err() { return },
+                changed = displaced.changed() => if changed.is_err() { return },
+            }
+        }
+    });
+    ready
+}
+
 /// Whether this process leads, and as the how manieth.
 struct Election {
-    leading: watch::Receiver<bool>,
+    leadership: Leadership,
     terms: Terms,
     task: JoinHandle<()>,
 }
@@ -144,12 +185,12 @@ fn elect(
             released.await;
             drop(sole);
         });
-        return Ok(Election { leading, terms: Terms::Sole, task });
+        return Ok(Election { leadership: leading.into(), terms: Terms::Sole, task });
     }
     let config = ElectionConfig::new(&args.leader_elect_namespace, instance());
     let elector = LeaderElector::new(client.clone(), config, metrics.clone())?;
-    let (leading, terms) = (elector.leading(), Terms::Elected(elector.transitions()));
-    Ok(Election { leading, terms, task: tokio::spawn(elector.run(released)) })
+    let (leadership, terms) = (elector.leadership(), Terms::Elected(elector.transitions()));
+    Ok(Election { leadership, terms, task: tokio::spawn(elector.run(released)) })
 }
 
 /// The hand on the evidence log, or on nothing.
@@ -157,14 +198,14 @@ fn evidence(
     args: &RunArgs,
     client: &Client,
     metrics: &Metrics,
-    leading: watch::Receiver<bool>,
+    leadership: Leadership,
     terms: Terms,
 ) -> Evidence {
     let Some(location) = args.evidence.clone() else {
         tracing::warn!(
             "no evidence is recorded: statuses say what is so now, and nothing proves what was so; give --evidence"
         );
-        return Evidence::without_log(leading);
+        return Evidence::without_log(leadership);
     };
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let config = EvidenceConfig {
@@ -172,8 +213,9 @@ fn evidence(
         key: args.evidence_key.clone(),
         instance: instance(),
         cluster: Box::new(move || cluster_uid(namespaces.clone()).boxed()),
+        witness: Box::new(witness::reader(client.clone(), args.leader_elect_namespace.clone())),
     };
-    let (evidence, recorder) = Recorder::new(config, terms, leading, metrics.clone());
+    let (evidence, recorder) = Recorder::new(config, terms, leadership, metrics.clone());
     tokio::spawn(recorder.run());
     evidence
 }

@@ -3,7 +3,7 @@
 //! What is there is the only witness of a log that was deleted and begun anew, so it is replaced
 //! only by a checkpoint that continues it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -13,7 +13,9 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::evidence::{Anchor, Evidence, key::VerifierKey, log::LogReader, store, verify};
+use crate::evidence::{
+    Anchor, Evidence, Published, key::VerifierKey, log::LogReader, store, verify,
+};
 
 /// The name of the `ConfigMap`, in the operator's namespace.
 pub const CONFIG_MAP: &str = "comptroller-evidence";
@@ -24,21 +26,31 @@ const CHECKPOINT: &str = "checkpoint";
 /// The field manager.
 const MANAGER: &str = "comptroller/evidence";
 
+/// The fields beside it.
+const ORIGIN: &str = "origin";
+const VERIFIER_KEY: &str = "verifier-key";
+
 /// How often at most. A checkpoint that is a minute old still shows that a log was rolled back.
 const EVERY: Duration = Duration::from_mins(1);
 
 /// Many entries come at once, as after a start: one write has them all.
 const GATHER: Duration = Duration::from_secs(10);
 
+/// How soon it is tried again.
+const RETRY: Duration = Duration::from_secs(10);
+
 /// One call.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The last call of a process that ends, of which nobody waits for long.
+const LAST: Duration = Duration::from_secs(3);
 
 /// Why a checkpoint is not published.
 #[derive(Debug, thiserror::Error)]
 enum AnchorError {
     #[error("{0}: the ConfigMap must exist, and the operator needs patch on it")]
     Api(#[from] kube::Error),
-    #[error("no answer within 10 s")]
+    #[error("no answer in time")]
     Late,
     #[error(
         "the log does not continue the checkpoint that is published there ({0}): if it was deleted, cut or replaced, keep that checkpoint as a proof of it; to publish this log, remove {CHECKPOINT} from the data of the ConfigMap"
@@ -80,11 +92,29 @@ pub async fn publish(client: Client, namespace: String, evidence: Evidence) {
                     "the checkpoint can't be published in the ConfigMap {namespace}/{CONFIG_MAP}"
                 );
             }
-            tokio::time::sleep(EVERY).await;
             if error.is_none() {
+                tokio::time::sleep(EVERY).await;
                 break;
             }
+            tokio::time::sleep(RETRY).await;
         }
+    }
+}
+
+/// Publishes the last checkpoint of a process that ends: from then on the log does not grow, and a
+/// copy that lacks its last entries is known as one.
+pub async fn publish_last(client: Client, namespace: &str, evidence: &Evidence) {
+    let newest = evidence.anchor().and_then(|anchor| anchor.borrow().clone());
+    let Some(newest) = newest else { return };
+    let api: Api<ConfigMap> = Api::namespaced(client, namespace);
+    let location = evidence.location().unwrap_or_default();
+    let replaced = replace(&api, location, None, &newest);
+    let replaced = tokio::time::timeout(LAST, replaced).await;
+    if let Err(error) = replaced.unwrap_or(Err(AnchorError::Late)) {
+        tracing::warn!(
+            %error,
+            "the last checkpoint can't be published in the ConfigMap {namespace}/{CONFIG_MAP}"
+        );
     }
 }
 
@@ -95,43 +125,82 @@ async fn replace(
     published: Option<&str>,
     newest: &Anchor,
 ) -> Result<(), AnchorError> {
-    if let Some(there) = read(api).await?.filter(|there| Some(there.as_str()) != published) {
-        continues(location, newest, &there).await?;
+    match read(api).await? {
+        Published::Checkpoint(there) if there == *newest => return Ok(()),
+        Published::Checkpoint(there) if Some(there.checkpoint.as_str()) != published => {
+            let size = continues(location, newest, &there.checkpoint).await?;
+            // Another leader has published a longer one meanwhile.
+            if size_of(&newest.checkpoint) < Some(size) {
+                return Ok(());
+            }
+        }
+        _ => {}
     }
     Ok(write(api, newest).await?)
 }
 
-/// The checkpoint that is published. A patch that changes nothing reads, and needs no further right.
-async fn read(api: &Api<ConfigMap>) -> kube::Result<Option<String>> {
+/// What is published. A patch that changes nothing reads, and needs no further right.
+pub(super) async fn read(api: &Api<ConfigMap>) -> kube::Result<Published> {
     let nothing = Patch::Merge(json!({}));
-    let there = match api.patch(CONFIG_MAP, &PatchParams::default(), &nothing).await {
-        Ok(there) => there,
-        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    Ok(there.data.and_then(|mut data| data.remove(CHECKPOINT)))
+    match api.patch(CONFIG_MAP, &PatchParams::default(), &nothing).await {
+        Ok(there) => Ok(parse(there.data.unwrap_or_default())),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Published::Nothing),
+        Err(error) => Err(error),
+    }
 }
 
-/// Checks that the log continues a checkpoint.
-async fn continues(location: &str, newest: &Anchor, there: &str) -> Result<(), AnchorError> {
+/// Without a checkpoint, any other word of a log says that it was taken out.
+fn parse(mut data: BTreeMap<String, String>) -> Published {
+    let known = [ORIGIN, VERIFIER_KEY, CHECKPOINT];
+    if !known.iter().any(|field| data.contains_key(*field)) {
+        return Published::Nothing;
+    }
+    let mut take = |field: &str| data.remove(field).unwrap_or_default();
+    let (origin, verifier_key, checkpoint) = (take(ORIGIN), take(VERIFIER_KEY), take(CHECKPOINT));
+    if checkpoint.trim().is_empty() {
+        return Published::Withdrawn;
+    }
+    Published::Checkpoint(Anchor {
+        origin: origin.trim().to_owned(),
+        verifier_key: verifier_key.trim().to_owned(),
+        checkpoint,
+    })
+}
+
+/// How many entries a checkpoint covers, which is its second line.
+fn size_of(checkpoint: &str) -> Option<u64> {
+    checkpoint.lines().nth(1)?.parse().ok()
+}
+
+/// Checks that the log continues a checkpoint; says how many entries that covers.
+async fn continues(location: &str, newest: &Anchor, there: &str) -> Result<u64, AnchorError> {
     let check = async {
         let key = VerifierKey::parse(&newest.verifier_key).map_err(|error| error.to_string())?;
         let store = store::open(location).map_err(|error| error.to_string())?;
         let log = LogReader::open(store, Some(key)).boxed().await;
         let log = log.map_err(|error| error.to_string())?;
         let continued = verify::continues(&log, there.as_bytes()).boxed().await;
-        continued.map(drop).map_err(|error| error.to_string())
+        continued.map_err(|error| error.to_string())
     };
     check.await.map_err(AnchorError::Discontinued)
 }
 
+/// A merge patch is read as JSON, which has an escape for every character; server-side apply is
+/// read as YAML, which has not, and is only for a `ConfigMap` that is to be made.
 async fn write(api: &Api<ConfigMap>, anchor: &Anchor) -> kube::Result<()> {
     let Anchor { origin, verifier_key, checkpoint } = anchor;
+    let data = json!({ORIGIN: origin, VERIFIER_KEY: verifier_key, CHECKPOINT: checkpoint});
+    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let patched = api.patch(CONFIG_MAP, &params, &Patch::Merge(json!({"data": data}))).await;
+    match patched {
+        Err(kube::Error::Api(status)) if status.is_not_found() => {}
+        other => return other.map(drop),
+    }
     let object = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": CONFIG_MAP},
-        "data": {"origin": origin, "verifier-key": verifier_key, CHECKPOINT: checkpoint},
+        "data": data,
     });
     let params = PatchParams::apply(MANAGER).force();
     api.patch(CONFIG_MAP, &params, &Patch::Apply(object)).await.map(drop)
@@ -144,6 +213,7 @@ mod tests {
     use super::*;
     use crate::evidence::{key::SigningKey, log::LogWriter};
 
+    const ORIGIN_FIELD: &str = super::ORIGIN;
     const ORIGIN: &str = "comptroller.dev/evidence/7d9e3a60";
 
     async fn log(folder: &Path, entries: usize) -> (String, Anchor) {
@@ -160,12 +230,35 @@ mod tests {
         (location, anchor)
     }
 
+    #[test]
+    fn what_is_published_is_read_and_what_was_taken_out_is_told_from_what_never_was() {
+        let parsed = |fields: &[(&str, &str)]| {
+            let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+            parse(fields.iter().map(own).collect())
+        };
+        let (origin, key) = ((ORIGIN_FIELD, ORIGIN), (VERIFIER_KEY, "k"));
+        assert_eq!(parsed(&[]), Published::Nothing);
+        assert_eq!(parsed(&[("note", "of somebody")]), Published::Nothing);
+        assert_eq!(parsed(&[origin, key]), Published::Withdrawn);
+        for empty in ["", " \n"] {
+            assert_eq!(parsed(&[(CHECKPOINT, empty)]), Published::Withdrawn);
+            assert_eq!(parsed(&[origin, key, (CHECKPOINT, empty)]), Published::Withdrawn);
+        }
+        let Published::Checkpoint(anchor) = parsed(&[origin, key, (CHECKPOINT, "text\n")]) else {
+            panic!("it is there")
+        };
+        assert_eq!((anchor.origin.as_str(), anchor.checkpoint.as_str()), (ORIGIN, "text\n"));
+        // Without its key it is still what the log must continue.
+        assert!(matches!(parsed(&[(CHECKPOINT, "text")]), Published::Checkpoint(_)));
+    }
+
     #[tokio::test]
     async fn only_a_checkpoint_that_continues_what_is_published_replaces_it() {
         let folder = tempfile::tempdir().unwrap();
         let (first, old) = log(&folder.path().join("log"), 3).await;
         let (_, grown) = log(&folder.path().join("log"), 4).await;
-        continues(&first, &grown, &old.checkpoint).await.unwrap();
+        assert_eq!(continues(&first, &grown, &old.checkpoint).await.unwrap(), 3);
+        assert_eq!(size_of(&grown.checkpoint), Some(4));
         // The same key, and the log begun anew: shorter, and then longer.
         for entries in [1, 9] {
             let anew = folder.path().join(format!("anew-{entries}"));

@@ -2,25 +2,43 @@
 
 use std::time::{Duration, Instant};
 
-use futures::{AsyncBufReadExt, StreamExt};
 use kube::Client;
 use tokio::sync::{mpsc, watch};
 
-use super::host::Command;
+use super::{
+    host::Command,
+    listwatch::{
+        WatchProblem,
+        lines::Lines,
+        wire::{ask, within},
+    },
+};
 use crate::inventory::{ApiServer, api_server};
 
-/// How often to look. The family changes when somebody reconfigures the API server.
-const EVERY: Duration = Duration::from_mins(1);
+/// How often to look: what was read counts for a minute, and one read may fail in it.
+const EVERY: Duration = Duration::from_secs(25);
+
+/// Until the first byte of a read.
+const HEAD: Duration = Duration::from_secs(10);
 
 /// One read, start to end.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// For how long reads may fail before what the last one said is given up. One that fails now and
 /// then says nothing of how the API server encrypts.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How soon to read again after a read that failed.
-const AFTER_FAILURE: Duration = Duration::from_secs(10);
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// The longest line. A metric has far less.
+const MAX_LINE: usize = 1 << 20;
+
+/// The most that is read: some hundred times what a large API server says.
+const MAX_BODY: usize = 1 << 30;
+
+/// The most that is kept of it.
+const MAX_KEPT: usize = 4 << 20;
 
 /// Reads `/metrics` while a control wants it.
 pub async fn follow(
@@ -67,24 +85,27 @@ impl Patience {
 
 /// Reads `/metrics` once.
 pub async fn observe(client: &Client) -> ApiServer {
-    match tokio::time::timeout(TIMEOUT, read(client)).await {
+    match within(TIMEOUT, read(client)).await {
         Ok(Ok(observed)) => observed,
-        Ok(Err(kube::Error::Api(status))) => ApiServer::Unreadable(status.message.clone()),
-        Ok(Err(error)) => ApiServer::Unreadable(error.to_string()),
-        Err(_) => ApiServer::Unreadable("no answer within 30 s".to_owned()),
+        Ok(Err(problem)) | Err(problem) => ApiServer::Unreadable(problem.to_string()),
     }
 }
 
 /// Streams the families out of some megabytes of metrics, a line at a time.
-async fn read(client: &Client) -> kube::Result<ApiServer> {
-    let request =
-        axum::http::Request::get("/metrics").body(Vec::new()).map_err(kube::Error::HttpError)?;
-    let mut lines = client.request_stream(request).await?.lines();
+async fn read(client: &Client) -> Result<ApiServer, WatchProblem> {
+    let request = axum::http::Request::get("/metrics").body(Vec::new());
+    let request = request.map_err(WatchProblem::garbled)?;
+    let mut lines = Lines::new(ask(client, request, HEAD).await?, MAX_LINE);
     let mut families = Vec::new();
-    while let Some(line) = lines.next().await {
-        let line = line.map_err(kube::Error::ReadEvents)?;
-        if api_server::FAMILIES.iter().any(|family| line.starts_with(family)) {
-            families.push(line);
+    let (mut seen, mut kept) = (0_usize, 0_usize);
+    while let Some(line) = lines.next().await? {
+        seen += line.len();
+        if api_server::FAMILIES.iter().any(|family| line.starts_with(family.as_bytes())) {
+            kept += line.len();
+            families.push(String::from_utf8_lossy(&line).into_owned());
+        }
+        if seen > MAX_BODY || kept > MAX_KEPT {
+            return Err(WatchProblem::garbled("there is more than metrics would be"));
         }
     }
     Ok(ApiServer::from_metrics(families.iter().map(String::as_str)))
@@ -95,17 +116,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_read_that_fails_counts_once_reads_have_failed_for_two_minutes() {
+    fn a_read_that_fails_counts_once_reads_have_failed_for_a_minute() {
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);
         let failed = ApiServer::Unreadable("timeout".to_owned());
         let mut patience = Patience::default();
         assert!(patience.says(&failed, start), "nothing was read yet");
         assert!(patience.says(&ApiServer::Idle, start));
-        assert!(!patience.says(&failed, after(60)));
-        assert!(!patience.says(&failed, after(119)));
-        assert!(patience.says(&failed, after(120)));
-        assert!(patience.says(&ApiServer::Idle, after(130)));
-        assert!(!patience.says(&failed, after(190)));
+        assert!(!patience.says(&failed, after(30)));
+        assert!(!patience.says(&failed, after(59)));
+        assert!(patience.says(&failed, after(60)));
+        assert!(patience.says(&ApiServer::Idle, after(70)));
+        assert!(!patience.says(&failed, after(100)));
     }
 }

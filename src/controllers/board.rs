@@ -33,7 +33,7 @@ pub struct Board {
 struct State {
     controls: BTreeMap<String, Posted>,
     exceptions: BTreeMap<String, Standing>,
-    evaluated: Option<Timestamp>,
+    as_of: BTreeMap<String, Timestamp>,
     waiting: String,
 }
 
@@ -48,12 +48,13 @@ impl Board {
         self.read(|state| state.exceptions.get(name).cloned())
     }
 
-    /// When the engine last evaluated: every verdict on the board holds as of then.
-    pub fn evaluated(&self) -> Option<Timestamp> {
-        self.read(|state| state.evaluated)
+    /// Until when the verdict of a control is known to hold: when the last of its inputs was heard
+    /// of. None: not all of them were.
+    pub fn as_of(&self, control: &str) -> Option<Timestamp> {
+        self.read(|state| state.as_of.get(control).copied())
     }
 
-    /// What the engine waits for before it can evaluate; empty once it does.
+    /// What the engine waits for before it can evaluate, or who fell silent; empty when all is well.
     pub fn waiting(&self) -> String {
         self.read(|state| state.waiting.clone())
     }
@@ -82,15 +83,18 @@ impl Board {
     pub fn forget_control(&self, name: &str) {
         self.write(|state| {
             state.controls.remove(name);
+            state.as_of.remove(name);
         });
     }
 
-    /// Notes when the engine evaluated, and what it waits for.
-    pub fn note(&self, evaluated: Option<Timestamp>, waiting: String) {
-        self.write(|state| {
-            state.evaluated = evaluated;
-            state.waiting = waiting;
-        });
+    /// Notes until when verdicts are known to hold.
+    pub fn note_as_of(&self, as_of: BTreeMap<String, Timestamp>) {
+        self.write(|state| state.as_of = as_of);
+    }
+
+    /// Notes what the engine waits for.
+    pub fn note_waiting(&self, waiting: String) {
+        self.write(|state| state.waiting = waiting);
     }
 
     fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {

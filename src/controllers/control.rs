@@ -1,35 +1,40 @@
 //! The reconciler of `Control`: what the engine says of it goes into its status.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use kube::{
     Api, Resource, ResourceExt,
     core::DeserializeGuard,
-    runtime::{
-        controller::Action,
-        events::{Event, EventType, Recorder},
-    },
+    runtime::{controller::Action, events::EventType},
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 use super::{
     board::{Board, Posted},
+    events::{News, Publisher},
     measured::measured,
     occurrences,
     recording::{Recorded, Recording},
     status::{self, Known, Plan},
+    unreadable,
     writer::{QUIET_WINDOW, WINDOW, WriteError, Writer},
 };
 use crate::{
     api::{Control, ControlStatus, State},
     engine::{Reason, Verdict},
     evidence::{Cited, EvidenceError, Writing},
-    telemetry::{Failure, Metrics, Outcome, ReconcileKind},
+    telemetry::{Metrics, Outcome, ReconcileKind},
 };
 
-/// The longest event note that the API server takes, in bytes.
-const MAX_NOTE: usize = 1024;
+/// How long a reconcile waits for its record: others want its place. The record is not lost.
+pub(super) const RECORDING: Duration = Duration::from_secs(10);
+
+/// How soon to look again for a record that was not made.
+pub(super) const RECORD_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the reconciler needs.
 pub struct Context {
@@ -40,7 +45,7 @@ pub struct Context {
     /// Where they are recorded first.
     pub recording: Recording,
     /// Who publishes events.
-    pub recorder: Recorder,
+    pub events: Publisher,
     /// What was written.
     pub writer: Writer<ControlStatus>,
     /// What is counted.
@@ -49,6 +54,26 @@ pub struct Context {
     pub started: Timestamp,
     /// The leadership whose memory the verdicts on the board have adopted.
     pub adopted: watch::Receiver<u64>,
+    /// Since when the log can't be written.
+    pub unrecorded: Unrecorded,
+}
+
+/// Since when the log can't be written, as reconcilers saw it.
+#[derive(Debug, Default)]
+pub struct Unrecorded(Mutex<Option<Timestamp>>);
+
+impl Unrecorded {
+    fn since(&self, now: Timestamp) -> Timestamp {
+        *self.lock().get_or_insert(now)
+    }
+
+    fn end(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Why a control could not be reconciled.
@@ -57,6 +82,9 @@ pub enum Error {
     /// The record comes first.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    /// It takes too long.
+    #[error("the evidence log did not take the record within 10 s")]
+    Late,
     /// Then the status.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -77,32 +105,33 @@ async fn reconcile_inner(
 ) -> Result<(Action, Outcome), Error> {
     let now = Timestamp::now();
     let name = object.name_any();
-    let generation = object.meta().generation.unwrap_or_default();
-    let posted = observe(object, context, &name, generation, now);
-    let control = object.0.as_ref().ok();
-    match context.recording.evidence.writing() {
+    let unreadable = match &object.0 {
+        Ok(_) => None,
+        Err(invalid) => Some(unreadable::explain(&context.api, &name, invalid).await),
+    };
+    let posted = observe(object, context, unreadable, now);
+    let writing = context.recording.evidence.writing();
+    if let Writing::Failing(why) = &writing {
+        return fail_closed(object, context, posted.as_ref(), why, now).await;
+    }
+    context.unrecorded.end();
+    match writing {
         // The verdicts of a process that takes over first adopt since when things are so.
         Writing::Open(term) if *context.adopted.borrow() == term => {}
-        Writing::Failing(why) => {
-            if let Some(control) = control {
-                context.metrics.control_unrecorded(&name, &control.spec);
-            }
-            return fail_closed(object, context, &why, now).await;
-        }
         Writing::Standby => {
             // How it stands is for who writes it down to say.
             context.metrics.forget_control(&name);
             return Ok((Action::await_change(), Outcome::Unchanged));
         }
-        Writing::Open(_) | Writing::Opening => {
-            return Ok((Action::await_change(), Outcome::Unchanged));
-        }
+        _ => return Ok((Action::await_change(), Outcome::Unchanged)),
     }
+    let control = object.0.as_ref().ok();
     if let Some(control) = control {
         context.metrics.declare_control(&name, &control.spec);
     }
     let gather = || context.writer.gather(&name, WINDOW);
-    match context.recording.bring_up(object, posted, gather, now).await? {
+    let recorded = context.recording.bring_up(object, posted, gather, now);
+    match timeout(RECORDING, recorded).await.map_err(|_| Error::Late)?? {
         Recorded::Later(left) => Ok((Action::requeue(left), Outcome::Unchanged)),
         Recorded::Yes(posted, cited) => {
             if let (Some(control), Some(posted)) = (control, &posted) {
@@ -132,52 +161,60 @@ async fn report(
         spec: control.map(|control| &control.spec),
         verdict: posted.map(|posted| posted.verdict.as_ref()),
         cited,
-        evaluated: context.board.evaluated(),
+        as_of: context.board.as_of(&name),
         waiting: &context.board.waiting(),
     };
     let plan = status::plan(&previous, &known, now);
     if let Plan::Write { urgent, .. } = &plan {
         let window = if *urgent { WINDOW } else { QUIET_WINDOW };
-        if let Some(left) = context.writer.gather(&name, window) {
+        if let Some(left) = context.writer.hold(&name, window) {
             return Ok((Action::requeue(left), Outcome::Unchanged));
         }
     }
     match plan {
         Plan::Wait(left) => {
-            Ok((Action::requeue(Duration::try_from(left).unwrap_or_default()), Outcome::Unchanged))
+            let left = Duration::try_from(left).unwrap_or_default();
+            let left = context.writer.recheck(&name).map_or(left, |recheck| recheck.min(left));
+            Ok((Action::requeue(left), Outcome::Unchanged))
         }
         // The status follows at once, citing the heartbeat.
         Plan::Beat => {
             if let Some(posted) = posted {
-                context.recording.beat(&name, posted, now).await?;
+                let beat = context.recording.beat(&name, posted, now);
+                timeout(RECORDING, beat).await.map_err(|_| Error::Late)??;
             }
             Ok((Action::requeue(Duration::ZERO), Outcome::Unchanged))
         }
         Plan::Write { status, change, transition, urgent: _ } => {
             let recording = status::recording_changed(&previous, &status);
-            context.writer.write(&context.api, &name, *status).await?;
+            // What is only sent again was told when it was new.
+            let is_news = !context.writer.is_refused(&name);
+            context.writer.write(&context.api, &name, *status, now).await?;
             if recording == Some(true) {
                 let note = "verdicts are recorded in the evidence log again".to_owned();
-                publish(object, EventType::Normal, status::RECORDED, note, context).await;
+                publish(object, EventType::Normal, status::RECORDED, note, context);
             }
             if let Some(posted) = posted {
-                if change {
+                if change && is_news {
                     tell(&name, posted, context);
                 }
-                if transition {
-                    announce(object, &previous, &posted.verdict, context).await;
+                // That it is as it was before is no news.
+                if transition && !(recording == Some(true) && status::stood(&posted.verdict)) {
+                    announce(object, &previous, &posted.verdict, context);
                 }
-                remind(object, &previous, &posted.verdict, context).await;
+                remind(object, &previous, &posted.verdict, context);
             }
             Ok((Action::requeue(Duration::ZERO), Outcome::Written))
         }
     }
 }
 
-/// The log can't be written: no new verdict is claimed, and a condition says why.
+/// The log can't be written: no new verdict is claimed, a condition says why, and after a while no
+/// control is said to hold.
 async fn fail_closed(
     object: &DeserializeGuard<Control>,
     context: &Context,
+    posted: Option<&Posted>,
     why: &str,
     now: Timestamp,
 ) -> Result<(Action, Outcome), Error> {
@@ -185,20 +222,30 @@ async fn fail_closed(
     let generation = object.meta().generation.unwrap_or_default();
     let status = object.0.as_ref().ok().and_then(|control| control.status.as_ref());
     let previous = context.writer.newest(object, status).unwrap_or_default();
-    let closed = status::unrecorded(&previous, generation, why, now);
-    if closed == previous {
-        return Ok((Action::await_change(), Outcome::Unchanged));
+    let since = context.unrecorded.since(now);
+    let closed = status::unrecorded(&previous, generation, why, since, now);
+    if let Ok(control) = &object.0 {
+        let verdict = posted.map(|posted| status::as_reported(&posted.verdict, &closed));
+        context.metrics.observe_control(&name, &control.spec, verdict.as_ref());
     }
-    if let Some(left) = context.writer.gather(&name, WINDOW) {
+    let again = || match status::claims_until(&closed, since, now) {
+        Some(left) => Action::requeue(Duration::try_from(left).unwrap_or_default()),
+        None => Action::await_change(),
+    };
+    if closed == previous {
+        return Ok((again(), Outcome::Unchanged));
+    }
+    if let Some(left) = context.writer.hold(&name, WINDOW) {
         return Ok((Action::requeue(left), Outcome::Unchanged));
     }
     let recording = status::recording_changed(&previous, &closed);
-    context.writer.write(&context.api, &name, closed).await?;
+    let again = again();
+    context.writer.write(&context.api, &name, closed, now).await?;
     if recording == Some(false) {
-        let note = format!("verdicts can't be recorded, so the status stays what it was: {why}");
-        publish(object, EventType::Warning, status::LOG_UNAVAILABLE, note, context).await;
+        let note = format!("verdicts can't be recorded, so no new one is claimed: {why}");
+        publish(object, EventType::Warning, status::LOG_UNAVAILABLE, note, context);
     }
-    Ok((Action::await_change(), Outcome::Written))
+    Ok((again, Outcome::Written))
 }
 
 /// Says in log and metrics that a verdict reached its status.
@@ -219,22 +266,19 @@ fn tell(name: &str, posted: &Posted, context: &Context) {
 fn observe(
     object: &DeserializeGuard<Control>,
     context: &Context,
-    name: &str,
-    generation: i64,
+    unreadable: Option<String>,
     now: Timestamp,
 ) -> Option<Posted> {
-    match &object.0 {
-        Ok(_) => context.board.control(name).filter(|posted| {
+    let generation = object.meta().generation.unwrap_or_default();
+    match unreadable {
+        None => context.board.control(&object.name_any()).filter(|posted| {
             posted.verdict.generation == generation && posted.uid == object.meta().uid
         }),
-        Err(invalid) => Some(Posted {
+        Some(problems) => Some(Posted {
             verdict: Arc::new(Verdict::blocked(
                 generation,
                 Reason::InvalidSpec,
-                format!(
-                    "the spec can't be read: {}; correct the field and apply again",
-                    invalid.error
-                ),
+                problems,
                 object.meta().creation_timestamp.as_ref().map_or(now, |time| time.0),
             )),
             uid: object.meta().uid.clone(),
@@ -244,8 +288,8 @@ fn observe(
     }
 }
 
-/// Publishes one event for a change of state. A lost event loses nothing: status has it all.
-async fn announce(
+/// Publishes one event for a change of state.
+fn announce(
     object: &DeserializeGuard<Control>,
     previous: &ControlStatus,
     verdict: &Verdict,
@@ -264,11 +308,11 @@ async fn announce(
     } else {
         format!("{} after {}: {}", verdict.state.as_str(), previous.state.as_str(), verdict.message)
     };
-    publish(object, type_, verdict.state.as_str(), note, context).await;
+    publish(object, type_, verdict.state.as_str(), note, context);
 }
 
 /// Publishes what became of the occurrences of a human control, and reminds of what is due.
-async fn remind(
+fn remind(
     object: &DeserializeGuard<Control>,
     previous: &ControlStatus,
     verdict: &Verdict,
@@ -276,31 +320,19 @@ async fn remind(
 ) {
     for one in occurrences::announcements(&previous.occurrences, &verdict.occurrences) {
         let type_ = if one.warning { EventType::Warning } else { EventType::Normal };
-        publish(object, type_, one.reason, one.note, context).await;
+        publish(object, type_, one.reason, one.note, context);
     }
 }
 
-async fn publish(
+fn publish(
     object: &DeserializeGuard<Control>,
     type_: EventType,
     reason: &str,
-    mut note: String,
+    note: String,
     context: &Context,
 ) {
-    note.truncate(note.floor_char_boundary(MAX_NOTE));
-    let event = Event {
-        type_,
-        reason: reason.to_owned(),
-        note: Some(note),
-        action: "Evaluate".to_owned(),
-        secondary: None,
-    };
-    let reference = object.object_ref(&());
-    if let Err(error) = context.recorder.publish(&event, &reference).await {
-        let what = format!("an event of Control {}", object.name_any());
-        let remedy = "an event can't be published: grant create and patch on events of events.k8s.io to the operator";
-        context.metrics.outages().failed(&what, Failure::of(&error), &error, remedy);
-    }
+    let regarding = object.object_ref(&());
+    context.events.publish(News { regarding, type_, reason: reason.to_owned(), note });
 }
 
 /// Failures are retried, later each time.
@@ -311,12 +343,12 @@ pub fn error_policy(
     context: Arc<Context>,
 ) -> Action {
     let name = object.name_any();
-    match error {
-        Error::Write(error) => {
-            error.log(&format!("the status of Control {name}"), context.metrics.outages());
-        }
+    Action::requeue(match error {
+        Error::Write(error) => context.writer.failed(&name, error),
         // Whoever keeps the log says why it can't be written, once for all controls.
-        Error::Evidence(error) => tracing::debug!(control = name, %error, "not recorded yet"),
-    }
-    Action::requeue(context.writer.backoff(&object.name_any()))
+        Error::Evidence(_) | Error::Late => {
+            tracing::debug!(control = name, %error, "not recorded yet");
+            RECORD_AGAIN
+        }
+    })
 }

@@ -1,89 +1,177 @@
 //! What the cluster serves, and when that changes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
-use futures::{StreamExt, TryStreamExt};
+use futures::FutureExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
-    Api, Client,
-    core::PartialObjectMeta,
+    Client, Resource,
     discovery::{Discovery, Scope, verbs},
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, watcher},
-    },
 };
 use tokio::sync::mpsc;
 
-use super::host::Command;
+use super::{
+    host::Command,
+    listwatch::{self, Closed, Heed, Shared, Sink, WatchProblem, What, Word},
+};
 use crate::{
     inventory::{Catalog, KubernetesVersion, ResourceType, ServedResource},
-    telemetry::{Failure, Metrics},
+    telemetry::{Failure, Outages},
 };
 
 /// When to look again after a definition changed: the API server serves it a moment later.
 const AFTER_CHANGE: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_secs(2), Duration::from_secs(6)];
 
+/// The shortest time between two looks: somebody may change a definition all the time.
+const APART: Duration = Duration::from_secs(1);
+
 /// How often to look when nothing seems to change: aggregated APIs come and go without a definition.
 const AT_REST: Duration = Duration::from_mins(10);
 
-/// How soon to look again after the watch of definitions failed.
-const AFTER_ERROR: Duration = Duration::from_secs(30);
+/// How often to look when definitions can't be watched: what was read counts for a minute.
+const UNWATCHED: Duration = Duration::from_secs(20);
+
+/// How soon to look again after a look that failed.
+const AFTER_ERROR: Duration = Duration::from_secs(5);
+
+/// How soon when nothing is known yet.
+const AT_START: Duration = Duration::from_secs(1);
 
 /// A discovery call that hangs would hide a new CRD for ever.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the watch of definitions says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Definitions {
+    /// One changed, or all were listed.
+    Changed,
+    /// None changed until now.
+    Heard,
+    /// They can't be watched for now.
+    Unwatched,
+}
+
+struct Watcher(mpsc::Sender<Definitions>);
+
+impl Sink for Watcher {
+    async fn hear(&mut self, word: Word<'_>) -> Result<Heed, Closed> {
+        let said = match word {
+            Word::Begin | Word::Item(_) | Word::TooLarge(_) | Word::Trouble(_) => {
+                return Ok(Heed::GoOn);
+            }
+            Word::Commit | Word::Put(_) | Word::Gone(_) => Definitions::Changed,
+            Word::Heard => Definitions::Heard,
+            Word::Forbidden(_) | Word::NotServed => Definitions::Unwatched,
+        };
+        self.0.send(said).await.map_err(|_| Closed)?;
+        Ok(Heed::GoOn)
+    }
+
+    fn remedy(&self, _: &WatchProblem) -> &'static str {
+        "definitions can't be watched, so new ones are found later: grant list and watch on customresourcedefinitions to the operator"
+    }
+}
 
 /// Keeps the engine's catalog up to date.
-pub async fn follow(client: Client, commands: mpsc::Sender<Command>, metrics: Metrics) {
-    let outages = metrics.outages();
-    let definitions: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client.clone());
-    let mut changes =
-        watcher(definitions, watcher::Config::default()).default_backoff().map_ok(drop).boxed();
+pub async fn follow(shared: Shared, commands: mpsc::Sender<Command>) {
+    let (sender, changes) = mpsc::channel(64);
+    let client = shared.client.clone();
+    let outages = shared.metrics.outages().clone();
+    let what = What {
+        path: CustomResourceDefinition::url_path(&(), None),
+        name: "customresourcedefinitions".to_owned(),
+        waits: false,
+        metadata_only: true,
+    };
+    tokio::select! {
+        () = listwatch::follow(shared, what, Watcher(sender)) => {}
+        () = look(&client, &outages, changes, &commands) => {}
+    }
+}
+
+async fn look(
+    client: &Client,
+    outages: &Outages,
+    mut changes: mpsc::Receiver<Definitions>,
+    commands: &mpsc::Sender<Command>,
+) {
     let mut pending = AFTER_CHANGE.iter().copied();
     let mut known = None;
+    let mut at_rest = AT_REST;
     loop {
-        match tokio::time::timeout(TIMEOUT, catalog(&client)).await {
-            Ok(Ok(catalog)) => {
-                if known.as_ref() != Some(&catalog) {
+        let began = Instant::now();
+        // The catalog is of now once it was read after the last change.
+        let current = match read(client, outages).await {
+            Some(catalog) => {
+                let command = if known.as_ref() == Some(&catalog) {
+                    Command::Discovered
+                } else {
                     known = Some(catalog.clone());
-                    if commands.send(Command::Catalog(catalog)).await.is_err() {
-                        return;
-                    }
+                    Command::Catalog(catalog)
+                };
+                if commands.send(command).await.is_err() {
+                    return;
                 }
+                true
             }
-            Ok(Err(error)) => {
-                let remedy = "what the cluster serves can't be asked, so new CRDs are not found: bind system:discovery to the operator";
-                outages.failed("discovery", Failure::of(&error), &error, remedy);
-            }
-            Err(_) => outages.failed("discovery", Failure::NoAnswer, &"no answer within 30 s", ""),
-        }
-        let wait = match &known {
-            None => Duration::from_secs(1),
-            Some(_) => pending.next().unwrap_or(AT_REST),
+            None => false,
+        };
+        let wait = match (&known, current) {
+            (None, _) => AT_START,
+            (Some(_), false) => AFTER_ERROR,
+            (Some(_), true) => pending.next().unwrap_or(at_rest),
         };
         let sleep = tokio::time::sleep(wait);
         tokio::pin!(sleep);
-        tokio::select! {
-            () = &mut sleep => {}
-            change = changes.next() => match change {
-                Some(Ok(())) => {
-                    pending = AFTER_CHANGE.iter().copied();
-                    // A chart installs many definitions at once; look when they have come.
-                    tokio::time::sleep(AFTER_CHANGE[0]).await;
-                    while let Some(Some(Ok(()))) = futures::FutureExt::now_or_never(changes.next()) {}
-                }
-                Some(Err(error)) => {
-                    if let Some(failure) = Failure::of_watch(&error) {
-                        let remedy = "definitions can't be watched, so new ones are found within ten minutes: grant list and watch on customresourcedefinitions to the operator";
-                        outages.failed("customresourcedefinitions", failure, &error, remedy);
+        loop {
+            tokio::select! {
+                () = &mut sleep => break,
+                said = changes.recv() => match said {
+                    None => return,
+                    Some(Definitions::Heard) => {
+                        at_rest = AT_REST;
+                        if current && commands.send(Command::Discovered).await.is_err() {
+                            return;
+                        }
                     }
-                    tokio::time::sleep(wait.min(AFTER_ERROR)).await;
+                    Some(Definitions::Unwatched) => {
+                        if std::mem::replace(&mut at_rest, UNWATCHED) != UNWATCHED {
+                            break;
+                        }
+                    }
+                    Some(Definitions::Changed) => {
+                        at_rest = AT_REST;
+                        pending = AFTER_CHANGE.iter().copied();
+                        // A chart installs many definitions at once; look when they have come.
+                        let next = (began + APART).max(Instant::now() + AFTER_CHANGE[0]);
+                        tokio::time::sleep_until(next.into()).await;
+                        while let Some(Some(_)) = changes.recv().now_or_never() {}
+                        break;
+                    }
                 }
-                None => return,
             }
         }
     }
+}
+
+/// Looks once. None when it can't be read.
+async fn read(client: &Client, outages: &Outages) -> Option<Catalog> {
+    match tokio::time::timeout(TIMEOUT, catalog(client)).await {
+        Ok(Ok(catalog)) => return Some(catalog),
+        Ok(Err(error)) => {
+            let remedy = "what the cluster serves can't be asked, so new CRDs are not found: bind system:discovery to the operator";
+            outages.failed("discovery", Failure::of(&error), &Failure::told(&error), remedy);
+        }
+        Err(_) => {
+            let error = format!("no answer within {} s", TIMEOUT.as_secs());
+            outages.failed("discovery", Failure::NoAnswer, &error, "");
+        }
+    }
+    None
 }
 
 /// Everything that can be listed and watched, the preferred version of each first.

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::{Api, Resource, ResourceExt, core::DeserializeGuard, runtime::controller::Action};
+use tokio::time::timeout;
 
 use super::{
     board::Board,
+    control::{RECORD_AGAIN, RECORDING},
     measured::measured,
     recording::record_object,
-    status,
+    status, unreadable,
     writer::{WINDOW, WriteError, Writer},
 };
 use crate::{
@@ -39,6 +41,9 @@ pub enum Error {
     /// The record comes first.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    /// It takes too long.
+    #[error("the evidence log did not take the record within 10 s")]
+    Late,
     /// Then the status.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -63,7 +68,10 @@ async fn reconcile_inner(
         Err(invalid) => Some(Standing {
             phase: ExceptionPhase::Rejected,
             matched: 0,
-            message: format!("the spec can't be read: {}; write a new exception", invalid.error),
+            message: format!(
+                "{}; write a new exception",
+                unreadable::explain(&context.api, &name, invalid).await
+            ),
             names_nothing: Vec::new(),
         }),
     };
@@ -73,7 +81,8 @@ async fn reconcile_inner(
     }
     let spec = object.0.as_ref().ok().map(|exception| &exception.spec);
     let phase = standing.as_ref().map(|standing| standing.phase.as_str());
-    record_object(&context.evidence, "ControlException", object, spec, phase).await?;
+    let recorded = record_object(&context.evidence, "ControlException", object, spec, phase);
+    timeout(RECORDING, recorded).await.map_err(|_| Error::Late)??;
     let Some(standing) = standing else {
         return Ok((Action::await_change(), Outcome::Unchanged));
     };
@@ -81,15 +90,17 @@ async fn reconcile_inner(
     let previous = context.writer.newest(object, status);
     let generation = object.meta().generation.unwrap_or_default();
     let known = previous.clone().unwrap_or_default();
-    let desired = status::exception(&known, &standing, generation, Timestamp::now());
+    let now = Timestamp::now();
+    let desired = status::exception(&known, &standing, generation, now);
+    let again = || context.writer.recheck(&name).map_or_else(Action::await_change, Action::requeue);
     if previous.as_ref() == Some(&desired) {
-        return Ok((Action::await_change(), Outcome::Unchanged));
+        return Ok((again(), Outcome::Unchanged));
     }
-    if let Some(left) = context.writer.gather(&name, WINDOW) {
+    if let Some(left) = context.writer.hold(&name, WINDOW) {
         return Ok((Action::requeue(left), Outcome::Unchanged));
     }
-    context.writer.write(&context.api, &name, desired).await?;
-    Ok((Action::await_change(), Outcome::Written))
+    context.writer.write(&context.api, &name, desired, now).await?;
+    Ok((again(), Outcome::Written))
 }
 
 /// Failures are retried, later each time.
@@ -100,12 +111,12 @@ pub fn error_policy(
     context: Arc<Context>,
 ) -> Action {
     let name = object.name_any();
-    match error {
-        Error::Write(error) => {
-            error.log(&format!("the status of ControlException {name}"), context.metrics.outages());
-        }
+    Action::requeue(match error {
+        Error::Write(error) => context.writer.failed(&name, error),
         // Whoever keeps the log says why it can't be written, once for all.
-        Error::Evidence(error) => tracing::debug!(exception = name, %error, "not recorded yet"),
-    }
-    Action::requeue(context.writer.backoff(&object.name_any()))
+        Error::Evidence(_) | Error::Late => {
+            tracing::debug!(exception = name, %error, "not recorded yet");
+            RECORD_AGAIN
+        }
+    })
 }

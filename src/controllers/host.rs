@@ -9,12 +9,14 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use kube::{ResourceExt, core::error_boundary::InvalidObject, runtime::reflector::ObjectRef};
 use rustc_hash::FxHashSet;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::{
     adoption::Adoption,
     board::{Board, Posted},
     feed::Fed,
+    freshness::Input,
+    listening::{Listening, Moment},
     recording::{Snapshot, SnapshotRequest},
     watches::{Plan, Watches},
 };
@@ -61,9 +63,13 @@ pub enum Command {
         received: Instant,
         /// What it says.
         fact: Fact,
+        /// Its part of what facts that wait may take.
+        room: Option<OwnedSemaphorePermit>,
     },
     /// What the API server says of itself.
     ApiServer(ApiServer),
+    /// The definitions of the cluster were heard of: what it serves is known until now.
+    Discovered,
     /// A Control. One that can't be read is there, and has no verdict.
     Control(Fed<Result<Arc<Control>, InvalidObject>>),
     /// Asks for all that there is to record of a control.
@@ -142,6 +148,7 @@ pub struct Host {
     exceptions_changed: bool,
     noted: Option<Instant>,
     uids: HashMap<String, Option<String>>,
+    listening: Listening,
     adoption: Adoption,
     writing: watch::Receiver<Writing>,
     asked: Vec<SnapshotRequest>,
@@ -209,6 +216,7 @@ impl Host {
             exceptions_changed: false,
             noted: None,
             uids: HashMap::new(),
+            listening: Listening::new(Instant::now()),
             writing: evidence.subscribe(),
             adoption: Adoption::new(evidence),
             asked: Vec::new(),
@@ -229,29 +237,40 @@ impl Host {
                     }
                 }
                 Ok(()) = self.writing.changed() => {}
-                () = sleep_until(self.engine.next_wake()) => {}
-                _ = sweep.tick() => self.interner.sweep(),
+                () = sleep_until(self.engine.next_wake(), self.listening.next()) => {}
+                _ = sweep.tick() => {
+                    self.interner.sweep();
+                    self.read_again();
+                }
             }
             for command in batch.drain(..) {
                 self.judge_before(&command);
-                self.take(command, Timestamp::now());
+                self.take(command, Moment::now());
             }
-            let now = Timestamp::now();
+            let now = Moment::now();
             if std::mem::take(&mut self.replan) {
                 self.plan(now);
             }
             let adopted = self.adoption.adopt(&mut self.engine);
+            self.listening.withdraw(&mut self.engine, now);
             self.evaluate(now);
             if *self.writing.borrow() == Writing::Standby {
                 // Who leads records it. What it can't have, since it is gone, is what is newest.
-                self.engine.all_recorded_elsewhere(now - TAKE_OVER);
+                self.engine.all_recorded_elsewhere(now.time - TAKE_OVER);
             }
             self.metrics.outages().settle();
-            self.answer(now);
+            self.answer(now.time);
             if let Some(term) = adopted {
                 self.outlets.adopted.send_replace(term);
             }
         }
+    }
+
+    /// Lists kinds anew of which an object was too much beside others that have gone since.
+    fn read_again(&mut self) {
+        let fitting = self.engine.inventory().fits_again();
+        self.replan |= !fitting.is_empty();
+        self.planned.retain(|_, planned| !fitting.contains(&planned.kind));
     }
 
     /// Tells all there is to record of the controls that were asked for, as of this evaluation.
@@ -289,7 +308,7 @@ impl Host {
             _ => false,
         };
         if undoes {
-            self.evaluate(Timestamp::now());
+            self.evaluate(Moment::now());
         }
     }
 
@@ -297,24 +316,63 @@ impl Host {
         !self.touched.is_empty() && self.touched.contains(&(kind, namespace.clone(), name.clone()))
     }
 
-    fn take(&mut self, command: Command, now: Timestamp) {
+    fn take(&mut self, command: Command, now: Moment) {
         match command {
-            Command::Fact { kind, epoch, received, fact } => {
+            Command::Fact { kind, epoch, received, fact, room: _room } => {
                 if self.epochs.get(&kind) == Some(&epoch) {
-                    self.take_fact(kind, received, fact, now);
+                    self.hear_fact(kind, received, &fact, now.time);
+                    self.take_fact(kind, received, fact, now.time);
                 }
             }
             Command::Catalog(catalog) => {
-                self.engine.set_catalog(catalog, now);
+                self.hear(Input::Discovery, now);
+                self.engine.set_catalog(catalog, now.time);
                 self.loaded.catalog = true;
                 self.replan = true;
             }
-            Command::ApiServer(api_server) => self.engine.observe_api_server(api_server, now),
-            Command::Control(fed) => self.take_control(fed),
-            Command::Exception(fed) => self.take_exception(fed),
             Command::Recorded { control, until } => self.engine.recorded(&control, until),
+            Command::Discovered => self.hear(Input::Discovery, now),
+            Command::ApiServer(api_server) => {
+                self.hear(Input::ApiServer, now);
+                self.engine.observe_api_server(api_server, now.time);
+            }
+            Command::Control(Fed::Trouble(error)) => {
+                self.listening.trouble(Input::Controls, error);
+            }
+            Command::Control(fed) => {
+                self.hear(Input::Controls, now);
+                self.take_control(fed);
+            }
+            Command::Exception(Fed::Trouble(error)) => {
+                self.listening.trouble(Input::Exceptions, error);
+            }
+            Command::Exception(fed) => {
+                self.hear(Input::Exceptions, now);
+                self.take_exception(fed);
+            }
             Command::Adopt(control) => self.adoption.adopt_one(&mut self.engine, &control),
             Command::Snapshot(request) => self.asked.push(request),
+        }
+    }
+
+    fn hear(&mut self, input: Input, now: Moment) {
+        self.listening.heard(&mut self.engine, input, now.instant, now.time);
+    }
+
+    /// What a fact says of how fresh its kind is.
+    fn hear_fact(&mut self, kind: KindId, received: Instant, fact: &Fact, now: Timestamp) {
+        match fact {
+            Fact::Begin | Fact::Stage(_) => self.listening.alive(kind, received),
+            Fact::Trouble(error) => {
+                self.listening.trouble(Input::Kind(kind), error.clone());
+            }
+            Fact::Commit(_)
+            | Fact::Apply(_)
+            | Fact::Remove { .. }
+            | Fact::Unavailable(_)
+            | Fact::Heard => {
+                self.listening.heard(&mut self.engine, Input::Kind(kind), received, now);
+            }
         }
     }
 
@@ -343,7 +401,7 @@ impl Host {
     }
 
     fn take_control(&mut self, fed: Fed<Result<Arc<Control>, InvalidObject>>) {
-        self.replan = true;
+        self.replan |= !matches!(fed, Fed::Heard | Fed::Trouble(_));
         match fed {
             Fed::Put(Ok(control)) => {
                 let name = control.name_any();
@@ -388,7 +446,7 @@ impl Host {
     }
 
     fn take_exception(&mut self, fed: Fed<Result<Arc<ControlException>, InvalidObject>>) {
-        self.exceptions_changed = true;
+        self.exceptions_changed |= !matches!(fed, Fed::Heard | Fed::Trouble(_));
         self.touched_exceptions.extend(name_of(&fed));
         match fed {
             Fed::Put(Ok(exception)) => {
@@ -422,14 +480,15 @@ impl Host {
     }
 
     /// Starts and ends watches so that they are what the controls read.
-    fn plan(&mut self, now: Timestamp) {
+    fn plan(&mut self, now: Moment) {
         let Wanted { kinds, api_server } = self.engine.wanted();
         self.outlets
             .api_server_wanted
             .send_if_modified(|wanted| std::mem::replace(wanted, api_server) != api_server);
+        self.listening.expect_api_server(api_server, now.instant);
         if !api_server {
             // Nothing is concluded before it was read, nor from what was read some time ago.
-            self.engine.observe_api_server(ApiServer::Pending, now);
+            self.engine.observe_api_server(ApiServer::Pending, now.time);
         }
         let unwanted: Vec<ResourceType> =
             self.planned.keys().filter(|resource| !kinds.contains_key(resource)).cloned().collect();
@@ -437,7 +496,8 @@ impl Host {
             if let Some(planned) = self.planned.remove(&resource) {
                 self.watches.stop(planned.kind);
                 self.epochs.remove(&planned.kind);
-                self.engine.release(planned.kind, now);
+                self.listening.forget(planned.kind);
+                self.engine.release(planned.kind, now.time);
             }
         }
         for (resource, programs) in kinds {
@@ -450,6 +510,7 @@ impl Host {
             let kind = self.engine.kind(&resource);
             self.next_epoch += 1;
             self.epochs.insert(kind, self.next_epoch);
+            self.listening.expect(kind, now.instant);
             self.planned.insert(resource.clone(), Planned { kind, programs: ids });
             self.watches.start(Plan {
                 kind,
@@ -459,10 +520,12 @@ impl Host {
         }
     }
 
-    fn evaluate(&mut self, now: Timestamp) {
+    fn evaluate(&mut self, moment: Moment) {
+        let now = moment.time;
         let waiting = self.loaded.waiting();
-        if !waiting.is_empty() {
-            self.outlets.board.note(None, waiting.to_owned());
+        // Who waits for too long says that nothing is known, rather than nothing.
+        if !waiting.is_empty() && !self.listening.is_blind() {
+            self.outlets.board.note_waiting(waiting.to_owned());
             return;
         }
         self.touched.clear();
@@ -478,7 +541,7 @@ impl Host {
             lap = end;
         });
         let received = self.oldest.take().unwrap_or(started);
-        self.outlets.board.note(Some(now), String::new());
+        self.outlets.board.note_waiting(self.listening.silence(&self.engine));
         for name in &evaluated.controls {
             let Some(verdict) = self.engine.posted(name) else { continue };
             self.outlets.board.post_control(
@@ -490,7 +553,6 @@ impl Host {
                     received,
                 },
             );
-            self.metrics.control_evaluated(name, now);
             // Nobody listens any more only while shutting down.
             let _ = self.outlets.controls.send(ObjectRef::new(name));
         }
@@ -498,22 +560,31 @@ impl Host {
             self.post_exceptions(now);
         }
         self.metrics.evaluation_pass(started.elapsed());
-        self.metrics.unreadable(self.engine.unreadable());
-        self.note_evaluated(now);
+        let mut unreadable = self.engine.unreadable();
+        unreadable.stale += self.listening.silent_sources();
+        self.metrics.unreadable(unreadable);
+        self.note_as_of(moment, !evaluated.controls.is_empty());
         self.outlets.evaluated.send_if_modified(|done| !std::mem::replace(done, true));
     }
 
-    /// Says in the metrics that somebody looked, whether anything changed or not.
-    fn note_evaluated(&mut self, now: Timestamp) {
-        if self.noted.is_some_and(|noted| noted.elapsed() < NOTE) {
+    /// Says until when every verdict is known to hold, whether anything changed or not.
+    fn note_as_of(&mut self, now: Moment, changed: bool) {
+        if !changed && self.noted.is_some_and(|noted| noted.elapsed() < NOTE) {
             return;
         }
-        self.noted = Some(Instant::now());
-        for (name, _) in self.engine.controls() {
-            if self.engine.verdict(name).is_some() {
-                self.metrics.control_evaluated(name, now);
-            }
+        self.noted = Some(now.instant);
+        let known: BTreeMap<String, Timestamp> = self
+            .engine
+            .controls()
+            .filter(|(name, _)| self.engine.verdict(name).is_some())
+            .filter_map(|(name, _)| {
+                Some((name.to_owned(), self.listening.as_of(&self.engine, name, now)?))
+            })
+            .collect();
+        for (name, as_of) in &known {
+            self.metrics.control_evaluated(name, *as_of);
         }
+        self.outlets.board.note_as_of(known);
     }
 
     fn post_exceptions(&self, now: Timestamp) {
@@ -528,14 +599,15 @@ impl Host {
     }
 }
 
-/// Sleeps until a time, at most for a while: a quiet cluster is evaluated too, so that a heartbeat
-/// can say as of when, and the wall clock may jump.
-async fn sleep_until(at: Option<Timestamp>) {
+/// Sleeps until time changes something, or an input has been silent for too long; at most for a
+/// while, since the wall clock may jump.
+async fn sleep_until(wake: Option<Timestamp>, silent: Option<Instant>) {
     const LONGEST: Duration = Duration::from_secs(20);
     // A judgement that is never valid must not keep a core busy.
     const SHORTEST: Duration = Duration::from_millis(20);
-    let left = at.map_or(LONGEST, |at| {
+    let wake = wake.map_or(LONGEST, |at| {
         Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
     });
-    tokio::time::sleep(left.clamp(SHORTEST, LONGEST)).await;
+    let silent = silent.map_or(LONGEST, |at| at.saturating_duration_since(Instant::now()));
+    tokio::time::sleep(wake.min(silent).clamp(SHORTEST, LONGEST)).await;
 }

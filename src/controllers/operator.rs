@@ -8,11 +8,11 @@ use kube::{
     Api, Client, Resource,
     core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{
-        Controller, WatchStreamExt,
+        Controller,
         controller::{Action, Config},
-        events::{Recorder, Reporter},
+        events::Reporter,
         reflector::{self, ObjectRef},
-        watcher::{self, watcher},
+        watcher::{self, Event},
     },
 };
 use serde::de::DeserializeOwned;
@@ -24,17 +24,19 @@ use tokio::{
 use super::{
     anchor, api_server, audit_period,
     board::Board,
-    control, departed, discovery, exception,
-    feed::{Fed, Follower},
+    control, departed, discovery, events, exception,
+    feed::{Fed, Follower, Told, watch_of},
     host::{Command, Host, Outlets, QUEUE},
+    listwatch::{self, Shared},
     recording::Recording,
+    rewinds::Rewinds,
     watches::Watches,
     writer::Writer,
 };
 use crate::{
     api::{AuditPeriod, Control, ControlException},
     evidence::Evidence,
-    telemetry::{Failure, Metrics},
+    telemetry::{Metrics, ReconcileKind},
 };
 
 /// The name under which events and status fields are written.
@@ -99,7 +101,9 @@ pub fn start(
         evaluated,
         adopted,
     };
-    let watches = Watches::new(parts.client.clone(), commands.clone(), parts.metrics.clone());
+    let rewinds = Rewinds::default();
+    let shared = Shared::new(parts.client.clone(), parts.metrics.clone(), rewinds.clone());
+    let watches = Watches::new(shared.clone(), commands.clone());
     let host = Host::new(watches, outlets, parts.metrics.clone(), parts.evidence.clone());
 
     let mut essential = JoinSet::new();
@@ -110,10 +114,7 @@ pub fn start(
         });
     };
     spawn("engine", host.run(inbox).boxed());
-    spawn(
-        "discovery",
-        discovery::follow(parts.client.clone(), commands.clone(), parts.metrics.clone()).boxed(),
-    );
+    spawn("discovery", discovery::follow(shared.clone(), commands.clone()).boxed());
     spawn(
         "API server metrics",
         api_server::follow(parts.client.clone(), wanted, commands.clone()).boxed(),
@@ -124,16 +125,21 @@ pub fn start(
     // Without it the last thing that it said of the log would be believed for ever.
     spawn("evidence", parts.evidence.clone().ended().boxed());
     let mut reconcilers = JoinSet::new();
-    let controls_feed = feed::<Control>(&parts.client, commands.clone(), Command::Control);
-    let exceptions_feed = feed(&parts.client, commands.clone(), Command::Exception);
-    for (kind, departures) in [
+    let (controls_watch, controls_feed) = feed(&shared, engine(&commands, Command::Control));
+    let (exceptions_watch, exceptions_feed) = feed(&shared, engine(&commands, Command::Exception));
+    // The engine hears nothing of audit periods: they are about the log alone.
+    let (periods_watch, periods_feed) = feed(&shared, |_| futures::future::ready(()));
+    for (name, task) in [
+        ("watch of Controls", controls_watch),
+        ("watch of ControlExceptions", exceptions_watch),
+        ("watch of AuditPeriods", periods_watch),
         ("Control", departures(parts, "Control", &controls_feed)),
         ("ControlException", departures(parts, "ControlException", &exceptions_feed)),
     ] {
-        spawn(kind, departures);
+        spawn(name, task);
     }
-    let recording = Recording { evidence: parts.evidence.clone(), commands };
-    let triggers = Triggers { evidence: parts.evidence.clone(), adopted: adoptions };
+    let recording = Recording::new(parts.evidence.clone(), commands);
+    let triggers = Triggers { evidence: parts.evidence.clone(), adopted: adoptions, rewinds };
     reconcilers.spawn(control_loop(
         parts,
         &board,
@@ -143,7 +149,7 @@ pub fn start(
         controls,
         stop.clone(),
     ));
-    reconcilers.spawn(audit_period_loop(parts, triggers.clone(), stop.clone()));
+    reconcilers.spawn(audit_period_loop(parts, triggers.clone(), periods_feed, stop.clone()));
     reconcilers.spawn(exception_loop(
         parts,
         &board,
@@ -153,6 +159,7 @@ pub fn start(
         stop.clone(),
     ));
     let evidence = parts.evidence.clone();
+    let (client, namespace) = (parts.client.clone(), parts.namespace.clone());
 
     let handle = Handle { evaluated: evaluated_receiver, board };
     let run = async move {
@@ -174,24 +181,30 @@ pub fn start(
                 "the evidence log was not closed in order: the next start records a gap"
             );
         }
+        // Whoever publishes meanwhile knows less.
+        essential.shutdown().await;
+        anchor::publish_last(client, &namespace, &evidence).await;
         Ok(())
     };
     (handle, run)
 }
 
-/// What makes every object be looked at again: that it may be written, or no longer.
+/// What makes every object be looked at again: that it may be written, or no longer, or that what
+/// was written is there no longer.
 #[derive(Clone)]
 struct Triggers {
     evidence: Evidence,
     adopted: watch::Receiver<u64>,
+    rewinds: Rewinds,
 }
 
 impl Triggers {
     fn stream(self) -> impl Stream<Item = ()> + Send + 'static {
-        futures::stream::select(
+        futures::stream::select_all([
             changes(self.evidence.subscribe()).boxed(),
             changes(self.adopted).boxed(),
-        )
+            changes(self.rewinds.subscribe()).boxed(),
+        ])
     }
 }
 
@@ -227,23 +240,31 @@ fn control_loop(
 ) -> impl Future<Output = ()> + Send + 'static {
     let reporter =
         Reporter { controller: CONTROLLER.to_owned(), instance: Some(parts.instance.clone()) };
+    let (events, publishing) =
+        events::beside(parts.client.clone(), reporter, parts.metrics.clone());
     let context = Arc::new(control::Context {
         api: Api::all(parts.client.clone()),
         board: Arc::clone(board),
         recording,
-        recorder: Recorder::new(parts.client.clone(), reporter),
-        writer: Writer::new("comptroller/control"),
+        events,
+        writer: Writer::new(
+            "comptroller/control",
+            ReconcileKind::Control,
+            parts.metrics.clone(),
+            triggers.rewinds.clone(),
+        ),
         metrics: parts.metrics.clone(),
         started: Timestamp::now(),
         adopted: triggers.adopted.clone(),
+        unrecorded: control::Unrecorded::default(),
     });
     let results = controller(feed, queue, triggers, stop).run(
         control::reconcile,
         control::error_policy,
         Arc::clone(&context),
     );
-    let metrics = parts.metrics.clone();
-    drain("controls", metrics, results, move |name| context.writer.forget(name))
+    let drained = drain("controls", results, move |name| context.writer.forget(name));
+    events::run_beside(drained, publishing)
 }
 
 fn exception_loop(
@@ -257,7 +278,12 @@ fn exception_loop(
     let context = Arc::new(exception::Context {
         api: Api::all(parts.client.clone()),
         board: Arc::clone(board),
-        writer: Writer::new("comptroller/exception"),
+        writer: Writer::new(
+            "comptroller/exception",
+            ReconcileKind::Exception,
+            parts.metrics.clone(),
+            triggers.rewinds.clone(),
+        ),
         metrics: parts.metrics.clone(),
         evidence: parts.evidence.clone(),
     });
@@ -266,36 +292,28 @@ fn exception_loop(
         exception::error_policy,
         Arc::clone(&context),
     );
-    let metrics = parts.metrics.clone();
-    drain("controlexceptions", metrics, results, move |name| context.writer.forget(name))
+    drain("controlexceptions", results, move |name| context.writer.forget(name))
 }
 
-/// Audit periods are about the log alone: the engine hears nothing of them.
 fn audit_period_loop(
     parts: &Parts,
     triggers: Triggers,
+    feed: Feed<AuditPeriod, impl Stream<Item = Watched<AuditPeriod>> + Send + 'static>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
-    let api = Api::<Guarded<AuditPeriod>>::all(parts.client.clone());
-    let (reader, writer) = reflector::store();
-    let stream = watcher(api, watcher::Config::default())
-        .default_backoff()
-        .reflect(writer)
-        .applied_objects();
     let context = Arc::new(audit_period::Context::new(
         Api::all(parts.client.clone()),
         parts.evidence.clone(),
         parts.metrics.clone(),
+        triggers.rewinds.clone(),
     ));
-    let feed = Feed { reader, stream, departures: Arc::default() };
     let (_, no_verdicts) = mpsc::unbounded_channel();
     let results = controller(feed, no_verdicts, triggers, stop).run(
         audit_period::reconcile,
         audit_period::error_policy,
         Arc::clone(&context),
     );
-    let metrics = parts.metrics.clone();
-    drain("auditperiods", metrics, results, move |name| context.forget(name))
+    drain("auditperiods", results, move |name| context.forget(name))
 }
 
 type Guarded<K> = DeserializeGuard<K>;
@@ -311,11 +329,37 @@ struct Feed<K: Resource<DynamicType = ()> + Clone + 'static, S> {
     departures: Arc<Notify>,
 }
 
-fn feed<K>(
-    client: &Client,
-    commands: mpsc::Sender<Command>,
+/// Tells the engine; `command` is what it calls this kind.
+fn engine<K>(
+    commands: &mpsc::Sender<Command>,
     command: fn(Fed<Result<Arc<K>, InvalidObject>>) -> Command,
-) -> Feed<K, impl Stream<Item = Watched<K>> + Send + 'static>
+) -> impl FnMut(Fed<Guarded<K>>) -> BoxFuture<'static, ()> + Send + use<K>
+where
+    K: Send + Sync + 'static,
+{
+    let commands = commands.clone();
+    move |fed| {
+        let command = command(match fed {
+            Fed::Put(DeserializeGuard(object)) => Fed::Put(object.map(Arc::new)),
+            Fed::Gone(name) => Fed::Gone(name),
+            Fed::Listed(names) => Fed::Listed(names),
+            Fed::Heard => Fed::Heard,
+            Fed::Trouble(error) => Fed::Trouble(error),
+        });
+        let commands = commands.clone();
+        async move {
+            // The engine is gone only while shutting down.
+            let _ = commands.send(command).await;
+        }
+        .boxed()
+    }
+}
+
+/// The watch of a kind of ours, to be run, and what it says: to the reconciler, and to `tell`.
+fn feed<K, F, R>(
+    shared: &Shared,
+    mut tell: F,
+) -> (BoxFuture<'static, ()>, Feed<K, impl Stream<Item = Watched<K>> + Send + use<K, F, R>>)
 where
     K: Resource<DynamicType = ()>
         + Clone
@@ -324,37 +368,40 @@ where
         + Send
         + Sync
         + 'static,
+    F: FnMut(Fed<Guarded<K>>) -> R + Send + 'static,
+    R: Future<Output = ()> + Send + 'static,
 {
-    let (reader, writer) = reflector::store();
+    let (what, teller, mut told) = watch_of::<K>();
+    let watch = listwatch::follow(shared.clone(), what, teller).boxed();
+    let (reader, mut writer) = reflector::store();
     let mut follower = Follower::default();
     let departures = Arc::new(Notify::new());
     let departed = Arc::clone(&departures);
-    let stream = watcher(Api::<Guarded<K>>::all(client.clone()), watcher::Config::default())
-        .default_backoff()
-        .reflect(writer)
-        .then(move |event| {
-            let fed =
-                event.as_ref().ok().and_then(|event| follower.follow(event)).map(|fed| match fed {
-                    Fed::Put(DeserializeGuard(object)) => Fed::Put(object.map(Arc::new)),
-                    Fed::Gone(name) => Fed::Gone(name),
-                    Fed::Listed(names) => Fed::Listed(names),
-                    Fed::Heard => Fed::Heard,
-                    Fed::Trouble(error) => Fed::Trouble(error),
-                });
+    let stream = futures::stream::poll_fn(move |context| told.poll_recv(context))
+        .map(move |told| {
+            let (fed, event) = match told {
+                Told::Event(event) => {
+                    writer.apply_watcher_event(&event);
+                    (follower.follow(&event), Some(event))
+                }
+                Told::Heard => (Some(Fed::Heard), None),
+                Told::Trouble(error) => (Some(Fed::Trouble(error)), None),
+            };
             if matches!(fed, Some(Fed::Gone(_) | Fed::Listed(_))) {
                 departed.notify_one();
             }
-            let commands = commands.clone();
-            async move {
-                if let Some(fed) = fed {
-                    // The engine is gone only while shutting down.
-                    let _ = commands.send(command(fed)).await;
-                }
-                event
-            }
+            (fed.map(&mut tell), event)
         })
-        .applied_objects();
-    Feed { reader, stream, departures }
+        .filter_map(|(told, event)| async move {
+            if let Some(told) = told {
+                told.await;
+            }
+            match *event? {
+                Event::Apply(object) | Event::InitApply(object) => Some(Ok(object)),
+                _ => None,
+            }
+        });
+    (watch, Feed { reader, stream, departures })
 }
 
 fn controller<K>(
@@ -383,7 +430,6 @@ where
 /// Runs a controller; what goes wrong outside of a reconcile is logged.
 async fn drain<K, E>(
     kind: &'static str,
-    metrics: Metrics,
     results: impl Stream<
         Item = Result<(ObjectRef<K>, Action), kube::runtime::controller::Error<E, watcher::Error>>,
     >,
@@ -398,12 +444,6 @@ async fn drain<K, E>(
             // A verdict may come a moment before the watch shows its control, or after it is gone.
             Err(kube::runtime::controller::Error::ObjectNotFound(object)) => gone(&object.name),
             Ok(_) | Err(kube::runtime::controller::Error::ReconcilerFailed(..)) => {}
-            Err(kube::runtime::controller::Error::QueueError(error)) => {
-                if let Some(failure) = Failure::of_watch(&error) {
-                    let remedy = "the operator's own kind can't be read: install its CRD and the roles in config/rbac";
-                    metrics.outages().failed(kind, failure, &error, remedy);
-                }
-            }
             Err(error) => tracing::warn!(kind, %error, "a reconciler failed and goes on"),
         }
     }

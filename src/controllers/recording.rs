@@ -1,21 +1,27 @@
 //! The record before the status: brings the log in line with a control's verdict.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt, core::DeserializeGuard};
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 
 use super::{board::Posted, host::Command, occurrences};
 use crate::{
     api::Control,
-    engine::Verdict,
+    engine::{Verdict, verdict::RECORDED_FINDINGS},
     evidence::{
         Cited, Evidence, EvidenceError, Seen,
         entry::{Data, Subject},
     },
 };
+
+/// How many findings are put into words and recorded at the same time: 5,000 take some 10 MiB.
+const AT_ONCE: u32 = 10_000;
+
+/// How many names of what was judged take as much as a finding.
+const NAMES: usize = 4;
 
 /// How soon to look again for a verdict that was overtaken.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -56,9 +62,24 @@ pub struct Recording {
     pub evidence: Evidence,
     /// Who knows.
     pub commands: mpsc::Sender<Command>,
+    room: Arc<Semaphore>,
 }
 
 impl Recording {
+    /// Records in `evidence` what `commands` is asked for.
+    pub fn new(evidence: Evidence, commands: mpsc::Sender<Command>) -> Self {
+        let room = Arc::new(Semaphore::new(usize::try_from(AT_ONCE).unwrap_or(usize::MAX)));
+        Self { evidence, commands, room }
+    }
+
+    /// Waits until there is memory for all that there is to record of a verdict.
+    async fn room(&self, verdict: &Verdict, population: bool) -> Option<SemaphorePermit<'_>> {
+        let listed = (verdict.open_findings + verdict.excepted).min(RECORDED_FINDINGS);
+        let names = if population { verdict.population / NAMES } else { 0 };
+        let size = u32::try_from(listed + names).unwrap_or(AT_ONCE).clamp(1, AT_ONCE);
+        self.room.acquire_many(size).await.ok()
+    }
+
     /// Brings the log in line with a control and its verdict. `gather` says how long to wait for
     /// more changes before another is recorded.
     pub async fn bring_up(
@@ -83,13 +104,17 @@ impl Recording {
         if let Some(left) = gather() {
             return Ok(Recorded::Later(left));
         }
+        // Held until all of it is recorded.
+        let room;
         let snapshot = if spec.is_some() {
             let population = self.evidence.wants_population(&name, now);
+            room = self.room(&posted.verdict, population).await;
             let Some(snapshot) = self.ask(&name, population).await else {
                 return Ok(Recorded::Later(AGAIN));
             };
             snapshot
         } else {
+            room = None;
             Snapshot { posted, seen: Seen::default() }
         };
         let Snapshot { posted, seen } = snapshot;
@@ -102,7 +127,9 @@ impl Recording {
         }
         self.record_occurrences(&name, verdict).await?;
         let until = seen.until;
-        match self.evidence.record_verdict(&name, uid.clone(), verdict, seen, now).await {
+        let recorded = self.evidence.record_verdict(&name, uid.clone(), verdict, seen, now).await;
+        drop(room);
+        match recorded {
             Ok(()) => {
                 let _ =
                     self.commands.send(Command::Recorded { control: name.clone(), until }).await;
@@ -157,13 +184,17 @@ impl Recording {
         now: Timestamp,
     ) -> Result<bool, EvidenceError> {
         let mut population = None;
+        let mut room = None;
         if self.evidence.wants_population(name, now) {
+            room = self.room(&posted.verdict, true).await;
             let snapshot = self.ask(name, true).await;
             population = snapshot
                 .filter(|snapshot| snapshot.posted.verdict == posted.verdict)
                 .and_then(|snapshot| snapshot.seen.population);
         }
-        match self.evidence.record_heartbeat(name, &posted.verdict, population, now).await {
+        let recorded = self.evidence.record_heartbeat(name, &posted.verdict, population, now).await;
+        drop(room);
+        match recorded {
             Ok(()) => Ok(true),
             Err(EvidenceError::Outdated) => Ok(false),
             Err(error) => Err(error),

@@ -23,6 +23,15 @@ impl Rewinds {
         self.0.send_modify(|count| *count += 1);
     }
 
+    /// The same, unless one was noticed since `seen` of them were known: it is this one.
+    pub fn note_after(&self, seen: u64) {
+        self.0.send_if_modified(|count| {
+            let new = *count == seen;
+            *count += u64::from(new);
+            new
+        });
+    }
+
     /// To be told of the next; the value counts them.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.0.subscribe()

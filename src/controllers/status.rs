@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::occurrences;
+use super::{occurrences, refusal::COMPLETE};
 use crate::{
     api::{
         ControlExceptionStatus, ControlSpec, ControlStatus, Enforcement, ExceptionPhase, Finding,
@@ -32,6 +32,9 @@ const NAMES_NOTHING: &str = "NamesNothing";
 /// How long a control may be without any status: most are judged before, and save a write. It is
 /// the time in which 10,000 objects are listed and judged.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
+
+/// How long recording may fail before it is no longer claimed that a control holds.
+const BLIP: SignedDuration = SignedDuration::from_secs(10);
 
 /// When to look again for an evaluation that a heartbeat can speak of.
 const RECHECK: SignedDuration = SignedDuration::from_secs(5);
@@ -70,8 +73,8 @@ pub struct Known<'a> {
     pub verdict: Option<&'a Verdict>,
     /// The entry of the log that says so; None without a log.
     pub cited: Option<Cited>,
-    /// When that verdict last was known to hold.
-    pub evaluated: Option<Timestamp>,
+    /// Until when that verdict is known to hold; None: not all of its inputs were heard of.
+    pub as_of: Option<Timestamp>,
     /// What the engine waits for.
     pub waiting: &'a str,
 }
@@ -81,7 +84,6 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
     let Some(verdict) = known.verdict else {
         return plan_pending(previous, known, now);
     };
-    let evaluated = known.evaluated.unwrap_or(now);
     let mut status = desired(previous, known, verdict, now);
     let heartbeat =
         known.spec.map_or(crate::api::control::DEFAULT_HEARTBEAT, ControlSpec::heartbeat);
@@ -92,15 +94,13 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
         {
             return Plan::Wait(left);
         }
-        let evaluated = whole_seconds(evaluated);
-        // Nobody looked since the last record: a heartbeat would claim what is not so.
-        if previous.last_evaluated.as_ref().is_some_and(|last| evaluated.0 <= last.0) {
-            return Plan::Wait(RECHECK);
-        }
+        // A heartbeat says what was heard since it is due. A timer proves nothing.
+        let as_of = known.as_of.filter(|as_of| due.is_none_or(|due| *as_of >= due));
+        let Some(as_of) = as_of else { return Plan::Wait(RECHECK) };
         if known.cited.is_some() {
             return Plan::Beat;
         }
-        status.last_evaluated = Some(evaluated);
+        status.last_evaluated = Some(whole_seconds(as_of));
         return write(status, false, false, false);
     }
     let transition = status.state != previous.state || previous.since.is_none();
@@ -111,7 +111,7 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
     };
     let change = beat != *previous;
     if known.cited.is_none() {
-        status.last_evaluated = Some(whole_seconds(evaluated));
+        status.last_evaluated = status.last_evaluated.max(known.as_of.map(whole_seconds));
     }
     let urgent = transition || is_urgent(previous, &status);
     write(status, change, transition, urgent)
@@ -149,11 +149,13 @@ pub fn recording_changed(previous: &ControlStatus, status: &ControlStatus) -> Op
     (fails(previous) != fails(status)).then(|| !fails(status))
 }
 
-/// The status while the log can't be written: what was claimed stays, and nothing new is.
+/// The status while the log can't be written, which it could not since `since`: nothing new is
+/// claimed, and after [`BLIP`] not either that anything holds.
 pub fn unrecorded(
     previous: &ControlStatus,
     generation: i64,
     why: &str,
+    since: Timestamp,
     now: Timestamp,
 ) -> ControlStatus {
     let mut status = previous.clone();
@@ -163,7 +165,35 @@ pub fn unrecorded(
     if previous.observed_generation != generation {
         set_condition(&mut status.conditions, make(READY, ConditionStatus::Unknown));
     }
+    if claims_until(previous, since, now) == Some(SignedDuration::ZERO) {
+        status.state = State::Unknown;
+        LOG_UNAVAILABLE.clone_into(&mut status.reason);
+        status.since = Some(whole_seconds(since));
+        set_condition(&mut status.conditions, make(COMPLIANT, ConditionStatus::Unknown));
+    }
     status
+}
+
+/// How much longer a status may say that a control holds while nothing is recorded; None: it does
+/// not say so.
+pub fn claims_until(
+    status: &ControlStatus,
+    since: Timestamp,
+    now: Timestamp,
+) -> Option<SignedDuration> {
+    let left = BLIP - now.duration_since(since);
+    matches!(status.state, State::Passing | State::Excepted).then(|| left.max(SignedDuration::ZERO))
+}
+
+/// A verdict that is not recorded, as metrics may tell it: in the state that the status says.
+pub fn as_reported(verdict: &Verdict, status: &ControlStatus) -> Verdict {
+    let since = status.since.as_ref().map_or(verdict.since, |since| since.0);
+    Verdict { state: status.state, since, ..verdict.clone() }
+}
+
+/// Whether a verdict says that a control still stands where it stood while nothing was recorded.
+pub fn stood(verdict: &Verdict) -> bool {
+    matches!(verdict.state, State::Passing | State::Excepted)
 }
 
 /// A control that is not judged yet. What an earlier generation or an earlier operator found stays
@@ -207,9 +237,9 @@ fn desired(
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let mut conditions = previous.conditions.clone();
     let wanted = conditions_of(known, verdict, now);
-    // The others stay; of these two, what no longer applies goes.
+    // The others stay; of these, what no longer applies goes.
     conditions.retain(|known| {
-        ![STALLED, EVIDENCE_RECORDED].contains(&known.type_.as_str())
+        ![STALLED, EVIDENCE_RECORDED, COMPLETE].contains(&known.type_.as_str())
             || wanted.iter().any(|new| new.type_ == known.type_)
     });
     for new in wanted {
@@ -253,16 +283,19 @@ fn conditions_of(known: &Known<'_>, verdict: &Verdict, now: Timestamp) -> Vec<Co
     };
     let reason = verdict.reason.as_str();
     let mut conditions = vec![make(COMPLIANT, compliant, reason, &verdict.message)];
-    if matches!(verdict.reason, Reason::InvalidSpec | Reason::UnsupportedExpression) {
-        conditions.push(make(READY, ConditionStatus::False, reason, &verdict.message));
-        conditions.push(make(STALLED, ConditionStatus::True, reason, &verdict.message));
-    } else {
-        conditions.push(make(
-            READY,
-            ConditionStatus::True,
-            "Evaluated",
-            &ready_message(known.spec, verdict),
-        ));
+    match verdict.reason {
+        Reason::InvalidSpec | Reason::UnsupportedExpression => {
+            conditions.push(make(READY, ConditionStatus::False, reason, &verdict.message));
+            conditions.push(make(STALLED, ConditionStatus::True, reason, &verdict.message));
+        }
+        // An edit of the control, too, may be what nobody heard of.
+        Reason::WatchStale => {
+            conditions.push(make(READY, ConditionStatus::Unknown, reason, &verdict.message));
+        }
+        _ => {
+            let message = ready_message(known.spec, verdict);
+            conditions.push(make(READY, ConditionStatus::True, "Evaluated", &message));
+        }
     }
     if known.cited.is_some() {
         let message = "the evidence log holds this verdict";
@@ -315,6 +348,7 @@ pub fn exception(
         standing.message.clone()
     };
     let mut conditions = previous.conditions.clone();
+    conditions.retain(|known| known.type_ != COMPLETE);
     set_condition(&mut conditions, condition(READY, status, reason, &message, generation, now));
     ControlExceptionStatus {
         observed_generation: generation,
@@ -345,7 +379,7 @@ mod tests {
             spec: None,
             verdict,
             cited: None,
-            evaluated: None,
+            as_of: Some(at(0)),
             waiting: "",
         }
     }
@@ -368,20 +402,21 @@ mod tests {
         let (status, change, transition) =
             written(plan(&ControlStatus::default(), &known(Some(&passing)), at(1)));
         assert!(change && transition);
-        assert_eq!(status.last_evaluated, Some(whole_seconds(at(1))));
+        // As of what was heard, not as of the write.
+        assert_eq!(status.last_evaluated, Some(whole_seconds(at(0))));
 
         // Nothing changed: the rest of the hour.
-        assert_eq!(
-            plan(&status, &known(Some(&passing)), at(601)),
-            Plan::Wait(SignedDuration::from_mins(50))
-        );
-        let (beat, change, transition) = written(plan(&status, &known(Some(&passing)), at(3601)));
+        let heard = |seconds| Known { as_of: Some(at(seconds)), ..known(Some(&passing)) };
+        assert_eq!(plan(&status, &heard(590), at(600)), Plan::Wait(SignedDuration::from_mins(50)));
+        let (beat, change, transition) = written(plan(&status, &heard(3601), at(3605)));
         assert!(!change && !transition);
+        assert_eq!(beat.last_evaluated, Some(whole_seconds(at(3601))));
         assert_eq!(ControlStatus { last_evaluated: status.last_evaluated.clone(), ..beat }, status);
 
-        // The engine hangs: no heartbeat says that it is still so.
-        let hung = Known { evaluated: Some(at(1)), ..known(Some(&passing)) };
-        assert_eq!(plan(&status, &hung, at(3601)), Plan::Wait(RECHECK));
+        // An input is silent: no heartbeat says that it is still so.
+        for silent in [heard(3599), Known { as_of: None, ..known(Some(&passing)) }] {
+            assert_eq!(plan(&status, &silent, at(4000)), Plan::Wait(RECHECK));
+        }
 
         let failing = Verdict { since: at(700), ..verdict(State::Failing, Reason::FindingsOpen) };
         let (status, change, transition) = written(plan(&status, &known(Some(&failing)), at(700)));
@@ -413,7 +448,7 @@ mod tests {
     #[test]
     fn with_a_log_a_status_cites_its_entry_and_a_heartbeat_is_recorded_first() {
         let passing = verdict(State::Passing, Reason::NoFindings);
-        let with = |cited| Known { cited, ..known(Some(&passing)) };
+        let with = |cited| Known { cited, as_of: Some(at(3601)), ..known(Some(&passing)) };
         let none = ControlStatus::default();
         let (status, ..) = written(plan(&none, &with(Some(cited(7, 1))), at(3)));
         assert_eq!(status.evidence.map(|evidence| evidence.index), Some(7));
@@ -432,10 +467,10 @@ mod tests {
         let passing = verdict(State::Passing, Reason::NoFindings);
         let recorded = Known { cited: Some(cited(7, 1)), ..known(Some(&passing)) };
         let (status, ..) = written(plan(&ControlStatus::default(), &recorded, at(1)));
-        let closed = unrecorded(&status, GENERATION, "disk full", at(9));
+        let closed = unrecorded(&status, GENERATION, "disk full", at(9), at(9));
         assert_eq!(recording_changed(&ControlStatus::default(), &status), None);
         assert_eq!(recording_changed(&status, &closed), Some(false));
-        let again = unrecorded(&closed, GENERATION, "bucket gone", at(12));
+        let again = unrecorded(&closed, GENERATION, "bucket gone", at(9), at(12));
         assert_eq!(recording_changed(&closed, &again), None, "one event, not one for each retry");
         let says = |status: &ControlStatus, type_: &str| {
             let known = status.conditions.iter().find(|known| known.type_ == type_);
@@ -447,13 +482,55 @@ mod tests {
         assert_eq!(claims, status);
         assert_eq!(says(&closed, READY), says(&status, READY));
         // A newer generation is not reported yet.
-        let newer = unrecorded(&status, GENERATION + 1, "disk full", at(9));
+        let newer = unrecorded(&status, GENERATION + 1, "disk full", at(9), at(9));
         assert_eq!(says(&newer, READY).unwrap().0, "Unknown");
         // It heals, and the status is what it was.
         let (healed, change, _) = written(plan(&closed, &recorded, at(20)));
         assert!(change);
         assert_eq!(recording_changed(&closed, &healed), Some(true));
         assert_eq!(says(&healed, EVIDENCE_RECORDED).unwrap().0, "True");
+    }
+
+    #[test]
+    fn a_log_that_fails_for_long_lets_no_control_hold() {
+        for (state, reason, stays) in [
+            (State::Passing, Reason::NoFindings, false),
+            (State::Excepted, Reason::FindingsExcepted, false),
+            (State::Failing, Reason::FindingsOpen, true),
+            (State::NotApplicable, Reason::NoPopulation, true),
+            (State::Unknown, Reason::Forbidden, true),
+        ] {
+            let verdict = verdict(state, reason);
+            let recorded = Known { cited: Some(cited(7, 1)), ..known(Some(&verdict)) };
+            let (status, ..) = written(plan(&ControlStatus::default(), &recorded, at(1)));
+            let blip = unrecorded(&status, GENERATION, "disk full", at(20), at(29));
+            assert_eq!((blip.state, &blip.since), (state, &status.since));
+            let left = claims_until(&blip, at(20), at(29));
+            assert_eq!(left, (!stays).then(|| SignedDuration::from_secs(1)));
+            let closed = unrecorded(&blip, GENERATION, "disk full", at(20), at(30));
+            let compliant = |status: &ControlStatus| {
+                let known = status.conditions.iter().find(|known| known.type_ == COMPLIANT);
+                known.map(|known| (known.status.clone(), known.reason.clone()))
+            };
+            assert_ne!(compliant(&closed).unwrap().0, "True");
+            if stays {
+                assert_eq!(compliant(&closed), compliant(&status));
+                assert_eq!(closed.state, state);
+            } else {
+                let unknown = ("Unknown".to_owned(), LOG_UNAVAILABLE.to_owned());
+                assert_eq!(compliant(&closed), Some(unknown));
+                assert_eq!(
+                    (closed.state, closed.reason.as_str()),
+                    (State::Unknown, LOG_UNAVAILABLE)
+                );
+                assert_eq!(closed.since, Some(whole_seconds(at(20))));
+            }
+            assert_eq!(as_reported(&verdict, &closed).state, closed.state);
+            assert_eq!(unrecorded(&closed, GENERATION, "disk full", at(20), at(90)), closed);
+            // It heals, and the verdict is as it was, since when it was.
+            let (healed, ..) = written(plan(&closed, &recorded, at(91)));
+            assert_eq!((healed.state, healed.since), (status.state, status.since));
+        }
     }
 
     #[test]

@@ -6,16 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::StreamExt;
-use jiff::Timestamp;
 use kube::{
-    Api, Client, Resource,
-    api::WatchParams,
-    core::{ApiResource, Status},
-    runtime::{
-        utils::Backoff as _,
-        watcher::{self, DefaultBackoff, Event, watcher},
-    },
+    Resource,
+    core::{ApiResource, DynamicObject},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -24,32 +17,16 @@ use tokio::{
 
 use super::{
     host::{Command, Fact},
-    watched::Watched,
+    listwatch::{self, Closed, Heed, Shared, Sink, WatchProblem, What, Word},
+    watched::{Named, TOO_COSTLY, Watched},
 };
-use crate::{
-    inventory::{Availability, KindId, Projector, ResourceType, Symbol},
-    telemetry::{Failure, Metrics},
-};
+use crate::inventory::{Availability, KindId, Projected, Projector, ResourceType, Symbol};
 
-/// How long changes may fail to arrive before verdicts on them are withdrawn. Shorter outages (an
-/// API server that restarts) keep the last good verdict.
-pub const STALE_AFTER: Duration = Duration::from_mins(2);
+/// How often a kind is listed anew to see whether an object without a name can be taken in now.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
-/// Errors further apart than this are separate troubles; the watcher retries at least every 30 s.
-const SEPARATE: Duration = Duration::from_secs(75);
-
-/// How often a refused watch is tried again.
-const REGRANT: Duration = Duration::from_secs(10);
-
-/// Pages keep the memory of a first list flat: 350 pods are some 14 MiB while they are projected.
-const PAGE_SIZE: u32 = 350;
-
-/// How many kinds are listed at the same time. Each holds a page of objects; thirty of them at once
-/// would be most of the operator's memory, and no sooner done.
-const LISTS: usize = 2;
-
-/// A list that takes longer than this, as of a slow aggregated API, does not hold up the others.
-const TURN: Duration = Duration::from_secs(10);
+/// What facts that wait for the engine may weigh together, in KiB.
+const ROOM: u32 = 8 * 1024;
 
 /// A kind to watch. `epoch` tells its facts from those of an earlier watch of the same kind.
 #[derive(Clone, Debug)]
@@ -63,23 +40,22 @@ pub struct Plan {
 }
 
 /// The running watches.
+#[derive(Debug)]
 pub struct Watches {
-    client: Client,
+    shared: Shared,
     facts: mpsc::Sender<Command>,
-    metrics: Metrics,
-    lists: Arc<Semaphore>,
+    room: Arc<Semaphore>,
     tasks: JoinSet<()>,
     running: HashMap<KindId, AbortHandle>,
 }
 
 impl Watches {
     /// No watches yet.
-    pub fn new(client: Client, facts: mpsc::Sender<Command>, metrics: Metrics) -> Self {
+    pub fn new(shared: Shared, facts: mpsc::Sender<Command>) -> Self {
         Self {
-            client,
+            shared,
             facts,
-            metrics,
-            lists: Arc::new(Semaphore::new(LISTS)),
+            room: Arc::new(Semaphore::new(usize::try_from(ROOM).unwrap_or(usize::MAX))),
             tasks: JoinSet::new(),
             running: HashMap::new(),
         }
@@ -89,14 +65,17 @@ impl Watches {
     pub fn start(&mut self, plan: Plan) {
         self.stop(plan.kind);
         let kind = plan.kind;
-        let watch = Watch {
-            api: Api::all_with(self.client.clone(), &api_resource(plan.projector.resource())),
-            plan,
-            facts: self.facts.clone(),
-            metrics: self.metrics.clone(),
-            lists: Arc::clone(&self.lists),
+        let resource = plan.projector.resource();
+        let what = What {
+            path: DynamicObject::url_path(&api_resource(resource), None),
+            name: resource.to_string(),
+            waits: true,
+            metadata_only: false,
         };
-        self.running.insert(kind, self.tasks.spawn(watch.run()));
+        let (facts, room) = (self.facts.clone(), Arc::clone(&self.room));
+        let sink = Watch { plan, facts, room, untaken: None };
+        let task = listwatch::follow(self.shared.clone(), what, sink);
+        self.running.insert(kind, self.tasks.spawn(task));
     }
 
     /// Ends a watch.
@@ -108,127 +87,71 @@ impl Watches {
     }
 }
 
+/// What a watch says, as facts: each object is projected and dropped.
 struct Watch {
-    api: Api<Watched>,
     plan: Plan,
     facts: mpsc::Sender<Command>,
-    metrics: Metrics,
-    lists: Arc<Semaphore>,
+    room: Arc<Semaphore>,
+    untaken: Option<Untaken>,
 }
 
-impl Watch {
-    async fn run(self) {
-        let mut trouble = Trouble::default();
-        let mut backoff = DefaultBackoff::default();
-        loop {
-            let config = watcher::Config::default().page_size(PAGE_SIZE);
-            let mut events = watcher(self.api.clone(), config).boxed();
-            let mut listed = false;
-            // Held while a list is under way.
-            let mut turn: Option<OwnedSemaphorePermit> = None;
-            while let Some(event) = events.next().await {
-                let event = match event {
-                    Ok(event) => event,
-                    Err(error) => {
-                        drop(turn.take());
-                        let stale = trouble.note(Instant::now(), listed);
-                        let relist = self.complain(&error, stale, listed).await;
-                        if self.facts.is_closed() {
-                            return;
-                        }
-                        tokio::time::sleep(backoff.next().unwrap_or(STALE_AFTER)).await;
-                        if relist {
-                            break;
-                        }
-                        continue;
-                    }
-                };
-                match event {
-                    // The first page is asked for only after this event.
-                    Event::Init => turn = self.turn().await,
-                    Event::InitDone => {
-                        drop(turn.take());
-                        listed = true;
-                    }
-                    _ => {}
-                }
-                // A list that begins, and a page of it, prove nothing yet.
-                if matches!(event, Event::InitDone | Event::Apply(_) | Event::Delete(_)) {
-                    if trouble.first.is_some() {
-                        self.metrics.outages().worked(&self.resource());
-                    }
-                    trouble = Trouble::default();
-                    backoff.reset();
-                }
-                if let Some(fact) = self.fact(event)
-                    && self.send(fact).await.is_err()
-                {
-                    return;
-                }
-                if self.plan.projector.has_programs() {
-                    // A page of objects is at hand at once, and an expression may take its time.
-                    tokio::task::yield_now().await;
-                }
+/// An object that can't be taken in. There may be more: a list finds the next.
+struct Untaken {
+    object: Named,
+    error: String,
+    since: Instant,
+}
+
+impl Untaken {
+    fn new(object: Named, error: String) -> Self {
+        Self { object, error, since: Instant::now() }
+    }
+
+    /// Whether it may be gone now that this object changed.
+    fn may_end_with(&self, changed: &Named) -> bool {
+        if self.object.name.is_empty() {
+            return self.since.elapsed() >= LOOK_AGAIN;
+        }
+        self.object == *changed
+    }
+
+    fn fact(&self) -> Fact {
+        Fact::Unavailable(Availability::Untaken {
+            object: self.object.to_string(),
+            error: self.error.clone(),
+        })
+    }
+}
+
+impl Sink for Watch {
+    async fn hear(&mut self, word: Word<'_>) -> Result<Heed, Closed> {
+        match word {
+            Word::Begin => {
+                self.untaken = None;
+                self.send(Fact::Begin).await
             }
+            Word::Item(text) => self.stage(text).await,
+            Word::TooLarge(head) => {
+                self.leave_out(Named::of(head), "it is larger than 8 MiB".to_owned());
+                Ok(Heed::GoOn)
+            }
+            Word::Commit => self.commit().await,
+            Word::Put(text) => self.put(text).await,
+            Word::Gone(text) => self.gone(text).await,
+            Word::Heard => match &self.untaken {
+                Some(untaken) => self.send(untaken.fact()).await,
+                None => self.send(Fact::Heard).await,
+            },
+            Word::Trouble(error) => self.send(Fact::Trouble(error)).await,
+            Word::Forbidden(error) => {
+                self.send(Fact::Unavailable(Availability::Forbidden(error))).await
+            }
+            Word::NotServed => self.send(Fact::Unavailable(Availability::NotServed)).await,
         }
     }
 
-    /// Waits for the turn to list.
-    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        let turn = Arc::clone(&self.lists).acquire_owned();
-        tokio::time::timeout(TURN, turn).await.ok()?.ok()
-    }
-
-    async fn send(&self, fact: Fact) -> Result<(), mpsc::error::SendError<Command>> {
-        self.facts
-            .send(Command::Fact {
-                kind: self.plan.kind,
-                epoch: self.plan.epoch,
-                received: Instant::now(),
-                fact,
-            })
-            .await
-    }
-
-    fn fact(&self, event: Event<Watched>) -> Option<Fact> {
-        match event {
-            Event::Init => Some(Fact::Begin),
-            Event::InitApply(object) => self.project(object).map(Fact::Stage),
-            Event::InitDone => Some(Fact::Commit(self.plan.projector.program_ids())),
-            Event::Apply(object) => self.project(object).map(Fact::Apply),
-            Event::Delete(object) => {
-                let metadata = object.meta();
-                let symbol = |text: Option<&str>| Symbol::from(text.unwrap_or_default());
-                Some(Fact::Remove {
-                    namespace: symbol(metadata.namespace.as_deref()),
-                    name: symbol(metadata.name.as_deref()),
-                })
-            }
-        }
-    }
-
-    fn project(&self, object: Watched) -> Option<crate::inventory::Projected> {
-        let resource = self.plan.projector.resource();
-        let object = object.with_type(&resource.api_version(), &resource.kind);
-        self.plan
-            .projector
-            .project(&object)
-            .inspect_err(|error| tracing::warn!(%resource, %error, "an object can't be taken in"))
-            .ok()
-    }
-
-    /// The resource, as people name it.
-    fn resource(&self) -> String {
-        self.plan.projector.resource().to_string()
-    }
-
-    fn log(&self, error: &watcher::Error) {
-        let what = self.resource();
-        let Some(failure) = Failure::of_watch(error) else {
-            tracing::debug!(what, %error, "a watch was too far behind, and lists anew");
-            return;
-        };
-        let remedy = match answer(error).map(|status| status.code) {
+    fn remedy(&self, problem: &WatchProblem) -> &'static str {
+        match problem.code() {
             Some(403) => {
                 "a kind can't be read, so controls that need it are Unknown: grant list and watch on it to the operator, by a ClusterRole with the label comptroller.dev/aggregate-to-reader: \"true\""
             }
@@ -236,88 +159,128 @@ impl Watch {
                 "a kind is no longer served in this version: controls that need it say so until its CRD is back"
             }
             _ => {
-                "a kind can't be read, so controls that need it turn Unknown in two minutes: see what the API server's own log says"
+                "a kind can't be read, so controls that need it turn Unknown in a minute: see what the API server's own log says"
+            }
+        }
+    }
+}
+
+impl Watch {
+    async fn send(&self, fact: Fact) -> Result<Heed, Closed> {
+        let room = self.room(&fact).await;
+        let command = Command::Fact {
+            room,
+            kind: self.plan.kind,
+            epoch: self.plan.epoch,
+            received: Instant::now(),
+            fact,
+        };
+        self.facts.send(command).await.map_err(|_| Closed)?;
+        if self.plan.projector.has_programs() {
+            // Objects of a list are at hand at once, and an expression may take its time.
+            tokio::task::yield_now().await;
+        }
+        Ok(Heed::GoOn)
+    }
+
+    /// Waits while the facts that wait for the engine are many and large.
+    async fn room(&self, fact: &Fact) -> Option<OwnedSemaphorePermit> {
+        let (Fact::Stage(object) | Fact::Apply(object)) = fact else { return None };
+        let size = u32::try_from(object.weight / 1024).unwrap_or(ROOM).min(ROOM);
+        if size == 0 {
+            return None;
+        }
+        Arc::clone(&self.room).acquire_many_owned(size).await.ok()
+    }
+
+    async fn stage(&mut self, text: &[u8]) -> Result<Heed, Closed> {
+        match self.project(text) {
+            Ok(object) => self.send(Fact::Stage(object)).await,
+            Err(error) => {
+                self.leave_out(Named::of(text), error);
+                Ok(Heed::GoOn)
+            }
+        }
+    }
+
+    /// A list without one of its objects is not complete.
+    async fn commit(&mut self) -> Result<Heed, Closed> {
+        match &self.untaken {
+            None => self.send(Fact::Commit(self.plan.projector.program_ids())).await,
+            Some(untaken) => {
+                // What was staged is dropped.
+                self.send(Fact::Begin).await?;
+                self.send(untaken.fact()).await
+            }
+        }
+    }
+
+    async fn put(&mut self, text: &[u8]) -> Result<Heed, Closed> {
+        let object = match self.project(text) {
+            Ok(object) => object,
+            Err(error) => {
+                self.leave_out(Named::of(text), error);
+                return self.still_untaken().await;
             }
         };
-        self.metrics.outages().failed(&what, failure, &first_line(error), remedy);
-    }
-
-    /// Tells what an error means for what is known. True when the kind must be listed anew: a
-    /// watch that resumes brings changes only, and no word that all is well again.
-    async fn complain(
-        &self,
-        error: &watcher::Error,
-        stale: Option<Duration>,
-        listed: bool,
-    ) -> bool {
-        self.metrics.watch_failed(&self.resource());
-        self.log(error);
-        let availability = match answer(error).map(|status| status.code) {
-            Some(403) => Availability::Forbidden(first_line(error)),
-            // One replica of the API server may not know a definition yet: the next list decides.
-            Some(404 | 405) if listed => return true,
-            Some(404 | 405) => Availability::NotServed,
-            _ => match stale {
-                None => return false,
-                Some(length) => Availability::Stale {
-                    since: Timestamp::now()
-                        - jiff::SignedDuration::try_from(length).unwrap_or_default(),
-                    error: first_line(error),
-                },
-            },
-        };
-        let forbidden = matches!(availability, Availability::Forbidden(_));
-        if self.send(Fact::Unavailable(availability)).await.is_ok() && listed && forbidden {
-            self.granted().await;
+        if self.may_end_with(text) {
+            return Ok(Heed::ListAnew);
         }
-        listed
+        self.still_untaken().await?;
+        self.send(Fact::Apply(object)).await
     }
 
-    /// Waits until the watch is granted again. A list alone may be granted, and would claim for a
-    /// moment that all is known.
-    async fn granted(&self) {
-        let params = WatchParams::default().timeout(1);
-        while self.api.watch(&params, "0").await.is_err() {
-            tokio::time::sleep(REGRANT).await;
+    async fn gone(&mut self, text: &[u8]) -> Result<Heed, Closed> {
+        if self.may_end_with(text) {
+            return Ok(Heed::ListAnew);
+        }
+        self.still_untaken().await?;
+        let Named { namespace, name } = Named::of(text);
+        self.send(Fact::Remove {
+            namespace: Symbol::from(namespace.as_str()),
+            name: Symbol::from(name.as_str()),
+        })
+        .await
+    }
+
+    fn may_end_with(&self, text: &[u8]) -> bool {
+        self.untaken.as_ref().is_some_and(|untaken| untaken.may_end_with(&Named::of(text)))
+    }
+
+    /// A word of the watch makes a kind complete again that was silent; not one with a gap.
+    async fn still_untaken(&self) -> Result<Heed, Closed> {
+        match &self.untaken {
+            Some(untaken) => self.send(untaken.fact()).await,
+            None => Ok(Heed::GoOn),
         }
     }
-}
 
-/// How long a watch has been failing.
-#[derive(Clone, Copy, Debug, Default)]
-struct Trouble {
-    first: Option<Instant>,
-    last: Option<Instant>,
-}
+    fn leave_out(&mut self, object: Named, error: String) {
+        if self.untaken.is_some() {
+            return;
+        }
+        let resource = self.plan.projector.resource();
+        tracing::warn!(%resource, %object, error, "an object can't be taken in, so controls that read its kind are Unknown: make it smaller, or delete it");
+        self.untaken = Some(Untaken::new(object, error));
+    }
 
-impl Trouble {
-    /// Notes an error; the length of the trouble once it is too long. A watch that works is silent,
-    /// so errors far apart are separate troubles; a list that works says so.
-    fn note(&mut self, now: Instant, listed: bool) -> Option<Duration> {
-        let far = self.last.is_none_or(|last| now.duration_since(last) > SEPARATE);
-        let separate = listed && far;
-        let first = if separate { now } else { self.first.unwrap_or(now) };
-        self.first = Some(first);
-        self.last = Some(now);
-        let length = now.duration_since(first);
-        (length >= STALE_AFTER).then_some(length)
+    fn project(&self, text: &[u8]) -> Result<Projected, String> {
+        let resource = self.plan.projector.resource();
+        let object: Watched = serde_json::from_slice(text).map_err(|error| plain(&error))?;
+        let object = object.with_type(&resource.api_version(), &resource.kind);
+        self.plan.projector.project(&object).map_err(|error| error.to_string())
     }
 }
 
-/// What the API server said, when it is what failed.
-fn answer(error: &watcher::Error) -> Option<&Status> {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => Some(status),
-        _ => None,
+/// Why an object can't be read, without where in its text, which changes with each change of it, and
+/// without what is written there, which may be of a person.
+fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    if error.is_data() && !text.starts_with(TOO_COSTLY) {
+        return "it is no object as the API server sends it".to_owned();
     }
-}
-
-fn first_line(error: &watcher::Error) -> String {
-    let text = answer(error).map_or_else(|| error.to_string(), |status| status.message.clone());
-    text.lines().next().unwrap_or_default().chars().take(512).collect()
+    text.to_owned()
 }
 
 /// The type as kube addresses it.
@@ -333,26 +296,117 @@ pub fn api_resource(resource: &ResourceType) -> ApiResource {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
 
-    #[test]
-    fn trouble_is_stale_only_when_errors_keep_coming() {
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let mut trouble = Trouble::default();
-        for seconds in [0, 30, 60, 90] {
-            assert_eq!(trouble.note(at(seconds), true), None, "after {seconds} s");
+    use serde_json::json;
+
+    use super::*;
+    use crate::inventory::{Interner, Inventory};
+
+    struct World {
+        watch: Watch,
+        facts: mpsc::Receiver<Command>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let resource = ResourceType {
+                group: String::new(),
+                version: "v1".to_owned(),
+                kind: "ConfigMap".to_owned(),
+                plural: "configmaps".to_owned(),
+                namespaced: true,
+            };
+            let kind = Inventory::default().kind(&resource);
+            let projector = Projector::new(resource, Vec::new(), Arc::new(Interner::default()));
+            let (sender, facts) = mpsc::channel(64);
+            let plan = Plan { kind, epoch: 1, projector };
+            Self {
+                watch: Watch {
+                    plan,
+                    facts: sender,
+                    room: Arc::new(Semaphore::new(8)),
+                    untaken: None,
+                },
+                facts,
+            }
         }
-        assert_eq!(trouble.note(at(120), true), Some(STALE_AFTER));
-        assert_eq!(trouble.note(at(400), true), None, "a new trouble begins");
+
+        async fn hear(&mut self, word: Word<'_>) -> (Heed, Vec<String>) {
+            let heed = self.watch.hear(word).await.unwrap();
+            let mut said = Vec::new();
+            while let Ok(Command::Fact { fact, .. }) = self.facts.try_recv() {
+                said.push(match fact {
+                    Fact::Begin => "begin".to_owned(),
+                    Fact::Stage(object) => format!("stage {}", object.name.as_str()),
+                    Fact::Commit(_) => "commit".to_owned(),
+                    Fact::Apply(object) => format!("apply {}", object.name.as_str()),
+                    Fact::Remove { name, .. } => format!("remove {}", name.as_str()),
+                    Fact::Unavailable(Availability::Untaken { object, .. }) => {
+                        format!("without {object}")
+                    }
+                    Fact::Unavailable(_) => "unavailable".to_owned(),
+                    Fact::Heard => "heard".to_owned(),
+                    Fact::Trouble(_) => "trouble".to_owned(),
+                });
+            }
+            (heed, said)
+        }
+
+        async fn says(&mut self, word: Word<'_>) -> Vec<String> {
+            let (heed, said) = self.hear(word).await;
+            assert_eq!(heed, Heed::GoOn);
+            said
+        }
+    }
+
+    fn object(name: &str) -> Vec<u8> {
+        json!({"metadata": {"name": name, "namespace": "shop"}}).to_string().into_bytes()
+    }
+
+    /// Some 2 MB of text that would be a tree of more than 100 MB.
+    fn costly(name: &str) -> Vec<u8> {
+        let data = vec![json!({"a": 1}); 250_000];
+        json!({"metadata": {"name": name, "namespace": "shop"}, "data": data})
+            .to_string()
+            .into_bytes()
+    }
+
+    #[tokio::test]
+    async fn a_kind_is_complete_only_with_each_of_its_objects() {
+        let mut world = World::new();
+        assert_eq!(world.says(Word::Begin).await, ["begin"]);
+        assert_eq!(world.says(Word::Item(&object("a"))).await, ["stage a"]);
+        assert_eq!(world.says(Word::Item(&costly("big"))).await, [""; 0]);
+        assert_eq!(world.says(Word::Commit).await, ["begin", "without shop/big"]);
+        assert_eq!(world.says(Word::Heard).await, ["without shop/big"]);
+        assert_eq!(world.says(Word::Put(&object("b"))).await, ["without shop/big", "apply b"]);
+        assert_eq!(world.says(Word::Gone(&object("b"))).await, ["without shop/big", "remove b"]);
+        assert_eq!(world.says(Word::Put(&costly("big"))).await, ["without shop/big"]);
+        for word in [Word::Put(&object("big")), Word::Gone(&object("big"))] {
+            assert_eq!(world.hear(word).await, (Heed::ListAnew, Vec::new()));
+        }
+        world.says(Word::Begin).await;
+        assert_eq!(world.says(Word::Commit).await, ["commit"]);
+        assert_eq!(world.says(Word::Put(&costly("new"))).await, ["without shop/new"]);
+    }
+
+    #[tokio::test]
+    async fn an_object_without_a_name_is_missing_all_the_same() {
+        for word in [Word::Item(b"{}"), Word::Item(b"[]"), Word::TooLarge(b"{\"spec\":\"xxxx")] {
+            let mut world = World::new();
+            world.says(Word::Begin).await;
+            world.says(word).await;
+            assert_eq!(world.says(Word::Commit).await, ["begin", "without "]);
+            assert_eq!(world.says(Word::Put(&object("b"))).await, ["without ", "apply b"]);
+        }
     }
 
     #[test]
-    fn a_list_that_fails_slowly_is_one_trouble() {
-        let start = Instant::now();
-        let mut trouble = Trouble::default();
-        assert_eq!(trouble.note(start, false), None);
-        let late = Duration::from_secs(200);
-        assert_eq!(trouble.note(start + late, false), Some(late));
+    fn errors_hold_nothing_of_the_object() {
+        let error = serde_json::from_str::<Watched>(r#"{"metadata":"jane@corp"}"#).unwrap_err();
+        assert_eq!(plain(&error), "it is no object as the API server sends it");
+        let error = serde_json::from_slice::<Watched>(&costly("a")).unwrap_err();
+        assert_eq!(plain(&error), "it would take more than 16 MiB to read");
     }
 }

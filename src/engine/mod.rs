@@ -41,7 +41,7 @@ use self::{
 pub use self::{
     readiness::Unreadable,
     recollection::{Recollection, Remembered},
-    verdict::{Observed, Reason, Verdict},
+    verdict::{Observed, RECORDED_FINDINGS, Reason, Verdict},
 };
 use crate::{
     api::{ControlExceptionSpec, ControlSpec, ResourceRef, State},
@@ -81,6 +81,8 @@ pub struct Engine {
     /// Exceptions came, changed or went: what each allows must be counted again.
     recount: bool,
     keeping: Keeping,
+    /// Why nothing can be judged at all.
+    blind: Option<String>,
 }
 
 impl Engine {
@@ -208,6 +210,12 @@ impl Engine {
         )
     }
 
+    /// Withdraws every verdict for this reason, until None: what all of them depend on, such as the
+    /// specs of the controls themselves, is not known any more.
+    pub fn set_blind(&mut self, why: Option<String>) {
+        self.blind = why;
+    }
+
     /// The names of all exceptions.
     pub fn exception_names(&self) -> impl Iterator<Item = &str> {
         self.exceptions.names()
@@ -277,6 +285,34 @@ impl Engine {
                 Some(ResourceType { version: (*version).to_owned(), ..row.resource.clone() })
             }
         }
+    }
+
+    /// The kinds that a verdict on a control is made from, as far as anybody reads them.
+    pub fn kinds_of(&self, control: &str) -> BTreeSet<KindId> {
+        let mut kinds = BTreeSet::new();
+        let reads = self.controls.get(control).map_or(&[][..], Tracked::reads);
+        for read in reads {
+            match read {
+                Read::Kind { group, kind, .. } => {
+                    kinds.extend(self.inventory.find_kind(group, kind));
+                }
+                Read::Program { groups, versions, resources, .. } => {
+                    let types = readiness::matching(&self.catalog, groups, versions, resources);
+                    let types = types.iter().take(readiness::MAX_KINDS);
+                    kinds.extend(
+                        types.filter_map(|of| self.inventory.find_kind(&of.group, &of.kind)),
+                    );
+                }
+                Read::ApiServer | Read::Types { .. } => {}
+            }
+        }
+        kinds
+    }
+
+    /// Whether a verdict on a control is made from the API server's metrics.
+    pub fn reads_api_server(&self, control: &str) -> bool {
+        let tracked = self.controls.get(control);
+        tracked.is_some_and(|tracked| tracked.reads().contains(&Read::ApiServer))
     }
 
     /// The id of a kind in the inventory.
@@ -366,13 +402,18 @@ impl Engine {
                     tracked.reclassify();
                 }
                 tracked.leave_cluster_admin(&self.inventory, cluster_admin.as_ref());
-                if tracked.evaluate(
-                    &self.inventory,
-                    &self.catalog,
-                    &self.exceptions,
-                    now,
-                    &mut self.keeping,
-                ) {
+                let keeping = &mut self.keeping;
+                let changed = match &self.blind {
+                    Some(why) => tracked.withhold(why, now, keeping),
+                    None => tracked.evaluate(
+                        &self.inventory,
+                        &self.catalog,
+                        &self.exceptions,
+                        now,
+                        keeping,
+                    ),
+                };
+                if changed {
                     judged(tracked.spec());
                     evaluated.controls.push(name.clone());
                 }
@@ -473,9 +514,13 @@ impl Engine {
         self.observed(control, now, |standing| matches!(standing, Standing::Excepted(_)))
     }
 
-    /// Everything that is wrong with a control, excepted or not: what evidence is made of.
+    /// What is wrong with a control, excepted or not, the worst of it where it is very much: what
+    /// evidence is made of.
     pub fn wrong(&self, control: &str, now: Timestamp) -> Vec<Observed> {
-        self.observed(control, now, |standing| standing != Standing::Unknown)
+        let tracked = self.controls.get(control);
+        tracked.map_or_else(Vec::new, |tracked| {
+            tracked.worst(&self.inventory, &self.exceptions, now, RECORDED_FINDINGS)
+        })
     }
 
     /// The items that a control judged, in no order; none while it is blocked.

@@ -117,6 +117,14 @@ fn of_availability(availability: &Availability, group: &str, kind: &str, need: N
                 group_name(group)
             ),
         ),
+        Availability::Untaken { object, error } => Readiness::Blocked(
+            Reason::ItemsUnknown,
+            format!(
+                "{} of {kind} of {} can't be taken in, so the others say nothing: {error}",
+                if object.is_empty() { "one" } else { object },
+                group_name(group)
+            ),
+        ),
         Availability::Stale { since, error } => Readiness::Blocked(
             Reason::WatchStale,
             format!(

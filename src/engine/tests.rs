@@ -506,6 +506,10 @@ fn an_unreadable_kind_is_unknown_with_its_reason() {
     for (availability, reason) in [
         (Availability::Forbidden("no".into()), Reason::Forbidden),
         (Availability::Stale { since: start(), error: "gone".into() }, Reason::WatchStale),
+        (
+            Availability::Untaken { object: "shop/web".into(), error: "too large".into() },
+            Reason::ItemsUnknown,
+        ),
         (Availability::NotServed, Reason::KindNotServed),
     ] {
         world.engine.set_availability(kind, availability, world.now);
@@ -516,6 +520,25 @@ fn an_unreadable_kind_is_unknown_with_its_reason() {
     }
     world.take(&Step::Relist("Ingress"));
     assert_eq!(world.engine.verdict("ingress").unwrap().state, State::NotApplicable);
+}
+
+#[test]
+fn a_blind_engine_withdraws_every_verdict_and_judges_all_anew_when_it_sees() {
+    let mut world = World::new();
+    world.take(&Step::Put(json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": {"namespace": "a", "name": "x"}, "spec": {"rules": [{"host": "h"}]}})));
+    let before = essence(&world.engine, world.now);
+    world.engine.set_blind(Some("nothing was heard of Controls".to_owned()));
+    let evaluated = world.engine.evaluate(world.now);
+    assert_eq!(evaluated.controls.len(), controls().len());
+    for (name, _) in controls() {
+        let verdict = world.engine.verdict(name).unwrap();
+        assert_eq!((verdict.state, verdict.reason), (State::Unknown, Reason::WatchStale), "{name}");
+    }
+    assert_eq!(world.engine.evaluate(world.now), Evaluated::default(), "said once");
+    world.engine.set_blind(None);
+    world.engine.evaluate(world.now);
+    assert_eq!(essence(&world.engine, world.now), before);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::{
     readiness::{self, Readiness},
     recollection::{Recollection, Remembered},
     scope::Scope,
-    verdict::{Observed, Reason, Verdict},
+    verdict::{Observed, Reason, SHOWN_FINDINGS, Verdict},
     wording::Wording,
 };
 use crate::{
@@ -249,9 +249,7 @@ impl Tracked {
         keeping: &mut Keeping,
     ) -> bool {
         if self.spec.suspend {
-            let message =
-                "the control is suspended: set spec.suspend to false to evaluate it".to_owned();
-            return self.block(Reason::Suspended, message, now, keeping);
+            return self.suspended(now, keeping);
         }
         let names_nothing = names::of_test(&self.spec.test, catalog, inventory.source);
         if let Some(message) = names_nothing.filter(|_| matches!(self.test, Test::Ready { .. })) {
@@ -281,6 +279,20 @@ impl Tracked {
         }
         let verdict = self.conclude(inventory, exceptions, now);
         self.publish(verdict, changes.unwrap_or_default(), now, keeping)
+    }
+
+    /// Whatever it said is withdrawn: what every control depends on is not known.
+    pub fn withhold(&mut self, why: &str, now: Timestamp, keeping: &mut Keeping) -> bool {
+        if self.spec.suspend {
+            return self.suspended(now, keeping);
+        }
+        self.block(Reason::WatchStale, why.to_owned(), now, keeping)
+    }
+
+    fn suspended(&mut self, now: Timestamp, keeping: &mut Keeping) -> bool {
+        let message =
+            "the control is suspended: set spec.suspend to false to evaluate it".to_owned();
+        self.block(Reason::Suspended, message, now, keeping)
     }
 
     fn block(
@@ -395,7 +407,7 @@ impl Tracked {
         };
         let worst = |which: fn(Standing) -> bool| {
             self.wording(inventory, exceptions, now)
-                .map_or_else(Vec::new, |wording| wording.worst(which))
+                .map_or_else(Vec::new, |wording| wording.worst(SHOWN_FINDINGS, which))
         };
         let findings = worst(|standing| standing == Standing::Failing);
         let unknown_items = worst(|standing| standing == Standing::Unknown);
@@ -460,6 +472,19 @@ impl Tracked {
         self.passages.note(changes, &verdict, now, keeping);
         self.verdict = Some(verdict);
         true
+    }
+
+    /// The worst that is wrong, excepted or not, at most `most`.
+    pub fn worst(
+        &self,
+        inventory: &Inventory,
+        exceptions: &Exceptions,
+        now: Timestamp,
+        most: usize,
+    ) -> Vec<Observed> {
+        self.wording(inventory, exceptions, now).map_or_else(Vec::new, |wording| {
+            wording.worst(most, |standing| standing != Standing::Unknown)
+        })
     }
 
     /// Every finding of a control, by severity, then since, then name: for reports.

@@ -14,6 +14,9 @@ use crate::{
 /// How many findings a status shows.
 pub const SHOWN_FINDINGS: usize = 20;
 
+/// How many findings the evidence log names, the worst; the counts are of all.
+pub const RECORDED_FINDINGS: usize = 10_000;
+
 /// Why a control is in its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {

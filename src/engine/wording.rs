@@ -6,7 +6,7 @@ use super::{
     exceptions::Exceptions,
     judging::judge_in_scope,
     memory::{FindingKey, Memory, Record, Standing},
-    verdict::{Observed, SHOWN_FINDINGS},
+    verdict::Observed,
 };
 use crate::{
     checks::{Check, Context, Item},
@@ -27,8 +27,8 @@ pub struct Wording<'a> {
 }
 
 impl Wording<'_> {
-    /// The worst findings of a standing: enough for a status.
-    pub fn worst(&self, which: impl Fn(Standing) -> bool) -> Vec<Observed> {
+    /// The worst findings of a standing, at most `most`.
+    pub fn worst(&self, most: usize, which: impl Fn(Standing) -> bool) -> Vec<Observed> {
         let inventory = self.context.inventory;
         let mut records: Vec<(Item, &Record)> =
             self.memory.records().filter(|(_, record)| which(record.standing)).collect();
@@ -38,15 +38,15 @@ impl Wording<'_> {
                 .then_with(|| name_of(inventory, a.0).cmp(&name_of(inventory, b.0)))
                 .then_with(|| a.1.key.cmp(&b.1.key))
         };
-        if records.len() > SHOWN_FINDINGS {
-            records.select_nth_unstable_by(SHOWN_FINDINGS, order);
-            records.truncate(SHOWN_FINDINGS);
+        if records.len() > most {
+            records.select_nth_unstable_by(most, order);
+            records.truncate(most);
         }
         let items: FxHashSet<Item> = records.iter().map(|(item, _)| *item).collect();
         let keys: FxHashSet<FindingKey> = records.iter().map(|(_, record)| record.key).collect();
         let mut worst = self
             .word(items.into_iter(), |record| which(record.standing) && keys.contains(&record.key));
-        worst.truncate(SHOWN_FINDINGS);
+        worst.truncate(most);
         worst
     }
 

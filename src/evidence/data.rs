@@ -46,6 +46,27 @@ pub struct VerdictData {
     pub removed: Vec<EntryFinding>,
 }
 
+impl VerdictData {
+    /// All but the lists of findings.
+    pub fn without_findings(&self) -> Self {
+        Self {
+            generation: self.generation,
+            state: self.state,
+            reason: self.reason.clone(),
+            message: self.message.clone(),
+            since: self.since,
+            population: self.population,
+            failing: self.failing,
+            excepted: self.excepted,
+            unknown: self.unknown,
+            findings: self.findings.clone(),
+            population_list: self.population_list.clone(),
+            added: Vec::new(),
+            removed: Vec::new(),
+        }
+    }
+}
+
 /// That a control is still so.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]

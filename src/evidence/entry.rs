@@ -4,13 +4,18 @@
 //! seconds:
 //! `{"at":…,"data":{…},"epoch":…,"subject":{"kind":…,"name":…},"type":…,"v":1}`.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, value::RawValue};
 
 use super::{
     canonical::{self, CanonicalError},
-    data::{AttestationData, Gap, Heartbeat, ObjectChange, OperatorData, StoredData, VerdictData},
+    data::{
+        AttestationData, EntryFinding, Gap, Heartbeat, ObjectChange, OperatorData, StoredData,
+        VerdictData,
+    },
 };
 use crate::api::closed_enum;
 
@@ -179,10 +184,56 @@ impl Data {
             Self::Other(_, data) => Ok(data.clone()),
         }
     }
+
+    /// The canonical text of the data.
+    pub fn to_text(&self) -> Result<String, CanonicalError> {
+        match self {
+            Self::Verdict(data) => verdict_text(data),
+            _ => canonical::to_string(&self.to_value()?),
+        }
+    }
 }
 
-/// The form of an entry on the wire. Its data is a [`Value`] to write, so that keys are sorted, and
-/// its text to read: a log has millions of entries, and their type says what to read.
+/// As [`canonical::to_string`] has it, but a finding at a time: a tree of the values of 5,000 takes
+/// ten times as much memory as their text.
+fn verdict_text(data: &VerdictData) -> Result<String, CanonicalError> {
+    let VerdictData { added, removed, .. } = data;
+    let Value::Object(fields) = serde_json::to_value(data.without_findings())? else {
+        return canonical::to_string(data);
+    };
+    let mut texts = BTreeMap::new();
+    for (key, value) in fields {
+        texts.insert(key, canonical::to_string(&value)?);
+    }
+    for (key, findings) in [("added", added), ("removed", removed)] {
+        if !findings.is_empty() {
+            texts.insert(key.to_owned(), list_text(findings)?);
+        }
+    }
+    let length = texts.iter().map(|(key, text)| key.len() + text.len() + 4).sum::<usize>();
+    let mut whole = String::with_capacity(length + 2);
+    for (key, text) in texts {
+        whole.push(if whole.is_empty() { '{' } else { ',' });
+        whole.push_str(&serde_json::to_string(&key)?);
+        whole.push(':');
+        whole.push_str(&text);
+    }
+    whole.push('}');
+    Ok(whole)
+}
+
+fn list_text(findings: &[EntryFinding]) -> Result<String, CanonicalError> {
+    let mut list = String::new();
+    for finding in findings {
+        list.push(if list.is_empty() { '[' } else { ',' });
+        list.push_str(&canonical::to_string(finding)?);
+    }
+    list.push(']');
+    Ok(list)
+}
+
+/// The form of an entry on the wire, its keys sorted. Its data is a text: canonical to write, and to
+/// read since a log has millions of entries, and their type says what to read.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire<D> {
@@ -214,13 +265,13 @@ impl Entry {
     pub fn to_text(&self) -> Result<String, EntryError> {
         let wire = Wire {
             at: whole_second(self.at),
-            data: self.data.to_value()?,
+            data: RawValue::from_string(self.data.to_text()?)?,
             epoch: self.epoch,
             subject: self.subject.clone(),
             type_: self.data.entry_type(),
             v: ENTRY_VERSION,
         };
-        Ok(canonical::to_string(&wire)?)
+        Ok(serde_json::to_string(&wire)?)
     }
 
     /// The entry of a text.
@@ -296,6 +347,20 @@ mod tests {
         ));
         let again = Entry::parse(text.as_bytes()).unwrap();
         assert_eq!(again.to_text().unwrap(), text);
+    }
+
+    #[test]
+    fn a_text_that_is_written_in_parts_is_that_of_the_whole() {
+        let Data::Verdict(mut data) = verdict().data else { panic!("no verdict") };
+        let whole = |data: &VerdictData| canonical::to_string(data).unwrap();
+        let parts = |data: &VerdictData| Data::Verdict(Box::new(data.clone())).to_text().unwrap();
+        assert_eq!(parts(&data), whole(&data));
+        data.removed = vec![data.added[0].clone(), data.added[0].clone()];
+        data.message = "a \"quoted\" \u{1}".to_owned();
+        assert_eq!(parts(&data), whole(&data));
+        data.added.clear();
+        data.removed.clear();
+        assert_eq!(parts(&data), whole(&data));
     }
 
     #[test]

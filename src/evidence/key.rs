@@ -5,7 +5,7 @@
 
 use std::{
     fmt, fs,
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -17,6 +17,9 @@ use signed_note::{Note, StandardVerifier, Verifier as _, VerifierList};
 
 /// The byte that says Ed25519 in a key of signed-note.
 const ED25519: u8 = 1;
+
+/// More than any key has.
+const MAX_KEY: u64 = 64 * 1024;
 
 /// What comes before the 32 bytes of the seed in PKCS#8 (RFC 8410).
 const PKCS8: [u8; 16] = [
@@ -44,6 +47,21 @@ pub enum KeyError {
         /// What the system says.
         source: io::Error,
     },
+    /// Others may read or change the file.
+    #[error(
+        "the signing key {path} has the mode {mode:04o}, so that {who}, and could sign another log: chmod 600 it, or for a mounted Secret set defaultMode: 0400, which leaves it to the pod's user and fsGroup; if others had it, begin another log with a new key"
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// Who may do what.
+        who: &'static str,
+    },
+    /// A pipe, a device or a folder.
+    #[error("the signing key {0} is no regular file, nor a link to one: give a file with the key")]
+    NotAFile(PathBuf),
     /// Not a key.
     #[error(
         "{0} is no Ed25519 signing key: it must hold one line PRIVATE+KEY+<name>+<id>+<base64> (C2SP signed-note) or a PKCS#8 PEM key"
@@ -91,10 +109,7 @@ impl SigningKey {
 
     /// Reads a key. A PEM key has no name of its own and takes this one, the origin of the log.
     pub fn load(path: &Path, name: &str) -> Result<Self, KeyError> {
-        let text = fs::read_to_string(path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => KeyError::Missing(path.to_owned()),
-            _ => KeyError::File { path: path.to_owned(), action: "read", source },
-        })?;
+        let text = read_secret(path)?;
         // The error names the file, never what is in it.
         Self::parse(text.trim(), name).ok_or_else(|| KeyError::NotAKey(path.display().to_string()))
     }
@@ -192,6 +207,43 @@ impl SigningKey {
     /// A secret of this key for one purpose, which says nothing of the key or of its others.
     pub(crate) fn derive(&self, purpose: &[u8]) -> [u8; 32] {
         authenticate(&self.key.to_bytes(), &[purpose])
+    }
+}
+
+/// The text of a key that nobody else may read. Links are followed: a Secret is mounted as some.
+fn read_secret(path: &Path) -> Result<String, KeyError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => KeyError::Missing(path.to_owned()),
+        _ => KeyError::File { path: path.to_owned(), action: "read", source },
+    };
+    // Opening a pipe would wait for whoever writes to it.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(KeyError::NotAFile(path.to_owned()));
+    }
+    let file = fs::File::open(path).map_err(failed)?;
+    #[cfg(unix)]
+    {
+        let metadata = file.metadata().map_err(failed)?;
+        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
+        if let Some(who) = exposed(mode) {
+            return Err(KeyError::Exposed { path: path.to_owned(), mode, who });
+        }
+    }
+    let mut text = String::new();
+    file.take(MAX_KEY).read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
+}
+
+/// What others may do with a file of this mode that they may not with a key. Its group may read
+/// it: Kubernetes gives a mounted Secret to root, and to the pod's user by its fsGroup alone.
+#[cfg(unix)]
+fn exposed(mode: u32) -> Option<&'static str> {
+    if mode & 0o004 != 0 {
+        Some("every user may read it")
+    } else if mode & 0o022 != 0 {
+        Some("others than its owner may change it")
+    } else {
+        None
     }
 }
 
@@ -336,6 +388,75 @@ mod tests {
         }
     }
 
+    fn write_secret(path: &Path, text: &str) {
+        fs::write(path, text).unwrap();
+        set_mode(path, 0o600);
+    }
+
+    #[cfg(unix)]
+    fn set_mode(path: &Path, mode: u32) {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[cfg(not(unix))]
+    fn set_mode(_: &Path, _: u32) {}
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_that_others_may_read_or_change_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.key");
+        SigningKey::create(&path, NAME).unwrap();
+        for (mode, refused) in [
+            (0o400, false),
+            (0o600, false),
+            (0o700, false),
+            // As Kubernetes mounts a Secret for a pod with an fsGroup.
+            (0o440, false),
+            (0o640, false),
+            (0o644, true),
+            (0o604, true),
+            (0o404, true),
+            (0o660, true),
+            (0o620, true),
+            (0o602, true),
+            (0o666, true),
+            (0o777, true),
+        ] {
+            set_mode(&path, mode);
+            match SigningKey::load(&path, NAME) {
+                Ok(_) => assert!(!refused, "{mode:o}"),
+                Err(error @ KeyError::Exposed { .. }) => {
+                    let text = error.to_string();
+                    assert!(refused, "{mode:o}");
+                    assert!(text.contains(path.to_str().unwrap()), "{text}");
+                    assert!(text.contains(&format!("{mode:04o}")), "{text}");
+                    assert!(text.contains("chmod 600"), "{text}");
+                }
+                Err(error) => panic!("{mode:o}: {error}"),
+            }
+        }
+        // A link is as open as what it leads to.
+        let link = folder.path().join("link.key");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(matches!(SigningKey::load(&link, NAME), Err(KeyError::Exposed { .. })));
+        set_mode(&path, 0o440);
+        SigningKey::load(&link, NAME).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_or_a_device_is_no_key_and_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [pipe.as_path(), Path::new("/dev/zero"), folder.path()] {
+            let error = SigningKey::load(path, NAME).unwrap_err();
+            assert!(matches!(error, KeyError::NotAFile(_)), "{error}");
+        }
+    }
+
     #[test]
     fn a_chart_s_key_is_read() {
         let folder = tempfile::tempdir().unwrap();
@@ -344,7 +465,7 @@ mod tests {
         der.extend([7; 32]);
         let body = BASE64_STANDARD.encode(der);
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
-        fs::write(&path, pem).unwrap();
+        write_secret(&path, &pem);
         let key = SigningKey::load(&path, NAME).unwrap();
         assert_eq!(key.verifier(), SigningKey::from_seed(NAME, &[7; 32]).unwrap().verifier());
         fs::write(&path, "hunter2").unwrap();

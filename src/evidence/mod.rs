@@ -22,5 +22,6 @@ pub mod verify;
 
 pub use crate::api::canonical;
 pub use recorder::{
-    Anchor, Cited, Evidence, EvidenceConfig, EvidenceError, Recorder, Seen, Terms, Writing,
+    Anchor, Citation, Cited, Evidence, EvidenceConfig, EvidenceError, Leadership, Published,
+    Recorder, Seen, Terms, Witness, Writing,
 };

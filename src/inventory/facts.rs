@@ -65,6 +65,24 @@ pub fn read<T: serde::de::DeserializeOwned>(object: &Value) -> Result<T, Project
     serde_path_to_error::deserialize(object).map_err(|error| ProjectionError(error.to_string()))
 }
 
+/// How long a text may be that identifies something, in bytes: names of people and images have no
+/// limit of the API server's.
+pub const MAX_TEXT: usize = 2048;
+
+/// Refuses a text that is longer: shortened it could be taken for another.
+pub fn bounded_text<'t>(
+    at: &dyn std::fmt::Display,
+    text: &'t str,
+) -> Result<&'t str, ProjectionError> {
+    if text.len() <= MAX_TEXT {
+        return Ok(text);
+    }
+    let length = text.len();
+    Err(ProjectionError(format!(
+        "{at} has {length} bytes, and at most {MAX_TEXT} are looked at: write a shorter one"
+    )))
+}
+
 /// Reads facts from one object of a kind.
 pub type Project = fn(&Value, &Interner) -> Result<Facts, ProjectionError>;
 
@@ -108,6 +126,11 @@ impl Labels {
     pub fn get(&self, key: &str) -> Option<&str> {
         let at = self.0.binary_search_by(|(known, _)| known.as_str().cmp(key)).ok()?;
         self.0.get(at).map(|(_, value)| value.as_str())
+    }
+
+    /// All of them, by key.
+    pub fn iter(&self) -> impl Iterator<Item = &(Symbol, Symbol)> {
+        self.0.iter()
     }
 
     /// Interns a map of labels.

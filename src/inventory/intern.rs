@@ -85,10 +85,35 @@ impl<T: Eq + Hash> Pool<T> {
     }
 }
 
+/// How many strings there may be before those that nothing uses are looked for.
+const SWEEP_FROM: usize = 16_384;
+
+/// Strings, and how many there may be until they are swept: names of what was refused for its size
+/// are many, and nothing uses them.
+#[derive(Debug)]
+struct Strings {
+    set: FxHashSet<Symbol>,
+    sweep_at: usize,
+}
+
+impl Default for Strings {
+    fn default() -> Self {
+        Self { set: FxHashSet::default(), sweep_at: SWEEP_FROM }
+    }
+}
+
+impl Strings {
+    fn sweep(&mut self) {
+        self.set.retain(|symbol| Arc::strong_count(&symbol.0) > 1);
+        self.sweep_at = SWEEP_FROM.max(2 * self.set.len());
+        self.set.shrink_to(self.sweep_at.min(2 * self.set.len()));
+    }
+}
+
 /// The strings and pod shapes shared by all facts of one inventory.
 #[derive(Debug, Default)]
 pub struct Interner {
-    strings: Mutex<FxHashSet<Symbol>>,
+    strings: Mutex<Strings>,
     /// Pod shapes: the replicas of a workload differ in nothing that a check reads.
     pub pods: Pool<super::workload::PodFacts>,
     /// What Velero backups are about: the same for all backups of a schedule.
@@ -98,28 +123,31 @@ pub struct Interner {
 impl Interner {
     /// The shared copy of `text`.
     pub fn intern(&self, text: &str) -> Symbol {
-        let mut set = self.strings.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = set.get(text) {
+        let mut strings = self.strings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = strings.set.get(text) {
             return known.clone();
         }
+        if strings.set.len() >= strings.sweep_at {
+            strings.sweep();
+        }
         let symbol = Symbol(text.into());
-        set.insert(symbol.clone());
+        strings.set.insert(symbol.clone());
         symbol
     }
 
     /// Drops what no fact uses any more: names of dead pods would otherwise pile up for ever.
     pub fn sweep(&self) {
-        let mut set = self.strings.lock().unwrap_or_else(PoisonError::into_inner);
-        set.retain(|symbol| Arc::strong_count(&symbol.0) > 1);
-        set.shrink_to_fit();
-        drop(set);
+        let mut strings = self.strings.lock().unwrap_or_else(PoisonError::into_inner);
+        strings.sweep();
+        strings.set.shrink_to_fit();
+        drop(strings);
         self.pods.sweep();
         self.velero_scopes.sweep();
     }
 
     /// How many strings are kept.
     pub fn len(&self) -> usize {
-        self.strings.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.strings.lock().unwrap_or_else(PoisonError::into_inner).set.len()
     }
 
     /// Whether nothing is kept.
@@ -141,5 +169,16 @@ mod tests {
         interner.intern("gone");
         interner.sweep();
         assert_eq!(interner.len(), 1);
+    }
+
+    #[test]
+    fn strings_that_nothing_uses_do_not_pile_up_until_they_are_swept() {
+        let interner = Interner::default();
+        let used: Vec<Symbol> = (0..1_000).map(|n| interner.intern(&format!("used-{n}"))).collect();
+        for n in 0..200_000 {
+            interner.intern(&format!("unused-{n}"));
+            assert!(interner.len() <= SWEEP_FROM);
+        }
+        assert!(used.iter().all(|symbol| Arc::ptr_eq(&interner.intern(symbol).0, &symbol.0)));
     }
 }

@@ -17,6 +17,7 @@ pub mod records;
 pub mod resource;
 pub mod storage;
 pub mod time;
+pub mod weight;
 pub mod workload;
 
 use std::collections::hash_map::Entry;
@@ -66,6 +67,13 @@ pub enum Availability {
     NotServed,
     /// Listing or watching is refused; the text is the server's.
     Forbidden(String),
+    /// One object can't be taken in, so nothing is concluded from the others.
+    Untaken {
+        /// Its namespace and name as `NAMESPACE/NAME`, or its name; empty when that can't be read.
+        object: String,
+        /// Why.
+        error: String,
+    },
     /// Changes stopped arriving at this time; the text is the last error.
     Stale {
         /// When the watch last worked.
@@ -86,6 +94,9 @@ pub struct KindState {
     pub programs: Vec<ProgramId>,
     by_name: FxHashMap<(Symbol, Symbol), Slot>,
     staged: Option<Vec<Projected>>,
+    /// What the facts of its objects weigh, and those of the list under way.
+    weight: usize,
+    staged_weight: usize,
 }
 
 /// What one change did.
@@ -118,6 +129,10 @@ pub enum Source {
 #[derive(Debug, Default)]
 pub struct Inventory {
     objects: Vec<Option<Object>>,
+    /// What the facts of the object in a slot weigh, where it is more than nothing.
+    weights: FxHashMap<Slot, usize>,
+    /// What was too much beside all the others, and weighs as much.
+    refused: FxHashMap<Slot, usize>,
     free: Vec<Slot>,
     kinds: Vec<KindState>,
     kind_ids: FxHashMap<(String, String), KindId>,
@@ -160,6 +175,8 @@ impl Inventory {
                     programs: Vec::new(),
                     by_name: FxHashMap::default(),
                     staged: None,
+                    weight: 0,
+                    staged_weight: 0,
                 });
                 *vacant.insert(id)
             }
@@ -209,6 +226,7 @@ impl Inventory {
         if let Some(state) = self.kind_state_mut(id) {
             state.availability = Availability::Pending;
             state.staged = None;
+            state.staged_weight = 0;
         }
         changes
     }
@@ -217,20 +235,35 @@ impl Inventory {
     pub fn begin(&mut self, id: KindId) {
         if let Some(state) = self.kind_state_mut(id) {
             state.staged = Some(Vec::new());
+            state.staged_weight = 0;
         }
     }
 
     /// Adds an object to the list under way.
-    pub fn stage(&mut self, id: KindId, object: Projected) {
+    pub fn stage(&mut self, id: KindId, mut object: Projected) {
+        let mut weight = object.weight;
+        let staged = self.kinds.iter().map(|state| state.staged.as_ref().map_or(0, Vec::len));
+        let limit = weight::of_all(self.len().max(staged.sum()));
+        // The list takes the place of what is known of its kind.
+        let known = self.kind_state(id).map_or(0, |state| state.weight);
+        let others = self.kinds.iter().map(|state| state.weight + state.staged_weight);
+        if weight > 0 && others.sum::<usize>() - known + weight > limit {
+            object.facts = weight::refusal(weight, limit);
+            weight = 0;
+        }
         if let Some(state) = self.kind_state_mut(id) {
             state.staged.get_or_insert_default().push(object);
+            state.staged_weight += weight;
         }
     }
 
     /// The list is complete: it replaces what was known of its kind.
     pub fn commit(&mut self, id: KindId, programs: Vec<ProgramId>) -> Vec<Change> {
-        let staged =
-            self.kind_state_mut(id).and_then(|state| state.staged.take()).unwrap_or_default();
+        let staged = self.kind_state_mut(id).and_then(|state| {
+            state.staged_weight = 0;
+            state.staged.take()
+        });
+        let staged = staged.unwrap_or_default();
         let changes = self.replace(id, staged, programs);
         if let Some(state) = self.kind_state_mut(id) {
             state.availability = Availability::Complete;
@@ -267,18 +300,22 @@ impl Inventory {
 
     /// An object appeared or changed. None when its facts are what they were.
     pub fn apply(&mut self, id: KindId, projected: Projected) -> Option<Change> {
-        let Projected { namespace, name, facts, cel } = projected;
-        let object = Object { kind: id, namespace, name, facts, cel };
+        let Projected { namespace, name, facts, cel, weight } = projected;
+        let mut object = Object { kind: id, namespace, name, facts, cel };
         let key = (object.namespace.clone(), object.name.clone());
         let known = self.kind_state(id)?.by_name.get(&key).copied();
-        if let Some(slot) = known {
+        if known.and_then(|slot| self.get(slot)) == Some(&object) {
+            return None;
+        }
+        let slot = known.unwrap_or_else(|| self.allocate());
+        self.weigh(slot, &mut object, weight);
+        if known.is_some() {
             if self.get(slot) == Some(&object) {
                 return None;
             }
             let before = self.put(slot, Some(object));
             return Some(self.changed(slot, before));
         }
-        let slot = self.allocate();
         self.kind_state_mut(id)?.by_name.insert(key, slot);
         if matches!(object.facts, Facts::Namespace(_)) {
             self.namespaces.insert(object.name.clone(), slot);
@@ -292,6 +329,7 @@ impl Inventory {
         let key = (Symbol::from(namespace), Symbol::from(name));
         let slot = self.kind_state_mut(id)?.by_name.remove(&key)?;
         let before = self.put(slot, None);
+        self.unweigh(id, slot);
         if let Some(Object { facts: Facts::Namespace(_), name, .. }) = &before {
             self.namespaces.remove(name.as_str());
         }
@@ -306,6 +344,41 @@ impl Inventory {
         }
         self.api_server = api_server;
         Some(Change::ApiServer)
+    }
+
+    /// Notes what an object weighs, or refuses its facts for what all weigh together.
+    fn weigh(&mut self, slot: Slot, object: &mut Object, weight: usize) {
+        self.unweigh(object.kind, slot);
+        let limit = weight::of_all(self.len());
+        let others: usize = self.kinds.iter().map(|state| state.weight).sum();
+        if weight > 0 && others + weight > limit {
+            object.facts = weight::refusal(weight, limit);
+        }
+        if weight::is_refused(&object.facts) {
+            self.refused.insert(slot, weight);
+        } else if weight > 0 {
+            self.weights.insert(slot, weight);
+            if let Some(state) = self.kind_state_mut(object.kind) {
+                state.weight += weight;
+            }
+        }
+    }
+
+    fn unweigh(&mut self, id: KindId, slot: Slot) {
+        self.refused.remove(&slot);
+        if let Some(weight) = self.weights.remove(&slot)
+            && let Some(state) = self.kind_state_mut(id)
+        {
+            state.weight = state.weight.saturating_sub(weight);
+        }
+    }
+
+    /// Kinds with an object that was refused for what all weighed, and that would fit now.
+    pub fn fits_again(&self) -> FxHashSet<KindId> {
+        let weight: usize = self.kinds.iter().map(|state| state.weight).sum();
+        let room = weight::of_all(self.len()).saturating_sub(weight);
+        let fitting = self.refused.iter().filter(|(_, weight)| **weight <= room / 2);
+        fitting.filter_map(|(slot, _)| self.get(*slot).map(|object| object.kind)).collect()
     }
 
     fn allocate(&mut self) -> Slot {

@@ -10,6 +10,7 @@ use super::{
     facts::{self, Facts, MetadataOnly, Project},
     intern::{Interner, Symbol},
     resource::ResourceType,
+    weight,
 };
 use crate::checks::cel::Program;
 
@@ -41,6 +42,8 @@ pub struct Projected {
     pub facts: Facts,
     /// What each program said.
     pub cel: Box<[CelResult]>,
+    /// What the facts weigh, see [`weight::of`].
+    pub weight: usize,
 }
 
 /// Why an object can't be taken in at all.
@@ -113,14 +116,21 @@ impl Projector {
         };
         let facts = match self.project {
             Some(project) => project(object, &self.interner)
-                .unwrap_or_else(|error| Facts::Malformed(error.to_string().into_boxed_str())),
+                .unwrap_or_else(|error| Facts::Malformed(shortened(error.0))),
             None => Facts::Exists,
+        };
+        let weight = weight::of(&facts);
+        let (facts, weight) = if weight > weight::OF_ONE {
+            (weight::refusal(weight, weight::OF_ONE), 0)
+        } else {
+            (facts, weight)
         };
         Ok(Projected {
             namespace: self.interner.intern(&namespace),
             name: self.interner.intern(&name),
             facts,
             cel: self.judge(object, &namespace, &name),
+            weight,
         })
     }
 
@@ -137,4 +147,14 @@ impl Projector {
             self.source,
         )
     }
+}
+
+/// An error may repeat what it found, which may be long.
+fn shortened(mut text: String) -> Box<str> {
+    const LONGEST: usize = 1024;
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('\u{2026}');
+    }
+    text.into()
 }

@@ -3,7 +3,10 @@
 //! The times are those of controller-runtime's filter, so that a right which is taken away stops
 //! to work after at most 5 minutes, as with other operators.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use axum::http::{HeaderMap, header};
 use k8s_openapi::api::{
@@ -13,7 +16,12 @@ use k8s_openapi::api::{
 use kube::{Api, Client, api::PostParams};
 use tokio::sync::Semaphore;
 
-use super::cache::{Cache, Key};
+use super::{
+    cache::{Cache, Key},
+    connections::Peer,
+    source::Source,
+    throttle::Throttle,
+};
 use crate::telemetry::{Failure, Outages};
 
 /// How long a token is whose it was, or nobody's.
@@ -26,9 +34,10 @@ const REFUSED: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How many answers are kept, of each kind.
 const KEPT: usize = 1024;
-/// How many questions may be under way: strangers with made-up tokens must not become a load on
-/// the API server.
-const AT_ONCE: usize = 8;
+/// How long a token that could read is asked about before those that nobody has seen.
+const PROVEN: Duration = Duration::from_hours(24);
+/// How many questions may be under way for proven tokens, and as many for the others.
+const AT_ONCE: usize = 4;
 
 const ANONYMOUS: &str = "system:anonymous";
 
@@ -53,9 +62,17 @@ pub enum Refusal {
         /// Of what.
         path: &'static str,
     },
+    /// More tokens that nobody has seen were sent than the API server is asked about.
+    #[error("too many unknown tokens were sent; try again in {} s", seconds(*.0))]
+    TooMany(Duration),
     /// The API server did not say.
     #[error("the API server could not be asked; try again")]
     Unavailable,
+}
+
+/// Whole seconds, as `Retry-After` has them, and never none.
+pub fn seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(1)
 }
 
 /// The door.
@@ -73,7 +90,10 @@ impl Access {
             client,
             identities: Cache::new(KEPT),
             rights: Cache::new(KEPT),
-            questions: Semaphore::new(AT_ONCE),
+            proven: Cache::new(KEPT),
+            throttle: Mutex::new(Throttle::new(Instant::now())),
+            of_proven: Semaphore::new(AT_ONCE),
+            of_others: Semaphore::new(AT_ONCE),
             outages,
         }))
     }
@@ -82,18 +102,21 @@ impl Access {
     pub async fn check(
         &self,
         headers: &HeaderMap,
+        peer: &Peer,
         verb: &'static str,
         path: &'static str,
     ) -> Result<(), Refusal> {
         match self {
-            Self::Open => Ok(()),
+            Self::Open => {}
             Self::Reviewed(reviewer) => {
                 let token = bearer_token(headers).ok_or(Refusal::NoToken)?;
-                tokio::time::timeout(TIMEOUT, reviewer.check(token, verb, path))
+                tokio::time::timeout(TIMEOUT, reviewer.check(token, peer.source, verb, path))
                     .await
-                    .unwrap_or(Err(Refusal::Unavailable))
+                    .unwrap_or(Err(Refusal::Unavailable))?;
             }
         }
+        peer.trust();
+        Ok(())
     }
 }
 
@@ -102,7 +125,11 @@ pub struct Reviewer {
     client: Client,
     identities: Cache<Option<UserInfo>>,
     rights: Cache<bool>,
-    questions: Semaphore,
+    /// Tokens that could read: what strangers send never delays them.
+    proven: Cache<()>,
+    throttle: Mutex<Throttle>,
+    of_proven: Semaphore,
+    of_others: Semaphore,
     outages: Outages,
 }
 
@@ -112,38 +139,62 @@ impl std::fmt::Debug for Reviewer {
     }
 }
 
+/// For whom the API server is asked.
+#[derive(Clone, Copy)]
+struct Asker {
+    token: Key,
+    source: Source,
+    proven: bool,
+}
+
 impl Reviewer {
     async fn check(
         &self,
         token: &str,
+        source: Source,
         verb: &'static str,
         path: &'static str,
     ) -> Result<(), Refusal> {
-        let user = self.identify(token).await?.ok_or(Refusal::BadToken)?;
-        if self.may(&user, verb, path).await? {
+        let key = Key::of(token.as_bytes());
+        let proven = self.proven.get(key, Instant::now()).is_some();
+        let asker = Asker { token: key, source, proven };
+        let user = self.identify(token, asker).await?;
+        let allowed = match &user {
+            Some(user) => self.may(user, verb, path, asker).await?,
+            None => false,
+        };
+        if allowed {
+            self.proven.put(key, (), PROVEN, Instant::now());
+            self.with_throttle(|throttle| throttle.vouch(source, Instant::now()));
             return Ok(());
         }
-        let user = user.username.unwrap_or_default();
+        self.proven.remove(key);
+        let user = user.ok_or(Refusal::BadToken)?.username.unwrap_or_default();
         Err(Refusal::Forbidden { user, verb, path })
     }
 
-    async fn identify(&self, token: &str) -> Result<Option<UserInfo>, Refusal> {
-        let key = Key::of(token.as_bytes());
-        if let Some(known) = self.identities.get(key, Instant::now()) {
+    async fn identify(&self, token: &str, asker: Asker) -> Result<Option<UserInfo>, Refusal> {
+        if let Some(known) = self.identities.get(asker.token, Instant::now()) {
             return Ok(known);
         }
         let spec = TokenReviewSpec { token: token.to_owned(), audiences: None };
         let review = TokenReview { spec, ..TokenReview::default() };
-        let status = self.ask(&review).await?.status.unwrap_or_default();
+        let status = self.ask(&review, asker).await?.status.unwrap_or_default();
         let user = status
             .user
             .filter(|_| status.authenticated == Some(true))
             .filter(|user| user.username.as_deref().is_some_and(|name| name != ANONYMOUS));
-        self.identities.put(key, user.clone(), IDENTITY, Instant::now());
+        self.identities.put(asker.token, user.clone(), IDENTITY, Instant::now());
         Ok(user)
     }
 
-    async fn may(&self, user: &UserInfo, verb: &str, path: &str) -> Result<bool, Refusal> {
+    async fn may(
+        &self,
+        user: &UserInfo,
+        verb: &str,
+        path: &str,
+        asker: Asker,
+    ) -> Result<bool, Refusal> {
         let spec = SubjectAccessReviewSpec {
             user: user.username.clone(),
             groups: user.groups.clone(),
@@ -161,13 +212,13 @@ impl Reviewer {
             return Ok(known);
         }
         let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
-        let allowed = self.ask(&review).await?.status.is_some_and(|status| status.allowed);
+        let allowed = self.ask(&review, asker).await?.status.is_some_and(|status| status.allowed);
         let lasts = if allowed { ALLOWED } else { REFUSED };
         self.rights.put(key, allowed, lasts, Instant::now());
         Ok(allowed)
     }
 
-    async fn ask<R>(&self, review: &R) -> Result<R, Refusal>
+    async fn ask<R>(&self, review: &R, asker: Asker) -> Result<R, Refusal>
     where
         R: kube::Resource<DynamicType = ()>
             + Clone
@@ -175,12 +226,24 @@ impl Reviewer {
             + serde::Serialize
             + serde::de::DeserializeOwned,
     {
-        let _permit = self.questions.acquire().await.map_err(|_| Refusal::Unavailable)?;
+        let questions = if asker.proven {
+            &self.of_proven
+        } else {
+            self.with_throttle(|throttle| throttle.admit(asker.source, Instant::now()))
+                .map_err(Refusal::TooMany)?;
+            &self.of_others
+        };
+        let _permit = questions.acquire().await.map_err(|_| Refusal::Unavailable)?;
         Api::all(self.client.clone()).create(&PostParams::default(), review).await.map_err(|error| {
             let remedy = "nobody can be asked who may read /metrics: grant create on tokenreviews and subjectaccessreviews to the operator";
-            self.outages.failed(&R::plural(&()), Failure::of(&error), &error, remedy);
+            let told = Failure::told(&error);
+            self.outages.failed(&R::plural(&()), Failure::of(&error), &told, remedy);
             Refusal::Unavailable
         })
+    }
+
+    fn with_throttle<T>(&self, act: impl FnOnce(&mut Throttle) -> T) -> T {
+        act(&mut self.throttle.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -189,7 +252,8 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+    let is_one_word = !token.is_empty() && !token.contains(char::is_whitespace);
+    (scheme.eq_ignore_ascii_case("bearer") && is_one_word).then_some(token)
 }
 
 #[cfg(test)]
@@ -202,6 +266,7 @@ mod tests {
             (Some("Bearer abc.def"), Some("abc.def")),
             (Some("bearer  abc "), Some("abc")),
             (Some("Bearer "), None),
+            (Some("Bearer abc def"), None),
             (Some("Bearer"), None),
             (Some("Basic dXNlcg=="), None),
             (Some(""), None),

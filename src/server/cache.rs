@@ -60,6 +60,10 @@ impl<V: Clone> Cache<V> {
         });
     }
 
+    pub fn remove(&self, key: Key) {
+        self.with(|entries| entries.remove(&key));
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut HashMap<Key, Entry<V>>) -> T) -> T {
         act(&mut self.entries.lock().unwrap_or_else(PoisonError::into_inner))
     }

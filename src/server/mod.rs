@@ -1,5 +1,6 @@
 //! The operator's web server: `/metrics` for those who may read it, `/healthz` and `/readyz` for
-//! the kubelet.
+//! the kubelet, which can have an address of its own, so that nobody who reaches the other one can
+//! have the process restarted.
 //!
 //! HTTPS by default. Who reads `/metrics` shows a token of the cluster; the API server says whose
 //! it is (`TokenReview`) and whether they may (`SubjectAccessReview`).
@@ -9,6 +10,9 @@ mod cache;
 mod connections;
 mod probes;
 mod routes;
+mod seats;
+mod source;
+mod throttle;
 mod tls;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -20,7 +24,7 @@ pub use probes::Probes;
 
 use crate::telemetry::Metrics;
 use access::Access;
-use connections::Connections;
+use connections::{Connections, Limits};
 use routes::Site;
 use tls::Certificates;
 
@@ -32,6 +36,8 @@ const RELOAD: Duration = Duration::from_secs(10);
 pub struct ServerConfig {
     /// The address, port 0 for any.
     pub listen: SocketAddr,
+    /// Where to serve the probes as well, over plain HTTP: they tell nothing secret.
+    pub probe_listen: Option<SocketAddr>,
     /// Whether to serve plain HTTP to anybody, which only loopback may.
     pub insecure: bool,
     /// The certificate and its key in PEM; one is made in memory without them.
@@ -52,7 +58,7 @@ pub struct CertificateFiles {
 impl ServerConfig {
     /// HTTPS at `listen` with a certificate made in memory.
     pub fn new(listen: SocketAddr) -> Self {
-        Self { listen, insecure: false, certificate: None, reload: RELOAD }
+        Self { listen, probe_listen: None, insecure: false, certificate: None, reload: RELOAD }
     }
 }
 
@@ -65,8 +71,10 @@ pub enum ServerError {
     )]
     Insecure(SocketAddr),
     /// The address can't be had.
-    #[error("can't listen on {listen}: {source}; choose another address with --listen")]
+    #[error("can't listen on {listen}: {source}; choose another address with {flag}")]
     Listen {
+        /// The flag that says so.
+        flag: &'static str,
         /// The address.
         listen: SocketAddr,
         /// Why not.
@@ -93,6 +101,7 @@ pub enum ServerError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    probe_listener: Option<(TcpListener, SocketAddr)>,
     certificates: Option<Arc<Certificates>>,
     reload: Duration,
     site: Site,
@@ -106,7 +115,7 @@ impl Server {
         metrics: Metrics,
         probes: Probes,
     ) -> Result<Self, ServerError> {
-        let ServerConfig { listen, insecure, certificate, reload } = config;
+        let ServerConfig { listen, probe_listen, insecure, certificate, reload } = config;
         if insecure && !listen.ip().to_canonical().is_loopback() {
             return Err(ServerError::Insecure(listen));
         }
@@ -116,11 +125,13 @@ impl Server {
             let access = Access::reviewed(client, metrics.outages().clone());
             (access, Some(Arc::new(Certificates::load(certificate).await?)))
         };
-        let failed = |source| ServerError::Listen { listen, source };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, address) = listen_on(listen, "--listen").await?;
+        let probe_listener = match probe_listen {
+            Some(listen) => Some(listen_on(listen, "--probe-listen").await?),
+            None => None,
+        };
         let site = Site { metrics, probes, access: Arc::new(access) };
-        Ok(Self { listener, address, certificates, reload, site })
+        Ok(Self { listener, address, probe_listener, certificates, reload, site })
     }
 
     /// Where it listens.
@@ -128,10 +139,23 @@ impl Server {
         self.address
     }
 
+    /// Where it listens for probes alone.
+    pub fn probe_address(&self) -> Option<SocketAddr> {
+        self.probe_listener.as_ref().map(|(_, address)| *address)
+    }
+
     /// Answers until `shutdown`; then finishes what was asked, for at most 10 s.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServerError> {
         let tls = self.certificates.clone().map(tls::acceptor).transpose()?;
-        let connections = Connections::new(routes::router(self.site), tls);
+        let probe_router = routes::probe_router(self.site.probes.clone());
+        let probing = Connections::new(probe_router, None, Limits::PROBES);
+        let scraping = Connections::new(routes::router(self.site), tls, Limits::METRICS);
+        let probe = async {
+            match self.probe_listener {
+                Some((listener, _)) => probing.accept(listener).await,
+                None => std::future::pending().await,
+            }
+        };
         let follow = async {
             match &self.certificates {
                 Some(certificates) => certificates.follow(self.reload).await,
@@ -139,13 +163,24 @@ impl Server {
             }
         };
         tokio::select! {
-            () = connections.accept(self.listener) => {}
+            () = scraping.accept(self.listener) => {}
+            () = probe => {}
             () = follow => {}
             () = shutdown => {}
         }
-        connections.finish().await;
+        tokio::join!(scraping.finish(), probing.finish());
         Ok(())
     }
+}
+
+async fn listen_on(
+    listen: SocketAddr,
+    flag: &'static str,
+) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let failed = |source| ServerError::Listen { flag, listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// Binds and answers until `shutdown`.

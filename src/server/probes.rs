@@ -21,7 +21,8 @@ impl fmt::Debug for Probes {
 
 impl Probes {
     /// `evaluated` turns true with the first evaluation, and its sender lives as long as the task
-    /// that evaluates. `waiting` says what that task waits for.
+    /// that evaluates. `waiting` says what that task waits for,
+    /// and is empty when that is nothing.
     pub fn new(
         evaluated: watch::Receiver<bool>,
         waiting: impl Fn() -> String + Send + Sync + 'static,
@@ -34,19 +35,17 @@ impl Probes {
         self.evaluated.has_changed().is_err().then_some("the task that evaluates has ended")
     }
 
-    /// What is missing until the operator does its work, if anything is.
+    /// What is missing for the operator to do its work, if anything is: its first evaluation, and
+    /// later a word from each of its inputs.
     pub fn pending(&self) -> Option<String> {
         if let Some(dead) = self.dead() {
             return Some(dead.to_owned());
         }
-        if *self.evaluated.borrow() {
-            return None;
-        }
         let waiting = (self.waiting)();
-        Some(if waiting.is_empty() {
-            "waiting for the first evaluation".to_owned()
-        } else {
-            waiting
-        })
+        match (*self.evaluated.borrow(), waiting.is_empty()) {
+            (true, true) => None,
+            (false, true) => Some("waiting for the first evaluation".to_owned()),
+            (_, false) => Some(waiting),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     body::{Body, HttpBody},
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -13,7 +13,8 @@ use axum::{
 };
 
 use super::{
-    access::{Access, Refusal},
+    access::{Access, Refusal, seconds},
+    connections::Peer,
     probes::Probes,
 };
 use crate::telemetry::{self, Metrics};
@@ -31,15 +32,27 @@ pub struct Site {
 pub fn router(site: Site) -> Router {
     Router::new()
         .route(METRICS, get(metrics))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .with_state(site)
+        .with_state(site.clone())
+        .merge(probe_routes(site.probes))
         .layer(middleware::from_fn(guard))
 }
 
-async fn metrics(State(site): State<Site>, headers: HeaderMap) -> Response {
+/// What the kubelet asks, and nothing else.
+pub fn probe_router(probes: Probes) -> Router {
+    probe_routes(probes).layer(middleware::from_fn(guard))
+}
+
+fn probe_routes(probes: Probes) -> Router {
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(probes)
+}
+
+async fn metrics(
+    State(site): State<Site>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
     // HEAD tells no more than GET does, so it takes the same right.
-    if let Err(refusal) = site.access.check(&headers, "get", METRICS).await {
+    if let Err(refusal) = site.access.check(&headers, &peer, "get", METRICS).await {
         return refused(&refusal);
     }
     match site.metrics.render() {
@@ -51,15 +64,15 @@ async fn metrics(State(site): State<Site>, headers: HeaderMap) -> Response {
     }
 }
 
-async fn healthz(State(site): State<Site>) -> Response {
-    match site.probes.dead() {
+async fn healthz(State(probes): State<Probes>) -> Response {
+    match probes.dead() {
         None => text(StatusCode::OK, "ok"),
         Some(dead) => text(StatusCode::INTERNAL_SERVER_ERROR, dead),
     }
 }
 
-async fn readyz(State(site): State<Site>) -> Response {
-    match site.probes.pending() {
+async fn readyz(State(probes): State<Probes>) -> Response {
+    match probes.pending() {
         None => text(StatusCode::OK, "ok"),
         Some(pending) => text(StatusCode::SERVICE_UNAVAILABLE, &pending),
     }
@@ -69,9 +82,13 @@ fn refused(refusal: &Refusal) -> Response {
     let status = match refusal {
         Refusal::NoToken | Refusal::BadToken => StatusCode::UNAUTHORIZED,
         Refusal::Forbidden { .. } => StatusCode::FORBIDDEN,
+        Refusal::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     };
     let mut response = text(status, &refusal.to_string());
+    if let Refusal::TooMany(wait) = refusal {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds(*wait)));
+    }
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Bearer realm=\"comptroller\"");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
@@ -114,15 +131,19 @@ mod tests {
 
     struct Bench {
         evaluated: watch::Sender<bool>,
+        waiting: watch::Sender<String>,
         router: Router,
     }
 
     fn bench() -> Bench {
         let (evaluated, receiver) = watch::channel(false);
-        let probes = Probes::new(receiver, || "waiting for\u{1b} discovery".to_owned());
+        let waiting = watch::Sender::new("waiting for\u{1b} discovery".to_owned());
+        let waits = waiting.subscribe();
+        let probes = Probes::new(receiver, move || waits.borrow().clone());
         let access = Arc::new(Access::Open);
         let metrics = Metrics::new().unwrap();
-        Bench { evaluated, router: router(Site { metrics, probes, access }) }
+        let router = router(Site { metrics, probes, access }).layer(Extension(Peer::alone()));
+        Bench { evaluated, waiting, router }
     }
 
     impl Bench {
@@ -152,15 +173,19 @@ mod tests {
         assert_eq!(bench.get("/readyz").await, pending);
         assert_eq!(bench.get("/healthz").await.0, StatusCode::OK);
         bench.evaluated.send_replace(true);
+        bench.waiting.send_replace(String::new());
         assert_eq!(bench.get("/readyz").await, (StatusCode::OK, "ok\n".to_owned()));
+        // An input that falls silent makes it unready again.
+        bench.waiting.send_replace("nothing was heard for a minute of pods".to_owned());
+        assert_eq!(bench.get("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
     }
 
     #[tokio::test]
     async fn a_process_that_no_longer_evaluates_is_to_be_restarted() {
-        let Bench { evaluated, router } = bench();
+        let Bench { evaluated, waiting, router } = bench();
         drop(evaluated);
         let (other, _) = watch::channel(true);
-        let bench = Bench { evaluated: other, router };
+        let bench = Bench { evaluated: other, waiting, router };
         assert_eq!(bench.get("/healthz").await.0, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(bench.get("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
     }
@@ -184,6 +209,29 @@ mod tests {
             assert_eq!(headers["x-content-type-options"], "nosniff");
             assert!(method != "HEAD" || text.is_empty());
         }
+    }
+
+    #[tokio::test]
+    async fn the_address_for_probes_serves_nothing_else() {
+        let (_evaluated, receiver) = watch::channel(true);
+        let router = probe_router(Probes::new(receiver, String::new));
+        for (path, expected) in [
+            ("/healthz", StatusCode::OK),
+            ("/readyz", StatusCode::OK),
+            ("/metrics", StatusCode::NOT_FOUND),
+        ] {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), expected, "{path}");
+            assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_asks_too_much_is_told_when_to_come_back() {
+        let response = refused(&Refusal::TooMany(std::time::Duration::from_millis(3_200)));
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()["retry-after"], "4");
     }
 
     #[tokio::test]

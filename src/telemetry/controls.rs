@@ -110,7 +110,7 @@ impl ControlCollector {
             evaluated: GaugeVec::new(
                 Opts::new(
                     "comptroller_control_last_evaluation_timestamp_seconds",
-                    "When the control was evaluated last. Alert when it is older than two heartbeats: nobody is looking.",
+                    "Until when the verdict is known to hold: the last word of the input that was heard of least recently. Alert when it is older than 5 minutes: nobody is looking.",
                 ),
                 &["control"],
             )?,
@@ -145,13 +145,6 @@ impl ControlCollector {
 
     pub fn declare_control(&self, name: &str, spec: &ControlSpec) {
         self.update(name, spec, |known| known);
-    }
-
-    pub fn control_unrecorded(&self, name: &str, spec: &ControlSpec) {
-        self.update(name, spec, |known| match known.0 {
-            State::Failing => known,
-            _ => (State::Unknown, None),
-        });
     }
 
     /// Says what a control is, and how it stands given how it stood.

@@ -9,6 +9,7 @@ pub struct EvidenceMetrics {
     entries: IntGaugeVec,
     checkpoint: GaugeVec,
     failures: IntCounterVec,
+    put_back: IntGaugeVec,
 }
 
 impl EvidenceMetrics {
@@ -37,20 +38,34 @@ impl EvidenceMetrics {
                 ),
                 none,
             )?,
+            put_back: IntGaugeVec::new(
+                Opts::new(
+                    "comptroller_evidence_log_put_back",
+                    "1 while the evidence log is not, or not all of, what was recorded before: an older copy, or none. Alert at once.",
+                ),
+                none,
+            )?,
         })
     }
 
-    pub(super) fn collectors(&self) -> [Box<dyn Collector>; 3] {
+    pub(super) fn collectors(&self) -> [Box<dyn Collector>; 4] {
         [
             Box::new(self.entries.clone()),
             Box::new(self.checkpoint.clone()),
             Box::new(self.failures.clone()),
+            Box::new(self.put_back.clone()),
         ]
     }
 
     /// There is to be a log. A rate needs a first value of 0, or the first failure is no increase.
     pub fn begin(&self) {
         self.failures.with_label_values::<&str>(&[]);
+        self.put_back(false);
+    }
+
+    /// Whether the log is not, or not all of, what was recorded before.
+    pub fn put_back(&self, is: bool) {
+        self.put_back.with_label_values::<&str>(&[]).set(i64::from(is));
     }
 
     /// Entries were appended, and the log has so many now.
@@ -69,5 +84,6 @@ impl EvidenceMetrics {
     pub fn end(&self) {
         self.entries.reset();
         self.checkpoint.reset();
+        self.put_back(false);
     }
 }

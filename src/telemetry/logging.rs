@@ -29,15 +29,20 @@ pub enum LoggingError {
 /// [`Outages`](super::Outages) says once and with a remedy.
 const DEFAULT: &str = "info,kube_client::client=off,kube_runtime::watcher=error";
 
+/// The client logs whole objects that it can't read, with all that people wrote into them. Only a
+/// filter that names it shows them.
+const CLIENT: &str = "kube_client";
+
 /// Sets up log lines on standard error for the whole process: as JSON, or as text for a person.
 /// `RUST_LOG` filters; without it, what is `info` and worse is shown.
 pub fn init(json: bool) -> Result<(), LoggingError> {
     let builder = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
-    let filter = if std::env::var_os(EnvFilter::DEFAULT_ENV).is_none_or(|filter| filter.is_empty())
-    {
-        builder.parse_lossy(DEFAULT)
-    } else {
-        builder.from_env()?
+    let given = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let filter =
+        if given.is_empty() { builder.parse_lossy(DEFAULT) } else { builder.from_env()? };
+    let filter = match format!("{CLIENT}::client=off").parse() {
+        Ok(quiet) if !given.contains(CLIENT) => filter.add_directive(quiet),
+        _ => filter,
     };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -7,6 +7,7 @@ mod controls;
 mod evidence;
 mod logging;
 mod outage;
+mod outage_text;
 #[cfg(test)]
 mod tests;
 
@@ -54,6 +55,15 @@ pub enum ReconcileKind {
 impl ReconcileKind {
     const ALL: [Self; 3] = [Self::Control, Self::Exception, Self::AuditPeriod];
 
+    /// The kind of the object.
+    pub const fn resource(self) -> &'static str {
+        match self {
+            Self::Control => "Control",
+            Self::Exception => "ControlException",
+            Self::AuditPeriod => "AuditPeriod",
+        }
+    }
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Control => "control",
@@ -86,6 +96,51 @@ impl Outcome {
     }
 }
 
+/// Why the API server refuses a status whenever it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It can't read it, or its schema does not admit it.
+    Invalid,
+    /// With it the object would be larger than etcd takes.
+    TooLarge,
+}
+
+impl Refusal {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Invalid, Self::TooLarge];
+
+    /// The reason of the condition that says so, and the label.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Invalid => "StatusRefused",
+            Self::TooLarge => "StatusTooLarge",
+        }
+    }
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventOutcome {
+    /// It was published.
+    Published,
+    /// The API server did not take it.
+    Failed,
+    /// Too many waited, or it had waited for too long.
+    Dropped,
+}
+
+impl EventOutcome {
+    const ALL: [Self; 3] = [Self::Published, Self::Failed, Self::Dropped];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
 /// Every metric of the operator. Clones share them.
 #[derive(Clone)]
 pub struct Metrics(Arc<Families>);
@@ -98,6 +153,8 @@ struct Families {
     pass: Histogram,
     reconciles: IntCounterVec,
     reconcile_duration: HistogramVec,
+    statuses_refused: IntCounterVec,
+    events: IntCounterVec,
     watch_failures: IntCounterVec,
     unreadable: IntGaugeVec,
     leader: IntGauge,
@@ -167,6 +224,20 @@ impl Metrics {
                 ),
                 &["kind"],
             )?,
+            statuses_refused: IntCounterVec::new(
+                Opts::new(
+                    "comptroller_statuses_refused_total",
+                    "Statuses that the API server refused, by kind and reason, and that were written without their texts. Alert when it rises: findings are not shown.",
+                ),
+                &["kind", "reason"],
+            )?,
+            events: IntCounterVec::new(
+                Opts::new(
+                    "comptroller_events_total",
+                    "Events by what became of them. The status of a control has what a lost event would have said.",
+                ),
+                &["outcome"],
+            )?,
             watch_failures: IntCounterVec::new(
                 Opts::new(
                     "comptroller_watch_failures_total",
@@ -177,7 +248,7 @@ impl Metrics {
             unreadable: IntGaugeVec::new(
                 Opts::new(
                     "comptroller_unreadable_kinds",
-                    "How many kinds that some control needs can't be read, by reason: Forbidden (a right is missing) or WatchStale (changes stopped arriving). Alert when it is not 0 for 10 minutes.",
+                    "How many kinds that some control needs can't be read, by reason: Forbidden (a right is missing) or WatchStale (nothing was heard for a minute; Controls, exceptions and discovery count, too). Alert when it is not 0 for 10 minutes.",
                 ),
                 &["reason"],
             )?,
@@ -207,12 +278,6 @@ impl Metrics {
     /// Says what a control is. How it stands stays what was said of it; at first it is Unknown.
     pub fn declare_control(&self, name: &str, spec: &ControlSpec) {
         self.0.controls.declare_control(name, spec);
-    }
-
-    /// Says that nothing can be recorded: a control of which more was said than that it fails is
-    /// Unknown.
-    pub fn control_unrecorded(&self, name: &str, spec: &ControlSpec) {
-        self.0.controls.control_unrecorded(name, spec);
     }
 
     /// Says when a control was last evaluated, with or without a change. A control that was not
@@ -275,6 +340,16 @@ impl Metrics {
         self.0.reconcile_duration.with_label_values(&[kind.as_str()]).observe(took.as_secs_f64());
     }
 
+    /// A status was refused, and is written without its texts.
+    pub fn status_refused(&self, kind: ReconcileKind, refusal: Refusal) {
+        self.0.statuses_refused.with_label_values(&[kind.as_str(), refusal.reason()]).inc();
+    }
+
+    /// An event was published, or not.
+    pub fn event(&self, outcome: EventOutcome) {
+        self.0.events.with_label_values(&[outcome.as_str()]).inc();
+    }
+
     /// This replica leads, or does not.
     pub fn leads(&self, leads: bool) {
         self.0.leader.set(leads.into());
@@ -298,11 +373,17 @@ impl Families {
             for outcome in Outcome::ALL {
                 self.reconciles.with_label_values(&[kind.as_str(), outcome.as_str()]);
             }
+            for refusal in Refusal::ALL {
+                self.statuses_refused.with_label_values(&[kind.as_str(), refusal.reason()]);
+            }
+        }
+        for outcome in EventOutcome::ALL {
+            self.events.with_label_values(&[outcome.as_str()]);
         }
         for (reason, _) in Unreadable::default().by_reason() {
             self.unreadable.with_label_values(&[reason.as_str()]);
         }
-        let collectors: [Box<dyn Collector>; 10] = [
+        let collectors: [Box<dyn Collector>; 12] = [
             Box::new(build),
             Box::new(self.controls.clone()),
             Box::new(self.detection.clone()),
@@ -310,6 +391,8 @@ impl Families {
             Box::new(self.pass.clone()),
             Box::new(self.reconciles.clone()),
             Box::new(self.reconcile_duration.clone()),
+            Box::new(self.statuses_refused.clone()),
+            Box::new(self.events.clone()),
             Box::new(self.watch_failures.clone()),
             Box::new(self.unreadable.clone()),
             Box::new(self.leader.clone()),

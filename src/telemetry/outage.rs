@@ -1,13 +1,13 @@
 //! Outages of the API server in the log: a few lines for each, however many watches and writes fail.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fmt::Display,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use kube::runtime::watcher;
+use super::outage_text::{bounded, of_answer};
 
 /// What fails is tried again at least this often; what has not failed for longer works again.
 const SILENCE: Duration = Duration::from_secs(75);
@@ -15,20 +15,39 @@ const SILENCE: Duration = Duration::from_secs(75);
 /// How long nothing may have failed before an outage is said to be over.
 const CALM: Duration = Duration::from_secs(5);
 
+/// How long an API server that answers again may deny what it will grant: it serves before it has
+/// read all roles and bindings.
+const HEALING: Duration = Duration::from_secs(30);
+
 /// How often what lasts is said again.
 const REMIND: Duration = Duration::from_mins(10);
 
 /// An outage is said again once this many times as much fails.
 const SPREAD: usize = 4;
 
+/// How many refusals are said in a [`MINUTE`]; the next line says that there are more.
+const REFUSALS: usize = 12;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// How many refusals are remembered, so that each is said once.
+const REMEMBERED: usize = 1024;
+
 /// How a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// No answer came.
     NoAnswer,
-    /// The API server, or what stands before it, can't serve now (429 and 5xx).
+    /// The API server, or what stands before it, can't serve now (429 and 5xx), or answers what
+    /// nobody can read.
     Unwell,
-    /// It refused, and will until somebody acts.
+    /// It does not know who asks (401).
+    Unauthorized,
+    /// Others change the same objects all the time (409).
+    Conflict,
+    /// A right is missing (403).
+    Denied,
+    /// It refused what was asked for, and will until somebody acts.
     Refused,
 }
 
@@ -37,32 +56,55 @@ impl Failure {
     pub fn of(error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::of_code(status.code),
-            kube::Error::SerdeError(_)
-            | kube::Error::BuildRequest(_)
+            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Self::Unwell,
+            kube::Error::BuildRequest(_)
             | kube::Error::InferConfig(_)
             | kube::Error::Discovery(_) => Self::Refused,
             _ => Self::NoAnswer,
         }
     }
 
-    /// What an error of a watch means; None for a resource version that is too old, after which the
-    /// kind is just listed anew.
-    pub fn of_watch(error: &watcher::Error) -> Option<Self> {
-        match error {
-            watcher::Error::InitialListFailed(error)
-            | watcher::Error::WatchStartFailed(error)
-            | watcher::Error::WatchFailed(error) => match error {
-                kube::Error::Api(status) if status.code == 410 => None,
-                error => Some(Self::of(error)),
-            },
-            watcher::Error::WatchError(status) if status.code == 410 => None,
-            watcher::Error::WatchError(status) => Some(Self::of_code(status.code)),
-            watcher::Error::NoResourceVersion => Some(Self::Refused),
+    /// What an answer with this HTTP status means.
+    pub fn of_code(code: u16) -> Self {
+        match code {
+            401 => Self::Unauthorized,
+            403 => Self::Denied,
+            409 => Self::Conflict,
+            408 | 429 => Self::Unwell,
+            code if code >= 500 => Self::Unwell,
+            _ => Self::Refused,
         }
     }
 
-    fn of_code(code: u16) -> Self {
-        if code == 429 || code >= 500 { Self::Unwell } else { Self::Refused }
+    /// An error of the client in a few words, without what was sent or read: that may name people.
+    pub fn told(error: &kube::Error) -> String {
+        match error {
+            kube::Error::Api(status) => of_answer(status),
+            kube::Error::SerdeError(error) => {
+                format!(
+                    "the answer can't be read (line {}, column {})",
+                    error.line(),
+                    error.column()
+                )
+            }
+            kube::Error::FromUtf8(_) => "the answer is no text".to_owned(),
+            error => bounded(&error.to_string()),
+        }
+    }
+
+    /// What an outage that begins like this is, and what to do.
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Unauthorized => {
+                "the API server does not know the operator any more: it is tried again, and controls turn Unknown after a minute. See that the token or certificate of its ServiceAccount is valid and that the clocks agree"
+            }
+            Self::Conflict => {
+                "the API server answers with conflicts: the write is tried again. See who else writes the status of controls, such as a second operator"
+            }
+            _ => {
+                "the API server can't be reached or is unwell: it is tried again, verdicts stay for a minute, and then controls turn Unknown. See that it runs, that the network lets the operator through, and for an aggregated API its APIService"
+            }
+        }
     }
 }
 
@@ -73,25 +115,33 @@ pub struct Outages(Arc<Mutex<Ledger>>);
 impl Outages {
     /// Something failed. Logs it, if it is news; `remedy` is for what is refused.
     pub fn failed(&self, what: &str, failure: Failure, error: &dyn Display, remedy: &str) {
-        let said = self.lock().failed(what, failure, &error.to_string(), Instant::now());
+        let error = bounded(&error.to_string());
+        let said = self.lock().failed(what, failure, &error, Instant::now());
         match said {
-            None => tracing::debug!(what, %error, "failed again"),
-            Some(Said::Begins) => tracing::warn!(
-                what,
-                %error,
-                "the API server can't be reached or is unwell: it is tried again, verdicts stay for two minutes, and then controls turn Unknown. See that it runs, that the network lets the operator through, and for an aggregated API its APIService"
-            ),
+            None => tracing::debug!(what, error, "failed again"),
+            Some(Said::Begins) => tracing::warn!(what, error, "{}", failure.remedy()),
             Some(Said::Spreads { failing }) => {
-                tracing::warn!(failing, what, %error, "more requests to the API server fail");
+                tracing::warn!(
+                    failing,
+                    what,
+                    error,
+                    "more requests to the API server fail: what to do is with the first line of this outage"
+                );
             }
             Some(Said::Lasts { failing, since }) => tracing::warn!(
                 failing,
                 minutes = since.as_secs() / 60,
                 what,
-                %error,
-                "the API server still can't be reached or is unwell"
+                error,
+                "it still is so: {}",
+                failure.remedy()
             ),
-            Some(Said::Refused) => tracing::warn!(what, %error, "{remedy}"),
+            Some(Said::Refused) => tracing::warn!(what, error, "{remedy}"),
+            Some(Said::Crowded) => tracing::warn!(
+                what,
+                error,
+                "more requests are refused than are logged one by one: mend what the lines before name, or set RUST_LOG=debug to see all"
+            ),
         }
     }
 
@@ -125,9 +175,16 @@ impl Outages {
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
     Begins,
-    Spreads { failing: usize },
-    Lasts { failing: usize, since: Duration },
+    Spreads {
+        failing: usize,
+    },
+    Lasts {
+        failing: usize,
+        since: Duration,
+    },
     Refused,
+    /// There is more of it than is said.
+    Crowded,
 }
 
 /// The end of an outage.
@@ -140,9 +197,13 @@ struct Over {
 #[derive(Debug, Default)]
 struct Ledger {
     outage: Option<Outage>,
+    /// When something last failed of the kind that an outage is made of.
+    down: Option<Instant>,
     answered: Option<Instant>,
     /// By what is refused: the text that was said, and when.
     refused: BTreeMap<String, (String, Instant)>,
+    /// When refusals were said in the last minute.
+    said: VecDeque<Instant>,
 }
 
 #[derive(Debug)]
@@ -158,16 +219,18 @@ struct Outage {
 
 impl Ledger {
     fn failed(&mut self, what: &str, failure: Failure, error: &str, now: Instant) -> Option<Said> {
-        if failure == Failure::Refused {
-            let known = self
-                .refused
-                .get(what)
-                .is_some_and(|(text, at)| text == error && now.duration_since(*at) < REMIND);
-            if known {
-                return None;
+        match failure {
+            Failure::Refused => return self.refused(what, error, now),
+            Failure::Denied => {
+                let heals = self.down.is_some_and(|at| now.duration_since(at) < HEALING);
+                if !heals {
+                    return self.refused(what, error, now);
+                }
+                // Of an outage that is said to be over nothing more is said.
+                self.outage.as_ref()?;
             }
-            self.refused.insert(what.to_owned(), (error.to_owned(), now));
-            return Some(Said::Refused);
+            Failure::Conflict => {}
+            Failure::NoAnswer | Failure::Unwell | Failure::Unauthorized => self.down = Some(now),
         }
         let begins = self.outage.is_none();
         let outage = self.outage.get_or_insert_with(|| Outage {
@@ -197,6 +260,29 @@ impl Ledger {
         None
     }
 
+    fn refused(&mut self, what: &str, error: &str, now: Instant) -> Option<Said> {
+        let known = self
+            .refused
+            .get(what)
+            .is_some_and(|(text, at)| text == error && now.duration_since(*at) < REMIND);
+        if known {
+            return None;
+        }
+        self.said.retain(|at| now.duration_since(*at) < MINUTE);
+        if self.said.len() > REFUSALS {
+            return None;
+        }
+        self.said.push_back(now);
+        if self.said.len() > REFUSALS {
+            return Some(Said::Crowded);
+        }
+        if self.refused.len() >= REMEMBERED {
+            self.refused.retain(|_, (_, at)| now.duration_since(*at) < REMIND);
+        }
+        self.refused.insert(what.to_owned(), (error.to_owned(), now));
+        Some(Said::Refused)
+    }
+
     /// True when it had been refused.
     fn worked(&mut self, what: &str) -> bool {
         if let Some(outage) = &mut self.outage {
@@ -215,8 +301,13 @@ impl Ledger {
         // A watch that is taken up again is silent; that anything was answered since says enough
         // for what had got no answer.
         outage.failing.retain(|_, (failure, at)| {
-            let reached = *failure == Failure::NoAnswer && answered.is_some_and(|time| time > *at);
-            !reached && now.duration_since(*at) < SILENCE
+            let age = now.duration_since(*at);
+            match failure {
+                Failure::NoAnswer if answered.is_some_and(|time| time > *at) => false,
+                // It is tried again within seconds, or nobody needs it any more.
+                Failure::Conflict => age < HEALING,
+                _ => age < SILENCE,
+            }
         });
         if !outage.failing.is_empty() || now.duration_since(outage.last) < CALM {
             return None;
@@ -277,6 +368,68 @@ mod tests {
         ledger.answered(start + seconds(1795));
         assert_eq!(ledger.settle(start + seconds(1800)), None, "an answer is not this answer");
         assert!(ledger.settle(start + seconds(1790 + 75)).is_some());
+    }
+
+    #[test]
+    fn what_a_healing_api_server_denies_is_part_of_its_outage() {
+        let start = Instant::now();
+        let mut ledger = Ledger::default();
+        let kind = |n: usize| format!("kind {n}");
+        assert_eq!(ledger.failed("a", Failure::NoAnswer, "refused", start), Some(Said::Begins));
+        let mut said = Vec::new();
+        for second in 1..8 {
+            for n in 0..3 {
+                said.extend(ledger.failed(
+                    &kind(n),
+                    Failure::Denied,
+                    "403",
+                    start + seconds(second),
+                ));
+            }
+        }
+        assert_eq!(said, [Said::Spreads { failing: 4 }]);
+        for what in ["a", "kind 0", "kind 1", "kind 2"] {
+            assert!(!ledger.worked(what));
+        }
+        assert!(ledger.settle(start + seconds(13)).is_some());
+        assert_eq!(ledger.failed("kind 0", Failure::Denied, "403", start + seconds(14)), None);
+        // What is still denied then is a right that is missing.
+        let late = ledger.failed("kind 0", Failure::Denied, "403", start + seconds(40));
+        assert_eq!(late, Some(Said::Refused));
+    }
+
+    #[test]
+    fn long_trouble_with_many_objects_is_tens_of_lines() {
+        for failure in [
+            Failure::Unauthorized,
+            Failure::Conflict,
+            Failure::Unwell,
+            Failure::Denied,
+            Failure::Refused,
+        ] {
+            let start = Instant::now();
+            let mut ledger = Ledger::default();
+            let mut lines = 0;
+            for second in 0..300 {
+                for object in 0..200 {
+                    let what = format!("the status of Control c{object}");
+                    let said = ledger.failed(&what, failure, &what, start + seconds(second));
+                    lines += usize::from(said.is_some());
+                }
+                assert!(ledger.refused.len() <= REMEMBERED);
+            }
+            assert!((1..=70).contains(&lines), "{failure:?}: {lines}");
+        }
+    }
+
+    #[test]
+    fn one_conflict_hides_no_missing_right() {
+        let start = Instant::now();
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.failed("a", Failure::Conflict, "409", start), Some(Said::Begins));
+        let said = ledger.failed("b", Failure::Denied, "403", start + seconds(1));
+        assert_eq!(said, Some(Said::Refused));
+        assert!(ledger.settle(start + seconds(30)).is_some());
     }
 
     #[test]

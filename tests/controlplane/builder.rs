@@ -210,12 +210,15 @@ impl ControlPlane {
         Ok(plane)
     }
 
-    async fn run(&mut self) -> Result<(), Error> {
+    pub(super) async fn run_etcd(&mut self) -> Result<(), Error> {
         let etcd = self.spawn("etcd", &self.arguments(&self.folder()).etcd())?;
         let etcd = self.etcd.insert(etcd);
         let port = &self.etcd_port;
-        ready(etcd, async || port.is_open()).await?;
+        ready(etcd, async || port.is_open()).await
+    }
 
+    async fn run(&mut self) -> Result<(), Error> {
+        self.run_etcd().await?;
         self.run_api_server().await?;
         if self.options.controller_manager {
             self.run_controller_manager().await?;

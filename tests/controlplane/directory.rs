@@ -88,3 +88,18 @@ pub fn keep(path: &Path) {
         eprintln!("controlplane: logs are kept in {}", path.display());
     }
 }
+
+/// Copies a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::create_dir_all(to).map_err(|source| Error::file(to, source))?;
+    for entry in fs::read_dir(from).map_err(|source| Error::file(from, source))? {
+        let entry = entry.map_err(|source| Error::file(from, source))?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &target)?;
+        } else {
+            fs::copy(&path, &target).map_err(|source| Error::file(&path, source))?;
+        }
+    }
+    Ok(())
+}

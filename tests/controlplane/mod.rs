@@ -65,6 +65,11 @@ pub struct ControlPlane {
     directory: Directory,
 }
 
+/// What etcd held at a time.
+pub struct Snapshot {
+    folder: PathBuf,
+}
+
 /// The control plane that the tests of one binary share, with a controller manager; they keep
 /// apart by namespaces and names. Statics are never dropped: it ends with the process, and its
 /// logs stay when any test has panicked.
@@ -203,6 +208,39 @@ impl ControlPlane {
     /// An outage of the API server, as short as can be.
     pub async fn restart_api_server(&mut self) -> Result<(), Error> {
         self.stop_api_server();
+        self.start_api_server().await
+    }
+
+    /// Freezes the API server: it accepts connections and answers nothing.
+    pub fn freeze_api_server(&self) -> Result<(), Error> {
+        self.api_server.as_ref().map_or(Ok(()), |process| process.signal("STOP"))
+    }
+
+    /// Lets a frozen API server go on.
+    pub fn thaw_api_server(&self) -> Result<(), Error> {
+        self.api_server.as_ref().map_or(Ok(()), |process| process.signal("CONT"))
+    }
+
+    /// Keeps what is stored now, for [`restore`](Self::restore). The API server stands meanwhile.
+    pub async fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        let snapshot =
+            Snapshot { folder: self.dir().join(format!("etcd-{:016x}", port::random())) };
+        self.stop_api_server();
+        self.etcd = None;
+        directory::copy(&self.dir().join("etcd"), &snapshot.folder)?;
+        self.run_etcd().await?;
+        self.start_api_server().await?;
+        Ok(snapshot)
+    }
+
+    /// Goes back to what was stored then, as after a disaster: revisions are given out again.
+    pub async fn restore(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.stop_api_server();
+        self.etcd = None;
+        let data = self.dir().join("etcd");
+        std::fs::remove_dir_all(&data).map_err(|source| Error::file(&data, source))?;
+        directory::copy(&snapshot.folder, &data)?;
+        self.run_etcd().await?;
         self.start_api_server().await
     }
 

@@ -15,6 +15,7 @@ const WATCHDOG: &str = r#"
 exec 3<&0
 "$@" 3<&- </dev/null &
 component=$!
+echo "$component" >"$PID_FILE"
 { cat <&3 >/dev/null; kill -s KILL "$component"; } &
 wait "$component"
 echo "$1 ended with status $?" >&2
@@ -49,6 +50,7 @@ impl Process {
             .args(["-c", WATCHDOG, "watchdog"])
             .arg(binary)
             .args(arguments)
+            .env("PID_FILE", log.with_extension("pid"))
             // Ctrl-C in a terminal must reach the owner only, which then ends its components.
             .process_group(0)
             .stdin(Stdio::piped())
@@ -64,6 +66,17 @@ impl Process {
         match self.watchdog.try_wait() {
             Ok(None) => Ok(()),
             _ => Err(self.failure("ended")),
+        }
+    }
+
+    /// Freezes the component (SIGSTOP), or lets it go on (SIGCONT).
+    pub fn signal(&self, signal: &str) -> Result<(), Error> {
+        let pid_file = self.log.with_extension("pid");
+        let pid = fs::read_to_string(&pid_file).map_err(|source| Error::file(&pid_file, source))?;
+        let sent = Command::new("kill").args(["-s", signal, pid.trim()]).status();
+        match sent {
+            Ok(status) if status.success() => Ok(()),
+            _ => Err(self.failure(&format!("could not be sent SIG{signal}"))),
         }
     }
 

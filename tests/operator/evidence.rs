@@ -87,7 +87,11 @@ impl Kept {
 }
 
 fn recorded(status: &ControlStatus) -> Option<&str> {
-    let known = status.conditions.iter().find(|known| known.type_ == "EvidenceRecorded")?;
+    condition(status, "EvidenceRecorded")
+}
+
+fn condition<'a>(status: &'a ControlStatus, type_: &str) -> Option<&'a str> {
+    let known = status.conditions.iter().find(|known| known.type_ == type_)?;
     Some(known.status.as_str())
 }
 
@@ -363,7 +367,14 @@ async fn while_the_log_fails_nothing_new_is_claimed_and_then_it_heals() {
         .await;
     let claims =
         |status: &ControlStatus| ControlStatus { conditions: Vec::new(), ..status.clone() };
-    assert_eq!(claims(&closed), claims(&passing));
+    assert_eq!(claims(&closed), claims(&passing), "a blip changes no state");
+    let unknown = kept
+        .bench
+        .until("labelled", "no longer holds", |status| status.state == State::Unknown)
+        .await;
+    assert_eq!(unknown.reason, "LogUnavailable");
+    assert!(unknown.since > passing.since);
+    assert_eq!(condition(&unknown, "Compliant"), Some("Unknown"));
     let (_, metrics) = get(kept.bench.url(), "/metrics").await.unwrap();
     let failures = metrics
         .lines()
@@ -374,8 +385,13 @@ async fn while_the_log_fails_nothing_new_is_claimed_and_then_it_heals() {
     let table = kubectl(&kept.bench.plane, &["get", "controls"]).await;
     assert!(table.lines().nth(1).unwrap().trim_end().ends_with("LogUnavailable"), "{table}");
     assert_eq!(recording_events(&kept.bench, 1).await, ["LogUnavailable Warning"]);
-    // The engine goes on.
-    assert!(metrics.contains(r#"comptroller_control_state{control="labelled",state="Unknown"} 1"#));
+    // Metrics say what the status says, and how many findings there are now.
+    for series in [
+        r#"comptroller_control_state{control="labelled",state="Unknown"} 1"#,
+        r#"comptroller_control_findings{control="labelled"} 1"#,
+    ] {
+        assert!(metrics.contains(series), "{metrics}");
+    }
 
     std::fs::remove_file(&kept.log).unwrap();
     std::fs::rename(&aside, &kept.log).unwrap();

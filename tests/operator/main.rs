@@ -14,6 +14,7 @@ mod evidence;
 mod outage;
 mod passing;
 mod periods;
+#[allow(dead_code, reason = "other test binaries use the rest of it")]
 mod process;
 mod rights;
 mod verdicts;

@@ -68,10 +68,22 @@ impl Bench {
         self.operator = Some(Operator::start(kubeconfig, &self.plane, &[], None).ready().await);
     }
 
+    /// The same with a kubeconfig.
+    #[allow(dead_code, reason = "each test binary uses a part of it")]
+    pub async fn start_operator_as_shipped_with(&mut self, kubeconfig: PathBuf) {
+        self.operator = Some(Operator::start(kubeconfig, &self.plane, &[], None).ready().await);
+    }
+
     /// Starts one more operator with further arguments, and waits until it is ready.
     pub async fn another_operator(&self, arguments: &[&str]) -> Operator {
         let kubeconfig = self.plane.kubeconfig("admin");
         Operator::start(kubeconfig, &self.plane, arguments, Some(VERBOSE)).ready().await
+    }
+
+    /// Starts one more operator, which may never be ready.
+    pub fn begin_another_operator(&self, arguments: &[&str]) -> Operator {
+        let kubeconfig = self.plane.kubeconfig("admin");
+        Operator::start(kubeconfig, &self.plane, arguments, Some(VERBOSE))
     }
 
     /// Ends the operator as a crash does.
@@ -89,6 +101,11 @@ impl Bench {
     pub fn log(&self) -> String {
         let operator = self.operator.as_ref().expect("a running operator");
         std::fs::read_to_string(&operator.log).expect("its log")
+    }
+
+    /// The most memory that the operator ever had resident, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        self.operator.as_ref().expect("a running operator").peak_memory()
     }
 
     /// Where the operator serves metrics and probes.
@@ -246,6 +263,7 @@ impl Operator {
             None => command.env_remove("RUST_LOG"),
         };
         let child = command
+            .env("POD_NAME", format!("comptroller-{port}"))
             .args(["run", "--insecure", "--listen", &format!("127.0.0.1:{port}"), "--kubeconfig"])
             .arg(kubeconfig)
             .args(arguments)
@@ -255,6 +273,12 @@ impl Operator {
             .spawn()
             .expect("the operator starts");
         Self { child, url: format!("http://127.0.0.1:{port}"), log }
+    }
+
+    fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux");
+        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap() * 1024
     }
 
     async fn ready(self) -> Self {
@@ -267,6 +291,13 @@ impl Operator {
             panic!("{error}:\n{}", std::fs::read_to_string(&self.log).unwrap_or_default())
         });
         self
+    }
+
+    /// Sends it a signal, such as STOP.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status();
+        assert!(sent.unwrap().success());
     }
 
     /// Ends it as the kubelet does, and checks that it ends well.

@@ -13,7 +13,10 @@ use std::{
 
 use jiff::Timestamp;
 use kube::{Api, Resource, ResourceExt, core::DeserializeGuard, runtime::controller::Action};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::timeout,
+};
 
 pub use self::following::FollowError;
 use self::{
@@ -22,6 +25,8 @@ use self::{
 };
 use super::{
     measured::measured,
+    rewinds::Rewinds,
+    unreadable,
     writer::{WINDOW, WriteError, Writer},
 };
 use crate::{
@@ -36,6 +41,9 @@ const EVERY: Duration = Duration::from_mins(5);
 
 /// How soon the log is tried again.
 const RETRY: Duration = Duration::from_mins(1);
+
+/// How long one look at the log may take: the other periods wait for it.
+const READING: Duration = Duration::from_mins(5);
 
 /// How long the operator may take to open the log before a status complains of it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,11 +65,17 @@ pub struct Context {
 
 impl Context {
     /// A context.
-    pub fn new(api: Api<AuditPeriod>, evidence: Evidence, metrics: Metrics) -> Self {
+    pub fn new(
+        api: Api<AuditPeriod>,
+        evidence: Evidence,
+        metrics: Metrics,
+        rewinds: Rewinds,
+    ) -> Self {
+        let kind = ReconcileKind::AuditPeriod;
         Self {
             api,
             evidence,
-            writer: Writer::new("comptroller/audit-period"),
+            writer: Writer::new("comptroller/audit-period", kind, metrics.clone(), rewinds),
             metrics,
             following: Mutex::default(),
             gone: std::sync::Mutex::default(),
@@ -123,7 +137,8 @@ async fn reconcile_inner(
     let plan = match &object.0 {
         Ok(period) => plan(period, &known, generation, now, context).await,
         Err(invalid) => {
-            let message = format!("the spec can't be read: {}; write another", invalid.error);
+            let problems = unreadable::explain(&context.api, &name, invalid).await;
+            let message = format!("{problems}; write another AuditPeriod");
             Some(Plan {
                 status: unready(&known, "InvalidSpec", &message, generation, now),
                 again: None,
@@ -133,19 +148,23 @@ async fn reconcile_inner(
     let Some(Plan { status, again }) = plan else {
         return Ok((Action::requeue(RECHECK), Outcome::Unchanged));
     };
-    let action = again.map_or_else(Action::await_change, Action::requeue);
+    let action = || {
+        let recheck = context.writer.recheck(&name);
+        let soonest = again.into_iter().chain(recheck).min();
+        soonest.map_or_else(Action::await_change, Action::requeue)
+    };
     if previous.as_ref() == Some(&status) {
-        return Ok((action, Outcome::Unchanged));
+        return Ok((action(), Outcome::Unchanged));
     }
     if !context.following().await.may_write(&name, &known, &status) {
-        return Ok((action, Outcome::Unchanged));
+        return Ok((action(), Outcome::Unchanged));
     }
-    if let Some(left) = context.writer.gather(&name, WINDOW) {
+    if let Some(left) = context.writer.hold(&name, WINDOW) {
         return Ok((Action::requeue(left), Outcome::Unchanged));
     }
-    context.writer.write(&context.api, &name, status).await?;
+    context.writer.write(&context.api, &name, status, now).await?;
     context.following().await.written(&name);
-    Ok((action, Outcome::Written))
+    Ok((action(), Outcome::Written))
 }
 
 /// What the status should be. None: nothing is known yet.
@@ -179,19 +198,22 @@ async fn plan(
         return late.then(|| Plan { status: wrong("LogNotOpen", NOT_OPEN), again: Some(RECHECK) });
     };
     let log = Place { location, key: &anchor.verifier_key };
-    let followed = context.following().await.follow(log, period, span, now).await;
-    match followed {
-        Ok(followed) => {
+    let follow = async { context.following().await.follow(log, period, span, now).await };
+    match timeout(READING, follow).await {
+        Ok(Ok(followed)) => {
             let again = again(&followed, span, now);
             wait(summed(known, &followed, span, generation, now), again)
         }
-        Err(error) => wait(wrong(error.reason(), &error.to_string()), Some(RETRY)),
+        Ok(Err(error)) => wait(wrong(error.reason(), &error.to_string()), Some(RETRY)),
+        Err(_) => wait(wrong("LogUnreadable", NO_ANSWER), Some(RETRY)),
     }
 }
 
 const NO_LOG: &str = "the operator keeps no evidence log, so nothing can be said of a period: run it with --evidence URL or DIR";
 
 const NOT_OPEN: &str = "the operator has not opened the evidence log yet: its logs, the metric comptroller_evidence_append_failures_total and the conditions of the controls say why";
+
+const NO_ANSWER: &str = "the evidence log was not read within 5 minutes: see that its store answers; what was read so far is kept, and reading goes on in a minute";
 
 /// When to sum up again. None: the period is over, and that is final.
 fn again(followed: &Followed, span: Span, now: Timestamp) -> Option<Duration> {
@@ -214,7 +236,5 @@ pub fn error_policy(
     error: &WriteError,
     context: Arc<Context>,
 ) -> Action {
-    let what = format!("the status of AuditPeriod {}", object.name_any());
-    error.log(&what, context.metrics.outages());
-    Action::requeue(context.writer.backoff(&object.name_any()))
+    Action::requeue(context.writer.failed(&object.name_any(), error))
 }

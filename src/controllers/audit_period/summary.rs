@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::following::Followed;
+use super::{super::refusal::COMPLETE, following::Followed};
 use crate::{
     api::{
         AuditPeriodStatus, PeriodControls, PeriodPhase,
@@ -24,6 +24,8 @@ fn with_ready(
     now: Timestamp,
 ) -> AuditPeriodStatus {
     status.observed_generation = generation;
+    // Whoever writes it says anew whether all of it could be written.
+    status.conditions.retain(|known| known.type_ != COMPLETE);
     set_condition(
         &mut status.conditions,
         condition(READY, ready, reason, message, generation, now),
@@ -57,6 +59,7 @@ pub fn not_begun(
 pub fn closed(known: &AuditPeriodStatus, generation: i64) -> AuditPeriodStatus {
     let mut status = known.clone();
     status.observed_generation = generation;
+    status.conditions.retain(|known| known.type_ != COMPLETE);
     for condition in &mut status.conditions {
         condition.observed_generation = Some(generation);
     }

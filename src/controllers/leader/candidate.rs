@@ -207,6 +207,7 @@ impl Candidate {
     }
 
     /// Whether it leads.
+    #[cfg(test)]
     pub fn leads(&self, now: Instant) -> bool {
         self.leads_until(now).is_some()
     }

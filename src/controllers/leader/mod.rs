@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant as TokioInstant, sleep_until, timeout, timeout_at},
 };
 
-use crate::telemetry::Metrics;
+use crate::{evidence::Leadership, telemetry::Metrics};
 use candidate::{Action, Candidate, Record};
 pub use candidate::{Timing, TimingError};
 
@@ -70,6 +70,8 @@ pub struct LeaderElector {
     lease: String,
     candidate: Candidate,
     leading: watch::Sender<bool>,
+    /// Until when it leads without another renewal, if it leads.
+    until: watch::Sender<Option<Instant>>,
     transitions: watch::Sender<u64>,
     metrics: Metrics,
     failing: bool,
@@ -99,6 +101,7 @@ impl LeaderElector {
             lease,
             candidate: Candidate::new(name, timing),
             leading: watch::Sender::new(false),
+            until: watch::Sender::new(None),
             transitions: watch::Sender::new(0),
             metrics,
             failing: false,
@@ -109,6 +112,12 @@ impl LeaderElector {
     /// which is before another may lead; what was begun must end in the time between.
     pub fn leading(&self) -> watch::Receiver<bool> {
         self.leading.subscribe()
+    }
+
+    /// [`leading`](Self::leading) with its deadline, for who writes: a process that was stopped and
+    /// goes on is told too late that another leads.
+    pub fn leadership(&self) -> Leadership {
+        Leadership::elected(self.leading.subscribe(), self.until.subscribe())
     }
 
     /// How often the lease had changed hands when this process got it: the number of its
@@ -208,7 +217,10 @@ impl LeaderElector {
     }
 
     fn publish(&mut self) {
-        let leads = self.candidate.leads(Instant::now());
+        let until = self.candidate.leads_until(Instant::now());
+        let leads = until.is_some();
+        // The deadline first: who is told to lead looks at it.
+        self.until.send_replace(until);
         let changed = self.leading.send_if_modified(|was| std::mem::replace(was, leads) != leads);
         if changed {
             self.metrics.leads(leads);

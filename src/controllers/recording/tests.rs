@@ -24,7 +24,7 @@ use crate::{
     },
     engine::Engine,
     evidence::{
-        EvidenceConfig, Recorder, Terms, Writing,
+        EvidenceConfig, Recorder, Terms, Witness, Writing,
         entry::Entry,
         fold::{FindingKey, State},
         key::SigningKey,
@@ -127,13 +127,14 @@ impl World {
             key: Some(self.key.clone()),
             instance: "comptroller-0".to_owned(),
             cluster: Box::new(|| async { Ok(CLUSTER.to_owned()) }.boxed()),
+            witness: Box::new(|| async { Ok(Witness::default()) }.boxed()),
         };
         let (leads, leading) = watch::channel(true);
         let (evidence, recorder) =
             Recorder::new(config, Terms::Sole, leading, Metrics::new().unwrap());
         let task = tokio::spawn(recorder.run());
         let (sender, commands) = mpsc::channel(8);
-        let recording = Recording { evidence: evidence.clone(), commands: sender };
+        let recording = Recording::new(evidence.clone(), sender);
         let mut engine = Engine::default();
         engine.set_aside_what_passes();
         let served = ServedResource { resource: resource(), versions: vec!["v1".into()] };
@@ -276,7 +277,7 @@ impl World {
             spec: None,
             verdict: Some(&posted.verdict),
             cited,
-            evaluated: Some(now),
+            as_of: Some(now),
             waiting: "",
         };
         if let Plan::Write { status, .. } = status::plan(&previous, &known, Timestamp::now()) {

@@ -121,3 +121,13 @@ pub enum LogError {
     #[error("the system gives no random bytes")]
     Random,
 }
+
+impl LogError {
+    /// Whether the log lacks what was written to it, or contradicts it.
+    pub fn is_put_back(&self) -> bool {
+        matches!(
+            self,
+            Self::RolledBack { .. } | Self::Forked { .. } | Self::CheckpointMissing { .. }
+        )
+    }
+}

@@ -75,7 +75,7 @@ pub(super) async fn open(
             .then_some((pending.base, pending.leaves));
     }
     opening.check_nothing_beyond(&state).await?;
-    let mut writer = LogWriter { store, key, state, recovered, _lock: lock };
+    let mut writer = LogWriter { store, key, state, recovered, lock };
     writer.finish().await?;
     Ok(writer)
 }

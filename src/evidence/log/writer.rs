@@ -42,7 +42,7 @@ pub struct LogWriter {
     pub(super) key: SigningKey,
     pub(super) state: State,
     pub(super) recovered: Recovered,
-    pub(super) _lock: WriteLock,
+    pub(super) lock: WriteLock,
 }
 
 /// What the writer knows of the log.
@@ -150,6 +150,11 @@ impl LogWriter {
     /// The key that verifies the log.
     pub fn verifier_key(&self) -> String {
         self.key.verifier().to_string()
+    }
+
+    /// Says who writes, for those who wait for the lock.
+    pub fn name_holder(&self, name: &str) {
+        self.lock.name_holder(name);
     }
 
     /// What was found when the log was opened.

@@ -197,6 +197,9 @@ impl VerdictDraft {
             && known.findings_digest == self.data.findings
             // What could not be judged is in no finding, and a status says how much it is.
             && known.unknown == self.data.unknown
+            // Where more is wrong than is listed, the counts tell.
+            && known.failing == self.data.failing
+            && known.excepted == self.data.excepted
     }
 
     /// What was found and what is gone since the last verdict.

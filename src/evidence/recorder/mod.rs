@@ -5,12 +5,16 @@
 //! written again: the task compares with the fold of the log, which it owns.
 
 pub mod draft;
+mod leadership;
 mod opening;
+mod outage;
 mod passed;
 mod recall;
 mod task;
 #[cfg(test)]
 mod tests;
+mod witness;
+mod words;
 
 use std::{
     collections::HashMap,
@@ -26,9 +30,11 @@ use self::{
     task::Request,
 };
 pub use self::{
+    leadership::Leadership,
     opening::{EvidenceConfig, Terms},
     passed::Seen,
     task::Recorder,
+    witness::{Citation, Published, Witness},
 };
 use super::{
     entry::{Data, Subject},
@@ -100,6 +106,7 @@ pub struct Cited {
 #[derive(Clone, Debug)]
 pub struct Evidence {
     writing: watch::Receiver<Writing>,
+    leadership: Leadership,
     log: Option<Arc<Log>>,
 }
 
@@ -114,6 +121,8 @@ struct Log {
     /// Tells an object that was created anew from the one that the log knows, if it has no uid.
     uids: Mutex<HashMap<Subject, String>>,
     anchor: watch::Sender<Option<Anchor>>,
+    /// Whether another operator writes, though none was elected.
+    displaced: watch::Sender<bool>,
 }
 
 /// The log as of now.
@@ -157,30 +166,33 @@ impl Recorded {
 
 impl Evidence {
     /// Without a log: who leads may write statuses, and nothing is recorded.
-    pub fn without_log(mut leading: watch::Receiver<bool>) -> Self {
-        let (sender, writing) = watch::channel(Writing::Standby);
+    pub fn without_log(leadership: impl Into<Leadership>) -> Self {
+        let leadership = leadership.into();
+        let mut following = leadership.clone();
         let mut term = 0;
-        let mut say = move |leads: bool| {
-            let now = if leads {
-                term += 1;
-                Writing::Open(term)
-            } else {
-                Writing::Standby
-            };
-            sender.send_if_modified(|was| std::mem::replace(was, now.clone()) != now);
+        let mut now = move |leads: bool| {
+            term += u64::from(leads);
+            if leads { Writing::Open(term) } else { Writing::Standby }
         };
-        say(*leading.borrow_and_update());
+        let (sender, writing) = watch::channel(now(following.look()));
         tokio::spawn(async move {
-            while leading.changed().await.is_ok() {
-                say(*leading.borrow_and_update());
+            while following.changed().await {
+                sender.send_replace(now(following.look()));
             }
         });
-        Self { writing, log: None }
+        Self { writing, leadership, log: None }
     }
 
     /// Whether the log may be written.
     pub fn writing(&self) -> Writing {
-        self.writing.borrow().clone()
+        let writing = self.writing.borrow().clone();
+        // Who was stopped for a while and goes on may not have been told that another leads.
+        if self.leadership.holds() { writing } else { Writing::Standby }
+    }
+
+    /// Whether another operator writes the log, so that this one does nothing though it should.
+    pub fn displaced(&self) -> Option<watch::Receiver<bool>> {
+        self.log.as_ref().map(|log| log.displaced.subscribe())
     }
 
     /// To be told when that changes.

@@ -7,22 +7,22 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::{
-    api::{Duration, control::DEFAULT_HEARTBEAT},
-    evidence::{
-        data::{Gap, OperatorData, OperatorEvent},
-        entry::{Data, Subject},
-        fold::State,
-        key::{self, KeyError, Pseudonyms, SigningKey, VerifierKey},
-        log::{CHECKPOINT, LogError, LogReader, LogWriter},
-        origin,
-        replay::{ReplayError, replay},
-        snapshot,
-        store::{self, Store, StoreError},
-    },
+use super::{
+    Anchor,
+    witness::{self, CheckError, Found, NotTheLog, Published, Witness},
+};
+use crate::evidence::{
+    data::{Gap, OperatorData, OperatorEvent},
+    entry::{Data, Entry, Subject},
+    fold::State,
+    key::{self, KeyError, Pseudonyms, SigningKey, VerifierKey},
+    log::{CHECKPOINT, LogError, LogReader, LogWriter, key_beside},
+    origin,
+    replay::{ReplayError, replay},
+    snapshot,
+    store::{self, Store, StoreError},
 };
 
 /// Where the log is, and who writes it.
@@ -35,6 +35,8 @@ pub struct EvidenceConfig {
     pub instance: String,
     /// Asks for the uid of the cluster, which names the log.
     pub cluster: Box<dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync>,
+    /// Asks what others know of the log, before a leadership appends to it.
+    pub witness: Box<dyn Fn() -> BoxFuture<'static, Result<Witness, String>> + Send + Sync>,
 }
 
 impl std::fmt::Debug for EvidenceConfig {
@@ -97,6 +99,14 @@ pub enum OpenError {
     /// The cluster can't be named.
     #[error("the uid of the namespace kube-system, which names the log, can't be read: {0}")]
     Cluster(String),
+    /// It is not known whether this is the log that was written before.
+    #[error(
+        "what is published of the log and what statuses cite can't be read ({0}), and the log may be an older copy: nothing is appended before it is known. It is tried again; see that the API server answers, and that the operator may patch the ConfigMap comptroller-evidence and list controls"
+    )]
+    Witness(String),
+    /// It is not the log that was written before.
+    #[error(transparent)]
+    NotTheLog(#[from] NotTheLog),
     /// What the log says can't be read.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -112,6 +122,32 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether the log is not, or not all of, what was written before: for a person, and soon.
+    pub(super) fn is_put_back(&self) -> bool {
+        match self {
+            Self::NotTheLog(_) | Self::Shorter { .. } => true,
+            Self::Log(error) => error.is_put_back(),
+            _ => false,
+        }
+    }
+
+    /// Whether another process holds the lock.
+    pub(super) fn is_locked(&self) -> bool {
+        let (Self::Store(store) | Self::Log(LogError::Store(store))) = self else { return false };
+        matches!(store, StoreError::Locked(..))
+    }
+}
+
+impl From<CheckError> for OpenError {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Not(error) => error.into(),
+            CheckError::Log(error) => error.into(),
+        }
+    }
+}
+
 /// A log that is open.
 pub(super) struct Opened {
     pub writer: LogWriter,
@@ -119,25 +155,94 @@ pub(super) struct Opened {
     pub pseudonyms: Arc<Pseudonyms>,
     pub key: SigningKey,
     pub store: Arc<dyn Store>,
+    /// The last gap of all that the log says beyond what was known.
+    pub gap: Option<Gap>,
 }
 
-/// Opens the log, which may have to be begun or mended, and folds what it says on top of `known`.
-pub(super) async fn open(config: &EvidenceConfig, known: State) -> Result<Opened, OpenError> {
-    let uid = (config.cluster)().await.map_err(OpenError::Cluster)?;
-    let origin = origin::of_cluster(&uid);
+/// What a process knows of the log that it opens.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// What it says.
+    pub state: State,
+    /// What this process signed last.
+    pub signed: Option<Anchor>,
+    /// Whether this leadership has found the log to be the one that others know.
+    pub witnessed: bool,
+}
+
+/// Opens the log, which may have to be begun or mended, and folds what it says on top of what is
+/// known. Nothing is written before it is found to be the log that others know.
+pub(super) async fn open(
+    config: &EvidenceConfig,
+    uid: &str,
+    known: Known,
+) -> Result<Opened, OpenError> {
+    let origin = origin::of_cluster(uid);
+    // First what others know, then the log: it may grow in between, and never lacks what they cite.
+    let witness = if known.witnessed {
+        Witness::default()
+    } else {
+        (config.witness)().await.map_err(OpenError::Witness)?
+    };
     let store = store::open(&config.location)?;
-    // A log that is gone is not begun anew by who knows that there was one.
-    if known.size() > 0 && store.get(CHECKPOINT).await?.is_none() {
-        return Err(OpenError::Shorter { found: 0, known: known.size() });
+    let size = compare(config, &store, &origin, &witness, known.signed.as_ref()).await?;
+    let known = known.state;
+    if size < known.size() {
+        return Err(OpenError::Shorter { found: size, known: known.size() });
     }
     let key = signing_key(config, store.as_ref(), &origin).await?;
     let (verifier, pseudonyms) = (key.verifier(), Arc::new(key.pseudonyms()));
     let writer = LogWriter::open(Arc::clone(&store), key.clone(), &origin).boxed().await?;
-    if writer.size() < known.size() {
-        return Err(OpenError::Shorter { found: writer.size(), known: known.size() });
+    if writer.size() < size {
+        return Err(OpenError::Shorter { found: writer.size(), known: size });
     }
-    let state = fold(Arc::clone(&store), verifier, known, writer.size()).await?;
-    Ok(Opened { writer, state, pseudonyms, key, store })
+    let (state, gap) = fold(Arc::clone(&store), verifier, known, writer.size()).await?;
+    Ok(Opened { writer, state, pseudonyms, key, store, gap })
+}
+
+/// Compares what lies at the place of the log with what others know of it, and with what this
+/// process signed; says how many entries it has. It only reads.
+async fn compare(
+    config: &EvidenceConfig,
+    store: &Arc<dyn Store>,
+    origin: &str,
+    witness: &Witness,
+    signed: Option<&Anchor>,
+) -> Result<u64, OpenError> {
+    let location = store.location();
+    let nothing = Found { origin, verifier_key: None, size: 0, begun: None };
+    match store.get(CHECKPOINT).await {
+        Ok(Some(_)) => {}
+        // Its volume may come back: what this process wrote there is not lost yet.
+        Err(error @ StoreError::NoDirectory(_)) if signed.is_some() => return Err(error.into()),
+        Ok(None) | Err(StoreError::NoDirectory(_)) => {
+            witness::judge(location, nothing, witness)?;
+            return Ok(0);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let key = signing_key(config, store.as_ref(), origin).await?.verifier();
+    if let Some(log) = key_beside(&**store).await?.filter(|log| *log != key) {
+        let (location, log, ours) = (location.to_owned(), log.to_string(), key.to_string());
+        return Err(LogError::KeyMismatch { location, log, ours }.into());
+    }
+    let log = LogReader::open(Arc::clone(store), Some(key.clone())).boxed().await?;
+    if log.origin() != origin {
+        let (location, log, ours) =
+            (location.to_owned(), log.origin().to_owned(), origin.to_owned());
+        return Err(LogError::OriginMismatch { location, log, ours }.into());
+    }
+    let mut begun = None;
+    replay(&log, 0..log.size().min(1), |_, entry| begun = Some(entry.at)).boxed().await?;
+    let found = Found { size: log.size(), verifier_key: Some(key.as_str()), begun, ..nothing };
+    witness::judge(location, found, witness)?;
+    if let Published::Checkpoint(published) = &witness.published {
+        witness::check_continues(&log, published, "is published").await?;
+    }
+    if let Some(signed) = signed {
+        witness::check_continues(&log, signed, "this process signed last").await?;
+    }
+    Ok(log.size())
 }
 
 /// The key that was named, or the one beside a local log, which is made with it.
@@ -182,53 +287,31 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|error| OpenError::Ended(error.to_string()))?
 }
 
-/// Folds what the log says beyond what is known, or beyond the snapshot beside it.
+/// Folds what the log says beyond what is known, or beyond the snapshot beside it. Says the last
+/// gap of the cluster that was not known.
 async fn fold(
     store: Arc<dyn Store>,
     key: VerifierKey,
     known: State,
     size: u64,
-) -> Result<State, OpenError> {
+) -> Result<(State, Option<Gap>), OpenError> {
     if known.size() == size {
-        return Ok(known);
+        return Ok((known, None));
     }
     let reader = LogReader::open(store, Some(key)).boxed().await?;
     if known.size() == 0 {
-        return Ok(snapshot::load_state(&reader).boxed().await?);
+        return Ok((snapshot::load_state(&reader).boxed().await?, None));
     }
-    let mut state = known;
+    let (mut state, mut gap) = (known, None);
     let range = state.size()..size;
-    replay(&reader, range, |index, entry| state.apply(index, entry)).boxed().await?;
-    Ok(state)
-}
-
-/// What a leadership says first: that nobody is known to have looked for a time, where that is so,
-/// and that this process writes from now on.
-pub(super) fn first_words(
-    state: &State,
-    origin: &str,
-    instance: &str,
-    now: Timestamp,
-) -> Vec<(Subject, Data)> {
-    let silence = state.last_at().and_then(|last| {
-        let reason = if let Some(operator) = state.operator() {
-            format!(
-                "{} did not stop in order, so nothing is known of what it saw last",
-                operator.instance
-            )
-        } else if now.duration_since(last) > shortest_heartbeat(state, last) {
-            "no operator ran".to_owned()
-        } else {
-            return None;
-        };
-        Some(Gap::between(last, now, reason))
-    });
-    let started = operator(OperatorEvent::Started);
-    silence
-        .map(|gap| (cluster(origin), Data::Gap(gap)))
-        .into_iter()
-        .chain([(Subject::new("Operator", instance), started)])
-        .collect()
+    let take = |index, entry: &Entry| {
+        if let (Data::Gap(data), "Cluster") = (&entry.data, entry.subject.kind.as_str()) {
+            gap = Some(data.clone());
+        }
+        state.apply(index, entry);
+    };
+    replay(&reader, range, take).boxed().await?;
+    Ok((state, gap))
 }
 
 /// The cluster whose log has this origin.
@@ -241,25 +324,11 @@ pub(super) fn operator(event: OperatorEvent) -> Data {
     Data::Operator(OperatorData { event, version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
-/// For how long the log may be silent while somebody looks.
-fn shortest_heartbeat(state: &State, from: Timestamp) -> jiff::SignedDuration {
-    let of = |duration: Duration| duration.add_to(from).duration_since(from);
-    state
-        .objects_of("Control")
-        .filter_map(|(_, control)| {
-            let heartbeat = control.spec.as_ref()?.get("heartbeat")?.clone();
-            serde_json::from_value(heartbeat).ok()
-        })
-        .chain([DEFAULT_HEARTBEAT])
-        .map(of)
-        .min()
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
-    use crate::evidence::entry::Entry;
 
     #[test]
     fn an_epoch_is_that_of_one_leadership_and_never_falls() {

@@ -1,5 +1,7 @@
 //! The task that writes the log while this process leads.
 
+mod stages;
+
 use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
@@ -14,17 +16,19 @@ use tokio::{
 };
 
 use super::{
-    Anchor, Current, Evidence, EvidenceConfig, EvidenceError, Log, QUEUE, Terms, Writing,
+    Anchor, Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, QUEUE, Terms,
+    Writing,
     draft::{Draft, Resolved},
-    opening::{self, OpenError, Opened, first_words},
+    opening::{self, OpenError},
+    outage::Outage,
     reference,
 };
 use crate::{
     api::{EvidenceRef, time::whole_seconds},
     evidence::{
-        canonical,
-        data::{Gap, OperatorEvent, StoredData},
+        data::{OperatorEvent, StoredData},
         entry::{Data, Entry, EntryError, MAX_ENTRY, Subject},
+        fold::RunningOperator,
         key::{SigningKey, VerifierKey},
         log::{Appended, LogError, LogWriter},
         snapshot,
@@ -39,11 +43,8 @@ const BATCH: usize = 256;
 /// A store that hangs is one that fails. Longer than its own retries of a lost connection take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The same for opening the log, in which all of it may have to be read.
-const OPENING: Duration = Duration::from_mins(5);
-
-/// The longest wait before the log is opened again.
-const LONGEST: Duration = Duration::from_secs(30);
+/// The longest sleep until the end of an outage is looked for.
+const SETTLES: Duration = Duration::from_mins(2);
 
 type Reply = oneshot::Sender<Result<Option<EvidenceRef>, EvidenceError>>;
 
@@ -71,11 +72,30 @@ enum WriteError {
     Deposed,
 }
 
+impl WriteError {
+    fn is_locked(&self) -> bool {
+        matches!(self, Self::Open(error) if error.is_locked())
+    }
+
+    /// Whether the API server did not say what is asked of it before the log is opened.
+    fn is_unanswered(&self) -> bool {
+        matches!(self, Self::Open(OpenError::Witness(_) | OpenError::Cluster(_)))
+    }
+
+    fn is_put_back(&self) -> bool {
+        match self {
+            Self::Open(error) => error.is_put_back(),
+            Self::Log(error) => error.is_put_back(),
+            _ => false,
+        }
+    }
+}
+
 /// The task, before it runs.
 pub struct Recorder {
     config: EvidenceConfig,
     terms: Terms,
-    leading: watch::Receiver<bool>,
+    leadership: Leadership,
     metrics: Metrics,
     inbox: mpsc::Receiver<Request>,
     log: Arc<Log>,
@@ -83,8 +103,19 @@ pub struct Recorder {
     stage: Stage,
     /// How often the log was opened.
     term: u64,
-    /// The epoch in which this leadership writes, once it has begun to.
+    /// The epoch in which this leadership writes, once it has tried to.
     epoch: Option<u64>,
+    /// Whether this leadership found the log to be the one that others know.
+    witnessed: bool,
+    /// How the log names this process, once it has tried to write.
+    own: Option<RunningOperator>,
+    outage: Outage,
+    /// The uid of the cluster, which never changes.
+    uid: Option<String>,
+    /// Since when this process leads.
+    leads_since: Instant,
+    /// What was logged of the trouble that there is.
+    complained: Option<Arc<str>>,
 }
 
 impl std::fmt::Debug for Recorder {
@@ -98,7 +129,6 @@ enum Stage {
     Open(Box<Open>),
     /// Opened again at a time, or not at all while another leads.
     Failing {
-        since: Timestamp,
         why: Arc<str>,
         retry: Instant,
         backoff: Box<DefaultBackoff>,
@@ -132,9 +162,10 @@ impl Recorder {
     pub fn new(
         config: EvidenceConfig,
         terms: Terms,
-        leading: watch::Receiver<bool>,
+        leadership: impl Into<Leadership>,
         metrics: Metrics,
     ) -> (Evidence, Self) {
+        let leadership = leadership.into();
         let (requests, inbox) = mpsc::channel(QUEUE);
         let log = Arc::new(Log {
             location: config.location.clone(),
@@ -144,14 +175,19 @@ impl Recorder {
             doubts: Mutex::default(),
             uids: Mutex::default(),
             anchor: watch::Sender::new(None),
+            displaced: watch::Sender::new(false),
         });
         metrics.evidence().begin();
         let writing = watch::Sender::new(Writing::Standby);
-        let evidence = Evidence { writing: writing.subscribe(), log: Some(Arc::clone(&log)) };
+        let evidence = Evidence {
+            writing: writing.subscribe(),
+            leadership: leadership.clone(),
+            log: Some(Arc::clone(&log)),
+        };
         let recorder = Self {
             config,
             terms,
-            leading,
+            leadership,
             metrics,
             inbox,
             log,
@@ -159,6 +195,12 @@ impl Recorder {
             stage: Stage::Standby,
             term: 0,
             epoch: None,
+            witnessed: false,
+            own: None,
+            outage: Outage::default(),
+            uid: None,
+            leads_since: Instant::now(),
+            complained: None,
         };
         (evidence, recorder)
     }
@@ -168,19 +210,22 @@ impl Recorder {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             self.follow_leadership().await;
-            let retry = match &self.stage {
-                Stage::Failing { retry, .. } => Some(*retry),
-                Stage::Standby | Stage::Open(_) => None,
-            };
+            let due = self.due();
             tokio::select! {
                 biased;
-                changed = self.leading.changed() => {
-                    if changed.is_err() {
+                goes_on = self.leadership.changed() => {
+                    if !goes_on {
                         return;
                     }
+                    // Nobody knows what happened in between, however short it was.
+                    self.stand_by();
                 }
-                () = tokio::time::sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => {
-                    self.open().await;
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    match &self.stage {
+                        Stage::Failing { .. } => self.open().await,
+                        Stage::Open(_) => self.settle(false).await,
+                        Stage::Standby => {}
+                    }
                 }
                 taken = self.inbox.recv_many(&mut batch, BATCH) => {
                     if taken == 0 || self.take(&mut batch).await {
@@ -191,80 +236,48 @@ impl Recorder {
         }
     }
 
+    /// When the log is to be opened again, or the end of an outage is to be told.
+    fn due(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Standby => None,
+            Stage::Failing { retry, .. } => Some(*retry),
+            Stage::Open(_) => self.outage.settles().map(|at| {
+                let left = at.duration_since(Timestamp::now());
+                // A clock that jumps makes it early or late by no more than this.
+                let left = Duration::try_from(left).unwrap_or_default().min(SETTLES);
+                Instant::now() + left + Duration::from_millis(10)
+            }),
+        }
+    }
+
     /// Opens the log when this process begins to lead, and lets go of it when it no longer does.
     async fn follow_leadership(&mut self) {
-        let leads = *self.leading.borrow_and_update();
-        match (&self.stage, leads) {
+        match (&self.stage, self.leadership.look()) {
             (Stage::Standby, true) => {
                 self.epoch = None;
+                self.witnessed = false;
+                self.outage = Outage::default();
+                self.leads_since = Instant::now();
                 self.say(&Writing::Opening);
                 self.stage = Stage::Failing {
-                    since: Timestamp::now(),
                     why: "the log is being opened".into(),
                     retry: Instant::now(),
                     backoff: Box::default(),
                 };
                 self.open().await;
             }
-            (Stage::Open(_) | Stage::Failing { .. }, false) => {
-                self.stage = Stage::Standby;
-                self.metrics.evidence().end();
-                self.say(&Writing::Standby);
-            }
+            (Stage::Open(_) | Stage::Failing { .. }, false) => self.stand_by(),
             _ => {}
         }
     }
 
-    /// Tries to open the log, for as long as this process leads.
-    async fn open(&mut self) {
-        let known = self.read(|current| current.state.clone());
-        let mut leading = self.leading.clone();
-        let opened = tokio::select! {
-            biased;
-            _ = leading.wait_for(|leads| !leads) => return,
-            opened = tokio::time::timeout(OPENING, opening::open(&self.config, known)) => opened,
-        };
-        let result = match opened {
-            Ok(Ok(opened)) => self.begin(opened).await,
-            Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(WriteError::Late),
-        };
-        if let Err(error) = result {
-            self.fail(&error);
-        }
-    }
-
-    /// The log is open: says what is to be said first, then takes requests.
-    async fn begin(&mut self, opened: Opened) -> Result<(), WriteError> {
-        let Opened { writer, state, pseudonyms, key, store } = opened;
-        let now = Timestamp::now();
-        let origin = writer.origin().to_owned();
-        // An epoch is that of one writer: it goes on only if nobody else wrote meanwhile.
-        let same = self.epoch.filter(|epoch| *epoch == state.epoch());
-        let epoch = same.unwrap_or_else(|| self.terms.epoch(&state));
-        let first = match &self.stage {
-            Stage::Failing { since, why, .. } if same.is_some() => {
-                let reason = format!("the log could not be written: {why}");
-                let gap = Gap::between(*since, now, reason);
-                vec![(opening::cluster(&origin), Data::Gap(gap))]
-            }
-            _ => first_words(&state, &origin, &self.config.instance, now),
-        };
-        {
-            let mut current = self.log.current.write().unwrap_or_else(PoisonError::into_inner);
-            *current = Current { state, pseudonyms: Some(pseudonyms) };
-        }
-        // An append that was given up, or another writer, may have changed what the log says.
-        self.log.recorded.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        let verifier = key.verifier();
-        let mut open = Open { writer, key, verifier, store, epoch, kept: 0 };
-        self.append(&mut open, first, Vec::new(), now).await?;
-        tracing::info!(origin, entries = open.writer.size(), epoch, "the evidence log is open");
-        self.epoch = Some(epoch);
-        self.stage = Stage::Open(Box::new(open));
-        self.term += 1;
-        self.say(&Writing::Open(self.term));
-        Ok(())
+    /// Another leads: the log is as good as it was, and not this process's to write.
+    fn stand_by(&mut self) {
+        self.stage = Stage::Standby;
+        self.complained = None;
+        self.metrics.evidence().end();
+        self.log.displaced.send_replace(false);
+        self.say(&Writing::Standby);
     }
 
     /// Whether the task is over.
@@ -283,6 +296,7 @@ impl Recorder {
         if stops.is_empty() {
             return false;
         }
+        self.settle(true).await;
         if matches!(self.stage, Stage::Open(_)) {
             let (reply, _) = oneshot::channel();
             let stopped = opening::operator(OperatorEvent::Stopped);
@@ -385,10 +399,13 @@ impl Recorder {
     /// Waits for a step for some time, and no longer than this process leads: who no longer does
     /// must say so at once, since statuses follow the log.
     async fn while_leading<T>(&self, step: impl Future<Output = T>) -> Result<T, WriteError> {
-        let mut leading = self.leading.clone();
+        // A process that was stopped for a while may not have been told yet.
+        if !self.leadership.holds() {
+            return Err(WriteError::Deposed);
+        }
         tokio::select! {
             biased;
-            _ = leading.wait_for(|leads| !leads) => Err(WriteError::Deposed),
+            () = self.leadership.clone().lost() => Err(WriteError::Deposed),
             done = tokio::time::timeout(TIMEOUT, step) => done.map_err(|_| WriteError::Late),
         }
     }
@@ -432,46 +449,21 @@ impl Recorder {
         Ok(appended)
     }
 
-    /// The log can't be written: says so, and tries again later.
-    fn fail(&mut self, error: &WriteError) {
-        if matches!(error, WriteError::Deposed) {
-            // The log is as good as it was, and another's.
-            self.stage = Stage::Standby;
-            self.metrics.evidence().end();
-            self.say(&Writing::Standby);
-            return;
-        }
-        self.metrics.evidence().failed();
-        let why: Arc<str> = error.to_string().into();
-        let (since, mut backoff) = match std::mem::replace(&mut self.stage, Stage::Standby) {
-            Stage::Failing { since, backoff, .. } => (since, backoff),
-            // A stage that was taken to be appended to is one that was open.
-            Stage::Open(_) | Stage::Standby => (Timestamp::now(), Box::default()),
-        };
-        let wait = match error {
-            // Two writers that took the log from one another would fill it with nothing else.
-            WriteError::Log(LogError::Fenced(_)) => LONGEST,
-            _ => backoff.next().unwrap_or(LONGEST).min(LONGEST),
-        };
-        if self.writing.borrow().clone() != Writing::Failing(Arc::clone(&why)) {
-            tracing::error!(%error, "evidence can't be recorded, so no new verdict is claimed; it is tried again");
-        }
-        let retry = Instant::now() + wait;
-        self.stage = Stage::Failing { since, why: Arc::clone(&why), retry, backoff };
-        self.say(&Writing::Failing(why));
-    }
-
     fn say(&self, now: &Writing) {
-        self.writing.send_if_modified(|was| {
-            let changed = was != now;
-            was.clone_from(now);
-            changed
-        });
+        say(&self.writing, now);
     }
 
     fn read<T>(&self, look: impl FnOnce(&Current) -> T) -> T {
         look(&self.log.current.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn say(writing: &watch::Sender<Writing>, now: &Writing) {
+    writing.send_if_modified(|was| {
+        let changed = was != now;
+        was.clone_from(now);
+        changed
+    });
 }
 
 /// The leaf of an entry. Data that is too long for one goes beside the log, and its digest in it.
@@ -480,11 +472,13 @@ async fn leaf(writer: &LogWriter, entry: &Entry) -> Result<Vec<u8>, WriteError> 
     if text.len() <= MAX_ENTRY {
         return Ok(text.into_bytes());
     }
-    let data = canonical::to_string(&entry.data.to_value().map_err(EntryError::from)?)
-        .map_err(EntryError::from)?;
+    drop(text);
+    let data = entry.data.to_text().map_err(EntryError::from)?;
     let digest = writer.put_stored(data.as_bytes()).await?;
     let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
     let stored = StoredData { stored: digest, bytes };
-    let short = Entry { data: Data::Stored(entry.data.entry_type(), stored), ..entry.clone() };
+    let Entry { at, epoch, subject, data } = entry;
+    let data = Data::Stored(data.entry_type(), stored);
+    let short = Entry { at: *at, epoch: *epoch, subject: subject.clone(), data };
     Ok(short.to_text()?.into_bytes())
 }

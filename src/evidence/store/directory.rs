@@ -2,8 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File, TryLockError},
-    io::{self, Write as _},
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read as _, Write as _},
     path::{Component, Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -14,11 +14,17 @@ use std::{
 use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
 
-use super::{Object, Store, StoreError, Version, WriteLock};
+use super::{
+    Object, Store, StoreError, Version, WriteLock,
+    files::{self, failed},
+};
 use crate::evidence::canonical;
 
 /// The file whose lock the writer holds.
 const LOCK: &str = ".lock";
+
+/// The longest name of a holder that is read.
+const MAX_HOLDER: usize = 128;
 
 /// The folder of files that are not whole yet.
 const UNFINISHED: &str = ".tmp";
@@ -128,48 +134,64 @@ impl Inner {
     fn lock(&self) -> Result<WriteLock, StoreError> {
         self.folder(&self.root)?;
         let path = self.root.join(LOCK);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|error| failed(&path, "locked", &error))?;
+        let file = lock_file(&path)?;
         match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked(self.root.clone())),
+            // The name of an earlier holder would be wrong.
+            Ok(()) => drop(file.set_len(0)),
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::Locked(self.root.clone(), holder(&file)));
+            }
             // A file system without locks: the log's own fence still holds.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                 tracing::warn!(path = %path.display(), "the file system has no locks");
             }
             Err(TryLockError::Error(error)) => return Err(failed(&path, "locked", &error)),
         }
-        // What a crash left unfinished was never part of the log.
-        let unfinished = self.root.join(UNFINISHED);
-        if let Ok(files) = fs::read_dir(&unfinished) {
-            for file in files.flatten() {
-                let _ = fs::remove_file(file.path());
-            }
-        }
+        self.warn_of_writers();
+        self.clean()?;
         let file = Arc::new(file);
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&file);
         Ok(WriteLock(Some(file)))
     }
 
+    /// Removes what a crash left unfinished: it was never part of the log.
+    fn clean(&self) -> Result<(), StoreError> {
+        let unfinished = self.root.join(UNFINISHED);
+        // Behind a link lies what belongs to somebody else.
+        files::check_folders(&self.root, &unfinished.join("x"))?;
+        if let Ok(files) = fs::read_dir(&unfinished) {
+            for file in files.flatten() {
+                let _ = fs::remove_file(file.path());
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    fn warn_of_writers(&self) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(&self.root).map(|folder| folder.permissions().mode());
+        if mode.is_ok_and(|mode| mode & 0o002 != 0) {
+            tracing::warn!(
+                path = %self.root.display(),
+                "every user of this machine may write to the folder of the evidence log: take that right away (chmod o-w)"
+            );
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn warn_of_writers(&self) {}
+
     fn get(&self, path: &str) -> Result<Option<Object>, StoreError> {
         let file = self.resolve(path)?;
-        match fs::read(&file) {
-            Ok(bytes) => {
+        files::check_folders(&self.root, &file)?;
+        match files::read(&file)? {
+            Some(bytes) => {
                 let version = version_of(&bytes);
                 Ok(Some(Object { bytes: bytes.into(), version }))
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if self.root.is_dir() {
-                    Ok(None)
-                } else {
-                    Err(StoreError::NoDirectory(self.root.clone()))
-                }
-            }
-            Err(error) => Err(failed(&file, "read", &error)),
+            None if self.root.is_dir() => Ok(None),
+            None => Err(StoreError::NoDirectory(self.root.clone())),
         }
     }
 
@@ -177,7 +199,7 @@ impl Inner {
         let file = self.resolve(path)?;
         let folder = file.parent().unwrap_or(&self.root);
         self.folder(folder)?;
-        if !file.exists() {
+        if fs::symlink_metadata(&file).is_err() {
             let unfinished = self.write_unfinished(bytes)?;
             // A link, unlike a rename, never takes the place of a file that is there.
             let placed = fs::hard_link(&unfinished, &file);
@@ -198,8 +220,7 @@ impl Inner {
                 }
             }
         }
-        let there = fs::read(&file).map_err(|error| failed(&file, "read", &error))?;
-        if there == bytes {
+        if files::read(&file)?.is_some_and(|there| there == bytes) {
             // It may have been put there just before a crash that its folder's entry did not survive.
             return sync_folder(folder);
         }
@@ -208,12 +229,13 @@ impl Inner {
 
     fn replace(&self, path: &str, bytes: &[u8], version: &Version) -> Result<Version, StoreError> {
         let file = self.resolve(path)?;
+        files::check_folders(&self.root, &file)?;
         let unfinished = self.write_unfinished(bytes)?;
         let _swap = self.swap.lock().unwrap_or_else(PoisonError::into_inner);
-        let there = fs::read(&file).map(|there| version_of(&there));
-        if !there.is_ok_and(|there| there == *version) {
+        let there = files::read(&file).map(|there| there.as_deref().map(version_of));
+        if !matches!(&there, Ok(Some(there)) if there == version) {
             let _ = fs::remove_file(&unfinished);
-            return Err(self.conflict(path));
+            return Err(there.err().unwrap_or_else(|| self.conflict(path)));
         }
         fs::rename(&unfinished, &file).map_err(|error| failed(&file, "replaced", &error))?;
         sync_folder(file.parent().unwrap_or(&self.root))?;
@@ -222,7 +244,9 @@ impl Inner {
 
     fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
         let mut found = Vec::new();
-        let mut folders = vec![self.resolve(folder)?];
+        let first = self.resolve(folder)?;
+        files::check_folders(&self.root, &first.join("x"))?;
+        let mut folders = vec![first];
         while let Some(folder) = folders.pop() {
             let entries = match fs::read_dir(&folder) {
                 Ok(entries) => entries,
@@ -244,6 +268,7 @@ impl Inner {
 
     fn delete(&self, path: &str) -> Result<(), StoreError> {
         let file = self.resolve(path)?;
+        files::check_folders(&self.root, &file)?;
         match fs::remove_file(&file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(failed(&file, "deleted", &error))
@@ -268,6 +293,8 @@ impl Inner {
     /// Makes a folder with its parents durable; the parent of the whole directory must be there, so
     /// that a volume that is not mounted is noticed.
     fn folder(&self, folder: &Path) -> Result<(), StoreError> {
+        // A folder that was there may have given way to a link.
+        files::check_folders(&self.root, &folder.join("x"))?;
         let known = |folder: &Path| {
             self.folders.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
         };
@@ -280,7 +307,7 @@ impl Inner {
         {
             self.folder(parent)?;
         }
-        match fs::create_dir(folder) {
+        match files::create_folder(folder) {
             Ok(()) => sync_folder(parent.unwrap_or(Path::new(".")))?,
             // Whoever made it may have ended before it was durable.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -304,7 +331,7 @@ impl Inner {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let path = folder.join(format!("{}-{number}", std::process::id()));
             // In containers every process has the same number, and another's file is never ours.
-            match File::create_new(&path) {
+            match files::create(&path) {
                 Ok(file) => break (path, file),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(failed(&path, "written", &error)),
@@ -332,13 +359,26 @@ fn sync_folder(folder: &Path) -> Result<(), StoreError> {
         .map_err(|error| failed(folder, "synced", &error))
 }
 
-fn failed(path: &Path, action: &'static str, error: &io::Error) -> StoreError {
-    let path = path.display().to_string();
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full { path },
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            StoreError::Denied { path, reason: error.to_string() }
-        }
-        _ => StoreError::Failed { path, action, reason: error.to_string() },
+/// The file of the lock, which is made where there is none.
+fn lock_file(path: &Path) -> Result<File, StoreError> {
+    match files::create(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(path, "locked", &error)),
     }
+    let options = OpenOptions::new().read(true).write(true).to_owned();
+    files::open(path, &options)?
+        .ok_or_else(|| failed(path, "locked", &io::Error::from(io::ErrorKind::NotFound)))
 }
+
+/// Who holds the lock, as it says itself: a word for a person, of which nothing else depends.
+fn holder(mut file: &File) -> String {
+    let mut bytes = [0; MAX_HOLDER];
+    let length = file.read(&mut bytes).unwrap_or_default();
+    let text = String::from_utf8_lossy(bytes.get(..length).unwrap_or_default());
+    let name: String = text.chars().take_while(|c| c.is_ascii_graphic() || *c == ' ').collect();
+    if name.is_empty() { "another process".to_owned() } else { name }
+}
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -4,6 +4,7 @@
 //! is created only if there is none, and one is replaced only if it is still the one that was read.
 
 mod directory;
+mod files;
 #[cfg(test)]
 pub mod memory;
 mod object;
@@ -34,9 +35,20 @@ pub struct Object {
 /// A directory gives it to one process at a time. An object store gives it to anybody: there, and
 /// wherever the lock of a file system fails, the log's own fence decides.
 #[derive(Debug)]
-pub struct WriteLock(
-    #[expect(dead_code, reason = "it is held, not read")] Option<Arc<std::fs::File>>,
-);
+pub struct WriteLock(Option<Arc<std::fs::File>>);
+
+impl WriteLock {
+    /// Says in the lock who holds it, for whoever waits for it. It is no harm if that fails.
+    pub(crate) fn name_holder(&self, name: &str) {
+        use std::io::{Seek as _, Write as _};
+        if let Some(mut file) = self.0.as_deref() {
+            let _ = file
+                .rewind()
+                .and_then(|()| file.set_len(0))
+                .and_then(|()| file.write_all(format!("{name}\n").as_bytes()));
+        }
+    }
+}
 
 /// A place for the objects of a log. When a write returns, it is durable.
 pub trait Store: Send + Sync + fmt::Debug {
@@ -109,9 +121,19 @@ pub enum StoreError {
     },
     /// Another process holds the lock of the directory.
     #[error(
-        "another process writes the log in {0}: stop it first, or wait until it has stopped (only one writes; any number may read)"
+        "{1} holds the lock of the log in {0}, and one writes at a time: if it has hung, end it (its pod or process), and this one goes on by itself; if both are meant to run, give both --leader-elect"
     )]
-    Locked(PathBuf),
+    Locked(PathBuf, String),
+    /// A link, a pipe or a device where a file or a folder of the log belongs.
+    #[error(
+        "{path} is {what}, and a log is kept in plain files and folders: find out who put it there, remove it, and put back what belongs there; what it leads to was not touched"
+    )]
+    Odd {
+        /// Where.
+        path: String,
+        /// What is there.
+        what: &'static str,
+    },
     /// The disk is full.
     #[error(
         "no space is left for {path}: free some or enlarge the volume; nothing is lost, and recording goes on by itself"

@@ -31,7 +31,8 @@ pub use self::{
     graph::{Affected, Entitlement, Graph, Path},
     naming::Named,
     read::{
-        BindingFacts, CloudIdentity, PROJECTIONS, RoleFacts, RoleKind, RoleRef, ServiceAccountFacts,
+        BindingFacts, CloudIdentity, MAX_SUBJECTS, PROJECTIONS, RoleFacts, RoleKind, RoleRef,
+        ServiceAccountFacts,
     },
     right::{Example, Reach, Right, Rights},
     roles::{Role, RoleId, RoleKey},

@@ -12,11 +12,14 @@ use crate::{
     api::Selector,
     inventory::{
         Interner, Symbol,
-        facts::{Facts, Labels, Metadata, MetadataOnly, Projection, ProjectionError},
+        facts::{Facts, Labels, Metadata, MetadataOnly, Projection, ProjectionError, bounded_text},
     },
 };
 
 const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// How many subjects of a binding are looked at: each is judged by each control about rights.
+pub const MAX_SUBJECTS: usize = 5_000;
 
 /// A Role or `ClusterRole`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -197,21 +200,23 @@ struct RawRule {
 }
 
 fn rules(object: &Value, interner: &Interner) -> Result<Box<[Rule]>, ProjectionError> {
-    let words = |list: Option<Vec<String>>| -> Words {
+    let words = |at: usize, list: Option<Vec<String>>| -> Result<Words, ProjectionError> {
         let list = list.unwrap_or_default();
-        list.iter().map(|word| interner.intern(word)).collect()
+        let place = format_args!("a word of rules[{at}]");
+        list.iter().map(|word| Ok(interner.intern(bounded_text(&place, word)?))).collect()
     };
-    let rules = each::<RawRule>(object, "rules")?;
-    Ok(rules
-        .into_iter()
-        .map(|raw| Rule {
-            verbs: words(raw.verbs),
-            groups: words(raw.api_groups),
-            resources: words(raw.resources),
-            names: words(raw.resource_names),
-            urls: words(raw.non_resource_urls),
+    let rules = each::<RawRule>(object, "rules")?.into_iter().enumerate();
+    rules
+        .map(|(at, raw)| {
+            Ok(Rule {
+                verbs: words(at, raw.verbs)?,
+                groups: words(at, raw.api_groups)?,
+                resources: words(at, raw.resources)?,
+                names: words(at, raw.resource_names)?,
+                urls: words(at, raw.non_resource_urls)?,
+            })
         })
-        .collect())
+        .collect()
 }
 
 fn aggregation(object: &Value) -> Result<Option<Box<[Selector]>>, ProjectionError> {
@@ -247,7 +252,8 @@ impl RawReference {
 
     fn name(&self, at: &str) -> Result<&str, ProjectionError> {
         let name = self.name.as_deref().filter(|name| !name.is_empty());
-        name.ok_or_else(|| ProjectionError(format!("{at}.name is missing")))
+        let name = name.ok_or_else(|| ProjectionError(format!("{at}.name is missing")))?;
+        bounded_text(&format_args!("{at}.name"), name)
     }
 }
 
@@ -272,6 +278,12 @@ fn binding(
         }
     };
     let role = RoleRef { kind, name: interner.intern(reference.name("roleRef")?) };
+    let named = object.get("subjects").and_then(Value::as_array).map_or(0, Vec::len);
+    if named > MAX_SUBJECTS {
+        return Err(ProjectionError(format!(
+            "it has {named} subjects, and at most {MAX_SUBJECTS} are looked at: bind a group, or write several bindings"
+        )));
+    }
     let subjects = each::<RawReference>(object, "subjects")?;
     let subjects = subjects
         .iter()

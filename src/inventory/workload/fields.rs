@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::inventory::facts::ProjectionError;
+use crate::inventory::facts::{ProjectionError, bounded_text};
 
 /// A place in an object, linked to the place it lies in: a path costs nothing until it is printed.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +106,10 @@ impl<'v, 'p> Fields<'v, 'p> {
     pub(super) fn text(&self, name: &str) -> Read<Option<&'v str>> {
         match self.value(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(Value::String(text)) => {
+                let text = bounded_text(&Place::Field(&self.place, name), text)?;
+                Ok(Some(text).filter(|text| !text.is_empty()))
+            }
             Some(other) => Err(self.mismatch(name, other, "a string")),
         }
     }

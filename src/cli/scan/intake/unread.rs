@@ -92,6 +92,7 @@ impl Unread {
             name: interner.intern(name),
             facts: Facts::Malformed(self.message.as_str().into()),
             cel: vec![CelResult::Unknown(self.message.as_str().into()); programs].into(),
+            weight: 0,
         }
     }
 }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails there fails the test")]
 
+#[path = "../controlplane/mod.rs"]
 mod controlplane;
+mod strangers;
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
@@ -33,6 +35,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// A running server.
 struct Running {
     address: SocketAddr,
+    probe_address: Option<SocketAddr>,
     evaluated: watch::Sender<bool>,
     shutdown: oneshot::Sender<()>,
     ended: JoinHandle<Result<(), ServerError>>,
@@ -44,14 +47,16 @@ fn loopback() -> ServerConfig {
 
 async fn start(config: ServerConfig, client: Client) -> Running {
     let (evaluated, receiver) = watch::channel(false);
-    let probes = Probes::new(receiver, || "waiting for the list of controls".to_owned());
+    let ready = receiver.clone();
+    let waiting = move || if *ready.borrow() { "" } else { "waiting for the list of controls" };
+    let probes = Probes::new(receiver, move || waiting().to_owned());
     let server = Server::bind(config, client, Metrics::new().unwrap(), probes).await.unwrap();
-    let address = server.address();
+    let (address, probe_address) = (server.address(), server.probe_address());
     let (shutdown, requested) = oneshot::channel::<()>();
     let ended = tokio::spawn(server.run(async {
         let _ = requested.await;
     }));
-    Running { address, evaluated, shutdown, ended }
+    Running { address, probe_address, evaluated, shutdown, ended }
 }
 
 /// A client of an API server that is not there.

@@ -1,0 +1,289 @@
+//! What silence means for verdicts: a kind that is silent turns stale, and when it is what every
+//! verdict depends on, all of them are withdrawn.
+
+use std::{collections::BTreeSet, time::Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::freshness::{Freshness, Input};
+use crate::{
+    api::time::whole_seconds,
+    engine::Engine,
+    inventory::{Availability, KindId},
+};
+
+/// What every verdict depends on.
+const COMMON: [Input; 3] = [Input::Discovery, Input::Controls, Input::Exceptions];
+
+/// How many inputs a text names.
+const NAMED: usize = 5;
+
+/// One moment on both clocks: the one that people read, and the one that nobody sets.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// For people.
+    pub time: Timestamp,
+    /// For measuring.
+    pub instant: Instant,
+}
+
+impl Moment {
+    /// Now.
+    pub fn now() -> Self {
+        Self { time: Timestamp::now(), instant: Instant::now() }
+    }
+
+    fn time_of(self, earlier: Instant) -> Timestamp {
+        let ago = self.instant.saturating_duration_since(earlier);
+        let ago = SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX);
+        self.time.checked_sub(ago).unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// When inputs were heard of last, and what the engine was told of it.
+#[derive(Debug)]
+pub struct Listening {
+    freshness: Freshness,
+    watched: BTreeSet<KindId>,
+    blind: Option<Input>,
+}
+
+impl Listening {
+    /// From now on, what all verdicts depend on is waited for.
+    pub fn new(now: Instant) -> Self {
+        let mut freshness = Freshness::default();
+        for input in COMMON {
+            freshness.expect(input, now);
+        }
+        Self { freshness, watched: BTreeSet::new(), blind: None }
+    }
+
+    /// A kind is watched.
+    pub fn expect(&mut self, kind: KindId, now: Instant) {
+        self.watched.insert(kind);
+        self.freshness.expect(Input::Kind(kind), now);
+    }
+
+    /// Nobody reads a kind any more.
+    pub fn forget(&mut self, kind: KindId) {
+        self.watched.remove(&kind);
+        self.freshness.forget(Input::Kind(kind));
+    }
+
+    /// The API server's metrics are read, or no longer.
+    pub fn expect_api_server(&mut self, wanted: bool, now: Instant) {
+        if wanted {
+            self.freshness.expect(Input::ApiServer, now);
+        } else {
+            self.freshness.forget(Input::ApiServer);
+        }
+    }
+
+    /// An input said how all of it is. What an earlier silence withdrew holds again.
+    pub fn heard(&mut self, engine: &mut Engine, input: Input, at: Instant, now: Timestamp) {
+        if self.freshness.heard(input, at)
+            && let Input::Kind(kind) = input
+        {
+            engine.set_availability(kind, Availability::Complete, now);
+        }
+    }
+
+    /// A part of a list came.
+    pub fn alive(&mut self, kind: KindId, at: Instant) {
+        self.freshness.alive(Input::Kind(kind), at);
+    }
+
+    /// Asking for an input fails.
+    pub fn trouble(&mut self, input: Input, error: String) {
+        self.freshness.trouble(input, error);
+    }
+
+    /// Tells the engine what has been silent for too long.
+    pub fn withdraw(&mut self, engine: &mut Engine, now: Moment) {
+        for silent in self.freshness.fall_silent(now.instant) {
+            if let Input::Kind(kind) = silent.input {
+                let since = whole_seconds(now.time_of(silent.since)).0;
+                let stale = Availability::Stale { since, error: silent.why };
+                engine.set_availability(kind, stale, now.time);
+            }
+        }
+        let silent = self.freshness.silent(COMMON.into_iter());
+        // The text stays what it was for as long as the silence lasts: it is part of the verdict.
+        if self.blind == silent.as_ref().map(|silent| silent.input) {
+            return;
+        }
+        self.blind = silent.as_ref().map(|silent| silent.input);
+        engine.set_blind(silent.map(|silent| {
+            let since = whole_seconds(now.time_of(silent.since)).0;
+            let what = name(engine, silent.input);
+            format!("nothing was heard of {what} since {since}: {}", silent.why)
+        }));
+    }
+
+    /// Whether verdicts are withdrawn because what all of them depend on is silent.
+    pub fn is_blind(&self) -> bool {
+        self.blind.is_some()
+    }
+
+    /// Until when a verdict on a control is known to hold. None: its inputs were never complete.
+    pub fn as_of(&self, engine: &Engine, control: &str, now: Moment) -> Option<Timestamp> {
+        // A kind that nobody watches is not served, and discovery says so.
+        let kinds = engine.kinds_of(control);
+        let kinds = kinds.intersection(&self.watched).map(|kind| Input::Kind(*kind));
+        let api_server = engine.reads_api_server(control).then_some(Input::ApiServer);
+        let inputs = COMMON.into_iter().chain(kinds).chain(api_server);
+        self.freshness.as_of(inputs).map(|oldest| now.time_of(oldest))
+    }
+
+    /// How many inputs other than kinds are silent.
+    pub fn silent_sources(&self) -> usize {
+        self.freshness.silent_sources()
+    }
+
+    /// Who is silent, for readiness; empty when nobody is.
+    pub fn silence(&self, engine: &Engine) -> String {
+        let kinds = self.watched.iter().map(|kind| Input::Kind(*kind));
+        let inputs = COMMON.into_iter().chain([Input::ApiServer]).chain(kinds);
+        let silent = inputs.filter(|input| self.freshness.silent([*input].into_iter()).is_some());
+        let mut names: Vec<String> = silent.map(|input| name(engine, input)).collect();
+        if names.is_empty() {
+            return String::new();
+        }
+        let more = names.len().saturating_sub(NAMED);
+        names.truncate(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("nothing was heard for a minute of {}{more}", names.join(", "))
+    }
+
+    /// When the next input will have been silent for too long.
+    pub fn next(&self) -> Option<Instant> {
+        self.freshness.next()
+    }
+}
+
+fn name(engine: &Engine, input: Input) -> String {
+    match input {
+        Input::Discovery => "what the cluster serves".to_owned(),
+        Input::Controls => "Controls".to_owned(),
+        Input::Exceptions => "ControlExceptions".to_owned(),
+        Input::ApiServer => "the API server's metrics".to_owned(),
+        Input::Kind(kind) => engine
+            .inventory()
+            .kind_state(kind)
+            .map_or_else(|| "a kind".to_owned(), |state| state.resource.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        engine::{Reason, Remembered},
+        inventory::{Catalog, ResourceType, ServedResource},
+    };
+
+    struct World {
+        engine: Engine,
+        listening: Listening,
+        kind: KindId,
+        start: Moment,
+    }
+
+    impl World {
+        /// A control over Ingresses, of which there are none, and everything heard of at the start.
+        fn new() -> Self {
+            let resource = ResourceType {
+                group: "networking.k8s.io".to_owned(),
+                version: "v1".to_owned(),
+                kind: "Ingress".to_owned(),
+                plural: "ingresses".to_owned(),
+                namespaced: true,
+            };
+            let row =
+                ServedResource { resource: resource.clone(), versions: vec!["v1".to_owned()] };
+            let spec = json!({
+                "title": "t", "criteria": ["CC6.7"], "owner": "o", "severity": "High",
+                "test": {"cel": {
+                    "resources": [{"apiGroups": ["networking.k8s.io"], "apiVersions": ["v1"], "resources": ["ingresses"]}],
+                    "validations": [{"expression": "true"}],
+                }},
+            });
+            let start = Moment::now();
+            let mut engine = Engine::default();
+            engine.set_catalog(Catalog::new(vec![row]), start.time);
+            let spec = Arc::new(serde_json::from_value(spec).unwrap());
+            engine.upsert_control("tls", 1, spec, Remembered::default());
+            let kind = engine.kind(&resource);
+            let mut listening = Listening::new(start.instant);
+            listening.expect(kind, start.instant);
+            let programs = engine.wanted().kinds[&resource].iter().map(|(id, _)| *id).collect();
+            engine.begin(kind);
+            engine.commit(kind, programs, start.time);
+            let mut world = Self { engine, listening, kind, start };
+            for input in COMMON.into_iter().chain([Input::Kind(kind)]) {
+                world.hear(input, 0);
+            }
+            world
+        }
+
+        fn at(&self, seconds: i64) -> Moment {
+            let later = Duration::from_secs(seconds.unsigned_abs());
+            Moment {
+                time: self.start.time + SignedDuration::from_secs(seconds),
+                instant: self.start.instant + later,
+            }
+        }
+
+        fn hear(&mut self, input: Input, seconds: i64) {
+            let Moment { time, instant } = self.at(seconds);
+            self.listening.heard(&mut self.engine, input, instant, time);
+        }
+
+        fn reason(&mut self, seconds: i64) -> Reason {
+            let now = self.at(seconds);
+            self.listening.withdraw(&mut self.engine, now);
+            self.engine.evaluate(now.time);
+            self.engine.verdict("tls").unwrap().reason
+        }
+    }
+
+    #[test]
+    fn a_silent_kind_is_stale_until_its_next_word() {
+        let mut world = World::new();
+        assert_eq!(world.reason(59), Reason::NoPopulation);
+        for input in COMMON {
+            world.hear(input, 50);
+        }
+        assert_eq!(world.reason(60), Reason::WatchStale);
+        let as_of = world.listening.as_of(&world.engine, "tls", world.at(80));
+        assert_eq!(as_of, Some(world.start.time), "it stands still");
+        let silence = world.listening.silence(&world.engine);
+        assert!(silence.contains("ingresses"), "{silence}");
+        world.hear(Input::Kind(world.kind), 90);
+        assert_eq!(world.reason(91), Reason::NoPopulation);
+        assert_eq!(world.listening.silence(&world.engine), "");
+    }
+
+    #[test]
+    fn an_edit_that_nobody_could_see_withdraws_every_verdict() {
+        for silent in COMMON {
+            let mut world = World::new();
+            for input in COMMON.into_iter().chain([Input::Kind(world.kind)]) {
+                if input != silent {
+                    world.hear(input, 55);
+                }
+            }
+            assert_eq!(world.reason(61), Reason::WatchStale, "{silent:?}");
+            let message = world.engine.verdict("tls").unwrap().message.clone();
+            world.listening.trouble(silent, "503".to_owned());
+            assert_eq!(world.reason(70), Reason::WatchStale);
+            assert_eq!(world.engine.verdict("tls").unwrap().message, message, "said once");
+            world.hear(silent, 80);
+            assert_eq!(world.reason(81), Reason::NoPopulation);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! How often the API server is asked about tokens that nobody has seen: strangers who make them up
+//! must become no load on it, and must not keep out who scrapes.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use super::source::Source;
+
+/// What all strangers together may ask.
+const STRANGERS: Rate = Rate { burst: 20.0, per_second: 5.0 };
+/// What one stranger may ask: several must fit in what all may.
+const ONE_STRANGER: Rate = Rate { burst: 6.0, per_second: 0.2 };
+/// What sources with a good token lately may ask, apart from strangers: a token is renewed hourly.
+const FAMILIAR: Rate = Rate { burst: 10.0, per_second: 2.0 };
+/// What one such source may ask.
+const ONE_FAMILIAR: Rate = Rate { burst: 6.0, per_second: 0.5 };
+/// How long a source is familiar.
+const REMEMBERED: Duration = Duration::from_hours(1);
+/// How many sources are known of either kind.
+const SOURCES: usize = 1024;
+
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    burst: f64,
+    per_second: f64,
+}
+
+/// A token bucket.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    rate: Rate,
+    level: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn full(rate: Rate, now: Instant) -> Self {
+        Self { rate, level: rate.burst, at: now }
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.level = (self.level + passed * self.rate.per_second).min(self.rate.burst);
+        self.at = self.at.max(now);
+    }
+
+    /// How long until there is one to take.
+    fn wait(&self) -> Duration {
+        Duration::from_secs_f64(((1.0 - self.level) / self.rate.per_second).max(0.0))
+    }
+}
+
+/// What was asked lately.
+#[derive(Debug)]
+pub struct Throttle {
+    strangers: Bucket,
+    familiar: Bucket,
+    sources: HashMap<Source, Bucket>,
+    vouched: HashMap<Source, Instant>,
+}
+
+impl Throttle {
+    pub fn new(now: Instant) -> Self {
+        Self {
+            strangers: Bucket::full(STRANGERS, now),
+            familiar: Bucket::full(FAMILIAR, now),
+            sources: HashMap::new(),
+            vouched: HashMap::new(),
+        }
+    }
+
+    /// Whether the API server may be asked for `source`; otherwise how long it has to wait.
+    pub fn admit(&mut self, source: Source, now: Instant) -> Result<(), Duration> {
+        let familiar = self.is_familiar(source, now);
+        let (all, rate) = if familiar {
+            (&mut self.familiar, ONE_FAMILIAR)
+        } else {
+            (&mut self.strangers, ONE_STRANGER)
+        };
+        if self.sources.len() >= SOURCES && !self.sources.contains_key(&source) {
+            forget_one(&mut self.sources, now);
+        }
+        let one = self.sources.entry(source).or_insert_with(|| Bucket::full(rate, now));
+        one.rate = rate;
+        one.fill(now);
+        all.fill(now);
+        let wait = one.wait().max(all.wait());
+        if wait.is_zero() {
+            one.level -= 1.0;
+            all.level -= 1.0;
+            return Ok(());
+        }
+        Err(wait)
+    }
+
+    /// Somebody there showed a token that may read.
+    pub fn vouch(&mut self, source: Source, now: Instant) {
+        if self.vouched.len() >= SOURCES && !self.vouched.contains_key(&source) {
+            let oldest = self.vouched.iter().min_by_key(|(_, at)| **at).map(|(source, _)| *source);
+            if let Some(oldest) = oldest {
+                self.vouched.remove(&oldest);
+            }
+        }
+        self.vouched.insert(source, now);
+    }
+
+    fn is_familiar(&self, source: Source, now: Instant) -> bool {
+        let vouched = self.vouched.get(&source);
+        vouched.is_some_and(|at| now.saturating_duration_since(*at) < REMEMBERED)
+    }
+}
+
+/// Makes room: a bucket that is full again says no more than none, and else the fullest.
+fn forget_one(sources: &mut HashMap<Source, Bucket>, now: Instant) {
+    sources.retain(|_, bucket| {
+        bucket.fill(now);
+        bucket.level < bucket.rate.burst
+    });
+    if sources.len() < SOURCES {
+        return;
+    }
+    let fullest = sources.iter().max_by(|(_, one), (_, other)| one.level.total_cmp(&other.level));
+    if let Some(source) = fullest.map(|(source, _)| *source) {
+        sources.remove(&source);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(number: u32) -> Source {
+        Source::of(std::net::Ipv4Addr::from_bits(number).into())
+    }
+
+    /// How many questions pass within `seconds`, when each of `sources` asks a hundred times a second.
+    fn passed(throttle: &mut Throttle, sources: &[u32], seconds: u32, start: Instant) -> usize {
+        let mut passed = 0;
+        for tick in 0..seconds * 100 {
+            let now = start + Duration::from_millis(u64::from(tick) * 10);
+            for number in sources {
+                passed += usize::from(throttle.admit(source(*number), now).is_ok());
+            }
+        }
+        passed
+    }
+
+    #[test]
+    fn strangers_ask_little_however_many_they_are() {
+        for (sources, limit) in [(1, 6 + 2), (16, 20 + 50), (5_000, 20 + 50)] {
+            let start = Instant::now();
+            let mut throttle = Throttle::new(start);
+            let sources: Vec<u32> = (0..sources).collect();
+            let passed = passed(&mut throttle, &sources, 10, start);
+            assert!((limit - 2..=limit).contains(&passed), "{}: {passed}", sources.len());
+            assert!(throttle.sources.len() <= SOURCES);
+        }
+    }
+
+    #[test]
+    fn a_few_strangers_do_not_use_up_what_all_may_ask() {
+        let start = Instant::now();
+        let mut throttle = Throttle::new(start);
+        passed(&mut throttle, &(0..16).collect::<Vec<_>>(), 60, start);
+        let scraper = throttle.admit(source(99), start + Duration::from_mins(1));
+        assert_eq!(scraper, Ok(()));
+    }
+
+    #[test]
+    fn who_had_a_good_token_does_not_wait_behind_strangers() {
+        let start = Instant::now();
+        let mut throttle = Throttle::new(start);
+        throttle.vouch(source(7), start);
+        passed(&mut throttle, &(1_000..1_200).collect::<Vec<_>>(), 10, start);
+        let now = start + Duration::from_secs(10);
+        while throttle.admit(source(1_000), now).is_ok() || throttle.admit(source(9), now).is_ok() {
+        }
+        assert!(throttle.admit(source(8), now).is_err());
+        assert_eq!(throttle.admit(source(7), now), Ok(()));
+        // An hour later it is a stranger again.
+        let mut later = Throttle::new(start);
+        later.vouch(source(7), start);
+        assert!(!later.is_familiar(source(7), start + REMEMBERED));
+    }
+
+    #[test]
+    fn who_has_to_wait_is_told_how_long() {
+        let start = Instant::now();
+        let mut throttle = Throttle::new(start);
+        for _ in 0..6 {
+            assert_eq!(throttle.admit(source(1), start), Ok(()));
+        }
+        let wait = throttle.admit(source(1), start).unwrap_err();
+        assert!(wait <= Duration::from_secs(5), "{wait:?}");
+        assert_eq!(throttle.admit(source(1), start + wait + Duration::from_millis(1)), Ok(()));
+    }
+
+    #[test]
+    fn familiar_sources_are_bounded() {
+        let start = Instant::now();
+        let mut throttle = Throttle::new(start);
+        for number in 0..5_000 {
+            throttle.vouch(source(number), start + Duration::from_millis(u64::from(number)));
+        }
+        assert_eq!(throttle.vouched.len(), SOURCES);
+        assert!(throttle.is_familiar(source(4_999), start + Duration::from_secs(5)));
+    }
+}
