@@ -89,10 +89,19 @@ impl Adoption {
                 self.adopt_one(engine, &name);
             } else {
                 let seen = seen.remove(&name).unwrap_or_default();
+                self.leave_to_others(engine, &name);
                 engine.adopt(&name, self.recall(&name, seen));
             }
         }
         Some(term)
+    }
+
+    /// What was over when another recorded the control last, it has recorded.
+    fn leave_to_others(&self, engine: &mut Engine, name: &str) {
+        let last = self.evidence.read(|state| Some(state.control(name)?.verdict.as_ref()?.last_at));
+        if let Some(last) = last.flatten() {
+            engine.recorded_elsewhere(name, last);
+        }
     }
 
     /// Lets the engine adopt when the log says that the state and the findings of a control began.

@@ -17,6 +17,8 @@ pub struct Posted {
     pub verdict: Arc<Verdict>,
     /// The uid of the control: one that is created anew under the same name starts over.
     pub uid: Option<String>,
+    /// The number of the last verdict before it that was over before it was recorded.
+    pub passed: u64,
     /// When the oldest change behind it was received; for the detection latency.
     pub received: Instant,
 }

@@ -282,6 +282,7 @@ fn observe(
                 object.meta().creation_timestamp.as_ref().map_or(now, |time| time.0),
             )),
             uid: object.meta().uid.clone(),
+            passed: 0,
             received: std::time::Instant::now(),
         }),
     }

@@ -6,8 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::{ResourceExt, core::error_boundary::InvalidObject, runtime::reflector::ObjectRef};
+use rustc_hash::FxHashSet;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::{
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     api::{Control, ControlException},
     engine::{Engine, Wanted},
-    evidence::{Evidence, Writing},
+    evidence::{Evidence, Seen, Writing},
     inventory::{
         ApiServer, Availability, Catalog, Interner, KindId, ProgramId, Projected, Projector,
         ResourceType, Symbol,
@@ -42,6 +43,10 @@ const NOTE: Duration = Duration::from_secs(5);
 
 /// How often strings that nothing uses are dropped.
 const SWEEP: Duration = Duration::from_mins(10);
+
+/// How long before it began to lead a process may know what nobody recorded: longer than a Lease is
+/// held by one that is gone.
+const TAKE_OVER: SignedDuration = SignedDuration::from_mins(1);
 
 /// What the engine's task is told.
 #[derive(Debug)]
@@ -69,6 +74,13 @@ pub enum Command {
     Control(Fed<Result<Arc<Control>, InvalidObject>>),
     /// Asks for all that there is to record of a control.
     Snapshot(SnapshotRequest),
+    /// The log holds what held of a control and what was over before, up to a number.
+    Recorded {
+        /// Which control.
+        control: String,
+        /// The number.
+        until: u64,
+    },
     /// The log has another time for something than the engine: the log is right.
     Adopt(String),
     /// A `ControlException`.
@@ -140,6 +152,19 @@ pub struct Host {
     adoption: Adoption,
     writing: watch::Receiver<Writing>,
     asked: Vec<SnapshotRequest>,
+    /// Objects with a change that is not judged yet.
+    touched: FxHashSet<(KindId, Symbol, Symbol)>,
+    touched_exceptions: FxHashSet<String>,
+}
+
+/// The object that came, changed or went.
+fn name_of<K: ResourceExt>(fed: &Fed<Result<Arc<K>, InvalidObject>>) -> Option<String> {
+    match fed {
+        Fed::Put(Ok(object)) => Some(object.name_any()),
+        Fed::Put(Err(invalid)) => invalid.metadata.name.clone(),
+        Fed::Gone(name) => Some(name.clone()),
+        Fed::Listed(_) | Fed::Heard | Fed::Trouble(_) => None,
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -173,6 +198,9 @@ impl Host {
     pub fn new(watches: Watches, outlets: Outlets, metrics: Metrics, evidence: Evidence) -> Self {
         let mut engine = Engine::default();
         engine.observe_api_server(ApiServer::Pending, Timestamp::now());
+        if evidence.has_log() {
+            engine.set_aside_what_passes();
+        }
         Self {
             engine,
             interner: Arc::default(),
@@ -192,6 +220,8 @@ impl Host {
             writing: evidence.subscribe(),
             adoption: Adoption::new(evidence),
             asked: Vec::new(),
+            touched: FxHashSet::default(),
+            touched_exceptions: FxHashSet::default(),
         }
     }
 
@@ -213,16 +243,21 @@ impl Host {
                     self.read_again();
                 }
             }
-            let now = Moment::now();
             for command in batch.drain(..) {
-                self.take(command, now);
+                self.judge_before(&command);
+                self.take(command, Moment::now());
             }
+            let now = Moment::now();
             if std::mem::take(&mut self.replan) {
                 self.plan(now);
             }
             let adopted = self.adoption.adopt(&mut self.engine);
             self.listening.withdraw(&mut self.engine, now);
             self.evaluate(now);
+            if *self.writing.borrow() == Writing::Standby {
+                // Who leads records it. What it can't have, since it is gone, is what is newest.
+                self.engine.all_recorded_elsewhere(now.time - TAKE_OVER);
+            }
             self.metrics.outages().settle();
             self.answer(now.time);
             if let Some(term) = adopted {
@@ -243,13 +278,42 @@ impl Host {
         for SnapshotRequest { control, population, reply } in self.asked.drain(..) {
             // Without a verdict there is no answer, and who asked looks again later.
             let Some(posted) = self.outlets.board.control(&control) else { continue };
-            let snapshot = Snapshot {
-                posted,
+            let seen = Seen {
                 wrong: self.engine.wrong(&control, now),
+                passed: self.engine.passed(&control, now),
+                until: self.engine.last_passed(&control),
                 population: population.then(|| self.engine.population(&control)),
             };
+            let snapshot = Snapshot { posted, seen };
             let _ = reply.send(snapshot);
         }
+    }
+
+    /// Judges before a change that would undo one that was not judged yet: what was so in between
+    /// must be found. Only what is touched is judged, so a storm of one object costs little.
+    fn judge_before(&mut self, command: &Command) {
+        let undoes = match command {
+            Command::Fact { kind, fact: Fact::Apply(object), .. } => {
+                self.is_touched(*kind, &object.namespace, &object.name)
+            }
+            Command::Fact { kind, fact: Fact::Remove { namespace, name }, .. } => {
+                self.is_touched(*kind, namespace, name)
+            }
+            Command::Fact { fact: Fact::Unavailable(_) | Fact::Commit(_), .. } => {
+                !self.touched.is_empty()
+            }
+            Command::Exception(fed) => {
+                name_of(fed).is_some_and(|name| self.touched_exceptions.contains(&name))
+            }
+            _ => false,
+        };
+        if undoes {
+            self.evaluate(Moment::now());
+        }
+    }
+
+    fn is_touched(&self, kind: KindId, namespace: &Symbol, name: &Symbol) -> bool {
+        !self.touched.is_empty() && self.touched.contains(&(kind, namespace.clone(), name.clone()))
     }
 
     fn take(&mut self, command: Command, now: Moment) {
@@ -266,6 +330,7 @@ impl Host {
                 self.loaded.catalog = true;
                 self.replan = true;
             }
+            Command::Recorded { control, until } => self.engine.recorded(&control, until),
             Command::Discovered => self.hear(Input::Discovery, now),
             Command::ApiServer(api_server) => {
                 self.hear(Input::ApiServer, now);
@@ -317,12 +382,15 @@ impl Host {
             Fact::Stage(object) => self.engine.stage(kind, object),
             Fact::Commit(programs) => self.engine.commit(kind, programs, now),
             Fact::Apply(object) => {
+                let touched = (kind, object.namespace.clone(), object.name.clone());
                 if self.engine.apply(kind, object, now) {
+                    self.touched.insert(touched);
                     self.oldest.get_or_insert(received);
                 }
             }
             Fact::Remove { namespace, name } => {
                 self.engine.remove(kind, &namespace, &name, now);
+                self.touched.insert((kind, namespace, name));
                 self.oldest.get_or_insert(received);
             }
             Fact::Unavailable(availability) => {
@@ -379,6 +447,7 @@ impl Host {
 
     fn take_exception(&mut self, fed: Fed<Result<Arc<ControlException>, InvalidObject>>) {
         self.exceptions_changed |= !matches!(fed, Fed::Heard | Fed::Trouble(_));
+        self.touched_exceptions.extend(name_of(&fed));
         match fed {
             Fed::Put(Ok(exception)) => {
                 let created = exception.metadata.creation_timestamp.as_ref().map(|time| time.0);
@@ -459,6 +528,8 @@ impl Host {
             self.outlets.board.note_waiting(waiting.to_owned());
             return;
         }
+        self.touched.clear();
+        self.touched_exceptions.clear();
         let started = Instant::now();
         let mut lap = started;
         let metrics = &self.metrics;
@@ -472,12 +543,13 @@ impl Host {
         let received = self.oldest.take().unwrap_or(started);
         self.outlets.board.note_waiting(self.listening.silence(&self.engine));
         for name in &evaluated.controls {
-            let Some(verdict) = self.engine.verdict(name) else { continue };
+            let Some(verdict) = self.engine.posted(name) else { continue };
             self.outlets.board.post_control(
                 name,
                 Posted {
-                    verdict: Arc::new(verdict.clone()),
+                    verdict: Arc::clone(verdict),
                     uid: self.uids.get(name).cloned().flatten(),
+                    passed: self.engine.last_passed(name),
                     received,
                 },
             );

@@ -9,10 +9,10 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 
 use super::{board::Posted, host::Command, occurrences};
 use crate::{
-    api::{Control, ResourceRef},
-    engine::{Observed, Verdict, verdict::RECORDED_FINDINGS},
+    api::Control,
+    engine::{Verdict, verdict::RECORDED_FINDINGS},
     evidence::{
-        Cited, Evidence, EvidenceError,
+        Cited, Evidence, EvidenceError, Seen,
         entry::{Data, Subject},
     },
 };
@@ -31,10 +31,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub struct Snapshot {
     /// The verdict.
     pub posted: Posted,
-    /// Everything that is wrong, excepted or not.
-    pub wrong: Vec<Observed>,
-    /// What was judged, if it was asked for.
-    pub population: Option<Vec<ResourceRef>>,
+    /// The rest.
+    pub seen: Seen,
 }
 
 /// Asks the engine's task for a [`Snapshot`].
@@ -98,7 +96,8 @@ impl Recording {
         record_object(&self.evidence, "Control", object, spec, None).await?;
         let Some(posted) = posted else { return Ok(Recorded::Yes(None, None)) };
         let (name, uid) = (object.name_any(), object.meta().uid.clone());
-        if let Some(cited) = self.evidence.cited(&name, uid.as_deref(), &posted.verdict) {
+        let recorded = self.evidence.cited(&name, uid.as_deref(), &posted.verdict, posted.passed);
+        if let Some(cited) = recorded {
             self.record_occurrences(&name, &posted.verdict).await?;
             return Ok(self.recorded(&name, posted, cited).await);
         }
@@ -116,25 +115,29 @@ impl Recording {
             snapshot
         } else {
             room = None;
-            Snapshot { posted, wrong: Vec::new(), population: None }
+            Snapshot { posted, seen: Seen::default() }
         };
-        let Snapshot { posted, wrong, population } = snapshot;
+        let Snapshot { posted, seen } = snapshot;
         if posted.uid != uid || Some(posted.verdict.generation) != object.meta().generation {
             return Ok(Recorded::Later(AGAIN));
         }
         let verdict = &posted.verdict;
+        for passed in &seen.passed {
+            self.record_occurrences(&name, &passed.verdict).await?;
+        }
         self.record_occurrences(&name, verdict).await?;
-        let recorded = self
-            .evidence
-            .record_verdict(&name, uid.clone(), verdict, &wrong, population, now)
-            .await;
+        let until = seen.until;
+        let recorded = self.evidence.record_verdict(&name, uid.clone(), verdict, seen, now).await;
         drop(room);
         match recorded {
-            Ok(()) => {}
+            Ok(()) => {
+                let _ =
+                    self.commands.send(Command::Recorded { control: name.clone(), until }).await;
+            }
             Err(EvidenceError::Outdated) => return Ok(Recorded::Later(AGAIN)),
             Err(error) => return Err(error),
         }
-        Ok(match self.evidence.cited(&name, uid.as_deref(), verdict) {
+        Ok(match self.evidence.cited(&name, uid.as_deref(), verdict, posted.passed) {
             Some(cited) => self.recorded(&name, posted, cited).await,
             None => Recorded::Later(AGAIN),
         })
@@ -187,7 +190,7 @@ impl Recording {
             let snapshot = self.ask(name, true).await;
             population = snapshot
                 .filter(|snapshot| snapshot.posted.verdict == posted.verdict)
-                .and_then(|snapshot| snapshot.population);
+                .and_then(|snapshot| snapshot.seen.population);
         }
         let recorded = self.evidence.record_heartbeat(name, &posted.verdict, population, now).await;
         drop(room);

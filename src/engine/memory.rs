@@ -160,12 +160,14 @@ impl Memory {
     }
 
     /// Remembers a judgement, or forgets an item that is not of the population. True when anything
-    /// that a verdict shows has changed.
+    /// that a verdict shows has changed. `changed` is told the records before and after, with the
+    /// judgement that they are of, when they differ.
     pub fn remember(
         &mut self,
         item: Item,
         judgement: Option<&Judgement>,
         record: impl Fn(&Finding, bool, Option<&Record>) -> Record,
+        changed: impl FnOnce(&[Record], &[Record], Option<&Judgement>),
     ) -> bool {
         let before = self.open.remove(&item);
         let size = self.population.len();
@@ -183,6 +185,9 @@ impl Memory {
         let referred = self.referred.len() != referred;
         let Some(judgement) = judgement else {
             self.population.remove(item);
+            if let Some(before) = &before {
+                changed(before, &[], None);
+            }
             return referred || before.is_some() || self.population.len() != size;
         };
         self.population.insert(item);
@@ -197,7 +202,11 @@ impl Memory {
             .map(|finding| record(finding, true, known(finding)))
             .chain(judgement.unknown.iter().map(|finding| record(finding, false, known(finding))))
             .collect();
-        let changed = referred || *old != *records || self.population.len() != size;
+        let differ = *old != *records;
+        if differ {
+            changed(old, &records, Some(judgement));
+        }
+        let changed = referred || differ || self.population.len() != size;
         if !records.is_empty() {
             self.count(&records);
             self.open.insert(item, records);

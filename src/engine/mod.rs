@@ -12,6 +12,7 @@ pub mod judging;
 pub mod memory;
 mod named_types;
 pub mod names;
+pub mod passages;
 mod population;
 pub mod readiness;
 pub mod recollection;
@@ -34,6 +35,7 @@ use jiff::Timestamp;
 use self::{
     exceptions::{Exceptions, Judged},
     memory::Standing,
+    passages::{Keeping, Passed},
     tracked::Tracked,
 };
 pub use self::{
@@ -78,6 +80,7 @@ pub struct Engine {
     evaluated: Option<Timestamp>,
     /// Exceptions came, changed or went: what each allows must be counted again.
     recount: bool,
+    keeping: Keeping,
     /// Why nothing can be judged at all.
     blind: Option<String>,
 }
@@ -399,9 +402,16 @@ impl Engine {
                     tracked.reclassify();
                 }
                 tracked.leave_cluster_admin(&self.inventory, cluster_admin.as_ref());
+                let keeping = &mut self.keeping;
                 let changed = match &self.blind {
-                    Some(why) => tracked.withhold(why, now),
-                    None => tracked.evaluate(&self.inventory, &self.catalog, &self.exceptions, now),
+                    Some(why) => tracked.withhold(why, now, keeping),
+                    None => tracked.evaluate(
+                        &self.inventory,
+                        &self.catalog,
+                        &self.exceptions,
+                        now,
+                        keeping,
+                    ),
                 };
                 if changed {
                     judged(tracked.spec());
@@ -442,7 +452,51 @@ impl Engine {
 
     /// The verdict of a control, once there is one for its present spec.
     pub fn verdict(&self, control: &str) -> Option<&Verdict> {
+        self.posted(control).map(Arc::as_ref)
+    }
+
+    /// The same, to be kept.
+    pub fn posted(&self, control: &str) -> Option<&Arc<Verdict>> {
         self.controls.get(control)?.verdict()
+    }
+
+    /// The same of every control.
+    pub fn all_recorded_elsewhere(&mut self, by: Timestamp) {
+        for tracked in self.controls.values_mut() {
+            tracked.passages_mut().forget(by);
+        }
+    }
+
+    /// From now on verdicts that are over before they were recorded are set aside. Somebody has to
+    /// record them.
+    pub fn set_aside_what_passes(&mut self) {
+        self.keeping.on = true;
+    }
+
+    /// The number of the last verdict of a control that was set aside; 0 for none.
+    pub fn last_passed(&self, control: &str) -> u64 {
+        self.controls.get(control).map_or(0, |tracked| tracked.passages().last())
+    }
+
+    /// The verdicts of a control that were over before they were recorded, in order.
+    pub fn passed(&mut self, control: &str, now: Timestamp) -> Vec<Passed> {
+        let tracked = self.controls.get_mut(control);
+        tracked.map_or_else(Vec::new, |tracked| tracked.passages_mut().tell(now, &mut self.keeping))
+    }
+
+    /// What was set aside of a control up to this number, and the verdict that held then, are
+    /// recorded.
+    pub fn recorded(&mut self, control: &str, number: u64) {
+        if let Some(tracked) = self.controls.get_mut(control) {
+            tracked.passages_mut().recorded(number);
+        }
+    }
+
+    /// Another recorded a control until this time: what was over by then is of no interest.
+    pub fn recorded_elsewhere(&mut self, control: &str, by: Timestamp) {
+        if let Some(tracked) = self.controls.get_mut(control) {
+            tracked.passages_mut().forget(by);
+        }
     }
 
     /// The names and specs of all controls.

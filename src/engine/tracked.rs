@@ -10,7 +10,9 @@ use super::{
     human::Human,
     judging::{changed_namespace, judge_in_scope},
     memory::{FindingKey, Memory, Record, Standing},
-    names, population,
+    names,
+    passages::{Changes, Keeping, Passages},
+    population,
     readiness::{self, Readiness},
     recollection::{Recollection, Remembered},
     scope::Scope,
@@ -52,7 +54,8 @@ pub struct Tracked {
     pending: bool,
     reclassify: bool,
     renamed: bool,
-    verdict: Option<Verdict>,
+    verdict: Option<Arc<Verdict>>,
+    passages: Passages,
     human: Human,
 }
 
@@ -83,6 +86,7 @@ impl Tracked {
             reclassify: false,
             renamed: false,
             verdict: None,
+            passages: Passages::default(),
         }
     }
 
@@ -103,7 +107,9 @@ impl Tracked {
         // What was judged by other occurrences says nothing of since when.
         let rewritten = self.human.adopt(created, occurrences);
         self.everything |= rewritten;
+        // What turned since the last entry is not in the log yet.
         if let Some((known, since)) = state
+            && !self.passages.is_ahead()
             && (rewritten || self.entered.is_none_or(|(present, _)| present == known))
         {
             self.entered = Some((known, since));
@@ -130,8 +136,18 @@ impl Tracked {
     }
 
     /// The verdict, once there is one for this generation.
-    pub fn verdict(&self) -> Option<&Verdict> {
+    pub fn verdict(&self) -> Option<&Arc<Verdict>> {
         self.verdict.as_ref().filter(|verdict| verdict.generation == self.generation)
+    }
+
+    /// What was so for a time and may be in no record.
+    pub fn passages(&self) -> &Passages {
+        &self.passages
+    }
+
+    /// The same, to be told and forgotten.
+    pub fn passages_mut(&mut self) -> &mut Passages {
+        &mut self.passages
     }
 
     /// What must be watched for it.
@@ -230,21 +246,19 @@ impl Tracked {
         catalog: &Catalog,
         exceptions: &Exceptions,
         now: Timestamp,
+        keeping: &mut Keeping,
     ) -> bool {
-        // A status and the log keep whole seconds, and what was found in one of them must have the
-        // same order after a restart.
-        let since = whole_seconds(now).0;
         if self.spec.suspend {
-            return self.suspended(since);
+            return self.suspended(now, keeping);
         }
         let names_nothing = names::of_test(&self.spec.test, catalog, inventory.source);
         if let Some(message) = names_nothing.filter(|_| matches!(self.test, Test::Ready { .. })) {
-            return self.block(Reason::InvalidSpec, message, since);
+            return self.block(Reason::InvalidSpec, message, now, keeping);
         }
         match &self.test {
             Test::Broken { reason, message } => {
                 let (reason, message) = (*reason, message.clone());
-                return self.block(reason, message, since);
+                return self.block(reason, message, now, keeping);
             }
             Test::Ready { reads, .. } => match readiness::of(reads, inventory, catalog) {
                 Readiness::Ready => self.pending = false,
@@ -252,42 +266,57 @@ impl Tracked {
                     self.pending = true;
                     return false;
                 }
-                Readiness::Blocked(reason, message) => return self.block(reason, message, since),
+                Readiness::Blocked(reason, message) => {
+                    return self.block(reason, message, now, keeping);
+                }
             },
         }
-        let mut changed = self.judge(inventory, exceptions, now);
+        let mut changes = keeping.on.then(Changes::default);
+        let mut changed = self.judge(inventory, exceptions, now, changes.as_mut());
         changed |= std::mem::take(&mut self.adopted) | std::mem::take(&mut self.renamed);
         if !changed && self.verdict().is_some() {
             return false;
         }
-        self.conclude(inventory, exceptions, now)
+        let verdict = self.conclude(inventory, exceptions, now);
+        self.publish(verdict, changes.unwrap_or_default(), now, keeping)
     }
 
     /// Whatever it said is withdrawn: what every control depends on is not known.
-    pub fn withhold(&mut self, why: &str, now: Timestamp) -> bool {
-        let since = whole_seconds(now).0;
+    pub fn withhold(&mut self, why: &str, now: Timestamp, keeping: &mut Keeping) -> bool {
         if self.spec.suspend {
-            return self.suspended(since);
+            return self.suspended(now, keeping);
         }
-        self.block(Reason::WatchStale, why.to_owned(), since)
+        self.block(Reason::WatchStale, why.to_owned(), now, keeping)
     }
 
-    fn suspended(&mut self, since: Timestamp) -> bool {
+    fn suspended(&mut self, now: Timestamp, keeping: &mut Keeping) -> bool {
         let message =
             "the control is suspended: set spec.suspend to false to evaluate it".to_owned();
-        self.block(Reason::Suspended, message, since)
+        self.block(Reason::Suspended, message, now, keeping)
     }
 
-    fn block(&mut self, reason: Reason, message: String, since: Timestamp) -> bool {
+    fn block(
+        &mut self,
+        reason: Reason,
+        message: String,
+        now: Timestamp,
+        keeping: &mut Keeping,
+    ) -> bool {
         self.everything = true;
-        let since = self.enter(State::Unknown, since);
+        let since = self.enter(State::Unknown, whole_seconds(now).0);
         let occurrences = self.human.occurrences().to_vec();
         let blocked = Verdict::blocked(self.generation, reason, message, since);
-        self.publish(Verdict { occurrences, ..blocked })
+        self.publish(Verdict { occurrences, ..blocked }, Changes::default(), now, keeping)
     }
 
     /// Judges the marked and due items, or all of them.
-    fn judge(&mut self, inventory: &Inventory, exceptions: &Exceptions, now: Timestamp) -> bool {
+    fn judge(
+        &mut self,
+        inventory: &Inventory,
+        exceptions: &Exceptions,
+        now: Timestamp,
+        mut changes: Option<&mut Changes>,
+    ) -> bool {
         let Test::Ready { check, scope, .. } = &self.test else {
             return false;
         };
@@ -296,7 +325,11 @@ impl Tracked {
         let advanced = self.human.advance(&self.spec, inventory, exceptions, now, due);
         items.extend(&advanced);
         let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
+        let mut before = FxHashMap::default();
         if self.everything {
+            if changes.is_some() {
+                before = self.memory.records().map(|(_, record)| (record.key, *record)).collect();
+            }
             self.first_found.extend(self.memory.first_found());
             self.memory = Memory::default();
             items.clear();
@@ -315,14 +348,17 @@ impl Tracked {
         for item in parts.chain(items.iter().filter(|item| whole(item))).copied() {
             let tally = self.memory.tally();
             let judgement = judge_in_scope(check.as_ref(), &context, item, tally);
-            changed |= self.memory.remember(item, judgement.as_ref(), |finding, failing, known| {
+            let record = |finding: &checks::Finding, failing, known: Option<&Record>| {
                 let key = FindingKey::of(finding);
                 Record {
                     key,
                     since: (self.recalled.as_ref())
+                        .filter(|_| !self.passages.knows(key))
                         .and_then(|recalled| recalled.since(finding))
                         .or_else(|| known.map(|record| record.since))
                         .or_else(|| self.first_found.get(&key).copied())
+                        // A status and the log keep whole seconds, and what was found in one of them
+                        // must have the same order after a restart.
                         .unwrap_or(whole_seconds(now).0),
                     severity: finding.severity.unwrap_or(self.spec.severity),
                     standing: if failing {
@@ -333,7 +369,16 @@ impl Tracked {
                         Standing::Unknown
                     },
                 }
-            });
+            };
+            let differ = |old: &[Record], new: &[Record], judgement: Option<&checks::Judgement>| {
+                if let Some(changes) = &mut changes {
+                    changes.compare(old, new, judgement, &before, |place| exceptions.name(place));
+                }
+            };
+            changed |= self.memory.remember(item, judgement.as_ref(), record, differ);
+        }
+        if let Some(changes) = changes {
+            changes.complete(&before, self.memory.records().map(|(_, record)| record));
         }
         self.first_found = FxHashMap::default();
         // What goes and comes back later is new.
@@ -342,7 +387,12 @@ impl Tracked {
     }
 
     /// Turns memory into a verdict.
-    fn conclude(&mut self, inventory: &Inventory, exceptions: &Exceptions, now: Timestamp) -> bool {
+    fn conclude(
+        &mut self,
+        inventory: &Inventory,
+        exceptions: &Exceptions,
+        now: Timestamp,
+    ) -> Verdict {
         let counts = self.memory.counts();
         let (state, reason) = if counts.failing > 0 {
             (State::Failing, Reason::FindingsOpen)
@@ -361,7 +411,7 @@ impl Tracked {
         };
         let findings = worst(|standing| standing == Standing::Failing);
         let unknown_items = worst(|standing| standing == Standing::Unknown);
-        let verdict = Verdict {
+        Verdict {
             generation: self.generation,
             state,
             reason,
@@ -379,8 +429,7 @@ impl Tracked {
             }),
             occurrences: self.human.occurrences().to_vec(),
             records: self.human.records(inventory),
-        };
-        self.publish(verdict)
+        }
     }
 
     /// What is left to the control that says who holds cluster-admin, said beside what is not.
@@ -409,10 +458,20 @@ impl Tracked {
         }
     }
 
-    fn publish(&mut self, verdict: Verdict) -> bool {
-        let changed = self.verdict.as_ref() != Some(&verdict);
+    fn publish(
+        &mut self,
+        verdict: Verdict,
+        changes: Changes,
+        now: Timestamp,
+        keeping: &mut Keeping,
+    ) -> bool {
+        if self.verdict.as_deref() == Some(&verdict) {
+            return false;
+        }
+        let verdict = Arc::new(verdict);
+        self.passages.note(changes, &verdict, now, keeping);
         self.verdict = Some(verdict);
-        changed
+        true
     }
 
     /// The worst that is wrong, excepted or not, at most `most`.

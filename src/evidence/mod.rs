@@ -23,5 +23,5 @@ pub mod verify;
 pub use crate::api::canonical;
 pub use recorder::{
     Anchor, Citation, Cited, Evidence, EvidenceConfig, EvidenceError, Leadership, Published,
-    Recorder, Terms, Witness, Writing,
+    Recorder, Seen, Terms, Witness, Writing,
 };

@@ -12,6 +12,7 @@ mod controlplane;
 
 mod evidence;
 mod outage;
+mod passing;
 mod periods;
 #[allow(dead_code, reason = "other test binaries use the rest of it")]
 mod process;

@@ -68,6 +68,10 @@ struct World {
     now: Timestamp,
     random: SmallRng,
     told: Vec<String>,
+    /// Whether one process sees all of it, so that the log must have each step.
+    whole: bool,
+    /// What came, or went.
+    flips: Vec<(&'static str, bool)>,
 }
 
 fn resource() -> ResourceType {
@@ -92,6 +96,8 @@ impl World {
             now: whole_seconds(Timestamp::now()).0 + SignedDuration::from_hours(1),
             random: SmallRng::seed_from_u64(seed),
             told: Vec::new(),
+            whole: seed % 3 == 0,
+            flips: Vec::new(),
         }
     }
 
@@ -130,6 +136,7 @@ impl World {
         let (sender, commands) = mpsc::channel(8);
         let recording = Recording::new(evidence.clone(), sender);
         let mut engine = Engine::default();
+        engine.set_aside_what_passes();
         let served = ServedResource { resource: resource(), versions: vec!["v1".into()] };
         engine.set_catalog(Catalog::new(vec![served]), self.now);
         let mut adoption = Adoption::new(evidence.clone());
@@ -170,11 +177,13 @@ impl World {
     async fn step(&mut self) {
         self.now += SignedDuration::from_secs(7);
         let now = self.now;
-        match self.random.random_range(0..20) {
+        let most = if self.whole { 17 } else { 20 };
+        match self.random.random_range(0..most) {
             0..8 => {
                 let name = ["bad-a", "bad-b", "bad-c", "good-a"][self.random.random_range(0..4)];
                 self.tell(format!("flip {name}"));
                 let gone = self.present.remove(name);
+                self.flips.push((name, !gone));
                 let process = self.process();
                 if gone {
                     process.engine.remove(process.kind, "default", name, now);
@@ -331,6 +340,8 @@ impl World {
         let told = self.told.join(", ");
         let mut last: Option<&crate::evidence::data::VerdictData> = None;
         let mut uid: Option<&str> = None;
+        let mut open = BTreeSet::new();
+        let mut seen = Vec::new();
         for entry in entries.iter().filter(|entry| entry.subject.name == CONTROL) {
             match &entry.data {
                 Data::Verdict(data) => {
@@ -340,10 +351,21 @@ impl World {
                         assert!(last.since <= data.since, "{told}: {last:?} before {data:?}");
                     }
                     last = Some(data);
+                    for gone in &data.removed {
+                        assert!(open.remove(&gone.resource.name), "{told}: {data:?}");
+                        seen.push((gone.resource.name.as_str(), false));
+                    }
+                    for new in &data.added {
+                        assert!(open.insert(new.resource.name.clone()), "{told}: {data:?}");
+                        seen.push((new.resource.name.as_str(), true));
+                    }
+                    let failing = data.state == crate::api::State::Failing;
+                    assert_eq!(failing, !open.is_empty(), "{told}: {data:?}");
                 }
                 Data::ControlChanged(change) => {
                     use crate::evidence::data::ChangeKind::{Created, Deleted};
                     last = None;
+                    open.clear();
                     match change.change {
                         Created => {
                             assert_eq!(uid, None, "{told}");
@@ -358,6 +380,12 @@ impl World {
                 }
                 other => panic!("{told}: {other:?}"),
             }
+        }
+        for name in ["bad-a", "bad-b", "bad-c"].into_iter().filter(|_| self.whole) {
+            let of = |list: &[(&str, bool)]| -> Vec<bool> {
+                list.iter().filter(|(of, _)| *of == name).map(|(_, came)| *came).collect()
+            };
+            assert_eq!(of(&seen), of(&self.flips), "{name}: {told}");
         }
     }
 
@@ -394,8 +422,9 @@ fn declare(engine: &mut Engine, adoption: &mut Adoption, object: &DeserializeGua
 }
 
 fn posted(engine: &Engine, object: &DeserializeGuard<Control>) -> Option<Posted> {
-    let verdict = Arc::new(engine.verdict(CONTROL)?.clone());
-    Some(Posted { verdict, uid: object.meta().uid.clone(), received: Instant::now() })
+    let verdict = Arc::clone(engine.posted(CONTROL)?);
+    let passed = engine.last_passed(CONTROL);
+    Some(Posted { verdict, uid: object.meta().uid.clone(), passed, received: Instant::now() })
 }
 
 fn answer(
@@ -407,11 +436,18 @@ fn answer(
 ) {
     let SnapshotRequest { reply, .. } = match command {
         Command::Snapshot(request) => request,
+        Command::Recorded { control, until } => return engine.recorded(&control, until),
         Command::Adopt(control) => return adoption.adopt_one(engine, &control),
         other => panic!("{other:?}"),
     };
     let Some(posted) = posted(engine, object) else { return };
-    let _ = reply.send(Snapshot { posted, wrong: engine.wrong(CONTROL, now), population: None });
+    let seen = Seen {
+        wrong: engine.wrong(CONTROL, now),
+        passed: engine.passed(CONTROL, now),
+        until: engine.last_passed(CONTROL),
+        population: None,
+    };
+    let _ = reply.send(Snapshot { posted, seen });
 }
 
 #[tokio::test]

@@ -50,7 +50,8 @@ pub struct OpenFinding {
 }
 
 impl OpenFinding {
-    pub(super) fn new(index: u64, finding: &EntryFinding) -> Self {
+    /// A finding that an entry opened.
+    pub fn new(index: u64, finding: &EntryFinding) -> Self {
         Self {
             severity: finding.severity,
             since: finding.since,
@@ -59,7 +60,8 @@ impl OpenFinding {
         }
     }
 
-    pub(super) fn to_entry(&self, key: &FindingKey) -> EntryFinding {
+    /// As an entry has it, without its message.
+    pub fn to_entry(&self, key: &FindingKey) -> EntryFinding {
         EntryFinding {
             rule: key.rule.clone(),
             resource: key.resource.clone(),

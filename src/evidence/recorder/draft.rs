@@ -1,10 +1,14 @@
 //! From what is observed to what has to be written, given what the log already holds. Pure.
 
+mod passed;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+use self::passed::Course;
+pub use self::passed::PassedDraft;
 use crate::{
     api::{ResourceRef, State as ControlState, time::whole_seconds},
     engine::{Observed, Reason, Verdict},
@@ -39,6 +43,8 @@ pub enum Draft {
 pub struct VerdictDraft {
     /// The control.
     pub control: String,
+    /// What was so since the last record and is over, in order.
+    pub passed: Vec<PassedDraft>,
     /// The entry, without what the log decides.
     pub data: VerdictData,
     /// Everything that is wrong.
@@ -142,25 +148,10 @@ impl VerdictDraft {
     ) -> Self {
         let findings: Vec<EntryFinding> =
             wrong.iter().map(|observed| entry_finding(observed, veil)).collect();
-        let undecided = verdict.unknown_items.first();
-        let subject = undecided.and_then(|observed| observed.finding.subject.as_deref());
         Self {
             control: control.to_owned(),
-            data: VerdictData {
-                generation: verdict.generation,
-                state: verdict.state,
-                reason: verdict.reason.as_str().to_owned(),
-                message: veil.message(&verdict.message, subject),
-                since: whole_seconds(verdict.since).0,
-                population: count(verdict.population),
-                failing: count(verdict.failing),
-                excepted: count(verdict.excepted),
-                unknown: count(verdict.unknown),
-                findings: findings_digest(&findings),
-                population_list: None,
-                added: Vec::new(),
-                removed: Vec::new(),
-            },
+            passed: Vec::new(),
+            data: verdict_data(verdict, &findings, veil),
             findings,
             population: population.and_then(|items| Population::new(items, veil)),
             blocked: None,
@@ -172,18 +163,26 @@ impl VerdictDraft {
         if state.object(&subject.kind, &subject.name).is_none() {
             return Err(Outdated::Gone);
         }
-        let known = state.control(&self.control).and_then(|control| control.verdict.as_ref());
-        if let Some(known) = known.filter(|known| self.says_what(known)) {
-            return Ok(Resolved { known: Some(known.last_entry), ..Resolved::default() });
-        }
+        let logged = state.control(&self.control).and_then(|control| control.verdict.as_ref());
         let mut resolved = Resolved::default();
-        if let Some(known) = known {
-            if known.state == self.data.state {
-                self.data.since = known.since;
-            } else {
-                self.data.since = self.data.since.max(vouched(known, now));
+        let course = (!self.passed.is_empty()).then(|| {
+            let mut course = Course::new(logged, self.blocked.take());
+            for passed in std::mem::take(&mut self.passed) {
+                resolved.entries.extend(course.step(&subject, passed, now));
             }
-            resolved.entries.extend(self.blind(known, now).map(|gap| (subject.clone(), gap)));
+            self.blocked.clone_from(&course.blocked);
+            course
+        });
+        let known = course.as_ref().map_or(logged, |course| course.known.as_ref());
+        if let Some(known) = known.filter(|known| self.says_what(known)) {
+            // Of entries that are to be written the last says so.
+            resolved.known = resolved.entries.is_empty().then_some(known.last_entry);
+            return Ok(resolved);
+        }
+        if let Some(known) = known {
+            self.data.since = since(known, self.data.state, self.data.since, now);
+            let gap = blind(known, &self.data.reason, self.blocked.as_deref(), now);
+            resolved.entries.extend(gap.map(|gap| (subject.clone(), gap)));
         }
         self.compare(known, now);
         self.data.population_list = attach(self.population, known, &mut resolved);
@@ -203,19 +202,6 @@ impl VerdictDraft {
             && known.excepted == self.data.excepted
     }
 
-    /// Nobody could look for a time that ends here.
-    fn blind(&self, known: &VerdictState, now: Timestamp) -> Option<Data> {
-        let could_not = [Reason::Forbidden, Reason::KindNotServed, Reason::WatchStale];
-        let over = known.state == ControlState::Unknown
-            && known.reason != self.data.reason
-            && could_not.iter().any(|reason| reason.as_str() == known.reason);
-        over.then(|| {
-            let why = self.blocked.as_deref().unwrap_or(&known.reason);
-            let reason = format!("the control could not be evaluated: {why}");
-            Data::Gap(Gap::between(known.since, now, reason))
-        })
-    }
-
     /// What was found and what is gone since the last verdict.
     fn compare(&mut self, known: Option<&VerdictState>, now: Timestamp) {
         let mut present: BTreeMap<FindingKey, EntryFinding> = std::mem::take(&mut self.findings)
@@ -232,21 +218,71 @@ impl VerdictDraft {
                 Some(changed) => changed.since = finding.since,
             }
         }
-        if let Some(known) = known.filter(|known| known.state != ControlState::Unknown) {
-            for (_, finding) in
-                present.iter_mut().filter(|(key, _)| !known.findings.contains_key(key))
-            {
-                finding.since = finding.since.max(vouched(known, now));
+        for (key, finding) in &mut present {
+            if known.is_none_or(|known| !known.findings.contains_key(key)) {
+                finding.since = found(known, finding.since, now);
             }
         }
         self.data.added = present.into_values().collect();
     }
 }
 
+/// The entry of a verdict, without what it changed.
+fn verdict_data(verdict: &Verdict, findings: &[EntryFinding], veil: &Veil<'_>) -> VerdictData {
+    let undecided = verdict.unknown_items.first();
+    let subject = undecided.and_then(|observed| observed.finding.subject.as_deref());
+    VerdictData {
+        generation: verdict.generation,
+        state: verdict.state,
+        reason: verdict.reason.as_str().to_owned(),
+        message: veil.message(&verdict.message, subject),
+        since: whole_seconds(verdict.since).0,
+        population: count(verdict.population),
+        failing: count(verdict.failing),
+        excepted: count(verdict.excepted),
+        unknown: count(verdict.unknown),
+        findings: findings_digest(findings),
+        population_list: None,
+        added: Vec::new(),
+        removed: Vec::new(),
+    }
+}
+
+/// Since when a control is in a state, which its log may know.
+fn since(known: &VerdictState, state: ControlState, since: Timestamp, now: Timestamp) -> Timestamp {
+    if known.state == state { known.since } else { since.max(known.since).max(vouched(known, now)) }
+}
+
+/// When a finding that the log does not know was found. While nobody could look, it may have been
+/// there all along.
+fn found(known: Option<&VerdictState>, since: Timestamp, now: Timestamp) -> Timestamp {
+    known
+        .filter(|known| known.state != ControlState::Unknown)
+        .map_or(since, |known| since.max(vouched(known, now)))
+}
+
 /// Until when the log says that what it knows held: what is new began no earlier, whatever a status
 /// of before says.
 fn vouched(known: &VerdictState, now: Timestamp) -> Timestamp {
     known.last_at.min(whole_seconds(now).0)
+}
+
+/// That nobody could look for a time that ends here, if so.
+fn blind(
+    known: &VerdictState,
+    reason: &str,
+    blocked: Option<&str>,
+    now: Timestamp,
+) -> Option<Data> {
+    let could_not = [Reason::Forbidden, Reason::KindNotServed, Reason::WatchStale];
+    let over = known.state == ControlState::Unknown
+        && known.reason != reason
+        && could_not.iter().any(|reason| reason.as_str() == known.reason);
+    over.then(|| {
+        let why = blocked.unwrap_or(&known.reason);
+        let reason = format!("the control could not be evaluated: {why}");
+        Data::Gap(Gap::between(known.since, now, reason))
+    })
 }
 
 impl HeartbeatDraft {

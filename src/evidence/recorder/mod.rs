@@ -8,6 +8,7 @@ pub mod draft;
 mod leadership;
 mod opening;
 mod outage;
+mod passed;
 mod recall;
 mod task;
 #[cfg(test)]
@@ -25,11 +26,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use self::{
     draft::{Draft, HeartbeatDraft, ObjectDraft, VerdictDraft},
+    passed::{Doubts, People},
     task::Request,
 };
 pub use self::{
     leadership::Leadership,
     opening::{EvidenceConfig, Terms},
+    passed::Seen,
     task::Recorder,
     witness::{Citation, Published, Witness},
 };
@@ -41,7 +44,7 @@ use super::{
 };
 use crate::{
     api::{EvidenceRef, ResourceRef, State as ControlState},
-    engine::{Observed, Reason, Verdict},
+    engine::{Reason, Verdict},
 };
 
 /// How often the list of what a control judged is recorded, if it changed.
@@ -114,6 +117,7 @@ struct Log {
     requests: mpsc::Sender<Request>,
     current: RwLock<Current>,
     recorded: Mutex<HashMap<String, Recorded>>,
+    doubts: Doubts,
     /// Tells an object that was created anew from the one that the log knows, if it has no uid.
     uids: Mutex<HashMap<Subject, String>>,
     anchor: watch::Sender<Option<Anchor>>,
@@ -143,6 +147,10 @@ struct Recorded {
     reason: Reason,
     digest: u64,
     message: String,
+    /// The number of the last verdict before it that was over.
+    passed: u64,
+    /// The findings of it that name people, who are pseudonyms in the log.
+    people: People,
     population_checked: Option<Timestamp>,
 }
 
@@ -280,10 +288,19 @@ impl Evidence {
         self.ask(Draft::Gone(subject)).await
     }
 
-    /// The entry that says how a control stands, if the log holds this very verdict.
-    pub fn cited(&self, control: &str, uid: Option<&str>, verdict: &Verdict) -> Option<Cited> {
+    /// The entry that says how a control stands, if the log holds this very verdict, and what was
+    /// over before it up to the one with the number `passed`.
+    pub fn cited(
+        &self,
+        control: &str,
+        uid: Option<&str>,
+        verdict: &Verdict,
+        passed: u64,
+    ) -> Option<Cited> {
         let known = self.with_recorded(|recorded| {
-            recorded.get(control).is_some_and(|known| known.is(uid, verdict))
+            recorded
+                .get(control)
+                .is_some_and(|known| known.is(uid, verdict) && known.passed >= passed)
         });
         if known != Some(true) {
             return None;
@@ -309,25 +326,30 @@ impl Evidence {
         .unwrap_or(false)
     }
 
-    /// Records what holds of a control, unless the log holds it already.
+    /// Records what holds of a control and what was over before it, unless the log holds it already.
     pub async fn record_verdict(
         &self,
         control: &str,
         uid: Option<String>,
         verdict: &Verdict,
-        wrong: &[Observed],
-        population: Option<Vec<ResourceRef>>,
+        seen: Seen,
         now: Timestamp,
     ) -> Result<(), EvidenceError> {
         let Some(pseudonyms) = self.pseudonyms() else { return self.unopened().map(drop) };
-        let name = |person: &str| pseudonyms.of(person);
-        let checked = population.as_ref().map(|_| now);
-        let mut draft = VerdictDraft::new(control, verdict, wrong, population, &Veil::new(&name));
+        let (until, checked) = (seen.until, seen.population.as_ref().map(|_| now));
+        let (mut draft, people) = {
+            let name = |person: &str| pseudonyms.of(person);
+            let veil = Veil::new(&name);
+            let passed = self.over(control, &seen, &veil);
+            let Seen { wrong, population, .. } = seen;
+            let draft = VerdictDraft::new(control, verdict, &wrong, population, &veil);
+            (VerdictDraft { passed, ..draft }, passed::people(&wrong, &veil))
+        };
         let message = draft.data.message.clone();
         draft.blocked = self
             .with_recorded(|recorded| recorded.get(control).map(|known| known.message.clone()))
             .flatten();
-        self.ask(Draft::Verdict(Box::new(draft))).await?;
+        self.attempt(control, until, self.ask(Draft::Verdict(Box::new(draft)))).await?;
         self.with_recorded(|recorded| {
             let before = recorded.get(control).and_then(|known| known.population_checked);
             let known = Recorded {
@@ -337,6 +359,8 @@ impl Evidence {
                 reason: verdict.reason,
                 digest: verdict.digest,
                 message,
+                passed: until,
+                people,
                 population_checked: checked.or(before),
             };
             recorded.insert(control.to_owned(), known);

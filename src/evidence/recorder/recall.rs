@@ -38,11 +38,13 @@ impl Evidence {
     /// A verdict that the log holds, with the times that the log has: what statuses and metrics say.
     pub fn as_recorded(&self, control: &str, verdict: &Arc<Verdict>) -> Arc<Verdict> {
         let Some(pseudonyms) = self.pseudonyms() else { return Arc::clone(verdict) };
+        let name = |person: &str| pseudonyms.of(person);
+        let veil = Veil::new(&name);
         let dated = self.read(|state| {
             let known = verdict_of(state, control, None)?;
             let since = if known.state == verdict.state { known.since } else { verdict.since };
             let of = |observed: &Observed| {
-                let open = known.findings.get(&key_of(&observed.finding, &pseudonyms));
+                let open = known.findings.get(&key_of(&observed.finding, &veil));
                 open.map_or(observed.since, |open| open.since)
             };
             let findings: Vec<Timestamp> = verdict.findings.iter().map(of).collect();
@@ -72,9 +74,7 @@ fn verdict_of<'a>(state: &'a State, control: &str, uid: Option<&str>) -> Option<
 }
 
 /// A finding as the log knows it, whose people are pseudonyms there.
-fn key_of(finding: &Finding, pseudonyms: &Pseudonyms) -> FindingKey {
-    let name = |person: &str| pseudonyms.of(person);
-    let veil = Veil::new(&name);
+pub(super) fn key_of(finding: &Finding, veil: &Veil<'_>) -> FindingKey {
     let mut resource = finding.resource.clone();
     if resource.kind == "User" {
         resource.name = veil.user(&resource.name);
@@ -100,6 +100,7 @@ impl std::fmt::Debug for Recalled {
 
 impl Recollection for Recalled {
     fn since(&self, finding: &Finding) -> Option<Timestamp> {
-        self.findings.get(&key_of(finding, &self.pseudonyms)).copied()
+        let name = |person: &str| self.pseudonyms.of(person);
+        self.findings.get(&key_of(finding, &Veil::new(&name))).copied()
     }
 }

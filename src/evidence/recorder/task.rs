@@ -174,6 +174,7 @@ impl Recorder {
             requests,
             current: RwLock::default(),
             recorded: Mutex::default(),
+            doubts: Mutex::default(),
             uids: Mutex::default(),
             anchor: watch::Sender::new(None),
             displaced: watch::Sender::new(false),

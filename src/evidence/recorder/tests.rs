@@ -144,7 +144,7 @@ async fn no_verdict_follows_the_deletion_of_its_control() {
     // Both wait when the task looks, so that they are taken together.
     let (gone, recorded) = tokio::join!(
         evidence.record_gone(control),
-        evidence.record_verdict("c", None, &verdict, &[], None, now),
+        evidence.record_verdict("c", None, &verdict, Seen::default(), now),
     );
     gone.unwrap();
     assert!(matches!(recorded, Err(EvidenceError::Outdated)), "{recorded:?}");
@@ -160,12 +160,14 @@ async fn a_heartbeat_of_what_is_not_recorded_is_not_believed_again() {
     evidence.record_object(Subject::control("c"), None, 1, Some(&json!({})), None).await.unwrap();
     let now = Timestamp::UNIX_EPOCH;
     let verdict = Verdict::blocked(1, Reason::NoFindings, "why".to_owned(), now);
-    evidence.record_verdict("c", None, &verdict, &[], None, now).await.unwrap();
-    assert!(evidence.cited("c", None, &verdict).is_some());
+    evidence.record_verdict("c", None, &verdict, Seen::default(), now).await.unwrap();
+    assert!(evidence.cited("c", None, &verdict, 0).is_some());
+    // Something was over meanwhile, and is in no entry.
+    assert!(evidence.cited("c", None, &verdict, 1).is_none());
     let other = Verdict { generation: 2, ..verdict.clone() };
     let beaten = evidence.record_heartbeat("c", &other, None, now).await;
     assert!(matches!(beaten, Err(EvidenceError::Outdated)), "{beaten:?}");
-    assert!(evidence.cited("c", None, &verdict).is_none());
+    assert!(evidence.cited("c", None, &verdict, 0).is_none());
 }
 
 #[tokio::test]

@@ -316,3 +316,49 @@ proptest! {
         }
     }
 }
+
+mod passages {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::passages::{Changes, Keeping, Passages};
+
+    fn counted(state: ControlState, reason: Reason, since: i64, failing: usize) -> Arc<Verdict> {
+        Arc::new(Verdict { failing, ..verdict(state, reason, since) })
+    }
+
+    #[test]
+    fn a_violation_of_a_moment_is_found_and_gone() {
+        let mut state = declared();
+        let passing = counted(ControlState::Passing, Reason::NoFindings, 5, 0);
+        write(&mut state, draft(&passing, &[], &[]), at(5));
+        let (mut passages, mut keeping) = (Passages::default(), Keeping::default());
+        keeping.on = true;
+        passages.note(Changes::default(), &passing, at(5), &mut keeping);
+        passages.tell(at(5), &mut keeping);
+        passages.recorded(passages.last());
+
+        let failing = counted(ControlState::Failing, Reason::FindingsOpen, 20, 1);
+        passages.note(Changes::default(), &failing, at(20), &mut keeping);
+        let again = counted(ControlState::Passing, Reason::NoFindings, 21, 0);
+        passages.note(Changes::default(), &again, at(21), &mut keeping);
+        let mut told = passages.tell(at(21), &mut keeping);
+        told[0].found = wrong(&[("x", None)]);
+
+        let veil = Veil::new(&pseudonym);
+        let passed: Vec<PassedDraft> =
+            told.iter().map(|passed| PassedDraft::new(passed, Vec::new(), &veil)).collect();
+        let Draft::Verdict(last) = draft(&again, &[], &[]) else { unreachable!() };
+        let draft = Draft::Verdict(Box::new(VerdictDraft { passed, ..*last }));
+        let written = write(&mut state, draft, at(22));
+        let [Data::Verdict(found), Data::Verdict(gone)] = &written[..] else {
+            panic!("{written:?}")
+        };
+        assert_eq!((found.state, found.since), (ControlState::Failing, at(20)));
+        assert_eq!((found.added.len(), found.removed.len()), (1, 0));
+        assert_eq!((gone.state, gone.since), (ControlState::Passing, at(21)));
+        assert_eq!((gone.added.len(), gone.removed.len()), (0, 1));
+        assert_eq!(gone.removed[0].since, found.added[0].since);
+        assert_eq!(gone.findings, findings_digest(&[]));
+    }
+}
