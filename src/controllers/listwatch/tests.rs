@@ -264,7 +264,8 @@ async fn pages_events_and_bookmarks_are_told_in_order() {
                 event("DELETED", "b", "10"),
                 event("BOOKMARK", "", "12"),
             ],
-            quick().period,
+            // Not so long after its last word that a list has to follow.
+            quick().long,
         ),
         _ => Reply::Never,
     });
