@@ -271,14 +271,14 @@ impl Tracked {
                 }
             },
         }
-        let mut changes = keeping.on.then(Changes::default);
-        let mut changed = self.judge(inventory, exceptions, now, changes.as_mut());
+        let mut kept = keeping.on.then(Changes::default);
+        let mut changed = self.judge(inventory, exceptions, now, kept.as_mut());
         changed |= std::mem::take(&mut self.adopted) | std::mem::take(&mut self.renamed);
         if !changed && self.verdict().is_some() {
             return false;
         }
         let verdict = self.conclude(inventory, exceptions, now);
-        self.publish(verdict, changes.unwrap_or_default(), now, keeping)
+        self.publish(verdict, kept.unwrap_or_default(), now, keeping)
     }
 
     /// Whatever it said is withdrawn: what every control depends on is not known.
@@ -315,7 +315,7 @@ impl Tracked {
         inventory: &Inventory,
         exceptions: &Exceptions,
         now: Timestamp,
-        mut changes: Option<&mut Changes>,
+        mut kept: Option<&mut Changes>,
     ) -> bool {
         let Test::Ready { check, scope, .. } = &self.test else {
             return false;
@@ -327,7 +327,7 @@ impl Tracked {
         let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
         let mut before = FxHashMap::default();
         if self.everything {
-            if changes.is_some() {
+            if kept.is_some() {
                 before = self.memory.records().map(|(_, record)| (record.key, *record)).collect();
             }
             self.first_found.extend(self.memory.first_found());
@@ -371,14 +371,14 @@ impl Tracked {
                 }
             };
             let differ = |old: &[Record], new: &[Record], judgement: Option<&checks::Judgement>| {
-                if let Some(changes) = &mut changes {
-                    changes.compare(old, new, judgement, &before, |place| exceptions.name(place));
+                if let Some(kept) = &mut kept {
+                    kept.compare(old, new, judgement, &before, |place| exceptions.name(place));
                 }
             };
             changed |= self.memory.remember(item, judgement.as_ref(), record, differ);
         }
-        if let Some(changes) = changes {
-            changes.complete(&before, self.memory.records().map(|(_, record)| record));
+        if let Some(kept) = kept {
+            kept.complete(&before, self.memory.records().map(|(_, record)| record));
         }
         self.first_found = FxHashMap::default();
         // What goes and comes back later is new.

@@ -48,6 +48,7 @@ pub struct VerdictData {
 
 impl VerdictData {
     /// All but the lists of findings.
+    #[must_use]
     pub fn without_findings(&self) -> Self {
         Self {
             generation: self.generation,

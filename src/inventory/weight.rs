@@ -85,7 +85,7 @@ fn of_workload(facts: &WorkloadFacts) -> usize {
     let whole = listed.chain(volumes).chain(containers).sum::<usize>();
     let pod = if shared && whole <= REPLICA { 0 } else { whole };
     let flags = facts.api_server_flags.iter().flatten().map(of_word).sum::<usize>();
-    let cron = facts.cron.as_ref().map_or(0, |cron| of_text(cron));
+    let cron = facts.cron.as_ref().map_or(0, of_text);
     pod + flags + cron + of_labels(&facts.labels)
 }
 

@@ -136,7 +136,7 @@ struct ListWatch<S> {
 /// Lists and watches until nobody listens.
 pub async fn follow<S: Sink>(shared: Shared, what: What, sink: S) {
     let watch = ListWatch {
-        course: Course::new(shared.deadlines),
+        course: Course::new(&shared.deadlines),
         rewinds: shared.rewinds.subscribe(),
         seen: 0,
         shared,

@@ -102,8 +102,14 @@ pub struct Course {
 
 impl Course {
     /// Of a list-watch that begins.
-    pub fn new(deadlines: Deadlines) -> Self {
-        Self { deadlines, list_strikes: 0, watch_strikes: 0, refused: None, heard: None }
+    pub fn new(deadlines: &Deadlines) -> Self {
+        Self {
+            deadlines: *deadlines,
+            list_strikes: 0,
+            watch_strikes: 0,
+            refused: None,
+            heard: None,
+        }
     }
 
     /// Everything until now is known.
@@ -289,7 +295,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn course() -> Course {
-        Course::new(Deadlines::default())
+        Course::new(&Deadlines::default())
     }
 
     fn status(code: u16) -> Problem {
@@ -388,14 +394,14 @@ mod tests {
 
     #[test]
     fn a_server_that_says_when_is_heeded_up_to_a_limit() {
-        for (asks, waits) in [(0, 0.5), (3, 3.0), (8, 8.0), (600, 8.0)] {
+        for (asks, waits) in [(0, 500), (3, 3000), (8, 8000), (600, 8000)] {
             let problem = Problem::Status {
                 code: 429,
                 message: "slow down".to_owned(),
                 retry_after: Some(SECOND * asks),
             };
             let step = first(failed(Asked::List, problem));
-            assert_eq!(step.pause.as_secs_f64(), waits, "{asks}");
+            assert_eq!(step.pause, Duration::from_millis(waits), "{asks}");
         }
     }
 
@@ -404,8 +410,9 @@ mod tests {
         let now = Instant::now();
         let mut course = course();
         let old = failed(Asked::Watch, status(410));
-        for expected in [0.0, 0.5, 1.0, 2.0] {
-            assert_eq!(course.after(old.clone(), now, false, 1.0).pause.as_secs_f64(), expected);
+        for millis in [0, 500, 1000, 2000] {
+            let pause = course.after(old.clone(), now, false, 1.0).pause;
+            assert_eq!(pause, Duration::from_millis(millis));
             course.after(Ended::Listed, now, false, 1.0);
         }
         course.after(watched(31.0, true), now, false, 1.0);
@@ -415,7 +422,7 @@ mod tests {
         }
         course.after(Ended::Listed, now, false, 1.0);
         let step = course.after(failed(Asked::List, status(500)), now, false, 1.0);
-        assert_eq!(step.pause.as_secs_f64(), 0.5);
+        assert_eq!(step.pause, SECOND / 2);
     }
 
     #[test]

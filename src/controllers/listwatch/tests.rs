@@ -196,12 +196,12 @@ impl Drop for World {
 }
 
 impl World {
-    fn new(deadlines: Deadlines, answer: impl FnMut(&Asking) -> Reply + Send + 'static) -> Self {
+    fn new(deadlines: &Deadlines, answer: impl FnMut(&Asking) -> Reply + Send + 'static) -> Self {
         let log = Log::default();
         let rewinds = Rewinds::default();
         let client = client(Arc::clone(&log), answer);
         let mut shared = Shared::new(client, Metrics::new().unwrap(), rewinds.clone());
-        shared.deadlines = deadlines;
+        shared.deadlines = *deadlines;
         let (sender, words) = mpsc::unbounded_channel();
         let what = What {
             path: "/api/v1/things".to_owned(),
@@ -254,7 +254,7 @@ impl World {
 
 #[tokio::test]
 async fn pages_events_and_bookmarks_are_told_in_order() {
-    let mut world = World::new(quick(), |asking| match asking {
+    let mut world = World::new(&quick(), |asking| match asking {
         Asking::List(None) => page("7", &["a", "b"], Some("next")),
         Asking::List(Some(_)) => page("7", &["c"], None),
         Asking::Watch(version) if version == "7" => Reply::Ends(
@@ -278,7 +278,7 @@ async fn pages_events_and_bookmarks_are_told_in_order() {
 
 #[tokio::test]
 async fn an_idle_watch_is_heard_of_by_asking() {
-    let mut world = World::new(quick(), |asking| match asking {
+    let mut world = World::new(&quick(), |asking| match asking {
         Asking::Watch(_) => Reply::Ends(Vec::new(), quick().period),
         _ => list("7", &[]),
     });
@@ -298,13 +298,13 @@ async fn a_server_without_bookmarks_is_heard_of_often_enough() {
     for steady in 1..4 {
         let mut questions = 0;
         let mut version = 7;
-        let mut world = World::new(quick(), move |asking| match asking {
-            Asking::Watch(_) => Reply::Ends(Vec::new(), quick().period),
-            _ => {
-                questions += 1;
-                version += u64::from(questions % steady == 0);
-                list(&version.to_string(), &[])
+        let mut world = World::new(&quick(), move |asking| {
+            if matches!(asking, Asking::Watch(_)) {
+                return Reply::Ends(Vec::new(), quick().period);
             }
+            questions += 1;
+            version += u64::from(questions % steady == 0);
+            list(&version.to_string(), &[])
         });
         world.until("commit").await;
         let mut last = Instant::now();
@@ -351,7 +351,7 @@ async fn silence_is_followed_by_a_list() {
         }),
     ];
     for (name, answer) in cases {
-        let mut world = World::new(quick(), answer);
+        let mut world = World::new(&quick(), answer);
         for _ in 0..3 {
             let began = Instant::now();
             world.until("commit").await;
@@ -364,7 +364,7 @@ async fn silence_is_followed_by_a_list() {
 #[tokio::test]
 async fn a_list_that_hangs_or_stalls_is_asked_for_again() {
     let mut turn = 0;
-    let mut world = World::new(quick(), move |asking| match asking {
+    let mut world = World::new(&quick(), move |asking| match asking {
         Asking::List(token) => {
             turn += 1;
             match (turn, token) {
@@ -431,7 +431,7 @@ async fn nothing_makes_it_ask_in_a_hot_loop() {
         }),
     ];
     let runs = cases.map(|(name, answer)| async move {
-        let world = World::new(Deadlines::default(), answer);
+        let world = World::new(&Deadlines::default(), answer);
         tokio::time::sleep(Duration::from_secs(3)).await;
         (name, world.asked().len())
     });
@@ -445,12 +445,12 @@ async fn nothing_makes_it_ask_in_a_hot_loop() {
 #[tokio::test]
 async fn a_watch_that_is_cut_in_each_event_makes_progress_by_lists() {
     let mut version = 7;
-    let mut world = World::new(quick(), move |asking| match asking {
-        Asking::Watch(_) => Reply::Cut(vec![event("MODIFIED", "a", "9")[..20].to_owned()]),
-        _ => {
-            version += 1;
-            list(&version.to_string(), &["a"])
+    let mut world = World::new(&quick(), move |asking| {
+        if matches!(asking, Asking::Watch(_)) {
+            return Reply::Cut(vec![event("MODIFIED", "a", "9")[..20].to_owned()]);
         }
+        version += 1;
+        list(&version.to_string(), &["a"])
     });
     for _ in 0..5 {
         world.until("commit").await;
@@ -483,7 +483,7 @@ async fn an_earlier_cluster_is_noticed_once_and_listed_anew() {
     ];
     for (name, answer) in cases {
         let mut lists = 0;
-        let mut world = World::new(quick(), move |asking| {
+        let mut world = World::new(&quick(), move |asking| {
             lists += usize::from(matches!(asking, Asking::List(_)));
             answer(asking, lists)
         });
@@ -499,7 +499,7 @@ async fn an_earlier_cluster_is_noticed_once_and_listed_anew() {
 #[tokio::test]
 async fn who_is_told_of_an_earlier_cluster_lists_anew_and_tells_nobody() {
     let mut lists = 0;
-    let mut world = World::new(quick(), move |asking| match asking {
+    let mut world = World::new(&quick(), move |asking| match asking {
         Asking::Watch(_) => Reply::Open(Vec::new()),
         Asking::List(_) => {
             lists += 1;
@@ -528,7 +528,7 @@ async fn many_notice_the_same_rewind() {
 #[tokio::test]
 async fn nothing_is_complete_before_the_watch_is_granted_again() {
     let mut replies: VecDeque<u16> = VecDeque::from([403, 403, 403]);
-    let mut world = World::new(quick(), move |asking| match asking {
+    let mut world = World::new(&quick(), move |asking| match asking {
         Asking::Watch(_) => replies.pop_front().map_or_else(|| Reply::Open(Vec::new()), status),
         _ => list("7", &["a"]),
     });
@@ -551,7 +551,7 @@ async fn nothing_is_complete_before_the_watch_is_granted_again() {
 #[tokio::test]
 async fn a_server_that_comes_back_is_not_believed_that_it_refuses() {
     let mut replies: VecDeque<u16> = VecDeque::from([503, 403, 403, 0]);
-    let mut world = World::new(quick(), move |asking| match asking {
+    let mut world = World::new(&quick(), move |asking| match asking {
         Asking::List(_) => match replies.pop_front() {
             None | Some(0) => list("7", &[]),
             Some(code) => status(code),
@@ -560,6 +560,6 @@ async fn a_server_that_comes_back_is_not_believed_that_it_refuses() {
     });
     let words = world.until("commit").await;
     assert_eq!(words, ["trouble", "trouble", "trouble", "begin", "commit"]);
-    let mut world = World::new(quick(), |_| status(403));
+    let mut world = World::new(&quick(), |_| status(403));
     assert_eq!(world.next().await, "forbidden", "no outage explains it");
 }

@@ -76,7 +76,7 @@ struct World {
 
 fn resource() -> ResourceType {
     ResourceType {
-        group: "".into(),
+        group: String::new(),
         version: "v1".into(),
         kind: "ConfigMap".into(),
         plural: "configmaps".into(),
@@ -96,7 +96,7 @@ impl World {
             now: whole_seconds(Timestamp::now()).0 + SignedDuration::from_hours(1),
             random: SmallRng::seed_from_u64(seed),
             told: Vec::new(),
-            whole: seed % 3 == 0,
+            whole: seed.is_multiple_of(3),
             flips: Vec::new(),
         }
     }
@@ -288,7 +288,7 @@ impl World {
     /// No more faults: the log is open, and what is to be written is written.
     async fn rest(&mut self) {
         memory::open(&self.location).unwrap().plan([]);
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         let mut quiet = 0;
         while quiet < 4 {
             assert!(Instant::now() < until, "no rest: {:?}", self.told);

@@ -381,5 +381,5 @@ fn holder(mut file: &File) -> String {
     if name.is_empty() { "another process".to_owned() } else { name }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;

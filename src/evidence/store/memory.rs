@@ -114,7 +114,10 @@ impl Store for Memory {
         self.write(path, |inner| match inner.objects.get(path) {
             Some((known, _)) if *known == bytes => Ok(()),
             Some(_) => Err(self.conflict(path)),
-            None => Ok(drop(inner.put(path, bytes))),
+            None => {
+                inner.put(path, bytes);
+                Ok(())
+            }
         })
     }
 
