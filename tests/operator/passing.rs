@@ -120,6 +120,8 @@ impl Scene {
         let log = bench.plane.dir().join("evidence");
         let kubeconfig = bench.plane.kubeconfig("admin");
         bench.start_operator_as(kubeconfig, &["--evidence", log.to_str().unwrap()]).await;
+        // Somebody has to be there to be judged.
+        cover(&bench.client, "resident").await;
         bench.apply(CONTROL).await;
         bench.until_state("no-admins", State::Passing).await;
         let (added, gone) = (Arc::default(), Arc::default());
