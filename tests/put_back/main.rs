@@ -70,7 +70,7 @@ async fn bench() -> (Bench, PathBuf) {
     (bench, log)
 }
 
-/// The status of EvidenceRecorded, and why.
+/// The status of `EvidenceRecorded`, and why.
 fn recorded(status: &ControlStatus) -> (&str, &str) {
     let known = status.conditions.iter().find(|known| known.type_ == "EvidenceRecorded");
     known.map_or(("", ""), |known| (known.status.as_str(), known.message.as_str()))
