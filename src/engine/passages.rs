@@ -261,6 +261,11 @@ impl Passages {
         self.over.retain(|over| whole_seconds(over.ended).0 > by);
     }
 
+    /// Nothing that was set aside, or would be, was ever so.
+    pub fn forget_all(&mut self) {
+        *self = Self { last: self.last, ..Self::default() };
+    }
+
     /// Whether the state turned since the last record, so that since when it is so is known here.
     pub fn is_ahead(&self) -> bool {
         !self.over.is_empty()

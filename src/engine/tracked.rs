@@ -107,6 +107,10 @@ impl Tracked {
         // What was judged by other occurrences says nothing of since when.
         let rewritten = self.human.adopt(created, occurrences);
         self.everything |= rewritten;
+        if rewritten {
+            // It never was so: a status may say of occurrences what anybody wrote into it.
+            self.passages.forget_all();
+        }
         // What turned since the last entry is not in the log yet.
         if let Some((known, since)) = state
             && !self.passages.is_ahead()
