@@ -542,6 +542,8 @@ impl Host {
         });
         let received = self.oldest.take().unwrap_or(started);
         self.outlets.board.note_waiting(self.listening.silence(&self.engine));
+        // Before the verdicts: a status says until when its verdict holds.
+        self.note_as_of(moment, !evaluated.controls.is_empty());
         for name in &evaluated.controls {
             let Some(verdict) = self.engine.posted(name) else { continue };
             self.outlets.board.post_control(
@@ -563,7 +565,6 @@ impl Host {
         let mut unreadable = self.engine.unreadable();
         unreadable.stale += self.listening.silent_sources();
         self.metrics.unreadable(unreadable);
-        self.note_as_of(moment, !evaluated.controls.is_empty());
         self.outlets.evaluated.send_if_modified(|done| !std::mem::replace(done, true));
     }
 

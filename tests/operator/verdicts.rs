@@ -534,7 +534,8 @@ async fn a_heartbeat_says_once_that_it_is_still_so() {
     let first = bench.until_state("no-privileged-containers", State::Failing).await;
     let before = requests(&bench).await;
     let api = bench.controls();
-    let beaten = wait::until("a heartbeat", Duration::from_secs(100), async || {
+    // A minute, and as long as a quiet kind takes to be heard of.
+    let beaten = wait::until("a heartbeat", Duration::from_secs(150), async || {
         let status = api.get("no-privileged-containers").await.ok()?.status?;
         (status.last_evaluated > first.last_evaluated).then_some(status)
     })

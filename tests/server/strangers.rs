@@ -272,8 +272,9 @@ async fn made_up_tokens_are_not_passed_through() {
         }
     }));
     let scraper = async {
-        // The token that is known, and one that replaces it.
-        for number in 0..5 {
+        // The token that is known, and ones that replace it: who it is and what it may were two
+        // questions, and six may come at once.
+        for number in 0..4 {
             for token in ["good".to_owned(), format!("good-{number}")] {
                 assert_eq!(place.scrape(1, &token).await.unwrap().0, 200, "{token}");
             }

@@ -130,9 +130,10 @@ impl Witness {
     fn longest(&self, begun: Option<Timestamp>) -> Option<&Citation> {
         self.cited
             .iter()
-            // What was cited before the log was begun is of the log before it. A status that does
+            // What was cited before the log was begun is of the log before it; in the same second it
+            // may be of either, and an older copy must not be signed on. A status that does
             // not say when is taken for a new one.
-            .filter(|cited| cited.at.is_none() || cited.at > begun)
+            .filter(|cited| cited.at.is_none() || cited.at >= begun)
             .max_by_key(|cited| cited.log_size)
     }
 }
