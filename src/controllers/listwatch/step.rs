@@ -98,6 +98,8 @@ pub struct Course {
     /// Since when it is refused, without a break.
     refused: Option<Instant>,
     heard: Option<Instant>,
+    /// The last watch was cut: its server may come back as an earlier one.
+    doubtful: bool,
 }
 
 impl Course {
@@ -109,6 +111,7 @@ impl Course {
             watch_strikes: 0,
             refused: None,
             heard: None,
+            doubtful: false,
         }
     }
 
@@ -117,10 +120,20 @@ impl Course {
         self.heard = Some(now);
     }
 
-    /// When to ask whether anything happened, in a watch that opened then.
+    /// When to ask whether anything happened, in a watch that opened then. After one that was cut it
+    /// is at once: where etcd was put back meanwhile, writes may soon overtake what was known, and a
+    /// watch that goes on from there would never say what it missed.
     pub fn quiet_at(&self, opened: Instant) -> Instant {
+        if self.doubtful {
+            return opened;
+        }
         let quiet = self.heard.map_or(opened, |heard| heard + self.deadlines.quiet);
         quiet.max(opened + self.deadlines.settle)
+    }
+
+    /// It is being asked.
+    pub fn asks(&mut self) {
+        self.doubtful = false;
     }
 
     /// For how long to watch: `usual`, or less so that it ends in time after the last word.
@@ -141,10 +154,16 @@ impl Course {
         if !matches!(&ended, Ended::Failed { problem, .. } if problem.code() == Some(403)) {
             self.refused = None;
         }
+        self.doubtful |= match &ended {
+            Ended::Watched { whole, cut, .. } => !whole || cut.is_some(),
+            Ended::Overdue => true,
+            _ => false,
+        };
         match ended {
             Ended::Listed => {
                 self.list_strikes = 0;
                 self.heard = Some(now);
+                self.doubtful = false;
                 Step { next: Next::Watch, pause: Duration::ZERO, say: None }
             }
             Ended::Granted => Step { next: Next::List, pause: Duration::ZERO, say: None },
@@ -492,6 +511,25 @@ mod tests {
         assert!(matches!(step.say, Some(Say::Trouble { .. })), "it was granted in between");
         let step = course.after(refused, start + SECOND * 21, false, 1.0);
         assert!(matches!(step.say, Some(Say::Forbidden(_))), "no outage explains it");
+    }
+
+    #[test]
+    fn a_watch_after_one_that_was_cut_is_asked_for_at_once() {
+        let now = Instant::now();
+        let cut = Some("connection reset".to_owned());
+        for (ended, at_once) in [
+            (watched(40.0, true), false),
+            (Ended::Watched { lived: SECOND * 40, whole: false, heard: true, cut }, true),
+            (watched(3.0, true), true),
+            (Ended::Overdue, true),
+        ] {
+            let mut course = course();
+            course.after(Ended::Listed, now, false, 1.0);
+            course.after(ended.clone(), now + SECOND, false, 1.0);
+            assert_eq!(course.quiet_at(now) == now, at_once, "{ended:?}");
+            course.asks();
+            assert!(course.quiet_at(now) > now, "asked once");
+        }
     }
 
     #[test]

@@ -114,6 +114,7 @@ impl<S: Sink> ListWatch<S> {
                     end => return Ok(self.ended(&stands, end.err())),
                 },
                 () = quiet => {
+                    self.course.asks();
                     stands.floor = self.versions.floor();
                     stands.question = self.ask_beside().fuse();
                     stands.ask_at = None;
