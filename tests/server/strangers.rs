@@ -126,12 +126,12 @@ impl Place {
     async fn assert_serves(&self, token: &str) {
         for path in ["/healthz", "/readyz"] {
             let probed = timeout(PROBE, self.probe(path)).await;
-            assert_eq!(probed.expect("a probe takes too long").unwrap(), 200, "{path}");
+            assert_eq!(probed.unwrap().unwrap(), 200, "{path}");
             let probed = timeout(PROBE, self.get(1, path, None)).await;
-            assert_eq!(probed.expect("a probe takes too long").unwrap().0, 200, "{path}");
+            assert_eq!(probed.unwrap().unwrap().0, 200, "{path}");
         }
         let scraped = timeout(PROBE, self.scrape(1, token)).await;
-        assert_eq!(scraped.expect("a scrape takes too long").unwrap().0, 200);
+        assert_eq!(scraped.unwrap().unwrap().0, 200);
     }
 }
 
@@ -282,8 +282,8 @@ async fn made_up_tokens_are_not_passed_through() {
     };
     tokio::join!(strangers, scraper);
     let asked = cluster.reviews() - before;
-    let allowed = 20.0 + 5.0 * begin.elapsed().as_secs_f64() + 5.0;
-    assert!(asked as f64 <= allowed.ceil(), "{asked} reviews in {:?}", begin.elapsed());
+    let allowed = 20 + 5 * (begin.elapsed().as_secs() + 1) + 5;
+    assert!(asked as u64 <= allowed, "{asked} reviews in {:?}", begin.elapsed());
     assert!(refused.load(Ordering::SeqCst) > 500);
 
     // A token that was refused costs nothing again.
