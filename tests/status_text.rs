@@ -1,4 +1,4 @@
-//! No text keeps a status, an event or a ConfigMap from being written, or arrives as another one:
+//! No text keeps a status, an event or a `ConfigMap` from being written, or arrives as another one:
 //! the API server is asked about every character. And no write that fails delays others, or for long.
 
 #![allow(
@@ -110,7 +110,7 @@ impl Characters {
     }
 }
 
-fn occurrence(text: &mut dyn FnMut(usize) -> String, period: String) -> Value {
+fn occurrence(text: &mut dyn FnMut(usize) -> String, period: &str) -> Value {
     json!({
         "period": period, "phase": "Open", "ruleDigest": text(128),
         "opens": "2026-10-01T00:00:00Z", "due": "2027-01-01T00:00:00Z",
@@ -135,7 +135,7 @@ fn status(text: &mut dyn FnMut(usize) -> String) -> ControlStatus {
     let occurrences: Vec<Value> = (0..12)
         .map(|_| {
             let period = text(32);
-            occurrence(text, period)
+            occurrence(text, &period)
         })
         .collect();
     let message = text(20_000);
@@ -572,9 +572,9 @@ async fn all_are(bench: &Bench, state: State, within: Duration, after: &str) {
     let controls = bench.controls();
     let mut last = Vec::new();
     let done = wait::until(after, within, async || {
-        let list = controls.list(&ListParams::default()).await.ok()?;
+        let present = controls.list(&ListParams::default()).await.ok()?;
         let of = |control: &Control| control.status.as_ref().map(|status| status.state);
-        last = list.items.iter().map(of).collect();
+        last = present.items.iter().map(of).collect();
         (last.len() == CONTROLS && last.iter().all(|known| *known == Some(state))).then_some(())
     });
     done.await.unwrap_or_else(|error| panic!("{error}: {last:?}"));
