@@ -13,6 +13,7 @@ use kube::{
 };
 use serde_json::json;
 
+use super::body;
 use crate::evidence::{
     Anchor, Evidence, Published, key::VerifierKey, log::LogReader, store, verify,
 };
@@ -185,25 +186,15 @@ async fn continues(location: &str, newest: &Anchor, there: &str) -> Result<u64, 
     check.await.map_err(AnchorError::Discontinued)
 }
 
-/// A merge patch is read as JSON, which has an escape for every character; server-side apply is
-/// read as YAML, which has not, and is only for a `ConfigMap` that is to be made.
 async fn write(api: &Api<ConfigMap>, anchor: &Anchor) -> kube::Result<()> {
     let Anchor { origin, verifier_key, checkpoint } = anchor;
-    let data = json!({ORIGIN: origin, VERIFIER_KEY: verifier_key, CHECKPOINT: checkpoint});
-    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-    let patched = api.patch(CONFIG_MAP, &params, &Patch::Merge(json!({"data": data}))).await;
-    match patched {
-        Err(kube::Error::Api(status)) if status.is_not_found() => {}
-        other => return other.map(drop),
-    }
     let object = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": CONFIG_MAP},
-        "data": data,
+        "data": {ORIGIN: origin, VERIFIER_KEY: verifier_key, CHECKPOINT: checkpoint},
     });
-    let params = PatchParams::apply(MANAGER).force();
-    api.patch(CONFIG_MAP, &params, &Patch::Apply(object)).await.map(drop)
+    body::apply(api, CONFIG_MAP, MANAGER, &object).await.map(drop)
 }
 
 #[cfg(test)]
