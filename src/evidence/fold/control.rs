@@ -67,6 +67,32 @@ pub struct VerdictState {
 }
 
 impl VerdictState {
+    /// What an entry says, with the findings that are open after it. `last` is where and when it is
+    /// written.
+    pub(in crate::evidence) fn of(
+        data: &VerdictData,
+        findings: BTreeMap<FindingKey, OpenFinding>,
+        last: (u64, Timestamp),
+        population_list: Option<(PopulationList, Timestamp)>,
+    ) -> Self {
+        let (last_entry, last_at) = last;
+        Self {
+            state: data.state,
+            reason: data.reason.clone(),
+            since: data.since,
+            generation: data.generation,
+            population: data.population,
+            failing: data.failing,
+            excepted: data.excepted,
+            unknown: data.unknown,
+            findings_digest: data.findings.clone(),
+            findings,
+            last_at,
+            last_entry,
+            population_list,
+        }
+    }
+
     /// The open findings as entries hold them, without their messages.
     pub fn open_findings(&self) -> impl Iterator<Item = EntryFinding> {
         self.findings.iter().map(|(key, finding)| finding.to_entry(key))
@@ -102,21 +128,8 @@ impl ControlState {
         for new in &data.added {
             findings.insert(FindingKey::of(new), OpenFinding::new(index, new));
         }
-        self.verdict = Some(VerdictState {
-            state: data.state,
-            reason: data.reason.clone(),
-            since: data.since,
-            generation: data.generation,
-            population: data.population,
-            failing: data.failing,
-            excepted: data.excepted,
-            unknown: data.unknown,
-            findings_digest: data.findings.clone(),
-            findings,
-            last_at: at,
-            last_entry: index,
-            population_list: newest(data.population_list.as_ref(), at, list),
-        });
+        let list = newest(data.population_list.as_ref(), at, list);
+        self.verdict = Some(VerdictState::of(data, findings, (index, at), list));
     }
 
     pub(super) fn heartbeat(&mut self, index: u64, at: Timestamp, data: &Heartbeat) {

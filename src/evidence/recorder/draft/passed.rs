@@ -174,19 +174,7 @@ fn after(
     findings: BTreeMap<FindingKey, OpenFinding>,
     now: Timestamp,
 ) -> VerdictState {
-    VerdictState {
-        state: data.state,
-        reason: data.reason.clone(),
-        since: data.since,
-        generation: data.generation,
-        population: data.population,
-        failing: data.failing,
-        excepted: data.excepted,
-        unknown: data.unknown,
-        findings_digest: data.findings.clone(),
-        findings,
-        last_at: before.as_ref().map_or(now.min(data.since), |before| before.last_at),
-        last_entry: u64::MAX,
-        population_list: before.and_then(|before| before.population_list),
-    }
+    let last_at = before.as_ref().map_or(now.min(data.since), |before| before.last_at);
+    let population_list = before.and_then(|before| before.population_list);
+    VerdictState::of(data, findings, (u64::MAX, last_at), population_list)
 }
