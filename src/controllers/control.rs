@@ -11,14 +11,14 @@ use kube::{
     core::DeserializeGuard,
     runtime::{controller::Action, events::EventType},
 };
-use tokio::{sync::watch, time::timeout};
+use tokio::sync::watch;
 
 use super::{
     board::{Board, Posted},
     events::{News, Publisher},
     measured::measured,
     occurrences,
-    recording::{Recorded, Recording},
+    recording::{RECORD_AGAIN, RecordError, Recorded, Recording, in_time},
     status::{self, Known, Plan},
     unreadable,
     writer::{QUIET_WINDOW, WINDOW, WriteError, Writer},
@@ -26,15 +26,9 @@ use super::{
 use crate::{
     api::{Control, ControlStatus, State},
     engine::{Reason, Verdict},
-    evidence::{Cited, EvidenceError, Writing},
+    evidence::{Cited, Writing},
     telemetry::{Metrics, Outcome, ReconcileKind},
 };
-
-/// How long a reconcile waits for its record: others want its place. The record is not lost.
-pub(super) const RECORDING: Duration = Duration::from_secs(10);
-
-/// How soon to look again for a record that was not made.
-pub(super) const RECORD_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the reconciler needs.
 pub struct Context {
@@ -81,10 +75,7 @@ impl Unrecorded {
 pub enum Error {
     /// The record comes first.
     #[error(transparent)]
-    Evidence(#[from] EvidenceError),
-    /// It takes too long.
-    #[error("the evidence log did not take the record within 10 s")]
-    Late,
+    Record(#[from] RecordError),
     /// Then the status.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -131,7 +122,7 @@ async fn reconcile_inner(
     }
     let gather = || context.writer.gather(&name, WINDOW);
     let recorded = context.recording.bring_up(object, posted, gather, now);
-    match timeout(RECORDING, recorded).await.map_err(|_| Error::Late)?? {
+    match in_time(recorded).await? {
         Recorded::Later(left) => Ok((Action::requeue(left), Outcome::Unchanged)),
         Recorded::Yes(posted, cited) => {
             if let (Some(control), Some(posted)) = (control, &posted) {
@@ -181,7 +172,7 @@ async fn report(
         Plan::Beat => {
             if let Some(posted) = posted {
                 let beat = context.recording.beat(&name, posted, now);
-                timeout(RECORDING, beat).await.map_err(|_| Error::Late)??;
+                in_time(beat).await?;
             }
             Ok((Action::requeue(Duration::ZERO), Outcome::Unchanged))
         }
@@ -346,7 +337,7 @@ pub fn error_policy(
     Action::requeue(match error {
         Error::Write(error) => context.writer.failed(&name, error),
         // Whoever keeps the log says why it can't be written, once for all controls.
-        Error::Evidence(_) | Error::Late => {
+        Error::Record(error) => {
             tracing::debug!(control = name, %error, "not recorded yet");
             RECORD_AGAIN
         }

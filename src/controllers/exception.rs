@@ -4,20 +4,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::{Api, Resource, ResourceExt, core::DeserializeGuard, runtime::controller::Action};
-use tokio::time::timeout;
 
 use super::{
     board::Board,
-    control::{RECORD_AGAIN, RECORDING},
     measured::measured,
-    recording::record_object,
+    recording::{RECORD_AGAIN, RecordError, in_time, record_object},
     status, unreadable,
     writer::{WINDOW, WriteError, Writer},
 };
 use crate::{
     api::{ControlException, ControlExceptionStatus, ExceptionPhase},
     engine::exceptions::Standing,
-    evidence::{Evidence, EvidenceError, Writing},
+    evidence::{Evidence, Writing},
     telemetry::{Metrics, Outcome, ReconcileKind},
 };
 
@@ -40,10 +38,7 @@ pub struct Context {
 pub enum Error {
     /// The record comes first.
     #[error(transparent)]
-    Evidence(#[from] EvidenceError),
-    /// It takes too long.
-    #[error("the evidence log did not take the record within 10 s")]
-    Late,
+    Record(#[from] RecordError),
     /// Then the status.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -82,7 +77,7 @@ async fn reconcile_inner(
     let spec = object.0.as_ref().ok().map(|exception| &exception.spec);
     let phase = standing.as_ref().map(|standing| standing.phase.as_str());
     let recorded = record_object(&context.evidence, "ControlException", object, spec, phase);
-    timeout(RECORDING, recorded).await.map_err(|_| Error::Late)??;
+    in_time(recorded).await?;
     let Some(standing) = standing else {
         return Ok((Action::await_change(), Outcome::Unchanged));
     };
@@ -114,7 +109,7 @@ pub fn error_policy(
     Action::requeue(match error {
         Error::Write(error) => context.writer.failed(&name, error),
         // Whoever keeps the log says why it can't be written, once for all.
-        Error::Evidence(_) | Error::Late => {
+        Error::Record(error) => {
             tracing::debug!(exception = name, %error, "not recorded yet");
             RECORD_AGAIN
         }

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt, core::DeserializeGuard};
 use serde::Serialize;
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit, mpsc, oneshot},
+    time::timeout,
+};
 
 use super::{board::Posted, host::Command, occurrences};
 use crate::{
@@ -25,6 +28,30 @@ const NAMES: usize = 4;
 
 /// How soon to look again for a verdict that was overtaken.
 const AGAIN: Duration = Duration::from_millis(100);
+
+/// How long a reconcile waits for its record: others want its place. The record is not lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How soon to look again for a record that was not made.
+pub const RECORD_AGAIN: Duration = Duration::from_secs(1);
+
+/// Why nothing is recorded yet.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The log does not take it.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// It takes too long.
+    #[error("the evidence log did not take the record within 10 s")]
+    Late,
+}
+
+/// Waits for a record, and no longer than a reconcile may.
+pub async fn in_time<T>(
+    record: impl Future<Output = Result<T, EvidenceError>>,
+) -> Result<T, RecordError> {
+    Ok(timeout(PATIENCE, record).await.map_err(|_| RecordError::Late)??)
+}
 
 /// All that there is to record of a control, as of one evaluation.
 #[derive(Debug)]
