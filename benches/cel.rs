@@ -11,7 +11,7 @@ mod support;
 
 use std::{hint::black_box, time::Duration};
 
-use comptroller::{
+use comptroller_core::{
     checks::cel,
     inventory::{Catalog, CelResult, Source},
 };

@@ -11,10 +11,10 @@ mod support;
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
-use comptroller::{
+use comptroller_core::{
     api::ControlSpec,
-    checks::{self, Context, Item},
-    engine::{judging::judge_in_scope, scope::Scope, tally::Tally},
+    checks::{self, Context, Item, scope::Scope, tally::Tally},
+    engine::judging::judge_in_scope,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Value, json};

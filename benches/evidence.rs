@@ -20,27 +20,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use comptroller::{
-    api::{ResourceRef, Severity, State, criteria::Category},
-    evidence::{
-        canonical,
-        data::{
-            ChangeKind, EntryFinding, Heartbeat, ObjectChange, OperatorData, OperatorEvent,
-            PopulationList, VerdictData,
-        },
-        entry::{Data, Entry, Subject},
-        fold,
-        key::SigningKey,
-        log::{LogReader, LogWriter},
-        replay::replay,
-        snapshot,
-        store::{self, Store},
+use comptroller_core::api::{ResourceRef, Severity, State, criteria::Category};
+use comptroller_evidence::{
+    data::{
+        ChangeKind, EntryFinding, Heartbeat, ObjectChange, OperatorData, OperatorEvent,
+        PopulationList, VerdictData,
     },
-    report::period::{
-        fold::PeriodFold,
-        model::{Period, Provenance, Span},
-    },
+    entry::{Data, Entry, Subject},
+    fold,
+    key::SigningKey,
+    log::{LogReader, LogWriter},
+    replay::replay,
+    snapshot,
+    store::{self, Store},
 };
+use comptroller_report::period::{
+    fold::PeriodFold,
+    model::{Period, Provenance, Span},
+};
+use comptroller_vocabulary::canonical;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 

@@ -9,7 +9,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use comptroller::evidence::{
+use comptroller_evidence::{
     key::SigningKey,
     log::LogWriter,
     store::{Directory, Store},

@@ -11,7 +11,7 @@ mod support;
 
 use std::{hint::black_box, time::Duration};
 
-use comptroller::{
+use comptroller_core::{
     api::{ControlExceptionSpec, ResourceRef},
     engine::exceptions::Exceptions,
 };

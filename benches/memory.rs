@@ -13,7 +13,7 @@ mod support;
 
 use std::{hint::black_box, process::Command, sync::Arc};
 
-use comptroller::inventory::{Catalog, Interner, Inventory, Projector};
+use comptroller_core::inventory::{Catalog, Interner, Inventory, Projector};
 use support::{
     process,
     samples::{Sample, samples},

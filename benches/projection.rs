@@ -11,7 +11,7 @@ mod support;
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
-use comptroller::inventory::{Catalog, Facts, Interner, Projector};
+use comptroller_core::inventory::{Catalog, Facts, Interner, Projector};
 use criterion::{Criterion, criterion_group, criterion_main};
 use support::samples::samples;
 

@@ -11,7 +11,7 @@ mod support;
 
 use std::{collections::BTreeMap, hint::black_box, sync::Arc, time::Duration};
 
-use comptroller::inventory::{
+use comptroller_core::inventory::{
     Catalog, Interner, Inventory, KindId, Projected, Projector,
     rbac::{Request, Target},
 };

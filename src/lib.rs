@@ -1,10 +1,9 @@
 //! Comptroller keeps a company's SOC 2 controls true on Kubernetes, and proves it.
 //!
-//! Data flows one way: the cluster is projected into facts ([`inventory`]), checks judge facts
-//! ([`checks`]), the engine keeps what was judged and says when it changes ([`engine`]). These
-//! three are pure. What users write is [`api`]. Around them lies the shell: [`controllers`] feed
-//! the engine from watches and write statuses, once what they say is [`evidence`]; [`telemetry`]
-//! counts.
+//! The cluster is read by [`source`] and judged by the engine of `comptroller-core`. Verdicts
+//! go to the log of `comptroller-evidence` through `comptroller-recorder`, and only what is
+//! recorded is claimed: in statuses by [`controllers`], in metrics by [`telemetry`] and
+//! [`server`], in reports by [`cli`].
 
 #![cfg_attr(
     test,
@@ -15,14 +14,8 @@
     )
 )]
 
-pub mod api;
-pub mod checks;
 pub mod cli;
 pub mod controllers;
-pub mod engine;
-pub mod evidence;
-pub mod inventory;
-pub mod nearest;
-pub mod report;
 pub mod server;
+pub mod source;
 pub mod telemetry;

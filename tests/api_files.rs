@@ -10,7 +10,7 @@ use api_cases::{
     attestation, audit_period, control, exception, invalid_attestations, invalid_audit_periods,
     invalid_controls, invalid_exceptions, test, valid_audit_periods, valid_controls, with,
 };
-use comptroller::api::{
+use comptroller_core::api::{
     Attestation, AuditPeriod, Control, ControlException, ControlStatus, Finding, InvalidSpec,
     ResourceRef, State,
     structural::{self, unknown_fields},

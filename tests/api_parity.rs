@@ -10,12 +10,10 @@ mod controlplane;
 use std::collections::BTreeMap;
 
 use api_cases::{attestation, audit_period, control, exception, test, valid_controls, with};
-use comptroller::{
-    api::{
-        Attestation, AuditPeriod, Control, ControlException, InvalidSpec,
-        structural::{self, unknown_fields},
-    },
-    cli::crds::render_stream,
+use comptroller::cli::crds::render_stream;
+use comptroller_core::api::{
+    Attestation, AuditPeriod, Control, ControlException, InvalidSpec,
+    structural::{self, unknown_fields},
 };
 use controlplane::ControlPlane;
 use futures::{StreamExt, stream};

@@ -11,10 +11,8 @@ use api_cases::{
     attestation, audit_period, control, exception, invalid_attestations, invalid_audit_periods,
     invalid_controls, invalid_exceptions, test, valid_audit_periods, valid_controls, with,
 };
-use comptroller::{
-    api::{Attestation, AuditPeriod, Control, ControlException, structural},
-    cli::crds::render_stream,
-};
+use comptroller::cli::crds::render_stream;
+use comptroller_core::api::{Attestation, AuditPeriod, Control, ControlException, structural};
 use controlplane::{ControlPlane, Error};
 use kube::{
     Api, Client, CustomResourceExt,

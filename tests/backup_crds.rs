@@ -6,14 +6,13 @@
 
 mod controlplane;
 #[allow(dead_code, reason = "the table serves the unit tests, too")]
-#[path = "../src/checks/backup/tests/scenarios/mod.rs"]
+#[path = "../crates/core/src/checks/backup/tests/scenarios/mod.rs"]
 mod scenarios;
 
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
-use comptroller::{
-    checks::{Context, Item, Judgement, backup},
-    engine::scope::Scope,
+use comptroller_core::{
+    checks::{Context, Item, Judgement, backup, scope::Scope},
     inventory::{Facts, Interner, Inventory, Projector, ResourceType, Source},
 };
 use controlplane::ControlPlane;

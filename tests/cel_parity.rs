@@ -24,8 +24,8 @@ mod tables;
 
 use std::time::Duration;
 
-use comptroller::checks::cel::expression::ExpressionError;
-use comptroller::checks::cel::program::{
+use comptroller_cel::expression::ExpressionError;
+use comptroller_cel::program::{
     Outcome, Prepared, Program, ProgramSource, Request, ValidationSource,
 };
 use controlplane::{ControlPlane, wait};
@@ -59,7 +59,7 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    let lines = include_str!("../src/checks/cel/semantics.txt").lines();
+    let lines = include_str!("../crates/cel/src/semantics.txt").lines();
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     let case = |(index, line): (usize, &'static str)| {
         let (expected, expression) = line.split_once(' ').unwrap();
@@ -130,7 +130,7 @@ fn binding(case: &Case) -> ValidatingAdmissionPolicyBinding {
 
 fn deployment(case: &Case, probe: bool) -> DynamicObject {
     let mut object: Value =
-        serde_json::from_str(include_str!("../src/checks/cel/semantics.json")).unwrap();
+        serde_json::from_str(include_str!("../crates/cel/src/semantics.json")).unwrap();
     object["metadata"]["labels"][CASE] = json!(case.name);
     if probe {
         object["metadata"]["labels"][PROBE] = json!("true");

@@ -21,7 +21,7 @@ mod tables;
 
 use std::collections::BTreeMap;
 
-use comptroller::checks::cel::answer::{Answer, answer, declarations};
+use comptroller_cel::answer::{Answer, answer, declarations};
 use generator::Generator;
 use serde_json::{Value, json};
 

@@ -9,18 +9,15 @@ use std::{
     process::{Command, Output},
 };
 
-use comptroller::{
-    api::{ResourceRef, Severity, State},
-    evidence::{
-        data::{
-            ChangeKind, EntryFinding, Heartbeat, ObjectChange, OperatorData, OperatorEvent,
-            VerdictData,
-        },
-        entry::{Data, Entry, Subject},
-        key::SigningKey,
-        log::LogWriter,
-        store,
+use comptroller_core::api::{ResourceRef, Severity, State};
+use comptroller_evidence::{
+    data::{
+        ChangeKind, EntryFinding, Heartbeat, ObjectChange, OperatorData, OperatorEvent, VerdictData,
     },
+    entry::{Data, Entry, Subject},
+    key::SigningKey,
+    log::LogWriter,
+    store,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

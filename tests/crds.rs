@@ -5,10 +5,8 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use comptroller::{
-    api::schema,
-    cli::crds::{render_files, render_stream},
-};
+use comptroller::cli::crds::{render_files, render_stream};
+use comptroller_core::api::schema;
 use serde_json::{Value, json};
 
 #[test]

@@ -16,15 +16,13 @@ use std::{
     process::{Command, Output},
 };
 
-use comptroller::{
-    api::{ResourceRef, Severity, State},
-    evidence::{
-        data::{EntryFinding, Gap, Heartbeat, PopulationList, VerdictData},
-        entry::{Data, Entry, Subject},
-        key::SigningKey,
-        log::LogWriter,
-        store,
-    },
+use comptroller_core::api::{ResourceRef, Severity, State};
+use comptroller_evidence::{
+    data::{EntryFinding, Gap, Heartbeat, PopulationList, VerdictData},
+    entry::{Data, Entry, Subject},
+    key::SigningKey,
+    log::LogWriter,
+    store,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -6,9 +6,8 @@ mod controlplane;
 
 use std::collections::BTreeMap;
 
-use comptroller::{
-    checks::{self, Context, Item},
-    engine::scope::Scope,
+use comptroller_core::{
+    checks::{self, Context, Item, scope::Scope},
     inventory::{ApiServer, Inventory},
 };
 use controlplane::ControlPlane;

@@ -12,9 +12,8 @@ mod controlplane;
 
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
-use comptroller::{
-    checks::{self, Context},
-    engine::scope::Scope,
+use comptroller_core::{
+    checks::{self, Context, scope::Scope},
     inventory::{Inventory, Projector, ResourceType},
 };
 use controlplane::{ControlPlane, wait};

@@ -25,7 +25,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use comptroller::evidence::{
+use comptroller_evidence::{
     key::SigningKey,
     log::{LogReader, LogWriter},
     store::{Directory, Object, Store, StoreError, Version, WriteLock},

@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use comptroller::evidence::{
+use comptroller_evidence::{
     key::SigningKey,
     log::{InclusionProof, LogReader, LogWriter},
     store::{Directory, Store},

@@ -4,7 +4,7 @@
 
 mod published;
 
-use comptroller::checks::workload::ImageRef;
+use comptroller_core::checks::workload::ImageRef;
 use rand::{Rng, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 

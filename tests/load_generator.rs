@@ -27,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-use comptroller::{
+use comptroller_core::{
     api::{Control, structural},
     inventory::{
         ApiServer,

@@ -19,10 +19,8 @@ use std::{
 };
 
 use axum::http::Request;
-use comptroller::inventory::{
-    Catalog, Interner, Projector, catalog,
-    manifest::{self, Found, Limits},
-};
+use comptroller::source::manifest::{self, Found, Limits};
+use comptroller_core::inventory::{Catalog, Interner, Projector, catalog};
 use controlplane::ControlPlane;
 use kube::Client;
 use rand::{Rng, SeedableRng, rngs::SmallRng, seq::IndexedRandom};

@@ -12,7 +12,7 @@ use std::{
     path::PathBuf,
 };
 
-use comptroller::inventory::{Catalog, facts};
+use comptroller_core::inventory::{Catalog, facts};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -34,7 +34,7 @@ print("valid")
 /// The document that the unit tests of the writer hold it to.
 fn agreed(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("src/report/period/oscal/snapshots")
+        .join("crates/report/src/period/oscal/snapshots")
         .join(format!("comptroller__report__period__oscal__tests__{name}.snap"));
     let text =
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

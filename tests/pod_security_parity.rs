@@ -11,7 +11,7 @@ mod published;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use comptroller::{
+use comptroller_core::{
     api::test_spec::PodSecurityLevel,
     checks::pod_security::{NEWEST, violations},
     inventory::{Facts, Interner, KubernetesVersion, Projector, ResourceType, workload::PodFacts},

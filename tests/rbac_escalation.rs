@@ -8,10 +8,9 @@ mod controlplane;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use axum::http::Request;
-use comptroller::{
+use comptroller_core::{
     api::{Risk, test_spec::RbacTest},
-    checks::{self, Context},
-    engine::scope::Scope,
+    checks::{self, Context, scope::Scope},
     inventory::{Interner, Inventory, KubernetesVersion, Projector, ResourceType},
 };
 use controlplane::{ControlPlane, wait};

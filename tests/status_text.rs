@@ -23,18 +23,18 @@ use std::{
 
 use api_cases::{audit_period, control, exception};
 use comptroller::{
-    api::{
-        AuditPeriod, Control, ControlException, ControlStatus, State,
-        condition::{Condition, condition},
-    },
     controllers::{
         body,
         events::{self, News},
         refusal::COMPLETE,
-        rewinds::Rewinds,
         writer::Writer,
     },
+    source::rewinds::Rewinds,
     telemetry::{Metrics, ReconcileKind},
+};
+use comptroller_core::api::{
+    AuditPeriod, Control, ControlException, ControlStatus, State,
+    condition::{Condition, condition},
 };
 use controlplane::{ControlPlane, wait};
 use faults::{Action, Proxy, Refusal, on};
@@ -147,7 +147,7 @@ fn status(text: &mut dyn FnMut(usize) -> String) -> ControlStatus {
 }
 
 fn conditions(message: &str) -> Vec<Condition> {
-    let unknown = comptroller::api::condition::ConditionStatus::Unknown;
+    let unknown = comptroller_core::api::condition::ConditionStatus::Unknown;
     let now = Timestamp::from_second(1_800_000_000).unwrap();
     vec![condition("Ready", unknown, "Why", message, 1, now)]
 }

@@ -9,10 +9,9 @@ mod controlplane;
 
 use std::{collections::BTreeSet, fmt::Debug, sync::Arc, time::Duration};
 
-use comptroller::{
+use comptroller_core::{
     api::{Risk, test_spec::RbacTest},
-    checks::{self, Context},
-    engine::scope::Scope,
+    checks::{self, Context, scope::Scope},
     inventory::{
         Interner, Inventory, Projector, ResourceType, Symbol,
         rbac::{BUILTIN_TYPES, Request, Role, Subject, Target, subresources},

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use comptroller::api::Control;
+use comptroller_core::api::Control;
 use futures::StreamExt;
 use kube::{
     Api, Client, ResourceExt,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use comptroller::api::Control;
+use comptroller_core::api::Control;
 use jiff::Timestamp;
 use kube::{Api, Client, api::ListParams};
 use serde::Serialize;

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use comptroller::{
-    api::{Control, ControlSpec},
-    cli::pack::PACK,
-};
+use comptroller::cli::pack::PACK;
+use comptroller_core::api::{Control, ControlSpec};
 use serde_json::{Value, json};
 
 use super::world::Controls;

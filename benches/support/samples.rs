@@ -1,6 +1,6 @@
 //! One object of every kind that is projected.
 
-use comptroller::inventory::facts::{Projection, projections};
+use comptroller_core::inventory::facts::{Projection, projections};
 use serde_json::{Value, json};
 
 /// A kind with an object of it, as the API server returns it.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use comptroller::{
+use comptroller_core::{
     api::ControlSpec,
     engine::{Engine, Evaluated, Remembered},
     inventory::{ApiServer, Catalog, Interner, KindId, Projected, Projector},

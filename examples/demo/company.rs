@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use comptroller::api::ControlException;
+use comptroller_core::api::ControlException;
 use jiff::Timestamp;
 use k8s_openapi::{
     api::apps::v1::{DaemonSet, Deployment, StatefulSet},

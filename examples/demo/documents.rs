@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use comptroller::api::{Duration, time::whole_seconds};
+use comptroller_core::api::{Duration, time::whole_seconds};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use comptroller::{
-    api::{Control, ControlStatus, Finding},
-    report::visible,
-};
+use comptroller_core::api::{Control, ControlStatus, Finding};
+use comptroller_report::visible;
 use console::style;
 use kube::ResourceExt;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use comptroller::api::{Control, ControlStatus, State};
+use comptroller_core::api::{Control, ControlStatus, State};
 use kube::{Api, ResourceExt, api::ListParams};
 
 use crate::{Result, company, controlplane::wait, operator::Operator, place::Place, steps::Step};

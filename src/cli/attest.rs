@@ -15,15 +15,16 @@ use super::{
     cluster::{ClusterArgs, ClusterError, said},
     time::moment,
 };
-use crate::{
+use comptroller_core::{
     api::{
         Artifact, Attestation, AttestationSpec, Control, InvalidSpec, Occurrence, OccurrencePhase,
-        Outcome, canonical,
+        Outcome,
         test_spec::{AttestationTest, RequiredPart},
         time::whole_seconds,
     },
     checks::attestation::requirements,
 };
+use comptroller_vocabulary::canonical;
 
 /// How much of a control's name the record's name shows.
 const SHOWN_NAME: usize = 180;
@@ -235,7 +236,7 @@ pub fn record(
 ) -> Result<Attestation, AttestError> {
     let name = &args.control;
     let Some(test) = &control.spec.test.attestation else {
-        let kind = control.spec.test.kind().map_or("none", crate::api::TestKind::as_str);
+        let kind = control.spec.test.kind().map_or("none", comptroller_core::api::TestKind::as_str);
         return Err(AttestError::NotHuman(name.clone(), kind.to_owned()));
     };
     let status = control.status.as_ref();

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::api::schema;
+use comptroller_core::api::schema;
 
 /// Why a definition could not be rendered.
 #[derive(Debug, thiserror::Error)]

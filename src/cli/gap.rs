@@ -11,12 +11,12 @@ use super::{
     output::Output,
     scan::{self, ScanArgs},
 };
-use crate::{
-    api::{Control, ControlSpec, ControlStatus, Duration, State, TestKind, criteria::Category},
-    report::{
-        Evaluation, ReportedError,
-        gap::{AssessedControl, Format, Readiness},
-    },
+use comptroller_core::api::{
+    Control, ControlSpec, ControlStatus, Duration, State, TestKind, criteria::Category,
+};
+use comptroller_report::{
+    Evaluation, ReportedError,
+    gap::{AssessedControl, Format, Readiness},
 };
 
 /// What a status may be late, beside two heartbeats.

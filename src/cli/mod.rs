@@ -5,7 +5,6 @@ pub mod cluster;
 pub mod crds;
 pub mod evidence;
 pub mod gap;
-pub mod live;
 mod output;
 pub mod pack;
 pub mod report;
@@ -19,7 +18,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::report::visible;
+use comptroller_report::visible;
 
 /// Could not do what was asked.
 const FAILURE: u8 = 2;

@@ -69,10 +69,8 @@ mod tests {
     use std::{collections::BTreeMap, path::Path};
 
     use super::PACK;
-    use crate::{
-        api::{Control, structural, unknown_fields},
-        inventory::manifest::{self, Found, Limits},
-    };
+    use crate::source::manifest::{self, Found, Limits};
+    use comptroller_core::api::{Control, structural, unknown_fields};
 
     #[test]
     fn the_pack_is_what_the_folder_holds() {

@@ -17,10 +17,10 @@ use crate::{
         operator::{self, Parts},
         witness,
     },
-    evidence::{Evidence, EvidenceConfig, Leadership, Recorder, Terms},
     server::{CertificateFiles, Probes, Server, ServerConfig},
     telemetry::{self, Metrics},
 };
+use comptroller_recorder::{Evidence, EvidenceConfig, Leadership, Recorder, Terms};
 
 /// How to run the operator.
 #[derive(Debug, clap::Args)]

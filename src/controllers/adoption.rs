@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 
 use super::occurrences;
-use crate::{
+use comptroller_core::{
     api::{Control, Finding as Told},
     checks::Finding,
     engine::{Engine, Recollection, Remembered, memory::FindingKey},
-    evidence::{Evidence, Writing, fold::State},
 };
+use comptroller_evidence::fold::State;
+use comptroller_recorder::{Evidence, Writing};
 
 /// What an engine adopts each time that the log was opened: the log outranks the statuses, and what
 /// the engine remembers, since an append that was given up may be in it.

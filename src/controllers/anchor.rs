@@ -14,9 +14,8 @@ use kube::{
 use serde_json::json;
 
 use super::body;
-use crate::evidence::{
-    Anchor, Evidence, Published, key::VerifierKey, log::LogReader, store, verify,
-};
+use comptroller_evidence::{key::VerifierKey, log::LogReader, store, verify};
+use comptroller_recorder::{Anchor, Evidence, Published};
 
 /// The name of the `ConfigMap`, in the operator's namespace.
 pub const CONFIG_MAP: &str = "comptroller-evidence";
@@ -202,7 +201,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::evidence::{key::SigningKey, log::LogWriter};
+    use comptroller_evidence::{key::SigningKey, log::LogWriter};
 
     const ORIGIN_FIELD: &str = super::ORIGIN;
     const ORIGIN: &str = "comptroller.dev/evidence/7d9e3a60";

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::engine::{Verdict, exceptions::Standing};
+use comptroller_core::engine::{Verdict, exceptions::Standing};
 
 /// A verdict with when the change behind it arrived.
 #[derive(Clone, Debug)]

@@ -23,12 +23,12 @@ use super::{
     unreadable,
     writer::{QUIET_WINDOW, WINDOW, WriteError, Writer},
 };
-use crate::{
+use crate::telemetry::{Metrics, Outcome, ReconcileKind};
+use comptroller_core::{
     api::{Control, ControlStatus, State},
     engine::{Reason, Verdict},
-    evidence::{Cited, Writing},
-    telemetry::{Metrics, Outcome, ReconcileKind},
 };
+use comptroller_recorder::{Cited, Writing};
 
 /// What the reconciler needs.
 pub struct Context {

@@ -8,7 +8,8 @@ use futures::future::join_all;
 use kube::{Resource, ResourceExt, runtime::reflector::Store};
 use tokio::sync::Notify;
 
-use crate::evidence::{Evidence, Writing, entry::Subject, fold::State};
+use comptroller_evidence::{entry::Subject, fold::State};
+use comptroller_recorder::{Evidence, Writing};
 
 /// How often to compare without a reason to: a reconcile under way may have recorded an object
 /// that had just been deleted.

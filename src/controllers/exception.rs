@@ -12,12 +12,12 @@ use super::{
     status, unreadable,
     writer::{WINDOW, WriteError, Writer},
 };
-use crate::{
+use crate::telemetry::{Metrics, Outcome, ReconcileKind};
+use comptroller_core::{
     api::{ControlException, ControlExceptionStatus, ExceptionPhase},
     engine::exceptions::Standing,
-    evidence::{Evidence, Writing},
-    telemetry::{Metrics, Outcome, ReconcileKind},
 };
+use comptroller_recorder::{Evidence, Writing};
 
 /// What the reconciler needs.
 pub struct Context {

@@ -6,7 +6,7 @@ use kube::{Resource, ResourceExt, core::DeserializeGuard, runtime::watcher::Even
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
-use super::{
+use crate::source::{
     listwatch::{Closed, Heed, Sink, WatchProblem, What, Word},
     watched::Named,
 };

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::inventory::KindId;
+use comptroller_core::inventory::KindId;
 
 /// For how long an input may be silent before verdicts on it are withdrawn.
 pub const SILENCE: Duration = Duration::from_mins(1);
@@ -157,7 +157,7 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::{Inventory, ResourceType};
+    use comptroller_core::inventory::{Inventory, ResourceType};
 
     fn kind() -> Input {
         let resource = ResourceType {

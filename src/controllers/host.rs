@@ -20,16 +20,16 @@ use super::{
     recording::{Snapshot, SnapshotRequest},
     watches::{Plan, Watches},
 };
-use crate::{
+use crate::telemetry::Metrics;
+use comptroller_core::{
     api::{Control, ControlException},
     engine::{Engine, Wanted},
-    evidence::{Evidence, Seen, Writing},
     inventory::{
         ApiServer, Availability, Catalog, Interner, KindId, ProgramId, Projected, Projector,
         ResourceType, Symbol,
     },
-    telemetry::Metrics,
 };
+use comptroller_recorder::{Evidence, Seen, Writing};
 
 /// How many changes are taken in before the next evaluation. A burst is gathered here: while one
 /// batch is judged, the next one queues up.

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use super::freshness::{Freshness, Input};
-use crate::{
+use comptroller_core::{
     api::time::whole_seconds,
     engine::Engine,
     inventory::{Availability, KindId},
@@ -181,7 +181,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
+    use comptroller_core::{
         engine::{Reason, Remembered},
         inventory::{Catalog, ResourceType, ServedResource},
     };

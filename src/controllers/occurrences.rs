@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::{
+use comptroller_core::{
     api::{
         MAX_OCCURRENCES, Occurrence, OccurrencePhase, OccurrenceRecord, occurrence::MAX_RECORDS,
         test_spec::AttestationTest,
     },
-    evidence::{
-        data::{ArtifactRef, AttestationData, AttestationRecord, OccurrenceDates},
-        entry::Data,
-        fold::OccurrenceState,
-        privacy::Veil,
-    },
     inventory::records::AttestationFacts,
+};
+use comptroller_evidence::{
+    data::{ArtifactRef, AttestationData, AttestationRecord, OccurrenceDates},
+    entry::Data,
+    fold::OccurrenceState,
+    privacy::Veil,
 };
 
 /// How the newest occurrence stands, for the condition Ready. None when there is none.
@@ -249,12 +249,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{
-        api::{Artifact, Outcome},
-        evidence::{
-            entry::{Entry, Subject},
-            fold::State,
-        },
+    use comptroller_core::api::{Artifact, Outcome};
+    use comptroller_evidence::{
+        entry::{Entry, Subject},
+        fold::State,
     };
 
     fn occurrence(period: &str, phase: &str, more: &Value) -> Occurrence {

@@ -22,22 +22,23 @@ use tokio::{
 };
 
 use super::{
-    anchor, api_server, audit_period,
+    anchor, audit_period,
     board::Board,
-    control, departed, discovery, events, exception,
+    control, departed, events, exception,
     feed::{Fed, Follower, Told, watch_of},
     host::{Command, Host, Outlets, QUEUE},
-    listwatch::{self, Shared},
     recording::Recording,
-    rewinds::Rewinds,
     watches::Watches,
     writer::Writer,
 };
-use crate::{
-    api::{AuditPeriod, Control, ControlException},
-    evidence::Evidence,
-    telemetry::{Metrics, ReconcileKind},
+use crate::source::{
+    api_server, discovery,
+    listwatch::{self, Shared},
+    rewinds::Rewinds,
 };
+use crate::telemetry::{Metrics, ReconcileKind};
+use comptroller_core::api::{AuditPeriod, Control, ControlException};
+use comptroller_recorder::Evidence;
 
 /// The name under which events and status fields are written.
 pub const CONTROLLER: &str = "comptroller.dev/operator";

@@ -11,14 +11,12 @@ use tokio::{
 };
 
 use super::{board::Posted, host::Command, occurrences};
-use crate::{
+use comptroller_core::{
     api::Control,
     engine::{Verdict, verdict::RECORDED_FINDINGS},
-    evidence::{
-        Cited, Evidence, EvidenceError, Seen,
-        entry::{Data, Subject},
-    },
 };
+use comptroller_evidence::entry::{Data, Subject};
+use comptroller_recorder::{Cited, Evidence, EvidenceError, Seen};
 
 /// How many findings are put into words and recorded at the same time: 5,000 take some 10 MiB.
 const AT_ONCE: u32 = 10_000;

@@ -3,12 +3,10 @@
 use jiff::Timestamp;
 use kube::core::Status;
 
-use crate::{
-    api::{
-        AuditPeriodStatus, ControlExceptionStatus, ControlStatus,
-        condition::{Condition, ConditionStatus, condition, set_condition},
-    },
-    telemetry::Refusal,
+use crate::telemetry::Refusal;
+use comptroller_core::api::{
+    AuditPeriodStatus, ControlExceptionStatus, ControlStatus,
+    condition::{Condition, ConditionStatus, condition, set_condition},
 };
 
 /// Whether the status says all that there is to say. Absent while it does.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{occurrences, refusal::COMPLETE};
-use crate::{
+use comptroller_core::{
     api::{
         ControlExceptionStatus, ControlSpec, ControlStatus, Enforcement, ExceptionPhase, Finding,
         State,
@@ -11,8 +11,8 @@ use crate::{
         time::whole_seconds,
     },
     engine::{Observed, Reason, Verdict, exceptions::Standing},
-    evidence::Cited,
 };
+use comptroller_recorder::Cited;
 
 /// kstatus reads it as failed: waiting will not help, somebody must edit the spec.
 const STALLED: &str = "Stalled";
@@ -85,8 +85,9 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
         return plan_pending(previous, known, now);
     };
     let mut status = desired(previous, known, verdict, now);
-    let heartbeat =
-        known.spec.map_or(crate::api::control::DEFAULT_HEARTBEAT, ControlSpec::heartbeat);
+    let heartbeat = known
+        .spec
+        .map_or(comptroller_core::api::control::DEFAULT_HEARTBEAT, ControlSpec::heartbeat);
     if status == *previous {
         let due = previous.last_evaluated.as_ref().map(|last| heartbeat.add_to(last.0));
         if let Some(left) =
@@ -392,7 +393,7 @@ mod tests {
     }
 
     fn cited(index: i64, seconds: i64) -> Cited {
-        let reference = crate::api::EvidenceRef { index, log_size: index + 1 };
+        let reference = comptroller_core::api::EvidenceRef { index, log_size: index + 1 };
         Cited { at: at(seconds), reference }
     }
 

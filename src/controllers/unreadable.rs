@@ -11,7 +11,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::structural;
+use comptroller_core::api::structural;
 
 /// One call.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::ControlException;
+    use comptroller_core::api::ControlException;
 
     #[test]
     fn the_field_is_named() {

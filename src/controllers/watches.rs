@@ -15,12 +15,14 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use super::{
-    host::{Command, Fact},
+use super::host::{Command, Fact};
+use crate::source::{
     listwatch::{self, Closed, Heed, Shared, Sink, WatchProblem, What, Word},
     watched::{Named, TOO_COSTLY, Watched},
 };
-use crate::inventory::{Availability, KindId, Projected, Projector, ResourceType, Symbol};
+use comptroller_core::inventory::{
+    Availability, KindId, Projected, Projector, ResourceType, Symbol,
+};
 
 /// How often a kind is listed anew to see whether an object without a name can be taken in now.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
@@ -301,7 +303,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::inventory::{Interner, Inventory};
+    use comptroller_core::inventory::{Interner, Inventory};
 
     struct World {
         watch: Watch,

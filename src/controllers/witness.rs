@@ -13,10 +13,8 @@ use kube::{
 use serde::Deserialize;
 
 use super::anchor;
-use crate::{
-    api::{Control, EvidenceRef},
-    evidence::{Citation, Witness},
-};
+use comptroller_core::api::{Control, EvidenceRef};
+use comptroller_recorder::{Citation, Witness};
 
 /// Of all controls, so many at a time: a status may be long.
 const PAGE: u32 = 50;

@@ -15,8 +15,8 @@ use super::{
     body,
     refusal::{Bare, MAX_STATUS, refusal},
     retries::Retries,
-    rewinds::Rewinds,
 };
+use crate::source::rewinds::Rewinds;
 use crate::telemetry::{Failure, Metrics, ReconcileKind, Refusal};
 
 /// One call: no longer than the time between losing a lease and another replica taking it.

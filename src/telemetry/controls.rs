@@ -16,7 +16,7 @@ use prometheus::{
 };
 
 use super::label;
-use crate::{
+use comptroller_core::{
     api::{ControlSpec, Occurrence, State, time::whole_seconds},
     engine::Verdict,
 };
@@ -165,7 +165,7 @@ impl ControlCollector {
                 severity: spec.severity.as_str(),
                 owner: label(&spec.owner),
                 // An object that passed no API server may have no single test.
-                test: spec.test.kind().map_or("invalid", crate::api::TestKind::as_str),
+                test: spec.test.kind().map_or("invalid", comptroller_core::api::TestKind::as_str),
                 criteria: spec.criteria.iter().map(|criterion| label(criterion.as_str())).collect(),
                 state,
                 numbers,

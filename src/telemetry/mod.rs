@@ -24,7 +24,7 @@ pub use evidence::EvidenceMetrics;
 pub use logging::{LoggingError, init};
 pub use outage::{Failure, Outages};
 
-use crate::{
+use comptroller_core::{
     api::{ControlSpec, TestKind},
     engine::{Unreadable, Verdict},
 };

@@ -9,7 +9,7 @@ use prometheus::Registry;
 use serde_json::json;
 
 use super::*;
-use crate::{
+use comptroller_core::{
     api::State,
     engine::{Reason, Unreadable, Verdict},
 };

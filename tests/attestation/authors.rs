@@ -1,6 +1,6 @@
 //! Records are bound to who writes them.
 
-use comptroller::api::Attestation;
+use comptroller_core::api::Attestation;
 use kube::Api;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use comptroller::api::{ControlStatus, Occurrence, OccurrencePhase, State};
+use comptroller_core::api::{ControlStatus, Occurrence, OccurrencePhase, State};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::json;
 

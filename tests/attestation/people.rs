@@ -1,6 +1,6 @@
 //! A cluster with people who attest, and a writer who records for them.
 
-use comptroller::api::{Attestation, ControlException};
+use comptroller_core::api::{Attestation, ControlException};
 use kube::{
     Api, CustomResourceExt,
     api::{DynamicObject, Patch, PatchParams, PostParams},

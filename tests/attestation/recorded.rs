@@ -3,14 +3,12 @@
 
 use std::path::Path;
 
-use comptroller::{
-    api::{OccurrencePhase, State},
-    evidence::{
-        data::AttestationData,
-        entry::{Data, Entry},
-        log::LogReader,
-        store,
-    },
+use comptroller_core::api::{OccurrencePhase, State};
+use comptroller_evidence::{
+    data::AttestationData,
+    entry::{Data, Entry},
+    log::LogReader,
+    store,
 };
 use futures::TryStreamExt;
 use kube::api::{Patch, PatchParams};

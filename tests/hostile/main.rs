@@ -18,7 +18,7 @@ mod objects;
 
 use std::time::{Duration, Instant};
 
-use comptroller::api::{Control, State};
+use comptroller_core::api::{Control, State};
 use futures::{StreamExt, stream};
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use process::{Bench, kubectl};

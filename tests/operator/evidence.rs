@@ -6,14 +6,12 @@ use std::{
     process::Command,
 };
 
-use comptroller::{
-    api::{ControlStatus, State},
-    evidence::{
-        data::{ChangeKind, OperatorEvent},
-        entry::{Data, Entry},
-        log::LogReader,
-        store,
-    },
+use comptroller_core::api::{ControlStatus, State};
+use comptroller_evidence::{
+    data::{ChangeKind, OperatorEvent},
+    entry::{Data, Entry},
+    log::LogReader,
+    store,
 };
 use futures::TryStreamExt;
 use kube::ResourceExt;

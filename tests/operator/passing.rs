@@ -8,13 +8,11 @@ use std::{
     time::Duration,
 };
 
-use comptroller::{
-    api::State,
-    evidence::{
-        entry::{Data, Entry},
-        log::LogReader,
-        store,
-    },
+use comptroller_core::api::State;
+use comptroller_evidence::{
+    entry::{Data, Entry},
+    log::LogReader,
+    store,
 };
 use futures::{StreamExt, TryStreamExt, future::join_all};
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;

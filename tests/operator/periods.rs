@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use comptroller::api::{AuditPeriod, AuditPeriodStatus, PeriodPhase, State};
+use comptroller_core::api::{AuditPeriod, AuditPeriodStatus, PeriodPhase, State};
 use jiff::{SignedDuration, Timestamp};
 use kube::Api;
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use comptroller::api::{Control, ControlException, ControlStatus, State};
+use comptroller_core::api::{Control, ControlException, ControlStatus, State};
 use kube::{
     Api, Client, ResourceExt,
     api::{DynamicObject, Patch, PatchParams},

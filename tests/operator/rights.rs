@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use comptroller::api::Control;
+use comptroller_core::api::Control;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 

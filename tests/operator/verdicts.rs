@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use comptroller::api::{ControlStatus, ExceptionPhase, State};
+use comptroller_core::api::{ControlStatus, ExceptionPhase, State};
 use kube::ResourceExt;
 
 use crate::{
@@ -159,7 +159,7 @@ spec:
   expires: \"{}\"
   {approval}
 ",
-            comptroller::api::time::whole_seconds(expires).0
+            comptroller_core::api::time::whole_seconds(expires).0
         )
     };
     let exceptions = bench.exceptions();
@@ -219,7 +219,7 @@ spec:
   requestedBy: jane@corp
   expires: \"{}\"
 ",
-            comptroller::api::time::whole_seconds(
+            comptroller_core::api::time::whole_seconds(
                 jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24)
             )
             .0

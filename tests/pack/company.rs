@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use comptroller::{
+use comptroller_core::{
     api::{Control, ControlException, Duration},
     inventory::{
         ApiServer,

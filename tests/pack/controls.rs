@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comptroller::{
+use comptroller_core::{
     api::{
         Attestation, AuditPeriod, Control, ControlException, Criterion, Risk, TestKind, structural,
         test_spec::Requirement, unknown_fields,

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use comptroller::inventory::manifest::{self, Found, Limits};
+use comptroller::source::manifest::{self, Found, Limits};
 use serde_json::Value;
 
 /// A file or folder of the repository.

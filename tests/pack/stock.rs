@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, process::Command};
 
-use comptroller::{
+use comptroller_core::{
     api::{Control, State},
     engine::{Observed, Verdict},
     inventory::{ApiServer, api_server::Transformations},

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
-use comptroller::{
+use comptroller_core::{
     api::{Control, ControlException},
     engine::{Engine, Remembered, Verdict},
     inventory::{ApiServer, Catalog, Interner, Projector, catalog},

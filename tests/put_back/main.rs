@@ -24,13 +24,11 @@ use std::{
     time::Duration,
 };
 
-use comptroller::{
-    api::{Control, ControlStatus},
-    evidence::{
-        entry::{Data, Entry},
-        log::LogReader,
-        store,
-    },
+use comptroller_core::api::{Control, ControlStatus};
+use comptroller_evidence::{
+    entry::{Data, Entry},
+    log::LogReader,
+    store,
 };
 use futures::TryStreamExt;
 use kube::Api;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use comptroller::api::State;
+use comptroller_core::api::State;
 
 use crate::{
     controlplane::wait,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use comptroller::api::State;
+use comptroller_core::api::State;
 use jiff::Timestamp;
 
 use crate::{

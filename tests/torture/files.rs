@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use comptroller::api::State;
+use comptroller_core::api::State;
 
 use crate::{
     case::Case,

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use comptroller::api::{Control, ControlStatus, State};
+use comptroller_core::api::{Control, ControlStatus, State};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use kube::{

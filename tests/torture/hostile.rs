@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use comptroller::api::State;
+use comptroller_core::api::State;
 use kube::api::{DeleteParams, DynamicObject, PostParams};
 use serde_json::{Value, json};
 

@@ -5,10 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use comptroller::{
-    api::{ControlStatus, State},
-    evidence::entry::Data,
-};
+use comptroller_core::api::{ControlStatus, State};
+use comptroller_evidence::entry::Data;
 use jiff::Timestamp;
 
 use crate::{faults::Traffic, history::Seen, record::Record, scrape::Scrape};

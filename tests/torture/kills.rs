@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use comptroller::api::State;
+use comptroller_core::api::State;
 use futures::{StreamExt as _, stream};
 
 use crate::{

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use comptroller::api::State;
+use comptroller_core::api::State;
 use futures::{StreamExt as _, stream};
 use kube::{
     Api, ResourceExt as _,

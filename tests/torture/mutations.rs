@@ -1,6 +1,6 @@
 //! Every property of a kind of ours, changed in every way that its schema suggests.
 
-use comptroller::api::{Attestation, AuditPeriod, Control, ControlException};
+use comptroller_core::api::{Attestation, AuditPeriod, Control, ControlException};
 use kube::CustomResourceExt as _;
 use serde_json::{Value, json};
 

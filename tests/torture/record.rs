@@ -2,15 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use comptroller::{
-    api::State,
-    evidence::{
-        data::OperatorEvent,
-        entry::{Data, Entry, Subject},
-        log::LogReader,
-        store::{self, Store},
-        verify::verify,
-    },
+use comptroller_core::api::State;
+use comptroller_evidence::{
+    data::OperatorEvent,
+    entry::{Data, Entry, Subject},
+    log::LogReader,
+    store::{self, Store},
+    verify::verify,
 };
 use futures::TryStreamExt as _;
 

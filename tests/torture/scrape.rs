@@ -1,6 +1,6 @@
 //! What /metrics says of controls.
 
-use comptroller::api::State;
+use comptroller_core::api::State;
 
 pub struct Scrape<'a>(pub &'a str);
 

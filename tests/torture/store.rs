@@ -8,7 +8,7 @@ use std::{
 
 use axum::http::Method;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use comptroller::api::State;
+use comptroller_core::api::State;
 use futures::{StreamExt as _, stream};
 
 use crate::{

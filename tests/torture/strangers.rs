@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use comptroller::api::State;
+use comptroller_core::api::State;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::{

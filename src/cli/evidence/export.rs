@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use jiff::civil::Date;
 
 use super::LogArgs;
-use crate::evidence::{
+use comptroller_evidence::{
     export::{Days, ExportFile, Exporter, Format, Row},
     log::{LogError, LogReader},
     store::{self, Store, StoreError},

@@ -9,7 +9,7 @@ use std::{error::Error, io::Write as _, sync::Arc};
 
 use serde::Serialize;
 
-use crate::evidence::{key::VerifierKey, store};
+use comptroller_evidence::{key::VerifierKey, store};
 
 /// Reads a log of evidence.
 #[derive(Debug, clap::Args)]

@@ -3,13 +3,11 @@
 use std::{error::Error, path::PathBuf};
 
 use super::{LogArgs, print_json};
-use crate::{
-    evidence::{
-        key::VerifierKey,
-        log::{InclusionProof, LogReader},
-    },
-    report::visible,
+use comptroller_evidence::{
+    key::VerifierKey,
+    log::{InclusionProof, LogReader},
 };
+use comptroller_report::visible;
 
 /// Proves that an entry is in a log, or checks such a proof.
 #[derive(Debug, clap::Args)]

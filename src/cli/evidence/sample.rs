@@ -12,16 +12,14 @@ use serde::Serialize;
 use tabwriter::TabWriter;
 
 use super::LogArgs;
-use crate::{
-    cli::{output::Output, scan::to_stdout, time::moment},
-    evidence::{
-        data::PopulationList,
-        entry::{Data, Entry},
-        log::LogReader,
-        sample::{Sample, Size, SizeTable, draw},
-    },
-    report::{period::sampling::default_seed, spreadsheet::Table, visible},
+use crate::cli::{output::Output, scan::to_stdout, time::moment};
+use comptroller_evidence::{
+    data::PopulationList,
+    entry::{Data, Entry},
+    log::LogReader,
+    sample::{Sample, Size, SizeTable, draw},
 };
+use comptroller_report::{period::sampling::default_seed, spreadsheet::Table, visible};
 
 /// How many entries are read at once, from the end backwards.
 const BLOCK: u64 = 4096;

@@ -5,10 +5,8 @@ use std::{error::Error, path::PathBuf};
 use serde::Serialize;
 
 use super::{LogArgs, Output, print_json};
-use crate::{
-    evidence::verify::{Fault, Verified, VerifyError, read_checkpoint, verify},
-    report::visible,
-};
+use comptroller_evidence::verify::{Fault, Verified, VerifyError, read_checkpoint, verify};
+use comptroller_report::visible;
 
 /// Verifies a log. Exit code 0: all of it is right; 1: it is not; 2: it could not be read.
 #[derive(Debug, clap::Args)]

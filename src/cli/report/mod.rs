@@ -13,23 +13,21 @@ use self::{
     provenance::{Checked, Run},
     wanted::Wanted,
 };
-use crate::{
-    api::criteria::Category,
-    cli::{cluster::ClusterArgs, time::moment},
-    evidence::{
-        key::VerifierKey,
-        log::LogReader,
-        replay::{Replayed, replay},
-        sample::SizeTable,
-        store,
-        verify::continues,
-    },
-    report::period::{
-        digest,
-        fold::PeriodFold,
-        model::{Period, PeriodReport},
-        sampling::{self, SamplingSheet},
-    },
+use crate::cli::{cluster::ClusterArgs, time::moment};
+use comptroller_core::api::criteria::Category;
+use comptroller_evidence::{
+    key::VerifierKey,
+    log::LogReader,
+    replay::{Replayed, replay},
+    sample::SizeTable,
+    store,
+    verify::continues,
+};
+use comptroller_report::period::{
+    digest,
+    fold::PeriodFold,
+    model::{Period, PeriodReport},
+    sampling::{self, SamplingSheet},
 };
 
 /// Write the report over an audit period, from the evidence log.

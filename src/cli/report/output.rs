@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::report::period::{
+use comptroller_report::period::{
     csv::{self, CsvFile},
     html, json,
     model::PeriodReport,

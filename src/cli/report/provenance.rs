@@ -5,15 +5,13 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::{ReportArgs, output::Format, wanted::Wanted};
-use crate::{
-    evidence::{log::LogReader, origin, replay::Replayed},
-    report::{
-        period::{
-            model::{Provenance, Span},
-            sampling::default_seed,
-        },
-        shell_word,
+use comptroller_evidence::{log::LogReader, origin, replay::Replayed};
+use comptroller_report::{
+    period::{
+        model::{Provenance, Span},
+        sampling::default_seed,
     },
+    shell_word,
 };
 
 /// Who runs it, and when.
@@ -155,7 +153,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::api::criteria::Category;
+    use comptroller_core::api::criteria::Category;
 
     #[derive(Parser)]
     struct Line {

@@ -8,14 +8,14 @@ use serde_json::Value;
 
 use super::ReportArgs;
 use crate::{
-    api::{
-        AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodPhase, ReportType,
-        criteria::Category, invalid::InvalidSpec, structural, time::Time,
-    },
     cli::cluster::{ClusterError, said},
-    inventory::manifest::{self, Found, Limits},
-    report::{period::model::Span, visible},
+    source::manifest::{self, Found, Limits},
 };
+use comptroller_core::api::{
+    AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodPhase, ReportType, criteria::Category,
+    invalid::InvalidSpec, structural, time::Time,
+};
+use comptroller_report::{period::model::Span, visible};
 
 /// What is to be reported on, and for whom.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Kinds that a control names and no file has.
 
-use crate::{
+use comptroller_core::{
     api::ControlSpec,
     inventory::{Catalog, ResourceType, ServedResource},
 };

@@ -2,7 +2,8 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use crate::{api::Severity, cli::cluster::ClusterArgs};
+use crate::cli::cluster::ClusterArgs;
+use comptroller_core::api::Severity;
 
 /// The longest document that is read where nobody says otherwise, in MiB.
 pub const MAX_DOCUMENT_MIB: u16 = 64;

@@ -16,15 +16,15 @@ use super::{
     filter::{Filter, FilterError},
 };
 use crate::{
-    api::{Control, ControlException, GROUP, ResourceRef, VERSION},
-    cli::{
-        cluster::{ClusterError, said},
-        live,
-    },
-    controllers::{adoption, api_server, discovery},
-    engine::{Engine, Remembered},
-    report::{Evaluation, ReportedError},
+    cli::cluster::{ClusterError, said},
+    controllers::adoption,
+    source::{api_server, discovery, live},
 };
+use comptroller_core::{
+    api::{Control, ControlException, GROUP, ResourceRef, VERSION},
+    engine::{Engine, Remembered},
+};
+use comptroller_report::{Evaluation, ReportedError};
 
 /// Why a cluster can't be scanned at all.
 #[derive(Debug, thiserror::Error)]

@@ -11,14 +11,13 @@ use serde_json::Value;
 
 use super::sources::Sources;
 use crate::{
-    api::{
-        Control, ControlException, ControlExceptionSpec, ControlSpec, GROUP, structural,
-        unknown_fields,
-    },
     cli::pack::PACK,
-    inventory::manifest::{self, Found, Limits, Location, ManifestError},
-    report::ReportedError,
+    source::manifest::{self, Found, Limits, Location, ManifestError},
 };
+use comptroller_core::api::{
+    Control, ControlException, ControlExceptionSpec, ControlSpec, GROUP, structural, unknown_fields,
+};
+use comptroller_report::ReportedError;
 
 /// Where something was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,7 +194,7 @@ fn name_of(object: &Value) -> Result<String, String> {
         .ok_or_else(|| "metadata.name is missing: give the object a name".to_owned())
 }
 
-fn explain(kind: &str, name: &str, error: &crate::api::InvalidSpec) -> String {
+fn explain(kind: &str, name: &str, error: &comptroller_core::api::InvalidSpec) -> String {
     format!("{kind} {name} is invalid: {}", error.to_string().replace('\n', "; "))
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
 
 use super::{ScanArgs, controls::Rules};
-use crate::{
+use comptroller_core::{
     api::{ControlSpec, Scope, Severity, control::NAME_LABEL},
     checks,
     nearest::{did_you_mean, nearest},

@@ -20,15 +20,15 @@ use super::{
     placement::Placement,
     sources::Source,
 };
-use crate::{
+use crate::source::manifest::{Found, Location, ManifestError};
+use comptroller_core::{
     api::{GROUP, ResourceRef},
     engine::{Engine, Remembered, Wanted},
     inventory::{
         self, Catalog, Interner, KindId, Projector, ServedResource, Symbol, catalog, facts,
-        manifest::{Found, Location, ManifestError},
     },
-    report::{Evaluation, ReportedError, SourceLocation},
 };
+use comptroller_report::{Evaluation, ReportedError, SourceLocation};
 
 /// What a scan learned that has to be known before its objects are read.
 #[derive(Debug, Default)]

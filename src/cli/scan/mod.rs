@@ -27,11 +27,9 @@ use self::{
     controls::Rules, filter::Filter, intake::Intake, placement::Placement, progress::Progress,
     sources::Sources,
 };
-use crate::{
-    api::ControlSpec,
-    inventory::manifest::{Found, Limits, ManifestError},
-    report::{Evaluation, ReportedError, baseline::Baseline},
-};
+use crate::source::manifest::{Found, Limits, ManifestError};
+use comptroller_core::api::ControlSpec;
+use comptroller_report::{Evaluation, ReportedError, baseline::Baseline};
 
 /// Scans, writes, and returns the exit code.
 pub fn run(args: &ScanArgs) -> Result<u8, Box<dyn std::error::Error>> {

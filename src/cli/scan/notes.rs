@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::controls::Rules;
-use crate::{
+use comptroller_core::{
     api::{ControlSpec, ExceptionPhase, State, control::NAME_LABEL},
-    checks::{self, Context},
-    engine::{Engine, judging::judge_in_scope, scope::Scope, tally::Tally},
+    checks::{self, Context, scope::Scope, tally::Tally},
+    engine::{Engine, judging::judge_in_scope},
     inventory::Inventory,
     nearest::{did_you_mean, nearest},
 };

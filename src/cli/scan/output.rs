@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::args::{Output, Target};
-use crate::report::{self, Evaluation, Format, TableStyle};
+use comptroller_report::{self, Evaluation, Format, TableStyle};
 
 /// Where a table is wrapped that nobody looks at on a terminal.
 const COLUMNS: u16 = 80;

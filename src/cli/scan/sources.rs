@@ -12,10 +12,8 @@ use super::{
     intake::Intake,
     unrendered::{self, Foreign, Unrendered},
 };
-use crate::{
-    inventory::manifest::{self, Found, Limits, ManifestError},
-    report::ReportedError,
-};
+use crate::source::manifest::{self, Found, Limits, ManifestError};
+use comptroller_report::ReportedError;
 
 /// How much of standard input or of a pipe is kept. It may have to be read twice.
 const MAX_PIPE: u64 = 512 << 20;

@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::sources::is_manifest;
-use crate::inventory::manifest;
+use crate::source::manifest;
 
 /// What makes a folder a Helm chart.
 pub(super) const CHART: &str = "Chart.yaml";

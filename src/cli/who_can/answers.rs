@@ -4,15 +4,15 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::{
+use comptroller_core::{
     api::ResourceRef,
     checks::reference,
     inventory::{
         Facts, Inventory,
         rbac::{Entitlement, PROJECTIONS, Request, Role, RoleId},
     },
-    report::visible,
 };
+use comptroller_report::visible;
 
 /// A subject that may.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -125,7 +125,7 @@ pub(super) fn path(object: &ResourceRef) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::rbac::{Target, testing::*};
+    use comptroller_core::inventory::rbac::{Target, testing::*};
 
     #[test]
     fn answers_print_as_the_contract_has_them() {

@@ -14,8 +14,11 @@ use super::{
     types::Types,
 };
 use crate::{
-    cli::{cluster::said, live},
-    controllers::{watched::Watched, watches::api_resource},
+    cli::cluster::said,
+    controllers::watches::api_resource,
+    source::{live, watched::Watched},
+};
+use comptroller_core::{
     inventory::{Facts, Interner, Inventory, Projector, rbac::RoleKind},
     nearest::nearest,
 };

@@ -11,12 +11,11 @@ use super::{
     query::Resolved,
     types::Types,
 };
-use crate::{
+use crate::{cli::scan::sources_of, source::manifest::Found};
+use comptroller_core::{
     checks::reference,
-    cli::scan::sources_of,
     inventory::{
         Change, Interner, Inventory, Projector, Source, catalog,
-        manifest::Found,
         rbac::{PROJECTIONS, Subject, gap},
     },
     nearest::{did_you_mean, nearest},
@@ -224,13 +223,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        cli::who_can::{
-            answers::who_can,
-            query::{Place, Query},
-        },
-        inventory::rbac::testing::*,
+    use crate::cli::who_can::{
+        answers::who_can,
+        query::{Place, Query},
     };
+    use comptroller_core::inventory::rbac::testing::*;
 
     fn taken(objects: &[Value]) -> Taken {
         let mut taken = Taken::new(None);

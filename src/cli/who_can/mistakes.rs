@@ -6,7 +6,7 @@ use super::{
     query::{rules, unknown},
     types::{Known, Types},
 };
-use crate::{
+use comptroller_core::{
     api::rbac_verbs::{PATH_VERBS, RESOURCE_VERBS},
     inventory::rbac::Graph,
     nearest::{did_you_mean, either, nearest},

@@ -16,10 +16,8 @@ use self::{
     query::{Place, Query, Resolved},
 };
 use super::cluster::ClusterArgs;
-use crate::{
-    inventory::{Inventory, ResourceType, rbac::BUILTIN_TYPES},
-    report::visible,
-};
+use comptroller_core::inventory::{Inventory, ResourceType, rbac::BUILTIN_TYPES};
+use comptroller_report::visible;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 /// The answer is only a part.
@@ -107,7 +105,7 @@ enum WhoCanError {
     #[error("nobody can say who may, since no binding can be read:\n{}", .0.join("\n"))]
     Forbidden(Vec<String>),
     /// No such namespace.
-    #[error("there is no namespace {name:?}{}", crate::nearest::did_you_mean(near))]
+    #[error("there is no namespace {name:?}{}", comptroller_core::nearest::did_you_mean(near))]
     Namespace {
         /// What was asked.
         name: String,

@@ -6,7 +6,7 @@ use super::{
     mistakes::{QueryError, no_path_verb, no_resource, no_subresource, no_verb},
     types::{Known, Types},
 };
-use crate::{
+use comptroller_core::{
     api::rbac_verbs::{PATH_VERBS, is_known_verb},
     inventory::{
         Symbol,

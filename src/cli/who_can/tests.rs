@@ -4,7 +4,7 @@ use super::{
     query::{Place, Query},
     types::Types,
 };
-use crate::inventory::{ResourceType, rbac::testing::*};
+use comptroller_core::inventory::{ResourceType, rbac::testing::*};
 
 fn types() -> Types {
     let mut types = Types::builtin();

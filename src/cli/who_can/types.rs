@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use kube::core::discovery::v2::{APIGroupDiscovery, APIResourceDiscovery};
 use serde_json::Value;
 
-use crate::inventory::{
+use comptroller_core::inventory::{
     Catalog, ResourceType, catalog,
     rbac::{BUILTIN_TYPES, BuiltinType, subresources, subresources_of_no_discovery},
 };
-use crate::nearest::either;
+use comptroller_core::nearest::either;
 
 /// Below every object there is what the admission plugin `OwnerReferencesPermissionEnforcement`
 /// asks authorizers for.

@@ -9,18 +9,16 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::summary::{checkpoint_only, provenance};
-use crate::{
-    api::{AuditPeriod, AuditPeriodStatus, criteria::Category},
-    evidence::{
-        key::{KeyError, VerifierKey},
-        log::{LogError, LogReader},
-        replay::{ReplayError, replay},
-        store::{self, StoreError},
-    },
-    report::period::{
-        fold::PeriodFold,
-        model::{Period, PeriodReport, Span},
-    },
+use comptroller_core::api::{AuditPeriod, AuditPeriodStatus, criteria::Category};
+use comptroller_evidence::{
+    key::{KeyError, VerifierKey},
+    log::{LogError, LogReader},
+    replay::{ReplayError, replay},
+    store::{self, StoreError},
+};
+use comptroller_report::period::{
+    fold::PeriodFold,
+    model::{Period, PeriodReport, Span},
 };
 
 /// The most periods that are followed at a time: each keeps every deviation of its time in memory.

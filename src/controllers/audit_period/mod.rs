@@ -25,16 +25,14 @@ use self::{
 };
 use super::{
     measured::measured,
-    rewinds::Rewinds,
     unreadable,
     writer::{WINDOW, WriteError, Writer},
 };
-use crate::{
-    api::{AuditPeriod, AuditPeriodStatus, PeriodPhase},
-    evidence::{Evidence, Writing},
-    report::period::model::Span,
-    telemetry::{Metrics, Outcome, ReconcileKind},
-};
+use crate::source::rewinds::Rewinds;
+use crate::telemetry::{Metrics, Outcome, ReconcileKind};
+use comptroller_core::api::{AuditPeriod, AuditPeriodStatus, PeriodPhase};
+use comptroller_recorder::{Evidence, Writing};
+use comptroller_report::period::model::Span;
 
 /// How often an open period is summed up.
 const EVERY: Duration = Duration::from_mins(5);

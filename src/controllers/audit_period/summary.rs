@@ -3,16 +3,14 @@
 use jiff::Timestamp;
 
 use super::{super::refusal::COMPLETE, following::Followed};
-use crate::{
-    api::{
-        AuditPeriodStatus, PeriodControls, PeriodPhase,
-        condition::{ConditionStatus, READY, condition, set_condition},
-    },
-    evidence::{log::LogReader, origin},
-    report::period::{
-        digest,
-        model::{Conclusion, PeriodReport, Provenance, Span},
-    },
+use comptroller_core::api::{
+    AuditPeriodStatus, PeriodControls, PeriodPhase,
+    condition::{ConditionStatus, READY, condition, set_condition},
+};
+use comptroller_evidence::{log::LogReader, origin};
+use comptroller_report::period::{
+    digest,
+    model::{Conclusion, PeriodReport, Provenance, Span},
 };
 
 fn with_ready(
@@ -153,7 +151,7 @@ pub fn provenance(reader: &LogReader, location: &str, now: Timestamp) -> Provena
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::period::testing::{at, rich};
+    use comptroller_report::period::testing::{at, rich};
 
     const GENERATION: i64 = 2;
 

@@ -20,9 +20,10 @@ use tokio::{
     time::{Instant as TokioInstant, sleep_until, timeout, timeout_at},
 };
 
-use crate::{evidence::Leadership, telemetry::Metrics};
+use crate::telemetry::Metrics;
 use candidate::{Action, Candidate, Record};
 pub use candidate::{Timing, TimingError};
+use comptroller_recorder::Leadership;
 
 /// The name of the lease.
 pub const LEASE: &str = "comptroller";

@@ -17,25 +17,27 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use super::*;
 use crate::{
-    api::{ControlStatus, time::whole_seconds},
     controllers::{
         adoption::Adoption,
         status::{self, Known, Plan},
     },
-    engine::Engine,
-    evidence::{
-        EvidenceConfig, Recorder, Terms, Witness, Writing,
-        entry::Entry,
-        fold::{FindingKey, State},
-        key::SigningKey,
-        log::LogReader,
-        origin,
-        replay::replay,
-        store::memory::{self, Fault},
-    },
-    inventory::{Catalog, Interner, KindId, Projector, ResourceType, ServedResource},
     telemetry::Metrics,
 };
+use comptroller_core::{
+    api::{ControlStatus, time::whole_seconds},
+    engine::Engine,
+    inventory::{Catalog, Interner, KindId, Projector, ResourceType, ServedResource},
+};
+use comptroller_evidence::{
+    entry::Entry,
+    fold::{FindingKey, State},
+    key::SigningKey,
+    log::LogReader,
+    origin,
+    replay::replay,
+    store::memory::{self, Fault},
+};
+use comptroller_recorder::{EvidenceConfig, Recorder, Terms, Witness, Writing};
 
 const CLUSTER: &str = "7d9e3a60";
 const CONTROL: &str = "labelled";
@@ -317,7 +319,8 @@ impl World {
         let known = process.evidence.read(State::clone).unwrap();
         assert_eq!(known, fold, "{told}");
         let verdict = fold.control(CONTROL).unwrap().verdict.as_ref().unwrap();
-        let since = |time: &Option<crate::api::time::Time>| time.as_ref().map(|time| time.0);
+        let since =
+            |time: &Option<comptroller_core::api::time::Time>| time.as_ref().map(|time| time.0);
         assert_eq!(verdict.state, status.state, "{told}");
         assert_eq!(Some(verdict.since), since(&status.since), "{told}");
         assert_eq!(Some(verdict.since), process.metric, "{told}");
@@ -338,7 +341,7 @@ impl World {
     /// Nothing is said twice, and time does not go back.
     fn check_history(&self, entries: &[Entry]) {
         let told = self.told.join(", ");
-        let mut last: Option<&crate::evidence::data::VerdictData> = None;
+        let mut last: Option<&comptroller_evidence::data::VerdictData> = None;
         let mut uid: Option<&str> = None;
         let mut open = BTreeSet::new();
         let mut seen = Vec::new();
@@ -359,11 +362,11 @@ impl World {
                         assert!(open.insert(new.resource.name.clone()), "{told}: {data:?}");
                         seen.push((new.resource.name.as_str(), true));
                     }
-                    let failing = data.state == crate::api::State::Failing;
+                    let failing = data.state == comptroller_core::api::State::Failing;
                     assert_eq!(failing, !open.is_empty(), "{told}: {data:?}");
                 }
                 Data::ControlChanged(change) => {
-                    use crate::evidence::data::ChangeKind::{Created, Deleted};
+                    use comptroller_evidence::data::ChangeKind::{Created, Deleted};
                     last = None;
                     open.clear();
                     match change.change {

@@ -6,11 +6,14 @@ use serde_json::Value;
 
 use super::{Defined, Intake, Kind};
 use crate::{
-    api::ResourceRef,
     cli::scan::{controls::Place, sources::Sources},
-    inventory::{CelResult, Facts, Interner, Projected, Symbol, manifest, manifest::Location},
-    report::ReportedError,
+    source::manifest::{self, Location},
 };
+use comptroller_core::{
+    api::ResourceRef,
+    inventory::{CelResult, Facts, Interner, Projected, Symbol},
+};
+use comptroller_report::ReportedError;
 
 /// The type of an object that can't be read, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,105 @@
+//! Conversions between types.
+
+#![expect(clippy::unnecessary_wraps, reason = "the signature of a function")]
+
+use super::{Evaluated, Fault, Value, number};
+use crate::value::{Kind, string};
+
+pub(super) fn first(values: &[Value]) -> &Value {
+    values.first().unwrap_or(&Value::Null)
+}
+
+fn cannot(value: &Value, target: &str) -> Fault {
+    Fault::Error(format!("{target}() cannot convert this {}", Kind::of(value).name()))
+}
+
+pub(super) fn identity(values: &[Value]) -> Evaluated {
+    Ok(first(values).clone())
+}
+
+pub(super) fn type_of(values: &[Value]) -> Evaluated {
+    Ok(Value::Type(Kind::of(first(values))))
+}
+
+pub(super) fn to_bool(values: &[Value]) -> Evaluated {
+    let value = first(values);
+    let Value::String(text) = value else { return Err(cannot(value, "bool")) };
+    match text.as_ref() {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(Value::Bool(true)),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(Value::Bool(false)),
+        _ => Err(cannot(value, "bool")),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+pub(super) fn to_int(values: &[Value]) -> Evaluated {
+    let value = first(values);
+    let int = match value {
+        Value::Uint(number) => i64::try_from(*number).ok(),
+        // Both bounds are exact in a double, and neither is accepted.
+        Value::Double(number) => {
+            (number.abs() < 9_223_372_036_854_775_808.0).then(|| number.trunc() as i64)
+        }
+        Value::String(text) => text.parse().ok(),
+        Value::Timestamp(time) => Some(time.unix()),
+        Value::Duration(nanoseconds) => Some(*nanoseconds),
+        _ => None,
+    };
+    int.map(Value::Int).ok_or_else(|| cannot(value, "int"))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+pub(super) fn to_uint(values: &[Value]) -> Evaluated {
+    let value = first(values);
+    let uint = match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        Value::Double(number) => (*number >= 0.0 && *number < 18_446_744_073_709_551_616.0)
+            .then(|| number.trunc() as u64),
+        Value::String(text) if !text.starts_with('+') => text.parse().ok(),
+        _ => None,
+    };
+    uint.map(Value::Uint).ok_or_else(|| cannot(value, "uint"))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a double has the precision it has")]
+pub(super) fn to_double(values: &[Value]) -> Evaluated {
+    let value = first(values);
+    let double = match value {
+        Value::Int(number) => Some(*number as f64),
+        Value::Uint(number) => Some(*number as f64),
+        Value::String(text) => number::parse(text)?,
+        _ => None,
+    };
+    double.map(Value::Double).ok_or_else(|| cannot(value, "double"))
+}
+
+pub(super) fn to_string(values: &[Value]) -> Evaluated {
+    text_of(first(values)).map(string)
+}
+
+/// A value as text, as `string()` makes it.
+pub(super) fn text_of(value: &Value) -> Result<String, Fault> {
+    Ok(match value {
+        Value::String(text) => text.as_ref().to_owned(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Uint(number) => number.to_string(),
+        Value::Double(number) => number::shortest(*number),
+        Value::Bytes(bytes) => {
+            std::str::from_utf8(bytes).map_err(|_| cannot(value, "string"))?.to_owned()
+        }
+        Value::Timestamp(time) => time.text(),
+        Value::Duration(nanoseconds) => number::seconds(*nanoseconds),
+        Value::Type(kind) => kind.name().to_owned(),
+        Value::Ip(address) => address.to_string(),
+        Value::Cidr(cidr) => cidr.to_string(),
+        _ => return Err(cannot(value, "string")),
+    })
+}
+
+pub(super) fn to_bytes(values: &[Value]) -> Evaluated {
+    match first(values) {
+        Value::String(text) => Ok(Value::Bytes(text.as_bytes().into())),
+        other => Err(cannot(other, "bytes")),
+    }
+}

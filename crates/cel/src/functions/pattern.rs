@@ -1,0 +1,115 @@
+//! The functions of regular expressions.
+
+use std::sync::LazyLock;
+
+use regex::{Regex, RegexBuilder};
+
+use super::{Evaluated, Fault, Value, re2};
+use crate::expression::ExpressionError;
+use crate::guard::{MAX_COMPILED_PATTERN, MAX_PATTERN};
+use crate::value::{list, string};
+
+/// Why a pattern cannot be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PatternError {
+    Invalid(String),
+    Unsupported(String),
+}
+
+impl PatternError {
+    pub fn into_expression_error(self) -> ExpressionError {
+        match self {
+            Self::Invalid(message) => ExpressionError::invalid(message),
+            Self::Unsupported(feature) => ExpressionError::Unsupported { feature },
+        }
+    }
+}
+
+impl From<PatternError> for Fault {
+    fn from(error: PatternError) -> Self {
+        match error {
+            PatternError::Invalid(message) => Self::Error(message),
+            PatternError::Unsupported(feature) => {
+                Self::Refused(format!("{feature} is not computed here"))
+            }
+        }
+    }
+}
+
+/// A compiled pattern.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    regex: Regex,
+    needs_unicode: bool,
+}
+
+/// Texts of the characters that the API server's tables know: those of Unicode 15.
+static KNOWN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\p{Age=15.0}*$").ok());
+
+/// Compiles a pattern written for RE2.
+pub(super) fn compile(pattern: &str) -> Result<Pattern, PatternError> {
+    if pattern.len() > MAX_PATTERN {
+        return Err(PatternError::Unsupported(format!(
+            "a regular expression of more than {MAX_PATTERN} bytes"
+        )));
+    }
+    let re2::Translated { pattern, needs_unicode } = re2::translate(pattern)?;
+    let regex = RegexBuilder::new(&pattern)
+        .size_limit(MAX_COMPILED_PATTERN)
+        .dfa_size_limit(MAX_COMPILED_PATTERN)
+        .nest_limit(50)
+        .build();
+    match regex {
+        Ok(regex) => Ok(Pattern { regex, needs_unicode }),
+        Err(regex::Error::CompiledTooBig(_)) => Err(PatternError::Unsupported(
+            "a regular expression that takes more than 1 MiB".to_owned(),
+        )),
+        Err(_) => Err(PatternError::Unsupported("this regular expression".to_owned())),
+    }
+}
+
+/// Runs a pattern over the first of the values.
+pub(super) fn apply(name: &str, pattern: &Pattern, values: &[Value]) -> Evaluated {
+    let Some(Value::String(text)) = values.first() else {
+        return Err(Fault::error("a regular expression applies to a string"));
+    };
+    let is_known = || KNOWN.as_ref().is_some_and(|known| known.is_match(text));
+    if pattern.needs_unicode && !text.is_ascii() && !is_known() {
+        return Err(Fault::refused(
+            "what this regular expression makes of a character newer than Unicode 15 is not computed here",
+        ));
+    }
+    let regex = &pattern.regex;
+    match (name, values.get(2)) {
+        ("matches", _) => Ok(Value::Bool(regex.is_match(text))),
+        ("find", _) => Ok(string(regex.find(text).map_or("", |found| found.as_str()))),
+        (_, limit) => {
+            let limit = match limit {
+                Some(Value::Int(limit)) => usize::try_from(*limit).unwrap_or(usize::MAX),
+                _ => usize::MAX,
+            };
+            Ok(list(
+                regex.find_iter(text).take(limit).map(|found| string(found.as_str())).collect(),
+            ))
+        }
+    }
+}
+
+fn run(name: &str, values: &[Value]) -> Evaluated {
+    match values.get(1) {
+        Some(Value::String(pattern)) => apply(name, &compile(pattern)?, values),
+        _ => Err(Fault::error("a regular expression is a string")),
+    }
+}
+
+pub(super) fn matches(values: &[Value]) -> Evaluated {
+    run("matches", values)
+}
+
+pub(super) fn find(values: &[Value]) -> Evaluated {
+    run("find", values)
+}
+
+pub(super) fn find_all(values: &[Value]) -> Evaluated {
+    run("findAll", values)
+}

@@ -1,0 +1,357 @@
+//! URLs as Go reads them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::convert::first;
+use super::{Evaluated, Fault, Value, printf, texts};
+use crate::operators::no_overload;
+use crate::value::{Key, list, map, string};
+
+/// A URL in its parts. The path and the query are as written, the host without escapes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Url {
+    text: String,
+    scheme: String,
+    host: String,
+    path: String,
+    query: String,
+}
+
+impl Url {
+    /// Whether two URLs print the same.
+    pub fn equals(&self, other: &Self) -> Result<bool, Fault> {
+        if self.text == other.text {
+            return Ok(true);
+        }
+        let differ =
+            (&self.scheme, &self.host, &self.query) != (&other.scheme, &other.host, &other.query);
+        if differ {
+            return Ok(false);
+        }
+        Err(Fault::refused(
+            "whether these URLs are equal is not computed here; compare their parts",
+        ))
+    }
+}
+
+/// Why a text is no URL.
+enum Unreadable {
+    /// The library's words.
+    Wrong(String),
+    /// It may be one, with a part that is no text.
+    Unclear,
+}
+
+type Read<T> = Result<T, Unreadable>;
+
+fn wrong<T>(message: impl Into<String>) -> Read<T> {
+    Err(Unreadable::Wrong(message.into()))
+}
+
+/// Where escapes stand, which decides what must be escaped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Host,
+    Zone,
+    Path,
+    Query,
+    User,
+}
+
+/// Whether a byte may stand in a host as it is.
+fn is_host_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.~!$&'()*+,;=:[]<>\"".contains(&byte)
+}
+
+fn is_path_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte)
+}
+
+fn unescape(text: &str, place: Place) -> Read<Vec<u8>> {
+    let mut output = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte != b'%' {
+            let in_host = matches!(place, Place::Host | Place::Zone);
+            if in_host && byte.is_ascii() && !is_host_byte(*byte) {
+                let byte = char::from(*byte).to_string();
+                let byte = printf::quoted(&byte).map_err(|_| Unreadable::Unclear)?;
+                return wrong(format!("invalid character {byte} in host name"));
+            }
+            output.push(if *byte == b'+' && place == Place::Query { b' ' } else { *byte });
+            continue;
+        }
+        let digit = |index: usize| after.get(index).and_then(|byte| char::from(*byte).to_digit(16));
+        let code = digit(0).zip(digit(1)).map(|(high, low)| high * 16 + low);
+        let escape = String::from_utf8_lossy(after.get(..2).unwrap_or(after));
+        let invalid = || -> Read<()> {
+            let escape = printf::quoted(&format!("%{escape}")).map_err(|_| Unreadable::Unclear)?;
+            wrong(format!("invalid URL escape {escape}"))
+        };
+        let Some(code) = code.and_then(|code| u8::try_from(code).ok()) else {
+            invalid()?;
+            continue;
+        };
+        let is_percent = escape == "25";
+        let forbidden = match place {
+            Place::Host => code < 0x80 && !is_percent,
+            Place::Zone => !is_percent && code != b' ' && !is_host_byte(code),
+            _ => false,
+        };
+        if forbidden {
+            invalid()?;
+        }
+        output.push(code);
+        rest = after.get(2..).unwrap_or(&[]);
+    }
+    Ok(output)
+}
+
+fn as_text(bytes: Vec<u8>) -> Read<String> {
+    String::from_utf8(bytes).map_err(|_| Unreadable::Unclear)
+}
+
+fn scheme_of(text: &str) -> Read<(&str, &str)> {
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)));
+    match end.map(|end| text.split_at(end)) {
+        Some(("", rest)) if rest.starts_with(':') => wrong("missing protocol scheme"),
+        Some((scheme, rest))
+            if rest.starts_with(':') && scheme.starts_with(|c: char| c.is_ascii_alphabetic()) =>
+        {
+            Ok((scheme, rest.get(1..).unwrap_or("")))
+        }
+        _ => Ok(("", text)),
+    }
+}
+
+/// Reads a URL; `for_request` it has no fragment and is no relative path.
+fn parse(text: &str, for_request: bool) -> Read<Url> {
+    if text.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
+        return wrong("net/url: invalid control character in URL");
+    }
+    if text.is_empty() && for_request {
+        return wrong("empty url");
+    }
+    let (scheme, rest) = if text == "*" { ("", "*") } else { scheme_of(text)? };
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut url = Url {
+        text: text.to_owned(),
+        scheme: scheme.to_ascii_lowercase(),
+        host: String::new(),
+        path: String::new(),
+        query: query.to_owned(),
+    };
+    if text == "*" {
+        "*".clone_into(&mut url.path);
+        return Ok(url);
+    }
+    if !rest.starts_with('/') {
+        if !scheme.is_empty() {
+            return Ok(url);
+        }
+        if for_request {
+            return wrong("invalid URI for request");
+        }
+        if rest.split('/').next().is_some_and(|segment| segment.contains(':')) {
+            return wrong("first path segment in URL cannot contain colon");
+        }
+    }
+    let has_authority = !url.scheme.is_empty() || (!for_request && !rest.starts_with("///"));
+    let path = match rest.strip_prefix("//").filter(|_| has_authority) {
+        Some(after) => {
+            let (authority, path) = after.split_at(after.find('/').unwrap_or(after.len()));
+            url.host = host_of(&url.scheme, authority)?;
+            path
+        }
+        None => rest,
+    };
+    url.path = escaped_path(path)?;
+    Ok(url)
+}
+
+fn host_of(scheme: &str, authority: &str) -> Read<String> {
+    let Some((user, host)) = authority.rsplit_once('@') else {
+        return parse_host(scheme, authority);
+    };
+    let host = parse_host(scheme, host)?;
+    let valid = |c: char| c.is_ascii_alphanumeric() || "-._:~!$&'()*+,;=%@".contains(c);
+    if !user.chars().all(valid) {
+        return wrong("net/url: invalid userinfo");
+    }
+    unescape(user, Place::User)?;
+    Ok(host)
+}
+
+fn is_port(text: &str) -> bool {
+    text.is_empty()
+        || text.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn invalid_port<T>(port: &str) -> Read<T> {
+    let port = printf::quoted(port).map_err(|_| Unreadable::Unclear)?;
+    wrong(format!("invalid port {port} after host"))
+}
+
+fn parse_host(scheme: &str, text: &str) -> Read<String> {
+    match text.rfind('[') {
+        Some(0) => return literal_host(text),
+        Some(_) => return wrong("invalid IP-literal"),
+        None => {}
+    }
+    if let Some(first) = text.find(':') {
+        // Several colons are for lists of hosts, which the web has not.
+        let at = if matches!(scheme, "http" | "https") {
+            first
+        } else {
+            text.rfind(':').unwrap_or(first)
+        };
+        let port = text.get(at..).unwrap_or("");
+        if !is_port(port) {
+            return invalid_port(port);
+        }
+    }
+    as_text(unescape(text, Place::Host)?)
+}
+
+/// An address in brackets.
+fn literal_host(text: &str) -> Read<String> {
+    let Some(end) = text.rfind(']') else { return wrong("missing ']' in host") };
+    let (address, port) = (text.get(1..end).unwrap_or(""), text.get(end + 1..).unwrap_or(""));
+    if !is_port(port) {
+        return invalid_port(port);
+    }
+    let address = match address.find("%25") {
+        Some(zone) => {
+            let (address, zone) = address.split_at(zone);
+            let mut bytes = unescape(address, Place::Host)?;
+            bytes.extend(unescape(zone, Place::Zone)?);
+            as_text(bytes)?
+        }
+        None => as_text(unescape(address, Place::Host)?)?,
+    };
+    let (number, zone) = address.split_once('%').unwrap_or((&address, "zone"));
+    let is_v6 = number.parse::<std::net::Ipv6Addr>().is_ok() && !zone.is_empty();
+    if !is_v6 && number.parse::<std::net::Ipv4Addr>().is_ok() && number == address {
+        return wrong("invalid IP-literal");
+    }
+    if !is_v6 {
+        // The library goes on to say what is wrong with the address.
+        return wrong(INVALID_ADDRESS);
+    }
+    Ok(format!("[{address}]{port}"))
+}
+
+const INVALID_ADDRESS: &str = "invalid host: ";
+
+/// The path as it is sent: as written when that is valid, escaped otherwise.
+fn escaped_path(path: &str) -> Read<String> {
+    let bytes = unescape(path, Place::Path)?;
+    let is_valid = path.bytes().all(|byte| is_path_byte(byte) || b"!'()*[]%".contains(&byte));
+    if is_valid || path == "*" {
+        return Ok(path.to_owned());
+    }
+    let escape = |byte: u8| {
+        if is_path_byte(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    Ok(bytes.into_iter().map(escape).collect())
+}
+
+fn unclear() -> Fault {
+    Fault::refused("a URL with parts that are no text is not computed here")
+}
+
+/// What the library says of a text that is no URL for a request.
+pub(super) fn request_error(text: &str) -> Result<Option<String>, Fault> {
+    match parse(text, true) {
+        Ok(_) => Ok(None),
+        Err(Unreadable::Wrong(message)) if message == INVALID_ADDRESS => {
+            Err(Fault::refused("why this URL is not valid is not computed here"))
+        }
+        Err(Unreadable::Wrong(message)) => {
+            Ok(Some(format!("parse {}: {message}", printf::quoted(text)?)))
+        }
+        Err(Unreadable::Unclear) => Err(unclear()),
+    }
+}
+
+pub(super) fn is_url(values: &[Value]) -> Evaluated {
+    let [text] = texts(values)?;
+    match parse(text, true) {
+        Ok(_) => Ok(Value::Bool(true)),
+        Err(Unreadable::Wrong(_)) => Ok(Value::Bool(false)),
+        Err(Unreadable::Unclear) => Err(unclear()),
+    }
+}
+
+pub(super) fn url(values: &[Value]) -> Evaluated {
+    let [text] = texts(values)?;
+    let read = || {
+        parse(text, true)?;
+        let (before, fragment) = text.split_once('#').unwrap_or((text, ""));
+        unescape(fragment, Place::Path)?;
+        Ok(Url { text: text.to_owned(), ..parse(before, false)? })
+    };
+    match read() {
+        Ok(url) => Ok(Value::Url(Arc::new(url))),
+        Err(Unreadable::Wrong(message)) => Err(Fault::Error(format!(
+            "url() takes a URL such as https://example.com/path, or an absolute path: {message}"
+        ))),
+        Err(Unreadable::Unclear) => Err(unclear()),
+    }
+}
+
+fn receiver(values: &[Value]) -> Result<&Url, Fault> {
+    match first(values) {
+        Value::Url(url) => Ok(url),
+        other => Err(no_overload("a part of a URL", other)),
+    }
+}
+
+pub(super) fn scheme(values: &[Value]) -> Evaluated {
+    receiver(values).map(|url| string(url.scheme.as_str()))
+}
+
+pub(super) fn host(values: &[Value]) -> Evaluated {
+    receiver(values).map(|url| string(url.host.as_str()))
+}
+
+/// The name and the port of a host.
+fn name_and_port(host: &str) -> (&str, &str) {
+    let at = host.rfind(':').filter(|at| host.get(*at..).is_some_and(is_port));
+    let (name, port) = at.map_or((host, ""), |at| host.split_at(at));
+    let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    (literal.unwrap_or(name), port.strip_prefix(':').unwrap_or(port))
+}
+
+pub(super) fn hostname(values: &[Value]) -> Evaluated {
+    receiver(values).map(|url| string(name_and_port(&url.host).0))
+}
+
+pub(super) fn port(values: &[Value]) -> Evaluated {
+    receiver(values).map(|url| string(name_and_port(&url.host).1))
+}
+
+pub(super) fn path(values: &[Value]) -> Evaluated {
+    receiver(values).map(|url| string(url.path.as_str()))
+}
+
+/// The query as a map of lists, in the order of the URL. What is malformed is left out.
+pub(super) fn query(values: &[Value]) -> Evaluated {
+    let mut parameters: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for pair in receiver(values)?.query.split('&') {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if pair.is_empty() || pair.contains(';') {
+            continue;
+        }
+        let read = |text| unescape(text, Place::Query).and_then(as_text);
+        match (read(key), read(value)) {
+            (Ok(key), Ok(value)) => parameters.entry(key).or_default().push(string(value)),
+            (Err(Unreadable::Unclear), _) | (_, Err(Unreadable::Unclear)) => return Err(unclear()),
+            _ => {}
+        }
+    }
+    let entry = |(key, values): (String, Vec<Value>)| (Key::String(key.into()), list(values));
+    Ok(map(parameters.into_iter().map(entry).collect()))
+}

@@ -1,0 +1,254 @@
+//! `AuditPeriod`: the time that an auditor reports on, and what the evidence log says of it.
+// Each printcolumn repeats the same keys.
+#![allow(clippy::duplicated_attributes)]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube_derive::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    condition,
+    criteria::Category,
+    frozen::{immutable, unchanging},
+    invalid::{InvalidSpec, Path, Problems},
+    lenient::lenient,
+    structural, time,
+};
+use comptroller_vocabulary::closed_enum;
+
+/// The longest period: two years of 366 days.
+pub const MAX_PERIOD_DAYS: i64 = 732;
+
+closed_enum! {
+    /// What kind of report the period is for.
+    pub enum ReportType {
+        /// Design and implementation at a time.
+        TypeI = "TypeI",
+        /// Operation over a period.
+        TypeII = "TypeII",
+    }
+}
+
+closed_enum! {
+    /// Where an audit period stands.
+    #[derive(Default)]
+    pub enum PeriodPhase {
+        /// It is not over, or the log does not reach beyond its end yet.
+        #[default]
+        Open = "Open",
+        /// It is over, and what the status says of it is final.
+        Closed = "Closed",
+    }
+}
+
+/// The time that a report is about, for whom, and by which criteria.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    crates(kube_core = "::kube_core"),
+    group = "comptroller.dev",
+    version = "v1alpha1",
+    kind = "AuditPeriod",
+    plural = "auditperiods",
+    singular = "auditperiod",
+    shortname = "ap",
+    category = "comptroller",
+    status = "AuditPeriodStatus",
+    derive = "PartialEq",
+    doc = "A period that an auditor reports on. Its status sums up what the evidence log says of \
+           it, and the command report writes the whole. Once written only the auditors can \
+           change; for another period, write another AuditPeriod.",
+    printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
+    printcolumn(name = "From", type_ = "string", json_path = ".spec.from"),
+    printcolumn(name = "To", type_ = "string", json_path = ".spec.to"),
+    printcolumn(name = "As-Of", type_ = "string", json_path = ".spec.asOf", priority = 1),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Coverage", type_ = "string", json_path = ".status.coverage"),
+    printcolumn(name = "Effective", type_ = "integer", json_path = ".status.controls.effective"),
+    printcolumn(name = "Deviations", type_ = "integer", json_path = ".status.controls.deviations"),
+    printcolumn(name = "Unknown", type_ = "integer", json_path = ".status.controls.unknown"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[x_kube(
+    validation = Rule::new("self.type != 'TypeI' || has(self.asOf)")
+        .message("a TypeI period needs asOf; write the time that the report is as of")
+        .reason(Reason::FieldValueRequired)
+        .field_path(".asOf"),
+    validation = Rule::new("self.type != 'TypeI' || !has(self.from)")
+        .message("from is for TypeII; a TypeI period has asOf alone")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".from"),
+    validation = Rule::new("self.type != 'TypeI' || !has(self.to)")
+        .message("to is for TypeII; a TypeI period has asOf alone")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".to"),
+    validation = Rule::new("self.type != 'TypeII' || has(self.from)")
+        .message("a TypeII period needs from; write its first moment")
+        .reason(Reason::FieldValueRequired)
+        .field_path(".from"),
+    validation = Rule::new("self.type != 'TypeII' || has(self.to)")
+        .message("a TypeII period needs to; write the first moment after it")
+        .reason(Reason::FieldValueRequired)
+        .field_path(".to"),
+    validation = Rule::new("self.type != 'TypeII' || !has(self.asOf)")
+        .message("asOf is for TypeI; a TypeII period has from and to")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".asOf"),
+    validation = Rule::new("!has(self.from) || !has(self.to) || self.from < self.to")
+        .message("to must be after from")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".to"),
+    validation = Rule::new("!has(self.from) || !has(self.to) || self.to - self.from <= duration('17568h')")
+        .message("a period has at most two years; write several for a longer time")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".to"),
+    validation = unchanging("asOf", INSTEAD),
+    validation = unchanging("from", INSTEAD),
+    validation = unchanging("to", INSTEAD),
+    validation = unchanging("categories", INSTEAD)
+)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditPeriodSpec {
+    /// `TypeI` is as of a time, `TypeII` over a period.
+    #[serde(rename = "type")]
+    #[x_kube(validation = immutable("type", INSTEAD))]
+    pub type_: ReportType,
+    /// The time that a `TypeI` report is as of.
+    #[serde(default, deserialize_with = "time::optional", skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Time>,
+    /// The first moment of a `TypeII` period.
+    #[serde(default, deserialize_with = "time::optional", skip_serializing_if = "Option::is_none")]
+    pub from: Option<Time>,
+    /// The first moment after a `TypeII` period.
+    #[serde(default, deserialize_with = "time::optional", skip_serializing_if = "Option::is_none")]
+    pub to: Option<Time>,
+    /// The categories in scope; Security alone when absent, and always one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 5), extend("x-kubernetes-list-type" = "set"))]
+    pub categories: Vec<Category>,
+    /// Who the report is for: names of people, groups or firms, for the record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        inner(length(min = 1, max = 253)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub auditors: Vec<String>,
+}
+
+/// What the evidence log says of the period.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase", default, remote = "Self")]
+pub struct AuditPeriodStatus {
+    /// The generation of the spec that was summed up last.
+    #[schemars(range(min = 0))]
+    pub observed_generation: i64,
+    /// Open until the log reaches beyond the end of the period, then Closed.
+    pub phase: PeriodPhase,
+    /// The share of the time of all controls for which there is evidence, such as 99.2%.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub coverage: Option<String>,
+    /// What the controls came to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub controls: Option<PeriodControls>,
+    /// How many deviations there were, of all controls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub deviations: Option<i64>,
+    /// How many of them were open at the end, or are now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub open_deviations: Option<i64>,
+    /// How many entries the log had when this was summed up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub log_size: Option<i64>,
+    /// The signed checkpoint that this rests on, as text (C2SP tlog-checkpoint). Keep it elsewhere:
+    /// the log of any later day must begin with what it covers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
+    pub checkpoint: Option<String>,
+    /// The digest of the report, set when the period is closed. The command report gives the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 71), regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
+    pub report_digest: Option<String>,
+    /// Ready says whether the log could be summed up, and why not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "condition::schema")]
+    pub conditions: Vec<Condition>,
+}
+
+lenient!(AuditPeriodStatus);
+
+/// How many controls came to what.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PeriodControls {
+    /// Held throughout what was observed.
+    #[schemars(range(min = 0))]
+    pub effective: i64,
+    /// Deviated at least once.
+    #[schemars(range(min = 0))]
+    pub deviations: i64,
+    /// Nothing can be said of them.
+    #[schemars(range(min = 0))]
+    pub unknown: i64,
+    /// There was nothing for them to govern.
+    #[schemars(range(min = 0))]
+    pub not_applicable: i64,
+}
+
+/// What to do instead of changing a spec.
+const INSTEAD: &str = "write another AuditPeriod";
+
+impl AuditPeriodSpec {
+    /// The categories in scope, Security first.
+    pub fn categories(&self) -> Vec<Category> {
+        let mut categories = self.categories.clone();
+        categories.push(Category::Security);
+        categories.sort_unstable();
+        categories.dedup();
+        categories
+    }
+
+    /// Everything that the API server would refuse.
+    pub fn validate(&self) -> Result<(), InvalidSpec> {
+        let mut problems = Problems::default();
+        structural::check_spec::<AuditPeriod>(self, &mut problems);
+        let at = Path::new("spec");
+        let times = [
+            ("asOf", self.as_of.is_some(), self.type_ == ReportType::TypeI),
+            ("from", self.from.is_some(), self.type_ == ReportType::TypeII),
+            ("to", self.to.is_some(), self.type_ == ReportType::TypeII),
+        ];
+        for (field, is_given, is_wanted) in times {
+            let (problem, remedy) = match (is_given, is_wanted) {
+                (false, true) => ("is missing", "write a time like 2027-01-01T00:00:00Z"),
+                (true, false) => {
+                    ("is of the other type", "write asOf for TypeI, from and to for TypeII")
+                }
+                _ => continue,
+            };
+            let problem = format!("{problem} for {}", self.type_);
+            problems.push(&at.field(field), problem, remedy);
+        }
+        if let (Some(from), Some(to)) = (&self.from, &self.to) {
+            let length = to.0.duration_since(from.0);
+            if !length.is_positive() {
+                problems.push(
+                    &at.field("to"),
+                    "is not after from",
+                    "write the first moment after the period",
+                );
+            } else if length.as_hours() > MAX_PERIOD_DAYS * 24 {
+                problems.push(
+                    &at.field("to"),
+                    "is more than two years after from",
+                    "write several periods",
+                );
+            }
+        }
+        problems.into_result()
+    }
+}

@@ -1,0 +1,58 @@
+//! What users write: one file per kind and one per test, with their validation and nothing else.
+//!
+//! The types generate the schemas ([`schema`]), and the schemas check what comes from files
+//! ([`structural`]), so a bound is written once. What a schema cannot say is in
+//! `validate` of each spec, such as [`ControlSpec::validate`]; both sources name the field
+//! and what to write instead. Pure: no client, clock or environment.
+
+pub mod attestation;
+pub mod audit_period;
+pub mod condition;
+pub mod control;
+pub mod criteria;
+pub mod duration;
+pub mod exception;
+mod frozen;
+pub mod glob;
+pub(crate) mod image_name;
+pub mod invalid;
+mod lenient;
+mod metadata;
+pub mod occurrence;
+pub mod rbac_verbs;
+pub(crate) mod registry;
+pub mod risk;
+pub mod schema;
+pub mod selector;
+pub mod structural;
+pub mod test_spec;
+pub mod time;
+
+pub use attestation::{Artifact, Attestation, AttestationSpec, Outcome};
+pub use audit_period::{
+    AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodControls, PeriodPhase, ReportType,
+};
+pub use control::{
+    Control, ControlSpec, ControlStatus, Enforcement, EvidenceRef, Exclusion, Finding,
+    MAX_FINDINGS, Scope,
+};
+pub use criteria::Criterion;
+pub use duration::Duration;
+pub use exception::{
+    ControlException, ControlExceptionSpec, ControlExceptionStatus, ExceptionPhase,
+    ExceptionResource,
+};
+pub use glob::Glob;
+pub use invalid::{InvalidField, InvalidSpec};
+pub use occurrence::{MAX_OCCURRENCES, Occurrence, OccurrenceRecord};
+pub use risk::Risk;
+pub use selector::Selector;
+pub use structural::unknown_fields;
+pub use test_spec::{TestKind, TestSpec};
+
+pub use comptroller_vocabulary::{OccurrencePhase, ResourceRef, Severity, State, canonical};
+
+/// The API group of every kind.
+pub const GROUP: &str = "comptroller.dev";
+/// The version of every kind.
+pub const VERSION: &str = "v1alpha1";

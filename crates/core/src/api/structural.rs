@@ -1,0 +1,252 @@
+//! Checks objects that no API server has seen against the generated schemas, so that a manifest
+//! in a file is refused for the same bounds and under the same paths.
+
+use regex::Regex;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use super::{
+    GROUP,
+    invalid::{InvalidSpec, Path, Problems},
+    metadata,
+    schema::schema_of,
+    time,
+};
+
+/// Reads an object of this group that passed no API server. Every break of its schema is in the
+/// error; what a schema cannot say is left to `validate` of the spec.
+pub fn read<K>(object: &Value) -> Result<K, InvalidSpec>
+where
+    K: kube_core::Resource<DynamicType = ()> + DeserializeOwned,
+{
+    let mut problems = Problems::default();
+    let root = Path::new("");
+    let mut object = object.clone();
+    if let Some(schema) = schema_of(&K::kind(&())) {
+        normalize(&mut object, schema);
+        metadata::normalize(&mut object);
+        metadata::check(&object, &K::api_version(&()), &mut problems);
+        Checker { problems: &mut problems, unknown: &mut Vec::new() }.check(&object, schema, &root);
+    }
+    if problems.is_empty() {
+        match serde_path_to_error::deserialize(&object) {
+            Ok(read) => return Ok(read),
+            Err(error) => {
+                let at = Some(error.path().to_string()).filter(|path| path != ".");
+                let at = Path::new(at.as_deref().unwrap_or("spec"));
+                problems.push(&at, error.inner().to_string(), "write what kubectl explain says");
+            }
+        }
+    }
+    Err(problems.into_error())
+}
+
+/// What `spec` breaks of the schema of `K`.
+pub(crate) fn check_spec<K>(spec: &impl Serialize, problems: &mut Problems)
+where
+    K: kube_core::Resource<DynamicType = ()>,
+{
+    let at = Path::new("spec");
+    match (serde_json::to_value(spec), schema_of(&K::kind(&()))) {
+        (Ok(spec), Some(schema)) => Checker { problems, unknown: &mut Vec::new() }.check(
+            &spec,
+            &schema["properties"]["spec"],
+            &at,
+        ),
+        (Err(error), _) => problems.push(&at, error.to_string(), "correct the spec"),
+        (_, None) => {}
+    }
+}
+
+/// The paths of fields in an object that its kind does not have: typing errors that the API
+/// server would refuse or drop. Empty for an object of another group.
+pub fn unknown_fields(object: &Value) -> Vec<String> {
+    let mut unknown = Vec::new();
+    let group = object["apiVersion"].as_str().and_then(|version| version.split_once('/'));
+    if group.is_some_and(|(group, _)| group == GROUP)
+        && let Some(schema) = object["kind"].as_str().and_then(schema_of)
+    {
+        let mut problems = Problems::default();
+        Checker { problems: &mut problems, unknown: &mut unknown }.check(
+            object,
+            schema,
+            &Path::new(""),
+        );
+    }
+    unknown
+}
+
+/// A field that holds null is absent to the API server, an item of a list is not; and 1.0 is a whole
+/// number, as in JSON.
+fn normalize(value: &mut Value, schema: &Value) {
+    match value {
+        Value::Object(fields) => {
+            let (properties, others) = (&schema["properties"], &schema["additionalProperties"]);
+            let of = |name: &String| properties.get(name).or(others.is_object().then_some(others));
+            fields.retain(|name, value| !(value.is_null() && of(name).is_some()));
+            for (name, value) in fields {
+                if let Some(schema) = of(name) {
+                    normalize(value, schema);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| normalize(item, &schema["items"])),
+        Value::Number(number) if schema["type"] == "integer" => {
+            if let Some(whole) = whole(number) {
+                *value = whole.into();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The integer that a number with a fraction of nothing is; None for any other.
+fn whole(number: &serde_json::Number) -> Option<i64> {
+    let text = number.is_f64().then(|| format!("{:.0}", number.as_f64().unwrap_or_default()))?;
+    let whole: i64 = text.parse().ok()?;
+    (number.as_f64() == text.parse().ok()).then_some(whole)
+}
+
+struct Checker<'a> {
+    problems: &'a mut Problems,
+    unknown: &'a mut Vec<String>,
+}
+
+impl Checker<'_> {
+    fn check(&mut self, value: &Value, schema: &Value, at: &Path) {
+        match (schema["type"].as_str().unwrap_or_default(), value) {
+            ("object", Value::Object(fields)) => self.object(fields, schema, at),
+            ("array", Value::Array(items)) => self.array(items, schema, at),
+            ("string", Value::String(text)) => self.string(text, schema, at),
+            ("integer", Value::Number(number)) if number.is_i64() || number.is_u64() => {
+                self.integer(number.as_i64().unwrap_or(i64::MAX), schema, at);
+            }
+            ("boolean", Value::Bool(_)) => {}
+            (wanted, _) => self.wrong_type(wanted, value, at),
+        }
+    }
+
+    fn wrong_type(&mut self, wanted: &str, value: &Value, at: &Path) {
+        let (wanted, remedy) = match wanted {
+            "object" => ("a mapping", "write its fields indented below it, or {} for none"),
+            "array" => ("a list", "write [item, item], or one - item to a line"),
+            "string" => ("a text", "write it in quotes if it looks like something else"),
+            "integer" => ("a whole number", "write it in digits, without quotes"),
+            _ => ("true or false", "write true or false, without quotes"),
+        };
+        let given = match value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a text",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "a mapping",
+        };
+        self.problems.push(at, format!("must be {wanted}, not {given}"), remedy);
+    }
+
+    fn object(&mut self, fields: &Map<String, Value>, schema: &Value, at: &Path) {
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if !fields.contains_key(name) {
+                let meaning = schema["properties"][name]["description"].as_str();
+                let meaning = meaning.unwrap_or("the object needs it");
+                self.problems.push(&at.field(name), "missing", format!("write it: {meaning}"));
+            }
+        }
+        if let Some(most) = schema["maxProperties"].as_u64()
+            && fields.len() as u64 > most
+        {
+            self.problems.push(at, "has too many fields", format!("write at most {most}"));
+        }
+        let properties = &schema["properties"];
+        let others = &schema["additionalProperties"];
+        for (name, value) in fields {
+            let at = at.field(name);
+            // The rules for metadata are those of every kind, and not in the schema.
+            if at.as_str() == "metadata" {
+                continue;
+            }
+            match (properties.get(name), others) {
+                (Some(schema), _) => self.check(value, schema, &at),
+                (None, Value::Object(_)) => self.check(value, others, &at),
+                (None, _) => self.unknown.push(at.as_str().to_owned()),
+            }
+        }
+    }
+
+    fn array(&mut self, items: &[Value], schema: &Value, at: &Path) {
+        let count = items.len() as u64;
+        if let Some(least) = schema["minItems"].as_u64().filter(|least| count < *least) {
+            let remedy = format!("write at least {least}, or leave the field away");
+            self.problems.push(at, format!("has {count} items"), remedy);
+        }
+        if let Some(most) = schema["maxItems"].as_u64().filter(|most| count > *most) {
+            self.problems.push(at, format!("has {count} items"), format!("write at most {most}"));
+        }
+        for (position, item) in items.iter().enumerate() {
+            let at = at.index(position);
+            self.check(item, &schema["items"], &at);
+            if items.iter().take(position).any(|earlier| is_same_entry(earlier, item, schema)) {
+                self.problems.push(&at, "is there already", "write it once");
+            }
+        }
+    }
+
+    fn string(&mut self, text: &str, schema: &Value, at: &Path) {
+        if let Some(values) = schema["enum"].as_array() {
+            let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
+            if !values.contains(&text) {
+                let remedy = format!("write one of {}", values.join(", "));
+                self.problems.push(at, format!("{text:?} is not known here"), remedy);
+            }
+            return;
+        }
+        let length = text.chars().count() as u64;
+        if let Some(least) = schema["minLength"].as_u64().filter(|least| length < *least) {
+            let remedy = format!("write at least {least}, or leave the field away");
+            self.problems.push(at, format!("has {length} characters"), remedy);
+        }
+        if let Some(most) = schema["maxLength"].as_u64().filter(|most| length > *most) {
+            let remedy = format!("write at most {most}");
+            self.problems.push(at, format!("has {length} characters"), remedy);
+        }
+        let pattern = schema["pattern"].as_str().and_then(|pattern| Regex::new(pattern).ok());
+        if let Some(pattern) = pattern.filter(|pattern| !pattern.is_match(text)) {
+            let remedy = format!("write it so that it matches {pattern}");
+            self.problems.push(at, format!("{text:?} is not written as it should be"), remedy);
+        }
+        if schema["format"].as_str() == Some("date-time") && time::parse(text).is_err() {
+            let problem = format!("{text:?} is no date and time");
+            self.problems.push(at, problem, "write it like 2027-01-31T00:00:00Z");
+        }
+    }
+
+    fn integer(&mut self, number: i64, schema: &Value, at: &Path) {
+        if let Some(least) = schema["minimum"].as_i64().filter(|least| number < *least) {
+            self.problems.push(
+                at,
+                format!("{number} is too little"),
+                format!("write at least {least}"),
+            );
+        }
+        if let Some(most) = schema["maximum"].as_i64().filter(|most| number > *most) {
+            self.problems.push(
+                at,
+                format!("{number} is too much"),
+                format!("write at most {most}"),
+            );
+        }
+    }
+}
+
+/// Whether two items of a list stand for the same entry, by the list type that the schema gives.
+fn is_same_entry(one: &Value, other: &Value, schema: &Value) -> bool {
+    match schema["x-kubernetes-list-type"].as_str() {
+        Some("set") => one == other,
+        Some("map") => {
+            let keys = schema["x-kubernetes-list-map-keys"].as_array();
+            keys.into_iter().flatten().filter_map(Value::as_str).all(|key| one[key] == other[key])
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,200 @@
+//! `attestation`: a procedure that people perform again and again.
+
+use jiff::civil::Date;
+use kube_derive::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{
+    Duration,
+    invalid::{Path, Problems},
+    time::is_a_time,
+};
+use comptroller_vocabulary::closed_enum;
+
+/// The longest time between two occurrences, in months.
+pub const MAX_EVERY_MONTHS: i64 = 120;
+
+/// Calendar steps alone, not even none of something else.
+const EVERY: &str = "^([0-9]{1,3}(mo|y))+$";
+
+closed_enum! {
+    /// What a record must hold.
+    pub enum RequiredPart {
+        /// At least one artifact, with its digest.
+        Artifact = "artifact",
+        /// The version of what was reviewed.
+        Version = "version",
+        /// Who took part.
+        Participants = "participants",
+    }
+}
+
+/// A procedure that people perform once in each period, and attest by an Attestation. Periods
+/// follow the calendar in UTC. An occurrence opens with its period, is due when openFor is over,
+/// is late until the grace is over, and is missed for ever after that.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[x_kube(
+    validation = Rule::new("!has(self.attesters) || !has(self.minAttesters) || has(self.attesters.groups) \
+        || self.minAttesters <= size(self.attesters.users)")
+        .message("minAttesters is more than attesters.users has names, so nothing would ever be complete")
+        .field_path(".minAttesters")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct AttestationTest {
+    /// How often, in whole months or years from 1mo to 10y: 1mo, 3mo, 6mo, 1y. With 1mo, 3mo, 6mo
+    /// and 1y the periods are calendar months, quarters, halves and years.
+    #[schemars(extend("pattern" = EVERY))]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,3}(mo|y))+$')")
+        .message("must be whole months or years, such as 1mo, 3mo or 1y"))]
+    pub every: Duration,
+    /// A day on which a period begins, such as 2026-01-01, where periods do not follow the
+    /// calendar. Occurrences count from this day on, also those before the control was created;
+    /// without it, those that were due before the control was created do not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 10, max = 10),
+        regex(pattern = r"^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$"),
+        extend("format" = "date")
+    )]
+    #[x_kube(validation = is_a_time())]
+    pub start: Option<String>,
+    /// How long an occurrence is open before it is due. The whole period when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_for: Option<Duration>,
+    /// How long after it is due an occurrence is late rather than missed. Not at all when it is
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Duration>,
+    /// How long before it is due to remind of an open occurrence. No reminder when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_before: Option<Duration>,
+    /// Who may attest. When it is absent, whoever may create an Attestation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attesters: Option<Attesters>,
+    /// How many different people must attest, from 1 to 16. One when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 16))]
+    pub min_attesters: Option<i32>,
+    /// What a record must hold to count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 3), extend("x-kubernetes-list-type" = "set"))]
+    pub requires: Vec<RequiredPart>,
+}
+
+/// Who may attest.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[x_kube(validation = Rule::new("has(self.users) || has(self.groups)")
+    .message("must have users or groups: leave attesters away to admit whoever may create an Attestation"))]
+#[serde(rename_all = "camelCase")]
+pub struct Attesters {
+    /// Their user names, as the API server knows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(min = 1, max = 512)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub users: Vec<String>,
+    /// Groups of theirs. Only the API server knows who is in a group, and only at the moment of
+    /// the request: the admission policy attestation-attesters checks it then, and a record of
+    /// somebody who is not among users says that nobody can check it later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(min = 1, max = 16),
+        inner(length(min = 1, max = 512)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub groups: Vec<String>,
+}
+
+impl AttestationTest {
+    /// How many months a period has; at least one.
+    pub fn months(&self) -> i64 {
+        self.every.calendar_months().unwrap_or(1).clamp(1, MAX_EVERY_MONTHS)
+    }
+
+    /// The day on which a period begins, where the spec says.
+    pub fn start_date(&self) -> Option<Date> {
+        self.start.as_deref()?.parse().ok()
+    }
+
+    /// How many different people must attest.
+    pub fn min_attesters(&self) -> usize {
+        self.min_attesters.and_then(|count| usize::try_from(count).ok()).unwrap_or(1).max(1)
+    }
+
+    pub(crate) fn validate(&self, at: &Path, problems: &mut Problems) {
+        let every = at.field("every");
+        match self.every.calendar_months() {
+            None => problems.push(
+                &every,
+                format!("{} is not made of whole months or years", self.every),
+                "write whole months or years, such as 1mo, 3mo or 1y",
+            ),
+            Some(months) if months > MAX_EVERY_MONTHS => problems.push(
+                &every,
+                format!("{} is longer than 10y", self.every),
+                "write 10y or less",
+            ),
+            Some(_) => {}
+        }
+        if let Some(start) = &self.start
+            && self.start_date().is_none()
+        {
+            problems.push(
+                &at.field("start"),
+                format!("{start:?} is no day of the calendar"),
+                "write a day, such as 2026-01-01",
+            );
+        }
+        for (field, length) in [
+            ("openFor", self.open_for),
+            ("grace", self.grace),
+            ("remindBefore", self.remind_before),
+        ] {
+            if let Some(length) = length {
+                self.validate_length(length, &at.field(field), problems);
+            }
+        }
+        if let Some(attesters) = &self.attesters {
+            self.validate_attesters(attesters, at, problems);
+        }
+    }
+
+    /// Nothing lasts longer than a period: an occurrence would still be open when the next but one
+    /// opens.
+    fn validate_length(&self, length: Duration, at: &Path, problems: &mut Problems) {
+        length.validate(at, problems);
+        // A period that begins with February is the shortest of its kind.
+        let from = Date::constant(2026, 2, 1)
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .map_or(jiff::Timestamp::UNIX_EPOCH, |day| day.timestamp());
+        if length.add_to(from) > self.every.add_to(from) {
+            problems.push(
+                at,
+                format!("{length} is longer than a period of {}", self.every),
+                format!("write {} or less", self.every),
+            );
+        }
+    }
+
+    fn validate_attesters(&self, attesters: &Attesters, at: &Path, problems: &mut Problems) {
+        if attesters.users.is_empty() && attesters.groups.is_empty() {
+            problems.push(
+                &at.field("attesters"),
+                "has neither users nor groups",
+                "name who may attest, or leave attesters away to admit whoever may create an Attestation",
+            );
+        } else if attesters.groups.is_empty() && attesters.users.len() < self.min_attesters() {
+            problems.push(
+                &at.field("minAttesters"),
+                format!(
+                    "{} people must attest and {} may",
+                    self.min_attesters(),
+                    attesters.users.len()
+                ),
+                "name more users, or lower minAttesters",
+            );
+        }
+    }
+}

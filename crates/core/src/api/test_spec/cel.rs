@@ -1,0 +1,138 @@
+//! `cel`: expressions over resources, in the shape of a `ValidatingAdmissionPolicy`.
+
+use kube_derive::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::invalid::{Path, Problems};
+
+/// Expressions that must hold for each resource. `object` is the resource, `request` the CREATE
+/// that would bring it into being, without a user, `variables` what is defined here.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CelTest {
+    /// The resources that are judged.
+    #[schemars(length(min = 1, max = 16))]
+    pub resources: Vec<CelResource>,
+    /// Only resources for which all of these hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub match_conditions: Vec<NamedExpression>,
+    /// Values that later expressions read as variables.NAME, computed when they are first read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub variables: Vec<NamedExpression>,
+    /// What must hold; each that does not is a finding.
+    #[schemars(length(min = 1, max = 64))]
+    pub validations: Vec<CelValidation>,
+}
+
+/// Resources that are judged.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CelResource {
+    /// The API groups; "" is the core group, * is any.
+    #[schemars(
+        length(min = 1, max = 16),
+        inner(length(max = 253)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub api_groups: Vec<String>,
+    /// The versions, such as v1; * is any.
+    #[schemars(
+        length(min = 1, max = 16),
+        inner(length(min = 1, max = 63)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub api_versions: Vec<String>,
+    /// The resources in plural, such as deployments.
+    #[schemars(
+        length(min = 1, max = 32),
+        inner(length(min = 1, max = 253)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub resources: Vec<String>,
+    /// Whether there is nothing to judge in a cluster that does not serve their API group, such as
+    /// that of a CRD. Otherwise such a cluster makes the control unknown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub when_served: bool,
+}
+
+/// An expression with a name.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct NamedExpression {
+    /// The name, unique in its list: an identifier for a variable.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// The CEL expression.
+    #[schemars(length(min = 1, max = 4096))]
+    pub expression: String,
+}
+
+/// What must hold.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CelValidation {
+    /// The CEL expression, which is true for a resource that is as it should be.
+    #[schemars(length(min = 1, max = 4096))]
+    pub expression: String,
+    /// What a finding says when the expression is false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub message: Option<String>,
+    /// A CEL expression for what a finding says. Goes before message when it yields a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub message_expression: Option<String>,
+    /// The rule that a finding names, in one CamelCase word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 128),
+        regex(pattern = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
+    )]
+    pub reason: Option<String>,
+}
+
+impl CelTest {
+    pub(crate) fn validate(&self, at: &Path, problems: &mut Problems) {
+        for (position, rule) in self.resources.iter().enumerate() {
+            let at = at.field("resources").index(position).field("resources");
+            for (position, resource) in rule.resources.iter().enumerate() {
+                if resource == "secrets" {
+                    problems.push(
+                        &at.index(position),
+                        "Secrets are never read, nor their metadata",
+                        "judge what refers to them instead, such as an Ingress or a Certificate",
+                    );
+                } else if resource.contains('/') {
+                    problems.push(
+                        &at.index(position),
+                        format!("{resource:?} is a subresource, of which nothing is kept to judge"),
+                        "write the plural of objects, such as pods; for rights to a subresource use an rbac test",
+                    );
+                }
+            }
+        }
+        for (position, variable) in self.variables.iter().enumerate() {
+            if !is_identifier(&variable.name) {
+                problems.push(
+                    &at.field("variables").index(position).field("name"),
+                    format!("{:?} is no CEL identifier", variable.name),
+                    "write letters, digits and _, with a letter or _ first",
+                );
+            }
+        }
+    }
+}
+
+fn is_identifier(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}

@@ -1,0 +1,119 @@
+//! `encryption`: at rest, in volumes and on the wire.
+
+use kube_derive::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{
+    Duration,
+    invalid::{Path, Problems},
+};
+
+/// What is encrypted. At least one of the fields.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[x_kube(validation = Rule::new("has(self.atRest) || has(self.storageClasses) || has(self.ingress) || has(self.gateways) || has(self.mesh) || has(self.certificates)")
+    .message("must have at least one of atRest, storageClasses, ingress, gateways, mesh, certificates"))]
+#[serde(rename_all = "camelCase")]
+pub struct EncryptionTest {
+    /// The API server encrypts these resources in its storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_rest: Option<AtRestEncryption>,
+    /// Storage classes encrypt the volumes made from them. Write {} to check it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_classes: Option<StorageClassEncryption>,
+    /// Every host of every Ingress is served over TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<IngressEncryption>,
+    /// Every listener of every Gateway terminates or passes TLS. Write {} to check it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateways: Option<GatewayEncryption>,
+    /// Every namespace in scope is in the service mesh (Istio or Linkerd), and its proxies refuse
+    /// plain text. Pods that opt out by their own labels are not seen. Write {} to check it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mesh: Option<MeshEncryption>,
+    /// Certificates of cert-manager are ready and not about to expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<CertificateCheck>,
+}
+
+/// Encryption in the storage of the API server.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct AtRestEncryption {
+    /// The resources in plural, with their group after a dot where they have one. Only secrets
+    /// when it is absent.
+    #[serde(default = "secrets")]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(min = 1, max = 253)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub resources: Vec<String>,
+}
+
+fn secrets() -> Vec<String> {
+    vec!["secrets".to_owned()]
+}
+
+/// Encryption of the volumes that storage classes make.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StorageClassEncryption {}
+
+/// TLS of Ingresses.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct IngressEncryption {
+    /// How long a certificate must at least be valid from now. Not checked when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_validity: Option<Duration>,
+}
+
+/// TLS of the listeners of Gateways.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayEncryption {
+    /// Whether there is nothing to judge in a cluster without the Gateway API. Otherwise such a
+    /// cluster makes the control unknown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub when_served: bool,
+}
+
+/// Mutual TLS in the service mesh.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MeshEncryption {}
+
+/// Certificates of cert-manager.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateCheck {
+    /// How long a certificate must at least be valid from now. Not expired is enough when it is
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_validity: Option<Duration>,
+    /// Whether there is nothing to judge in a cluster without cert-manager. Otherwise such a
+    /// cluster makes the control unknown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub when_served: bool,
+}
+
+impl EncryptionTest {
+    pub(crate) fn validate(&self, at: &Path, problems: &mut Problems) {
+        if *self == Self::default() {
+            problems.push(
+                at,
+                "checks nothing",
+                "write at least one of atRest, storageClasses, ingress, gateways, mesh or \
+                 certificates, such as atRest: {}",
+            );
+        }
+        let validities = [
+            ("ingress", self.ingress.and_then(|check| check.min_validity)),
+            ("certificates", self.certificates.and_then(|check| check.min_validity)),
+        ];
+        for (field, validity) in validities {
+            if let Some(validity) = validity {
+                validity.validate(&at.field(field).field("minValidity"), problems);
+            }
+        }
+    }
+}

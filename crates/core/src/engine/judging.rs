@@ -1,0 +1,62 @@
+//! Judging an item where the control looks, and nowhere else.
+
+use crate::checks::{scope::Admission, tally::Tally};
+use crate::{
+    checks::{self, Check, Context, Finding, Item, Judgement},
+    inventory::{Change, Facts, Inventory, Object, Symbol},
+};
+
+/// The rule of a finding that says that an object is malformed or its scope is not known.
+const UNDECIDED: &str = "Undecided";
+
+/// Judges an item, unless the scope leaves it out. `tally` is what the control's other items count.
+pub fn judge_in_scope(
+    check: &dyn Check,
+    context: &Context<'_>,
+    item: Item,
+    tally: &Tally,
+) -> Option<Judgement> {
+    let slot = match item {
+        Item::Object(slot) => slot,
+        Item::Subject(_) => return check.judge(context, item),
+        Item::Cluster(part) => return check.judge_cluster(context, part, tally),
+    };
+    let object = context.inventory.get(slot)?;
+    if context.scope.leaves_out(context.inventory, object) {
+        return None;
+    }
+    let namespace = match &object.facts {
+        Facts::Namespace(_) => &object.name,
+        _ => &object.namespace,
+    };
+    match context.scope.admits(context.inventory, namespace) {
+        Admission::In => check.judge(context, item),
+        Admission::Out => None,
+        // Only what the check would count is undecided.
+        Admission::Unknown => check.judge(context, item).and_then(|_| {
+            let finding = Finding {
+                rule: UNDECIDED.into(),
+                severity: None,
+                resource: checks::reference(context.inventory, slot)?,
+                subject: None,
+                message: format!(
+                    "Namespace {namespace} is not known, so spec.scope.namespaces can't be matched: add its manifest, or select by kubernetes.io/metadata.name"
+                ),
+            };
+            Some(Judgement { unknown: vec![finding], ..Judgement::default() })
+        }),
+    }
+}
+
+/// The namespace whose labels came, changed or went with this change.
+pub fn changed_namespace(inventory: &Inventory, change: &Change) -> Option<Symbol> {
+    let Change::Object { slot, before } = change else {
+        return None;
+    };
+    let is_namespace = |object: &&Object| matches!(object.facts, Facts::Namespace(_));
+    inventory
+        .get(*slot)
+        .filter(is_namespace)
+        .or_else(|| before.as_ref().filter(is_namespace))
+        .map(|object| object.name.clone())
+}

@@ -1,0 +1,260 @@
+//! What was found before: the outcomes that are not a pass, and when time will change one.
+//!
+//! Memory holds no words. A judgement is pure, so its text is made again for the few findings that
+//! a status shows; 10,000 failing objects cost some hundred kilobytes.
+
+use std::{
+    collections::BTreeSet,
+    hash::{Hash, Hasher},
+};
+
+use jiff::Timestamp;
+use rustc_hash::{FxHashMap, FxHasher};
+
+use crate::checks::{items::ItemSet, tally::Tally};
+use crate::{
+    api::{ResourceRef, Severity},
+    checks::{Counted, Finding, Item, Judgement},
+};
+
+/// Tells findings of one control apart: rule, resource and subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FindingKey(u64);
+
+impl FindingKey {
+    /// The key of a finding, the same before and after a restart.
+    pub fn new(rule: &str, resource: &ResourceRef, subject: Option<&str>) -> Self {
+        let mut hasher = FxHasher::default();
+        (rule, &resource.kind, &resource.namespace, &resource.name, subject).hash(&mut hasher);
+        Self(hasher.finish())
+    }
+
+    /// The key of a judged finding.
+    pub fn of(finding: &Finding) -> Self {
+        Self::new(&finding.rule, &finding.resource, finding.subject.as_deref())
+    }
+}
+
+/// What is remembered of a finding.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Record {
+    /// Which finding.
+    pub key: FindingKey,
+    /// When it was first found.
+    pub since: Timestamp,
+    /// Its severity.
+    pub severity: Severity,
+    /// How it counts.
+    pub standing: Standing,
+}
+
+impl Record {
+    /// The digest of a set of findings and how each counts, whatever their order. Numbers of
+    /// exceptions depend on history, so `name` tells their names.
+    pub fn digest<'a>(
+        records: impl Iterator<Item = &'a Self>,
+        name: impl Fn(u16) -> Option<&'a str>,
+    ) -> u64 {
+        records.fold(0, |digest, record| {
+            let standing = match record.standing {
+                Standing::Failing => (0, None),
+                Standing::Excepted(place) => (1, name(place)),
+                Standing::Unknown => (2, None),
+            };
+            let mut hasher = FxHasher::default();
+            (record.key, standing).hash(&mut hasher);
+            digest ^ hasher.finish()
+        })
+    }
+}
+
+/// How a finding counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is wrong.
+    Failing,
+    /// It is wrong, and the exception with this number allows it.
+    Excepted(u16),
+    /// It could not be judged.
+    Unknown,
+}
+
+/// How many items are in each standing. An item counts once, as its worst finding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Items that count.
+    pub population: usize,
+    /// Items with a finding that nothing excepts.
+    pub failing: usize,
+    /// Items of which every finding is excepted.
+    pub excepted: usize,
+    /// Items that could not be judged, without a failing finding.
+    pub unknown: usize,
+    /// Failing findings.
+    pub findings: usize,
+}
+
+/// The memory of one control.
+#[derive(Debug, Default)]
+pub struct Memory {
+    population: ItemSet,
+    open: FxHashMap<Item, Box<[Record]>>,
+    deadlines: BTreeSet<(Timestamp, Item)>,
+    deadline_of: FxHashMap<Item, Timestamp>,
+    counts: Counts,
+    tally: Tally,
+    referred: ItemSet,
+}
+
+impl Memory {
+    /// The counts over all items.
+    pub fn counts(&self) -> Counts {
+        Counts { population: self.population.len(), ..self.counts }
+    }
+
+    /// The items that count towards a limit.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// How many items leave something to another control.
+    pub fn referred(&self) -> usize {
+        self.referred.len()
+    }
+
+    /// Every record with its item, in no order.
+    pub fn records(&self) -> impl Iterator<Item = (Item, &Record)> {
+        self.open
+            .iter()
+            .flat_map(|(item, records)| records.iter().map(move |record| (*item, record)))
+    }
+
+    /// The items that count.
+    pub fn population(&self) -> impl Iterator<Item = Item> {
+        self.population.iter()
+    }
+
+    /// What is remembered of a finding of an item.
+    pub fn record(&self, item: Item, key: FindingKey) -> Option<&Record> {
+        self.open.get(&item)?.iter().find(|record| record.key == key)
+    }
+
+    /// The items with a finding.
+    pub fn open_items(&self) -> impl Iterator<Item = Item> {
+        self.open.keys().copied()
+    }
+
+    /// When each finding was first found.
+    pub fn first_found(&self) -> FxHashMap<FindingKey, Timestamp> {
+        self.records().map(|(_, record)| (record.key, record.since)).collect()
+    }
+
+    /// When time will next change an outcome.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// The items whose outcome held until `now` or before.
+    pub fn due(&self, now: Timestamp) -> Vec<Item> {
+        self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, item)| *item).collect()
+    }
+
+    /// Remembers a judgement, or forgets an item that is not of the population. True when anything
+    /// that a verdict shows has changed. `changed` is told the records before and after, with the
+    /// judgement that they are of, when they differ.
+    pub fn remember(
+        &mut self,
+        item: Item,
+        judgement: Option<&Judgement>,
+        record: impl Fn(&Finding, bool, Option<&Record>) -> Record,
+        changed: impl FnOnce(&[Record], &[Record], Option<&Judgement>),
+    ) -> bool {
+        let before = self.open.remove(&item);
+        let size = self.population.len();
+        self.uncount(before.as_deref());
+        self.set_deadline(item, judgement.and_then(|judgement| judgement.valid_until));
+        let judgement = judgement.filter(|judgement| !judgement.pending);
+        let counted = judgement.map_or(Counted::No, |judgement| judgement.counted);
+        self.tally.note(item, counted);
+        let referred = self.referred.len();
+        if judgement.is_some_and(|judgement| judgement.referred) {
+            self.referred.insert(item);
+        } else {
+            self.referred.remove(item);
+        }
+        let referred = self.referred.len() != referred;
+        let Some(judgement) = judgement else {
+            self.population.remove(item);
+            if let Some(before) = &before {
+                changed(before, &[], None);
+            }
+            return referred || before.is_some() || self.population.len() != size;
+        };
+        self.population.insert(item);
+        let old = before.as_deref().unwrap_or_default();
+        let known = |finding: &Finding| {
+            let key = FindingKey::of(finding);
+            old.iter().find(|record| record.key == key)
+        };
+        let records: Box<[Record]> = judgement
+            .failing
+            .iter()
+            .map(|finding| record(finding, true, known(finding)))
+            .chain(judgement.unknown.iter().map(|finding| record(finding, false, known(finding))))
+            .collect();
+        let differ = *old != *records;
+        if differ {
+            changed(old, &records, Some(judgement));
+        }
+        let changed = referred || differ || self.population.len() != size;
+        if !records.is_empty() {
+            self.count(&records);
+            self.open.insert(item, records);
+        }
+        changed
+    }
+
+    fn set_deadline(&mut self, item: Item, at: Option<Timestamp>) {
+        if let Some(old) = self.deadline_of.remove(&item) {
+            self.deadlines.remove(&(old, item));
+        }
+        if let Some(at) = at {
+            self.deadline_of.insert(item, at);
+            self.deadlines.insert((at, item));
+        }
+    }
+
+    fn count(&mut self, records: &[Record]) {
+        let (standing, findings) = summarize(records);
+        self.counts.findings += findings;
+        *self.counted(standing) += 1;
+    }
+
+    fn uncount(&mut self, records: Option<&[Record]>) {
+        if let Some(records) = records {
+            let (standing, findings) = summarize(records);
+            self.counts.findings -= findings;
+            *self.counted(standing) -= 1;
+        }
+    }
+
+    fn counted(&mut self, standing: Standing) -> &mut usize {
+        match standing {
+            Standing::Failing => &mut self.counts.failing,
+            Standing::Excepted(_) => &mut self.counts.excepted,
+            Standing::Unknown => &mut self.counts.unknown,
+        }
+    }
+}
+
+/// The standing of an item with these findings, and how many of them fail.
+fn summarize(records: &[Record]) -> (Standing, usize) {
+    let failing = records.iter().filter(|record| record.standing == Standing::Failing).count();
+    let unknown = records.iter().any(|record| record.standing == Standing::Unknown);
+    let standing = match (failing, unknown) {
+        (1.., _) => Standing::Failing,
+        (0, true) => Standing::Unknown,
+        (0, false) => Standing::Excepted(0),
+    };
+    (standing, failing)
+}

@@ -1,0 +1,55 @@
+//! What CEL programs say of an object, while the whole object is at hand.
+
+use comptroller_cel::program::{Failure, Outcome, Prepared, Program, Request};
+
+use super::{CelResult, ResourceType, Source};
+
+/// The longest text that is kept for an object, in bytes. There is one for every object that
+/// fails, so it is far shorter than what the API server would answer.
+const MAX_TEXT: usize = 300;
+
+/// Runs programs over one object.
+pub fn judge_all<'a>(
+    programs: impl Iterator<Item = &'a Program>,
+    object: &serde_json::Value,
+    resource: &ResourceType,
+    namespace: &str,
+    name: &str,
+    source: Source,
+) -> Box<[CelResult]> {
+    let request = Request {
+        group: &resource.group,
+        version: &resource.version,
+        kind: &resource.kind,
+        resource: &resource.plural,
+        namespace,
+        name,
+    };
+    let prepared = match source {
+        Source::Cluster => Prepared::new(object, &request),
+        Source::Manifests => Prepared::from_manifest(object, &request, resource.namespaced),
+    };
+    programs.map(|program| result(program.judge(&prepared))).collect()
+}
+
+fn result(outcome: Outcome) -> CelResult {
+    match outcome {
+        Outcome::NotMatched => CelResult::NotMatched,
+        Outcome::Pass => CelResult::Pass,
+        Outcome::Fail(failures) => CelResult::Fail(
+            failures
+                .into_iter()
+                .map(|Failure { validation, message, .. }| (validation, shortened(message)))
+                .collect(),
+        ),
+        Outcome::Unknown(text) => CelResult::Unknown(shortened(text)),
+    }
+}
+
+fn shortened(mut text: String) -> Box<str> {
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT));
+        text.push('…');
+    }
+    text.into()
+}

@@ -1,0 +1,160 @@
+//! From an object to facts, while the whole object is at hand.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    Source,
+    facts::{self, Facts, MetadataOnly, Project},
+    intern::{Interner, Symbol},
+    resource::ResourceType,
+    weight,
+};
+use comptroller_cel::Program;
+
+/// A CEL program by the digest of its source: equal programs of two controls are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProgramId(pub u64);
+
+/// What one CEL program said of one object. Small: there is one for each program and object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CelResult {
+    /// The match conditions left the object out.
+    NotMatched,
+    /// Every validation holds.
+    Pass,
+    /// The validations that do not hold: index and message.
+    Fail(Box<[(usize, Box<str>)]>),
+    /// Could not be evaluated, and why.
+    Unknown(Box<str>),
+}
+
+/// An object, projected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Projected {
+    /// Its namespace; empty when cluster-scoped.
+    pub namespace: Symbol,
+    /// Its name.
+    pub name: Symbol,
+    /// What checks read of it.
+    pub facts: Facts,
+    /// What each program said.
+    pub cel: Box<[CelResult]>,
+    /// What the facts weigh, see [`weight::of`].
+    pub weight: usize,
+}
+
+/// Why an object can't be taken in at all.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// Without a name nothing can be said about it.
+    #[error("metadata.name is missing: give the object a name")]
+    NoName,
+    /// Metadata has another shape.
+    #[error("metadata can't be read: {0}")]
+    Metadata(String),
+}
+
+/// Reads objects of one resource type.
+#[derive(Clone, Debug)]
+pub struct Projector {
+    resource: ResourceType,
+    project: Option<Project>,
+    programs: Vec<(ProgramId, Arc<Program>)>,
+    interner: Arc<Interner>,
+    source: Source,
+}
+
+impl Projector {
+    /// A projector for a type, with the CEL programs that read it.
+    pub fn new(
+        resource: ResourceType,
+        programs: Vec<(ProgramId, Arc<Program>)>,
+        interner: Arc<Interner>,
+    ) -> Self {
+        let project = facts::projection(&resource.group, &resource.kind).map(|row| row.project);
+        Self { resource, project, programs, interner, source: Source::Cluster }
+    }
+
+    /// The same for objects from elsewhere: programs read a manifest as one.
+    #[must_use]
+    pub fn of(self, source: Source) -> Self {
+        Self { source, ..self }
+    }
+
+    /// The type it reads.
+    pub fn resource(&self) -> &ResourceType {
+        &self.resource
+    }
+
+    /// Whether it runs any program.
+    pub fn has_programs(&self) -> bool {
+        !self.programs.is_empty()
+    }
+
+    /// The programs it runs, in order.
+    pub fn program_ids(&self) -> Vec<ProgramId> {
+        self.programs.iter().map(|(id, _)| *id).collect()
+    }
+
+    /// Projects an object. An object of the wrong shape becomes [`Facts::Malformed`]: it stays in
+    /// the population and is unknown, rather than stopping the list.
+    pub fn project(&self, object: &Value) -> Result<Projected, IdentityError> {
+        let metadata = MetadataOnly::deserialize(object)
+            .map_err(|error| IdentityError::Metadata(error.to_string()))?
+            .metadata;
+        let name = metadata.name.filter(|name| !name.is_empty()).ok_or(IdentityError::NoName)?;
+        let namespace = if self.resource.namespaced {
+            metadata
+                .namespace
+                .filter(|namespace| !namespace.is_empty())
+                .unwrap_or_else(|| "default".into())
+        } else {
+            String::new()
+        };
+        let facts = match self.project {
+            Some(project) => project(object, &self.interner)
+                .unwrap_or_else(|error| Facts::Malformed(shortened(error.0))),
+            None => Facts::Exists,
+        };
+        let weight = weight::of(&facts);
+        let (facts, weight) = if weight > weight::OF_ONE {
+            (weight::refusal(weight, weight::OF_ONE), 0)
+        } else {
+            (facts, weight)
+        };
+        Ok(Projected {
+            namespace: self.interner.intern(&namespace),
+            name: self.interner.intern(&name),
+            facts,
+            cel: self.judge(object, &namespace, &name),
+            weight,
+        })
+    }
+
+    fn judge(&self, object: &Value, namespace: &str, name: &str) -> Box<[CelResult]> {
+        if self.programs.is_empty() {
+            return Box::default();
+        }
+        super::cel::judge_all(
+            self.programs.iter().map(|(_, program)| program.as_ref()),
+            object,
+            &self.resource,
+            namespace,
+            name,
+            self.source,
+        )
+    }
+}
+
+/// An error may repeat what it found, which may be long.
+fn shortened(mut text: String) -> Box<str> {
+    const LONGEST: usize = 1024;
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('\u{2026}');
+    }
+    text.into()
+}

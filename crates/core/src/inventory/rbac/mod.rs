@@ -1,0 +1,41 @@
+//! Roles, bindings and service accounts: who may do what.
+//!
+//! Roles and bindings are projected into facts ([`read`]); the [`Graph`] joins them with the
+//! subjects they name and follows every change in place. What a rule allows is decided exactly as
+//! the API server's authorizer does ([`Rule::allows`]).
+
+mod baseline;
+mod builtin_types;
+mod gap;
+mod graph;
+mod naming;
+mod read;
+mod right;
+mod right_table;
+mod roles;
+mod rule;
+mod subject;
+mod subjects;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    baseline::is_born_account,
+    builtin_types::{
+        BUILTIN_TYPES, BuiltinType, is_cluster_scoped, subresources, subresources_of_no_discovery,
+    },
+    gap::{Gap, gap},
+    graph::{Affected, Entitlement, Graph, Path},
+    naming::Named,
+    read::{
+        BindingFacts, CloudIdentity, MAX_SUBJECTS, PROJECTIONS, RoleFacts, RoleKind, RoleRef,
+        ServiceAccountFacts,
+    },
+    right::{Example, Reach, Right, Rights},
+    roles::{Role, RoleId, RoleKey},
+    rule::{Request, Rule, Target, Words},
+    subject::{ANONYMOUS, AUTHENTICATED, MASTERS, SERVICE_ACCOUNTS, Subject, UNAUTHENTICATED},
+    subjects::{Grant, SubjectId, SubjectNode},
+};

@@ -1,0 +1,113 @@
+//! Records that people write: attestations, by the control that they answer.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    IndexUpdate, Object,
+    facts::{Facts, MetadataOnly, Projection, ProjectionError, read},
+    intern::{Interner, Symbol},
+};
+use crate::api::{Artifact, AttestationSpec, GROUP, Outcome, VERSION};
+use comptroller_vocabulary::canonical;
+
+/// An `Attestation`, without its prose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttestationFacts {
+    /// The name of the object.
+    pub name: String,
+    /// The control that it answers.
+    pub control: String,
+    /// The occurrence that it answers.
+    pub period: String,
+    /// Who attests.
+    pub attested_by: String,
+    /// Who wrote it on their behalf.
+    pub recorded_by: Option<String>,
+    /// When the procedure was performed.
+    pub performed_at: Timestamp,
+    /// When the record reached the API server; absent in a manifest that was never applied.
+    pub recorded_at: Option<Timestamp>,
+    /// How it went.
+    pub outcome: Outcome,
+    /// The version of what was reviewed.
+    pub version: Option<String>,
+    /// How many people took part.
+    pub participants: usize,
+    /// What proves it.
+    pub artifacts: Box<[Artifact]>,
+    /// The record that it corrects.
+    pub corrects: Option<String>,
+    /// The digest of the whole spec.
+    pub spec_digest: String,
+}
+
+/// The projection of attestations.
+pub const PROJECTIONS: &[Projection] =
+    &[Projection { group: GROUP, kind: "Attestation", versions: &[VERSION], project }];
+
+#[derive(Deserialize)]
+struct Record {
+    spec: AttestationSpec,
+}
+
+fn project(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
+    let metadata = MetadataOnly::deserialize(object)?.metadata;
+    let spec = read::<Record>(object)?.spec;
+    let spec_digest =
+        canonical::digest(&spec).map_err(|error| ProjectionError(format!("spec: {error}")))?;
+    Ok(Facts::Attestation(Arc::new(AttestationFacts {
+        recorded_at: metadata.created()?,
+        name: metadata.name.unwrap_or_default(),
+        control: spec.control,
+        period: spec.period,
+        attested_by: spec.attested_by,
+        recorded_by: spec.recorded_by,
+        performed_at: spec.performed_at.0,
+        outcome: spec.outcome,
+        version: spec.version,
+        participants: spec.participants.len(),
+        artifacts: spec.artifacts.into(),
+        corrects: spec.corrects,
+        spec_digest,
+    })))
+}
+
+/// Attestations by control. Within a control by name, so that nothing depends on the order in which
+/// they came.
+#[derive(Debug, Default)]
+pub struct RecordIndex {
+    by_control: BTreeMap<String, BTreeMap<Symbol, Arc<AttestationFacts>>>,
+}
+
+impl RecordIndex {
+    /// The records that answer a control, by name.
+    pub fn of(&self, control: &str) -> impl Iterator<Item = &Arc<AttestationFacts>> {
+        self.by_control.get(control).into_iter().flat_map(BTreeMap::values)
+    }
+
+    pub(super) fn update(&mut self, update: &IndexUpdate<'_>) {
+        if let Some((name, facts)) = update.before.and_then(attestation)
+            && let Some(records) = self.by_control.get_mut(&facts.control)
+        {
+            records.remove(name);
+            if records.is_empty() {
+                self.by_control.remove(&facts.control);
+            }
+        }
+        if let Some((name, facts)) = update.after.and_then(attestation) {
+            let records = self.by_control.entry(facts.control.clone()).or_default();
+            records.insert(name.clone(), Arc::clone(facts));
+        }
+    }
+}
+
+fn attestation(object: &Object) -> Option<(&Symbol, &Arc<AttestationFacts>)> {
+    match &object.facts {
+        Facts::Attestation(facts) => Some((&object.name, facts)),
+        _ => None,
+    }
+}

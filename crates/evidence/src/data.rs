@@ -1,0 +1,316 @@
+//! The data of each type of entry: shapes, and nothing else.
+//!
+//! No person's name is in them: people appear as pseudonyms, so that erasing a person leaves the
+//! log whole.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use comptroller_vocabulary::OccurrencePhase;
+use comptroller_vocabulary::{ResourceRef, Severity, State, closed_enum, whole_seconds};
+
+/// What a control came to, and what changed since its last entry.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct VerdictData {
+    /// The generation of the control that was judged.
+    pub generation: i64,
+    /// The state.
+    pub state: State,
+    /// Why, in one CamelCase word.
+    pub reason: String,
+    /// Why, in one sentence.
+    pub message: String,
+    /// When the control entered the state.
+    pub since: Timestamp,
+    /// How many items were judged.
+    pub population: u64,
+    /// Items that fail.
+    pub failing: u64,
+    /// Items of which all that fails is excepted.
+    pub excepted: u64,
+    /// Items that could not be judged.
+    pub unknown: u64,
+    /// The digest of the whole set of findings, excepted ones included: the canonical JSON of the
+    /// sorted list of `[rule, apiVersion, kind, namespace, name, subject, exception]`.
+    pub findings: String,
+    /// The list of the items that were judged, where this entry has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub population_list: Option<PopulationList>,
+    /// Findings that are new, or whose exception changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<EntryFinding>,
+    /// Findings that are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<EntryFinding>,
+}
+
+impl VerdictData {
+    /// All but the lists of findings.
+    #[must_use]
+    pub fn without_findings(&self) -> Self {
+        Self {
+            generation: self.generation,
+            state: self.state,
+            reason: self.reason.clone(),
+            message: self.message.clone(),
+            since: self.since,
+            population: self.population,
+            failing: self.failing,
+            excepted: self.excepted,
+            unknown: self.unknown,
+            findings: self.findings.clone(),
+            population_list: self.population_list.clone(),
+            added: Vec::new(),
+            removed: Vec::new(),
+        }
+    }
+}
+
+/// That a control is still so.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Heartbeat {
+    /// The generation of the control that was judged.
+    pub generation: i64,
+    /// The state.
+    pub state: State,
+    /// How many items were judged.
+    pub population: u64,
+    /// Items that fail.
+    pub failing: u64,
+    /// Items of which all that fails is excepted.
+    pub excepted: u64,
+    /// Items that could not be judged.
+    pub unknown: u64,
+    /// The digest of the whole set of findings, as in [`VerdictData::findings`].
+    pub findings: String,
+    /// The list of the items that were judged, where this entry has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub population_list: Option<PopulationList>,
+}
+
+/// The items that were judged: a text with a line for each, sorted, of `apiVersion`, `kind`,
+/// `namespace` and `name` parted by tabs, stored beside the log under its digest.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PopulationList {
+    /// The SHA-256 of the text, and its name beside the log.
+    pub digest: String,
+    /// How many lines it has.
+    pub count: u64,
+}
+
+/// A finding as the log keeps it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct EntryFinding {
+    /// What was found, in one CamelCase word.
+    pub rule: String,
+    /// The object that was judged.
+    pub resource: ResourceRef,
+    /// The subject whose rights were judged; a person is a pseudonym.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// What is wrong, in one sentence; a person is a pseudonym.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// When it was found first.
+    pub since: Timestamp,
+    /// The exception that allows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<String>,
+}
+
+closed_enum! {
+    /// What happened to an object that the operator is governed by.
+    pub enum ChangeKind {
+        /// It was first seen.
+        Created = "Created",
+        /// Its spec changed.
+        Updated = "Updated",
+        /// It is gone.
+        Deleted = "Deleted",
+        /// Its spec is as it was, and it entered another phase.
+        Phase = "Phase",
+    }
+}
+
+/// A change of a control, an exception, a policy or a review: what recertification asks for.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectChange {
+    /// What happened.
+    pub change: ChangeKind,
+    /// The uid of the object: one that is deleted and created anew has another. Absent where it is
+    /// not known, as in the oldest entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// The generation after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// The phase after it, for kinds that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// The digest of the spec after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec_digest: Option<String>,
+    /// The digest of the spec before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_digest: Option<String>,
+    /// The spec after it, with people as pseudonyms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<Value>,
+    /// What changed in the spec.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldChange>,
+}
+
+/// A field that changed.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldChange {
+    /// Where, as a JSON Pointer (RFC 6901) into the spec.
+    pub path: String,
+    /// What was there; absent when the field is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Value>,
+    /// What is there; absent when the field is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Value>,
+}
+
+/// A step of an occurrence of a human control: its phase changed, or a record answered it. The
+/// subject of the entry is the control.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AttestationData {
+    /// Which occurrence.
+    pub occurrence: OccurrenceDates,
+    /// The phase after this step.
+    pub phase: OccurrencePhase,
+    /// The record that answers it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<AttestationRecord>,
+    /// Why, in one sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+/// The dates of an occurrence and the rule in force, frozen when it opens.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct OccurrenceDates {
+    /// Its name within the control, such as `2026` or `2026-Q4`.
+    pub period: String,
+    /// From when it can be attested.
+    pub opens: Timestamp,
+    /// Until when it is on time.
+    pub due: Timestamp,
+    /// Until when it is late rather than missed.
+    pub grace_until: Timestamp,
+    /// The digest of the rule in force: the control's test.
+    pub rule_digest: String,
+}
+
+/// What somebody attested.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AttestationRecord {
+    /// The name of the Attestation object.
+    pub name: String,
+    /// Whether it counts for the occurrence: it came in time, and the rule admits it.
+    #[serde(default)]
+    pub counts: bool,
+    /// Who attested, as a pseudonym.
+    pub attested_by: String,
+    /// Whether the record was written by another on their behalf.
+    pub on_behalf: bool,
+    /// When the procedure was performed.
+    pub performed_at: Timestamp,
+    /// When the record reached the API server.
+    pub recorded_at: Timestamp,
+    /// Completed, or `CompletedWithFindings`.
+    pub outcome: String,
+    /// The version of what was reviewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// How many people took part.
+    pub participants: u64,
+    /// The digests of the artifacts, with where they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<ArtifactRef>,
+    /// The digest of the whole spec of the record.
+    pub spec_digest: String,
+}
+
+/// An artifact of an attestation.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ArtifactRef {
+    /// Where it is.
+    pub uri: String,
+    /// Its SHA-256, as `sha256:` and hexadecimal digits.
+    pub digest: String,
+}
+
+closed_enum! {
+    /// What happened to the operator.
+    pub enum OperatorEvent {
+        /// It began to write this log, as the only writer of its epoch.
+        Started = "Started",
+        /// It stopped in order.
+        Stopped = "Stopped",
+    }
+}
+
+/// The operator started or stopped.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct OperatorData {
+    /// What happened.
+    pub event: OperatorEvent,
+    /// The version of the program.
+    pub version: String,
+}
+
+/// Evaluation, or its record, was not possible for a time. The subject is the cluster, or the
+/// control that could not be evaluated.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Gap {
+    /// The last time before it that somebody looked.
+    pub from: Timestamp,
+    /// The first time after it.
+    pub to: Timestamp,
+    /// Why, in one sentence.
+    pub reason: String,
+}
+
+/// Data that lies beside the log, since the entry would be longer than the format allows.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct StoredData {
+    /// The SHA-256 of the canonical JSON of the data, and its name beside the log.
+    pub stored: String,
+    /// How long that text is.
+    pub bytes: u64,
+}
+
+impl Gap {
+    /// A gap in whole seconds, which never ends before it begins: the clock may have been set back.
+    pub fn between(from: Timestamp, to: Timestamp, reason: String) -> Self {
+        Self { from: whole_seconds(from).0, to: whole_seconds(to.max(from)).0, reason }
+    }
+}
+
+impl StoredData {
+    /// Reads it, if the data is of this form.
+    pub fn recognise(data: &Value) -> Option<Self> {
+        data.get("stored")?;
+        serde_json::from_value(data.clone()).ok()
+    }
+}

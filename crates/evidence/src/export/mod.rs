@@ -1,0 +1,147 @@
+//! The log as tables for DuckDB, Trino, Spark or Athena. Pure: from leaves to files.
+//!
+//! Files are partitioned as Hive has it, by cluster and day, and named by their first entry. Which
+//! entry is in which file depends on the log alone, so that a later export of a longer log writes
+//! the same files again and adds the new ones.
+
+mod jsonl;
+mod parquet;
+mod row;
+
+#[cfg(test)]
+mod tests;
+
+use jiff::civil::Date;
+
+pub use self::row::{Row, RowError};
+use super::origin;
+use comptroller_vocabulary::closed_enum;
+
+closed_enum! {
+    /// How a file is written.
+    pub enum Format {
+        /// A line of JSON for each entry.
+        JsonLines = "jsonl",
+        /// Apache Parquet, compressed by Zstandard.
+        Parquet = "parquet",
+    }
+}
+
+/// How many rows a file has at most.
+const MAX_ROWS: usize = 65_536;
+
+/// How much text a file has at most, before compression: what the export keeps in memory.
+const MAX_BYTES: usize = 16 << 20;
+
+/// A file of the export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportFile {
+    /// Its path below the destination, such as
+    /// `cluster=6f1c…/day=2026-11-22/part-512.parquet`.
+    pub path: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// Why a file can't be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The text of a line.
+    #[error("a line of JSON can't be written: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The table.
+    #[error("a Parquet file can't be written: {0}")]
+    Parquet(#[from] ::parquet::errors::ParquetError),
+}
+
+/// Days to export: from the first, up to the last, which is not included.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Days {
+    /// The first.
+    pub from: Option<Date>,
+    /// The first after them.
+    pub to: Option<Date>,
+}
+
+impl Days {
+    /// Whether a day is one of them.
+    pub fn contains(&self, day: Date) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day < to)
+    }
+}
+
+/// Gathers the rows of a log, in their order, into files.
+#[derive(Debug)]
+pub struct Exporter {
+    format: Format,
+    cluster: String,
+    days: Days,
+    part: Option<Part>,
+}
+
+/// A file in the making: consecutive entries of one day.
+#[derive(Debug)]
+struct Part {
+    first: u64,
+    day: Date,
+    rows: Vec<Row>,
+    bytes: usize,
+}
+
+impl Exporter {
+    /// An export of a log, by its origin line.
+    pub fn new(origin: &str, format: Format, days: Days) -> Self {
+        Self { format, cluster: cluster_of(origin), days, part: None }
+    }
+
+    /// The uid of the cluster, as rows and paths have it.
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// Takes in the next entry, and gives the file that it does not belong to any more.
+    pub fn push(&mut self, row: Row) -> Result<Option<ExportFile>, ExportError> {
+        let full = self.part.as_ref().is_some_and(|part| !part.takes(&row));
+        let file = if full { self.finish()? } else { None };
+        if self.days.contains(row.day) {
+            let part = self.part.get_or_insert_with(|| Part {
+                first: row.index,
+                day: row.day,
+                rows: Vec::new(),
+                bytes: 0,
+            });
+            part.bytes += row.bytes();
+            part.rows.push(row);
+        }
+        Ok(file)
+    }
+
+    /// The file of what was gathered last.
+    pub fn finish(&mut self) -> Result<Option<ExportFile>, ExportError> {
+        let Some(part) = self.part.take() else { return Ok(None) };
+        let bytes = match self.format {
+            Format::JsonLines => jsonl::write(&self.cluster, &part.rows)?,
+            Format::Parquet => parquet::write(&self.cluster, &part.rows)?,
+        };
+        let path = format!(
+            "cluster={}/day={}/part-{}.{}",
+            self.cluster, part.day, part.first, self.format
+        );
+        Ok(Some(ExportFile { path, bytes }))
+    }
+}
+
+impl Part {
+    fn takes(&self, row: &Row) -> bool {
+        self.day == row.day && self.rows.len() < MAX_ROWS && self.bytes < MAX_BYTES
+    }
+}
+
+/// The cluster that an origin names, as far as it may stand in a path.
+fn cluster_of(origin: &str) -> String {
+    let kept: String = origin::cluster(origin)
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' })
+        .collect();
+    if kept.is_empty() { "unknown".to_owned() } else { kept }
+}

@@ -1,0 +1,70 @@
+//! Objects that the operator is governed by, as the log last saw them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::data::{ChangeKind, ObjectChange};
+
+/// A control, an exception, a policy or a review that is not deleted.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObjectState {
+    /// Its uid; None where no entry has it.
+    pub uid: Option<String>,
+    /// Its spec, with people as pseudonyms: what the next change is a diff from.
+    pub spec: Option<Value>,
+    /// The digest of the spec.
+    pub spec_digest: Option<String>,
+    /// Its generation.
+    pub generation: Option<i64>,
+    /// Its phase, for kinds that have one.
+    pub phase: Option<String>,
+    /// When it entered the phase.
+    pub phase_since: Timestamp,
+    /// What happened to it last.
+    pub change: ChangeKind,
+    /// When that was.
+    pub at: Timestamp,
+    /// The entry that says so.
+    pub entry: u64,
+}
+
+impl ObjectState {
+    pub(super) fn new(index: u64, at: Timestamp, data: &ObjectChange) -> Self {
+        Self {
+            uid: data.uid.clone(),
+            spec: data.spec.clone(),
+            spec_digest: data.spec_digest.clone(),
+            generation: data.generation,
+            phase: data.phase.clone(),
+            phase_since: at,
+            change: data.change,
+            at,
+            entry: index,
+        }
+    }
+
+    /// A change says what is new: what it is silent on is as it was. A new digest without its spec
+    /// leaves no spec, since the old one would belie it.
+    pub(super) fn change(&mut self, index: u64, at: Timestamp, data: &ObjectChange) {
+        if data.spec_digest.is_some() && data.spec_digest != self.spec_digest {
+            self.spec_digest.clone_from(&data.spec_digest);
+            self.spec = None;
+        }
+        if data.spec.is_some() {
+            self.spec.clone_from(&data.spec);
+        }
+        if data.uid.is_some() {
+            self.uid.clone_from(&data.uid);
+        }
+        self.generation = data.generation.or(self.generation);
+        if data.phase.is_some() && data.phase != self.phase {
+            self.phase.clone_from(&data.phase);
+            self.phase_since = at;
+        }
+        self.change = data.change;
+        self.at = at;
+        self.entry = index;
+    }
+}

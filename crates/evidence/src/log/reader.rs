@@ -1,0 +1,150 @@
+//! Reading a log: everything it gives leads to the root that was signed.
+
+use std::{ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+
+use super::{
+    CHECKPOINT, LogError, VERIFIER_KEY, checkpoint::Head, path, path::FULL, proof, tiles::Tiles,
+};
+use crate::{key::VerifierKey, store::Store};
+use comptroller_vocabulary::canonical;
+
+/// How many bundles are read ahead: a bucket answers each after some tens of milliseconds.
+const AHEAD: usize = 8;
+
+/// A log as of its checkpoint.
+#[derive(Clone, Debug)]
+pub struct LogReader {
+    store: Arc<dyn Store>,
+    key: VerifierKey,
+    head: Head,
+    tiles: Arc<Tiles>,
+}
+
+impl LogReader {
+    /// Opens a log: reads its checkpoint and checks the signature. Without a key, the one beside
+    /// the log is believed.
+    pub async fn open(store: Arc<dyn Store>, key: Option<VerifierKey>) -> Result<Self, LogError> {
+        let key = match key {
+            Some(key) => key,
+            None => key_beside(&*store)
+                .await?
+                .ok_or_else(|| LogError::NoLog(store.location().to_owned()))?,
+        };
+        let head = read_head(&*store, &key).await?;
+        let tiles = Arc::new(Tiles::open(Arc::clone(&store), &head).await?);
+        Ok(Self { store, key, head, tiles })
+    }
+
+    /// The origin: which log it is.
+    pub fn origin(&self) -> &str {
+        &self.head.origin
+    }
+
+    /// How many entries the checkpoint covers.
+    pub fn size(&self) -> u64 {
+        self.head.size
+    }
+
+    /// The signed checkpoint.
+    pub fn checkpoint(&self) -> &str {
+        &self.head.text
+    }
+
+    /// The key that the checkpoint was checked with.
+    pub fn verifier_key(&self) -> &str {
+        self.key.as_str()
+    }
+
+    /// Where the log lies, for what is derived from it and kept beside it.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Where the log is.
+    pub fn location(&self) -> &str {
+        self.store.location()
+    }
+
+    /// The root of the tree.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    pub(crate) fn tiles(&self) -> &Arc<Tiles> {
+        &self.tiles
+    }
+
+    pub(crate) fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    /// Goes on to the newest checkpoint, which must continue this one; after an error this one
+    /// stays.
+    pub async fn refresh(&mut self) -> Result<(), LogError> {
+        let head = read_head(&*self.store, &self.key).await?;
+        if head.text == self.head.text {
+            return Ok(());
+        }
+        let tiles = Arc::new(Tiles::open(Arc::clone(&self.store), &head).await?);
+        proof::check_continues(self.store.location(), &tiles, &head, &self.head).await?;
+        (self.head, self.tiles) = (head, tiles);
+        Ok(())
+    }
+
+    /// Entries in order, each checked against the checkpoint; those beyond its end are left out.
+    pub fn entries(
+        &self,
+        range: Range<u64>,
+    ) -> impl Stream<Item = Result<(u64, Bytes), LogError>> + Send + use<> {
+        let end = range.end.min(self.head.size);
+        let wanted = range.start..end;
+        let bundles = if wanted.is_empty() { 0..0 } else { range.start / FULL..end.div_ceil(FULL) };
+        let tiles = Arc::clone(&self.tiles);
+        let read = Arc::clone(&self.tiles);
+        stream::iter(bundles)
+            .map(move |number| {
+                let tiles = Arc::clone(&read);
+                async move { tiles.read_bundle(number).await.map(|bytes| (number, bytes)) }
+            })
+            .buffered(AHEAD)
+            .and_then(move |(number, bytes)| {
+                let tiles = Arc::clone(&tiles);
+                async move {
+                    let (entries, hashes) = tiles.split(number, &bytes)?;
+                    tiles.check(number, &hashes).await?;
+                    let numbered = (number * FULL..).zip(entries);
+                    Ok(stream::iter(numbered.map(Ok::<_, LogError>)))
+                }
+            })
+            .try_flatten()
+            .try_filter(move |(index, _)| std::future::ready(wanted.contains(index)))
+    }
+
+    /// Data beside the log, by its digest `sha256:` and hexadecimal digits; checked.
+    pub async fn stored(&self, digest: &str) -> Result<Bytes, LogError> {
+        let failed = |reason: &'static str| LogError::Stored { digest: digest.to_owned(), reason };
+        let path = path::stored(digest).ok_or_else(|| failed("not named by a SHA-256"))?;
+        let object = self.store.get(&path).await?.ok_or_else(|| failed("missing"))?;
+        if canonical::sha256(&object.bytes) != digest {
+            return Err(failed("not what was stored: its SHA-256 is another"));
+        }
+        Ok(object.bytes)
+    }
+}
+
+/// The verifier key beside a log.
+pub(crate) async fn key_beside(store: &dyn Store) -> Result<Option<VerifierKey>, LogError> {
+    let Some(object) = store.get(VERIFIER_KEY).await? else { return Ok(None) };
+    let text = String::from_utf8_lossy(&object.bytes);
+    Ok(Some(VerifierKey::parse_exact(text.strip_suffix('\n').unwrap_or(&text))?))
+}
+
+async fn read_head(store: &dyn Store, key: &VerifierKey) -> Result<Head, LogError> {
+    let location = || store.location().to_owned();
+    let object = store.get(CHECKPOINT).await?.ok_or_else(|| LogError::NoLog(location()))?;
+    Head::open(&object.bytes, key)
+        .map_err(|reason| LogError::Checkpoint { location: location(), reason })
+}

@@ -1,0 +1,493 @@
+//! From what is observed to what has to be written, given what the log already holds. Pure.
+
+mod passed;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use self::passed::Course;
+pub use self::passed::PassedDraft;
+use comptroller_core::{
+    api::{ResourceRef, State as ControlState, time::whole_seconds},
+    engine::{Observed, Reason, Verdict},
+};
+use comptroller_evidence::{
+    data::{ChangeKind, EntryFinding, Gap, Heartbeat, ObjectChange, PopulationList, VerdictData},
+    entry::{Data, Subject},
+    fold::{FindingKey, ObjectState, State, VerdictState, diff, findings_digest},
+    privacy::Veil,
+};
+use comptroller_vocabulary::canonical;
+
+/// What is to be recorded.
+#[derive(Clone, Debug)]
+pub enum Draft {
+    /// Entries as they are.
+    Entries(Vec<(Subject, Data)>),
+    /// What holds of a control.
+    Verdict(Box<VerdictDraft>),
+    /// That it still holds.
+    Heartbeat(Box<HeartbeatDraft>),
+    /// An object that the operator is governed by, as it is now.
+    Object(Box<ObjectDraft>),
+    /// Such an object is gone.
+    Gone(Subject),
+}
+
+/// What holds of a control.
+#[derive(Clone, Debug)]
+pub struct VerdictDraft {
+    /// The control.
+    pub control: String,
+    /// What was so since the last record and is over, in order.
+    pub passed: Vec<PassedDraft>,
+    /// The entry, without what the log decides.
+    pub data: VerdictData,
+    /// Everything that is wrong.
+    pub findings: Vec<EntryFinding>,
+    /// The list of what was judged, when it is due.
+    pub population: Option<Population>,
+    /// Why the control could not be evaluated until now.
+    pub blocked: Option<String>,
+}
+
+/// That what the log holds of a control is still so.
+#[derive(Clone, Debug)]
+pub struct HeartbeatDraft {
+    /// The control.
+    pub control: String,
+    /// The entry, without what the log decides.
+    pub data: Heartbeat,
+    /// The list of what was judged, when it is due.
+    pub population: Option<Population>,
+}
+
+/// The list of the items that were judged, and its text.
+#[derive(Clone, Debug)]
+pub struct Population {
+    /// Its digest and length.
+    pub list: PopulationList,
+    /// A line for each.
+    pub text: String,
+}
+
+/// An object that the operator is governed by.
+#[derive(Clone, Debug)]
+pub struct ObjectDraft {
+    /// Its kind and name.
+    pub subject: Subject,
+    /// Its generation.
+    pub generation: i64,
+    /// Its spec without people; None when it can't be read.
+    pub spec: Option<Value>,
+    /// Its phase, for kinds that have one.
+    pub phase: Option<String>,
+    /// Its uid.
+    pub uid: Option<String>,
+    /// Whether this process knows that it was deleted and created anew since it was recorded last.
+    /// It counts where the log has no uid to tell it by.
+    pub anew: bool,
+}
+
+/// What a draft comes to.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    /// What to write; the last of them is what a status cites.
+    pub entries: Vec<(Subject, Data)>,
+    /// What to store beside the log first.
+    pub stored: Vec<String>,
+    /// The entry that already says so, when there is nothing to write.
+    pub known: Option<u64>,
+}
+
+/// Why a draft can't be recorded any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outdated {
+    /// Its control is deleted.
+    Gone,
+    /// The log holds another verdict.
+    Changed,
+}
+
+impl Draft {
+    /// Whether what has to be written depends on what the log says of this.
+    pub fn is_about(&self, subject: &Subject) -> bool {
+        match self {
+            Self::Entries(entries) => entries.iter().any(|(about, _)| about == subject),
+            Self::Verdict(draft) => *subject == Subject::control(&draft.control),
+            Self::Heartbeat(draft) => *subject == Subject::control(&draft.control),
+            Self::Object(draft) => draft.subject == *subject,
+            Self::Gone(gone) => gone == subject,
+        }
+    }
+
+    /// What has to be written.
+    pub fn resolve(self, state: &State, now: Timestamp) -> Result<Resolved, Outdated> {
+        match self {
+            Self::Entries(entries) => Ok(Resolved { entries, ..Resolved::default() }),
+            Self::Verdict(draft) => draft.resolve(state, now),
+            Self::Heartbeat(draft) => draft.resolve(state),
+            Self::Object(draft) => Ok(draft.resolve(state)),
+            Self::Gone(subject) => Ok(gone(state, subject)),
+        }
+    }
+}
+
+impl VerdictDraft {
+    /// The draft of a verdict with everything that is wrong and, when it is due, what was judged.
+    pub fn new(
+        control: &str,
+        verdict: &Verdict,
+        wrong: &[Observed],
+        population: Option<Vec<ResourceRef>>,
+        veil: &Veil<'_>,
+    ) -> Self {
+        let findings: Vec<EntryFinding> =
+            wrong.iter().map(|observed| entry_finding(observed, veil)).collect();
+        Self {
+            control: control.to_owned(),
+            passed: Vec::new(),
+            data: verdict_data(verdict, &findings, veil),
+            findings,
+            population: population.and_then(|items| Population::new(items, veil)),
+            blocked: None,
+        }
+    }
+
+    fn resolve(mut self, state: &State, now: Timestamp) -> Result<Resolved, Outdated> {
+        let subject = Subject::control(&self.control);
+        if state.object(&subject.kind, &subject.name).is_none() {
+            return Err(Outdated::Gone);
+        }
+        let logged = state.control(&self.control).and_then(|control| control.verdict.as_ref());
+        let mut resolved = Resolved::default();
+        let course = (!self.passed.is_empty()).then(|| {
+            let mut course = Course::new(logged, self.blocked.take());
+            for passed in std::mem::take(&mut self.passed) {
+                resolved.entries.extend(course.step(&subject, passed, now));
+            }
+            self.blocked.clone_from(&course.blocked);
+            course
+        });
+        let known = course.as_ref().map_or(logged, |course| course.known.as_ref());
+        if let Some(known) = known.filter(|known| self.says_what(known)) {
+            // Of entries that are to be written the last says so.
+            resolved.known = resolved.entries.is_empty().then_some(known.last_entry);
+            return Ok(resolved);
+        }
+        if let Some(known) = known {
+            self.data.since = since(known, self.data.state, self.data.since, now);
+            let gap = blind(known, &self.data.reason, self.blocked.as_deref(), now);
+            resolved.entries.extend(gap.map(|gap| (subject.clone(), gap)));
+        }
+        self.compare(known, now);
+        self.data.population_list = attach(self.population, known, &mut resolved);
+        resolved.entries.push((subject, Data::Verdict(Box::new(self.data))));
+        Ok(resolved)
+    }
+
+    fn says_what(&self, known: &VerdictState) -> bool {
+        known.state == self.data.state
+            && known.reason == self.data.reason
+            && known.generation == self.data.generation
+            && known.findings_digest == self.data.findings
+            // What could not be judged is in no finding, and a status says how much it is.
+            && known.unknown == self.data.unknown
+            // Where more is wrong than is listed, the counts tell.
+            && known.failing == self.data.failing
+            && known.excepted == self.data.excepted
+    }
+
+    /// What was found and what is gone since the last verdict.
+    fn compare(&mut self, known: Option<&VerdictState>, now: Timestamp) {
+        let mut present: BTreeMap<FindingKey, EntryFinding> = std::mem::take(&mut self.findings)
+            .into_iter()
+            .map(|finding| (FindingKey::of(&finding), finding))
+            .collect();
+        for finding in known.into_iter().flat_map(VerdictState::open_findings) {
+            let key = FindingKey::of(&finding);
+            match present.get_mut(&key) {
+                None => self.data.removed.push(finding),
+                Some(same) if same.exception == finding.exception => {
+                    present.remove(&key);
+                }
+                Some(changed) => changed.since = finding.since,
+            }
+        }
+        for (key, finding) in &mut present {
+            if known.is_none_or(|known| !known.findings.contains_key(key)) {
+                finding.since = found(known, finding.since, now);
+            }
+        }
+        self.data.added = present.into_values().collect();
+    }
+}
+
+/// The entry of a verdict, without what it changed.
+fn verdict_data(verdict: &Verdict, findings: &[EntryFinding], veil: &Veil<'_>) -> VerdictData {
+    let undecided = verdict.unknown_items.first();
+    let subject = undecided.and_then(|observed| observed.finding.subject.as_deref());
+    VerdictData {
+        generation: verdict.generation,
+        state: verdict.state,
+        reason: verdict.reason.as_str().to_owned(),
+        message: veil.message(&verdict.message, subject),
+        since: whole_seconds(verdict.since).0,
+        population: count(verdict.population),
+        failing: count(verdict.failing),
+        excepted: count(verdict.excepted),
+        unknown: count(verdict.unknown),
+        findings: findings_digest(findings),
+        population_list: None,
+        added: Vec::new(),
+        removed: Vec::new(),
+    }
+}
+
+/// Since when a control is in a state, which its log may know.
+fn since(known: &VerdictState, state: ControlState, since: Timestamp, now: Timestamp) -> Timestamp {
+    if known.state == state { known.since } else { since.max(known.since).max(vouched(known, now)) }
+}
+
+/// When a finding that the log does not know was found. While nobody could look, it may have been
+/// there all along.
+fn found(known: Option<&VerdictState>, since: Timestamp, now: Timestamp) -> Timestamp {
+    known
+        .filter(|known| known.state != ControlState::Unknown)
+        .map_or(since, |known| since.max(vouched(known, now)))
+}
+
+/// Until when the log says that what it knows held: what is new began no earlier, whatever a status
+/// of before says.
+fn vouched(known: &VerdictState, now: Timestamp) -> Timestamp {
+    known.last_at.min(whole_seconds(now).0)
+}
+
+/// That nobody could look for a time that ends here, if so.
+fn blind(
+    known: &VerdictState,
+    reason: &str,
+    blocked: Option<&str>,
+    now: Timestamp,
+) -> Option<Data> {
+    let could_not = [Reason::Forbidden, Reason::KindNotServed, Reason::WatchStale];
+    let over = known.state == ControlState::Unknown
+        && known.reason != reason
+        && could_not.iter().any(|reason| reason.as_str() == known.reason);
+    over.then(|| {
+        let why = blocked.unwrap_or(&known.reason);
+        let reason = format!("the control could not be evaluated: {why}");
+        Data::Gap(Gap::between(known.since, now, reason))
+    })
+}
+
+impl HeartbeatDraft {
+    /// The draft of a heartbeat of a verdict.
+    pub fn new(
+        control: &str,
+        verdict: &Verdict,
+        population: Option<Vec<ResourceRef>>,
+        veil: &Veil<'_>,
+    ) -> Self {
+        Self {
+            control: control.to_owned(),
+            data: Heartbeat {
+                generation: verdict.generation,
+                state: verdict.state,
+                population: count(verdict.population),
+                failing: count(verdict.failing),
+                excepted: count(verdict.excepted),
+                unknown: count(verdict.unknown),
+                findings: String::new(),
+                population_list: None,
+            },
+            population: population.and_then(|items| Population::new(items, veil)),
+        }
+    }
+
+    fn resolve(mut self, state: &State) -> Result<Resolved, Outdated> {
+        let known = state.control(&self.control).and_then(|control| control.verdict.as_ref());
+        let known = known.ok_or(Outdated::Gone)?;
+        if known.state != self.data.state || known.generation != self.data.generation {
+            return Err(Outdated::Changed);
+        }
+        let mut resolved = Resolved::default();
+        self.data.findings.clone_from(&known.findings_digest);
+        self.data.population_list = attach(self.population, Some(known), &mut resolved);
+        let data = Data::Heartbeat(Box::new(self.data));
+        resolved.entries.push((Subject::control(&self.control), data));
+        Ok(resolved)
+    }
+}
+
+/// The list goes with the entry unless it is the one that the log already has.
+fn attach(
+    population: Option<Population>,
+    known: Option<&VerdictState>,
+    resolved: &mut Resolved,
+) -> Option<PopulationList> {
+    let Population { list, text } = population?;
+    let last = known.and_then(|known| known.population_list.as_ref());
+    if last.is_some_and(|(last, _)| *last == list) {
+        return None;
+    }
+    resolved.stored.push(text);
+    Some(list)
+}
+
+impl Population {
+    /// The list of what was judged; None for nothing.
+    fn new(items: Vec<ResourceRef>, veil: &Veil<'_>) -> Option<Self> {
+        let mut lines: Vec<String> = items
+            .into_iter()
+            .map(|ResourceRef { api_version, kind, namespace, name }| {
+                let name = if kind == "User" { veil.user(&name) } else { name };
+                let namespace = namespace.unwrap_or_default();
+                [api_version, kind, namespace, name].map(|word| field(&word)).join("\t")
+            })
+            .collect();
+        lines.sort_unstable();
+        lines.dedup();
+        let count = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+        if count == 0 {
+            return None;
+        }
+        let text = lines.join("\n") + "\n";
+        Some(Self {
+            list: PopulationList { digest: canonical::sha256(text.as_bytes()), count },
+            text,
+        })
+    }
+}
+
+/// A group's name may hold anything, and a tab or the end of a line would make it two.
+fn field(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
+impl ObjectDraft {
+    /// The entry that already says all this.
+    pub fn known(&self, state: &State) -> Option<u64> {
+        let known = state.object(&self.subject.kind, &self.subject.name)?;
+        let says_so = !self.is_anew(known)
+            && self.same_spec(known, self.digest().as_ref())
+            && (self.phase.is_none() || self.phase == known.phase);
+        says_so.then_some(known.entry)
+    }
+
+    /// Whether the log knows another object of this name, which is gone.
+    fn is_anew(&self, known: &ObjectState) -> bool {
+        match (&known.uid, &self.uid) {
+            (Some(known), Some(uid)) => known != uid,
+            _ => self.anew,
+        }
+    }
+
+    fn digest(&self) -> Option<String> {
+        self.spec.as_ref().and_then(|spec| canonical::digest(spec).ok())
+    }
+
+    fn same_spec(&self, known: &ObjectState, digest: Option<&String>) -> bool {
+        match digest {
+            Some(_) => known.spec_digest.as_ref() == digest,
+            // What can't be read is told apart by its generation.
+            None => known.generation == Some(self.generation),
+        }
+    }
+
+    fn resolve(self, state: &State) -> Resolved {
+        if let Some(entry) = self.known(state) {
+            return Resolved { known: Some(entry), ..Resolved::default() };
+        }
+        let digest = self.digest();
+        let mut known = state.object(&self.subject.kind, &self.subject.name);
+        let mut resolved = Resolved::default();
+        if known.is_some_and(|known| self.is_anew(known)) {
+            resolved = gone(state, self.subject.clone());
+            known = None;
+        }
+        let same = known.is_some_and(|known| self.same_spec(known, digest.as_ref()));
+        let Self { subject, generation, spec, phase, uid, anew: _ } = self;
+        let mut change = ObjectChange {
+            change: ChangeKind::Created,
+            uid,
+            generation: Some(generation),
+            phase,
+            spec_digest: None,
+            previous_digest: None,
+            spec: None,
+            fields: Vec::new(),
+        };
+        if same {
+            change.change = ChangeKind::Phase;
+        } else {
+            if let Some(known) = known {
+                change.change = ChangeKind::Updated;
+                change.fields = diff(known.spec.as_ref(), spec.as_ref());
+                change.previous_digest.clone_from(&known.spec_digest);
+            }
+            (change.spec_digest, change.spec) = (digest, spec);
+        }
+        resolved.entries.push(changed(subject, change));
+        resolved
+    }
+}
+
+/// That an object is gone, if the log has it.
+fn gone(state: &State, subject: Subject) -> Resolved {
+    let Some(known) = state.object(&subject.kind, &subject.name) else {
+        return Resolved::default();
+    };
+    let change = ObjectChange {
+        change: ChangeKind::Deleted,
+        uid: known.uid.clone(),
+        generation: None,
+        phase: None,
+        spec_digest: None,
+        previous_digest: known.spec_digest.clone(),
+        spec: None,
+        fields: Vec::new(),
+    };
+    Resolved { entries: vec![changed(subject, change)], ..Resolved::default() }
+}
+
+/// The kind of exceptions, which have a type of entry of their own.
+const EXCEPTION: &str = "ControlException";
+
+fn changed(subject: Subject, change: ObjectChange) -> (Subject, Data) {
+    let change = Box::new(change);
+    let data = if subject.kind == EXCEPTION {
+        Data::Exception(change)
+    } else {
+        Data::ControlChanged(change)
+    };
+    (subject, data)
+}
+
+/// A finding as the log keeps it.
+pub fn entry_finding(observed: &Observed, veil: &Veil<'_>) -> EntryFinding {
+    let Observed { finding, severity, since, exception } = observed;
+    let subject = finding.subject.as_deref();
+    let mut resource = finding.resource.clone();
+    if resource.kind == "User" {
+        resource.name = veil.user(&resource.name);
+    }
+    EntryFinding {
+        rule: finding.rule.clone().into_owned(),
+        resource,
+        subject: subject.map(|subject| veil.subject(subject)),
+        message: veil.message(&finding.message, subject),
+        severity: *severity,
+        since: whole_seconds(*since).0,
+        exception: exception.clone(),
+    }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! From a log that is not open to one that is, and back: opening it, what is said first, and what
+//! is said and done when that fails.
+
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{Open, Recorder, Stage, WriteError, say};
+use crate::{
+    Current, Terms, Writing,
+    draft::Draft,
+    opening::{self, Known, OpenError, Opened},
+    words::{Writer, first_words},
+};
+use comptroller_core::api::time::whole_seconds;
+use comptroller_evidence::{entry::Data, fold::RunningOperator, log::LogError};
+
+/// The version of this program, as the log names it.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How long opening the log may take, in which all of it may have to be read.
+const OPENING: Duration = Duration::from_mins(5);
+
+/// How long opening takes before it is said that nothing is recorded meanwhile.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest wait before the log is opened again.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// The same for a lock that another process holds: whoever waits for it is to follow at once.
+const LOCKED: Duration = Duration::from_secs(1);
+
+/// The same for a log that another writer took over though nobody was elected: two that took it
+/// from one another would fill it with nothing else.
+const FENCED: Duration = Duration::from_secs(30);
+
+impl Recorder {
+    /// Tries to open the log, for as long as this process leads.
+    pub(super) async fn open(&mut self) {
+        let opened = {
+            let lost = self.leadership.clone().lost();
+            let opening = tokio::time::timeout(OPENING, self.try_open());
+            tokio::pin!(lost, opening);
+            // A volume that hangs is no reason to keep silent for as long as it hangs.
+            let patience = tokio::time::sleep(PATIENCE);
+            tokio::pin!(patience);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut lost => return,
+                    opened = &mut opening => break opened,
+                    () = &mut patience, if !patience.is_elapsed() => {
+                        let slow = "the log is being opened, which takes more than 10 s: a long log is read, or its volume or bucket does not answer";
+                        tracing::warn!("{slow}");
+                        say(&self.writing, &Writing::Failing(slow.into()));
+                    }
+                }
+            }
+        };
+        let result = match opened {
+            Ok(Ok((uid, opened))) => {
+                self.uid = Some(uid);
+                self.begin(opened).await
+            }
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(WriteError::Late),
+        };
+        if let Err(error) = result {
+            self.fail(&error);
+        }
+    }
+
+    async fn try_open(&self) -> Result<(String, Opened), OpenError> {
+        let uid = match &self.uid {
+            Some(uid) => uid.clone(),
+            None => (self.config.cluster)().await.map_err(OpenError::Cluster)?,
+        };
+        let known = Known {
+            state: self.read(|current| current.state.clone()),
+            signed: self.log.anchor.borrow().clone(),
+            witnessed: self.witnessed,
+            locked: self.locked,
+        };
+        let opened = opening::open(&self.config, &uid, known).await?;
+        Ok((uid, opened))
+    }
+
+    /// The log is open: says what is to be said first, then takes requests.
+    async fn begin(&mut self, opened: Opened) -> Result<(), WriteError> {
+        let Opened { writer, state, pseudonyms, key, store, gap } = opened;
+        self.witnessed = true;
+        writer.name_holder(&self.config.instance);
+        let now = whole_seconds(Timestamp::now()).0;
+        let origin = writer.origin().to_owned();
+        let own = self.own.as_ref().filter(|own| is_same(own, state.operator()));
+        // An epoch is that of one writer: it goes on only if nobody else wrote meanwhile.
+        let same = self.epoch.filter(|epoch| own.is_some() && *epoch == state.epoch());
+        let epoch = same.unwrap_or_else(|| self.terms.epoch(&state));
+        let (first, tells) = if same.is_some() {
+            let gap = self.outage.opened(now, gap.map(|gap| gap.to));
+            let gap = gap.map(|gap| (opening::cluster(&origin), Data::Gap(gap)));
+            let tells = gap.is_some();
+            (gap.into_iter().collect(), tells)
+        } else {
+            let elected = matches!(self.terms, Terms::Elected(_));
+            let own = own.and(state.operator());
+            let writer = Writer { instance: &self.config.instance, elected, own };
+            (first_words(&state, &origin, writer, now), true)
+        };
+        let own = own.cloned();
+        {
+            let mut current = self.log.current.write().unwrap_or_else(PoisonError::into_inner);
+            *current = Current { state, pseudonyms: Some(pseudonyms) };
+        }
+        // An append that was given up, or another writer, may have changed what the log says.
+        self.log.recorded.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // Even if the append seems to fail, the log may have it when it is opened again.
+        self.epoch = Some(epoch);
+        self.own = own.or_else(|| {
+            let (instance, version) = (self.config.instance.clone(), VERSION.to_owned());
+            Some(RunningOperator { instance, version, since: now, epoch, entry: 0 })
+        });
+        let verifier = key.verifier();
+        let mut open = Open { writer, key, verifier, store, epoch, kept: 0 };
+        self.append(&mut open, first, Vec::new(), now).await?;
+        tracing::info!(origin, entries = open.writer.size(), epoch, "the evidence log is open");
+        self.outage.written(now, tells);
+        self.complained = None;
+        self.metrics.evidence().put_back(false);
+        self.log.displaced.send_replace(false);
+        self.stage = Stage::Open(Box::new(open));
+        self.term += 1;
+        self.say(&Writing::Open(self.term));
+        Ok(())
+    }
+
+    /// Tells what is left to tell of an outage, once it is over.
+    pub(super) async fn settle(&mut self, end: bool) {
+        let Stage::Open(open) = &self.stage else { return };
+        let Some(gap) = self.outage.rest(Timestamp::now(), end) else { return };
+        let entry = (opening::cluster(open.writer.origin()), Data::Gap(gap));
+        let (reply, recorded) = oneshot::channel();
+        self.record(vec![(Draft::Entries(vec![entry]), reply)]).await;
+        if matches!(recorded.await, Ok(Ok(_))) {
+            self.outage.over();
+        }
+    }
+
+    /// The log can't be written: says so, and tries again later.
+    pub(super) fn fail(&mut self, error: &WriteError) {
+        if matches!(error, WriteError::Deposed) {
+            return self.stand_by();
+        }
+        self.locked = error.is_locked();
+        let why: Arc<str> = error.to_string().into();
+        self.outage.failed(Timestamp::now(), &why);
+        self.metrics.evidence().failed();
+        self.metrics.evidence().put_back(error.is_put_back());
+        let mut backoff = match std::mem::replace(&mut self.stage, Stage::Standby) {
+            Stage::Failing { backoff, .. } => backoff,
+            // A stage that was taken to be appended to is one that was open.
+            Stage::Open(_) | Stage::Standby => Box::default(),
+        };
+        let wait = match error {
+            WriteError::Log(LogError::Fenced(_)) if matches!(self.terms, Terms::Sole) => FENCED,
+            error if error.is_locked() => LOCKED,
+            _ => backoff.next().unwrap_or(LONGEST).min(LONGEST),
+        };
+        // An API server that has just come back refuses at first what it then grants.
+        if error.is_unanswered() && self.leads_since.elapsed() < PATIENCE {
+            tracing::debug!(%error, "the evidence log can't be opened yet");
+            self.stage = Stage::Failing { why, retry: Instant::now() + wait, backoff };
+            return;
+        }
+        // Without an election nobody says which of two operators is to write: the one that does
+        // goes on, and this one keeps off its statuses.
+        let displaced = error.is_locked() && matches!(self.terms, Terms::Sole);
+        self.log.displaced.send_replace(displaced);
+        if self.complained.as_ref() != Some(&why) {
+            if displaced {
+                tracing::error!(%error, "another operator writes the evidence log, so this one writes no statuses and is not ready");
+            } else {
+                tracing::error!(%error, "evidence can't be recorded, so no new verdict is claimed; it is tried again");
+            }
+            self.complained = Some(Arc::clone(&why));
+        }
+        let retry = Instant::now() + wait;
+        self.stage = Stage::Failing { why: Arc::clone(&why), retry, backoff };
+        self.say(&if displaced { Writing::Standby } else { Writing::Failing(why) });
+    }
+}
+
+/// Whether the last operator of the log is this very process: in which entry it said that it
+/// started may not be known to it.
+fn is_same(own: &RunningOperator, last: Option<&RunningOperator>) -> bool {
+    let who = |one: &RunningOperator| (one.instance.clone(), one.epoch, one.since);
+    last.is_some_and(|last| who(last) == who(own))
+}

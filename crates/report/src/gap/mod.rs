@@ -1,0 +1,248 @@
+//! The readiness of a company: which criteria its controls cover, and how those stand. Pure.
+
+mod formats;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use serde::Serialize;
+
+use super::{
+    model::ReportedError,
+    period::model::CriterionStanding,
+    standing::{Serving, Shown, standing},
+    table::TableStyle,
+};
+use comptroller_core::api::{
+    State,
+    criteria::{Category, SOC2, Soc2Criterion, Source},
+};
+
+/// How readiness is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For a person at a terminal.
+    Table(TableStyle),
+    /// For programs.
+    Json,
+    /// For a spreadsheet.
+    Csv,
+}
+
+/// A control as the assessment takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssessedControl {
+    /// Its name.
+    pub name: String,
+    /// What it serves; criteria of other frameworks are passed over.
+    pub criteria: Vec<String>,
+    /// Whether people attest it.
+    pub attested: bool,
+    /// How it stands. None: nobody evaluated it, only its coverage counts.
+    pub state: Option<State>,
+    /// Why, in one CamelCase word.
+    pub reason: String,
+}
+
+/// The criteria against the controls.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Readiness {
+    /// How the states of the controls are known, in one sentence.
+    pub basis: String,
+    /// All criteria in question.
+    pub summary: Standings,
+    /// The same for each category, in the order of the criteria.
+    pub categories: Vec<CategoryReadiness>,
+    /// Each criterion in question, in their order.
+    pub criteria: Vec<CriterionReadiness>,
+    /// What could not be read.
+    pub errors: Vec<ReportedError>,
+}
+
+/// How many criteria stand how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standings {
+    /// All.
+    pub criteria: usize,
+    /// Those that a control serves.
+    pub covered: usize,
+    /// Covered, and every control that has something to judge holds.
+    pub passing: usize,
+    /// Covered, and a control fails.
+    pub failing: usize,
+    /// Covered, and nothing can be said.
+    pub unknown: usize,
+    /// Those that no control serves.
+    pub not_covered: usize,
+    /// Covered, but people have a part in them and no control asks people.
+    pub without_people: usize,
+}
+
+/// A category of criteria.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CategoryReadiness {
+    /// Which.
+    pub category: Category,
+    /// How its criteria stand.
+    #[serde(flatten)]
+    pub standings: Standings,
+}
+
+/// A criterion.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CriterionReadiness {
+    /// Its id, such as `CC6.1`.
+    pub id: &'static str,
+    /// Its category.
+    pub category: Category,
+    /// Who can provide the evidence.
+    pub evidence: Source,
+    /// What it asks, in our words.
+    pub title: &'static str,
+    /// How it is covered.
+    pub standing: CriterionStanding,
+    /// Whether people have a part in it that no control asks them for.
+    pub without_people: bool,
+    /// The controls that serve it, by name.
+    pub controls: Vec<ServingControl>,
+}
+
+/// A control that serves a criterion.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServingControl {
+    /// Its name.
+    pub name: String,
+    /// How it stands; none when nobody evaluated it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    /// Why, in one CamelCase word.
+    pub reason: String,
+}
+
+impl Readiness {
+    /// Holds the criteria of these categories (all when there is none) against the controls.
+    pub fn assess(
+        mut controls: Vec<AssessedControl>,
+        categories: &[Category],
+        basis: String,
+        errors: Vec<ReportedError>,
+    ) -> Self {
+        controls.sort_by(|a, b| a.name.cmp(&b.name));
+        let wanted = |category: &Category| categories.is_empty() || categories.contains(category);
+        let criteria: Vec<CriterionReadiness> = SOC2
+            .iter()
+            .filter(|criterion| wanted(&criterion.category))
+            .map(|criterion| assess_criterion(criterion, &controls))
+            .collect();
+        let categories = Category::ALL
+            .iter()
+            .filter(|category| wanted(category))
+            .map(|category| CategoryReadiness {
+                category: *category,
+                standings: count(criteria.iter().filter(|one| one.category == *category)),
+            })
+            .collect();
+        Self { basis, summary: count(criteria.iter()), categories, criteria, errors }
+    }
+
+    /// Writes it.
+    pub fn write(&self, format: Format, output: &mut dyn io::Write) -> io::Result<()> {
+        match format {
+            Format::Table(style) => table::write(self, style, output),
+            Format::Json => super::json::write_pretty(self, output),
+            Format::Csv => formats::write_csv(self, output),
+        }
+    }
+}
+
+fn assess_criterion(
+    criterion: &'static Soc2Criterion,
+    controls: &[AssessedControl],
+) -> CriterionReadiness {
+    let serving: Vec<&AssessedControl> = controls
+        .iter()
+        .filter(|control| control.criteria.iter().any(|id| id == criterion.id))
+        .collect();
+    let attested = serving.iter().any(|control| control.attested);
+    let without_people = !serving.is_empty() && !attested && criterion.source != Source::Cluster;
+    let served_by: Vec<Serving> = serving
+        .iter()
+        .map(|control| Serving { shown: shown(control.state), attested: control.attested })
+        .collect();
+    CriterionReadiness {
+        id: criterion.id,
+        category: criterion.category,
+        evidence: criterion.source,
+        title: criterion.title,
+        standing: standing(criterion.source, &served_by),
+        without_people,
+        controls: serving
+            .into_iter()
+            .map(|control| ServingControl {
+                name: control.name.clone(),
+                state: control.state,
+                reason: control.reason.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn shown(state: Option<State>) -> Shown {
+    match state {
+        Some(State::Passing | State::Excepted) => Shown::Held,
+        Some(State::Failing) => Shown::Failed,
+        Some(State::Unknown) | None => Shown::Unknown,
+        Some(State::NotApplicable) => Shown::Nothing,
+    }
+}
+
+fn count<'c>(criteria: impl Iterator<Item = &'c CriterionReadiness>) -> Standings {
+    let mut counts = Standings::default();
+    for criterion in criteria {
+        counts.criteria += 1;
+        counts.without_people += usize::from(criterion.without_people);
+        match criterion.standing {
+            CriterionStanding::Passing => counts.passing += 1,
+            CriterionStanding::Failing => counts.failing += 1,
+            CriterionStanding::Unknown => counts.unknown += 1,
+            CriterionStanding::NotCovered => counts.not_covered += 1,
+        }
+    }
+    counts.covered = counts.criteria - counts.not_covered;
+    counts
+}
+
+/// Who can provide the evidence, in words.
+fn evidence_words(source: Source) -> &'static str {
+    match source {
+        Source::Cluster => "cluster proves",
+        Source::Both => "cluster contributes",
+        Source::Human => "people only",
+    }
+}
+
+/// A standing in words.
+fn standing_words(standing: CriterionStanding) -> &'static str {
+    match standing {
+        CriterionStanding::Passing => "passing",
+        CriterionStanding::Failing => "failing",
+        CriterionStanding::Unknown => "unknown",
+        CriterionStanding::NotCovered => "not covered",
+    }
+}
+
+/// A category in words.
+fn category_words(category: Category) -> &'static str {
+    match category {
+        Category::ProcessingIntegrity => "Processing integrity",
+        category => category.as_str(),
+    }
+}

@@ -1,0 +1,60 @@
+//! One digest for one report, whoever makes it and whenever.
+
+use serde::Serialize;
+
+use super::model::{
+    ControlReport, CriterionReport, ExceptionReport, GapReport, PeriodReport, PeriodSummary, Span,
+};
+use comptroller_core::api::criteria::Category;
+use comptroller_vocabulary::canonical::{self, CanonicalError};
+
+/// What the digest covers: all that the log says of the span. What varies by run is left out (the
+/// name of the period, where and when it was read and by whom, how long the log was by then).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Facts<'a> {
+    origin: &'a str,
+    span: Span,
+    categories: &'a [Category],
+    summary: &'a PeriodSummary,
+    controls: &'a [ControlReport],
+    criteria: &'a [CriterionReport],
+    exceptions: &'a [ExceptionReport],
+    gaps: &'a [GapReport],
+}
+
+/// The SHA-256 of the canonical JSON of a report's facts, as `sha256:` and 64 hexadecimal digits:
+/// its `origin`, `span`, `categories`, `summary`, `controls`, `criteria`, `exceptions` and `gaps`.
+/// The `AuditPeriod` has it in its status when the period is over.
+pub fn digest(report: &PeriodReport) -> Result<String, CanonicalError> {
+    canonical::digest(&Facts {
+        origin: &report.provenance.origin,
+        span: report.period.span,
+        categories: &report.period.categories,
+        summary: &report.summary,
+        controls: &report.controls,
+        criteria: &report.criteria,
+        exceptions: &report.exceptions,
+        gaps: &report.gaps,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::period::testing::{at, rich};
+
+    #[test]
+    fn who_made_it_and_when_changes_nothing_and_a_fact_does() {
+        let known = digest(&rich()).unwrap();
+        let mut again = rich();
+        again.period.name = "other".to_owned();
+        again.provenance.run_at = at("2029-01-01T00:00:00Z");
+        again.provenance.run_by = "somebody".to_owned();
+        again.provenance.source = "/mnt/copy".to_owned();
+        again.provenance.log_size += 1_000_000;
+        assert_eq!(digest(&again).unwrap(), known);
+        again.controls[0].population_start = None;
+        assert_ne!(digest(&again).unwrap(), known);
+    }
+}

@@ -1,0 +1,294 @@
+//! One control over the period.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Window,
+    deviations::{self, Deviations},
+    occurrences::Occurrences,
+    spec::Spec,
+    timeline::{Gaps, Recorded, Segment, Timeline, coverage, is_evidence, silences},
+};
+use crate::period::model::{
+    Conclusion, ControlReport, Coverage, GapReport, Interval, Population, SpecChange,
+};
+use comptroller_core::api::State;
+use comptroller_evidence::data::{
+    AttestationData, ChangeKind, Heartbeat, ObjectChange, PopulationList, VerdictData,
+};
+
+/// The reason of an observation whose data is not beside the log.
+const DATA_MISSING: &str = "DataMissing";
+
+/// Below this share of the time a control was not observed enough to say that it held: half.
+const SUFFICIENT_PER_MILLE: i64 = 500;
+
+/// One control, as far as the entries go.
+#[derive(Clone, Debug)]
+pub(super) struct ControlFold {
+    window: Window,
+    spec: Spec,
+    spec_digest: String,
+    /// When it existed; the last time is open while it does.
+    lives: Vec<(Timestamp, Option<Timestamp>)>,
+    last_at: Timestamp,
+    reason: (Option<State>, String),
+    timeline: Timeline,
+    deviations: Deviations,
+    gaps: Vec<Recorded>,
+    list: Option<PopulationList>,
+    before: Option<(Population, Timestamp)>,
+    first: Option<Population>,
+    last: Option<Population>,
+    changes: Vec<SpecChange>,
+    occurrences: Occurrences,
+}
+
+/// What a verdict and a heartbeat both say.
+struct Seen<'a> {
+    state: State,
+    population: u64,
+    list: Option<&'a PopulationList>,
+}
+
+impl ControlFold {
+    pub(super) fn new(window: Window) -> Self {
+        Self {
+            window,
+            spec: Spec::default(),
+            spec_digest: String::new(),
+            lives: Vec::new(),
+            last_at: Timestamp::MIN,
+            reason: (None, String::new()),
+            timeline: Timeline::default(),
+            deviations: Deviations::default(),
+            gaps: Vec::new(),
+            list: None,
+            before: None,
+            first: None,
+            last: None,
+            changes: Vec::new(),
+            occurrences: Occurrences::default(),
+        }
+    }
+
+    pub(super) fn verdict(&mut self, index: u64, at: Timestamp, data: &VerdictData) {
+        let Some(at) = self.alive(at) else { return };
+        self.reason = (Some(data.state), data.reason.clone());
+        let list = data.population_list.as_ref();
+        self.see(index, at, &Seen { state: data.state, population: data.population, list });
+        self.deviations.verdict(index, at, data, self.window);
+    }
+
+    pub(super) fn heartbeat(&mut self, index: u64, at: Timestamp, data: &Heartbeat) {
+        let Some(at) = self.alive(at) else { return };
+        if self.reason.0 != Some(data.state) {
+            self.reason = (Some(data.state), data.state.as_str().to_owned());
+        }
+        let list = data.population_list.as_ref();
+        self.see(index, at, &Seen { state: data.state, population: data.population, list });
+        if data.state != State::Unknown {
+            self.deviations.confirm(index, at, self.window);
+        }
+    }
+
+    /// An entry whose data can't be read: somebody looked, and what they saw is not known.
+    pub(super) fn unreadable(&mut self, index: u64, at: Timestamp) {
+        let Some(at) = self.alive(at) else { return };
+        self.reason = (Some(State::Unknown), DATA_MISSING.to_owned());
+        self.see(index, at, &Seen { state: State::Unknown, population: 0, list: None });
+    }
+
+    /// A step of an occurrence. It does not vouch for the control's state.
+    pub(super) fn attestation(&mut self, index: u64, at: Timestamp, data: &AttestationData) {
+        if let Some(at) = self.alive(at) {
+            self.occurrences.step(index, at, data);
+        }
+    }
+
+    pub(super) fn gap(&mut self, recorded: Recorded) {
+        if self.window.instant || recorded.to > self.window.from {
+            self.gaps.push(recorded);
+        }
+    }
+
+    pub(super) fn changed(&mut self, index: u64, at: Timestamp, data: &ObjectChange) {
+        if data.change == ChangeKind::Phase {
+            return;
+        }
+        let at = self.in_order(at);
+        if data.change == ChangeKind::Deleted {
+            if let Some((_, end @ None)) = self.lives.last_mut() {
+                *end = Some(at);
+            }
+            self.timeline.end(at);
+            self.deviations.end(index, at, self.window);
+            // What is declared anew in the period did not begin with this.
+            self.before = self.before.take().filter(|_| at > self.window.from);
+        } else {
+            self.declared(at);
+            self.respecified(at, data);
+        }
+        if at >= self.window.from {
+            self.changes.push(SpecChange {
+                at,
+                change: data.change.as_str().to_owned(),
+                spec_digest: data.spec_digest.clone(),
+                fields: data.fields.clone(),
+                entry: index,
+            });
+        }
+    }
+
+    /// A clock may be set back between two leaders; the log's order decides.
+    fn in_order(&mut self, at: Timestamp) -> Timestamp {
+        self.last_at = self.last_at.max(at);
+        self.last_at
+    }
+
+    /// The time of an entry that says something of a control that exists. What is written of a
+    /// deleted one is late and says nothing.
+    fn alive(&mut self, at: Timestamp) -> Option<Timestamp> {
+        let at = self.in_order(at);
+        match self.lives.last() {
+            None => self.lives.push((at, None)),
+            Some((_, Some(_))) => return None,
+            Some((_, None)) => {}
+        }
+        Some(at)
+    }
+
+    fn declared(&mut self, at: Timestamp) {
+        if self.lives.last().is_none_or(|life| life.1.is_some()) {
+            self.lives.push((at, None));
+        }
+    }
+
+    fn respecified(&mut self, at: Timestamp, data: &ObjectChange) {
+        if let Some(digest) = &data.spec_digest {
+            self.spec_digest.clone_from(digest);
+        }
+        let Some(spec) = &data.spec else { return };
+        let before = self.spec.patience;
+        self.spec = Spec::read(spec);
+        let Some(until) = self.timeline.vouched_until().filter(|until| *until > at) else { return };
+        // The operator keeps the new rhythm from the change on, counted from its last entry.
+        let seen = earlier(until, before);
+        let until = if self.spec.patience > before {
+            later(seen, self.spec.patience)
+        } else {
+            until.min(later(at, self.spec.patience))
+        };
+        self.timeline.vouch_until(until);
+    }
+
+    fn see(&mut self, index: u64, at: Timestamp, seen: &Seen<'_>) {
+        let until = later(at, self.spec.patience);
+        let reason = self.reason.1.clone();
+        let segment = Segment { from: at, to: until, state: seen.state, reason };
+        self.timeline.observe(segment, self.window);
+        if let Some(list) = seen.list {
+            self.list = Some(list.clone());
+        }
+        if seen.state == State::Unknown {
+            return;
+        }
+        let list = self.list.clone();
+        let population = Population { at, count: seen.population, list, entry: index };
+        if at <= self.window.from {
+            self.before = Some((population.clone(), until));
+        } else if self.first.is_none() {
+            self.first = Some(population.clone());
+        }
+        self.last = Some(population);
+    }
+
+    /// The control as the report lists it, and the gaps of it alone; none where it did not exist
+    /// in the window.
+    pub(super) fn report(
+        &self,
+        name: &str,
+        window: Window,
+        everywhere: &Gaps,
+    ) -> Option<(ControlReport, Vec<GapReport>)> {
+        let lives: Vec<_> =
+            self.lives.iter().filter(|life| window.touches(life.0, life.1)).collect();
+        let (born, _) = lives.last()?;
+        let gaps = everywhere.with(&self.gaps);
+        let intervals = if window.instant {
+            vec![self.timeline.at(window.to, *born, &gaps)]
+        } else {
+            let fill = |(born, end): &(Timestamp, Option<Timestamp>)| {
+                let to = end.map_or(window.to, |end| end.min(window.to));
+                self.timeline.fill(*born, window.from, to, &gaps)
+            };
+            lives.iter().flat_map(|life| fill(life)).collect()
+        };
+        let coverage =
+            if window.instant { Coverage::default() } else { coverage(&intervals, window) };
+        let mut deviations = self.deviations.report(window);
+        deviations.extend(self.occurrences.deviations(&deviations, &self.spec, window));
+        deviations::sort(&mut deviations);
+        let mut own: Vec<GapReport> =
+            self.gaps.iter().filter_map(|gap| gap.report(Some(name), window)).collect();
+        own.extend(silences(name, &intervals));
+        let unfinished = self.occurrences.has_unfinished(window);
+        let report = ControlReport {
+            name: name.to_owned(),
+            title: if self.spec.title.is_empty() { name } else { &self.spec.title }.to_owned(),
+            objective: self.spec.objective.clone(),
+            criteria: self.spec.criteria.clone(),
+            owner: self.spec.owner.clone(),
+            severity: self.spec.severity,
+            test: self.spec.test.clone(),
+            spec_digest: self.spec_digest.clone(),
+            accepted: self.spec.accepted.clone(),
+            conclusion: conclude(&intervals, coverage, !deviations.is_empty(), unfinished),
+            population_start: self.population_start(),
+            population_end: self
+                .last
+                .clone()
+                .filter(|last| lives.iter().any(|life| last.at >= life.0)),
+            changes: self.changes.clone(),
+            occurrences: self.occurrences.report(window),
+            intervals,
+            coverage,
+            deviations,
+        };
+        Some((report, own))
+    }
+
+    /// What was known when the period began, if it still held then; or the first after it.
+    fn population_start(&self) -> Option<Population> {
+        let known = self.before.as_ref().filter(|(_, until)| *until > self.window.from);
+        known.map(|(population, _)| population.clone()).or_else(|| self.first.clone())
+    }
+}
+
+/// A deviation is one however little was observed; that a control held is said only on evidence.
+fn conclude(
+    intervals: &[Interval],
+    coverage: Coverage,
+    deviated: bool,
+    unfinished: bool,
+) -> Conclusion {
+    let was = |state| intervals.iter().any(|interval| interval.state == Some(state));
+    let enough = coverage.per_mille().is_none_or(|share| share >= SUFFICIENT_PER_MILLE);
+    if deviated || was(State::Failing) {
+        Conclusion::Deviations
+    } else if unfinished || !enough || !intervals.iter().any(is_evidence) {
+        Conclusion::Unknown
+    } else if was(State::Passing) || was(State::Excepted) {
+        Conclusion::Effective
+    } else {
+        Conclusion::NotApplicable
+    }
+}
+
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+fn earlier(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
+}

@@ -1,0 +1,272 @@
+//! When somebody looked and what they saw, and when nobody did.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Window;
+use crate::period::model::{Coverage, GapReport, Interval};
+use comptroller_core::api::State;
+use comptroller_evidence::data::Gap;
+
+/// The reason of an interval in which there is no entry that vouches.
+const NO_ENTRY: &str = "NoEntry";
+/// The reason of an interval before the first verdict of a control.
+const NOT_YET: &str = "NotYetJudged";
+/// The reason of an interval that an entry says was not observed.
+const NOT_OBSERVED: &str = "NotObserved";
+/// The reason of an interval in which no operator ran.
+const OPERATOR_STOPPED: &str = "OperatorStopped";
+
+/// The sentence for a gap that the absence of entries shows.
+const SILENCE: &str = "no entry vouches for this time: the newest before it is older than one and \
+                       a half heartbeats";
+
+/// The sentence for the time between a declaration and the first verdict.
+const BEFORE_FIRST: &str = "the control was declared and not judged yet";
+
+/// A time that an entry says was not observed.
+#[derive(Clone, Debug)]
+pub(super) struct Recorded {
+    from: Timestamp,
+    pub(super) to: Timestamp,
+    word: &'static str,
+    reason: String,
+    entry: u64,
+}
+
+impl Recorded {
+    pub(super) fn gap(entry: u64, gap: &Gap) -> Self {
+        let (from, to) = (gap.from.min(gap.to), gap.to);
+        Self { from, to, word: NOT_OBSERVED, reason: gap.reason.clone(), entry }
+    }
+
+    pub(super) fn stop(from: Timestamp, to: Timestamp, entry: u64) -> Self {
+        let reason = "the operator was stopped".to_owned();
+        Self { from, to: to.max(from), word: OPERATOR_STOPPED, reason, entry }
+    }
+
+    /// As the report lists it, if it has a part in the window.
+    pub(super) fn report(&self, control: Option<&str>, window: Window) -> Option<GapReport> {
+        let (from, to) = if window.instant {
+            let within = self.from <= window.to && window.to < self.to;
+            within.then_some((self.from, window.to))?
+        } else {
+            let clipped = (self.from.max(window.from), self.to.min(window.to));
+            (clipped.0 < clipped.1).then_some(clipped)?
+        };
+        Some(GapReport {
+            control: control.map(str::to_owned),
+            from,
+            to,
+            reason: self.reason.clone(),
+            entry: Some(self.entry),
+        })
+    }
+}
+
+/// Recorded gaps without overlaps, by time: where two cover a time, the one that began first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gaps(Vec<(Timestamp, Timestamp, &'static str)>);
+
+impl Gaps {
+    pub(super) fn new(recorded: &[Recorded]) -> Self {
+        Self::disjoint(recorded.iter().map(|gap| (gap.from, gap.to, gap.word)).collect())
+    }
+
+    /// These and those of one control.
+    pub(super) fn with(&self, recorded: &[Recorded]) -> Self {
+        let own = recorded.iter().map(|gap| (gap.from, gap.to, gap.word));
+        Self::disjoint(self.0.iter().copied().chain(own).collect())
+    }
+
+    fn disjoint(mut all: Vec<(Timestamp, Timestamp, &'static str)>) -> Self {
+        all.sort_unstable();
+        let mut disjoint: Vec<(Timestamp, Timestamp, &'static str)> = Vec::new();
+        for (from, to, word) in all {
+            let from = disjoint.last().map_or(from, |last| from.max(last.1));
+            if from < to {
+                disjoint.push((from, to, word));
+            }
+        }
+        Self(disjoint)
+    }
+}
+
+/// What was seen from a time on, for as long as the entry vouches.
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
+    pub(super) from: Timestamp,
+    /// The first moment for which nobody vouches any more.
+    pub(super) to: Timestamp,
+    pub(super) state: State,
+    pub(super) reason: String,
+}
+
+/// The states of a control, without overlaps and by time, with holes where nobody looked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Timeline {
+    segments: Vec<Segment>,
+}
+
+impl Timeline {
+    /// An entry at a time says what holds, and vouches for it until another time.
+    pub(super) fn observe(&mut self, segment: Segment, window: Window) {
+        if let Some(last) = self.segments.last_mut() {
+            let adjoins = last.to >= segment.from;
+            if adjoins && last.state == segment.state && last.reason == segment.reason {
+                last.to = segment.to;
+                return;
+            }
+            last.to = last.to.min(segment.from);
+            // What ended before the period is of no use to its report.
+            if last.to <= last.from || last.to <= window.from {
+                self.segments.pop();
+            }
+        }
+        self.segments.push(segment);
+    }
+
+    /// The control is gone: nothing is vouched for from then on.
+    pub(super) fn end(&mut self, at: Timestamp) {
+        if let Some(last) = self.segments.last_mut() {
+            last.to = last.to.min(at).max(last.from);
+        }
+    }
+
+    /// The newest observation vouches until another time, since the heartbeat changed.
+    pub(super) fn vouch_until(&mut self, to: Timestamp) {
+        if let Some(last) = self.segments.last_mut() {
+            last.to = to.max(last.from);
+        }
+    }
+
+    /// Until when the newest observation vouches.
+    pub(super) fn vouched_until(&self) -> Option<Timestamp> {
+        self.segments.last().map(|last| last.to)
+    }
+
+    /// Fills a time in which the control existed with its states and with gaps. `born` is when it
+    /// began to exist.
+    pub(super) fn fill(
+        &self,
+        born: Timestamp,
+        from: Timestamp,
+        to: Timestamp,
+        gaps: &Gaps,
+    ) -> Vec<Interval> {
+        let mut filled = Vec::new();
+        let mut at = from.max(born);
+        let seen = |segment: &Segment| (segment.state, segment.reason.clone());
+        let silence = |at| if at == born { NOT_YET } else { NO_ENTRY };
+        // Both lists are by time, so one walk over each is enough.
+        let first = self.segments.partition_point(|segment| segment.to <= at);
+        for segment in self.segments.get(first..).unwrap_or_default() {
+            if segment.from >= to {
+                break;
+            }
+            push(&mut filled, at, segment.from, None, silence(at));
+            at = at.max(segment.from);
+            let (state, reason) = seen(segment);
+            push(&mut filled, at, segment.to.min(to), Some(state), &reason);
+            at = at.max(segment.to.min(to));
+        }
+        push(&mut filled, at, to, None, silence(at));
+        cut(&filled, gaps)
+    }
+
+    /// What held at a time, and since when: the interval ends at that time.
+    pub(super) fn at(&self, at: Timestamp, born: Timestamp, gaps: &Gaps) -> Interval {
+        if let Some((from, _, word)) = gaps.0.iter().find(|gap| gap.0 <= at && at < gap.1) {
+            return interval((*from).max(born).min(at), at, None, word);
+        }
+        let seen = self.segments.iter().rev().find(|segment| segment.from <= at);
+        match seen {
+            Some(segment) if at <= segment.to => {
+                interval(segment.from, at, Some(segment.state), &segment.reason)
+            }
+            Some(segment) => interval(segment.to.max(born).min(at), at, None, NO_ENTRY),
+            None => interval(born.min(at), at, None, NOT_YET),
+        }
+    }
+}
+
+/// Takes out of the intervals what entries say was not observed.
+fn cut(filled: &[Interval], gaps: &Gaps) -> Vec<Interval> {
+    let mut result = Vec::new();
+    let mut rest = gaps.0.as_slice();
+    for piece in filled {
+        let passed = rest.iter().take_while(|gap| gap.1 <= piece.from).count();
+        rest = rest.get(passed..).unwrap_or_default();
+        let mut at = piece.from;
+        for (from, to, word) in rest.iter().take_while(|gap| gap.0 < piece.to) {
+            push(&mut result, at, *from, piece.state, &piece.reason);
+            at = at.max(*from);
+            push(&mut result, at, piece.to.min(*to), None, word);
+            at = at.max(piece.to.min(*to));
+        }
+        push(&mut result, at, piece.to, piece.state, &piece.reason);
+    }
+    result
+}
+
+fn interval(from: Timestamp, to: Timestamp, state: Option<State>, reason: &str) -> Interval {
+    Interval { from, to, state, reason: reason.to_owned() }
+}
+
+/// Appends an interval unless it is empty, as part of the one before where nothing changed.
+pub(super) fn push(
+    intervals: &mut Vec<Interval>,
+    from: Timestamp,
+    to: Timestamp,
+    state: Option<State>,
+    reason: &str,
+) {
+    if from >= to {
+        return;
+    }
+    match intervals.last_mut() {
+        Some(last) if last.to == from && last.state == state && last.reason == reason => {
+            last.to = to;
+        }
+        _ => intervals.push(interval(from, to, state, reason)),
+    }
+}
+
+/// The gaps of a control that only the absence of entries shows.
+pub(super) fn silences(control: &str, intervals: &[Interval]) -> Vec<GapReport> {
+    let sentence = |interval: &Interval| match interval.reason.as_str() {
+        _ if interval.state.is_some() => None,
+        NO_ENTRY => Some(SILENCE),
+        NOT_YET => Some(BEFORE_FIRST),
+        _ => None,
+    };
+    let gap = |interval: &Interval| {
+        Some(GapReport {
+            control: Some(control.to_owned()),
+            from: interval.from,
+            to: interval.to,
+            reason: sentence(interval)?.to_owned(),
+            entry: None,
+        })
+    };
+    intervals.iter().filter_map(gap).collect()
+}
+
+/// Whether an interval is evidence: somebody looked and could tell.
+pub(super) fn is_evidence(interval: &Interval) -> bool {
+    interval.state.is_some_and(|state| state != State::Unknown)
+}
+
+/// The share of the window for which there is evidence: a control that was declared on the last day,
+/// or a log that began then, says nothing of the days before. What is expected is rounded up to a
+/// second, so that it is never less than what was observed.
+pub(super) fn coverage(intervals: &[Interval], window: Window) -> Coverage {
+    let observed = intervals
+        .iter()
+        .filter(|interval| is_evidence(interval))
+        .fold(SignedDuration::ZERO, |sum, interval| sum.saturating_add(interval.length()));
+    let expected = window.to.duration_since(window.from);
+    Coverage {
+        observed_seconds: observed.as_secs(),
+        expected_seconds: expected.as_secs() + i64::from(expected.subsec_nanos() > 0),
+    }
+}

@@ -1,0 +1,134 @@
+//! What concerns several controls: exceptions, gaps, criteria.
+
+use maud::{Markup, html};
+
+use super::{
+    controls::state,
+    table::Table,
+    text::{count, length, list, mono, outside, time},
+    timeline::Look,
+};
+use crate::period::model::{CriterionStanding, ExceptionReport, PeriodReport};
+
+/// The most rows of a table.
+const ROWS: usize = 500;
+
+/// The most times that one row names.
+const TIMES: usize = 20;
+
+pub fn exceptions(report: &PeriodReport) -> Markup {
+    let table = Table {
+        caption: "Exceptions, by name",
+        heads: &[
+            "Exception",
+            "Controls",
+            "In force (UTC)",
+            "Asked by",
+            "Approved by",
+            "Ends (UTC)",
+            "Entries",
+        ],
+        wide: true,
+        total: report.exceptions.len(),
+    };
+    html! {
+        section aria-labelledby="exceptions" {
+            h2 id="exceptions" { "Exceptions" }
+            @if report.exceptions.is_empty() {
+                p { "No exception was in force." }
+            } @else {
+                p.note { "People appear as pseudonyms, which the key of the log alone can tie to a name." }
+                (table.with(report.exceptions.iter().take(ROWS).map(exception)))
+            }
+        }
+    }
+}
+
+fn exception(one: &ExceptionReport) -> Markup {
+    let entries: Vec<String> = one.entries.iter().map(u64::to_string).collect();
+    html! {
+        tr {
+            th scope="row" { (outside(&one.name)) span.sub { (outside(&one.reason)) } }
+            td { (list(&one.controls)) }
+            td {
+                @for active in one.active.iter().take(TIMES) {
+                    (time(active.from)) " to " (time(active.to)) br;
+                }
+                @if one.active.len() > TIMES { "and " (one.active.len() - TIMES) " more times" }
+                @if one.active.is_empty() { "never in force" }
+            }
+            td { (mono(&one.requested_by)) }
+            td { @if let Some(by) = &one.approved_by { (mono(by)) } @else { "nobody" } }
+            td.time { (time(one.expires)) }
+            td { (list(&entries)) }
+        }
+    }
+}
+
+pub fn gaps(report: &PeriodReport) -> Markup {
+    let table = Table {
+        caption: "Times when nobody looked",
+        heads: &["From (UTC)", "To (UTC)", "Length", "Of", "Why", "Entry"],
+        wide: false,
+        total: report.gaps.len(),
+    };
+    html! {
+        section aria-labelledby="gaps" {
+            h2.flow id="gaps" { "Gaps in observation" }
+            @if report.gaps.is_empty() {
+                p { "The log records no time in which evaluation was not possible, and no silence longer than the controls' heartbeats allow." }
+            } @else {
+                p { "In these times there is no evidence. What happened then is not known, and counts neither for nor against a control." }
+                (table.with(report.gaps.iter().take(ROWS).map(|gap| html! {
+                    tr {
+                        th.time scope="row" { (time(gap.from)) }
+                        td.time { (time(gap.to)) }
+                        td.time { (length(gap.to.duration_since(gap.from))) }
+                        td { @if let Some(control) = &gap.control { (mono(control)) } @else { "the whole cluster" } }
+                        td { (outside(&gap.reason)) }
+                        td { @if let Some(entry) = gap.entry { (entry) } @else { "no entry says so" } }
+                    }
+                })))
+            }
+        }
+    }
+}
+
+pub fn criteria(report: &PeriodReport) -> Markup {
+    let of = |wanted| report.criteria.iter().filter(|one| one.standing == wanted).count();
+    let table = Table {
+        caption: "Criteria of the categories in scope, with the controls that serve them",
+        heads: &["Criterion", "What it asks, in our words", "Standing", "Controls"],
+        wide: false,
+        total: report.criteria.len(),
+    };
+    html! {
+        section aria-labelledby="criteria" {
+            h2 id="criteria" { "Criteria" }
+            p {
+                "Of " (count(report.criteria.len(), "criterion", "criteria")) " in scope, "
+                (of(CriterionStanding::Passing)) " are served by controls that held, "
+                (of(CriterionStanding::Failing)) " by one that deviated, "
+                (of(CriterionStanding::Unknown)) " by controls of which nothing can be said, and "
+                (of(CriterionStanding::NotCovered)) " by none. A control serves a criterion in part; whether the controls suffice is for the auditor to judge."
+            }
+            (table.with(report.criteria.iter().take(ROWS).map(|one| html! {
+                tr {
+                    th scope="row" { (outside(&one.id)) }
+                    td { (outside(&one.title)) }
+                    td { (standing(one.standing)) }
+                    td { (list(&one.controls)) }
+                }
+            })))
+        }
+    }
+}
+
+fn standing(standing: CriterionStanding) -> Markup {
+    match standing {
+        CriterionStanding::Passing => state(Look::Held, "Held"),
+        CriterionStanding::Failing => state(Look::Failed, "Deviated"),
+        CriterionStanding::Unknown => state(Look::Unknown, "Not known"),
+        CriterionStanding::NotCovered => state(Look::Gap, "No control"),
+    }
+}

@@ -1,0 +1,17 @@
+//! The report over an audit period: one model, folded from the log, and a file for each format.
+//!
+//! It never reads the cluster, so that it is the same today and in three years.
+
+pub mod csv;
+pub mod digest;
+pub mod fold;
+pub mod html;
+pub mod json;
+pub mod model;
+pub mod oscal;
+pub mod sampling;
+mod span;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use digest::digest;

@@ -1,0 +1,120 @@
+//! What the observations came to for each criterion, and what is open.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::{
+    Context, criterion_id,
+    model::{Finding, RelatedObservation, RelatedRisk, Risk, Target, TargetStatus},
+    observations,
+    words::{plain, properties, title},
+};
+use crate::period::model::{ControlReport, CriterionReport, CriterionStanding, Deviation, Ending};
+
+/// A finding for each criterion, and a risk for each open deviation.
+pub(super) fn all(context: &Context<'_>) -> (Vec<Finding>, Vec<Risk>) {
+    let mut risks = Vec::new();
+    let mut by_control: BTreeMap<&str, Vec<Uuid>> = BTreeMap::new();
+    for control in &context.report.controls {
+        for (number, deviation) in control.deviations.iter().enumerate() {
+            if deviation.ending == Ending::Open {
+                let risk = risk(context, control, number, deviation);
+                by_control.entry(&control.name).or_default().push(risk.uuid);
+                risks.push(risk);
+            }
+        }
+    }
+    let criteria = context.report.criteria.iter();
+    (criteria.map(|criterion| finding(context, criterion, &by_control)).collect(), risks)
+}
+
+fn risk(
+    context: &Context<'_>,
+    control: &ControlReport,
+    number: usize,
+    deviation: &Deviation,
+) -> Risk {
+    let observation = observations::deviation_id(context, &control.name, number);
+    Risk {
+        uuid: context.ids.of(&["risk", &control.name, &number.to_string()]),
+        title: title(&format!("{}: {}", control.title, deviation.rule)),
+        description: observations::sentence(deviation),
+        statement: plain(&format!(
+            "The control {} does not hold for this resource: {}",
+            control.name, control.title
+        )),
+        props: properties([
+            ("control", control.name.as_str().into()),
+            ("severity", deviation.severity.as_str().into()),
+            ("since", deviation.since.to_string().into()),
+        ]),
+        status: "open",
+        related_observations: vec![RelatedObservation { observation_uuid: observation }],
+    }
+}
+
+fn finding(
+    context: &Context<'_>,
+    criterion: &CriterionReport,
+    risks: &BTreeMap<&str, Vec<Uuid>>,
+) -> Finding {
+    let serving: Vec<&ControlReport> = context
+        .report
+        .controls
+        .iter()
+        .filter(|control| criterion.controls.contains(&control.name))
+        .collect();
+    // A gap of the whole cluster is one of every control.
+    let mut seen = BTreeSet::new();
+    let observed = serving
+        .iter()
+        .flat_map(|control| observations::ids_of(context, control))
+        .filter(|id| seen.insert(*id));
+    let related_observations =
+        observed.map(|observation_uuid| RelatedObservation { observation_uuid }).collect();
+    let open =
+        serving.iter().filter_map(|control| risks.get(control.name.as_str())).flatten().copied();
+    let names: Vec<&str> = criterion.controls.iter().map(String::as_str).collect();
+    let by = if names.is_empty() { "no control".to_owned() } else { names.join(", ") };
+    Finding {
+        uuid: context.ids.of(&["finding", &criterion.id]),
+        title: title(&format!("{} {}", criterion.id, criterion.title)),
+        description: plain(&format!("Served by {by}. {}", criterion.standing.meaning())),
+        props: properties([
+            ("category", criterion.category.as_str().into()),
+            ("standing", criterion.standing.as_str().into()),
+        ]),
+        target: Target {
+            kind: "objective-id",
+            id: criterion_id(&criterion.id),
+            status: status(criterion.standing),
+        },
+        related_observations,
+        related_risks: open.map(|risk_uuid| RelatedRisk { risk_uuid }).collect(),
+    }
+}
+
+/// OSCAL knows two states. What is not known, or that nothing serves, is not satisfied, and the
+/// reason tells it from a failure.
+fn status(standing: CriterionStanding) -> TargetStatus {
+    let (state, reason, remarks) = match standing {
+        CriterionStanding::Passing => (
+            "satisfied",
+            "pass",
+            "Every control that serves the criterion held; this is no opinion.",
+        ),
+        CriterionStanding::Failing => {
+            ("not-satisfied", "fail", "A control that serves the criterion deviated.")
+        }
+        CriterionStanding::Unknown => (
+            "not-satisfied",
+            "other",
+            "Not enough was observed, or attested by people, to say whether it holds; unknown is never a pass.",
+        ),
+        CriterionStanding::NotCovered => {
+            ("not-satisfied", "other", "No control serves the criterion.")
+        }
+    };
+    TargetStatus { state, reason, remarks }
+}

@@ -1,0 +1,277 @@
+//! The report as OSCAL 1.2.1 assessment-results (NIST), for the tools that read those.
+//!
+//! It says what was tested and found. `satisfied` stands where every control that serves the
+//! criterion held; whether that is enough is the auditor's opinion, which no document of ours gives.
+
+mod findings;
+mod model;
+mod observations;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeSet, io};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use self::{
+    model::{
+        Actor, AssessmentResults, BackMatter, Component, ComponentStatus, ControlId,
+        ControlSelection, Document, Link, LocalDefinitions, Metadata, Nothing, OSCAL_VERSION,
+        Origin, Party, Reference, Resource, ResponsibleParty, ResultSet, ReviewedControls, Role,
+        Subject,
+    },
+    words::{Entries, Ids, plain, properties, reference, span, title},
+};
+use super::model::{PeriodReport, Provenance, Span};
+
+/// Writes it; the same report is the same bytes.
+pub fn write(report: &PeriodReport, out: &mut dyn io::Write) -> io::Result<()> {
+    crate::json::write_pretty(&document(report), out)
+}
+
+/// What every part of the document refers to.
+struct Context<'r> {
+    report: &'r PeriodReport,
+    ids: Ids,
+    entries: Entries<'r>,
+    tool: Uuid,
+    cluster: Uuid,
+}
+
+impl<'r> Context<'r> {
+    fn new(report: &'r PeriodReport) -> Self {
+        let provenance = &report.provenance;
+        let ids = Ids::new(&provenance.origin, &report.period.name);
+        Self {
+            tool: ids.of(&["component", "comptroller"]),
+            cluster: ids.of(&["component", "cluster"]),
+            entries: Entries { source: &provenance.source, size: provenance.log_size },
+            ids,
+            report,
+        }
+    }
+
+    fn origin(&self) -> [Origin; 1] {
+        [Origin { actors: [Actor { kind: "tool", actor_uuid: self.tool }] }]
+    }
+
+    fn subject(&self) -> [Subject; 1] {
+        [Subject { subject_uuid: self.cluster, kind: "component" }]
+    }
+
+    /// The first and the last moment of what is reported.
+    fn bounds(&self) -> (Timestamp, Timestamp) {
+        match self.report.period.span {
+            Span::TypeI { as_of } => (as_of, as_of),
+            Span::TypeII { from, to } => (from, to),
+        }
+    }
+}
+
+fn document(report: &PeriodReport) -> Document {
+    let context = Context::new(report);
+    let provenance = &report.provenance;
+    let plan = context.ids.of(&["resource", "plan"]);
+    // Another checkpoint or another run is another document.
+    let run_at = provenance.run_at.to_string();
+    let uuid = context.ids.of(&["document", &provenance.checkpoint, &run_at]);
+    Document {
+        assessment_results: AssessmentResults {
+            uuid,
+            metadata: metadata(&context),
+            import_ap: Reference { href: format!("#{plan}") },
+            results: [result(&context)],
+            back_matter: BackMatter { resources: resources(&context, plan) },
+        },
+    }
+}
+
+fn metadata(context: &Context<'_>) -> Metadata {
+    let provenance = &context.report.provenance;
+    let author = context.ids.of(&["party", "author"]);
+    let mut parties =
+        vec![Party { uuid: author, kind: "person", name: name_of(&provenance.run_by) }];
+    let owners: BTreeSet<&str> =
+        context.report.controls.iter().map(|control| control.owner.as_str()).collect();
+    let mut responsible = vec![ResponsibleParty { role_id: "preparer", party_uuids: vec![author] }];
+    let mut roles = vec![Role { id: "preparer", title: "Whoever had this document made" }];
+    if !owners.is_empty() {
+        let id = |owner: &str| context.ids.of(&["party", "owner", owner]);
+        let party_uuids = owners.iter().map(|owner| id(owner)).collect();
+        parties.extend(owners.iter().map(|owner| Party {
+            uuid: id(owner),
+            kind: "organization",
+            name: name_of(owner),
+        }));
+        responsible.push(ResponsibleParty { role_id: "control-owner", party_uuids });
+        roles.push(Role { id: "control-owner", title: "Owner of a control" });
+    }
+    Metadata {
+        title: title(&format!("Assessment results: {}", context.report.period.name)),
+        last_modified: provenance.run_at,
+        version: format!("log-size-{}", provenance.log_size),
+        oscal_version: OSCAL_VERSION,
+        props: properties([
+            ("cluster", provenance.cluster.as_str().into()),
+            ("log-origin", provenance.origin.as_str().into()),
+            ("log-source", provenance.source.as_str().into()),
+            ("log-size", provenance.log_size.to_string().into()),
+            ("first-entry", provenance.first_entry.to_string().into()),
+            ("run-by", provenance.run_by.as_str().into()),
+            ("generator-version", provenance.version.as_str().into()),
+            ("reperform-command", provenance.command.as_str().into()),
+            ("verify-command", provenance.verify_command.as_str().into()),
+        ]),
+        links: links(context),
+        roles,
+        parties,
+        responsible_parties: responsible,
+        remarks: plain(&format!(
+            "This document states facts from a tamper-evident log and gives no opinion. {} {}",
+            provenance.verification, provenance.completeness
+        )),
+    }
+}
+
+/// To what the document rests on.
+fn links(context: &Context<'_>) -> Vec<Link> {
+    [
+        ("log", "The evidence log"),
+        ("checkpoint", "Its signed checkpoint"),
+        ("verifier-key", "Its verifier key"),
+    ]
+    .map(|(name, text)| {
+        let resource = context.ids.of(&["resource", name]);
+        Link { href: format!("#{resource}"), rel: "reference", text }
+    })
+    .into()
+}
+
+fn name_of(party: &str) -> String {
+    let name = crate::visible(party);
+    let name = name.trim();
+    if name.is_empty() { "(unnamed)".to_owned() } else { name.to_owned() }
+}
+
+fn result(context: &Context<'_>) -> ResultSet {
+    let report = context.report;
+    let (start, end) = context.bounds();
+    let over = match report.period.span {
+        Span::TypeI { as_of } => format!("Design and implementation at {as_of}"),
+        Span::TypeII { from, to } => format!("Operation from {}", span(from, to)),
+    };
+    let summary = &report.summary;
+    let observations = observations::all(context);
+    let (findings, risks) = findings::all(context);
+    ResultSet {
+        uuid: context.ids.of(&["result"]),
+        title: title(&report.period.name),
+        description: plain(&format!(
+            "{over}. Controls: {}, of which {} held without a deviation, {} deviated, and of {} nothing can be said. Deviations: {}, of which {} were open at the end. There is evidence for {} of the time.",
+            summary.controls,
+            summary.effective,
+            summary.with_deviations,
+            summary.unknown,
+            summary.deviations,
+            summary.open_deviations,
+            summary.coverage.text(),
+        )),
+        start,
+        end,
+        props: properties([
+            ("coverage", summary.coverage.text().into()),
+            ("observed-seconds", summary.coverage.observed_seconds.to_string().into()),
+            ("expected-seconds", summary.coverage.expected_seconds.to_string().into()),
+        ]),
+        local_definitions: LocalDefinitions { components: components(context) },
+        reviewed_controls: ReviewedControls { control_selections: [selection(report)] },
+        observations,
+        risks,
+        findings,
+    }
+}
+
+fn components(context: &Context<'_>) -> Vec<Component> {
+    let provenance = &context.report.provenance;
+    let component = |uuid, kind, title: &str, description: &str, property| Component {
+        uuid,
+        kind,
+        title: title.to_owned(),
+        description: description.to_owned(),
+        props: properties([property]),
+        status: ComponentStatus { state: "operational" },
+    };
+    vec![
+        component(
+            context.tool,
+            "software",
+            "Comptroller",
+            "The operator that tested the controls and wrote the evidence log.",
+            ("version", provenance.version.as_str().into()),
+        ),
+        component(
+            context.cluster,
+            "this-system",
+            "Kubernetes cluster",
+            "The cluster whose state was tested, named by the uid of its namespace kube-system.",
+            ("uid", provenance.cluster.as_str().into()),
+        ),
+    ]
+}
+
+fn selection(report: &PeriodReport) -> ControlSelection {
+    let include: Vec<ControlId> = report
+        .criteria
+        .iter()
+        .map(|criterion| ControlId { control_id: criterion_id(&criterion.id) })
+        .collect();
+    if include.is_empty() {
+        ControlSelection::All { include: Nothing {} }
+    } else {
+        ControlSelection::Some { include }
+    }
+}
+
+/// `cc6.1`: ids of OSCAL catalogs are lower case.
+fn criterion_id(id: &str) -> String {
+    id.to_ascii_lowercase()
+}
+
+fn resources(context: &Context<'_>, plan: Uuid) -> Vec<Resource> {
+    let Provenance { source, checkpoint, verifier_key, verify_command, command, .. } =
+        &context.report.provenance;
+    let resource = |name: &str, title, description: String| Resource {
+        uuid: context.ids.of(&["resource", name]),
+        title,
+        description,
+        rlinks: Vec::new(),
+    };
+    let mut log = resource(
+        "log",
+        "Evidence log",
+        format!("The log that this document is a fold of. To verify it: {}", plain(verify_command)),
+    );
+    log.rlinks.push(Reference { href: reference(source) });
+    vec![
+        Resource {
+            uuid: plan,
+            title: "How the controls are assessed",
+            description: plain(&format!(
+                "There is no assessment plan as an OSCAL document: every control declares its own test, which the operator evaluates continuously. To make this document again: {command}"
+            )),
+            rlinks: Vec::new(),
+        },
+        log,
+        resource("checkpoint", "Signed checkpoint of the log", verbatim(checkpoint)),
+        resource("verifier-key", "Verifier key of the log", verbatim(verifier_key)),
+    ]
+}
+
+/// Text to be kept to the letter: an indented block of Markdown, of which nothing is interpreted.
+fn verbatim(text: &str) -> String {
+    let lines = text.lines().map(|line| format!("    {}\n", crate::visible(line)));
+    lines.collect::<Vec<_>>().concat()
+}

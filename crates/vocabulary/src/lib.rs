@@ -1,0 +1,32 @@
+//! The words that the resources, the evidence log and the reports share, each with one meaning.
+//!
+//! The log outlives every version of the API, and an auditor verifies it without Kubernetes. So
+//! what it writes is defined here, below both.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test that fails must say where"
+    )
+)]
+
+pub mod canonical;
+mod closed_enum;
+mod occurrence_phase;
+mod resource_ref;
+mod severity;
+mod state;
+mod time;
+
+pub use self::{
+    occurrence_phase::OccurrencePhase, resource_ref::ResourceRef, severity::Severity, state::State,
+    time::whole_seconds,
+};
+#[cfg(feature = "schema")]
+#[doc(hidden)]
+pub use schemars;
+#[doc(hidden)]
+pub use serde;

@@ -1,0 +1,35 @@
+//! How far an occurrence of a human control has come.
+
+use crate::closed_enum;
+
+closed_enum! {
+    /// The phase of an occurrence of a human control.
+    #[derive(Default)]
+    pub enum OccurrencePhase {
+        /// It lies ahead.
+        #[default]
+        Scheduled = "Scheduled",
+        /// It can be attested.
+        Open = "Open",
+        /// It was attested in time.
+        Completed = "Completed",
+        /// It was attested within the grace.
+        CompletedLate = "CompletedLate",
+        /// Nobody attested it in time, for ever.
+        Missed = "Missed",
+        /// An approved exception, dated before it was due, takes it out.
+        Waived = "Waived",
+    }
+}
+
+impl OccurrencePhase {
+    /// Whether nothing changes it any more.
+    pub fn is_closed(self) -> bool {
+        !matches!(self, Self::Scheduled | Self::Open)
+    }
+
+    /// Whether it was attested.
+    pub fn is_completed(self) -> bool {
+        matches!(self, Self::Completed | Self::CompletedLate)
+    }
+}
