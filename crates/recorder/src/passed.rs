@@ -1,60 +1,21 @@
-//! What was over before it was recorded, on its way to the log: once, and with the log's names.
-
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+//! What was over before it was recorded, with the log's names.
 
 use rustc_hash::FxHashMap;
 
-use super::{Evidence, EvidenceError, draft::PassedDraft, recall};
-use comptroller_core::{
-    api::{EvidenceRef, ResourceRef},
-    engine::{Observed, memory::FindingKey, passages::Passed},
+use super::{VerdictObservation, dating, draft::PassedDraft};
+use comptroller_core::engine::{Observed, memory::FindingKey};
+use comptroller_evidence::{
+    fold::{self, VerdictState},
+    privacy::Veil,
 };
-use comptroller_evidence::{fold, privacy::Veil};
 
-/// What there is to record of a control beside its verdict.
-#[derive(Clone, Debug, Default)]
-pub struct Seen {
-    /// Everything that is wrong, excepted or not.
-    pub wrong: Vec<Observed>,
-    /// What was so and was over before, and in no record, in order.
-    pub passed: Vec<Passed>,
-    /// The number up to which all is told then.
-    pub until: u64,
-    /// What was judged, if it was asked for.
-    pub population: Option<Vec<ResourceRef>>,
-}
+/// Findings that name people, as the log knows them, by the engine's key.
+pub(crate) type People = FxHashMap<FindingKey, fold::FindingKey>;
 
-/// Findings that name people, as the log knows them.
-pub(super) type People = FxHashMap<FindingKey, fold::FindingKey>;
-
-/// Records that may be in the log though they failed, by control.
-pub(super) type Doubts = Mutex<HashMap<String, Doubt>>;
-
-/// The first record that failed since the last that did not.
-#[derive(Debug)]
-pub(super) struct Doubt {
-    /// The entry that spoke of the control before it.
-    before: Option<u64>,
-    /// Up to where the last of them would have told what was over.
-    until: u64,
-    /// Up to where an earlier one turned out to have.
-    told: u64,
-}
-
-impl Doubt {
-    /// Up to where what was over is in the log, of which this is the newest entry.
-    fn known(&self, newest: Option<u64>) -> u64 {
-        if self.before == newest { self.told } else { self.until }
-    }
-}
-
-/// The findings whose names the log has not, by the engine's key.
-pub(super) fn people(wrong: &[Observed], veil: &Veil<'_>) -> People {
-    let keys = wrong.iter().map(|observed| {
-        (FindingKey::of(&observed.finding), recall::key_of(&observed.finding, veil))
+/// The findings whose names the log does not have.
+pub(crate) fn people(findings: &[Observed], veil: &Veil<'_>) -> People {
+    let keys = findings.iter().map(|observed| {
+        (FindingKey::of(&observed.finding), dating::key_of(&observed.finding, veil))
     });
     keys.filter(|(key, logged)| engine_key(logged) != *key).collect()
 }
@@ -64,72 +25,27 @@ fn engine_key(key: &fold::FindingKey) -> FindingKey {
     FindingKey::new(&key.rule, &key.resource, key.subject.as_deref())
 }
 
-impl Evidence {
-    /// What is to be written of what was over: all but what the log turned out to have.
-    pub(super) fn over(&self, control: &str, seen: &Seen, veil: &Veil<'_>) -> Vec<PassedDraft> {
-        let known = self.unless_doubtful(control);
-        let over = || seen.passed.iter().filter(|passed| passed.number > known);
-        if over().next().is_none() {
-            return Vec::new();
-        }
-        let mut names = self.with_recorded(|recorded| {
-            recorded.get(control).map(|known| known.people.clone()).unwrap_or_default()
-        });
-        let names = names.get_or_insert_default();
-        let logged = self.read(|state| {
-            let verdict = state.control(control).and_then(|control| control.verdict.as_ref());
-            let keys = verdict.into_iter().flat_map(|verdict| verdict.findings.keys());
-            keys.map(|key| (engine_key(key), key.clone())).collect::<Vec<_>>()
-        });
-        names.extend(logged.into_iter().flatten());
-        let worded = over().flat_map(|passed| &passed.found).chain(&seen.wrong);
-        names.extend(worded.map(|observed| {
-            (FindingKey::of(&observed.finding), recall::key_of(&observed.finding, veil))
-        }));
-        over()
-            .map(|passed| {
-                let gone = passed.gone.iter().filter_map(|key| names.get(key).cloned()).collect();
-                PassedDraft::new(passed, gone, veil)
-            })
-            .collect()
+/// The drafts of what was over. The engine tells what went by keys alone, which the findings of the
+/// log, of the last record and of this one put into words.
+pub(crate) fn drafts(
+    observed: &VerdictObservation,
+    known: Option<&VerdictState>,
+    people: Option<&People>,
+    veil: &Veil<'_>,
+) -> Vec<PassedDraft> {
+    if observed.passed.is_empty() {
+        return Vec::new();
     }
-
-    /// The number up to which a record that failed turned out to be in the log; 0 for none.
-    fn unless_doubtful(&self, control: &str) -> u64 {
-        self.with_doubts(|doubts| {
-            doubts.get(control).map_or(0, |doubt| doubt.known(self.newest(control)))
-        })
-        .unwrap_or(0)
-    }
-
-    /// Waits for the answer to a record, and remembers that it is in doubt if it failed.
-    pub(super) async fn attempt(
-        &self,
-        control: &str,
-        until: u64,
-        asked: impl Future<Output = Result<Option<EvidenceRef>, EvidenceError>>,
-    ) -> Result<Option<EvidenceRef>, EvidenceError> {
-        let before = self.newest(control);
-        let answer = asked.await;
-        self.with_doubts(|doubts| match &answer {
-            Ok(_) => drop(doubts.remove(control)),
-            Err(EvidenceError::Unavailable(_)) => {
-                let told = doubts.get(control).map_or(0, |doubt| doubt.known(before));
-                doubts.insert(control.to_owned(), Doubt { before, until, told });
-            }
-            Err(EvidenceError::Standby | EvidenceError::Outdated) => {}
-        });
-        answer
-    }
-
-    /// The newest entry that says how a control stands.
-    fn newest(&self, control: &str) -> Option<u64> {
-        let entry = self.read(|state| Some(state.control(control)?.verdict.as_ref()?.last_entry));
-        entry.flatten()
-    }
-
-    fn with_doubts<T>(&self, with: impl FnOnce(&mut HashMap<String, Doubt>) -> T) -> Option<T> {
-        let log = self.log.as_ref()?;
-        Some(with(&mut log.doubts.lock().unwrap_or_else(PoisonError::into_inner)))
-    }
+    let mut names = people.cloned().unwrap_or_default();
+    let logged = known.into_iter().flat_map(|known| known.findings.keys());
+    names.extend(logged.map(|key| (engine_key(key), key.clone())));
+    let found = observed.passed.iter().flat_map(|passed| &passed.found).chain(&observed.findings);
+    names.extend(found.map(|observed| {
+        (FindingKey::of(&observed.finding), dating::key_of(&observed.finding, veil))
+    }));
+    let drafts = observed.passed.iter().map(|passed| {
+        let gone = passed.gone.iter().filter_map(|key| names.get(key).cloned()).collect();
+        PassedDraft::new(passed, gone, veil)
+    });
+    drafts.collect()
 }
