@@ -2,7 +2,7 @@
 
 use comptroller_cel::program::{Failure, Outcome, Prepared, Program, Request};
 
-use super::{CelResult, ResourceType, ObjectSource};
+use super::{CelResult, ObjectSource, ResourceType};
 
 /// The longest text that is kept for an object, in bytes. There is one for every object that
 /// fails, so it is far shorter than what the API server would answer.

@@ -11,7 +11,7 @@ use super::{
     facts::{Facts, MetadataOnly, Projection, ProjectionError, read},
     intern::{Interner, Symbol},
 };
-use crate::api::{Artifact, AttestationSpec, GROUP, AttestationOutcome, VERSION};
+use crate::api::{Artifact, AttestationOutcome, AttestationSpec, GROUP, VERSION};
 use comptroller_vocabulary::canonical;
 
 /// An `Attestation`, without its prose.
@@ -85,7 +85,7 @@ pub struct RecordIndex {
 
 impl RecordIndex {
     /// The records that answer a control, by name.
-    pub fn of(&self, control: &str) -> impl Iterator<Item = &Arc<AttestationFacts>> {
+    pub fn answering(&self, control: &str) -> impl Iterator<Item = &Arc<AttestationFacts>> {
         self.by_control.get(control).into_iter().flat_map(BTreeMap::values)
     }
 

@@ -11,7 +11,7 @@ use super::{
     rule_digest,
 };
 use crate::{
-    api::{Occurrence, OccurrencePhase, AttestationOutcome, test_spec::AttestationTest},
+    api::{AttestationOutcome, Occurrence, OccurrencePhase, test_spec::AttestationTest},
     checks::scope::Scope,
     inventory::{Inventory, records::AttestationFacts},
 };

@@ -16,7 +16,7 @@ use crate::{
     api::Duration,
     checks::{Context, Judgement},
     inventory::{
-        Slot, ObjectSource,
+        ObjectSource, Slot,
         backup::{
             BackupFacts, CNPG, VELERO,
             cnpg::{CnpgCluster, RecoverySource},

@@ -11,7 +11,7 @@ use crate::{
     checks::{visit_changed, visit_kinds},
     inventory::{
         Change, Facts, ObjectSource,
-        network::{CERT_MANAGER, CertificateFacts, NetworkFacts, CertificateReadiness},
+        network::{CERT_MANAGER, CertificateFacts, CertificateReadiness, NetworkFacts},
     },
 };
 
@@ -65,7 +65,9 @@ impl Check for Certificates {
             CertificateReadiness::NotReady(why) => {
                 judgement.failing.push(not_ready(&resource, why));
             }
-            CertificateReadiness::NotReported if context.inventory.source == ObjectSource::Manifests => {
+            CertificateReadiness::NotReported
+                if context.inventory.source == ObjectSource::Manifests =>
+            {
                 judgement.unknown.push(finding(
                     "NotIssuedYet",
                     resource.clone(),

@@ -11,8 +11,8 @@ use crate::{
     api::{Risk, Severity, test_spec::PodSecurityLevel},
     checks::{Context, pod_security::levels, scope::Admission},
     inventory::{
-        Facts, Inventory, Object, Slot, ObjectSource,
-        rbac::{CloudIdentity, MASTERS, RoleNode, RoleKey, ServiceAccountFacts, Subject},
+        Facts, Inventory, Object, ObjectSource, Slot,
+        rbac::{CloudIdentity, MASTERS, RoleKey, RoleNode, ServiceAccountFacts, Subject},
         workload::{ControllerRef, PodFacts, WorkloadFacts},
     },
 };

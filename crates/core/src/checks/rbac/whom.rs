@@ -8,7 +8,8 @@ use crate::{
     inventory::{
         Facts, ObjectSource, Symbol,
         rbac::{
-            MASTERS, NamedRight, AccessRequest, Right, Rights, RoleNode, RoleKey, RoleKind, PolicyRule, Subject, RequestTarget,
+            AccessRequest, MASTERS, NamedRight, PolicyRule, RequestTarget, Right, Rights, RoleKey,
+            RoleKind, RoleNode, Subject,
         },
     },
 };
@@ -45,7 +46,7 @@ impl<'a> Given<'a> {
     }
 
     fn rules(&self) -> Box<dyn Iterator<Item = &'a PolicyRule> + 'a> {
-        if self.novel { self.role.novel_rules() } else { Box::new(self.role.rules()) }
+        if self.novel { self.role.added_rules() } else { Box::new(self.role.rules()) }
     }
 
     fn rights(&self) -> Rights {
@@ -66,7 +67,7 @@ pub(super) fn whom<'a>(
 ) -> Vec<(NamedRight, Whom<'a>)> {
     let mut found = Vec::new();
     for rule in given.rules() {
-        let of_rule = NamedRight::of(rule).filter(|named| names.contains(named));
+        let of_rule = NamedRight::of_rule(rule).filter(|named| names.contains(named));
         for named in of_rule {
             if given.namespace.is_some() && named.is_cluster_scoped() {
                 continue;
@@ -111,11 +112,13 @@ fn one<'a>(
         }
         NamedRight::Group | NamedRight::ConstrainedGroup => Vec::new(),
         NamedRight::ConstrainedAccount if !holds(Right::OnAccounts) => Vec::new(),
-        NamedRight::Account | NamedRight::Token | NamedRight::ConstrainedAccount => accounts(context, given, name)
-            .into_iter()
-            .filter(|account| named != NamedRight::Token || may_exist(context, all, account))
-            .map(Whom::Subject)
-            .collect(),
+        NamedRight::Account | NamedRight::Token | NamedRight::ConstrainedAccount => {
+            accounts(context, given, name)
+                .into_iter()
+                .filter(|account| named != NamedRight::Token || may_exist(context, all, account))
+                .map(Whom::Subject)
+                .collect()
+        }
         NamedRight::JoinClusterBinding => joinable(context, all, "", name).into_iter().collect(),
         NamedRight::JoinRoleBinding => {
             // In the whole cluster, a name alone is too little to look for.
@@ -125,7 +128,9 @@ fn one<'a>(
                 .into_iter()
                 .collect()
         }
-        NamedRight::BindClusterRole | NamedRight::BindRole => bindable(context, given, all, named, name),
+        NamedRight::BindClusterRole | NamedRight::BindRole => {
+            bindable(context, given, all, named, name)
+        }
         NamedRight::EscalateClusterRole | NamedRight::EscalateRole => {
             writable(context, given, all, named, name)
         }
@@ -136,7 +141,8 @@ fn one<'a>(
 fn names_node(all: &[Given<'_>]) -> bool {
     let wide = all.iter().filter(|given| given.namespace.is_none());
     let rules = wide.flat_map(|given| given.role.rules());
-    let mut users = rules.filter(|rule| NamedRight::of(rule).any(|named| named == NamedRight::User));
+    let mut users =
+        rules.filter(|rule| NamedRight::of_rule(rule).any(|named| named == NamedRight::User));
     users.any(|rule| rule.names.iter().any(|name| name.starts_with("system:node:")))
 }
 

@@ -16,7 +16,7 @@ use crate::{
     checks::{Context, Finding, reference},
     inventory::{
         Inventory,
-        rbac::{AUTHENTICATED, NamedRight, Rights, PolicyRule, Subject},
+        rbac::{AUTHENTICATED, NamedRight, PolicyRule, Rights, Subject},
     },
 };
 
@@ -221,7 +221,7 @@ fn examples(row: &Row, rights: Rights, held: &Held<'_>) -> String {
         return String::new();
     };
     let rules = || {
-        if held.grant.baseline { role.novel_rules() } else { Box::new(role.rules()) }
+        if held.grant.is_default { role.added_rules() } else { Box::new(role.rules()) }
     };
     if matches!(row.risk, Risk::ClusterAdmin | Risk::NamespaceAdmin) {
         return over_everything(rules);
@@ -245,7 +245,9 @@ fn examples(row: &Row, rights: Rights, held: &Held<'_>) -> String {
 }
 
 /// `every verb on everything`, or the verbs that a role has on everything.
-fn over_everything<'a>(rules: impl Fn() -> Box<dyn Iterator<Item = &'a PolicyRule> + 'a>) -> String {
+fn over_everything<'a>(
+    rules: impl Fn() -> Box<dyn Iterator<Item = &'a PolicyRule> + 'a>,
+) -> String {
     let verbs: BTreeSet<&str> = EVERYTHING
         .iter()
         .flat_map(|right| rules().filter(move |rule| right.example(rule, true).is_some()))

@@ -13,7 +13,7 @@ use crate::{
         Slot, Symbol,
         backup::{
             BARMAN_CLOUD, BackupFacts, CNPG,
-            cnpg::{CnpgBackup, CLUSTER_LABEL, CnpgCluster},
+            cnpg::{CLUSTER_LABEL, CnpgBackup, CnpgCluster},
             index::BackupKey,
         },
         storage::ClaimFacts,

@@ -16,7 +16,7 @@ use crate::{
         backup::{
             BackupFacts, KASTEN_APPS, RunOutcome,
             index::BackupKey,
-            kasten::{KastenBackup, NAMESPACE_LABELS, KastenPolicy},
+            kasten::{KastenBackup, KastenPolicy, NAMESPACE_LABELS},
         },
     },
 };
@@ -77,7 +77,9 @@ fn standing(
     }
     match context.inventory.source {
         _ if there => Ok(Standing::Good),
-        ObjectSource::Cluster => Err(format!("left nothing to restore: RestorePoint {name} is gone")),
+        ObjectSource::Cluster => {
+            Err(format!("left nothing to restore: RestorePoint {name} is gone"))
+        }
         ObjectSource::Manifests => Ok(Standing::Undecided(format!(
             "made RestorePoint {name}, which is not in these files"
         ))),

@@ -10,7 +10,7 @@ use crate::{
         },
     },
     inventory::{
-        Facts, Slot, ObjectSource, Symbol,
+        Facts, ObjectSource, Slot, Symbol,
         backup::{BackupFacts, RunOutcome, SNAPSHOT, index::BackupKey, snapshots::CsiSnapshot},
         storage::{ClaimFacts, VolumeSource},
     },
@@ -71,7 +71,12 @@ enum Bound {
     Unseen,
 }
 
-fn bound(context: &Context<'_>, slot: Slot, snapshot: &CsiSnapshot, handle: Option<&Symbol>) -> Bound {
+fn bound(
+    context: &Context<'_>,
+    slot: Slot,
+    snapshot: &CsiSnapshot,
+    handle: Option<&Symbol>,
+) -> Bound {
     let inventory = context.inventory;
     let behind = snapshot.content.as_ref().and_then(|name| {
         let contents = inventory.find_kind(SNAPSHOT, "VolumeSnapshotContent")?;
@@ -89,7 +94,9 @@ fn bound(context: &Context<'_>, slot: Slot, snapshot: &CsiSnapshot, handle: Opti
                 _ => Bound::Yes,
             }
         }
-        _ if inventory.source == ObjectSource::Manifests && snapshot.content.is_some() => Bound::Unseen,
+        _ if inventory.source == ObjectSource::Manifests && snapshot.content.is_some() => {
+            Bound::Unseen
+        }
         _ => Bound::No,
     }
 }

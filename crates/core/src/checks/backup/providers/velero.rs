@@ -15,7 +15,7 @@ use crate::{
         backup::{
             BackupFacts, RunOutcome,
             index::{BackupKey, OrderedRuns, VeleroGroup},
-            velero::{VeleroLocation, Reachability},
+            velero::{Reachability, VeleroLocation},
             velero_scope::VeleroScope,
         },
         facts::NamespaceFacts,
@@ -56,7 +56,8 @@ pub fn of_namespace<'a>(
         return Evidence::new(context);
     }
     let mut evidence = Evidence::new(context);
-    let covers = |scope: &VeleroScope| scope.covers_namespace(name) && (!data || scope.includes_claims());
+    let covers =
+        |scope: &VeleroScope| scope.covers_namespace(name) && (!data || scope.includes_claims());
     let claims = claims_of(context, name);
     schedules(context, &mut evidence, data, covers);
     let holds = |run: &Run<'_>, site: &Site| {
@@ -213,7 +214,9 @@ fn site(context: &Context<'_>, group: &VeleroGroup) -> Site {
         Reachability::Unavailable(why) if why.is_empty() => {
             Standing::Unreachable(format!("{name} is unavailable"))
         }
-        Reachability::Unavailable(why) => Standing::Unreachable(format!("{name} is unavailable: {why}")),
+        Reachability::Unavailable(why) => {
+            Standing::Unreachable(format!("{name} is unavailable: {why}"))
+        }
         Reachability::Unknown => {
             Standing::Undecided(format!("lies in {name}, which Velero has not validated yet"))
         }

@@ -13,7 +13,7 @@ use crate::{
         backup::{
             BackupFacts,
             index::BackupKey,
-            volsync::{VolSyncTrigger, VolSyncSource},
+            volsync::{VolSyncSource, VolSyncTrigger},
         },
         storage::ClaimFacts,
     },

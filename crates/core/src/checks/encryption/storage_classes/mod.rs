@@ -19,7 +19,7 @@ use crate::{
     checks::{visit_changed, visit_kinds},
     inventory::{
         Change, Facts, Inventory,
-        storage::{Parameters, StorageClassFacts, PersistentVolumeFacts, VolumeSource},
+        storage::{Parameters, PersistentVolumeFacts, StorageClassFacts, VolumeSource},
     },
 };
 

@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 use super::{
     exceptions::Exceptions,
     judging::judge_in_scope,
-    memory::{FindingHash, ControlMemory, RememberedFinding, FindingState},
+    memory::{ControlMemory, FindingHash, FindingState, RememberedFinding},
     verdict::ObservedFinding,
 };
 use crate::{
@@ -74,7 +74,7 @@ impl FindingDescriber<'_> {
                 continue;
             };
             for finding in judgement.failing.into_iter().chain(judgement.unknown) {
-                let record = self.memory.record(item, FindingHash::of(&finding));
+                let record = self.memory.record(item, FindingHash::of_finding(&finding));
                 let Some(record) = record.filter(|record| which(record)) else {
                     continue;
                 };
@@ -82,7 +82,9 @@ impl FindingDescriber<'_> {
                     severity: record.severity,
                     since: record.since,
                     exception: match record.standing {
-                        FindingState::Excepted(place) => self.exceptions.name(place).map(str::to_owned),
+                        FindingState::Excepted(place) => {
+                            self.exceptions.name(place).map(str::to_owned)
+                        }
                         FindingState::Failing | FindingState::Unknown => None,
                     },
                     finding,
