@@ -15,12 +15,12 @@ use self::occurrences::OccurrenceCourse;
 use crate::{
     Current, ObjectKey, ObjectRecord, Recorded, dating,
     draft::{self, Entries, HeartbeatDraft, ObjectDraft, VerdictDraft},
-    passed::{self, People},
+    lapsed::{self, People},
     reference,
 };
 use comptroller_core::{
     api::ResourceRef,
-    engine::{Observed, Verdict, passages::Passed},
+    engine::{ObservedFinding, Verdict, lapsed::LapsedVerdict},
 };
 use comptroller_evidence::{
     data::ChangeKind,
@@ -67,9 +67,9 @@ pub struct VerdictObservation {
     /// The verdict.
     pub verdict: Arc<Verdict>,
     /// Everything that is wrong, excepted or not.
-    pub findings: Vec<Observed>,
+    pub findings: Vec<ObservedFinding>,
     /// What was so and was over before it was recorded, in order.
-    pub passed: Vec<Passed>,
+    pub lapsed: Vec<LapsedVerdict>,
     /// The items that were judged. None when their list is not due.
     pub population: Option<Vec<ResourceRef>>,
 }
@@ -195,12 +195,12 @@ impl Batch {
             // An occurrence outlives its control: who deletes and declares it again does not lose
             // what was missed.
             let mut course = OccurrenceCourse::new(logged, now);
-            for verdict in observed.passed.iter().map(|passed| &passed.verdict).chain([&observed.verdict]) {
+            for verdict in observed.lapsed.iter().map(|lapsed| &lapsed.verdict).chain([&observed.verdict]) {
                 let steps = course.steps(verdict, &pseudonym);
                 drafted.entries.extend(steps.into_iter().map(|data| (subject.clone(), data)));
             }
             let people = remembered.map(|remembered| &remembered.people);
-            let passed = passed::drafts(observed, known, people, &veil);
+            let passed = lapsed::drafts(observed, known, people, &veil);
             let mut draft = VerdictDraft::new(observed, &veil);
             draft.passed = passed;
             draft.blocked = remembered
@@ -210,7 +210,7 @@ impl Batch {
             let resolved = draft.resolve(known, now);
             drafted.entries.extend(resolved.entries);
             drafted.stored.extend(resolved.stored);
-            let people = passed::people(&observed.findings, &veil);
+            let people = lapsed::people(&observed.findings, &veil);
             let learned = ControlMemory { message, people };
             drafted.learned.controls.push((observed.control.clone(), learned));
         }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Current, Evidence, ObjectKey, Recorded, reference};
 use comptroller_core::{
     checks::Finding,
-    engine::{Observed, Recollection, Remembered, Verdict},
+    engine::{ObservedFinding, Recollection, Remembered, Verdict},
 };
 use comptroller_evidence::{
     fold::{FindingKey, State, VerdictState},
@@ -64,7 +64,7 @@ pub(crate) fn recorded(
     let veil = Veil::new(&pseudonym);
     let known = verdict_of(&current.state, control)?;
     let state_since = if known.state == verdict.state { known.since } else { verdict.since };
-    let finding_since = |observed: &Observed| {
+    let finding_since = |observed: &ObservedFinding| {
         let open = known.findings.get(&key_of(&observed.finding, &veil));
         open.map_or(observed.since, |open| open.since)
     };

@@ -12,7 +12,7 @@ pub use self::passed::PassedDraft;
 use crate::{HeartbeatObservation, VerdictObservation};
 use comptroller_core::{
     api::{ResourceRef, State as ControlState, time::whole_seconds},
-    engine::{Observed, Reason, Verdict},
+    engine::{ObservedFinding, Reason, Verdict},
 };
 use comptroller_evidence::{
     data::{ChangeKind, EntryFinding, Gap, Heartbeat, ObjectChange, PopulationList, VerdictData},
@@ -400,8 +400,8 @@ fn changed(subject: Subject, change: ObjectChange) -> (Subject, Data) {
 }
 
 /// A finding as the log keeps it.
-pub fn entry_finding(observed: &Observed, veil: &Veil<'_>) -> EntryFinding {
-    let Observed { finding, severity, since, exception } = observed;
+pub fn entry_finding(observed: &ObservedFinding, veil: &Veil<'_>) -> EntryFinding {
+    let ObservedFinding { finding, severity, since, exception } = observed;
     let subject = finding.subject.as_deref();
     let mut resource = finding.resource.clone();
     if resource.kind == "User" {

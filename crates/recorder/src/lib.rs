@@ -12,7 +12,7 @@ mod leadership;
 mod observer;
 mod opening;
 mod outage;
-mod passed;
+mod lapsed;
 mod recorded;
 mod task;
 #[cfg(test)]

@@ -3,26 +3,26 @@
 use rustc_hash::FxHashMap;
 
 use super::{VerdictObservation, dating, draft::PassedDraft};
-use comptroller_core::engine::{Observed, memory::FindingKey};
+use comptroller_core::engine::{ObservedFinding, memory::FindingHash};
 use comptroller_evidence::{
     fold::{self, VerdictState},
     privacy::Veil,
 };
 
 /// Findings that name people, as the log knows them, by the engine's key.
-pub(crate) type People = FxHashMap<FindingKey, fold::FindingKey>;
+pub(crate) type People = FxHashMap<FindingHash, fold::FindingKey>;
 
 /// The findings whose names the log does not have.
-pub(crate) fn people(findings: &[Observed], veil: &Veil<'_>) -> People {
+pub(crate) fn people(findings: &[ObservedFinding], veil: &Veil<'_>) -> People {
     let keys = findings.iter().map(|observed| {
-        (FindingKey::of(&observed.finding), dating::key_of(&observed.finding, veil))
+        (FindingHash::of_finding(&observed.finding), dating::key_of(&observed.finding, veil))
     });
     keys.filter(|(key, logged)| engine_key(logged) != *key).collect()
 }
 
 /// The engine's key of a finding that names no person.
-fn engine_key(key: &fold::FindingKey) -> FindingKey {
-    FindingKey::new(&key.rule, &key.resource, key.subject.as_deref())
+fn engine_key(key: &fold::FindingKey) -> FindingHash {
+    FindingHash::new(&key.rule, &key.resource, key.subject.as_deref())
 }
 
 /// The drafts of what was over. The engine tells what went by keys alone, which the findings of the
@@ -33,17 +33,17 @@ pub(crate) fn drafts(
     people: Option<&People>,
     veil: &Veil<'_>,
 ) -> Vec<PassedDraft> {
-    if observed.passed.is_empty() {
+    if observed.lapsed.is_empty() {
         return Vec::new();
     }
     let mut names = people.cloned().unwrap_or_default();
     let logged = known.into_iter().flat_map(|known| known.findings.keys());
     names.extend(logged.map(|key| (engine_key(key), key.clone())));
-    let found = observed.passed.iter().flat_map(|passed| &passed.found).chain(&observed.findings);
+    let found = observed.lapsed.iter().flat_map(|passed| &passed.found).chain(&observed.findings);
     names.extend(found.map(|observed| {
-        (FindingKey::of(&observed.finding), dating::key_of(&observed.finding, veil))
+        (FindingHash::of_finding(&observed.finding), dating::key_of(&observed.finding, veil))
     }));
-    let drafts = observed.passed.iter().map(|passed| {
+    let drafts = observed.lapsed.iter().map(|passed| {
         let gone = passed.gone.iter().filter_map(|key| names.get(key).cloned()).collect();
         PassedDraft::new(passed, gone, veil)
     });

@@ -144,7 +144,7 @@ fn verdict_of(name: &str, verdict: &Arc<Verdict>) -> Batch {
         control: key(name),
         verdict: Arc::clone(verdict),
         findings: Vec::new(),
-        passed: Vec::new(),
+        lapsed: Vec::new(),
         population: None,
     };
     Batch { verdicts: vec![observed], ..Batch::default() }

@@ -2,7 +2,7 @@
 
 use comptroller_cel::program::{Failure, Outcome, Prepared, Program, Request};
 
-use super::{CelResult, ResourceType, Source};
+use super::{CelResult, ObjectSource, ResourceType};
 
 /// The longest text that is kept for an object, in bytes. There is one for every object that
 /// fails, so it is far shorter than what the API server would answer.
@@ -15,7 +15,7 @@ pub fn judge_all<'a>(
     resource: &ResourceType,
     namespace: &str,
     name: &str,
-    source: Source,
+    source: ObjectSource,
 ) -> Box<[CelResult]> {
     let request = Request {
         group: &resource.group,
@@ -26,8 +26,8 @@ pub fn judge_all<'a>(
         name,
     };
     let prepared = match source {
-        Source::Cluster => Prepared::new(object, &request),
-        Source::Manifests => Prepared::from_manifest(object, &request, resource.namespaced),
+        ObjectSource::Cluster => Prepared::new(object, &request),
+        ObjectSource::Manifests => Prepared::from_manifest(object, &request, resource.namespaced),
     };
     programs.map(|program| result(program.judge(&prepared))).collect()
 }

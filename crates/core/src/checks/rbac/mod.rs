@@ -40,7 +40,7 @@ use crate::{
     },
     checks::{scope::Admission, tally::Tally},
     inventory::{
-        Change, Facts, Inventory, Object, Slot, Source, Symbol,
+        Change, Facts, Inventory, Object, ObjectSource, Slot, Symbol,
         rbac::{RoleKey, Subject, SubjectId, SubjectNode},
         workload,
     },
@@ -179,7 +179,7 @@ impl RbacCheck {
         }
         let mut judgement = Judgement::default();
         let touched = self.asked.touch(context, node);
-        if !touched && context.inventory.source == Source::Cluster {
+        if !touched && context.inventory.source == ObjectSource::Cluster {
             return Some(judgement);
         }
         let holder = Holder::new(context, node);
@@ -271,7 +271,7 @@ impl Check for RbacCheck {
         let rights = &context.inventory.rights;
         let Change::Object { slot, before } = change else {
             let by_version = self.asked.by_version();
-            return rights.holding(by_version).for_each(|id| visit(Item::Subject(id)));
+            return rights.subjects_with_any(by_version).for_each(|id| visit(Item::Subject(id)));
         };
         let after = context.inventory.get(*slot);
         let affected = rights.affected(before.as_ref(), after);
@@ -280,7 +280,7 @@ impl Check for RbacCheck {
         }
         if affected.implied_group {
             let own = self.asked.completing(rights.ever_implied());
-            rights.holding(own).for_each(|id| visit(Item::Subject(id)));
+            rights.subjects_with_any(own).for_each(|id| visit(Item::Subject(id)));
         }
         let mut related = false;
         for object in [before.as_ref(), after].into_iter().flatten() {
@@ -352,7 +352,7 @@ fn visit_named(inventory: &Inventory, object: &Object, visit: &mut dyn FnMut(Ite
     match inventory.kind_state(object.kind).map_or("", |state| &state.resource.kind) {
         "Role" | "ClusterRole" => {
             rights
-                .waiting_for(&RoleKey { namespace, name })
+                .bound_to_name(&RoleKey { namespace, name })
                 .for_each(|id| visit(Item::Subject(id)));
         }
         "ServiceAccount" => {
