@@ -1,0 +1,142 @@
+//! Taking in the objects that the operator is governed by: into the engine, and into the register of
+//! what is to be recorded.
+
+use std::sync::Arc;
+
+use kube::{
+    ResourceExt,
+    api::ObjectMeta,
+    core::error_boundary::InvalidObject,
+};
+use serde::Serialize;
+
+use super::Host;
+use crate::controllers::{
+    feed::Fed,
+    record::{CONTROL, EXCEPTION},
+};
+use comptroller_core::api::{Control, ControlException};
+use comptroller_recorder::ObjectKey;
+
+/// An object that can be read, or why it can't.
+pub(super) type Readable<K> = Result<Arc<K>, InvalidObject>;
+
+/// The object that came, changed or went. None when an event is about no single one.
+pub(super) fn name_of<K: ResourceExt>(fed: &Fed<Readable<K>>) -> Option<String> {
+    match fed {
+        Fed::Put(Ok(object)) => Some(object.name_any()),
+        Fed::Put(Err(invalid)) => invalid.metadata.name.clone(),
+        Fed::Gone(name) => Some(name.clone()),
+        Fed::Listed(_) | Fed::Heard | Fed::Trouble(_) => None,
+    }
+}
+
+fn key_of(metadata: &ObjectMeta) -> ObjectKey {
+    ObjectKey { name: metadata.name.clone().unwrap_or_default(), uid: metadata.uid.clone() }
+}
+
+/// The spec as the register keeps it.
+fn text_of(spec: &impl Serialize) -> Option<Box<str>> {
+    serde_json::to_string(spec).ok().map(String::into_boxed_str)
+}
+
+impl Host {
+    pub(super) fn take_control(&mut self, fed: Fed<Readable<Control>>) {
+        self.replan |= !matches!(fed, Fed::Heard | Fed::Trouble(_));
+        match fed {
+            Fed::Put(Ok(control)) => {
+                let key = key_of(&control.metadata);
+                let generation = control.metadata.generation.unwrap_or_default();
+                let register = self.record.register();
+                if register.put(CONTROL, key.clone(), generation, text_of(&control.spec)) {
+                    // Deleted and created again: what was found of the old one is none of its.
+                    self.forget_control(&key.name);
+                }
+                let remembered = self.record.see_control(&key, &control);
+                let spec = Arc::new(control.spec.clone());
+                self.engine.upsert_control(&key.name, generation, spec, remembered);
+            }
+            Fed::Put(Err(InvalidObject { metadata, .. })) => {
+                let key = key_of(&metadata);
+                let generation = metadata.generation.unwrap_or_default();
+                if self.record.register().put(CONTROL, key.clone(), generation, None) {
+                    self.forget_control(&key.name);
+                }
+                // Its last spec is not what is written now, so it must not be judged any more.
+                self.engine.remove_control(&key.name);
+                self.metrics.forget_control(&key.name);
+                self.record.see_unreadable_control(&key, generation);
+            }
+            Fed::Gone(name) => self.remove_control(&name),
+            Fed::Heard | Fed::Trouble(_) => {}
+            Fed::Listed(names) => {
+                self.loaded.controls = true;
+                for name in self.record.register().listed(CONTROL, &names) {
+                    self.remove_control(&name);
+                }
+            }
+        }
+    }
+
+    fn remove_control(&mut self, name: &str) {
+        self.record.register().remove(CONTROL, name);
+        self.forget_control(name);
+    }
+
+    fn forget_control(&mut self, name: &str) {
+        self.engine.remove_control(name);
+        self.record.forget_control(name);
+        self.metrics.forget_control(name);
+    }
+
+    pub(super) fn take_exception(&mut self, fed: Fed<Readable<ControlException>>) {
+        self.exceptions_changed |= !matches!(fed, Fed::Heard | Fed::Trouble(_));
+        self.touched_exceptions.extend(name_of(&fed));
+        match fed {
+            Fed::Put(Ok(exception)) => {
+                let key = key_of(&exception.metadata);
+                let generation = exception.metadata.generation.unwrap_or_default();
+                let register = self.record.register();
+                if register.put(EXCEPTION, key.clone(), generation, text_of(&exception.spec)) {
+                    self.forget_exception(&key);
+                }
+                let created = exception.metadata.creation_timestamp.as_ref().map(|time| time.0);
+                self.metrics.observe_exception(&key.name, exception.spec.expires.0);
+                self.engine.upsert_exception(&key.name, &exception.spec, created);
+            }
+            Fed::Put(Err(InvalidObject { metadata, .. })) => {
+                let key = key_of(&metadata);
+                let generation = metadata.generation.unwrap_or_default();
+                if self.record.register().put(EXCEPTION, key.clone(), generation, None) {
+                    self.forget_exception(&key);
+                }
+                // It allows nothing any more. How it stands is said by who can look at it.
+                self.engine.remove_exception(&key.name);
+                self.metrics.forget_exception(&key.name);
+            }
+            Fed::Gone(name) => self.remove_exception(&name),
+            Fed::Heard | Fed::Trouble(_) => {}
+            Fed::Listed(names) => {
+                self.loaded.exceptions = true;
+                for name in self.record.register().listed(EXCEPTION, &names) {
+                    self.remove_exception(&name);
+                }
+            }
+        }
+    }
+
+    fn remove_exception(&mut self, name: &str) {
+        if let Some(key) = self.record.register().key(EXCEPTION, name).cloned() {
+            self.forget_exception(&key);
+        }
+        self.record.register().remove(EXCEPTION, name);
+        self.engine.remove_exception(name);
+        self.metrics.forget_exception(name);
+    }
+
+    fn forget_exception(&mut self, key: &ObjectKey) {
+        self.record.forget_exception(key);
+        self.engine.remove_exception(&key.name);
+        self.metrics.forget_exception(&key.name);
+    }
+}
