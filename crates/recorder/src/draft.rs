@@ -10,13 +10,13 @@ use serde_json::Value;
 use self::passed::Course;
 pub use self::passed::PassedDraft;
 use comptroller_core::{
-    api::{ResourceRef, State as ControlState, time::whole_seconds},
+    api::{ResourceRef, State, time::whole_seconds},
     engine::{Observed, Reason, Verdict},
 };
 use comptroller_evidence::{
     data::{ChangeKind, EntryFinding, Gap, Heartbeat, ObjectChange, PopulationList, VerdictData},
     entry::{Data, Subject},
-    fold::{FindingKey, ObjectState, State, VerdictState, diff, findings_digest},
+    fold::{FindingKey, ObjectState, LogState, VerdictState, diff, findings_digest},
     privacy::Veil,
 };
 use comptroller_vocabulary::canonical;
@@ -124,7 +124,7 @@ impl Draft {
     }
 
     /// What has to be written.
-    pub fn resolve(self, state: &State, now: Timestamp) -> Result<Resolved, Outdated> {
+    pub fn resolve(self, state: &LogState, now: Timestamp) -> Result<Resolved, Outdated> {
         match self {
             Self::Entries(entries) => Ok(Resolved { entries, ..Resolved::default() }),
             Self::Verdict(draft) => draft.resolve(state, now),
@@ -156,7 +156,7 @@ impl VerdictDraft {
         }
     }
 
-    fn resolve(mut self, state: &State, now: Timestamp) -> Result<Resolved, Outdated> {
+    fn resolve(mut self, state: &LogState, now: Timestamp) -> Result<Resolved, Outdated> {
         let subject = Subject::control(&self.control);
         if state.object(&subject.kind, &subject.name).is_none() {
             return Err(Outdated::Gone);
@@ -247,7 +247,7 @@ fn verdict_data(verdict: &Verdict, findings: &[EntryFinding], veil: &Veil<'_>) -
 }
 
 /// Since when a control is in a state, which its log may know.
-fn since(known: &VerdictState, state: ControlState, since: Timestamp, now: Timestamp) -> Timestamp {
+fn since(known: &VerdictState, state: State, since: Timestamp, now: Timestamp) -> Timestamp {
     if known.state == state { known.since } else { since.max(known.since).max(vouched(known, now)) }
 }
 
@@ -255,7 +255,7 @@ fn since(known: &VerdictState, state: ControlState, since: Timestamp, now: Times
 /// there all along.
 fn found(known: Option<&VerdictState>, since: Timestamp, now: Timestamp) -> Timestamp {
     known
-        .filter(|known| known.state != ControlState::Unknown)
+        .filter(|known| known.state != State::Unknown)
         .map_or(since, |known| since.max(vouched(known, now)))
 }
 
@@ -273,7 +273,7 @@ fn blind(
     now: Timestamp,
 ) -> Option<Data> {
     let could_not = [Reason::Forbidden, Reason::KindNotServed, Reason::WatchStale];
-    let over = known.state == ControlState::Unknown
+    let over = known.state == State::Unknown
         && known.reason != reason
         && could_not.iter().any(|reason| reason.as_str() == known.reason);
     over.then(|| {
@@ -307,7 +307,7 @@ impl HeartbeatDraft {
         }
     }
 
-    fn resolve(mut self, state: &State) -> Result<Resolved, Outdated> {
+    fn resolve(mut self, state: &LogState) -> Result<Resolved, Outdated> {
         let known = state.control(&self.control).and_then(|control| control.verdict.as_ref());
         let known = known.ok_or(Outdated::Gone)?;
         if known.state != self.data.state || known.generation != self.data.generation {
@@ -369,7 +369,7 @@ fn field(text: &str) -> String {
 
 impl ObjectDraft {
     /// The entry that already says all this.
-    pub fn known(&self, state: &State) -> Option<u64> {
+    pub fn known(&self, state: &LogState) -> Option<u64> {
         let known = state.object(&self.subject.kind, &self.subject.name)?;
         let says_so = !self.is_anew(known)
             && self.same_spec(known, self.digest().as_ref())
@@ -397,7 +397,7 @@ impl ObjectDraft {
         }
     }
 
-    fn resolve(self, state: &State) -> Resolved {
+    fn resolve(self, state: &LogState) -> Resolved {
         if let Some(entry) = self.known(state) {
             return Resolved { known: Some(entry), ..Resolved::default() };
         }
@@ -436,7 +436,7 @@ impl ObjectDraft {
 }
 
 /// That an object is gone, if the log has it.
-fn gone(state: &State, subject: Subject) -> Resolved {
+fn gone(state: &LogState, subject: Subject) -> Resolved {
     let Some(known) = state.object(&subject.kind, &subject.name) else {
         return Resolved::default();
     };

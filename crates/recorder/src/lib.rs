@@ -37,12 +37,12 @@ pub use self::{
     witness::{Citation, Published, Witness},
 };
 use comptroller_core::{
-    api::{EvidenceRef, ResourceRef, State as ControlState},
+    api::{EvidenceRef, ResourceRef, State},
     engine::{Reason, Verdict},
 };
 use comptroller_evidence::{
     entry::{Data, Subject},
-    fold::State,
+    fold::LogState,
     key::Pseudonyms,
     privacy::Veil,
 };
@@ -128,7 +128,7 @@ struct Log {
 /// The log as of now.
 #[derive(Default)]
 struct Current {
-    state: State,
+    state: LogState,
     pseudonyms: Option<Arc<Pseudonyms>>,
 }
 
@@ -143,7 +143,7 @@ impl std::fmt::Debug for Current {
 struct Recorded {
     uid: Option<String>,
     generation: i64,
-    state: ControlState,
+    state: State,
     reason: Reason,
     digest: u64,
     message: String,
@@ -216,7 +216,7 @@ impl Evidence {
     }
 
     /// Looks at the fold of the log. None without a log, and until it was opened first.
-    pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Option<T> {
+    pub fn read<T>(&self, look: impl FnOnce(&LogState) -> T) -> Option<T> {
         let log = self.log.as_ref()?;
         let current = log.current.read().unwrap_or_else(PoisonError::into_inner);
         current.pseudonyms.as_ref().map(|_| look(&current.state))

@@ -10,7 +10,7 @@ use comptroller_core::{
     engine::{Observed, Recollection, Remembered, Verdict},
 };
 use comptroller_evidence::{
-    fold::{FindingKey, State, VerdictState},
+    fold::{FindingKey, LogState, VerdictState},
     key::Pseudonyms,
     privacy::Veil,
 };
@@ -65,7 +65,7 @@ impl Evidence {
 
 /// The newest verdict of the control with this uid. Where one of the uids is not known, the name
 /// decides.
-fn verdict_of<'a>(state: &'a State, control: &str, uid: Option<&str>) -> Option<&'a VerdictState> {
+fn verdict_of<'a>(state: &'a LogState, control: &str, uid: Option<&str>) -> Option<&'a VerdictState> {
     let known = state.object("Control", control).and_then(|object| object.uid.as_deref());
     if known.is_some() && uid.is_some() && known != uid {
         return None;
