@@ -132,8 +132,12 @@ impl World {
             witness: Box::new(|| async { Ok(Witness::default()) }.boxed()),
         };
         let (leads, leading) = watch::channel(true);
-        let (evidence, recorder) =
-            Recorder::new(config, Terms::Sole, leading, Metrics::new().unwrap());
+        let (evidence, recorder) = Recorder::new(
+            config,
+            Terms::Sole,
+            leading,
+            Arc::new(Metrics::new().unwrap().evidence().clone()),
+        );
         let task = tokio::spawn(recorder.run());
         let (sender, commands) = mpsc::channel(8);
         let recording = Recording::new(evidence.clone(), sender);

@@ -58,10 +58,7 @@ fn pieces(template: &str) -> Result<Vec<Piece<'_>>, Fault> {
 }
 
 /// Checks a literal template with a literal list, as the API server does when it compiles.
-pub(crate) fn check(
-    nodes: &[Node],
-    list: Option<&Type>,
-) -> Result<(), String> {
+pub(crate) fn check(nodes: &[Node], list: Option<&Type>) -> Result<(), String> {
     let [Node::Literal(Value::String(template)), Node::List(elements)] = nodes else {
         return Ok(());
     };

@@ -6,7 +6,7 @@
 pub mod api_server;
 pub mod backup;
 pub mod catalog;
-mod cel;
+pub mod cel;
 pub mod facts;
 pub mod intern;
 pub mod kubernetes_version;

@@ -67,7 +67,7 @@ pub struct VerdictState {
 impl VerdictState {
     /// What an entry says, with the findings that are open after it. `last` is where and when it is
     /// written.
-    pub(crate) fn of(
+    pub fn of(
         data: &VerdictData,
         findings: BTreeMap<FindingKey, OpenFinding>,
         last: (u64, Timestamp),
