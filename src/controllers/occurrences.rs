@@ -16,7 +16,7 @@ use comptroller_evidence::{
     data::{ArtifactRef, AttestationData, AttestationRecord, OccurrenceDates},
     entry::Data,
     fold::OccurrenceState,
-    privacy::Veil,
+    privacy::Pseudonymizer,
 };
 
 /// How the newest occurrence stands, for the condition Ready. None when there is none.
@@ -221,7 +221,7 @@ fn data_of(
 ) -> AttestationRecord {
     let people: Vec<&str> =
         std::iter::once(facts.attested_by.as_str()).chain(facts.recorded_by.as_deref()).collect();
-    let veiled = |text: &str| Veil::new(pseudonym).text(text, &people);
+    let pseudonymized = |text: &str| Pseudonymizer::new(pseudonym).text(text, &people);
     AttestationRecord {
         name: facts.name.clone(),
         counts,
@@ -230,13 +230,13 @@ fn data_of(
         performed_at: facts.performed_at,
         recorded_at: facts.recorded_at.unwrap_or(facts.performed_at),
         outcome: facts.outcome.as_str().to_owned(),
-        version: facts.version.as_deref().map(veiled),
+        version: facts.version.as_deref().map(pseudonymized),
         participants: u64::try_from(facts.participants).unwrap_or(u64::MAX),
         artifacts: facts
             .artifacts
             .iter()
             .map(|artifact| ArtifactRef {
-                uri: veiled(&artifact.uri),
+                uri: pseudonymized(&artifact.uri),
                 digest: format!("sha256:{}", artifact.sha256),
             })
             .collect(),

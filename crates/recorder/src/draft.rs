@@ -16,8 +16,8 @@ use comptroller_core::{
 use comptroller_evidence::{
     data::{ChangeKind, EntryFinding, Gap, Heartbeat, ObjectChange, PopulationList, VerdictData},
     entry::{Data, Subject},
-    fold::{FindingKey, ObjectState, LogState, VerdictState, diff, findings_digest},
-    privacy::Veil,
+    fold::{FindingKey, LogState, ObjectState, VerdictState, diff, findings_digest},
+    privacy::Pseudonymizer,
 };
 use comptroller_vocabulary::canonical;
 
@@ -142,16 +142,16 @@ impl VerdictDraft {
         verdict: &Verdict,
         wrong: &[Observed],
         population: Option<Vec<ResourceRef>>,
-        veil: &Veil<'_>,
+        pseudonymizer: &Pseudonymizer<'_>,
     ) -> Self {
         let findings: Vec<EntryFinding> =
-            wrong.iter().map(|observed| entry_finding(observed, veil)).collect();
+            wrong.iter().map(|observed| entry_finding(observed, pseudonymizer)).collect();
         Self {
             control: control.to_owned(),
             passed: Vec::new(),
-            data: verdict_data(verdict, &findings, veil),
+            data: verdict_data(verdict, &findings, pseudonymizer),
             findings,
-            population: population.and_then(|items| Population::new(items, veil)),
+            population: population.and_then(|items| Population::new(items, pseudonymizer)),
             blocked: None,
         }
     }
@@ -226,14 +226,18 @@ impl VerdictDraft {
 }
 
 /// The entry of a verdict, without what it changed.
-fn verdict_data(verdict: &Verdict, findings: &[EntryFinding], veil: &Veil<'_>) -> VerdictData {
+fn verdict_data(
+    verdict: &Verdict,
+    findings: &[EntryFinding],
+    pseudonymizer: &Pseudonymizer<'_>,
+) -> VerdictData {
     let undecided = verdict.unknown_items.first();
     let subject = undecided.and_then(|observed| observed.finding.subject.as_deref());
     VerdictData {
         generation: verdict.generation,
         state: verdict.state,
         reason: verdict.reason.as_str().to_owned(),
-        message: veil.message(&verdict.message, subject),
+        message: pseudonymizer.message(&verdict.message, subject),
         since: whole_seconds(verdict.since).0,
         population: count(verdict.population),
         failing: count(verdict.failing),
@@ -289,7 +293,7 @@ impl HeartbeatDraft {
         control: &str,
         verdict: &Verdict,
         population: Option<Vec<ResourceRef>>,
-        veil: &Veil<'_>,
+        pseudonymizer: &Pseudonymizer<'_>,
     ) -> Self {
         Self {
             control: control.to_owned(),
@@ -303,7 +307,7 @@ impl HeartbeatDraft {
                 findings: String::new(),
                 population_list: None,
             },
-            population: population.and_then(|items| Population::new(items, veil)),
+            population: population.and_then(|items| Population::new(items, pseudonymizer)),
         }
     }
 
@@ -339,11 +343,11 @@ fn attach(
 
 impl Population {
     /// The list of what was judged; None for nothing.
-    fn new(items: Vec<ResourceRef>, veil: &Veil<'_>) -> Option<Self> {
+    fn new(items: Vec<ResourceRef>, pseudonymizer: &Pseudonymizer<'_>) -> Option<Self> {
         let mut lines: Vec<String> = items
             .into_iter()
             .map(|ResourceRef { api_version, kind, namespace, name }| {
-                let name = if kind == "User" { veil.user(&name) } else { name };
+                let name = if kind == "User" { pseudonymizer.user(&name) } else { name };
                 let namespace = namespace.unwrap_or_default();
                 [api_version, kind, namespace, name].map(|word| field(&word)).join("\t")
             })
@@ -467,18 +471,18 @@ fn changed(subject: Subject, change: ObjectChange) -> (Subject, Data) {
 }
 
 /// A finding as the log keeps it.
-pub fn entry_finding(observed: &Observed, veil: &Veil<'_>) -> EntryFinding {
+pub fn entry_finding(observed: &Observed, pseudonymizer: &Pseudonymizer<'_>) -> EntryFinding {
     let Observed { finding, severity, since, exception } = observed;
     let subject = finding.subject.as_deref();
     let mut resource = finding.resource.clone();
     if resource.kind == "User" {
-        resource.name = veil.user(&resource.name);
+        resource.name = pseudonymizer.user(&resource.name);
     }
     EntryFinding {
         rule: finding.rule.clone().into_owned(),
         resource,
-        subject: subject.map(|subject| veil.subject(subject)),
-        message: veil.message(&finding.message, subject),
+        subject: subject.map(|subject| pseudonymizer.subject(subject)),
+        message: pseudonymizer.message(&finding.message, subject),
         severity: *severity,
         since: whole_seconds(*since).0,
         exception: exception.clone(),

@@ -8,7 +8,7 @@ use comptroller_core::api::{Duration, control::DEFAULT_HEARTBEAT};
 use comptroller_evidence::{
     data::{Gap, OperatorEvent},
     entry::{Data, Subject},
-    fold::{RunningOperator, LogState},
+    fold::{LogState, RunningOperator},
 };
 
 /// Who begins to write.
