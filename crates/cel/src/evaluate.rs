@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::node::{Fold, FoldKind, Node, Operator};
+use super::node::{Comprehension, ComprehensionKind, Node, Operator};
 use super::operators::{
     arithmetic, as_bool, compare, contains, entries, equal, has, index_of, insert, map_key, negate,
     no_overload, select, sort,
@@ -125,7 +125,7 @@ impl<'a> Evaluation<'a> {
                 self.charge(cost)?;
                 call.run(&operands)
             }
-            Node::Fold(fold) => self.fold(fold),
+            Node:: self\.fold\(fold\)=>Comprehension(comprehension) => self.comprehension(comprehension)=> self.fold(fold),
             Node::OrElse { operand, alternative, unwrap } => match self.eval(operand)? {
                 Value::Optional(None) => self.eval(alternative),
                 Value::Optional(Some(content)) if *unwrap => Ok(Value::clone(&content)),
@@ -281,18 +281,18 @@ impl<'a> Evaluation<'a> {
         Ok(value::map(map.into_iter().collect()))
     }
 
-    fn fold(&mut self, fold: &Fold) -> Evaluated {
-        let range = self.eval(&fold.range)?;
-        let elements = elements(&range, fold.two_variables)?;
+    fn comprehension(&mut self, comprehension: &Comprehension) -> Evaluated {
+        let range = self.eval(&comprehension.range)?;
+        let elements = elements(&range, comprehension.two_variables)?;
         self.charge(length(elements.len()))?;
-        let mut result = Accumulator::new(fold.kind);
+        let mut result = Accumulator::new(comprehension.kind);
         for (first, second) in elements {
             let outer = self.locals.len();
             self.locals.push(Ok(first.clone()));
             if let Some(second) = second {
                 self.locals.push(Ok(second));
             }
-            let step = self.fold_step(fold, first, &mut result);
+            let step = self.comprehension_step(comprehension, first, &mut result);
             self.locals.truncate(outer);
             if step? {
                 break;
@@ -302,20 +302,20 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Adds one element to the result; true when the rest cannot change it.
-    fn fold_step(
+    fn comprehension_step(
         &mut self,
-        fold: &Fold,
+        comprehension: &Comprehension,
         key: Value,
         result: &mut Accumulator,
     ) -> Result<bool, Fault> {
-        if let Some(filter) = &fold.filter
+        if let Some(filter) = &comprehension.filter
             && !self.boolean(filter)?
         {
             return Ok(false);
         }
         match result {
             Accumulator::Quantifier { deciding, decided, error } => {
-                match self.contained(&fold.body)?.and_then(|value| as_bool(&value)) {
+                match self.contained(&comprehension.body)?.and_then(|value| as_bool(&value)) {
                     Ok(value) => *decided = value == *deciding,
                     Err(fault) => {
                         *error = Some(match error.take() {
@@ -327,15 +327,15 @@ impl<'a> Evaluation<'a> {
                 Ok(*decided)
             }
             Accumulator::Count(count) => {
-                *count += u64::from(self.boolean(&fold.body)?);
+                *count += u64::from(self.boolean(&comprehension.body)?);
                 Ok(false)
             }
             Accumulator::List(items) => {
-                items.push(self.eval(&fold.body)?);
+                items.push(self.eval(&comprehension.body)?);
                 Ok(false)
             }
-            Accumulator::Map(map) if fold.kind == FoldKind::MapEntry => {
-                let entry = self.eval(&fold.body)?;
+            Accumulator::Map(map) if comprehension.kind == ComprehensionKind::MapEntry => {
+                let entry = self.eval(&comprehension.body)?;
                 let Value::Map(entry) = &entry else {
                     return Err(no_overload("transformMapEntry", &entry));
                 };
@@ -347,7 +347,7 @@ impl<'a> Evaluation<'a> {
                 Ok(false)
             }
             Accumulator::Map(map) => {
-                let item = self.eval(&fold.body)?;
+                let item = self.eval(&comprehension.body)?;
                 insert(map, key, item)?;
                 Ok(false)
             }
@@ -385,13 +385,13 @@ enum Accumulator {
 }
 
 impl Accumulator {
-    fn new(kind: FoldKind) -> Self {
+    fn new(kind: ComprehensionKind) -> Self {
         match kind {
-            FoldKind::All => Self::Quantifier { deciding: false, decided: false, error: None },
-            FoldKind::Exists => Self::Quantifier { deciding: true, decided: false, error: None },
-            FoldKind::ExistsOne => Self::Count(0),
-            FoldKind::List => Self::List(Vec::new()),
-            FoldKind::Map | FoldKind::MapEntry => Self::Map(BTreeMap::new()),
+            ComprehensionKind::All => Self::Quantifier { deciding: false, decided: false, error: None },
+            ComprehensionKind::Exists => Self::Quantifier { deciding: true, decided: false, error: None },
+            ComprehensionKind::ExistsOne => Self::Count(0),
+            ComprehensionKind::List => Self::List(Vec::new()),
+            ComprehensionKind::Map | ComprehensionKind::MapEntry => Self::Map(BTreeMap::new()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::checker::{Checker, Typed};
 use super::expression::ExpressionError;
-use super::node::{Fold, FoldKind, Node};
+use super::node::{Comprehension, ComprehensionKind, Node};
 use super::tree::{Tree, TreeKind};
 use super::types::Type;
 
@@ -37,19 +37,19 @@ pub(super) fn expand(
             map_optional(checker, at, *target, arguments, name == "optFlatMap")
         }
         ("sortBy", 2) => sort_by(checker, at, *target, arguments),
-        ("map", 2 | 3) => fold(checker, *target, arguments, FoldKind::List, 1),
+        ("map", 2 | 3) => comprehension(checker, *target, arguments, ComprehensionKind::List, 1),
         ("filter", 2) => filter(checker, *target, arguments),
-        ("all", 2) => fold(checker, *target, arguments, FoldKind::All, 1),
-        ("exists", 2) => fold(checker, *target, arguments, FoldKind::Exists, 1),
-        ("exists_one", 2) => fold(checker, *target, arguments, FoldKind::ExistsOne, 1),
-        ("all", 3) => fold(checker, *target, arguments, FoldKind::All, 2),
-        ("exists", 3) => fold(checker, *target, arguments, FoldKind::Exists, 2),
+        ("all", 2) => comprehension(checker, *target, arguments, ComprehensionKind::All, 1),
+        ("exists", 2) => comprehension(checker, *target, arguments, ComprehensionKind::Exists, 1),
+        ("exists_one", 2) => comprehension(checker, *target, arguments, ComprehensionKind::ExistsOne, 1),
+        ("all", 3) => comprehension(checker, *target, arguments, ComprehensionKind::All, 2),
+        ("exists", 3) => comprehension(checker, *target, arguments, ComprehensionKind::Exists, 2),
         ("existsOne" | "exists_one", 3) => {
-            fold(checker, *target, arguments, FoldKind::ExistsOne, 2)
+            comprehension(checker, *target, arguments, ComprehensionKind::ExistsOne, 2)
         }
-        ("transformList", 3 | 4) => fold(checker, *target, arguments, FoldKind::List, 2),
-        ("transformMap", 3 | 4) => fold(checker, *target, arguments, FoldKind::Map, 2),
-        ("transformMapEntry", 3 | 4) => fold(checker, *target, arguments, FoldKind::MapEntry, 2),
+        ("transformList", 3 | 4) => comprehension(checker, *target, arguments, ComprehensionKind::List, 2),
+        ("transformMap", 3 | 4) => comprehension(checker, *target, arguments, ComprehensionKind::Map, 2),
+        ("transformMapEntry", 3 | 4) => comprehension(checker, *target, arguments, ComprehensionKind::MapEntry, 2),
         _ => return Ok(Expanded::Call(Some(target), arguments)),
     };
     typed.map(|typed| Expanded::Macro(Box::new(typed)))
@@ -73,15 +73,15 @@ fn filter(checker: &mut Checker<'_>, target: Tree, mut arguments: Vec<Tree>) -> 
         _ => None,
     });
     arguments.extend(element);
-    fold(checker, target, arguments, FoldKind::List, 1)
+    comprehension(checker, target, arguments, ComprehensionKind::List, 1)
 }
 
 /// A macro over a list or a map, with its names, perhaps a condition, and its body.
-fn fold(
+fn comprehension(
     checker: &mut Checker<'_>,
     target: Tree,
     arguments: Vec<Tree>,
-    kind: FoldKind,
+    kind: ComprehensionKind,
     variables: usize,
 ) -> Checked {
     let mut arguments = arguments.into_iter();
@@ -107,20 +107,20 @@ fn fold(
         let filter = filter.map(|filter| checker.condition(filter)).transpose()?;
         let (body, of) = body_of(checker, body, kind, key)?;
         let two_variables = variables == 2;
-        Ok((Node::Fold(Box::new(Fold { kind, range, two_variables, filter, body })), of))
+        Ok((Node::Comprehension(Box::new(Comprehension { kind, range, two_variables, filter, body })), of))
     })
 }
 
 /// The body of a macro, and the type of the whole.
-fn body_of(checker: &mut Checker<'_>, body: Tree, kind: FoldKind, key: Type) -> Checked {
+fn body_of(checker: &mut Checker<'_>, body: Tree, kind: ComprehensionKind, key: Type) -> Checked {
     let at = body.at;
     match kind {
-        FoldKind::All | FoldKind::Exists | FoldKind::ExistsOne => {
+        ComprehensionKind::All | ComprehensionKind::Exists | ComprehensionKind::ExistsOne => {
             Ok((checker.condition(body)?, Type::BOOL))
         }
-        FoldKind::List => checker.resolve(body).map(|(body, of)| (body, Type::list(of))),
-        FoldKind::Map => checker.resolve(body).map(|(body, of)| (body, Type::map(key, of))),
-        FoldKind::MapEntry => {
+        ComprehensionKind::List => checker.resolve(body).map(|(body, of)| (body, Type::list(of))),
+        ComprehensionKind::Map => checker.resolve(body).map(|(body, of)| (body, Type::map(key, of))),
+        ComprehensionKind::MapEntry => {
             let (body, of) = checker.resolve(body)?;
             let map = Type::map(checker.unifier.variable(), checker.unifier.variable());
             if checker.unifier.assign(&of, &map) {

@@ -35,7 +35,7 @@ pub(super) enum Node {
     List(Vec<(Node, bool)>),
     Map(Vec<(Node, Node, bool)>),
     Call(Box<Call>),
-    Fold(Box<Fold>),
+    Comprehension(Box<Comprehension>),
     /// `or()` and `orValue()`, whose second operand counts only when the first is empty.
     OrElse {
         operand: Box<Node>,
@@ -90,8 +90,8 @@ impl Operator {
 
 /// A macro over the elements of a list or the entries of a map.
 #[derive(Debug)]
-pub(super) struct Fold {
-    pub kind: FoldKind,
+pub(super) struct Comprehension {
+    pub kind: ComprehensionKind,
     pub range: Node,
     /// With two variables the first is the index or key and the second the element.
     pub two_variables: bool,
@@ -100,7 +100,7 @@ pub(super) struct Fold {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FoldKind {
+pub(super) enum ComprehensionKind {
     All,
     Exists,
     ExistsOne,
