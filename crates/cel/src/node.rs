@@ -3,7 +3,7 @@
 use super::functions::Call;
 use super::value::Value;
 
-/// A resolved expression. Names of macro variables have become positions on the stack.
+/// A resolved expression. DeclaredNames of macro variables have become positions on the stack.
 #[derive(Debug)]
 pub(super) enum Node {
     Literal(Value),
@@ -31,7 +31,7 @@ pub(super) enum Node {
     Not(Box<Node>),
     Negate(Box<Node>),
     Conditional(Box<[Node; 3]>),
-    Binary(Operator, Box<Node>, Box<Node>),
+    Binary(BinaryOperator, Box<Node>, Box<Node>),
     List(Vec<(Node, bool)>),
     Map(Vec<(Node, Node, bool)>),
     Call(Box<Call>),
@@ -54,7 +54,7 @@ pub(super) enum Node {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
+pub(super) enum BinaryOperator {
     Add,
     Subtract,
     Multiply,
@@ -69,7 +69,7 @@ pub(super) enum Operator {
     In,
 }
 
-impl Operator {
+impl BinaryOperator {
     pub fn mark(self) -> &'static str {
         match self {
             Self::Add => "+",
