@@ -1,6 +1,8 @@
 //! `comptroller run`: the operator.
 
-use std::{future::Future, io::IsTerminal, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    future::Future, io::IsTerminal, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration,
+};
 
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
@@ -215,7 +217,8 @@ fn evidence(
         cluster: Box::new(move || cluster_uid(namespaces.clone()).boxed()),
         witness: Box::new(witness::reader(client.clone(), args.leader_elect_namespace.clone())),
     };
-    let (evidence, recorder) = Recorder::new(config, terms, leadership, metrics.clone());
+    let (evidence, recorder) =
+        Recorder::new(config, terms, leadership, Arc::new(metrics.evidence().clone()));
     tokio::spawn(recorder.run());
     evidence
 }

@@ -1,5 +1,6 @@
 //! The evidence log as metrics. Without a log there is no series of it.
 
+use comptroller_recorder::Observer;
 use jiff::Timestamp;
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts, core::Collector};
 
@@ -56,32 +57,30 @@ impl EvidenceMetrics {
             Box::new(self.put_back.clone()),
         ]
     }
+}
 
-    /// There is to be a log. A rate needs a first value of 0, or the first failure is no increase.
-    pub fn begin(&self) {
+impl Observer for EvidenceMetrics {
+    fn begun(&self) {
+        // A rate needs a first value of 0, or the first failure is no increase.
         self.failures.with_label_values::<&str>(&[]);
         self.put_back(false);
     }
 
-    /// Whether the log is not, or not all of, what was recorded before.
-    pub fn put_back(&self, is: bool) {
-        self.put_back.with_label_values::<&str>(&[]).set(i64::from(is));
-    }
-
-    /// Entries were appended, and the log has so many now.
-    pub fn appended(&self, size: u64, at: Timestamp) {
+    fn appended(&self, size: u64, at: Timestamp) {
         let size = i64::try_from(size).unwrap_or(i64::MAX);
         self.entries.with_label_values::<&str>(&[]).set(size);
         self.checkpoint.with_label_values::<&str>(&[]).set(at.as_duration().as_secs_f64());
     }
 
-    /// The log could not be opened or written.
-    pub fn failed(&self) {
+    fn failed(&self) {
         self.failures.with_label_values::<&str>(&[]).inc();
     }
 
-    /// This process writes no more: another one says how the log is.
-    pub fn end(&self) {
+    fn put_back(&self, is: bool) {
+        self.put_back.with_label_values::<&str>(&[]).set(i64::from(is));
+    }
+
+    fn ended(&self) {
         self.entries.reset();
         self.checkpoint.reset();
         self.put_back(false);

@@ -303,7 +303,7 @@ pub struct StoredData {
 impl Gap {
     /// A gap in whole seconds, which never ends before it begins: the clock may have been set back.
     pub fn between(from: Timestamp, to: Timestamp, reason: String) -> Self {
-        Self { from: whole_seconds(from).0, to: whole_seconds(to.max(from)).0, reason }
+        Self { from: whole_seconds(from), to: whole_seconds(to.max(from)), reason }
     }
 }
 

@@ -279,10 +279,10 @@ pub(crate) fn authenticate(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// Random bytes of the provider that TLS uses. None: the system gives none.
+/// Random bytes of the operating system. None if it gives none.
 pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
+    getrandom::fill(&mut bytes).ok()?;
     Some(bytes)
 }
 

@@ -6,6 +6,7 @@
 
 pub mod draft;
 mod leadership;
+mod observer;
 mod opening;
 mod outage;
 mod passed;
@@ -31,6 +32,7 @@ use self::{
 };
 pub use self::{
     leadership::Leadership,
+    observer::Observer,
     opening::{EvidenceConfig, Terms},
     passed::Seen,
     task::Recorder,

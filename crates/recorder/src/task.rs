@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures::FutureExt;
 use jiff::Timestamp;
-use kube::runtime::watcher::DefaultBackoff;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
@@ -19,11 +19,11 @@ use super::{
     Anchor, Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, QUEUE, Terms,
     Writing,
     draft::{Draft, Resolved},
+    observer::Observer,
     opening::{self, OpenError},
     outage::Outage,
     reference,
 };
-use comptroller::telemetry::Metrics;
 use comptroller_core::api::{EvidenceRef, time::whole_seconds};
 use comptroller_evidence::{
     data::{OperatorEvent, StoredData},
@@ -43,6 +43,17 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest sleep until the end of an outage is looked for.
 const SETTLES: Duration = Duration::from_mins(2);
+
+/// How long to wait between attempts to open a log that fails: without end, with jitter, so that
+/// replicas that share a store do not meet.
+fn backoff() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(800))
+        .with_max_delay(Duration::from_secs(30))
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
 
 type Reply = oneshot::Sender<Result<Option<EvidenceRef>, EvidenceError>>;
 
@@ -94,7 +105,7 @@ pub struct Recorder {
     config: EvidenceConfig,
     terms: Terms,
     leadership: Leadership,
-    metrics: Metrics,
+    observer: Arc<dyn Observer>,
     inbox: mpsc::Receiver<Request>,
     log: Arc<Log>,
     writing: watch::Sender<Writing>,
@@ -131,7 +142,7 @@ enum Stage {
     Failing {
         why: Arc<str>,
         retry: Instant,
-        backoff: Box<DefaultBackoff>,
+        backoff: Box<ExponentialBackoff>,
     },
 }
 
@@ -163,7 +174,7 @@ impl Recorder {
         config: EvidenceConfig,
         terms: Terms,
         leadership: impl Into<Leadership>,
-        metrics: Metrics,
+        observer: Arc<dyn Observer>,
     ) -> (Evidence, Self) {
         let leadership = leadership.into();
         let (requests, inbox) = mpsc::channel(QUEUE);
@@ -177,7 +188,7 @@ impl Recorder {
             anchor: watch::Sender::new(None),
             displaced: watch::Sender::new(false),
         });
-        metrics.evidence().begin();
+        observer.begun();
         let writing = watch::Sender::new(Writing::Standby);
         let evidence = Evidence {
             writing: writing.subscribe(),
@@ -188,7 +199,7 @@ impl Recorder {
             config,
             terms,
             leadership,
-            metrics,
+            observer,
             inbox,
             log,
             writing,
@@ -263,7 +274,7 @@ impl Recorder {
                 self.stage = Stage::Failing {
                     why: "the log is being opened".into(),
                     retry: Instant::now(),
-                    backoff: Box::default(),
+                    backoff: Box::new(backoff()),
                 };
                 self.open().await;
             }
@@ -276,7 +287,7 @@ impl Recorder {
     fn stand_by(&mut self) {
         self.stage = Stage::Standby;
         self.complained = None;
-        self.metrics.evidence().end();
+        self.observer.ended();
         self.log.displaced.send_replace(false);
         self.say(&Writing::Standby);
     }
@@ -441,7 +452,7 @@ impl Recorder {
                 current.state.apply(index, entry);
             }
         }
-        self.metrics.evidence().appended(appended.size, now);
+        self.observer.appended(appended.size, now);
         self.log.anchor.send_replace(Some(Anchor {
             origin: open.writer.origin().to_owned(),
             verifier_key: open.verifier.as_str().to_owned(),

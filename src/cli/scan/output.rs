@@ -38,7 +38,7 @@ pub(super) fn write_all(evaluation: &Evaluation, targets: &[Target]) -> Result<(
     }
     for target in targets.iter().filter(|target| target.file.is_none()) {
         let format = format_of(target.format, table_style());
-        to_stdout(|stdout| report::write(evaluation, format, stdout))
+        to_stdout(|stdout| comptroller_report::write(evaluation, format, stdout))
             .map_err(WriteError::Stdout)?;
     }
     Ok(())
@@ -47,7 +47,7 @@ pub(super) fn write_all(evaluation: &Evaluation, targets: &[Target]) -> Result<(
 fn write_file(evaluation: &Evaluation, output: Output, path: &PathBuf) -> io::Result<()> {
     let style = TableStyle { colour: false, width: Some(usize::from(COLUMNS)) };
     let mut file = BufWriter::new(File::create(path)?);
-    report::write(evaluation, format_of(output, style), &mut file)?;
+    comptroller_report::write(evaluation, format_of(output, style), &mut file)?;
     file.flush()
 }
 

@@ -28,6 +28,7 @@ closed_enum! {
 
 /// What was performed, by whom, when, and what proves it.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[kube(
     crates(kube_core = "::kube_core"),
     group = "comptroller.dev",

@@ -44,6 +44,7 @@ closed_enum! {
 
 /// The time that a report is about, for whom, and by which criteria.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[kube(
     crates(kube_core = "::kube_core"),
     group = "comptroller.dev",

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Criterion, Duration, MAX_OCCURRENCES, Occurrence, Selector, TestSpec, condition,
+    Criterion, Duration, MAX_OCCURRENCES, Occurrence, ResourceRef, Selector, Severity, State,
+    TestSpec, condition,
     invalid::{InvalidSpec, Path, Problems},
     lenient::lenient,
     selector, structural,
@@ -39,6 +40,7 @@ closed_enum! {
 
 /// What the platform team declares.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[kube(
     crates(kube_core = "::kube_core"),
     group = "comptroller.dev",
@@ -142,6 +144,7 @@ pub struct Scope {
 /// Something that a control leaves out: a namespace with all that is in it, or one object. Names
 /// are exact, so that nothing slips in by a name that is alike.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(
     validation = Rule::new("has(self.kind) == has(self.name)").message(ONE_OBJECT),
     validation = Rule::new("has(self.kind) || has(self.namespace)").message("must have namespace, or kind and name")

@@ -40,6 +40,7 @@ closed_enum! {
 
 /// What is to be excepted, why, until when, and who stands for it.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[kube(
     crates(kube_core = "::kube_core"),
     group = "comptroller.dev",

@@ -4,8 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::test_spec::AttestationTest;
-use comptroller_vocabulary::closed_enum;
+use super::{OccurrencePhase, test_spec::AttestationTest};
 
 /// How many occurrences a status holds: the newest twelve that have opened, and the next one.
 pub const MAX_OCCURRENCES: usize = 13;

@@ -46,6 +46,7 @@ closed_enum! {
 
 /// Exactly one test.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(validation = exactly_one_rule())]
 #[serde(rename_all = "camelCase")]
 pub struct TestSpec {

@@ -19,7 +19,7 @@ const LAST_YEAR: &str = "9999-12-3";
 /// The instant as it comes back from the API server. [`Time`] keeps sub-seconds in memory but
 /// not on the wire, so an untruncated one differs from itself after a round trip.
 pub fn whole_seconds(instant: Timestamp) -> Time {
-    Time(Timestamp::from_second(instant.as_second()).unwrap_or(instant))
+    Time(comptroller_vocabulary::whole_seconds(instant))
 }
 
 /// The API server does not look at the type of a value that has a format, so that a list would pass

@@ -43,7 +43,7 @@ pub struct Tracked {
     generation: i64,
     spec: Arc<ControlSpec>,
     test: Test,
-    program: Option<(ProgramId, Arc<checks::cel::Program>)>,
+    program: Option<(ProgramId, Arc<comptroller_cel::Program>)>,
     memory: Memory,
     first_found: FxHashMap<FindingKey, Timestamp>,
     recalled: Option<Arc<dyn Recollection>>,
@@ -163,7 +163,7 @@ impl Tracked {
     }
 
     /// Its CEL program.
-    pub fn program(&self) -> Option<&(ProgramId, Arc<checks::cel::Program>)> {
+    pub fn program(&self) -> Option<&(ProgramId, Arc<comptroller_cel::Program>)> {
         self.program.as_ref()
     }
 
@@ -537,7 +537,7 @@ impl Tracked {
     }
 }
 
-type Compiled = (Test, Option<(ProgramId, Arc<checks::cel::Program>)>);
+type Compiled = (Test, Option<(ProgramId, Arc<comptroller_cel::Program>)>);
 
 fn compile(spec: &ControlSpec) -> Compiled {
     let broken = |reason, message| (Test::Broken { reason, message }, None);

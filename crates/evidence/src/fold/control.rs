@@ -10,15 +10,14 @@ use crate::data::{
     AttestationData, AttestationRecord, EntryFinding, Heartbeat, OccurrenceDates, OccurrencePhase,
     PopulationList, VerdictData,
 };
-use comptroller_core::api::occurrence;
 use comptroller_vocabulary::State;
 
 /// How many occurrences of a control are remembered, the newest.
 pub const MAX_OCCURRENCES: usize = 64;
 
-/// How many records of an occurrence are remembered, the newest. Twice as many as a status has: there
+/// How many records of an occurrence are remembered, the newest. Twice the 16 that a status has: there
 /// one that counts takes the place of one that does not, and what was forgotten is recorded again.
-const MAX_RECORDS: usize = 2 * occurrence::MAX_RECORDS;
+const MAX_RECORDS: usize = 32;
 
 /// How a control stands, by the log.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -68,7 +67,7 @@ pub struct VerdictState {
 impl VerdictState {
     /// What an entry says, with the findings that are open after it. `last` is where and when it is
     /// written.
-    pub(crate) fn of(
+    pub fn of(
         data: &VerdictData,
         findings: BTreeMap<FindingKey, OpenFinding>,
         last: (u64, Timestamp),

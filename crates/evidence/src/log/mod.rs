@@ -47,7 +47,7 @@ pub use recovery::Recovered;
 pub use writer::{Appended, LogWriter};
 
 pub(crate) use path::FULL;
-pub(crate) use reader::key_beside;
+pub use reader::key_beside;
 pub(crate) use tiles::Tiles;
 
 /// The object that holds the verifier key, beside the log.

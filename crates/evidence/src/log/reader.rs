@@ -136,7 +136,7 @@ impl LogReader {
 }
 
 /// The verifier key beside a log.
-pub(crate) async fn key_beside(store: &dyn Store) -> Result<Option<VerifierKey>, LogError> {
+pub async fn key_beside(store: &dyn Store) -> Result<Option<VerifierKey>, LogError> {
     let Some(object) = store.get(VERIFIER_KEY).await? else { return Ok(None) };
     let text = String::from_utf8_lossy(&object.bytes);
     Ok(Some(VerifierKey::parse_exact(text.strip_suffix('\n').unwrap_or(&text))?))

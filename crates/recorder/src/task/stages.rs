@@ -130,7 +130,7 @@ impl Recorder {
         tracing::info!(origin, entries = open.writer.size(), epoch, "the evidence log is open");
         self.outage.written(now, tells);
         self.complained = None;
-        self.metrics.evidence().put_back(false);
+        self.observer.put_back(false);
         self.log.displaced.send_replace(false);
         self.stage = Stage::Open(Box::new(open));
         self.term += 1;
@@ -158,12 +158,12 @@ impl Recorder {
         self.locked = error.is_locked();
         let why: Arc<str> = error.to_string().into();
         self.outage.failed(Timestamp::now(), &why);
-        self.metrics.evidence().failed();
-        self.metrics.evidence().put_back(error.is_put_back());
+        self.observer.failed();
+        self.observer.put_back(error.is_put_back());
         let mut backoff = match std::mem::replace(&mut self.stage, Stage::Standby) {
             Stage::Failing { backoff, .. } => backoff,
             // A stage that was taken to be appended to is one that was open.
-            Stage::Open(_) | Stage::Standby => Box::default(),
+            Stage::Open(_) | Stage::Standby => Box::new(super::backoff()),
         };
         let wait = match error {
             WriteError::Log(LogError::Fenced(_)) if matches!(self.terms, Terms::Sole) => FENCED,

@@ -33,6 +33,7 @@ closed_enum! {
 /// follow the calendar in UTC. An occurrence opens with its period, is due when openFor is over,
 /// is late until the grace is over, and is missed for ever after that.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(
     validation = Rule::new("!has(self.attesters) || !has(self.minAttesters) || has(self.attesters.groups) \
         || self.minAttesters <= size(self.attesters.users)")
@@ -83,6 +84,7 @@ pub struct AttestationTest {
 
 /// Who may attest.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(validation = Rule::new("has(self.users) || has(self.groups)")
     .message("must have users or groups: leave attesters away to admit whoever may create an Attestation"))]
 #[serde(rename_all = "camelCase")]

@@ -78,6 +78,7 @@ pub struct NamedExpression {
 
 /// What must hold.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 pub struct CelValidation {
     /// The CEL expression, which is true for a resource that is as it should be.

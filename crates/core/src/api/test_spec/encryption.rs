@@ -11,6 +11,7 @@ use crate::api::{
 
 /// What is encrypted. At least one of the fields.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(validation = Rule::new("has(self.atRest) || has(self.storageClasses) || has(self.ingress) || has(self.gateways) || has(self.mesh) || has(self.certificates)")
     .message("must have at least one of atRest, storageClasses, ingress, gateways, mesh, certificates"))]
 #[serde(rename_all = "camelCase")]

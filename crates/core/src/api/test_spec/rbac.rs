@@ -15,6 +15,7 @@ use comptroller_vocabulary::closed_enum;
 /// Who may do what, judged on effective rights: the union over all bindings of a subject,
 /// aggregated roles and implied groups included.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(validation = Rule::new("has(self.forbid) || has(self.rules)")
     .message("must have forbid or rules: name the risks to forbid, or the rights to watch"))]
 #[serde(rename_all = "camelCase")]
@@ -88,6 +89,7 @@ closed_enum! {
 
 /// Subjects that may.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(validation = Rule::new("!has(self.namespace) || self.kind == 'ServiceAccount'")
     .message("namespace is only for kind ServiceAccount: users and groups have none")
     .field_path(".namespace"))]

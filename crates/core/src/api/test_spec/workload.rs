@@ -47,6 +47,7 @@ closed_enum! {
 
 /// How workloads are confined. At least one of require and registries.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(validation = Rule::new("has(self.require) || has(self.registries)")
     .message("must have require or registries: name what workloads must do, or where their images may come from"))]
 #[serde(rename_all = "camelCase")]
