@@ -13,7 +13,7 @@ use std::{hint::black_box, time::Duration};
 
 use comptroller_core::{
     checks::cel,
-    inventory::{Catalog, CelResult, Source},
+    inventory::{Catalog, CelResult, ObjectSource},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use support::{controls, samples};
@@ -42,7 +42,7 @@ fn programs(criterion: &mut Criterion) {
         };
         let run = || {
             let programs = std::iter::once(&*program);
-            cel::judge_all(programs, &sample.object, resource, "pay", "api", Source::Cluster)
+            cel::judge_all(programs, &sample.object, resource, "pay", "api", ObjectSource::Cluster)
         };
         assert!(!matches!(&*run(), [CelResult::Unknown(_)]), "{name}: {:?}", run());
         criterion.bench_function(&format!("cel/evaluate/{name}"), |bencher| {

@@ -13,7 +13,7 @@ use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use comptroller_core::{
     checks::{Context, Item, Judgement, backup, scope::Scope},
-    inventory::{Facts, Interner, Inventory, Projector, ResourceType, Source},
+    inventory::{Facts, Interner, Inventory, Projector, ResourceType, ObjectSource},
 };
 use controlplane::ControlPlane;
 use kube::{
@@ -183,7 +183,7 @@ fn plural(object: &Value) -> String {
 fn judge(scenario: &Scenario, objects: &[Value]) -> String {
     let mut inventory = Inventory::default();
     if scenario.files {
-        inventory.source = Source::Manifests;
+        inventory.source = ObjectSource::Manifests;
     }
     let interner = Arc::new(Interner::default());
     for object in objects {

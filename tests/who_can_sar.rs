@@ -14,7 +14,7 @@ use comptroller_core::{
     checks::{self, Context, scope::Scope},
     inventory::{
         Interner, Inventory, Projector, ResourceType, Symbol,
-        rbac::{BUILTIN_TYPES, Request, Role, Subject, Target, subresources},
+        rbac::{BUILTIN_TYPES, AccessRequest, RoleNode, Subject, RequestTarget, subresources},
     },
 };
 use controlplane::{ControlPlane, wait};
@@ -302,10 +302,10 @@ struct Question {
 }
 
 impl Question {
-    fn request(&self) -> Request<'static> {
+    fn request(&self) -> AccessRequest<'static> {
         let target = match self.path {
-            Some(path) => Target::Path(path),
-            None => Target::Resource {
+            Some(path) => RequestTarget::Path(path),
+            None => RequestTarget::Resource {
                 group: self.group,
                 resource: self.resource,
                 subresource: self.subresource,
@@ -313,7 +313,7 @@ impl Question {
                 name: self.name,
             },
         };
-        Request { verb: self.verb, target }
+        AccessRequest { verb: self.verb, target }
     }
 
     /// The review of a subject: a user or service account comes with the groups that its kind
@@ -582,7 +582,7 @@ fn roles_of_every_cluster_are_assumed(cluster: &Inventory) {
     manifests.rights.assume_born_roles();
     let known = |inventory: &Inventory, namespaced: bool| -> BTreeSet<String> {
         let roles = inventory.rights.roles().filter(|role| role.exists());
-        let keys = roles.map(Role::key).filter(|key| key.namespace.is_empty() != namespaced);
+        let keys = roles.map(RoleNode::key).filter(|key| key.namespace.is_empty() != namespaced);
         keys.map(ToString::to_string).collect()
     };
     assert_eq!(known(&manifests, true), known(cluster, true));

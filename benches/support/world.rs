@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use comptroller_core::{
     api::ControlSpec,
-    engine::{Engine, Evaluated, Remembered},
-    inventory::{ApiServer, Catalog, Interner, KindId, Projected, Projector},
+    engine::{Engine, EvaluationChanges, Remembered},
+    inventory::{ApiServer, Catalog, Interner, KindId, ProjectedObject, Projector},
 };
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ impl World {
     }
 
     /// An object as the watch of its kind hands it on.
-    pub fn project(&self, object: &Value) -> Option<(KindId, Projected)> {
+    pub fn project(&self, object: &Value) -> Option<(KindId, ProjectedObject)> {
         let (id, projector) = self.projectors.get(&kind_of(object))?;
         Some((*id, projector.project(object).unwrap()))
     }
@@ -84,7 +84,7 @@ impl World {
     }
 
     /// Judges what changed.
-    pub fn evaluate(&mut self) -> Evaluated {
+    pub fn evaluate(&mut self) -> EvaluationChanges {
         self.engine.evaluate(now())
     }
 

@@ -7,9 +7,9 @@ use rustc_hash::FxHashMap;
 
 use super::occurrences;
 use comptroller_core::{
-    api::{Control, Finding as Told},
+    api::{Control, StatusFinding as Told},
     checks::Finding,
-    engine::{Engine, Recollection, Remembered, memory::FindingKey},
+    engine::{Engine, Recollection, Remembered, memory::FindingHash},
 };
 use comptroller_evidence::fold::State;
 use comptroller_recorder::{Evidence, Writing};
@@ -32,7 +32,7 @@ pub struct Adoption {
 struct Seen {
     all: Remembered,
     /// Since when what could not be judged is so: no entry says that.
-    undecided: Arc<FxHashMap<FindingKey, Timestamp>>,
+    undecided: Arc<FxHashMap<FindingHash, Timestamp>>,
 }
 
 impl Adoption {
@@ -116,7 +116,7 @@ impl Adoption {
 #[derive(Debug)]
 struct Both {
     log: Option<Arc<dyn Recollection>>,
-    undecided: Arc<FxHashMap<FindingKey, Timestamp>>,
+    undecided: Arc<FxHashMap<FindingHash, Timestamp>>,
 }
 
 impl Recollection for Both {
@@ -150,7 +150,7 @@ fn seen(control: &Control) -> Seen {
     }
 }
 
-fn since(finding: &Told) -> Option<(FindingKey, Timestamp)> {
-    let key = FindingKey::new(&finding.rule, &finding.resource, finding.subject.as_deref());
+fn since(finding: &Told) -> Option<(FindingHash, Timestamp)> {
+    let key = FindingHash::new(&finding.rule, &finding.resource, finding.subject.as_deref());
     Some((key, finding.since.as_ref()?.0))
 }

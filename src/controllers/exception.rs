@@ -15,7 +15,7 @@ use super::{
 use crate::telemetry::{Metrics, Outcome, ReconcileKind};
 use comptroller_core::{
     api::{ControlException, ControlExceptionStatus, ExceptionPhase},
-    engine::exceptions::Standing,
+    engine::exceptions::ExceptionState,
 };
 use comptroller_recorder::{Evidence, Writing};
 
@@ -60,7 +60,7 @@ async fn reconcile_inner(
     let name = object.name_any();
     let standing = match &object.0 {
         Ok(_) => context.board.exception(&name),
-        Err(invalid) => Some(Standing {
+        Err(invalid) => Some(ExceptionState {
             phase: ExceptionPhase::Rejected,
             matched: 0,
             message: format!(

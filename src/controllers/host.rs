@@ -23,9 +23,9 @@ use super::{
 use crate::telemetry::Metrics;
 use comptroller_core::{
     api::{Control, ControlException},
-    engine::{Engine, Wanted},
+    engine::{Engine, WatchSet},
     inventory::{
-        ApiServer, Availability, Catalog, Interner, KindId, ProgramId, Projected, Projector,
+        ApiServer, Availability, Catalog, Interner, KindId, ProgramId, ProjectedObject, Projector,
         ResourceType, Symbol,
     },
 };
@@ -93,11 +93,11 @@ pub enum Fact {
     /// A list begins.
     Begin,
     /// It holds this object.
-    Stage(Projected),
+    Stage(ProjectedObject),
     /// It is complete, judged by these programs.
     Commit(Vec<ProgramId>),
     /// An object came or changed.
-    Apply(Projected),
+    Apply(ProjectedObject),
     /// An object went.
     Remove {
         /// Its namespace.
@@ -481,7 +481,7 @@ impl Host {
 
     /// Starts and ends watches so that they are what the controls read.
     fn plan(&mut self, now: Moment) {
-        let Wanted { kinds, api_server } = self.engine.wanted();
+        let WatchSet { kinds, api_server } = self.engine.wanted();
         self.outlets
             .api_server_wanted
             .send_if_modified(|wanted| std::mem::replace(wanted, api_server) != api_server);

@@ -5,12 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::{occurrences, refusal::COMPLETE};
 use comptroller_core::{
     api::{
-        ControlExceptionStatus, ControlSpec, ControlStatus, Enforcement, ExceptionPhase, Finding,
+        ControlExceptionStatus, ControlSpec, ControlStatus, Enforcement, ExceptionPhase, StatusFinding,
         State,
         condition::{COMPLIANT, Condition, ConditionStatus, READY, condition, set_condition},
         time::whole_seconds,
     },
-    engine::{Observed, Reason, Verdict, exceptions::Standing},
+    engine::{ObservedFinding, Reason, Verdict, exceptions::ExceptionState},
 };
 use comptroller_recorder::Cited;
 
@@ -318,9 +318,9 @@ fn ready_message(spec: Option<&ControlSpec>, verdict: &Verdict) -> String {
     }
 }
 
-fn finding(observed: &Observed) -> Finding {
-    let Observed { finding, since, .. } = observed;
-    let finding = Finding {
+fn finding(observed: &ObservedFinding) -> StatusFinding {
+    let ObservedFinding { finding, since, .. } = observed;
+    let finding = StatusFinding {
         rule: finding.rule.clone().into_owned(),
         resource: finding.resource.clone(),
         subject: finding.subject.clone(),
@@ -333,7 +333,7 @@ fn finding(observed: &Observed) -> Finding {
 /// The status of an exception.
 pub fn exception(
     previous: &ControlExceptionStatus,
-    standing: &Standing,
+    standing: &ExceptionState,
     generation: i64,
     now: Timestamp,
 ) -> ControlExceptionStatus {
@@ -536,7 +536,7 @@ mod tests {
 
     #[test]
     fn an_exception_that_names_nothing_is_not_ready() {
-        let standing = |phase, names_nothing: &[&str]| Standing {
+        let standing = |phase, names_nothing: &[&str]| ExceptionState {
             phase,
             matched: 0,
             message: "waits for approval".to_owned(),

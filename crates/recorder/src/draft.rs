@@ -11,7 +11,7 @@ use self::passed::Course;
 pub use self::passed::PassedDraft;
 use comptroller_core::{
     api::{ResourceRef, State as ControlState, time::whole_seconds},
-    engine::{Observed, Reason, Verdict},
+    engine::{ObservedFinding, Reason, Verdict},
 };
 use comptroller_evidence::{
     data::{ChangeKind, EntryFinding, Gap, Heartbeat, ObjectChange, PopulationList, VerdictData},
@@ -140,7 +140,7 @@ impl VerdictDraft {
     pub fn new(
         control: &str,
         verdict: &Verdict,
-        wrong: &[Observed],
+        wrong: &[ObservedFinding],
         population: Option<Vec<ResourceRef>>,
         veil: &Veil<'_>,
     ) -> Self {
@@ -467,8 +467,8 @@ fn changed(subject: Subject, change: ObjectChange) -> (Subject, Data) {
 }
 
 /// A finding as the log keeps it.
-pub fn entry_finding(observed: &Observed, veil: &Veil<'_>) -> EntryFinding {
-    let Observed { finding, severity, since, exception } = observed;
+pub fn entry_finding(observed: &ObservedFinding, veil: &Veil<'_>) -> EntryFinding {
+    let ObservedFinding { finding, severity, since, exception } = observed;
     let subject = finding.subject.as_deref();
     let mut resource = finding.resource.clone();
     if resource.kind == "User" {

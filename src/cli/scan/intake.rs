@@ -23,7 +23,7 @@ use super::{
 use crate::source::manifest::{Found, Location, ManifestError};
 use comptroller_core::{
     api::{GROUP, ResourceRef},
-    engine::{Engine, Remembered, Wanted},
+    engine::{Engine, Remembered, WatchSet},
     inventory::{
         self, Catalog, Interner, KindId, Projector, ServedResource, Symbol, catalog, facts,
     },
@@ -83,7 +83,7 @@ type Identity = (u16, Symbol, Symbol);
 pub(super) struct Intake {
     engine: Engine,
     catalog: Catalog,
-    wanted: Wanted,
+    wanted: WatchSet,
     interner: Arc<Interner>,
     now: Timestamp,
     kinds: FxHashMap<(String, String), Kind>,
@@ -126,7 +126,7 @@ impl Intake {
         let mut intake = Self {
             engine,
             catalog,
-            wanted: Wanted::default(),
+            wanted: WatchSet::default(),
             interner: Arc::default(),
             now,
             kinds: FxHashMap::default(),
@@ -357,7 +357,7 @@ impl Intake {
             .find(|(resource, _)| resource.group == group && resource.kind == kind)?;
         let projector =
             Projector::new(resource.clone(), programs.clone(), Arc::clone(&self.interner))
-                .of(inventory::Source::Manifests);
+                .of(inventory::ObjectSource::Manifests);
         let id = self.engine.kind(resource);
         self.engine.begin(id);
         let understood = facts::projection(group, kind).map(|projection| projection.versions);

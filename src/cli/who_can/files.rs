@@ -15,7 +15,7 @@ use crate::{cli::scan::sources_of, source::manifest::Found};
 use comptroller_core::{
     checks::reference,
     inventory::{
-        Change, Interner, Inventory, Projector, Source, catalog,
+        Change, Interner, Inventory, Projector, ObjectSource, catalog,
         rbac::{PROJECTIONS, Subject, gap},
     },
     nearest::{did_you_mean, nearest},
@@ -68,7 +68,7 @@ pub(super) fn read(args: &WhoCanArgs) -> Result<Ground, Failure> {
 impl Taken {
     fn new(home: Option<&str>) -> Self {
         let mut inventory = Inventory::default();
-        inventory.source = Source::Manifests;
+        inventory.source = ObjectSource::Manifests;
         inventory.rights.assume_born_roles();
         Self {
             inventory,

@@ -17,7 +17,7 @@ use crate::{
 
 /// The occurrences of one control; none for a control that is not human.
 #[derive(Debug)]
-pub struct Human {
+pub struct AttestationState {
     control: String,
     created: Option<Timestamp>,
     ledger: Ledger,
@@ -25,7 +25,7 @@ pub struct Human {
     next: Option<Timestamp>,
 }
 
-impl Human {
+impl AttestationState {
     /// What is remembered of a control.
     pub fn new(control: &str, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> Self {
         let ledger = Ledger::remembered(occurrences);

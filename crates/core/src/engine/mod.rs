@@ -30,29 +30,29 @@ use std::{
 use jiff::Timestamp;
 
 use self::{
-    exceptions::{Exceptions, Judged},
-    memory::Standing,
-    passages::{Keeping, Passed},
-    tracked::Tracked,
+    exceptions::{Exceptions, ControlProgress},
+    memory::FindingState,
+    passages::{LapseCounter, LapsedVerdict},
+    tracked::TrackedControl,
 };
 pub use self::{
-    readiness::Unreadable,
+    readiness::UnreadableKinds,
     recollection::{Recollection, Remembered},
-    verdict::{Observed, RECORDED_FINDINGS, Reason, Verdict},
+    verdict::{ObservedFinding, RECORDED_FINDINGS, Reason, Verdict},
 };
 use crate::{
     api::{ControlExceptionSpec, ControlSpec, ResourceRef, State},
     checks::Read,
     inventory::{
-        ApiServer, Availability, Catalog, Change, Inventory, KindId, ProgramId, Projected,
-        ResourceType, Source, facts,
+        ApiServer, Availability, Catalog, Change, Inventory, KindId, ProgramId, ProjectedObject,
+        ResourceType, ObjectSource, facts,
     },
 };
 use comptroller_cel::Program;
 
 /// What must be read of the cluster, for all controls together.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct WatchSet {
     /// The kinds to watch, with the CEL programs to run over their objects.
     pub kinds: BTreeMap<ResourceType, Vec<(ProgramId, Arc<Program>)>>,
     /// Whether the API server's metrics are of interest.
@@ -61,7 +61,7 @@ pub struct Wanted {
 
 /// What an evaluation changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Evaluated {
+pub struct EvaluationChanges {
     /// Controls with a new verdict.
     pub controls: Vec<String>,
     /// Whether exceptions may stand differently.
@@ -73,12 +73,12 @@ pub struct Evaluated {
 pub struct Engine {
     inventory: Inventory,
     catalog: Catalog,
-    controls: BTreeMap<String, Tracked>,
+    controls: BTreeMap<String, TrackedControl>,
     exceptions: Exceptions,
     evaluated: Option<Timestamp>,
     /// Exceptions came, changed or went: what each allows must be counted again.
     recount: bool,
-    keeping: Keeping,
+    keeping: LapseCounter,
     /// Why nothing can be judged at all.
     blind: Option<String>,
 }
@@ -98,7 +98,7 @@ impl Engine {
     /// the roles that every cluster is born with exist.
     pub fn for_manifests() -> Self {
         let mut engine = Self::default();
-        engine.inventory.source = Source::Manifests;
+        engine.inventory.source = ObjectSource::Manifests;
         engine.inventory.rights.assume_born_roles();
         engine
     }
@@ -138,7 +138,7 @@ impl Engine {
         if let Some(tracked) = self.controls.get_mut(name) {
             tracked.update(generation, spec);
         } else {
-            self.controls.insert(name.to_owned(), Tracked::new(name, generation, spec, remembered));
+            self.controls.insert(name.to_owned(), TrackedControl::new(name, generation, spec, remembered));
         }
     }
 
@@ -186,15 +186,15 @@ impl Engine {
     }
 
     /// How an exception stands; None while the controls that it names are judged for the first time.
-    pub fn exception(&self, name: &str, now: Timestamp) -> Option<exceptions::Standing> {
+    pub fn exception(&self, name: &str, now: Timestamp) -> Option<exceptions::ExceptionState> {
         let standing = self.exceptions.standing(name, now, |control| {
             Some(match self.controls.get(control)?.verdict() {
-                None => Judged::Pending,
-                Some(verdict) if verdict.state == State::Unknown => Judged::Unknown,
-                Some(_) => Judged::Done,
+                None => ControlProgress::Pending,
+                Some(verdict) if verdict.state == State::Unknown => ControlProgress::Unknown,
+                Some(_) => ControlProgress::Done,
             })
         })?;
-        Some(exceptions::Standing { names_nothing: self.names_nothing(name), ..standing })
+        Some(exceptions::ExceptionState { names_nothing: self.names_nothing(name), ..standing })
     }
 
     /// What an exception names that does not exist, in words; empty when all of it does.
@@ -220,14 +220,14 @@ impl Engine {
     }
 
     /// How many of the kinds that controls need can't be read.
-    pub fn unreadable(&self) -> Unreadable {
-        Unreadable::of(&self.inventory)
+    pub fn unreadable(&self) -> UnreadableKinds {
+        UnreadableKinds::of(&self.inventory)
     }
 
     /// What must be read for the controls there are. Kinds that are not served are left out until
     /// the catalog has them.
-    pub fn wanted(&self) -> Wanted {
-        let mut wanted = Wanted::default();
+    pub fn wanted(&self) -> WatchSet {
+        let mut wanted = WatchSet::default();
         for tracked in self.controls.values() {
             for read in tracked.reads() {
                 match read {
@@ -260,7 +260,7 @@ impl Engine {
 
     /// The version in which a kind that a program matched is read. A kind is read in one version:
     /// that of its facts, else the one that an earlier control asks for.
-    fn read_as(&self, matched: ResourceType, wanted: &Wanted) -> ResourceType {
+    fn read_as(&self, matched: ResourceType, wanted: &WatchSet) -> ResourceType {
         let same =
             |known: &&ResourceType| known.group == matched.group && known.kind == matched.kind;
         if facts::projection(&matched.group, &matched.kind).is_some() {
@@ -288,7 +288,7 @@ impl Engine {
     /// The kinds that a verdict on a control is made from, as far as anybody reads them.
     pub fn kinds_of(&self, control: &str) -> BTreeSet<KindId> {
         let mut kinds = BTreeSet::new();
-        let reads = self.controls.get(control).map_or(&[][..], Tracked::reads);
+        let reads = self.controls.get(control).map_or(&[][..], TrackedControl::reads);
         for read in reads {
             match read {
                 Read::Kind { group, kind, .. } => {
@@ -324,7 +324,7 @@ impl Engine {
     }
 
     /// Adds an object to the list under way.
-    pub fn stage(&mut self, kind: KindId, object: Projected) {
+    pub fn stage(&mut self, kind: KindId, object: ProjectedObject) {
         self.inventory.stage(kind, object);
     }
 
@@ -335,7 +335,7 @@ impl Engine {
     }
 
     /// An object appeared or changed. True when its facts did.
-    pub fn apply(&mut self, kind: KindId, object: Projected, now: Timestamp) -> bool {
+    pub fn apply(&mut self, kind: KindId, object: ProjectedObject, now: Timestamp) -> bool {
         let change = self.inventory.apply(kind, object);
         self.mark(change.as_slice(), now);
         change.is_some()
@@ -374,7 +374,7 @@ impl Engine {
     }
 
     /// Judges what changed, by objects, specs, exceptions or time.
-    pub fn evaluate(&mut self, now: Timestamp) -> Evaluated {
+    pub fn evaluate(&mut self, now: Timestamp) -> EvaluationChanges {
         self.evaluate_observed(now, |_| {})
     }
 
@@ -384,11 +384,11 @@ impl Engine {
         &mut self,
         now: Timestamp,
         mut judged: impl FnMut(&ControlSpec),
-    ) -> Evaluated {
+    ) -> EvaluationChanges {
         let before = self.evaluated.replace(now).unwrap_or(Timestamp::MIN);
         let expired: BTreeSet<String> =
             self.exceptions.expired_between(before, now).map(str::to_owned).collect();
-        let mut evaluated = Evaluated { exceptions: !expired.is_empty(), ..Evaluated::default() };
+        let mut evaluated = EvaluationChanges { exceptions: !expired.is_empty(), ..EvaluationChanges::default() };
         let mut cluster_admin: Option<Arc<str>> = None;
         // What the others leave to a control about cluster-admin depends on its verdict.
         for first in [true, false] {
@@ -443,7 +443,7 @@ impl Engine {
         let now = self.evaluated?;
         self.controls
             .values()
-            .filter_map(Tracked::next_deadline)
+            .filter_map(TrackedControl::next_deadline)
             .chain(self.exceptions.next_expiry(now))
             .min()
     }
@@ -477,7 +477,7 @@ impl Engine {
     }
 
     /// The verdicts of a control that were over before they were recorded, in order.
-    pub fn passed(&mut self, control: &str, now: Timestamp) -> Vec<Passed> {
+    pub fn passed(&mut self, control: &str, now: Timestamp) -> Vec<LapsedVerdict> {
         let tracked = self.controls.get_mut(control);
         tracked.map_or_else(Vec::new, |tracked| tracked.passages_mut().tell(now, &mut self.keeping))
     }
@@ -503,18 +503,18 @@ impl Engine {
     }
 
     /// Every failing finding of a control, for reports.
-    pub fn findings(&self, control: &str, now: Timestamp) -> Vec<Observed> {
-        self.observed(control, now, |standing| standing == Standing::Failing)
+    pub fn findings(&self, control: &str, now: Timestamp) -> Vec<ObservedFinding> {
+        self.observed(control, now, |standing| standing == FindingState::Failing)
     }
 
     /// Every excepted finding of a control, for reports.
-    pub fn excepted(&self, control: &str, now: Timestamp) -> Vec<Observed> {
-        self.observed(control, now, |standing| matches!(standing, Standing::Excepted(_)))
+    pub fn excepted(&self, control: &str, now: Timestamp) -> Vec<ObservedFinding> {
+        self.observed(control, now, |standing| matches!(standing, FindingState::Excepted(_)))
     }
 
     /// What is wrong with a control, excepted or not, the worst of it where it is very much: what
     /// evidence is made of.
-    pub fn wrong(&self, control: &str, now: Timestamp) -> Vec<Observed> {
+    pub fn wrong(&self, control: &str, now: Timestamp) -> Vec<ObservedFinding> {
         let tracked = self.controls.get(control);
         tracked.map_or_else(Vec::new, |tracked| {
             tracked.worst(&self.inventory, &self.exceptions, now, RECORDED_FINDINGS)
@@ -530,16 +530,16 @@ impl Engine {
     }
 
     /// Everything that could not be judged for a control, for reports.
-    pub fn undecided(&self, control: &str, now: Timestamp) -> Vec<Observed> {
-        self.observed(control, now, |standing| standing == Standing::Unknown)
+    pub fn undecided(&self, control: &str, now: Timestamp) -> Vec<ObservedFinding> {
+        self.observed(control, now, |standing| standing == FindingState::Unknown)
     }
 
     fn observed(
         &self,
         control: &str,
         now: Timestamp,
-        which: impl Fn(Standing) -> bool,
-    ) -> Vec<Observed> {
+        which: impl Fn(FindingState) -> bool,
+    ) -> Vec<ObservedFinding> {
         self.controls
             .get(control)
             .map(|tracked| tracked.findings(&self.inventory, &self.exceptions, now, which))

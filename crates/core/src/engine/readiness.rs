@@ -137,14 +137,14 @@ fn of_availability(availability: &Availability, group: &str, kind: &str, need: N
 
 /// How many of the kinds that controls need can't be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Unreadable {
+pub struct UnreadableKinds {
     /// A right is missing.
     pub forbidden: usize,
     /// Changes stopped arriving.
     pub stale: usize,
 }
 
-impl Unreadable {
+impl UnreadableKinds {
     /// Each count with the reason that a control without the kind gives.
     pub fn by_reason(self) -> [(Reason, usize); 2] {
         [(Reason::Forbidden, self.forbidden), (Reason::WatchStale, self.stale)]

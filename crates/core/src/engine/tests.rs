@@ -578,7 +578,7 @@ fn since_survives_a_restart_and_an_edit() {
 fn since_of(findings: &[Observed]) -> Arc<dyn Recollection> {
     let since: rustc_hash::FxHashMap<_, _> = findings
         .iter()
-        .map(|observed| (memory::FindingKey::of(&observed.finding), observed.since))
+        .map(|observed| (memory::FindingHash::of(&observed.finding), observed.since))
         .collect();
     Arc::new(since)
 }

@@ -7,16 +7,16 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     exceptions::Exceptions,
-    human::Human,
+    human::AttestationState,
     judging::{changed_namespace, judge_in_scope},
-    memory::{FindingKey, Memory, Record, Standing},
+    memory::{FindingHash, ControlMemory, RememberedFinding, FindingState},
     names,
-    passages::{Changes, Keeping, Passages},
+    passages::{FindingChanges, LapseCounter, LapsedVerdicts},
     population,
     readiness::{self, Readiness},
     recollection::{Recollection, Remembered},
-    verdict::{Observed, Reason, SHOWN_FINDINGS, Verdict},
-    wording::Wording,
+    verdict::{ObservedFinding, Reason, SHOWN_FINDINGS, Verdict},
+    wording::FindingDescriber,
 };
 use crate::checks::scope::Scope;
 use crate::{
@@ -38,14 +38,14 @@ enum Test {
     clippy::struct_excessive_bools,
     reason = "each says what the next evaluation has to do, and any may go with any"
 )]
-pub struct Tracked {
+pub struct TrackedControl {
     name: String,
     generation: i64,
     spec: Arc<ControlSpec>,
     test: Test,
     program: Option<(ProgramId, Arc<comptroller_cel::Program>)>,
-    memory: Memory,
-    first_found: FxHashMap<FindingKey, Timestamp>,
+    memory: ControlMemory,
+    first_found: FxHashMap<FindingHash, Timestamp>,
     recalled: Option<Arc<dyn Recollection>>,
     entered: Option<(State, Timestamp)>,
     adopted: bool,
@@ -55,11 +55,11 @@ pub struct Tracked {
     reclassify: bool,
     renamed: bool,
     verdict: Option<Arc<Verdict>>,
-    passages: Passages,
-    human: Human,
+    passages: LapsedVerdicts,
+    human: AttestationState,
 }
 
-impl Tracked {
+impl TrackedControl {
     /// Compiles a control.
     pub fn new(
         name: &str,
@@ -69,13 +69,13 @@ impl Tracked {
     ) -> Self {
         let (test, program) = compile(&spec);
         Self {
-            human: Human::new(name, remembered.created, remembered.occurrences),
+            human: AttestationState::new(name, remembered.created, remembered.occurrences),
             name: name.to_owned(),
             generation,
             spec,
             test,
             program,
-            memory: Memory::default(),
+            memory: ControlMemory::default(),
             first_found: FxHashMap::default(),
             recalled: remembered.findings,
             entered: remembered.state,
@@ -86,7 +86,7 @@ impl Tracked {
             reclassify: false,
             renamed: false,
             verdict: None,
-            passages: Passages::default(),
+            passages: LapsedVerdicts::default(),
         }
     }
 
@@ -145,12 +145,12 @@ impl Tracked {
     }
 
     /// What was so for a time and may be in no record.
-    pub fn passages(&self) -> &Passages {
+    pub fn passages(&self) -> &LapsedVerdicts {
         &self.passages
     }
 
     /// The same, to be told and forgotten.
-    pub fn passages_mut(&mut self) -> &mut Passages {
+    pub fn passages_mut(&mut self) -> &mut LapsedVerdicts {
         &mut self.passages
     }
 
@@ -250,7 +250,7 @@ impl Tracked {
         catalog: &Catalog,
         exceptions: &Exceptions,
         now: Timestamp,
-        keeping: &mut Keeping,
+        keeping: &mut LapseCounter,
     ) -> bool {
         if self.spec.suspend {
             return self.suspended(now, keeping);
@@ -275,7 +275,7 @@ impl Tracked {
                 }
             },
         }
-        let mut kept = keeping.on.then(Changes::default);
+        let mut kept = keeping.on.then(FindingChanges::default);
         let mut changed = self.judge(inventory, exceptions, now, kept.as_mut());
         changed |= std::mem::take(&mut self.adopted) | std::mem::take(&mut self.renamed);
         if !changed && self.verdict().is_some() {
@@ -286,14 +286,14 @@ impl Tracked {
     }
 
     /// Whatever it said is withdrawn: what every control depends on is not known.
-    pub fn withhold(&mut self, why: &str, now: Timestamp, keeping: &mut Keeping) -> bool {
+    pub fn withhold(&mut self, why: &str, now: Timestamp, keeping: &mut LapseCounter) -> bool {
         if self.spec.suspend {
             return self.suspended(now, keeping);
         }
         self.block(Reason::WatchStale, why.to_owned(), now, keeping)
     }
 
-    fn suspended(&mut self, now: Timestamp, keeping: &mut Keeping) -> bool {
+    fn suspended(&mut self, now: Timestamp, keeping: &mut LapseCounter) -> bool {
         let message =
             "the control is suspended: set spec.suspend to false to evaluate it".to_owned();
         self.block(Reason::Suspended, message, now, keeping)
@@ -304,13 +304,13 @@ impl Tracked {
         reason: Reason,
         message: String,
         now: Timestamp,
-        keeping: &mut Keeping,
+        keeping: &mut LapseCounter,
     ) -> bool {
         self.everything = true;
         let since = self.enter(State::Unknown, whole_seconds(now).0);
         let occurrences = self.human.occurrences().to_vec();
         let blocked = Verdict::blocked(self.generation, reason, message, since);
-        self.publish(Verdict { occurrences, ..blocked }, Changes::default(), now, keeping)
+        self.publish(Verdict { occurrences, ..blocked }, FindingChanges::default(), now, keeping)
     }
 
     /// Judges the marked and due items, or all of them.
@@ -319,7 +319,7 @@ impl Tracked {
         inventory: &Inventory,
         exceptions: &Exceptions,
         now: Timestamp,
-        mut kept: Option<&mut Changes>,
+        mut kept: Option<&mut FindingChanges>,
     ) -> bool {
         let Test::Ready { check, scope, .. } = &self.test else {
             return false;
@@ -335,7 +335,7 @@ impl Tracked {
                 before = self.memory.records().map(|(_, record)| (record.key, *record)).collect();
             }
             self.first_found.extend(self.memory.first_found());
-            self.memory = Memory::default();
+            self.memory = ControlMemory::default();
             items.clear();
             check.items(&context, &mut |item| {
                 items.insert(item);
@@ -352,9 +352,9 @@ impl Tracked {
         for item in parts.chain(items.iter().filter(|item| whole(item))).copied() {
             let tally = self.memory.tally();
             let judgement = judge_in_scope(check.as_ref(), &context, item, tally);
-            let record = |finding: &checks::Finding, failing, known: Option<&Record>| {
-                let key = FindingKey::of(finding);
-                Record {
+            let record = |finding: &checks::Finding, failing, known: Option<&RememberedFinding>| {
+                let key = FindingHash::of(finding);
+                RememberedFinding {
                     key,
                     since: (self.recalled.as_ref())
                         .filter(|_| !self.passages.knows(key))
@@ -368,13 +368,13 @@ impl Tracked {
                     standing: if failing {
                         exceptions
                             .allowing(&self.name, &finding.resource, now)
-                            .map_or(Standing::Failing, Standing::Excepted)
+                            .map_or(FindingState::Failing, FindingState::Excepted)
                     } else {
-                        Standing::Unknown
+                        FindingState::Unknown
                     },
                 }
             };
-            let differ = |old: &[Record], new: &[Record], judgement: Option<&checks::Judgement>| {
+            let differ = |old: &[RememberedFinding], new: &[RememberedFinding], judgement: Option<&checks::Judgement>| {
                 if let Some(kept) = &mut kept {
                     kept.compare(old, new, judgement, &before, |place| exceptions.name(place));
                 }
@@ -409,12 +409,12 @@ impl Tracked {
         } else {
             (State::Passing, Reason::NoFindings)
         };
-        let worst = |which: fn(Standing) -> bool| {
+        let worst = |which: fn(FindingState) -> bool| {
             self.wording(inventory, exceptions, now)
                 .map_or_else(Vec::new, |wording| wording.worst(SHOWN_FINDINGS, which))
         };
-        let findings = worst(|standing| standing == Standing::Failing);
-        let unknown_items = worst(|standing| standing == Standing::Unknown);
+        let findings = worst(|standing| standing == FindingState::Failing);
+        let unknown_items = worst(|standing| standing == FindingState::Unknown);
         Verdict {
             generation: self.generation,
             state,
@@ -428,7 +428,7 @@ impl Tracked {
             open_findings: counts.findings,
             findings,
             unknown_items,
-            digest: Record::digest(self.memory.records().map(|(_, record)| record), |place| {
+            digest: RememberedFinding::digest(self.memory.records().map(|(_, record)| record), |place| {
                 exceptions.name(place)
             }),
             occurrences: self.human.occurrences().to_vec(),
@@ -465,9 +465,9 @@ impl Tracked {
     fn publish(
         &mut self,
         verdict: Verdict,
-        changes: Changes,
+        changes: FindingChanges,
         now: Timestamp,
-        keeping: &mut Keeping,
+        keeping: &mut LapseCounter,
     ) -> bool {
         if self.verdict.as_deref() == Some(&verdict) {
             return false;
@@ -485,9 +485,9 @@ impl Tracked {
         exceptions: &Exceptions,
         now: Timestamp,
         most: usize,
-    ) -> Vec<Observed> {
+    ) -> Vec<ObservedFinding> {
         self.wording(inventory, exceptions, now).map_or_else(Vec::new, |wording| {
-            wording.worst(most, |standing| standing != Standing::Unknown)
+            wording.worst(most, |standing| standing != FindingState::Unknown)
         })
     }
 
@@ -497,8 +497,8 @@ impl Tracked {
         inventory: &Inventory,
         exceptions: &Exceptions,
         now: Timestamp,
-        which: impl Fn(Standing) -> bool,
-    ) -> Vec<Observed> {
+        which: impl Fn(FindingState) -> bool,
+    ) -> Vec<ObservedFinding> {
         self.wording(inventory, exceptions, now).map_or_else(Vec::new, |wording| wording.all(which))
     }
 
@@ -508,12 +508,12 @@ impl Tracked {
         inventory: &'a Inventory,
         exceptions: &'a Exceptions,
         now: Timestamp,
-    ) -> Option<Wording<'a>> {
+    ) -> Option<FindingDescriber<'a>> {
         let Test::Ready { check, scope, .. } = &self.test else {
             return None;
         };
         let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
-        (!self.everything).then_some(Wording {
+        (!self.everything).then_some(FindingDescriber {
             check: check.as_ref(),
             context,
             memory: &self.memory,
@@ -527,7 +527,7 @@ impl Tracked {
             return;
         }
         for (_, record) in self.memory.records() {
-            if let Standing::Excepted(place) = record.standing {
+            if let FindingState::Excepted(place) = record.standing {
                 *matched.entry(place).or_default() += 1;
             }
         }

@@ -4,7 +4,7 @@ use comptroller_cel::{
     AdmissionRequest, FailedValidation, PolicyOutcome, PreparedObject, Program,
 };
 
-use super::{CelResult, ResourceType, Source};
+use super::{CelResult, ResourceType, ObjectSource};
 
 /// The longest text that is kept for an object, in bytes. There is one for every object that
 /// fails, so it is far shorter than what the API server would answer.
@@ -17,7 +17,7 @@ pub fn judge_all<'a>(
     resource: &ResourceType,
     namespace: &str,
     name: &str,
-    source: Source,
+    source: ObjectSource,
 ) -> Box<[CelResult]> {
     let request = AdmissionRequest {
         group: &resource.group,
@@ -28,8 +28,8 @@ pub fn judge_all<'a>(
         name,
     };
     let prepared = match source {
-        Source::Cluster => PreparedObject::new(object, &request),
-        Source::Manifests => PreparedObject::from_manifest(object, &request, resource.namespaced),
+        ObjectSource::Cluster => PreparedObject::new(object, &request),
+        ObjectSource::Manifests => PreparedObject::from_manifest(object, &request, resource.namespaced),
     };
     programs.map(|program| result(program.judge(&prepared))).collect()
 }

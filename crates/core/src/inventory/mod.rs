@@ -30,7 +30,7 @@ pub use self::{
     facts::Facts,
     intern::{Interner, Symbol},
     kubernetes_version::KubernetesVersion,
-    projector::{CelResult, ProgramId, Projected, Projector},
+    projector::{CelResult, ProgramId, ProjectedObject, Projector},
     resource::{Catalog, ResourceType, ServedResource},
 };
 
@@ -93,7 +93,7 @@ pub struct KindState {
     /// The CEL programs that judged the stored objects.
     pub programs: Vec<ProgramId>,
     by_name: FxHashMap<(Symbol, Symbol), Slot>,
-    staged: Option<Vec<Projected>>,
+    staged: Option<Vec<ProjectedObject>>,
     /// What the facts of its objects weigh, and those of the list under way.
     weight: usize,
     staged_weight: usize,
@@ -115,7 +115,7 @@ pub enum Change {
 
 /// Where the objects of an inventory come from, which says what their absence means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Source {
+pub enum ObjectSource {
     /// A cluster: what is not there does not exist, and each object has the status that its
     /// controller wrote.
     #[default]
@@ -138,7 +138,7 @@ pub struct Inventory {
     kind_ids: FxHashMap<(String, String), KindId>,
     namespaces: FxHashMap<Symbol, Slot>,
     /// What absence means here.
-    pub source: Source,
+    pub source: ObjectSource,
     /// The version of the API server; None when nobody told it, as for files.
     pub kubernetes: Option<KubernetesVersion>,
     /// What the API server says of itself.
@@ -240,7 +240,7 @@ impl Inventory {
     }
 
     /// Adds an object to the list under way.
-    pub fn stage(&mut self, id: KindId, mut object: Projected) {
+    pub fn stage(&mut self, id: KindId, mut object: ProjectedObject) {
         let mut weight = object.weight;
         let staged = self.kinds.iter().map(|state| state.staged.as_ref().map_or(0, Vec::len));
         let limit = weight::of_all(self.len().max(staged.sum()));
@@ -274,7 +274,7 @@ impl Inventory {
     fn replace(
         &mut self,
         id: KindId,
-        objects: Vec<Projected>,
+        objects: Vec<ProjectedObject>,
         programs: Vec<ProgramId>,
     ) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -299,8 +299,8 @@ impl Inventory {
     }
 
     /// An object appeared or changed. None when its facts are what they were.
-    pub fn apply(&mut self, id: KindId, projected: Projected) -> Option<Change> {
-        let Projected { namespace, name, facts, cel, weight } = projected;
+    pub fn apply(&mut self, id: KindId, projected: ProjectedObject) -> Option<Change> {
+        let ProjectedObject { namespace, name, facts, cel, weight } = projected;
         let mut object = Object { kind: id, namespace, name, facts, cel };
         let key = (object.namespace.clone(), object.name.clone());
         let known = self.kind_state(id)?.by_name.get(&key).copied();

@@ -121,7 +121,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::inventory::{Catalog, Inventory, KindId, Projected, Projector, rbac::MAX_SUBJECTS};
+    use crate::inventory::{Catalog, Inventory, KindId, ProjectedObject, Projector, rbac::MAX_SUBJECTS};
 
     /// One kind, and what its objects become.
     struct World {
@@ -143,7 +143,7 @@ mod tests {
             Self::of("rbac.authorization.k8s.io", "ClusterRoleBinding")
         }
 
-        fn project(&self, object: &Value) -> Projected {
+        fn project(&self, object: &Value) -> ProjectedObject {
             self.projector.project(object).unwrap()
         }
 

@@ -11,7 +11,7 @@ use super::{
     rule_digest,
 };
 use crate::{
-    api::{Occurrence, OccurrencePhase, Outcome, test_spec::AttestationTest},
+    api::{Occurrence, OccurrencePhase, AttestationOutcome, test_spec::AttestationTest},
     checks::scope::Scope,
     inventory::{Inventory, records::AttestationFacts},
 };
@@ -42,7 +42,7 @@ fn record(name: &str, period: &str, person: &str, recorded: &str) -> Arc<Attesta
         recorded_by: None,
         performed_at: at(recorded),
         recorded_at: Some(at(recorded)),
-        outcome: Outcome::Completed,
+        outcome: AttestationOutcome::Completed,
         version: None,
         participants: 0,
         artifacts: Box::default(),

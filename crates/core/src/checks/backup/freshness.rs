@@ -9,7 +9,7 @@ use super::{
 use crate::{
     api::Duration,
     checks::{Context, Judgement},
-    inventory::Source,
+    inventory::ObjectSource,
 };
 
 /// Judges an item. One recent success is enough, whatever other tools say, as long as more will
@@ -45,7 +45,7 @@ pub fn judge(
         .chain(due)
         .filter(|at| *at > context.now)
         .min();
-    let files = context.inventory.source == Source::Manifests;
+    let files = context.inventory.source == ObjectSource::Manifests;
     if files && !evidence.iter().any(|tool| tool.ran) {
         return unknown(context, target, judgement.valid_until, unseen(context, target, evidence));
     }

@@ -10,8 +10,8 @@ use crate::{
     api::{Duration, ResourceRef},
     checks::{visit_changed, visit_kinds},
     inventory::{
-        Change, Facts, Source,
-        network::{CERT_MANAGER, CertificateFacts, NetworkFacts, Readiness},
+        Change, Facts, ObjectSource,
+        network::{CERT_MANAGER, CertificateFacts, NetworkFacts, CertificateReadiness},
     },
 };
 
@@ -61,18 +61,18 @@ impl Check for Certificates {
         };
         let mut judgement = Judgement::default();
         match &facts.readiness {
-            Readiness::Ready => {}
-            Readiness::NotReady(why) => {
+            CertificateReadiness::Ready => {}
+            CertificateReadiness::NotReady(why) => {
                 judgement.failing.push(not_ready(&resource, why));
             }
-            Readiness::NotReported if context.inventory.source == Source::Manifests => {
+            CertificateReadiness::NotReported if context.inventory.source == ObjectSource::Manifests => {
                 judgement.unknown.push(finding(
                     "NotIssuedYet",
                     resource.clone(),
                     "a manifest does not show whether the certificate is issued, nor when it expires: judge it in the cluster".to_owned(),
                 ));
             }
-            Readiness::NotReported => judgement.failing.push(not_ready(
+            CertificateReadiness::NotReported => judgement.failing.push(not_ready(
                 &resource,
                 "cert-manager has not reported on it; see that it runs",
             )),
@@ -92,7 +92,7 @@ impl Certificates {
     ) {
         let Some(not_after) = facts.not_after else {
             // What is not ready says why.
-            if facts.readiness == Readiness::Ready {
+            if facts.readiness == CertificateReadiness::Ready {
                 judgement.unknown.push(finding(
                     "ExpiryUnknown",
                     resource.clone(),

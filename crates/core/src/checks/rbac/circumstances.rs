@@ -11,9 +11,9 @@ use crate::{
     api::{Risk, Severity, test_spec::PodSecurityLevel},
     checks::{Context, pod_security::levels, scope::Admission},
     inventory::{
-        Facts, Inventory, Object, Slot, Source,
-        rbac::{CloudIdentity, MASTERS, Role, RoleKey, ServiceAccountFacts, Subject},
-        workload::{Controller, PodFacts, WorkloadFacts},
+        Facts, Inventory, Object, Slot, ObjectSource,
+        rbac::{CloudIdentity, MASTERS, RoleNode, RoleKey, ServiceAccountFacts, Subject},
+        workload::{ControllerRef, PodFacts, WorkloadFacts},
     },
 };
 
@@ -142,14 +142,14 @@ fn of_grant<'a>(
     }
     if let Subject::ServiceAccount { name, .. } = subject {
         let is_default = **name == *"default";
-        if is_default && held.role.is_some_and(Role::exists) {
+        if is_default && held.role.is_some_and(RoleNode::exists) {
             let facts = account(context, holder);
             let automount = facts.and_then(|(_, facts)| facts.automount).unwrap_or(true);
             found.push(Circumstance::DefaultAccount { automount });
         }
     }
     // What no manifest has is not known; what no cluster has does not exist.
-    if context.inventory.source == Source::Manifests {
+    if context.inventory.source == ObjectSource::Manifests {
         return found;
     }
     if let Some(role) = held.role.filter(|role| !role.exists())
@@ -226,7 +226,7 @@ fn root_workload(object: &Object) -> Option<&WorkloadFacts> {
     let Facts::Workload(facts) = &object.facts else {
         return None;
     };
-    let made = facts.controller.as_ref().is_some_and(Controller::has_template);
+    let made = facts.controller.as_ref().is_some_and(ControllerRef::has_template);
     (!made).then_some(facts)
 }
 

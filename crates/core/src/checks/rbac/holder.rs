@@ -6,7 +6,7 @@ use crate::{
     checks::{Context, scope::Admission},
     inventory::{
         KubernetesVersion,
-        rbac::{Grant, Graph, Rights, Role, Subject, SubjectNode},
+        rbac::{Grant, Graph, Rights, RoleNode, Subject, SubjectNode},
     },
 };
 
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held<'a> {
     pub grant: &'a Grant,
-    pub role: Option<&'a Role>,
+    pub role: Option<&'a RoleNode>,
     /// The group it was given to, when the subject only belongs to that group.
     pub group: Option<&'a Subject>,
     /// All it amounts to.
@@ -44,11 +44,11 @@ impl<'a> Held<'a> {
     ) -> Option<Self> {
         let graph = &context.inventory.rights;
         let role = graph.role(grant.role);
-        let rights = |reach: fn(&Role) -> crate::inventory::rbac::Reach| {
+        let rights = |reach: fn(&RoleNode) -> crate::inventory::rbac::Reach| {
             role.map(|role| reach(role).at(grant.in_cluster())).unwrap_or_default()
         };
-        let all = rights(Role::reach);
-        let novel = if grant.baseline { rights(Role::novel) } else { all };
+        let all = rights(RoleNode::reach);
+        let novel = if grant.baseline { rights(RoleNode::novel) } else { all };
         let admission = context.scope.admits(context.inventory, &grant.namespace);
         (admission != Admission::Out).then_some(Self {
             grant,

@@ -40,7 +40,7 @@ use crate::{
     },
     checks::{scope::Admission, tally::Tally},
     inventory::{
-        Change, Facts, Inventory, Object, Slot, Source, Symbol,
+        Change, Facts, Inventory, Object, Slot, ObjectSource, Symbol,
         rbac::{RoleKey, Subject, SubjectId, SubjectNode},
         workload,
     },
@@ -179,7 +179,7 @@ impl RbacCheck {
         }
         let mut judgement = Judgement::default();
         let touched = self.asked.touch(context, node);
-        if !touched && context.inventory.source == Source::Cluster {
+        if !touched && context.inventory.source == ObjectSource::Cluster {
             return Some(judgement);
         }
         let holder = Holder::new(context, node);

@@ -16,27 +16,27 @@ use super::{
 use crate::{
     api::Risk,
     checks::Context,
-    inventory::rbac::{Named, Right, Rights, RoleKey, Subject},
+    inventory::rbac::{NamedRight, Right, Rights, RoleKey, Subject},
 };
 
 /// The risks that a right over a named role or identity can be.
-const RISKS: &[(Risk, &[Named])] = &[
-    (Risk::Escalate, &[Named::EscalateClusterRole, Named::EscalateRole]),
+const RISKS: &[(Risk, &[NamedRight])] = &[
+    (Risk::Escalate, &[NamedRight::EscalateClusterRole, NamedRight::EscalateRole]),
     (
         Risk::Bind,
         &[
-            Named::BindClusterRole,
-            Named::BindRole,
-            Named::JoinClusterBinding,
-            Named::JoinRoleBinding,
+            NamedRight::BindClusterRole,
+            NamedRight::BindRole,
+            NamedRight::JoinClusterBinding,
+            NamedRight::JoinRoleBinding,
         ],
     ),
-    (Risk::Impersonate, &[Named::User, Named::Group, Named::Account]),
+    (Risk::Impersonate, &[NamedRight::User, NamedRight::Group, NamedRight::Account]),
     (
         Risk::ConstrainedImpersonate,
-        &[Named::ConstrainedUser, Named::ConstrainedGroup, Named::ConstrainedAccount],
+        &[NamedRight::ConstrainedUser, NamedRight::ConstrainedGroup, NamedRight::ConstrainedAccount],
     ),
-    (Risk::MintTokens, &[Named::Token]),
+    (Risk::MintTokens, &[NamedRight::Token]),
 ];
 
 /// Whether a risk can lie in a right over a named role or identity.
@@ -48,7 +48,7 @@ pub(super) fn is_one(risk: Risk) -> bool {
 #[derive(Debug)]
 pub(super) struct Reached<'a> {
     pub risk: Risk,
-    pub named: Named,
+    pub named: NamedRight,
     pub whom: Whom<'a>,
     /// What that holds; None when it is not known.
     pub strength: Option<Strength<'a>>,
@@ -126,7 +126,7 @@ pub(super) fn reach<'a>(
     given: Given<'a>,
     all: &[Given<'a>],
     risk: Risk,
-    names: &[Named],
+    names: &[NamedRight],
     known: &mut Known,
 ) -> Option<Reached<'a>> {
     if known.steps == MAX_STEPS {
@@ -173,6 +173,6 @@ pub(super) fn reach<'a>(
 pub(super) struct NotKnown;
 
 /// The risks and rights over names, for whoever looks further along a path.
-pub(super) fn risks() -> impl Iterator<Item = (Risk, &'static [Named])> {
+pub(super) fn risks() -> impl Iterator<Item = (Risk, &'static [NamedRight])> {
     RISKS.iter().copied()
 }

@@ -5,7 +5,7 @@ use crate::{
     api::Risk,
     checks::{Context, Finding, reference},
     inventory::{
-        Slot, Source,
+        Slot, ObjectSource,
         rbac::{Subject, gap, is_born_account},
     },
 };
@@ -18,7 +18,7 @@ impl RbacCheck {
     /// asks about it. Nothing in a cluster, which shows all there is.
     pub(super) fn untold(&self, context: &Context<'_>, holder: &Holder<'_>) -> Vec<Finding> {
         let inventory = context.inventory;
-        if inventory.source != Source::Manifests {
+        if inventory.source != ObjectSource::Manifests {
             return Vec::new();
         }
         let subject = &holder.node.subject;

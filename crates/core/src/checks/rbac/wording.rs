@@ -16,7 +16,7 @@ use crate::{
     checks::{Context, Finding, reference},
     inventory::{
         Inventory,
-        rbac::{AUTHENTICATED, Named, Rights, Rule, Subject},
+        rbac::{AUTHENTICATED, NamedRight, Rights, PolicyRule, Subject},
     },
 };
 
@@ -145,20 +145,20 @@ fn named(inventory: &Inventory, reached: &Reached<'_>, held: Option<&Held<'_>>) 
         Whom::Role { key, .. } | Whom::Rewritten(key) => key.to_string(),
     };
     let mut text = match reached.named {
-        Named::EscalateClusterRole | Named::EscalateRole => {
+        NamedRight::EscalateClusterRole | NamedRight::EscalateRole => {
             format!("can write any right into {whom}")
         }
-        Named::BindClusterRole | Named::BindRole => format!("can bind {whom}"),
-        Named::JoinClusterBinding | Named::JoinRoleBinding => {
+        NamedRight::BindClusterRole | NamedRight::BindRole => format!("can bind {whom}"),
+        NamedRight::JoinClusterBinding | NamedRight::JoinRoleBinding => {
             format!("can put anybody into a binding of {whom}")
         }
-        Named::User | Named::Account => format!("can impersonate {whom}"),
-        Named::Group => format!("can act as a member of {whom}"),
-        Named::Token => format!("can request a token of {whom}"),
-        Named::ConstrainedUser | Named::ConstrainedAccount => {
+        NamedRight::User | NamedRight::Account => format!("can impersonate {whom}"),
+        NamedRight::Group => format!("can act as a member of {whom}"),
+        NamedRight::Token => format!("can request a token of {whom}"),
+        NamedRight::ConstrainedUser | NamedRight::ConstrainedAccount => {
             format!("can impersonate {whom} for some requests")
         }
-        Named::ConstrainedGroup => format!("can act as a member of {whom} for some requests"),
+        NamedRight::ConstrainedGroup => format!("can act as a member of {whom} for some requests"),
     };
     if let Some(held) = held {
         let example = reached.named.example();
@@ -245,7 +245,7 @@ fn examples(row: &Row, rights: Rights, held: &Held<'_>) -> String {
 }
 
 /// `every verb on everything`, or the verbs that a role has on everything.
-fn over_everything<'a>(rules: impl Fn() -> Box<dyn Iterator<Item = &'a Rule> + 'a>) -> String {
+fn over_everything<'a>(rules: impl Fn() -> Box<dyn Iterator<Item = &'a PolicyRule> + 'a>) -> String {
     let verbs: BTreeSet<&str> = EVERYTHING
         .iter()
         .flat_map(|right| rules().filter(move |rule| right.example(rule, true).is_some()))

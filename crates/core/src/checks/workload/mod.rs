@@ -18,8 +18,8 @@ use crate::{
         test_spec::{Requirement, WorkloadTest},
     },
     inventory::{
-        Change, Facts, Inventory, Source,
-        workload::{Controller, PodFacts, WorkloadFacts},
+        Change, Facts, Inventory, ObjectSource,
+        workload::{ControllerRef, PodFacts, WorkloadFacts},
     },
 };
 
@@ -132,7 +132,7 @@ impl WorkloadCheck {
         let Some(selector) = &self.selector else {
             return Some(true);
         };
-        if top.controller.as_ref().is_some_and(Controller::has_template) {
+        if top.controller.as_ref().is_some_and(ControllerRef::has_template) {
             return None;
         }
         Some(selector.matches(|key| top.labels.get(key)))
@@ -157,7 +157,7 @@ impl WorkloadCheck {
         };
         let automounts = account_automounts(inventory, namespace, account);
         // Every namespace has its default account, which says nothing unless somebody changed it.
-        let elsewhere = inventory.source == Source::Manifests
+        let elsewhere = inventory.source == ObjectSource::Manifests
             && automounts.is_none()
             && **account != *"default"
             && pod.automount.is_none()

@@ -43,19 +43,19 @@ impl CronFacts {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct CronJob {
-    spec: Option<Spec>,
-    status: Option<Status>,
+    spec: Option<CronJobSpec>,
+    status: Option<CronJobStatus>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Spec {
+struct CronJobSpec {
     suspend: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Status {
+struct CronJobStatus {
     last_successful_time: Option<String>,
 }
 

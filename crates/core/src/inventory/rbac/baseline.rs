@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::{
     read::{BindingFacts, PROJECTIONS, RoleFacts},
     roles::RoleKey,
-    rule::{Rule, Words},
+    rule::{PolicyRule, Words},
     subject::Subject,
 };
 use crate::inventory::{
@@ -33,13 +33,13 @@ const DATA: &str = include_str!("baseline.jsonl");
 const MAX_COMBINATIONS: usize = 4096;
 
 /// Namespace (empty in the cluster) and name.
-type Key = (Symbol, Symbol);
+type NamespacedName = (Symbol, Symbol);
 
 /// The born roles and bindings.
 #[derive(Debug, Default)]
 pub(super) struct Baseline {
-    roles: FxHashMap<Key, Arc<RoleFacts>>,
-    bindings: FxHashMap<Key, Arc<BindingFacts>>,
+    roles: FxHashMap<NamespacedName, Arc<RoleFacts>>,
+    bindings: FxHashMap<NamespacedName, Arc<BindingFacts>>,
 }
 
 static BASELINE: LazyLock<Baseline> = LazyLock::new(|| {
@@ -131,7 +131,7 @@ pub fn is_born_account(subject: &Subject) -> bool {
 }
 
 /// What `rules` allow beyond the born ones, in rules of one word each.
-pub(super) fn excess<'a>(born: &[Rule], rules: impl Iterator<Item = &'a Rule>) -> Box<[Rule]> {
+pub(super) fn excess<'a>(born: &[PolicyRule], rules: impl Iterator<Item = &'a PolicyRule>) -> Box<[PolicyRule]> {
     let mut beyond = Vec::new();
     for rule in rules {
         if born.contains(rule) {
@@ -149,7 +149,7 @@ pub(super) fn excess<'a>(born: &[Rule], rules: impl Iterator<Item = &'a Rule>) -
     beyond.into_boxed_slice()
 }
 
-fn combinations(rule: &Rule) -> usize {
+fn combinations(rule: &PolicyRule) -> usize {
     [&rule.groups, &rule.resources, &rule.names]
         .into_iter()
         .map(|words| words.len().max(1))
@@ -158,26 +158,26 @@ fn combinations(rule: &Rule) -> usize {
 }
 
 /// A rule, taken apart into rules with one verb on one resource or path.
-fn singles(rule: &Rule) -> Vec<Rule> {
+fn singles(rule: &PolicyRule) -> Vec<PolicyRule> {
     let one = |word: &Symbol| -> Words { Box::from([word.clone()]) };
     let mut singles = Vec::new();
     for verb in &rule.verbs {
         for url in &rule.urls {
-            singles.push(Rule { verbs: one(verb), urls: one(url), ..Rule::default() });
+            singles.push(PolicyRule { verbs: one(verb), urls: one(url), ..PolicyRule::default() });
         }
         for group in &rule.groups {
             for resource in &rule.resources {
-                let single = Rule {
+                let single = PolicyRule {
                     verbs: one(verb),
                     groups: one(group),
                     resources: one(resource),
-                    ..Rule::default()
+                    ..PolicyRule::default()
                 };
                 if rule.names.is_empty() {
                     singles.push(single);
                 } else {
                     singles.extend(
-                        rule.names.iter().map(|name| Rule { names: one(name), ..single.clone() }),
+                        rule.names.iter().map(|name| PolicyRule { names: one(name), ..single.clone() }),
                     );
                 }
             }
@@ -187,7 +187,7 @@ fn singles(rule: &Rule) -> Vec<Rule> {
 }
 
 /// Whether a rule allows all that a rule of one word each allows.
-fn covers(born: &Rule, single: &Rule) -> bool {
+fn covers(born: &PolicyRule, single: &PolicyRule) -> bool {
     let first = |words: &Words| words.first().cloned();
     let Some(verb) = first(&single.verbs) else {
         return true;
@@ -216,7 +216,7 @@ mod tests {
 
     use super::*;
 
-    fn rules(rules: Value) -> Box<[Rule]> {
+    fn rules(rules: Value) -> Box<[PolicyRule]> {
         let row = PROJECTIONS.iter().find(|row| row.kind == "Role").unwrap();
         match (row.project)(&json!({"rules": rules}), &Interner::default()).unwrap() {
             Facts::Role(facts) => facts.rules.clone(),

@@ -2,7 +2,7 @@
 //!
 //! Roles and bindings are projected into facts ([`read`]); the [`Graph`] joins them with the
 //! subjects they name and follows every change in place. What a rule allows is decided exactly as
-//! the API server's authorizer does ([`Rule::allows`]).
+//! the API server's authorizer does ([`PolicyRule::allows`]).
 
 mod baseline;
 mod builtin_types;
@@ -26,16 +26,16 @@ pub use self::{
     builtin_types::{
         BUILTIN_TYPES, BuiltinType, is_cluster_scoped, subresources, subresources_of_no_discovery,
     },
-    gap::{Gap, gap},
-    graph::{Affected, Entitlement, Graph, Path},
-    naming::Named,
+    gap::{UnknownRules, gap},
+    graph::{AffectedSubjects, Entitlement, Graph, GrantPath},
+    naming::NamedRight,
     read::{
         BindingFacts, CloudIdentity, MAX_SUBJECTS, PROJECTIONS, RoleFacts, RoleKind, RoleRef,
         ServiceAccountFacts,
     },
     right::{Example, Reach, Right, Rights},
-    roles::{Role, RoleId, RoleKey},
-    rule::{Request, Rule, Target, Words},
+    roles::{RoleNode, RoleId, RoleKey},
+    rule::{AccessRequest, PolicyRule, RequestTarget, Words},
     subject::{ANONYMOUS, AUTHENTICATED, MASTERS, SERVICE_ACCOUNTS, Subject, UNAUTHENTICATED},
     subjects::{Grant, SubjectId, SubjectNode},
 };

@@ -6,10 +6,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     baseline::{baseline, excess, is_of_every_cluster},
-    gap::Gap,
+    gap::UnknownRules,
     read::RoleFacts,
     right::Reach,
-    rule::Rule,
+    rule::PolicyRule,
 };
 use crate::inventory::{Slot, Symbol, facts::Labels};
 
@@ -58,18 +58,18 @@ impl fmt::Display for RoleKey {
 
 /// A role, or the name of one that some binding waits for.
 #[derive(Debug)]
-pub struct Role {
+pub struct RoleNode {
     key: RoleKey,
     facts: Option<Arc<RoleFacts>>,
     members: Vec<RoleId>,
     aggregated: Vec<Arc<RoleFacts>>,
-    excess: Option<Box<[Rule]>>,
+    excess: Option<Box<[PolicyRule]>>,
     reach: Reach,
     novel: Reach,
     bindings: Vec<Slot>,
 }
 
-impl Role {
+impl RoleNode {
     /// Its name.
     pub fn key(&self) -> &RoleKey {
         &self.key
@@ -81,18 +81,18 @@ impl Role {
     }
 
     /// Its rules; for a role of manifests that aggregates others, theirs.
-    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+    pub fn rules(&self) -> impl Iterator<Item = &PolicyRule> {
         let own = self.facts.iter().filter(|facts| !facts.is_composed());
         own.chain(&self.aggregated).flat_map(|facts| facts.rules.iter())
     }
 
     /// Why nobody can say what it allows, if all that is known of it is this.
-    pub fn gap(&self) -> Option<Gap> {
+    pub fn gap(&self) -> Option<UnknownRules> {
         let Some(facts) = &self.facts else {
-            return Some(Gap::Absent);
+            return Some(UnknownRules::Absent);
         };
         let selects = facts.aggregation.as_ref().is_some_and(|selectors| !selectors.is_empty());
-        (selects && facts.is_composed() && self.aggregated.is_empty()).then_some(Gap::NoMembers)
+        (selects && facts.is_composed() && self.aggregated.is_empty()).then_some(UnknownRules::NoMembers)
     }
 
     /// What its rules amount to.
@@ -101,7 +101,7 @@ impl Role {
     }
 
     /// The rules that no cluster is born with under this name.
-    pub fn novel_rules(&self) -> Box<dyn Iterator<Item = &Rule> + '_> {
+    pub fn novel_rules(&self) -> Box<dyn Iterator<Item = &PolicyRule> + '_> {
         match &self.excess {
             Some(excess) => Box::new(excess.iter()),
             None => Box::new(self.rules()),
@@ -131,7 +131,7 @@ impl Role {
 /// Every role.
 #[derive(Debug, Default)]
 pub(super) struct Roles {
-    nodes: Vec<Option<Role>>,
+    nodes: Vec<Option<RoleNode>>,
     free: Vec<RoleId>,
     ids: FxHashMap<RoleKey, RoleId>,
     aggregators: Vec<RoleId>,
@@ -151,11 +151,11 @@ impl Roles {
         }
     }
 
-    pub(super) fn get(&self, id: RoleId) -> Option<&Role> {
+    pub(super) fn get(&self, id: RoleId) -> Option<&RoleNode> {
         self.nodes.get(id.index()).and_then(Option::as_ref)
     }
 
-    fn get_mut(&mut self, id: RoleId) -> Option<&mut Role> {
+    fn get_mut(&mut self, id: RoleId) -> Option<&mut RoleNode> {
         self.nodes.get_mut(id.index()).and_then(Option::as_mut)
     }
 
@@ -163,7 +163,7 @@ impl Roles {
         self.ids.get(key).copied()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Role> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &RoleNode> {
         self.nodes.iter().flatten()
     }
 
@@ -224,7 +224,7 @@ impl Roles {
             RoleId(u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX))
         });
         if let Some(place) = self.nodes.get_mut(id.index()) {
-            *place = Some(Role {
+            *place = Some(RoleNode {
                 key: key.clone(),
                 facts: None,
                 members: Vec::new(),

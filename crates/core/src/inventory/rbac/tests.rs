@@ -146,7 +146,7 @@ fn gaps_are_in_manifests_and_where_no_role_tells() {
         found
     };
     assert_eq!(gaps(&world), []);
-    world.inventory.source = crate::inventory::Source::Manifests;
+    world.inventory.source = crate::inventory::ObjectSource::Manifests;
     let without = |name: &str| (name.to_owned(), Gap::NoMembers);
     let absent = ("absent".to_owned(), Gap::Absent);
     assert_eq!(

@@ -13,8 +13,8 @@ use crate::{
         Slot, Symbol,
         backup::{
             BARMAN_CLOUD, BackupFacts, CNPG,
-            cnpg::{Backup, CLUSTER_LABEL, Cluster},
-            index::Key,
+            cnpg::{CnpgBackup, CLUSTER_LABEL, CnpgCluster},
+            index::BackupKey,
         },
         storage::ClaimFacts,
     },
@@ -43,20 +43,20 @@ pub fn of_cluster<'a>(
     namespace: &Symbol,
     name: &Symbol,
     slot: Slot,
-    cluster: &Cluster,
+    cluster: &CnpgCluster,
 ) -> Evidence<'a> {
     let inventory = context.inventory;
     let mut evidence = Evidence::new(context);
-    let schedules = super::key(namespace, name, Key::CnpgSchedules);
+    let schedules = super::key(namespace, name, BackupKey::CnpgSchedules);
     for slot in inventory.backups.slots(&schedules) {
         if let Some(BackupFacts::CnpgScheduledBackup(schedule)) = backup_at(inventory, slot) {
             evidence.schedule(slot, schedule.suspended);
         }
     }
-    let backups = super::key(namespace, name, Key::CnpgBackups);
+    let backups = super::key(namespace, name, BackupKey::CnpgBackups);
     super::runs(context, &mut evidence, &backups, cluster.created, |slot| {
         match backup_at(inventory, slot)? {
-            BackupFacts::CnpgBackup(Backup { outcome, .. }) => Some(*outcome),
+            BackupFacts::CnpgBackup(CnpgBackup { outcome, .. }) => Some(*outcome),
             _ => None,
         }
     });
@@ -78,7 +78,7 @@ pub fn of_cluster<'a>(
 fn stored(
     context: &Context<'_>,
     namespace: &Symbol,
-    cluster: &Cluster,
+    cluster: &CnpgCluster,
 ) -> Option<(Slot, jiff::Timestamp)> {
     let stores = context.inventory.find_kind(BARMAN_CLOUD, "ObjectStore")?;
     let slot = context.inventory.find(stores, namespace, cluster.store.as_ref()?)?;

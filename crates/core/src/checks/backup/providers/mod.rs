@@ -22,7 +22,7 @@ use crate::{
     checks::Context,
     inventory::{
         Facts, Slot, Symbol,
-        backup::{KASTEN_ACTIONS, KASTEN_CONFIG, LONGHORN, Outcome, index::Key},
+        backup::{KASTEN_ACTIONS, KASTEN_CONFIG, LONGHORN, RunOutcome, index::BackupKey},
     },
 };
 
@@ -96,7 +96,7 @@ fn first_unreadable<'a>(
 ) -> Option<(Slot, &'a str)> {
     let inventory = context.inventory;
     let mut found = None;
-    for slot in inventory.backups.slots(&Key::Malformed) {
+    for slot in inventory.backups.slots(&BackupKey::Malformed) {
         let Some(object) = inventory.get(slot) else {
             continue;
         };
@@ -131,17 +131,17 @@ fn is_global(group: &str, kind: &str) -> bool {
 fn runs(
     context: &Context<'_>,
     evidence: &mut Evidence<'_>,
-    key: &Key,
+    key: &BackupKey,
     made: Option<Timestamp>,
-    concerns: impl Fn(Slot) -> Option<Outcome>,
+    concerns: impl Fn(Slot) -> Option<RunOutcome>,
 ) {
     for (_, slot) in context.inventory.backups.newest(key) {
         match concerns(slot) {
-            Some(Outcome::Succeeded(at)) if made.is_some_and(|made| at < made) => {
+            Some(RunOutcome::Succeeded(at)) if made.is_some_and(|made| at < made) => {
                 // Those that follow are older still, or no success.
                 return evidence.attempted(slot, EARLIER);
             }
-            Some(Outcome::Succeeded(at)) => {
+            Some(RunOutcome::Succeeded(at)) => {
                 let success = Success { at, by: slot, until: None };
                 if evidence.succeeded(success, Standing::Good) {
                     return;
@@ -154,15 +154,15 @@ fn runs(
 }
 
 /// Takes in a run that is no success.
-fn unsuccessful(evidence: &mut Evidence<'_>, by: Slot, outcome: Outcome) {
+fn unsuccessful(evidence: &mut Evidence<'_>, by: Slot, outcome: RunOutcome) {
     match outcome {
-        Outcome::Unfinished => evidence.awaited(by, "has not completed"),
-        Outcome::Failed | Outcome::Succeeded(_) => {
+        RunOutcome::Unfinished => evidence.awaited(by, "has not completed"),
+        RunOutcome::Failed | RunOutcome::Succeeded(_) => {
             evidence.attempted(by, "failed, in part or as a whole");
         }
     }
 }
 
-fn key(namespace: &Symbol, name: &Symbol, of: fn(Symbol, Symbol) -> Key) -> Key {
+fn key(namespace: &Symbol, name: &Symbol, of: fn(Symbol, Symbol) -> BackupKey) -> BackupKey {
     of(namespace.clone(), name.clone())
 }

@@ -10,8 +10,8 @@ use crate::{
         },
     },
     inventory::{
-        Facts, Slot, Source, Symbol,
-        backup::{BackupFacts, Outcome, SNAPSHOT, index::Key, snapshots::Snapshot},
+        Facts, Slot, ObjectSource, Symbol,
+        backup::{BackupFacts, RunOutcome, SNAPSHOT, index::BackupKey, snapshots::CsiSnapshot},
         storage::{ClaimFacts, VolumeSource},
     },
 };
@@ -24,12 +24,12 @@ pub fn of_claim<'a>(
     claim: &ClaimFacts,
 ) -> Evidence<'a> {
     let mut evidence = Evidence::new(context);
-    let key = super::key(namespace, name, Key::VolumeSnapshots);
+    let key = super::key(namespace, name, BackupKey::VolumeSnapshots);
     for slot in context.inventory.backups.slots(&key) {
         let Some(BackupFacts::VolumeSnapshot(snapshot)) = backup_at(context.inventory, slot) else {
             continue;
         };
-        let Outcome::Succeeded(at) = snapshot.outcome else {
+        let RunOutcome::Succeeded(at) = snapshot.outcome else {
             super::unsuccessful(&mut evidence, slot, snapshot.outcome);
             continue;
         };
@@ -71,7 +71,7 @@ enum Bound {
     Unseen,
 }
 
-fn bound(context: &Context<'_>, slot: Slot, snapshot: &Snapshot, handle: Option<&Symbol>) -> Bound {
+fn bound(context: &Context<'_>, slot: Slot, snapshot: &CsiSnapshot, handle: Option<&Symbol>) -> Bound {
     let inventory = context.inventory;
     let behind = snapshot.content.as_ref().and_then(|name| {
         let contents = inventory.find_kind(SNAPSHOT, "VolumeSnapshotContent")?;
@@ -89,7 +89,7 @@ fn bound(context: &Context<'_>, slot: Slot, snapshot: &Snapshot, handle: Option<
                 _ => Bound::Yes,
             }
         }
-        _ if inventory.source == Source::Manifests && snapshot.content.is_some() => Bound::Unseen,
+        _ if inventory.source == ObjectSource::Manifests && snapshot.content.is_some() => Bound::Unseen,
         _ => Bound::No,
     }
 }

@@ -13,10 +13,10 @@ use crate::{
     inventory::{
         Facts, Inventory, Symbol,
         backup::{
-            BackupFacts, Outcome,
-            index::{Key, Runs, VeleroGroup},
-            velero::{Location, Reach},
-            velero_scope::Scope,
+            BackupFacts, RunOutcome,
+            index::{BackupKey, OrderedRuns, VeleroGroup},
+            velero::{VeleroLocation, Reachability},
+            velero_scope::VeleroScope,
         },
         facts::NamespaceFacts,
         storage::ClaimFacts,
@@ -36,9 +36,9 @@ pub fn of_claim<'a>(
     }
     let claim = Claim::of(context, namespace, name, facts);
     let mut evidence = Evidence::new(context);
-    let covers = |scope: &Scope| scope.covers_claim(namespace, &facts.labels);
+    let covers = |scope: &VeleroScope| scope.covers_claim(namespace, &facts.labels);
     schedules(context, &mut evidence, true, covers);
-    let admits = |scope: &Scope| scope.admits_claim(namespace, &facts.labels);
+    let admits = |scope: &VeleroScope| scope.admits_claim(namespace, &facts.labels);
     let holds = |run: &Run<'_>, site: &Site| claim.is_held_by(context, run, site);
     backups(context, &mut evidence, max_age, admits, &holds);
     evidence
@@ -56,7 +56,7 @@ pub fn of_namespace<'a>(
         return Evidence::new(context);
     }
     let mut evidence = Evidence::new(context);
-    let covers = |scope: &Scope| scope.covers_namespace(name) && (!data || scope.includes_claims());
+    let covers = |scope: &VeleroScope| scope.covers_namespace(name) && (!data || scope.includes_claims());
     let claims = claims_of(context, name);
     schedules(context, &mut evidence, data, covers);
     let holds = |run: &Run<'_>, site: &Site| {
@@ -117,9 +117,9 @@ fn schedules(
     context: &Context<'_>,
     evidence: &mut Evidence<'_>,
     data: bool,
-    covers: impl Fn(&Scope) -> bool,
+    covers: impl Fn(&VeleroScope) -> bool,
 ) {
-    for slot in context.inventory.backups.slots(&Key::VeleroSchedules) {
+    for slot in context.inventory.backups.slots(&BackupKey::VeleroSchedules) {
         let Some(BackupFacts::VeleroSchedule(schedule)) = backup_at(context.inventory, slot) else {
             continue;
         };
@@ -140,7 +140,7 @@ fn backups(
     context: &Context<'_>,
     evidence: &mut Evidence<'_>,
     max_age: Duration,
-    covers: impl Fn(&Scope) -> bool,
+    covers: impl Fn(&VeleroScope) -> bool,
     holds: &Holds<'_>,
 ) {
     // The same group goes first whatever the order of the map: attempts are told in words.
@@ -157,7 +157,7 @@ fn backups(
 fn newest_of(
     context: &Context<'_>,
     evidence: &mut Evidence<'_>,
-    (group, runs): (&VeleroGroup, &Runs),
+    (group, runs): (&VeleroGroup, &OrderedRuns),
     max_age: Duration,
     holds: &Holds<'_>,
 ) {
@@ -167,7 +167,7 @@ fn newest_of(
         let Some(run) = Run::at(context.inventory, *slot) else {
             continue;
         };
-        let Outcome::Succeeded(at) = run.backup.outcome else {
+        let RunOutcome::Succeeded(at) = run.backup.outcome else {
             if !told && holds(&run, &site).is_some() {
                 super::unsuccessful(evidence, *slot, run.backup.outcome);
             }
@@ -209,12 +209,12 @@ fn site(context: &Context<'_>, group: &VeleroGroup) -> Site {
         Err(standing) => return Site { standing, read_only: None },
     };
     let standing = match &location.reach {
-        Reach::Available => Standing::Good,
-        Reach::Unavailable(why) if why.is_empty() => {
+        Reachability::Available => Standing::Good,
+        Reachability::Unavailable(why) if why.is_empty() => {
             Standing::Unreachable(format!("{name} is unavailable"))
         }
-        Reach::Unavailable(why) => Standing::Unreachable(format!("{name} is unavailable: {why}")),
-        Reach::Unknown => {
+        Reachability::Unavailable(why) => Standing::Unreachable(format!("{name} is unavailable: {why}")),
+        Reachability::Unknown => {
             Standing::Undecided(format!("lies in {name}, which Velero has not validated yet"))
         }
     };
@@ -224,9 +224,9 @@ fn site(context: &Context<'_>, group: &VeleroGroup) -> Site {
 fn location<'a>(
     context: &Context<'a>,
     group: &VeleroGroup,
-) -> Result<(String, &'a Location), Standing> {
+) -> Result<(String, &'a VeleroLocation), Standing> {
     let inventory = context.inventory;
-    let key = Key::VeleroLocations(group.namespace.clone());
+    let key = BackupKey::VeleroLocations(group.namespace.clone());
     // Velero writes the default location's name into the spec; until then it is the one marked so.
     let found = inventory.backups.slots(&key).find_map(|slot| {
         let BackupFacts::VeleroLocation(location) = backup_at(inventory, slot)? else {

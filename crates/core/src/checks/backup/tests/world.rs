@@ -9,7 +9,7 @@ use super::scenarios::{NOW, Scenario};
 use crate::{
     api::test_spec::backup::BackupTest,
     checks::{Check, Context, Item, Judgement, backup, scope::Scope},
-    inventory::{Change, Facts, Interner, Inventory, KindId, Projector, ResourceType, Source},
+    inventory::{Change, Facts, Interner, Inventory, KindId, Projector, ResourceType, ObjectSource},
 };
 
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl World {
     /// Where the objects of a scenario come from, without them.
     pub fn empty_for(scenario: &Scenario) -> Self {
         let mut world = Self::default();
-        world.inventory.source = if scenario.files { Source::Manifests } else { Source::Cluster };
+        world.inventory.source = if scenario.files { ObjectSource::Manifests } else { ObjectSource::Cluster };
         world
     }
 

@@ -19,7 +19,7 @@ use crate::{
     checks::{visit_changed, visit_kinds},
     inventory::{
         Change, Facts, Inventory,
-        storage::{Parameters, StorageClassFacts, VolumeFacts, VolumeSource},
+        storage::{Parameters, StorageClassFacts, PersistentVolumeFacts, VolumeSource},
     },
 };
 
@@ -81,7 +81,7 @@ impl Check for StorageClasses {
 
 impl Encryption {
     /// With the claim that a volume serves, which its owner knows by name.
-    fn named(self, volume: &VolumeFacts) -> Self {
+    fn named(self, volume: &PersistentVolumeFacts) -> Self {
         let Some((namespace, name)) = &volume.claim else {
             return self;
         };
@@ -109,7 +109,7 @@ fn of_class(class: &StorageClassFacts) -> Encryption {
 
 /// What the driver copied into the volume proves most; next the class, if it is the one that
 /// made it.
-fn of_volume(inventory: &Inventory, volume: &VolumeFacts) -> Encryption {
+fn of_volume(inventory: &Inventory, volume: &PersistentVolumeFacts) -> Encryption {
     let none = Parameters::default();
     let (name, attributes) = match &volume.source {
         VolumeSource::Csi(csi) => (&*csi.driver, &csi.attributes),
@@ -142,7 +142,7 @@ fn of_volume(inventory: &Inventory, volume: &VolumeFacts) -> Encryption {
 /// replaced by another of its name, which is younger than the volume.
 fn maker<'a>(
     inventory: &'a Inventory,
-    volume: &VolumeFacts,
+    volume: &PersistentVolumeFacts,
 ) -> Result<&'a StorageClassFacts, String> {
     let Some(name) = &volume.storage_class else {
         return Err("no StorageClass made the volume, and it does not say whether it is encrypted"

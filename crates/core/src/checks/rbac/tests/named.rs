@@ -1,7 +1,7 @@
 //! Rights over names, which are as strong as what the named role or identity holds.
 
 use super::*;
-use crate::inventory::{KubernetesVersion, Source};
+use crate::inventory::{KubernetesVersion, ObjectSource};
 
 const R: &str = "rbac.authorization.k8s.io";
 
@@ -241,7 +241,7 @@ fn what_no_file_shows_is_not_known() {
     let unknown = |rules: &[&str]| {
         let mut world =
             World::of(company(rules).into_iter().chain([bind("b", "r", &["User/jane"])]));
-        world.inventory.source = Source::Manifests;
+        world.inventory.source = ObjectSource::Manifests;
         let check = forbid(&[Risk::Impersonate, Risk::Bind, Risk::MintTokens]);
         assert!(
             failing(&*check, &world)
