@@ -13,7 +13,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use comptroller_core::{
     api::ControlSpec,
-    checks::{self, Context, Item, scope::Scope, tally::Tally},
+    checks::{self, Context, Item, scope::Scope, limit_counts::LimitCounts},
     engine::judging::judge_in_scope,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -144,11 +144,11 @@ fn judge_one(criterion: &mut Criterion, case: &Case, spec: &ControlSpec, world: 
             items.push(item);
         }
     });
-    let tally = Tally::default();
-    let counts = |item: &Item| judge_in_scope(&*built.check, &context, *item, &tally).is_some();
+    let limit_counts = LimitCounts::default();
+    let counts = |item: &Item| judge_in_scope(&*built.check, &context, *item, &limit_counts).is_some();
     let item = items.into_iter().find(counts).unwrap_or_else(|| panic!("{}: no item", case.name));
     criterion.bench_function(&format!("check/one item/{}", case.name), |bencher| {
-        bencher.iter(|| black_box(judge_in_scope(&*built.check, &context, item, &tally)));
+        bencher.iter(|| black_box(judge_in_scope(&*built.check, &context, item, &limit_counts)));
     });
 }
 

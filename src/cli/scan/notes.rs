@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::controls::Rules;
 use comptroller_core::{
     api::{ControlSpec, ExceptionPhase, State, control::NAME_LABEL},
-    checks::{self, Context, scope::Scope, tally::Tally},
+    checks::{self, Context, scope::Scope, limit_counts::LimitCounts},
     engine::{Engine, judging::judge_in_scope},
     inventory::Inventory,
     nearest::{did_you_mean, nearest},
@@ -116,7 +116,7 @@ fn judges_something(inventory: &Inventory, spec: &ControlSpec, now: Timestamp) -
     let context = Context { inventory, scope: &scope, now, occurrences: &[] };
     let mut found = false;
     check.items(&context, &mut |item| {
-        found = found || judge_in_scope(check, &context, item, &Tally::default()).is_some();
+        found = found || judge_in_scope(check, &context, item, &LimitCounts::default()).is_some();
     });
     found
 }

@@ -12,7 +12,7 @@ pub mod items;
 pub mod pod_security;
 pub mod rbac;
 pub mod scope;
-pub mod tally;
+pub mod limit_counts;
 pub mod workload;
 
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use crate::{
     api::{Occurrence, ResourceRef, Severity, TestSpec},
-    checks::{scope::Scope, tally::Tally},
+    checks::{scope::Scope, limit_counts::LimitCounts},
     inventory::{Change, Inventory, ProgramId, Slot},
 };
 
@@ -136,12 +136,12 @@ pub struct Judgement {
     /// Nothing can be said of the item yet: it is not of the population until `valid_until`.
     pub pending: bool,
     /// Whether the item counts towards a limit that the check judges by [`Check::judge_cluster`].
-    pub counted: Counted,
+    pub limit_membership: LimitMembership,
 }
 
 /// Whether an item is one of those that a check limits the number of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Counted {
+pub enum LimitMembership {
     /// It is not.
     #[default]
     No,
@@ -187,10 +187,10 @@ pub trait Check: Send + Sync + std::fmt::Debug {
         true
     }
 
-    /// Judges an [`Item::Cluster`], after all other items that changed. The engine keeps the tally
+    /// Judges an [`Item::Cluster`], after all other items that changed. The engine keeps the limit_counts
     /// of those that count, so that a limit on 20,000 items costs no walk over them.
-    fn judge_cluster(&self, context: &Context<'_>, part: u32, tally: &Tally) -> Option<Judgement> {
-        let _ = tally;
+    fn judge_cluster(&self, context: &Context<'_>, part: u32, limit_counts: &LimitCounts) -> Option<Judgement> {
+        let _ = limit_counts;
         self.judge(context, Item::Cluster(part))
     }
 

@@ -11,10 +11,10 @@ use std::{
 use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHasher};
 
-use crate::checks::{items::ItemSet, tally::Tally};
+use crate::checks::{items::ItemSet, limit_counts::LimitCounts};
 use crate::{
     api::{ResourceRef, Severity},
-    checks::{Counted, Finding, Item, Judgement},
+    checks::{LimitMembership, Finding, Item, Judgement},
 };
 
 /// Tells findings of one control apart: rule, resource and subject.
@@ -102,7 +102,7 @@ pub struct ControlMemory {
     deadlines: BTreeSet<(Timestamp, Item)>,
     deadline_of: FxHashMap<Item, Timestamp>,
     counts: ItemCounts,
-    tally: Tally,
+    limit_counts: LimitCounts,
     referred: ItemSet,
 }
 
@@ -113,8 +113,8 @@ impl ControlMemory {
     }
 
     /// The items that count towards a limit.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn limit_counts(&self) -> &LimitCounts {
+        &self.limit_counts
     }
 
     /// How many items leave something to another control.
@@ -174,8 +174,8 @@ impl ControlMemory {
         self.uncount(before.as_deref());
         self.set_deadline(item, judgement.and_then(|judgement| judgement.valid_until));
         let judgement = judgement.filter(|judgement| !judgement.pending);
-        let counted = judgement.map_or(Counted::No, |judgement| judgement.counted);
-        self.tally.note(item, counted);
+        let limit_membership = judgement.map_or(LimitMembership::No, |judgement| judgement.limit_membership);
+        self.limit_counts.note(item, limit_membership);
         let referred = self.referred.len();
         if judgement.is_some_and(|judgement| judgement.referred) {
             self.referred.insert(item);

@@ -350,8 +350,8 @@ impl TrackedControl {
         let whole = |item: &Item| matches!(item, Item::Cluster(_));
         let parts = items.iter().filter(|item| !whole(item));
         for item in parts.chain(items.iter().filter(|item| whole(item))).copied() {
-            let tally = self.memory.tally();
-            let judgement = judge_in_scope(check.as_ref(), &context, item, tally);
+            let limit_counts = self.memory.limit_counts();
+            let judgement = judge_in_scope(check.as_ref(), &context, item, limit_counts);
             let record = |finding: &checks::Finding, failing, known: Option<&RememberedFinding>| {
                 let key = FindingHash::of(finding);
                 RememberedFinding {

@@ -69,8 +69,8 @@ impl FindingDescriber<'_> {
     ) -> Vec<ObservedFinding> {
         let mut worded = Vec::new();
         for item in items {
-            let tally = self.memory.tally();
-            let Some(judgement) = judge_in_scope(self.check, &self.context, item, tally) else {
+            let limit_counts = self.memory.limit_counts();
+            let Some(judgement) = judge_in_scope(self.check, &self.context, item, limit_counts) else {
                 continue;
             };
             for finding in judgement.failing.into_iter().chain(judgement.unknown) {

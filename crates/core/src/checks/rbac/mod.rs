@@ -31,14 +31,14 @@ use self::{
     wording::{bounded, finding},
 };
 use super::{
-    BuildError, Built, Check, Context, Counted, Finding, Item, Judgement, Read, reference,
+    BuildError, Built, Check, Context, LimitMembership, Finding, Item, Judgement, Read, reference,
 };
 use crate::{
     api::{
         Risk, Severity,
         test_spec::{AccessRule, AllowedSubject, RbacTest, SubjectKind},
     },
-    checks::{scope::Admission, tally::Tally},
+    checks::{scope::Admission, limit_counts::LimitCounts},
     inventory::{
         Change, Facts, Inventory, Object, Slot, ObjectSource, Symbol,
         rbac::{RoleKey, Subject, SubjectId, SubjectNode},
@@ -188,9 +188,9 @@ impl RbacCheck {
             return Some(judgement);
         }
         if self.max_subjects.is_some() {
-            judgement.counted = if holds { self.count(context, &holder) } else { Counted::No };
-            if judgement.counted == Counted::No && !untold.is_empty() {
-                judgement.counted = Counted::Possibly;
+            judgement.limit_membership = if holds { self.count(context, &holder) } else { LimitMembership::No };
+            if judgement.limit_membership == LimitMembership::No && !untold.is_empty() {
+                judgement.limit_membership = LimitMembership::Possibly;
             }
             return Some(judgement);
         }
@@ -336,9 +336,9 @@ impl Check for RbacCheck {
         }
     }
 
-    fn judge_cluster(&self, context: &Context<'_>, part: u32, tally: &Tally) -> Option<Judgement> {
+    fn judge_cluster(&self, context: &Context<'_>, part: u32, limit_counts: &LimitCounts) -> Option<Judgement> {
         match Item::Cluster(part) {
-            COUNT => self.judge_count(context, tally),
+            COUNT => self.judge_count(context, limit_counts),
             item => self.judge(context, item),
         }
     }

@@ -37,11 +37,11 @@ fn judge_all(check: &dyn Check, world: &World, scope: &Scope) -> Vec<(Item, Judg
     };
     let mut items = Vec::new();
     check.items(&context, &mut |item| items.push(item));
-    let mut tally = Tally::default();
+    let mut limit_counts = LimitCounts::default();
     let mut judged = Vec::new();
     for item in items {
-        let judgement = judge_in_scope(check, &context, item, &tally);
-        tally.note(item, judgement.as_ref().map(|found| found.counted).unwrap_or_default());
+        let judgement = judge_in_scope(check, &context, item, &limit_counts);
+        limit_counts.note(item, judgement.as_ref().map(|found| found.limit_membership).unwrap_or_default());
         judged.extend(judgement.map(|found| (item, found)));
     }
     judged
