@@ -13,7 +13,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use comptroller_core::{
     api::ControlSpec,
-    checks::{self, Context, Item, scope::Scope, limit_counts::LimitCounts},
+    checks::{self, CheckContext, Item, scope::ScopeFilter, limit_counts::LimitCounts},
     engine::judging::judge_in_scope,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -136,8 +136,8 @@ fn objects(kind: &str) -> Vec<Value> {
 fn judge_one(criterion: &mut Criterion, case: &Case, spec: &ControlSpec, world: &World) {
     let built = checks::build(&spec.test).expect("a test that is right");
     let inventory = world.engine.inventory();
-    let scope = Scope::default();
-    let context = Context { inventory, scope: &scope, occurrences: &[], now: now() };
+    let scope = ScopeFilter::default();
+    let context = CheckContext { inventory, scope: &scope, occurrences: &[], now: now() };
     let mut items = Vec::new();
     built.check.items(&context, &mut |item| {
         if items.len() < 1000 {

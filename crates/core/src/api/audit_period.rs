@@ -11,7 +11,7 @@ use super::{
     condition,
     criteria::Category,
     frozen::{immutable, unchanging},
-    invalid::{InvalidSpec, FieldPath, Problems},
+    invalid::{FieldPath, InvalidSpec, Problems},
     lenient::lenient,
     structural, time,
 };

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Duration, Glob, condition,
     frozen::{immutable, unchanging},
-    invalid::{InvalidSpec, FieldPath, Problems},
+    invalid::{FieldPath, InvalidSpec, Problems},
     lenient::lenient,
     structural, time,
 };

@@ -48,7 +48,10 @@ impl Selector {
             let field = format!("matchLabels[{key}]");
             check_key(key, &field)?;
             check_value(value, &field)?;
-            Ok(LabelRequirement { key: key.clone(), operator: LabelOperator::In(vec![value.clone()]) })
+            Ok(LabelRequirement {
+                key: key.clone(),
+                operator: LabelOperator::In(vec![value.clone()]),
+            })
         });
         let expressions = selector.match_expressions.iter().flatten().enumerate();
         let expressions = expressions.map(|(position, expression)| {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     GROUP,
-    invalid::{InvalidSpec, FieldPath, Problems},
+    invalid::{FieldPath, InvalidSpec, Problems},
     metadata,
     schema::schema_of,
     time,
@@ -26,7 +26,8 @@ where
         normalize(&mut object, schema);
         metadata::normalize(&mut object);
         metadata::check(&object, &K::api_version(&()), &mut problems);
-        SchemaChecker { problems: &mut problems, unknown: &mut Vec::new() }.check(&object, schema, &root);
+        SchemaChecker { problems: &mut problems, unknown: &mut Vec::new() }
+            .check(&object, schema, &root);
     }
     if problems.is_empty() {
         match serde_path_to_error::deserialize(&object) {

@@ -1,9 +1,9 @@
 //! How many items count towards a limit, followed as each is judged.
 
 use super::items::ItemSet;
-use crate::checks::{LimitMembership, Item};
+use crate::checks::{Item, LimitMembership};
 
-/// The items that a check limits the number of.
+/// The items of one control that count towards its limit, or may count.
 #[derive(Debug, Default)]
 pub struct LimitCounts {
     certain: ItemSet,
@@ -11,13 +11,13 @@ pub struct LimitCounts {
 }
 
 impl LimitCounts {
-    /// Notes whether an item counts now.
+    /// Takes in whether an item counts now, whatever it did before.
     pub fn note(&mut self, item: Item, limit_membership: LimitMembership) {
-        match counted {
+        match limit_membership {
             LimitMembership::Yes => self.certain.insert(item),
             LimitMembership::Possibly | LimitMembership::No => self.certain.remove(item),
         }
-        match counted {
+        match limit_membership {
             LimitMembership::Possibly => self.possible.insert(item),
             LimitMembership::Yes | LimitMembership::No => self.possible.remove(item),
         }
@@ -48,7 +48,11 @@ mod tests {
         let mut limit_counts = LimitCounts::default();
         let mut note = |item, counted| {
             limit_counts.note(item, limit_membership);
-            (limit_counts.certain(), limit_counts.possible(), limit_counts.certain_subjects().collect::<Vec<_>>())
+            (
+                limit_counts.certain(),
+                limit_counts.possible(),
+                limit_counts.certain_subjects().collect::<Vec<_>>(),
+            )
         };
         assert_eq!(note(Item::Subject(7), LimitMembership::Yes), (1, 0, vec![7]));
         assert_eq!(note(Item::Subject(7), LimitMembership::Yes), (1, 0, vec![7]));

@@ -1,8 +1,8 @@
 //! Judging an item where the control looks, and nowhere else.
 
-use crate::checks::{scope::Admission, limit_counts::LimitCounts};
+use crate::checks::{limit_counts::LimitCounts, scope::Admission};
 use crate::{
-    checks::{self, Check, Context, Finding, Item, Judgement},
+    checks::{self, Check, CheckContext, Finding, Item, Judgement},
     inventory::{Change, Facts, Inventory, Object, Symbol},
 };
 
@@ -12,7 +12,7 @@ const UNDECIDED: &str = "Undecided";
 /// Judges an item, unless the scope leaves it out. `limit_counts` is what the control's other items count.
 pub fn judge_in_scope(
     check: &dyn Check,
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     item: Item,
     limit_counts: &LimitCounts,
 ) -> Option<Judgement> {

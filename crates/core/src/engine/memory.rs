@@ -14,7 +14,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 use crate::checks::{items::ItemSet, limit_counts::LimitCounts};
 use crate::{
     api::{ResourceRef, Severity},
-    checks::{LimitMembership, Finding, Item, Judgement},
+    checks::{Finding, Item, Judgement, LimitMembership},
 };
 
 /// Tells findings of one control apart: rule, resource and subject.
@@ -103,7 +103,7 @@ pub struct ControlMemory {
     deadline_of: FxHashMap<Item, Timestamp>,
     counts: ItemCounts,
     limit_counts: LimitCounts,
-    referred: ItemSet,
+    deferred: ItemSet,
 }
 
 impl ControlMemory {
@@ -118,8 +118,8 @@ impl ControlMemory {
     }
 
     /// How many items leave something to another control.
-    pub fn referred(&self) -> usize {
-        self.referred.len()
+    pub fn deferred(&self) -> usize {
+        self.deferred.len()
     }
 
     /// Every record with its item, in no order.
@@ -174,21 +174,22 @@ impl ControlMemory {
         self.uncount(before.as_deref());
         self.set_deadline(item, judgement.and_then(|judgement| judgement.valid_until));
         let judgement = judgement.filter(|judgement| !judgement.pending);
-        let limit_membership = judgement.map_or(LimitMembership::No, |judgement| judgement.limit_membership);
+        let limit_membership =
+            judgement.map_or(LimitMembership::No, |judgement| judgement.limit_membership);
         self.limit_counts.note(item, limit_membership);
-        let referred = self.referred.len();
-        if judgement.is_some_and(|judgement| judgement.referred) {
-            self.referred.insert(item);
+        let deferred = self.deferred.len();
+        if judgement.is_some_and(|judgement| judgement.deferred) {
+            self.deferred.insert(item);
         } else {
-            self.referred.remove(item);
+            self.deferred.remove(item);
         }
-        let referred = self.referred.len() != referred;
+        let deferred = self.deferred.len() != deferred;
         let Some(judgement) = judgement else {
             self.population.remove(item);
             if let Some(before) = &before {
                 changed(before, &[], None);
             }
-            return referred || before.is_some() || self.population.len() != size;
+            return deferred || before.is_some() || self.population.len() != size;
         };
         self.population.insert(item);
         let old = before.as_deref().unwrap_or_default();
@@ -206,7 +207,7 @@ impl ControlMemory {
         if differ {
             changed(old, &records, Some(judgement));
         }
-        let changed = referred || differ || self.population.len() != size;
+        let changed = deferred || differ || self.population.len() != size;
         if !records.is_empty() {
             self.count(&records);
             self.open.insert(item, records);

@@ -30,7 +30,7 @@ use std::{
 use jiff::Timestamp;
 
 use self::{
-    exceptions::{Exceptions, ControlProgress},
+    exceptions::{ControlProgress, Exceptions},
     memory::FindingState,
     passages::{LapseCounter, LapsedVerdict},
     tracked::TrackedControl,
@@ -42,10 +42,10 @@ pub use self::{
 };
 use crate::{
     api::{ControlExceptionSpec, ControlSpec, ResourceRef, State},
-    checks::Read,
+    checks::Dependency,
     inventory::{
-        ApiServer, Availability, Catalog, Change, Inventory, KindId, ProgramId, ProjectedObject,
-        ResourceType, ObjectSource, facts,
+        ApiServer, Availability, Catalog, Change, Inventory, KindId, ObjectSource, ProgramId,
+        ProjectedObject, ResourceType, facts,
     },
 };
 use comptroller_cel::Program;
@@ -138,7 +138,8 @@ impl Engine {
         if let Some(tracked) = self.controls.get_mut(name) {
             tracked.update(generation, spec);
         } else {
-            self.controls.insert(name.to_owned(), TrackedControl::new(name, generation, spec, remembered));
+            self.controls
+                .insert(name.to_owned(), TrackedControl::new(name, generation, spec, remembered));
         }
     }
 
@@ -231,12 +232,12 @@ impl Engine {
         for tracked in self.controls.values() {
             for read in tracked.reads() {
                 match read {
-                    Read::Kind { group, kind, .. } => {
+                    Dependency::Kind { group, kind, .. } => {
                         if let Some(resource) = self.readable(group, kind) {
                             wanted.kinds.entry(resource).or_default();
                         }
                     }
-                    Read::Program { groups, versions, resources, program, .. } => {
+                    Dependency::Program { groups, versions, resources, program, .. } => {
                         let Some((_, compiled)) = tracked.program() else {
                             continue;
                         };
@@ -249,9 +250,9 @@ impl Engine {
                             }
                         }
                     }
-                    Read::ApiServer => wanted.api_server = true,
+                    Dependency::ApiServer => wanted.api_server = true,
                     // Discovery tells what there is.
-                    Read::Types { .. } => {}
+                    Dependency::Types { .. } => {}
                 }
             }
         }
@@ -291,17 +292,17 @@ impl Engine {
         let reads = self.controls.get(control).map_or(&[][..], TrackedControl::reads);
         for read in reads {
             match read {
-                Read::Kind { group, kind, .. } => {
+                Dependency::Kind { group, kind, .. } => {
                     kinds.extend(self.inventory.find_kind(group, kind));
                 }
-                Read::Program { groups, versions, resources, .. } => {
+                Dependency::Program { groups, versions, resources, .. } => {
                     let types = readiness::matching(&self.catalog, groups, versions, resources);
                     let types = types.iter().take(readiness::MAX_KINDS);
                     kinds.extend(
                         types.filter_map(|of| self.inventory.find_kind(&of.group, &of.kind)),
                     );
                 }
-                Read::ApiServer | Read::Types { .. } => {}
+                Dependency::ApiServer | Dependency::Types { .. } => {}
             }
         }
         kinds
@@ -310,7 +311,7 @@ impl Engine {
     /// Whether a verdict on a control is made from the API server's metrics.
     pub fn reads_api_server(&self, control: &str) -> bool {
         let tracked = self.controls.get(control);
-        tracked.is_some_and(|tracked| tracked.reads().contains(&Read::ApiServer))
+        tracked.is_some_and(|tracked| tracked.reads().contains(&Dependency::ApiServer))
     }
 
     /// The id of a kind in the inventory.
@@ -388,7 +389,8 @@ impl Engine {
         let before = self.evaluated.replace(now).unwrap_or(Timestamp::MIN);
         let expired: BTreeSet<String> =
             self.exceptions.expired_between(before, now).map(str::to_owned).collect();
-        let mut evaluated = EvaluationChanges { exceptions: !expired.is_empty(), ..EvaluationChanges::default() };
+        let mut evaluated =
+            EvaluationChanges { exceptions: !expired.is_empty(), ..EvaluationChanges::default() };
         let mut cluster_admin: Option<Arc<str>> = None;
         // What the others leave to a control about cluster-admin depends on its verdict.
         for first in [true, false] {

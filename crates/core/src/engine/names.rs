@@ -189,7 +189,9 @@ mod tests {
                 assert_eq!(test(resource, source), Some(format!("{at}{hint}")), "{resource}");
             }
         }
-        assert!(test("widgets.acme.test", ObjectSource::Cluster).unwrap().contains("write the plural"));
+        assert!(
+            test("widgets.acme.test", ObjectSource::Cluster).unwrap().contains("write the plural")
+        );
         assert_eq!(test("widgets.acme.test", ObjectSource::Manifests), None);
     }
 }

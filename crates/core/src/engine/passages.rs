@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    memory::{FindingHash, RememberedFinding, FindingState},
+    memory::{FindingHash, FindingState, RememberedFinding},
     verdict::{ObservedFinding, Verdict},
 };
 use crate::{
@@ -90,7 +90,8 @@ impl FindingChanges {
         elsewhere: &FxHashMap<FindingHash, RememberedFinding>,
         exception: impl Fn(u16) -> Option<&'a str>,
     ) {
-        let find = |list: &[RememberedFinding], key| list.iter().find(|record| record.key == key).copied();
+        let find =
+            |list: &[RememberedFinding], key| list.iter().find(|record| record.key == key).copied();
         for record in old.iter().filter(|record| is_wrong(record)) {
             if find(new, record.key).is_none_or(|new| !is_wrong(&new)) {
                 self.gone.push(record.key);

@@ -9,7 +9,7 @@ use super::{
     exceptions::Exceptions,
     human::AttestationState,
     judging::{changed_namespace, judge_in_scope},
-    memory::{FindingHash, ControlMemory, RememberedFinding, FindingState},
+    memory::{ControlMemory, FindingHash, FindingState, RememberedFinding},
     names,
     passages::{FindingChanges, LapseCounter, LapsedVerdicts},
     population,
@@ -18,17 +18,17 @@ use super::{
     verdict::{ObservedFinding, Reason, SHOWN_FINDINGS, Verdict},
     wording::FindingDescriber,
 };
-use crate::checks::scope::Scope;
+use crate::checks::scope::ScopeFilter;
 use crate::{
     api::{ControlSpec, ResourceRef, State, time::whole_seconds},
-    checks::{self, BuildError, Check, Context, Item, Read},
+    checks::{self, BuildError, Check, CheckContext, Dependency, Item},
     inventory::{Catalog, Change, Inventory, ProgramId},
 };
 
 /// What a control needs to be evaluated, compiled; or why it can't be.
 #[derive(Debug)]
 enum Test {
-    Ready { check: Box<dyn Check>, scope: Scope, reads: Vec<Read> },
+    Ready { check: Box<dyn Check>, scope: ScopeFilter, reads: Vec<Dependency> },
     Broken { reason: Reason, message: String },
 }
 
@@ -155,7 +155,7 @@ impl TrackedControl {
     }
 
     /// What must be watched for it.
-    pub fn reads(&self) -> &[Read] {
+    pub fn reads(&self) -> &[Dependency] {
         match &self.test {
             Test::Ready { reads, .. } if !self.spec.suspend => reads,
             _ => &[],
@@ -175,7 +175,7 @@ impl TrackedControl {
         if self.everything {
             return;
         }
-        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
+        let context = CheckContext { inventory, scope, now, occurrences: self.human.occurrences() };
         let dirty = &mut self.dirty;
         check.affected(&context, change, &mut |item| {
             dirty.insert(item);
@@ -215,14 +215,14 @@ impl TrackedControl {
         let Test::Ready { check, scope, .. } = &mut self.test else {
             return;
         };
-        if !check.refers() || scope.cluster_admin.as_ref() == to {
+        if !check.defers_cluster_admin() || scope.cluster_admin.as_ref() == to {
             return;
         }
         scope.cluster_admin = to.cloned();
         if self.everything {
             return;
         }
-        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
+        let context = CheckContext { inventory, scope, now, occurrences: self.human.occurrences() };
         let dirty = &mut self.dirty;
         check.items(&context, &mut |item| {
             dirty.insert(item);
@@ -328,7 +328,7 @@ impl TrackedControl {
         let due = self.everything || self.reclassify || !items.is_empty();
         let advanced = self.human.advance(&self.spec, inventory, exceptions, now, due);
         items.extend(&advanced);
-        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
+        let context = CheckContext { inventory, scope, now, occurrences: self.human.occurrences() };
         let mut before = FxHashMap::default();
         if self.everything {
             if kept.is_some() {
@@ -374,7 +374,9 @@ impl TrackedControl {
                     },
                 }
             };
-            let differ = |old: &[RememberedFinding], new: &[RememberedFinding], judgement: Option<&checks::Judgement>| {
+            let differ = |old: &[RememberedFinding],
+                          new: &[RememberedFinding],
+                          judgement: Option<&checks::Judgement>| {
                 if let Some(kept) = &mut kept {
                     kept.compare(old, new, judgement, &before, |place| exceptions.name(place));
                 }
@@ -428,9 +430,10 @@ impl TrackedControl {
             open_findings: counts.findings,
             findings,
             unknown_items,
-            digest: RememberedFinding::digest(self.memory.records().map(|(_, record)| record), |place| {
-                exceptions.name(place)
-            }),
+            digest: RememberedFinding::digest(
+                self.memory.records().map(|(_, record)| record),
+                |place| exceptions.name(place),
+            ),
             occurrences: self.human.occurrences().to_vec(),
             records: self.human.records(inventory),
         }
@@ -441,13 +444,13 @@ impl TrackedControl {
         let Test::Ready { scope, .. } = &self.test else {
             return summary;
         };
-        match (&scope.cluster_admin, self.memory.referred()) {
+        match (&scope.cluster_admin, self.memory.deferred()) {
             (None, _) | (_, 0) => summary,
             (Some(control), 1) => {
                 format!("{summary}; 1 subject holds cluster-admin: see {control}")
             }
-            (Some(control), referred) => {
-                format!("{summary}; {referred} subjects hold cluster-admin: see {control}")
+            (Some(control), deferred) => {
+                format!("{summary}; {deferred} subjects hold cluster-admin: see {control}")
             }
         }
     }
@@ -512,7 +515,7 @@ impl TrackedControl {
         let Test::Ready { check, scope, .. } = &self.test else {
             return None;
         };
-        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
+        let context = CheckContext { inventory, scope, now, occurrences: self.human.occurrences() };
         (!self.everything).then_some(FindingDescriber {
             check: check.as_ref(),
             context,
@@ -544,7 +547,7 @@ fn compile(spec: &ControlSpec) -> Compiled {
     if let Err(invalid) = spec.validate() {
         return broken(Reason::InvalidSpec, invalid.to_string());
     }
-    let scope = match Scope::compile(spec.scope.as_ref()) {
+    let scope = match ScopeFilter::compile(spec.scope.as_ref()) {
         Ok(scope) => scope,
         Err(error) => {
             return broken(Reason::InvalidSpec, format!("spec.scope.namespaces: {error}"));
@@ -554,7 +557,7 @@ fn compile(spec: &ControlSpec) -> Compiled {
         Ok(built) => {
             let mut reads = built.check.reads();
             if scope.selects() {
-                reads.push(Read::required("", "Namespace"));
+                reads.push(Dependency::required("", "Namespace"));
             }
             (Test::Ready { check: built.check, scope, reads }, built.program)
         }

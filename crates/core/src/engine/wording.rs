@@ -5,11 +5,11 @@ use rustc_hash::FxHashSet;
 use super::{
     exceptions::Exceptions,
     judging::judge_in_scope,
-    memory::{FindingHash, ControlMemory, RememberedFinding, FindingState},
+    memory::{ControlMemory, FindingHash, FindingState, RememberedFinding},
     verdict::ObservedFinding,
 };
 use crate::{
-    checks::{Check, Context, Item},
+    checks::{Check, CheckContext, Item},
     inventory::Inventory,
 };
 
@@ -19,7 +19,7 @@ pub struct FindingDescriber<'a> {
     /// The control's check.
     pub check: &'a dyn Check,
     /// What it sees.
-    pub context: Context<'a>,
+    pub context: CheckContext<'a>,
     /// What was found.
     pub memory: &'a ControlMemory,
     /// Which exception allows what.
@@ -70,7 +70,8 @@ impl FindingDescriber<'_> {
         let mut worded = Vec::new();
         for item in items {
             let limit_counts = self.memory.limit_counts();
-            let Some(judgement) = judge_in_scope(self.check, &self.context, item, limit_counts) else {
+            let Some(judgement) = judge_in_scope(self.check, &self.context, item, limit_counts)
+            else {
                 continue;
             };
             for finding in judgement.failing.into_iter().chain(judgement.unknown) {
@@ -82,7 +83,9 @@ impl FindingDescriber<'_> {
                     severity: record.severity,
                     since: record.since,
                     exception: match record.standing {
-                        FindingState::Excepted(place) => self.exceptions.name(place).map(str::to_owned),
+                        FindingState::Excepted(place) => {
+                            self.exceptions.name(place).map(str::to_owned)
+                        }
                         FindingState::Failing | FindingState::Unknown => None,
                     },
                     finding,

@@ -1,10 +1,8 @@
 //! What CEL programs say of an object, while the whole object is at hand.
 
-use comptroller_cel::{
-    AdmissionRequest, FailedValidation, PolicyOutcome, PreparedObject, Program,
-};
+use comptroller_cel::{AdmissionRequest, FailedValidation, PolicyOutcome, PreparedObject, Program};
 
-use super::{CelResult, ResourceType, ObjectSource};
+use super::{CelResult, ObjectSource, ResourceType};
 
 /// The longest text that is kept for an object, in bytes. There is one for every object that
 /// fails, so it is far shorter than what the API server would answer.
@@ -29,7 +27,9 @@ pub fn judge_all<'a>(
     };
     let prepared = match source {
         ObjectSource::Cluster => PreparedObject::new(object, &request),
-        ObjectSource::Manifests => PreparedObject::from_manifest(object, &request, resource.namespaced),
+        ObjectSource::Manifests => {
+            PreparedObject::from_manifest(object, &request, resource.namespaced)
+        }
     };
     programs.map(|program| result(program.judge(&prepared))).collect()
 }
@@ -41,7 +41,9 @@ fn result(outcome: PolicyOutcome) -> CelResult {
         PolicyOutcome::Fail(failures) => CelResult::Fail(
             failures
                 .into_iter()
-                .map(|FailedValidation { validation, message, .. }| (validation, shortened(message)))
+                .map(|FailedValidation { validation, message, .. }| {
+                    (validation, shortened(message))
+                })
                 .collect(),
         ),
         PolicyOutcome::Unknown(reason) => CelResult::Unknown(shortened(reason.to_string())),

@@ -11,7 +11,7 @@ use super::{
     facts::{Facts, MetadataOnly, Projection, ProjectionError, read},
     intern::{Interner, Symbol},
 };
-use crate::api::{Artifact, AttestationSpec, GROUP, AttestationOutcome, VERSION};
+use crate::api::{Artifact, AttestationOutcome, AttestationSpec, GROUP, VERSION};
 use comptroller_vocabulary::canonical;
 
 /// An `Attestation`, without its prose.

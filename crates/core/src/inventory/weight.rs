@@ -121,7 +121,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::inventory::{Catalog, Inventory, KindId, ProjectedObject, Projector, rbac::MAX_SUBJECTS};
+    use crate::inventory::{
+        Catalog, Inventory, KindId, ProjectedObject, Projector, rbac::MAX_SUBJECTS,
+    };
 
     /// One kind, and what its objects become.
     struct World {

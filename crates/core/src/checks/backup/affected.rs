@@ -7,8 +7,8 @@ use crate::{
         Facts, Inventory, Object, Slot, Symbol,
         backup::{
             BARMAN_CLOUD, BackupFacts, CNPG, K8UP, KASTEN_ACTIONS, KASTEN_APPS, KASTEN_CONFIG,
-            LONGHORN, SNAPSHOT, VELERO, VOLSYNC, cron::CronFacts, index::BackupKey, velero_copies::VeleroVolumeCopy,
-            velero_scope::VeleroScope,
+            LONGHORN, SNAPSHOT, VELERO, VOLSYNC, cron::CronFacts, index::BackupKey,
+            velero_copies::VeleroVolumeCopy, velero_scope::VeleroScope,
         },
         storage::PersistentVolumeFacts,
     },

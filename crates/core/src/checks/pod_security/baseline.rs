@@ -6,7 +6,7 @@ use crate::{
     checks::workload::wording::{containers, list, named},
     inventory::{
         KubernetesVersion, Symbol,
-        workload::{ContainerFacts, PodFacts, SecurityProfile, SeLinux, SecurityContext},
+        workload::{ContainerFacts, PodFacts, SeLinux, SecurityContext, SecurityProfile},
     },
 };
 

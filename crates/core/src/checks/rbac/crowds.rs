@@ -7,14 +7,21 @@ use rustc_hash::FxHashMap;
 use super::{RbacCheck, circumstances::MAX_SUBJECTS, holder::Holder, wording::bounded};
 use crate::{
     api::{ResourceRef, Risk},
-    checks::{Context, LimitMembership, Finding, Judgement, scope::Admission, limit_counts::LimitCounts},
+    checks::{
+        CheckContext, Finding, Judgement, LimitMembership, limit_counts::LimitCounts,
+        scope::Admission,
+    },
     inventory::{Symbol, rbac::Subject},
 };
 
 impl RbacCheck {
     /// Whether a subject holds what the control limits; a binding in a namespace that may be out of
     /// scope can't be told.
-    pub(super) fn count<'a>(&'a self, context: &Context<'a>, holder: &Holder<'a>) -> LimitMembership {
+    pub(super) fn count<'a>(
+        &'a self,
+        context: &CheckContext<'a>,
+        holder: &Holder<'a>,
+    ) -> LimitMembership {
         let mut counted = LimitMembership::No;
         let _ = self.visit_hits(context, holder, &mut |hit| {
             if hit.is_certain() {
@@ -28,7 +35,11 @@ impl RbacCheck {
     }
 
     /// More subjects than may; up to as many are no findings at all.
-    pub(super) fn judge_count(&self, context: &Context<'_>, limit_counts: &LimitCounts) -> Option<Judgement> {
+    pub(super) fn judge_count(
+        &self,
+        context: &CheckContext<'_>,
+        limit_counts: &LimitCounts,
+    ) -> Option<Judgement> {
         let max = self.max_subjects?;
         let mut judgement = Judgement::default();
         if limit_counts.certain() > max {
@@ -46,7 +57,7 @@ impl RbacCheck {
     }
 
     /// Namespaces with more subjects than can be reviewed.
-    pub(super) fn judge_crowded(&self, context: &Context<'_>) -> Option<Judgement> {
+    pub(super) fn judge_crowded(&self, context: &CheckContext<'_>) -> Option<Judgement> {
         if !self.forbids(Risk::Sprawl) || self.max_subjects.is_some() {
             return None;
         }
@@ -96,7 +107,7 @@ fn crowded(namespace: &Symbol, subjects: usize) -> Finding {
     }
 }
 
-fn too_many(context: &Context<'_>, limit_counts: &LimitCounts, max: usize) -> Finding {
+fn too_many(context: &CheckContext<'_>, limit_counts: &LimitCounts, max: usize) -> Finding {
     const SHOWN: usize = 8;
     let rights = &context.inventory.rights;
     let known = limit_counts.certain_subjects().filter_map(|id| Some(&rights.subject(id)?.subject));
@@ -110,8 +121,11 @@ fn too_many(context: &Context<'_>, limit_counts: &LimitCounts, max: usize) -> Fi
     if limit_counts.certain() > SHOWN {
         named.push(format!("and {} more", limit_counts.certain() - SHOWN));
     }
-    let message =
-        format!("{} subjects may, at most {max} are to: {}", limit_counts.certain(), named.join(", "));
+    let message = format!(
+        "{} subjects may, at most {max} are to: {}",
+        limit_counts.certain(),
+        named.join(", ")
+    );
     Finding {
         rule: "TooManySubjects".into(),
         severity: None,

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use super::holder::Held;
 use crate::{
-    checks::Context,
+    checks::CheckContext,
     inventory::{
         Facts, ObjectSource, Symbol,
         rbac::{
-            MASTERS, NamedRight, AccessRequest, Right, Rights, RoleNode, RoleKey, RoleKind, PolicyRule, Subject, RequestTarget,
+            AccessRequest, MASTERS, NamedRight, PolicyRule, RequestTarget, Right, Rights, RoleKey,
+            RoleKind, RoleNode, Subject,
         },
     },
 };
@@ -59,7 +60,7 @@ impl<'a> Given<'a> {
 
 /// Everybody and everything that the rules name.
 pub(super) fn whom<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     given: Given<'a>,
     all: &[Given<'a>],
     names: &[NamedRight],
@@ -81,7 +82,7 @@ pub(super) fn whom<'a>(
 }
 
 fn one<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     given: Given<'a>,
     all: &[Given<'a>],
     named: NamedRight,
@@ -111,11 +112,13 @@ fn one<'a>(
         }
         NamedRight::Group | NamedRight::ConstrainedGroup => Vec::new(),
         NamedRight::ConstrainedAccount if !holds(Right::OnAccounts) => Vec::new(),
-        NamedRight::Account | NamedRight::Token | NamedRight::ConstrainedAccount => accounts(context, given, name)
-            .into_iter()
-            .filter(|account| named != NamedRight::Token || may_exist(context, all, account))
-            .map(Whom::Subject)
-            .collect(),
+        NamedRight::Account | NamedRight::Token | NamedRight::ConstrainedAccount => {
+            accounts(context, given, name)
+                .into_iter()
+                .filter(|account| named != NamedRight::Token || may_exist(context, all, account))
+                .map(Whom::Subject)
+                .collect()
+        }
         NamedRight::JoinClusterBinding => joinable(context, all, "", name).into_iter().collect(),
         NamedRight::JoinRoleBinding => {
             // In the whole cluster, a name alone is too little to look for.
@@ -125,7 +128,9 @@ fn one<'a>(
                 .into_iter()
                 .collect()
         }
-        NamedRight::BindClusterRole | NamedRight::BindRole => bindable(context, given, all, named, name),
+        NamedRight::BindClusterRole | NamedRight::BindRole => {
+            bindable(context, given, all, named, name)
+        }
         NamedRight::EscalateClusterRole | NamedRight::EscalateRole => {
             writable(context, given, all, named, name)
         }
@@ -136,12 +141,13 @@ fn one<'a>(
 fn names_node(all: &[Given<'_>]) -> bool {
     let wide = all.iter().filter(|given| given.namespace.is_none());
     let rules = wide.flat_map(|given| given.role.rules());
-    let mut users = rules.filter(|rule| NamedRight::of(rule).any(|named| named == NamedRight::User));
+    let mut users =
+        rules.filter(|rule| NamedRight::of(rule).any(|named| named == NamedRight::User));
     users.any(|rule| rule.names.iter().any(|name| name.starts_with("system:node:")))
 }
 
 /// The service accounts of a name: that of the namespace, or those of all namespaces.
-fn accounts(context: &Context<'_>, given: Given<'_>, name: &Symbol) -> Vec<Subject> {
+fn accounts(context: &CheckContext<'_>, given: Given<'_>, name: &Symbol) -> Vec<Subject> {
     if let Some(namespace) = given.namespace {
         let account = Subject::ServiceAccount { namespace: namespace.into(), name: name.clone() };
         return vec![account];
@@ -159,7 +165,7 @@ fn accounts(context: &Context<'_>, given: Given<'_>, name: &Symbol) -> Vec<Subje
 }
 
 /// Whether a token can be had of a service account: it exists, or whoever wants one may create it.
-fn may_exist(context: &Context<'_>, all: &[Given<'_>], account: &Subject) -> bool {
+fn may_exist(context: &CheckContext<'_>, all: &[Given<'_>], account: &Subject) -> bool {
     let namespace = account.namespace().map_or("", Symbol::as_str);
     let there = context.inventory.lookup("", "ServiceAccount", namespace, account.name());
     let create = ("create", "", "serviceaccounts");
@@ -168,7 +174,7 @@ fn may_exist(context: &Context<'_>, all: &[Given<'_>], account: &Subject) -> boo
 
 /// Where a role can be bound: where the holder may write bindings as well.
 fn bindable<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     given: Given<'a>,
     all: &[Given<'a>],
     named: NamedRight,
@@ -232,7 +238,7 @@ fn may(
 
 /// The role of a binding that may be written, if its holder may bind that role as well.
 fn joinable<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     all: &[Given<'a>],
     namespace: &'a str,
     name: &str,
@@ -259,7 +265,7 @@ fn joinable<'a>(
 /// The roles of a name into which the holder may write anything: escalate waives the check of what
 /// is written, and the right to write is asked for all the same.
 fn writable<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     given: Given<'a>,
     all: &[Given<'a>],
     named: NamedRight,
@@ -287,6 +293,6 @@ fn writable<'a>(
 }
 
 /// Whether what is absent may be elsewhere.
-pub(super) fn is_excerpt(context: &Context<'_>) -> bool {
+pub(super) fn is_excerpt(context: &CheckContext<'_>) -> bool {
     context.inventory.source == ObjectSource::Manifests
 }

@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     api::{ResourceRef, Risk},
-    checks::{Context, Finding, reference},
+    checks::{CheckContext, Finding, reference},
     inventory::{
         Inventory,
-        rbac::{AUTHENTICATED, NamedRight, Rights, PolicyRule, Subject},
+        rbac::{AUTHENTICATED, NamedRight, PolicyRule, Rights, Subject},
     },
 };
 
@@ -30,7 +30,7 @@ const LISTED: &str = "ForbiddenRight";
 /// A hit as a finding, and whether it is certain: a binding in a namespace that may be out of
 /// scope can't be told.
 pub(super) fn finding(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     holder: &Holder<'_>,
     mut hit: Hit<'_>,
 ) -> Option<(Finding, bool)> {
@@ -245,7 +245,9 @@ fn examples(row: &Row, rights: Rights, held: &Held<'_>) -> String {
 }
 
 /// `every verb on everything`, or the verbs that a role has on everything.
-fn over_everything<'a>(rules: impl Fn() -> Box<dyn Iterator<Item = &'a PolicyRule> + 'a>) -> String {
+fn over_everything<'a>(
+    rules: impl Fn() -> Box<dyn Iterator<Item = &'a PolicyRule> + 'a>,
+) -> String {
     let verbs: BTreeSet<&str> = EVERYTHING
         .iter()
         .flat_map(|right| rules().filter(move |rule| right.example(rule, true).is_some()))

@@ -12,7 +12,7 @@ use crate::{
     api::test_spec::Requirement,
     inventory::{
         Symbol,
-        workload::{Amounts, ContainerFacts, PodFacts, SecurityProfile, Resources, ContainerRole},
+        workload::{Amounts, ContainerFacts, ContainerRole, PodFacts, Resources, SecurityProfile},
     },
 };
 

@@ -55,7 +55,12 @@ impl PartialEq for Census {
 
 impl Census {
     /// The count for a backup, counted if it is not known.
-    pub fn of(&self, slot: Slot, backup: &VeleroBackup, count: impl FnOnce() -> ClaimCount) -> ClaimCount {
+    pub fn of(
+        &self,
+        slot: Slot,
+        backup: &VeleroBackup,
+        count: impl FnOnce() -> ClaimCount,
+    ) -> ClaimCount {
         let known = |entries: &FxHashMap<Slot, CountedBackup>| {
             entries.get(&slot).filter(|entry| !entry.stale).map(|entry| entry.count)
         };

@@ -7,7 +7,9 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 
-use super::{BackupFacts, RunOutcome, census::Census, velero::VeleroBackup, velero_scope::VeleroScope};
+use super::{
+    BackupFacts, RunOutcome, census::Census, velero::VeleroBackup, velero_scope::VeleroScope,
+};
 use crate::inventory::{Facts, IndexUpdate, Object, Slot, Symbol};
 
 /// What objects are about.
@@ -198,7 +200,9 @@ fn places(object: &Object, mut put: impl FnMut(BackupKey, Option<Timestamp>)) {
     let success = |outcome: &RunOutcome| outcome.success();
     match facts {
         BackupFacts::VeleroSchedule(_) => put(BackupKey::VeleroSchedules, None),
-        BackupFacts::VeleroRestore(restore) => put(BackupKey::VeleroRestores, success(&restore.outcome)),
+        BackupFacts::VeleroRestore(restore) => {
+            put(BackupKey::VeleroRestores, success(&restore.outcome))
+        }
         BackupFacts::VeleroLocation(_) => put(BackupKey::VeleroLocations(namespace()), None),
         BackupFacts::VeleroCopy(copy) => {
             let (space, at) = (copy.namespace.clone(), success(&copy.outcome));

@@ -189,7 +189,10 @@ fn claims(spec: Option<&K8upBackupSpec>) -> Result<Selectors, ProjectionError> {
 
 /// `Completed` is true for failures as well: its reason tells. Commands that run before the backup
 /// have a condition of their own, which is also false while they are awaited.
-fn outcome(metadata: &ObjectMetadata, status: Option<K8upJobStatus>) -> Result<RunOutcome, ProjectionError> {
+fn outcome(
+    metadata: &ObjectMetadata,
+    status: Option<K8upJobStatus>,
+) -> Result<RunOutcome, ProjectionError> {
     let conditions = status.unwrap_or_default().conditions.unwrap_or_default();
     let prepared = !conditions.iter().any(|condition| {
         condition.r#type == "PreBackupPodReady"

@@ -157,7 +157,10 @@ fn namespace(metadata: &ObjectMetadata, subject: &KastenSubject, interner: &Inte
     interner.intern(name.or(metadata.namespace.as_deref()).unwrap_or_default())
 }
 
-fn outcome(metadata: &ObjectMetadata, status: &ActionStatus) -> Result<RunOutcome, ProjectionError> {
+fn outcome(
+    metadata: &ObjectMetadata,
+    status: &ActionStatus,
+) -> Result<RunOutcome, ProjectionError> {
     let ended = time("status.endTime", status.end_time.as_deref())?;
     Ok(match (status.state.as_deref(), ended) {
         _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,

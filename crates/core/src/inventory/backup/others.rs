@@ -67,7 +67,9 @@ pub const PROJECTIONS: &[Projection] = &[
 
 fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let metadata = MetadataOnly::deserialize(object)?.metadata;
-    Ok(facts(BackupFacts::OtherDatabase(OtherDatabase { labels: metadata.interned_labels(interner) })))
+    Ok(facts(BackupFacts::OtherDatabase(OtherDatabase {
+        labels: metadata.interned_labels(interner),
+    })))
 }
 
 /// Whether a kind is such a database.

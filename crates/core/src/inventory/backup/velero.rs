@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     BackupFacts, RunOutcome, excerpt, facts, time,
-    velero_scope::{VeleroScope, ScopeFields},
+    velero_scope::{ScopeFields, VeleroScope},
 };
 use crate::inventory::{
     facts::{Facts, ObjectMetadata, ProjectionError},

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{NetworkCondition, GATEWAY_API, NetworkFacts, explanation, host};
+use super::{GATEWAY_API, NetworkCondition, NetworkFacts, explanation, host};
 use crate::inventory::{
     facts::{Facts, ObjectMetadata, ProjectionError, read},
     intern::{Interner, Symbol},

@@ -186,7 +186,11 @@ pub(super) fn project(object: &Value, interner: &Interner) -> Result<Facts, Proj
 }
 
 /// Controllers look at the annotation first.
-fn class(metadata: &ObjectMetadata, field: Option<&str>, interner: &Interner) -> Option<IngressClassRef> {
+fn class(
+    metadata: &ObjectMetadata,
+    field: Option<&str>,
+    interner: &Interner,
+) -> Option<IngressClassRef> {
     let annotation = metadata.annotations.as_ref().and_then(|all| all.get(CLASS_ANNOTATION));
     named(annotation.map(String::as_str), interner)
         .map(IngressClassRef::Annotation)

@@ -131,7 +131,10 @@ pub fn is_born_account(subject: &Subject) -> bool {
 }
 
 /// What `rules` allow beyond the born ones, in rules of one word each.
-pub(super) fn excess<'a>(born: &[PolicyRule], rules: impl Iterator<Item = &'a PolicyRule>) -> Box<[PolicyRule]> {
+pub(super) fn excess<'a>(
+    born: &[PolicyRule],
+    rules: impl Iterator<Item = &'a PolicyRule>,
+) -> Box<[PolicyRule]> {
     let mut beyond = Vec::new();
     for rule in rules {
         if born.contains(rule) {
@@ -177,7 +180,9 @@ fn singles(rule: &PolicyRule) -> Vec<PolicyRule> {
                     singles.push(single);
                 } else {
                     singles.extend(
-                        rule.names.iter().map(|name| PolicyRule { names: one(name), ..single.clone() }),
+                        rule.names
+                            .iter()
+                            .map(|name| PolicyRule { names: one(name), ..single.clone() }),
                     );
                 }
             }

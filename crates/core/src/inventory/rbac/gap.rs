@@ -1,7 +1,7 @@
 //! Roles whose rules manifests do not tell. In a cluster there are none: what is not there grants
 //! nothing.
 
-use super::roles::{RoleNode, RoleKey};
+use super::roles::{RoleKey, RoleNode};
 use crate::inventory::{Inventory, ObjectSource};
 
 const RBAC: &str = "rbac.authorization.k8s.io";

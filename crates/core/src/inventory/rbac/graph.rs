@@ -9,7 +9,7 @@ use super::{
     naming::Naming,
     read::{BindingFacts, RoleFacts, RoleKind},
     right::Rights,
-    roles::{RoleNode, RoleId, RoleKey, Roles},
+    roles::{RoleId, RoleKey, RoleNode, Roles},
     rule::{AccessRequest, RequestTarget},
     subject::{MASTERS, Subject},
     subjects::{Grant, SubjectId, SubjectNode, Subjects},
@@ -335,7 +335,12 @@ impl Graph {
         found
     }
 
-    fn decide(&self, role: RoleId, request: &AccessRequest<'_>, decided: &mut [Option<bool>]) -> bool {
+    fn decide(
+        &self,
+        role: RoleId,
+        request: &AccessRequest<'_>,
+        decided: &mut [Option<bool>],
+    ) -> bool {
         let Some(known) = decided.get_mut(role.index()) else {
             return false;
         };

@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     graph::{AffectedSubjects, Graph},
     right::{Example, Right, Rights},
-    roles::{RoleNode, RoleId},
+    roles::{RoleId, RoleNode},
     rule::PolicyRule,
     subject::{Subject, account_of},
 };

@@ -12,7 +12,9 @@ use crate::{
     api::Selector,
     inventory::{
         Interner, Symbol,
-        facts::{Facts, Labels, ObjectMetadata, MetadataOnly, Projection, ProjectionError, bounded_text},
+        facts::{
+            Facts, Labels, MetadataOnly, ObjectMetadata, Projection, ProjectionError, bounded_text,
+        },
     },
 };
 

@@ -1,9 +1,9 @@
 //! Which requests exercise which right.
 
 use super::right::{
-    ANY, RequestPattern,
+    ANY,
     NameEffect::{self, Irrelevant, Narrow, Unless, UnlessUser},
-    Right,
+    RequestPattern, Right,
 };
 
 type Strs = &'static [&'static str];
@@ -31,12 +31,22 @@ const CLIENT_SIGNERS: NameEffect = Unless(&[
     "kubernetes.io/*",
 ]);
 /// On namespaced resources, or on both: effective in a namespace too.
-const fn any(verbs: Strs, group: &'static str, resources: Strs, names: NameEffect) -> RequestPattern {
+const fn any(
+    verbs: Strs,
+    group: &'static str,
+    resources: Strs,
+    names: NameEffect,
+) -> RequestPattern {
     RequestPattern { verbs, group, resources, names, cluster_scoped: false }
 }
 
 /// On cluster-scoped resources: without effect in a `RoleBinding`.
-const fn cluster(verbs: Strs, group: &'static str, resources: Strs, names: NameEffect) -> RequestPattern {
+const fn cluster(
+    verbs: Strs,
+    group: &'static str,
+    resources: Strs,
+    names: NameEffect,
+) -> RequestPattern {
     RequestPattern { verbs, group, resources, names, cluster_scoped: true }
 }
 
@@ -57,20 +67,25 @@ const ESCALATE_ROLES: &[RequestPattern] = &[any(&["escalate"], RBAC, &["roles"],
 // may bind that ClusterRole in the namespace of the new binding.
 const BIND_CLUSTER_ROLES: &[RequestPattern] = &[any(&["bind"], RBAC, &["clusterroles"], Narrow)];
 const BIND_ROLES: &[RequestPattern] = &[any(&["bind"], RBAC, &["roles"], Narrow)];
-const WRITE_CLUSTER_BINDINGS: &[RequestPattern] = &[cluster(PUT, RBAC, &["clusterrolebindings"], Narrow)];
+const WRITE_CLUSTER_BINDINGS: &[RequestPattern] =
+    &[cluster(PUT, RBAC, &["clusterrolebindings"], Narrow)];
 const WRITE_ROLE_BINDINGS: &[RequestPattern] = &[any(PUT, RBAC, &["rolebindings"], Narrow)];
 const WRITE_CLUSTER_ROLES: &[RequestPattern] = &[cluster(PUT, RBAC, &["clusterroles"], Narrow)];
 const WRITE_ROLES: &[RequestPattern] = &[any(PUT, RBAC, &["roles"], Narrow)];
 const IMPERSONATE_USERS: &[RequestPattern] = &[cluster(IMPERSONATE, "", &["users"], Narrow)];
 const IMPERSONATE_GROUPS: &[RequestPattern] = &[cluster(IMPERSONATE, "", &["groups"], Narrow)];
-const IMPERSONATE_ACCOUNTS: &[RequestPattern] = &[any(IMPERSONATE, "", &["serviceaccounts"], Narrow)];
+const IMPERSONATE_ACCOUNTS: &[RequestPattern] =
+    &[any(IMPERSONATE, "", &["serviceaccounts"], Narrow)];
 const IMPERSONATE_SOMEBODY: &[RequestPattern] = &[
     cluster(IMPERSONATE, "", &["users"], UnlessUser),
     any(IMPERSONATE, "", &["serviceaccounts"], Irrelevant),
 ];
-const CONSTRAINED_USERS: &[RequestPattern] = &[cluster(AS_USER, AUTHENTICATION, &["users"], Narrow)];
-const CONSTRAINED_GROUPS: &[RequestPattern] = &[cluster(AS_USER, AUTHENTICATION, &["groups"], Narrow)];
-const CONSTRAINED_SOMEBODY: &[RequestPattern] = &[cluster(AS_USER, AUTHENTICATION, &["users"], UnlessUser)];
+const CONSTRAINED_USERS: &[RequestPattern] =
+    &[cluster(AS_USER, AUTHENTICATION, &["users"], Narrow)];
+const CONSTRAINED_GROUPS: &[RequestPattern] =
+    &[cluster(AS_USER, AUTHENTICATION, &["groups"], Narrow)];
+const CONSTRAINED_SOMEBODY: &[RequestPattern] =
+    &[cluster(AS_USER, AUTHENTICATION, &["users"], UnlessUser)];
 const CONSTRAINED_ACCOUNTS: &[RequestPattern] =
     &[any(&["impersonate:serviceaccount"], AUTHENTICATION, &["serviceaccounts"], Narrow)];
 const CONSTRAINED_NODES: &[RequestPattern] = &[
@@ -79,7 +94,8 @@ const CONSTRAINED_NODES: &[RequestPattern] = &[
     cluster(&["impersonate:associated-node"], AUTHENTICATION, &["nodes"], Unless(&["*"])),
 ];
 const ON_USERS: &[RequestPattern] = &[any(&["impersonate-on:user-info:"], ANY, &[ANY], Irrelevant)];
-const ON_ACCOUNTS: &[RequestPattern] = &[any(&["impersonate-on:serviceaccount:"], ANY, &[ANY], Irrelevant)];
+const ON_ACCOUNTS: &[RequestPattern] =
+    &[any(&["impersonate-on:serviceaccount:"], ANY, &[ANY], Irrelevant)];
 const ON_NODES: &[RequestPattern] = &[any(
     &["impersonate-on:arbitrary-node:", "impersonate-on:associated-node:"],
     ANY,
@@ -94,12 +110,14 @@ const UPDATE_APPROVAL: &[RequestPattern] =
     &[cluster(CHANGE, CERTIFICATES, &["certificatesigningrequests/approval"], Irrelevant)];
 const APPROVE_SIGNER: &[RequestPattern] =
     &[cluster(&["approve"], CERTIFICATES, &["signers"], CLIENT_SIGNERS)];
-const SIGN_SIGNER: &[RequestPattern] = &[cluster(&["sign"], CERTIFICATES, &["signers"], CLIENT_SIGNERS)];
+const SIGN_SIGNER: &[RequestPattern] =
+    &[cluster(&["sign"], CERTIFICATES, &["signers"], CLIENT_SIGNERS)];
 const UPDATE_CERTIFICATES: &[RequestPattern] =
     &[cluster(CHANGE, CERTIFICATES, &["certificatesigningrequests/status"], Irrelevant)];
 const REQUEST_CERTIFICATES: &[RequestPattern] =
     &[cluster(CREATE, CERTIFICATES, &["certificatesigningrequests"], Irrelevant)];
-const NODES_PROXY: &[RequestPattern] = &[cluster(&["get", "create"], "", &["nodes/proxy"], Irrelevant)];
+const NODES_PROXY: &[RequestPattern] =
+    &[cluster(&["get", "create"], "", &["nodes/proxy"], Irrelevant)];
 const CREATE_PODS: &[RequestPattern] = &[any(CREATE, "", &["pods"], Irrelevant)];
 const WORKLOADS: Strs = &["deployments", "statefulsets", "daemonsets", "replicasets"];
 const JOBS: Strs = &["jobs", "cronjobs"];
@@ -127,7 +145,8 @@ const PORT_FORWARD: &[RequestPattern] = &[
         Narrow,
     ),
 ];
-const CREATE_VOLUMES: &[RequestPattern] = &[cluster(CREATE, "", &["persistentvolumes"], Irrelevant)];
+const CREATE_VOLUMES: &[RequestPattern] =
+    &[cluster(CREATE, "", &["persistentvolumes"], Irrelevant)];
 const WRITE_WEBHOOKS: &[RequestPattern] = &[cluster(
     WRITE,
     ADMISSION,
@@ -165,7 +184,8 @@ const WRITE_NAMESPACES: &[RequestPattern] = &[
     // The API server looks a namespace up in itself, so a RoleBinding inside is effective.
     any(CHANGE, "", &["namespaces"], Irrelevant),
 ];
-const WRITE_NODES: &[RequestPattern] = &[cluster(CHANGE, "", &["nodes", "nodes/status"], Irrelevant)];
+const WRITE_NODES: &[RequestPattern] =
+    &[cluster(CHANGE, "", &["nodes", "nodes/status"], Irrelevant)];
 const REMOVE_PODS: &[RequestPattern] =
     &[any(DELETE, "", &["pods"], Narrow), any(CREATE, "", &["pods/eviction"], Narrow)];
 const WRITE_OBJECT_STATUS: &[RequestPattern] =
@@ -181,8 +201,10 @@ const REDIRECT_TRAFFIC: &[RequestPattern] = &[
         Narrow,
     ),
 ];
-const WRITE_DNS_CONFIG: &[RequestPattern] = &[any(CHANGE, "", &["configmaps"], Unless(&["coredns"]))];
-const WRITE_IDENTITY_MAP: &[RequestPattern] = &[any(CHANGE, "", &["configmaps"], Unless(&["aws-auth"]))];
+const WRITE_DNS_CONFIG: &[RequestPattern] =
+    &[any(CHANGE, "", &["configmaps"], Unless(&["coredns"]))];
+const WRITE_IDENTITY_MAP: &[RequestPattern] =
+    &[any(CHANGE, "", &["configmaps"], Unless(&["aws-auth"]))];
 const EXTEND_API: &[RequestPattern] = &[
     cluster(WRITE, "apiextensions.k8s.io", &["customresourcedefinitions"], Narrow),
     cluster(WRITE, "apiregistration.k8s.io", &["apiservices"], Narrow),

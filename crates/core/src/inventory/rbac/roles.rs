@@ -92,7 +92,8 @@ impl RoleNode {
             return Some(UnknownRules::Absent);
         };
         let selects = facts.aggregation.as_ref().is_some_and(|selectors| !selectors.is_empty());
-        (selects && facts.is_composed() && self.aggregated.is_empty()).then_some(UnknownRules::NoMembers)
+        (selects && facts.is_composed() && self.aggregated.is_empty())
+            .then_some(UnknownRules::NoMembers)
     }
 
     /// What its rules amount to.

@@ -237,8 +237,10 @@ mod tests {
             ("*", "/anything", true),
             ("/*/x", "/a/x", false),
         ] {
-            let rule = PolicyRule { verbs: words("get"), urls: words(written), ..PolicyRule::default() };
-            let ask = |verb| rule.allows(&AccessRequest { verb, target: RequestTarget::Path(path) });
+            let rule =
+                PolicyRule { verbs: words("get"), urls: words(written), ..PolicyRule::default() };
+            let ask =
+                |verb| rule.allows(&AccessRequest { verb, target: RequestTarget::Path(path) });
             assert_eq!(ask("get"), allowed, "{written} asked for {path}");
             assert!(!ask("post"));
         }
@@ -247,6 +249,9 @@ mod tests {
     #[test]
     fn a_rule_for_resources_allows_no_path_and_the_reverse() {
         let everything = rule("* * * -");
-        assert!(!everything.allows(&AccessRequest { verb: "get", target: RequestTarget::Path("/metrics") }));
+        assert!(
+            !everything
+                .allows(&AccessRequest { verb: "get", target: RequestTarget::Path("/metrics") })
+        );
     }
 }

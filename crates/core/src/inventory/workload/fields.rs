@@ -131,7 +131,9 @@ impl<'v, 'p> Fields<'v, 'p> {
             .iter()
             .enumerate()
             .map(|(at, value)| {
-                value.as_str().ok_or_else(|| mismatch(FieldPlace::Index(&place, at), value, "a string"))
+                value
+                    .as_str()
+                    .ok_or_else(|| mismatch(FieldPlace::Index(&place, at), value, "a string"))
             })
             .collect()
     }

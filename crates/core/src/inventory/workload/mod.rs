@@ -14,12 +14,12 @@ use self::{fields::Fields, read::SpecOrigin};
 pub use self::{
     owners::{OwnerIndex, controllers},
     pod::{
-        Amounts, Confinement, ContainerFacts, HostNamespaces, PodFacts, ContainerProbes, SecurityProfile, Resources,
-        ContainerRole, SeLinux, SecurityContext, PodVolume,
+        Amounts, Confinement, ContainerFacts, ContainerProbes, ContainerRole, HostNamespaces,
+        PodFacts, PodVolume, Resources, SeLinux, SecurityContext, SecurityProfile,
     },
 };
 use super::{
-    facts::{Facts, Labels, ObjectMetadata, MetadataOnly, Projection, ProjectionError},
+    facts::{Facts, Labels, MetadataOnly, ObjectMetadata, Projection, ProjectionError},
     intern::{Interner, Symbol},
 };
 

@@ -3,8 +3,8 @@
 use super::{
     fields::Fields,
     pod::{
-        Amounts, Confinement, ContainerFacts, HostNamespaces, PodFacts, ContainerProbes, SecurityProfile, Resources,
-        ContainerRole, SeLinux, SecurityContext, PodVolume,
+        Amounts, Confinement, ContainerFacts, ContainerProbes, ContainerRole, HostNamespaces,
+        PodFacts, PodVolume, Resources, SeLinux, SecurityContext, SecurityProfile,
     },
 };
 use crate::inventory::{
@@ -53,7 +53,11 @@ pub(super) enum SpecOrigin {
 }
 
 /// Reads a pod, or the `template` of a workload: both have `metadata` and `spec`.
-pub(super) fn pod(pod: &Fields<'_, '_>, written: SpecOrigin, interner: &Interner) -> FieldResult<PodFacts> {
+pub(super) fn pod(
+    pod: &Fields<'_, '_>,
+    written: SpecOrigin,
+    interner: &Interner,
+) -> FieldResult<PodFacts> {
     let metadata = pod.object("metadata")?;
     let annotations = metadata.object("annotations")?;
     let spec = pod.object("spec")?;
@@ -120,7 +124,11 @@ fn security_context(context: &Fields<'_, '_>, interner: &Interner) -> FieldResul
     })
 }
 
-fn profile(context: &Fields<'_, '_>, field: &str, interner: &Interner) -> FieldResult<Option<SecurityProfile>> {
+fn profile(
+    context: &Fields<'_, '_>,
+    field: &str,
+    interner: &Interner,
+) -> FieldResult<Option<SecurityProfile>> {
     let profile = context.object(field)?;
     if !profile.is_present() {
         return Ok(None);
@@ -242,7 +250,11 @@ impl Containers<'_> {
         Ok(containers.into())
     }
 
-    fn container(&self, fields: &Fields<'_, '_>, role: ContainerRole) -> FieldResult<ContainerFacts> {
+    fn container(
+        &self,
+        fields: &Fields<'_, '_>,
+        role: ContainerRole,
+    ) -> FieldResult<ContainerFacts> {
         let Some(name) = fields.text("name")? else {
             return Err(fields.missing("name", "name the container"));
         };
@@ -268,7 +280,11 @@ impl Containers<'_> {
 
     /// The profile in force. An annotation that does not confine wins over the field: where both
     /// are given they must agree, and the worse one must not hide behind the better.
-    fn app_armor(&self, container: &str, field: Option<SecurityProfile>) -> FieldResult<Option<SecurityProfile>> {
+    fn app_armor(
+        &self,
+        container: &str,
+        field: Option<SecurityProfile>,
+    ) -> FieldResult<Option<SecurityProfile>> {
         let annotation = match self.annotation(container)? {
             Some(_) if self.windows => None,
             Some("runtime/default") => Some(SecurityProfile::RuntimeDefault),

@@ -3,14 +3,14 @@
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{
             evidence::{EARLIER, Evidence, Standing, Success},
             target::backup_at,
         },
     },
     inventory::{
-        Facts, Slot, ObjectSource, Symbol,
+        Facts, ObjectSource, Slot, Symbol,
         backup::{BackupFacts, RunOutcome, SNAPSHOT, index::BackupKey, snapshots::CsiSnapshot},
         storage::{ClaimFacts, VolumeSource},
     },
@@ -18,7 +18,7 @@ use crate::{
 
 /// What snapshots say of a claim.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
@@ -71,7 +71,12 @@ enum Bound {
     Unseen,
 }
 
-fn bound(context: &Context<'_>, slot: Slot, snapshot: &CsiSnapshot, handle: Option<&Symbol>) -> Bound {
+fn bound(
+    context: &CheckContext<'_>,
+    slot: Slot,
+    snapshot: &CsiSnapshot,
+    handle: Option<&Symbol>,
+) -> Bound {
     let inventory = context.inventory;
     let behind = snapshot.content.as_ref().and_then(|name| {
         let contents = inventory.find_kind(SNAPSHOT, "VolumeSnapshotContent")?;
@@ -89,14 +94,16 @@ fn bound(context: &Context<'_>, slot: Slot, snapshot: &CsiSnapshot, handle: Opti
                 _ => Bound::Yes,
             }
         }
-        _ if inventory.source == ObjectSource::Manifests && snapshot.content.is_some() => Bound::Unseen,
+        _ if inventory.source == ObjectSource::Manifests && snapshot.content.is_some() => {
+            Bound::Unseen
+        }
         _ => Bound::No,
     }
 }
 
 /// What the driver calls the volume behind a claim.
 fn handle<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,

@@ -4,7 +4,7 @@ use super::velero_volumes::{Claim, Holding, Run, Site};
 use crate::{
     api::Duration,
     checks::{
-        Context,
+        CheckContext,
         backup::{
             evidence::{self, Evidence, Standing, Success},
             target::{backup_at, is_excluded},
@@ -15,7 +15,7 @@ use crate::{
         backup::{
             BackupFacts, RunOutcome,
             index::{BackupKey, OrderedRuns, VeleroGroup},
-            velero::{VeleroLocation, Reachability},
+            velero::{Reachability, VeleroLocation},
             velero_scope::VeleroScope,
         },
         facts::NamespaceFacts,
@@ -25,7 +25,7 @@ use crate::{
 
 /// What Velero says of a claim.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &'a Symbol,
     name: &'a Symbol,
     facts: &'a ClaimFacts,
@@ -46,7 +46,7 @@ pub fn of_claim<'a>(
 
 /// What Velero says of a whole namespace. Where there are claims, manifests alone are no backup.
 pub fn of_namespace<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     name: &'a Symbol,
     facts: &NamespaceFacts,
     data: bool,
@@ -56,7 +56,8 @@ pub fn of_namespace<'a>(
         return Evidence::new(context);
     }
     let mut evidence = Evidence::new(context);
-    let covers = |scope: &VeleroScope| scope.covers_namespace(name) && (!data || scope.includes_claims());
+    let covers =
+        |scope: &VeleroScope| scope.covers_namespace(name) && (!data || scope.includes_claims());
     let claims = claims_of(context, name);
     schedules(context, &mut evidence, data, covers);
     let holds = |run: &Run<'_>, site: &Site| {
@@ -88,7 +89,7 @@ pub fn of_namespace<'a>(
 }
 
 /// The claims of a namespace, but for those that are left out on purpose.
-fn claims_of<'a>(context: &Context<'a>, namespace: &'a Symbol) -> Vec<Claim<'a>> {
+fn claims_of<'a>(context: &CheckContext<'a>, namespace: &'a Symbol) -> Vec<Claim<'a>> {
     let inventory = context.inventory;
     let mut claims: Vec<_> = inventory
         .backups
@@ -114,7 +115,7 @@ pub fn is_left_out(inventory: &Inventory, namespace: &str) -> bool {
 }
 
 fn schedules(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
     data: bool,
     covers: impl Fn(&VeleroScope) -> bool,
@@ -137,7 +138,7 @@ fn schedules(
 type Holds<'h> = dyn Fn(&Run<'_>, &Site) -> Option<Holding> + 'h;
 
 fn backups(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
     max_age: Duration,
     covers: impl Fn(&VeleroScope) -> bool,
@@ -155,7 +156,7 @@ fn backups(
 /// Takes in the newest backup of a group that holds the item, or why the newest does not. Older
 /// ones are looked at while they are recent enough to count.
 fn newest_of(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
     (group, runs): (&VeleroGroup, &OrderedRuns),
     max_age: Duration,
@@ -203,7 +204,7 @@ fn newest_of(
 }
 
 /// Whether a group's backups can be read from where they are, and who writes there.
-fn site(context: &Context<'_>, group: &VeleroGroup) -> Site {
+fn site(context: &CheckContext<'_>, group: &VeleroGroup) -> Site {
     let (name, location) = match location(context, group) {
         Ok(found) => found,
         Err(standing) => return Site { standing, read_only: None },
@@ -213,7 +214,9 @@ fn site(context: &Context<'_>, group: &VeleroGroup) -> Site {
         Reachability::Unavailable(why) if why.is_empty() => {
             Standing::Unreachable(format!("{name} is unavailable"))
         }
-        Reachability::Unavailable(why) => Standing::Unreachable(format!("{name} is unavailable: {why}")),
+        Reachability::Unavailable(why) => {
+            Standing::Unreachable(format!("{name} is unavailable: {why}"))
+        }
         Reachability::Unknown => {
             Standing::Undecided(format!("lies in {name}, which Velero has not validated yet"))
         }
@@ -222,7 +225,7 @@ fn site(context: &Context<'_>, group: &VeleroGroup) -> Site {
 }
 
 fn location<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     group: &VeleroGroup,
 ) -> Result<(String, &'a VeleroLocation), Standing> {
     let inventory = context.inventory;
