@@ -10,7 +10,7 @@ MICRO := projection checks rbac_graph exceptions cel scan growth memory
 
 CARGO_PROFILE := $(if $(filter release,$(PROFILE)),--release,)
 # The whole tree's lints, in one place for `lint` and CI.
-CLIPPY_FLAGS := --all-targets --locked -- -D warnings
+CLIPPY_FLAGS := --workspace --all-targets --locked -- -D warnings
 
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
@@ -39,7 +39,7 @@ demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample com
 	@$(CARGO) run --quiet --locked $(CARGO_PROFILE) --example demo
 
 test: controlplane kubectl promtool lint ## Lint, then run every test, those against a real API server too
-	$(CARGO) test --locked $(CARGO_PROFILE)
+	$(CARGO) test --workspace --locked $(CARGO_PROFILE)
 
 torture: controlplane kubectl ## Run the long campaigns of faults (SEED=7, HOURS=1; HOURS=0: the round of SEED alone)
 	COMPTROLLER_TORTURE_SEED="$(or $(SEED),7)" COMPTROLLER_TORTURE_HOURS="$(or $(HOURS),1)" \
@@ -59,13 +59,13 @@ bench-evidence: ## Measure the evidence log: an append; a million entries verifi
 	$(CARGO) bench --locked --bench evidence --bench evidence_append
 
 lint: ## Check formatting, Clippy, and (if cargo-deny is installed) licences, bans and advisories
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(CLIPPY_FLAGS)
 	@if command -v cargo-deny >/dev/null 2>&1; then cargo-deny --locked check; \
 	else echo "cargo-deny is not installed, so deny.toml was not checked (cargo install --locked cargo-deny)"; fi
 
 fmt: ## Format the code
-	$(CARGO) fmt
+	$(CARGO) fmt --all
 
 crds: ## Generate the CustomResourceDefinitions into crds/
 	$(CARGO) run --locked --quiet -- crds --dir crds

@@ -42,7 +42,14 @@ fn programs(criterion: &mut Criterion) {
         };
         let run = || {
             let programs = std::iter::once(&*program);
-            cel::judge_all(programs, &sample.object, resource, "pay", "api", ObjectSource::Cluster)
+            comptroller_core::inventory::cel::judge_all(
+                programs,
+                &sample.object,
+                resource,
+                "pay",
+                "api",
+                ObjectSource::Cluster,
+            )
         };
         assert!(!matches!(&*run(), [CelResult::Unknown(_)]), "{name}: {:?}", run());
         criterion.bench_function(&format!("cel/evaluate/{name}"), |bencher| {

@@ -11,8 +11,8 @@ use api_cases::{
     invalid_controls, invalid_exceptions, test, valid_audit_periods, valid_controls, with,
 };
 use comptroller_core::api::{
-    Attestation, AuditPeriod, Control, ControlException, ControlStatus, StatusFinding, InvalidSpec,
-    ResourceRef, State,
+    Attestation, AuditPeriod, Control, ControlException, ControlStatus, InvalidSpec, ResourceRef,
+    State, StatusFinding,
     structural::{self, unknown_fields},
 };
 use jiff::Timestamp;

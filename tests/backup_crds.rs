@@ -13,7 +13,7 @@ use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use comptroller_core::{
     checks::{CheckContext, Item, Judgement, backup, scope::ScopeFilter},
-    inventory::{Facts, Interner, Inventory, Projector, ResourceType, ObjectSource},
+    inventory::{Facts, Interner, Inventory, ObjectSource, Projector, ResourceType},
 };
 use controlplane::ControlPlane;
 use kube::{

@@ -14,7 +14,7 @@ use comptroller_core::{
     checks::{self, CheckContext, scope::ScopeFilter},
     inventory::{
         Interner, Inventory, Projector, ResourceType, Symbol,
-        rbac::{BUILTIN_TYPES, AccessRequest, RoleNode, Subject, RequestTarget, subresources},
+        rbac::{AccessRequest, BUILTIN_TYPES, RequestTarget, RoleNode, Subject, subresources},
     },
 };
 use controlplane::{ControlPlane, wait};
@@ -579,7 +579,7 @@ async fn a_fresh_cluster_has_no_finding() {
 /// Manifests bind what the control plane makes, in namespaces too.
 fn roles_of_every_cluster_are_assumed(cluster: &Inventory) {
     let mut manifests = Inventory::default();
-    manifests.rights.assume_born_roles();
+    manifests.rights.assume_default_roles();
     let known = |inventory: &Inventory, namespaced: bool| -> BTreeSet<String> {
         let roles = inventory.rights.roles().filter(|role| role.exists());
         let keys = roles.map(RoleNode::key).filter(|key| key.namespace.is_empty() != namespaced);

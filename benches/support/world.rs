@@ -32,7 +32,7 @@ impl World {
         engine.observe_api_server(ApiServer::Idle, now());
         let interner = Arc::new(Interner::default());
         let mut projectors = BTreeMap::new();
-        for (resource, programs) in engine.wanted().kinds {
+        for (resource, programs) in engine.watch_set().kinds {
             let key = (resource.group.clone(), resource.kind.clone());
             let id = engine.kind(&resource);
             projectors.insert(key, (id, Projector::new(resource, programs, Arc::clone(&interner))));

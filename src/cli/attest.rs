@@ -17,8 +17,8 @@ use super::{
 };
 use comptroller_core::{
     api::{
-        Artifact, Attestation, AttestationSpec, Control, InvalidSpec, Occurrence, OccurrencePhase,
-        AttestationOutcome,
+        Artifact, Attestation, AttestationOutcome, AttestationSpec, Control, InvalidSpec,
+        Occurrence, OccurrencePhase,
         test_spec::{AttestationTest, RequiredPart},
         time::whole_seconds,
     },

@@ -91,7 +91,7 @@ impl Adoption {
             } else {
                 let seen = seen.remove(&name).unwrap_or_default();
                 self.leave_to_others(engine, &name);
-                engine.adopt(&name, self.recall(&name, seen));
+                engine.take_over(&name, self.recall(&name, seen));
             }
         }
         Some(term)
@@ -108,7 +108,7 @@ impl Adoption {
     /// Lets the engine adopt when the log says that the state and the findings of a control began.
     pub fn adopt_one(&self, engine: &mut Engine, name: &str) {
         let remembered = self.recall(name, Seen::default());
-        engine.adopt(name, Remembered { occurrences: Vec::new(), ..remembered });
+        engine.take_over(name, Remembered { occurrences: Vec::new(), ..remembered });
     }
 }
 

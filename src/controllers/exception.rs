@@ -67,7 +67,7 @@ async fn reconcile_inner(
                 "{}; write a new exception",
                 unreadable::explain(&context.api, &name, invalid).await
             ),
-            names_nothing: Vec::new(),
+            unresolved_names: Vec::new(),
         }),
     };
     // While the log can't be written no new phase is claimed.

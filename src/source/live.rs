@@ -74,7 +74,10 @@ async fn list(client: &Client, projector: Projector) -> Listed {
 }
 
 /// Every object of a list, page by page.
-pub async fn pages(api: &Api<Watched>, projector: &Projector) -> kube::Result<Vec<ProjectedObject>> {
+pub async fn pages(
+    api: &Api<Watched>,
+    projector: &Projector,
+) -> kube::Result<Vec<ProjectedObject>> {
     let resource = projector.resource();
     let mut params = ListParams::default().limit(PAGE_SIZE);
     let mut objects = Vec::new();

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use super::{Evidence, EvidenceError, draft::PassedDraft, recall};
 use comptroller_core::{
     api::{EvidenceRef, ResourceRef},
-    engine::{ObservedFinding, memory::FindingHash, passages::LapsedVerdict},
+    engine::{ObservedFinding, lapsed::LapsedVerdict, memory::FindingHash},
 };
 use comptroller_evidence::{fold, privacy::Veil};
 
@@ -54,7 +54,7 @@ impl Doubt {
 /// The findings whose names the log has not, by the engine's key.
 pub(super) fn people(wrong: &[ObservedFinding], veil: &Veil<'_>) -> People {
     let keys = wrong.iter().map(|observed| {
-        (FindingHash::of(&observed.finding), recall::key_of(&observed.finding, veil))
+        (FindingHash::of_finding(&observed.finding), recall::key_of(&observed.finding, veil))
     });
     keys.filter(|(key, logged)| engine_key(logged) != *key).collect()
 }
@@ -84,7 +84,7 @@ impl Evidence {
         names.extend(logged.into_iter().flatten());
         let worded = over().flat_map(|passed| &passed.found).chain(&seen.wrong);
         names.extend(worded.map(|observed| {
-            (FindingHash::of(&observed.finding), recall::key_of(&observed.finding, veil))
+            (FindingHash::of_finding(&observed.finding), recall::key_of(&observed.finding, veil))
         }));
         over()
             .map(|passed| {

@@ -30,8 +30,9 @@ pub(super) struct Serving {
 /// judge proves nothing, and what only people can prove is not proved by a cluster in order.
 pub(super) fn standing(source: EvidenceSource, serving: &[Serving]) -> CriterionStanding {
     let any = |shown| serving.iter().any(|one| one.shown == shown);
-    let is_proof =
-        |one: &Serving| one.shown == Shown::Held && (one.attested || source != EvidenceSource::Human);
+    let is_proof = |one: &Serving| {
+        one.shown == Shown::Held && (one.attested || source != EvidenceSource::Human)
+    };
     if serving.is_empty() {
         CriterionStanding::NotCovered
     } else if any(Shown::Failed) {

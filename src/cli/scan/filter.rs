@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
 
 use super::{ScanArgs, controls::Rules};
 use comptroller_core::{
-    api::{ControlSpec, ControlScope, Severity, control::NAME_LABEL},
+    api::{ControlScope, ControlSpec, Severity, control::NAME_LABEL},
     checks,
     nearest::{did_you_mean, nearest},
 };

@@ -239,7 +239,7 @@ impl Intake {
         if let Some(refused) = unread::template(group, kind, object) {
             return Err(refused);
         }
-        if let Some(mistake) = catalog::mistake(&self.catalog, group, version, kind) {
+        if let Some(mistake) = catalog::find_type_mistake(&self.catalog, group, version, kind) {
             let types = mistake.meant.into_iter().map(|(group, kind)| Type::Known(group, kind));
             return Err(Refused { message: mistake.message, types: types.collect() });
         }
@@ -341,7 +341,7 @@ impl Intake {
             if namespaced {
                 self.learned.namespaced.insert(key.clone());
             }
-            self.catalog.add(catalog::guess(group, version, kind, namespaced));
+            self.catalog.add(catalog::guess_type(group, version, kind, namespaced));
             self.catalog_changed();
         }
         let reader = self.reader(group, kind);
@@ -366,7 +366,7 @@ impl Intake {
 
     fn catalog_changed(&mut self) {
         self.engine.set_catalog(self.catalog.clone(), self.now);
-        self.wanted = self.engine.wanted();
+        self.wanted = self.engine.watch_set();
     }
 
     /// `kubectl create` has the API server choose a name; any will do here.

@@ -9,7 +9,7 @@ use comptroller_core::{
     checks::reference,
     inventory::{
         Facts, Inventory,
-        rbac::{Entitlement, PROJECTIONS, AccessRequest, RoleNode, RoleId},
+        rbac::{AccessRequest, Entitlement, PROJECTIONS, RoleId, RoleNode},
     },
 };
 use comptroller_report::visible;

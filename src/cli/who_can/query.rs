@@ -10,7 +10,7 @@ use comptroller_core::{
     api::rbac_verbs::{PATH_VERBS, is_known_verb},
     inventory::{
         Symbol,
-        rbac::{Graph, AccessRequest, RoleNode, PolicyRule, RequestTarget},
+        rbac::{AccessRequest, Graph, PolicyRule, RequestTarget, RoleNode},
     },
 };
 
@@ -138,7 +138,8 @@ impl Query {
     fn resolve_path(&self, path: &str, rights: &Graph) -> Result<Resolved, QueryError> {
         let named = |rule: &PolicyRule| {
             names(&rule.verbs, &self.verb)
-                && rule.allows(&AccessRequest { verb: &self.verb, target: RequestTarget::Path(path) })
+                && rule
+                    .allows(&AccessRequest { verb: &self.verb, target: RequestTarget::Path(path) })
         };
         if !PATH_VERBS.contains(&&*self.verb) && !rules(rights).any(named) {
             return Err(no_path_verb(&self.verb, path));

@@ -44,7 +44,7 @@ pub struct ExceptionState {
     /// Why, for a person.
     pub message: String,
     /// What it names that does not exist, each with its field and the nearest name.
-    pub names_nothing: Vec<String>,
+    pub unresolved_names: Vec<String>,
 }
 
 /// How far a control is that an exception names.
@@ -232,7 +232,7 @@ impl Exceptions {
             ),
         };
         let matched = if phase == ExceptionPhase::Active { exception.matched } else { 0 };
-        Some(ExceptionState { phase, matched, message, names_nothing: Vec::new() })
+        Some(ExceptionState { phase, matched, message, unresolved_names: Vec::new() })
     }
 
     /// The names of all exceptions.

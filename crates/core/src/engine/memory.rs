@@ -30,7 +30,7 @@ impl FindingHash {
     }
 
     /// The key of a judged finding.
-    pub fn of(finding: &Finding) -> Self {
+    pub fn of_finding(finding: &Finding) -> Self {
         Self::new(&finding.rule, &finding.resource, finding.subject.as_deref())
     }
 }
@@ -194,7 +194,7 @@ impl ControlMemory {
         self.population.insert(item);
         let old = before.as_deref().unwrap_or_default();
         let known = |finding: &Finding| {
-            let key = FindingHash::of(finding);
+            let key = FindingHash::of_finding(finding);
             old.iter().find(|record| record.key == key)
         };
         let records: Box<[RememberedFinding]> = judgement

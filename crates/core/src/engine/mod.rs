@@ -5,19 +5,19 @@
 //! engine from files and evaluates once. A verdict depends on the inventory, the specs and the
 //! time alone, not on the order in which they came.
 
+pub mod attestation_state;
+pub mod describe;
 pub mod exceptions;
-pub mod human;
 pub mod judging;
+pub mod lapsed;
 pub mod memory;
 mod named_types;
 pub mod names;
-pub mod passages;
 mod population;
 pub mod readiness;
 pub mod recollection;
 pub mod tracked;
 pub mod verdict;
-pub mod wording;
 
 #[cfg(test)]
 mod tests;
@@ -31,8 +31,8 @@ use jiff::Timestamp;
 
 use self::{
     exceptions::{ControlProgress, Exceptions},
+    lapsed::{LapseCounter, LapsedVerdict},
     memory::FindingState,
-    passages::{LapseCounter, LapsedVerdict},
     tracked::TrackedControl,
 };
 pub use self::{
@@ -42,7 +42,7 @@ pub use self::{
 };
 use crate::{
     api::{ControlExceptionSpec, ControlSpec, ResourceRef, State},
-    checks::Dependency,
+    checks::Read,
     inventory::{
         ApiServer, Availability, Catalog, Change, Inventory, KindId, ObjectSource, ProgramId,
         ProjectedObject, ResourceType, facts,
@@ -80,7 +80,7 @@ pub struct Engine {
     recount: bool,
     keeping: LapseCounter,
     /// Why nothing can be judged at all.
-    blind: Option<String>,
+    withheld: Option<String>,
 }
 
 impl Engine {
@@ -99,7 +99,7 @@ impl Engine {
     pub fn for_manifests() -> Self {
         let mut engine = Self::default();
         engine.inventory.source = ObjectSource::Manifests;
-        engine.inventory.rights.assume_born_roles();
+        engine.inventory.rights.assume_default_roles();
         engine
     }
 
@@ -145,9 +145,9 @@ impl Engine {
 
     /// Another knew better when the state and the findings of a control began: who wrote its status
     /// until now, or the evidence log. Only what still is so takes over its time.
-    pub fn adopt(&mut self, name: &str, remembered: Remembered) {
+    pub fn take_over(&mut self, name: &str, remembered: Remembered) {
         if let Some(tracked) = self.controls.get_mut(name) {
-            tracked.adopt(remembered);
+            tracked.take_over(remembered);
         }
     }
 
@@ -195,12 +195,15 @@ impl Engine {
                 Some(_) => ControlProgress::Done,
             })
         })?;
-        Some(exceptions::ExceptionState { names_nothing: self.names_nothing(name), ..standing })
+        Some(exceptions::ExceptionState {
+            unresolved_names: self.unresolved_names(name),
+            ..standing
+        })
     }
 
     /// What an exception names that does not exist, in words; empty when all of it does.
-    pub fn names_nothing(&self, exception: &str) -> Vec<String> {
-        names::of_exception(
+    pub fn unresolved_names(&self, exception: &str) -> Vec<String> {
+        names::unknown_in_exception(
             self.exceptions.controls_of(exception),
             self.exceptions.resources_of(exception),
             &self.controls.keys().map(String::as_str),
@@ -211,8 +214,8 @@ impl Engine {
 
     /// Withdraws every verdict for this reason, until None: what all of them depend on, such as the
     /// specs of the controls themselves, is not known any more.
-    pub fn set_blind(&mut self, why: Option<String>) {
-        self.blind = why;
+    pub fn withhold_all(&mut self, why: Option<String>) {
+        self.withheld = why;
     }
 
     /// The names of all exceptions.
@@ -222,12 +225,12 @@ impl Engine {
 
     /// How many of the kinds that controls need can't be read.
     pub fn unreadable(&self) -> UnreadableKinds {
-        UnreadableKinds::of(&self.inventory)
+        UnreadableKinds::count(&self.inventory)
     }
 
     /// What must be read for the controls there are. Kinds that are not served are left out until
     /// the catalog has them.
-    pub fn wanted(&self) -> WatchSet {
+    pub fn watch_set(&self) -> WatchSet {
         let mut wanted = WatchSet::default();
         for tracked in self.controls.values() {
             for read in tracked.reads() {
@@ -241,7 +244,8 @@ impl Engine {
                         let Some((_, compiled)) = tracked.program() else {
                             continue;
                         };
-                        let types = readiness::matching(&self.catalog, groups, versions, resources);
+                        let types =
+                            readiness::matching_types(&self.catalog, groups, versions, resources);
                         for matched in types.into_iter().take(readiness::MAX_KINDS) {
                             let resource = self.read_as(matched, &wanted);
                             let programs = wanted.kinds.entry(resource).or_default();
@@ -296,7 +300,8 @@ impl Engine {
                     kinds.extend(self.inventory.find_kind(group, kind));
                 }
                 Dependency::Program { groups, versions, resources, .. } => {
-                    let types = readiness::matching(&self.catalog, groups, versions, resources);
+                    let types =
+                        readiness::matching_types(&self.catalog, groups, versions, resources);
                     let types = types.iter().take(readiness::MAX_KINDS);
                     kinds.extend(
                         types.filter_map(|of| self.inventory.find_kind(&of.group, &of.kind)),
@@ -403,7 +408,7 @@ impl Engine {
                 }
                 tracked.leave_cluster_admin(&self.inventory, cluster_admin.as_ref());
                 let keeping = &mut self.keeping;
-                let changed = match &self.blind {
+                let changed = match &self.withheld {
                     Some(why) => tracked.withhold(why, now, keeping),
                     None => tracked.evaluate(
                         &self.inventory,
@@ -452,50 +457,50 @@ impl Engine {
 
     /// The verdict of a control, once there is one for its present spec.
     pub fn verdict(&self, control: &str) -> Option<&Verdict> {
-        self.posted(control).map(Arc::as_ref)
+        self.shared_verdict(control).map(Arc::as_ref)
     }
 
     /// The same, to be kept.
-    pub fn posted(&self, control: &str) -> Option<&Arc<Verdict>> {
+    pub fn shared_verdict(&self, control: &str) -> Option<&Arc<Verdict>> {
         self.controls.get(control)?.verdict()
     }
 
     /// The same of every control.
     pub fn all_recorded_elsewhere(&mut self, by: Timestamp) {
         for tracked in self.controls.values_mut() {
-            tracked.passages_mut().forget(by);
+            tracked.lapsed_mut().forget(by);
         }
     }
 
     /// From now on verdicts that are over before they were recorded are set aside. Somebody has to
     /// record them.
-    pub fn set_aside_what_passes(&mut self) {
+    pub fn keep_lapsed_verdicts(&mut self) {
         self.keeping.on = true;
     }
 
     /// The number of the last verdict of a control that was set aside; 0 for none.
-    pub fn last_passed(&self, control: &str) -> u64 {
-        self.controls.get(control).map_or(0, |tracked| tracked.passages().last())
+    pub fn last_lapsed(&self, control: &str) -> u64 {
+        self.controls.get(control).map_or(0, |tracked| tracked.lapsed().last())
     }
 
     /// The verdicts of a control that were over before they were recorded, in order.
-    pub fn passed(&mut self, control: &str, now: Timestamp) -> Vec<LapsedVerdict> {
+    pub fn lapsed(&mut self, control: &str, now: Timestamp) -> Vec<LapsedVerdict> {
         let tracked = self.controls.get_mut(control);
-        tracked.map_or_else(Vec::new, |tracked| tracked.passages_mut().tell(now, &mut self.keeping))
+        tracked.map_or_else(Vec::new, |tracked| tracked.lapsed_mut().tell(now, &mut self.keeping))
     }
 
     /// What was set aside of a control up to this number, and the verdict that held then, are
     /// recorded.
     pub fn recorded(&mut self, control: &str, number: u64) {
         if let Some(tracked) = self.controls.get_mut(control) {
-            tracked.passages_mut().recorded(number);
+            tracked.lapsed_mut().recorded(number);
         }
     }
 
     /// Another recorded a control until this time: what was over by then is of no interest.
     pub fn recorded_elsewhere(&mut self, control: &str, by: Timestamp) {
         if let Some(tracked) = self.controls.get_mut(control) {
-            tracked.passages_mut().forget(by);
+            tracked.lapsed_mut().forget(by);
         }
     }
 

@@ -39,7 +39,7 @@ const SUBRESOURCES: &[&str] = &[
 ];
 
 /// Looks up the groups and resources of one rule; `at` is its field.
-pub(super) fn of(
+pub(super) fn check_rule_types(
     at: &str,
     groups: &[String],
     resources: &[String],

@@ -12,7 +12,7 @@ const OWN_KINDS: &[&str] = &["Cluster", "EncryptionConfiguration", "Group", "Occ
 
 /// What an exception names that does not exist, with the field and the nearest name; `controls` are
 /// the names of all there are.
-pub fn of_exception<'a>(
+pub fn unknown_in_exception<'a>(
     controls: &[String],
     resources: &[ExceptionResource],
     known: &(impl Iterator<Item = &'a str> + Clone),
@@ -60,7 +60,7 @@ fn unknown_kind(kind: &str, catalog: &Catalog, source: ObjectSource) -> Option<S
 }
 
 /// What a control names that does not exist, with the field and the nearest name.
-pub fn of_test(test: &TestSpec, catalog: &Catalog, source: ObjectSource) -> Option<String> {
+pub fn unknown_in_test(test: &TestSpec, catalog: &Catalog, source: ObjectSource) -> Option<String> {
     let at_rest = test.encryption.as_ref()?.at_rest.as_ref()?;
     let served: Vec<String> = catalog.iter().map(|row| row.resource.to_string()).collect();
     // Nobody told yet what there is.
@@ -125,12 +125,18 @@ mod tests {
     fn exception(control: &str, kind: &str, source: ObjectSource) -> Vec<String> {
         let resource = serde_json::from_value(json!({"kind": kind, "name": "a"})).unwrap();
         let known = ["no-root", "no-privileged"];
-        of_exception(&[control.to_owned()], &[resource], &known.into_iter(), &catalog(), source)
+        unknown_in_exception(
+            &[control.to_owned()],
+            &[resource],
+            &known.into_iter(),
+            &catalog(),
+            source,
+        )
     }
 
     #[test]
     fn exceptions_name_controls_and_kinds() {
-        use Source::{Cluster, Manifests};
+        use ObjectSource::{Cluster, Manifests};
         for (control, kind, source, expected) in [
             ("no-root", "Pod", Cluster, &[][..]),
             ("no-root", "Occurrence", Cluster, &[]),
@@ -176,7 +182,7 @@ mod tests {
     fn resources_at_rest_are_plurals_with_their_group() {
         let test = |resource: &str, source| {
             let test = json!({"encryption": {"atRest": {"resources": ["secrets", resource]}}});
-            of_test(&serde_json::from_value(test).unwrap(), &catalog(), source)
+            unknown_in_test(&serde_json::from_value(test).unwrap(), &catalog(), source)
         };
         let at = "spec.test.encryption.atRest.resources[1]: there is no resource";
         assert_eq!(test("deployments.apps", ObjectSource::Cluster), None);

@@ -18,7 +18,7 @@ pub trait Recollection: Debug + Send + Sync {
 
 impl<S: BuildHasher + Send + Sync> Recollection for HashMap<FindingHash, Timestamp, S> {
     fn since(&self, finding: &Finding) -> Option<Timestamp> {
-        self.get(&FindingHash::of(finding)).copied()
+        self.get(&FindingHash::of_finding(finding)).copied()
     }
 }
 

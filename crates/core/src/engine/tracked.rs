@@ -6,22 +6,21 @@ use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
+    attestation_state::AttestationState,
+    describe::FindingDescriber,
     exceptions::Exceptions,
-    human::AttestationState,
     judging::{changed_namespace, judge_in_scope},
+    lapsed::{FindingChanges, LapseCounter, LapsedVerdicts},
     memory::{ControlMemory, FindingHash, FindingState, RememberedFinding},
-    names,
-    passages::{FindingChanges, LapseCounter, LapsedVerdicts},
-    population,
+    names, population,
     readiness::{self, Readiness},
     recollection::{Recollection, Remembered},
     verdict::{ObservedFinding, Reason, SHOWN_FINDINGS, Verdict},
-    wording::FindingDescriber,
 };
 use crate::checks::scope::ScopeFilter;
 use crate::{
     api::{ControlSpec, ResourceRef, State, time::whole_seconds},
-    checks::{self, BuildError, Check, CheckContext, Dependency, Item},
+    checks::{self, BuildError, Check, CheckContext, Item, Dependency},
     inventory::{Catalog, Change, Inventory, ProgramId},
 };
 
@@ -48,15 +47,15 @@ pub struct TrackedControl {
     first_found: FxHashMap<FindingHash, Timestamp>,
     recalled: Option<Arc<dyn Recollection>>,
     entered: Option<(State, Timestamp)>,
-    adopted: bool,
+    taken_over: bool,
     dirty: FxHashSet<Item>,
     everything: bool,
     pending: bool,
     reclassify: bool,
     renamed: bool,
     verdict: Option<Arc<Verdict>>,
-    passages: LapsedVerdicts,
-    human: AttestationState,
+    lapsed: LapsedVerdicts,
+    attestation: AttestationState,
 }
 
 impl TrackedControl {
@@ -69,7 +68,7 @@ impl TrackedControl {
     ) -> Self {
         let (test, program) = compile(&spec);
         Self {
-            human: AttestationState::new(name, remembered.created, remembered.occurrences),
+            attestation: AttestationState::new(name, remembered.created, remembered.occurrences),
             name: name.to_owned(),
             generation,
             spec,
@@ -79,14 +78,14 @@ impl TrackedControl {
             first_found: FxHashMap::default(),
             recalled: remembered.findings,
             entered: remembered.state,
-            adopted: false,
+            taken_over: false,
             dirty: FxHashSet::default(),
             everything: true,
             pending: false,
             reclassify: false,
             renamed: false,
             verdict: None,
-            passages: LapsedVerdicts::default(),
+            lapsed: LapsedVerdicts::default(),
         }
     }
 
@@ -102,25 +101,25 @@ impl TrackedControl {
     }
 
     /// Takes over since when the state and the findings are known, where they are still so.
-    pub fn adopt(&mut self, remembered: Remembered) {
+    pub fn take_over(&mut self, remembered: Remembered) {
         let Remembered { state, findings, created, occurrences } = remembered;
         // What was judged by other occurrences says nothing of since when.
-        let rewritten = self.human.adopt(created, occurrences);
+        let rewritten = self.attestation.take_over(created, occurrences);
         self.everything |= rewritten;
         if rewritten {
             // It never was so: a status may say of occurrences what anybody wrote into it.
-            self.passages.forget_all();
+            self.lapsed.forget_all();
         }
         // What turned since the last entry is not in the log yet.
         if let Some((known, since)) = state
-            && !self.passages.is_ahead()
+            && !self.lapsed.is_ahead()
             && (rewritten || self.entered.is_none_or(|(present, _)| present == known))
         {
             self.entered = Some((known, since));
         }
         self.recalled = findings;
         self.reclassify = true;
-        self.adopted = true;
+        self.taken_over = true;
     }
 
     /// The items that were judged.
@@ -129,7 +128,7 @@ impl TrackedControl {
             return Vec::new();
         }
         if self.spec.test.attestation.is_some() {
-            return self.human.names(self.memory.population());
+            return self.attestation.names(self.memory.population());
         }
         population::names(inventory, self.memory.population())
     }
@@ -145,13 +144,13 @@ impl TrackedControl {
     }
 
     /// What was so for a time and may be in no record.
-    pub fn passages(&self) -> &LapsedVerdicts {
-        &self.passages
+    pub fn lapsed(&self) -> &LapsedVerdicts {
+        &self.lapsed
     }
 
     /// The same, to be told and forgotten.
-    pub fn passages_mut(&mut self) -> &mut LapsedVerdicts {
-        &mut self.passages
+    pub fn lapsed_mut(&mut self) -> &mut LapsedVerdicts {
+        &mut self.lapsed
     }
 
     /// What must be watched for it.
@@ -175,7 +174,8 @@ impl TrackedControl {
         if self.everything {
             return;
         }
-        let context = CheckContext { inventory, scope, now, occurrences: self.human.occurrences() };
+        let context =
+            CheckContext { inventory, scope, now, occurrences: self.attestation.occurrences() };
         let dirty = &mut self.dirty;
         check.affected(&context, change, &mut |item| {
             dirty.insert(item);
@@ -222,7 +222,8 @@ impl TrackedControl {
         if self.everything {
             return;
         }
-        let context = CheckContext { inventory, scope, now, occurrences: self.human.occurrences() };
+        let context =
+            CheckContext { inventory, scope, now, occurrences: self.attestation.occurrences() };
         let dirty = &mut self.dirty;
         check.items(&context, &mut |item| {
             dirty.insert(item);
@@ -239,7 +240,7 @@ impl TrackedControl {
     /// remembers may have been due long ago.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let deadline = self.memory.next_deadline();
-        let deadline = deadline.into_iter().chain(self.human.next_change()).min();
+        let deadline = deadline.into_iter().chain(self.attestation.next_change()).min();
         deadline.filter(|_| !self.everything && !self.pending)
     }
 
@@ -255,8 +256,9 @@ impl TrackedControl {
         if self.spec.suspend {
             return self.suspended(now, keeping);
         }
-        let names_nothing = names::of_test(&self.spec.test, catalog, inventory.source);
-        if let Some(message) = names_nothing.filter(|_| matches!(self.test, Test::Ready { .. })) {
+        let unresolved_names = names::unknown_in_test(&self.spec.test, catalog, inventory.source);
+        if let Some(message) = unresolved_names.filter(|_| matches!(self.test, Test::Ready { .. }))
+        {
             return self.block(Reason::InvalidSpec, message, now, keeping);
         }
         match &self.test {
@@ -264,7 +266,7 @@ impl TrackedControl {
                 let (reason, message) = (*reason, message.clone());
                 return self.block(reason, message, now, keeping);
             }
-            Test::Ready { reads, .. } => match readiness::of(reads, inventory, catalog) {
+            Test::Ready { reads, .. } => match readiness::assess(reads, inventory, catalog) {
                 Readiness::Ready => self.pending = false,
                 Readiness::Pending => {
                     self.pending = true;
@@ -277,7 +279,7 @@ impl TrackedControl {
         }
         let mut kept = keeping.on.then(FindingChanges::default);
         let mut changed = self.judge(inventory, exceptions, now, kept.as_mut());
-        changed |= std::mem::take(&mut self.adopted) | std::mem::take(&mut self.renamed);
+        changed |= std::mem::take(&mut self.taken_over) | std::mem::take(&mut self.renamed);
         if !changed && self.verdict().is_some() {
             return false;
         }
@@ -308,7 +310,7 @@ impl TrackedControl {
     ) -> bool {
         self.everything = true;
         let since = self.enter(State::Unknown, whole_seconds(now).0);
-        let occurrences = self.human.occurrences().to_vec();
+        let occurrences = self.attestation.occurrences().to_vec();
         let blocked = Verdict::blocked(self.generation, reason, message, since);
         self.publish(Verdict { occurrences, ..blocked }, FindingChanges::default(), now, keeping)
     }
@@ -326,9 +328,10 @@ impl TrackedControl {
         };
         let mut items = std::mem::take(&mut self.dirty);
         let due = self.everything || self.reclassify || !items.is_empty();
-        let advanced = self.human.advance(&self.spec, inventory, exceptions, now, due);
+        let advanced = self.attestation.advance(&self.spec, inventory, exceptions, now, due);
         items.extend(&advanced);
-        let context = CheckContext { inventory, scope, now, occurrences: self.human.occurrences() };
+        let context =
+            CheckContext { inventory, scope, now, occurrences: self.attestation.occurrences() };
         let mut before = FxHashMap::default();
         if self.everything {
             if kept.is_some() {
@@ -353,11 +356,11 @@ impl TrackedControl {
             let limit_counts = self.memory.limit_counts();
             let judgement = judge_in_scope(check.as_ref(), &context, item, limit_counts);
             let record = |finding: &checks::Finding, failing, known: Option<&RememberedFinding>| {
-                let key = FindingHash::of(finding);
+                let key = FindingHash::of_finding(finding);
                 RememberedFinding {
                     key,
                     since: (self.recalled.as_ref())
-                        .filter(|_| !self.passages.knows(key))
+                        .filter(|_| !self.lapsed.knows(key))
                         .and_then(|recalled| recalled.since(finding))
                         .or_else(|| known.map(|record| record.since))
                         .or_else(|| self.first_found.get(&key).copied())
@@ -412,8 +415,8 @@ impl TrackedControl {
             (State::Passing, Reason::NoFindings)
         };
         let worst = |which: fn(FindingState) -> bool| {
-            self.wording(inventory, exceptions, now)
-                .map_or_else(Vec::new, |wording| wording.worst(SHOWN_FINDINGS, which))
+            self.describer(inventory, exceptions, now)
+                .map_or_else(Vec::new, |describer| describer.worst(SHOWN_FINDINGS, which))
         };
         let findings = worst(|standing| standing == FindingState::Failing);
         let unknown_items = worst(|standing| standing == FindingState::Unknown);
@@ -434,8 +437,8 @@ impl TrackedControl {
                 self.memory.records().map(|(_, record)| record),
                 |place| exceptions.name(place),
             ),
-            occurrences: self.human.occurrences().to_vec(),
-            records: self.human.records(inventory),
+            occurrences: self.attestation.occurrences().to_vec(),
+            records: self.attestation.records(inventory),
         }
     }
 
@@ -476,7 +479,7 @@ impl TrackedControl {
             return false;
         }
         let verdict = Arc::new(verdict);
-        self.passages.note(changes, &verdict, now, keeping);
+        self.lapsed.note(changes, &verdict, now, keeping);
         self.verdict = Some(verdict);
         true
     }
@@ -489,8 +492,8 @@ impl TrackedControl {
         now: Timestamp,
         most: usize,
     ) -> Vec<ObservedFinding> {
-        self.wording(inventory, exceptions, now).map_or_else(Vec::new, |wording| {
-            wording.worst(most, |standing| standing != FindingState::Unknown)
+        self.describer(inventory, exceptions, now).map_or_else(Vec::new, |describer| {
+            describer.worst(most, |standing| standing != FindingState::Unknown)
         })
     }
 
@@ -502,11 +505,12 @@ impl TrackedControl {
         now: Timestamp,
         which: impl Fn(FindingState) -> bool,
     ) -> Vec<ObservedFinding> {
-        self.wording(inventory, exceptions, now).map_or_else(Vec::new, |wording| wording.all(which))
+        self.describer(inventory, exceptions, now)
+            .map_or_else(Vec::new, |describer| describer.all(which))
     }
 
     /// None while a control is blocked: what it remembers then keeps its `since`, and claims nothing.
-    fn wording<'a>(
+    fn describer<'a>(
         &'a self,
         inventory: &'a Inventory,
         exceptions: &'a Exceptions,
@@ -515,7 +519,8 @@ impl TrackedControl {
         let Test::Ready { check, scope, .. } = &self.test else {
             return None;
         };
-        let context = CheckContext { inventory, scope, now, occurrences: self.human.occurrences() };
+        let context =
+            CheckContext { inventory, scope, now, occurrences: self.attestation.occurrences() };
         (!self.everything).then_some(FindingDescriber {
             check: check.as_ref(),
             context,
@@ -534,7 +539,7 @@ impl TrackedControl {
                 *matched.entry(place).or_default() += 1;
             }
         }
-        for place in self.human.waivers().filter_map(|name| exceptions.place(name)) {
+        for place in self.attestation.waivers().filter_map(|name| exceptions.place(name)) {
             *matched.entry(place).or_default() += 1;
         }
     }

@@ -6,7 +6,7 @@ use super::{CelResult, ObjectSource, ResourceType};
 
 /// The longest text that is kept for an object, in bytes. There is one for every object that
 /// fails, so it is far shorter than what the API server would answer.
-const MAX_TEXT: usize = 300;
+pub(crate) const MAX_TEXT: usize = 300;
 
 /// Runs programs over one object.
 pub fn judge_all<'a>(

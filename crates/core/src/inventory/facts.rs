@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     intern::{Interner, Symbol},
     network, rbac, records, storage,
-    time::time,
+    time::parse_time,
     workload,
 };
 
@@ -182,7 +182,7 @@ impl ObjectMetadata {
 
     /// When the object was made; absent in a manifest that was never applied.
     pub fn created(&self) -> Result<Option<Timestamp>, ProjectionError> {
-        time("metadata.creationTimestamp", self.creation_timestamp.as_deref())
+        parse_time("metadata.creationTimestamp", self.creation_timestamp.as_deref())
     }
 
     /// The labels, interned.
@@ -220,7 +220,7 @@ fn project_namespace(object: &Value, interner: &Interner) -> Result<Facts, Proje
     let object = MetadataOnly::deserialize(object)?;
     Ok(Facts::Namespace(Box::new(NamespaceFacts {
         labels: object.metadata.interned_labels(interner),
-        mesh: network::MeshMembership::of(&object.metadata),
+        mesh: network::MeshMembership::of_namespace(&object.metadata),
         created: object.metadata.created()?,
     })))
 }

@@ -6,7 +6,7 @@
 pub mod api_server;
 pub mod backup;
 pub mod catalog;
-mod cel;
+pub mod cel;
 pub mod facts;
 pub mod intern;
 pub mod kubernetes_version;
@@ -243,7 +243,7 @@ impl Inventory {
     pub fn stage(&mut self, id: KindId, mut object: ProjectedObject) {
         let mut weight = object.weight;
         let staged = self.kinds.iter().map(|state| state.staged.as_ref().map_or(0, Vec::len));
-        let limit = weight::of_all(self.len().max(staged.sum()));
+        let limit = weight::limit_of_all(self.len().max(staged.sum()));
         // The list takes the place of what is known of its kind.
         let known = self.kind_state(id).map_or(0, |state| state.weight);
         let others = self.kinds.iter().map(|state| state.weight + state.staged_weight);
@@ -349,7 +349,7 @@ impl Inventory {
     /// Notes what an object weighs, or refuses its facts for what all weigh together.
     fn weigh(&mut self, slot: Slot, object: &mut Object, weight: usize) {
         self.unweigh(object.kind, slot);
-        let limit = weight::of_all(self.len());
+        let limit = weight::limit_of_all(self.len());
         let others: usize = self.kinds.iter().map(|state| state.weight).sum();
         if weight > 0 && others + weight > limit {
             object.facts = weight::refusal(weight, limit);
@@ -376,7 +376,7 @@ impl Inventory {
     /// Kinds with an object that was refused for what all weighed, and that would fit now.
     pub fn fits_again(&self) -> FxHashSet<KindId> {
         let weight: usize = self.kinds.iter().map(|state| state.weight).sum();
-        let room = weight::of_all(self.len()).saturating_sub(weight);
+        let room = weight::limit_of_all(self.len()).saturating_sub(weight);
         let fitting = self.refused.iter().filter(|(_, weight)| **weight <= room / 2);
         fitting.filter_map(|(slot, _)| self.get(*slot).map(|object| object.kind)).collect()
     }

@@ -42,7 +42,7 @@ pub struct ProjectedObject {
     pub facts: Facts,
     /// What each program said.
     pub cel: Box<[CelResult]>,
-    /// What the facts weigh, see [`weight::of`].
+    /// What the facts weigh, see [`weight::weigh`].
     pub weight: usize,
 }
 
@@ -80,7 +80,7 @@ impl Projector {
 
     /// The same for objects from elsewhere: programs read a manifest as one.
     #[must_use]
-    pub fn of(self, source: ObjectSource) -> Self {
+    pub fn with_source(self, source: ObjectSource) -> Self {
         Self { source, ..self }
     }
 
@@ -119,9 +119,9 @@ impl Projector {
                 .unwrap_or_else(|error| Facts::Malformed(shortened(error.0))),
             None => Facts::Exists,
         };
-        let weight = weight::of(&facts);
-        let (facts, weight) = if weight > weight::OF_ONE {
-            (weight::refusal(weight, weight::OF_ONE), 0)
+        let weight = weight::weigh(&facts);
+        let (facts, weight) = if weight > weight::LIMIT_OF_ONE {
+            (weight::refusal(weight, weight::LIMIT_OF_ONE), 0)
         } else {
             (facts, weight)
         };

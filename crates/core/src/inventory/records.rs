@@ -85,7 +85,7 @@ pub struct RecordIndex {
 
 impl RecordIndex {
     /// The records that answer a control, by name.
-    pub fn of(&self, control: &str) -> impl Iterator<Item = &Arc<AttestationFacts>> {
+    pub fn answering(&self, control: &str) -> impl Iterator<Item = &Arc<AttestationFacts>> {
         self.by_control.get(control).into_iter().flat_map(BTreeMap::values)
     }
 

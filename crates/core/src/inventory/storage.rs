@@ -178,7 +178,7 @@ fn project_claim(object: &Value, interner: &Interner) -> Result<Facts, Projectio
         storage_class: spec.storage_class_name.map(|name| interner.intern(&name)),
         volume: named(spec.volume_name, interner),
         bound: phase.as_deref() == Some("Bound"),
-        k8up: K8upIntent::of(&claim.metadata, spec.access_modes.as_deref()),
+        k8up: K8upIntent::of_claim(&claim.metadata, spec.access_modes.as_deref()),
         created: claim.metadata.created()?,
         uid: named(claim.metadata.uid, interner),
     })))

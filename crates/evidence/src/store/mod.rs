@@ -5,7 +5,7 @@
 
 mod directory;
 mod files;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod object;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{blind, entry_finding, since, verdict_data};
-use comptroller_core::{api::State, engine::passages::LapsedVerdict};
+use comptroller_core::{api::State, engine::lapsed::LapsedVerdict};
 use comptroller_evidence::{
     data::{EntryFinding, VerdictData},
     entry::{Data, Subject},
@@ -29,8 +29,8 @@ impl PassedDraft {
     /// The draft of a verdict that is over. `gone` are the findings that went before it was.
     pub fn new(passed: &LapsedVerdict, gone: Vec<FindingKey>, veil: &Veil<'_>) -> Self {
         let mut data = verdict_data(&passed.verdict, &[], veil);
-        if passed.untold > 0 {
-            let more = format!("; {} more findings came and went", passed.untold);
+        if passed.unnamed > 0 {
+            let more = format!("; {} more findings came and went", passed.unnamed);
             data.message.push_str(&more);
         }
         let found = passed.found.iter().map(|observed| entry_finding(observed, veil)).collect();

@@ -318,7 +318,7 @@ mod passages {
     use std::sync::Arc;
 
     use super::*;
-    use comptroller_core::engine::passages::{FindingChanges, LapseCounter, LapsedVerdicts};
+    use comptroller_core::engine::lapsed::{FindingChanges, LapseCounter, LapsedVerdicts};
 
     fn counted(state: ControlState, reason: Reason, since: i64, failing: usize) -> Arc<Verdict> {
         Arc::new(Verdict { failing, ..verdict(state, reason, since) })

@@ -18,7 +18,7 @@ use super::{
 };
 use comptroller_core::api::{
     State,
-    criteria::{Category, SOC2, Soc2Criterion, EvidenceSource},
+    criteria::{Category, EvidenceSource, SOC2, Soc2Criterion},
 };
 
 /// How readiness is written.
@@ -172,7 +172,8 @@ fn assess_criterion(
         .filter(|control| control.criteria.iter().any(|id| id == criterion.id))
         .collect();
     let attested = serving.iter().any(|control| control.attested);
-    let without_people = !serving.is_empty() && !attested && criterion.source != EvidenceSource::Cluster;
+    let without_people =
+        !serving.is_empty() && !attested && criterion.source != EvidenceSource::Cluster;
     let served_by: Vec<Serving> = serving
         .iter()
         .map(|control| Serving { shown: shown(control.state), attested: control.attested })

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    AttestationCheck, Check, CheckContext, Circumstances, Item, Ledger, calendar::Calendar, item,
+    AttestationCheck, Check, Circumstances, CheckContext, Item, Ledger, calendar::Calendar, item,
     rule_digest,
 };
 use crate::{

@@ -66,7 +66,7 @@ impl RbacCheck {
             if self.allows(&node.subject) {
                 continue;
             }
-            let local = node.grants.iter().filter(|grant| !grant.in_cluster() && !grant.baseline);
+            let local = node.grants.iter().filter(|grant| !grant.in_cluster() && !grant.is_default);
             let mut namespaces: Vec<&Symbol> = local.map(|grant| &grant.namespace).collect();
             namespaces.sort_unstable();
             namespaces.dedup();

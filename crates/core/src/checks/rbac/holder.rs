@@ -33,7 +33,7 @@ impl<'a> Held<'a> {
 
     /// Whether it goes beyond what every cluster is born with.
     pub fn is_novel(&self) -> bool {
-        !self.grant.baseline || self.role.is_some_and(|role| role.novel_rules().next().is_some())
+        !self.grant.is_default || self.role.is_some_and(|role| role.added_rules().next().is_some())
     }
 
     /// A grant, unless it lies in a namespace out of scope.
@@ -48,7 +48,7 @@ impl<'a> Held<'a> {
             role.map(|role| reach(role).at(grant.in_cluster())).unwrap_or_default()
         };
         let all = rights(RoleNode::reach);
-        let novel = if grant.baseline { rights(RoleNode::novel) } else { all };
+        let novel = if grant.is_default { rights(RoleNode::added) } else { all };
         let admission = context.scope.admits(context.inventory, &grant.namespace);
         (admission != Admission::Out).then_some(Self {
             grant,

@@ -22,8 +22,8 @@ pub(super) fn listed<'a>(access: &'a AccessRule, held: &Held<'a>) -> Option<(&'a
             admin.filter(|row| row.applies(held.namespace())).any(|row| row.matches(held.novel));
         return everything.then_some(("*", "*"));
     }
-    if held.grant.baseline {
-        role.novel_rules().find_map(|rule| overlap(access, rule, held.grant.in_cluster()))
+    if held.grant.is_default {
+        role.added_rules().find_map(|rule| overlap(access, rule, held.grant.in_cluster()))
     } else {
         role.rules().find_map(|rule| overlap(access, rule, held.grant.in_cluster()))
     }

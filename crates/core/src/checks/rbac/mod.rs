@@ -273,7 +273,7 @@ impl Check for RbacCheck {
         let rights = &context.inventory.rights;
         let Change::Object { slot, before } = change else {
             let by_version = self.asked.by_version();
-            return rights.holding(by_version).for_each(|id| visit(Item::Subject(id)));
+            return rights.subjects_with_any(by_version).for_each(|id| visit(Item::Subject(id)));
         };
         let after = context.inventory.get(*slot);
         let affected = rights.affected(before.as_ref(), after);
@@ -282,7 +282,7 @@ impl Check for RbacCheck {
         }
         if affected.implied_group {
             let own = self.asked.completing(rights.ever_implied());
-            rights.holding(own).for_each(|id| visit(Item::Subject(id)));
+            rights.subjects_with_any(own).for_each(|id| visit(Item::Subject(id)));
         }
         let mut related = false;
         for object in [before.as_ref(), after].into_iter().flatten() {
@@ -359,7 +359,7 @@ fn visit_named(inventory: &Inventory, object: &Object, visit: &mut dyn FnMut(Ite
     match inventory.kind_state(object.kind).map_or("", |state| &state.resource.kind) {
         "Role" | "ClusterRole" => {
             rights
-                .waiting_for(&RoleKey { namespace, name })
+                .bound_to_name(&RoleKey { namespace, name })
                 .for_each(|id| visit(Item::Subject(id)));
         }
         "ServiceAccount" => {

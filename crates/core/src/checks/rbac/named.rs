@@ -74,7 +74,7 @@ pub(super) fn visit_leads<'a>(
         let Some(given) = Given::of(held).filter(|_| !told.contains(&held.grant.binding)) else {
             continue;
         };
-        let given = Given { novel: held.grant.baseline, ..given };
+        let given = Given { novel: held.grant.is_default, ..given };
         let all = everything.get_or_insert_with(|| {
             holder.own.iter().chain(holder.groups()).filter_map(Given::of).collect::<Vec<_>>()
         });

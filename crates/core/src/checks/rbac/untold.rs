@@ -6,7 +6,7 @@ use crate::{
     checks::{CheckContext, Finding, reference},
     inventory::{
         ObjectSource, Slot,
-        rbac::{Subject, gap, is_born_account},
+        rbac::{Subject, is_account_of_every_cluster, unknown_rules},
     },
 };
 
@@ -38,9 +38,10 @@ impl RbacCheck {
         let about_account = ABOUT_ACCOUNTS.iter().any(|risk| self.forbids(*risk))
             && is_untold_account(context, holder);
         for held in holder.novel() {
-            let role = held.role.and_then(|role| Some((role.key(), gap(inventory, role)?)));
-            if let Some((key, gap)) = role {
-                say("RoleNotKnown", held.grant.binding, gap.of_binding(key));
+            let role =
+                held.role.and_then(|role| Some((role.key(), unknown_rules(inventory, role)?)));
+            if let Some((key, unknown)) = role {
+                say("RoleNotKnown", held.grant.binding, unknown.of_binding(key));
             } else if about_account {
                 let message = format!(
                     "binds {subject}, which is not among the manifests, so nobody can say whether it exists, what it is and which pods run as it: {}",
@@ -75,6 +76,6 @@ fn is_untold_account(context: &CheckContext<'_>, holder: &Holder<'_>) -> bool {
     };
     holder.node.account.is_none()
         && **name != *"default"
-        && !is_born_account(subject)
+        && !is_account_of_every_cluster(subject)
         && context.inventory.lookup("", "ServiceAccount", namespace, name).is_none()
 }

@@ -46,7 +46,7 @@ impl<'a> Given<'a> {
     }
 
     fn rules(&self) -> Box<dyn Iterator<Item = &'a PolicyRule> + 'a> {
-        if self.novel { self.role.novel_rules() } else { Box::new(self.role.rules()) }
+        if self.novel { self.role.added_rules() } else { Box::new(self.role.rules()) }
     }
 
     fn rights(&self) -> Rights {
@@ -67,7 +67,7 @@ pub(super) fn whom<'a>(
 ) -> Vec<(NamedRight, Whom<'a>)> {
     let mut found = Vec::new();
     for rule in given.rules() {
-        let of_rule = NamedRight::of(rule).filter(|named| names.contains(named));
+        let of_rule = NamedRight::of_rule(rule).filter(|named| names.contains(named));
         for named in of_rule {
             if given.namespace.is_some() && named.is_cluster_scoped() {
                 continue;
@@ -142,7 +142,7 @@ fn names_node(all: &[Given<'_>]) -> bool {
     let wide = all.iter().filter(|given| given.namespace.is_none());
     let rules = wide.flat_map(|given| given.role.rules());
     let mut users =
-        rules.filter(|rule| NamedRight::of(rule).any(|named| named == NamedRight::User));
+        rules.filter(|rule| NamedRight::of_rule(rule).any(|named| named == NamedRight::User));
     users.any(|rule| rule.names.iter().any(|name| name.starts_with("system:node:")))
 }
 

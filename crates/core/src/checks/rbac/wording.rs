@@ -221,7 +221,7 @@ fn examples(row: &Row, rights: Rights, held: &Held<'_>) -> String {
         return String::new();
     };
     let rules = || {
-        if held.grant.baseline { role.novel_rules() } else { Box::new(role.rules()) }
+        if held.grant.is_default { role.added_rules() } else { Box::new(role.rules()) }
     };
     if matches!(row.risk, Risk::ClusterAdmin | Risk::NamespaceAdmin) {
         return over_everything(rules);

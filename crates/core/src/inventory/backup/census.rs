@@ -55,7 +55,7 @@ impl PartialEq for Census {
 
 impl Census {
     /// The count for a backup, counted if it is not known.
-    pub fn of(
+    pub fn expected(
         &self,
         slot: Slot,
         backup: &VeleroBackup,

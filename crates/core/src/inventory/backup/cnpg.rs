@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, RunOutcome, facts, time};
+use super::{BackupFacts, RunOutcome, facts, parse_time};
 use crate::inventory::{
     facts::{Facts, Labels, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
@@ -227,10 +227,11 @@ pub fn project_cluster(object: &Value, interner: &Interner) -> Result<Facts, Pro
         .and_then(|plugin| plugin.parameter("serverName"))
         .or_else(|| in_tree.and_then(|store| store.server_name.as_deref()))
         .or(metadata.name.as_deref());
-    let deprecated = time("status.lastSuccessfulBackup", status.last_successful_backup.as_deref())?;
+    let deprecated =
+        parse_time("status.lastSuccessfulBackup", status.last_successful_backup.as_deref())?;
     Ok(facts(BackupFacts::CnpgCluster(Box::new(CnpgCluster {
         labels: metadata.interned_labels(interner),
-        created: time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?,
+        created: parse_time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?,
         server: interner.intern(server.unwrap_or_default()),
         store: plugin
             .and_then(|plugin| plugin.parameter("barmanObjectName"))
@@ -262,7 +263,7 @@ fn recovery(
                 .map(|source| RecoverySource::Server(interner.intern(server_of(spec, source)))),
         }
     });
-    let created = time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?;
+    let created = parse_time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?;
     Ok(source.zip(created).map(|(source, at)| CnpgRecovery { source, at }))
 }
 
@@ -284,7 +285,7 @@ fn server_of<'a>(spec: &'a ClusterSpec, source: &'a str) -> &'a str {
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let CnpgBackupObject { metadata, spec, status } = CnpgBackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
-    let stopped = time("status.stoppedAt", status.stopped_at.as_deref())?;
+    let stopped = parse_time("status.stoppedAt", status.stopped_at.as_deref())?;
     let outcome = match (status.phase.as_deref(), stopped) {
         _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,
         (Some("completed"), Some(at)) => RunOutcome::Succeeded(at),
@@ -317,7 +318,7 @@ pub fn project_object_store(object: &Value, interner: &Interner) -> Result<Facts
     let mut newest = Vec::new();
     for (server, window) in status.server_recovery_window.iter().flatten() {
         let text = window.last_successful_backup_time.as_deref().or(window.misspelt.as_deref());
-        if let Some(at) = time("status.serverRecoveryWindow", text)? {
+        if let Some(at) = parse_time("status.serverRecoveryWindow", text)? {
             newest.push((interner.intern(server), at));
         }
     }

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, RunOutcome, facts, selectors::Selectors, time};
+use super::{BackupFacts, RunOutcome, facts, parse_time, selectors::Selectors};
 use crate::inventory::{
     facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
@@ -62,7 +62,7 @@ pub enum K8upIntent {
 
 impl K8upIntent {
     /// What a claim says. The annotation is the one that K8up reads unless told otherwise.
-    pub fn of(metadata: &ObjectMetadata, modes: Option<&[String]>) -> Self {
+    pub fn of_claim(metadata: &ObjectMetadata, modes: Option<&[String]>) -> Self {
         const ANNOTATION: &str = "k8up.io/backup";
         if let Some(value) = metadata.annotations.as_ref().and_then(|all| all.get(ANNOTATION)) {
             // As Go's strconv.ParseBool reads it; what it can't read is false.
@@ -168,7 +168,7 @@ pub fn project_restore(object: &Value, _: &Interner) -> Result<Facts, Projection
 /// Reads a Snapshot.
 pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let K8upSnapshotObject { metadata, spec } = K8upSnapshotObject::deserialize(object)?;
-    let date = time("spec.date", spec.date.as_deref())?;
+    let date = parse_time("spec.date", spec.date.as_deref())?;
     let claims = spec.paths.iter().flatten().filter_map(|path| claim_of(path));
     Ok(facts(BackupFacts::K8upSnapshot(K8upSnapshot {
         date: date.filter(|_| metadata.deletion_timestamp.is_none()),
@@ -208,7 +208,7 @@ fn outcome(
     Ok(match completed {
         _ if metadata.deletion_timestamp.is_some() || !prepared => RunOutcome::Failed,
         None => RunOutcome::Unfinished,
-        Some(condition) if condition.reason == "Succeeded" => time(
+        Some(condition) if condition.reason == "Succeeded" => parse_time(
             "lastTransitionTime of the condition Completed",
             condition.last_transition_time.as_deref(),
         )?

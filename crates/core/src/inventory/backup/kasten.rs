@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, RunOutcome, facts, selectors::Selectors, time};
+use super::{BackupFacts, RunOutcome, facts, parse_time, selectors::Selectors};
 use crate::inventory::{
     facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
@@ -131,7 +131,7 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
     Ok(facts(BackupFacts::KastenBackup(KastenBackup {
         namespace: namespace(&metadata, &spec.subject, interner),
         restore_point: point.filter(|name| !name.is_empty()).map(|name| interner.intern(&name)),
-        began: time("status.startTime", status.start_time.as_deref())?,
+        began: parse_time("status.startTime", status.start_time.as_deref())?,
         partial: spec.ignore_exceptions == Some(true)
             || filtered.is_some_and(|filters| !filters.is_empty()),
         outcome,
@@ -161,7 +161,7 @@ fn outcome(
     metadata: &ObjectMetadata,
     status: &ActionStatus,
 ) -> Result<RunOutcome, ProjectionError> {
-    let ended = time("status.endTime", status.end_time.as_deref())?;
+    let ended = parse_time("status.endTime", status.end_time.as_deref())?;
     Ok(match (status.state.as_deref(), ended) {
         _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,
         (Some("Complete"), Some(at)) => RunOutcome::Succeeded(at),

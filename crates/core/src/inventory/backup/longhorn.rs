@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, RunOutcome, facts, time};
+use super::{BackupFacts, RunOutcome, facts, parse_time};
 use crate::inventory::{
     facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
@@ -129,7 +129,7 @@ pub fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, Proj
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let LonghornBackupObject { metadata, status } = LonghornBackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
-    let created = time("status.backupCreatedAt", status.backup_created_at.as_deref())?;
+    let created = parse_time("status.backupCreatedAt", status.backup_created_at.as_deref())?;
     let outcome = match (status.state.as_deref(), created) {
         _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,
         (Some("Completed"), Some(at)) => RunOutcome::Succeeded(at),

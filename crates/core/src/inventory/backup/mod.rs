@@ -24,7 +24,7 @@ use jiff::Timestamp;
 pub use self::index::BackupIndex;
 use super::{
     facts::{Facts, Project, Projection},
-    time::time,
+    time::parse_time,
 };
 
 /// Facts of one backup object.

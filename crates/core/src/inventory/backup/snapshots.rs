@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, RunOutcome, facts, time};
+use super::{BackupFacts, RunOutcome, facts, parse_time};
 use crate::inventory::{
     facts::{Facts, ProjectionError},
     intern::{Interner, Symbol},
@@ -124,7 +124,7 @@ struct ContentStatus {
 pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let CsiSnapshotObject { metadata, spec, status } = CsiSnapshotObject::deserialize(object)?;
     let status = status.unwrap_or_default();
-    let taken = time("status.creationTime", status.creation_time.as_deref())?;
+    let taken = parse_time("status.creationTime", status.creation_time.as_deref())?;
     let ready = status.ready_to_use == Some(true);
     let outcome = match taken {
         _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,

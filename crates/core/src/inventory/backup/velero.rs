@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    BackupFacts, RunOutcome, excerpt, facts, time,
+    BackupFacts, RunOutcome, excerpt, facts, parse_time,
     velero_scope::{ScopeFields, VeleroScope},
 };
 use crate::inventory::{
@@ -237,15 +237,15 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
     let (scope, volumes) = read_template(&spec, interner)?;
     let failed = [status.errors, status.backup_item_operations_failed];
     let completed = status.completion_timestamp.as_deref();
-    let ended = time("status.completionTimestamp", completed)?;
-    let created = time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?;
+    let ended = parse_time("status.completionTimestamp", completed)?;
+    let created = parse_time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?;
     Ok(facts(BackupFacts::VeleroBackup(VeleroBackup {
         volumes: taken(&volumes, &status, &scope, &metadata),
         scope,
         location: interner.intern(volumes.storage_location.as_deref().unwrap_or_default()),
         outcome: outcome(&metadata, status.phase.as_deref(), &failed, completed)?,
-        began: time("status.startTimestamp", status.start_timestamp.as_deref())?.or(ended),
-        expires: time("status.expiration", status.expiration.as_deref())?,
+        began: parse_time("status.startTimestamp", status.start_timestamp.as_deref())?.or(ended),
+        expires: parse_time("status.expiration", status.expiration.as_deref())?,
         synced: created.zip(ended).is_some_and(|(created, ended)| ended < created),
     })))
 }
@@ -308,7 +308,7 @@ fn outcome(
     failed: &[Option<i64>],
     completed: Option<&str>,
 ) -> Result<RunOutcome, ProjectionError> {
-    let completed = time("status.completionTimestamp", completed)?;
+    let completed = parse_time("status.completionTimestamp", completed)?;
     let clean = failed.iter().all(|count| count.unwrap_or_default() == 0);
     Ok(match (phase, completed) {
         _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,

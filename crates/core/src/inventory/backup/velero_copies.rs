@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, RunOutcome, facts, time};
+use super::{BackupFacts, RunOutcome, facts, parse_time};
 use crate::inventory::{
     facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
@@ -82,7 +82,8 @@ pub fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionE
 }
 
 fn outcome(deleted: bool, status: &CopyStatus) -> Result<RunOutcome, ProjectionError> {
-    let completed = time("status.completionTimestamp", status.completion_timestamp.as_deref())?;
+    let completed =
+        parse_time("status.completionTimestamp", status.completion_timestamp.as_deref())?;
     Ok(match (status.phase.as_deref(), completed) {
         _ if deleted => RunOutcome::Failed,
         (Some("Completed"), Some(at)) => RunOutcome::Succeeded(at),

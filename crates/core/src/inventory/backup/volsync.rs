@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, facts, time};
+use super::{BackupFacts, facts, parse_time};
 use crate::inventory::{
     facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
@@ -80,7 +80,7 @@ pub fn project_source(object: &Value, interner: &Interner) -> Result<Facts, Proj
     let status = status.unwrap_or_default();
     let trigger = spec.trigger.unwrap_or_default();
     let is_set = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    let last = time("status.lastSyncTime", status.last_sync_time.as_deref())?;
+    let last = parse_time("status.lastSyncTime", status.last_sync_time.as_deref())?;
     let mover = status.latest_mover_status.unwrap_or_default();
     Ok(facts(BackupFacts::VolSyncSource(VolSyncSource {
         claim: spec.source_pvc.filter(|name| !name.is_empty()).map(|name| interner.intern(&name)),

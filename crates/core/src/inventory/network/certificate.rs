@@ -8,7 +8,7 @@ use super::{NetworkCondition, NetworkFacts, explanation, named};
 use crate::inventory::{
     facts::{Facts, ProjectionError, read},
     intern::{Interner, Symbol},
-    time::time,
+    time::parse_time,
 };
 
 /// A Certificate (cert-manager.io/v1).
@@ -67,6 +67,6 @@ pub(super) fn project(object: &Value, interner: &Interner) -> Result<Facts, Proj
     Ok(Facts::Network(Box::new(NetworkFacts::Certificate(CertificateFacts {
         secret: named(secret.as_deref(), interner),
         readiness,
-        not_after: time("status.notAfter", status.not_after.as_deref())?,
+        not_after: parse_time("status.notAfter", status.not_after.as_deref())?,
     }))))
 }

@@ -25,7 +25,7 @@ pub enum MeshMembership {
 
 impl MeshMembership {
     /// The mesh that a namespace joins by its labels and annotations.
-    pub fn of(metadata: &ObjectMetadata) -> Option<Self> {
+    pub fn of_namespace(metadata: &ObjectMetadata) -> Option<Self> {
         let label = |key| metadata.labels.as_ref()?.get(key).map(String::as_str);
         let annotation = |key| metadata.annotations.as_ref()?.get(key).map(String::as_str);
         // Of the sidecar labels, istio-injection decides where both are set.

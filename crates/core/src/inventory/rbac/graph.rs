@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    baseline::baseline,
-    naming::Naming,
+    defaults::defaults,
+    named_rights::Naming,
     read::{BindingFacts, RoleFacts, RoleKind},
     right::Rights,
     roles::{RoleId, RoleKey, RoleNode, Roles},
@@ -67,8 +67,8 @@ pub struct Entitlement {
 impl Graph {
     /// Counts the roles of every cluster as existing even where nobody shows them: manifests bind
     /// `cluster-admin` or `edit` without bringing them along.
-    pub fn assume_born_roles(&mut self) {
-        self.roles.assume_born();
+    pub fn assume_default_roles(&mut self) {
+        self.roles.assume_defaults();
     }
 
     /// Takes in a change of one object.
@@ -142,7 +142,7 @@ impl Graph {
                     binding: slot,
                     namespace: object.namespace.clone(),
                     role,
-                    baseline: baseline().grants(&object.namespace, &object.name, facts, subject),
+                    is_default: defaults().grants(&object.namespace, &object.name, facts, subject),
                 };
                 self.subjects.grant(subject, grant)
             })
@@ -262,7 +262,7 @@ impl Graph {
     }
 
     /// The subjects of every binding that names the role of this name, which need not exist.
-    pub fn waiting_for(&self, role: &RoleKey) -> impl Iterator<Item = SubjectId> {
+    pub fn bound_to_name(&self, role: &RoleKey) -> impl Iterator<Item = SubjectId> {
         let role = self.roles.find(role).and_then(|id| self.roles.get(id));
         role.into_iter().flat_map(|role| self.bound(role))
     }
@@ -275,7 +275,7 @@ impl Graph {
 
     /// The subjects that a role with any of these rights is bound to, each as often as it is. Roles
     /// are fewer than subjects, and few of them hold rights that are asked for.
-    pub fn holding(&self, rights: Rights) -> impl Iterator<Item = SubjectId> {
+    pub fn subjects_with_any(&self, rights: Rights) -> impl Iterator<Item = SubjectId> {
         let holds = move |role: &&RoleNode| role.reach().anywhere().intersects(rights);
         self.roles.iter().filter(holds).flat_map(|role| self.bound(role))
     }
@@ -320,16 +320,16 @@ impl Graph {
 
     /// The subjects that may do what is asked in every cluster, by bindings that manifests do not
     /// show.
-    pub fn born_to(&self, request: &AccessRequest<'_>) -> BTreeSet<Subject> {
+    pub fn default_subjects(&self, request: &AccessRequest<'_>) -> BTreeSet<Subject> {
         let mut found = BTreeSet::new();
-        for (namespace, born) in baseline().bindings_of_every_cluster() {
+        for (namespace, default) in defaults().bindings_of_every_cluster() {
             if !namespace.is_empty() && **namespace != *request.target.namespace() {
                 continue;
             }
-            let role = self.roles.find(&bound_role(namespace, born));
+            let role = self.roles.find(&bound_role(namespace, default));
             let mut rules = role.and_then(|id| self.role(id)).into_iter().flat_map(RoleNode::rules);
             if rules.any(|rule| rule.allows(request)) {
-                found.extend(born.subjects.iter().cloned());
+                found.extend(default.subjects.iter().cloned());
             }
         }
         found

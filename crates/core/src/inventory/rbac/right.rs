@@ -6,7 +6,7 @@
 
 use std::ops::{BitOr, BitOrAssign};
 
-use super::{naming, right_table, rule::PolicyRule, subject::account_of};
+use super::{named_rights, right_table, rule::PolicyRule, subject::account_of};
 
 macro_rules! rights {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
@@ -236,7 +236,7 @@ impl Reach {
     }
 
     /// What rules amount to.
-    pub fn of<'a>(rules: impl IntoIterator<Item = &'a PolicyRule>) -> Self {
+    pub fn of_rules<'a>(rules: impl IntoIterator<Item = &'a PolicyRule>) -> Self {
         let mut reach = Self::default();
         for rule in rules {
             for right in Right::ALL {
@@ -261,7 +261,7 @@ impl Right {
     pub fn example(self, rule: &PolicyRule, in_cluster: bool) -> Option<Example> {
         match self {
             Self::Wildcard => return wildcard(rule),
-            Self::Named => return naming::example(rule),
+            Self::Named => return named_rights::example(rule),
             _ => {}
         }
         right_table::accesses(self)

@@ -5,11 +5,11 @@ use std::{fmt, sync::Arc};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    baseline::{baseline, excess, is_of_every_cluster},
-    gap::UnknownRules,
+    defaults::{defaults, is_of_every_cluster, rules_beyond},
     read::RoleFacts,
     right::Reach,
     rule::PolicyRule,
+    unknown_rules::UnknownRules,
 };
 use crate::inventory::{Slot, Symbol, facts::Labels};
 
@@ -63,9 +63,9 @@ pub struct RoleNode {
     facts: Option<Arc<RoleFacts>>,
     members: Vec<RoleId>,
     aggregated: Vec<Arc<RoleFacts>>,
-    excess: Option<Box<[PolicyRule]>>,
+    beyond_default: Option<Box<[PolicyRule]>>,
     reach: Reach,
-    novel: Reach,
+    added: Reach,
     bindings: Vec<Slot>,
 }
 
@@ -87,7 +87,7 @@ impl RoleNode {
     }
 
     /// Why nobody can say what it allows, if all that is known of it is this.
-    pub fn gap(&self) -> Option<UnknownRules> {
+    pub fn unknown_rules(&self) -> Option<UnknownRules> {
         let Some(facts) = &self.facts else {
             return Some(UnknownRules::Absent);
         };
@@ -101,17 +101,17 @@ impl RoleNode {
         self.reach
     }
 
-    /// The rules that no cluster is born with under this name.
-    pub fn novel_rules(&self) -> Box<dyn Iterator<Item = &PolicyRule> + '_> {
-        match &self.excess {
-            Some(excess) => Box::new(excess.iter()),
+    /// The rules that no cluster is default with under this name.
+    pub fn added_rules(&self) -> Box<dyn Iterator<Item = &PolicyRule> + '_> {
+        match &self.beyond_default {
+            Some(beyond_default) => Box::new(beyond_default.iter()),
             None => Box::new(self.rules()),
         }
     }
 
-    /// What the rules amount to that no cluster is born with under this name.
-    pub fn novel(&self) -> Reach {
-        self.novel
+    /// What the rules amount to that no cluster is default with under this name.
+    pub fn added(&self) -> Reach {
+        self.added
     }
 
     /// The bindings that name it.
@@ -136,14 +136,14 @@ pub(super) struct Roles {
     free: Vec<RoleId>,
     ids: FxHashMap<RoleKey, RoleId>,
     aggregators: Vec<RoleId>,
-    assumes_born: bool,
+    assumes_defaults: bool,
 }
 
 impl Roles {
     /// From now on the roles of every cluster exist even where nobody shows them.
-    pub(super) fn assume_born(&mut self) {
-        self.assumes_born = true;
-        for key in baseline().roles_of_every_cluster() {
+    pub(super) fn assume_defaults(&mut self) {
+        self.assumes_defaults = true;
+        for key in defaults().roles_of_every_cluster() {
             let unknown =
                 self.find(&key).and_then(|id| self.get(id)).is_none_or(|role| !role.exists());
             if unknown {
@@ -180,8 +180,8 @@ impl Roles {
         facts: Option<Arc<RoleFacts>>,
     ) -> FxHashSet<RoleId> {
         let facts = facts.or_else(|| {
-            let born = self.assumes_born && is_of_every_cluster(&key.namespace, &key.name);
-            born.then(|| baseline().role(key).cloned()).flatten()
+            let default = self.assumes_defaults && is_of_every_cluster(&key.namespace, &key.name);
+            default.then(|| defaults().role(key).cloned()).flatten()
         });
         let id = self.node(key);
         let mut changed = self.ancestors(id);
@@ -230,9 +230,9 @@ impl Roles {
                 facts: None,
                 members: Vec::new(),
                 aggregated: Vec::new(),
-                excess: None,
+                beyond_default: None,
                 reach: Reach::default(),
-                novel: Reach::default(),
+                added: Reach::default(),
                 bindings: Vec::new(),
             });
         }
@@ -324,10 +324,11 @@ impl Roles {
             return;
         };
         role.aggregated = aggregated;
-        role.excess = baseline().role(&role.key).map(|born| excess(&born.rules, role.rules()));
-        role.reach = Reach::of(role.rules());
-        role.novel = match &role.excess {
-            Some(excess) => Reach::of(excess.iter()),
+        role.beyond_default =
+            defaults().role(&role.key).map(|default| rules_beyond(&default.rules, role.rules()));
+        role.reach = Reach::of_rules(role.rules());
+        role.added = match &role.beyond_default {
+            Some(beyond_default) => Reach::of_rules(beyond_default.iter()),
             None => role.reach,
         };
     }

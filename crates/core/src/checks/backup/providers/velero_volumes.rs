@@ -80,7 +80,8 @@ impl<'a> Run<'a> {
     /// Whether it took as many snapshots as it covers claims of which one can be taken for sure, and
     /// as many as it covers claims at all.
     pub fn has_enough(&self, inventory: &Inventory) -> (bool, bool) {
-        let count = inventory.backups.census.of(self.slot, self.backup, || count(inventory, self));
+        let count =
+            inventory.backups.census.expected(self.slot, self.backup, || count(inventory, self));
         count.is_reached_by(self.backup.volumes.snapshots())
     }
 

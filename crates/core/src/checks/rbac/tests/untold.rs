@@ -5,8 +5,8 @@ use super::*;
 /// As a scan of files sees it.
 fn manifests(objects: impl IntoIterator<Item = Value>) -> World {
     let mut world = World::of(objects);
-    world.inventory.source = Source::Manifests;
-    world.inventory.rights.assume_born_roles();
+    world.inventory.source = ObjectSource::Manifests;
+    world.inventory.rights.assume_default_roles();
     world
 }
 

@@ -44,7 +44,7 @@ pub struct LapsedVerdict {
     /// Findings that went before it was over.
     pub gone: Vec<FindingHash>,
     /// How many findings came and went of which no more is known.
-    pub untold: usize,
+    pub unnamed: usize,
     /// Whether it is from before there was another verdict: what was found may be long known.
     first: bool,
 }
@@ -76,7 +76,7 @@ pub struct LapsedVerdicts {
     found: FxHashMap<FindingHash, ObservedFinding>,
     unworded: FxHashSet<FindingHash>,
     gone: FxHashSet<FindingHash>,
-    untold: usize,
+    unnamed: usize,
 }
 
 impl FindingChanges {
@@ -163,14 +163,14 @@ impl LapsedVerdicts {
         if !keeping.on {
             return;
         }
-        self.untold += changes.gone.iter().filter(|key| self.unworded.contains(key)).count();
+        self.unnamed += changes.gone.iter().filter(|key| self.unworded.contains(key)).count();
         if self.loses(&changes, verdict) && self.over.len() < MAX_PASSED {
             self.set_aside(now, keeping);
         }
         for key in changes.gone {
             self.unworded.remove(&key);
             if self.found.remove(&key).is_some() {
-                self.untold += 1;
+                self.unnamed += 1;
             } else if self.gone.len() < MAX_GONE {
                 self.gone.insert(key);
             }
@@ -228,7 +228,7 @@ impl LapsedVerdicts {
             verdict,
             found: self.found.drain().map(|(_, observed)| observed).collect(),
             gone: self.gone.drain().collect(),
-            untold: std::mem::take(&mut self.untold),
+            unnamed: std::mem::take(&mut self.unnamed),
             first,
         });
     }
@@ -243,7 +243,7 @@ impl LapsedVerdicts {
     pub fn tell(&mut self, now: Timestamp, keeping: &mut LapseCounter) -> Vec<LapsedVerdict> {
         let over = self.over.clone();
         let changed = self.has_turned()
-            || self.untold > 0
+            || self.unnamed > 0
             || !(self.found.is_empty() && self.unworded.is_empty() && self.gone.is_empty());
         if keeping.on && changed && self.over.len() < MAX_PASSED {
             self.set_aside(now, keeping);
@@ -276,7 +276,7 @@ impl LapsedVerdicts {
     pub fn knows(&self, key: FindingHash) -> bool {
         (self.base.is_some() && self.found.contains_key(&key))
             || self.over.iter().filter(|over| !over.first).any(|over| {
-                over.found.iter().any(|observed| FindingHash::of(&observed.finding) == key)
+                over.found.iter().any(|observed| FindingHash::of_finding(&observed.finding) == key)
             })
     }
 }

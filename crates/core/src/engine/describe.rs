@@ -75,7 +75,7 @@ impl FindingDescriber<'_> {
                 continue;
             };
             for finding in judgement.failing.into_iter().chain(judgement.unknown) {
-                let record = self.memory.record(item, FindingHash::of(&finding));
+                let record = self.memory.record(item, FindingHash::of_finding(&finding));
                 let Some(record) = record.filter(|record| which(record)) else {
                     continue;
                 };

@@ -33,7 +33,7 @@ impl AttestationState {
     }
 
     /// Takes over what is known better elsewhere. True when it was not known here.
-    pub fn adopt(&mut self, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> bool {
+    pub fn take_over(&mut self, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> bool {
         self.created = created.or(self.created);
         if occurrences.is_empty() {
             return false;
@@ -75,7 +75,7 @@ impl AttestationState {
             .flat_map(|occurrence| &occurrence.records)
             .map(|record| record.name.as_str())
             .collect();
-        let records = inventory.records.of(&self.control);
+        let records = inventory.records.answering(&self.control);
         records.filter(|record| named.contains(record.name.as_str())).cloned().collect()
     }
 
@@ -121,7 +121,7 @@ impl AttestationState {
             rule,
             digest: &rule_digest(rule),
             created,
-            records: inventory.records.of(control).collect(),
+            records: inventory.records.answering(control).collect(),
             waiver: &|period, due| {
                 let resource = attestation::reference(period);
                 exceptions.waiving(control, &resource, due, now).map(str::to_owned)

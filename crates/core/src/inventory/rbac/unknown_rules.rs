@@ -17,12 +17,12 @@ pub enum UnknownRules {
 
 /// Why nobody can say what a bound role allows; None where it is known, and where it is known not
 /// to be readable.
-pub fn gap(inventory: &Inventory, role: &RoleNode) -> Option<UnknownRules> {
+pub fn unknown_rules(inventory: &Inventory, role: &RoleNode) -> Option<UnknownRules> {
     if inventory.source != ObjectSource::Manifests {
         return None;
     }
     let key = role.key();
-    let gap = role.gap()?;
+    let gap = role.unknown_rules()?;
     let object = || inventory.lookup(RBAC, key.kind(), &key.namespace, &key.name);
     (gap != UnknownRules::Absent || object().is_none()).then_some(gap)
 }

@@ -77,7 +77,7 @@ const TABLE: &[(NamedRight, Asked)] = &[
 
 impl NamedRight {
     /// What a rule gives over those it names; nothing for a rule without names.
-    pub fn of(rule: &PolicyRule) -> impl Iterator<Item = Self> {
+    pub fn of_rule(rule: &PolicyRule) -> impl Iterator<Item = Self> {
         let rows = TABLE.iter().filter(|_| !rule.names.is_empty());
         let given = rows.filter(|(_, (verb, group, resource, subresource))| {
             rule.has_verb(verb) && rule.has_group(group) && rule.has_resource(resource, subresource)
@@ -120,7 +120,7 @@ impl NamedRight {
 
 /// A request by which a rule gives a right over those it names.
 pub(super) fn example(rule: &PolicyRule) -> Option<Example> {
-    let named = NamedRight::of(rule).next()?;
+    let named = NamedRight::of_rule(rule).next()?;
     let (_, (verb, _, resource, _)) = TABLE.iter().find(|(known, _)| *known == named)?;
     Some((verb, resource))
 }
@@ -148,7 +148,7 @@ impl Naming {
         let Some(role) = role.filter(names_any) else {
             return;
         };
-        let rules = role.rules().filter(|rule| NamedRight::of(rule).next().is_some());
+        let rules = role.rules().filter(|rule| NamedRight::of_rule(rule).next().is_some());
         let names: FxHashSet<Symbol> = rules.flat_map(|rule| rule.names.iter().cloned()).collect();
         for name in &names {
             self.naming.entry(name.clone()).or_default().push(id);
