@@ -29,7 +29,7 @@ use comptroller_core::{
     api::{Control, ControlException, Duration as Period},
     engine::{Engine, Remembered, Verdict, exceptions::ExceptionState},
 };
-use comptroller_evidence::fold::State;
+use comptroller_evidence::fold::LogState;
 use comptroller_recorder::{
     Answer, Evidence, EvidenceError, ObjectKey, ObjectRecord, Receipt, Recorded, Writing,
 };
@@ -442,7 +442,7 @@ trait Newest {
 
 impl Newest for Evidence {
     fn newest(&self, control: &str) -> Option<u64> {
-        let entry = self.read(|state: &State| Some(state.control(control)?.verdict.as_ref()?.last_entry));
+        let entry = self.read(|state: &LogState| Some(state.control(control)?.verdict.as_ref()?.last_entry));
         entry.flatten()
     }
 }

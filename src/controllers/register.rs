@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comptroller_evidence::{entry::Subject, fold::State};
+use comptroller_evidence::{entry::Subject, fold::LogState};
 use comptroller_recorder::{Evidence, ObjectKey, ObjectObservation, ObjectRecord, Recorded};
 
 /// Every object of every governed kind.
@@ -137,7 +137,7 @@ impl Register {
         if !std::mem::take(&mut self.may_lack) {
             return Vec::new();
         }
-        let of_kind = |state: &State, kind: &'static str, present: &Kind| -> Vec<Subject> {
+        let of_kind = |state: &LogState, kind: &'static str, present: &Kind| -> Vec<Subject> {
             let known = state.objects_of(kind).map(|(name, _)| name);
             let gone = known.filter(|name| !present.objects.contains_key(*name));
             gone.map(|name| Subject::new(kind, name)).collect()

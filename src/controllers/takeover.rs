@@ -11,7 +11,7 @@ use comptroller_core::{
     checks::Finding,
     engine::{Engine, Recollection, Remembered, memory::FindingHash},
 };
-use comptroller_evidence::fold::State;
+use comptroller_evidence::fold::LogState;
 use comptroller_recorder::{Evidence, ObjectKey, Writing, remembered_occurrences};
 
 /// For how long before it began to lead a process may know what nobody recorded: longer than a
@@ -78,7 +78,7 @@ impl Takeover {
     /// record, what this one knows may be in no log.
     fn is_recorded_by_another(&self, control: &Control) -> bool {
         let Some(status) = &control.status else { return false };
-        let known = self.evidence.read(State::size).unwrap_or_default();
+        let known = self.evidence.read(LogState::size).unwrap_or_default();
         let cited = status.evidence.and_then(|cited| u64::try_from(cited.log_size).ok());
         let fails = status.conditions.iter().any(|condition| {
             condition.type_ == EVIDENCE_RECORDED && condition.reason == LOG_UNAVAILABLE
@@ -120,7 +120,7 @@ impl Takeover {
             return None;
         }
         self.opening = opening;
-        let epoch = self.evidence.read(State::epoch);
+        let epoch = self.evidence.read(LogState::epoch);
         // Nobody else moved the occurrences, and no entry has all that the engine knows of them.
         let ours = epoch.is_some() && std::mem::replace(&mut self.epoch, epoch) == epoch;
         let mut controls = std::mem::take(&mut self.controls);

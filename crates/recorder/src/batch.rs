@@ -25,7 +25,7 @@ use comptroller_core::{
 use comptroller_evidence::{
     data::ChangeKind,
     entry::{Data, Subject},
-    privacy::Veil,
+    privacy::Pseudonymizer,
 };
 
 /// The kind of a control, as the subject of an entry.
@@ -155,7 +155,7 @@ impl Batch {
         // Without pseudonyms the log was never opened, and nothing is asked of it.
         let Some(pseudonyms) = &current.pseudonyms else { return drafted };
         let pseudonym = |person: &str| pseudonyms.of(person);
-        let veil = Veil::new(&pseudonym);
+        let pseudonymizer = Pseudonymizer::new(&pseudonym);
         let state = &current.state;
         // What these entries will change of the controls, before the log has them.
         let (mut absent, mut declared) = (BTreeSet::new(), BTreeSet::new());
@@ -169,7 +169,7 @@ impl Batch {
         // Whose log begins again: what was found of another object of the name is none of its.
         let mut begins_again = absent.clone();
         for object in &self.objects {
-            let entries = object.draft(&veil).resolve(state);
+            let entries = object.draft(&pseudonymizer).resolve(state);
             let name = object.record.key.name.as_str();
             if object.record.kind == CONTROL {
                 declared.insert(name);
@@ -200,8 +200,8 @@ impl Batch {
                 drafted.entries.extend(steps.into_iter().map(|data| (subject.clone(), data)));
             }
             let people = remembered.map(|remembered| &remembered.people);
-            let passed = lapsed::drafts(observed, known, people, &veil);
-            let mut draft = VerdictDraft::new(observed, &veil);
+            let passed = lapsed::drafts(observed, known, people, &pseudonymizer);
+            let mut draft = VerdictDraft::new(observed, &pseudonymizer);
             draft.passed = passed;
             draft.blocked = remembered
                 .map(|remembered| remembered.message.clone())
@@ -210,7 +210,7 @@ impl Batch {
             let resolved = draft.resolve(known, now);
             drafted.entries.extend(resolved.entries);
             drafted.stored.extend(resolved.stored);
-            let people = lapsed::people(&observed.findings, &veil);
+            let people = lapsed::people(&observed.findings, &pseudonymizer);
             let learned = ControlMemory { message, people };
             drafted.learned.controls.push((observed.control.clone(), learned));
         }
@@ -218,7 +218,7 @@ impl Batch {
             let name = observed.control.name.as_str();
             let known = state.control(name).and_then(|control| control.verdict.as_ref());
             let known = known.filter(|_| !begins_again.contains(name));
-            if let Some(resolved) = HeartbeatDraft::new(observed, &veil).resolve(known) {
+            if let Some(resolved) = HeartbeatDraft::new(observed, &pseudonymizer).resolve(known) {
                 drafted.entries.extend(resolved.entries);
                 drafted.stored.extend(resolved.stored);
             }
@@ -260,12 +260,12 @@ impl Batch {
 }
 
 impl ObjectObservation {
-    fn draft(&self, veil: &Veil<'_>) -> ObjectDraft {
+    fn draft(&self, pseudonymizer: &Pseudonymizer<'_>) -> ObjectDraft {
         let ObjectRecord { kind, key, generation, phase } = &self.record;
         ObjectDraft {
             subject: Subject::new(kind, &key.name),
             generation: *generation,
-            spec: self.spec.as_ref().map(|spec| veil.spec(spec)),
+            spec: self.spec.as_ref().map(|spec| pseudonymizer.spec(spec)),
             phase: phase.clone(),
             uid: key.uid.clone(),
             recreated: self.recreated,

@@ -10,9 +10,9 @@ use comptroller_core::{
     engine::{ObservedFinding, Recollection, Remembered, Verdict},
 };
 use comptroller_evidence::{
-    fold::{FindingKey, State, VerdictState},
+    fold::{FindingKey, LogState, VerdictState},
     key::Pseudonyms,
-    privacy::Veil,
+    privacy::Pseudonymizer,
 };
 
 impl Evidence {
@@ -61,11 +61,11 @@ pub(crate) fn recorded(
 ) -> Option<Recorded<Verdict>> {
     let pseudonyms = current.pseudonyms.as_ref()?;
     let pseudonym = |person: &str| pseudonyms.of(person);
-    let veil = Veil::new(&pseudonym);
+    let pseudonymizer = Pseudonymizer::new(&pseudonym);
     let known = verdict_of(&current.state, control)?;
     let state_since = if known.state == verdict.state { known.since } else { verdict.since };
     let finding_since = |observed: &ObservedFinding| {
-        let open = known.findings.get(&key_of(&observed.finding, &veil));
+        let open = known.findings.get(&key_of(&observed.finding, &pseudonymizer));
         open.map_or(observed.since, |open| open.since)
     };
     let findings: Vec<Timestamp> = verdict.findings.iter().map(finding_since).collect();
@@ -85,7 +85,7 @@ pub(crate) fn recorded(
 }
 
 /// The newest verdict of a control. Where the log or the object has no uid, the name decides.
-fn verdict_of<'a>(state: &'a State, control: &ObjectKey) -> Option<&'a VerdictState> {
+fn verdict_of<'a>(state: &'a LogState, control: &ObjectKey) -> Option<&'a VerdictState> {
     let known = state.object("Control", &control.name).and_then(|object| object.uid.as_deref());
     let uid = control.uid.as_deref();
     if known.is_some() && uid.is_some() && known != uid {
@@ -95,15 +95,15 @@ fn verdict_of<'a>(state: &'a State, control: &ObjectKey) -> Option<&'a VerdictSt
 }
 
 /// A finding as the log knows it, whose people are pseudonyms there.
-pub(crate) fn key_of(finding: &Finding, veil: &Veil<'_>) -> FindingKey {
+pub(crate) fn key_of(finding: &Finding, pseudonymizer: &Pseudonymizer<'_>) -> FindingKey {
     let mut resource = finding.resource.clone();
     if resource.kind == "User" {
-        resource.name = veil.user(&resource.name);
+        resource.name = pseudonymizer.user(&resource.name);
     }
     FindingKey {
         rule: finding.rule.clone().into_owned(),
         resource,
-        subject: finding.subject.as_deref().map(|subject| veil.subject(subject)),
+        subject: finding.subject.as_deref().map(|subject| pseudonymizer.subject(subject)),
     }
 }
 
@@ -122,6 +122,6 @@ impl std::fmt::Debug for LoggedFindings {
 impl Recollection for LoggedFindings {
     fn since(&self, finding: &Finding) -> Option<Timestamp> {
         let pseudonym = |person: &str| self.pseudonyms.of(person);
-        self.since.get(&key_of(finding, &Veil::new(&pseudonym))).copied()
+        self.since.get(&key_of(finding, &Pseudonymizer::new(&pseudonym))).copied()
     }
 }

@@ -11,14 +11,14 @@ use self::passed::Course;
 pub use self::passed::PassedDraft;
 use crate::{HeartbeatObservation, VerdictObservation};
 use comptroller_core::{
-    api::{ResourceRef, State as ControlState, time::whole_seconds},
+    api::{ResourceRef, State, time::whole_seconds},
     engine::{ObservedFinding, Reason, Verdict},
 };
 use comptroller_evidence::{
     data::{ChangeKind, EntryFinding, Gap, Heartbeat, ObjectChange, PopulationList, VerdictData},
     entry::{Data, Subject},
-    fold::{FindingKey, ObjectState, State, VerdictState, diff, findings_digest},
-    privacy::Veil,
+    fold::{FindingKey, ObjectState, LogState, VerdictState, diff, findings_digest},
+    privacy::Pseudonymizer,
 };
 use comptroller_vocabulary::canonical;
 
@@ -91,15 +91,15 @@ pub struct Resolved {
 
 impl VerdictDraft {
     /// The draft of what was observed, without what was over before.
-    pub fn new(observed: &VerdictObservation, veil: &Veil<'_>) -> Self {
+    pub fn new(observed: &VerdictObservation, pseudonymizer: &Pseudonymizer<'_>) -> Self {
         let findings: Vec<EntryFinding> =
-            observed.findings.iter().map(|observed| entry_finding(observed, veil)).collect();
+            observed.findings.iter().map(|observed| entry_finding(observed, pseudonymizer)).collect();
         Self {
             control: observed.control.name.clone(),
             passed: Vec::new(),
-            data: verdict_data(&observed.verdict, &findings, veil),
+            data: verdict_data(&observed.verdict, &findings, pseudonymizer),
             findings,
-            population: observed.population.as_deref().and_then(|items| Population::new(items, veil)),
+            population: observed.population.as_deref().and_then(|items| Population::new(items, pseudonymizer)),
             blocked: None,
         }
     }
@@ -169,14 +169,14 @@ impl VerdictDraft {
 }
 
 /// The entry of a verdict, without what it changed.
-fn verdict_data(verdict: &Verdict, findings: &[EntryFinding], veil: &Veil<'_>) -> VerdictData {
+fn verdict_data(verdict: &Verdict, findings: &[EntryFinding], pseudonymizer: &Pseudonymizer<'_>) -> VerdictData {
     let undecided = verdict.unknown_items.first();
     let subject = undecided.and_then(|observed| observed.finding.subject.as_deref());
     VerdictData {
         generation: verdict.generation,
         state: verdict.state,
         reason: verdict.reason.as_str().to_owned(),
-        message: veil.message(&verdict.message, subject),
+        message: pseudonymizer.message(&verdict.message, subject),
         since: whole_seconds(verdict.since).0,
         population: count(verdict.population),
         failing: count(verdict.failing),
@@ -190,7 +190,7 @@ fn verdict_data(verdict: &Verdict, findings: &[EntryFinding], veil: &Veil<'_>) -
 }
 
 /// Since when a control is in a state, which its log may know.
-fn since(known: &VerdictState, state: ControlState, since: Timestamp, now: Timestamp) -> Timestamp {
+fn since(known: &VerdictState, state: State, since: Timestamp, now: Timestamp) -> Timestamp {
     if known.state == state { known.since } else { since.max(known.since).max(vouched(known, now)) }
 }
 
@@ -198,7 +198,7 @@ fn since(known: &VerdictState, state: ControlState, since: Timestamp, now: Times
 /// there all along.
 fn found(known: Option<&VerdictState>, since: Timestamp, now: Timestamp) -> Timestamp {
     known
-        .filter(|known| known.state != ControlState::Unknown)
+        .filter(|known| known.state != State::Unknown)
         .map_or(since, |known| since.max(vouched(known, now)))
 }
 
@@ -216,7 +216,7 @@ fn blind(
     now: Timestamp,
 ) -> Option<Data> {
     let could_not = [Reason::Forbidden, Reason::KindNotServed, Reason::WatchStale];
-    let over = known.state == ControlState::Unknown
+    let over = known.state == State::Unknown
         && known.reason != reason
         && could_not.iter().any(|reason| reason.as_str() == known.reason);
     over.then(|| {
@@ -228,7 +228,7 @@ fn blind(
 
 impl HeartbeatDraft {
     /// The draft of what was observed.
-    pub fn new(observed: &HeartbeatObservation, veil: &Veil<'_>) -> Self {
+    pub fn new(observed: &HeartbeatObservation, pseudonymizer: &Pseudonymizer<'_>) -> Self {
         let HeartbeatObservation { control, verdict, population } = observed;
         Self {
             control: control.name.clone(),
@@ -242,7 +242,7 @@ impl HeartbeatDraft {
                 findings: String::new(),
                 population_list: None,
             },
-            population: population.as_deref().and_then(|items| Population::new(items, veil)),
+            population: population.as_deref().and_then(|items| Population::new(items, pseudonymizer)),
         }
     }
 
@@ -278,11 +278,11 @@ fn attach(
 
 impl Population {
     /// The list of what was judged; None for nothing.
-    fn new(items: &[ResourceRef], veil: &Veil<'_>) -> Option<Self> {
+    fn new(items: &[ResourceRef], pseudonymizer: &Pseudonymizer<'_>) -> Option<Self> {
         let mut lines: Vec<String> = items
             .iter()
             .map(|ResourceRef { api_version, kind, namespace, name }| {
-                let pseudonym = (kind == "User").then(|| veil.user(name));
+                let pseudonym = (kind == "User").then(|| pseudonymizer.user(name));
                 let name = pseudonym.as_ref().unwrap_or(name);
                 let namespace = namespace.as_deref().unwrap_or_default();
                 [api_version.as_str(), kind, namespace, name].map(field).join("\t")
@@ -330,7 +330,7 @@ impl ObjectDraft {
 
     /// What has to be written, given the log: nothing, a change, or the end of another object of
     /// this name and the beginning of this one.
-    pub fn resolve(self, state: &State) -> Entries {
+    pub fn resolve(self, state: &LogState) -> Entries {
         let digest = self.digest();
         let mut known = state.object(&self.subject.kind, &self.subject.name);
         let mut entries = Entries::new();
@@ -371,7 +371,7 @@ impl ObjectDraft {
 }
 
 /// That an object is gone. None if the log does not have it, or knows that already.
-pub fn deletion(state: &State, subject: &Subject) -> Option<(Subject, Data)> {
+pub fn deletion(state: &LogState, subject: &Subject) -> Option<(Subject, Data)> {
     let known = state.object(&subject.kind, &subject.name)?;
     let change = ObjectChange {
         change: ChangeKind::Deleted,
@@ -400,18 +400,18 @@ fn changed(subject: Subject, change: ObjectChange) -> (Subject, Data) {
 }
 
 /// A finding as the log keeps it.
-pub fn entry_finding(observed: &ObservedFinding, veil: &Veil<'_>) -> EntryFinding {
+pub fn entry_finding(observed: &ObservedFinding, pseudonymizer: &Pseudonymizer<'_>) -> EntryFinding {
     let ObservedFinding { finding, severity, since, exception } = observed;
     let subject = finding.subject.as_deref();
     let mut resource = finding.resource.clone();
     if resource.kind == "User" {
-        resource.name = veil.user(&resource.name);
+        resource.name = pseudonymizer.user(&resource.name);
     }
     EntryFinding {
         rule: finding.rule.clone().into_owned(),
         resource,
-        subject: subject.map(|subject| veil.subject(subject)),
-        message: veil.message(&finding.message, subject),
+        subject: subject.map(|subject| pseudonymizer.subject(subject)),
+        message: pseudonymizer.message(&finding.message, subject),
         severity: *severity,
         since: whole_seconds(*since).0,
         exception: exception.clone(),

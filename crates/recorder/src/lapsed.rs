@@ -6,16 +6,16 @@ use super::{VerdictObservation, dating, draft::PassedDraft};
 use comptroller_core::engine::{ObservedFinding, memory::FindingHash};
 use comptroller_evidence::{
     fold::{self, VerdictState},
-    privacy::Veil,
+    privacy::Pseudonymizer,
 };
 
 /// Findings that name people, as the log knows them, by the engine's key.
 pub(crate) type People = FxHashMap<FindingHash, fold::FindingKey>;
 
 /// The findings whose names the log does not have.
-pub(crate) fn people(findings: &[ObservedFinding], veil: &Veil<'_>) -> People {
+pub(crate) fn people(findings: &[ObservedFinding], pseudonymizer: &Pseudonymizer<'_>) -> People {
     let keys = findings.iter().map(|observed| {
-        (FindingHash::of_finding(&observed.finding), dating::key_of(&observed.finding, veil))
+        (FindingHash::of_finding(&observed.finding), dating::key_of(&observed.finding, pseudonymizer))
     });
     keys.filter(|(key, logged)| engine_key(logged) != *key).collect()
 }
@@ -31,7 +31,7 @@ pub(crate) fn drafts(
     observed: &VerdictObservation,
     known: Option<&VerdictState>,
     people: Option<&People>,
-    veil: &Veil<'_>,
+    pseudonymizer: &Pseudonymizer<'_>,
 ) -> Vec<PassedDraft> {
     if observed.lapsed.is_empty() {
         return Vec::new();
@@ -41,11 +41,11 @@ pub(crate) fn drafts(
     names.extend(logged.map(|key| (engine_key(key), key.clone())));
     let found = observed.lapsed.iter().flat_map(|passed| &passed.found).chain(&observed.findings);
     names.extend(found.map(|observed| {
-        (FindingHash::of_finding(&observed.finding), dating::key_of(&observed.finding, veil))
+        (FindingHash::of_finding(&observed.finding), dating::key_of(&observed.finding, pseudonymizer))
     }));
     let drafts = observed.lapsed.iter().map(|passed| {
         let gone = passed.gone.iter().filter_map(|key| names.get(key).cloned()).collect();
-        PassedDraft::new(passed, gone, veil)
+        PassedDraft::new(passed, gone, pseudonymizer)
     });
     drafts.collect()
 }

@@ -39,7 +39,7 @@ pub use self::{
     witness::{Citation, Published, Witness},
 };
 use comptroller_core::api::EvidenceRef;
-use comptroller_evidence::{fold::State, key::Pseudonyms};
+use comptroller_evidence::{fold::LogState, key::Pseudonyms};
 
 /// How often the list of what a control judged is recorded, if it changed.
 const POPULATION_EVERY: SignedDuration = SignedDuration::from_hours(24);
@@ -120,7 +120,7 @@ impl Log {
 /// The log as of now.
 #[derive(Default)]
 struct Current {
-    state: State,
+    state: LogState,
     /// None until the log was opened first.
     pseudonyms: Option<Arc<Pseudonyms>>,
 }
@@ -183,7 +183,7 @@ impl Evidence {
     }
 
     /// Looks at the fold of the log. None without a log, and until it was opened first.
-    pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Option<T> {
+    pub fn read<T>(&self, look: impl FnOnce(&LogState) -> T) -> Option<T> {
         let current = self.log.as_ref()?.current();
         current.pseudonyms.as_ref().map(|_| look(&current.state))
     }

@@ -272,10 +272,10 @@ async fn another_uid_begins_again_in_one_batch() {
         batch
     };
     let first = try_record(&evidence, with_uid("1")).await.unwrap();
-    let size = evidence.read(State::size).unwrap();
+    let size = evidence.read(LogState::size).unwrap();
     let second = try_record(&evidence, with_uid("2")).await.unwrap();
     // It is deleted and created, and its verdict is recorded though it is the same.
-    assert_eq!(evidence.read(State::size).unwrap(), size + 3);
+    assert_eq!(evidence.read(LogState::size).unwrap(), size + 3);
     assert!(second.verdicts[0].1.entry() > first.verdicts[0].1.entry());
 }
 

@@ -39,7 +39,7 @@ fn wrong(names: &[(&str, Option<&str>)]) -> Vec<Observed> {
     names.iter().map(observed).collect()
 }
 
-fn verdict(state: ControlState, reason: Reason, since: i64) -> Verdict {
+fn verdict(state: State, reason: Reason, since: i64) -> Verdict {
     Verdict { state, population: 3, ..Verdict::blocked(1, reason, "why".to_owned(), at(since)) }
 }
 
@@ -52,7 +52,7 @@ enum Draft {
 }
 
 impl Draft {
-    fn resolve(self, state: &State, now: Timestamp) -> Option<Resolved> {
+    fn resolve(self, state: &LogState, now: Timestamp) -> Option<Resolved> {
         let known = state.control("tls").and_then(|control| control.verdict.as_ref());
         let entries = |entries| Some(Resolved { entries, ..Resolved::default() });
         match self {
@@ -82,11 +82,11 @@ fn draft(verdict: &Verdict, wrong: &[Observed], population: &[&str]) -> Draft {
         lapsed: Vec::new(),
         population: (!population.is_empty()).then(|| items.collect()),
     };
-    Draft::Verdict(VerdictDraft::new(&observed, &Veil::new(&pseudonym)))
+    Draft::Verdict(VerdictDraft::new(&observed, &Pseudonymizer::new(&pseudonym)))
 }
 
 /// Resolves and writes, as the task does.
-fn write(state: &mut State, draft: Draft, now: Timestamp) -> Vec<Data> {
+fn write(state: &mut LogState, draft: Draft, now: Timestamp) -> Vec<Data> {
     let resolved = draft.resolve(state, now).unwrap();
     for (subject, data) in &resolved.entries {
         let entry = Entry { at: now, epoch: 1, subject: subject.clone(), data: data.clone() };
@@ -117,11 +117,11 @@ fn heartbeat(verdict: &Verdict, population: Option<Vec<ResourceRef>>) -> Heartbe
         verdict: Arc::new(verdict.clone()),
         population,
     };
-    HeartbeatDraft::new(&observed, &Veil::new(&pseudonym))
+    HeartbeatDraft::new(&observed, &Pseudonymizer::new(&pseudonym))
 }
 
-fn declared() -> State {
-    let mut state = State::default();
+fn declared() -> LogState {
+    let mut state = LogState::default();
     write(&mut state, object(1, "High"), at(0));
     state
 }
@@ -129,7 +129,7 @@ fn declared() -> State {
 #[test]
 fn a_verdict_is_written_once_and_says_what_changed() {
     let mut state = declared();
-    let failing = verdict(ControlState::Failing, Reason::FindingsOpen, 5);
+    let failing = verdict(State::Failing, Reason::FindingsOpen, 5);
     let first = write(&mut state, draft(&failing, &wrong(&[("x", None), ("y", None)]), &[]), at(9));
     let [Data::Verdict(data)] = &first[..] else { panic!("{first:?}") };
     assert_eq!((data.added.len(), data.removed.len(), data.since), (2, 0, at(5)));
@@ -163,7 +163,7 @@ fn a_gap_never_ends_before_it_begins() {
 #[test]
 fn a_deletion_is_written_once_and_ends_the_verdict() {
     let mut state = declared();
-    let passing = verdict(ControlState::Passing, Reason::NoFindings, 5);
+    let passing = verdict(State::Passing, Reason::NoFindings, 5);
     write(&mut state, draft(&passing, &[], &[]), at(9));
     assert_eq!(write(&mut state, Draft::Gone(Subject::control("tls")), at(10)).len(), 1);
     assert!(state.control("tls").is_none());
@@ -173,14 +173,14 @@ fn a_deletion_is_written_once_and_ends_the_verdict() {
 #[test]
 fn that_nobody_could_look_is_a_gap_once_somebody_can() {
     let mut state = declared();
-    let blind = verdict(ControlState::Unknown, Reason::Forbidden, 5);
+    let blind = verdict(State::Unknown, Reason::Forbidden, 5);
     write(&mut state, draft(&blind, &[], &[]), at(6));
-    let passing = verdict(ControlState::Passing, Reason::NoFindings, 100);
+    let passing = verdict(State::Passing, Reason::NoFindings, 100);
     let written = write(&mut state, draft(&passing, &[], &[]), at(100));
     let [Data::Gap(gap), Data::Verdict(_)] = &written[..] else { panic!("{written:?}") };
     assert_eq!((gap.from, gap.to), (at(5), at(100)));
     // That some items are not known is no such time.
-    let unknown = verdict(ControlState::Unknown, Reason::ItemsUnknown, 200);
+    let unknown = verdict(State::Unknown, Reason::ItemsUnknown, 200);
     write(&mut state, draft(&unknown, &[], &[]), at(200));
     assert_eq!(write(&mut state, draft(&passing, &[], &[]), at(300)).len(), 1);
 }
@@ -188,7 +188,7 @@ fn that_nobody_could_look_is_a_gap_once_somebody_can() {
 #[test]
 fn a_population_is_listed_once_while_it_stays_the_same() {
     let mut state = declared();
-    let passing = verdict(ControlState::Passing, Reason::NoFindings, 5);
+    let passing = verdict(State::Passing, Reason::NoFindings, 5);
     let resolved =
         draft(&passing, &[], &["jane", "al", "ann", "a\tb"]).resolve(&state, at(9)).unwrap();
     let text = &resolved.stored[0];
@@ -212,7 +212,7 @@ fn a_population_is_listed_once_while_it_stays_the_same() {
     let other = beat("albert").resolve(&state, at(4000)).unwrap();
     assert_eq!(other.stored.len(), 1);
     // Of another verdict than the log holds there is no heartbeat.
-    let failing = verdict(ControlState::Failing, Reason::FindingsOpen, 5);
+    let failing = verdict(State::Failing, Reason::FindingsOpen, 5);
     let beat = Draft::Heartbeat(heartbeat(&failing, None));
     assert!(beat.resolve(&state, at(4000)).is_none());
 }
@@ -274,9 +274,9 @@ fn another_uid_is_another_object() {
         (None, Some("2"), true, &[Deleted, Created]),
         (Some("1"), None, false, &[]),
     ] {
-        let mut state = State::default();
+        let mut state = LogState::default();
         write(&mut state, made(known, false), at(0));
-        let failing = verdict(ControlState::Failing, Reason::FindingsOpen, 5);
+        let failing = verdict(State::Failing, Reason::FindingsOpen, 5);
         write(&mut state, draft(&failing, &wrong(&[("x", None)]), &[]), at(9));
         let kinds: Vec<ChangeKind> = write(&mut state, made(uid, recreated), at(10))
             .iter()
@@ -296,15 +296,15 @@ fn another_uid_is_another_object() {
 #[test]
 fn nothing_began_before_the_log_says_that_it_was_not_so() {
     let mut state = declared();
-    let passing = verdict(ControlState::Passing, Reason::NoFindings, 5);
+    let passing = verdict(State::Passing, Reason::NoFindings, 5);
     write(&mut state, draft(&passing, &[], &[]), at(9));
     // A status of before, that was never brought in line, remembers an earlier time.
-    let failing = verdict(ControlState::Failing, Reason::FindingsOpen, 2);
+    let failing = verdict(State::Failing, Reason::FindingsOpen, 2);
     let written = write(&mut state, draft(&failing, &wrong(&[("x", None)]), &[]), at(30));
     let [Data::Verdict(data)] = &written[..] else { panic!("{written:?}") };
     assert_eq!((data.since, data.added[0].since), (at(9), at(9)));
     // Nobody could look: what is found again was there all along.
-    let blind = verdict(ControlState::Unknown, Reason::Forbidden, 40);
+    let blind = verdict(State::Unknown, Reason::Forbidden, 40);
     write(&mut state, draft(&blind, &[], &[]), at(40));
     let written = write(&mut state, draft(&failing, &wrong(&[("x", None)]), &[]), at(50));
     let [Data::Gap(_), Data::Verdict(data)] = &written[..] else { panic!("{written:?}") };
@@ -326,9 +326,9 @@ proptest! {
             let names: Vec<(&str, Option<&str>)> =
                 set.iter().map(|(name, exception)| (name.as_str(), exception.as_deref())).collect();
             let (kind, reason) = if names.is_empty() {
-                (ControlState::Passing, Reason::NoFindings)
+                (State::Passing, Reason::NoFindings)
             } else {
-                (ControlState::Failing, Reason::FindingsOpen)
+                (State::Failing, Reason::FindingsOpen)
             };
             let verdict = verdict(kind, reason, turn);
             let found = wrong(&names);
@@ -346,14 +346,14 @@ mod passages {
     use super::*;
     use comptroller_core::engine::lapsed::{FindingChanges, LapseCounter, LapsedVerdicts};
 
-    fn counted(state: ControlState, reason: Reason, since: i64, failing: usize) -> Arc<Verdict> {
+    fn counted(state: State, reason: Reason, since: i64, failing: usize) -> Arc<Verdict> {
         Arc::new(Verdict { failing, ..verdict(state, reason, since) })
     }
 
     #[test]
     fn a_violation_of_a_moment_is_found_and_gone() {
         let mut state = declared();
-        let passing = counted(ControlState::Passing, Reason::NoFindings, 5, 0);
+        let passing = counted(State::Passing, Reason::NoFindings, 5, 0);
         write(&mut state, draft(&passing, &[], &[]), at(5));
         let (mut passages, mut keeping) = (LapsedVerdicts::default(), LapseCounter::default());
         keeping.on = true;
@@ -361,25 +361,25 @@ mod passages {
         passages.tell(at(5), &mut keeping);
         passages.recorded(passages.last());
 
-        let failing = counted(ControlState::Failing, Reason::FindingsOpen, 20, 1);
+        let failing = counted(State::Failing, Reason::FindingsOpen, 20, 1);
         passages.note(FindingChanges::default(), &failing, at(20), &mut keeping);
-        let again = counted(ControlState::Passing, Reason::NoFindings, 21, 0);
+        let again = counted(State::Passing, Reason::NoFindings, 21, 0);
         passages.note(FindingChanges::default(), &again, at(21), &mut keeping);
         let mut told = passages.tell(at(21), &mut keeping);
         told[0].found = wrong(&[("x", None)]);
 
-        let veil = Veil::new(&pseudonym);
+        let pseudonymizer = Pseudonymizer::new(&pseudonym);
         let passed: Vec<PassedDraft> =
-            told.iter().map(|passed| PassedDraft::new(passed, Vec::new(), &veil)).collect();
+            told.iter().map(|passed| PassedDraft::new(passed, Vec::new(), &pseudonymizer)).collect();
         let Draft::Verdict(last) = draft(&again, &[], &[]) else { unreachable!() };
         let draft = Draft::Verdict(VerdictDraft { passed, ..last });
         let written = write(&mut state, draft, at(22));
         let [Data::Verdict(found), Data::Verdict(gone)] = &written[..] else {
             panic!("{written:?}")
         };
-        assert_eq!((found.state, found.since), (ControlState::Failing, at(20)));
+        assert_eq!((found.state, found.since), (State::Failing, at(20)));
         assert_eq!((found.added.len(), found.removed.len()), (1, 0));
-        assert_eq!((gone.state, gone.since), (ControlState::Passing, at(21)));
+        assert_eq!((gone.state, gone.since), (State::Passing, at(21)));
         assert_eq!((gone.added.len(), gone.removed.len()), (0, 1));
         assert_eq!(gone.removed[0].since, found.added[0].since);
         assert_eq!(gone.findings, findings_digest(&[]));
