@@ -11,6 +11,8 @@ pub struct EvidenceMetrics {
     checkpoint: GaugeVec,
     failures: IntCounterVec,
     put_back: IntGaugeVec,
+    finished: IntCounterVec,
+    quarantined: IntCounterVec,
 }
 
 impl EvidenceMetrics {
@@ -46,15 +48,31 @@ impl EvidenceMetrics {
                 ),
                 none,
             )?,
+            finished: IntCounterVec::new(
+                Opts::new(
+                    "comptroller_evidence_recovered_entries_total",
+                    "Entries of appends that were cut short, by a crash or a store that failed, and that were finished when the log was opened again. Nothing is lost; a number that keeps rising points at the store.",
+                ),
+                none,
+            )?,
+            quarantined: IntCounterVec::new(
+                Opts::new(
+                    "comptroller_evidence_quarantined_objects_total",
+                    "Objects of the log's store that could not be explained when the log was opened, and that were moved to its folder aside/. Alert when it rises: somebody wrote there, or the store lost something.",
+                ),
+                none,
+            )?,
         })
     }
 
-    pub(super) fn collectors(&self) -> [Box<dyn Collector>; 4] {
+    pub(super) fn collectors(&self) -> [Box<dyn Collector>; 6] {
         [
             Box::new(self.entries.clone()),
             Box::new(self.checkpoint.clone()),
             Box::new(self.failures.clone()),
             Box::new(self.put_back.clone()),
+            Box::new(self.finished.clone()),
+            Box::new(self.quarantined.clone()),
         ]
     }
 }
@@ -63,6 +81,8 @@ impl Observer for EvidenceMetrics {
     fn begun(&self) {
         // A rate needs a first value of 0, or the first failure is no increase.
         self.failures.with_label_values::<&str>(&[]);
+        self.finished.with_label_values::<&str>(&[]);
+        self.quarantined.with_label_values::<&str>(&[]);
         self.put_back(false);
     }
 
@@ -78,6 +98,12 @@ impl Observer for EvidenceMetrics {
 
     fn put_back(&self, is: bool) {
         self.put_back.with_label_values::<&str>(&[]).set(i64::from(is));
+    }
+
+    fn recovered(&self, finished: u64, quarantined: usize) {
+        self.finished.with_label_values::<&str>(&[]).inc_by(finished);
+        let quarantined = u64::try_from(quarantined).unwrap_or(u64::MAX);
+        self.quarantined.with_label_values::<&str>(&[]).inc_by(quarantined);
     }
 
     fn ended(&self) {

@@ -25,9 +25,11 @@ pub use logging::{LoggingError, init};
 pub use outage::{Failure, Outages};
 
 use comptroller_core::{
-    api::{ControlSpec, TestKind},
+    api::{ControlSpec, ControlStatus, TestKind},
     engine::{UnreadableKinds, Verdict},
 };
+use crate::controllers::verdict_board::OpenCounts;
+use comptroller_recorder::Recorded;
 use controls::ControlCollector;
 
 /// From what a person calls at once to what an alert is for.
@@ -270,9 +272,21 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&self.0.registry.gather())
     }
 
-    /// Says how a control stands. A control without a verdict is Unknown and has no numbers.
-    pub fn observe_control(&self, name: &str, spec: &ControlSpec, verdict: Option<&Verdict>) {
-        self.0.controls.observe_control(name, spec, verdict);
+    /// Says how a control stands, by the log where there is one.
+    pub fn observe_control(&self, name: &str, spec: &ControlSpec, recorded: &Recorded<Verdict>) {
+        self.0.controls.observe_control(name, spec, recorded);
+    }
+
+    /// Says how a control stands while the log can't be written: in the state that its status has,
+    /// with how much is open now. None as that: it was never judged.
+    pub fn observe_unrecorded_control(
+        &self,
+        name: &str,
+        spec: &ControlSpec,
+        status: &ControlStatus,
+        open: Option<OpenCounts>,
+    ) {
+        self.0.controls.observe_unrecorded_control(name, spec, status, open);
     }
 
     /// Says what a control is. How it stands stays what was said of it; at first it is Unknown.
