@@ -260,7 +260,7 @@ impl RecordStage {
     fn publish_exception(&self, name: &str) {
         let Some(state) = self.exceptions.get(name) else { return };
         let Some(object) = self.register.recorded(EXCEPTION, name) else { return };
-        let Some(recorded) = object.with_standing(state) else { return };
+        let Some(recorded) = object.with_state(state) else { return };
         let ObjectRecord { key, generation, .. } = object.value();
         self.board.publish_exception(key, PublishedException { recorded, generation: *generation });
         self.queues.exception(name);

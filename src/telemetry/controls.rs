@@ -59,7 +59,8 @@ struct Observed {
 struct Numbers {
     findings: usize,
     population: usize,
-    since: Timestamp,
+    /// When it entered its state. None for a control of which nothing was ever recorded.
+    since: Option<Timestamp>,
     due: Option<Timestamp>,
 }
 
@@ -138,7 +139,7 @@ impl ControlCollector {
         let numbers = Numbers {
             findings: verdict.open_findings,
             population: verdict.population,
-            since: verdict.since,
+            since: Some(verdict.since),
             due: next_due(&verdict.occurrences),
         };
         self.update(name, spec, |_| (verdict.state, Some(numbers)));
@@ -153,11 +154,13 @@ impl ControlCollector {
     ) {
         self.update(name, spec, |(_, known)| {
             let since = status.since.as_ref().map(|since| since.0);
-            let since = since.or_else(|| known.as_ref().map(|known| known.since));
+            let since = since.or_else(|| known.as_ref()?.since);
             let due = known.and_then(|known| known.due);
-            let numbers = open.zip(since).map(|(open, since)| {
-                let OpenCounts { findings, population } = open;
-                Numbers { findings, population, since, due }
+            let numbers = open.map(|OpenCounts { findings, population }| Numbers {
+                findings,
+                population,
+                since,
+                due,
             });
             (status.state, numbers)
         });
@@ -250,7 +253,9 @@ impl Inner {
         if let Some(Numbers { findings, population, since, due }) = &control.numbers {
             self.findings.with_label_values(&[name]).set(count(*findings));
             self.population.with_label_values(&[name]).set(count(*population));
-            self.since.with_label_values(&[name]).set(seconds(whole_seconds(*since).0));
+            if let Some(since) = since {
+                self.since.with_label_values(&[name]).set(seconds(whole_seconds(*since).0));
+            }
             if let Some(due) = due {
                 self.due.with_label_values(&[name]).set(seconds(*due));
             }

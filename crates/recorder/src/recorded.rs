@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use comptroller_core::{
     api::EvidenceRef,
-    engine::{Verdict, exceptions::Standing},
+    engine::{Verdict, exceptions::ExceptionState},
 };
 
 /// Which object: one that is deleted and created again under its name is another.
@@ -86,8 +86,8 @@ pub struct ObjectRecord {
 impl Recorded<ObjectRecord> {
     /// How an exception stands, as something to claim. None while the log has another phase of it:
     /// that is recorded first.
-    pub fn with_standing(&self, standing: &Arc<Standing>) -> Option<Recorded<Standing>> {
-        (self.value().phase.as_deref() == Some(standing.phase.as_str()))
-            .then(|| Recorded::new(Arc::clone(standing), self.entry, self.at))
+    pub fn with_state(&self, state: &Arc<ExceptionState>) -> Option<Recorded<ExceptionState>> {
+        (self.value().phase.as_deref() == Some(state.phase.as_str()))
+            .then(|| Recorded::new(Arc::clone(state), self.entry, self.at))
     }
 }

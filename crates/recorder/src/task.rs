@@ -8,7 +8,7 @@ use std::{
 };
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -416,9 +416,12 @@ impl Recorder {
             {
                 let writer = &open.writer;
                 // One by one, the populations of a first start would take as long as all else.
-                let puts = stored.iter().map(|text| writer.put_stored(text.as_bytes()).boxed());
+                let puts: Vec<BoxFuture<'_, _>> = stored
+                    .iter()
+                    .map(|text| writer.put_stored(text.as_bytes()).boxed())
+                    .collect();
                 let puts = stream::iter(puts).buffer_unordered(STORED_AT_ONCE);
-                puts.try_for_each(|_| std::future::ready(Ok(()))).await?;
+                puts.try_collect::<Vec<String>>().await?;
             }
             let mut leaves = Vec::with_capacity(entries.len());
             for entry in &entries {
