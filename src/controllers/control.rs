@@ -116,9 +116,8 @@ async fn report(
         .with_spec(control.map(|control| &control.spec))
         .with_verdict(recorded)
         .with_as_of(context.board.as_of(&name));
-    let again = |left: Duration| {
-        context.writer.recheck(&name).map_or(left, |recheck| recheck.min(left))
-    };
+    let again =
+        |left: Duration| context.writer.recheck(&name).map_or(left, |recheck| recheck.min(left));
     let (status, news, urgency) = match status::plan(&previous, &known, now) {
         Plan::Keep => {
             let action =

@@ -53,8 +53,8 @@ pub async fn reconcile(
     let generation = object.meta().generation.unwrap_or_default();
     let published = context.board.exception(&key_of(object));
     // What is recorded of an earlier spec says nothing of this one.
-    let published = published
-        .filter(|known| context.board.is_of(opening) && known.generation == generation);
+    let published =
+        published.filter(|known| context.board.is_of(opening) && known.generation == generation);
     let Some(published) = published else {
         return Ok((Action::await_change(), Outcome::Unchanged));
     };

@@ -20,7 +20,7 @@ use super::{
     feed::Fed,
     freshness::Input,
     listening::{Listening, Moment},
-    record::{RecordStage, ReconcileQueues},
+    record::{ReconcileQueues, RecordStage},
     verdict_board::VerdictBoard,
     watches::Watches,
 };
@@ -140,6 +140,7 @@ impl Host {
         let mut sweep = tokio::time::interval(SWEEP);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
+            let sleep = self.sleep();
             tokio::select! {
                 taken = commands.recv_many(&mut batch, BATCH) => {
                     if taken == 0 {
@@ -148,7 +149,7 @@ impl Host {
                 }
                 Ok(()) = self.writing.changed() => {}
                 result = self.record.answer() => self.record.settle(&mut self.engine, result),
-                () = self.sleep() => {}
+                () = sleep => {}
                 _ = sweep.tick() => {
                     self.interner.sweep();
                     self.read_again();

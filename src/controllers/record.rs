@@ -220,9 +220,9 @@ impl RecordStage {
     }
 
     /// Forgets an exception that is gone, or whose spec can't be read.
-    pub fn forget_exception(&mut self, key: &ObjectKey) {
-        self.exceptions.remove(&key.name);
-        self.board.forget_exception(key);
+    pub fn forget_exception(&mut self, name: &str) {
+        self.exceptions.remove(name);
+        self.board.forget_exception(name);
     }
 
     /// Takes in that a control has another verdict.
@@ -336,9 +336,9 @@ impl RecordStage {
     /// Resolves with what came of the batch that is under way; never without one.
     pub async fn answer(&mut self) -> BatchResult {
         match &mut self.in_flight {
-            Some(in_flight) => (&mut in_flight.answer)
-                .await
-                .unwrap_or_else(|_| Err(EvidenceError::Unavailable("the recorder has ended".into()))),
+            Some(in_flight) => (&mut in_flight.answer).await.unwrap_or_else(|_| {
+                Err(EvidenceError::Unavailable("the recorder has ended".into()))
+            }),
             None => std::future::pending().await,
         }
     }
@@ -442,7 +442,8 @@ trait Newest {
 
 impl Newest for Evidence {
     fn newest(&self, control: &str) -> Option<u64> {
-        let entry = self.read(|state: &LogState| Some(state.control(control)?.verdict.as_ref()?.last_entry));
+        let entry = self
+            .read(|state: &LogState| Some(state.control(control)?.verdict.as_ref()?.last_entry));
         entry.flatten()
     }
 }

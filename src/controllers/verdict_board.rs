@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{PoisonError, RwLock},
     time::Instant,
 };
 
@@ -72,16 +72,7 @@ impl VerdictBoard {
         self.read(|content| content.exceptions.get(exception).cloned())
     }
 
-    /// How an exception stands, with the spec that it stands by.
-#[derive(Clone, Debug)]
-pub struct PublishedException {
-    /// How it stands, which the log holds.
-    pub recorded: Recorded<ExceptionState>,
-    /// The generation of the spec, which the log holds as well.
-    pub generation: i64,
-}
-
-/// How much is open of a control now. None before its first verdict.
+    /// How much is open of a control now. None before its first verdict.
     pub fn open_counts(&self, control: &ObjectKey) -> Option<OpenCounts> {
         self.read(|content| content.counts.get(control).copied())
     }
@@ -132,8 +123,8 @@ pub struct PublishedException {
     }
 
     /// Takes an exception off the board.
-    pub fn forget_exception(&self, exception: &ObjectKey) {
-        self.write(|content| content.exceptions.remove(exception));
+    pub fn forget_exception(&self, name: &str) {
+        self.write(|content| content.exceptions.retain(|key, _| key.name != name));
     }
 
     /// Notes until when verdicts are known to hold.

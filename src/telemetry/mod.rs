@@ -24,11 +24,11 @@ pub use evidence::EvidenceMetrics;
 pub use logging::{LoggingError, init};
 pub use outage::{Failure, Outages};
 
+use crate::controllers::verdict_board::OpenCounts;
 use comptroller_core::{
     api::{ControlSpec, ControlStatus, TestKind},
     engine::{UnreadableKinds, Verdict},
 };
-use crate::controllers::verdict_board::OpenCounts;
 use comptroller_recorder::Recorded;
 use controls::ControlCollector;
 

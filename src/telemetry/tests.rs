@@ -173,11 +173,7 @@ fn what_is_forgotten_leaves_no_series() {
 #[test]
 fn an_evaluation_outlives_the_next_observation() {
     let metrics = busy();
-    metrics.observe_control(
-        "cluster-admins",
-        &spec("sre", &["CC6.1"]),
-        &recorded(State::Passing),
-    );
+    metrics.observe_control("cluster-admins", &spec("sre", &["CC6.1"]), &recorded(State::Passing));
     let evaluated = r#"comptroller_control_last_evaluation_timestamp_seconds{control="cluster-admins"} 1767326400.5"#;
     assert!(about(&metrics, "cluster-admins").contains(&evaluated.to_owned()));
 }

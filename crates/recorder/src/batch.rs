@@ -10,8 +10,8 @@ use std::{
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use self::occurrences::remembered_occurrences;
 use self::occurrences::OccurrenceCourse;
+pub use self::occurrences::remembered_occurrences;
 use crate::{
     Current, ObjectKey, ObjectRecord, Recorded, dating,
     draft::{self, Entries, HeartbeatDraft, ObjectDraft, VerdictDraft},
@@ -195,7 +195,9 @@ impl Batch {
             // An occurrence outlives its control: who deletes and declares it again does not lose
             // what was missed.
             let mut course = OccurrenceCourse::new(logged, now);
-            for verdict in observed.lapsed.iter().map(|lapsed| &lapsed.verdict).chain([&observed.verdict]) {
+            for verdict in
+                observed.lapsed.iter().map(|lapsed| &lapsed.verdict).chain([&observed.verdict])
+            {
                 let steps = course.steps(verdict, &pseudonym);
                 drafted.entries.extend(steps.into_iter().map(|data| (subject.clone(), data)));
             }
@@ -276,5 +278,3 @@ impl ObjectObservation {
 fn is_deletion(data: &Data) -> bool {
     matches!(data, Data::ControlChanged(change) if change.change == ChangeKind::Deleted)
 }
-
-

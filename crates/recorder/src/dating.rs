@@ -115,7 +115,9 @@ struct LoggedFindings {
 
 impl std::fmt::Debug for LoggedFindings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LoggedFindings").field("findings", &self.since.len()).finish_non_exhaustive()
+        f.debug_struct("LoggedFindings")
+            .field("findings", &self.since.len())
+            .finish_non_exhaustive()
     }
 }
 

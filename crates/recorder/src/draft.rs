@@ -17,7 +17,7 @@ use comptroller_core::{
 use comptroller_evidence::{
     data::{ChangeKind, EntryFinding, Gap, Heartbeat, ObjectChange, PopulationList, VerdictData},
     entry::{Data, Subject},
-    fold::{FindingKey, ObjectState, LogState, VerdictState, diff, findings_digest},
+    fold::{FindingKey, LogState, ObjectState, VerdictState, diff, findings_digest},
     privacy::Pseudonymizer,
 };
 use comptroller_vocabulary::canonical;
@@ -92,14 +92,20 @@ pub struct Resolved {
 impl VerdictDraft {
     /// The draft of what was observed, without what was over before.
     pub fn new(observed: &VerdictObservation, pseudonymizer: &Pseudonymizer<'_>) -> Self {
-        let findings: Vec<EntryFinding> =
-            observed.findings.iter().map(|observed| entry_finding(observed, pseudonymizer)).collect();
+        let findings: Vec<EntryFinding> = observed
+            .findings
+            .iter()
+            .map(|observed| entry_finding(observed, pseudonymizer))
+            .collect();
         Self {
             control: observed.control.name.clone(),
             passed: Vec::new(),
             data: verdict_data(&observed.verdict, &findings, pseudonymizer),
             findings,
-            population: observed.population.as_deref().and_then(|items| Population::new(items, pseudonymizer)),
+            population: observed
+                .population
+                .as_deref()
+                .and_then(|items| Population::new(items, pseudonymizer)),
             blocked: None,
         }
     }
@@ -169,7 +175,11 @@ impl VerdictDraft {
 }
 
 /// The entry of a verdict, without what it changed.
-fn verdict_data(verdict: &Verdict, findings: &[EntryFinding], pseudonymizer: &Pseudonymizer<'_>) -> VerdictData {
+fn verdict_data(
+    verdict: &Verdict,
+    findings: &[EntryFinding],
+    pseudonymizer: &Pseudonymizer<'_>,
+) -> VerdictData {
     let undecided = verdict.unknown_items.first();
     let subject = undecided.and_then(|observed| observed.finding.subject.as_deref());
     VerdictData {
@@ -242,7 +252,9 @@ impl HeartbeatDraft {
                 findings: String::new(),
                 population_list: None,
             },
-            population: population.as_deref().and_then(|items| Population::new(items, pseudonymizer)),
+            population: population
+                .as_deref()
+                .and_then(|items| Population::new(items, pseudonymizer)),
         }
     }
 
@@ -400,7 +412,10 @@ fn changed(subject: Subject, change: ObjectChange) -> (Subject, Data) {
 }
 
 /// A finding as the log keeps it.
-pub fn entry_finding(observed: &ObservedFinding, pseudonymizer: &Pseudonymizer<'_>) -> EntryFinding {
+pub fn entry_finding(
+    observed: &ObservedFinding,
+    pseudonymizer: &Pseudonymizer<'_>,
+) -> EntryFinding {
     let ObservedFinding { finding, severity, since, exception } = observed;
     let subject = finding.subject.as_deref();
     let mut resource = finding.resource.clone();

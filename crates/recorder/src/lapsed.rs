@@ -15,7 +15,10 @@ pub(crate) type People = FxHashMap<FindingHash, fold::FindingKey>;
 /// The findings whose names the log does not have.
 pub(crate) fn people(findings: &[ObservedFinding], pseudonymizer: &Pseudonymizer<'_>) -> People {
     let keys = findings.iter().map(|observed| {
-        (FindingHash::of_finding(&observed.finding), dating::key_of(&observed.finding, pseudonymizer))
+        (
+            FindingHash::of_finding(&observed.finding),
+            dating::key_of(&observed.finding, pseudonymizer),
+        )
     });
     keys.filter(|(key, logged)| engine_key(logged) != *key).collect()
 }
@@ -41,7 +44,10 @@ pub(crate) fn drafts(
     names.extend(logged.map(|key| (engine_key(key), key.clone())));
     let found = observed.lapsed.iter().flat_map(|passed| &passed.found).chain(&observed.findings);
     names.extend(found.map(|observed| {
-        (FindingHash::of_finding(&observed.finding), dating::key_of(&observed.finding, pseudonymizer))
+        (
+            FindingHash::of_finding(&observed.finding),
+            dating::key_of(&observed.finding, pseudonymizer),
+        )
     }));
     let drafts = observed.lapsed.iter().map(|passed| {
         let gone = passed.gone.iter().filter_map(|key| names.get(key).cloned()).collect();

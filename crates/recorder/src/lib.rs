@@ -8,11 +8,11 @@
 mod batch;
 mod dating;
 pub mod draft;
+mod lapsed;
 mod leadership;
 mod observer;
 mod opening;
 mod outage;
-mod lapsed;
 mod recorded;
 mod task;
 #[cfg(test)]

@@ -416,10 +416,8 @@ impl Recorder {
             {
                 let writer = &open.writer;
                 // One by one, the populations of a first start would take as long as all else.
-                let puts: Vec<BoxFuture<'_, _>> = stored
-                    .iter()
-                    .map(|text| writer.put_stored(text.as_bytes()).boxed())
-                    .collect();
+                let puts: Vec<BoxFuture<'_, _>> =
+                    stored.iter().map(|text| writer.put_stored(text.as_bytes()).boxed()).collect();
                 let puts = stream::iter(puts).buffer_unordered(STORED_AT_ONCE);
                 puts.try_collect::<Vec<String>>().await?;
             }

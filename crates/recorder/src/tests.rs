@@ -14,7 +14,12 @@ use serde_json::json;
 
 use super::*;
 use comptroller_core::engine::{Reason, Verdict};
-use comptroller_evidence::{data::OperatorEvent, entry::{Data, Entry, Subject}, log::LogReader, replay::replay};
+use comptroller_evidence::{
+    data::OperatorEvent,
+    entry::{Data, Entry, Subject},
+    log::LogReader,
+    replay::replay,
+};
 
 /// Counts what the recorder says of itself.
 #[derive(Debug, Default)]
@@ -209,9 +214,8 @@ async fn a_batch_is_one_append_and_what_comes_back_is_in_the_log() {
     let bench = Bench::new();
     let (evidence, counts) = bench.start("comptroller-0", Terms::Sole, leading);
     until_open(&evidence).await;
-    let verdict = |reason| {
-        Arc::new(Verdict::blocked(1, reason, "why".to_owned(), Timestamp::UNIX_EPOCH))
-    };
+    let verdict =
+        |reason| Arc::new(Verdict::blocked(1, reason, "why".to_owned(), Timestamp::UNIX_EPOCH));
     let invalid = verdict(Reason::InvalidSpec);
     let before = counts.appends();
     let mut batch = control("a");
@@ -225,9 +229,8 @@ async fn a_batch_is_one_append_and_what_comes_back_is_in_the_log() {
     let names: Vec<&str> = receipt.verdicts.iter().map(|(key, _)| key.name.as_str()).collect();
     assert_eq!(names, ["a", "b"]);
     let (_, recorded) = &receipt.verdicts[0];
-    let entry = evidence.read(|state| {
-        state.control("a").unwrap().verdict.as_ref().unwrap().last_entry
-    });
+    let entry =
+        evidence.read(|state| state.control("a").unwrap().verdict.as_ref().unwrap().last_entry);
     assert_eq!(recorded.entry(), entry.map(reference));
     // Said again, it needs no append, and says where it is.
     let again = try_record(&evidence, verdict_of("a", &invalid)).await.unwrap();
@@ -365,8 +368,7 @@ async fn a_log_that_is_replaced_under_its_writer_is_not_written_to() {
     std::fs::rename(bench.log(), bench.folder.path().join("taken")).unwrap();
     bench.copy("older", "log");
     let before = bench.files();
-    let refused =
-        try_record(&evidence, control("c")).await;
+    let refused = try_record(&evidence, control("c")).await;
     assert!(matches!(refused, Err(EvidenceError::Unavailable(_))), "{refused:?}");
     let left = |files: Vec<String>| -> Vec<String> {
         files.into_iter().filter(|file| !file.contains("/.tmp/")).collect()
@@ -478,8 +480,7 @@ async fn one_outage_is_one_gap_however_often_it_was_tried() {
     let (tiles, aside) = (bench.log().join("tile"), bench.folder.path().join("tile"));
     std::fs::rename(&tiles, &aside).unwrap();
     std::fs::write(&tiles, "in the way").unwrap();
-    let failed =
-        try_record(&evidence, control("b")).await;
+    let failed = try_record(&evidence, control("b")).await;
     assert!(matches!(failed, Err(EvidenceError::Unavailable(_))), "{failed:?}");
     let deadline = Instant::now() + Duration::from_secs(30);
     while counts.failures() < 3 {

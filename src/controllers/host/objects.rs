@@ -3,11 +3,7 @@
 
 use std::sync::Arc;
 
-use kube::{
-    ResourceExt,
-    api::ObjectMeta,
-    core::error_boundary::InvalidObject,
-};
+use kube::{ResourceExt, api::ObjectMeta, core::error_boundary::InvalidObject};
 use serde::Serialize;
 
 use super::Host;
@@ -98,7 +94,7 @@ impl Host {
                 let generation = exception.metadata.generation.unwrap_or_default();
                 let register = self.record.register();
                 if register.put(EXCEPTION, key.clone(), generation, text_of(&exception.spec)) {
-                    self.forget_exception(&key);
+                    self.forget_exception(&key.name);
                 }
                 let created = exception.metadata.creation_timestamp.as_ref().map(|time| time.0);
                 self.metrics.observe_exception(&key.name, exception.spec.expires.0);
@@ -108,7 +104,7 @@ impl Host {
                 let key = key_of(&metadata);
                 let generation = metadata.generation.unwrap_or_default();
                 if self.record.register().put(EXCEPTION, key.clone(), generation, None) {
-                    self.forget_exception(&key);
+                    self.forget_exception(&key.name);
                 }
                 // It allows nothing any more. How it stands is said by who can look at it.
                 self.engine.remove_exception(&key.name);
@@ -126,17 +122,13 @@ impl Host {
     }
 
     fn remove_exception(&mut self, name: &str) {
-        if let Some(key) = self.record.register().key(EXCEPTION, name).cloned() {
-            self.forget_exception(&key);
-        }
         self.record.register().remove(EXCEPTION, name);
-        self.engine.remove_exception(name);
-        self.metrics.forget_exception(name);
+        self.forget_exception(name);
     }
 
-    fn forget_exception(&mut self, key: &ObjectKey) {
-        self.record.forget_exception(key);
-        self.engine.remove_exception(&key.name);
-        self.metrics.forget_exception(&key.name);
+    fn forget_exception(&mut self, name: &str) {
+        self.engine.remove_exception(name);
+        self.record.forget_exception(name);
+        self.metrics.forget_exception(name);
     }
 }

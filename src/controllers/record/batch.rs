@@ -104,7 +104,13 @@ impl RecordStage {
                 is_heartbeat: false,
                 lists_population,
             });
-            batch.verdicts.push(VerdictObservation { control, verdict, findings, lapsed, population });
+            batch.verdicts.push(VerdictObservation {
+                control,
+                verdict,
+                findings,
+                lapsed,
+                population,
+            });
         }
         self.waiting = later;
         self.add_heartbeats(engine, now, as_of, room, &mut batch, &mut sent);

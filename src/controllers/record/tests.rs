@@ -32,7 +32,7 @@ use comptroller_core::{
     inventory::{Catalog, Interner, KindId, Projector, ResourceType, ServedResource},
 };
 use comptroller_evidence::{
-    entry::Entry,
+    entry::{Data, Entry},
     fold::{FindingKey, LogState},
     key::SigningKey,
     log::LogReader,
@@ -173,8 +173,10 @@ impl World {
         );
         let task = tokio::spawn(recorder.run());
         let board = Arc::new(VerdictBoard::default());
-        let queues =
-            ReconcileQueues { controls: mpsc::unbounded_channel().0, exceptions: mpsc::unbounded_channel().0 };
+        let queues = ReconcileQueues {
+            controls: mpsc::unbounded_channel().0,
+            exceptions: mpsc::unbounded_channel().0,
+        };
         let stage = RecordStage::new(evidence.clone(), Arc::clone(&board), queues);
         let mut engine = Engine::default();
         engine.keep_lapsed_verdicts();

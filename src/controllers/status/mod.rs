@@ -195,7 +195,11 @@ fn is_urgent(previous: &ControlStatus, status: &ControlStatus) -> bool {
         ..status.clone()
     };
     quiet != *previous
-        || !status.conditions.iter().map(read_by_programs).eq(previous.conditions.iter().map(read_by_programs))
+        || !status
+            .conditions
+            .iter()
+            .map(read_by_programs)
+            .eq(previous.conditions.iter().map(read_by_programs))
 }
 
 /// What programs read of a condition; its message is for people.

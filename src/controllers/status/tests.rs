@@ -74,8 +74,7 @@ fn a_status_is_written_only_when_something_changed_or_the_heartbeat_is_due() {
 #[test]
 fn a_population_alone_is_not_urgent_and_everything_else_is() {
     let urgent = |previous: &Verdict, next: &Verdict| {
-        let (status, ..) =
-            written(plan(&ControlStatus::default(), &known(Some(previous)), at(1)));
+        let (status, ..) = written(plan(&ControlStatus::default(), &known(Some(previous)), at(1)));
         match plan(&status, &known(Some(next)), at(2)) {
             Plan::Write { urgency, .. } => urgency == Urgency::Now,
             other => panic!("{other:?}"),
@@ -168,10 +167,7 @@ fn a_log_that_fails_for_long_lets_no_control_hold() {
         } else {
             let unknown = ("Unknown".to_owned(), LOG_UNAVAILABLE.to_owned());
             assert_eq!(compliant(&closed), Some(unknown));
-            assert_eq!(
-                (closed.state, closed.reason.as_str()),
-                (State::Unknown, LOG_UNAVAILABLE)
-            );
+            assert_eq!((closed.state, closed.reason.as_str()), (State::Unknown, LOG_UNAVAILABLE));
             assert_eq!(closed.since, Some(whole_seconds(at(20))));
         }
         assert_eq!(unrecorded(&closed, GENERATION, "disk full", at(20), at(90)), closed);
@@ -220,13 +216,9 @@ fn conditions_say_what_kstatus_and_alerts_wait_for() {
         (State::Unknown, Reason::InvalidSpec, "Ready=False Compliant=Unknown Stalled=True"),
     ] {
         let verdict = verdict(state, reason);
-        let (status, ..) =
-            written(plan(&ControlStatus::default(), &known(Some(&verdict)), at(1)));
-        let conditions: Vec<String> = status
-            .conditions
-            .iter()
-            .map(|one| format!("{}={}", one.type_, one.status))
-            .collect();
+        let (status, ..) = written(plan(&ControlStatus::default(), &known(Some(&verdict)), at(1)));
+        let conditions: Vec<String> =
+            status.conditions.iter().map(|one| format!("{}={}", one.type_, one.status)).collect();
         assert_eq!(conditions.join(" "), expected, "{reason}");
         assert_eq!(status.observed_generation, GENERATION);
     }

@@ -336,7 +336,8 @@ mod tests {
     fn the_log_outranks_the_status() {
         let mut state = LogState::default();
         log(&mut state, &[occurrence("2026-Q4", "Missed", &json!({}))]);
-        let known = |status: &[Occurrence]| remembered_occurrences(state.occurrences("risks"), status);
+        let known =
+            |status: &[Occurrence]| remembered_occurrences(state.occurrences("risks"), status);
         for forged in [
             occurrence("2026-Q4", "Completed", &json!({})),
             occurrence("2026-Q4", "Missed", &json!({"due": "2028-01-01T00:00:00Z"})),
@@ -355,7 +356,10 @@ mod tests {
     #[test]
     fn a_log_that_began_later_takes_over_what_the_status_says() {
         let status = [occurrence("2026-Q4", "Missed", &json!({}))];
-        assert_eq!(remembered_occurrences(LogState::default().occurrences("risks"), &status), status);
+        assert_eq!(
+            remembered_occurrences(LogState::default().occurrences("risks"), &status),
+            status
+        );
     }
 
     #[test]

@@ -112,11 +112,8 @@ fn object(generation: i64, severity: &str) -> Draft {
 }
 
 fn heartbeat(verdict: &Verdict, population: Option<Vec<ResourceRef>>) -> HeartbeatDraft {
-    let observed = HeartbeatObservation {
-        control: key(),
-        verdict: Arc::new(verdict.clone()),
-        population,
-    };
+    let observed =
+        HeartbeatObservation { control: key(), verdict: Arc::new(verdict.clone()), population };
     HeartbeatDraft::new(&observed, &Pseudonymizer::new(&pseudonym))
 }
 
@@ -369,8 +366,10 @@ mod passages {
         told[0].found = wrong(&[("x", None)]);
 
         let pseudonymizer = Pseudonymizer::new(&pseudonym);
-        let passed: Vec<PassedDraft> =
-            told.iter().map(|passed| PassedDraft::new(passed, Vec::new(), &pseudonymizer)).collect();
+        let passed: Vec<PassedDraft> = told
+            .iter()
+            .map(|passed| PassedDraft::new(passed, Vec::new(), &pseudonymizer))
+            .collect();
         let Draft::Verdict(last) = draft(&again, &[], &[]) else { unreachable!() };
         let draft = Draft::Verdict(VerdictDraft { passed, ..last });
         let written = write(&mut state, draft, at(22));

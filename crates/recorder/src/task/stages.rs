@@ -239,12 +239,7 @@ fn failing(writing: &watch::Sender<Writing>, why: Arc<str>) -> Writing {
 
 /// Says with a gap among these entries what recovery found; without one, with a gap of no length, as
 /// nothing was missed.
-fn tell_recovered(
-    entries: &mut Entries,
-    recovered: &Recovered,
-    cluster: Subject,
-    now: Timestamp,
-) {
+fn tell_recovered(entries: &mut Entries, recovered: &Recovered, cluster: Subject, now: Timestamp) {
     let Some(found) = describe_recovered(recovered) else { return };
     let gap = entries.iter_mut().find_map(|(_, data)| match data {
         Data::Gap(gap) => Some(gap),
