@@ -357,7 +357,7 @@ impl Intake {
             .find(|(resource, _)| resource.group == group && resource.kind == kind)?;
         let projector =
             Projector::new(resource.clone(), programs.clone(), Arc::clone(&self.interner))
-                .of(inventory::ObjectSource::Manifests);
+                .with_source(inventory::ObjectSource::Manifests);
         let id = self.engine.kind(resource);
         self.engine.begin(id);
         let understood = facts::projection(group, kind).map(|projection| projection.versions);
