@@ -12,7 +12,7 @@ mod scenarios;
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use comptroller_core::{
-    checks::{Context, Item, Judgement, backup, scope::Scope},
+    checks::{CheckContext, Item, Judgement, backup, scope::ScopeFilter},
     inventory::{Facts, Interner, Inventory, ObjectSource, Projector, ResourceType},
 };
 use controlplane::ControlPlane;
@@ -198,8 +198,8 @@ fn judge(scenario: &Scenario, objects: &[Value]) -> String {
     }
     let test = serde_json::from_value(scenario.test()).unwrap();
     let check = backup::build(&test).unwrap().check;
-    let scope = Scope::default();
-    let context = Context {
+    let scope = ScopeFilter::default();
+    let context = CheckContext {
         inventory: &inventory,
         scope: &scope,
         now: NOW.parse().unwrap(),

@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, fmt::Debug, sync::Arc, time::Duration};
 
 use comptroller_core::{
     api::{Risk, test_spec::RbacTest},
-    checks::{self, Context, scope::Scope},
+    checks::{self, CheckContext, scope::ScopeFilter},
     inventory::{
         Interner, Inventory, Projector, ResourceType, Symbol,
         rbac::{AccessRequest, BUILTIN_TYPES, RequestTarget, RoleNode, Subject, subresources},
@@ -627,8 +627,8 @@ async fn wait_quiet(client: &Client) -> Vec<impl Debug> {
     let inventory = observe(client).await;
     let test = RbacTest { forbid: Risk::ALL.to_vec(), ..RbacTest::default() };
     let check = checks::rbac::build(&test).unwrap().check;
-    let scope = Scope::default();
-    let context = Context {
+    let scope = ScopeFilter::default();
+    let context = CheckContext {
         inventory: &inventory,
         scope: &scope,
         now: jiff::Timestamp::UNIX_EPOCH,

@@ -30,7 +30,7 @@ use comptroller_core::{
 };
 use comptroller_evidence::{
     entry::Entry,
-    fold::{FindingKey, State},
+    fold::{FindingKey, LogState},
     key::SigningKey,
     log::LogReader,
     origin,
@@ -314,13 +314,13 @@ impl World {
         let mut entries: Vec<Entry> = Vec::new();
         let range = 0..reader.size();
         replay(&reader, range, |_, entry| entries.push(entry.clone())).await.unwrap();
-        let mut fold = State::default();
+        let mut fold = LogState::default();
         for (index, entry) in (0..).zip(&entries) {
             fold.apply(index, entry);
         }
         let status = self.status.clone().unwrap();
         let process = self.process();
-        let known = process.evidence.read(State::clone).unwrap();
+        let known = process.evidence.read(LogState::clone).unwrap();
         assert_eq!(known, fold, "{told}");
         let verdict = fold.control(CONTROL).unwrap().verdict.as_ref().unwrap();
         let since =

@@ -10,7 +10,7 @@ use crate::{
 /// A control's scope, compiled: where it looks, and what it leaves to another. The default admits
 /// everything.
 #[derive(Clone, Debug, Default)]
-pub struct Scope {
+pub struct ScopeFilter {
     namespaces: Option<Selector>,
     excluded: BTreeSet<String>,
     /// What somebody else answers for.
@@ -30,7 +30,7 @@ pub enum Admission {
     Unknown,
 }
 
-impl Scope {
+impl ScopeFilter {
     /// Compiles a scope; absent means the whole cluster.
     pub fn compile(scope: Option<&api::ControlScope>) -> Result<Self, SelectorError> {
         let Some(scope) = scope else {
@@ -112,9 +112,9 @@ mod tests {
 
     use super::*;
 
-    fn scope(namespaces: serde_json::Value) -> Scope {
+    fn scope(namespaces: serde_json::Value) -> ScopeFilter {
         let scope = serde_json::from_value(json!({"namespaces": namespaces})).unwrap();
-        Scope::compile(Some(&scope)).unwrap()
+        ScopeFilter::compile(Some(&scope)).unwrap()
     }
 
     #[test]

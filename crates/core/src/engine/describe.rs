@@ -9,7 +9,7 @@ use super::{
     verdict::ObservedFinding,
 };
 use crate::{
-    checks::{Check, Context, Item},
+    checks::{Check, CheckContext, Item},
     inventory::Inventory,
 };
 
@@ -19,7 +19,7 @@ pub struct FindingDescriber<'a> {
     /// The control's check.
     pub check: &'a dyn Check,
     /// What it sees.
-    pub context: Context<'a>,
+    pub context: CheckContext<'a>,
     /// What was found.
     pub memory: &'a ControlMemory,
     /// Which exception allows what.
@@ -69,8 +69,9 @@ impl FindingDescriber<'_> {
     ) -> Vec<ObservedFinding> {
         let mut worded = Vec::new();
         for item in items {
-            let tally = self.memory.tally();
-            let Some(judgement) = judge_in_scope(self.check, &self.context, item, tally) else {
+            let limit_counts = self.memory.limit_counts();
+            let Some(judgement) = judge_in_scope(self.check, &self.context, item, limit_counts)
+            else {
                 continue;
             };
             for finding in judgement.failing.into_iter().chain(judgement.unknown) {

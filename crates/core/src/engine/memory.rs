@@ -11,10 +11,10 @@ use std::{
 use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHasher};
 
-use crate::checks::{items::ItemSet, tally::Tally};
+use crate::checks::{items::ItemSet, limit_counts::LimitCounts};
 use crate::{
     api::{ResourceRef, Severity},
-    checks::{Counted, Finding, Item, Judgement},
+    checks::{Finding, Item, Judgement, LimitMembership},
 };
 
 /// Tells findings of one control apart: rule, resource and subject.
@@ -102,8 +102,8 @@ pub struct ControlMemory {
     deadlines: BTreeSet<(Timestamp, Item)>,
     deadline_of: FxHashMap<Item, Timestamp>,
     counts: ItemCounts,
-    tally: Tally,
-    referred: ItemSet,
+    limit_counts: LimitCounts,
+    deferred: ItemSet,
 }
 
 impl ControlMemory {
@@ -113,13 +113,13 @@ impl ControlMemory {
     }
 
     /// The items that count towards a limit.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn limit_counts(&self) -> &LimitCounts {
+        &self.limit_counts
     }
 
     /// How many items leave something to another control.
-    pub fn referred(&self) -> usize {
-        self.referred.len()
+    pub fn deferred(&self) -> usize {
+        self.deferred.len()
     }
 
     /// Every record with its item, in no order.
@@ -174,21 +174,22 @@ impl ControlMemory {
         self.uncount(before.as_deref());
         self.set_deadline(item, judgement.and_then(|judgement| judgement.valid_until));
         let judgement = judgement.filter(|judgement| !judgement.pending);
-        let counted = judgement.map_or(Counted::No, |judgement| judgement.counted);
-        self.tally.note(item, counted);
-        let referred = self.referred.len();
-        if judgement.is_some_and(|judgement| judgement.referred) {
-            self.referred.insert(item);
+        let limit_membership =
+            judgement.map_or(LimitMembership::No, |judgement| judgement.limit_membership);
+        self.limit_counts.note(item, limit_membership);
+        let deferred = self.deferred.len();
+        if judgement.is_some_and(|judgement| judgement.deferred) {
+            self.deferred.insert(item);
         } else {
-            self.referred.remove(item);
+            self.deferred.remove(item);
         }
-        let referred = self.referred.len() != referred;
+        let deferred = self.deferred.len() != deferred;
         let Some(judgement) = judgement else {
             self.population.remove(item);
             if let Some(before) = &before {
                 changed(before, &[], None);
             }
-            return referred || before.is_some() || self.population.len() != size;
+            return deferred || before.is_some() || self.population.len() != size;
         };
         self.population.insert(item);
         let old = before.as_deref().unwrap_or_default();
@@ -206,7 +207,7 @@ impl ControlMemory {
         if differ {
             changed(old, &records, Some(judgement));
         }
-        let changed = referred || differ || self.population.len() != size;
+        let changed = deferred || differ || self.population.len() != size;
         if !records.is_empty() {
             self.count(&records);
             self.open.insert(item, records);

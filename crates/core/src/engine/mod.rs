@@ -42,7 +42,7 @@ pub use self::{
 };
 use crate::{
     api::{ControlExceptionSpec, ControlSpec, ResourceRef, State},
-    checks::Read,
+    checks::Dependency,
     inventory::{
         ApiServer, Availability, Catalog, Change, Inventory, KindId, ObjectSource, ProgramId,
         ProjectedObject, ResourceType, facts,
@@ -235,12 +235,12 @@ impl Engine {
         for tracked in self.controls.values() {
             for read in tracked.reads() {
                 match read {
-                    Read::Kind { group, kind, .. } => {
+                    Dependency::Kind { group, kind, .. } => {
                         if let Some(resource) = self.readable(group, kind) {
                             wanted.kinds.entry(resource).or_default();
                         }
                     }
-                    Read::Program { groups, versions, resources, program, .. } => {
+                    Dependency::Program { groups, versions, resources, program, .. } => {
                         let Some((_, compiled)) = tracked.program() else {
                             continue;
                         };
@@ -254,9 +254,9 @@ impl Engine {
                             }
                         }
                     }
-                    Read::ApiServer => wanted.api_server = true,
+                    Dependency::ApiServer => wanted.api_server = true,
                     // Discovery tells what there is.
-                    Read::Types { .. } => {}
+                    Dependency::Types { .. } => {}
                 }
             }
         }
@@ -296,10 +296,10 @@ impl Engine {
         let reads = self.controls.get(control).map_or(&[][..], TrackedControl::reads);
         for read in reads {
             match read {
-                Read::Kind { group, kind, .. } => {
+                Dependency::Kind { group, kind, .. } => {
                     kinds.extend(self.inventory.find_kind(group, kind));
                 }
-                Read::Program { groups, versions, resources, .. } => {
+                Dependency::Program { groups, versions, resources, .. } => {
                     let types =
                         readiness::matching_types(&self.catalog, groups, versions, resources);
                     let types = types.iter().take(readiness::MAX_KINDS);
@@ -307,7 +307,7 @@ impl Engine {
                         types.filter_map(|of| self.inventory.find_kind(&of.group, &of.kind)),
                     );
                 }
-                Read::ApiServer | Read::Types { .. } => {}
+                Dependency::ApiServer | Dependency::Types { .. } => {}
             }
         }
         kinds
@@ -316,7 +316,7 @@ impl Engine {
     /// Whether a verdict on a control is made from the API server's metrics.
     pub fn reads_api_server(&self, control: &str) -> bool {
         let tracked = self.controls.get(control);
-        tracked.is_some_and(|tracked| tracked.reads().contains(&Read::ApiServer))
+        tracked.is_some_and(|tracked| tracked.reads().contains(&Dependency::ApiServer))
     }
 
     /// The id of a kind in the inventory.

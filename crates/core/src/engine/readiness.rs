@@ -2,7 +2,7 @@
 
 use super::verdict::Reason;
 use crate::{
-    checks::{Need, Read},
+    checks::{Dependency, Need},
     inventory::{ApiServer, Availability, Catalog, Inventory, ProgramId, ResourceType, facts},
 };
 
@@ -22,12 +22,14 @@ pub enum Readiness {
 
 /// Looks at all that a control reads. What blocks goes before what is pending, since it will not
 /// pass by itself.
-pub fn assess(reads: &[Read], inventory: &Inventory, catalog: &Catalog) -> Readiness {
+pub fn assess(reads: &[Dependency], inventory: &Inventory, catalog: &Catalog) -> Readiness {
     let mut pending = false;
     for read in reads {
         let readiness = match read {
-            Read::Kind { group, kind, need } => assess_kind(group, kind, *need, inventory, catalog),
-            Read::Program { groups, versions, resources, program, need } => {
+            Dependency::Kind { group, kind, need } => {
+                assess_kind(group, kind, *need, inventory, catalog)
+            }
+            Dependency::Program { groups, versions, resources, program, need } => {
                 unreachable_group(groups, catalog).unwrap_or_else(|| {
                     let types = matching_types(catalog, groups, versions, resources);
                     if types.is_empty() && *need == Need::Optional && absent(groups, catalog) {
@@ -36,9 +38,11 @@ pub fn assess(reads: &[Read], inventory: &Inventory, catalog: &Catalog) -> Readi
                     assess_program(&types, versions, resources, *program, inventory)
                 })
             }
-            Read::ApiServer if inventory.api_server == ApiServer::Pending => Readiness::Pending,
-            Read::ApiServer => Readiness::Ready,
-            Read::Types { at, groups, resources } => {
+            Dependency::ApiServer if inventory.api_server == ApiServer::Pending => {
+                Readiness::Pending
+            }
+            Dependency::ApiServer => Readiness::Ready,
+            Dependency::Types { at, groups, resources } => {
                 super::named_types::check_rule_types(at, groups, resources, inventory, catalog)
             }
         };

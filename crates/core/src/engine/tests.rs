@@ -435,7 +435,7 @@ fn essence(engine: &Engine, now: Timestamp) -> Vec<String> {
                 "{name}: {:?} ({}) {} of {} fail, {} excepted, {} unknown, {} open, digest {:x}: {findings:#?}",
                 verdict.state,
                 // Which of those that can't be judged is named first is told by history.
-                verdict.message.rsplit_once("; ").map_or("", |(_, referred)| referred),
+                verdict.message.rsplit_once("; ").map_or("", |(_, deferred)| deferred),
                 verdict.failing,
                 verdict.population,
                 verdict.excepted,

@@ -17,17 +17,17 @@ use super::{
     recollection::{Recollection, Remembered},
     verdict::{ObservedFinding, Reason, SHOWN_FINDINGS, Verdict},
 };
-use crate::checks::scope::Scope;
+use crate::checks::scope::ScopeFilter;
 use crate::{
     api::{ControlSpec, ResourceRef, State, time::whole_seconds},
-    checks::{self, BuildError, Check, Context, Item, Read},
+    checks::{self, BuildError, Check, CheckContext, Dependency, Item},
     inventory::{Catalog, Change, Inventory, ProgramId},
 };
 
 /// What a control needs to be evaluated, compiled; or why it can't be.
 #[derive(Debug)]
 enum Test {
-    Ready { check: Box<dyn Check>, scope: Scope, reads: Vec<Read> },
+    Ready { check: Box<dyn Check>, scope: ScopeFilter, reads: Vec<Dependency> },
     Broken { reason: Reason, message: String },
 }
 
@@ -154,7 +154,7 @@ impl TrackedControl {
     }
 
     /// What must be watched for it.
-    pub fn reads(&self) -> &[Read] {
+    pub fn reads(&self) -> &[Dependency] {
         match &self.test {
             Test::Ready { reads, .. } if !self.spec.suspend => reads,
             _ => &[],
@@ -175,7 +175,7 @@ impl TrackedControl {
             return;
         }
         let context =
-            Context { inventory, scope, now, occurrences: self.attestation.occurrences() };
+            CheckContext { inventory, scope, now, occurrences: self.attestation.occurrences() };
         let dirty = &mut self.dirty;
         check.affected(&context, change, &mut |item| {
             dirty.insert(item);
@@ -215,7 +215,7 @@ impl TrackedControl {
         let Test::Ready { check, scope, .. } = &mut self.test else {
             return;
         };
-        if !check.refers() || scope.cluster_admin.as_ref() == to {
+        if !check.defers_cluster_admin() || scope.cluster_admin.as_ref() == to {
             return;
         }
         scope.cluster_admin = to.cloned();
@@ -223,7 +223,7 @@ impl TrackedControl {
             return;
         }
         let context =
-            Context { inventory, scope, now, occurrences: self.attestation.occurrences() };
+            CheckContext { inventory, scope, now, occurrences: self.attestation.occurrences() };
         let dirty = &mut self.dirty;
         check.items(&context, &mut |item| {
             dirty.insert(item);
@@ -331,7 +331,7 @@ impl TrackedControl {
         let advanced = self.attestation.advance(&self.spec, inventory, exceptions, now, due);
         items.extend(&advanced);
         let context =
-            Context { inventory, scope, now, occurrences: self.attestation.occurrences() };
+            CheckContext { inventory, scope, now, occurrences: self.attestation.occurrences() };
         let mut before = FxHashMap::default();
         if self.everything {
             if kept.is_some() {
@@ -353,8 +353,8 @@ impl TrackedControl {
         let whole = |item: &Item| matches!(item, Item::Cluster(_));
         let parts = items.iter().filter(|item| !whole(item));
         for item in parts.chain(items.iter().filter(|item| whole(item))).copied() {
-            let tally = self.memory.tally();
-            let judgement = judge_in_scope(check.as_ref(), &context, item, tally);
+            let limit_counts = self.memory.limit_counts();
+            let judgement = judge_in_scope(check.as_ref(), &context, item, limit_counts);
             let record = |finding: &checks::Finding, failing, known: Option<&RememberedFinding>| {
                 let key = FindingHash::of_finding(finding);
                 RememberedFinding {
@@ -447,13 +447,13 @@ impl TrackedControl {
         let Test::Ready { scope, .. } = &self.test else {
             return summary;
         };
-        match (&scope.cluster_admin, self.memory.referred()) {
+        match (&scope.cluster_admin, self.memory.deferred()) {
             (None, _) | (_, 0) => summary,
             (Some(control), 1) => {
                 format!("{summary}; 1 subject holds cluster-admin: see {control}")
             }
-            (Some(control), referred) => {
-                format!("{summary}; {referred} subjects hold cluster-admin: see {control}")
+            (Some(control), deferred) => {
+                format!("{summary}; {deferred} subjects hold cluster-admin: see {control}")
             }
         }
     }
@@ -520,7 +520,7 @@ impl TrackedControl {
             return None;
         };
         let context =
-            Context { inventory, scope, now, occurrences: self.attestation.occurrences() };
+            CheckContext { inventory, scope, now, occurrences: self.attestation.occurrences() };
         (!self.everything).then_some(FindingDescriber {
             check: check.as_ref(),
             context,
@@ -552,7 +552,7 @@ fn compile(spec: &ControlSpec) -> Compiled {
     if let Err(invalid) = spec.validate() {
         return broken(Reason::InvalidSpec, invalid.to_string());
     }
-    let scope = match Scope::compile(spec.scope.as_ref()) {
+    let scope = match ScopeFilter::compile(spec.scope.as_ref()) {
         Ok(scope) => scope,
         Err(error) => {
             return broken(Reason::InvalidSpec, format!("spec.scope.namespaces: {error}"));
@@ -562,7 +562,7 @@ fn compile(spec: &ControlSpec) -> Compiled {
         Ok(built) => {
             let mut reads = built.check.reads();
             if scope.selects() {
-                reads.push(Read::required("", "Namespace"));
+                reads.push(Dependency::required("", "Namespace"));
             }
             (Test::Ready { check: built.check, scope, reads }, built.program)
         }

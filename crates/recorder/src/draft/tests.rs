@@ -48,8 +48,8 @@ fn draft(verdict: &Verdict, wrong: &[Observed], population: &[&str]) -> Draft {
         name: (*name).to_owned(),
     });
     let population = (!population.is_empty()).then(|| items.collect());
-    let veil = Veil::new(&pseudonym);
-    Draft::Verdict(Box::new(VerdictDraft::new("tls", verdict, wrong, population, &veil)))
+    let pseudonymizer = Pseudonymizer::new(&pseudonym);
+    Draft::Verdict(Box::new(VerdictDraft::new("tls", verdict, wrong, population, &pseudonymizer)))
 }
 
 /// Resolves and writes, as the task does.
@@ -167,7 +167,7 @@ fn a_population_is_listed_once_while_it_stays_the_same() {
     assert_eq!(text.lines().count(), 3);
     assert!(text.lines().all(|line| line.split('\t').count() == 4), "{text}");
     write(&mut state, draft(&passing, &[], &["jane"]), at(9));
-    let veil = Veil::new(&pseudonym);
+    let pseudonymizer = Pseudonymizer::new(&pseudonym);
     let beat = |name: &str| {
         let items = vec![ResourceRef {
             name: name.to_owned(),
@@ -175,7 +175,12 @@ fn a_population_is_listed_once_while_it_stays_the_same() {
             api_version: "v1".to_owned(),
             namespace: None,
         }];
-        Draft::Heartbeat(Box::new(HeartbeatDraft::new("tls", &passing, Some(items), &veil)))
+        Draft::Heartbeat(Box::new(HeartbeatDraft::new(
+            "tls",
+            &passing,
+            Some(items),
+            &pseudonymizer,
+        )))
     };
     let same = beat("jane").resolve(&state, at(4000)).unwrap();
     let [(_, Data::Heartbeat(data))] = &same.entries[..] else { panic!("{:?}", same.entries) };
@@ -185,7 +190,8 @@ fn a_population_is_listed_once_while_it_stays_the_same() {
     assert_eq!(other.stored.len(), 1);
     // Of another verdict than the log holds there is no heartbeat.
     let failing = verdict(ControlState::Failing, Reason::FindingsOpen, 5);
-    let beat = Draft::Heartbeat(Box::new(HeartbeatDraft::new("tls", &failing, None, &veil)));
+    let beat =
+        Draft::Heartbeat(Box::new(HeartbeatDraft::new("tls", &failing, None, &pseudonymizer)));
     assert_eq!(beat.resolve(&state, at(4000)).unwrap_err(), Outdated::Changed);
 }
 
@@ -342,9 +348,11 @@ mod passages {
         let mut told = passages.tell(at(21), &mut keeping);
         told[0].found = wrong(&[("x", None)]);
 
-        let veil = Veil::new(&pseudonym);
-        let passed: Vec<PassedDraft> =
-            told.iter().map(|passed| PassedDraft::new(passed, Vec::new(), &veil)).collect();
+        let pseudonymizer = Pseudonymizer::new(&pseudonym);
+        let passed: Vec<PassedDraft> = told
+            .iter()
+            .map(|passed| PassedDraft::new(passed, Vec::new(), &pseudonymizer))
+            .collect();
         let Draft::Verdict(last) = draft(&again, &[], &[]) else { unreachable!() };
         let draft = Draft::Verdict(Box::new(VerdictDraft { passed, ..*last }));
         let written = write(&mut state, draft, at(22));

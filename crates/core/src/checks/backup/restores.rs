@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::Duration,
-    checks::{Context, Judgement},
+    checks::{CheckContext, Judgement},
     inventory::{
         ObjectSource, Slot,
         backup::{
@@ -28,7 +28,7 @@ use crate::{
 
 /// Adds what is to be said of restores of an item.
 pub fn judge(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     target: &Target<'_>,
     every: Duration,
     judgement: &mut Judgement,
@@ -97,7 +97,7 @@ impl Search {
     }
 }
 
-fn of_velero(context: &Context<'_>, target: &Target<'_>, search: &mut Search) {
+fn of_velero(context: &CheckContext<'_>, target: &Target<'_>, search: &mut Search) {
     for (at, slot) in context.inventory.backups.newest(&BackupKey::VeleroRestores) {
         let Some(at) = at else {
             return;
@@ -116,7 +116,7 @@ fn of_velero(context: &Context<'_>, target: &Target<'_>, search: &mut Search) {
 /// Whether a restore brought an item back: both it and its backup must be about the item. When the
 /// backup is gone, only the namespaces that the restore itself names are known.
 fn restored(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     target: &Target<'_>,
     restore: &VeleroRestore,
     slot: Slot,
@@ -157,7 +157,7 @@ fn restored(
 }
 
 /// K8up restores into the namespace that the Restore is in; Kasten says of which namespace it was.
-fn of_key(context: &Context<'_>, key: &BackupKey, search: &mut Search) {
+fn of_key(context: &CheckContext<'_>, key: &BackupKey, search: &mut Search) {
     for (at, slot) in context.inventory.backups.newest(key) {
         if let Some(at) = at {
             search.offer(at, slot);
@@ -167,7 +167,12 @@ fn of_key(context: &Context<'_>, key: &BackupKey, search: &mut Search) {
 
 /// Clusters of the namespace that started from a backup of this one, and this one if it did. Names
 /// of servers repeat across namespaces, so a drill elsewhere can't be told from that of a namesake.
-fn of_cnpg(context: &Context<'_>, target: &Target<'_>, cluster: &CnpgCluster, search: &mut Search) {
+fn of_cnpg(
+    context: &CheckContext<'_>,
+    target: &Target<'_>,
+    cluster: &CnpgCluster,
+    search: &mut Search,
+) {
     let key = BackupKey::CnpgClusters(target.namespace.clone());
     for slot in context.inventory.backups.slots(&key) {
         let Some(BackupFacts::CnpgCluster(other)) = backup_at(context.inventory, slot) else {
@@ -189,7 +194,7 @@ fn of_cnpg(context: &Context<'_>, target: &Target<'_>, cluster: &CnpgCluster, se
     }
 }
 
-fn is_backup_of(context: &Context<'_>, target: &Target<'_>, backup: &str) -> Option<bool> {
+fn is_backup_of(context: &CheckContext<'_>, target: &Target<'_>, backup: &str) -> Option<bool> {
     let inventory = context.inventory;
     let slot = inventory.find(inventory.find_kind(CNPG, "Backup")?, target.namespace, backup)?;
     match backup_at(inventory, slot)? {

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Check, Context, Finding, Item, Judgement, Read, finding, malformed, network, object_of,
-    reference,
+    Check, CheckContext, Dependency, Finding, Item, Judgement, finding, malformed, network,
+    object_of, reference,
 };
 use crate::{
     api::{Duration, ResourceRef},
@@ -34,15 +34,15 @@ impl Certificates {
 }
 
 impl Check for Certificates {
-    fn reads(&self) -> Vec<Read> {
-        vec![Read::when_served(CERTIFICATE.0, CERTIFICATE.1, self.when_served)]
+    fn reads(&self) -> Vec<Dependency> {
+        vec![Dependency::when_served(CERTIFICATE.0, CERTIFICATE.1, self.when_served)]
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         visit_kinds(context.inventory, &[CERTIFICATE], visit);
     }
 
-    fn affected(&self, _: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, _: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         visit_changed(change, visit);
     }
 
@@ -50,7 +50,7 @@ impl Check for Certificates {
         false
     }
 
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         let (slot, object) = object_of(context, item, CERTIFICATE.0, CERTIFICATE.1)?;
         let resource = reference(context.inventory, slot)?;
         if let Facts::Malformed(text) = &object.facts {

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use crate::{
-    checks::{Context, scope::Admission},
+    checks::{CheckContext, scope::Admission},
     inventory::{
         KubernetesVersion,
         rbac::{Grant, Graph, Rights, RoleNode, Subject, SubjectNode},
@@ -40,7 +40,7 @@ impl<'a> Held<'a> {
     pub fn new(
         grant: &'a Grant,
         group: Option<&'a Subject>,
-        context: &Context<'a>,
+        context: &CheckContext<'a>,
     ) -> Option<Self> {
         let graph = &context.inventory.rights;
         let role = graph.role(grant.role);
@@ -68,13 +68,13 @@ pub(super) struct Holder<'a> {
     /// What its own bindings give.
     pub own: Vec<Held<'a>>,
     graph: &'a Graph,
-    context: &'a Context<'a>,
+    context: &'a CheckContext<'a>,
     groups: OnceCell<Vec<Held<'a>>>,
 }
 
 impl<'a> Holder<'a> {
     /// Grants in namespaces out of scope are left out.
-    pub fn new(context: &'a Context<'a>, node: &'a SubjectNode) -> Self {
+    pub fn new(context: &'a CheckContext<'a>, node: &'a SubjectNode) -> Self {
         let own = node.grants.iter().filter_map(|grant| Held::new(grant, None, context));
         Self {
             node,
@@ -87,7 +87,7 @@ impl<'a> Holder<'a> {
 
     /// Whether a subject holds anything beyond what every cluster is born with: whether it is of the
     /// population.
-    pub fn holds_novel(context: &'a Context<'a>, node: &'a SubjectNode) -> bool {
+    pub fn holds_novel(context: &'a CheckContext<'a>, node: &'a SubjectNode) -> bool {
         let own = node.grants.iter().filter_map(|grant| Held::new(grant, None, context));
         own.into_iter().any(|held| held.is_novel())
     }

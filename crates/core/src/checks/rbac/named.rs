@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     api::Risk,
-    checks::Context,
+    checks::CheckContext,
     inventory::rbac::{NamedRight, Right, Rights, RoleKey, Subject},
 };
 
@@ -62,7 +62,7 @@ pub(super) struct Reached<'a> {
 
 /// Visits the rights over names that are asked for and that lead on, the strongest of each binding.
 pub(super) fn visit_leads<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     holder: &Holder<'a>,
     wanted: Wanted<'_>,
     told: &Told,
@@ -126,7 +126,7 @@ impl Known {
 
 /// The strongest of those that the rules name.
 pub(super) fn reach<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     given: Given<'a>,
     all: &[Given<'a>],
     risk: Risk,

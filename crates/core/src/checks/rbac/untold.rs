@@ -3,7 +3,7 @@
 use super::{RbacCheck, holder::Holder, wording::bounded};
 use crate::{
     api::Risk,
-    checks::{Context, Finding, reference},
+    checks::{CheckContext, Finding, reference},
     inventory::{
         ObjectSource, Slot,
         rbac::{Subject, is_account_of_every_cluster, unknown_rules},
@@ -16,7 +16,7 @@ const ABOUT_ACCOUNTS: [Risk; 3] = [Risk::Dangling, Risk::CloudIdentity, Risk::We
 impl RbacCheck {
     /// Bindings whose role no manifest shows, and the account that none shows where the control
     /// asks about it. Nothing in a cluster, which shows all there is.
-    pub(super) fn untold(&self, context: &Context<'_>, holder: &Holder<'_>) -> Vec<Finding> {
+    pub(super) fn untold(&self, context: &CheckContext<'_>, holder: &Holder<'_>) -> Vec<Finding> {
         let inventory = context.inventory;
         if inventory.source != ObjectSource::Manifests {
             return Vec::new();
@@ -56,7 +56,7 @@ impl RbacCheck {
 
 /// What to do about an account that no manifest shows. A chart names no namespace in its objects, and
 /// the full name of its account in its bindings.
-fn remedy(context: &Context<'_>, subject: &Subject) -> String {
+fn remedy(context: &CheckContext<'_>, subject: &Subject) -> String {
     if let Subject::ServiceAccount { namespace, name } = subject
         && context.inventory.lookup("", "ServiceAccount", "default", name).is_some()
     {
@@ -69,7 +69,7 @@ fn remedy(context: &Context<'_>, subject: &Subject) -> String {
 
 /// Whether the subject is a service account that no manifest shows. Every namespace has its
 /// `default`, and the control plane makes accounts of its own.
-fn is_untold_account(context: &Context<'_>, holder: &Holder<'_>) -> bool {
+fn is_untold_account(context: &CheckContext<'_>, holder: &Holder<'_>) -> bool {
     let subject = &holder.node.subject;
     let Subject::ServiceAccount { namespace, name } = subject else {
         return false;

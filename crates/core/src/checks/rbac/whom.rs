@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::holder::Held;
 use crate::{
-    checks::Context,
+    checks::CheckContext,
     inventory::{
         Facts, ObjectSource, Symbol,
         rbac::{
@@ -60,7 +60,7 @@ impl<'a> Given<'a> {
 
 /// Everybody and everything that the rules name.
 pub(super) fn whom<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     given: Given<'a>,
     all: &[Given<'a>],
     names: &[NamedRight],
@@ -82,7 +82,7 @@ pub(super) fn whom<'a>(
 }
 
 fn one<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     given: Given<'a>,
     all: &[Given<'a>],
     named: NamedRight,
@@ -147,7 +147,7 @@ fn names_node(all: &[Given<'_>]) -> bool {
 }
 
 /// The service accounts of a name: that of the namespace, or those of all namespaces.
-fn accounts(context: &Context<'_>, given: Given<'_>, name: &Symbol) -> Vec<Subject> {
+fn accounts(context: &CheckContext<'_>, given: Given<'_>, name: &Symbol) -> Vec<Subject> {
     if let Some(namespace) = given.namespace {
         let account = Subject::ServiceAccount { namespace: namespace.into(), name: name.clone() };
         return vec![account];
@@ -165,7 +165,7 @@ fn accounts(context: &Context<'_>, given: Given<'_>, name: &Symbol) -> Vec<Subje
 }
 
 /// Whether a token can be had of a service account: it exists, or whoever wants one may create it.
-fn may_exist(context: &Context<'_>, all: &[Given<'_>], account: &Subject) -> bool {
+fn may_exist(context: &CheckContext<'_>, all: &[Given<'_>], account: &Subject) -> bool {
     let namespace = account.namespace().map_or("", Symbol::as_str);
     let there = context.inventory.lookup("", "ServiceAccount", namespace, account.name());
     let create = ("create", "", "serviceaccounts");
@@ -174,7 +174,7 @@ fn may_exist(context: &Context<'_>, all: &[Given<'_>], account: &Subject) -> boo
 
 /// Where a role can be bound: where the holder may write bindings as well.
 fn bindable<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     given: Given<'a>,
     all: &[Given<'a>],
     named: NamedRight,
@@ -238,7 +238,7 @@ fn may(
 
 /// The role of a binding that may be written, if its holder may bind that role as well.
 fn joinable<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     all: &[Given<'a>],
     namespace: &'a str,
     name: &str,
@@ -265,7 +265,7 @@ fn joinable<'a>(
 /// The roles of a name into which the holder may write anything: escalate waives the check of what
 /// is written, and the right to write is asked for all the same.
 fn writable<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     given: Given<'a>,
     all: &[Given<'a>],
     named: NamedRight,
@@ -293,6 +293,6 @@ fn writable<'a>(
 }
 
 /// Whether what is absent may be elsewhere.
-pub(super) fn is_excerpt(context: &Context<'_>) -> bool {
+pub(super) fn is_excerpt(context: &CheckContext<'_>) -> bool {
     context.inventory.source == ObjectSource::Manifests
 }

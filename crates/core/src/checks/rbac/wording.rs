@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api::{ResourceRef, Risk},
-    checks::{Context, Finding, reference},
+    checks::{CheckContext, Finding, reference},
     inventory::{
         Inventory,
         rbac::{AUTHENTICATED, NamedRight, PolicyRule, Rights, Subject},
@@ -30,7 +30,7 @@ const LISTED: &str = "ForbiddenRight";
 /// A hit as a finding, and whether it is certain: a binding in a namespace that may be out of
 /// scope can't be told.
 pub(super) fn finding(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     holder: &Holder<'_>,
     mut hit: Hit<'_>,
 ) -> Option<(Finding, bool)> {

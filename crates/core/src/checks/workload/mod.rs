@@ -11,7 +11,9 @@ use std::borrow::Cow;
 
 pub use self::image::ImageRef;
 use self::{image::RegistryPattern, population::Subject};
-use super::{BuildError, Built, Check, Context, Finding, Item, Judgement, Read, reference};
+use super::{
+    BuildError, Built, Check, CheckContext, Dependency, Finding, Item, Judgement, reference,
+};
 use crate::{
     api::{
         Selector,
@@ -56,26 +58,26 @@ pub fn build(test: &WorkloadTest) -> Result<Built, BuildError> {
 }
 
 impl Check for WorkloadCheck {
-    fn reads(&self) -> Vec<Read> {
+    fn reads(&self) -> Vec<Dependency> {
         let mut reads = population::reads();
         if self.reads_accounts() {
-            reads.push(Read::required("", "ServiceAccount"));
+            reads.push(Dependency::required("", "ServiceAccount"));
         }
         reads
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         population::items(context.inventory, visit);
     }
 
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         population::affected(context.inventory, change, visit);
         if self.reads_accounts() {
             visit_accounts_workloads(context.inventory, change, visit);
         }
     }
 
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         let Item::Object(slot) = item else {
             return None;
         };

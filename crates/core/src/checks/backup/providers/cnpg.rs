@@ -3,7 +3,7 @@
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{
             evidence::{Evidence, Standing, Success},
             target::backup_at,
@@ -22,7 +22,7 @@ use crate::{
 
 /// What `CloudNativePG` says of a claim that it labelled as part of a cluster that is there.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     claim: &ClaimFacts,
 ) -> Option<Evidence<'a>> {
@@ -39,7 +39,7 @@ pub fn of_claim<'a>(
 
 /// What `CloudNativePG` says of a cluster.
 pub fn of_cluster<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     slot: Slot,
@@ -76,7 +76,7 @@ pub fn of_cluster<'a>(
 }
 
 fn stored(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     namespace: &Symbol,
     cluster: &CnpgCluster,
 ) -> Option<(Slot, jiff::Timestamp)> {

@@ -2,7 +2,7 @@
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::evidence::{Evidence, Standing, Success},
     },
     inventory::{Facts, Symbol, backup::index::BackupKey, storage::ClaimFacts},
@@ -10,7 +10,7 @@ use crate::{
 
 /// What `CronJobs` say of a claim.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,

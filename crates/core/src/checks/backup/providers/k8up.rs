@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{
             evidence::{EARLIER, Evidence, Standing, Success},
             target::{backup_at, is_excluded},
@@ -25,7 +25,7 @@ use crate::{
 
 /// What K8up says of a claim.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
@@ -65,7 +65,7 @@ pub fn of_claim<'a>(
 
 /// What K8up says of a namespace: each of its claims has a snapshot. Without claims there is
 /// nothing that K8up keeps.
-pub fn of_namespace<'a>(context: &Context<'a>, namespace: &Symbol) -> Evidence<'a> {
+pub fn of_namespace<'a>(context: &CheckContext<'a>, namespace: &Symbol) -> Evidence<'a> {
     let mut evidence = Evidence::new(context);
     let all = BackupKey::K8upSnapshots(namespace.clone());
     let newest = context.inventory.backups.newest(&all).find_map(|(at, _)| at);
@@ -101,7 +101,7 @@ pub fn of_namespace<'a>(context: &Context<'a>, namespace: &Symbol) -> Evidence<'
 }
 
 /// The claims of a namespace with when they were made, but for those left out on purpose.
-fn claims<'a>(context: &Context<'a>, namespace: &str) -> Vec<(&'a Symbol, Option<Timestamp>)> {
+fn claims<'a>(context: &CheckContext<'a>, namespace: &str) -> Vec<(&'a Symbol, Option<Timestamp>)> {
     let inventory = context.inventory;
     let slots = inventory.backups.claims(namespace);
     let mut claims: Vec<_> = slots
@@ -121,7 +121,7 @@ fn claims<'a>(context: &Context<'a>, namespace: &str) -> Vec<(&'a Symbol, Option
     claims
 }
 
-fn has_snapshots(context: &Context<'_>, namespace: &Symbol) -> bool {
+fn has_snapshots(context: &CheckContext<'_>, namespace: &Symbol) -> bool {
     let key = BackupKey::K8upSnapshots(namespace.clone());
     context.inventory.backups.slots(&key).any(|slot| {
         matches!(
@@ -132,7 +132,7 @@ fn has_snapshots(context: &Context<'_>, namespace: &Symbol) -> bool {
 }
 
 fn schedules(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
     namespace: &Symbol,
     concerns: impl Fn(&Selectors) -> bool,
@@ -148,7 +148,7 @@ fn schedules(
     }
 }
 
-fn snapshot(context: &Context<'_>, slot: Slot) -> Option<RunOutcome> {
+fn snapshot(context: &CheckContext<'_>, slot: Slot) -> Option<RunOutcome> {
     match backup_at(context.inventory, slot)? {
         BackupFacts::K8upSnapshot(K8upSnapshot { date, .. }) => {
             Some(date.map_or(RunOutcome::Failed, RunOutcome::Succeeded))
@@ -166,7 +166,7 @@ enum Verdict {
 
 /// Takes in the newest Backup, which says nothing good of a single claim.
 fn backups(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
     namespace: &Symbol,
     concerns: impl Fn(&Selectors) -> bool,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{
             evidence::{EARLIER, Evidence, Standing, Success},
             target::backup_at,
@@ -22,7 +22,11 @@ use crate::{
 };
 
 /// What Kasten says of a namespace, and of a claim in it that was made at `made`.
-pub fn of<'a>(context: &Context<'a>, namespace: &Symbol, made: Option<Timestamp>) -> Evidence<'a> {
+pub fn of<'a>(
+    context: &CheckContext<'a>,
+    namespace: &Symbol,
+    made: Option<Timestamp>,
+) -> Evidence<'a> {
     let inventory = context.inventory;
     let mut evidence = Evidence::new(context);
     for slot in inventory.backups.slots(&BackupKey::KastenPolicies) {
@@ -63,7 +67,7 @@ pub fn of<'a>(context: &Context<'a>, namespace: &Symbol, made: Option<Timestamp>
 
 /// Whether what an action took is there; an error says why not.
 fn standing(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     namespace: &Symbol,
     action: &KastenBackup,
 ) -> Result<Standing, String> {
@@ -86,7 +90,7 @@ fn standing(
     }
 }
 
-fn is_about(context: &Context<'_>, policy: &KastenPolicy, namespace: &Symbol) -> bool {
+fn is_about(context: &CheckContext<'_>, policy: &KastenPolicy, namespace: &Symbol) -> bool {
     let facts = context.inventory.namespace(namespace);
     policy.namespaces.as_ref().is_some_and(|selectors| {
         selectors.match_by(|key| {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{evidence::Evidence, target::backup_at},
     },
     inventory::{
@@ -20,7 +20,7 @@ use crate::{
 
 /// What Longhorn says of a claim.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
@@ -51,7 +51,7 @@ fn is_of(volume: &LonghornVolume, claim: &ClaimFacts) -> bool {
 }
 
 fn of_volume(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
     (object, volume): (&Object, &LonghornVolume),
     made: Option<Timestamp>,
@@ -70,7 +70,7 @@ fn of_volume(
     });
 }
 
-fn runs_for(context: &Context<'_>, slot: Slot, volume: &LonghornVolume) -> bool {
+fn runs_for(context: &CheckContext<'_>, slot: Slot, volume: &LonghornVolume) -> bool {
     let Some(object) = context.inventory.get(slot) else {
         return false;
     };

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     api::Duration,
-    checks::Context,
+    checks::CheckContext,
     inventory::{
         Facts, Slot, Symbol,
         backup::{KASTEN_ACTIONS, KASTEN_CONFIG, LONGHORN, RunOutcome, index::BackupKey},
@@ -28,7 +28,7 @@ use crate::{
 
 /// What every tool that can back up such an item says of it.
 pub fn gather<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     target: &Target<'a>,
     max_age: Duration,
 ) -> Vec<Evidence<'a>> {
@@ -60,7 +60,7 @@ pub fn gather<'a>(
 }
 
 /// An object that can't be read and may be a success of this item, or its schedule.
-pub fn unreadable<'a>(context: &Context<'a>, target: &Target<'_>) -> Option<(Slot, &'a str)> {
+pub fn unreadable<'a>(context: &CheckContext<'a>, target: &Target<'_>) -> Option<(Slot, &'a str)> {
     let kinds: &[&[(&str, &str)]] = match target.what {
         What::Claim(_) => &[&VELERO_KINDS, &K8UP_KINDS, &CNPG_KINDS, &KASTEN_KINDS, &VOLUME_KINDS],
         What::Namespace { .. } => &[&VELERO_KINDS, &K8UP_KINDS, &KASTEN_KINDS],
@@ -74,7 +74,7 @@ pub fn unreadable<'a>(context: &Context<'a>, target: &Target<'_>) -> Option<(Slo
 
 /// A restore that can't be read and may be of this item.
 pub fn unreadable_restore<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     target: &Target<'_>,
 ) -> Option<(Slot, &'a str)> {
     first_unreadable(context, target.namespace, |group, kind| match target.what {
@@ -90,7 +90,7 @@ fn is_restore(kind: &str) -> bool {
 
 /// The first by name of the objects that can't be read and may be about a namespace.
 fn first_unreadable<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &str,
     concerns: impl Fn(&str, &str) -> bool,
 ) -> Option<(Slot, &'a str)> {
@@ -129,7 +129,7 @@ fn is_global(group: &str, kind: &str) -> bool {
 /// Takes in the runs under a key, newest first, up to the first success that counts. One of before
 /// the item was `made` does not.
 fn runs(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
     key: &BackupKey,
     made: Option<Timestamp>,

@@ -3,7 +3,7 @@
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{
             evidence::{EARLIER, Evidence, Standing, Success},
             target::backup_at,
@@ -18,7 +18,7 @@ use crate::{
 
 /// What snapshots say of a claim.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
@@ -72,7 +72,7 @@ enum Bound {
 }
 
 fn bound(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     slot: Slot,
     snapshot: &CsiSnapshot,
     handle: Option<&Symbol>,
@@ -103,7 +103,7 @@ fn bound(
 
 /// What the driver calls the volume behind a claim.
 fn handle<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,

@@ -4,7 +4,7 @@ use super::velero_volumes::{Claim, Holding, Run, Site};
 use crate::{
     api::Duration,
     checks::{
-        Context,
+        CheckContext,
         backup::{
             evidence::{self, Evidence, Standing, Success},
             target::{backup_at, is_excluded},
@@ -25,7 +25,7 @@ use crate::{
 
 /// What Velero says of a claim.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &'a Symbol,
     name: &'a Symbol,
     facts: &'a ClaimFacts,
@@ -46,7 +46,7 @@ pub fn of_claim<'a>(
 
 /// What Velero says of a whole namespace. Where there are claims, manifests alone are no backup.
 pub fn of_namespace<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     name: &'a Symbol,
     facts: &NamespaceFacts,
     data: bool,
@@ -89,7 +89,7 @@ pub fn of_namespace<'a>(
 }
 
 /// The claims of a namespace, but for those that are left out on purpose.
-fn claims_of<'a>(context: &Context<'a>, namespace: &'a Symbol) -> Vec<Claim<'a>> {
+fn claims_of<'a>(context: &CheckContext<'a>, namespace: &'a Symbol) -> Vec<Claim<'a>> {
     let inventory = context.inventory;
     let mut claims: Vec<_> = inventory
         .backups
@@ -115,7 +115,7 @@ pub fn is_left_out(inventory: &Inventory, namespace: &str) -> bool {
 }
 
 fn schedules(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
     data: bool,
     covers: impl Fn(&VeleroScope) -> bool,
@@ -138,7 +138,7 @@ fn schedules(
 type Holds<'h> = dyn Fn(&Run<'_>, &Site) -> Option<Holding> + 'h;
 
 fn backups(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
     max_age: Duration,
     covers: impl Fn(&VeleroScope) -> bool,
@@ -156,7 +156,7 @@ fn backups(
 /// Takes in the newest backup of a group that holds the item, or why the newest does not. Older
 /// ones are looked at while they are recent enough to count.
 fn newest_of(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
     (group, runs): (&VeleroGroup, &OrderedRuns),
     max_age: Duration,
@@ -204,7 +204,7 @@ fn newest_of(
 }
 
 /// Whether a group's backups can be read from where they are, and who writes there.
-fn site(context: &Context<'_>, group: &VeleroGroup) -> Site {
+fn site(context: &CheckContext<'_>, group: &VeleroGroup) -> Site {
     let (name, location) = match location(context, group) {
         Ok(found) => found,
         Err(standing) => return Site { standing, read_only: None },
@@ -225,7 +225,7 @@ fn site(context: &Context<'_>, group: &VeleroGroup) -> Site {
 }
 
 fn location<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     group: &VeleroGroup,
 ) -> Result<(String, &'a VeleroLocation), Standing> {
     let inventory = context.inventory;

@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::velero::is_left_out;
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{evidence::Standing, target::backup_at},
     },
     inventory::{
@@ -154,7 +154,7 @@ const CLOUD_DISKS: [&str; 6] = [
 impl<'a> Claim<'a> {
     /// A claim with its copies.
     pub fn of(
-        context: &Context<'a>,
+        context: &CheckContext<'a>,
         namespace: &'a Symbol,
         name: &'a Symbol,
         facts: &'a ClaimFacts,
@@ -183,7 +183,12 @@ impl<'a> Claim<'a> {
     }
 
     /// Whether a backup holds it; None when the backup is not about it.
-    pub fn is_held_by(&self, context: &Context<'_>, run: &Run<'_>, site: &Site) -> Option<Holding> {
+    pub fn is_held_by(
+        &self,
+        context: &CheckContext<'_>,
+        run: &Run<'_>,
+        site: &Site,
+    ) -> Option<Holding> {
         let copied = self.copies.get(&(run.namespace, run.name));
         let covered = run.backup.scope.covers_claim(self.namespace, &self.facts.labels);
         if copied.is_none() && !covered {
@@ -206,7 +211,7 @@ impl<'a> Claim<'a> {
     }
 
     /// Whether one of the snapshots that a backup of this cluster took must be of this claim.
-    fn is_in_a_snapshot(&self, context: &Context<'_>, run: &Run<'_>) -> Holding {
+    fn is_in_a_snapshot(&self, context: &CheckContext<'_>, run: &Run<'_>) -> Holding {
         let volumes = run.backup.volumes;
         let files = context.inventory.source == ObjectSource::Manifests;
         // That a copy is missing is certain in a cluster.
@@ -243,7 +248,7 @@ impl<'a> Claim<'a> {
     }
 
     /// Whether there are as many snapshots as claims to take them of.
-    fn by_number(&self, context: &Context<'_>, run: &Run<'_>, sure: bool) -> Holding {
+    fn by_number(&self, context: &CheckContext<'_>, run: &Run<'_>, sure: bool) -> Holding {
         let inventory = context.inventory;
         let (for_sure, for_all) = run.has_enough(inventory);
         let enough = if sure { for_sure } else { for_all };
@@ -280,7 +285,7 @@ impl Copied {
         })
     }
 
-    fn holding(self, context: &Context<'_>) -> Holding {
+    fn holding(self, context: &CheckContext<'_>) -> Holding {
         match self {
             Self::SameName if context.inventory.source == ObjectSource::Manifests => Holding::Undecided(
                 "holds a claim of this name; its uid or that of this claim is not in these files, so it may be an earlier one".to_owned(),

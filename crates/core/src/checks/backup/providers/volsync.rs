@@ -2,7 +2,7 @@
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{
             evidence::{Evidence, Standing, Success},
             target::backup_at,
@@ -21,7 +21,7 @@ use crate::{
 
 /// What `VolSync` says of a claim.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,

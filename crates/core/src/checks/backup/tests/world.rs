@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::scenarios::{NOW, Scenario};
 use crate::{
     api::test_spec::backup::BackupTest,
-    checks::{Check, Context, Item, Judgement, backup, scope::Scope},
+    checks::{Check, CheckContext, Item, Judgement, backup, scope::ScopeFilter},
     inventory::{
         Change, Facts, Interner, Inventory, KindId, ObjectSource, Projector, ResourceType,
     },
@@ -18,7 +18,7 @@ use crate::{
 pub struct World {
     pub inventory: Inventory,
     interner: Arc<Interner>,
-    scope: Scope,
+    scope: ScopeFilter,
 }
 
 pub fn now() -> Timestamp {
@@ -100,8 +100,8 @@ impl World {
         self.inventory.iter().any(|(_, object)| matches!(object.facts, Facts::Malformed(_)))
     }
 
-    pub fn context(&self, now: Timestamp) -> Context<'_> {
-        Context { inventory: &self.inventory, scope: &self.scope, now, occurrences: &[] }
+    pub fn context(&self, now: Timestamp) -> CheckContext<'_> {
+        CheckContext { inventory: &self.inventory, scope: &self.scope, now, occurrences: &[] }
     }
 
     /// What the check says of each item.

@@ -12,8 +12,8 @@ mod tests;
 pub use self::drivers::parse_bool;
 use self::drivers::{Encryption, canonical, driver};
 use super::{
-    Check, Context, Item, Judgement, Read, both_sides, finding, is_kind, malformed, object_of,
-    reference,
+    Check, CheckContext, Dependency, Item, Judgement, both_sides, finding, is_kind, malformed,
+    object_of, reference,
 };
 use crate::{
     checks::{visit_changed, visit_kinds},
@@ -31,15 +31,15 @@ const VOLUME: (&str, &str) = ("", "PersistentVolume");
 pub struct StorageClasses;
 
 impl Check for StorageClasses {
-    fn reads(&self) -> Vec<Read> {
-        vec![Read::optional(CLASS.0, CLASS.1), Read::required(VOLUME.0, VOLUME.1)]
+    fn reads(&self) -> Vec<Dependency> {
+        vec![Dependency::optional(CLASS.0, CLASS.1), Dependency::required(VOLUME.0, VOLUME.1)]
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         visit_kinds(context.inventory, &[CLASS, VOLUME], visit);
     }
 
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         visit_changed(change, visit);
         let inventory = context.inventory;
         for class in both_sides(inventory, change)
@@ -55,7 +55,7 @@ impl Check for StorageClasses {
         }
     }
 
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         let (slot, object) = object_of(context, item, CLASS.0, CLASS.1)
             .or_else(|| object_of(context, item, VOLUME.0, VOLUME.1))?;
         let resource = reference(context.inventory, slot)?;
