@@ -9,26 +9,26 @@ use super::model::{Evaluation, ReportedFinding};
 use comptroller_core::api::ResourceRef;
 
 /// What tells a finding from all others, wherever it is written: its words may change.
-type Identity = (String, String, ResourceRef, Option<String>);
+type FindingIdentity = (String, String, ResourceRef, Option<String>);
 
 /// The findings of an earlier report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Baseline(BTreeSet<Identity>);
+pub struct Baseline(BTreeSet<FindingIdentity>);
 
 /// The part of the JSON report that a baseline is made of.
 #[derive(Deserialize)]
-struct Document {
-    controls: Vec<Control>,
+struct BaselineDocument {
+    controls: Vec<BaselineControl>,
 }
 
 #[derive(Deserialize)]
-struct Control {
+struct BaselineControl {
     name: String,
-    findings: Vec<Finding>,
+    findings: Vec<BaselineFinding>,
 }
 
 #[derive(Deserialize)]
-struct Finding {
+struct BaselineFinding {
     rule: String,
     resource: ResourceRef,
     subject: Option<String>,
@@ -37,7 +37,7 @@ struct Finding {
 impl Baseline {
     /// Reads a report that a scan wrote as JSON.
     pub fn read(json: &str) -> Result<Self, serde_json::Error> {
-        let document: Document = serde_json::from_str(json)?;
+        let document: BaselineDocument = serde_json::from_str(json)?;
         let findings = document.controls.into_iter().flat_map(|control| {
             let name = control.name;
             control
@@ -68,7 +68,7 @@ impl Baseline {
     }
 }
 
-fn identity(control: &str, finding: &ReportedFinding) -> Identity {
+fn identity(control: &str, finding: &ReportedFinding) -> FindingIdentity {
     (control.to_owned(), finding.rule.clone(), finding.resource.clone(), finding.subject.clone())
 }
 

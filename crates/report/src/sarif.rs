@@ -15,23 +15,23 @@ use comptroller_core::api::{ResourceRef, Severity, State};
 /// The log. Its results are made one by one while they are written: as a tree, those of a large
 /// cluster would take more memory than everything else.
 #[derive(Serialize)]
-struct Log<'e> {
+struct SarifLog<'e> {
     #[serde(rename = "$schema")]
     schema: &'static str,
-    runs: [Run<'e>; 1],
+    runs: [SarifRun<'e>; 1],
     version: &'static str,
 }
 
 #[derive(Serialize)]
-struct Run<'e> {
+struct SarifRun<'e> {
     invocations: Value,
-    results: Results<'e>,
+    results: SarifResults<'e>,
     tool: Value,
 }
 
-struct Results<'e>(&'e [ControlResult]);
+struct SarifResults<'e>(&'e [ControlResult]);
 
-impl Serialize for Results<'_> {
+impl Serialize for SarifResults<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let controls = self.0.iter().enumerate();
         serializer.collect_seq(controls.flat_map(|(index, control)| results(index, control)))
@@ -39,12 +39,12 @@ impl Serialize for Results<'_> {
 }
 
 pub(super) fn write(evaluation: &Evaluation, output: &mut dyn io::Write) -> io::Result<()> {
-    let run = Run {
+    let run = SarifRun {
         invocations: json!([{
             "executionSuccessful": evaluation.errors.is_empty(),
             "toolExecutionNotifications": notifications(evaluation),
         }]),
-        results: Results(&evaluation.controls),
+        results: SarifResults(&evaluation.controls),
         tool: json!({"driver": {
             "name": "comptroller",
             "version": env!("CARGO_PKG_VERSION"),
@@ -52,7 +52,7 @@ pub(super) fn write(evaluation: &Evaluation, output: &mut dyn io::Write) -> io::
             "rules": evaluation.controls.iter().map(rule).collect::<Vec<_>>(),
         }}),
     };
-    let log = Log {
+    let log = SarifLog {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
         runs: [run],
         version: "2.1.0",

@@ -11,7 +11,7 @@ use super::{
 use comptroller_core::api::{State, criteria::Category};
 use comptroller_evidence::{
     data::{ChangeKind, OperatorEvent},
-    entry::{Entry, Subject},
+    entry::{Entry, EntrySubject},
 };
 
 /// What happens in a step, of one of three controls.
@@ -54,7 +54,8 @@ fn entry(time: Timestamp, name: &str, step: Step) -> Entry {
         Step::Heartbeat(state) => heartbeat(name, time, state, 5),
         Step::Changed(kind, heartbeat) => control(name, time, kind, Some(heartbeat)),
         Step::Gap(length, own) => {
-            let subject = if own { Subject::control(name) } else { Subject::new("Cluster", "c") };
+            let subject =
+                if own { EntrySubject::control(name) } else { EntrySubject::new("Cluster", "c") };
             gap(subject, time - SignedDuration::from_mins(length), time)
         }
         Step::Operator(event) => operator(time, event),
