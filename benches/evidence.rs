@@ -36,7 +36,7 @@ use comptroller_evidence::{
 };
 use comptroller_report::period::{
     fold::PeriodFold,
-    model::{Period, Provenance, Span},
+    model::{ReportPeriod, Provenance, Span},
 };
 use comptroller_vocabulary::canonical;
 use jiff::{SignedDuration, Timestamp};
@@ -176,7 +176,7 @@ async fn report(reader: &LogReader) {
         Span::TypeII { from: begin() + SignedDuration::from_hours(24), to: time(reader.size()) };
     let mut fold = PeriodFold::new(span, Category::ALL);
     replay(reader, 0..reader.size(), |index, entry| fold.apply(index, entry)).await.unwrap();
-    let period = Period { name: "year".to_owned(), span, categories: Category::ALL.to_vec() };
+    let period = ReportPeriod { name: "year".to_owned(), span, categories: Category::ALL.to_vec() };
     let report = fold.finish(period, provenance(reader));
     assert_eq!(report.controls.len() as u64, CONTROLS);
     assert!(report.summary.deviations > 0);

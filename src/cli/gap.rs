@@ -15,8 +15,8 @@ use comptroller_core::api::{
     Control, ControlSpec, ControlStatus, Duration, State, TestKind, criteria::Category,
 };
 use comptroller_report::{
-    Evaluation, ReportedError,
-    gap::{AssessedControl, Format, Readiness},
+    EvaluationReport, ReportedError,
+    gap::{AssessedControl, ReadinessFormat, ReadinessReport},
 };
 
 /// What a status may be late, beside two heartbeats.
@@ -75,11 +75,11 @@ pub fn run(args: &GapArgs) -> Result<u8, Box<dyn std::error::Error>> {
     let now = Timestamp::now();
     let assessed = assess(args, now)?;
     let readiness =
-        Readiness::assess(assessed.controls, &args.category, assessed.basis, assessed.errors);
+        ReadinessReport::assess(assessed.controls, &args.category, assessed.basis, assessed.errors);
     let format = match args.output {
-        Output::Table => Format::Table(scan::table_style()),
-        Output::Json => Format::Json,
-        Output::Csv => Format::Csv,
+        Output::Table => ReadinessFormat::Table(scan::table_style()),
+        Output::Json => ReadinessFormat::Json,
+        Output::Csv => ReadinessFormat::Csv,
     };
     scan::to_stdout(|stdout| readiness.write(format, stdout))?;
     Ok(if readiness.errors.is_empty() { 0 } else { super::FAILURE })
@@ -118,7 +118,7 @@ fn scan_args(args: &GapArgs) -> ScanArgs {
     }
 }
 
-fn evaluated(evaluation: Evaluation, how: &str) -> Assessed {
+fn evaluated(evaluation: EvaluationReport, how: &str) -> Assessed {
     let basis = format!("States come from {how}, by {} controls.", evaluation.controls.len());
     let controls = evaluation
         .controls

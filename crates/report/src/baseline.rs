@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::model::{Evaluation, ReportedFinding};
+use super::model::{EvaluationReport, ReportedFinding};
 use comptroller_core::api::ResourceRef;
 
 /// What tells a finding from all others, wherever it is written: its words may change.
@@ -13,7 +13,7 @@ type FindingIdentity = (String, String, ResourceRef, Option<String>);
 
 /// The findings of an earlier report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Baseline(BTreeSet<FindingIdentity>);
+pub struct FindingBaseline(BTreeSet<FindingIdentity>);
 
 /// The part of the JSON report that a baseline is made of.
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ struct BaselineFinding {
     subject: Option<String>,
 }
 
-impl Baseline {
+impl FindingBaseline {
     /// Reads a report that a scan wrote as JSON.
     pub fn read(json: &str) -> Result<Self, serde_json::Error> {
         let document: BaselineDocument = serde_json::from_str(json)?;
@@ -49,7 +49,7 @@ impl Baseline {
     }
 
     /// Marks what is known, and notes how much of the baseline is gone.
-    pub fn apply(&self, evaluation: &mut Evaluation) {
+    pub fn apply(&self, evaluation: &mut EvaluationReport) {
         let mut seen = BTreeSet::new();
         for control in &mut evaluation.controls {
             for finding in &mut control.findings {
@@ -75,11 +75,11 @@ fn identity(control: &str, finding: &ReportedFinding) -> FindingIdentity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Format, tests::evaluation, write};
+    use crate::{EvaluationFormat, tests::evaluation, write};
 
-    fn json(evaluation: &Evaluation) -> String {
+    fn json(evaluation: &EvaluationReport) -> String {
         let mut text = Vec::new();
-        write(evaluation, Format::Json, &mut text).unwrap();
+        write(evaluation, EvaluationFormat::Json, &mut text).unwrap();
         String::from_utf8(text).unwrap()
     }
 
@@ -87,7 +87,7 @@ mod tests {
     fn what_an_earlier_report_has_does_not_count() {
         let mut now = evaluation();
         now.errors.clear();
-        let baseline = Baseline::read(&json(&now)).unwrap();
+        let baseline = FindingBaseline::read(&json(&now)).unwrap();
         assert_eq!(now.exit_code(true), 1);
         // Words and places may change; the finding is the same.
         for control in &mut now.controls {
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn another_file_is_no_baseline() {
         for text in ["", "[]", "{}", r#"{"controls": [{"name": "c"}]}"#] {
-            assert!(Baseline::read(text).is_err(), "{text}");
+            assert!(FindingBaseline::read(text).is_err(), "{text}");
         }
     }
 }

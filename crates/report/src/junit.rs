@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
-    model::{ControlResult, Evaluation, ReportedError, ReportedFinding},
+    model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding},
     table::describe,
     text::{object_name, sentence, visible},
 };
@@ -14,7 +14,7 @@ use comptroller_core::api::State;
 /// CI systems show the whole text of a failure.
 const SHOWN: usize = 200;
 
-pub(super) fn write(evaluation: &Evaluation, output: &mut dyn io::Write) -> io::Result<()> {
+pub(super) fn write(evaluation: &EvaluationReport, output: &mut dyn io::Write) -> io::Result<()> {
     let mut report = Report::new("comptroller");
     let mut controls = TestSuite::new("controls");
     controls.add_test_cases(evaluation.controls.iter().map(control_case));

@@ -22,14 +22,17 @@ mod tests;
 use std::io;
 
 pub use self::{
-    model::{ControlResult, Evaluation, ReportedError, ReportedFinding, SourceLocation, Summary},
+    model::{
+        ControlResult, EvaluationReport, EvaluationSummary, ReportedError, ReportedFinding,
+        SourceLocation,
+    },
     table::TableStyle,
     text::{shell_word, visible},
 };
 
 /// How an evaluation is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum EvaluationFormat {
     /// For a person at a terminal.
     Table(TableStyle),
     /// The contract for programs.
@@ -42,14 +45,14 @@ pub enum Format {
 
 /// Writes an evaluation.
 pub fn write(
-    evaluation: &Evaluation,
-    format: Format,
+    evaluation: &EvaluationReport,
+    format: EvaluationFormat,
     output: &mut dyn io::Write,
 ) -> io::Result<()> {
     match format {
-        Format::Table(style) => table::write(evaluation, style, output),
-        Format::Json => json::write_pretty(evaluation, output),
-        Format::Sarif => sarif::write(evaluation, output),
-        Format::Junit => junit::write(evaluation, output),
+        EvaluationFormat::Table(style) => table::write(evaluation, style, output),
+        EvaluationFormat::Json => json::write_pretty(evaluation, output),
+        EvaluationFormat::Sarif => sarif::write(evaluation, output),
+        EvaluationFormat::Junit => junit::write(evaluation, output),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    model::{ControlResult, Evaluation, ReportedError, ReportedFinding, SourceLocation},
+    model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding, SourceLocation},
     text::{object_name, sentence, visible},
 };
 use comptroller_core::api::{ResourceRef, Severity, State};
@@ -38,7 +38,7 @@ impl Serialize for SarifResults<'_> {
     }
 }
 
-pub(super) fn write(evaluation: &Evaluation, output: &mut dyn io::Write) -> io::Result<()> {
+pub(super) fn write(evaluation: &EvaluationReport, output: &mut dyn io::Write) -> io::Result<()> {
     let run = SarifRun {
         invocations: json!([{
             "executionSuccessful": evaluation.errors.is_empty(),
@@ -115,7 +115,7 @@ fn result(index: usize, control: &ControlResult, finding: &ReportedFinding, kind
 
 /// What kept the tool from knowing: files that can't be read, and controls of which nothing can
 /// be said.
-fn notifications(evaluation: &Evaluation) -> Vec<Value> {
+fn notifications(evaluation: &EvaluationReport) -> Vec<Value> {
     let errors = evaluation.errors.iter().map(|error| {
         let mut notification =
             json!({"level": "error", "message": {"text": plain(&error_text(error))}});

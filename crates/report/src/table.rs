@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use tabwriter::TabWriter;
 
 use super::{
-    model::{ControlResult, Evaluation, ReportedError, ReportedFinding},
+    model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding},
     text::{object_name, sentence, visible},
 };
 use comptroller_core::api::State;
@@ -29,7 +29,7 @@ pub struct TableStyle {
 }
 
 pub(super) fn write(
-    evaluation: &Evaluation,
+    evaluation: &EvaluationReport,
     style: TableStyle,
     output: &mut dyn Write,
 ) -> io::Result<()> {
@@ -196,7 +196,7 @@ impl Paper<'_> {
         }
     }
 
-    fn summary(&mut self, evaluation: &Evaluation) -> io::Result<()> {
+    fn summary(&mut self, evaluation: &EvaluationReport) -> io::Result<()> {
         let summary = &evaluation.summary;
         let states = [
             (summary.failing, "failing"),

@@ -26,7 +26,7 @@ use comptroller_evidence::{
 use comptroller_report::period::{
     digest,
     fold::PeriodFold,
-    model::{Period, PeriodReport},
+    model::{ReportPeriod, PeriodReport},
     sampling::{self, SamplingSheet},
 };
 
@@ -174,7 +174,7 @@ fn finish(
     run: &Run,
     args: &ReportArgs,
 ) -> PeriodReport {
-    let period = Period {
+    let period = ReportPeriod {
         name: wanted.name.clone(),
         span: wanted.span,
         categories: wanted.categories.clone(),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::args::{Output, Target};
-use comptroller_report::{self, Evaluation, Format, TableStyle};
+use comptroller_report::{self, EvaluationReport, EvaluationFormat, TableStyle};
 
 /// Where a table is wrapped that nobody looks at on a terminal.
 const COLUMNS: u16 = 80;
@@ -29,7 +29,7 @@ pub enum WriteError {
 }
 
 /// Writes an evaluation to every target, files first: whoever reads standard output may stop early.
-pub(super) fn write_all(evaluation: &Evaluation, targets: &[Target]) -> Result<(), WriteError> {
+pub(super) fn write_all(evaluation: &EvaluationReport, targets: &[Target]) -> Result<(), WriteError> {
     for target in targets {
         if let Some(path) = &target.file {
             write_file(evaluation, target.format, path)
@@ -44,19 +44,19 @@ pub(super) fn write_all(evaluation: &Evaluation, targets: &[Target]) -> Result<(
     Ok(())
 }
 
-fn write_file(evaluation: &Evaluation, output: Output, path: &PathBuf) -> io::Result<()> {
+fn write_file(evaluation: &EvaluationReport, output: Output, path: &PathBuf) -> io::Result<()> {
     let style = TableStyle { colour: false, width: Some(usize::from(COLUMNS)) };
     let mut file = BufWriter::new(File::create(path)?);
     comptroller_report::write(evaluation, format_of(output, style), &mut file)?;
     file.flush()
 }
 
-fn format_of(output: Output, style: TableStyle) -> Format {
+fn format_of(output: Output, style: TableStyle) -> EvaluationFormat {
     match output {
-        Output::Table => Format::Table(style),
-        Output::Json => Format::Json,
-        Output::Sarif => Format::Sarif,
-        Output::Junit => Format::Junit,
+        Output::Table => EvaluationFormat::Table(style),
+        Output::Json => EvaluationFormat::Json,
+        Output::Sarif => EvaluationFormat::Sarif,
+        Output::Junit => EvaluationFormat::Junit,
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::io;
 
-use super::{Readiness, ServingControl, category_words, evidence_words, standing_words};
-use crate::spreadsheet::Table;
+use super::{ReadinessReport, ServingControl, category_words, evidence_words, standing_words};
+use crate::spreadsheet::CsvTable;
 
-pub(super) fn write_csv(readiness: &Readiness, output: &mut dyn io::Write) -> io::Result<()> {
+pub(super) fn write_csv(readiness: &ReadinessReport, output: &mut dyn io::Write) -> io::Result<()> {
     let columns = ["criterion", "category", "asks", "evidence", "standing", "people", "controls"];
-    let mut table = Table::new(output, &columns)?;
+    let mut table = CsvTable::new(output, &columns)?;
     for criterion in &readiness.criteria {
         let controls: Vec<String> = criterion.controls.iter().map(describe).collect();
         let people = if criterion.without_people { "no control asks them" } else { "" };

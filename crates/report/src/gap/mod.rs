@@ -23,7 +23,7 @@ use comptroller_core::api::{
 
 /// How readiness is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum ReadinessFormat {
     /// For a person at a terminal.
     Table(TableStyle),
     /// For programs.
@@ -50,11 +50,11 @@ pub struct AssessedControl {
 /// The criteria against the controls.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Readiness {
+pub struct ReadinessReport {
     /// How the states of the controls are known, in one sentence.
     pub basis: String,
     /// All criteria in question.
-    pub summary: Standings,
+    pub summary: CriteriaCounts,
     /// The same for each category, in the order of the criteria.
     pub categories: Vec<CategoryReadiness>,
     /// Each criterion in question, in their order.
@@ -66,7 +66,7 @@ pub struct Readiness {
 /// How many criteria stand how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Standings {
+pub struct CriteriaCounts {
     /// All.
     pub criteria: usize,
     /// Those that a control serves.
@@ -91,7 +91,7 @@ pub struct CategoryReadiness {
     pub category: Category,
     /// How its criteria stand.
     #[serde(flatten)]
-    pub standings: Standings,
+    pub standings: CriteriaCounts,
 }
 
 /// A criterion.
@@ -127,7 +127,7 @@ pub struct ServingControl {
     pub reason: String,
 }
 
-impl Readiness {
+impl ReadinessReport {
     /// Holds the criteria of these categories (all when there is none) against the controls.
     pub fn assess(
         mut controls: Vec<AssessedControl>,
@@ -154,11 +154,11 @@ impl Readiness {
     }
 
     /// Writes it.
-    pub fn write(&self, format: Format, output: &mut dyn io::Write) -> io::Result<()> {
+    pub fn write(&self, format: ReadinessFormat, output: &mut dyn io::Write) -> io::Result<()> {
         match format {
-            Format::Table(style) => table::write(self, style, output),
-            Format::Json => super::json::write_pretty(self, output),
-            Format::Csv => formats::write_csv(self, output),
+            ReadinessFormat::Table(style) => table::write(self, style, output),
+            ReadinessFormat::Json => super::json::write_pretty(self, output),
+            ReadinessFormat::Csv => formats::write_csv(self, output),
         }
     }
 }
@@ -204,8 +204,8 @@ fn shown(state: Option<State>) -> Shown {
     }
 }
 
-fn count<'c>(criteria: impl Iterator<Item = &'c CriterionReadiness>) -> Standings {
-    let mut counts = Standings::default();
+fn count<'c>(criteria: impl Iterator<Item = &'c CriterionReadiness>) -> CriteriaCounts {
+    let mut counts = CriteriaCounts::default();
     for criterion in criteria {
         counts.criteria += 1;
         counts.without_people += usize::from(criterion.without_people);

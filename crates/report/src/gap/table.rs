@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::{
-    CategoryReadiness, CriterionReadiness, Readiness, ServingControl, category_words,
+    CategoryReadiness, CriterionReadiness, ReadinessReport, ServingControl, category_words,
     evidence_words, standing_words,
 };
 use crate::{
@@ -22,7 +22,7 @@ const GUTTER: usize = 3;
 const NARROWEST: usize = 24;
 
 pub(super) fn write(
-    readiness: &Readiness,
+    readiness: &ReadinessReport,
     style: TableStyle,
     output: &mut dyn Write,
 ) -> io::Result<()> {
@@ -166,7 +166,7 @@ fn colour(standing: CriterionStanding) -> Option<u8> {
 /// Which controls are why these criteria stand as they do.
 fn list(
     output: &mut dyn Write,
-    readiness: &Readiness,
+    readiness: &ReadinessReport,
     standing: CriterionStanding,
 ) -> io::Result<()> {
     let listed = |criterion: &&CriterionReadiness| {
@@ -212,7 +212,7 @@ fn reason(control: &ServingControl, standing: CriterionStanding) -> String {
 }
 
 /// The whole in some sentences.
-fn summary(readiness: &Readiness) -> String {
+fn summary(readiness: &ReadinessReport) -> String {
     use std::fmt::Write as _;
 
     let counts = readiness.summary;

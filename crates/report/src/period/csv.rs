@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::model::{
-    ControlReport, Deviation, Ending, ExceptionReport, Interval, PeriodReport, Population, Span,
+    ControlReport, Deviation, Ending, ExceptionReport, Interval, PeriodReport, ReportedPopulation,
+    Span,
 };
-use crate::spreadsheet::Table;
+use crate::spreadsheet::CsvTable;
 
 /// A file: its name and its content.
 pub type CsvFile = (&'static str, Vec<u8>);
@@ -31,7 +32,7 @@ pub fn files(report: &PeriodReport) -> io::Result<Vec<CsvFile>> {
 }
 
 fn table<'r>(columns: &[&str], rows: impl IntoIterator<Item = Cells<'r>>) -> io::Result<Vec<u8>> {
-    let mut table = Table::new(Vec::new(), columns)?;
+    let mut table = CsvTable::new(Vec::new(), columns)?;
     for row in rows {
         table.row(&row)?;
     }
@@ -131,7 +132,7 @@ fn control(control: &ControlReport) -> Cells<'_> {
 }
 
 /// The newest list may be older than the count: its own says whether it is of the same items.
-fn population(population: Option<&Population>) -> [Cow<'_, str>; 5] {
+fn population(population: Option<&ReportedPopulation>) -> [Cow<'_, str>; 5] {
     population.map_or([""; 5].map(Cow::Borrowed), |population| {
         let list = population.list.as_ref();
         [

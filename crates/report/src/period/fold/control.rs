@@ -10,7 +10,7 @@ use super::{
     timeline::{Gaps, RecordedGap, Segment, Timeline, coverage, is_evidence, silences},
 };
 use crate::period::model::{
-    Conclusion, ControlReport, Coverage, GapReport, Interval, Population, SpecChange,
+    Conclusion, ControlReport, Coverage, GapReport, Interval, ReportedPopulation, SpecChange,
 };
 use comptroller_core::api::State;
 use comptroller_evidence::data::{
@@ -37,9 +37,9 @@ pub(super) struct ControlFold {
     deviations: DeviationsFold,
     gaps: Vec<RecordedGap>,
     list: Option<PopulationList>,
-    before: Option<(Population, Timestamp)>,
-    first: Option<Population>,
-    last: Option<Population>,
+    before: Option<(ReportedPopulation, Timestamp)>,
+    first: Option<ReportedPopulation>,
+    last: Option<ReportedPopulation>,
     changes: Vec<SpecChange>,
     occurrences: OccurrencesFold,
 }
@@ -194,7 +194,7 @@ impl ControlFold {
             return;
         }
         let list = self.list.clone();
-        let population = Population { at, count: seen.population, list, entry: index };
+        let population = ReportedPopulation { at, count: seen.population, list, entry: index };
         if at <= self.window.from {
             self.before = Some((population.clone(), until));
         } else if self.first.is_none() {
@@ -259,7 +259,7 @@ impl ControlFold {
     }
 
     /// What was known when the period began, if it still held then; or the first after it.
-    fn population_start(&self) -> Option<Population> {
+    fn population_start(&self) -> Option<ReportedPopulation> {
         let known = self.before.as_ref().filter(|(_, until)| *until > self.window.from);
         known.map(|(population, _)| population.clone()).or_else(|| self.first.clone())
     }

@@ -27,8 +27,8 @@ use self::{
     timeline::{Gaps, RecordedGap},
 };
 use super::model::{
-    Conclusion, ControlReport, Coverage, GapReport, Period, PeriodReport, PeriodSummary,
-    Provenance, Span,
+    Conclusion, ControlReport, Coverage, GapReport, PeriodReport, PeriodSummary, Provenance,
+    ReportPeriod, Span,
 };
 use comptroller_core::api::criteria::Category;
 use comptroller_evidence::{
@@ -163,7 +163,7 @@ impl PeriodFold {
 
     /// What the entries so far say. More may follow, and then it is called again. Of a period that
     /// is not over when the report is made (`provenance.run_at`), the report ends there.
-    pub fn finish(&self, period: Period, provenance: Provenance) -> PeriodReport {
+    pub fn finish(&self, period: ReportPeriod, provenance: Provenance) -> PeriodReport {
         let window = self.window.until(provenance.run_at);
         let mut recorded = self.gaps.clone();
         if let Some((from, entry)) = self.stopped {

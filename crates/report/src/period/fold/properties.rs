@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::{
-    super::model::{Interval, Period, PeriodReport, Span},
+    super::model::{Interval, PeriodReport, ReportPeriod, Span},
     PeriodFold,
     tests::{at, control, finding, fold, gap, heartbeat, operator, provenance, verdict},
 };
@@ -154,7 +154,7 @@ proptest! {
     fn finishing_on_the_way_changes_nothing(log in log(), span in span(), part in 0_usize..60) {
         let at_once = fold(span, &log);
         let mut fold = PeriodFold::new(span, &[Category::Security]);
-        let period = || Period { name: "p".to_owned(), span, categories: Vec::new() };
+        let period = || ReportPeriod { name: "p".to_owned(), span, categories: Vec::new() };
         let now = || provenance("2030-01-01T00:00:00Z".parse().unwrap());
         for (index, entry) in (0_u64..).zip(&log) {
             if index == part as u64 {

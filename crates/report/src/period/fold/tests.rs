@@ -140,7 +140,7 @@ pub(super) fn fold(span: Span, entries: &[Entry]) -> PeriodReport {
     for (index, entry) in (0..).zip(entries) {
         fold.apply(index, entry);
     }
-    let period = Period { name: "p".to_owned(), span, categories: Vec::new() };
+    let period = ReportPeriod { name: "p".to_owned(), span, categories: Vec::new() };
     fold.finish(period, provenance("2030-01-01T00:00:00Z".parse().unwrap()))
 }
 
@@ -456,7 +456,7 @@ fn a_report_of_a_period_that_runs_ends_now() {
     for (index, entry) in (0..).zip(&entries) {
         fold.apply(index, entry);
     }
-    let period = Period { name: "p".to_owned(), span, categories: Vec::new() };
+    let period = ReportPeriod { name: "p".to_owned(), span, categories: Vec::new() };
     let report = fold.finish(period, provenance(at(10, 30)));
     assert_eq!(told(&only(&report).intervals), ["08:00 10:30 Passing"]);
     assert_eq!(only(&report).coverage.text(), "100.0%");
@@ -701,7 +701,7 @@ fn a_verdict_that_can_not_be_read_says_nothing() {
 fn the_criteria_are_those_of_security_and_of_the_categories() {
     let ids = |categories: &[Category]| {
         let span = Span::TypeII { from: at(8, 0), to: at(16, 0) };
-        let period = Period { name: "p".to_owned(), span, categories: categories.to_vec() };
+        let period = ReportPeriod { name: "p".to_owned(), span, categories: categories.to_vec() };
         PeriodFold::new(span, categories).finish(period, provenance(at(17, 0))).criteria.len()
     };
     assert_eq!(ids(&[]), 33);

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::period::model::{
     Accepted, ControlReport, Deviation, Ending, Interval, OccurrenceReport, PeriodReport,
-    Population, SpecChange,
+    ReportedPopulation, SpecChange,
 };
 use comptroller_evidence::data::{FieldChange, OccurrencePhase};
 
@@ -132,7 +132,7 @@ fn states(intervals: &[Interval]) -> Markup {
 }
 
 fn populations(control: &ControlReport) -> Markup {
-    let populations: Vec<(&str, &Population)> =
+    let populations: Vec<(&str, &ReportedPopulation)> =
         [("At the start", &control.population_start), ("At the end", &control.population_end)]
             .into_iter()
             .filter_map(|(when, one)| Some((when, one.as_ref()?)))

@@ -24,7 +24,7 @@ use self::{
     text::{clipped, date, outside, plain_time},
     timeline::Scale,
 };
-use super::model::{Period, PeriodReport, Span};
+use super::model::{PeriodReport, ReportPeriod, Span};
 
 /// Nothing may be fetched, run or sent; only the page's own styles apply.
 const POLICY: &str =
@@ -77,7 +77,7 @@ fn kind(span: &Span) -> &'static str {
     }
 }
 
-fn heading(period: &Period) -> Markup {
+fn heading(period: &ReportPeriod) -> Markup {
     let categories: Vec<&str> = period.categories.iter().map(|one| one.as_str()).collect();
     html! {
         p.eyebrow { "Control status report · " (kind(&period.span)) }

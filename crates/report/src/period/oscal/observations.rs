@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     period::model::{
-        ControlReport, Deviation, GapReport, OccurrenceReport, Population, SpecChange,
+        ControlReport, Deviation, GapReport, OccurrenceReport, ReportedPopulation, SpecChange,
     },
     text::object_name,
 };
@@ -136,7 +136,7 @@ fn seconds_by_state(control: &ControlReport) -> BTreeMap<&'static str, i64> {
 }
 
 fn population_properties(control: &ControlReport) -> Vec<Property> {
-    let of = |population: &Option<Population>, names: [&'static str; 2]| {
+    let of = |population: &Option<ReportedPopulation>, names: [&'static str; 2]| {
         let Some(population) = population else { return Vec::new() };
         let digest = population.list.as_ref().map_or("", |list| list.digest.as_str());
         properties([
@@ -149,7 +149,10 @@ fn population_properties(control: &ControlReport) -> Vec<Property> {
     all
 }
 
-fn population_evidence(context: &OscalContext<'_>, population: &Population) -> OscalEvidence {
+fn population_evidence(
+    context: &OscalContext<'_>,
+    population: &ReportedPopulation,
+) -> OscalEvidence {
     let what = format!("{} items were judged at {}", population.count, population.at);
     context.entry_links.evidence(population.entry, &what)
 }
