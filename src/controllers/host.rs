@@ -23,9 +23,9 @@ use super::{
 use crate::telemetry::Metrics;
 use comptroller_core::{
     api::{Control, ControlException},
-    engine::{Engine, Wanted},
+    engine::{Engine, WatchSet},
     inventory::{
-        ApiServer, Availability, Catalog, Interner, KindId, ProgramId, Projected, Projector,
+        ApiServer, Availability, Catalog, Interner, KindId, ProgramId, ProjectedObject, Projector,
         ResourceType, Symbol,
     },
 };
@@ -93,11 +93,11 @@ pub enum Fact {
     /// A list begins.
     Begin,
     /// It holds this object.
-    Stage(Projected),
+    Stage(ProjectedObject),
     /// It is complete, judged by these programs.
     Commit(Vec<ProgramId>),
     /// An object came or changed.
-    Apply(Projected),
+    Apply(ProjectedObject),
     /// An object went.
     Remove {
         /// Its namespace.
@@ -199,7 +199,7 @@ impl Host {
         let mut engine = Engine::default();
         engine.observe_api_server(ApiServer::Pending, Timestamp::now());
         if evidence.has_log() {
-            engine.set_aside_what_passes();
+            engine.keep_lapsed_verdicts();
         }
         Self {
             engine,
@@ -280,8 +280,8 @@ impl Host {
             let Some(posted) = self.outlets.board.control(&control) else { continue };
             let seen = Seen {
                 wrong: self.engine.wrong(&control, now),
-                passed: self.engine.passed(&control, now),
-                until: self.engine.last_passed(&control),
+                passed: self.engine.lapsed(&control, now),
+                until: self.engine.last_lapsed(&control),
                 population: population.then(|| self.engine.population(&control)),
             };
             let snapshot = Snapshot { posted, seen };
@@ -481,7 +481,7 @@ impl Host {
 
     /// Starts and ends watches so that they are what the controls read.
     fn plan(&mut self, now: Moment) {
-        let Wanted { kinds, api_server } = self.engine.wanted();
+        let WatchSet { kinds, api_server } = self.engine.watch_set();
         self.outlets
             .api_server_wanted
             .send_if_modified(|wanted| std::mem::replace(wanted, api_server) != api_server);
@@ -545,13 +545,13 @@ impl Host {
         // Before the verdicts: a status says until when its verdict holds.
         self.note_as_of(moment, !evaluated.controls.is_empty());
         for name in &evaluated.controls {
-            let Some(verdict) = self.engine.posted(name) else { continue };
+            let Some(verdict) = self.engine.shared_verdict(name) else { continue };
             self.outlets.board.post_control(
                 name,
                 Posted {
                     verdict: Arc::clone(verdict),
                     uid: self.uids.get(name).cloned().flatten(),
-                    passed: self.engine.last_passed(name),
+                    passed: self.engine.last_lapsed(name),
                     received,
                 },
             );

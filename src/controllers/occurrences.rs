@@ -249,7 +249,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use comptroller_core::api::{Artifact, Outcome};
+    use comptroller_core::api::{Artifact, AttestationOutcome};
     use comptroller_evidence::{
         entry::{Entry, EntrySubject},
         fold::LogState,
@@ -277,7 +277,7 @@ mod tests {
             recorded_by: Some("ci".to_owned()),
             performed_at: at,
             recorded_at: Some(at),
-            outcome: Outcome::Completed,
+            outcome: AttestationOutcome::Completed,
             version: None,
             participants: 2,
             artifacts: Box::new([Artifact {

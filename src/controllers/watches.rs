@@ -21,7 +21,7 @@ use crate::source::{
     watched::{Named, TOO_COSTLY, Watched},
 };
 use comptroller_core::inventory::{
-    Availability, KindId, Projected, Projector, ResourceType, Symbol,
+    Availability, KindId, ProjectedObject, Projector, ResourceType, Symbol,
 };
 
 /// How often a kind is listed anew to see whether an object without a name can be taken in now.
@@ -266,7 +266,7 @@ impl Watch {
         self.untaken = Some(Untaken::new(object, error));
     }
 
-    fn project(&self, text: &[u8]) -> Result<Projected, String> {
+    fn project(&self, text: &[u8]) -> Result<ProjectedObject, String> {
         let resource = self.plan.projector.resource();
         let object: Watched = serde_json::from_slice(text).map_err(|error| plain(&error))?;
         let object = object.with_type(&resource.api_version(), &resource.kind);

@@ -8,8 +8,8 @@ use kube::{Api, Client, api::ListParams};
 
 use crate::{controllers::watches::api_resource, source::watched::Watched};
 use comptroller_core::{
-    engine::{Engine, Wanted},
-    inventory::{Availability, Interner, Projected, Projector},
+    engine::{Engine, WatchSet},
+    inventory::{Availability, Interner, ProjectedObject, Projector},
 };
 
 /// As many objects as a watch takes at once; see there.
@@ -21,7 +21,7 @@ const CONCURRENCY: usize = 4;
 /// A kind as it was read.
 struct Listed {
     projector: Projector,
-    objects: kube::Result<Vec<Projected>>,
+    objects: kube::Result<Vec<ProjectedObject>>,
 }
 
 /// Lists everything that is wanted into an engine. A kind that can't be read whole becomes
@@ -29,7 +29,7 @@ struct Listed {
 pub async fn fill(
     engine: &mut Engine,
     client: &Client,
-    wanted: Wanted,
+    wanted: WatchSet,
     now: Timestamp,
     mut listed: impl FnMut(&str),
 ) {
@@ -74,7 +74,10 @@ async fn list(client: &Client, projector: Projector) -> Listed {
 }
 
 /// Every object of a list, page by page.
-pub async fn pages(api: &Api<Watched>, projector: &Projector) -> kube::Result<Vec<Projected>> {
+pub async fn pages(
+    api: &Api<Watched>,
+    projector: &Projector,
+) -> kube::Result<Vec<ProjectedObject>> {
     let resource = projector.resource();
     let mut params = ListParams::default().limit(PAGE_SIZE);
     let mut objects = Vec::new();

@@ -19,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 use super::{
     call::{Call, Verb},
     exchange,
-    rule::{Action, Matcher, Rule, Stage},
+    rule::{Action, Matcher, PolicyRule, Stage},
     stream::Fate,
     traffic::{Line, Traffic},
 };
@@ -77,12 +77,12 @@ impl Proxy {
     }
 
     /// Replaces the rules. The first that matches is taken.
-    pub fn set(&self, rules: impl IntoIterator<Item = Rule>) {
+    pub fn set(&self, rules: impl IntoIterator<Item = PolicyRule>) {
         self.shared.state().rules = rules.into_iter().map(Counted::new).collect();
     }
 
     /// Adds a rule after the others.
-    pub fn add(&self, rule: Rule) {
+    pub fn add(&self, rule: PolicyRule) {
         self.shared.state().rules.push(Counted::new(rule));
     }
 
@@ -160,13 +160,13 @@ fn write_kubeconfig(path: &Path, address: SocketAddr) {
 
 /// A rule and how often it was considered and taken.
 struct Counted {
-    rule: Rule,
+    rule: PolicyRule,
     seen: u64,
     taken: u64,
 }
 
 impl Counted {
-    fn new(rule: Rule) -> Self {
+    fn new(rule: PolicyRule) -> Self {
         Self { rule, seen: 0, taken: 0 }
     }
 

@@ -11,7 +11,7 @@ use self::passed::Course;
 pub use self::passed::PassedDraft;
 use comptroller_core::{
     api::{ResourceRef, State, time::whole_seconds},
-    engine::{Observed, Reason, Verdict},
+    engine::{ObservedFinding, Reason, Verdict},
 };
 use comptroller_evidence::{
     data::{
@@ -142,7 +142,7 @@ impl VerdictDraft {
     pub fn new(
         control: &str,
         verdict: &Verdict,
-        wrong: &[Observed],
+        wrong: &[ObservedFinding],
         population: Option<Vec<ResourceRef>>,
         pseudonymizer: &Pseudonymizer<'_>,
     ) -> Self {
@@ -473,8 +473,11 @@ fn changed(subject: EntrySubject, change: ObjectChange) -> (EntrySubject, Data) 
 }
 
 /// A finding as the log keeps it.
-pub fn entry_finding(observed: &Observed, pseudonymizer: &Pseudonymizer<'_>) -> EntryFinding {
-    let Observed { finding, severity, since, exception } = observed;
+pub fn entry_finding(
+    observed: &ObservedFinding,
+    pseudonymizer: &Pseudonymizer<'_>,
+) -> EntryFinding {
+    let ObservedFinding { finding, severity, since, exception } = observed;
     let subject = finding.subject.as_deref();
     let mut resource = finding.resource.clone();
     if resource.kind == "User" {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Evidence;
 use comptroller_core::{
     checks::Finding,
-    engine::{Observed, Recollection, Remembered, Verdict},
+    engine::{ObservedFinding, Recollection, Remembered, Verdict},
 };
 use comptroller_evidence::{
     fold::{FindingKey, LogState, VerdictState},
@@ -43,7 +43,7 @@ impl Evidence {
         let dated = self.read(|state| {
             let known = verdict_of(state, control, None)?;
             let since = if known.state == verdict.state { known.since } else { verdict.since };
-            let of = |observed: &Observed| {
+            let of = |observed: &ObservedFinding| {
                 let open = known.findings.get(&key_of(&observed.finding, &pseudonymizer));
                 open.map_or(observed.since, |open| open.since)
             };

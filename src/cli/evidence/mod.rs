@@ -3,7 +3,7 @@
 pub mod export;
 pub mod sample;
 
-use std::{error::Error};
+use std::error::Error;
 
 use comptroller_evidence::cli::{Answer, AuditCommand};
 

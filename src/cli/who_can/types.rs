@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use comptroller_core::inventory::{
     Catalog, ResourceType, catalog,
-    rbac::{BUILTIN_TYPES, BuiltinType, subresources, subresources_of_no_discovery},
+    rbac::{BUILTIN_TYPES, BuiltinType, subresources, subresources_for_authorizers},
 };
 use comptroller_core::nearest::either;
 
@@ -100,11 +100,11 @@ impl Types {
         }
         BUILTIN_TYPES
             .iter()
-            .filter(|row| row.is_only_asked())
+            .filter(|row| row.is_only_authorized())
             .for_each(|row| types.add_builtin(row));
         for known in types.rows.values_mut() {
             known.add_subresources(
-                subresources_of_no_discovery(&known.group, &known.plural).iter().copied(),
+                subresources_for_authorizers(&known.group, &known.plural).iter().copied(),
             );
         }
         types
@@ -129,7 +129,7 @@ impl Types {
         known.namespaced = row.namespaced;
         known.aliases.push(row.kind.to_ascii_lowercase());
         known.aliases.extend(row.short.iter().map(ToString::to_string));
-        let below = [subresources, subresources_of_no_discovery];
+        let below = [subresources, subresources_for_authorizers];
         known.add_subresources(below.iter().flat_map(|of| of(row.group, row.plural)).copied());
     }
 

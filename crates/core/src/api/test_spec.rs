@@ -21,7 +21,7 @@ pub use rbac::{AccessRule, AllowedSubject, RbacTest, SubjectKind};
 use serde::{Deserialize, Serialize};
 pub use workload::{Requirement, WorkloadTest};
 
-use super::invalid::{Path, Problems};
+use super::invalid::{FieldPath, Problems};
 use comptroller_vocabulary::closed_enum;
 
 closed_enum! {
@@ -111,7 +111,7 @@ impl TestSpec {
         .flatten()
     }
 
-    pub(crate) fn validate(&self, at: &Path, problems: &mut Problems) {
+    pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         if let Err(error) = self.kind() {
             problems.push(at, error.to_string(), "a control has exactly one test");
         }

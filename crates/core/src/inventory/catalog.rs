@@ -1,10 +1,10 @@
 //! The resource types that a scan of files knows without a cluster to ask.
 
-mod mistake;
+mod type_mistake;
 
 use serde_json::Value;
 
-pub use self::mistake::{Mistake, is_own, mistake};
+pub use self::type_mistake::{TypeMistake, find_type_mistake, is_kubernetes_group};
 use super::resource::{Catalog, ResourceType, ServedResource};
 
 /// A group's kinds: the versions still served by a supported API server, preferred first.
@@ -515,7 +515,7 @@ pub fn from_crd(definition: &Value) -> Option<ServedResource> {
 
 /// A type that nothing describes: its plural by the usual rule, and in a namespace when the object
 /// is in one.
-pub fn guess(group: &str, version: &str, kind: &str, namespaced: bool) -> ServedResource {
+pub fn guess_type(group: &str, version: &str, kind: &str, namespaced: bool) -> ServedResource {
     ServedResource {
         resource: ResourceType {
             group: group.to_owned(),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{blind, entry_finding, since, verdict_data};
-use comptroller_core::{api::State, engine::passages::Passed};
+use comptroller_core::{api::State, engine::lapsed::LapsedVerdict};
 use comptroller_evidence::{
     data::{EntryFinding, VerdictData},
     entry::{Data, EntrySubject},
@@ -27,10 +27,14 @@ pub struct PassedDraft {
 
 impl PassedDraft {
     /// The draft of a verdict that is over. `gone` are the findings that went before it was.
-    pub fn new(passed: &Passed, gone: Vec<FindingKey>, pseudonymizer: &Pseudonymizer<'_>) -> Self {
+    pub fn new(
+        passed: &LapsedVerdict,
+        gone: Vec<FindingKey>,
+        pseudonymizer: &Pseudonymizer<'_>,
+    ) -> Self {
         let mut data = verdict_data(&passed.verdict, &[], pseudonymizer);
-        if passed.untold > 0 {
-            let more = format!("; {} more findings came and went", passed.untold);
+        if passed.unnamed > 0 {
+            let more = format!("; {} more findings came and went", passed.unnamed);
             data.message.push_str(&more);
         }
         let found =

@@ -324,7 +324,7 @@ mod passages {
     use std::sync::Arc;
 
     use super::*;
-    use comptroller_core::engine::passages::{Changes, Keeping, Passages};
+    use comptroller_core::engine::lapsed::{FindingChanges, LapseCounter, LapsedVerdicts};
 
     fn counted(state: State, reason: Reason, since: i64, failing: usize) -> Arc<Verdict> {
         Arc::new(Verdict { failing, ..verdict(state, reason, since) })
@@ -335,16 +335,16 @@ mod passages {
         let mut state = declared();
         let passing = counted(State::Passing, Reason::NoFindings, 5, 0);
         write(&mut state, draft(&passing, &[], &[]), at(5));
-        let (mut passages, mut keeping) = (Passages::default(), Keeping::default());
+        let (mut passages, mut keeping) = (LapsedVerdicts::default(), LapseCounter::default());
         keeping.on = true;
-        passages.note(Changes::default(), &passing, at(5), &mut keeping);
+        passages.note(FindingChanges::default(), &passing, at(5), &mut keeping);
         passages.tell(at(5), &mut keeping);
         passages.recorded(passages.last());
 
         let failing = counted(State::Failing, Reason::FindingsOpen, 20, 1);
-        passages.note(Changes::default(), &failing, at(20), &mut keeping);
+        passages.note(FindingChanges::default(), &failing, at(20), &mut keeping);
         let again = counted(State::Passing, Reason::NoFindings, 21, 0);
-        passages.note(Changes::default(), &again, at(21), &mut keeping);
+        passages.note(FindingChanges::default(), &again, at(21), &mut keeping);
         let mut told = passages.tell(at(21), &mut keeping);
         told[0].found = wrong(&[("x", None)]);
 

@@ -18,7 +18,7 @@ use super::{
 };
 use comptroller_core::api::{
     State,
-    criteria::{Category, SOC2, Soc2Criterion, Source},
+    criteria::{Category, EvidenceSource, SOC2, Soc2Criterion},
 };
 
 /// How readiness is written.
@@ -103,7 +103,7 @@ pub struct CriterionReadiness {
     /// Its category.
     pub category: Category,
     /// Who can provide the evidence.
-    pub evidence: Source,
+    pub evidence: EvidenceSource,
     /// What it asks, in our words.
     pub title: &'static str,
     /// How it is covered.
@@ -172,7 +172,8 @@ fn assess_criterion(
         .filter(|control| control.criteria.iter().any(|id| id == criterion.id))
         .collect();
     let attested = serving.iter().any(|control| control.attested);
-    let without_people = !serving.is_empty() && !attested && criterion.source != Source::Cluster;
+    let without_people =
+        !serving.is_empty() && !attested && criterion.source != EvidenceSource::Cluster;
     let served_by: Vec<Serving> = serving
         .iter()
         .map(|control| Serving { shown: shown(control.state), attested: control.attested })
@@ -221,11 +222,11 @@ fn count<'c>(criteria: impl Iterator<Item = &'c CriterionReadiness>) -> Criteria
 }
 
 /// Who can provide the evidence, in words.
-fn evidence_words(source: Source) -> &'static str {
+fn evidence_words(source: EvidenceSource) -> &'static str {
     match source {
-        Source::Cluster => "cluster proves",
-        Source::Both => "cluster contributes",
-        Source::Human => "people only",
+        EvidenceSource::Cluster => "cluster proves",
+        EvidenceSource::Both => "cluster contributes",
+        EvidenceSource::Human => "people only",
     }
 }
 

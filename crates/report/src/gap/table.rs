@@ -12,7 +12,7 @@ use crate::{
     table::{TableStyle, describe},
     text::visible,
 };
-use comptroller_core::api::{State, criteria::Source};
+use comptroller_core::api::{State, criteria::EvidenceSource};
 
 /// What stands over the columns.
 const HEADER: [&str; 5] = ["CRITERION", "STANDING", "EVIDENCE", "CONTROLS", "ASKS"];
@@ -225,7 +225,7 @@ fn summary(readiness: &ReadinessReport) -> String {
         counts.unknown,
         counts.not_covered,
     );
-    let open = |source: Source| {
+    let open = |source: EvidenceSource| {
         let of = |one: &&CriterionReadiness| {
             one.standing == CriterionStanding::NotCovered && one.evidence == source
         };
@@ -236,9 +236,9 @@ fn summary(readiness: &ReadinessReport) -> String {
         let _ = write!(
             text,
             "\nOf those not covered, the cluster can prove {} and contribute to {}; {} are for people only.",
-            open(Source::Cluster),
-            open(Source::Both),
-            open(Source::Human),
+            open(EvidenceSource::Cluster),
+            open(EvidenceSource::Both),
+            open(EvidenceSource::Human),
         );
     }
     if counts.without_people > 0 {

@@ -257,7 +257,7 @@ pub fn subresources(group: &str, plural: &str) -> &'static [&'static str] {
 }
 
 /// The subresources of a builtin type that only authorizers hear of.
-pub fn subresources_of_no_discovery(group: &str, plural: &str) -> &'static [&'static str] {
+pub fn subresources_for_authorizers(group: &str, plural: &str) -> &'static [&'static str] {
     of(ASKED, group, plural)
 }
 
@@ -268,7 +268,7 @@ fn of(table: &[Subresources], group: &str, plural: &str) -> &'static [&'static s
 
 impl BuiltinType {
     /// Whether no API server serves it: what impersonation and signing are authorised for.
-    pub fn is_only_asked(&self) -> bool {
+    pub fn is_only_authorized(&self) -> bool {
         matches!(
             (self.group, self.plural),
             ("", "users" | "groups")

@@ -5,7 +5,7 @@ use crate::inventory::resource::Catalog;
 
 /// What is wrong with the type of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct TypeMistake {
     /// What is wrong and what to write instead.
     pub message: String,
     /// Group and kind of what was probably meant, the likeliest first.
@@ -66,13 +66,18 @@ const ADD_ONS: &[&str] = &[
 
 /// Why no API server takes objects of this type; None where one does, or where nobody can say:
 /// a custom resource may have its definition elsewhere.
-pub fn mistake(catalog: &Catalog, group: &str, version: &str, kind: &str) -> Option<Mistake> {
+pub fn find_type_mistake(
+    catalog: &Catalog,
+    group: &str,
+    version: &str,
+    kind: &str,
+) -> Option<TypeMistake> {
     let api_version =
         if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    let own = is_own(group);
+    let own = is_kubernetes_group(group);
     if let Some(row) = catalog.find_kind(group, kind) {
         let served = row.versions.iter().any(|served| served == version);
-        return (own && !served).then(|| Mistake {
+        return (own && !served).then(|| TypeMistake {
             message: format!(
                 "no supported API server has {kind} in {api_version}: write `apiVersion: {}`",
                 row.resource.api_version()
@@ -85,14 +90,14 @@ pub fn mistake(catalog: &Catalog, group: &str, version: &str, kind: &str) -> Opt
     }
     if let Some((_, _, instead)) = GONE.iter().find(|row| (row.0, row.1) == (group, kind)) {
         let message = format!("no supported API server has {kind} in {api_version}: {instead}");
-        return Some(Mistake { message, meant: Vec::new() });
+        return Some(TypeMistake { message, meant: Vec::new() });
     }
     let meant = if own { similar(group, kind) } else { slip(group, kind) };
     if meant.is_empty() && !own {
         return None;
     }
     let instead = suggestion(&meant, group, &api_version, kind);
-    Some(Mistake {
+    Some(TypeMistake {
         message: format!("no API server has a kind {kind} in {api_version}: {instead}"),
         meant: meant.into_iter().map(|(row, kind)| (row.0.to_owned(), kind.to_owned())).collect(),
     })
@@ -122,7 +127,7 @@ fn suggestion(meant: &[Known], group: &str, api_version: &str, kind: &str) -> St
     };
     // A definition can add a kind to any group but those of Kubernetes.
     let served = KNOWN.iter().any(|row| row.0 == group);
-    if !group.contains('.') || (is_own(group) && served) {
+    if !group.contains('.') || (is_kubernetes_group(group) && served) {
         return write;
     }
     format!("{write}, or scan the CustomResourceDefinition that adds it as well")
@@ -130,7 +135,7 @@ fn suggestion(meant: &[Known], group: &str, api_version: &str, kind: &str) -> St
 
 /// Whether only API servers of Kubernetes themselves have kinds in a group: the group of a CRD has
 /// a dot, and those of add-ons below `k8s.io` are known.
-pub fn is_own(group: &str) -> bool {
+pub fn is_kubernetes_group(group: &str) -> bool {
     (!group.contains('.') || group.ends_with(".k8s.io")) && !ADD_ONS.contains(&group)
 }
 
@@ -220,7 +225,7 @@ mod tests {
 
     fn meant(api_version: &str, kind: &str) -> Option<Vec<String>> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let mistake = mistake(&Catalog::builtin(), group, version, kind)?;
+        let mistake = find_type_mistake(&Catalog::builtin(), group, version, kind)?;
         Some(mistake.meant.iter().map(|(group, kind)| format!("{kind}.{group}")).collect())
     }
 
