@@ -281,7 +281,7 @@ pub struct OperatorData {
 /// control that could not be evaluated.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub struct Gap {
+pub struct GapData {
     /// The last time before it that somebody looked.
     pub from: Timestamp,
     /// The first time after it.
@@ -300,7 +300,7 @@ pub struct StoredData {
     pub bytes: u64,
 }
 
-impl Gap {
+impl GapData {
     /// A gap in whole seconds, which never ends before it begins: the clock may have been set back.
     pub fn between(from: Timestamp, to: Timestamp, reason: String) -> Self {
         Self { from: whole_seconds(from), to: whole_seconds(to.max(from)), reason }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, value::RawValue};
 
 use super::data::{
-    AttestationData, EntryFinding, Gap, Heartbeat, ObjectChange, OperatorData, StoredData,
+    AttestationData, EntryFinding, GapData, Heartbeat, ObjectChange, OperatorData, StoredData,
     VerdictData,
 };
 use comptroller_vocabulary::{
@@ -58,14 +58,14 @@ closed_enum! {
 /// What an entry is about: a kind and a name, never a person's.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Subject {
+pub struct EntrySubject {
     /// Such as `Control`, `ControlException`, `Operator` or `Cluster`.
     pub kind: String,
     /// The name of the object; of the operator, its instance.
     pub name: String,
 }
 
-impl Subject {
+impl EntrySubject {
     /// An object of a kind.
     pub fn new(kind: &str, name: &str) -> Self {
         Self { kind: kind.to_owned(), name: name.to_owned() }
@@ -85,7 +85,7 @@ pub struct Entry {
     /// Which leadership wrote it: it never falls within a log.
     pub epoch: u64,
     /// What it is about.
-    pub subject: Subject,
+    pub subject: EntrySubject,
     /// What it says.
     pub data: Data,
 }
@@ -106,7 +106,7 @@ pub enum Data {
     /// See [`EntryType::Operator`].
     Operator(OperatorData),
     /// See [`EntryType::Gap`].
-    Gap(Gap),
+    Gap(GapData),
     /// Data too large for an entry: it lies beside the log under its digest.
     Stored(EntryType, StoredData),
     /// A type whose data this version only keeps.
@@ -240,7 +240,7 @@ struct Wire<D> {
     at: Timestamp,
     data: D,
     epoch: u64,
-    subject: Subject,
+    subject: EntrySubject,
     #[serde(rename = "type")]
     type_: EntryType,
     v: u8,
@@ -305,7 +305,7 @@ mod tests {
         Entry {
             at: "2026-11-20T09:14:03.5Z".parse().unwrap(),
             epoch: 7,
-            subject: Subject::control("no-standing-cluster-admin"),
+            subject: EntrySubject::control("no-standing-cluster-admin"),
             data: Data::Verdict(Box::new(VerdictData {
                 generation: 3,
                 state: State::Failing,
@@ -403,7 +403,7 @@ mod tests {
     #[test]
     fn an_operator_entry_reads_back() {
         let entry = Entry {
-            subject: Subject::new("Operator", "comptroller-0"),
+            subject: EntrySubject::new("Operator", "comptroller-0"),
             data: Data::Operator(OperatorData {
                 event: OperatorEvent::Started,
                 version: "0.1.0".to_owned(),

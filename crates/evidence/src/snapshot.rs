@@ -155,9 +155,9 @@ mod tests {
     use super::*;
     use crate::{
         data::{Heartbeat, OperatorData, OperatorEvent},
-        entry::{Data, Entry, Subject},
+        entry::{Data, Entry, EntrySubject},
         log::LogWriter,
-        store::Directory,
+        store::DirectoryStore,
     };
     use comptroller_vocabulary::State;
 
@@ -186,7 +186,7 @@ mod tests {
         Entry {
             at: "2026-11-20T00:00:00Z".parse().unwrap(),
             epoch: 1,
-            subject: Subject::control(&format!("c{}", number % 3)),
+            subject: EntrySubject::control(&format!("c{}", number % 3)),
             data,
         }
     }
@@ -211,7 +211,7 @@ mod tests {
     #[tokio::test]
     async fn a_snapshot_counts_only_where_the_log_continues_it() {
         let folder = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(Directory::new(folder.path().join("log")));
+        let store: Arc<dyn Store> = Arc::new(DirectoryStore::new(folder.path().join("log")));
         let mut log = LogWriter::open(Arc::clone(&store), key(7), ORIGIN).await.unwrap();
         append(&mut log, 0..300).await;
         let early = log.checkpoint().to_owned();

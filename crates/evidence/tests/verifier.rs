@@ -8,7 +8,7 @@ use std::{
 
 use comptroller_evidence::{
     data::{EntryFinding, Heartbeat, OperatorData, OperatorEvent, VerdictData},
-    entry::{Data, Entry, Subject},
+    entry::{Data, Entry, EntrySubject},
     key::SigningKey,
     log::LogWriter,
     store,
@@ -76,13 +76,13 @@ fn hour(hour: i64) -> Timestamp {
     Timestamp::from_second(1_795_132_800 + hour * 3600).unwrap()
 }
 
-fn entry(at: i64, subject: Subject, data: Data) -> Entry {
+fn entry(at: i64, subject: EntrySubject, data: Data) -> Entry {
     Entry { at: hour(at), epoch: 1, subject, data }
 }
 
 fn operator(at: i64, event: OperatorEvent) -> Entry {
     let data = OperatorData { event, version: "0.1.0".to_owned() };
-    entry(at, Subject::new("Operator", "comptroller-0"), Data::Operator(data))
+    entry(at, EntrySubject::new("Operator", "comptroller-0"), Data::Operator(data))
 }
 
 fn started(at: i64) -> Entry {
@@ -126,7 +126,7 @@ fn verdict(control: &str, at: i64, open: &[&str]) -> Entry {
         added: open.iter().map(finding).collect(),
         removed: gone.iter().map(finding).collect(),
     };
-    entry(at, Subject::control(control), Data::Verdict(Box::new(data)))
+    entry(at, EntrySubject::control(control), Data::Verdict(Box::new(data)))
 }
 
 fn heartbeat(control: &str, at: i64) -> Entry {
@@ -140,7 +140,7 @@ fn heartbeat(control: &str, at: i64) -> Entry {
         findings: "sha256:00".to_owned(),
         population_list: None,
     };
-    entry(at, Subject::control(control), Data::Heartbeat(Box::new(data)))
+    entry(at, EntrySubject::control(control), Data::Heartbeat(Box::new(data)))
 }
 
 /// Replaces a text in a file by one of the same length.

@@ -43,7 +43,7 @@ use comptroller_core::{
     engine::{Reason, Verdict},
 };
 use comptroller_evidence::{
-    entry::{Data, Subject},
+    entry::{Data, EntrySubject},
     fold::LogState,
     key::Pseudonyms,
     privacy::Pseudonymizer,
@@ -121,7 +121,7 @@ struct Log {
     recorded: Mutex<HashMap<String, Recorded>>,
     doubts: Doubts,
     /// Tells an object that was created anew from the one that the log knows, if it has no uid.
-    uids: Mutex<HashMap<Subject, String>>,
+    uids: Mutex<HashMap<EntrySubject, String>>,
     anchor: watch::Sender<Option<Anchor>>,
     /// Whether another operator writes, though none was elected.
     displaced: watch::Sender<bool>,
@@ -234,7 +234,7 @@ impl Evidence {
     /// them is; None without a log. They name no people: see [`Evidence::pseudonyms`].
     pub async fn record_entries(
         &self,
-        entries: Vec<(Subject, Data)>,
+        entries: Vec<(EntrySubject, Data)>,
     ) -> Result<Option<EvidenceRef>, EvidenceError> {
         self.ask(Draft::Entries(entries)).await
     }
@@ -243,7 +243,7 @@ impl Evidence {
     /// `uid` than before it was deleted and created anew. None as the spec: it can't be read.
     pub async fn record_object(
         &self,
-        subject: Subject,
+        subject: EntrySubject,
         uid: Option<&str>,
         generation: i64,
         spec: Option<&serde_json::Value>,
@@ -279,7 +279,7 @@ impl Evidence {
     /// Records that such an object is gone, if the log has it.
     pub async fn record_gone(
         &self,
-        subject: Subject,
+        subject: EntrySubject,
     ) -> Result<Option<EvidenceRef>, EvidenceError> {
         if subject.kind == "Control" {
             self.with_recorded(|recorded| recorded.remove(&subject.name));

@@ -11,7 +11,7 @@ use crate::{
 
 /// An entry, with the columns that queries ask for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct ExportRow {
     /// Its number in the log.
     pub index: u64,
     /// When it was observed.
@@ -31,7 +31,7 @@ pub struct Row {
     /// Why it is in the state; of a gap, why nobody looked.
     pub reason: Option<String>,
     /// How many items were judged, and how they stand.
-    pub counts: Option<Counts>,
+    pub counts: Option<ItemCounts>,
     /// Its data as JSON. What lies beside the log is put here.
     pub data: String,
     /// Whether the data lies beside the log.
@@ -42,7 +42,7 @@ pub struct Row {
 
 /// How many items of a control stand how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
+pub struct ItemCounts {
     /// All.
     pub population: u64,
     /// Those that fail.
@@ -64,7 +64,7 @@ pub enum RowError {
     Data(u64, serde_json::Error),
 }
 
-impl Row {
+impl ExportRow {
     /// What the entry says; with the data that lies beside the log, where it does.
     pub fn read(index: u64, leaf: Bytes, stored: Option<&[u8]>) -> Result<Self, RowError> {
         let mut entry = Entry::parse(&leaf).map_err(|error| RowError::Entry(index, error))?;
@@ -110,10 +110,10 @@ impl Row {
     }
 }
 
-fn summary(data: &Data) -> (Option<String>, Option<String>, Option<Counts>) {
+fn summary(data: &Data) -> (Option<String>, Option<String>, Option<ItemCounts>) {
     match data {
         Data::Verdict(data) => {
-            let counts = Counts {
+            let counts = ItemCounts {
                 population: data.population,
                 failing: data.failing,
                 excepted: data.excepted,
@@ -122,7 +122,7 @@ fn summary(data: &Data) -> (Option<String>, Option<String>, Option<Counts>) {
             (Some(data.state.to_string()), Some(data.reason.clone()), Some(counts))
         }
         Data::Heartbeat(data) => {
-            let counts = Counts {
+            let counts = ItemCounts {
                 population: data.population,
                 failing: data.failing,
                 excepted: data.excepted,

@@ -25,7 +25,7 @@ pub use self::{
 };
 use super::{
     data::{ChangeKind, ObjectChange, OperatorData, OperatorEvent},
-    entry::{Data, Entry, Subject},
+    entry::{Data, Entry, EntrySubject},
 };
 
 /// The version of the form in which a snapshot keeps a [`LogState`]. A snapshot of another version is
@@ -154,12 +154,12 @@ impl LogState {
         self.objects.get(kind).into_iter().flatten().map(|(name, object)| (name.as_str(), object))
     }
 
-    fn control_mut(&mut self, subject: &Subject) -> &mut ControlState {
+    fn control_mut(&mut self, subject: &EntrySubject) -> &mut ControlState {
         self.controls.entry(subject.name.clone()).or_default()
     }
 
     fn object_changed(&mut self, index: u64, entry: &Entry, data: &ObjectChange) {
-        let Subject { kind, name } = &entry.subject;
+        let EntrySubject { kind, name } = &entry.subject;
         if data.change == ChangeKind::Deleted {
             if let Some(objects) = self.objects.get_mut(kind) {
                 objects.remove(name);

@@ -149,9 +149,9 @@ pub async fn check_continues(
 async fn gather(
     tiles: &Tiles,
     size: u64,
-    prove: impl Fn(&Known) -> Result<Vec<Hash>, Error>,
+    prove: impl Fn(&KnownHashes) -> Result<Vec<Hash>, Error>,
 ) -> Result<Vec<Hash>, LogError> {
-    let mut known = Known::default();
+    let mut known = KnownHashes::default();
     // A proof asks for its hashes in few steps; each run that fails names the ones still missing.
     for _ in 0..64 {
         if let Ok(proof) = prove(&known) {
@@ -181,12 +181,12 @@ async fn gather(
 
 /// The hashes read so far, and those that were asked for and are not among them.
 #[derive(Default)]
-struct Known {
+struct KnownHashes {
     hashes: BTreeMap<u64, Hash>,
     missing: Mutex<BTreeSet<u64>>,
 }
 
-impl HashReader for Known {
+impl HashReader for KnownHashes {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, Error> {
         let mut missing = self.missing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         missing.extend(indexes.iter().filter(|index| !self.hashes.contains_key(index)));

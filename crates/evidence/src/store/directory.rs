@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture};
 
 use super::{
-    Object, Store, StoreError, Version, WriteLock,
+    Store, StoreError, StoredObject, Version, WriteLock,
     files::{self, failed},
 };
 use comptroller_vocabulary::canonical;
@@ -32,13 +32,13 @@ const UNFINISHED: &str = ".tmp";
 /// A directory. Every write is a new file, synced, moved to its place, and the folder synced: after
 /// a crash an object is there whole or not at all.
 #[derive(Debug)]
-pub struct Directory {
+pub struct DirectoryStore {
     location: String,
-    inner: Arc<Inner>,
+    directory: Arc<DirectoryFiles>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct DirectoryFiles {
     root: PathBuf,
     /// Folders that are known to be there and durable.
     folders: Mutex<BTreeSet<PathBuf>>,
@@ -49,12 +49,12 @@ struct Inner {
     next: AtomicU64,
 }
 
-impl Directory {
+impl DirectoryStore {
     /// A directory; it is created with the first write if its parent is there.
     pub fn new(root: PathBuf) -> Self {
         Self {
             location: root.display().to_string(),
-            inner: Arc::new(Inner {
+            directory: Arc::new(DirectoryFiles {
                 root,
                 folders: Mutex::default(),
                 swap: Mutex::default(),
@@ -68,12 +68,12 @@ impl Directory {
     /// nobody waits for it any more, it keeps the lock until it ends, so that no later writer meets it.
     fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&DirectoryFiles) -> Result<T, StoreError> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
-        let inner = Arc::clone(&self.inner);
-        let lock = inner.held.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        let directory = Arc::clone(&self.directory);
+        let lock = directory.held.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
         let work = move || {
-            let done = work(&inner);
+            let done = work(&directory);
             drop(lock);
             done
         };
@@ -90,23 +90,23 @@ impl Directory {
     }
 }
 
-impl Store for Directory {
+impl Store for DirectoryStore {
     fn location(&self) -> &str {
         &self.location
     }
 
     fn lock(&self) -> BoxFuture<'_, Result<WriteLock, StoreError>> {
-        self.run(Inner::lock)
+        self.run(DirectoryFiles::lock)
     }
 
-    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>, StoreError>> {
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>, StoreError>> {
         let path = path.to_owned();
-        self.run(move |inner| inner.get(&path))
+        self.run(move |directory| directory.get(&path))
     }
 
     fn put_new<'a>(&'a self, path: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
         let path = path.to_owned();
-        self.run(move |inner| inner.put_new(&path, &bytes))
+        self.run(move |directory| directory.put_new(&path, &bytes))
     }
 
     fn replace<'a>(
@@ -116,21 +116,21 @@ impl Store for Directory {
         version: &'a Version,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         let (path, version) = (path.to_owned(), version.clone());
-        self.run(move |inner| inner.replace(&path, &bytes, &version))
+        self.run(move |directory| directory.replace(&path, &bytes, &version))
     }
 
     fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         let folder = folder.to_owned();
-        self.run(move |inner| inner.list(&folder))
+        self.run(move |directory| directory.list(&folder))
     }
 
     fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
         let path = path.to_owned();
-        self.run(move |inner| inner.delete(&path))
+        self.run(move |directory| directory.delete(&path))
     }
 }
 
-impl Inner {
+impl DirectoryFiles {
     fn lock(&self) -> Result<WriteLock, StoreError> {
         self.folder(&self.root)?;
         let path = self.root.join(LOCK);
@@ -183,13 +183,13 @@ impl Inner {
     #[cfg(not(unix))]
     fn warn_of_writers(&self) {}
 
-    fn get(&self, path: &str) -> Result<Option<Object>, StoreError> {
+    fn get(&self, path: &str) -> Result<Option<StoredObject>, StoreError> {
         let file = self.resolve(path)?;
         files::check_folders(&self.root, &file)?;
         match files::read(&file)? {
             Some(bytes) => {
                 let version = version_of(&bytes);
-                Ok(Some(Object { bytes: bytes.into(), version }))
+                Ok(Some(StoredObject { bytes: bytes.into(), version }))
             }
             None if self.root.is_dir() => Ok(None),
             None => Err(StoreError::NoDirectory(self.root.clone())),

@@ -15,9 +15,9 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-pub use directory::Directory;
+pub use directory::DirectoryStore;
 #[cfg(any(test, feature = "buckets"))]
-pub use object::Objects;
+pub use object::BucketStore;
 
 /// Which content an object had when it was read or written: opaque outside the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Version(String);
 
 /// An object and its version.
 #[derive(Clone, Debug)]
-pub struct Object {
+pub struct StoredObject {
     /// The content.
     pub bytes: Bytes,
     /// Its version, for [`Store::replace`].
@@ -61,7 +61,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn lock(&self) -> BoxFuture<'_, Result<WriteLock, StoreError>>;
 
     /// Reads an object. None: there is none.
-    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>, StoreError>>;
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>, StoreError>>;
 
     /// Creates an object. The same bytes there already are as good; others are a
     /// [`StoreError::Conflict`].
@@ -187,19 +187,19 @@ pub fn open(location: &str) -> Result<Arc<dyn Store>, StoreError> {
         return Ok(store);
     }
     if !location.contains("://") {
-        return Ok(Arc::new(Directory::new(PathBuf::from(location))));
+        return Ok(Arc::new(DirectoryStore::new(PathBuf::from(location))));
     }
     let url = url::Url::parse(location).map_err(|error| bad(&error.to_string()))?;
     if url.scheme() == "file" {
         let path = url.to_file_path().map_err(|()| bad("it is no path of this machine"))?;
-        return Ok(Arc::new(Directory::new(path)));
+        return Ok(Arc::new(DirectoryStore::new(path)));
     }
     open_bucket(location, &url)
 }
 
 #[cfg(any(test, feature = "buckets"))]
 fn open_bucket(location: &str, url: &url::Url) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(Objects::open(location, url)?))
+    Ok(Arc::new(BucketStore::open(location, url)?))
 }
 
 /// Without any client, which one is missing; the schemes are those of the released program.

@@ -26,8 +26,8 @@ impl Place {
         Self { _folder: folder, root, others }
     }
 
-    fn store(&self) -> Directory {
-        Directory::new(self.root.clone())
+    fn store(&self) -> DirectoryStore {
+        DirectoryStore::new(self.root.clone())
     }
 
     /// What the others have, as it was.
@@ -117,7 +117,7 @@ async fn the_directory_itself_may_be_a_link() {
     let place = Place::new();
     let link = place.root.with_file_name("link");
     symlink(&place.root, &link).unwrap();
-    let store = Directory::new(link);
+    let store = DirectoryStore::new(link);
     let _lock = store.lock().await.unwrap();
     store.put_new("tile/000", "x".into()).await.unwrap();
     assert_eq!(store.get("tile/000").await.unwrap().unwrap().bytes, "x");

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::model::{Evidence, Property};
+use super::model::{OscalEvidence, Property};
 use crate::text::visible;
 
 /// Whose names the properties are.
@@ -92,17 +92,17 @@ pub(super) fn span(from: Timestamp, to: Timestamp) -> String {
 }
 
 /// Where the entries of a log are.
-pub(super) struct Entries<'r> {
+pub(super) struct EntryLinks<'r> {
     /// Where the log was read.
     pub source: &'r str,
     /// How many entries it has.
     pub size: u64,
 }
 
-impl Entries<'_> {
+impl EntryLinks<'_> {
     /// The evidence that an entry is, with a link to the bundle that holds it.
-    pub fn evidence(&self, index: u64, what: &str) -> Evidence {
-        Evidence {
+    pub fn evidence(&self, index: u64, what: &str) -> OscalEvidence {
+        OscalEvidence {
             href: Some(self.href(index)),
             description: format!("Entry {index} of the evidence log: {what}"),
             props: properties([("entry", index.to_string().into())]),
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_found_in_its_bundle() {
-        let entries = Entries { source: "s3://acme/my log/", size: 48_213 };
+        let entries = EntryLinks { source: "s3://acme/my log/", size: 48_213 };
         let base = "s3://acme/my%20log/tile/entries";
         for (index, expected) in [
             (0, "000#0"),
@@ -160,7 +160,7 @@ mod tests {
         ] {
             assert_eq!(entries.href(index), format!("{base}/{expected}"));
         }
-        let long = Entries { source: "log", size: 1 << 40 };
+        let long = EntryLinks { source: "log", size: 1 << 40 };
         assert_eq!(long.href(1_234_067 * 256 + 3), "log/tile/entries/x001/x234/067#315921155");
     }
 
