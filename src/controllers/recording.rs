@@ -187,7 +187,7 @@ impl Recording {
         };
         let steps = self.evidence.read(|state| {
             let (present, records) = (&verdict.occurrences, &verdict.records);
-            let pseudonym = |person: &str| pseudonyms.of(person);
+            let pseudonym = |person: &str| pseudonyms.pseudonym(person);
             occurrences::steps(state.occurrences(name), present, records, &pseudonym)
         });
         let entries: Vec<(EntrySubject, Data)> = steps

@@ -40,9 +40,9 @@ closed_enum! {
         Attestation = "attestation",
         /// An access review campaign changed phase.
         Campaign = "campaign",
-        /// A reviewer decided.
+        /// A reviewer decided on one grant of a campaign.
         Decision = "decision",
-        /// A right was taken away after a decision.
+        /// A grant was revoked after a decision.
         Revocation = "revocation",
         /// A lesson was completed, or fell due.
         Training = "training",
@@ -66,18 +66,18 @@ pub struct EntrySubject {
 }
 
 impl EntrySubject {
-    /// An object of a kind.
+    /// The subject of entries about an object of a kind.
     pub fn new(kind: &str, name: &str) -> Self {
         Self { kind: kind.to_owned(), name: name.to_owned() }
     }
 
-    /// A control.
+    /// The subject of entries about a control.
     pub fn control(name: &str) -> Self {
         Self::new("Control", name)
     }
 }
 
-/// One entry.
+/// One entry of the log: a leaf of its tree, once it is written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// When it was observed, in whole seconds.
@@ -86,30 +86,23 @@ pub struct Entry {
     pub epoch: u64,
     /// What it is about.
     pub subject: EntrySubject,
-    /// What it says.
+    /// What it says of that, by the type of the entry.
     pub data: Data,
 }
 
-/// What an entry says, by its type.
+/// What an entry says, by its [type](EntryType).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
-    /// See [`EntryType::Verdict`].
     Verdict(Box<VerdictData>),
-    /// See [`EntryType::Heartbeat`].
     Heartbeat(Box<Heartbeat>),
-    /// See [`EntryType::ControlChanged`].
     ControlChanged(Box<ObjectChange>),
-    /// See [`EntryType::Exception`].
     Exception(Box<ObjectChange>),
-    /// See [`EntryType::Attestation`].
     Attestation(Box<AttestationData>),
-    /// See [`EntryType::Operator`].
     Operator(OperatorData),
-    /// See [`EntryType::Gap`].
     Gap(GapData),
-    /// Data too large for an entry: it lies beside the log under its digest.
+    /// Data of any type that is too large for an entry: it lies beside the log under its digest.
     Stored(EntryType, StoredData),
-    /// A type whose data this version only keeps.
+    /// Data of a type that this version does not read, and keeps as it is.
     Other(EntryType, Value),
 }
 
@@ -246,16 +239,16 @@ struct Wire<D> {
     v: u8,
 }
 
-/// Why a text is no entry.
+/// Why a text is not an entry.
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
-    /// Not of the form.
+    /// It has another form.
     #[error("it is not an entry: {0}")]
     Json(#[from] serde_json::Error),
     /// Written by a later version.
     #[error("it has version {0} and this program reads version 1: use a newer one")]
     Version(u8),
-    /// No canonical text.
+    /// Its data has no canonical text.
     #[error(transparent)]
     Canonical(#[from] CanonicalError),
 }

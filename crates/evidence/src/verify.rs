@@ -60,9 +60,9 @@ pub struct Verified {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogFault {
-    /// The first entry that is affected; None: the log as a whole.
+    /// The first entry that is affected; None if the log as a whole is.
     pub index: Option<u64>,
-    /// The object that is wrong.
+    /// The path of the object that is wrong, or the entry.
     pub path: String,
     /// What is wrong with it.
     pub reason: String,
@@ -71,15 +71,15 @@ pub struct LogFault {
 /// Why a log is not verified.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// It is wrong.
+    /// The log is wrong, and this is where first.
     #[error("{}: {}", .0.path, .0.reason)]
     Bad(LogFault),
     /// It could not be read, which says nothing of whether it is right.
     #[error(transparent)]
     Unreadable(LogError),
-    /// What it was to be compared with is no checkpoint at all, which says nothing either.
+    /// What it was to be compared with is not a checkpoint at all, which says nothing either.
     #[error(
-        "the older checkpoint that was given is no signed note: give the file `checkpoint` as it was, with its signature"
+        "the older checkpoint that was given is not a signed note: give the file `checkpoint` as it was, with its signature"
     )]
     NotACheckpoint,
 }
@@ -232,6 +232,7 @@ impl BundleContents {
     fn of(first: u64, texts: &[Bytes]) -> Self {
         let mut entries = Self::default();
         for (index, text) in (first..).zip(texts) {
+            // Only the first fault is reported, so that what follows it need not be parsed.
             if let Err(reason) = entries.add(index, text) {
                 entries.wrong = Some((index, reason));
                 break;
@@ -331,6 +332,7 @@ impl Progress {
             let reason = "not as long as the entry says";
             return Err(LogError::Stored { digest: digest.to_owned(), reason });
         }
+        // Forgetting all of them at once is as good as any: references to one list come close together.
         if self.seen.len() >= REMEMBERED {
             self.seen.clear();
         }

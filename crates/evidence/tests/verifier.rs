@@ -220,7 +220,7 @@ fn a_log_that_was_cut_is_not_verified() {
     fs::write(&bundle, &bytes[..bytes.len() - 1]).unwrap();
     let (code, said) = log.verifier(&["verify", "log"]);
     let expected = "NOT VERIFIED: log
-  first at entry 0, tile/entries/000.p/5: it is no bundle of entries: a length in it is wrong
+  first at entry 0, tile/entries/000.p/5: it is not a bundle of entries: a length in it is wrong
 ";
     assert_eq!((code, said.as_str()), (1, expected));
 
@@ -309,7 +309,7 @@ fn what_could_not_be_read_is_neither_right_nor_wrong() {
         ),
         (
             &["verify", "log", "--since", "log/verifier-key"],
-            "comptroller-verify: the older checkpoint that was given is no signed note: give the file `checkpoint` as it was, with its signature\n",
+            "comptroller-verify: the older checkpoint that was given is not a signed note: give the file `checkpoint` as it was, with its signature\n",
         ),
     ] {
         assert_eq!(log.verifier(arguments), (2, expected.to_owned()));

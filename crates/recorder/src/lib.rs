@@ -251,7 +251,7 @@ impl Evidence {
     ) -> Result<Option<EvidenceRef>, EvidenceError> {
         let Some(log) = &self.log else { return Ok(None) };
         let Some(pseudonyms) = self.pseudonyms() else { return self.unopened() };
-        let name = |person: &str| pseudonyms.of(person);
+        let name = |person: &str| pseudonyms.pseudonym(person);
         let spec = spec.map(|spec| Pseudonymizer::new(&name).spec(spec));
         let phase = phase.map(str::to_owned);
         let lock = || log.uids.lock().unwrap_or_else(PoisonError::into_inner);
@@ -340,7 +340,7 @@ impl Evidence {
         let Some(pseudonyms) = self.pseudonyms() else { return self.unopened().map(drop) };
         let (until, checked) = (seen.until, seen.population.as_ref().map(|_| now));
         let (mut draft, people) = {
-            let name = |person: &str| pseudonyms.of(person);
+            let name = |person: &str| pseudonyms.pseudonym(person);
             let pseudonymizer = Pseudonymizer::new(&name);
             let passed = self.over(control, &seen, &pseudonymizer);
             let Seen { wrong, population, .. } = seen;
@@ -379,7 +379,7 @@ impl Evidence {
         now: Timestamp,
     ) -> Result<(), EvidenceError> {
         let Some(pseudonyms) = self.pseudonyms() else { return self.unopened().map(drop) };
-        let name = |person: &str| pseudonyms.of(person);
+        let name = |person: &str| pseudonyms.pseudonym(person);
         let checked = population.is_some();
         let draft = HeartbeatDraft::new(control, verdict, population, &Pseudonymizer::new(&name));
         let beaten = self.ask(Draft::Heartbeat(Box::new(draft))).await;

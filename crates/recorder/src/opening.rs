@@ -135,7 +135,7 @@ impl OpenError {
     /// Whether another process holds the lock.
     pub(super) fn is_locked(&self) -> bool {
         let (Self::Store(store) | Self::Log(LogError::Store(store))) = self else { return false };
-        matches!(store, StoreError::Locked(..))
+        matches!(store, StoreError::Locked { .. })
     }
 }
 

@@ -40,17 +40,17 @@ pub struct ExportFile {
     /// Its path below the destination, such as
     /// `cluster=6f1c…/day=2026-11-22/part-512.parquet`.
     pub path: String,
-    /// Its content.
+    /// Its whole content.
     pub bytes: Vec<u8>,
 }
 
 /// Why a file can't be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The text of a line.
+    /// A value of a row has no JSON.
     #[error("a line of JSON can't be written: {0}")]
     Json(#[from] serde_json::Error),
-    /// The table.
+    /// The Parquet writer refuses the table.
     #[cfg(any(test, feature = "parquet"))]
     #[error("a Parquet file can't be written: {0}")]
     Parquet(#[from] ::parquet::errors::ParquetError),
@@ -65,9 +65,9 @@ pub enum ExportError {
 /// Days to export: from the first, up to the last, which is not included.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Days {
-    /// The first.
+    /// The first of them; None: from the beginning of the log.
     pub from: Option<Date>,
-    /// The first after them.
+    /// The day after the last of them; None: up to the end of the log.
     pub to: Option<Date>,
 }
 
@@ -107,7 +107,8 @@ impl Exporter {
         &self.cluster
     }
 
-    /// Takes in the next entry, and gives the file that it does not belong to any more.
+    /// Takes in the next entry. Returns the file before it once that is complete: the entry is of
+    /// another day, or the file is as large as one may be.
     pub fn push(&mut self, row: ExportRow) -> Result<Option<ExportFile>, ExportError> {
         let full = self.part.as_ref().is_some_and(|part| !part.takes(&row));
         let file = if full { self.finish()? } else { None };
@@ -124,7 +125,7 @@ impl Exporter {
         Ok(file)
     }
 
-    /// The file of what was gathered last.
+    /// The file of what was gathered last; None if nothing was gathered since the last file.
     pub fn finish(&mut self) -> Result<Option<ExportFile>, ExportError> {
         let Some(part) = self.part.take() else { return Ok(None) };
         let bytes = match self.format {

@@ -43,23 +43,23 @@ pub struct ExportRow {
 /// How many items of a control stand how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ItemCounts {
-    /// All.
+    /// How many were judged.
     pub population: u64,
-    /// Those that fail.
+    /// How many of them fail.
     pub failing: u64,
-    /// Those of which all that fails is excepted.
+    /// How many of them fail only in what exceptions allow.
     pub excepted: u64,
-    /// Those that could not be judged.
+    /// How many of them could not be judged.
     pub unknown: u64,
 }
 
-/// Why an entry is no row.
+/// Why an entry has no row.
 #[derive(Debug, thiserror::Error)]
 pub enum RowError {
-    /// The entry.
+    /// The entry can't be read.
     #[error("entry {0}: {1}")]
     Entry(u64, EntryError),
-    /// Its data beside the log.
+    /// Its data beside the log is not JSON of its type.
     #[error("entry {0}: its data beside the log can't be read: {1}")]
     Data(u64, serde_json::Error),
 }
@@ -95,7 +95,7 @@ impl ExportRow {
         })
     }
 
-    /// The digest of the data that lies beside the log, where it does.
+    /// The name of the data that lies beside the log; None if the entry holds its data.
     pub fn stored(index: u64, leaf: &[u8]) -> Result<Option<StoredData>, RowError> {
         let entry = Entry::parse(leaf).map_err(|error| RowError::Entry(index, error))?;
         Ok(match entry.data {

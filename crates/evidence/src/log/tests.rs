@@ -95,7 +95,7 @@ async fn a_directory_has_one_writer_and_is_fenced_even_without_its_lock() {
     let store = directory(folder.path());
     let mut first = writer(&store).await.unwrap();
     let error = writer(&directory(folder.path())).await.unwrap_err();
-    assert!(matches!(error, LogError::Store(StoreError::Locked(..))), "{error}");
+    assert!(matches!(error, LogError::Store(StoreError::Locked { .. })), "{error}");
     std::fs::remove_file(folder.path().join("log/.lock")).unwrap();
     let mut second = writer(&directory(folder.path())).await.unwrap();
     assert!(matches!(first.append(&leaves(0..1)).await, Err(LogError::Fenced(_))));

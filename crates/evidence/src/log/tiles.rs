@@ -51,7 +51,7 @@ impl Tiles {
         Ok(Self { store, edge, cache: Mutex::default() })
     }
 
-    /// The right edge.
+    /// The right edge of the tree, which was checked against the root.
     pub fn edge(&self) -> &Edge {
         &self.edge
     }
@@ -59,6 +59,7 @@ impl Tiles {
     /// The hashes of a tile, as the root has them.
     pub fn get(&self, level: u32, number: u64) -> BoxFuture<'_, Result<Arc<Vec<Hash>>, LogError>> {
         async move {
+            // The edge was checked as a whole when the log was opened.
             if path::width(self.edge.size(), level, number) < FULL {
                 return Ok(Arc::new(self.edge.level(level).to_vec()));
             }
@@ -118,7 +119,7 @@ impl Tiles {
             reason: reason.to_owned(),
         };
         let mut entries = bundle::split(&read.bytes)
-            .ok_or_else(|| broken(0, "it is no bundle of entries: a length in it is wrong"))?;
+            .ok_or_else(|| broken(0, "it is not a bundle of entries: a length in it is wrong"))?;
         if (entries.len() as u64) < width {
             let reason = format!("it has {} of {width} entries", entries.len());
             return Err(broken(entries.len() as u64, &reason));
@@ -279,6 +280,7 @@ async fn read_sized(
     if let Some(object) = store.get(&name(width)).await? {
         return Ok(SizedObject { bytes: object.bytes, width });
     }
+    // The log may have grown since its checkpoint was read, and then the partial tile may be gone.
     if width < FULL
         && let Some(object) = store.get(&name(FULL)).await?
     {

@@ -26,7 +26,8 @@ const LOCK: &str = ".lock";
 /// The longest name of a holder that is read.
 const MAX_HOLDER: usize = 128;
 
-/// The folder of files that are not whole yet.
+/// The folder of files that are being written. It lies within the directory, since a rename or a link
+/// from another file system is not atomic.
 const UNFINISHED: &str = ".tmp";
 
 /// A directory. Every write is a new file, synced, moved to its place, and the folder synced: after
@@ -44,8 +45,9 @@ struct DirectoryFiles {
     folders: Mutex<BTreeSet<PathBuf>>,
     /// Compare-and-swap is one step within this process; between processes the lock makes it one.
     swap: Mutex<()>,
-    /// The lock, while the writer holds it.
+    /// The lock, while the writer holds it. Weak: only the writer's end releases it.
     held: Mutex<Weak<File>>,
+    /// Numbers the unfinished files of this process.
     next: AtomicU64,
 }
 
@@ -140,15 +142,19 @@ impl DirectoryFiles {
             Ok(()) if files::has_one_name(&file) => drop(file.set_len(0)),
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked(self.root.clone(), holder(&file)));
+                return Err(StoreError::Locked {
+                    directory: self.root.clone(),
+                    holder: holder(&file),
+                });
             }
-            // A file system without locks: the log's own fence still holds.
+            // A file system without locks, such as some network ones: the log's own fence still holds.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                 tracing::warn!(path = %path.display(), "the file system has no locks");
             }
             Err(TryLockError::Error(error)) => return Err(failed(&path, "locked", &error)),
         }
         self.warn_of_writers();
+        // Only now: without the lock these might be files that another writer is writing.
         self.clean()?;
         let file = Arc::new(file);
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&file);
@@ -200,6 +206,8 @@ impl DirectoryFiles {
         let file = self.resolve(path)?;
         let folder = file.parent().unwrap_or(&self.root);
         self.folder(folder)?;
+        // Looking first saves a write and a sync where the object is there, which is what every
+        // repeated append finds.
         if fs::symlink_metadata(&file).is_err() {
             let unfinished = self.write_unfinished(bytes)?;
             // A link, unlike a rename, never takes the place of a file that is there.
@@ -232,6 +240,7 @@ impl DirectoryFiles {
         let file = self.resolve(path)?;
         files::check_folders(&self.root, &file)?;
         let unfinished = self.write_unfinished(bytes)?;
+        // Written before the swap, so that the lock of the swap is not held while the disk is slow.
         let _swap = self.swap.lock().unwrap_or_else(PoisonError::into_inner);
         let there = files::read(&file).map(|there| there.as_deref().map(version_of));
         if !matches!(&there, Ok(Some(there)) if there == version) {
@@ -260,6 +269,7 @@ impl DirectoryFiles {
                 if kind.is_dir() {
                     folders.push(entry.path());
                 } else if let Ok(path) = entry.path().strip_prefix(&self.root) {
+                    // Paths of a log have slashes, also where the system writes backslashes.
                     found.push(path.to_string_lossy().replace('\\', "/"));
                 }
             }
@@ -287,7 +297,7 @@ impl DirectoryFiles {
         Err(StoreError::Failed {
             path: path.to_owned(),
             action: "used",
-            reason: "it is no path within the directory".to_owned(),
+            reason: "it is not a path within the directory".to_owned(),
         })
     }
 
@@ -372,7 +382,7 @@ fn lock_file(path: &Path) -> Result<File, StoreError> {
         .ok_or_else(|| failed(path, "locked", &io::Error::from(io::ErrorKind::NotFound)))
 }
 
-/// Who holds the lock, as it says itself: a word for a person, of which nothing else depends.
+/// Who holds the lock, by the name that it wrote into it: for a person, and nothing depends on it.
 fn holder(mut file: &File) -> String {
     let mut bytes = [0; MAX_HOLDER];
     let length = file.read(&mut bytes).unwrap_or_default();

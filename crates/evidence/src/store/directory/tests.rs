@@ -43,7 +43,7 @@ impl Place {
 
 fn odd<T: std::fmt::Debug>(result: Result<T, StoreError>, path: &Path) {
     let error = result.unwrap_err();
-    let StoreError::Odd { path: found, .. } = &error else { panic!("{error}") };
+    let StoreError::NotPlain { path: found, .. } = &error else { panic!("{error}") };
     assert_eq!(Path::new(found), path);
 }
 
@@ -146,7 +146,7 @@ async fn who_waits_for_the_lock_learns_who_holds_it() {
     let place = Place::new();
     let lock = place.store().lock().await.unwrap();
     let holder = async || match place.store().lock().await.unwrap_err() {
-        StoreError::Locked(_, holder) => holder,
+        StoreError::Locked { holder, .. } => holder,
         error => panic!("{error}"),
     };
     assert_eq!(holder().await, "another process");

@@ -5,12 +5,10 @@ use uuid::Uuid;
 
 use super::model::{OscalEvidence, Property};
 use crate::text::visible;
+use comptroller_evidence::log::bundle_of;
 
 /// Whose names the properties are.
 pub(super) const NS: &str = "https://comptroller.dev/ns/oscal";
-
-/// A bundle of the log holds so many entries (C2SP tlog-tiles).
-const BUNDLE: u64 = 256;
 
 /// Ids that stay the same for the same thing in every document (RFC 9562, version 5).
 pub(super) struct Ids {
@@ -111,19 +109,8 @@ impl EntryLinks<'_> {
 
     /// The bundle of an entry, as a path of tlog-tiles below the log, and the entry as its fragment.
     fn href(&self, index: u64) -> String {
-        let bundle = index / BUNDLE;
-        let mut path = format!("{:03}", bundle % 1000);
-        let mut rest = bundle / 1000;
-        while rest > 0 {
-            path = format!("x{:03}/{path}", rest % 1000);
-            rest /= 1000;
-        }
-        // The last bundle is a partial one until it is full.
-        let width = self.size % BUNDLE;
-        if bundle == self.size / BUNDLE && width > 0 {
-            path = format!("{path}.p/{width}");
-        }
-        format!("{}/tile/entries/{path}#{index}", reference(self.source.trim_end_matches('/')))
+        let log = reference(self.source.trim_end_matches('/'));
+        format!("{log}/{}#{index}", bundle_of(index, self.size))
     }
 }
 
