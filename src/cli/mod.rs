@@ -4,6 +4,7 @@ pub mod attest;
 pub mod cluster;
 pub mod crds;
 pub mod evidence;
+mod format_parser;
 pub mod gap;
 mod output;
 pub mod pack;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comptroller_evidence::{entry::Subject, fold::LogState};
+use comptroller_evidence::{entry::EntrySubject, fold::LogState};
 use comptroller_recorder::{Evidence, ObjectKey, ObjectObservation, ObjectRecord, Recorded};
 
 /// Every object of every governed kind.
@@ -133,14 +133,14 @@ impl Register {
 
     /// What the log has and the cluster has not, to be recorded: it is told once, until something
     /// goes again or the log is compared again.
-    pub fn take_deleted(&mut self, evidence: &Evidence) -> Vec<Subject> {
+    pub fn take_deleted(&mut self, evidence: &Evidence) -> Vec<EntrySubject> {
         if !std::mem::take(&mut self.may_lack) {
             return Vec::new();
         }
-        let of_kind = |state: &LogState, kind: &'static str, present: &Kind| -> Vec<Subject> {
+        let of_kind = |state: &LogState, kind: &'static str, present: &Kind| -> Vec<EntrySubject> {
             let known = state.objects_of(kind).map(|(name, _)| name);
             let gone = known.filter(|name| !present.objects.contains_key(*name));
-            gone.map(|name| Subject::new(kind, name)).collect()
+            gone.map(|name| EntrySubject::new(kind, name)).collect()
         };
         let listed = self.kinds.iter().filter(|(_, kind)| kind.listed);
         evidence

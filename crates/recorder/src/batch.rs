@@ -24,7 +24,7 @@ use comptroller_core::{
 };
 use comptroller_evidence::{
     data::ChangeKind,
-    entry::{Data, Subject},
+    entry::{Data, EntrySubject},
     privacy::Pseudonymizer,
 };
 
@@ -38,7 +38,7 @@ const CONTROL: &str = "Control";
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Objects that the cluster no longer has.
-    pub deleted: Vec<Subject>,
+    pub deleted: Vec<EntrySubject>,
     /// Objects that the operator is governed by and that came or changed.
     pub objects: Vec<ObjectObservation>,
     /// What controls came to.
@@ -154,7 +154,7 @@ impl Batch {
         let mut drafted = Drafted::default();
         // Without pseudonyms the log was never opened, and nothing is asked of it.
         let Some(pseudonyms) = &current.pseudonyms else { return drafted };
-        let pseudonym = |person: &str| pseudonyms.of(person);
+        let pseudonym = |person: &str| pseudonyms.pseudonym(person);
         let pseudonymizer = Pseudonymizer::new(&pseudonym);
         let state = &current.state;
         // What these entries will change of the controls, before the log has them.
@@ -191,7 +191,7 @@ impl Batch {
                 .and_then(|control| control.verdict.as_ref())
                 .filter(|_| !begins_again.contains(name));
             let remembered = memory.0.get(&observed.control);
-            let subject = Subject::control(name);
+            let subject = EntrySubject::control(name);
             // An occurrence outlives its control: who deletes and declares it again does not lose
             // what was missed.
             let mut course = OccurrenceCourse::new(logged, now);
@@ -265,7 +265,7 @@ impl ObjectObservation {
     fn draft(&self, pseudonymizer: &Pseudonymizer<'_>) -> ObjectDraft {
         let ObjectRecord { kind, key, generation, phase } = &self.record;
         ObjectDraft {
-            subject: Subject::new(kind, &key.name),
+            subject: EntrySubject::new(kind, &key.name),
             generation: *generation,
             spec: self.spec.as_ref().map(|spec| pseudonymizer.spec(spec)),
             phase: phase.clone(),

@@ -60,7 +60,7 @@ pub(crate) fn recorded(
     verdict: &Arc<Verdict>,
 ) -> Option<Recorded<Verdict>> {
     let pseudonyms = current.pseudonyms.as_ref()?;
-    let pseudonym = |person: &str| pseudonyms.of(person);
+    let pseudonym = |person: &str| pseudonyms.pseudonym(person);
     let pseudonymizer = Pseudonymizer::new(&pseudonym);
     let known = verdict_of(&current.state, control)?;
     let state_since = if known.state == verdict.state { known.since } else { verdict.since };
@@ -123,7 +123,7 @@ impl std::fmt::Debug for LoggedFindings {
 
 impl Recollection for LoggedFindings {
     fn since(&self, finding: &Finding) -> Option<Timestamp> {
-        let pseudonym = |person: &str| self.pseudonyms.of(person);
+        let pseudonym = |person: &str| self.pseudonyms.pseudonym(person);
         self.since.get(&key_of(finding, &Pseudonymizer::new(&pseudonym))).copied()
     }
 }

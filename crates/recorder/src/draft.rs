@@ -15,15 +15,15 @@ use comptroller_core::{
     engine::{ObservedFinding, Reason, Verdict},
 };
 use comptroller_evidence::{
-    data::{ChangeKind, EntryFinding, Gap, Heartbeat, ObjectChange, PopulationList, VerdictData},
-    entry::{Data, Subject},
+    data::{ChangeKind, EntryFinding, GapData, Heartbeat, ObjectChange, PopulationList, VerdictData},
+    entry::{Data, EntrySubject},
     fold::{FindingKey, LogState, ObjectState, VerdictState, diff, findings_digest},
     privacy::Pseudonymizer,
 };
 use comptroller_vocabulary::canonical;
 
 /// Entries with what they are about, in the order of the log.
-pub type Entries = Vec<(Subject, Data)>;
+pub type Entries = Vec<(EntrySubject, Data)>;
 
 /// The verdict of a control, on its way to entries.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ pub struct Population {
 #[derive(Clone, Debug)]
 pub struct ObjectDraft {
     /// Its kind and name.
-    pub subject: Subject,
+    pub subject: EntrySubject,
     /// Its generation.
     pub generation: i64,
     /// Its spec without people; None when it can't be read.
@@ -112,7 +112,7 @@ impl VerdictDraft {
 
     /// What has to be written, given the newest verdict that the log has of the control.
     pub fn resolve(mut self, logged: Option<&VerdictState>, now: Timestamp) -> Resolved {
-        let subject = Subject::control(&self.control);
+        let subject = EntrySubject::control(&self.control);
         let mut resolved = Resolved::default();
         let course = (!self.passed.is_empty()).then(|| {
             let mut course = Course::new(logged, self.blocked.take());
@@ -232,7 +232,7 @@ fn blind(
     over.then(|| {
         let why = blocked.unwrap_or(&known.reason);
         let reason = format!("the control could not be evaluated: {why}");
-        Data::Gap(Gap::between(known.since, now, reason))
+        Data::Gap(GapData::between(known.since, now, reason))
     })
 }
 
@@ -268,7 +268,7 @@ impl HeartbeatDraft {
         self.data.findings.clone_from(&known.findings_digest);
         self.data.population_list = attach(self.population, Some(known), &mut resolved);
         let data = Data::Heartbeat(Box::new(self.data));
-        resolved.entries.push((Subject::control(&self.control), data));
+        resolved.entries.push((EntrySubject::control(&self.control), data));
         Some(resolved)
     }
 }
@@ -383,7 +383,7 @@ impl ObjectDraft {
 }
 
 /// That an object is gone. None if the log does not have it, or knows that already.
-pub fn deletion(state: &LogState, subject: &Subject) -> Option<(Subject, Data)> {
+pub fn deletion(state: &LogState, subject: &EntrySubject) -> Option<(EntrySubject, Data)> {
     let known = state.object(&subject.kind, &subject.name)?;
     let change = ObjectChange {
         change: ChangeKind::Deleted,
@@ -401,7 +401,7 @@ pub fn deletion(state: &LogState, subject: &Subject) -> Option<(Subject, Data)> 
 /// The kind of exceptions, which have a type of entry of their own.
 const EXCEPTION: &str = "ControlException";
 
-fn changed(subject: Subject, change: ObjectChange) -> (Subject, Data) {
+fn changed(subject: EntrySubject, change: ObjectChange) -> (EntrySubject, Data) {
     let change = Box::new(change);
     let data = if subject.kind == EXCEPTION {
         Data::Exception(change)

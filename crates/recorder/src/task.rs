@@ -27,7 +27,7 @@ use super::{
 use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
     data::{OperatorEvent, StoredData},
-    entry::{Data, Entry, EntryError, MAX_ENTRY, Subject},
+    entry::{Data, Entry, EntryError, MAX_ENTRY, EntrySubject},
     fold::RunningOperator,
     key::{SigningKey, VerifierKey},
     log::{Appended, LogError, LogWriter, Recovered},
@@ -298,7 +298,7 @@ impl Recorder {
         self.settle(true).await;
         if matches!(self.stage, Stage::Open(_)) {
             let stopped = opening::operator(OperatorEvent::Stopped);
-            let subject = Subject::new("Operator", &self.config.instance);
+            let subject = EntrySubject::new("Operator", &self.config.instance);
             // Without it the next start says that this one did not stop in order, which is true.
             let _ = self.write(vec![(subject, stopped)], Vec::new(), Timestamp::now()).await;
         }

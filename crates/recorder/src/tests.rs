@@ -16,7 +16,7 @@ use super::*;
 use comptroller_core::engine::{Reason, Verdict};
 use comptroller_evidence::{
     data::OperatorEvent,
-    entry::{Data, Entry, Subject},
+    entry::{Data, Entry, EntrySubject},
     log::LogReader,
     replay::replay,
 };
@@ -252,7 +252,7 @@ async fn no_verdict_follows_the_deletion_of_its_control() {
     record(&evidence, "c").await;
     let now = Timestamp::UNIX_EPOCH;
     let verdict = Arc::new(Verdict::blocked(1, Reason::NoFindings, "why".to_owned(), now));
-    let deleted = vec![Subject::control("c")];
+    let deleted = vec![EntrySubject::control("c")];
     let batch = Batch { deleted, ..verdict_of("c", &verdict) };
     let receipt = try_record(&evidence, batch).await.unwrap();
     assert!(receipt.verdicts.is_empty());

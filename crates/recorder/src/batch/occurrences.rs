@@ -217,7 +217,7 @@ mod tests {
     use super::*;
     use comptroller_core::api::{Artifact, AttestationOutcome};
     use comptroller_evidence::{
-        entry::{Entry, Subject},
+        entry::{Entry, EntrySubject},
         fold::LogState,
     };
 
@@ -273,7 +273,7 @@ mod tests {
         let told = told.collect();
         for data in steps {
             let at = "2026-11-02T00:00:00Z".parse().unwrap();
-            let entry = Entry { at, epoch: 1, subject: Subject::control("risks"), data };
+            let entry = Entry { at, epoch: 1, subject: EntrySubject::control("risks"), data };
             state.apply(state.size(), &entry);
         }
         told
@@ -311,7 +311,7 @@ mod tests {
             let count = told.len();
             for data in told {
                 let at = "2026-11-02T00:00:00Z".parse().unwrap();
-                let entry = Entry { at, epoch: 1, subject: Subject::control("risks"), data };
+                let entry = Entry { at, epoch: 1, subject: EntrySubject::control("risks"), data };
                 state.apply(state.size(), &entry);
             }
             count

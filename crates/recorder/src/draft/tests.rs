@@ -48,7 +48,7 @@ enum Draft {
     Verdict(VerdictDraft),
     Heartbeat(HeartbeatDraft),
     Object(ObjectDraft),
-    Gone(Subject),
+    Gone(EntrySubject),
 }
 
 impl Draft {
@@ -102,7 +102,7 @@ fn made(uid: Option<&str>, recreated: bool) -> Draft {
 
 fn object(generation: i64, severity: &str) -> Draft {
     Draft::Object(ObjectDraft {
-        subject: Subject::control("tls"),
+        subject: EntrySubject::control("tls"),
         generation,
         spec: Some(json!({"severity": severity, "heartbeat": "10m"})),
         phase: None,
@@ -153,7 +153,7 @@ fn a_verdict_is_written_once_and_says_what_changed() {
 
 #[test]
 fn a_gap_never_ends_before_it_begins() {
-    let back = Gap::between(at(60), at(0), "the clock was set back".to_owned());
+    let back = GapData::between(at(60), at(0), "the clock was set back".to_owned());
     assert_eq!((back.from, back.to), (at(60), at(60)));
 }
 
@@ -162,9 +162,9 @@ fn a_deletion_is_written_once_and_ends_the_verdict() {
     let mut state = declared();
     let passing = verdict(State::Passing, Reason::NoFindings, 5);
     write(&mut state, draft(&passing, &[], &[]), at(9));
-    assert_eq!(write(&mut state, Draft::Gone(Subject::control("tls")), at(10)).len(), 1);
+    assert_eq!(write(&mut state, Draft::Gone(EntrySubject::control("tls")), at(10)).len(), 1);
     assert!(state.control("tls").is_none());
-    assert!(write(&mut state, Draft::Gone(Subject::control("tls")), at(12)).is_empty());
+    assert!(write(&mut state, Draft::Gone(EntrySubject::control("tls")), at(12)).is_empty());
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn objects_are_recorded_with_what_changed() {
 
     let exception = |phase: Option<&str>| {
         Draft::Object(ObjectDraft {
-            subject: Subject::new("ControlException", "e"),
+            subject: EntrySubject::new("ControlException", "e"),
             generation: 1,
             spec: Some(json!({"reason": "r"})),
             phase: phase.map(str::to_owned),

@@ -18,8 +18,8 @@ use crate::{
 };
 use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
-    data::Gap,
-    entry::{Data, Subject},
+    data::GapData,
+    entry::{Data, EntrySubject},
     fold::RunningOperator,
     log::{LogError, Recovered},
 };
@@ -239,7 +239,7 @@ fn failing(writing: &watch::Sender<Writing>, why: Arc<str>) -> Writing {
 
 /// Says with a gap among these entries what recovery found; without one, with a gap of no length, as
 /// nothing was missed.
-fn tell_recovered(entries: &mut Entries, recovered: &Recovered, cluster: Subject, now: Timestamp) {
+fn tell_recovered(entries: &mut Entries, recovered: &Recovered, cluster: EntrySubject, now: Timestamp) {
     let Some(found) = describe_recovered(recovered) else { return };
     let gap = entries.iter_mut().find_map(|(_, data)| match data {
         Data::Gap(gap) => Some(gap),
@@ -247,7 +247,7 @@ fn tell_recovered(entries: &mut Entries, recovered: &Recovered, cluster: Subject
     });
     match gap {
         Some(gap) => gap.reason = format!("{}; {found}", gap.reason),
-        None => entries.insert(0, (cluster, Data::Gap(Gap::between(now, now, found)))),
+        None => entries.insert(0, (cluster, Data::Gap(GapData::between(now, now, found)))),
     }
 }
 
