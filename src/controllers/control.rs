@@ -101,6 +101,11 @@ async fn report(
     let published = context.board.verdict(&key_of(object));
     let published = published.filter(|known| known.recorded.value().generation == generation);
     let recorded = published.as_ref().map(|published| &published.recorded);
+    if recorded.is_none() && context.board.open_counts(&key_of(object)).is_some() {
+        // It is judged, and its record is under way: to say that it is evaluated would be a write
+        // for a moment.
+        return Ok((Action::await_change(), Outcome::Unchanged));
+    }
     if let Some(control) = control {
         match recorded {
             Some(recorded) => context.metrics.observe_control(&name, &control.spec, recorded),

@@ -352,8 +352,12 @@ impl RecordStage {
                 tracing::debug!(%error, "a batch is not recorded yet");
                 for sent in sent {
                     let Sent { control, lapsed_until, newest, is_heartbeat, .. } = sent;
-                    if !is_heartbeat {
-                        self.enqueue(&control.name);
+                    if is_heartbeat {
+                        continue;
+                    }
+                    self.enqueue(&control.name);
+                    // Who stands by has not tried.
+                    if matches!(error, EvidenceError::Unavailable(_)) {
                         self.unconfirmed.push(Unconfirmed { control, lapsed_until, newest });
                     }
                 }

@@ -9,6 +9,7 @@ use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts, core::Collector};
 pub struct EvidenceMetrics {
     entries: IntGaugeVec,
     checkpoint: GaugeVec,
+    appends: IntCounterVec,
     failures: IntCounterVec,
     put_back: IntGaugeVec,
     finished: IntCounterVec,
@@ -31,6 +32,13 @@ impl EvidenceMetrics {
                 Opts::new(
                     "comptroller_evidence_last_checkpoint_timestamp_seconds",
                     "When the log last got a signed checkpoint. Alert when it is older than two heartbeats: nothing is recorded.",
+                ),
+                none,
+            )?,
+            appends: IntCounterVec::new(
+                Opts::new(
+                    "comptroller_evidence_appends_total",
+                    "Appends to the evidence log, each of a batch of entries under one signed checkpoint. Entries for each append tell how much a slow store gathers.",
                 ),
                 none,
             )?,
@@ -65,10 +73,11 @@ impl EvidenceMetrics {
         })
     }
 
-    pub(super) fn collectors(&self) -> [Box<dyn Collector>; 6] {
+    pub(super) fn collectors(&self) -> [Box<dyn Collector>; 7] {
         [
             Box::new(self.entries.clone()),
             Box::new(self.checkpoint.clone()),
+            Box::new(self.appends.clone()),
             Box::new(self.failures.clone()),
             Box::new(self.put_back.clone()),
             Box::new(self.finished.clone()),
@@ -80,6 +89,7 @@ impl EvidenceMetrics {
 impl Observer for EvidenceMetrics {
     fn begun(&self) {
         // A rate needs a first value of 0, or the first failure is no increase.
+        self.appends.with_label_values::<&str>(&[]);
         self.failures.with_label_values::<&str>(&[]);
         self.finished.with_label_values::<&str>(&[]);
         self.quarantined.with_label_values::<&str>(&[]);
@@ -87,6 +97,7 @@ impl Observer for EvidenceMetrics {
     }
 
     fn appended(&self, size: u64, at: Timestamp) {
+        self.appends.with_label_values::<&str>(&[]).inc();
         let size = i64::try_from(size).unwrap_or(i64::MAX);
         self.entries.with_label_values::<&str>(&[]).set(size);
         self.checkpoint.with_label_values::<&str>(&[]).set(at.as_duration().as_secs_f64());

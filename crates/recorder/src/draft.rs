@@ -15,7 +15,9 @@ use comptroller_core::{
     engine::{ObservedFinding, Reason, Verdict},
 };
 use comptroller_evidence::{
-    data::{ChangeKind, EntryFinding, GapData, Heartbeat, ObjectChange, PopulationList, VerdictData},
+    data::{
+        ChangeKind, EntryFinding, GapData, Heartbeat, ObjectChange, PopulationList, VerdictData,
+    },
     entry::{Data, EntrySubject},
     fold::{FindingKey, LogState, ObjectState, VerdictState, diff, findings_digest},
     privacy::Pseudonymizer,

@@ -27,7 +27,7 @@ use super::{
 use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
     data::{OperatorEvent, StoredData},
-    entry::{Data, Entry, EntryError, MAX_ENTRY, EntrySubject},
+    entry::{Data, Entry, EntryError, EntrySubject, MAX_ENTRY},
     fold::RunningOperator,
     key::{SigningKey, VerifierKey},
     log::{Appended, LogError, LogWriter, Recovered},

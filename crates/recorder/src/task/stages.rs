@@ -169,18 +169,18 @@ impl Recorder {
 
     /// Keeps what recovery found until an entry tells it, and counts it.
     fn note_recovered(&mut self, found: &Recovered) {
-        let Recovered { finished, kept_aside } = found;
-        if *finished == 0 && kept_aside.is_empty() {
+        let Recovered { finished, quarantined } = found;
+        if *finished == 0 && quarantined.is_empty() {
             return;
         }
         tracing::warn!(
             finished,
-            quarantined = kept_aside.join(", "),
+            quarantined = quarantined.join(", "),
             "the evidence log was recovered: an append that was cut short was finished, or an object that can't be explained was moved to quarantine"
         );
-        self.observer.recovered(*finished, kept_aside.len());
+        self.observer.recovered(*finished, quarantined.len());
         self.recovered.finished += finished;
-        self.recovered.kept_aside.extend(kept_aside.iter().cloned());
+        self.recovered.quarantined.extend(quarantined.iter().cloned());
     }
 
     /// The log can't be written: says so, and tries again later.
@@ -239,7 +239,12 @@ fn failing(writing: &watch::Sender<Writing>, why: Arc<str>) -> Writing {
 
 /// Says with a gap among these entries what recovery found; without one, with a gap of no length, as
 /// nothing was missed.
-fn tell_recovered(entries: &mut Entries, recovered: &Recovered, cluster: EntrySubject, now: Timestamp) {
+fn tell_recovered(
+    entries: &mut Entries,
+    recovered: &Recovered,
+    cluster: EntrySubject,
+    now: Timestamp,
+) {
     let Some(found) = describe_recovered(recovered) else { return };
     let gap = entries.iter_mut().find_map(|(_, data)| match data {
         Data::Gap(gap) => Some(gap),
@@ -253,14 +258,14 @@ fn tell_recovered(entries: &mut Entries, recovered: &Recovered, cluster: EntrySu
 
 /// What recovery found, for a person. None: nothing.
 fn describe_recovered(recovered: &Recovered) -> Option<String> {
-    let Recovered { finished, kept_aside } = recovered;
+    let Recovered { finished, quarantined } = recovered;
     let finished = match finished {
         0 => None,
         1 => Some("1 entry of an append that was cut short was finished".to_owned()),
         more => Some(format!("{more} entries of an append that was cut short were finished")),
     };
-    let quarantined = (!kept_aside.is_empty())
-        .then(|| format!("what could not be explained was moved to {}", kept_aside.join(", ")));
+    let quarantined = (!quarantined.is_empty())
+        .then(|| format!("what could not be explained was moved to {}", quarantined.join(", ")));
     let found: Vec<String> = finished.into_iter().chain(quarantined).collect();
     (!found.is_empty()).then(|| format!("when the log was opened, {}", found.join(", and ")))
 }
