@@ -13,7 +13,7 @@ use std::{hint::black_box, time::Duration};
 
 use comptroller_core::{
     checks::cel,
-    inventory::{Catalog, CelResult, Source},
+    inventory::{Catalog, CelResult, ObjectSource},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use support::{controls, samples};
@@ -48,7 +48,7 @@ fn programs(criterion: &mut Criterion) {
                 resource,
                 "pay",
                 "api",
-                Source::Cluster,
+                ObjectSource::Cluster,
             )
         };
         assert!(!matches!(&*run(), [CelResult::Unknown(_)]), "{name}: {:?}", run());

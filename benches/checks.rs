@@ -13,7 +13,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use comptroller_core::{
     api::ControlSpec,
-    checks::{self, Context, Item, scope::Scope, tally::Tally},
+    checks::{self, CheckContext, Item, limit_counts::LimitCounts, scope::ScopeFilter},
     engine::judging::judge_in_scope,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -136,19 +136,20 @@ fn objects(kind: &str) -> Vec<Value> {
 fn judge_one(criterion: &mut Criterion, case: &Case, spec: &ControlSpec, world: &World) {
     let built = checks::build(&spec.test).expect("a test that is right");
     let inventory = world.engine.inventory();
-    let scope = Scope::default();
-    let context = Context { inventory, scope: &scope, occurrences: &[], now: now() };
+    let scope = ScopeFilter::default();
+    let context = CheckContext { inventory, scope: &scope, occurrences: &[], now: now() };
     let mut items = Vec::new();
     built.check.items(&context, &mut |item| {
         if items.len() < 1000 {
             items.push(item);
         }
     });
-    let tally = Tally::default();
-    let counts = |item: &Item| judge_in_scope(&*built.check, &context, *item, &tally).is_some();
+    let limit_counts = LimitCounts::default();
+    let counts =
+        |item: &Item| judge_in_scope(&*built.check, &context, *item, &limit_counts).is_some();
     let item = items.into_iter().find(counts).unwrap_or_else(|| panic!("{}: no item", case.name));
     criterion.bench_function(&format!("check/one item/{}", case.name), |bencher| {
-        bencher.iter(|| black_box(judge_in_scope(&*built.check, &context, item, &tally)));
+        bencher.iter(|| black_box(judge_in_scope(&*built.check, &context, item, &limit_counts)));
     });
 }
 

@@ -160,7 +160,7 @@ async fn perform(step: &str, log: &str) {
             assert_eq!(state.size(), reader.size());
         }
         "fold" => {
-            let mut state = fold::State::default();
+            let mut state = fold::LogState::default();
             replay(&reader, 0..reader.size(), |index, entry| state.apply(index, entry))
                 .await
                 .unwrap();
@@ -207,7 +207,7 @@ async fn generate(log: &Path, entries: u64) {
     let store: Arc<dyn Store> = store::open(log.to_str().unwrap()).unwrap();
     let key = SigningKey::from_seed(ORIGIN, &[7; 32]).unwrap();
     let mut writer = LogWriter::open(Arc::clone(&store), key.clone(), ORIGIN).await.unwrap();
-    let mut state = fold::State::default();
+    let mut state = fold::LogState::default();
     let snapshot_at = entries.saturating_sub(snapshot::EVERY);
     let mut batch = Vec::with_capacity(BATCH);
     let mut stored = BTreeSet::new();

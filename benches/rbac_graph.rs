@@ -12,8 +12,8 @@ mod support;
 use std::{collections::BTreeMap, hint::black_box, sync::Arc, time::Duration};
 
 use comptroller_core::inventory::{
-    Catalog, Interner, Inventory, KindId, Projected, Projector,
-    rbac::{Request, Target},
+    Catalog, Interner, Inventory, KindId, ProjectedObject, Projector,
+    rbac::{AccessRequest, RequestTarget},
 };
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use serde_json::Value;
@@ -54,12 +54,12 @@ impl Graph {
         Self { inventory, kinds }
     }
 
-    fn project(&self, object: &Value) -> (KindId, Projected) {
+    fn project(&self, object: &Value) -> (KindId, ProjectedObject) {
         let (id, projector) = &self.kinds[object["kind"].as_str().unwrap()];
         (*id, projector.project(object).unwrap())
     }
 
-    fn list(mut self, objects: Vec<(KindId, Projected)>) -> Self {
+    fn list(mut self, objects: Vec<(KindId, ProjectedObject)>) -> Self {
         for (id, object) in objects {
             self.inventory.stage(id, object);
         }
@@ -127,14 +127,14 @@ fn who_can(criterion: &mut Criterion) {
     let graph = Graph::new();
     let projected = rights(BINDINGS).iter().map(|object| graph.project(object)).collect();
     let graph = graph.list(projected);
-    let target = Target::Resource {
+    let target = RequestTarget::Resource {
         group: "",
         resource: "secrets",
         subresource: "",
         namespace: "team-1",
         name: "",
     };
-    let request = Request { verb: "get", target };
+    let request = AccessRequest { verb: "get", target };
     criterion.bench_function("rbac graph/who can", |bencher| {
         bencher.iter(|| black_box(graph.inventory.rights.who_can(&request)));
     });

@@ -11,8 +11,8 @@ use api_cases::{
     invalid_controls, invalid_exceptions, test, valid_audit_periods, valid_controls, with,
 };
 use comptroller_core::api::{
-    Attestation, AuditPeriod, Control, ControlException, ControlStatus, Finding, InvalidSpec,
-    ResourceRef, State,
+    Attestation, AuditPeriod, Control, ControlException, ControlStatus, InvalidSpec, ResourceRef,
+    State, StatusFinding,
     structural::{self, unknown_fields},
 };
 use jiff::Timestamp;
@@ -228,7 +228,7 @@ fn objects_of_any_shape_are_refused_without_a_panic() {
 #[test]
 fn a_hostile_finding_still_fits_into_the_status() {
     let long = "ä".repeat(5000);
-    let finding = Finding {
+    let finding = StatusFinding {
         rule: long.clone(),
         resource: ResourceRef {
             api_version: long.clone(),
@@ -240,7 +240,7 @@ fn a_hostile_finding_still_fits_into_the_status() {
         message: long,
         since: None,
     };
-    let status = |finding: Finding| ControlStatus {
+    let status = |finding: StatusFinding| ControlStatus {
         state: State::Failing,
         findings: vec![finding],
         ..ControlStatus::default()

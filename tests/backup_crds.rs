@@ -12,8 +12,8 @@ mod scenarios;
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use comptroller_core::{
-    checks::{Context, Item, Judgement, backup, scope::Scope},
-    inventory::{Facts, Interner, Inventory, Projector, ResourceType, Source},
+    checks::{CheckContext, Item, Judgement, backup, scope::ScopeFilter},
+    inventory::{Facts, Interner, Inventory, ObjectSource, Projector, ResourceType},
 };
 use controlplane::ControlPlane;
 use kube::{
@@ -183,7 +183,7 @@ fn plural(object: &Value) -> String {
 fn judge(scenario: &Scenario, objects: &[Value]) -> String {
     let mut inventory = Inventory::default();
     if scenario.files {
-        inventory.source = Source::Manifests;
+        inventory.source = ObjectSource::Manifests;
     }
     let interner = Arc::new(Interner::default());
     for object in objects {
@@ -198,8 +198,8 @@ fn judge(scenario: &Scenario, objects: &[Value]) -> String {
     }
     let test = serde_json::from_value(scenario.test()).unwrap();
     let check = backup::build(&test).unwrap().check;
-    let scope = Scope::default();
-    let context = Context {
+    let scope = ScopeFilter::default();
+    let context = CheckContext {
         inventory: &inventory,
         scope: &scope,
         now: NOW.parse().unwrap(),

@@ -24,9 +24,9 @@ mod tables;
 
 use std::time::Duration;
 
-use comptroller_cel::expression::ExpressionError;
-use comptroller_cel::program::{
-    Outcome, Prepared, Program, ProgramSource, Request, ValidationSource,
+use comptroller_cel::{
+    AdmissionRequest, ExpressionError, PolicyOutcome, PreparedObject, Program, ProgramSource,
+    ValidationSource,
 };
 use controlplane::{ControlPlane, wait};
 use futures::{StreamExt, stream};
@@ -202,7 +202,7 @@ fn judged(case: &Case, object: &Value) -> &'static str {
     let validations =
         vec![ValidationSource { expression: &case.expression, ..ValidationSource::default() }];
     let source = ProgramSource { validations, ..ProgramSource::default() };
-    let request = Request {
+    let request = AdmissionRequest {
         group: "apps",
         version: "v1",
         kind: "Deployment",
@@ -213,11 +213,11 @@ fn judged(case: &Case, object: &Value) -> &'static str {
     match Program::compile(&source, "").map_err(|mut errors| errors.remove(0).error) {
         Err(ExpressionError::Unsupported { .. }) => "unsupported",
         Err(_) => "refused",
-        Ok(program) => match program.judge(&Prepared::new(object, &request)) {
-            Outcome::Pass => "true",
-            Outcome::Fail(_) => "false",
-            Outcome::Unknown(_) => "error",
-            Outcome::NotMatched => "not matched",
+        Ok(program) => match program.judge(&PreparedObject::new(object, &request)) {
+            PolicyOutcome::Pass => "true",
+            PolicyOutcome::Fail(_) => "false",
+            PolicyOutcome::Unknown(_) => "error",
+            PolicyOutcome::NotMatched => "not matched",
         },
     }
 }

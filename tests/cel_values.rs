@@ -21,7 +21,7 @@ mod tables;
 
 use std::collections::BTreeMap;
 
-use comptroller_cel::answer::{Answer, answer, declarations};
+use comptroller_cel::{ExpressionResult, declarations, evaluate_expression};
 use generator::Generator;
 use serde_json::{Value, json};
 
@@ -57,12 +57,16 @@ enum Verdict {
     Differs(String),
 }
 
-fn compare(theirs: &judge::Answer, ours: Answer) -> Verdict {
+fn compare(theirs: &judge::Answer, ours: ExpressionResult) -> Verdict {
     match (theirs, ours) {
-        (judge::Answer::Value(theirs), Answer::Value(ours)) if *theirs == ours => Verdict::Same,
-        (judge::Answer::Value(_), Answer::Refused(reason)) => Verdict::Refused(reason),
+        (judge::Answer::Value(theirs), ExpressionResult::Value(ours)) if *theirs == ours => {
+            Verdict::Same
+        }
+        (judge::Answer::Value(_), ExpressionResult::Refused(reason)) => Verdict::Refused(reason),
         (judge::Answer::Value(theirs), ours) => Verdict::Differs(format!("{ours:?}, not {theirs}")),
-        (theirs, Answer::Value(ours)) => Verdict::Differs(format!("{ours}, not {theirs:?}")),
+        (theirs, ExpressionResult::Value(ours)) => {
+            Verdict::Differs(format!("{ours}, not {theirs:?}"))
+        }
         // No value there, and none here.
         _ => Verdict::Same,
     }
@@ -92,7 +96,7 @@ fn every_function_has_the_value_that_it_has_for_the_api_server() {
     for ((template, expression), theirs) in samples.iter().zip(&answers) {
         let count = refused.entry(template).or_default();
         count.1 += 1;
-        match compare(theirs, answer(expression, &object)) {
+        match compare(theirs, evaluate_expression(expression, &object)) {
             Verdict::Same => {}
             Verdict::Refused(reason) => {
                 count.0 += 1;

@@ -7,7 +7,7 @@ mod controlplane;
 use std::collections::BTreeMap;
 
 use comptroller_core::{
-    checks::{self, Context, Item, scope::Scope},
+    checks::{self, CheckContext, Item, scope::ScopeFilter},
     inventory::{ApiServer, Inventory},
 };
 use controlplane::ControlPlane;
@@ -53,9 +53,9 @@ async fn rules(client: &Client) -> BTreeMap<&'static str, String> {
     inventory.observe_api_server(ApiServer::from_metrics(metrics.lines()));
     let spec = yaml_serde::from_str("atRest: {resources: [secrets, configmaps]}").unwrap();
     let check = checks::encryption::build(&spec).unwrap().check;
-    let scope = Scope::default();
+    let scope = ScopeFilter::default();
     let now = "2026-11-21T00:00:00Z".parse().unwrap();
-    let context = Context { inventory: &inventory, scope: &scope, now, occurrences: &[] };
+    let context = CheckContext { inventory: &inventory, scope: &scope, now, occurrences: &[] };
     let words = |number| {
         let judgement = check.judge(&context, Item::Cluster(number)).unwrap();
         let failing = judgement.failing.iter().map(|finding| format!("fails {}", finding.rule));

@@ -13,7 +13,7 @@ mod controlplane;
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use comptroller_core::{
-    checks::{self, Context, scope::Scope},
+    checks::{self, CheckContext, scope::ScopeFilter},
     inventory::{Inventory, Projector, ResourceType},
 };
 use controlplane::{ControlPlane, wait};
@@ -230,9 +230,9 @@ fn verdicts(objects: &[Value]) -> Vec<String> {
     }
     let spec = "{ingress: {minValidity: 30d}, gateways: {}, certificates: {minValidity: 30d}}";
     let check = checks::encryption::build(&yaml_serde::from_str(spec).unwrap()).unwrap().check;
-    let scope = Scope::default();
+    let scope = ScopeFilter::default();
     let now = "2026-11-21T00:00:00Z".parse().unwrap();
-    let context = Context { inventory: &inventory, scope: &scope, now, occurrences: &[] };
+    let context = CheckContext { inventory: &inventory, scope: &scope, now, occurrences: &[] };
     let mut lines = Vec::new();
     check.items(&context, &mut |item| {
         let checks::Item::Object(slot) = item else {

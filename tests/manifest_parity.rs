@@ -695,7 +695,9 @@ async fn every_kind_that_an_api_server_has_is_taken_and_a_mistyped_one_is_not() 
     assert!(served.len() > 80, "{}", served.len());
     let wrong: Vec<_> = served
         .iter()
-        .filter_map(|(group, version, kind)| catalog::mistake(&catalog, group, version, kind))
+        .filter_map(|(group, version, kind)| {
+            catalog::find_type_mistake(&catalog, group, version, kind)
+        })
         .map(|mistake| mistake.message)
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -711,7 +713,7 @@ async fn every_kind_that_an_api_server_has_is_taken_and_a_mistyped_one_is_not() 
             let known = catalog.find_kind(group.trim_end_matches('x'), &kind).is_some();
             if !elsewhere && version != "v7" || known {
                 assert!(
-                    catalog::mistake(&catalog, &group, &version, &kind).is_some(),
+                    catalog::find_type_mistake(&catalog, &group, &version, &kind).is_some(),
                     "{group}/{version} {kind}"
                 );
             }

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use axum::http::Request;
 use comptroller_core::{
     api::{Risk, test_spec::RbacTest},
-    checks::{self, Context, scope::Scope},
+    checks::{self, CheckContext, scope::ScopeFilter},
     inventory::{Interner, Inventory, KubernetesVersion, Projector, ResourceType},
 };
 use controlplane::{ControlPlane, wait};
@@ -459,9 +459,9 @@ async fn observe(admin: &Client) -> Inventory {
 fn findings(inventory: &Inventory, risks: &[Risk]) -> BTreeSet<(String, String)> {
     let test = RbacTest { forbid: risks.to_vec(), ..RbacTest::default() };
     let check = checks::rbac::build(&test).unwrap().check;
-    let scope = Scope::default();
+    let scope = ScopeFilter::default();
     let now = jiff::Timestamp::UNIX_EPOCH;
-    let context = Context { inventory, scope: &scope, now, occurrences: &[] };
+    let context = CheckContext { inventory, scope: &scope, now, occurrences: &[] };
     let mut items = Vec::new();
     check.items(&context, &mut |item| items.push(item));
     let judged = items.into_iter().filter_map(|item| check.judge(&context, item));

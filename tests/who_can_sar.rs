@@ -11,10 +11,11 @@ use std::{collections::BTreeSet, fmt::Debug, sync::Arc, time::Duration};
 
 use comptroller_core::{
     api::{Risk, test_spec::RbacTest},
-    checks::{self, Context, scope::Scope},
+    checks::{self, CheckContext, scope::ScopeFilter},
     inventory::{
         Interner, Inventory, Projector, ResourceType, Symbol,
-        rbac::{BUILTIN_TYPES, Request, Role, Subject, Target, subresources},
+        kinds::{self, subresources},
+        rbac::{AccessRequest, RequestTarget, RoleNode, Subject},
     },
 };
 use controlplane::{ControlPlane, wait};
@@ -302,10 +303,10 @@ struct Question {
 }
 
 impl Question {
-    fn request(&self) -> Request<'static> {
+    fn request(&self) -> AccessRequest<'static> {
         let target = match self.path {
-            Some(path) => Target::Path(path),
-            None => Target::Resource {
+            Some(path) => RequestTarget::Path(path),
+            None => RequestTarget::Resource {
                 group: self.group,
                 resource: self.resource,
                 subresource: self.subresource,
@@ -313,7 +314,7 @@ impl Question {
                 name: self.name,
             },
         };
-        Request { verb: self.verb, target }
+        AccessRequest { verb: self.verb, target }
     }
 
     /// The review of a subject: a user or service account comes with the groups that its kind
@@ -579,10 +580,10 @@ async fn a_fresh_cluster_has_no_finding() {
 /// Manifests bind what the control plane makes, in namespaces too.
 fn roles_of_every_cluster_are_assumed(cluster: &Inventory) {
     let mut manifests = Inventory::default();
-    manifests.rights.assume_born_roles();
+    manifests.rights.assume_default_roles();
     let known = |inventory: &Inventory, namespaced: bool| -> BTreeSet<String> {
         let roles = inventory.rights.roles().filter(|role| role.exists());
-        let keys = roles.map(Role::key).filter(|key| key.namespace.is_empty() != namespaced);
+        let keys = roles.map(RoleNode::key).filter(|key| key.namespace.is_empty() != namespaced);
         keys.map(ToString::to_string).collect()
     };
     assert_eq!(known(&manifests, true), known(cluster, true));
@@ -600,7 +601,7 @@ async fn builtin_types_are_those_that_are_served(client: &Client) {
         let name = group.metadata.and_then(|metadata| metadata.name).unwrap_or_default();
         for resource in group.versions.into_iter().flat_map(|version| version.resources) {
             let plural = resource.resource.unwrap();
-            let row = BUILTIN_TYPES.iter().find(|row| row.group == name && row.plural == plural);
+            let row = kinds::builtin().find(|row| row.group == name && row.plural == plural);
             let namespaced = resource.scope.as_deref() == Some("Namespaced");
             let below: BTreeSet<String> =
                 resource.subresources.into_iter().filter_map(|below| below.subresource).collect();
@@ -627,8 +628,8 @@ async fn wait_quiet(client: &Client) -> Vec<impl Debug> {
     let inventory = observe(client).await;
     let test = RbacTest { forbid: Risk::ALL.to_vec(), ..RbacTest::default() };
     let check = checks::rbac::build(&test).unwrap().check;
-    let scope = Scope::default();
-    let context = Context {
+    let scope = ScopeFilter::default();
+    let context = CheckContext {
         inventory: &inventory,
         scope: &scope,
         now: jiff::Timestamp::UNIX_EPOCH,

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use comptroller_core::{
     api::ControlSpec,
-    engine::{Engine, Evaluated, Remembered},
-    inventory::{ApiServer, Catalog, Interner, KindId, Projected, Projector},
+    engine::{Engine, EvaluationChanges, Remembered},
+    inventory::{ApiServer, Catalog, Interner, KindId, ProjectedObject, Projector},
 };
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ impl World {
         engine.observe_api_server(ApiServer::Idle, now());
         let interner = Arc::new(Interner::default());
         let mut projectors = BTreeMap::new();
-        for (resource, programs) in engine.wanted().kinds {
+        for (resource, programs) in engine.watch_set().kinds {
             let key = (resource.group.clone(), resource.kind.clone());
             let id = engine.kind(&resource);
             projectors.insert(key, (id, Projector::new(resource, programs, Arc::clone(&interner))));
@@ -65,7 +65,7 @@ impl World {
     }
 
     /// An object as the watch of its kind hands it on.
-    pub fn project(&self, object: &Value) -> Option<(KindId, Projected)> {
+    pub fn project(&self, object: &Value) -> Option<(KindId, ProjectedObject)> {
         let (id, projector) = self.projectors.get(&kind_of(object))?;
         Some((*id, projector.project(object).unwrap()))
     }
@@ -84,7 +84,7 @@ impl World {
     }
 
     /// Judges what changed.
-    pub fn evaluate(&mut self) -> Evaluated {
+    pub fn evaluate(&mut self) -> EvaluationChanges {
         self.engine.evaluate(now())
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use comptroller_core::api::{Control, ControlStatus, Finding};
+use comptroller_core::api::{Control, ControlStatus, StatusFinding};
 use comptroller_report::visible;
 use console::style;
 use kube::ResourceExt;
@@ -84,7 +84,7 @@ pub fn failing_control(verdicts: &Verdicts) {
     }
 }
 
-fn sentence(finding: &Finding) -> String {
+fn sentence(finding: &StatusFinding) -> String {
     let resource = &finding.resource;
     let place = resource.namespace.as_ref().map_or(String::new(), |name| format!("{name}/"));
     let subject = finding.subject.as_ref().map_or(String::new(), |who| format!("{who}: "));

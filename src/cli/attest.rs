@@ -17,8 +17,8 @@ use super::{
 };
 use comptroller_core::{
     api::{
-        Artifact, Attestation, AttestationSpec, Control, InvalidSpec, Occurrence, OccurrencePhase,
-        Outcome,
+        Artifact, Attestation, AttestationOutcome, AttestationSpec, Control, InvalidSpec,
+        Occurrence, OccurrencePhase,
         test_spec::{AttestationTest, RequiredPart},
         time::whole_seconds,
     },
@@ -258,8 +258,8 @@ pub fn record(
         artifacts,
         version: args.reviewed_version.clone(),
         outcome: match args.outcome {
-            OutcomeArg::Completed => Outcome::Completed,
-            OutcomeArg::CompletedWithFindings => Outcome::CompletedWithFindings,
+            OutcomeArg::Completed => AttestationOutcome::Completed,
+            OutcomeArg::CompletedWithFindings => AttestationOutcome::CompletedWithFindings,
         },
         corrects: args.corrects.clone(),
     };

@@ -7,11 +7,11 @@ use rustc_hash::FxHashMap;
 
 use super::occurrences;
 use comptroller_core::{
-    api::{Control, Finding as Told},
+    api::{Control, StatusFinding as Told},
     checks::Finding,
-    engine::{Engine, Recollection, Remembered, memory::FindingKey},
+    engine::{Engine, Recollection, Remembered, memory::FindingHash},
 };
-use comptroller_evidence::fold::State;
+use comptroller_evidence::fold::LogState;
 use comptroller_recorder::{Evidence, Writing};
 
 /// What an engine adopts each time that the log was opened: the log outranks the statuses, and what
@@ -32,7 +32,7 @@ pub struct Adoption {
 struct Seen {
     all: Remembered,
     /// Since when what could not be judged is so: no entry says that.
-    undecided: Arc<FxHashMap<FindingKey, Timestamp>>,
+    undecided: Arc<FxHashMap<FindingHash, Timestamp>>,
 }
 
 impl Adoption {
@@ -61,7 +61,7 @@ impl Adoption {
         let uid = self.uids.get(name).map(String::as_str);
         let Some(log) = self.evidence.recollect(name, uid) else { return seen.all };
         let Remembered { created, occurrences, .. } = seen.all;
-        let logged = |state: &State| occurrences::outrank(state.occurrences(name), &occurrences);
+        let logged = |state: &LogState| occurrences::outrank(state.occurrences(name), &occurrences);
         let occurrences = self.evidence.read(logged).unwrap_or_default();
         let findings = Arc::new(Both { log: log.findings.clone(), undecided: seen.undecided });
         Remembered { created, occurrences, findings: Some(findings), ..log }
@@ -80,7 +80,7 @@ impl Adoption {
             return None;
         }
         self.adopted = term;
-        let epoch = self.evidence.read(State::epoch);
+        let epoch = self.evidence.read(LogState::epoch);
         // Nobody else moved the occurrences, and no entry has all that the engine knows of them.
         let ours = epoch.is_some() && std::mem::replace(&mut self.epoch, epoch) == epoch;
         let mut seen = std::mem::take(&mut self.seen);
@@ -91,7 +91,7 @@ impl Adoption {
             } else {
                 let seen = seen.remove(&name).unwrap_or_default();
                 self.leave_to_others(engine, &name);
-                engine.adopt(&name, self.recall(&name, seen));
+                engine.take_over(&name, self.recall(&name, seen));
             }
         }
         Some(term)
@@ -108,7 +108,7 @@ impl Adoption {
     /// Lets the engine adopt when the log says that the state and the findings of a control began.
     pub fn adopt_one(&self, engine: &mut Engine, name: &str) {
         let remembered = self.recall(name, Seen::default());
-        engine.adopt(name, Remembered { occurrences: Vec::new(), ..remembered });
+        engine.take_over(name, Remembered { occurrences: Vec::new(), ..remembered });
     }
 }
 
@@ -116,7 +116,7 @@ impl Adoption {
 #[derive(Debug)]
 struct Both {
     log: Option<Arc<dyn Recollection>>,
-    undecided: Arc<FxHashMap<FindingKey, Timestamp>>,
+    undecided: Arc<FxHashMap<FindingHash, Timestamp>>,
 }
 
 impl Recollection for Both {
@@ -150,7 +150,7 @@ fn seen(control: &Control) -> Seen {
     }
 }
 
-fn since(finding: &Told) -> Option<(FindingKey, Timestamp)> {
-    let key = FindingKey::new(&finding.rule, &finding.resource, finding.subject.as_deref());
+fn since(finding: &Told) -> Option<(FindingHash, Timestamp)> {
+    let key = FindingHash::new(&finding.rule, &finding.resource, finding.subject.as_deref());
     Some((key, finding.since.as_ref()?.0))
 }

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use comptroller_core::engine::{Verdict, exceptions::Standing};
+use comptroller_core::engine::{Verdict, exceptions::ExceptionState};
 
 /// A verdict with when the change behind it arrived.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct State {
     controls: BTreeMap<String, Posted>,
-    exceptions: BTreeMap<String, Standing>,
+    exceptions: BTreeMap<String, ExceptionState>,
     as_of: BTreeMap<String, Timestamp>,
     waiting: String,
 }
@@ -44,7 +44,7 @@ impl Board {
     }
 
     /// How an exception stands.
-    pub fn exception(&self, name: &str) -> Option<Standing> {
+    pub fn exception(&self, name: &str) -> Option<ExceptionState> {
         self.read(|state| state.exceptions.get(name).cloned())
     }
 
@@ -67,7 +67,7 @@ impl Board {
     }
 
     /// Posts how exceptions stand; returns the names of those that stand differently.
-    pub fn post_exceptions(&self, standings: BTreeMap<String, Standing>) -> Vec<String> {
+    pub fn post_exceptions(&self, standings: BTreeMap<String, ExceptionState>) -> Vec<String> {
         self.write(|state| {
             let changed = standings
                 .iter()

@@ -15,7 +15,7 @@ use super::{
 use crate::telemetry::{Metrics, Outcome, ReconcileKind};
 use comptroller_core::{
     api::{ControlException, ControlExceptionStatus, ExceptionPhase},
-    engine::exceptions::Standing,
+    engine::exceptions::ExceptionState,
 };
 use comptroller_recorder::{Evidence, Writing};
 
@@ -60,14 +60,14 @@ async fn reconcile_inner(
     let name = object.name_any();
     let standing = match &object.0 {
         Ok(_) => context.board.exception(&name),
-        Err(invalid) => Some(Standing {
+        Err(invalid) => Some(ExceptionState {
             phase: ExceptionPhase::Rejected,
             matched: 0,
             message: format!(
                 "{}; write a new exception",
                 unreadable::explain(&context.api, &name, invalid).await
             ),
-            names_nothing: Vec::new(),
+            unresolved_names: Vec::new(),
         }),
     };
     // While the log can't be written no new phase is claimed.

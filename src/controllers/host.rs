@@ -28,7 +28,7 @@ use crate::{
 };
 use comptroller_core::{
     api::{Control, ControlException},
-    engine::{Engine, Wanted},
+    engine::{Engine, WatchSet},
     inventory::{ApiServer, Interner, KindId, ProgramId, Projector, ResourceType, Symbol},
 };
 use comptroller_recorder::{Evidence, Seen, Writing};
@@ -168,7 +168,7 @@ impl Host {
         let mut engine = Engine::default();
         engine.observe_api_server(ApiServer::Pending, Timestamp::now());
         if evidence.has_log() {
-            engine.set_aside_what_passes();
+            engine.keep_lapsed_verdicts();
         }
         Self {
             engine,
@@ -249,8 +249,8 @@ impl Host {
             let Some(posted) = self.outlets.board.control(&control) else { continue };
             let seen = Seen {
                 wrong: self.engine.wrong(&control, now),
-                passed: self.engine.passed(&control, now),
-                until: self.engine.last_passed(&control),
+                passed: self.engine.lapsed(&control, now),
+                until: self.engine.last_lapsed(&control),
                 population: population.then(|| self.engine.population(&control)),
             };
             let snapshot = Snapshot { posted, seen };
@@ -466,7 +466,7 @@ impl Host {
 
     /// Starts and ends watches so that they are what the controls read.
     fn plan(&mut self, now: Moment) {
-        let Wanted { kinds, api_server } = self.engine.wanted();
+        let WatchSet { kinds, api_server } = self.engine.watch_set();
         self.outlets
             .api_server_wanted
             .send_if_modified(|wanted| std::mem::replace(wanted, api_server) != api_server);
@@ -530,13 +530,13 @@ impl Host {
         // Before the verdicts: a status says until when its verdict holds.
         self.note_as_of(moment, !evaluated.controls.is_empty());
         for name in &evaluated.controls {
-            let Some(verdict) = self.engine.posted(name) else { continue };
+            let Some(verdict) = self.engine.shared_verdict(name) else { continue };
             self.outlets.board.post_control(
                 name,
                 Posted {
                     verdict: Arc::clone(verdict),
                     uid: self.uids.get(name).cloned().flatten(),
-                    passed: self.engine.last_passed(name),
+                    passed: self.engine.last_lapsed(name),
                     received,
                 },
             );

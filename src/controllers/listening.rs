@@ -115,7 +115,7 @@ impl Listening {
             return;
         }
         self.blind = silent.as_ref().map(|silent| silent.input);
-        engine.set_blind(silent.map(|silent| {
+        engine.withhold_all(silent.map(|silent| {
             let since = whole_seconds(now.time_of(silent.since)).0;
             let what = name(engine, silent.input);
             format!("nothing was received of {what} since {since}: {}", silent.why)
@@ -223,7 +223,7 @@ mod tests {
             let kind = engine.kind(&resource);
             let mut listening = Listening::new(start.instant);
             listening.expect(kind, start.instant);
-            let programs = engine.wanted().kinds[&resource].iter().map(|(id, _)| *id).collect();
+            let programs = engine.watch_set().kinds[&resource].iter().map(|(id, _)| *id).collect();
             engine.begin(kind);
             engine.commit(kind, programs, start.time);
             let mut world = Self { engine, listening, kind, start };

@@ -5,12 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::{occurrences, refusal::COMPLETE};
 use comptroller_core::{
     api::{
-        ControlExceptionStatus, ControlSpec, ControlStatus, Enforcement, ExceptionPhase, Finding,
-        State,
+        ControlExceptionStatus, ControlSpec, ControlStatus, Enforcement, ExceptionPhase, State,
+        StatusFinding,
         condition::{COMPLIANT, Condition, ConditionStatus, READY, condition, set_condition},
         time::whole_seconds,
     },
-    engine::{Observed, Reason, Verdict, exceptions::Standing},
+    engine::{ObservedFinding, Reason, Verdict, exceptions::ExceptionState},
 };
 use comptroller_recorder::Cited;
 
@@ -318,9 +318,9 @@ fn ready_message(spec: Option<&ControlSpec>, verdict: &Verdict) -> String {
     }
 }
 
-fn finding(observed: &Observed) -> Finding {
-    let Observed { finding, since, .. } = observed;
-    let finding = Finding {
+fn finding(observed: &ObservedFinding) -> StatusFinding {
+    let ObservedFinding { finding, since, .. } = observed;
+    let finding = StatusFinding {
         rule: finding.rule.clone().into_owned(),
         resource: finding.resource.clone(),
         subject: finding.subject.clone(),
@@ -333,18 +333,18 @@ fn finding(observed: &Observed) -> Finding {
 /// The status of an exception.
 pub fn exception(
     previous: &ControlExceptionStatus,
-    standing: &Standing,
+    standing: &ExceptionState,
     generation: i64,
     now: Timestamp,
 ) -> ControlExceptionStatus {
     let (status, reason) = match standing.phase {
         ExceptionPhase::Rejected => (ConditionStatus::False, "Rejected"),
         ExceptionPhase::Expired => (ConditionStatus::True, "Judged"),
-        _ if !standing.names_nothing.is_empty() => (ConditionStatus::False, NAMES_NOTHING),
+        _ if !standing.unresolved_names.is_empty() => (ConditionStatus::False, NAMES_NOTHING),
         _ => (ConditionStatus::True, "Judged"),
     };
     let message = if reason == NAMES_NOTHING {
-        format!("{}; {}", standing.names_nothing.join("; "), standing.message)
+        format!("{}; {}", standing.unresolved_names.join("; "), standing.message)
     } else {
         standing.message.clone()
     };
@@ -536,11 +536,11 @@ mod tests {
 
     #[test]
     fn an_exception_that_names_nothing_is_not_ready() {
-        let standing = |phase, names_nothing: &[&str]| Standing {
+        let standing = |phase, unresolved_names: &[&str]| ExceptionState {
             phase,
             matched: 0,
             message: "waits for approval".to_owned(),
-            names_nothing: names_nothing.iter().map(|text| (*text).to_owned()).collect(),
+            unresolved_names: unresolved_names.iter().map(|text| (*text).to_owned()).collect(),
         };
         for (phase, nothing, expected) in [
             (ExceptionPhase::Pending, &[][..], "True Judged: waits for approval"),

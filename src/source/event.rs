@@ -5,7 +5,7 @@ use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 
 use comptroller_core::inventory::{
-    ApiServer, Availability, Catalog, KindId, ProgramId, Projected, Symbol,
+    ApiServer, Availability, Catalog, KindId, ProgramId, ProjectedObject, Symbol,
 };
 
 /// An event of a source. Whoever starts a source gives it a channel of a type that this converts into.
@@ -43,11 +43,11 @@ pub enum KindChange {
     /// A list begins. What an unfinished list contained is void.
     ListStarted,
     /// An object of the list.
-    ListItem(Projected),
+    ListItem(ProjectedObject),
     /// The list is complete: objects that it lacks are gone. Its items were judged by these programs.
     ListComplete(Vec<ProgramId>),
     /// An object was created or changed.
-    Applied(Projected),
+    Applied(ProjectedObject),
     /// An object was deleted.
     Deleted {
         /// Its namespace; empty for a cluster-scoped object.

@@ -8,8 +8,8 @@ use kube::{Api, Client, api::ListParams};
 
 use super::{PAGE_SIZE, api_resource, raw_object::RawObject};
 use comptroller_core::{
-    engine::{Engine, Wanted},
-    inventory::{Availability, Interner, Projected, Projector},
+    engine::{Engine, WatchSet},
+    inventory::{Availability, Interner, ProjectedObject, Projector},
 };
 
 /// How many kinds are listed at the same time.
@@ -18,7 +18,7 @@ const CONCURRENCY: usize = 4;
 /// The result of listing one kind.
 struct ListedKind {
     projector: Projector,
-    objects: kube::Result<Vec<Projected>>,
+    objects: kube::Result<Vec<ProjectedObject>>,
 }
 
 /// Lists all kinds that an engine wants and puts them into it. A kind that can't be read completely
@@ -27,7 +27,7 @@ struct ListedKind {
 pub async fn fill(
     engine: &mut Engine,
     client: &Client,
-    wanted: Wanted,
+    wanted: WatchSet,
     now: Timestamp,
     mut listed: impl FnMut(&str),
 ) {
@@ -73,7 +73,10 @@ async fn list(client: &Client, projector: Projector) -> ListedKind {
 
 /// Every object of a list, page by page, projected. An object that can't be projected is logged and
 /// left out.
-pub async fn pages(api: &Api<RawObject>, projector: &Projector) -> kube::Result<Vec<Projected>> {
+pub async fn pages(
+    api: &Api<RawObject>,
+    projector: &Projector,
+) -> kube::Result<Vec<ProjectedObject>> {
     let resource = projector.resource();
     let mut params = ListParams::default().limit(PAGE_SIZE);
     let mut objects = Vec::new();

@@ -20,7 +20,7 @@ use super::{
     },
     raw_object::{ObjectName, RawObject, TOO_COSTLY},
 };
-use comptroller_core::inventory::{Availability, KindId, Projected, Projector, Symbol};
+use comptroller_core::inventory::{Availability, KindId, ProjectedObject, Projector, Symbol};
 
 /// How often a kind is listed again to see whether an object without a readable name can be read
 /// now.
@@ -277,7 +277,7 @@ impl<E: From<SourceEvent>> KindWatch<E> {
         self.unread = Some(UnreadObject::new(object, error));
     }
 
-    fn project(&self, text: &[u8]) -> Result<Projected, String> {
+    fn project(&self, text: &[u8]) -> Result<ProjectedObject, String> {
         let resource = self.plan.projector.resource();
         let object: RawObject = serde_json::from_slice(text).map_err(|error| describe(&error))?;
         let object = object.with_type(&resource.api_version(), &resource.kind);

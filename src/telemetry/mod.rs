@@ -27,7 +27,7 @@ pub use outage::Outages;
 
 use comptroller_core::{
     api::{ControlSpec, TestKind},
-    engine::{Unreadable, Verdict},
+    engine::{UnreadableKinds, Verdict},
 };
 use controls::ControlCollector;
 
@@ -332,7 +332,7 @@ impl Metrics {
     }
 
     /// Sets how many kinds can't be read, by reason.
-    pub fn unreadable(&self, kinds: Unreadable) {
+    pub fn unreadable(&self, kinds: UnreadableKinds) {
         for (reason, count) in kinds.by_reason() {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.0.unreadable.with_label_values(&[reason.as_str()]).set(count);
@@ -390,7 +390,7 @@ impl MetricFamilies {
         for outcome in EventOutcome::ALL {
             self.events.with_label_values(&[outcome.as_str()]);
         }
-        for (reason, _) in Unreadable::default().by_reason() {
+        for (reason, _) in UnreadableKinds::default().by_reason() {
             self.unreadable.with_label_values(&[reason.as_str()]);
         }
         let collectors: [Box<dyn Collector>; 12] = [

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::*;
 use comptroller_core::{
     api::State,
-    engine::{Reason, Unreadable, Verdict},
+    engine::{Reason, UnreadableKinds, Verdict},
 };
 
 fn metrics() -> Metrics {
@@ -67,7 +67,7 @@ fn busy() -> Metrics {
     metrics.evaluation_pass(Duration::from_micros(400));
     metrics.detected(Duration::from_millis(42));
     metrics.watch_failed("pods");
-    metrics.unreadable(Unreadable { forbidden: 2, stale: 0 });
+    metrics.unreadable(UnreadableKinds { forbidden: 2, stale: 0 });
     metrics.reconciled(ReconcileKind::Control, Outcome::Written, Duration::from_millis(8));
     metrics.leads(true);
     metrics

@@ -16,7 +16,7 @@ const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
 /// The roles and bindings that the API server and its controllers create by themselves.
 pub fn born_access() -> impl Iterator<Item = Value> {
-    let text = files::text("crates/core/src/inventory/rbac/baseline.jsonl");
+    let text = files::text("crates/core/src/inventory/rbac/defaults.jsonl");
     let objects: Vec<Value> = text
         .lines()
         .map(|line| {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, process::Command};
 
 use comptroller_core::{
     api::{Control, State},
-    engine::{Observed, Verdict},
+    engine::{ObservedFinding, Verdict},
     inventory::{ApiServer, api_server::Transformations},
 };
 use serde_json::Value;
@@ -197,7 +197,7 @@ fn add_ons_together_fail_in_no_more_than_one_by_one() {
 /// Findings in words.
 fn told(verdicts: &BTreeMap<String, Verdict>) -> Vec<String> {
     let told = |(name, verdict): (&String, &Verdict)| -> Vec<String> {
-        let word = |observed: &Observed| {
+        let word = |observed: &ObservedFinding| {
             let finding = &observed.finding;
             let by = finding.subject.as_deref().unwrap_or_default();
             format!("{name}: {} {} {by}: {}", finding.rule, finding.resource.name, finding.message)

@@ -37,7 +37,7 @@ pub fn judge(
         engine.upsert_exception(name, &exception.spec, Some(now()));
     }
     let interner = Arc::<Interner>::default();
-    for (resource, programs) in engine.wanted().kinds {
+    for (resource, programs) in engine.watch_set().kinds {
         let id = engine.kind(&resource);
         let projector = Projector::new(resource.clone(), programs, Arc::clone(&interner));
         engine.begin(id);

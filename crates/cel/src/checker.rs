@@ -5,25 +5,25 @@
 use super::expression::ExpressionError;
 use super::functions::{self, Call, printf};
 use super::macros;
-use super::node::{Node, Operator};
-use super::tree::{Tree, TreeKind};
+use super::node::{BinaryOperator, Node};
+use super::tree::{SyntaxKind, SyntaxTree};
 use super::types::{Message, Type, Unifier, most_general};
-use super::value::{Kind, Value};
+use super::value::{Value, ValueKind};
 
 /// What an expression may refer to.
 #[derive(Clone, Copy)]
-pub(super) struct Names<'a> {
+pub(super) struct DeclaredNames<'a> {
     /// The declared variables; `None` where `variables` does not exist.
     pub variables: Option<&'a [(&'a str, Type)]>,
 }
 
 /// Resolves a parsed expression.
 pub(super) fn check(
-    tree: Tree,
+    tree: SyntaxTree,
     source: &str,
-    names: &Names<'_>,
+    names: &DeclaredNames<'_>,
 ) -> Result<(Node, Type), ExpressionError> {
-    let mut checker = Checker {
+    let mut checker = TypeChecker {
         source,
         names,
         locals: Vec::new(),
@@ -37,9 +37,9 @@ pub(super) fn check(
     Ok((node, of))
 }
 
-pub(super) struct Checker<'a> {
+pub(super) struct TypeChecker<'a> {
     source: &'a str,
-    names: &'a Names<'a>,
+    names: &'a DeclaredNames<'a>,
     /// The variables of the macros around, the newest last.
     locals: Vec<(String, Type)>,
     pub unifier: Unifier,
@@ -50,41 +50,41 @@ pub(super) struct Checker<'a> {
 }
 
 /// A node and its type.
-pub(super) type Typed = (Node, Type);
-type Checked = Result<Typed, ExpressionError>;
+pub(super) type TypedNode = (Node, Type);
+pub(super) type CheckResult = Result<TypedNode, ExpressionError>;
 
-impl Checker<'_> {
-    pub fn resolve(&mut self, tree: Tree) -> Checked {
+impl TypeChecker<'_> {
+    pub fn resolve(&mut self, tree: SyntaxTree) -> CheckResult {
         let at = tree.at;
         match tree.kind {
-            TreeKind::Literal(value) => {
-                let of = Type::Plain(Kind::of(&value));
+            SyntaxKind::Literal(value) => {
+                let of = Type::Plain(ValueKind::of(&value));
                 Ok((Node::Literal(value), of))
             }
-            TreeKind::Name(name) => self.name(at, &name),
-            TreeKind::Select { operand, field, optional } => {
+            SyntaxKind::Name(name) => self.name(at, &name),
+            SyntaxKind::Select { operand, field, optional } => {
                 self.select(at, *operand, field, optional)
             }
-            TreeKind::Index { operand, index, optional } => {
+            SyntaxKind::Index { operand, index, optional } => {
                 self.index(at, *operand, *index, optional)
             }
-            TreeKind::Call { target, name, arguments } => self.call(at, target, name, arguments),
-            TreeKind::Not(operand) => {
+            SyntaxKind::Call { target, name, arguments } => self.call(at, target, name, arguments),
+            SyntaxKind::Not(operand) => {
                 let operand = self.condition(*operand)?;
                 Ok((Node::Not(Box::new(operand)), Type::BOOL))
             }
-            TreeKind::Negate(operand) => {
+            SyntaxKind::Negate(operand) => {
                 let (operand, of) = self.resolve(*operand)?;
                 let of = self.overload(at, "-", &[of])?;
                 Ok((Node::Negate(Box::new(operand)), of))
             }
-            TreeKind::And(terms) => Ok((Node::And(self.conditions(terms)?), Type::BOOL)),
-            TreeKind::Or(terms) => Ok((Node::Or(self.conditions(terms)?), Type::BOOL)),
-            TreeKind::Binary(operator, left, right) => self.binary(at, operator, *left, *right),
-            TreeKind::Conditional(parts) => self.conditional(at, *parts),
-            TreeKind::List(elements) => self.list(elements),
-            TreeKind::Map(entries) => self.map(entries),
-            TreeKind::Message(name) => Err(ExpressionError::unsupported(format!(
+            SyntaxKind::And(terms) => Ok((Node::And(self.conditions(terms)?), Type::BOOL)),
+            SyntaxKind::Or(terms) => Ok((Node::Or(self.conditions(terms)?), Type::BOOL)),
+            SyntaxKind::Binary(operator, left, right) => self.binary(at, operator, *left, *right),
+            SyntaxKind::Conditional(parts) => self.conditional(at, *parts),
+            SyntaxKind::List(elements) => self.list(elements),
+            SyntaxKind::Map(entries) => self.map(entries),
+            SyntaxKind::Message(name) => Err(ExpressionError::unsupported(format!(
                 "the message literal {name}{{...}} (write a map instead)"
             ))),
         }
@@ -108,7 +108,7 @@ impl Checker<'_> {
     }
 
     /// Something that must be a bool, or may turn out to be one.
-    pub fn condition(&mut self, tree: Tree) -> Result<Node, ExpressionError> {
+    pub fn condition(&mut self, tree: SyntaxTree) -> Result<Node, ExpressionError> {
         let at = tree.at;
         let (node, of) = self.resolve(tree)?;
         if self.unifier.assign(&of, &Type::BOOL) {
@@ -118,11 +118,12 @@ impl Checker<'_> {
         Err(self.error(at, &format!("a condition must be a bool, not {of}; compare it")))
     }
 
-    fn conditions(&mut self, terms: Vec<Tree>) -> Result<Vec<Node>, ExpressionError> {
+    fn conditions(&mut self, terms: Vec<SyntaxTree>) -> Result<Vec<Node>, ExpressionError> {
         terms.into_iter().map(|term| self.condition(term)).collect()
     }
 
-    fn name(&self, at: usize, name: &str) -> Checked {
+    fn name(&self, at: usize, name: &str) -> CheckResult {
+        // The innermost wins, and wins over `object` itself: a macro may reuse any name.
         if let Some(position) = self.locals.iter().rposition(|(local, _)| local == name) {
             let of = self.locals.get(position).map_or(Type::Dyn, |(_, of)| of.clone());
             return Ok((Node::Local(position), of));
@@ -137,7 +138,7 @@ impl Checker<'_> {
                 Err(ExpressionError::unsupported("variables as a whole (write variables.NAME)"))
             }
             "namespaceObject" => Err(ExpressionError::unsupported(
-                "namespaceObject (an expression sees one object; pick namespaces by their labels in spec.scope.namespaces)",
+                "namespaceObject (an expression sees one object; select namespaces by their labels outside of it)",
             )),
             "authorizer" | "params" => Err(ExpressionError::unsupported(name)),
             _ => type_name(name).ok_or_else(|| {
@@ -155,7 +156,13 @@ impl Checker<'_> {
         self.locals.iter().any(|(local, _)| local == name)
     }
 
-    fn select(&mut self, at: usize, operand: Tree, field: String, optional: bool) -> Checked {
+    fn select(
+        &mut self,
+        at: usize,
+        operand: SyntaxTree,
+        field: String,
+        optional: bool,
+    ) -> CheckResult {
         if let Some(special) = self.special_field(at, &operand, &field, optional) {
             return special;
         }
@@ -164,9 +171,10 @@ impl Checker<'_> {
         Ok((Node::Select { operand: Box::new(operand), field, optional }, of))
     }
 
-    /// `has(operand.field)`.
-    pub fn presence(&mut self, at: usize, operand: Tree, field: String) -> Checked {
+    /// Resolves `has(operand.field)`.
+    pub fn presence(&mut self, at: usize, operand: SyntaxTree, field: String) -> CheckResult {
         match self.special_field(at, &operand, &field, false) {
+            // A variable that is declared is there, whatever its value.
             Some(Ok((Node::Variable(_), _))) => {
                 return Ok((Node::Literal(Value::Bool(true)), Type::BOOL));
             }
@@ -185,16 +193,16 @@ impl Checker<'_> {
     fn special_field(
         &self,
         at: usize,
-        operand: &Tree,
+        operand: &SyntaxTree,
         field: &str,
         optional: bool,
-    ) -> Option<Checked> {
+    ) -> Option<CheckResult> {
         if let (Some(prefix), false) = (operand.qualified_name(), optional)
             && let Some(named) = type_name(&format!("{prefix}.{field}"))
         {
             return Some(Ok(named));
         }
-        let TreeKind::Name(name) = &operand.kind else { return None };
+        let SyntaxKind::Name(name) = &operand.kind else { return None };
         if self.is_local(name) {
             return None;
         }
@@ -210,7 +218,7 @@ impl Checker<'_> {
         }
     }
 
-    fn variable(&self, at: usize, name: &str, declared: &[(&str, Type)]) -> Checked {
+    fn variable(&self, at: usize, name: &str, declared: &[(&str, Type)]) -> CheckResult {
         if let Some(index) = declared.iter().position(|(variable, _)| *variable == name) {
             let of = declared.get(index).map_or(Type::Dyn, |(_, of)| of.of_variable());
             return Ok((Node::Variable(index), of));
@@ -224,7 +232,7 @@ impl Checker<'_> {
         Err(self.error(at, &message))
     }
 
-    fn request_field(&self, at: usize, field: &str) -> Checked {
+    fn request_field(&self, at: usize, field: &str) -> CheckResult {
         if matches!(field, "userInfo" | "options") {
             return Err(ExpressionError::unsupported(format!("request.{field}")));
         }
@@ -265,7 +273,13 @@ impl Checker<'_> {
         Ok(if was_optional || optional { Type::optional(of) } else { of })
     }
 
-    fn index(&mut self, at: usize, operand: Tree, index: Tree, optional: bool) -> Checked {
+    fn index(
+        &mut self,
+        at: usize,
+        operand: SyntaxTree,
+        index: SyntaxTree,
+        optional: bool,
+    ) -> CheckResult {
         let (operand, operand_type) = self.resolve(operand)?;
         let (index, index_type) = self.resolve(index)?;
         let name = if optional { "[?]" } else { "[]" };
@@ -273,16 +287,23 @@ impl Checker<'_> {
         Ok((Node::Index { operand: Box::new(operand), index: Box::new(index), optional }, of))
     }
 
-    fn binary(&mut self, at: usize, operator: Operator, left: Tree, right: Tree) -> Checked {
+    fn binary(
+        &mut self,
+        at: usize,
+        operator: BinaryOperator,
+        left: SyntaxTree,
+        right: SyntaxTree,
+    ) -> CheckResult {
         let (left, left_type) = self.resolve(left)?;
         let (right, right_type) = self.resolve(right)?;
-        if operator == Operator::In && self.unifier.resolve(&right_type) == Type::STRING {
+        if operator == BinaryOperator::In && self.unifier.resolve(&right_type) == Type::STRING {
             return Err(self
                 .error(at, "in takes a list or a map, not a string; of a string ask contains()"));
         }
         let of = self.overload(at, operator.mark(), &[left_type, right_type])?;
         // The API server does not even look what is to be in an empty list.
-        if operator == Operator::In && matches!(&right, Node::List(items) if items.is_empty()) {
+        if operator == BinaryOperator::In && matches!(&right, Node::List(items) if items.is_empty())
+        {
             return Ok((Node::Literal(Value::Bool(false)), of));
         }
         Ok((Node::Binary(operator, Box::new(left), Box::new(right)), of))
@@ -306,7 +327,7 @@ impl Checker<'_> {
         self.error(at, &format!("{name} does not apply to {}", types.join(" and ")))
     }
 
-    fn conditional(&mut self, at: usize, parts: [Tree; 3]) -> Checked {
+    fn conditional(&mut self, at: usize, parts: [SyntaxTree; 3]) -> CheckResult {
         let [condition, yes, no] = parts;
         let condition = self.condition(condition)?;
         let (yes, yes_type) = self.resolve(yes)?;
@@ -315,7 +336,7 @@ impl Checker<'_> {
         Ok((Node::Conditional(Box::new([condition, yes, no])), of))
     }
 
-    fn list(&mut self, elements: Vec<(Tree, bool)>) -> Checked {
+    fn list(&mut self, elements: Vec<(SyntaxTree, bool)>) -> CheckResult {
         let mut nodes = Vec::with_capacity(elements.len());
         let mut joined = None;
         for (element, optional) in elements {
@@ -329,7 +350,7 @@ impl Checker<'_> {
         Ok((Node::List(nodes), Type::list(of)))
     }
 
-    fn map(&mut self, entries: Vec<(Tree, Tree, bool)>) -> Checked {
+    fn map(&mut self, entries: Vec<(SyntaxTree, SyntaxTree, bool)>) -> CheckResult {
         let mut nodes = Vec::with_capacity(entries.len());
         let (mut keys, mut values) = (None, None);
         for (key, value, optional) in entries {
@@ -350,11 +371,13 @@ impl Checker<'_> {
     fn content(&self, at: usize, of: &Type) -> Result<Type, ExpressionError> {
         match self.unifier.resolve(of) {
             Type::Optional(content) => Ok(*content),
-            // Elsewhere the API server stumbles over it.
+            // Elsewhere the API server refuses what is only known when it is evaluated.
             Type::Dyn if self.mixing > 0 => Ok(Type::Dyn),
             other => Err(self.error(
                 at,
-                &format!("after ? stands an optional, and {other} is not known to be one"),
+                &format!(
+                    "? must stand before an optional value, and {other} is not known to be one"
+                ),
             )),
         }
     }
@@ -389,10 +412,10 @@ impl Checker<'_> {
     fn call(
         &mut self,
         at: usize,
-        target: Option<Box<Tree>>,
+        target: Option<Box<SyntaxTree>>,
         name: String,
-        arguments: Vec<Tree>,
-    ) -> Checked {
+        arguments: Vec<SyntaxTree>,
+    ) -> CheckResult {
         let (target, arguments) = match macros::expand(self, at, target, &name, arguments)? {
             macros::Expanded::Macro(typed) => return Ok(*typed),
             macros::Expanded::Call(target, arguments) => (target, arguments),
@@ -420,7 +443,8 @@ impl Checker<'_> {
             .ok_or_else(|| self.no_overload(at, &format!("{name}()"), &types))?;
         if name == "format" {
             let types: Vec<_> = types.iter().map(|of| self.unifier.resolve(of)).collect();
-            printf::check(&nodes, types.get(1)).map_err(|message| self.error(at, &message))?;
+            printf::check(&nodes, types.get(1))
+                .map_err(|error| self.error(at, &error.to_string()))?;
         }
         if is_method && matches!(name.as_str(), "or" | "orValue") {
             let mut nodes = nodes.into_iter().map(Box::new);
@@ -436,16 +460,18 @@ impl Checker<'_> {
 }
 
 /// A type that is named as a value.
-fn type_name(name: &str) -> Option<Typed> {
-    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name)?;
+fn type_name(name: &str) -> Option<TypedNode> {
+    let kind = ValueKind::ALL.into_iter().find(|kind| kind.name() == name)?;
     let parameter = || Box::new(Type::Dyn);
     let of = match kind {
         // The API server declares no names for these.
-        Kind::Url | Kind::Quantity | Kind::Semver | Kind::Format => return None,
-        Kind::List => Type::List(parameter()),
-        Kind::Map => Type::Map(parameter(), parameter()),
-        Kind::Optional => Type::Optional(parameter()),
-        Kind::Type => Type::Meta(parameter()),
+        ValueKind::Url | ValueKind::Quantity | ValueKind::Semver | ValueKind::Format => {
+            return None;
+        }
+        ValueKind::List => Type::List(parameter()),
+        ValueKind::Map => Type::Map(parameter(), parameter()),
+        ValueKind::Optional => Type::Optional(parameter()),
+        ValueKind::Type => Type::Meta(parameter()),
         plain => Type::Plain(plain),
     };
     Some((Node::Literal(Value::Type(kind)), Type::Meta(Box::new(of))))

@@ -5,57 +5,60 @@
 
 use std::collections::BTreeMap;
 
-use super::node::{Fold, FoldKind, Node, Operator};
+use super::node::{BinaryOperator, Comprehension, ComprehensionKind, Node};
 use super::operators::{
     arithmetic, as_bool, compare, contains, entries, equal, has, index_of, insert, map_key, negate,
     no_overload, select, sort,
 };
-use super::value::{self, Key, Kind, Value, optional, weight};
+use super::value::{self, MapKey, Value, ValueKind, optional, weight};
 
-/// Why an expression has no value.
+/// Why evaluation yields no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum EvaluationError {
     /// The expression does not fit this object: an absent field, a wrong type. It has no value for
     /// the API server either.
-    Error(String),
+    NoValue(String),
     /// It may have a value, which is not known here, and why.
     Refused(String),
     /// The budget is spent.
     Exhausted,
 }
 
-impl Fault {
-    pub fn error(message: impl Into<String>) -> Self {
-        Self::Error(message.into())
+impl EvaluationError {
+    pub fn no_value(message: impl Into<String>) -> Self {
+        Self::NoValue(message.into())
     }
 
     pub fn refused(message: impl Into<String>) -> Self {
         Self::Refused(message.into())
     }
 
-    /// What remains of two faults when neither is absorbed: what is not known here might have
+    /// What remains of two errors when neither is absorbed: what is not known here might have
     /// absorbed the error.
     fn or(self, other: Self) -> Self {
         match (&self, &other) {
-            (Self::Error(_), Self::Refused(_)) => other,
+            (Self::NoValue(_), Self::Refused(_)) => other,
             _ => self,
         }
     }
 }
 
-pub(super) type Evaluated = Result<Value, Fault>;
+pub(super) type ValueResult = Result<Value, EvaluationError>;
 
 /// The evaluation of one program's expressions on one object.
-pub(super) struct Evaluation<'a> {
+pub(super) struct Evaluator<'a> {
     object: &'a Value,
     request: &'a Value,
     variables: &'a [&'a Node],
-    computed: Vec<Option<Evaluated>>,
-    locals: Vec<Evaluated>,
+    /// The values of `variables`, by index; None until they are first read.
+    computed: Vec<Option<ValueResult>>,
+    /// The variables of the macros that are running, the innermost last, as the type checker
+    /// numbered them.
+    locals: Vec<ValueResult>,
     steps_left: u64,
 }
 
-impl<'a> Evaluation<'a> {
+impl<'a> Evaluator<'a> {
     pub fn new(
         object: &'a Value,
         request: &'a Value,
@@ -66,23 +69,25 @@ impl<'a> Evaluation<'a> {
         Self { object, request, variables, computed, locals: Vec::new(), steps_left: steps }
     }
 
-    /// Takes steps from the budget.
-    pub fn charge(&mut self, steps: u64) -> Result<(), Fault> {
+    /// Takes steps from the budget. Called before the work it pays for, so that an expression cannot
+    /// do more than the budget allows in one step.
+    pub fn charge(&mut self, steps: u64) -> Result<(), EvaluationError> {
         let left = self.steps_left.checked_sub(steps);
         self.steps_left = left.unwrap_or(0);
-        left.map(|_| ()).ok_or(Fault::Exhausted)
+        left.map(|_| ()).ok_or(EvaluationError::Exhausted)
     }
 
-    fn charge_walk(&mut self, value: &Value) -> Result<(), Fault> {
+    fn charge_walk(&mut self, value: &Value) -> Result<(), EvaluationError> {
         let steps = weight(value, self.steps_left.saturating_add(1));
         self.charge(steps)
     }
 
-    pub fn eval(&mut self, node: &Node) -> Evaluated {
+    pub fn eval(&mut self, node: &Node) -> ValueResult {
         self.charge(1)?;
         match node {
             Node::Literal(value) => Ok(value.clone()),
             Node::Object => Ok(self.object.clone()),
+            // Of a CREATE, which is the request that is simulated, there is no old object.
             Node::OldObject => Ok(Value::Null),
             Node::Request => Ok(self.request.clone()),
             Node::Variable(index) => self.variable(*index),
@@ -90,7 +95,7 @@ impl<'a> Evaluation<'a> {
                 .locals
                 .get(*position)
                 .cloned()
-                .unwrap_or_else(|| Err(Fault::error("unknown local variable"))),
+                .unwrap_or_else(|| Err(EvaluationError::no_value("unknown local variable"))),
             Node::Select { operand, field, optional } => {
                 let operand = self.eval(operand)?;
                 select(&operand, field, *optional)
@@ -121,11 +126,12 @@ impl<'a> Evaluation<'a> {
                     .iter()
                     .map(|operand| self.eval(operand))
                     .collect::<Result<Vec<_>, _>>()?;
+                // One more than is left is enough to exhaust the budget: weighing stops there.
                 let cost = call.cost(&operands, self.steps_left.saturating_add(1));
                 self.charge(cost)?;
                 call.run(&operands)
             }
-            Node::Fold(fold) => self.fold(fold),
+            Node::Comprehension(comprehension) => self.comprehension(comprehension),
             Node::OrElse { operand, alternative, unwrap } => match self.eval(operand)? {
                 Value::Optional(None) => self.eval(alternative),
                 Value::Optional(Some(content)) if *unwrap => Ok(Value::clone(&content)),
@@ -138,22 +144,23 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Evaluates to a value or an error that may still be absorbed.
-    fn contained(&mut self, node: &Node) -> Result<Evaluated, Fault> {
+    fn contained(&mut self, node: &Node) -> Result<ValueResult, EvaluationError> {
         match self.eval(node) {
-            Err(Fault::Exhausted) => Err(Fault::Exhausted),
+            // Were it absorbed, `expensive || true` would go on for free.
+            Err(EvaluationError::Exhausted) => Err(EvaluationError::Exhausted),
             evaluated => Ok(evaluated),
         }
     }
 
-    fn boolean(&mut self, node: &Node) -> Result<bool, Fault> {
+    fn boolean(&mut self, node: &Node) -> Result<bool, EvaluationError> {
         as_bool(&self.eval(node)?)
     }
 
     fn with_locals<T, const N: usize>(
         &mut self,
-        values: [Evaluated; N],
-        evaluate: impl FnOnce(&mut Self) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+        values: [ValueResult; N],
+        evaluate: impl FnOnce(&mut Self) -> Result<T, EvaluationError>,
+    ) -> Result<T, EvaluationError> {
         let outer = self.locals.len();
         self.locals.extend(values);
         let evaluated = evaluate(self);
@@ -162,11 +169,15 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Variables are evaluated when first read, and once.
-    fn variable(&mut self, index: usize) -> Evaluated {
+    fn variable(&mut self, index: usize) -> ValueResult {
         if let Some(Some(evaluated)) = self.computed.get(index) {
             return evaluated.clone();
         }
-        let node = self.variables.get(index).ok_or_else(|| Fault::error("unknown variable"))?;
+        let node = self
+            .variables
+            .get(index)
+            .ok_or_else(|| EvaluationError::no_value("unknown variable"))?;
+        // A variable is declared outside of the macro that reads it, and does not see its locals.
         let locals = std::mem::take(&mut self.locals);
         let evaluated = self.eval(node);
         self.locals = locals;
@@ -177,52 +188,56 @@ impl<'a> Evaluation<'a> {
     }
 
     /// `&&` and `||`: the deciding value wins over an error in another term.
-    fn logical(&mut self, terms: &[Node], deciding: bool) -> Evaluated {
-        let mut fault: Option<Fault> = None;
+    fn logical(&mut self, terms: &[Node], deciding: bool) -> ValueResult {
+        let mut error: Option<EvaluationError> = None;
+        // Every term is evaluated until one decides: `error || true` is true for cel-go.
         for term in terms {
             match self.contained(term)?.and_then(|value| as_bool(&value)) {
                 Ok(value) if value == deciding => return Ok(Value::Bool(deciding)),
                 Ok(_) => {}
                 Err(found) => {
-                    fault = Some(match fault {
+                    error = Some(match error {
                         Some(earlier) => earlier.or(found),
                         None => found,
                     });
                 }
             }
         }
-        fault.map_or(Ok(Value::Bool(!deciding)), Err)
+        error.map_or(Ok(Value::Bool(!deciding)), Err)
     }
 
-    fn binary(&mut self, operator: Operator, left: &Node, right: &Node) -> Evaluated {
+    fn binary(&mut self, operator: BinaryOperator, left: &Node, right: &Node) -> ValueResult {
         let left = self.eval(left)?;
         let right = self.eval(right)?;
         match operator {
-            Operator::Equal | Operator::NotEqual => {
-                if Kind::of(&left) == Kind::of(&right) {
+            BinaryOperator::Equal | BinaryOperator::NotEqual => {
+                // Values of different kinds are told apart without a walk.
+                if ValueKind::of(&left) == ValueKind::of(&right) {
                     self.charge_walk(&left)?;
                 }
                 match equal(&left, &right) {
-                    Ok(equal) => Ok(Value::Bool(equal == (operator == Operator::Equal))),
+                    Ok(equal) => Ok(Value::Bool(equal == (operator == BinaryOperator::Equal))),
                     // What cannot be compared is an error to `==`, and unequal to `!=`.
-                    Err(Fault::Error(_)) if operator == Operator::NotEqual => Ok(Value::Bool(true)),
-                    Err(fault) => Err(fault),
+                    Err(EvaluationError::NoValue(_)) if operator == BinaryOperator::NotEqual => {
+                        Ok(Value::Bool(true))
+                    }
+                    Err(error) => Err(error),
                 }
             }
-            Operator::In => {
+            BinaryOperator::In => {
                 self.charge_search(&right)?;
                 contains(&right, &left).map(Value::Bool)
             }
-            Operator::Less
-            | Operator::LessOrEqual
-            | Operator::Greater
-            | Operator::GreaterOrEqual => {
+            BinaryOperator::Less
+            | BinaryOperator::LessOrEqual
+            | BinaryOperator::Greater
+            | BinaryOperator::GreaterOrEqual => {
                 self.charge_walk(&left)?;
                 let ordering = compare(&left, &right)?;
                 Ok(Value::Bool(match operator {
-                    Operator::Less => ordering.is_lt(),
-                    Operator::LessOrEqual => ordering.is_le(),
-                    Operator::Greater => ordering.is_gt(),
+                    BinaryOperator::Less => ordering.is_lt(),
+                    BinaryOperator::LessOrEqual => ordering.is_le(),
+                    BinaryOperator::Greater => ordering.is_gt(),
                     _ => ordering.is_ge(),
                 }))
             }
@@ -239,11 +254,11 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn charge_search(&mut self, container: &Value) -> Result<(), Fault> {
+    fn charge_search(&mut self, container: &Value) -> Result<(), EvaluationError> {
         if let Value::List(_) = container { self.charge_walk(container) } else { Ok(()) }
     }
 
-    fn list(&mut self, elements: &[(Node, bool)]) -> Evaluated {
+    fn list(&mut self, elements: &[(Node, bool)]) -> ValueResult {
         let mut items = Vec::with_capacity(elements.len());
         for (element, is_optional) in elements {
             let item = self.eval(element)?;
@@ -259,7 +274,7 @@ impl<'a> Evaluation<'a> {
         Ok(value::list(items))
     }
 
-    fn map(&mut self, entries: &[(Node, Node, bool)]) -> Evaluated {
+    fn map(&mut self, entries: &[(Node, Node, bool)]) -> ValueResult {
         let mut map = BTreeMap::new();
         for (key, entry, is_optional) in entries {
             let key = self.eval(key)?;
@@ -281,19 +296,20 @@ impl<'a> Evaluation<'a> {
         Ok(value::map(map.into_iter().collect()))
     }
 
-    fn fold(&mut self, fold: &Fold) -> Evaluated {
-        let range = self.eval(&fold.range)?;
-        let elements = elements(&range, fold.two_variables)?;
+    fn comprehension(&mut self, comprehension: &Comprehension) -> ValueResult {
+        let range = self.eval(&comprehension.range)?;
+        let elements = elements(&range, comprehension.two_variables)?;
         self.charge(length(elements.len()))?;
-        let mut result = Accumulator::new(fold.kind);
+        let mut result = Accumulator::new(comprehension.kind);
         for (first, second) in elements {
             let outer = self.locals.len();
             self.locals.push(Ok(first.clone()));
             if let Some(second) = second {
                 self.locals.push(Ok(second));
             }
-            let step = self.fold_step(fold, first, &mut result);
+            let step = self.comprehension_step(comprehension, first, &mut result);
             self.locals.truncate(outer);
+            // The locals are gone before an error leaves, since `||` around may go on.
             if step? {
                 break;
             }
@@ -302,40 +318,40 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Adds one element to the result; true when the rest cannot change it.
-    fn fold_step(
+    fn comprehension_step(
         &mut self,
-        fold: &Fold,
+        comprehension: &Comprehension,
         key: Value,
         result: &mut Accumulator,
-    ) -> Result<bool, Fault> {
-        if let Some(filter) = &fold.filter
+    ) -> Result<bool, EvaluationError> {
+        if let Some(filter) = &comprehension.filter
             && !self.boolean(filter)?
         {
             return Ok(false);
         }
         match result {
             Accumulator::Quantifier { deciding, decided, error } => {
-                match self.contained(&fold.body)?.and_then(|value| as_bool(&value)) {
+                match self.contained(&comprehension.body)?.and_then(|value| as_bool(&value)) {
                     Ok(value) => *decided = value == *deciding,
-                    Err(fault) => {
+                    Err(found) => {
                         *error = Some(match error.take() {
-                            Some(earlier) => earlier.or(fault),
-                            None => fault,
+                            Some(earlier) => earlier.or(found),
+                            None => found,
                         });
                     }
                 }
                 Ok(*decided)
             }
             Accumulator::Count(count) => {
-                *count += u64::from(self.boolean(&fold.body)?);
+                *count += u64::from(self.boolean(&comprehension.body)?);
                 Ok(false)
             }
             Accumulator::List(items) => {
-                items.push(self.eval(&fold.body)?);
+                items.push(self.eval(&comprehension.body)?);
                 Ok(false)
             }
-            Accumulator::Map(map) if fold.kind == FoldKind::MapEntry => {
-                let entry = self.eval(&fold.body)?;
+            Accumulator::Map(map) if comprehension.kind == ComprehensionKind::MapEntry => {
+                let entry = self.eval(&comprehension.body)?;
                 let Value::Map(entry) = &entry else {
                     return Err(no_overload("transformMapEntry", &entry));
                 };
@@ -347,58 +363,70 @@ impl<'a> Evaluation<'a> {
                 Ok(false)
             }
             Accumulator::Map(map) => {
-                let item = self.eval(&fold.body)?;
+                let item = self.eval(&comprehension.body)?;
                 insert(map, key, item)?;
                 Ok(false)
             }
         }
     }
 
-    fn map_optional(&mut self, operand: &Node, body: &Node, flat: bool) -> Evaluated {
+    fn map_optional(&mut self, operand: &Node, body: &Node, flat: bool) -> ValueResult {
         let operand = self.eval(operand)?;
         let Value::Optional(content) = &operand else {
             return Err(no_overload(if flat { "optFlatMap" } else { "optMap" }, &operand));
         };
         let Some(content) = content.as_deref().cloned() else { return Ok(optional(None)) };
-        let mapped = self.with_locals([Ok(content)], |evaluation| evaluation.eval(body))?;
+        let mapped = self.with_locals([Ok(content)], |evaluator| evaluator.eval(body))?;
         Ok(if flat { mapped } else { optional(Some(mapped)) })
     }
 
-    fn sort_by(&mut self, list: &Node, key: &Node) -> Evaluated {
+    fn sort_by(&mut self, list: &Node, key: &Node) -> ValueResult {
         let list = self.eval(list)?;
         let Value::List(items) = &list else { return Err(no_overload("sortBy", &list)) };
+        // A sort compares each element some log2(n) times; 16 is that of 65,536 elements.
         self.charge(length(items.len()).saturating_mul(16))?;
         let mut keyed = Vec::with_capacity(items.len());
         for item in items.iter() {
-            let key = self.with_locals([Ok(item.clone())], |evaluation| evaluation.eval(key))?;
+            let key = self.with_locals([Ok(item.clone())], |evaluator| evaluator.eval(key))?;
             keyed.push((key, item.clone()));
         }
         sort(keyed).map(value::list)
     }
 }
 
+/// What a comprehension has found so far.
 enum Accumulator {
-    Quantifier { deciding: bool, decided: bool, error: Option<Fault> },
+    /// `all()` and `exists()`: one body that is `deciding` decides, and then no error counts.
+    Quantifier {
+        deciding: bool,
+        decided: bool,
+        error: Option<EvaluationError>,
+    },
+    /// `exists_one()`, which absorbs no error: it has to count them all.
     Count(u64),
     List(Vec<Value>),
-    Map(BTreeMap<Key, Value>),
+    Map(BTreeMap<MapKey, Value>),
 }
 
 impl Accumulator {
-    fn new(kind: FoldKind) -> Self {
+    fn new(kind: ComprehensionKind) -> Self {
         match kind {
-            FoldKind::All => Self::Quantifier { deciding: false, decided: false, error: None },
-            FoldKind::Exists => Self::Quantifier { deciding: true, decided: false, error: None },
-            FoldKind::ExistsOne => Self::Count(0),
-            FoldKind::List => Self::List(Vec::new()),
-            FoldKind::Map | FoldKind::MapEntry => Self::Map(BTreeMap::new()),
+            ComprehensionKind::All => {
+                Self::Quantifier { deciding: false, decided: false, error: None }
+            }
+            ComprehensionKind::Exists => {
+                Self::Quantifier { deciding: true, decided: false, error: None }
+            }
+            ComprehensionKind::ExistsOne => Self::Count(0),
+            ComprehensionKind::List => Self::List(Vec::new()),
+            ComprehensionKind::Map | ComprehensionKind::MapEntry => Self::Map(BTreeMap::new()),
         }
     }
 
-    fn finish(self) -> Evaluated {
+    fn finish(self) -> ValueResult {
         match self {
             Self::Quantifier { deciding, decided: true, .. } => Ok(Value::Bool(deciding)),
-            Self::Quantifier { error: Some(fault), .. } => Err(fault),
+            Self::Quantifier { error: Some(error), .. } => Err(error),
             Self::Quantifier { deciding, .. } => Ok(Value::Bool(!deciding)),
             Self::Count(count) => Ok(Value::Bool(count == 1)),
             Self::List(items) => Ok(value::list(items)),
@@ -408,7 +436,10 @@ impl Accumulator {
 }
 
 /// What a macro walks over: elements, or keys in their order, so that messages do not vary.
-fn elements(range: &Value, two_variables: bool) -> Result<Vec<(Value, Option<Value>)>, Fault> {
+fn elements(
+    range: &Value,
+    two_variables: bool,
+) -> Result<Vec<(Value, Option<Value>)>, EvaluationError> {
     match range {
         Value::List(items) if two_variables => Ok(items
             .iter()
@@ -419,7 +450,7 @@ fn elements(range: &Value, two_variables: bool) -> Result<Vec<(Value, Option<Val
             .collect()),
         Value::List(items) => Ok(items.iter().map(|item| (item.clone(), None)).collect()),
         Value::Map(map) => {
-            let entry = |(key, item): &(Key, Value)| {
+            let entry = |(key, item): &(MapKey, Value)| {
                 (Value::from(key), two_variables.then(|| item.clone()))
             };
             Ok(entries(map)?.iter().map(entry).collect())

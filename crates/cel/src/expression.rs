@@ -1,29 +1,28 @@
 //! Expressions: compiled once, evaluated on any number of objects.
 //!
-//! The language is that of `ValidatingAdmissionPolicy` in Kubernetes 1.36, types included. A test
-//! compares every function and operator with the API server's own library by value, over thousands
-//! of random expressions. What cannot be exact is refused with the reason, when it is compiled or
-//! when it is evaluated; the object is then undecided:
+//! The language is that of `ValidatingAdmissionPolicy` in Kubernetes 1.36, types included. What
+//! cannot be exact is refused with the reason, when it is compiled or when it is evaluated; the
+//! object is then undecided:
 //! - What needs a request or the server: `authorizer`, `params`, `namespaceObject`,
 //!   `request.userInfo`, `request.options`.
 //! - Time zones by name: they change from release to release. Offsets such as `+02:00` are exact.
 //! - In regular expressions, classes of rare scripts, and characters newer than the API server's
 //!   tables.
-//! - Quantities of more than 37 digits, hexadecimal doubles, `%e` of what is no number, maps with
-//!   odd keys, the order of `sortBy()` with equal keys in long lists.
+//! - Quantities of more than 37 digits, hexadecimal doubles, `%e` of what is not a number, maps with
+//!   keys that JSON does not have, the order of `sortBy()` with equal keys in long lists.
 //! - `Type{...}`, and a name with a dot before it.
 //!
 //! The object is judged as it is written: a manifest that was never stored has no defaults.
 
-use super::checker::{self, Names};
-use super::guard;
+use super::checker::{self, DeclaredNames};
+use super::limits;
 use super::node::Node;
 use super::parser;
 use super::types::Type;
 
 /// Where an expression stands in a policy, which decides what it may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum ExpressionRole {
     /// Decides whether an object is judged at all; must be a bool, has no `variables`.
     MatchCondition,
     /// The value of `variables.NAME`; reads the variables declared before it.
@@ -56,11 +55,9 @@ pub enum ExpressionError {
         "the expression is too complex: its {what} is {found}, at most {limit} is allowed; split it into variables or validations"
     )]
     TooComplex {
-        /// What was measured.
+        /// What was counted: its length, its nesting, ...
         what: &'static str,
-        /// How much there is of it.
         found: usize,
-        /// How much there may be.
         limit: usize,
     },
 }
@@ -95,15 +92,15 @@ impl Expr {
     /// declaration: `variables.NAME` becomes the index of the name.
     pub(super) fn compile(
         source: &str,
-        role: Role,
+        role: ExpressionRole,
         variables: &[(&str, Type)],
     ) -> Result<Self, ExpressionError> {
-        guard::check_source(source)?;
+        limits::check_source(source)?;
         let names = match role {
-            Role::MatchCondition => Names { variables: None },
-            Role::Variable | Role::Validation | Role::MessageExpression => {
-                Names { variables: Some(variables) }
-            }
+            ExpressionRole::MatchCondition => DeclaredNames { variables: None },
+            ExpressionRole::Variable
+            | ExpressionRole::Validation
+            | ExpressionRole::MessageExpression => DeclaredNames { variables: Some(variables) },
         };
         let (node, of) = checker::check(parser::parse(source)?, source, &names)?;
         check_type(&of, role)?;
@@ -121,13 +118,13 @@ impl Expr {
 }
 
 /// Kubernetes refuses an expression whose type is not declared to be what its place needs.
-fn check_type(of: &Type, role: Role) -> Result<(), ExpressionError> {
+fn check_type(of: &Type, role: ExpressionRole) -> Result<(), ExpressionError> {
     let (wanted, remedy) = match role {
-        Role::Variable => return Ok(()),
-        Role::MatchCondition | Role::Validation => {
+        ExpressionRole::Variable => return Ok(()),
+        ExpressionRole::MatchCondition | ExpressionRole::Validation => {
             (Type::BOOL, "compare it, as in object.spec.paused == true")
         }
-        Role::MessageExpression => (Type::STRING, "write string(...) around it"),
+        ExpressionRole::MessageExpression => (Type::STRING, "write string(...) around it"),
     };
     if *of == wanted {
         return Ok(());

@@ -23,11 +23,11 @@ use std::sync::LazyLock;
 
 pub(super) use self::declarations::DECLARATIONS;
 use self::declarations::{Native, OPERATORS};
-use super::evaluate::{Evaluated, Fault};
+use super::evaluate::{EvaluationError, ValueResult};
 use super::expression::ExpressionError;
 use super::node::Node;
 use super::types::{Type, Unifier, split_types};
-use super::value::{Kind, Value, weight};
+use super::value::{Value, ValueKind, weight};
 
 /// One overload: the types of the receiver, if any, of the arguments, and of the result.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ fn fits(value: &Value, wanted: &Type) -> bool {
             .entries()
             .first()
             .is_none_or(|(first, item)| fits(&Value::from(first), key) && fits(item, of)),
-        _ => wanted.kind().is_none_or(|wanted| wanted == Kind::of(value)),
+        _ => wanted.kind().is_none_or(|wanted| wanted == ValueKind::of(value)),
     }
 }
 
@@ -85,6 +85,7 @@ impl Function {
             if !unifier.assign_all(operands, &types) {
                 continue;
             }
+            // All that fit are kept: of a `dyn` operand only the value decides.
             found.push(overload);
             let of = unifier.resolve(&declared);
             result = Some(match result {
@@ -122,7 +123,7 @@ static FUNCTIONS: LazyLock<HashMap<(String, bool), Function>> = LazyLock::new(||
 });
 
 static OPERATOR_FUNCTIONS: LazyLock<HashMap<&'static str, Function>> = LazyLock::new(|| {
-    let native: Native = |_| Err(Fault::error("an operator is no function"));
+    let native: Native = |_| Err(EvaluationError::no_value("an operator is not a function"));
     let overloads = |signatures: &[&str]| {
         signatures.iter().map(|signature| parse(signature, native).1).collect()
     };
@@ -144,14 +145,14 @@ pub(super) fn is_declared(qualified: &str) -> bool {
 }
 
 /// Why a call cannot be resolved.
-pub(super) enum Problem {
+pub(super) enum CallError {
     Unknown(String),
     WrongCount(String),
     WrongLiteral(String),
     Pattern(pattern::PatternError),
 }
 
-impl Problem {
+impl CallError {
     pub fn into_error(self, source: &str, at: usize) -> ExpressionError {
         let invalid = |message: String| ExpressionError::invalid_at(source, at, &message);
         match self {
@@ -172,15 +173,15 @@ pub(super) fn find(
     name: &str,
     is_method: bool,
     count: usize,
-) -> Result<&'static Function, Problem> {
+) -> Result<&'static Function, CallError> {
     match FUNCTIONS.get(&(name.to_owned(), is_method)) {
         Some(function)
             if function.overloads.iter().any(|overload| overload.types.len() == count) =>
         {
             Ok(function)
         }
-        Some(_) => Err(Problem::WrongCount(name.to_owned())),
-        None => Err(Problem::Unknown(name.to_owned())),
+        Some(_) => Err(CallError::WrongCount(name.to_owned())),
+        None => Err(CallError::Unknown(name.to_owned())),
     }
 }
 
@@ -201,11 +202,11 @@ impl Call {
         function: &'static Function,
         overloads: Vec<&'static Overload>,
         operands: Vec<Node>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, CallError> {
         let name = function.name.as_str();
         let pattern = match (name, operands.get(1)) {
             ("matches" | "find" | "findAll", Some(Node::Literal(Value::String(text)))) => {
-                Some(pattern::compile(text).map_err(Problem::Pattern)?)
+                Some(pattern::compile(text).map_err(CallError::Pattern)?)
             }
             _ => None,
         };
@@ -213,16 +214,16 @@ impl Call {
         if let ("matches", false, Some(Node::Literal(Value::String(text)))) =
             (name, function.is_method, operands.first())
         {
-            pattern::compile(text).map_err(Problem::Pattern)?;
+            pattern::compile(text).map_err(CallError::Pattern)?;
         }
         let call = Self { operands, name, function, overloads, pattern };
-        call.constant().transpose().map_err(Problem::WrongLiteral)?;
+        call.constant().transpose()?;
         Ok(call)
     }
 
     /// The value of a conversion of a literal, which the API server computes when it compiles, or
-    /// why it refuses it.
-    fn constant(&self) -> Option<Result<Value, String>> {
+    /// why it refuses it. None for any other call.
+    fn constant(&self) -> Option<Result<Value, CallError>> {
         let [operand] = self.operands.as_slice() else { return None };
         if !CONVERSIONS.contains(&self.name) {
             return None;
@@ -234,13 +235,15 @@ impl Call {
         };
         match self.run(&[value]) {
             Ok(value) => Some(Ok(value)),
-            Err(Fault::Error(message)) => Some(Err(message)),
+            Err(EvaluationError::NoValue(message)) => Some(Err(CallError::WrongLiteral(message))),
             Err(_) => None,
         }
     }
 
     /// The steps that a call takes, at most `limit`.
     pub fn cost(&self, values: &[Value], limit: u64) -> u64 {
+        // After the API server's own estimates (k8s.io/apiserver/pkg/cel/library/cost.go), which
+        // count about the same units; what follows differs from a walk over all operands.
         let weights: Vec<u64> = values.iter().map(|value| weight(value, limit)).collect();
         let total: u64 = weights.iter().sum();
         let product =
@@ -269,33 +272,37 @@ impl Call {
         .min(limit)
     }
 
-    pub fn run(&self, values: &[Value]) -> Evaluated {
+    pub fn run(&self, values: &[Value]) -> ValueResult {
         let overload = self.overload(values)?;
         let computed = match &self.pattern {
             Some(pattern) => pattern::apply(self.name, pattern, values),
             None => (overload.native)(values),
         };
-        computed.map_err(|fault| match fault {
-            Fault::Refused(reason) => Fault::Refused(format!("{}(): {reason}", self.name)),
-            fault => fault,
+        computed.map_err(|error| match error {
+            EvaluationError::Refused(reason) => {
+                EvaluationError::Refused(format!("{}(): {reason}", self.name))
+            }
+            error => error,
         })
     }
 
     /// The overload that values meet.
-    fn overload(&self, values: &[Value]) -> Result<&'static Overload, Fault> {
+    fn overload(&self, values: &[Value]) -> Result<&'static Overload, EvaluationError> {
         // These are declared without a look at the elements.
         let is_free = matches!(self.name, "flatten" | "sort");
         let accepted = |overload: &&&'static Overload| is_free || overload.accepts(values);
         if let Some(overload) = self.overloads.iter().find(accepted) {
             return Ok(overload);
         }
-        let kinds: Vec<_> = values.iter().map(|value| Kind::of(value).name()).collect();
+        let kinds: Vec<_> = values.iter().map(|value| ValueKind::of(value).name()).collect();
         let message = format!("{}() does not apply to {}", self.name, kinds.join(", "));
         match self.function.overloads.iter().find(|overload| overload.accepts(values)) {
-            None => Err(Fault::Error(message)),
+            None => Err(EvaluationError::NoValue(message)),
             // The standard functions look at values only; of others this is not certain.
             Some(overload) if STANDARD.contains(&self.name) => Ok(overload),
-            Some(_) => Err(Fault::Refused(format!("{message}, whose types say otherwise"))),
+            Some(_) => {
+                Err(EvaluationError::Refused(format!("{message}, whose types say otherwise")))
+            }
         }
     }
 }
@@ -322,7 +329,7 @@ const STANDARD: [&str; 13] = [
 ];
 
 /// The texts among the arguments of a function whose types were checked.
-fn texts<const N: usize>(values: &[Value]) -> Result<[&str; N], Fault> {
+fn texts<const N: usize>(values: &[Value]) -> Result<[&str; N], EvaluationError> {
     let mut texts = [""; N];
     for (text, value) in texts.iter_mut().zip(values) {
         match value {

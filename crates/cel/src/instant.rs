@@ -3,19 +3,19 @@
 
 use std::cmp::Ordering;
 
-/// A moment.
+/// A moment, with the offset it was written in. Two moments are equal whatever their offsets.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Instant {
-    /// Since 1970.
+    /// Since 1970-01-01T00:00:00Z; negative before.
     seconds: i64,
     nanoseconds: u32,
     /// Of the text it was read from, in seconds east of UTC: it is written there too.
     offset: i32,
 }
 
-/// 0001-01-01T00:00:00Z.
+/// The first second of year 1, where Go's calendar and the range of CEL begin: 0001-01-01T00:00:00Z.
 const MIN: i64 = -62_135_596_800;
-/// 9999-12-31T23:59:59Z.
+/// The last second that RFC 3339 can write: 9999-12-31T23:59:59Z.
 const MAX: i64 = 253_402_300_799;
 const BILLION: i64 = 1_000_000_000;
 
@@ -47,7 +47,7 @@ pub(super) struct Civil {
     pub day: i64,
     /// The first is 0.
     pub day_of_year: i64,
-    /// Sunday is 0.
+    /// 0 on Sunday, as `getDayOfWeek()` counts.
     pub day_of_week: i64,
     pub hour: i64,
     pub minute: i64,
@@ -56,7 +56,7 @@ pub(super) struct Civil {
 }
 
 impl Instant {
-    /// A moment in UTC, when it is in the calendar.
+    /// A moment in UTC; None outside of the calendar.
     pub fn from_unix(seconds: i64) -> Option<Self> {
         Self::new(seconds, 0, 0)
     }
@@ -78,14 +78,14 @@ impl Instant {
         self.seconds == MIN && self.nanoseconds == 0
     }
 
-    /// The moment so many nanoseconds later.
+    /// The moment so many nanoseconds later; None outside of the calendar.
     pub fn plus(self, nanoseconds: i64) -> Option<Self> {
         let fraction = i64::from(self.nanoseconds) + nanoseconds.rem_euclid(BILLION);
         let seconds = self.seconds + nanoseconds.div_euclid(BILLION) + fraction.div_euclid(BILLION);
         Self::new(seconds, u32::try_from(fraction.rem_euclid(BILLION)).ok()?, self.offset)
     }
 
-    /// The nanoseconds from another moment to this one.
+    /// The nanoseconds from another moment to this one; None when they don't fit a duration.
     pub fn since(self, other: Self) -> Option<i64> {
         let seconds = self.seconds.checked_sub(other.seconds)?.checked_mul(BILLION)?;
         seconds.checked_add(i64::from(self.nanoseconds) - i64::from(other.nanoseconds))
@@ -101,6 +101,7 @@ impl Instant {
             month,
             day,
             day_of_year: days - days_before(year, 1, 1),
+            // 1970-01-01 was a Thursday.
             day_of_week: (days + 4).rem_euclid(7),
             hour: second / 3600,
             minute: second / 60 % 60,
@@ -129,7 +130,7 @@ impl Instant {
     }
 
     /// Reads RFC 3339 as leniently as Go: an hour may have one digit, and a comma may stand before
-    /// the decimals.
+    /// the decimals. None for what Go refuses.
     pub fn parse(text: &str) -> Option<Self> {
         let mut rest = Digits(text.as_bytes());
         let year = rest.number(4)?;
@@ -222,7 +223,8 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// The days from 1970 to a date. Years start in March, so that a leap day is the last of one.
+/// The days from 1970 to a date, by Howard Hinnant's `days_from_civil`. Years start in March, so that
+/// a leap day is the last of one.
 fn days_before(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
@@ -230,7 +232,7 @@ fn days_before(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-/// The date so many days after 1970.
+/// The date so many days after 1970, by Howard Hinnant's `civil_from_days`.
 fn date_of(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));

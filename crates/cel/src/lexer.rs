@@ -1,8 +1,8 @@
-//! The words of an expression.
+//! From the text of an expression to its tokens, as cel-go's grammar (`CEL.g4`) has them.
 
 use super::expression::ExpressionError;
 
-/// A word.
+/// The smallest part of an expression that means something by itself.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
     Name(String),
@@ -18,18 +18,16 @@ pub(super) enum Token {
 }
 
 /// Longer marks stand before those they start with.
-const MARKS: [&str; 23] = [
+const MARKS: [&str; 24] = [
     "==", "!=", "<=", ">=", "&&", "||", "<", ">", "[", "]", "{", "}", "(", ")", ".", ",", "-", "!",
-    "?", ":", "+", "*", "/",
+    "?", ":", "+", "*", "/", "%",
 ];
 
-/// Reads words one after the other.
+/// Reads tokens one after the other. After the last come as many [`Token::End`] as are asked for.
 pub(super) struct Lexer<'a> {
     source: &'a str,
     at: usize,
 }
-
-type Read = Result<(usize, Token), ExpressionError>;
 
 impl<'a> Lexer<'a> {
     pub fn new(source: &'a str) -> Self {
@@ -55,8 +53,8 @@ impl<'a> Lexer<'a> {
         self.take(rest.find(|c| !wanted(c)).unwrap_or(rest.len()))
     }
 
-    /// The next word and its offset.
-    pub fn next(&mut self) -> Read {
+    /// The next token and the offset of its first byte.
+    pub fn next(&mut self) -> Result<(usize, Token), ExpressionError> {
         loop {
             self.take_while(|c| matches!(c, '\t' | ' ' | '\r' | '\n' | '\x0C'));
             if !self.rest().starts_with("//") {
@@ -76,6 +74,7 @@ impl<'a> Lexer<'a> {
         if first.is_ascii_digit() || (first == '.' && second.is_some_and(|c| c.is_ascii_digit())) {
             return Ok(self.number());
         }
+        // Before names: `r'..'` and `b'..'` start like one.
         if let Some(string) = self.string() {
             return string;
         }
@@ -84,13 +83,9 @@ impl<'a> Lexer<'a> {
                 self.take_while(|c| c.is_ascii_alphanumeric() || c == '_').to_owned(),
             ));
         }
-        if first == '%' {
-            self.take(1);
-            return Ok(Token::Mark("%"));
-        }
         let mark = MARKS.iter().find(|mark| rest.starts_with(**mark));
         let mark = mark.ok_or_else(|| {
-            self.error(self.at, &format!("{first:?} does not belong in an expression"))
+            self.error(self.at, &format!("{first:?} has no meaning in an expression"))
         })?;
         self.take(mark.len());
         Ok(Token::Mark(mark))
@@ -117,6 +112,7 @@ impl<'a> Lexer<'a> {
             self.take_while(|c| c.is_ascii_digit());
             is_double = true;
         }
+        // `1e` without digits is the int 1 and the name `e`, which the parser then refuses.
         if let Some(exponent) = self.rest().strip_prefix(['e', 'E']) {
             let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
             if digits.starts_with(|c: char| c.is_ascii_digit()) {

@@ -1,24 +1,24 @@
 //! The macros: what looks like a call, but has variables of its own.
 
-use super::checker::{Checker, Typed};
+use super::checker::{CheckResult, TypeChecker, TypedNode};
 use super::expression::ExpressionError;
-use super::node::{Fold, FoldKind, Node};
-use super::tree::{Tree, TreeKind};
+use super::node::{Comprehension, ComprehensionKind, Node};
+use super::tree::{SyntaxKind, SyntaxTree};
 use super::types::Type;
 
 /// A macro, or the ordinary call that it was not.
 pub(super) enum Expanded {
-    Macro(Box<Typed>),
-    Call(Option<Box<Tree>>, Vec<Tree>),
+    Macro(Box<TypedNode>),
+    Call(Option<Box<SyntaxTree>>, Vec<SyntaxTree>),
 }
 
 /// Expands a call that is a macro.
 pub(super) fn expand(
-    checker: &mut Checker<'_>,
+    checker: &mut TypeChecker<'_>,
     at: usize,
-    target: Option<Box<Tree>>,
+    target: Option<Box<SyntaxTree>>,
     name: &str,
-    mut arguments: Vec<Tree>,
+    mut arguments: Vec<SyntaxTree>,
 ) -> Result<Expanded, ExpressionError> {
     let count = arguments.len();
     let Some(target) = target else {
@@ -32,34 +32,42 @@ pub(super) fn expand(
             }
         };
     };
+    // By name and number of arguments, as cel-go finds its macros. Any other number makes an
+    // ordinary call of it, which is then refused as a function that does not exist.
     let typed = match (name, count) {
         ("optMap" | "optFlatMap", 2) => {
             map_optional(checker, at, *target, arguments, name == "optFlatMap")
         }
         ("sortBy", 2) => sort_by(checker, at, *target, arguments),
-        ("map", 2 | 3) => fold(checker, *target, arguments, FoldKind::List, 1),
+        ("map", 2 | 3) => comprehension(checker, *target, arguments, ComprehensionKind::List, 1),
         ("filter", 2) => filter(checker, *target, arguments),
-        ("all", 2) => fold(checker, *target, arguments, FoldKind::All, 1),
-        ("exists", 2) => fold(checker, *target, arguments, FoldKind::Exists, 1),
-        ("exists_one", 2) => fold(checker, *target, arguments, FoldKind::ExistsOne, 1),
-        ("all", 3) => fold(checker, *target, arguments, FoldKind::All, 2),
-        ("exists", 3) => fold(checker, *target, arguments, FoldKind::Exists, 2),
-        ("existsOne" | "exists_one", 3) => {
-            fold(checker, *target, arguments, FoldKind::ExistsOne, 2)
+        ("all", 2) => comprehension(checker, *target, arguments, ComprehensionKind::All, 1),
+        ("exists", 2) => comprehension(checker, *target, arguments, ComprehensionKind::Exists, 1),
+        ("exists_one", 2) => {
+            comprehension(checker, *target, arguments, ComprehensionKind::ExistsOne, 1)
         }
-        ("transformList", 3 | 4) => fold(checker, *target, arguments, FoldKind::List, 2),
-        ("transformMap", 3 | 4) => fold(checker, *target, arguments, FoldKind::Map, 2),
-        ("transformMapEntry", 3 | 4) => fold(checker, *target, arguments, FoldKind::MapEntry, 2),
+        ("all", 3) => comprehension(checker, *target, arguments, ComprehensionKind::All, 2),
+        ("exists", 3) => comprehension(checker, *target, arguments, ComprehensionKind::Exists, 2),
+        ("existsOne" | "exists_one", 3) => {
+            comprehension(checker, *target, arguments, ComprehensionKind::ExistsOne, 2)
+        }
+        ("transformList", 3 | 4) => {
+            comprehension(checker, *target, arguments, ComprehensionKind::List, 2)
+        }
+        ("transformMap", 3 | 4) => {
+            comprehension(checker, *target, arguments, ComprehensionKind::Map, 2)
+        }
+        ("transformMapEntry", 3 | 4) => {
+            comprehension(checker, *target, arguments, ComprehensionKind::MapEntry, 2)
+        }
         _ => return Ok(Expanded::Call(Some(target), arguments)),
     };
     typed.map(|typed| Expanded::Macro(Box::new(typed)))
 }
 
-type Checked = Result<Typed, ExpressionError>;
-
-fn presence(checker: &mut Checker<'_>, at: usize, argument: Tree) -> Checked {
+fn presence(checker: &mut TypeChecker<'_>, at: usize, argument: SyntaxTree) -> CheckResult {
     match argument.kind {
-        TreeKind::Select { operand, field, optional: false } => {
+        SyntaxKind::Select { operand, field, optional: false } => {
             checker.presence(argument.at, *operand, field)
         }
         _ => Err(checker.error(at, "has() takes a field, as in has(object.spec.replicas)")),
@@ -67,23 +75,27 @@ fn presence(checker: &mut Checker<'_>, at: usize, argument: Tree) -> Checked {
 }
 
 /// What `filter` keeps is the element itself.
-fn filter(checker: &mut Checker<'_>, target: Tree, mut arguments: Vec<Tree>) -> Checked {
+fn filter(
+    checker: &mut TypeChecker<'_>,
+    target: SyntaxTree,
+    mut arguments: Vec<SyntaxTree>,
+) -> CheckResult {
     let element = arguments.first().and_then(|name| match &name.kind {
-        TreeKind::Name(text) => Some(Tree::new(name.at, TreeKind::Name(text.clone()))),
+        SyntaxKind::Name(text) => Some(SyntaxTree::new(name.at, SyntaxKind::Name(text.clone()))),
         _ => None,
     });
     arguments.extend(element);
-    fold(checker, target, arguments, FoldKind::List, 1)
+    comprehension(checker, target, arguments, ComprehensionKind::List, 1)
 }
 
 /// A macro over a list or a map, with its names, perhaps a condition, and its body.
-fn fold(
-    checker: &mut Checker<'_>,
-    target: Tree,
-    arguments: Vec<Tree>,
-    kind: FoldKind,
+fn comprehension(
+    checker: &mut TypeChecker<'_>,
+    target: SyntaxTree,
+    arguments: Vec<SyntaxTree>,
+    kind: ComprehensionKind,
     variables: usize,
-) -> Checked {
+) -> CheckResult {
     let mut arguments = arguments.into_iter();
     let mut names = Vec::with_capacity(variables);
     for _ in 0..variables {
@@ -107,20 +119,36 @@ fn fold(
         let filter = filter.map(|filter| checker.condition(filter)).transpose()?;
         let (body, of) = body_of(checker, body, kind, key)?;
         let two_variables = variables == 2;
-        Ok((Node::Fold(Box::new(Fold { kind, range, two_variables, filter, body })), of))
+        Ok((
+            Node::Comprehension(Box::new(Comprehension {
+                kind,
+                range,
+                two_variables,
+                filter,
+                body,
+            })),
+            of,
+        ))
     })
 }
 
 /// The body of a macro, and the type of the whole.
-fn body_of(checker: &mut Checker<'_>, body: Tree, kind: FoldKind, key: Type) -> Checked {
+fn body_of(
+    checker: &mut TypeChecker<'_>,
+    body: SyntaxTree,
+    kind: ComprehensionKind,
+    key: Type,
+) -> CheckResult {
     let at = body.at;
     match kind {
-        FoldKind::All | FoldKind::Exists | FoldKind::ExistsOne => {
+        ComprehensionKind::All | ComprehensionKind::Exists | ComprehensionKind::ExistsOne => {
             Ok((checker.condition(body)?, Type::BOOL))
         }
-        FoldKind::List => checker.resolve(body).map(|(body, of)| (body, Type::list(of))),
-        FoldKind::Map => checker.resolve(body).map(|(body, of)| (body, Type::map(key, of))),
-        FoldKind::MapEntry => {
+        ComprehensionKind::List => checker.resolve(body).map(|(body, of)| (body, Type::list(of))),
+        ComprehensionKind::Map => {
+            checker.resolve(body).map(|(body, of)| (body, Type::map(key, of)))
+        }
+        ComprehensionKind::MapEntry => {
             let (body, of) = checker.resolve(body)?;
             let map = Type::map(checker.unifier.variable(), checker.unifier.variable());
             if checker.unifier.assign(&of, &map) {
@@ -133,7 +161,7 @@ fn body_of(checker: &mut Checker<'_>, body: Tree, kind: FoldKind, key: Type) -> 
 
 /// The types of a macro's variables.
 fn element_types(
-    checker: &mut Checker<'_>,
+    checker: &mut TypeChecker<'_>,
     at: usize,
     range: &Type,
     variables: usize,
@@ -155,19 +183,19 @@ fn element_types(
 }
 
 fn map_optional(
-    checker: &mut Checker<'_>,
+    checker: &mut TypeChecker<'_>,
     at: usize,
-    target: Tree,
-    arguments: Vec<Tree>,
+    target: SyntaxTree,
+    arguments: Vec<SyntaxTree>,
     flat: bool,
-) -> Checked {
+) -> CheckResult {
     let mut arguments = arguments.into_iter();
     let name = name_of(checker, arguments.next())?;
     let body = arguments.next().ok_or_else(|| ExpressionError::invalid("a macro has no body"))?;
     let (operand, of) = checker.resolve(target)?;
     let content = checker.unifier.variable();
     if !checker.unifier.assign(&of, &Type::optional(content.clone())) {
-        return Err(checker.error(at, "optMap() and optFlatMap() are of an optional"));
+        return Err(checker.error(at, "optMap() and optFlatMap() apply to an optional value"));
     }
     let content = match checker.unifier.resolve(&content) {
         Type::Variable(_) if checker.unifier.resolve(&of) == Type::Dyn => Type::Dyn,
@@ -183,10 +211,19 @@ fn map_optional(
     Ok((Node::OptMap { operand: Box::new(operand), body: Box::new(body), flat }, of))
 }
 
-fn sort_by(checker: &mut Checker<'_>, at: usize, target: Tree, arguments: Vec<Tree>) -> Checked {
+fn sort_by(
+    checker: &mut TypeChecker<'_>,
+    at: usize,
+    target: SyntaxTree,
+    arguments: Vec<SyntaxTree>,
+) -> CheckResult {
     let mut arguments = arguments.into_iter();
     let name = name_of(checker, arguments.next())?;
-    let key = arguments.next().ok_or_else(|| ExpressionError::invalid("a macro has no key"))?;
+    let key = arguments.next().ok_or_else(|| {
+        ExpressionError::invalid(
+            "sortBy() needs a variable and a key, as in list.sortBy(x, x.name)",
+        )
+    })?;
     let (list, of) = checker.resolve(target)?;
     let types = element_types(checker, at, &of, 1)?;
     let locals = std::iter::once(name).zip(types).collect();
@@ -195,10 +232,13 @@ fn sort_by(checker: &mut Checker<'_>, at: usize, target: Tree, arguments: Vec<Tr
     Ok((Node::SortBy { list: Box::new(list), key: Box::new(key) }, of))
 }
 
-fn name_of(checker: &Checker<'_>, argument: Option<Tree>) -> Result<String, ExpressionError> {
+fn name_of(
+    checker: &TypeChecker<'_>,
+    argument: Option<SyntaxTree>,
+) -> Result<String, ExpressionError> {
     let wrong = "the variable of a macro must be a simple name, as x in list.all(x, x > 0)";
     match argument.map(|argument| (argument.at, argument.kind)) {
-        Some((_, TreeKind::Name(name))) => Ok(name),
+        Some((_, SyntaxKind::Name(name))) => Ok(name),
         Some((at, _)) => Err(checker.error(at, wrong)),
         None => Err(ExpressionError::invalid(wrong)),
     }

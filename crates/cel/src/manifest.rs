@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::value::{Found, Key, Map, Value};
+use super::value::{Lookup, Map, MapKey, Value};
 
 /// Fields of the metadata that the API server sets. Absent from this list is what an author
 /// decides by leaving it out: owners, finalizers, labels, and that nothing is being deleted.
@@ -28,10 +28,10 @@ pub(super) fn as_manifest(object: Value, group: &str, kind: &str, namespaced: bo
     let metadata = METADATA.into_iter().chain(namespaced.then_some("namespace"));
     let metadata: Vec<_> = metadata.collect();
     let spec = SPEC.iter().find(|(of_group, of_kind, _)| (*of_group, *of_kind) == (group, kind));
-    let entry = |(key, value): &(Key, Value)| {
+    let entry = |(key, value): &(MapKey, Value)| {
         let marked = match key {
-            Key::String(name) if name.as_ref() == "metadata" => hiding(value, &metadata),
-            Key::String(name) if name.as_ref() == "spec" => {
+            MapKey::String(name) if name.as_ref() == "metadata" => hiding(value, &metadata),
+            MapKey::String(name) if name.as_ref() == "spec" => {
                 hiding(value, spec.map_or(&[], |(_, _, fields)| *fields))
             }
             _ => value.clone(),
@@ -50,7 +50,7 @@ pub(super) fn without_namespace(request: &Value) -> Value {
 fn hiding(value: &Value, fields: &[&'static str]) -> Value {
     match value {
         Value::Map(map)
-            if fields.iter().any(|field| !matches!(map.find_text(field), Found::Value(_))) =>
+            if fields.iter().any(|field| !matches!(map.find_text(field), Lookup::Value(_))) =>
         {
             Value::Map(Arc::new(Map::clone(map).hiding(fields.iter().copied())))
         }

@@ -3,7 +3,7 @@
 use super::functions::Call;
 use super::value::Value;
 
-/// A resolved expression. Names of macro variables have become positions on the stack.
+/// A resolved expression. DeclaredNames of macro variables have become positions on the stack.
 #[derive(Debug)]
 pub(super) enum Node {
     Literal(Value),
@@ -31,11 +31,11 @@ pub(super) enum Node {
     Not(Box<Node>),
     Negate(Box<Node>),
     Conditional(Box<[Node; 3]>),
-    Binary(Operator, Box<Node>, Box<Node>),
+    Binary(BinaryOperator, Box<Node>, Box<Node>),
     List(Vec<(Node, bool)>),
     Map(Vec<(Node, Node, bool)>),
     Call(Box<Call>),
-    Fold(Box<Fold>),
+    Comprehension(Box<Comprehension>),
     /// `or()` and `orValue()`, whose second operand counts only when the first is empty.
     OrElse {
         operand: Box<Node>,
@@ -54,7 +54,7 @@ pub(super) enum Node {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
+pub(super) enum BinaryOperator {
     Add,
     Subtract,
     Multiply,
@@ -69,7 +69,7 @@ pub(super) enum Operator {
     In,
 }
 
-impl Operator {
+impl BinaryOperator {
     pub fn mark(self) -> &'static str {
         match self {
             Self::Add => "+",
@@ -90,8 +90,8 @@ impl Operator {
 
 /// A macro over the elements of a list or the entries of a map.
 #[derive(Debug)]
-pub(super) struct Fold {
-    pub kind: FoldKind,
+pub(super) struct Comprehension {
+    pub kind: ComprehensionKind,
     pub range: Node,
     /// With two variables the first is the index or key and the second the element.
     pub two_variables: bool,
@@ -100,7 +100,7 @@ pub(super) struct Fold {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FoldKind {
+pub(super) enum ComprehensionKind {
     All,
     Exists,
     ExistsOne,

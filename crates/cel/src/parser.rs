@@ -1,10 +1,10 @@
 //! The grammar of the language, by recursive descent.
 
 use super::expression::ExpressionError;
-use super::guard::{self, MAX_BRACKETS, MAX_NESTING, MAX_NODES};
 use super::lexer::{Lexer, Token};
-use super::node::Operator;
-use super::tree::{Tree, TreeKind};
+use super::limits::{self, MAX_BRACKETS, MAX_NESTING, MAX_NODES};
+use super::node::BinaryOperator;
+use super::tree::{SyntaxKind, SyntaxTree};
 use super::value::{Value, string};
 
 /// Words that name nothing, though they may name a field.
@@ -28,15 +28,16 @@ const RESERVED: [&str; 17] = [
     "while",
 ];
 
-/// Parses an expression.
-pub(super) fn parse(source: &str) -> Result<Tree, ExpressionError> {
+/// Parses a whole expression. Recursion is bounded by [`limits`], since a stack overflow cannot be
+/// caught.
+pub(super) fn parse(source: &str) -> Result<SyntaxTree, ExpressionError> {
     let mut lexer = Lexer::new(source);
     let next = lexer.next()?;
     let mut parser = Parser { source, lexer, next, brackets: 0, levels: 0, nodes: 0 };
     let tree = parser.expression()?;
     match parser.next {
         (_, Token::End) => Ok(tree),
-        _ => Err(parser.unexpected("an operator or the end")),
+        _ => Err(parser.unexpected("an operator or the end of the expression")),
     }
 }
 
@@ -50,14 +51,15 @@ struct Parser<'a> {
     nodes: usize,
 }
 
-type Parsed = Result<Tree, ExpressionError>;
+type Parsed = Result<SyntaxTree, ExpressionError>;
 
 impl Parser<'_> {
-    fn tree(&mut self, at: usize, kind: TreeKind) -> Parsed {
+    /// Every node is made here, so that no shape of an expression escapes the limits.
+    fn tree(&mut self, at: usize, kind: SyntaxKind) -> Parsed {
         self.nodes += 1;
-        guard::limit("number of operators, fields and literals", self.nodes, MAX_NODES)?;
-        let tree = Tree::new(at, kind);
-        guard::limit("nesting", tree.depth, MAX_NESTING)?;
+        limits::limit("number of operators, fields and literals", self.nodes, MAX_NODES)?;
+        let tree = SyntaxTree::new(at, kind);
+        limits::limit("nesting", tree.depth, MAX_NESTING)?;
         Ok(tree)
     }
 
@@ -67,12 +69,12 @@ impl Parser<'_> {
 
     fn unexpected(&self, wanted: &str) -> ExpressionError {
         let found = match &self.next.1 {
-            Token::End => "it ends".to_owned(),
-            Token::Mark(mark) => format!("{mark} stands"),
-            Token::Name(name) => format!("{name} stands"),
-            _ => "a literal stands".to_owned(),
+            Token::End => "the end of the expression".to_owned(),
+            Token::Mark(mark) => (*mark).to_owned(),
+            Token::Name(name) => name.clone(),
+            _ => "a literal".to_owned(),
         };
-        self.error(self.next.0, &format!("{found} where {wanted} is expected"))
+        self.error(self.next.0, &format!("expected {wanted}, found {found}"))
     }
 
     fn advance(&mut self) -> Result<(usize, Token), ExpressionError> {
@@ -104,7 +106,8 @@ impl Parser<'_> {
         read: impl FnOnce(&mut Self) -> Result<T, ExpressionError>,
     ) -> Result<T, ExpressionError> {
         self.brackets += 1;
-        guard::limit("nesting of brackets", self.brackets, MAX_BRACKETS)?;
+        limits::limit("nesting of brackets", self.brackets, MAX_BRACKETS)?;
+        // An error ends parsing, so the count need not be put right on the way out.
         let content = read(self)?;
         self.brackets -= 1;
         self.expect(close)?;
@@ -113,14 +116,14 @@ impl Parser<'_> {
 
     fn expression(&mut self) -> Parsed {
         self.levels += 1;
-        guard::limit("nesting", self.levels, MAX_NESTING)?;
+        limits::limit("nesting", self.levels, MAX_NESTING)?;
         let condition = self.or()?;
         let (at, is_conditional) = (self.next.0, self.take("?")?);
         let parsed = if is_conditional {
             let yes = self.or()?;
             self.expect(":")?;
             let no = self.expression()?;
-            self.tree(at, TreeKind::Conditional(Box::new([condition, yes, no])))?
+            self.tree(at, SyntaxKind::Conditional(Box::new([condition, yes, no])))?
         } else {
             condition
         };
@@ -129,19 +132,20 @@ impl Parser<'_> {
     }
 
     fn or(&mut self) -> Parsed {
-        self.logical("||", Self::and, TreeKind::Or)
+        self.logical("||", Self::and, SyntaxKind::Or)
     }
 
     fn and(&mut self) -> Parsed {
-        self.logical("&&", Self::relation, TreeKind::And)
+        self.logical("&&", Self::relation, SyntaxKind::And)
     }
 
     fn logical(
         &mut self,
         mark: &str,
         term: fn(&mut Self) -> Parsed,
-        join: fn(Vec<Tree>) -> TreeKind,
+        join: fn(Vec<SyntaxTree>) -> SyntaxKind,
     ) -> Parsed {
+        // One node for the whole chain: evaluation then recurses by brackets, not by terms.
         let first = term(self)?;
         if !self.is(mark) {
             return Ok(first);
@@ -155,7 +159,7 @@ impl Parser<'_> {
     }
 
     /// The operator that comes next, if it is one of these. `in` is a word.
-    fn operator(&self, marks: &[(&str, Operator)]) -> Option<Operator> {
+    fn operator(&self, marks: &[(&str, BinaryOperator)]) -> Option<BinaryOperator> {
         let found = match &self.next.1 {
             Token::Mark(mark) => mark,
             Token::Name(name) => name.as_str(),
@@ -164,35 +168,43 @@ impl Parser<'_> {
         marks.iter().find(|(mark, _)| *mark == found).map(|(_, operator)| *operator)
     }
 
-    fn chain(&mut self, marks: &[(&str, Operator)], operand: fn(&mut Self) -> Parsed) -> Parsed {
+    fn chain(
+        &mut self,
+        marks: &[(&str, BinaryOperator)],
+        operand: fn(&mut Self) -> Parsed,
+    ) -> Parsed {
         let mut left = operand(self)?;
         while let Some(operator) = self.operator(marks) {
             let (at, _) = self.advance()?;
             let right = operand(self)?;
-            left = self.tree(at, TreeKind::Binary(operator, Box::new(left), Box::new(right)))?;
+            left = self.tree(at, SyntaxKind::Binary(operator, Box::new(left), Box::new(right)))?;
         }
         Ok(left)
     }
 
     fn relation(&mut self) -> Parsed {
         let marks = [
-            ("==", Operator::Equal),
-            ("!=", Operator::NotEqual),
-            ("<", Operator::Less),
-            ("<=", Operator::LessOrEqual),
-            (">", Operator::Greater),
-            (">=", Operator::GreaterOrEqual),
-            ("in", Operator::In),
+            ("==", BinaryOperator::Equal),
+            ("!=", BinaryOperator::NotEqual),
+            ("<", BinaryOperator::Less),
+            ("<=", BinaryOperator::LessOrEqual),
+            (">", BinaryOperator::Greater),
+            (">=", BinaryOperator::GreaterOrEqual),
+            ("in", BinaryOperator::In),
         ];
         self.chain(&marks, Self::sum)
     }
 
     fn sum(&mut self) -> Parsed {
-        self.chain(&[("+", Operator::Add), ("-", Operator::Subtract)], Self::product)
+        self.chain(&[("+", BinaryOperator::Add), ("-", BinaryOperator::Subtract)], Self::product)
     }
 
     fn product(&mut self) -> Parsed {
-        let marks = [("*", Operator::Multiply), ("/", Operator::Divide), ("%", Operator::Modulo)];
+        let marks = [
+            ("*", BinaryOperator::Multiply),
+            ("/", BinaryOperator::Divide),
+            ("%", BinaryOperator::Modulo),
+        ];
         self.chain(&marks, Self::unary)
     }
 
@@ -200,8 +212,8 @@ impl Parser<'_> {
     fn unary(&mut self) -> Parsed {
         let at = self.next.0;
         for (mark, wrap) in [
-            ("!", TreeKind::Not as fn(Box<Tree>) -> TreeKind),
-            ("-", TreeKind::Negate as fn(Box<Tree>) -> TreeKind),
+            ("!", SyntaxKind::Not as fn(Box<SyntaxTree>) -> SyntaxKind),
+            ("-", SyntaxKind::Negate as fn(Box<SyntaxTree>) -> SyntaxKind),
         ] {
             let mut count = 0_usize;
             while self.take(mark)? {
@@ -216,6 +228,7 @@ impl Parser<'_> {
                 return self.member(true);
             }
             let operand = self.member(mark == "!" && self.is("-"))?;
+            // So it is in the grammar: `!!x` is `x`, whatever its type.
             return if count.is_multiple_of(2) {
                 Ok(operand)
             } else {
@@ -236,7 +249,7 @@ impl Parser<'_> {
                     self.bracketed("]", |parser| Ok((parser.take("?")?, parser.expression()?)))?;
                 let (operand_box, index) = (Box::new(operand), Box::new(index));
                 operand =
-                    self.tree(at, TreeKind::Index { operand: operand_box, index, optional })?;
+                    self.tree(at, SyntaxKind::Index { operand: operand_box, index, optional })?;
             } else if self.is("{") && operand.qualified_name().is_some() {
                 return self.message(&operand);
             } else {
@@ -246,8 +259,8 @@ impl Parser<'_> {
     }
 
     /// `Name{field: value}`: the name decides, so the rest is not read.
-    fn message(&mut self, name: &Tree) -> Parsed {
-        let kind = TreeKind::Message(name.qualified_name().unwrap_or_default());
+    fn message(&mut self, name: &SyntaxTree) -> Parsed {
+        let kind = SyntaxKind::Message(name.qualified_name().unwrap_or_default());
         let tree = self.tree(name.at, kind)?;
         while self.next.1 != Token::End {
             self.advance()?;
@@ -255,15 +268,15 @@ impl Parser<'_> {
         Ok(tree)
     }
 
-    fn after_dot(&mut self, at: usize, operand: Tree) -> Parsed {
+    fn after_dot(&mut self, at: usize, operand: SyntaxTree) -> Parsed {
         let optional = self.take("?")?;
         let (name_at, field) = self.name("the name of a field")?;
         if !optional && self.is("(") {
             let arguments = self.arguments()?;
             let target = Some(Box::new(operand));
-            return self.tree(name_at, TreeKind::Call { target, name: field, arguments });
+            return self.tree(name_at, SyntaxKind::Call { target, name: field, arguments });
         }
-        self.tree(at, TreeKind::Select { operand: Box::new(operand), field, optional })
+        self.tree(at, SyntaxKind::Select { operand: Box::new(operand), field, optional })
     }
 
     fn name(&mut self, wanted: &str) -> Result<(usize, String), ExpressionError> {
@@ -277,7 +290,7 @@ impl Parser<'_> {
         }
     }
 
-    fn arguments(&mut self) -> Result<Vec<Tree>, ExpressionError> {
+    fn arguments(&mut self) -> Result<Vec<SyntaxTree>, ExpressionError> {
         self.expect("(")?;
         self.bracketed(")", |parser| {
             let mut arguments = Vec::new();
@@ -319,7 +332,7 @@ impl Parser<'_> {
         let value =
             literal.ok_or_else(|| self.error(at, "this number is too large for its type"))?;
         self.advance()?;
-        self.tree(at, TreeKind::Literal(value))
+        self.tree(at, SyntaxKind::Literal(value))
     }
 
     fn name_or_call(&mut self, at: usize) -> Parsed {
@@ -329,9 +342,9 @@ impl Parser<'_> {
         }
         if self.is("(") {
             let arguments = self.arguments()?;
-            return self.tree(at, TreeKind::Call { target: None, name, arguments });
+            return self.tree(at, SyntaxKind::Call { target: None, name, arguments });
         }
-        self.tree(at, TreeKind::Name(name))
+        self.tree(at, SyntaxKind::Name(name))
     }
 
     fn brackets(&mut self, at: usize) -> Parsed {
@@ -343,7 +356,7 @@ impl Parser<'_> {
                 parser.separated("]", |parser| Ok((parser.take("?")?, parser.expression()?)))
             })?;
             let elements = elements.into_iter().map(|(optional, tree)| (tree, optional)).collect();
-            return self.tree(at, TreeKind::List(elements));
+            return self.tree(at, SyntaxKind::List(elements));
         }
         if self.take("{")? {
             let entries = self.bracketed("}", |parser| {
@@ -353,7 +366,7 @@ impl Parser<'_> {
                     Ok((key, parser.expression()?, optional))
                 })
             })?;
-            return self.tree(at, TreeKind::Map(entries));
+            return self.tree(at, SyntaxKind::Map(entries));
         }
         if self.is(".") {
             return Err(ExpressionError::unsupported("a name with a dot before it (leave it out)"));

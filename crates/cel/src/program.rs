@@ -1,16 +1,16 @@
-//! A control's policy, compiled once and judged on any number of objects.
+//! A policy: compiled once, judged on any number of objects.
 
-use super::evaluate::{Evaluation, Fault};
-use super::expression::{Expr, ExpressionError, Role};
-use super::guard::{self, MAX_EXPRESSIONS, MAX_STEPS};
+use super::evaluate::{EvaluationError, Evaluator};
+use super::expression::{Expr, ExpressionError, ExpressionRole};
+use super::limits::{self, MAX_EXPRESSIONS, MAX_STEPS};
 use super::manifest;
 use super::types::Type;
-use super::value::{self, Key, Value};
+use super::value::{self, MapKey, Value};
 
 /// The longest message that a `messageExpression` may make, in bytes (as the API server).
 const MAX_MESSAGE: usize = 5 * 1024;
 
-/// What a policy is compiled from: the expressions of a `cel` test.
+/// What a policy is compiled from: the fields of a `ValidatingAdmissionPolicy` that hold expressions.
 #[derive(Debug, Clone, Default)]
 pub struct ProgramSource<'a> {
     /// All must be true of an object for it to be judged.
@@ -21,96 +21,118 @@ pub struct ProgramSource<'a> {
     pub validations: Vec<ValidationSource<'a>>,
 }
 
-/// An expression with a name.
+/// A match condition or a variable.
 #[derive(Debug, Clone, Copy)]
 pub struct NamedSource<'a> {
-    /// The name: of a variable, an identifier.
+    /// Of a variable, the identifier by which later expressions read it: `variables.NAME`. Of a
+    /// match condition, a label that nothing here reads.
     pub name: &'a str,
-    /// The expression.
     pub expression: &'a str,
 }
 
 /// One rule of a policy.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ValidationSource<'a> {
-    /// Must be true.
+    /// The object passes when it is true, and fails when it is false.
     pub expression: &'a str,
-    /// What to say when it is not.
+    /// What to say of an object that fails; without one, the expression itself.
     pub message: Option<&'a str>,
-    /// Makes what to say; wins over `message` when it yields one line of text.
+    /// Computes what to say; wins over `message` when it yields one line of text.
     pub message_expression: Option<&'a str>,
-    /// A CamelCase reason; `Invalid` when absent.
+    /// A CamelCase reason; `Invalid` when absent, as for the API server.
     pub reason: Option<&'a str>,
 }
 
-/// An error and the field it is in, such as `spec.test.cel.validations[0].expression`.
+/// An error and the field it is in, such as `spec.validations[0].expression`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {error}")]
 pub struct FieldError {
-    /// The path of the field in the Control.
+    /// The path of the field, which starts with what [`Program::compile`] was told.
     pub path: String,
-    /// What is wrong with it.
     pub error: ExpressionError,
 }
 
 /// What a policy says of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// A match condition is false: the object is not in the population.
+pub enum PolicyOutcome {
+    /// A match condition is false: the policy is not about the object.
     NotMatched,
     /// All validations are true.
     Pass,
-    /// These validations are false.
-    Fail(Vec<Failure>),
-    /// The policy could not be decided, and why.
-    Unknown(String),
+    /// These validations are false, in the order of the policy. Others may be undecided.
+    Fail(Vec<FailedValidation>),
+    /// No validation is false, and at least one expression has no value that is known here.
+    Unknown(Undecided),
+}
+
+/// Why a policy says nothing of an object. The text names the field of the first expression that
+/// could not be decided.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Undecided {
+    /// Walking the object might overflow the stack.
+    #[error(
+        "the object is nested more than {} levels deep, too deep to be judged",
+        limits::MAX_OBJECT_DEPTH
+    )]
+    TooDeep,
+    /// The type checker lets through what may be a bool; this was none.
+    #[error("{path}.expression returned a {kind}; it must return a bool")]
+    NotABool { path: String, kind: &'static str },
+    /// The expression has no value for this object, for the API server neither.
+    #[error("{path}.expression failed: {error}")]
+    Failed { path: String, error: String },
+    /// The expression may have a value for the API server, and it is not known here.
+    #[error("{path}.expression cannot be decided: {reason}")]
+    Refused { path: String, reason: String },
+    #[error("{path}.expression is too expensive for this object: over {MAX_STEPS} steps")]
+    TooExpensive { path: String },
 }
 
 /// A validation that is false for an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct FailedValidation {
     /// Its index in `validations`.
     pub validation: usize,
-    /// One line of text.
+    /// One line of text, at most 5 KiB.
     pub message: String,
-    /// The reason of the validation.
+    /// As [`ValidationSource::reason`].
     pub reason: String,
 }
 
 /// The simulated request: the CREATE that would bring the object into being.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Request<'a> {
+pub struct AdmissionRequest<'a> {
     /// The API group, empty for core.
     pub group: &'a str,
-    /// The API version.
     pub version: &'a str,
-    /// The kind.
     pub kind: &'a str,
     /// The plural resource name.
     pub resource: &'a str,
-    /// The namespace, empty for what is in none.
+    /// Empty for what is in no namespace.
     pub namespace: &'a str,
-    /// The name of the object.
     pub name: &'a str,
 }
 
 /// An object and its request as CEL values: prepared once, judged by every program.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct PreparedObject {
+    /// None when it is nested too deep to be judged.
     object: Option<Value>,
     request: Value,
 }
 
-impl Prepared {
-    /// Converts an object, as JSON, and the request it is judged in.
-    pub fn new(object: &serde_json::Value, request: &Request<'_>) -> Self {
+impl PreparedObject {
+    /// An object that the API server serves: what it lacks is known to be absent.
+    pub fn new(object: &serde_json::Value, request: &AdmissionRequest<'_>) -> Self {
         Self { object: value::from_json(object), request: request_value(request) }
     }
 
-    /// The same of an object that a file shows: what only a cluster adds is not known.
+    /// An object as a file shows it: what only a cluster adds to it (its status, its uid) is not
+    /// known to be absent, so that an expression that asks for it is undecided. `namespaced` says
+    /// whether objects of this kind live in namespaces.
     pub fn from_manifest(
         object: &serde_json::Value,
-        request: &Request<'_>,
+        request: &AdmissionRequest<'_>,
         namespaced: bool,
     ) -> Self {
         let namespace = object.pointer("/metadata/namespace").and_then(serde_json::Value::as_str);
@@ -118,7 +140,10 @@ impl Prepared {
         let prepared = if names_it {
             request_value(request)
         } else {
-            manifest::without_namespace(&request_value(&Request { namespace: "", ..*request }))
+            manifest::without_namespace(&request_value(&AdmissionRequest {
+                namespace: "",
+                ..*request
+            }))
         };
         let marked =
             |object| manifest::as_manifest(object, request.group, request.kind, namespaced);
@@ -126,13 +151,13 @@ impl Prepared {
     }
 }
 
-fn request_value(request: &Request<'_>) -> Value {
+fn request_value(request: &AdmissionRequest<'_>) -> Value {
     let record = |fields: Vec<(&str, Value)>| {
         value::map(
-            fields.into_iter().map(|(name, value)| (Key::String(name.into()), value)).collect(),
+            fields.into_iter().map(|(name, value)| (MapKey::String(name.into()), value)).collect(),
         )
     };
-    let Request { group, version, kind, resource, namespace, name } = *request;
+    let AdmissionRequest { group, version, kind, resource, namespace, name } = *request;
     let text = |text: &str| value::string(text);
     let kind =
         record(vec![("group", text(group)), ("version", text(version)), ("kind", text(kind))]);
@@ -176,8 +201,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// Compiles all expressions, and returns all their errors. Paths start at `field`, which is
-    /// `spec.test.cel` for a Control.
+    /// Compiles all expressions, and returns all their errors. The paths of errors start with
+    /// `field`: `spec` for a `ValidatingAdmissionPolicy`.
     pub fn compile(source: &ProgramSource<'_>, field: &str) -> Result<Self, Vec<FieldError>> {
         let mut compiler = Compiler { field, errors: Vec::new() };
         for (list, count) in [
@@ -185,13 +210,13 @@ impl Program {
             ("variables", source.variables.len()),
             ("validations", source.validations.len()),
         ] {
-            compiler.check(list, guard::limit("number of expressions", count, MAX_EXPRESSIONS));
+            compiler.check(list, limits::limit("number of expressions", count, MAX_EXPRESSIONS));
         }
         let conditions = source.match_conditions.iter().enumerate();
         let match_conditions = conditions
             .filter_map(|(index, condition)| {
                 let path = format!("matchConditions[{index}].expression");
-                compiler.compile(&path, condition.expression, Role::MatchCondition, &[])
+                compiler.compile(&path, condition.expression, ExpressionRole::MatchCondition, &[])
             })
             .collect();
         let mut names: Vec<(&str, Type)> = Vec::with_capacity(source.variables.len());
@@ -199,7 +224,9 @@ impl Program {
         for (index, variable) in source.variables.iter().enumerate() {
             compiler.check(&format!("variables[{index}].name"), check_name(variable.name, &names));
             let path = format!("variables[{index}].expression");
-            let expr = compiler.compile(&path, variable.expression, Role::Variable, &names);
+            let expr =
+                compiler.compile(&path, variable.expression, ExpressionRole::Variable, &names);
+            // One that does not compile is still declared, so that it is the only error.
             let of = expr.as_ref().map_or(Type::Dyn, |expr| expr.of().clone());
             names.push((variable.name, of));
             variables.extend(expr);
@@ -208,6 +235,7 @@ impl Program {
         let validations = validations
             .filter_map(|(index, validation)| compiler.validation(index, validation, &names))
             .collect();
+        // All errors at once: whoever writes a policy fixes them in one go.
         if compiler.errors.is_empty() {
             Ok(Self { match_conditions, variables, validations })
         } else {
@@ -215,42 +243,43 @@ impl Program {
         }
     }
 
-    /// Judges one object.
-    pub fn judge(&self, prepared: &Prepared) -> Outcome {
+    /// Judges one object. The same object gets the same outcome every time, at a cost of at most
+    /// [`limits::MAX_STEPS`].
+    pub fn judge(&self, prepared: &PreparedObject) -> PolicyOutcome {
         let Some(object) = &prepared.object else {
-            return Outcome::Unknown(format!(
-                "the object is nested more than {} levels deep, too deep to be judged",
-                guard::MAX_OBJECT_DEPTH
-            ));
+            return PolicyOutcome::Unknown(Undecided::TooDeep);
         };
         let variables: Vec<_> = self.variables.iter().map(Expr::node).collect();
-        let mut evaluation = Evaluation::new(object, &prepared.request, &variables, MAX_STEPS);
-        self.match_and_validate(&mut evaluation).unwrap_or_else(Outcome::Unknown)
+        let mut evaluator = Evaluator::new(object, &prepared.request, &variables, MAX_STEPS);
+        self.match_and_validate(&mut evaluator).unwrap_or_else(PolicyOutcome::Unknown)
     }
 
-    fn match_and_validate(&self, evaluation: &mut Evaluation<'_>) -> Result<Outcome, String> {
+    fn match_and_validate(
+        &self,
+        evaluator: &mut Evaluator<'_>,
+    ) -> Result<PolicyOutcome, Undecided> {
         let mut undecided = None;
         for (index, condition) in self.match_conditions.iter().enumerate() {
-            match truth(evaluation, condition, || format!("matchConditions[{index}]")) {
+            match truth(evaluator, condition, || format!("matchConditions[{index}]")) {
                 Ok(true) => {}
                 // One false condition excludes the object, whatever the others say.
-                Ok(false) => return Ok(Outcome::NotMatched),
+                Ok(false) => return Ok(PolicyOutcome::NotMatched),
                 Err(error) => undecided = undecided.or(Some(error)),
             }
         }
         undecided.map_or(Ok(()), Err)?;
-        self.validate(evaluation)
+        self.validate(evaluator)
     }
 
-    fn validate(&self, evaluation: &mut Evaluation<'_>) -> Result<Outcome, String> {
+    fn validate(&self, evaluator: &mut Evaluator<'_>) -> Result<PolicyOutcome, Undecided> {
         let mut failures = Vec::new();
         let mut undecided = None;
         for (index, validation) in self.validations.iter().enumerate() {
-            match truth(evaluation, &validation.expression, || format!("validations[{index}]")) {
+            match truth(evaluator, &validation.expression, || format!("validations[{index}]")) {
                 Ok(true) => {}
-                Ok(false) => failures.push(Failure {
+                Ok(false) => failures.push(FailedValidation {
                     validation: index,
-                    message: validation.message(evaluation),
+                    message: validation.message(evaluator),
                     reason: validation.reason.clone(),
                 }),
                 Err(error) => undecided = undecided.or(Some(error)),
@@ -258,17 +287,19 @@ impl Program {
         }
         match (failures.is_empty(), undecided) {
             // What is false is false, even when another rule could not be decided.
-            (false, _) => Ok(Outcome::Fail(failures)),
+            (false, _) => Ok(PolicyOutcome::Fail(failures)),
             (true, Some(error)) => Err(error),
-            (true, None) => Ok(Outcome::Pass),
+            (true, None) => Ok(PolicyOutcome::Pass),
         }
     }
 }
 
 impl Validation {
-    fn message(&self, evaluation: &mut Evaluation<'_>) -> String {
+    /// A message expression that fails, or says nothing, too much or several lines, is passed over
+    /// as the API server passes it over: the object fails all the same.
+    fn message(&self, evaluator: &mut Evaluator<'_>) -> String {
         let made = self.message_expression.as_ref().and_then(|expression| {
-            match evaluation.eval(expression.node()) {
+            match evaluator.eval(expression.node()) {
                 Ok(Value::String(text)) => Some(text.trim().to_owned()),
                 _ => None,
             }
@@ -279,28 +310,22 @@ impl Validation {
 }
 
 fn truth(
-    evaluation: &mut Evaluation<'_>,
+    evaluator: &mut Evaluator<'_>,
     expression: &Expr,
     path: impl Fn() -> String,
-) -> Result<bool, String> {
-    match evaluation.eval(expression.node()) {
+) -> Result<bool, Undecided> {
+    match evaluator.eval(expression.node()) {
         Ok(Value::Bool(truth)) => Ok(truth),
         Ok(other) => {
-            let kind = value::Kind::of(&other).name();
-            Err(format!("{}.expression returned a {kind}; it must return a bool", path()))
+            Err(Undecided::NotABool { path: path(), kind: value::ValueKind::of(&other).name() })
         }
-        Err(Fault::Error(error)) => Err(format!("{}.expression failed: {error}", path())),
-        Err(Fault::Refused(reason)) => {
-            Err(format!("{}.expression cannot be decided: {reason}", path()))
-        }
-        Err(Fault::Exhausted) => Err(format!(
-            "{}.expression is too expensive for this object: over {MAX_STEPS} steps",
-            path()
-        )),
+        Err(EvaluationError::NoValue(error)) => Err(Undecided::Failed { path: path(), error }),
+        Err(EvaluationError::Refused(reason)) => Err(Undecided::Refused { path: path(), reason }),
+        Err(EvaluationError::Exhausted) => Err(Undecided::TooExpensive { path: path() }),
     }
 }
 
-/// A variable's name must be an identifier, and used once.
+/// Refuses the name of a variable that is not an identifier, or taken.
 fn check_name(name: &str, earlier: &[(&str, Type)]) -> Result<(), ExpressionError> {
     let start = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !start || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
@@ -336,7 +361,7 @@ impl Compiler<'_> {
         &mut self,
         path: &str,
         source: &str,
-        role: Role,
+        role: ExpressionRole,
         variables: &[(&str, Type)],
     ) -> Option<Expr> {
         self.check(path, Expr::compile(source, role, variables))
@@ -352,14 +377,14 @@ impl Compiler<'_> {
         let expression = self.compile(
             &format!("{path}.expression"),
             source.expression,
-            Role::Validation,
+            ExpressionRole::Validation,
             variables,
         );
         let message_expression = source.message_expression.and_then(|message| {
             self.compile(
                 &format!("{path}.messageExpression"),
                 message,
-                Role::MessageExpression,
+                ExpressionRole::MessageExpression,
                 variables,
             )
         });

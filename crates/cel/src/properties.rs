@@ -3,17 +3,18 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::answer;
-use super::program::{Outcome, Prepared, Program, ProgramSource, Request, ValidationSource};
+use super::program::{
+    AdmissionRequest, PolicyOutcome, PreparedObject, Program, ProgramSource, ValidationSource,
+};
 use super::types::split_types;
 
-fn judge(expression: &str, object: &Value) -> Option<Outcome> {
+fn judge(expression: &str, object: &Value) -> Option<PolicyOutcome> {
     let message_expression = Some("string(object.name) + 'x'");
     let validation =
         ValidationSource { expression, message_expression, ..ValidationSource::default() };
     let source = ProgramSource { validations: vec![validation], ..ProgramSource::default() };
     let program = Program::compile(&source, "spec.test.cel").ok()?;
-    Some(program.judge(&Prepared::new(object, &Request::default())))
+    Some(program.judge(&PreparedObject::new(object, &AdmissionRequest::default())))
 }
 
 fn leaf() -> impl Strategy<Value = String> {
@@ -100,7 +101,7 @@ fn expression() -> impl Strategy<Value = String> {
             "transformMap(k, x, ",
             "transformMapEntry(k, x, ",
         ];
-        let calls = answer::declarations().map(str::to_owned).collect::<Vec<_>>();
+        let calls = crate::declarations().map(str::to_owned).collect::<Vec<_>>();
         prop_oneof![
             (inner.clone(), proptest::sample::select(operators.to_vec()), inner.clone())
                 .prop_map(|(left, operator, right)| format!("({left} {operator} {right})")),

@@ -4,9 +4,10 @@
 use serde_json::{Value, json};
 
 use super::expression::ExpressionError;
-use super::guard;
+use super::limits;
 use super::program::{
-    NamedSource, Outcome, Prepared, Program, ProgramSource, Request, ValidationSource,
+    AdmissionRequest, NamedSource, PolicyOutcome, PreparedObject, Program, ProgramSource,
+    ValidationSource,
 };
 
 fn compile(expression: &str) -> Result<Program, ExpressionError> {
@@ -16,7 +17,7 @@ fn compile(expression: &str) -> Result<Program, ExpressionError> {
 }
 
 fn judge(expression: &str, object: &Value) -> &'static str {
-    let request = Request {
+    let request = AdmissionRequest {
         group: "apps",
         version: "v1",
         kind: "Deployment",
@@ -28,11 +29,11 @@ fn judge(expression: &str, object: &Value) -> &'static str {
         Err(ExpressionError::Invalid { .. }) => "refused",
         Err(ExpressionError::Unsupported { .. }) => "unsupported",
         Err(ExpressionError::TooComplex { .. }) => "complex",
-        Ok(program) => match program.judge(&Prepared::new(object, &request)) {
-            Outcome::Pass => "true",
-            Outcome::Fail(_) => "false",
-            Outcome::Unknown(_) => "error",
-            Outcome::NotMatched => "not matched",
+        Ok(program) => match program.judge(&PreparedObject::new(object, &request)) {
+            PolicyOutcome::Pass => "true",
+            PolicyOutcome::Fail(_) => "false",
+            PolicyOutcome::Unknown(_) => "error",
+            PolicyOutcome::NotMatched => "not matched",
         },
     }
 }
@@ -67,15 +68,15 @@ fn validation(expression: &str) -> ValidationSource<'_> {
     ValidationSource { expression, ..ValidationSource::default() }
 }
 
-fn prepared(object: &Value) -> Prepared {
-    Prepared::new(object, &Request::default())
+fn prepared(object: &Value) -> PreparedObject {
+    PreparedObject::new(object, &AdmissionRequest::default())
 }
 
 fn message_of(validation: ValidationSource<'_>, object: &Value) -> String {
     let program =
         program(&ProgramSource { validations: vec![validation], ..ProgramSource::default() });
     match program.judge(&prepared(object)) {
-        Outcome::Fail(failures) => failures[0].message.clone(),
+        PolicyOutcome::Fail(failures) => failures[0].message.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -90,14 +91,18 @@ fn match_conditions_decide_before_validations() {
         program(&ProgramSource { match_conditions, validations, ..ProgramSource::default() })
             .judge(&prepared(&object))
     };
-    assert_eq!(judged(&["object.kind == 'Pod'"]), Outcome::Pass);
-    assert_eq!(judged(&["object.kind == 'Pod'", "object.kind == 'Node'"]), Outcome::NotMatched);
+    assert_eq!(judged(&["object.kind == 'Pod'"]), PolicyOutcome::Pass);
+    assert_eq!(
+        judged(&["object.kind == 'Pod'", "object.kind == 'Node'"]),
+        PolicyOutcome::NotMatched
+    );
     // A false condition excludes, even after an error; an error alone decides nothing.
-    assert_eq!(judged(&["object.absent == 1", "object.kind == 'Node'"]), Outcome::NotMatched);
-    let Outcome::Unknown(reason) = judged(&["object.kind == 'Pod'", "object.absent == 1"]) else {
+    assert_eq!(judged(&["object.absent == 1", "object.kind == 'Node'"]), PolicyOutcome::NotMatched);
+    let PolicyOutcome::Unknown(reason) = judged(&["object.kind == 'Pod'", "object.absent == 1"])
+    else {
         panic!()
     };
-    assert_eq!(reason, "matchConditions[1].expression failed: no such field: absent");
+    assert_eq!(reason.to_string(), "matchConditions[1].expression failed: no such field: absent");
 }
 
 #[test]
@@ -116,12 +121,12 @@ fn variables_are_read_in_order_when_needed() {
         })
         .judge(&prepared(&json!({"spec": {"limit": 4}})))
     };
-    assert_eq!(judged("variables.double == 8"), Outcome::Pass);
+    assert_eq!(judged("variables.double == 8"), PolicyOutcome::Pass);
     // Inside a macro a variable does not see the macro's names, nor disturb them.
-    assert_eq!(judged("[1, 2].all(x, variables.double == 8 && x < 3)"), Outcome::Pass);
-    assert_eq!(judged("variables.limit == 4 || variables.broken == 1"), Outcome::Pass);
-    assert_eq!(judged("has(variables.broken)"), Outcome::Pass);
-    assert!(matches!(judged("variables.broken == 1"), Outcome::Unknown(_)));
+    assert_eq!(judged("[1, 2].all(x, variables.double == 8 && x < 3)"), PolicyOutcome::Pass);
+    assert_eq!(judged("variables.limit == 4 || variables.broken == 1"), PolicyOutcome::Pass);
+    assert_eq!(judged("has(variables.broken)"), PolicyOutcome::Pass);
+    assert!(matches!(judged("variables.broken == 1"), PolicyOutcome::Unknown(_)));
 }
 
 #[test]
@@ -194,13 +199,17 @@ fn a_message_expression_goes_before_the_message_when_it_makes_one_line() {
 fn what_is_false_fails_even_when_another_rule_is_undecided() {
     let validations = vec![validation("object.absent == 1"), validation("object.n == 1")];
     let program = program(&ProgramSource { validations, ..ProgramSource::default() });
-    let Outcome::Fail(failures) = program.judge(&prepared(&json!({"n": 2}))) else { panic!() };
+    let PolicyOutcome::Fail(failures) = program.judge(&prepared(&json!({"n": 2}))) else {
+        panic!()
+    };
     assert_eq!(
         (failures.len(), failures[0].validation, failures[0].reason.as_str()),
         (1, 1, "Invalid")
     );
-    let Outcome::Unknown(reason) = program.judge(&prepared(&json!({"n": 1}))) else { panic!() };
-    assert_eq!(reason, "validations[0].expression failed: no such field: absent");
+    let PolicyOutcome::Unknown(reason) = program.judge(&prepared(&json!({"n": 1}))) else {
+        panic!()
+    };
+    assert_eq!(reason.to_string(), "validations[0].expression failed: no such field: absent");
 }
 
 #[test]
@@ -263,7 +272,7 @@ fn what_could_exhaust_the_parser_is_refused_before_it() {
         let error = nested(open, middle, close, 300).unwrap_err();
         assert!(matches!(error, ExpressionError::TooComplex { .. }), "{open}{close}: {error}");
     }
-    let long = format!("object.a == '{}'", "x".repeat(guard::MAX_SOURCE));
+    let long = format!("object.a == '{}'", "x".repeat(limits::MAX_SOURCE));
     assert!(matches!(compile(&long), Err(ExpressionError::TooComplex { .. })));
     // Side by side is not deep.
     assert!(compile(&["object.a.b == 'c'"; 200].join(" && ")).is_ok());
@@ -315,7 +324,8 @@ fn an_expression_that_is_too_expensive_for_an_object_is_undecided() {
         "object.items.map(a, object.items).flatten().size() == 1",
     ] {
         match compile(expression).unwrap().judge(&prepared(&object)) {
-            Outcome::Unknown(reason) => {
+            PolicyOutcome::Unknown(reason) => {
+                let reason = reason.to_string();
                 assert!(reason.contains("too expensive"), "{expression}: {reason}");
             }
             other => panic!("{expression}: {other:?}"),
@@ -338,7 +348,8 @@ fn variables_cannot_double_their_way_out() {
         let validations = vec![validation("variables.v39.size() > 0")];
         let program =
             program(&ProgramSource { variables, validations, ..ProgramSource::default() });
-        let Outcome::Unknown(reason) = program.judge(&prepared(&json!({}))) else { panic!() };
+        let PolicyOutcome::Unknown(reason) = program.judge(&prepared(&json!({}))) else { panic!() };
+        let reason = reason.to_string();
         assert!(reason.contains("too expensive"), "{reason}");
     }
 }
@@ -346,12 +357,13 @@ fn variables_cannot_double_their_way_out() {
 #[test]
 fn a_deep_object_is_undecided() {
     let mut object = json!(1);
-    for _ in 0..guard::MAX_OBJECT_DEPTH {
+    for _ in 0..limits::MAX_OBJECT_DEPTH {
         object = json!({"a": object});
     }
-    let Outcome::Unknown(reason) = compile("true").unwrap().judge(&prepared(&object)) else {
+    let PolicyOutcome::Unknown(reason) = compile("true").unwrap().judge(&prepared(&object)) else {
         panic!()
     };
+    let reason = reason.to_string();
     assert!(reason.contains("levels deep"), "{reason}");
 }
 
@@ -359,18 +371,19 @@ fn a_deep_object_is_undecided() {
 fn programs_are_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Program>();
-    shared::<Prepared>();
+    shared::<PreparedObject>();
 }
 
 /// What an expression is of an object in a file, and why it is not known.
 fn of_manifest(expression: &str, kind: &str, object: &Value) -> (&'static str, String) {
-    let request = Request { version: "v1", kind, resource: "things", ..Request::default() };
+    let request =
+        AdmissionRequest { version: "v1", kind, resource: "things", ..AdmissionRequest::default() };
     let program = compile(expression).unwrap();
-    match program.judge(&Prepared::from_manifest(object, &request, true)) {
-        Outcome::Pass => ("true", String::new()),
-        Outcome::Fail(_) => ("false", String::new()),
-        Outcome::Unknown(reason) => ("unknown", reason),
-        Outcome::NotMatched => ("not matched", String::new()),
+    match program.judge(&PreparedObject::from_manifest(object, &request, true)) {
+        PolicyOutcome::Pass => ("true", String::new()),
+        PolicyOutcome::Fail(_) => ("false", String::new()),
+        PolicyOutcome::Unknown(reason) => ("unknown", reason.to_string()),
+        PolicyOutcome::NotMatched => ("not matched", String::new()),
     }
 }
 
@@ -456,7 +469,7 @@ fn a_condition_that_asks_for_a_status_leaves_no_manifest_out() {
     let program =
         program(&ProgramSource { match_conditions, validations, ..ProgramSource::default() });
     let object = json!({"kind": "Thing", "metadata": {"name": "a"}});
-    let manifest = Prepared::from_manifest(&object, &Request::default(), true);
-    assert!(matches!(program.judge(&manifest), Outcome::Unknown(_)));
-    assert_eq!(program.judge(&prepared(&object)), Outcome::NotMatched);
+    let manifest = PreparedObject::from_manifest(&object, &AdmissionRequest::default(), true);
+    assert!(matches!(program.judge(&manifest), PolicyOutcome::Unknown(_)));
+    assert_eq!(program.judge(&prepared(&object)), PolicyOutcome::NotMatched);
 }

@@ -1,53 +1,54 @@
 //! The syntax tree, as it is written.
 
-use super::node::Operator;
+use super::node::BinaryOperator;
 use super::value::Value;
 
 /// A part of an expression, and where it stands.
 #[derive(Debug)]
-pub(super) struct Tree {
+pub(super) struct SyntaxTree {
     /// The offset in the source, in bytes.
     pub at: usize,
     /// How many parts are nested in it, itself included.
     pub depth: usize,
-    pub kind: TreeKind,
+    pub kind: SyntaxKind,
 }
 
 #[derive(Debug)]
-pub(super) enum TreeKind {
+pub(super) enum SyntaxKind {
     Literal(Value),
     Name(String),
     Select {
-        operand: Box<Tree>,
+        operand: Box<SyntaxTree>,
         field: String,
         optional: bool,
     },
     Index {
-        operand: Box<Tree>,
-        index: Box<Tree>,
+        operand: Box<SyntaxTree>,
+        index: Box<SyntaxTree>,
         optional: bool,
     },
     Call {
-        target: Option<Box<Tree>>,
+        target: Option<Box<SyntaxTree>>,
         name: String,
-        arguments: Vec<Tree>,
+        arguments: Vec<SyntaxTree>,
     },
-    Not(Box<Tree>),
-    Negate(Box<Tree>),
-    And(Vec<Tree>),
-    Or(Vec<Tree>),
-    Binary(Operator, Box<Tree>, Box<Tree>),
-    Conditional(Box<[Tree; 3]>),
+    Not(Box<SyntaxTree>),
+    Negate(Box<SyntaxTree>),
+    And(Vec<SyntaxTree>),
+    Or(Vec<SyntaxTree>),
+    Binary(BinaryOperator, Box<SyntaxTree>, Box<SyntaxTree>),
+    Conditional(Box<[SyntaxTree; 3]>),
     /// Elements, and whether `?` stands before each.
-    List(Vec<(Tree, bool)>),
-    Map(Vec<(Tree, Tree, bool)>),
-    /// `Name{...}`: its name.
+    List(Vec<(SyntaxTree, bool)>),
+    Map(Vec<(SyntaxTree, SyntaxTree, bool)>),
+    /// A message literal, `Name{...}`, by its name. The checker refuses them all, so the fields are
+    /// not kept.
     Message(String),
 }
 
-impl TreeKind {
+impl SyntaxKind {
     fn depth(&self) -> usize {
-        let deepest = |trees: &[Tree]| trees.iter().map(|tree| tree.depth).max().unwrap_or(0);
+        let deepest = |trees: &[SyntaxTree]| trees.iter().map(|tree| tree.depth).max().unwrap_or(0);
         match self {
             Self::Literal(_) | Self::Name(_) | Self::Message(_) => 0,
             Self::Select { operand, .. } | Self::Not(operand) | Self::Negate(operand) => {
@@ -68,16 +69,16 @@ impl TreeKind {
     }
 }
 
-impl Tree {
-    pub fn new(at: usize, kind: TreeKind) -> Self {
+impl SyntaxTree {
+    pub fn new(at: usize, kind: SyntaxKind) -> Self {
         Self { at, depth: kind.depth() + 1, kind }
     }
 
     /// `a.b.c` as it is written, when the tree is nothing but names.
     pub fn qualified_name(&self) -> Option<String> {
         match &self.kind {
-            TreeKind::Name(name) => Some(name.clone()),
-            TreeKind::Select { operand, field, optional: false } => {
+            SyntaxKind::Name(name) => Some(name.clone()),
+            SyntaxKind::Select { operand, field, optional: false } => {
                 Some(format!("{}.{field}", operand.qualified_name()?))
             }
             _ => None,

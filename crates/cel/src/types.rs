@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::value::Kind;
+use super::value::ValueKind;
 
 /// A type with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,9 +11,8 @@ pub(super) enum Type {
     /// Anything: what the object holds.
     Dyn,
     /// A type without parameters.
-    Plain(Kind),
-    /// The type of a type.
-    /// What `type(x)` is of.
+    Plain(ValueKind),
+    /// The type of `type(x)`.
     Meta(Box<Type>),
     List(Box<Type>),
     Map(Box<Type>, Box<Type>),
@@ -29,32 +28,36 @@ pub(super) enum Type {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Message {
     Request,
-    Kind,
-    Resource,
+    GroupVersionKind,
+    GroupVersionResource,
 }
 
 impl Message {
     /// The type of a field; `None` when the record has no such field.
     pub fn field(self, name: &str) -> Option<Type> {
         Some(match (self, name) {
-            (Self::Request, "kind" | "requestKind") => Type::Message(Self::Kind),
-            (Self::Request, "resource" | "requestResource") => Type::Message(Self::Resource),
-            (Self::Request, "dryRun") => Type::Plain(Kind::Bool),
+            (Self::Request, "kind" | "requestKind") => Type::Message(Self::GroupVersionKind),
+            (Self::Request, "resource" | "requestResource") => {
+                Type::Message(Self::GroupVersionResource)
+            }
+            (Self::Request, "dryRun") => Type::Plain(ValueKind::Bool),
             (
                 Self::Request,
                 "subResource" | "requestSubResource" | "name" | "namespace" | "operation",
             )
-            | (Self::Kind, "group" | "version" | "kind")
-            | (Self::Resource, "group" | "version" | "resource") => Type::Plain(Kind::String),
+            | (Self::GroupVersionKind, "group" | "version" | "kind")
+            | (Self::GroupVersionResource, "group" | "version" | "resource") => {
+                Type::Plain(ValueKind::String)
+            }
             _ => return None,
         })
     }
 }
 
 impl Type {
-    pub const BOOL: Self = Self::Plain(Kind::Bool);
-    pub const INT: Self = Self::Plain(Kind::Int);
-    pub const STRING: Self = Self::Plain(Kind::String);
+    pub const BOOL: Self = Self::Plain(ValueKind::Bool);
+    pub const INT: Self = Self::Plain(ValueKind::Int);
+    pub const STRING: Self = Self::Plain(ValueKind::String);
 
     pub fn list(element: Self) -> Self {
         Self::List(Box::new(element))
@@ -79,8 +82,8 @@ impl Type {
             Box::new(parameters.get(index).map_or(Self::Dyn, |text| Self::parse(text)))
         };
         let plain = |wanted: &str| {
-            let short = |kind: &Kind| kind.name().rsplit('.').next().unwrap_or("");
-            Kind::ALL.into_iter().find(|kind| short(kind).eq_ignore_ascii_case(wanted))
+            let short = |kind: &ValueKind| kind.name().rsplit('.').next().unwrap_or("");
+            ValueKind::ALL.into_iter().find(|kind| short(kind).eq_ignore_ascii_case(wanted))
         };
         match name {
             "dyn" => Self::Dyn,
@@ -88,8 +91,8 @@ impl Type {
             "map" => Self::Map(parameter(0), parameter(1)),
             "optional" => Self::Optional(parameter(0)),
             "type" => Self::Meta(parameter(0)),
-            "null" => Self::Plain(Kind::Null),
-            "format" => Self::Plain(Kind::Format),
+            "null" => Self::Plain(ValueKind::Null),
+            "format" => Self::Plain(ValueKind::Format),
             name => match (plain(name), name.chars().next()) {
                 (Some(kind), _) => Self::Plain(kind),
                 (None, first) => Self::Parameter(first.unwrap_or('A')),
@@ -98,13 +101,13 @@ impl Type {
     }
 
     /// The kind of its values; `None` when that is not known.
-    pub fn kind(&self) -> Option<Kind> {
+    pub fn kind(&self) -> Option<ValueKind> {
         Some(match self {
             Self::Plain(kind) => *kind,
-            Self::Meta(_) => Kind::Type,
-            Self::List(_) => Kind::List,
-            Self::Map(..) | Self::Message(_) => Kind::Map,
-            Self::Optional(_) => Kind::Optional,
+            Self::Meta(_) => ValueKind::Type,
+            Self::List(_) => ValueKind::List,
+            Self::Map(..) | Self::Message(_) => ValueKind::Map,
+            Self::Optional(_) => ValueKind::Optional,
             Self::Dyn | Self::Variable(_) | Self::Parameter(_) => return None,
         })
     }
@@ -114,15 +117,15 @@ impl Type {
     pub fn of_variable(&self) -> Self {
         match self {
             Self::Plain(
-                Kind::Null
-                | Kind::Bool
-                | Kind::Int
-                | Kind::Uint
-                | Kind::Double
-                | Kind::String
-                | Kind::Bytes
-                | Kind::Timestamp
-                | Kind::Duration,
+                ValueKind::Null
+                | ValueKind::Bool
+                | ValueKind::Int
+                | ValueKind::Uint
+                | ValueKind::Double
+                | ValueKind::String
+                | ValueKind::Bytes
+                | ValueKind::Timestamp
+                | ValueKind::Duration,
             ) => self.clone(),
             Self::List(element) => Self::list(element.of_variable()),
             Self::Map(key, value) => Self::map(key.of_variable(), value.of_variable()),
@@ -233,6 +236,7 @@ impl Unifier {
             && self.attempt(|unifier| from.iter().zip(to).all(|(from, to)| unifier.fits(from, to)))
     }
 
+    /// In the order of cel-go's `internalIsAssignable`: another order binds other variables.
     fn fits(&mut self, from: &Type, to: &Type) -> bool {
         if let Type::Variable(variable) = to {
             let (fits, was_known) = self.substitutes(from, *variable);
@@ -245,7 +249,7 @@ impl Unifier {
         }
         match (from, to) {
             (Type::Dyn, _) | (_, Type::Dyn) | (Type::Meta(_), Type::Meta(_)) => true,
-            (Type::Plain(Kind::Null), other) | (other, Type::Plain(Kind::Null)) => {
+            (Type::Plain(ValueKind::Null), other) | (other, Type::Plain(ValueKind::Null)) => {
                 is_nullable(other)
             }
             (Type::Plain(from), Type::Plain(to)) => from == to,
@@ -271,6 +275,7 @@ impl Unifier {
             }
             if self.fits(of, &known) {
                 let general = most_general(of, &known).clone();
+                // A type that held itself would never end when it is resolved.
                 if !self.occurs(variable, &general) {
                     self.bind(variable, general);
                 }
@@ -332,7 +337,12 @@ fn is_nullable(of: &Type) -> bool {
     match of {
         Type::Plain(kind) => !matches!(
             kind,
-            Kind::Bool | Kind::Int | Kind::Uint | Kind::Double | Kind::String | Kind::Bytes
+            ValueKind::Bool
+                | ValueKind::Int
+                | ValueKind::Uint
+                | ValueKind::Double
+                | ValueKind::String
+                | ValueKind::Bytes
         ),
         Type::Optional(_) | Type::Message(_) => true,
         _ => false,

@@ -6,11 +6,13 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::functions::{cidr::Cidr, format::Format, quantity::Quantity, semver::Semver, url::Url};
-use super::guard::MAX_OBJECT_DEPTH;
+use super::functions::{
+    cidr::Cidr, format::NamedFormat, quantity::Quantity, semver::Semver, url::Url,
+};
 use super::instant::Instant;
+use super::limits::MAX_OBJECT_DEPTH;
 
-/// A value.
+/// A value while an expression is evaluated. Cheap to clone: what may be large is shared.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Null,
@@ -23,34 +25,34 @@ pub(super) enum Value {
     List(Arc<[Value]>),
     Map(Arc<Map>),
     Timestamp(Instant),
-    /// Nanoseconds.
+    /// In nanoseconds, as Go keeps it: some 292 years either way.
     Duration(i64),
-    Type(Kind),
+    Type(ValueKind),
     Optional(Option<Arc<Value>>),
     Ip(std::net::IpAddr),
     Cidr(Cidr),
     Url(Arc<Url>),
     Quantity(Quantity),
     Semver(Arc<Semver>),
-    Format(Format),
+    Format(NamedFormat),
 }
 
 /// A key of a map. An int and a uint of the same size are two keys, but each finds the other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key {
+pub(super) enum MapKey {
     Bool(bool),
     Int(i64),
     Uint(u64),
     String(Arc<str>),
 }
 
-impl From<&Key> for Value {
-    fn from(key: &Key) -> Self {
+impl From<&MapKey> for Value {
+    fn from(key: &MapKey) -> Self {
         match key {
-            Key::Bool(flag) => Self::Bool(*flag),
-            Key::Int(number) => Self::Int(*number),
-            Key::Uint(number) => Self::Uint(*number),
-            Key::String(text) => Self::String(Arc::clone(text)),
+            MapKey::Bool(flag) => Self::Bool(*flag),
+            MapKey::Int(number) => Self::Int(*number),
+            MapKey::Uint(number) => Self::Uint(*number),
+            MapKey::String(text) => Self::String(Arc::clone(text)),
         }
     }
 }
@@ -58,13 +60,13 @@ impl From<&Key> for Value {
 /// A map, its entries in the order of their keys.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Map {
-    entries: Vec<(Key, Value)>,
+    entries: Vec<(MapKey, Value)>,
     /// Keys that may be there though they are not: a manifest does not show them.
     hidden: Box<[&'static str]>,
 }
 
 /// What a map says of a key.
-pub(super) enum Found<'a> {
+pub(super) enum Lookup<'a> {
     Value(&'a Value),
     Absent,
     /// Not known: only a cluster can say.
@@ -73,18 +75,18 @@ pub(super) enum Found<'a> {
 
 impl Map {
     /// A map of entries with different keys.
-    pub fn new(mut entries: Vec<(Key, Value)>) -> Self {
+    pub fn new(mut entries: Vec<(MapKey, Value)>) -> Self {
         entries.sort_by(|(left, _), (right, _)| left.cmp(right));
         Self { entries, hidden: Box::default() }
     }
 
     /// The same map, which says nothing of these keys where they are absent.
     pub fn hiding(mut self, keys: impl Iterator<Item = &'static str>) -> Self {
-        self.hidden = keys.filter(|key| matches!(self.find_text(key), Found::Absent)).collect();
+        self.hidden = keys.filter(|key| matches!(self.find_text(key), Lookup::Absent)).collect();
         self
     }
 
-    pub fn entries(&self) -> &[(Key, Value)] {
+    pub fn entries(&self) -> &[(MapKey, Value)] {
         &self.entries
     }
 
@@ -93,45 +95,48 @@ impl Map {
         self.hidden.first().copied()
     }
 
-    pub fn find_text(&self, name: &str) -> Found<'_> {
-        let order = |(key, _): &(Key, Value)| match key {
-            Key::String(text) => text.as_ref().cmp(name),
+    pub fn find_text(&self, name: &str) -> Lookup<'_> {
+        // Keys of other types sort before strings, which is the order of `MapKey`'s variants.
+        let order = |(key, _): &(MapKey, Value)| match key {
+            MapKey::String(text) => text.as_ref().cmp(name),
             _ => Ordering::Less,
         };
         match self.entries.binary_search_by(order) {
-            Ok(at) => self.entries.get(at).map_or(Found::Absent, |(_, value)| Found::Value(value)),
+            Ok(at) => {
+                self.entries.get(at).map_or(Lookup::Absent, |(_, value)| Lookup::Value(value))
+            }
             Err(_) => match self.hidden.iter().find(|hidden| **hidden == name) {
-                Some(hidden) => Found::Hidden(hidden),
-                None => Found::Absent,
+                Some(hidden) => Lookup::Hidden(hidden),
+                None => Lookup::Absent,
             },
         }
     }
 
-    fn get(&self, key: &Key) -> Option<&Value> {
+    fn get(&self, key: &MapKey) -> Option<&Value> {
         let at = self.entries.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
         self.entries.get(at).map(|(_, value)| value)
     }
 
     /// The value of a key; a whole number finds itself whatever its type.
-    pub fn find(&self, key: &Value) -> Found<'_> {
+    pub fn find(&self, key: &Value) -> Lookup<'_> {
         let found = match key {
             Value::String(text) => return self.find_text(text),
-            Value::Bool(flag) => self.get(&Key::Bool(*flag)),
-            Value::Int(number) => self.get(&Key::Int(*number)).or_else(|| {
-                u64::try_from(*number).ok().and_then(|number| self.get(&Key::Uint(number)))
+            Value::Bool(flag) => self.get(&MapKey::Bool(*flag)),
+            Value::Int(number) => self.get(&MapKey::Int(*number)).or_else(|| {
+                u64::try_from(*number).ok().and_then(|number| self.get(&MapKey::Uint(number)))
             }),
-            Value::Uint(number) => self.get(&Key::Uint(*number)).or_else(|| {
-                i64::try_from(*number).ok().and_then(|number| self.get(&Key::Int(number)))
+            Value::Uint(number) => self.get(&MapKey::Uint(*number)).or_else(|| {
+                i64::try_from(*number).ok().and_then(|number| self.get(&MapKey::Int(number)))
             }),
             Value::Double(number) => whole(*number).and_then(|number| {
-                let int = i64::try_from(number).ok().and_then(|int| self.get(&Key::Int(int)));
+                let int = i64::try_from(number).ok().and_then(|int| self.get(&MapKey::Int(int)));
                 int.or_else(|| {
-                    u64::try_from(number).ok().and_then(|uint| self.get(&Key::Uint(uint)))
+                    u64::try_from(number).ok().and_then(|uint| self.get(&MapKey::Uint(uint)))
                 })
             }),
             _ => None,
         };
-        found.map_or(Found::Absent, Found::Value)
+        found.map_or(Lookup::Absent, Lookup::Value)
     }
 }
 
@@ -166,7 +171,7 @@ fn convert(json: &serde_json::Value, depth: usize) -> Option<Value> {
 
 fn fields_of(fields: &serde_json::Map<String, serde_json::Value>, depth: usize) -> Option<Map> {
     let entry = |(name, value): (&String, _)| {
-        Some((Key::String(Arc::from(name.as_str())), convert(value, depth)?))
+        Some((MapKey::String(Arc::from(name.as_str())), convert(value, depth)?))
     };
     fields.iter().map(entry).collect::<Option<_>>().map(Map::new)
 }
@@ -179,7 +184,7 @@ pub(super) fn list(items: Vec<Value>) -> Value {
     Value::List(items.into())
 }
 
-pub(super) fn map(entries: Vec<(Key, Value)>) -> Value {
+pub(super) fn map(entries: Vec<(MapKey, Value)>) -> Value {
     Value::Map(Arc::new(Map::new(entries)))
 }
 
@@ -189,7 +194,7 @@ pub(super) fn optional(value: Option<Value>) -> Value {
 
 /// The types of the language and of the Kubernetes libraries, without their parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     Null,
     Bool,
     Int,
@@ -211,7 +216,7 @@ pub(super) enum Kind {
     Format,
 }
 
-impl Kind {
+impl ValueKind {
     pub const ALL: [Self; 19] = [
         Self::Null,
         Self::Bool,
@@ -294,6 +299,7 @@ pub(super) fn weight(value: &Value, limit: u64) -> u64 {
             _ => 0,
         };
         *left = left.saturating_sub(1 + own as u64 / 10);
+        // The walk itself must not cost more than the limit that it measures.
         if *left == 0 {
             return;
         }

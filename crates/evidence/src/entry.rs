@@ -14,8 +14,10 @@ use super::data::{
     AttestationData, EntryFinding, Gap, Heartbeat, ObjectChange, OperatorData, StoredData,
     VerdictData,
 };
-use comptroller_vocabulary::canonical::{self, CanonicalError};
-use comptroller_vocabulary::closed_enum;
+use comptroller_vocabulary::{
+    canonical::{self, CanonicalError},
+    closed_enum, whole_seconds,
+};
 
 /// The version of the form of an entry.
 pub const ENTRY_VERSION: u8 = 1;
@@ -262,7 +264,7 @@ impl Entry {
     /// The text of the entry: its leaf in the log. It may be longer than [`MAX_ENTRY`].
     pub fn to_text(&self) -> Result<String, EntryError> {
         let wire = Wire {
-            at: whole_second(self.at),
+            at: whole_seconds(self.at),
             data: RawValue::from_string(self.data.to_text()?)?,
             epoch: self.epoch,
             subject: self.subject.clone(),
@@ -285,10 +287,6 @@ impl Entry {
             data: Data::parse_text(wire.type_, wire.data.get())?,
         })
     }
-}
-
-fn whole_second(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 #[cfg(test)]

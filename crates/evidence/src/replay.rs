@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use futures::TryStreamExt;
+use futures_util::TryStreamExt;
 use jiff::Timestamp;
 
 use super::{
@@ -47,7 +47,7 @@ pub async fn replay(
 ) -> Result<Replayed, ReplayError> {
     let mut replayed = Replayed::default();
     let entries = reader.entries(range);
-    futures::pin_mut!(entries);
+    let mut entries = std::pin::pin!(entries);
     while let Some((index, bytes)) = entries.try_next().await? {
         let wrong = |error| ReplayError::Entry { index, error };
         let mut entry = Entry::parse(&bytes).map_err(wrong)?;

@@ -7,7 +7,7 @@
 use std::{collections::HashSet, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use futures::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 use signed_note::Note;
@@ -113,7 +113,7 @@ pub async fn verify(
     key: Option<VerifierKey>,
     since: Option<&[u8]>,
 ) -> Result<Verified, VerifyError> {
-    let log = open(store, key).await?;
+    let log = open_to_verify(store, key).await?;
     let since = match since {
         Some(text) => Some(continues(&log, text).await?),
         None => None,
@@ -152,7 +152,12 @@ pub fn read_checkpoint(path: &Path) -> Result<Vec<u8>, StoreError> {
     })
 }
 
-async fn open(store: Arc<dyn Store>, key: Option<VerifierKey>) -> Result<LogReader, VerifyError> {
+/// Opens a log, as [`LogReader::open`] does, but tells a log that lacks its key or checkpoint from a
+/// place without a log: the first is wrong, the second could not be read.
+pub(crate) async fn open_to_verify(
+    store: Arc<dyn Store>,
+    key: Option<VerifierKey>,
+) -> Result<LogReader, VerifyError> {
     let beside = key_beside(&*store).await?;
     let bad = |path: &str, reason: &str| {
         let (path, reason) = (path.to_owned(), reason.to_owned());

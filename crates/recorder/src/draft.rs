@@ -10,14 +10,14 @@ use serde_json::Value;
 use self::passed::Course;
 pub use self::passed::PassedDraft;
 use comptroller_core::{
-    api::{ResourceRef, State as ControlState, time::whole_seconds},
-    engine::{Observed, Reason, Verdict},
+    api::{ResourceRef, State, time::whole_seconds},
+    engine::{ObservedFinding, Reason, Verdict},
 };
 use comptroller_evidence::{
     data::{ChangeKind, EntryFinding, Gap, Heartbeat, ObjectChange, PopulationList, VerdictData},
     entry::{Data, Subject},
-    fold::{FindingKey, ObjectState, State, VerdictState, diff, findings_digest},
-    privacy::Veil,
+    fold::{FindingKey, LogState, ObjectState, VerdictState, diff, findings_digest},
+    privacy::Pseudonymizer,
 };
 use comptroller_vocabulary::canonical;
 
@@ -124,7 +124,7 @@ impl Draft {
     }
 
     /// What has to be written.
-    pub fn resolve(self, state: &State, now: Timestamp) -> Result<Resolved, Outdated> {
+    pub fn resolve(self, state: &LogState, now: Timestamp) -> Result<Resolved, Outdated> {
         match self {
             Self::Entries(entries) => Ok(Resolved { entries, ..Resolved::default() }),
             Self::Verdict(draft) => draft.resolve(state, now),
@@ -140,23 +140,23 @@ impl VerdictDraft {
     pub fn new(
         control: &str,
         verdict: &Verdict,
-        wrong: &[Observed],
+        wrong: &[ObservedFinding],
         population: Option<Vec<ResourceRef>>,
-        veil: &Veil<'_>,
+        pseudonymizer: &Pseudonymizer<'_>,
     ) -> Self {
         let findings: Vec<EntryFinding> =
-            wrong.iter().map(|observed| entry_finding(observed, veil)).collect();
+            wrong.iter().map(|observed| entry_finding(observed, pseudonymizer)).collect();
         Self {
             control: control.to_owned(),
             passed: Vec::new(),
-            data: verdict_data(verdict, &findings, veil),
+            data: verdict_data(verdict, &findings, pseudonymizer),
             findings,
-            population: population.and_then(|items| Population::new(items, veil)),
+            population: population.and_then(|items| Population::new(items, pseudonymizer)),
             blocked: None,
         }
     }
 
-    fn resolve(mut self, state: &State, now: Timestamp) -> Result<Resolved, Outdated> {
+    fn resolve(mut self, state: &LogState, now: Timestamp) -> Result<Resolved, Outdated> {
         let subject = Subject::control(&self.control);
         if state.object(&subject.kind, &subject.name).is_none() {
             return Err(Outdated::Gone);
@@ -226,14 +226,18 @@ impl VerdictDraft {
 }
 
 /// The entry of a verdict, without what it changed.
-fn verdict_data(verdict: &Verdict, findings: &[EntryFinding], veil: &Veil<'_>) -> VerdictData {
+fn verdict_data(
+    verdict: &Verdict,
+    findings: &[EntryFinding],
+    pseudonymizer: &Pseudonymizer<'_>,
+) -> VerdictData {
     let undecided = verdict.unknown_items.first();
     let subject = undecided.and_then(|observed| observed.finding.subject.as_deref());
     VerdictData {
         generation: verdict.generation,
         state: verdict.state,
         reason: verdict.reason.as_str().to_owned(),
-        message: veil.message(&verdict.message, subject),
+        message: pseudonymizer.message(&verdict.message, subject),
         since: whole_seconds(verdict.since).0,
         population: count(verdict.population),
         failing: count(verdict.failing),
@@ -247,7 +251,7 @@ fn verdict_data(verdict: &Verdict, findings: &[EntryFinding], veil: &Veil<'_>) -
 }
 
 /// Since when a control is in a state, which its log may know.
-fn since(known: &VerdictState, state: ControlState, since: Timestamp, now: Timestamp) -> Timestamp {
+fn since(known: &VerdictState, state: State, since: Timestamp, now: Timestamp) -> Timestamp {
     if known.state == state { known.since } else { since.max(known.since).max(vouched(known, now)) }
 }
 
@@ -255,7 +259,7 @@ fn since(known: &VerdictState, state: ControlState, since: Timestamp, now: Times
 /// there all along.
 fn found(known: Option<&VerdictState>, since: Timestamp, now: Timestamp) -> Timestamp {
     known
-        .filter(|known| known.state != ControlState::Unknown)
+        .filter(|known| known.state != State::Unknown)
         .map_or(since, |known| since.max(vouched(known, now)))
 }
 
@@ -273,7 +277,7 @@ fn blind(
     now: Timestamp,
 ) -> Option<Data> {
     let could_not = [Reason::Forbidden, Reason::KindNotServed, Reason::WatchStale];
-    let over = known.state == ControlState::Unknown
+    let over = known.state == State::Unknown
         && known.reason != reason
         && could_not.iter().any(|reason| reason.as_str() == known.reason);
     over.then(|| {
@@ -289,7 +293,7 @@ impl HeartbeatDraft {
         control: &str,
         verdict: &Verdict,
         population: Option<Vec<ResourceRef>>,
-        veil: &Veil<'_>,
+        pseudonymizer: &Pseudonymizer<'_>,
     ) -> Self {
         Self {
             control: control.to_owned(),
@@ -303,11 +307,11 @@ impl HeartbeatDraft {
                 findings: String::new(),
                 population_list: None,
             },
-            population: population.and_then(|items| Population::new(items, veil)),
+            population: population.and_then(|items| Population::new(items, pseudonymizer)),
         }
     }
 
-    fn resolve(mut self, state: &State) -> Result<Resolved, Outdated> {
+    fn resolve(mut self, state: &LogState) -> Result<Resolved, Outdated> {
         let known = state.control(&self.control).and_then(|control| control.verdict.as_ref());
         let known = known.ok_or(Outdated::Gone)?;
         if known.state != self.data.state || known.generation != self.data.generation {
@@ -339,11 +343,11 @@ fn attach(
 
 impl Population {
     /// The list of what was judged; None for nothing.
-    fn new(items: Vec<ResourceRef>, veil: &Veil<'_>) -> Option<Self> {
+    fn new(items: Vec<ResourceRef>, pseudonymizer: &Pseudonymizer<'_>) -> Option<Self> {
         let mut lines: Vec<String> = items
             .into_iter()
             .map(|ResourceRef { api_version, kind, namespace, name }| {
-                let name = if kind == "User" { veil.user(&name) } else { name };
+                let name = if kind == "User" { pseudonymizer.user(&name) } else { name };
                 let namespace = namespace.unwrap_or_default();
                 [api_version, kind, namespace, name].map(|word| field(&word)).join("\t")
             })
@@ -369,7 +373,7 @@ fn field(text: &str) -> String {
 
 impl ObjectDraft {
     /// The entry that already says all this.
-    pub fn known(&self, state: &State) -> Option<u64> {
+    pub fn known(&self, state: &LogState) -> Option<u64> {
         let known = state.object(&self.subject.kind, &self.subject.name)?;
         let says_so = !self.is_anew(known)
             && self.same_spec(known, self.digest().as_ref())
@@ -397,7 +401,7 @@ impl ObjectDraft {
         }
     }
 
-    fn resolve(self, state: &State) -> Resolved {
+    fn resolve(self, state: &LogState) -> Resolved {
         if let Some(entry) = self.known(state) {
             return Resolved { known: Some(entry), ..Resolved::default() };
         }
@@ -436,7 +440,7 @@ impl ObjectDraft {
 }
 
 /// That an object is gone, if the log has it.
-fn gone(state: &State, subject: Subject) -> Resolved {
+fn gone(state: &LogState, subject: Subject) -> Resolved {
     let Some(known) = state.object(&subject.kind, &subject.name) else {
         return Resolved::default();
     };
@@ -467,18 +471,21 @@ fn changed(subject: Subject, change: ObjectChange) -> (Subject, Data) {
 }
 
 /// A finding as the log keeps it.
-pub fn entry_finding(observed: &Observed, veil: &Veil<'_>) -> EntryFinding {
-    let Observed { finding, severity, since, exception } = observed;
+pub fn entry_finding(
+    observed: &ObservedFinding,
+    pseudonymizer: &Pseudonymizer<'_>,
+) -> EntryFinding {
+    let ObservedFinding { finding, severity, since, exception } = observed;
     let subject = finding.subject.as_deref();
     let mut resource = finding.resource.clone();
     if resource.kind == "User" {
-        resource.name = veil.user(&resource.name);
+        resource.name = pseudonymizer.user(&resource.name);
     }
     EntryFinding {
         rule: finding.rule.clone().into_owned(),
         resource,
-        subject: subject.map(|subject| veil.subject(subject)),
-        message: veil.message(&finding.message, subject),
+        subject: subject.map(|subject| pseudonymizer.subject(subject)),
+        message: pseudonymizer.message(&finding.message, subject),
         severity: *severity,
         since: whole_seconds(*since).0,
         exception: exception.clone(),

@@ -39,14 +39,14 @@ pub use self::{
     witness::{Citation, Published, Witness},
 };
 use comptroller_core::{
-    api::{EvidenceRef, ResourceRef, State as ControlState},
+    api::{EvidenceRef, ResourceRef, State},
     engine::{Reason, Verdict},
 };
 use comptroller_evidence::{
     entry::{Data, Subject},
-    fold::State,
+    fold::LogState,
     key::Pseudonyms,
-    privacy::Veil,
+    privacy::Pseudonymizer,
 };
 
 /// How often the list of what a control judged is recorded, if it changed.
@@ -130,7 +130,7 @@ struct Log {
 /// The log as of now.
 #[derive(Default)]
 struct Current {
-    state: State,
+    state: LogState,
     pseudonyms: Option<Arc<Pseudonyms>>,
 }
 
@@ -145,7 +145,7 @@ impl std::fmt::Debug for Current {
 struct Recorded {
     uid: Option<String>,
     generation: i64,
-    state: ControlState,
+    state: State,
     reason: Reason,
     digest: u64,
     message: String,
@@ -218,7 +218,7 @@ impl Evidence {
     }
 
     /// Looks at the fold of the log. None without a log, and until it was opened first.
-    pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Option<T> {
+    pub fn read<T>(&self, look: impl FnOnce(&LogState) -> T) -> Option<T> {
         let log = self.log.as_ref()?;
         let current = log.current.read().unwrap_or_else(PoisonError::into_inner);
         current.pseudonyms.as_ref().map(|_| look(&current.state))
@@ -252,7 +252,7 @@ impl Evidence {
         let Some(log) = &self.log else { return Ok(None) };
         let Some(pseudonyms) = self.pseudonyms() else { return self.unopened() };
         let name = |person: &str| pseudonyms.of(person);
-        let spec = spec.map(|spec| Veil::new(&name).spec(spec));
+        let spec = spec.map(|spec| Pseudonymizer::new(&name).spec(spec));
         let phase = phase.map(str::to_owned);
         let lock = || log.uids.lock().unwrap_or_else(PoisonError::into_inner);
         let anew = lock().get(&subject).is_some_and(|known| Some(known.as_str()) != uid);
@@ -341,11 +341,11 @@ impl Evidence {
         let (until, checked) = (seen.until, seen.population.as_ref().map(|_| now));
         let (mut draft, people) = {
             let name = |person: &str| pseudonyms.of(person);
-            let veil = Veil::new(&name);
-            let passed = self.over(control, &seen, &veil);
+            let pseudonymizer = Pseudonymizer::new(&name);
+            let passed = self.over(control, &seen, &pseudonymizer);
             let Seen { wrong, population, .. } = seen;
-            let draft = VerdictDraft::new(control, verdict, &wrong, population, &veil);
-            (VerdictDraft { passed, ..draft }, passed::people(&wrong, &veil))
+            let draft = VerdictDraft::new(control, verdict, &wrong, population, &pseudonymizer);
+            (VerdictDraft { passed, ..draft }, passed::people(&wrong, &pseudonymizer))
         };
         let message = draft.data.message.clone();
         draft.blocked = self
@@ -381,7 +381,7 @@ impl Evidence {
         let Some(pseudonyms) = self.pseudonyms() else { return self.unopened().map(drop) };
         let name = |person: &str| pseudonyms.of(person);
         let checked = population.is_some();
-        let draft = HeartbeatDraft::new(control, verdict, population, &Veil::new(&name));
+        let draft = HeartbeatDraft::new(control, verdict, population, &Pseudonymizer::new(&name));
         let beaten = self.ask(Draft::Heartbeat(Box::new(draft))).await;
         if matches!(beaten, Err(EvidenceError::Outdated)) {
             // What this process believes to be recorded is not, so that it is recorded anew.

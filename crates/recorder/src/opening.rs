@@ -16,7 +16,7 @@ use super::{
 use comptroller_evidence::{
     data::{Gap, OperatorData, OperatorEvent},
     entry::{Data, Entry, Subject},
-    fold::State,
+    fold::LogState,
     key::{self, KeyError, Pseudonyms, SigningKey, VerifierKey},
     log::{CHECKPOINT, LogError, LogReader, LogWriter, key_beside},
     origin,
@@ -57,7 +57,7 @@ pub enum Terms {
 impl Terms {
     /// The epoch of a leadership over a log. A Lease that was deleted counts from the start again,
     /// and an epoch neither falls nor is that of two.
-    pub(super) fn epoch(&self, state: &State) -> u64 {
+    pub(super) fn epoch(&self, state: &LogState) -> u64 {
         let next = state.epoch().saturating_add(1);
         match self {
             Self::Sole => next,
@@ -151,7 +151,7 @@ impl From<CheckError> for OpenError {
 /// A log that is open.
 pub(super) struct Opened {
     pub writer: LogWriter,
-    pub state: State,
+    pub state: LogState,
     pub pseudonyms: Arc<Pseudonyms>,
     pub key: SigningKey,
     pub store: Arc<dyn Store>,
@@ -163,7 +163,7 @@ pub(super) struct Opened {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// What it says.
-    pub state: State,
+    pub state: LogState,
     /// What this process signed last.
     pub signed: Option<Anchor>,
     /// Whether this leadership has found the log to be the one that others know.
@@ -297,9 +297,9 @@ async fn blocking<T: Send + 'static>(
 async fn fold(
     store: Arc<dyn Store>,
     key: VerifierKey,
-    known: State,
+    known: LogState,
     size: u64,
-) -> Result<(State, Option<Gap>), OpenError> {
+) -> Result<(LogState, Option<Gap>), OpenError> {
     if known.size() == size {
         return Ok((known, None));
     }
@@ -339,7 +339,7 @@ mod tests {
     fn an_epoch_is_that_of_one_leadership_and_never_falls() {
         let (lease, transitions) = watch::channel(4);
         let terms = Terms::Elected(transitions);
-        let mut state = State::default();
+        let mut state = LogState::default();
         assert_eq!(terms.epoch(&state), 4);
         let subject = Subject::new("Operator", "comptroller-0");
         let data = operator(OperatorEvent::Started);

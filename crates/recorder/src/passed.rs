@@ -10,17 +10,17 @@ use rustc_hash::FxHashMap;
 use super::{Evidence, EvidenceError, draft::PassedDraft, recall};
 use comptroller_core::{
     api::{EvidenceRef, ResourceRef},
-    engine::{Observed, memory::FindingKey, passages::Passed},
+    engine::{ObservedFinding, lapsed::LapsedVerdict, memory::FindingHash},
 };
-use comptroller_evidence::{fold, privacy::Veil};
+use comptroller_evidence::{fold, privacy::Pseudonymizer};
 
 /// What there is to record of a control beside its verdict.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     /// Everything that is wrong, excepted or not.
-    pub wrong: Vec<Observed>,
+    pub wrong: Vec<ObservedFinding>,
     /// What was so and was over before, and in no record, in order.
-    pub passed: Vec<Passed>,
+    pub passed: Vec<LapsedVerdict>,
     /// The number up to which all is told then.
     pub until: u64,
     /// What was judged, if it was asked for.
@@ -28,7 +28,7 @@ pub struct Seen {
 }
 
 /// Findings that name people, as the log knows them.
-pub(super) type People = FxHashMap<FindingKey, fold::FindingKey>;
+pub(super) type People = FxHashMap<FindingHash, fold::FindingKey>;
 
 /// Records that may be in the log though they failed, by control.
 pub(super) type Doubts = Mutex<HashMap<String, Doubt>>;
@@ -52,21 +52,29 @@ impl Doubt {
 }
 
 /// The findings whose names the log has not, by the engine's key.
-pub(super) fn people(wrong: &[Observed], veil: &Veil<'_>) -> People {
+pub(super) fn people(wrong: &[ObservedFinding], pseudonymizer: &Pseudonymizer<'_>) -> People {
     let keys = wrong.iter().map(|observed| {
-        (FindingKey::of(&observed.finding), recall::key_of(&observed.finding, veil))
+        (
+            FindingHash::of_finding(&observed.finding),
+            recall::key_of(&observed.finding, pseudonymizer),
+        )
     });
     keys.filter(|(key, logged)| engine_key(logged) != *key).collect()
 }
 
 /// The engine's key of a finding that names no person.
-fn engine_key(key: &fold::FindingKey) -> FindingKey {
-    FindingKey::new(&key.rule, &key.resource, key.subject.as_deref())
+fn engine_key(key: &fold::FindingKey) -> FindingHash {
+    FindingHash::new(&key.rule, &key.resource, key.subject.as_deref())
 }
 
 impl Evidence {
     /// What is to be written of what was over: all but what the log turned out to have.
-    pub(super) fn over(&self, control: &str, seen: &Seen, veil: &Veil<'_>) -> Vec<PassedDraft> {
+    pub(super) fn over(
+        &self,
+        control: &str,
+        seen: &Seen,
+        pseudonymizer: &Pseudonymizer<'_>,
+    ) -> Vec<PassedDraft> {
         let known = self.unless_doubtful(control);
         let over = || seen.passed.iter().filter(|passed| passed.number > known);
         if over().next().is_none() {
@@ -84,12 +92,15 @@ impl Evidence {
         names.extend(logged.into_iter().flatten());
         let worded = over().flat_map(|passed| &passed.found).chain(&seen.wrong);
         names.extend(worded.map(|observed| {
-            (FindingKey::of(&observed.finding), recall::key_of(&observed.finding, veil))
+            (
+                FindingHash::of_finding(&observed.finding),
+                recall::key_of(&observed.finding, pseudonymizer),
+            )
         }));
         over()
             .map(|passed| {
                 let gone = passed.gone.iter().filter_map(|key| names.get(key).cloned()).collect();
-                PassedDraft::new(passed, gone, veil)
+                PassedDraft::new(passed, gone, pseudonymizer)
             })
             .collect()
     }

@@ -8,7 +8,7 @@ use comptroller_core::api::{Duration, control::DEFAULT_HEARTBEAT};
 use comptroller_evidence::{
     data::{Gap, OperatorEvent},
     entry::{Data, Subject},
-    fold::{RunningOperator, State},
+    fold::{LogState, RunningOperator},
 };
 
 /// Who begins to write.
@@ -43,7 +43,7 @@ impl Writer<'_> {
 
 /// What a leadership says first.
 pub(super) fn first_words(
-    state: &State,
+    state: &LogState,
     origin: &str,
     writer: Writer<'_>,
     now: Timestamp,
@@ -69,7 +69,7 @@ pub(super) fn first_words(
 }
 
 /// For how long the log may be silent while somebody looks.
-fn shortest_heartbeat(state: &State, from: Timestamp) -> jiff::SignedDuration {
+fn shortest_heartbeat(state: &LogState, from: Timestamp) -> jiff::SignedDuration {
     let of = |duration: Duration| duration.add_to(from).duration_since(from);
     state
         .objects_of("Control")
@@ -92,8 +92,8 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn state(events: &[(&str, OperatorEvent)]) -> State {
-        let mut state = State::default();
+    fn state(events: &[(&str, OperatorEvent)]) -> LogState {
+        let mut state = LogState::default();
         for (index, (instance, event)) in (0..).zip(events) {
             let (subject, data) = (Subject::new("Operator", instance), opening::operator(*event));
             state.apply(index, &Entry { at: at(10), epoch: 1, subject, data });

@@ -75,11 +75,11 @@ fn identity(control: &str, finding: &ReportedFinding) -> Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Format, tests::evaluation, write};
+    use crate::{TableStyle, json::FORMAT, tests::evaluation};
 
     fn json(evaluation: &Evaluation) -> String {
         let mut text = Vec::new();
-        write(evaluation, Format::Json, &mut text).unwrap();
+        FORMAT.write(evaluation, TableStyle::default(), &mut text).unwrap();
         String::from_utf8(text).unwrap()
     }
 

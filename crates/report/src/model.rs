@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use comptroller_core::{
     api::{ResourceRef, Severity, State, TestKind},
-    engine::{Engine, Observed, Verdict},
+    engine::{Engine, ObservedFinding, Verdict},
 };
 
 /// One evaluation of all controls.
@@ -148,7 +148,7 @@ impl Evaluation {
         now: Timestamp,
         locate: &dyn Fn(&ResourceRef) -> Option<SourceLocation>,
     ) -> Self {
-        let reported = |observed: Vec<Observed>| -> Vec<ReportedFinding> {
+        let reported = |observed: Vec<ObservedFinding>| -> Vec<ReportedFinding> {
             observed.into_iter().map(|one| report(one, locate)).collect()
         };
         let mut evaluation = Self::default();
@@ -243,7 +243,7 @@ impl Summary {
 }
 
 fn report(
-    observed: Observed,
+    observed: ObservedFinding,
     locate: &dyn Fn(&ResourceRef) -> Option<SourceLocation>,
 ) -> ReportedFinding {
     let finding = observed.finding;

@@ -2,7 +2,7 @@
 //! the report over a period. Pure.
 
 use super::period::model::CriterionStanding;
-use comptroller_core::api::criteria::Source;
+use comptroller_core::api::criteria::EvidenceSource;
 
 /// What a control shows of the criteria that it serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +28,11 @@ pub(super) struct Serving {
 
 /// A failure outweighs everything, and what is not known outweighs what holds. What had nothing to
 /// judge proves nothing, and what only people can prove is not proved by a cluster in order.
-pub(super) fn standing(source: Source, serving: &[Serving]) -> CriterionStanding {
+pub(super) fn standing(source: EvidenceSource, serving: &[Serving]) -> CriterionStanding {
     let any = |shown| serving.iter().any(|one| one.shown == shown);
-    let is_proof =
-        |one: &Serving| one.shown == Shown::Held && (one.attested || source != Source::Human);
+    let is_proof = |one: &Serving| {
+        one.shown == Shown::Held && (one.attested || source != EvidenceSource::Human)
+    };
     if serving.is_empty() {
         CriterionStanding::NotCovered
     } else if any(Shown::Failed) {
@@ -63,7 +64,7 @@ mod tests {
         for (shown, expected) in cases {
             let serving: Vec<Serving> =
                 shown.iter().map(|shown| Serving { shown: *shown, attested: false }).collect();
-            for source in [Source::Cluster, Source::Both] {
+            for source in [EvidenceSource::Cluster, EvidenceSource::Both] {
                 assert_eq!(standing(source, &serving), expected, "{shown:?}");
             }
         }
@@ -80,7 +81,7 @@ mod tests {
             (vec![people(Shown::Held)], CriterionStanding::Passing),
             (vec![people(Shown::Held), people(Shown::Failed)], CriterionStanding::Failing),
         ] {
-            assert_eq!(standing(Source::Human, &serving), expected, "{serving:?}");
+            assert_eq!(standing(EvidenceSource::Human, &serving), expected, "{serving:?}");
         }
     }
 }

@@ -20,10 +20,15 @@ mod resource_ref;
 mod severity;
 mod state;
 mod time;
+mod visible;
 
 pub use self::{
-    occurrence_phase::OccurrencePhase, resource_ref::ResourceRef, severity::Severity, state::State,
-    time::whole_seconds,
+    occurrence_phase::{MAX_OCCURRENCE_RECORDS, OccurrencePhase},
+    resource_ref::ResourceRef,
+    severity::Severity,
+    state::State,
+    time::{NotAMoment, parse_moment, whole_seconds},
+    visible::{is_hidden, visible, visible_lines},
 };
 #[cfg(feature = "schema")]
 #[doc(hidden)]

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use jiff::civil::Date;
 
-use super::LogArgs;
 use comptroller_evidence::{
+    cli::LogArgs,
     export::{Days, ExportFile, Exporter, Format, Row},
     log::{LogError, LogReader},
     store::{self, Store, StoreError},

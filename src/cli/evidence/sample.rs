@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tabwriter::TabWriter;
 
-use super::LogArgs;
 use crate::cli::{output::Output, scan::to_stdout, time::moment};
 use comptroller_evidence::{
+    cli::LogArgs,
     data::PopulationList,
     entry::{Data, Entry},
     log::LogReader,

@@ -69,7 +69,7 @@ pub async fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<Evaluation, Sca
         let rules = if given { Rules::read(&args.controls, now) } else { Rules::builtin(now) };
         load(&mut engine, rules, &filter)?
     };
-    let wanted = engine.wanted();
+    let wanted = engine.watch_set();
     let bar = progress(wanted.kinds.len());
     if wanted.api_server {
         engine.observe_api_server(api_server::observe(&client).await, now);

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
 
 use super::{ScanArgs, controls::Rules};
 use comptroller_core::{
-    api::{ControlSpec, Scope, Severity, control::NAME_LABEL},
+    api::{ControlScope, ControlSpec, Severity, control::NAME_LABEL},
     checks,
     nearest::{did_you_mean, nearest},
 };
@@ -75,7 +75,7 @@ impl Filter {
             return spec;
         };
         let mut spec = Arc::unwrap_or_clone(spec);
-        let scope = spec.scope.get_or_insert_with(Scope::default);
+        let scope = spec.scope.get_or_insert_with(ControlScope::default);
         let selector = scope.namespaces.get_or_insert_default();
         let requirement = LabelSelectorRequirement {
             key: NAME_LABEL.to_owned(),

@@ -23,7 +23,7 @@ use super::{
 use crate::source::manifest::{Found, Location, ManifestError};
 use comptroller_core::{
     api::{GROUP, ResourceRef},
-    engine::{Engine, Remembered, Wanted},
+    engine::{Engine, Remembered, WatchSet},
     inventory::{
         self, Catalog, Interner, KindId, Projector, ServedResource, Symbol, catalog, facts,
     },
@@ -83,7 +83,7 @@ type Identity = (u16, Symbol, Symbol);
 pub(super) struct Intake {
     engine: Engine,
     catalog: Catalog,
-    wanted: Wanted,
+    wanted: WatchSet,
     interner: Arc<Interner>,
     now: Timestamp,
     kinds: FxHashMap<(String, String), Kind>,
@@ -126,7 +126,7 @@ impl Intake {
         let mut intake = Self {
             engine,
             catalog,
-            wanted: Wanted::default(),
+            wanted: WatchSet::default(),
             interner: Arc::default(),
             now,
             kinds: FxHashMap::default(),
@@ -239,7 +239,7 @@ impl Intake {
         if let Some(refused) = unread::template(group, kind, object) {
             return Err(refused);
         }
-        if let Some(mistake) = catalog::mistake(&self.catalog, group, version, kind) {
+        if let Some(mistake) = catalog::find_type_mistake(&self.catalog, group, version, kind) {
             let types = mistake.meant.into_iter().map(|(group, kind)| Type::Known(group, kind));
             return Err(Refused { message: mistake.message, types: types.collect() });
         }
@@ -341,7 +341,7 @@ impl Intake {
             if namespaced {
                 self.learned.namespaced.insert(key.clone());
             }
-            self.catalog.add(catalog::guess(group, version, kind, namespaced));
+            self.catalog.add(catalog::guess_type(group, version, kind, namespaced));
             self.catalog_changed();
         }
         let reader = self.reader(group, kind);
@@ -357,7 +357,7 @@ impl Intake {
             .find(|(resource, _)| resource.group == group && resource.kind == kind)?;
         let projector =
             Projector::new(resource.clone(), programs.clone(), Arc::clone(&self.interner))
-                .of(inventory::Source::Manifests);
+                .with_source(inventory::ObjectSource::Manifests);
         let id = self.engine.kind(resource);
         self.engine.begin(id);
         let understood = facts::projection(group, kind).map(|projection| projection.versions);
@@ -366,7 +366,7 @@ impl Intake {
 
     fn catalog_changed(&mut self) {
         self.engine.set_catalog(self.catalog.clone(), self.now);
-        self.wanted = self.engine.wanted();
+        self.wanted = self.engine.watch_set();
     }
 
     /// `kubectl create` has the API server choose a name; any will do here.

@@ -18,7 +18,7 @@ use std::{fs, path::PathBuf, sync::Arc};
 use jiff::Timestamp;
 
 pub use self::{
-    args::{Label, MAX_DOCUMENT_MIB, Output, ScanArgs, Target},
+    args::{Label, MAX_DOCUMENT_MIB, ScanArgs, Target},
     cluster::{ScanClusterError, unreadable},
     filter::FilterError,
     output::{table_style, to_stdout},

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::controls::Rules;
 use comptroller_core::{
     api::{ControlSpec, ExceptionPhase, State, control::NAME_LABEL},
-    checks::{self, Context, scope::Scope, tally::Tally},
+    checks::{self, CheckContext, limit_counts::LimitCounts, scope::ScopeFilter},
     engine::{Engine, judging::judge_in_scope},
     inventory::Inventory,
     nearest::{did_you_mean, nearest},
@@ -108,15 +108,16 @@ fn without_selectors(spec: &ControlSpec) -> ControlSpec {
 }
 
 fn judges_something(inventory: &Inventory, spec: &ControlSpec, now: Timestamp) -> bool {
-    let (Ok(built), Ok(scope)) = (checks::build(&spec.test), Scope::compile(spec.scope.as_ref()))
+    let (Ok(built), Ok(scope)) =
+        (checks::build(&spec.test), ScopeFilter::compile(spec.scope.as_ref()))
     else {
         return false;
     };
     let check = built.check.as_ref();
-    let context = Context { inventory, scope: &scope, now, occurrences: &[] };
+    let context = CheckContext { inventory, scope: &scope, now, occurrences: &[] };
     let mut found = false;
     check.items(&context, &mut |item| {
-        found = found || judge_in_scope(check, &context, item, &Tally::default()).is_some();
+        found = found || judge_in_scope(check, &context, item, &LimitCounts::default()).is_some();
     });
     found
 }

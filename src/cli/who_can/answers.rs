@@ -9,7 +9,7 @@ use comptroller_core::{
     checks::reference,
     inventory::{
         Facts, Inventory,
-        rbac::{Entitlement, PROJECTIONS, Request, Role, RoleId},
+        rbac::{AccessRequest, Entitlement, PROJECTIONS, RoleId, RoleNode},
     },
 };
 use comptroller_report::visible;
@@ -39,7 +39,7 @@ pub(super) struct Via {
 }
 
 /// Every subject that may, with its paths sorted.
-pub(super) fn who_can(inventory: &Inventory, request: &Request<'_>) -> Vec<Answer> {
+pub(super) fn who_can(inventory: &Inventory, request: &AccessRequest<'_>) -> Vec<Answer> {
     let entitled = inventory.rights.who_can(request);
     entitled.iter().map(|entitlement| answer(inventory, entitlement)).collect()
 }
@@ -62,7 +62,7 @@ fn answer(inventory: &Inventory, entitlement: &Entitlement) -> Answer {
 }
 
 fn role_reference(inventory: &Inventory, id: RoleId) -> Option<ResourceRef> {
-    let key = inventory.rights.role(id).map(Role::key)?;
+    let key = inventory.rights.role(id).map(RoleNode::key)?;
     Some(ResourceRef {
         api_version: "rbac.authorization.k8s.io/v1".to_owned(),
         kind: key.kind().to_owned(),
@@ -125,7 +125,7 @@ pub(super) fn path(object: &ResourceRef) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use comptroller_core::inventory::rbac::{Target, testing::*};
+    use comptroller_core::inventory::rbac::{RequestTarget, testing::*};
 
     #[test]
     fn answers_print_as_the_contract_has_them() {
@@ -138,14 +138,14 @@ mod tests {
                 &["ServiceAccount/prod/ci", "User/x\u{1b}[2J"],
             ),
         ]);
-        let target = Target::Resource {
+        let target = RequestTarget::Resource {
             group: "",
             resource: "pods",
             subresource: "",
             namespace: "prod",
             name: "",
         };
-        let answers = who_can(&world.inventory, &Request { verb: "get", target });
+        let answers = who_can(&world.inventory, &AccessRequest { verb: "get", target });
         let mut json = Vec::new();
         print_json(&answers, &mut json).unwrap();
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();

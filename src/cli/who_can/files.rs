@@ -15,8 +15,8 @@ use crate::{cli::scan::sources_of, source::manifest::Found};
 use comptroller_core::{
     checks::reference,
     inventory::{
-        Change, Interner, Inventory, Projector, Source, catalog,
-        rbac::{PROJECTIONS, Subject, gap},
+        Change, Interner, Inventory, ObjectSource, Projector, catalog,
+        rbac::{PROJECTIONS, Subject, unknown_rules},
     },
     nearest::{did_you_mean, nearest},
 };
@@ -68,8 +68,8 @@ pub(super) fn read(args: &WhoCanArgs) -> Result<Ground, Failure> {
 impl Taken {
     fn new(home: Option<&str>) -> Self {
         let mut inventory = Inventory::default();
-        inventory.source = Source::Manifests;
-        inventory.rights.assume_born_roles();
+        inventory.source = ObjectSource::Manifests;
+        inventory.rights.assume_default_roles();
         Self {
             inventory,
             types: Types::builtin(),
@@ -134,7 +134,7 @@ impl Taken {
         let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
         self.namespaces.extend(namespace.filter(|name| !name.is_empty()).map(ToOwned::to_owned));
         if group.contains('.') && !catalog::is_tool_config(group, kind) {
-            let guessed = catalog::guess(group, version, kind, namespace.is_some());
+            let guessed = catalog::guess_type(group, version, kind, namespace.is_some());
             self.types.add_vague(&guessed.resource);
         }
     }
@@ -175,7 +175,7 @@ impl Taken {
         let in_effect = grants.filter(|grant| grant.in_cluster() || *grant.namespace == *namespace);
         let untold = in_effect.filter_map(|grant| {
             let role = rights.role(grant.role)?;
-            let gap = gap(&self.inventory, role)?;
+            let gap = unknown_rules(&self.inventory, role)?;
             let binding = path(&reference(&self.inventory, grant.binding)?);
             Some(format!("{binding} {}", gap.of_binding(role.key())))
         });
@@ -206,7 +206,7 @@ fn born(inventory: &Inventory, resolved: &Resolved) -> Option<String> {
         .into_iter()
         .map(|entitlement| entitlement.subject)
         .collect();
-    let born = inventory.rights.born_to(&request);
+    let born = inventory.rights.default_subjects(&request);
     let more: Vec<&Subject> = born.difference(&shown).collect();
     let mut named: Vec<String> = more.iter().take(SHOWN).map(ToString::to_string).collect();
     if named.is_empty() {

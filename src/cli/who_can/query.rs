@@ -10,7 +10,7 @@ use comptroller_core::{
     api::rbac_verbs::{PATH_VERBS, is_known_verb},
     inventory::{
         Symbol,
-        rbac::{Graph, Request, Role, Rule, Target},
+        rbac::{AccessRequest, Graph, PolicyRule, RequestTarget, RoleNode},
     },
 };
 
@@ -116,7 +116,7 @@ impl Query {
         if !subresource.is_empty() && !has_subresource(&known, subresource, types, rights) {
             return Err(no_subresource(&known, subresource));
         }
-        let named = |rule: &Rule| {
+        let named = |rule: &PolicyRule| {
             names(&rule.verbs, &self.verb)
                 && rule.has_group(&known.group)
                 && rule.has_resource(&known.plural, subresource)
@@ -136,9 +136,10 @@ impl Query {
     }
 
     fn resolve_path(&self, path: &str, rights: &Graph) -> Result<Resolved, QueryError> {
-        let named = |rule: &Rule| {
+        let named = |rule: &PolicyRule| {
             names(&rule.verbs, &self.verb)
-                && rule.allows(&Request { verb: &self.verb, target: Target::Path(path) })
+                && rule
+                    .allows(&AccessRequest { verb: &self.verb, target: RequestTarget::Path(path) })
         };
         if !PATH_VERBS.contains(&&*self.verb) && !rules(rights).any(named) {
             return Err(no_path_verb(&self.verb, path));
@@ -179,10 +180,10 @@ fn find_type(
 
 impl Resolved {
     /// The request, as the authorizer sees it.
-    pub fn request(&self) -> Request<'_> {
+    pub fn request(&self) -> AccessRequest<'_> {
         let target = match &self.path {
-            Some(path) => Target::Path(path),
-            None => Target::Resource {
+            Some(path) => RequestTarget::Path(path),
+            None => RequestTarget::Resource {
                 group: &self.group,
                 resource: &self.resource,
                 subresource: &self.subresource,
@@ -190,7 +191,7 @@ impl Resolved {
                 name: &self.name,
             },
         };
-        Request { verb: &self.verb, target }
+        AccessRequest { verb: &self.verb, target }
     }
 
     /// As it is typed.
@@ -243,8 +244,8 @@ fn choose<'k>(found: &[&'k Known], name: &str) -> Result<Option<&'k Known>, Quer
 }
 
 /// The rules of every role.
-pub(super) fn rules(rights: &Graph) -> impl Iterator<Item = &Rule> {
-    rights.roles().flat_map(Role::rules)
+pub(super) fn rules(rights: &Graph) -> impl Iterator<Item = &PolicyRule> {
+    rights.roles().flat_map(RoleNode::rules)
 }
 
 fn names(words: &[Symbol], wanted: &str) -> bool {
@@ -276,7 +277,7 @@ fn named_by_roles(rights: &Graph, name: &str, group: Option<&str>) -> BTreeMap<S
 }
 
 fn has_subresource(known: &Known, subresource: &str, types: &Types, rights: &Graph) -> bool {
-    let named = |rule: &Rule| {
+    let named = |rule: &PolicyRule| {
         rule.has_group(&known.group)
             && rule.resources.iter().filter_map(|word| word.split_once('/')).any(
                 |(parent, below)| {

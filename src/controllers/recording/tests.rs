@@ -30,7 +30,7 @@ use comptroller_core::{
 };
 use comptroller_evidence::{
     entry::Entry,
-    fold::{FindingKey, State},
+    fold::{FindingKey, LogState},
     key::SigningKey,
     log::LogReader,
     origin,
@@ -142,12 +142,12 @@ impl World {
         let (sender, commands) = mpsc::channel(8);
         let recording = Recording::new(evidence.clone(), sender);
         let mut engine = Engine::default();
-        engine.set_aside_what_passes();
+        engine.keep_lapsed_verdicts();
         let served = ServedResource { resource: resource(), versions: vec!["v1".into()] };
         engine.set_catalog(Catalog::new(vec![served]), self.now);
         let mut adoption = Adoption::new(evidence.clone());
         declare(&mut engine, &mut adoption, &self.object());
-        let (resource, programs) = engine.wanted().kinds.pop_first().unwrap();
+        let (resource, programs) = engine.watch_set().kinds.pop_first().unwrap();
         let kind = engine.kind(&resource);
         let projector = Projector::new(resource, programs, Arc::new(Interner::default()));
         engine.begin(kind);
@@ -314,13 +314,13 @@ impl World {
         let mut entries: Vec<Entry> = Vec::new();
         let range = 0..reader.size();
         replay(&reader, range, |_, entry| entries.push(entry.clone())).await.unwrap();
-        let mut fold = State::default();
+        let mut fold = LogState::default();
         for (index, entry) in (0..).zip(&entries) {
             fold.apply(index, entry);
         }
         let status = self.status.clone().unwrap();
         let process = self.process();
-        let known = process.evidence.read(State::clone).unwrap();
+        let known = process.evidence.read(LogState::clone).unwrap();
         assert_eq!(known, fold, "{told}");
         let verdict = fold.control(CONTROL).unwrap().verdict.as_ref().unwrap();
         let since =
@@ -429,8 +429,8 @@ fn declare(engine: &mut Engine, adoption: &mut Adoption, object: &DeserializeGua
 }
 
 fn posted(engine: &Engine, object: &DeserializeGuard<Control>) -> Option<Posted> {
-    let verdict = Arc::clone(engine.posted(CONTROL)?);
-    let passed = engine.last_passed(CONTROL);
+    let verdict = Arc::clone(engine.shared_verdict(CONTROL)?);
+    let passed = engine.last_lapsed(CONTROL);
     Some(Posted { verdict, uid: object.meta().uid.clone(), passed, received: Instant::now() })
 }
 
@@ -450,8 +450,8 @@ fn answer(
     let Some(posted) = posted(engine, object) else { return };
     let seen = Seen {
         wrong: engine.wrong(CONTROL, now),
-        passed: engine.passed(CONTROL, now),
-        until: engine.last_passed(CONTROL),
+        passed: engine.lapsed(CONTROL, now),
+        until: engine.last_lapsed(CONTROL),
         population: None,
     };
     let _ = reply.send(Snapshot { posted, seen });

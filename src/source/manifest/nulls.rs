@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use comptroller_core::inventory::catalog::is_own;
+use comptroller_core::inventory::catalog::is_kubernetes_group;
 
 /// Fields that hold a map of strings wherever they are.
 const TEXTS: &[&str] = &[
@@ -60,7 +60,7 @@ const LISTS_OF_TEXTS: &[&str] = &[
 /// Puts what the API server stores in the place of nulls.
 pub fn as_stored(object: &mut Value) {
     let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-    let typed = is_own(version.split_once('/').map_or("", |(group, _)| group));
+    let typed = is_kubernetes_group(version.split_once('/').map_or("", |(group, _)| group));
     let Value::Object(fields) = object else {
         return;
     };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::convert::first;
-use super::{Evaluated, Fault, Value, texts};
+use super::{EvaluationError, Value, ValueResult, texts};
 use crate::operators::no_overload;
 
 /// A network: an address, and how many of its bits count.
@@ -72,43 +72,45 @@ fn parse(text: &str) -> Option<IpAddr> {
     }
 }
 
-pub(super) fn ip(values: &[Value]) -> Evaluated {
+pub(super) fn ip(values: &[Value]) -> ValueResult {
     let [text] = texts(values)?;
-    parse(text).map(Value::Ip).ok_or_else(|| Fault::error("ip() takes an address such as 10.0.0.1"))
+    parse(text)
+        .map(Value::Ip)
+        .ok_or_else(|| EvaluationError::no_value("ip() takes an address such as 10.0.0.1"))
 }
 
-pub(super) fn is_ip(values: &[Value]) -> Evaluated {
+pub(super) fn is_ip(values: &[Value]) -> ValueResult {
     let [text] = texts(values)?;
     Ok(Value::Bool(parse(text).is_some()))
 }
 
-pub(super) fn is_canonical(values: &[Value]) -> Evaluated {
+pub(super) fn is_canonical(values: &[Value]) -> ValueResult {
     let [text] = texts(values)?;
-    parse(text)
-        .map(|address| Value::Bool(address.to_string() == text))
-        .ok_or_else(|| Fault::error("ip.isCanonical() takes an address such as 10.0.0.1"))
+    parse(text).map(|address| Value::Bool(address.to_string() == text)).ok_or_else(|| {
+        EvaluationError::no_value("ip.isCanonical() takes an address such as 10.0.0.1")
+    })
 }
 
-fn address_of(values: &[Value]) -> Result<IpAddr, Fault> {
+fn address_of(values: &[Value]) -> Result<IpAddr, EvaluationError> {
     match first(values) {
         Value::Ip(address) => Ok(*address),
         other => Err(no_overload("a property of an address", other)),
     }
 }
 
-pub(super) fn family(values: &[Value]) -> Evaluated {
+pub(super) fn family(values: &[Value]) -> ValueResult {
     address_of(values).map(|address| Value::Int(if address.is_ipv4() { 4 } else { 6 }))
 }
 
-pub(super) fn is_loopback(values: &[Value]) -> Evaluated {
+pub(super) fn is_loopback(values: &[Value]) -> ValueResult {
     address_of(values).map(|address| Value::Bool(address.is_loopback()))
 }
 
-pub(super) fn is_unspecified(values: &[Value]) -> Evaluated {
+pub(super) fn is_unspecified(values: &[Value]) -> ValueResult {
     address_of(values).map(|address| Value::Bool(address.is_unspecified()))
 }
 
-pub(super) fn is_link_local_multicast(values: &[Value]) -> Evaluated {
+pub(super) fn is_link_local_multicast(values: &[Value]) -> ValueResult {
     let link_local = |address| match address {
         IpAddr::V4(v4) => matches!(v4.octets(), [224, 0, 0, _]),
         IpAddr::V6(v6) => v6.segments()[0] & 0xff0f == 0xff02,
@@ -123,11 +125,11 @@ fn link_local_unicast(address: IpAddr) -> bool {
     }
 }
 
-pub(super) fn is_link_local_unicast(values: &[Value]) -> Evaluated {
+pub(super) fn is_link_local_unicast(values: &[Value]) -> ValueResult {
     address_of(values).map(|address| Value::Bool(link_local_unicast(address)))
 }
 
-pub(super) fn is_global_unicast(values: &[Value]) -> Evaluated {
+pub(super) fn is_global_unicast(values: &[Value]) -> ValueResult {
     let global = |address: IpAddr| {
         let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
         !(broadcast
@@ -139,39 +141,40 @@ pub(super) fn is_global_unicast(values: &[Value]) -> Evaluated {
     address_of(values).map(|address| Value::Bool(global(address)))
 }
 
-fn read(text: &str) -> Result<Cidr, Fault> {
-    Cidr::parse(text).ok_or_else(|| Fault::error("cidr() takes a network such as 10.0.0.0/8"))
+fn read(text: &str) -> Result<Cidr, EvaluationError> {
+    Cidr::parse(text)
+        .ok_or_else(|| EvaluationError::no_value("cidr() takes a network such as 10.0.0.0/8"))
 }
 
-pub(super) fn cidr(values: &[Value]) -> Evaluated {
+pub(super) fn cidr(values: &[Value]) -> ValueResult {
     let [text] = texts(values)?;
     read(text).map(Value::Cidr)
 }
 
-pub(super) fn is_cidr(values: &[Value]) -> Evaluated {
+pub(super) fn is_cidr(values: &[Value]) -> ValueResult {
     let [text] = texts(values)?;
     Ok(Value::Bool(Cidr::parse(text).is_some()))
 }
 
-fn network_of(values: &[Value]) -> Result<Cidr, Fault> {
+fn network_of(values: &[Value]) -> Result<Cidr, EvaluationError> {
     match first(values) {
         Value::Cidr(cidr) => Ok(*cidr),
         other => Err(no_overload("a property of a network", other)),
     }
 }
 
-pub(super) fn contains_ip(values: &[Value]) -> Evaluated {
+pub(super) fn contains_ip(values: &[Value]) -> ValueResult {
     let address = match values.get(1) {
         Some(Value::Ip(address)) => *address,
         Some(Value::String(text)) => {
-            parse(text).ok_or_else(|| Fault::error("containsIP() takes an address"))?
+            parse(text).ok_or_else(|| EvaluationError::no_value("containsIP() takes an address"))?
         }
         other => return Err(no_overload("containsIP()", other.unwrap_or(&Value::Null))),
     };
     network_of(values).map(|cidr| Value::Bool(cidr.contains(address, 128)))
 }
 
-pub(super) fn contains_cidr(values: &[Value]) -> Evaluated {
+pub(super) fn contains_cidr(values: &[Value]) -> ValueResult {
     let inner = match values.get(1) {
         Some(Value::Cidr(inner)) => *inner,
         Some(Value::String(text)) => read(text)?,
@@ -180,14 +183,14 @@ pub(super) fn contains_cidr(values: &[Value]) -> Evaluated {
     network_of(values).map(|cidr| Value::Bool(cidr.contains(inner.address, inner.bits)))
 }
 
-pub(super) fn prefix_length(values: &[Value]) -> Evaluated {
+pub(super) fn prefix_length(values: &[Value]) -> ValueResult {
     network_of(values).map(|cidr| Value::Int(i64::from(cidr.bits)))
 }
 
-pub(super) fn masked(values: &[Value]) -> Evaluated {
+pub(super) fn masked(values: &[Value]) -> ValueResult {
     network_of(values).map(|cidr| Value::Cidr(cidr.masked()))
 }
 
-pub(super) fn address(values: &[Value]) -> Evaluated {
+pub(super) fn address(values: &[Value]) -> ValueResult {
     network_of(values).map(|cidr| Value::Ip(cidr.address))
 }

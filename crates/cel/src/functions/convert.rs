@@ -2,26 +2,29 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "the signature of a function")]
 
-use super::{Evaluated, Fault, Value, number};
-use crate::value::{Kind, string};
+use super::{EvaluationError, Value, ValueResult, number};
+use crate::value::{ValueKind, string};
 
 pub(super) fn first(values: &[Value]) -> &Value {
     values.first().unwrap_or(&Value::Null)
 }
 
-fn cannot(value: &Value, target: &str) -> Fault {
-    Fault::Error(format!("{target}() cannot convert this {}", Kind::of(value).name()))
+fn cannot(value: &Value, target: &str) -> EvaluationError {
+    EvaluationError::NoValue(format!(
+        "{target}() cannot convert this {}",
+        ValueKind::of(value).name()
+    ))
 }
 
-pub(super) fn identity(values: &[Value]) -> Evaluated {
+pub(super) fn identity(values: &[Value]) -> ValueResult {
     Ok(first(values).clone())
 }
 
-pub(super) fn type_of(values: &[Value]) -> Evaluated {
-    Ok(Value::Type(Kind::of(first(values))))
+pub(super) fn type_of(values: &[Value]) -> ValueResult {
+    Ok(Value::Type(ValueKind::of(first(values))))
 }
 
-pub(super) fn to_bool(values: &[Value]) -> Evaluated {
+pub(super) fn to_bool(values: &[Value]) -> ValueResult {
     let value = first(values);
     let Value::String(text) = value else { return Err(cannot(value, "bool")) };
     match text.as_ref() {
@@ -32,7 +35,7 @@ pub(super) fn to_bool(values: &[Value]) -> Evaluated {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-pub(super) fn to_int(values: &[Value]) -> Evaluated {
+pub(super) fn to_int(values: &[Value]) -> ValueResult {
     let value = first(values);
     let int = match value {
         Value::Uint(number) => i64::try_from(*number).ok(),
@@ -49,7 +52,7 @@ pub(super) fn to_int(values: &[Value]) -> Evaluated {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
-pub(super) fn to_uint(values: &[Value]) -> Evaluated {
+pub(super) fn to_uint(values: &[Value]) -> ValueResult {
     let value = first(values);
     let uint = match value {
         Value::Int(number) => u64::try_from(*number).ok(),
@@ -62,7 +65,7 @@ pub(super) fn to_uint(values: &[Value]) -> Evaluated {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a double has the precision it has")]
-pub(super) fn to_double(values: &[Value]) -> Evaluated {
+pub(super) fn to_double(values: &[Value]) -> ValueResult {
     let value = first(values);
     let double = match value {
         Value::Int(number) => Some(*number as f64),
@@ -73,12 +76,12 @@ pub(super) fn to_double(values: &[Value]) -> Evaluated {
     double.map(Value::Double).ok_or_else(|| cannot(value, "double"))
 }
 
-pub(super) fn to_string(values: &[Value]) -> Evaluated {
+pub(super) fn to_string(values: &[Value]) -> ValueResult {
     text_of(first(values)).map(string)
 }
 
 /// A value as text, as `string()` makes it.
-pub(super) fn text_of(value: &Value) -> Result<String, Fault> {
+pub(super) fn text_of(value: &Value) -> Result<String, EvaluationError> {
     Ok(match value {
         Value::String(text) => text.as_ref().to_owned(),
         Value::Bool(flag) => flag.to_string(),
@@ -97,7 +100,7 @@ pub(super) fn text_of(value: &Value) -> Result<String, Fault> {
     })
 }
 
-pub(super) fn to_bytes(values: &[Value]) -> Evaluated {
+pub(super) fn to_bytes(values: &[Value]) -> ValueResult {
     match first(values) {
         Value::String(text) => Ok(Value::Bytes(text.as_bytes().into())),
         other => Err(cannot(other, "bytes")),

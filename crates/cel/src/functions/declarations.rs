@@ -6,10 +6,10 @@
 use super::{
     cidr, convert, format, lists, optional, pattern, printf, quantity, semver, text, time, url,
 };
-use crate::evaluate::Evaluated;
+use crate::evaluate::ValueResult;
 use crate::value::Value;
 
-pub(super) type Native = fn(&[Value]) -> Evaluated;
+pub(super) type Native = fn(&[Value]) -> ValueResult;
 
 /// Every overload of every function.
 pub(crate) const DECLARATIONS: &[(&str, Native)] = &[
@@ -222,25 +222,27 @@ pub(crate) const DECLARATIONS: &[(&str, Native)] = &[
     ("cidr.prefixLength()->int", cidr::prefix_length),
     ("cidr.masked()->cidr", cidr::masked),
     ("cidr.ip()->ip", cidr::address),
-    ("format::dns1123Label()->format", |_| Ok(Value::Format(format::Format::Dns1123Label))),
-    ("format::dns1123Subdomain()->format", |_| Ok(Value::Format(format::Format::Dns1123Subdomain))),
-    ("format::dns1035Label()->format", |_| Ok(Value::Format(format::Format::Dns1035Label))),
+    ("format::dns1123Label()->format", |_| Ok(Value::Format(format::NamedFormat::Dns1123Label))),
+    ("format::dns1123Subdomain()->format", |_| {
+        Ok(Value::Format(format::NamedFormat::Dns1123Subdomain))
+    }),
+    ("format::dns1035Label()->format", |_| Ok(Value::Format(format::NamedFormat::Dns1035Label))),
     ("format::dns1123LabelPrefix()->format", |_| {
-        Ok(Value::Format(format::Format::Dns1123LabelPrefix))
+        Ok(Value::Format(format::NamedFormat::Dns1123LabelPrefix))
     }),
     ("format::dns1123SubdomainPrefix()->format", |_| {
-        Ok(Value::Format(format::Format::Dns1123SubdomainPrefix))
+        Ok(Value::Format(format::NamedFormat::Dns1123SubdomainPrefix))
     }),
     ("format::dns1035LabelPrefix()->format", |_| {
-        Ok(Value::Format(format::Format::Dns1035LabelPrefix))
+        Ok(Value::Format(format::NamedFormat::Dns1035LabelPrefix))
     }),
-    ("format::qualifiedName()->format", |_| Ok(Value::Format(format::Format::QualifiedName))),
-    ("format::labelValue()->format", |_| Ok(Value::Format(format::Format::LabelValue))),
-    ("format::uri()->format", |_| Ok(Value::Format(format::Format::Uri))),
-    ("format::uuid()->format", |_| Ok(Value::Format(format::Format::Uuid))),
-    ("format::byte()->format", |_| Ok(Value::Format(format::Format::Byte))),
-    ("format::date()->format", |_| Ok(Value::Format(format::Format::Date))),
-    ("format::datetime()->format", |_| Ok(Value::Format(format::Format::Datetime))),
+    ("format::qualifiedName()->format", |_| Ok(Value::Format(format::NamedFormat::QualifiedName))),
+    ("format::labelValue()->format", |_| Ok(Value::Format(format::NamedFormat::LabelValue))),
+    ("format::uri()->format", |_| Ok(Value::Format(format::NamedFormat::Uri))),
+    ("format::uuid()->format", |_| Ok(Value::Format(format::NamedFormat::Uuid))),
+    ("format::byte()->format", |_| Ok(Value::Format(format::NamedFormat::Byte))),
+    ("format::date()->format", |_| Ok(Value::Format(format::NamedFormat::Date))),
+    ("format::datetime()->format", |_| Ok(Value::Format(format::NamedFormat::Datetime))),
     ("format::named(string)->optional<format>", format::named),
     ("format.validate(string)->optional<list<string>>", format::validate),
 ];

@@ -5,15 +5,15 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::convert::first;
-use super::{Evaluated, Value, texts, url};
-use crate::evaluate::Fault;
+use super::{Value, ValueResult, texts, url};
+use crate::evaluate::EvaluationError;
 use crate::instant;
 use crate::operators::no_overload;
 use crate::value::{list, optional, string};
 
-/// A format.
+/// A format that `format.NAME()` yields, by the names of `k8s.io/apiserver/pkg/cel/library/format.go`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum NamedFormat {
     Dns1123Label,
     Dns1123Subdomain,
     Dns1035Label,
@@ -29,8 +29,8 @@ pub(crate) enum Format {
     Datetime,
 }
 
-impl Format {
-    fn named(name: &str) -> Option<Self> {
+impl NamedFormat {
+    fn by_name(name: &str) -> Option<Self> {
         Some(match name {
             "dns1123Label" => Self::Dns1123Label,
             "dns1123Subdomain" => Self::Dns1123Subdomain,
@@ -50,7 +50,7 @@ impl Format {
     }
 
     /// What is wrong with a text; nothing when it has the format.
-    fn faults(self, text: &str) -> Result<Vec<String>, Fault> {
+    fn violations(self, text: &str) -> Result<Vec<String>, EvaluationError> {
         let when =
             |wrong: bool, message: &str| if wrong { vec![message.to_owned()] } else { Vec::new() };
         Ok(match self {
@@ -80,13 +80,13 @@ const VALUE: &str = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?";
 /// A whole text of a pattern; one that is not valid matches nothing, and a test matches them all.
 macro_rules! pattern {
     ($name:ident, $pattern:expr) => {
-        static $name: LazyLock<Pattern> = LazyLock::new(|| Pattern::new($pattern));
+        static $name: LazyLock<AnchoredPattern> = LazyLock::new(|| AnchoredPattern::new($pattern));
     };
 }
 
-struct Pattern(Option<Regex>);
+struct AnchoredPattern(Option<Regex>);
 
-impl Pattern {
+impl AnchoredPattern {
     fn new(pattern: &str) -> Self {
         Self(Regex::new(&format!("^(?:{pattern})$")).ok())
     }
@@ -116,9 +116,9 @@ fn too_long(text: &str, limit: usize, unit: &str) -> Option<String> {
 }
 
 fn label(text: &str) -> Vec<String> {
-    let mut faults: Vec<_> = too_long(text, 63, "characters").into_iter().collect();
+    let mut violations: Vec<_> = too_long(text, 63, "characters").into_iter().collect();
     if !LABELS.is_match(text) {
-        faults.push(if SUBDOMAINS.is_match(text) {
+        violations.push(if SUBDOMAINS.is_match(text) {
             "must not contain dots".to_owned()
         } else {
             no_match(
@@ -128,57 +128,58 @@ fn label(text: &str) -> Vec<String> {
             )
         });
     }
-    faults
+    violations
 }
 
 fn subdomain(text: &str, unit: &str) -> Vec<String> {
-    let mut faults: Vec<_> = too_long(text, 253, unit).into_iter().collect();
+    let mut violations: Vec<_> = too_long(text, 253, unit).into_iter().collect();
     if !SUBDOMAINS.is_match(text) {
-        faults.push(no_match(
+        violations.push(no_match(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
             &["example.com"],
             SUBDOMAIN,
         ));
     }
-    faults
+    violations
 }
 
 fn old_label(text: &str) -> Vec<String> {
-    let mut faults: Vec<_> = too_long(text, 63, "characters").into_iter().collect();
+    let mut violations: Vec<_> = too_long(text, 63, "characters").into_iter().collect();
     if !OLD_LABELS.is_match(text) {
-        faults.push(no_match(
+        violations.push(no_match(
             "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
             &["my-name", "abc-123"],
             OLD_LABEL,
         ));
     }
-    faults
+    violations
 }
 
 /// What a prefix is checked as: the library puts an `a` for its last two bytes when the last is
 /// a dash.
-fn masked(text: &str) -> Result<String, Fault> {
+fn masked(text: &str) -> Result<String, EvaluationError> {
     if text.len() <= 1 || !text.ends_with('-') {
         return Ok(text.to_owned());
     }
     text.get(..text.len() - 2)
         .map(|start| format!("{start}a"))
-        .ok_or_else(|| Fault::refused("validate() of this prefix is not computed here"))
+        .ok_or_else(|| EvaluationError::refused("validate() of this prefix is not computed here"))
 }
 
 const NAME_MESSAGE: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 
 fn qualified_name(text: &str) -> Vec<String> {
-    let mut faults = Vec::new();
+    let mut violations = Vec::new();
     let parts: Vec<_> = text.split('/').collect();
     let name = match parts.as_slice() {
         [name] => name,
         [prefix, name] => {
             if prefix.is_empty() {
-                faults.push("prefix part must be non-empty".to_owned());
+                violations.push("prefix part must be non-empty".to_owned());
             } else {
                 let prefix = subdomain(prefix, "bytes");
-                faults.extend(prefix.into_iter().map(|fault| format!("prefix part {fault}")));
+                violations
+                    .extend(prefix.into_iter().map(|violation| format!("prefix part {violation}")));
             }
             name
         }
@@ -188,34 +189,34 @@ fn qualified_name(text: &str) -> Vec<String> {
                 &["MyName", "my.name", "123-abc"],
                 NAME,
             );
-            faults.push(format!("{message} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"));
-            return faults;
+            violations.push(format!("{message} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"));
+            return violations;
         }
     };
     if name.is_empty() {
-        faults.push("name part must be non-empty".to_owned());
-    } else if let Some(fault) = too_long(name, 63, "bytes") {
-        faults.push(format!("name part {fault}"));
+        violations.push("name part must be non-empty".to_owned());
+    } else if let Some(violation) = too_long(name, 63, "bytes") {
+        violations.push(format!("name part {violation}"));
     }
     if !NAMES.is_match(name) {
-        faults.push(format!(
+        violations.push(format!(
             "name part {}",
             no_match(NAME_MESSAGE, &["MyName", "my.name", "123-abc"], NAME)
         ));
     }
-    faults
+    violations
 }
 
 fn label_value(text: &str) -> Vec<String> {
-    let mut faults: Vec<_> = too_long(text, 63, "bytes").into_iter().collect();
+    let mut violations: Vec<_> = too_long(text, 63, "bytes").into_iter().collect();
     if !VALUES.is_match(text) {
-        faults.push(no_match(
+        violations.push(no_match(
             "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
             &["MyValue", "my_value", "12345"],
             VALUE,
         ));
     }
-    faults
+    violations
 }
 
 fn is_datetime(text: &str) -> bool {
@@ -231,15 +232,17 @@ fn is_datetime(text: &str) -> bool {
         && part(6) <= "59"
 }
 
-pub(super) fn named(values: &[Value]) -> Evaluated {
+pub(super) fn named(values: &[Value]) -> ValueResult {
     let [name] = texts(values)?;
-    Ok(optional(Format::named(name).map(Value::Format)))
+    Ok(optional(NamedFormat::by_name(name).map(Value::Format)))
 }
 
-pub(super) fn validate(values: &[Value]) -> Evaluated {
+pub(super) fn validate(values: &[Value]) -> ValueResult {
     let (Value::Format(format), Some(Value::String(text))) = (first(values), values.get(1)) else {
         return Err(no_overload("validate()", first(values)));
     };
-    let faults = format.faults(text)?;
-    Ok(optional((!faults.is_empty()).then(|| list(faults.into_iter().map(string).collect()))))
+    let violations = format.violations(text)?;
+    Ok(optional(
+        (!violations.is_empty()).then(|| list(violations.into_iter().map(string).collect())),
+    ))
 }

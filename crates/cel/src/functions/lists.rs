@@ -1,37 +1,37 @@
 //! Lists, and lists as sets.
 
-use super::{Evaluated, Fault, Value, items};
-use crate::node::Operator;
+use super::{EvaluationError, Value, ValueResult, items};
+use crate::node::BinaryOperator;
 use crate::operators::{self, no_overload};
 use crate::value::list;
 
 /// How deep lists are flattened at most; no object is nested deeper.
 const MAX_DEPTH: i64 = 100;
 
-fn sum(values: &[Value], zero: Value) -> Evaluated {
+fn sum(values: &[Value], zero: Value) -> ValueResult {
     items(values)
         .iter()
-        .try_fold(zero, |sum, item| operators::arithmetic(Operator::Add, &sum, item))
+        .try_fold(zero, |sum, item| operators::arithmetic(BinaryOperator::Add, &sum, item))
 }
 
-pub(super) fn sum_ints(values: &[Value]) -> Evaluated {
+pub(super) fn sum_ints(values: &[Value]) -> ValueResult {
     sum(values, Value::Int(0))
 }
 
-pub(super) fn sum_uints(values: &[Value]) -> Evaluated {
+pub(super) fn sum_uints(values: &[Value]) -> ValueResult {
     sum(values, Value::Uint(0))
 }
 
-pub(super) fn sum_doubles(values: &[Value]) -> Evaluated {
+pub(super) fn sum_doubles(values: &[Value]) -> ValueResult {
     sum(values, Value::Double(0.0))
 }
 
-pub(super) fn sum_durations(values: &[Value]) -> Evaluated {
+pub(super) fn sum_durations(values: &[Value]) -> ValueResult {
     sum(values, Value::Duration(0))
 }
 
 /// Refuses a list with an element that has no order with anything.
-fn comparable(values: &[Value]) -> Result<&[Value], Fault> {
+fn comparable(values: &[Value]) -> Result<&[Value], EvaluationError> {
     let items = items(values);
     match items.iter().find(|item| operators::compare(item, item).is_err() && !is_nan(item)) {
         Some(item) => Err(no_overload("an order", item)),
@@ -45,7 +45,7 @@ fn is_nan(value: &Value) -> bool {
 
 // What cannot be compared is skipped, as there.
 
-pub(super) fn is_sorted(values: &[Value]) -> Evaluated {
+pub(super) fn is_sorted(values: &[Value]) -> ValueResult {
     let falls = |pair: &[Value]| match pair {
         [left, right] => operators::compare(left, right).is_ok_and(std::cmp::Ordering::is_gt),
         _ => false,
@@ -53,19 +53,19 @@ pub(super) fn is_sorted(values: &[Value]) -> Evaluated {
     Ok(Value::Bool(!comparable(values)?.windows(2).any(falls)))
 }
 
-pub(super) fn min(values: &[Value]) -> Evaluated {
+pub(super) fn min(values: &[Value]) -> ValueResult {
     extreme(values, std::cmp::Ordering::Greater)
 }
 
-pub(super) fn max(values: &[Value]) -> Evaluated {
+pub(super) fn max(values: &[Value]) -> ValueResult {
     extreme(values, std::cmp::Ordering::Less)
 }
 
 /// The last element that no other is preferred to: `worse` is what a best one so far must be.
-fn extreme(values: &[Value], worse: std::cmp::Ordering) -> Evaluated {
+fn extreme(values: &[Value], worse: std::cmp::Ordering) -> ValueResult {
     let (first, rest) = comparable(values)?
         .split_first()
-        .ok_or_else(|| Fault::error("the smallest or largest of an empty list"))?;
+        .ok_or_else(|| EvaluationError::no_value("the smallest or largest of an empty list"))?;
     let mut best = first;
     for item in rest {
         if operators::compare(best, item).is_ok_and(|order| order == worse) {
@@ -75,9 +75,9 @@ fn extreme(values: &[Value], worse: std::cmp::Ordering) -> Evaluated {
     Ok(best.clone())
 }
 
-fn equal(left: &Value, right: &Value) -> Result<bool, Fault> {
+fn equal(left: &Value, right: &Value) -> Result<bool, EvaluationError> {
     match operators::equal(left, right) {
-        Err(Fault::Error(_)) => Ok(false),
+        Err(EvaluationError::NoValue(_)) => Ok(false),
         equal => equal,
     }
 }
@@ -85,11 +85,11 @@ fn equal(left: &Value, right: &Value) -> Result<bool, Fault> {
 fn position<'a>(
     mut candidates: impl Iterator<Item = (usize, &'a Value)>,
     wanted: &Value,
-) -> Evaluated {
+) -> ValueResult {
     let found = candidates.find_map(|(index, item)| match equal(item, wanted) {
         Ok(true) => Some(Ok(index)),
         Ok(false) => None,
-        Err(fault) => Some(Err(fault)),
+        Err(error) => Some(Err(error)),
     });
     Ok(Value::Int(found.transpose()?.map_or(-1, |index| i64::try_from(index).unwrap_or(i64::MAX))))
 }
@@ -98,15 +98,15 @@ fn argument(values: &[Value]) -> &Value {
     values.get(1).unwrap_or(&Value::Null)
 }
 
-pub(super) fn index_of(values: &[Value]) -> Evaluated {
+pub(super) fn index_of(values: &[Value]) -> ValueResult {
     position(items(values).iter().enumerate(), argument(values))
 }
 
-pub(super) fn last_index_of(values: &[Value]) -> Evaluated {
+pub(super) fn last_index_of(values: &[Value]) -> ValueResult {
     position(items(values).iter().enumerate().rev(), argument(values))
 }
 
-pub(super) fn slice(values: &[Value]) -> Evaluated {
+pub(super) fn slice(values: &[Value]) -> ValueResult {
     let range = match values {
         [_, Value::Int(start), Value::Int(end)] => {
             usize::try_from(*start).ok().zip(usize::try_from(*end).ok())
@@ -116,12 +116,12 @@ pub(super) fn slice(values: &[Value]) -> Evaluated {
     range
         .and_then(|(start, end)| items(values).get(start..end))
         .map(|items| list(items.to_vec()))
-        .ok_or_else(|| Fault::error("slice() is out of the list's range"))
+        .ok_or_else(|| EvaluationError::no_value("slice() is out of the list's range"))
 }
 
-pub(super) fn flatten(values: &[Value]) -> Evaluated {
+pub(super) fn flatten(values: &[Value]) -> ValueResult {
     if !matches!(values.first(), Some(Value::List(_))) {
-        return Err(Fault::error("flatten() is of a list"));
+        return Err(EvaluationError::no_value("flatten() is of a list"));
     }
     let depth = match values.get(1) {
         None => 1,
@@ -129,7 +129,7 @@ pub(super) fn flatten(values: &[Value]) -> Evaluated {
         Some(other) => return Err(no_overload("flatten()", other)),
     };
     if depth < 0 {
-        return Err(Fault::error("flatten() takes no negative depth"));
+        return Err(EvaluationError::no_value("flatten() takes no negative depth"));
     }
     let mut flat = Vec::new();
     add_flat(items(values), depth.min(MAX_DEPTH), &mut flat);
@@ -146,11 +146,11 @@ fn add_flat(items: &[Value], depth: i64, flat: &mut Vec<Value>) {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of a function")]
-pub(super) fn reverse(values: &[Value]) -> Evaluated {
+pub(super) fn reverse(values: &[Value]) -> ValueResult {
     Ok(list(items(values).iter().rev().cloned().collect()))
 }
 
-pub(super) fn distinct(values: &[Value]) -> Evaluated {
+pub(super) fn distinct(values: &[Value]) -> ValueResult {
     let mut distinct: Vec<Value> = Vec::new();
     for item in items(values) {
         let mut seen = false;
@@ -164,18 +164,18 @@ pub(super) fn distinct(values: &[Value]) -> Evaluated {
     Ok(list(distinct))
 }
 
-pub(super) fn sort(values: &[Value]) -> Evaluated {
+pub(super) fn sort(values: &[Value]) -> ValueResult {
     if !matches!(values.first(), Some(Value::List(_))) {
-        return Err(Fault::error("sort() is of a list"));
+        return Err(EvaluationError::no_value("sort() is of a list"));
     }
     operators::sort(items(values).iter().map(|item| (item.clone(), item.clone())).collect())
         .map(list)
 }
 
-pub(super) fn range(values: &[Value]) -> Evaluated {
+pub(super) fn range(values: &[Value]) -> ValueResult {
     match values {
         [Value::Int(end)] => Ok(list((0..*end).map(Value::Int).collect())),
-        _ => Err(Fault::error("lists.range() takes an int")),
+        _ => Err(EvaluationError::no_value("lists.range() takes an int")),
     }
 }
 
@@ -184,7 +184,7 @@ fn sets(values: &[Value]) -> (&[Value], &[Value]) {
     (items(values), items(values.get(1..).unwrap_or(&[])))
 }
 
-fn holds(set: &[Value], wanted: &Value) -> Result<bool, Fault> {
+fn holds(set: &[Value], wanted: &Value) -> Result<bool, EvaluationError> {
     for item in set {
         if equal(wanted, item)? {
             return Ok(true);
@@ -193,7 +193,7 @@ fn holds(set: &[Value], wanted: &Value) -> Result<bool, Fault> {
     Ok(false)
 }
 
-fn holds_all(set: &[Value], wanted: &[Value]) -> Result<bool, Fault> {
+fn holds_all(set: &[Value], wanted: &[Value]) -> Result<bool, EvaluationError> {
     for item in wanted {
         if !holds(set, item)? {
             return Ok(false);
@@ -202,17 +202,17 @@ fn holds_all(set: &[Value], wanted: &[Value]) -> Result<bool, Fault> {
     Ok(true)
 }
 
-pub(super) fn contains_all(values: &[Value]) -> Evaluated {
+pub(super) fn contains_all(values: &[Value]) -> ValueResult {
     let (set, wanted) = sets(values);
     holds_all(set, wanted).map(Value::Bool)
 }
 
-pub(super) fn equivalent(values: &[Value]) -> Evaluated {
+pub(super) fn equivalent(values: &[Value]) -> ValueResult {
     let (left, right) = sets(values);
     Ok(Value::Bool(holds_all(left, right)? && holds_all(right, left)?))
 }
 
-pub(super) fn intersects(values: &[Value]) -> Evaluated {
+pub(super) fn intersects(values: &[Value]) -> ValueResult {
     let (left, right) = sets(values);
     for item in left {
         if holds(right, item)? {

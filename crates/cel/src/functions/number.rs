@@ -1,9 +1,9 @@
 //! Numbers as Go reads and prints them.
 
-use super::Fault;
+use super::EvaluationError;
 
 /// Reads a double; `None` when it is none, or too large.
-pub(super) fn parse(text: &str) -> Result<Option<f64>, Fault> {
+pub(super) fn parse(text: &str) -> Result<Option<f64>, EvaluationError> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let lower = unsigned.to_ascii_lowercase();
     if matches!(lower.as_str(), "inf" | "infinity" | "nan") {
@@ -20,7 +20,7 @@ pub(super) fn parse(text: &str) -> Result<Option<f64>, Fault> {
         return Ok(number);
     }
     if lower.starts_with("0x") {
-        return Err(Fault::refused("a hexadecimal double is not computed here"));
+        return Err(EvaluationError::refused("a hexadecimal double is not computed here"));
     }
     if !unsigned.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte)) {
         return Ok(None);

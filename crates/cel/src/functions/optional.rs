@@ -3,19 +3,19 @@
 #![expect(clippy::unnecessary_wraps, reason = "the signature of a function")]
 
 use super::convert::first as receiver;
-use super::{Evaluated, Fault, Value, items};
+use super::{EvaluationError, Value, ValueResult, items};
 use crate::operators::no_overload;
 use crate::value::{list, optional};
 
-pub(super) fn none(_: &[Value]) -> Evaluated {
+pub(super) fn none(_: &[Value]) -> ValueResult {
     Ok(optional(None))
 }
 
-pub(super) fn of(values: &[Value]) -> Evaluated {
+pub(super) fn of(values: &[Value]) -> ValueResult {
     Ok(optional(Some(receiver(values).clone())))
 }
 
-pub(super) fn of_non_zero(values: &[Value]) -> Evaluated {
+pub(super) fn of_non_zero(values: &[Value]) -> ValueResult {
     let value = receiver(values);
     let is_zero = match value {
         Value::Null => true,
@@ -33,7 +33,7 @@ pub(super) fn of_non_zero(values: &[Value]) -> Evaluated {
     Ok(optional((!is_zero).then(|| value.clone())))
 }
 
-pub(super) fn unwrap(values: &[Value]) -> Evaluated {
+pub(super) fn unwrap(values: &[Value]) -> ValueResult {
     let mut contents = Vec::new();
     for item in items(values) {
         match item {
@@ -51,18 +51,20 @@ fn content(values: &[Value]) -> Option<&Value> {
     }
 }
 
-pub(super) fn has_value(values: &[Value]) -> Evaluated {
+pub(super) fn has_value(values: &[Value]) -> ValueResult {
     Ok(Value::Bool(content(values).is_some()))
 }
 
-pub(super) fn value(values: &[Value]) -> Evaluated {
-    content(values).cloned().ok_or_else(|| Fault::error("value() of an optional that has none"))
+pub(super) fn value(values: &[Value]) -> ValueResult {
+    content(values)
+        .cloned()
+        .ok_or_else(|| EvaluationError::no_value("value() of an optional that has none"))
 }
 
-pub(super) fn first(values: &[Value]) -> Evaluated {
+pub(super) fn first(values: &[Value]) -> ValueResult {
     Ok(optional(items(values).first().cloned()))
 }
 
-pub(super) fn last(values: &[Value]) -> Evaluated {
+pub(super) fn last(values: &[Value]) -> ValueResult {
     Ok(optional(items(values).last().cloned()))
 }

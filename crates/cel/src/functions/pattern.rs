@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use regex::{Regex, RegexBuilder};
 
-use super::{Evaluated, Fault, Value, re2};
+use super::{EvaluationError, Value, ValueResult, re2};
 use crate::expression::ExpressionError;
-use crate::guard::{MAX_COMPILED_PATTERN, MAX_PATTERN};
+use crate::limits::{MAX_COMPILED_PATTERN, MAX_PATTERN};
 use crate::value::{list, string};
 
 /// Why a pattern cannot be used.
@@ -25,10 +25,10 @@ impl PatternError {
     }
 }
 
-impl From<PatternError> for Fault {
+impl From<PatternError> for EvaluationError {
     fn from(error: PatternError) -> Self {
         match error {
-            PatternError::Invalid(message) => Self::Error(message),
+            PatternError::Invalid(message) => Self::NoValue(message),
             PatternError::Unsupported(feature) => {
                 Self::Refused(format!("{feature} is not computed here"))
             }
@@ -36,10 +36,11 @@ impl From<PatternError> for Fault {
     }
 }
 
-/// A compiled pattern.
+/// A pattern of RE2's syntax, compiled for Rust's engine.
 #[derive(Debug)]
 pub(super) struct Pattern {
     regex: Regex,
+    /// Whether its matches depend on tables of Unicode.
     needs_unicode: bool,
 }
 
@@ -55,6 +56,7 @@ pub(super) fn compile(pattern: &str) -> Result<Pattern, PatternError> {
     }
     let re2::Translated { pattern, needs_unicode } = re2::translate(pattern)?;
     let regex = RegexBuilder::new(&pattern)
+        // The pattern comes from whoever writes the policy: its compiled size must be bounded.
         .size_limit(MAX_COMPILED_PATTERN)
         .dfa_size_limit(MAX_COMPILED_PATTERN)
         .nest_limit(50)
@@ -69,13 +71,14 @@ pub(super) fn compile(pattern: &str) -> Result<Pattern, PatternError> {
 }
 
 /// Runs a pattern over the first of the values.
-pub(super) fn apply(name: &str, pattern: &Pattern, values: &[Value]) -> Evaluated {
+pub(super) fn apply(name: &str, pattern: &Pattern, values: &[Value]) -> ValueResult {
     let Some(Value::String(text)) = values.first() else {
-        return Err(Fault::error("a regular expression applies to a string"));
+        return Err(EvaluationError::no_value("a regular expression applies to a string"));
     };
     let is_known = || KNOWN.as_ref().is_some_and(|known| known.is_match(text));
+    // Go's and Rust's tables are of different versions of Unicode, and agree up to this one.
     if pattern.needs_unicode && !text.is_ascii() && !is_known() {
-        return Err(Fault::refused(
+        return Err(EvaluationError::refused(
             "what this regular expression makes of a character newer than Unicode 15 is not computed here",
         ));
     }
@@ -95,21 +98,21 @@ pub(super) fn apply(name: &str, pattern: &Pattern, values: &[Value]) -> Evaluate
     }
 }
 
-fn run(name: &str, values: &[Value]) -> Evaluated {
+fn run(name: &str, values: &[Value]) -> ValueResult {
     match values.get(1) {
         Some(Value::String(pattern)) => apply(name, &compile(pattern)?, values),
-        _ => Err(Fault::error("a regular expression is a string")),
+        _ => Err(EvaluationError::no_value("a regular expression is a string")),
     }
 }
 
-pub(super) fn matches(values: &[Value]) -> Evaluated {
+pub(super) fn matches(values: &[Value]) -> ValueResult {
     run("matches", values)
 }
 
-pub(super) fn find(values: &[Value]) -> Evaluated {
+pub(super) fn find(values: &[Value]) -> ValueResult {
     run("find", values)
 }
 
-pub(super) fn find_all(values: &[Value]) -> Evaluated {
+pub(super) fn find_all(values: &[Value]) -> ValueResult {
     run("findAll", values)
 }

@@ -3,11 +3,24 @@
 use std::fmt::Write;
 
 use super::convert::text_of;
-use super::{Evaluated, Fault, Value};
+use super::{EvaluationError, Value, ValueResult};
 use crate::node::Node;
 use crate::operators::{entries, no_overload};
 use crate::types::Type;
-use crate::value::{Key, Kind, string};
+use crate::value::{MapKey, ValueKind, string};
+
+/// Why a literal template and its literal arguments can never be printed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TemplateError {
+    #[error("{0}")]
+    Malformed(String),
+    #[error("the format has {verbs} verbs and {arguments} arguments")]
+    Count { verbs: usize, arguments: usize },
+    #[error("a format cannot print an optional value, nor a value with ? before it")]
+    Optional,
+    #[error("%{letter} cannot print a value of type {kind}")]
+    Type { letter: char, kind: &'static str },
+}
 
 /// The most decimals that are printed.
 const MAX_PRECISION: usize = 100;
@@ -24,7 +37,7 @@ enum Piece<'a> {
 }
 
 /// Takes a template apart.
-fn pieces(template: &str) -> Result<Vec<Piece<'_>>, Fault> {
+fn pieces(template: &str) -> Result<Vec<Piece<'_>>, EvaluationError> {
     let mut pieces = Vec::new();
     let mut rest = template;
     while let Some((text, after)) = rest.split_once('%') {
@@ -39,16 +52,16 @@ fn pieces(template: &str) -> Result<Vec<Piece<'_>>, Fault> {
             Some(after) => {
                 let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
                 let (digits, after) = after.split_at(end);
-                let precision = digits
-                    .parse()
-                    .map_err(|_| Fault::error("a format has a precision that is not a number"))?;
+                let precision = digits.parse().map_err(|_| {
+                    EvaluationError::no_value("a format has a precision that is not a number")
+                })?;
                 (Some(precision), after)
             }
         };
         let mut after = after.chars();
         let letter = after.next().filter(|letter| "sdfebxXo".contains(*letter));
         let letter = letter.ok_or_else(|| {
-            Fault::error("a format has a % without one of s, d, f, e, b, x and o")
+            EvaluationError::no_value("a format has a % without one of s, d, f, e, b, x and o")
         })?;
         pieces.push(Piece::Verb(Verb { letter, precision }));
         rest = after.as_str();
@@ -57,14 +70,17 @@ fn pieces(template: &str) -> Result<Vec<Piece<'_>>, Fault> {
     Ok(pieces)
 }
 
-/// Checks a literal template with a literal list, as the API server does when it compiles.
-pub(crate) fn check(nodes: &[Node], list: Option<&Type>) -> Result<(), String> {
+/// Checks a literal template with a literal list, as the API server does when it compiles. Whatever
+/// is only known when it is evaluated is left to `format`.
+pub(crate) fn check(nodes: &[Node], list: Option<&Type>) -> Result<(), TemplateError> {
     let [Node::Literal(Value::String(template)), Node::List(elements)] = nodes else {
         return Ok(());
     };
-    let pieces = pieces(template).map_err(|fault| match fault {
-        Fault::Error(message) | Fault::Refused(message) => message,
-        Fault::Exhausted => "the format is too long".to_owned(),
+    let pieces = pieces(template).map_err(|error| match error {
+        EvaluationError::NoValue(message) | EvaluationError::Refused(message) => {
+            TemplateError::Malformed(message)
+        }
+        EvaluationError::Exhausted => TemplateError::Malformed("the format is too long".to_owned()),
     })?;
     let verbs: Vec<_> = pieces
         .iter()
@@ -74,19 +90,16 @@ pub(crate) fn check(nodes: &[Node], list: Option<&Type>) -> Result<(), String> {
         })
         .collect();
     if verbs.len() != elements.len() {
-        return Err(format!(
-            "the format has {} verbs and {} arguments",
-            verbs.len(),
-            elements.len()
-        ));
+        return Err(TemplateError::Count { verbs: verbs.len(), arguments: elements.len() });
     }
     if elements.iter().any(|(element, optional)| *optional || holds_optional(element)) {
-        return Err("a format prints no optional, nor ? before a value".to_owned());
+        return Err(TemplateError::Optional);
     }
+    // Types of a list with mixed elements are only known when it is evaluated.
     let Some(Type::List(of)) = list else { return Ok(()) };
     let Some(kind) = of.kind() else { return Ok(()) };
     match verbs.iter().find(|verb| !accepts(verb.letter, kind)) {
-        Some(verb) => Err(format!("%{} does not print {}", verb.letter, kind.name())),
+        Some(verb) => Err(TemplateError::Type { letter: verb.letter, kind: kind.name() }),
         None => Ok(()),
     }
 }
@@ -104,29 +117,29 @@ fn holds_optional(node: &Node) -> bool {
     }
 }
 
-fn accepts(letter: char, kind: Kind) -> bool {
-    let integer = matches!(kind, Kind::Int | Kind::Uint);
+fn accepts(letter: char, kind: ValueKind) -> bool {
+    let integer = matches!(kind, ValueKind::Int | ValueKind::Uint);
     match letter {
         'd' | 'o' => integer,
-        'f' | 'e' => matches!(kind, Kind::Double | Kind::String),
-        'b' => integer || kind == Kind::Bool,
-        'x' | 'X' => integer || matches!(kind, Kind::String | Kind::Bytes),
+        'f' | 'e' => matches!(kind, ValueKind::Double | ValueKind::String),
+        'b' => integer || kind == ValueKind::Bool,
+        'x' | 'X' => integer || matches!(kind, ValueKind::String | ValueKind::Bytes),
         _ => !matches!(
             kind,
-            Kind::Optional
-                | Kind::Ip
-                | Kind::Cidr
-                | Kind::Url
-                | Kind::Quantity
-                | Kind::Semver
-                | Kind::Format
+            ValueKind::Optional
+                | ValueKind::Ip
+                | ValueKind::Cidr
+                | ValueKind::Url
+                | ValueKind::Quantity
+                | ValueKind::Semver
+                | ValueKind::Format
         ),
     }
 }
 
-pub(super) fn format(values: &[Value]) -> Evaluated {
+pub(super) fn format(values: &[Value]) -> ValueResult {
     let [Value::String(template), Value::List(arguments)] = values else {
-        return Err(Fault::error("format() takes a list"));
+        return Err(EvaluationError::no_value("format() takes a list"));
     };
     let mut arguments = arguments.iter();
     let mut output = String::with_capacity(template.len());
@@ -134,9 +147,9 @@ pub(super) fn format(values: &[Value]) -> Evaluated {
         match piece {
             Piece::Text(text) => output.push_str(text),
             Piece::Verb(verb) => {
-                let argument = arguments
-                    .next()
-                    .ok_or_else(|| Fault::error("a format has more verbs than arguments"))?;
+                let argument = arguments.next().ok_or_else(|| {
+                    EvaluationError::no_value("a format has more verbs than arguments")
+                })?;
                 output.push_str(&print(&verb, argument)?);
             }
         }
@@ -144,7 +157,7 @@ pub(super) fn format(values: &[Value]) -> Evaluated {
     Ok(string(output))
 }
 
-fn print(verb: &Verb, argument: &Value) -> Result<String, Fault> {
+fn print(verb: &Verb, argument: &Value) -> Result<String, EvaluationError> {
     match (verb.letter, argument) {
         ('s', _) => plain(argument),
         ('d', Value::Int(_) | Value::Uint(_)) => text_of(argument),
@@ -184,14 +197,14 @@ pub(crate) fn hex(bytes: &[u8], upper: bool) -> String {
 }
 
 /// A double as it is written in English: with groups of thousands, or times a power of ten.
-fn double(verb: &Verb, number: f64) -> Result<String, Fault> {
+fn double(verb: &Verb, number: f64) -> Result<String, EvaluationError> {
     let precision = verb.precision.unwrap_or(6);
     if number.is_infinite() && verb.letter == 'f' {
         return Ok(if number > 0.0 { "∞" } else { "-∞" }.to_owned());
     }
     if precision > MAX_PRECISION || !number.is_finite() || number.to_bits() == (-0.0_f64).to_bits()
     {
-        return Err(Fault::Refused(format!(
+        return Err(EvaluationError::Refused(format!(
             "%{} of this double is not printed here as Kubernetes does",
             verb.letter
         )));
@@ -236,7 +249,7 @@ fn scientific(number: f64) -> String {
 }
 
 /// A value as `%s` prints it.
-fn plain(argument: &Value) -> Result<String, Fault> {
+fn plain(argument: &Value) -> Result<String, EvaluationError> {
     match argument {
         Value::List(items) => {
             let items = items.iter().map(literal).collect::<Result<Vec<_>, _>>()?;
@@ -244,8 +257,9 @@ fn plain(argument: &Value) -> Result<String, Fault> {
         }
         Value::Map(map) => {
             let entry =
-                |(key, item): &(Key, Value)| Ok((literal(&Value::from(key))?, literal(item)?));
-            let mut entries = entries(map)?.iter().map(entry).collect::<Result<Vec<_>, Fault>>()?;
+                |(key, item): &(MapKey, Value)| Ok((literal(&Value::from(key))?, literal(item)?));
+            let mut entries =
+                entries(map)?.iter().map(entry).collect::<Result<Vec<_>, EvaluationError>>()?;
             entries.sort();
             let entries: Vec<_> =
                 entries.into_iter().map(|(key, item)| format!("{key}:{item}")).collect();
@@ -255,14 +269,14 @@ fn plain(argument: &Value) -> Result<String, Fault> {
         Value::Ip(_) | Value::Cidr(_) => Err(no_overload("%s", argument)),
         // What cannot be converted is printed as the text of an error.
         Value::Bytes(bytes) if std::str::from_utf8(bytes).is_err() => {
-            Err(Fault::refused("%s of bytes that are no text is not printed here"))
+            Err(EvaluationError::refused("%s of bytes that are not UTF-8 is not printed here"))
         }
         _ => text_of(argument).map_err(|_| no_overload("%s", argument)),
     }
 }
 
 /// A value inside a list or a map, where it is printed as an expression would write it.
-fn literal(argument: &Value) -> Result<String, Fault> {
+fn literal(argument: &Value) -> Result<String, EvaluationError> {
     match argument {
         Value::String(text) => quoted(text),
         Value::Bytes(_) => Ok(format!("b{}", quoted(&plain(argument)?)?)),
@@ -278,7 +292,7 @@ fn literal(argument: &Value) -> Result<String, Fault> {
 }
 
 /// A string as Go quotes it: what is not printable is escaped.
-pub(super) fn quoted(text: &str) -> Result<String, Fault> {
+pub(super) fn quoted(text: &str) -> Result<String, EvaluationError> {
     let mut output = String::from("\"");
     for c in text.chars() {
         match c {
@@ -295,7 +309,7 @@ pub(super) fn quoted(text: &str) -> Result<String, Fault> {
             }
             c if c.is_ascii() || c.is_alphanumeric() => output.push(c),
             _ => {
-                return Err(Fault::refused(
+                return Err(EvaluationError::refused(
                     "%s of a list or map with signs beyond letters and ASCII is not printed here",
                 ));
             }

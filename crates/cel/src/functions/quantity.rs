@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::convert::first;
-use super::{Evaluated, Fault, Value, texts};
+use super::{EvaluationError, Value, ValueResult, texts};
 use crate::operators::no_overload;
 
 /// Numbers are computed below this, so that the sum of two fits.
@@ -23,9 +23,11 @@ pub(crate) struct Quantity {
     pub is_computed: bool,
 }
 
-/// Why a text is no quantity here.
-enum Unreadable {
+/// Why a text can't be read as a quantity.
+enum QuantityError {
+    /// Not a quantity for the API server either.
     Wrong,
+    /// More digits than are computed here.
     TooLarge,
 }
 
@@ -112,9 +114,9 @@ impl Quantity {
         Self { number: -self.number, ..*self }
     }
 
-    fn parse(text: &str) -> Result<Self, Unreadable> {
-        let Written { negative, whole, decimals, unit } = Written::read(text)?;
-        let (base, exponent, is_binary) = unit_of(unit).ok_or(Unreadable::Wrong)?;
+    fn parse(text: &str) -> Result<Self, QuantityError> {
+        let QuantityText { negative, whole, decimals, unit } = QuantityText::read(text)?;
+        let (base, exponent, is_binary) = unit_of(unit).ok_or(QuantityError::Wrong)?;
         let digits = format!("{whole}{decimals}");
         let count = i32::try_from(whole.len().max(1) + decimals.len()).unwrap_or(i32::MAX);
         let decimal_places = i32::try_from(decimals.len()).unwrap_or(i32::MAX);
@@ -125,10 +127,11 @@ impl Quantity {
         };
         let sign = if negative { -1 } else { 1 };
         let power = if is_binary { 0 } else { exponent };
-        let scale = power.checked_sub(decimal_places).ok_or(Unreadable::TooLarge)?;
+        let scale = power.checked_sub(decimal_places).ok_or(QuantityError::TooLarge)?;
+        // The library's fast path, which decides whether `isInteger()` may be true of the result.
         if is_short && scale >= NANO {
             let number: i64 = if digits.is_empty() { Ok(0) } else { digits.parse() }
-                .map_err(|_| Unreadable::Wrong)?;
+                .map_err(|_| QuantityError::Wrong)?;
             let factor = if is_binary { 1_i64 << exponent } else { 1 };
             if let Some(number) = number.checked_mul(factor) {
                 return Ok(Self::small(sign * number, scale));
@@ -136,21 +139,21 @@ impl Quantity {
         }
         // There the library wants a digit, which it does not otherwise.
         if digits.is_empty() && !text.contains('0') {
-            return Err(Unreadable::Wrong);
+            return Err(QuantityError::Wrong);
         }
         let number: u128 = if digits.is_empty() { Ok(0) } else { digits.parse() }
-            .map_err(|_| Unreadable::TooLarge)?;
+            .map_err(|_| QuantityError::TooLarge)?;
         let factor = if base == 2 { 1_u128 << exponent } else { 1 };
-        let number = number.checked_mul(factor).ok_or(Unreadable::TooLarge)?;
+        let number = number.checked_mul(factor).ok_or(QuantityError::TooLarge)?;
         let capped = rounded(number, scale)
             .and_then(
                 |(number, scale)| {
                     if is_binary { capped(number, scale) } else { Some((number, scale)) }
                 },
             )
-            .ok_or(Unreadable::TooLarge)?;
-        let number = i128::try_from(capped.0).map_err(|_| Unreadable::TooLarge)?;
-        Self::large(i128::from(sign) * number, capped.1).ok_or(Unreadable::TooLarge)
+            .ok_or(QuantityError::TooLarge)?;
+        let number = i128::try_from(capped.0).map_err(|_| QuantityError::TooLarge)?;
+        Self::large(i128::from(sign) * number, capped.1).ok_or(QuantityError::TooLarge)
     }
 }
 
@@ -177,7 +180,7 @@ fn capped(number: u128, scale: i32) -> Option<(u128, i32)> {
 }
 
 /// The parts of a quantity's text.
-struct Written<'a> {
+struct QuantityText<'a> {
     negative: bool,
     /// Digits before the point, without leading zeros.
     whole: &'a str,
@@ -185,10 +188,10 @@ struct Written<'a> {
     unit: &'a str,
 }
 
-impl<'a> Written<'a> {
-    fn read(text: &'a str) -> Result<Self, Unreadable> {
+impl<'a> QuantityText<'a> {
+    fn read(text: &'a str) -> Result<Self, QuantityError> {
         if text.is_empty() {
-            return Err(Unreadable::Wrong);
+            return Err(QuantityError::Wrong);
         }
         let negative = text.starts_with('-');
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -203,7 +206,7 @@ impl<'a> Written<'a> {
         let exponent = unit.trim_start_matches(|c| "eEinumkKMGTP".contains(c));
         let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
         if !exponent.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Unreadable::Wrong);
+            return Err(QuantityError::Wrong);
         }
         Ok(Self { negative, whole, decimals, unit })
     }
@@ -240,37 +243,37 @@ fn unit_of(unit: &str) -> Option<(u32, i32, bool)> {
     Some((10, exponent as i32, false))
 }
 
-fn too_large() -> Fault {
-    Fault::refused("only quantities of up to 37 digits are computed here")
+fn too_large() -> EvaluationError {
+    EvaluationError::refused("only quantities of up to 37 digits are computed here")
 }
 
-fn read(values: &[Value]) -> Result<Option<Quantity>, Fault> {
+fn read(values: &[Value]) -> Result<Option<Quantity>, EvaluationError> {
     let [text] = texts(values)?;
     match Quantity::parse(text) {
         Ok(quantity) => Ok(Some(quantity)),
-        Err(Unreadable::Wrong) => Ok(None),
-        Err(Unreadable::TooLarge) => Err(too_large()),
+        Err(QuantityError::Wrong) => Ok(None),
+        Err(QuantityError::TooLarge) => Err(too_large()),
     }
 }
 
-pub(super) fn quantity(values: &[Value]) -> Evaluated {
-    read(values)?
-        .map(Value::Quantity)
-        .ok_or_else(|| Fault::error("quantity() takes a quantity such as 500m or 1.5Gi"))
+pub(super) fn quantity(values: &[Value]) -> ValueResult {
+    read(values)?.map(Value::Quantity).ok_or_else(|| {
+        EvaluationError::no_value("quantity() takes a quantity such as 500m or 1.5Gi")
+    })
 }
 
-pub(super) fn is_quantity(values: &[Value]) -> Evaluated {
+pub(super) fn is_quantity(values: &[Value]) -> ValueResult {
     read(values).map(|quantity| Value::Bool(quantity.is_some()))
 }
 
-fn receiver(values: &[Value]) -> Result<Quantity, Fault> {
+fn receiver(values: &[Value]) -> Result<Quantity, EvaluationError> {
     match first(values) {
         Value::Quantity(quantity) => Ok(*quantity),
         other => Err(no_overload("a function of quantities", other)),
     }
 }
 
-fn operands(values: &[Value]) -> Result<(Quantity, Quantity), Fault> {
+fn operands(values: &[Value]) -> Result<(Quantity, Quantity), EvaluationError> {
     let other = match values.get(1) {
         Some(Value::Quantity(quantity)) => *quantity,
         Some(Value::Int(number)) => Quantity::small(*number, 0),
@@ -281,19 +284,18 @@ fn operands(values: &[Value]) -> Result<(Quantity, Quantity), Fault> {
     Ok((receiver(values)?, other))
 }
 
-pub(super) fn is_integer(values: &[Value]) -> Evaluated {
+pub(super) fn is_integer(values: &[Value]) -> ValueResult {
     receiver(values).map(|quantity| Value::Bool(quantity.as_int().is_some()))
 }
 
-pub(super) fn as_integer(values: &[Value]) -> Evaluated {
-    receiver(values)?
-        .as_int()
-        .map(Value::Int)
-        .ok_or_else(|| Fault::error("asInteger() of a quantity that is not an integer"))
+pub(super) fn as_integer(values: &[Value]) -> ValueResult {
+    receiver(values)?.as_int().map(Value::Int).ok_or_else(|| {
+        EvaluationError::no_value("asInteger() of a quantity that is not an integer")
+    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "it is approximate")]
-pub(super) fn as_approximate_float(values: &[Value]) -> Evaluated {
+pub(super) fn as_approximate_float(values: &[Value]) -> ValueResult {
     let quantity = receiver(values)?;
     let base = quantity.number as f64;
     Ok(Value::Double(match quantity.exponent {
@@ -313,21 +315,21 @@ fn power_of_ten(exponent: i32) -> f64 {
     }
 }
 
-pub(super) fn sign(values: &[Value]) -> Evaluated {
+pub(super) fn sign(values: &[Value]) -> ValueResult {
     receiver(values)
         .map(|quantity| Value::Int(i64::try_from(quantity.number.signum()).unwrap_or(0)))
 }
 
-fn computed(sum: Option<Quantity>) -> Evaluated {
+fn computed(sum: Option<Quantity>) -> ValueResult {
     sum.map(|sum| Value::Quantity(Quantity { is_computed: true, ..sum })).ok_or_else(too_large)
 }
 
-pub(super) fn add(values: &[Value]) -> Evaluated {
+pub(super) fn add(values: &[Value]) -> ValueResult {
     let (left, right) = operands(values)?;
     computed(left.plus(&right))
 }
 
-pub(super) fn subtract(values: &[Value]) -> Evaluated {
+pub(super) fn subtract(values: &[Value]) -> ValueResult {
     let (left, right) = operands(values)?;
     if right.number == i128::from(i64::MIN) {
         return Err(too_large());
@@ -335,14 +337,14 @@ pub(super) fn subtract(values: &[Value]) -> Evaluated {
     computed(left.plus(&right.negated()))
 }
 
-pub(super) fn is_greater(values: &[Value]) -> Evaluated {
+pub(super) fn is_greater(values: &[Value]) -> ValueResult {
     operands(values).map(|(left, right)| Value::Bool(left.compare(&right).is_gt()))
 }
 
-pub(super) fn is_less(values: &[Value]) -> Evaluated {
+pub(super) fn is_less(values: &[Value]) -> ValueResult {
     operands(values).map(|(left, right)| Value::Bool(left.compare(&right).is_lt()))
 }
 
-pub(super) fn compare(values: &[Value]) -> Evaluated {
+pub(super) fn compare(values: &[Value]) -> ValueResult {
     operands(values).map(|(left, right)| Value::Int(left.compare(&right) as i64))
 }

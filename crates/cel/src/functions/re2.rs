@@ -1,4 +1,4 @@
-//! Regular expressions in RE2's syntax, as Go reads it, written anew for Rust's engine.
+//! Regular expressions in RE2's syntax, as Go reads it, rewritten for Rust's engine.
 //!
 //! Both run in linear time and prefer the same match. Their syntax differs in classes, escapes,
 //! flags, braces and stacked repetitions, so every character is written as a number, and nothing is
@@ -24,7 +24,7 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, PatternError> {
     let mut translator = Translator {
         chars: pattern.chars().peekable(),
         output: String::with_capacity(pattern.len() * 4),
-        groups: vec![Group::default()],
+        groups: vec![OpenGroup::default()],
         last: Last::Nothing,
         needs_unicode: false,
     };
@@ -48,7 +48,7 @@ enum Last {
 }
 
 #[derive(Default)]
-struct Group {
+struct OpenGroup {
     /// The most repetitions inside.
     repetitions: u32,
 }
@@ -56,23 +56,23 @@ struct Group {
 struct Translator<'a> {
     chars: Peekable<Chars<'a>>,
     output: String,
-    groups: Vec<Group>,
+    groups: Vec<OpenGroup>,
     last: Last,
     needs_unicode: bool,
 }
 
-type Step<T = ()> = Result<T, PatternError>;
+type Translation<T = ()> = Result<T, PatternError>;
 
-fn invalid<T>(message: &str) -> Step<T> {
+fn invalid<T>(message: &str) -> Translation<T> {
     Err(PatternError::Invalid(format!("the regular expression is not valid: {message}")))
 }
 
-fn unsupported<T>(what: &str) -> Step<T> {
+fn unsupported<T>(what: &str) -> Translation<T> {
     Err(PatternError::Unsupported(format!("{what} in a regular expression")))
 }
 
 impl Translator<'_> {
-    fn run(&mut self) -> Step {
+    fn run(&mut self) -> Translation {
         while let Some(c) = self.chars.next() {
             match c {
                 '\\' => self.escape()?,
@@ -117,7 +117,7 @@ impl Translator<'_> {
         self.atom(&text);
     }
 
-    fn repeat(&mut self, text: &str, count: u32) -> Step {
+    fn repeat(&mut self, text: &str, count: u32) -> Translation {
         let inner = match self.last {
             Last::Nothing => return invalid("a repetition has nothing to repeat"),
             Last::Repetition(_) => return invalid("a repetition is repeated; write a group"),
@@ -137,7 +137,7 @@ impl Translator<'_> {
     }
 
     /// `{n}`, `{n,}` or `{n,m}`; any other brace is a character.
-    fn braces(&mut self) -> Step {
+    fn braces(&mut self) -> Translation {
         let rest = self.chars.clone();
         let inside: String = rest.take_while(|c| *c != '}').collect();
         let length = inside.chars().count();
@@ -161,7 +161,7 @@ impl Translator<'_> {
         self.repeat(&format!("{{{inside}}}"), to.unwrap_or(from).max(from))
     }
 
-    fn open(&mut self) -> Step {
+    fn open(&mut self) -> Translation {
         self.end_of_atom();
         if self.chars.next_if_eq(&'?').is_none() {
             self.group("(?:");
@@ -175,27 +175,29 @@ impl Translator<'_> {
 
     fn group(&mut self, text: &str) {
         self.output.push_str(text);
-        self.groups.push(Group::default());
+        self.groups.push(OpenGroup::default());
         self.last = Last::Nothing;
     }
 
-    fn named_group(&mut self) -> Step {
+    fn named_group(&mut self) -> Translation {
         self.chars.next_if_eq(&'P');
         if self.chars.next() != Some('<') {
-            return invalid("after (?P stands <name>");
+            return invalid("(?P must be followed by <name>");
         }
         let mut name = String::new();
         while let Some(c) = self.chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
             name.push(c);
         }
         if name.is_empty() || self.chars.next() != Some('>') {
-            return invalid("the name of a group is missing or odd");
+            return invalid(
+                "the name of a group is missing or has other characters than letters, digits and underscores",
+            );
         }
         self.group("(?:");
         Ok(())
     }
 
-    fn flags(&mut self) -> Step {
+    fn flags(&mut self) -> Translation {
         let mut flags = String::new();
         let (mut negated, mut since) = (false, 0);
         loop {
@@ -224,12 +226,12 @@ impl Translator<'_> {
                     }
                     return Ok(());
                 }
-                _ => return invalid("after (? stands a flag, a name or a colon"),
+                _ => return invalid("(? must be followed by a flag, a name or a colon"),
             }
         }
     }
 
-    fn close(&mut self) -> Step {
+    fn close(&mut self) -> Translation {
         self.end_of_atom();
         let Some(group) = self.groups.pop().filter(|_| !self.groups.is_empty()) else {
             return invalid("a ) closes nothing");
@@ -239,7 +241,7 @@ impl Translator<'_> {
         Ok(())
     }
 
-    fn escape(&mut self) -> Step {
+    fn escape(&mut self) -> Translation {
         match self.chars.peek() {
             Some('A') => self.anchor("\\A"),
             Some('z') => self.anchor("\\z"),
@@ -275,7 +277,7 @@ impl Translator<'_> {
     }
 
     /// `\d`, `\pL` and their like, after the backslash.
-    fn class_escape(&mut self) -> Step<Option<String>> {
+    fn class_escape(&mut self) -> Translation<Option<String>> {
         let class = match self.chars.peek() {
             Some('d') => "[0-9]",
             Some('D') => "[^0-9]",
@@ -291,7 +293,7 @@ impl Translator<'_> {
     }
 
     /// `\pL` or `\p{Greek}`, by the names that Go and Rust give the same characters.
-    fn property(&mut self) -> Step<String> {
+    fn property(&mut self) -> Translation<String> {
         const NAMES: [&str; 56] = [
             "L",
             "Ll",
@@ -376,7 +378,7 @@ impl Translator<'_> {
     }
 
     /// One character, after a backslash.
-    fn character(&mut self) -> Step<char> {
+    fn character(&mut self) -> Translation<char> {
         let unknown = "an escape is not known; write \\x{...} for a code point";
         let Some(c) = self.chars.next() else { return invalid("it ends with a backslash") };
         Ok(match c {
@@ -406,8 +408,8 @@ impl Translator<'_> {
         })
     }
 
-    fn hexadecimal(&mut self) -> Step<char> {
-        let wrong = "\\x stands before two hexadecimal digits, or {...}";
+    fn hexadecimal(&mut self) -> Translation<char> {
+        let wrong = "\\x must be followed by two hexadecimal digits, or by {...}";
         let mut code: u32 = 0;
         if self.chars.next_if_eq(&'{').is_some() {
             let mut digits = 0;
@@ -439,7 +441,7 @@ impl Translator<'_> {
     }
 
     /// `[...]`, after its bracket.
-    fn class(&mut self) -> Step<String> {
+    fn class(&mut self) -> Translation<String> {
         let mut output = String::from("[");
         if self.chars.next_if_eq(&'^').is_some() {
             output.push('^');
@@ -475,7 +477,7 @@ impl Translator<'_> {
         rest.contains(":]")
     }
 
-    fn named_class(&mut self) -> Step<String> {
+    fn named_class(&mut self) -> Translation<String> {
         const NAMES: [&str; 14] = [
             "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print",
             "punct", "space", "upper", "word", "xdigit",
@@ -494,7 +496,7 @@ impl Translator<'_> {
     }
 
     /// A character of a class, or a range that starts with it.
-    fn range(&mut self, low: char, output: &mut String) -> Step {
+    fn range(&mut self, low: char, output: &mut String) -> Translation {
         output.push_str(&number(low));
         let mut rest = self.chars.clone();
         if rest.next() != Some('-') || rest.next().is_none_or(|c| c == ']') {

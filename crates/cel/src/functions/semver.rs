@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::convert::first;
-use super::{Evaluated, Fault, Value, texts};
+use super::{EvaluationError, Value, ValueResult, texts};
 use crate::operators::no_overload;
 
 /// A version without its build metadata, which has no part in any order.
@@ -90,7 +90,7 @@ fn without_zeros(part: &str) -> String {
     format!("{zero}{rest}")
 }
 
-fn read(values: &[Value]) -> Result<Option<Semver>, Fault> {
+fn read(values: &[Value]) -> Result<Option<Semver>, EvaluationError> {
     let [text] = texts(values.get(..1).unwrap_or(&[]))?;
     Ok(match values.get(1) {
         Some(Value::Bool(true)) => normalized(text).and_then(|text| Semver::parse(&text)),
@@ -98,18 +98,18 @@ fn read(values: &[Value]) -> Result<Option<Semver>, Fault> {
     })
 }
 
-pub(super) fn semver(values: &[Value]) -> Evaluated {
+pub(super) fn semver(values: &[Value]) -> ValueResult {
     read(values)?
         .map(|version| Value::Semver(Arc::new(version)))
-        .ok_or_else(|| Fault::error("semver() takes a version such as 1.28.3"))
+        .ok_or_else(|| EvaluationError::no_value("semver() takes a version such as 1.28.3"))
 }
 
-pub(super) fn is_semver(values: &[Value]) -> Evaluated {
+pub(super) fn is_semver(values: &[Value]) -> ValueResult {
     read(values).map(|version| Value::Bool(version.is_some()))
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "the API server converts it so")]
-fn part(values: &[Value], index: usize) -> Evaluated {
+fn part(values: &[Value], index: usize) -> ValueResult {
     match first(values) {
         Value::Semver(version) => {
             Ok(Value::Int(version.numbers.get(index).copied().unwrap_or(0) as i64))
@@ -118,33 +118,33 @@ fn part(values: &[Value], index: usize) -> Evaluated {
     }
 }
 
-pub(super) fn major(values: &[Value]) -> Evaluated {
+pub(super) fn major(values: &[Value]) -> ValueResult {
     part(values, 0)
 }
 
-pub(super) fn minor(values: &[Value]) -> Evaluated {
+pub(super) fn minor(values: &[Value]) -> ValueResult {
     part(values, 1)
 }
 
-pub(super) fn patch(values: &[Value]) -> Evaluated {
+pub(super) fn patch(values: &[Value]) -> ValueResult {
     part(values, 2)
 }
 
-fn order(values: &[Value]) -> Result<Ordering, Fault> {
+fn order(values: &[Value]) -> Result<Ordering, EvaluationError> {
     match values {
         [Value::Semver(left), Value::Semver(right)] => Ok(left.compare(right)),
         _ => Err(no_overload("the order of versions", first(values))),
     }
 }
 
-pub(super) fn is_greater(values: &[Value]) -> Evaluated {
+pub(super) fn is_greater(values: &[Value]) -> ValueResult {
     order(values).map(|order| Value::Bool(order.is_gt()))
 }
 
-pub(super) fn is_less(values: &[Value]) -> Evaluated {
+pub(super) fn is_less(values: &[Value]) -> ValueResult {
     order(values).map(|order| Value::Bool(order.is_lt()))
 }
 
-pub(super) fn compare(values: &[Value]) -> Evaluated {
+pub(super) fn compare(values: &[Value]) -> ValueResult {
     order(values).map(|order| Value::Int(order as i64))
 }

@@ -1,6 +1,6 @@
 //! Functions of strings. Positions are code points.
 
-use super::{Evaluated, Fault, Value, convert, items, texts};
+use super::{EvaluationError, Value, ValueResult, convert, items, texts};
 use crate::operators::no_overload;
 use crate::value::{list, string};
 
@@ -8,7 +8,7 @@ fn count(number: usize) -> Value {
     Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-pub(super) fn size(values: &[Value]) -> Evaluated {
+pub(super) fn size(values: &[Value]) -> ValueResult {
     let size = match convert::first(values) {
         Value::String(text) => text.chars().count(),
         Value::Bytes(bytes) => bytes.len(),
@@ -19,23 +19,23 @@ pub(super) fn size(values: &[Value]) -> Evaluated {
     Ok(count(size))
 }
 
-pub(super) fn contains(values: &[Value]) -> Evaluated {
+pub(super) fn contains(values: &[Value]) -> ValueResult {
     let [text, part] = texts(values)?;
     Ok(Value::Bool(text.contains(part)))
 }
 
-pub(super) fn starts_with(values: &[Value]) -> Evaluated {
+pub(super) fn starts_with(values: &[Value]) -> ValueResult {
     let [text, part] = texts(values)?;
     Ok(Value::Bool(text.starts_with(part)))
 }
 
-pub(super) fn ends_with(values: &[Value]) -> Evaluated {
+pub(super) fn ends_with(values: &[Value]) -> ValueResult {
     let [text, part] = texts(values)?;
     Ok(Value::Bool(text.ends_with(part)))
 }
 
-fn out_of_range(function: &str) -> Fault {
-    Fault::Error(format!("a position of {function}() is out of the string's range"))
+fn out_of_range(function: &str) -> EvaluationError {
+    EvaluationError::NoValue(format!("a position of {function}() is out of the string's range"))
 }
 
 /// The integer at a position among the arguments.
@@ -53,7 +53,7 @@ fn offset(text: &str, position: i64) -> Option<usize> {
     ends.into_iter().nth(position)
 }
 
-pub(super) fn char_at(values: &[Value]) -> Evaluated {
+pub(super) fn char_at(values: &[Value]) -> ValueResult {
     let [text] = texts(values)?;
     let at = integer(values, 1).and_then(|position| offset(text, position));
     let at = at.ok_or_else(|| out_of_range("charAt"))?;
@@ -61,7 +61,7 @@ pub(super) fn char_at(values: &[Value]) -> Evaluated {
     Ok(string(c.map(String::from).unwrap_or_default()))
 }
 
-pub(super) fn substring(values: &[Value]) -> Evaluated {
+pub(super) fn substring(values: &[Value]) -> ValueResult {
     let [text] = texts(values)?;
     let wrong = || out_of_range("substring");
     let start = integer(values, 1).and_then(|start| offset(text, start)).ok_or_else(wrong)?;
@@ -80,7 +80,7 @@ fn found(position: Option<usize>) -> Value {
     position.map_or(Value::Int(-1), count)
 }
 
-pub(super) fn index_of(values: &[Value]) -> Evaluated {
+pub(super) fn index_of(values: &[Value]) -> ValueResult {
     let [text, part] = texts(values)?;
     let from = integer(values, 2).unwrap_or(0);
     if part.is_empty() {
@@ -92,7 +92,7 @@ pub(super) fn index_of(values: &[Value]) -> Evaluated {
     Ok(found(at.map(|at| from + at)))
 }
 
-pub(super) fn last_index_of(values: &[Value]) -> Evaluated {
+pub(super) fn last_index_of(values: &[Value]) -> ValueResult {
     let [text, part] = texts(values)?;
     let from = integer(values, 2);
     let (text, part) = (characters(text), characters(part));
@@ -110,23 +110,23 @@ pub(super) fn last_index_of(values: &[Value]) -> Evaluated {
     Ok(found(at))
 }
 
-pub(super) fn lower_ascii(values: &[Value]) -> Evaluated {
+pub(super) fn lower_ascii(values: &[Value]) -> ValueResult {
     let [text] = texts(values)?;
     Ok(string(text.to_ascii_lowercase()))
 }
 
-pub(super) fn upper_ascii(values: &[Value]) -> Evaluated {
+pub(super) fn upper_ascii(values: &[Value]) -> ValueResult {
     let [text] = texts(values)?;
     Ok(string(text.to_ascii_uppercase()))
 }
 
 /// The spaces that Go trims: those of Unicode.
-pub(super) fn trim(values: &[Value]) -> Evaluated {
+pub(super) fn trim(values: &[Value]) -> ValueResult {
     let [text] = texts(values)?;
     Ok(string(text.trim()))
 }
 
-pub(super) fn replace(values: &[Value]) -> Evaluated {
+pub(super) fn replace(values: &[Value]) -> ValueResult {
     let [text, from, to] = texts(values)?;
     // A negative limit is none.
     let limit = integer(values, 3).and_then(|limit| usize::try_from(limit).ok());
@@ -136,7 +136,7 @@ pub(super) fn replace(values: &[Value]) -> Evaluated {
     }))
 }
 
-pub(super) fn split(values: &[Value]) -> Evaluated {
+pub(super) fn split(values: &[Value]) -> ValueResult {
     let [text, separator] = texts(values)?;
     let limit = integer(values, 2).and_then(|limit| usize::try_from(limit).ok());
     let parts: Vec<String> = match limit {
@@ -156,7 +156,7 @@ pub(super) fn split(values: &[Value]) -> Evaluated {
     Ok(list(parts.into_iter().map(string).collect()))
 }
 
-pub(super) fn join(values: &[Value]) -> Evaluated {
+pub(super) fn join(values: &[Value]) -> ValueResult {
     let separator = match values.get(1) {
         Some(Value::String(separator)) => separator,
         _ => "",
@@ -170,7 +170,7 @@ pub(super) fn join(values: &[Value]) -> Evaluated {
 }
 
 /// A string as a literal of the language: only what would end it or its line is escaped.
-pub(super) fn quote(values: &[Value]) -> Evaluated {
+pub(super) fn quote(values: &[Value]) -> ValueResult {
     let [text] = texts(values)?;
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');

@@ -1,7 +1,7 @@
 //! Times and durations, read as Go reads them.
 
 use super::convert::first;
-use super::{Evaluated, Fault, Value};
+use super::{EvaluationError, Value, ValueResult};
 use crate::instant::{Civil, Instant};
 use crate::operators::no_overload;
 
@@ -9,25 +9,27 @@ const HOUR: i64 = 3_600_000_000_000;
 const MINUTE: i64 = 60_000_000_000;
 const SECOND: i64 = 1_000_000_000;
 
-pub(super) fn timestamp(values: &[Value]) -> Evaluated {
+pub(super) fn timestamp(values: &[Value]) -> ValueResult {
     let read = match first(values) {
         Value::String(text) => Instant::parse(text),
         Value::Int(seconds) => Instant::from_unix(*seconds),
         other => return Err(no_overload("timestamp()", other)),
     };
     read.map(Value::Timestamp).ok_or_else(|| {
-        Fault::error(
+        EvaluationError::no_value(
             "timestamp() takes a time such as 2026-11-21T08:00:00Z, of the years 1 to 9999",
         )
     })
 }
 
-pub(super) fn duration(values: &[Value]) -> Evaluated {
+pub(super) fn duration(values: &[Value]) -> ValueResult {
     match first(values) {
         // Declared, and never computed.
-        Value::Int(_) => Err(Fault::error("duration() takes a text such as '1h30m', not an int")),
+        Value::Int(_) => {
+            Err(EvaluationError::no_value("duration() takes a text such as '1h30m', not an int"))
+        }
         Value::String(text) => go_duration(text).map(Value::Duration).ok_or_else(|| {
-            Fault::error(
+            EvaluationError::no_value(
                 "duration() takes a duration such as 1h30m, at most in hours and up to 292 years",
             )
         }),
@@ -120,7 +122,7 @@ fn part_of(digits: &str, unit: u64) -> u64 {
 }
 
 /// A part of what calendar and clock show, in UTC or in the zone of the argument.
-fn part(values: &[Value], of: fn(&Civil) -> i64) -> Evaluated {
+fn part(values: &[Value], of: fn(&Civil) -> i64) -> ValueResult {
     let Value::Timestamp(time) = first(values) else {
         return Err(no_overload("a part of a time", first(values)));
     };
@@ -132,64 +134,65 @@ fn part(values: &[Value], of: fn(&Civil) -> i64) -> Evaluated {
 }
 
 /// Seconds east of UTC, of a zone such as `+02:00`.
-fn zone_offset(zone: &str) -> Result<i64, Fault> {
+fn zone_offset(zone: &str) -> Result<i64, EvaluationError> {
     let Some((hours, minutes)) = zone.split_once(':') else {
         return match zone {
             "" | "UTC" => Ok(0),
-            _ => Err(Fault::Refused(format!(
+            _ => Err(EvaluationError::Refused(format!(
                 "the time zone {zone:?} is not computed here: zones change from release to release; write an offset such as '+02:00'"
             ))),
         };
     };
-    let wrong = || Fault::error("a time zone is an offset such as '+02:00', or a name");
+    let wrong =
+        || EvaluationError::no_value("a time zone is an offset such as '+02:00', or a name");
     let (hours, minutes) =
         hours.parse::<i64>().ok().zip(minutes.parse::<i64>().ok()).ok_or_else(wrong)?;
     if hours.abs() > 1_000 || minutes.abs() > 100_000 {
-        return Err(Fault::refused("a time zone of so many hours is not computed here"));
+        return Err(EvaluationError::refused("a time zone of so many hours is not computed here"));
     }
     let sign = if zone.starts_with('-') { -1 } else { 1 };
     Ok((hours * 60 + sign * minutes) * 60)
 }
 
-pub(super) fn full_year(values: &[Value]) -> Evaluated {
+pub(super) fn full_year(values: &[Value]) -> ValueResult {
     part(values, |civil| civil.year)
 }
 
 /// January is 0, as are the first days of a month and of a year.
-pub(super) fn month(values: &[Value]) -> Evaluated {
+pub(super) fn month(values: &[Value]) -> ValueResult {
     part(values, |civil| civil.month - 1)
 }
 
-pub(super) fn date(values: &[Value]) -> Evaluated {
+pub(super) fn date(values: &[Value]) -> ValueResult {
     part(values, |civil| civil.day)
 }
 
-pub(super) fn day_of_month(values: &[Value]) -> Evaluated {
+pub(super) fn day_of_month(values: &[Value]) -> ValueResult {
     part(values, |civil| civil.day - 1)
 }
 
-/// Sunday is 0.
-pub(super) fn day_of_week(values: &[Value]) -> Evaluated {
+/// 0 on Sunday.
+pub(super) fn day_of_week(values: &[Value]) -> ValueResult {
     part(values, |civil| civil.day_of_week)
 }
 
-pub(super) fn day_of_year(values: &[Value]) -> Evaluated {
+pub(super) fn day_of_year(values: &[Value]) -> ValueResult {
     part(values, |civil| civil.day_of_year)
 }
 
-pub(super) fn hours(values: &[Value]) -> Evaluated {
+pub(super) fn hours(values: &[Value]) -> ValueResult {
     part(values, |civil| civil.hour)
 }
 
-pub(super) fn minutes(values: &[Value]) -> Evaluated {
+pub(super) fn minutes(values: &[Value]) -> ValueResult {
     part(values, |civil| civil.minute)
 }
 
-pub(super) fn seconds(values: &[Value]) -> Evaluated {
+pub(super) fn seconds(values: &[Value]) -> ValueResult {
     part(values, |civil| civil.second)
 }
 
-pub(super) fn milliseconds(values: &[Value]) -> Evaluated {
+pub(super) fn milliseconds(values: &[Value]) -> ValueResult {
     part(values, |civil| civil.millisecond)
 }
 
@@ -199,7 +202,7 @@ pub(super) fn milliseconds(values: &[Value]) -> Evaluated {
     clippy::cast_possible_truncation,
     reason = "Go computes it so"
 )]
-fn whole_units(values: &[Value], unit: i64) -> Evaluated {
+fn whole_units(values: &[Value], unit: i64) -> ValueResult {
     match first(values) {
         Value::Duration(nanoseconds) => {
             let (whole, rest) = (nanoseconds / unit, nanoseconds % unit);
@@ -209,19 +212,19 @@ fn whole_units(values: &[Value], unit: i64) -> Evaluated {
     }
 }
 
-pub(super) fn duration_hours(values: &[Value]) -> Evaluated {
+pub(super) fn duration_hours(values: &[Value]) -> ValueResult {
     whole_units(values, HOUR)
 }
 
-pub(super) fn duration_minutes(values: &[Value]) -> Evaluated {
+pub(super) fn duration_minutes(values: &[Value]) -> ValueResult {
     whole_units(values, MINUTE)
 }
 
-pub(super) fn duration_seconds(values: &[Value]) -> Evaluated {
+pub(super) fn duration_seconds(values: &[Value]) -> ValueResult {
     whole_units(values, SECOND)
 }
 
-pub(super) fn duration_milliseconds(values: &[Value]) -> Evaluated {
+pub(super) fn duration_milliseconds(values: &[Value]) -> ValueResult {
     match first(values) {
         Value::Duration(nanoseconds) => Ok(Value::Int(nanoseconds / 1_000_000)),
         other => Err(no_overload("a part of a duration", other)),

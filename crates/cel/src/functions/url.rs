@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::convert::first;
-use super::{Evaluated, Fault, Value, printf, texts};
+use super::{EvaluationError, Value, ValueResult, printf, texts};
 use crate::operators::no_overload;
-use crate::value::{Key, list, map, string};
+use crate::value::{MapKey, list, map, string};
 
 /// A URL in its parts. The path and the query are as written, the host without escapes.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct Url {
 
 impl Url {
     /// Whether two URLs print the same.
-    pub fn equals(&self, other: &Self) -> Result<bool, Fault> {
+    pub fn equals(&self, other: &Self) -> Result<bool, EvaluationError> {
         if self.text == other.text {
             return Ok(true);
         }
@@ -29,29 +29,29 @@ impl Url {
         if differ {
             return Ok(false);
         }
-        Err(Fault::refused(
+        Err(EvaluationError::refused(
             "whether these URLs are equal is not computed here; compare their parts",
         ))
     }
 }
 
-/// Why a text is no URL.
-enum Unreadable {
-    /// The library's words.
+/// Why a text can't be read as a URL.
+enum UrlError {
+    /// It is not one, in the words of Go's `net/url`, which `format.uri()` passes on.
     Wrong(String),
-    /// It may be one, with a part that is no text.
+    /// It may be one, with a part that is not UTF-8: a Go string holds it, and ours can't.
     Unclear,
 }
 
-type Read<T> = Result<T, Unreadable>;
+type UrlResult<T> = Result<T, UrlError>;
 
-fn wrong<T>(message: impl Into<String>) -> Read<T> {
-    Err(Unreadable::Wrong(message.into()))
+fn wrong<T>(message: impl Into<String>) -> UrlResult<T> {
+    Err(UrlError::Wrong(message.into()))
 }
 
-/// Where escapes stand, which decides what must be escaped.
+/// The part of a URL that escapes stand in, which decides what must be escaped (Go's `encoding`).
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum UrlPart {
     Host,
     Zone,
     Path,
@@ -68,26 +68,26 @@ fn is_path_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte)
 }
 
-fn unescape(text: &str, place: Place) -> Read<Vec<u8>> {
+fn unescape(text: &str, part: UrlPart) -> UrlResult<Vec<u8>> {
     let mut output = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
         if *byte != b'%' {
-            let in_host = matches!(place, Place::Host | Place::Zone);
+            let in_host = matches!(part, UrlPart::Host | UrlPart::Zone);
             if in_host && byte.is_ascii() && !is_host_byte(*byte) {
                 let byte = char::from(*byte).to_string();
-                let byte = printf::quoted(&byte).map_err(|_| Unreadable::Unclear)?;
+                let byte = printf::quoted(&byte).map_err(|_| UrlError::Unclear)?;
                 return wrong(format!("invalid character {byte} in host name"));
             }
-            output.push(if *byte == b'+' && place == Place::Query { b' ' } else { *byte });
+            output.push(if *byte == b'+' && part == UrlPart::Query { b' ' } else { *byte });
             continue;
         }
         let digit = |index: usize| after.get(index).and_then(|byte| char::from(*byte).to_digit(16));
         let code = digit(0).zip(digit(1)).map(|(high, low)| high * 16 + low);
         let escape = String::from_utf8_lossy(after.get(..2).unwrap_or(after));
-        let invalid = || -> Read<()> {
-            let escape = printf::quoted(&format!("%{escape}")).map_err(|_| Unreadable::Unclear)?;
+        let invalid = || -> UrlResult<()> {
+            let escape = printf::quoted(&format!("%{escape}")).map_err(|_| UrlError::Unclear)?;
             wrong(format!("invalid URL escape {escape}"))
         };
         let Some(code) = code.and_then(|code| u8::try_from(code).ok()) else {
@@ -95,9 +95,9 @@ fn unescape(text: &str, place: Place) -> Read<Vec<u8>> {
             continue;
         };
         let is_percent = escape == "25";
-        let forbidden = match place {
-            Place::Host => code < 0x80 && !is_percent,
-            Place::Zone => !is_percent && code != b' ' && !is_host_byte(code),
+        let forbidden = match part {
+            UrlPart::Host => code < 0x80 && !is_percent,
+            UrlPart::Zone => !is_percent && code != b' ' && !is_host_byte(code),
             _ => false,
         };
         if forbidden {
@@ -109,11 +109,11 @@ fn unescape(text: &str, place: Place) -> Read<Vec<u8>> {
     Ok(output)
 }
 
-fn as_text(bytes: Vec<u8>) -> Read<String> {
-    String::from_utf8(bytes).map_err(|_| Unreadable::Unclear)
+fn as_text(bytes: Vec<u8>) -> UrlResult<String> {
+    String::from_utf8(bytes).map_err(|_| UrlError::Unclear)
 }
 
-fn scheme_of(text: &str) -> Read<(&str, &str)> {
+fn scheme_of(text: &str) -> UrlResult<(&str, &str)> {
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)));
     match end.map(|end| text.split_at(end)) {
         Some(("", rest)) if rest.starts_with(':') => wrong("missing protocol scheme"),
@@ -127,7 +127,7 @@ fn scheme_of(text: &str) -> Read<(&str, &str)> {
 }
 
 /// Reads a URL; `for_request` it has no fragment and is no relative path.
-fn parse(text: &str, for_request: bool) -> Read<Url> {
+fn parse(text: &str, for_request: bool) -> UrlResult<Url> {
     if text.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
         return wrong("net/url: invalid control character in URL");
     }
@@ -171,7 +171,7 @@ fn parse(text: &str, for_request: bool) -> Read<Url> {
     Ok(url)
 }
 
-fn host_of(scheme: &str, authority: &str) -> Read<String> {
+fn host_of(scheme: &str, authority: &str) -> UrlResult<String> {
     let Some((user, host)) = authority.rsplit_once('@') else {
         return parse_host(scheme, authority);
     };
@@ -180,7 +180,7 @@ fn host_of(scheme: &str, authority: &str) -> Read<String> {
     if !user.chars().all(valid) {
         return wrong("net/url: invalid userinfo");
     }
-    unescape(user, Place::User)?;
+    unescape(user, UrlPart::User)?;
     Ok(host)
 }
 
@@ -189,12 +189,12 @@ fn is_port(text: &str) -> bool {
         || text.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn invalid_port<T>(port: &str) -> Read<T> {
-    let port = printf::quoted(port).map_err(|_| Unreadable::Unclear)?;
+fn invalid_port<T>(port: &str) -> UrlResult<T> {
+    let port = printf::quoted(port).map_err(|_| UrlError::Unclear)?;
     wrong(format!("invalid port {port} after host"))
 }
 
-fn parse_host(scheme: &str, text: &str) -> Read<String> {
+fn parse_host(scheme: &str, text: &str) -> UrlResult<String> {
     match text.rfind('[') {
         Some(0) => return literal_host(text),
         Some(_) => return wrong("invalid IP-literal"),
@@ -212,11 +212,11 @@ fn parse_host(scheme: &str, text: &str) -> Read<String> {
             return invalid_port(port);
         }
     }
-    as_text(unescape(text, Place::Host)?)
+    as_text(unescape(text, UrlPart::Host)?)
 }
 
 /// An address in brackets.
-fn literal_host(text: &str) -> Read<String> {
+fn literal_host(text: &str) -> UrlResult<String> {
     let Some(end) = text.rfind(']') else { return wrong("missing ']' in host") };
     let (address, port) = (text.get(1..end).unwrap_or(""), text.get(end + 1..).unwrap_or(""));
     if !is_port(port) {
@@ -225,11 +225,11 @@ fn literal_host(text: &str) -> Read<String> {
     let address = match address.find("%25") {
         Some(zone) => {
             let (address, zone) = address.split_at(zone);
-            let mut bytes = unescape(address, Place::Host)?;
-            bytes.extend(unescape(zone, Place::Zone)?);
+            let mut bytes = unescape(address, UrlPart::Host)?;
+            bytes.extend(unescape(zone, UrlPart::Zone)?);
             as_text(bytes)?
         }
-        None => as_text(unescape(address, Place::Host)?)?,
+        None => as_text(unescape(address, UrlPart::Host)?)?,
     };
     let (number, zone) = address.split_once('%').unwrap_or((&address, "zone"));
     let is_v6 = number.parse::<std::net::Ipv6Addr>().is_ok() && !zone.is_empty();
@@ -246,8 +246,8 @@ fn literal_host(text: &str) -> Read<String> {
 const INVALID_ADDRESS: &str = "invalid host: ";
 
 /// The path as it is sent: as written when that is valid, escaped otherwise.
-fn escaped_path(path: &str) -> Read<String> {
-    let bytes = unescape(path, Place::Path)?;
+fn escaped_path(path: &str) -> UrlResult<String> {
+    let bytes = unescape(path, UrlPart::Path)?;
     let is_valid = path.bytes().all(|byte| is_path_byte(byte) || b"!'()*[]%".contains(&byte));
     if is_valid || path == "*" {
         return Ok(path.to_owned());
@@ -258,62 +258,62 @@ fn escaped_path(path: &str) -> Read<String> {
     Ok(bytes.into_iter().map(escape).collect())
 }
 
-fn unclear() -> Fault {
-    Fault::refused("a URL with parts that are no text is not computed here")
+fn unclear() -> EvaluationError {
+    EvaluationError::refused("a URL with parts that are not UTF-8 is not computed here")
 }
 
 /// What the library says of a text that is no URL for a request.
-pub(super) fn request_error(text: &str) -> Result<Option<String>, Fault> {
+pub(super) fn request_error(text: &str) -> Result<Option<String>, EvaluationError> {
     match parse(text, true) {
         Ok(_) => Ok(None),
-        Err(Unreadable::Wrong(message)) if message == INVALID_ADDRESS => {
-            Err(Fault::refused("why this URL is not valid is not computed here"))
+        Err(UrlError::Wrong(message)) if message == INVALID_ADDRESS => {
+            Err(EvaluationError::refused("why this URL is not valid is not computed here"))
         }
-        Err(Unreadable::Wrong(message)) => {
+        Err(UrlError::Wrong(message)) => {
             Ok(Some(format!("parse {}: {message}", printf::quoted(text)?)))
         }
-        Err(Unreadable::Unclear) => Err(unclear()),
+        Err(UrlError::Unclear) => Err(unclear()),
     }
 }
 
-pub(super) fn is_url(values: &[Value]) -> Evaluated {
+pub(super) fn is_url(values: &[Value]) -> ValueResult {
     let [text] = texts(values)?;
     match parse(text, true) {
         Ok(_) => Ok(Value::Bool(true)),
-        Err(Unreadable::Wrong(_)) => Ok(Value::Bool(false)),
-        Err(Unreadable::Unclear) => Err(unclear()),
+        Err(UrlError::Wrong(_)) => Ok(Value::Bool(false)),
+        Err(UrlError::Unclear) => Err(unclear()),
     }
 }
 
-pub(super) fn url(values: &[Value]) -> Evaluated {
+pub(super) fn url(values: &[Value]) -> ValueResult {
     let [text] = texts(values)?;
     let read = || {
         parse(text, true)?;
         let (before, fragment) = text.split_once('#').unwrap_or((text, ""));
-        unescape(fragment, Place::Path)?;
+        unescape(fragment, UrlPart::Path)?;
         Ok(Url { text: text.to_owned(), ..parse(before, false)? })
     };
     match read() {
         Ok(url) => Ok(Value::Url(Arc::new(url))),
-        Err(Unreadable::Wrong(message)) => Err(Fault::Error(format!(
+        Err(UrlError::Wrong(message)) => Err(EvaluationError::NoValue(format!(
             "url() takes a URL such as https://example.com/path, or an absolute path: {message}"
         ))),
-        Err(Unreadable::Unclear) => Err(unclear()),
+        Err(UrlError::Unclear) => Err(unclear()),
     }
 }
 
-fn receiver(values: &[Value]) -> Result<&Url, Fault> {
+fn receiver(values: &[Value]) -> Result<&Url, EvaluationError> {
     match first(values) {
         Value::Url(url) => Ok(url),
         other => Err(no_overload("a part of a URL", other)),
     }
 }
 
-pub(super) fn scheme(values: &[Value]) -> Evaluated {
+pub(super) fn scheme(values: &[Value]) -> ValueResult {
     receiver(values).map(|url| string(url.scheme.as_str()))
 }
 
-pub(super) fn host(values: &[Value]) -> Evaluated {
+pub(super) fn host(values: &[Value]) -> ValueResult {
     receiver(values).map(|url| string(url.host.as_str()))
 }
 
@@ -325,33 +325,33 @@ fn name_and_port(host: &str) -> (&str, &str) {
     (literal.unwrap_or(name), port.strip_prefix(':').unwrap_or(port))
 }
 
-pub(super) fn hostname(values: &[Value]) -> Evaluated {
+pub(super) fn hostname(values: &[Value]) -> ValueResult {
     receiver(values).map(|url| string(name_and_port(&url.host).0))
 }
 
-pub(super) fn port(values: &[Value]) -> Evaluated {
+pub(super) fn port(values: &[Value]) -> ValueResult {
     receiver(values).map(|url| string(name_and_port(&url.host).1))
 }
 
-pub(super) fn path(values: &[Value]) -> Evaluated {
+pub(super) fn path(values: &[Value]) -> ValueResult {
     receiver(values).map(|url| string(url.path.as_str()))
 }
 
 /// The query as a map of lists, in the order of the URL. What is malformed is left out.
-pub(super) fn query(values: &[Value]) -> Evaluated {
+pub(super) fn query(values: &[Value]) -> ValueResult {
     let mut parameters: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for pair in receiver(values)?.query.split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         if pair.is_empty() || pair.contains(';') {
             continue;
         }
-        let read = |text| unescape(text, Place::Query).and_then(as_text);
+        let read = |text| unescape(text, UrlPart::Query).and_then(as_text);
         match (read(key), read(value)) {
             (Ok(key), Ok(value)) => parameters.entry(key).or_default().push(string(value)),
-            (Err(Unreadable::Unclear), _) | (_, Err(Unreadable::Unclear)) => return Err(unclear()),
+            (Err(UrlError::Unclear), _) | (_, Err(UrlError::Unclear)) => return Err(unclear()),
             _ => {}
         }
     }
-    let entry = |(key, values): (String, Vec<Value>)| (Key::String(key.into()), list(values));
+    let entry = |(key, values): (String, Vec<Value>)| (MapKey::String(key.into()), list(values));
     Ok(map(parameters.into_iter().map(entry).collect()))
 }

@@ -18,7 +18,7 @@ const SHA256: &str = "^[0-9a-f]{64}$";
 
 closed_enum! {
     /// How the procedure went.
-    pub enum Outcome {
+    pub enum AttestationOutcome {
         /// It was performed, and nothing is left to do.
         Completed = "Completed",
         /// It was performed, and found something that is followed up elsewhere.
@@ -98,7 +98,7 @@ pub struct AttestationSpec {
     #[schemars(length(min = 1, max = 128))]
     pub version: Option<String>,
     /// How it went.
-    pub outcome: Outcome,
+    pub outcome: AttestationOutcome,
     /// The name of the Attestation that this one corrects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
@@ -128,7 +128,7 @@ impl AttestationSpec {
         structural::check_spec::<Attestation>(self, &mut problems);
         if self.recorded_by.as_ref() == Some(&self.attested_by) {
             problems.push(
-                &super::invalid::Path::new("spec.recordedBy"),
+                &super::invalid::FieldPath::new("spec.recordedBy"),
                 "names who attests",
                 "leave it away to attest for yourself",
             );

@@ -11,7 +11,7 @@ use super::{
     condition,
     criteria::Category,
     frozen::{immutable, unchanging},
-    invalid::{InvalidSpec, Path, Problems},
+    invalid::{FieldPath, InvalidSpec, Problems},
     lenient::lenient,
     structural, time,
 };
@@ -217,7 +217,7 @@ impl AuditPeriodSpec {
     pub fn validate(&self) -> Result<(), InvalidSpec> {
         let mut problems = Problems::default();
         structural::check_spec::<AuditPeriod>(self, &mut problems);
-        let at = Path::new("spec");
+        let at = FieldPath::new("spec");
         let times = [
             ("asOf", self.as_of.is_some(), self.type_ == ReportType::TypeI),
             ("from", self.from.is_some(), self.type_ == ReportType::TypeII),

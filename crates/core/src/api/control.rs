@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Criterion, Duration, MAX_OCCURRENCES, Occurrence, ResourceRef, Selector, Severity, State,
     TestSpec, condition,
-    invalid::{InvalidSpec, Path, Problems},
+    invalid::{FieldPath, InvalidSpec, Problems},
     lenient::lenient,
     selector, structural,
 };
@@ -93,7 +93,7 @@ pub struct ControlSpec {
     pub severity: Severity,
     /// What the control looks at. The whole cluster when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope: Option<Scope>,
+    pub scope: Option<ControlScope>,
     /// How often to record that nothing has changed, from 1m to 7d. 1h when it is absent. A
     /// change is recorded at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,7 +120,7 @@ pub struct ControlSpec {
 /// What a control looks at. Resources without a namespace are in every scope.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct Scope {
+pub struct ControlScope {
     /// Only namespaces with these labels. All namespaces when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "selector::schema")]
@@ -204,11 +204,11 @@ pub struct ControlStatus {
     /// The worst 20 findings, by severity, then by age, then by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_FINDINGS))]
-    pub findings: Vec<Finding>,
+    pub findings: Vec<StatusFinding>,
     /// The first 20 items that could not be judged, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_FINDINGS))]
-    pub unknown_items: Vec<Finding>,
+    pub unknown_items: Vec<StatusFinding>,
     /// Of an attestation test: the newest 12 occurrences and the next one, the oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_OCCURRENCES))]
@@ -229,7 +229,7 @@ lenient!(ControlStatus);
 /// One item that is not as it should be, or that could not be judged.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct Finding {
+pub struct StatusFinding {
     /// What was found, in one CamelCase word, such as `ClusterAdmin`.
     #[schemars(length(min = 1, max = 128))]
     pub rule: String,
@@ -247,7 +247,7 @@ pub struct Finding {
     pub since: Option<Time>,
 }
 
-impl Finding {
+impl StatusFinding {
     /// Cuts what comes from outside down to what the schema admits, since one long name would
     /// otherwise have the API server refuse the whole status. RBAC objects may have such names.
     #[must_use]
@@ -314,7 +314,7 @@ impl ControlSpec {
     /// no API server has seen and for durations and selectors that it cannot judge.
     pub fn validate(&self) -> Result<(), InvalidSpec> {
         let mut problems = Problems::default();
-        let at = Path::new("spec");
+        let at = FieldPath::new("spec");
         structural::check_spec::<Control>(self, &mut problems);
         for (position, criterion) in self.criteria.iter().enumerate() {
             criterion.validate(&at.field("criteria").index(position), &mut problems);
@@ -330,7 +330,7 @@ impl ControlSpec {
     }
 }
 
-fn validate_heartbeat(heartbeat: Duration, at: &Path, problems: &mut Problems) {
+fn validate_heartbeat(heartbeat: Duration, at: &FieldPath, problems: &mut Problems) {
     let inside = heartbeat.exact().is_some_and(|length| {
         MIN_HEARTBEAT.exact().is_some_and(|least| length >= least)
             && MAX_HEARTBEAT.exact().is_some_and(|most| length <= most)
@@ -344,8 +344,8 @@ fn validate_heartbeat(heartbeat: Duration, at: &Path, problems: &mut Problems) {
     }
 }
 
-impl Scope {
-    fn validate(&self, at: &Path, problems: &mut Problems) {
+impl ControlScope {
+    fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         let Some(namespaces) = &self.namespaces else {
             return;
         };
@@ -368,7 +368,7 @@ impl Scope {
 }
 
 impl Exclusion {
-    fn validate(&self, at: &Path, problems: &mut Problems) {
+    fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         match (&self.kind, &self.name, &self.namespace) {
             (Some(_), None, _) => problems.push(
                 &at.field("name"),

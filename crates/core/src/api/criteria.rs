@@ -7,7 +7,7 @@ use regex::Regex;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::invalid::{Path, Problems};
+use super::invalid::{FieldPath, Problems};
 use comptroller_vocabulary::closed_enum;
 
 closed_enum! {
@@ -28,7 +28,7 @@ closed_enum! {
 
 closed_enum! {
     /// Who can provide the evidence for a criterion.
-    pub enum Source {
+    pub enum EvidenceSource {
         /// The cluster can show it alone.
         Cluster = "Cluster",
         /// The cluster contributes, people attest the rest.
@@ -39,7 +39,7 @@ closed_enum! {
 }
 
 use Category::{Availability, Confidentiality, Privacy, ProcessingIntegrity, Security};
-use Source::{Both, Cluster, Human};
+use EvidenceSource::{Both, Cluster, Human};
 
 /// A criterion of SOC 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct Soc2Criterion {
     /// The category it belongs to.
     pub category: Category,
     /// Who can provide the evidence.
-    pub source: Source,
+    pub source: EvidenceSource,
     /// What it asks, in our words.
     pub title: &'static str,
 }
@@ -57,7 +57,7 @@ pub struct Soc2Criterion {
 const fn row(
     id: &'static str,
     category: Category,
-    source: Source,
+    source: EvidenceSource,
     title: &'static str,
 ) -> Soc2Criterion {
     Soc2Criterion { id, category, source, title }
@@ -166,7 +166,7 @@ impl Criterion {
         self.soc2().is_some() || OTHER.as_ref().is_some_and(|other| other.is_match(&self.0))
     }
 
-    pub(crate) fn validate(&self, at: &Path, problems: &mut Problems) {
+    pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         if !self.is_known() {
             problems.push(at, format!("{:?} is no criterion", self.0), HOW);
         }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Span, Timestamp, tz::TimeZone};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::invalid::{Path, Problems};
+use super::invalid::{FieldPath, Problems};
 
 /// Longest text of a duration, in characters.
 pub const MAX_LENGTH: usize = 32;
@@ -207,7 +207,7 @@ fn fraction_of(decimals: &str, nanos: i128) -> i128 {
 
 impl Duration {
     /// An age or a validity: longer than zero, and short enough to be meant.
-    pub(crate) fn validate(self, at: &Path, problems: &mut Problems) {
+    pub(crate) fn validate(self, at: &FieldPath, problems: &mut Problems) {
         let years = self.months / 12 + self.exact.as_secs() / (365 * 86_400);
         if self.is_zero() {
             problems.push(at, "must be longer than zero", HOW);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Duration, Glob, condition,
     frozen::{immutable, unchanging},
-    invalid::{InvalidSpec, Path, Problems},
+    invalid::{FieldPath, InvalidSpec, Problems},
     lenient::lenient,
     structural, time,
 };
@@ -167,7 +167,7 @@ impl ControlExceptionSpec {
     /// when the object was created, unknown for a file.
     pub fn validate(&self, created: Option<Timestamp>) -> Result<(), InvalidSpec> {
         let mut problems = Problems::default();
-        let at = Path::new("spec");
+        let at = FieldPath::new("spec");
         structural::check_spec::<ControlException>(self, &mut problems);
         for (position, resource) in self.resources.iter().enumerate() {
             let at = at.field("resources").index(position);
@@ -192,7 +192,7 @@ impl ControlExceptionSpec {
         problems.into_result()
     }
 
-    fn validate_lifetime(&self, created: Timestamp, at: &Path, problems: &mut Problems) {
+    fn validate_lifetime(&self, created: Timestamp, at: &FieldPath, problems: &mut Problems) {
         let latest = Duration::from_months(MAX_LIFETIME_MONTHS).add_to(created);
         if self.expires.0 > latest {
             problems.push(

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
-use super::invalid::{Path, Problems};
+use super::invalid::{FieldPath, Problems};
 
 /// Longest pattern, in characters.
 pub const MAX_LENGTH: usize = 512;
@@ -38,7 +38,7 @@ impl Glob {
     }
 
     /// A pattern that can match no name is a mistake of the writer, so it is refused.
-    pub(crate) fn validate(&self, at: &Path, problems: &mut Problems) {
+    pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         if self.0.trim() != self.0 || self.0.chars().any(char::is_control) {
             problems.push(
                 at,

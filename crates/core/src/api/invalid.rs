@@ -34,9 +34,9 @@ impl std::error::Error for InvalidSpec {}
 
 /// The path of a field inside an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Path(String);
+pub(crate) struct FieldPath(String);
 
-impl Path {
+impl FieldPath {
     pub(crate) fn new(root: &str) -> Self {
         Self(root.to_owned())
     }
@@ -64,7 +64,7 @@ pub(crate) struct Problems(Vec<InvalidField>);
 impl Problems {
     pub(crate) fn push(
         &mut self,
-        at: &Path,
+        at: &FieldPath,
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    invalid::{Path, Problems},
+    invalid::{FieldPath, Problems},
     selector::{check_key, check_value, is_dns_subdomain},
 };
 
@@ -11,12 +11,12 @@ use super::{
 pub(super) fn check(object: &Value, api_version: &str, problems: &mut Problems) {
     if object["apiVersion"].as_str() != Some(api_version) {
         problems.push(
-            &Path::new("apiVersion"),
+            &FieldPath::new("apiVersion"),
             "is not the version of this kind",
             format!("write {api_version}"),
         );
     }
-    let at = Path::new("metadata");
+    let at = FieldPath::new("metadata");
     let metadata = &object["metadata"];
     match &metadata["name"] {
         Value::String(name) if is_dns_subdomain(name) => {}
@@ -44,7 +44,7 @@ pub(super) fn normalize(object: &mut Value) {
     }
 }
 
-fn check_map(map: &Value, field: &str, at: &Path, problems: &mut Problems) {
+fn check_map(map: &Value, field: &str, at: &FieldPath, problems: &mut Problems) {
     match map {
         Value::Null => {}
         Value::Object(entries) => {

@@ -28,13 +28,13 @@ pub mod structural;
 pub mod test_spec;
 pub mod time;
 
-pub use attestation::{Artifact, Attestation, AttestationSpec, Outcome};
+pub use attestation::{Artifact, Attestation, AttestationOutcome, AttestationSpec};
 pub use audit_period::{
     AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodControls, PeriodPhase, ReportType,
 };
 pub use control::{
-    Control, ControlSpec, ControlStatus, Enforcement, EvidenceRef, Exclusion, Finding,
-    MAX_FINDINGS, Scope,
+    Control, ControlScope, ControlSpec, ControlStatus, Enforcement, EvidenceRef, Exclusion,
+    MAX_FINDINGS, StatusFinding,
 };
 pub use criteria::Criterion;
 pub use duration::Duration;

@@ -9,8 +9,7 @@ use super::{OccurrencePhase, test_spec::AttestationTest};
 /// How many occurrences a status holds: the newest twelve that have opened, and the next one.
 pub const MAX_OCCURRENCES: usize = 13;
 
-/// How many records of one occurrence a status names, the first ones.
-pub const MAX_RECORDS: usize = 16;
+pub use comptroller_vocabulary::MAX_OCCURRENCE_RECORDS as MAX_RECORDS;
 
 /// One occurrence of a human control. Its dates and its rule are frozen when it opens, and once it
 /// is closed only what came too late is added.

@@ -2,7 +2,7 @@
 
 use super::{
     image_name::{DEFAULT_REGISTRY, LEGACY_REGISTRY, some_host_fits, some_path_fits},
-    invalid::{Path, Problems},
+    invalid::{FieldPath, Problems},
 };
 
 /// A pattern in its parts. Host and path are matched apart: a `*` in the host must not reach into
@@ -52,7 +52,7 @@ fn is_host_alone(pattern: &str) -> bool {
 }
 
 /// Says of a pattern that can match no image why, and what to write.
-pub(crate) fn validate(pattern: &str, at: &Path, problems: &mut Problems) {
+pub(crate) fn validate(pattern: &str, at: &FieldPath, problems: &mut Problems) {
     let mut refuse = |problem: &str, remedy: String| {
         problems.push(at, format!("{pattern:?} can match no image: {problem}"), remedy);
     };
@@ -91,7 +91,7 @@ mod tests {
 
     fn problem(pattern: &str) -> Option<String> {
         let mut problems = Problems::default();
-        validate(pattern, &Path::new("registries[0]"), &mut problems);
+        validate(pattern, &FieldPath::new("registries[0]"), &mut problems);
         problems.into_result().err().map(|error| error.to_string())
     }
 

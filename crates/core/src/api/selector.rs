@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::invalid::{Path, Problems};
+use super::invalid::{FieldPath, Problems};
 
 const MAX_REQUIREMENTS: usize = 32;
 const MAX_VALUES: usize = 64;
@@ -13,16 +13,16 @@ const MAX_VALUE: usize = 63;
 
 /// A selector that can be matched. An empty one matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Selector(Vec<Requirement>);
+pub struct Selector(Vec<LabelRequirement>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Requirement {
+struct LabelRequirement {
     key: String,
-    operator: Operator,
+    operator: LabelOperator,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Operator {
+enum LabelOperator {
     In(Vec<String>),
     NotIn(Vec<String>),
     Exists,
@@ -48,7 +48,10 @@ impl Selector {
             let field = format!("matchLabels[{key}]");
             check_key(key, &field)?;
             check_value(value, &field)?;
-            Ok(Requirement { key: key.clone(), operator: Operator::In(vec![value.clone()]) })
+            Ok(LabelRequirement {
+                key: key.clone(),
+                operator: LabelOperator::In(vec![value.clone()]),
+            })
         });
         let expressions = selector.match_expressions.iter().flatten().enumerate();
         let expressions = expressions.map(|(position, expression)| {
@@ -78,7 +81,7 @@ impl Selector {
         let of_key = || self.0.iter().filter(|requirement| requirement.key == key);
         let mut allowed: Option<Vec<&str>> = None;
         for requirement in of_key() {
-            if let Operator::In(values) = &requirement.operator {
+            if let LabelOperator::In(values) = &requirement.operator {
                 let fits = |value: &&str| holds(values, value);
                 allowed = Some(match allowed {
                     Some(known) => known.into_iter().filter(fits).collect(),
@@ -88,9 +91,9 @@ impl Selector {
         }
         let excluded = |value: &&str| {
             of_key().any(|requirement| match &requirement.operator {
-                Operator::NotIn(values) => holds(values, value),
-                Operator::DoesNotExist => true,
-                Operator::In(_) | Operator::Exists => false,
+                LabelOperator::NotIn(values) => holds(values, value),
+                LabelOperator::DoesNotExist => true,
+                LabelOperator::In(_) | LabelOperator::Exists => false,
             })
         };
         allowed.map(|values| values.into_iter().filter(|value| !excluded(value)).collect())
@@ -99,11 +102,11 @@ impl Selector {
     /// The first key whose requirements exclude each other, so that no labels fit.
     pub fn contradiction(&self) -> Option<&str> {
         self.keys().find(|key| {
-            let has = |operator: &Operator| {
+            let has = |operator: &LabelOperator| {
                 self.0.iter().any(|one| one.key == *key && one.operator == *operator)
             };
             self.values_of(key).is_some_and(|values| values.is_empty())
-                || has(&Operator::Exists) && has(&Operator::DoesNotExist)
+                || has(&LabelOperator::Exists) && has(&LabelOperator::DoesNotExist)
         })
     }
 
@@ -113,13 +116,13 @@ impl Selector {
     }
 }
 
-impl Requirement {
+impl LabelRequirement {
     fn holds(&self, value: Option<&str>) -> bool {
         match &self.operator {
-            Operator::In(values) => value.is_some_and(|value| holds(values, value)),
-            Operator::NotIn(values) => value.is_none_or(|value| !holds(values, value)),
-            Operator::Exists => value.is_some(),
-            Operator::DoesNotExist => value.is_none(),
+            LabelOperator::In(values) => value.is_some_and(|value| holds(values, value)),
+            LabelOperator::NotIn(values) => value.is_none_or(|value| !holds(values, value)),
+            LabelOperator::Exists => value.is_some(),
+            LabelOperator::DoesNotExist => value.is_none(),
         }
     }
 }
@@ -131,7 +134,7 @@ fn holds(values: &[String], value: &str) -> bool {
 fn compile_expression(
     expression: &LabelSelectorRequirement,
     field: &str,
-) -> Result<Requirement, SelectorError> {
+) -> Result<LabelRequirement, SelectorError> {
     check_key(&expression.key, &format!("{field}.key"))?;
     let values = expression.values.clone().unwrap_or_default();
     for (position, value) in values.iter().enumerate() {
@@ -143,10 +146,10 @@ fn compile_expression(
         remedy,
     };
     let operator = match (expression.operator.as_str(), values.is_empty()) {
-        ("In", false) => Operator::In(values),
-        ("NotIn", false) => Operator::NotIn(values),
-        ("Exists", true) => Operator::Exists,
-        ("DoesNotExist", true) => Operator::DoesNotExist,
+        ("In", false) => LabelOperator::In(values),
+        ("NotIn", false) => LabelOperator::NotIn(values),
+        ("Exists", true) => LabelOperator::Exists,
+        ("DoesNotExist", true) => LabelOperator::DoesNotExist,
         ("In" | "NotIn", true) => {
             return Err(error("is empty", "In and NotIn need at least one value"));
         }
@@ -161,7 +164,7 @@ fn compile_expression(
             });
         }
     };
-    Ok(Requirement { key: expression.key.clone(), operator })
+    Ok(LabelRequirement { key: expression.key.clone(), operator })
 }
 
 /// A label key: a name, with a DNS prefix and a slash before it where it has one.
@@ -212,7 +215,7 @@ pub(super) fn is_dns_subdomain(text: &str) -> bool {
 }
 
 /// Says of a selector in a spec what [`Selector::compile`] says, and whether it can match at all.
-pub(crate) fn validate(selector: &LabelSelector, at: &Path, problems: &mut Problems) {
+pub(crate) fn validate(selector: &LabelSelector, at: &FieldPath, problems: &mut Problems) {
     match Selector::compile(selector) {
         Err(error) => problems.push(&at.field(&error.field), error.problem, error.remedy),
         Ok(selector) => {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     GROUP,
-    invalid::{InvalidSpec, Path, Problems},
+    invalid::{FieldPath, InvalidSpec, Problems},
     metadata,
     schema::schema_of,
     time,
@@ -20,20 +20,21 @@ where
     K: kube_core::Resource<DynamicType = ()> + DeserializeOwned,
 {
     let mut problems = Problems::default();
-    let root = Path::new("");
+    let root = FieldPath::new("");
     let mut object = object.clone();
     if let Some(schema) = schema_of(&K::kind(&())) {
         normalize(&mut object, schema);
         metadata::normalize(&mut object);
         metadata::check(&object, &K::api_version(&()), &mut problems);
-        Checker { problems: &mut problems, unknown: &mut Vec::new() }.check(&object, schema, &root);
+        SchemaChecker { problems: &mut problems, unknown: &mut Vec::new() }
+            .check(&object, schema, &root);
     }
     if problems.is_empty() {
         match serde_path_to_error::deserialize(&object) {
             Ok(read) => return Ok(read),
             Err(error) => {
                 let at = Some(error.path().to_string()).filter(|path| path != ".");
-                let at = Path::new(at.as_deref().unwrap_or("spec"));
+                let at = FieldPath::new(at.as_deref().unwrap_or("spec"));
                 problems.push(&at, error.inner().to_string(), "write what kubectl explain says");
             }
         }
@@ -46,9 +47,9 @@ pub(crate) fn check_spec<K>(spec: &impl Serialize, problems: &mut Problems)
 where
     K: kube_core::Resource<DynamicType = ()>,
 {
-    let at = Path::new("spec");
+    let at = FieldPath::new("spec");
     match (serde_json::to_value(spec), schema_of(&K::kind(&()))) {
-        (Ok(spec), Some(schema)) => Checker { problems, unknown: &mut Vec::new() }.check(
+        (Ok(spec), Some(schema)) => SchemaChecker { problems, unknown: &mut Vec::new() }.check(
             &spec,
             &schema["properties"]["spec"],
             &at,
@@ -67,10 +68,10 @@ pub fn unknown_fields(object: &Value) -> Vec<String> {
         && let Some(schema) = object["kind"].as_str().and_then(schema_of)
     {
         let mut problems = Problems::default();
-        Checker { problems: &mut problems, unknown: &mut unknown }.check(
+        SchemaChecker { problems: &mut problems, unknown: &mut unknown }.check(
             object,
             schema,
-            &Path::new(""),
+            &FieldPath::new(""),
         );
     }
     unknown
@@ -107,13 +108,13 @@ fn whole(number: &serde_json::Number) -> Option<i64> {
     (number.as_f64() == text.parse().ok()).then_some(whole)
 }
 
-struct Checker<'a> {
+struct SchemaChecker<'a> {
     problems: &'a mut Problems,
     unknown: &'a mut Vec<String>,
 }
 
-impl Checker<'_> {
-    fn check(&mut self, value: &Value, schema: &Value, at: &Path) {
+impl SchemaChecker<'_> {
+    fn check(&mut self, value: &Value, schema: &Value, at: &FieldPath) {
         match (schema["type"].as_str().unwrap_or_default(), value) {
             ("object", Value::Object(fields)) => self.object(fields, schema, at),
             ("array", Value::Array(items)) => self.array(items, schema, at),
@@ -126,7 +127,7 @@ impl Checker<'_> {
         }
     }
 
-    fn wrong_type(&mut self, wanted: &str, value: &Value, at: &Path) {
+    fn wrong_type(&mut self, wanted: &str, value: &Value, at: &FieldPath) {
         let (wanted, remedy) = match wanted {
             "object" => ("a mapping", "write its fields indented below it, or {} for none"),
             "array" => ("a list", "write [item, item], or one - item to a line"),
@@ -145,7 +146,7 @@ impl Checker<'_> {
         self.problems.push(at, format!("must be {wanted}, not {given}"), remedy);
     }
 
-    fn object(&mut self, fields: &Map<String, Value>, schema: &Value, at: &Path) {
+    fn object(&mut self, fields: &Map<String, Value>, schema: &Value, at: &FieldPath) {
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if !fields.contains_key(name) {
                 let meaning = schema["properties"][name]["description"].as_str();
@@ -174,7 +175,7 @@ impl Checker<'_> {
         }
     }
 
-    fn array(&mut self, items: &[Value], schema: &Value, at: &Path) {
+    fn array(&mut self, items: &[Value], schema: &Value, at: &FieldPath) {
         let count = items.len() as u64;
         if let Some(least) = schema["minItems"].as_u64().filter(|least| count < *least) {
             let remedy = format!("write at least {least}, or leave the field away");
@@ -192,7 +193,7 @@ impl Checker<'_> {
         }
     }
 
-    fn string(&mut self, text: &str, schema: &Value, at: &Path) {
+    fn string(&mut self, text: &str, schema: &Value, at: &FieldPath) {
         if let Some(values) = schema["enum"].as_array() {
             let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
             if !values.contains(&text) {
@@ -221,7 +222,7 @@ impl Checker<'_> {
         }
     }
 
-    fn integer(&mut self, number: i64, schema: &Value, at: &Path) {
+    fn integer(&mut self, number: i64, schema: &Value, at: &FieldPath) {
         if let Some(least) = schema["minimum"].as_i64().filter(|least| number < *least) {
             self.problems.push(
                 at,

@@ -1,18 +1,19 @@
 //! One file or folder per test: facts, its spec and a time in, judgements out. Pure.
 //!
-//! A check says what it reads, which items it judges, which of them a change can affect, and
-//! judges one item at a time. It keeps no memory: the engine owns iteration, scope of objects,
-//! population and what was found before, and calls `judge` again whenever it needs the words.
+//! A [`Check`] says what it reads, which items it judges, which of them a change can affect, and
+//! judges one item at a time. It keeps no memory: the engine owns iteration, the scope of objects,
+//! the population and what was found before, and calls `judge` again whenever it needs the texts of
+//! findings, which it does not keep.
 
 pub mod attestation;
 pub mod backup;
 pub mod cel;
 pub mod encryption;
 pub mod items;
+pub mod limit_counts;
 pub mod pod_security;
 pub mod rbac;
 pub mod scope;
-pub mod tally;
 pub mod workload;
 
 use std::borrow::Cow;
@@ -20,62 +21,56 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use crate::{
-    api::{Occurrence, ResourceRef, Severity, TestSpec},
-    checks::{scope::Scope, tally::Tally},
+    api::{Occurrence, ResourceRef, Severity, TestSpec, test_spec::with_tests},
+    checks::{limit_counts::LimitCounts, scope::ScopeFilter},
     inventory::{Change, Inventory, ProgramId, Slot},
 };
 
-/// Something a check judges.
+/// What a check judges by itself: the unit of populations, and of what a change can affect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Item {
     /// An object. The engine judges it only when the control's scope admits its namespace.
     Object(Slot),
-    /// A subject of the RBAC graph.
+    /// A subject of the RBAC graph, by its number there.
     Subject(u32),
-    /// The cluster as such; the number tells apart what a check asks of it.
+    /// Something of which the cluster has one, or which is no object; the number tells apart what a
+    /// check asks of it, and means something to that check alone.
     Cluster(u32),
 }
 
 /// What a check needs to be known before it can judge anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Read {
-    /// A kind with facts.
-    Kind {
-        /// API group.
-        group: Cow<'static, str>,
-        /// Kind.
-        kind: Cow<'static, str>,
-        /// Whether the check is lost without it. An optional kind that is not served counts as empty;
-        /// one that is served and may not be read makes the control unknown all the same.
-        need: Need,
-    },
-    /// Kinds by the shape of an admission rule, judged by a CEL program.
+pub enum Dependency {
+    /// All objects of a kind, as facts.
+    Kind { group: Cow<'static, str>, kind: Cow<'static, str>, need: Need },
+    /// All objects of the kinds that an admission rule selects, judged by a CEL program.
     Program {
         /// API groups, or `*`.
         groups: Vec<String>,
-        /// Versions, or `*`.
+        /// API versions, or `*`.
         versions: Vec<String>,
-        /// Plurals, or `*`.
+        /// Plural names of resources, or `*`.
         resources: Vec<String>,
-        /// The program that must have judged them.
+        /// The program that must have judged each of the objects.
         program: ProgramId,
-        /// Optional: where their API group is not served, there is none of them.
         need: Need,
     },
-    /// Resource types of which a rule of rights speaks, whose objects nobody reads.
+    /// Resource types that a rule of rights names. Nobody reads their objects: discovery says
+    /// whether the types exist, so that a misspelled one is not taken for a right that nobody holds.
     Types {
-        /// The field of the rule.
+        /// The path of the rule in the control, for the message.
         at: String,
         /// API groups, or `*`.
         groups: Vec<String>,
         /// Plurals with subresources, or `*`.
         resources: Vec<String>,
     },
-    /// The metrics of the API server ([`Inventory::api_server`]). Never required: the check says what follows.
+    /// The metrics of the API server ([`Inventory::api_server`]). Never required: the check itself
+    /// says what follows when they can't be read.
     ApiServer,
 }
 
-impl Read {
+impl Dependency {
     /// A kind without which the check is lost.
     pub fn required(group: &'static str, kind: &'static str) -> Self {
         Self::Kind { group: group.into(), kind: kind.into(), need: Need::Required }
@@ -86,18 +81,19 @@ impl Read {
         Self::Kind { group: group.into(), kind: kind.into(), need: Need::Optional }
     }
 
-    /// A kind whose absence is nothing to judge for a control that says `whenServed`.
+    /// A kind that is optional for a control that says `whenServed`, and required otherwise.
     pub fn when_served(group: &'static str, kind: &'static str, when_served: bool) -> Self {
         Self::Kind { group: group.into(), kind: kind.into(), need: Need::of(when_served) }
     }
 }
 
-/// Whether a check can do without a kind.
+/// What it means that a kind is not served. One that is served and may not be read makes the control
+/// unknown all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Not served means unknown.
+    /// The control is unknown.
     Required,
-    /// Not served means that there is none.
+    /// There are no such objects.
     Optional,
 }
 
@@ -108,17 +104,16 @@ impl Need {
     }
 }
 
-/// What a check sees.
+/// All that a check may look at: the same context gives the same judgement.
 #[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
-    /// All that is known.
+pub struct CheckContext<'a> {
     pub inventory: &'a Inventory,
     /// What the control asks about. The engine applies it to [`Item::Object`]; a check applies it
     /// to what lies inside other items, such as the namespaces of a subject's grants.
-    pub scope: &'a Scope,
-    /// The time of this evaluation.
+    pub scope: &'a ScopeFilter,
+    /// The time of this evaluation, which stands for the clock.
     pub now: Timestamp,
-    /// The occurrences of a human control, the oldest first; empty for the others.
+    /// The occurrences of an `attestation` control, the oldest first; empty for the others.
     pub occurrences: &'a [Occurrence],
 }
 
@@ -129,57 +124,92 @@ pub struct Judgement {
     pub failing: Vec<Finding>,
     /// What could not be judged, with the reason as the message.
     pub unknown: Vec<Finding>,
-    /// When time alone changes this judgement: a certificate expires, a backup grows too old.
+    /// When time alone next changes this judgement: a certificate expires, a backup grows too old.
+    /// None when only a change can.
     pub valid_until: Option<Timestamp>,
-    /// Whether something of it is left to the control that says who holds cluster-admin.
-    pub referred: bool,
+    /// Whether findings about cluster-admin are left to the control that says who holds it.
+    pub deferred: bool,
     /// Nothing can be said of the item yet: it is not of the population until `valid_until`.
     pub pending: bool,
-    /// Whether the item counts towards a limit that the check judges by [`Check::judge_cluster`].
-    pub counted: Counted,
+    /// Whether the item counts towards a limit that the check judges in [`Check::judge_cluster`].
+    pub limit_membership: LimitMembership,
 }
 
 /// Whether an item is one of those that a check limits the number of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Counted {
-    /// It is not.
+pub enum LimitMembership {
     #[default]
     No,
-    /// That can't be told.
+    /// It may be one, and what is known does not decide.
     Possibly,
-    /// It is.
     Yes,
 }
 
 /// One thing that is wrong, or that could not be judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// The rule's name, `CamelCase`; bounded, since it appears in metrics and reports.
+    /// The rule's name, `CamelCase`. From a bounded set, since it becomes a label of metrics.
     pub rule: Cow<'static, str>,
-    /// Where the rule knows better than the control.
+    /// Where the rule knows better than the control; None for the control's own severity.
     pub severity: Option<Severity>,
-    /// What to look at.
+    /// The object to look at, and what an exception would name.
     pub resource: ResourceRef,
     /// Who, where the finding is about somebody: `User jane@corp`, `ServiceAccount prod/ci`.
     pub subject: Option<String>,
-    /// What is wrong, for whom to mend it: names the object's field or the path of the right.
+    /// What is wrong and what to do about it, for whoever fixes it. Names the field of the object, or
+    /// the path by which a right is held, and goes on after the resource: `has no label ...`.
     pub message: String,
 }
 
-/// A control's test, made ready to judge: its spec compiled, nothing else.
+/// A control's test, made ready to judge: its spec compiled, and nothing else.
+///
+/// # What implementers guarantee
+///
+/// * **Purity.** Every method is a function of the check, the context and its arguments: no clock
+///   but [`CheckContext::now`], no I/O, no randomness, no memory of earlier calls. The order in which
+///   objects lie in the inventory must not show in a judgement: whatever picks one of several sorts
+///   them first, by name.
+/// * **Completeness of `items`.** It visits every item for which `judge` could return `Some`. It may
+///   visit more, and an item twice.
+/// * **Completeness of `affected`.** It visits every item whose judgement the change may have changed,
+///   those among them that are new or gone. One too many costs a judgement; one too few leaves a
+///   wrong verdict until the control itself changes. Property tests feed changes in random
+///   order and compare with a check that starts from scratch.
+/// * **Truth of `valid_until`.** Without a change, `judge` returns the same judgement at every time
+///   from `now` until just before it.
+/// * **Unknown is not a pass.** What could not be read, or does not decide, is in
+///   [`Judgement::unknown`] with the reason. An item that is left out for want of knowledge would be
+///   a pass that nobody sees.
+///
+/// # What callers guarantee
+///
+/// * An item is judged only while everything in `reads` is known, other than optional kinds that are
+///   not served. `items` and `affected` may be called earlier, and with any `now`: neither may depend
+///   on it.
+/// * The inventory has taken a change in before `affected` is called with it.
+/// * Items that a change affects are judged before [`Check::judge_cluster`] is called, with the
+///   counts as they then are.
+/// * An [`Item::Object`] out of scope is not judged at all.
+///
+/// # Cost
+///
+/// `items` may walk over the inventory: it is called when a control appears or changes. `affected`
+/// and `judge` are called for every change in a busy cluster; their cost must grow with what the
+/// change touches, by the indexes of the inventory, and not with the cluster.
 pub trait Check: Send + Sync + std::fmt::Debug {
-    /// What must be known.
-    fn reads(&self) -> Vec<Read>;
+    /// What must be known before this check can judge. The same for the lifetime of the check.
+    fn reads(&self) -> Vec<Dependency>;
 
-    /// Every item there may be; `judge` decides which count.
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item));
+    /// Visits every item that there may be; `judge` decides which of them count.
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item));
 
-    /// The items that a change can affect, at a cost that grows with the change. Called after the
-    /// inventory took the change in; indexes say what it touched.
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item));
+    /// Visits the items that a change can affect.
+    fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item));
 
-    /// Judges one item; None when it is not of the population (or gone).
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement>;
+    /// Judges one item. None when it is not of the population: it is gone, it is not of this check,
+    /// or the test is not about it. Such an item is counted nowhere, and what was found of it before
+    /// is over.
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement>;
 
     /// Whether manifests can answer the test. False where only a cluster can: a backup that ran, a
     /// certificate that was issued, what people did.
@@ -187,10 +217,16 @@ pub trait Check: Send + Sync + std::fmt::Debug {
         true
     }
 
-    /// Judges an [`Item::Cluster`], after all other items that changed. The engine keeps the tally
-    /// of those that count, so that a limit on 20,000 items costs no walk over them.
-    fn judge_cluster(&self, context: &Context<'_>, part: u32, tally: &Tally) -> Option<Judgement> {
-        let _ = tally;
+    /// Judges an [`Item::Cluster`], after all other items that changed. The engine keeps the counts
+    /// of the items that count towards a limit, so that a limit on 20,000 items costs no walk over
+    /// them.
+    fn judge_cluster(
+        &self,
+        context: &CheckContext<'_>,
+        part: u32,
+        limit_counts: &LimitCounts,
+    ) -> Option<Judgement> {
+        let _ = limit_counts;
         self.judge(context, Item::Cluster(part))
     }
 
@@ -200,13 +236,14 @@ pub trait Check: Send + Sync + std::fmt::Debug {
         false
     }
 
-    /// Whether it leaves who holds cluster-admin to such a control, which its scope then names.
-    fn refers(&self) -> bool {
+    /// Whether it leaves findings about cluster-admin to such a control, which
+    /// [`ScopeFilter::cluster_admin`] then names.
+    fn defers_cluster_admin(&self) -> bool {
         false
     }
 }
 
-/// Reference to an object of the inventory, as findings name it.
+/// An object of the inventory as findings name it; None when the slot is empty.
 pub fn reference(inventory: &Inventory, slot: Slot) -> Option<ResourceRef> {
     let object = inventory.get(slot)?;
     let resource = &inventory.kind_state(object.kind)?.resource;
@@ -238,12 +275,11 @@ pub fn visit_changed(change: &Change, visit: &mut dyn FnMut(Item)) {
     }
 }
 
-/// A test, compiled.
+/// A test made ready for the engine.
 #[derive(Debug)]
 pub struct Built {
-    /// The check.
     pub check: Box<dyn Check>,
-    /// The CEL program to run while objects are projected, if it is one.
+    /// The CEL program to run while objects are projected; None of every test but `cel`.
     pub program: Option<(ProgramId, std::sync::Arc<comptroller_cel::Program>)>,
 }
 
@@ -256,27 +292,28 @@ impl<C: Check + 'static> From<C> for Built {
 /// Why a test can't be compiled. The text names the field and what to write instead.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The spec is wrong.
+    /// The spec is wrong, wherever it is evaluated.
     #[error("{0}")]
     Invalid(String),
-    /// The spec may be right, but can't be evaluated here.
+    /// The API server may take the spec, and this engine can't evaluate it.
     #[error("{0}")]
     Unsupported(String),
 }
 
-/// Compiles a test: the registry of checks, one line each.
+/// Compiles a test. What is not in the table of tests ([`crate::api::test_spec`]) has no check, and
+/// what is there without a folder here does not compile.
 pub fn build(test: &TestSpec) -> Result<Built, BuildError> {
-    let TestSpec { rbac, encryption, backup, workload, pod_security, cel, attestation } = test;
-    let built = [
-        rbac.as_ref().map(rbac::build),
-        encryption.as_ref().map(encryption::build),
-        backup.as_ref().map(backup::build),
-        workload.as_ref().map(workload::build),
-        pod_security.as_ref().map(pod_security::build),
-        cel.as_ref().map(cel::build),
-        attestation.as_ref().map(attestation::build),
-    ];
-    built.into_iter().flatten().next().unwrap_or_else(|| {
+    macro_rules! build_given {
+        ($(
+            $(#[doc = $meaning:literal])+
+            $kind:ident = $key:literal => $(#[doc = $doc:literal])+ $field:ident: $spec:ty,
+        )+) => {
+            // A check's folder is called like the field of its spec.
+            [$(test.$field.as_ref().map($field::build)),+]
+        };
+    }
+    // A spec with several tests never comes here: validation refuses it.
+    with_tests!(build_given).into_iter().flatten().next().unwrap_or_else(|| {
         Err(BuildError::Invalid("spec.test: no test is given; write one".to_owned()))
     })
 }

@@ -4,13 +4,13 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     api::{self, Exclusion, Selector, control::NAME_LABEL, selector::SelectorError},
-    inventory::{Facts, Inventory, Object, Source},
+    inventory::{Facts, Inventory, Object, ObjectSource},
 };
 
 /// A control's scope, compiled: where it looks, and what it leaves to another. The default admits
 /// everything.
 #[derive(Clone, Debug, Default)]
-pub struct Scope {
+pub struct ScopeFilter {
     namespaces: Option<Selector>,
     excluded: BTreeSet<String>,
     /// What somebody else answers for.
@@ -30,9 +30,9 @@ pub enum Admission {
     Unknown,
 }
 
-impl Scope {
+impl ScopeFilter {
     /// Compiles a scope; absent means the whole cluster.
-    pub fn compile(scope: Option<&api::Scope>) -> Result<Self, SelectorError> {
+    pub fn compile(scope: Option<&api::ControlScope>) -> Result<Self, SelectorError> {
         let Some(scope) = scope else {
             return Ok(Self::default());
         };
@@ -96,13 +96,13 @@ impl Scope {
 
 /// Whether a namespace is in scope whose labels nobody told. A chart never renders its Namespace:
 /// in manifests such a namespace counts as in scope, so that nothing is skipped unseen.
-fn admits_unlabelled(selector: &Selector, source: Source, namespace: &str) -> Admission {
+fn admits_unlabelled(selector: &Selector, source: ObjectSource, namespace: &str) -> Admission {
     if !selector.matches_key(NAME_LABEL, Some(namespace)) {
         return Admission::Out;
     }
     match source {
-        Source::Cluster if selector.keys().any(|key| key != NAME_LABEL) => Admission::Unknown,
-        Source::Cluster | Source::Manifests => Admission::In,
+        ObjectSource::Cluster if selector.keys().any(|key| key != NAME_LABEL) => Admission::Unknown,
+        ObjectSource::Cluster | ObjectSource::Manifests => Admission::In,
     }
 }
 
@@ -112,9 +112,9 @@ mod tests {
 
     use super::*;
 
-    fn scope(namespaces: serde_json::Value) -> Scope {
+    fn scope(namespaces: serde_json::Value) -> ScopeFilter {
         let scope = serde_json::from_value(json!({"namespaces": namespaces})).unwrap();
-        Scope::compile(Some(&scope)).unwrap()
+        ScopeFilter::compile(Some(&scope)).unwrap()
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
         let both = scope(json!({"matchLabels": {NAME_LABEL: "a", "env": "prod"}}));
         let cluster = Inventory::default();
         let mut files = Inventory::default();
-        files.source = Source::Manifests;
+        files.source = ObjectSource::Manifests;
         for (scope, namespace, in_cluster, in_files) in [
             (&by_label, "a", Admission::Unknown, Admission::In),
             (&by_name, "a", Admission::In, Admission::In),

@@ -36,7 +36,7 @@ enum Approval {
 
 /// How an exception stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct ExceptionState {
     /// The phase its status shows.
     pub phase: ExceptionPhase,
     /// How many findings it allows now.
@@ -44,12 +44,12 @@ pub struct Standing {
     /// Why, for a person.
     pub message: String,
     /// What it names that does not exist, each with its field and the nearest name.
-    pub names_nothing: Vec<String>,
+    pub unresolved_names: Vec<String>,
 }
 
 /// How far a control is that an exception names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judged {
+pub enum ControlProgress {
     /// It has no verdict yet.
     Pending,
     /// It could not be judged, so what it would have found is not known.
@@ -200,8 +200,8 @@ impl Exceptions {
         &self,
         name: &str,
         now: Timestamp,
-        judged: impl Fn(&str) -> Option<Judged>,
-    ) -> Option<Standing> {
+        judged: impl Fn(&str) -> Option<ControlProgress>,
+    ) -> Option<ExceptionState> {
         let exception = self.by_name.get(name).and_then(|place| self.get(*place))?;
         let (phase, message) = match &exception.approval {
             Approval::Refused(why) => (ExceptionPhase::Rejected, why.clone()),
@@ -216,13 +216,13 @@ impl Exceptions {
             // What a control that was not judged yet will match is not known: say nothing for now.
             Approval::Given
                 if exception.matched == 0
-                    && exception.controls.iter().any(|name| judged(name) == Some(Judged::Pending)) =>
+                    && exception.controls.iter().any(|name| judged(name) == Some(ControlProgress::Pending)) =>
             {
                 return None;
             }
             Approval::Given
                 if exception.matched == 0
-                    && exception.controls.iter().all(|name| judged(name) != Some(Judged::Unknown)) => (
+                    && exception.controls.iter().all(|name| judged(name) != Some(ControlProgress::Unknown)) => (
                 ExceptionPhase::Unused,
                 "approved, but matches no finding: delete it, or correct spec.controls and spec.resources in a new one".to_owned(),
             ),
@@ -232,7 +232,7 @@ impl Exceptions {
             ),
         };
         let matched = if phase == ExceptionPhase::Active { exception.matched } else { 0 };
-        Some(Standing { phase, matched, message, names_nothing: Vec::new() })
+        Some(ExceptionState { phase, matched, message, unresolved_names: Vec::new() })
     }
 
     /// The names of all exceptions.

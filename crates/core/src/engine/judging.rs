@@ -1,25 +1,25 @@
 //! Judging an item where the control looks, and nowhere else.
 
-use crate::checks::{scope::Admission, tally::Tally};
+use crate::checks::{limit_counts::LimitCounts, scope::Admission};
 use crate::{
-    checks::{self, Check, Context, Finding, Item, Judgement},
+    checks::{self, Check, CheckContext, Finding, Item, Judgement},
     inventory::{Change, Facts, Inventory, Object, Symbol},
 };
 
 /// The rule of a finding that says that an object is malformed or its scope is not known.
 const UNDECIDED: &str = "Undecided";
 
-/// Judges an item, unless the scope leaves it out. `tally` is what the control's other items count.
+/// Judges an item, unless the scope leaves it out. `limit_counts` is what the control's other items count.
 pub fn judge_in_scope(
     check: &dyn Check,
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     item: Item,
-    tally: &Tally,
+    limit_counts: &LimitCounts,
 ) -> Option<Judgement> {
     let slot = match item {
         Item::Object(slot) => slot,
         Item::Subject(_) => return check.judge(context, item),
-        Item::Cluster(part) => return check.judge_cluster(context, part, tally),
+        Item::Cluster(part) => return check.judge_cluster(context, part, limit_counts),
     };
     let object = context.inventory.get(slot)?;
     if context.scope.leaves_out(context.inventory, object) {

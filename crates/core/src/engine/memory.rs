@@ -11,17 +11,17 @@ use std::{
 use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHasher};
 
-use crate::checks::{items::ItemSet, tally::Tally};
+use crate::checks::{items::ItemSet, limit_counts::LimitCounts};
 use crate::{
     api::{ResourceRef, Severity},
-    checks::{Counted, Finding, Item, Judgement},
+    checks::{Finding, Item, Judgement, LimitMembership},
 };
 
 /// Tells findings of one control apart: rule, resource and subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FindingKey(u64);
+pub struct FindingHash(u64);
 
-impl FindingKey {
+impl FindingHash {
     /// The key of a finding, the same before and after a restart.
     pub fn new(rule: &str, resource: &ResourceRef, subject: Option<&str>) -> Self {
         let mut hasher = FxHasher::default();
@@ -30,25 +30,25 @@ impl FindingKey {
     }
 
     /// The key of a judged finding.
-    pub fn of(finding: &Finding) -> Self {
+    pub fn of_finding(finding: &Finding) -> Self {
         Self::new(&finding.rule, &finding.resource, finding.subject.as_deref())
     }
 }
 
 /// What is remembered of a finding.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Record {
+pub struct RememberedFinding {
     /// Which finding.
-    pub key: FindingKey,
+    pub key: FindingHash,
     /// When it was first found.
     pub since: Timestamp,
     /// Its severity.
     pub severity: Severity,
     /// How it counts.
-    pub standing: Standing,
+    pub standing: FindingState,
 }
 
-impl Record {
+impl RememberedFinding {
     /// The digest of a set of findings and how each counts, whatever their order. Numbers of
     /// exceptions depend on history, so `name` tells their names.
     pub fn digest<'a>(
@@ -57,9 +57,9 @@ impl Record {
     ) -> u64 {
         records.fold(0, |digest, record| {
             let standing = match record.standing {
-                Standing::Failing => (0, None),
-                Standing::Excepted(place) => (1, name(place)),
-                Standing::Unknown => (2, None),
+                FindingState::Failing => (0, None),
+                FindingState::Excepted(place) => (1, name(place)),
+                FindingState::Unknown => (2, None),
             };
             let mut hasher = FxHasher::default();
             (record.key, standing).hash(&mut hasher);
@@ -70,7 +70,7 @@ impl Record {
 
 /// How a finding counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum FindingState {
     /// It is wrong.
     Failing,
     /// It is wrong, and the exception with this number allows it.
@@ -81,7 +81,7 @@ pub enum Standing {
 
 /// How many items are in each standing. An item counts once, as its worst finding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct ItemCounts {
     /// Items that count.
     pub population: usize,
     /// Items with a finding that nothing excepts.
@@ -96,34 +96,34 @@ pub struct Counts {
 
 /// The memory of one control.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct ControlMemory {
     population: ItemSet,
-    open: FxHashMap<Item, Box<[Record]>>,
+    open: FxHashMap<Item, Box<[RememberedFinding]>>,
     deadlines: BTreeSet<(Timestamp, Item)>,
     deadline_of: FxHashMap<Item, Timestamp>,
-    counts: Counts,
-    tally: Tally,
-    referred: ItemSet,
+    counts: ItemCounts,
+    limit_counts: LimitCounts,
+    deferred: ItemSet,
 }
 
-impl Memory {
+impl ControlMemory {
     /// The counts over all items.
-    pub fn counts(&self) -> Counts {
-        Counts { population: self.population.len(), ..self.counts }
+    pub fn counts(&self) -> ItemCounts {
+        ItemCounts { population: self.population.len(), ..self.counts }
     }
 
     /// The items that count towards a limit.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn limit_counts(&self) -> &LimitCounts {
+        &self.limit_counts
     }
 
     /// How many items leave something to another control.
-    pub fn referred(&self) -> usize {
-        self.referred.len()
+    pub fn deferred(&self) -> usize {
+        self.deferred.len()
     }
 
     /// Every record with its item, in no order.
-    pub fn records(&self) -> impl Iterator<Item = (Item, &Record)> {
+    pub fn records(&self) -> impl Iterator<Item = (Item, &RememberedFinding)> {
         self.open
             .iter()
             .flat_map(|(item, records)| records.iter().map(move |record| (*item, record)))
@@ -135,7 +135,7 @@ impl Memory {
     }
 
     /// What is remembered of a finding of an item.
-    pub fn record(&self, item: Item, key: FindingKey) -> Option<&Record> {
+    pub fn record(&self, item: Item, key: FindingHash) -> Option<&RememberedFinding> {
         self.open.get(&item)?.iter().find(|record| record.key == key)
     }
 
@@ -145,7 +145,7 @@ impl Memory {
     }
 
     /// When each finding was first found.
-    pub fn first_found(&self) -> FxHashMap<FindingKey, Timestamp> {
+    pub fn first_found(&self) -> FxHashMap<FindingHash, Timestamp> {
         self.records().map(|(_, record)| (record.key, record.since)).collect()
     }
 
@@ -166,37 +166,38 @@ impl Memory {
         &mut self,
         item: Item,
         judgement: Option<&Judgement>,
-        record: impl Fn(&Finding, bool, Option<&Record>) -> Record,
-        changed: impl FnOnce(&[Record], &[Record], Option<&Judgement>),
+        record: impl Fn(&Finding, bool, Option<&RememberedFinding>) -> RememberedFinding,
+        changed: impl FnOnce(&[RememberedFinding], &[RememberedFinding], Option<&Judgement>),
     ) -> bool {
         let before = self.open.remove(&item);
         let size = self.population.len();
         self.uncount(before.as_deref());
         self.set_deadline(item, judgement.and_then(|judgement| judgement.valid_until));
         let judgement = judgement.filter(|judgement| !judgement.pending);
-        let counted = judgement.map_or(Counted::No, |judgement| judgement.counted);
-        self.tally.note(item, counted);
-        let referred = self.referred.len();
-        if judgement.is_some_and(|judgement| judgement.referred) {
-            self.referred.insert(item);
+        let limit_membership =
+            judgement.map_or(LimitMembership::No, |judgement| judgement.limit_membership);
+        self.limit_counts.note(item, limit_membership);
+        let deferred = self.deferred.len();
+        if judgement.is_some_and(|judgement| judgement.deferred) {
+            self.deferred.insert(item);
         } else {
-            self.referred.remove(item);
+            self.deferred.remove(item);
         }
-        let referred = self.referred.len() != referred;
+        let deferred = self.deferred.len() != deferred;
         let Some(judgement) = judgement else {
             self.population.remove(item);
             if let Some(before) = &before {
                 changed(before, &[], None);
             }
-            return referred || before.is_some() || self.population.len() != size;
+            return deferred || before.is_some() || self.population.len() != size;
         };
         self.population.insert(item);
         let old = before.as_deref().unwrap_or_default();
         let known = |finding: &Finding| {
-            let key = FindingKey::of(finding);
+            let key = FindingHash::of_finding(finding);
             old.iter().find(|record| record.key == key)
         };
-        let records: Box<[Record]> = judgement
+        let records: Box<[RememberedFinding]> = judgement
             .failing
             .iter()
             .map(|finding| record(finding, true, known(finding)))
@@ -206,7 +207,7 @@ impl Memory {
         if differ {
             changed(old, &records, Some(judgement));
         }
-        let changed = referred || differ || self.population.len() != size;
+        let changed = deferred || differ || self.population.len() != size;
         if !records.is_empty() {
             self.count(&records);
             self.open.insert(item, records);
@@ -224,13 +225,13 @@ impl Memory {
         }
     }
 
-    fn count(&mut self, records: &[Record]) {
+    fn count(&mut self, records: &[RememberedFinding]) {
         let (standing, findings) = summarize(records);
         self.counts.findings += findings;
         *self.counted(standing) += 1;
     }
 
-    fn uncount(&mut self, records: Option<&[Record]>) {
+    fn uncount(&mut self, records: Option<&[RememberedFinding]>) {
         if let Some(records) = records {
             let (standing, findings) = summarize(records);
             self.counts.findings -= findings;
@@ -238,23 +239,23 @@ impl Memory {
         }
     }
 
-    fn counted(&mut self, standing: Standing) -> &mut usize {
+    fn counted(&mut self, standing: FindingState) -> &mut usize {
         match standing {
-            Standing::Failing => &mut self.counts.failing,
-            Standing::Excepted(_) => &mut self.counts.excepted,
-            Standing::Unknown => &mut self.counts.unknown,
+            FindingState::Failing => &mut self.counts.failing,
+            FindingState::Excepted(_) => &mut self.counts.excepted,
+            FindingState::Unknown => &mut self.counts.unknown,
         }
     }
 }
 
 /// The standing of an item with these findings, and how many of them fail.
-fn summarize(records: &[Record]) -> (Standing, usize) {
-    let failing = records.iter().filter(|record| record.standing == Standing::Failing).count();
-    let unknown = records.iter().any(|record| record.standing == Standing::Unknown);
+fn summarize(records: &[RememberedFinding]) -> (FindingState, usize) {
+    let failing = records.iter().filter(|record| record.standing == FindingState::Failing).count();
+    let unknown = records.iter().any(|record| record.standing == FindingState::Unknown);
     let standing = match (failing, unknown) {
-        (1.., _) => Standing::Failing,
-        (0, true) => Standing::Unknown,
-        (0, false) => Standing::Excepted(0),
+        (1.., _) => FindingState::Failing,
+        (0, true) => FindingState::Unknown,
+        (0, false) => FindingState::Excepted(0),
     };
     (standing, failing)
 }

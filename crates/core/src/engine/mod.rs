@@ -5,19 +5,19 @@
 //! engine from files and evaluates once. A verdict depends on the inventory, the specs and the
 //! time alone, not on the order in which they came.
 
+pub mod attestation_state;
+pub mod describe;
 pub mod exceptions;
-pub mod human;
 pub mod judging;
+pub mod lapsed;
 pub mod memory;
 mod named_types;
 pub mod names;
-pub mod passages;
 mod population;
 pub mod readiness;
 pub mod recollection;
 pub mod tracked;
 pub mod verdict;
-pub mod wording;
 
 #[cfg(test)]
 mod tests;
@@ -30,29 +30,29 @@ use std::{
 use jiff::Timestamp;
 
 use self::{
-    exceptions::{Exceptions, Judged},
-    memory::Standing,
-    passages::{Keeping, Passed},
-    tracked::Tracked,
+    exceptions::{ControlProgress, Exceptions},
+    lapsed::{LapseCounter, LapsedVerdict},
+    memory::FindingState,
+    tracked::TrackedControl,
 };
 pub use self::{
-    readiness::Unreadable,
+    readiness::UnreadableKinds,
     recollection::{Recollection, Remembered},
-    verdict::{Observed, RECORDED_FINDINGS, Reason, Verdict},
+    verdict::{ObservedFinding, RECORDED_FINDINGS, Reason, Verdict},
 };
 use crate::{
     api::{ControlExceptionSpec, ControlSpec, ResourceRef, State},
-    checks::Read,
+    checks::Dependency,
     inventory::{
-        ApiServer, Availability, Catalog, Change, Inventory, KindId, ProgramId, Projected,
-        ResourceType, Source, facts,
+        ApiServer, Availability, Catalog, Change, Inventory, KindId, ObjectSource, ProgramId,
+        ProjectedObject, ResourceType, facts,
     },
 };
 use comptroller_cel::Program;
 
 /// What must be read of the cluster, for all controls together.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct WatchSet {
     /// The kinds to watch, with the CEL programs to run over their objects.
     pub kinds: BTreeMap<ResourceType, Vec<(ProgramId, Arc<Program>)>>,
     /// Whether the API server's metrics are of interest.
@@ -61,7 +61,7 @@ pub struct Wanted {
 
 /// What an evaluation changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Evaluated {
+pub struct EvaluationChanges {
     /// Controls with a new verdict.
     pub controls: Vec<String>,
     /// Whether exceptions may stand differently.
@@ -73,14 +73,14 @@ pub struct Evaluated {
 pub struct Engine {
     inventory: Inventory,
     catalog: Catalog,
-    controls: BTreeMap<String, Tracked>,
+    controls: BTreeMap<String, TrackedControl>,
     exceptions: Exceptions,
     evaluated: Option<Timestamp>,
     /// Exceptions came, changed or went: what each allows must be counted again.
     recount: bool,
-    keeping: Keeping,
+    keeping: LapseCounter,
     /// Why nothing can be judged at all.
-    blind: Option<String>,
+    withheld: Option<String>,
 }
 
 impl Engine {
@@ -98,8 +98,8 @@ impl Engine {
     /// the roles that every cluster is born with exist.
     pub fn for_manifests() -> Self {
         let mut engine = Self::default();
-        engine.inventory.source = Source::Manifests;
-        engine.inventory.rights.assume_born_roles();
+        engine.inventory.source = ObjectSource::Manifests;
+        engine.inventory.rights.assume_default_roles();
         engine
     }
 
@@ -138,15 +138,16 @@ impl Engine {
         if let Some(tracked) = self.controls.get_mut(name) {
             tracked.update(generation, spec);
         } else {
-            self.controls.insert(name.to_owned(), Tracked::new(name, generation, spec, remembered));
+            self.controls
+                .insert(name.to_owned(), TrackedControl::new(name, generation, spec, remembered));
         }
     }
 
     /// Another knew better when the state and the findings of a control began: who wrote its status
     /// until now, or the evidence log. Only what still is so takes over its time.
-    pub fn adopt(&mut self, name: &str, remembered: Remembered) {
+    pub fn take_over(&mut self, name: &str, remembered: Remembered) {
         if let Some(tracked) = self.controls.get_mut(name) {
-            tracked.adopt(remembered);
+            tracked.take_over(remembered);
         }
     }
 
@@ -186,20 +187,23 @@ impl Engine {
     }
 
     /// How an exception stands; None while the controls that it names are judged for the first time.
-    pub fn exception(&self, name: &str, now: Timestamp) -> Option<exceptions::Standing> {
+    pub fn exception(&self, name: &str, now: Timestamp) -> Option<exceptions::ExceptionState> {
         let standing = self.exceptions.standing(name, now, |control| {
             Some(match self.controls.get(control)?.verdict() {
-                None => Judged::Pending,
-                Some(verdict) if verdict.state == State::Unknown => Judged::Unknown,
-                Some(_) => Judged::Done,
+                None => ControlProgress::Pending,
+                Some(verdict) if verdict.state == State::Unknown => ControlProgress::Unknown,
+                Some(_) => ControlProgress::Done,
             })
         })?;
-        Some(exceptions::Standing { names_nothing: self.names_nothing(name), ..standing })
+        Some(exceptions::ExceptionState {
+            unresolved_names: self.unresolved_names(name),
+            ..standing
+        })
     }
 
     /// What an exception names that does not exist, in words; empty when all of it does.
-    pub fn names_nothing(&self, exception: &str) -> Vec<String> {
-        names::of_exception(
+    pub fn unresolved_names(&self, exception: &str) -> Vec<String> {
+        names::unknown_in_exception(
             self.exceptions.controls_of(exception),
             self.exceptions.resources_of(exception),
             &self.controls.keys().map(String::as_str),
@@ -210,8 +214,8 @@ impl Engine {
 
     /// Withdraws every verdict for this reason, until None: what all of them depend on, such as the
     /// specs of the controls themselves, is not known any more.
-    pub fn set_blind(&mut self, why: Option<String>) {
-        self.blind = why;
+    pub fn withhold_all(&mut self, why: Option<String>) {
+        self.withheld = why;
     }
 
     /// The names of all exceptions.
@@ -220,27 +224,28 @@ impl Engine {
     }
 
     /// How many of the kinds that controls need can't be read.
-    pub fn unreadable(&self) -> Unreadable {
-        Unreadable::of(&self.inventory)
+    pub fn unreadable(&self) -> UnreadableKinds {
+        UnreadableKinds::count(&self.inventory)
     }
 
     /// What must be read for the controls there are. Kinds that are not served are left out until
     /// the catalog has them.
-    pub fn wanted(&self) -> Wanted {
-        let mut wanted = Wanted::default();
+    pub fn watch_set(&self) -> WatchSet {
+        let mut wanted = WatchSet::default();
         for tracked in self.controls.values() {
             for read in tracked.reads() {
                 match read {
-                    Read::Kind { group, kind, .. } => {
+                    Dependency::Kind { group, kind, .. } => {
                         if let Some(resource) = self.readable(group, kind) {
                             wanted.kinds.entry(resource).or_default();
                         }
                     }
-                    Read::Program { groups, versions, resources, program, .. } => {
+                    Dependency::Program { groups, versions, resources, program, .. } => {
                         let Some((_, compiled)) = tracked.program() else {
                             continue;
                         };
-                        let types = readiness::matching(&self.catalog, groups, versions, resources);
+                        let types =
+                            readiness::matching_types(&self.catalog, groups, versions, resources);
                         for matched in types.into_iter().take(readiness::MAX_KINDS) {
                             let resource = self.read_as(matched, &wanted);
                             let programs = wanted.kinds.entry(resource).or_default();
@@ -249,9 +254,9 @@ impl Engine {
                             }
                         }
                     }
-                    Read::ApiServer => wanted.api_server = true,
+                    Dependency::ApiServer => wanted.api_server = true,
                     // Discovery tells what there is.
-                    Read::Types { .. } => {}
+                    Dependency::Types { .. } => {}
                 }
             }
         }
@@ -260,7 +265,7 @@ impl Engine {
 
     /// The version in which a kind that a program matched is read. A kind is read in one version:
     /// that of its facts, else the one that an earlier control asks for.
-    fn read_as(&self, matched: ResourceType, wanted: &Wanted) -> ResourceType {
+    fn read_as(&self, matched: ResourceType, wanted: &WatchSet) -> ResourceType {
         let same =
             |known: &&ResourceType| known.group == matched.group && known.kind == matched.kind;
         if facts::projection(&matched.group, &matched.kind).is_some() {
@@ -288,20 +293,21 @@ impl Engine {
     /// The kinds that a verdict on a control is made from, as far as anybody reads them.
     pub fn kinds_of(&self, control: &str) -> BTreeSet<KindId> {
         let mut kinds = BTreeSet::new();
-        let reads = self.controls.get(control).map_or(&[][..], Tracked::reads);
+        let reads = self.controls.get(control).map_or(&[][..], TrackedControl::reads);
         for read in reads {
             match read {
-                Read::Kind { group, kind, .. } => {
+                Dependency::Kind { group, kind, .. } => {
                     kinds.extend(self.inventory.find_kind(group, kind));
                 }
-                Read::Program { groups, versions, resources, .. } => {
-                    let types = readiness::matching(&self.catalog, groups, versions, resources);
+                Dependency::Program { groups, versions, resources, .. } => {
+                    let types =
+                        readiness::matching_types(&self.catalog, groups, versions, resources);
                     let types = types.iter().take(readiness::MAX_KINDS);
                     kinds.extend(
                         types.filter_map(|of| self.inventory.find_kind(&of.group, &of.kind)),
                     );
                 }
-                Read::ApiServer | Read::Types { .. } => {}
+                Dependency::ApiServer | Dependency::Types { .. } => {}
             }
         }
         kinds
@@ -310,7 +316,7 @@ impl Engine {
     /// Whether a verdict on a control is made from the API server's metrics.
     pub fn reads_api_server(&self, control: &str) -> bool {
         let tracked = self.controls.get(control);
-        tracked.is_some_and(|tracked| tracked.reads().contains(&Read::ApiServer))
+        tracked.is_some_and(|tracked| tracked.reads().contains(&Dependency::ApiServer))
     }
 
     /// The id of a kind in the inventory.
@@ -324,7 +330,7 @@ impl Engine {
     }
 
     /// Adds an object to the list under way.
-    pub fn stage(&mut self, kind: KindId, object: Projected) {
+    pub fn stage(&mut self, kind: KindId, object: ProjectedObject) {
         self.inventory.stage(kind, object);
     }
 
@@ -335,7 +341,7 @@ impl Engine {
     }
 
     /// An object appeared or changed. True when its facts did.
-    pub fn apply(&mut self, kind: KindId, object: Projected, now: Timestamp) -> bool {
+    pub fn apply(&mut self, kind: KindId, object: ProjectedObject, now: Timestamp) -> bool {
         let change = self.inventory.apply(kind, object);
         self.mark(change.as_slice(), now);
         change.is_some()
@@ -374,7 +380,7 @@ impl Engine {
     }
 
     /// Judges what changed, by objects, specs, exceptions or time.
-    pub fn evaluate(&mut self, now: Timestamp) -> Evaluated {
+    pub fn evaluate(&mut self, now: Timestamp) -> EvaluationChanges {
         self.evaluate_observed(now, |_| {})
     }
 
@@ -384,11 +390,12 @@ impl Engine {
         &mut self,
         now: Timestamp,
         mut judged: impl FnMut(&ControlSpec),
-    ) -> Evaluated {
+    ) -> EvaluationChanges {
         let before = self.evaluated.replace(now).unwrap_or(Timestamp::MIN);
         let expired: BTreeSet<String> =
             self.exceptions.expired_between(before, now).map(str::to_owned).collect();
-        let mut evaluated = Evaluated { exceptions: !expired.is_empty(), ..Evaluated::default() };
+        let mut evaluated =
+            EvaluationChanges { exceptions: !expired.is_empty(), ..EvaluationChanges::default() };
         let mut cluster_admin: Option<Arc<str>> = None;
         // What the others leave to a control about cluster-admin depends on its verdict.
         for first in [true, false] {
@@ -401,7 +408,7 @@ impl Engine {
                 }
                 tracked.leave_cluster_admin(&self.inventory, cluster_admin.as_ref());
                 let keeping = &mut self.keeping;
-                let changed = match &self.blind {
+                let changed = match &self.withheld {
                     Some(why) => tracked.withhold(why, now, keeping),
                     None => tracked.evaluate(
                         &self.inventory,
@@ -443,57 +450,57 @@ impl Engine {
         let now = self.evaluated?;
         self.controls
             .values()
-            .filter_map(Tracked::next_deadline)
+            .filter_map(TrackedControl::next_deadline)
             .chain(self.exceptions.next_expiry(now))
             .min()
     }
 
     /// The verdict of a control, once there is one for its present spec.
     pub fn verdict(&self, control: &str) -> Option<&Verdict> {
-        self.posted(control).map(Arc::as_ref)
+        self.shared_verdict(control).map(Arc::as_ref)
     }
 
     /// The same, to be kept.
-    pub fn posted(&self, control: &str) -> Option<&Arc<Verdict>> {
+    pub fn shared_verdict(&self, control: &str) -> Option<&Arc<Verdict>> {
         self.controls.get(control)?.verdict()
     }
 
     /// The same of every control.
     pub fn all_recorded_elsewhere(&mut self, by: Timestamp) {
         for tracked in self.controls.values_mut() {
-            tracked.passages_mut().forget(by);
+            tracked.lapsed_mut().forget(by);
         }
     }
 
     /// From now on verdicts that are over before they were recorded are set aside. Somebody has to
     /// record them.
-    pub fn set_aside_what_passes(&mut self) {
+    pub fn keep_lapsed_verdicts(&mut self) {
         self.keeping.on = true;
     }
 
     /// The number of the last verdict of a control that was set aside; 0 for none.
-    pub fn last_passed(&self, control: &str) -> u64 {
-        self.controls.get(control).map_or(0, |tracked| tracked.passages().last())
+    pub fn last_lapsed(&self, control: &str) -> u64 {
+        self.controls.get(control).map_or(0, |tracked| tracked.lapsed().last())
     }
 
     /// The verdicts of a control that were over before they were recorded, in order.
-    pub fn passed(&mut self, control: &str, now: Timestamp) -> Vec<Passed> {
+    pub fn lapsed(&mut self, control: &str, now: Timestamp) -> Vec<LapsedVerdict> {
         let tracked = self.controls.get_mut(control);
-        tracked.map_or_else(Vec::new, |tracked| tracked.passages_mut().tell(now, &mut self.keeping))
+        tracked.map_or_else(Vec::new, |tracked| tracked.lapsed_mut().tell(now, &mut self.keeping))
     }
 
     /// What was set aside of a control up to this number, and the verdict that held then, are
     /// recorded.
     pub fn recorded(&mut self, control: &str, number: u64) {
         if let Some(tracked) = self.controls.get_mut(control) {
-            tracked.passages_mut().recorded(number);
+            tracked.lapsed_mut().recorded(number);
         }
     }
 
     /// Another recorded a control until this time: what was over by then is of no interest.
     pub fn recorded_elsewhere(&mut self, control: &str, by: Timestamp) {
         if let Some(tracked) = self.controls.get_mut(control) {
-            tracked.passages_mut().forget(by);
+            tracked.lapsed_mut().forget(by);
         }
     }
 
@@ -503,18 +510,18 @@ impl Engine {
     }
 
     /// Every failing finding of a control, for reports.
-    pub fn findings(&self, control: &str, now: Timestamp) -> Vec<Observed> {
-        self.observed(control, now, |standing| standing == Standing::Failing)
+    pub fn findings(&self, control: &str, now: Timestamp) -> Vec<ObservedFinding> {
+        self.observed(control, now, |standing| standing == FindingState::Failing)
     }
 
     /// Every excepted finding of a control, for reports.
-    pub fn excepted(&self, control: &str, now: Timestamp) -> Vec<Observed> {
-        self.observed(control, now, |standing| matches!(standing, Standing::Excepted(_)))
+    pub fn excepted(&self, control: &str, now: Timestamp) -> Vec<ObservedFinding> {
+        self.observed(control, now, |standing| matches!(standing, FindingState::Excepted(_)))
     }
 
     /// What is wrong with a control, excepted or not, the worst of it where it is very much: what
     /// evidence is made of.
-    pub fn wrong(&self, control: &str, now: Timestamp) -> Vec<Observed> {
+    pub fn wrong(&self, control: &str, now: Timestamp) -> Vec<ObservedFinding> {
         let tracked = self.controls.get(control);
         tracked.map_or_else(Vec::new, |tracked| {
             tracked.worst(&self.inventory, &self.exceptions, now, RECORDED_FINDINGS)
@@ -530,16 +537,16 @@ impl Engine {
     }
 
     /// Everything that could not be judged for a control, for reports.
-    pub fn undecided(&self, control: &str, now: Timestamp) -> Vec<Observed> {
-        self.observed(control, now, |standing| standing == Standing::Unknown)
+    pub fn undecided(&self, control: &str, now: Timestamp) -> Vec<ObservedFinding> {
+        self.observed(control, now, |standing| standing == FindingState::Unknown)
     }
 
     fn observed(
         &self,
         control: &str,
         now: Timestamp,
-        which: impl Fn(Standing) -> bool,
-    ) -> Vec<Observed> {
+        which: impl Fn(FindingState) -> bool,
+    ) -> Vec<ObservedFinding> {
         self.controls
             .get(control)
             .map(|tracked| tracked.findings(&self.inventory, &self.exceptions, now, which))

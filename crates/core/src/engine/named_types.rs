@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{readiness::Readiness, verdict::Reason};
 use crate::{
-    inventory::{Catalog, Inventory, Source, rbac::BUILTIN_TYPES},
+    inventory::{Catalog, Inventory, ObjectSource, kinds},
     nearest::write_instead,
 };
 
@@ -39,14 +39,14 @@ const SUBRESOURCES: &[&str] = &[
 ];
 
 /// Looks up the groups and resources of one rule; `at` is its field.
-pub(super) fn of(
+pub(super) fn check_rule_types(
     at: &str,
     groups: &[String],
     resources: &[String],
     inventory: &Inventory,
     catalog: &Catalog,
 ) -> Readiness {
-    let types = Types { catalog, excerpt: inventory.source == Source::Manifests };
+    let types = KnownTypes { catalog, excerpt: inventory.source == ObjectSource::Manifests };
     let missing = groups
         .iter()
         .find_map(|group| types.missing_group(group))
@@ -57,18 +57,18 @@ pub(super) fn of(
     }
 }
 
-struct Types<'a> {
+struct KnownTypes<'a> {
     catalog: &'a Catalog,
     /// Files say nothing of the CRDs that a cluster has besides.
     excerpt: bool,
 }
 
-impl Types<'_> {
+impl KnownTypes<'_> {
     /// Group and plural of all there is, and of what is only asked for, such as signers.
     fn all(&self) -> impl Iterator<Item = (&str, &str)> {
         let served = self.catalog.iter().map(|row| &row.resource);
         let served = served.map(|resource| (resource.group.as_str(), resource.plural.as_str()));
-        served.chain(BUILTIN_TYPES.iter().map(|builtin| (builtin.group, builtin.plural)))
+        served.chain(kinds::builtin().map(|builtin| (builtin.group, builtin.plural)))
     }
 
     fn has_group(&self, group: &str) -> bool {
@@ -110,7 +110,7 @@ impl Types<'_> {
             ));
         }
         let builtin =
-            BUILTIN_TYPES.iter().any(|builtin| builtin.plural == parent && among(builtin.group));
+            kinds::builtin().any(|builtin| builtin.plural == parent && among(builtin.group));
         if subresource.is_empty()
             || !builtin
             || parent == "userextras"

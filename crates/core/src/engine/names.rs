@@ -3,7 +3,7 @@
 
 use crate::{
     api::{ExceptionResource, TestSpec},
-    inventory::{Catalog, Source},
+    inventory::{Catalog, ObjectSource},
     nearest::{did_you_mean, nearest},
 };
 
@@ -12,12 +12,12 @@ const OWN_KINDS: &[&str] = &["Cluster", "EncryptionConfiguration", "Group", "Occ
 
 /// What an exception names that does not exist, with the field and the nearest name; `controls` are
 /// the names of all there are.
-pub fn of_exception<'a>(
+pub fn unknown_in_exception<'a>(
     controls: &[String],
     resources: &[ExceptionResource],
     known: &(impl Iterator<Item = &'a str> + Clone),
     catalog: &Catalog,
-    source: Source,
+    source: ObjectSource,
 ) -> Vec<String> {
     let mut problems = Vec::new();
     for (position, control) in controls.iter().enumerate() {
@@ -37,7 +37,7 @@ pub fn of_exception<'a>(
 
 /// Why nothing is of a kind. What files don't know a cluster may have, so there it must be near
 /// what is known.
-fn unknown_kind(kind: &str, catalog: &Catalog, source: Source) -> Option<String> {
+fn unknown_kind(kind: &str, catalog: &Catalog, source: ObjectSource) -> Option<String> {
     let kinds =
         || catalog.iter().map(|row| row.resource.kind.as_str()).chain(OWN_KINDS.iter().copied());
     if kinds().any(|known| known == kind) {
@@ -60,7 +60,7 @@ fn unknown_kind(kind: &str, catalog: &Catalog, source: Source) -> Option<String>
 }
 
 /// What a control names that does not exist, with the field and the nearest name.
-pub fn of_test(test: &TestSpec, catalog: &Catalog, source: Source) -> Option<String> {
+pub fn unknown_in_test(test: &TestSpec, catalog: &Catalog, source: ObjectSource) -> Option<String> {
     let at_rest = test.encryption.as_ref()?.at_rest.as_ref()?;
     let served: Vec<String> = catalog.iter().map(|row| row.resource.to_string()).collect();
     // Nobody told yet what there is.
@@ -91,8 +91,8 @@ pub fn of_test(test: &TestSpec, catalog: &Catalog, source: Source) -> Option<Str
 }
 
 /// Whether what is not in the catalog does not exist.
-fn is_complete(catalog: &Catalog, source: Source) -> bool {
-    source == Source::Cluster
+fn is_complete(catalog: &Catalog, source: ObjectSource) -> bool {
+    source == ObjectSource::Cluster
         && catalog.unreachable_groups.is_empty()
         && catalog.iter().next().is_some()
 }
@@ -122,15 +122,21 @@ mod tests {
         ])
     }
 
-    fn exception(control: &str, kind: &str, source: Source) -> Vec<String> {
+    fn exception(control: &str, kind: &str, source: ObjectSource) -> Vec<String> {
         let resource = serde_json::from_value(json!({"kind": kind, "name": "a"})).unwrap();
         let known = ["no-root", "no-privileged"];
-        of_exception(&[control.to_owned()], &[resource], &known.into_iter(), &catalog(), source)
+        unknown_in_exception(
+            &[control.to_owned()],
+            &[resource],
+            &known.into_iter(),
+            &catalog(),
+            source,
+        )
     }
 
     #[test]
     fn exceptions_name_controls_and_kinds() {
-        use Source::{Cluster, Manifests};
+        use ObjectSource::{Cluster, Manifests};
         for (control, kind, source, expected) in [
             ("no-root", "Pod", Cluster, &[][..]),
             ("no-root", "Occurrence", Cluster, &[]),
@@ -176,20 +182,22 @@ mod tests {
     fn resources_at_rest_are_plurals_with_their_group() {
         let test = |resource: &str, source| {
             let test = json!({"encryption": {"atRest": {"resources": ["secrets", resource]}}});
-            of_test(&serde_json::from_value(test).unwrap(), &catalog(), source)
+            unknown_in_test(&serde_json::from_value(test).unwrap(), &catalog(), source)
         };
         let at = "spec.test.encryption.atRest.resources[1]: there is no resource";
-        assert_eq!(test("deployments.apps", Source::Cluster), None);
+        assert_eq!(test("deployments.apps", ObjectSource::Cluster), None);
         for (resource, hint) in [
             ("secret", " \"secret\"; did you mean secrets?"),
             ("Secret", " \"Secret\"; did you mean secrets?"),
             ("deployments", " \"deployments\"; did you mean deployments.apps?"),
         ] {
-            for source in [Source::Cluster, Source::Manifests] {
+            for source in [ObjectSource::Cluster, ObjectSource::Manifests] {
                 assert_eq!(test(resource, source), Some(format!("{at}{hint}")), "{resource}");
             }
         }
-        assert!(test("widgets.acme.test", Source::Cluster).unwrap().contains("write the plural"));
-        assert_eq!(test("widgets.acme.test", Source::Manifests), None);
+        assert!(
+            test("widgets.acme.test", ObjectSource::Cluster).unwrap().contains("write the plural")
+        );
+        assert_eq!(test("widgets.acme.test", ObjectSource::Manifests), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::verdict::Reason;
 use crate::{
-    checks::{Need, Read},
+    checks::{Dependency, Need},
     inventory::{ApiServer, Availability, Catalog, Inventory, ProgramId, ResourceType, facts},
 };
 
@@ -22,24 +22,28 @@ pub enum Readiness {
 
 /// Looks at all that a control reads. What blocks goes before what is pending, since it will not
 /// pass by itself.
-pub fn of(reads: &[Read], inventory: &Inventory, catalog: &Catalog) -> Readiness {
+pub fn assess(reads: &[Dependency], inventory: &Inventory, catalog: &Catalog) -> Readiness {
     let mut pending = false;
     for read in reads {
         let readiness = match read {
-            Read::Kind { group, kind, need } => of_kind(group, kind, *need, inventory, catalog),
-            Read::Program { groups, versions, resources, program, need } => {
-                of_groups(groups, catalog).unwrap_or_else(|| {
-                    let types = matching(catalog, groups, versions, resources);
+            Dependency::Kind { group, kind, need } => {
+                assess_kind(group, kind, *need, inventory, catalog)
+            }
+            Dependency::Program { groups, versions, resources, program, need } => {
+                unreachable_group(groups, catalog).unwrap_or_else(|| {
+                    let types = matching_types(catalog, groups, versions, resources);
                     if types.is_empty() && *need == Need::Optional && absent(groups, catalog) {
                         return Readiness::Ready;
                     }
-                    of_program(&types, versions, resources, *program, inventory)
+                    assess_program(&types, versions, resources, *program, inventory)
                 })
             }
-            Read::ApiServer if inventory.api_server == ApiServer::Pending => Readiness::Pending,
-            Read::ApiServer => Readiness::Ready,
-            Read::Types { at, groups, resources } => {
-                super::named_types::of(at, groups, resources, inventory, catalog)
+            Dependency::ApiServer if inventory.api_server == ApiServer::Pending => {
+                Readiness::Pending
+            }
+            Dependency::ApiServer => Readiness::Ready,
+            Dependency::Types { at, groups, resources } => {
+                super::named_types::check_rule_types(at, groups, resources, inventory, catalog)
             }
         };
         match readiness {
@@ -51,7 +55,7 @@ pub fn of(reads: &[Read], inventory: &Inventory, catalog: &Catalog) -> Readiness
     if pending { Readiness::Pending } else { Readiness::Ready }
 }
 
-fn of_kind(
+fn assess_kind(
     group: &str,
     kind: &str,
     need: Need,
@@ -95,10 +99,15 @@ fn of_kind(
             ),
         );
     }
-    of_availability(&inventory.availability(group, kind), group, kind, need)
+    assess_availability(&inventory.availability(group, kind), group, kind, need)
 }
 
-fn of_availability(availability: &Availability, group: &str, kind: &str, need: Need) -> Readiness {
+fn assess_availability(
+    availability: &Availability,
+    group: &str,
+    kind: &str,
+    need: Need,
+) -> Readiness {
     match availability {
         Availability::Complete => Readiness::Ready,
         Availability::Pending => Readiness::Pending,
@@ -137,21 +146,21 @@ fn of_availability(availability: &Availability, group: &str, kind: &str, need: N
 
 /// How many of the kinds that controls need can't be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Unreadable {
+pub struct UnreadableKinds {
     /// A right is missing.
     pub forbidden: usize,
     /// Changes stopped arriving.
     pub stale: usize,
 }
 
-impl Unreadable {
+impl UnreadableKinds {
     /// Each count with the reason that a control without the kind gives.
     pub fn by_reason(self) -> [(Reason, usize); 2] {
         [(Reason::Forbidden, self.forbidden), (Reason::WatchStale, self.stale)]
     }
 
     /// Counts the kinds of an inventory. Those that nobody needs any more are pending there.
-    pub fn of(inventory: &Inventory) -> Self {
+    pub fn count(inventory: &Inventory) -> Self {
         let mut count = Self::default();
         for (_, state) in inventory.kinds() {
             match state.availability {
@@ -165,7 +174,7 @@ impl Unreadable {
 }
 
 /// A group that does not answer hides its kinds: a program over the others would judge a part.
-fn of_groups(groups: &[String], catalog: &Catalog) -> Option<Readiness> {
+fn unreachable_group(groups: &[String], catalog: &Catalog) -> Option<Readiness> {
     let group = catalog.unreachable_groups.iter().find(|group| names(groups, group))?;
     Some(Readiness::Blocked(
         Reason::KindNotServed,
@@ -181,7 +190,7 @@ fn absent(groups: &[String], catalog: &Catalog) -> bool {
     !catalog.iter().any(|row| names(groups, &row.resource.group))
 }
 
-fn of_program(
+fn assess_program(
     types: &[ResourceType],
     versions: &[String],
     named: &[String],
@@ -212,7 +221,7 @@ fn of_program(
             .find_kind(&resource.group, &resource.kind)
             .and_then(|id| inventory.kind_state(id));
         let availability = state.map_or(Availability::Pending, |state| state.availability.clone());
-        match of_availability(&availability, &resource.group, &resource.kind, Need::Required) {
+        match assess_availability(&availability, &resource.group, &resource.kind, Need::Required) {
             Readiness::Ready => {
                 let Some(state) = state else { continue };
                 if !names(versions, &state.resource.version) {
@@ -244,7 +253,7 @@ fn names(list: &[String], name: &str) -> bool {
 
 /// The resource types that an admission-like rule names. Secrets are never read, nor events,
 /// which come and go by the thousand: `*` leaves both out.
-pub fn matching(
+pub fn matching_types(
     catalog: &Catalog,
     groups: &[String],
     versions: &[String],

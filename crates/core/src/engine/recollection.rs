@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt::Debug, hash::BuildHasher, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::memory::FindingKey;
+use super::memory::FindingHash;
 use crate::{
     api::{Occurrence, State},
     checks::Finding,
@@ -16,9 +16,9 @@ pub trait Recollection: Debug + Send + Sync {
     fn since(&self, finding: &Finding) -> Option<Timestamp>;
 }
 
-impl<S: BuildHasher + Send + Sync> Recollection for HashMap<FindingKey, Timestamp, S> {
+impl<S: BuildHasher + Send + Sync> Recollection for HashMap<FindingHash, Timestamp, S> {
     fn since(&self, finding: &Finding) -> Option<Timestamp> {
-        self.get(&FindingKey::of(finding)).copied()
+        self.get(&FindingHash::of_finding(finding)).copied()
     }
 }
 

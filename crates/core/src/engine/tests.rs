@@ -288,7 +288,7 @@ static PROJECTORS: LazyLock<Vec<Projector>> = LazyLock::new(|| {
         engine.upsert_control(name, 1, spec, Remembered::default());
     }
     let interner = Arc::new(Interner::default());
-    let wanted = engine.wanted().kinds.into_iter();
+    let wanted = engine.watch_set().kinds.into_iter();
     wanted
         .map(|(resource, programs)| Projector::new(resource, programs, Arc::clone(&interner)))
         .collect()
@@ -435,7 +435,7 @@ fn essence(engine: &Engine, now: Timestamp) -> Vec<String> {
                 "{name}: {:?} ({}) {} of {} fail, {} excepted, {} unknown, {} open, digest {:x}: {findings:#?}",
                 verdict.state,
                 // Which of those that can't be judged is named first is told by history.
-                verdict.message.rsplit_once("; ").map_or("", |(_, referred)| referred),
+                verdict.message.rsplit_once("; ").map_or("", |(_, deferred)| deferred),
                 verdict.failing,
                 verdict.population,
                 verdict.excepted,
@@ -528,15 +528,15 @@ fn a_blind_engine_withdraws_every_verdict_and_judges_all_anew_when_it_sees() {
     world.take(&Step::Put(json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
         "metadata": {"namespace": "a", "name": "x"}, "spec": {"rules": [{"host": "h"}]}})));
     let before = essence(&world.engine, world.now);
-    world.engine.set_blind(Some("nothing was heard of Controls".to_owned()));
+    world.engine.withhold_all(Some("nothing was heard of Controls".to_owned()));
     let evaluated = world.engine.evaluate(world.now);
     assert_eq!(evaluated.controls.len(), controls().len());
     for (name, _) in controls() {
         let verdict = world.engine.verdict(name).unwrap();
         assert_eq!((verdict.state, verdict.reason), (State::Unknown, Reason::WatchStale), "{name}");
     }
-    assert_eq!(world.engine.evaluate(world.now), Evaluated::default(), "said once");
-    world.engine.set_blind(None);
+    assert_eq!(world.engine.evaluate(world.now), EvaluationChanges::default(), "said once");
+    world.engine.withhold_all(None);
     world.engine.evaluate(world.now);
     assert_eq!(essence(&world.engine, world.now), before);
 }
@@ -575,10 +575,10 @@ fn since_survives_a_restart_and_an_edit() {
     assert_eq!(edited.findings[0].since, verdict.findings[0].since);
 }
 
-fn since_of(findings: &[Observed]) -> Arc<dyn Recollection> {
+fn since_of(findings: &[ObservedFinding]) -> Arc<dyn Recollection> {
     let since: rustc_hash::FxHashMap<_, _> = findings
         .iter()
-        .map(|observed| (memory::FindingKey::of(&observed.finding), observed.since))
+        .map(|observed| (memory::FindingHash::of_finding(&observed.finding), observed.since))
         .collect();
     Arc::new(since)
 }
@@ -594,25 +594,25 @@ fn who_takes_over_adopts_the_times_of_what_is_still_so_and_no_others() {
     for observed in &mut known {
         observed.since = earlier;
     }
-    let adopt = |engine: &mut Engine, state| {
+    let take_over = |engine: &mut Engine, state| {
         let findings = Some(since_of(&known));
-        engine.adopt(
+        engine.take_over(
             "ingress",
             Remembered { state: Some((state, earlier)), findings, ..Remembered::default() },
         );
     };
-    adopt(&mut world.engine, State::Passing);
+    take_over(&mut world.engine, State::Passing);
     assert_eq!(world.engine.evaluate(world.now).controls, ["ingress"]);
     let other = world.engine.verdict("ingress").unwrap().clone();
     assert_eq!((other.since, other.findings[0].since), (own.since, earlier));
 
-    adopt(&mut world.engine, State::Failing);
+    take_over(&mut world.engine, State::Failing);
     world.engine.evaluate(world.now);
-    let adopted = world.engine.verdict("ingress").unwrap().clone();
-    assert_eq!((adopted.since, adopted.findings[0].since), (earlier, earlier));
-    assert_eq!(world.engine.wrong("ingress", world.now), adopted.findings);
+    let taken_over = world.engine.verdict("ingress").unwrap().clone();
+    assert_eq!((taken_over.since, taken_over.findings[0].since), (earlier, earlier));
+    assert_eq!(world.engine.wrong("ingress", world.now), taken_over.findings);
     let population = world.engine.population("ingress");
-    assert_eq!((population[0].name.as_str(), population.len()), ("x", adopted.population));
+    assert_eq!((population[0].name.as_str(), population.len()), ("x", taken_over.population));
 
     // What goes and comes back is new.
     world.now += SignedDuration::from_hours(1);
@@ -659,7 +659,7 @@ fn a_kind_is_read_in_one_version_and_expressions_must_be_written_for_it() {
     engine.set_catalog(Catalog::new(vec![served]), start());
     engine.upsert_control("first", 1, control("v1"), Remembered::default());
     engine.upsert_control("second", 1, control("v2"), Remembered::default());
-    let wanted = engine.wanted().kinds;
+    let wanted = engine.watch_set().kinds;
     let (resource, programs) = wanted.into_iter().next().expect("one kind");
     assert_eq!((resource.version.as_str(), programs.len()), ("v1", 2));
     let kind = engine.kind(&resource);
@@ -680,7 +680,7 @@ fn left_out(exclude: &Value, test: Value, objects: &[Value]) -> Engine {
     engine.set_catalog(catalog(), start());
     engine.upsert_control("c", 1, Arc::new(spec), Remembered::default());
     let interner = Arc::new(Interner::default());
-    for (resource, programs) in engine.wanted().kinds {
+    for (resource, programs) in engine.watch_set().kinds {
         let kind = engine.kind(&resource);
         let projector = Projector::new(resource.clone(), programs, Arc::clone(&interner));
         engine.begin(kind);

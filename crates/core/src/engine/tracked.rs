@@ -6,29 +6,28 @@ use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
+    attestation_state::AttestationState,
+    describe::FindingDescriber,
     exceptions::Exceptions,
-    human::Human,
     judging::{changed_namespace, judge_in_scope},
-    memory::{FindingKey, Memory, Record, Standing},
-    names,
-    passages::{Changes, Keeping, Passages},
-    population,
+    lapsed::{FindingChanges, LapseCounter, LapsedVerdicts},
+    memory::{ControlMemory, FindingHash, FindingState, RememberedFinding},
+    names, population,
     readiness::{self, Readiness},
     recollection::{Recollection, Remembered},
-    verdict::{Observed, Reason, SHOWN_FINDINGS, Verdict},
-    wording::Wording,
+    verdict::{ObservedFinding, Reason, SHOWN_FINDINGS, Verdict},
 };
-use crate::checks::scope::Scope;
+use crate::checks::scope::ScopeFilter;
 use crate::{
     api::{ControlSpec, ResourceRef, State, time::whole_seconds},
-    checks::{self, BuildError, Check, Context, Item, Read},
+    checks::{self, BuildError, Check, CheckContext, Dependency, Item},
     inventory::{Catalog, Change, Inventory, ProgramId},
 };
 
 /// What a control needs to be evaluated, compiled; or why it can't be.
 #[derive(Debug)]
 enum Test {
-    Ready { check: Box<dyn Check>, scope: Scope, reads: Vec<Read> },
+    Ready { check: Box<dyn Check>, scope: ScopeFilter, reads: Vec<Dependency> },
     Broken { reason: Reason, message: String },
 }
 
@@ -38,28 +37,28 @@ enum Test {
     clippy::struct_excessive_bools,
     reason = "each says what the next evaluation has to do, and any may go with any"
 )]
-pub struct Tracked {
+pub struct TrackedControl {
     name: String,
     generation: i64,
     spec: Arc<ControlSpec>,
     test: Test,
     program: Option<(ProgramId, Arc<comptroller_cel::Program>)>,
-    memory: Memory,
-    first_found: FxHashMap<FindingKey, Timestamp>,
+    memory: ControlMemory,
+    first_found: FxHashMap<FindingHash, Timestamp>,
     recalled: Option<Arc<dyn Recollection>>,
     entered: Option<(State, Timestamp)>,
-    adopted: bool,
+    taken_over: bool,
     dirty: FxHashSet<Item>,
     everything: bool,
     pending: bool,
     reclassify: bool,
     renamed: bool,
     verdict: Option<Arc<Verdict>>,
-    passages: Passages,
-    human: Human,
+    lapsed: LapsedVerdicts,
+    attestation: AttestationState,
 }
 
-impl Tracked {
+impl TrackedControl {
     /// Compiles a control.
     pub fn new(
         name: &str,
@@ -69,24 +68,24 @@ impl Tracked {
     ) -> Self {
         let (test, program) = compile(&spec);
         Self {
-            human: Human::new(name, remembered.created, remembered.occurrences),
+            attestation: AttestationState::new(name, remembered.created, remembered.occurrences),
             name: name.to_owned(),
             generation,
             spec,
             test,
             program,
-            memory: Memory::default(),
+            memory: ControlMemory::default(),
             first_found: FxHashMap::default(),
             recalled: remembered.findings,
             entered: remembered.state,
-            adopted: false,
+            taken_over: false,
             dirty: FxHashSet::default(),
             everything: true,
             pending: false,
             reclassify: false,
             renamed: false,
             verdict: None,
-            passages: Passages::default(),
+            lapsed: LapsedVerdicts::default(),
         }
     }
 
@@ -102,25 +101,25 @@ impl Tracked {
     }
 
     /// Takes over since when the state and the findings are known, where they are still so.
-    pub fn adopt(&mut self, remembered: Remembered) {
+    pub fn take_over(&mut self, remembered: Remembered) {
         let Remembered { state, findings, created, occurrences } = remembered;
         // What was judged by other occurrences says nothing of since when.
-        let rewritten = self.human.adopt(created, occurrences);
+        let rewritten = self.attestation.take_over(created, occurrences);
         self.everything |= rewritten;
         if rewritten {
             // It never was so: a status may say of occurrences what anybody wrote into it.
-            self.passages.forget_all();
+            self.lapsed.forget_all();
         }
         // What turned since the last entry is not in the log yet.
         if let Some((known, since)) = state
-            && !self.passages.is_ahead()
+            && !self.lapsed.is_ahead()
             && (rewritten || self.entered.is_none_or(|(present, _)| present == known))
         {
             self.entered = Some((known, since));
         }
         self.recalled = findings;
         self.reclassify = true;
-        self.adopted = true;
+        self.taken_over = true;
     }
 
     /// The items that were judged.
@@ -129,7 +128,7 @@ impl Tracked {
             return Vec::new();
         }
         if self.spec.test.attestation.is_some() {
-            return self.human.names(self.memory.population());
+            return self.attestation.names(self.memory.population());
         }
         population::names(inventory, self.memory.population())
     }
@@ -145,17 +144,17 @@ impl Tracked {
     }
 
     /// What was so for a time and may be in no record.
-    pub fn passages(&self) -> &Passages {
-        &self.passages
+    pub fn lapsed(&self) -> &LapsedVerdicts {
+        &self.lapsed
     }
 
     /// The same, to be told and forgotten.
-    pub fn passages_mut(&mut self) -> &mut Passages {
-        &mut self.passages
+    pub fn lapsed_mut(&mut self) -> &mut LapsedVerdicts {
+        &mut self.lapsed
     }
 
     /// What must be watched for it.
-    pub fn reads(&self) -> &[Read] {
+    pub fn reads(&self) -> &[Dependency] {
         match &self.test {
             Test::Ready { reads, .. } if !self.spec.suspend => reads,
             _ => &[],
@@ -175,7 +174,8 @@ impl Tracked {
         if self.everything {
             return;
         }
-        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
+        let context =
+            CheckContext { inventory, scope, now, occurrences: self.attestation.occurrences() };
         let dirty = &mut self.dirty;
         check.affected(&context, change, &mut |item| {
             dirty.insert(item);
@@ -215,14 +215,15 @@ impl Tracked {
         let Test::Ready { check, scope, .. } = &mut self.test else {
             return;
         };
-        if !check.refers() || scope.cluster_admin.as_ref() == to {
+        if !check.defers_cluster_admin() || scope.cluster_admin.as_ref() == to {
             return;
         }
         scope.cluster_admin = to.cloned();
         if self.everything {
             return;
         }
-        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
+        let context =
+            CheckContext { inventory, scope, now, occurrences: self.attestation.occurrences() };
         let dirty = &mut self.dirty;
         check.items(&context, &mut |item| {
             dirty.insert(item);
@@ -239,7 +240,7 @@ impl Tracked {
     /// remembers may have been due long ago.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let deadline = self.memory.next_deadline();
-        let deadline = deadline.into_iter().chain(self.human.next_change()).min();
+        let deadline = deadline.into_iter().chain(self.attestation.next_change()).min();
         deadline.filter(|_| !self.everything && !self.pending)
     }
 
@@ -250,13 +251,14 @@ impl Tracked {
         catalog: &Catalog,
         exceptions: &Exceptions,
         now: Timestamp,
-        keeping: &mut Keeping,
+        keeping: &mut LapseCounter,
     ) -> bool {
         if self.spec.suspend {
             return self.suspended(now, keeping);
         }
-        let names_nothing = names::of_test(&self.spec.test, catalog, inventory.source);
-        if let Some(message) = names_nothing.filter(|_| matches!(self.test, Test::Ready { .. })) {
+        let unresolved_names = names::unknown_in_test(&self.spec.test, catalog, inventory.source);
+        if let Some(message) = unresolved_names.filter(|_| matches!(self.test, Test::Ready { .. }))
+        {
             return self.block(Reason::InvalidSpec, message, now, keeping);
         }
         match &self.test {
@@ -264,7 +266,7 @@ impl Tracked {
                 let (reason, message) = (*reason, message.clone());
                 return self.block(reason, message, now, keeping);
             }
-            Test::Ready { reads, .. } => match readiness::of(reads, inventory, catalog) {
+            Test::Ready { reads, .. } => match readiness::assess(reads, inventory, catalog) {
                 Readiness::Ready => self.pending = false,
                 Readiness::Pending => {
                     self.pending = true;
@@ -275,9 +277,9 @@ impl Tracked {
                 }
             },
         }
-        let mut kept = keeping.on.then(Changes::default);
+        let mut kept = keeping.on.then(FindingChanges::default);
         let mut changed = self.judge(inventory, exceptions, now, kept.as_mut());
-        changed |= std::mem::take(&mut self.adopted) | std::mem::take(&mut self.renamed);
+        changed |= std::mem::take(&mut self.taken_over) | std::mem::take(&mut self.renamed);
         if !changed && self.verdict().is_some() {
             return false;
         }
@@ -286,14 +288,14 @@ impl Tracked {
     }
 
     /// Whatever it said is withdrawn: what every control depends on is not known.
-    pub fn withhold(&mut self, why: &str, now: Timestamp, keeping: &mut Keeping) -> bool {
+    pub fn withhold(&mut self, why: &str, now: Timestamp, keeping: &mut LapseCounter) -> bool {
         if self.spec.suspend {
             return self.suspended(now, keeping);
         }
         self.block(Reason::WatchStale, why.to_owned(), now, keeping)
     }
 
-    fn suspended(&mut self, now: Timestamp, keeping: &mut Keeping) -> bool {
+    fn suspended(&mut self, now: Timestamp, keeping: &mut LapseCounter) -> bool {
         let message =
             "the control is suspended: set spec.suspend to false to evaluate it".to_owned();
         self.block(Reason::Suspended, message, now, keeping)
@@ -304,13 +306,13 @@ impl Tracked {
         reason: Reason,
         message: String,
         now: Timestamp,
-        keeping: &mut Keeping,
+        keeping: &mut LapseCounter,
     ) -> bool {
         self.everything = true;
         let since = self.enter(State::Unknown, whole_seconds(now).0);
-        let occurrences = self.human.occurrences().to_vec();
+        let occurrences = self.attestation.occurrences().to_vec();
         let blocked = Verdict::blocked(self.generation, reason, message, since);
-        self.publish(Verdict { occurrences, ..blocked }, Changes::default(), now, keeping)
+        self.publish(Verdict { occurrences, ..blocked }, FindingChanges::default(), now, keeping)
     }
 
     /// Judges the marked and due items, or all of them.
@@ -319,23 +321,24 @@ impl Tracked {
         inventory: &Inventory,
         exceptions: &Exceptions,
         now: Timestamp,
-        mut kept: Option<&mut Changes>,
+        mut kept: Option<&mut FindingChanges>,
     ) -> bool {
         let Test::Ready { check, scope, .. } = &self.test else {
             return false;
         };
         let mut items = std::mem::take(&mut self.dirty);
         let due = self.everything || self.reclassify || !items.is_empty();
-        let advanced = self.human.advance(&self.spec, inventory, exceptions, now, due);
+        let advanced = self.attestation.advance(&self.spec, inventory, exceptions, now, due);
         items.extend(&advanced);
-        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
+        let context =
+            CheckContext { inventory, scope, now, occurrences: self.attestation.occurrences() };
         let mut before = FxHashMap::default();
         if self.everything {
             if kept.is_some() {
                 before = self.memory.records().map(|(_, record)| (record.key, *record)).collect();
             }
             self.first_found.extend(self.memory.first_found());
-            self.memory = Memory::default();
+            self.memory = ControlMemory::default();
             items.clear();
             check.items(&context, &mut |item| {
                 items.insert(item);
@@ -350,14 +353,14 @@ impl Tracked {
         let whole = |item: &Item| matches!(item, Item::Cluster(_));
         let parts = items.iter().filter(|item| !whole(item));
         for item in parts.chain(items.iter().filter(|item| whole(item))).copied() {
-            let tally = self.memory.tally();
-            let judgement = judge_in_scope(check.as_ref(), &context, item, tally);
-            let record = |finding: &checks::Finding, failing, known: Option<&Record>| {
-                let key = FindingKey::of(finding);
-                Record {
+            let limit_counts = self.memory.limit_counts();
+            let judgement = judge_in_scope(check.as_ref(), &context, item, limit_counts);
+            let record = |finding: &checks::Finding, failing, known: Option<&RememberedFinding>| {
+                let key = FindingHash::of_finding(finding);
+                RememberedFinding {
                     key,
                     since: (self.recalled.as_ref())
-                        .filter(|_| !self.passages.knows(key))
+                        .filter(|_| !self.lapsed.knows(key))
                         .and_then(|recalled| recalled.since(finding))
                         .or_else(|| known.map(|record| record.since))
                         .or_else(|| self.first_found.get(&key).copied())
@@ -368,13 +371,15 @@ impl Tracked {
                     standing: if failing {
                         exceptions
                             .allowing(&self.name, &finding.resource, now)
-                            .map_or(Standing::Failing, Standing::Excepted)
+                            .map_or(FindingState::Failing, FindingState::Excepted)
                     } else {
-                        Standing::Unknown
+                        FindingState::Unknown
                     },
                 }
             };
-            let differ = |old: &[Record], new: &[Record], judgement: Option<&checks::Judgement>| {
+            let differ = |old: &[RememberedFinding],
+                          new: &[RememberedFinding],
+                          judgement: Option<&checks::Judgement>| {
                 if let Some(kept) = &mut kept {
                     kept.compare(old, new, judgement, &before, |place| exceptions.name(place));
                 }
@@ -409,12 +414,12 @@ impl Tracked {
         } else {
             (State::Passing, Reason::NoFindings)
         };
-        let worst = |which: fn(Standing) -> bool| {
-            self.wording(inventory, exceptions, now)
-                .map_or_else(Vec::new, |wording| wording.worst(SHOWN_FINDINGS, which))
+        let worst = |which: fn(FindingState) -> bool| {
+            self.describer(inventory, exceptions, now)
+                .map_or_else(Vec::new, |describer| describer.worst(SHOWN_FINDINGS, which))
         };
-        let findings = worst(|standing| standing == Standing::Failing);
-        let unknown_items = worst(|standing| standing == Standing::Unknown);
+        let findings = worst(|standing| standing == FindingState::Failing);
+        let unknown_items = worst(|standing| standing == FindingState::Unknown);
         Verdict {
             generation: self.generation,
             state,
@@ -428,11 +433,12 @@ impl Tracked {
             open_findings: counts.findings,
             findings,
             unknown_items,
-            digest: Record::digest(self.memory.records().map(|(_, record)| record), |place| {
-                exceptions.name(place)
-            }),
-            occurrences: self.human.occurrences().to_vec(),
-            records: self.human.records(inventory),
+            digest: RememberedFinding::digest(
+                self.memory.records().map(|(_, record)| record),
+                |place| exceptions.name(place),
+            ),
+            occurrences: self.attestation.occurrences().to_vec(),
+            records: self.attestation.records(inventory),
         }
     }
 
@@ -441,13 +447,13 @@ impl Tracked {
         let Test::Ready { scope, .. } = &self.test else {
             return summary;
         };
-        match (&scope.cluster_admin, self.memory.referred()) {
+        match (&scope.cluster_admin, self.memory.deferred()) {
             (None, _) | (_, 0) => summary,
             (Some(control), 1) => {
                 format!("{summary}; 1 subject holds cluster-admin: see {control}")
             }
-            (Some(control), referred) => {
-                format!("{summary}; {referred} subjects hold cluster-admin: see {control}")
+            (Some(control), deferred) => {
+                format!("{summary}; {deferred} subjects hold cluster-admin: see {control}")
             }
         }
     }
@@ -465,15 +471,15 @@ impl Tracked {
     fn publish(
         &mut self,
         verdict: Verdict,
-        changes: Changes,
+        changes: FindingChanges,
         now: Timestamp,
-        keeping: &mut Keeping,
+        keeping: &mut LapseCounter,
     ) -> bool {
         if self.verdict.as_deref() == Some(&verdict) {
             return false;
         }
         let verdict = Arc::new(verdict);
-        self.passages.note(changes, &verdict, now, keeping);
+        self.lapsed.note(changes, &verdict, now, keeping);
         self.verdict = Some(verdict);
         true
     }
@@ -485,9 +491,9 @@ impl Tracked {
         exceptions: &Exceptions,
         now: Timestamp,
         most: usize,
-    ) -> Vec<Observed> {
-        self.wording(inventory, exceptions, now).map_or_else(Vec::new, |wording| {
-            wording.worst(most, |standing| standing != Standing::Unknown)
+    ) -> Vec<ObservedFinding> {
+        self.describer(inventory, exceptions, now).map_or_else(Vec::new, |describer| {
+            describer.worst(most, |standing| standing != FindingState::Unknown)
         })
     }
 
@@ -497,23 +503,25 @@ impl Tracked {
         inventory: &Inventory,
         exceptions: &Exceptions,
         now: Timestamp,
-        which: impl Fn(Standing) -> bool,
-    ) -> Vec<Observed> {
-        self.wording(inventory, exceptions, now).map_or_else(Vec::new, |wording| wording.all(which))
+        which: impl Fn(FindingState) -> bool,
+    ) -> Vec<ObservedFinding> {
+        self.describer(inventory, exceptions, now)
+            .map_or_else(Vec::new, |describer| describer.all(which))
     }
 
     /// None while a control is blocked: what it remembers then keeps its `since`, and claims nothing.
-    fn wording<'a>(
+    fn describer<'a>(
         &'a self,
         inventory: &'a Inventory,
         exceptions: &'a Exceptions,
         now: Timestamp,
-    ) -> Option<Wording<'a>> {
+    ) -> Option<FindingDescriber<'a>> {
         let Test::Ready { check, scope, .. } = &self.test else {
             return None;
         };
-        let context = Context { inventory, scope, now, occurrences: self.human.occurrences() };
-        (!self.everything).then_some(Wording {
+        let context =
+            CheckContext { inventory, scope, now, occurrences: self.attestation.occurrences() };
+        (!self.everything).then_some(FindingDescriber {
             check: check.as_ref(),
             context,
             memory: &self.memory,
@@ -527,11 +535,11 @@ impl Tracked {
             return;
         }
         for (_, record) in self.memory.records() {
-            if let Standing::Excepted(place) = record.standing {
+            if let FindingState::Excepted(place) = record.standing {
                 *matched.entry(place).or_default() += 1;
             }
         }
-        for place in self.human.waivers().filter_map(|name| exceptions.place(name)) {
+        for place in self.attestation.waivers().filter_map(|name| exceptions.place(name)) {
             *matched.entry(place).or_default() += 1;
         }
     }
@@ -544,7 +552,7 @@ fn compile(spec: &ControlSpec) -> Compiled {
     if let Err(invalid) = spec.validate() {
         return broken(Reason::InvalidSpec, invalid.to_string());
     }
-    let scope = match Scope::compile(spec.scope.as_ref()) {
+    let scope = match ScopeFilter::compile(spec.scope.as_ref()) {
         Ok(scope) => scope,
         Err(error) => {
             return broken(Reason::InvalidSpec, format!("spec.scope.namespaces: {error}"));
@@ -554,7 +562,7 @@ fn compile(spec: &ControlSpec) -> Compiled {
         Ok(built) => {
             let mut reads = built.check.reads();
             if scope.selects() {
-                reads.push(Read::required("", "Namespace"));
+                reads.push(Dependency::required("", "Namespace"));
             }
             (Test::Ready { check: built.check, scope, reads }, built.program)
         }

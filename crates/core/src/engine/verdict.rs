@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::memory::Counts;
+use super::memory::ItemCounts;
 use crate::{
     api::{Occurrence, Severity, State},
     checks::Finding,
@@ -71,7 +71,7 @@ impl fmt::Display for Reason {
 
 /// A finding as a verdict shows it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Observed {
+pub struct ObservedFinding {
     /// What was found.
     pub finding: Finding,
     /// The rule's severity, or the control's.
@@ -106,9 +106,9 @@ pub struct Verdict {
     /// How many findings fail, shown or not.
     pub open_findings: usize,
     /// The worst findings, at most [`SHOWN_FINDINGS`], by severity, then since, then name.
-    pub findings: Vec<Observed>,
+    pub findings: Vec<ObservedFinding>,
     /// What could not be judged, at most [`SHOWN_FINDINGS`].
-    pub unknown_items: Vec<Observed>,
+    pub unknown_items: Vec<ObservedFinding>,
     /// The digest of all findings and how each counts: it tells that the set changed beyond what
     /// is shown. Within one process only.
     pub digest: u64,
@@ -142,8 +142,8 @@ impl Verdict {
 }
 
 /// One sentence on how a control stands.
-pub fn summary(state: State, counts: &Counts, undecided: Option<&Observed>) -> String {
-    let Counts { population, failing, excepted, unknown, findings } = counts;
+pub fn summary(state: State, counts: &ItemCounts, undecided: Option<&ObservedFinding>) -> String {
+    let ItemCounts { population, failing, excepted, unknown, findings } = counts;
     match state {
         State::Failing => format!("{failing} of {population} fail, with {findings} finding(s)"),
         State::Excepted => format!("{excepted} of {population} fail and are excepted"),

@@ -113,7 +113,7 @@ fn stores_secrets<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
 
 /// One row: the labels that matter, and the count.
 #[derive(Debug, Default)]
-struct Row {
+struct MetricRow {
     resource: String,
     direction: String,
     prefix: String,
@@ -121,7 +121,7 @@ struct Row {
     count: f64,
 }
 
-impl Row {
+impl MetricRow {
     fn counts(&self) -> bool {
         let failed = !self.status.is_empty() && self.status != "OK";
         let encrypted = self.prefix.starts_with(ENCRYPTED);
@@ -145,8 +145,8 @@ impl Row {
 }
 
 /// Reads `{name="value",...} count`.
-fn parse_row(text: &str) -> Option<Row> {
-    let mut row = Row::default();
+fn parse_row(text: &str) -> Option<MetricRow> {
+    let mut row = MetricRow::default();
     let mut rest = text.trim_start().strip_prefix('{')?;
     loop {
         rest = rest.trim_start_matches([' ', ',']);

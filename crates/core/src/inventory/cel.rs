@@ -1,8 +1,8 @@
 //! What CEL programs say of an object, while the whole object is at hand.
 
-use comptroller_cel::program::{Failure, Outcome, Prepared, Program, Request};
+use comptroller_cel::{AdmissionRequest, FailedValidation, PolicyOutcome, PreparedObject, Program};
 
-use super::{CelResult, ResourceType, Source};
+use super::{CelResult, ObjectSource, ResourceType};
 
 /// The longest text that is kept for an object, in bytes. There is one for every object that
 /// fails, so it is far shorter than what the API server would answer.
@@ -15,9 +15,9 @@ pub fn judge_all<'a>(
     resource: &ResourceType,
     namespace: &str,
     name: &str,
-    source: Source,
+    source: ObjectSource,
 ) -> Box<[CelResult]> {
-    let request = Request {
+    let request = AdmissionRequest {
         group: &resource.group,
         version: &resource.version,
         kind: &resource.kind,
@@ -26,23 +26,27 @@ pub fn judge_all<'a>(
         name,
     };
     let prepared = match source {
-        Source::Cluster => Prepared::new(object, &request),
-        Source::Manifests => Prepared::from_manifest(object, &request, resource.namespaced),
+        ObjectSource::Cluster => PreparedObject::new(object, &request),
+        ObjectSource::Manifests => {
+            PreparedObject::from_manifest(object, &request, resource.namespaced)
+        }
     };
     programs.map(|program| result(program.judge(&prepared))).collect()
 }
 
-fn result(outcome: Outcome) -> CelResult {
+fn result(outcome: PolicyOutcome) -> CelResult {
     match outcome {
-        Outcome::NotMatched => CelResult::NotMatched,
-        Outcome::Pass => CelResult::Pass,
-        Outcome::Fail(failures) => CelResult::Fail(
+        PolicyOutcome::NotMatched => CelResult::NotMatched,
+        PolicyOutcome::Pass => CelResult::Pass,
+        PolicyOutcome::Fail(failures) => CelResult::Fail(
             failures
                 .into_iter()
-                .map(|Failure { validation, message, .. }| (validation, shortened(message)))
+                .map(|FailedValidation { validation, message, .. }| {
+                    (validation, shortened(message))
+                })
                 .collect(),
         ),
-        Outcome::Unknown(text) => CelResult::Unknown(shortened(text)),
+        PolicyOutcome::Unknown(reason) => CelResult::Unknown(shortened(reason.to_string())),
     }
 }
 

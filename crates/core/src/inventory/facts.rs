@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     intern::{Interner, Symbol},
     network, rbac, records, storage,
-    time::time,
+    time::parse_time,
     workload,
 };
 
@@ -38,7 +38,7 @@ pub enum Facts {
     /// A `PersistentVolumeClaim`.
     Claim(Arc<storage::ClaimFacts>),
     /// A `PersistentVolume`.
-    Volume(Box<storage::VolumeFacts>),
+    Volume(Box<storage::PersistentVolumeFacts>),
     /// A `StorageClass`.
     StorageClass(Box<storage::StorageClassFacts>),
     /// What carries traffic: Ingress, Gateway, routes, certificates, mesh policies.
@@ -155,7 +155,7 @@ pub struct NamespaceFacts {
 /// The part of `metadata` that projections read; `null` and absent are the same.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Metadata {
+pub struct ObjectMetadata {
     /// Name.
     pub name: Option<String>,
     /// Namespace.
@@ -174,7 +174,7 @@ pub struct Metadata {
     pub deletion_timestamp: Option<String>,
 }
 
-impl Metadata {
+impl ObjectMetadata {
     /// The owner that controls the object.
     pub fn controller(&self) -> Option<&OwnerReference> {
         self.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
@@ -182,7 +182,7 @@ impl Metadata {
 
     /// When the object was made; absent in a manifest that was never applied.
     pub fn created(&self) -> Result<Option<Timestamp>, ProjectionError> {
-        time("metadata.creationTimestamp", self.creation_timestamp.as_deref())
+        parse_time("metadata.creationTimestamp", self.creation_timestamp.as_deref())
     }
 
     /// The labels, interned.
@@ -210,7 +210,7 @@ pub struct OwnerReference {
 #[serde(default)]
 pub struct MetadataOnly {
     /// Its metadata.
-    pub metadata: Metadata,
+    pub metadata: ObjectMetadata,
 }
 
 const NAMESPACES: &[Projection] =
@@ -220,7 +220,7 @@ fn project_namespace(object: &Value, interner: &Interner) -> Result<Facts, Proje
     let object = MetadataOnly::deserialize(object)?;
     Ok(Facts::Namespace(Box::new(NamespaceFacts {
         labels: object.metadata.interned_labels(interner),
-        mesh: network::MeshMembership::of(&object.metadata),
+        mesh: network::MeshMembership::of_namespace(&object.metadata),
         created: object.metadata.created()?,
     })))
 }

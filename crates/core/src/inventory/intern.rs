@@ -117,7 +117,7 @@ pub struct Interner {
     /// Pod shapes: the replicas of a workload differ in nothing that a check reads.
     pub pods: Pool<super::workload::PodFacts>,
     /// What Velero backups are about: the same for all backups of a schedule.
-    pub velero_scopes: Pool<super::backup::velero_scope::Scope>,
+    pub velero_scopes: Pool<super::backup::velero_scope::VeleroScope>,
 }
 
 impl Interner {

@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod cel;
 pub mod facts;
 pub mod intern;
+pub mod kinds;
 pub mod kubernetes_version;
 pub mod network;
 pub mod projector;
@@ -30,7 +31,7 @@ pub use self::{
     facts::Facts,
     intern::{Interner, Symbol},
     kubernetes_version::KubernetesVersion,
-    projector::{CelResult, ProgramId, Projected, Projector},
+    projector::{CelResult, ProgramId, ProjectedObject, Projector},
     resource::{Catalog, ResourceType, ServedResource},
 };
 
@@ -93,7 +94,7 @@ pub struct KindState {
     /// The CEL programs that judged the stored objects.
     pub programs: Vec<ProgramId>,
     by_name: FxHashMap<(Symbol, Symbol), Slot>,
-    staged: Option<Vec<Projected>>,
+    staged: Option<Vec<ProjectedObject>>,
     /// What the facts of its objects weigh, and those of the list under way.
     weight: usize,
     staged_weight: usize,
@@ -115,7 +116,7 @@ pub enum Change {
 
 /// Where the objects of an inventory come from, which says what their absence means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Source {
+pub enum ObjectSource {
     /// A cluster: what is not there does not exist, and each object has the status that its
     /// controller wrote.
     #[default]
@@ -138,7 +139,7 @@ pub struct Inventory {
     kind_ids: FxHashMap<(String, String), KindId>,
     namespaces: FxHashMap<Symbol, Slot>,
     /// What absence means here.
-    pub source: Source,
+    pub source: ObjectSource,
     /// The version of the API server; None when nobody told it, as for files.
     pub kubernetes: Option<KubernetesVersion>,
     /// What the API server says of itself.
@@ -240,10 +241,10 @@ impl Inventory {
     }
 
     /// Adds an object to the list under way.
-    pub fn stage(&mut self, id: KindId, mut object: Projected) {
+    pub fn stage(&mut self, id: KindId, mut object: ProjectedObject) {
         let mut weight = object.weight;
         let staged = self.kinds.iter().map(|state| state.staged.as_ref().map_or(0, Vec::len));
-        let limit = weight::of_all(self.len().max(staged.sum()));
+        let limit = weight::limit_of_all(self.len().max(staged.sum()));
         // The list takes the place of what is known of its kind.
         let known = self.kind_state(id).map_or(0, |state| state.weight);
         let others = self.kinds.iter().map(|state| state.weight + state.staged_weight);
@@ -274,7 +275,7 @@ impl Inventory {
     fn replace(
         &mut self,
         id: KindId,
-        objects: Vec<Projected>,
+        objects: Vec<ProjectedObject>,
         programs: Vec<ProgramId>,
     ) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -299,8 +300,8 @@ impl Inventory {
     }
 
     /// An object appeared or changed. None when its facts are what they were.
-    pub fn apply(&mut self, id: KindId, projected: Projected) -> Option<Change> {
-        let Projected { namespace, name, facts, cel, weight } = projected;
+    pub fn apply(&mut self, id: KindId, projected: ProjectedObject) -> Option<Change> {
+        let ProjectedObject { namespace, name, facts, cel, weight } = projected;
         let mut object = Object { kind: id, namespace, name, facts, cel };
         let key = (object.namespace.clone(), object.name.clone());
         let known = self.kind_state(id)?.by_name.get(&key).copied();
@@ -349,7 +350,7 @@ impl Inventory {
     /// Notes what an object weighs, or refuses its facts for what all weigh together.
     fn weigh(&mut self, slot: Slot, object: &mut Object, weight: usize) {
         self.unweigh(object.kind, slot);
-        let limit = weight::of_all(self.len());
+        let limit = weight::limit_of_all(self.len());
         let others: usize = self.kinds.iter().map(|state| state.weight).sum();
         if weight > 0 && others + weight > limit {
             object.facts = weight::refusal(weight, limit);
@@ -376,7 +377,7 @@ impl Inventory {
     /// Kinds with an object that was refused for what all weighed, and that would fit now.
     pub fn fits_again(&self) -> FxHashSet<KindId> {
         let weight: usize = self.kinds.iter().map(|state| state.weight).sum();
-        let room = weight::of_all(self.len()).saturating_sub(weight);
+        let room = weight::limit_of_all(self.len()).saturating_sub(weight);
         let fitting = self.refused.iter().filter(|(_, weight)| **weight <= room / 2);
         fitting.filter_map(|(slot, _)| self.get(*slot).map(|object| object.kind)).collect()
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Source,
+    ObjectSource,
     facts::{self, Facts, MetadataOnly, Project},
     intern::{Interner, Symbol},
     resource::ResourceType,
@@ -33,7 +33,7 @@ pub enum CelResult {
 
 /// An object, projected.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Projected {
+pub struct ProjectedObject {
     /// Its namespace; empty when cluster-scoped.
     pub namespace: Symbol,
     /// Its name.
@@ -42,7 +42,7 @@ pub struct Projected {
     pub facts: Facts,
     /// What each program said.
     pub cel: Box<[CelResult]>,
-    /// What the facts weigh, see [`weight::of`].
+    /// What the facts weigh, see [`weight::weigh`].
     pub weight: usize,
 }
 
@@ -64,7 +64,7 @@ pub struct Projector {
     project: Option<Project>,
     programs: Vec<(ProgramId, Arc<Program>)>,
     interner: Arc<Interner>,
-    source: Source,
+    source: ObjectSource,
 }
 
 impl Projector {
@@ -75,12 +75,12 @@ impl Projector {
         interner: Arc<Interner>,
     ) -> Self {
         let project = facts::projection(&resource.group, &resource.kind).map(|row| row.project);
-        Self { resource, project, programs, interner, source: Source::Cluster }
+        Self { resource, project, programs, interner, source: ObjectSource::Cluster }
     }
 
     /// The same for objects from elsewhere: programs read a manifest as one.
     #[must_use]
-    pub fn of(self, source: Source) -> Self {
+    pub fn with_source(self, source: ObjectSource) -> Self {
         Self { source, ..self }
     }
 
@@ -101,7 +101,7 @@ impl Projector {
 
     /// Projects an object. An object of the wrong shape becomes [`Facts::Malformed`]: it stays in
     /// the population and is unknown, rather than stopping the list.
-    pub fn project(&self, object: &Value) -> Result<Projected, IdentityError> {
+    pub fn project(&self, object: &Value) -> Result<ProjectedObject, IdentityError> {
         let metadata = MetadataOnly::deserialize(object)
             .map_err(|error| IdentityError::Metadata(error.to_string()))?
             .metadata;
@@ -119,13 +119,13 @@ impl Projector {
                 .unwrap_or_else(|error| Facts::Malformed(shortened(error.0))),
             None => Facts::Exists,
         };
-        let weight = weight::of(&facts);
-        let (facts, weight) = if weight > weight::OF_ONE {
-            (weight::refusal(weight, weight::OF_ONE), 0)
+        let weight = weight::weigh(&facts);
+        let (facts, weight) = if weight > weight::LIMIT_OF_ONE {
+            (weight::refusal(weight, weight::LIMIT_OF_ONE), 0)
         } else {
             (facts, weight)
         };
-        Ok(Projected {
+        Ok(ProjectedObject {
             namespace: self.interner.intern(&namespace),
             name: self.interner.intern(&name),
             facts,

@@ -11,7 +11,7 @@ use super::{
     facts::{Facts, MetadataOnly, Projection, ProjectionError, read},
     intern::{Interner, Symbol},
 };
-use crate::api::{Artifact, AttestationSpec, GROUP, Outcome, VERSION};
+use crate::api::{Artifact, AttestationOutcome, AttestationSpec, GROUP, VERSION};
 use comptroller_vocabulary::canonical;
 
 /// An `Attestation`, without its prose.
@@ -32,7 +32,7 @@ pub struct AttestationFacts {
     /// When the record reached the API server; absent in a manifest that was never applied.
     pub recorded_at: Option<Timestamp>,
     /// How it went.
-    pub outcome: Outcome,
+    pub outcome: AttestationOutcome,
     /// The version of what was reviewed.
     pub version: Option<String>,
     /// How many people took part.
@@ -50,13 +50,13 @@ pub const PROJECTIONS: &[Projection] =
     &[Projection { group: GROUP, kind: "Attestation", versions: &[VERSION], project }];
 
 #[derive(Deserialize)]
-struct Record {
+struct AttestationObject {
     spec: AttestationSpec,
 }
 
 fn project(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     let metadata = MetadataOnly::deserialize(object)?.metadata;
-    let spec = read::<Record>(object)?.spec;
+    let spec = read::<AttestationObject>(object)?.spec;
     let spec_digest =
         canonical::digest(&spec).map_err(|error| ProjectionError(format!("spec: {error}")))?;
     Ok(Facts::Attestation(Arc::new(AttestationFacts {
@@ -85,7 +85,7 @@ pub struct RecordIndex {
 
 impl RecordIndex {
     /// The records that answer a control, by name.
-    pub fn of(&self, control: &str) -> impl Iterator<Item = &Arc<AttestationFacts>> {
+    pub fn answering(&self, control: &str) -> impl Iterator<Item = &Arc<AttestationFacts>> {
         self.by_control.get(control).into_iter().flat_map(BTreeMap::values)
     }
 

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    backup::k8up::Mark,
-    facts::{Facts, Labels, Metadata, Projection, ProjectionError, read},
+    backup::k8up::K8upIntent,
+    facts::{Facts, Labels, ObjectMetadata, Projection, ProjectionError, read},
     intern::{Interner, Symbol},
 };
 
@@ -28,12 +28,12 @@ pub struct ClaimFacts {
     /// When it was made.
     pub created: Option<Timestamp>,
     /// What it says to K8up.
-    pub k8up: Mark,
+    pub k8up: K8upIntent,
 }
 
 /// A `PersistentVolume`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VolumeFacts {
+pub struct PersistentVolumeFacts {
     /// `spec.storageClassName`; absent and empty are the same here: no class made it.
     pub storage_class: Option<Symbol>,
     /// Where the data is.
@@ -149,8 +149,8 @@ pub const PROJECTIONS: &[Projection] = &[
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Claim {
-    metadata: Metadata,
+struct ClaimObject {
+    metadata: ObjectMetadata,
     spec: Option<ClaimSpec>,
     status: Option<ClaimStatus>,
 }
@@ -170,7 +170,7 @@ struct ClaimStatus {
 }
 
 fn project_claim(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let claim = read::<Claim>(object)?;
+    let claim = read::<ClaimObject>(object)?;
     let spec = claim.spec.unwrap_or_default();
     let phase = claim.status.unwrap_or_default().phase;
     Ok(Facts::Claim(Arc::new(ClaimFacts {
@@ -178,7 +178,7 @@ fn project_claim(object: &Value, interner: &Interner) -> Result<Facts, Projectio
         storage_class: spec.storage_class_name.map(|name| interner.intern(&name)),
         volume: named(spec.volume_name, interner),
         bound: phase.as_deref() == Some("Bound"),
-        k8up: Mark::of(&claim.metadata, spec.access_modes.as_deref()),
+        k8up: K8upIntent::of_claim(&claim.metadata, spec.access_modes.as_deref()),
         created: claim.metadata.created()?,
         uid: named(claim.metadata.uid, interner),
     })))
@@ -186,8 +186,8 @@ fn project_claim(object: &Value, interner: &Interner) -> Result<Facts, Projectio
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Volume {
-    metadata: Metadata,
+struct PersistentVolumeObject {
+    metadata: ObjectMetadata,
     spec: Option<VolumeSpec>,
 }
 
@@ -240,7 +240,7 @@ const IN_TREE_SOURCES: &[&str] = &[
 ];
 
 fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let volume = read::<Volume>(object)?;
+    let volume = read::<PersistentVolumeObject>(object)?;
     let provisioner = volume
         .metadata
         .annotations
@@ -248,7 +248,7 @@ fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, Projecti
         .and_then(|annotations| annotations.get("pv.kubernetes.io/provisioned-by"));
     let spec = volume.spec.unwrap_or_default();
     let claim = spec.claim_ref.unwrap_or_default();
-    Ok(Facts::Volume(Box::new(VolumeFacts {
+    Ok(Facts::Volume(Box::new(PersistentVolumeFacts {
         storage_class: named(spec.storage_class_name, interner),
         source: match spec.csi {
             Some(csi) => VolumeSource::Csi(CsiSource {
@@ -274,7 +274,7 @@ fn in_tree_source(object: &Value) -> VolumeSource {
 #[derive(Debug, Deserialize)]
 struct Class {
     #[serde(default)]
-    metadata: Metadata,
+    metadata: ObjectMetadata,
     provisioner: String,
     parameters: Option<Texts>,
 }

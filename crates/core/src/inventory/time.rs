@@ -8,7 +8,7 @@ use super::facts::ProjectionError;
 /// all of which tools write for "never". What lies before or after the calendar, as the
 /// 9999-12-31T23:59:59Z of a certificate that does not expire (RFC 5280, 4.1.2.5), is the first
 /// or last instant of it.
-pub fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, ProjectionError> {
+pub fn parse_time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, ProjectionError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Result<Option<Timestamp>, String> {
-        time("status.at", Some(text)).map_err(|error| error.to_string())
+        parse_time("status.at", Some(text)).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -71,7 +71,7 @@ mod tests {
         ] {
             assert_eq!(of(text), expected, "{text}");
         }
-        assert_eq!(time("status.at", None).unwrap(), None);
+        assert_eq!(parse_time("status.at", None).unwrap(), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 use super::{Facts, Symbol, facts::Labels, rbac::Subject, workload::WorkloadFacts};
 
 /// What the facts of one object may weigh, in bytes.
-pub const OF_ONE: usize = 4 * 1024 * 1024;
+pub const LIMIT_OF_ONE: usize = 4 * 1024 * 1024;
 
 /// What a thing in a list costs in facts, indexes and what is remembered of it, beside its text.
 const SUBJECT: usize = 448;
@@ -21,7 +21,7 @@ const WORD: usize = 32;
 const REPLICA: usize = 4096;
 
 /// What the facts of all objects together may weigh.
-pub const fn of_all(objects: usize) -> usize {
+pub const fn limit_of_all(objects: usize) -> usize {
     const BASE: usize = 16 * 1024 * 1024;
     /// Facts of most objects are some 300 bytes.
     const EACH: usize = 1024;
@@ -30,7 +30,7 @@ pub const fn of_all(objects: usize) -> usize {
 
 /// What is said of an object that is not taken in for its size.
 pub fn refusal(weight: usize, limit: usize) -> Facts {
-    let text = if limit == OF_ONE {
+    let text = if limit == LIMIT_OF_ONE {
         format!(
             "it is too large to be judged: what is read of it takes {} KiB, and {} may be; split it",
             weight / 1024,
@@ -50,7 +50,7 @@ pub fn is_refused(facts: &Facts) -> bool {
 }
 
 /// Bytes that the lists in facts take.
-pub fn of(facts: &Facts) -> usize {
+pub fn weigh(facts: &Facts) -> usize {
     match facts {
         Facts::Exists | Facts::Malformed(_) | Facts::Quota => 0,
         Facts::Namespace(facts) => of_labels(&facts.labels),
@@ -121,7 +121,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::inventory::{Catalog, Inventory, KindId, Projected, Projector, rbac::MAX_SUBJECTS};
+    use crate::inventory::{
+        Catalog, Inventory, KindId, ProjectedObject, Projector, rbac::MAX_SUBJECTS,
+    };
 
     /// One kind, and what its objects become.
     struct World {
@@ -143,7 +145,7 @@ mod tests {
             Self::of("rbac.authorization.k8s.io", "ClusterRoleBinding")
         }
 
-        fn project(&self, object: &Value) -> Projected {
+        fn project(&self, object: &Value) -> ProjectedObject {
             self.projector.project(object).unwrap()
         }
 
@@ -219,7 +221,7 @@ mod tests {
         for number in 0..40 {
             let object = world.project(&binding(number, 2_000));
             world.inventory.apply(world.kind, object);
-            assert!(world.weight() <= of_all(40));
+            assert!(world.weight() <= limit_of_all(40));
         }
         let refused = world.refused();
         assert!((10..30).contains(&refused), "{refused}");
@@ -261,11 +263,11 @@ mod tests {
             let object = world.project(&binding(number, 2_000));
             world.inventory.stage(world.kind, object);
             let staged = world.inventory.kind_state(world.kind).unwrap().staged_weight;
-            assert!(staged <= of_all(60));
+            assert!(staged <= limit_of_all(60));
         }
         world.inventory.commit(world.kind, Vec::new());
         assert!(world.refused() > 20);
-        assert!(world.weight() <= of_all(60));
+        assert!(world.weight() <= limit_of_all(60));
     }
 
     #[test]
@@ -297,7 +299,7 @@ mod tests {
         let weigh = |containers| {
             let first = world.project(&pod("a", containers));
             let second = world.project(&pod("b", containers));
-            (of(&first.facts), of(&second.facts))
+            (weigh(&first.facts), weigh(&second.facts))
         };
         assert_eq!(weigh(3), (0, 0));
         let (first, second) = weigh(100);

@@ -5,6 +5,7 @@
 //! the same files again and adds the new ones.
 
 mod jsonl;
+#[cfg(any(test, feature = "parquet"))]
 mod parquet;
 mod row;
 
@@ -50,8 +51,15 @@ pub enum ExportError {
     #[error("a line of JSON can't be written: {0}")]
     Json(#[from] serde_json::Error),
     /// The table.
+    #[cfg(any(test, feature = "parquet"))]
     #[error("a Parquet file can't be written: {0}")]
     Parquet(#[from] ::parquet::errors::ParquetError),
+    /// The program was built without the feature `parquet`.
+    #[cfg(not(any(test, feature = "parquet")))]
+    #[error(
+        "this program was built without Parquet: write JSON lines, or build with --features parquet"
+    )]
+    NoParquet,
 }
 
 /// Days to export: from the first, up to the last, which is not included.
@@ -121,7 +129,10 @@ impl Exporter {
         let Some(part) = self.part.take() else { return Ok(None) };
         let bytes = match self.format {
             Format::JsonLines => jsonl::write(&self.cluster, &part.rows)?,
+            #[cfg(any(test, feature = "parquet"))]
             Format::Parquet => parquet::write(&self.cluster, &part.rows)?,
+            #[cfg(not(any(test, feature = "parquet")))]
+            Format::Parquet => return Err(ExportError::NoParquet),
         };
         let path = format!(
             "cluster={}/day={}/part-{}.{}",

@@ -10,14 +10,14 @@ use crate::data::{
     AttestationData, AttestationRecord, EntryFinding, Heartbeat, OccurrenceDates, OccurrencePhase,
     PopulationList, VerdictData,
 };
-use comptroller_vocabulary::State;
+use comptroller_vocabulary::{MAX_OCCURRENCE_RECORDS, State};
 
 /// How many occurrences of a control are remembered, the newest.
 pub const MAX_OCCURRENCES: usize = 64;
 
-/// How many records of an occurrence are remembered, the newest. Twice the 16 that a status has: there
+/// How many records of an occurrence are remembered, the newest. Twice as many as a status has: there
 /// one that counts takes the place of one that does not, and what was forgotten is recorded again.
-const MAX_RECORDS: usize = 32;
+const MAX_RECORDS: usize = 2 * MAX_OCCURRENCE_RECORDS;
 
 /// How a control stands, by the log.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]

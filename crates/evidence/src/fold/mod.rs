@@ -28,7 +28,7 @@ use super::{
     entry::{Data, Entry, Subject},
 };
 
-/// The version of the form in which a snapshot keeps a [`State`]. A snapshot of another version is
+/// The version of the form in which a snapshot keeps a [`LogState`]. A snapshot of another version is
 /// made again from the log.
 pub const STATE_VERSION: u32 = 2;
 
@@ -55,7 +55,7 @@ pub struct RunningOperator {
 /// What the log says of the present.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct State {
+pub struct LogState {
     size: u64,
     epoch: u64,
     last_at: Option<Timestamp>,
@@ -65,7 +65,7 @@ pub struct State {
     objects: BTreeMap<String, BTreeMap<String, ObjectState>>,
 }
 
-impl State {
+impl LogState {
     /// Takes in the entry with this number. Entries come in the order of the log; one that is
     /// already in is passed over. [`Data::Stored`] is to be resolved before: a verdict that is not
     /// leaves its control without one, so that the whole of it is recorded again.

@@ -7,7 +7,7 @@ use super::*;
 use crate::data::{
     AttestationData, EntryFinding, Heartbeat, OccurrenceDates, OccurrencePhase, VerdictData,
 };
-use comptroller_vocabulary::{ResourceRef, Severity, State as Standing};
+use comptroller_vocabulary::{ResourceRef, Severity, State};
 
 pub(super) fn at(minutes: i64) -> Timestamp {
     let day: Timestamp = "2026-11-20T00:00:00Z".parse().unwrap();
@@ -43,7 +43,7 @@ pub(super) fn verdict(
 ) -> Entry {
     let data = VerdictData {
         generation: 2,
-        state: Standing::Failing,
+        state: State::Failing,
         reason: "FindingsOpen".to_owned(),
         message: "some fail".to_owned(),
         since: at,
@@ -62,7 +62,7 @@ pub(super) fn verdict(
 pub(super) fn heartbeat(name: &str, at: Timestamp, population: u64) -> Entry {
     let data = Heartbeat {
         generation: 2,
-        state: Standing::Failing,
+        state: State::Failing,
         population,
         failing: 1,
         excepted: 0,
@@ -109,15 +109,15 @@ pub(super) fn operator(at: Timestamp, event: OperatorEvent) -> Entry {
     entry(at, Subject::new("Operator", "comptroller-0"), data)
 }
 
-pub(super) fn folded(entries: &[Entry]) -> State {
-    let mut state = State::default();
+pub(super) fn folded(entries: &[Entry]) -> LogState {
+    let mut state = LogState::default();
     for (index, entry) in (0..).zip(entries) {
         state.apply(index, entry);
     }
     state
 }
 
-fn open(state: &State, control: &str) -> Vec<(String, Option<String>)> {
+fn open(state: &LogState, control: &str) -> Vec<(String, Option<String>)> {
     let verdict = state.control(control).unwrap().verdict.as_ref().unwrap();
     verdict.open_findings().map(|found| (found.resource.name, found.exception)).collect()
 }

@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
     CHECKPOINT, LogError, VERIFIER_KEY, checkpoint::Head, path, path::FULL, proof, tiles::Tiles,

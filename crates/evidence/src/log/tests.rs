@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures_util::TryStreamExt as _;
 use object_store::memory::InMemory;
 
 use super::*;

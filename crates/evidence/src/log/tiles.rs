@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, FutureExt as _};
+use futures_util::future::{BoxFuture, FutureExt as _};
 use tlog_tiles::{Hash, record_hash};
 
 use super::{

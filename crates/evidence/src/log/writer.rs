@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, future, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use tlog_tiles::record_hash;
 
 use super::{

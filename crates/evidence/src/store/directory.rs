@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{FutureExt as _, future::BoxFuture};
+use futures_util::{FutureExt as _, future::BoxFuture};
 
 use super::{
     Object, Store, StoreError, Version, WriteLock,

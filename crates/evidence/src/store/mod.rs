@@ -7,14 +7,16 @@ mod directory;
 mod files;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
+#[cfg(any(test, feature = "buckets"))]
 mod object;
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures_util::future::BoxFuture;
 
 pub use directory::Directory;
+#[cfg(any(test, feature = "buckets"))]
 pub use object::Objects;
 
 /// Which content an object had when it was read or written: opaque outside the store.
@@ -95,12 +97,12 @@ pub enum StoreError {
     },
     /// The program was built without the client of this store.
     #[error(
-        "{location} needs a build with the feature `{feature}`: use the released binary, or build with --features {feature}"
+        "this program was built without the client for {location}: use the released `comptroller`, build with --features {feature}, or copy the log into a directory"
     )]
     Feature {
         /// What was given.
         location: String,
-        /// The feature.
+        /// The feature of this crate that brings the client.
         feature: &'static str,
     },
     /// Another object is there, or another was put there meanwhile.
@@ -180,7 +182,7 @@ pub fn open(location: &str) -> Result<Arc<dyn Store>, StoreError> {
     if location.is_empty() {
         return Err(bad("it is empty"));
     }
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     if let Some(store) = memory::open(location) {
         return Ok(store);
     }
@@ -192,7 +194,28 @@ pub fn open(location: &str) -> Result<Arc<dyn Store>, StoreError> {
         let path = url.to_file_path().map_err(|()| bad("it is no path of this machine"))?;
         return Ok(Arc::new(Directory::new(path)));
     }
-    Ok(Arc::new(Objects::open(location, &url)?))
+    open_bucket(location, &url)
+}
+
+#[cfg(any(test, feature = "buckets"))]
+fn open_bucket(location: &str, url: &url::Url) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(Objects::open(location, url)?))
+}
+
+/// Without any client, which one is missing; the schemes are those of the released program.
+#[cfg(not(any(test, feature = "buckets")))]
+fn open_bucket(location: &str, url: &url::Url) -> Result<Arc<dyn Store>, StoreError> {
+    let location = location.to_owned();
+    let feature = match url.scheme() {
+        "s3" | "s3a" => "aws",
+        "gs" => "gcp",
+        "az" | "adl" | "azure" | "abfs" | "abfss" => "azure",
+        other => {
+            let reason = format!("{other} is not among them");
+            return Err(StoreError::Location { location, reason });
+        }
+    };
+    Err(StoreError::Feature { location, feature })
 }
 
 /// The directory of a location, if it is one.

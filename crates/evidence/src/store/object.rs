@@ -1,7 +1,7 @@
 //! A log in a bucket: Amazon S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage.
 
 use bytes::Bytes;
-use futures::{FutureExt as _, TryStreamExt as _, future::BoxFuture};
+use futures_util::{FutureExt as _, TryStreamExt as _, future::BoxFuture};
 use object_store::{
     Error, ObjectStore, ObjectStoreExt as _, ObjectStoreScheme, PutMode, PutOptions, UpdateVersion,
     path::Path,

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{blind, entry_finding, since, verdict_data};
-use comptroller_core::{api::State, engine::passages::Passed};
+use comptroller_core::{api::State, engine::lapsed::LapsedVerdict};
 use comptroller_evidence::{
     data::{EntryFinding, VerdictData},
     entry::{Data, Subject},
     fold::{FindingKey, OpenFinding, VerdictState, findings_digest},
-    privacy::Veil,
+    privacy::Pseudonymizer,
 };
 
 /// A verdict that is over.
@@ -27,13 +27,18 @@ pub struct PassedDraft {
 
 impl PassedDraft {
     /// The draft of a verdict that is over. `gone` are the findings that went before it was.
-    pub fn new(passed: &Passed, gone: Vec<FindingKey>, veil: &Veil<'_>) -> Self {
-        let mut data = verdict_data(&passed.verdict, &[], veil);
-        if passed.untold > 0 {
-            let more = format!("; {} more findings came and went", passed.untold);
+    pub fn new(
+        passed: &LapsedVerdict,
+        gone: Vec<FindingKey>,
+        pseudonymizer: &Pseudonymizer<'_>,
+    ) -> Self {
+        let mut data = verdict_data(&passed.verdict, &[], pseudonymizer);
+        if passed.unnamed > 0 {
+            let more = format!("; {} more findings came and went", passed.unnamed);
             data.message.push_str(&more);
         }
-        let found = passed.found.iter().map(|observed| entry_finding(observed, veil)).collect();
+        let found =
+            passed.found.iter().map(|observed| entry_finding(observed, pseudonymizer)).collect();
         Self { data, found, gone }
     }
 

@@ -1,36 +1,27 @@
 //! The readiness of a company: which criteria its controls cover, and how those stand. Pure.
 
-mod formats;
+mod csv;
+mod json;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
-use std::io;
-
 use serde::Serialize;
 
 use super::{
+    Format,
     model::ReportedError,
     period::model::CriterionStanding,
     standing::{Serving, Shown, standing},
-    table::TableStyle,
 };
 use comptroller_core::api::{
     State,
-    criteria::{Category, SOC2, Soc2Criterion, Source},
+    criteria::{Category, EvidenceSource, SOC2, Soc2Criterion},
 };
 
-/// How readiness is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// For a person at a terminal.
-    Table(TableStyle),
-    /// For programs.
-    Json,
-    /// For a spreadsheet.
-    Csv,
-}
+/// The formats of readiness, the default first: the registry, one line each.
+pub const FORMATS: &[Format<Readiness>] = &[table::FORMAT, json::FORMAT, csv::FORMAT];
 
 /// A control as the assessment takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +94,7 @@ pub struct CriterionReadiness {
     /// Its category.
     pub category: Category,
     /// Who can provide the evidence.
-    pub evidence: Source,
+    pub evidence: EvidenceSource,
     /// What it asks, in our words.
     pub title: &'static str,
     /// How it is covered.
@@ -152,15 +143,6 @@ impl Readiness {
             .collect();
         Self { basis, summary: count(criteria.iter()), categories, criteria, errors }
     }
-
-    /// Writes it.
-    pub fn write(&self, format: Format, output: &mut dyn io::Write) -> io::Result<()> {
-        match format {
-            Format::Table(style) => table::write(self, style, output),
-            Format::Json => super::json::write_pretty(self, output),
-            Format::Csv => formats::write_csv(self, output),
-        }
-    }
 }
 
 fn assess_criterion(
@@ -172,7 +154,8 @@ fn assess_criterion(
         .filter(|control| control.criteria.iter().any(|id| id == criterion.id))
         .collect();
     let attested = serving.iter().any(|control| control.attested);
-    let without_people = !serving.is_empty() && !attested && criterion.source != Source::Cluster;
+    let without_people =
+        !serving.is_empty() && !attested && criterion.source != EvidenceSource::Cluster;
     let served_by: Vec<Serving> = serving
         .iter()
         .map(|control| Serving { shown: shown(control.state), attested: control.attested })
@@ -221,11 +204,11 @@ fn count<'c>(criteria: impl Iterator<Item = &'c CriterionReadiness>) -> Standing
 }
 
 /// Who can provide the evidence, in words.
-fn evidence_words(source: Source) -> &'static str {
+fn evidence_words(source: EvidenceSource) -> &'static str {
     match source {
-        Source::Cluster => "cluster proves",
-        Source::Both => "cluster contributes",
-        Source::Human => "people only",
+        EvidenceSource::Cluster => "cluster proves",
+        EvidenceSource::Both => "cluster contributes",
+        EvidenceSource::Human => "people only",
     }
 }
 

@@ -8,11 +8,12 @@ use super::{
     evidence_words, standing_words,
 };
 use crate::{
+    Format,
     period::model::CriterionStanding,
     table::{TableStyle, describe},
     text::visible,
 };
-use comptroller_core::api::{State, criteria::Source};
+use comptroller_core::api::{State, criteria::EvidenceSource};
 
 /// What stands over the columns.
 const HEADER: [&str; 5] = ["CRITERION", "STANDING", "EVIDENCE", "CONTROLS", "ASKS"];
@@ -20,6 +21,9 @@ const HEADER: [&str; 5] = ["CRITERION", "STANDING", "EVIDENCE", "CONTROLS", "ASK
 const GUTTER: usize = 3;
 /// A last column narrower than this is not wrapped: it would be a tower of words.
 const NARROWEST: usize = 24;
+
+/// For a person.
+pub(super) const FORMAT: Format<Readiness> = Format::new("table", "For a person", write);
 
 pub(super) fn write(
     readiness: &Readiness,
@@ -225,7 +229,7 @@ fn summary(readiness: &Readiness) -> String {
         counts.unknown,
         counts.not_covered,
     );
-    let open = |source: Source| {
+    let open = |source: EvidenceSource| {
         let of = |one: &&CriterionReadiness| {
             one.standing == CriterionStanding::NotCovered && one.evidence == source
         };
@@ -236,9 +240,9 @@ fn summary(readiness: &Readiness) -> String {
         let _ = write!(
             text,
             "\nOf those not covered, the cluster can prove {} and contribute to {}; {} are for people only.",
-            open(Source::Cluster),
-            open(Source::Both),
-            open(Source::Human),
+            open(EvidenceSource::Cluster),
+            open(EvidenceSource::Both),
+            open(EvidenceSource::Human),
         );
     }
     if counts.without_people > 0 {

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::TableStyle;
 
 fn control(name: &str, criteria: &[&str], state: Option<State>) -> AssessedControl {
     AssessedControl {
@@ -51,9 +52,13 @@ fn sample() -> Readiness {
     Readiness::assess(controls, &[], "States: as the test has them.".into(), errors)
 }
 
-fn written(readiness: &Readiness, format: Format) -> String {
+fn written(readiness: &Readiness, format: &Format<Readiness>) -> String {
+    written_in(readiness, format, TableStyle::default())
+}
+
+fn written_in(readiness: &Readiness, format: &Format<Readiness>, style: TableStyle) -> String {
     let mut output = Vec::new();
-    readiness.write(format, &mut output).unwrap();
+    format.write(readiness, style, &mut output).unwrap();
     String::from_utf8(output).unwrap()
 }
 
@@ -64,9 +69,9 @@ fn standing_of(readiness: &Readiness, id: &str) -> CriterionStanding {
 #[test]
 fn formats_are_as_agreed() {
     let sample = sample();
-    insta::assert_snapshot!("table", written(&sample, Format::Table(TableStyle::default())));
-    insta::assert_snapshot!("json", written(&sample, Format::Json));
-    insta::assert_snapshot!("csv", written(&sample, Format::Csv));
+    insta::assert_snapshot!("table", written(&sample, &table::FORMAT));
+    insta::assert_snapshot!("json", written(&sample, &json::FORMAT));
+    insta::assert_snapshot!("csv", written(&sample, &csv::FORMAT));
     let narrow = TableStyle { colour: true, width: Some(100) };
     let some = Readiness::assess(
         vec![control("admins", &["A1.2"], Some(State::Failing))],
@@ -74,13 +79,13 @@ fn formats_are_as_agreed() {
         "States: as the test has them.".into(),
         Vec::new(),
     );
-    let table = written(&some, Format::Table(narrow)).replace('\u{1b}', "<ESC>");
+    let table = written_in(&some, &table::FORMAT, narrow).replace('\u{1b}', "<ESC>");
     insta::assert_snapshot!("narrow_table", table);
 }
 
 #[test]
 fn nothing_from_outside_acts_on_a_terminal() {
-    for format in [Format::Table(TableStyle::default()), Format::Json, Format::Csv] {
+    for format in FORMATS {
         let text = written(&sample(), format);
         let acting = text.chars().find(|c| c.is_control() && *c != '\n' && *c != '\r');
         assert_eq!(acting, None, "{format:?}");

@@ -11,7 +11,7 @@ use crate::{
 };
 use comptroller_core::{
     api::ResourceRef,
-    inventory::{CelResult, Facts, Interner, Projected, Symbol},
+    inventory::{CelResult, Facts, Interner, ProjectedObject, Symbol},
 };
 use comptroller_report::ReportedError;
 
@@ -89,8 +89,8 @@ impl Unread {
         name: &str,
         programs: usize,
         interner: &Interner,
-    ) -> Projected {
-        Projected {
+    ) -> ProjectedObject {
+        ProjectedObject {
             namespace: interner.intern(namespace),
             name: interner.intern(name),
             facts: Facts::Malformed(self.message.as_str().into()),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{
     Duration,
-    invalid::{Path, Problems},
+    invalid::{FieldPath, Problems},
     time::is_a_time,
 };
 use comptroller_vocabulary::closed_enum;
@@ -125,7 +125,7 @@ impl AttestationTest {
         self.min_attesters.and_then(|count| usize::try_from(count).ok()).unwrap_or(1).max(1)
     }
 
-    pub(crate) fn validate(&self, at: &Path, problems: &mut Problems) {
+    pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         let every = at.field("every");
         match self.every.calendar_months() {
             None => problems.push(
@@ -165,7 +165,7 @@ impl AttestationTest {
 
     /// Nothing lasts longer than a period: an occurrence would still be open when the next but one
     /// opens.
-    fn validate_length(&self, length: Duration, at: &Path, problems: &mut Problems) {
+    fn validate_length(&self, length: Duration, at: &FieldPath, problems: &mut Problems) {
         length.validate(at, problems);
         // A period that begins with February is the shortest of its kind.
         let from = Date::constant(2026, 2, 1)
@@ -180,7 +180,7 @@ impl AttestationTest {
         }
     }
 
-    fn validate_attesters(&self, attesters: &Attesters, at: &Path, problems: &mut Problems) {
+    fn validate_attesters(&self, attesters: &Attesters, at: &FieldPath, problems: &mut Problems) {
         if attesters.users.is_empty() && attesters.groups.is_empty() {
             problems.push(
                 &at.field("attesters"),

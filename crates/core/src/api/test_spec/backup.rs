@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{
     Duration,
-    invalid::{Path, Problems},
+    invalid::{FieldPath, Problems},
     selector,
 };
 use comptroller_vocabulary::closed_enum;
@@ -42,7 +42,7 @@ pub struct BackupTest {
 }
 
 impl BackupTest {
-    pub(crate) fn validate(&self, at: &Path, problems: &mut Problems) {
+    pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         if let Some(selector) = &self.selector {
             selector::validate(selector, &at.field("selector"), problems);
         }

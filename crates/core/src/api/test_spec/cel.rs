@@ -4,7 +4,7 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::invalid::{Path, Problems};
+use crate::api::invalid::{FieldPath, Problems};
 
 /// Expressions that must hold for each resource. `object` is the resource, `request` the CREATE
 /// that would bring it into being, without a user, `variables` what is defined here.
@@ -102,7 +102,7 @@ pub struct CelValidation {
 }
 
 impl CelTest {
-    pub(crate) fn validate(&self, at: &Path, problems: &mut Problems) {
+    pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         for (position, rule) in self.resources.iter().enumerate() {
             let at = at.field("resources").index(position).field("resources");
             for (position, resource) in rule.resources.iter().enumerate() {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{
     Duration,
-    invalid::{Path, Problems},
+    invalid::{FieldPath, Problems},
 };
 
 /// What is encrypted. At least one of the fields.
@@ -98,7 +98,7 @@ pub struct CertificateCheck {
 }
 
 impl EncryptionTest {
-    pub(crate) fn validate(&self, at: &Path, problems: &mut Problems) {
+    pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         if *self == Self::default() {
             problems.push(
                 at,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{
     Glob, Risk,
-    invalid::{Path, Problems},
+    invalid::{FieldPath, Problems},
 };
 use comptroller_vocabulary::closed_enum;
 
@@ -110,7 +110,7 @@ pub struct AllowedSubject {
 }
 
 impl RbacTest {
-    pub(crate) fn validate(&self, at: &Path, problems: &mut Problems) {
+    pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         if self.forbid.is_empty() && self.rules.is_empty() {
             problems.push(
                 at,

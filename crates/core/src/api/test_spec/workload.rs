@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{
     Glob,
-    invalid::{Path, Problems},
+    invalid::{FieldPath, Problems},
     registry, selector,
 };
 use comptroller_vocabulary::closed_enum;
@@ -68,7 +68,7 @@ pub struct WorkloadTest {
 }
 
 impl WorkloadTest {
-    pub(crate) fn validate(&self, at: &Path, problems: &mut Problems) {
+    pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         if self.require.is_empty() && self.registries.is_empty() {
             problems.push(
                 at,

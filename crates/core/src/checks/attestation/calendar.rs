@@ -57,7 +57,7 @@ impl<'a> Calendar<'a> {
         Some(Dates { period: self.name(begin), opens, due, grace_until })
     }
 
-    /// Counted from the anchor each time, so that a period that begins on the 31st does not slip.
+    /// LimitMembership from the anchor each time, so that a period that begins on the 31st does not slip.
     fn begin(&self, number: i64) -> Option<Date> {
         let months = self.months.checked_mul(number)?;
         self.anchor.checked_add(Span::new().try_months(months).ok()?).ok()

@@ -13,7 +13,7 @@ mod tests;
 use jiff::Timestamp;
 
 pub use self::ledger::{Circumstances, Ledger, rule_digest};
-use super::{BuildError, Built, Check, Context, Finding, Item, Judgement, Read};
+use super::{BuildError, Built, Check, CheckContext, Dependency, Finding, Item, Judgement};
 use crate::{
     api::{GROUP, Occurrence, OccurrencePhase, ResourceRef, VERSION, test_spec::AttestationTest},
     inventory::{Availability, Change, Facts, Inventory},
@@ -53,15 +53,15 @@ pub fn item(occurrence: &Occurrence) -> Item {
 }
 
 impl Check for AttestationCheck {
-    fn reads(&self) -> Vec<Read> {
-        vec![Read::optional(GROUP, "Attestation")]
+    fn reads(&self) -> Vec<Dependency> {
+        vec![Dependency::optional(GROUP, "Attestation")]
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         context.occurrences.iter().map(item).for_each(visit);
     }
 
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         if let Change::Object { slot, before } = change {
             let is_record = |facts: &Facts| matches!(facts, Facts::Attestation(_));
             if before.as_ref().is_some_and(|object| is_record(&object.facts))
@@ -77,7 +77,7 @@ impl Check for AttestationCheck {
         false
     }
 
-    fn judge(&self, context: &Context<'_>, wanted: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, wanted: Item) -> Option<Judgement> {
         let at = context.occurrences.iter().position(|occurrence| item(occurrence) == wanted)?;
         let (occurrence, later) = context.occurrences.get(at..)?.split_first()?;
         let due = occurrence.due.0;

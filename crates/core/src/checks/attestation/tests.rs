@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    AttestationCheck, Check, Circumstances, Context, Item, Ledger, calendar::Calendar, item,
+    AttestationCheck, Check, CheckContext, Circumstances, Item, Ledger, calendar::Calendar, item,
     rule_digest,
 };
 use crate::{
-    api::{Occurrence, OccurrencePhase, Outcome, test_spec::AttestationTest},
-    checks::scope::Scope,
+    api::{AttestationOutcome, Occurrence, OccurrencePhase, test_spec::AttestationTest},
+    checks::scope::ScopeFilter,
     inventory::{Inventory, records::AttestationFacts},
 };
 
@@ -42,7 +42,7 @@ fn record(name: &str, period: &str, person: &str, recorded: &str) -> Arc<Attesta
         recorded_by: None,
         performed_at: at(recorded),
         recorded_at: Some(at(recorded)),
-        outcome: Outcome::Completed,
+        outcome: AttestationOutcome::Completed,
         version: None,
         participants: 0,
         artifacts: Box::default(),
@@ -104,8 +104,8 @@ impl World {
 
     /// What the check says at a time: the findings, and how many occurrences were judged.
     fn judge(&self, now: &str) -> (Vec<String>, usize) {
-        let (inventory, scope) = (Inventory::default(), Scope::default());
-        let context = Context {
+        let (inventory, scope) = (Inventory::default(), ScopeFilter::default());
+        let context = CheckContext {
             inventory: &inventory,
             scope: &scope,
             now: at(now),

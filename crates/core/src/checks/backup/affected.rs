@@ -7,10 +7,10 @@ use crate::{
         Facts, Inventory, Object, Slot, Symbol,
         backup::{
             BARMAN_CLOUD, BackupFacts, CNPG, K8UP, KASTEN_ACTIONS, KASTEN_APPS, KASTEN_CONFIG,
-            LONGHORN, SNAPSHOT, VELERO, VOLSYNC, cron::CronFacts, index::Key, velero_copies::Copy,
-            velero_scope::Scope,
+            LONGHORN, SNAPSHOT, VELERO, VOLSYNC, cron::CronFacts, index::BackupKey,
+            velero_copies::VeleroVolumeCopy, velero_scope::VeleroScope,
         },
-        storage::VolumeFacts,
+        storage::PersistentVolumeFacts,
     },
 };
 
@@ -69,7 +69,7 @@ impl Affected<'_, '_> {
     }
 
     /// What is behind a claim.
-    fn volume(&mut self, volume: &VolumeFacts) {
+    fn volume(&mut self, volume: &PersistentVolumeFacts) {
         let Some((namespace, name)) = &volume.claim else {
             return;
         };
@@ -95,7 +95,7 @@ impl Affected<'_, '_> {
 
     /// What Velero copied of a claim. That a backup has copies at all decides what a restore of it
     /// brought back.
-    fn copied(&mut self, velero: &Symbol, copy: &Copy) {
+    fn copied(&mut self, velero: &Symbol, copy: &VeleroVolumeCopy) {
         match &copy.claim {
             Some(claim) => self.claim_named(&copy.namespace, claim),
             None => self.all_in(&copy.namespace),
@@ -137,7 +137,7 @@ impl Affected<'_, '_> {
                     self.claim_named(namespace, claim);
                 }
             }
-            BackupFacts::KastenPolicy(_) => self.velero(&Scope::default()),
+            BackupFacts::KastenPolicy(_) => self.velero(&VeleroScope::default()),
             BackupFacts::KastenBackup(action) => self.all_in(&action.namespace),
             BackupFacts::KastenRestore(restore) => self.all_in(&restore.namespace),
             BackupFacts::OtherDatabase(_) => (self.visit)(Item::Object(slot)),
@@ -190,7 +190,7 @@ impl Affected<'_, '_> {
             K8UP | VOLSYNC => self.all_in(&object.namespace),
             CNPG | BARMAN_CLOUD => self.databases_of(&object.namespace),
             VELERO | KASTEN_CONFIG | KASTEN_ACTIONS | KASTEN_APPS => {
-                self.velero(&Scope::default());
+                self.velero(&VeleroScope::default());
             }
             SNAPSHOT | LONGHORN => self.every_claim(),
             // They are counted as claims that a backup should hold.
@@ -199,14 +199,14 @@ impl Affected<'_, '_> {
                 "PersistentVolumeClaim" | "PersistentVolume" | "Namespace"
             ) =>
             {
-                self.velero(&Scope::default());
+                self.velero(&VeleroScope::default());
             }
             _ => {}
         }
     }
 
     /// What a Velero scope may cover: labels are left to the judgement.
-    fn velero(&mut self, scope: &Scope) {
+    fn velero(&mut self, scope: &VeleroScope) {
         match self.of {
             BackupSubject::PersistentVolumeClaims => {
                 let namespaces = self.inventory.backups.claim_namespaces();
@@ -261,7 +261,7 @@ impl Affected<'_, '_> {
     fn databases_of(&mut self, namespace: &Symbol) {
         match self.of {
             BackupSubject::Databases => {
-                let clusters = Key::CnpgClusters(namespace.clone());
+                let clusters = BackupKey::CnpgClusters(namespace.clone());
                 for slot in self.inventory.backups.slots(&clusters) {
                     (self.visit)(Item::Object(slot));
                 }
@@ -301,7 +301,7 @@ impl Affected<'_, '_> {
 
     fn every_claim(&mut self) {
         if self.of == BackupSubject::PersistentVolumeClaims {
-            self.velero(&Scope::default());
+            self.velero(&VeleroScope::default());
         }
     }
 }

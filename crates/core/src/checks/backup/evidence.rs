@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    checks::{self, Context},
+    checks::{self, CheckContext},
     inventory::{Inventory, Slot},
 };
 
@@ -39,7 +39,7 @@ pub enum Standing {
 /// What one tool has to say about one item.
 #[derive(Debug)]
 pub struct Evidence<'a> {
-    context: Context<'a>,
+    context: CheckContext<'a>,
     /// The newest success that can be relied on.
     pub good: Option<Success>,
     /// The newest success in storage that can't be reached.
@@ -61,7 +61,7 @@ pub struct Evidence<'a> {
 
 impl<'a> Evidence<'a> {
     /// Nothing yet.
-    pub fn new(context: &Context<'a>) -> Self {
+    pub fn new(context: &CheckContext<'a>) -> Self {
         Self {
             context: *context,
             good: None,

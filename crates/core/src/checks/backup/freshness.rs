@@ -8,14 +8,14 @@ use super::{
 };
 use crate::{
     api::Duration,
-    checks::{Context, Judgement},
-    inventory::Source,
+    checks::{CheckContext, Judgement},
+    inventory::ObjectSource,
 };
 
 /// Judges an item. One recent success is enough, whatever other tools say, as long as more will
 /// follow: some schedule runs, or the tool has none (somebody starts its backups, and did).
 pub fn judge(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     target: &Target<'_>,
     evidence: &[Evidence<'_>],
     max_age: Duration,
@@ -45,7 +45,7 @@ pub fn judge(
         .chain(due)
         .filter(|at| *at > context.now)
         .min();
-    let files = context.inventory.source == Source::Manifests;
+    let files = context.inventory.source == ObjectSource::Manifests;
     if files && !evidence.iter().any(|tool| tool.ran) {
         return unknown(context, target, judgement.valid_until, unseen(context, target, evidence));
     }
@@ -70,7 +70,7 @@ pub fn judge(
 const PAUSED: &str = "Paused";
 
 fn unknown(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     target: &Target<'_>,
     valid_until: Option<jiff::Timestamp>,
     message: String,
@@ -83,7 +83,7 @@ fn unknown(
 }
 
 /// What files without any status say: what is to happen, and not whether it did.
-fn unseen(context: &Context<'_>, target: &Target<'_>, evidence: &[Evidence<'_>]) -> String {
+fn unseen(context: &CheckContext<'_>, target: &Target<'_>, evidence: &[Evidence<'_>]) -> String {
     let noun = target.noun();
     let how = "scan the cluster (--cluster), or add its backups with their status";
     let scheduled = evidence.iter().find_map(|tool| tool.scheduled);
@@ -107,7 +107,7 @@ fn unseen(context: &Context<'_>, target: &Target<'_>, evidence: &[Evidence<'_>])
 }
 
 fn explain(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     target: &Target<'_>,
     evidence: &[Evidence<'_>],
     max_age: Duration,
@@ -136,7 +136,7 @@ fn explain(
 
 /// Why it can't be told whether there is a recent success.
 fn doubt(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     target: &Target<'_>,
     evidence: &[Evidence<'_>],
     fresh: &dyn Fn(&Success) -> bool,
@@ -163,7 +163,7 @@ fn doubt(
     })
 }
 
-fn paused(context: &Context<'_>, evidence: &[Evidence<'_>]) -> Option<String> {
+fn paused(context: &CheckContext<'_>, evidence: &[Evidence<'_>]) -> Option<String> {
     if evidence.iter().any(|tool| tool.scheduled.is_some()) {
         return None;
     }
@@ -176,7 +176,7 @@ fn paused(context: &Context<'_>, evidence: &[Evidence<'_>]) -> Option<String> {
 
 /// The rule that says best why there is no recent success.
 fn missing(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     target: &Target<'_>,
     evidence: &[Evidence<'_>],
     max_age: Duration,
@@ -223,7 +223,7 @@ fn newest<'e>(evidence: &'e [Evidence<'_>]) -> Option<&'e Success> {
     evidence.iter().flat_map(Evidence::successes).max_by_key(|success| success.at)
 }
 
-fn attempt(context: &Context<'_>, evidence: &[Evidence<'_>], lead: &str) -> String {
+fn attempt(context: &CheckContext<'_>, evidence: &[Evidence<'_>], lead: &str) -> String {
     evidence
         .iter()
         .find_map(|tool| tool.attempt.as_ref())

@@ -32,7 +32,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use super::{BuildError, Built, Check, Context, Finding, Item, Judgement, Read};
+use super::{BuildError, Built, Check, CheckContext, Dependency, Finding, Item, Judgement};
 use crate::{
     api::{
         Duration, Selector,
@@ -120,7 +120,7 @@ impl BackupCheck {
         }
     }
 
-    fn judge_target(&self, context: &Context<'_>, target: &Target<'_>) -> Judgement {
+    fn judge_target(&self, context: &CheckContext<'_>, target: &Target<'_>) -> Judgement {
         if let What::OtherDatabase { kind, .. } = &target.what {
             let message = format!(
                 "not judged: the backups of {kind} are not read. Attest them with a control of their own, and leave this database out here by spec.test.backup.selector or the scope"
@@ -140,7 +140,7 @@ impl BackupCheck {
 }
 
 impl Check for BackupCheck {
-    fn reads(&self) -> Vec<Read> {
+    fn reads(&self) -> Vec<Dependency> {
         let databases = self.item_kinds();
         let (required, optional): (_, &[&[_]]) = match self.of {
             // Labels of namespaces leave them out of Velero's backups.
@@ -160,17 +160,20 @@ impl Check for BackupCheck {
             }
             BackupSubject::Databases => (&[], &[&CNPG_KINDS, &databases[1..]]),
         };
-        let required = required.iter().map(|(group, kind)| Read::required(group, kind));
-        let optional =
-            optional.iter().copied().flatten().map(|(group, kind)| Read::optional(group, kind));
+        let required = required.iter().map(|(group, kind)| Dependency::required(group, kind));
+        let optional = optional
+            .iter()
+            .copied()
+            .flatten()
+            .map(|(group, kind)| Dependency::optional(group, kind));
         required.chain(optional).collect()
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         super::visit_kinds(context.inventory, &self.item_kinds(), visit);
     }
 
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         let Change::Object { slot, before } = change else {
             return;
         };
@@ -183,7 +186,7 @@ impl Check for BackupCheck {
         false
     }
 
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         let Item::Object(slot) = item else {
             return None;
         };
@@ -203,7 +206,7 @@ impl Check for BackupCheck {
 /// The rule of findings about what can't be told.
 const UNDECIDED: &str = "Undecided";
 
-fn undecided(context: &Context<'_>, slot: Slot, message: String) -> Option<Judgement> {
+fn undecided(context: &CheckContext<'_>, slot: Slot, message: String) -> Option<Judgement> {
     Some(Judgement {
         unknown: vec![finding(context, slot, UNDECIDED, message)?],
         ..Judgement::default()
@@ -211,7 +214,7 @@ fn undecided(context: &Context<'_>, slot: Slot, message: String) -> Option<Judge
 }
 
 fn finding(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     slot: Slot,
     rule: &'static str,
     message: String,

@@ -14,21 +14,21 @@ use super::{
 };
 use crate::{
     api::Duration,
-    checks::{Context, Judgement},
+    checks::{CheckContext, Judgement},
     inventory::{
-        Slot, Source,
+        ObjectSource, Slot,
         backup::{
             BackupFacts, CNPG, VELERO,
-            cnpg::{Cluster, RecoverySource},
-            index::Key,
-            velero::Restore,
+            cnpg::{CnpgCluster, RecoverySource},
+            index::BackupKey,
+            velero::VeleroRestore,
         },
     },
 };
 
 /// Adds what is to be said of restores of an item.
 pub fn judge(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     target: &Target<'_>,
     every: Duration,
     judgement: &mut Judgement,
@@ -37,8 +37,8 @@ pub fn judge(
     match &target.what {
         What::Claim(_) | What::Namespace { .. } => {
             of_velero(context, target, &mut search);
-            of_key(context, &Key::K8upRestores(target.namespace.clone()), &mut search);
-            of_key(context, &Key::KastenRestores(target.namespace.clone()), &mut search);
+            of_key(context, &BackupKey::K8upRestores(target.namespace.clone()), &mut search);
+            of_key(context, &BackupKey::KastenRestores(target.namespace.clone()), &mut search);
         }
         What::Database(cluster) => of_cnpg(context, target, cluster, &mut search),
         What::OtherDatabase { .. } => {}
@@ -59,7 +59,7 @@ pub fn judge(
         judgement.unknown.extend(finding(context, target.slot, UNDECIDED, message));
         return;
     }
-    if search.newest.is_none() && context.inventory.source == Source::Manifests {
+    if search.newest.is_none() && context.inventory.source == ObjectSource::Manifests {
         let message = format!(
             "manifests do not show whether this {noun} was restored: scan the cluster (--cluster), or add its restores with their status"
         );
@@ -97,8 +97,8 @@ impl Search {
     }
 }
 
-fn of_velero(context: &Context<'_>, target: &Target<'_>, search: &mut Search) {
-    for (at, slot) in context.inventory.backups.newest(&Key::VeleroRestores) {
+fn of_velero(context: &CheckContext<'_>, target: &Target<'_>, search: &mut Search) {
+    for (at, slot) in context.inventory.backups.newest(&BackupKey::VeleroRestores) {
         let Some(at) = at else {
             return;
         };
@@ -116,9 +116,9 @@ fn of_velero(context: &Context<'_>, target: &Target<'_>, search: &mut Search) {
 /// Whether a restore brought an item back: both it and its backup must be about the item. When the
 /// backup is gone, only the namespaces that the restore itself names are known.
 fn restored(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     target: &Target<'_>,
-    restore: &Restore,
+    restore: &VeleroRestore,
     slot: Slot,
 ) -> Option<bool> {
     let inventory = context.inventory;
@@ -133,7 +133,7 @@ fn restored(
         Some(BackupFacts::VeleroBackup(backup)) => Some(backup),
         _ => None,
     };
-    let key = Key::VeleroCopiesOf(velero.clone(), restore.backup.clone());
+    let key = BackupKey::VeleroCopiesOf(velero.clone(), restore.backup.clone());
     let copied = inventory.backups.slots(&key).next().is_some();
     let data = restore.volumes && backup.is_none_or(|backup| copied || backup.volumes.any());
     Some(match &target.what {
@@ -157,7 +157,7 @@ fn restored(
 }
 
 /// K8up restores into the namespace that the Restore is in; Kasten says of which namespace it was.
-fn of_key(context: &Context<'_>, key: &Key, search: &mut Search) {
+fn of_key(context: &CheckContext<'_>, key: &BackupKey, search: &mut Search) {
     for (at, slot) in context.inventory.backups.newest(key) {
         if let Some(at) = at {
             search.offer(at, slot);
@@ -167,8 +167,13 @@ fn of_key(context: &Context<'_>, key: &Key, search: &mut Search) {
 
 /// Clusters of the namespace that started from a backup of this one, and this one if it did. Names
 /// of servers repeat across namespaces, so a drill elsewhere can't be told from that of a namesake.
-fn of_cnpg(context: &Context<'_>, target: &Target<'_>, cluster: &Cluster, search: &mut Search) {
-    let key = Key::CnpgClusters(target.namespace.clone());
+fn of_cnpg(
+    context: &CheckContext<'_>,
+    target: &Target<'_>,
+    cluster: &CnpgCluster,
+    search: &mut Search,
+) {
+    let key = BackupKey::CnpgClusters(target.namespace.clone());
     for slot in context.inventory.backups.slots(&key) {
         let Some(BackupFacts::CnpgCluster(other)) = backup_at(context.inventory, slot) else {
             continue;
@@ -189,7 +194,7 @@ fn of_cnpg(context: &Context<'_>, target: &Target<'_>, cluster: &Cluster, search
     }
 }
 
-fn is_backup_of(context: &Context<'_>, target: &Target<'_>, backup: &str) -> Option<bool> {
+fn is_backup_of(context: &CheckContext<'_>, target: &Target<'_>, backup: &str) -> Option<bool> {
     let inventory = context.inventory;
     let slot = inventory.find(inventory.find_kind(CNPG, "Backup")?, target.namespace, backup)?;
     match backup_at(inventory, slot)? {

@@ -6,7 +6,7 @@ use crate::{
     api::{Selector, test_spec::BackupSubject},
     inventory::{
         Facts, Inventory, Object, Slot, Symbol,
-        backup::{BackupFacts, cnpg::Cluster, velero_scope::EXCLUDE_LABEL},
+        backup::{BackupFacts, cnpg::CnpgCluster, velero_scope::EXCLUDE_LABEL},
         facts::{Labels, NamespaceFacts},
         storage::ClaimFacts,
     },
@@ -38,7 +38,7 @@ pub enum What<'a> {
         data: bool,
     },
     /// A database.
-    Database(&'a Cluster),
+    Database(&'a CnpgCluster),
     /// A database of an operator whose backups are not read.
     OtherDatabase {
         /// Its labels.

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     api::{ResourceRef, test_spec::CelTest},
-    checks::{Check, Context, Finding, Item, Judgement, Need, Read, reference},
+    checks::{Check, CheckContext, Dependency, Finding, Item, Judgement, Need, reference},
     inventory::{CelResult, Change, ProgramId, Slot},
 };
 
@@ -19,7 +19,7 @@ const UNDECIDED: &str = "ExpressionUndecided";
 #[derive(Debug)]
 pub struct CelCheck {
     program: ProgramId,
-    reads: Vec<Read>,
+    reads: Vec<Dependency>,
     rules: Vec<Cow<'static, str>>,
     /// Whether some expression names a `status`, which no manifest has.
     names_status: bool,
@@ -28,7 +28,7 @@ pub struct CelCheck {
 impl CelCheck {
     /// A check that asks a compiled program.
     pub fn new(test: &CelTest, program: ProgramId) -> Self {
-        let reads = test.resources.iter().map(|resource| Read::Program {
+        let reads = test.resources.iter().map(|resource| Dependency::Program {
             groups: resource.api_groups.clone(),
             versions: resource.api_versions.clone(),
             resources: resource.resources.clone(),
@@ -43,7 +43,7 @@ impl CelCheck {
     }
 
     /// What the program said of an object; None when it does not read the object's kind.
-    fn result<'a>(&self, context: &Context<'a>, slot: Slot) -> Option<&'a CelResult> {
+    fn result<'a>(&self, context: &CheckContext<'a>, slot: Slot) -> Option<&'a CelResult> {
         let object = context.inventory.get(slot)?;
         let programs = &context.inventory.kind_state(object.kind)?.programs;
         let position = programs.iter().position(|program| *program == self.program)?;
@@ -74,11 +74,11 @@ impl Check for CelCheck {
         !self.names_status
     }
 
-    fn reads(&self) -> Vec<Read> {
+    fn reads(&self) -> Vec<Dependency> {
         self.reads.clone()
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         for (slot, _) in context.inventory.iter() {
             if self.result(context, slot).is_some() {
                 visit(Item::Object(slot));
@@ -86,11 +86,11 @@ impl Check for CelCheck {
         }
     }
 
-    fn affected(&self, _: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, _: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         crate::checks::visit_changed(change, visit);
     }
 
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         let Item::Object(slot) = item else { return None };
         let resource = reference(context.inventory, slot)?;
         match self.result(context, slot)? {

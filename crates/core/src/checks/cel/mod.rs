@@ -8,8 +8,7 @@ mod check;
 use std::sync::Arc;
 
 use comptroller_cel::{
-    ExpressionError, Program,
-    program::{FieldError, NamedSource, ProgramSource, ValidationSource},
+    ExpressionError, FieldError, NamedSource, Program, ProgramSource, ValidationSource,
 };
 
 use super::{BuildError, Built};

@@ -3,7 +3,9 @@
 //! The API has no object that shows it. What the API server counted is evidence; a flag that
 //! names a configuration is none, since the configuration itself may say `identity`.
 
-use super::{Check, Context, Finding, Item, Judgement, Read, both_sides, finding, some_of};
+use super::{
+    Check, CheckContext, Dependency, Finding, Item, Judgement, both_sides, finding, some_of,
+};
 use crate::{
     api::ResourceRef,
     inventory::{
@@ -41,15 +43,15 @@ impl AtRest {
 }
 
 impl Check for AtRest {
-    fn reads(&self) -> Vec<Read> {
-        vec![Read::ApiServer, Read::optional("", "Pod")]
+    fn reads(&self) -> Vec<Dependency> {
+        vec![Dependency::ApiServer, Dependency::optional("", "Pod")]
     }
 
-    fn items(&self, _: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, _: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         self.visit_all(visit);
     }
 
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         let touched = matches!(change, Change::ApiServer)
             || both_sides(context.inventory, change).any(|object| flags(object).is_some());
         if touched {
@@ -61,7 +63,7 @@ impl Check for AtRest {
         false
     }
 
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         let Item::Cluster(number) = item else {
             return None;
         };

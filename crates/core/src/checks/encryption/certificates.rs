@@ -3,15 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Check, Context, Finding, Item, Judgement, Read, finding, malformed, network, object_of,
-    reference,
+    Check, CheckContext, Dependency, Finding, Item, Judgement, finding, malformed, network,
+    object_of, reference,
 };
 use crate::{
     api::{Duration, ResourceRef},
     checks::{visit_changed, visit_kinds},
     inventory::{
-        Change, Facts, Source,
-        network::{CERT_MANAGER, CertificateFacts, NetworkFacts, Readiness},
+        Change, Facts, ObjectSource,
+        network::{CERT_MANAGER, CertificateFacts, CertificateReadiness, NetworkFacts},
     },
 };
 
@@ -34,15 +34,15 @@ impl Certificates {
 }
 
 impl Check for Certificates {
-    fn reads(&self) -> Vec<Read> {
-        vec![Read::when_served(CERTIFICATE.0, CERTIFICATE.1, self.when_served)]
+    fn reads(&self) -> Vec<Dependency> {
+        vec![Dependency::when_served(CERTIFICATE.0, CERTIFICATE.1, self.when_served)]
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         visit_kinds(context.inventory, &[CERTIFICATE], visit);
     }
 
-    fn affected(&self, _: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, _: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         visit_changed(change, visit);
     }
 
@@ -50,7 +50,7 @@ impl Check for Certificates {
         false
     }
 
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         let (slot, object) = object_of(context, item, CERTIFICATE.0, CERTIFICATE.1)?;
         let resource = reference(context.inventory, slot)?;
         if let Facts::Malformed(text) = &object.facts {
@@ -61,18 +61,20 @@ impl Check for Certificates {
         };
         let mut judgement = Judgement::default();
         match &facts.readiness {
-            Readiness::Ready => {}
-            Readiness::NotReady(why) => {
+            CertificateReadiness::Ready => {}
+            CertificateReadiness::NotReady(why) => {
                 judgement.failing.push(not_ready(&resource, why));
             }
-            Readiness::NotReported if context.inventory.source == Source::Manifests => {
+            CertificateReadiness::NotReported
+                if context.inventory.source == ObjectSource::Manifests =>
+            {
                 judgement.unknown.push(finding(
                     "NotIssuedYet",
                     resource.clone(),
                     "a manifest does not show whether the certificate is issued, nor when it expires: judge it in the cluster".to_owned(),
                 ));
             }
-            Readiness::NotReported => judgement.failing.push(not_ready(
+            CertificateReadiness::NotReported => judgement.failing.push(not_ready(
                 &resource,
                 "cert-manager has not reported on it; see that it runs",
             )),
@@ -92,7 +94,7 @@ impl Certificates {
     ) {
         let Some(not_after) = facts.not_after else {
             // What is not ready says why.
-            if facts.readiness == Readiness::Ready {
+            if facts.readiness == CertificateReadiness::Ready {
                 judgement.unknown.push(finding(
                     "ExpiryUnknown",
                     resource.clone(),

@@ -2,8 +2,8 @@
 //! nothing but redirect to it.
 
 use super::{
-    Check, Context, Item, Judgement, Read, both_sides, finding, is_kind, malformed, network,
-    object_of, reference, some_of,
+    Check, CheckContext, Dependency, Item, Judgement, both_sides, finding, is_kind, malformed,
+    network, object_of, reference, some_of,
 };
 use crate::{
     api::ResourceRef,
@@ -36,20 +36,20 @@ impl Gateways {
 }
 
 impl Check for Gateways {
-    fn reads(&self) -> Vec<Read> {
+    fn reads(&self) -> Vec<Dependency> {
         // Who asks about gateways has them; without their CRD there is nothing to say.
         let [(group, kind), others @ ..] = GATEWAYS;
         let optional = others.into_iter().chain(ROUTES);
-        std::iter::once(Read::when_served(group, kind, self.when_served))
-            .chain(optional.map(|(group, kind)| Read::optional(group, kind)))
+        std::iter::once(Dependency::when_served(group, kind, self.when_served))
+            .chain(optional.map(|(group, kind)| Dependency::optional(group, kind)))
             .collect()
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         visit_kinds(context.inventory, &GATEWAYS, visit);
     }
 
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         visit_changed(change, visit);
         let inventory = context.inventory;
         for object in both_sides(inventory, change) {
@@ -68,7 +68,7 @@ impl Check for Gateways {
         }
     }
 
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         let ((slot, object), kind) = GATEWAYS.into_iter().find_map(|(group, kind)| {
             object_of(context, item, group, kind).map(|found| (found, kind))
         })?;

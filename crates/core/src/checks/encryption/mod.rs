@@ -13,7 +13,9 @@ mod storage_classes;
 #[cfg(test)]
 mod tests;
 
-use super::{BuildError, Built, Check, Context, Finding, Item, Judgement, Read, reference};
+use super::{
+    BuildError, Built, Check, CheckContext, Dependency, Finding, Item, Judgement, reference,
+};
 use crate::{
     api::{ResourceRef, test_spec::EncryptionTest},
     inventory::{Change, Facts, Inventory, Object, Slot, network::NetworkFacts},
@@ -67,17 +69,17 @@ impl EncryptionCheck {
 }
 
 impl Check for EncryptionCheck {
-    fn reads(&self) -> Vec<Read> {
+    fn reads(&self) -> Vec<Dependency> {
         self.parts.iter().flat_map(|part| part.reads()).collect()
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         for part in &self.parts {
             part.items(context, visit);
         }
     }
 
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         for part in &self.parts {
             part.affected(context, change, visit);
         }
@@ -89,14 +91,14 @@ impl Check for EncryptionCheck {
 
     /// No two parts judge the same item: their kinds differ, and so do their numbers of
     /// [`Item::Cluster`].
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         self.parts.iter().find_map(|part| part.judge(context, item))
     }
 }
 
 /// The object behind an item, if it is of this kind.
 fn object_of<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     item: Item,
     group: &str,
     kind: &str,

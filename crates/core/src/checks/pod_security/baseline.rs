@@ -6,7 +6,7 @@ use crate::{
     checks::workload::wording::{containers, list, named},
     inventory::{
         KubernetesVersion, Symbol,
-        workload::{ContainerFacts, PodFacts, Profile, SeLinux, SecurityContext},
+        workload::{ContainerFacts, PodFacts, SeLinux, SecurityContext, SecurityProfile},
     },
 };
 
@@ -147,7 +147,7 @@ fn seccomp(pod: &PodFacts) -> Option<String> {
 pub(super) fn profiles<'a>(
     pod: &'a PodFacts,
     field: &str,
-    profile: impl Fn(&'a SecurityContext) -> Option<&'a Profile>,
+    profile: impl Fn(&'a SecurityContext) -> Option<&'a SecurityProfile>,
 ) -> Option<String> {
     let unconfined =
         |context: &'a SecurityContext| profile(context).is_some_and(|profile| !profile.confines());

@@ -15,7 +15,8 @@ use std::borrow::Cow;
 
 pub use self::levels::{NEWEST, violations};
 use super::{
-    BuildError, Built, Check, Context, Finding, Item, Judgement, Read, reference, visit_kinds,
+    BuildError, Built, Check, CheckContext, Dependency, Finding, Item, Judgement, reference,
+    visit_kinds,
     workload::population::{self, Subject},
 };
 use crate::{
@@ -35,18 +36,18 @@ pub fn build(test: &PodSecurityTest) -> Result<Built, BuildError> {
 }
 
 impl Check for PodSecurityCheck {
-    fn reads(&self) -> Vec<Read> {
+    fn reads(&self) -> Vec<Dependency> {
         let mut reads = population::reads();
-        reads.push(Read::required("", "Namespace"));
+        reads.push(Dependency::required("", "Namespace"));
         reads
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         visit_kinds(context.inventory, &[("", "Namespace")], visit);
         population::items(context.inventory, visit);
     }
 
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         // The version of the API server decides which rules there are.
         if matches!(change, Change::ApiServer) {
             return self.items(context, visit);
@@ -54,7 +55,7 @@ impl Check for PodSecurityCheck {
         population::affected(context.inventory, change, visit);
     }
 
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         let Item::Object(slot) = item else {
             return None;
         };

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     api::test_spec::RbacTest,
-    checks::Context,
+    checks::CheckContext,
     inventory::rbac::{Right, Rights, SubjectNode},
 };
 
@@ -37,7 +37,7 @@ impl Asked {
     }
 
     /// Whether a subject may hold some of it. A risk takes at least one right of the subject's own.
-    pub fn touch(&self, context: &Context<'_>, node: &SubjectNode) -> bool {
+    pub fn touch(&self, context: &CheckContext<'_>, node: &SubjectNode) -> bool {
         let graph = &context.inventory.rights;
         self.otherwise
             || node.grants.iter().any(|grant| {

@@ -9,11 +9,11 @@ use super::{
 };
 use crate::{
     api::{Risk, Severity, test_spec::PodSecurityLevel},
-    checks::{Context, pod_security::levels, scope::Admission},
+    checks::{CheckContext, pod_security::levels, scope::Admission},
     inventory::{
-        Facts, Inventory, Object, Slot, Source,
-        rbac::{CloudIdentity, MASTERS, Role, RoleKey, ServiceAccountFacts, Subject},
-        workload::{Controller, PodFacts, WorkloadFacts},
+        Facts, Inventory, Object, ObjectSource, Slot,
+        rbac::{CloudIdentity, MASTERS, RoleKey, RoleNode, ServiceAccountFacts, Subject},
+        workload::{ControllerRef, PodFacts, WorkloadFacts},
     },
 };
 
@@ -86,7 +86,7 @@ fn of_a_grant(risk: Risk) -> bool {
 
 /// Visits every such risk that is asked for and that the subject carries.
 pub(super) fn visit_circumstances<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     holder: &Holder<'a>,
     forbid: &[Risk],
     visit: &mut Visit<'_, 'a>,
@@ -124,7 +124,7 @@ fn hit<'a>(circumstance: Circumstance<'a>, by: Vec<Held<'a>>) -> Hit<'a> {
 }
 
 fn of_grant<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     holder: &Holder<'a>,
     held: &Held<'a>,
 ) -> Vec<Circumstance<'a>> {
@@ -142,14 +142,14 @@ fn of_grant<'a>(
     }
     if let Subject::ServiceAccount { name, .. } = subject {
         let is_default = **name == *"default";
-        if is_default && held.role.is_some_and(Role::exists) {
+        if is_default && held.role.is_some_and(RoleNode::exists) {
             let facts = account(context, holder);
             let automount = facts.and_then(|(_, facts)| facts.automount).unwrap_or(true);
             found.push(Circumstance::DefaultAccount { automount });
         }
     }
     // What no manifest has is not known; what no cluster has does not exist.
-    if context.inventory.source == Source::Manifests {
+    if context.inventory.source == ObjectSource::Manifests {
         return found;
     }
     if let Some(role) = held.role.filter(|role| !role.exists())
@@ -164,7 +164,7 @@ fn of_grant<'a>(
 
 /// Whether the subject is a service account that does not exist. The cluster makes a `default`
 /// account in every namespace; one that can't be read exists.
-fn lacks_account(context: &Context<'_>, holder: &Holder<'_>) -> bool {
+fn lacks_account(context: &CheckContext<'_>, holder: &Holder<'_>) -> bool {
     let Subject::ServiceAccount { namespace, name } = &holder.node.subject else {
         return false;
     };
@@ -174,12 +174,17 @@ fn lacks_account(context: &Context<'_>, holder: &Holder<'_>) -> bool {
 }
 
 /// An object of RBAC, readable or not.
-fn known<'a>(context: &Context<'a>, kind: &str, namespace: &str, name: &str) -> Option<&'a Object> {
+fn known<'a>(
+    context: &CheckContext<'a>,
+    kind: &str,
+    namespace: &str,
+    name: &str,
+) -> Option<&'a Object> {
     context.inventory.lookup(super::GROUP, kind, namespace, name)
 }
 
 fn account<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     holder: &Holder<'a>,
 ) -> Option<(Slot, &'a ServiceAccountFacts)> {
     let slot = holder.node.account?;
@@ -190,7 +195,7 @@ fn account<'a>(
 }
 
 fn visit_weak_pods<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     holder: &Holder<'a>,
     visit: &mut Visit<'_, 'a>,
 ) -> ControlFlow<()> {
@@ -226,7 +231,7 @@ fn root_workload(object: &Object) -> Option<&WorkloadFacts> {
     let Facts::Workload(facts) = &object.facts else {
         return None;
     };
-    let made = facts.controller.as_ref().is_some_and(Controller::has_template);
+    let made = facts.controller.as_ref().is_some_and(ControllerRef::has_template);
     (!made).then_some(facts)
 }
 

@@ -7,37 +7,48 @@ use rustc_hash::FxHashMap;
 use super::{RbacCheck, circumstances::MAX_SUBJECTS, holder::Holder, wording::bounded};
 use crate::{
     api::{ResourceRef, Risk},
-    checks::{Context, Counted, Finding, Judgement, scope::Admission, tally::Tally},
+    checks::{
+        CheckContext, Finding, Judgement, LimitMembership, limit_counts::LimitCounts,
+        scope::Admission,
+    },
     inventory::{Symbol, rbac::Subject},
 };
 
 impl RbacCheck {
     /// Whether a subject holds what the control limits; a binding in a namespace that may be out of
     /// scope can't be told.
-    pub(super) fn count<'a>(&'a self, context: &Context<'a>, holder: &Holder<'a>) -> Counted {
-        let mut counted = Counted::No;
+    pub(super) fn count<'a>(
+        &'a self,
+        context: &CheckContext<'a>,
+        holder: &Holder<'a>,
+    ) -> LimitMembership {
+        let mut counted = LimitMembership::No;
         let _ = self.visit_hits(context, holder, &mut |hit| {
             if hit.is_certain() {
-                counted = Counted::Yes;
+                counted = LimitMembership::Yes;
                 return ControlFlow::Break(());
             }
-            counted = Counted::Possibly;
+            counted = LimitMembership::Possibly;
             ControlFlow::Continue(())
         });
         counted
     }
 
     /// More subjects than may; up to as many are no findings at all.
-    pub(super) fn judge_count(&self, context: &Context<'_>, tally: &Tally) -> Option<Judgement> {
+    pub(super) fn judge_count(
+        &self,
+        context: &CheckContext<'_>,
+        limit_counts: &LimitCounts,
+    ) -> Option<Judgement> {
         let max = self.max_subjects?;
         let mut judgement = Judgement::default();
-        if tally.certain() > max {
-            judgement.failing.push(too_many(context, tally, max));
-        } else if tally.certain() + tally.possible() > max {
-            let mut finding = too_many(context, tally, max);
+        if limit_counts.certain() > max {
+            judgement.failing.push(too_many(context, limit_counts, max));
+        } else if limit_counts.certain() + limit_counts.possible() > max {
+            let mut finding = too_many(context, limit_counts, max);
             finding.message = bounded(format!(
                 "{} more subjects may hold it, since labels of namespaces or rules of roles are not known: {}",
-                tally.possible(),
+                limit_counts.possible(),
                 finding.message
             ));
             judgement.unknown.push(finding);
@@ -46,7 +57,7 @@ impl RbacCheck {
     }
 
     /// Namespaces with more subjects than can be reviewed.
-    pub(super) fn judge_crowded(&self, context: &Context<'_>) -> Option<Judgement> {
+    pub(super) fn judge_crowded(&self, context: &CheckContext<'_>) -> Option<Judgement> {
         if !self.forbids(Risk::Sprawl) || self.max_subjects.is_some() {
             return None;
         }
@@ -55,7 +66,7 @@ impl RbacCheck {
             if self.allows(&node.subject) {
                 continue;
             }
-            let local = node.grants.iter().filter(|grant| !grant.in_cluster() && !grant.baseline);
+            let local = node.grants.iter().filter(|grant| !grant.in_cluster() && !grant.is_default);
             let mut namespaces: Vec<&Symbol> = local.map(|grant| &grant.namespace).collect();
             namespaces.sort_unstable();
             namespaces.dedup();
@@ -96,10 +107,10 @@ fn crowded(namespace: &Symbol, subjects: usize) -> Finding {
     }
 }
 
-fn too_many(context: &Context<'_>, tally: &Tally, max: usize) -> Finding {
+fn too_many(context: &CheckContext<'_>, limit_counts: &LimitCounts, max: usize) -> Finding {
     const SHOWN: usize = 8;
     let rights = &context.inventory.rights;
-    let known = tally.certain_subjects().filter_map(|id| Some(&rights.subject(id)?.subject));
+    let known = limit_counts.certain_subjects().filter_map(|id| Some(&rights.subject(id)?.subject));
     let mut first: Vec<&Subject> = known.collect();
     if first.len() > SHOWN {
         first.select_nth_unstable(SHOWN);
@@ -107,11 +118,14 @@ fn too_many(context: &Context<'_>, tally: &Tally, max: usize) -> Finding {
     }
     first.sort_unstable();
     let mut named: Vec<String> = first.iter().map(ToString::to_string).collect();
-    if tally.certain() > SHOWN {
-        named.push(format!("and {} more", tally.certain() - SHOWN));
+    if limit_counts.certain() > SHOWN {
+        named.push(format!("and {} more", limit_counts.certain() - SHOWN));
     }
-    let message =
-        format!("{} subjects may, at most {max} are to: {}", tally.certain(), named.join(", "));
+    let message = format!(
+        "{} subjects may, at most {max} are to: {}",
+        limit_counts.certain(),
+        named.join(", ")
+    );
     Finding {
         rule: "TooManySubjects".into(),
         severity: None,

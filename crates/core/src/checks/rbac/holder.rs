@@ -3,10 +3,10 @@
 use std::cell::OnceCell;
 
 use crate::{
-    checks::{Context, scope::Admission},
+    checks::{CheckContext, scope::Admission},
     inventory::{
         KubernetesVersion,
-        rbac::{Grant, Graph, Rights, Role, Subject, SubjectNode},
+        rbac::{Grant, Graph, Rights, RoleNode, Subject, SubjectNode},
     },
 };
 
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held<'a> {
     pub grant: &'a Grant,
-    pub role: Option<&'a Role>,
+    pub role: Option<&'a RoleNode>,
     /// The group it was given to, when the subject only belongs to that group.
     pub group: Option<&'a Subject>,
     /// All it amounts to.
@@ -33,22 +33,22 @@ impl<'a> Held<'a> {
 
     /// Whether it goes beyond what every cluster is born with.
     pub fn is_novel(&self) -> bool {
-        !self.grant.baseline || self.role.is_some_and(|role| role.novel_rules().next().is_some())
+        !self.grant.is_default || self.role.is_some_and(|role| role.added_rules().next().is_some())
     }
 
     /// A grant, unless it lies in a namespace out of scope.
     pub fn new(
         grant: &'a Grant,
         group: Option<&'a Subject>,
-        context: &Context<'a>,
+        context: &CheckContext<'a>,
     ) -> Option<Self> {
         let graph = &context.inventory.rights;
         let role = graph.role(grant.role);
-        let rights = |reach: fn(&Role) -> crate::inventory::rbac::Reach| {
+        let rights = |reach: fn(&RoleNode) -> crate::inventory::rbac::Reach| {
             role.map(|role| reach(role).at(grant.in_cluster())).unwrap_or_default()
         };
-        let all = rights(Role::reach);
-        let novel = if grant.baseline { rights(Role::novel) } else { all };
+        let all = rights(RoleNode::reach);
+        let novel = if grant.is_default { rights(RoleNode::added) } else { all };
         let admission = context.scope.admits(context.inventory, &grant.namespace);
         (admission != Admission::Out).then_some(Self {
             grant,
@@ -68,13 +68,13 @@ pub(super) struct Holder<'a> {
     /// What its own bindings give.
     pub own: Vec<Held<'a>>,
     graph: &'a Graph,
-    context: &'a Context<'a>,
+    context: &'a CheckContext<'a>,
     groups: OnceCell<Vec<Held<'a>>>,
 }
 
 impl<'a> Holder<'a> {
     /// Grants in namespaces out of scope are left out.
-    pub fn new(context: &'a Context<'a>, node: &'a SubjectNode) -> Self {
+    pub fn new(context: &'a CheckContext<'a>, node: &'a SubjectNode) -> Self {
         let own = node.grants.iter().filter_map(|grant| Held::new(grant, None, context));
         Self {
             node,
@@ -87,7 +87,7 @@ impl<'a> Holder<'a> {
 
     /// Whether a subject holds anything beyond what every cluster is born with: whether it is of the
     /// population.
-    pub fn holds_novel(context: &'a Context<'a>, node: &'a SubjectNode) -> bool {
+    pub fn holds_novel(context: &'a CheckContext<'a>, node: &'a SubjectNode) -> bool {
         let own = node.grants.iter().filter_map(|grant| Held::new(grant, None, context));
         own.into_iter().any(|held| held.is_novel())
     }

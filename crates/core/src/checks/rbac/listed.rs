@@ -2,7 +2,7 @@
 
 use crate::{
     api::{Risk, test_spec::AccessRule},
-    inventory::rbac::{Rule, is_cluster_scoped},
+    inventory::{kinds::is_cluster_scoped, rbac::PolicyRule},
 };
 
 use super::{holder::Held, risks::row_of};
@@ -22,8 +22,8 @@ pub(super) fn listed<'a>(access: &'a AccessRule, held: &Held<'a>) -> Option<(&'a
             admin.filter(|row| row.applies(held.namespace())).any(|row| row.matches(held.novel));
         return everything.then_some(("*", "*"));
     }
-    if held.grant.baseline {
-        role.novel_rules().find_map(|rule| overlap(access, rule, held.grant.in_cluster()))
+    if held.grant.is_default {
+        role.added_rules().find_map(|rule| overlap(access, rule, held.grant.in_cluster()))
     } else {
         role.rules().find_map(|rule| overlap(access, rule, held.grant.in_cluster()))
     }
@@ -31,7 +31,7 @@ pub(super) fn listed<'a>(access: &'a AccessRule, held: &Held<'a>) -> Option<(&'a
 
 fn overlap<'a>(
     access: &'a AccessRule,
-    rule: &'a Rule,
+    rule: &'a PolicyRule,
     in_cluster: bool,
 ) -> Option<(&'a str, &'a str)> {
     if !names_overlap(access, rule) {
@@ -46,14 +46,14 @@ fn overlap<'a>(
     })
 }
 
-fn names_overlap(access: &AccessRule, rule: &Rule) -> bool {
+fn names_overlap(access: &AccessRule, rule: &PolicyRule) -> bool {
     let listed = &access.resource_names;
     listed.is_empty()
         || rule.names.is_empty()
         || rule.names.iter().any(|name| listed.iter().any(|listed| **listed == **name))
 }
 
-fn has_group(rule: &Rule, listed: &str) -> bool {
+fn has_group(rule: &PolicyRule, listed: &str) -> bool {
     listed == "*" && !rule.groups.is_empty() || rule.has_group(listed)
 }
 
@@ -64,7 +64,7 @@ fn inert(group: &str, resource: &str) -> bool {
     is_cluster_scoped(group, parent) && parent != "namespaces"
 }
 
-fn resource<'a>(rule: &'a Rule, listed: &'a str) -> Option<&'a str> {
+fn resource<'a>(rule: &'a PolicyRule, listed: &'a str) -> Option<&'a str> {
     let (parent, subresource) = listed.split_once('/').unwrap_or((listed, ""));
     match (parent, subresource) {
         ("*", "") => rule.resources.first().map(|word| &**word),
@@ -80,7 +80,7 @@ fn resource<'a>(rule: &'a Rule, listed: &'a str) -> Option<&'a str> {
 }
 
 /// A rule with names allows no request that names no object.
-fn verb<'a>(rule: &'a Rule, listed: &'a str, resource: &str) -> Option<&'a str> {
+fn verb<'a>(rule: &'a PolicyRule, listed: &'a str, resource: &str) -> Option<&'a str> {
     let effective = |verb: &str| {
         rule.names.is_empty()
             || resource.contains('/')

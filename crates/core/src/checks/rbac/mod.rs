@@ -31,16 +31,17 @@ use self::{
     wording::{bounded, finding},
 };
 use super::{
-    BuildError, Built, Check, Context, Counted, Finding, Item, Judgement, Read, reference,
+    BuildError, Built, Check, CheckContext, Dependency, Finding, Item, Judgement, LimitMembership,
+    reference,
 };
 use crate::{
     api::{
         Risk, Severity,
         test_spec::{AccessRule, AllowedSubject, RbacTest, SubjectKind},
     },
-    checks::{scope::Admission, tally::Tally},
+    checks::{limit_counts::LimitCounts, scope::Admission},
     inventory::{
-        Change, Facts, Inventory, Object, Slot, Source, Symbol,
+        Change, Facts, Inventory, Object, ObjectSource, Slot, Symbol,
         rbac::{RoleKey, Subject, SubjectId, SubjectNode},
         workload,
     },
@@ -137,7 +138,7 @@ impl RbacCheck {
     /// Visits everything the control asks about that the subject holds.
     fn visit_hits<'a>(
         &'a self,
-        context: &Context<'a>,
+        context: &CheckContext<'a>,
         holder: &Holder<'a>,
         visit: &mut Visit<'_, 'a>,
     ) -> ControlFlow<()> {
@@ -167,11 +168,11 @@ impl RbacCheck {
 
     /// The control that says who holds cluster-admin, where that is another one. A limit counts
     /// everybody all the same.
-    fn leaves<'a>(&self, context: &Context<'a>) -> Option<&'a str> {
+    fn leaves<'a>(&self, context: &CheckContext<'a>) -> Option<&'a str> {
         context.scope.cluster_admin.as_deref().filter(|_| self.max_subjects.is_none())
     }
 
-    fn judge_subject(&self, context: &Context<'_>, id: SubjectId) -> Option<Judgement> {
+    fn judge_subject(&self, context: &CheckContext<'_>, id: SubjectId) -> Option<Judgement> {
         let node = context.inventory.rights.subject(id)?;
         let holds = Holder::holds_novel(context, node);
         if !holds && !self.asks_about_account(context, node) {
@@ -179,7 +180,7 @@ impl RbacCheck {
         }
         let mut judgement = Judgement::default();
         let touched = self.asked.touch(context, node);
-        if !touched && context.inventory.source == Source::Cluster {
+        if !touched && context.inventory.source == ObjectSource::Cluster {
             return Some(judgement);
         }
         let holder = Holder::new(context, node);
@@ -188,9 +189,10 @@ impl RbacCheck {
             return Some(judgement);
         }
         if self.max_subjects.is_some() {
-            judgement.counted = if holds { self.count(context, &holder) } else { Counted::No };
-            if judgement.counted == Counted::No && !untold.is_empty() {
-                judgement.counted = Counted::Possibly;
+            judgement.limit_membership =
+                if holds { self.count(context, &holder) } else { LimitMembership::No };
+            if judgement.limit_membership == LimitMembership::No && !untold.is_empty() {
+                judgement.limit_membership = LimitMembership::Possibly;
             }
             return Some(judgement);
         }
@@ -198,7 +200,7 @@ impl RbacCheck {
             return Some(judgement);
         }
         judgement.unknown = untold;
-        judgement.referred = self.leaves(context).is_some() && !admin_bindings(&holder).is_empty();
+        judgement.deferred = self.leaves(context).is_some() && !admin_bindings(&holder).is_empty();
         let _ = self.visit_hits(context, &holder, &mut |hit| {
             let is_listed = matches!(hit.what, What::Listed(..));
             if let Some((finding, certain)) = finding(context, &holder, hit) {
@@ -210,7 +212,7 @@ impl RbacCheck {
     }
 
     /// An identity in a cloud is judged even of an account that no binding names.
-    fn asks_about_account(&self, context: &Context<'_>, node: &SubjectNode) -> bool {
+    fn asks_about_account(&self, context: &CheckContext<'_>, node: &SubjectNode) -> bool {
         let slot = node.account.filter(|_| self.forbids(Risk::CloudIdentity));
         let namespace = node.subject.namespace().map_or("", Symbol::as_str);
         let facts = slot.and_then(|slot| context.inventory.get(slot)).map(|object| &object.facts);
@@ -236,7 +238,7 @@ fn add(judgement: &mut Judgement, finding: Finding, certain: bool, is_listed: bo
 }
 
 impl Check for RbacCheck {
-    fn reads(&self) -> Vec<Read> {
+    fn reads(&self) -> Vec<Dependency> {
         let mut kinds = self.kinds();
         if self.forbids(Risk::WeakPodStrongAccount) {
             kinds.extend(workload::kinds());
@@ -244,8 +246,8 @@ impl Check for RbacCheck {
         if self.forbids(Risk::Exhaust) {
             kinds.extend([("", "ResourceQuota"), ("", "Namespace")]);
         }
-        let kinds = kinds.into_iter().map(|(group, kind)| Read::required(group, kind));
-        let types = self.rules.iter().enumerate().map(|(position, rule)| Read::Types {
+        let kinds = kinds.into_iter().map(|(group, kind)| Dependency::required(group, kind));
+        let types = self.rules.iter().enumerate().map(|(position, rule)| Dependency::Types {
             at: format!("spec.test.rbac.rules[{position}]"),
             groups: rule.api_groups.clone(),
             resources: rule.resources.clone(),
@@ -253,7 +255,7 @@ impl Check for RbacCheck {
         kinds.chain(types).collect()
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         for (id, _) in context.inventory.rights.subjects() {
             visit(Item::Subject(id));
         }
@@ -267,11 +269,11 @@ impl Check for RbacCheck {
         }
     }
 
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         let rights = &context.inventory.rights;
         let Change::Object { slot, before } = change else {
             let by_version = self.asked.by_version();
-            return rights.holding(by_version).for_each(|id| visit(Item::Subject(id)));
+            return rights.subjects_with_any(by_version).for_each(|id| visit(Item::Subject(id)));
         };
         let after = context.inventory.get(*slot);
         let affected = rights.affected(before.as_ref(), after);
@@ -280,7 +282,7 @@ impl Check for RbacCheck {
         }
         if affected.implied_group {
             let own = self.asked.completing(rights.ever_implied());
-            rights.holding(own).for_each(|id| visit(Item::Subject(id)));
+            rights.subjects_with_any(own).for_each(|id| visit(Item::Subject(id)));
         }
         let mut related = false;
         for object in [before.as_ref(), after].into_iter().flatten() {
@@ -322,12 +324,12 @@ impl Check for RbacCheck {
             && self.max_subjects.is_none()
     }
 
-    fn refers(&self) -> bool {
+    fn defers_cluster_admin(&self) -> bool {
         let implied = !self.rules.is_empty() || ROWS.iter().any(|row| self.forbids(row.risk));
         implied && self.max_subjects.is_none() && !self.is_cluster_admin_control()
     }
 
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         match item {
             Item::Subject(id) => self.judge_subject(context, id),
             Item::Object(slot) => self.judge_malformed(context.inventory, slot),
@@ -336,9 +338,14 @@ impl Check for RbacCheck {
         }
     }
 
-    fn judge_cluster(&self, context: &Context<'_>, part: u32, tally: &Tally) -> Option<Judgement> {
+    fn judge_cluster(
+        &self,
+        context: &CheckContext<'_>,
+        part: u32,
+        limit_counts: &LimitCounts,
+    ) -> Option<Judgement> {
         match Item::Cluster(part) {
-            COUNT => self.judge_count(context, tally),
+            COUNT => self.judge_count(context, limit_counts),
             item => self.judge(context, item),
         }
     }
@@ -352,7 +359,7 @@ fn visit_named(inventory: &Inventory, object: &Object, visit: &mut dyn FnMut(Ite
     match inventory.kind_state(object.kind).map_or("", |state| &state.resource.kind) {
         "Role" | "ClusterRole" => {
             rights
-                .waiting_for(&RoleKey { namespace, name })
+                .bound_to_name(&RoleKey { namespace, name })
                 .for_each(|id| visit(Item::Subject(id)));
         }
         "ServiceAccount" => {

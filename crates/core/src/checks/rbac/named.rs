@@ -15,28 +15,32 @@ use super::{
 };
 use crate::{
     api::Risk,
-    checks::Context,
-    inventory::rbac::{Named, Right, Rights, RoleKey, Subject},
+    checks::CheckContext,
+    inventory::rbac::{NamedRight, Right, Rights, RoleKey, Subject},
 };
 
 /// The risks that a right over a named role or identity can be.
-const RISKS: &[(Risk, &[Named])] = &[
-    (Risk::Escalate, &[Named::EscalateClusterRole, Named::EscalateRole]),
+const RISKS: &[(Risk, &[NamedRight])] = &[
+    (Risk::Escalate, &[NamedRight::EscalateClusterRole, NamedRight::EscalateRole]),
     (
         Risk::Bind,
         &[
-            Named::BindClusterRole,
-            Named::BindRole,
-            Named::JoinClusterBinding,
-            Named::JoinRoleBinding,
+            NamedRight::BindClusterRole,
+            NamedRight::BindRole,
+            NamedRight::JoinClusterBinding,
+            NamedRight::JoinRoleBinding,
         ],
     ),
-    (Risk::Impersonate, &[Named::User, Named::Group, Named::Account]),
+    (Risk::Impersonate, &[NamedRight::User, NamedRight::Group, NamedRight::Account]),
     (
         Risk::ConstrainedImpersonate,
-        &[Named::ConstrainedUser, Named::ConstrainedGroup, Named::ConstrainedAccount],
+        &[
+            NamedRight::ConstrainedUser,
+            NamedRight::ConstrainedGroup,
+            NamedRight::ConstrainedAccount,
+        ],
     ),
-    (Risk::MintTokens, &[Named::Token]),
+    (Risk::MintTokens, &[NamedRight::Token]),
 ];
 
 /// Whether a risk can lie in a right over a named role or identity.
@@ -48,7 +52,7 @@ pub(super) fn is_one(risk: Risk) -> bool {
 #[derive(Debug)]
 pub(super) struct Reached<'a> {
     pub risk: Risk,
-    pub named: Named,
+    pub named: NamedRight,
     pub whom: Whom<'a>,
     /// What that holds; None when it is not known.
     pub strength: Option<Strength<'a>>,
@@ -58,7 +62,7 @@ pub(super) struct Reached<'a> {
 
 /// Visits the rights over names that are asked for and that lead on, the strongest of each binding.
 pub(super) fn visit_leads<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     holder: &Holder<'a>,
     wanted: Wanted<'_>,
     told: &Told,
@@ -70,7 +74,7 @@ pub(super) fn visit_leads<'a>(
         let Some(given) = Given::of(held).filter(|_| !told.contains(&held.grant.binding)) else {
             continue;
         };
-        let given = Given { novel: held.grant.baseline, ..given };
+        let given = Given { novel: held.grant.is_default, ..given };
         let all = everything.get_or_insert_with(|| {
             holder.own.iter().chain(holder.groups()).filter_map(Given::of).collect::<Vec<_>>()
         });
@@ -122,11 +126,11 @@ impl Known {
 
 /// The strongest of those that the rules name.
 pub(super) fn reach<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     given: Given<'a>,
     all: &[Given<'a>],
     risk: Risk,
-    names: &[Named],
+    names: &[NamedRight],
     known: &mut Known,
 ) -> Option<Reached<'a>> {
     if known.steps == MAX_STEPS {
@@ -173,6 +177,6 @@ pub(super) fn reach<'a>(
 pub(super) struct NotKnown;
 
 /// The risks and rights over names, for whoever looks further along a path.
-pub(super) fn risks() -> impl Iterator<Item = (Risk, &'static [Named])> {
+pub(super) fn risks() -> impl Iterator<Item = (Risk, &'static [NamedRight])> {
     RISKS.iter().copied()
 }

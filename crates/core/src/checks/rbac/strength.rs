@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::Severity,
-    checks::Context,
+    checks::CheckContext,
     inventory::rbac::{MASTERS, Rights, RoleKey, Subject},
 };
 
@@ -50,7 +50,7 @@ type Found<'a> = Result<Option<Strength<'a>>, NotKnown>;
 
 /// What a subject holds, with the groups that it belongs to by its kind.
 pub(super) fn strength_of_subject<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     subject: &Subject,
     known: &mut Known,
 ) -> Found<'a> {
@@ -97,7 +97,7 @@ pub(super) fn strength_of_subject<'a>(
 
 /// What a role gives where it is bound.
 pub(super) fn strength_of_role<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     key: &RoleKey,
     in_cluster: bool,
     namespace: Option<&'a str>,
@@ -120,7 +120,7 @@ pub(super) fn strength_of_role<'a>(
 /// `ClusterRole` may also label it so that other roles aggregate it, so one without holders is
 /// not harmless either.
 pub(super) fn strength_of_writing<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     key: &RoleKey,
     all: &[Given<'a>],
 ) -> Found<'a> {
@@ -143,7 +143,7 @@ pub(super) fn strength_of_writing<'a>(
 
 /// The worst risk that rights carry in a place; the first of the worst says most.
 fn strongest(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     rights: Rights,
     namespace: Option<&str>,
 ) -> Option<&'static Row> {
@@ -166,7 +166,7 @@ fn keep<'a>(best: &mut Option<Strength<'a>>, found: Strength<'a>) {
 
 /// Where the names in these rules lead in turn.
 fn further<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     all: &[Given<'a>],
     best: &mut Option<Strength<'a>>,
     known: &mut Known,

@@ -3,10 +3,10 @@
 use super::{RbacCheck, holder::Holder, wording::bounded};
 use crate::{
     api::Risk,
-    checks::{Context, Finding, reference},
+    checks::{CheckContext, Finding, reference},
     inventory::{
-        Slot, Source,
-        rbac::{Subject, gap, is_born_account},
+        ObjectSource, Slot,
+        rbac::{Subject, is_account_of_every_cluster, unknown_rules},
     },
 };
 
@@ -16,9 +16,9 @@ const ABOUT_ACCOUNTS: [Risk; 3] = [Risk::Dangling, Risk::CloudIdentity, Risk::We
 impl RbacCheck {
     /// Bindings whose role no manifest shows, and the account that none shows where the control
     /// asks about it. Nothing in a cluster, which shows all there is.
-    pub(super) fn untold(&self, context: &Context<'_>, holder: &Holder<'_>) -> Vec<Finding> {
+    pub(super) fn untold(&self, context: &CheckContext<'_>, holder: &Holder<'_>) -> Vec<Finding> {
         let inventory = context.inventory;
-        if inventory.source != Source::Manifests {
+        if inventory.source != ObjectSource::Manifests {
             return Vec::new();
         }
         let subject = &holder.node.subject;
@@ -38,9 +38,10 @@ impl RbacCheck {
         let about_account = ABOUT_ACCOUNTS.iter().any(|risk| self.forbids(*risk))
             && is_untold_account(context, holder);
         for held in holder.novel() {
-            let role = held.role.and_then(|role| Some((role.key(), gap(inventory, role)?)));
-            if let Some((key, gap)) = role {
-                say("RoleNotKnown", held.grant.binding, gap.of_binding(key));
+            let role =
+                held.role.and_then(|role| Some((role.key(), unknown_rules(inventory, role)?)));
+            if let Some((key, unknown)) = role {
+                say("RoleNotKnown", held.grant.binding, unknown.of_binding(key));
             } else if about_account {
                 let message = format!(
                     "binds {subject}, which is not among the manifests, so nobody can say whether it exists, what it is and which pods run as it: {}",
@@ -55,7 +56,7 @@ impl RbacCheck {
 
 /// What to do about an account that no manifest shows. A chart names no namespace in its objects, and
 /// the full name of its account in its bindings.
-fn remedy(context: &Context<'_>, subject: &Subject) -> String {
+fn remedy(context: &CheckContext<'_>, subject: &Subject) -> String {
     if let Subject::ServiceAccount { namespace, name } = subject
         && context.inventory.lookup("", "ServiceAccount", "default", name).is_some()
     {
@@ -68,13 +69,13 @@ fn remedy(context: &Context<'_>, subject: &Subject) -> String {
 
 /// Whether the subject is a service account that no manifest shows. Every namespace has its
 /// `default`, and the control plane makes accounts of its own.
-fn is_untold_account(context: &Context<'_>, holder: &Holder<'_>) -> bool {
+fn is_untold_account(context: &CheckContext<'_>, holder: &Holder<'_>) -> bool {
     let subject = &holder.node.subject;
     let Subject::ServiceAccount { namespace, name } = subject else {
         return false;
     };
     holder.node.account.is_none()
         && **name != *"default"
-        && !is_born_account(subject)
+        && !is_account_of_every_cluster(subject)
         && context.inventory.lookup("", "ServiceAccount", namespace, name).is_none()
 }

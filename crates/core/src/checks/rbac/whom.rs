@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use super::holder::Held;
 use crate::{
-    checks::Context,
+    checks::CheckContext,
     inventory::{
-        Facts, Source, Symbol,
+        Facts, ObjectSource, Symbol,
         rbac::{
-            MASTERS, Named, Request, Right, Rights, Role, RoleKey, RoleKind, Rule, Subject, Target,
+            AccessRequest, MASTERS, NamedRight, PolicyRule, RequestTarget, Right, Rights, RoleKey,
+            RoleKind, RoleNode, Subject,
         },
     },
 };
@@ -32,7 +33,7 @@ pub(super) enum Whom<'a> {
 /// The rules of a role where they are in effect.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Given<'a> {
-    pub role: &'a Role,
+    pub role: &'a RoleNode,
     /// None in the whole cluster.
     pub namespace: Option<&'a str>,
     /// Whether only the rules count that no cluster is born with.
@@ -44,8 +45,8 @@ impl<'a> Given<'a> {
         Some(Self { role: held.role?, namespace: held.namespace(), novel: false })
     }
 
-    fn rules(&self) -> Box<dyn Iterator<Item = &'a Rule> + 'a> {
-        if self.novel { self.role.novel_rules() } else { Box::new(self.role.rules()) }
+    fn rules(&self) -> Box<dyn Iterator<Item = &'a PolicyRule> + 'a> {
+        if self.novel { self.role.added_rules() } else { Box::new(self.role.rules()) }
     }
 
     fn rights(&self) -> Rights {
@@ -59,14 +60,14 @@ impl<'a> Given<'a> {
 
 /// Everybody and everything that the rules name.
 pub(super) fn whom<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     given: Given<'a>,
     all: &[Given<'a>],
-    names: &[Named],
-) -> Vec<(Named, Whom<'a>)> {
+    names: &[NamedRight],
+) -> Vec<(NamedRight, Whom<'a>)> {
     let mut found = Vec::new();
     for rule in given.rules() {
-        let of_rule = Named::of(rule).filter(|named| names.contains(named));
+        let of_rule = NamedRight::of_rule(rule).filter(|named| names.contains(named));
         for named in of_rule {
             if given.namespace.is_some() && named.is_cluster_scoped() {
                 continue;
@@ -81,27 +82,27 @@ pub(super) fn whom<'a>(
 }
 
 fn one<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     given: Given<'a>,
     all: &[Given<'a>],
-    named: Named,
+    named: NamedRight,
     name: &Symbol,
 ) -> Vec<Whom<'a>> {
     let holds = |right| all.iter().any(|given| given.rights().contains(Rights::of(&[right])));
     match named {
         // The user name of a service account is asked for as the account, never as a user.
-        Named::User | Named::ConstrainedUser => match Subject::of_user(name) {
-            user @ Subject::User(_) if named == Named::User || holds(Right::OnUsers) => {
+        NamedRight::User | NamedRight::ConstrainedUser => match Subject::of_user(name) {
+            user @ Subject::User(_) if named == NamedRight::User || holds(Right::OnUsers) => {
                 vec![Whom::Subject(user)]
             }
             _ => Vec::new(),
         },
         // A node is both a member of that group and called so.
-        Named::Group if **name == *NODES && !names_node(all) => Vec::new(),
-        Named::Group if holds(Right::ImpersonateSomebody) => {
+        NamedRight::Group if **name == *NODES && !names_node(all) => Vec::new(),
+        NamedRight::Group if holds(Right::ImpersonateSomebody) => {
             vec![Whom::Subject(Subject::Group(name.clone()))]
         }
-        Named::ConstrainedGroup
+        NamedRight::ConstrainedGroup
             if holds(Right::ConstrainedSomebody)
                 && holds(Right::OnUsers)
                 // Refused under constraint, whatever the rights.
@@ -109,15 +110,17 @@ fn one<'a>(
         {
             vec![Whom::Subject(Subject::Group(name.clone()))]
         }
-        Named::Group | Named::ConstrainedGroup => Vec::new(),
-        Named::ConstrainedAccount if !holds(Right::OnAccounts) => Vec::new(),
-        Named::Account | Named::Token | Named::ConstrainedAccount => accounts(context, given, name)
-            .into_iter()
-            .filter(|account| named != Named::Token || may_exist(context, all, account))
-            .map(Whom::Subject)
-            .collect(),
-        Named::JoinClusterBinding => joinable(context, all, "", name).into_iter().collect(),
-        Named::JoinRoleBinding => {
+        NamedRight::Group | NamedRight::ConstrainedGroup => Vec::new(),
+        NamedRight::ConstrainedAccount if !holds(Right::OnAccounts) => Vec::new(),
+        NamedRight::Account | NamedRight::Token | NamedRight::ConstrainedAccount => {
+            accounts(context, given, name)
+                .into_iter()
+                .filter(|account| named != NamedRight::Token || may_exist(context, all, account))
+                .map(Whom::Subject)
+                .collect()
+        }
+        NamedRight::JoinClusterBinding => joinable(context, all, "", name).into_iter().collect(),
+        NamedRight::JoinRoleBinding => {
             // In the whole cluster, a name alone is too little to look for.
             let namespace = given.namespace.filter(|namespace| !namespace.is_empty());
             namespace
@@ -125,8 +128,10 @@ fn one<'a>(
                 .into_iter()
                 .collect()
         }
-        Named::BindClusterRole | Named::BindRole => bindable(context, given, all, named, name),
-        Named::EscalateClusterRole | Named::EscalateRole => {
+        NamedRight::BindClusterRole | NamedRight::BindRole => {
+            bindable(context, given, all, named, name)
+        }
+        NamedRight::EscalateClusterRole | NamedRight::EscalateRole => {
             writable(context, given, all, named, name)
         }
     }
@@ -136,12 +141,13 @@ fn one<'a>(
 fn names_node(all: &[Given<'_>]) -> bool {
     let wide = all.iter().filter(|given| given.namespace.is_none());
     let rules = wide.flat_map(|given| given.role.rules());
-    let mut users = rules.filter(|rule| Named::of(rule).any(|named| named == Named::User));
+    let mut users =
+        rules.filter(|rule| NamedRight::of_rule(rule).any(|named| named == NamedRight::User));
     users.any(|rule| rule.names.iter().any(|name| name.starts_with("system:node:")))
 }
 
 /// The service accounts of a name: that of the namespace, or those of all namespaces.
-fn accounts(context: &Context<'_>, given: Given<'_>, name: &Symbol) -> Vec<Subject> {
+fn accounts(context: &CheckContext<'_>, given: Given<'_>, name: &Symbol) -> Vec<Subject> {
     if let Some(namespace) = given.namespace {
         let account = Subject::ServiceAccount { namespace: namespace.into(), name: name.clone() };
         return vec![account];
@@ -159,7 +165,7 @@ fn accounts(context: &Context<'_>, given: Given<'_>, name: &Symbol) -> Vec<Subje
 }
 
 /// Whether a token can be had of a service account: it exists, or whoever wants one may create it.
-fn may_exist(context: &Context<'_>, all: &[Given<'_>], account: &Subject) -> bool {
+fn may_exist(context: &CheckContext<'_>, all: &[Given<'_>], account: &Subject) -> bool {
     let namespace = account.namespace().map_or("", Symbol::as_str);
     let there = context.inventory.lookup("", "ServiceAccount", namespace, account.name());
     let create = ("create", "", "serviceaccounts");
@@ -168,17 +174,17 @@ fn may_exist(context: &Context<'_>, all: &[Given<'_>], account: &Subject) -> boo
 
 /// Where a role can be bound: where the holder may write bindings as well.
 fn bindable<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     given: Given<'a>,
     all: &[Given<'a>],
-    named: Named,
+    named: NamedRight,
     name: &Symbol,
 ) -> Vec<Whom<'a>> {
     let writes = |right: Right| {
         let right = Rights::of(&[right]);
         all.iter().filter(move |given| given.rights().contains(right)).map(|given| given.namespace)
     };
-    let cluster_role = named == Named::BindClusterRole;
+    let cluster_role = named == NamedRight::BindClusterRole;
     if cluster_role
         && given.namespace.is_none()
         && writes(Right::WriteClusterBindings).next().is_some()
@@ -203,7 +209,7 @@ fn bindable<'a>(
                 && key.name == *name
                 && place.is_none_or(|place| *key.namespace == *place)
         };
-        let roles = context.inventory.rights.roles().map(Role::key).filter(of_place);
+        let roles = context.inventory.rights.roles().map(RoleNode::key).filter(of_place);
         let mut keys: Vec<RoleKey> = roles.cloned().collect();
         if let Some(namespace) = place.filter(|_| keys.is_empty()) {
             keys.push(RoleKey { namespace: namespace.into(), name: name.clone() });
@@ -223,8 +229,8 @@ fn may(
     namespace: &str,
     name: &str,
 ) -> bool {
-    let target = Target::Resource { group, resource, subresource: "", namespace, name };
-    let request = Request { verb, target };
+    let target = RequestTarget::Resource { group, resource, subresource: "", namespace, name };
+    let request = AccessRequest { verb, target };
     let place = (!namespace.is_empty()).then_some(namespace);
     let there = all.iter().filter(|given| given.in_effect(place));
     there.flat_map(|given| given.role.rules()).any(|rule| rule.allows(&request))
@@ -232,7 +238,7 @@ fn may(
 
 /// The role of a binding that may be written, if its holder may bind that role as well.
 fn joinable<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     all: &[Given<'a>],
     namespace: &'a str,
     name: &str,
@@ -259,17 +265,17 @@ fn joinable<'a>(
 /// The roles of a name into which the holder may write anything: escalate waives the check of what
 /// is written, and the right to write is asked for all the same.
 fn writable<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     given: Given<'a>,
     all: &[Given<'a>],
-    named: Named,
+    named: NamedRight,
     name: &Symbol,
 ) -> Vec<Whom<'a>> {
     let writes = |resource, namespace: &str| {
         let may = |verb| may(all, (verb, RBAC, resource), namespace, name);
         may("escalate") && (may("update") || may("patch"))
     };
-    if named == Named::EscalateClusterRole {
+    if named == NamedRight::EscalateClusterRole {
         let key = RoleKey::cluster(name.clone());
         return if writes("clusterroles", "") { vec![Whom::Rewritten(key)] } else { Vec::new() };
     }
@@ -277,7 +283,7 @@ fn writable<'a>(
         let key = RoleKey { namespace: namespace.into(), name: name.clone() };
         return if writes("roles", namespace) { vec![Whom::Rewritten(key)] } else { Vec::new() };
     }
-    let roles = context.inventory.rights.roles().filter(|role| role.exists()).map(Role::key);
+    let roles = context.inventory.rights.roles().filter(|role| role.exists()).map(RoleNode::key);
     let written = roles.filter(|key| {
         !key.namespace.is_empty() && key.name == *name && writes("roles", &key.namespace)
     });
@@ -287,6 +293,6 @@ fn writable<'a>(
 }
 
 /// Whether what is absent may be elsewhere.
-pub(super) fn is_excerpt(context: &Context<'_>) -> bool {
-    context.inventory.source == Source::Manifests
+pub(super) fn is_excerpt(context: &CheckContext<'_>) -> bool {
+    context.inventory.source == ObjectSource::Manifests
 }

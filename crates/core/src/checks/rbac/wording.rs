@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     api::{ResourceRef, Risk},
-    checks::{Context, Finding, reference},
+    checks::{CheckContext, Finding, reference},
     inventory::{
         Inventory,
-        rbac::{AUTHENTICATED, Named, Rights, Rule, Subject},
+        rbac::{AUTHENTICATED, NamedRight, PolicyRule, Rights, Subject},
     },
 };
 
@@ -30,7 +30,7 @@ const LISTED: &str = "ForbiddenRight";
 /// A hit as a finding, and whether it is certain: a binding in a namespace that may be out of
 /// scope can't be told.
 pub(super) fn finding(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     holder: &Holder<'_>,
     mut hit: Hit<'_>,
 ) -> Option<(Finding, bool)> {
@@ -145,20 +145,20 @@ fn named(inventory: &Inventory, reached: &Reached<'_>, held: Option<&Held<'_>>) 
         Whom::Role { key, .. } | Whom::Rewritten(key) => key.to_string(),
     };
     let mut text = match reached.named {
-        Named::EscalateClusterRole | Named::EscalateRole => {
+        NamedRight::EscalateClusterRole | NamedRight::EscalateRole => {
             format!("can write any right into {whom}")
         }
-        Named::BindClusterRole | Named::BindRole => format!("can bind {whom}"),
-        Named::JoinClusterBinding | Named::JoinRoleBinding => {
+        NamedRight::BindClusterRole | NamedRight::BindRole => format!("can bind {whom}"),
+        NamedRight::JoinClusterBinding | NamedRight::JoinRoleBinding => {
             format!("can put anybody into a binding of {whom}")
         }
-        Named::User | Named::Account => format!("can impersonate {whom}"),
-        Named::Group => format!("can act as a member of {whom}"),
-        Named::Token => format!("can request a token of {whom}"),
-        Named::ConstrainedUser | Named::ConstrainedAccount => {
+        NamedRight::User | NamedRight::Account => format!("can impersonate {whom}"),
+        NamedRight::Group => format!("can act as a member of {whom}"),
+        NamedRight::Token => format!("can request a token of {whom}"),
+        NamedRight::ConstrainedUser | NamedRight::ConstrainedAccount => {
             format!("can impersonate {whom} for some requests")
         }
-        Named::ConstrainedGroup => format!("can act as a member of {whom} for some requests"),
+        NamedRight::ConstrainedGroup => format!("can act as a member of {whom} for some requests"),
     };
     if let Some(held) = held {
         let example = reached.named.example();
@@ -221,7 +221,7 @@ fn examples(row: &Row, rights: Rights, held: &Held<'_>) -> String {
         return String::new();
     };
     let rules = || {
-        if held.grant.baseline { role.novel_rules() } else { Box::new(role.rules()) }
+        if held.grant.is_default { role.added_rules() } else { Box::new(role.rules()) }
     };
     if matches!(row.risk, Risk::ClusterAdmin | Risk::NamespaceAdmin) {
         return over_everything(rules);
@@ -245,7 +245,9 @@ fn examples(row: &Row, rights: Rights, held: &Held<'_>) -> String {
 }
 
 /// `every verb on everything`, or the verbs that a role has on everything.
-fn over_everything<'a>(rules: impl Fn() -> Box<dyn Iterator<Item = &'a Rule> + 'a>) -> String {
+fn over_everything<'a>(
+    rules: impl Fn() -> Box<dyn Iterator<Item = &'a PolicyRule> + 'a>,
+) -> String {
     let verbs: BTreeSet<&str> = EVERYTHING
         .iter()
         .flat_map(|right| rules().filter(move |rule| right.example(rule, true).is_some()))

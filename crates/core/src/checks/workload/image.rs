@@ -138,7 +138,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::api::invalid::{Path, Problems};
+    use crate::api::invalid::{FieldPath, Problems};
 
     const HEX: &str = "b0ad43f7ee5edbc0effbc14645ae7055e21bc1973aee5150745632a24a752661";
 
@@ -274,7 +274,7 @@ mod tests {
         ) {
             let refused = |pattern: &str| {
                 let mut problems = Problems::default();
-                registry::validate(pattern, &Path::new(""), &mut problems);
+                registry::validate(pattern, &FieldPath::new(""), &mut problems);
                 !problems.is_empty()
             };
             prop_assert!(!(refused(&pattern) && admits(&pattern, &image)));

@@ -11,15 +11,17 @@ use std::borrow::Cow;
 
 pub use self::image::ImageRef;
 use self::{image::RegistryPattern, population::Subject};
-use super::{BuildError, Built, Check, Context, Finding, Item, Judgement, Read, reference};
+use super::{
+    BuildError, Built, Check, CheckContext, Dependency, Finding, Item, Judgement, reference,
+};
 use crate::{
     api::{
         Selector,
         test_spec::{Requirement, WorkloadTest},
     },
     inventory::{
-        Change, Facts, Inventory, Source,
-        workload::{Controller, PodFacts, WorkloadFacts},
+        Change, Facts, Inventory, ObjectSource,
+        workload::{ControllerRef, PodFacts, WorkloadFacts},
     },
 };
 
@@ -56,26 +58,26 @@ pub fn build(test: &WorkloadTest) -> Result<Built, BuildError> {
 }
 
 impl Check for WorkloadCheck {
-    fn reads(&self) -> Vec<Read> {
+    fn reads(&self) -> Vec<Dependency> {
         let mut reads = population::reads();
         if self.reads_accounts() {
-            reads.push(Read::required("", "ServiceAccount"));
+            reads.push(Dependency::required("", "ServiceAccount"));
         }
         reads
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         population::items(context.inventory, visit);
     }
 
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         population::affected(context.inventory, change, visit);
         if self.reads_accounts() {
             visit_accounts_workloads(context.inventory, change, visit);
         }
     }
 
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         let Item::Object(slot) = item else {
             return None;
         };
@@ -132,7 +134,7 @@ impl WorkloadCheck {
         let Some(selector) = &self.selector else {
             return Some(true);
         };
-        if top.controller.as_ref().is_some_and(Controller::has_template) {
+        if top.controller.as_ref().is_some_and(ControllerRef::has_template) {
             return None;
         }
         Some(selector.matches(|key| top.labels.get(key)))
@@ -157,7 +159,7 @@ impl WorkloadCheck {
         };
         let automounts = account_automounts(inventory, namespace, account);
         // Every namespace has its default account, which says nothing unless somebody changed it.
-        let elsewhere = inventory.source == Source::Manifests
+        let elsewhere = inventory.source == ObjectSource::Manifests
             && automounts.is_none()
             && **account != *"default"
             && pod.automount.is_none()

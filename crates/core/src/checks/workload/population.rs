@@ -7,7 +7,7 @@
 //! What no longer runs is not judged: pods that ended, Jobs that are over, revisions scaled to zero.
 
 use crate::{
-    checks::{Finding, Item, Judgement, Read, reference, visit_kinds},
+    checks::{Dependency, Finding, Item, Judgement, reference, visit_kinds},
     inventory::{
         Change, Facts, Inventory, Object, Slot,
         workload::{self, Activity, WorkloadFacts},
@@ -28,8 +28,8 @@ pub(crate) enum Subject<'a> {
 }
 
 /// What must be known to judge workloads.
-pub(crate) fn reads() -> Vec<Read> {
-    workload::kinds().map(|(group, kind)| Read::optional(group, kind)).collect()
+pub(crate) fn reads() -> Vec<Dependency> {
+    workload::kinds().map(|(group, kind)| Dependency::optional(group, kind)).collect()
 }
 
 /// Visits every object with a pod template, and every pod.

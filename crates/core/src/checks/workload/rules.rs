@@ -12,7 +12,7 @@ use crate::{
     api::test_spec::Requirement,
     inventory::{
         Symbol,
-        workload::{Amounts, ContainerFacts, PodFacts, Profile, Resources, Role},
+        workload::{Amounts, ContainerFacts, ContainerRole, PodFacts, Resources, SecurityProfile},
     },
 };
 
@@ -151,11 +151,11 @@ fn seccomp(pod: &PodFacts) -> Option<String> {
         return None;
     }
     let privileged = |container: &ContainerFacts| container.confinement.privileged;
-    let is = |container: &ContainerFacts, wanted: &Profile| {
+    let is = |container: &ContainerFacts, wanted: &SecurityProfile| {
         (container.security.seccomp.as_ref().or(pod.security.seccomp.as_ref())) == Some(wanted)
     };
-    let local = |container: &ContainerFacts| is(container, &Profile::Localhost);
-    let set = |container: &ContainerFacts| is(container, &Profile::RuntimeDefault);
+    let local = |container: &ContainerFacts| is(container, &SecurityProfile::Localhost);
+    let set = |container: &ContainerFacts| is(container, &SecurityProfile::RuntimeDefault);
     let remedy = "set securityContext.seccompProfile.type: RuntimeDefault";
     sentence([
         containers(pod, privileged)
@@ -172,7 +172,7 @@ fn seccomp(pod: &PodFacts) -> Option<String> {
 fn amounts(pod: &PodFacts, field: &str, amounts: impl Fn(&Resources) -> Amounts) -> Option<String> {
     let missing = |container: &ContainerFacts| {
         let has = amounts(&container.resources).or(amounts(&pod.resources));
-        let counts = container.role != Role::Ephemeral;
+        let counts = container.role != ContainerRole::Ephemeral;
         (counts && !has.cpu, counts && !has.memory)
     };
     let part = |which: (bool, bool), words: &str| {
@@ -191,7 +191,7 @@ fn amounts(pod: &PodFacts, field: &str, amounts: impl Fn(&Resources) -> Amounts)
 /// accompanies the others, such as a sidecar among the init containers.
 fn probes(pod: &PodFacts) -> Option<String> {
     let serves = |container: &ContainerFacts| {
-        pod.long_running && container.role == Role::App && !container.probes.readiness
+        pod.long_running && container.role == ContainerRole::App && !container.probes.readiness
     };
     containers(pod, serves).map(|who| format!("{who}: set readinessProbe"))
 }

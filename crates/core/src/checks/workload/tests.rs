@@ -366,7 +366,7 @@ fn an_account_that_is_not_among_manifests_leaves_the_token_unknown() {
         ("default", json!(null), Outcome::Failing(vec!["NoTokenAutomount".into()])),
     ] {
         let mut world = World::default();
-        world.inventory.source = Source::Manifests;
+        world.inventory.source = ObjectSource::Manifests;
         let spec = json!({
             "serviceAccountName": account,
             "automountServiceAccountToken": automount,

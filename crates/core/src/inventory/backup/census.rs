@@ -10,19 +10,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 
-use super::{BackupFacts, velero::Backup, velero_scope::Scope};
+use super::{BackupFacts, velero::VeleroBackup, velero_scope::VeleroScope};
 use crate::inventory::{Facts, IndexUpdate, Object, Slot};
 
 /// Claims that a backup covers and that were there when it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
+pub struct ClaimCount {
     /// Those whose volumes snapshots can be taken of.
     pub sure: u32,
     /// Those of whose volumes nothing is known.
     pub unsure: u32,
 }
 
-impl Count {
+impl ClaimCount {
     /// Whether so many snapshots are enough for the claims that are sure, and for all.
     pub fn is_reached_by(self, taken: u32) -> (bool, bool) {
         (taken >= self.sure, taken >= self.sure.saturating_add(self.unsure))
@@ -30,12 +30,12 @@ impl Count {
 }
 
 #[derive(Debug)]
-struct Entry {
-    scope: Arc<Scope>,
+struct CountedBackup {
+    scope: Arc<VeleroScope>,
     began: Option<Timestamp>,
-    count: Count,
+    count: ClaimCount,
     /// What it was before it was counted anew, and at which change that was.
-    before: (Count, u64),
+    before: (ClaimCount, u64),
     stale: bool,
 }
 
@@ -43,7 +43,7 @@ struct Entry {
 /// equal to any other.
 #[derive(Debug, Default)]
 pub struct Census {
-    entries: Mutex<FxHashMap<Slot, Entry>>,
+    entries: Mutex<FxHashMap<Slot, CountedBackup>>,
     changes: u64,
 }
 
@@ -55,8 +55,13 @@ impl PartialEq for Census {
 
 impl Census {
     /// The count for a backup, counted if it is not known.
-    pub fn of(&self, slot: Slot, backup: &Backup, count: impl FnOnce() -> Count) -> Count {
-        let known = |entries: &FxHashMap<Slot, Entry>| {
+    pub fn expected(
+        &self,
+        slot: Slot,
+        backup: &VeleroBackup,
+        count: impl FnOnce() -> ClaimCount,
+    ) -> ClaimCount {
+        let known = |entries: &FxHashMap<Slot, CountedBackup>| {
             entries.get(&slot).filter(|entry| !entry.stale).map(|entry| entry.count)
         };
         if let Some(known) = known(&self.entries.lock().unwrap_or_else(PoisonError::into_inner)) {
@@ -65,7 +70,7 @@ impl Census {
         let counted = count();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let before = entries.get(&slot).map_or(counted, |entry| entry.count);
-        let entry = Entry {
+        let entry = CountedBackup {
             scope: Arc::clone(&backup.scope),
             began: backup.began,
             count: counted,
@@ -77,9 +82,9 @@ impl Census {
     }
 
     /// The backups whose count is not what it was before the last change, or may not be.
-    pub fn recounted(&self) -> Vec<(Slot, Count)> {
+    pub fn recounted(&self) -> Vec<(Slot, ClaimCount)> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = |entry: &Entry| match entry.before {
+        let last = |entry: &CountedBackup| match entry.before {
             _ if entry.stale => Some(entry.count),
             (before, at) if at == self.changes && before != entry.count => Some(before),
             _ => None,
@@ -110,7 +115,7 @@ fn is_backup(object: &Object) -> bool {
 
 /// Whether a count may be another with an object than without it. What came after the backup began
 /// bears on nothing, so that the common change costs nothing.
-fn bears_on(object: &Object, entry: &Entry) -> bool {
+fn bears_on(object: &Object, entry: &CountedBackup) -> bool {
     let was_there =
         |made: Option<Timestamp>| made.zip(entry.began).is_none_or(|(made, began)| made <= began);
     let scope = &entry.scope;

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, Outcome, facts, time};
+use super::{BackupFacts, RunOutcome, facts, parse_time};
 use crate::inventory::{
-    facts::{Facts, Labels, Metadata, ProjectionError},
+    facts::{Facts, Labels, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
 };
 
@@ -19,7 +19,7 @@ const BARMAN_PLUGIN: &str = "barman-cloud.cloudnative-pg.io";
 
 /// A Cluster.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Cluster {
+pub struct CnpgCluster {
     /// All labels: controls select by them.
     pub labels: Labels,
     /// When it was made: a backup of before is of another cluster of its name.
@@ -32,12 +32,12 @@ pub struct Cluster {
     /// backups: left out when a plugin does.
     pub last_success: Option<Timestamp>,
     /// What it was recovered from.
-    pub recovered: Option<Recovery>,
+    pub recovered: Option<CnpgRecovery>,
 }
 
 /// A cluster that started from a backup and became ready: a restore that worked.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Recovery {
+pub struct CnpgRecovery {
     /// Which backup.
     pub source: RecoverySource,
     /// When the cluster was created.
@@ -55,16 +55,16 @@ pub enum RecoverySource {
 
 /// A Backup.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Backup {
+pub struct CnpgBackup {
     /// The cluster, in its namespace.
     pub cluster: Symbol,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
 }
 
 /// A `ScheduledBackup`. Its schedule has six fields, seconds first; it is not evaluated.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ScheduledBackup {
+pub struct CnpgScheduledBackup {
     /// The cluster, in its namespace.
     pub cluster: Symbol,
     /// `spec.suspend`.
@@ -73,12 +73,12 @@ pub struct ScheduledBackup {
 
 /// An `ObjectStore`: the newest success it holds for each server.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ObjectStore {
+pub struct CnpgObjectStore {
     /// By server name.
     pub newest: Box<[(Symbol, Timestamp)]>,
 }
 
-impl ObjectStore {
+impl CnpgObjectStore {
     /// The newest success of a server.
     pub fn newest(&self, server: &str) -> Option<Timestamp> {
         self.newest.iter().find(|(known, _)| **known == *server).map(|(_, at)| *at)
@@ -88,7 +88,7 @@ impl ObjectStore {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ClusterObject {
-    metadata: Metadata,
+    metadata: ObjectMetadata,
     spec: ClusterSpec,
     status: Option<ClusterStatus>,
 }
@@ -123,13 +123,13 @@ struct Bootstrap {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct BootstrapRecovery {
-    backup: Option<Reference>,
+    backup: Option<CnpgReference>,
     source: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Reference {
+struct CnpgReference {
     name: Option<String>,
 }
 
@@ -164,34 +164,34 @@ impl Plugin {
 #[serde(default, rename_all = "camelCase")]
 struct ClusterStatus {
     last_successful_backup: Option<String>,
-    conditions: Option<Vec<Condition>>,
+    conditions: Option<Vec<CnpgCondition>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Condition {
+struct CnpgCondition {
     r#type: String,
     status: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct BackupObject {
-    metadata: Metadata,
-    spec: BackupSpec,
-    status: Option<BackupStatus>,
+struct CnpgBackupObject {
+    metadata: ObjectMetadata,
+    spec: CnpgBackupSpec,
+    status: Option<CnpgBackupStatus>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct BackupSpec {
-    cluster: Reference,
+struct CnpgBackupSpec {
+    cluster: CnpgReference,
     suspend: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct BackupStatus {
+struct CnpgBackupStatus {
     phase: Option<String>,
     stopped_at: Option<String>,
 }
@@ -227,10 +227,11 @@ pub fn project_cluster(object: &Value, interner: &Interner) -> Result<Facts, Pro
         .and_then(|plugin| plugin.parameter("serverName"))
         .or_else(|| in_tree.and_then(|store| store.server_name.as_deref()))
         .or(metadata.name.as_deref());
-    let deprecated = time("status.lastSuccessfulBackup", status.last_successful_backup.as_deref())?;
-    Ok(facts(BackupFacts::CnpgCluster(Box::new(Cluster {
+    let deprecated =
+        parse_time("status.lastSuccessfulBackup", status.last_successful_backup.as_deref())?;
+    Ok(facts(BackupFacts::CnpgCluster(Box::new(CnpgCluster {
         labels: metadata.interned_labels(interner),
-        created: time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?,
+        created: parse_time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?,
         server: interner.intern(server.unwrap_or_default()),
         store: plugin
             .and_then(|plugin| plugin.parameter("barmanObjectName"))
@@ -241,11 +242,11 @@ pub fn project_cluster(object: &Value, interner: &Interner) -> Result<Facts, Pro
 }
 
 fn recovery(
-    metadata: &Metadata,
+    metadata: &ObjectMetadata,
     spec: &ClusterSpec,
     status: &ClusterStatus,
     interner: &Interner,
-) -> Result<Option<Recovery>, ProjectionError> {
+) -> Result<Option<CnpgRecovery>, ProjectionError> {
     let ready = status
         .conditions
         .iter()
@@ -262,8 +263,8 @@ fn recovery(
                 .map(|source| RecoverySource::Server(interner.intern(server_of(spec, source)))),
         }
     });
-    let created = time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?;
-    Ok(source.zip(created).map(|(source, at)| Recovery { source, at }))
+    let created = parse_time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?;
+    Ok(source.zip(created).map(|(source, at)| CnpgRecovery { source, at }))
 }
 
 /// The server name of an external cluster: it says one, or its own name is it.
@@ -282,18 +283,18 @@ fn server_of<'a>(spec: &'a ClusterSpec, source: &'a str) -> &'a str {
 
 /// Reads a Backup.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let BackupObject { metadata, spec, status } = BackupObject::deserialize(object)?;
+    let CnpgBackupObject { metadata, spec, status } = CnpgBackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
-    let stopped = time("status.stoppedAt", status.stopped_at.as_deref())?;
+    let stopped = parse_time("status.stoppedAt", status.stopped_at.as_deref())?;
     let outcome = match (status.phase.as_deref(), stopped) {
-        _ if metadata.deletion_timestamp.is_some() => Outcome::Failed,
-        (Some("completed"), Some(at)) => Outcome::Succeeded(at),
+        _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,
+        (Some("completed"), Some(at)) => RunOutcome::Succeeded(at),
         (Some("failed" | "walArchivingFailing" | "invalid backup definition"), _) => {
-            Outcome::Failed
+            RunOutcome::Failed
         }
-        _ => Outcome::Unfinished,
+        _ => RunOutcome::Unfinished,
     };
-    Ok(facts(BackupFacts::CnpgBackup(Backup {
+    Ok(facts(BackupFacts::CnpgBackup(CnpgBackup {
         cluster: interner.intern(spec.cluster.name.as_deref().unwrap_or_default()),
         outcome,
     })))
@@ -304,8 +305,8 @@ pub fn project_scheduled_backup(
     object: &Value,
     interner: &Interner,
 ) -> Result<Facts, ProjectionError> {
-    let spec = BackupObject::deserialize(object)?.spec;
-    Ok(facts(BackupFacts::CnpgScheduledBackup(ScheduledBackup {
+    let spec = CnpgBackupObject::deserialize(object)?.spec;
+    Ok(facts(BackupFacts::CnpgScheduledBackup(CnpgScheduledBackup {
         cluster: interner.intern(spec.cluster.name.as_deref().unwrap_or_default()),
         suspended: spec.suspend == Some(true),
     })))
@@ -317,9 +318,9 @@ pub fn project_object_store(object: &Value, interner: &Interner) -> Result<Facts
     let mut newest = Vec::new();
     for (server, window) in status.server_recovery_window.iter().flatten() {
         let text = window.last_successful_backup_time.as_deref().or(window.misspelt.as_deref());
-        if let Some(at) = time("status.serverRecoveryWindow", text)? {
+        if let Some(at) = parse_time("status.serverRecoveryWindow", text)? {
             newest.push((interner.intern(server), at));
         }
     }
-    Ok(facts(BackupFacts::CnpgObjectStore(ObjectStore { newest: newest.into() })))
+    Ok(facts(BackupFacts::CnpgObjectStore(CnpgObjectStore { newest: newest.into() })))
 }

@@ -43,19 +43,19 @@ impl CronFacts {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct CronJob {
-    spec: Option<Spec>,
-    status: Option<Status>,
+    spec: Option<CronJobSpec>,
+    status: Option<CronJobStatus>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Spec {
+struct CronJobSpec {
     suspend: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Status {
+struct CronJobStatus {
     last_successful_time: Option<String>,
 }
 
@@ -74,7 +74,7 @@ pub fn read(
     let job = CronJob::deserialize(object)?;
     let last = job.status.unwrap_or_default().last_successful_time;
     Ok(Some(Box::new(CronFacts {
-        last_success: super::time("status.lastSuccessfulTime", last.as_deref())?,
+        last_success: super::parse_time("status.lastSuccessfulTime", last.as_deref())?,
         suspended: job.spec.unwrap_or_default().suspend == Some(true),
         backs_up: interner.intern(&backs_up),
     })))

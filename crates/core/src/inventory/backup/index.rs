@@ -7,12 +7,14 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 
-use super::{BackupFacts, Outcome, census::Census, velero::Backup, velero_scope::Scope};
+use super::{
+    BackupFacts, RunOutcome, census::Census, velero::VeleroBackup, velero_scope::VeleroScope,
+};
 use crate::inventory::{Facts, IndexUpdate, Object, Slot, Symbol};
 
 /// What objects are about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Key {
+pub enum BackupKey {
     /// Velero schedules, wherever.
     VeleroSchedules,
     /// Velero restores, wherever.
@@ -69,19 +71,19 @@ pub struct VeleroGroup {
     /// Velero's namespace.
     pub namespace: Symbol,
     /// What they are about.
-    pub scope: Arc<Scope>,
+    pub scope: Arc<VeleroScope>,
     /// Where they are stored.
     pub location: Symbol,
 }
 
 /// Objects, newest success last; those without one come first.
-pub type Runs = BTreeSet<(Option<Timestamp>, Slot)>;
+pub type OrderedRuns = BTreeSet<(Option<Timestamp>, Slot)>;
 
 /// Where the objects are that bear on a claim, a namespace or a database.
 #[derive(Debug, Default, PartialEq)]
 pub struct BackupIndex {
-    objects: FxHashMap<Key, Runs>,
-    velero: FxHashMap<VeleroGroup, Runs>,
+    objects: FxHashMap<BackupKey, OrderedRuns>,
+    velero: FxHashMap<VeleroGroup, OrderedRuns>,
     claims: FxHashMap<Symbol, BTreeSet<Slot>>,
     /// How many snapshots each Velero backup should have, once somebody asked.
     pub census: Census,
@@ -100,17 +102,17 @@ impl BackupIndex {
     }
 
     /// Objects about something, newest success first.
-    pub fn newest(&self, key: &Key) -> impl Iterator<Item = (Option<Timestamp>, Slot)> {
+    pub fn newest(&self, key: &BackupKey) -> impl Iterator<Item = (Option<Timestamp>, Slot)> {
         self.objects.get(key).into_iter().flat_map(|runs| runs.iter().rev().copied())
     }
 
     /// Places of objects about something.
-    pub fn slots(&self, key: &Key) -> impl Iterator<Item = Slot> {
+    pub fn slots(&self, key: &BackupKey) -> impl Iterator<Item = Slot> {
         self.newest(key).map(|(_, slot)| slot)
     }
 
     /// Velero's backups. There are few groups: one for each schedule and location.
-    pub fn velero(&self) -> impl Iterator<Item = (&VeleroGroup, &Runs)> {
+    pub fn velero(&self) -> impl Iterator<Item = (&VeleroGroup, &OrderedRuns)> {
         self.velero.iter()
     }
 
@@ -154,7 +156,7 @@ impl BackupIndex {
 }
 
 fn take<K: Eq + std::hash::Hash>(
-    map: &mut FxHashMap<K, Runs>,
+    map: &mut FxHashMap<K, OrderedRuns>,
     key: &K,
     entry: (Option<Timestamp>, Slot),
 ) {
@@ -170,7 +172,7 @@ fn velero_group(object: &Object) -> Option<(VeleroGroup, Option<Timestamp>)> {
     let Facts::Backup(facts) = &object.facts else {
         return None;
     };
-    let BackupFacts::VeleroBackup(Backup { scope, location, outcome, .. }) = &**facts else {
+    let BackupFacts::VeleroBackup(VeleroBackup { scope, location, outcome, .. }) = &**facts else {
         return None;
     };
     let group = VeleroGroup {
@@ -182,83 +184,85 @@ fn velero_group(object: &Object) -> Option<(VeleroGroup, Option<Timestamp>)> {
 }
 
 /// Under which keys an object is found, with the time of its success.
-fn places(object: &Object, mut put: impl FnMut(Key, Option<Timestamp>)) {
+fn places(object: &Object, mut put: impl FnMut(BackupKey, Option<Timestamp>)) {
     let namespace = || object.namespace.clone();
     let facts = match &object.facts {
-        Facts::Malformed(_) => return put(Key::Malformed, None),
+        Facts::Malformed(_) => return put(BackupKey::Malformed, None),
         Facts::Workload(workload) => {
             if let Some(cron) = &workload.cron {
-                put(Key::CronJobs(namespace()), cron.last_success);
+                put(BackupKey::CronJobs(namespace()), cron.last_success);
             }
             return;
         }
         Facts::Backup(facts) => &**facts,
         _ => return,
     };
-    let success = |outcome: &Outcome| outcome.success();
+    let success = |outcome: &RunOutcome| outcome.success();
     match facts {
-        BackupFacts::VeleroSchedule(_) => put(Key::VeleroSchedules, None),
-        BackupFacts::VeleroRestore(restore) => put(Key::VeleroRestores, success(&restore.outcome)),
-        BackupFacts::VeleroLocation(_) => put(Key::VeleroLocations(namespace()), None),
+        BackupFacts::VeleroSchedule(_) => put(BackupKey::VeleroSchedules, None),
+        BackupFacts::VeleroRestore(restore) => {
+            put(BackupKey::VeleroRestores, success(&restore.outcome))
+        }
+        BackupFacts::VeleroLocation(_) => put(BackupKey::VeleroLocations(namespace()), None),
         BackupFacts::VeleroCopy(copy) => {
             let (space, at) = (copy.namespace.clone(), success(&copy.outcome));
-            put(Key::VeleroCopiesOf(namespace(), copy.backup.clone()), at);
+            put(BackupKey::VeleroCopiesOf(namespace(), copy.backup.clone()), at);
             match copy.claim.clone() {
-                Some(claim) => put(Key::VeleroCopies(space, claim), at),
-                None => put(Key::VeleroNameless(space), at),
+                Some(claim) => put(BackupKey::VeleroCopies(space, claim), at),
+                None => put(BackupKey::VeleroNameless(space), at),
             }
         }
         BackupFacts::VolumeSnapshot(snapshot) => {
             if let Some(claim) = &snapshot.claim {
-                let key = Key::VolumeSnapshots(namespace(), claim.clone());
+                let key = BackupKey::VolumeSnapshots(namespace(), claim.clone());
                 put(key, success(&snapshot.outcome));
             }
         }
-        BackupFacts::K8upSchedule(_) => put(Key::K8upSchedules(namespace()), None),
+        BackupFacts::K8upSchedule(_) => put(BackupKey::K8upSchedules(namespace()), None),
         BackupFacts::K8upBackup(backup) => {
-            put(Key::K8upBackups(namespace()), success(&backup.outcome));
+            put(BackupKey::K8upBackups(namespace()), success(&backup.outcome));
         }
         BackupFacts::K8upRestore(restore) => {
-            put(Key::K8upRestores(namespace()), success(&restore.outcome));
+            put(BackupKey::K8upRestores(namespace()), success(&restore.outcome));
         }
         BackupFacts::K8upSnapshot(snapshot) => {
-            put(Key::K8upSnapshots(namespace()), snapshot.date);
+            put(BackupKey::K8upSnapshots(namespace()), snapshot.date);
             for claim in &snapshot.claims {
-                put(Key::K8upClaim(namespace(), claim.clone()), snapshot.date);
+                put(BackupKey::K8upClaim(namespace(), claim.clone()), snapshot.date);
             }
         }
-        BackupFacts::CnpgCluster(_) => put(Key::CnpgClusters(namespace()), None),
+        BackupFacts::CnpgCluster(_) => put(BackupKey::CnpgClusters(namespace()), None),
         BackupFacts::CnpgBackup(backup) => {
-            let key = Key::CnpgBackups(namespace(), backup.cluster.clone());
+            let key = BackupKey::CnpgBackups(namespace(), backup.cluster.clone());
             put(key, success(&backup.outcome));
         }
         BackupFacts::CnpgScheduledBackup(schedule) => {
-            put(Key::CnpgSchedules(namespace(), schedule.cluster.clone()), None);
+            put(BackupKey::CnpgSchedules(namespace(), schedule.cluster.clone()), None);
         }
         BackupFacts::LonghornVolume(volume) => {
             if let Some((namespace, claim)) = volume.claim.clone() {
-                put(Key::LonghornVolumes(namespace, claim), None);
+                put(BackupKey::LonghornVolumes(namespace, claim), None);
             }
         }
         BackupFacts::LonghornBackup(backup) => {
             if let Some(volume) = &backup.volume {
-                let key = Key::LonghornBackups(namespace(), volume.clone());
+                let key = BackupKey::LonghornBackups(namespace(), volume.clone());
                 put(key, success(&backup.outcome));
             }
         }
-        BackupFacts::LonghornRecurringJob(_) => put(Key::LonghornJobs(namespace()), None),
+        BackupFacts::LonghornRecurringJob(_) => put(BackupKey::LonghornJobs(namespace()), None),
         BackupFacts::VolSyncSource(source) => {
             if let Some(claim) = source.claim.clone() {
-                put(Key::VolSyncSources(namespace(), claim), source.last_success);
+                put(BackupKey::VolSyncSources(namespace(), claim), source.last_success);
             }
         }
-        BackupFacts::KastenPolicy(_) => put(Key::KastenPolicies, None),
+        BackupFacts::KastenPolicy(_) => put(BackupKey::KastenPolicies, None),
         BackupFacts::KastenBackup(action) => {
-            let key = Key::KastenBackups(action.namespace.clone());
+            let key = BackupKey::KastenBackups(action.namespace.clone());
             put(key, success(&action.outcome));
         }
         BackupFacts::KastenRestore(restore) => {
-            let key = Key::KastenRestores(restore.namespace.clone());
+            let key = BackupKey::KastenRestores(restore.namespace.clone());
             put(key, success(&restore.outcome));
         }
         // Found by name, from the objects that refer to them; Velero's backups are grouped.

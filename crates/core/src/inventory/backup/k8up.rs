@@ -5,15 +5,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, Outcome, facts, selectors::Selectors, time};
+use super::{BackupFacts, RunOutcome, facts, parse_time, selectors::Selectors};
 use crate::inventory::{
-    facts::{Facts, Metadata, ProjectionError},
+    facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
 };
 
 /// A Schedule.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Schedule {
+pub struct K8upSchedule {
     /// Whether it runs backups; a schedule may only check or prune.
     pub backup: bool,
     /// The claims of its namespace that its backups are about.
@@ -22,17 +22,17 @@ pub struct Schedule {
 
 /// A Backup.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Backup {
+pub struct K8upBackup {
     /// The claims of its namespace that it is about.
     pub claims: Selectors,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
 }
 
 /// A Snapshot: what the restic repository holds, so the best witness there is. It goes when the
 /// repository is pruned.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Snapshot {
+pub struct K8upSnapshot {
     /// When it was taken.
     pub date: Option<Timestamp>,
     /// The claims whose data it holds.
@@ -41,14 +41,14 @@ pub struct Snapshot {
 
 /// A Restore.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Restore {
+pub struct K8upRestore {
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
 }
 
 /// What a claim says to K8up, which passes over some and succeeds all the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mark {
+pub enum K8upIntent {
     /// Nothing: it is backed up, unless K8up runs with `BACKUP_SKIP_WITHOUT_ANNOTATION`.
     #[default]
     None,
@@ -60,9 +60,9 @@ pub enum Mark {
     Unmountable,
 }
 
-impl Mark {
+impl K8upIntent {
     /// What a claim says. The annotation is the one that K8up reads unless told otherwise.
-    pub fn of(metadata: &Metadata, modes: Option<&[String]>) -> Self {
+    pub fn of_claim(metadata: &ObjectMetadata, modes: Option<&[String]>) -> Self {
         const ANNOTATION: &str = "k8up.io/backup";
         if let Some(value) = metadata.annotations.as_ref().and_then(|all| all.get(ANNOTATION)) {
             // As Go's strconv.ParseBool reads it; what it can't read is false.
@@ -81,40 +81,40 @@ impl Mark {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct ScheduleObject {
-    spec: ScheduleSpec,
+struct K8upScheduleObject {
+    spec: K8upScheduleSpec,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct ScheduleSpec {
-    backup: Option<BackupSpec>,
+struct K8upScheduleSpec {
+    backup: Option<K8upBackupSpec>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct BackupSpec {
+struct K8upBackupSpec {
     schedule: Option<String>,
     label_selectors: Option<Vec<LabelSelector>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct JobObject {
-    metadata: Metadata,
-    spec: Option<BackupSpec>,
-    status: Option<JobStatus>,
+struct K8upJobObject {
+    metadata: ObjectMetadata,
+    spec: Option<K8upBackupSpec>,
+    status: Option<K8upJobStatus>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct JobStatus {
-    conditions: Option<Vec<Condition>>,
+struct K8upJobStatus {
+    conditions: Option<Vec<K8upCondition>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Condition {
+struct K8upCondition {
     r#type: String,
     status: String,
     reason: String,
@@ -123,26 +123,26 @@ struct Condition {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct SnapshotObject {
-    metadata: Metadata,
-    spec: SnapshotSpec,
+struct K8upSnapshotObject {
+    metadata: ObjectMetadata,
+    spec: K8upSnapshotSpec,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct SnapshotSpec {
+struct K8upSnapshotSpec {
     date: Option<String>,
     paths: Option<Vec<String>>,
 }
 
 /// Reads a Schedule.
 pub fn project_schedule(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
-    let backup = ScheduleObject::deserialize(object)?.spec.backup;
+    let backup = K8upScheduleObject::deserialize(object)?.spec.backup;
     let scheduled = backup
         .as_ref()
         .and_then(|backup| backup.schedule.as_deref())
         .is_some_and(|schedule| !schedule.is_empty());
-    Ok(facts(BackupFacts::K8upSchedule(Schedule {
+    Ok(facts(BackupFacts::K8upSchedule(K8upSchedule {
         backup: scheduled,
         claims: claims(backup.as_ref())?,
     })))
@@ -150,8 +150,8 @@ pub fn project_schedule(object: &Value, _: &Interner) -> Result<Facts, Projectio
 
 /// Reads a Backup.
 pub fn project_backup(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
-    let object = JobObject::deserialize(object)?;
-    Ok(facts(BackupFacts::K8upBackup(Backup {
+    let object = K8upJobObject::deserialize(object)?;
+    Ok(facts(BackupFacts::K8upBackup(K8upBackup {
         claims: claims(object.spec.as_ref())?,
         outcome: outcome(&object.metadata, object.status)?,
     })))
@@ -159,18 +159,18 @@ pub fn project_backup(object: &Value, _: &Interner) -> Result<Facts, ProjectionE
 
 /// Reads a Restore.
 pub fn project_restore(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
-    let object = JobObject::deserialize(object)?;
-    Ok(facts(BackupFacts::K8upRestore(Restore {
+    let object = K8upJobObject::deserialize(object)?;
+    Ok(facts(BackupFacts::K8upRestore(K8upRestore {
         outcome: outcome(&object.metadata, object.status)?,
     })))
 }
 
 /// Reads a Snapshot.
 pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let SnapshotObject { metadata, spec } = SnapshotObject::deserialize(object)?;
-    let date = time("spec.date", spec.date.as_deref())?;
+    let K8upSnapshotObject { metadata, spec } = K8upSnapshotObject::deserialize(object)?;
+    let date = parse_time("spec.date", spec.date.as_deref())?;
     let claims = spec.paths.iter().flatten().filter_map(|path| claim_of(path));
-    Ok(facts(BackupFacts::K8upSnapshot(Snapshot {
+    Ok(facts(BackupFacts::K8upSnapshot(K8upSnapshot {
         date: date.filter(|_| metadata.deletion_timestamp.is_none()),
         claims: claims.map(|claim| interner.intern(claim)).collect(),
     })))
@@ -182,14 +182,17 @@ fn claim_of(path: &str) -> Option<&str> {
     (!claim.is_empty()).then_some(claim)
 }
 
-fn claims(spec: Option<&BackupSpec>) -> Result<Selectors, ProjectionError> {
+fn claims(spec: Option<&K8upBackupSpec>) -> Result<Selectors, ProjectionError> {
     let selectors = spec.and_then(|spec| spec.label_selectors.as_ref());
     Selectors::compile(selectors.into_iter().flatten())
 }
 
 /// `Completed` is true for failures as well: its reason tells. Commands that run before the backup
 /// have a condition of their own, which is also false while they are awaited.
-fn outcome(metadata: &Metadata, status: Option<JobStatus>) -> Result<Outcome, ProjectionError> {
+fn outcome(
+    metadata: &ObjectMetadata,
+    status: Option<K8upJobStatus>,
+) -> Result<RunOutcome, ProjectionError> {
     let conditions = status.unwrap_or_default().conditions.unwrap_or_default();
     let prepared = !conditions.iter().any(|condition| {
         condition.r#type == "PreBackupPodReady"
@@ -203,13 +206,13 @@ fn outcome(metadata: &Metadata, status: Option<JobStatus>) -> Result<Outcome, Pr
         .iter()
         .find(|condition| condition.r#type == "Completed" && condition.status == "True");
     Ok(match completed {
-        _ if metadata.deletion_timestamp.is_some() || !prepared => Outcome::Failed,
-        None => Outcome::Unfinished,
-        Some(condition) if condition.reason == "Succeeded" => time(
+        _ if metadata.deletion_timestamp.is_some() || !prepared => RunOutcome::Failed,
+        None => RunOutcome::Unfinished,
+        Some(condition) if condition.reason == "Succeeded" => parse_time(
             "lastTransitionTime of the condition Completed",
             condition.last_transition_time.as_deref(),
         )?
-        .map_or(Outcome::Unfinished, Outcome::Succeeded),
-        Some(_) => Outcome::Failed,
+        .map_or(RunOutcome::Unfinished, RunOutcome::Succeeded),
+        Some(_) => RunOutcome::Failed,
     })
 }

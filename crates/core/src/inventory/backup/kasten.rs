@@ -6,9 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, Outcome, facts, selectors::Selectors, time};
+use super::{BackupFacts, RunOutcome, facts, parse_time, selectors::Selectors};
 use crate::inventory::{
-    facts::{Facts, Metadata, ProjectionError},
+    facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
 };
 
@@ -17,7 +17,7 @@ pub const NAMESPACE_LABELS: [&str; 2] = ["k10.kasten.io/appNamespace", "k10.kast
 
 /// A Policy.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Policy {
+pub struct KastenPolicy {
     /// Which namespaces it is about; None when it says none.
     pub namespaces: Option<Selectors>,
     /// Whether it makes backups.
@@ -30,7 +30,7 @@ pub struct Policy {
 
 /// A `BackupAction`: a namespace was backed up.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Action {
+pub struct KastenBackup {
     /// The namespace of the application.
     pub namespace: Symbol,
     /// The `RestorePoint` it made there.
@@ -40,16 +40,16 @@ pub struct Action {
     /// Whether it took only some of the namespace, or went on after a volume failed.
     pub partial: bool,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
 }
 
 /// A `RestoreAction`: a `RestorePoint` of a namespace was restored.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Restore {
+pub struct KastenRestore {
     /// The namespace that the `RestorePoint` is of.
     pub namespace: Symbol,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,7 +77,7 @@ struct PolicyAction {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ActionObject {
-    metadata: Metadata,
+    metadata: ObjectMetadata,
     spec: ActionSpec,
     status: Option<ActionStatus>,
 }
@@ -85,14 +85,14 @@ struct ActionObject {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ActionSpec {
-    subject: Subject,
+    subject: KastenSubject,
     filters: Option<Value>,
     ignore_exceptions: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Subject {
+struct KastenSubject {
     name: Option<String>,
     namespace: Option<String>,
 }
@@ -103,7 +103,7 @@ struct ActionStatus {
     state: Option<String>,
     start_time: Option<String>,
     end_time: Option<String>,
-    restore_point: Option<Subject>,
+    restore_point: Option<KastenSubject>,
 }
 
 /// Reads a Policy.
@@ -111,7 +111,7 @@ pub fn project_policy(object: &Value, _: &Interner) -> Result<Facts, ProjectionE
     let spec = PolicyObject::deserialize(object)?.spec;
     let on_demand = spec.frequency.as_deref() == Some("@onDemand");
     let namespaces = spec.selector.as_ref();
-    Ok(facts(BackupFacts::KastenPolicy(Policy {
+    Ok(facts(BackupFacts::KastenPolicy(KastenPolicy {
         namespaces: namespaces
             .map(|selector| Selectors::compile(std::iter::once(selector)))
             .transpose()?,
@@ -128,10 +128,10 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
     let outcome = outcome(&metadata, &status)?;
     let point = status.restore_point.and_then(|point| point.name);
     let filtered = spec.filters.as_ref().and_then(Value::as_object);
-    Ok(facts(BackupFacts::KastenBackup(Action {
+    Ok(facts(BackupFacts::KastenBackup(KastenBackup {
         namespace: namespace(&metadata, &spec.subject, interner),
         restore_point: point.filter(|name| !name.is_empty()).map(|name| interner.intern(&name)),
-        began: time("status.startTime", status.start_time.as_deref())?,
+        began: parse_time("status.startTime", status.start_time.as_deref())?,
         partial: spec.ignore_exceptions == Some(true)
             || filtered.is_some_and(|filters| !filters.is_empty()),
         outcome,
@@ -141,7 +141,7 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
 /// Reads a `RestoreAction`.
 pub fn project_restore(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let ActionObject { metadata, spec, status } = ActionObject::deserialize(object)?;
-    Ok(facts(BackupFacts::KastenRestore(Restore {
+    Ok(facts(BackupFacts::KastenRestore(KastenRestore {
         namespace: namespace(&metadata, &spec.subject, interner),
         outcome: outcome(&metadata, &status.unwrap_or_default())?,
     })))
@@ -152,17 +152,20 @@ pub fn project_restore_point(_: &Value, _: &Interner) -> Result<Facts, Projectio
     Ok(facts(BackupFacts::KastenRestorePoint))
 }
 
-fn namespace(metadata: &Metadata, subject: &Subject, interner: &Interner) -> Symbol {
+fn namespace(metadata: &ObjectMetadata, subject: &KastenSubject, interner: &Interner) -> Symbol {
     let name = subject.namespace.as_deref().filter(|name| !name.is_empty());
     interner.intern(name.or(metadata.namespace.as_deref()).unwrap_or_default())
 }
 
-fn outcome(metadata: &Metadata, status: &ActionStatus) -> Result<Outcome, ProjectionError> {
-    let ended = time("status.endTime", status.end_time.as_deref())?;
+fn outcome(
+    metadata: &ObjectMetadata,
+    status: &ActionStatus,
+) -> Result<RunOutcome, ProjectionError> {
+    let ended = parse_time("status.endTime", status.end_time.as_deref())?;
     Ok(match (status.state.as_deref(), ended) {
-        _ if metadata.deletion_timestamp.is_some() => Outcome::Failed,
-        (Some("Complete"), Some(at)) => Outcome::Succeeded(at),
-        (Some("Failed" | "Skipped" | "Cancelled" | "Deleting"), _) => Outcome::Failed,
-        _ => Outcome::Unfinished,
+        _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,
+        (Some("Complete"), Some(at)) => RunOutcome::Succeeded(at),
+        (Some("Failed" | "Skipped" | "Cancelled" | "Deleting"), _) => RunOutcome::Failed,
+        _ => RunOutcome::Unfinished,
     })
 }

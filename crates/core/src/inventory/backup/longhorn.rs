@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, Outcome, facts, time};
+use super::{BackupFacts, RunOutcome, facts, parse_time};
 use crate::inventory::{
-    facts::{Facts, Metadata, ProjectionError},
+    facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
 };
 
@@ -19,7 +19,7 @@ const DEFAULT_GROUP: &str = "default";
 
 /// A Volume.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Volume {
+pub struct LonghornVolume {
     /// Namespace and name of its claim. Longhorn keeps them after the claim is gone.
     pub claim: Option<(Symbol, Symbol)>,
     /// Its `PersistentVolume`: tells the claim from a later one of the same name.
@@ -32,25 +32,25 @@ pub struct Volume {
 
 /// A Backup.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Backup {
+pub struct LonghornBackup {
     /// The Volume it is of.
     pub volume: Option<Symbol>,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
 }
 
 /// A `RecurringJob`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RecurringJob {
+pub struct LonghornRecurringJob {
     /// Whether its task is a backup; snapshots stay on the same disks.
     pub backup: bool,
     /// Groups it is for.
     pub groups: Box<[Symbol]>,
 }
 
-impl RecurringJob {
+impl LonghornRecurringJob {
     /// Whether it runs for a volume.
-    pub fn runs_for(&self, name: &str, volume: &Volume) -> bool {
+    pub fn runs_for(&self, name: &str, volume: &LonghornVolume) -> bool {
         self.backup
             && (volume.jobs.iter().any(|job| **job == *name)
                 || volume.groups.iter().any(|group| self.groups.contains(group)))
@@ -59,14 +59,14 @@ impl RecurringJob {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct VolumeObject {
-    metadata: Metadata,
-    status: Option<VolumeStatus>,
+struct LonghornVolumeObject {
+    metadata: ObjectMetadata,
+    status: Option<LonghornVolumeStatus>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct VolumeStatus {
+struct LonghornVolumeStatus {
     kubernetes_status: Option<KubernetesStatus>,
 }
 
@@ -80,14 +80,14 @@ struct KubernetesStatus {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct BackupObject {
-    metadata: Metadata,
-    status: Option<BackupStatus>,
+struct LonghornBackupObject {
+    metadata: ObjectMetadata,
+    status: Option<LonghornBackupStatus>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct BackupStatus {
+struct LonghornBackupStatus {
     state: Option<String>,
     backup_created_at: Option<String>,
     volume_name: Option<String>,
@@ -95,13 +95,13 @@ struct BackupStatus {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct JobObject {
-    spec: JobSpec,
+struct LonghornJobObject {
+    spec: LonghornJobSpec,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct JobSpec {
+struct LonghornJobSpec {
     task: Option<String>,
     cron: Option<String>,
     groups: Option<Vec<String>>,
@@ -109,7 +109,7 @@ struct JobSpec {
 
 /// Reads a Volume.
 pub fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let VolumeObject { metadata, status } = VolumeObject::deserialize(object)?;
+    let LonghornVolumeObject { metadata, status } = LonghornVolumeObject::deserialize(object)?;
     let status = status.and_then(|status| status.kubernetes_status).unwrap_or_default();
     let labels = metadata.labels.unwrap_or_default();
     let jobs = enabled(&labels, JOB_LABEL, interner);
@@ -117,7 +117,7 @@ pub fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, Proj
     if jobs.is_empty() && groups.is_empty() {
         groups = [interner.intern(DEFAULT_GROUP)].into();
     }
-    Ok(facts(BackupFacts::LonghornVolume(Volume {
+    Ok(facts(BackupFacts::LonghornVolume(LonghornVolume {
         claim: named(status.namespace, interner).zip(named(status.pvc_name, interner)),
         volume: named(status.pv_name, interner),
         jobs,
@@ -127,16 +127,16 @@ pub fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, Proj
 
 /// Reads a Backup.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let BackupObject { metadata, status } = BackupObject::deserialize(object)?;
+    let LonghornBackupObject { metadata, status } = LonghornBackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
-    let created = time("status.backupCreatedAt", status.backup_created_at.as_deref())?;
+    let created = parse_time("status.backupCreatedAt", status.backup_created_at.as_deref())?;
     let outcome = match (status.state.as_deref(), created) {
-        _ if metadata.deletion_timestamp.is_some() => Outcome::Failed,
-        (Some("Completed"), Some(at)) => Outcome::Succeeded(at),
-        (Some("Error" | "Unknown"), _) => Outcome::Failed,
-        _ => Outcome::Unfinished,
+        _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,
+        (Some("Completed"), Some(at)) => RunOutcome::Succeeded(at),
+        (Some("Error" | "Unknown"), _) => RunOutcome::Failed,
+        _ => RunOutcome::Unfinished,
     };
-    Ok(facts(BackupFacts::LonghornBackup(Backup {
+    Ok(facts(BackupFacts::LonghornBackup(LonghornBackup {
         volume: named(status.volume_name, interner),
         outcome,
     })))
@@ -147,9 +147,9 @@ pub fn project_recurring_job(
     object: &Value,
     interner: &Interner,
 ) -> Result<Facts, ProjectionError> {
-    let spec = JobObject::deserialize(object)?.spec;
+    let spec = LonghornJobObject::deserialize(object)?.spec;
     let task = spec.task.unwrap_or_default();
-    Ok(facts(BackupFacts::LonghornRecurringJob(RecurringJob {
+    Ok(facts(BackupFacts::LonghornRecurringJob(LonghornRecurringJob {
         backup: matches!(task.as_str(), "backup" | "backup-force-create")
             && spec.cron.is_some_and(|cron| !cron.is_empty()),
         groups: spec.groups.iter().flatten().map(|group| interner.intern(group)).collect(),

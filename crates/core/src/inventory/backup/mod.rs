@@ -24,65 +24,65 @@ use jiff::Timestamp;
 pub use self::index::BackupIndex;
 use super::{
     facts::{Facts, Project, Projection},
-    time::time,
+    time::parse_time,
 };
 
 /// Facts of one backup object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BackupFacts {
     /// `velero.io` Schedule.
-    VeleroSchedule(velero::Schedule),
+    VeleroSchedule(velero::VeleroSchedule),
     /// `velero.io` Backup.
-    VeleroBackup(velero::Backup),
+    VeleroBackup(velero::VeleroBackup),
     /// `velero.io` Restore.
-    VeleroRestore(velero::Restore),
+    VeleroRestore(velero::VeleroRestore),
     /// `velero.io` `BackupStorageLocation`.
-    VeleroLocation(velero::Location),
+    VeleroLocation(velero::VeleroLocation),
     /// `velero.io` `PodVolumeBackup` or `DataUpload`.
-    VeleroCopy(velero_copies::Copy),
+    VeleroCopy(velero_copies::VeleroVolumeCopy),
     /// `snapshot.storage.k8s.io` `VolumeSnapshot`.
-    VolumeSnapshot(snapshots::Snapshot),
+    VolumeSnapshot(snapshots::CsiSnapshot),
     /// `snapshot.storage.k8s.io` `VolumeSnapshotContent`.
-    SnapshotContent(snapshots::Content),
+    SnapshotContent(snapshots::CsiSnapshotContent),
     /// `k8up.io` Schedule.
-    K8upSchedule(k8up::Schedule),
+    K8upSchedule(k8up::K8upSchedule),
     /// `k8up.io` Backup.
-    K8upBackup(k8up::Backup),
+    K8upBackup(k8up::K8upBackup),
     /// `k8up.io` Snapshot.
-    K8upSnapshot(k8up::Snapshot),
+    K8upSnapshot(k8up::K8upSnapshot),
     /// `k8up.io` Restore.
-    K8upRestore(k8up::Restore),
+    K8upRestore(k8up::K8upRestore),
     /// `postgresql.cnpg.io` Cluster.
-    CnpgCluster(Box<cnpg::Cluster>),
+    CnpgCluster(Box<cnpg::CnpgCluster>),
     /// `postgresql.cnpg.io` Backup.
-    CnpgBackup(cnpg::Backup),
+    CnpgBackup(cnpg::CnpgBackup),
     /// `postgresql.cnpg.io` `ScheduledBackup`.
-    CnpgScheduledBackup(cnpg::ScheduledBackup),
+    CnpgScheduledBackup(cnpg::CnpgScheduledBackup),
     /// `barmancloud.cnpg.io` `ObjectStore`.
-    CnpgObjectStore(cnpg::ObjectStore),
+    CnpgObjectStore(cnpg::CnpgObjectStore),
     /// `longhorn.io` Volume.
-    LonghornVolume(longhorn::Volume),
+    LonghornVolume(longhorn::LonghornVolume),
     /// `longhorn.io` Backup.
-    LonghornBackup(longhorn::Backup),
+    LonghornBackup(longhorn::LonghornBackup),
     /// `longhorn.io` `RecurringJob`.
-    LonghornRecurringJob(longhorn::RecurringJob),
+    LonghornRecurringJob(longhorn::LonghornRecurringJob),
     /// `volsync.backube` `ReplicationSource`.
-    VolSyncSource(volsync::Source),
+    VolSyncSource(volsync::VolSyncSource),
     /// `config.kio.kasten.io` Policy.
-    KastenPolicy(kasten::Policy),
+    KastenPolicy(kasten::KastenPolicy),
     /// `actions.kio.kasten.io` `BackupAction`.
-    KastenBackup(kasten::Action),
+    KastenBackup(kasten::KastenBackup),
     /// `actions.kio.kasten.io` `RestoreAction`.
-    KastenRestore(kasten::Restore),
+    KastenRestore(kasten::KastenRestore),
     /// `apps.kio.kasten.io` `RestorePoint`.
     KastenRestorePoint,
     /// A database whose backups are not read.
-    OtherDatabase(others::Database),
+    OtherDatabase(others::OtherDatabase),
 }
 
 /// How a run ended, as its tool says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum RunOutcome {
     /// It succeeded at this time.
     Succeeded(Timestamp),
     /// It has not ended.
@@ -91,7 +91,7 @@ pub enum Outcome {
     Failed,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// When it succeeded.
     pub fn success(self) -> Option<Timestamp> {
         match self {

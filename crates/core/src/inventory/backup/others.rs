@@ -12,7 +12,7 @@ use crate::inventory::{
 
 /// A database.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Database {
+pub struct OtherDatabase {
     /// All labels: controls select by them.
     pub labels: Labels,
 }
@@ -67,7 +67,9 @@ pub const PROJECTIONS: &[Projection] = &[
 
 fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let metadata = MetadataOnly::deserialize(object)?.metadata;
-    Ok(facts(BackupFacts::OtherDatabase(Database { labels: metadata.interned_labels(interner) })))
+    Ok(facts(BackupFacts::OtherDatabase(OtherDatabase {
+        labels: metadata.interned_labels(interner),
+    })))
 }
 
 /// Whether a kind is such a database.

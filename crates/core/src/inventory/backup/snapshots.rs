@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, Outcome, facts, time};
+use super::{BackupFacts, RunOutcome, facts, parse_time};
 use crate::inventory::{
     facts::{Facts, ProjectionError},
     intern::{Interner, Symbol},
@@ -14,7 +14,7 @@ use crate::inventory::{
 
 /// A `VolumeSnapshot`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Snapshot {
+pub struct CsiSnapshot {
     /// The claim it was taken of, in its namespace. A pre-provisioned snapshot has none.
     pub claim: Option<Symbol>,
     /// Its uid, as its content must name it.
@@ -22,12 +22,12 @@ pub struct Snapshot {
     /// The `VolumeSnapshotContent` it says it is bound to.
     pub content: Option<Symbol>,
     /// When it was taken, once it is ready to use.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
 }
 
 /// A `VolumeSnapshotContent`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Content {
+pub struct CsiSnapshotContent {
     /// Namespace and name of the snapshot it is for.
     pub snapshot: (Symbol, Symbol),
     /// The uid of that snapshot, once bound.
@@ -38,7 +38,7 @@ pub struct Content {
     pub ready: bool,
 }
 
-impl Content {
+impl CsiSnapshotContent {
     /// Whether it is the content of this snapshot, and not of an earlier one of that name.
     pub fn belongs_to(&self, namespace: &str, name: &str, uid: Option<&Symbol>) -> bool {
         let same_uid = match (&self.uid, uid) {
@@ -51,22 +51,22 @@ impl Content {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct SnapshotObject {
-    metadata: Meta,
-    spec: SnapshotSpec,
+struct CsiSnapshotObject {
+    metadata: SnapshotMetadata,
+    spec: CsiSnapshotSpec,
     status: Option<SnapshotStatus>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Meta {
+struct SnapshotMetadata {
     uid: Option<String>,
     deletion_timestamp: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct SnapshotSpec {
+struct CsiSnapshotSpec {
     source: SnapshotSource,
 }
 
@@ -88,7 +88,7 @@ struct SnapshotStatus {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ContentObject {
-    metadata: Meta,
+    metadata: SnapshotMetadata,
     spec: ContentSpec,
     status: Option<ContentStatus>,
 }
@@ -122,17 +122,17 @@ struct ContentStatus {
 
 /// Reads a `VolumeSnapshot`.
 pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let SnapshotObject { metadata, spec, status } = SnapshotObject::deserialize(object)?;
+    let CsiSnapshotObject { metadata, spec, status } = CsiSnapshotObject::deserialize(object)?;
     let status = status.unwrap_or_default();
-    let taken = time("status.creationTime", status.creation_time.as_deref())?;
+    let taken = parse_time("status.creationTime", status.creation_time.as_deref())?;
     let ready = status.ready_to_use == Some(true);
     let outcome = match taken {
-        _ if metadata.deletion_timestamp.is_some() => Outcome::Failed,
-        Some(at) if ready => Outcome::Succeeded(at),
-        _ if status.error.is_some() => Outcome::Failed,
-        _ => Outcome::Unfinished,
+        _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,
+        Some(at) if ready => RunOutcome::Succeeded(at),
+        _ if status.error.is_some() => RunOutcome::Failed,
+        _ => RunOutcome::Unfinished,
     };
-    Ok(facts(BackupFacts::VolumeSnapshot(Snapshot {
+    Ok(facts(BackupFacts::VolumeSnapshot(CsiSnapshot {
         claim: named(spec.source.persistent_volume_claim_name.as_deref(), interner),
         uid: named(metadata.uid.as_deref(), interner),
         content: named(status.bound_volume_snapshot_content_name.as_deref(), interner),
@@ -145,7 +145,7 @@ pub fn project_content(object: &Value, interner: &Interner) -> Result<Facts, Pro
     let ContentObject { metadata, spec, status } = ContentObject::deserialize(object)?;
     let snapshot = spec.volume_snapshot_ref;
     let symbol = |text: Option<&str>| interner.intern(text.unwrap_or_default());
-    Ok(facts(BackupFacts::SnapshotContent(Content {
+    Ok(facts(BackupFacts::SnapshotContent(CsiSnapshotContent {
         snapshot: (symbol(snapshot.namespace.as_deref()), symbol(snapshot.name.as_deref())),
         uid: named(snapshot.uid.as_deref(), interner),
         volume: named(spec.source.volume_handle.as_deref(), interner),

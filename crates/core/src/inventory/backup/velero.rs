@@ -7,19 +7,19 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    BackupFacts, Outcome, excerpt, facts, time,
-    velero_scope::{Scope, ScopeFields},
+    BackupFacts, RunOutcome, excerpt, facts, parse_time,
+    velero_scope::{ScopeFields, VeleroScope},
 };
 use crate::inventory::{
-    facts::{Facts, Metadata, ProjectionError},
+    facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
 };
 
 /// A Schedule. `status.lastBackup` is left out: it is the last run that started, not a success.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Schedule {
+pub struct VeleroSchedule {
     /// What its backups will be about.
-    pub scope: Arc<Scope>,
+    pub scope: Arc<VeleroScope>,
     /// Whether its backups are to hold the data of volumes.
     pub volumes: bool,
     /// `spec.paused`.
@@ -30,13 +30,13 @@ pub struct Schedule {
 
 /// A Backup.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Backup {
+pub struct VeleroBackup {
     /// What it is about.
-    pub scope: Arc<Scope>,
+    pub scope: Arc<VeleroScope>,
     /// The `BackupStorageLocation` in its namespace; empty for the default one.
     pub location: Symbol,
     /// How it ended: `Completed` without errors, or it is no success.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
     /// When it began, or if that is not said, when it ended.
     pub began: Option<Timestamp>,
     /// When Velero deletes it.
@@ -78,32 +78,32 @@ impl Volumes {
 
 /// A Restore.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Restore {
+pub struct VeleroRestore {
     /// The backup it restored, in its namespace.
     pub backup: Symbol,
     /// What was restored of it.
-    pub scope: Arc<Scope>,
+    pub scope: Arc<VeleroScope>,
     /// Whether volumes were restored, too.
     pub volumes: bool,
     /// How it ended: `Completed` without errors, or it is no success. Errors are looked at by
     /// themselves, since `Completed` has been said despite them.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
 }
 
 /// A `BackupStorageLocation`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Location {
+pub struct VeleroLocation {
     /// `spec.accessMode: ReadOnly`: enough to restore, but this cluster writes nothing there.
     pub read_only: bool,
     /// Whether Velero reaches it.
-    pub reach: Reach,
+    pub reach: Reachability,
     /// `spec.default`.
     pub default: bool,
 }
 
 /// Whether a storage location can be reached.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Reach {
+pub enum Reachability {
     /// Velero says so.
     Available,
     /// Velero says it can't, and why.
@@ -114,14 +114,14 @@ pub enum Reach {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct ScheduleObject {
-    spec: ScheduleSpec,
+struct VeleroScheduleObject {
+    spec: VeleroScheduleSpec,
     status: Option<ScheduleStatus>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct ScheduleSpec {
+struct VeleroScheduleSpec {
     paused: Option<bool>,
     template: Value,
 }
@@ -135,10 +135,10 @@ struct ScheduleStatus {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct BackupObject {
-    metadata: Metadata,
+struct VeleroBackupObject {
+    metadata: ObjectMetadata,
     spec: Value,
-    status: Option<BackupStatus>,
+    status: Option<VeleroBackupStatus>,
 }
 
 /// The fields of a backup spec that decide about volumes.
@@ -155,7 +155,7 @@ struct DataFields {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct BackupStatus {
+struct VeleroBackupStatus {
     phase: Option<String>,
     start_timestamp: Option<String>,
     completion_timestamp: Option<String>,
@@ -172,7 +172,7 @@ struct BackupStatus {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct RestoreObject {
-    metadata: Metadata,
+    metadata: ObjectMetadata,
     spec: Value,
     status: Option<RestoreStatus>,
 }
@@ -217,11 +217,11 @@ struct LocationStatus {
 
 /// Reads a Schedule.
 pub fn project_schedule(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let ScheduleObject { spec, status } = ScheduleObject::deserialize(object)?;
+    let VeleroScheduleObject { spec, status } = VeleroScheduleObject::deserialize(object)?;
     let status = status.unwrap_or_default();
     let (scope, volumes) = read_template(&spec.template, interner)?;
     let snapshots = volumes.snapshot_volumes != Some(false);
-    Ok(facts(BackupFacts::VeleroSchedule(Schedule {
+    Ok(facts(BackupFacts::VeleroSchedule(VeleroSchedule {
         volumes: snapshots || copies_files(&volumes, &scope),
         scope,
         paused: spec.paused == Some(true),
@@ -232,20 +232,20 @@ pub fn project_schedule(object: &Value, interner: &Interner) -> Result<Facts, Pr
 
 /// Reads a Backup.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
-    let BackupObject { metadata, spec, status } = BackupObject::deserialize(object)?;
+    let VeleroBackupObject { metadata, spec, status } = VeleroBackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
     let (scope, volumes) = read_template(&spec, interner)?;
     let failed = [status.errors, status.backup_item_operations_failed];
     let completed = status.completion_timestamp.as_deref();
-    let ended = time("status.completionTimestamp", completed)?;
-    let created = time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?;
-    Ok(facts(BackupFacts::VeleroBackup(Backup {
+    let ended = parse_time("status.completionTimestamp", completed)?;
+    let created = parse_time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?;
+    Ok(facts(BackupFacts::VeleroBackup(VeleroBackup {
         volumes: taken(&volumes, &status, &scope, &metadata),
         scope,
         location: interner.intern(volumes.storage_location.as_deref().unwrap_or_default()),
         outcome: outcome(&metadata, status.phase.as_deref(), &failed, completed)?,
-        began: time("status.startTimestamp", status.start_timestamp.as_deref())?.or(ended),
-        expires: time("status.expiration", status.expiration.as_deref())?,
+        began: parse_time("status.startTimestamp", status.start_timestamp.as_deref())?.or(ended),
+        expires: parse_time("status.expiration", status.expiration.as_deref())?,
         synced: created.zip(ended).is_some_and(|(created, ended)| ended < created),
     })))
 }
@@ -257,7 +257,7 @@ pub fn project_restore(object: &Value, interner: &Interner) -> Result<Facts, Pro
     let fields = read_spec::<ScopeFields>(&spec)?;
     let spec = read_spec::<RestoreSpec>(&spec)?;
     let failed = [status.errors, status.restore_item_operations_failed];
-    Ok(facts(BackupFacts::VeleroRestore(Restore {
+    Ok(facts(BackupFacts::VeleroRestore(VeleroRestore {
         backup: interner.intern(spec.backup_name.as_deref().unwrap_or_default()),
         scope: interner.velero_scopes.share(fields.compile(interner)?),
         volumes: spec.restore_pvs != Some(false),
@@ -275,11 +275,11 @@ pub fn project_location(object: &Value, _: &Interner) -> Result<Facts, Projectio
     let LocationObject { spec, status } = LocationObject::deserialize(object)?;
     let status = status.unwrap_or_default();
     let reach = match status.phase.as_deref() {
-        Some("Available") => Reach::Available,
-        None | Some("") => Reach::Unknown,
-        Some(_) => Reach::Unavailable(excerpt(&status.message.unwrap_or_default())),
+        Some("Available") => Reachability::Available,
+        None | Some("") => Reachability::Unknown,
+        Some(_) => Reachability::Unavailable(excerpt(&status.message.unwrap_or_default())),
     };
-    Ok(facts(BackupFacts::VeleroLocation(Location {
+    Ok(facts(BackupFacts::VeleroLocation(VeleroLocation {
         reach,
         default: spec.default == Some(true),
         read_only: spec.access_mode.as_deref() == Some("ReadOnly"),
@@ -289,7 +289,7 @@ pub fn project_location(object: &Value, _: &Interner) -> Result<Facts, Projectio
 fn read_template(
     spec: &Value,
     interner: &Interner,
-) -> Result<(Arc<Scope>, DataFields), ProjectionError> {
+) -> Result<(Arc<VeleroScope>, DataFields), ProjectionError> {
     let scope = read_spec::<ScopeFields>(spec)?.compile(interner)?;
     Ok((interner.velero_scopes.share(scope), read_spec(spec)?))
 }
@@ -303,25 +303,25 @@ fn read_spec<'a, T: Default + Deserialize<'a>>(spec: &'a Value) -> Result<T, Pro
 }
 
 fn outcome(
-    metadata: &Metadata,
+    metadata: &ObjectMetadata,
     phase: Option<&str>,
     failed: &[Option<i64>],
     completed: Option<&str>,
-) -> Result<Outcome, ProjectionError> {
-    let completed = time("status.completionTimestamp", completed)?;
+) -> Result<RunOutcome, ProjectionError> {
+    let completed = parse_time("status.completionTimestamp", completed)?;
     let clean = failed.iter().all(|count| count.unwrap_or_default() == 0);
     Ok(match (phase, completed) {
-        _ if metadata.deletion_timestamp.is_some() => Outcome::Failed,
-        (Some("Completed"), Some(at)) if clean => Outcome::Succeeded(at),
-        (Some("Completed"), None) if clean => Outcome::Unfinished,
+        _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,
+        (Some("Completed"), Some(at)) if clean => RunOutcome::Succeeded(at),
+        (Some("Completed"), None) if clean => RunOutcome::Unfinished,
         (Some("Completed" | "PartiallyFailed" | "Failed" | "FailedValidation" | "Deleting"), _) => {
-            Outcome::Failed
+            RunOutcome::Failed
         }
-        _ => Outcome::Unfinished,
+        _ => RunOutcome::Unfinished,
     })
 }
 
-fn copies_files(volumes: &DataFields, scope: &Scope) -> bool {
+fn copies_files(volumes: &DataFields, scope: &VeleroScope) -> bool {
     let wanted =
         volumes.default_volumes_to_fs_backup.or(volumes.default_volumes_to_restic) == Some(true);
     wanted && scope.includes_pods()
@@ -333,9 +333,9 @@ const GLOBAL_POLICY: &str = "velero.io/global-backup-volume-policy-configmap";
 /// Snapshots count by what the status says was completed, not by what the spec asked for.
 fn taken(
     fields: &DataFields,
-    status: &BackupStatus,
-    scope: &Scope,
-    metadata: &Metadata,
+    status: &VeleroBackupStatus,
+    scope: &VeleroScope,
+    metadata: &ObjectMetadata,
 ) -> Volumes {
     let moved = fields.snapshot_move_data == Some(true);
     let count = |attempted: Option<i64>, completed: Option<i64>| {

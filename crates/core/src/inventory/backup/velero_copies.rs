@@ -4,9 +4,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, Outcome, facts, time};
+use super::{BackupFacts, RunOutcome, facts, parse_time};
 use crate::inventory::{
-    facts::{Facts, Metadata, ProjectionError},
+    facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
 };
 
@@ -17,7 +17,7 @@ const CLAIM_NAME: &str = "velero.io/pvc-name";
 
 /// A copy of one volume, as part of a Backup in its namespace.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Copy {
+pub struct VeleroVolumeCopy {
     /// The name of the Backup.
     pub backup: Symbol,
     /// The namespace of the claim.
@@ -27,13 +27,13 @@ pub struct Copy {
     /// The uid of the claim: names come again.
     pub uid: Option<Symbol>,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct CopyObject {
-    metadata: Metadata,
+    metadata: ObjectMetadata,
     spec: CopySpec,
     status: Option<CopyStatus>,
 }
@@ -72,7 +72,7 @@ pub fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionE
     };
     let pod = spec.pod.as_ref().and_then(|pod| pod.namespace.as_ref());
     let namespace = spec.source_namespace.as_ref().or(pod).or(tag("ns"));
-    Ok(facts(BackupFacts::VeleroCopy(Copy {
+    Ok(facts(BackupFacts::VeleroCopy(VeleroVolumeCopy {
         backup: name(label(BACKUP).or(tag("backup"))).unwrap_or_else(|| interner.intern("")),
         namespace: interner.intern(namespace.map_or("", String::as_str)),
         claim: name(spec.source_pvc.as_ref().or(annotated)),
@@ -81,12 +81,13 @@ pub fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionE
     })))
 }
 
-fn outcome(deleted: bool, status: &CopyStatus) -> Result<Outcome, ProjectionError> {
-    let completed = time("status.completionTimestamp", status.completion_timestamp.as_deref())?;
+fn outcome(deleted: bool, status: &CopyStatus) -> Result<RunOutcome, ProjectionError> {
+    let completed =
+        parse_time("status.completionTimestamp", status.completion_timestamp.as_deref())?;
     Ok(match (status.phase.as_deref(), completed) {
-        _ if deleted => Outcome::Failed,
-        (Some("Completed"), Some(at)) => Outcome::Succeeded(at),
-        (Some("Failed" | "Canceling" | "Canceled"), _) => Outcome::Failed,
-        _ => Outcome::Unfinished,
+        _ if deleted => RunOutcome::Failed,
+        (Some("Completed"), Some(at)) => RunOutcome::Succeeded(at),
+        (Some("Failed" | "Canceling" | "Canceled"), _) => RunOutcome::Failed,
+        _ => RunOutcome::Unfinished,
     })
 }

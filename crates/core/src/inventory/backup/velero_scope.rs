@@ -36,7 +36,7 @@ const ESSENTIAL: &[&[&str]] = &[
 
 /// The filters of a Velero spec. One for all backups of a schedule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Scope {
+pub struct VeleroScope {
     included_namespaces: Box<[Symbol]>,
     excluded_namespaces: Box<[Symbol]>,
     included_resources: Box<[Symbol]>,
@@ -63,12 +63,12 @@ pub(super) struct ScopeFields {
 }
 
 impl ScopeFields {
-    pub(super) fn compile(&self, interner: &Interner) -> Result<Scope, ProjectionError> {
+    pub(super) fn compile(&self, interner: &Interner) -> Result<VeleroScope, ProjectionError> {
         let names = |lists: [&Option<Vec<String>>; 2]| {
             lists.into_iter().flatten().flatten().map(|name| interner.intern(name)).collect()
         };
         let selectors = self.label_selector.iter().chain(self.or_label_selectors.iter().flatten());
-        Ok(Scope {
+        Ok(VeleroScope {
             included_namespaces: names([&self.included_namespaces, &None]),
             excluded_namespaces: names([&self.excluded_namespaces, &None]),
             included_resources: names([
@@ -90,7 +90,7 @@ impl ScopeFields {
     }
 }
 
-impl Scope {
+impl VeleroScope {
     /// Whether anything of a namespace is in.
     pub fn includes_namespace(&self, namespace: &str) -> bool {
         let excluded = self.excluded_namespaces.iter().any(|pattern| may_match(pattern, namespace));

@@ -4,15 +4,15 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, facts, time};
+use super::{BackupFacts, facts, parse_time};
 use crate::inventory::{
-    facts::{Facts, Metadata, ProjectionError},
+    facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
 };
 
 /// A `ReplicationSource`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Source {
+pub struct VolSyncSource {
     /// `spec.sourcePVC`; an external provider may name none.
     pub claim: Option<Symbol>,
     /// `status.lastSyncTime`: the newest synchronization that succeeded.
@@ -20,14 +20,14 @@ pub struct Source {
     /// Whether the last run of the mover failed (`status.latestMoverStatus.result`).
     pub failed: bool,
     /// What runs next.
-    pub runs: Runs,
+    pub runs: VolSyncTrigger,
     /// `spec.syncthing`: peers that change each other's files, so no copy of how it was.
     pub mirror: bool,
 }
 
 /// When a `ReplicationSource` runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Runs {
+pub enum VolSyncTrigger {
     /// By its schedule, or again and again.
     ByItself,
     /// Once for each new value of `spec.trigger.manual`.
@@ -39,7 +39,7 @@ pub enum Runs {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct SourceObject {
-    metadata: Metadata,
+    metadata: ObjectMetadata,
     spec: SourceSpec,
     status: Option<SourceStatus>,
 }
@@ -80,17 +80,17 @@ pub fn project_source(object: &Value, interner: &Interner) -> Result<Facts, Proj
     let status = status.unwrap_or_default();
     let trigger = spec.trigger.unwrap_or_default();
     let is_set = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    let last = time("status.lastSyncTime", status.last_sync_time.as_deref())?;
+    let last = parse_time("status.lastSyncTime", status.last_sync_time.as_deref())?;
     let mover = status.latest_mover_status.unwrap_or_default();
-    Ok(facts(BackupFacts::VolSyncSource(Source {
+    Ok(facts(BackupFacts::VolSyncSource(VolSyncSource {
         claim: spec.source_pvc.filter(|name| !name.is_empty()).map(|name| interner.intern(&name)),
         last_success: last.filter(|_| metadata.deletion_timestamp.is_none()),
         failed: mover.result.as_deref() == Some("Failed"),
         runs: match (spec.paused, is_set(&trigger.manual), is_set(&trigger.schedule)) {
-            (Some(true), ..) => Runs::Paused,
+            (Some(true), ..) => VolSyncTrigger::Paused,
             // A manual trigger goes before a schedule.
-            (_, true, _) => Runs::ByHand,
-            _ => Runs::ByItself,
+            (_, true, _) => VolSyncTrigger::ByHand,
+            _ => VolSyncTrigger::ByItself,
         },
         mirror: spec.syncthing.is_some(),
     })))

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Condition, NetworkFacts, explanation, named};
+use super::{NetworkCondition, NetworkFacts, explanation, named};
 use crate::inventory::{
     facts::{Facts, ProjectionError, read},
     intern::{Interner, Symbol},
-    time::time,
+    time::parse_time,
 };
 
 /// A Certificate (cert-manager.io/v1).
@@ -17,7 +17,7 @@ pub struct CertificateFacts {
     /// `spec.secretName`: where the certificate is kept.
     pub secret: Option<Symbol>,
     /// What cert-manager reports.
-    pub readiness: Readiness,
+    pub readiness: CertificateReadiness,
     /// `status.notAfter`; absent until it was issued. The last instant of the calendar for one that
     /// does not expire.
     pub not_after: Option<Timestamp>,
@@ -25,7 +25,7 @@ pub struct CertificateFacts {
 
 /// The condition `Ready`, which implies that the Secret exists and fits the spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Readiness {
+pub enum CertificateReadiness {
     /// It is `True`.
     Ready,
     /// It is not, and why.
@@ -37,20 +37,20 @@ pub enum Readiness {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Certificate {
-    spec: Option<Spec>,
-    status: Option<Status>,
+    spec: Option<CertificateSpec>,
+    status: Option<CertificateStatus>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Spec {
+struct CertificateSpec {
     secret_name: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Status {
-    conditions: Option<Vec<Condition>>,
+struct CertificateStatus {
+    conditions: Option<Vec<NetworkCondition>>,
     not_after: Option<String>,
 }
 
@@ -59,14 +59,14 @@ pub(super) fn project(object: &Value, interner: &Interner) -> Result<Facts, Proj
     let status = certificate.status.unwrap_or_default();
     let ready = status.conditions.iter().flatten().find(|condition| condition.r#type == "Ready");
     let readiness = match ready {
-        Some(condition) if condition.status == "True" => Readiness::Ready,
-        Some(condition) => Readiness::NotReady(explanation(condition)),
-        None => Readiness::NotReported,
+        Some(condition) if condition.status == "True" => CertificateReadiness::Ready,
+        Some(condition) => CertificateReadiness::NotReady(explanation(condition)),
+        None => CertificateReadiness::NotReported,
     };
     let secret = certificate.spec.unwrap_or_default().secret_name;
     Ok(Facts::Network(Box::new(NetworkFacts::Certificate(CertificateFacts {
         secret: named(secret.as_deref(), interner),
         readiness,
-        not_after: time("status.notAfter", status.not_after.as_deref())?,
+        not_after: parse_time("status.notAfter", status.not_after.as_deref())?,
     }))))
 }

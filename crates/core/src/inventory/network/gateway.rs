@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Condition, GATEWAY_API, NetworkFacts, explanation, host};
+use super::{GATEWAY_API, NetworkCondition, NetworkFacts, explanation, host};
 use crate::inventory::{
-    facts::{Facts, Metadata, ProjectionError, read},
+    facts::{Facts, ObjectMetadata, ProjectionError, read},
     intern::{Interner, Symbol},
 };
 
@@ -98,7 +98,7 @@ pub struct ParentRef {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Gateway {
-    metadata: Metadata,
+    metadata: ObjectMetadata,
     spec: Option<GatewaySpec>,
     status: Option<GatewayStatus>,
 }
@@ -118,13 +118,13 @@ struct ListenerSpec {
     #[serde(default)]
     port: Option<i32>,
     hostname: Option<String>,
-    tls: Option<Tls>,
+    tls: Option<ListenerTls>,
     allowed_routes: Option<AllowedRoutes>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Tls {
+struct ListenerTls {
     mode: Option<String>,
     certificate_refs: Option<Vec<serde::de::IgnoredAny>>,
     options: Option<serde_json::Map<String, Value>>,
@@ -152,7 +152,7 @@ struct GatewayStatus {
 #[serde(default)]
 struct ListenerStatus {
     name: String,
-    conditions: Option<Vec<Condition>>,
+    conditions: Option<Vec<NetworkCondition>>,
 }
 
 pub(super) fn project_gateway(
@@ -185,7 +185,7 @@ pub(super) fn project_gateway(
     }))))
 }
 
-fn certificate(tls: Option<&Tls>) -> ListenerCertificate {
+fn certificate(tls: Option<&ListenerTls>) -> ListenerCertificate {
     let Some(tls) = tls else {
         return ListenerCertificate::None;
     };
@@ -226,7 +226,7 @@ fn unresolved(reported: &[ListenerStatus], listener: &str) -> Option<Box<str>> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Route {
-    metadata: Metadata,
+    metadata: ObjectMetadata,
     spec: Option<RouteSpec>,
 }
 
@@ -252,12 +252,12 @@ struct ParentSpec {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct RouteRule {
-    filters: Option<Vec<Filter>>,
+    filters: Option<Vec<RouteFilter>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Filter {
+struct RouteFilter {
     r#type: String,
     request_redirect: Option<Redirect>,
 }

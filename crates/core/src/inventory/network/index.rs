@@ -10,13 +10,13 @@ use crate::inventory::{Facts, IndexUpdate, Object, Slot, Symbol};
 /// Which Certificates and Ingresses share a Secret, and which namespaces are in a mesh.
 #[derive(Debug, Default)]
 pub struct NetworkIndex {
-    by_secret: FxHashMap<(Symbol, Symbol), Users>,
+    by_secret: FxHashMap<(Symbol, Symbol), SecretUsers>,
     meshed: FxHashSet<Slot>,
 }
 
 /// Who names a Secret. Ordered, so that findings are too.
 #[derive(Debug, Default)]
-struct Users {
+struct SecretUsers {
     certificates: BTreeSet<Slot>,
     ingresses: BTreeSet<Slot>,
 }
@@ -87,7 +87,7 @@ impl NetworkIndex {
     }
 }
 
-impl Users {
+impl SecretUsers {
     fn side(&mut self, certificate: bool) -> &mut BTreeSet<Slot> {
         if certificate { &mut self.certificates } else { &mut self.ingresses }
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{NetworkFacts, host, named};
 use crate::inventory::{
-    facts::{Facts, Metadata, ProjectionError, read},
+    facts::{Facts, ObjectMetadata, ProjectionError, read},
     intern::{Interner, Symbol},
 };
 
@@ -61,7 +61,7 @@ impl IngressAnnotations {
         self.0.iter().map(|(key, _)| *key)
     }
 
-    fn project(metadata: &Metadata, interner: &Interner) -> Self {
+    fn project(metadata: &ObjectMetadata, interner: &Interner) -> Self {
         let Some(all) = &metadata.annotations else {
             return Self::default();
         };
@@ -132,28 +132,28 @@ pub struct IngressTls {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Ingress {
-    metadata: Metadata,
-    spec: Option<Spec>,
+    metadata: ObjectMetadata,
+    spec: Option<IngressSpec>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Spec {
+struct IngressSpec {
     ingress_class_name: Option<String>,
-    rules: Option<Vec<Rule>>,
+    rules: Option<Vec<IngressRule>>,
     default_backend: Option<serde::de::IgnoredAny>,
-    tls: Option<Vec<Tls>>,
+    tls: Option<Vec<IngressTlsSpec>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Rule {
+struct IngressRule {
     host: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Tls {
+struct IngressTlsSpec {
     hosts: Option<Vec<String>>,
     secret_name: Option<String>,
 }
@@ -172,7 +172,7 @@ pub(super) fn project(object: &Value, interner: &Interner) -> Result<Facts, Proj
         .collect();
     hosts.sort();
     hosts.dedup();
-    let tls = |entry: &Tls| IngressTls {
+    let tls = |entry: &IngressTlsSpec| IngressTls {
         hosts: entry.hosts.iter().flatten().map(|name| host(name, interner)).collect(),
         secret: named(entry.secret_name.as_deref(), interner),
     };
@@ -186,7 +186,11 @@ pub(super) fn project(object: &Value, interner: &Interner) -> Result<Facts, Proj
 }
 
 /// Controllers look at the annotation first.
-fn class(metadata: &Metadata, field: Option<&str>, interner: &Interner) -> Option<IngressClassRef> {
+fn class(
+    metadata: &ObjectMetadata,
+    field: Option<&str>,
+    interner: &Interner,
+) -> Option<IngressClassRef> {
     let annotation = metadata.annotations.as_ref().and_then(|all| all.get(CLASS_ANNOTATION));
     named(annotation.map(String::as_str), interner)
         .map(IngressClassRef::Annotation)
@@ -196,7 +200,7 @@ fn class(metadata: &Metadata, field: Option<&str>, interner: &Interner) -> Optio
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct IngressClass {
-    metadata: Metadata,
+    metadata: ObjectMetadata,
     spec: Option<ClassSpec>,
 }
 

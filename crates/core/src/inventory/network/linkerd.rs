@@ -48,7 +48,7 @@ fn facts(plaintext: Option<&'static str>) -> Facts {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Server {
+struct LinkerdServer {
     spec: Option<ServerSpec>,
 }
 
@@ -60,7 +60,7 @@ struct ServerSpec {
 
 /// Without an access policy, a Server denies.
 pub(super) fn project_server(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
-    let spec = read::<Server>(object)?.spec.unwrap_or_default();
+    let spec = read::<LinkerdServer>(object)?.spec.unwrap_or_default();
     let policy = InboundPolicy::parse(spec.access_policy.as_deref());
     Ok(facts((policy == InboundPolicy::Unauthenticated).then_some("spec.accessPolicy")))
 }

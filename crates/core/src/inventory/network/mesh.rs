@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{InboundPolicy, NetworkFacts};
 use crate::inventory::{
-    facts::{Facts, Metadata, ProjectionError, read},
+    facts::{Facts, ObjectMetadata, ProjectionError, read},
     intern::{Interner, Symbol},
 };
 
@@ -25,7 +25,7 @@ pub enum MeshMembership {
 
 impl MeshMembership {
     /// The mesh that a namespace joins by its labels and annotations.
-    pub fn of(metadata: &Metadata) -> Option<Self> {
+    pub fn of_namespace(metadata: &ObjectMetadata) -> Option<Self> {
         let label = |key| metadata.labels.as_ref()?.get(key).map(String::as_str);
         let annotation = |key| metadata.annotations.as_ref()?.get(key).map(String::as_str);
         // Of the sidecar labels, istio-injection decides where both are set.
@@ -95,7 +95,7 @@ pub struct DestinationRuleFacts {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct PeerAuthentication {
-    metadata: Metadata,
+    metadata: ObjectMetadata,
     spec: Option<PeerAuthenticationSpec>,
 }
 

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 
 pub use self::{
-    certificate::{CertificateFacts, Readiness},
+    certificate::{CertificateFacts, CertificateReadiness},
     gateway::{GatewayFacts, Listener, ListenerCertificate, ParentRef, RouteFacts, RoutesFrom},
     index::NetworkIndex,
     ingress::{IngressAnnotations, IngressClassFacts, IngressClassRef, IngressFacts, IngressTls},
@@ -136,7 +136,7 @@ pub const PROJECTIONS: &[Projection] = &[
 /// One condition of a status; `null` and absent are the same.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Condition {
+struct NetworkCondition {
     r#type: String,
     status: String,
     reason: Option<String>,
@@ -144,7 +144,7 @@ struct Condition {
 }
 
 /// What `Some(false)` explains: the reason and message of a condition that is not `True`.
-fn explanation(condition: &Condition) -> Box<str> {
+fn explanation(condition: &NetworkCondition) -> Box<str> {
     let mut text = condition.reason.clone().unwrap_or_default();
     if let Some(message) = condition.message.as_deref().filter(|text| !text.is_empty()) {
         let separator = if text.is_empty() { "" } else { ": " };

@@ -5,12 +5,12 @@ use std::{collections::BTreeSet, sync::Arc};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    baseline::baseline,
-    naming::Naming,
+    defaults::defaults,
+    named_rights::Naming,
     read::{BindingFacts, RoleFacts, RoleKind},
     right::Rights,
-    roles::{Role, RoleId, RoleKey, Roles},
-    rule::{Request, Target},
+    roles::{RoleId, RoleKey, RoleNode, Roles},
+    rule::{AccessRequest, RequestTarget},
     subject::{MASTERS, Subject},
     subjects::{Grant, SubjectId, SubjectNode, Subjects},
 };
@@ -36,7 +36,7 @@ struct Binding {
 
 /// How a right is held: a binding, and the role it gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Path {
+pub struct GrantPath {
     /// The binding.
     pub binding: Slot,
     /// The role.
@@ -45,7 +45,7 @@ pub struct Path {
 
 /// Whose rights a change can affect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Affected {
+pub struct AffectedSubjects {
     /// Whose own.
     pub subjects: FxHashSet<SubjectId>,
     /// Whether one of them is a group that others belong to by their kind alone: what it may is
@@ -61,14 +61,14 @@ pub struct Entitlement {
     /// Every way it may, its own and those of the groups it belongs to by its kind. Empty only
     /// for `system:masters` where no binding names it: the API server lets that group do
     /// everything before it asks RBAC.
-    pub via: Vec<Path>,
+    pub via: Vec<GrantPath>,
 }
 
 impl Graph {
     /// Counts the roles of every cluster as existing even where nobody shows them: manifests bind
     /// `cluster-admin` or `edit` without bringing them along.
-    pub fn assume_born_roles(&mut self) {
-        self.roles.assume_born();
+    pub fn assume_default_roles(&mut self) {
+        self.roles.assume_defaults();
     }
 
     /// Takes in a change of one object.
@@ -142,7 +142,7 @@ impl Graph {
                     binding: slot,
                     namespace: object.namespace.clone(),
                     role,
-                    baseline: baseline().grants(&object.namespace, &object.name, facts, subject),
+                    is_default: defaults().grants(&object.namespace, &object.name, facts, subject),
                 };
                 self.subjects.grant(subject, grant)
             })
@@ -176,17 +176,17 @@ impl Graph {
     }
 
     /// A role.
-    pub fn role(&self, id: RoleId) -> Option<&Role> {
+    pub fn role(&self, id: RoleId) -> Option<&RoleNode> {
         self.roles.get(id)
     }
 
     /// The role of a name, where it exists.
-    pub fn find_role(&self, key: &RoleKey) -> Option<&Role> {
+    pub fn find_role(&self, key: &RoleKey) -> Option<&RoleNode> {
         self.role(self.roles.find(key)?).filter(|role| role.exists())
     }
 
     /// Every role, and every name that some binding gives to one that is not there.
-    pub fn roles(&self) -> impl Iterator<Item = &Role> {
+    pub fn roles(&self) -> impl Iterator<Item = &RoleNode> {
         self.roles.iter()
     }
 
@@ -209,8 +209,8 @@ impl Graph {
     /// The subjects whose own rights a change of one object can affect, judged by what is known
     /// now. Right after a batch of changes too: it looks at what the object was and is, not at the
     /// last update.
-    pub fn affected(&self, before: Option<&Object>, after: Option<&Object>) -> Affected {
-        let mut affected = Affected::default();
+    pub fn affected(&self, before: Option<&Object>, after: Option<&Object>) -> AffectedSubjects {
+        let mut affected = AffectedSubjects::default();
         let mut names: Vec<Symbol> = Vec::new();
         for object in [before, after].into_iter().flatten() {
             match &object.facts {
@@ -246,7 +246,7 @@ impl Graph {
         affected
     }
 
-    fn add_bound(&self, role: RoleId, affected: &mut Affected) {
+    fn add_bound(&self, role: RoleId, affected: &mut AffectedSubjects) {
         let bound = self.roles.get(role).into_iter().flat_map(|role| self.bound(role));
         for id in bound {
             let new = affected.subjects.insert(id);
@@ -256,13 +256,13 @@ impl Graph {
     }
 
     /// The subjects of every binding that names a role, each as often as it is named.
-    pub fn bound<'a>(&'a self, role: &'a Role) -> impl Iterator<Item = SubjectId> + 'a {
+    pub fn bound<'a>(&'a self, role: &'a RoleNode) -> impl Iterator<Item = SubjectId> + 'a {
         let bindings = role.bindings().iter().filter_map(|slot| self.bindings.get(slot));
         bindings.flat_map(|binding| binding.subjects.iter().copied())
     }
 
     /// The subjects of every binding that names the role of this name, which need not exist.
-    pub fn waiting_for(&self, role: &RoleKey) -> impl Iterator<Item = SubjectId> {
+    pub fn bound_to_name(&self, role: &RoleKey) -> impl Iterator<Item = SubjectId> {
         let role = self.roles.find(role).and_then(|id| self.roles.get(id));
         role.into_iter().flat_map(|role| self.bound(role))
     }
@@ -275,8 +275,8 @@ impl Graph {
 
     /// The subjects that a role with any of these rights is bound to, each as often as it is. Roles
     /// are fewer than subjects, and few of them hold rights that are asked for.
-    pub fn holding(&self, rights: Rights) -> impl Iterator<Item = SubjectId> {
-        let holds = move |role: &&Role| role.reach().anywhere().intersects(rights);
+    pub fn subjects_with_any(&self, rights: Rights) -> impl Iterator<Item = SubjectId> {
+        let holds = move |role: &&RoleNode| role.reach().anywhere().intersects(rights);
         self.roles.iter().filter(holds).flat_map(|role| self.bound(role))
     }
 
@@ -284,16 +284,16 @@ impl Graph {
     ///
     /// Users and service accounts are listed for what their own bindings give and for what the
     /// groups give that they belong to by their kind; a group is listed for its own bindings.
-    pub fn who_can(&self, request: &Request<'_>) -> Vec<Entitlement> {
+    pub fn who_can(&self, request: &AccessRequest<'_>) -> Vec<Entitlement> {
         let mut decided = vec![None; self.roles.places()];
-        let mut allowing = |node: &SubjectNode| -> Vec<Path> {
+        let mut allowing = |node: &SubjectNode| -> Vec<GrantPath> {
             let paths = node.grants.iter().filter(|grant| {
                 reaches(grant, &request.target) && self.decide(grant.role, request, &mut decided)
             });
-            let path = |grant: &Grant| Path { binding: grant.binding, role: grant.role };
+            let path = |grant: &Grant| GrantPath { binding: grant.binding, role: grant.role };
             paths.map(path).collect()
         };
-        let mut implied: FxHashMap<Subject, Vec<Path>> = FxHashMap::default();
+        let mut implied: FxHashMap<Subject, Vec<GrantPath>> = FxHashMap::default();
         for (_, node) in self.subjects() {
             if node.subject.is_implied_group() {
                 implied.insert(node.subject.clone(), allowing(node));
@@ -320,34 +320,39 @@ impl Graph {
 
     /// The subjects that may do what is asked in every cluster, by bindings that manifests do not
     /// show.
-    pub fn born_to(&self, request: &Request<'_>) -> BTreeSet<Subject> {
+    pub fn default_subjects(&self, request: &AccessRequest<'_>) -> BTreeSet<Subject> {
         let mut found = BTreeSet::new();
-        for (namespace, born) in baseline().bindings_of_every_cluster() {
+        for (namespace, default) in defaults().bindings_of_every_cluster() {
             if !namespace.is_empty() && **namespace != *request.target.namespace() {
                 continue;
             }
-            let role = self.roles.find(&bound_role(namespace, born));
-            let mut rules = role.and_then(|id| self.role(id)).into_iter().flat_map(Role::rules);
+            let role = self.roles.find(&bound_role(namespace, default));
+            let mut rules = role.and_then(|id| self.role(id)).into_iter().flat_map(RoleNode::rules);
             if rules.any(|rule| rule.allows(request)) {
-                found.extend(born.subjects.iter().cloned());
+                found.extend(default.subjects.iter().cloned());
             }
         }
         found
     }
 
-    fn decide(&self, role: RoleId, request: &Request<'_>, decided: &mut [Option<bool>]) -> bool {
+    fn decide(
+        &self,
+        role: RoleId,
+        request: &AccessRequest<'_>,
+        decided: &mut [Option<bool>],
+    ) -> bool {
         let Some(known) = decided.get_mut(role.index()) else {
             return false;
         };
         *known.get_or_insert_with(|| {
-            let rules = self.role(role).into_iter().flat_map(Role::rules);
+            let rules = self.role(role).into_iter().flat_map(RoleNode::rules);
             rules.into_iter().any(|rule| rule.allows(request))
         })
     }
 }
 
 /// Whether a grant is in effect where a request goes.
-fn reaches(grant: &Grant, target: &Target<'_>) -> bool {
+fn reaches(grant: &Grant, target: &RequestTarget<'_>) -> bool {
     grant.in_cluster() || *grant.namespace == *target.namespace()
 }
 

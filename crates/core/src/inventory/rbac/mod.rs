@@ -2,13 +2,11 @@
 //!
 //! Roles and bindings are projected into facts ([`read`]); the [`Graph`] joins them with the
 //! subjects they name and follows every change in place. What a rule allows is decided exactly as
-//! the API server's authorizer does ([`Rule::allows`]).
+//! the API server's authorizer does ([`PolicyRule::allows`]).
 
-mod baseline;
-mod builtin_types;
-mod gap;
+mod defaults;
 mod graph;
-mod naming;
+mod named_rights;
 mod read;
 mod right;
 mod right_table;
@@ -20,22 +18,20 @@ mod subjects;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod unknown_rules;
 
 pub use self::{
-    baseline::is_born_account,
-    builtin_types::{
-        BUILTIN_TYPES, BuiltinType, is_cluster_scoped, subresources, subresources_of_no_discovery,
-    },
-    gap::{Gap, gap},
-    graph::{Affected, Entitlement, Graph, Path},
-    naming::Named,
+    defaults::is_account_of_every_cluster,
+    graph::{AffectedSubjects, Entitlement, GrantPath, Graph},
+    named_rights::NamedRight,
     read::{
         BindingFacts, CloudIdentity, MAX_SUBJECTS, PROJECTIONS, RoleFacts, RoleKind, RoleRef,
         ServiceAccountFacts,
     },
     right::{Example, Reach, Right, Rights},
-    roles::{Role, RoleId, RoleKey},
-    rule::{Request, Rule, Target, Words},
+    roles::{RoleId, RoleKey, RoleNode},
+    rule::{AccessRequest, PolicyRule, RequestTarget, Words},
     subject::{ANONYMOUS, AUTHENTICATED, MASTERS, SERVICE_ACCOUNTS, Subject, UNAUTHENTICATED},
     subjects::{Grant, SubjectId, SubjectNode},
+    unknown_rules::{UnknownRules, unknown_rules},
 };

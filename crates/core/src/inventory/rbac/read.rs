@@ -5,14 +5,16 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    rule::{Rule, Words},
+    rule::{PolicyRule, Words},
     subject::Subject,
 };
 use crate::{
     api::Selector,
     inventory::{
         Interner, Symbol,
-        facts::{Facts, Labels, Metadata, MetadataOnly, Projection, ProjectionError, bounded_text},
+        facts::{
+            Facts, Labels, MetadataOnly, ObjectMetadata, Projection, ProjectionError, bounded_text,
+        },
     },
 };
 
@@ -27,7 +29,7 @@ pub struct RoleFacts {
     /// Labels of a `ClusterRole`: aggregated roles select by them. Those of a Role mean nothing.
     pub labels: Labels,
     /// Its rules, as stored.
-    pub rules: Box<[Rule]>,
+    pub rules: Box<[PolicyRule]>,
     /// What an aggregated `ClusterRole` selects.
     pub aggregation: Option<Box<[Selector]>>,
     /// Whether an API server holds it: then what it aggregates is in its rules.
@@ -167,7 +169,7 @@ fn project_account(object: &Value, interner: &Interner) -> Projected {
     Ok(Facts::ServiceAccount(facts.into()))
 }
 
-fn metadata(object: &Value) -> Result<Metadata, ProjectionError> {
+fn metadata(object: &Value) -> Result<ObjectMetadata, ProjectionError> {
     Ok(MetadataOnly::deserialize(object)?.metadata)
 }
 
@@ -199,7 +201,7 @@ struct RawRule {
     non_resource_urls: Option<Vec<String>>,
 }
 
-fn rules(object: &Value, interner: &Interner) -> Result<Box<[Rule]>, ProjectionError> {
+fn rules(object: &Value, interner: &Interner) -> Result<Box<[PolicyRule]>, ProjectionError> {
     let words = |at: usize, list: Option<Vec<String>>| -> Result<Words, ProjectionError> {
         let list = list.unwrap_or_default();
         let place = format_args!("a word of rules[{at}]");
@@ -208,7 +210,7 @@ fn rules(object: &Value, interner: &Interner) -> Result<Box<[Rule]>, ProjectionE
     let rules = each::<RawRule>(object, "rules")?.into_iter().enumerate();
     rules
         .map(|(at, raw)| {
-            Ok(Rule {
+            Ok(PolicyRule {
                 verbs: words(at, raw.verbs)?,
                 groups: words(at, raw.api_groups)?,
                 resources: words(at, raw.resources)?,

@@ -6,7 +6,7 @@
 
 use std::ops::{BitOr, BitOrAssign};
 
-use super::{naming, right_table, rule::Rule, subject::account_of};
+use super::{named_rights, right_table, rule::PolicyRule, subject::account_of};
 
 macro_rules! rights {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
@@ -236,7 +236,7 @@ impl Reach {
     }
 
     /// What rules amount to.
-    pub fn of<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Self {
+    pub fn of_rules<'a>(rules: impl IntoIterator<Item = &'a PolicyRule>) -> Self {
         let mut reach = Self::default();
         for rule in rules {
             for right in Right::ALL {
@@ -258,10 +258,10 @@ pub type Example = (&'static str, &'static str);
 
 impl Right {
     /// A request of this right that the rule allows where it is bound, if there is one.
-    pub fn example(self, rule: &Rule, in_cluster: bool) -> Option<Example> {
+    pub fn example(self, rule: &PolicyRule, in_cluster: bool) -> Option<Example> {
         match self {
             Self::Wildcard => return wildcard(rule),
-            Self::Named => return naming::example(rule),
+            Self::Named => return named_rights::example(rule),
             _ => {}
         }
         right_table::accesses(self)
@@ -271,7 +271,7 @@ impl Right {
     }
 }
 
-fn wildcard(rule: &Rule) -> Option<Example> {
+fn wildcard(rule: &PolicyRule) -> Option<Example> {
     let stars = |words: &[crate::inventory::Symbol]| words.iter().any(|word| **word == *"*");
     if rule.resources.is_empty() {
         return None;
@@ -287,7 +287,7 @@ fn wildcard(rule: &Rule) -> Option<Example> {
 
 /// What a rule's names do to a right.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Names {
+pub(super) enum NameEffect {
     /// They do not narrow it: one object is as good as any.
     Irrelevant,
     /// They narrow it to what it is meant for.
@@ -300,20 +300,20 @@ pub(super) enum Names {
 
 /// Requests that exercise a right: any of the verbs on any of the resources.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Access {
+pub(super) struct RequestPattern {
     pub verbs: &'static [&'static str],
     pub group: &'static str,
     /// Plurals, with a subresource after a slash; [`ANY`] is any resource the rule names.
     pub resources: &'static [&'static str],
-    pub names: Names,
+    pub names: NameEffect,
     pub cluster_scoped: bool,
 }
 
 /// Stands for whatever a rule names.
 pub(super) const ANY: &str = "<any>";
 
-impl Access {
-    fn example(&self, rule: &Rule) -> Option<Example> {
+impl RequestPattern {
+    fn example(&self, rule: &PolicyRule) -> Option<Example> {
         let in_group = self.group == ANY || rule.has_group(self.group);
         if !in_group || !self.reaches_names(rule) {
             return None;
@@ -335,7 +335,7 @@ impl Access {
         )
     }
 
-    fn names_resource(&self, rule: &Rule, wanted: &str) -> bool {
+    fn names_resource(&self, rule: &PolicyRule, wanted: &str) -> bool {
         if wanted == ANY {
             // A subresource, such as the status of a policy, is not the object.
             let objects = rule.resources.iter().any(|word| !word.contains('/'));
@@ -346,21 +346,21 @@ impl Access {
         rule.has_resource(parent, subresource)
     }
 
-    fn reaches_names(&self, rule: &Rule) -> bool {
+    fn reaches_names(&self, rule: &PolicyRule) -> bool {
         if rule.names.is_empty() {
             return true;
         }
         match self.names {
-            Names::Irrelevant => true,
-            Names::Narrow => false,
-            Names::Unless(names) => rule.names.iter().any(|name| names.contains(&&**name)),
-            Names::UnlessUser => rule.names.iter().any(|name| account_of(name).is_none()),
+            NameEffect::Irrelevant => true,
+            NameEffect::Narrow => false,
+            NameEffect::Unless(names) => rule.names.iter().any(|name| names.contains(&&**name)),
+            NameEffect::UnlessUser => rule.names.iter().any(|name| account_of(name).is_none()),
         }
     }
 }
 
 /// A verb that ends in a colon stands for every verb that begins so.
-fn has_verb(rule: &Rule, verb: &str) -> bool {
+fn has_verb(rule: &PolicyRule, verb: &str) -> bool {
     if verb.ends_with(':') {
         return rule.verbs.iter().any(|word| **word == *"*" || word.starts_with(verb));
     }
@@ -368,7 +368,7 @@ fn has_verb(rule: &Rule, verb: &str) -> bool {
 }
 
 /// `*` as the group says nothing of a particular group unless the resources are `*` too.
-fn only_star_group(rule: &Rule) -> bool {
+fn only_star_group(rule: &PolicyRule) -> bool {
     rule.groups.iter().all(|group| **group == *"*")
         && !rule.resources.iter().any(|word| **word == *"*")
 }

@@ -1,9 +1,9 @@
 //! Which requests exercise which right.
 
 use super::right::{
-    ANY, Access,
-    Names::{self, Irrelevant, Narrow, Unless, UnlessUser},
-    Right,
+    ANY,
+    NameEffect::{self, Irrelevant, Narrow, Unless, UnlessUser},
+    RequestPattern, Right,
 };
 
 type Strs = &'static [&'static str];
@@ -25,100 +25,118 @@ const IMPERSONATE: Strs = &["impersonate"];
 const AS_USER: Strs = &["impersonate:user-info"];
 
 /// Signers whose certificates the API server takes as anybody's identity.
-const CLIENT_SIGNERS: Names = Unless(&[
+const CLIENT_SIGNERS: NameEffect = Unless(&[
     "kubernetes.io/kube-apiserver-client",
     "kubernetes.io/legacy-unknown",
     "kubernetes.io/*",
 ]);
 /// On namespaced resources, or on both: effective in a namespace too.
-const fn any(verbs: Strs, group: &'static str, resources: Strs, names: Names) -> Access {
-    Access { verbs, group, resources, names, cluster_scoped: false }
+const fn any(
+    verbs: Strs,
+    group: &'static str,
+    resources: Strs,
+    names: NameEffect,
+) -> RequestPattern {
+    RequestPattern { verbs, group, resources, names, cluster_scoped: false }
 }
 
 /// On cluster-scoped resources: without effect in a `RoleBinding`.
-const fn cluster(verbs: Strs, group: &'static str, resources: Strs, names: Names) -> Access {
-    Access { verbs, group, resources, names, cluster_scoped: true }
+const fn cluster(
+    verbs: Strs,
+    group: &'static str,
+    resources: Strs,
+    names: NameEffect,
+) -> RequestPattern {
+    RequestPattern { verbs, group, resources, names, cluster_scoped: true }
 }
 
-const fn everything(verb: Strs) -> [Access; 1] {
+const fn everything(verb: Strs) -> [RequestPattern; 1] {
     [any(verb, "*", &["*"], Narrow)]
 }
 
-const READ_ALL: &[Access] = &everything(READ);
-const CREATE_ALL: &[Access] = &everything(CREATE);
-const CHANGE_ALL: &[Access] = &everything(CHANGE);
-const DELETE_ALL: &[Access] = &everything(DELETE);
+const READ_ALL: &[RequestPattern] = &everything(READ);
+const CREATE_ALL: &[RequestPattern] = &everything(CREATE);
+const CHANGE_ALL: &[RequestPattern] = &everything(CHANGE);
+const DELETE_ALL: &[RequestPattern] = &everything(DELETE);
 
 // Names narrow these rights to what is named: see `naming`.
-const ESCALATE_CLUSTER_ROLES: &[Access] =
+const ESCALATE_CLUSTER_ROLES: &[RequestPattern] =
     &[cluster(&["escalate"], RBAC, &["clusterroles"], Narrow)];
-const ESCALATE_ROLES: &[Access] = &[any(&["escalate"], RBAC, &["roles"], Narrow)];
+const ESCALATE_ROLES: &[RequestPattern] = &[any(&["escalate"], RBAC, &["roles"], Narrow)];
 // A RoleBinding that grants bind on clusterroles is effective: what is asked is whether the writer
 // may bind that ClusterRole in the namespace of the new binding.
-const BIND_CLUSTER_ROLES: &[Access] = &[any(&["bind"], RBAC, &["clusterroles"], Narrow)];
-const BIND_ROLES: &[Access] = &[any(&["bind"], RBAC, &["roles"], Narrow)];
-const WRITE_CLUSTER_BINDINGS: &[Access] = &[cluster(PUT, RBAC, &["clusterrolebindings"], Narrow)];
-const WRITE_ROLE_BINDINGS: &[Access] = &[any(PUT, RBAC, &["rolebindings"], Narrow)];
-const WRITE_CLUSTER_ROLES: &[Access] = &[cluster(PUT, RBAC, &["clusterroles"], Narrow)];
-const WRITE_ROLES: &[Access] = &[any(PUT, RBAC, &["roles"], Narrow)];
-const IMPERSONATE_USERS: &[Access] = &[cluster(IMPERSONATE, "", &["users"], Narrow)];
-const IMPERSONATE_GROUPS: &[Access] = &[cluster(IMPERSONATE, "", &["groups"], Narrow)];
-const IMPERSONATE_ACCOUNTS: &[Access] = &[any(IMPERSONATE, "", &["serviceaccounts"], Narrow)];
-const IMPERSONATE_SOMEBODY: &[Access] = &[
+const BIND_CLUSTER_ROLES: &[RequestPattern] = &[any(&["bind"], RBAC, &["clusterroles"], Narrow)];
+const BIND_ROLES: &[RequestPattern] = &[any(&["bind"], RBAC, &["roles"], Narrow)];
+const WRITE_CLUSTER_BINDINGS: &[RequestPattern] =
+    &[cluster(PUT, RBAC, &["clusterrolebindings"], Narrow)];
+const WRITE_ROLE_BINDINGS: &[RequestPattern] = &[any(PUT, RBAC, &["rolebindings"], Narrow)];
+const WRITE_CLUSTER_ROLES: &[RequestPattern] = &[cluster(PUT, RBAC, &["clusterroles"], Narrow)];
+const WRITE_ROLES: &[RequestPattern] = &[any(PUT, RBAC, &["roles"], Narrow)];
+const IMPERSONATE_USERS: &[RequestPattern] = &[cluster(IMPERSONATE, "", &["users"], Narrow)];
+const IMPERSONATE_GROUPS: &[RequestPattern] = &[cluster(IMPERSONATE, "", &["groups"], Narrow)];
+const IMPERSONATE_ACCOUNTS: &[RequestPattern] =
+    &[any(IMPERSONATE, "", &["serviceaccounts"], Narrow)];
+const IMPERSONATE_SOMEBODY: &[RequestPattern] = &[
     cluster(IMPERSONATE, "", &["users"], UnlessUser),
     any(IMPERSONATE, "", &["serviceaccounts"], Irrelevant),
 ];
-const CONSTRAINED_USERS: &[Access] = &[cluster(AS_USER, AUTHENTICATION, &["users"], Narrow)];
-const CONSTRAINED_GROUPS: &[Access] = &[cluster(AS_USER, AUTHENTICATION, &["groups"], Narrow)];
-const CONSTRAINED_SOMEBODY: &[Access] = &[cluster(AS_USER, AUTHENTICATION, &["users"], UnlessUser)];
-const CONSTRAINED_ACCOUNTS: &[Access] =
+const CONSTRAINED_USERS: &[RequestPattern] =
+    &[cluster(AS_USER, AUTHENTICATION, &["users"], Narrow)];
+const CONSTRAINED_GROUPS: &[RequestPattern] =
+    &[cluster(AS_USER, AUTHENTICATION, &["groups"], Narrow)];
+const CONSTRAINED_SOMEBODY: &[RequestPattern] =
+    &[cluster(AS_USER, AUTHENTICATION, &["users"], UnlessUser)];
+const CONSTRAINED_ACCOUNTS: &[RequestPattern] =
     &[any(&["impersonate:serviceaccount"], AUTHENTICATION, &["serviceaccounts"], Narrow)];
-const CONSTRAINED_NODES: &[Access] = &[
+const CONSTRAINED_NODES: &[RequestPattern] = &[
     cluster(&["impersonate:arbitrary-node"], AUTHENTICATION, &["nodes"], Irrelevant),
     // What is asked for is the name `*`, whichever node it is.
     cluster(&["impersonate:associated-node"], AUTHENTICATION, &["nodes"], Unless(&["*"])),
 ];
-const ON_USERS: &[Access] = &[any(&["impersonate-on:user-info:"], ANY, &[ANY], Irrelevant)];
-const ON_ACCOUNTS: &[Access] = &[any(&["impersonate-on:serviceaccount:"], ANY, &[ANY], Irrelevant)];
-const ON_NODES: &[Access] = &[any(
+const ON_USERS: &[RequestPattern] = &[any(&["impersonate-on:user-info:"], ANY, &[ANY], Irrelevant)];
+const ON_ACCOUNTS: &[RequestPattern] =
+    &[any(&["impersonate-on:serviceaccount:"], ANY, &[ANY], Irrelevant)];
+const ON_NODES: &[RequestPattern] = &[any(
     &["impersonate-on:arbitrary-node:", "impersonate-on:associated-node:"],
     ANY,
     &[ANY],
     Irrelevant,
 )];
-const READ_SECRETS: &[Access] = &[any(READ, "", &["secrets"], Narrow)];
-const WRITE_SECRETS: &[Access] = &[any(PUT, "", &["secrets"], Narrow)];
-const CHANGE_SECRETS: &[Access] = &[any(CHANGE, "", &["secrets"], Narrow)];
-const MINT_TOKENS: &[Access] = &[any(CREATE, "", &["serviceaccounts/token"], Narrow)];
-const UPDATE_APPROVAL: &[Access] =
+const READ_SECRETS: &[RequestPattern] = &[any(READ, "", &["secrets"], Narrow)];
+const WRITE_SECRETS: &[RequestPattern] = &[any(PUT, "", &["secrets"], Narrow)];
+const CHANGE_SECRETS: &[RequestPattern] = &[any(CHANGE, "", &["secrets"], Narrow)];
+const MINT_TOKENS: &[RequestPattern] = &[any(CREATE, "", &["serviceaccounts/token"], Narrow)];
+const UPDATE_APPROVAL: &[RequestPattern] =
     &[cluster(CHANGE, CERTIFICATES, &["certificatesigningrequests/approval"], Irrelevant)];
-const APPROVE_SIGNER: &[Access] =
+const APPROVE_SIGNER: &[RequestPattern] =
     &[cluster(&["approve"], CERTIFICATES, &["signers"], CLIENT_SIGNERS)];
-const SIGN_SIGNER: &[Access] = &[cluster(&["sign"], CERTIFICATES, &["signers"], CLIENT_SIGNERS)];
-const UPDATE_CERTIFICATES: &[Access] =
+const SIGN_SIGNER: &[RequestPattern] =
+    &[cluster(&["sign"], CERTIFICATES, &["signers"], CLIENT_SIGNERS)];
+const UPDATE_CERTIFICATES: &[RequestPattern] =
     &[cluster(CHANGE, CERTIFICATES, &["certificatesigningrequests/status"], Irrelevant)];
-const REQUEST_CERTIFICATES: &[Access] =
+const REQUEST_CERTIFICATES: &[RequestPattern] =
     &[cluster(CREATE, CERTIFICATES, &["certificatesigningrequests"], Irrelevant)];
-const NODES_PROXY: &[Access] = &[cluster(&["get", "create"], "", &["nodes/proxy"], Irrelevant)];
-const CREATE_PODS: &[Access] = &[any(CREATE, "", &["pods"], Irrelevant)];
+const NODES_PROXY: &[RequestPattern] =
+    &[cluster(&["get", "create"], "", &["nodes/proxy"], Irrelevant)];
+const CREATE_PODS: &[RequestPattern] = &[any(CREATE, "", &["pods"], Irrelevant)];
 const WORKLOADS: Strs = &["deployments", "statefulsets", "daemonsets", "replicasets"];
 const JOBS: Strs = &["jobs", "cronjobs"];
-const WRITE_WORKLOADS: &[Access] = &[
+const WRITE_WORKLOADS: &[RequestPattern] = &[
     // A pod template can name any service account, so one workload is as good as all.
     any(PUT, "apps", WORKLOADS, Irrelevant),
     any(PUT, "batch", JOBS, Irrelevant),
     any(PUT, "", &["replicationcontrollers"], Irrelevant),
 ];
-const WRITE_PODS: &[Access] = &[any(CHANGE, "", &["pods"], Irrelevant)];
+const WRITE_PODS: &[RequestPattern] = &[any(CHANGE, "", &["pods"], Irrelevant)];
 // A WebSocket is opened by GET. Since 1.35 the API server asks for create as well (feature gate
 // AuthorizePodWebsocketUpgradeCreatePermission, on by default).
-const EXEC: &[Access] = &[any(CREATE, "", &["pods/exec"], Irrelevant)];
-const EXEC_BY_GET: &[Access] = &[any(GET, "", &["pods/exec"], Irrelevant)];
-const ATTACH: &[Access] = &[any(CREATE, "", &["pods/attach"], Irrelevant)];
-const ATTACH_BY_GET: &[Access] = &[any(GET, "", &["pods/attach"], Irrelevant)];
-const PORT_FORWARD_BY_GET: &[Access] = &[any(GET, "", &["pods/portforward"], Narrow)];
-const EPHEMERAL: &[Access] = &[any(CHANGE, "", &["pods/ephemeralcontainers"], Irrelevant)];
-const PORT_FORWARD: &[Access] = &[
+const EXEC: &[RequestPattern] = &[any(CREATE, "", &["pods/exec"], Irrelevant)];
+const EXEC_BY_GET: &[RequestPattern] = &[any(GET, "", &["pods/exec"], Irrelevant)];
+const ATTACH: &[RequestPattern] = &[any(CREATE, "", &["pods/attach"], Irrelevant)];
+const ATTACH_BY_GET: &[RequestPattern] = &[any(GET, "", &["pods/attach"], Irrelevant)];
+const PORT_FORWARD_BY_GET: &[RequestPattern] = &[any(GET, "", &["pods/portforward"], Narrow)];
+const EPHEMERAL: &[RequestPattern] = &[any(CHANGE, "", &["pods/ephemeralcontainers"], Irrelevant)];
+const PORT_FORWARD: &[RequestPattern] = &[
     any(CREATE, "", &["pods/portforward"], Narrow),
     any(
         &["get", "create", "update", "patch", "delete"],
@@ -127,14 +145,15 @@ const PORT_FORWARD: &[Access] = &[
         Narrow,
     ),
 ];
-const CREATE_VOLUMES: &[Access] = &[cluster(CREATE, "", &["persistentvolumes"], Irrelevant)];
-const WRITE_WEBHOOKS: &[Access] = &[cluster(
+const CREATE_VOLUMES: &[RequestPattern] =
+    &[cluster(CREATE, "", &["persistentvolumes"], Irrelevant)];
+const WRITE_WEBHOOKS: &[RequestPattern] = &[cluster(
     WRITE,
     ADMISSION,
     &["validatingwebhookconfigurations", "mutatingwebhookconfigurations"],
     Irrelevant,
 )];
-const WRITE_ADMISSION_POLICIES: &[Access] = &[cluster(
+const WRITE_ADMISSION_POLICIES: &[RequestPattern] = &[cluster(
     WRITE,
     ADMISSION,
     &[
@@ -145,7 +164,7 @@ const WRITE_ADMISSION_POLICIES: &[Access] = &[cluster(
     ],
     Irrelevant,
 )];
-const WRITE_POLICY_ENGINES: &[Access] = &[
+const WRITE_POLICY_ENGINES: &[RequestPattern] = &[
     any(WRITE, "kyverno.io", &["policies", "policyexceptions", "cleanuppolicies"], Narrow),
     cluster(
         WRITE,
@@ -161,16 +180,17 @@ const WRITE_POLICY_ENGINES: &[Access] = &[
     cluster(WRITE, "externaldata.gatekeeper.sh", &[ANY], Narrow),
     any(WRITE, "config.gatekeeper.sh", &["configs"], Narrow),
 ];
-const WRITE_NAMESPACES: &[Access] = &[
+const WRITE_NAMESPACES: &[RequestPattern] = &[
     // The API server looks a namespace up in itself, so a RoleBinding inside is effective.
     any(CHANGE, "", &["namespaces"], Irrelevant),
 ];
-const WRITE_NODES: &[Access] = &[cluster(CHANGE, "", &["nodes", "nodes/status"], Irrelevant)];
-const REMOVE_PODS: &[Access] =
+const WRITE_NODES: &[RequestPattern] =
+    &[cluster(CHANGE, "", &["nodes", "nodes/status"], Irrelevant)];
+const REMOVE_PODS: &[RequestPattern] =
     &[any(DELETE, "", &["pods"], Narrow), any(CREATE, "", &["pods/eviction"], Narrow)];
-const WRITE_OBJECT_STATUS: &[Access] =
+const WRITE_OBJECT_STATUS: &[RequestPattern] =
     &[any(CHANGE, "", &["pods/status", "services/status"], Narrow)];
-const REDIRECT_TRAFFIC: &[Access] = &[
+const REDIRECT_TRAFFIC: &[RequestPattern] = &[
     any(WRITE, "", &["services", "endpoints"], Narrow),
     any(WRITE, "discovery.k8s.io", &["endpointslices"], Narrow),
     any(WRITE, "networking.k8s.io", &["ingresses", "networkpolicies"], Narrow),
@@ -181,20 +201,22 @@ const REDIRECT_TRAFFIC: &[Access] = &[
         Narrow,
     ),
 ];
-const WRITE_DNS_CONFIG: &[Access] = &[any(CHANGE, "", &["configmaps"], Unless(&["coredns"]))];
-const WRITE_IDENTITY_MAP: &[Access] = &[any(CHANGE, "", &["configmaps"], Unless(&["aws-auth"]))];
-const EXTEND_API: &[Access] = &[
+const WRITE_DNS_CONFIG: &[RequestPattern] =
+    &[any(CHANGE, "", &["configmaps"], Unless(&["coredns"]))];
+const WRITE_IDENTITY_MAP: &[RequestPattern] =
+    &[any(CHANGE, "", &["configmaps"], Unless(&["aws-auth"]))];
+const EXTEND_API: &[RequestPattern] = &[
     cluster(WRITE, "apiextensions.k8s.io", &["customresourcedefinitions"], Narrow),
     cluster(WRITE, "apiregistration.k8s.io", &["apiservices"], Narrow),
 ];
-const MASS_DELETE: &[Access] = &[
+const MASS_DELETE: &[RequestPattern] = &[
     any(DELETE, "*", &["*"], Narrow),
     any(DELETE, "apps", WORKLOADS, Narrow),
     any(DELETE, "batch", JOBS, Narrow),
     any(DELETE, "", &["replicationcontrollers", "secrets", "persistentvolumeclaims"], Narrow),
     cluster(DELETE, "", &["namespaces", "persistentvolumes"], Narrow),
 ];
-const HIDE_TRACES: &[Access] = &[
+const HIDE_TRACES: &[RequestPattern] = &[
     any(DELETE, "", &["events"], Narrow),
     any(DELETE, "events.k8s.io", &["events"], Narrow),
     any(WRITE, "logging.banzaicloud.io", &[ANY], Narrow),
@@ -235,7 +257,7 @@ const HIDE_TRACES: &[Access] = &[
         Irrelevant,
     ),
 ];
-const WRITE_DELIVERY: &[Access] = &[
+const WRITE_DELIVERY: &[RequestPattern] = &[
     any(
         PUT,
         "argoproj.io",
@@ -246,14 +268,14 @@ const WRITE_DELIVERY: &[Access] = &[
     any(PUT, "helm.toolkit.fluxcd.io", &["helmreleases"], Irrelevant),
     any(PUT, "tekton.dev", &["pipelineruns", "taskruns", "pipelines", "tasks"], Irrelevant),
 ];
-const CREATE_OBJECTS: &[Access] = &[
+const CREATE_OBJECTS: &[RequestPattern] = &[
     any(CREATE, "", &["configmaps", "secrets", "pods", "services", "events"], Irrelevant),
     any(CREATE, "batch", &["jobs"], Irrelevant),
 ];
 
 /// The requests that exercise a right. [`Right::Wildcard`] and [`Right::Named`] lie in the shape
 /// of a rule instead.
-pub(super) const fn accesses(right: Right) -> &'static [Access] {
+pub(super) const fn accesses(right: Right) -> &'static [RequestPattern] {
     match right {
         Right::ReadAll => READ_ALL,
         Right::CreateAll => CREATE_ALL,

@@ -5,11 +5,11 @@ use std::{fmt, sync::Arc};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    baseline::{baseline, excess, is_of_every_cluster},
-    gap::Gap,
+    defaults::{defaults, is_of_every_cluster, rules_beyond},
     read::RoleFacts,
     right::Reach,
-    rule::Rule,
+    rule::PolicyRule,
+    unknown_rules::UnknownRules,
 };
 use crate::inventory::{Slot, Symbol, facts::Labels};
 
@@ -58,18 +58,18 @@ impl fmt::Display for RoleKey {
 
 /// A role, or the name of one that some binding waits for.
 #[derive(Debug)]
-pub struct Role {
+pub struct RoleNode {
     key: RoleKey,
     facts: Option<Arc<RoleFacts>>,
     members: Vec<RoleId>,
     aggregated: Vec<Arc<RoleFacts>>,
-    excess: Option<Box<[Rule]>>,
+    beyond_default: Option<Box<[PolicyRule]>>,
     reach: Reach,
-    novel: Reach,
+    added: Reach,
     bindings: Vec<Slot>,
 }
 
-impl Role {
+impl RoleNode {
     /// Its name.
     pub fn key(&self) -> &RoleKey {
         &self.key
@@ -81,18 +81,19 @@ impl Role {
     }
 
     /// Its rules; for a role of manifests that aggregates others, theirs.
-    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+    pub fn rules(&self) -> impl Iterator<Item = &PolicyRule> {
         let own = self.facts.iter().filter(|facts| !facts.is_composed());
         own.chain(&self.aggregated).flat_map(|facts| facts.rules.iter())
     }
 
     /// Why nobody can say what it allows, if all that is known of it is this.
-    pub fn gap(&self) -> Option<Gap> {
+    pub fn unknown_rules(&self) -> Option<UnknownRules> {
         let Some(facts) = &self.facts else {
-            return Some(Gap::Absent);
+            return Some(UnknownRules::Absent);
         };
         let selects = facts.aggregation.as_ref().is_some_and(|selectors| !selectors.is_empty());
-        (selects && facts.is_composed() && self.aggregated.is_empty()).then_some(Gap::NoMembers)
+        (selects && facts.is_composed() && self.aggregated.is_empty())
+            .then_some(UnknownRules::NoMembers)
     }
 
     /// What its rules amount to.
@@ -100,17 +101,17 @@ impl Role {
         self.reach
     }
 
-    /// The rules that no cluster is born with under this name.
-    pub fn novel_rules(&self) -> Box<dyn Iterator<Item = &Rule> + '_> {
-        match &self.excess {
-            Some(excess) => Box::new(excess.iter()),
+    /// The rules that no cluster is default with under this name.
+    pub fn added_rules(&self) -> Box<dyn Iterator<Item = &PolicyRule> + '_> {
+        match &self.beyond_default {
+            Some(beyond_default) => Box::new(beyond_default.iter()),
             None => Box::new(self.rules()),
         }
     }
 
-    /// What the rules amount to that no cluster is born with under this name.
-    pub fn novel(&self) -> Reach {
-        self.novel
+    /// What the rules amount to that no cluster is default with under this name.
+    pub fn added(&self) -> Reach {
+        self.added
     }
 
     /// The bindings that name it.
@@ -131,18 +132,18 @@ impl Role {
 /// Every role.
 #[derive(Debug, Default)]
 pub(super) struct Roles {
-    nodes: Vec<Option<Role>>,
+    nodes: Vec<Option<RoleNode>>,
     free: Vec<RoleId>,
     ids: FxHashMap<RoleKey, RoleId>,
     aggregators: Vec<RoleId>,
-    assumes_born: bool,
+    assumes_defaults: bool,
 }
 
 impl Roles {
     /// From now on the roles of every cluster exist even where nobody shows them.
-    pub(super) fn assume_born(&mut self) {
-        self.assumes_born = true;
-        for key in baseline().roles_of_every_cluster() {
+    pub(super) fn assume_defaults(&mut self) {
+        self.assumes_defaults = true;
+        for key in defaults().roles_of_every_cluster() {
             let unknown =
                 self.find(&key).and_then(|id| self.get(id)).is_none_or(|role| !role.exists());
             if unknown {
@@ -151,11 +152,11 @@ impl Roles {
         }
     }
 
-    pub(super) fn get(&self, id: RoleId) -> Option<&Role> {
+    pub(super) fn get(&self, id: RoleId) -> Option<&RoleNode> {
         self.nodes.get(id.index()).and_then(Option::as_ref)
     }
 
-    fn get_mut(&mut self, id: RoleId) -> Option<&mut Role> {
+    fn get_mut(&mut self, id: RoleId) -> Option<&mut RoleNode> {
         self.nodes.get_mut(id.index()).and_then(Option::as_mut)
     }
 
@@ -163,7 +164,7 @@ impl Roles {
         self.ids.get(key).copied()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Role> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &RoleNode> {
         self.nodes.iter().flatten()
     }
 
@@ -179,8 +180,8 @@ impl Roles {
         facts: Option<Arc<RoleFacts>>,
     ) -> FxHashSet<RoleId> {
         let facts = facts.or_else(|| {
-            let born = self.assumes_born && is_of_every_cluster(&key.namespace, &key.name);
-            born.then(|| baseline().role(key).cloned()).flatten()
+            let default = self.assumes_defaults && is_of_every_cluster(&key.namespace, &key.name);
+            default.then(|| defaults().role(key).cloned()).flatten()
         });
         let id = self.node(key);
         let mut changed = self.ancestors(id);
@@ -224,14 +225,14 @@ impl Roles {
             RoleId(u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX))
         });
         if let Some(place) = self.nodes.get_mut(id.index()) {
-            *place = Some(Role {
+            *place = Some(RoleNode {
                 key: key.clone(),
                 facts: None,
                 members: Vec::new(),
                 aggregated: Vec::new(),
-                excess: None,
+                beyond_default: None,
                 reach: Reach::default(),
-                novel: Reach::default(),
+                added: Reach::default(),
                 bindings: Vec::new(),
             });
         }
@@ -323,10 +324,11 @@ impl Roles {
             return;
         };
         role.aggregated = aggregated;
-        role.excess = baseline().role(&role.key).map(|born| excess(&born.rules, role.rules()));
-        role.reach = Reach::of(role.rules());
-        role.novel = match &role.excess {
-            Some(excess) => Reach::of(excess.iter()),
+        role.beyond_default =
+            defaults().role(&role.key).map(|default| rules_beyond(&default.rules, role.rules()));
+        role.reach = Reach::of_rules(role.rules());
+        role.added = match &role.beyond_default {
+            Some(beyond_default) => Reach::of_rules(beyond_default.iter()),
             None => role.reach,
         };
     }

@@ -9,7 +9,7 @@ pub type Words = Box<[Symbol]>;
 
 /// A `PolicyRule`. Words repeat endlessly, so they are interned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Rule {
+pub struct PolicyRule {
     /// Verbs; `*` is every verb.
     pub verbs: Words,
     /// API groups; empty text is the core group, `*` is every group.
@@ -25,16 +25,16 @@ pub struct Rule {
 
 /// What somebody asks of the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request<'a> {
+pub struct AccessRequest<'a> {
     /// The verb, as the API server derives it from the HTTP request.
     pub verb: &'a str,
     /// What it is about.
-    pub target: Target<'a>,
+    pub target: RequestTarget<'a>,
 }
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target<'a> {
+pub enum RequestTarget<'a> {
     /// A resource.
     Resource {
         /// API group; empty for the core group.
@@ -52,7 +52,7 @@ pub enum Target<'a> {
     Path(&'a str),
 }
 
-impl Target<'_> {
+impl RequestTarget<'_> {
     /// The namespace of the request; empty when it has none.
     pub fn namespace(&self) -> &str {
         match self {
@@ -62,11 +62,11 @@ impl Target<'_> {
     }
 }
 
-impl fmt::Display for Request<'_> {
+impl fmt::Display for AccessRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.target {
-            Target::Path(path) => write!(f, "{} {path}", self.verb),
-            Target::Resource { group, resource, subresource, namespace, name } => {
+            RequestTarget::Path(path) => write!(f, "{} {path}", self.verb),
+            RequestTarget::Resource { group, resource, subresource, namespace, name } => {
                 write!(f, "{} {resource}", self.verb)?;
                 for (mark, text) in [(".", group), ("/", subresource), (" ", name)] {
                     if !text.is_empty() {
@@ -82,19 +82,19 @@ impl fmt::Display for Request<'_> {
     }
 }
 
-impl Rule {
+impl PolicyRule {
     /// Whether the rule, in effect where the request goes, allows it.
-    pub fn allows(&self, request: &Request<'_>) -> bool {
+    pub fn allows(&self, request: &AccessRequest<'_>) -> bool {
         if !self.has_verb(request.verb) {
             return false;
         }
         match request.target {
-            Target::Resource { group, resource, subresource, name, .. } => {
+            RequestTarget::Resource { group, resource, subresource, name, .. } => {
                 self.has_group(group)
                     && self.has_resource(resource, subresource)
                     && self.has_name(name)
             }
-            Target::Path(path) => self.urls.iter().any(|url| covers_path(url, path)),
+            RequestTarget::Path(path) => self.urls.iter().any(|url| covers_path(url, path)),
         }
     }
 
@@ -152,10 +152,10 @@ mod tests {
     }
 
     /// `verbs groups resources names`, comma-separated; `-` for none, `core` for the core group.
-    fn rule(text: &str) -> Rule {
+    fn rule(text: &str) -> PolicyRule {
         let mut parts = text.split(' ').map(words);
         let mut next = || parts.next().unwrap_or_default();
-        Rule {
+        PolicyRule {
             verbs: next(),
             groups: next(),
             resources: next(),
@@ -164,15 +164,15 @@ mod tests {
         }
     }
 
-    fn request<'a>(text: &'a str) -> Request<'a> {
+    fn request<'a>(text: &'a str) -> AccessRequest<'a> {
         let mut parts = text.split(' ');
         let verb = parts.next().unwrap();
         let group = parts.next().unwrap();
         let target: &'a str = parts.next().unwrap();
         let (resource, subresource) = target.split_once('/').unwrap_or((target, ""));
-        Request {
+        AccessRequest {
             verb,
-            target: Target::Resource {
+            target: RequestTarget::Resource {
                 group: if group == "core" { "" } else { group },
                 resource,
                 subresource,
@@ -237,8 +237,10 @@ mod tests {
             ("*", "/anything", true),
             ("/*/x", "/a/x", false),
         ] {
-            let rule = Rule { verbs: words("get"), urls: words(written), ..Rule::default() };
-            let ask = |verb| rule.allows(&Request { verb, target: Target::Path(path) });
+            let rule =
+                PolicyRule { verbs: words("get"), urls: words(written), ..PolicyRule::default() };
+            let ask =
+                |verb| rule.allows(&AccessRequest { verb, target: RequestTarget::Path(path) });
             assert_eq!(ask("get"), allowed, "{written} asked for {path}");
             assert!(!ask("post"));
         }
@@ -247,6 +249,9 @@ mod tests {
     #[test]
     fn a_rule_for_resources_allows_no_path_and_the_reverse() {
         let everything = rule("* * * -");
-        assert!(!everything.allows(&Request { verb: "get", target: Target::Path("/metrics") }));
+        assert!(
+            !everything
+                .allows(&AccessRequest { verb: "get", target: RequestTarget::Path("/metrics") })
+        );
     }
 }

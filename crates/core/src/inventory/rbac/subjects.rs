@@ -24,7 +24,7 @@ pub struct Grant {
     /// The role.
     pub role: RoleId,
     /// Whether every cluster is born with it.
-    pub baseline: bool,
+    pub is_default: bool,
 }
 
 impl Grant {

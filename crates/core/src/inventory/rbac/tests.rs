@@ -16,9 +16,9 @@ fn who(world: &World, asked: &str, namespace: &str) -> BTreeMap<String, Vec<Stri
     let (resource, subresource) =
         parts.next().map(|text| text.split_once('/').unwrap_or((text, ""))).unwrap();
     let name = parts.next().unwrap_or_default();
-    let request = Request {
+    let request = AccessRequest {
         verb,
-        target: Target::Resource { group, resource, subresource, namespace, name },
+        target: RequestTarget::Resource { group, resource, subresource, namespace, name },
     };
     let found = world.inventory.rights.who_can(&request);
     found
@@ -137,18 +137,20 @@ fn gaps_are_in_manifests_and_where_no_role_tells() {
         cluster_role("plain", &[]),
         bind("a", "absent", &["User/jane"]),
     ]);
-    let gaps = |world: &World| -> Vec<(String, Gap)> {
+    let gaps = |world: &World| -> Vec<(String, UnknownRules)> {
         let roles = world.inventory.rights.roles();
-        let mut found: Vec<(String, Gap)> = roles
-            .filter_map(|role| Some((role.key().name.to_string(), gap(&world.inventory, role)?)))
+        let mut found: Vec<(String, UnknownRules)> = roles
+            .filter_map(|role| {
+                Some((role.key().name.to_string(), unknown_rules(&world.inventory, role)?))
+            })
             .collect();
         found.sort_by(|a, b| a.0.cmp(&b.0));
         found
     };
     assert_eq!(gaps(&world), []);
-    world.inventory.source = crate::inventory::Source::Manifests;
-    let without = |name: &str| (name.to_owned(), Gap::NoMembers);
-    let absent = ("absent".to_owned(), Gap::Absent);
+    world.inventory.source = crate::inventory::ObjectSource::Manifests;
+    let without = |name: &str| (name.to_owned(), UnknownRules::NoMembers);
+    let absent = ("absent".to_owned(), UnknownRules::Absent);
     assert_eq!(
         gaps(&world),
         [absent.clone(), without("empty"), without("inner"), without("outer")]
@@ -186,7 +188,7 @@ fn manifests_bind_roles_that_they_do_not_bring_along() {
         bind_in("prod", "e", "ClusterRole/edit", &["User/joe"]),
     ]);
     assert!(subjects(&world, "update apps deployments", "prod").is_empty());
-    world.inventory.rights.assume_born_roles();
+    world.inventory.rights.assume_default_roles();
     let both = ["User jane", "User joe"];
     assert_eq!(subjects(&world, "update apps deployments", "prod"), both);
     let extension = cluster_role("widgets", &["get example.com widgets"]);
@@ -207,15 +209,15 @@ fn manifests_bind_roles_that_they_do_not_bring_along() {
 #[test]
 fn the_baseline_is_known_by_content() {
     let name = "system:kube-scheduler";
-    let novel = |objects: Vec<Value>| -> Vec<(String, bool)> {
+    let added = |objects: Vec<Value>| -> Vec<(String, bool)> {
         let world = World::of(objects);
         let graph = &world.inventory.rights;
         let mut found: Vec<(String, bool)> = graph
             .subjects()
             .flat_map(|(_, node)| node.grants.iter().map(move |grant| (node, grant)))
             .map(|(node, grant)| {
-                let more = graph.role(grant.role).unwrap().novel_rules().next().is_some();
-                (node.subject.to_string(), !grant.baseline || more)
+                let more = graph.role(grant.role).unwrap().added_rules().next().is_some();
+                (node.subject.to_string(), !grant.is_default || more)
             })
             .collect();
         found.sort();
@@ -224,19 +226,19 @@ fn the_baseline_is_known_by_content() {
     let born = cluster_role(name, &["get,list,watch core nodes"]);
     let user = "User/system:kube-scheduler";
     assert_eq!(
-        novel(vec![born.clone(), bind(name, name, &[user])]),
+        added(vec![born.clone(), bind(name, name, &[user])]),
         [("User system:kube-scheduler".to_owned(), false)]
     );
     // One more rule, one more subject, another role, another binding.
     let more = cluster_role(name, &["get core nodes", "get core secrets"]);
-    assert!(novel(vec![more, bind(name, name, &[user])])[0].1);
-    let both = novel(vec![born.clone(), bind(name, name, &[user, "User/mallory"])]);
+    assert!(added(vec![more, bind(name, name, &[user])])[0].1);
+    let both = added(vec![born.clone(), bind(name, name, &[user, "User/mallory"])]);
     assert_eq!(
         both,
         [("User mallory".to_owned(), true), ("User system:kube-scheduler".to_owned(), false)]
     );
-    assert!(novel(vec![bind(name, "cluster-admin", &[user])])[0].1);
-    assert!(novel(vec![born, bind("other", name, &[user])])[0].1);
+    assert!(added(vec![bind(name, "cluster-admin", &[user])])[0].1);
+    assert!(added(vec![born, bind("other", name, &[user])])[0].1);
 }
 
 #[test]
@@ -249,7 +251,7 @@ fn labels_do_not_make_a_baseline() {
     });
     let world = World::of([forged]);
     let (_, node) = world.inventory.rights.subjects().next().unwrap();
-    assert!(!node.grants[0].baseline);
+    assert!(!node.grants[0].is_default);
 }
 
 #[test]
@@ -363,9 +365,9 @@ fn snapshot(inventory: &Inventory) -> Snapshot {
                 binding.name,
                 role.key(),
                 role.exists(),
-                grant.baseline,
+                grant.is_default,
                 role.reach(),
-                role.novel(),
+                role.added(),
             )
         });
         (node.subject.to_string(), (node.account.is_some(), grants.collect()))

@@ -8,13 +8,13 @@ use crate::inventory::facts::{ProjectionError, bounded_text};
 
 /// A place in an object, linked to the place it lies in: a path costs nothing until it is printed.
 #[derive(Clone, Copy, Debug)]
-enum Place<'a> {
+enum FieldPlace<'a> {
     Root,
-    Field(&'a Place<'a>, &'a str),
-    Index(&'a Place<'a>, usize),
+    Field(&'a FieldPlace<'a>, &'a str),
+    Index(&'a FieldPlace<'a>, usize),
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for FieldPlace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root => Ok(()),
@@ -29,18 +29,18 @@ impl fmt::Display for Place<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields<'v, 'p> {
     map: Option<&'v Map<String, Value>>,
-    place: Place<'p>,
+    place: FieldPlace<'p>,
 }
 
-type Read<T> = Result<T, ProjectionError>;
+type FieldResult<T> = Result<T, ProjectionError>;
 
 impl<'v, 'p> Fields<'v, 'p> {
     /// The whole object.
-    pub(super) fn root(value: &'v Value) -> Read<Self> {
-        Self::of(Some(value), Place::Root)
+    pub(super) fn root(value: &'v Value) -> FieldResult<Self> {
+        Self::of(Some(value), FieldPlace::Root)
     }
 
-    fn of(value: Option<&'v Value>, place: Place<'p>) -> Read<Self> {
+    fn of(value: Option<&'v Value>, place: FieldPlace<'p>) -> FieldResult<Self> {
         let map = match value {
             None | Some(Value::Null) => None,
             Some(Value::Object(map)) => Some(map),
@@ -73,12 +73,12 @@ impl<'v, 'p> Fields<'v, 'p> {
     }
 
     /// An object inside.
-    pub(super) fn object<'b>(&'b self, name: &'b str) -> Read<Fields<'v, 'b>> {
-        Fields::of(self.value(name), Place::Field(&self.place, name))
+    pub(super) fn object<'b>(&'b self, name: &'b str) -> FieldResult<Fields<'v, 'b>> {
+        Fields::of(self.value(name), FieldPlace::Field(&self.place, name))
     }
 
     /// A boolean.
-    pub(super) fn bool(&self, name: &str) -> Read<Option<bool>> {
+    pub(super) fn bool(&self, name: &str) -> FieldResult<Option<bool>> {
         match self.value(name) {
             None => Ok(None),
             Some(Value::Bool(value)) => Ok(Some(*value)),
@@ -87,12 +87,12 @@ impl<'v, 'p> Fields<'v, 'p> {
     }
 
     /// A boolean that counts as false when absent.
-    pub(super) fn flag(&self, name: &str) -> Read<bool> {
+    pub(super) fn flag(&self, name: &str) -> FieldResult<bool> {
         Ok(self.bool(name)?.unwrap_or(false))
     }
 
     /// A whole number.
-    pub(super) fn integer(&self, name: &str) -> Read<Option<i64>> {
+    pub(super) fn integer(&self, name: &str) -> FieldResult<Option<i64>> {
         match self.value(name) {
             None => Ok(None),
             Some(value) => match value.as_i64() {
@@ -103,11 +103,11 @@ impl<'v, 'p> Fields<'v, 'p> {
     }
 
     /// A string. Empty counts as absent, as everywhere in a pod's spec.
-    pub(super) fn text(&self, name: &str) -> Read<Option<&'v str>> {
+    pub(super) fn text(&self, name: &str) -> FieldResult<Option<&'v str>> {
         match self.value(name) {
             None => Ok(None),
             Some(Value::String(text)) => {
-                let text = bounded_text(&Place::Field(&self.place, name), text)?;
+                let text = bounded_text(&FieldPlace::Field(&self.place, name), text)?;
                 Ok(Some(text).filter(|text| !text.is_empty()))
             }
             Some(other) => Err(self.mismatch(name, other, "a string")),
@@ -115,7 +115,7 @@ impl<'v, 'p> Fields<'v, 'p> {
     }
 
     /// A Kubernetes quantity, which YAML may also hold as a number; as text.
-    pub(super) fn quantity(&self, name: &str) -> Read<Option<String>> {
+    pub(super) fn quantity(&self, name: &str) -> FieldResult<Option<String>> {
         match self.value(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -125,13 +125,15 @@ impl<'v, 'p> Fields<'v, 'p> {
     }
 
     /// A list of strings.
-    pub(super) fn texts(&self, name: &str) -> Read<Vec<&'v str>> {
-        let place = Place::Field(&self.place, name);
+    pub(super) fn texts(&self, name: &str) -> FieldResult<Vec<&'v str>> {
+        let place = FieldPlace::Field(&self.place, name);
         self.list(name)?
             .iter()
             .enumerate()
             .map(|(at, value)| {
-                value.as_str().ok_or_else(|| mismatch(Place::Index(&place, at), value, "a string"))
+                value
+                    .as_str()
+                    .ok_or_else(|| mismatch(FieldPlace::Index(&place, at), value, "a string"))
             })
             .collect()
     }
@@ -140,16 +142,16 @@ impl<'v, 'p> Fields<'v, 'p> {
     pub(super) fn each(
         &self,
         name: &str,
-        mut visit: impl FnMut(Fields<'v, '_>) -> Read<()>,
-    ) -> Read<()> {
-        let place = Place::Field(&self.place, name);
+        mut visit: impl FnMut(Fields<'v, '_>) -> FieldResult<()>,
+    ) -> FieldResult<()> {
+        let place = FieldPlace::Field(&self.place, name);
         for (at, value) in self.list(name)?.iter().enumerate() {
-            visit(Fields::of(Some(value), Place::Index(&place, at))?)?;
+            visit(Fields::of(Some(value), FieldPlace::Index(&place, at))?)?;
         }
         Ok(())
     }
 
-    fn list(&self, name: &str) -> Read<&'v [Value]> {
+    fn list(&self, name: &str) -> FieldResult<&'v [Value]> {
         match self.value(name) {
             None => Ok(&[]),
             Some(Value::Array(list)) => Ok(list),
@@ -159,16 +161,16 @@ impl<'v, 'p> Fields<'v, 'p> {
 
     /// Says that a field must be there.
     pub(super) fn missing(&self, name: &str, remedy: &str) -> ProjectionError {
-        let place = Place::Field(&self.place, name);
+        let place = FieldPlace::Field(&self.place, name);
         ProjectionError(format!("{place} is missing: {remedy}"))
     }
 
     fn mismatch(&self, name: &str, value: &Value, expected: &str) -> ProjectionError {
-        mismatch(Place::Field(&self.place, name), value, expected)
+        mismatch(FieldPlace::Field(&self.place, name), value, expected)
     }
 }
 
-fn mismatch(place: Place<'_>, value: &Value, expected: &str) -> ProjectionError {
+fn mismatch(place: FieldPlace<'_>, value: &Value, expected: &str) -> ProjectionError {
     let found = match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
@@ -178,7 +180,7 @@ fn mismatch(place: Place<'_>, value: &Value, expected: &str) -> ProjectionError 
         Value::Object(_) => "an object",
     };
     let place = match place {
-        Place::Root => "the document".to_owned(),
+        FieldPlace::Root => "the document".to_owned(),
         place => place.to_string(),
     };
     ProjectionError(format!("{place} is {found}: write {expected}"))

@@ -10,16 +10,16 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::{fields::Fields, read::Written};
+use self::{fields::Fields, read::SpecOrigin};
 pub use self::{
     owners::{OwnerIndex, controllers},
     pod::{
-        Amounts, Confinement, ContainerFacts, HostNamespaces, PodFacts, Probes, Profile, Resources,
-        Role, SeLinux, SecurityContext, VolumeFacts,
+        Amounts, Confinement, ContainerFacts, ContainerProbes, ContainerRole, HostNamespaces,
+        PodFacts, PodVolume, Resources, SeLinux, SecurityContext, SecurityProfile,
     },
 };
 use super::{
-    facts::{Facts, Labels, Metadata, MetadataOnly, Projection, ProjectionError},
+    facts::{Facts, Labels, MetadataOnly, ObjectMetadata, Projection, ProjectionError},
     intern::{Interner, Symbol},
 };
 
@@ -27,7 +27,7 @@ use super::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkloadFacts {
     /// What controls the object, when something does.
-    pub controller: Option<Controller>,
+    pub controller: Option<ControllerRef>,
     /// Labels, unless a kind of this module controls the object: then its controller's are selected by.
     pub labels: Labels,
     /// The shape of its pods.
@@ -55,7 +55,7 @@ pub enum Activity {
 
 /// The controlling owner.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Controller {
+pub struct ControllerRef {
     /// API group.
     pub group: Symbol,
     /// Kind.
@@ -100,7 +100,7 @@ fn project_pod(object: &Value, interner: &Interner) -> Projected {
         Some("Succeeded" | "Failed") => Activity::Finished,
         _ => Activity::Active,
     };
-    let mut facts = workload(&metadata, &fields, Written::Pod, activity, interner)?;
+    let mut facts = workload(&metadata, &fields, SpecOrigin::Pod, activity, interner)?;
     facts.api_server_flags = flags;
     Ok(Facts::Workload(Box::new(facts)))
 }
@@ -168,23 +168,23 @@ fn templated(
     if !template.is_present() {
         return Err(spec.missing("template", "give the pods at least one container"));
     }
-    let facts = workload(&metadata(object)?, &template, Written::Template, activity, interner)?;
+    let facts = workload(&metadata(object)?, &template, SpecOrigin::Template, activity, interner)?;
     Ok(Facts::Workload(Box::new(facts)))
 }
 
 fn workload(
-    metadata: &Metadata,
+    metadata: &ObjectMetadata,
     pod: &Fields<'_, '_>,
-    written: Written,
+    written: SpecOrigin,
     activity: Activity,
     interner: &Interner,
 ) -> Result<WorkloadFacts, ProjectionError> {
-    let controller = metadata.controller().map(|owner| Controller {
+    let controller = metadata.controller().map(|owner| ControllerRef {
         group: interner.intern(group_of(&owner.api_version)),
         kind: interner.intern(&owner.kind),
         name: interner.intern(&owner.name),
     });
-    let labels = if controller.as_ref().is_some_and(Controller::has_template) {
+    let labels = if controller.as_ref().is_some_and(ControllerRef::has_template) {
         Labels::default()
     } else {
         metadata.interned_labels(interner)
@@ -199,14 +199,14 @@ fn workload(
     })
 }
 
-impl Controller {
+impl ControllerRef {
     /// Whether it is of a kind of this module.
     pub fn has_template(&self) -> bool {
         kinds().any(|(group, kind)| *self.group == *group && *self.kind == *kind)
     }
 }
 
-fn metadata(object: &Value) -> Result<Metadata, ProjectionError> {
+fn metadata(object: &Value) -> Result<ObjectMetadata, ProjectionError> {
     Ok(MetadataOnly::deserialize(object)?.metadata)
 }
 
@@ -216,7 +216,7 @@ fn group_of(api_version: &str) -> &str {
 
 /// The flags of the API server, when this is its static pod as kubeadm and its kin run it.
 fn api_server_flags(
-    metadata: &Metadata,
+    metadata: &ObjectMetadata,
     pod: &Fields<'_, '_>,
     interner: &Interner,
 ) -> Result<Option<Box<[Symbol]>>, ProjectionError> {

@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use rustc_hash::FxHashMap;
 
-use super::{Controller, WorkloadFacts};
+use super::{ControllerRef, WorkloadFacts};
 use crate::inventory::{Facts, IndexUpdate, Inventory, Object, Slot, Symbol};
 
 /// How long a chain of controllers is followed. Kubernetes has three (`CronJob`, Job, Pod); the
@@ -22,7 +22,7 @@ pub struct OwnerIndex {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Owner {
     namespace: Symbol,
-    controller: Controller,
+    controller: ControllerRef,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -42,7 +42,7 @@ impl OwnerIndex {
     pub fn controlled(&self, group: &str, kind: &str, namespace: &str, name: &str) -> &[Slot] {
         let owner = Owner {
             namespace: namespace.into(),
-            controller: Controller { group: group.into(), kind: kind.into(), name: name.into() },
+            controller: ControllerRef { group: group.into(), kind: kind.into(), name: name.into() },
         };
         self.controlled.get(&owner).map_or(&[], Vec::as_slice)
     }
@@ -138,7 +138,7 @@ pub fn controllers<'a>(
     let mut chain = Vec::new();
     let mut below = facts;
     while let Some(controller) = &below.controller {
-        let Controller { group, kind, name } = controller;
+        let ControllerRef { group, kind, name } = controller;
         let Some(object) = inventory.lookup(group, kind, namespace, name) else {
             break;
         };

@@ -31,7 +31,7 @@ pub struct PodFacts {
     pub token_volumes: Box<[Symbol]>,
     /// Volumes that reach beyond the pod; the kinds that the restricted level admits are left
     /// out, since the API server and controllers add such (tokens, claims of a `StatefulSet`).
-    pub volumes: Box<[VolumeFacts]>,
+    pub volumes: Box<[PodVolume]>,
     /// `resources` of the pod as a whole (KEP-2837).
     pub resources: Resources,
     /// All containers: init containers, then ordinary, then ephemeral ones.
@@ -51,7 +51,7 @@ pub struct HostNamespaces {
 
 /// A volume of a kind that the restricted level does not admit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct VolumeFacts {
+pub struct PodVolume {
     /// Its name.
     pub name: Symbol,
     /// The field that makes its kind: `hostPath`, `nfs`.
@@ -64,7 +64,7 @@ pub struct ContainerFacts {
     /// Its name.
     pub name: Symbol,
     /// When it runs.
-    pub role: Role,
+    pub role: ContainerRole,
     /// The image reference as written; empty when absent.
     pub image: Symbol,
     /// What a pod's security context also has.
@@ -74,7 +74,7 @@ pub struct ContainerFacts {
     /// Which requests and limits it has.
     pub resources: Resources,
     /// Which probes it has.
-    pub probes: Probes,
+    pub probes: ContainerProbes,
     /// Host ports, sorted. In the node's network every container port is one.
     pub host_ports: Box<[i64]>,
     /// `host` of probes and lifecycle handlers, sorted: connections made from the node.
@@ -83,7 +83,7 @@ pub struct ContainerFacts {
 
 /// When a container runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
+pub enum ContainerRole {
     /// Before the others, until it ends.
     Init,
     /// An init container with `restartPolicy: Always`: beside the others, all the time.
@@ -102,10 +102,10 @@ pub struct SecurityContext {
     /// `runAsUser`.
     pub run_as_user: Option<i64>,
     /// `seccompProfile.type`.
-    pub seccomp: Option<Profile>,
+    pub seccomp: Option<SecurityProfile>,
     /// `appArmorProfile.type`. Of a container: after its annotation and what the pod has, since
     /// the API server copies between these places.
-    pub app_armor: Option<Profile>,
+    pub app_armor: Option<SecurityProfile>,
     /// `seLinuxOptions`, where any of the three is set.
     pub se_linux: Option<Box<SeLinux>>,
     /// `windowsOptions.hostProcess`.
@@ -140,7 +140,7 @@ pub struct Confinement {
 
 /// The type of a seccomp or `AppArmor` profile.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Profile {
+pub enum SecurityProfile {
     /// What the container runtime ships.
     RuntimeDefault,
     /// One on the node.
@@ -151,7 +151,7 @@ pub enum Profile {
     Other(Symbol),
 }
 
-impl Profile {
+impl SecurityProfile {
     /// The type as manifests name it.
     pub fn as_str(&self) -> &str {
         match self {
@@ -181,7 +181,7 @@ pub struct SeLinux {
 
 /// Which probes a container has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Probes {
+pub struct ContainerProbes {
     /// `readinessProbe`.
     pub readiness: bool,
     /// `livenessProbe`.

@@ -3,8 +3,8 @@
 use super::{
     fields::Fields,
     pod::{
-        Amounts, Confinement, ContainerFacts, HostNamespaces, PodFacts, Probes, Profile, Resources,
-        Role, SeLinux, SecurityContext, VolumeFacts,
+        Amounts, Confinement, ContainerFacts, ContainerProbes, ContainerRole, HostNamespaces,
+        PodFacts, PodVolume, Resources, SeLinux, SecurityContext, SecurityProfile,
     },
 };
 use crate::inventory::{
@@ -12,7 +12,7 @@ use crate::inventory::{
     intern::{Interner, Symbol},
 };
 
-type Read<T> = Result<T, ProjectionError>;
+type FieldResult<T> = Result<T, ProjectionError>;
 
 /// Volume kinds that the restricted level admits.
 const CONTAINED_VOLUMES: &[&str] = &[
@@ -45,7 +45,7 @@ const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
 
 /// Where a pod's spec is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Written {
+pub(super) enum SpecOrigin {
     /// In a pod, to which the API server may have added.
     Pod,
     /// In the template of a workload, which is as somebody wrote it.
@@ -53,7 +53,11 @@ pub(super) enum Written {
 }
 
 /// Reads a pod, or the `template` of a workload: both have `metadata` and `spec`.
-pub(super) fn pod(pod: &Fields<'_, '_>, written: Written, interner: &Interner) -> Read<PodFacts> {
+pub(super) fn pod(
+    pod: &Fields<'_, '_>,
+    written: SpecOrigin,
+    interner: &Interner,
+) -> FieldResult<PodFacts> {
     let metadata = pod.object("metadata")?;
     let annotations = metadata.object("annotations")?;
     let spec = pod.object("spec")?;
@@ -94,7 +98,7 @@ fn service_account(
     spec: &Fields<'_, '_>,
     annotations: &Fields<'_, '_>,
     interner: &Interner,
-) -> Read<Option<Symbol>> {
+) -> FieldResult<Option<Symbol>> {
     if annotations.has(MIRROR_ANNOTATION) {
         return Ok(None);
     }
@@ -105,7 +109,7 @@ fn service_account(
     Ok(Some(interner.intern(name)))
 }
 
-fn security_context(context: &Fields<'_, '_>, interner: &Interner) -> Read<SecurityContext> {
+fn security_context(context: &Fields<'_, '_>, interner: &Interner) -> FieldResult<SecurityContext> {
     let windows = context.object("windowsOptions")?;
     Ok(SecurityContext {
         run_as_non_root: context.bool("runAsNonRoot")?,
@@ -120,21 +124,25 @@ fn security_context(context: &Fields<'_, '_>, interner: &Interner) -> Read<Secur
     })
 }
 
-fn profile(context: &Fields<'_, '_>, field: &str, interner: &Interner) -> Read<Option<Profile>> {
+fn profile(
+    context: &Fields<'_, '_>,
+    field: &str,
+    interner: &Interner,
+) -> FieldResult<Option<SecurityProfile>> {
     let profile = context.object(field)?;
     if !profile.is_present() {
         return Ok(None);
     }
     Ok(Some(match profile.text("type")?.unwrap_or_default() {
-        "RuntimeDefault" => Profile::RuntimeDefault,
-        "Localhost" => Profile::Localhost,
-        "Unconfined" => Profile::Unconfined,
-        other => Profile::Other(interner.intern(other)),
+        "RuntimeDefault" => SecurityProfile::RuntimeDefault,
+        "Localhost" => SecurityProfile::Localhost,
+        "Unconfined" => SecurityProfile::Unconfined,
+        other => SecurityProfile::Other(interner.intern(other)),
     }))
 }
 
-fn se_linux(options: &Fields<'_, '_>, interner: &Interner) -> Read<Option<Box<SeLinux>>> {
-    let text = |name| -> Read<Option<Symbol>> {
+fn se_linux(options: &Fields<'_, '_>, interner: &Interner) -> FieldResult<Option<Box<SeLinux>>> {
+    let text = |name| -> FieldResult<Option<Symbol>> {
         Ok(options.text(name)?.map(|text| interner.intern(text)))
     };
     let options = SeLinux { kind: text("type")?, user: text("user")?, role: text("role")? };
@@ -142,7 +150,7 @@ fn se_linux(options: &Fields<'_, '_>, interner: &Interner) -> Read<Option<Box<Se
     Ok(set.then(|| Box::new(options)))
 }
 
-fn sysctls(context: &Fields<'_, '_>, interner: &Interner) -> Read<Box<[Symbol]>> {
+fn sysctls(context: &Fields<'_, '_>, interner: &Interner) -> FieldResult<Box<[Symbol]>> {
     let mut names = Vec::new();
     context.each("sysctls", |sysctl| {
         names.push(interner.intern(sysctl.text("name")?.unwrap_or_default()));
@@ -151,7 +159,7 @@ fn sysctls(context: &Fields<'_, '_>, interner: &Interner) -> Read<Box<[Symbol]>>
     Ok(sorted(names))
 }
 
-fn volumes(spec: &Fields<'_, '_>, interner: &Interner) -> Read<Box<[VolumeFacts]>> {
+fn volumes(spec: &Fields<'_, '_>, interner: &Interner) -> FieldResult<Box<[PodVolume]>> {
     let mut volumes = Vec::new();
     spec.each("volumes", |volume| {
         if volume.names().any(|field| CONTAINED_VOLUMES.contains(&field)) {
@@ -159,7 +167,7 @@ fn volumes(spec: &Fields<'_, '_>, interner: &Interner) -> Read<Box<[VolumeFacts]
         }
         // A volume of no kind is an emptyDir by default.
         if let Some(kind) = volume.names().find(|field| *field != "name") {
-            volumes.push(VolumeFacts {
+            volumes.push(PodVolume {
                 name: interner.intern(volume.text("name")?.unwrap_or_default()),
                 kind: interner.intern(kind),
             });
@@ -173,11 +181,11 @@ fn volumes(spec: &Fields<'_, '_>, interner: &Interner) -> Read<Box<[VolumeFacts]
 /// follows from `automountServiceAccountToken`, and its template does not have it.
 fn token_volumes(
     spec: &Fields<'_, '_>,
-    written: Written,
+    written: SpecOrigin,
     interner: &Interner,
-) -> Read<Box<[Symbol]>> {
+) -> FieldResult<Box<[Symbol]>> {
     let adds_one =
-        written == Written::Pod && spec.bool("automountServiceAccountToken")? != Some(false);
+        written == SpecOrigin::Pod && spec.bool("automountServiceAccountToken")? != Some(false);
     let mut names = Vec::new();
     spec.each("volumes", |volume| {
         let name = volume.text("name")?.unwrap_or_default();
@@ -214,21 +222,21 @@ struct Containers<'a> {
     annotations: Fields<'a, 'a>,
     host_network: bool,
     windows: bool,
-    pod_app_armor: Option<&'a Profile>,
+    pod_app_armor: Option<&'a SecurityProfile>,
 }
 
 impl Containers<'_> {
-    fn read(&self, spec: &Fields<'_, '_>) -> Read<Box<[ContainerFacts]>> {
+    fn read(&self, spec: &Fields<'_, '_>) -> FieldResult<Box<[ContainerFacts]>> {
         let mut containers = Vec::new();
         spec.each("initContainers", |fields| {
             let sidecar = fields.text("restartPolicy")? == Some("Always");
-            let role = if sidecar { Role::Sidecar } else { Role::Init };
+            let role = if sidecar { ContainerRole::Sidecar } else { ContainerRole::Init };
             containers.push(self.container(&fields, role)?);
             Ok(())
         })?;
         let before = containers.len();
         spec.each("containers", |fields| {
-            containers.push(self.container(&fields, Role::App)?);
+            containers.push(self.container(&fields, ContainerRole::App)?);
             Ok(())
         })?;
         if containers.len() == before {
@@ -236,13 +244,17 @@ impl Containers<'_> {
             return Err(spec.missing("containers", "give the pod at least one container"));
         }
         spec.each("ephemeralContainers", |fields| {
-            containers.push(self.container(&fields, Role::Ephemeral)?);
+            containers.push(self.container(&fields, ContainerRole::Ephemeral)?);
             Ok(())
         })?;
         Ok(containers.into())
     }
 
-    fn container(&self, fields: &Fields<'_, '_>, role: Role) -> Read<ContainerFacts> {
+    fn container(
+        &self,
+        fields: &Fields<'_, '_>,
+        role: ContainerRole,
+    ) -> FieldResult<ContainerFacts> {
         let Some(name) = fields.text("name")? else {
             return Err(fields.missing("name", "name the container"));
         };
@@ -256,7 +268,7 @@ impl Containers<'_> {
             security,
             confinement: self.confinement(&context)?,
             resources: resources(&fields.object("resources")?)?,
-            probes: Probes {
+            probes: ContainerProbes {
                 readiness: fields.has("readinessProbe"),
                 liveness: fields.has("livenessProbe"),
                 startup: fields.has("startupProbe"),
@@ -268,13 +280,17 @@ impl Containers<'_> {
 
     /// The profile in force. An annotation that does not confine wins over the field: where both
     /// are given they must agree, and the worse one must not hide behind the better.
-    fn app_armor(&self, container: &str, field: Option<Profile>) -> Read<Option<Profile>> {
+    fn app_armor(
+        &self,
+        container: &str,
+        field: Option<SecurityProfile>,
+    ) -> FieldResult<Option<SecurityProfile>> {
         let annotation = match self.annotation(container)? {
             Some(_) if self.windows => None,
-            Some("runtime/default") => Some(Profile::RuntimeDefault),
-            Some("unconfined") => Some(Profile::Unconfined),
-            Some(local) if local.starts_with("localhost/") => Some(Profile::Localhost),
-            Some(other) => Some(Profile::Other(self.interner.intern(other))),
+            Some("runtime/default") => Some(SecurityProfile::RuntimeDefault),
+            Some("unconfined") => Some(SecurityProfile::Unconfined),
+            Some(local) if local.starts_with("localhost/") => Some(SecurityProfile::Localhost),
+            Some(other) => Some(SecurityProfile::Other(self.interner.intern(other))),
             None => None,
         };
         Ok(match annotation {
@@ -283,14 +299,14 @@ impl Containers<'_> {
         })
     }
 
-    fn annotation(&self, container: &str) -> Read<Option<&str>> {
+    fn annotation(&self, container: &str) -> FieldResult<Option<&str>> {
         if !self.annotations.is_present() {
             return Ok(None);
         }
         self.annotations.text(&format!("{APP_ARMOR_ANNOTATION}{container}"))
     }
 
-    fn confinement(&self, context: &Fields<'_, '_>) -> Read<Confinement> {
+    fn confinement(&self, context: &Fields<'_, '_>) -> FieldResult<Confinement> {
         let capabilities = context.object("capabilities")?;
         let (added, dropped) = (capabilities.texts("add")?, capabilities.texts("drop")?);
         Ok(Confinement {
@@ -307,12 +323,12 @@ impl Containers<'_> {
         })
     }
 
-    fn host_ports(&self, fields: &Fields<'_, '_>, role: Role) -> Read<Box<[i64]>> {
+    fn host_ports(&self, fields: &Fields<'_, '_>, role: ContainerRole) -> FieldResult<Box<[i64]>> {
         let mut ports = Vec::new();
         fields.each("ports", |port| {
             let mut host_port = port.integer("hostPort")?.unwrap_or(0);
             // The API server does the same for pods, though no longer for templates.
-            if host_port == 0 && self.host_network && role != Role::Ephemeral {
+            if host_port == 0 && self.host_network && role != ContainerRole::Ephemeral {
                 host_port = port.integer("containerPort")?.unwrap_or(0);
             }
             if host_port != 0 {
@@ -323,7 +339,7 @@ impl Containers<'_> {
         Ok(sorted(ports))
     }
 
-    fn handler_hosts(&self, fields: &Fields<'_, '_>) -> Read<Box<[Symbol]>> {
+    fn handler_hosts(&self, fields: &Fields<'_, '_>) -> FieldResult<Box<[Symbol]>> {
         let mut hosts = Vec::new();
         let lifecycle = fields.object("lifecycle")?;
         for (parent, name) in [
@@ -352,7 +368,7 @@ fn sorted<T: Ord>(mut list: Vec<T>) -> Box<[T]> {
     list.into()
 }
 
-fn resources(resources: &Fields<'_, '_>) -> Read<Resources> {
+fn resources(resources: &Fields<'_, '_>) -> FieldResult<Resources> {
     let limits = amounts(&resources.object("limits")?)?;
     let requests = amounts(&resources.object("requests")?)?.or(limits);
     Ok(Resources { requests, limits })
@@ -360,7 +376,7 @@ fn resources(resources: &Fields<'_, '_>) -> Read<Resources> {
 
 /// Resources of the pod as a whole. Where it has any limit, the API server completes its requests
 /// from its containers' requests and its own limits.
-fn pod_resources(fields: &Fields<'_, '_>, containers: &[ContainerFacts]) -> Read<Resources> {
+fn pod_resources(fields: &Fields<'_, '_>, containers: &[ContainerFacts]) -> FieldResult<Resources> {
     let limited = fields.object("limits")?.names().next().is_some();
     let own = resources(fields)?;
     if !limited {
@@ -371,8 +387,8 @@ fn pod_resources(fields: &Fields<'_, '_>, containers: &[ContainerFacts]) -> Read
     Ok(Resources { requests, ..own })
 }
 
-fn amounts(list: &Fields<'_, '_>) -> Read<Amounts> {
-    let some = |name| -> Read<bool> {
+fn amounts(list: &Fields<'_, '_>) -> FieldResult<Amounts> {
+    let some = |name| -> FieldResult<bool> {
         Ok(list.quantity(name)?.is_some_and(|quantity| !is_zero(&quantity)))
     };
     Ok(Amounts { cpu: some("cpu")?, memory: some("memory")? })

@@ -161,14 +161,20 @@ fn app_armor_is_found_in_annotation_container_and_pod() {
         facts("", "Pod", &object).unwrap().pod.containers[0].security.app_armor.clone()
     };
     assert_eq!(read(None, None, None), None);
-    assert_eq!(read(None, None, Some("Localhost")), Some(Profile::Localhost));
-    assert_eq!(read(None, Some("Unconfined"), Some("Localhost")), Some(Profile::Unconfined));
+    assert_eq!(read(None, None, Some("Localhost")), Some(SecurityProfile::Localhost));
+    assert_eq!(
+        read(None, Some("Unconfined"), Some("Localhost")),
+        Some(SecurityProfile::Unconfined)
+    );
     assert_eq!(
         read(Some("runtime/default"), None, Some("Localhost")),
-        Some(Profile::RuntimeDefault)
+        Some(SecurityProfile::RuntimeDefault)
     );
-    assert_eq!(read(Some("unconfined"), Some("RuntimeDefault"), None), Some(Profile::Unconfined));
-    assert_eq!(read(Some("localhost/x"), None, None), Some(Profile::Localhost));
+    assert_eq!(
+        read(Some("unconfined"), Some("RuntimeDefault"), None),
+        Some(SecurityProfile::Unconfined)
+    );
+    assert_eq!(read(Some("localhost/x"), None, None), Some(SecurityProfile::Localhost));
 }
 
 #[test]

@@ -3,14 +3,14 @@
 use super::AccessRule;
 use crate::{
     api::{
-        invalid::{Path, Problems},
+        invalid::{FieldPath, Problems},
         rbac_verbs::{is_known_verb, plain_verbs},
     },
     nearest::write_instead,
 };
 
 impl AccessRule {
-    pub(super) fn validate(&self, at: &Path, problems: &mut Problems) {
+    pub(super) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         for (position, verb) in self.verbs.iter().enumerate() {
             self.validate_verb(verb, &at.field("verbs").index(position), problems);
         }
@@ -26,7 +26,7 @@ impl AccessRule {
     }
 
     /// Controllers and aggregated APIs may ask for verbs of their own, in groups of their own.
-    fn validate_verb(&self, verb: &str, at: &Path, problems: &mut Problems) {
+    fn validate_verb(&self, verb: &str, at: &FieldPath, problems: &mut Problems) {
         let builtin = self.api_groups.iter().all(|group| is_builtin_group(group));
         let lower = !verb.chars().any(|c| c.is_uppercase() || c.is_whitespace());
         if is_known_verb(verb) || (lower && !builtin) {
@@ -46,7 +46,7 @@ impl AccessRule {
         problems.push(at, format!("{verb:?} is no verb that the API server ever asks for"), remedy);
     }
 
-    fn validate_name(&self, name: &str, at: &Path, problems: &mut Problems) {
+    fn validate_name(&self, name: &str, at: &FieldPath, problems: &mut Problems) {
         // A signer's domain and any node are asked for by a star.
         let starred = |resource: &String| {
             matches!(resource.as_str(), "*" | "signers" | "nodes" | "groups")
@@ -66,7 +66,7 @@ fn is_builtin_group(group: &str) -> bool {
     !group.contains('.') && group != "*" || group.ends_with(".k8s.io")
 }
 
-fn validate_group(group: &str, at: &Path, problems: &mut Problems) {
+fn validate_group(group: &str, at: &FieldPath, problems: &mut Problems) {
     if group == "*" || group.is_empty() {
         return;
     }
@@ -90,7 +90,7 @@ fn is_version(text: &str) -> bool {
     text.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-fn validate_resource(resource: &str, at: &Path, problems: &mut Problems) {
+fn validate_resource(resource: &str, at: &FieldPath, problems: &mut Problems) {
     let (parent, subresource) = resource.split_once('/').unwrap_or((resource, ""));
     let mut problem = |remedy: &str| {
         problems.push(at, format!("{resource:?} is no resource of RBAC"), remedy);
@@ -121,7 +121,7 @@ mod tests {
         }
         let rule: AccessRule = serde_json::from_value(full).unwrap();
         let mut problems = Problems::default();
-        rule.validate(&Path::new("rule"), &mut problems);
+        rule.validate(&FieldPath::new("rule"), &mut problems);
         match problems.into_result() {
             Ok(()) => Vec::new(),
             Err(invalid) => invalid.0.iter().map(ToString::to_string).collect(),

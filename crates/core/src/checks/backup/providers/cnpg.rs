@@ -3,7 +3,7 @@
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{
             evidence::{Evidence, Standing, Success},
             target::backup_at,
@@ -13,8 +13,8 @@ use crate::{
         Slot, Symbol,
         backup::{
             BARMAN_CLOUD, BackupFacts, CNPG,
-            cnpg::{Backup, CLUSTER_LABEL, Cluster},
-            index::Key,
+            cnpg::{CLUSTER_LABEL, CnpgBackup, CnpgCluster},
+            index::BackupKey,
         },
         storage::ClaimFacts,
     },
@@ -22,7 +22,7 @@ use crate::{
 
 /// What `CloudNativePG` says of a claim that it labelled as part of a cluster that is there.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     claim: &ClaimFacts,
 ) -> Option<Evidence<'a>> {
@@ -39,24 +39,24 @@ pub fn of_claim<'a>(
 
 /// What `CloudNativePG` says of a cluster.
 pub fn of_cluster<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     slot: Slot,
-    cluster: &Cluster,
+    cluster: &CnpgCluster,
 ) -> Evidence<'a> {
     let inventory = context.inventory;
     let mut evidence = Evidence::new(context);
-    let schedules = super::key(namespace, name, Key::CnpgSchedules);
+    let schedules = super::key(namespace, name, BackupKey::CnpgSchedules);
     for slot in inventory.backups.slots(&schedules) {
         if let Some(BackupFacts::CnpgScheduledBackup(schedule)) = backup_at(inventory, slot) {
             evidence.schedule(slot, schedule.suspended);
         }
     }
-    let backups = super::key(namespace, name, Key::CnpgBackups);
+    let backups = super::key(namespace, name, BackupKey::CnpgBackups);
     super::runs(context, &mut evidence, &backups, cluster.created, |slot| {
         match backup_at(inventory, slot)? {
-            BackupFacts::CnpgBackup(Backup { outcome, .. }) => Some(*outcome),
+            BackupFacts::CnpgBackup(CnpgBackup { outcome, .. }) => Some(*outcome),
             _ => None,
         }
     });
@@ -76,9 +76,9 @@ pub fn of_cluster<'a>(
 }
 
 fn stored(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     namespace: &Symbol,
-    cluster: &Cluster,
+    cluster: &CnpgCluster,
 ) -> Option<(Slot, jiff::Timestamp)> {
     let stores = context.inventory.find_kind(BARMAN_CLOUD, "ObjectStore")?;
     let slot = context.inventory.find(stores, namespace, cluster.store.as_ref()?)?;

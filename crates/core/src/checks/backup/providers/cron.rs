@@ -2,21 +2,21 @@
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::evidence::{Evidence, Standing, Success},
     },
-    inventory::{Facts, Symbol, backup::index::Key, storage::ClaimFacts},
+    inventory::{Facts, Symbol, backup::index::BackupKey, storage::ClaimFacts},
 };
 
 /// What `CronJobs` say of a claim.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
 ) -> Evidence<'a> {
     let mut evidence = Evidence::new(context);
-    let key = Key::CronJobs(namespace.clone());
+    let key = BackupKey::CronJobs(namespace.clone());
     for slot in context.inventory.backups.slots(&key) {
         let Some(Facts::Workload(workload)) =
             context.inventory.get(slot).map(|object| &object.facts)

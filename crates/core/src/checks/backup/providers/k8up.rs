@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{
             evidence::{EARLIER, Evidence, Standing, Success},
             target::{backup_at, is_excluded},
@@ -14,9 +14,9 @@ use crate::{
     inventory::{
         Facts, Slot, Symbol,
         backup::{
-            BackupFacts, Outcome,
-            index::Key,
-            k8up::{Backup, Mark, Snapshot},
+            BackupFacts, RunOutcome,
+            index::BackupKey,
+            k8up::{K8upBackup, K8upIntent, K8upSnapshot},
             selectors::Selectors,
         },
         storage::ClaimFacts,
@@ -25,18 +25,18 @@ use crate::{
 
 /// What K8up says of a claim.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
 ) -> Evidence<'a> {
     let mut evidence = Evidence::new(context);
     let passed_over = match claim.k8up {
-        Mark::None | Mark::Wanted => None,
-        Mark::Forbidden => {
+        K8upIntent::None | K8upIntent::Wanted => None,
+        K8upIntent::Forbidden => {
             Some("passes over this claim: its annotation k8up.io/backup is not true")
         }
-        Mark::Unmountable => Some(
+        K8upIntent::Unmountable => Some(
             "passes over this claim, which is neither ReadWriteOnce nor ReadWriteMany: annotate it k8up.io/backup: \"true\"",
         ),
     };
@@ -44,7 +44,7 @@ pub fn of_claim<'a>(
     if passed_over.is_none() {
         schedules(context, &mut evidence, namespace, concerns);
     }
-    let key = super::key(namespace, name, Key::K8upClaim);
+    let key = super::key(namespace, name, BackupKey::K8upClaim);
     super::runs(context, &mut evidence, &key, claim.created, |slot| snapshot(context, slot));
     if evidence.has_success() {
         return evidence;
@@ -65,9 +65,9 @@ pub fn of_claim<'a>(
 
 /// What K8up says of a namespace: each of its claims has a snapshot. Without claims there is
 /// nothing that K8up keeps.
-pub fn of_namespace<'a>(context: &Context<'a>, namespace: &Symbol) -> Evidence<'a> {
+pub fn of_namespace<'a>(context: &CheckContext<'a>, namespace: &Symbol) -> Evidence<'a> {
     let mut evidence = Evidence::new(context);
-    let all = Key::K8upSnapshots(namespace.clone());
+    let all = BackupKey::K8upSnapshots(namespace.clone());
     let newest = context.inventory.backups.newest(&all).find_map(|(at, _)| at);
     let claims = claims(context, namespace);
     if claims.is_empty() {
@@ -80,7 +80,7 @@ pub fn of_namespace<'a>(context: &Context<'a>, namespace: &Symbol) -> Evidence<'
         if created.zip(newest).is_some_and(|(created, newest)| newest < created) {
             continue;
         }
-        let key = super::key(namespace, name, Key::K8upClaim);
+        let key = super::key(namespace, name, BackupKey::K8upClaim);
         let of_claim = context.inventory.backups.newest(&key);
         let held = of_claim
             .filter_map(|(at, slot)| Some((at?, slot)))
@@ -101,7 +101,7 @@ pub fn of_namespace<'a>(context: &Context<'a>, namespace: &Symbol) -> Evidence<'
 }
 
 /// The claims of a namespace with when they were made, but for those left out on purpose.
-fn claims<'a>(context: &Context<'a>, namespace: &str) -> Vec<(&'a Symbol, Option<Timestamp>)> {
+fn claims<'a>(context: &CheckContext<'a>, namespace: &str) -> Vec<(&'a Symbol, Option<Timestamp>)> {
     let inventory = context.inventory;
     let slots = inventory.backups.claims(namespace);
     let mut claims: Vec<_> = slots
@@ -109,7 +109,7 @@ fn claims<'a>(context: &Context<'a>, namespace: &str) -> Vec<(&'a Symbol, Option
             let object = inventory.get(slot)?;
             match &object.facts {
                 Facts::Claim(claim)
-                    if !is_excluded(&claim.labels) && claim.k8up != Mark::Forbidden =>
+                    if !is_excluded(&claim.labels) && claim.k8up != K8upIntent::Forbidden =>
                 {
                     Some((&object.name, claim.created))
                 }
@@ -121,23 +121,23 @@ fn claims<'a>(context: &Context<'a>, namespace: &str) -> Vec<(&'a Symbol, Option
     claims
 }
 
-fn has_snapshots(context: &Context<'_>, namespace: &Symbol) -> bool {
-    let key = Key::K8upSnapshots(namespace.clone());
+fn has_snapshots(context: &CheckContext<'_>, namespace: &Symbol) -> bool {
+    let key = BackupKey::K8upSnapshots(namespace.clone());
     context.inventory.backups.slots(&key).any(|slot| {
         matches!(
             backup_at(context.inventory, slot),
-            Some(BackupFacts::K8upSnapshot(Snapshot { claims, .. })) if !claims.is_empty()
+            Some(BackupFacts::K8upSnapshot(K8upSnapshot { claims, .. })) if !claims.is_empty()
         )
     })
 }
 
 fn schedules(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
     namespace: &Symbol,
     concerns: impl Fn(&Selectors) -> bool,
 ) {
-    let key = Key::K8upSchedules(namespace.clone());
+    let key = BackupKey::K8upSchedules(namespace.clone());
     for slot in context.inventory.backups.slots(&key) {
         if let Some(BackupFacts::K8upSchedule(schedule)) = backup_at(context.inventory, slot)
             && schedule.backup
@@ -148,10 +148,10 @@ fn schedules(
     }
 }
 
-fn snapshot(context: &Context<'_>, slot: Slot) -> Option<Outcome> {
+fn snapshot(context: &CheckContext<'_>, slot: Slot) -> Option<RunOutcome> {
     match backup_at(context.inventory, slot)? {
-        BackupFacts::K8upSnapshot(Snapshot { date, .. }) => {
-            Some(date.map_or(Outcome::Failed, Outcome::Succeeded))
+        BackupFacts::K8upSnapshot(K8upSnapshot { date, .. }) => {
+            Some(date.map_or(RunOutcome::Failed, RunOutcome::Succeeded))
         }
         _ => None,
     }
@@ -166,15 +166,15 @@ enum Verdict {
 
 /// Takes in the newest Backup, which says nothing good of a single claim.
 fn backups(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
     namespace: &Symbol,
     concerns: impl Fn(&Selectors) -> bool,
     verdict: impl Fn(Timestamp) -> Verdict,
 ) {
-    let key = Key::K8upBackups(namespace.clone());
+    let key = BackupKey::K8upBackups(namespace.clone());
     for slot in context.inventory.backups.slots(&key) {
-        let Some(BackupFacts::K8upBackup(Backup { claims, outcome })) =
+        let Some(BackupFacts::K8upBackup(K8upBackup { claims, outcome })) =
             backup_at(context.inventory, slot)
         else {
             continue;
@@ -182,7 +182,7 @@ fn backups(
         if !concerns(claims) {
             continue;
         }
-        let Outcome::Succeeded(at) = *outcome else {
+        let RunOutcome::Succeeded(at) = *outcome else {
             super::unsuccessful(evidence, slot, *outcome);
             continue;
         };

@@ -5,27 +5,31 @@ use jiff::Timestamp;
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{
             evidence::{EARLIER, Evidence, Standing, Success},
             target::backup_at,
         },
     },
     inventory::{
-        Source, Symbol,
+        ObjectSource, Symbol,
         backup::{
-            BackupFacts, KASTEN_APPS, Outcome,
-            index::Key,
-            kasten::{Action, NAMESPACE_LABELS, Policy},
+            BackupFacts, KASTEN_APPS, RunOutcome,
+            index::BackupKey,
+            kasten::{KastenBackup, KastenPolicy, NAMESPACE_LABELS},
         },
     },
 };
 
 /// What Kasten says of a namespace, and of a claim in it that was made at `made`.
-pub fn of<'a>(context: &Context<'a>, namespace: &Symbol, made: Option<Timestamp>) -> Evidence<'a> {
+pub fn of<'a>(
+    context: &CheckContext<'a>,
+    namespace: &Symbol,
+    made: Option<Timestamp>,
+) -> Evidence<'a> {
     let inventory = context.inventory;
     let mut evidence = Evidence::new(context);
-    for slot in inventory.backups.slots(&Key::KastenPolicies) {
+    for slot in inventory.backups.slots(&BackupKey::KastenPolicies) {
         if let Some(BackupFacts::KastenPolicy(policy)) = backup_at(inventory, slot)
             && policy.backup
             && policy.scheduled
@@ -34,11 +38,11 @@ pub fn of<'a>(context: &Context<'a>, namespace: &Symbol, made: Option<Timestamp>
             evidence.schedule(slot, policy.paused);
         }
     }
-    for slot in inventory.backups.slots(&Key::KastenBackups(namespace.clone())) {
+    for slot in inventory.backups.slots(&BackupKey::KastenBackups(namespace.clone())) {
         let Some(BackupFacts::KastenBackup(action)) = backup_at(inventory, slot) else {
             continue;
         };
-        let Outcome::Succeeded(at) = action.outcome else {
+        let RunOutcome::Succeeded(at) = action.outcome else {
             super::unsuccessful(&mut evidence, slot, action.outcome);
             continue;
         };
@@ -63,9 +67,9 @@ pub fn of<'a>(context: &Context<'a>, namespace: &Symbol, made: Option<Timestamp>
 
 /// Whether what an action took is there; an error says why not.
 fn standing(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     namespace: &Symbol,
-    action: &Action,
+    action: &KastenBackup,
 ) -> Result<Standing, String> {
     let Some(name) = &action.restore_point else {
         return Err("made no RestorePoint".to_owned());
@@ -77,14 +81,16 @@ fn standing(
     }
     match context.inventory.source {
         _ if there => Ok(Standing::Good),
-        Source::Cluster => Err(format!("left nothing to restore: RestorePoint {name} is gone")),
-        Source::Manifests => Ok(Standing::Undecided(format!(
+        ObjectSource::Cluster => {
+            Err(format!("left nothing to restore: RestorePoint {name} is gone"))
+        }
+        ObjectSource::Manifests => Ok(Standing::Undecided(format!(
             "made RestorePoint {name}, which is not in these files"
         ))),
     }
 }
 
-fn is_about(context: &Context<'_>, policy: &Policy, namespace: &Symbol) -> bool {
+fn is_about(context: &CheckContext<'_>, policy: &KastenPolicy, namespace: &Symbol) -> bool {
     let facts = context.inventory.namespace(namespace);
     policy.namespaces.as_ref().is_some_and(|selectors| {
         selectors.match_by(|key| {

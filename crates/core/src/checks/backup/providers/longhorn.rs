@@ -4,15 +4,15 @@ use jiff::Timestamp;
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{evidence::Evidence, target::backup_at},
     },
     inventory::{
         Object, Slot, Symbol,
         backup::{
             BackupFacts,
-            index::Key,
-            longhorn::{Backup, Volume},
+            index::BackupKey,
+            longhorn::{LonghornBackup, LonghornVolume},
         },
         storage::ClaimFacts,
     },
@@ -20,13 +20,13 @@ use crate::{
 
 /// What Longhorn says of a claim.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
 ) -> Evidence<'a> {
     let mut evidence = Evidence::new(context);
-    let key = super::key(namespace, name, Key::LonghornVolumes);
+    let key = super::key(namespace, name, BackupKey::LonghornVolumes);
     for slot in context.inventory.backups.slots(&key) {
         if let (Some(object), Some(BackupFacts::LonghornVolume(volume))) =
             (context.inventory.get(slot), backup_at(context.inventory, slot))
@@ -43,7 +43,7 @@ pub fn of_claim<'a>(
 
 /// A volume names its claim by name, also when the claim is gone and another took its name: the
 /// `PersistentVolume` tells them apart.
-fn is_of(volume: &Volume, claim: &ClaimFacts) -> bool {
+fn is_of(volume: &LonghornVolume, claim: &ClaimFacts) -> bool {
     match (&volume.volume, &claim.volume) {
         (Some(volume), Some(bound)) => volume == bound,
         _ => true,
@@ -51,26 +51,26 @@ fn is_of(volume: &Volume, claim: &ClaimFacts) -> bool {
 }
 
 fn of_volume(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
-    (object, volume): (&Object, &Volume),
+    (object, volume): (&Object, &LonghornVolume),
     made: Option<Timestamp>,
 ) {
     let inventory = context.inventory;
-    let jobs = Key::LonghornJobs(object.namespace.clone());
+    let jobs = BackupKey::LonghornJobs(object.namespace.clone());
     for slot in inventory.backups.slots(&jobs) {
         if runs_for(context, slot, volume) {
             evidence.schedule(slot, false);
         }
     }
-    let key = super::key(&object.namespace, &object.name, Key::LonghornBackups);
+    let key = super::key(&object.namespace, &object.name, BackupKey::LonghornBackups);
     super::runs(context, evidence, &key, made, |slot| match backup_at(inventory, slot)? {
-        BackupFacts::LonghornBackup(Backup { outcome, .. }) => Some(*outcome),
+        BackupFacts::LonghornBackup(LonghornBackup { outcome, .. }) => Some(*outcome),
         _ => None,
     });
 }
 
-fn runs_for(context: &Context<'_>, slot: Slot, volume: &Volume) -> bool {
+fn runs_for(context: &CheckContext<'_>, slot: Slot, volume: &LonghornVolume) -> bool {
     let Some(object) = context.inventory.get(slot) else {
         return false;
     };

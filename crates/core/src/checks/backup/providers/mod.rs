@@ -19,16 +19,16 @@ use super::{
 };
 use crate::{
     api::Duration,
-    checks::Context,
+    checks::CheckContext,
     inventory::{
         Facts, Slot, Symbol,
-        backup::{KASTEN_ACTIONS, KASTEN_CONFIG, LONGHORN, Outcome, index::Key},
+        backup::{KASTEN_ACTIONS, KASTEN_CONFIG, LONGHORN, RunOutcome, index::BackupKey},
     },
 };
 
 /// What every tool that can back up such an item says of it.
 pub fn gather<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     target: &Target<'a>,
     max_age: Duration,
 ) -> Vec<Evidence<'a>> {
@@ -60,7 +60,7 @@ pub fn gather<'a>(
 }
 
 /// An object that can't be read and may be a success of this item, or its schedule.
-pub fn unreadable<'a>(context: &Context<'a>, target: &Target<'_>) -> Option<(Slot, &'a str)> {
+pub fn unreadable<'a>(context: &CheckContext<'a>, target: &Target<'_>) -> Option<(Slot, &'a str)> {
     let kinds: &[&[(&str, &str)]] = match target.what {
         What::Claim(_) => &[&VELERO_KINDS, &K8UP_KINDS, &CNPG_KINDS, &KASTEN_KINDS, &VOLUME_KINDS],
         What::Namespace { .. } => &[&VELERO_KINDS, &K8UP_KINDS, &KASTEN_KINDS],
@@ -74,7 +74,7 @@ pub fn unreadable<'a>(context: &Context<'a>, target: &Target<'_>) -> Option<(Slo
 
 /// A restore that can't be read and may be of this item.
 pub fn unreadable_restore<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     target: &Target<'_>,
 ) -> Option<(Slot, &'a str)> {
     first_unreadable(context, target.namespace, |group, kind| match target.what {
@@ -90,13 +90,13 @@ fn is_restore(kind: &str) -> bool {
 
 /// The first by name of the objects that can't be read and may be about a namespace.
 fn first_unreadable<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &str,
     concerns: impl Fn(&str, &str) -> bool,
 ) -> Option<(Slot, &'a str)> {
     let inventory = context.inventory;
     let mut found = None;
-    for slot in inventory.backups.slots(&Key::Malformed) {
+    for slot in inventory.backups.slots(&BackupKey::Malformed) {
         let Some(object) = inventory.get(slot) else {
             continue;
         };
@@ -129,19 +129,19 @@ fn is_global(group: &str, kind: &str) -> bool {
 /// Takes in the runs under a key, newest first, up to the first success that counts. One of before
 /// the item was `made` does not.
 fn runs(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
-    key: &Key,
+    key: &BackupKey,
     made: Option<Timestamp>,
-    concerns: impl Fn(Slot) -> Option<Outcome>,
+    concerns: impl Fn(Slot) -> Option<RunOutcome>,
 ) {
     for (_, slot) in context.inventory.backups.newest(key) {
         match concerns(slot) {
-            Some(Outcome::Succeeded(at)) if made.is_some_and(|made| at < made) => {
+            Some(RunOutcome::Succeeded(at)) if made.is_some_and(|made| at < made) => {
                 // Those that follow are older still, or no success.
                 return evidence.attempted(slot, EARLIER);
             }
-            Some(Outcome::Succeeded(at)) => {
+            Some(RunOutcome::Succeeded(at)) => {
                 let success = Success { at, by: slot, until: None };
                 if evidence.succeeded(success, Standing::Good) {
                     return;
@@ -154,15 +154,15 @@ fn runs(
 }
 
 /// Takes in a run that is no success.
-fn unsuccessful(evidence: &mut Evidence<'_>, by: Slot, outcome: Outcome) {
+fn unsuccessful(evidence: &mut Evidence<'_>, by: Slot, outcome: RunOutcome) {
     match outcome {
-        Outcome::Unfinished => evidence.awaited(by, "has not completed"),
-        Outcome::Failed | Outcome::Succeeded(_) => {
+        RunOutcome::Unfinished => evidence.awaited(by, "has not completed"),
+        RunOutcome::Failed | RunOutcome::Succeeded(_) => {
             evidence.attempted(by, "failed, in part or as a whole");
         }
     }
 }
 
-fn key(namespace: &Symbol, name: &Symbol, of: fn(Symbol, Symbol) -> Key) -> Key {
+fn key(namespace: &Symbol, name: &Symbol, of: fn(Symbol, Symbol) -> BackupKey) -> BackupKey {
     of(namespace.clone(), name.clone())
 }

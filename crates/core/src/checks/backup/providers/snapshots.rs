@@ -3,33 +3,33 @@
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{
             evidence::{EARLIER, Evidence, Standing, Success},
             target::backup_at,
         },
     },
     inventory::{
-        Facts, Slot, Source, Symbol,
-        backup::{BackupFacts, Outcome, SNAPSHOT, index::Key, snapshots::Snapshot},
+        Facts, ObjectSource, Slot, Symbol,
+        backup::{BackupFacts, RunOutcome, SNAPSHOT, index::BackupKey, snapshots::CsiSnapshot},
         storage::{ClaimFacts, VolumeSource},
     },
 };
 
 /// What snapshots say of a claim.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
 ) -> Evidence<'a> {
     let mut evidence = Evidence::new(context);
-    let key = super::key(namespace, name, Key::VolumeSnapshots);
+    let key = super::key(namespace, name, BackupKey::VolumeSnapshots);
     for slot in context.inventory.backups.slots(&key) {
         let Some(BackupFacts::VolumeSnapshot(snapshot)) = backup_at(context.inventory, slot) else {
             continue;
         };
-        let Outcome::Succeeded(at) = snapshot.outcome else {
+        let RunOutcome::Succeeded(at) = snapshot.outcome else {
             super::unsuccessful(&mut evidence, slot, snapshot.outcome);
             continue;
         };
@@ -71,7 +71,12 @@ enum Bound {
     Unseen,
 }
 
-fn bound(context: &Context<'_>, slot: Slot, snapshot: &Snapshot, handle: Option<&Symbol>) -> Bound {
+fn bound(
+    context: &CheckContext<'_>,
+    slot: Slot,
+    snapshot: &CsiSnapshot,
+    handle: Option<&Symbol>,
+) -> Bound {
     let inventory = context.inventory;
     let behind = snapshot.content.as_ref().and_then(|name| {
         let contents = inventory.find_kind(SNAPSHOT, "VolumeSnapshotContent")?;
@@ -89,14 +94,16 @@ fn bound(context: &Context<'_>, slot: Slot, snapshot: &Snapshot, handle: Option<
                 _ => Bound::Yes,
             }
         }
-        _ if inventory.source == Source::Manifests && snapshot.content.is_some() => Bound::Unseen,
+        _ if inventory.source == ObjectSource::Manifests && snapshot.content.is_some() => {
+            Bound::Unseen
+        }
         _ => Bound::No,
     }
 }
 
 /// What the driver calls the volume behind a claim.
 fn handle<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,

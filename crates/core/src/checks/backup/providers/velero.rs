@@ -4,7 +4,7 @@ use super::velero_volumes::{Claim, Holding, Run, Site};
 use crate::{
     api::Duration,
     checks::{
-        Context,
+        CheckContext,
         backup::{
             evidence::{self, Evidence, Standing, Success},
             target::{backup_at, is_excluded},
@@ -13,10 +13,10 @@ use crate::{
     inventory::{
         Facts, Inventory, Symbol,
         backup::{
-            BackupFacts, Outcome,
-            index::{Key, Runs, VeleroGroup},
-            velero::{Location, Reach},
-            velero_scope::Scope,
+            BackupFacts, RunOutcome,
+            index::{BackupKey, OrderedRuns, VeleroGroup},
+            velero::{Reachability, VeleroLocation},
+            velero_scope::VeleroScope,
         },
         facts::NamespaceFacts,
         storage::ClaimFacts,
@@ -25,7 +25,7 @@ use crate::{
 
 /// What Velero says of a claim.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &'a Symbol,
     name: &'a Symbol,
     facts: &'a ClaimFacts,
@@ -36,9 +36,9 @@ pub fn of_claim<'a>(
     }
     let claim = Claim::of(context, namespace, name, facts);
     let mut evidence = Evidence::new(context);
-    let covers = |scope: &Scope| scope.covers_claim(namespace, &facts.labels);
+    let covers = |scope: &VeleroScope| scope.covers_claim(namespace, &facts.labels);
     schedules(context, &mut evidence, true, covers);
-    let admits = |scope: &Scope| scope.admits_claim(namespace, &facts.labels);
+    let admits = |scope: &VeleroScope| scope.admits_claim(namespace, &facts.labels);
     let holds = |run: &Run<'_>, site: &Site| claim.is_held_by(context, run, site);
     backups(context, &mut evidence, max_age, admits, &holds);
     evidence
@@ -46,7 +46,7 @@ pub fn of_claim<'a>(
 
 /// What Velero says of a whole namespace. Where there are claims, manifests alone are no backup.
 pub fn of_namespace<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     name: &'a Symbol,
     facts: &NamespaceFacts,
     data: bool,
@@ -56,7 +56,8 @@ pub fn of_namespace<'a>(
         return Evidence::new(context);
     }
     let mut evidence = Evidence::new(context);
-    let covers = |scope: &Scope| scope.covers_namespace(name) && (!data || scope.includes_claims());
+    let covers =
+        |scope: &VeleroScope| scope.covers_namespace(name) && (!data || scope.includes_claims());
     let claims = claims_of(context, name);
     schedules(context, &mut evidence, data, covers);
     let holds = |run: &Run<'_>, site: &Site| {
@@ -88,7 +89,7 @@ pub fn of_namespace<'a>(
 }
 
 /// The claims of a namespace, but for those that are left out on purpose.
-fn claims_of<'a>(context: &Context<'a>, namespace: &'a Symbol) -> Vec<Claim<'a>> {
+fn claims_of<'a>(context: &CheckContext<'a>, namespace: &'a Symbol) -> Vec<Claim<'a>> {
     let inventory = context.inventory;
     let mut claims: Vec<_> = inventory
         .backups
@@ -114,12 +115,12 @@ pub fn is_left_out(inventory: &Inventory, namespace: &str) -> bool {
 }
 
 fn schedules(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
     data: bool,
-    covers: impl Fn(&Scope) -> bool,
+    covers: impl Fn(&VeleroScope) -> bool,
 ) {
-    for slot in context.inventory.backups.slots(&Key::VeleroSchedules) {
+    for slot in context.inventory.backups.slots(&BackupKey::VeleroSchedules) {
         let Some(BackupFacts::VeleroSchedule(schedule)) = backup_at(context.inventory, slot) else {
             continue;
         };
@@ -137,10 +138,10 @@ fn schedules(
 type Holds<'h> = dyn Fn(&Run<'_>, &Site) -> Option<Holding> + 'h;
 
 fn backups(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
     max_age: Duration,
-    covers: impl Fn(&Scope) -> bool,
+    covers: impl Fn(&VeleroScope) -> bool,
     holds: &Holds<'_>,
 ) {
     // The same group goes first whatever the order of the map: attempts are told in words.
@@ -155,9 +156,9 @@ fn backups(
 /// Takes in the newest backup of a group that holds the item, or why the newest does not. Older
 /// ones are looked at while they are recent enough to count.
 fn newest_of(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     evidence: &mut Evidence<'_>,
-    (group, runs): (&VeleroGroup, &Runs),
+    (group, runs): (&VeleroGroup, &OrderedRuns),
     max_age: Duration,
     holds: &Holds<'_>,
 ) {
@@ -167,7 +168,7 @@ fn newest_of(
         let Some(run) = Run::at(context.inventory, *slot) else {
             continue;
         };
-        let Outcome::Succeeded(at) = run.backup.outcome else {
+        let RunOutcome::Succeeded(at) = run.backup.outcome else {
             if !told && holds(&run, &site).is_some() {
                 super::unsuccessful(evidence, *slot, run.backup.outcome);
             }
@@ -203,18 +204,20 @@ fn newest_of(
 }
 
 /// Whether a group's backups can be read from where they are, and who writes there.
-fn site(context: &Context<'_>, group: &VeleroGroup) -> Site {
+fn site(context: &CheckContext<'_>, group: &VeleroGroup) -> Site {
     let (name, location) = match location(context, group) {
         Ok(found) => found,
         Err(standing) => return Site { standing, read_only: None },
     };
     let standing = match &location.reach {
-        Reach::Available => Standing::Good,
-        Reach::Unavailable(why) if why.is_empty() => {
+        Reachability::Available => Standing::Good,
+        Reachability::Unavailable(why) if why.is_empty() => {
             Standing::Unreachable(format!("{name} is unavailable"))
         }
-        Reach::Unavailable(why) => Standing::Unreachable(format!("{name} is unavailable: {why}")),
-        Reach::Unknown => {
+        Reachability::Unavailable(why) => {
+            Standing::Unreachable(format!("{name} is unavailable: {why}"))
+        }
+        Reachability::Unknown => {
             Standing::Undecided(format!("lies in {name}, which Velero has not validated yet"))
         }
     };
@@ -222,11 +225,11 @@ fn site(context: &Context<'_>, group: &VeleroGroup) -> Site {
 }
 
 fn location<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     group: &VeleroGroup,
-) -> Result<(String, &'a Location), Standing> {
+) -> Result<(String, &'a VeleroLocation), Standing> {
     let inventory = context.inventory;
-    let key = Key::VeleroLocations(group.namespace.clone());
+    let key = BackupKey::VeleroLocations(group.namespace.clone());
     // Velero writes the default location's name into the spec; until then it is the one marked so.
     let found = inventory.backups.slots(&key).find_map(|slot| {
         let BackupFacts::VeleroLocation(location) = backup_at(inventory, slot)? else {

@@ -11,17 +11,17 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::velero::is_left_out;
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{evidence::Standing, target::backup_at},
     },
     inventory::{
-        Facts, Inventory, Slot, Source, Symbol,
+        Facts, Inventory, ObjectSource, Slot, Symbol,
         backup::{
-            BackupFacts, Outcome,
-            census::Count,
-            index::Key,
-            velero::{Backup, Volumes},
-            velero_copies::Copy,
+            BackupFacts, RunOutcome,
+            census::ClaimCount,
+            index::BackupKey,
+            velero::{VeleroBackup, Volumes},
+            velero_copies::VeleroVolumeCopy,
         },
         storage::{ClaimFacts, VolumeSource},
     },
@@ -31,7 +31,7 @@ use crate::{
 pub struct Run<'a> {
     slot: Slot,
     /// Its facts.
-    pub backup: &'a Backup,
+    pub backup: &'a VeleroBackup,
     namespace: &'a Symbol,
     name: &'a Symbol,
 }
@@ -80,7 +80,8 @@ impl<'a> Run<'a> {
     /// Whether it took as many snapshots as it covers claims of which one can be taken for sure, and
     /// as many as it covers claims at all.
     pub fn has_enough(&self, inventory: &Inventory) -> (bool, bool) {
-        let count = inventory.backups.census.of(self.slot, self.backup, || count(inventory, self));
+        let count =
+            inventory.backups.census.expected(self.slot, self.backup, || count(inventory, self));
         count.is_reached_by(self.backup.volumes.snapshots())
     }
 
@@ -153,15 +154,15 @@ const CLOUD_DISKS: [&str; 6] = [
 impl<'a> Claim<'a> {
     /// A claim with its copies.
     pub fn of(
-        context: &Context<'a>,
+        context: &CheckContext<'a>,
         namespace: &'a Symbol,
         name: &'a Symbol,
         facts: &'a ClaimFacts,
     ) -> Self {
         let inventory = context.inventory;
         let mut copies = FxHashMap::default();
-        let named = Key::VeleroCopies(namespace.clone(), name.clone());
-        let nameless = Key::VeleroNameless(namespace.clone());
+        let named = BackupKey::VeleroCopies(namespace.clone(), name.clone());
+        let nameless = BackupKey::VeleroNameless(namespace.clone());
         let slots = inventory.backups.slots(&named).chain(inventory.backups.slots(&nameless));
         for slot in slots {
             if let Some(object) = inventory.get(slot)
@@ -182,7 +183,12 @@ impl<'a> Claim<'a> {
     }
 
     /// Whether a backup holds it; None when the backup is not about it.
-    pub fn is_held_by(&self, context: &Context<'_>, run: &Run<'_>, site: &Site) -> Option<Holding> {
+    pub fn is_held_by(
+        &self,
+        context: &CheckContext<'_>,
+        run: &Run<'_>,
+        site: &Site,
+    ) -> Option<Holding> {
         let copied = self.copies.get(&(run.namespace, run.name));
         let covered = run.backup.scope.covers_claim(self.namespace, &self.facts.labels);
         if copied.is_none() && !covered {
@@ -205,9 +211,9 @@ impl<'a> Claim<'a> {
     }
 
     /// Whether one of the snapshots that a backup of this cluster took must be of this claim.
-    fn is_in_a_snapshot(&self, context: &Context<'_>, run: &Run<'_>) -> Holding {
+    fn is_in_a_snapshot(&self, context: &CheckContext<'_>, run: &Run<'_>) -> Holding {
         let volumes = run.backup.volumes;
-        let files = context.inventory.source == Source::Manifests;
+        let files = context.inventory.source == ObjectSource::Manifests;
         // That a copy is missing is certain in a cluster.
         let absent = if files { Holding::Undecided } else { Holding::Missing };
         let there = if files { "is in these files" } else { "is there" };
@@ -242,7 +248,7 @@ impl<'a> Claim<'a> {
     }
 
     /// Whether there are as many snapshots as claims to take them of.
-    fn by_number(&self, context: &Context<'_>, run: &Run<'_>, sure: bool) -> Holding {
+    fn by_number(&self, context: &CheckContext<'_>, run: &Run<'_>, sure: bool) -> Holding {
         let inventory = context.inventory;
         let (for_sure, for_all) = run.has_enough(inventory);
         let enough = if sure { for_sure } else { for_all };
@@ -263,7 +269,7 @@ impl<'a> Claim<'a> {
 
 impl Copied {
     /// None when it is of another claim, as far as can be told.
-    fn of(copy: &Copy, slot: Slot, claim: &ClaimFacts) -> Option<Self> {
+    fn of(copy: &VeleroVolumeCopy, slot: Slot, claim: &ClaimFacts) -> Option<Self> {
         let same = match (&copy.uid, &claim.uid) {
             (Some(copied), Some(uid)) => Some(copied == uid),
             _ => None,
@@ -273,15 +279,15 @@ impl Copied {
         }
         Some(match (same, copy.outcome) {
             (Some(false), _) => Self::Earlier,
-            (_, Outcome::Failed | Outcome::Unfinished) => Self::Unsuccessful(slot),
+            (_, RunOutcome::Failed | RunOutcome::Unfinished) => Self::Unsuccessful(slot),
             (Some(true), _) => Self::This,
             (None, _) => Self::SameName,
         })
     }
 
-    fn holding(self, context: &Context<'_>) -> Holding {
+    fn holding(self, context: &CheckContext<'_>) -> Holding {
         match self {
-            Self::SameName if context.inventory.source == Source::Manifests => Holding::Undecided(
+            Self::SameName if context.inventory.source == ObjectSource::Manifests => Holding::Undecided(
                 "holds a claim of this name; its uid or that of this claim is not in these files, so it may be an earlier one".to_owned(),
             ),
             Self::This | Self::SameName => Holding::Taken,
@@ -319,7 +325,7 @@ impl Disk {
 
 fn disk(inventory: &Inventory, namespace: &str, name: &str, claim: &ClaimFacts) -> Disk {
     let Some(volume) = &claim.volume else {
-        let known = inventory.source == Source::Cluster;
+        let known = inventory.source == ObjectSource::Cluster;
         return if known { Disk::None } else { Disk::Unknown };
     };
     let volume = inventory.lookup("", "PersistentVolume", "", volume);
@@ -340,9 +346,9 @@ fn disk(inventory: &Inventory, namespace: &str, name: &str, claim: &ClaimFacts) 
 }
 
 /// Counts the claims that a backup should have taken snapshots of.
-fn count(inventory: &Inventory, run: &Run<'_>) -> Count {
+fn count(inventory: &Inventory, run: &Run<'_>) -> ClaimCount {
     let scope = &run.backup.scope;
-    let key = Key::VeleroCopiesOf(run.namespace.clone(), run.name.clone());
+    let key = BackupKey::VeleroCopiesOf(run.namespace.clone(), run.name.clone());
     let copied: FxHashSet<_> = inventory
         .backups
         .slots(&key)
@@ -351,7 +357,7 @@ fn count(inventory: &Inventory, run: &Run<'_>) -> Count {
             _ => None,
         })
         .collect();
-    let mut count = Count::default();
+    let mut count = ClaimCount::default();
     let namespaces = inventory
         .backups
         .claim_namespaces()

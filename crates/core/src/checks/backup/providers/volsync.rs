@@ -2,7 +2,7 @@
 
 use crate::{
     checks::{
-        Context,
+        CheckContext,
         backup::{
             evidence::{Evidence, Standing, Success},
             target::backup_at,
@@ -12,8 +12,8 @@ use crate::{
         Symbol,
         backup::{
             BackupFacts,
-            index::Key,
-            volsync::{Runs, Source},
+            index::BackupKey,
+            volsync::{VolSyncSource, VolSyncTrigger},
         },
         storage::ClaimFacts,
     },
@@ -21,27 +21,27 @@ use crate::{
 
 /// What `VolSync` says of a claim.
 pub fn of_claim<'a>(
-    context: &Context<'a>,
+    context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
 ) -> Evidence<'a> {
     let mut evidence = Evidence::new(context);
-    let key = super::key(namespace, name, Key::VolSyncSources);
+    let key = super::key(namespace, name, BackupKey::VolSyncSources);
     for slot in context.inventory.backups.slots(&key) {
         let Some(BackupFacts::VolSyncSource(source)) = backup_at(context.inventory, slot) else {
             continue;
         };
-        let Source { last_success, failed, runs, mirror, .. } = source;
+        let VolSyncSource { last_success, failed, runs, mirror, .. } = source;
         if *mirror {
             evidence
                 .attempted(slot, "mirrors the claim by Syncthing, which keeps no earlier state");
             continue;
         }
         match runs {
-            Runs::ByItself => evidence.schedule(slot, false),
-            Runs::Paused => evidence.schedule(slot, true),
-            Runs::ByHand => {}
+            VolSyncTrigger::ByItself => evidence.schedule(slot, false),
+            VolSyncTrigger::Paused => evidence.schedule(slot, true),
+            VolSyncTrigger::ByHand => {}
         }
         match last_success {
             Some(at) => {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::test_spec::backup::BackupTest,
-    checks::{Need, Read, backup},
+    checks::{Dependency, Need, backup},
 };
 
 fn message(name: &str) -> String {
@@ -124,7 +124,7 @@ fn tools_are_optional_and_items_are_not() {
         let kinds: Vec<String> = reads
             .into_iter()
             .filter_map(|read| match read {
-                Read::Kind { kind, need: Need::Required, .. } => Some(kind.into_owned()),
+                Dependency::Kind { kind, need: Need::Required, .. } => Some(kind.into_owned()),
                 _ => None,
             })
             .collect();

@@ -8,15 +8,17 @@ use serde_json::Value;
 use super::scenarios::{NOW, Scenario};
 use crate::{
     api::test_spec::backup::BackupTest,
-    checks::{Check, Context, Item, Judgement, backup, scope::Scope},
-    inventory::{Change, Facts, Interner, Inventory, KindId, Projector, ResourceType, Source},
+    checks::{Check, CheckContext, Item, Judgement, backup, scope::ScopeFilter},
+    inventory::{
+        Change, Facts, Interner, Inventory, KindId, ObjectSource, Projector, ResourceType,
+    },
 };
 
 #[derive(Default)]
 pub struct World {
     pub inventory: Inventory,
     interner: Arc<Interner>,
-    scope: Scope,
+    scope: ScopeFilter,
 }
 
 pub fn now() -> Timestamp {
@@ -51,7 +53,8 @@ impl World {
     /// Where the objects of a scenario come from, without them.
     pub fn empty_for(scenario: &Scenario) -> Self {
         let mut world = Self::default();
-        world.inventory.source = if scenario.files { Source::Manifests } else { Source::Cluster };
+        world.inventory.source =
+            if scenario.files { ObjectSource::Manifests } else { ObjectSource::Cluster };
         world
     }
 
@@ -97,8 +100,8 @@ impl World {
         self.inventory.iter().any(|(_, object)| matches!(object.facts, Facts::Malformed(_)))
     }
 
-    pub fn context(&self, now: Timestamp) -> Context<'_> {
-        Context { inventory: &self.inventory, scope: &self.scope, now, occurrences: &[] }
+    pub fn context(&self, now: Timestamp) -> CheckContext<'_> {
+        CheckContext { inventory: &self.inventory, scope: &self.scope, now, occurrences: &[] }
     }
 
     /// What the check says of each item.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::program_id;
 use crate::{
     api::test_spec::CelTest,
-    checks::{BuildError, Built, Context, Judgement, Read, cel, scope::Scope},
+    checks::{BuildError, Built, CheckContext, Dependency, Judgement, cel, scope::ScopeFilter},
     inventory::{Inventory, Projector, ResourceType},
 };
 
@@ -39,8 +39,8 @@ fn judged(spec: Value, deployments: &[Value]) -> Vec<(String, Judgement)> {
         inventory.stage(kind, projector.project(deployment).unwrap());
     }
     inventory.commit(kind, projector.program_ids());
-    let scope = Scope::default();
-    let context = Context {
+    let scope = ScopeFilter::default();
+    let context = CheckContext {
         inventory: &inventory,
         scope: &scope,
         now: jiff::Timestamp::UNIX_EPOCH,
@@ -141,6 +141,6 @@ fn a_program_is_known_by_what_it_says() {
         assert_ne!(program_id(&one), program_id(&test(&other)));
     }
     let Built { check, program } = cel::build(&one).unwrap();
-    let [Read::Program { program: read, .. }] = check.reads()[..] else { panic!() };
+    let [Dependency::Program { program: read, .. }] = check.reads()[..] else { panic!() };
     assert_eq!(Some(read), program.map(|(id, _)| id));
 }

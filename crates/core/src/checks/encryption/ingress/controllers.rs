@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::super::{network, storage_classes::parse_bool};
 use crate::inventory::{
-    Inventory, Source,
+    Inventory, ObjectSource,
     network::{IngressAnnotations, IngressClassFacts, IngressClassRef, IngressFacts, NetworkFacts},
 };
 
@@ -101,7 +101,7 @@ fn serving(inventory: &Inventory, facts: &IngressFacts) -> (Option<Controller>, 
             None => (Controller::of_class(name), false),
         },
         // The API server fills in the default class when it takes the manifest.
-        None if inventory.source == Source::Manifests => match default_class(inventory) {
+        None if inventory.source == ObjectSource::Manifests => match default_class(inventory) {
             Some(class) => (Controller::of(&class.controller), class.parameters),
             None => (None, false),
         },

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use self::controllers::{Door, INGRESS_CLASS, Plain, Tls};
 use super::{
-    Check, Context, Finding, Item, Judgement, Read, both_sides,
+    Check, CheckContext, Dependency, Finding, Item, Judgement, both_sides,
     certificates::{CERTIFICATE, EXPIRED, EXPIRING, Validity, validity},
     earlier, finding, is_kind, malformed, network, object_of, reference, some_of,
 };
@@ -38,22 +38,22 @@ impl Ingresses {
 }
 
 impl Check for Ingresses {
-    fn reads(&self) -> Vec<Read> {
+    fn reads(&self) -> Vec<Dependency> {
         let mut reads = vec![
-            Read::required(INGRESS.0, INGRESS.1),
-            Read::optional(INGRESS_CLASS.0, INGRESS_CLASS.1),
+            Dependency::required(INGRESS.0, INGRESS.1),
+            Dependency::optional(INGRESS_CLASS.0, INGRESS_CLASS.1),
         ];
         if self.min_validity.is_some() {
-            reads.push(Read::optional(CERTIFICATE.0, CERTIFICATE.1));
+            reads.push(Dependency::optional(CERTIFICATE.0, CERTIFICATE.1));
         }
         reads
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         visit_kinds(context.inventory, &[INGRESS], visit);
     }
 
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         visit_changed(change, visit);
         for object in both_sides(context.inventory, change) {
             if is_kind(context.inventory, object, INGRESS_CLASS.0, INGRESS_CLASS.1) {
@@ -70,7 +70,7 @@ impl Check for Ingresses {
         }
     }
 
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         let (slot, object) = object_of(context, item, INGRESS.0, INGRESS.1)?;
         let resource = reference(context.inventory, slot)?;
         if let Facts::Malformed(text) = &object.facts {
@@ -259,7 +259,7 @@ impl Lasting {
 }
 
 fn judge_certificates(
-    context: &Context<'_>,
+    context: &CheckContext<'_>,
     object: &Object,
     facts: &IngressFacts,
     min_validity: Duration,

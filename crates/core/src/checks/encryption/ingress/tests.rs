@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     checks::encryption::tests::{NOW, inventory, verdicts},
-    inventory::Source,
+    inventory::ObjectSource,
 };
 
 fn class(name: &str, controller: &str) -> Value {
@@ -26,10 +26,10 @@ fn ingress(class: Option<&str>, annotations: &Value, tls: &[&str]) -> Value {
 }
 
 fn verdict(objects: &[Value]) -> String {
-    verdict_of("ingress: {}", objects, Source::Cluster)
+    verdict_of("ingress: {}", objects, ObjectSource::Cluster)
 }
 
-fn verdict_of(spec: &str, objects: &[Value], source: Source) -> String {
+fn verdict_of(spec: &str, objects: &[Value], source: ObjectSource) -> String {
     let mut inventory = inventory(objects);
     inventory.source = source;
     let found = verdicts(spec, &inventory, NOW);
@@ -199,8 +199,8 @@ fn without_a_class() {
     default["metadata"]["annotations"] =
         json!({"ingressclass.kubernetes.io/is-default-class": "true"});
     let objects = [default, ingress(None, &off, A)];
-    assert_eq!(verdict_of("ingress: {}", &objects, Source::Manifests), BESIDE);
-    assert_eq!(verdict_of("ingress: {}", &objects, Source::Cluster), REDIRECT);
+    assert_eq!(verdict_of("ingress: {}", &objects, ObjectSource::Manifests), BESIDE);
+    assert_eq!(verdict_of("ingress: {}", &objects, ObjectSource::Cluster), REDIRECT);
 }
 
 #[test]
@@ -245,6 +245,6 @@ fn default_backends() {
 fn a_certificate_of_the_balancer_can_not_be_dated() {
     let google = json!({"networking.gke.io/managed-certificates": "c", "kubernetes.io/ingress.allow-http": "false"});
     let object = ingress(Some("gce"), &google, &[]);
-    let found = verdict_of("ingress: {minValidity: 30d}", &[object], Source::Cluster);
+    let found = verdict_of("ingress: {minValidity: 30d}", &[object], ObjectSource::Cluster);
     assert_eq!(found, "unknown ExpiryUnknown");
 }

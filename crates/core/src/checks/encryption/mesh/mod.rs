@@ -7,8 +7,8 @@ mod istio;
 mod linkerd;
 
 use super::{
-    Check, Context, Item, Judgement, Read, both_sides, finding, is_kind, malformed, object_of,
-    reference,
+    Check, CheckContext, Dependency, Item, Judgement, both_sides, finding, is_kind, malformed,
+    object_of, reference,
 };
 use crate::{
     api::ResourceRef,
@@ -26,21 +26,21 @@ const ANY_MESH: Item = Item::Cluster(u32::MAX);
 pub struct Mesh;
 
 impl Check for Mesh {
-    fn reads(&self) -> Vec<Read> {
+    fn reads(&self) -> Vec<Dependency> {
         [istio::POLICY, istio::DESTINATION]
             .into_iter()
             .chain(linkerd::POLICIES)
-            .map(|(group, kind)| Read::optional(group, kind))
-            .chain([Read::optional(NAMESPACE.0, NAMESPACE.1)])
+            .map(|(group, kind)| Dependency::optional(group, kind))
+            .chain([Dependency::optional(NAMESPACE.0, NAMESPACE.1)])
             .collect()
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         visit(ANY_MESH);
         visit_kinds(context.inventory, &[NAMESPACE, istio::DESTINATION], visit);
     }
 
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         visit_changed(change, visit);
         let inventory = context.inventory;
         if membership_changed(inventory, change) {
@@ -66,7 +66,7 @@ impl Check for Mesh {
         false
     }
 
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         let meshed = context.inventory.network.meshed() > 0;
         if item == ANY_MESH {
             return (!meshed).then(no_mesh);

@@ -12,14 +12,14 @@ mod tests;
 pub use self::drivers::parse_bool;
 use self::drivers::{Encryption, canonical, driver};
 use super::{
-    Check, Context, Item, Judgement, Read, both_sides, finding, is_kind, malformed, object_of,
-    reference,
+    Check, CheckContext, Dependency, Item, Judgement, both_sides, finding, is_kind, malformed,
+    object_of, reference,
 };
 use crate::{
     checks::{visit_changed, visit_kinds},
     inventory::{
         Change, Facts, Inventory,
-        storage::{Parameters, StorageClassFacts, VolumeFacts, VolumeSource},
+        storage::{Parameters, PersistentVolumeFacts, StorageClassFacts, VolumeSource},
     },
 };
 
@@ -31,15 +31,15 @@ const VOLUME: (&str, &str) = ("", "PersistentVolume");
 pub struct StorageClasses;
 
 impl Check for StorageClasses {
-    fn reads(&self) -> Vec<Read> {
-        vec![Read::optional(CLASS.0, CLASS.1), Read::required(VOLUME.0, VOLUME.1)]
+    fn reads(&self) -> Vec<Dependency> {
+        vec![Dependency::optional(CLASS.0, CLASS.1), Dependency::required(VOLUME.0, VOLUME.1)]
     }
 
-    fn items(&self, context: &Context<'_>, visit: &mut dyn FnMut(Item)) {
+    fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         visit_kinds(context.inventory, &[CLASS, VOLUME], visit);
     }
 
-    fn affected(&self, context: &Context<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
+    fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         visit_changed(change, visit);
         let inventory = context.inventory;
         for class in both_sides(inventory, change)
@@ -55,7 +55,7 @@ impl Check for StorageClasses {
         }
     }
 
-    fn judge(&self, context: &Context<'_>, item: Item) -> Option<Judgement> {
+    fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         let (slot, object) = object_of(context, item, CLASS.0, CLASS.1)
             .or_else(|| object_of(context, item, VOLUME.0, VOLUME.1))?;
         let resource = reference(context.inventory, slot)?;
@@ -81,7 +81,7 @@ impl Check for StorageClasses {
 
 impl Encryption {
     /// With the claim that a volume serves, which its owner knows by name.
-    fn named(self, volume: &VolumeFacts) -> Self {
+    fn named(self, volume: &PersistentVolumeFacts) -> Self {
         let Some((namespace, name)) = &volume.claim else {
             return self;
         };
@@ -109,7 +109,7 @@ fn of_class(class: &StorageClassFacts) -> Encryption {
 
 /// What the driver copied into the volume proves most; next the class, if it is the one that
 /// made it.
-fn of_volume(inventory: &Inventory, volume: &VolumeFacts) -> Encryption {
+fn of_volume(inventory: &Inventory, volume: &PersistentVolumeFacts) -> Encryption {
     let none = Parameters::default();
     let (name, attributes) = match &volume.source {
         VolumeSource::Csi(csi) => (&*csi.driver, &csi.attributes),
@@ -142,7 +142,7 @@ fn of_volume(inventory: &Inventory, volume: &VolumeFacts) -> Encryption {
 /// replaced by another of its name, which is younger than the volume.
 fn maker<'a>(
     inventory: &'a Inventory,
-    volume: &VolumeFacts,
+    volume: &PersistentVolumeFacts,
 ) -> Result<&'a StorageClassFacts, String> {
     let Some(name) = &volume.storage_class else {
         return Err("no StorageClass made the volume, and it does not say whether it is encrypted"

@@ -11,7 +11,7 @@ use super::{
     CERTIFICATES, GATEWAYS, GRPC, INGRESS, LINKERD, MESH, NOW, STORAGE, apply, at, check,
     documents, inventory, judge, remove,
 };
-use crate::checks::{Context, Item, Judgement, scope::Scope};
+use crate::checks::{CheckContext, Item, Judgement, scope::ScopeFilter};
 
 const EVERYTHING: &str = "{atRest: {resources: [secrets]}, storageClasses: {}, ingress: {minValidity: 30d}, gateways: {}, mesh: {}, certificates: {minValidity: 1mo}}";
 
@@ -87,8 +87,8 @@ proptest! {
                     Step::Remove => remove(&mut inventory, object),
                 });
             }
-            let scope = Scope::default();
-            let context = Context { inventory: &inventory, scope: &scope, now: at(NOW), occurrences: &[] };
+            let scope = ScopeFilter::default();
+            let context = CheckContext { inventory: &inventory, scope: &scope, now: at(NOW), occurrences: &[] };
             let mut items = BTreeSet::new();
             for change in &changes {
                 check.affected(&context, change, &mut |item| {

@@ -11,7 +11,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::{
-    checks::{self, Check, Context, Finding, Item, Judgement, scope::Scope},
+    checks::{self, Check, CheckContext, Finding, Item, Judgement, scope::ScopeFilter},
     inventory::{
         Change, Inventory, Projector, ResourceType,
         facts::{MetadataOnly, projections},
@@ -99,8 +99,8 @@ pub fn judge(
     inventory: &Inventory,
     now: Timestamp,
 ) -> BTreeMap<Item, Judgement> {
-    let scope = Scope::default();
-    let context = Context { inventory, scope: &scope, now, occurrences: &[] };
+    let scope = ScopeFilter::default();
+    let context = CheckContext { inventory, scope: &scope, now, occurrences: &[] };
     let mut judgements = BTreeMap::new();
     check.items(&context, &mut |item| {
         if let Some(judgement) = check.judge(&context, item) {

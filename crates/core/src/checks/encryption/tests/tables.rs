@@ -6,7 +6,7 @@ use super::{
     CERTIFICATES, GATEWAYS, GRPC, INGRESS, LINKERD, MESH, NOW, STORAGE, at, check, documents,
     inventory, judge, verdicts,
 };
-use crate::inventory::{Inventory, Source};
+use crate::inventory::{Inventory, ObjectSource};
 
 fn world(files: &[&str]) -> Inventory {
     let objects: Vec<_> = files.iter().flat_map(|file| documents(file)).collect();
@@ -213,8 +213,8 @@ fn certificates_of_manifests_have_no_status() {
             "unknown Malformed",
         ),
     ] {
-        assert_eq!(verdict(status.clone(), Source::Manifests), manifest, "{status}");
-        assert_eq!(verdict(status.clone(), Source::Cluster), cluster, "{status}");
+        assert_eq!(verdict(status.clone(), ObjectSource::Manifests), manifest, "{status}");
+        assert_eq!(verdict(status.clone(), ObjectSource::Cluster), cluster, "{status}");
     }
 }
 

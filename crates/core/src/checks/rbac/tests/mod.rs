@@ -11,7 +11,9 @@ mod untold;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{checks::scope::Scope, engine::judging::judge_in_scope, inventory::rbac::testing::*};
+use crate::{
+    checks::scope::ScopeFilter, engine::judging::judge_in_scope, inventory::rbac::testing::*,
+};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -24,12 +26,12 @@ fn forbid(risks: &[Risk]) -> Box<dyn Check> {
     check(json!({"forbid": risks}))
 }
 
-fn scope(yaml: Value) -> Scope {
-    Scope::compile(Some(&serde_json::from_value(yaml).unwrap())).unwrap()
+fn scope(yaml: Value) -> ScopeFilter {
+    ScopeFilter::compile(Some(&serde_json::from_value(yaml).unwrap())).unwrap()
 }
 
-fn judge_all(check: &dyn Check, world: &World, scope: &Scope) -> Vec<(Item, Judgement)> {
-    let context = Context {
+fn judge_all(check: &dyn Check, world: &World, scope: &ScopeFilter) -> Vec<(Item, Judgement)> {
+    let context = CheckContext {
         inventory: &world.inventory,
         scope,
         now: jiff::Timestamp::UNIX_EPOCH,
@@ -37,11 +39,12 @@ fn judge_all(check: &dyn Check, world: &World, scope: &Scope) -> Vec<(Item, Judg
     };
     let mut items = Vec::new();
     check.items(&context, &mut |item| items.push(item));
-    let mut tally = Tally::default();
+    let mut limit_counts = LimitCounts::default();
     let mut judged = Vec::new();
     for item in items {
-        let judgement = judge_in_scope(check, &context, item, &tally);
-        tally.note(item, judgement.as_ref().map(|found| found.counted).unwrap_or_default());
+        let judgement = judge_in_scope(check, &context, item, &limit_counts);
+        limit_counts
+            .note(item, judgement.as_ref().map(|found| found.limit_membership).unwrap_or_default());
         judged.extend(judgement.map(|found| (item, found)));
     }
     judged
@@ -49,7 +52,7 @@ fn judge_all(check: &dyn Check, world: &World, scope: &Scope) -> Vec<(Item, Judg
 
 /// What fails, sorted.
 fn failing(check: &dyn Check, world: &World) -> Vec<Finding> {
-    let judged = judge_all(check, world, &Scope::default());
+    let judged = judge_all(check, world, &ScopeFilter::default());
     let mut found: Vec<Finding> =
         judged.into_iter().flat_map(|(_, judgement)| judgement.failing).collect();
     found.sort_by(|a, b| {

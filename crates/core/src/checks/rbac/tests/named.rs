@@ -1,7 +1,7 @@
 //! Rights over names, which are as strong as what the named role or identity holds.
 
 use super::*;
-use crate::inventory::{KubernetesVersion, Source};
+use crate::inventory::{KubernetesVersion, ObjectSource};
 
 const R: &str = "rbac.authorization.k8s.io";
 
@@ -241,14 +241,14 @@ fn what_no_file_shows_is_not_known() {
     let unknown = |rules: &[&str]| {
         let mut world =
             World::of(company(rules).into_iter().chain([bind("b", "r", &["User/jane"])]));
-        world.inventory.source = Source::Manifests;
+        world.inventory.source = ObjectSource::Manifests;
         let check = forbid(&[Risk::Impersonate, Risk::Bind, Risk::MintTokens]);
         assert!(
             failing(&*check, &world)
                 .iter()
                 .all(|finding| finding.subject.as_deref() != Some("User jane"))
         );
-        let judged = judge_all(&*check, &world, &Scope::default());
+        let judged = judge_all(&*check, &world, &ScopeFilter::default());
         let found = judged.into_iter().flat_map(|(_, judgement)| judgement.unknown);
         found.filter(|finding| finding.subject.as_deref() == Some("User jane")).count()
     };
@@ -270,7 +270,7 @@ fn a_websocket_needs_create_since_1_35() {
         for (minor, fails, unknown) in [(Some(34), 1, 0), (Some(35), 0, 0), (None, 0, 1)] {
             let mut world = jane("prod", &[&format!("get core {resource}")]);
             world.inventory.kubernetes = minor.map(KubernetesVersion::minor);
-            let judged = judge_all(&*forbid(&[risk]), &world, &Scope::default());
+            let judged = judge_all(&*forbid(&[risk]), &world, &ScopeFilter::default());
             let count = |list: fn(&Judgement) -> usize| -> usize {
                 judged.iter().map(|(_, judgement)| list(judgement)).sum()
             };

@@ -115,7 +115,7 @@ fn a_malformed_binding_is_unknown_and_not_absent() {
     let mut broken = bind("b", "r", &[]);
     broken["subjects"] = json!("everyone");
     let world = World::of([broken]);
-    let judged = judge_all(&*forbid(&[Risk::Wildcard]), &world, &Scope::default());
+    let judged = judge_all(&*forbid(&[Risk::Wildcard]), &world, &ScopeFilter::default());
     assert_eq!(judged.len(), 1);
     assert_eq!(judged[0].1.unknown[0].rule, "Malformed");
     assert!(judged[0].1.failing.is_empty());
@@ -129,9 +129,9 @@ fn the_population_is_who_holds_anything() {
         cluster_role("system:kube-scheduler", &["get core nodes"]),
         bind("system:kube-scheduler", "system:kube-scheduler", &["User/system:kube-scheduler"]),
     ]);
-    let judged = judge_all(&*forbid(&[Risk::ClusterAdmin]), &world, &Scope::default());
+    let judged = judge_all(&*forbid(&[Risk::ClusterAdmin]), &world, &ScopeFilter::default());
     assert_eq!(judged.len(), 1);
-    let nobody = judge_all(&*forbid(&[Risk::ClusterAdmin]), &World::new(), &Scope::default());
+    let nobody = judge_all(&*forbid(&[Risk::ClusterAdmin]), &World::new(), &ScopeFilter::default());
     assert!(nobody.is_empty(), "not applicable");
 }
 
@@ -187,11 +187,11 @@ fn whatever_a_change_alters_is_told() {
         }),
     ];
     let mut world = World::new();
-    let scope = Scope::default();
+    let scope = ScopeFilter::default();
     for object in objects {
         let before: Vec<(Item, Judgement)> = judge_all(&*check, &world, &scope);
         let change = world.apply(&object).unwrap();
-        let context = Context {
+        let context = CheckContext {
             inventory: &world.inventory,
             scope: &scope,
             now: jiff::Timestamp::UNIX_EPOCH,

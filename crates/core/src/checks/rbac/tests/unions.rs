@@ -98,7 +98,7 @@ fn manifests_need_not_bring_the_roles_that_every_cluster_has() {
     let mut world = World::of([bind("b", "cluster-admin", &["User/jane"])]);
     let check = forbid(&[Risk::ClusterAdmin]);
     assert!(failing(&*check, &world).is_empty());
-    world.inventory.rights.assume_born_roles();
+    world.inventory.rights.assume_default_roles();
     assert_eq!(said(&failing(&*check, &world)), ["ClusterAdmin: b: User jane"]);
 }
 

@@ -5,14 +5,14 @@ use super::*;
 /// As a scan of files sees it.
 fn manifests(objects: impl IntoIterator<Item = Value>) -> World {
     let mut world = World::of(objects);
-    world.inventory.source = Source::Manifests;
-    world.inventory.rights.assume_born_roles();
+    world.inventory.source = ObjectSource::Manifests;
+    world.inventory.rights.assume_default_roles();
     world
 }
 
 /// What fails and what is unknown.
 fn judged(check: &dyn Check, world: &World) -> (Vec<String>, Vec<String>) {
-    let judged = judge_all(check, world, &Scope::default());
+    let judged = judge_all(check, world, &ScopeFilter::default());
     let mut unknown: Vec<Finding> =
         judged.into_iter().flat_map(|(_, judgement)| judgement.unknown).collect();
     unknown.sort_by(|a, b| (&a.rule, &a.subject).cmp(&(&b.rule, &b.subject)));
@@ -37,7 +37,7 @@ fn a_role_of_no_manifest_leaves_its_subjects_unknown_whatever_is_asked() {
     assert_eq!(failing, ["ClusterAdmin: admin: User root"]);
     let listed = json!({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]});
     assert_eq!(judged(&*check(listed), &world).1, ["RoleNotKnown: open: User jane"]);
-    let known = judge_all(&*admins, &world, &Scope::default());
+    let known = judge_all(&*admins, &world, &ScopeFilter::default());
     let message =
         &known.iter().find_map(|(_, judgement)| judgement.unknown.first()).unwrap().message;
     assert!(

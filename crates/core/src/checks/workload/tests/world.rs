@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::{Value, json};
 
 use crate::{
-    checks::{Check, Context, Item, Judgement, scope::Scope},
+    checks::{Check, CheckContext, Item, Judgement, scope::ScopeFilter},
     inventory::{Change, Inventory, KindId, Projector, ResourceType},
 };
 
@@ -78,10 +78,10 @@ impl World {
         assert_eq!(followed, self.judge_all(check));
     }
 
-    pub(crate) fn with_context<T>(&self, run: impl FnOnce(&Context<'_>) -> T) -> T {
-        let scope = Scope::default();
+    pub(crate) fn with_context<T>(&self, run: impl FnOnce(&CheckContext<'_>) -> T) -> T {
+        let scope = ScopeFilter::default();
         let now = jiff::Timestamp::UNIX_EPOCH;
-        run(&Context { inventory: &self.inventory, scope: &scope, now, occurrences: &[] })
+        run(&CheckContext { inventory: &self.inventory, scope: &scope, now, occurrences: &[] })
     }
 
     fn judge_all(&self, check: &dyn Check) -> BTreeMap<Item, Outcome> {

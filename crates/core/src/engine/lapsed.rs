@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    memory::{FindingKey, Record, Standing},
-    verdict::{Observed, Verdict},
+    memory::{FindingHash, FindingState, RememberedFinding},
+    verdict::{ObservedFinding, Verdict},
 };
 use crate::{
     api::time::whole_seconds,
@@ -32,7 +32,7 @@ const MAX_GONE: usize = 10_000;
 
 /// A verdict that was over before it was recorded.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Passed {
+pub struct LapsedVerdict {
     /// Later ones have higher numbers, whatever their control.
     pub number: u64,
     /// When it was over.
@@ -40,27 +40,27 @@ pub struct Passed {
     /// The verdict.
     pub verdict: Arc<Verdict>,
     /// Findings that came before it was over, or whose exception changed.
-    pub found: Vec<Observed>,
+    pub found: Vec<ObservedFinding>,
     /// Findings that went before it was over.
-    pub gone: Vec<FindingKey>,
+    pub gone: Vec<FindingHash>,
     /// How many findings came and went of which no more is known.
-    pub untold: usize,
+    pub unnamed: usize,
     /// Whether it is from before there was another verdict: what was found may be long known.
     first: bool,
 }
 
 /// What an evaluation changed in the findings of a control, those left aside that can't be judged.
 #[derive(Debug, Default)]
-pub struct Changes {
-    found: Vec<(FindingKey, Observed)>,
+pub struct FindingChanges {
+    found: Vec<(FindingHash, ObservedFinding)>,
     /// Found as well, and too many to keep their words.
-    unworded: Vec<FindingKey>,
-    gone: Vec<FindingKey>,
+    unworded: Vec<FindingHash>,
+    gone: Vec<FindingHash>,
 }
 
 /// Whether verdicts are set aside at all, and the number of the last.
 #[derive(Debug, Default)]
-pub struct Keeping {
+pub struct LapseCounter {
     /// They are, since somebody records them.
     pub on: bool,
     last: u64,
@@ -68,29 +68,30 @@ pub struct Keeping {
 
 /// What is set aside of one control, and what has changed since.
 #[derive(Debug, Default)]
-pub struct Passages {
-    over: Vec<Passed>,
+pub struct LapsedVerdicts {
+    over: Vec<LapsedVerdict>,
     last: u64,
     base: Option<Arc<Verdict>>,
     present: Option<Arc<Verdict>>,
-    found: FxHashMap<FindingKey, Observed>,
-    unworded: FxHashSet<FindingKey>,
-    gone: FxHashSet<FindingKey>,
-    untold: usize,
+    found: FxHashMap<FindingHash, ObservedFinding>,
+    unworded: FxHashSet<FindingHash>,
+    gone: FxHashSet<FindingHash>,
+    unnamed: usize,
 }
 
-impl Changes {
+impl FindingChanges {
     /// Takes in what another judgement of an item changed. `elsewhere` knows what was found of other
     /// items or by an earlier spec.
     pub fn compare<'a>(
         &mut self,
-        old: &[Record],
-        new: &[Record],
+        old: &[RememberedFinding],
+        new: &[RememberedFinding],
         judgement: Option<&Judgement>,
-        elsewhere: &FxHashMap<FindingKey, Record>,
+        elsewhere: &FxHashMap<FindingHash, RememberedFinding>,
         exception: impl Fn(u16) -> Option<&'a str>,
     ) {
-        let find = |list: &[Record], key| list.iter().find(|record| record.key == key).copied();
+        let find =
+            |list: &[RememberedFinding], key| list.iter().find(|record| record.key == key).copied();
         for record in old.iter().filter(|record| is_wrong(record)) {
             if find(new, record.key).is_none_or(|new| !is_wrong(&new)) {
                 self.gone.push(record.key);
@@ -111,13 +112,13 @@ impl Changes {
     /// Takes in that everything was judged anew, and these are the findings there are.
     pub fn complete<'a>(
         &mut self,
-        before: &FxHashMap<FindingKey, Record>,
-        now: impl Iterator<Item = &'a Record>,
+        before: &FxHashMap<FindingHash, RememberedFinding>,
+        now: impl Iterator<Item = &'a RememberedFinding>,
     ) {
         if before.is_empty() {
             return;
         }
-        let present: FxHashSet<FindingKey> =
+        let present: FxHashSet<FindingHash> =
             now.filter(|record| is_wrong(record)).map(|record| record.key).collect();
         let gone = before.values().filter(|record| is_wrong(record)).map(|record| record.key);
         self.gone.extend(gone.filter(|key| !present.contains(key)));
@@ -125,7 +126,7 @@ impl Changes {
 
     fn find<'a>(
         &mut self,
-        record: &Record,
+        record: &RememberedFinding,
         finding: &Finding,
         exception: &impl Fn(u16) -> Option<&'a str>,
     ) {
@@ -133,43 +134,43 @@ impl Changes {
             self.unworded.push(record.key);
             return;
         }
-        let observed = Observed {
+        let observed = ObservedFinding {
             finding: finding.clone(),
             severity: record.severity,
             since: record.since,
             exception: match record.standing {
-                Standing::Excepted(place) => exception(place).map(str::to_owned),
-                Standing::Failing | Standing::Unknown => None,
+                FindingState::Excepted(place) => exception(place).map(str::to_owned),
+                FindingState::Failing | FindingState::Unknown => None,
             },
         };
         self.found.push((record.key, observed));
     }
 
-    fn keys(&self) -> impl Iterator<Item = &FindingKey> {
+    fn keys(&self) -> impl Iterator<Item = &FindingHash> {
         self.found.iter().map(|(key, _)| key).chain(&self.unworded)
     }
 }
 
-impl Passages {
+impl LapsedVerdicts {
     /// Takes in a verdict and what it changed.
     pub fn note(
         &mut self,
-        changes: Changes,
+        changes: FindingChanges,
         verdict: &Arc<Verdict>,
         now: Timestamp,
-        keeping: &mut Keeping,
+        keeping: &mut LapseCounter,
     ) {
         if !keeping.on {
             return;
         }
-        self.untold += changes.gone.iter().filter(|key| self.unworded.contains(key)).count();
+        self.unnamed += changes.gone.iter().filter(|key| self.unworded.contains(key)).count();
         if self.loses(&changes, verdict) && self.over.len() < MAX_PASSED {
             self.set_aside(now, keeping);
         }
         for key in changes.gone {
             self.unworded.remove(&key);
             if self.found.remove(&key).is_some() {
-                self.untold += 1;
+                self.unnamed += 1;
             } else if self.gone.len() < MAX_GONE {
                 self.gone.insert(key);
             }
@@ -183,7 +184,7 @@ impl Passages {
         self.present = Some(Arc::clone(verdict));
     }
 
-    fn find(&mut self, key: FindingKey, observed: Option<Observed>) {
+    fn find(&mut self, key: FindingHash, observed: Option<ObservedFinding>) {
         self.gone.remove(&key);
         let most = if self.present.is_none() { MAX_FIRST } else { MAX_FOUND };
         let kept = self.found.len() + self.over.iter().map(|over| over.found.len()).sum::<usize>();
@@ -200,7 +201,7 @@ impl Passages {
     }
 
     /// Whether what was so until now would be lost in what comes.
-    fn loses(&self, changes: &Changes, verdict: &Verdict) -> bool {
+    fn loses(&self, changes: &FindingChanges, verdict: &Verdict) -> bool {
         let came = |key| self.found.contains_key(key) || self.unworded.contains(key);
         let Some(present) = &self.present else { return false };
         changes.gone.iter().any(came)
@@ -215,19 +216,19 @@ impl Passages {
             .is_some_and(|present| self.base.as_ref().is_none_or(|base| !are_alike(base, present)))
     }
 
-    fn set_aside(&mut self, now: Timestamp, keeping: &mut Keeping) {
+    fn set_aside(&mut self, now: Timestamp, keeping: &mut LapseCounter) {
         let Some(verdict) = self.present.clone() else { return };
         keeping.last += 1;
         self.last = keeping.last;
         let first = self.base.replace(Arc::clone(&verdict)).is_none();
         self.unworded.clear();
-        self.over.push(Passed {
+        self.over.push(LapsedVerdict {
             number: self.last,
             ended: now,
             verdict,
             found: self.found.drain().map(|(_, observed)| observed).collect(),
             gone: self.gone.drain().collect(),
-            untold: std::mem::take(&mut self.untold),
+            unnamed: std::mem::take(&mut self.unnamed),
             first,
         });
     }
@@ -239,10 +240,10 @@ impl Passages {
 
     /// What was over before now, in order, for who records it and then the present. That is set
     /// aside as well: it may be over before the record of it has succeeded.
-    pub fn tell(&mut self, now: Timestamp, keeping: &mut Keeping) -> Vec<Passed> {
+    pub fn tell(&mut self, now: Timestamp, keeping: &mut LapseCounter) -> Vec<LapsedVerdict> {
         let over = self.over.clone();
         let changed = self.has_turned()
-            || self.untold > 0
+            || self.unnamed > 0
             || !(self.found.is_empty() && self.unworded.is_empty() && self.gone.is_empty());
         if keeping.on && changed && self.over.len() < MAX_PASSED {
             self.set_aside(now, keeping);
@@ -272,17 +273,17 @@ impl Passages {
     }
 
     /// Whether a finding came since the last record, so that since when is known here.
-    pub fn knows(&self, key: FindingKey) -> bool {
+    pub fn knows(&self, key: FindingHash) -> bool {
         (self.base.is_some() && self.found.contains_key(&key))
             || self.over.iter().filter(|over| !over.first).any(|over| {
-                over.found.iter().any(|observed| FindingKey::of(&observed.finding) == key)
+                over.found.iter().any(|observed| FindingHash::of_finding(&observed.finding) == key)
             })
     }
 }
 
 /// Whether a log would keep this finding.
-fn is_wrong(record: &Record) -> bool {
-    record.standing != Standing::Unknown
+fn is_wrong(record: &RememberedFinding) -> bool {
+    record.standing != FindingState::Unknown
 }
 
 /// Whether two verdicts say the same, but for findings and numbers.

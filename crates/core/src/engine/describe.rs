@@ -5,34 +5,34 @@ use rustc_hash::FxHashSet;
 use super::{
     exceptions::Exceptions,
     judging::judge_in_scope,
-    memory::{FindingKey, Memory, Record, Standing},
-    verdict::Observed,
+    memory::{ControlMemory, FindingHash, FindingState, RememberedFinding},
+    verdict::ObservedFinding,
 };
 use crate::{
-    checks::{Check, Context, Item},
+    checks::{Check, CheckContext, Item},
     inventory::Inventory,
 };
 
 /// What it takes to put into words what is remembered of a control.
 #[derive(Debug)]
-pub struct Wording<'a> {
+pub struct FindingDescriber<'a> {
     /// The control's check.
     pub check: &'a dyn Check,
     /// What it sees.
-    pub context: Context<'a>,
+    pub context: CheckContext<'a>,
     /// What was found.
-    pub memory: &'a Memory,
+    pub memory: &'a ControlMemory,
     /// Which exception allows what.
     pub exceptions: &'a Exceptions,
 }
 
-impl Wording<'_> {
+impl FindingDescriber<'_> {
     /// The worst findings of a standing, at most `most`.
-    pub fn worst(&self, most: usize, which: impl Fn(Standing) -> bool) -> Vec<Observed> {
+    pub fn worst(&self, most: usize, which: impl Fn(FindingState) -> bool) -> Vec<ObservedFinding> {
         let inventory = self.context.inventory;
-        let mut records: Vec<(Item, &Record)> =
+        let mut records: Vec<(Item, &RememberedFinding)> =
             self.memory.records().filter(|(_, record)| which(record.standing)).collect();
-        let order = |a: &(Item, &Record), b: &(Item, &Record)| {
+        let order = |a: &(Item, &RememberedFinding), b: &(Item, &RememberedFinding)| {
             (b.1.severity.cmp(&a.1.severity))
                 .then_with(|| a.1.since.cmp(&b.1.since))
                 .then_with(|| name_of(inventory, a.0).cmp(&name_of(inventory, b.0)))
@@ -43,7 +43,7 @@ impl Wording<'_> {
             records.truncate(most);
         }
         let items: FxHashSet<Item> = records.iter().map(|(item, _)| *item).collect();
-        let keys: FxHashSet<FindingKey> = records.iter().map(|(_, record)| record.key).collect();
+        let keys: FxHashSet<FindingHash> = records.iter().map(|(_, record)| record.key).collect();
         let mut worst = self
             .word(items.into_iter(), |record| which(record.standing) && keys.contains(&record.key));
         worst.truncate(most);
@@ -51,7 +51,7 @@ impl Wording<'_> {
     }
 
     /// Every finding of a standing, by severity, then since, then name.
-    pub fn all(&self, which: impl Fn(Standing) -> bool) -> Vec<Observed> {
+    pub fn all(&self, which: impl Fn(FindingState) -> bool) -> Vec<ObservedFinding> {
         // Reports ask for each standing in turn: only its own items are judged again.
         let items: FxHashSet<Item> = self
             .memory
@@ -65,25 +65,28 @@ impl Wording<'_> {
     fn word(
         &self,
         items: impl Iterator<Item = Item>,
-        which: impl Fn(&Record) -> bool,
-    ) -> Vec<Observed> {
+        which: impl Fn(&RememberedFinding) -> bool,
+    ) -> Vec<ObservedFinding> {
         let mut worded = Vec::new();
         for item in items {
-            let tally = self.memory.tally();
-            let Some(judgement) = judge_in_scope(self.check, &self.context, item, tally) else {
+            let limit_counts = self.memory.limit_counts();
+            let Some(judgement) = judge_in_scope(self.check, &self.context, item, limit_counts)
+            else {
                 continue;
             };
             for finding in judgement.failing.into_iter().chain(judgement.unknown) {
-                let record = self.memory.record(item, FindingKey::of(&finding));
+                let record = self.memory.record(item, FindingHash::of_finding(&finding));
                 let Some(record) = record.filter(|record| which(record)) else {
                     continue;
                 };
-                worded.push(Observed {
+                worded.push(ObservedFinding {
                     severity: record.severity,
                     since: record.since,
                     exception: match record.standing {
-                        Standing::Excepted(place) => self.exceptions.name(place).map(str::to_owned),
-                        Standing::Failing | Standing::Unknown => None,
+                        FindingState::Excepted(place) => {
+                            self.exceptions.name(place).map(str::to_owned)
+                        }
+                        FindingState::Failing | FindingState::Unknown => None,
                     },
                     finding,
                 });
@@ -94,7 +97,7 @@ impl Wording<'_> {
     }
 }
 
-fn sort(observed: &mut [Observed]) {
+fn sort(observed: &mut [ObservedFinding]) {
     observed.sort_by(|a, b| {
         b.severity
             .cmp(&a.severity)

@@ -17,7 +17,7 @@ use crate::{
 
 /// The occurrences of one control; none for a control that is not human.
 #[derive(Debug)]
-pub struct Human {
+pub struct AttestationState {
     control: String,
     created: Option<Timestamp>,
     ledger: Ledger,
@@ -25,7 +25,7 @@ pub struct Human {
     next: Option<Timestamp>,
 }
 
-impl Human {
+impl AttestationState {
     /// What is remembered of a control.
     pub fn new(control: &str, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> Self {
         let ledger = Ledger::remembered(occurrences);
@@ -33,7 +33,7 @@ impl Human {
     }
 
     /// Takes over what is known better elsewhere. True when it was not known here.
-    pub fn adopt(&mut self, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> bool {
+    pub fn take_over(&mut self, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> bool {
         self.created = created.or(self.created);
         if occurrences.is_empty() {
             return false;
@@ -75,7 +75,7 @@ impl Human {
             .flat_map(|occurrence| &occurrence.records)
             .map(|record| record.name.as_str())
             .collect();
-        let records = inventory.records.of(&self.control);
+        let records = inventory.records.answering(&self.control);
         records.filter(|record| named.contains(record.name.as_str())).cloned().collect()
     }
 
@@ -121,7 +121,7 @@ impl Human {
             rule,
             digest: &rule_digest(rule),
             created,
-            records: inventory.records.of(control).collect(),
+            records: inventory.records.answering(control).collect(),
             waiver: &|period, due| {
                 let resource = attestation::reference(period);
                 exceptions.waiving(control, &resource, due, now).map(str::to_owned)

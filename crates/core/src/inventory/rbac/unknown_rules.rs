@@ -1,14 +1,14 @@
 //! Roles whose rules manifests do not tell. In a cluster there are none: what is not there grants
 //! nothing.
 
-use super::roles::{Role, RoleKey};
-use crate::inventory::{Inventory, Source};
+use super::roles::{RoleKey, RoleNode};
+use crate::inventory::{Inventory, ObjectSource};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// Why nobody can say what a role allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gap {
+pub enum UnknownRules {
     /// It is in no manifest.
     Absent,
     /// It aggregates other roles, of which none is in any manifest.
@@ -17,17 +17,17 @@ pub enum Gap {
 
 /// Why nobody can say what a bound role allows; None where it is known, and where it is known not
 /// to be readable.
-pub fn gap(inventory: &Inventory, role: &Role) -> Option<Gap> {
-    if inventory.source != Source::Manifests {
+pub fn unknown_rules(inventory: &Inventory, role: &RoleNode) -> Option<UnknownRules> {
+    if inventory.source != ObjectSource::Manifests {
         return None;
     }
     let key = role.key();
-    let gap = role.gap()?;
+    let gap = role.unknown_rules()?;
     let object = || inventory.lookup(RBAC, key.kind(), &key.namespace, &key.name);
-    (gap != Gap::Absent || object().is_none()).then_some(gap)
+    (gap != UnknownRules::Absent || object().is_none()).then_some(gap)
 }
 
-impl Gap {
+impl UnknownRules {
     /// What to say of a binding that gives the role.
     pub fn of_binding(self, role: &RoleKey) -> String {
         match self {

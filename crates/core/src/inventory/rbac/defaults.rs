@@ -1,13 +1,13 @@
-//! What every cluster is born with: the roles and bindings that the API server, the controller
+//! What every cluster is default with: the roles and bindings that the API server, the controller
 //! manager and kubeadm create.
 //!
-//! The baseline is known by content, not by labels, which anybody can write: a grant belongs to
-//! it only while binding, subject and role are the born ones, and only as far as the role's rules
-//! go no further than they were born. `baseline.jsonl` is the union over the minors 1.31 to 1.36
+//! The defaults is known by content, not by labels, which anybody can write: a grant belongs to
+//! it only while binding, subject and role are the default ones, and only as far as the role's rules
+//! go no further than they were default. `defaults.jsonl` is the union over the minors 1.31 to 1.36
 //! with all feature gates, one object a line, without what changes no right; a fresh cluster of a
-//! later minor fails the test of the baseline in `tests/who_can_sar.rs` when it brings more.
+//! later minor fails the test of the defaults in `tests/who_can_sar.rs` when it brings more.
 //!
-//! In a cluster all of it counts as born where it is found. Manifests never show it, so what the API
+//! In a cluster all of it counts as default where it is found. Manifests never show it, so what the API
 //! server and the controller manager make is assumed there ([`is_of_every_cluster`]); what kubeadm
 //! makes is not, since most managed clusters lack it.
 
@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::{
     read::{BindingFacts, PROJECTIONS, RoleFacts},
     roles::RoleKey,
-    rule::{Rule, Words},
+    rule::{PolicyRule, Words},
     subject::Subject,
 };
 use crate::inventory::{
@@ -27,36 +27,36 @@ use crate::inventory::{
     facts::{Facts, ProjectionError},
 };
 
-const DATA: &str = include_str!("baseline.jsonl");
+const DATA: &str = include_str!("defaults.jsonl");
 
-/// More combinations than any born rule has; a rule beyond is not born.
+/// More combinations than any default rule has; a rule beyond is not default.
 const MAX_COMBINATIONS: usize = 4096;
 
 /// Namespace (empty in the cluster) and name.
-type Key = (Symbol, Symbol);
+type NamespacedName = (Symbol, Symbol);
 
-/// The born roles and bindings.
+/// The default roles and bindings.
 #[derive(Debug, Default)]
-pub(super) struct Baseline {
-    roles: FxHashMap<Key, Arc<RoleFacts>>,
-    bindings: FxHashMap<Key, Arc<BindingFacts>>,
+pub(super) struct DefaultRbac {
+    roles: FxHashMap<NamespacedName, Arc<RoleFacts>>,
+    bindings: FxHashMap<NamespacedName, Arc<BindingFacts>>,
 }
 
-static BASELINE: LazyLock<Baseline> = LazyLock::new(|| {
-    let mut baseline = Baseline::default();
-    // A line that can't be read is not born; the tests read every line.
+static DEFAULTS: LazyLock<DefaultRbac> = LazyLock::new(|| {
+    let mut defaults = DefaultRbac::default();
+    // A line that can't be read is not default; the tests read every line.
     for line in DATA.lines() {
-        let _ = baseline.add(line);
+        let _ = defaults.add(line);
     }
-    baseline
+    defaults
 });
 
-/// The baseline.
-pub(super) fn baseline() -> &'static Baseline {
-    &BASELINE
+/// The defaults.
+pub(super) fn defaults() -> &'static DefaultRbac {
+    &DEFAULTS
 }
 
-impl Baseline {
+impl DefaultRbac {
     fn add(&mut self, line: &str) -> Result<(), ProjectionError> {
         let object: Value = serde_json::from_str(line)?;
         let kind = object.get("kind").and_then(Value::as_str);
@@ -92,17 +92,18 @@ impl Baseline {
     pub(super) fn bindings_of_every_cluster(
         &self,
     ) -> impl Iterator<Item = (&Symbol, &Arc<BindingFacts>)> {
-        let born = self.bindings.iter();
-        born.filter(|((namespace, name), _)| is_of_every_cluster(namespace, name))
+        let default = self.bindings.iter();
+        default
+            .filter(|((namespace, name), _)| is_of_every_cluster(namespace, name))
             .map(|((namespace, _), facts)| (namespace, facts))
     }
 
-    /// A born role.
+    /// A default role.
     pub(super) fn role(&self, key: &RoleKey) -> Option<&Arc<RoleFacts>> {
         self.roles.get(&(key.namespace.clone(), key.name.clone()))
     }
 
-    /// Whether a binding was born with this role and subject.
+    /// Whether a binding was default with this role and subject.
     pub(super) fn grants(
         &self,
         namespace: &Symbol,
@@ -110,13 +111,13 @@ impl Baseline {
         binding: &BindingFacts,
         subject: &Subject,
     ) -> bool {
-        self.bindings
-            .get(&(namespace.clone(), name.clone()))
-            .is_some_and(|born| born.role == binding.role && born.subjects.contains(subject))
+        self.bindings.get(&(namespace.clone(), name.clone())).is_some_and(|default| {
+            default.role == binding.role && default.subjects.contains(subject)
+        })
     }
 }
 
-/// Whether every cluster has the born role or binding of this name, whoever installed it. The
+/// Whether every cluster has the default role or binding of this name, whoever installed it. The
 /// others are kubeadm's.
 pub(super) fn is_of_every_cluster(namespace: &str, name: &str) -> bool {
     let addon = matches!((namespace, name), ("kube-system", "kube-proxy") | ("", "system:coredns"));
@@ -124,17 +125,22 @@ pub(super) fn is_of_every_cluster(namespace: &str, name: &str) -> bool {
 }
 
 /// Whether the controller manager makes this service account in every cluster.
-pub fn is_born_account(subject: &Subject) -> bool {
+pub fn is_account_of_every_cluster(subject: &Subject) -> bool {
     let account = matches!(subject, Subject::ServiceAccount { .. });
     account
-        && baseline().bindings_of_every_cluster().any(|(_, born)| born.subjects.contains(subject))
+        && defaults()
+            .bindings_of_every_cluster()
+            .any(|(_, default)| default.subjects.contains(subject))
 }
 
-/// What `rules` allow beyond the born ones, in rules of one word each.
-pub(super) fn excess<'a>(born: &[Rule], rules: impl Iterator<Item = &'a Rule>) -> Box<[Rule]> {
+/// What `rules` allow beyond the default ones, in rules of one word each.
+pub(super) fn rules_beyond<'a>(
+    default: &[PolicyRule],
+    rules: impl Iterator<Item = &'a PolicyRule>,
+) -> Box<[PolicyRule]> {
     let mut beyond = Vec::new();
     for rule in rules {
-        if born.contains(rule) {
+        if default.contains(rule) {
             continue;
         }
         if combinations(rule) > MAX_COMBINATIONS {
@@ -143,13 +149,15 @@ pub(super) fn excess<'a>(born: &[Rule], rules: impl Iterator<Item = &'a Rule>) -
         }
         let singles = singles(rule);
         beyond.extend(
-            singles.into_iter().filter(|single| !born.iter().any(|born| covers(born, single))),
+            singles
+                .into_iter()
+                .filter(|single| !default.iter().any(|default| covers(default, single))),
         );
     }
     beyond.into_boxed_slice()
 }
 
-fn combinations(rule: &Rule) -> usize {
+fn combinations(rule: &PolicyRule) -> usize {
     [&rule.groups, &rule.resources, &rule.names]
         .into_iter()
         .map(|words| words.len().max(1))
@@ -158,26 +166,28 @@ fn combinations(rule: &Rule) -> usize {
 }
 
 /// A rule, taken apart into rules with one verb on one resource or path.
-fn singles(rule: &Rule) -> Vec<Rule> {
+fn singles(rule: &PolicyRule) -> Vec<PolicyRule> {
     let one = |word: &Symbol| -> Words { Box::from([word.clone()]) };
     let mut singles = Vec::new();
     for verb in &rule.verbs {
         for url in &rule.urls {
-            singles.push(Rule { verbs: one(verb), urls: one(url), ..Rule::default() });
+            singles.push(PolicyRule { verbs: one(verb), urls: one(url), ..PolicyRule::default() });
         }
         for group in &rule.groups {
             for resource in &rule.resources {
-                let single = Rule {
+                let single = PolicyRule {
                     verbs: one(verb),
                     groups: one(group),
                     resources: one(resource),
-                    ..Rule::default()
+                    ..PolicyRule::default()
                 };
                 if rule.names.is_empty() {
                     singles.push(single);
                 } else {
                     singles.extend(
-                        rule.names.iter().map(|name| Rule { names: one(name), ..single.clone() }),
+                        rule.names
+                            .iter()
+                            .map(|name| PolicyRule { names: one(name), ..single.clone() }),
                     );
                 }
             }
@@ -187,27 +197,27 @@ fn singles(rule: &Rule) -> Vec<Rule> {
 }
 
 /// Whether a rule allows all that a rule of one word each allows.
-fn covers(born: &Rule, single: &Rule) -> bool {
+fn covers(default: &PolicyRule, single: &PolicyRule) -> bool {
     let first = |words: &Words| words.first().cloned();
     let Some(verb) = first(&single.verbs) else {
         return true;
     };
-    if !born.has_verb(&verb) {
+    if !default.has_verb(&verb) {
         return false;
     }
     if let Some(url) = first(&single.urls) {
         let star = |word: &Symbol| word.strip_suffix('*').is_some_and(|head| url.starts_with(head));
-        return born.urls.iter().any(|word| *word == url || star(word));
+        return default.urls.iter().any(|word| *word == url || star(word));
     }
     let (Some(group), Some(resource)) = (first(&single.groups), first(&single.resources)) else {
         return true;
     };
     let (parent, subresource) = resource.split_once('/').unwrap_or((&resource, ""));
     let names = match first(&single.names) {
-        Some(name) => born.has_name(&name),
-        None => born.names.is_empty(),
+        Some(name) => default.has_name(&name),
+        None => default.names.is_empty(),
     };
-    names && born.has_group(&group) && born.has_resource(parent, subresource)
+    names && default.has_group(&group) && default.has_resource(parent, subresource)
 }
 
 #[cfg(test)]
@@ -216,7 +226,7 @@ mod tests {
 
     use super::*;
 
-    fn rules(rules: Value) -> Box<[Rule]> {
+    fn rules(rules: Value) -> Box<[PolicyRule]> {
         let row = PROJECTIONS.iter().find(|row| row.kind == "Role").unwrap();
         match (row.project)(&json!({"rules": rules}), &Interner::default()).unwrap() {
             Facts::Role(facts) => facts.rules.clone(),
@@ -226,17 +236,17 @@ mod tests {
 
     #[test]
     fn every_line_can_be_read() {
-        let mut baseline = Baseline::default();
+        let mut defaults = DefaultRbac::default();
         for line in DATA.lines() {
-            baseline.add(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            defaults.add(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         }
-        assert_eq!(baseline.roles.len() + baseline.bindings.len(), DATA.lines().count());
-        assert!(baseline.roles.len() > 70);
+        assert_eq!(defaults.roles.len() + defaults.bindings.len(), DATA.lines().count());
+        assert!(defaults.roles.len() > 70);
     }
 
     #[test]
     fn what_kubeadm_makes_is_not_in_every_cluster() {
-        let roles: Vec<String> = baseline()
+        let roles: Vec<String> = defaults()
             .roles_of_every_cluster()
             .filter(|key| !key.namespace.is_empty())
             .map(|key| key.to_string())
@@ -252,14 +262,14 @@ mod tests {
             assert!(!is_of_every_cluster(namespace, name), "{namespace}/{name}");
         }
         let account = |name: &str| Subject::account("kube-system", name, &Interner::default());
-        assert!(is_born_account(&account("token-cleaner")));
-        assert!(!is_born_account(&account("coredns")));
-        assert!(!is_born_account(&Subject::User("system:kube-scheduler".into())));
+        assert!(is_account_of_every_cluster(&account("token-cleaner")));
+        assert!(!is_account_of_every_cluster(&account("coredns")));
+        assert!(!is_account_of_every_cluster(&Subject::User("system:kube-scheduler".into())));
     }
 
     #[test]
     fn only_what_goes_further_is_excess() {
-        let born = rules(json!([
+        let default = rules(json!([
             {"apiGroups": [""], "resources": ["pods", "services"], "verbs": ["get", "list"]},
             {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["a"], "verbs": ["get"]},
             {"apiGroups": ["*"], "resources": ["*/scale"], "verbs": ["*"]},
@@ -286,8 +296,8 @@ mod tests {
             (json!([{"nonResourceURLs": ["/healthz/etcd", "/metrics"], "verbs": ["get"]}]), 1),
             (json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]}]), 1),
         ] {
-            let excess = excess(&born, rules(written.clone()).iter());
-            assert_eq!(excess.len(), beyond, "{written}: {excess:?}");
+            let beyond_default = rules_beyond(&default, rules(written.clone()).iter());
+            assert_eq!(beyond_default.len(), beyond, "{written}: {beyond_default:?}");
         }
     }
 
@@ -295,6 +305,6 @@ mod tests {
     fn a_rule_of_many_words_is_not_taken_apart() {
         let words: Vec<String> = (0..100).map(|at| format!("w{at}")).collect();
         let huge = rules(json!([{"apiGroups": words, "resources": words, "verbs": words}]));
-        assert_eq!(excess(&[], huge.iter()).len(), 1);
+        assert_eq!(rules_beyond(&[], huge.iter()).len(), 1);
     }
 }

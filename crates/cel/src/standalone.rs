@@ -1,42 +1,48 @@
-//! What an expression is of an object, with its type: for tools and tests that compare values.
+//! One expression without a policy: its value for an object, with its type. For tools and tests that
+//! compare values with those of another implementation.
 
 use serde_json::{Value as Json, json};
 
-use super::evaluate::{Evaluation, Fault};
-use super::expression::{Expr, ExpressionError, Role};
+use super::evaluate::{EvaluationError, Evaluator};
+use super::expression::{Expr, ExpressionError, ExpressionRole};
 use super::functions::{DECLARATIONS, printf};
-use super::guard::MAX_STEPS;
-use super::value::{self, Key, Value};
+use super::limits::MAX_STEPS;
+use super::value::{self, MapKey, Value};
 
-/// What an expression is of an object.
+/// What one expression comes to for one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum ExpressionResult {
     /// A value, as JSON that names its type: `{"int": "1"}`.
     Value(Json),
-    /// It has no value for this object, for the API server neither, and why.
+    /// The expression has no value for this object, nor has it for the API server: why.
     Error(String),
-    /// It does not compile, for the API server neither, and why.
+    /// The expression does not compile, nor does it for the API server: why.
     Invalid(String),
-    /// It may have a value, which is not known here, and why.
+    /// It may have a value for the API server, and it is not known here: why.
     Refused(String),
 }
 
-/// Evaluates an expression, which may read `object`.
-pub fn answer(source: &str, object: &Json) -> Answer {
-    let compiled = match Expr::compile(source, Role::Variable, &[]) {
+/// Compiles an expression and evaluates it once. It may read `object`; `request` is null, and there
+/// are no variables.
+pub fn evaluate_expression(source: &str, object: &Json) -> ExpressionResult {
+    let compiled = match Expr::compile(source, ExpressionRole::Variable, &[]) {
         Ok(compiled) => compiled,
-        Err(error @ ExpressionError::Invalid { .. }) => return Answer::Invalid(error.to_string()),
-        Err(error) => return Answer::Refused(error.to_string()),
+        Err(error @ ExpressionError::Invalid { .. }) => {
+            return ExpressionResult::Invalid(error.to_string());
+        }
+        Err(error) => return ExpressionResult::Refused(error.to_string()),
     };
     let Some(object) = value::from_json(object) else {
-        return Answer::Refused("the object is nested too deep".to_owned());
+        return ExpressionResult::Refused("the object is nested too deep".to_owned());
     };
-    let mut evaluation = Evaluation::new(&object, &Value::Null, &[], MAX_STEPS);
-    match evaluation.eval(compiled.node()) {
-        Ok(value) => Answer::Value(typed(&value)),
-        Err(Fault::Error(message)) => Answer::Error(message),
-        Err(Fault::Refused(reason)) => Answer::Refused(reason),
-        Err(Fault::Exhausted) => Answer::Refused("it is too expensive".to_owned()),
+    let mut evaluator = Evaluator::new(&object, &Value::Null, &[], MAX_STEPS);
+    match evaluator.eval(compiled.node()) {
+        Ok(value) => ExpressionResult::Value(typed(&value)),
+        Err(EvaluationError::NoValue(message)) => ExpressionResult::Error(message),
+        Err(EvaluationError::Refused(reason)) => ExpressionResult::Refused(reason),
+        Err(EvaluationError::Exhausted) => {
+            ExpressionResult::Refused("it is too expensive".to_owned())
+        }
     }
 }
 
@@ -57,7 +63,7 @@ fn typed(value: &Value) -> Json {
         Value::Bytes(bytes) => json!({"bytes": printf::hex(bytes, false)}),
         Value::List(items) => json!({"list": items.iter().map(typed).collect::<Vec<_>>()}),
         Value::Map(map) => {
-            let entry = |(key, item): &(Key, Value)| {
+            let entry = |(key, item): &(MapKey, Value)| {
                 let key = typed(&Value::from(key));
                 (key.to_string(), json!([key, typed(item)]))
             };

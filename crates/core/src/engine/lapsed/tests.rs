@@ -10,7 +10,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
-fn observed(name: &str, exception: Option<&str>) -> (FindingKey, Observed) {
+fn observed(name: &str, exception: Option<&str>) -> (FindingHash, ObservedFinding) {
     let resource = ResourceRef {
         api_version: "v1".to_owned(),
         kind: "ConfigMap".to_owned(),
@@ -24,18 +24,18 @@ fn observed(name: &str, exception: Option<&str>) -> (FindingKey, Observed) {
         subject: None,
         message: String::new(),
     };
-    let observed = Observed {
+    let observed = ObservedFinding {
         finding,
         severity: Severity::High,
         since: at(0),
         exception: exception.map(str::to_owned),
     };
-    (FindingKey::of(&observed.finding), observed)
+    (FindingHash::of_finding(&observed.finding), observed)
 }
 
 /// Words such as `+a -b +c:exception` for what changed.
-fn changes(words: &str) -> Changes {
-    let mut changes = Changes::default();
+fn changes(words: &str) -> FindingChanges {
+    let mut changes = FindingChanges::default();
     for word in words.split_whitespace() {
         if let Some(found) = word.strip_prefix('+') {
             let (name, exception) = found.split_once(':').unwrap_or((found, ""));
@@ -54,23 +54,23 @@ fn verdict(state: State, population: usize) -> Arc<Verdict> {
 
 /// What was set aside after these steps, each a state and what changed.
 fn told(steps: &[(State, &str)]) -> Vec<String> {
-    let mut keeping = Keeping { on: true, last: 0 };
-    let mut passages = Passages::default();
-    passages.note(Changes::default(), &verdict(State::Passing, 0), at(0), &mut keeping);
-    passages.tell(at(0), &mut keeping);
-    passages.recorded(passages.last());
+    let mut keeping = LapseCounter { on: true, last: 0 };
+    let mut lapsed = LapsedVerdicts::default();
+    lapsed.note(FindingChanges::default(), &verdict(State::Passing, 0), at(0), &mut keeping);
+    lapsed.tell(at(0), &mut keeping);
+    lapsed.recorded(lapsed.last());
     for (second, (state, words)) in (1..).zip(steps) {
         let population = usize::try_from(second).unwrap();
-        passages.note(changes(words), &verdict(*state, population), at(second), &mut keeping);
+        lapsed.note(changes(words), &verdict(*state, population), at(second), &mut keeping);
     }
-    let told = passages.tell(at(99), &mut keeping);
+    let told = lapsed.tell(at(99), &mut keeping);
     told.iter()
         .map(|over| {
             let mut names: Vec<&str> =
                 over.found.iter().map(|one| one.finding.resource.name.as_str()).collect();
             names.sort_unstable();
-            let Passed { verdict, gone, untold, .. } = over;
-            format!("{} +{} -{} ?{untold}", verdict.state, names.join(","), gone.len())
+            let LapsedVerdict { verdict, gone, unnamed, .. } = over;
+            format!("{} +{} -{} ?{unnamed}", verdict.state, names.join(","), gone.len())
         })
         .collect()
 }
@@ -109,33 +109,33 @@ fn a_storm_is_bounded_and_counted() {
     assert_eq!(told.len(), MAX_PASSED);
 
     // More than are kept come at once and go one by one.
-    let mut keeping = Keeping { on: true, last: 0 };
-    let mut passages = Passages::default();
-    passages.note(Changes::default(), &verdict(State::Passing, 0), at(0), &mut keeping);
-    passages.tell(at(0), &mut keeping);
+    let mut keeping = LapseCounter { on: true, last: 0 };
+    let mut lapsed = LapsedVerdicts::default();
+    lapsed.note(FindingChanges::default(), &verdict(State::Passing, 0), at(0), &mut keeping);
+    lapsed.tell(at(0), &mut keeping);
     let names: Vec<String> = (0..MAX_FOUND + 9).map(|number| format!("+n{number}")).collect();
-    passages.note(changes(&names.join(" ")), &verdict(State::Failing, 0), at(1), &mut keeping);
+    lapsed.note(changes(&names.join(" ")), &verdict(State::Failing, 0), at(1), &mut keeping);
     let gone: Vec<String> = names.iter().map(|name| name.replace('+', "-")).collect();
-    passages.note(changes(&gone.join(" ")), &verdict(State::Passing, 0), at(2), &mut keeping);
-    let over = passages.tell(at(3), &mut keeping);
+    lapsed.note(changes(&gone.join(" ")), &verdict(State::Passing, 0), at(2), &mut keeping);
+    let over = lapsed.tell(at(3), &mut keeping);
     let last = over.last().unwrap();
-    assert_eq!((last.found.len(), last.untold), (MAX_FOUND, 9));
+    assert_eq!((last.found.len(), last.unnamed), (MAX_FOUND, 9));
 }
 
 #[test]
 fn what_is_told_is_told_again_until_it_is_recorded() {
-    let mut keeping = Keeping { on: true, last: 0 };
-    let mut passages = Passages::default();
-    passages.note(Changes::default(), &verdict(State::Passing, 0), at(0), &mut keeping);
-    assert!(passages.tell(at(0), &mut keeping).is_empty());
-    let first = passages.last();
-    passages.note(changes("+a"), &verdict(State::Failing, 0), at(1), &mut keeping);
+    let mut keeping = LapseCounter { on: true, last: 0 };
+    let mut lapsed = LapsedVerdicts::default();
+    lapsed.note(FindingChanges::default(), &verdict(State::Passing, 0), at(0), &mut keeping);
+    assert!(lapsed.tell(at(0), &mut keeping).is_empty());
+    let first = lapsed.last();
+    lapsed.note(changes("+a"), &verdict(State::Failing, 0), at(1), &mut keeping);
     // The first record failed: that it passed until then is told now.
-    let over = passages.tell(at(1), &mut keeping);
+    let over = lapsed.tell(at(1), &mut keeping);
     assert_eq!(over.len(), 1);
     assert_eq!(over[0].number, first);
-    let failing = passages.last();
-    passages.note(changes("-a"), &verdict(State::Passing, 0), at(2), &mut keeping);
-    passages.recorded(failing);
-    assert!(passages.tell(at(3), &mut keeping).is_empty());
+    let failing = lapsed.last();
+    lapsed.note(changes("-a"), &verdict(State::Passing, 0), at(2), &mut keeping);
+    lapsed.recorded(failing);
+    assert!(lapsed.tell(at(3), &mut keeping).is_empty());
 }

@@ -3,9 +3,13 @@
 use std::io;
 
 use super::{Readiness, ServingControl, category_words, evidence_words, standing_words};
-use crate::spreadsheet::Table;
+use crate::{Format, spreadsheet::Table};
 
-pub(super) fn write_csv(readiness: &Readiness, output: &mut dyn io::Write) -> io::Result<()> {
+/// For a spreadsheet.
+pub(super) const FORMAT: Format<Readiness> =
+    Format::new("csv", "For a spreadsheet", |readiness, _, output| write(readiness, output));
+
+fn write(readiness: &Readiness, output: &mut dyn io::Write) -> io::Result<()> {
     let columns = ["criterion", "category", "asks", "evidence", "standing", "people", "controls"];
     let mut table = Table::new(output, &columns)?;
     for criterion in &readiness.criteria {

@@ -4,17 +4,17 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    graph::{Affected, Graph},
+    graph::{AffectedSubjects, Graph},
     right::{Example, Right, Rights},
-    roles::{Role, RoleId},
-    rule::Rule,
+    roles::{RoleId, RoleNode},
+    rule::PolicyRule,
     subject::{Subject, account_of},
 };
 use crate::inventory::Symbol;
 
 /// What a rule lets its holder do with those it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named {
+pub enum NamedRight {
     /// Write rights that the writer does not hold into a `ClusterRole`.
     EscalateClusterRole,
     /// The same for a Role.
@@ -49,35 +49,35 @@ type Asked = (&'static str, &'static str, &'static str, &'static str);
 const RBAC: &str = "rbac.authorization.k8s.io";
 const AUTHENTICATION: &str = "authentication.k8s.io";
 
-const TABLE: &[(Named, Asked)] = &[
-    (Named::EscalateClusterRole, ("escalate", RBAC, "clusterroles", "")),
-    (Named::EscalateRole, ("escalate", RBAC, "roles", "")),
+const TABLE: &[(NamedRight, Asked)] = &[
+    (NamedRight::EscalateClusterRole, ("escalate", RBAC, "clusterroles", "")),
+    (NamedRight::EscalateRole, ("escalate", RBAC, "roles", "")),
     // It takes both, and either may be narrowed.
-    (Named::EscalateClusterRole, ("update", RBAC, "clusterroles", "")),
-    (Named::EscalateClusterRole, ("patch", RBAC, "clusterroles", "")),
-    (Named::EscalateRole, ("update", RBAC, "roles", "")),
-    (Named::EscalateRole, ("patch", RBAC, "roles", "")),
-    (Named::BindClusterRole, ("bind", RBAC, "clusterroles", "")),
-    (Named::BindRole, ("bind", RBAC, "roles", "")),
-    (Named::JoinClusterBinding, ("update", RBAC, "clusterrolebindings", "")),
-    (Named::JoinClusterBinding, ("patch", RBAC, "clusterrolebindings", "")),
-    (Named::JoinRoleBinding, ("update", RBAC, "rolebindings", "")),
-    (Named::JoinRoleBinding, ("patch", RBAC, "rolebindings", "")),
-    (Named::User, ("impersonate", "", "users", "")),
-    (Named::Group, ("impersonate", "", "groups", "")),
-    (Named::Account, ("impersonate", "", "serviceaccounts", "")),
-    (Named::Token, ("create", "", "serviceaccounts", "token")),
-    (Named::ConstrainedUser, ("impersonate:user-info", AUTHENTICATION, "users", "")),
-    (Named::ConstrainedGroup, ("impersonate:user-info", AUTHENTICATION, "groups", "")),
+    (NamedRight::EscalateClusterRole, ("update", RBAC, "clusterroles", "")),
+    (NamedRight::EscalateClusterRole, ("patch", RBAC, "clusterroles", "")),
+    (NamedRight::EscalateRole, ("update", RBAC, "roles", "")),
+    (NamedRight::EscalateRole, ("patch", RBAC, "roles", "")),
+    (NamedRight::BindClusterRole, ("bind", RBAC, "clusterroles", "")),
+    (NamedRight::BindRole, ("bind", RBAC, "roles", "")),
+    (NamedRight::JoinClusterBinding, ("update", RBAC, "clusterrolebindings", "")),
+    (NamedRight::JoinClusterBinding, ("patch", RBAC, "clusterrolebindings", "")),
+    (NamedRight::JoinRoleBinding, ("update", RBAC, "rolebindings", "")),
+    (NamedRight::JoinRoleBinding, ("patch", RBAC, "rolebindings", "")),
+    (NamedRight::User, ("impersonate", "", "users", "")),
+    (NamedRight::Group, ("impersonate", "", "groups", "")),
+    (NamedRight::Account, ("impersonate", "", "serviceaccounts", "")),
+    (NamedRight::Token, ("create", "", "serviceaccounts", "token")),
+    (NamedRight::ConstrainedUser, ("impersonate:user-info", AUTHENTICATION, "users", "")),
+    (NamedRight::ConstrainedGroup, ("impersonate:user-info", AUTHENTICATION, "groups", "")),
     (
-        Named::ConstrainedAccount,
+        NamedRight::ConstrainedAccount,
         ("impersonate:serviceaccount", AUTHENTICATION, "serviceaccounts", ""),
     ),
 ];
 
-impl Named {
+impl NamedRight {
     /// What a rule gives over those it names; nothing for a rule without names.
-    pub fn of(rule: &Rule) -> impl Iterator<Item = Self> {
+    pub fn of_rule(rule: &PolicyRule) -> impl Iterator<Item = Self> {
         let rows = TABLE.iter().filter(|_| !rule.names.is_empty());
         let given = rows.filter(|(_, (verb, group, resource, subresource))| {
             rule.has_verb(verb) && rule.has_group(group) && rule.has_resource(resource, subresource)
@@ -119,8 +119,8 @@ impl Named {
 }
 
 /// A request by which a rule gives a right over those it names.
-pub(super) fn example(rule: &Rule) -> Option<Example> {
-    let named = Named::of(rule).next()?;
+pub(super) fn example(rule: &PolicyRule) -> Option<Example> {
+    let named = NamedRight::of_rule(rule).next()?;
     let (_, (verb, _, resource, _)) = TABLE.iter().find(|(known, _)| *known == named)?;
     Some((verb, resource))
 }
@@ -134,7 +134,7 @@ pub(super) struct Naming {
 
 impl Naming {
     /// Brings up to date whom a role names; None when it went.
-    pub(super) fn set(&mut self, id: RoleId, role: Option<&Role>) {
+    pub(super) fn set(&mut self, id: RoleId, role: Option<&RoleNode>) {
         for name in self.named.remove(&id).into_iter().flatten() {
             if let Some(roles) = self.naming.get_mut(&name) {
                 roles.retain(|known| *known != id);
@@ -144,11 +144,11 @@ impl Naming {
             }
         }
         let names_any =
-            |role: &&Role| role.reach().anywhere().contains(Rights::of(&[Right::Named]));
+            |role: &&RoleNode| role.reach().anywhere().contains(Rights::of(&[Right::Named]));
         let Some(role) = role.filter(names_any) else {
             return;
         };
-        let rules = role.rules().filter(|rule| Named::of(rule).next().is_some());
+        let rules = role.rules().filter(|rule| NamedRight::of_rule(rule).next().is_some());
         let names: FxHashSet<Symbol> = rules.flat_map(|rule| rule.names.iter().cloned()).collect();
         for name in &names {
             self.naming.entry(name.clone()).or_default().push(id);
@@ -176,7 +176,7 @@ impl Subject {
 impl Graph {
     /// Adds who can become one of those affected, however indirectly: what they can do is what those
     /// hold. `names` are those of the roles and subjects that changed.
-    pub(super) fn add_namers(&self, names: Vec<Symbol>, affected: &mut Affected) {
+    pub(super) fn add_namers(&self, names: Vec<Symbol>, affected: &mut AffectedSubjects) {
         let mut known: FxHashSet<Symbol> = names.iter().cloned().collect();
         let mut open = names;
         while let Some(name) = open.pop() {
