@@ -13,7 +13,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use comptroller_core::{
     api::ControlSpec,
-    checks::{self, CheckContext, Item, scope::ScopeFilter, limit_counts::LimitCounts},
+    checks::{self, CheckContext, Item, limit_counts::LimitCounts, scope::ScopeFilter},
     engine::judging::judge_in_scope,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -145,7 +145,8 @@ fn judge_one(criterion: &mut Criterion, case: &Case, spec: &ControlSpec, world: 
         }
     });
     let limit_counts = LimitCounts::default();
-    let counts = |item: &Item| judge_in_scope(&*built.check, &context, *item, &limit_counts).is_some();
+    let counts =
+        |item: &Item| judge_in_scope(&*built.check, &context, *item, &limit_counts).is_some();
     let item = items.into_iter().find(counts).unwrap_or_else(|| panic!("{}: no item", case.name));
     criterion.bench_function(&format!("check/one item/{}", case.name), |bencher| {
         bencher.iter(|| black_box(judge_in_scope(&*built.check, &context, item, &limit_counts)));

@@ -42,7 +42,7 @@ pub use self::{
 };
 use crate::{
     api::{ControlExceptionSpec, ControlSpec, ResourceRef, State},
-    checks::Read,
+    checks::Dependency,
     inventory::{
         ApiServer, Availability, Catalog, Change, Inventory, KindId, ObjectSource, ProgramId,
         ProjectedObject, ResourceType, facts,
