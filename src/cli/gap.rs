@@ -8,15 +8,15 @@ use kube::{Api, Client, api::ListParams, core::DeserializeGuard, core::ObjectLis
 
 use super::{
     cluster::{ClusterArgs, said},
-    output::Output,
+    format_parser::format_parser,
     scan::{self, ScanArgs},
 };
 use comptroller_core::api::{
     Control, ControlSpec, ControlStatus, Duration, State, TestKind, criteria::Category,
 };
 use comptroller_report::{
-    Evaluation, ReportedError,
-    gap::{AssessedControl, Format, Readiness},
+    EvaluationReport, Format, ReportedError,
+    gap::{self, AssessedControl, ReadinessReport},
 };
 
 /// What a status may be late, beside two heartbeats.
@@ -27,7 +27,7 @@ const SLACK: Duration = Duration::from_secs(300);
 /// Without PATH, --cluster and --controls: by the statuses of the controls in the cluster. With
 /// PATH or --cluster: by one evaluation, as scan does it. With --controls alone: coverage only.
 /// Exit code 0: it is a report, whatever it says. 2: something could not be read.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct GapArgs {
     /// Evaluate these manifests: files, folders, or - for standard input.
     #[arg(value_name = "PATH")]
@@ -45,8 +45,8 @@ pub struct GapArgs {
     #[arg(long, value_name = "CATEGORY", ignore_case = true, value_delimiter = ',', value_parser = category_parser())]
     category: Vec<Category>,
     /// How to write it.
-    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
-    output: Output,
+    #[arg(short, long, value_name = "FORMAT", default_value = "table", ignore_case = true, value_parser = format_parser(gap::FORMATS))]
+    output: &'static Format<ReadinessReport>,
 }
 
 /// Why there is nothing to assess.
@@ -75,13 +75,8 @@ pub fn run(args: &GapArgs) -> Result<u8, Box<dyn std::error::Error>> {
     let now = Timestamp::now();
     let assessed = assess(args, now)?;
     let readiness =
-        Readiness::assess(assessed.controls, &args.category, assessed.basis, assessed.errors);
-    let format = match args.output {
-        Output::Table => Format::Table(scan::table_style()),
-        Output::Json => Format::Json,
-        Output::Csv => Format::Csv,
-    };
-    scan::to_stdout(|stdout| readiness.write(format, stdout))?;
+        ReadinessReport::assess(assessed.controls, &args.category, assessed.basis, assessed.errors);
+    scan::to_stdout(|stdout| args.output.write(&readiness, scan::table_style(), stdout))?;
     Ok(if readiness.errors.is_empty() { 0 } else { super::FAILURE })
 }
 
@@ -118,7 +113,7 @@ fn scan_args(args: &GapArgs) -> ScanArgs {
     }
 }
 
-fn evaluated(evaluation: Evaluation, how: &str) -> Assessed {
+fn evaluated(evaluation: EvaluationReport, how: &str) -> Assessed {
     let basis = format!("States come from {how}, by {} controls.", evaluation.controls.len());
     let controls = evaluation
         .controls

@@ -4,6 +4,7 @@ pub mod attest;
 pub mod cluster;
 pub mod crds;
 pub mod evidence;
+mod format_parser;
 pub mod gap;
 mod output;
 pub mod pack;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use comptroller_report::visible;
+use comptroller_vocabulary::visible_lines;
 
 /// Could not do what was asked.
 const FAILURE: u8 = 2;
@@ -92,9 +93,7 @@ pub fn main(cli: Cli) -> ExitCode {
     };
     ExitCode::from(result.unwrap_or_else(|error| {
         // An API server, a file or a bucket may have put anything into it.
-        let error = error.to_string();
-        let lines: Vec<_> = error.lines().map(visible).collect();
-        eprintln!("comptroller: {}", lines.join("\n"));
+        eprintln!("comptroller: {}", visible_lines(&error.to_string()));
         FAILURE
     }))
 }

@@ -11,7 +11,7 @@ use comptroller_core::{
     checks::Finding,
     engine::{Engine, Recollection, Remembered, memory::FindingHash},
 };
-use comptroller_evidence::fold::State;
+use comptroller_evidence::fold::LogState;
 use comptroller_recorder::{Evidence, Writing};
 
 /// What an engine adopts each time that the log was opened: the log outranks the statuses, and what
@@ -61,7 +61,7 @@ impl Adoption {
         let uid = self.uids.get(name).map(String::as_str);
         let Some(log) = self.evidence.recollect(name, uid) else { return seen.all };
         let Remembered { created, occurrences, .. } = seen.all;
-        let logged = |state: &State| occurrences::outrank(state.occurrences(name), &occurrences);
+        let logged = |state: &LogState| occurrences::outrank(state.occurrences(name), &occurrences);
         let occurrences = self.evidence.read(logged).unwrap_or_default();
         let findings = Arc::new(Both { log: log.findings.clone(), undecided: seen.undecided });
         Remembered { created, occurrences, findings: Some(findings), ..log }
@@ -80,7 +80,7 @@ impl Adoption {
             return None;
         }
         self.adopted = term;
-        let epoch = self.evidence.read(State::epoch);
+        let epoch = self.evidence.read(LogState::epoch);
         // Nobody else moved the occurrences, and no entry has all that the engine knows of them.
         let ours = epoch.is_some() && std::mem::replace(&mut self.epoch, epoch) == epoch;
         let mut seen = std::mem::take(&mut self.seen);

@@ -16,7 +16,7 @@ use comptroller_evidence::{
     data::{ArtifactRef, AttestationData, AttestationRecord, OccurrenceDates},
     entry::Data,
     fold::OccurrenceState,
-    privacy::Veil,
+    privacy::Pseudonymizer,
 };
 
 /// How the newest occurrence stands, for the condition Ready. None when there is none.
@@ -221,7 +221,7 @@ fn data_of(
 ) -> AttestationRecord {
     let people: Vec<&str> =
         std::iter::once(facts.attested_by.as_str()).chain(facts.recorded_by.as_deref()).collect();
-    let veiled = |text: &str| Veil::new(pseudonym).text(text, &people);
+    let pseudonymized = |text: &str| Pseudonymizer::new(pseudonym).text(text, &people);
     AttestationRecord {
         name: facts.name.clone(),
         counts,
@@ -230,13 +230,13 @@ fn data_of(
         performed_at: facts.performed_at,
         recorded_at: facts.recorded_at.unwrap_or(facts.performed_at),
         outcome: facts.outcome.as_str().to_owned(),
-        version: facts.version.as_deref().map(veiled),
+        version: facts.version.as_deref().map(pseudonymized),
         participants: u64::try_from(facts.participants).unwrap_or(u64::MAX),
         artifacts: facts
             .artifacts
             .iter()
             .map(|artifact| ArtifactRef {
-                uri: veiled(&artifact.uri),
+                uri: pseudonymized(&artifact.uri),
                 digest: format!("sha256:{}", artifact.sha256),
             })
             .collect(),
@@ -251,8 +251,8 @@ mod tests {
     use super::*;
     use comptroller_core::api::{Artifact, AttestationOutcome};
     use comptroller_evidence::{
-        entry::{Entry, Subject},
-        fold::State,
+        entry::{Entry, EntrySubject},
+        fold::LogState,
     };
 
     fn occurrence(period: &str, phase: &str, more: &Value) -> Occurrence {
@@ -295,7 +295,7 @@ mod tests {
     }
 
     /// A log that was told each step, as the operator would.
-    fn log(state: &mut State, present: &[Occurrence]) -> Vec<String> {
+    fn log(state: &mut LogState, present: &[Occurrence]) -> Vec<String> {
         let pseudonym = |_: &str| "person:1".to_owned();
         let steps = steps(state.occurrences("risks"), present, &[record("a")], &pseudonym);
         let told = steps.iter().map(|data| match data {
@@ -308,7 +308,7 @@ mod tests {
         let told = told.collect();
         for data in steps {
             let at = "2026-11-02T00:00:00Z".parse().unwrap();
-            let entry = Entry { at, epoch: 1, subject: Subject::control("risks"), data };
+            let entry = Entry { at, epoch: 1, subject: EntrySubject::control("risks"), data };
             state.apply(state.size(), &entry);
         }
         told
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn each_step_is_recorded_once() {
-        let mut state = State::default();
+        let mut state = LogState::default();
         let open = [occurrence("2026-Q4", "Open", &json!({}))];
         assert_eq!(log(&mut state, &open), ["2026-Q4 Open"]);
         assert_eq!(log(&mut state, &open), [""; 0]);
@@ -339,14 +339,14 @@ mod tests {
             let records: Vec<Value> = numbers.iter().map(noted).collect();
             [occurrence("2026-Q4", "Open", &json!({"records": records}))]
         };
-        let mut state = State::default();
+        let mut state = LogState::default();
         let mut tell = |present: &[Occurrence]| {
             let pseudonym = |_: &str| "person:1".to_owned();
             let told = steps(state.occurrences("risks"), present, &facts, &pseudonym);
             let count = told.len();
             for data in told {
                 let at = "2026-11-02T00:00:00Z".parse().unwrap();
-                let entry = Entry { at, epoch: 1, subject: Subject::control("risks"), data };
+                let entry = Entry { at, epoch: 1, subject: EntrySubject::control("risks"), data };
                 state.apply(state.size(), &entry);
             }
             count
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_record_that_does_not_count_is_recorded_and_recalled_as_one() {
-        let mut state = State::default();
+        let mut state = LogState::default();
         log(&mut state, &[occurrence("2026-Q4", "Missed", &noted("a", false))]);
         let logged = state.occurrences("risks").next().unwrap();
         assert!(!logged.records[0].counts);
@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn the_log_outranks_the_status() {
-        let mut state = State::default();
+        let mut state = LogState::default();
         log(&mut state, &[occurrence("2026-Q4", "Missed", &json!({}))]);
         let known = |status: &[Occurrence]| outrank(state.occurrences("risks"), status);
         for forged in [
@@ -390,12 +390,12 @@ mod tests {
     #[test]
     fn a_log_that_began_later_takes_over_what_the_status_says() {
         let status = [occurrence("2026-Q4", "Missed", &json!({}))];
-        assert_eq!(outrank(State::default().occurrences("risks"), &status), status);
+        assert_eq!(outrank(LogState::default().occurrences("risks"), &status), status);
     }
 
     #[test]
     fn an_occurrence_that_an_earlier_rule_scheduled_is_not_remembered() {
-        let mut state = State::default();
+        let mut state = LogState::default();
         log(&mut state, &[occurrence("2027", "Scheduled", &json!({}))]);
         log(&mut state, &[occurrence("2026-Q4", "Scheduled", &json!({}))]);
         let known = outrank(state.occurrences("risks"), &[]);

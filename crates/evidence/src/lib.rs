@@ -1,9 +1,25 @@
 //! Evidence before claim: what a status will say is in the log first, durable and signed.
 //!
 //! The log is an append-only Merkle tree ([`log`]) over entries ([`entry`], [`data`]) in a
-//! directory or a bucket ([`store`]), signed with a key that only the operator has ([`key`]). The
-//! operator writes it through [`recorder`], which knows from the [`fold`] of the log what it says
-//! already. People are in it as pseudonyms ([`privacy`]).
+//! directory or a bucket ([`store`]), signed with a key that only the operator has ([`key`]). What
+//! the entries come to, control by control, is their [`fold`]. People are in the log as pseudonyms
+//! ([`privacy`]).
+//!
+//! The crate knows neither Kubernetes nor the controls: an auditor builds the verifier from it alone
+//! (`comptroller-verify`, whose commands are in [`cli`]), and it reads a log of any version of the API.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test that fails must say where"
+    )
+)]
+
+#[cfg(feature = "cli")]
+pub mod cli;
 
 pub mod data;
 pub mod entry;

@@ -17,27 +17,27 @@ const PSEUDONYM: &str = "person:";
 /// How a finding and a binding name a subject that is a user.
 const USER: &str = "User ";
 
-/// Gives people their pseudonyms.
+/// Replaces the names of people by their pseudonyms, wherever texts and specs have them.
 #[derive(Clone, Copy)]
-pub struct Veil<'a> {
-    of: &'a dyn Fn(&str) -> String,
+pub struct Pseudonymizer<'a> {
+    pseudonym: &'a dyn Fn(&str) -> String,
 }
 
-impl std::fmt::Debug for Veil<'_> {
+impl std::fmt::Debug for Pseudonymizer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Veil")
+        f.write_str("Pseudonymizer")
     }
 }
 
-impl<'a> Veil<'a> {
-    /// A veil that asks `of` for the pseudonym of a name.
-    pub fn new(of: &'a dyn Fn(&str) -> String) -> Self {
-        Self { of }
+impl<'a> Pseudonymizer<'a> {
+    /// A pseudonymizer by a function from a name to its pseudonym, which is the same each time.
+    pub fn new(pseudonym: &'a dyn Fn(&str) -> String) -> Self {
+        Self { pseudonym }
     }
 
     /// The name of a user, as the log has it.
     pub fn user(&self, name: &str) -> String {
-        if is_person(name) { (self.of)(name) } else { name.to_owned() }
+        if is_person(name) { (self.pseudonym)(name) } else { name.to_owned() }
     }
 
     /// A subject as findings write it, such as `User jane@corp`.
@@ -68,16 +68,19 @@ impl<'a> Veil<'a> {
         // Longer names first: one may be a part of another.
         let mut names: Vec<&str> = names.into_iter().filter(|name| is_person(name)).collect();
         names.sort_by_key(|name| std::cmp::Reverse(name.len()));
-        self.veiled(spec, &names)
+        self.pseudonymized(spec, &names)
     }
 
-    fn veiled(&self, value: &Value, names: &[&str]) -> Value {
+    fn pseudonymized(&self, value: &Value, names: &[&str]) -> Value {
         match value {
             Value::String(text) => self.names_in(text, names.iter().copied()).into(),
-            Value::Array(items) => items.iter().map(|item| self.veiled(item, names)).collect(),
-            Value::Object(fields) => {
-                fields.iter().map(|(key, field)| (key.clone(), self.veiled(field, names))).collect()
+            Value::Array(items) => {
+                items.iter().map(|item| self.pseudonymized(item, names)).collect()
             }
+            Value::Object(fields) => fields
+                .iter()
+                .map(|(key, field)| (key.clone(), self.pseudonymized(field, names)))
+                .collect(),
             other => other.clone(),
         }
     }
@@ -86,21 +89,21 @@ impl<'a> Veil<'a> {
     fn names_in<'n>(&self, text: &str, names: impl Iterator<Item = &'n str>) -> String {
         let mut text = text.to_owned();
         for name in names.filter(|name| is_person(name)) {
-            let mut veiled = String::with_capacity(text.len());
+            let mut replaced = String::with_capacity(text.len());
             let mut rest = text.as_str();
             while let Some((before, after)) = rest.split_once(name) {
-                veiled.push_str(before);
-                let alone = !veiled.chars().next_back().is_some_and(is_word)
+                replaced.push_str(before);
+                let alone = !replaced.chars().next_back().is_some_and(is_word)
                     && !after.chars().next().is_some_and(is_word);
                 if alone {
-                    veiled.push_str(&(self.of)(name));
+                    replaced.push_str(&(self.pseudonym)(name));
                 } else {
-                    veiled.push_str(name);
+                    replaced.push_str(name);
                 }
                 rest = after;
             }
-            veiled.push_str(rest);
-            text = veiled;
+            replaced.push_str(rest);
+            text = replaced;
         }
         text
     }
@@ -108,22 +111,22 @@ impl<'a> Veil<'a> {
     /// Replaces what follows the word `User`, up to a comma: lists of subjects name people, and a
     /// text that was cut may end in a part of a name.
     fn users_in(&self, text: &str) -> String {
-        let mut veiled = String::with_capacity(text.len());
+        let mut replaced = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once(USER) {
-            veiled.push_str(before);
-            veiled.push_str(USER);
+            replaced.push_str(before);
+            replaced.push_str(USER);
             let word = before.chars().next_back().is_some_and(is_word);
             let known = after.starts_with(PSEUDONYM);
             let end = after.find(", ").unwrap_or(after.len());
             let (name, tail) = after.split_at(if word || known { 0 } else { end });
             if !name.is_empty() {
-                veiled.push_str(&self.user(name));
+                replaced.push_str(&self.user(name));
             }
             rest = tail;
         }
-        veiled.push_str(rest);
-        veiled
+        replaced.push_str(rest);
+        replaced
     }
 }
 
@@ -181,7 +184,7 @@ mod tests {
 
     #[test]
     fn users_are_people_and_others_are_not() {
-        let veil = Veil::new(&pseudonym);
+        let pseudonymizer = Pseudonymizer::new(&pseudonym);
         let jane = pseudonym("jane@corp");
         for (subject, expected) in [
             ("User jane@corp", format!("User {jane}")),
@@ -189,13 +192,13 @@ mod tests {
             ("Group jane@corp", "Group jane@corp".to_owned()),
             ("ServiceAccount prod/ci", "ServiceAccount prod/ci".to_owned()),
         ] {
-            assert_eq!(veil.subject(subject), expected);
+            assert_eq!(pseudonymizer.subject(subject), expected);
         }
     }
 
     #[test]
     fn messages_name_nobody() {
-        let veil = Veil::new(&pseudonym);
+        let pseudonymizer = Pseudonymizer::new(&pseudonym);
         let (jane, sam) = (pseudonym("jane@corp"), pseudonym("sam"));
         for (message, subject, expected) in [
             (
@@ -222,13 +225,13 @@ mod tests {
             ("User system:anonymous, Group c", None, "User system:anonymous, Group c".to_owned()),
             ("runAsUser 0", None, "runAsUser 0".to_owned()),
         ] {
-            assert_eq!(veil.message(message, subject), expected);
+            assert_eq!(pseudonymizer.message(message, subject), expected);
         }
     }
 
     #[test]
     fn specs_name_nobody() {
-        let veil = Veil::new(&pseudonym);
+        let pseudonymizer = Pseudonymizer::new(&pseudonym);
         let spec = json!({
             "owner": "platform",
             "reason": "sam@corp and jane@corp agreed",
@@ -237,18 +240,18 @@ mod tests {
             "test": {"rbac": {"allow": [{"kind": "User", "name": "ann@corp"}, {"kind": "Group", "name": "ann@corp-team"}]},
                      "attestation": {"attesters": ["bob@corp"]}},
         });
-        let text = veil.spec(&spec).to_string();
+        let text = pseudonymizer.spec(&spec).to_string();
         for name in ["jane@corp", "sam@corp", "bob@corp", r#""ann@corp""#] {
             assert!(!text.contains(name), "{name}: {text}");
         }
         assert!(text.contains("platform") && text.contains("ann@corp-team"), "{text}");
-        let owned = veil.spec(&json!({"owner": "jane@corp"}));
+        let owned = pseudonymizer.spec(&json!({"owner": "jane@corp"}));
         assert_eq!(owned, json!({"owner": pseudonym("jane@corp")}));
-        // Veiled twice it is the same.
-        let veiled = veil.spec(&spec);
+        // Pseudonyms have no pseudonyms: a second pass changes nothing.
+        let pseudonymized = pseudonymizer.spec(&spec);
         assert_eq!(
-            veil.spec(&json!({"reason": veiled["reason"]})),
-            json!({"reason": veiled["reason"]})
+            pseudonymizer.spec(&json!({"reason": pseudonymized["reason"]})),
+            json!({"reason": pseudonymized["reason"]})
         );
     }
 
@@ -259,12 +262,12 @@ mod tests {
             before in "[A-Z ,.]{0,12}",
             after in "[A-Z ,.]{0,12}",
         ) {
-            let veil = Veil::new(&pseudonym);
+            let pseudonymizer = Pseudonymizer::new(&pseudonym);
             let message = format!("{before}.{name} {after} User {name}, more");
             let subject = format!("User {name}");
-            let veiled = veil.message(&message, Some(&subject));
-            prop_assert!(!veiled.contains(&name), "{veiled}");
-            prop_assert!(!veil.subject(&subject).contains(&name));
+            let pseudonymized = pseudonymizer.message(&message, Some(&subject));
+            prop_assert!(!pseudonymized.contains(&name), "{pseudonymized}");
+            prop_assert!(!pseudonymizer.subject(&subject).contains(&name));
         }
     }
 }

@@ -13,7 +13,7 @@ use signed_note::Note;
 use tlog_tiles::Hash;
 
 use super::{
-    fold::{STATE_VERSION, State},
+    fold::{LogState, STATE_VERSION},
     key::{SigningKey, VerifierKey},
     log::{Head, LogReader, check_continues},
     replay::{ReplayError, replay},
@@ -30,7 +30,7 @@ pub const EVERY: u64 = 10_000;
 /// Why a snapshot can't be saved. The log is not affected.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// The store failed.
+    /// It can't be written.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The state can't be written.
@@ -54,7 +54,7 @@ pub async fn save(
     store: &dyn Store,
     key: &SigningKey,
     checkpoint: &str,
-    state: &State,
+    state: &LogState,
 ) -> Result<(), SnapshotError> {
     let head =
         Head::open(checkpoint.as_bytes(), &key.verifier()).map_err(SnapshotError::Checkpoint)?;
@@ -70,29 +70,29 @@ pub async fn save(
 }
 
 /// The state of the log that a reader is on: the snapshot and the entries after it, or all entries.
-pub async fn load_state(reader: &LogReader) -> Result<State, ReplayError> {
+pub async fn load_state(reader: &LogReader) -> Result<LogState, ReplayError> {
     let mut state = load(reader).await.unwrap_or_default();
     replay(reader, state.size()..reader.size(), |index, entry| state.apply(index, entry)).await?;
     Ok(state)
 }
 
-/// The snapshot beside a log. None where there is none, or where it says something that the log
-/// does not: then a line of the program's own log says what.
-pub async fn load(reader: &LogReader) -> Option<State> {
+/// The snapshot beside a log; None where there is none, or where it says something that the log does
+/// not, and then a line of the program's own log says what.
+pub async fn load(reader: &LogReader) -> Option<LogState> {
     match checked(reader).await {
         Ok(state) => state,
         Err(reason) => {
             tracing::warn!(
                 location = reader.location(),
                 reason,
-                "the snapshot of the evidence log is passed over: the state is folded from the log"
+                "the snapshot of the evidence log is ignored: the state is folded from the log"
             );
             None
         }
     }
 }
 
-async fn checked(reader: &LogReader) -> Result<Option<State>, String> {
+async fn checked(reader: &LogReader) -> Result<Option<LogState>, String> {
     let Some(object) = reader.store().get(PATH).await.map_err(|error| error.to_string())? else {
         return Ok(None);
     };
@@ -103,7 +103,7 @@ async fn checked(reader: &LogReader) -> Result<Option<State>, String> {
     Ok(Some(state))
 }
 
-fn write(key: &SigningKey, head: &Head, state: &State) -> Result<Vec<u8>, serde_json::Error> {
+fn write(key: &SigningKey, head: &Head, state: &LogState) -> Result<Vec<u8>, serde_json::Error> {
     let body = serde_json::to_vec(state)?;
     let digest = canonical::sha256(&body);
     let Head { origin, size, root, .. } = head;
@@ -112,9 +112,9 @@ fn write(key: &SigningKey, head: &Head, state: &State) -> Result<Vec<u8>, serde_
 }
 
 /// The head at which the snapshot was made, and the state. The error says what is wrong with it.
-fn read(bytes: &[u8], key: &VerifierKey, origin: &str) -> Result<(Head, State), String> {
-    let (note, body) = parts(bytes).ok_or("it is no snapshot")?;
-    let note = Note::from_bytes(note).map_err(|_| "it is no signed note".to_owned())?;
+fn read(bytes: &[u8], key: &VerifierKey, origin: &str) -> Result<(Head, LogState), String> {
+    let (note, body) = parts(bytes).ok_or("it is not a snapshot")?;
+    let note = Note::from_bytes(note).map_err(|_| "it is not a signed note".to_owned())?;
     if !key.verifies(&note) {
         return Err(format!("it is not signed by {key}"));
     }
@@ -127,12 +127,12 @@ fn read(bytes: &[u8], key: &VerifierKey, origin: &str) -> Result<(Head, State), 
     if line("version")? != STATE_VERSION.to_string() {
         return Err(format!("it is not of version {STATE_VERSION}"));
     }
-    let size = line("size")?.parse().map_err(|_| "its size is no number".to_owned())?;
-    let root = Hash::parse_hash(line("root")?).map_err(|_| "its root is no hash".to_owned())?;
+    let size = line("size")?.parse().map_err(|_| "its size is not a number".to_owned())?;
+    let root = Hash::parse_hash(line("root")?).map_err(|_| "its root is not a hash".to_owned())?;
     if line("digest")? != canonical::sha256(body) {
         return Err("the state is not the one that was signed".to_owned());
     }
-    let state: State = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let state: LogState = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     if state.size() != size {
         return Err(format!("its state is of {} entries and not of {size}", state.size()));
     }
@@ -155,11 +155,11 @@ mod tests {
     use super::*;
     use crate::{
         data::{Heartbeat, OperatorData, OperatorEvent},
-        entry::{Data, Entry, Subject},
+        entry::{Data, Entry, EntrySubject},
         log::LogWriter,
-        store::Directory,
+        store::DirectoryStore,
     };
-    use comptroller_vocabulary::State as Standing;
+    use comptroller_vocabulary::State;
 
     const ORIGIN: &str = "comptroller.dev/evidence/7d9e3a60";
 
@@ -174,7 +174,7 @@ mod tests {
         } else {
             Data::Heartbeat(Box::new(Heartbeat {
                 generation: 1,
-                state: Standing::Passing,
+                state: State::Passing,
                 population: number,
                 failing: 0,
                 excepted: 0,
@@ -186,7 +186,7 @@ mod tests {
         Entry {
             at: "2026-11-20T00:00:00Z".parse().unwrap(),
             epoch: 1,
-            subject: Subject::control(&format!("c{}", number % 3)),
+            subject: EntrySubject::control(&format!("c{}", number % 3)),
             data,
         }
     }
@@ -197,8 +197,8 @@ mod tests {
         log.append(&leaves).await.unwrap();
     }
 
-    fn folded(size: u64) -> State {
-        let mut state = State::default();
+    fn folded(size: u64) -> LogState {
+        let mut state = LogState::default();
         (0..size).for_each(|number| state.apply(number, &entry(number)));
         state
     }
@@ -211,7 +211,7 @@ mod tests {
     #[tokio::test]
     async fn a_snapshot_counts_only_where_the_log_continues_it() {
         let folder = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(Directory::new(folder.path().join("log")));
+        let store: Arc<dyn Store> = Arc::new(DirectoryStore::new(folder.path().join("log")));
         let mut log = LogWriter::open(Arc::clone(&store), key(7), ORIGIN).await.unwrap();
         append(&mut log, 0..300).await;
         let early = log.checkpoint().to_owned();

@@ -10,14 +10,16 @@ use serde_json::Value;
 use self::passed::Course;
 pub use self::passed::PassedDraft;
 use comptroller_core::{
-    api::{ResourceRef, State as ControlState, time::whole_seconds},
+    api::{ResourceRef, State, time::whole_seconds},
     engine::{ObservedFinding, Reason, Verdict},
 };
 use comptroller_evidence::{
-    data::{ChangeKind, EntryFinding, Gap, Heartbeat, ObjectChange, PopulationList, VerdictData},
-    entry::{Data, Subject},
-    fold::{FindingKey, ObjectState, State, VerdictState, diff, findings_digest},
-    privacy::Veil,
+    data::{
+        ChangeKind, EntryFinding, GapData, Heartbeat, ObjectChange, PopulationList, VerdictData,
+    },
+    entry::{Data, EntrySubject},
+    fold::{FindingKey, LogState, ObjectState, VerdictState, diff, findings_digest},
+    privacy::Pseudonymizer,
 };
 use comptroller_vocabulary::canonical;
 
@@ -25,7 +27,7 @@ use comptroller_vocabulary::canonical;
 #[derive(Clone, Debug)]
 pub enum Draft {
     /// Entries as they are.
-    Entries(Vec<(Subject, Data)>),
+    Entries(Vec<(EntrySubject, Data)>),
     /// What holds of a control.
     Verdict(Box<VerdictDraft>),
     /// That it still holds.
@@ -33,7 +35,7 @@ pub enum Draft {
     /// An object that the operator is governed by, as it is now.
     Object(Box<ObjectDraft>),
     /// Such an object is gone.
-    Gone(Subject),
+    Gone(EntrySubject),
 }
 
 /// What holds of a control.
@@ -77,7 +79,7 @@ pub struct Population {
 #[derive(Clone, Debug)]
 pub struct ObjectDraft {
     /// Its kind and name.
-    pub subject: Subject,
+    pub subject: EntrySubject,
     /// Its generation.
     pub generation: i64,
     /// Its spec without people; None when it can't be read.
@@ -95,7 +97,7 @@ pub struct ObjectDraft {
 #[derive(Debug, Default)]
 pub struct Resolved {
     /// What to write; the last of them is what a status cites.
-    pub entries: Vec<(Subject, Data)>,
+    pub entries: Vec<(EntrySubject, Data)>,
     /// What to store beside the log first.
     pub stored: Vec<String>,
     /// The entry that already says so, when there is nothing to write.
@@ -113,18 +115,18 @@ pub enum Outdated {
 
 impl Draft {
     /// Whether what has to be written depends on what the log says of this.
-    pub fn is_about(&self, subject: &Subject) -> bool {
+    pub fn is_about(&self, subject: &EntrySubject) -> bool {
         match self {
             Self::Entries(entries) => entries.iter().any(|(about, _)| about == subject),
-            Self::Verdict(draft) => *subject == Subject::control(&draft.control),
-            Self::Heartbeat(draft) => *subject == Subject::control(&draft.control),
+            Self::Verdict(draft) => *subject == EntrySubject::control(&draft.control),
+            Self::Heartbeat(draft) => *subject == EntrySubject::control(&draft.control),
             Self::Object(draft) => draft.subject == *subject,
             Self::Gone(gone) => gone == subject,
         }
     }
 
     /// What has to be written.
-    pub fn resolve(self, state: &State, now: Timestamp) -> Result<Resolved, Outdated> {
+    pub fn resolve(self, state: &LogState, now: Timestamp) -> Result<Resolved, Outdated> {
         match self {
             Self::Entries(entries) => Ok(Resolved { entries, ..Resolved::default() }),
             Self::Verdict(draft) => draft.resolve(state, now),
@@ -142,22 +144,22 @@ impl VerdictDraft {
         verdict: &Verdict,
         wrong: &[ObservedFinding],
         population: Option<Vec<ResourceRef>>,
-        veil: &Veil<'_>,
+        pseudonymizer: &Pseudonymizer<'_>,
     ) -> Self {
         let findings: Vec<EntryFinding> =
-            wrong.iter().map(|observed| entry_finding(observed, veil)).collect();
+            wrong.iter().map(|observed| entry_finding(observed, pseudonymizer)).collect();
         Self {
             control: control.to_owned(),
             passed: Vec::new(),
-            data: verdict_data(verdict, &findings, veil),
+            data: verdict_data(verdict, &findings, pseudonymizer),
             findings,
-            population: population.and_then(|items| Population::new(items, veil)),
+            population: population.and_then(|items| Population::new(items, pseudonymizer)),
             blocked: None,
         }
     }
 
-    fn resolve(mut self, state: &State, now: Timestamp) -> Result<Resolved, Outdated> {
-        let subject = Subject::control(&self.control);
+    fn resolve(mut self, state: &LogState, now: Timestamp) -> Result<Resolved, Outdated> {
+        let subject = EntrySubject::control(&self.control);
         if state.object(&subject.kind, &subject.name).is_none() {
             return Err(Outdated::Gone);
         }
@@ -226,14 +228,18 @@ impl VerdictDraft {
 }
 
 /// The entry of a verdict, without what it changed.
-fn verdict_data(verdict: &Verdict, findings: &[EntryFinding], veil: &Veil<'_>) -> VerdictData {
+fn verdict_data(
+    verdict: &Verdict,
+    findings: &[EntryFinding],
+    pseudonymizer: &Pseudonymizer<'_>,
+) -> VerdictData {
     let undecided = verdict.unknown_items.first();
     let subject = undecided.and_then(|observed| observed.finding.subject.as_deref());
     VerdictData {
         generation: verdict.generation,
         state: verdict.state,
         reason: verdict.reason.as_str().to_owned(),
-        message: veil.message(&verdict.message, subject),
+        message: pseudonymizer.message(&verdict.message, subject),
         since: whole_seconds(verdict.since).0,
         population: count(verdict.population),
         failing: count(verdict.failing),
@@ -247,7 +253,7 @@ fn verdict_data(verdict: &Verdict, findings: &[EntryFinding], veil: &Veil<'_>) -
 }
 
 /// Since when a control is in a state, which its log may know.
-fn since(known: &VerdictState, state: ControlState, since: Timestamp, now: Timestamp) -> Timestamp {
+fn since(known: &VerdictState, state: State, since: Timestamp, now: Timestamp) -> Timestamp {
     if known.state == state { known.since } else { since.max(known.since).max(vouched(known, now)) }
 }
 
@@ -255,7 +261,7 @@ fn since(known: &VerdictState, state: ControlState, since: Timestamp, now: Times
 /// there all along.
 fn found(known: Option<&VerdictState>, since: Timestamp, now: Timestamp) -> Timestamp {
     known
-        .filter(|known| known.state != ControlState::Unknown)
+        .filter(|known| known.state != State::Unknown)
         .map_or(since, |known| since.max(vouched(known, now)))
 }
 
@@ -273,13 +279,13 @@ fn blind(
     now: Timestamp,
 ) -> Option<Data> {
     let could_not = [Reason::Forbidden, Reason::KindNotServed, Reason::WatchStale];
-    let over = known.state == ControlState::Unknown
+    let over = known.state == State::Unknown
         && known.reason != reason
         && could_not.iter().any(|reason| reason.as_str() == known.reason);
     over.then(|| {
         let why = blocked.unwrap_or(&known.reason);
         let reason = format!("the control could not be evaluated: {why}");
-        Data::Gap(Gap::between(known.since, now, reason))
+        Data::Gap(GapData::between(known.since, now, reason))
     })
 }
 
@@ -289,7 +295,7 @@ impl HeartbeatDraft {
         control: &str,
         verdict: &Verdict,
         population: Option<Vec<ResourceRef>>,
-        veil: &Veil<'_>,
+        pseudonymizer: &Pseudonymizer<'_>,
     ) -> Self {
         Self {
             control: control.to_owned(),
@@ -303,11 +309,11 @@ impl HeartbeatDraft {
                 findings: String::new(),
                 population_list: None,
             },
-            population: population.and_then(|items| Population::new(items, veil)),
+            population: population.and_then(|items| Population::new(items, pseudonymizer)),
         }
     }
 
-    fn resolve(mut self, state: &State) -> Result<Resolved, Outdated> {
+    fn resolve(mut self, state: &LogState) -> Result<Resolved, Outdated> {
         let known = state.control(&self.control).and_then(|control| control.verdict.as_ref());
         let known = known.ok_or(Outdated::Gone)?;
         if known.state != self.data.state || known.generation != self.data.generation {
@@ -317,7 +323,7 @@ impl HeartbeatDraft {
         self.data.findings.clone_from(&known.findings_digest);
         self.data.population_list = attach(self.population, Some(known), &mut resolved);
         let data = Data::Heartbeat(Box::new(self.data));
-        resolved.entries.push((Subject::control(&self.control), data));
+        resolved.entries.push((EntrySubject::control(&self.control), data));
         Ok(resolved)
     }
 }
@@ -339,11 +345,11 @@ fn attach(
 
 impl Population {
     /// The list of what was judged; None for nothing.
-    fn new(items: Vec<ResourceRef>, veil: &Veil<'_>) -> Option<Self> {
+    fn new(items: Vec<ResourceRef>, pseudonymizer: &Pseudonymizer<'_>) -> Option<Self> {
         let mut lines: Vec<String> = items
             .into_iter()
             .map(|ResourceRef { api_version, kind, namespace, name }| {
-                let name = if kind == "User" { veil.user(&name) } else { name };
+                let name = if kind == "User" { pseudonymizer.user(&name) } else { name };
                 let namespace = namespace.unwrap_or_default();
                 [api_version, kind, namespace, name].map(|word| field(&word)).join("\t")
             })
@@ -369,7 +375,7 @@ fn field(text: &str) -> String {
 
 impl ObjectDraft {
     /// The entry that already says all this.
-    pub fn known(&self, state: &State) -> Option<u64> {
+    pub fn known(&self, state: &LogState) -> Option<u64> {
         let known = state.object(&self.subject.kind, &self.subject.name)?;
         let says_so = !self.is_anew(known)
             && self.same_spec(known, self.digest().as_ref())
@@ -397,7 +403,7 @@ impl ObjectDraft {
         }
     }
 
-    fn resolve(self, state: &State) -> Resolved {
+    fn resolve(self, state: &LogState) -> Resolved {
         if let Some(entry) = self.known(state) {
             return Resolved { known: Some(entry), ..Resolved::default() };
         }
@@ -436,7 +442,7 @@ impl ObjectDraft {
 }
 
 /// That an object is gone, if the log has it.
-fn gone(state: &State, subject: Subject) -> Resolved {
+fn gone(state: &LogState, subject: EntrySubject) -> Resolved {
     let Some(known) = state.object(&subject.kind, &subject.name) else {
         return Resolved::default();
     };
@@ -456,7 +462,7 @@ fn gone(state: &State, subject: Subject) -> Resolved {
 /// The kind of exceptions, which have a type of entry of their own.
 const EXCEPTION: &str = "ControlException";
 
-fn changed(subject: Subject, change: ObjectChange) -> (Subject, Data) {
+fn changed(subject: EntrySubject, change: ObjectChange) -> (EntrySubject, Data) {
     let change = Box::new(change);
     let data = if subject.kind == EXCEPTION {
         Data::Exception(change)
@@ -467,18 +473,21 @@ fn changed(subject: Subject, change: ObjectChange) -> (Subject, Data) {
 }
 
 /// A finding as the log keeps it.
-pub fn entry_finding(observed: &ObservedFinding, veil: &Veil<'_>) -> EntryFinding {
+pub fn entry_finding(
+    observed: &ObservedFinding,
+    pseudonymizer: &Pseudonymizer<'_>,
+) -> EntryFinding {
     let ObservedFinding { finding, severity, since, exception } = observed;
     let subject = finding.subject.as_deref();
     let mut resource = finding.resource.clone();
     if resource.kind == "User" {
-        resource.name = veil.user(&resource.name);
+        resource.name = pseudonymizer.user(&resource.name);
     }
     EntryFinding {
         rule: finding.rule.clone().into_owned(),
         resource,
-        subject: subject.map(|subject| veil.subject(subject)),
-        message: veil.message(&finding.message, subject),
+        subject: subject.map(|subject| pseudonymizer.subject(subject)),
+        message: pseudonymizer.message(&finding.message, subject),
         severity: *severity,
         since: whole_seconds(*since).0,
         exception: exception.clone(),

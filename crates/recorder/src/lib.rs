@@ -39,14 +39,14 @@ pub use self::{
     witness::{Citation, Published, Witness},
 };
 use comptroller_core::{
-    api::{EvidenceRef, ResourceRef, State as ControlState},
+    api::{EvidenceRef, ResourceRef, State},
     engine::{Reason, Verdict},
 };
 use comptroller_evidence::{
-    entry::{Data, Subject},
-    fold::State,
+    entry::{Data, EntrySubject},
+    fold::LogState,
     key::Pseudonyms,
-    privacy::Veil,
+    privacy::Pseudonymizer,
 };
 
 /// How often the list of what a control judged is recorded, if it changed.
@@ -121,7 +121,7 @@ struct Log {
     recorded: Mutex<HashMap<String, Recorded>>,
     doubts: Doubts,
     /// Tells an object that was created anew from the one that the log knows, if it has no uid.
-    uids: Mutex<HashMap<Subject, String>>,
+    uids: Mutex<HashMap<EntrySubject, String>>,
     anchor: watch::Sender<Option<Anchor>>,
     /// Whether another operator writes, though none was elected.
     displaced: watch::Sender<bool>,
@@ -130,7 +130,7 @@ struct Log {
 /// The log as of now.
 #[derive(Default)]
 struct Current {
-    state: State,
+    state: LogState,
     pseudonyms: Option<Arc<Pseudonyms>>,
 }
 
@@ -145,7 +145,7 @@ impl std::fmt::Debug for Current {
 struct Recorded {
     uid: Option<String>,
     generation: i64,
-    state: ControlState,
+    state: State,
     reason: Reason,
     digest: u64,
     message: String,
@@ -218,7 +218,7 @@ impl Evidence {
     }
 
     /// Looks at the fold of the log. None without a log, and until it was opened first.
-    pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> Option<T> {
+    pub fn read<T>(&self, look: impl FnOnce(&LogState) -> T) -> Option<T> {
         let log = self.log.as_ref()?;
         let current = log.current.read().unwrap_or_else(PoisonError::into_inner);
         current.pseudonyms.as_ref().map(|_| look(&current.state))
@@ -234,7 +234,7 @@ impl Evidence {
     /// them is; None without a log. They name no people: see [`Evidence::pseudonyms`].
     pub async fn record_entries(
         &self,
-        entries: Vec<(Subject, Data)>,
+        entries: Vec<(EntrySubject, Data)>,
     ) -> Result<Option<EvidenceRef>, EvidenceError> {
         self.ask(Draft::Entries(entries)).await
     }
@@ -243,7 +243,7 @@ impl Evidence {
     /// `uid` than before it was deleted and created anew. None as the spec: it can't be read.
     pub async fn record_object(
         &self,
-        subject: Subject,
+        subject: EntrySubject,
         uid: Option<&str>,
         generation: i64,
         spec: Option<&serde_json::Value>,
@@ -251,8 +251,8 @@ impl Evidence {
     ) -> Result<Option<EvidenceRef>, EvidenceError> {
         let Some(log) = &self.log else { return Ok(None) };
         let Some(pseudonyms) = self.pseudonyms() else { return self.unopened() };
-        let name = |person: &str| pseudonyms.of(person);
-        let spec = spec.map(|spec| Veil::new(&name).spec(spec));
+        let name = |person: &str| pseudonyms.pseudonym(person);
+        let spec = spec.map(|spec| Pseudonymizer::new(&name).spec(spec));
         let phase = phase.map(str::to_owned);
         let lock = || log.uids.lock().unwrap_or_else(PoisonError::into_inner);
         let anew = lock().get(&subject).is_some_and(|known| Some(known.as_str()) != uid);
@@ -279,7 +279,7 @@ impl Evidence {
     /// Records that such an object is gone, if the log has it.
     pub async fn record_gone(
         &self,
-        subject: Subject,
+        subject: EntrySubject,
     ) -> Result<Option<EvidenceRef>, EvidenceError> {
         if subject.kind == "Control" {
             self.with_recorded(|recorded| recorded.remove(&subject.name));
@@ -340,12 +340,12 @@ impl Evidence {
         let Some(pseudonyms) = self.pseudonyms() else { return self.unopened().map(drop) };
         let (until, checked) = (seen.until, seen.population.as_ref().map(|_| now));
         let (mut draft, people) = {
-            let name = |person: &str| pseudonyms.of(person);
-            let veil = Veil::new(&name);
-            let passed = self.over(control, &seen, &veil);
+            let name = |person: &str| pseudonyms.pseudonym(person);
+            let pseudonymizer = Pseudonymizer::new(&name);
+            let passed = self.over(control, &seen, &pseudonymizer);
             let Seen { wrong, population, .. } = seen;
-            let draft = VerdictDraft::new(control, verdict, &wrong, population, &veil);
-            (VerdictDraft { passed, ..draft }, passed::people(&wrong, &veil))
+            let draft = VerdictDraft::new(control, verdict, &wrong, population, &pseudonymizer);
+            (VerdictDraft { passed, ..draft }, passed::people(&wrong, &pseudonymizer))
         };
         let message = draft.data.message.clone();
         draft.blocked = self
@@ -379,9 +379,9 @@ impl Evidence {
         now: Timestamp,
     ) -> Result<(), EvidenceError> {
         let Some(pseudonyms) = self.pseudonyms() else { return self.unopened().map(drop) };
-        let name = |person: &str| pseudonyms.of(person);
+        let name = |person: &str| pseudonyms.pseudonym(person);
         let checked = population.is_some();
-        let draft = HeartbeatDraft::new(control, verdict, population, &Veil::new(&name));
+        let draft = HeartbeatDraft::new(control, verdict, population, &Pseudonymizer::new(&name));
         let beaten = self.ask(Draft::Heartbeat(Box::new(draft))).await;
         if matches!(beaten, Err(EvidenceError::Outdated)) {
             // What this process believes to be recorded is not, so that it is recorded anew.

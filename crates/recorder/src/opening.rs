@@ -14,9 +14,9 @@ use super::{
     witness::{self, CheckError, Found, NotTheLog, Published, Witness},
 };
 use comptroller_evidence::{
-    data::{Gap, OperatorData, OperatorEvent},
-    entry::{Data, Entry, Subject},
-    fold::State,
+    data::{GapData, OperatorData, OperatorEvent},
+    entry::{Data, Entry, EntrySubject},
+    fold::LogState,
     key::{self, KeyError, Pseudonyms, SigningKey, VerifierKey},
     log::{CHECKPOINT, LogError, LogReader, LogWriter, key_beside},
     origin,
@@ -57,7 +57,7 @@ pub enum Terms {
 impl Terms {
     /// The epoch of a leadership over a log. A Lease that was deleted counts from the start again,
     /// and an epoch neither falls nor is that of two.
-    pub(super) fn epoch(&self, state: &State) -> u64 {
+    pub(super) fn epoch(&self, state: &LogState) -> u64 {
         let next = state.epoch().saturating_add(1);
         match self {
             Self::Sole => next,
@@ -135,7 +135,7 @@ impl OpenError {
     /// Whether another process holds the lock.
     pub(super) fn is_locked(&self) -> bool {
         let (Self::Store(store) | Self::Log(LogError::Store(store))) = self else { return false };
-        matches!(store, StoreError::Locked(..))
+        matches!(store, StoreError::Locked { .. })
     }
 }
 
@@ -151,19 +151,19 @@ impl From<CheckError> for OpenError {
 /// A log that is open.
 pub(super) struct Opened {
     pub writer: LogWriter,
-    pub state: State,
+    pub state: LogState,
     pub pseudonyms: Arc<Pseudonyms>,
     pub key: SigningKey,
     pub store: Arc<dyn Store>,
     /// The last gap of all that the log says beyond what was known.
-    pub gap: Option<Gap>,
+    pub gap: Option<GapData>,
 }
 
 /// What a process knows of the log that it opens.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// What it says.
-    pub state: State,
+    pub state: LogState,
     /// What this process signed last.
     pub signed: Option<Anchor>,
     /// Whether this leadership has found the log to be the one that others know.
@@ -297,9 +297,9 @@ async fn blocking<T: Send + 'static>(
 async fn fold(
     store: Arc<dyn Store>,
     key: VerifierKey,
-    known: State,
+    known: LogState,
     size: u64,
-) -> Result<(State, Option<Gap>), OpenError> {
+) -> Result<(LogState, Option<GapData>), OpenError> {
     if known.size() == size {
         return Ok((known, None));
     }
@@ -320,8 +320,8 @@ async fn fold(
 }
 
 /// The cluster whose log has this origin.
-pub(super) fn cluster(origin: &str) -> Subject {
-    Subject::new("Cluster", origin::cluster(origin))
+pub(super) fn cluster(origin: &str) -> EntrySubject {
+    EntrySubject::new("Cluster", origin::cluster(origin))
 }
 
 /// That the operator started or stopped.
@@ -339,9 +339,9 @@ mod tests {
     fn an_epoch_is_that_of_one_leadership_and_never_falls() {
         let (lease, transitions) = watch::channel(4);
         let terms = Terms::Elected(transitions);
-        let mut state = State::default();
+        let mut state = LogState::default();
         assert_eq!(terms.epoch(&state), 4);
-        let subject = Subject::new("Operator", "comptroller-0");
+        let subject = EntrySubject::new("Operator", "comptroller-0");
         let data = operator(OperatorEvent::Started);
         state.apply(0, &Entry { at: Timestamp::UNIX_EPOCH, epoch: 4, subject, data });
         for (transitions, epoch) in [(5, 5), (9, 9), (4, 5), (0, 5)] {

@@ -12,7 +12,7 @@ use comptroller_core::{
     api::{EvidenceRef, ResourceRef},
     engine::{ObservedFinding, lapsed::LapsedVerdict, memory::FindingHash},
 };
-use comptroller_evidence::{fold, privacy::Veil};
+use comptroller_evidence::{fold, privacy::Pseudonymizer};
 
 /// What there is to record of a control beside its verdict.
 #[derive(Clone, Debug, Default)]
@@ -52,9 +52,12 @@ impl Doubt {
 }
 
 /// The findings whose names the log has not, by the engine's key.
-pub(super) fn people(wrong: &[ObservedFinding], veil: &Veil<'_>) -> People {
+pub(super) fn people(wrong: &[ObservedFinding], pseudonymizer: &Pseudonymizer<'_>) -> People {
     let keys = wrong.iter().map(|observed| {
-        (FindingHash::of_finding(&observed.finding), recall::key_of(&observed.finding, veil))
+        (
+            FindingHash::of_finding(&observed.finding),
+            recall::key_of(&observed.finding, pseudonymizer),
+        )
     });
     keys.filter(|(key, logged)| engine_key(logged) != *key).collect()
 }
@@ -66,7 +69,12 @@ fn engine_key(key: &fold::FindingKey) -> FindingHash {
 
 impl Evidence {
     /// What is to be written of what was over: all but what the log turned out to have.
-    pub(super) fn over(&self, control: &str, seen: &Seen, veil: &Veil<'_>) -> Vec<PassedDraft> {
+    pub(super) fn over(
+        &self,
+        control: &str,
+        seen: &Seen,
+        pseudonymizer: &Pseudonymizer<'_>,
+    ) -> Vec<PassedDraft> {
         let known = self.unless_doubtful(control);
         let over = || seen.passed.iter().filter(|passed| passed.number > known);
         if over().next().is_none() {
@@ -84,12 +92,15 @@ impl Evidence {
         names.extend(logged.into_iter().flatten());
         let worded = over().flat_map(|passed| &passed.found).chain(&seen.wrong);
         names.extend(worded.map(|observed| {
-            (FindingHash::of_finding(&observed.finding), recall::key_of(&observed.finding, veil))
+            (
+                FindingHash::of_finding(&observed.finding),
+                recall::key_of(&observed.finding, pseudonymizer),
+            )
         }));
         over()
             .map(|passed| {
                 let gone = passed.gone.iter().filter_map(|key| names.get(key).cloned()).collect();
-                PassedDraft::new(passed, gone, veil)
+                PassedDraft::new(passed, gone, pseudonymizer)
             })
             .collect()
     }

@@ -10,9 +10,9 @@ use comptroller_core::{
     engine::{ObservedFinding, Recollection, Remembered, Verdict},
 };
 use comptroller_evidence::{
-    fold::{FindingKey, State, VerdictState},
+    fold::{FindingKey, LogState, VerdictState},
     key::Pseudonyms,
-    privacy::Veil,
+    privacy::Pseudonymizer,
 };
 
 impl Evidence {
@@ -38,13 +38,13 @@ impl Evidence {
     /// A verdict that the log holds, with the times that the log has: what statuses and metrics say.
     pub fn as_recorded(&self, control: &str, verdict: &Arc<Verdict>) -> Arc<Verdict> {
         let Some(pseudonyms) = self.pseudonyms() else { return Arc::clone(verdict) };
-        let name = |person: &str| pseudonyms.of(person);
-        let veil = Veil::new(&name);
+        let name = |person: &str| pseudonyms.pseudonym(person);
+        let pseudonymizer = Pseudonymizer::new(&name);
         let dated = self.read(|state| {
             let known = verdict_of(state, control, None)?;
             let since = if known.state == verdict.state { known.since } else { verdict.since };
             let of = |observed: &ObservedFinding| {
-                let open = known.findings.get(&key_of(&observed.finding, &veil));
+                let open = known.findings.get(&key_of(&observed.finding, &pseudonymizer));
                 open.map_or(observed.since, |open| open.since)
             };
             let findings: Vec<Timestamp> = verdict.findings.iter().map(of).collect();
@@ -65,7 +65,11 @@ impl Evidence {
 
 /// The newest verdict of the control with this uid. Where one of the uids is not known, the name
 /// decides.
-fn verdict_of<'a>(state: &'a State, control: &str, uid: Option<&str>) -> Option<&'a VerdictState> {
+fn verdict_of<'a>(
+    state: &'a LogState,
+    control: &str,
+    uid: Option<&str>,
+) -> Option<&'a VerdictState> {
     let known = state.object("Control", control).and_then(|object| object.uid.as_deref());
     if known.is_some() && uid.is_some() && known != uid {
         return None;
@@ -74,15 +78,15 @@ fn verdict_of<'a>(state: &'a State, control: &str, uid: Option<&str>) -> Option<
 }
 
 /// A finding as the log knows it, whose people are pseudonyms there.
-pub(super) fn key_of(finding: &Finding, veil: &Veil<'_>) -> FindingKey {
+pub(super) fn key_of(finding: &Finding, pseudonymizer: &Pseudonymizer<'_>) -> FindingKey {
     let mut resource = finding.resource.clone();
     if resource.kind == "User" {
-        resource.name = veil.user(&resource.name);
+        resource.name = pseudonymizer.user(&resource.name);
     }
     FindingKey {
         rule: finding.rule.clone().into_owned(),
         resource,
-        subject: finding.subject.as_deref().map(|subject| veil.subject(subject)),
+        subject: finding.subject.as_deref().map(|subject| pseudonymizer.subject(subject)),
     }
 }
 
@@ -100,7 +104,7 @@ impl std::fmt::Debug for Recalled {
 
 impl Recollection for Recalled {
     fn since(&self, finding: &Finding) -> Option<Timestamp> {
-        let name = |person: &str| self.pseudonyms.of(person);
-        self.findings.get(&key_of(finding, &Veil::new(&name))).copied()
+        let name = |person: &str| self.pseudonyms.pseudonym(person);
+        self.findings.get(&key_of(finding, &Pseudonymizer::new(&name))).copied()
     }
 }

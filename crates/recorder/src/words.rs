@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use super::opening;
 use comptroller_core::api::{Duration, control::DEFAULT_HEARTBEAT};
 use comptroller_evidence::{
-    data::{Gap, OperatorEvent},
-    entry::{Data, Subject},
-    fold::{RunningOperator, State},
+    data::{GapData, OperatorEvent},
+    entry::{Data, EntrySubject},
+    fold::{LogState, RunningOperator},
 };
 
 /// Who begins to write.
@@ -43,11 +43,11 @@ impl Writer<'_> {
 
 /// What a leadership says first.
 pub(super) fn first_words(
-    state: &State,
+    state: &LogState,
     origin: &str,
     writer: Writer<'_>,
     now: Timestamp,
-) -> Vec<(Subject, Data)> {
+) -> Vec<(EntrySubject, Data)> {
     let silence = state.last_at().and_then(|last| {
         let reason = if let Some(operator) = state.operator() {
             writer.succeeds(operator)
@@ -56,20 +56,20 @@ pub(super) fn first_words(
         } else {
             return None;
         };
-        Some(Gap::between(last, now, reason))
+        Some(GapData::between(last, now, reason))
     });
     let gap = silence.map(|gap| (opening::cluster(origin), Data::Gap(gap)));
     // A process that led before did not start anew.
     let goes_on = writer.own.is_some() && writer.own == state.operator();
     let started = (!goes_on).then(|| {
         let started = opening::operator(OperatorEvent::Started);
-        (Subject::new("Operator", writer.instance), started)
+        (EntrySubject::new("Operator", writer.instance), started)
     });
     gap.into_iter().chain(started).collect()
 }
 
 /// For how long the log may be silent while somebody looks.
-fn shortest_heartbeat(state: &State, from: Timestamp) -> jiff::SignedDuration {
+fn shortest_heartbeat(state: &LogState, from: Timestamp) -> jiff::SignedDuration {
     let of = |duration: Duration| duration.add_to(from).duration_since(from);
     state
         .objects_of("Control")
@@ -92,10 +92,11 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn state(events: &[(&str, OperatorEvent)]) -> State {
-        let mut state = State::default();
+    fn state(events: &[(&str, OperatorEvent)]) -> LogState {
+        let mut state = LogState::default();
         for (index, (instance, event)) in (0..).zip(events) {
-            let (subject, data) = (Subject::new("Operator", instance), opening::operator(*event));
+            let (subject, data) =
+                (EntrySubject::new("Operator", instance), opening::operator(*event));
             state.apply(index, &Entry { at: at(10), epoch: 1, subject, data });
         }
         state

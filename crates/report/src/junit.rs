@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, io};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
-    model::{ControlResult, Evaluation, ReportedError, ReportedFinding},
+    Format,
+    model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding},
     table::describe,
     text::{object_name, sentence, visible},
 };
@@ -14,7 +15,11 @@ use comptroller_core::api::State;
 /// CI systems show the whole text of a failure.
 const SHOWN: usize = 200;
 
-pub(super) fn write(evaluation: &Evaluation, output: &mut dyn io::Write) -> io::Result<()> {
+/// JUnit XML, for CI.
+pub(super) const FORMAT: Format<EvaluationReport> =
+    Format::new("junit", "JUnit XML, for CI", |evaluation, _, output| write(evaluation, output));
+
+pub(super) fn write(evaluation: &EvaluationReport, output: &mut dyn io::Write) -> io::Result<()> {
     let mut report = Report::new("comptroller");
     let mut controls = TestSuite::new("controls");
     controls.add_test_cases(evaluation.controls.iter().map(control_case));

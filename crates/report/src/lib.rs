@@ -5,6 +5,7 @@
 //! readers would interpret.
 
 pub mod baseline;
+mod format;
 pub mod gap;
 mod json;
 mod junit;
@@ -19,37 +20,16 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::io;
-
 pub use self::{
-    model::{ControlResult, Evaluation, ReportedError, ReportedFinding, SourceLocation, Summary},
+    format::Format,
+    model::{
+        ControlResult, EvaluationReport, EvaluationSummary, ReportedError, ReportedFinding,
+        SourceLocation,
+    },
     table::TableStyle,
     text::{shell_word, visible},
 };
 
-/// How an evaluation is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// For a person at a terminal.
-    Table(TableStyle),
-    /// The contract for programs.
-    Json,
-    /// SARIF 2.1.0 (OASIS), for code review.
-    Sarif,
-    /// JUnit XML, for CI.
-    Junit,
-}
-
-/// Writes an evaluation.
-pub fn write(
-    evaluation: &Evaluation,
-    format: Format,
-    output: &mut dyn io::Write,
-) -> io::Result<()> {
-    match format {
-        Format::Table(style) => table::write(evaluation, style, output),
-        Format::Json => json::write_pretty(evaluation, output),
-        Format::Sarif => sarif::write(evaluation, output),
-        Format::Junit => junit::write(evaluation, output),
-    }
-}
+/// The formats of an evaluation, the default first: the registry, one line each.
+pub const FORMATS: &[Format<EvaluationReport>] =
+    &[table::FORMAT, json::FORMAT, sarif::FORMAT, junit::FORMAT];

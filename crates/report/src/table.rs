@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use tabwriter::TabWriter;
 
 use super::{
-    model::{ControlResult, Evaluation, ReportedError, ReportedFinding},
+    Format,
+    model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding},
     text::{object_name, sentence, visible},
 };
 use comptroller_core::api::State;
@@ -28,8 +29,11 @@ pub struct TableStyle {
     pub width: Option<usize>,
 }
 
+/// For a person.
+pub(super) const FORMAT: Format<EvaluationReport> = Format::new("table", "For a person", write);
+
 pub(super) fn write(
-    evaluation: &Evaluation,
+    evaluation: &EvaluationReport,
     style: TableStyle,
     output: &mut dyn Write,
 ) -> io::Result<()> {
@@ -196,7 +200,7 @@ impl Paper<'_> {
         }
     }
 
-    fn summary(&mut self, evaluation: &Evaluation) -> io::Result<()> {
+    fn summary(&mut self, evaluation: &EvaluationReport) -> io::Result<()> {
         let summary = &evaluation.summary;
         let states = [
             (summary.failing, "failing"),

@@ -1,44 +1,9 @@
 //! Text from outside, made safe to show.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::borrow::Cow;
 
-use comptroller_core::api::ResourceRef;
-
-/// The text with everything visible that could act on a terminal or change the order of what is
-/// read: control characters (ESC, C0, C1), line breaks, bidirectional overrides, zero-width and
-/// tag characters. They appear as `\u{1b}`.
-pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_hidden) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '\n' => shown.push_str("\\n"),
-            '\t' => shown.push_str("\\t"),
-            c if is_hidden(c) => {
-                // Writing to a string can't fail.
-                let _ = write!(shown, "{}", c.escape_unicode());
-            }
-            c => shown.push(c),
-        }
-    }
-    Cow::Owned(shown)
-}
-
-pub(super) fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{00AD}'
-            | '\u{061C}'
-            | '\u{180E}'
-            | '\u{200B}'..='\u{200F}'
-            | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}'
-            | '\u{FEFF}'
-            | '\u{FFF9}'..='\u{FFFB}'
-            | '\u{E0000}'..='\u{E007F}')
-}
+use comptroller_vocabulary::ResourceRef;
+pub use comptroller_vocabulary::{is_hidden, visible};
 
 /// The text as one word of a POSIX shell.
 pub fn shell_word(text: &str) -> Cow<'_, str> {

@@ -15,15 +15,22 @@
 
 pub mod canonical;
 mod closed_enum;
+mod hex;
 mod occurrence_phase;
 mod resource_ref;
 mod severity;
 mod state;
 mod time;
+mod visible;
 
 pub use self::{
-    occurrence_phase::OccurrencePhase, resource_ref::ResourceRef, severity::Severity, state::State,
-    time::whole_seconds,
+    hex::hex,
+    occurrence_phase::{MAX_OCCURRENCE_RECORDS, OccurrencePhase},
+    resource_ref::ResourceRef,
+    severity::Severity,
+    state::State,
+    time::{NotAMoment, parse_moment, whole_seconds},
+    visible::{is_hidden, visible, visible_lines},
 };
 #[cfg(feature = "schema")]
 #[doc(hidden)]

@@ -2,6 +2,10 @@
 
 use crate::closed_enum;
 
+/// How many records of one occurrence a status names, the first ones. The log remembers more of
+/// them, so that what a status dropped is not recorded twice.
+pub const MAX_OCCURRENCE_RECORDS: usize = 16;
+
 closed_enum! {
     /// The phase of an occurrence of a human control.
     #[derive(Default)]

@@ -9,11 +9,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use self::{
-    output::{Format, Rendered},
     provenance::{Checked, Run},
     wanted::Wanted,
 };
-use crate::cli::{cluster::ClusterArgs, time::moment};
+use crate::cli::{cluster::ClusterArgs, format_parser::format_parser, time::moment};
 use comptroller_core::api::criteria::Category;
 use comptroller_evidence::{
     key::VerifierKey,
@@ -24,9 +23,9 @@ use comptroller_evidence::{
     verify::continues,
 };
 use comptroller_report::period::{
-    digest,
+    FORMATS, PeriodFormat, Rendered, digest,
     fold::PeriodFold,
-    model::{Period, PeriodReport},
+    model::{PeriodReport, ReportPeriod},
     sampling::{self, SamplingSheet},
 };
 
@@ -44,8 +43,8 @@ pub struct ReportArgs {
     #[arg(long, value_name = "URL|DIR", env = "COMPTROLLER_EVIDENCE")]
     pub evidence: String,
     /// How to write the report.
-    #[arg(short = 'o', long, value_enum, value_name = "FORMAT", default_value_t)]
-    pub format: Format,
+    #[arg(short = 'o', long, value_name = "FORMAT", default_value = "html", ignore_case = true, value_parser = format_parser(FORMATS))]
+    pub format: &'static PeriodFormat,
     /// Where to write it: a file, or for csv and sample a folder; standard output without it.
     #[arg(long, value_name = "FILE|DIR")]
     pub output: Option<PathBuf>,
@@ -114,7 +113,7 @@ struct Made {
 async fn make(args: &ReportArgs) -> Result<Made, Box<dyn std::error::Error>> {
     let now = Timestamp::now();
     // What can't be written is said before a long log is read.
-    args.format.check(args.output.as_deref())?;
+    output::check(args.format, args.output.as_deref())?;
     let wanted = Wanted::find(args).await?;
     let (reader, checked) = open(args, &wanted).await?;
     let mut fold = PeriodFold::new(wanted.span, &wanted.categories);
@@ -122,12 +121,9 @@ async fn make(args: &ReportArgs) -> Result<Made, Box<dyn std::error::Error>> {
     let run = Run { now, by: wanted.run_by.clone() };
     let report = finish(&fold, &wanted, &reader, &checked, &read, &run, args);
     let mismatch = compare(&report, &wanted)?;
-    let sheet = if args.format == Format::Sample {
-        Some(draw(&report, &reader, args).await?)
-    } else {
-        None
-    };
-    Ok(Made { rendered: output::render(&report, sheet.as_ref(), args.format)?, mismatch })
+    let sheet =
+        if args.format.needs_samples() { Some(draw(&report, &reader, args).await?) } else { None };
+    Ok(Made { rendered: args.format.render(&report, sheet.as_ref())?, mismatch })
 }
 
 /// Opens the log, and checks it against older checkpoints that are known.
@@ -174,7 +170,7 @@ fn finish(
     run: &Run,
     args: &ReportArgs,
 ) -> PeriodReport {
-    let period = Period {
+    let period = ReportPeriod {
         name: wanted.name.clone(),
         span: wanted.span,
         categories: wanted.categories.clone(),

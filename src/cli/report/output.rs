@@ -6,89 +6,28 @@ use std::{
     path::Path,
 };
 
-use comptroller_report::period::{
-    csv::{self, CsvFile},
-    html, json,
-    model::PeriodReport,
-    oscal,
-    sampling::SamplingSheet,
-};
+use comptroller_report::period::{FORMATS, PeriodFormat, Rendered};
 
-/// How a report is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// One page for a browser and for paper.
-    #[default]
-    Html,
-    /// A file for each table.
-    Csv,
-    /// The whole model, for programs.
-    Json,
-    /// OSCAL assessment results 1.2.1, as JSON.
-    Oscal,
-    /// The samples of each population, as a table to fill in.
-    Sample,
-}
-
-impl Format {
-    const ALL: [Self; 5] = [Self::Html, Self::Csv, Self::Json, Self::Oscal, Self::Sample];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Html => "html",
-            Self::Csv => "csv",
-            Self::Json => "json",
-            Self::Oscal => "oscal",
-            Self::Sample => "sample",
+/// Whether a report in this format can go there, before a long log is read.
+pub fn check(format: &PeriodFormat, to: Option<&Path>) -> Result<(), String> {
+    let is_format = |path: &Path| FORMATS.iter().any(|one| path == Path::new(one.name));
+    let name = format.name;
+    match to {
+        // Elsewhere --output is the long form of -o.
+        Some(path) if is_format(path) => {
+            Err(format!("{0} is a format: write -o {0}, or --output ./{0}", path.display()))
         }
-    }
-
-    /// Whether it can go there.
-    pub fn check(self, to: Option<&Path>) -> Result<(), String> {
-        let is_format = |path: &Path| Self::ALL.iter().any(|one| path == Path::new(one.name()));
-        match (self, to) {
-            // Elsewhere --output is the long form of -o.
-            (_, Some(path)) if is_format(path) => {
-                Err(format!("{0} is a format: write -o {0}, or --output ./{0}", path.display()))
-            }
-            (Self::Csv, None) => {
-                Err("-o csv is several files: give a folder with --output DIR".to_owned())
-            }
-            (Self::Csv, Some(path)) if path.is_file() => {
-                Err(format!("{} is a file, and -o csv is several: give a folder", path.display()))
-            }
-            (Self::Html | Self::Json | Self::Oscal | Self::Sample, Some(path)) if path.is_dir() => {
-                Err(format!("{} is a folder: give a file with --output", path.display()))
-            }
-            _ => Ok(()),
+        None if format.is_several_files() => {
+            Err(format!("-o {name} is several files: give a folder with --output DIR"))
         }
+        Some(path) if format.is_several_files() && path.is_file() => {
+            Err(format!("{} is a file, and -o {name} is several: give a folder", path.display()))
+        }
+        Some(path) if !format.is_several_files() && path.is_dir() => {
+            Err(format!("{} is a folder: give a file with --output", path.display()))
+        }
+        _ => Ok(()),
     }
-}
-
-/// A report as bytes.
-pub enum Rendered {
-    /// One file.
-    File(Vec<u8>),
-    /// Several, by name.
-    Files(Vec<CsvFile>),
-}
-
-/// Writes a report in a format.
-pub fn render(
-    report: &PeriodReport,
-    sheet: Option<&SamplingSheet>,
-    format: Format,
-) -> io::Result<Rendered> {
-    let mut bytes = Vec::new();
-    match (format, sheet) {
-        (Format::Html, _) => html::write(report, &mut bytes)?,
-        (Format::Json, _) => json::write(report, &mut bytes)?,
-        (Format::Oscal, _) => oscal::write(report, &mut bytes)?,
-        (Format::Sample, Some(sheet)) => return Ok(Rendered::File(sheet.csv()?.1)),
-        (Format::Csv | Format::Sample, _) => return Ok(Rendered::Files(csv::files(report)?)),
-    }
-    Ok(Rendered::File(bytes))
 }
 
 /// Puts it where it was asked for.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{ReportArgs, output::Format, wanted::Wanted};
+use super::{ReportArgs, wanted::Wanted};
 use comptroller_evidence::{log::LogReader, origin, replay::Replayed};
 use comptroller_report::{
     period::{
@@ -130,8 +130,8 @@ fn command(
     option("--evidence", &args.evidence);
     option("--key", key);
     option("--log-size", &size.to_string());
-    option("-o", args.format.name());
-    if args.format == Format::Sample {
+    option("-o", args.format.name);
+    if args.format.needs_samples() {
         // The checkpoint of a longer log gives another seed.
         let seed = args.seed.clone().unwrap_or_else(|| default_seed(checkpoint));
         option("--seed", &seed);

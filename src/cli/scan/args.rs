@@ -2,8 +2,12 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use crate::cli::cluster::ClusterArgs;
+use crate::cli::{
+    cluster::ClusterArgs,
+    format_parser::{find, names},
+};
 use comptroller_core::api::Severity;
+use comptroller_report::{EvaluationReport, FORMATS, Format};
 
 /// The longest document that is read where nobody says otherwise, in MiB.
 pub const MAX_DOCUMENT_MIB: u16 = 64;
@@ -74,25 +78,11 @@ pub struct ScanArgs {
     pub max_document_size: u16,
 }
 
-/// How findings are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Output {
-    /// For a person.
-    #[default]
-    Table,
-    /// For programs.
-    Json,
-    /// SARIF 2.1.0, for code review.
-    Sarif,
-    /// JUnit XML, for CI.
-    Junit,
-}
-
 /// A format, and the file to write it to; None is standard output.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// The format.
-    pub format: Output,
+    pub format: &'static Format<EvaluationReport>,
     /// The file.
     pub file: Option<PathBuf>,
 }
@@ -106,9 +96,8 @@ impl FromStr for Target {
             Some((format, file)) => (format, Some(PathBuf::from(file))),
             None => (text, None),
         };
-        let format = <Output as clap::ValueEnum>::from_str(format, true).map_err(|_| {
-            format!("{format:?} is not a format: write table, json, sarif or junit")
-        })?;
+        let format = find(FORMATS, format)
+            .ok_or_else(|| format!("{format:?} is not a format: write {}", names(FORMATS)))?;
         Ok(Self { format, file })
     }
 }
@@ -148,7 +137,7 @@ impl ScanArgs {
     pub fn targets(&self) -> Result<Vec<Target>, OutputError> {
         let mut targets = self.output.clone();
         if targets.is_empty() {
-            targets.push(Target::default());
+            targets.push(Target { format: &FORMATS[0], file: None });
         }
         let mut unnamed: Vec<&mut Target> =
             targets.iter_mut().filter(|target| target.file.is_none()).collect();

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::controls::Rules;
 use comptroller_core::{
     api::{ControlSpec, ExceptionPhase, State, control::NAME_LABEL},
-    checks::{self, CheckContext, scope::ScopeFilter, limit_counts::LimitCounts},
+    checks::{self, CheckContext, limit_counts::LimitCounts, scope::ScopeFilter},
     engine::{Engine, judging::judge_in_scope},
     inventory::Inventory,
     nearest::{did_you_mean, nearest},
@@ -108,7 +108,8 @@ fn without_selectors(spec: &ControlSpec) -> ControlSpec {
 }
 
 fn judges_something(inventory: &Inventory, spec: &ControlSpec, now: Timestamp) -> bool {
-    let (Ok(built), Ok(scope)) = (checks::build(&spec.test), ScopeFilter::compile(spec.scope.as_ref()))
+    let (Ok(built), Ok(scope)) =
+        (checks::build(&spec.test), ScopeFilter::compile(spec.scope.as_ref()))
     else {
         return false;
     };

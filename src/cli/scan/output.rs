@@ -6,8 +6,8 @@ use std::{
     path::PathBuf,
 };
 
-use super::args::{Output, Target};
-use comptroller_report::{self, Evaluation, Format, TableStyle};
+use super::args::Target;
+use comptroller_report::{EvaluationReport, Format, TableStyle};
 
 /// Where a table is wrapped that nobody looks at on a terminal.
 const COLUMNS: u16 = 80;
@@ -29,7 +29,10 @@ pub enum WriteError {
 }
 
 /// Writes an evaluation to every target, files first: whoever reads standard output may stop early.
-pub(super) fn write_all(evaluation: &Evaluation, targets: &[Target]) -> Result<(), WriteError> {
+pub(super) fn write_all(
+    evaluation: &EvaluationReport,
+    targets: &[Target],
+) -> Result<(), WriteError> {
     for target in targets {
         if let Some(path) = &target.file {
             write_file(evaluation, target.format, path)
@@ -37,27 +40,21 @@ pub(super) fn write_all(evaluation: &Evaluation, targets: &[Target]) -> Result<(
         }
     }
     for target in targets.iter().filter(|target| target.file.is_none()) {
-        let format = format_of(target.format, table_style());
-        to_stdout(|stdout| comptroller_report::write(evaluation, format, stdout))
+        to_stdout(|stdout| target.format.write(evaluation, table_style(), stdout))
             .map_err(WriteError::Stdout)?;
     }
     Ok(())
 }
 
-fn write_file(evaluation: &Evaluation, output: Output, path: &PathBuf) -> io::Result<()> {
+fn write_file(
+    evaluation: &EvaluationReport,
+    format: &Format<EvaluationReport>,
+    path: &PathBuf,
+) -> io::Result<()> {
     let style = TableStyle { colour: false, width: Some(usize::from(COLUMNS)) };
     let mut file = BufWriter::new(File::create(path)?);
-    comptroller_report::write(evaluation, format_of(output, style), &mut file)?;
+    format.write(evaluation, style, &mut file)?;
     file.flush()
-}
-
-fn format_of(output: Output, style: TableStyle) -> Format {
-    match output {
-        Output::Table => Format::Table(style),
-        Output::Json => Format::Json,
-        Output::Sarif => Format::Sarif,
-        Output::Junit => Format::Junit,
-    }
 }
 
 /// Writes to standard output. Who closes the pipe early has read enough.

@@ -16,7 +16,7 @@ use comptroller_core::{
     checks::reference,
     inventory::{
         Change, Interner, Inventory, ObjectSource, Projector, catalog,
-        rbac::{PROJECTIONS, Subject, gap},
+        rbac::{PROJECTIONS, Subject, unknown_rules},
     },
     nearest::{did_you_mean, nearest},
 };
@@ -175,7 +175,7 @@ impl Taken {
         let in_effect = grants.filter(|grant| grant.in_cluster() || *grant.namespace == *namespace);
         let untold = in_effect.filter_map(|grant| {
             let role = rights.role(grant.role)?;
-            let gap = gap(&self.inventory, role)?;
+            let gap = unknown_rules(&self.inventory, role)?;
             let binding = path(&reference(&self.inventory, grant.binding)?);
             Some(format!("{binding} {}", gap.of_binding(role.key())))
         });

@@ -16,7 +16,7 @@ use self::{
     query::{Place, Query, Resolved},
 };
 use super::cluster::ClusterArgs;
-use comptroller_core::inventory::{Inventory, ResourceType, rbac::BUILTIN_TYPES};
+use comptroller_core::inventory::{Inventory, ResourceType, kinds};
 use comptroller_report::visible;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -179,7 +179,7 @@ impl WhoCanArgs {
 
 /// A kind of RBAC, or of what it is about, as every API server serves it.
 fn builtin(group: &str, kind: &str) -> Option<ResourceType> {
-    let row = BUILTIN_TYPES.iter().find(|row| row.group == group && row.kind == kind)?;
+    let row = kinds::builtin().find(|row| row.group == group && row.kind == kind)?;
     Some(ResourceType {
         group: group.to_owned(),
         version: "v1".to_owned(),

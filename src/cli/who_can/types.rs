@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use comptroller_core::inventory::{
     Catalog, ResourceType, catalog,
-    rbac::{BUILTIN_TYPES, BuiltinType, subresources, subresources_for_authorizers},
+    kinds::{self, KnownKind, subresources, subresources_for_authorizers},
 };
 use comptroller_core::nearest::either;
 
@@ -74,7 +74,7 @@ impl Types {
     /// What is known without a cluster.
     pub fn builtin() -> Self {
         let mut types = Self { excerpt: true, ..Self::default() };
-        for row in BUILTIN_TYPES {
+        for row in kinds::builtin() {
             types.add_builtin(row);
         }
         for row in Catalog::builtin().iter() {
@@ -98,8 +98,7 @@ impl Types {
                 }
             }
         }
-        BUILTIN_TYPES
-            .iter()
+        kinds::builtin()
             .filter(|row| row.is_only_authorized())
             .for_each(|row| types.add_builtin(row));
         for known in types.rows.values_mut() {
@@ -124,7 +123,7 @@ impl Types {
         );
     }
 
-    fn add_builtin(&mut self, row: &BuiltinType) {
+    fn add_builtin(&mut self, row: &KnownKind) {
         let known = self.row(row.group, row.plural);
         known.namespaced = row.namespaced;
         known.aliases.push(row.kind.to_ascii_lowercase());

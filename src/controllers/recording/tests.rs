@@ -30,12 +30,12 @@ use comptroller_core::{
 };
 use comptroller_evidence::{
     entry::Entry,
-    fold::{FindingKey, State},
+    fold::{FindingKey, LogState},
     key::SigningKey,
     log::LogReader,
     origin,
     replay::replay,
-    store::memory::{self, Fault},
+    store::memory::{self, WriteFault},
 };
 use comptroller_recorder::{EvidenceConfig, Recorder, Terms, Witness, Writing};
 
@@ -203,9 +203,13 @@ impl World {
             8..14 => self.reconcile().await,
             14..17 => {
                 let skipped = self.random.random_range(0..9);
-                let fault = if self.random.random_bool(0.5) { Fault::Before } else { Fault::After };
+                let fault = if self.random.random_bool(0.5) {
+                    WriteFault::Before
+                } else {
+                    WriteFault::After
+                };
                 self.tell(format!("{fault:?} after {skipped}"));
-                let plan = std::iter::repeat_n(Fault::None, skipped).chain([fault]);
+                let plan = std::iter::repeat_n(WriteFault::None, skipped).chain([fault]);
                 memory::open(&self.location).unwrap().plan(plan);
             }
             17 => {
@@ -314,13 +318,13 @@ impl World {
         let mut entries: Vec<Entry> = Vec::new();
         let range = 0..reader.size();
         replay(&reader, range, |_, entry| entries.push(entry.clone())).await.unwrap();
-        let mut fold = State::default();
+        let mut fold = LogState::default();
         for (index, entry) in (0..).zip(&entries) {
             fold.apply(index, entry);
         }
         let status = self.status.clone().unwrap();
         let process = self.process();
-        let known = process.evidence.read(State::clone).unwrap();
+        let known = process.evidence.read(LogState::clone).unwrap();
         assert_eq!(known, fold, "{told}");
         let verdict = fold.control(CONTROL).unwrap().verdict.as_ref().unwrap();
         let since =

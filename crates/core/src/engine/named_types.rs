@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{readiness::Readiness, verdict::Reason};
 use crate::{
-    inventory::{Catalog, Inventory, ObjectSource, rbac::BUILTIN_TYPES},
+    inventory::{Catalog, Inventory, ObjectSource, kinds},
     nearest::write_instead,
 };
 
@@ -68,7 +68,7 @@ impl KnownTypes<'_> {
     fn all(&self) -> impl Iterator<Item = (&str, &str)> {
         let served = self.catalog.iter().map(|row| &row.resource);
         let served = served.map(|resource| (resource.group.as_str(), resource.plural.as_str()));
-        served.chain(BUILTIN_TYPES.iter().map(|builtin| (builtin.group, builtin.plural)))
+        served.chain(kinds::builtin().map(|builtin| (builtin.group, builtin.plural)))
     }
 
     fn has_group(&self, group: &str) -> bool {
@@ -110,7 +110,7 @@ impl KnownTypes<'_> {
             ));
         }
         let builtin =
-            BUILTIN_TYPES.iter().any(|builtin| builtin.plural == parent && among(builtin.group));
+            kinds::builtin().any(|builtin| builtin.plural == parent && among(builtin.group));
         if subresource.is_empty()
             || !builtin
             || parent == "userextras"

@@ -2,7 +2,7 @@
 
 use super::verdict::Reason;
 use crate::{
-    checks::{Need, Dependency},
+    checks::{Dependency, Need},
     inventory::{ApiServer, Availability, Catalog, Inventory, ProgramId, ResourceType, facts},
 };
 
@@ -26,7 +26,9 @@ pub fn assess(reads: &[Dependency], inventory: &Inventory, catalog: &Catalog) ->
     let mut pending = false;
     for read in reads {
         let readiness = match read {
-            Dependency::Kind { group, kind, need } => assess_kind(group, kind, *need, inventory, catalog),
+            Dependency::Kind { group, kind, need } => {
+                assess_kind(group, kind, *need, inventory, catalog)
+            }
             Dependency::Program { groups, versions, resources, program, need } => {
                 unreachable_group(groups, catalog).unwrap_or_else(|| {
                     let types = matching_types(catalog, groups, versions, resources);
@@ -36,7 +38,9 @@ pub fn assess(reads: &[Dependency], inventory: &Inventory, catalog: &Catalog) ->
                     assess_program(&types, versions, resources, *program, inventory)
                 })
             }
-            Dependency::ApiServer if inventory.api_server == ApiServer::Pending => Readiness::Pending,
+            Dependency::ApiServer if inventory.api_server == ApiServer::Pending => {
+                Readiness::Pending
+            }
             Dependency::ApiServer => Readiness::Ready,
             Dependency::Types { at, groups, resources } => {
                 super::named_types::check_rule_types(at, groups, resources, inventory, catalog)

@@ -20,7 +20,7 @@ use super::{
 use crate::checks::scope::ScopeFilter;
 use crate::{
     api::{ControlSpec, ResourceRef, State, time::whole_seconds},
-    checks::{self, BuildError, Check, CheckContext, Item, Dependency},
+    checks::{self, BuildError, Check, CheckContext, Dependency, Item},
     inventory::{Catalog, Change, Inventory, ProgramId},
 };
 

@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod cel;
 pub mod facts;
 pub mod intern;
+pub mod kinds;
 pub mod kubernetes_version;
 pub mod network;
 pub mod projector;

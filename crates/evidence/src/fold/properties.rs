@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    CONTROL, EXCEPTION, State,
+    CONTROL, EXCEPTION, LogState,
     tests::{at, changed, folded, heartbeat, occurrence, operator, verdict},
 };
 use crate::{
@@ -53,14 +53,14 @@ proptest! {
     fn a_snapshot_and_the_rest_are_the_whole(log in log(), part in 0_usize..60) {
         let part = part.min(log.len());
         let snapshot = serde_json::to_vec(&folded(&log[..part])).unwrap();
-        let mut state: State = serde_json::from_slice(&snapshot).unwrap();
+        let mut state: LogState = serde_json::from_slice(&snapshot).unwrap();
         prop_assert_eq!(state.size(), part as u64);
         for (index, entry) in (part as u64..).zip(&log[part..]) {
             state.apply(index, entry);
         }
         prop_assert_eq!(&state, &folded(&log));
         // The same state has the same text, whichever way it came to be.
-        let text = |state: &State| serde_json::to_string(state).unwrap();
+        let text = |state: &LogState| serde_json::to_string(state).unwrap();
         prop_assert_eq!(text(&state), text(&folded(&log)));
     }
 }

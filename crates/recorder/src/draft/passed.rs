@@ -9,9 +9,9 @@ use super::{blind, entry_finding, since, verdict_data};
 use comptroller_core::{api::State, engine::lapsed::LapsedVerdict};
 use comptroller_evidence::{
     data::{EntryFinding, VerdictData},
-    entry::{Data, Subject},
+    entry::{Data, EntrySubject},
     fold::{FindingKey, OpenFinding, VerdictState, findings_digest},
-    privacy::Veil,
+    privacy::Pseudonymizer,
 };
 
 /// A verdict that is over.
@@ -27,13 +27,18 @@ pub struct PassedDraft {
 
 impl PassedDraft {
     /// The draft of a verdict that is over. `gone` are the findings that went before it was.
-    pub fn new(passed: &LapsedVerdict, gone: Vec<FindingKey>, veil: &Veil<'_>) -> Self {
-        let mut data = verdict_data(&passed.verdict, &[], veil);
+    pub fn new(
+        passed: &LapsedVerdict,
+        gone: Vec<FindingKey>,
+        pseudonymizer: &Pseudonymizer<'_>,
+    ) -> Self {
+        let mut data = verdict_data(&passed.verdict, &[], pseudonymizer);
         if passed.unnamed > 0 {
             let more = format!("; {} more findings came and went", passed.unnamed);
             data.message.push_str(&more);
         }
-        let found = passed.found.iter().map(|observed| entry_finding(observed, veil)).collect();
+        let found =
+            passed.found.iter().map(|observed| entry_finding(observed, pseudonymizer)).collect();
         Self { data, found, gone }
     }
 
@@ -63,10 +68,10 @@ impl Course {
     /// The entries of the next verdict; none if the log says that already.
     pub fn step(
         &mut self,
-        subject: &Subject,
+        subject: &EntrySubject,
         passed: PassedDraft,
         now: Timestamp,
-    ) -> Vec<(Subject, Data)> {
+    ) -> Vec<(EntrySubject, Data)> {
         let is_blocked = passed.is_blocked();
         let PassedDraft { mut data, found, gone } = passed;
         let mut findings =

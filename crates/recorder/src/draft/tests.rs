@@ -15,8 +15,8 @@ fn pseudonym(name: &str) -> String {
     format!("person:{}", name.len())
 }
 
-fn wrong(names: &[(&str, Option<&str>)]) -> Vec<Observed> {
-    let observed = |(name, exception): &(&str, Option<&str>)| Observed {
+fn wrong(names: &[(&str, Option<&str>)]) -> Vec<ObservedFinding> {
+    let observed = |(name, exception): &(&str, Option<&str>)| ObservedFinding {
         finding: checks::Finding {
             rule: "NoTls".into(),
             severity: None,
@@ -36,11 +36,11 @@ fn wrong(names: &[(&str, Option<&str>)]) -> Vec<Observed> {
     names.iter().map(observed).collect()
 }
 
-fn verdict(state: ControlState, reason: Reason, since: i64) -> Verdict {
+fn verdict(state: State, reason: Reason, since: i64) -> Verdict {
     Verdict { state, population: 3, ..Verdict::blocked(1, reason, "why".to_owned(), at(since)) }
 }
 
-fn draft(verdict: &Verdict, wrong: &[Observed], population: &[&str]) -> Draft {
+fn draft(verdict: &Verdict, wrong: &[ObservedFinding], population: &[&str]) -> Draft {
     let items = population.iter().map(|name| ResourceRef {
         api_version: "v1".to_owned(),
         kind: "User".to_owned(),
@@ -48,12 +48,12 @@ fn draft(verdict: &Verdict, wrong: &[Observed], population: &[&str]) -> Draft {
         name: (*name).to_owned(),
     });
     let population = (!population.is_empty()).then(|| items.collect());
-    let veil = Veil::new(&pseudonym);
-    Draft::Verdict(Box::new(VerdictDraft::new("tls", verdict, wrong, population, &veil)))
+    let pseudonymizer = Pseudonymizer::new(&pseudonym);
+    Draft::Verdict(Box::new(VerdictDraft::new("tls", verdict, wrong, population, &pseudonymizer)))
 }
 
 /// Resolves and writes, as the task does.
-fn write(state: &mut State, draft: Draft, now: Timestamp) -> Vec<Data> {
+fn write(state: &mut LogState, draft: Draft, now: Timestamp) -> Vec<Data> {
     let resolved = draft.resolve(state, now).unwrap();
     for (subject, data) in &resolved.entries {
         let entry = Entry { at: now, epoch: 1, subject: subject.clone(), data: data.clone() };
@@ -69,7 +69,7 @@ fn made(uid: Option<&str>, anew: bool) -> Draft {
 
 fn object(generation: i64, severity: &str) -> Draft {
     Draft::Object(Box::new(ObjectDraft {
-        subject: Subject::control("tls"),
+        subject: EntrySubject::control("tls"),
         generation,
         spec: Some(json!({"severity": severity, "heartbeat": "10m"})),
         phase: None,
@@ -78,8 +78,8 @@ fn object(generation: i64, severity: &str) -> Draft {
     }))
 }
 
-fn declared() -> State {
-    let mut state = State::default();
+fn declared() -> LogState {
+    let mut state = LogState::default();
     write(&mut state, object(1, "High"), at(0));
     state
 }
@@ -87,7 +87,7 @@ fn declared() -> State {
 #[test]
 fn a_verdict_is_written_once_and_says_what_changed() {
     let mut state = declared();
-    let failing = verdict(ControlState::Failing, Reason::FindingsOpen, 5);
+    let failing = verdict(State::Failing, Reason::FindingsOpen, 5);
     let first = write(&mut state, draft(&failing, &wrong(&[("x", None), ("y", None)]), &[]), at(9));
     let [Data::Verdict(data)] = &first[..] else { panic!("{first:?}") };
     assert_eq!((data.added.len(), data.removed.len(), data.since), (2, 0, at(5)));
@@ -114,44 +114,44 @@ fn a_verdict_is_written_once_and_says_what_changed() {
 
 #[test]
 fn what_depends_on_the_same_entries_is_told() {
-    let draft = draft(&verdict(ControlState::Passing, Reason::NoFindings, 0), &[], &[]);
+    let draft = draft(&verdict(State::Passing, Reason::NoFindings, 0), &[], &[]);
     let Draft::Verdict(of) = &draft else { panic!("{draft:?}") };
-    let control = Subject::control(&of.control);
+    let control = EntrySubject::control(&of.control);
     assert!(draft.is_about(&control));
     assert!(Draft::Gone(control.clone()).is_about(&control));
-    assert!(!draft.is_about(&Subject::new("ControlException", &control.name)));
+    assert!(!draft.is_about(&EntrySubject::new("ControlException", &control.name)));
     assert!(!Draft::Entries(Vec::new()).is_about(&control));
 }
 
 #[test]
 fn a_gap_never_ends_before_it_begins() {
-    let back = Gap::between(at(60), at(0), "the clock was set back".to_owned());
+    let back = GapData::between(at(60), at(0), "the clock was set back".to_owned());
     assert_eq!((back.from, back.to), (at(60), at(60)));
 }
 
 #[test]
 fn a_control_that_is_gone_gets_no_verdict() {
-    let passing = verdict(ControlState::Passing, Reason::NoFindings, 5);
-    let none = draft(&passing, &[], &[]).resolve(&State::default(), at(9));
+    let passing = verdict(State::Passing, Reason::NoFindings, 5);
+    let none = draft(&passing, &[], &[]).resolve(&LogState::default(), at(9));
     assert_eq!(none.unwrap_err(), Outdated::Gone);
     let mut state = declared();
     write(&mut state, draft(&passing, &[], &[]), at(9));
-    write(&mut state, Draft::Gone(Subject::control("tls")), at(10));
+    write(&mut state, Draft::Gone(EntrySubject::control("tls")), at(10));
     assert_eq!(draft(&passing, &[], &[]).resolve(&state, at(11)).unwrap_err(), Outdated::Gone);
-    assert!(write(&mut state, Draft::Gone(Subject::control("tls")), at(12)).is_empty());
+    assert!(write(&mut state, Draft::Gone(EntrySubject::control("tls")), at(12)).is_empty());
 }
 
 #[test]
 fn that_nobody_could_look_is_a_gap_once_somebody_can() {
     let mut state = declared();
-    let blind = verdict(ControlState::Unknown, Reason::Forbidden, 5);
+    let blind = verdict(State::Unknown, Reason::Forbidden, 5);
     write(&mut state, draft(&blind, &[], &[]), at(6));
-    let passing = verdict(ControlState::Passing, Reason::NoFindings, 100);
+    let passing = verdict(State::Passing, Reason::NoFindings, 100);
     let written = write(&mut state, draft(&passing, &[], &[]), at(100));
     let [Data::Gap(gap), Data::Verdict(_)] = &written[..] else { panic!("{written:?}") };
     assert_eq!((gap.from, gap.to), (at(5), at(100)));
     // That some items are not known is no such time.
-    let unknown = verdict(ControlState::Unknown, Reason::ItemsUnknown, 200);
+    let unknown = verdict(State::Unknown, Reason::ItemsUnknown, 200);
     write(&mut state, draft(&unknown, &[], &[]), at(200));
     assert_eq!(write(&mut state, draft(&passing, &[], &[]), at(300)).len(), 1);
 }
@@ -159,7 +159,7 @@ fn that_nobody_could_look_is_a_gap_once_somebody_can() {
 #[test]
 fn a_population_is_listed_once_while_it_stays_the_same() {
     let mut state = declared();
-    let passing = verdict(ControlState::Passing, Reason::NoFindings, 5);
+    let passing = verdict(State::Passing, Reason::NoFindings, 5);
     let resolved =
         draft(&passing, &[], &["jane", "al", "ann", "a\tb"]).resolve(&state, at(9)).unwrap();
     let text = &resolved.stored[0];
@@ -167,7 +167,7 @@ fn a_population_is_listed_once_while_it_stays_the_same() {
     assert_eq!(text.lines().count(), 3);
     assert!(text.lines().all(|line| line.split('\t').count() == 4), "{text}");
     write(&mut state, draft(&passing, &[], &["jane"]), at(9));
-    let veil = Veil::new(&pseudonym);
+    let pseudonymizer = Pseudonymizer::new(&pseudonym);
     let beat = |name: &str| {
         let items = vec![ResourceRef {
             name: name.to_owned(),
@@ -175,7 +175,12 @@ fn a_population_is_listed_once_while_it_stays_the_same() {
             api_version: "v1".to_owned(),
             namespace: None,
         }];
-        Draft::Heartbeat(Box::new(HeartbeatDraft::new("tls", &passing, Some(items), &veil)))
+        Draft::Heartbeat(Box::new(HeartbeatDraft::new(
+            "tls",
+            &passing,
+            Some(items),
+            &pseudonymizer,
+        )))
     };
     let same = beat("jane").resolve(&state, at(4000)).unwrap();
     let [(_, Data::Heartbeat(data))] = &same.entries[..] else { panic!("{:?}", same.entries) };
@@ -184,8 +189,9 @@ fn a_population_is_listed_once_while_it_stays_the_same() {
     let other = beat("albert").resolve(&state, at(4000)).unwrap();
     assert_eq!(other.stored.len(), 1);
     // Of another verdict than the log holds there is no heartbeat.
-    let failing = verdict(ControlState::Failing, Reason::FindingsOpen, 5);
-    let beat = Draft::Heartbeat(Box::new(HeartbeatDraft::new("tls", &failing, None, &veil)));
+    let failing = verdict(State::Failing, Reason::FindingsOpen, 5);
+    let beat =
+        Draft::Heartbeat(Box::new(HeartbeatDraft::new("tls", &failing, None, &pseudonymizer)));
     assert_eq!(beat.resolve(&state, at(4000)).unwrap_err(), Outdated::Changed);
 }
 
@@ -207,7 +213,7 @@ fn objects_are_recorded_with_what_changed() {
 
     let exception = |phase: Option<&str>| {
         Draft::Object(Box::new(ObjectDraft {
-            subject: Subject::new("ControlException", "e"),
+            subject: EntrySubject::new("ControlException", "e"),
             generation: 1,
             spec: Some(json!({"reason": "r"})),
             phase: phase.map(str::to_owned),
@@ -246,9 +252,9 @@ fn another_uid_is_another_object() {
         (None, Some("2"), true, &[Deleted, Created]),
         (Some("1"), None, false, &[]),
     ] {
-        let mut state = State::default();
+        let mut state = LogState::default();
         write(&mut state, made(known, false), at(0));
-        let failing = verdict(ControlState::Failing, Reason::FindingsOpen, 5);
+        let failing = verdict(State::Failing, Reason::FindingsOpen, 5);
         write(&mut state, draft(&failing, &wrong(&[("x", None)]), &[]), at(9));
         let kinds: Vec<ChangeKind> = write(&mut state, made(uid, anew), at(10))
             .iter()
@@ -268,15 +274,15 @@ fn another_uid_is_another_object() {
 #[test]
 fn nothing_began_before_the_log_says_that_it_was_not_so() {
     let mut state = declared();
-    let passing = verdict(ControlState::Passing, Reason::NoFindings, 5);
+    let passing = verdict(State::Passing, Reason::NoFindings, 5);
     write(&mut state, draft(&passing, &[], &[]), at(9));
     // A status of before, that was never brought in line, remembers an earlier time.
-    let failing = verdict(ControlState::Failing, Reason::FindingsOpen, 2);
+    let failing = verdict(State::Failing, Reason::FindingsOpen, 2);
     let written = write(&mut state, draft(&failing, &wrong(&[("x", None)]), &[]), at(30));
     let [Data::Verdict(data)] = &written[..] else { panic!("{written:?}") };
     assert_eq!((data.since, data.added[0].since), (at(9), at(9)));
     // Nobody could look: what is found again was there all along.
-    let blind = verdict(ControlState::Unknown, Reason::Forbidden, 40);
+    let blind = verdict(State::Unknown, Reason::Forbidden, 40);
     write(&mut state, draft(&blind, &[], &[]), at(40));
     let written = write(&mut state, draft(&failing, &wrong(&[("x", None)]), &[]), at(50));
     let [Data::Gap(_), Data::Verdict(data)] = &written[..] else { panic!("{written:?}") };
@@ -298,9 +304,9 @@ proptest! {
             let names: Vec<(&str, Option<&str>)> =
                 set.iter().map(|(name, exception)| (name.as_str(), exception.as_deref())).collect();
             let (kind, reason) = if names.is_empty() {
-                (ControlState::Passing, Reason::NoFindings)
+                (State::Passing, Reason::NoFindings)
             } else {
-                (ControlState::Failing, Reason::FindingsOpen)
+                (State::Failing, Reason::FindingsOpen)
             };
             let verdict = verdict(kind, reason, turn);
             let found = wrong(&names);
@@ -320,14 +326,14 @@ mod passages {
     use super::*;
     use comptroller_core::engine::lapsed::{FindingChanges, LapseCounter, LapsedVerdicts};
 
-    fn counted(state: ControlState, reason: Reason, since: i64, failing: usize) -> Arc<Verdict> {
+    fn counted(state: State, reason: Reason, since: i64, failing: usize) -> Arc<Verdict> {
         Arc::new(Verdict { failing, ..verdict(state, reason, since) })
     }
 
     #[test]
     fn a_violation_of_a_moment_is_found_and_gone() {
         let mut state = declared();
-        let passing = counted(ControlState::Passing, Reason::NoFindings, 5, 0);
+        let passing = counted(State::Passing, Reason::NoFindings, 5, 0);
         write(&mut state, draft(&passing, &[], &[]), at(5));
         let (mut passages, mut keeping) = (LapsedVerdicts::default(), LapseCounter::default());
         keeping.on = true;
@@ -335,25 +341,27 @@ mod passages {
         passages.tell(at(5), &mut keeping);
         passages.recorded(passages.last());
 
-        let failing = counted(ControlState::Failing, Reason::FindingsOpen, 20, 1);
+        let failing = counted(State::Failing, Reason::FindingsOpen, 20, 1);
         passages.note(FindingChanges::default(), &failing, at(20), &mut keeping);
-        let again = counted(ControlState::Passing, Reason::NoFindings, 21, 0);
+        let again = counted(State::Passing, Reason::NoFindings, 21, 0);
         passages.note(FindingChanges::default(), &again, at(21), &mut keeping);
         let mut told = passages.tell(at(21), &mut keeping);
         told[0].found = wrong(&[("x", None)]);
 
-        let veil = Veil::new(&pseudonym);
-        let passed: Vec<PassedDraft> =
-            told.iter().map(|passed| PassedDraft::new(passed, Vec::new(), &veil)).collect();
+        let pseudonymizer = Pseudonymizer::new(&pseudonym);
+        let passed: Vec<PassedDraft> = told
+            .iter()
+            .map(|passed| PassedDraft::new(passed, Vec::new(), &pseudonymizer))
+            .collect();
         let Draft::Verdict(last) = draft(&again, &[], &[]) else { unreachable!() };
         let draft = Draft::Verdict(Box::new(VerdictDraft { passed, ..*last }));
         let written = write(&mut state, draft, at(22));
         let [Data::Verdict(found), Data::Verdict(gone)] = &written[..] else {
             panic!("{written:?}")
         };
-        assert_eq!((found.state, found.since), (ControlState::Failing, at(20)));
+        assert_eq!((found.state, found.since), (State::Failing, at(20)));
         assert_eq!((found.added.len(), found.removed.len()), (1, 0));
-        assert_eq!((gone.state, gone.since), (ControlState::Passing, at(21)));
+        assert_eq!((gone.state, gone.since), (State::Passing, at(21)));
         assert_eq!((gone.added.len(), gone.removed.len()), (0, 1));
         assert_eq!(gone.removed[0].since, found.added[0].since);
         assert_eq!(gone.findings, findings_digest(&[]));

@@ -1,36 +1,27 @@
 //! The readiness of a company: which criteria its controls cover, and how those stand. Pure.
 
-mod formats;
+mod csv;
+mod json;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
-use std::io;
-
 use serde::Serialize;
 
 use super::{
+    Format,
     model::ReportedError,
     period::model::CriterionStanding,
     standing::{Serving, Shown, standing},
-    table::TableStyle,
 };
 use comptroller_core::api::{
     State,
     criteria::{Category, EvidenceSource, SOC2, Soc2Criterion},
 };
 
-/// How readiness is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// For a person at a terminal.
-    Table(TableStyle),
-    /// For programs.
-    Json,
-    /// For a spreadsheet.
-    Csv,
-}
+/// The formats of readiness, the default first: the registry, one line each.
+pub const FORMATS: &[Format<ReadinessReport>] = &[table::FORMAT, json::FORMAT, csv::FORMAT];
 
 /// A control as the assessment takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +41,11 @@ pub struct AssessedControl {
 /// The criteria against the controls.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Readiness {
+pub struct ReadinessReport {
     /// How the states of the controls are known, in one sentence.
     pub basis: String,
     /// All criteria in question.
-    pub summary: Standings,
+    pub summary: CriteriaCounts,
     /// The same for each category, in the order of the criteria.
     pub categories: Vec<CategoryReadiness>,
     /// Each criterion in question, in their order.
@@ -66,7 +57,7 @@ pub struct Readiness {
 /// How many criteria stand how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Standings {
+pub struct CriteriaCounts {
     /// All.
     pub criteria: usize,
     /// Those that a control serves.
@@ -91,7 +82,7 @@ pub struct CategoryReadiness {
     pub category: Category,
     /// How its criteria stand.
     #[serde(flatten)]
-    pub standings: Standings,
+    pub standings: CriteriaCounts,
 }
 
 /// A criterion.
@@ -127,7 +118,7 @@ pub struct ServingControl {
     pub reason: String,
 }
 
-impl Readiness {
+impl ReadinessReport {
     /// Holds the criteria of these categories (all when there is none) against the controls.
     pub fn assess(
         mut controls: Vec<AssessedControl>,
@@ -151,15 +142,6 @@ impl Readiness {
             })
             .collect();
         Self { basis, summary: count(criteria.iter()), categories, criteria, errors }
-    }
-
-    /// Writes it.
-    pub fn write(&self, format: Format, output: &mut dyn io::Write) -> io::Result<()> {
-        match format {
-            Format::Table(style) => table::write(self, style, output),
-            Format::Json => super::json::write_pretty(self, output),
-            Format::Csv => formats::write_csv(self, output),
-        }
     }
 }
 
@@ -205,8 +187,8 @@ fn shown(state: Option<State>) -> Shown {
     }
 }
 
-fn count<'c>(criteria: impl Iterator<Item = &'c CriterionReadiness>) -> Standings {
-    let mut counts = Standings::default();
+fn count<'c>(criteria: impl Iterator<Item = &'c CriterionReadiness>) -> CriteriaCounts {
+    let mut counts = CriteriaCounts::default();
     for criterion in criteria {
         counts.criteria += 1;
         counts.without_people += usize::from(criterion.without_people);

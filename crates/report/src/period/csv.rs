@@ -5,18 +5,23 @@ use std::{borrow::Cow, io};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::model::{
-    ControlReport, Deviation, Ending, ExceptionReport, Interval, PeriodReport, Population, Span,
+use super::{
+    format::{NamedFile, PeriodFormat, Render},
+    model::{
+        ControlReport, Deviation, Ending, ExceptionReport, Interval, PeriodReport,
+        ReportedPopulation, Span,
+    },
 };
-use crate::spreadsheet::Table;
-
-/// A file: its name and its content.
-pub type CsvFile = (&'static str, Vec<u8>);
+use crate::spreadsheet::CsvTable;
 
 type Cells<'r> = Vec<Cow<'r, str>>;
 
+/// A file for each table.
+pub(super) const FORMAT: PeriodFormat =
+    PeriodFormat::new("csv", "A file for each table", Render::Files(files));
+
 /// Writes every table, the empty ones too: a reader sees that there was nothing.
-pub fn files(report: &PeriodReport) -> io::Result<Vec<CsvFile>> {
+pub fn files(report: &PeriodReport) -> io::Result<Vec<NamedFile>> {
     Ok(vec![
         ("provenance.csv", provenance(report)?),
         ("controls.csv", controls(report)?),
@@ -31,7 +36,7 @@ pub fn files(report: &PeriodReport) -> io::Result<Vec<CsvFile>> {
 }
 
 fn table<'r>(columns: &[&str], rows: impl IntoIterator<Item = Cells<'r>>) -> io::Result<Vec<u8>> {
-    let mut table = Table::new(Vec::new(), columns)?;
+    let mut table = CsvTable::new(Vec::new(), columns)?;
     for row in rows {
         table.row(&row)?;
     }
@@ -131,7 +136,7 @@ fn control(control: &ControlReport) -> Cells<'_> {
 }
 
 /// The newest list may be older than the count: its own says whether it is of the same items.
-fn population(population: Option<&Population>) -> [Cow<'_, str>; 5] {
+fn population(population: Option<&ReportedPopulation>) -> [Cow<'_, str>; 5] {
     population.map_or([""; 5].map(Cow::Borrowed), |population| {
         let list = population.list.as_ref();
         [
@@ -357,7 +362,7 @@ mod tests {
     use super::*;
     use crate::period::testing::{HOSTILE, rich, type_one, with_deviations};
 
-    fn named<'f>(files: &'f [CsvFile], name: &str) -> &'f str {
+    fn named<'f>(files: &'f [NamedFile], name: &str) -> &'f str {
         let (_, content) = files.iter().find(|(file, _)| *file == name).unwrap();
         std::str::from_utf8(content).unwrap()
     }

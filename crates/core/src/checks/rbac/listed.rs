@@ -2,7 +2,7 @@
 
 use crate::{
     api::{Risk, test_spec::AccessRule},
-    inventory::rbac::{PolicyRule, is_cluster_scoped},
+    inventory::{kinds::is_cluster_scoped, rbac::PolicyRule},
 };
 
 use super::{grants::EffectiveGrant, risks::risk_row};

@@ -68,7 +68,7 @@ pub fn build(test: &RbacTest) -> Result<Built, BuildError> {
     // A test that checks nothing would pass for every subject, and look like a control that works.
     if test.forbid.is_empty() && test.rules.is_empty() {
         return Err(BuildError::Invalid(
-            "spec.test.rbac checks nothing: name the risks to forbid, or the rights to watch"
+            "spec.test.rbac checks nothing: name the risks to forbid, or the rights to restrict"
                 .to_owned(),
         ));
     }

@@ -24,13 +24,20 @@ use self::{
     text::{clipped, date, outside, plain_time},
     timeline::Scale,
 };
-use super::model::{Period, PeriodReport, Span};
+use super::{
+    format::{PeriodFormat, Render},
+    model::{PeriodReport, ReportPeriod, Span},
+};
 
 /// Nothing may be fetched, run or sent; only the page's own styles apply.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 const STYLE: &str = include_str!("style.css");
+
+/// One page for a browser and for paper.
+pub(super) const FORMAT: PeriodFormat =
+    PeriodFormat::new("html", "One page for a browser and for paper", Render::File(write));
 
 /// Writes the page.
 pub fn write(report: &PeriodReport, out: &mut dyn io::Write) -> io::Result<()> {
@@ -77,7 +84,7 @@ fn kind(span: &Span) -> &'static str {
     }
 }
 
-fn heading(period: &Period) -> Markup {
+fn heading(period: &ReportPeriod) -> Markup {
     let categories: Vec<&str> = period.categories.iter().map(|one| one.as_str()).collect();
     html! {
         p.eyebrow { "Control status report · " (kind(&period.span)) }

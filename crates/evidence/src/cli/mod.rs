@@ -1,0 +1,149 @@
+//! What an auditor does with a log: verify it, prove an entry of it, replay it to a time.
+//!
+//! `comptroller evidence` and `comptroller-verify` have these commands from here, with the same
+//! options, texts and exit codes. A command returns its whole output and an exit code; printing is
+//! left to the program.
+
+mod prove;
+mod replay;
+mod table;
+mod verify;
+
+use std::sync::Arc;
+
+use comptroller_vocabulary::visible;
+use serde::Serialize;
+
+pub use self::{prove::ProveArgs, replay::ReplayArgs, verify::VerifyArgs};
+use crate::{
+    key::{KeyError, VerifierKey},
+    log::LogError,
+    store::{self, Store, StoreError},
+    verify::{LogFault, VerifyError},
+};
+
+/// The exit code of a program that could not do what was asked; 1 says that the log is not right.
+pub const FAILURE: u8 = 2;
+
+/// The commands.
+#[derive(Debug, clap::Subcommand)]
+pub enum AuditCommand {
+    /// Verify a whole log: every hash, every entry, and the signature.
+    Verify(VerifyArgs),
+    /// Prove that an entry is in a log, or check such a proof.
+    Prove(ProveArgs),
+    /// Say how each control stood at a time, by the entries of a log.
+    Replay(ReplayArgs),
+}
+
+impl AuditCommand {
+    /// Runs the command.
+    pub async fn run(&self) -> Result<Answer, CommandError> {
+        match self {
+            Self::Verify(args) => args.run().await,
+            Self::Prove(args) => args.run().await,
+            Self::Replay(args) => args.run().await,
+        }
+    }
+}
+
+/// What a command has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// For standard output, with its last line break. What the log put into it is escaped.
+    pub text: String,
+    /// 0, or 1 where the log or the proof is not right.
+    pub exit_code: u8,
+}
+
+impl Answer {
+    fn json(value: &impl Serialize, exit_code: u8) -> Result<Self, CommandError> {
+        let text = serde_json::to_string_pretty(value)? + "\n";
+        Ok(Self { text, exit_code })
+    }
+}
+
+/// Why a command could not do what was asked, which says nothing of whether the log is right.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// No location was given.
+    #[error(
+        "which log? Give its directory or URL (s3://bucket/prefix), or set COMPTROLLER_EVIDENCE"
+    )]
+    NoLocation,
+    /// A file that was given, such as a proof.
+    #[error("{path} can't be read: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The key that was given.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The place of the log.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The log could not be read, or the older checkpoint is not one.
+    #[error(transparent)]
+    Verify(VerifyError),
+    /// The output.
+    #[error("the answer can't be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Which log, and the key that it must be signed with.
+#[derive(Debug, clap::Args)]
+pub struct LogArgs {
+    /// The log: a directory, or a URL such as `s3://bucket/prefix`, `gs://` or `az://`.
+    #[arg(value_name = "DIR|URL", env = "COMPTROLLER_EVIDENCE")]
+    location: Option<String>,
+    /// The verifier key of the log, or a file that holds it. Without it the key beside the log is
+    /// believed, which proves that the log is whole and not whose it is.
+    #[arg(long, value_name = "KEY|FILE")]
+    key: Option<String>,
+}
+
+impl LogArgs {
+    /// Opens the place of the log; nothing of it is read yet.
+    pub fn store(&self) -> Result<Arc<dyn Store>, CommandError> {
+        let location = self.location.as_deref().ok_or(CommandError::NoLocation)?;
+        Ok(store::open(location)?)
+    }
+
+    /// The key that was given; None: the key beside the log is to be believed.
+    pub fn key(&self) -> Result<Option<VerifierKey>, CommandError> {
+        Ok(self.key.as_deref().map(VerifierKey::from_argument).transpose()?)
+    }
+}
+
+/// Said where nobody gave a key.
+const KEY_BESIDE_THE_LOG: &str = "  The key is the one beside the log. Compare it with the one you were given, or pass that with --key.";
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum AnswerFormat {
+    /// For a person.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// The lines that say what is wrong with a log, and where first.
+fn describe_fault(title: &str, location: &str, fault: &LogFault) -> String {
+    let place = match fault.index {
+        Some(index) => format!("first at entry {index}, "),
+        None => String::new(),
+    };
+    format!(
+        "{title}: {}\n  {place}{}: {}\n",
+        visible(location),
+        visible(&fault.path),
+        visible(&fault.reason)
+    )
+}
