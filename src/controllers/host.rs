@@ -14,17 +14,22 @@ use jiff::Timestamp;
 use rustc_hash::FxHashSet;
 use tokio::sync::{mpsc, watch};
 
-pub use self::command::{Command, Fact};
+pub use self::command::Command;
 use self::{objects::name_of, watching::Planned};
 use super::{
-    feed::Fed,
     freshness::Input,
     listening::{Listening, Moment},
     record::{ReconcileQueues, RecordStage},
     verdict_board::VerdictBoard,
-    watches::Watches,
 };
-use crate::telemetry::Metrics;
+use crate::{
+    source::{
+        event::{KindChange, KindEvent, SourceEvent},
+        own_kinds::ObjectEvent,
+        watches::Watches,
+    },
+    telemetry::Metrics,
+};
 use comptroller_core::{
     engine::Engine,
     inventory::{ApiServer, Interner, KindId, ResourceType, Symbol},
@@ -61,7 +66,7 @@ pub struct Outlets {
 pub struct Host {
     engine: Engine,
     interner: Arc<Interner>,
-    watches: Watches,
+    watches: Watches<Command>,
     board: Arc<VerdictBoard>,
     api_server_wanted: watch::Sender<bool>,
     evaluated: watch::Sender<bool>,
@@ -104,7 +109,12 @@ impl Loaded {
 
 impl Host {
     /// A host around an empty engine.
-    pub fn new(watches: Watches, outlets: Outlets, metrics: Metrics, evidence: Evidence) -> Self {
+    pub fn new(
+        watches: Watches<Command>,
+        outlets: Outlets,
+        metrics: Metrics,
+        evidence: Evidence,
+    ) -> Self {
         let Outlets { board, queues, api_server_wanted, evaluated } = outlets;
         let mut engine = Engine::default();
         engine.observe_api_server(ApiServer::Pending, Timestamp::now());
@@ -202,17 +212,18 @@ impl Host {
     /// must be found. Only what is touched is judged, so a storm of one object costs little.
     fn judge_before(&mut self, command: &Command) {
         let undoes = match command {
-            Command::Fact { kind, fact: Fact::Apply(object), .. } => {
-                self.is_touched(*kind, &object.namespace, &object.name)
-            }
-            Command::Fact { kind, fact: Fact::Remove { namespace, name }, .. } => {
-                self.is_touched(*kind, namespace, name)
-            }
-            Command::Fact { fact: Fact::Unavailable(_) | Fact::Commit(_), .. } => {
-                !self.touched.is_empty()
-            }
-            Command::Exception(fed) => {
-                name_of(fed).is_some_and(|name| self.touched_exceptions.contains(&name))
+            Command::Source(SourceEvent::Kind(KindEvent { kind, change, .. })) => match change {
+                KindChange::Applied(object) => {
+                    self.is_touched(*kind, &object.namespace, &object.name)
+                }
+                KindChange::Deleted { namespace, name } => self.is_touched(*kind, namespace, name),
+                KindChange::Unavailable(_) | KindChange::ListComplete(_) => {
+                    !self.touched.is_empty()
+                }
+                _ => false,
+            },
+            Command::Exception(event) => {
+                name_of(event).is_some_and(|name| self.touched_exceptions.contains(&name))
             }
             _ => false,
         };
@@ -227,42 +238,49 @@ impl Host {
 
     fn take(&mut self, command: Command, now: Moment) {
         match command {
-            Command::Fact { kind, epoch, received, fact, room: _room } => {
-                if self.epochs.get(&kind) == Some(&epoch) {
-                    self.hear_fact(kind, received, &fact, now.time);
-                    self.take_fact(kind, received, fact, now.time);
-                }
-            }
-            Command::Catalog(catalog) => {
-                self.hear(Input::Discovery, now);
-                self.engine.set_catalog(catalog, now.time);
-                self.loaded.catalog = true;
-                self.replan = true;
-            }
+            Command::Source(event) => self.take_source(event, now),
             Command::UnreadableControl(key, verdict) => {
                 self.record.note_unreadable(&key, *verdict);
             }
             Command::UnreadableException(key, state) => {
                 self.record.note_unreadable_exception(&key, state);
             }
-            Command::Discovered => self.hear(Input::Discovery, now),
-            Command::ApiServer(api_server) => {
-                self.hear(Input::ApiServer, now);
-                self.engine.observe_api_server(api_server, now.time);
-            }
-            Command::Control(Fed::Trouble(error)) => {
+            Command::Control(ObjectEvent::Failing(error)) => {
                 self.listening.trouble(Input::Controls, error);
             }
-            Command::Control(fed) => {
+            Command::Control(event) => {
                 self.hear(Input::Controls, now);
-                self.take_control(fed);
+                self.take_control(event);
             }
-            Command::Exception(Fed::Trouble(error)) => {
+            Command::Exception(ObjectEvent::Failing(error)) => {
                 self.listening.trouble(Input::Exceptions, error);
             }
-            Command::Exception(fed) => {
+            Command::Exception(event) => {
                 self.hear(Input::Exceptions, now);
-                self.take_exception(fed);
+                self.take_exception(event);
+            }
+        }
+    }
+
+    fn take_source(&mut self, event: SourceEvent, now: Moment) {
+        match event {
+            SourceEvent::Kind(KindEvent { kind, watch, received, change, memory: _memory }) => {
+                // Of a watch that was replaced, some events may still be under way.
+                if self.epochs.get(&kind) == Some(&watch) {
+                    self.hear_change(kind, received, &change, now.time);
+                    self.take_change(kind, received, change, now.time);
+                }
+            }
+            SourceEvent::Catalog(catalog) => {
+                self.hear(Input::Discovery, now);
+                self.engine.set_catalog(catalog, now.time);
+                self.loaded.catalog = true;
+                self.replan = true;
+            }
+            SourceEvent::CatalogConfirmed => self.hear(Input::Discovery, now),
+            SourceEvent::ApiServer(api_server) => {
+                self.hear(Input::ApiServer, now);
+                self.engine.observe_api_server(api_server, now.time);
             }
         }
     }
@@ -271,44 +289,52 @@ impl Host {
         self.listening.heard(&mut self.engine, input, now.instant, now.time);
     }
 
-    /// What a fact says of how fresh its kind is.
-    fn hear_fact(&mut self, kind: KindId, received: Instant, fact: &Fact, now: Timestamp) {
-        match fact {
-            Fact::Begin | Fact::Stage(_) => self.listening.alive(kind, received),
-            Fact::Trouble(error) => {
+    /// Notes how fresh a kind is after a change.
+    fn hear_change(
+        &mut self,
+        kind: KindId,
+        received: Instant,
+        change: &KindChange,
+        now: Timestamp,
+    ) {
+        match change {
+            KindChange::ListStarted | KindChange::ListItem(_) => {
+                self.listening.alive(kind, received)
+            }
+            KindChange::Failing(error) => {
                 self.listening.trouble(Input::Kind(kind), error.clone());
             }
-            Fact::Commit(_)
-            | Fact::Apply(_)
-            | Fact::Remove { .. }
-            | Fact::Unavailable(_)
-            | Fact::Heard => {
+            KindChange::ListComplete(_)
+            | KindChange::Applied(_)
+            | KindChange::Deleted { .. }
+            | KindChange::Unavailable(_)
+            | KindChange::Confirmed => {
                 self.listening.heard(&mut self.engine, Input::Kind(kind), received, now);
             }
         }
     }
 
-    fn take_fact(&mut self, kind: KindId, received: Instant, fact: Fact, now: Timestamp) {
-        match fact {
-            Fact::Begin => self.engine.begin(kind),
-            Fact::Stage(object) => self.engine.stage(kind, object),
-            Fact::Commit(programs) => self.engine.commit(kind, programs, now),
-            Fact::Apply(object) => {
+    fn take_change(&mut self, kind: KindId, received: Instant, change: KindChange, now: Timestamp) {
+        match change {
+            KindChange::ListStarted => self.engine.begin(kind),
+            KindChange::ListItem(object) => self.engine.stage(kind, object),
+            KindChange::ListComplete(programs) => self.engine.commit(kind, programs, now),
+            KindChange::Applied(object) => {
                 let touched = (kind, object.namespace.clone(), object.name.clone());
                 if self.engine.apply(kind, object, now) {
                     self.touched.insert(touched);
                     self.oldest.get_or_insert(received);
                 }
             }
-            Fact::Remove { namespace, name } => {
+            KindChange::Deleted { namespace, name } => {
                 self.engine.remove(kind, &namespace, &name, now);
                 self.touched.insert((kind, namespace, name));
                 self.oldest.get_or_insert(received);
             }
-            Fact::Unavailable(availability) => {
+            KindChange::Unavailable(availability) => {
                 self.engine.set_availability(kind, availability, now);
             }
-            Fact::Heard | Fact::Trouble(_) => {}
+            KindChange::Confirmed | KindChange::Failing(_) => {}
         }
     }
 

@@ -27,15 +27,11 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 
-use super::{
-    audit_period, control, exception,
-    feed::{Fed, Follower, Told, watch_of},
-    host::Command,
-    writer::WriteError,
-};
+use super::{audit_period, control, exception, host::Command, writer::WriteError};
 use crate::{
     source::{
-        listwatch::{self, Shared as WatchSettings},
+        listwatch::{self, WatchContext},
+        own_kinds::{EventFollower, ObjectEvent, WatchMessage, own_kind},
         rewinds::Rewinds,
     },
     telemetry::{Metrics, Outcome, ReconcileKind},
@@ -50,7 +46,7 @@ const CONCURRENCY: u16 = 8;
 pub type Guarded<K> = DeserializeGuard<K>;
 
 /// What happened to an object of ours, for the engine's task.
-pub type EngineEvent<K> = Fed<Result<Arc<K>, InvalidObject>>;
+pub type EngineEvent<K> = ObjectEvent<Result<Arc<K>, InvalidObject>>;
 
 /// The key of an object, readable or not.
 pub fn key_of(object: &impl ResourceExt) -> ObjectKey {
@@ -163,7 +159,7 @@ impl Reconciled for AuditPeriod {
 /// What every kind is run with.
 pub struct KindRunner {
     /// How our kinds are listed and watched.
-    pub watch: WatchSettings,
+    pub watch: WatchContext,
     /// The engine's task.
     pub commands: mpsc::Sender<Command>,
     /// Counts every reconcile.
@@ -228,23 +224,23 @@ impl KindRunner {
         impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + use<K>,
         reflector::Store<Guarded<K>>,
     ) {
-        let (what, teller, mut told) = watch_of::<K>();
-        let watch = listwatch::follow(self.watch.clone(), what, teller).boxed();
+        let (resource, sender, mut messages) = own_kind::<K>();
+        let watch = listwatch::run(self.watch.clone(), resource, sender).boxed();
         let (reader, mut writer) = reflector::store();
-        let mut follower = Follower::default();
+        let mut follower = EventFollower::default();
         let commands = self.commands.clone();
-        let objects = futures::stream::poll_fn(move |context| told.poll_recv(context))
-            .map(move |told| match told {
-                Told::Event(event) => {
+        let objects = futures::stream::poll_fn(move |context| messages.poll_recv(context))
+            .map(move |message| match message {
+                WatchMessage::Event(event) => {
                     writer.apply_watcher_event(&event);
                     (follower.follow(&event), Some(event))
                 }
-                Told::Heard => (Some(Fed::Heard), None),
-                Told::Trouble(error) => (Some(Fed::Trouble(error)), None),
+                WatchMessage::Confirmed => (Some(ObjectEvent::Confirmed), None),
+                WatchMessage::Failing(error) => (Some(ObjectEvent::Failing(error)), None),
             })
-            .filter_map(move |(fed, event)| {
+            .filter_map(move |(happened, event)| {
                 let commands = commands.clone();
-                let command = fed.and_then(|fed| K::command(for_engine(fed)));
+                let command = happened.and_then(|happened| K::command(for_engine(happened)));
                 async move {
                     if let Some(command) = command {
                         // The engine is gone only while shutting down.
@@ -260,13 +256,15 @@ impl KindRunner {
     }
 }
 
-fn for_engine<K>(fed: Fed<Guarded<K>>) -> EngineEvent<K> {
-    match fed {
-        Fed::Put(DeserializeGuard(object)) => Fed::Put(object.map(Arc::new)),
-        Fed::Gone(name) => Fed::Gone(name),
-        Fed::Listed(names) => Fed::Listed(names),
-        Fed::Heard => Fed::Heard,
-        Fed::Trouble(error) => Fed::Trouble(error),
+fn for_engine<K>(happened: ObjectEvent<Guarded<K>>) -> EngineEvent<K> {
+    match happened {
+        ObjectEvent::Applied(DeserializeGuard(object)) => {
+            ObjectEvent::Applied(object.map(Arc::new))
+        }
+        ObjectEvent::Deleted(name) => ObjectEvent::Deleted(name),
+        ObjectEvent::Listed(names) => ObjectEvent::Listed(names),
+        ObjectEvent::Confirmed => ObjectEvent::Confirmed,
+        ObjectEvent::Failing(error) => ObjectEvent::Failing(error),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The shell: watches feed the engine, and reconcilers claim what is recorded.
 //!
-//! One task owns the engine ([`host`]); watches send it facts ([`watches`]), discovery what the
-//! cluster serves. What an evaluation found goes to the recorder, one batch at a time ([`record`]),
+//! One task owns the engine ([`host`]); the watches and discovery of [`source`](crate::source) send
+//! it facts. What an evaluation found goes to the recorder, one batch at a time ([`record`]),
 //! and what the log holds is published on a [`verdict_board`]. Reconcilers read nothing else; they
 //! decide purely what to write ([`status`]), and write it ([`writer`]). Every kind of ours is run the
 //! same way ([`kinds`]).
@@ -12,7 +12,6 @@ pub mod body;
 pub mod control;
 pub mod events;
 pub mod exception;
-pub mod feed;
 pub mod freshness;
 pub mod host;
 pub mod kinds;
@@ -28,6 +27,5 @@ pub mod status;
 pub mod takeover;
 pub mod unreadable;
 pub mod verdict_board;
-pub mod watches;
 pub mod witness;
 pub mod writer;

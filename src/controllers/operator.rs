@@ -16,12 +16,13 @@ use super::{
     host::{Command, Host, Outlets, QUEUE},
     kinds::KindRunner,
     record::ReconcileQueues,
-    refusal::Bare,
+    refusal::WithoutTexts,
     verdict_board::VerdictBoard,
-    watches::Watches,
     writer::Writer,
 };
-use crate::source::{api_server, discovery, listwatch::Shared, rewinds::Rewinds};
+use crate::source::{
+    api_server, discovery, listwatch::WatchContext, rewinds::Rewinds, watches::Watches,
+};
 use crate::telemetry::{Metrics, ReconcileKind};
 use comptroller_core::api::{AuditPeriod, Control, ControlException};
 use comptroller_recorder::Evidence;
@@ -84,8 +85,8 @@ pub fn start(
         evaluated,
     };
     let rewinds = Rewinds::default();
-    let shared = Shared::new(parts.client.clone(), parts.metrics.clone(), rewinds.clone());
-    let watches = Watches::new(shared.clone(), commands.clone());
+    let watch = WatchContext::new(parts.client.clone(), parts.metrics.clone(), rewinds.clone());
+    let watches = Watches::new(watch.clone(), commands.clone());
     let host = Host::new(watches, outlets, parts.metrics.clone(), parts.evidence.clone());
 
     let mut essential = JoinSet::new();
@@ -96,10 +97,10 @@ pub fn start(
         });
     };
     spawn("engine", host.run(inbox).boxed());
-    spawn("discovery", discovery::follow(shared.clone(), commands.clone()).boxed());
+    spawn("discovery", discovery::run(watch.clone(), commands.clone()).boxed());
     spawn(
         "API server metrics",
-        api_server::follow(parts.client.clone(), wanted, commands.clone()).boxed(),
+        api_server::run(parts.client.clone(), wanted, commands.clone()).boxed(),
     );
     let anchor =
         anchor::publish(parts.client.clone(), parts.namespace.clone(), parts.evidence.clone());
@@ -107,7 +108,7 @@ pub fn start(
     // Without it the last thing that it said of the log would be believed for ever.
     spawn("evidence", parts.evidence.clone().ended().boxed());
     let runner = KindRunner {
-        watch: shared,
+        watch,
         commands: commands.clone(),
         metrics: parts.metrics.clone(),
         evidence: parts.evidence.clone(),
@@ -206,7 +207,7 @@ fn exception_context(
     }
 }
 
-fn writer<S: Clone + PartialEq + Serialize + Bare>(
+fn writer<S: Clone + PartialEq + Serialize + WithoutTexts>(
     manager: &'static str,
     kind: ReconcileKind,
     parts: &Parts,

@@ -7,9 +7,9 @@ use kube::{ResourceExt, api::ObjectMeta, core::error_boundary::InvalidObject};
 use serde::Serialize;
 
 use super::Host;
-use crate::controllers::{
-    feed::Fed,
-    record::{CONTROL, EXCEPTION},
+use crate::{
+    controllers::record::{CONTROL, EXCEPTION},
+    source::own_kinds::ObjectEvent,
 };
 use comptroller_core::api::{Control, ControlException};
 use comptroller_recorder::ObjectKey;
@@ -18,12 +18,12 @@ use comptroller_recorder::ObjectKey;
 pub(super) type Readable<K> = Result<Arc<K>, InvalidObject>;
 
 /// The object that came, changed or went. None when an event is about no single one.
-pub(super) fn name_of<K: ResourceExt>(fed: &Fed<Readable<K>>) -> Option<String> {
-    match fed {
-        Fed::Put(Ok(object)) => Some(object.name_any()),
-        Fed::Put(Err(invalid)) => invalid.metadata.name.clone(),
-        Fed::Gone(name) => Some(name.clone()),
-        Fed::Listed(_) | Fed::Heard | Fed::Trouble(_) => None,
+pub(super) fn name_of<K: ResourceExt>(event: &ObjectEvent<Readable<K>>) -> Option<String> {
+    match event {
+        ObjectEvent::Applied(Ok(object)) => Some(object.name_any()),
+        ObjectEvent::Applied(Err(invalid)) => invalid.metadata.name.clone(),
+        ObjectEvent::Deleted(name) => Some(name.clone()),
+        ObjectEvent::Listed(_) | ObjectEvent::Confirmed | ObjectEvent::Failing(_) => None,
     }
 }
 
@@ -37,10 +37,10 @@ fn text_of(spec: &impl Serialize) -> Option<Box<str>> {
 }
 
 impl Host {
-    pub(super) fn take_control(&mut self, fed: Fed<Readable<Control>>) {
-        self.replan |= !matches!(fed, Fed::Heard | Fed::Trouble(_));
-        match fed {
-            Fed::Put(Ok(control)) => {
+    pub(super) fn take_control(&mut self, event: ObjectEvent<Readable<Control>>) {
+        self.replan |= !matches!(event, ObjectEvent::Confirmed | ObjectEvent::Failing(_));
+        match event {
+            ObjectEvent::Applied(Ok(control)) => {
                 let key = key_of(&control.metadata);
                 let generation = control.metadata.generation.unwrap_or_default();
                 let register = self.record.register();
@@ -52,7 +52,7 @@ impl Host {
                 let spec = Arc::new(control.spec.clone());
                 self.engine.upsert_control(&key.name, generation, spec, remembered);
             }
-            Fed::Put(Err(InvalidObject { metadata, .. })) => {
+            ObjectEvent::Applied(Err(InvalidObject { metadata, .. })) => {
                 let key = key_of(&metadata);
                 let generation = metadata.generation.unwrap_or_default();
                 if self.record.register().put(CONTROL, key.clone(), generation, None) {
@@ -63,9 +63,9 @@ impl Host {
                 self.metrics.forget_control(&key.name);
                 self.record.see_unreadable_control(&key, generation);
             }
-            Fed::Gone(name) => self.remove_control(&name),
-            Fed::Heard | Fed::Trouble(_) => {}
-            Fed::Listed(names) => {
+            ObjectEvent::Deleted(name) => self.remove_control(&name),
+            ObjectEvent::Confirmed | ObjectEvent::Failing(_) => {}
+            ObjectEvent::Listed(names) => {
                 self.loaded.controls = true;
                 for name in self.record.register().listed(CONTROL, &names) {
                     self.remove_control(&name);
@@ -85,11 +85,12 @@ impl Host {
         self.metrics.forget_control(name);
     }
 
-    pub(super) fn take_exception(&mut self, fed: Fed<Readable<ControlException>>) {
-        self.exceptions_changed |= !matches!(fed, Fed::Heard | Fed::Trouble(_));
-        self.touched_exceptions.extend(name_of(&fed));
-        match fed {
-            Fed::Put(Ok(exception)) => {
+    pub(super) fn take_exception(&mut self, event: ObjectEvent<Readable<ControlException>>) {
+        self.exceptions_changed |=
+            !matches!(event, ObjectEvent::Confirmed | ObjectEvent::Failing(_));
+        self.touched_exceptions.extend(name_of(&event));
+        match event {
+            ObjectEvent::Applied(Ok(exception)) => {
                 let key = key_of(&exception.metadata);
                 let generation = exception.metadata.generation.unwrap_or_default();
                 let register = self.record.register();
@@ -100,7 +101,7 @@ impl Host {
                 self.metrics.observe_exception(&key.name, exception.spec.expires.0);
                 self.engine.upsert_exception(&key.name, &exception.spec, created);
             }
-            Fed::Put(Err(InvalidObject { metadata, .. })) => {
+            ObjectEvent::Applied(Err(InvalidObject { metadata, .. })) => {
                 let key = key_of(&metadata);
                 let generation = metadata.generation.unwrap_or_default();
                 if self.record.register().put(EXCEPTION, key.clone(), generation, None) {
@@ -110,9 +111,9 @@ impl Host {
                 self.engine.remove_exception(&key.name);
                 self.metrics.forget_exception(&key.name);
             }
-            Fed::Gone(name) => self.remove_exception(&name),
-            Fed::Heard | Fed::Trouble(_) => {}
-            Fed::Listed(names) => {
+            ObjectEvent::Deleted(name) => self.remove_exception(&name),
+            ObjectEvent::Confirmed | ObjectEvent::Failing(_) => {}
+            ObjectEvent::Listed(names) => {
                 self.loaded.exceptions = true;
                 for name in self.record.register().listed(EXCEPTION, &names) {
                     self.remove_exception(&name);

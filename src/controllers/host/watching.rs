@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Host;
-use crate::controllers::{listening::Moment, watches::Plan};
+use crate::{controllers::listening::Moment, source::watches::WatchPlan};
 use comptroller_core::{
     engine::WatchSet,
     inventory::{ApiServer, KindId, ProgramId, Projector, ResourceType},
@@ -56,9 +56,9 @@ impl Host {
             self.epochs.insert(kind, self.next_epoch);
             self.listening.expect(kind, now.instant);
             self.planned.insert(resource.clone(), Planned { kind, programs: ids });
-            self.watches.start(Plan {
+            self.watches.start(WatchPlan {
                 kind,
-                epoch: self.next_epoch,
+                watch: self.next_epoch,
                 projector: Projector::new(resource, programs, Arc::clone(&self.interner)),
             });
         }

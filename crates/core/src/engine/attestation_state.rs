@@ -10,7 +10,7 @@ use crate::{
     api::{ControlSpec, Occurrence, ResourceRef, test_spec::AttestationTest},
     checks::{
         Item,
-        attestation::{self, Circumstances, Ledger, rule_digest},
+        attestation::{self, Ledger, LedgerInputs, rule_digest},
     },
     inventory::{Inventory, records::AttestationFacts},
 };
@@ -28,7 +28,7 @@ pub struct AttestationState {
 impl AttestationState {
     /// What is remembered of a control.
     pub fn new(control: &str, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> Self {
-        let ledger = Ledger::remembered(occurrences);
+        let ledger = Ledger::restored(occurrences);
         Self { control: control.to_owned(), created, ledger, next: None }
     }
 
@@ -38,7 +38,7 @@ impl AttestationState {
         if occurrences.is_empty() {
             return false;
         }
-        let known = Ledger::remembered(occurrences);
+        let known = Ledger::restored(occurrences);
         let changed = known != self.ledger;
         self.ledger = known;
         changed
@@ -117,7 +117,7 @@ impl AttestationState {
         now: Timestamp,
     ) {
         let control = &self.control;
-        self.ledger.advance(&Circumstances {
+        self.ledger.advance(&LedgerInputs {
             rule,
             digest: &rule_digest(rule),
             created,
