@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    anchor, audit_period, control, events, exception,
+    audit_period, checkpoint_publisher, control, events, exception,
     host::{Command, Host, Outlets, QUEUE},
     kinds::KindRunner,
     record::ReconcileQueues,
@@ -102,9 +102,9 @@ pub fn start(
         "API server metrics",
         api_server::run(parts.client.clone(), wanted, commands.clone()).boxed(),
     );
-    let anchor =
-        anchor::publish(parts.client.clone(), parts.namespace.clone(), parts.evidence.clone());
-    spawn("anchor", anchor.boxed());
+    let publisher =
+        checkpoint_publisher::publish(parts.client.clone(), parts.namespace.clone(), parts.evidence.clone());
+    spawn("checkpoint publisher", publisher.boxed());
     // Without it the last thing that it said of the log would be believed for ever.
     spawn("evidence", parts.evidence.clone().ended().boxed());
     let runner = KindRunner {
@@ -162,7 +162,7 @@ pub fn start(
         }
         // Whoever publishes meanwhile knows less.
         essential.shutdown().await;
-        anchor::publish_last(client, &namespace, &evidence).await;
+        checkpoint_publisher::publish_last(client, &namespace, &evidence).await;
         Ok(())
     };
     (handle, run)

@@ -8,6 +8,7 @@
 mod batch;
 mod dating;
 pub mod draft;
+mod first_entries;
 mod lapsed;
 mod leadership;
 mod observer;
@@ -18,7 +19,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod witness;
-mod words;
+
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -33,7 +34,7 @@ pub use self::{
     },
     leadership::Leadership,
     observer::Observer,
-    opening::{EvidenceConfig, Terms},
+    opening::EvidenceConfig,
     recorded::{ObjectKey, ObjectRecord, Recorded},
     task::Recorder,
     witness::{Citation, Published, Witness},
@@ -78,15 +79,15 @@ pub enum Writing {
     },
 }
 
-/// What vouches for the log: published where an administrator of the log can't reach it.
+/// A checkpoint with what verifies it: published where an administrator of the log can't reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Anchor {
+pub struct SignedCheckpoint {
     /// Which log it is.
     pub origin: String,
     /// The key that verifies it, in note format.
     pub verifier_key: String,
-    /// The newest signed checkpoint.
-    pub checkpoint: String,
+    /// The checkpoint as it was signed.
+    pub text: String,
 }
 
 /// What is awaited after a batch was handed over.
@@ -106,7 +107,7 @@ struct Log {
     location: String,
     requests: mpsc::Sender<Request>,
     current: RwLock<Current>,
-    anchor: watch::Sender<Option<Anchor>>,
+    checkpoint: watch::Sender<Option<SignedCheckpoint>>,
     /// Whether another operator writes, though none was elected.
     displaced: watch::Sender<bool>,
 }
@@ -178,8 +179,8 @@ impl Evidence {
     }
 
     /// What vouches for the log, whenever it changes. None without a log.
-    pub fn anchor(&self) -> Option<watch::Receiver<Option<Anchor>>> {
-        self.log.as_ref().map(|log| log.anchor.subscribe())
+    pub fn checkpoint(&self) -> Option<watch::Receiver<Option<SignedCheckpoint>>> {
+        self.log.as_ref().map(|log| log.checkpoint.subscribe())
     }
 
     /// Looks at the fold of the log. None without a log, and until it was opened first.

@@ -7,10 +7,8 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use tokio::sync::watch;
-
 use super::{
-    Anchor,
+    SignedCheckpoint,
     witness::{self, CheckError, Found, NotTheLog, Published, Witness},
 };
 use comptroller_evidence::{
@@ -42,31 +40,6 @@ pub struct EvidenceConfig {
 impl std::fmt::Debug for EvidenceConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EvidenceConfig").field("location", &self.location).finish_non_exhaustive()
-    }
-}
-
-/// Which leadership this is.
-#[derive(Clone, Debug)]
-pub enum Terms {
-    /// There is no election: each start is one more.
-    Sole,
-    /// How often the Lease changed hands.
-    Elected(watch::Receiver<u64>),
-}
-
-impl Terms {
-    /// The epoch of a leadership over a log. A Lease that was deleted counts from the start again,
-    /// and an epoch neither falls nor is that of two.
-    pub(super) fn epoch(&self, state: &LogState) -> u64 {
-        let next = state.epoch().saturating_add(1);
-        match self {
-            Self::Sole => next,
-            Self::Elected(transitions) => {
-                let transitions = *transitions.borrow();
-                let is_new = transitions > state.epoch() || state.size() == 0;
-                if is_new { transitions } else { next }
-            }
-        }
     }
 }
 
@@ -165,7 +138,7 @@ pub(super) struct Known {
     /// What it says.
     pub state: LogState,
     /// What this process signed last.
-    pub signed: Option<Anchor>,
+    pub signed: Option<SignedCheckpoint>,
     /// Whether this leadership has found the log to be the one that others know.
     pub witnessed: bool,
     /// Whether another process held the lock at the last try: nobody is asked before it is free.
@@ -212,7 +185,7 @@ async fn compare(
     store: &Arc<dyn Store>,
     origin: &str,
     witness: &Witness,
-    signed: Option<&Anchor>,
+    signed: Option<&SignedCheckpoint>,
 ) -> Result<u64, OpenError> {
     let location = store.location();
     let nothing = Found { origin, verifier_key: None, size: 0, begun: None };
@@ -327,27 +300,4 @@ pub(super) fn cluster(origin: &str) -> EntrySubject {
 /// That the operator started or stopped.
 pub(super) fn operator(event: OperatorEvent) -> Data {
     Data::Operator(OperatorData { event, version: env!("CARGO_PKG_VERSION").to_owned() })
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-
-    #[test]
-    fn an_epoch_is_that_of_one_leadership_and_never_falls() {
-        let (lease, transitions) = watch::channel(4);
-        let terms = Terms::Elected(transitions);
-        let mut state = LogState::default();
-        assert_eq!(terms.epoch(&state), 4);
-        let subject = EntrySubject::new("Operator", "comptroller-0");
-        let data = operator(OperatorEvent::Started);
-        state.apply(0, &Entry { at: Timestamp::UNIX_EPOCH, epoch: 4, subject, data });
-        for (transitions, epoch) in [(5, 5), (9, 9), (4, 5), (0, 5)] {
-            lease.send_replace(transitions);
-            assert_eq!(terms.epoch(&state), epoch, "{transitions}");
-        }
-        assert_eq!(Terms::Sole.epoch(&state), 5);
-    }
 }

@@ -16,8 +16,7 @@ use tokio::{
 };
 
 use super::{
-    Anchor, Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, QUEUE, Terms,
-    Writing,
+    SignedCheckpoint, Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, QUEUE, Writing,
     batch::{Batch, Drafted, Memory, Receipt},
     draft::Entries,
     observer::Observer,
@@ -106,7 +105,7 @@ impl WriteError {
 /// The task, before it runs.
 pub struct Recorder {
     config: EvidenceConfig,
-    terms: Terms,
+    terms:
     leadership: Leadership,
     observer: Arc<dyn Observer>,
     inbox: mpsc::Receiver<Request>,
@@ -167,7 +166,7 @@ impl Recorder {
     /// A recorder and the hand on it. Nothing is touched before this process leads.
     pub fn new(
         config: EvidenceConfig,
-        terms: Terms,
+        terms:
         leadership: impl Into<Leadership>,
         observer: Arc<dyn Observer>,
     ) -> (Evidence, Self) {
@@ -177,7 +176,7 @@ impl Recorder {
             location: config.location.clone(),
             requests,
             current: RwLock::default(),
-            anchor: watch::Sender::new(None),
+            checkpoint: watch::Sender::new(None),
             displaced: watch::Sender::new(false),
         });
         observer.begun();
@@ -189,7 +188,6 @@ impl Recorder {
         };
         let recorder = Self {
             config,
-            terms,
             leadership,
             observer,
             inbox,
@@ -435,10 +433,10 @@ impl Recorder {
             }
         }
         self.observer.appended(appended.size, now);
-        self.log.anchor.send_replace(Some(Anchor {
+        self.log.checkpoint.send_replace(Some(SignedCheckpoint {
             origin: open.writer.origin().to_owned(),
             verifier_key: open.verifier.as_str().to_owned(),
-            checkpoint: open.writer.checkpoint().to_owned(),
+            text: open.writer.checkpoint().to_owned(),
         }));
         Ok(appended)
     }

@@ -7,7 +7,7 @@
 use futures::FutureExt;
 use jiff::Timestamp;
 
-use super::Anchor;
+use super::SignedCheckpoint;
 use comptroller_evidence::{
     log::{LogError, LogReader},
     verify::{self, VerifyError},
@@ -31,7 +31,7 @@ pub enum Published {
     /// An administrator took the checkpoint out: another log may be begun.
     Withdrawn,
     /// This.
-    Checkpoint(Anchor),
+    Checkpoint(SignedCheckpoint),
 }
 
 /// That a status cites an entry.
@@ -142,21 +142,21 @@ impl Witness {
 /// well, which takes its tree.
 pub(super) fn judge(location: &str, found: Found<'_>, witness: &Witness) -> Result<(), NotTheLog> {
     let location = location.to_owned();
-    if let Published::Checkpoint(anchor) = &witness.published {
+    if let Published::Checkpoint(checkpoint) = &witness.published {
         let shown = || {
-            let size = size_of(anchor).map_or_else(|| "entries".to_owned(), entries);
+            let size = size_of(checkpoint).map_or_else(|| "entries".to_owned(), entries);
             format!("the checkpoint of one with {size} is published")
         };
         // What is not said there is not another's.
         let other = |published: &str, ours: &str| !published.is_empty() && published != ours;
-        let other_origin = other(&anchor.origin, found.origin);
-        let other_key = found.verifier_key.is_some_and(|key| other(&anchor.verifier_key, key));
+        let other_origin = other(&checkpoint.origin, found.origin);
+        let other_key = found.verifier_key.is_some_and(|key| other(&checkpoint.verifier_key, key));
         if other_origin || other_key {
-            let published = format!("{} ({})", anchor.origin, anchor.verifier_key);
+            let published = format!("{} ({})", checkpoint.origin, checkpoint.verifier_key);
             let ours = format!("{} ({})", found.origin, found.verifier_key.unwrap_or("no key yet"));
             return Err(NotTheLog::Another { published, ours });
         }
-        if found.size == 0 && size_of(anchor) != Some(0) {
+        if found.size == 0 && size_of(checkpoint) != Some(0) {
             return Err(NotTheLog::Gone { location, shown: shown() });
         }
     }
@@ -178,10 +178,10 @@ pub(super) fn judge(location: &str, found: Found<'_>, witness: &Witness) -> Resu
 /// Checks that a log continues a checkpoint that was kept.
 pub(super) async fn check_continues(
     log: &LogReader,
-    anchor: &Anchor,
+    checkpoint: &SignedCheckpoint,
     keeper: &'static str,
 ) -> Result<(), CheckError> {
-    match verify::continues(log, anchor.checkpoint.as_bytes()).boxed().await {
+    match verify::continues(log, checkpoint.text.as_bytes()).boxed().await {
         Ok(_) => Ok(()),
         // It could not be read, which says nothing.
         Err(VerifyError::Unreadable(error)) => Err(error.into()),
@@ -204,8 +204,8 @@ pub enum CheckError {
 }
 
 /// The second line of a checkpoint. None: it is none.
-fn size_of(anchor: &Anchor) -> Option<u64> {
-    anchor.checkpoint.lines().nth(1)?.parse().ok()
+fn size_of(checkpoint: &SignedCheckpoint) -> Option<u64> {
+    checkpoint.text.lines().nth(1)?.parse().ok()
 }
 
 fn entries(size: u64) -> String {

@@ -184,12 +184,12 @@ async fn plan(
     if now < span.start() {
         return wait(not_begun(known, span, generation, now), Some(until(span.start(), now)));
     }
-    let anchor = context.evidence.anchor().and_then(|anchor| anchor.borrow().clone());
-    let Some(anchor) = anchor else {
+    let checkpoint = context.evidence.checkpoint().and_then(|newest| newest.borrow().clone());
+    let Some(checkpoint) = checkpoint else {
         let late = context.started.elapsed() > PATIENCE;
         return late.then(|| Plan { status: wrong("LogNotOpen", NOT_OPEN), again: Some(RECHECK) });
     };
-    let log = Place { location, key: &anchor.verifier_key };
+    let log = Place { location, key: &checkpoint.verifier_key };
     let follow = async { context.following().await.follow(log, period, span, now).await };
     match timeout(READING, follow).await {
         Ok(Ok(followed)) => {

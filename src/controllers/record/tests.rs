@@ -40,7 +40,7 @@ use comptroller_evidence::{
     replay::replay,
     store::memory::{self, WriteFault},
 };
-use comptroller_recorder::{EvidenceConfig, Recorder, Terms, Witness, Writing};
+use comptroller_recorder::{EvidenceConfig, Recorder, Witness, Writing};
 
 const CLUSTER: &str = "7d9e3a60";
 /// The name of the control. Its kind is [`CONTROL_KIND`].
@@ -167,7 +167,6 @@ impl World {
         let (leads, leading) = watch::channel(true);
         let (evidence, recorder) = Recorder::new(
             config,
-            Terms::Sole,
             leading,
             Arc::new(Metrics::new().unwrap().evidence().clone()),
         );

@@ -11,10 +11,10 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{Open, Recorder, Stage, WriteError, say};
 use crate::{
-    Current, Terms, Writing,
+    Current, Writing,
     draft::Entries,
     opening::{self, Known, OpenError, Opened},
-    words::{Writer, first_words},
+    first_entries::{Writer, first_entries},
 };
 use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
@@ -86,7 +86,7 @@ impl Recorder {
         };
         let known = Known {
             state: self.read(|current| current.state.clone()),
-            signed: self.log.anchor.borrow().clone(),
+            signed: self.log.checkpoint.borrow().clone(),
             witnessed: self.witnessed,
             locked: self.locked,
         };
@@ -105,17 +105,17 @@ impl Recorder {
         let own = self.own.as_ref().filter(|own| is_same(own, state.operator()));
         // An epoch is that of one writer: it goes on only if nobody else wrote meanwhile.
         let same = self.epoch.filter(|epoch| own.is_some() && *epoch == state.epoch());
-        let epoch = same.unwrap_or_else(|| self.terms.epoch(&state));
+        let epoch = same.unwrap_or_else(|| self.leadership.epoch(&state));
         let (mut first, tells): (Entries, bool) = if same.is_some() {
             let gap = self.outage.opened(now, gap.map(|gap| gap.to));
             let gap = gap.map(|gap| (opening::cluster(&origin), Data::Gap(gap)));
             let tells = gap.is_some();
             (gap.into_iter().collect(), tells)
         } else {
-            let elected = matches!(self.terms, Terms::Elected(_));
+            let elected = self.leadership.is_elected();
             let own = own.and(state.operator());
             let writer = Writer { instance: &self.config.instance, elected, own };
-            (first_words(&state, &origin, writer, now), true)
+            (first_entries(&state, &origin, writer, now), true)
         };
         let own = own.cloned();
         // A log that flaps is opened many times, and is not to be filled with how it was opened: in
@@ -199,7 +199,7 @@ impl Recorder {
             Stage::Open(_) | Stage::Standby => Box::new(super::backoff()),
         };
         let wait = match error {
-            WriteError::Log(LogError::Fenced(_)) if matches!(self.terms, Terms::Sole) => FENCED,
+            WriteError::Log(LogError::Fenced(_)) if !self.leadership.is_elected() => FENCED,
             error if error.is_locked() => LOCKED,
             _ => backoff.next().unwrap_or(LONGEST).min(LONGEST),
         };
@@ -211,7 +211,7 @@ impl Recorder {
         }
         // Without an election nobody says which of two operators is to write: the one that does
         // goes on, and this one keeps off its statuses.
-        let displaced = error.is_locked() && matches!(self.terms, Terms::Sole);
+        let displaced = error.is_locked() && !self.leadership.is_elected();
         self.log.displaced.send_replace(displaced);
         if self.complained.as_ref() != Some(&why) {
             if displaced {

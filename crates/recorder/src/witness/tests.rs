@@ -7,10 +7,10 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn published(key: &str, size: u64) -> Published {
-    Published::Checkpoint(Anchor {
+    Published::Checkpoint(SignedCheckpoint {
         origin: ORIGIN.to_owned(),
         verifier_key: key.to_owned(),
-        checkpoint: format!("{ORIGIN}\n{size}\nroot\n\n\u{2014} signed\n"),
+        text: format!("{ORIGIN}\n{size}\nroot\n\n\u{2014} signed\n"),
     })
 }
 
@@ -62,9 +62,9 @@ fn a_log_is_appended_to_only_if_nobody_knows_more() {
             0,
             0,
             {
-                let Published::Checkpoint(mut anchor) = known() else { unreachable!() };
-                anchor.checkpoint = "?".to_owned();
-                Published::Checkpoint(anchor)
+                let Published::Checkpoint(mut checkpoint) = known() else { unreachable!() };
+                checkpoint.text = "?".to_owned();
+                Published::Checkpoint(checkpoint)
             },
             &[],
             "gone",

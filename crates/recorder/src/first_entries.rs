@@ -42,7 +42,7 @@ impl Writer<'_> {
 }
 
 /// What a leadership says first.
-pub(super) fn first_words(
+pub(super) fn first_entries(
     state: &LogState,
     origin: &str,
     writer: Writer<'_>,
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_words_are_true_whoever_wrote_last() {
+    fn the_first_entries_are_true_whoever_wrote_last() {
         use OperatorEvent::{Started, Stopped};
         let a = || ("a", Started);
         for (what, events, elected, own, after, expected) in [
@@ -119,7 +119,7 @@ mod tests {
             let state = state(&events);
             let own = state.operator().filter(|_| own);
             let writer = Writer { instance: "a", elected, own };
-            let said = first_words(&state, "comptroller.dev/evidence/x", writer, at(10 + after));
+            let said = first_entries(&state, "comptroller.dev/evidence/x", writer, at(10 + after));
             let said: Vec<&str> = said
                 .iter()
                 .map(|(_, data)| match data {
