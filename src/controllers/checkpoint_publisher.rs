@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::body;
 use comptroller_evidence::{key::VerifierKey, log::LogReader, store, verify};
-use comptroller_recorder::{SignedCheckpoint, Evidence, Published};
+use comptroller_recorder::{Evidence, Published, SignedCheckpoint};
 
 /// The name of the `ConfigMap`, in the operator's namespace.
 pub const CONFIG_MAP: &str = "comptroller-evidence";
@@ -173,7 +173,11 @@ fn size_of(checkpoint: &str) -> Option<u64> {
 }
 
 /// Checks that the log continues a checkpoint; says how many entries that covers.
-async fn continues(location: &str, newest: &SignedCheckpoint, there: &str) -> Result<u64, PublishError> {
+async fn continues(
+    location: &str,
+    newest: &SignedCheckpoint,
+    there: &str,
+) -> Result<u64, PublishError> {
     let check = async {
         let key = VerifierKey::parse(&newest.verifier_key).map_err(|error| error.to_string())?;
         let store = store::open(location).map_err(|error| error.to_string())?;
@@ -234,7 +238,8 @@ mod tests {
             assert_eq!(parsed(&[(CHECKPOINT, empty)]), Published::Withdrawn);
             assert_eq!(parsed(&[origin, key, (CHECKPOINT, empty)]), Published::Withdrawn);
         }
-        let Published::Checkpoint(checkpoint) = parsed(&[origin, key, (CHECKPOINT, "text\n")]) else {
+        let Published::Checkpoint(checkpoint) = parsed(&[origin, key, (CHECKPOINT, "text\n")])
+        else {
             panic!("it is there")
         };
         assert_eq!((checkpoint.origin.as_str(), checkpoint.text.as_str()), (ORIGIN, "text\n"));

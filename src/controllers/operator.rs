@@ -102,8 +102,11 @@ pub fn start(
         "API server metrics",
         api_server::run(parts.client.clone(), wanted, commands.clone()).boxed(),
     );
-    let publisher =
-        checkpoint_publisher::publish(parts.client.clone(), parts.namespace.clone(), parts.evidence.clone());
+    let publisher = checkpoint_publisher::publish(
+        parts.client.clone(),
+        parts.namespace.clone(),
+        parts.evidence.clone(),
+    );
     spawn("checkpoint publisher", publisher.boxed());
     // Without it the last thing that it said of the log would be believed for ever.
     spawn("evidence", parts.evidence.clone().ended().boxed());

@@ -165,11 +165,8 @@ impl World {
             witness: Box::new(|| async { Ok(Witness::default()) }.boxed()),
         };
         let (leads, leading) = watch::channel(true);
-        let (evidence, recorder) = Recorder::new(
-            config,
-            leading,
-            Arc::new(Metrics::new().unwrap().evidence().clone()),
-        );
+        let (evidence, recorder) =
+            Recorder::new(config, leading, Arc::new(Metrics::new().unwrap().evidence().clone()));
         let task = tokio::spawn(recorder.run());
         let board = Arc::new(VerdictBoard::default());
         let queues = ReconcileQueues {
