@@ -23,7 +23,7 @@ pub const CONFIG_MAP: &str = "comptroller-evidence";
 /// The field of the newest checkpoint.
 const CHECKPOINT: &str = "checkpoint";
 
-/// The field manager.
+/// The field manager under which the `ConfigMap` is applied.
 const MANAGER: &str = "comptroller/evidence";
 
 /// The fields beside it.
@@ -39,7 +39,7 @@ const GATHER: Duration = Duration::from_secs(10);
 /// How soon it is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// One call.
+/// How long one attempt may take, with reading the log.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The last call of a process that ends, of which nobody waits for long.

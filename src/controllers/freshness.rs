@@ -22,7 +22,7 @@ pub enum Input {
     Discovery,
     /// The specs of Controls.
     Controls,
-    /// The `ControlExceptions`.
+    /// The `ControlExceptions`: one that is not seen would let a control fail.
     Exceptions,
     /// The API server's metrics.
     ApiServer,
@@ -46,7 +46,7 @@ struct Standing {
 /// An input that has just fallen silent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Silent {
-    /// Which.
+    /// The input of which nothing was heard.
     pub input: Input,
     /// When it was heard of last.
     pub since: Instant,
@@ -90,7 +90,7 @@ impl Freshness {
         }
     }
 
-    /// Asking fails.
+    /// An input can't be read; why is told once it is silent for too long.
     pub fn trouble(&mut self, input: Input, error: String) {
         if let Some(known) = self.0.get_mut(&input) {
             known.error = Some(error);

@@ -122,7 +122,7 @@ pub fn start(
     let controls = runner.run_kind::<Control>(context, controls);
     let context = exception_context(parts, &board, &commands, &rewinds);
     let exceptions = runner.run_kind::<ControlException>(context, exceptions);
-    let context = audit_period::Context::new(
+    let context = audit_period::PeriodContext::new(
         Api::all(parts.client.clone()),
         parts.evidence.clone(),
         parts.metrics.clone(),
@@ -177,12 +177,12 @@ fn control_context(
     board: &Arc<VerdictBoard>,
     commands: &mpsc::Sender<Command>,
     rewinds: &Rewinds,
-) -> (control::Context, impl Future<Output = ()> + Send + use<>) {
+) -> (control::ControlContext, impl Future<Output = ()> + Send + use<>) {
     let reporter =
         Reporter { controller: CONTROLLER.to_owned(), instance: Some(parts.instance.clone()) };
     let (events, publishing) =
         events::beside(parts.client.clone(), reporter, parts.metrics.clone());
-    let context = control::Context {
+    let context = control::ControlContext {
         api: Api::all(parts.client.clone()),
         board: Arc::clone(board),
         evidence: parts.evidence.clone(),
@@ -200,8 +200,8 @@ fn exception_context(
     board: &Arc<VerdictBoard>,
     commands: &mpsc::Sender<Command>,
     rewinds: &Rewinds,
-) -> exception::Context {
-    exception::Context {
+) -> exception::ExceptionContext {
+    exception::ExceptionContext {
         api: Api::all(parts.client.clone()),
         board: Arc::clone(board),
         evidence: parts.evidence.clone(),

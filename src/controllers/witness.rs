@@ -19,7 +19,7 @@ use comptroller_recorder::{Citation, Witness};
 /// Of all controls, so many at a time: a status may be long.
 const PAGE: u32 = 50;
 
-/// One call.
+/// How long one call may take, so that a leader that can't ask says so.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why it can't be read.

@@ -47,7 +47,7 @@ pub struct VerdictDraft {
 /// That what the log holds of a control is still so.
 #[derive(Clone, Debug)]
 pub struct HeartbeatDraft {
-    /// The control.
+    /// The name of the control.
     pub control: String,
     /// The entry, without what the log decides.
     pub data: Heartbeat,
@@ -69,13 +69,13 @@ pub struct Population {
 pub struct ObjectDraft {
     /// Its kind and name.
     pub subject: EntrySubject,
-    /// Its generation.
+    /// The generation of its spec: what tells two specs apart that can't be read.
     pub generation: i64,
     /// Its spec without people; None when it can't be read.
     pub spec: Option<Value>,
     /// Its phase, for kinds that have one.
     pub phase: Option<String>,
-    /// Its uid.
+    /// What tells it from another object of its name. None where it passed no API server.
     pub uid: Option<String>,
     /// Whether this process saw that it was deleted and created again since it was recorded last.
     /// It counts where the log has no uid to tell it by.

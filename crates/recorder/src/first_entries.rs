@@ -14,7 +14,7 @@ use comptroller_evidence::{
 /// Who begins to write.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Writer<'a> {
-    /// Its instance.
+    /// The name of this process, such as the pod's.
     pub instance: &'a str,
     /// Whether it was elected among replicas.
     pub elected: bool,

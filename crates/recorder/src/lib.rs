@@ -62,7 +62,7 @@ pub enum EvidenceError {
 /// Whether there is a log to write, and whether it can be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Writing {
-    /// Another replica leads.
+    /// Another replica leads and writes.
     #[default]
     Standby,
     /// This replica leads, and opens the log.
@@ -91,7 +91,7 @@ pub struct SignedCheckpoint {
 }
 
 /// What is awaited after a batch was handed over.
-pub type Answer = oneshot::Receiver<Result<Receipt, EvidenceError>>;
+pub type BatchAnswer = oneshot::Receiver<Result<Receipt, EvidenceError>>;
 
 /// Where evidence is recorded. Clones share one log.
 #[derive(Clone, Debug)]
@@ -199,7 +199,7 @@ impl Evidence {
     ///
     /// After [`EvidenceError::Unavailable`] the log may or may not hold the batch: that is known
     /// once it was opened again.
-    pub fn submit(&self, batch: Batch) -> Answer {
+    pub fn submit(&self, batch: Batch) -> BatchAnswer {
         let (reply, answer) = oneshot::channel();
         let Some(log) = &self.log else {
             let _ = reply.send(Ok(batch.receipt_without_log(Timestamp::now())));

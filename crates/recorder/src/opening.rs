@@ -9,7 +9,7 @@ use std::{
 use futures::{FutureExt, future::BoxFuture};
 use super::{
     SignedCheckpoint,
-    witness::{self, CheckError, Found, NotTheLog, Published, Witness},
+    witness::{self, CheckError, FoundLog, NotTheLog, Published, Witness},
 };
 use comptroller_evidence::{
     data::{GapData, OperatorData, OperatorEvent},
@@ -46,24 +46,22 @@ impl std::fmt::Debug for EvidenceConfig {
 /// Why the log can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The store.
+    /// The directory or bucket can't be opened or read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The key.
+    /// The signing key can't be read, or is not one.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The log.
+    /// The log is not whole, or another writer has it.
     #[error(transparent)]
     Log(#[from] LogError),
     /// No key was named for a log that is not a directory.
     #[error("a log in a bucket needs --evidence-key FILE: mount the signing key from a Secret")]
     KeyNeeded,
-    /// The directory can't be made.
-    #[error("the directory {path} can't be made: {source}")]
+    /// The directory of a new local log can't be created.
+    #[error("the directory {path} can't be created: {source}")]
     Directory {
-        /// Which.
         path: PathBuf,
-        /// Why.
         source: io::Error,
     },
     /// Work on the directory panicked, or the program ends.
@@ -134,8 +132,8 @@ pub(super) struct Opened {
 
 /// What a process knows of the log that it opens.
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    /// What it says.
+pub(super) struct KnownLog {
+    /// The fold of it, as of when it was open last; empty at first.
     pub state: LogState,
     /// What this process signed last.
     pub signed: Option<SignedCheckpoint>,
@@ -150,7 +148,7 @@ pub(super) struct Known {
 pub(super) async fn open(
     config: &EvidenceConfig,
     uid: &str,
-    known: Known,
+    known: KnownLog,
 ) -> Result<Opened, OpenError> {
     let origin = origin::of_cluster(uid);
     let store = store::open(&config.location)?;
@@ -188,7 +186,7 @@ async fn compare(
     signed: Option<&SignedCheckpoint>,
 ) -> Result<u64, OpenError> {
     let location = store.location();
-    let nothing = Found { origin, verifier_key: None, size: 0, begun: None };
+    let nothing = FoundLog { origin, verifier_key: None, size: 0, begun: None };
     match store.get(CHECKPOINT).await {
         Ok(Some(_)) => {}
         // Its volume may come back: what this process wrote there is not lost yet.
@@ -212,7 +210,7 @@ async fn compare(
     }
     let mut begun = None;
     replay(&log, 0..log.size().min(1), |_, entry| begun = Some(entry.at)).boxed().await?;
-    let found = Found { size: log.size(), verifier_key: Some(key.as_str()), begun, ..nothing };
+    let found = FoundLog { size: log.size(), verifier_key: Some(key.as_str()), begun, ..nothing };
     witness::judge(location, found, witness)?;
     if let Published::Checkpoint(published) = &witness.published {
         witness::check_continues(&log, published, "is published").await?;

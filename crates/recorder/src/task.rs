@@ -64,7 +64,7 @@ type Reply = oneshot::Sender<Result<Receipt, EvidenceError>>;
 pub(super) enum Request {
     /// To record a batch.
     Record(Box<Batch>, Reply),
-    /// To end.
+    /// To say that the operator stops, and to close the log.
     Stop(oneshot::Sender<()>),
 }
 

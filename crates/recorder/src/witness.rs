@@ -16,7 +16,7 @@ use comptroller_evidence::{
 /// What others know of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witness {
-    /// What is published.
+    /// What the ConfigMap of the log says.
     pub published: Published,
     /// What statuses cite; none of them is both older and shorter than another.
     cited: Vec<Citation>,
@@ -30,7 +30,7 @@ pub enum Published {
     Nothing,
     /// An administrator took the checkpoint out: another log may be begun.
     Withdrawn,
-    /// This.
+    /// The newest checkpoint that was published.
     Checkpoint(SignedCheckpoint),
 }
 
@@ -47,7 +47,7 @@ pub struct Citation {
 
 /// What lies where the log belongs.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found<'a> {
+pub(super) struct FoundLog<'a> {
     /// Which log it would be.
     pub origin: &'a str,
     /// The key that it would be signed with, if that is known.
@@ -61,22 +61,20 @@ pub(super) struct Found<'a> {
 /// Why a log is not appended to.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTheLog {
-    /// There was one.
+    /// Nothing lies at the place of the log, and others know of one there.
     #[error(
         "there is no evidence log in {location}, though {shown}: it was deleted, or its volume is not mounted. Keep that as a proof, and restore the newest copy of the log with its key. {CONSENT}"
     )]
     Gone {
-        /// The store.
         location: String,
-        /// What shows it.
+        /// Who knows of it, such as a status that cites an entry.
         shown: String,
     },
-    /// It was longer.
+    /// The log has fewer entries than others know of.
     #[error(
         "the evidence log in {location} has {size} entries, though {shown}: an older copy was put back, and going on from it would fork the log. Keep that as a proof, and restore the newest copy. {CONSENT}"
     )]
     Shorter {
-        /// The store.
         location: String,
         /// How many entries it has.
         size: u64,
@@ -98,11 +96,10 @@ pub enum NotTheLog {
         "the evidence log in {location} does not continue the checkpoint that {keeper}: {reason}. It was put back from an older copy, cut or rewritten. Keep that checkpoint as a proof, and restore the newest copy. {CONSENT}"
     )]
     Discontinued {
-        /// The store.
         location: String,
         /// Who has the checkpoint, such as `is published`.
         keeper: &'static str,
-        /// In what way.
+        /// How its tree contradicts the checkpoint.
         reason: String,
     },
 }
@@ -140,7 +137,7 @@ impl Witness {
 
 /// Whether what was found can be the log that others know. What is published must be continued as
 /// well, which takes its tree.
-pub(super) fn judge(location: &str, found: Found<'_>, witness: &Witness) -> Result<(), NotTheLog> {
+pub(super) fn judge(location: &str, found: FoundLog<'_>, witness: &Witness) -> Result<(), NotTheLog> {
     let location = location.to_owned();
     if let Published::Checkpoint(checkpoint) = &witness.published {
         let shown = || {
@@ -195,7 +192,7 @@ pub(super) async fn check_continues(
 /// Why a log was not found to be the one that others know.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// It is not.
+    /// It is another, or not all of it.
     #[error(transparent)]
     Not(#[from] NotTheLog),
     /// It can't be read.

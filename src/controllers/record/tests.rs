@@ -22,7 +22,7 @@ use super::{CONTROL as CONTROL_KIND, *};
 use crate::{
     controllers::{
         kinds::key_of,
-        status::{self, Known, Plan},
+        status::{self, StatusInputs, StatusPlan},
     },
     telemetry::Metrics,
 };
@@ -292,10 +292,11 @@ impl World {
         let Some(published) = process.board.verdict(&key_of(&object)) else { return };
         process.metric = Some(whole_seconds(published.recorded.value().since).0);
         let previous = self.status.clone().unwrap_or_default();
-        let known = Known::new(1, Timestamp::UNIX_EPOCH, "")
+        let known = StatusInputs::new(1, Timestamp::UNIX_EPOCH, "")
             .with_verdict(Some(&published.recorded))
             .with_as_of(Some(now));
-        if let Plan::Write { status, .. } = status::plan(&previous, &known, Timestamp::now()) {
+        if let StatusPlan::Write { status, .. } = status::plan(&previous, &known, Timestamp::now())
+        {
             self.status = Some(*status);
         }
     }

@@ -13,7 +13,7 @@ use super::{Open, Recorder, Stage, WriteError, say};
 use crate::{
     Current, Writing,
     draft::Entries,
-    opening::{self, Known, OpenError, Opened},
+    opening::{self, KnownLog, OpenError, Opened},
     first_entries::{Writer, first_entries},
 };
 use comptroller_core::api::time::whole_seconds;
@@ -84,7 +84,7 @@ impl Recorder {
             Some(uid) => uid.clone(),
             None => (self.config.cluster)().await.map_err(OpenError::Cluster)?,
         };
-        let known = Known {
+        let known = KnownLog {
             state: self.read(|current| current.state.clone()),
             signed: self.log.checkpoint.borrow().clone(),
             witnessed: self.witnessed,

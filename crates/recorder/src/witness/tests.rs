@@ -25,7 +25,7 @@ fn witness(published: Published, cited: &[(u64, i64)]) -> Witness {
 
 fn outcome(size: u64, begun: i64, witness: &Witness) -> &'static str {
     let begun = (size > 0).then(|| at(begun));
-    let found = Found { origin: ORIGIN, verifier_key: Some("k"), size, begun };
+    let found = FoundLog { origin: ORIGIN, verifier_key: Some("k"), size, begun };
     match judge("log", found, witness) {
         Ok(()) => "goes on",
         Err(NotTheLog::Gone { .. }) => "gone",
@@ -94,7 +94,7 @@ fn of_all_that_is_cited_only_what_matters_is_kept() {
 
 #[test]
 fn every_refusal_says_what_shows_it_and_what_to_do() {
-    let found = Found { origin: ORIGIN, verifier_key: Some("k"), size: 2, begun: Some(at(1)) };
+    let found = FoundLog { origin: ORIGIN, verifier_key: Some("k"), size: 2, begun: Some(at(1)) };
     for witness in [
         witness(published("k", 40), &[(50, 90)]),
         witness(published("other", 40), &[]),
