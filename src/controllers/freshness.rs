@@ -32,7 +32,7 @@ pub enum Input {
 
 /// How an input stands.
 #[derive(Clone, Debug)]
-struct Standing {
+struct InputState {
     /// Everything that happened until then is known; before the first list, when it was asked for.
     heard: Instant,
     /// It answers, though what it says is not complete yet.
@@ -56,14 +56,14 @@ pub struct Silent {
 
 /// When every input was heard of last.
 #[derive(Debug, Default)]
-pub struct Freshness(HashMap<Input, Standing>);
+pub struct Freshness(HashMap<Input, InputState>);
 
 impl Freshness {
     /// An input is asked for. One that is known stays as it is: a new watch knows no more than the
     /// one that it replaces.
     pub fn expect(&mut self, input: Input, now: Instant) {
         let asked =
-            Standing { heard: now, alive: now, complete: false, silent: false, error: None };
+            InputState { heard: now, alive: now, complete: false, silent: false, error: None };
         self.0.entry(input).or_insert(asked);
     }
 
@@ -144,7 +144,7 @@ impl Freshness {
     }
 }
 
-impl Standing {
+impl InputState {
     fn last_word(&self) -> Instant {
         if self.complete { self.heard } else { self.alive }
     }

@@ -13,7 +13,7 @@ use comptroller_evidence::{
 
 /// Who begins to write.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Writer<'a> {
+pub(super) struct NewWriter<'a> {
     /// The name of this process, such as the pod's.
     pub instance: &'a str,
     /// Whether it was elected among replicas.
@@ -22,7 +22,7 @@ pub(super) struct Writer<'a> {
     pub own: Option<&'a RunningOperator>,
 }
 
-impl Writer<'_> {
+impl NewWriter<'_> {
     /// Why the last operator of the log, which did not close it, says no more.
     fn succeeds(&self, last: &RunningOperator) -> String {
         let Self { instance, elected, own } = *self;
@@ -45,7 +45,7 @@ impl Writer<'_> {
 pub(super) fn first_entries(
     state: &LogState,
     origin: &str,
-    writer: Writer<'_>,
+    writer: NewWriter<'_>,
     now: Timestamp,
 ) -> Vec<(EntrySubject, Data)> {
     let silence = state.last_at().and_then(|last| {
@@ -118,7 +118,7 @@ mod tests {
         ] {
             let state = state(&events);
             let own = state.operator().filter(|_| own);
-            let writer = Writer { instance: "a", elected, own };
+            let writer = NewWriter { instance: "a", elected, own };
             let said = first_entries(&state, "comptroller.dev/evidence/x", writer, at(10 + after));
             let said: Vec<&str> = said
                 .iter()

@@ -70,7 +70,7 @@ pub(super) enum Request {
 
 /// Why nothing could be written.
 #[derive(Debug, thiserror::Error)]
-enum WriteError {
+enum RecordError {
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]
@@ -83,7 +83,7 @@ enum WriteError {
     Deposed,
 }
 
-impl WriteError {
+impl RecordError {
     fn is_locked(&self) -> bool {
         matches!(self, Self::Open(error) if error.is_locked())
     }
@@ -371,15 +371,15 @@ impl Recorder {
 
     /// Waits for a step for some time, and no longer than this process leads: who no longer does
     /// must say so at once, since statuses follow the log.
-    async fn while_leading<T>(&self, step: impl Future<Output = T>) -> Result<T, WriteError> {
+    async fn while_leading<T>(&self, step: impl Future<Output = T>) -> Result<T, RecordError> {
         // A process that was stopped for a while may not have been told yet.
         if !self.leadership.holds() {
-            return Err(WriteError::Deposed);
+            return Err(RecordError::Deposed);
         }
         tokio::select! {
             biased;
-            () = self.leadership.clone().lost() => Err(WriteError::Deposed),
-            done = tokio::time::timeout(TIMEOUT, step) => done.map_err(|_| WriteError::Late),
+            () = self.leadership.clone().lost() => Err(RecordError::Deposed),
+            done = tokio::time::timeout(TIMEOUT, step) => done.map_err(|_| RecordError::Late),
         }
     }
 
@@ -404,7 +404,7 @@ impl Recorder {
         drafts: Entries,
         stored: Vec<String>,
         now: Timestamp,
-    ) -> Result<Appended, WriteError> {
+    ) -> Result<Appended, RecordError> {
         let epoch = open.epoch;
         let entries: Vec<Entry> = drafts
             .into_iter()
@@ -423,7 +423,7 @@ impl Recorder {
             for entry in &entries {
                 leaves.push(leaf(&open.writer, entry).await?);
             }
-            Ok::<_, WriteError>(open.writer.append(&leaves).boxed().await?)
+            Ok::<_, RecordError>(open.writer.append(&leaves).boxed().await?)
         };
         let appended = self.unless_slow(self.while_leading(write)).await??;
         {
@@ -459,7 +459,7 @@ fn say(writing: &watch::Sender<Writing>, now: &Writing) {
 }
 
 /// The leaf of an entry. Data that is too long for one goes beside the log, and its digest in it.
-async fn leaf(writer: &LogWriter, entry: &Entry) -> Result<Vec<u8>, WriteError> {
+async fn leaf(writer: &LogWriter, entry: &Entry) -> Result<Vec<u8>, RecordError> {
     let text = entry.to_text()?;
     if text.len() <= MAX_ENTRY {
         return Ok(text.into_bytes());

@@ -9,12 +9,12 @@ use std::{
 use jiff::Timestamp;
 use tokio::{sync::watch, time::Instant};
 
-use super::{Open, Recorder, Stage, WriteError, say};
+use super::{Open, Recorder, Stage, RecordError, say};
 use crate::{
     Current, Writing,
     draft::Entries,
     opening::{self, KnownLog, OpenError, Opened},
-    first_entries::{Writer, first_entries},
+    first_entries::{NewWriter, first_entries},
 };
 use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
@@ -72,7 +72,7 @@ impl Recorder {
                 self.begin(opened).await
             }
             Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(WriteError::Late),
+            Err(_) => Err(RecordError::Late),
         };
         if let Err(error) = result {
             self.fail(&error);
@@ -95,7 +95,7 @@ impl Recorder {
     }
 
     /// The log is open: says what is to be said first, then takes requests.
-    async fn begin(&mut self, opened: Opened) -> Result<(), WriteError> {
+    async fn begin(&mut self, opened: Opened) -> Result<(), RecordError> {
         let Opened { writer, state, pseudonyms, key, store, gap } = opened;
         self.witnessed = true;
         self.note_recovered(writer.recovered());
@@ -114,7 +114,7 @@ impl Recorder {
         } else {
             let elected = self.leadership.is_elected();
             let own = own.and(state.operator());
-            let writer = Writer { instance: &self.config.instance, elected, own };
+            let writer = NewWriter { instance: &self.config.instance, elected, own };
             (first_entries(&state, &origin, writer, now), true)
         };
         let own = own.cloned();
@@ -184,8 +184,8 @@ impl Recorder {
     }
 
     /// The log can't be written: says so, and tries again later.
-    pub(super) fn fail(&mut self, error: &WriteError) {
-        if matches!(error, WriteError::Deposed) {
+    pub(super) fn fail(&mut self, error: &RecordError) {
+        if matches!(error, RecordError::Deposed) {
             return self.stand_by();
         }
         self.locked = error.is_locked();
@@ -199,7 +199,7 @@ impl Recorder {
             Stage::Open(_) | Stage::Standby => Box::new(super::backoff()),
         };
         let wait = match error {
-            WriteError::Log(LogError::Fenced(_)) if !self.leadership.is_elected() => FENCED,
+            RecordError::Log(LogError::Fenced(_)) if !self.leadership.is_elected() => FENCED,
             error if error.is_locked() => LOCKED,
             _ => backoff.next().unwrap_or(LONGEST).min(LONGEST),
         };
