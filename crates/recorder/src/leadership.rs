@@ -121,7 +121,9 @@ mod tests {
             let (_told, leading) = watch::channel(told);
             let leadership = match until {
                 None => Leadership::from(leading),
-                Some(until) => Leadership::elected(leading, watch::channel(until).1, watch::channel(0).1),
+                Some(until) => {
+                    Leadership::elected(leading, watch::channel(until).1, watch::channel(0).1)
+                }
             };
             assert_eq!(leadership.holds(), holds, "{told} {until:?}");
         }

@@ -20,7 +20,6 @@ mod task;
 mod tests;
 mod witness;
 
-
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use jiff::{SignedDuration, Timestamp};

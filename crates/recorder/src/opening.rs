@@ -6,7 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use futures::{FutureExt, future::BoxFuture};
 use super::{
     SignedCheckpoint,
     witness::{self, CheckError, FoundLog, NotTheLog, Published, Witness},
@@ -22,6 +21,7 @@ use comptroller_evidence::{
     snapshot,
     store::{self, Store, StoreError},
 };
+use futures::{FutureExt, future::BoxFuture};
 
 /// Where the log is, and who writes it.
 pub struct EvidenceConfig {
@@ -60,10 +60,7 @@ pub enum OpenError {
     KeyNeeded,
     /// The directory of a new local log can't be created.
     #[error("the directory {path} can't be created: {source}")]
-    Directory {
-        path: PathBuf,
-        source: io::Error,
-    },
+    Directory { path: PathBuf, source: io::Error },
     /// Work on the directory panicked, or the program ends.
     #[error("the evidence log was not opened: {0}")]
     Ended(String),

@@ -16,7 +16,8 @@ use tokio::{
 };
 
 use super::{
-    SignedCheckpoint, Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, QUEUE, Writing,
+    Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, QUEUE, SignedCheckpoint,
+    Writing,
     batch::{Batch, Drafted, Memory, Receipt},
     draft::Entries,
     observer::Observer,
@@ -105,7 +106,6 @@ impl RecordError {
 /// The task, before it runs.
 pub struct Recorder {
     config: EvidenceConfig,
-    terms:
     leadership: Leadership,
     observer: Arc<dyn Observer>,
     inbox: mpsc::Receiver<Request>,
@@ -166,7 +166,6 @@ impl Recorder {
     /// A recorder and the hand on it. Nothing is touched before this process leads.
     pub fn new(
         config: EvidenceConfig,
-        terms:
         leadership: impl Into<Leadership>,
         observer: Arc<dyn Observer>,
     ) -> (Evidence, Self) {

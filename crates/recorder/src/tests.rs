@@ -86,11 +86,7 @@ impl Bench {
         *self.known.lock().unwrap() = witness;
     }
 
-    fn start(
-        &self,
-        instance: &str,
-        leadership: impl Into<Leadership>,
-    ) -> (Evidence, Arc<Counts>) {
+    fn start(&self, instance: &str, leadership: impl Into<Leadership>) -> (Evidence, Arc<Counts>) {
         let known = Arc::clone(&self.known);
         let config = EvidenceConfig {
             location: self.log().to_str().unwrap().to_owned(),

@@ -137,7 +137,11 @@ impl Witness {
 
 /// Whether what was found can be the log that others know. What is published must be continued as
 /// well, which takes its tree.
-pub(super) fn judge(location: &str, found: FoundLog<'_>, witness: &Witness) -> Result<(), NotTheLog> {
+pub(super) fn judge(
+    location: &str,
+    found: FoundLog<'_>,
+    witness: &Witness,
+) -> Result<(), NotTheLog> {
     let location = location.to_owned();
     if let Published::Checkpoint(checkpoint) = &witness.published {
         let shown = || {

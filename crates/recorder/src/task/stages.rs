@@ -9,12 +9,12 @@ use std::{
 use jiff::Timestamp;
 use tokio::{sync::watch, time::Instant};
 
-use super::{Open, Recorder, Stage, RecordError, say};
+use super::{Open, RecordError, Recorder, Stage, say};
 use crate::{
     Current, Writing,
     draft::Entries,
-    opening::{self, KnownLog, OpenError, Opened},
     first_entries::{NewWriter, first_entries},
+    opening::{self, KnownLog, OpenError, Opened},
 };
 use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
