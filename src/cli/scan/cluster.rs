@@ -16,7 +16,7 @@ use super::{
     filter::{Filter, FilterError},
 };
 use crate::{
-    cli::cluster::{ClusterError, said},
+    cli::cluster::{ClusterError, api_message},
     controllers::adoption,
     source::{api_server, discovery, live},
 };
@@ -35,7 +35,7 @@ pub enum ScanClusterError {
     /// It does not say what it serves.
     #[error(
         "the cluster does not answer: {}; check that it runs and that the kubeconfig names it",
-        said(.0)
+        api_message(.0)
     )]
     Discovery(kube::Error),
     /// The filters leave nothing to judge.
@@ -44,7 +44,7 @@ pub enum ScanClusterError {
     /// Its own controls can't be listed.
     #[error(
         "the controls of the cluster can't be listed: {}; grant list on controls and controlexceptions of comptroller.dev, or name controls with --controls",
-        said(.0)
+        api_message(.0)
     )]
     Controls(kube::Error),
 }

@@ -14,7 +14,7 @@ use super::{
     types::Types,
 };
 use crate::{
-    cli::cluster::said,
+    cli::cluster::api_message,
     source::{api_resource, live, raw_object::RawObject},
 };
 use comptroller_core::{
@@ -31,7 +31,8 @@ pub(super) async fn read(args: &WhoCanArgs) -> Result<Ground, Failure> {
     let config = args.cluster.config().await?;
     let query = args.query(|| config.default_namespace.clone());
     let client = Client::try_from(config)?;
-    let groups = discover(&client).await.map_err(|error| WhoCanError::Discovery(said(&error)))?;
+    let groups =
+        discover(&client).await.map_err(|error| WhoCanError::Discovery(api_message(&error)))?;
     let types = Types::discovered(&groups);
     let namespace = query.namespace(&types)?;
     let mut reading = Reading::new(client);
@@ -143,7 +144,7 @@ impl Reading {
                 ));
                 return Ok(false);
             }
-            Err(error) => return Err(WhoCanError::Discovery(said(&error)).into()),
+            Err(error) => return Err(WhoCanError::Discovery(api_message(&error)).into()),
         };
         let id = self.inventory.kind(projector.resource());
         self.inventory.begin(id);
@@ -188,7 +189,7 @@ impl Reading {
                 }
                 Ok(())
             }
-            Err(error) => Err(WhoCanError::Discovery(said(&error)).into()),
+            Err(error) => Err(WhoCanError::Discovery(api_message(&error)).into()),
         }
     }
 
