@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -121,7 +121,6 @@ pub enum AttestError {
     /// No occurrence is open.
     #[error("{control} has no open occurrence: {next}")]
     NotOpen {
-        /// The control.
         control: String,
         /// When the next one opens, or how the last one ended.
         next: String,
@@ -130,20 +129,10 @@ pub enum AttestError {
     #[error(
         "{period} of {control} is {phase}, and only an open occurrence can be attested; open: {open}"
     )]
-    WrongPeriod {
-        /// The control.
-        control: String,
-        /// The given occurrence.
-        period: String,
-        /// Its phase.
-        phase: String,
-        /// The open occurrences.
-        open: String,
-    },
+    WrongPeriod { control: String, period: String, phase: String, open: String },
     /// Parts that the control requires are missing.
     #[error("{control} requires {0}", .missing.join(" and "))]
     Missing {
-        /// The control.
         control: String,
         /// Each missing part, with the option to give.
         missing: Vec<String>,
@@ -160,7 +149,6 @@ pub enum AttestError {
     /// The API server would reject the record.
     #[error("the record would be rejected: {0}")]
     Invalid(#[from] InvalidSpec),
-    /// The record exists.
     #[error("{0} has been recorded already: to correct it, attest again with --corrects {0}")]
     Exists(String),
     /// The API server rejected the record.

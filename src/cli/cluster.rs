@@ -55,7 +55,6 @@ pub async fn whoami(client: &Client) -> kube::Result<Option<String>> {
 }
 
 impl ClusterArgs {
-    /// The client configuration.
     pub async fn config(&self) -> Result<Config, ClusterError> {
         let config = if self.kubeconfig.is_some() || self.context.is_some() {
             let kubeconfig = match &self.kubeconfig {

@@ -13,9 +13,9 @@ pub enum RowFormat {
     /// A table for people.
     #[default]
     Table,
-    /// JSON for programs.
+    /// JSON, to be read by programs.
     Json,
-    /// CSV for spreadsheets.
+    /// CSV, to open in a spreadsheet.
     Csv,
 }
 

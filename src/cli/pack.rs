@@ -69,7 +69,7 @@ mod tests {
     use std::{collections::BTreeMap, path::Path};
 
     use super::PACK;
-    use crate::source::manifest::{self, Found, Limits};
+    use crate::source::manifest::{self, Limits, ManifestDocument};
     use comptroller_core::api::{Control, structural, unknown_fields};
 
     #[test]
@@ -99,7 +99,7 @@ mod tests {
             let mut found = Vec::new();
             manifest::read(name, text.as_bytes(), Limits::default(), &mut |one| found.push(one));
             assert_eq!(found.len(), 1, "{name}: {found:?}");
-            let Some(Ok(Found::Object(object, _))) = found.pop() else {
+            let Some(Ok(ManifestDocument::Object(object, _))) = found.pop() else {
                 panic!("{name}: {found:?}");
             };
             let control: Control =

@@ -76,19 +76,13 @@ pub enum ServerError {
     Listen {
         /// The flag that set the address.
         flag: &'static str,
-        /// The address.
         listen: SocketAddr,
         /// The error of the operating system.
         source: io::Error,
     },
     /// A certificate or key can't be used.
     #[error("{}: {reason}; it must be PEM, and certificate and key belong together", file.display())]
-    Certificate {
-        /// The file.
-        file: PathBuf,
-        /// Why not.
-        reason: String,
-    },
+    Certificate { file: PathBuf, reason: String },
     /// No certificate could be generated.
     #[error("a certificate can't be generated: {0}; provide one with --tls-cert and --tls-key")]
     SelfSigned(#[from] rcgen::Error),

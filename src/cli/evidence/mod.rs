@@ -26,7 +26,6 @@ enum EvidenceCommand {
     Sample(sample::SampleArgs),
 }
 
-/// Runs a subcommand.
 pub fn run(args: &EvidenceArgs) -> Result<u8, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match &args.command {

@@ -64,7 +64,6 @@ pub enum SampleError {
         "the log has no population of Control {control} up to {until}: check the name and --at; a control that people attest has occurrences instead, which are in the report"
     )]
     NoPopulation {
-        /// The control.
         control: String,
         /// The time up to which the log was searched.
         until: String,

@@ -42,7 +42,6 @@ pub enum PackError {
     /// A control of the pack can't be parsed or written as YAML.
     #[error("the built-in control {control} can't be printed: {source}; this is a bug")]
     Yaml {
-        /// The control.
         control: &'static str,
         /// The error of the YAML library.
         #[source]

@@ -51,7 +51,6 @@ pub enum ProfileError {
     /// It is not a component, or uses more of kustomize than is supported here.
     #[error("config/soc2/profiles/{profile}/kustomization.yaml can't be read: {source}")]
     Unreadable {
-        /// The profile.
         profile: String,
         /// The error of the parser.
         #[source]
@@ -62,9 +61,7 @@ pub enum ProfileError {
         "config/soc2/profiles/{profile}/kustomization.yaml adds to {path} of the control {control}, which has no such list: add an empty one there"
     )]
     NoList {
-        /// The profile.
         profile: String,
-        /// The control.
         control: String,
         /// The path of the list.
         path: String,
@@ -82,7 +79,6 @@ pub enum ProfileError {
 /// The changes of a distribution or an add-on to the pack.
 #[derive(Clone, Debug)]
 pub struct PackProfile {
-    /// Its name.
     pub name: &'static str,
     /// One line for people.
     pub title: String,

@@ -10,9 +10,9 @@ use comptroller_report::period::{FORMATS, PeriodFormat, Rendered};
 
 /// Why a report can't be written.
 #[derive(Debug, thiserror::Error)]
-pub enum OutputError {
+pub enum ReportOutputError {
     /// The path is the name of a format.
-    #[error("{0} is a format: write -o {0}, or --output ./{0}", .0.display())]
+    #[error("{path} is a format: write -o {path}, or --output ./{path}", path = .0.display())]
     IsFormat(PathBuf),
     /// A format of several files can't go to standard output.
     #[error("-o {0} is several files: give a folder with --output DIR")]
@@ -20,7 +20,6 @@ pub enum OutputError {
     /// A format of several files can't go to one file.
     #[error("{} is a file, and -o {format} is several: give a folder", path.display())]
     IsFile {
-        /// The file.
         path: PathBuf,
         /// The name of the format.
         format: &'static str,
@@ -46,17 +45,19 @@ pub enum OutputError {
 ///
 /// # Errors
 /// If it can't.
-pub fn check(format: &PeriodFormat, to: Option<&Path>) -> Result<(), OutputError> {
+pub fn check(format: &PeriodFormat, to: Option<&Path>) -> Result<(), ReportOutputError> {
     let is_format = |path: &Path| FORMATS.iter().any(|one| path == Path::new(one.name));
     let several = format.is_several_files();
     match to {
         // In other commands --output is the long form of -o, so this is a likely mistake.
-        Some(path) if is_format(path) => Err(OutputError::IsFormat(path.to_owned())),
-        None if several => Err(OutputError::NeedsFolder(format.name)),
+        Some(path) if is_format(path) => Err(ReportOutputError::IsFormat(path.to_owned())),
+        None if several => Err(ReportOutputError::NeedsFolder(format.name)),
         Some(path) if several && path.is_file() => {
-            Err(OutputError::IsFile { path: path.to_owned(), format: format.name })
+            Err(ReportOutputError::IsFile { path: path.to_owned(), format: format.name })
         }
-        Some(path) if !several && path.is_dir() => Err(OutputError::IsFolder(path.to_owned())),
+        Some(path) if !several && path.is_dir() => {
+            Err(ReportOutputError::IsFolder(path.to_owned()))
+        }
         _ => Ok(()),
     }
 }
@@ -64,15 +65,15 @@ pub fn check(format: &PeriodFormat, to: Option<&Path>) -> Result<(), OutputError
 /// Writes a report to a file or folder; None is standard output.
 ///
 /// # Errors
-/// [`OutputError::Write`] or [`OutputError::Stdout`].
-pub fn write(rendered: &Rendered, to: Option<&Path>) -> Result<(), OutputError> {
-    let failed = |path: &Path, error| OutputError::Write { path: path.to_owned(), error };
+/// [`ReportOutputError::Write`] or [`ReportOutputError::Stdout`].
+pub fn write(rendered: &Rendered, to: Option<&Path>) -> Result<(), ReportOutputError> {
+    let failed = |path: &Path, error| ReportOutputError::Write { path: path.to_owned(), error };
     match (rendered, to) {
         (Rendered::File(bytes), Some(path)) => {
             fs::write(path, bytes).map_err(|error| failed(path, error))
         }
         (Rendered::File(bytes), None) => {
-            to_stdout(|stdout| stdout.write_all(bytes)).map_err(OutputError::Stdout)
+            to_stdout(|stdout| stdout.write_all(bytes)).map_err(ReportOutputError::Stdout)
         }
         (Rendered::Files(files), to) => {
             let dir = to.unwrap_or(Path::new("."));

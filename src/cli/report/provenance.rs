@@ -19,7 +19,6 @@ use comptroller_report::{
 pub struct ReportRun {
     /// The time of the run.
     pub now: Timestamp,
-    /// The user.
     pub by: String,
 }
 

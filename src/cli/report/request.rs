@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::ReportArgs;
 use crate::{
     cli::cluster::{ClusterError, api_message, whoami},
-    source::manifest::{self, Found, Limits},
+    source::manifest::{self, Limits, ManifestDocument},
 };
 use comptroller_core::api::{
     AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodPhase, ReportType, criteria::Category,
@@ -43,7 +43,6 @@ pub enum ReportRequestError {
         api_message(.error)
     )]
     Get {
-        /// The period.
         name: String,
         /// The error of the client.
         error: Box<kube::Error>,
@@ -51,7 +50,6 @@ pub enum ReportRequestError {
     /// The file can't be read.
     #[error("{file} can't be read: {error}")]
     File {
-        /// The file.
         file: String,
         /// The error of the file system.
         error: std::io::Error,
@@ -62,9 +60,7 @@ pub enum ReportRequestError {
     /// The file has no such period, or several.
     #[error("{file} has {found}; name one of these: {names}")]
     NotOne {
-        /// The file.
         file: String,
-        /// What was found.
         found: String,
         /// The names of the periods in the file.
         names: String,
@@ -72,7 +68,6 @@ pub enum ReportRequestError {
     /// The period is not valid.
     #[error("AuditPeriod {name}: {error}")]
     Invalid {
-        /// The period.
         name: String,
         /// What is wrong with it.
         error: InvalidSpec,
@@ -156,7 +151,9 @@ fn read(path: &Path, name: Option<&str>) -> Result<AuditPeriod, ReportRequestErr
         File::open(path).map_err(|error| ReportRequestError::File { file: file.clone(), error })?;
     let (mut objects, mut broken): (Vec<Value>, _) = (Vec::new(), None);
     manifest::read(&file, BufReader::new(opened), Limits::default(), &mut |found| match found {
-        Ok(Found::Object(object, _)) if object["kind"] == "AuditPeriod" => objects.push(object),
+        Ok(ManifestDocument::Object(object, _)) if object["kind"] == "AuditPeriod" => {
+            objects.push(object)
+        }
         Ok(_) => {}
         Err(error) => broken = broken.take().or(Some(error)),
     });

@@ -12,11 +12,10 @@ use comptroller_report::{Evaluation, Format};
 
 /// Why a report was not written.
 #[derive(Debug, thiserror::Error)]
-pub enum WriteError {
+pub enum ScanWriteError {
     /// A file can't be written.
     #[error("{} can't be written: {error}; check that its folder exists and is writable", path.display())]
     File {
-        /// The file.
         path: PathBuf,
         /// The error of the file system.
         error: io::Error,
@@ -31,16 +30,16 @@ pub enum WriteError {
 pub(super) fn write_all(
     evaluation: &Evaluation,
     targets: &[OutputTarget],
-) -> Result<(), WriteError> {
+) -> Result<(), ScanWriteError> {
     for target in targets {
         if let Some(path) = &target.file {
             write_file(evaluation, target.format, path)
-                .map_err(|error| WriteError::File { path: path.clone(), error })?;
+                .map_err(|error| ScanWriteError::File { path: path.clone(), error })?;
         }
     }
     for target in targets.iter().filter(|target| target.file.is_none()) {
         to_stdout(|stdout| target.format.write(evaluation, table_style(), stdout))
-            .map_err(WriteError::Stdout)?;
+            .map_err(ScanWriteError::Stdout)?;
     }
     Ok(())
 }
