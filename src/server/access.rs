@@ -57,7 +57,6 @@ pub enum AccessDenied {
         "{user} may not {verb} {path}: grant it with a ClusterRole for nonResourceURLs [{path}], verbs [{verb}]"
     )]
     Forbidden {
-        /// The user's name.
         user: String,
         /// The verb that is missing.
         verb: &'static str,

@@ -18,7 +18,6 @@ impl CacheKey {
     }
 }
 
-/// Results by key.
 #[derive(Debug)]
 pub struct ReviewCache<V> {
     entries: Mutex<HashMap<CacheKey, CachedResult<V>>>,
