@@ -10,7 +10,7 @@ use crate::{
     api::{ControlSpec, Occurrence, ResourceRef, test_spec::AttestationTest},
     checks::{
         Item,
-        attestation::{self, Ledger, LedgerInputs, rule_digest},
+        attestation::{self, LedgerInputs, OccurrenceLedger, rule_digest},
     },
     inventory::{Inventory, records::AttestationFacts},
 };
@@ -20,7 +20,7 @@ use crate::{
 pub struct AttestationState {
     control: String,
     created: Option<Timestamp>,
-    ledger: Ledger,
+    ledger: OccurrenceLedger,
     /// When time alone changes something next.
     next: Option<Timestamp>,
 }
@@ -28,7 +28,7 @@ pub struct AttestationState {
 impl AttestationState {
     /// What is remembered of a control.
     pub fn new(control: &str, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> Self {
-        let ledger = Ledger::restored(occurrences);
+        let ledger = OccurrenceLedger::restored(occurrences);
         Self { control: control.to_owned(), created, ledger, next: None }
     }
 
@@ -38,7 +38,7 @@ impl AttestationState {
         if occurrences.is_empty() {
             return false;
         }
-        let known = Ledger::restored(occurrences);
+        let known = OccurrenceLedger::restored(occurrences);
         let changed = known != self.ledger;
         self.ledger = known;
         changed
