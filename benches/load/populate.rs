@@ -111,9 +111,9 @@ fn documents(folder: &str) -> Result<Vec<Value>> {
     Ok(objects)
 }
 
-/// What every cluster is born with and controls judge. It is read from the API server before
+/// Expects a verdict on the bindings that every API server makes by default. They are read before
 /// anything else is there.
-pub async fn born(client: &Client, expected: &mut Ledger) -> Result<()> {
+pub async fn default_bindings(client: &Client, expected: &mut Ledger) -> Result<()> {
     for kind in ["ClusterRoleBinding", "RoleBinding"] {
         let kind = GroupVersionKind::gvk("rbac.authorization.k8s.io", "v1", kind);
         let bindings =
@@ -158,25 +158,25 @@ async fn create_whole(client: &Client, object: &Value) -> Result<()> {
         client
             .request_text(request)
             .await
-            .map_err(|error| told("write the status of", object, &error))?;
+            .map_err(|error| request_error("write the status of", object, &error))?;
     }
     Ok(())
 }
 
-/// Creates an object.
+/// Creates an object at the path of its kind, without a discovery.
 pub async fn create(client: &Client, object: &Value) -> Result<()> {
     let request = Request::post(collection(object))
         .header("Content-Type", "application/json")
         .body(serde_json::to_vec(object)?)?;
-    client.request_text(request).await.map_err(|error| told("create", object, &error))?;
+    client.request_text(request).await.map_err(|error| request_error("create", object, &error))?;
     Ok(())
 }
 
-/// Deletes an object.
+/// Deletes an object, and does not wait for finalizers.
 pub async fn delete(client: &Client, object: &Value) -> Result<()> {
     let path = format!("{}/{}", collection(object), name(object));
     let request = Request::builder().method(Method::DELETE).uri(path).body(Vec::new())?;
-    client.request_text(request).await.map_err(|error| told("delete", object, &error))?;
+    client.request_text(request).await.map_err(|error| request_error("delete", object, &error))?;
     Ok(())
 }
 
@@ -192,6 +192,6 @@ fn collection(object: &Value) -> String {
     DynamicObject::url_path(&resource, object["metadata"]["namespace"].as_str())
 }
 
-fn told(what: &str, object: &Value, error: &kube::Error) -> String {
+fn request_error(what: &str, object: &Value, error: &kube::Error) -> String {
     format!("cannot {what} {} {}: {error}", object["kind"], object["metadata"]["name"])
 }

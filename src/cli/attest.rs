@@ -303,7 +303,7 @@ fn choose<'a>(
 }
 
 fn check_attester(control: &str, person: &str, rule: &AttestationTest) -> Result<(), AttestError> {
-    requirements::attester(person, rule).map(drop).map_err(|_| {
+    requirements::check_attester(person, rule).map(drop).map_err(|_| {
         let users = rule.attesters.as_ref().map(|attesters| attesters.users.join(", "));
         AttestError::NotAttester(person.to_owned(), control.to_owned(), users.unwrap_or_default())
     })
@@ -391,7 +391,6 @@ fn artifact(text: &str) -> Result<Artifact, AttestError> {
 
 /// The SHA-256 of a file in hexadecimal digits, read in pieces.
 fn digest(path: &Path) -> io::Result<String> {
-    use std::fmt::Write as _;
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();
     let mut piece = vec![0; 64 * 1024];
@@ -402,12 +401,7 @@ fn digest(path: &Path) -> io::Result<String> {
         }
         hasher.update(piece.get(..length).unwrap_or_default());
     }
-    let mut digits = String::with_capacity(64);
-    for byte in hasher.finalize() {
-        // Writing into a String can't fail.
-        let _ = write!(digits, "{byte:02x}");
-    }
-    Ok(digits)
+    Ok(comptroller_vocabulary::hex(&hasher.finalize()))
 }
 
 #[cfg(test)]

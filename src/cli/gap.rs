@@ -15,8 +15,8 @@ use comptroller_core::api::{
     Control, ControlSpec, ControlStatus, Duration, State, TestKind, criteria::Category,
 };
 use comptroller_report::{
-    Evaluation, Format, ReportedError,
-    gap::{self, AssessedControl, Readiness},
+    EvaluationReport, Format, ReportedError,
+    gap::{self, AssessedControl, ReadinessReport},
 };
 
 /// What a status may be late, beside two heartbeats.
@@ -46,7 +46,7 @@ pub struct GapArgs {
     category: Vec<Category>,
     /// How to write it.
     #[arg(short, long, value_name = "FORMAT", default_value = "table", ignore_case = true, value_parser = format_parser(gap::FORMATS))]
-    output: &'static Format<Readiness>,
+    output: &'static Format<ReadinessReport>,
 }
 
 /// Why there is nothing to assess.
@@ -75,7 +75,7 @@ pub fn run(args: &GapArgs) -> Result<u8, Box<dyn std::error::Error>> {
     let now = Timestamp::now();
     let assessed = assess(args, now)?;
     let readiness =
-        Readiness::assess(assessed.controls, &args.category, assessed.basis, assessed.errors);
+        ReadinessReport::assess(assessed.controls, &args.category, assessed.basis, assessed.errors);
     scan::to_stdout(|stdout| args.output.write(&readiness, scan::table_style(), stdout))?;
     Ok(if readiness.errors.is_empty() { 0 } else { super::FAILURE })
 }
@@ -113,7 +113,7 @@ fn scan_args(args: &GapArgs) -> ScanArgs {
     }
 }
 
-fn evaluated(evaluation: Evaluation, how: &str) -> Assessed {
+fn evaluated(evaluation: EvaluationReport, how: &str) -> Assessed {
     let basis = format!("States come from {how}, by {} controls.", evaluation.controls.len());
     let controls = evaluation
         .controls

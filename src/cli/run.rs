@@ -19,8 +19,8 @@ use crate::{
         operator::{self, Parts},
         witness,
     },
-    server::{CertificateFiles, Probes, Server, ServerConfig},
-    telemetry::{self, Metrics},
+    server::{CertificateFiles, ProbeState, Server, ServerConfig},
+    telemetry::{self, LogFormat, Metrics},
 };
 use comptroller_recorder::{Evidence, EvidenceConfig, Leadership, Recorder, Terms};
 
@@ -99,7 +99,8 @@ pub fn run(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
-    telemetry::init(!std::io::stderr().is_terminal())?;
+    let format = if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
+    telemetry::init(format)?;
     let metrics = Metrics::new()?;
     let client = client(&args.cluster, &metrics).await?;
     let stop = stopped().shared();
@@ -119,7 +120,7 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     let board = handle.board;
     let displaced = parts.evidence.displaced();
     let ready = unless_displaced(handle.evaluated, displaced.clone());
-    let probes = Probes::new(ready, move || match &displaced {
+    let probes = ProbeState::new(ready, move || match &displaced {
         Some(displaced) if *displaced.borrow() => DISPLACED.to_owned(),
         _ => board.waiting(),
     });

@@ -102,6 +102,7 @@ fn parse(text: &str, native: Native) -> (Function, Overload) {
     let (call, result) = text.split_once("->").unwrap_or((text, "dyn"));
     let (path, types) = call.split_once('(').unwrap_or((call, ""));
     let types = split_types(types.strip_suffix(')').unwrap_or(types));
+    // `sets::contains(...)` is a function with a dot in its name, `string.split(...)` a method of strings.
     let (name, receiver) = match (path.split_once("::"), path.rsplit_once('.')) {
         (Some((namespace, name)), _) => (format!("{namespace}.{name}"), None),
         (None, Some((receiver, name))) => (name.to_owned(), Some(receiver)),
@@ -236,6 +237,7 @@ impl Call {
         match self.run(&[value]) {
             Ok(value) => Some(Ok(value)),
             Err(EvaluationError::NoValue(message)) => Some(Err(CallError::WrongLiteral(message))),
+            // What is not known here may be a value there: it is refused when it is evaluated.
             Err(_) => None,
         }
     }
@@ -269,6 +271,7 @@ impl Call {
             },
             _ => total,
         }
+        // The caller stops there anyway, and a sum must not overflow.
         .min(limit)
     }
 
@@ -278,6 +281,7 @@ impl Call {
             Some(pattern) => pattern::apply(self.name, pattern, values),
             None => (overload.native)(values),
         };
+        // The functions themselves don't know by which name they were called.
         computed.map_err(|error| match error {
             EvaluationError::Refused(reason) => {
                 EvaluationError::Refused(format!("{}(): {reason}", self.name))
@@ -296,6 +300,7 @@ impl Call {
         }
         let kinds: Vec<_> = values.iter().map(|value| ValueKind::of(value).name()).collect();
         let message = format!("{}() does not apply to {}", self.name, kinds.join(", "));
+        // The checker narrowed the overloads by declared types, and a value may turn out to be of another.
         match self.function.overloads.iter().find(|overload| overload.accepts(values)) {
             None => Err(EvaluationError::NoValue(message)),
             // The standard functions look at values only; of others this is not certain.

@@ -108,9 +108,11 @@ fn comprehension(
         names.push(name);
     }
     let missing = || ExpressionError::invalid("a macro has no body");
+    // The body is last, and a filter may stand before it: `map(x, condition, body)`.
     let body = arguments.next_back().ok_or_else(missing)?;
     let filter = arguments.next();
     let at = target.at;
+    // Outside of the macro's variables: `x.map(x, x)` walks over an outer x.
     let (range, range_type) = checker.resolve(target)?;
     let types = element_types(checker, at, &range_type, variables)?;
     let key = types.first().cloned().unwrap_or(Type::Dyn);

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use comptroller_evidence::{
     cli::LogArgs,
-    export::{Days, ExportFile, Exporter, Format, Row},
+    export::{Days, ExportFile, ExportFormat, ExportRow, Exporter},
     log::{LogError, LogReader},
     store::{self, Store, StoreError},
 };
@@ -46,7 +46,7 @@ enum OutputFormat {
     Parquet,
 }
 
-impl From<OutputFormat> for Format {
+impl From<OutputFormat> for ExportFormat {
     fn from(format: OutputFormat) -> Self {
         match format {
             OutputFormat::Jsonl => Self::JsonLines,
@@ -100,12 +100,12 @@ async fn read(
     reader: &LogReader,
     index: u64,
     leaf: Bytes,
-) -> Result<Row, Box<dyn std::error::Error>> {
-    let stored = match Row::stored(index, &leaf)? {
+) -> Result<ExportRow, Box<dyn std::error::Error>> {
+    let stored = match ExportRow::stored(index, &leaf)? {
         Some(stored) => Some(beside(reader, &stored.stored).await?),
         None => None,
     };
-    Ok(Row::read(index, leaf, stored.as_deref())?)
+    Ok(ExportRow::read(index, leaf, stored.as_deref())?)
 }
 
 async fn beside(reader: &LogReader, digest: &str) -> Result<Bytes, LogError> {

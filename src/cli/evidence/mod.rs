@@ -5,7 +5,7 @@ pub mod sample;
 
 use std::error::Error;
 
-use comptroller_evidence::cli::{Answer, Command as AuditCommand};
+use comptroller_evidence::cli::{Answer, AuditCommand};
 
 /// Reads a log of evidence.
 #[derive(Debug, clap::Args)]

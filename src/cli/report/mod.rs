@@ -25,7 +25,7 @@ use comptroller_evidence::{
 use comptroller_report::period::{
     FORMATS, PeriodFormat, Rendered, digest,
     fold::PeriodFold,
-    model::{Period, PeriodReport},
+    model::{PeriodReport, ReportPeriod},
     sampling::{self, SamplingSheet},
 };
 
@@ -170,7 +170,7 @@ fn finish(
     run: &Run,
     args: &ReportArgs,
 ) -> PeriodReport {
-    let period = Period {
+    let period = ReportPeriod {
         name: wanted.name.clone(),
         span: wanted.span,
         categories: wanted.categories.clone(),

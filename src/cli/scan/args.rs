@@ -7,7 +7,7 @@ use crate::cli::{
     format_parser::{find, names},
 };
 use comptroller_core::api::Severity;
-use comptroller_report::{Evaluation, FORMATS, Format};
+use comptroller_report::{EvaluationReport, FORMATS, Format};
 
 /// The longest document that is read where nobody says otherwise, in MiB.
 pub const MAX_DOCUMENT_MIB: u16 = 64;
@@ -82,7 +82,7 @@ pub struct ScanArgs {
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The format.
-    pub format: &'static Format<Evaluation>,
+    pub format: &'static Format<EvaluationReport>,
     /// The file.
     pub file: Option<PathBuf>,
 }

@@ -28,7 +28,7 @@ use comptroller_core::{
         self, Catalog, Interner, KindId, Projector, ServedResource, Symbol, catalog, facts,
     },
 };
-use comptroller_report::{Evaluation, ReportedError, SourceLocation};
+use comptroller_report::{EvaluationReport, ReportedError, SourceLocation};
 
 /// What a scan learned that has to be known before its objects are read.
 #[derive(Debug, Default)]
@@ -399,7 +399,7 @@ impl Intake {
     }
 
     /// Everything was read: judges it. Kinds without an object are complete and empty.
-    pub fn evaluate(mut self, rules: &Rules) -> Evaluation {
+    pub fn evaluate(mut self, rules: &Rules) -> EvaluationReport {
         self.describe_namespace();
         for (name, (spec, _)) in &rules.exceptions {
             self.engine.upsert_exception(name, spec, None);
@@ -422,7 +422,7 @@ impl Intake {
         }
         self.engine.evaluate(self.now);
         let locate = |resource: &ResourceRef| self.locate(resource);
-        let mut evaluation = Evaluation::collect(&self.engine, self.now, &locate);
+        let mut evaluation = EvaluationReport::collect(&self.engine, self.now, &locate);
         evaluation.summary.objects = self.objects;
         evaluation.summary.skipped = self.skipped;
         evaluation.notes = notes::of(&self.engine, rules, self.now);

@@ -29,7 +29,7 @@ use self::{
 };
 use crate::source::manifest::{Found, Limits, ManifestError};
 use comptroller_core::api::ControlSpec;
-use comptroller_report::{Evaluation, ReportedError, baseline::Baseline};
+use comptroller_report::{EvaluationReport, ReportedError, baseline::FindingBaseline};
 
 /// Scans, writes, and returns the exit code.
 pub fn run(args: &ScanArgs) -> Result<u8, Box<dyn std::error::Error>> {
@@ -45,12 +45,12 @@ pub fn run(args: &ScanArgs) -> Result<u8, Box<dyn std::error::Error>> {
     Ok(evaluation.exit_code(args.allow_unknown))
 }
 
-fn read_baseline(path: &PathBuf) -> Result<Baseline, String> {
+fn read_baseline(path: &PathBuf) -> Result<FindingBaseline, String> {
     let shown = path.display();
     let text = fs::read_to_string(path).map_err(|error| {
         format!("--baseline {shown} can't be read: {error}; write it with -o json={shown}")
     })?;
-    Baseline::read(&text).map_err(|error| {
+    FindingBaseline::read(&text).map_err(|error| {
         format!(
             "--baseline {shown} is not a report of a scan: {error}; write it with -o json={shown}"
         )
@@ -58,7 +58,7 @@ fn read_baseline(path: &PathBuf) -> Result<Baseline, String> {
 }
 
 /// Evaluates the manifests as they are at a time.
-pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<Evaluation, FilterError> {
+pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<EvaluationReport, FilterError> {
     let filter = Filter::new(args);
     let given = !args.controls.is_empty();
     let mut rules = if given { Rules::read(&args.controls, now) } else { Rules::builtin(now) };
@@ -95,7 +95,7 @@ pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<Evaluation, FilterErr
 pub fn evaluate_cluster(
     args: &ScanArgs,
     now: Timestamp,
-) -> Result<Evaluation, Box<dyn std::error::Error>> {
+) -> Result<EvaluationReport, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(cluster::evaluate(args, now))?)
 }

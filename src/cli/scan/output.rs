@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::args::Target;
-use comptroller_report::{Evaluation, Format, TableStyle};
+use comptroller_report::{EvaluationReport, Format, TableStyle};
 
 /// Where a table is wrapped that nobody looks at on a terminal.
 const COLUMNS: u16 = 80;
@@ -29,7 +29,10 @@ pub enum WriteError {
 }
 
 /// Writes an evaluation to every target, files first: whoever reads standard output may stop early.
-pub(super) fn write_all(evaluation: &Evaluation, targets: &[Target]) -> Result<(), WriteError> {
+pub(super) fn write_all(
+    evaluation: &EvaluationReport,
+    targets: &[Target],
+) -> Result<(), WriteError> {
     for target in targets {
         if let Some(path) = &target.file {
             write_file(evaluation, target.format, path)
@@ -44,8 +47,8 @@ pub(super) fn write_all(evaluation: &Evaluation, targets: &[Target]) -> Result<(
 }
 
 fn write_file(
-    evaluation: &Evaluation,
-    format: &Format<Evaluation>,
+    evaluation: &EvaluationReport,
+    format: &Format<EvaluationReport>,
     path: &PathBuf,
 ) -> io::Result<()> {
     let style = TableStyle { colour: false, width: Some(usize::from(COLUMNS)) };

@@ -15,8 +15,7 @@ use super::{
 };
 use crate::{
     cli::cluster::said,
-    controllers::watches::api_resource,
-    source::{live, watched::Watched},
+    source::{api_resource, live, raw_object::RawObject},
 };
 use comptroller_core::{
     inventory::{Facts, Interner, Inventory, Projector, rbac::RoleKind},
@@ -127,7 +126,7 @@ impl Reading {
             return Ok(false);
         };
         let described = api_resource(&resource);
-        let api: Api<Watched> = match namespace {
+        let api: Api<RawObject> = match namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &described),
             None => Api::all_with(self.client.clone(), &described),
         };

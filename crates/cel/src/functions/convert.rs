@@ -56,8 +56,10 @@ pub(super) fn to_uint(values: &[Value]) -> ValueResult {
     let value = first(values);
     let uint = match value {
         Value::Int(number) => u64::try_from(*number).ok(),
+        // 2^64 is exact in a double, and one too many.
         Value::Double(number) => (*number >= 0.0 && *number < 18_446_744_073_709_551_616.0)
             .then(|| number.trunc() as u64),
+        // Go's ParseUint takes no sign, and Rust's parser would.
         Value::String(text) if !text.starts_with('+') => text.parse().ok(),
         _ => None,
     };

@@ -44,6 +44,7 @@ fn go_duration(text: &str) -> Option<i64> {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
+    // The only number that needs no unit.
     if rest == "0" {
         return Some(0);
     }
@@ -71,6 +72,7 @@ fn go_duration(text: &str) -> Option<i64> {
         total = total.checked_add(value).filter(|total| *total <= LIMIT)?;
         rest = after;
     }
+    // The limit is one above the largest int64, which only a negative duration can use.
     if negative {
         return 0_i64.checked_sub_unsigned(total);
     }
@@ -88,6 +90,7 @@ fn whole_number(text: &str) -> Option<(u64, usize, &str)> {
 fn unit_of(unit: &str) -> Option<u64> {
     Some(match unit {
         "ns" => 1,
+        // The micro sign and the Greek letter look alike, and Go takes both.
         "us" | "µs" | "μs" => 1_000,
         "ms" => 1_000_000,
         "s" => 1_000_000_000,

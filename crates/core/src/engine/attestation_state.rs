@@ -10,7 +10,7 @@ use crate::{
     api::{ControlSpec, Occurrence, ResourceRef, test_spec::AttestationTest},
     checks::{
         Item,
-        attestation::{self, Circumstances, Ledger, rule_digest},
+        attestation::{self, LedgerInputs, Ledger, rule_digest},
     },
     inventory::{Inventory, records::AttestationFacts},
 };
@@ -29,7 +29,7 @@ impl AttestationState {
     /// The state of a control as its status or the log remembers it. `created` is None for a control from
     /// a file, which has no occurrences.
     pub fn new(control: &str, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> Self {
-        let ledger = Ledger::remembered(occurrences);
+        let ledger = Ledger::restored(occurrences);
         Self { control: control.to_owned(), created, ledger, next: None }
     }
 
@@ -40,7 +40,7 @@ impl AttestationState {
         if occurrences.is_empty() {
             return false;
         }
-        let known = Ledger::remembered(occurrences);
+        let known = Ledger::restored(occurrences);
         let changed = known != self.ledger;
         self.ledger = known;
         changed
@@ -119,7 +119,7 @@ impl AttestationState {
         now: Timestamp,
     ) {
         let control = &self.control;
-        self.ledger.advance(&Circumstances {
+        self.ledger.advance(&LedgerInputs {
             rule,
             digest: &rule_digest(rule),
             created,

@@ -9,7 +9,7 @@ use crate::{
 /// The rule of a finding about an object of which it is not known whether the scope admits it.
 const UNDECIDED: &str = "Undecided";
 
-/// Judges an item, unless the scope leaves it out. `limit_counts` is what the control's other items count.
+/// Judges an item, unless the scope leaves it out. `limit_counts` are those of the control's other items.
 pub fn judge_in_scope(
     check: &dyn Check,
     context: &CheckContext<'_>,

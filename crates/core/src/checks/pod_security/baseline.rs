@@ -1,23 +1,21 @@
 //! Controls of the baseline level: known ways out of a container.
 
-use super::levels::Rule;
+use super::levels::{FindViolation, PodSecurityRule};
 use crate::{
     api::test_spec::PodSecurityLevel,
-    checks::workload::wording::{containers, list, named},
+    checks::workload::describe::{containers, list, named},
     inventory::{
         KubernetesVersion, Symbol,
         workload::{ContainerFacts, PodFacts, SeLinux, SecurityContext, SecurityProfile},
     },
 };
 
-const fn rule(name: &'static str, since: u32, judge: Judge) -> Rule {
-    Rule { name, level: PodSecurityLevel::Baseline, since, replaces: None, judge }
+const fn rule(name: &'static str, since: u32, judge: FindViolation) -> PodSecurityRule {
+    PodSecurityRule { name, level: PodSecurityLevel::Baseline, since, replaces: None, judge }
 }
 
-type Judge = fn(&PodFacts, KubernetesVersion) -> Option<String>;
-
 /// The level. Seccomp was an annotation before 1.19, which no Kubernetes reads any more.
-pub(super) const RULES: &[Rule] = &[
+pub(super) const RULES: &[PodSecurityRule] = &[
     rule("HostNamespaces", 0, |pod, _| host_namespaces(pod)),
     rule("PrivilegedContainers", 0, |pod, _| privileged_containers(pod)),
     rule("Capabilities", 0, |pod, _| capabilities(pod)),
@@ -78,7 +76,7 @@ const SAFE_SYSCTLS: &[(&str, u32)] = &[
     ("net.ipv4.tcp_wmem", 32),
 ];
 
-/// The names that a version admits.
+/// The names of a table that a version admits.
 fn admitted(
     names: &'static [(&str, u32)],
     version: KubernetesVersion,
@@ -102,7 +100,7 @@ fn capabilities(pod: &PodFacts) -> Option<String> {
     capabilities_beyond(pod, DEFAULT_CAPABILITIES)
 }
 
-/// Containers that add what is not allowed.
+/// The containers that add capabilities other than these, and what to remove.
 pub(super) fn capabilities_beyond(pod: &PodFacts, allowed: &[&str]) -> Option<String> {
     let forbidden = |name: &&Symbol| !allowed.contains(&name.as_str());
     let who =
@@ -158,7 +156,7 @@ pub(super) fn profiles<'a>(
     })
 }
 
-/// `pod and container app`: where a field of both is set wrongly.
+/// Where a field that pod and containers have is set wrongly: `pod and container app`. None when nowhere.
 pub(super) fn setters(pod: bool, containers: Option<String>) -> Option<String> {
     match (pod, containers) {
         (true, Some(containers)) => Some(format!("pod and {containers}")),
@@ -189,7 +187,7 @@ fn proc_mount(pod: &PodFacts, version: KubernetesVersion) -> Option<String> {
     if pod.user_namespace && version.minor >= USER_NAMESPACES { None } else { unmasked_proc(pod) }
 }
 
-/// Containers that see an unmasked `/proc`.
+/// The containers that see an unmasked `/proc`, and what to remove.
 pub(super) fn unmasked_proc(pod: &PodFacts) -> Option<String> {
     containers(pod, |container| container.confinement.proc_mount.is_some())
         .map(|who| format!("{who}: remove securityContext.procMount"))

@@ -49,7 +49,7 @@ pub fn judge_namespace(
             }
         }
     }
-    // Objects come in no order.
+    // Objects come in no order, and the messages must have one.
     judgement.failing.sort_by(|a, b| a.resource.cmp(&b.resource));
     malformed.sort_unstable();
     if !malformed.is_empty() {

@@ -1,12 +1,12 @@
-//! Where a connection comes from, as far as limits go.
+//! The origin of a connection, as limits count it.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// An IPv4 address, or the /64 that whoever has one IPv6 address usually has whole.
+/// An IPv4 address, or the /64 network of an IPv6 address: whoever has one address of it usually has all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Source(IpAddr);
+pub struct ClientSource(IpAddr);
 
-impl Source {
+impl ClientSource {
     /// The high half of an IPv6 address.
     const NETWORK: u128 = !(u64::MAX as u128);
 
@@ -32,7 +32,7 @@ mod tests {
             ("2001:db8::1", "2001:db8::ffff:1", true),
             ("2001:db8::1", "2001:db8:0:1::1", false),
         ] {
-            let source = |address: &str| Source::of(address.parse().unwrap());
+            let source = |address: &str| ClientSource::of(address.parse().unwrap());
             assert_eq!(source(one) == source(other), same, "{one} {other}");
         }
     }

@@ -1,4 +1,4 @@
-//! Any object as the API server sends it, for watches that project it and drop it.
+//! Any object as the API server sends it, read within a memory budget, to be projected and dropped.
 
 use std::{borrow::Cow, cell::Cell, fmt};
 
@@ -13,38 +13,39 @@ use serde::{
 };
 use serde_json::{Map, Number, Value};
 
-/// As much memory as an object may take while it is read. Text of 1.5 MB, as etcd holds it, can
-/// ask for a hundred times that: each `{"a":1}` is a node of a tree.
+/// How much memory an object may take while it is read. 1.5 MB of text, the most that etcd takes, may
+/// need a hundred times that as a tree: each `{"a":1}` is a node.
 const BUDGET: usize = 16 << 20;
 
-/// How the error of an object over its budget begins.
+/// The beginning of the error for an object over its budget.
 pub const TOO_COSTLY: &str = "it would take more than";
 
-/// A node of a map, which holds up to eleven entries and is on average half full.
+/// Bytes of a node of a map, which has room for eleven entries.
 const MAP_NODE: usize = 640;
 
-/// An entry of a map beyond the first, with its share of a node.
+/// Bytes of a further entry of a map, with its share of a node that is on average half full.
 const MAP_ENTRY: usize = 110;
 
-/// The space of an allocation beside what it holds.
+/// Bytes that an allocation takes in addition to its contents.
 const ALLOCATION: usize = 16;
 
-/// An object, whole, beside the metadata that a watch needs. `DynamicObject` takes the metadata
-/// out of the object, and CEL expressions read it there.
+/// A whole object. `DynamicObject` moves the metadata out of the object, where CEL expressions look
+/// for it.
 #[derive(Clone, Debug)]
-pub struct Watched {
+pub struct RawObject {
     /// The object, without `managedFields`.
     pub object: Value,
     metadata: ObjectMeta,
 }
 
-impl<'de> Deserialize<'de> for Watched {
+impl<'de> Deserialize<'de> for RawObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let budget = Budget(Cell::new(BUDGET));
-        let map = Limited { part: Part::Object, budget: &budget }.deserialize(deserializer)?;
+        let budget = MemoryBudget(Cell::new(BUDGET));
+        let map =
+            OuterMap { section: Section::Object, budget: &budget }.deserialize(deserializer)?;
         let object = Value::Object(map);
         let text = |field: &str| Some(object.get("metadata")?.get(field)?.as_str()?.to_owned());
-        // A watch asks where to resume, and for names to log; the rest is read from the object.
+        // kube needs these three to list; everything else is read from the object.
         let metadata = ObjectMeta {
             name: text("name"),
             namespace: text("namespace"),
@@ -55,27 +56,27 @@ impl<'de> Deserialize<'de> for Watched {
     }
 }
 
-/// What an object is called, as far as its text tells: it may end anywhere.
+/// The name of an object, as far as it can be found in JSON that may be cut anywhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Named {
-    /// Its namespace; empty when it has none.
+pub struct ObjectName {
+    /// Its namespace; empty if it is cluster-scoped or was not found.
     pub namespace: String,
-    /// Its name; empty when that was not found.
+    /// Its name; empty if it was not found.
     pub name: String,
 }
 
-impl Named {
-    /// Reads the names out of an object's text, or of its beginning.
-    pub fn of(text: &[u8]) -> Self {
-        let mut named = Self::default();
+impl ObjectName {
+    /// Finds the name in the JSON of an object, or in the beginning of it.
+    pub fn find(text: &[u8]) -> Self {
+        let mut found = Self::default();
         let mut reader = serde_json::Deserializer::from_slice(text);
-        // A text that is cut is an error after what was found.
-        let _ = Names { found: &mut named, part: Part::Object }.deserialize(&mut reader);
-        named
+        // JSON that is cut yields an error after the fields that were found.
+        let _ = NameFinder { found: &mut found, section: Section::Object }.deserialize(&mut reader);
+        found
     }
 }
 
-impl fmt::Display for Named {
+impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.namespace.is_empty() {
             write!(f, "{}/", self.namespace)?;
@@ -84,19 +85,19 @@ impl fmt::Display for Named {
     }
 }
 
-struct Names<'a> {
-    found: &'a mut Named,
-    part: Part,
+struct NameFinder<'a> {
+    found: &'a mut ObjectName,
+    section: Section,
 }
 
-impl<'de> DeserializeSeed<'de> for Names<'_> {
+impl<'de> DeserializeSeed<'de> for NameFinder<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for Names<'_> {
+impl<'de> Visitor<'de> for NameFinder<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,12 +106,15 @@ impl<'de> Visitor<'de> for Names<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
         while let Some(key) = access.next_key::<String>()? {
-            match (self.part, key.as_str()) {
-                (Part::Object, "metadata") => {
-                    access.next_value_seed(Names { found: self.found, part: Part::Metadata })?;
+            match (self.section, key.as_str()) {
+                (Section::Object, "metadata") => {
+                    access.next_value_seed(NameFinder {
+                        found: self.found,
+                        section: Section::Metadata,
+                    })?;
                 }
-                (Part::Metadata, "name") => self.found.name = access.next_value()?,
-                (Part::Metadata, "namespace") => self.found.namespace = access.next_value()?,
+                (Section::Metadata, "name") => self.found.name = access.next_value()?,
+                (Section::Metadata, "namespace") => self.found.namespace = access.next_value()?,
                 _ => {
                     access.next_value::<IgnoredAny>()?;
                 }
@@ -120,18 +124,18 @@ impl<'de> Visitor<'de> for Names<'_> {
     }
 }
 
-/// A map on the way to `metadata.managedFields`, which is half of a typical object and which
-/// nothing reads: it is skipped in the text rather than built and dropped.
+/// The map that is being read. `metadata.managedFields` is half of a typical object and nothing needs
+/// it, so it is skipped in the text instead of built and dropped.
 #[derive(Clone, Copy)]
-enum Part {
+enum Section {
     Object,
     Metadata,
 }
 
-/// What may still be used.
-struct Budget(Cell<usize>);
+/// How many bytes the object may still take.
+struct MemoryBudget(Cell<usize>);
 
-impl Budget {
+impl MemoryBudget {
     fn take<E: Error>(&self, bytes: usize) -> Result<(), E> {
         let left =
             self.0.get().checked_sub(bytes).ok_or_else(|| {
@@ -146,20 +150,20 @@ impl Budget {
     }
 }
 
-/// The outer part of an object, within a budget.
-struct Limited<'b> {
-    part: Part,
-    budget: &'b Budget,
+/// Reads the object itself or its metadata, within a budget.
+struct OuterMap<'b> {
+    section: Section,
+    budget: &'b MemoryBudget,
 }
 
-impl<'de> DeserializeSeed<'de> for Limited<'_> {
+impl<'de> DeserializeSeed<'de> for OuterMap<'_> {
     type Value = Map<String, Value>;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for Limited<'_> {
+impl<'de> Visitor<'de> for OuterMap<'_> {
     type Value = Map<String, Value>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -167,19 +171,19 @@ impl<'de> Visitor<'de> for Limited<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let Self { part, budget } = self;
+        let Self { section, budget } = self;
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
             budget.take_entry(map.is_empty(), &key)?;
-            let value = match (part, key.as_str()) {
-                (Part::Object, "metadata") => {
-                    Value::Object(access.next_value_seed(Limited { part: Part::Metadata, budget })?)
-                }
-                (Part::Metadata, "managedFields") => {
+            let value = match (section, key.as_str()) {
+                (Section::Object, "metadata") => Value::Object(
+                    access.next_value_seed(OuterMap { section: Section::Metadata, budget })?,
+                ),
+                (Section::Metadata, "managedFields") => {
                     access.next_value::<IgnoredAny>()?;
                     continue;
                 }
-                _ => access.next_value_seed(Tree(budget))?,
+                _ => access.next_value_seed(BudgetedValue(budget))?,
             };
             map.insert(key, value);
         }
@@ -187,18 +191,18 @@ impl<'de> Visitor<'de> for Limited<'_> {
     }
 }
 
-/// Any value, within a budget.
+/// Reads any value, within a budget.
 #[derive(Clone, Copy)]
-struct Tree<'b>(&'b Budget);
+struct BudgetedValue<'b>(&'b MemoryBudget);
 
-impl<'de> DeserializeSeed<'de> for Tree<'_> {
+impl<'de> DeserializeSeed<'de> for BudgetedValue<'_> {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Tree<'_> {
+impl<'de> Visitor<'de> for BudgetedValue<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -234,7 +238,7 @@ impl<'de> Visitor<'de> for Tree<'_> {
         let mut list = Vec::new();
         while let Some(value) = access.next_element_seed(self)? {
             if list.len() == list.capacity() {
-                // It doubles, and for a moment there are both.
+                // The buffer doubles, and while it is copied both exist.
                 let grown = list.capacity().max(4) * size_of::<Value>();
                 self.0.take(ALLOCATION + grown)?;
             }
@@ -254,8 +258,8 @@ impl<'de> Visitor<'de> for Tree<'_> {
     }
 }
 
-impl Watched {
-    /// The object with `apiVersion` and `kind`, which the items of a list lack.
+impl RawObject {
+    /// The object with `apiVersion` and `kind`, which the API server leaves out of the items of a list.
     pub fn with_type(mut self, api_version: &str, kind: &str) -> Value {
         if let Some(object) = self.object.as_object_mut() {
             object.entry("apiVersion").or_insert_with(|| api_version.into());
@@ -265,7 +269,7 @@ impl Watched {
     }
 }
 
-impl Resource for Watched {
+impl Resource for RawObject {
     type DynamicType = ApiResource;
     type Scope = DynamicResourceScope;
 
@@ -307,11 +311,11 @@ mod tests {
         let text = r#"{"kind":"Pod","metadata":{"name":"a","namespace":"b","resourceVersion":"7",
             "managedFields":[{"fieldsV1":{"f:spec":{}}}],"labels":{"managedFields":"kept"}},
             "spec":{"managedFields":[1]}}"#;
-        let watched: Watched = serde_json::from_str(text).unwrap();
-        assert_eq!(watched.metadata.resource_version.as_deref(), Some("7"));
+        let object: RawObject = serde_json::from_str(text).unwrap();
+        assert_eq!(object.metadata.resource_version.as_deref(), Some("7"));
         let mut whole: Value = serde_json::from_str(text).unwrap();
         whole["metadata"].as_object_mut().unwrap().remove("managedFields");
-        assert_eq!(watched.with_type("v1", "Pod"), {
+        assert_eq!(object.with_type("v1", "Pod"), {
             whole["apiVersion"] = "v1".into();
             whole
         });
@@ -321,13 +325,13 @@ mod tests {
     fn any_object_is_read_as_it_is_written() {
         let text =
             r#"{"a":[null,true,-1,18446744073709551615,1.5e3,"é\n",[],{}],"metadata":{"x":[[1]]}}"#;
-        let watched: Watched = serde_json::from_str(text).unwrap();
-        assert_eq!(watched.object, serde_json::from_str::<Value>(text).unwrap());
+        let object: RawObject = serde_json::from_str(text).unwrap();
+        assert_eq!(object.object, serde_json::from_str::<Value>(text).unwrap());
     }
 
     #[test]
     fn an_object_that_would_take_too_much_memory_is_refused() {
-        let read = |text: String| serde_json::from_str::<Watched>(&text).map(drop);
+        let read = |text: String| serde_json::from_str::<RawObject>(&text).map(drop);
         let spec = |part: &str, count: usize| {
             let parts = vec![part; count].join(",");
             format!(r#"{{"metadata":{{"name":"a"}},"spec":[{parts}]}}"#)
@@ -346,17 +350,17 @@ mod tests {
     #[test]
     fn names_are_found_in_a_text_that_is_cut() {
         let text = br#"{"kind":"Pod","metadata":{"labels":{"name":"no"},"name":"a","namespace":"b"},"spec":{"x":"#;
-        assert_eq!(Named::of(text).to_string(), "b/a");
-        assert_eq!(Named::of(&text[..70]).to_string(), "a");
+        assert_eq!(ObjectName::find(text).to_string(), "b/a");
+        assert_eq!(ObjectName::find(&text[..70]).to_string(), "a");
         for end in 0..text.len() {
-            assert!(["", "a", "b/a"].contains(&&*Named::of(&text[..end]).to_string()));
+            assert!(["", "a", "b/a"].contains(&&*ObjectName::find(&text[..end]).to_string()));
         }
-        assert_eq!(Named::of(b"[]").to_string(), "");
+        assert_eq!(ObjectName::find(b"[]").to_string(), "");
     }
 
     #[test]
     fn an_item_that_is_no_object_is_refused() {
-        let error = serde_json::from_str::<Watched>("[]").unwrap_err();
+        let error = serde_json::from_str::<RawObject>("[]").unwrap_err();
         assert!(error.to_string().contains("expected an object"), "{error}");
     }
 }

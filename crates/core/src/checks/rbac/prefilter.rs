@@ -1,9 +1,9 @@
-//! What a control asks about, as far as a glance at a subject's rights can tell that it holds none
-//! of it: nearly all do not.
+//! Tells at a glance that a subject holds nothing that a control asks about, as nearly all do not.
+//! Without it, each change of a role would look for every way to every risk for each of its subjects.
 
 use super::{
-    circumstances, named,
-    risks::{ROWS, Row},
+    contextual_risks, named_rights,
+    risks::{ROWS, RiskRow},
 };
 use crate::{
     api::test_spec::RbacTest,
@@ -11,45 +11,50 @@ use crate::{
     inventory::rbac::{Right, Rights, SubjectNode},
 };
 
-/// What can lead to a finding.
+/// The rights that can lead to a finding of a control.
 #[derive(Debug)]
-pub(super) struct Asked {
-    /// The rights that some risk takes.
+pub(super) struct Prefilter {
+    /// The rights that some risk of the control is made of.
     rights: Rights,
-    /// The risks that several bindings can amount to together, those of groups among them.
-    together: Vec<&'static Row>,
-    /// Whether rights do not tell: the control lists rules, or asks who holds something and how.
-    otherwise: bool,
+    /// The risks that several grants can amount to together, those of groups among them.
+    together: Vec<&'static RiskRow>,
+    /// Whether rights alone do not tell, so that everybody has to be looked at: the control lists
+    /// rules, or asks who holds something and how.
+    always: bool,
 }
 
-impl Asked {
-    /// What a test asks about.
+impl Prefilter {
+    /// The prefilter of a test.
     pub fn of(test: &RbacTest) -> Self {
         let rows = || ROWS.iter().filter(|row| test.forbid.contains(&row.risk));
-        let named = test.forbid.iter().any(|risk| named::is_one(*risk));
+        let named = test.forbid.iter().any(|risk| named_rights::may_be_named(*risk));
+        // Any right over a name may lead anywhere: only following it tells.
         let named = if named { Rights::of(&[Right::Named]) } else { Rights::NONE };
-        let otherwise = test.forbid.iter().any(|risk| circumstances::is_one(*risk));
+        let is_contextual = test.forbid.iter().any(|risk| contextual_risks::is_contextual(*risk));
         Self {
             rights: rows().fold(named, |all, row| all | row.all()),
             together: rows().filter(|row| row.is_compound()).collect(),
-            otherwise: otherwise || !test.rules.is_empty(),
+            always: is_contextual || !test.rules.is_empty(),
         }
     }
 
-    /// Whether a subject may hold some of it. A risk takes at least one right of the subject's own.
-    pub fn touch(&self, context: &CheckContext<'_>, node: &SubjectNode) -> bool {
+    /// Whether a subject may hold something that the control asks about. A risk takes at least one
+    /// right of the subject's own, so groups need not be looked at.
+    pub fn may_match(&self, context: &CheckContext<'_>, node: &SubjectNode) -> bool {
         let graph = &context.inventory.rights;
-        self.otherwise
+        self.always
             || node.grants.iter().any(|grant| {
                 let reach = graph.role(grant.role).map(|role| role.reach().at(grant.in_cluster()));
                 reach.is_some_and(|rights| rights.intersects(self.rights))
             })
     }
 
-    /// The rights of which a subject has some that can carry a risk only together with groups that
-    /// have some of these.
+    /// When a group that everybody of a kind belongs to changes, the rights of which a subject must
+    /// hold one for its findings to change: those that make up a risk together with `groups`, the
+    /// rights of such groups.
     pub fn completing(&self, groups: Rights) -> Rights {
         let ways = self.together.iter().flat_map(|row| row.ways);
+        // A way that the groups contribute nothing to did not change with them.
         let ways = ways.filter(|way| way.iter().any(|any_of| groups.intersects(*any_of)));
         let named = self.rights.intersection(Rights::of(&[Right::Named]));
         ways.fold(named, |all, way| {
@@ -67,6 +72,6 @@ impl Asked {
         let by_version = ROWS.iter().fold(named, |all, row| {
             all | row.before | if row.since.is_some() { row.all() } else { Rights::NONE }
         });
-        if self.otherwise || self.rights.intersects(by_version) { by_version } else { Rights::NONE }
+        if self.always || self.rights.intersects(by_version) { by_version } else { Rights::NONE }
     }
 }
