@@ -26,7 +26,7 @@ use comptroller_evidence::{
         ChangeKind, EntryFinding, Heartbeat, ObjectChange, OperatorData, OperatorEvent,
         PopulationList, VerdictData,
     },
-    entry::{Data, Entry, Subject},
+    entry::{Data, Entry, EntrySubject},
     fold,
     key::SigningKey,
     log::{LogReader, LogWriter},
@@ -36,7 +36,7 @@ use comptroller_evidence::{
 };
 use comptroller_report::period::{
     fold::PeriodFold,
-    model::{Period, Provenance, Span},
+    model::{Provenance, ReportPeriod, Span},
 };
 use comptroller_vocabulary::canonical;
 use jiff::{SignedDuration, Timestamp};
@@ -176,7 +176,7 @@ async fn report(reader: &LogReader) {
         Span::TypeII { from: begin() + SignedDuration::from_hours(24), to: time(reader.size()) };
     let mut fold = PeriodFold::new(span, Category::ALL);
     replay(reader, 0..reader.size(), |index, entry| fold.apply(index, entry)).await.unwrap();
-    let period = Period { name: "year".to_owned(), span, categories: Category::ALL.to_vec() };
+    let period = ReportPeriod { name: "year".to_owned(), span, categories: Category::ALL.to_vec() };
     let report = fold.finish(period, provenance(reader));
     assert_eq!(report.controls.len() as u64, CONTROLS);
     assert!(report.summary.deviations > 0);
@@ -248,16 +248,16 @@ fn entry(index: u64) -> Entry {
     let name = format!("control-{number:02}");
     let round = index / CONTROLS;
     let (subject, data) = if index < CONTROLS {
-        (Subject::control(&name), declared(&name))
+        (EntrySubject::control(&name), declared(&name))
     } else if index.is_multiple_of(10_007) {
         let stopped = (index / 10_007).is_multiple_of(2);
         let event = if stopped { OperatorEvent::Stopped } else { OperatorEvent::Started };
         let data = OperatorData { event, version: "0.1.0".to_owned() };
-        (Subject::new("Operator", "comptroller-0"), Data::Operator(data))
+        (EntrySubject::new("Operator", "comptroller-0"), Data::Operator(data))
     } else if round == 1 || index.is_multiple_of(101) {
-        (Subject::control(&name), verdict(index))
+        (EntrySubject::control(&name), verdict(index))
     } else {
-        (Subject::control(&name), heartbeat(index))
+        (EntrySubject::control(&name), heartbeat(index))
     };
     Entry { at: time(index), epoch: 1 + index / 20_014, subject, data }
 }

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Instant};
 use comptroller_evidence::{
     key::SigningKey,
     log::LogWriter,
-    store::{Directory, Store},
+    store::{DirectoryStore, Store},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -29,7 +29,7 @@ fn append(criterion: &mut Criterion) {
     let parent = std::env::var_os("COMPTROLLER_BENCH_DIR")
         .unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
     let folder = tempfile::tempdir_in(parent).unwrap();
-    let store: Arc<dyn Store> = Arc::new(Directory::new(folder.path().join("log")));
+    let store: Arc<dyn Store> = Arc::new(DirectoryStore::new(folder.path().join("log")));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let key = SigningKey::generate(ORIGIN).unwrap();
     let mut log = runtime.block_on(LogWriter::open(store, key, ORIGIN)).unwrap();

@@ -14,7 +14,7 @@ use comptroller_evidence::{
     data::{
         ChangeKind, EntryFinding, Heartbeat, ObjectChange, OperatorData, OperatorEvent, VerdictData,
     },
-    entry::{Data, Entry, Subject},
+    entry::{Data, Entry, EntrySubject},
     key::SigningKey,
     log::LogWriter,
     store,
@@ -30,14 +30,14 @@ fn key() -> SigningKey {
     SigningKey::from_seed(ORIGIN, &[7; 32]).unwrap()
 }
 
-fn entry(at: &str, subject: Subject, data: Data) -> Vec<u8> {
+fn entry(at: &str, subject: EntrySubject, data: Data) -> Vec<u8> {
     let entry = Entry { at: at.parse().unwrap(), epoch: 1, subject, data };
     entry.to_text().unwrap().into_bytes()
 }
 
 fn started(at: &str) -> Vec<u8> {
     let data = OperatorData { event: OperatorEvent::Started, version: "0.1.0".to_owned() };
-    entry(at, Subject::new("Operator", "comptroller-0"), Data::Operator(data))
+    entry(at, EntrySubject::new("Operator", "comptroller-0"), Data::Operator(data))
 }
 
 fn created(at: &str) -> Vec<u8> {
@@ -55,7 +55,7 @@ fn created(at: &str) -> Vec<u8> {
         spec: Some(spec),
         fields: Vec::new(),
     };
-    entry(at, Subject::control(CONTROL), Data::ControlChanged(Box::new(change)))
+    entry(at, EntrySubject::control(CONTROL), Data::ControlChanged(Box::new(change)))
 }
 
 fn finding(since: &str) -> EntryFinding {
@@ -96,7 +96,7 @@ fn verdict(
         added,
         removed,
     };
-    entry(at, Subject::control(CONTROL), Data::Verdict(Box::new(data)))
+    entry(at, EntrySubject::control(CONTROL), Data::Verdict(Box::new(data)))
 }
 
 fn heartbeat(at: &str) -> Vec<u8> {
@@ -110,7 +110,7 @@ fn heartbeat(at: &str) -> Vec<u8> {
         findings: "sha256:0".to_owned(),
         population_list: None,
     };
-    entry(at, Subject::control(CONTROL), Data::Heartbeat(Box::new(data)))
+    entry(at, EntrySubject::control(CONTROL), Data::Heartbeat(Box::new(data)))
 }
 
 /// A day in which a control failed for an hour, and what came after it.

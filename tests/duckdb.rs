@@ -18,8 +18,8 @@ use std::{
 
 use comptroller_core::api::{ResourceRef, Severity, State};
 use comptroller_evidence::{
-    data::{EntryFinding, Gap, Heartbeat, PopulationList, VerdictData},
-    entry::{Data, Entry, Subject},
+    data::{EntryFinding, GapData, Heartbeat, PopulationList, VerdictData},
+    entry::{Data, Entry, EntrySubject},
     key::SigningKey,
     log::LogWriter,
     store,
@@ -51,7 +51,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn entry(at: Timestamp, subject: Subject, data: Data) -> Entry {
+fn entry(at: Timestamp, subject: EntrySubject, data: Data) -> Entry {
     Entry { at, epoch: 1, subject, data }
 }
 
@@ -85,7 +85,7 @@ fn verdict(time: &str, failing: &[&str], list: Option<PopulationList>) -> Entry 
         added: added.collect(),
         removed: Vec::new(),
     };
-    entry(at(time), Subject::control("no-admins"), Data::Verdict(Box::new(data)))
+    entry(at(time), EntrySubject::control("no-admins"), Data::Verdict(Box::new(data)))
 }
 
 fn heartbeat(time: &str, failing: u64) -> Entry {
@@ -99,13 +99,13 @@ fn heartbeat(time: &str, failing: u64) -> Entry {
         findings: "sha256:00".to_owned(),
         population_list: None,
     };
-    entry(at(time), Subject::control("no-admins"), Data::Heartbeat(Box::new(data)))
+    entry(at(time), EntrySubject::control("no-admins"), Data::Heartbeat(Box::new(data)))
 }
 
 fn gap(from: &str, to: &str) -> Entry {
     let data =
-        Gap { from: at(from), to: at(to), reason: "the operator was not running".to_owned() };
-    entry(at(to), Subject::new("Cluster", "cluster"), Data::Gap(data))
+        GapData { from: at(from), to: at(to), reason: "the operator was not running".to_owned() };
+    entry(at(to), EntrySubject::new("Cluster", "cluster"), Data::Gap(data))
 }
 
 fn items() -> String {

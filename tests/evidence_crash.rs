@@ -28,7 +28,7 @@ use bytes::Bytes;
 use comptroller_evidence::{
     key::SigningKey,
     log::{LogReader, LogWriter},
-    store::{Directory, Object, Store, StoreError, Version, WriteLock},
+    store::{DirectoryStore, Store, StoreError, StoredObject, Version, WriteLock},
     verify::{VerifyError, verify},
 };
 use futures::{FutureExt as _, TryStreamExt as _, future::BoxFuture};
@@ -59,7 +59,7 @@ struct Death {
 
 /// A directory that kills its process.
 struct Deadly {
-    store: Directory,
+    store: DirectoryStore,
     writes: AtomicU32,
     death: Death,
 }
@@ -105,7 +105,7 @@ impl Store for Deadly {
         self.store.lock()
     }
 
-    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>, StoreError>> {
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>, StoreError>> {
         self.store.get(path)
     }
 
@@ -143,7 +143,7 @@ fn child() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let store: Arc<dyn Store> = Arc::new(Deadly {
-            store: Directory::new(folder.into()),
+            store: DirectoryStore::new(folder.into()),
             writes: AtomicU32::new(0),
             death: Death { write, after },
         });
@@ -196,7 +196,7 @@ fn run(folder: &Path, death: Death) -> (Vec<(u64, String)>, bool) {
 
 /// Checks the log that a death left and that another child continued.
 async fn check(folder: &Path, death: Death, acknowledged: &[(u64, String)]) {
-    let store: Arc<dyn Store> = Arc::new(Directory::new(folder.to_owned()));
+    let store: Arc<dyn Store> = Arc::new(DirectoryStore::new(folder.to_owned()));
     let log = LogReader::open(Arc::clone(&store), Some(key().verifier())).await.unwrap();
     let entries: Vec<Bytes> =
         log.entries(0..u64::MAX).map_ok(|(_, entry)| entry).try_collect().await.unwrap();

@@ -16,7 +16,7 @@ use std::{
 use comptroller_evidence::{
     key::SigningKey,
     log::{InclusionProof, LogReader, LogWriter},
-    store::{Directory, Store},
+    store::{DirectoryStore, Store},
 };
 
 const ORIGIN: &str = "comptroller.dev/evidence/7d9e3a60";
@@ -58,7 +58,7 @@ async fn go_verifies_the_checkpoint_the_tiles_every_leaf_and_consistency() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let key = SigningKey::generate(ORIGIN).unwrap();
-    let store: Arc<dyn Store> = Arc::new(Directory::new(path.clone()));
+    let store: Arc<dyn Store> = Arc::new(DirectoryStore::new(path.clone()));
     let mut log = LogWriter::open(Arc::clone(&store), key.clone(), ORIGIN).await.unwrap();
     append(&mut log, &[1, 1, 5, 250]).await;
     let older = folder.path().join("older");

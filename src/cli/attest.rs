@@ -379,7 +379,6 @@ fn artifact(text: &str) -> Result<Artifact, AttestError> {
 
 /// The SHA-256 of a file in hexadecimal digits. The file may be large, so it is read in chunks.
 fn digest(path: &Path) -> io::Result<String> {
-    use std::fmt::Write as _;
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();
     let mut chunk = vec![0; 64 * 1024];
@@ -390,12 +389,7 @@ fn digest(path: &Path) -> io::Result<String> {
         }
         hasher.update(chunk.get(..length).unwrap_or_default());
     }
-    let mut digits = String::with_capacity(64);
-    for byte in hasher.finalize() {
-        // Writing into a String can't fail.
-        let _ = write!(digits, "{byte:02x}");
-    }
-    Ok(digits)
+    Ok(comptroller_vocabulary::hex(&hasher.finalize()))
 }
 
 #[cfg(test)]

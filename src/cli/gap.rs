@@ -16,8 +16,8 @@ use comptroller_core::api::{
     Control, ControlSpec, ControlStatus, Duration, State, TestKind, criteria::Category,
 };
 use comptroller_report::{
-    Evaluation, Format, ReportedError,
-    gap::{self, AssessedControl, Readiness},
+    EvaluationReport, Format, ReportedError,
+    gap::{self, AssessedControl, ReadinessReport},
 };
 
 /// How late a status may be, in addition to two heartbeats, before it counts as stale.
@@ -46,7 +46,7 @@ pub struct GapArgs {
     category: Vec<Category>,
     /// The output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "table", ignore_case = true, value_parser = format_parser(gap::FORMATS))]
-    output: &'static Format<Readiness>,
+    output: &'static Format<ReadinessReport>,
 }
 
 /// Why there is no report.
@@ -75,7 +75,7 @@ pub fn run(args: &GapArgs) -> Result<u8, Box<dyn std::error::Error>> {
     let now = Timestamp::now();
     let assessed = assess(args, now)?;
     let readiness =
-        Readiness::assess(assessed.controls, &args.category, assessed.basis, assessed.errors);
+        ReadinessReport::assess(assessed.controls, &args.category, assessed.basis, assessed.errors);
     to_stdout(|stdout| args.output.write(&readiness, table_style(), stdout))?;
     Ok(if readiness.errors.is_empty() { 0 } else { super::FAILURE })
 }
@@ -113,7 +113,7 @@ fn scan_args(args: &GapArgs) -> ScanArgs {
     }
 }
 
-fn evaluated(evaluation: Evaluation, how: &str) -> Assessment {
+fn evaluated(evaluation: EvaluationReport, how: &str) -> Assessment {
     let basis = format!("States come from {how}, with {} controls.", evaluation.controls.len());
     let controls = evaluation
         .controls

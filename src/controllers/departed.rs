@@ -8,7 +8,7 @@ use futures::future::join_all;
 use kube::{Resource, ResourceExt, runtime::reflector::Store};
 use tokio::sync::Notify;
 
-use comptroller_evidence::{entry::Subject, fold::LogState};
+use comptroller_evidence::{entry::EntrySubject, fold::LogState};
 use comptroller_recorder::{Evidence, Writing};
 
 /// How often to compare without a reason to: a reconcile under way may have recorded an object
@@ -53,10 +53,10 @@ pub async fn follow<K>(
 }
 
 /// The objects of a kind that the log has and the cluster has not.
-fn departed(state: &LogState, kind: &str, present: &BTreeSet<String>) -> Vec<Subject> {
+fn departed(state: &LogState, kind: &str, present: &BTreeSet<String>) -> Vec<EntrySubject> {
     state
         .objects_of(kind)
         .filter(|(name, _)| !present.contains(*name))
-        .map(|(name, _)| Subject::new(kind, name))
+        .map(|(name, _)| EntrySubject::new(kind, name))
         .collect()
 }

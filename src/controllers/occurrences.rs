@@ -251,7 +251,7 @@ mod tests {
     use super::*;
     use comptroller_core::api::{Artifact, AttestationOutcome};
     use comptroller_evidence::{
-        entry::{Entry, Subject},
+        entry::{Entry, EntrySubject},
         fold::LogState,
     };
 
@@ -308,7 +308,7 @@ mod tests {
         let told = told.collect();
         for data in steps {
             let at = "2026-11-02T00:00:00Z".parse().unwrap();
-            let entry = Entry { at, epoch: 1, subject: Subject::control("risks"), data };
+            let entry = Entry { at, epoch: 1, subject: EntrySubject::control("risks"), data };
             state.apply(state.size(), &entry);
         }
         told
@@ -346,7 +346,7 @@ mod tests {
             let count = told.len();
             for data in told {
                 let at = "2026-11-02T00:00:00Z".parse().unwrap();
-                let entry = Entry { at, epoch: 1, subject: Subject::control("risks"), data };
+                let entry = Entry { at, epoch: 1, subject: EntrySubject::control("risks"), data };
                 state.apply(state.size(), &entry);
             }
             count

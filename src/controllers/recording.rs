@@ -15,7 +15,7 @@ use comptroller_core::{
     api::Control,
     engine::{Verdict, verdict::RECORDED_FINDINGS},
 };
-use comptroller_evidence::entry::{Data, Subject};
+use comptroller_evidence::entry::{Data, EntrySubject};
 use comptroller_recorder::{Cited, Evidence, EvidenceError, Seen};
 
 /// How many findings are put into words and recorded at the same time: 5,000 take some 10 MiB.
@@ -187,13 +187,13 @@ impl Recording {
         };
         let steps = self.evidence.read(|state| {
             let (present, records) = (&verdict.occurrences, &verdict.records);
-            let pseudonym = |person: &str| pseudonyms.of(person);
+            let pseudonym = |person: &str| pseudonyms.pseudonym(person);
             occurrences::steps(state.occurrences(name), present, records, &pseudonym)
         });
-        let entries: Vec<(Subject, Data)> = steps
+        let entries: Vec<(EntrySubject, Data)> = steps
             .unwrap_or_default()
             .into_iter()
-            .map(|data| (Subject::control(name), data))
+            .map(|data| (EntrySubject::control(name), data))
             .collect();
         if !entries.is_empty() {
             self.evidence.record_entries(entries).await?;
@@ -244,7 +244,7 @@ pub async fn record_object(
 ) -> Result<(), EvidenceError> {
     let spec = spec.and_then(|spec| serde_json::to_value(spec).ok());
     let generation = object.meta().generation.unwrap_or_default();
-    let subject = Subject::new(kind, &object.name_any());
+    let subject = EntrySubject::new(kind, &object.name_any());
     let uid = object.meta().uid.as_deref();
     evidence.record_object(subject, uid, generation, spec.as_ref(), phase).await.map(drop)
 }

@@ -77,7 +77,7 @@ mod tests {
             })
         };
         let text = problems::<ControlException>(object(json!([])));
-        assert_eq!(text, Some("spec.expires: must be a text, not a list; write it in quotes if it looks like something else".to_owned()));
+        assert_eq!(text, Some("spec.expires: must be a string, not a list; put it in quotes if it looks like something else".to_owned()));
         assert_eq!(problems::<ControlException>(object(json!("2027-01-31T00:00:00Z"))), None);
     }
 }

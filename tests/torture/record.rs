@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use comptroller_core::api::State;
 use comptroller_evidence::{
     data::OperatorEvent,
-    entry::{Data, Entry, Subject},
+    entry::{Data, Entry, EntrySubject},
     log::LogReader,
     store::{self, Store},
     verify::verify,
@@ -90,8 +90,8 @@ impl Record {
     }
 
     /// Why and when nothing could be evaluated or recorded, by what could not be.
-    pub fn gaps(&self) -> BTreeMap<&Subject, Vec<String>> {
-        let mut gaps: BTreeMap<&Subject, Vec<String>> = BTreeMap::new();
+    pub fn gaps(&self) -> BTreeMap<&EntrySubject, Vec<String>> {
+        let mut gaps: BTreeMap<&EntrySubject, Vec<String>> = BTreeMap::new();
         for entry in &self.entries {
             let Data::Gap(gap) = &entry.data else { continue };
             let text = format!("{} to {}: {}", gap.from, gap.to, gap.reason);

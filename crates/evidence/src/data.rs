@@ -16,7 +16,7 @@ use comptroller_vocabulary::{ResourceRef, Severity, State, closed_enum, whole_se
 pub struct VerdictData {
     /// The generation of the control that was judged.
     pub generation: i64,
-    /// The state.
+    /// What the evaluation came to.
     pub state: State,
     /// Why, in one CamelCase word.
     pub reason: String,
@@ -26,11 +26,11 @@ pub struct VerdictData {
     pub since: Timestamp,
     /// How many items were judged.
     pub population: u64,
-    /// Items that fail.
+    /// How many of them fail.
     pub failing: u64,
-    /// Items of which all that fails is excepted.
+    /// How many of them fail only in what exceptions allow.
     pub excepted: u64,
-    /// Items that could not be judged.
+    /// How many of them could not be judged.
     pub unknown: u64,
     /// The digest of the whole set of findings, excepted ones included: the canonical JSON of the
     /// sorted list of `[rule, apiVersion, kind, namespace, name, subject, exception]`.
@@ -74,15 +74,15 @@ impl VerdictData {
 pub struct Heartbeat {
     /// The generation of the control that was judged.
     pub generation: i64,
-    /// The state.
+    /// The state that it is still in.
     pub state: State,
     /// How many items were judged.
     pub population: u64,
-    /// Items that fail.
+    /// How many of them fail.
     pub failing: u64,
-    /// Items of which all that fails is excepted.
+    /// How many of them fail only in what exceptions allow.
     pub excepted: u64,
-    /// Items that could not be judged.
+    /// How many of them could not be judged.
     pub unknown: u64,
     /// The digest of the whole set of findings, as in [`VerdictData::findings`].
     pub findings: String,
@@ -130,9 +130,9 @@ closed_enum! {
     pub enum ChangeKind {
         /// It was first seen.
         Created = "Created",
-        /// Its spec changed.
+        /// Its spec is another than before.
         Updated = "Updated",
-        /// It is gone.
+        /// It was deleted, or recreated under another uid.
         Deleted = "Deleted",
         /// Its spec is as it was, and it entered another phase.
         Phase = "Phase",
@@ -143,10 +143,10 @@ closed_enum! {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectChange {
-    /// What happened.
+    /// What happened to the object.
     pub change: ChangeKind,
-    /// The uid of the object: one that is deleted and created anew has another. Absent where it is
-    /// not known, as in the oldest entries.
+    /// The uid of the object: a recreated one has another. Absent where it is not known, as in the
+    /// oldest entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
     /// The generation after it.
@@ -188,7 +188,7 @@ pub struct FieldChange {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct AttestationData {
-    /// Which occurrence.
+    /// The occurrence, by its dates.
     pub occurrence: OccurrenceDates,
     /// The phase after this step.
     pub phase: OccurrencePhase,
@@ -216,7 +216,7 @@ pub struct OccurrenceDates {
     pub rule_digest: String,
 }
 
-/// What somebody attested.
+/// A record of what somebody attested, as far as the log keeps it.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct AttestationRecord {
@@ -233,7 +233,7 @@ pub struct AttestationRecord {
     pub performed_at: Timestamp,
     /// When the record reached the API server.
     pub recorded_at: Timestamp,
-    /// Completed, or `CompletedWithFindings`.
+    /// How the procedure ended: `Completed` or `CompletedWithFindings`.
     pub outcome: String,
     /// The version of what was reviewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -251,7 +251,7 @@ pub struct AttestationRecord {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ArtifactRef {
-    /// Where it is.
+    /// Where it is kept, as the record says.
     pub uri: String,
     /// Its SHA-256, as `sha256:` and hexadecimal digits.
     pub digest: String,
@@ -262,7 +262,7 @@ closed_enum! {
     pub enum OperatorEvent {
         /// It began to write this log, as the only writer of its epoch.
         Started = "Started",
-        /// It stopped in order.
+        /// It stopped in an orderly way, having recorded all that it knew.
         Stopped = "Stopped",
     }
 }
@@ -271,7 +271,7 @@ closed_enum! {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct OperatorData {
-    /// What happened.
+    /// Whether it started or stopped.
     pub event: OperatorEvent,
     /// The version of the program.
     pub version: String,
@@ -281,7 +281,7 @@ pub struct OperatorData {
 /// control that could not be evaluated.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub struct Gap {
+pub struct GapData {
     /// The last time before it that somebody looked.
     pub from: Timestamp,
     /// The first time after it.
@@ -300,7 +300,7 @@ pub struct StoredData {
     pub bytes: u64,
 }
 
-impl Gap {
+impl GapData {
     /// A gap in whole seconds, which never ends before it begins: the clock may have been set back.
     pub fn between(from: Timestamp, to: Timestamp, reason: String) -> Self {
         Self { from: whole_seconds(from), to: whole_seconds(to.max(from)), reason }
@@ -308,7 +308,7 @@ impl Gap {
 }
 
 impl StoredData {
-    /// Reads it, if the data is of this form.
+    /// Reads it from an entry's data; None if that is data of another form.
     pub fn recognise(data: &Value) -> Option<Self> {
         data.get("stored")?;
         serde_json::from_value(data.clone()).ok()

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, value::RawValue};
 
 use super::data::{
-    AttestationData, EntryFinding, Gap, Heartbeat, ObjectChange, OperatorData, StoredData,
+    AttestationData, EntryFinding, GapData, Heartbeat, ObjectChange, OperatorData, StoredData,
     VerdictData,
 };
 use comptroller_vocabulary::{
@@ -40,9 +40,9 @@ closed_enum! {
         Attestation = "attestation",
         /// An access review campaign changed phase.
         Campaign = "campaign",
-        /// A reviewer decided.
+        /// A reviewer decided on one grant of a campaign.
         Decision = "decision",
-        /// A right was taken away after a decision.
+        /// A grant was revoked after a decision.
         Revocation = "revocation",
         /// A lesson was completed, or fell due.
         Training = "training",
@@ -58,26 +58,26 @@ closed_enum! {
 /// What an entry is about: a kind and a name, never a person's.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Subject {
+pub struct EntrySubject {
     /// Such as `Control`, `ControlException`, `Operator` or `Cluster`.
     pub kind: String,
     /// The name of the object; of the operator, its instance.
     pub name: String,
 }
 
-impl Subject {
-    /// An object of a kind.
+impl EntrySubject {
+    /// The subject of entries about an object of a kind.
     pub fn new(kind: &str, name: &str) -> Self {
         Self { kind: kind.to_owned(), name: name.to_owned() }
     }
 
-    /// A control.
+    /// The subject of entries about a control.
     pub fn control(name: &str) -> Self {
         Self::new("Control", name)
     }
 }
 
-/// One entry.
+/// One entry of the log: a leaf of its tree, once it is written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// When it was observed, in whole seconds.
@@ -85,31 +85,24 @@ pub struct Entry {
     /// Which leadership wrote it: it never falls within a log.
     pub epoch: u64,
     /// What it is about.
-    pub subject: Subject,
-    /// What it says.
+    pub subject: EntrySubject,
+    /// What it says of that, by the type of the entry.
     pub data: Data,
 }
 
-/// What an entry says, by its type.
+/// What an entry says, by its [type](EntryType).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
-    /// See [`EntryType::Verdict`].
     Verdict(Box<VerdictData>),
-    /// See [`EntryType::Heartbeat`].
     Heartbeat(Box<Heartbeat>),
-    /// See [`EntryType::ControlChanged`].
     ControlChanged(Box<ObjectChange>),
-    /// See [`EntryType::Exception`].
     Exception(Box<ObjectChange>),
-    /// See [`EntryType::Attestation`].
     Attestation(Box<AttestationData>),
-    /// See [`EntryType::Operator`].
     Operator(OperatorData),
-    /// See [`EntryType::Gap`].
-    Gap(Gap),
-    /// Data too large for an entry: it lies beside the log under its digest.
+    Gap(GapData),
+    /// Data of any type that is too large for an entry: it lies beside the log under its digest.
     Stored(EntryType, StoredData),
-    /// A type whose data this version only keeps.
+    /// Data of a type that this version does not read, and keeps as it is.
     Other(EntryType, Value),
 }
 
@@ -240,22 +233,22 @@ struct Wire<D> {
     at: Timestamp,
     data: D,
     epoch: u64,
-    subject: Subject,
+    subject: EntrySubject,
     #[serde(rename = "type")]
     type_: EntryType,
     v: u8,
 }
 
-/// Why a text is no entry.
+/// Why a text is not an entry.
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
-    /// Not of the form.
+    /// It has another form.
     #[error("it is not an entry: {0}")]
     Json(#[from] serde_json::Error),
     /// Written by a later version.
     #[error("it has version {0} and this program reads version 1: use a newer one")]
     Version(u8),
-    /// No canonical text.
+    /// Its data has no canonical text.
     #[error(transparent)]
     Canonical(#[from] CanonicalError),
 }
@@ -305,7 +298,7 @@ mod tests {
         Entry {
             at: "2026-11-20T09:14:03.5Z".parse().unwrap(),
             epoch: 7,
-            subject: Subject::control("no-standing-cluster-admin"),
+            subject: EntrySubject::control("no-standing-cluster-admin"),
             data: Data::Verdict(Box::new(VerdictData {
                 generation: 3,
                 state: State::Failing,
@@ -403,7 +396,7 @@ mod tests {
     #[test]
     fn an_operator_entry_reads_back() {
         let entry = Entry {
-            subject: Subject::new("Operator", "comptroller-0"),
+            subject: EntrySubject::new("Operator", "comptroller-0"),
             data: Data::Operator(OperatorData {
                 event: OperatorEvent::Started,
                 version: "0.1.0".to_owned(),

@@ -15,6 +15,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use signed_note::{Note, StandardVerifier, Verifier as _, VerifierList};
 
+use comptroller_vocabulary::hex;
+
 /// The byte that says Ed25519 in a key of signed-note.
 const ED25519: u8 = 1;
 
@@ -40,11 +42,9 @@ pub enum KeyError {
     /// The file can't be read or written.
     #[error("the key {path} can't be {action}: {source}")]
     File {
-        /// The file.
         path: PathBuf,
-        /// What was tried.
+        /// A participle, such as `read`.
         action: &'static str,
-        /// What the system says.
         source: io::Error,
     },
     /// Others may read or change the file.
@@ -52,30 +52,31 @@ pub enum KeyError {
         "the signing key {path} has the mode {mode:04o}, so that {who}, and could sign another log: chmod 600 it, or for a mounted Secret set defaultMode: 0400, which leaves it to the pod's user and fsGroup; if others had it, begin another log with a new key"
     )]
     Exposed {
-        /// The file.
         path: PathBuf,
-        /// Its mode.
+        /// The permission bits.
         mode: u32,
-        /// Who may do what.
+        /// Who may do what, as a clause.
         who: &'static str,
     },
     /// A pipe, a device or a folder.
-    #[error("the signing key {0} is no regular file, nor a link to one: give a file with the key")]
-    NotAFile(PathBuf),
-    /// Not a key.
     #[error(
-        "{0} is no Ed25519 signing key: it must hold one line PRIVATE+KEY+<name>+<id>+<base64> (C2SP signed-note) or a PKCS#8 PEM key"
+        "the signing key {0} is neither a regular file nor a link to one: give a file with the key"
+    )]
+    NotAFile(PathBuf),
+    /// The file, which is named, holds something else.
+    #[error(
+        "{0} is not an Ed25519 signing key: it must hold one line PRIVATE+KEY+<name>+<id>+<base64> (C2SP signed-note) or a PKCS#8 PEM key"
     )]
     NotAKey(String),
-    /// Not a verifier key.
+    /// The text is something else, and not the name of a file that holds a verifier key.
     #[error(
-        "{0:?} is no verifier key, nor a file that holds one: it has the form <name>+<id>+<base64> (C2SP signed-note); the ConfigMap comptroller-evidence has it, and the file verifier-key beside a log"
+        "{0:?} is neither a verifier key nor a file that holds one: it has the form <name>+<id>+<base64> (C2SP signed-note); the ConfigMap comptroller-evidence has it, and the file verifier-key beside a log"
     )]
     NotAVerifierKey(String),
     /// A name that a key can't have.
     #[error("{0:?} can't name a key: use a text without spaces and plus signs")]
     Name(String),
-    /// No random bytes.
+    /// A key can't be made without them.
     #[error("the system gives no random bytes for a new key")]
     Random,
 }
@@ -160,7 +161,7 @@ impl SigningKey {
             let der = BASE64_STANDARD.decode(body.replace(char::is_whitespace, "")).ok()?;
             return Self::from_seed(name, der.strip_prefix(&PKCS8)?.try_into().ok()?).ok();
         }
-        // It checks the form and that the id is that of the key.
+        // Only for its checks: of the form, and that the id is that of the key.
         signed_note::StandardSigner::new(text).ok()?;
         let mut parts = text.strip_prefix("PRIVATE+KEY+")?.splitn(3, '+');
         let (name, _id) = (parts.next()?, parts.next()?);
@@ -320,7 +321,7 @@ impl VerifierKey {
         }
     }
 
-    /// Its text: `<name>+<id>+<base64>`.
+    /// The key in note format: `<name>+<id>+<base64>`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -351,14 +352,10 @@ impl fmt::Debug for Pseudonyms {
 
 impl Pseudonyms {
     /// The pseudonym of a person: `person:` and 32 hexadecimal digits of HMAC-SHA256.
-    pub fn of(&self, person: &str) -> String {
-        use fmt::Write as _;
-        let mut text = "person:".to_owned();
-        for byte in authenticate(&self.0, &[person.as_bytes()]).iter().take(16) {
-            // Writing into a String can't fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+    pub fn pseudonym(&self, person: &str) -> String {
+        let code = authenticate(&self.0, &[person.as_bytes()]);
+        // Half of the code: 128 bits are as good against collisions, and names stay readable.
+        format!("person:{}", hex(&code[..16]))
     }
 }
 
@@ -501,10 +498,10 @@ mod tests {
     fn a_pseudonym_is_steady_and_differs_by_person_and_by_key() {
         let people = SigningKey::from_seed(NAME, &[7; 32]).unwrap().pseudonyms();
         let others = SigningKey::from_seed(NAME, &[8; 32]).unwrap().pseudonyms();
-        let alice = people.of("alice@example.com");
-        assert_eq!(alice, people.of("alice@example.com"));
+        let alice = people.pseudonym("alice@example.com");
+        assert_eq!(alice, people.pseudonym("alice@example.com"));
         assert_eq!(alice.strip_prefix("person:").unwrap().len(), 32);
-        assert_ne!(alice, people.of("bob@example.com"));
-        assert_ne!(alice, others.of("alice@example.com"));
+        assert_ne!(alice, people.pseudonym("bob@example.com"));
+        assert_ne!(alice, others.pseudonym("alice@example.com"));
     }
 }

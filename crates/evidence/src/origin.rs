@@ -8,7 +8,8 @@ pub fn of_cluster(uid: &str) -> String {
     format!("{PREFIX}{uid}")
 }
 
-/// The cluster that an origin names: its last part, also where another tool chose the origin.
+/// The uid of the cluster that an origin names: its last part, also where another tool chose the
+/// origin.
 pub fn cluster(origin: &str) -> &str {
     origin.rsplit('/').next().unwrap_or(origin)
 }

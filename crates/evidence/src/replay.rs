@@ -1,4 +1,4 @@
-//! Entries of a log, one after another, for whoever folds them.
+//! The entries of a log in their order, for a fold of them.
 
 use std::ops::Range;
 
@@ -19,27 +19,23 @@ pub enum ReplayError {
     Log(#[from] LogError),
     /// An entry that this version can't read.
     #[error("entry {index} of the log can't be read: {error}")]
-    Entry {
-        /// Which.
-        index: u64,
-        /// Why.
-        error: EntryError,
-    },
+    Entry { index: u64, error: EntryError },
 }
 
-/// What was replayed.
+/// How a replay went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
-    /// The latest time of an entry.
+    /// The latest time of an entry; None if the range has none.
     pub latest: Option<Timestamp>,
     /// How many entries have data beside the log that is not there or is not theirs.
     pub unresolved: u64,
-    /// The first of them.
+    /// The first of those entries.
     pub first_unresolved: Option<u64>,
 }
 
-/// Hands on the entries of a range in their order, with what is stored beside the log in its place.
-/// Data that is not there, or has another digest, stays [`Data::Stored`], and is counted.
+/// Calls `take` with each entry of a range, in their order, after putting in what is stored beside the
+/// log. Data that is missing, or has another digest, stays [`Data::Stored`] and is counted: one lost
+/// file must not keep a year's log from being read.
 pub async fn replay(
     reader: &LogReader,
     range: Range<u64>,
@@ -65,6 +61,7 @@ pub async fn replay(
     Ok(replayed)
 }
 
+/// The data that an entry names; None if it is missing, another, or can't be read as its type.
 async fn resolve(
     reader: &LogReader,
     type_: EntryType,

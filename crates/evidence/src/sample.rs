@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use comptroller_vocabulary::canonical;
+use comptroller_vocabulary::{canonical, hex};
 
 /// How large a sample is, by the size of the population.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,20 +32,20 @@ pub struct SizeRow {
 /// How many items are drawn from a population, never more than it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Draw {
-    /// Every item.
+    /// The whole population.
     All,
-    /// So many.
+    /// This many.
     Fixed(u64),
-    /// So many in a hundred, rounded up.
+    /// This share of the population in percent, 1 to 100, rounded up to whole items.
     Percent(u8),
 }
 
-/// Why a text is no size table.
+/// Why a text is not a size table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SizeTableError {
-    /// A row is not of the form.
+    /// A row, which is given, has another form.
     #[error(
-        "{0:?} is no row of a size table: write UP_TO:SIZE, such as 50:5, and the last one \
+        "{0:?} is not a row of a size table: write UP_TO:SIZE, such as 50:5, and the last one \
          without a bound, such as 25; a size is a number, a share such as 10%, or all"
     )]
     Malformed(String),
@@ -95,7 +95,7 @@ impl fmt::Display for Draw {
     }
 }
 
-/// What auditors commonly draw: below 5 all, to 50 five, to 250 a tenth, beyond 25.
+/// What auditors commonly draw: all of up to 4, 5 of up to 50, a tenth of up to 250, and 25 beyond.
 impl Default for SizeTable {
     fn default() -> Self {
         Self {
@@ -169,9 +169,9 @@ pub struct Sample {
     pub population_digest: String,
     /// How many items it has.
     pub population: u64,
-    /// The seed.
+    /// The seed that the items were chosen by.
     pub seed: String,
-    /// The size table, as `4:all,50:5,250:10%,25`; none where the size was given.
+    /// The size table, such as `4:all,50:5,250:10%,25`; None where the size itself was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_table: Option<String>,
     /// How the items were chosen, in one sentence.
@@ -186,7 +186,7 @@ pub struct Sample {
 pub struct SampledItem {
     /// Its line in the population's text, from 1.
     pub line: u64,
-    /// The line.
+    /// The line itself, without its line feed.
     pub item: String,
     /// The SHA-256 by which it was chosen, in hexadecimal digits.
     pub hash: String,
@@ -195,16 +195,16 @@ pub struct SampledItem {
 /// How many are drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Size {
-    /// By a table.
+    /// As many as a table has for the size of the population.
     Table(SizeTable),
-    /// So many, or all where there are fewer.
+    /// This many, or all where there are fewer.
     Count(u64),
 }
 
 /// The sentence in [`Sample::method`].
 const METHOD: &str = "the items with the smallest SHA-256 of seed, line feed and item";
 
-/// Draws from a population: a text with a line for each item. An empty line is no item.
+/// Draws from a population: a text with a line for each item. Empty lines are not items.
 pub fn draw(population: &str, seed: &str, size: &Size) -> Sample {
     let mut chosen: Vec<([u8; 32], u64, &str)> = (1..)
         .zip(population.split('\n'))
@@ -216,6 +216,8 @@ pub fn draw(population: &str, seed: &str, size: &Size) -> Sample {
         Size::Table(table) => (table.size(count), Some(table.to_string())),
         Size::Count(wanted) => (*wanted, None),
     };
+    // By hash, which nobody can choose, and only then by line: the order of the population is the
+    // operator's, and must not decide what an auditor looks at.
     chosen.sort_unstable();
     chosen.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
     chosen.sort_unstable_by_key(|(_, line, _)| *line);
@@ -234,15 +236,6 @@ pub fn draw(population: &str, seed: &str, size: &Size) -> Sample {
 
 fn hash(seed: &str, item: &str) -> [u8; 32] {
     Sha256::new().chain_update(seed).chain_update("\n").chain_update(item).finalize().into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

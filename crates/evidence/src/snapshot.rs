@@ -30,7 +30,7 @@ pub const EVERY: u64 = 10_000;
 /// Why a snapshot can't be saved. The log is not affected.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// The store failed.
+    /// It can't be written.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The state can't be written.
@@ -76,8 +76,8 @@ pub async fn load_state(reader: &LogReader) -> Result<LogState, ReplayError> {
     Ok(state)
 }
 
-/// The snapshot beside a log. None where there is none, or where it says something that the log
-/// does not: then a line of the program's own log says what.
+/// The snapshot beside a log; None where there is none, or where it says something that the log does
+/// not, and then a line of the program's own log says what.
 pub async fn load(reader: &LogReader) -> Option<LogState> {
     match checked(reader).await {
         Ok(state) => state,
@@ -85,7 +85,7 @@ pub async fn load(reader: &LogReader) -> Option<LogState> {
             tracing::warn!(
                 location = reader.location(),
                 reason,
-                "the snapshot of the evidence log is passed over: the state is folded from the log"
+                "the snapshot of the evidence log is ignored: the state is folded from the log"
             );
             None
         }
@@ -113,8 +113,8 @@ fn write(key: &SigningKey, head: &Head, state: &LogState) -> Result<Vec<u8>, ser
 
 /// The head at which the snapshot was made, and the state. The error says what is wrong with it.
 fn read(bytes: &[u8], key: &VerifierKey, origin: &str) -> Result<(Head, LogState), String> {
-    let (note, body) = parts(bytes).ok_or("it is no snapshot")?;
-    let note = Note::from_bytes(note).map_err(|_| "it is no signed note".to_owned())?;
+    let (note, body) = parts(bytes).ok_or("it is not a snapshot")?;
+    let note = Note::from_bytes(note).map_err(|_| "it is not a signed note".to_owned())?;
     if !key.verifies(&note) {
         return Err(format!("it is not signed by {key}"));
     }
@@ -127,8 +127,8 @@ fn read(bytes: &[u8], key: &VerifierKey, origin: &str) -> Result<(Head, LogState
     if line("version")? != STATE_VERSION.to_string() {
         return Err(format!("it is not of version {STATE_VERSION}"));
     }
-    let size = line("size")?.parse().map_err(|_| "its size is no number".to_owned())?;
-    let root = Hash::parse_hash(line("root")?).map_err(|_| "its root is no hash".to_owned())?;
+    let size = line("size")?.parse().map_err(|_| "its size is not a number".to_owned())?;
+    let root = Hash::parse_hash(line("root")?).map_err(|_| "its root is not a hash".to_owned())?;
     if line("digest")? != canonical::sha256(body) {
         return Err("the state is not the one that was signed".to_owned());
     }
@@ -155,9 +155,9 @@ mod tests {
     use super::*;
     use crate::{
         data::{Heartbeat, OperatorData, OperatorEvent},
-        entry::{Data, Entry, Subject},
+        entry::{Data, Entry, EntrySubject},
         log::LogWriter,
-        store::Directory,
+        store::DirectoryStore,
     };
     use comptroller_vocabulary::State;
 
@@ -186,7 +186,7 @@ mod tests {
         Entry {
             at: "2026-11-20T00:00:00Z".parse().unwrap(),
             epoch: 1,
-            subject: Subject::control(&format!("c{}", number % 3)),
+            subject: EntrySubject::control(&format!("c{}", number % 3)),
             data,
         }
     }
@@ -211,7 +211,7 @@ mod tests {
     #[tokio::test]
     async fn a_snapshot_counts_only_where_the_log_continues_it() {
         let folder = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(Directory::new(folder.path().join("log")));
+        let store: Arc<dyn Store> = Arc::new(DirectoryStore::new(folder.path().join("log")));
         let mut log = LogWriter::open(Arc::clone(&store), key(7), ORIGIN).await.unwrap();
         append(&mut log, 0..300).await;
         let early = log.checkpoint().to_owned();

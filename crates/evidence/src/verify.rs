@@ -59,10 +59,10 @@ pub struct Verified {
 /// What is wrong with a log, and where first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Fault {
-    /// The first entry that is affected; None: the log as a whole.
+pub struct LogFault {
+    /// The first entry that is affected; None if the log as a whole is.
     pub index: Option<u64>,
-    /// The object that is wrong.
+    /// The path of the object that is wrong, or the entry.
     pub path: String,
     /// What is wrong with it.
     pub reason: String,
@@ -71,15 +71,15 @@ pub struct Fault {
 /// Why a log is not verified.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// It is wrong.
+    /// The log is wrong, and this is where first.
     #[error("{}: {}", .0.path, .0.reason)]
-    Bad(Fault),
+    Bad(LogFault),
     /// It could not be read, which says nothing of whether it is right.
     #[error(transparent)]
     Unreadable(LogError),
-    /// What it was to be compared with is no checkpoint at all, which says nothing either.
+    /// What it was to be compared with is not a checkpoint at all, which says nothing either.
     #[error(
-        "the older checkpoint that was given is no signed note: give the file `checkpoint` as it was, with its signature"
+        "the older checkpoint that was given is not a signed note: give the file `checkpoint` as it was, with its signature"
     )]
     NotACheckpoint,
 }
@@ -87,11 +87,11 @@ pub enum VerifyError {
 impl From<LogError> for VerifyError {
     fn from(error: LogError) -> Self {
         let whole = |path: &str, reason: String| {
-            Self::Bad(Fault { index: None, path: path.to_owned(), reason })
+            Self::Bad(LogFault { index: None, path: path.to_owned(), reason })
         };
         match error {
             LogError::Broken { path, index, reason } => {
-                Self::Bad(Fault { index: Some(index), path, reason })
+                Self::Bad(LogFault { index: Some(index), path, reason })
             }
             LogError::Checkpoint { reason, .. } => whole(CHECKPOINT, reason),
             LogError::Key(error) => whole(VERIFIER_KEY, error.to_string()),
@@ -118,7 +118,7 @@ pub async fn verify(
         Some(text) => Some(continues(&log, text).await?),
         None => None,
     };
-    let mut pass = Pass::default();
+    let mut progress = Progress::default();
     let tiles = Arc::clone(log.tiles());
     let mut bundles = stream::iter(0..log.size().div_ceil(FULL))
         .map(|number| {
@@ -127,7 +127,7 @@ pub async fn verify(
         })
         .buffered(PARALLEL);
     while let Some((number, bundle)) = bundles.next().await {
-        pass.bundle(&log, number, bundle?).await?;
+        progress.bundle(&log, number, bundle?).await?;
     }
     let head = log.head();
     Ok(Verified {
@@ -135,10 +135,10 @@ pub async fn verify(
         size: head.size,
         root: head.root.to_string(),
         verifier_key: log.verifier_key().to_owned(),
-        first_at: pass.first_at,
-        last_at: pass.last_at,
-        epoch: pass.epoch,
-        stored: pass.stored,
+        first_at: progress.first_at,
+        last_at: progress.last_at,
+        epoch: progress.epoch,
+        stored: progress.stored,
         since,
     })
 }
@@ -161,7 +161,7 @@ pub(crate) async fn open_to_verify(
     let beside = key_beside(&*store).await?;
     let bad = |path: &str, reason: &str| {
         let (path, reason) = (path.to_owned(), reason.to_owned());
-        VerifyError::Bad(Fault { index: None, path, reason })
+        VerifyError::Bad(LogFault { index: None, path, reason })
     };
     if let (Some(key), Some(beside)) = (&key, &beside)
         && key != beside
@@ -187,7 +187,7 @@ pub async fn continues(log: &LogReader, text: &[u8]) -> Result<u64, VerifyError>
     Note::from_bytes(text).map_err(|_| VerifyError::NotACheckpoint)?;
     // One of another key is what is left of a log that was replaced together with its key.
     let old = Head::open(text, log.key()).map_err(|reason| {
-        VerifyError::Bad(Fault {
+        VerifyError::Bad(LogFault {
             index: None,
             path: CHECKPOINT.to_owned(),
             reason: format!("it does not continue the older checkpoint that was given: {reason}"),
@@ -200,12 +200,12 @@ pub async fn continues(log: &LogReader, text: &[u8]) -> Result<u64, VerifyError>
 /// A bundle and what its entries say.
 struct Bundle {
     hashes: Vec<Hash>,
-    entries: Entries,
+    entries: BundleContents,
 }
 
 /// What the entries of a bundle say, up to the first that is wrong.
 #[derive(Default)]
-struct Entries {
+struct BundleContents {
     epochs: Option<(u64, u64)>,
     times: Option<(Timestamp, Timestamp)>,
     /// Data beside the log: the entry, its digest, and how long it is, where the entry says so.
@@ -217,7 +217,7 @@ async fn read(tiles: Arc<Tiles>, number: u64) -> Result<Bundle, LogError> {
     let bytes = tiles.read_bundle(number).await?;
     let task = tokio::task::spawn_blocking(move || {
         let (entries, hashes) = tiles.split(number, &bytes)?;
-        Ok(Bundle { hashes, entries: Entries::of(number * FULL, &entries) })
+        Ok(Bundle { hashes, entries: BundleContents::of(number * FULL, &entries) })
     });
     task.await.unwrap_or_else(|error| {
         Err(LogError::Store(StoreError::Failed {
@@ -228,10 +228,11 @@ async fn read(tiles: Arc<Tiles>, number: u64) -> Result<Bundle, LogError> {
     })
 }
 
-impl Entries {
+impl BundleContents {
     fn of(first: u64, texts: &[Bytes]) -> Self {
         let mut entries = Self::default();
         for (index, text) in (first..).zip(texts) {
+            // Only the first fault is reported, so that what follows it need not be parsed.
             if let Err(reason) = entries.add(index, text) {
                 entries.wrong = Some((index, reason));
                 break;
@@ -271,7 +272,7 @@ fn falls(from: u64, to: u64) -> String {
 
 /// What is carried from bundle to bundle.
 #[derive(Default)]
-struct Pass {
+struct Progress {
     epoch: u64,
     first_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
@@ -279,7 +280,7 @@ struct Pass {
     seen: HashSet<(String, Option<u64>)>,
 }
 
-impl Pass {
+impl Progress {
     async fn bundle(
         &mut self,
         log: &LogReader,
@@ -291,7 +292,7 @@ impl Pass {
         log.tiles().check_leaf_tile(number, &hashes).await?;
         let bad = |index: u64, reason: String| {
             let path = format!("entry {index}");
-            VerifyError::Bad(Fault { index: Some(index), path, reason })
+            VerifyError::Bad(LogFault { index: Some(index), path, reason })
         };
         if let Some((first, last)) = entries.epochs {
             if first < self.epoch {
@@ -331,6 +332,7 @@ impl Pass {
             let reason = "not as long as the entry says";
             return Err(LogError::Stored { digest: digest.to_owned(), reason });
         }
+        // Forgetting all of them at once is as good as any: references to one list come close together.
         if self.seen.len() >= REMEMBERED {
             self.seen.clear();
         }

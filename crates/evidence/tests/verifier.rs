@@ -8,7 +8,7 @@ use std::{
 
 use comptroller_evidence::{
     data::{EntryFinding, Heartbeat, OperatorData, OperatorEvent, VerdictData},
-    entry::{Data, Entry, Subject},
+    entry::{Data, Entry, EntrySubject},
     key::SigningKey,
     log::LogWriter,
     store,
@@ -76,13 +76,13 @@ fn hour(hour: i64) -> Timestamp {
     Timestamp::from_second(1_795_132_800 + hour * 3600).unwrap()
 }
 
-fn entry(at: i64, subject: Subject, data: Data) -> Entry {
+fn entry(at: i64, subject: EntrySubject, data: Data) -> Entry {
     Entry { at: hour(at), epoch: 1, subject, data }
 }
 
 fn operator(at: i64, event: OperatorEvent) -> Entry {
     let data = OperatorData { event, version: "0.1.0".to_owned() };
-    entry(at, Subject::new("Operator", "comptroller-0"), Data::Operator(data))
+    entry(at, EntrySubject::new("Operator", "comptroller-0"), Data::Operator(data))
 }
 
 fn started(at: i64) -> Entry {
@@ -126,7 +126,7 @@ fn verdict(control: &str, at: i64, open: &[&str]) -> Entry {
         added: open.iter().map(finding).collect(),
         removed: gone.iter().map(finding).collect(),
     };
-    entry(at, Subject::control(control), Data::Verdict(Box::new(data)))
+    entry(at, EntrySubject::control(control), Data::Verdict(Box::new(data)))
 }
 
 fn heartbeat(control: &str, at: i64) -> Entry {
@@ -140,7 +140,7 @@ fn heartbeat(control: &str, at: i64) -> Entry {
         findings: "sha256:00".to_owned(),
         population_list: None,
     };
-    entry(at, Subject::control(control), Data::Heartbeat(Box::new(data)))
+    entry(at, EntrySubject::control(control), Data::Heartbeat(Box::new(data)))
 }
 
 /// Replaces a text in a file by one of the same length.
@@ -220,7 +220,7 @@ fn a_log_that_was_cut_is_not_verified() {
     fs::write(&bundle, &bytes[..bytes.len() - 1]).unwrap();
     let (code, said) = log.verifier(&["verify", "log"]);
     let expected = "NOT VERIFIED: log
-  first at entry 0, tile/entries/000.p/5: it is no bundle of entries: a length in it is wrong
+  first at entry 0, tile/entries/000.p/5: it is not a bundle of entries: a length in it is wrong
 ";
     assert_eq!((code, said.as_str()), (1, expected));
 
@@ -309,7 +309,7 @@ fn what_could_not_be_read_is_neither_right_nor_wrong() {
         ),
         (
             &["verify", "log", "--since", "log/verifier-key"],
-            "comptroller-verify: the older checkpoint that was given is no signed note: give the file `checkpoint` as it was, with its signature\n",
+            "comptroller-verify: the older checkpoint that was given is not a signed note: give the file `checkpoint` as it was, with its signature\n",
         ),
     ] {
         assert_eq!(log.verifier(arguments), (2, expected.to_owned()));

@@ -14,8 +14,10 @@ use comptroller_core::{
     engine::{ObservedFinding, Reason, Verdict},
 };
 use comptroller_evidence::{
-    data::{ChangeKind, EntryFinding, Gap, Heartbeat, ObjectChange, PopulationList, VerdictData},
-    entry::{Data, Subject},
+    data::{
+        ChangeKind, EntryFinding, GapData, Heartbeat, ObjectChange, PopulationList, VerdictData,
+    },
+    entry::{Data, EntrySubject},
     fold::{FindingKey, LogState, ObjectState, VerdictState, diff, findings_digest},
     privacy::Pseudonymizer,
 };
@@ -25,7 +27,7 @@ use comptroller_vocabulary::canonical;
 #[derive(Clone, Debug)]
 pub enum Draft {
     /// Entries as they are.
-    Entries(Vec<(Subject, Data)>),
+    Entries(Vec<(EntrySubject, Data)>),
     /// What holds of a control.
     Verdict(Box<VerdictDraft>),
     /// That it still holds.
@@ -33,7 +35,7 @@ pub enum Draft {
     /// An object that the operator is governed by, as it is now.
     Object(Box<ObjectDraft>),
     /// Such an object is gone.
-    Gone(Subject),
+    Gone(EntrySubject),
 }
 
 /// What holds of a control.
@@ -77,7 +79,7 @@ pub struct Population {
 #[derive(Clone, Debug)]
 pub struct ObjectDraft {
     /// Its kind and name.
-    pub subject: Subject,
+    pub subject: EntrySubject,
     /// Its generation.
     pub generation: i64,
     /// Its spec without people; None when it can't be read.
@@ -95,7 +97,7 @@ pub struct ObjectDraft {
 #[derive(Debug, Default)]
 pub struct Resolved {
     /// What to write; the last of them is what a status cites.
-    pub entries: Vec<(Subject, Data)>,
+    pub entries: Vec<(EntrySubject, Data)>,
     /// What to store beside the log first.
     pub stored: Vec<String>,
     /// The entry that already says so, when there is nothing to write.
@@ -113,11 +115,11 @@ pub enum Outdated {
 
 impl Draft {
     /// Whether what has to be written depends on what the log says of this.
-    pub fn is_about(&self, subject: &Subject) -> bool {
+    pub fn is_about(&self, subject: &EntrySubject) -> bool {
         match self {
             Self::Entries(entries) => entries.iter().any(|(about, _)| about == subject),
-            Self::Verdict(draft) => *subject == Subject::control(&draft.control),
-            Self::Heartbeat(draft) => *subject == Subject::control(&draft.control),
+            Self::Verdict(draft) => *subject == EntrySubject::control(&draft.control),
+            Self::Heartbeat(draft) => *subject == EntrySubject::control(&draft.control),
             Self::Object(draft) => draft.subject == *subject,
             Self::Gone(gone) => gone == subject,
         }
@@ -157,7 +159,7 @@ impl VerdictDraft {
     }
 
     fn resolve(mut self, state: &LogState, now: Timestamp) -> Result<Resolved, Outdated> {
-        let subject = Subject::control(&self.control);
+        let subject = EntrySubject::control(&self.control);
         if state.object(&subject.kind, &subject.name).is_none() {
             return Err(Outdated::Gone);
         }
@@ -283,7 +285,7 @@ fn blind(
     over.then(|| {
         let why = blocked.unwrap_or(&known.reason);
         let reason = format!("the control could not be evaluated: {why}");
-        Data::Gap(Gap::between(known.since, now, reason))
+        Data::Gap(GapData::between(known.since, now, reason))
     })
 }
 
@@ -321,7 +323,7 @@ impl HeartbeatDraft {
         self.data.findings.clone_from(&known.findings_digest);
         self.data.population_list = attach(self.population, Some(known), &mut resolved);
         let data = Data::Heartbeat(Box::new(self.data));
-        resolved.entries.push((Subject::control(&self.control), data));
+        resolved.entries.push((EntrySubject::control(&self.control), data));
         Ok(resolved)
     }
 }
@@ -440,7 +442,7 @@ impl ObjectDraft {
 }
 
 /// That an object is gone, if the log has it.
-fn gone(state: &LogState, subject: Subject) -> Resolved {
+fn gone(state: &LogState, subject: EntrySubject) -> Resolved {
     let Some(known) = state.object(&subject.kind, &subject.name) else {
         return Resolved::default();
     };
@@ -460,7 +462,7 @@ fn gone(state: &LogState, subject: Subject) -> Resolved {
 /// The kind of exceptions, which have a type of entry of their own.
 const EXCEPTION: &str = "ControlException";
 
-fn changed(subject: Subject, change: ObjectChange) -> (Subject, Data) {
+fn changed(subject: EntrySubject, change: ObjectChange) -> (EntrySubject, Data) {
     let change = Box::new(change);
     let data = if subject.kind == EXCEPTION {
         Data::Exception(change)

@@ -43,7 +43,7 @@ use comptroller_core::{
     engine::{Reason, Verdict},
 };
 use comptroller_evidence::{
-    entry::{Data, Subject},
+    entry::{Data, EntrySubject},
     fold::LogState,
     key::Pseudonyms,
     privacy::Pseudonymizer,
@@ -121,7 +121,7 @@ struct Log {
     recorded: Mutex<HashMap<String, Recorded>>,
     doubts: Doubts,
     /// Tells an object that was created anew from the one that the log knows, if it has no uid.
-    uids: Mutex<HashMap<Subject, String>>,
+    uids: Mutex<HashMap<EntrySubject, String>>,
     anchor: watch::Sender<Option<Anchor>>,
     /// Whether another operator writes, though none was elected.
     displaced: watch::Sender<bool>,
@@ -234,7 +234,7 @@ impl Evidence {
     /// them is; None without a log. They name no people: see [`Evidence::pseudonyms`].
     pub async fn record_entries(
         &self,
-        entries: Vec<(Subject, Data)>,
+        entries: Vec<(EntrySubject, Data)>,
     ) -> Result<Option<EvidenceRef>, EvidenceError> {
         self.ask(Draft::Entries(entries)).await
     }
@@ -243,7 +243,7 @@ impl Evidence {
     /// `uid` than before it was deleted and created anew. None as the spec: it can't be read.
     pub async fn record_object(
         &self,
-        subject: Subject,
+        subject: EntrySubject,
         uid: Option<&str>,
         generation: i64,
         spec: Option<&serde_json::Value>,
@@ -251,7 +251,7 @@ impl Evidence {
     ) -> Result<Option<EvidenceRef>, EvidenceError> {
         let Some(log) = &self.log else { return Ok(None) };
         let Some(pseudonyms) = self.pseudonyms() else { return self.unopened() };
-        let name = |person: &str| pseudonyms.of(person);
+        let name = |person: &str| pseudonyms.pseudonym(person);
         let spec = spec.map(|spec| Pseudonymizer::new(&name).spec(spec));
         let phase = phase.map(str::to_owned);
         let lock = || log.uids.lock().unwrap_or_else(PoisonError::into_inner);
@@ -279,7 +279,7 @@ impl Evidence {
     /// Records that such an object is gone, if the log has it.
     pub async fn record_gone(
         &self,
-        subject: Subject,
+        subject: EntrySubject,
     ) -> Result<Option<EvidenceRef>, EvidenceError> {
         if subject.kind == "Control" {
             self.with_recorded(|recorded| recorded.remove(&subject.name));
@@ -340,7 +340,7 @@ impl Evidence {
         let Some(pseudonyms) = self.pseudonyms() else { return self.unopened().map(drop) };
         let (until, checked) = (seen.until, seen.population.as_ref().map(|_| now));
         let (mut draft, people) = {
-            let name = |person: &str| pseudonyms.of(person);
+            let name = |person: &str| pseudonyms.pseudonym(person);
             let pseudonymizer = Pseudonymizer::new(&name);
             let passed = self.over(control, &seen, &pseudonymizer);
             let Seen { wrong, population, .. } = seen;
@@ -379,7 +379,7 @@ impl Evidence {
         now: Timestamp,
     ) -> Result<(), EvidenceError> {
         let Some(pseudonyms) = self.pseudonyms() else { return self.unopened().map(drop) };
-        let name = |person: &str| pseudonyms.of(person);
+        let name = |person: &str| pseudonyms.pseudonym(person);
         let checked = population.is_some();
         let draft = HeartbeatDraft::new(control, verdict, population, &Pseudonymizer::new(&name));
         let beaten = self.ask(Draft::Heartbeat(Box::new(draft))).await;

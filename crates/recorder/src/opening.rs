@@ -14,8 +14,8 @@ use super::{
     witness::{self, CheckError, Found, NotTheLog, Published, Witness},
 };
 use comptroller_evidence::{
-    data::{Gap, OperatorData, OperatorEvent},
-    entry::{Data, Entry, Subject},
+    data::{GapData, OperatorData, OperatorEvent},
+    entry::{Data, Entry, EntrySubject},
     fold::LogState,
     key::{self, KeyError, Pseudonyms, SigningKey, VerifierKey},
     log::{CHECKPOINT, LogError, LogReader, LogWriter, key_beside},
@@ -135,7 +135,7 @@ impl OpenError {
     /// Whether another process holds the lock.
     pub(super) fn is_locked(&self) -> bool {
         let (Self::Store(store) | Self::Log(LogError::Store(store))) = self else { return false };
-        matches!(store, StoreError::Locked(..))
+        matches!(store, StoreError::Locked { .. })
     }
 }
 
@@ -156,7 +156,7 @@ pub(super) struct Opened {
     pub key: SigningKey,
     pub store: Arc<dyn Store>,
     /// The last gap of all that the log says beyond what was known.
-    pub gap: Option<Gap>,
+    pub gap: Option<GapData>,
 }
 
 /// What a process knows of the log that it opens.
@@ -299,7 +299,7 @@ async fn fold(
     key: VerifierKey,
     known: LogState,
     size: u64,
-) -> Result<(LogState, Option<Gap>), OpenError> {
+) -> Result<(LogState, Option<GapData>), OpenError> {
     if known.size() == size {
         return Ok((known, None));
     }
@@ -320,8 +320,8 @@ async fn fold(
 }
 
 /// The cluster whose log has this origin.
-pub(super) fn cluster(origin: &str) -> Subject {
-    Subject::new("Cluster", origin::cluster(origin))
+pub(super) fn cluster(origin: &str) -> EntrySubject {
+    EntrySubject::new("Cluster", origin::cluster(origin))
 }
 
 /// That the operator started or stopped.
@@ -341,7 +341,7 @@ mod tests {
         let terms = Terms::Elected(transitions);
         let mut state = LogState::default();
         assert_eq!(terms.epoch(&state), 4);
-        let subject = Subject::new("Operator", "comptroller-0");
+        let subject = EntrySubject::new("Operator", "comptroller-0");
         let data = operator(OperatorEvent::Started);
         state.apply(0, &Entry { at: Timestamp::UNIX_EPOCH, epoch: 4, subject, data });
         for (transitions, epoch) in [(5, 5), (9, 9), (4, 5), (0, 5)] {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use comptroller_evidence::data::Gap;
+use comptroller_evidence::data::GapData;
 
 /// For how long the log must be good before an outage is over.
 pub(super) const SETTLED: SignedDuration = SignedDuration::from_secs(60);
@@ -36,7 +36,7 @@ impl Outage {
 
     /// The log was opened again; `told` is the end of a gap that was found in it, of an append
     /// that came through without this process being told. Says the gap to write at once.
-    pub fn opened(&mut self, now: Timestamp, told: Option<Timestamp>) -> Option<Gap> {
+    pub fn opened(&mut self, now: Timestamp, told: Option<Timestamp>) -> Option<GapData> {
         if let Some(to) = told {
             self.told = true;
             if let Some((since, _)) = &mut self.untold {
@@ -63,7 +63,7 @@ impl Outage {
     }
 
     /// What is left to tell, once the log has been good for long enough, or at the end.
-    pub fn rest(&self, now: Timestamp, end: bool) -> Option<Gap> {
+    pub fn rest(&self, now: Timestamp, end: bool) -> Option<GapData> {
         let (since, why) = self.untold.as_ref()?;
         let good = self.good?;
         (end || now >= good + SETTLED).then(|| gap(*since, good, why))
@@ -75,8 +75,8 @@ impl Outage {
     }
 }
 
-fn gap(since: Timestamp, to: Timestamp, why: &str) -> Gap {
-    Gap::between(since, to, format!("the log could not be written: {why}"))
+fn gap(since: Timestamp, to: Timestamp, why: &str) -> GapData {
+    GapData::between(since, to, format!("the log could not be written: {why}"))
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn words(gap: Option<&Gap>) -> Option<(i64, i64)> {
+    fn words(gap: Option<&GapData>) -> Option<(i64, i64)> {
         gap.map(|gap| (gap.from.as_second(), gap.to.as_second()))
     }
 
@@ -101,7 +101,7 @@ mod tests {
 
     fn gaps(events: &[Event], end: i64) -> Vec<(i64, i64)> {
         let (why, mut outage, mut written) = ("full".into(), Outage::default(), Vec::new());
-        let mut through: Option<Gap> = None;
+        let mut through: Option<GapData> = None;
         let settle = |outage: &mut Outage, now: i64, written: &mut Vec<(i64, i64)>| {
             if let Some(gap) = outage.rest(at(now), false) {
                 written.extend(words(Some(&gap)));

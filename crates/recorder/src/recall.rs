@@ -38,7 +38,7 @@ impl Evidence {
     /// A verdict that the log holds, with the times that the log has: what statuses and metrics say.
     pub fn as_recorded(&self, control: &str, verdict: &Arc<Verdict>) -> Arc<Verdict> {
         let Some(pseudonyms) = self.pseudonyms() else { return Arc::clone(verdict) };
-        let name = |person: &str| pseudonyms.of(person);
+        let name = |person: &str| pseudonyms.pseudonym(person);
         let pseudonymizer = Pseudonymizer::new(&name);
         let dated = self.read(|state| {
             let known = verdict_of(state, control, None)?;
@@ -104,7 +104,7 @@ impl std::fmt::Debug for Recalled {
 
 impl Recollection for Recalled {
     fn since(&self, finding: &Finding) -> Option<Timestamp> {
-        let name = |person: &str| self.pseudonyms.of(person);
+        let name = |person: &str| self.pseudonyms.pseudonym(person);
         self.findings.get(&key_of(finding, &Pseudonymizer::new(&name))).copied()
     }
 }

@@ -27,7 +27,7 @@ use super::{
 use comptroller_core::api::{EvidenceRef, time::whole_seconds};
 use comptroller_evidence::{
     data::{OperatorEvent, StoredData},
-    entry::{Data, Entry, EntryError, MAX_ENTRY, Subject},
+    entry::{Data, Entry, EntryError, EntrySubject, MAX_ENTRY},
     fold::RunningOperator,
     key::{SigningKey, VerifierKey},
     log::{Appended, LogError, LogWriter},
@@ -160,7 +160,7 @@ struct Open {
 /// What is written under one checkpoint.
 #[derive(Default)]
 struct Round {
-    entries: Vec<(Subject, Data)>,
+    entries: Vec<(EntrySubject, Data)>,
     stored: Vec<String>,
     /// Who waits for which of the entries.
     waiting: Vec<(Reply, usize)>,
@@ -312,7 +312,7 @@ impl Recorder {
         if matches!(self.stage, Stage::Open(_)) {
             let (reply, _) = oneshot::channel();
             let stopped = opening::operator(OperatorEvent::Stopped);
-            let subject = Subject::new("Operator", &self.config.instance);
+            let subject = EntrySubject::new("Operator", &self.config.instance);
             self.record(vec![(Draft::Entries(vec![(subject, stopped)]), reply)]).await;
         }
         if let Stage::Open(mut open) = std::mem::replace(&mut self.stage, Stage::Standby) {
@@ -426,7 +426,7 @@ impl Recorder {
     async fn append(
         &self,
         open: &mut Open,
-        drafts: Vec<(Subject, Data)>,
+        drafts: Vec<(EntrySubject, Data)>,
         stored: Vec<String>,
         now: Timestamp,
     ) -> Result<Appended, WriteError> {

@@ -118,7 +118,7 @@ impl Bench {
 }
 
 async fn record(evidence: &Evidence, name: &str) -> Option<EvidenceRef> {
-    let subject = Subject::control(name);
+    let subject = EntrySubject::control(name);
     evidence.record_object(subject, None, 1, Some(&json!({})), None).await.unwrap()
 }
 
@@ -168,7 +168,7 @@ async fn no_verdict_follows_the_deletion_of_its_control() {
     let bench = Bench::new();
     let (evidence, _) = bench.start("comptroller-0", Terms::Sole, leading);
     until_open(&evidence).await;
-    let control = Subject::control("c");
+    let control = EntrySubject::control("c");
     evidence.record_object(control.clone(), None, 1, Some(&json!({})), None).await.unwrap();
     let now = Timestamp::UNIX_EPOCH;
     let verdict = Verdict::blocked(1, Reason::NoFindings, "why".to_owned(), now);
@@ -188,7 +188,10 @@ async fn a_heartbeat_of_what_is_not_recorded_is_not_believed_again() {
     let bench = Bench::new();
     let (evidence, _) = bench.start("comptroller-0", Terms::Sole, leading);
     until_open(&evidence).await;
-    evidence.record_object(Subject::control("c"), None, 1, Some(&json!({})), None).await.unwrap();
+    evidence
+        .record_object(EntrySubject::control("c"), None, 1, Some(&json!({})), None)
+        .await
+        .unwrap();
     let now = Timestamp::UNIX_EPOCH;
     let verdict = Verdict::blocked(1, Reason::NoFindings, "why".to_owned(), now);
     evidence.record_verdict("c", None, &verdict, Seen::default(), now).await.unwrap();
@@ -283,7 +286,7 @@ async fn a_log_that_is_replaced_under_its_writer_is_not_written_to() {
     bench.copy("older", "log");
     let before = bench.files();
     let refused =
-        evidence.record_object(Subject::control("c"), None, 1, Some(&json!({})), None).await;
+        evidence.record_object(EntrySubject::control("c"), None, 1, Some(&json!({})), None).await;
     assert!(matches!(refused, Err(EvidenceError::Unavailable(_))), "{refused:?}");
     let left = |files: Vec<String>| -> Vec<String> {
         files.into_iter().filter(|file| !file.contains("/.tmp/")).collect()
@@ -338,7 +341,8 @@ async fn who_is_past_the_deadline_writes_nothing_and_claims_nothing() {
     // It was stopped for longer than that, and nobody told it yet.
     deadline.send_replace(Some(Instant::now()));
     assert_eq!(evidence.writing(), Writing::Standby);
-    let late = evidence.record_object(Subject::control("b"), None, 1, Some(&json!({})), None).await;
+    let late =
+        evidence.record_object(EntrySubject::control("b"), None, 1, Some(&json!({})), None).await;
     assert!(late.is_err(), "{late:?}");
     assert_eq!(bench.files(), before);
     until(&evidence, |writing| *writing == Writing::Standby).await;
@@ -396,7 +400,7 @@ async fn one_outage_is_one_gap_however_often_it_was_tried() {
     std::fs::rename(&tiles, &aside).unwrap();
     std::fs::write(&tiles, "in the way").unwrap();
     let failed =
-        evidence.record_object(Subject::control("b"), None, 1, Some(&json!({})), None).await;
+        evidence.record_object(EntrySubject::control("b"), None, 1, Some(&json!({})), None).await;
     assert!(matches!(failed, Err(EvidenceError::Unavailable(_))), "{failed:?}");
     let deadline = Instant::now() + Duration::from_secs(30);
     while counts.failures() < 3 {

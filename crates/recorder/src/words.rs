@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use super::opening;
 use comptroller_core::api::{Duration, control::DEFAULT_HEARTBEAT};
 use comptroller_evidence::{
-    data::{Gap, OperatorEvent},
-    entry::{Data, Subject},
+    data::{GapData, OperatorEvent},
+    entry::{Data, EntrySubject},
     fold::{LogState, RunningOperator},
 };
 
@@ -47,7 +47,7 @@ pub(super) fn first_words(
     origin: &str,
     writer: Writer<'_>,
     now: Timestamp,
-) -> Vec<(Subject, Data)> {
+) -> Vec<(EntrySubject, Data)> {
     let silence = state.last_at().and_then(|last| {
         let reason = if let Some(operator) = state.operator() {
             writer.succeeds(operator)
@@ -56,14 +56,14 @@ pub(super) fn first_words(
         } else {
             return None;
         };
-        Some(Gap::between(last, now, reason))
+        Some(GapData::between(last, now, reason))
     });
     let gap = silence.map(|gap| (opening::cluster(origin), Data::Gap(gap)));
     // A process that led before did not start anew.
     let goes_on = writer.own.is_some() && writer.own == state.operator();
     let started = (!goes_on).then(|| {
         let started = opening::operator(OperatorEvent::Started);
-        (Subject::new("Operator", writer.instance), started)
+        (EntrySubject::new("Operator", writer.instance), started)
     });
     gap.into_iter().chain(started).collect()
 }
@@ -95,7 +95,8 @@ mod tests {
     fn state(events: &[(&str, OperatorEvent)]) -> LogState {
         let mut state = LogState::default();
         for (index, (instance, event)) in (0..).zip(events) {
-            let (subject, data) = (Subject::new("Operator", instance), opening::operator(*event));
+            let (subject, data) =
+                (EntrySubject::new("Operator", instance), opening::operator(*event));
             state.apply(index, &Entry { at: at(10), epoch: 1, subject, data });
         }
         state

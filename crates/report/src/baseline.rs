@@ -5,39 +5,39 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::model::{Evaluation, ReportedFinding};
+use super::model::{EvaluationReport, ReportedFinding};
 use comptroller_core::api::ResourceRef;
 
 /// What tells a finding from all others, wherever it is written: its words may change.
-type Identity = (String, String, ResourceRef, Option<String>);
+type FindingIdentity = (String, String, ResourceRef, Option<String>);
 
 /// The findings of an earlier report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Baseline(BTreeSet<Identity>);
+pub struct FindingBaseline(BTreeSet<FindingIdentity>);
 
 /// The part of the JSON report that a baseline is made of.
 #[derive(Deserialize)]
-struct Document {
-    controls: Vec<Control>,
+struct BaselineDocument {
+    controls: Vec<BaselineControl>,
 }
 
 #[derive(Deserialize)]
-struct Control {
+struct BaselineControl {
     name: String,
-    findings: Vec<Finding>,
+    findings: Vec<BaselineFinding>,
 }
 
 #[derive(Deserialize)]
-struct Finding {
+struct BaselineFinding {
     rule: String,
     resource: ResourceRef,
     subject: Option<String>,
 }
 
-impl Baseline {
+impl FindingBaseline {
     /// Reads a report that a scan wrote as JSON.
     pub fn read(json: &str) -> Result<Self, serde_json::Error> {
-        let document: Document = serde_json::from_str(json)?;
+        let document: BaselineDocument = serde_json::from_str(json)?;
         let findings = document.controls.into_iter().flat_map(|control| {
             let name = control.name;
             control
@@ -49,7 +49,7 @@ impl Baseline {
     }
 
     /// Marks what is known, and notes how much of the baseline is gone.
-    pub fn apply(&self, evaluation: &mut Evaluation) {
+    pub fn apply(&self, evaluation: &mut EvaluationReport) {
         let mut seen = BTreeSet::new();
         for control in &mut evaluation.controls {
             for finding in &mut control.findings {
@@ -68,7 +68,7 @@ impl Baseline {
     }
 }
 
-fn identity(control: &str, finding: &ReportedFinding) -> Identity {
+fn identity(control: &str, finding: &ReportedFinding) -> FindingIdentity {
     (control.to_owned(), finding.rule.clone(), finding.resource.clone(), finding.subject.clone())
 }
 
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::{TableStyle, json::FORMAT, tests::evaluation};
 
-    fn json(evaluation: &Evaluation) -> String {
+    fn json(evaluation: &EvaluationReport) -> String {
         let mut text = Vec::new();
         FORMAT.write(evaluation, TableStyle::default(), &mut text).unwrap();
         String::from_utf8(text).unwrap()
@@ -87,7 +87,7 @@ mod tests {
     fn what_an_earlier_report_has_does_not_count() {
         let mut now = evaluation();
         now.errors.clear();
-        let baseline = Baseline::read(&json(&now)).unwrap();
+        let baseline = FindingBaseline::read(&json(&now)).unwrap();
         assert_eq!(now.exit_code(true), 1);
         // Words and places may change; the finding is the same.
         for control in &mut now.controls {
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn another_file_is_no_baseline() {
         for text in ["", "[]", "{}", r#"{"controls": [{"name": "c"}]}"#] {
-            assert!(Baseline::read(text).is_err(), "{text}");
+            assert!(FindingBaseline::read(text).is_err(), "{text}");
         }
     }
 }

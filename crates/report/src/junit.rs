@@ -6,7 +6,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
     Format,
-    model::{ControlResult, Evaluation, ReportedError, ReportedFinding},
+    model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding},
     table::describe,
     text::{object_name, sentence, visible},
 };
@@ -16,10 +16,10 @@ use comptroller_core::api::State;
 const SHOWN: usize = 200;
 
 /// JUnit XML, for CI.
-pub(super) const FORMAT: Format<Evaluation> =
+pub(super) const FORMAT: Format<EvaluationReport> =
     Format::new("junit", "JUnit XML, for CI", |evaluation, _, output| write(evaluation, output));
 
-pub(super) fn write(evaluation: &Evaluation, output: &mut dyn io::Write) -> io::Result<()> {
+pub(super) fn write(evaluation: &EvaluationReport, output: &mut dyn io::Write) -> io::Result<()> {
     let mut report = Report::new("comptroller");
     let mut controls = TestSuite::new("controls");
     controls.add_test_cases(evaluation.controls.iter().map(control_case));

@@ -22,11 +22,14 @@ mod tests;
 
 pub use self::{
     format::Format,
-    model::{ControlResult, Evaluation, ReportedError, ReportedFinding, SourceLocation, Summary},
+    model::{
+        ControlResult, EvaluationReport, EvaluationSummary, ReportedError, ReportedFinding,
+        SourceLocation,
+    },
     table::TableStyle,
     text::{shell_word, visible},
 };
 
 /// The formats of an evaluation, the default first: the registry, one line each.
-pub const FORMATS: &[Format<Evaluation>] =
+pub const FORMATS: &[Format<EvaluationReport>] =
     &[table::FORMAT, json::FORMAT, sarif::FORMAT, junit::FORMAT];

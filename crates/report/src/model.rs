@@ -12,11 +12,11 @@ use comptroller_core::{
 
 /// One evaluation of all controls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Evaluation {
+pub struct EvaluationReport {
     /// Every control, by name.
     pub controls: Vec<ControlResult>,
     /// Counts.
-    pub summary: Summary,
+    pub summary: EvaluationSummary,
     /// What could not be read.
     pub errors: Vec<ReportedError>,
     /// What was assumed, and what had no effect.
@@ -105,7 +105,7 @@ pub struct SourceLocation {
 /// How many of what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Summary {
+pub struct EvaluationSummary {
     /// Controls that pass.
     pub passing: usize,
     /// Controls that fail.
@@ -141,7 +141,7 @@ pub struct ReportedError {
     pub message: String,
 }
 
-impl Evaluation {
+impl EvaluationReport {
     /// What an engine found at its last evaluation. `locate` says where an object is written.
     pub fn collect(
         engine: &Engine,
@@ -228,7 +228,7 @@ impl ControlResult {
     }
 }
 
-impl Summary {
+impl EvaluationSummary {
     /// Counts one control.
     pub fn count(&mut self, state: State) {
         let place = match state {

@@ -8,31 +8,31 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Format,
-    model::{ControlResult, Evaluation, ReportedError, ReportedFinding, SourceLocation},
+    model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding, SourceLocation},
     text::{object_name, sentence, visible},
 };
-use comptroller_core::api::{ResourceRef, Severity, State};
+use comptroller_vocabulary::{ResourceRef, Severity, State, hex};
 
 /// The log. Its results are made one by one while they are written: as a tree, those of a large
 /// cluster would take more memory than everything else.
 #[derive(Serialize)]
-struct Log<'e> {
+struct SarifLog<'e> {
     #[serde(rename = "$schema")]
     schema: &'static str,
-    runs: [Run<'e>; 1],
+    runs: [SarifRun<'e>; 1],
     version: &'static str,
 }
 
 #[derive(Serialize)]
-struct Run<'e> {
+struct SarifRun<'e> {
     invocations: Value,
-    results: Results<'e>,
+    results: SarifResults<'e>,
     tool: Value,
 }
 
-struct Results<'e>(&'e [ControlResult]);
+struct SarifResults<'e>(&'e [ControlResult]);
 
-impl Serialize for Results<'_> {
+impl Serialize for SarifResults<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let controls = self.0.iter().enumerate();
         serializer.collect_seq(controls.flat_map(|(index, control)| results(index, control)))
@@ -40,18 +40,18 @@ impl Serialize for Results<'_> {
 }
 
 /// SARIF 2.1.0, for code review.
-pub(super) const FORMAT: Format<Evaluation> =
+pub(super) const FORMAT: Format<EvaluationReport> =
     Format::new("sarif", "SARIF 2.1.0, for code review", |evaluation, _, output| {
         write(evaluation, output)
     });
 
-pub(super) fn write(evaluation: &Evaluation, output: &mut dyn io::Write) -> io::Result<()> {
-    let run = Run {
+pub(super) fn write(evaluation: &EvaluationReport, output: &mut dyn io::Write) -> io::Result<()> {
+    let run = SarifRun {
         invocations: json!([{
             "executionSuccessful": evaluation.errors.is_empty(),
             "toolExecutionNotifications": notifications(evaluation),
         }]),
-        results: Results(&evaluation.controls),
+        results: SarifResults(&evaluation.controls),
         tool: json!({"driver": {
             "name": "comptroller",
             "version": env!("CARGO_PKG_VERSION"),
@@ -59,7 +59,7 @@ pub(super) fn write(evaluation: &Evaluation, output: &mut dyn io::Write) -> io::
             "rules": evaluation.controls.iter().map(rule).collect::<Vec<_>>(),
         }}),
     };
-    let log = Log {
+    let log = SarifLog {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
         runs: [run],
         version: "2.1.0",
@@ -122,7 +122,7 @@ fn result(index: usize, control: &ControlResult, finding: &ReportedFinding, kind
 
 /// What kept the tool from knowing: files that can't be read, and controls of which nothing can
 /// be said.
-fn notifications(evaluation: &Evaluation) -> Vec<Value> {
+fn notifications(evaluation: &EvaluationReport) -> Vec<Value> {
     let errors = evaluation.errors.iter().map(|error| {
         let mut notification =
             json!({"level": "error", "message": {"text": plain(&error_text(error))}});
@@ -239,10 +239,9 @@ fn fingerprint(control: &ControlResult, finding: &ReportedFinding) -> String {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }
-    digest.finalize().iter().take(16).fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    let digest: [u8; 32] = digest.finalize().into();
+    // Half of it is enough to tell findings apart, and keeps the document small.
+    hex(&digest[..16])
 }
 
 fn level(severity: Severity) -> &'static str {

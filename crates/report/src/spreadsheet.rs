@@ -7,11 +7,11 @@
 use std::{borrow::Cow, io};
 
 /// Writes rows of a table.
-pub struct Table<W: io::Write> {
+pub struct CsvTable<W: io::Write> {
     writer: csv::Writer<W>,
 }
 
-impl<W: io::Write> Table<W> {
+impl<W: io::Write> CsvTable<W> {
     /// Begins a table with the names of its columns.
     pub fn new(output: W, columns: &[&str]) -> io::Result<Self> {
         let writer =
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     fn written(rows: &[&[&str]]) -> String {
-        let mut table = Table::new(Vec::new(), &["a", "b"]).unwrap();
+        let mut table = CsvTable::new(Vec::new(), &["a", "b"]).unwrap();
         for row in rows {
             table.row(row).unwrap();
         }

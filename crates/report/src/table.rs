@@ -6,7 +6,7 @@ use tabwriter::TabWriter;
 
 use super::{
     Format,
-    model::{ControlResult, Evaluation, ReportedError, ReportedFinding},
+    model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding},
     text::{object_name, sentence, visible},
 };
 use comptroller_core::api::State;
@@ -30,10 +30,10 @@ pub struct TableStyle {
 }
 
 /// For a person.
-pub(super) const FORMAT: Format<Evaluation> = Format::new("table", "For a person", write);
+pub(super) const FORMAT: Format<EvaluationReport> = Format::new("table", "For a person", write);
 
 pub(super) fn write(
-    evaluation: &Evaluation,
+    evaluation: &EvaluationReport,
     style: TableStyle,
     output: &mut dyn Write,
 ) -> io::Result<()> {
@@ -200,7 +200,7 @@ impl Paper<'_> {
         }
     }
 
-    fn summary(&mut self, evaluation: &Evaluation) -> io::Result<()> {
+    fn summary(&mut self, evaluation: &EvaluationReport) -> io::Result<()> {
         let summary = &evaluation.summary;
         let states = [
             (summary.failing, "failing"),

@@ -49,7 +49,7 @@ fn control(name: &str, state: State) -> ControlResult {
 }
 
 /// One control in each state, and errors with and without a place.
-pub(super) fn evaluation() -> Evaluation {
+pub(super) fn evaluation() -> EvaluationReport {
     let mut failing = control("no-standing-cluster-admin", State::Failing);
     failing.failing = 2;
     failing.findings = vec![finding("legacy-ci", 12), finding(HOSTILE, 40)];
@@ -71,7 +71,7 @@ pub(super) fn evaluation() -> Evaluation {
         location: Some(SourceLocation { file: "-".into(), line: 7 }),
         ..finding("claim", 1)
     }];
-    let mut evaluation = Evaluation {
+    let mut evaluation = EvaluationReport {
         controls: vec![
             unknown,
             excepted,
@@ -79,7 +79,7 @@ pub(super) fn evaluation() -> Evaluation {
             control("not-here", State::NotApplicable),
             control("passes", State::Passing),
         ],
-        ..Evaluation::default()
+        ..EvaluationReport::default()
     };
     for control in &evaluation.controls {
         evaluation.summary.count(control.state);
@@ -103,17 +103,21 @@ pub(super) fn evaluation() -> Evaluation {
     evaluation
 }
 
-fn written(evaluation: &Evaluation, format: &Format<Evaluation>) -> String {
+fn written(evaluation: &EvaluationReport, format: &Format<EvaluationReport>) -> String {
     written_in(evaluation, format, TableStyle::default())
 }
 
-fn written_in(evaluation: &Evaluation, format: &Format<Evaluation>, style: TableStyle) -> String {
+fn written_in(
+    evaluation: &EvaluationReport,
+    format: &Format<EvaluationReport>,
+    style: TableStyle,
+) -> String {
     let mut output = Vec::new();
     format.write(evaluation, style, &mut output).expect("a vector takes everything");
     String::from_utf8(output).expect("UTF-8")
 }
 
-fn sarif(evaluation: &Evaluation) -> Value {
+fn sarif(evaluation: &EvaluationReport) -> Value {
     serde_json::from_str(&written(evaluation, &sarif::FORMAT)).expect("JSON")
 }
 
@@ -232,7 +236,7 @@ fn sarif_keeps_the_rules_of_the_standard() {
 
 #[test]
 fn sarif_fingerprints_survive_a_move_and_tell_findings_apart() {
-    let fingerprints = |evaluation: &Evaluation| -> Vec<String> {
+    let fingerprints = |evaluation: &EvaluationReport| -> Vec<String> {
         sarif(evaluation)["runs"][0]["results"]
             .as_array()
             .expect("results")
@@ -304,10 +308,10 @@ fn a_narrow_table_leaves_out_the_last_columns() {
 fn exit_codes_never_call_the_unknown_a_pass() {
     use State::{Excepted, Failing, NotApplicable, Passing, Unknown};
 
-    let with = |states: &[State], errors: usize| Evaluation {
+    let with = |states: &[State], errors: usize| EvaluationReport {
         controls: states.iter().map(|state| control("a", *state)).collect(),
         errors: vec![ReportedError::default(); errors],
-        ..Evaluation::default()
+        ..EvaluationReport::default()
     };
     for (states, errors, allow_unknown, expected) in [
         (&[Passing][..], 0, false, 0),
@@ -328,13 +332,13 @@ fn exit_codes_never_call_the_unknown_a_pass() {
 #[test]
 fn what_people_attest_fills_no_table_before_it_is_due() {
     let attested = |name: &str, state| ControlResult { attested: true, ..control(name, state) };
-    let evaluation = Evaluation {
+    let evaluation = EvaluationReport {
         controls: vec![
             attested("not-due", State::NotApplicable),
             control("nothing-there", State::NotApplicable),
             attested("missed", State::Failing),
         ],
-        ..Evaluation::default()
+        ..EvaluationReport::default()
     };
     let mut table = Vec::new();
     table::FORMAT.write(&evaluation, TableStyle::default(), &mut table).unwrap();

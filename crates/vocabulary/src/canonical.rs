@@ -7,6 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::hex;
+
 /// Why a value has no canonical text.
 #[derive(Debug, thiserror::Error)]
 pub enum CanonicalError {
@@ -35,14 +37,7 @@ pub fn digest(value: &impl Serialize) -> Result<String, CanonicalError> {
 
 /// The SHA-256 of bytes, as `sha256:` and 64 hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(71);
-    text.push_str("sha256:");
-    for byte in Sha256::digest(bytes) {
-        // Writing into a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    format!("sha256:{}", hex(&Sha256::digest(bytes)))
 }
 
 fn refuse_fractions(value: &Value) -> Result<(), CanonicalError> {

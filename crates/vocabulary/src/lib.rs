@@ -15,6 +15,7 @@
 
 pub mod canonical;
 mod closed_enum;
+mod hex;
 mod occurrence_phase;
 mod resource_ref;
 mod severity;
@@ -23,6 +24,7 @@ mod time;
 mod visible;
 
 pub use self::{
+    hex::hex,
     occurrence_phase::{MAX_OCCURRENCE_RECORDS, OccurrencePhase},
     resource_ref::ResourceRef,
     severity::Severity,

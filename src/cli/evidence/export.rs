@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use crate::cli::output::to_stdout;
 use comptroller_evidence::{
     cli::LogArgs,
-    export::{Days, ExportFile, Exporter, Format, Row},
+    export::{Days, ExportFile, ExportFormat, ExportRow, Exporter},
     log::{LogError, LogReader},
     store::{self, Store, StoreError},
 };
@@ -24,7 +24,7 @@ pub struct ExportArgs {
     log: LogArgs,
     /// The format of the files.
     #[arg(long, value_enum, default_value_t)]
-    format: ExportFormat,
+    format: ExportFormatArg,
     /// Where to write them: a directory or a URL as above, which all clusters may share.
     #[arg(long, value_name = "URL|DIR")]
     output: String,
@@ -38,7 +38,7 @@ pub struct ExportArgs {
 
 /// The format of the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum ExportFormat {
+enum ExportFormatArg {
     /// One line of JSON for each entry, byte for byte as in the log.
     #[default]
     Jsonl,
@@ -46,11 +46,11 @@ enum ExportFormat {
     Parquet,
 }
 
-impl From<ExportFormat> for Format {
-    fn from(format: ExportFormat) -> Self {
+impl From<ExportFormatArg> for ExportFormat {
+    fn from(format: ExportFormatArg) -> Self {
         match format {
-            ExportFormat::Jsonl => Self::JsonLines,
-            ExportFormat::Parquet => Self::Parquet,
+            ExportFormatArg::Jsonl => Self::JsonLines,
+            ExportFormatArg::Parquet => Self::Parquet,
         }
     }
 }
@@ -104,12 +104,12 @@ async fn read(
     reader: &LogReader,
     index: u64,
     leaf: Bytes,
-) -> Result<Row, Box<dyn std::error::Error>> {
-    let stored = match Row::stored(index, &leaf)? {
+) -> Result<ExportRow, Box<dyn std::error::Error>> {
+    let stored = match ExportRow::stored(index, &leaf)? {
         Some(stored) => Some(read_stored(reader, &stored.stored).await?),
         None => None,
     };
-    Ok(Row::read(index, leaf, stored.as_deref())?)
+    Ok(ExportRow::read(index, leaf, stored.as_deref())?)
 }
 
 async fn read_stored(reader: &LogReader, digest: &str) -> Result<Bytes, LogError> {

@@ -6,7 +6,7 @@ pub mod sample;
 use std::error::Error;
 
 use super::output::to_stdout;
-use comptroller_evidence::cli::{Answer, Command as AuditCommand};
+use comptroller_evidence::cli::{Answer, AuditCommand};
 
 /// Read an evidence log.
 #[derive(Debug, clap::Args)]

@@ -21,7 +21,7 @@ use comptroller_evidence::{
     log::LogReader,
     sample::{Sample, Size, SizeTable, draw},
 };
-use comptroller_report::{period::sampling::default_seed, spreadsheet::Table, visible};
+use comptroller_report::{period::sampling::default_seed, spreadsheet::CsvTable, visible};
 
 /// How many entries are read at a time, from the end backwards.
 const BLOCK: u64 = 4096;
@@ -214,7 +214,7 @@ fn write_csv(drawn: &DrawnSample, output: &mut dyn Write) -> io::Result<()> {
         "hash",
     ];
     let sample = &drawn.sample;
-    let mut table = Table::new(output, &columns)?;
+    let mut table = CsvTable::new(output, &columns)?;
     for item in &sample.items {
         let [version, kind, namespace, name] = cells(&item.item);
         table.row(&[

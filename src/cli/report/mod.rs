@@ -29,7 +29,7 @@ use comptroller_evidence::{
 use comptroller_report::period::{
     FORMATS, PeriodFormat, Rendered, digest,
     fold::PeriodFold,
-    model::{Period, PeriodReport},
+    model::{PeriodReport, ReportPeriod},
     sampling::{self, SamplingSheet},
 };
 
@@ -168,7 +168,7 @@ fn finish(
     run: &ReportRun,
     args: &ReportArgs,
 ) -> PeriodReport {
-    let period = Period {
+    let period = ReportPeriod {
         name: request.name.clone(),
         span: request.span,
         categories: request.categories.clone(),

@@ -7,7 +7,7 @@ use crate::cli::{
     format_parser::{find, names},
 };
 use comptroller_core::api::Severity;
-use comptroller_report::{Evaluation, FORMATS, Format};
+use comptroller_report::{EvaluationReport, FORMATS, Format};
 
 /// The default of --max-document-size, in MiB.
 pub const MAX_DOCUMENT_MIB: u16 = 64;
@@ -80,7 +80,7 @@ pub struct ScanArgs {
 /// A format, and where to write it.
 #[derive(Clone, Debug)]
 pub struct OutputTarget {
-    pub format: &'static Format<Evaluation>,
+    pub format: &'static Format<EvaluationReport>,
     /// The file to write; None is standard output.
     pub file: Option<PathBuf>,
 }

@@ -24,7 +24,7 @@ use comptroller_core::{
     api::{Control, ControlException, GROUP, ResourceRef, VERSION},
     engine::{Engine, Remembered},
 };
-use comptroller_report::{Evaluation, ReportedError};
+use comptroller_report::{EvaluationReport, ReportedError};
 
 /// Why a cluster could not be scanned.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +50,10 @@ pub enum ScanClusterError {
 }
 
 /// Evaluates a live cluster with the given controls, or else its own, or else the built-in pack.
-pub async fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<Evaluation, ScanClusterError> {
+pub async fn evaluate(
+    args: &ScanArgs,
+    now: Timestamp,
+) -> Result<EvaluationReport, ScanClusterError> {
     let client = args.cluster_args.client().await?;
     let catalog = discovery::catalog(&client).await.map_err(ScanClusterError::Discovery)?;
     let served = catalog.find_kind(GROUP, "Control").is_some();
@@ -78,7 +81,7 @@ pub async fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<Evaluation, Sca
     live::fill(&mut engine, &client, wanted, now, |_| bar.inc(1)).await;
     bar.finish_and_clear();
     engine.evaluate(now);
-    let mut evaluation = Evaluation::collect(&engine, now, &|_| None);
+    let mut evaluation = EvaluationReport::collect(&engine, now, &|_| None);
     evaluation.summary.objects = engine.inventory().len();
     evaluation.errors = errors;
     Ok(evaluation)

@@ -28,7 +28,7 @@ use self::{
 };
 use crate::source::manifest::{Limits, ManifestDocument, ManifestError};
 use comptroller_core::api::ControlSpec;
-use comptroller_report::{Evaluation, ReportedError, baseline::Baseline};
+use comptroller_report::{EvaluationReport, ReportedError, baseline::FindingBaseline};
 
 /// Scans, writes the findings, and returns the exit code.
 pub fn run(args: &ScanArgs) -> Result<u8, Box<dyn std::error::Error>> {
@@ -44,12 +44,12 @@ pub fn run(args: &ScanArgs) -> Result<u8, Box<dyn std::error::Error>> {
     Ok(evaluation.exit_code(args.allow_unknown))
 }
 
-fn read_baseline(path: &PathBuf) -> Result<Baseline, String> {
+fn read_baseline(path: &PathBuf) -> Result<FindingBaseline, String> {
     let shown = path.display();
     let text = fs::read_to_string(path).map_err(|error| {
         format!("--baseline {shown} can't be read: {error}; write it with -o json={shown}")
     })?;
-    Baseline::read(&text).map_err(|error| {
+    FindingBaseline::read(&text).map_err(|error| {
         format!(
             "--baseline {shown} is not a report of a scan: {error}; write it with -o json={shown}"
         )
@@ -60,7 +60,7 @@ fn read_baseline(path: &PathBuf) -> Result<Baseline, String> {
 ///
 /// # Errors
 /// If the filters leave no control. Files that can't be read are part of the evaluation.
-pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<Evaluation, FilterError> {
+pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<EvaluationReport, FilterError> {
     let filter = ControlFilter::new(args);
     let given = !args.controls.is_empty();
     let mut rules =
@@ -104,7 +104,7 @@ pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<Evaluation, FilterErr
 pub fn evaluate_cluster(
     args: &ScanArgs,
     now: Timestamp,
-) -> Result<Evaluation, Box<dyn std::error::Error>> {
+) -> Result<EvaluationReport, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(cluster::evaluate(args, now))?)
 }

@@ -8,7 +8,7 @@ use std::{
 
 use super::args::OutputTarget;
 use crate::cli::output::{plain_table_style, table_style, to_stdout};
-use comptroller_report::{Evaluation, Format};
+use comptroller_report::{EvaluationReport, Format};
 
 /// Why a report was not written.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum ScanWriteError {
 /// Writes an evaluation to every target. Files come first, so that they are complete even if whoever
 /// reads standard output stops early.
 pub(super) fn write_all(
-    evaluation: &Evaluation,
+    evaluation: &EvaluationReport,
     targets: &[OutputTarget],
 ) -> Result<(), ScanWriteError> {
     for target in targets {
@@ -45,8 +45,8 @@ pub(super) fn write_all(
 }
 
 fn write_file(
-    evaluation: &Evaluation,
-    format: &Format<Evaluation>,
+    evaluation: &EvaluationReport,
+    format: &Format<EvaluationReport>,
     path: &PathBuf,
 ) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);

@@ -18,7 +18,7 @@ use comptroller_evidence::{
 };
 use comptroller_report::period::{
     fold::PeriodFold,
-    model::{Period, PeriodReport, Span},
+    model::{PeriodReport, ReportPeriod, Span},
 };
 
 /// The most periods that are followed at a time: each keeps every deviation of its time in memory.
@@ -132,7 +132,7 @@ impl Following {
         known.read(reader).await?;
         let provenance = provenance(reader, place.location, now);
         let report =
-            known.so_far.finish(Period { name: name.clone(), span, categories }, provenance);
+            known.so_far.finish(ReportPeriod { name: name.clone(), span, categories }, provenance);
         let followed = Followed { report, latest: known.latest };
         if followed.is_final(span, now) {
             // Its deviations need not stay in memory: the status that follows is the last.

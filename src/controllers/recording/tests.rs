@@ -35,7 +35,7 @@ use comptroller_evidence::{
     log::LogReader,
     origin,
     replay::replay,
-    store::memory::{self, Fault},
+    store::memory::{self, WriteFault},
 };
 use comptroller_recorder::{EvidenceConfig, Recorder, Terms, Witness, Writing};
 
@@ -203,9 +203,13 @@ impl World {
             8..14 => self.reconcile().await,
             14..17 => {
                 let skipped = self.random.random_range(0..9);
-                let fault = if self.random.random_bool(0.5) { Fault::Before } else { Fault::After };
+                let fault = if self.random.random_bool(0.5) {
+                    WriteFault::Before
+                } else {
+                    WriteFault::After
+                };
                 self.tell(format!("{fault:?} after {skipped}"));
-                let plan = std::iter::repeat_n(Fault::None, skipped).chain([fault]);
+                let plan = std::iter::repeat_n(WriteFault::None, skipped).chain([fault]);
                 memory::open(&self.location).unwrap().plan(plan);
             }
             17 => {

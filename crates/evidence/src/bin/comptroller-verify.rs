@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Parser;
-use comptroller_evidence::cli::{Answer, Command, FAILURE};
+use comptroller_evidence::cli::{Answer, AuditCommand, FAILURE};
 use comptroller_vocabulary::visible_lines;
 
 /// Checks a log of evidence, without a cluster and without trust in whoever wrote it.
@@ -15,7 +15,7 @@ use comptroller_vocabulary::visible_lines;
 #[command(name = "comptroller-verify", version, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: AuditCommand,
 }
 
 fn main() -> ExitCode {
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(command: &Command) -> Result<u8, Box<dyn std::error::Error>> {
+fn run(command: &AuditCommand) -> Result<u8, Box<dyn std::error::Error>> {
     // One thread folds; hashing is handed to threads of its own.
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let Answer { text, exit_code } = runtime.block_on(command.run())?;

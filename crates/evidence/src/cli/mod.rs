@@ -19,7 +19,7 @@ use crate::{
     key::{KeyError, VerifierKey},
     log::LogError,
     store::{self, Store, StoreError},
-    verify::{Fault, VerifyError},
+    verify::{LogFault, VerifyError},
 };
 
 /// The exit code of a program that could not do what was asked; 1 says that the log is not right.
@@ -27,7 +27,7 @@ pub const FAILURE: u8 = 2;
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub enum AuditCommand {
     /// Verify a whole log: every hash, every entry, and the signature.
     Verify(VerifyArgs),
     /// Prove that an entry is in a log, or check such a proof.
@@ -36,7 +36,7 @@ pub enum Command {
     Replay(ReplayArgs),
 }
 
-impl Command {
+impl AuditCommand {
     /// Runs the command.
     pub async fn run(&self) -> Result<Answer, CommandError> {
         match self {
@@ -135,7 +135,7 @@ pub enum AnswerFormat {
 }
 
 /// The lines that say what is wrong with a log, and where first.
-fn describe_fault(title: &str, location: &str, fault: &Fault) -> String {
+fn describe_fault(title: &str, location: &str, fault: &LogFault) -> String {
     let place = match fault.index {
         Some(index) => format!("first at entry {index}, "),
         None => String::new(),

@@ -11,7 +11,7 @@ use crate::{
     fold::{LogState, VerdictState},
     log::LogReader,
     replay::{ReplayError, replay},
-    verify::{Fault, VerifyError, open_to_verify},
+    verify::{LogFault, VerifyError, open_to_verify},
 };
 
 /// Replays a log up to a time, and says how each control stood then.
@@ -89,7 +89,7 @@ impl ReplayArgs {
 fn fault_of(error: ReplayError) -> VerifyError {
     match error {
         ReplayError::Log(error) => error.into(),
-        ReplayError::Entry { index, error } => VerifyError::Bad(Fault {
+        ReplayError::Entry { index, error } => VerifyError::Bad(LogFault {
             index: Some(index),
             path: format!("entry {index}"),
             reason: error.to_string(),
@@ -100,7 +100,7 @@ fn fault_of(error: ReplayError) -> VerifyError {
 #[derive(Serialize)]
 struct FaultJson<'a> {
     location: &'a str,
-    fault: &'a Fault,
+    fault: &'a LogFault,
 }
 
 /// How the controls of a log stood at a time.

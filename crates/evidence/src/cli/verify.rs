@@ -6,7 +6,7 @@ use comptroller_vocabulary::visible;
 use serde::Serialize;
 
 use super::{Answer, AnswerFormat, CommandError, KEY_BESIDE_THE_LOG, LogArgs, describe_fault};
-use crate::verify::{Fault, Verified, VerifyError, read_checkpoint, verify};
+use crate::verify::{LogFault, Verified, VerifyError, read_checkpoint, verify};
 
 /// Verifies a log. Exit code 0: all of it is right; 1: it is not; 2: it could not be read.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,7 @@ struct VerifyJson<'a> {
     #[serde(flatten)]
     log: Option<&'a Verified>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<&'a Fault>,
+    fault: Option<&'a LogFault>,
 }
 
 impl VerifyArgs {

@@ -1,10 +1,10 @@
 //! JSON lines: the entry to the letter, so that its hash can be computed again.
 
-use super::{ExportError, row::Row};
+use super::{ExportError, row::ExportRow};
 
 /// A line for each row: `{"cluster":…,"index":…,"entry":…}`, and with `"stored":…` the data that
 /// lies beside the log.
-pub(super) fn write(cluster: &str, rows: &[Row]) -> Result<Vec<u8>, ExportError> {
+pub(super) fn write(cluster: &str, rows: &[ExportRow]) -> Result<Vec<u8>, ExportError> {
     let cluster = serde_json::to_string(cluster)?;
     let mut bytes = Vec::new();
     for row in rows {

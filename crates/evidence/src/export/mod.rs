@@ -14,13 +14,13 @@ mod tests;
 
 use jiff::civil::Date;
 
-pub use self::row::{Row, RowError};
+pub use self::row::{ExportRow, RowError};
 use super::origin;
 use comptroller_vocabulary::closed_enum;
 
 closed_enum! {
     /// How a file is written.
-    pub enum Format {
+    pub enum ExportFormat {
         /// A line of JSON for each entry.
         JsonLines = "jsonl",
         /// Apache Parquet, compressed by Zstandard.
@@ -40,17 +40,17 @@ pub struct ExportFile {
     /// Its path below the destination, such as
     /// `cluster=6f1c…/day=2026-11-22/part-512.parquet`.
     pub path: String,
-    /// Its content.
+    /// Its whole content.
     pub bytes: Vec<u8>,
 }
 
 /// Why a file can't be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The text of a line.
+    /// A value of a row has no JSON.
     #[error("a line of JSON can't be written: {0}")]
     Json(#[from] serde_json::Error),
-    /// The table.
+    /// The Parquet writer refuses the table.
     #[cfg(any(test, feature = "parquet"))]
     #[error("a Parquet file can't be written: {0}")]
     Parquet(#[from] ::parquet::errors::ParquetError),
@@ -65,9 +65,9 @@ pub enum ExportError {
 /// Days to export: from the first, up to the last, which is not included.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Days {
-    /// The first.
+    /// The first of them; None: from the beginning of the log.
     pub from: Option<Date>,
-    /// The first after them.
+    /// The day after the last of them; None: up to the end of the log.
     pub to: Option<Date>,
 }
 
@@ -81,24 +81,24 @@ impl Days {
 /// Gathers the rows of a log, in their order, into files.
 #[derive(Debug)]
 pub struct Exporter {
-    format: Format,
+    format: ExportFormat,
     cluster: String,
     days: Days,
-    part: Option<Part>,
+    part: Option<PendingFile>,
 }
 
 /// A file in the making: consecutive entries of one day.
 #[derive(Debug)]
-struct Part {
+struct PendingFile {
     first: u64,
     day: Date,
-    rows: Vec<Row>,
+    rows: Vec<ExportRow>,
     bytes: usize,
 }
 
 impl Exporter {
     /// An export of a log, by its origin line.
-    pub fn new(origin: &str, format: Format, days: Days) -> Self {
+    pub fn new(origin: &str, format: ExportFormat, days: Days) -> Self {
         Self { format, cluster: cluster_of(origin), days, part: None }
     }
 
@@ -107,12 +107,13 @@ impl Exporter {
         &self.cluster
     }
 
-    /// Takes in the next entry, and gives the file that it does not belong to any more.
-    pub fn push(&mut self, row: Row) -> Result<Option<ExportFile>, ExportError> {
+    /// Takes in the next entry. Returns the file before it once that is complete: the entry is of
+    /// another day, or the file is as large as one may be.
+    pub fn push(&mut self, row: ExportRow) -> Result<Option<ExportFile>, ExportError> {
         let full = self.part.as_ref().is_some_and(|part| !part.takes(&row));
         let file = if full { self.finish()? } else { None };
         if self.days.contains(row.day) {
-            let part = self.part.get_or_insert_with(|| Part {
+            let part = self.part.get_or_insert_with(|| PendingFile {
                 first: row.index,
                 day: row.day,
                 rows: Vec::new(),
@@ -124,15 +125,15 @@ impl Exporter {
         Ok(file)
     }
 
-    /// The file of what was gathered last.
+    /// The file of what was gathered last; None if nothing was gathered since the last file.
     pub fn finish(&mut self) -> Result<Option<ExportFile>, ExportError> {
         let Some(part) = self.part.take() else { return Ok(None) };
         let bytes = match self.format {
-            Format::JsonLines => jsonl::write(&self.cluster, &part.rows)?,
+            ExportFormat::JsonLines => jsonl::write(&self.cluster, &part.rows)?,
             #[cfg(any(test, feature = "parquet"))]
-            Format::Parquet => parquet::write(&self.cluster, &part.rows)?,
+            ExportFormat::Parquet => parquet::write(&self.cluster, &part.rows)?,
             #[cfg(not(any(test, feature = "parquet")))]
-            Format::Parquet => return Err(ExportError::NoParquet),
+            ExportFormat::Parquet => return Err(ExportError::NoParquet),
         };
         let path = format!(
             "cluster={}/day={}/part-{}.{}",
@@ -142,8 +143,8 @@ impl Exporter {
     }
 }
 
-impl Part {
-    fn takes(&self, row: &Row) -> bool {
+impl PendingFile {
+    fn takes(&self, row: &ExportRow) -> bool {
         self.day == row.day && self.rows.len() < MAX_ROWS && self.bytes < MAX_BYTES
     }
 }

@@ -15,7 +15,7 @@ use parquet::{
     schema::{parser::parse_message_type, types::TypePtr},
 };
 
-use super::row::{Counts, Row};
+use super::row::{ExportRow, ItemCounts};
 
 const SCHEMA: &str = "
 message entry {
@@ -40,7 +40,7 @@ static TYPE: LazyLock<Option<TypePtr>> =
     LazyLock::new(|| parse_message_type(SCHEMA).ok().map(Arc::new));
 
 /// The rows as a file. The same rows are the same bytes.
-pub(super) fn write(cluster: &str, rows: &[Row]) -> Result<Vec<u8>> {
+pub(super) fn write(cluster: &str, rows: &[ExportRow]) -> Result<Vec<u8>> {
     let schema = TYPE.clone().ok_or_else(|| ParquetError::General("the schema is wrong".into()))?;
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, properties()?)?;
     let mut group = writer.next_row_group()?;
@@ -54,7 +54,7 @@ pub(super) fn write(cluster: &str, rows: &[Row]) -> Result<Vec<u8>> {
     texts(&mut group, rows, |row| Some(&row.subject_name))?;
     texts(&mut group, rows, |row| row.state.as_deref())?;
     texts(&mut group, rows, |row| row.reason.as_deref())?;
-    let counts: [fn(Counts) -> u64; 4] =
+    let counts: [fn(ItemCounts) -> u64; 4] =
         [|one| one.population, |one| one.failing, |one| one.excepted, |one| one.unknown];
     for count in counts {
         numbers(&mut group, rows, |row| row.counts.map(|counts| signed(count(counts))))?;
@@ -70,13 +70,13 @@ fn properties() -> Result<WriterPropertiesPtr> {
     Ok(Arc::new(properties.set_created_by("comptroller".to_owned()).build()))
 }
 
-type Group<'w> = SerializedRowGroupWriter<'w, Vec<u8>>;
+type RowGroup<'w> = SerializedRowGroupWriter<'w, Vec<u8>>;
 
 /// The next column of texts. A column of the schema that is required gets a value for every row.
 fn texts<'r>(
-    group: &mut Group<'_>,
-    rows: &'r [Row],
-    value: impl Fn(&'r Row) -> Option<&'r str>,
+    group: &mut RowGroup<'_>,
+    rows: &'r [ExportRow],
+    value: impl Fn(&'r ExportRow) -> Option<&'r str>,
 ) -> Result<()> {
     let cells: Vec<Option<&str>> = rows.iter().map(value).collect();
     let levels: Vec<i16> = cells.iter().map(|cell| i16::from(cell.is_some())).collect();
@@ -89,7 +89,11 @@ fn texts<'r>(
 }
 
 /// The next column of numbers.
-fn numbers(group: &mut Group<'_>, rows: &[Row], value: impl Fn(&Row) -> Option<i64>) -> Result<()> {
+fn numbers(
+    group: &mut RowGroup<'_>,
+    rows: &[ExportRow],
+    value: impl Fn(&ExportRow) -> Option<i64>,
+) -> Result<()> {
     let cells: Vec<Option<i64>> = rows.iter().map(value).collect();
     let levels: Vec<i16> = cells.iter().map(|cell| i16::from(cell.is_some())).collect();
     let values: Vec<i64> = cells.into_iter().flatten().collect();
@@ -101,7 +105,7 @@ fn numbers(group: &mut Group<'_>, rows: &[Row], value: impl Fn(&Row) -> Option<i
 }
 
 /// The column of days, counted from 1970-01-01.
-fn days(group: &mut Group<'_>, rows: &[Row]) -> Result<()> {
+fn days(group: &mut RowGroup<'_>, rows: &[ExportRow]) -> Result<()> {
     let values: Vec<i32> = rows
         .iter()
         .map(|row| i32::try_from(row.at.as_second().div_euclid(86_400)).unwrap_or(i32::MAX))
@@ -113,7 +117,9 @@ fn days(group: &mut Group<'_>, rows: &[Row]) -> Result<()> {
     column.close()
 }
 
-fn next<'g>(group: &'g mut Group<'_>) -> Result<parquet::file::writer::SerializedColumnWriter<'g>> {
+fn next<'g>(
+    group: &'g mut RowGroup<'_>,
+) -> Result<parquet::file::writer::SerializedColumnWriter<'g>> {
     group
         .next_column()?
         .ok_or_else(|| ParquetError::General("the schema has fewer columns than a row".into()))

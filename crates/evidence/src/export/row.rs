@@ -11,7 +11,7 @@ use crate::{
 
 /// An entry, with the columns that queries ask for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct ExportRow {
     /// Its number in the log.
     pub index: u64,
     /// When it was observed.
@@ -31,7 +31,7 @@ pub struct Row {
     /// Why it is in the state; of a gap, why nobody looked.
     pub reason: Option<String>,
     /// How many items were judged, and how they stand.
-    pub counts: Option<Counts>,
+    pub counts: Option<ItemCounts>,
     /// Its data as JSON. What lies beside the log is put here.
     pub data: String,
     /// Whether the data lies beside the log.
@@ -42,29 +42,29 @@ pub struct Row {
 
 /// How many items of a control stand how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
-    /// All.
+pub struct ItemCounts {
+    /// How many were judged.
     pub population: u64,
-    /// Those that fail.
+    /// How many of them fail.
     pub failing: u64,
-    /// Those of which all that fails is excepted.
+    /// How many of them fail only in what exceptions allow.
     pub excepted: u64,
-    /// Those that could not be judged.
+    /// How many of them could not be judged.
     pub unknown: u64,
 }
 
-/// Why an entry is no row.
+/// Why an entry has no row.
 #[derive(Debug, thiserror::Error)]
 pub enum RowError {
-    /// The entry.
+    /// The entry can't be read.
     #[error("entry {0}: {1}")]
     Entry(u64, EntryError),
-    /// Its data beside the log.
+    /// Its data beside the log is not JSON of its type.
     #[error("entry {0}: its data beside the log can't be read: {1}")]
     Data(u64, serde_json::Error),
 }
 
-impl Row {
+impl ExportRow {
     /// What the entry says; with the data that lies beside the log, where it does.
     pub fn read(index: u64, leaf: Bytes, stored: Option<&[u8]>) -> Result<Self, RowError> {
         let mut entry = Entry::parse(&leaf).map_err(|error| RowError::Entry(index, error))?;
@@ -95,7 +95,7 @@ impl Row {
         })
     }
 
-    /// The digest of the data that lies beside the log, where it does.
+    /// The name of the data that lies beside the log; None if the entry holds its data.
     pub fn stored(index: u64, leaf: &[u8]) -> Result<Option<StoredData>, RowError> {
         let entry = Entry::parse(leaf).map_err(|error| RowError::Entry(index, error))?;
         Ok(match entry.data {
@@ -110,10 +110,10 @@ impl Row {
     }
 }
 
-fn summary(data: &Data) -> (Option<String>, Option<String>, Option<Counts>) {
+fn summary(data: &Data) -> (Option<String>, Option<String>, Option<ItemCounts>) {
     match data {
         Data::Verdict(data) => {
-            let counts = Counts {
+            let counts = ItemCounts {
                 population: data.population,
                 failing: data.failing,
                 excepted: data.excepted,
@@ -122,7 +122,7 @@ fn summary(data: &Data) -> (Option<String>, Option<String>, Option<Counts>) {
             (Some(data.state.to_string()), Some(data.reason.clone()), Some(counts))
         }
         Data::Heartbeat(data) => {
-            let counts = Counts {
+            let counts = ItemCounts {
                 population: data.population,
                 failing: data.failing,
                 excepted: data.excepted,

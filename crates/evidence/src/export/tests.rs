@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    data::{Gap, Heartbeat, VerdictData},
-    entry::{Data, Entry, Subject},
+    data::{GapData, Heartbeat, VerdictData},
+    entry::{Data, Entry, EntrySubject},
 };
 use comptroller_vocabulary::State;
 
@@ -23,7 +23,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn entry(at: Timestamp, data: Data) -> Bytes {
-    let entry = Entry { at, epoch: 3, subject: Subject::control("admins"), data };
+    let entry = Entry { at, epoch: 3, subject: EntrySubject::control("admins"), data };
     entry.to_text().unwrap().into()
 }
 
@@ -43,14 +43,14 @@ fn heartbeat(at: Timestamp, failing: u64) -> Bytes {
 
 fn gap(at: Timestamp) -> Bytes {
     let reason = "the operator was not running".to_owned();
-    entry(at, Data::Gap(Gap { from: at, to: at, reason }))
+    entry(at, Data::Gap(GapData { from: at, to: at, reason }))
 }
 
-fn export(leaves: &[Bytes], format: Format, days: Days) -> Vec<ExportFile> {
+fn export(leaves: &[Bytes], format: ExportFormat, days: Days) -> Vec<ExportFile> {
     let mut exporter = Exporter::new(ORIGIN, format, days);
     let mut files = Vec::new();
     for (index, leaf) in (0..).zip(leaves) {
-        files.extend(exporter.push(Row::read(index, leaf.clone(), None).unwrap()).unwrap());
+        files.extend(exporter.push(ExportRow::read(index, leaf.clone(), None).unwrap()).unwrap());
     }
     files.extend(exporter.finish().unwrap());
     files
@@ -67,7 +67,7 @@ fn sample() -> Vec<Bytes> {
 
 #[test]
 fn files_are_partitioned_by_cluster_and_day() {
-    let files = export(&sample(), Format::Parquet, Days::default());
+    let files = export(&sample(), ExportFormat::Parquet, Days::default());
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(
         paths,
@@ -83,14 +83,14 @@ fn files_are_partitioned_by_cluster_and_day() {
 fn days_are_chosen_and_the_files_of_them_stay_as_they_are() {
     let days =
         Days { from: Some("2026-11-21".parse().unwrap()), to: Some("2026-11-22".parse().unwrap()) };
-    let all = export(&sample(), Format::JsonLines, Days::default());
-    let some = export(&sample(), Format::JsonLines, days);
+    let all = export(&sample(), ExportFormat::JsonLines, Days::default());
+    let some = export(&sample(), ExportFormat::JsonLines, days);
     assert_eq!(some, all[1..2]);
 }
 
 #[test]
 fn a_row_group_holds_every_column_as_it_was() {
-    let files = export(&sample(), Format::Parquet, Days::default());
+    let files = export(&sample(), ExportFormat::Parquet, Days::default());
     let reader = SerializedFileReader::new(Bytes::from(files[1].bytes.clone())).unwrap();
     let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 2);
@@ -113,7 +113,7 @@ fn a_row_group_holds_every_column_as_it_was() {
 #[test]
 fn a_line_holds_the_leaf_to_the_letter() {
     let leaves = sample();
-    let files = export(&leaves, Format::JsonLines, Days::default());
+    let files = export(&leaves, ExportFormat::JsonLines, Days::default());
     let text = String::from_utf8(files[1].bytes.clone()).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 2);
@@ -142,11 +142,11 @@ fn what_lies_beside_the_log_is_put_in() {
     let leaf = Bytes::from(
         r#"{"at":"2026-11-21T00:00:00Z","data":{"bytes":9,"stored":"sha256:ab"},"epoch":1,"subject":{"kind":"Control","name":"a"},"type":"verdict","v":1}"#,
     );
-    assert_eq!(Row::stored(7, &leaf).unwrap().unwrap().stored, "sha256:ab");
-    let row = Row::read(7, leaf, Some(&stored)).unwrap();
+    assert_eq!(ExportRow::stored(7, &leaf).unwrap().unwrap().stored, "sha256:ab");
+    let row = ExportRow::read(7, leaf, Some(&stored)).unwrap();
     assert_eq!((row.state.as_deref(), row.reason.as_deref()), (Some("Unknown"), Some("Forbidden")));
     assert!(row.data.contains("pods may not be listed"));
-    let mut exporter = Exporter::new(ORIGIN, Format::JsonLines, Days::default());
+    let mut exporter = Exporter::new(ORIGIN, ExportFormat::JsonLines, Days::default());
     exporter.push(row).unwrap();
     let text = String::from_utf8(exporter.finish().unwrap().unwrap().bytes).unwrap();
     let line: Value = serde_json::from_str(&text).unwrap();
@@ -156,7 +156,7 @@ fn what_lies_beside_the_log_is_put_in() {
 
 #[test]
 fn what_is_no_entry_is_named_by_its_number() {
-    let error = Row::read(41, Bytes::from_static(b"{}"), None).unwrap_err();
+    let error = ExportRow::read(41, Bytes::from_static(b"{}"), None).unwrap_err();
     assert!(error.to_string().starts_with("entry 41: "), "{error}");
 }
 
@@ -164,7 +164,10 @@ fn what_is_no_entry_is_named_by_its_number() {
 fn an_origin_can_not_leave_its_folder() {
     for (origin, cluster) in [("a/b/..", "__"), ("", "unknown"), ("x/6f-1", "6f-1"), ("a b", "a_b")]
     {
-        assert_eq!(Exporter::new(origin, Format::JsonLines, Days::default()).cluster(), cluster);
+        assert_eq!(
+            Exporter::new(origin, ExportFormat::JsonLines, Days::default()).cluster(),
+            cluster
+        );
     }
 }
 
@@ -176,7 +179,7 @@ proptest! {
         cut in 1_usize..60,
         parquet in any::<bool>(),
     ) {
-        let format = if parquet { Format::Parquet } else { Format::JsonLines };
+        let format = if parquet { ExportFormat::Parquet } else { ExportFormat::JsonLines };
         let mut time = at("2026-11-20T12:00:00Z");
         let leaves: Vec<Bytes> = steps.iter().map(|step| {
             time += SignedDuration::from_secs(*step);

@@ -23,11 +23,12 @@ const MAX_RECORDS: usize = 2 * MAX_OCCURRENCE_RECORDS;
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ControlState {
-    /// Its newest verdict; none when it has none yet, or when it was deleted.
+    /// Its newest verdict; None when it has none yet, when it was deleted, or when the data of the
+    /// newest is missing beside the log.
     pub verdict: Option<VerdictState>,
     /// The newest occurrences of a human control, by when they open.
     pub occurrences: Vec<OccurrenceState>,
-    /// The entry by which it was deleted.
+    /// The entry by which it was deleted; None while it is not.
     pub deleted: Option<u64>,
 }
 
@@ -35,7 +36,7 @@ pub struct ControlState {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VerdictState {
-    /// The state.
+    /// The state that it is in.
     pub state: State,
     /// Why, in one CamelCase word; of a heartbeat without a verdict before it, nothing.
     pub reason: String,
@@ -45,11 +46,11 @@ pub struct VerdictState {
     pub generation: i64,
     /// How many items were judged.
     pub population: u64,
-    /// Items that fail.
+    /// How many of them fail.
     pub failing: u64,
-    /// Items of which all that fails is excepted.
+    /// How many of them fail only in what exceptions allow.
     pub excepted: u64,
-    /// Items that could not be judged.
+    /// How many of them could not be judged.
     pub unknown: u64,
     /// The digest of the whole set of findings.
     pub findings_digest: String,
@@ -103,7 +104,7 @@ impl VerdictState {
 pub struct OccurrenceState {
     /// Its dates and the digest of the rule, as they were frozen.
     pub dates: OccurrenceDates,
-    /// Its phase.
+    /// How far it has come.
     pub phase: OccurrencePhase,
     /// When it entered the phase.
     pub since: Timestamp,

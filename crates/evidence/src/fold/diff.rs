@@ -21,7 +21,7 @@ pub fn diff(old: Option<&Value>, new: Option<&Value>) -> Vec<FieldChange> {
     // A depth at a time, so that the finest diff that is short enough is found; the coarsest is
     // one change.
     for depth in [usize::MAX, 3, 2, 1, 0] {
-        let mut changes = Changes { depth, list: Vec::new() };
+        let mut changes = SpecDiff { depth, list: Vec::new() };
         changes.compare(&mut String::new(), 0, old, new);
         if changes.list.len() <= MAX_CHANGES {
             return changes.list;
@@ -30,12 +30,12 @@ pub fn diff(old: Option<&Value>, new: Option<&Value>) -> Vec<FieldChange> {
     Vec::new()
 }
 
-struct Changes {
+struct SpecDiff {
     depth: usize,
     list: Vec<FieldChange>,
 }
 
-impl Changes {
+impl SpecDiff {
     fn compare(
         &mut self,
         path: &mut String,

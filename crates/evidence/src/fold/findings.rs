@@ -12,7 +12,7 @@ use comptroller_vocabulary::{ResourceRef, Severity, canonical};
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct FindingKey {
-    /// What was found.
+    /// What was found, in one CamelCase word.
     pub rule: String,
     /// The object that was judged.
     pub resource: ResourceRef,

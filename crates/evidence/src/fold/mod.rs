@@ -25,7 +25,7 @@ pub use self::{
 };
 use super::{
     data::{ChangeKind, ObjectChange, OperatorData, OperatorEvent},
-    entry::{Data, Entry, Subject},
+    entry::{Data, Entry, EntrySubject},
 };
 
 /// The version of the form in which a snapshot keeps a [`LogState`]. A snapshot of another version is
@@ -40,11 +40,11 @@ const MAX_DELETED: usize = 256;
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct RunningOperator {
-    /// Its instance.
+    /// The name of the pod or process.
     pub instance: String,
     /// The version of the program.
     pub version: String,
-    /// When it began.
+    /// When it began to write.
     pub since: Timestamp,
     /// Which leadership it is.
     pub epoch: u64,
@@ -67,13 +67,14 @@ pub struct LogState {
 
 impl LogState {
     /// Takes in the entry with this number. Entries come in the order of the log; one that is
-    /// already in is passed over. [`Data::Stored`] is to be resolved before: a verdict that is not
+    /// already in is skipped. [`Data::Stored`] is to be resolved before: a verdict that is not
     /// leaves its control without one, so that the whole of it is recorded again.
     pub fn apply(&mut self, index: u64, entry: &Entry) {
         if index < self.size {
             return;
         }
         self.size = index.saturating_add(1);
+        // Both only rise: the clock may be set back, and whoever asks wants the latest that is known.
         self.epoch = self.epoch.max(entry.epoch);
         self.last_at = self.last_at.max(Some(entry.at));
         match &entry.data {
@@ -118,7 +119,7 @@ impl LogState {
         self.operator.as_ref()
     }
 
-    /// How a control stands; none before its first verdict, heartbeat or occurrence.
+    /// How a control stands; None before its first verdict, heartbeat or occurrence.
     pub fn control(&self, name: &str) -> Option<&ControlState> {
         self.controls.get(name)
     }
@@ -134,7 +135,7 @@ impl LogState {
         self.controls.get(control).into_iter().flat_map(|control| control.occurrences.iter())
     }
 
-    /// An exception that is not deleted.
+    /// An exception; None if the log does not know it, or it was deleted.
     pub fn exception(&self, name: &str) -> Option<&ObjectState> {
         self.object(EXCEPTION, name)
     }
@@ -144,7 +145,8 @@ impl LogState {
         self.objects_of(EXCEPTION)
     }
 
-    /// An object that the operator is governed by and that is not deleted, such as a `Control`.
+    /// An object that the operator is governed by, such as a `Control`; None if the log does not know
+    /// it, or it was deleted.
     pub fn object(&self, kind: &str, name: &str) -> Option<&ObjectState> {
         self.objects.get(kind)?.get(name)
     }
@@ -154,12 +156,12 @@ impl LogState {
         self.objects.get(kind).into_iter().flatten().map(|(name, object)| (name.as_str(), object))
     }
 
-    fn control_mut(&mut self, subject: &Subject) -> &mut ControlState {
+    fn control_mut(&mut self, subject: &EntrySubject) -> &mut ControlState {
         self.controls.entry(subject.name.clone()).or_default()
     }
 
     fn object_changed(&mut self, index: u64, entry: &Entry, data: &ObjectChange) {
-        let Subject { kind, name } = &entry.subject;
+        let EntrySubject { kind, name } = &entry.subject;
         if data.change == ChangeKind::Deleted {
             if let Some(objects) = self.objects.get_mut(kind) {
                 objects.remove(name);

@@ -16,7 +16,7 @@ pub struct ObjectState {
     pub spec: Option<Value>,
     /// The digest of the spec.
     pub spec_digest: Option<String>,
-    /// Its generation.
+    /// Its generation; None where no entry has it.
     pub generation: Option<i64>,
     /// Its phase, for kinds that have one.
     pub phase: Option<String>,
@@ -24,7 +24,7 @@ pub struct ObjectState {
     pub phase_since: Timestamp,
     /// What happened to it last.
     pub change: ChangeKind,
-    /// When that was.
+    /// When the last change was observed.
     pub at: Timestamp,
     /// The entry that says so.
     pub entry: u64,

@@ -14,7 +14,7 @@ pub(super) fn at(minutes: i64) -> Timestamp {
     day + SignedDuration::from_mins(minutes)
 }
 
-pub(super) fn entry(at: Timestamp, subject: Subject, data: Data) -> Entry {
+pub(super) fn entry(at: Timestamp, subject: EntrySubject, data: Data) -> Entry {
     Entry { at, epoch: 3, subject, data }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn verdict(
         added,
         removed,
     };
-    entry(at, Subject::control(name), Data::Verdict(Box::new(data)))
+    entry(at, EntrySubject::control(name), Data::Verdict(Box::new(data)))
 }
 
 pub(super) fn heartbeat(name: &str, at: Timestamp, population: u64) -> Entry {
@@ -73,7 +73,7 @@ pub(super) fn heartbeat(name: &str, at: Timestamp, population: u64) -> Entry {
             count: population,
         }),
     };
-    entry(at, Subject::control(name), Data::Heartbeat(Box::new(data)))
+    entry(at, EntrySubject::control(name), Data::Heartbeat(Box::new(data)))
 }
 
 pub(super) fn changed(kind: &str, name: &str, at: Timestamp, change: ChangeKind) -> Entry {
@@ -89,7 +89,7 @@ pub(super) fn changed(kind: &str, name: &str, at: Timestamp, change: ChangeKind)
         fields: Vec::new(),
     });
     let data = if kind == EXCEPTION { Data::Exception(data) } else { Data::ControlChanged(data) };
-    entry(at, Subject::new(kind, name), data)
+    entry(at, EntrySubject::new(kind, name), data)
 }
 
 pub(super) fn occurrence(name: &str, number: i64, phase: OccurrencePhase) -> Entry {
@@ -101,12 +101,12 @@ pub(super) fn occurrence(name: &str, number: i64, phase: OccurrencePhase) -> Ent
         rule_digest: "sha256:01".to_owned(),
     };
     let data = AttestationData { occurrence: dates, phase, record: None, message: String::new() };
-    entry(at(number * 100), Subject::control(name), Data::Attestation(Box::new(data)))
+    entry(at(number * 100), EntrySubject::control(name), Data::Attestation(Box::new(data)))
 }
 
 pub(super) fn operator(at: Timestamp, event: OperatorEvent) -> Entry {
     let data = Data::Operator(OperatorData { event, version: "0.1.0".to_owned() });
-    entry(at, Subject::new("Operator", "comptroller-0"), data)
+    entry(at, EntrySubject::new("Operator", "comptroller-0"), data)
 }
 
 pub(super) fn folded(entries: &[Entry]) -> LogState {
@@ -160,7 +160,7 @@ fn a_verdict_that_is_not_resolved_leaves_none() {
     let data = Data::Stored(crate::entry::EntryType::Verdict, stored);
     let state = folded(&[
         verdict("c", at(0), vec![finding("a", None)], vec![]),
-        entry(at(1), Subject::control("c"), data),
+        entry(at(1), EntrySubject::control("c"), data),
     ]);
     assert_eq!(state.control("c").unwrap().verdict, None);
 }

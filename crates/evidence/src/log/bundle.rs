@@ -22,7 +22,7 @@ pub fn fits(entry: &[u8]) -> bool {
     (1..=MAX_ENTRY).contains(&entry.len())
 }
 
-/// The entries of a bundle. None: it ends within one, or holds an empty one.
+/// The entries of a bundle; None if it ends within one, or holds an empty one.
 pub fn split(bundle: &Bytes) -> Option<Vec<Bytes>> {
     let mut entries = Vec::new();
     let mut rest = bundle.clone();

@@ -17,7 +17,7 @@ pub struct Head {
     pub size: u64,
     /// The root of the tree over them.
     pub root: Hash,
-    /// The signed note.
+    /// The whole signed note, as it is in the log.
     pub text: String,
 }
 
@@ -31,12 +31,13 @@ impl Head {
     /// Reads a checkpoint and checks that this key signed it; the error says what is wrong.
     pub fn open(bytes: &[u8], key: &VerifierKey) -> Result<Self, String> {
         let note = Note::from_bytes(bytes)
-            .map_err(|_| "it is no signed note (C2SP signed-note)".to_owned())?;
+            .map_err(|_| "it is not a signed note (C2SP signed-note)".to_owned())?;
+        // Before the text is read: nothing that the key did not sign is interpreted.
         if !key.verifies(&note) {
             return Err(format!("it is not signed by {key}"));
         }
         let checkpoint = Checkpoint::from_bytes(note.text())
-            .map_err(|_| "it is no checkpoint (C2SP tlog-checkpoint)".to_owned())?;
+            .map_err(|_| "it is not a checkpoint (C2SP tlog-checkpoint)".to_owned())?;
         if checkpoint.size() > MAX_SIZE {
             return Err(format!("no log has {} entries", checkpoint.size()));
         }

@@ -40,6 +40,7 @@ mod tests;
 
 pub use checkpoint::Head;
 pub use error::LogError;
+pub use path::bundle_of;
 pub(crate) use proof::check_continues;
 pub use proof::{InclusionProof, ProofError};
 pub use reader::LogReader;

@@ -16,13 +16,19 @@ pub fn bundle(number: u64, width: u64) -> String {
     format!("tile/entries/{}{}", number_path(number), partial(width))
 }
 
+/// The object that holds an entry in a log of this size.
+pub fn bundle_of(entry: u64, size: u64) -> String {
+    let number = entry / FULL;
+    bundle(number, width(size, 0, number))
+}
+
 /// How many items of a level a log of this size has: level 0 counts entries, and each further level
 /// full tiles of the one before.
 pub fn items(size: u64, level: u32) -> u64 {
     size.checked_shr(HEIGHT * level).unwrap_or(0)
 }
 
-/// How wide a tile is in a log of this size; 0: it is not there.
+/// How many hashes a tile has in a log of this size; 0 if the log has no such tile.
 pub fn width(size: u64, level: u32, number: u64) -> u64 {
     items(size, level).saturating_sub(number.saturating_mul(FULL)).min(FULL)
 }
@@ -32,7 +38,8 @@ pub fn first_entry(level: u32, item: u64) -> u64 {
     item.checked_shl(HEIGHT * level).unwrap_or(u64::MAX)
 }
 
-/// Data stored beside the log; None: not a digest of the form `sha256:` and 64 hexadecimal digits.
+/// The object that holds data stored beside the log; None if the digest is not `sha256:` and 64
+/// hexadecimal digits. A digest comes from an entry, so that it must not be able to name another path.
 pub fn stored(digest: &str) -> Option<String> {
     let hex = digest.strip_prefix("sha256:")?;
     let is_hex = hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));

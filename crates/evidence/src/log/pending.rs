@@ -10,19 +10,22 @@ use tlog_tiles::Hash;
 use super::bundle;
 use crate::key::{SigningKey, authenticate};
 
-/// The object.
+/// The path of the object.
 pub const PENDING: &str = "pending";
 
+/// The first line of the object. A later form has another, and is then quarantined, not misread.
 const FORM: &str = "comptroller.dev/evidence/pending/v1";
+/// What the key of the seal is derived for, so that no other use of the signing key yields a seal.
 const PURPOSE: &[u8] = b"comptroller.dev/evidence pending v1";
+/// How many bytes at the end are the seal, an HMAC-SHA256.
 const SEAL: usize = 32;
 
-/// The newest append.
+/// The newest append, as the object holds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pending {
     /// The size of the tree that the leaves follow.
     pub base: u64,
-    /// Its root.
+    /// The root of that tree.
     pub root: Hash,
     /// The leaves; none when a writer only took over.
     pub leaves: Vec<Bytes>,
@@ -52,9 +55,10 @@ impl Pending {
         Ok(bytes.into())
     }
 
-    /// Reads the object. None: it is torn, or somebody else's.
+    /// Reads the object; None if it is torn, or sealed by another key or for another log.
     pub fn open(bytes: &Bytes, key: &SigningKey, origin: &str) -> Option<Self> {
         let body = bytes.slice(..bytes.len().checked_sub(SEAL)?);
+        // First of all: nothing of the object is even parsed before it is known to be a writer's own.
         if bytes.get(body.len()..)? != authenticate(&key.derive(PURPOSE), &[&body]) {
             return None;
         }

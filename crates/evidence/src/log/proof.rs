@@ -36,8 +36,8 @@ pub struct InclusionProof {
 /// Why a proof proves nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ProofError {
-    /// Not of the form.
-    #[error("it is no inclusion proof of the form {FORM}: {0}")]
+    /// It has another form.
+    #[error("it is not an inclusion proof of the form {FORM}: {0}")]
     Form(String),
     /// The checkpoint in it is not signed.
     #[error("its checkpoint can't be trusted: {0}")]
@@ -47,7 +47,6 @@ pub enum ProofError {
         "entry {index} is not in the log of {size} entries that its checkpoint covers, or is another"
     )]
     NotIncluded {
-        /// The entry.
         index: u64,
         /// How many entries the checkpoint covers.
         size: u64,
@@ -96,7 +95,7 @@ impl InclusionProof {
         let hashes = self.proof.iter().map(|hash| Hash::parse_hash(hash));
         let hashes = hashes
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| ProofError::Form("a hash in it is none".to_owned()))?;
+            .map_err(|_| ProofError::Form("one of its hashes is not a hash".to_owned()))?;
         let not_included = ProofError::NotIncluded { index: self.index, size: head.size };
         if self.index >= head.size {
             return Err(not_included);
@@ -135,6 +134,7 @@ pub async fn check_continues(
         return Err(LogError::RolledBack { location, size: new.size, shown });
     }
     let forked = LogError::Forked { location, old: old.size, new: new.size };
+    // There is no consistency proof from an empty tree, or between trees of one size (RFC 6962).
     if new.size == old.size || old.size == 0 {
         let same = old.size == 0 && old.root == tlog_tiles::EMPTY_HASH || new.root == old.root;
         return if same { Ok(()) } else { Err(forked) };
@@ -145,14 +145,15 @@ pub async fn check_continues(
     tlog_tiles::check_tree(&proof, new.size, new.root, old.size, old.root).map_err(|_| forked)
 }
 
-/// Runs a proof twice: once to learn which hashes it needs, and once with them.
+/// Makes a proof by trying: each failed try names the hashes that it lacked, which are then read.
 async fn gather(
     tiles: &Tiles,
     size: u64,
-    prove: impl Fn(&Known) -> Result<Vec<Hash>, Error>,
+    prove: impl Fn(&KnownHashes) -> Result<Vec<Hash>, Error>,
 ) -> Result<Vec<Hash>, LogError> {
-    let mut known = Known::default();
-    // A proof asks for its hashes in few steps; each run that fails names the ones still missing.
+    let mut known = KnownHashes::default();
+    // A proof asks for its hashes in one or two steps. The bound only ends a loop that a broken tile,
+    // which never yields its hash, would make endless.
     for _ in 0..64 {
         if let Ok(proof) = prove(&known) {
             return Ok(proof);
@@ -181,12 +182,12 @@ async fn gather(
 
 /// The hashes read so far, and those that were asked for and are not among them.
 #[derive(Default)]
-struct Known {
+struct KnownHashes {
     hashes: BTreeMap<u64, Hash>,
     missing: Mutex<BTreeSet<u64>>,
 }
 
-impl HashReader for Known {
+impl HashReader for KnownHashes {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, Error> {
         let mut missing = self.missing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         missing.extend(indexes.iter().filter(|index| !self.hashes.contains_key(index)));

@@ -48,7 +48,7 @@ impl LogReader {
         self.head.size
     }
 
-    /// The signed checkpoint.
+    /// The text of the signed checkpoint, a C2SP signed-note.
     pub fn checkpoint(&self) -> &str {
         &self.head.text
     }
@@ -63,12 +63,12 @@ impl LogReader {
         &self.store
     }
 
-    /// Where the log is.
+    /// Where the log is, for messages.
     pub fn location(&self) -> &str {
         self.store.location()
     }
 
-    /// The root of the tree.
+    /// What the checkpoint says: origin, size and root.
     pub fn head(&self) -> &Head {
         &self.head
     }
@@ -85,6 +85,7 @@ impl LogReader {
     /// stays.
     pub async fn refresh(&mut self) -> Result<(), LogError> {
         let head = read_head(&*self.store, &self.key).await?;
+        // The common case of a poll: nothing was appended, so there is nothing to prove.
         if head.text == self.head.text {
             return Ok(());
         }
@@ -113,6 +114,8 @@ impl LogReader {
             .and_then(move |(number, bytes)| {
                 let tiles = Arc::clone(&tiles);
                 async move {
+                    // Checked as a whole before any entry of it is handed out: a caller that acted on
+                    // the first ones could not take that back.
                     let (entries, hashes) = tiles.split(number, &bytes)?;
                     tiles.check(number, &hashes).await?;
                     let numbered = (number * FULL..).zip(entries);

@@ -12,11 +12,11 @@ use super::{
     pending::{PENDING, Pending},
     reader::key_beside,
     tiles::Tiles,
-    writer::{LogWriter, State, Unfinished},
+    writer::{LogWriter, Unfinished, WriterState},
 };
 use crate::{
     key::{SigningKey, random},
-    store::{Object, Store, StoreError, Version},
+    store::{Store, StoreError, StoredObject, Version},
 };
 use comptroller_vocabulary::canonical;
 
@@ -32,7 +32,7 @@ pub struct Recovered {
     /// How many entries an earlier writer had begun to append: they are in the log now, at its end.
     pub finished: u64,
     /// Objects that could not be explained, by the paths where they are kept.
-    pub kept_aside: Vec<String>,
+    pub quarantined: Vec<String>,
 }
 
 pub(super) async fn open(
@@ -55,23 +55,23 @@ pub(super) async fn open(
     opening.check_pending(&head, &pending)?;
     let tiles = Tiles::open(Arc::clone(&store), &head).await?;
     let bundle = last_bundle(&tiles, head.size).await?;
-    let mut state = State {
+    let mut state = WriterState {
         head,
         head_version,
         fence,
         edge: tiles.edge().clone(),
         bundle,
         unfinished: None,
-        untold: None,
+        unacknowledged: None,
         fenced: false,
         stale_folders: Vec::new(),
         stale: Vec::new(),
     };
     if pending.base == state.head.size && !pending.leaves.is_empty() {
         recovered.finished = pending.leaves.len() as u64;
-        state.unfinished = Some(Unfinished { pending, unsure: None });
+        state.unfinished = Some(Unfinished { pending, unconfirmed: None });
     } else {
-        state.untold = (pending.end() == state.head.size && !pending.leaves.is_empty())
+        state.unacknowledged = (pending.end() == state.head.size && !pending.leaves.is_empty())
             .then_some((pending.base, pending.leaves));
     }
     opening.check_nothing_beyond(&state).await?;
@@ -106,7 +106,7 @@ impl Opening<'_> {
     }
 
     async fn head(&self) -> Result<Option<(Head, Version)>, LogError> {
-        let Some(Object { bytes, version }) = self.store.get(CHECKPOINT).await? else {
+        let Some(StoredObject { bytes, version }) = self.store.get(CHECKPOINT).await? else {
             return Ok(None);
         };
         let head = Head::open(&bytes, &self.key.verifier())
@@ -167,7 +167,7 @@ impl Opening<'_> {
                 pending
             } else {
                 // It is replaced atomically and sealed: no writer of this log left it so.
-                recovered.kept_aside.push(keep_aside(self.store, PENDING, &there.bytes).await?);
+                recovered.quarantined.push(quarantine(self.store, PENDING, &there.bytes).await?);
                 self.nothing_pending().await?
             };
             let nonce = random().ok_or(LogError::Random)?;
@@ -196,7 +196,7 @@ impl Opening<'_> {
         }
     }
 
-    async fn first_pending(&self) -> Result<Object, LogError> {
+    async fn first_pending(&self) -> Result<StoredObject, LogError> {
         let pending = self.nothing_pending().await?;
         let nonce = random().ok_or(LogError::Random)?;
         let bytes = pending.seal(self.key, self.origin, nonce)?;
@@ -239,7 +239,7 @@ impl Opening<'_> {
 
     /// Nothing lies beyond the checkpoint but what the newest append wrote: more would mean that an
     /// old checkpoint was put back, and going on from there would fork the log.
-    async fn check_nothing_beyond(&self, state: &State) -> Result<(), LogError> {
+    async fn check_nothing_beyond(&self, state: &WriterState) -> Result<(), LogError> {
         let size = state.head.size;
         let number = size / FULL;
         let planned: BTreeSet<String> = match &state.unfinished {
@@ -287,7 +287,7 @@ async fn last_bundle(tiles: &Tiles, size: u64) -> Result<Vec<u8>, LogError> {
 }
 
 /// Keeps bytes that can't be explained, and says where.
-pub(super) async fn keep_aside(
+pub(super) async fn quarantine(
     store: &dyn Store,
     path: &str,
     bytes: &Bytes,

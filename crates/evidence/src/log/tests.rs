@@ -9,7 +9,7 @@ use object_store::memory::InMemory;
 use super::*;
 use crate::{
     key::SigningKey,
-    store::{Directory, Objects, Store, StoreError},
+    store::{BucketStore, DirectoryStore, Store, StoreError},
 };
 
 const ORIGIN: &str = "comptroller.dev/evidence/7d9e3a60";
@@ -19,12 +19,12 @@ fn key() -> SigningKey {
 }
 
 fn directory(path: &Path) -> Arc<dyn Store> {
-    Arc::new(Directory::new(path.join("log")))
+    Arc::new(DirectoryStore::new(path.join("log")))
 }
 
 /// A bucket that several writers share.
 fn bucket(memory: &Arc<InMemory>) -> Arc<dyn Store> {
-    Arc::new(Objects::new("memory", Box::new(Arc::clone(memory)), "prefix".into()))
+    Arc::new(BucketStore::new("memory", Box::new(Arc::clone(memory)), "prefix".into()))
 }
 
 async fn writer(store: &Arc<dyn Store>) -> Result<LogWriter, LogError> {
@@ -95,7 +95,7 @@ async fn a_directory_has_one_writer_and_is_fenced_even_without_its_lock() {
     let store = directory(folder.path());
     let mut first = writer(&store).await.unwrap();
     let error = writer(&directory(folder.path())).await.unwrap_err();
-    assert!(matches!(error, LogError::Store(StoreError::Locked(..))), "{error}");
+    assert!(matches!(error, LogError::Store(StoreError::Locked { .. })), "{error}");
     std::fs::remove_file(folder.path().join("log/.lock")).unwrap();
     let mut second = writer(&directory(folder.path())).await.unwrap();
     assert!(matches!(first.append(&leaves(0..1)).await, Err(LogError::Fenced(_))));
@@ -174,7 +174,7 @@ async fn a_reader_notices_a_log_of_the_same_size_that_was_rewritten() {
 }
 
 #[tokio::test]
-async fn a_forged_append_is_kept_aside_and_not_signed() {
+async fn a_forged_append_is_quarantined_and_not_signed() {
     let store = bucket(&Arc::new(InMemory::new()));
     let mut log = writer(&store).await.unwrap();
     log.append(&leaves(0..2)).await.unwrap();
@@ -186,7 +186,7 @@ async fn a_forged_append_is_kept_aside_and_not_signed() {
     store.replace("pending", forged.clone().into(), &there.version).await.unwrap();
     let log = writer(&store).await.unwrap();
     assert_eq!(log.size(), 2);
-    let aside = log.recovered().kept_aside.first().unwrap();
+    let aside = log.recovered().quarantined.first().unwrap();
     assert_eq!(store.get(aside).await.unwrap().unwrap().bytes, forged);
 }
 

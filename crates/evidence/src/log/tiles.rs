@@ -18,7 +18,7 @@ use super::{
 use crate::store::Store;
 
 /// For each level the number of a tile, and the tile.
-type Cache = BTreeMap<u32, (u64, Arc<Vec<Hash>>)>;
+type TileCache = BTreeMap<u32, (u64, Arc<Vec<Hash>>)>;
 
 /// The tiles under a checkpoint. What it returns leads to the root that was signed.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Tiles {
     store: Arc<dyn Store>,
     edge: Edge,
     /// The full tile last read of each level: entries are read in order.
-    cache: Mutex<Cache>,
+    cache: Mutex<TileCache>,
 }
 
 impl Tiles {
@@ -51,7 +51,7 @@ impl Tiles {
         Ok(Self { store, edge, cache: Mutex::default() })
     }
 
-    /// The right edge.
+    /// The right edge of the tree, which was checked against the root.
     pub fn edge(&self) -> &Edge {
         &self.edge
     }
@@ -59,10 +59,11 @@ impl Tiles {
     /// The hashes of a tile, as the root has them.
     pub fn get(&self, level: u32, number: u64) -> BoxFuture<'_, Result<Arc<Vec<Hash>>, LogError>> {
         async move {
+            // The edge was checked as a whole when the log was opened.
             if path::width(self.edge.size(), level, number) < FULL {
                 return Ok(Arc::new(self.edge.level(level).to_vec()));
             }
-            let cached = |cache: &Cache| {
+            let cached = |cache: &TileCache| {
                 cache.get(&level).filter(|(n, _)| *n == number).map(|(_, tile)| Arc::clone(tile))
             };
             if let Some(tile) = cached(&self.cache.lock().unwrap_or_else(PoisonError::into_inner)) {
@@ -98,15 +99,19 @@ impl Tiles {
 
     /// The bytes of the bundle of this number, as they are; [`Self::check`] says whether they are
     /// right.
-    pub async fn read_bundle(&self, number: u64) -> Result<Wide, LogError> {
-        read_wide(&*self.store, number * FULL, path::width(self.edge.size(), 0, number), |width| {
+    pub async fn read_bundle(&self, number: u64) -> Result<SizedObject, LogError> {
+        read_sized(&*self.store, number * FULL, path::width(self.edge.size(), 0, number), |width| {
             path::bundle(number, width)
         })
         .await
     }
 
     /// The entries of a bundle with their hashes. This is all that costs time, and needs no store.
-    pub fn split(&self, number: u64, read: &Wide) -> Result<(Vec<Bytes>, Vec<Hash>), LogError> {
+    pub fn split(
+        &self,
+        number: u64,
+        read: &SizedObject,
+    ) -> Result<(Vec<Bytes>, Vec<Hash>), LogError> {
         let width = path::width(self.edge.size(), 0, number);
         let broken = |index: u64, reason: &str| LogError::Broken {
             path: path::bundle(number, width),
@@ -114,7 +119,7 @@ impl Tiles {
             reason: reason.to_owned(),
         };
         let mut entries = bundle::split(&read.bytes)
-            .ok_or_else(|| broken(0, "it is no bundle of entries: a length in it is wrong"))?;
+            .ok_or_else(|| broken(0, "it is not a bundle of entries: a length in it is wrong"))?;
         if (entries.len() as u64) < width {
             let reason = format!("it has {} of {width} entries", entries.len());
             return Err(broken(entries.len() as u64, &reason));
@@ -198,7 +203,7 @@ async fn disagreement(store: &dyn Store, edge: &Edge) -> Result<LogError, LogErr
     let leaves = path::width(size, 0, size / FULL);
     if leaves > 0 {
         let read =
-            read_wide(store, size / FULL * FULL, leaves, |width| path::bundle(size / FULL, width))
+            read_sized(store, size / FULL * FULL, leaves, |width| path::bundle(size / FULL, width))
                 .await?;
         let hashes: Vec<Hash> = bundle::split(&read.bytes)
             .unwrap_or_default()
@@ -247,7 +252,7 @@ async fn read_tile(
 ) -> Result<Vec<Hash>, LogError> {
     let index = path::first_entry(level, number * FULL);
     let name = |width| path::tile(level, number, width);
-    let read = read_wide(store, index, width, name).await?;
+    let read = read_sized(store, index, width, name).await?;
     let mut hashes = tree::hashes(&read.bytes)
         .filter(|hashes| hashes.len() as u64 == read.width)
         .ok_or_else(|| LogError::Broken {
@@ -260,25 +265,26 @@ async fn read_tile(
 }
 
 /// A tile or bundle as it is stored, and the width that its name says.
-pub struct Wide {
+pub struct SizedObject {
     pub bytes: Bytes,
     pub width: u64,
 }
 
 /// Reads an object of this width, or the full one that has taken its place.
-async fn read_wide(
+async fn read_sized(
     store: &dyn Store,
     index: u64,
     width: u64,
     name: impl Fn(u64) -> String,
-) -> Result<Wide, LogError> {
+) -> Result<SizedObject, LogError> {
     if let Some(object) = store.get(&name(width)).await? {
-        return Ok(Wide { bytes: object.bytes, width });
+        return Ok(SizedObject { bytes: object.bytes, width });
     }
+    // The log may have grown since its checkpoint was read, and then the partial tile may be gone.
     if width < FULL
         && let Some(object) = store.get(&name(FULL)).await?
     {
-        return Ok(Wide { bytes: object.bytes, width: FULL });
+        return Ok(SizedObject { bytes: object.bytes, width: FULL });
     }
     Err(LogError::Broken { path: name(width), index, reason: "it is missing".to_owned() })
 }

@@ -19,7 +19,7 @@ pub fn subtree(items: &[Hash]) -> Hash {
     }
 }
 
-/// The hashes of a tile from its bytes. None: no whole number of hashes.
+/// The hashes of a tile from its bytes; None if their length is not a multiple of a hash's.
 pub fn hashes(bytes: &[u8]) -> Option<Vec<Hash>> {
     let (hashes, rest) = bytes.as_chunks::<HASH_SIZE>();
     rest.is_empty().then(|| hashes.iter().map(|hash| Hash(*hash)).collect())

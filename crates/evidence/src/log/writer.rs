@@ -40,14 +40,14 @@ pub struct Appended {
 pub struct LogWriter {
     pub(super) store: Arc<dyn Store>,
     pub(super) key: SigningKey,
-    pub(super) state: State,
+    pub(super) state: WriterState,
     pub(super) recovered: Recovered,
     pub(super) lock: WriteLock,
 }
 
 /// What the writer knows of the log.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct WriterState {
     /// The checkpoint, and its version in the store.
     pub head: Head,
     pub head_version: Version,
@@ -59,7 +59,7 @@ pub(super) struct State {
     /// An append that was begun and not finished.
     pub unfinished: Option<Unfinished>,
     /// Leaves that came to be in the log without their writer being told: where they begin.
-    pub untold: Option<(u64, Vec<Bytes>)>,
+    pub unacknowledged: Option<(u64, Vec<Bytes>)>,
     /// Set once another writer was seen.
     pub fenced: bool,
     /// Folders of partial tiles that a full one replaced, and their objects.
@@ -72,11 +72,11 @@ pub(super) struct State {
 pub(super) struct Unfinished {
     pub pending: Pending,
     /// The bytes of `pending`, while it is not known whether they were written.
-    pub unsure: Option<Bytes>,
+    pub unconfirmed: Option<Bytes>,
 }
 
 /// All that an append writes before its checkpoint, and what the writer knows after it.
-pub(super) struct Plan {
+pub(super) struct AppendPlan {
     pub objects: Vec<(String, Bytes)>,
     pub edge: Edge,
     pub bundle: Vec<u8>,
@@ -105,7 +105,7 @@ impl LogWriter {
         }
         self.finish().await?;
         let size = self.size();
-        let (first, rest) = match &self.state.untold {
+        let (first, rest) = match &self.state.unacknowledged {
             Some((first, told)) if begins_with(leaves, told) => (*first, told.len()),
             _ => (size, 0),
         };
@@ -116,7 +116,7 @@ impl LogWriter {
             self.begin(Pending { base, root, leaves })?;
             self.finish().await?;
         }
-        self.state.untold = None;
+        self.state.unacknowledged = None;
         Ok(Appended { first, size: self.size() })
     }
 
@@ -170,21 +170,21 @@ impl LogWriter {
     fn begin(&mut self, pending: Pending) -> Result<(), LogError> {
         let nonce = random().ok_or(LogError::Random)?;
         let bytes = pending.seal(&self.key, &self.state.head.origin, nonce)?;
-        self.state.unfinished = Some(Unfinished { pending, unsure: Some(bytes) });
+        self.state.unfinished = Some(Unfinished { pending, unconfirmed: Some(bytes) });
         Ok(())
     }
 
     /// Brings an append that was begun to its end, from wherever it was left.
     pub(super) async fn finish(&mut self) -> Result<(), LogError> {
         let Some(unfinished) = &self.state.unfinished else { return Ok(()) };
-        if let Some(bytes) = unfinished.unsure.clone() {
+        if let Some(bytes) = unfinished.unconfirmed.clone() {
             self.sequence(bytes).await?;
         }
         let Some(unfinished) = &self.state.unfinished else { return Ok(()) };
         let plan = self.state.plan(&unfinished.pending)?;
         self.write(plan).await?;
         if let Some(Unfinished { pending, .. }) = self.state.unfinished.take() {
-            self.state.untold = Some((pending.base, pending.leaves));
+            self.state.unacknowledged = Some((pending.base, pending.leaves));
         }
         Ok(())
     }
@@ -204,13 +204,13 @@ impl LogWriter {
         };
         self.state.fence = version;
         if let Some(unfinished) = &mut self.state.unfinished {
-            unfinished.unsure = None;
+            unfinished.unconfirmed = None;
         }
         Ok(())
     }
 
     /// Step 2: the objects, and then the checkpoint over them.
-    async fn write(&mut self, plan: Plan) -> Result<(), LogError> {
+    async fn write(&mut self, plan: AppendPlan) -> Result<(), LogError> {
         let stale = self.state.take_stale();
         // Collected first: a closure over borrowed items makes the future one that can't be spawned.
         let puts: Vec<_> =
@@ -253,7 +253,7 @@ impl LogWriter {
         let Some(there) = self.store.get(path).await? else {
             return Ok(self.store.put_new(path, bytes).await?);
         };
-        recovery::keep_aside(&*self.store, path, &there.bytes).await?;
+        recovery::quarantine(&*self.store, path, &there.bytes).await?;
         match self.store.replace(path, bytes.clone(), &there.version).await {
             Ok(_) => Ok(()),
             Err(error @ StoreError::Conflict { .. }) => match self.store.get(path).await? {
@@ -283,9 +283,9 @@ impl LogWriter {
     }
 }
 
-impl State {
+impl WriterState {
     /// What is to be written for these leaves.
-    pub fn plan(&self, pending: &Pending) -> Result<Plan, LogError> {
+    pub fn plan(&self, pending: &Pending) -> Result<AppendPlan, LogError> {
         let mut edge = self.edge.clone();
         let tiles = edge.append(pending.leaves.iter().map(|leaf| record_hash(leaf)));
         let mut objects = Vec::new();
@@ -305,7 +305,7 @@ impl State {
         objects.extend(tiles.into_iter().map(|(level, number, hashes)| {
             (path::tile(level, number, hashes.len() as u64), tree::bytes(&hashes))
         }));
-        Ok(Plan { objects, edge, bundle })
+        Ok(AppendPlan { objects, edge, bundle })
     }
 
     /// Notes the folders whose tiles became full between the checkpoint and this size.

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture};
 
 use super::{
-    Object, Store, StoreError, Version, WriteLock,
+    Store, StoreError, StoredObject, Version, WriteLock,
     files::{self, failed},
 };
 use comptroller_vocabulary::canonical;
@@ -26,35 +26,37 @@ const LOCK: &str = ".lock";
 /// The longest name of a holder that is read.
 const MAX_HOLDER: usize = 128;
 
-/// The folder of files that are not whole yet.
+/// The folder of files that are being written. It lies within the directory, since a rename or a link
+/// from another file system is not atomic.
 const UNFINISHED: &str = ".tmp";
 
 /// A directory. Every write is a new file, synced, moved to its place, and the folder synced: after
 /// a crash an object is there whole or not at all.
 #[derive(Debug)]
-pub struct Directory {
+pub struct DirectoryStore {
     location: String,
-    inner: Arc<Inner>,
+    directory: Arc<DirectoryFiles>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct DirectoryFiles {
     root: PathBuf,
     /// Folders that are known to be there and durable.
     folders: Mutex<BTreeSet<PathBuf>>,
     /// Compare-and-swap is one step within this process; between processes the lock makes it one.
     swap: Mutex<()>,
-    /// The lock, while the writer holds it.
+    /// The lock, while the writer holds it. Weak: only the writer's end releases it.
     held: Mutex<Weak<File>>,
+    /// Numbers the unfinished files of this process.
     next: AtomicU64,
 }
 
-impl Directory {
+impl DirectoryStore {
     /// A directory; it is created with the first write if its parent is there.
     pub fn new(root: PathBuf) -> Self {
         Self {
             location: root.display().to_string(),
-            inner: Arc::new(Inner {
+            directory: Arc::new(DirectoryFiles {
                 root,
                 folders: Mutex::default(),
                 swap: Mutex::default(),
@@ -68,12 +70,12 @@ impl Directory {
     /// nobody waits for it any more, it keeps the lock until it ends, so that no later writer meets it.
     fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&DirectoryFiles) -> Result<T, StoreError> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
-        let inner = Arc::clone(&self.inner);
-        let lock = inner.held.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        let directory = Arc::clone(&self.directory);
+        let lock = directory.held.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
         let work = move || {
-            let done = work(&inner);
+            let done = work(&directory);
             drop(lock);
             done
         };
@@ -90,23 +92,23 @@ impl Directory {
     }
 }
 
-impl Store for Directory {
+impl Store for DirectoryStore {
     fn location(&self) -> &str {
         &self.location
     }
 
     fn lock(&self) -> BoxFuture<'_, Result<WriteLock, StoreError>> {
-        self.run(Inner::lock)
+        self.run(DirectoryFiles::lock)
     }
 
-    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>, StoreError>> {
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>, StoreError>> {
         let path = path.to_owned();
-        self.run(move |inner| inner.get(&path))
+        self.run(move |directory| directory.get(&path))
     }
 
     fn put_new<'a>(&'a self, path: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
         let path = path.to_owned();
-        self.run(move |inner| inner.put_new(&path, &bytes))
+        self.run(move |directory| directory.put_new(&path, &bytes))
     }
 
     fn replace<'a>(
@@ -116,21 +118,21 @@ impl Store for Directory {
         version: &'a Version,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         let (path, version) = (path.to_owned(), version.clone());
-        self.run(move |inner| inner.replace(&path, &bytes, &version))
+        self.run(move |directory| directory.replace(&path, &bytes, &version))
     }
 
     fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         let folder = folder.to_owned();
-        self.run(move |inner| inner.list(&folder))
+        self.run(move |directory| directory.list(&folder))
     }
 
     fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
         let path = path.to_owned();
-        self.run(move |inner| inner.delete(&path))
+        self.run(move |directory| directory.delete(&path))
     }
 }
 
-impl Inner {
+impl DirectoryFiles {
     fn lock(&self) -> Result<WriteLock, StoreError> {
         self.folder(&self.root)?;
         let path = self.root.join(LOCK);
@@ -140,15 +142,19 @@ impl Inner {
             Ok(()) if files::has_one_name(&file) => drop(file.set_len(0)),
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked(self.root.clone(), holder(&file)));
+                return Err(StoreError::Locked {
+                    directory: self.root.clone(),
+                    holder: holder(&file),
+                });
             }
-            // A file system without locks: the log's own fence still holds.
+            // A file system without locks, such as some network ones: the log's own fence still holds.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                 tracing::warn!(path = %path.display(), "the file system has no locks");
             }
             Err(TryLockError::Error(error)) => return Err(failed(&path, "locked", &error)),
         }
         self.warn_of_writers();
+        // Only now: without the lock these might be files that another writer is writing.
         self.clean()?;
         let file = Arc::new(file);
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&file);
@@ -183,13 +189,13 @@ impl Inner {
     #[cfg(not(unix))]
     fn warn_of_writers(&self) {}
 
-    fn get(&self, path: &str) -> Result<Option<Object>, StoreError> {
+    fn get(&self, path: &str) -> Result<Option<StoredObject>, StoreError> {
         let file = self.resolve(path)?;
         files::check_folders(&self.root, &file)?;
         match files::read(&file)? {
             Some(bytes) => {
                 let version = version_of(&bytes);
-                Ok(Some(Object { bytes: bytes.into(), version }))
+                Ok(Some(StoredObject { bytes: bytes.into(), version }))
             }
             None if self.root.is_dir() => Ok(None),
             None => Err(StoreError::NoDirectory(self.root.clone())),
@@ -200,6 +206,8 @@ impl Inner {
         let file = self.resolve(path)?;
         let folder = file.parent().unwrap_or(&self.root);
         self.folder(folder)?;
+        // Looking first saves a write and a sync where the object is there, which is what every
+        // repeated append finds.
         if fs::symlink_metadata(&file).is_err() {
             let unfinished = self.write_unfinished(bytes)?;
             // A link, unlike a rename, never takes the place of a file that is there.
@@ -232,6 +240,7 @@ impl Inner {
         let file = self.resolve(path)?;
         files::check_folders(&self.root, &file)?;
         let unfinished = self.write_unfinished(bytes)?;
+        // Written before the swap, so that the lock of the swap is not held while the disk is slow.
         let _swap = self.swap.lock().unwrap_or_else(PoisonError::into_inner);
         let there = files::read(&file).map(|there| there.as_deref().map(version_of));
         if !matches!(&there, Ok(Some(there)) if there == version) {
@@ -260,6 +269,7 @@ impl Inner {
                 if kind.is_dir() {
                     folders.push(entry.path());
                 } else if let Ok(path) = entry.path().strip_prefix(&self.root) {
+                    // Paths of a log have slashes, also where the system writes backslashes.
                     found.push(path.to_string_lossy().replace('\\', "/"));
                 }
             }
@@ -287,7 +297,7 @@ impl Inner {
         Err(StoreError::Failed {
             path: path.to_owned(),
             action: "used",
-            reason: "it is no path within the directory".to_owned(),
+            reason: "it is not a path within the directory".to_owned(),
         })
     }
 
@@ -372,7 +382,7 @@ fn lock_file(path: &Path) -> Result<File, StoreError> {
         .ok_or_else(|| failed(path, "locked", &io::Error::from(io::ErrorKind::NotFound)))
 }
 
-/// Who holds the lock, as it says itself: a word for a person, of which nothing else depends.
+/// Who holds the lock, by the name that it wrote into it: for a person, and nothing depends on it.
 fn holder(mut file: &File) -> String {
     let mut bytes = [0; MAX_HOLDER];
     let length = file.read(&mut bytes).unwrap_or_default();

@@ -109,7 +109,7 @@ fn odd(path: &Path, seen: &Metadata) -> StoreError {
     } else {
         "a pipe, a socket or a device"
     };
-    StoreError::Odd { path: path.display().to_string(), what }
+    StoreError::NotPlain { path: path.display().to_string(), what }
 }
 
 #[cfg(unix)]

@@ -8,11 +8,11 @@ use std::{
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 
-use super::{Object, Store, StoreError, Version, WriteLock};
+use super::{Store, StoreError, StoredObject, Version, WriteLock};
 
 /// What becomes of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum WriteFault {
     /// It is done, and answered.
     None,
     /// It is not done.
@@ -23,42 +23,42 @@ pub enum Fault {
 
 /// The store.
 #[derive(Debug)]
-pub struct Memory {
+pub struct MemoryStore {
     location: String,
-    inner: Mutex<Inner>,
+    inner: Mutex<MemoryObjects>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct MemoryObjects {
     objects: BTreeMap<String, (Bytes, u64)>,
     written: u64,
-    faults: VecDeque<Fault>,
+    faults: VecDeque<WriteFault>,
 }
 
-static STORES: LazyLock<Mutex<HashMap<String, Arc<Memory>>>> = LazyLock::new(Mutex::default);
+static STORES: LazyLock<Mutex<HashMap<String, Arc<MemoryStore>>>> = LazyLock::new(Mutex::default);
 
 /// The store of a location `memory://…`, made when it is opened first.
-pub fn open(location: &str) -> Option<Arc<Memory>> {
+pub fn open(location: &str) -> Option<Arc<MemoryStore>> {
     location.strip_prefix("memory://")?;
     let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
-    let made = || Arc::new(Memory { location: location.to_owned(), inner: Mutex::default() });
+    let made = || Arc::new(MemoryStore { location: location.to_owned(), inner: Mutex::default() });
     Some(Arc::clone(stores.entry(location.to_owned()).or_insert_with(made)))
 }
 
-impl Memory {
+impl MemoryStore {
     /// What becomes of the next writes, one after another; those after them are done.
-    pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
+    pub fn plan(&self, faults: impl IntoIterator<Item = WriteFault>) {
         self.lock().faults = faults.into_iter().collect();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, MemoryObjects> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write<'a, T: Send + 'a>(
         &'a self,
         path: &str,
-        write: impl FnOnce(&mut Inner) -> Result<T, StoreError>,
+        write: impl FnOnce(&mut MemoryObjects) -> Result<T, StoreError>,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
         let failed = || StoreError::Failed {
             path: path.to_owned(),
@@ -66,11 +66,11 @@ impl Memory {
             reason: "a test wants it to fail".to_owned(),
         };
         let mut inner = self.lock();
-        let fault = inner.faults.pop_front().unwrap_or(Fault::None);
+        let fault = inner.faults.pop_front().unwrap_or(WriteFault::None);
         let result = match fault {
-            Fault::None => write(&mut inner),
-            Fault::Before => Err(failed()),
-            Fault::After => write(&mut inner).and_then(|_| Err(failed())),
+            WriteFault::None => write(&mut inner),
+            WriteFault::Before => Err(failed()),
+            WriteFault::After => write(&mut inner).and_then(|_| Err(failed())),
         };
         async move {
             tokio::task::yield_now().await;
@@ -84,7 +84,7 @@ impl Memory {
     }
 }
 
-impl Inner {
+impl MemoryObjects {
     fn put(&mut self, path: &str, bytes: Bytes) -> Version {
         self.written += 1;
         self.objects.insert(path.to_owned(), (bytes, self.written));
@@ -92,7 +92,7 @@ impl Inner {
     }
 }
 
-impl Store for Memory {
+impl Store for MemoryStore {
     fn location(&self) -> &str {
         &self.location
     }
@@ -101,9 +101,9 @@ impl Store for Memory {
         async { Ok(WriteLock(None)) }.boxed()
     }
 
-    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>, StoreError>> {
-        let found = Memory::lock(self).objects.get(path).cloned();
-        let object = |(bytes, version): (Bytes, u64)| Object {
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>, StoreError>> {
+        let found = MemoryStore::lock(self).objects.get(path).cloned();
+        let object = |(bytes, version): (Bytes, u64)| StoredObject {
             bytes,
             version: Version(version.to_string()),
         };
@@ -135,7 +135,7 @@ impl Store for Memory {
 
     fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         let folder = format!("{folder}/");
-        let inner = Memory::lock(self);
+        let inner = MemoryStore::lock(self);
         let below =
             inner.objects.keys().filter(|path| path.starts_with(&folder)).cloned().collect();
         async move { Ok(below) }.boxed()

@@ -4,6 +4,7 @@
 //! is created only if there is none, and one is replaced only if it is still the one that was read.
 
 mod directory;
+mod error;
 mod files;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
@@ -15,20 +16,24 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-pub use directory::Directory;
+pub use directory::DirectoryStore;
+pub use error::StoreError;
 #[cfg(any(test, feature = "buckets"))]
-pub use object::Objects;
+pub use object::BucketStore;
 
-/// Which content an object had when it was read or written: opaque outside the store.
+/// Which content an object had when it was read or written.
+///
+/// It is opaque outside of the store that gave it, and compares equal only for the same content. A
+/// store may give two contents that are the same byte for byte the same version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(String);
 
-/// An object and its version.
+/// An object of a store as it was read.
 #[derive(Clone, Debug)]
-pub struct Object {
-    /// The content.
+pub struct StoredObject {
+    /// The whole content.
     pub bytes: Bytes,
-    /// Its version, for [`Store::replace`].
+    /// Its version, to [replace](Store::replace) this content and no other.
     pub version: Version,
 }
 
@@ -52,22 +57,73 @@ impl WriteLock {
     }
 }
 
-/// A place for the objects of a log. When a write returns, it is durable.
+/// A place for the objects of a log: whole objects under paths, as a bucket keeps them.
+///
+/// The log's safety rests on what follows, so an implementation that can't keep a promise must
+/// return an error rather than do its best.
+///
+/// # Paths
+///
+/// A path is a list of names separated by `/`, without a leading one, and without `.` and `..`. An
+/// implementation refuses a path that would lead out of its own place. There are no folders to
+/// create: a path's folders exist while an object lies below them.
+///
+/// # Durability
+///
+/// When [`put_new`](Self::put_new) or [`replace`](Self::replace) returns `Ok`, the object survives a
+/// crash of the process and of the machine. A [`delete`](Self::delete) may be undone by a crash;
+/// nobody relies on it.
+///
+/// # Atomicity
+///
+/// A reader sees an object whole, as one write left it, or does not see it: never a part of it,
+/// neither while it is written nor after a crash. There is no order among writes of several objects;
+/// a caller that needs one waits for the first before it begins the next.
+///
+/// # Consistency
+///
+/// A read that begins after a write has returned sees that write or a later one, from whichever
+/// process. Of two concurrent `put_new` with different bytes at most one succeeds; of two concurrent
+/// `replace` from the same version at most one succeeds. That holds between processes too where the
+/// store has compare-and-swap. A directory has it only for the holder of its [lock](Self::lock).
+///
+/// # Errors
+///
+/// [`StoreError::Conflict`] says that the write was refused and has had no effect. After any other
+/// error of a write it is not known whether it took effect, and it may still take effect later.
+/// Callers then repeat it: both writes are made so that this is safe.
+///
+/// # Cancellation
+///
+/// A future that is dropped before it is done has the meaning of an error: its write may take effect
+/// later. An implementation that gives a lock keeps it until such a write has ended, so that no
+/// later writer meets it.
 pub trait Store: Send + Sync + fmt::Debug {
-    /// Where it is, as a person gave it.
+    /// Where it is, as a person gave it: for messages, never to be opened again.
     fn location(&self) -> &str;
 
-    /// Takes the right to write.
+    /// Takes the right to write, and cleans up what a crashed writer left unfinished.
+    ///
+    /// It does not wait: [`StoreError::Locked`] says that another process has it. A store that has no
+    /// locks returns an empty one, so that whoever writes must not rely on it alone.
     fn lock(&self) -> BoxFuture<'_, Result<WriteLock, StoreError>>;
 
-    /// Reads an object. None: there is none.
-    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>, StoreError>>;
+    /// Reads an object; None if there is none. A place that is itself missing is an error, since a
+    /// volume that is not mounted must not look like an empty log.
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>, StoreError>>;
 
-    /// Creates an object. The same bytes there already are as good; others are a
-    /// [`StoreError::Conflict`].
+    /// Creates an object, or does nothing if one with the same bytes is there.
+    ///
+    /// It is idempotent, and durable also where the object was there before: a writer before this one
+    /// may have died between writing and making durable. Other bytes under the path are a
+    /// [`StoreError::Conflict`], and stay.
     fn put_new<'a>(&'a self, path: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Replaces an object if it is still of this version, or else is a [`StoreError::Conflict`].
+    /// Replaces an object that is still of this version, and returns the version that it has then.
+    ///
+    /// An object of another version, or none, is a [`StoreError::Conflict`]: it is compare-and-swap,
+    /// and never creates. It is not idempotent: a caller that repeats it after an unclear error finds
+    /// a conflict where the first try took effect, and reads the object to tell.
     fn replace<'a>(
         &'a self,
         path: &'a str,
@@ -75,100 +131,14 @@ pub trait Store: Send + Sync + fmt::Debug {
         version: &'a Version,
     ) -> BoxFuture<'a, Result<Version, StoreError>>;
 
-    /// The paths of the objects below a folder, in no order.
+    /// The paths of all objects below a folder, at any depth and in no order.
+    ///
+    /// A folder without objects is an empty list. It costs a request for each thousand objects of a
+    /// bucket, or a walk through the folder.
     fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
 
-    /// Removes an object; there may be none.
+    /// Removes an object; it is no error if there is none.
     fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
-}
-
-/// Why a store could not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The location names no store.
-    #[error(
-        "{location:?} names no place for evidence: give a directory, or a URL that begins with file://, s3://, gs:// or az:// ({reason})"
-    )]
-    Location {
-        /// What was given.
-        location: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The program was built without the client of this store.
-    #[error(
-        "this program was built without the client for {location}: use the released `comptroller`, build with --features {feature}, or copy the log into a directory"
-    )]
-    Feature {
-        /// What was given.
-        location: String,
-        /// The feature of this crate that brings the client.
-        feature: &'static str,
-    },
-    /// Another object is there, or another was put there meanwhile.
-    #[error("{location}: {path} is another object than expected: another writer was there")]
-    Conflict {
-        /// The store.
-        location: String,
-        /// The object.
-        path: String,
-    },
-    /// The store can't replace an object conditionally, so two writers could fork the log.
-    #[error(
-        "{location} can't replace an object only if it is unchanged (HTTP If-Match), so two writers could fork the log: use a store that can, such as Amazon S3, Google Cloud Storage, Azure Blob Storage, MinIO or a directory"
-    )]
-    NoConditionalUpdate {
-        /// The store.
-        location: String,
-    },
-    /// Another process holds the lock of the directory.
-    #[error(
-        "{1} holds the lock of the log in {0}, and one writes at a time: if it has hung, end it (its pod or process), and this one goes on by itself; if both are meant to run, give both --leader-elect"
-    )]
-    Locked(PathBuf, String),
-    /// A link, a pipe or a device where a file or a folder of the log belongs.
-    #[error(
-        "{path} is {what}, and a log is kept in plain files and folders: find out who put it there, remove it, and put back what belongs there; what it leads to was not touched"
-    )]
-    Odd {
-        /// Where.
-        path: String,
-        /// What is there.
-        what: &'static str,
-    },
-    /// The disk is full.
-    #[error(
-        "no space is left for {path}: free some or enlarge the volume; nothing is lost, and recording goes on by itself"
-    )]
-    Full {
-        /// The object.
-        path: String,
-    },
-    /// Not allowed.
-    #[error(
-        "access to {path} is denied ({reason}): let this user or identity read, create and replace it"
-    )]
-    Denied {
-        /// The object.
-        path: String,
-        /// What the system says.
-        reason: String,
-    },
-    /// The directory is not there.
-    #[error(
-        "the directory {0} does not exist: create it or mount its volume, or correct the location"
-    )]
-    NoDirectory(PathBuf),
-    /// Anything else that the store says.
-    #[error("{path} can't be {action}: {reason}")]
-    Failed {
-        /// The object.
-        path: String,
-        /// What was tried, such as `read`.
-        action: &'static str,
-        /// What the store says.
-        reason: String,
-    },
 }
 
 /// Opens a store: a directory's path, `file://`, `s3://bucket/prefix`, `gs://bucket/prefix` or
@@ -187,19 +157,19 @@ pub fn open(location: &str) -> Result<Arc<dyn Store>, StoreError> {
         return Ok(store);
     }
     if !location.contains("://") {
-        return Ok(Arc::new(Directory::new(PathBuf::from(location))));
+        return Ok(Arc::new(DirectoryStore::new(PathBuf::from(location))));
     }
     let url = url::Url::parse(location).map_err(|error| bad(&error.to_string()))?;
     if url.scheme() == "file" {
-        let path = url.to_file_path().map_err(|()| bad("it is no path of this machine"))?;
-        return Ok(Arc::new(Directory::new(path)));
+        let path = url.to_file_path().map_err(|()| bad("it is not a path of this machine"))?;
+        return Ok(Arc::new(DirectoryStore::new(path)));
     }
     open_bucket(location, &url)
 }
 
 #[cfg(any(test, feature = "buckets"))]
 fn open_bucket(location: &str, url: &url::Url) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(Objects::open(location, url)?))
+    Ok(Arc::new(BucketStore::open(location, url)?))
 }
 
 /// Without any client, which one is missing; the schemes are those of the released program.
@@ -211,7 +181,7 @@ fn open_bucket(location: &str, url: &url::Url) -> Result<Arc<dyn Store>, StoreEr
         "gs" => "gcp",
         "az" | "adl" | "azure" | "abfs" | "abfss" => "azure",
         other => {
-            let reason = format!("{other} is not among them");
+            let reason = format!("{other} is not one of them");
             return Err(StoreError::Location { location, reason });
         }
     };

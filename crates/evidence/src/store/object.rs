@@ -8,17 +8,17 @@ use object_store::{
 };
 use url::Url;
 
-use super::{Object, Store, StoreError, Version, WriteLock};
+use super::{Store, StoreError, StoredObject, Version, WriteLock};
 
 /// A bucket, or a prefix in one.
 #[derive(Debug)]
-pub struct Objects {
+pub struct BucketStore {
     location: String,
     store: Box<dyn ObjectStore>,
     prefix: Path,
 }
 
-impl Objects {
+impl BucketStore {
     /// A prefix of a store.
     pub fn new(location: &str, store: Box<dyn ObjectStore>, prefix: Path) -> Self {
         Self { location: location.to_owned(), store, prefix }
@@ -65,11 +65,11 @@ impl Objects {
         }
     }
 
-    async fn read(&self, path: &str) -> Result<Option<Object>, StoreError> {
+    async fn read(&self, path: &str) -> Result<Option<StoredObject>, StoreError> {
         let read = async {
             let got = self.store.get(&self.path(path)).await?;
             let version = version_of(got.meta.e_tag.clone(), got.meta.version.clone());
-            Ok(Object { bytes: got.bytes().await?, version })
+            Ok(StoredObject { bytes: got.bytes().await?, version })
         };
         match read.await {
             Ok(object) => Ok(Some(object)),
@@ -92,7 +92,7 @@ impl Objects {
     }
 }
 
-impl Store for Objects {
+impl Store for BucketStore {
     fn location(&self) -> &str {
         &self.location
     }
@@ -101,7 +101,7 @@ impl Store for Objects {
         std::future::ready(Ok(WriteLock(None))).boxed()
     }
 
-    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>, StoreError>> {
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>, StoreError>> {
         self.read(path).boxed()
     }
 

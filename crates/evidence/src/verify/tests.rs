@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     data::{OperatorData, OperatorEvent, StoredData},
-    entry::{EntryType, Subject},
+    entry::{EntrySubject, EntryType},
     key::SigningKey,
     log::LogWriter,
-    store::Objects,
+    store::BucketStore,
 };
 use comptroller_vocabulary::canonical;
 
@@ -26,7 +26,7 @@ fn entry(number: u64, epoch: u64) -> Entry {
     Entry {
         at: Timestamp::from_second(1_800_000_000 + i64::try_from(number).unwrap()).unwrap(),
         epoch,
-        subject: Subject::new("Operator", &format!("operator-{number}")),
+        subject: EntrySubject::new("Operator", &format!("operator-{number}")),
         data: Data::Operator(OperatorData {
             event: OperatorEvent::Started,
             version: "0.1.0".to_owned(),
@@ -44,7 +44,7 @@ fn block<T>(work: impl Future<Output = T>) -> T {
 fn log_of(leaves: &[Vec<u8>]) -> Objs {
     block(async {
         let store: Arc<dyn Store> =
-            Arc::new(Objects::new("memory", Box::new(InMemory::new()), "".into()));
+            Arc::new(BucketStore::new("memory", Box::new(InMemory::new()), "".into()));
         let mut log = LogWriter::open(Arc::clone(&store), key(), ORIGIN).await.unwrap();
         log.put_stored(b"beside").await.unwrap();
         log.append(leaves).await.unwrap();
@@ -76,7 +76,7 @@ fn sample() -> Objs {
 fn verified(objects: &Objs, since: Option<&[u8]>) -> Result<Verified, VerifyError> {
     block(async {
         let store: Arc<dyn Store> =
-            Arc::new(Objects::new("memory", Box::new(InMemory::new()), "".into()));
+            Arc::new(BucketStore::new("memory", Box::new(InMemory::new()), "".into()));
         for (path, bytes) in objects {
             store.put_new(path, bytes.clone().into()).await.unwrap();
         }
@@ -84,7 +84,7 @@ fn verified(objects: &Objs, since: Option<&[u8]>) -> Result<Verified, VerifyErro
     })
 }
 
-fn fault(objects: &Objs) -> Fault {
+fn fault(objects: &Objs) -> LogFault {
     match verified(objects, None) {
         Err(VerifyError::Bad(fault)) => fault,
         other => panic!("{other:?}"),
@@ -194,7 +194,7 @@ proptest! {
 }
 
 /// A fault names the object that was changed, or an entry that the object is about.
-fn named(fault: &Fault, path: &str) {
+fn named(fault: &LogFault, path: &str) {
     let bundle = |path: &str| {
         path.rsplit_once('/').map(|_| ()).and_then(|()| {
             let number = path.split('/').nth(2)?.trim_end_matches(".p");

@@ -9,7 +9,7 @@ use super::{blind, entry_finding, since, verdict_data};
 use comptroller_core::{api::State, engine::lapsed::LapsedVerdict};
 use comptroller_evidence::{
     data::{EntryFinding, VerdictData},
-    entry::{Data, Subject},
+    entry::{Data, EntrySubject},
     fold::{FindingKey, OpenFinding, VerdictState, findings_digest},
     privacy::Pseudonymizer,
 };
@@ -68,10 +68,10 @@ impl Course {
     /// The entries of the next verdict; none if the log says that already.
     pub fn step(
         &mut self,
-        subject: &Subject,
+        subject: &EntrySubject,
         passed: PassedDraft,
         now: Timestamp,
-    ) -> Vec<(Subject, Data)> {
+    ) -> Vec<(EntrySubject, Data)> {
         let is_blocked = passed.is_blocked();
         let PassedDraft { mut data, found, gone } = passed;
         let mut findings =

@@ -69,7 +69,7 @@ fn made(uid: Option<&str>, anew: bool) -> Draft {
 
 fn object(generation: i64, severity: &str) -> Draft {
     Draft::Object(Box::new(ObjectDraft {
-        subject: Subject::control("tls"),
+        subject: EntrySubject::control("tls"),
         generation,
         spec: Some(json!({"severity": severity, "heartbeat": "10m"})),
         phase: None,
@@ -116,16 +116,16 @@ fn a_verdict_is_written_once_and_says_what_changed() {
 fn what_depends_on_the_same_entries_is_told() {
     let draft = draft(&verdict(State::Passing, Reason::NoFindings, 0), &[], &[]);
     let Draft::Verdict(of) = &draft else { panic!("{draft:?}") };
-    let control = Subject::control(&of.control);
+    let control = EntrySubject::control(&of.control);
     assert!(draft.is_about(&control));
     assert!(Draft::Gone(control.clone()).is_about(&control));
-    assert!(!draft.is_about(&Subject::new("ControlException", &control.name)));
+    assert!(!draft.is_about(&EntrySubject::new("ControlException", &control.name)));
     assert!(!Draft::Entries(Vec::new()).is_about(&control));
 }
 
 #[test]
 fn a_gap_never_ends_before_it_begins() {
-    let back = Gap::between(at(60), at(0), "the clock was set back".to_owned());
+    let back = GapData::between(at(60), at(0), "the clock was set back".to_owned());
     assert_eq!((back.from, back.to), (at(60), at(60)));
 }
 
@@ -136,9 +136,9 @@ fn a_control_that_is_gone_gets_no_verdict() {
     assert_eq!(none.unwrap_err(), Outdated::Gone);
     let mut state = declared();
     write(&mut state, draft(&passing, &[], &[]), at(9));
-    write(&mut state, Draft::Gone(Subject::control("tls")), at(10));
+    write(&mut state, Draft::Gone(EntrySubject::control("tls")), at(10));
     assert_eq!(draft(&passing, &[], &[]).resolve(&state, at(11)).unwrap_err(), Outdated::Gone);
-    assert!(write(&mut state, Draft::Gone(Subject::control("tls")), at(12)).is_empty());
+    assert!(write(&mut state, Draft::Gone(EntrySubject::control("tls")), at(12)).is_empty());
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn objects_are_recorded_with_what_changed() {
 
     let exception = |phase: Option<&str>| {
         Draft::Object(Box::new(ObjectDraft {
-            subject: Subject::new("ControlException", "e"),
+            subject: EntrySubject::new("ControlException", "e"),
             generation: 1,
             spec: Some(json!({"reason": "r"})),
             phase: phase.map(str::to_owned),

@@ -1,17 +1,17 @@
-//! Readiness as CSV: a row for each criterion.
+//! ReadinessReport as CSV: a row for each criterion.
 
 use std::io;
 
-use super::{Readiness, ServingControl, category_words, evidence_words, standing_words};
-use crate::{Format, spreadsheet::Table};
+use super::{ReadinessReport, ServingControl, category_words, evidence_words, standing_words};
+use crate::{Format, spreadsheet::CsvTable};
 
 /// For a spreadsheet.
-pub(super) const FORMAT: Format<Readiness> =
+pub(super) const FORMAT: Format<ReadinessReport> =
     Format::new("csv", "For a spreadsheet", |readiness, _, output| write(readiness, output));
 
-fn write(readiness: &Readiness, output: &mut dyn io::Write) -> io::Result<()> {
+fn write(readiness: &ReadinessReport, output: &mut dyn io::Write) -> io::Result<()> {
     let columns = ["criterion", "category", "asks", "evidence", "standing", "people", "controls"];
-    let mut table = Table::new(output, &columns)?;
+    let mut table = CsvTable::new(output, &columns)?;
     for criterion in &readiness.criteria {
         let controls: Vec<String> = criterion.controls.iter().map(describe).collect();
         let people = if criterion.without_people { "no control asks them" } else { "" };

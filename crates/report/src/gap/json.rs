@@ -1,8 +1,8 @@
-//! Readiness as JSON: the whole model.
+//! ReadinessReport as JSON: the whole model.
 
-use super::Readiness;
+use super::ReadinessReport;
 use crate::{Format, json::write_pretty};
 
 /// For programs.
-pub(super) const FORMAT: Format<Readiness> =
+pub(super) const FORMAT: Format<ReadinessReport> =
     Format::new("json", "For programs", |readiness, _, output| write_pretty(readiness, output));

@@ -21,7 +21,7 @@ use comptroller_core::api::{
 };
 
 /// The formats of readiness, the default first: the registry, one line each.
-pub const FORMATS: &[Format<Readiness>] = &[table::FORMAT, json::FORMAT, csv::FORMAT];
+pub const FORMATS: &[Format<ReadinessReport>] = &[table::FORMAT, json::FORMAT, csv::FORMAT];
 
 /// A control as the assessment takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,11 +41,11 @@ pub struct AssessedControl {
 /// The criteria against the controls.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Readiness {
+pub struct ReadinessReport {
     /// How the states of the controls are known, in one sentence.
     pub basis: String,
     /// All criteria in question.
-    pub summary: Standings,
+    pub summary: CriteriaCounts,
     /// The same for each category, in the order of the criteria.
     pub categories: Vec<CategoryReadiness>,
     /// Each criterion in question, in their order.
@@ -57,7 +57,7 @@ pub struct Readiness {
 /// How many criteria stand how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Standings {
+pub struct CriteriaCounts {
     /// All.
     pub criteria: usize,
     /// Those that a control serves.
@@ -82,7 +82,7 @@ pub struct CategoryReadiness {
     pub category: Category,
     /// How its criteria stand.
     #[serde(flatten)]
-    pub standings: Standings,
+    pub standings: CriteriaCounts,
 }
 
 /// A criterion.
@@ -118,7 +118,7 @@ pub struct ServingControl {
     pub reason: String,
 }
 
-impl Readiness {
+impl ReadinessReport {
     /// Holds the criteria of these categories (all when there is none) against the controls.
     pub fn assess(
         mut controls: Vec<AssessedControl>,
@@ -187,8 +187,8 @@ fn shown(state: Option<State>) -> Shown {
     }
 }
 
-fn count<'c>(criteria: impl Iterator<Item = &'c CriterionReadiness>) -> Standings {
-    let mut counts = Standings::default();
+fn count<'c>(criteria: impl Iterator<Item = &'c CriterionReadiness>) -> CriteriaCounts {
+    let mut counts = CriteriaCounts::default();
     for criterion in criteria {
         counts.criteria += 1;
         counts.without_people += usize::from(criterion.without_people);

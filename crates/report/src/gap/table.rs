@@ -1,10 +1,10 @@
-//! Readiness for a person: the criteria by category, then what to look at, then the whole in a
+//! ReadinessReport for a person: the criteria by category, then what to look at, then the whole in a
 //! sentence.
 
 use std::io::{self, Write};
 
 use super::{
-    CategoryReadiness, CriterionReadiness, Readiness, ServingControl, category_words,
+    CategoryReadiness, CriterionReadiness, ReadinessReport, ServingControl, category_words,
     evidence_words, standing_words,
 };
 use crate::{
@@ -23,10 +23,10 @@ const GUTTER: usize = 3;
 const NARROWEST: usize = 24;
 
 /// For a person.
-pub(super) const FORMAT: Format<Readiness> = Format::new("table", "For a person", write);
+pub(super) const FORMAT: Format<ReadinessReport> = Format::new("table", "For a person", write);
 
 pub(super) fn write(
-    readiness: &Readiness,
+    readiness: &ReadinessReport,
     style: TableStyle,
     output: &mut dyn Write,
 ) -> io::Result<()> {
@@ -170,7 +170,7 @@ fn colour(standing: CriterionStanding) -> Option<u8> {
 /// Which controls are why these criteria stand as they do.
 fn list(
     output: &mut dyn Write,
-    readiness: &Readiness,
+    readiness: &ReadinessReport,
     standing: CriterionStanding,
 ) -> io::Result<()> {
     let listed = |criterion: &&CriterionReadiness| {
@@ -216,12 +216,12 @@ fn reason(control: &ServingControl, standing: CriterionStanding) -> String {
 }
 
 /// The whole in some sentences.
-fn summary(readiness: &Readiness) -> String {
+fn summary(readiness: &ReadinessReport) -> String {
     use std::fmt::Write as _;
 
     let counts = readiness.summary;
     let mut text = format!(
-        "Readiness: {} of {} criteria covered ({} passing, {} failing, {} unknown), {} not covered.",
+        "ReadinessReport: {} of {} criteria covered ({} passing, {} failing, {} unknown), {} not covered.",
         counts.covered,
         counts.criteria,
         counts.passing,

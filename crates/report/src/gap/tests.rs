@@ -26,12 +26,12 @@ fn attested(mut control: AssessedControl) -> AssessedControl {
     control
 }
 
-fn assess(controls: Vec<AssessedControl>) -> Readiness {
-    Readiness::assess(controls, &[], "States: as the test has them.".into(), Vec::new())
+fn assess(controls: Vec<AssessedControl>) -> ReadinessReport {
+    ReadinessReport::assess(controls, &[], "States: as the test has them.".into(), Vec::new())
 }
 
 /// Every standing, every class, a hostile name, and an error.
-fn sample() -> Readiness {
+fn sample() -> ReadinessReport {
     use State::{Excepted, Failing, NotApplicable, Passing, Unknown};
     let controls = vec![
         control("zz-last", &["CC6.1", "ISO27001:A.5.15"], Some(Passing)),
@@ -49,20 +49,24 @@ fn sample() -> Readiness {
         message: "did not find expected key".into(),
         ..ReportedError::default()
     }];
-    Readiness::assess(controls, &[], "States: as the test has them.".into(), errors)
+    ReadinessReport::assess(controls, &[], "States: as the test has them.".into(), errors)
 }
 
-fn written(readiness: &Readiness, format: &Format<Readiness>) -> String {
+fn written(readiness: &ReadinessReport, format: &Format<ReadinessReport>) -> String {
     written_in(readiness, format, TableStyle::default())
 }
 
-fn written_in(readiness: &Readiness, format: &Format<Readiness>, style: TableStyle) -> String {
+fn written_in(
+    readiness: &ReadinessReport,
+    format: &Format<ReadinessReport>,
+    style: TableStyle,
+) -> String {
     let mut output = Vec::new();
     format.write(readiness, style, &mut output).unwrap();
     String::from_utf8(output).unwrap()
 }
 
-fn standing_of(readiness: &Readiness, id: &str) -> CriterionStanding {
+fn standing_of(readiness: &ReadinessReport, id: &str) -> CriterionStanding {
     readiness.criteria.iter().find(|criterion| criterion.id == id).unwrap().standing
 }
 
@@ -73,7 +77,7 @@ fn formats_are_as_agreed() {
     insta::assert_snapshot!("json", written(&sample, &json::FORMAT));
     insta::assert_snapshot!("csv", written(&sample, &csv::FORMAT));
     let narrow = TableStyle { colour: true, width: Some(100) };
-    let some = Readiness::assess(
+    let some = ReadinessReport::assess(
         vec![control("admins", &["A1.2"], Some(State::Failing))],
         &[Category::Availability],
         "States: as the test has them.".into(),
@@ -132,7 +136,7 @@ fn what_only_people_can_prove_is_not_proved_by_a_cluster_in_order() {
 #[test]
 fn categories_are_chosen_and_kept_in_order() {
     let categories = [Category::Privacy, Category::Availability];
-    let some = Readiness::assess(Vec::new(), &categories, String::new(), Vec::new());
+    let some = ReadinessReport::assess(Vec::new(), &categories, String::new(), Vec::new());
     let shown: Vec<Category> = some.categories.iter().map(|one| one.category).collect();
     assert_eq!(shown, [Category::Availability, Category::Privacy]);
     assert_eq!((some.summary.criteria, some.summary.not_covered), (21, 21));

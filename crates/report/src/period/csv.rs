@@ -8,10 +8,11 @@ use serde_json::Value;
 use super::{
     format::{NamedFile, PeriodFormat, Render},
     model::{
-        ControlReport, Deviation, Ending, ExceptionReport, Interval, PeriodReport, Population, Span,
+        ControlReport, Deviation, Ending, ExceptionReport, Interval, PeriodReport,
+        ReportedPopulation, Span,
     },
 };
-use crate::spreadsheet::Table;
+use crate::spreadsheet::CsvTable;
 
 type Cells<'r> = Vec<Cow<'r, str>>;
 
@@ -35,7 +36,7 @@ pub fn files(report: &PeriodReport) -> io::Result<Vec<NamedFile>> {
 }
 
 fn table<'r>(columns: &[&str], rows: impl IntoIterator<Item = Cells<'r>>) -> io::Result<Vec<u8>> {
-    let mut table = Table::new(Vec::new(), columns)?;
+    let mut table = CsvTable::new(Vec::new(), columns)?;
     for row in rows {
         table.row(&row)?;
     }
@@ -135,7 +136,7 @@ fn control(control: &ControlReport) -> Cells<'_> {
 }
 
 /// The newest list may be older than the count: its own says whether it is of the same items.
-fn population(population: Option<&Population>) -> [Cow<'_, str>; 5] {
+fn population(population: Option<&ReportedPopulation>) -> [Cow<'_, str>; 5] {
     population.map_or([""; 5].map(Cow::Borrowed), |population| {
         let list = population.list.as_ref();
         [

@@ -12,7 +12,7 @@ use comptroller_vocabulary::canonical::{self, CanonicalError};
 /// name of the period, where and when it was read and by whom, how long the log was by then).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Facts<'a> {
+struct DigestedReport<'a> {
     origin: &'a str,
     span: Span,
     categories: &'a [Category],
@@ -27,7 +27,7 @@ struct Facts<'a> {
 /// its `origin`, `span`, `categories`, `summary`, `controls`, `criteria`, `exceptions` and `gaps`.
 /// The `AuditPeriod` has it in its status when the period is over.
 pub fn digest(report: &PeriodReport) -> Result<String, CanonicalError> {
-    canonical::digest(&Facts {
+    canonical::digest(&DigestedReport {
         origin: &report.provenance.origin,
         span: report.period.span,
         categories: &report.period.categories,

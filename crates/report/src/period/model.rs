@@ -12,7 +12,7 @@ use comptroller_vocabulary::closed_enum;
 #[serde(rename_all = "camelCase")]
 pub struct PeriodReport {
     /// Which period.
-    pub period: Period,
+    pub period: ReportPeriod,
     /// Where the report comes from, and how to make it again.
     pub provenance: Provenance,
     /// The whole in a few numbers.
@@ -30,7 +30,7 @@ pub struct PeriodReport {
 /// The period of a report.
 #[derive(Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct Period {
+pub struct ReportPeriod {
     /// The name of the `AuditPeriod`.
     pub name: String,
     /// Over what.
@@ -186,10 +186,10 @@ pub struct ControlReport {
     pub deviations: Vec<Deviation>,
     /// The population when the period began, or the control did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub population_start: Option<Population>,
+    pub population_start: Option<ReportedPopulation>,
     /// The population when the period ended, or the control did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub population_end: Option<Population>,
+    pub population_end: Option<ReportedPopulation>,
     /// Every change of the spec in the period, by time.
     pub changes: Vec<SpecChange>,
     /// The occurrences of a human control that touch the period, by time.
@@ -284,7 +284,7 @@ pub struct Deviation {
 /// How many items a control judged at a time.
 #[derive(Serialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub struct Population {
+pub struct ReportedPopulation {
     /// When.
     pub at: Timestamp,
     /// How many.

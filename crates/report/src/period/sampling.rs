@@ -10,7 +10,7 @@ use super::{
     format::{NamedFile, PeriodFormat, Render},
     model::{ControlReport, PeriodReport, Provenance, Span},
 };
-use crate::{shell_word, spreadsheet::Table};
+use crate::{shell_word, spreadsheet::CsvTable};
 use comptroller_evidence::{
     data::OccurrencePhase,
     sample::{self, Sample, Size, SizeTable},
@@ -120,7 +120,7 @@ impl SamplingSheet {
             "note",
             "command_to_redraw",
         ];
-        let mut table = Table::new(Vec::new(), &columns)?;
+        let mut table = CsvTable::new(Vec::new(), &columns)?;
         for row in &self.controls {
             let items = row.sample.iter().flat_map(|sample| &sample.items);
             for item in items {

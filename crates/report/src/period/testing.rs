@@ -10,8 +10,8 @@ use super::{
     fold::criteria::standings,
     model::{
         Accepted, Conclusion, ControlReport, Coverage, Deviation, Ending, ExceptionReport,
-        GapReport, Interval, OccurrenceReport, Period, PeriodReport, PeriodSummary, Population,
-        Provenance, Span, SpecChange,
+        GapReport, Interval, OccurrenceReport, PeriodReport, PeriodSummary, Provenance,
+        ReportPeriod, ReportedPopulation, Span, SpecChange,
     },
 };
 use comptroller_core::api::{ResourceRef, Severity, State, criteria::Category};
@@ -90,7 +90,7 @@ pub fn with_deviations(count: usize) -> PeriodReport {
 fn assemble(mut controls: Vec<ControlReport>) -> PeriodReport {
     controls.sort_by(|one, other| one.name.cmp(&other.name));
     PeriodReport {
-        period: Period {
+        period: ReportPeriod {
             name: "soc2-2026-q3".to_owned(),
             span: Span::TypeII { from: at("2026-07-01T00:00:00Z"), to: at("2026-10-01T00:00:00Z") },
             categories: vec![Category::Security, Category::Availability],
@@ -181,8 +181,8 @@ fn coverage(intervals: &[Interval]) -> Coverage {
     }
 }
 
-fn population(time: &str, count: u64, entry: u64) -> Population {
-    Population {
+fn population(time: &str, count: u64, entry: u64) -> ReportedPopulation {
+    ReportedPopulation {
         at: at(time),
         count,
         list: Some(PopulationList { digest: digest(entry), count }),
@@ -323,7 +323,7 @@ fn encryption() -> ControlReport {
         coverage: coverage(&intervals),
         intervals,
         population_start: None,
-        population_end: Some(Population {
+        population_end: Some(ReportedPopulation {
             list: None,
             ..population("2026-09-30T23:10:00Z", 0, 48_191)
         }),
@@ -566,11 +566,11 @@ fn standing_gateways() -> ControlReport {
             expected_seconds: coverage(&intervals).observed_seconds,
         },
         intervals,
-        population_start: Some(Population {
+        population_start: Some(ReportedPopulation {
             list: None,
             ..population("2026-08-20T08:00:00Z", 0, 25_000)
         }),
-        population_end: Some(Population {
+        population_end: Some(ReportedPopulation {
             list: None,
             ..population("2026-09-30T23:10:00Z", 0, 48_195)
         }),

@@ -12,11 +12,11 @@ use crate::{
     source::manifest::DocumentLine,
 };
 use comptroller_core::{api::ResourceRef, inventory::Symbol};
-use comptroller_report::{Evaluation, SourceLocation};
+use comptroller_report::{EvaluationReport, SourceLocation};
 
 impl ManifestLoader {
     /// Evaluates, after all files were read. Kinds without an object are complete and empty.
-    pub fn evaluate(mut self, rules: &ControlSet) -> Evaluation {
+    pub fn evaluate(mut self, rules: &ControlSet) -> EvaluationReport {
         self.describe_namespace();
         for (name, (spec, _)) in &rules.exceptions {
             self.engine.upsert_exception(name, spec, None);
@@ -39,7 +39,7 @@ impl ManifestLoader {
         }
         self.engine.evaluate(self.now);
         let locate = |resource: &ResourceRef| self.locate(resource);
-        let mut evaluation = Evaluation::collect(&self.engine, self.now, &locate);
+        let mut evaluation = EvaluationReport::collect(&self.engine, self.now, &locate);
         evaluation.summary.objects = self.objects;
         evaluation.summary.skipped = self.skipped;
         evaluation.notes = notes::notes(&self.engine, rules, self.now);

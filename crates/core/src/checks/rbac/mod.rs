@@ -65,7 +65,7 @@ const CROWDED: Item = Item::Cluster(1);
 pub fn build(test: &RbacTest) -> Result<Built, BuildError> {
     if test.forbid.is_empty() && test.rules.is_empty() {
         return Err(BuildError::Invalid(
-            "spec.test.rbac checks nothing: name the risks to forbid, or the rights to watch"
+            "spec.test.rbac checks nothing: name the risks to forbid, or the rights to restrict"
                 .to_owned(),
         ));
     }

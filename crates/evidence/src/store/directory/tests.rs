@@ -26,8 +26,8 @@ impl Place {
         Self { _folder: folder, root, others }
     }
 
-    fn store(&self) -> Directory {
-        Directory::new(self.root.clone())
+    fn store(&self) -> DirectoryStore {
+        DirectoryStore::new(self.root.clone())
     }
 
     /// What the others have, as it was.
@@ -43,7 +43,7 @@ impl Place {
 
 fn odd<T: std::fmt::Debug>(result: Result<T, StoreError>, path: &Path) {
     let error = result.unwrap_err();
-    let StoreError::Odd { path: found, .. } = &error else { panic!("{error}") };
+    let StoreError::NotPlain { path: found, .. } = &error else { panic!("{error}") };
     assert_eq!(Path::new(found), path);
 }
 
@@ -117,7 +117,7 @@ async fn the_directory_itself_may_be_a_link() {
     let place = Place::new();
     let link = place.root.with_file_name("link");
     symlink(&place.root, &link).unwrap();
-    let store = Directory::new(link);
+    let store = DirectoryStore::new(link);
     let _lock = store.lock().await.unwrap();
     store.put_new("tile/000", "x".into()).await.unwrap();
     assert_eq!(store.get("tile/000").await.unwrap().unwrap().bytes, "x");
@@ -146,7 +146,7 @@ async fn who_waits_for_the_lock_learns_who_holds_it() {
     let place = Place::new();
     let lock = place.store().lock().await.unwrap();
     let holder = async || match place.store().lock().await.unwrap_err() {
-        StoreError::Locked(_, holder) => holder,
+        StoreError::Locked { holder, .. } => holder,
         error => panic!("{error}"),
     };
     assert_eq!(holder().await, "another process");

@@ -4,13 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Window,
-    deviations::{self, Deviations},
-    occurrences::Occurrences,
-    spec::Spec,
-    timeline::{Gaps, Recorded, Segment, Timeline, coverage, is_evidence, silences},
+    deviations::{self, DeviationsFold},
+    occurrences::OccurrencesFold,
+    spec::LoggedSpec,
+    timeline::{Gaps, RecordedGap, Segment, Timeline, coverage, is_evidence, silences},
 };
 use crate::period::model::{
-    Conclusion, ControlReport, Coverage, GapReport, Interval, Population, SpecChange,
+    Conclusion, ControlReport, Coverage, GapReport, Interval, ReportedPopulation, SpecChange,
 };
 use comptroller_core::api::State;
 use comptroller_evidence::data::{
@@ -27,25 +27,25 @@ const SUFFICIENT_PER_MILLE: i64 = 500;
 #[derive(Clone, Debug)]
 pub(super) struct ControlFold {
     window: Window,
-    spec: Spec,
+    spec: LoggedSpec,
     spec_digest: String,
     /// When it existed; the last time is open while it does.
     lives: Vec<(Timestamp, Option<Timestamp>)>,
     last_at: Timestamp,
     reason: (Option<State>, String),
     timeline: Timeline,
-    deviations: Deviations,
-    gaps: Vec<Recorded>,
+    deviations: DeviationsFold,
+    gaps: Vec<RecordedGap>,
     list: Option<PopulationList>,
-    before: Option<(Population, Timestamp)>,
-    first: Option<Population>,
-    last: Option<Population>,
+    before: Option<(ReportedPopulation, Timestamp)>,
+    first: Option<ReportedPopulation>,
+    last: Option<ReportedPopulation>,
     changes: Vec<SpecChange>,
-    occurrences: Occurrences,
+    occurrences: OccurrencesFold,
 }
 
 /// What a verdict and a heartbeat both say.
-struct Seen<'a> {
+struct Observation<'a> {
     state: State,
     population: u64,
     list: Option<&'a PopulationList>,
@@ -55,20 +55,20 @@ impl ControlFold {
     pub(super) fn new(window: Window) -> Self {
         Self {
             window,
-            spec: Spec::default(),
+            spec: LoggedSpec::default(),
             spec_digest: String::new(),
             lives: Vec::new(),
             last_at: Timestamp::MIN,
             reason: (None, String::new()),
             timeline: Timeline::default(),
-            deviations: Deviations::default(),
+            deviations: DeviationsFold::default(),
             gaps: Vec::new(),
             list: None,
             before: None,
             first: None,
             last: None,
             changes: Vec::new(),
-            occurrences: Occurrences::default(),
+            occurrences: OccurrencesFold::default(),
         }
     }
 
@@ -76,7 +76,7 @@ impl ControlFold {
         let Some(at) = self.alive(at) else { return };
         self.reason = (Some(data.state), data.reason.clone());
         let list = data.population_list.as_ref();
-        self.see(index, at, &Seen { state: data.state, population: data.population, list });
+        self.see(index, at, &Observation { state: data.state, population: data.population, list });
         self.deviations.verdict(index, at, data, self.window);
     }
 
@@ -86,7 +86,7 @@ impl ControlFold {
             self.reason = (Some(data.state), data.state.as_str().to_owned());
         }
         let list = data.population_list.as_ref();
-        self.see(index, at, &Seen { state: data.state, population: data.population, list });
+        self.see(index, at, &Observation { state: data.state, population: data.population, list });
         if data.state != State::Unknown {
             self.deviations.confirm(index, at, self.window);
         }
@@ -96,7 +96,7 @@ impl ControlFold {
     pub(super) fn unreadable(&mut self, index: u64, at: Timestamp) {
         let Some(at) = self.alive(at) else { return };
         self.reason = (Some(State::Unknown), DATA_MISSING.to_owned());
-        self.see(index, at, &Seen { state: State::Unknown, population: 0, list: None });
+        self.see(index, at, &Observation { state: State::Unknown, population: 0, list: None });
     }
 
     /// A step of an occurrence. It does not vouch for the control's state.
@@ -106,7 +106,7 @@ impl ControlFold {
         }
     }
 
-    pub(super) fn gap(&mut self, recorded: Recorded) {
+    pub(super) fn gap(&mut self, recorded: RecordedGap) {
         if self.window.instant || recorded.to > self.window.from {
             self.gaps.push(recorded);
         }
@@ -170,7 +170,7 @@ impl ControlFold {
         }
         let Some(spec) = &data.spec else { return };
         let before = self.spec.patience;
-        self.spec = Spec::read(spec);
+        self.spec = LoggedSpec::read(spec);
         let Some(until) = self.timeline.vouched_until().filter(|until| *until > at) else { return };
         // The operator keeps the new rhythm from the change on, counted from its last entry.
         let seen = earlier(until, before);
@@ -182,7 +182,7 @@ impl ControlFold {
         self.timeline.vouch_until(until);
     }
 
-    fn see(&mut self, index: u64, at: Timestamp, seen: &Seen<'_>) {
+    fn see(&mut self, index: u64, at: Timestamp, seen: &Observation<'_>) {
         let until = later(at, self.spec.patience);
         let reason = self.reason.1.clone();
         let segment = Segment { from: at, to: until, state: seen.state, reason };
@@ -194,7 +194,7 @@ impl ControlFold {
             return;
         }
         let list = self.list.clone();
-        let population = Population { at, count: seen.population, list, entry: index };
+        let population = ReportedPopulation { at, count: seen.population, list, entry: index };
         if at <= self.window.from {
             self.before = Some((population.clone(), until));
         } else if self.first.is_none() {
@@ -259,7 +259,7 @@ impl ControlFold {
     }
 
     /// What was known when the period began, if it still held then; or the first after it.
-    fn population_start(&self) -> Option<Population> {
+    fn population_start(&self) -> Option<ReportedPopulation> {
         let known = self.before.as_ref().filter(|(_, until)| *until > self.window.from);
         known.map(|(population, _)| population.clone()).or_else(|| self.first.clone())
     }

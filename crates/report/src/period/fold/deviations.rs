@@ -19,7 +19,7 @@ pub(super) const MISSED: &str = "Missed";
 
 /// A finding that no verdict has called mended.
 #[derive(Clone, Debug)]
-struct Open {
+struct OpenDeviation {
     deviation: Deviation,
     /// A verdict of Unknown no longer lists it. It neither holds nor is mended until somebody can
     /// look again.
@@ -28,14 +28,14 @@ struct Open {
 
 /// The deviations of one control.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Deviations {
-    open: BTreeMap<FindingKey, Open>,
+pub(super) struct DeviationsFold {
+    open: BTreeMap<FindingKey, OpenDeviation>,
     /// Findings that an exception allows: they are none, unless it ends.
     excepted: BTreeSet<FindingKey>,
     closed: Vec<Deviation>,
 }
 
-impl Deviations {
+impl DeviationsFold {
     pub(super) fn verdict(
         &mut self,
         index: u64,
@@ -79,7 +79,7 @@ impl Deviations {
             return false;
         }
         let Some(overdue) = self.open.remove(gone) else { return false };
-        if let Some(Open { deviation, .. }) = self.open.get_mut(&missed) {
+        if let Some(OpenDeviation { deviation, .. }) = self.open.get_mut(&missed) {
             deviation.since = overdue.deviation.since;
             deviation.opened_entry = overdue.deviation.opened_entry;
         }
@@ -129,7 +129,7 @@ impl Deviations {
             opened_entry: index,
             closed_entry: None,
         };
-        self.open.insert(key, Open { deviation, unconfirmed: false });
+        self.open.insert(key, OpenDeviation { deviation, unconfirmed: false });
     }
 
     fn close(
@@ -141,7 +141,7 @@ impl Deviations {
         exception: Option<&String>,
         window: Window,
     ) {
-        let Some(Open { deviation, .. }) = self.open.remove(key) else { return };
+        let Some(OpenDeviation { deviation, .. }) = self.open.remove(key) else { return };
         let until = at.max(deviation.since);
         // What ended before the period is of no use to its report.
         if window.touches(deviation.since, Some(until)) {

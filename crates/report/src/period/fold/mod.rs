@@ -24,16 +24,16 @@ use jiff::Timestamp;
 use self::{
     control::ControlFold,
     exceptions::ExceptionFold,
-    timeline::{Gaps, Recorded},
+    timeline::{Gaps, RecordedGap},
 };
 use super::model::{
-    Conclusion, ControlReport, Coverage, GapReport, Period, PeriodReport, PeriodSummary,
-    Provenance, Span,
+    Conclusion, ControlReport, Coverage, GapReport, PeriodReport, PeriodSummary, Provenance,
+    ReportPeriod, Span,
 };
 use comptroller_core::api::criteria::Category;
 use comptroller_evidence::{
-    data::{Gap, OperatorData, OperatorEvent},
-    entry::{Data, Entry, EntryType, Subject},
+    data::{GapData, OperatorData, OperatorEvent},
+    entry::{Data, Entry, EntrySubject, EntryType},
 };
 
 /// A report in the making.
@@ -43,7 +43,7 @@ pub struct PeriodFold {
     categories: Vec<Category>,
     controls: BTreeMap<String, ControlFold>,
     exceptions: BTreeMap<String, ExceptionFold>,
-    gaps: Vec<Recorded>,
+    gaps: Vec<RecordedGap>,
     stopped: Option<(Timestamp, u64)>,
 }
 
@@ -128,7 +128,7 @@ impl PeriodFold {
         }
     }
 
-    fn control(&mut self, subject: &Subject) -> &mut ControlFold {
+    fn control(&mut self, subject: &EntrySubject) -> &mut ControlFold {
         let window = self.window;
         self.controls.entry(subject.name.clone()).or_insert_with(|| ControlFold::new(window))
     }
@@ -142,12 +142,12 @@ impl PeriodFold {
 
     fn resumed(&mut self, at: Timestamp) {
         if let Some((from, entry)) = self.stopped.take() {
-            self.record(Recorded::stop(from, at, entry));
+            self.record(RecordedGap::stop(from, at, entry));
         }
     }
 
-    fn gap(&mut self, index: u64, subject: &Subject, data: &Gap) {
-        let recorded = Recorded::gap(index, data);
+    fn gap(&mut self, index: u64, subject: &EntrySubject, data: &GapData) {
+        let recorded = RecordedGap::gap(index, data);
         if subject.kind == "Control" {
             self.control(subject).gap(recorded);
         } else {
@@ -155,7 +155,7 @@ impl PeriodFold {
         }
     }
 
-    fn record(&mut self, recorded: Recorded) {
+    fn record(&mut self, recorded: RecordedGap) {
         if self.window.instant || recorded.to > self.window.from {
             self.gaps.push(recorded);
         }
@@ -163,11 +163,11 @@ impl PeriodFold {
 
     /// What the entries so far say. More may follow, and then it is called again. Of a period that
     /// is not over when the report is made (`provenance.run_at`), the report ends there.
-    pub fn finish(&self, period: Period, provenance: Provenance) -> PeriodReport {
+    pub fn finish(&self, period: ReportPeriod, provenance: Provenance) -> PeriodReport {
         let window = self.window.until(provenance.run_at);
         let mut recorded = self.gaps.clone();
         if let Some((from, entry)) = self.stopped {
-            recorded.push(Recorded::stop(from, Timestamp::MAX, entry));
+            recorded.push(RecordedGap::stop(from, Timestamp::MAX, entry));
         }
         let mut gaps: Vec<GapReport> =
             recorded.iter().filter_map(|gap| gap.report(None, window)).collect();

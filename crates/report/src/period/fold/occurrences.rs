@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Window, deviations::MISSED, spec::Spec};
+use super::{Window, deviations::MISSED, spec::LoggedSpec};
 use crate::period::model::{Deviation, Ending, OccurrenceReport};
 use comptroller_core::api::{GROUP, ResourceRef, VERSION};
 use comptroller_evidence::data::{AttestationData, OccurrencePhase};
@@ -14,24 +14,24 @@ const OCCURRENCE: &str = "Occurrence";
 
 /// The occurrences of one control.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Occurrences(BTreeMap<String, Occurrence>);
+pub(super) struct OccurrencesFold(BTreeMap<String, OccurrenceFold>);
 
 #[derive(Clone, Debug)]
-struct Occurrence {
+struct OccurrenceFold {
     report: OccurrenceReport,
     /// When it was found to be missed, which is after its grace, and by which entry.
     missed: Option<(Timestamp, u64)>,
 }
 
-impl Occurrences {
+impl OccurrencesFold {
     pub(super) fn step(&mut self, index: u64, at: Timestamp, data: &AttestationData) {
         let dates = &data.occurrence;
         if data.phase == OccurrencePhase::Scheduled {
             // One lies ahead at a time: what an earlier rule scheduled takes no place.
             self.0.retain(|_, known| known.report.phase != OccurrencePhase::Scheduled);
         }
-        let Occurrence { report, missed } =
-            self.0.entry(dates.period.clone()).or_insert_with(|| Occurrence {
+        let OccurrenceFold { report, missed } =
+            self.0.entry(dates.period.clone()).or_insert_with(|| OccurrenceFold {
                 report: OccurrenceReport {
                     period: dates.period.clone(),
                     opens: dates.opens,
@@ -65,7 +65,7 @@ impl Occurrences {
         }
     }
 
-    fn touching(&self, window: Window) -> impl Iterator<Item = &Occurrence> {
+    fn touching(&self, window: Window) -> impl Iterator<Item = &OccurrenceFold> {
         self.0.values().filter(move |known| window.touches(known.report.opens, Some(known.over())))
     }
 
@@ -82,11 +82,11 @@ impl Occurrences {
     pub(super) fn deviations(
         &self,
         found: &[Deviation],
-        spec: &Spec,
+        spec: &LoggedSpec,
         window: Window,
     ) -> Vec<Deviation> {
         self.touching(window)
-            .filter_map(|Occurrence { report, missed }| {
+            .filter_map(|OccurrenceFold { report, missed }| {
                 let (_, entry) = (*missed)?;
                 let resource = resource(&report.period);
                 let is_same =
@@ -99,12 +99,13 @@ impl Occurrences {
     /// Whether an occurrence was due by the end without an entry that says how it ended. What its
     /// grace brings after the end is for the next report.
     pub(super) fn has_unfinished(&self, window: Window) -> bool {
-        self.touching(window)
-            .any(|Occurrence { report, .. }| !report.phase.is_closed() && report.due <= window.to)
+        self.touching(window).any(|OccurrenceFold { report, .. }| {
+            !report.phase.is_closed() && report.due <= window.to
+        })
     }
 }
 
-impl Occurrence {
+impl OccurrenceFold {
     /// The first moment with which it has nothing to do any more. One that was found to be missed
     /// only after the end of one period touches the next one too, or no report would name it; one
     /// that was answered on time is not named again for its grace.
@@ -126,7 +127,12 @@ fn resource(period: &str) -> ResourceRef {
     }
 }
 
-fn missing(report: &OccurrenceReport, resource: ResourceRef, spec: &Spec, entry: u64) -> Deviation {
+fn missing(
+    report: &OccurrenceReport,
+    resource: ResourceRef,
+    spec: &LoggedSpec,
+    entry: u64,
+) -> Deviation {
     Deviation {
         rule: MISSED.to_owned(),
         resource,

@@ -4,14 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::{
-    super::model::{Interval, Period, PeriodReport, Span},
+    super::model::{Interval, PeriodReport, ReportPeriod, Span},
     PeriodFold,
     tests::{at, control, finding, fold, gap, heartbeat, operator, provenance, verdict},
 };
 use comptroller_core::api::{State, criteria::Category};
 use comptroller_evidence::{
     data::{ChangeKind, OperatorEvent},
-    entry::{Entry, Subject},
+    entry::{Entry, EntrySubject},
 };
 
 /// What happens in a step, of one of three controls.
@@ -54,7 +54,8 @@ fn entry(time: Timestamp, name: &str, step: Step) -> Entry {
         Step::Heartbeat(state) => heartbeat(name, time, state, 5),
         Step::Changed(kind, heartbeat) => control(name, time, kind, Some(heartbeat)),
         Step::Gap(length, own) => {
-            let subject = if own { Subject::control(name) } else { Subject::new("Cluster", "c") };
+            let subject =
+                if own { EntrySubject::control(name) } else { EntrySubject::new("Cluster", "c") };
             gap(subject, time - SignedDuration::from_mins(length), time)
         }
         Step::Operator(event) => operator(time, event),
@@ -153,7 +154,7 @@ proptest! {
     fn finishing_on_the_way_changes_nothing(log in log(), span in span(), part in 0_usize..60) {
         let at_once = fold(span, &log);
         let mut fold = PeriodFold::new(span, &[Category::Security]);
-        let period = || Period { name: "p".to_owned(), span, categories: Vec::new() };
+        let period = || ReportPeriod { name: "p".to_owned(), span, categories: Vec::new() };
         let now = || provenance("2030-01-01T00:00:00Z".parse().unwrap());
         for (index, entry) in (0_u64..).zip(&log) {
             if index == part as u64 {

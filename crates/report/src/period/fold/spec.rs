@@ -13,7 +13,7 @@ const PATIENCE: (i32, i32) = (3, 2);
 /// A control's spec. It is read field by field rather than as the type of today, since a report
 /// of three years ago is to be made again.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Spec {
+pub(super) struct LoggedSpec {
     pub(super) title: String,
     pub(super) objective: Option<String>,
     pub(super) criteria: Vec<String>,
@@ -25,7 +25,7 @@ pub(super) struct Spec {
     pub(super) patience: SignedDuration,
 }
 
-impl Default for Spec {
+impl Default for LoggedSpec {
     fn default() -> Self {
         Self {
             title: String::new(),
@@ -40,7 +40,7 @@ impl Default for Spec {
     }
 }
 
-impl Spec {
+impl LoggedSpec {
     pub(super) fn read(spec: &Value) -> Self {
         let text = |field: &str| spec.get(field).and_then(Value::as_str).map(str::to_owned);
         let criteria = spec.get("criteria").and_then(Value::as_array);
@@ -107,14 +107,14 @@ mod tests {
         for (heartbeat, minutes) in
             [(json!(null), 90), (json!("1h"), 90), (json!("10m"), 15), (json!("nonsense"), 90)]
         {
-            let spec = Spec::read(&json!({"heartbeat": heartbeat}));
+            let spec = LoggedSpec::read(&json!({"heartbeat": heartbeat}));
             assert_eq!(spec.patience, SignedDuration::from_mins(minutes), "{heartbeat}");
         }
     }
 
     #[test]
     fn what_is_accepted_is_told_with_its_reason() {
-        let spec = Spec::read(&json!({
+        let spec = LoggedSpec::read(&json!({
             "scope": {
                 "excludeNamespaces": ["sandbox"],
                 "exclude": [
@@ -149,8 +149,11 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_of_another_shape_is_left_empty() {
-        assert_eq!(Spec::read(&json!({"title": 3, "test": [], "criteria": {}})), Spec::default());
-        let spec = Spec::read(&json!({
+        assert_eq!(
+            LoggedSpec::read(&json!({"title": 3, "test": [], "criteria": {}})),
+            LoggedSpec::default()
+        );
+        let spec = LoggedSpec::read(&json!({
             "title": "T", "objective": "O", "criteria": ["CC6.1", 7], "owner": "o",
             "severity": "Critical", "test": {"rbac": {}},
         }));

@@ -19,7 +19,7 @@ pub(super) fn at(hour: i64, minute: i64) -> Timestamp {
     day + SignedDuration::from_mins(hour * 60 + minute)
 }
 
-pub(super) fn entry(at: Timestamp, subject: Subject, data: Data) -> Entry {
+pub(super) fn entry(at: Timestamp, subject: EntrySubject, data: Data) -> Entry {
     Entry { at, epoch: 1, subject, data }
 }
 
@@ -62,7 +62,7 @@ pub(super) fn verdict(
         added,
         removed,
     };
-    entry(at, Subject::control(control), Data::Verdict(Box::new(data)))
+    entry(at, EntrySubject::control(control), Data::Verdict(Box::new(data)))
 }
 
 pub(super) fn heartbeat(control: &str, at: Timestamp, state: State, population: u64) -> Entry {
@@ -76,7 +76,7 @@ pub(super) fn heartbeat(control: &str, at: Timestamp, state: State, population: 
         findings: "sha256:00".to_owned(),
         population_list: None,
     };
-    entry(at, Subject::control(control), Data::Heartbeat(Box::new(data)))
+    entry(at, EntrySubject::control(control), Data::Heartbeat(Box::new(data)))
 }
 
 pub(super) fn change(at: Timestamp, change: ChangeKind, spec: Option<Value>) -> ObjectChange {
@@ -104,16 +104,16 @@ pub(super) fn control(
     });
     let spec = (kind != ChangeKind::Deleted).then_some(spec);
     let data = Data::ControlChanged(Box::new(change(at, kind, spec)));
-    entry(at, Subject::control(name), data)
+    entry(at, EntrySubject::control(name), data)
 }
 
 pub(super) fn operator(at: Timestamp, event: OperatorEvent) -> Entry {
     let data = Data::Operator(OperatorData { event, version: "0.1.0".to_owned() });
-    entry(at, Subject::new("Operator", "comptroller-0"), data)
+    entry(at, EntrySubject::new("Operator", "comptroller-0"), data)
 }
 
-pub(super) fn gap(subject: Subject, from: Timestamp, to: Timestamp) -> Entry {
-    entry(to, subject, Data::Gap(Gap { from, to, reason: "the disk was full".to_owned() }))
+pub(super) fn gap(subject: EntrySubject, from: Timestamp, to: Timestamp) -> Entry {
+    entry(to, subject, Data::Gap(GapData { from, to, reason: "the disk was full".to_owned() }))
 }
 
 pub(super) fn provenance(run_at: Timestamp) -> Provenance {
@@ -140,7 +140,7 @@ pub(super) fn fold(span: Span, entries: &[Entry]) -> PeriodReport {
     for (index, entry) in (0..).zip(entries) {
         fold.apply(index, entry);
     }
-    let period = Period { name: "p".to_owned(), span, categories: Vec::new() };
+    let period = ReportPeriod { name: "p".to_owned(), span, categories: Vec::new() };
     fold.finish(period, provenance("2030-01-01T00:00:00Z".parse().unwrap()))
 }
 
@@ -274,8 +274,8 @@ fn unknown_is_not_evidence_and_not_applicable_is() {
 #[test]
 fn what_entries_say_was_not_observed_is_a_gap() {
     let mut entries: Vec<Entry> = beats(7, 10).collect();
-    entries.push(gap(Subject::new("Cluster", "uid"), at(10, 15), at(10, 45)));
-    entries.push(gap(Subject::control("c"), at(10, 30), at(10, 50)));
+    entries.push(gap(EntrySubject::new("Cluster", "uid"), at(10, 15), at(10, 45)));
+    entries.push(gap(EntrySubject::control("c"), at(10, 30), at(10, 50)));
     entries.extend(beats(11, 12));
     entries.push(operator(at(12, 30), OperatorEvent::Stopped));
     entries.push(operator(at(12, 40), OperatorEvent::Started));
@@ -456,7 +456,7 @@ fn a_report_of_a_period_that_runs_ends_now() {
     for (index, entry) in (0..).zip(&entries) {
         fold.apply(index, entry);
     }
-    let period = Period { name: "p".to_owned(), span, categories: Vec::new() };
+    let period = ReportPeriod { name: "p".to_owned(), span, categories: Vec::new() };
     let report = fold.finish(period, provenance(at(10, 30)));
     assert_eq!(told(&only(&report).intervals), ["08:00 10:30 Passing"]);
     assert_eq!(only(&report).coverage.text(), "100.0%");
@@ -496,7 +496,7 @@ fn occurrence(at: Timestamp, phase: OccurrencePhase, record: Option<AttestationR
         rule_digest: "sha256:01".to_owned(),
     };
     let data = AttestationData { occurrence: dates, phase, record, message: String::new() };
-    entry(at, Subject::control("c"), Data::Attestation(Box::new(data)))
+    entry(at, EntrySubject::control("c"), Data::Attestation(Box::new(data)))
 }
 
 #[test]
@@ -655,7 +655,7 @@ fn an_exception_is_in_force_from_its_approval_to_its_end() {
         }
         let mut data = change(at, kind, Some(spec));
         data.phase = phase.map(str::to_owned);
-        entry(at, Subject::new("ControlException", "e"), Data::Exception(Box::new(data)))
+        entry(at, EntrySubject::new("ControlException", "e"), Data::Exception(Box::new(data)))
     };
     let entries = [
         exception(at(6, 0), ChangeKind::Created, Some("Pending"), false),
@@ -691,7 +691,7 @@ fn a_verdict_that_can_not_be_read_says_nothing() {
     let stored =
         comptroller_evidence::data::StoredData { stored: "sha256:aa".to_owned(), bytes: 1 };
     let entries =
-        [entry(at(8, 0), Subject::control("c"), Data::Stored(EntryType::Verdict, stored))];
+        [entry(at(8, 0), EntrySubject::control("c"), Data::Stored(EntryType::Verdict, stored))];
     let report = report(&entries);
     assert_eq!(told(&only(&report).intervals), ["08:00 09:30 Unknown", "09:30 16:00 -"]);
     assert_eq!(only(&report).conclusion, Conclusion::Unknown);
@@ -701,7 +701,7 @@ fn a_verdict_that_can_not_be_read_says_nothing() {
 fn the_criteria_are_those_of_security_and_of_the_categories() {
     let ids = |categories: &[Category]| {
         let span = Span::TypeII { from: at(8, 0), to: at(16, 0) };
-        let period = Period { name: "p".to_owned(), span, categories: categories.to_vec() };
+        let period = ReportPeriod { name: "p".to_owned(), span, categories: categories.to_vec() };
         PeriodFold::new(span, categories).finish(period, provenance(at(17, 0))).criteria.len()
     };
     assert_eq!(ids(&[]), 33);

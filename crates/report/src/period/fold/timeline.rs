@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Window;
 use crate::period::model::{Coverage, GapReport, Interval};
 use comptroller_core::api::State;
-use comptroller_evidence::data::Gap;
+use comptroller_evidence::data::GapData;
 
 /// The reason of an interval in which there is no entry that vouches.
 const NO_ENTRY: &str = "NoEntry";
@@ -25,7 +25,7 @@ const BEFORE_FIRST: &str = "the control was declared and not judged yet";
 
 /// A time that an entry says was not observed.
 #[derive(Clone, Debug)]
-pub(super) struct Recorded {
+pub(super) struct RecordedGap {
     from: Timestamp,
     pub(super) to: Timestamp,
     word: &'static str,
@@ -33,8 +33,8 @@ pub(super) struct Recorded {
     entry: u64,
 }
 
-impl Recorded {
-    pub(super) fn gap(entry: u64, gap: &Gap) -> Self {
+impl RecordedGap {
+    pub(super) fn gap(entry: u64, gap: &GapData) -> Self {
         let (from, to) = (gap.from.min(gap.to), gap.to);
         Self { from, to, word: NOT_OBSERVED, reason: gap.reason.clone(), entry }
     }
@@ -68,12 +68,12 @@ impl Recorded {
 pub(super) struct Gaps(Vec<(Timestamp, Timestamp, &'static str)>);
 
 impl Gaps {
-    pub(super) fn new(recorded: &[Recorded]) -> Self {
+    pub(super) fn new(recorded: &[RecordedGap]) -> Self {
         Self::disjoint(recorded.iter().map(|gap| (gap.from, gap.to, gap.word)).collect())
     }
 
     /// These and those of one control.
-    pub(super) fn with(&self, recorded: &[Recorded]) -> Self {
+    pub(super) fn with(&self, recorded: &[RecordedGap]) -> Self {
         let own = recorded.iter().map(|gap| (gap.from, gap.to, gap.word));
         Self::disjoint(self.0.iter().copied().chain(own).collect())
     }

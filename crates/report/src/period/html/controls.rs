@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::{
     scale,
     text::{clipped, outside},
-    timeline::{self, Look},
+    timeline::{self, TimelineStyle},
 };
 use crate::period::model::{Conclusion, ControlReport, PeriodReport};
 
@@ -26,25 +26,25 @@ pub fn section(report: &PeriodReport) -> Markup {
 fn legend() -> Markup {
     html! {
         ul.legend aria-label="What the lines mean" {
-            @for look in Look::SHOWN {
-                li { (state(look, look.word())) }
+            @for style in TimelineStyle::SHOWN {
+                li { (state(style, style.word())) }
             }
         }
     }
 }
 
 /// A state by its sign, its colour and its word.
-pub fn state(look: Look, word: &str) -> Markup {
-    html! { span class={ "state t-" (look.class()) } { (timeline::sign(look)) (word) } }
+pub fn state(style: TimelineStyle, word: &str) -> Markup {
+    html! { span class={ "state t-" (style.class()) } { (timeline::sign(style)) (word) } }
 }
 
 /// The conclusion of a control, in the manner of a state.
 pub fn conclusion(conclusion: Conclusion) -> Markup {
     match conclusion {
-        Conclusion::Effective => state(Look::Held, "Held"),
-        Conclusion::Deviations => state(Look::Failed, "Deviated"),
-        Conclusion::Unknown => state(Look::Unknown, "Not known"),
-        Conclusion::NotApplicable => state(Look::None, "Nothing to govern"),
+        Conclusion::Effective => state(TimelineStyle::Held, "Held"),
+        Conclusion::Deviations => state(TimelineStyle::Failed, "Deviated"),
+        Conclusion::Unknown => state(TimelineStyle::Unknown, "Not known"),
+        Conclusion::NotApplicable => state(TimelineStyle::None, "Nothing to govern"),
     }
 }
 

@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::{
     controls::{conclusion, state},
     scale,
-    table::Table,
+    table::HtmlTable,
     text::{clipped, length, list, mono, outside, resource, time},
-    timeline::{self, Look},
+    timeline::{self, TimelineStyle},
 };
 use crate::period::model::{
     Accepted, ControlReport, Deviation, Ending, Interval, OccurrenceReport, PeriodReport,
-    Population, SpecChange,
+    ReportedPopulation, SpecChange,
 };
 use comptroller_evidence::data::{FieldChange, OccurrencePhase};
 
@@ -93,7 +93,7 @@ fn facts(control: &ControlReport) -> Markup {
 }
 
 fn accepted(accepted: &[Accepted]) -> Markup {
-    let table = Table {
+    let table = HtmlTable {
         caption: "Accepted or left out, by the spec at the end",
         heads: &["What", "Why"],
         wide: false,
@@ -111,17 +111,17 @@ fn accepted(accepted: &[Accepted]) -> Markup {
 }
 
 fn states(intervals: &[Interval]) -> Markup {
-    let table = Table {
+    let table = HtmlTable {
         caption: "States",
         heads: &["State", "From (UTC)", "To (UTC)", "Length", "Reason"],
         wide: false,
         total: intervals.len(),
     };
     table.with(intervals.iter().take(ROWS).map(|one| {
-        let look = Look::of(one.state);
+        let style = TimelineStyle::of(one.state);
         html! {
             tr {
-                th scope="row" { (state(look, look.word())) }
+                th scope="row" { (state(style, style.word())) }
                 td.time { (time(one.from)) }
                 td.time { (time(one.to)) }
                 td.time { (length(one.length())) }
@@ -132,12 +132,12 @@ fn states(intervals: &[Interval]) -> Markup {
 }
 
 fn populations(control: &ControlReport) -> Markup {
-    let populations: Vec<(&str, &Population)> =
+    let populations: Vec<(&str, &ReportedPopulation)> =
         [("At the start", &control.population_start), ("At the end", &control.population_end)]
             .into_iter()
             .filter_map(|(when, one)| Some((when, one.as_ref()?)))
             .collect();
-    let table = Table {
+    let table = HtmlTable {
         caption: "Population",
         heads: &["When", "Time (UTC)", "Items", "List of the items, by its digest", "Entry"],
         wide: false,
@@ -178,7 +178,7 @@ fn shown(deviations: &[Deviation], most: usize) -> Vec<&Deviation> {
 
 fn deviations(deviations: &[Deviation], most: usize) -> Markup {
     let shown = shown(deviations, most);
-    let table = Table {
+    let table = HtmlTable {
         caption: if shown.len() < deviations.len() {
             "Deviations: those still open and the most severe"
         } else {
@@ -227,7 +227,7 @@ fn ending(one: &Deviation) -> Markup {
             Ending::Resolved => "Resolved",
             Ending::Excepted => "Excepted",
             Ending::ControlDeleted => "Control deleted",
-            Ending::Open => (state(Look::Failed, "Still open")),
+            Ending::Open => (state(TimelineStyle::Failed, "Still open")),
         }
         @if let Some(exception) = &one.exception { " by " (outside(exception)) }
         @if let Some(lasted) = lasted { span.sub { "after " (lasted) } }
@@ -235,7 +235,7 @@ fn ending(one: &Deviation) -> Markup {
 }
 
 fn occurrences(occurrences: &[OccurrenceReport]) -> Markup {
-    let table = Table {
+    let table = HtmlTable {
         caption: "Occurrences",
         heads: &[
             "Period",
@@ -268,17 +268,17 @@ fn occurrences(occurrences: &[OccurrenceReport]) -> Markup {
 
 fn phase(phase: OccurrencePhase) -> Markup {
     match phase {
-        OccurrencePhase::Completed => state(Look::Held, "Completed"),
-        OccurrencePhase::CompletedLate => state(Look::Excepted, "Completed late"),
-        OccurrencePhase::Missed => state(Look::Failed, "Missed"),
-        OccurrencePhase::Waived => state(Look::Excepted, "Waived"),
-        OccurrencePhase::Open => state(Look::Unknown, "Open"),
-        OccurrencePhase::Scheduled => state(Look::None, "Scheduled"),
+        OccurrencePhase::Completed => state(TimelineStyle::Held, "Completed"),
+        OccurrencePhase::CompletedLate => state(TimelineStyle::Excepted, "Completed late"),
+        OccurrencePhase::Missed => state(TimelineStyle::Failed, "Missed"),
+        OccurrencePhase::Waived => state(TimelineStyle::Excepted, "Waived"),
+        OccurrencePhase::Open => state(TimelineStyle::Unknown, "Open"),
+        OccurrencePhase::Scheduled => state(TimelineStyle::None, "Scheduled"),
     }
 }
 
 fn changes(changes: &[SpecChange]) -> Markup {
-    let table = Table {
+    let table = HtmlTable {
         caption: "Changes of the spec",
         heads: &["Seen (UTC)", "What", "Fields", "Digest after it", "Entry"],
         wide: true,

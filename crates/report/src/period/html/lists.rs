@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use super::{
     controls::state,
-    table::Table,
+    table::HtmlTable,
     text::{count, length, list, mono, outside, time},
-    timeline::Look,
+    timeline::TimelineStyle,
 };
 use crate::period::model::{CriterionStanding, ExceptionReport, PeriodReport};
 
@@ -17,7 +17,7 @@ const ROWS: usize = 500;
 const TIMES: usize = 20;
 
 pub fn exceptions(report: &PeriodReport) -> Markup {
-    let table = Table {
+    let table = HtmlTable {
         caption: "Exceptions, by name",
         heads: &[
             "Exception",
@@ -66,7 +66,7 @@ fn exception(one: &ExceptionReport) -> Markup {
 }
 
 pub fn gaps(report: &PeriodReport) -> Markup {
-    let table = Table {
+    let table = HtmlTable {
         caption: "Times when nobody looked",
         heads: &["From (UTC)", "To (UTC)", "Length", "Of", "Why", "Entry"],
         wide: false,
@@ -96,7 +96,7 @@ pub fn gaps(report: &PeriodReport) -> Markup {
 
 pub fn criteria(report: &PeriodReport) -> Markup {
     let of = |wanted| report.criteria.iter().filter(|one| one.standing == wanted).count();
-    let table = Table {
+    let table = HtmlTable {
         caption: "Criteria of the categories in scope, with the controls that serve them",
         heads: &["Criterion", "What it asks, in our words", "Standing", "Controls"],
         wide: false,
@@ -126,9 +126,9 @@ pub fn criteria(report: &PeriodReport) -> Markup {
 
 fn standing(standing: CriterionStanding) -> Markup {
     match standing {
-        CriterionStanding::Passing => state(Look::Held, "Held"),
-        CriterionStanding::Failing => state(Look::Failed, "Deviated"),
-        CriterionStanding::Unknown => state(Look::Unknown, "Not known"),
-        CriterionStanding::NotCovered => state(Look::Gap, "No control"),
+        CriterionStanding::Passing => state(TimelineStyle::Held, "Held"),
+        CriterionStanding::Failing => state(TimelineStyle::Failed, "Deviated"),
+        CriterionStanding::Unknown => state(TimelineStyle::Unknown, "Not known"),
+        CriterionStanding::NotCovered => state(TimelineStyle::Gap, "No control"),
     }
 }

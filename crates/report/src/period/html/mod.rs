@@ -26,7 +26,7 @@ use self::{
 };
 use super::{
     format::{PeriodFormat, Render},
-    model::{Period, PeriodReport, Span},
+    model::{PeriodReport, ReportPeriod, Span},
 };
 
 /// Nothing may be fetched, run or sent; only the page's own styles apply.
@@ -84,7 +84,7 @@ fn kind(span: &Span) -> &'static str {
     }
 }
 
-fn heading(period: &Period) -> Markup {
+fn heading(period: &ReportPeriod) -> Markup {
     let categories: Vec<&str> = period.categories.iter().map(|one| one.as_str()).collect();
     html! {
         p.eyebrow { "Control status report · " (kind(&period.span)) }

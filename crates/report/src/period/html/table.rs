@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 /// A table whose rows are cut at `most`; the rest is counted and said to be in the CSV.
-pub struct Table<'a> {
+pub struct HtmlTable<'a> {
     /// What it shows.
     pub caption: &'a str,
     /// The heads of its columns; the first column names the row.
@@ -14,7 +14,7 @@ pub struct Table<'a> {
     pub total: usize,
 }
 
-impl Table<'_> {
+impl HtmlTable<'_> {
     /// The table with these rows, of which each is a `tr`.
     pub fn with(&self, rows: impl ExactSizeIterator<Item = Markup>) -> Markup {
         let left = self.total.saturating_sub(rows.len());

@@ -20,7 +20,7 @@ const NAMED: usize = 8;
 
 /// What a column shows, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Look {
+pub enum TimelineStyle {
     /// The control was not in force.
     Absent,
     /// There was nothing to govern.
@@ -37,12 +37,12 @@ pub enum Look {
     Failed,
 }
 
-impl Look {
+impl TimelineStyle {
     /// Those that the legend explains, in its order.
     pub const SHOWN: [Self; 6] =
         [Self::Held, Self::Failed, Self::Excepted, Self::Unknown, Self::None, Self::Gap];
 
-    /// The look of a state; none: nobody looked.
+    /// The style of a state; None is a time in which nobody looked.
     pub fn of(state: Option<State>) -> Self {
         match state {
             Some(State::Passing) => Self::Held,
@@ -115,32 +115,32 @@ impl Scale {
     }
 }
 
-/// Columns next to each other that look the same.
+/// Neighbouring columns of one style.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Run {
+struct ColumnRun {
     start: usize,
     end: usize,
-    look: Look,
+    style: TimelineStyle,
 }
 
-fn runs(intervals: &[Interval], scale: Scale) -> Vec<Run> {
-    let mut columns = [Look::Absent; COLUMNS];
+fn runs(intervals: &[Interval], scale: Scale) -> Vec<ColumnRun> {
+    let mut columns = [TimelineStyle::Absent; COLUMNS];
     for interval in intervals {
         let start = scale.place(interval.from, COLUMNS).min(COLUMNS - 1);
         let end = scale.place(interval.to, COLUMNS).max(start + 1);
-        let look = Look::of(interval.state);
+        let style = TimelineStyle::of(interval.state);
         for column in columns.iter_mut().take(end).skip(start) {
-            *column = (*column).max(look);
+            *column = (*column).max(style);
         }
     }
-    let mut runs: Vec<Run> = Vec::new();
-    for (column, look) in columns.into_iter().enumerate() {
+    let mut runs: Vec<ColumnRun> = Vec::new();
+    for (column, style) in columns.into_iter().enumerate() {
         match runs.last_mut() {
-            Some(run) if run.look == look => run.end = column + 1,
-            _ => runs.push(Run { start: column, end: column + 1, look }),
+            Some(run) if run.style == style => run.end = column + 1,
+            _ => runs.push(ColumnRun { start: column, end: column + 1, style }),
         }
     }
-    runs.retain(|run| run.look != Look::Absent);
+    runs.retain(|run| run.style != TimelineStyle::Absent);
     runs
 }
 
@@ -149,14 +149,14 @@ const LEAST: usize = 3;
 
 /// A lane of runs, each column `zoom` units wide and the lane `16 * tall` units high. What is bad
 /// comes last, on top of its neighbours.
-fn lane(runs: &[Run], zoom: usize, top: usize, tall: usize) -> Markup {
-    let is_bad = |run: &&Run| matches!(run.look, Look::Failed | Look::Gap);
-    let rect = |run: &Run, least: usize| {
-        let (first, last) = run.look.rise();
+fn lane(runs: &[ColumnRun], zoom: usize, top: usize, tall: usize) -> Markup {
+    let is_bad = |run: &&ColumnRun| matches!(run.style, TimelineStyle::Failed | TimelineStyle::Gap);
+    let rect = |run: &ColumnRun, least: usize| {
+        let (first, last) = run.style.rise();
         let width = (run.end - run.start).max(least);
         let start = run.start.min(COLUMNS - width);
         html! {
-            rect class={ "i-" (run.look.class()) } x=(start * zoom) y=(top + first * tall)
+            rect class={ "i-" (run.style.class()) } x=(start * zoom) y=(top + first * tall)
                 width=(width * zoom) height=((last - first) * tall) {}
         }
     };
@@ -201,25 +201,25 @@ pub fn figure(name: &str, position: usize, intervals: &[Interval], scale: Scale)
 }
 
 /// The word above a run that is wide enough for it, a flag above a bad one that is not.
-fn mark(run: Run, zoom: usize) -> Markup {
+fn mark(run: ColumnRun, zoom: usize) -> Markup {
     let (width, middle) = ((run.end - run.start) * zoom, (run.start + run.end) * zoom / 2);
-    let word = run.look.word();
+    let word = run.style.word();
     html! {
         @if width >= word.len() * 7 {
             text.word x=(middle) y="11" text-anchor="middle" { (word) }
-        } @else if matches!(run.look, Look::Failed | Look::Gap) {
-            @let class = if run.look == Look::Gap { "flag-gap" } else { "flag" };
+        } @else if matches!(run.style, TimelineStyle::Failed | TimelineStyle::Gap) {
+            @let class = if run.style == TimelineStyle::Gap { "flag-gap" } else { "flag" };
             path class=(class) d={ "M" (middle) " 20l-5 -7h10z" } {}
         }
     }
 }
 
 /// A sign of a state, to stand before its name.
-pub fn sign(look: Look) -> Markup {
-    let (first, last) = look.rise();
+pub fn sign(style: TimelineStyle) -> Markup {
+    let (first, last) = style.rise();
     html! {
         svg viewBox="0 0 16 16" aria-hidden="true" {
-            rect class={ "i-" (look.class()) } x="1" width="14" y=(first) height=(last - first) {}
+            rect class={ "i-" (style.class()) } x="1" width="14" y=(first) height=(last - first) {}
         }
     }
 }
@@ -289,11 +289,11 @@ pub fn shares(intervals: &[Interval]) -> String {
     if total <= 0 {
         return "Nothing is recorded.".to_owned();
     }
-    let words = Look::SHOWN.iter().filter_map(|look| {
-        let of = intervals.iter().filter(|one| Look::of(one.state) == *look);
+    let words = TimelineStyle::SHOWN.iter().filter_map(|style| {
+        let of = intervals.iter().filter(|one| TimelineStyle::of(one.state) == *style);
         let seconds: i64 = of.map(|one| one.length().as_secs()).sum();
         (seconds > 0)
-            .then(|| format!("{} {}", look.word(), length(SignedDuration::from_secs(seconds))))
+            .then(|| format!("{} {}", style.word(), length(SignedDuration::from_secs(seconds))))
     });
     format!("{}.", words.collect::<Vec<_>>().join(", "))
 }
@@ -302,7 +302,7 @@ pub fn shares(intervals: &[Interval]) -> String {
 fn description(intervals: &[Interval]) -> String {
     let named = intervals.iter().take(NAMED).map(|one| {
         let (word, from, to) =
-            (Look::of(one.state).word(), plain_time(one.from), plain_time(one.to));
+            (TimelineStyle::of(one.state).word(), plain_time(one.from), plain_time(one.to));
         format!("{word} from {from} to {to} UTC")
     });
     let mut words = named.collect::<Vec<_>>().join("; ");
@@ -335,8 +335,8 @@ mod tests {
             ],
             scale(),
         );
-        let looks: Vec<Look> = runs.iter().map(|run| run.look).collect();
-        assert_eq!(looks, [Look::Held, Look::Failed, Look::Held]);
+        let looks: Vec<TimelineStyle> = runs.iter().map(|run| run.style).collect();
+        assert_eq!(looks, [TimelineStyle::Held, TimelineStyle::Failed, TimelineStyle::Held]);
         assert_eq!(runs.last().map(|run| run.end), Some(COLUMNS));
     }
 
@@ -344,7 +344,7 @@ mod tests {
     fn the_time_before_a_control_is_no_gap() {
         let late = interval("2026-07-01T00:00:00Z", "2027-01-01T00:00:00Z", None);
         let drawn = runs(&[late], scale());
-        assert_eq!(drawn, [Run { start: 238, end: COLUMNS, look: Look::Gap }]);
+        assert_eq!(drawn, [ColumnRun { start: 238, end: COLUMNS, style: TimelineStyle::Gap }]);
     }
 
     #[test]

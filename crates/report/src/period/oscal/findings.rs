@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::{
-    Context, criterion_id,
-    model::{Finding, RelatedObservation, RelatedRisk, Risk, Target, TargetStatus},
+    OscalContext, criterion_id,
+    model::{OscalFinding, OscalRisk, OscalTarget, RelatedObservation, RelatedRisk, TargetStatus},
     observations,
     words::{plain, properties, title},
 };
 use crate::period::model::{ControlReport, CriterionReport, CriterionStanding, Deviation, Ending};
 
 /// A finding for each criterion, and a risk for each open deviation.
-pub(super) fn all(context: &Context<'_>) -> (Vec<Finding>, Vec<Risk>) {
+pub(super) fn all(context: &OscalContext<'_>) -> (Vec<OscalFinding>, Vec<OscalRisk>) {
     let mut risks = Vec::new();
     let mut by_control: BTreeMap<&str, Vec<Uuid>> = BTreeMap::new();
     for control in &context.report.controls {
@@ -30,13 +30,13 @@ pub(super) fn all(context: &Context<'_>) -> (Vec<Finding>, Vec<Risk>) {
 }
 
 fn risk(
-    context: &Context<'_>,
+    context: &OscalContext<'_>,
     control: &ControlReport,
     number: usize,
     deviation: &Deviation,
-) -> Risk {
+) -> OscalRisk {
     let observation = observations::deviation_id(context, &control.name, number);
-    Risk {
+    OscalRisk {
         uuid: context.ids.of(&["risk", &control.name, &number.to_string()]),
         title: title(&format!("{}: {}", control.title, deviation.rule)),
         description: observations::sentence(deviation),
@@ -55,10 +55,10 @@ fn risk(
 }
 
 fn finding(
-    context: &Context<'_>,
+    context: &OscalContext<'_>,
     criterion: &CriterionReport,
     risks: &BTreeMap<&str, Vec<Uuid>>,
-) -> Finding {
+) -> OscalFinding {
     let serving: Vec<&ControlReport> = context
         .report
         .controls
@@ -77,7 +77,7 @@ fn finding(
         serving.iter().filter_map(|control| risks.get(control.name.as_str())).flatten().copied();
     let names: Vec<&str> = criterion.controls.iter().map(String::as_str).collect();
     let by = if names.is_empty() { "no control".to_owned() } else { names.join(", ") };
-    Finding {
+    OscalFinding {
         uuid: context.ids.of(&["finding", &criterion.id]),
         title: title(&format!("{} {}", criterion.id, criterion.title)),
         description: plain(&format!("Served by {by}. {}", criterion.standing.meaning())),
@@ -85,7 +85,7 @@ fn finding(
             ("category", criterion.category.as_str().into()),
             ("standing", criterion.standing.as_str().into()),
         ]),
-        target: Target {
+        target: OscalTarget {
             kind: "objective-id",
             id: criterion_id(&criterion.id),
             status: status(criterion.standing),

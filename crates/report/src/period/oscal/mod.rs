@@ -18,12 +18,12 @@ use uuid::Uuid;
 
 use self::{
     model::{
-        Actor, AssessmentResults, BackMatter, Component, ComponentStatus, ControlId,
-        ControlSelection, Document, Link, LocalDefinitions, Metadata, Nothing, OSCAL_VERSION,
-        Origin, Party, Reference, Resource, ResponsibleParty, ResultSet, ReviewedControls, Role,
-        Subject,
+        Actor, AssessmentResults, BackMatter, ComponentStatus, ControlId, ControlSelection, Link,
+        LocalDefinitions, Nothing, OSCAL_VERSION, Origin, OscalComponent, OscalDocument,
+        OscalMetadata, OscalReference, OscalResource, OscalRole, OscalSubject, Party,
+        ResponsibleParty, ResultSet, ReviewedControls,
     },
-    words::{Entries, Ids, plain, properties, reference, span, title},
+    words::{EntryLinks, Ids, plain, properties, reference, span, title},
 };
 use super::{
     format::{PeriodFormat, Render},
@@ -40,22 +40,22 @@ pub fn write(report: &PeriodReport, out: &mut dyn io::Write) -> io::Result<()> {
 }
 
 /// What every part of the document refers to.
-struct Context<'r> {
+struct OscalContext<'r> {
     report: &'r PeriodReport,
     ids: Ids,
-    entries: Entries<'r>,
+    entry_links: EntryLinks<'r>,
     tool: Uuid,
     cluster: Uuid,
 }
 
-impl<'r> Context<'r> {
+impl<'r> OscalContext<'r> {
     fn new(report: &'r PeriodReport) -> Self {
         let provenance = &report.provenance;
         let ids = Ids::new(&provenance.origin, &report.period.name);
         Self {
             tool: ids.of(&["component", "comptroller"]),
             cluster: ids.of(&["component", "cluster"]),
-            entries: Entries { source: &provenance.source, size: provenance.log_size },
+            entry_links: EntryLinks { source: &provenance.source, size: provenance.log_size },
             ids,
             report,
         }
@@ -65,8 +65,8 @@ impl<'r> Context<'r> {
         [Origin { actors: [Actor { kind: "tool", actor_uuid: self.tool }] }]
     }
 
-    fn subject(&self) -> [Subject; 1] {
-        [Subject { subject_uuid: self.cluster, kind: "component" }]
+    fn subject(&self) -> [OscalSubject; 1] {
+        [OscalSubject { subject_uuid: self.cluster, kind: "component" }]
     }
 
     /// The first and the last moment of what is reported.
@@ -78,25 +78,25 @@ impl<'r> Context<'r> {
     }
 }
 
-fn document(report: &PeriodReport) -> Document {
-    let context = Context::new(report);
+fn document(report: &PeriodReport) -> OscalDocument {
+    let context = OscalContext::new(report);
     let provenance = &report.provenance;
     let plan = context.ids.of(&["resource", "plan"]);
     // Another checkpoint or another run is another document.
     let run_at = provenance.run_at.to_string();
     let uuid = context.ids.of(&["document", &provenance.checkpoint, &run_at]);
-    Document {
+    OscalDocument {
         assessment_results: AssessmentResults {
             uuid,
             metadata: metadata(&context),
-            import_ap: Reference { href: format!("#{plan}") },
+            import_ap: OscalReference { href: format!("#{plan}") },
             results: [result(&context)],
             back_matter: BackMatter { resources: resources(&context, plan) },
         },
     }
 }
 
-fn metadata(context: &Context<'_>) -> Metadata {
+fn metadata(context: &OscalContext<'_>) -> OscalMetadata {
     let provenance = &context.report.provenance;
     let author = context.ids.of(&["party", "author"]);
     let mut parties =
@@ -104,7 +104,7 @@ fn metadata(context: &Context<'_>) -> Metadata {
     let owners: BTreeSet<&str> =
         context.report.controls.iter().map(|control| control.owner.as_str()).collect();
     let mut responsible = vec![ResponsibleParty { role_id: "preparer", party_uuids: vec![author] }];
-    let mut roles = vec![Role { id: "preparer", title: "Whoever had this document made" }];
+    let mut roles = vec![OscalRole { id: "preparer", title: "Whoever had this document made" }];
     if !owners.is_empty() {
         let id = |owner: &str| context.ids.of(&["party", "owner", owner]);
         let party_uuids = owners.iter().map(|owner| id(owner)).collect();
@@ -114,9 +114,9 @@ fn metadata(context: &Context<'_>) -> Metadata {
             name: name_of(owner),
         }));
         responsible.push(ResponsibleParty { role_id: "control-owner", party_uuids });
-        roles.push(Role { id: "control-owner", title: "Owner of a control" });
+        roles.push(OscalRole { id: "control-owner", title: "Owner of a control" });
     }
-    Metadata {
+    OscalMetadata {
         title: title(&format!("Assessment results: {}", context.report.period.name)),
         last_modified: provenance.run_at,
         version: format!("log-size-{}", provenance.log_size),
@@ -144,7 +144,7 @@ fn metadata(context: &Context<'_>) -> Metadata {
 }
 
 /// To what the document rests on.
-fn links(context: &Context<'_>) -> Vec<Link> {
+fn links(context: &OscalContext<'_>) -> Vec<Link> {
     [
         ("log", "The evidence log"),
         ("checkpoint", "Its signed checkpoint"),
@@ -163,7 +163,7 @@ fn name_of(party: &str) -> String {
     if name.is_empty() { "(unnamed)".to_owned() } else { name.to_owned() }
 }
 
-fn result(context: &Context<'_>) -> ResultSet {
+fn result(context: &OscalContext<'_>) -> ResultSet {
     let report = context.report;
     let (start, end) = context.bounds();
     let over = match report.period.span {
@@ -201,9 +201,9 @@ fn result(context: &Context<'_>) -> ResultSet {
     }
 }
 
-fn components(context: &Context<'_>) -> Vec<Component> {
+fn components(context: &OscalContext<'_>) -> Vec<OscalComponent> {
     let provenance = &context.report.provenance;
-    let component = |uuid, kind, title: &str, description: &str, property| Component {
+    let component = |uuid, kind, title: &str, description: &str, property| OscalComponent {
         uuid,
         kind,
         title: title.to_owned(),
@@ -247,10 +247,10 @@ fn criterion_id(id: &str) -> String {
     id.to_ascii_lowercase()
 }
 
-fn resources(context: &Context<'_>, plan: Uuid) -> Vec<Resource> {
+fn resources(context: &OscalContext<'_>, plan: Uuid) -> Vec<OscalResource> {
     let Provenance { source, checkpoint, verifier_key, verify_command, command, .. } =
         &context.report.provenance;
-    let resource = |name: &str, title, description: String| Resource {
+    let resource = |name: &str, title, description: String| OscalResource {
         uuid: context.ids.of(&["resource", name]),
         title,
         description,
@@ -261,9 +261,9 @@ fn resources(context: &Context<'_>, plan: Uuid) -> Vec<Resource> {
         "Evidence log",
         format!("The log that this document is a fold of. To verify it: {}", plain(verify_command)),
     );
-    log.rlinks.push(Reference { href: reference(source) });
+    log.rlinks.push(OscalReference { href: reference(source) });
     vec![
-        Resource {
+        OscalResource {
             uuid: plan,
             title: "How the controls are assessed",
             description: plain(&format!(

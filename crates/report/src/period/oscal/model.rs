@@ -10,7 +10,7 @@ pub const OSCAL_VERSION: &str = "1.2.1";
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct Document {
+pub(super) struct OscalDocument {
     pub assessment_results: AssessmentResults,
 }
 
@@ -18,15 +18,15 @@ pub(super) struct Document {
 #[serde(rename_all = "kebab-case")]
 pub(super) struct AssessmentResults {
     pub uuid: Uuid,
-    pub metadata: Metadata,
-    pub import_ap: Reference,
+    pub metadata: OscalMetadata,
+    pub import_ap: OscalReference,
     pub results: [ResultSet; 1],
     pub back_matter: BackMatter,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct Metadata {
+pub(super) struct OscalMetadata {
     pub title: String,
     pub last_modified: Timestamp,
     pub version: String,
@@ -34,7 +34,7 @@ pub(super) struct Metadata {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub props: Vec<Property>,
     pub links: Vec<Link>,
-    pub roles: Vec<Role>,
+    pub roles: Vec<OscalRole>,
     pub parties: Vec<Party>,
     pub responsible_parties: Vec<ResponsibleParty>,
     pub remarks: String,
@@ -48,7 +48,7 @@ pub(super) struct Link {
 }
 
 #[derive(Serialize)]
-pub(super) struct Role {
+pub(super) struct OscalRole {
     pub id: &'static str,
     pub title: &'static str,
 }
@@ -77,7 +77,7 @@ pub(super) struct Property {
 }
 
 #[derive(Serialize)]
-pub(super) struct Reference {
+pub(super) struct OscalReference {
     pub href: String,
 }
 
@@ -95,18 +95,18 @@ pub(super) struct ResultSet {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub observations: Vec<Observation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub risks: Vec<Risk>,
+    pub risks: Vec<OscalRisk>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub findings: Vec<Finding>,
+    pub findings: Vec<OscalFinding>,
 }
 
 #[derive(Serialize)]
 pub(super) struct LocalDefinitions {
-    pub components: Vec<Component>,
+    pub components: Vec<OscalComponent>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Component {
+pub(super) struct OscalComponent {
     pub uuid: Uuid,
     #[serde(rename = "type")]
     pub kind: &'static str,
@@ -161,9 +161,9 @@ pub(super) struct Observation {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub types: Vec<&'static str>,
     pub origins: [Origin; 1],
-    pub subjects: [Subject; 1],
+    pub subjects: [OscalSubject; 1],
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub relevant_evidence: Vec<Evidence>,
+    pub relevant_evidence: Vec<OscalEvidence>,
     pub collected: Timestamp,
 }
 
@@ -193,14 +193,14 @@ pub(super) struct Actor {
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct Subject {
+pub(super) struct OscalSubject {
     pub subject_uuid: Uuid,
     #[serde(rename = "type")]
     pub kind: &'static str,
 }
 
 #[derive(Serialize)]
-pub(super) struct Evidence {
+pub(super) struct OscalEvidence {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub href: Option<String>,
     pub description: String,
@@ -210,7 +210,7 @@ pub(super) struct Evidence {
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct Risk {
+pub(super) struct OscalRisk {
     pub uuid: Uuid,
     pub title: String,
     pub description: String,
@@ -222,12 +222,12 @@ pub(super) struct Risk {
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct Finding {
+pub(super) struct OscalFinding {
     pub uuid: Uuid,
     pub title: String,
     pub description: String,
     pub props: Vec<Property>,
-    pub target: Target,
+    pub target: OscalTarget,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub related_observations: Vec<RelatedObservation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -236,7 +236,7 @@ pub(super) struct Finding {
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct Target {
+pub(super) struct OscalTarget {
     #[serde(rename = "type")]
     pub kind: &'static str,
     #[serde(rename = "target-id")]
@@ -265,14 +265,14 @@ pub(super) struct RelatedRisk {
 
 #[derive(Serialize)]
 pub(super) struct BackMatter {
-    pub resources: Vec<Resource>,
+    pub resources: Vec<OscalResource>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Resource {
+pub(super) struct OscalResource {
     pub uuid: Uuid,
     pub title: &'static str,
     pub description: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub rlinks: Vec<Reference>,
+    pub rlinks: Vec<OscalReference>,
 }

@@ -7,19 +7,19 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
-    Context,
-    model::{Evidence, Method, Observation, Property},
+    OscalContext,
+    model::{Method, Observation, OscalEvidence, Property},
     words::{plain, properties, span, title},
 };
 use crate::{
     period::model::{
-        ControlReport, Deviation, GapReport, OccurrenceReport, Population, SpecChange,
+        ControlReport, Deviation, GapReport, OccurrenceReport, ReportedPopulation, SpecChange,
     },
     text::object_name,
 };
 
 /// Every observation, by control and time; the gaps are the last.
-pub(super) fn all(context: &Context<'_>) -> Vec<Observation> {
+pub(super) fn all(context: &OscalContext<'_>) -> Vec<Observation> {
     let mut observations = Vec::new();
     for control in &context.report.controls {
         observations.push(of_control(context, control));
@@ -34,25 +34,25 @@ pub(super) fn all(context: &Context<'_>) -> Vec<Observation> {
 }
 
 /// The id of what was observed of a control over the period.
-pub(super) fn control_id(context: &Context<'_>, control: &str) -> Uuid {
+pub(super) fn control_id(context: &OscalContext<'_>, control: &str) -> Uuid {
     context.ids.of(&["observation", "control", control])
 }
 
 /// The id of a deviation. One entry may open many, even of the same rule and resource.
-pub(super) fn deviation_id(context: &Context<'_>, control: &str, number: usize) -> Uuid {
+pub(super) fn deviation_id(context: &OscalContext<'_>, control: &str, number: usize) -> Uuid {
     context.ids.of(&["observation", "deviation", control, &number.to_string()])
 }
 
-fn occurrence_id(context: &Context<'_>, control: &str, period: &str) -> Uuid {
+fn occurrence_id(context: &OscalContext<'_>, control: &str, period: &str) -> Uuid {
     context.ids.of(&["observation", "occurrence", control, period])
 }
 
-fn gap_id(context: &Context<'_>, number: usize) -> Uuid {
+fn gap_id(context: &OscalContext<'_>, number: usize) -> Uuid {
     context.ids.of(&["observation", "gap", &number.to_string()])
 }
 
 /// The ids of all that was observed of a control.
-pub(super) fn ids_of(context: &Context<'_>, control: &ControlReport) -> Vec<Uuid> {
+pub(super) fn ids_of(context: &OscalContext<'_>, control: &ControlReport) -> Vec<Uuid> {
     let name = control.name.as_str();
     let mut ids = vec![control_id(context, name)];
     ids.extend((0..control.deviations.len()).map(|number| deviation_id(context, name, number)));
@@ -69,7 +69,7 @@ fn method(control: &ControlReport) -> Method {
     if control.is_attested() { Method::Examine } else { Method::Test }
 }
 
-fn of_control(context: &Context<'_>, control: &ControlReport) -> Observation {
+fn of_control(context: &OscalContext<'_>, control: &ControlReport) -> Observation {
     let mut props = properties([
         ("control", control.name.as_str().into()),
         ("owner", control.owner.as_str().into()),
@@ -119,7 +119,7 @@ fn of_control(context: &Context<'_>, control: &ControlReport) -> Observation {
 }
 
 /// When the newest of the evidence was collected.
-fn collected(context: &Context<'_>, control: &ControlReport) -> Timestamp {
+fn collected(context: &OscalContext<'_>, control: &ControlReport) -> Timestamp {
     let populations = [&control.population_end, &control.population_start];
     let population = populations.into_iter().flatten().map(|population| population.at).max();
     let observed = control.intervals.iter().filter(|one| one.state.is_some()).map(|one| one.to);
@@ -136,7 +136,7 @@ fn seconds_by_state(control: &ControlReport) -> BTreeMap<&'static str, i64> {
 }
 
 fn population_properties(control: &ControlReport) -> Vec<Property> {
-    let of = |population: &Option<Population>, names: [&'static str; 2]| {
+    let of = |population: &Option<ReportedPopulation>, names: [&'static str; 2]| {
         let Some(population) = population else { return Vec::new() };
         let digest = population.list.as_ref().map_or("", |list| list.digest.as_str());
         properties([
@@ -149,19 +149,22 @@ fn population_properties(control: &ControlReport) -> Vec<Property> {
     all
 }
 
-fn population_evidence(context: &Context<'_>, population: &Population) -> Evidence {
+fn population_evidence(
+    context: &OscalContext<'_>,
+    population: &ReportedPopulation,
+) -> OscalEvidence {
     let what = format!("{} items were judged at {}", population.count, population.at);
-    context.entries.evidence(population.entry, &what)
+    context.entry_links.evidence(population.entry, &what)
 }
 
-fn change_evidence(context: &Context<'_>, change: &SpecChange) -> Evidence {
+fn change_evidence(context: &OscalContext<'_>, change: &SpecChange) -> OscalEvidence {
     let fields: Vec<&str> = change.fields.iter().map(|field| field.path.as_str()).collect();
     let what = format!("{} at {} {}", change.change, change.at, fields.join(", "));
-    context.entries.evidence(change.entry, &plain(&what))
+    context.entry_links.evidence(change.entry, &plain(&what))
 }
 
 fn of_deviation(
-    context: &Context<'_>,
+    context: &OscalContext<'_>,
     control: &ControlReport,
     number: usize,
     deviation: &Deviation,
@@ -169,9 +172,10 @@ fn of_deviation(
     let resource = &deviation.resource;
     let optional =
         |text: &Option<String>| -> Cow<'static, str> { text.clone().unwrap_or_default().into() };
-    let mut relevant = vec![context.entries.evidence(deviation.opened_entry, "it was found")];
-    relevant
-        .extend(deviation.closed_entry.map(|entry| context.entries.evidence(entry, "it ended")));
+    let mut relevant = vec![context.entry_links.evidence(deviation.opened_entry, "it was found")];
+    relevant.extend(
+        deviation.closed_entry.map(|entry| context.entry_links.evidence(entry, "it ended")),
+    );
     Observation {
         uuid: deviation_id(context, &control.name, number),
         title: title(&format!("{}: {}", deviation.rule, object_name(resource))),
@@ -216,7 +220,7 @@ pub(super) fn sentence(deviation: &Deviation) -> String {
 }
 
 fn of_occurrence(
-    context: &Context<'_>,
+    context: &OscalContext<'_>,
     control: &ControlReport,
     occurrence: &OccurrenceReport,
 ) -> Observation {
@@ -251,15 +255,15 @@ fn of_occurrence(
         origins: context.origin(),
         subjects: context.subject(),
         relevant_evidence: vec![
-            context.entries.evidence(occurrence.entry, occurrence.phase.as_str()),
+            context.entry_links.evidence(occurrence.entry, occurrence.phase.as_str()),
         ],
         collected: occurrence.performed_at.unwrap_or(occurrence.due),
     }
 }
 
-fn of_gap(context: &Context<'_>, number: usize, gap: &GapReport) -> Observation {
+fn of_gap(context: &OscalContext<'_>, number: usize, gap: &GapReport) -> Observation {
     let which = gap.control.as_deref().unwrap_or("all controls");
-    let entry = gap.entry.map(|entry| context.entries.evidence(entry, "it says so"));
+    let entry = gap.entry.map(|entry| context.entry_links.evidence(entry, "it says so"));
     Observation {
         uuid: gap_id(context, number),
         title: title(&format!("Not observed: {which}")),

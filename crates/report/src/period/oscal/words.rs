@@ -3,14 +3,12 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::model::{Evidence, Property};
+use super::model::{OscalEvidence, Property};
 use crate::text::visible;
+use comptroller_evidence::log::bundle_of;
 
 /// Whose names the properties are.
 pub(super) const NS: &str = "https://comptroller.dev/ns/oscal";
-
-/// A bundle of the log holds so many entries (C2SP tlog-tiles).
-const BUNDLE: u64 = 256;
 
 /// Ids that stay the same for the same thing in every document (RFC 9562, version 5).
 pub(super) struct Ids {
@@ -92,17 +90,17 @@ pub(super) fn span(from: Timestamp, to: Timestamp) -> String {
 }
 
 /// Where the entries of a log are.
-pub(super) struct Entries<'r> {
+pub(super) struct EntryLinks<'r> {
     /// Where the log was read.
     pub source: &'r str,
     /// How many entries it has.
     pub size: u64,
 }
 
-impl Entries<'_> {
+impl EntryLinks<'_> {
     /// The evidence that an entry is, with a link to the bundle that holds it.
-    pub fn evidence(&self, index: u64, what: &str) -> Evidence {
-        Evidence {
+    pub fn evidence(&self, index: u64, what: &str) -> OscalEvidence {
+        OscalEvidence {
             href: Some(self.href(index)),
             description: format!("Entry {index} of the evidence log: {what}"),
             props: properties([("entry", index.to_string().into())]),
@@ -111,19 +109,8 @@ impl Entries<'_> {
 
     /// The bundle of an entry, as a path of tlog-tiles below the log, and the entry as its fragment.
     fn href(&self, index: u64) -> String {
-        let bundle = index / BUNDLE;
-        let mut path = format!("{:03}", bundle % 1000);
-        let mut rest = bundle / 1000;
-        while rest > 0 {
-            path = format!("x{:03}/{path}", rest % 1000);
-            rest /= 1000;
-        }
-        // The last bundle is a partial one until it is full.
-        let width = self.size % BUNDLE;
-        if bundle == self.size / BUNDLE && width > 0 {
-            path = format!("{path}.p/{width}");
-        }
-        format!("{}/tile/entries/{path}#{index}", reference(self.source.trim_end_matches('/')))
+        let log = reference(self.source.trim_end_matches('/'));
+        format!("{log}/{}#{index}", bundle_of(index, self.size))
     }
 }
 
@@ -149,7 +136,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_found_in_its_bundle() {
-        let entries = Entries { source: "s3://acme/my log/", size: 48_213 };
+        let entries = EntryLinks { source: "s3://acme/my log/", size: 48_213 };
         let base = "s3://acme/my%20log/tile/entries";
         for (index, expected) in [
             (0, "000#0"),
@@ -160,7 +147,7 @@ mod tests {
         ] {
             assert_eq!(entries.href(index), format!("{base}/{expected}"));
         }
-        let long = Entries { source: "log", size: 1 << 40 };
+        let long = EntryLinks { source: "log", size: 1 << 40 };
         assert_eq!(long.href(1_234_067 * 256 + 3), "log/tile/entries/x001/x234/067#315921155");
     }
 
