@@ -186,6 +186,7 @@ async fn attest(args: &AttestArgs) -> Result<(), AttestError> {
     let name = record.metadata.name.clone().unwrap_or_default();
     let written = Api::<Attestation>::all(client).create(&PostParams::default(), &record).await;
     let written = written.map_err(|error| match error {
+        // The name is derived from person, occurrence and correction, so this is the same record.
         kube::Error::Api(status) if status.code == 409 => AttestError::Exists(name.clone()),
         kube::Error::Api(status) => AttestError::Refused(status.message),
         other => AttestError::Write(other),
@@ -357,6 +358,7 @@ fn name_of(spec: &AttestationSpec) -> String {
     let digest = canonical::sha256(identity.as_bytes());
     let short = digest.trim_start_matches("sha256:").get(..10).unwrap_or_default();
     let control: String = spec.control.chars().take(SHOWN_NAME).collect();
+    // A part of a name must not end in these characters.
     let control = control.trim_end_matches(['.', '-']);
     format!("{control}-{}-{short}", spec.period.to_lowercase())
 }

@@ -133,6 +133,7 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     // Probes must be answered until the last status is written, or the kubelet would kill the pod first.
     let (finished, wait) = oneshot::channel::<()>();
     let server = tokio::spawn(server.run(wait.map(drop)));
+    // It ends when its last status is written, or one of its tasks is gone.
     let result = operator.await;
     // Only now that the last status is written may another replica lead.
     drop(release);
@@ -152,6 +153,7 @@ fn unless_displaced(
     mut evaluated: watch::Receiver<bool>,
     displaced: Option<watch::Receiver<bool>>,
 ) -> watch::Receiver<bool> {
+    // Without a log there is nothing that a second operator could hold.
     let Some(mut displaced) = displaced else { return evaluated };
     let (sender, ready) = watch::channel(false);
     tokio::spawn(async move {

@@ -88,6 +88,7 @@ impl Throttle {
         // Both must have a token before either loses one, or a source that is denied would use up the
         // limit of all.
         let one = self.sources.entry(source).or_insert_with(|| SourceBucket::full(rate, now));
+        // The source may have become familiar, or unknown again, since its bucket was made.
         one.rate = rate;
         one.fill(now);
         all.fill(now);

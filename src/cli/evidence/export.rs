@@ -119,6 +119,7 @@ async fn read_stored(reader: &LogReader, digest: &str) -> Result<Bytes, LogError
 /// Writes a file, replacing that of an earlier export.
 async fn put(destination: &dyn Store, file: ExportFile) -> Result<(), StoreError> {
     let bytes = Bytes::from(file.bytes);
+    // Stores can't overwrite blindly: a file is created, or replaced in the version that was read.
     match destination.put_new(&file.path, bytes.clone()).await {
         Err(StoreError::Conflict { .. }) => {}
         done => return done,

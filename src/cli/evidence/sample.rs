@@ -140,6 +140,7 @@ async fn newest_list(
             if until.is_none_or(|until| entry.at <= until)
                 && let Some(list) = list_of(&entry, control)
             {
+                // Entries are in order, so the last one that matches is the newest of the block.
                 newest = Some((index, entry.at, list.clone()));
             }
         }

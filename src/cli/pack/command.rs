@@ -81,6 +81,7 @@ fn list() -> Result<String, PackError> {
 pub fn render(names: &[String]) -> Result<String, PackError> {
     let mut profiles: Vec<PackProfile> = Vec::new();
     for name in names {
+        // Applied twice, a profile would add everything twice.
         if profiles.iter().any(|known| known.name == name) {
             continue;
         }

@@ -41,6 +41,7 @@ pub fn of(
     args: &ReportArgs,
 ) -> Provenance {
     let cut = checked.size < reader.size();
+    // With --log-size the report may be based on other entries than the closed period.
     let closed = request.closed().filter(|_| args.log_size.is_none());
     let checkpoint = closed.and_then(|status| status.checkpoint.clone()).filter(|_| cut);
     let checkpoint = checkpoint.unwrap_or_else(|| reader.checkpoint().to_owned());

@@ -106,6 +106,7 @@ impl ReportRequest {
         run_by: String,
     ) -> Result<Self, ReportRequestError> {
         let invalid = |error| ReportRequestError::Invalid { name: name.clone(), error };
+        // A file may have a period that no API server has validated.
         spec.validate().map_err(invalid)?;
         let span = Span::of(spec).ok_or(ReportRequestError::Nothing)?;
         Ok(Self { name, span, categories: spec.categories(), status, run_by })

@@ -17,6 +17,7 @@ pub(super) fn absent_kinds<'c>(
     for resource in
         controls.filter_map(|spec| spec.test.cel.as_ref()).flat_map(|test| &test.resources)
     {
+        // A pattern is no version; any will do, since no object is read.
         let version =
             resource.api_versions.iter().find(|version| *version != "*").map_or("v1", |it| it);
         for group in

@@ -78,6 +78,7 @@ pub async fn evaluate(
     if wanted.api_server {
         engine.observe_api_server(api_server::observe(&client).await, now);
     }
+    // The engine says what its controls read; nothing else is listed.
     live::fill(&mut engine, &client, wanted, now, |_| bar.inc(1)).await;
     bar.finish_and_clear();
     engine.evaluate(now);

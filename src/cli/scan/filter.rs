@@ -82,6 +82,7 @@ impl ControlFilter {
             values: Some(vec![namespace.clone()]),
         };
         let expressions = selector.match_expressions.get_or_insert_default();
+        // Filters are applied again after controls were found among the manifests.
         if !expressions.contains(&requirement) {
             expressions.push(requirement);
         }

@@ -148,6 +148,7 @@ impl SourceFiles {
             return;
         }
         let mut text = Vec::new();
+        // One byte more than allowed shows that the input is too long.
         let error = match input.take(MAX_PIPE + 1).read_to_end(&mut text) {
             Err(error) => Some(error.to_string()),
             Ok(read) if read as u64 > MAX_PIPE => {
@@ -228,6 +229,7 @@ impl SourceFiles {
             Ok(entries) => entries,
             Err(error) => return self.fail(folder, error.to_string()),
         };
+        // The order of read_dir depends on the file system; that of a report must not.
         entries.sort_by_key(DirEntry::file_name);
         let mut overlay = overlay;
         if !self.include_unrendered {
@@ -245,6 +247,7 @@ impl SourceFiles {
             }
         }
         for entry in entries {
+            // Hidden entries are those of tools, such as .git.
             if !entry.file_name().as_encoded_bytes().starts_with(b".") {
                 self.visit(&entry.path(), overlay);
             }

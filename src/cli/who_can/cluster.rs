@@ -36,6 +36,7 @@ pub(super) async fn read(args: &WhoCanArgs) -> Result<AnswerBasis, BoxedError> {
     let types = QueryTypes::discovered(&groups);
     let namespace = query.namespace(&types)?;
     let mut reading = ClusterReader::new(client);
+    // Such a namespace can't exist, and its name in a URL could address something else.
     if let Some(namespace) = namespace.as_deref().filter(|name| !is_label(name)) {
         return Err(reading.no_namespace(namespace).await.into());
     }

@@ -169,6 +169,7 @@ fn find_type(
     if let Some(known) = choose(&types.find(name, group), name)? {
         return Ok(known.clone());
     }
+    // A group whose server does not answer may well have the resource.
     let silent = group.is_some_and(|group| types.silent.iter().any(|silent| silent == group));
     if name == "*" || silent {
         return Ok(unknown(name, group));

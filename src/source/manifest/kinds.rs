@@ -23,6 +23,7 @@ pub fn mentioned_in(text: &[u8]) -> Vec<String> {
             }
         }
     }
+    // Templates indent even the outermost kind, and a list has the kinds of its items inside.
     if outer.is_empty() || outer.iter().any(|kind| kind.ends_with("List")) {
         outer.append(&mut inner);
     }

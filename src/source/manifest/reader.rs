@@ -72,6 +72,7 @@ impl<'v> ManifestReader<'v> {
 
     fn read_documents(&mut self, input: impl BufRead) {
         let mut chunks = Chunks::new(input, self.limits.document_bytes);
+        // A file of garbage would otherwise yield an error for each of its lines.
         while self.errors < self.limits.errors_per_file {
             match chunks.next() {
                 Ok(Some(chunk)) => self.read_chunk(&chunk),

@@ -322,6 +322,7 @@ fn merge<E: Error>(
         Value::Array(sources) => sources,
         source => vec![source],
     };
+    // In reverse, so that the first source is inserted last and takes precedence.
     for source in sources.into_iter().rev() {
         let Value::Object(source) = source else {
             return Err(builder.fail(

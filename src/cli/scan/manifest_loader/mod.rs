@@ -270,6 +270,7 @@ impl ManifestLoader {
         let Some(kind) = self.kinds.get(key) else {
             return Ok(());
         };
+        // Earlier objects of the kind were taken for cluster-scoped ones.
         if kind.guessed && is_in_namespace(object) && self.learned.namespaced.insert(key.clone()) {
             self.learned.too_late = true;
         }
@@ -293,6 +294,7 @@ impl ManifestLoader {
         let digest = digest(object);
         let defined = Definition { file, line: position.at.line, digest };
         match self.defined.get(&object_key) {
+            // The same object in two files, such as a copied base, is no contradiction.
             Some(first) if first.digest == digest => return Ok(()),
             Some(first) => {
                 let at = self.files.get(first.file).map_or("-", |file| file);

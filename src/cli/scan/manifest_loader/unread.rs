@@ -171,6 +171,7 @@ impl ManifestLoader {
             };
             let own = unread.name.clone().unwrap_or_else(|| unread.position_name());
             let key_of = |name: &str| (kind.number, Symbol::from(namespace), Symbol::from(name));
+            // A placeholder must not take the place of a readable object of the same name.
             let name = if self.defined.contains_key(&key_of(&own)) {
                 format!("{own} {}", unread.position_name())
             } else {
