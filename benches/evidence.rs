@@ -36,7 +36,7 @@ use comptroller_evidence::{
 };
 use comptroller_report::period::{
     fold::PeriodFold,
-    model::{ReportPeriod, Provenance, Span},
+    model::{Provenance, ReportPeriod, Span},
 };
 use comptroller_vocabulary::canonical;
 use jiff::{SignedDuration, Timestamp};

@@ -175,8 +175,8 @@ fn everything_that_is_wrong_is_said_at_once_in_sentences() {
     );
     assert_eq!(
         check_control(&object).unwrap_err().to_string(),
-        "spec.title: missing; write it: The control in one sentence, as a report prints it.\n\
-         spec.severity: \"high\" is not known here; write one of Low, Medium, High, Critical"
+        "spec.title: missing; add it: The control in one sentence, as reports print it.\n\
+         spec.severity: \"high\" is not a known value; write one of Low, Medium, High, Critical"
     );
     let object = with(
         control("invalid"),
@@ -184,11 +184,11 @@ fn everything_that_is_wrong_is_said_at_once_in_sentences() {
     );
     assert_eq!(
         check_control(&object).unwrap_err().to_string(),
-        "spec.criteria[0]: \"CC6.9\" is no criterion; write one of the 61 SOC 2 ids, such as \
+        "spec.criteria[0]: \"CC6.9\" is not a criterion; write one of the 61 SOC 2 ids, such as \
          CC6.1, A1.2 or PI1.3, or another framework and its id, such as ISO27001:A.5.15\n\
-         spec.heartbeat: 14d is not between 1m and 7d; write a time in between, such as 1h or 1d\n\
+         spec.heartbeat: 14d is not between 1m and 7d; write a duration in this range, such as 1h or 1d\n\
          spec.test.rbac: has neither forbid nor rules; name the risks to forbid, or the rights \
-         to watch"
+         to restrict"
     );
 }
 

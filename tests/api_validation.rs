@@ -186,7 +186,10 @@ async fn an_attestation_never_changes() {
 async fn refusals_say_what_to_write() {
     let api = controls(plane().await.admin_client());
     for (patch, wanted) in [
-        (json!({"criteria": ["CC6.9"]}), "'CC6.9' is no criterion: write one of the 61 SOC 2 ids"),
+        (
+            json!({"criteria": ["CC6.9"]}),
+            "'CC6.9' is not a criterion: write one of the 61 SOC 2 ids",
+        ),
         (json!({"heartbeat": "1 hour"}), "a number and a unit, such as 90s, 30m, 24h"),
         (json!({"heartbeat": "10s"}), "must be between 1m and 7d"),
         (

@@ -28,7 +28,7 @@ use bytes::Bytes;
 use comptroller_evidence::{
     key::SigningKey,
     log::{LogReader, LogWriter},
-    store::{DirectoryStore, StoredObject, Store, StoreError, Version, WriteLock},
+    store::{DirectoryStore, Store, StoreError, StoredObject, Version, WriteLock},
     verify::{VerifyError, verify},
 };
 use futures::{FutureExt as _, TryStreamExt as _, future::BoxFuture};

@@ -313,7 +313,7 @@ async fn a_write_that_answers_with_an_earlier_version_is_a_rewind() {
     assert!(!told.has_changed().unwrap(), "a write that changes nothing is none");
     let object = controls.get("c").await.unwrap();
     assert!(writer.newest(&object, None).is_some());
-    rewinds.note();
+    rewinds.announce();
     assert!(writer.newest(&object, None).is_none(), "what was written is forgotten");
     told.mark_unchanged();
 }

@@ -14,7 +14,8 @@ use comptroller_core::{
     checks::{self, CheckContext, scope::ScopeFilter},
     inventory::{
         Interner, Inventory, Projector, ResourceType, Symbol,
-        rbac::{AccessRequest, BUILTIN_TYPES, RequestTarget, RoleNode, Subject, subresources},
+        kinds::{self, subresources},
+        rbac::{AccessRequest, RequestTarget, RoleNode, Subject},
     },
 };
 use controlplane::{ControlPlane, wait};
@@ -600,7 +601,7 @@ async fn builtin_types_are_those_that_are_served(client: &Client) {
         let name = group.metadata.and_then(|metadata| metadata.name).unwrap_or_default();
         for resource in group.versions.into_iter().flat_map(|version| version.resources) {
             let plural = resource.resource.unwrap();
-            let row = BUILTIN_TYPES.iter().find(|row| row.group == name && row.plural == plural);
+            let row = kinds::builtin().find(|row| row.group == name && row.plural == plural);
             let namespaced = resource.scope.as_deref() == Some("Namespaced");
             let below: BTreeSet<String> =
                 resource.subresources.into_iter().filter_map(|below| below.subresource).collect();

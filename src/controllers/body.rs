@@ -1,8 +1,8 @@
-//! Bodies that the API server takes whatever text is in them.
+//! Request bodies that the API server accepts whatever text they contain.
 //!
-//! It reads a server-side apply as YAML, and the reader refuses characters that JSON admits raw
-//! (U+007F to U+009F, U+FFFE, U+FFFF) and folds others (U+0085, U+2028, U+2029), so that one name
-//! would turn into another. As escapes all of them arrive as they are.
+//! It parses a server-side apply as YAML. Its parser rejects characters that JSON allows unescaped
+//! (U+007F to U+009F, U+FFFE, U+FFFF) and folds others (U+0085, U+2028, U+2029), so that one name would
+//! turn into another. As escapes all of them arrive intact.
 
 use axum::http::{
     self, HeaderValue,
@@ -19,14 +19,16 @@ use serde_json::json;
 /// The subresource that the operator writes.
 const STATUS: &str = "status";
 
-/// Asks for the metadata alone: an object that can't be read must not fail a write that succeeded.
+/// Asks for the metadata only: an object that can't be parsed here must not make a successful write
+/// look like a failed one.
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /// The media type of a JSON Patch (RFC 6902).
 const JSON_PATCH: &str = "application/json-patch+json";
 
-/// JSON with what YAML may refuse or fold as escapes. Beyond the basic plane YAML takes every
-/// character raw, and no pair of surrogates.
+/// JSON with every character escaped that YAML may reject or fold. Characters beyond the basic plane
+/// stay as they are: YAML accepts those, but not the pairs of surrogates that JSON would escape them
+/// with.
 pub fn escaped(json: &[u8]) -> Vec<u8> {
     let mut escaped = Vec::with_capacity(json.len());
     for chunk in json.utf8_chunks() {
@@ -42,15 +44,15 @@ pub fn escaped(json: &[u8]) -> Vec<u8> {
     escaped
 }
 
-/// How long a status is, in bytes as they are stored.
+/// The size of a status as JSON, in bytes.
 pub fn length(status: &impl Serialize) -> usize {
     serde_json::to_vec(status).map_or(0, |json| json.len())
 }
 
-/// Applies a status and answers with the metadata of the object.
+/// Applies a status and returns the metadata of the object.
 ///
-/// To an object that holds what its schema does not admit, of an older schema, the API server applies
-/// nothing at all. Then the status is replaced.
+/// The API server applies nothing at all to an object with a field that its schema no longer allows.
+/// The status of such an object is replaced instead.
 pub async fn apply_status<K>(
     api: &Api<K>,
     name: &str,
@@ -66,12 +68,14 @@ where
         "metadata": {"name": name},
         "status": status,
     });
+    // The status belongs to the operator, whoever else has written these fields.
     let params = PatchParams::apply(manager).force();
     let request = Request::new(api.resource_url())
         .patch_subresource(STATUS, name, &params, &Patch::Apply(body))
         .map_err(kube::Error::BuildRequest)?;
     match send(api, request).await {
-        // What was replaced once is not taken back by an apply that lacks it.
+        // Fields of a replaced status belong to another manager entry, and an apply without them would
+        // leave them in the status.
         Ok(answer) if !is_replaced(&answer.metadata, manager) => Ok(answer),
         Err(kube::Error::Api(answer)) if !is_inapplicable(&answer) => Err(kube::Error::Api(answer)),
         Ok(_) | Err(kube::Error::Api(_)) => replace_status(api, name, manager, status).await,
@@ -97,10 +101,10 @@ where
     send(api, request).await
 }
 
-/// Whether an apply fails because of what the object holds already.
+/// Whether an apply failed because of the fields that the object already has.
 fn is_inapplicable(answer: &Status) -> bool {
-    let of_what_is_there = ["smd typed", "typed live object"];
-    answer.code >= 400 && of_what_is_there.iter().any(|text| answer.message.contains(text))
+    let about_stored_object = ["smd typed", "typed live object"];
+    answer.code >= 400 && about_stored_object.iter().any(|text| answer.message.contains(text))
 }
 
 /// Whether the status was replaced before.
@@ -112,7 +116,7 @@ fn is_replaced(metadata: &ObjectMeta, manager: &str) -> bool {
     })
 }
 
-/// Applies an object and answers with its metadata.
+/// Applies an object and returns its metadata.
 pub async fn apply<K>(
     api: &Api<K>,
     name: &str,
@@ -148,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_character_is_read_back_as_it_was() {
+    fn every_character_survives() {
         let all: String = ('\0'..=char::MAX).collect();
         let escaped = String::from_utf8(escaped(&serde_json::to_vec(&all).unwrap())).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&escaped).unwrap(), json!(all));
@@ -157,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_plain_stays_as_it_is() {
+    fn plain_text_stays_as_it_is() {
         let body = json!({"name": "a\"b\\c\nd\u{1f600}"}).to_string();
         assert_eq!(escaped(body.as_bytes()), body.as_bytes());
     }

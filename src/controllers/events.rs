@@ -1,5 +1,5 @@
-//! Publishing events beside the reconcilers: a lost event loses nothing, since the status has it
-//! all, so an API server that does not answer must delay nothing else.
+//! Publishes events in a task of its own. A lost event loses nothing, since the status has it all, so
+//! an API server that does not answer must not delay reconciles.
 
 use std::{
     future::Future,
@@ -18,43 +18,45 @@ use kube::{
 };
 use tokio::sync::mpsc;
 
-use crate::telemetry::{EventOutcome, Failure, Metrics};
+use crate::telemetry::{EventOutcome, Metrics, RequestFailure};
 
-/// How many events may wait; what comes then is dropped and counted.
+/// How many events may wait; further ones are dropped and counted.
 const QUEUE: usize = 256;
 
-/// One call.
+/// The longest call.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What waited for longer is no news: an event bears the time at which it is published.
+/// An event that waited for longer is dropped: its time would be that of publishing, which is wrong by
+/// then.
 const STALE: Duration = Duration::from_mins(2);
 
-/// How long a stop waits for what is still to be published.
+/// How long a shutdown waits for the events that are left.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// The longest note that the API server takes, in bytes.
+/// The longest note that the API server accepts, in bytes.
 const MAX_NOTE: usize = 1024;
 
 /// The longest name of a reporting instance, in bytes.
 const MAX_INSTANCE: usize = 128;
 
-/// The longest name of an object whose events get their names from it: a dot, and 16 digits of time.
+/// The longest name of an object whose events can be named after it: a dot and 16 hexadecimal digits of
+/// time are appended, and a name has at most 253 bytes.
 const MAX_NAME: usize = 253 - 17;
 
-/// An event to come.
+/// An event to publish.
 #[derive(Clone, Debug)]
 pub struct News {
-    /// About what.
+    /// The object that it is about.
     pub regarding: ObjectReference,
-    /// Whether somebody should look.
+    /// `Warning` if somebody should act.
     pub type_: EventType,
     /// Why, in one CamelCase word.
     pub reason: String,
-    /// For people.
+    /// What happened, for people. Cut to 1024 bytes.
     pub note: String,
 }
 
-/// Where reconcilers leave events.
+/// Queues events for publishing. Clones share the queue.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     queue: mpsc::Sender<(News, Instant)>,
@@ -62,29 +64,30 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Leaves an event to be published. Never waits.
+    /// Queues an event. Never waits: if the queue is full, the event is dropped and counted.
     pub fn publish(&self, mut news: News) {
-        news.note = clipped(news.note, MAX_NOTE);
+        news.note = truncated(news.note, MAX_NOTE);
+        // A reconcile must never wait for events.
         if self.queue.try_send((news, Instant::now())).is_err() {
             self.metrics.event(EventOutcome::Dropped);
         }
     }
 }
 
-/// A publisher, and the task that does its work until `reconcilers` are over.
+/// A publisher, and the task that sends its events until every publisher is dropped.
 pub fn beside(
     client: Client,
     mut reporter: Reporter,
     metrics: Metrics,
 ) -> (Publisher, impl Future<Output = ()> + Send + 'static) {
     let (queue, inbox) = mpsc::channel(QUEUE);
-    reporter.instance = reporter.instance.map(|instance| clipped(instance, MAX_INSTANCE));
+    reporter.instance = reporter.instance.map(|instance| truncated(instance, MAX_INSTANCE));
     let recorder = Recorder::new(client.clone(), reporter.clone());
-    let task = Task { client, reporter, recorder, metrics: metrics.clone() };
+    let task = PublishTask { client, reporter, recorder, metrics: metrics.clone() };
     (Publisher { queue, metrics }, task.run(inbox))
 }
 
-/// Runs `work`, with `publishing` beside it; what is left to publish then has a few seconds.
+/// Runs `work` with `publishing` beside it. The events that are left afterwards get a few seconds.
 pub async fn run_beside(work: impl Future<Output = ()>, publishing: impl Future<Output = ()>) {
     futures::pin_mut!(publishing);
     tokio::select! {
@@ -95,17 +98,17 @@ pub async fn run_beside(work: impl Future<Output = ()>, publishing: impl Future<
     let _ = tokio::time::timeout(GRACE, publishing).await;
 }
 
-struct Task {
+struct PublishTask {
     client: Client,
     reporter: Reporter,
     recorder: Recorder,
     metrics: Metrics,
 }
 
-impl Task {
+impl PublishTask {
     async fn run(mut self, mut inbox: mpsc::Receiver<(News, Instant)>) {
-        while let Some((news, made)) = inbox.recv().await {
-            if made.elapsed() > STALE {
+        while let Some((news, queued_at)) = inbox.recv().await {
+            if queued_at.elapsed() > STALE {
                 self.metrics.event(EventOutcome::Dropped);
                 continue;
             }
@@ -113,11 +116,11 @@ impl Task {
             let (failure, error) = match published {
                 Ok(Ok(())) => {
                     self.metrics.event(EventOutcome::Published);
-                    self.metrics.outages().worked(WHAT);
+                    self.metrics.outages().recovered(WHAT);
                     continue;
                 }
-                Ok(Err(error)) => (Failure::of(&error), Failure::told(&error)),
-                Err(_) => (Failure::NoAnswer, "no answer within 5 s".to_owned()),
+                Ok(Err(error)) => (RequestFailure::of(&error), RequestFailure::describe(&error)),
+                Err(_) => (RequestFailure::NoAnswer, "no answer within 5 s".to_owned()),
             };
             self.metrics.event(EventOutcome::Failed);
             self.metrics.outages().failed(WHAT, failure, &error, REMEDY);
@@ -129,8 +132,9 @@ impl Task {
             return self.create(news).await;
         }
         match self.recorder.publish(&event(news), &news.regarding).await {
-            // One that it would count up is gone: it begins anew.
-            Err(kube::Error::Api(answer)) if answer.code == 404 => {
+            // The recorder counts repetitions up in the first event, which the API server deletes after
+            // an hour: a new recorder begins a new one.
+            Err(kube::Error::Api(status)) if status.code == 404 => {
                 self.recorder = Recorder::new(self.client.clone(), self.reporter.clone());
                 self.recorder.publish(&event(news), &news.regarding).await
             }
@@ -138,7 +142,7 @@ impl Task {
         }
     }
 
-    /// Publishes an event whose name can't begin with the whole name of what it is about.
+    /// Publishes an event about an object whose name is too long to be part of the event's.
     async fn create(&self, news: &News) -> kube::Result<()> {
         let event = long_named(news, &self.reporter, Timestamp::now());
         let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
@@ -147,10 +151,11 @@ impl Task {
     }
 }
 
-/// What fails, in the log.
+/// What fails, in the operator's log.
 const WHAT: &str = "publishing events";
 
-const REMEDY: &str = "an event can't be published: grant create and patch on events of events.k8s.io to the operator";
+const REMEDY: &str =
+    "an event can't be published: grant the operator create and patch on events of events.k8s.io";
 
 const ACTION: &str = "Evaluate";
 
@@ -165,7 +170,7 @@ fn event(news: &News) -> Event {
 }
 
 fn long_named(news: &News, reporter: &Reporter, now: Timestamp) -> EventObject {
-    let name = clipped(news.regarding.name.clone().unwrap_or_default(), MAX_NAME);
+    let name = truncated(news.regarding.name.clone().unwrap_or_default(), MAX_NAME);
     let name = name.trim_end_matches(['.', '-']);
     let namespace = news.regarding.namespace.clone().unwrap_or_else(|| "default".to_owned());
     let type_ = match news.type_ {
@@ -190,8 +195,8 @@ fn long_named(news: &News, reporter: &Reporter, now: Timestamp) -> EventObject {
     }
 }
 
-/// Cuts a text to so many bytes.
-fn clipped(mut text: String, limit: usize) -> String {
+/// Cuts a text to at most `limit` bytes, between characters.
+fn truncated(mut text: String, limit: usize) -> String {
     text.truncate(text.floor_char_boundary(limit));
     text
 }

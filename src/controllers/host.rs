@@ -9,25 +9,27 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use kube::{ResourceExt, core::error_boundary::InvalidObject, runtime::reflector::ObjectRef};
 use rustc_hash::FxHashSet;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::{
     adoption::Adoption,
     board::{Board, Posted},
-    feed::Fed,
     freshness::Input,
     listening::{Listening, Moment},
     recording::{Snapshot, SnapshotRequest},
-    watches::{Plan, Watches},
 };
-use crate::telemetry::Metrics;
+use crate::{
+    source::{
+        event::{KindChange, KindEvent, SourceEvent},
+        own_kinds::ObjectEvent,
+        watches::{WatchPlan, Watches},
+    },
+    telemetry::Metrics,
+};
 use comptroller_core::{
     api::{Control, ControlException},
     engine::{Engine, WatchSet},
-    inventory::{
-        ApiServer, Availability, Catalog, Interner, KindId, ProgramId, ProjectedObject, Projector,
-        ResourceType, Symbol,
-    },
+    inventory::{ApiServer, Interner, KindId, ProgramId, Projector, ResourceType, Symbol},
 };
 use comptroller_recorder::{Evidence, Seen, Writing};
 
@@ -51,27 +53,10 @@ const TAKE_OVER: SignedDuration = SignedDuration::from_mins(1);
 /// What the engine's task is told.
 #[derive(Debug)]
 pub enum Command {
-    /// What the cluster serves.
-    Catalog(Catalog),
-    /// Of a watched kind.
-    Fact {
-        /// The kind.
-        kind: KindId,
-        /// The watch it comes from; facts of an earlier watch of the kind are dropped.
-        epoch: u64,
-        /// When it arrived.
-        received: Instant,
-        /// What it says.
-        fact: Fact,
-        /// Its part of what facts that wait may take.
-        room: Option<OwnedSemaphorePermit>,
-    },
-    /// What the API server says of itself.
-    ApiServer(ApiServer),
-    /// The definitions of the cluster were heard of: what it serves is known until now.
-    Discovered,
+    /// An event of a source: a watched kind, discovery, or the API server's metrics.
+    Source(SourceEvent),
     /// A Control. One that can't be read is there, and has no verdict.
-    Control(Fed<Result<Arc<Control>, InvalidObject>>),
+    Control(ObjectEvent<Result<Arc<Control>, InvalidObject>>),
     /// Asks for all that there is to record of a control.
     Snapshot(SnapshotRequest),
     /// The log holds what held of a control and what was over before, up to a number.
@@ -84,34 +69,13 @@ pub enum Command {
     /// The log has another time for something than the engine: the log is right.
     Adopt(String),
     /// A `ControlException`.
-    Exception(Fed<Result<Arc<ControlException>, InvalidObject>>),
+    Exception(ObjectEvent<Result<Arc<ControlException>, InvalidObject>>),
 }
 
-/// What a watch says of its kind.
-#[derive(Debug)]
-pub enum Fact {
-    /// A list begins.
-    Begin,
-    /// It holds this object.
-    Stage(ProjectedObject),
-    /// It is complete, judged by these programs.
-    Commit(Vec<ProgramId>),
-    /// An object came or changed.
-    Apply(ProjectedObject),
-    /// An object went.
-    Remove {
-        /// Its namespace.
-        namespace: Symbol,
-        /// Its name.
-        name: Symbol,
-    },
-    /// The kind can't be read: it is refused, or not served.
-    Unavailable(Availability),
-    /// The watch spoke: everything that happened until then is known.
-    Heard,
-    /// The list or watch fails with this error and is tried again. Whether the kind is stale is
-    /// decided by when it was heard of last.
-    Trouble(String),
+impl From<SourceEvent> for Command {
+    fn from(event: SourceEvent) -> Self {
+        Self::Source(event)
+    }
 }
 
 /// Whom to tell what changed.
@@ -136,7 +100,7 @@ pub struct Outlets {
 pub struct Host {
     engine: Engine,
     interner: Arc<Interner>,
-    watches: Watches,
+    watches: Watches<Command>,
     outlets: Outlets,
     metrics: Metrics,
     planned: BTreeMap<ResourceType, Planned>,
@@ -158,12 +122,12 @@ pub struct Host {
 }
 
 /// The object that came, changed or went.
-fn name_of<K: ResourceExt>(fed: &Fed<Result<Arc<K>, InvalidObject>>) -> Option<String> {
+fn name_of<K: ResourceExt>(fed: &ObjectEvent<Result<Arc<K>, InvalidObject>>) -> Option<String> {
     match fed {
-        Fed::Put(Ok(object)) => Some(object.name_any()),
-        Fed::Put(Err(invalid)) => invalid.metadata.name.clone(),
-        Fed::Gone(name) => Some(name.clone()),
-        Fed::Listed(_) | Fed::Heard | Fed::Trouble(_) => None,
+        ObjectEvent::Applied(Ok(object)) => Some(object.name_any()),
+        ObjectEvent::Applied(Err(invalid)) => invalid.metadata.name.clone(),
+        ObjectEvent::Deleted(name) => Some(name.clone()),
+        ObjectEvent::Listed(_) | ObjectEvent::Confirmed | ObjectEvent::Failing(_) => None,
     }
 }
 
@@ -195,7 +159,12 @@ impl Loaded {
 
 impl Host {
     /// A host around an empty engine.
-    pub fn new(watches: Watches, outlets: Outlets, metrics: Metrics, evidence: Evidence) -> Self {
+    pub fn new(
+        watches: Watches<Command>,
+        outlets: Outlets,
+        metrics: Metrics,
+        evidence: Evidence,
+    ) -> Self {
         let mut engine = Engine::default();
         engine.observe_api_server(ApiServer::Pending, Timestamp::now());
         if evidence.has_log() {
@@ -293,15 +262,16 @@ impl Host {
     /// must be found. Only what is touched is judged, so a storm of one object costs little.
     fn judge_before(&mut self, command: &Command) {
         let undoes = match command {
-            Command::Fact { kind, fact: Fact::Apply(object), .. } => {
-                self.is_touched(*kind, &object.namespace, &object.name)
-            }
-            Command::Fact { kind, fact: Fact::Remove { namespace, name }, .. } => {
-                self.is_touched(*kind, namespace, name)
-            }
-            Command::Fact { fact: Fact::Unavailable(_) | Fact::Commit(_), .. } => {
-                !self.touched.is_empty()
-            }
+            Command::Source(SourceEvent::Kind(KindEvent { kind, change, .. })) => match change {
+                KindChange::Applied(object) => {
+                    self.is_touched(*kind, &object.namespace, &object.name)
+                }
+                KindChange::Deleted { namespace, name } => self.is_touched(*kind, namespace, name),
+                KindChange::Unavailable(_) | KindChange::ListComplete(_) => {
+                    !self.touched.is_empty()
+                }
+                _ => false,
+            },
             Command::Exception(fed) => {
                 name_of(fed).is_some_and(|name| self.touched_exceptions.contains(&name))
             }
@@ -318,32 +288,16 @@ impl Host {
 
     fn take(&mut self, command: Command, now: Moment) {
         match command {
-            Command::Fact { kind, epoch, received, fact, room: _room } => {
-                if self.epochs.get(&kind) == Some(&epoch) {
-                    self.hear_fact(kind, received, &fact, now.time);
-                    self.take_fact(kind, received, fact, now.time);
-                }
-            }
-            Command::Catalog(catalog) => {
-                self.hear(Input::Discovery, now);
-                self.engine.set_catalog(catalog, now.time);
-                self.loaded.catalog = true;
-                self.replan = true;
-            }
+            Command::Source(event) => self.take_source(event, now),
             Command::Recorded { control, until } => self.engine.recorded(&control, until),
-            Command::Discovered => self.hear(Input::Discovery, now),
-            Command::ApiServer(api_server) => {
-                self.hear(Input::ApiServer, now);
-                self.engine.observe_api_server(api_server, now.time);
-            }
-            Command::Control(Fed::Trouble(error)) => {
+            Command::Control(ObjectEvent::Failing(error)) => {
                 self.listening.trouble(Input::Controls, error);
             }
             Command::Control(fed) => {
                 self.hear(Input::Controls, now);
                 self.take_control(fed);
             }
-            Command::Exception(Fed::Trouble(error)) => {
+            Command::Exception(ObjectEvent::Failing(error)) => {
                 self.listening.trouble(Input::Exceptions, error);
             }
             Command::Exception(fed) => {
@@ -355,55 +309,86 @@ impl Host {
         }
     }
 
+    fn take_source(&mut self, event: SourceEvent, now: Moment) {
+        match event {
+            SourceEvent::Kind(KindEvent { kind, watch, received, change, memory: _memory }) => {
+                // Of a watch that was replaced, some events may still be under way.
+                if self.epochs.get(&kind) == Some(&watch) {
+                    self.hear_change(kind, received, &change, now.time);
+                    self.take_change(kind, received, change, now.time);
+                }
+            }
+            SourceEvent::Catalog(catalog) => {
+                self.hear(Input::Discovery, now);
+                self.engine.set_catalog(catalog, now.time);
+                self.loaded.catalog = true;
+                self.replan = true;
+            }
+            SourceEvent::CatalogConfirmed => self.hear(Input::Discovery, now),
+            SourceEvent::ApiServer(api_server) => {
+                self.hear(Input::ApiServer, now);
+                self.engine.observe_api_server(api_server, now.time);
+            }
+        }
+    }
+
     fn hear(&mut self, input: Input, now: Moment) {
         self.listening.heard(&mut self.engine, input, now.instant, now.time);
     }
 
-    /// What a fact says of how fresh its kind is.
-    fn hear_fact(&mut self, kind: KindId, received: Instant, fact: &Fact, now: Timestamp) {
-        match fact {
-            Fact::Begin | Fact::Stage(_) => self.listening.alive(kind, received),
-            Fact::Trouble(error) => {
+    /// Notes how fresh a kind is after a change.
+    fn hear_change(
+        &mut self,
+        kind: KindId,
+        received: Instant,
+        change: &KindChange,
+        now: Timestamp,
+    ) {
+        match change {
+            KindChange::ListStarted | KindChange::ListItem(_) => {
+                self.listening.alive(kind, received)
+            }
+            KindChange::Failing(error) => {
                 self.listening.trouble(Input::Kind(kind), error.clone());
             }
-            Fact::Commit(_)
-            | Fact::Apply(_)
-            | Fact::Remove { .. }
-            | Fact::Unavailable(_)
-            | Fact::Heard => {
+            KindChange::ListComplete(_)
+            | KindChange::Applied(_)
+            | KindChange::Deleted { .. }
+            | KindChange::Unavailable(_)
+            | KindChange::Confirmed => {
                 self.listening.heard(&mut self.engine, Input::Kind(kind), received, now);
             }
         }
     }
 
-    fn take_fact(&mut self, kind: KindId, received: Instant, fact: Fact, now: Timestamp) {
-        match fact {
-            Fact::Begin => self.engine.begin(kind),
-            Fact::Stage(object) => self.engine.stage(kind, object),
-            Fact::Commit(programs) => self.engine.commit(kind, programs, now),
-            Fact::Apply(object) => {
+    fn take_change(&mut self, kind: KindId, received: Instant, change: KindChange, now: Timestamp) {
+        match change {
+            KindChange::ListStarted => self.engine.begin(kind),
+            KindChange::ListItem(object) => self.engine.stage(kind, object),
+            KindChange::ListComplete(programs) => self.engine.commit(kind, programs, now),
+            KindChange::Applied(object) => {
                 let touched = (kind, object.namespace.clone(), object.name.clone());
                 if self.engine.apply(kind, object, now) {
                     self.touched.insert(touched);
                     self.oldest.get_or_insert(received);
                 }
             }
-            Fact::Remove { namespace, name } => {
+            KindChange::Deleted { namespace, name } => {
                 self.engine.remove(kind, &namespace, &name, now);
                 self.touched.insert((kind, namespace, name));
                 self.oldest.get_or_insert(received);
             }
-            Fact::Unavailable(availability) => {
+            KindChange::Unavailable(availability) => {
                 self.engine.set_availability(kind, availability, now);
             }
-            Fact::Heard | Fact::Trouble(_) => {}
+            KindChange::Confirmed | KindChange::Failing(_) => {}
         }
     }
 
-    fn take_control(&mut self, fed: Fed<Result<Arc<Control>, InvalidObject>>) {
-        self.replan |= !matches!(fed, Fed::Heard | Fed::Trouble(_));
+    fn take_control(&mut self, fed: ObjectEvent<Result<Arc<Control>, InvalidObject>>) {
+        self.replan |= !matches!(fed, ObjectEvent::Confirmed | ObjectEvent::Failing(_));
         match fed {
-            Fed::Put(Ok(control)) => {
+            ObjectEvent::Applied(Ok(control)) => {
                 let name = control.name_any();
                 let uid = control.metadata.uid.clone();
                 // Deleted and created anew: what was found of the old one is none of its.
@@ -417,12 +402,12 @@ impl Host {
                 self.engine.upsert_control(&name, generation, spec, remembered);
             }
             // Its last spec is not what is written now, so it must not be judged any more.
-            Fed::Put(Err(invalid)) => {
+            ObjectEvent::Applied(Err(invalid)) => {
                 self.forget_control(&invalid.metadata.name.unwrap_or_default());
             }
-            Fed::Gone(name) => self.forget_control(&name),
-            Fed::Heard | Fed::Trouble(_) => {}
-            Fed::Listed(names) => {
+            ObjectEvent::Deleted(name) => self.forget_control(&name),
+            ObjectEvent::Confirmed | ObjectEvent::Failing(_) => {}
+            ObjectEvent::Listed(names) => {
                 self.loaded.controls = true;
                 let gone: Vec<String> = self
                     .engine
@@ -445,21 +430,21 @@ impl Host {
         self.metrics.forget_control(name);
     }
 
-    fn take_exception(&mut self, fed: Fed<Result<Arc<ControlException>, InvalidObject>>) {
-        self.exceptions_changed |= !matches!(fed, Fed::Heard | Fed::Trouble(_));
+    fn take_exception(&mut self, fed: ObjectEvent<Result<Arc<ControlException>, InvalidObject>>) {
+        self.exceptions_changed |= !matches!(fed, ObjectEvent::Confirmed | ObjectEvent::Failing(_));
         self.touched_exceptions.extend(name_of(&fed));
         match fed {
-            Fed::Put(Ok(exception)) => {
+            ObjectEvent::Applied(Ok(exception)) => {
                 let created = exception.metadata.creation_timestamp.as_ref().map(|time| time.0);
                 self.metrics.observe_exception(&exception.name_any(), exception.spec.expires.0);
                 self.engine.upsert_exception(&exception.name_any(), &exception.spec, created);
             }
-            Fed::Put(Err(invalid)) => {
+            ObjectEvent::Applied(Err(invalid)) => {
                 self.forget_exception(&invalid.metadata.name.unwrap_or_default());
             }
-            Fed::Gone(name) => self.forget_exception(&name),
-            Fed::Heard | Fed::Trouble(_) => {}
-            Fed::Listed(names) => {
+            ObjectEvent::Deleted(name) => self.forget_exception(&name),
+            ObjectEvent::Confirmed | ObjectEvent::Failing(_) => {}
+            ObjectEvent::Listed(names) => {
                 self.loaded.exceptions = true;
                 let gone: BTreeSet<String> = self
                     .engine
@@ -512,9 +497,9 @@ impl Host {
             self.epochs.insert(kind, self.next_epoch);
             self.listening.expect(kind, now.instant);
             self.planned.insert(resource.clone(), Planned { kind, programs: ids });
-            self.watches.start(Plan {
+            self.watches.start(WatchPlan {
                 kind,
-                epoch: self.next_epoch,
+                watch: self.next_epoch,
                 projector: Projector::new(resource, programs, Arc::clone(&self.interner)),
             });
         }

@@ -1,5 +1,5 @@
-//! What silence means for verdicts: a kind that is silent turns stale, and when it is what every
-//! verdict depends on, all of them are withdrawn.
+//! What silence means for verdicts: a silent kind turns stale, and if every verdict depends on a silent
+//! input, all of them are withdrawn.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -12,23 +12,23 @@ use comptroller_core::{
     inventory::{Availability, KindId},
 };
 
-/// What every verdict depends on.
+/// The inputs that every verdict depends on.
 const COMMON: [Input; 3] = [Input::Discovery, Input::Controls, Input::Exceptions];
 
-/// How many inputs a text names.
+/// How many silent inputs a text names.
 const NAMED: usize = 5;
 
-/// One moment on both clocks: the one that people read, and the one that nobody sets.
+/// One moment on both clocks: the wall clock, and the monotonic one that nobody can set.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// For people.
+    /// Wall clock, for people.
     pub time: Timestamp,
-    /// For measuring.
+    /// Monotonic clock, for measuring.
     pub instant: Instant,
 }
 
 impl Moment {
-    /// Now.
+    /// The current moment.
     pub fn now() -> Self {
         Self { time: Timestamp::now(), instant: Instant::now() }
     }
@@ -40,16 +40,17 @@ impl Moment {
     }
 }
 
-/// When inputs were heard of last, and what the engine was told of it.
+/// When each input was confirmed last, and which silence the engine knows of.
 #[derive(Debug)]
 pub struct Listening {
     freshness: Freshness,
     watched: BTreeSet<KindId>,
+    /// The silent input because of which all verdicts are withdrawn; None if there is none.
     blind: Option<Input>,
 }
 
 impl Listening {
-    /// From now on, what all verdicts depend on is waited for.
+    /// Expects the common inputs from now on.
     pub fn new(now: Instant) -> Self {
         let mut freshness = Freshness::default();
         for input in COMMON {
@@ -58,19 +59,19 @@ impl Listening {
         Self { freshness, watched: BTreeSet::new(), blind: None }
     }
 
-    /// A kind is watched.
+    /// Expects a kind, whose watch was started.
     pub fn expect(&mut self, kind: KindId, now: Instant) {
         self.watched.insert(kind);
         self.freshness.expect(Input::Kind(kind), now);
     }
 
-    /// Nobody reads a kind any more.
+    /// Stops expecting a kind, whose watch was stopped.
     pub fn forget(&mut self, kind: KindId) {
         self.watched.remove(&kind);
         self.freshness.forget(Input::Kind(kind));
     }
 
-    /// The API server's metrics are read, or no longer.
+    /// Expects the API server's metrics, or no longer.
     pub fn expect_api_server(&mut self, wanted: bool, now: Instant) {
         if wanted {
             self.freshness.expect(Input::ApiServer, now);
@@ -79,8 +80,10 @@ impl Listening {
         }
     }
 
-    /// An input said how all of it is. What an earlier silence withdrew holds again.
+    /// An input is known completely up to `at`. A kind that was stale is complete again.
     pub fn heard(&mut self, engine: &mut Engine, input: Input, at: Instant, now: Timestamp) {
+        // Only a kind that had turned stale changes its availability, or every event would mark its
+        // controls.
         if self.freshness.heard(input, at)
             && let Input::Kind(kind) = input
         {
@@ -88,17 +91,17 @@ impl Listening {
         }
     }
 
-    /// A part of a list came.
+    /// A part of a kind's list arrived: not everything is known yet, but the kind is not silent.
     pub fn alive(&mut self, kind: KindId, at: Instant) {
         self.freshness.alive(Input::Kind(kind), at);
     }
 
-    /// Asking for an input fails.
+    /// Reading an input fails with this error, which is part of the text if it stays silent.
     pub fn trouble(&mut self, input: Input, error: String) {
         self.freshness.trouble(input, error);
     }
 
-    /// Tells the engine what has been silent for too long.
+    /// Tells the engine which inputs have been silent for too long.
     pub fn withdraw(&mut self, engine: &mut Engine, now: Moment) {
         for silent in self.freshness.fall_silent(now.instant) {
             if let Input::Kind(kind) = silent.input {
@@ -108,7 +111,8 @@ impl Listening {
             }
         }
         let silent = self.freshness.silent(COMMON.into_iter());
-        // The text stays what it was for as long as the silence lasts: it is part of the verdict.
+        // The text is part of the verdict. If it followed each new error, every control would get a new
+        // verdict, and the log a new entry, with each retry.
         if self.blind == silent.as_ref().map(|silent| silent.input) {
             return;
         }
@@ -116,18 +120,19 @@ impl Listening {
         engine.withhold_all(silent.map(|silent| {
             let since = whole_seconds(now.time_of(silent.since)).0;
             let what = name(engine, silent.input);
-            format!("nothing was heard of {what} since {since}: {}", silent.why)
+            format!("nothing was received of {what} since {since}: {}", silent.why)
         }));
     }
 
-    /// Whether verdicts are withdrawn because what all of them depend on is silent.
+    /// Whether all verdicts are withdrawn because of a silent common input.
     pub fn is_blind(&self) -> bool {
         self.blind.is_some()
     }
 
-    /// Until when a verdict on a control is known to hold. None: its inputs were never complete.
+    /// Up to when the verdict of a control is known to hold: when its least recently confirmed input
+    /// was confirmed. None if some input was never complete.
     pub fn as_of(&self, engine: &Engine, control: &str, now: Moment) -> Option<Timestamp> {
-        // A kind that nobody watches is not served, and discovery says so.
+        // A kind without a watch is not served, which discovery confirms, so it is left out.
         let kinds = engine.kinds_of(control);
         let kinds = kinds.intersection(&self.watched).map(|kind| Input::Kind(*kind));
         let api_server = engine.reads_api_server(control).then_some(Input::ApiServer);
@@ -135,12 +140,12 @@ impl Listening {
         self.freshness.as_of(inputs).map(|oldest| now.time_of(oldest))
     }
 
-    /// How many inputs other than kinds are silent.
+    /// The number of silent inputs other than kinds.
     pub fn silent_sources(&self) -> usize {
         self.freshness.silent_sources()
     }
 
-    /// Who is silent, for readiness; empty when nobody is.
+    /// The silent inputs as a text for `/readyz`; empty if there are none.
     pub fn silence(&self, engine: &Engine) -> String {
         let kinds = self.watched.iter().map(|kind| Input::Kind(*kind));
         let inputs = COMMON.into_iter().chain([Input::ApiServer]).chain(kinds);
@@ -152,10 +157,10 @@ impl Listening {
         let more = names.len().saturating_sub(NAMED);
         names.truncate(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        format!("nothing was heard for a minute of {}{more}", names.join(", "))
+        format!("nothing was received for a minute of {}{more}", names.join(", "))
     }
 
-    /// When the next input will have been silent for too long.
+    /// When the next input will have been silent for too long; None if none will.
     pub fn next(&self) -> Option<Instant> {
         self.freshness.next()
     }
@@ -252,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_kind_is_stale_until_its_next_word() {
+    fn a_silent_kind_is_stale_until_it_is_confirmed() {
         let mut world = World::new();
         assert_eq!(world.reason(59), Reason::NoPopulation);
         for input in COMMON {

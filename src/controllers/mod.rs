@@ -1,7 +1,7 @@
 //! The shell: watches feed the engine, reconcilers write what it says back.
 //!
-//! One task owns the engine ([`host`]); watches send it facts ([`watches`]), discovery sends it
-//! what the cluster serves ([`discovery`]). Reconcilers read its verdicts from a [`board`], record
+//! One task owns the engine ([`host`]); the watches and discovery of [`source`](crate::source) send
+//! it facts. Reconcilers read its verdicts from a [`board`], record
 //! them as evidence ([`recording`]), decide purely what to write ([`status`]), and write it.
 
 pub mod adoption;
@@ -13,7 +13,6 @@ pub mod control;
 pub mod departed;
 pub mod events;
 pub mod exception;
-pub mod feed;
 pub mod freshness;
 pub mod host;
 pub mod leader;
@@ -26,6 +25,5 @@ pub mod refusal;
 pub mod retries;
 pub mod status;
 pub mod unreadable;
-pub mod watches;
 pub mod witness;
 pub mod writer;

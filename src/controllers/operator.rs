@@ -25,16 +25,16 @@ use super::{
     anchor, audit_period,
     board::Board,
     control, departed, events, exception,
-    feed::{Fed, Follower, Told, watch_of},
     host::{Command, Host, Outlets, QUEUE},
     recording::Recording,
-    watches::Watches,
     writer::Writer,
 };
 use crate::source::{
     api_server, discovery,
-    listwatch::{self, Shared},
+    listwatch::{self, WatchContext},
+    own_kinds::{EventFollower, ObjectEvent, WatchMessage, own_kind},
     rewinds::Rewinds,
+    watches::Watches,
 };
 use crate::telemetry::{Metrics, ReconcileKind};
 use comptroller_core::api::{AuditPeriod, Control, ControlException};
@@ -103,8 +103,8 @@ pub fn start(
         adopted,
     };
     let rewinds = Rewinds::default();
-    let shared = Shared::new(parts.client.clone(), parts.metrics.clone(), rewinds.clone());
-    let watches = Watches::new(shared.clone(), commands.clone());
+    let context = WatchContext::new(parts.client.clone(), parts.metrics.clone(), rewinds.clone());
+    let watches = Watches::new(context.clone(), commands.clone());
     let host = Host::new(watches, outlets, parts.metrics.clone(), parts.evidence.clone());
 
     let mut essential = JoinSet::new();
@@ -115,10 +115,10 @@ pub fn start(
         });
     };
     spawn("engine", host.run(inbox).boxed());
-    spawn("discovery", discovery::follow(shared.clone(), commands.clone()).boxed());
+    spawn("discovery", discovery::run(context.clone(), commands.clone()).boxed());
     spawn(
         "API server metrics",
-        api_server::follow(parts.client.clone(), wanted, commands.clone()).boxed(),
+        api_server::run(parts.client.clone(), wanted, commands.clone()).boxed(),
     );
     let anchor =
         anchor::publish(parts.client.clone(), parts.namespace.clone(), parts.evidence.clone());
@@ -126,10 +126,10 @@ pub fn start(
     // Without it the last thing that it said of the log would be believed for ever.
     spawn("evidence", parts.evidence.clone().ended().boxed());
     let mut reconcilers = JoinSet::new();
-    let (controls_watch, controls_feed) = feed(&shared, engine(&commands, Command::Control));
-    let (exceptions_watch, exceptions_feed) = feed(&shared, engine(&commands, Command::Exception));
+    let (controls_watch, controls_feed) = feed(&context, engine(&commands, Command::Control));
+    let (exceptions_watch, exceptions_feed) = feed(&context, engine(&commands, Command::Exception));
     // The engine hears nothing of audit periods: they are about the log alone.
-    let (periods_watch, periods_feed) = feed(&shared, |_| futures::future::ready(()));
+    let (periods_watch, periods_feed) = feed(&context, |_| futures::future::ready(()));
     for (name, task) in [
         ("watch of Controls", controls_watch),
         ("watch of ControlExceptions", exceptions_watch),
@@ -333,19 +333,21 @@ struct Feed<K: Resource<DynamicType = ()> + Clone + 'static, S> {
 /// Tells the engine; `command` is what it calls this kind.
 fn engine<K>(
     commands: &mpsc::Sender<Command>,
-    command: fn(Fed<Result<Arc<K>, InvalidObject>>) -> Command,
-) -> impl FnMut(Fed<Guarded<K>>) -> BoxFuture<'static, ()> + Send + use<K>
+    command: fn(ObjectEvent<Result<Arc<K>, InvalidObject>>) -> Command,
+) -> impl FnMut(ObjectEvent<Guarded<K>>) -> BoxFuture<'static, ()> + Send + use<K>
 where
     K: Send + Sync + 'static,
 {
     let commands = commands.clone();
-    move |fed| {
-        let command = command(match fed {
-            Fed::Put(DeserializeGuard(object)) => Fed::Put(object.map(Arc::new)),
-            Fed::Gone(name) => Fed::Gone(name),
-            Fed::Listed(names) => Fed::Listed(names),
-            Fed::Heard => Fed::Heard,
-            Fed::Trouble(error) => Fed::Trouble(error),
+    move |event| {
+        let command = command(match event {
+            ObjectEvent::Applied(DeserializeGuard(object)) => {
+                ObjectEvent::Applied(object.map(Arc::new))
+            }
+            ObjectEvent::Deleted(name) => ObjectEvent::Deleted(name),
+            ObjectEvent::Listed(names) => ObjectEvent::Listed(names),
+            ObjectEvent::Confirmed => ObjectEvent::Confirmed,
+            ObjectEvent::Failing(error) => ObjectEvent::Failing(error),
         });
         let commands = commands.clone();
         async move {
@@ -358,7 +360,7 @@ where
 
 /// The watch of a kind of ours, to be run, and what it says: to the reconciler, and to `tell`.
 fn feed<K, F, R>(
-    shared: &Shared,
+    context: &WatchContext,
     mut tell: F,
 ) -> (BoxFuture<'static, ()>, Feed<K, impl Stream<Item = Watched<K>> + Send + use<K, F, R>>)
 where
@@ -369,29 +371,29 @@ where
         + Send
         + Sync
         + 'static,
-    F: FnMut(Fed<Guarded<K>>) -> R + Send + 'static,
+    F: FnMut(ObjectEvent<Guarded<K>>) -> R + Send + 'static,
     R: Future<Output = ()> + Send + 'static,
 {
-    let (what, teller, mut told) = watch_of::<K>();
-    let watch = listwatch::follow(shared.clone(), what, teller).boxed();
+    let (resource, sender, mut messages) = own_kind::<K>();
+    let watch = listwatch::run(context.clone(), resource, sender).boxed();
     let (reader, mut writer) = reflector::store();
-    let mut follower = Follower::default();
+    let mut follower = EventFollower::default();
     let departures = Arc::new(Notify::new());
     let departed = Arc::clone(&departures);
-    let stream = futures::stream::poll_fn(move |context| told.poll_recv(context))
-        .map(move |told| {
-            let (fed, event) = match told {
-                Told::Event(event) => {
+    let stream = futures::stream::poll_fn(move |task| messages.poll_recv(task))
+        .map(move |message| {
+            let (change, event) = match message {
+                WatchMessage::Event(event) => {
                     writer.apply_watcher_event(&event);
                     (follower.follow(&event), Some(event))
                 }
-                Told::Heard => (Some(Fed::Heard), None),
-                Told::Trouble(error) => (Some(Fed::Trouble(error)), None),
+                WatchMessage::Confirmed => (Some(ObjectEvent::Confirmed), None),
+                WatchMessage::Failing(error) => (Some(ObjectEvent::Failing(error)), None),
             };
-            if matches!(fed, Some(Fed::Gone(_) | Fed::Listed(_))) {
+            if matches!(change, Some(ObjectEvent::Deleted(_) | ObjectEvent::Listed(_))) {
                 departed.notify_one();
             }
-            (fed.map(&mut tell), event)
+            (change.map(&mut tell), event)
         })
         .filter_map(|(told, event)| async move {
             if let Some(told) = told {

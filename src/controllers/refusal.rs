@@ -1,66 +1,72 @@
-//! Statuses that the API server refuses, and what is left of them without their texts. Pure.
+//! Statuses that the API server rejects, and what is left of them without their texts. Pure.
 
 use jiff::Timestamp;
 use kube::core::Status;
 
-use crate::telemetry::Refusal;
+use crate::telemetry::StatusRefusal;
 use comptroller_core::api::{
     AuditPeriodStatus, ControlExceptionStatus, ControlStatus,
     condition::{Condition, ConditionStatus, condition, set_condition},
 };
 
-/// Whether the status says all that there is to say. Absent while it does.
+/// The condition that is False while texts are left out of the status, and absent otherwise.
 pub const COMPLETE: &str = "Complete";
 
-/// In place of a text.
-const LEFT_OUT: &str = "the API server refused the status with this text in it";
+/// What a text is replaced with.
+const LEFT_OUT: &str = "the API server rejected the status with this text in it";
 
-/// The longest status that is sent, in bytes. etcd takes objects of 1.5 MiB, and the spec and the
-/// metadata are part of them.
+/// The largest status that is sent, in bytes. etcd takes objects of 1.5 MiB, which include spec and
+/// metadata.
 pub const MAX_STATUS: usize = 1 << 20;
 
-/// What an answer says of a status. None: another try may succeed, or nothing could be written at all.
-pub fn refusal(answer: &Status) -> Option<Refusal> {
+/// Why the API server will reject this status each time. None if a retry may succeed, or if the error is
+/// not about the status.
+pub fn refusal(answer: &Status) -> Option<StatusRefusal> {
     let too_large = ["request is too large", "larger than max"];
     match answer.code {
-        413 => Some(Refusal::TooLarge),
+        413 => Some(StatusRefusal::TooLarge),
         500 if too_large.iter().any(|text| answer.message.contains(text)) => {
-            Some(Refusal::TooLarge)
+            Some(StatusRefusal::TooLarge)
         }
-        // No right, no object, no time: none of them is about what was sent.
+        // About permissions, the object's existence, conflicts or load, not about what was sent.
         401 | 403 | 404 | 405 | 408 | 409 | 410 | 429 => None,
-        400..=499 => Some(Refusal::Invalid),
+        400..=499 => Some(StatusRefusal::Invalid),
         _ => None,
     }
 }
 
-const fn message(refusal: Refusal) -> &'static str {
+const fn message(refusal: StatusRefusal) -> &'static str {
     match refusal {
-        Refusal::Invalid => {
-            "the API server refused the status with its texts, so findings and messages are left out: see the evidence log, or run scan; the operator's log has what it answered, and the CRDs must be those of this version"
+        StatusRefusal::Invalid => {
+            "the API server rejected the status with its texts, so findings and messages are left out: see the evidence log, or run scan; the operator's log has the error, and the CRDs must be those of this version"
         }
-        Refusal::TooLarge => {
-            "with its texts the object would be larger than the API server takes, so findings and messages are left out: see the evidence log, or run scan; a smaller spec makes room"
+        StatusRefusal::TooLarge => {
+            "with its texts the object would be larger than the API server accepts, so findings and messages are left out: see the evidence log, or run scan; a smaller spec makes room"
         }
     }
 }
 
-/// A status that can be told without any text that comes from outside.
-pub trait Bare: Sized {
-    /// The conditions.
+/// A status that can be written without its texts.
+///
+/// Implementers must clear every text that comes from the cluster or its users in
+/// [`clear_texts`](Self::clear_texts), since any of them may be what the API server rejects; states,
+/// counts and times stay.
+pub trait WithoutTexts: Sized {
+    /// The conditions, whose messages are replaced.
     fn conditions(&mut self) -> &mut Vec<Condition>;
 
-    /// Leaves out every other text.
-    fn strip(&mut self) {}
+    /// Clears every text but those of the conditions.
+    fn clear_texts(&mut self) {}
 
-    /// The status without texts, and a condition that says so. `since` is when it first was refused.
+    /// The status without texts, and with a condition that says so. `since` is when it was first
+    /// rejected. Idempotent.
     #[must_use]
-    fn bare(&self, refusal: Refusal, since: Timestamp) -> Self
+    fn without_texts(&self, refusal: StatusRefusal, since: Timestamp) -> Self
     where
         Self: Clone,
     {
         let mut status = self.clone();
-        status.strip();
+        status.clear_texts();
         let conditions = status.conditions();
         for known in conditions.iter_mut() {
             LEFT_OUT.clone_into(&mut known.message);
@@ -79,15 +85,15 @@ pub trait Bare: Sized {
     }
 }
 
-impl Bare for ControlStatus {
+impl WithoutTexts for ControlStatus {
     fn conditions(&mut self) -> &mut Vec<Condition> {
         &mut self.conditions
     }
 
-    fn strip(&mut self) {
+    fn clear_texts(&mut self) {
         self.findings.clear();
         self.unknown_items.clear();
-        // Without a log the status alone remembers what became of them.
+        // The records themselves stay: without a log nothing else remembers them.
         for occurrence in &mut self.occurrences {
             for record in &mut occurrence.records {
                 record.note.clear();
@@ -96,13 +102,13 @@ impl Bare for ControlStatus {
     }
 }
 
-impl Bare for ControlExceptionStatus {
+impl WithoutTexts for ControlExceptionStatus {
     fn conditions(&mut self) -> &mut Vec<Condition> {
         &mut self.conditions
     }
 }
 
-impl Bare for AuditPeriodStatus {
+impl WithoutTexts for AuditPeriodStatus {
     fn conditions(&mut self) -> &mut Vec<Condition> {
         &mut self.conditions
     }
@@ -119,14 +125,18 @@ mod tests {
     }
 
     #[test]
-    fn only_what_will_be_refused_again_is_written_without_texts() {
+    fn only_lasting_refusals_are_written_without_texts() {
         for (code, message, refusal) in [
-            (400, "error decoding YAML", Some(Refusal::Invalid)),
-            (422, "status.state: Unsupported value", Some(Refusal::Invalid)),
-            (415, "", Some(Refusal::Invalid)),
-            (413, "limit is 3145728", Some(Refusal::TooLarge)),
-            (500, "etcdserver: request is too large", Some(Refusal::TooLarge)),
-            (500, "trying to send message larger than max (1 vs. 2)", Some(Refusal::TooLarge)),
+            (400, "error decoding YAML", Some(StatusRefusal::Invalid)),
+            (422, "status.state: Unsupported value", Some(StatusRefusal::Invalid)),
+            (415, "", Some(StatusRefusal::Invalid)),
+            (413, "limit is 3145728", Some(StatusRefusal::TooLarge)),
+            (500, "etcdserver: request is too large", Some(StatusRefusal::TooLarge)),
+            (
+                500,
+                "trying to send message larger than max (1 vs. 2)",
+                Some(StatusRefusal::TooLarge),
+            ),
             (500, "etcdserver: leader changed", None),
             (401, "", None),
             (403, "", None),
@@ -140,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_has_the_verdict_and_no_text() {
+    fn the_verdict_stays_and_no_text() {
         let status: ControlStatus = serde_json::from_value(json!({
             "observedGeneration": 3, "state": "Failing", "reason": "FindingsOpen", "failing": 1,
             "since": "2026-10-01T00:00:00Z",
@@ -158,22 +168,28 @@ mod tests {
         }))
         .unwrap();
         let since = "2026-10-02T00:00:00Z".parse().unwrap();
-        let bare = status.bare(Refusal::TooLarge, since);
-        let text = serde_json::to_string(&bare).unwrap();
+        let stripped = status.without_texts(StatusRefusal::TooLarge, since);
+        let text = serde_json::to_string(&stripped).unwrap();
         assert!(!text.contains("SECRET"), "{text}");
-        assert_eq!((bare.state, bare.failing, &bare.since), (status.state, 1, &status.since));
-        assert_eq!(bare.occurrences.len(), 1);
+        assert_eq!(
+            (stripped.state, stripped.failing, &stripped.since),
+            (status.state, 1, &status.since)
+        );
+        assert_eq!(stripped.occurrences.len(), 1);
         let told: Vec<String> =
-            bare.conditions.iter().map(|one| format!("{} {}", one.type_, one.reason)).collect();
+            stripped.conditions.iter().map(|one| format!("{} {}", one.type_, one.reason)).collect();
         assert_eq!(told, ["Compliant FindingsOpen", "Complete StatusTooLarge"]);
-        assert_eq!(bare.conditions[1].observed_generation, Some(3));
-        // Once more is the same: nothing to write.
-        assert_eq!(bare.bare(Refusal::TooLarge, since).conditions[1], bare.conditions[1]);
+        assert_eq!(stripped.conditions[1].observed_generation, Some(3));
+        // Idempotent: nothing new to write.
+        assert_eq!(
+            stripped.without_texts(StatusRefusal::TooLarge, since).conditions[1],
+            stripped.conditions[1]
+        );
     }
 
     #[test]
     fn the_reasons_are_words_of_the_schema() {
-        for refusal in Refusal::ALL {
+        for refusal in StatusRefusal::ALL {
             assert!(refusal.reason().chars().all(|c| c.is_ascii_alphanumeric()));
         }
     }

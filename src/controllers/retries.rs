@@ -1,82 +1,84 @@
-//! When a write that failed is tried again. Pure: instants in, waits out.
+//! When a failed write is retried. Pure: instants in, waits out.
 
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
 
-/// The first wait; it doubles with each failure in a row.
+/// The first wait; it doubles with each consecutive failure.
 const FIRST: Duration = Duration::from_millis(250);
 
-/// The longest wait. A call may take 5 s until it is given up, and after an outage nobody shall
-/// wait for more than 10 s.
+/// The longest wait. A call is given up after 5 s, and after an outage no status should be late by more
+/// than 10 s.
 const LONGEST: Duration = Duration::from_secs(4);
 
-/// The shortest time between two retries of any objects, so that hundreds of objects are no storm.
+/// The shortest time between two retries of any objects, so that hundreds of objects make no storm.
 const SPACING: Duration = Duration::from_millis(250);
 
-/// Whoever failed while nothing worked for this long failed because of the API server.
-const TROUBLE: Duration = Duration::from_secs(2);
+/// A failure counts as one of the API server, not of the object, if no write succeeded for this long.
+const OUTAGE_AFTER: Duration = Duration::from_secs(2);
 
-/// What failed of the writes of one kind.
+/// The failed writes of one kind.
 #[derive(Debug, Default)]
 pub struct Retries {
-    failing: HashMap<String, Failing>,
+    failing: HashMap<String, FailingWrite>,
     /// When the next retry of any object may begin.
     next: Option<Instant>,
-    worked: Option<Instant>,
-    /// Whether something failed and nothing has worked since.
-    trouble: bool,
+    last_success: Option<Instant>,
+    /// Whether the API server failed and no write succeeded since.
+    outage: bool,
 }
 
 #[derive(Debug)]
-struct Failing {
+struct FailingWrite {
+    /// Consecutive failures.
     failures: u32,
-    /// When it is tried again; None: at once, since others work again.
+    /// When it may be retried; None for at once, after another write succeeded.
     at: Option<Instant>,
 }
 
 impl Retries {
-    /// A write failed.
+    /// Notes a failed write.
     pub fn failed(&mut self, name: &str, now: Instant) {
-        let recently = self.worked.is_some_and(|at| now.duration_since(at) < TROUBLE);
-        self.trouble |= !recently;
+        let recently = self.last_success.is_some_and(|at| now.duration_since(at) < OUTAGE_AFTER);
+        self.outage |= !recently;
         let known =
-            self.failing.entry(name.to_owned()).or_insert(Failing { failures: 0, at: None });
+            self.failing.entry(name.to_owned()).or_insert(FailingWrite { failures: 0, at: None });
         let wait = FIRST.saturating_mul(1 << known.failures.min(8)).min(LONGEST);
         known.failures = known.failures.saturating_add(1);
         known.at = Some(now + wait);
     }
 
-    /// A write worked. After trouble with the API server what waits need wait no more. True when
-    /// this one had failed.
-    pub fn worked(&mut self, name: &str, now: Instant) -> bool {
+    /// Notes a successful write. True if this object's write had failed before.
+    pub fn recovered(&mut self, name: &str, now: Instant) -> bool {
         let failed = self.failing.remove(name).is_some();
-        self.worked = Some(now);
-        if std::mem::take(&mut self.trouble) {
+        self.last_success = Some(now);
+        // The API server answers again, so waiting out the backoff would only make statuses late. If
+        // only this object had failed, the others have reasons of their own and keep waiting.
+        if std::mem::take(&mut self.outage) {
             for known in self.failing.values_mut() {
-                *known = Failing { failures: 0, at: None };
+                *known = FailingWrite { failures: 0, at: None };
             }
             self.next = None;
         }
         failed
     }
 
-    /// How long to wait before the next write of an object; None: it may begin now.
+    /// Time left until an object may be written again; None if it may be written now.
     pub fn wait(&self, name: &str, now: Instant) -> Option<Duration> {
         let own = self.failing.get(name)?.at?;
         let at = self.next.map_or(own, |next| next.max(own));
         at.checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
-    /// A write begins.
+    /// Notes that a write begins.
     pub fn begins(&mut self, name: &str, now: Instant) {
         if self.failing.get(name).is_some_and(|known| known.at.is_some()) {
             self.next = Some(now + SPACING);
         }
     }
 
-    /// An object is gone.
+    /// Drops an object that was deleted.
     pub fn forget(&mut self, name: &str) {
         self.failing.remove(name);
     }
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn many_that_fail_are_no_storm() {
+    fn many_failing_objects_make_no_storm() {
         let start = Instant::now();
         let names: Vec<String> = (0..300).map(|n| format!("c{n}")).collect();
         let mut retries = Retries::default();
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_that_works_after_trouble_frees_all() {
+    fn the_first_success_after_an_outage_frees_all() {
         let start = Instant::now();
         let names: Vec<String> = (0..50).map(|n| format!("c{n}")).collect();
         let mut retries = Retries::default();
@@ -142,19 +144,19 @@ mod tests {
         let now = start + Duration::from_mins(1);
         retries.begins("c7", now);
         assert!(names.iter().all(|name| retries.wait(name, now).is_some()));
-        retries.worked("c7", now);
+        retries.recovered("c7", now);
         assert!(names.iter().all(|name| retries.wait(name, now).is_none()));
     }
 
     #[test]
-    fn one_that_always_fails_delays_no_other_and_is_not_freed_by_them() {
+    fn an_object_that_always_fails_delays_no_other_and_is_not_freed_by_them() {
         let start = Instant::now();
         let mut retries = Retries::default();
         let mut tries = 0;
         for step in 0..600_u64 {
             let now = start + millis(step * 100);
             assert_eq!(retries.wait("well", now), None);
-            retries.worked("well", now);
+            retries.recovered("well", now);
             if retries.wait("ill", now).is_none() {
                 retries.begins("ill", now);
                 retries.failed("ill", now);
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn news_do_not_wait_longer_than_an_outage_lasts_and_four_seconds() {
+    fn no_wait_is_longer_than_four_seconds() {
         let start = Instant::now();
         let mut retries = Retries::default();
         for failure in 0..100 {

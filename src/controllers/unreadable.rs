@@ -1,5 +1,5 @@
-//! What is wrong with an object that the API server took and that can't be read here: one of an
-//! older schema. The watch has the error alone; the object says which field it is.
+//! What is wrong with an object that the API server accepted and that can't be parsed here, such as one
+//! of an older schema. The watch has only the error; the object itself shows which field it is.
 
 use std::time::Duration;
 
@@ -13,10 +13,11 @@ use serde_json::Value;
 
 use comptroller_core::api::structural;
 
-/// One call.
+/// The longest call.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Says what of the spec can't be read, field by field where the object can be looked at.
+/// Explains why an object can't be parsed: field by field, or with the parser's error alone if the
+/// object can't be fetched.
 pub async fn explain<K>(api: &Api<K>, name: &str, invalid: &InvalidObject) -> String
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
@@ -28,7 +29,8 @@ where
     fields.unwrap_or_else(|| format!("spec: can't be read: {}", invalid.error))
 }
 
-/// The object as it is stored. A list needs no further right.
+/// The object as it is stored, by a list, since the operator may `list` and not `get` it. None if it is
+/// gone.
 async fn raw<K>(api: &Api<K>, name: &str) -> kube::Result<Option<Value>>
 where
     K: Resource<DynamicType = ()> + Clone,
@@ -39,6 +41,7 @@ where
     Ok(list.pointer_mut("/items/0").map(Value::take))
 }
 
+/// Every field that can't be parsed; None if all can.
 fn problems<K>(mut object: Value) -> Option<String>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned,
@@ -73,8 +76,8 @@ mod tests {
                 "status": {"phase": []},
             })
         };
-        let told = problems::<ControlException>(object(json!([])));
-        assert_eq!(told, Some("spec.expires: must be a text, not a list; write it in quotes if it looks like something else".to_owned()));
+        let text = problems::<ControlException>(object(json!([])));
+        assert_eq!(text, Some("spec.expires: must be a string, not a list; put it in quotes if it looks like something else".to_owned()));
         assert_eq!(problems::<ControlException>(object(json!("2027-01-31T00:00:00Z"))), None);
     }
 }

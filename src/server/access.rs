@@ -1,7 +1,7 @@
-//! Who may read `/metrics`: the API server says whose a token is and what they may.
+//! Authorization for `/metrics`: the API server says whose a token is and what that user may do.
 //!
-//! The times are those of controller-runtime's filter, so that a right which is taken away stops
-//! to work after at most 5 minutes, as with other operators.
+//! The cache times are those of controller-runtime's filter, so that a revoked permission stops working
+//! after at most 5 minutes, as with other operators.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -17,68 +17,69 @@ use kube::{Api, Client, api::PostParams};
 use tokio::sync::Semaphore;
 
 use super::{
-    cache::{Cache, Key},
+    cache::{CacheKey, ReviewCache},
+    client_source::ClientSource,
     connections::Peer,
-    source::Source,
     throttle::Throttle,
 };
-use crate::telemetry::{Failure, Outages};
+use crate::telemetry::{Outages, RequestFailure};
 
-/// How long a token is whose it was, or nobody's.
+/// How long the result of a TokenReview is kept.
 const IDENTITY: Duration = Duration::from_mins(1);
-/// How long a right lasts unasked.
+/// How long a positive SubjectAccessReview is kept.
 const ALLOWED: Duration = Duration::from_mins(5);
-/// How long a refusal lasts unasked.
-const REFUSED: Duration = Duration::from_secs(30);
-/// How long the API server may take.
+/// How long a negative SubjectAccessReview is kept.
+const DENIED: Duration = Duration::from_secs(30);
+/// How long the reviews of one request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How many answers are kept, of each kind.
+/// How many results are kept, of each kind.
 const KEPT: usize = 1024;
-/// How long a token that could read is asked about before those that nobody has seen.
+/// How long a token that was allowed to read goes before unknown ones.
 const PROVEN: Duration = Duration::from_hours(24);
-/// How many questions may be under way for proven tokens, and as many for the others.
+/// How many reviews may be in progress for proven tokens, and as many for the others.
 const AT_ONCE: usize = 4;
 
 const ANONYMOUS: &str = "system:anonymous";
 
-/// Why a request is refused.
+/// Why a request is denied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Nobody is named.
-    #[error("who are you? send the token of a ServiceAccount as Authorization: Bearer TOKEN")]
+pub enum AccessDenied {
+    /// The request has no token.
+    #[error(
+        "the request has no token; send that of a ServiceAccount as Authorization: Bearer TOKEN"
+    )]
     NoToken,
-    /// The token is not one of the cluster.
+    /// The cluster does not know the token.
     #[error("the token is expired or not one of this cluster; get a new one")]
     BadToken,
-    /// The right is missing.
+    /// The user has no permission.
     #[error(
         "{user} may not {verb} {path}: grant it with a ClusterRole for nonResourceURLs [{path}], verbs [{verb}]"
     )]
     Forbidden {
-        /// Who asks.
         user: String,
-        /// For what.
+        /// The verb that is missing.
         verb: &'static str,
-        /// Of what.
+        /// The path that was asked for.
         path: &'static str,
     },
-    /// More tokens that nobody has seen were sent than the API server is asked about.
+    /// Too many unknown tokens were sent; the time to wait.
     #[error("too many unknown tokens were sent; try again in {} s", seconds(*.0))]
     TooMany(Duration),
-    /// The API server did not say.
-    #[error("the API server could not be asked; try again")]
+    /// The API server gave no result.
+    #[error("the API server could not check the token; try again")]
     Unavailable,
 }
 
-/// Whole seconds, as `Retry-After` has them, and never none.
+/// A wait in whole seconds for `Retry-After`, rounded up so that it is never zero.
 pub fn seconds(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(1)
 }
 
-/// The door.
+/// How requests for `/metrics` are authorized.
 #[derive(Debug)]
 pub enum Access {
-    /// Open to all, which only loopback may be.
+    /// Everybody may read; on loopback only.
     Open,
     /// The API server decides.
     Reviewed(Box<Reviewer>),
@@ -88,31 +89,32 @@ impl Access {
     pub fn reviewed(client: Client, outages: Outages) -> Self {
         Self::Reviewed(Box::new(Reviewer {
             client,
-            identities: Cache::new(KEPT),
-            rights: Cache::new(KEPT),
-            proven: Cache::new(KEPT),
+            identities: ReviewCache::new(KEPT),
+            rights: ReviewCache::new(KEPT),
+            proven: ReviewCache::new(KEPT),
             throttle: Mutex::new(Throttle::new(Instant::now())),
-            of_proven: Semaphore::new(AT_ONCE),
-            of_others: Semaphore::new(AT_ONCE),
+            proven_reviews: Semaphore::new(AT_ONCE),
+            other_reviews: Semaphore::new(AT_ONCE),
             outages,
         }))
     }
 
-    /// Whether who sent `headers` may use `verb` on `path`.
+    /// Checks that the sender of `headers` may use `verb` on `path`.
     pub async fn check(
         &self,
         headers: &HeaderMap,
         peer: &Peer,
         verb: &'static str,
         path: &'static str,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AccessDenied> {
         match self {
             Self::Open => {}
             Self::Reviewed(reviewer) => {
-                let token = bearer_token(headers).ok_or(Refusal::NoToken)?;
+                let token = bearer_token(headers).ok_or(AccessDenied::NoToken)?;
+                // A client must not hold a connection for as long as the API server hangs.
                 tokio::time::timeout(TIMEOUT, reviewer.check(token, peer.source, verb, path))
                     .await
-                    .unwrap_or(Err(Refusal::Unavailable))?;
+                    .unwrap_or(Err(AccessDenied::Unavailable))?;
             }
         }
         peer.trust();
@@ -120,16 +122,16 @@ impl Access {
     }
 }
 
-/// Asks the API server and remembers what it said.
+/// Asks the API server, and keeps its results for a while.
 pub struct Reviewer {
     client: Client,
-    identities: Cache<Option<UserInfo>>,
-    rights: Cache<bool>,
-    /// Tokens that could read: what strangers send never delays them.
-    proven: Cache<()>,
+    identities: ReviewCache<Option<UserInfo>>,
+    rights: ReviewCache<bool>,
+    /// Tokens that were allowed to read. Unknown ones never delay them.
+    proven: ReviewCache<()>,
     throttle: Mutex<Throttle>,
-    of_proven: Semaphore,
-    of_others: Semaphore,
+    proven_reviews: Semaphore,
+    other_reviews: Semaphore,
     outages: Outages,
 }
 
@@ -139,11 +141,11 @@ impl std::fmt::Debug for Reviewer {
     }
 }
 
-/// For whom the API server is asked.
+/// The request that a review is for.
 #[derive(Clone, Copy)]
-struct Asker {
-    token: Key,
-    source: Source,
+struct ReviewRequest {
+    token: CacheKey,
+    source: ClientSource,
     proven: bool,
 }
 
@@ -151,50 +153,57 @@ impl Reviewer {
     async fn check(
         &self,
         token: &str,
-        source: Source,
+        source: ClientSource,
         verb: &'static str,
         path: &'static str,
-    ) -> Result<(), Refusal> {
-        let key = Key::of(token.as_bytes());
+    ) -> Result<(), AccessDenied> {
+        let key = CacheKey::of(token.as_bytes());
         let proven = self.proven.get(key, Instant::now()).is_some();
-        let asker = Asker { token: key, source, proven };
-        let user = self.identify(token, asker).await?;
+        let request = ReviewRequest { token: key, source, proven };
+        let user = self.identify(token, request).await?;
         let allowed = match &user {
-            Some(user) => self.may(user, verb, path, asker).await?,
+            Some(user) => self.is_allowed(user, verb, path, request).await?,
             None => false,
         };
         if allowed {
             self.proven.put(key, (), PROVEN, Instant::now());
-            self.with_throttle(|throttle| throttle.vouch(source, Instant::now()));
+            // Prometheus gets a new token each hour, which is unknown at first: its address is not.
+            self.with_throttle(|throttle| throttle.note_reader(source, Instant::now()));
             return Ok(());
         }
+        // A revoked token loses its precedence at once.
         self.proven.remove(key);
-        let user = user.ok_or(Refusal::BadToken)?.username.unwrap_or_default();
-        Err(Refusal::Forbidden { user, verb, path })
+        let user = user.ok_or(AccessDenied::BadToken)?.username.unwrap_or_default();
+        Err(AccessDenied::Forbidden { user, verb, path })
     }
 
-    async fn identify(&self, token: &str, asker: Asker) -> Result<Option<UserInfo>, Refusal> {
-        if let Some(known) = self.identities.get(asker.token, Instant::now()) {
+    async fn identify(
+        &self,
+        token: &str,
+        request: ReviewRequest,
+    ) -> Result<Option<UserInfo>, AccessDenied> {
+        if let Some(known) = self.identities.get(request.token, Instant::now()) {
             return Ok(known);
         }
         let spec = TokenReviewSpec { token: token.to_owned(), audiences: None };
         let review = TokenReview { spec, ..TokenReview::default() };
-        let status = self.ask(&review, asker).await?.status.unwrap_or_default();
+        let status = self.review(&review, request).await?.status.unwrap_or_default();
         let user = status
             .user
             .filter(|_| status.authenticated == Some(true))
             .filter(|user| user.username.as_deref().is_some_and(|name| name != ANONYMOUS));
-        self.identities.put(asker.token, user.clone(), IDENTITY, Instant::now());
+        // Kept if the token is invalid too, or each request with it would cost a review.
+        self.identities.put(request.token, user.clone(), IDENTITY, Instant::now());
         Ok(user)
     }
 
-    async fn may(
+    async fn is_allowed(
         &self,
         user: &UserInfo,
         verb: &str,
         path: &str,
-        asker: Asker,
-    ) -> Result<bool, Refusal> {
+        request: ReviewRequest,
+    ) -> Result<bool, AccessDenied> {
         let spec = SubjectAccessReviewSpec {
             user: user.username.clone(),
             groups: user.groups.clone(),
@@ -206,19 +215,21 @@ impl Reviewer {
             }),
             resource_attributes: None,
         };
-        let question = serde_json::to_vec(&spec).map_err(|_| Refusal::Unavailable)?;
-        let key = Key::of(&question);
+        // The key covers groups and extra fields: a user whose groups changed is reviewed again.
+        let review_key = serde_json::to_vec(&spec).map_err(|_| AccessDenied::Unavailable)?;
+        let key = CacheKey::of(&review_key);
         if let Some(known) = self.rights.get(key, Instant::now()) {
             return Ok(known);
         }
         let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
-        let allowed = self.ask(&review, asker).await?.status.is_some_and(|status| status.allowed);
-        let lasts = if allowed { ALLOWED } else { REFUSED };
+        let allowed =
+            self.review(&review, request).await?.status.is_some_and(|status| status.allowed);
+        let lasts = if allowed { ALLOWED } else { DENIED };
         self.rights.put(key, allowed, lasts, Instant::now());
         Ok(allowed)
     }
 
-    async fn ask<R>(&self, review: &R, asker: Asker) -> Result<R, Refusal>
+    async fn review<R>(&self, review: &R, request: ReviewRequest) -> Result<R, AccessDenied>
     where
         R: kube::Resource<DynamicType = ()>
             + Clone
@@ -226,19 +237,21 @@ impl Reviewer {
             + serde::Serialize
             + serde::de::DeserializeOwned,
     {
-        let questions = if asker.proven {
-            &self.of_proven
+        // Unknown tokens are throttled before the API server hears of them; a known reader never waits
+        // behind them.
+        let reviews = if request.proven {
+            &self.proven_reviews
         } else {
-            self.with_throttle(|throttle| throttle.admit(asker.source, Instant::now()))
-                .map_err(Refusal::TooMany)?;
-            &self.of_others
+            self.with_throttle(|throttle| throttle.admit(request.source, Instant::now()))
+                .map_err(AccessDenied::TooMany)?;
+            &self.other_reviews
         };
-        let _permit = questions.acquire().await.map_err(|_| Refusal::Unavailable)?;
+        let _permit = reviews.acquire().await.map_err(|_| AccessDenied::Unavailable)?;
         Api::all(self.client.clone()).create(&PostParams::default(), review).await.map_err(|error| {
-            let remedy = "nobody can be asked who may read /metrics: grant create on tokenreviews and subjectaccessreviews to the operator";
-            let told = Failure::told(&error);
-            self.outages.failed(&R::plural(&()), Failure::of(&error), &told, remedy);
-            Refusal::Unavailable
+            let remedy = "access to /metrics can't be checked: grant the operator create on tokenreviews and subjectaccessreviews";
+            let text = RequestFailure::describe(&error);
+            self.outages.failed(&R::plural(&()), RequestFailure::of(&error), &text, remedy);
+            AccessDenied::Unavailable
         })
     }
 

@@ -1,4 +1,4 @@
-//! Answers of the API server, kept for a while: bounded in number and in age.
+//! Results of the API server's reviews, kept for a while: bounded in number and in age.
 
 use std::{
     collections::HashMap,
@@ -8,47 +8,47 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-/// What an answer is for. A digest, so that no token stays in memory and no key is long.
+/// The key of a result: a digest, so that no token stays in memory and all keys are short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key([u8; 32]);
+pub struct CacheKey([u8; 32]);
 
-impl Key {
-    pub fn of(question: &[u8]) -> Self {
-        Self(Sha256::digest(question).into())
+impl CacheKey {
+    pub fn of(request: &[u8]) -> Self {
+        Self(Sha256::digest(request).into())
     }
 }
 
-/// Answers by question.
 #[derive(Debug)]
-pub struct Cache<V> {
-    entries: Mutex<HashMap<Key, Entry<V>>>,
+pub struct ReviewCache<V> {
+    entries: Mutex<HashMap<CacheKey, CachedResult<V>>>,
     capacity: usize,
 }
 
 #[derive(Debug)]
-struct Entry<V> {
+struct CachedResult<V> {
     value: V,
     until: Instant,
 }
 
-impl<V: Clone> Cache<V> {
-    /// A cache of at most `capacity` answers.
+impl<V: Clone> ReviewCache<V> {
+    /// A cache of at most `capacity` results.
     pub fn new(capacity: usize) -> Self {
         Self { entries: Mutex::default(), capacity }
     }
 
-    /// The answer, if it still holds.
-    pub fn get(&self, key: Key, now: Instant) -> Option<V> {
+    /// The result for a key; None if there is none, or if it has expired.
+    pub fn get(&self, key: CacheKey, now: Instant) -> Option<V> {
         self.with(|entries| {
             let entry = entries.get(&key).filter(|entry| now < entry.until)?;
             Some(entry.value.clone())
         })
     }
 
-    /// Keeps an answer. In a full cache the one that ends first makes room.
-    pub fn put(&self, key: Key, value: V, lasts: Duration, now: Instant) {
+    /// Keeps a result. In a full cache the one that expires first makes room.
+    pub fn put(&self, key: CacheKey, value: V, lasts: Duration, now: Instant) {
         self.with(|entries| {
             if entries.len() >= self.capacity && !entries.contains_key(&key) {
+                // Expired results go first; one that still holds goes only if there are none.
                 entries.retain(|_, entry| now < entry.until);
                 let first =
                     entries.iter().min_by_key(|(_, entry)| entry.until).map(|(key, _)| *key);
@@ -56,15 +56,15 @@ impl<V: Clone> Cache<V> {
                     entries.remove(&first);
                 }
             }
-            entries.insert(key, Entry { value, until: now + lasts });
+            entries.insert(key, CachedResult { value, until: now + lasts });
         });
     }
 
-    pub fn remove(&self, key: Key) {
+    pub fn remove(&self, key: CacheKey) {
         self.with(|entries| entries.remove(&key));
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut HashMap<Key, Entry<V>>) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<CacheKey, CachedResult<V>>) -> T) -> T {
         act(&mut self.entries.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -75,14 +75,14 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    fn key(number: usize) -> Key {
-        Key::of(&number.to_le_bytes())
+    fn key(number: usize) -> CacheKey {
+        CacheKey::of(&number.to_le_bytes())
     }
 
     #[test]
-    fn an_answer_ends_on_time() {
+    fn a_result_expires_on_time() {
         let now = Instant::now();
-        let cache = Cache::new(4);
+        let cache = ReviewCache::new(4);
         cache.put(key(1), "yes", MINUTE, now);
         assert_eq!(cache.get(key(1), now + MINUTE.mul_f64(0.999)), Some("yes"));
         assert_eq!(cache.get(key(1), now + MINUTE), None);
@@ -90,18 +90,18 @@ mod tests {
     }
 
     #[test]
-    fn a_new_answer_replaces_the_old_one() {
+    fn a_new_result_replaces_the_old_one() {
         let now = Instant::now();
-        let cache = Cache::new(1);
+        let cache = ReviewCache::new(1);
         cache.put(key(1), "yes", MINUTE, now);
         cache.put(key(1), "no", MINUTE, now);
         assert_eq!(cache.get(key(1), now), Some("no"));
     }
 
     #[test]
-    fn a_flood_of_questions_does_not_fill_memory() {
+    fn a_flood_of_requests_does_not_fill_memory() {
         let now = Instant::now();
-        let cache = Cache::new(16);
+        let cache = ReviewCache::new(16);
         for number in 0..10_000 {
             cache.put(key(number), number, MINUTE, now + Duration::from_millis(number as u64));
             assert!(cache.with(|entries| entries.len()) <= 16);

@@ -1,4 +1,4 @@
-//! Connections and their limits: strangers reach this server, so each gets little of it.
+//! Connections and their limits: anybody may reach this server, so each client gets little of it.
 
 use std::{
     convert::Infallible,
@@ -21,157 +21,161 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{seats::Seats, source::Source};
+use super::{client_source::ClientSource, slots::Slots};
 
-/// How large the head of a request may be, in bytes. A token is about 1 KiB.
+/// The largest head of a request, in bytes. A token is about 1 KiB.
 const HEAD_SIZE: usize = 16 * 1024;
-/// How many header fields it may have.
+/// The most header fields of a request.
 const HEADERS: usize = 64;
-/// How long a connection may take to end once it is to end.
-const FAREWELL: Duration = Duration::from_secs(10);
-/// How long to wait when the process has no file descriptor left.
+/// How long a connection may take to shut down.
+const SHUTDOWN: Duration = Duration::from_secs(10);
+/// The pause if no connection can be accepted, as when there is no file descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(200);
 
-/// What connections to one address may take.
+/// The limits of connections to one address of the server.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How many there may be; another one ends an older one.
+pub struct ConnectionLimits {
+    /// How many there may be; a further one closes an older one.
     connections: usize,
     /// How many one source may have.
-    of_one_source: usize,
+    per_source: usize,
     /// How long a TLS handshake may take.
     handshake: Duration,
     /// How long the head of a request may take, and the pause before the next.
     head: Duration,
-    /// How long a connection may last on which nobody showed the right to read.
-    stranger: Duration,
-    /// How long any may last, so that a reader that stands still does not keep it.
+    /// How long a connection may last without an authorized request.
+    unauthorized: Duration,
+    /// How long any connection may last, so that a reader that stalls does not keep it.
     lifetime: Duration,
-    /// Whether it may be used again.
+    /// Whether a connection may have more than one request.
     keep_alive: bool,
 }
 
-impl Limits {
-    /// For who scrapes, over TLS.
+impl ConnectionLimits {
+    /// For metrics clients, over TLS.
     pub const METRICS: Self = Self {
         connections: 128,
-        of_one_source: 16,
+        per_source: 16,
         handshake: Duration::from_secs(5),
         head: Duration::from_secs(5),
-        stranger: Duration::from_secs(30),
+        unauthorized: Duration::from_secs(30),
         lifetime: Duration::from_mins(10),
         keep_alive: true,
     };
 
-    /// For the kubelet, which asks one thing on each connection.
+    /// For the kubelet, which sends one request on each connection.
     pub const PROBES: Self = Self {
         connections: 64,
-        of_one_source: 8,
+        per_source: 8,
         handshake: Duration::from_secs(2),
         head: Duration::from_secs(2),
-        stranger: Duration::from_secs(3),
+        unauthorized: Duration::from_secs(3),
         lifetime: Duration::from_secs(3),
         keep_alive: false,
     };
 }
 
-/// A connection is ended by dropping this.
-type Hold = oneshot::Sender<Infallible>;
+/// Dropping this closes a connection.
+type CloseHandle = oneshot::Sender<Infallible>;
 
 /// Accepts connections and serves each in a task.
 pub struct Connections {
     router: Router,
     tls: Option<TlsAcceptor>,
-    limits: Limits,
-    seats: Arc<Mutex<Seats<Hold>>>,
-    ending: watch::Sender<bool>,
+    limits: ConnectionLimits,
+    slots: Arc<Mutex<Slots<CloseHandle>>>,
+    shutdown: watch::Sender<bool>,
 }
 
-/// Who is at the other end.
+/// The client at the other end of a connection.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    pub source: Source,
-    seat: Arc<Seat>,
+    pub source: ClientSource,
+    slot: Arc<SlotGuard>,
 }
 
 impl Peer {
-    /// Showed the right to read, and is the last to go when there are too many.
+    /// Notes an authorized request: this connection is among the last to be closed.
     pub fn trust(&self) {
-        self.seat.with(|seats| seats.trust(self.seat.number));
+        self.slot.with(|slots| slots.trust(self.slot.number));
     }
 
-    /// One that no connection is behind.
+    /// A peer without a connection.
     #[cfg(test)]
     pub fn alone() -> Self {
-        let source = Source::of(std::net::Ipv4Addr::LOCALHOST.into());
-        let seats = Arc::new(Mutex::new(Seats::new(1, 1)));
-        Self { source, seat: Arc::new(Seat { number: 0, seats }) }
+        let source = ClientSource::of(std::net::Ipv4Addr::LOCALHOST.into());
+        let slots = Arc::new(Mutex::new(Slots::new(1, 1)));
+        Self { source, slot: Arc::new(SlotGuard { number: 0, slots }) }
     }
 
     fn is_trusted(&self) -> bool {
-        self.seat.with(|seats| seats.trusts(self.seat.number))
+        self.slot.with(|slots| slots.trusts(self.slot.number))
     }
 }
 
-/// Given back when the task of the connection ends, however it ends.
+/// The slot of a connection, which is free again when the connection's task ends, however it ends.
 #[derive(Debug)]
-struct Seat {
+struct SlotGuard {
     number: u64,
-    seats: Arc<Mutex<Seats<Hold>>>,
+    slots: Arc<Mutex<Slots<CloseHandle>>>,
 }
 
-impl Seat {
-    fn with<T>(&self, act: impl FnOnce(&mut Seats<Hold>) -> T) -> T {
-        act(&mut self.seats.lock().unwrap_or_else(PoisonError::into_inner))
+impl SlotGuard {
+    fn with<T>(&self, act: impl FnOnce(&mut Slots<CloseHandle>) -> T) -> T {
+        act(&mut self.slots.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Drop for Seat {
+impl Drop for SlotGuard {
     fn drop(&mut self) {
         let number = self.number;
-        self.with(|seats| seats.leave(number));
+        self.with(|slots| slots.release(number));
     }
 }
 
 impl Connections {
-    pub fn new(router: Router, tls: Option<TlsAcceptor>, limits: Limits) -> Self {
-        let seats = Seats::new(limits.connections, limits.of_one_source);
-        let seats = Arc::new(Mutex::new(seats));
-        Self { router, tls, limits, seats, ending: watch::Sender::new(false) }
+    pub fn new(router: Router, tls: Option<TlsAcceptor>, limits: ConnectionLimits) -> Self {
+        let slots = Slots::new(limits.connections, limits.per_source);
+        let slots = Arc::new(Mutex::new(slots));
+        Self { router, tls, limits, slots, shutdown: watch::Sender::new(false) }
     }
 
-    /// Accepts for ever, and never waits for a connection to end.
+    /// Accepts for ever, and never waits for a connection to close.
     pub async fn accept(&self, listener: TcpListener) {
         loop {
             match listener.accept().await {
-                Ok((stream, address)) => self.start(stream, Source::of(address.ip())),
-                Err(error) if is_of_one_connection(&error) => {}
+                Ok((stream, address)) => self.start(stream, ClientSource::of(address.ip())),
+                // Only that client is affected, and it is gone.
+                Err(error) if is_about_one_connection(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "can't accept a connection");
+                    tracing::warn!(%error, "a connection can't be accepted");
+                    // The next attempt would fail as well: without a pause this would be a busy
+                    // loop.
                     sleep(EXHAUSTED).await;
                 }
             }
         }
     }
 
-    /// Ends all connections: each finishes the request it is at.
+    /// Closes all connections; each finishes its current request.
     pub async fn finish(&self) {
-        self.ending.send_replace(true);
-        // Past the limit the runtime drops them.
-        let _ = timeout(FAREWELL, self.ending.closed()).await;
+        self.shutdown.send_replace(true);
+        // After the limit the runtime drops them.
+        let _ = timeout(SHUTDOWN, self.shutdown.closed()).await;
     }
 
-    fn start(&self, stream: TcpStream, source: Source) {
-        let (hold, ended) = oneshot::channel();
-        let seats = Arc::clone(&self.seats);
-        let number = seats.lock().unwrap_or_else(PoisonError::into_inner).take(source, hold);
-        let peer = Peer { source, seat: Arc::new(Seat { number, seats }) };
+    fn start(&self, stream: TcpStream, source: ClientSource) {
+        let (handle, ended) = oneshot::channel();
+        let slots = Arc::clone(&self.slots);
+        let number = slots.lock().unwrap_or_else(PoisonError::into_inner).take(source, handle);
+        let peer = Peer { source, slot: Arc::new(SlotGuard { number, slots }) };
         let (router, tls, limits) = (self.router.clone(), self.tls.clone(), self.limits);
-        let ending = self.ending.subscribe();
+        let shutdown = self.shutdown.subscribe();
+        // The handshake is part of the task: a client that never finishes it delays nobody.
         tokio::spawn(async move {
             tokio::select! {
-                _ = ended => tracing::debug!("a connection ended for a newer one"),
-                () = serve(stream, tls, router, peer, limits, ending) => {}
+                _ = ended => tracing::debug!("a connection was closed for a newer one"),
+                () = serve(stream, tls, router, peer, limits, shutdown) => {}
             }
         });
     }
@@ -182,28 +186,29 @@ async fn serve(
     tls: Option<TlsAcceptor>,
     router: Router,
     peer: Peer,
-    limits: Limits,
-    mut ending: watch::Receiver<bool>,
+    limits: ConnectionLimits,
+    mut shutdown: watch::Receiver<bool>,
 ) {
-    let Some(tls) = tls else { return converse(stream, router, peer, limits, ending).await };
+    let Some(tls) = tls else { return serve_http(stream, router, peer, limits, shutdown).await };
     let handshake = tokio::select! {
         handshake = timeout(limits.handshake, tls.accept(stream)) => handshake,
-        _ = ending.wait_for(|&ending| ending) => return,
+        _ = shutdown.wait_for(|&shutdown| shutdown) => return,
     };
     match handshake {
-        Ok(Ok(stream)) => converse(stream, router, peer, limits, ending).await,
+        Ok(Ok(stream)) => serve_http(stream, router, peer, limits, shutdown).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
-async fn converse(
+async fn serve_http(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
     peer: Peer,
-    limits: Limits,
-    mut ending: watch::Receiver<bool>,
+    limits: ConnectionLimits,
+    mut shutdown: watch::Receiver<bool>,
 ) {
+    // HTTP/2 would allow many requests at once on one connection, which no limit here counts.
     let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()
@@ -216,25 +221,25 @@ async fn converse(
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
-        // What a stranger sends wrong is answered by the library and is no news.
+        // The library answers malformed requests, which anybody can send, so they are not logged.
         _ = &mut connection => return,
-        _ = ending.wait_for(|&ending| ending) => {}
-        () = ends(&peer, limits) => {}
+        _ = shutdown.wait_for(|&shutdown| shutdown) => {}
+        () = expires(&peer, limits) => {}
     }
     connection.as_mut().graceful_shutdown();
-    // A reader that stands still would keep it for as long as it likes.
-    let _ = timeout(FAREWELL.min(limits.lifetime), connection).await;
+    // A reader that stalls would otherwise keep the connection for ever.
+    let _ = timeout(SHUTDOWN.min(limits.lifetime), connection).await;
 }
 
-/// When a connection is to end.
-async fn ends(peer: &Peer, limits: Limits) {
-    sleep(limits.stranger).await;
+/// Resolves when a connection must be closed.
+async fn expires(peer: &Peer, limits: ConnectionLimits) {
+    sleep(limits.unauthorized).await;
     if peer.is_trusted() {
-        sleep(limits.lifetime.saturating_sub(limits.stranger)).await;
+        sleep(limits.lifetime.saturating_sub(limits.unauthorized)).await;
     }
 }
 
-fn is_of_one_connection(error: &io::Error) -> bool {
+fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

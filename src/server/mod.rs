@@ -1,17 +1,17 @@
-//! The operator's web server: `/metrics` for those who may read it, `/healthz` and `/readyz` for
-//! the kubelet, which can have an address of its own, so that nobody who reaches the other one can
-//! have the process restarted.
+//! The operator's web server: `/metrics` for clients that are authorized to read it, `/healthz` and
+//! `/readyz` for the kubelet. Probes can have an address of their own, so that a client that exhausts
+//! the metrics port can't get the process restarted.
 //!
-//! HTTPS by default. Who reads `/metrics` shows a token of the cluster; the API server says whose
-//! it is (`TokenReview`) and whether they may (`SubjectAccessReview`).
+//! HTTPS by default. A client of `/metrics` sends a token of the cluster; the API server says whose it is
+//! (`TokenReview`) and whether that user may read (`SubjectAccessReview`).
 
 mod access;
 mod cache;
+mod client_source;
 mod connections;
 mod probes;
 mod routes;
-mod seats;
-mod source;
+mod slots;
 mod throttle;
 mod tls;
 
@@ -20,33 +20,34 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use kube::Client;
 use tokio::net::TcpListener;
 
-pub use probes::Probes;
+pub use probes::ProbeState;
 
 use crate::telemetry::Metrics;
 use access::Access;
-use connections::{Connections, Limits};
-use routes::Site;
-use tls::Certificates;
+use connections::{ConnectionLimits, Connections};
+use routes::RouteState;
+use tls::CertificateStore;
 
-/// How often the files of a certificate are looked at.
+/// How often the files of a certificate are read again.
 const RELOAD: Duration = Duration::from_secs(10);
 
 /// Where and how to serve.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// The address, port 0 for any.
+    /// The address; port 0 chooses a free one.
     pub listen: SocketAddr,
-    /// Where to serve the probes as well, over plain HTTP: they tell nothing secret.
+    /// An additional address for probes, over plain HTTP, since they reveal nothing confidential. None
+    /// for no additional address.
     pub probe_listen: Option<SocketAddr>,
-    /// Whether to serve plain HTTP to anybody, which only loopback may.
+    /// Whether to serve plain HTTP without authentication; allowed on loopback only.
     pub insecure: bool,
-    /// The certificate and its key in PEM; one is made in memory without them.
+    /// The certificate and its key. None for a self-signed one that is generated in memory.
     pub certificate: Option<CertificateFiles>,
-    /// How often the files of the certificate are looked at.
+    /// How often the files of the certificate are read again.
     pub reload: Duration,
 }
 
-/// A certificate in files, as cert-manager and a mounted Secret have it.
+/// A certificate in files, as in a mounted Secret that cert-manager writes.
 #[derive(Clone, Debug)]
 pub struct CertificateFiles {
     /// The chain in PEM, the server's own certificate first.
@@ -56,64 +57,58 @@ pub struct CertificateFiles {
 }
 
 impl ServerConfig {
-    /// HTTPS at `listen` with a certificate made in memory.
+    /// HTTPS at `listen` with a certificate that is generated in memory.
     pub fn new(listen: SocketAddr) -> Self {
         Self { listen, probe_listen: None, insecure: false, certificate: None, reload: RELOAD }
     }
 }
 
-/// Why there is no server.
+/// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// Plain HTTP where others can reach it.
+    /// Plain HTTP on an address that others can reach.
     #[error(
-        "{0} can be reached from other machines, and without TLS anybody there could read the metrics; listen on 127.0.0.1 or leave out --insecure"
+        "{0} can be reached from other machines, where anybody could read the metrics without TLS; listen on 127.0.0.1 or leave out --insecure"
     )]
     Insecure(SocketAddr),
-    /// The address can't be had.
+    /// The address can't be used.
     #[error("can't listen on {listen}: {source}; choose another address with {flag}")]
     Listen {
-        /// The flag that says so.
+        /// The flag that set the address.
         flag: &'static str,
-        /// The address.
         listen: SocketAddr,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A certificate or key in a file is of no use.
+    /// A certificate or key can't be used.
     #[error("{}: {reason}; it must be PEM, and certificate and key belong together", file.display())]
-    Certificate {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// No certificate could be made.
-    #[error("can't make a certificate: {0}; give one in files instead")]
+    Certificate { file: PathBuf, reason: String },
+    /// No certificate could be generated.
+    #[error("a certificate can't be generated: {0}; provide one with --tls-cert and --tls-key")]
     SelfSigned(#[from] rcgen::Error),
-    /// The TLS library refuses.
-    #[error("can't set up TLS: {0}; check the certificate and the kind of its key")]
+    /// The TLS library rejects the configuration.
+    #[error("TLS can't be set up: {0}; check the certificate and the kind of its key")]
     Tls(#[from] rustls::Error),
 }
 
-/// A server that has its address but does not answer yet.
+/// A server that is bound to its address and does not answer yet.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     probe_listener: Option<(TcpListener, SocketAddr)>,
-    certificates: Option<Arc<Certificates>>,
+    certificates: Option<Arc<CertificateStore>>,
     reload: Duration,
-    site: Site,
+    state: RouteState,
 }
 
 impl Server {
-    /// Takes the address and reads the certificate, so that mistakes show before anything runs.
+    /// Binds the addresses and reads the certificate, so that mistakes show before anything runs.
     pub async fn bind(
         config: ServerConfig,
         client: Client,
         metrics: Metrics,
-        probes: Probes,
+        probes: ProbeState,
     ) -> Result<Self, ServerError> {
         let ServerConfig { listen, probe_listen, insecure, certificate, reload } = config;
         if insecure && !listen.ip().to_canonical().is_loopback() {
@@ -123,49 +118,50 @@ impl Server {
             (Access::Open, None)
         } else {
             let access = Access::reviewed(client, metrics.outages().clone());
-            (access, Some(Arc::new(Certificates::load(certificate).await?)))
+            (access, Some(Arc::new(CertificateStore::load(certificate).await?)))
         };
         let (listener, address) = listen_on(listen, "--listen").await?;
         let probe_listener = match probe_listen {
             Some(listen) => Some(listen_on(listen, "--probe-listen").await?),
             None => None,
         };
-        let site = Site { metrics, probes, access: Arc::new(access) };
-        Ok(Self { listener, address, probe_listener, certificates, reload, site })
+        let state = RouteState { metrics, probes, access: Arc::new(access) };
+        Ok(Self { listener, address, probe_listener, certificates, reload, state })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it listens for probes alone.
+    /// The additional address for probes; None if there is none.
     pub fn probe_address(&self) -> Option<SocketAddr> {
         self.probe_listener.as_ref().map(|(_, address)| *address)
     }
 
-    /// Answers until `shutdown`; then finishes what was asked, for at most 10 s.
+    /// Answers until `shutdown`; then finishes the requests in progress, for at most 10 s.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServerError> {
         let tls = self.certificates.clone().map(tls::acceptor).transpose()?;
-        let probe_router = routes::probe_router(self.site.probes.clone());
-        let probing = Connections::new(probe_router, None, Limits::PROBES);
-        let scraping = Connections::new(routes::router(self.site), tls, Limits::METRICS);
+        let probe_router = routes::probe_router(self.state.probes.clone());
+        // Limits of their own: a flood of metrics clients must not close the kubelet's connections.
+        let probing = Connections::new(probe_router, None, ConnectionLimits::PROBES);
+        let scraping = Connections::new(routes::router(self.state), tls, ConnectionLimits::METRICS);
         let probe = async {
             match self.probe_listener {
                 Some((listener, _)) => probing.accept(listener).await,
                 None => std::future::pending().await,
             }
         };
-        let follow = async {
+        let reload = async {
             match &self.certificates {
-                Some(certificates) => certificates.follow(self.reload).await,
+                Some(certificates) => certificates.reload_every(self.reload).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             () = scraping.accept(self.listener) => {}
             () = probe => {}
-            () = follow => {}
+            () = reload => {}
             () = shutdown => {}
         }
         tokio::join!(scraping.finish(), probing.finish());
@@ -183,12 +179,12 @@ async fn listen_on(
     Ok((listener, address))
 }
 
-/// Binds and answers until `shutdown`.
+/// Binds, and answers until `shutdown`.
 pub async fn serve(
     config: ServerConfig,
     client: Client,
     metrics: Metrics,
-    probes: Probes,
+    probes: ProbeState,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServerError> {
     let server = Server::bind(config, client, metrics, probes).await?;

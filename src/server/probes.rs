@@ -1,28 +1,27 @@
-//! What the kubelet is told.
+//! Liveness and readiness.
 
 use std::{fmt, sync::Arc};
 
 use tokio::sync::watch;
 
-/// Where liveness and readiness come from.
+/// The sources of liveness and readiness. Clones share them.
 #[derive(Clone)]
-pub struct Probes {
+pub struct ProbeState {
     evaluated: watch::Receiver<bool>,
     waiting: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
-impl fmt::Debug for Probes {
+impl fmt::Debug for ProbeState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Probes")
+        f.debug_struct("ProbeState")
             .field("evaluated", &*self.evaluated.borrow())
             .finish_non_exhaustive()
     }
 }
 
-impl Probes {
-    /// `evaluated` turns true with the first evaluation, and its sender lives as long as the task
-    /// that evaluates. `waiting` says what that task waits for,
-    /// and is empty when that is nothing.
+impl ProbeState {
+    /// `evaluated` turns true with the first evaluation, and its sender must live as long as the task
+    /// that evaluates. `waiting` says what that task waits for; empty if it waits for nothing.
     pub fn new(
         evaluated: watch::Receiver<bool>,
         waiting: impl Fn() -> String + Send + Sync + 'static,
@@ -30,13 +29,13 @@ impl Probes {
         Self { evaluated, waiting: Arc::new(waiting) }
     }
 
-    /// Why the process should be restarted, if it should.
+    /// Why the process should be restarted; None if it is alive.
     pub fn dead(&self) -> Option<&'static str> {
         self.evaluated.has_changed().is_err().then_some("the task that evaluates has ended")
     }
 
-    /// What is missing for the operator to do its work, if anything is: its first evaluation, and
-    /// later a word from each of its inputs.
+    /// What the operator is waiting for: its first evaluation, and later any input that is silent. None
+    /// if it is ready.
     pub fn pending(&self) -> Option<String> {
         if let Some(dead) = self.dead() {
             return Some(dead.to_owned());

@@ -1,4 +1,4 @@
-//! What is served where.
+//! The routes.
 
 use std::sync::Arc;
 
@@ -13,80 +13,83 @@ use axum::{
 };
 
 use super::{
-    access::{Access, Refusal, seconds},
+    access::{Access, AccessDenied, seconds},
     connections::Peer,
-    probes::Probes,
+    probes::ProbeState,
 };
 use crate::telemetry::{self, Metrics};
 
 const METRICS: &str = "/metrics";
 
-/// What the answers are made from.
+/// The state of the handlers.
 #[derive(Clone, Debug)]
-pub struct Site {
+pub struct RouteState {
     pub metrics: Metrics,
-    pub probes: Probes,
+    pub probes: ProbeState,
     pub access: Arc<Access>,
 }
 
-pub fn router(site: Site) -> Router {
+pub fn router(state: RouteState) -> Router {
     Router::new()
         .route(METRICS, get(metrics))
-        .with_state(site.clone())
-        .merge(probe_routes(site.probes))
+        .with_state(state.clone())
+        .merge(probe_routes(state.probes))
         .layer(middleware::from_fn(guard))
 }
 
-/// What the kubelet asks, and nothing else.
-pub fn probe_router(probes: Probes) -> Router {
+/// The routes of the kubelet's probes, and nothing else.
+pub fn probe_router(probes: ProbeState) -> Router {
     probe_routes(probes).layer(middleware::from_fn(guard))
 }
 
-fn probe_routes(probes: Probes) -> Router {
+fn probe_routes(probes: ProbeState) -> Router {
     Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(probes)
 }
 
 async fn metrics(
-    State(site): State<Site>,
+    State(state): State<RouteState>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Response {
-    // HEAD tells no more than GET does, so it takes the same right.
-    if let Err(refusal) = site.access.check(&headers, &peer, "get", METRICS).await {
-        return refused(&refusal);
+    // HEAD reveals no more than GET, so it needs the same permission.
+    if let Err(denied) = state.access.check(&headers, &peer, "get", METRICS).await {
+        return denial(&denied);
     }
-    match site.metrics.render() {
+    match state.metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, telemetry::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
-            tracing::error!(%error, "can't render the metrics");
-            text(StatusCode::INTERNAL_SERVER_ERROR, "can't render the metrics; see the log")
+            tracing::error!(%error, "the metrics can't be rendered");
+            text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the metrics can't be rendered; see the operator's log",
+            )
         }
     }
 }
 
-async fn healthz(State(probes): State<Probes>) -> Response {
+async fn healthz(State(probes): State<ProbeState>) -> Response {
     match probes.dead() {
         None => text(StatusCode::OK, "ok"),
         Some(dead) => text(StatusCode::INTERNAL_SERVER_ERROR, dead),
     }
 }
 
-async fn readyz(State(probes): State<Probes>) -> Response {
+async fn readyz(State(probes): State<ProbeState>) -> Response {
     match probes.pending() {
         None => text(StatusCode::OK, "ok"),
         Some(pending) => text(StatusCode::SERVICE_UNAVAILABLE, &pending),
     }
 }
 
-fn refused(refusal: &Refusal) -> Response {
-    let status = match refusal {
-        Refusal::NoToken | Refusal::BadToken => StatusCode::UNAUTHORIZED,
-        Refusal::Forbidden { .. } => StatusCode::FORBIDDEN,
-        Refusal::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-        Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+fn denial(denied: &AccessDenied) -> Response {
+    let status = match denied {
+        AccessDenied::NoToken | AccessDenied::BadToken => StatusCode::UNAUTHORIZED,
+        AccessDenied::Forbidden { .. } => StatusCode::FORBIDDEN,
+        AccessDenied::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+        AccessDenied::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let mut response = text(status, &refusal.to_string());
-    if let Refusal::TooMany(wait) = refusal {
+    let mut response = text(status, &denied.to_string());
+    if let AccessDenied::TooMany(wait) = denied {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds(*wait)));
     }
     if status == StatusCode::UNAUTHORIZED {
@@ -96,20 +99,22 @@ fn refused(refusal: &Refusal) -> Response {
     response
 }
 
-/// One line of plain text, which may hold names from the cluster.
+/// One line of plain text. It may have names from the cluster, so control characters are removed.
 fn text(status: StatusCode, line: &str) -> Response {
     let line: String = line.chars().filter(|c| !c.is_control()).collect();
     (status, format!("{line}\n")).into_response()
 }
 
-/// Refuses bodies, which nothing here takes, and tells browsers to do nothing with an answer.
+/// Rejects request bodies, which no route takes, and keeps browsers from interpreting or caching a
+/// response.
 async fn guard(request: Request<Body>, next: Next) -> Response {
     let mut response = if request.body().is_end_stream() {
         next.run(request).await
     } else {
-        let mut refusal = text(StatusCode::PAYLOAD_TOO_LARGE, "send no body");
-        refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        refusal
+        let mut response = text(StatusCode::PAYLOAD_TOO_LARGE, "this server takes no request body");
+        // The body is still unread, so nothing else can follow on this connection.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
     };
     let headers = response.headers_mut();
     for (name, value) in [
@@ -139,10 +144,10 @@ mod tests {
         let (evaluated, receiver) = watch::channel(false);
         let waiting = watch::Sender::new("waiting for\u{1b} discovery".to_owned());
         let waits = waiting.subscribe();
-        let probes = Probes::new(receiver, move || waits.borrow().clone());
+        let probes = ProbeState::new(receiver, move || waits.borrow().clone());
         let access = Arc::new(Access::Open);
         let metrics = Metrics::new().unwrap();
-        let router = router(Site { metrics, probes, access }).layer(Extension(Peer::alone()));
+        let router = router(RouteState { metrics, probes, access }).layer(Extension(Peer::alone()));
         Bench { evaluated, waiting, router }
     }
 
@@ -176,12 +181,12 @@ mod tests {
         bench.waiting.send_replace(String::new());
         assert_eq!(bench.get("/readyz").await, (StatusCode::OK, "ok\n".to_owned()));
         // An input that falls silent makes it unready again.
-        bench.waiting.send_replace("nothing was heard for a minute of pods".to_owned());
+        bench.waiting.send_replace("nothing was received for a minute of pods".to_owned());
         assert_eq!(bench.get("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
     }
 
     #[tokio::test]
-    async fn a_process_that_no_longer_evaluates_is_to_be_restarted() {
+    async fn a_process_that_no_longer_evaluates_is_dead() {
         let Bench { evaluated, waiting, router } = bench();
         drop(evaluated);
         let (other, _) = watch::channel(true);
@@ -214,7 +219,7 @@ mod tests {
     #[tokio::test]
     async fn the_address_for_probes_serves_nothing_else() {
         let (_evaluated, receiver) = watch::channel(true);
-        let router = probe_router(Probes::new(receiver, String::new));
+        let router = probe_router(ProbeState::new(receiver, String::new));
         for (path, expected) in [
             ("/healthz", StatusCode::OK),
             ("/readyz", StatusCode::OK),
@@ -228,8 +233,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_asks_too_much_is_told_when_to_come_back() {
-        let response = refused(&Refusal::TooMany(std::time::Duration::from_millis(3_200)));
+    async fn a_throttled_client_gets_a_retry_after() {
+        let response = denial(&AccessDenied::TooMany(std::time::Duration::from_millis(3_200)));
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(response.headers()["retry-after"], "4");
     }

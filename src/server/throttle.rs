@@ -1,24 +1,25 @@
-//! How often the API server is asked about tokens that nobody has seen: strangers who make them up
-//! must become no load on it, and must not keep out who scrapes.
+//! Limits how often the API server is asked about unknown tokens: clients that make tokens up must not
+//! become a load on it, and must not keep Prometheus out.
 
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
 
-use super::source::Source;
+use super::client_source::ClientSource;
 
-/// What all strangers together may ask.
-const STRANGERS: Rate = Rate { burst: 20.0, per_second: 5.0 };
-/// What one stranger may ask: several must fit in what all may.
-const ONE_STRANGER: Rate = Rate { burst: 6.0, per_second: 0.2 };
-/// What sources with a good token lately may ask, apart from strangers: a token is renewed hourly.
+/// For all unknown sources together.
+const UNKNOWN: Rate = Rate { burst: 20.0, per_second: 5.0 };
+/// For one unknown source; several of them fit into the limit of all.
+const ONE_UNKNOWN: Rate = Rate { burst: 6.0, per_second: 0.2 };
+/// For all sources that recently had a valid token, separate from the unknown ones: tokens are renewed
+/// hourly, and the new one is unknown at first.
 const FAMILIAR: Rate = Rate { burst: 10.0, per_second: 2.0 };
-/// What one such source may ask.
+/// For one such source.
 const ONE_FAMILIAR: Rate = Rate { burst: 6.0, per_second: 0.5 };
-/// How long a source is familiar.
+/// How long a source counts as familiar after a valid token.
 const REMEMBERED: Duration = Duration::from_hours(1);
-/// How many sources are known of either kind.
+/// How many sources are remembered, of each kind.
 const SOURCES: usize = 1024;
 
 #[derive(Clone, Copy, Debug)]
@@ -27,15 +28,14 @@ struct Rate {
     per_second: f64,
 }
 
-/// A token bucket.
 #[derive(Clone, Copy, Debug)]
-struct Bucket {
+struct SourceBucket {
     rate: Rate,
     level: f64,
     at: Instant,
 }
 
-impl Bucket {
+impl SourceBucket {
     fn full(rate: Rate, now: Instant) -> Self {
         Self { rate, level: rate.burst, at: now }
     }
@@ -46,43 +46,49 @@ impl Bucket {
         self.at = self.at.max(now);
     }
 
-    /// How long until there is one to take.
+    /// How long until there is a token in it.
     fn wait(&self) -> Duration {
         Duration::from_secs_f64(((1.0 - self.level) / self.rate.per_second).max(0.0))
     }
 }
 
-/// What was asked lately.
+/// The buckets of all sources.
 #[derive(Debug)]
 pub struct Throttle {
-    strangers: Bucket,
-    familiar: Bucket,
-    sources: HashMap<Source, Bucket>,
-    vouched: HashMap<Source, Instant>,
+    unknown: SourceBucket,
+    familiar: SourceBucket,
+    sources: HashMap<ClientSource, SourceBucket>,
+    readers: HashMap<ClientSource, Instant>,
 }
 
 impl Throttle {
     pub fn new(now: Instant) -> Self {
         Self {
-            strangers: Bucket::full(STRANGERS, now),
-            familiar: Bucket::full(FAMILIAR, now),
+            unknown: SourceBucket::full(UNKNOWN, now),
+            familiar: SourceBucket::full(FAMILIAR, now),
             sources: HashMap::new(),
-            vouched: HashMap::new(),
+            readers: HashMap::new(),
         }
     }
 
-    /// Whether the API server may be asked for `source`; otherwise how long it has to wait.
-    pub fn admit(&mut self, source: Source, now: Instant) -> Result<(), Duration> {
+    /// Takes a token for a question from `source`.
+    ///
+    /// # Errors
+    /// How long to wait, if there is none.
+    pub fn admit(&mut self, source: ClientSource, now: Instant) -> Result<(), Duration> {
         let familiar = self.is_familiar(source, now);
         let (all, rate) = if familiar {
             (&mut self.familiar, ONE_FAMILIAR)
         } else {
-            (&mut self.strangers, ONE_STRANGER)
+            (&mut self.unknown, ONE_UNKNOWN)
         };
         if self.sources.len() >= SOURCES && !self.sources.contains_key(&source) {
             forget_one(&mut self.sources, now);
         }
-        let one = self.sources.entry(source).or_insert_with(|| Bucket::full(rate, now));
+        // Both must have a token before either loses one, or a source that is denied would use up the
+        // limit of all.
+        let one = self.sources.entry(source).or_insert_with(|| SourceBucket::full(rate, now));
+        // The source may have become familiar, or unknown again, since its bucket was made.
         one.rate = rate;
         one.fill(now);
         all.fill(now);
@@ -95,25 +101,26 @@ impl Throttle {
         Err(wait)
     }
 
-    /// Somebody there showed a token that may read.
-    pub fn vouch(&mut self, source: Source, now: Instant) {
-        if self.vouched.len() >= SOURCES && !self.vouched.contains_key(&source) {
-            let oldest = self.vouched.iter().min_by_key(|(_, at)| **at).map(|(source, _)| *source);
+    /// Notes a token from `source` that was allowed to read.
+    pub fn note_reader(&mut self, source: ClientSource, now: Instant) {
+        if self.readers.len() >= SOURCES && !self.readers.contains_key(&source) {
+            let oldest = self.readers.iter().min_by_key(|(_, at)| **at).map(|(source, _)| *source);
             if let Some(oldest) = oldest {
-                self.vouched.remove(&oldest);
+                self.readers.remove(&oldest);
             }
         }
-        self.vouched.insert(source, now);
+        self.readers.insert(source, now);
     }
 
-    fn is_familiar(&self, source: Source, now: Instant) -> bool {
-        let vouched = self.vouched.get(&source);
-        vouched.is_some_and(|at| now.saturating_duration_since(*at) < REMEMBERED)
+    fn is_familiar(&self, source: ClientSource, now: Instant) -> bool {
+        let readers = self.readers.get(&source);
+        readers.is_some_and(|at| now.saturating_duration_since(*at) < REMEMBERED)
     }
 }
 
-/// Makes room: a bucket that is full again says no more than none, and else the fullest.
-fn forget_one(sources: &mut HashMap<Source, Bucket>, now: Instant) {
+/// Makes room for a source. A bucket that is full again is the same as none; if there is none, the
+/// fullest is dropped, which favours its source least.
+fn forget_one(sources: &mut HashMap<ClientSource, SourceBucket>, now: Instant) {
     sources.retain(|_, bucket| {
         bucket.fill(now);
         bucket.level < bucket.rate.burst
@@ -131,8 +138,8 @@ fn forget_one(sources: &mut HashMap<Source, Bucket>, now: Instant) {
 mod tests {
     use super::*;
 
-    fn source(number: u32) -> Source {
-        Source::of(std::net::Ipv4Addr::from_bits(number).into())
+    fn source(number: u32) -> ClientSource {
+        ClientSource::of(std::net::Ipv4Addr::from_bits(number).into())
     }
 
     /// How many questions pass within `seconds`, when each of `sources` asks a hundred times a second.
@@ -148,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_ask_little_however_many_they_are() {
+    fn unknown_sources_ask_little_however_many_they_are() {
         for (sources, limit) in [(1, 6 + 2), (16, 20 + 50), (5_000, 20 + 50)] {
             let start = Instant::now();
             let mut throttle = Throttle::new(start);
@@ -160,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_strangers_do_not_use_up_what_all_may_ask() {
+    fn a_few_unknown_sources_do_not_use_up_the_limit_of_all() {
         let start = Instant::now();
         let mut throttle = Throttle::new(start);
         passed(&mut throttle, &(0..16).collect::<Vec<_>>(), 60, start);
@@ -169,24 +176,24 @@ mod tests {
     }
 
     #[test]
-    fn who_had_a_good_token_does_not_wait_behind_strangers() {
+    fn a_source_with_a_valid_token_does_not_wait_behind_unknown_ones() {
         let start = Instant::now();
         let mut throttle = Throttle::new(start);
-        throttle.vouch(source(7), start);
+        throttle.note_reader(source(7), start);
         passed(&mut throttle, &(1_000..1_200).collect::<Vec<_>>(), 10, start);
         let now = start + Duration::from_secs(10);
         while throttle.admit(source(1_000), now).is_ok() || throttle.admit(source(9), now).is_ok() {
         }
         assert!(throttle.admit(source(8), now).is_err());
         assert_eq!(throttle.admit(source(7), now), Ok(()));
-        // An hour later it is a stranger again.
+        // An hour later it is unknown again.
         let mut later = Throttle::new(start);
-        later.vouch(source(7), start);
+        later.note_reader(source(7), start);
         assert!(!later.is_familiar(source(7), start + REMEMBERED));
     }
 
     #[test]
-    fn who_has_to_wait_is_told_how_long() {
+    fn a_denied_source_gets_the_time_to_wait() {
         let start = Instant::now();
         let mut throttle = Throttle::new(start);
         for _ in 0..6 {
@@ -202,9 +209,9 @@ mod tests {
         let start = Instant::now();
         let mut throttle = Throttle::new(start);
         for number in 0..5_000 {
-            throttle.vouch(source(number), start + Duration::from_millis(u64::from(number)));
+            throttle.note_reader(source(number), start + Duration::from_millis(u64::from(number)));
         }
-        assert_eq!(throttle.vouched.len(), SOURCES);
+        assert_eq!(throttle.readers.len(), SOURCES);
         assert!(throttle.is_familiar(source(4_999), start + Duration::from_secs(5)));
     }
 }

@@ -1,4 +1,4 @@
-//! The server's certificate: from files that may change, or made in memory.
+//! The server's certificate: from files that may change, or generated in memory.
 
 use std::{
     io,
@@ -20,21 +20,21 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{CertificateFiles, ServerError};
 
-/// The certificate that the next connection gets.
+/// The certificate for the next connection.
 #[derive(Debug)]
-pub struct Certificates {
+pub struct CertificateStore {
     files: Option<CertificateFiles>,
     current: RwLock<Arc<CertifiedKey>>,
 }
 
-/// The bytes of both files.
+/// The contents of both files.
 #[derive(PartialEq, Eq)]
-struct Pair {
+struct CertificatePair {
     certificate: Vec<u8>,
     key: Vec<u8>,
 }
 
-impl Certificates {
+impl CertificateStore {
     pub async fn load(files: Option<CertificateFiles>) -> Result<Self, ServerError> {
         let current = match &files {
             Some(files) => certified(files, &read(files).await?)?,
@@ -43,14 +43,15 @@ impl Certificates {
         Ok(Self { files, current: RwLock::new(Arc::new(current)) })
     }
 
-    /// Looks at the files for ever, and takes a new certificate once both fit together. What is
-    /// wrong is said once, and the old certificate stays.
-    pub async fn follow(&self, every: Duration) {
+    /// Reads the files again and again, and switches to a new certificate once both files belong
+    /// together: they may be replaced one after the other. Each error is logged once, and the old
+    /// certificate stays in use.
+    pub async fn reload_every(&self, every: Duration) {
         let Some(files) = &self.files else { return std::future::pending().await };
-        let mut seen: Option<Result<Pair, String>> = None;
+        let mut last: Option<Result<CertificatePair, String>> = None;
         loop {
             let found = read(files).await.map_err(|error| error.to_string());
-            if seen.as_ref() != Some(&found) {
+            if last.as_ref() != Some(&found) {
                 match found
                     .as_ref()
                     .map_err(String::clone)
@@ -58,10 +59,13 @@ impl Certificates {
                 {
                     Ok(key) => self.replace(key),
                     Err(error) => {
-                        tracing::warn!(error, "keeping the last certificate that worked");
+                        tracing::warn!(
+                            error,
+                            "the certificate can't be reloaded; the last working one stays in use"
+                        );
                     }
                 }
-                seen = Some(found);
+                last = Some(found);
             }
             tokio::time::sleep(every).await;
         }
@@ -72,14 +76,14 @@ impl Certificates {
     }
 }
 
-impl ResolvesServerCert for Certificates {
+impl ResolvesServerCert for CertificateStore {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
 /// TLS 1.2 and 1.3 with `certificates`.
-pub fn acceptor(certificates: Arc<Certificates>) -> Result<TlsAcceptor, ServerError> {
+pub fn acceptor(certificates: Arc<CertificateStore>) -> Result<TlsAcceptor, ServerError> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_no_client_auth()
@@ -88,8 +92,11 @@ pub fn acceptor(certificates: Arc<Certificates>) -> Result<TlsAcceptor, ServerEr
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-async fn read(files: &CertificateFiles) -> Result<Pair, ServerError> {
-    Ok(Pair { certificate: bytes(&files.certificate).await?, key: bytes(&files.key).await? })
+async fn read(files: &CertificateFiles) -> Result<CertificatePair, ServerError> {
+    Ok(CertificatePair {
+        certificate: bytes(&files.certificate).await?,
+        key: bytes(&files.key).await?,
+    })
 }
 
 async fn bytes(file: &Path) -> Result<Vec<u8>, ServerError> {
@@ -100,7 +107,10 @@ fn unusable(file: &Path, reason: &impl ToString) -> ServerError {
     ServerError::Certificate { file: file.to_owned(), reason: reason.to_string() }
 }
 
-fn certified(files: &CertificateFiles, pair: &Pair) -> Result<CertifiedKey, ServerError> {
+fn certified(
+    files: &CertificateFiles,
+    pair: &CertificatePair,
+) -> Result<CertifiedKey, ServerError> {
     let chain = CertificateDer::pem_slice_iter(&pair.certificate)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| unusable(&files.certificate, &error))?;
@@ -113,8 +123,8 @@ fn certified(files: &CertificateFiles, pair: &Pair) -> Result<CertifiedKey, Serv
         .map_err(|error| unusable(&files.key, &error))
 }
 
-/// A certificate that nobody vouches for. The kubelet does not ask; a scrape has to skip the
-/// check, so production gives files.
+/// A self-signed certificate. The kubelet does not verify it, and Prometheus must be told to skip
+/// verification, so production should provide files.
 fn self_signed() -> Result<CertifiedKey, ServerError> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;

@@ -1,53 +1,55 @@
-//! Reads the metrics that tell how the API server encrypts what it stores.
+//! Reads the API server's metrics, which show how it encrypts what it stores.
 
 use std::time::{Duration, Instant};
 
 use kube::Client;
 use tokio::sync::{mpsc, watch};
 
-use super::listwatch::{
-    WatchProblem,
-    lines::Lines,
-    wire::{ask, within},
+use super::{
+    event::SourceEvent,
+    listwatch::{
+        RequestError,
+        lines::Lines,
+        request::{send, with_timeout},
+    },
 };
-use crate::controllers::host::Command;
 use comptroller_core::inventory::{ApiServer, api_server};
 
-/// How often to look: what was read counts for a minute, and one read may fail in it.
-const EVERY: Duration = Duration::from_secs(25);
+/// How often to read: an observation counts for a minute, within which one read may fail.
+const INTERVAL: Duration = Duration::from_secs(25);
 
-/// Until the first byte of a read.
-const HEAD: Duration = Duration::from_secs(10);
+/// How long to wait for the head of the response.
+const RESPONSE_HEAD: Duration = Duration::from_secs(10);
 
-/// One read, start to end.
+/// The longest read, from start to end.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// For how long reads may fail before what the last one said is given up. One that fails now and
-/// then says nothing of how the API server encrypts.
+/// How long reads may fail before the last observation is given up. A read that fails now and then
+/// says nothing about how the API server encrypts.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How soon to read again after a read that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// The longest line. A metric has far less.
+/// The longest line, in bytes; that of a metric is far shorter.
 const MAX_LINE: usize = 1 << 20;
 
-/// The most that is read: some hundred times what a large API server says.
+/// The most bytes that are read: some hundred times what a large API server sends.
 const MAX_BODY: usize = 1 << 30;
 
-/// The most that is kept of it.
+/// The most bytes that are kept of it.
 const MAX_KEPT: usize = 4 << 20;
 
-/// Reads `/metrics` while a control wants it.
-pub async fn follow(
+/// Reads `/metrics` again and again while some control needs it, which `wanted` says.
+pub async fn run<E: From<SourceEvent>>(
     client: Client,
     mut wanted: watch::Receiver<bool>,
-    commands: mpsc::Sender<Command>,
+    events: mpsc::Sender<E>,
 ) {
     let mut patience = Patience::default();
     loop {
         if !*wanted.borrow() {
-            // What was read for an earlier control is not the newest for the next.
+            // An observation for an earlier control would be outdated for the next one.
             patience = Patience::default();
             if wanted.wait_for(|wanted| *wanted).await.is_err() {
                 return;
@@ -55,24 +57,25 @@ pub async fn follow(
         }
         let observed = observe(&client).await;
         let failed = matches!(observed, ApiServer::Unreadable(_));
-        if patience.says(&observed, Instant::now())
-            && commands.send(Command::ApiServer(observed)).await.is_err()
+        if patience.accepts(&observed, Instant::now())
+            && events.send(SourceEvent::ApiServer(observed).into()).await.is_err()
         {
             return;
         }
-        tokio::time::sleep(if failed { AFTER_FAILURE } else { EVERY }).await;
+        tokio::time::sleep(if failed { AFTER_FAILURE } else { INTERVAL }).await;
     }
 }
 
-/// Passes over failures that soon end.
+/// Ignores failures that soon end.
 #[derive(Debug, Default)]
 struct Patience {
+    /// The last read that succeeded; None if there was none.
     read: Option<Instant>,
 }
 
 impl Patience {
-    /// Whether an observation counts. The first always does: there is nothing better.
-    fn says(&mut self, observed: &ApiServer, now: Instant) -> bool {
+    /// Whether an observation counts. The first always does, since there is nothing better.
+    fn accepts(&mut self, observed: &ApiServer, now: Instant) -> bool {
         if !matches!(observed, ApiServer::Unreadable(_)) {
             self.read = Some(now);
             return true;
@@ -81,29 +84,28 @@ impl Patience {
     }
 }
 
-/// Reads `/metrics` once.
 pub async fn observe(client: &Client) -> ApiServer {
-    match within(TIMEOUT, read(client)).await {
+    match with_timeout(TIMEOUT, read(client)).await {
         Ok(Ok(observed)) => observed,
-        Ok(Err(problem)) | Err(problem) => ApiServer::Unreadable(problem.to_string()),
+        Ok(Err(error)) | Err(error) => ApiServer::Unreadable(error.to_string()),
     }
 }
 
-/// Streams the families out of some megabytes of metrics, a line at a time.
-async fn read(client: &Client) -> Result<ApiServer, WatchProblem> {
+/// Picks the needed families out of some megabytes of metrics, line by line.
+async fn read(client: &Client) -> Result<ApiServer, RequestError> {
     let request = axum::http::Request::get("/metrics").body(Vec::new());
-    let request = request.map_err(WatchProblem::garbled)?;
-    let mut lines = Lines::new(ask(client, request, HEAD).await?, MAX_LINE);
+    let request = request.map_err(RequestError::malformed)?;
+    let mut lines = Lines::new(send(client, request, RESPONSE_HEAD).await?, MAX_LINE);
     let mut families = Vec::new();
-    let (mut seen, mut kept) = (0_usize, 0_usize);
+    let (mut read, mut kept) = (0_usize, 0_usize);
     while let Some(line) = lines.next().await? {
-        seen += line.len();
+        read += line.len();
         if api_server::FAMILIES.iter().any(|family| line.starts_with(family.as_bytes())) {
             kept += line.len();
             families.push(String::from_utf8_lossy(&line).into_owned());
         }
-        if seen > MAX_BODY || kept > MAX_KEPT {
-            return Err(WatchProblem::garbled("there is more than metrics would be"));
+        if read > MAX_BODY || kept > MAX_KEPT {
+            return Err(RequestError::malformed("it is too large for metrics"));
         }
     }
     Ok(ApiServer::from_metrics(families.iter().map(String::as_str)))
@@ -119,12 +121,12 @@ mod tests {
         let after = |seconds| start + Duration::from_secs(seconds);
         let failed = ApiServer::Unreadable("timeout".to_owned());
         let mut patience = Patience::default();
-        assert!(patience.says(&failed, start), "nothing was read yet");
-        assert!(patience.says(&ApiServer::Idle, start));
-        assert!(!patience.says(&failed, after(30)));
-        assert!(!patience.says(&failed, after(59)));
-        assert!(patience.says(&failed, after(60)));
-        assert!(patience.says(&ApiServer::Idle, after(70)));
-        assert!(!patience.says(&failed, after(100)));
+        assert!(patience.accepts(&failed, start), "nothing was read yet");
+        assert!(patience.accepts(&ApiServer::Idle, start));
+        assert!(!patience.accepts(&failed, after(30)));
+        assert!(!patience.accepts(&failed, after(59)));
+        assert!(patience.accepts(&failed, after(60)));
+        assert!(patience.accepts(&ApiServer::Idle, after(70)));
+        assert!(!patience.accepts(&failed, after(100)));
     }
 }

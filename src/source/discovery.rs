@@ -1,4 +1,4 @@
-//! What the cluster serves, and when that changes.
+//! What the cluster serves, kept up to date.
 
 use std::{
     collections::BTreeMap,
@@ -13,103 +13,111 @@ use kube::{
 };
 use tokio::sync::mpsc;
 
-use super::listwatch::{self, Closed, Heed, Shared, Sink, WatchProblem, What, Word};
-use crate::controllers::host::Command;
-use crate::telemetry::{Failure, Outages};
+use super::{
+    event::SourceEvent,
+    listwatch::{
+        self, Closed, EventHandler, Flow, RequestError, WatchContext, WatchEvent, WatchedResource,
+    },
+};
+use crate::telemetry::{Outages, RequestFailure};
 use comptroller_core::inventory::{Catalog, KubernetesVersion, ResourceType, ServedResource};
 
-/// When to look again after a definition changed: the API server serves it a moment later.
+/// When to discover again after a CRD changed: the API server serves it only a moment later.
 const AFTER_CHANGE: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_secs(2), Duration::from_secs(6)];
 
-/// The shortest time between two looks: somebody may change a definition all the time.
-const APART: Duration = Duration::from_secs(1);
+/// The shortest time between two discoveries, since some CRD may change all the time.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often to look when nothing seems to change: aggregated APIs come and go without a definition.
+/// How often to discover if no CRD changes: aggregated APIs come and go without one.
 const AT_REST: Duration = Duration::from_mins(10);
 
-/// How often to look when definitions can't be watched: what was read counts for a minute.
+/// How often to discover if CRDs can't be watched: a catalog counts as known for a minute.
 const UNWATCHED: Duration = Duration::from_secs(20);
 
-/// How soon to look again after a look that failed.
+/// How soon to discover again after a failure.
 const AFTER_ERROR: Duration = Duration::from_secs(5);
 
-/// How soon when nothing is known yet.
+/// The same while there is no catalog yet.
 const AT_START: Duration = Duration::from_secs(1);
 
-/// A discovery call that hangs would hide a new CRD for ever.
+/// The longest discovery: one that hangs would hide new CRDs for ever.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the watch of definitions says.
+/// A message of the watch of CRDs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Definitions {
+enum CrdChange {
     /// One changed, or all were listed.
     Changed,
-    /// None changed until now.
-    Heard,
+    /// None changed up to now.
+    Confirmed,
     /// They can't be watched for now.
     Unwatched,
 }
 
-struct Watcher(mpsc::Sender<Definitions>);
+struct CrdHandler(mpsc::Sender<CrdChange>);
 
-impl Sink for Watcher {
-    async fn hear(&mut self, word: Word<'_>) -> Result<Heed, Closed> {
-        let said = match word {
-            Word::Begin | Word::Item(_) | Word::TooLarge(_) | Word::Trouble(_) => {
-                return Ok(Heed::GoOn);
+impl EventHandler for CrdHandler {
+    async fn handle(&mut self, event: WatchEvent<'_>) -> Result<Flow, Closed> {
+        let change = match event {
+            WatchEvent::ListStarted
+            | WatchEvent::ListItem(_)
+            | WatchEvent::TooLarge(_)
+            | WatchEvent::Failing(_) => return Ok(Flow::Continue),
+            WatchEvent::ListComplete | WatchEvent::Applied(_) | WatchEvent::Deleted(_) => {
+                CrdChange::Changed
             }
-            Word::Commit | Word::Put(_) | Word::Gone(_) => Definitions::Changed,
-            Word::Heard => Definitions::Heard,
-            Word::Forbidden(_) | Word::NotServed => Definitions::Unwatched,
+            WatchEvent::Confirmed => CrdChange::Confirmed,
+            WatchEvent::Forbidden(_) | WatchEvent::NotServed => CrdChange::Unwatched,
         };
-        self.0.send(said).await.map_err(|_| Closed)?;
-        Ok(Heed::GoOn)
+        self.0.send(change).await.map_err(|_| Closed)?;
+        Ok(Flow::Continue)
     }
 
-    fn remedy(&self, _: &WatchProblem) -> &'static str {
-        "definitions can't be watched, so new ones are found later: grant list and watch on customresourcedefinitions to the operator"
+    fn remedy(&self, _: &RequestError) -> &'static str {
+        "CRDs can't be watched, so new ones are found later: grant the operator list and watch on customresourcedefinitions"
     }
 }
 
-/// Keeps the engine's catalog up to date.
-pub async fn follow(shared: Shared, commands: mpsc::Sender<Command>) {
+/// Sends a catalog at first and whenever it changes, and confirms it in between.
+pub async fn run<E: From<SourceEvent>>(context: WatchContext, events: mpsc::Sender<E>) {
     let (sender, changes) = mpsc::channel(64);
-    let client = shared.client.clone();
-    let outages = shared.metrics.outages().clone();
-    let what = What {
+    let client = context.client.clone();
+    let outages = context.metrics.outages().clone();
+    let crds = WatchedResource {
         path: CustomResourceDefinition::url_path(&(), None),
         name: "customresourcedefinitions".to_owned(),
-        waits: false,
+        queued: false,
         metadata_only: true,
     };
     tokio::select! {
-        () = listwatch::follow(shared, what, Watcher(sender)) => {}
-        () = look(&client, &outages, changes, &commands) => {}
+        () = listwatch::run(context, crds, CrdHandler(sender)) => {}
+        () = discover(&client, &outages, changes, &events) => {}
     }
 }
 
-async fn look(
+async fn discover<E: From<SourceEvent>>(
     client: &Client,
     outages: &Outages,
-    mut changes: mpsc::Receiver<Definitions>,
-    commands: &mpsc::Sender<Command>,
+    mut changes: mpsc::Receiver<CrdChange>,
+    events: &mpsc::Sender<E>,
 ) {
     let mut pending = AFTER_CHANGE.iter().copied();
     let mut known = None;
     let mut at_rest = AT_REST;
     loop {
         let began = Instant::now();
-        // The catalog is of now once it was read after the last change.
+        // Only a catalog that was read after the last change is current, so that is remembered
+        // beside the catalog.
         let current = match read(client, outages).await {
             Some(catalog) => {
-                let command = if known.as_ref() == Some(&catalog) {
-                    Command::Discovered
+                let event = if known.as_ref() == Some(&catalog) {
+                    SourceEvent::CatalogConfirmed
                 } else {
                     known = Some(catalog.clone());
-                    Command::Catalog(catalog)
+                    SourceEvent::Catalog(catalog)
                 };
-                if commands.send(command).await.is_err() {
+                if events.send(event.into()).await.is_err() {
                     return;
                 }
                 true
@@ -126,25 +134,28 @@ async fn look(
         loop {
             tokio::select! {
                 () = &mut sleep => break,
-                said = changes.recv() => match said {
+                change = changes.recv() => match change {
                     None => return,
-                    Some(Definitions::Heard) => {
+                    Some(CrdChange::Confirmed) => {
                         at_rest = AT_REST;
-                        if current && commands.send(Command::Discovered).await.is_err() {
+                        let confirmed = SourceEvent::CatalogConfirmed;
+                        if current && events.send(confirmed.into()).await.is_err() {
                             return;
                         }
                     }
-                    Some(Definitions::Unwatched) => {
+                    Some(CrdChange::Unwatched) => {
+                        // The first time at once: the last discovery may have been ten minutes ago.
                         if std::mem::replace(&mut at_rest, UNWATCHED) != UNWATCHED {
                             break;
                         }
                     }
-                    Some(Definitions::Changed) => {
+                    Some(CrdChange::Changed) => {
                         at_rest = AT_REST;
                         pending = AFTER_CHANGE.iter().copied();
-                        // A chart installs many definitions at once; look when they have come.
-                        let next = (began + APART).max(Instant::now() + AFTER_CHANGE[0]);
+                        // A chart installs many CRDs at once: one discovery after all of them.
+                        let next = (began + MIN_INTERVAL).max(Instant::now() + AFTER_CHANGE[0]);
                         tokio::time::sleep_until(next.into()).await;
+                        // Changes that arrived meanwhile are covered by the discovery that follows.
                         while let Some(Some(_)) = changes.recv().now_or_never() {}
                         break;
                     }
@@ -154,32 +165,40 @@ async fn look(
     }
 }
 
-/// Looks once. None when it can't be read.
+/// Reads the catalog once. None, and a line in the log, if that fails.
 async fn read(client: &Client, outages: &Outages) -> Option<Catalog> {
     match tokio::time::timeout(TIMEOUT, catalog(client)).await {
         Ok(Ok(catalog)) => return Some(catalog),
         Ok(Err(error)) => {
-            let remedy = "what the cluster serves can't be asked, so new CRDs are not found: bind system:discovery to the operator";
-            outages.failed("discovery", Failure::of(&error), &Failure::told(&error), remedy);
+            let remedy =
+                "discovery fails, so new CRDs are not found: bind system:discovery to the operator";
+            outages.failed(
+                "discovery",
+                RequestFailure::of(&error),
+                &RequestFailure::describe(&error),
+                remedy,
+            );
         }
         Err(_) => {
             let error = format!("no answer within {} s", TIMEOUT.as_secs());
-            outages.failed("discovery", Failure::NoAnswer, &error, "");
+            outages.failed("discovery", RequestFailure::NoAnswer, &error, "");
         }
     }
     None
 }
 
-/// Everything that can be listed and watched, the preferred version of each first.
+/// Every kind that can be listed and watched, with its preferred version first.
 pub async fn catalog(client: &Client) -> kube::Result<Catalog> {
     let discovery = Discovery::new(client.clone()).run_aggregated().await?;
     let mut rows: BTreeMap<(String, String), ServedResource> = BTreeMap::new();
     for group in discovery.groups() {
         let preferred = group.preferred_version_or_latest().to_owned();
         let mut versions: Vec<&str> = group.versions().collect();
+        // The first version of a kind becomes the one to watch.
         versions.sort_by_key(|version| *version != preferred);
         for version in versions {
             for (resource, capabilities) in group.versioned_resources(version) {
+                // A control can only judge what can be listed and watched.
                 if !capabilities.supports_operation(verbs::LIST)
                     || !capabilities.supports_operation(verbs::WATCH)
                 {
@@ -207,7 +226,7 @@ pub async fn catalog(client: &Client) -> kube::Result<Catalog> {
     Ok(catalog)
 }
 
-/// The API server's version; None where `/version` may not be read or says nothing that can be read.
+/// The API server's version; None if `/version` may not be read, or can't be parsed.
 async fn version(client: &Client) -> kube::Result<Option<KubernetesVersion>> {
     match client.apiserver_version().await {
         Ok(info) => Ok(format!("{}.{}", info.major, info.minor).parse().ok()),
@@ -216,8 +235,8 @@ async fn version(client: &Client) -> kube::Result<Option<KubernetesVersion>> {
     }
 }
 
-/// Groups whose own API server does not answer (KEP-3352): the list of groups still names them,
-/// with what they served before, or with nothing.
+/// Groups whose aggregated API server does not answer (KEP-3352): discovery still lists them, with
+/// what they served before or with nothing.
 async fn unreachable_groups(client: &Client) -> kube::Result<Vec<String>> {
     let groups = client.list_api_groups_aggregated().await?.items;
     let stale = groups.into_iter().filter(|group| {

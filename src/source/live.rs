@@ -1,4 +1,4 @@
-//! One look at a live cluster: the same inventory that watches keep, filled once.
+//! Reads a live cluster once, into the same inventory that the operator's watches keep up to date.
 
 use std::sync::Arc;
 
@@ -6,26 +6,24 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use kube::{Api, Client, api::ListParams};
 
-use crate::{controllers::watches::api_resource, source::watched::Watched};
+use super::{PAGE_SIZE, api_resource, raw_object::RawObject};
 use comptroller_core::{
     engine::{Engine, WatchSet},
     inventory::{Availability, Interner, ProjectedObject, Projector},
 };
 
-/// As many objects as a watch takes at once; see there.
-const PAGE_SIZE: u32 = 250;
-
 /// How many kinds are listed at the same time.
 const CONCURRENCY: usize = 4;
 
-/// A kind as it was read.
-struct Listed {
+/// The result of listing one kind.
+struct ListedKind {
     projector: Projector,
     objects: kube::Result<Vec<ProjectedObject>>,
 }
 
-/// Lists everything that is wanted into an engine. A kind that can't be read whole becomes
-/// unavailable, so that no verdict comes from a part of it.
+/// Lists all kinds that an engine wants and puts them into it. A kind that can't be read completely
+/// becomes unavailable, so that no verdict comes from a part of it. `listed` is called with the plural
+/// name of each kind once it was listed, in any order.
 pub async fn fill(
     engine: &mut Engine,
     client: &Client,
@@ -41,11 +39,12 @@ pub async fn fill(
     let mut lists = stream::iter(projectors)
         .map(|projector| list(client, projector))
         .buffer_unordered(CONCURRENCY);
-    while let Some(Listed { projector, objects }) = lists.next().await {
+    while let Some(ListedKind { projector, objects }) = lists.next().await {
         listed(&projector.resource().plural);
         let kind = engine.kind(projector.resource());
         match objects {
             Ok(objects) => {
+                // Begun and committed together, so that no verdict comes from a part of the list.
                 engine.begin(kind);
                 for object in objects {
                     engine.stage(kind, object);
@@ -67,15 +66,16 @@ fn availability(error: &kube::Error, now: Timestamp) -> Availability {
     }
 }
 
-async fn list(client: &Client, projector: Projector) -> Listed {
+async fn list(client: &Client, projector: Projector) -> ListedKind {
     let api = Api::all_with(client.clone(), &api_resource(projector.resource()));
     let objects = pages(&api, &projector).await;
-    Listed { projector, objects }
+    ListedKind { projector, objects }
 }
 
-/// Every object of a list, page by page.
+/// Every object of a list, page by page, projected. An object that can't be projected is logged and
+/// left out.
 pub async fn pages(
-    api: &Api<Watched>,
+    api: &Api<RawObject>,
     projector: &Projector,
 ) -> kube::Result<Vec<ProjectedObject>> {
     let resource = projector.resource();
@@ -87,7 +87,7 @@ pub async fn pages(
             let object = object.with_type(&resource.api_version(), &resource.kind);
             match projector.project(&object) {
                 Ok(projected) => objects.push(projected),
-                Err(error) => tracing::warn!(%resource, %error, "an object can't be taken in"),
+                Err(error) => tracing::warn!(%resource, %error, "an object can't be read"),
             }
         }
         match page.metadata.continue_.filter(|token| !token.is_empty()) {

@@ -1,9 +1,34 @@
-//! Where objects come from: the watches of the operator, one look at a live cluster, and files.
+//! Where objects come from: watches for the operator, one list for a scan of a cluster, and files.
+//!
+//! Used by the operator and the command line alike, so nothing here knows either. What watches and
+//! discovery find is sent as a [`SourceEvent`](event::SourceEvent).
 
 pub mod api_server;
 pub mod discovery;
+pub mod event;
 pub mod listwatch;
 pub mod live;
 pub mod manifest;
+pub mod own_kinds;
+pub mod raw_object;
 pub mod rewinds;
-pub mod watched;
+pub mod watches;
+
+use kube::core::ApiResource;
+
+use comptroller_core::inventory::ResourceType;
+
+/// How many objects a page of a list asks for. They are dropped once they are projected, so a large
+/// page costs little memory, and the number of requests stays low.
+const PAGE_SIZE: u32 = 350;
+
+/// The type in kube's terms.
+pub fn api_resource(resource: &ResourceType) -> ApiResource {
+    ApiResource {
+        group: resource.group.clone(),
+        version: resource.version.clone(),
+        api_version: resource.api_version(),
+        kind: resource.kind.clone(),
+        plural: resource.plural.clone(),
+    }
+}

@@ -1,13 +1,13 @@
-//! Revisions that went back: etcd was restored to an earlier snapshot.
+//! Notice that the cluster's revisions went back: etcd was restored from an earlier snapshot.
 //!
 //! Resource versions of one resource grow (KEP-5504). One that is lower than one seen before means
-//! that the cluster is an earlier one: a watch from the newest known version would wait in the
-//! future, silent, and a status that was written is no longer there. So all lists are read anew, and
-//! what was written is forgotten.
+//! that the cluster was restored. A watch from the newest known version would then wait in the future
+//! without a word, and a status that was written may be gone. So everything is listed again, and what
+//! was written is forgotten.
 
 use tokio::sync::watch;
 
-/// Who notices a rewind tells everybody. Clones share it.
+/// Announces rewinds to everybody who subscribed. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Rewinds(watch::Sender<u64>);
 
@@ -18,13 +18,13 @@ impl Default for Rewinds {
 }
 
 impl Rewinds {
-    /// A rewind was noticed.
-    pub fn note(&self) {
+    pub fn announce(&self) {
         self.0.send_modify(|count| *count += 1);
     }
 
-    /// The same, unless one was noticed since `seen` of them were known: it is this one.
-    pub fn note_after(&self, seen: u64) {
+    /// Announces a rewind unless another one was announced since the caller knew of `seen`: all
+    /// list-watches notice the same rewind, and each announcement makes all of them list.
+    pub fn announce_after(&self, seen: u64) {
         self.0.send_if_modified(|count| {
             let new = *count == seen;
             *count += u64::from(new);
@@ -32,7 +32,7 @@ impl Rewinds {
         });
     }
 
-    /// To be told of the next; the value counts them.
+    /// A receiver of further announcements; its value is their number.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.0.subscribe()
     }

@@ -12,7 +12,7 @@ use tower::{Layer, Service};
 
 use super::{LATENCY_BUCKETS, Outages, histogram};
 
-/// What is counted of a client.
+/// The metrics of a client.
 #[derive(Clone, Debug)]
 pub struct ClientMetrics {
     requests: IntCounterVec,
@@ -26,14 +26,14 @@ impl ClientMetrics {
             requests: IntCounterVec::new(
                 Opts::new(
                     "comptroller_client_requests_total",
-                    "Requests to the API server by verb and HTTP status; the code is error when no answer came. Alert when 403, 429, 5xx or error rise for 15 minutes.",
+                    "Requests to the API server by verb and HTTP status; the code is error if there was no response. Alert when 403, 429, 5xx or error rise for 15 minutes.",
                 ),
                 &["verb", "code"],
             )?,
             duration: HistogramVec::new(
                 histogram(
                     "comptroller_client_request_duration_seconds",
-                    "From a request to the head of its answer.",
+                    "Time from a request to the head of its response.",
                     LATENCY_BUCKETS,
                 ),
                 &["verb"],
@@ -47,7 +47,7 @@ impl ClientMetrics {
     }
 }
 
-/// The layer; see [`Metrics::client_layer`](super::Metrics::client_layer).
+/// A layer that counts requests; see [`Metrics::client_layer`](super::Metrics::client_layer).
 #[derive(Clone, Debug)]
 pub struct CountRequests(ClientMetrics);
 
@@ -58,21 +58,21 @@ impl CountRequests {
 }
 
 impl<S> Layer<S> for CountRequests {
-    type Service = Counted<S>;
+    type Service = CountedService<S>;
 
-    fn layer(&self, inner: S) -> Counted<S> {
-        Counted { inner, metrics: self.0.clone() }
+    fn layer(&self, inner: S) -> CountedService<S> {
+        CountedService { inner, metrics: self.0.clone() }
     }
 }
 
-/// A service whose requests are counted.
+/// A service with a counter in front.
 #[derive(Clone, Debug)]
-pub struct Counted<S> {
+pub struct CountedService<S> {
     inner: S,
     metrics: ClientMetrics,
 }
 
-impl<S, B, R> Service<Request<B>> for Counted<S>
+impl<S, B, R> Service<Request<B>> for CountedService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
@@ -89,22 +89,24 @@ where
         let verb = verb(request.method(), request.uri().path(), request.uri().query());
         let started = Instant::now();
         let metrics = self.metrics.clone();
-        let answer = self.inner.call(request);
+        let response = self.inner.call(request);
         Box::pin(async move {
-            let answer = answer.await;
-            if answer.is_ok() {
+            let response = response.await;
+            if response.is_ok() {
+                // Any response shows that the API server is reachable, even one with an error.
                 metrics.outages.answered();
             }
-            let code = answer.as_ref().map(Response::status);
+            let code = response.as_ref().map(Response::status);
             let code = code.as_ref().map_or("error", |status| status.as_str());
             metrics.requests.with_label_values(&[verb, code]).inc();
+            // Up to the head only: the body of a watch lasts for its whole period.
             metrics.duration.with_label_values(&[verb]).observe(started.elapsed().as_secs_f64());
-            answer
+            response
         })
     }
 }
 
-/// A closed set: the verb of the API where method, path and query tell it.
+/// The verb of the API, as far as method, path and query show it. A closed set, since it is a label.
 fn verb(method: &Method, path: &str, query: Option<&str>) -> &'static str {
     let watches = || {
         let mut pairs = query.into_iter().flat_map(|query| query.split('&'));
@@ -122,8 +124,8 @@ fn verb(method: &Method, path: &str, query: Option<&str>) -> &'static str {
     }
 }
 
-/// Whether a path names all objects of a type: `/api/V/[namespaces/N/]PLURAL`, or the same below
-/// `/apis/GROUP/V`. Fewer parts are discovery, more are one object.
+/// Whether a path is that of a collection: `/api/V/[namespaces/N/]PLURAL`, or the same below
+/// `/apis/GROUP/V`. Fewer segments are discovery, more are a single object.
 fn is_collection(path: &str) -> bool {
     let mut parts = path.trim_matches('/').split('/');
     let skipped = match parts.next() {

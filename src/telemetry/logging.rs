@@ -1,4 +1,4 @@
-//! Log lines on standard error: one line for an event whatever its fields hold.
+//! Log lines on standard error: one line for each event, whatever its fields contain.
 
 use std::{
     fmt::Write as _,
@@ -12,30 +12,42 @@ use tracing_subscriber::{
     util::{SubscriberInitExt, TryInitError},
 };
 
-/// Why there are no log lines.
+/// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
-    /// `RUST_LOG` can't be read.
+    /// `RUST_LOG` can't be parsed.
     #[error(
-        "RUST_LOG is not a filter: {0}; write a level, or levels by module, such as info,kube=debug"
+        "RUST_LOG is not a valid filter: {0}; write a level, or levels by module, such as info,kube=debug"
     )]
     Filter(#[from] FromEnvError),
-    /// Another subscriber was there first.
-    #[error("logging is set up twice in one process: {0}; call it once, from main")]
+    /// The process has a subscriber already.
+    #[error("logging was set up twice in one process: {0}; call it once, from main")]
     Twice(#[from] TryInitError),
 }
 
-/// The client repeats for each request, and the watcher for each attempt, what
-/// [`Outages`](super::Outages) says once and with a remedy.
+/// The default filter. The client logs for each request, and the watcher for each attempt, what
+/// [`Outages`](super::Outages) logs once and with a remedy.
 const DEFAULT: &str = "info,kube_client::client=off,kube_runtime::watcher=error";
 
-/// The client logs whole objects that it can't read, with all that people wrote into them. Only a
-/// filter that names it shows them.
+/// The client logs objects that it can't parse in full, with everything people wrote into them. They are
+/// shown only if the filter names the client explicitly.
 const CLIENT: &str = "kube_client";
 
-/// Sets up log lines on standard error for the whole process: as JSON, or as text for a person.
-/// `RUST_LOG` filters; without it, what is `info` and worse is shown.
-pub fn init(json: bool) -> Result<(), LoggingError> {
+/// The format of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// JSON, for log pipelines to parse.
+    Json,
+    /// Text, for people to read.
+    Text,
+}
+
+/// Sets up log lines on standard error for the whole process. `RUST_LOG` filters; without it, `info` and
+/// above is logged.
+///
+/// # Errors
+/// If `RUST_LOG` can't be parsed, or logging was set up before.
+pub fn init(format: LogFormat) -> Result<(), LoggingError> {
     let builder = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     let given = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     let filter =
@@ -46,10 +58,10 @@ pub fn init(json: bool) -> Result<(), LoggingError> {
     };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(OneLine(io::stderr))
+        .with_writer(OneLineWriters(io::stderr))
         // Colours are control characters, which are escaped below.
         .with_ansi(false);
-    if json {
+    if format == LogFormat::Json {
         lines.json().flatten_event(true).with_span_list(false).finish().try_init()?;
     } else {
         lines.finish().try_init()?;
@@ -57,21 +69,21 @@ pub fn init(json: bool) -> Result<(), LoggingError> {
     Ok(())
 }
 
-/// Makes writers that keep each event on one line and free of what steers terminals.
-struct OneLine<M>(M);
+/// Makes writers that keep each event on one line, without characters that control terminals.
+struct OneLineWriters<M>(M);
 
-impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for OneLine<M> {
-    type Writer = Escaped<M::Writer>;
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for OneLineWriters<M> {
+    type Writer = EscapingWriter<M::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Escaped(self.0.make_writer())
+        EscapingWriter(self.0.make_writer())
     }
 }
 
-/// Takes one event at a time, which is how the formatter writes.
-struct Escaped<W>(W);
+/// Takes one event per call, which is how the formatter writes.
+struct EscapingWriter<W>(W);
 
-impl<W: Write> Write for Escaped<W> {
+impl<W: Write> Write for EscapingWriter<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         self.0.write_all(escape(&String::from_utf8_lossy(event)).as_bytes())?;
         Ok(event.len())
@@ -82,7 +94,7 @@ impl<W: Write> Write for Escaped<W> {
     }
 }
 
-/// Escapes as JSON does, so that lines of JSON stay JSON, and lines of text stay readable.
+/// Escapes as JSON does, so that JSON lines stay valid and text lines stay readable.
 fn escape(event: &str) -> String {
     let (line, end) = match event.strip_suffix('\n') {
         Some(line) => (line, "\n"),
@@ -103,8 +115,8 @@ fn escape(event: &str) -> String {
     escaped + end
 }
 
-/// Line separators and marks of writing direction (Unicode UAX #9), which make a line look like
-/// another one. All are in the basic plane.
+/// Line separators and bidirectional formatting characters (Unicode UAX #9), which can make a line look
+/// like another one. All are in the basic plane.
 fn reorders(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -116,9 +128,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
+    struct Captured(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Sink {
+    impl Write for Captured {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -132,17 +144,18 @@ mod tests {
     const HOSTILE: &str = "a\nFAKE \u{1b}[31mred\u{9b}1m\u{7f}\r\u{202e}evil";
 
     fn logged(json: bool) -> String {
-        let sink = Sink::default();
-        let out = sink.clone();
-        let lines =
-            tracing_subscriber::fmt().with_writer(OneLine(move || out.clone())).with_ansi(false);
+        let captured = Captured::default();
+        let out = captured.clone();
+        let lines = tracing_subscriber::fmt()
+            .with_writer(OneLineWriters(move || out.clone()))
+            .with_ansi(false);
         let emit = || tracing::info!(name = HOSTILE, shown = %HOSTILE, "said {HOSTILE}");
         if json {
             tracing::subscriber::with_default(lines.json().flatten_event(true).finish(), emit);
         } else {
             tracing::subscriber::with_default(lines.finish(), emit);
         }
-        let bytes = sink.0.lock().unwrap().clone();
+        let bytes = captured.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -157,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn json_gives_back_what_was_said() {
+    fn json_contains_the_original_text() {
         let event: serde_json::Value = serde_json::from_str(&logged(true)).unwrap();
         assert_eq!(event["name"], HOSTILE);
         assert_eq!(event["shown"], HOSTILE);

@@ -1,13 +1,13 @@
-//! What the operator says of itself: metrics for Prometheus, log lines for people and pipelines.
+//! What the operator reports about itself: metrics for Prometheus, log lines for people and pipelines.
 //!
-//! [`Metrics`] is injected, never global, so that two operators in one process don't mix.
+//! [`Metrics`] is passed around and never global, so that two operators in one process don't mix theirs.
 
 mod client;
 mod controls;
 mod evidence;
+mod failure;
 mod logging;
 mod outage;
-mod outage_text;
 #[cfg(test)]
 mod tests;
 
@@ -21,8 +21,9 @@ use prometheus::{
 
 pub use client::{ClientMetrics, CountRequests};
 pub use evidence::EvidenceMetrics;
-pub use logging::{LoggingError, init};
-pub use outage::{Failure, Outages};
+pub use failure::RequestFailure;
+pub use logging::{LogFormat, LoggingError, init};
+pub use outage::Outages;
 
 use comptroller_core::{
     api::{ControlSpec, TestKind},
@@ -30,32 +31,29 @@ use comptroller_core::{
 };
 use controls::ControlCollector;
 
-/// From what a person calls at once to what an alert is for.
+/// In seconds: from what people perceive as immediate to what an alert is for.
 const LATENCY_BUCKETS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// An evaluation is pure computation: it starts far below a millisecond.
+/// In seconds. An evaluation is pure computation, so the buckets start far below a millisecond.
 const EVALUATION_BUCKETS: &[f64] =
     &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
 /// The media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What a reconcile is of.
+/// The kind of a reconciled object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReconcileKind {
-    /// A Control.
     Control,
-    /// A `ControlException`.
     Exception,
-    /// An `AuditPeriod`.
     AuditPeriod,
 }
 
 impl ReconcileKind {
     const ALL: [Self; 3] = [Self::Control, Self::Exception, Self::AuditPeriod];
 
-    /// The kind of the object.
+    /// The kind as Kubernetes names it.
     pub const fn resource(self) -> &'static str {
         match self {
             Self::Control => "Control",
@@ -78,9 +76,9 @@ impl ReconcileKind {
 pub enum Outcome {
     /// A status was written.
     Written,
-    /// The status was already so.
+    /// Nothing had to be written.
     Unchanged,
-    /// It failed and will be tried again.
+    /// It failed and will be retried.
     Failed,
 }
 
@@ -96,20 +94,19 @@ impl Outcome {
     }
 }
 
-/// Why the API server refuses a status whenever it is sent.
+/// Why the API server rejects a status each time it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// It can't read it, or its schema does not admit it.
+pub enum StatusRefusal {
+    /// It can't parse it, or its schema does not allow it.
     Invalid,
-    /// With it the object would be larger than etcd takes.
+    /// The object would be larger than etcd accepts.
     TooLarge,
 }
 
-impl Refusal {
-    /// Every one.
+impl StatusRefusal {
     pub const ALL: [Self; 2] = [Self::Invalid, Self::TooLarge];
 
-    /// The reason of the condition that says so, and the label.
+    /// The reason of the condition `Complete`, and the label of the metric.
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Invalid => "StatusRefused",
@@ -118,14 +115,13 @@ impl Refusal {
     }
 }
 
-/// What became of an event.
+/// What happened to an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventOutcome {
-    /// It was published.
     Published,
-    /// The API server did not take it.
+    /// The API server did not accept it.
     Failed,
-    /// Too many waited, or it had waited for too long.
+    /// The queue was full, or it had waited for too long.
     Dropped,
 }
 
@@ -141,11 +137,11 @@ impl EventOutcome {
     }
 }
 
-/// Every metric of the operator. Clones share them.
+/// All metrics of the operator. Clones share them.
 #[derive(Clone)]
-pub struct Metrics(Arc<Families>);
+pub struct Metrics(Arc<MetricFamilies>);
 
-struct Families {
+struct MetricFamilies {
     registry: Registry,
     controls: ControlCollector,
     detection: Histogram,
@@ -170,7 +166,10 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Metrics in a registry of their own, beside those of the process.
+    /// Metrics in a new registry, together with those of the process.
+    ///
+    /// # Errors
+    /// If a metric is defined twice or has an invalid name.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         #[cfg(target_os = "linux")]
@@ -178,7 +177,10 @@ impl Metrics {
         Self::register(registry)
     }
 
-    /// Metrics in `registry`, which must not hold any of them yet.
+    /// Metrics in `registry`, which must not have any of them yet.
+    ///
+    /// # Errors
+    /// If it has, or if a metric has an invalid name.
     pub fn register(registry: Registry) -> Result<Self, prometheus::Error> {
         let build = IntGaugeVec::new(
             Opts::new(
@@ -189,37 +191,37 @@ impl Metrics {
         )?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let outages = Outages::default();
-        let families = Families {
+        let families = MetricFamilies {
             controls: ControlCollector::new()?,
             detection: Histogram::with_opts(histogram(
                 "comptroller_detection_latency_seconds",
-                "From the arrival of a change to the status that says so. Alert when the 99th percentile stays above 5 s.",
+                "Time from the arrival of a change to the written status. Alert when the 99th percentile stays above 5 s.",
                 LATENCY_BUCKETS,
             ))?,
             evaluation: HistogramVec::new(
                 histogram(
                     "comptroller_evaluation_duration_seconds",
-                    "How long judging with a test took. A test that stays above 1 s delays every control.",
+                    "How long evaluations took, by kind of test. One that stays above 1 s delays every control.",
                     EVALUATION_BUCKETS,
                 ),
                 &["test"],
             )?,
             pass: Histogram::with_opts(histogram(
                 "comptroller_evaluation_pass_duration_seconds",
-                "How long one evaluation of every control that a batch of changes touched took.",
+                "How long it took to evaluate every control affected by one batch of changes.",
                 EVALUATION_BUCKETS,
             ))?,
             reconciles: IntCounterVec::new(
                 Opts::new(
                     "comptroller_reconciles_total",
-                    "Reconciles by what was reconciled and how it ended. Alert when failed rises for 15 minutes.",
+                    "Reconciles by kind and outcome. Alert when failed rises for 15 minutes.",
                 ),
                 &["kind", "outcome"],
             )?,
             reconcile_duration: HistogramVec::new(
                 histogram(
                     "comptroller_reconcile_duration_seconds",
-                    "How long a reconcile took, writing included.",
+                    "How long a reconcile took, including the write.",
                     LATENCY_BUCKETS,
                 ),
                 &["kind"],
@@ -227,34 +229,34 @@ impl Metrics {
             statuses_refused: IntCounterVec::new(
                 Opts::new(
                     "comptroller_statuses_refused_total",
-                    "Statuses that the API server refused, by kind and reason, and that were written without their texts. Alert when it rises: findings are not shown.",
+                    "Statuses that the API server rejected and that were written without their texts, by kind and reason. Alert when it rises: findings are not shown.",
                 ),
                 &["kind", "reason"],
             )?,
             events: IntCounterVec::new(
                 Opts::new(
                     "comptroller_events_total",
-                    "Events by what became of them. The status of a control has what a lost event would have said.",
+                    "Events by what happened to them. What a lost event would have said is in the status of the control.",
                 ),
                 &["outcome"],
             )?,
             watch_failures: IntCounterVec::new(
                 Opts::new(
                     "comptroller_watch_failures_total",
-                    "Lists and watches that failed, by resource. Alert when it rises for 15 minutes: controls over the resource turn Unknown.",
+                    "Failed lists and watches, by resource. Alert when it rises for 15 minutes: controls over the resource turn Unknown.",
                 ),
                 &["resource"],
             )?,
             unreadable: IntGaugeVec::new(
                 Opts::new(
                     "comptroller_unreadable_kinds",
-                    "How many kinds that some control needs can't be read, by reason: Forbidden (a right is missing) or WatchStale (nothing was heard for a minute; Controls, exceptions and discovery count, too). Alert when it is not 0 for 10 minutes.",
+                    "Kinds that some control needs and that can't be read, by reason: Forbidden (a permission is missing) or WatchStale (nothing was received for a minute; Controls, exceptions and discovery count too). Alert when it is not 0 for 10 minutes.",
                 ),
                 &["reason"],
             )?,
             leader: IntGauge::new(
                 "comptroller_leader",
-                "Whether this replica leads and so writes (1) or stands by (0). Alert when the sum over the replicas is not 1 for 2 minutes.",
+                "Whether this replica leads and therefore writes (1) or stands by (0). Alert when the sum over the replicas is not 1 for 2 minutes.",
             )?,
             evidence: EvidenceMetrics::new()?,
             client: ClientMetrics::new(outages.clone())?,
@@ -265,23 +267,26 @@ impl Metrics {
         Ok(Self(Arc::new(families)))
     }
 
-    /// Every metric in the text format of Prometheus ([`CONTENT_TYPE`]).
+    /// All metrics in the text format of Prometheus ([`CONTENT_TYPE`]).
+    ///
+    /// # Errors
+    /// If a metric can't be encoded.
     pub fn render(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.0.registry.gather())
     }
 
-    /// Says how a control stands. A control without a verdict is Unknown and has no numbers.
+    /// Sets the state and numbers of a control. Without a verdict it is Unknown and has no numbers.
     pub fn observe_control(&self, name: &str, spec: &ControlSpec, verdict: Option<&Verdict>) {
         self.0.controls.observe_control(name, spec, verdict);
     }
 
-    /// Says what a control is. How it stands stays what was said of it; at first it is Unknown.
+    /// Sets the labels of a control and keeps its state, which is Unknown at first.
     pub fn declare_control(&self, name: &str, spec: &ControlSpec) {
         self.0.controls.declare_control(name, spec);
     }
 
-    /// Says when a control was last evaluated, with or without a change. A control that was not
-    /// observed is passed over: a reconcile that ends after a deletion leaves nothing behind.
+    /// Sets when a control was last evaluated, with or without a change. Ignores a control that was not
+    /// observed: a reconcile that ends after a deletion must not leave a series behind.
     pub fn control_evaluated(&self, name: &str, at: Timestamp) {
         self.0.controls.control_evaluated(name, at);
     }
@@ -291,7 +296,7 @@ impl Metrics {
         self.0.controls.forget_control(name);
     }
 
-    /// Says when an exception ends.
+    /// Sets when an exception expires.
     pub fn observe_exception(&self, name: &str, expires: Timestamp) {
         self.0.controls.observe_exception(name, expires);
     }
@@ -301,27 +306,27 @@ impl Metrics {
         self.0.controls.forget_exception(name);
     }
 
-    /// One judgement with a test took so long.
+    /// Counts one evaluation of a control with this kind of test.
     pub fn evaluated(&self, test: TestKind, took: Duration) {
         self.0.evaluation.with_label_values(&[test.as_str()]).observe(took.as_secs_f64());
     }
 
-    /// One evaluation of all that a batch of changes touched took so long.
+    /// Counts one evaluation of every control affected by a batch of changes.
     pub fn evaluation_pass(&self, took: Duration) {
         self.0.pass.observe(took.as_secs_f64());
     }
 
-    /// A status was written so long after the change behind it arrived.
+    /// Counts a written status; `latency` is since the arrival of the change behind it.
     pub fn detected(&self, latency: Duration) {
         self.0.detection.observe(latency.as_secs_f64());
     }
 
-    /// A list or watch of a resource failed. There are as many series as kinds were watched.
+    /// Counts a failed list or watch. There is a series for each kind that was ever watched.
     pub fn watch_failed(&self, resource: &str) {
         self.0.watch_failures.with_label_values(&[&*label(resource)]).inc();
     }
 
-    /// So many kinds can't be read, each for one reason.
+    /// Sets how many kinds can't be read, by reason.
     pub fn unreadable(&self, kinds: UnreadableKinds) {
         for (reason, count) in kinds.by_reason() {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
@@ -329,33 +334,31 @@ impl Metrics {
         }
     }
 
-    /// What is logged of trouble with the API server.
+    /// The log of outages of the API server.
     pub fn outages(&self) -> &Outages {
         &self.0.outages
     }
 
-    /// A reconcile ended.
     pub fn reconciled(&self, kind: ReconcileKind, outcome: Outcome, took: Duration) {
         self.0.reconciles.with_label_values(&[kind.as_str(), outcome.as_str()]).inc();
         self.0.reconcile_duration.with_label_values(&[kind.as_str()]).observe(took.as_secs_f64());
     }
 
-    /// A status was refused, and is written without its texts.
-    pub fn status_refused(&self, kind: ReconcileKind, refusal: Refusal) {
+    /// Counts a status that was rejected and is written without its texts.
+    pub fn status_refused(&self, kind: ReconcileKind, refusal: StatusRefusal) {
         self.0.statuses_refused.with_label_values(&[kind.as_str(), refusal.reason()]).inc();
     }
 
-    /// An event was published, or not.
     pub fn event(&self, outcome: EventOutcome) {
         self.0.events.with_label_values(&[outcome.as_str()]).inc();
     }
 
-    /// This replica leads, or does not.
+    /// Sets whether this replica leads.
     pub fn leads(&self, leads: bool) {
         self.0.leader.set(leads.into());
     }
 
-    /// What is counted of the evidence log.
+    /// The metrics of the evidence log.
     pub fn evidence(&self) -> &EvidenceMetrics {
         &self.0.evidence
     }
@@ -366,14 +369,14 @@ impl Metrics {
     }
 }
 
-impl Families {
+impl MetricFamilies {
     fn register(&self, build: IntGaugeVec) -> Result<(), prometheus::Error> {
-        // A rate needs a first value of 0, or the first failure is no increase.
+        // Prometheus can only see the first failure as an increase if the series was 0 before.
         for kind in ReconcileKind::ALL {
             for outcome in Outcome::ALL {
                 self.reconciles.with_label_values(&[kind.as_str(), outcome.as_str()]);
             }
-            for refusal in Refusal::ALL {
+            for refusal in StatusRefusal::ALL {
                 self.statuses_refused.with_label_values(&[kind.as_str(), refusal.reason()]);
             }
         }
@@ -412,8 +415,8 @@ fn histogram(name: &str, help: &str, buckets: &[f64]) -> HistogramOpts {
     HistogramOpts::new(name, help).buckets(buckets.to_vec())
 }
 
-/// Text from the cluster as a label value: of bounded length and without control characters,
-/// which the text format would pass on to terminals.
+/// Text from the cluster as a label value: of bounded length, and without control characters, which the
+/// text format would pass on to terminals.
 fn label(text: &str) -> String {
     const LONGEST: usize = 253;
     text.chars()

@@ -74,9 +74,14 @@ async fn approvals(bench: &crate::process::Bench) {
     let approve = |user: &str| json!({"approvedBy": user});
     for (user, name, patch, wanted) in [
         (ANN, "own", approve("eve@corp"), "can only be set by who approves, to the own name"),
-        (SAM, "own", approve(SAM), "approvedBy must be another person than requestedBy"),
+        (SAM, "own", approve(SAM), "approvedBy must be a different person from requestedBy"),
         (SAM, "own", approve(ANN), "can only be set by who approves"),
-        (GITOPS, "behalf", approve(GITOPS), "approvedBy must be another person than recordedBy"),
+        (
+            GITOPS,
+            "behalf",
+            approve(GITOPS),
+            "approvedBy must be a different person from recordedBy",
+        ),
     ] {
         let why = change(bench, user, name, patch.clone()).await.expect_err(wanted);
         assert!(why.contains(wanted), "{user} {name} {patch}: {why}");

@@ -24,5 +24,5 @@ mod traffic;
 
 pub use call::{Call, Verb};
 pub use proxy::Proxy;
-pub use rule::{Action, Matcher, Moment, PolicyRule, Refusal, on};
+pub use rule::{Action, Matcher, Moment, Refusal, Rule, on};
 pub use traffic::{Line, Traffic};

@@ -19,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 use super::{
     call::{Call, Verb},
     exchange,
-    rule::{Action, Matcher, PolicyRule, Stage},
+    rule::{Action, Matcher, Rule, Stage},
     stream::Fate,
     traffic::{Line, Traffic},
 };
@@ -77,12 +77,12 @@ impl Proxy {
     }
 
     /// Replaces the rules. The first that matches is taken.
-    pub fn set(&self, rules: impl IntoIterator<Item = PolicyRule>) {
+    pub fn set(&self, rules: impl IntoIterator<Item = Rule>) {
         self.shared.state().rules = rules.into_iter().map(Counted::new).collect();
     }
 
     /// Adds a rule after the others.
-    pub fn add(&self, rule: PolicyRule) {
+    pub fn add(&self, rule: Rule) {
         self.shared.state().rules.push(Counted::new(rule));
     }
 
@@ -160,13 +160,13 @@ fn write_kubeconfig(path: &Path, address: SocketAddr) {
 
 /// A rule and how often it was considered and taken.
 struct Counted {
-    rule: PolicyRule,
+    rule: Rule,
     seen: u64,
     taken: u64,
 }
 
 impl Counted {
-    fn new(rule: PolicyRule) -> Self {
+    fn new(rule: Rule) -> Self {
         Self { rule, seen: 0, taken: 0 }
     }
 

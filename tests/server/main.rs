@@ -10,7 +10,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 
 use axum::http::{Request, StatusCode};
 use comptroller::{
-    server::{CertificateFiles, Probes, Server, ServerConfig, ServerError},
+    server::{CertificateFiles, ProbeState, Server, ServerConfig, ServerError},
     telemetry::Metrics,
 };
 use controlplane::wait;
@@ -49,7 +49,7 @@ async fn start(config: ServerConfig, client: Client) -> Running {
     let (evaluated, receiver) = watch::channel(false);
     let ready = receiver.clone();
     let waiting = move || if *ready.borrow() { "" } else { "waiting for the list of controls" };
-    let probes = Probes::new(receiver, move || waiting().to_owned());
+    let probes = ProbeState::new(receiver, move || waiting().to_owned());
     let server = Server::bind(config, client, Metrics::new().unwrap(), probes).await.unwrap();
     let (address, probe_address) = (server.address(), server.probe_address());
     let (shutdown, requested) = oneshot::channel::<()>();
@@ -174,7 +174,7 @@ async fn the_kubelet_sees_readiness_without_a_token() {
 async fn plain_http_is_for_loopback_only() {
     for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:192.0.2.1]:0"] {
         let config = ServerConfig { insecure: true, ..ServerConfig::new(listen.parse().unwrap()) };
-        let probes = Probes::new(watch::channel(true).1, String::new);
+        let probes = ProbeState::new(watch::channel(true).1, String::new);
         let refused = Server::bind(config, nowhere(), Metrics::new().unwrap(), probes).await;
         let error = refused.err().unwrap().to_string();
         assert!(error.contains("listen on 127.0.0.1 or leave out --insecure"), "{error}");
@@ -255,7 +255,7 @@ async fn a_useless_certificate_is_told_at_the_start() {
     let files = files_in(dir.path());
     let start = async || {
         let config = ServerConfig { certificate: Some(files.clone()), ..loopback() };
-        let probes = Probes::new(watch::channel(true).1, String::new);
+        let probes = ProbeState::new(watch::channel(true).1, String::new);
         Server::bind(config, nowhere(), Metrics::new().unwrap(), probes).await
     };
     let missing = start().await.err().unwrap().to_string();

@@ -8,6 +8,7 @@
 //! The crate knows neither Kubernetes nor the controls: an auditor builds the verifier from it alone
 //! (`comptroller-verify`, whose commands are in [`cli`]), and it reads a log of any version of the API.
 
+#![allow(clippy::disallowed_methods, reason = "a log is files, and its readers are told the time")]
 #![cfg_attr(
     test,
     allow(

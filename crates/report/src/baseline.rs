@@ -76,11 +76,11 @@ fn identity(control: &str, finding: &ReportedFinding) -> FindingIdentity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EvaluationFormat, tests::evaluation, write};
+    use crate::{TableStyle, json::FORMAT, tests::evaluation};
 
     fn json(evaluation: &EvaluationReport) -> String {
         let mut text = Vec::new();
-        write(evaluation, EvaluationFormat::Json, &mut text).unwrap();
+        FORMAT.write(evaluation, TableStyle::default(), &mut text).unwrap();
         String::from_utf8(text).unwrap()
     }
 

@@ -4,7 +4,11 @@ use std::io;
 
 use serde::Serialize;
 
-use super::text::is_hidden;
+use super::{EvaluationReport, Format, text::is_hidden};
+
+/// For programs.
+pub(super) const FORMAT: Format<EvaluationReport> =
+    Format::new("json", "For programs", |evaluation, _, output| write_pretty(evaluation, output));
 
 /// Writes a model for programs, and so that a person may look at it too.
 pub(super) fn write_pretty(model: &impl Serialize, output: &mut dyn io::Write) -> io::Result<()> {

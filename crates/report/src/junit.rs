@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
+    Format,
     model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding},
     table::describe,
     text::{object_name, sentence, visible},
@@ -13,6 +14,10 @@ use comptroller_core::api::State;
 
 /// CI systems show the whole text of a failure.
 const MAX_LISTED: usize = 200;
+
+/// JUnit XML, for CI.
+pub(super) const FORMAT: Format<EvaluationReport> =
+    Format::new("junit", "JUnit XML, for CI", |evaluation, _, output| write(evaluation, output));
 
 pub(super) fn write(evaluation: &EvaluationReport, output: &mut dyn io::Write) -> io::Result<()> {
     let mut report = Report::new("comptroller");

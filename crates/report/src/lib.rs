@@ -6,6 +6,7 @@
 //! readers would interpret.
 
 pub mod baseline;
+mod format;
 pub mod gap;
 mod json;
 mod junit;
@@ -20,9 +21,8 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::io;
-
 pub use self::{
+    format::Format,
     model::{
         ControlResult, EvaluationReport, EvaluationSummary, ReportedError, ReportedFinding,
         SourceLocation,
@@ -31,29 +31,6 @@ pub use self::{
     text::{shell_word, visible},
 };
 
-/// How an evaluation is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EvaluationFormat {
-    /// For a person at a terminal.
-    Table(TableStyle),
-    /// The contract for programs.
-    Json,
-    /// SARIF 2.1.0 (OASIS), for code review.
-    Sarif,
-    /// JUnit XML, for CI.
-    Junit,
-}
-
-/// Writes an evaluation in a format. Fails only where the output does.
-pub fn write(
-    evaluation: &EvaluationReport,
-    format: EvaluationFormat,
-    output: &mut dyn io::Write,
-) -> io::Result<()> {
-    match format {
-        EvaluationFormat::Table(style) => table::write(evaluation, style, output),
-        EvaluationFormat::Json => json::write_pretty(evaluation, output),
-        EvaluationFormat::Sarif => sarif::write(evaluation, output),
-        EvaluationFormat::Junit => junit::write(evaluation, output),
-    }
-}
+/// The formats of an evaluation, the default first: the registry, one line each.
+pub const FORMATS: &[Format<EvaluationReport>] =
+    &[table::FORMAT, json::FORMAT, sarif::FORMAT, junit::FORMAT];

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
+    Format,
     model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding, SourceLocation},
     text::{object_name, sentence, visible},
 };
@@ -37,6 +38,12 @@ impl Serialize for SarifResults<'_> {
         serializer.collect_seq(controls.flat_map(|(index, control)| results(index, control)))
     }
 }
+
+/// SARIF 2.1.0, for code review.
+pub(super) const FORMAT: Format<EvaluationReport> =
+    Format::new("sarif", "SARIF 2.1.0, for code review", |evaluation, _, output| {
+        write(evaluation, output)
+    });
 
 pub(super) fn write(evaluation: &EvaluationReport, output: &mut dyn io::Write) -> io::Result<()> {
     let run = SarifRun {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use tabwriter::TabWriter;
 
 use super::{
+    Format,
     model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding},
     text::{object_name, sentence, visible},
 };
@@ -27,6 +28,9 @@ pub struct TableStyle {
     /// Where to wrap sentences; a pipe has no width.
     pub width: Option<usize>,
 }
+
+/// For a person.
+pub(super) const FORMAT: Format<EvaluationReport> = Format::new("table", "For a person", write);
 
 pub(super) fn write(
     evaluation: &EvaluationReport,

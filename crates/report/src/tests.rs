@@ -103,52 +103,55 @@ pub(super) fn evaluation() -> EvaluationReport {
     evaluation
 }
 
-fn written(evaluation: &EvaluationReport, format: EvaluationFormat) -> String {
+fn written(evaluation: &EvaluationReport, format: &Format<EvaluationReport>) -> String {
+    written_in(evaluation, format, TableStyle::default())
+}
+
+fn written_in(
+    evaluation: &EvaluationReport,
+    format: &Format<EvaluationReport>,
+    style: TableStyle,
+) -> String {
     let mut output = Vec::new();
-    write(evaluation, format, &mut output).expect("a vector takes everything");
+    format.write(evaluation, style, &mut output).expect("a vector takes everything");
     String::from_utf8(output).expect("UTF-8")
 }
 
 fn sarif(evaluation: &EvaluationReport) -> Value {
-    serde_json::from_str(&written(evaluation, EvaluationFormat::Sarif)).expect("JSON")
+    serde_json::from_str(&written(evaluation, &sarif::FORMAT)).expect("JSON")
 }
 
 #[test]
 fn the_table_is_as_agreed() {
-    insta::assert_snapshot!(written(&evaluation(), EvaluationFormat::Table(TableStyle::default())));
+    insta::assert_snapshot!(written(&evaluation(), &table::FORMAT));
 }
 
 #[test]
 fn a_narrow_coloured_table_is_as_agreed() {
     let style = TableStyle { colour: true, width: Some(60) };
-    let table = written(&evaluation(), EvaluationFormat::Table(style));
+    let table = written_in(&evaluation(), &table::FORMAT, style);
     insta::assert_snapshot!(table.replace('\u{1b}', "<ESC>"));
 }
 
 #[test]
 fn json_is_as_agreed() {
-    insta::assert_snapshot!(written(&evaluation(), EvaluationFormat::Json));
+    insta::assert_snapshot!(written(&evaluation(), &json::FORMAT));
 }
 
 #[test]
 fn sarif_is_as_agreed() {
-    let text = written(&evaluation(), EvaluationFormat::Sarif);
+    let text = written(&evaluation(), &sarif::FORMAT);
     insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
 }
 
 #[test]
 fn junit_is_as_agreed() {
-    insta::assert_snapshot!(written(&evaluation(), EvaluationFormat::Junit));
+    insta::assert_snapshot!(written(&evaluation(), &junit::FORMAT));
 }
 
 #[test]
 fn nothing_from_outside_acts_on_a_terminal() {
-    for format in [
-        EvaluationFormat::Table(TableStyle::default()),
-        EvaluationFormat::Json,
-        EvaluationFormat::Sarif,
-        EvaluationFormat::Junit,
-    ] {
+    for format in FORMATS {
         let text = written(&evaluation(), format);
         let acting = text.chars().find(|c| {
             (c.is_control() && *c != '\n') || matches!(c, '\u{202e}' | '\u{200b}' | '\u{9b}')
@@ -163,15 +166,14 @@ fn nothing_from_outside_acts_on_a_terminal() {
 fn the_table_caps_what_it_lists() {
     let mut many = evaluation();
     many.controls[2].findings = (0..50).map(|n| finding(&format!("b{n}"), n)).collect();
-    let table = written(&many, EvaluationFormat::Table(TableStyle::default()));
+    let table = written(&many, &table::FORMAT);
     assert!(table.contains("  and 30 more: -o json lists all"), "{table}");
     assert!(table.contains(" b19 ") && !table.contains(" b20 "));
 }
 
 #[test]
 fn json_has_the_fields_of_the_contract() {
-    let json: Value =
-        serde_json::from_str(&written(&evaluation(), EvaluationFormat::Json)).expect("JSON");
+    let json: Value = serde_json::from_str(&written(&evaluation(), &json::FORMAT)).expect("JSON");
     let control = &json["controls"][2];
     for field in [
         "name",
@@ -255,7 +257,7 @@ fn sarif_fingerprints_survive_a_move_and_tell_findings_apart() {
 
 #[test]
 fn junit_counts_states_as_ci_does() {
-    let text = written(&evaluation(), EvaluationFormat::Junit);
+    let text = written(&evaluation(), &junit::FORMAT);
     let report = quick_junit::Report::deserialize_from_str(&text).expect("valid XML");
     let skipped: usize = report.test_suites.iter().map(|suite| suite.skipped).sum();
     assert_eq!((report.tests, report.failures, report.errors, skipped), (7, 1, 3, 1));
@@ -278,7 +280,7 @@ fn junit_has_nothing_that_jenkins_refuses() {
     ];
     let mut evaluation = evaluation();
     evaluation.controls[2].findings.iter_mut().for_each(|finding| finding.known = Some(true));
-    let text = written(&evaluation, EvaluationFormat::Junit);
+    let text = written(&evaluation, &junit::FORMAT);
     let tags = regex::Regex::new(r#"<([a-z-]+)((?: [a-z-]+="[^"<]*")*) ?/?>"#).unwrap();
     let attributes = regex::Regex::new(r#" ([a-z-]+)="[^"<]*""#).unwrap();
     let opened =
@@ -296,7 +298,7 @@ fn junit_has_nothing_that_jenkins_refuses() {
 fn a_narrow_table_leaves_out_the_last_columns() {
     let header = |width| {
         let style = TableStyle { colour: false, width: Some(width) };
-        let table = written(&evaluation(), EvaluationFormat::Table(style));
+        let table = written_in(&evaluation(), &table::FORMAT, style);
         table.lines().next().unwrap_or_default().split_whitespace().count()
     };
     assert_eq!([header(200), header(80), header(70), header(20)], [6, 5, 4, 3]);
@@ -339,7 +341,7 @@ fn what_people_attest_fills_no_table_before_it_is_due() {
         ..EvaluationReport::default()
     };
     let mut table = Vec::new();
-    write(&evaluation, EvaluationFormat::Table(TableStyle::default()), &mut table).unwrap();
+    table::FORMAT.write(&evaluation, TableStyle::default(), &mut table).unwrap();
     let table = String::from_utf8(table).unwrap();
     assert!(table.contains("\nnothing-there ") && table.contains("\nmissed "), "{table}");
     assert!(!table.contains("not-due"), "{table}");

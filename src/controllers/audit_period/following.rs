@@ -18,7 +18,7 @@ use comptroller_evidence::{
 };
 use comptroller_report::period::{
     fold::PeriodFold,
-    model::{ReportPeriod, PeriodReport, Span},
+    model::{PeriodReport, ReportPeriod, Span},
 };
 
 /// The most periods that are followed at a time: each keeps every deviation of its time in memory.

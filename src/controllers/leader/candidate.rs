@@ -1,4 +1,4 @@
-//! The pure half of the election: what a candidate does about a lease, and whether it leads.
+//! The pure half of the election: what a candidate does with a lease, and whether it leads.
 //!
 //! Two clocks that are never compared between machines: a candidate measures on its own monotonic
 //! clock how long the lease has not changed, and how long ago it sent the renewal that succeeded.
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// How long everything takes.
+/// The durations of an election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     lease: Duration,
@@ -19,7 +19,7 @@ pub struct Timing {
     retry: Duration,
 }
 
-/// Why times don't work together.
+/// Why durations are not safe together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a lease of {lease:?} with a renew deadline of {renew:?} and a retry period of {retry:?} is not safe; write whole seconds for the lease, less for the renew deadline, and at most half of that for the retry period"
@@ -31,7 +31,7 @@ pub struct TimingError {
 }
 
 impl Default for Timing {
-    /// Those of client-go: 15 s, 10 s, 2 s.
+    /// The defaults of client-go: 15 s, 10 s, 2 s.
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(15),
@@ -42,8 +42,8 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// `lease`: how long others wait for a leader that is silent. `renew`: how long a leader
-    /// leads after its last renewal. `retry`: the time between two attempts.
+    /// `lease`: how long others wait for a silent leader. `renew`: how long a leader leads after its
+    /// last renewal. `retry`: the time between two attempts.
     pub fn new(lease: Duration, renew: Duration, retry: Duration) -> Result<Self, TimingError> {
         let whole = lease.subsec_nanos() == 0 && i32::try_from(lease.as_secs()).is_ok();
         if whole && renew < lease && !retry.is_zero() && retry <= renew / 2 {
@@ -52,7 +52,7 @@ impl Timing {
         Err(TimingError { lease, renew, retry })
     }
 
-    /// How long others wait for a leader that is silent; whole seconds.
+    /// How long others wait for a silent leader; whole seconds.
     pub fn lease(self) -> Duration {
         self.lease
     }
@@ -68,64 +68,71 @@ impl Timing {
     }
 }
 
-/// What a lease says.
+/// The fields of a lease that the election uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Who holds it; nobody after a release.
+pub struct LeaseRecord {
+    /// The name of the holder; None after a release.
     pub holder: Option<String>,
     /// How long to wait for a silent holder; whole seconds.
     pub duration: Duration,
-    /// When the holder got it, by the holder's clock.
+    /// When the holder took it, by the holder's clock; None if the lease does not say.
     pub acquired: Option<Timestamp>,
-    /// When the holder last renewed it, by the holder's clock.
+    /// When the holder last renewed it, by the holder's clock; None if the lease does not say.
     pub renewed: Option<Timestamp>,
     /// How often the holder changed.
     pub transitions: i32,
 }
 
-/// What to do about a lease.
+/// What to do with a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum LeaseAction {
     /// There is none: create it.
     Create,
-    /// Nobody holds it any more: take it.
+    /// It was released, or its holder has been silent for too long: take it.
     Take,
     /// It is ours: renew it.
     Renew,
-    /// Another holds it.
+    /// Another candidate holds it: wait.
     Wait,
 }
 
-/// What `me` does about a lease that was first seen as it is at `observed_at`.
-pub fn decide(me: &str, record: Option<&Record>, observed_at: Instant, now: Instant) -> Action {
-    let Some(record) = record else { return Action::Create };
+/// What `me` does with a lease that has not changed since `observed_at`.
+pub fn decide(
+    me: &str,
+    record: Option<&LeaseRecord>,
+    observed_at: Instant,
+    now: Instant,
+) -> LeaseAction {
+    let Some(record) = record else { return LeaseAction::Create };
     match record.holder.as_deref() {
-        None => Action::Take,
-        Some(holder) if holder == me => Action::Renew,
-        Some(_) if now.saturating_duration_since(observed_at) >= record.duration => Action::Take,
-        Some(_) => Action::Wait,
+        None => LeaseAction::Take,
+        Some(holder) if holder == me => LeaseAction::Renew,
+        Some(_) if now.saturating_duration_since(observed_at) >= record.duration => {
+            LeaseAction::Take
+        }
+        Some(_) => LeaseAction::Wait,
     }
 }
 
-/// One who wants to lead.
+/// A process that wants to lead.
 #[derive(Debug)]
 pub struct Candidate {
     me: String,
     timing: Timing,
-    observed: Option<Observed>,
+    observed: Option<ObservedLease>,
     leads_until: Option<Instant>,
 }
 
 /// The lease as it was last seen.
 #[derive(Debug)]
-struct Observed {
+struct ObservedLease {
     version: String,
-    record: Record,
+    record: LeaseRecord,
     at: Instant,
 }
 
 impl Candidate {
-    /// `me` must be another name for each process, or two would renew one lease.
+    /// `me` must be unique to the process, or two processes would renew the same lease.
     pub fn new(me: String, timing: Timing) -> Self {
         Self { me, timing, observed: None, leads_until: None }
     }
@@ -135,43 +142,48 @@ impl Candidate {
         &self.me
     }
 
-    /// The times it keeps to.
+    /// The durations it keeps to.
     pub fn timing(&self) -> Timing {
         self.timing
     }
 
-    /// The lease was read, with its resource version, and what is to be done about it.
+    /// Takes the lease as it was read, with its resource version; None if there is none. Returns what
+    /// to do with it.
     ///
-    /// The version tells that the lease was renewed, since a holder's clock may stand still.
-    pub fn observe(&mut self, lease: Option<(String, Record)>, now: Instant) -> Action {
+    /// A new version means that the lease was renewed: the times in it may not change, since the
+    /// holder's clock may stand still.
+    pub fn observe(&mut self, lease: Option<(String, LeaseRecord)>, now: Instant) -> LeaseAction {
         let Some((version, record)) = lease else {
             self.observed = None;
             self.leads_until = None;
-            return Action::Create;
+            return LeaseAction::Create;
         };
+        // Whatever this process believed, another one has been elected, or an administrator took the
+        // lease away.
         if record.holder.as_deref() != Some(&self.me) {
             self.leads_until = None;
         }
+        // The wait counts from the first sight of this version, on our own clock.
         let at = match &self.observed {
             Some(observed) if observed.version == version => observed.at,
             _ => now,
         };
         let action = decide(&self.me, Some(&record), at, now);
-        self.observed = Some(Observed { version, record, at });
+        self.observed = Some(ObservedLease { version, record, at });
         action
     }
 
-    /// What to write to hold the lease. `wall` is for people.
-    pub fn claim(&self, action: Action, wall: Timestamp) -> Record {
+    /// What to write to hold the lease. `wall` is the time that people see in it.
+    pub fn claim(&self, action: LeaseAction, wall: Timestamp) -> LeaseRecord {
         let seen = self.observed.as_ref().map(|observed| &observed.record);
         let acquired = seen.and_then(|record| record.acquired);
         let transitions = seen.map_or(0, |record| record.transitions);
         let (acquired, transitions) = match action {
-            Action::Renew => (acquired.or(Some(wall)), transitions),
-            Action::Take => (Some(wall), transitions.saturating_add(1)),
-            Action::Create | Action::Wait => (Some(wall), transitions),
+            LeaseAction::Renew => (acquired.or(Some(wall)), transitions),
+            LeaseAction::Take => (Some(wall), transitions.saturating_add(1)),
+            LeaseAction::Create | LeaseAction::Wait => (Some(wall), transitions),
         };
-        Record {
+        LeaseRecord {
             holder: Some(self.me.clone()),
             duration: self.timing.lease,
             acquired,
@@ -180,33 +192,32 @@ impl Candidate {
         }
     }
 
-    /// What to write to let the next one have it at once.
-    pub fn release(&self, wall: Timestamp) -> Record {
-        Record {
+    /// What to write so that another candidate may take the lease at once.
+    pub fn release(&self, wall: Timestamp) -> LeaseRecord {
+        LeaseRecord {
             holder: None,
             // client-go does not accept 0.
             duration: Duration::from_secs(1),
             renewed: Some(wall),
-            ..self.claim(Action::Renew, wall)
+            ..self.claim(LeaseAction::Renew, wall)
         }
     }
 
-    /// A claim that was sent at `sent` was accepted.
+    /// A claim that was sent at `sent` was accepted. The time of sending counts: the server may have
+    /// accepted it at any moment since, and others began to wait then.
     pub fn claimed(&mut self, sent: Instant) {
         self.leads_until = Some(sent + self.timing.renew);
     }
 
-    /// It no longer wants to lead.
     pub fn resign(&mut self) {
         self.leads_until = None;
     }
 
-    /// Until when it leads without another renewal, if it leads.
+    /// Until when it leads without another renewal; None if it does not lead.
     pub fn leads_until(&self, now: Instant) -> Option<Instant> {
         self.leads_until.filter(|until| now < *until)
     }
 
-    /// Whether it leads.
     #[cfg(test)]
     pub fn leads(&self, now: Instant) -> bool {
         self.leads_until(now).is_some()
@@ -219,8 +230,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn record(holder: Option<&str>) -> Record {
-        Record {
+    fn record(holder: Option<&str>) -> LeaseRecord {
+        LeaseRecord {
             holder: holder.map(str::to_owned),
             duration: 15 * SECOND,
             acquired: Some(Timestamp::UNIX_EPOCH),
@@ -237,15 +248,19 @@ mod tests {
     fn a_lease_is_taken_only_from_nobody_or_the_silent() {
         let observed = Instant::now();
         for (record, seconds, expected) in [
-            (None, 0, Action::Create),
-            (Some(record(None)), 0, Action::Take),
-            (Some(record(Some("me"))), 0, Action::Renew),
-            (Some(record(Some("me"))), 60, Action::Renew),
-            (Some(record(Some("other"))), 0, Action::Wait),
-            (Some(record(Some("other"))), 14, Action::Wait),
-            (Some(record(Some("other"))), 15, Action::Take),
+            (None, 0, LeaseAction::Create),
+            (Some(record(None)), 0, LeaseAction::Take),
+            (Some(record(Some("me"))), 0, LeaseAction::Renew),
+            (Some(record(Some("me"))), 60, LeaseAction::Renew),
+            (Some(record(Some("other"))), 0, LeaseAction::Wait),
+            (Some(record(Some("other"))), 14, LeaseAction::Wait),
+            (Some(record(Some("other"))), 15, LeaseAction::Take),
             // Its holder's word counts, not our own configuration.
-            (Some(Record { duration: 60 * SECOND, ..record(Some("other")) }), 59, Action::Wait),
+            (
+                Some(LeaseRecord { duration: 60 * SECOND, ..record(Some("other")) }),
+                59,
+                LeaseAction::Wait,
+            ),
         ] {
             let now = observed + seconds * SECOND;
             let action = decide("me", record.as_ref(), observed, now);
@@ -263,12 +278,12 @@ mod tests {
                 start + seconds * SECOND,
             )
         };
-        assert_eq!(see("1", 0), Action::Wait);
-        assert_eq!(see("1", 14), Action::Wait);
+        assert_eq!(see("1", 0), LeaseAction::Wait);
+        assert_eq!(see("1", 14), LeaseAction::Wait);
         // The same times in it: the holder's clock stands still, but it renewed.
-        assert_eq!(see("2", 16), Action::Wait);
-        assert_eq!(see("2", 30), Action::Wait);
-        assert_eq!(see("2", 31), Action::Take);
+        assert_eq!(see("2", 16), LeaseAction::Wait);
+        assert_eq!(see("2", 30), LeaseAction::Wait);
+        assert_eq!(see("2", 31), LeaseAction::Take);
     }
 
     #[test]
@@ -300,11 +315,11 @@ mod tests {
         let now = Instant::now();
         let wall: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         let mut candidate = candidate();
-        let first = candidate.claim(Action::Create, wall);
+        let first = candidate.claim(LeaseAction::Create, wall);
         assert_eq!((first.transitions, first.acquired), (0, Some(wall)));
 
         candidate.observe(Some(("1".to_owned(), record(Some("me")))), now);
-        let renewed = candidate.claim(Action::Renew, wall);
+        let renewed = candidate.claim(LeaseAction::Renew, wall);
         assert_eq!((renewed.transitions, renewed.acquired), (3, Some(Timestamp::UNIX_EPOCH)));
         assert_eq!(renewed.renewed, Some(wall));
 
@@ -312,7 +327,7 @@ mod tests {
         assert_eq!((released.holder, released.transitions), (None, 3));
 
         candidate.observe(Some(("2".to_owned(), record(Some("other")))), now);
-        let taken = candidate.claim(Action::Take, wall);
+        let taken = candidate.claim(LeaseAction::Take, wall);
         assert_eq!((taken.holder.as_deref(), taken.transitions), (Some("me"), 4));
         assert_eq!(taken.acquired, Some(wall));
     }

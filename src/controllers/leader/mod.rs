@@ -1,7 +1,7 @@
-//! Leader election on a Lease, as client-go does it: of several replicas one writes.
+//! Leader election on a Lease, as in client-go: one of several replicas writes.
 //!
-//! [`candidate`] decides purely; this half reads and writes the lease. Every write carries the
-//! resource version that was read, so that of two who take a lease one succeeds.
+//! [`candidate`] decides purely; this half reads and writes the lease. Every write has the resource
+//! version that was read, so that if two take the lease, one succeeds.
 
 mod candidate;
 #[cfg(test)]
@@ -21,31 +21,31 @@ use tokio::{
 };
 
 use crate::telemetry::Metrics;
-use candidate::{Action, Candidate, Record};
+use candidate::{Candidate, LeaseAction, LeaseRecord};
 pub use candidate::{Timing, TimingError};
 use comptroller_recorder::Leadership;
 
 /// The name of the lease.
 pub const LEASE: &str = "comptroller";
 
-/// How long letting go of the lease may take.
+/// How long releasing the lease may take.
 const RELEASE: Duration = Duration::from_secs(5);
 
-/// Which lease, and for whom.
+/// The lease, and the candidate for it.
 #[derive(Clone, Debug)]
 pub struct ElectionConfig {
     /// The namespace of the lease: the operator's own.
     pub namespace: String,
     /// The name of the lease.
     pub lease: String,
-    /// Who it is, such as the pod's name; made unique for the process.
+    /// The name of the candidate, such as the pod's; a random suffix makes it unique to the process.
     pub instance: String,
-    /// The times to keep to.
+    /// The durations to keep to.
     pub timing: Timing,
 }
 
 impl ElectionConfig {
-    /// The lease `comptroller` with client-go's times.
+    /// The lease `comptroller` with the durations of client-go.
     pub fn new(namespace: impl Into<String>, instance: impl Into<String>) -> Self {
         Self {
             namespace: namespace.into(),
@@ -56,11 +56,11 @@ impl ElectionConfig {
     }
 }
 
-/// Why no candidate can be made.
+/// Why there is no candidate.
 #[derive(Debug, thiserror::Error)]
 pub enum ElectionError {
-    /// Without randomness two processes could have one name.
-    #[error("the system gives no randomness, which the name of a candidate needs")]
+    /// Without randomness two processes could have the same name.
+    #[error("the system's random number generator failed, which the name of a candidate needs")]
     Randomness,
 }
 
@@ -71,14 +71,14 @@ pub struct LeaderElector {
     lease: String,
     candidate: Candidate,
     leading: watch::Sender<bool>,
-    /// Until when it leads without another renewal, if it leads.
+    /// Until when it leads without another renewal; None if it does not lead.
     until: watch::Sender<Option<Instant>>,
     transitions: watch::Sender<u64>,
     metrics: Metrics,
     failing: bool,
 }
 
-/// Why an attempt came to nothing.
+/// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
 enum AttemptError {
     #[error("{0}; the operator needs get, create and update on leases in its namespace")]
@@ -109,20 +109,20 @@ impl LeaderElector {
         })
     }
 
-    /// Whether this process leads. It turns false at the latest when the renew deadline passes,
-    /// which is before another may lead; what was begun must end in the time between.
+    /// Whether this process leads. It turns false when the renew deadline passes, at the latest. That
+    /// is before another process may lead; writes that were begun must end in between.
     pub fn leading(&self) -> watch::Receiver<bool> {
         self.leading.subscribe()
     }
 
-    /// [`leading`](Self::leading) with its deadline, for who writes: a process that was stopped and
-    /// goes on is told too late that another leads.
+    /// [`leading`](Self::leading) with its deadline, for the writer of the log: a process that was
+    /// paused and resumes is told too late that another leads, so it must look at the deadline.
     pub fn leadership(&self) -> Leadership {
         Leadership::elected(self.leading.subscribe(), self.until.subscribe())
     }
 
-    /// How often the lease had changed hands when this process got it: the number of its
-    /// leadership, which is known by the time that [`leading`](Self::leading) is true.
+    /// How often the lease had changed hands when this process took it, which is the epoch of the
+    /// entries it writes. It is set before [`leading`](Self::leading) turns true.
     pub fn transitions(&self) -> watch::Receiver<u64> {
         self.transitions.subscribe()
     }
@@ -132,35 +132,40 @@ impl LeaderElector {
         self.candidate.name()
     }
 
-    /// Stands for election until `shutdown`, then lets go of the lease. So `shutdown` must come
-    /// after the last write. A lost lease is no end: it becomes a candidate again.
+    /// Stands for election until `shutdown`, then releases the lease. So `shutdown` must come after
+    /// the last write. After a lost lease it stands for election again.
     pub async fn run(mut self, shutdown: impl Future<Output = ()> + Send) {
         tokio::pin!(shutdown);
         loop {
             tokio::select! {
+                // A shutdown goes first, or a renewal could follow the last write and keep the
+                // lease.
                 biased;
                 () = &mut shutdown => break,
-                () = self.turn() => {}
+                () = self.attempt_and_pause() => {}
             }
         }
+        // Before the release, so that this process stops leading even if the request fails.
         self.candidate.resign();
         self.publish();
         if let Ok(Err(error)) = timeout(RELEASE, self.release()).await {
-            tracing::warn!(%error, "could not let go of the lease; the next leader waits until it ends");
+            tracing::warn!(%error, "the lease could not be released; the next leader waits until it expires");
         }
     }
 
-    /// One attempt, and the pause after it. It may be dropped anywhere: the next one starts from
+    /// One attempt, and the pause after it. It may be dropped at any point: the next one starts from
     /// what the API server has.
-    async fn turn(&mut self) {
+    async fn attempt_and_pause(&mut self) {
         let sent = Instant::now();
         let timing = self.candidate.timing();
         let limit = self.candidate.leads_until(sent).unwrap_or(sent + timing.renew());
+        // A renewal that is answered after the deadline is of no use: leading has ended by then.
         let outcome = timeout_at(TokioInstant::from_std(limit), self.attempt(sent)).await;
         self.report(outcome.unwrap_or(Err(AttemptError::Late)));
         self.publish();
         let now = Instant::now();
         let next = now + timing.retry();
+        // The deadline may come before the next attempt, and must not pass unnoticed.
         if let Some(until) = self.candidate.leads_until(now).filter(|until| *until < next) {
             sleep_until(until.into()).await;
             self.publish();
@@ -170,24 +175,25 @@ impl LeaderElector {
 
     async fn attempt(&mut self, sent: Instant) -> Result<(), AttemptError> {
         let lease = self.leases.get_opt(&self.lease).await?;
-        let seen =
+        let observed =
             lease.as_ref().map(|lease| (version(lease), record(lease, self.candidate.timing())));
-        let action = self.candidate.observe(seen, Instant::now());
-        // What was seen counts at once, not after the next request.
+        let action = self.candidate.observe(observed, Instant::now());
+        // If another candidate has the lease, leading ends now and not after the next request.
         self.publish();
-        if action == Action::Wait {
+        if action == LeaseAction::Wait {
             return Ok(());
         }
         let claim = self.candidate.claim(action, Timestamp::now());
         if self.write(lease, &claim).await? {
+            // Before leading turns true: the writer needs its epoch first.
             self.transitions.send_replace(u64::try_from(claim.transitions).unwrap_or_default());
             self.candidate.claimed(sent);
         }
         Ok(())
     }
 
-    /// Whether it was written; not when another was faster.
-    async fn write(&self, lease: Option<Lease>, record: &Record) -> Result<bool, kube::Error> {
+    /// Whether it was written; false if another candidate was faster.
+    async fn write(&self, lease: Option<Lease>, record: &LeaseRecord) -> Result<bool, kube::Error> {
         let params = PostParams::default();
         let written = if let Some(mut lease) = lease {
             fill(lease.spec.get_or_insert_default(), record);
@@ -210,7 +216,8 @@ impl LeaderElector {
     async fn release(&mut self) -> Result<(), AttemptError> {
         let Some(lease) = self.leases.get_opt(&self.lease).await? else { return Ok(()) };
         let seen = (version(&lease), record(&lease, self.candidate.timing()));
-        if self.candidate.observe(Some(seen), Instant::now()) == Action::Renew {
+        // If another candidate holds it by now, it is not ours to release.
+        if self.candidate.observe(Some(seen), Instant::now()) == LeaseAction::Renew {
             let released = self.candidate.release(Timestamp::now());
             self.write(Some(lease), &released).await?;
         }
@@ -220,28 +227,34 @@ impl LeaderElector {
     fn publish(&mut self) {
         let until = self.candidate.leads_until(Instant::now());
         let leads = until.is_some();
-        // The deadline first: who is told to lead looks at it.
+        // The deadline first: whoever sees that it leads looks at the deadline next.
         self.until.send_replace(until);
         let changed = self.leading.send_if_modified(|was| std::mem::replace(was, leads) != leads);
         if changed {
             self.metrics.leads(leads);
             let name = self.candidate.name();
             if leads {
-                tracing::info!(name, lease = self.lease, "leads");
+                tracing::info!(name, lease = self.lease, "this replica leads");
             } else {
-                tracing::info!(name, lease = self.lease, "no longer leads");
+                tracing::info!(name, lease = self.lease, "this replica no longer leads");
             }
         }
     }
 
-    /// Logs when attempts begin to fail and when they work again, not each.
+    /// Logs when attempts begin to fail and when they succeed again, not each failure.
     fn report(&mut self, outcome: Result<(), AttemptError>) {
         let was_failing = std::mem::replace(&mut self.failing, outcome.is_err());
         let lease = &self.lease;
         match outcome {
-            Err(error) if !was_failing => tracing::warn!(lease, %error, "can't use the lease"),
-            Err(error) => tracing::debug!(lease, %error, "still can't use the lease"),
-            Ok(()) if was_failing => tracing::info!(lease, "the lease can be used again"),
+            Err(error) if !was_failing => {
+                tracing::warn!(lease, %error, "the lease can't be read or written")
+            }
+            Err(error) => {
+                tracing::debug!(lease, %error, "the lease still can't be read or written")
+            }
+            Ok(()) if was_failing => {
+                tracing::info!(lease, "the lease can be read and written again")
+            }
             Ok(()) => {}
         }
     }
@@ -251,11 +264,11 @@ fn version(lease: &Lease) -> String {
     lease.metadata.resource_version.clone().unwrap_or_default()
 }
 
-/// What a lease says; one that says little says it with `timing`.
-fn record(lease: &Lease, timing: Timing) -> Record {
+/// The fields of a lease; `timing` has the duration if the lease has none.
+fn record(lease: &Lease, timing: Timing) -> LeaseRecord {
     let spec = lease.spec.clone().unwrap_or_default();
     let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-    Record {
+    LeaseRecord {
         holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
         duration: seconds.map_or(timing.lease(), Duration::from_secs),
         acquired: spec.acquire_time.map(|time| time.0),
@@ -264,8 +277,8 @@ fn record(lease: &Lease, timing: Timing) -> Record {
     }
 }
 
-/// Writes the fields of the election and leaves others alone.
-fn fill(spec: &mut LeaseSpec, record: &Record) {
+/// Sets the fields of the election and keeps all others.
+fn fill(spec: &mut LeaseSpec, record: &LeaseRecord) {
     spec.holder_identity.clone_from(&record.holder);
     spec.lease_duration_seconds = i32::try_from(record.duration.as_secs()).ok();
     spec.acquire_time = record.acquired.map(MicroTime);
@@ -273,7 +286,8 @@ fn fill(spec: &mut LeaseSpec, record: &Record) {
     spec.lease_transitions = Some(record.transitions);
 }
 
-/// Tells two processes with one pod name apart, such as one and its successor after a crash.
+/// A random suffix, which tells apart two processes with the same pod name, such as one and its
+/// successor after a crash.
 fn suffix() -> Result<String, ElectionError> {
     let mut bytes = [0; 8];
     rustls::crypto::ring::default_provider()

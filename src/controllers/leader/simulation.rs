@@ -1,4 +1,4 @@
-//! Candidates against a simulated API server: requests and answers are late or lost, clocks go
+//! Candidates against a simulated API server: requests and responses are late or lost, clocks are
 //! wrong, processes die. At every moment at most one believes that it leads.
 
 use std::{
@@ -9,11 +9,11 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
-use super::candidate::{Action, Candidate, Record, Timing};
+use super::candidate::{Candidate, LeaseAction, LeaseRecord, Timing};
 
 /// How long one run lasts.
 const LENGTH: Duration = Duration::from_mins(30);
-/// Longer than the renew deadline, so that answers come when their leader is none any more.
+/// Longer than the renew deadline, so that responses arrive when their leader no longer leads.
 const SLOWEST: f64 = 12.0;
 
 /// What happens to a node next.
@@ -22,27 +22,27 @@ enum Event {
     Attempt,
     /// The API server reads the lease for it.
     Read,
-    /// It learns what was read.
-    Answer(Option<(u64, Record)>),
-    /// The API server gets its write, made from this version.
-    Write(Option<u64>, Record),
-    /// It learns that it was written.
+    /// It gets the response of the read.
+    Answer(Option<(u64, LeaseRecord)>),
+    /// The API server gets its write, based on this version.
+    Write(Option<u64>, LeaseRecord),
+    /// It gets the response of the write.
     Written,
     /// The process dies, and another takes its place.
     Die,
 }
 
-struct Node {
+struct SimulatedNode {
     candidate: Candidate,
-    /// Its process, so that nothing reaches the next one.
+    /// The number of its process: responses do not reach the next one.
     life: u32,
-    /// How fast its clock goes.
+    /// How fast its clock runs.
     rate: f64,
     /// How wrong its wall clock is.
     skew: SignedDuration,
-    /// When it sent what is under way, by its own clock.
+    /// When it sent the current request, by its own clock.
     sent: Instant,
-    /// What it sent, so that an answer to an attempt given up is not heard.
+    /// The number of its attempt: the response of an earlier one is dropped.
     attempt: u64,
 }
 
@@ -52,9 +52,9 @@ struct World {
     now: Duration,
     queue: BTreeMap<(Duration, u64), (usize, u32, u64, Event)>,
     serial: u64,
-    lease: Option<(u64, Record)>,
+    lease: Option<(u64, LeaseRecord)>,
     version: u64,
-    nodes: Vec<Node>,
+    nodes: Vec<SimulatedNode>,
     leaders: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ impl World {
         let mut random = SmallRng::seed_from_u64(seed);
         let origin = Instant::now();
         let nodes = (0..nodes)
-            .map(|number| Node {
+            .map(|number| SimulatedNode {
                 candidate: Candidate::new(format!("{number}-0"), Timing::default()),
                 life: 0,
                 // Far worse than any clock, and still within what 10 s against 15 s allow.
@@ -98,7 +98,7 @@ impl World {
 
     fn after(&mut self, number: usize, seconds: f64, event: Event) {
         let at = self.now + Duration::from_secs_f64(seconds);
-        let Node { life, attempt, .. } = self.nodes[number];
+        let SimulatedNode { life, attempt, .. } = self.nodes[number];
         self.serial += 1;
         self.queue.insert((at, self.serial), (number, life, attempt, event));
     }
@@ -125,16 +125,16 @@ impl World {
             if self.now > LENGTH {
                 return;
             }
-            self.happen(number, life, attempt, event);
+            self.process(number, life, attempt, event);
             self.check();
         }
     }
 
-    fn happen(&mut self, number: usize, life: u32, attempt: u64, event: Event) {
+    fn process(&mut self, number: usize, life: u32, attempt: u64, event: Event) {
         let alive = self.nodes[number].life == life;
         let current = alive && self.nodes[number].attempt == attempt;
         match event {
-            // The server does what it is asked for, whoever waits for the answer.
+            // The server processes the request even if nobody waits for the response any more.
             Event::Read => {
                 let lease = self.lease.clone();
                 if current {
@@ -169,29 +169,29 @@ impl World {
         self.after(number, pause, Event::Attempt);
     }
 
-    fn answer(&mut self, number: usize, lease: Option<(u64, Record)>) {
+    fn answer(&mut self, number: usize, lease: Option<(u64, LeaseRecord)>) {
         let now = self.clock(number);
         let wall = Timestamp::UNIX_EPOCH + self.nodes[number].skew;
         let expected = lease.as_ref().map(|(version, _)| *version);
         let candidate = &mut self.nodes[number].candidate;
         let seen = lease.map(|(version, record)| (version.to_string(), record));
         let action = candidate.observe(seen, now);
-        if action != Action::Wait {
+        if action != LeaseAction::Wait {
             let record = candidate.claim(action, wall);
             self.travel(number, Event::Write(expected, record));
         }
     }
 
-    /// Half of them let go of the lease first.
+    /// Half of them release the lease first.
     fn die(&mut self, number: usize) {
         let wall = Timestamp::UNIX_EPOCH + self.nodes[number].skew;
-        let lets_go = self.random.random_bool(0.5);
+        let releases = self.random.random_bool(0.5);
         let node = &mut self.nodes[number];
         let held = self
             .lease
             .as_ref()
             .filter(|(_, record)| record.holder.as_deref() == Some(node.candidate.name()));
-        if let Some((version, record)) = held.filter(|_| lets_go).cloned() {
+        if let Some((version, record)) = held.filter(|_| releases).cloned() {
             node.candidate.observe(Some((version.to_string(), record)), node.sent);
             let released = node.candidate.release(wall);
             self.travel(number, Event::Write(Some(version), released));

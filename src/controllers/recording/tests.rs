@@ -203,7 +203,11 @@ impl World {
             8..14 => self.reconcile().await,
             14..17 => {
                 let skipped = self.random.random_range(0..9);
-                let fault = if self.random.random_bool(0.5) { WriteFault::Before } else { WriteFault::After };
+                let fault = if self.random.random_bool(0.5) {
+                    WriteFault::Before
+                } else {
+                    WriteFault::After
+                };
                 self.tell(format!("{fault:?} after {skipped}"));
                 let plan = std::iter::repeat_n(WriteFault::None, skipped).chain([fault]);
                 memory::open(&self.location).unwrap().plan(plan);

@@ -1,38 +1,38 @@
-//! The lines of an answer, each of limited length.
+//! The lines of a response, each of limited length.
 
 use bytes::{Buf, BytesMut};
 
-use super::wire::{Answer, Problem};
+use super::request::{RequestError, ResponseBody};
 
-/// The longest line of a watch: an object with what surrounds it in an event.
+/// The longest line of a watch, in bytes: an object with its event's envelope.
 pub const MAX_LINE: usize = 8 << 20;
 
-/// Cuts a stream into lines.
+/// Reads a response line by line.
 #[derive(Debug)]
 pub struct Lines {
-    answer: Answer,
-    cutter: Cutter,
+    body: ResponseBody,
+    buffer: LineBuffer,
 }
 
 impl Lines {
-    /// The lines of an answer, of at most `limit` bytes.
-    pub fn new(answer: Answer, limit: usize) -> Self {
-        Self { answer, cutter: Cutter { limit, ..Cutter::default() } }
+    /// `limit` is the longest line, in bytes.
+    pub fn new(body: ResponseBody, limit: usize) -> Self {
+        Self { body, buffer: LineBuffer { limit, ..LineBuffer::default() } }
     }
 
-    /// The next line that is not empty; None at the end. A line without an end is none. May be
-    /// dropped and called again.
-    pub async fn next(&mut self) -> Result<Option<BytesMut>, Problem> {
+    /// The next line that is not empty; None at the end of the response. An unfinished last line is
+    /// dropped. Cancel-safe: it may be dropped and called again.
+    pub async fn next(&mut self) -> Result<Option<BytesMut>, RequestError> {
         loop {
-            if let Some(line) = self.cutter.line()? {
+            if let Some(line) = self.buffer.line()? {
                 return Ok(Some(line));
             }
-            if self.cutter.pending.is_empty() {
-                // The space of a long line is not kept by each of many watches.
-                self.cutter.pending = BytesMut::new();
+            if self.buffer.pending.is_empty() {
+                // Otherwise each of many watches would keep the space of its longest line.
+                self.buffer.pending = BytesMut::new();
             }
-            match self.answer.next().await? {
-                Some(piece) => self.cutter.pending.extend_from_slice(&piece),
+            match self.body.next().await? {
+                Some(chunk) => self.buffer.pending.extend_from_slice(&chunk),
                 None => return Ok(None),
             }
         }
@@ -40,22 +40,24 @@ impl Lines {
 }
 
 #[derive(Debug, Default)]
-struct Cutter {
+struct LineBuffer {
     pending: BytesMut,
-    /// How much of it holds no end of a line.
+    /// How many bytes of it are known to contain no line feed.
     searched: usize,
     limit: usize,
 }
 
-impl Cutter {
-    fn line(&mut self) -> Result<Option<BytesMut>, Problem> {
+impl LineBuffer {
+    fn line(&mut self) -> Result<Option<BytesMut>, RequestError> {
         loop {
             let rest = self.pending.get(self.searched..).unwrap_or_default();
             let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
                 self.searched = self.pending.len();
                 if self.searched > self.limit {
                     let limit = self.limit >> 20;
-                    return Err(Problem::garbled(format!("a line is longer than {limit} MiB")));
+                    return Err(RequestError::malformed(format!(
+                        "a line is longer than {limit} MiB"
+                    )));
                 }
                 return Ok(None);
             };
@@ -77,25 +79,25 @@ mod tests {
     fn lines_are_cut_wherever_pieces_end() {
         let text = b"one\n\ntwo\r\n\nthree\nrest";
         for size in 1..text.len() {
-            let mut cutter = Cutter { limit: 100, ..Cutter::default() };
+            let mut buffer = LineBuffer { limit: 100, ..LineBuffer::default() };
             let mut lines = Vec::new();
-            for piece in text.chunks(size) {
-                cutter.pending.extend_from_slice(piece);
-                while let Some(line) = cutter.line().unwrap() {
+            for chunk in text.chunks(size) {
+                buffer.pending.extend_from_slice(chunk);
+                while let Some(line) = buffer.line().unwrap() {
                     lines.push(String::from_utf8(line.to_vec()).unwrap());
                 }
             }
             assert_eq!(lines, ["one", "two\r", "three"], "pieces of {size}");
-            assert_eq!(&cutter.pending[..], b"rest");
+            assert_eq!(&buffer.pending[..], b"rest");
         }
     }
 
     #[test]
     fn a_line_without_end_is_given_up() {
-        let mut cutter = Cutter { limit: 1 << 20, ..Cutter::default() };
-        cutter.pending.resize(1 << 20, b'x');
-        assert_eq!(cutter.line(), Ok(None));
-        cutter.pending.resize((1 << 20) + 1, b'x');
-        assert!(cutter.line().is_err());
+        let mut buffer = LineBuffer { limit: 1 << 20, ..LineBuffer::default() };
+        buffer.pending.resize(1 << 20, b'x');
+        assert_eq!(buffer.line(), Ok(None));
+        buffer.pending.resize((1 << 20) + 1, b'x');
+        assert!(buffer.line().is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! One list, page by page, each object handed on as it arrives.
+//! One list, page by page; each object is passed on as it arrives.
 
 use std::time::Instant;
 
@@ -6,26 +6,23 @@ use kube::api::ListParams;
 use serde::Deserialize;
 
 use super::{
-    Closed, ListWatch, Sink, Word,
-    items::{Item, Splitter},
-    step::{Asked, Ended},
-    versions::Read,
-    wire::{Answer, Problem, ask, within},
+    Closed, EventHandler, ListWatch, WatchEvent,
+    request::{RequestError, ResponseBody, send, with_timeout},
+    retry::{RequestKind, WatchEnd},
+    splitter::{ItemSplitter, SplitItem},
+    versions::VersionCheck,
 };
 
-/// As many objects as a page begins with: pages of 350 keep the number of requests low.
-pub const PAGE: u32 = 350;
-
-/// A page of more bytes halves the next.
+/// If a page has more bytes than this, the next one asks for half as many objects.
 const LARGE_PAGE: usize = 16 << 20;
 
-/// The largest object that is taken in.
+/// The largest object that is passed on, in bytes.
 const MAX_ITEM: usize = 8 << 20;
 
-/// What surrounds the items of a page.
+/// A page without its items.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Envelope {
+struct PageEnvelope {
     metadata: ListMeta,
 }
 
@@ -34,48 +31,50 @@ struct Envelope {
 struct ListMeta {
     resource_version: Option<String>,
     #[serde(rename = "continue")]
-    token: Option<String>,
+    continue_token: Option<String>,
 }
 
-/// Why a list ended before its end.
-pub(super) enum Stop {
-    Problem(Problem),
+/// Why a list was not completed.
+pub(super) enum ListStop {
+    Error(RequestError),
     Closed,
 }
 
-impl From<Problem> for Stop {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
+impl From<RequestError> for ListStop {
+    fn from(error: RequestError) -> Self {
+        Self::Error(error)
     }
 }
 
-impl From<Closed> for Stop {
+impl From<Closed> for ListStop {
     fn from(_: Closed) -> Self {
         Self::Closed
     }
 }
 
-impl<S: Sink> ListWatch<S> {
-    /// Lists everything. Err when nobody listens any more.
-    pub(super) async fn list(&mut self) -> Result<Ended, Closed> {
-        let _turn = if self.what.waits { self.shared.turn().await } else { None };
-        // A rewind that was told before is answered by this list.
+impl<H: EventHandler> ListWatch<H> {
+    pub(super) async fn list(&mut self) -> Result<WatchEnd, Closed> {
+        let _permit = if self.resource.queued { self.context.list_permit().await } else { None };
+        // This list is the answer to any rewind that was announced before it.
         if self.rewinds.has_changed().unwrap_or_default() {
             self.versions.forget();
         }
-        self.seen = *self.rewinds.borrow_and_update();
-        let floor = self.versions.floor();
-        let mut asked = Instant::now();
+        self.rewinds_seen = *self.rewinds.borrow_and_update();
+        let highest = self.versions.highest_known();
+        let mut sent = Instant::now();
         let mut version = None;
         let mut token: Option<String> = None;
         loop {
-            let page = match self.page(token.as_deref(), &mut asked).await {
+            let page = match self.page(token.as_deref(), &mut sent).await {
                 Ok(page) => page,
-                Err(Stop::Closed) => return Err(Closed),
-                Err(Stop::Problem(problem)) => return Ok(self.failed(Asked::List, problem, asked)),
+                Err(ListStop::Closed) => return Err(Closed),
+                Err(ListStop::Error(error)) => {
+                    return Ok(self.failed(RequestKind::List, error, sent));
+                }
             };
-            self.answers();
-            let problem = match (page.resource_version.filter(|text| !text.is_empty()), &version) {
+            self.succeeded();
+            // All pages are of the version of the first.
+            let error = match (page.resource_version.filter(|text| !text.is_empty()), &version) {
                 (None, None) => Some("it has no metadata.resourceVersion"),
                 (Some(first), None) => {
                     version = Some(first);
@@ -83,13 +82,14 @@ impl<S: Sink> ListWatch<S> {
                 }
                 _ => None,
             };
-            let next = page.token.filter(|token| !token.is_empty());
-            let problem = match &next {
-                Some(_) if next == token => Some("it goes on where it began"),
-                _ => problem,
+            let next = page.continue_token.filter(|token| !token.is_empty());
+            // A server that repeats its token would be asked for the same page for ever.
+            let error = match &next {
+                Some(_) if next == token => Some("it continues where it began"),
+                _ => error,
             };
-            if let Some(problem) = problem {
-                return Ok(self.failed(Asked::List, Problem::garbled(problem), asked));
+            if let Some(error) = error {
+                return Ok(self.failed(RequestKind::List, RequestError::malformed(error), sent));
             }
             token = next;
             if token.is_none() {
@@ -97,56 +97,70 @@ impl<S: Sink> ListWatch<S> {
             }
         }
         let version = version.unwrap_or_default();
-        if self.versions.read(&version, floor) == Read::Back {
-            // This list is of the earlier cluster already.
-            self.shared.rewinds.note_after(self.seen);
+        if self.versions.check(&version, highest) == VersionCheck::Older {
+            // The others must list again. This list itself is of the restored cluster already.
+            self.context.rewinds.announce_after(self.rewinds_seen);
             self.rewinds.mark_unchanged();
             self.versions.forget();
         }
-        self.versions.stand_at(&version);
-        self.sink.hear(Word::Commit).await?;
-        Ok(Ended::Listed)
+        self.versions.set_position(&version);
+        self.handler.handle(WatchEvent::ListComplete).await?;
+        Ok(WatchEnd::Listed)
     }
 
-    /// Hands on the objects of one page. `asked` becomes the time of the request.
-    async fn page(&mut self, token: Option<&str>, asked: &mut Instant) -> Result<ListMeta, Stop> {
-        let mut params = ListParams::default().limit(self.limit);
+    /// Passes on the objects of one page. `sent` becomes the time of the request.
+    async fn page(
+        &mut self,
+        token: Option<&str>,
+        sent: &mut Instant,
+    ) -> Result<ListMeta, ListStop> {
+        let mut params = ListParams::default().limit(self.page_limit);
         if let Some(token) = token {
             params = params.continue_token(token);
         }
-        let request = self.what.request().list(&params).map_err(Problem::garbled)?;
-        let request = self.what.accept(request, "List");
-        self.shared.pace().await;
-        *asked = Instant::now();
-        let mut answer = ask(&self.shared.client, request, self.shared.deadlines.head).await?;
+        let request = self.resource.request().list(&params).map_err(RequestError::malformed)?;
+        let request = self.resource.accept(request, "List");
+        self.context.wait_for_turn().await;
+        *sent = Instant::now();
+        let limit = self.context.deadlines.response_head;
+        let mut body = send(&self.context.client, request, limit).await?;
         if token.is_none() {
-            self.sink.hear(Word::Begin).await?;
+            self.handler.handle(WatchEvent::ListStarted).await?;
         }
         let mut bytes = 0;
-        let envelope = self.items(&mut answer, &mut bytes).await;
-        // A server gives up on an answer that takes long, and would each time.
+        let envelope = self.items(&mut body, &mut bytes).await;
+        // A server that aborts a slow response would abort it each time, so smaller pages are tried
+        // after an error too.
         if bytes > LARGE_PAGE || (envelope.is_err() && bytes > LARGE_PAGE / 16) {
-            self.limit = (self.limit / 2).max(1);
+            self.page_limit = (self.page_limit / 2).max(1);
         }
         let envelope = envelope?;
-        let envelope: Envelope = serde_json::from_slice(&envelope).map_err(Problem::from)?;
+        let envelope: PageEnvelope =
+            serde_json::from_slice(&envelope).map_err(RequestError::from)?;
         Ok(envelope.metadata)
     }
 
-    /// Hands on the objects of an answer; the rest of it.
-    async fn items(&mut self, answer: &mut Answer, bytes: &mut usize) -> Result<Vec<u8>, Stop> {
-        let mut splitter = Splitter::new(MAX_ITEM);
-        while let Some(piece) = within(self.shared.deadlines.silence, answer.next()).await?? {
-            *bytes += piece.len();
-            let mut rest = &piece[..];
-            while let Some(item) = splitter.next(&mut rest).map_err(Problem::garbled)? {
-                let word = match item {
-                    Item::Whole(text) => Word::Item(text),
-                    Item::TooLarge(head) => Word::TooLarge(head),
+    /// Passes on the objects of a response and returns the rest of it. `bytes` counts its size, also
+    /// if it fails.
+    async fn items(
+        &mut self,
+        body: &mut ResponseBody,
+        bytes: &mut usize,
+    ) -> Result<Vec<u8>, ListStop> {
+        let mut splitter = ItemSplitter::new(MAX_ITEM);
+        while let Some(chunk) =
+            with_timeout(self.context.deadlines.chunk_gap, body.next()).await??
+        {
+            *bytes += chunk.len();
+            let mut rest = &chunk[..];
+            while let Some(item) = splitter.next(&mut rest).map_err(RequestError::malformed)? {
+                let event = match item {
+                    SplitItem::Whole(text) => WatchEvent::ListItem(text),
+                    SplitItem::TooLarge(head) => WatchEvent::TooLarge(head),
                 };
-                self.sink.hear(word).await?;
+                self.handler.handle(event).await?;
             }
         }
-        Ok(splitter.finish().map_err(Problem::garbled)?)
+        Ok(splitter.finish().map_err(RequestError::malformed)?)
     }
 }

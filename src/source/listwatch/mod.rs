@@ -1,20 +1,20 @@
-//! List and watch of one resource, heard of often enough to know that nothing is missing.
+//! List and watch of one resource, with proof that nothing was missed.
 //!
-//! A watch that says nothing proves nothing: its connection may be dead, its server frozen, its
-//! version in the future. So each has a short period with an end, within which the server says a
-//! bookmark; one that stays quiet is asked beside it, by a consistent list of one object, whether
-//! anything happened; and one that ends without a word is followed by a list.
+//! A silent watch proves nothing: its connection may be dead, its server frozen, its resource version
+//! in the future. So each watch is opened for a short period, at whose end the server sends a
+//! bookmark. If a watch stays quiet, a consistent list of one object, sent beside it, shows whether
+//! anything happened. If a watch ends without having sent anything, everything is listed again.
 
 mod deadlines;
-mod items;
 pub(super) mod lines;
 mod list;
-mod pace;
+mod rate_limit;
+pub(super) mod request;
+mod retry;
 mod shared;
-mod step;
+mod splitter;
 mod versions;
 mod watch;
-pub(super) mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -29,76 +29,88 @@ use axum::http::{HeaderValue, Request, header::ACCEPT};
 use kube::api::WatchParams;
 use tokio::sync::watch::Receiver;
 
-pub use self::{shared::Shared, wire::Problem as WatchProblem};
+pub use self::{request::RequestError, shared::WatchContext};
 use self::{
-    step::{Asked, Course, Ended, Next, Say, Step},
-    versions::Versions,
-    wire::{Answer, Problem, ask},
+    request::{ResponseBody, send},
+    retry::{NextRequest, Report, RequestKind, RetryState, Step, WatchEnd},
+    versions::ResourceVersions,
 };
+use super::PAGE_SIZE;
 
-/// What a list-watch says. Objects are their JSON.
+/// An event of a list-watch. Objects are the JSON that the API server sent, not parsed.
 #[derive(Debug)]
-pub enum Word<'a> {
-    /// A list begins.
-    Begin,
-    /// It holds this object.
-    Item(&'a [u8]),
-    /// It holds an object that is too large; how it begins.
+pub enum WatchEvent<'a> {
+    /// A list begins. What an unfinished list contained is void.
+    ListStarted,
+    /// An object of the list.
+    ListItem(&'a [u8]),
+    /// An object of the list that is too large to be passed on: the beginning of its JSON.
     TooLarge(&'a [u8]),
-    /// It is complete. Everything until now is known.
-    Commit,
-    /// An object came or changed. Everything until now is known.
-    Put(&'a [u8]),
-    /// An object went. Everything until now is known.
-    Gone(&'a [u8]),
-    /// Everything until now is known.
-    Heard,
-    /// The list or watch fails with this error, one line, and is tried again.
-    Trouble(String),
-    /// It is refused, with this error.
+    /// The list is complete. Everything up to now is known.
+    ListComplete,
+    /// An object was created or changed. Everything up to now is known.
+    Applied(&'a [u8]),
+    /// An object was deleted; its last state. Everything up to now is known.
+    Deleted(&'a [u8]),
+    /// Nothing happened. Everything up to now is known.
+    Confirmed,
+    /// The list or watch failed with this error, one line, and is retried.
+    Failing(String),
+    /// The API server refuses to list or watch the resource, with this message. It is retried.
     Forbidden(String),
-    /// The resource is not served.
+    /// The API server does not serve the resource. It is retried.
     NotServed,
 }
 
-/// Nobody listens any more.
+/// The receiver of the events is gone, so the list-watch ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
 
-/// Who is told.
-pub trait Sink: Send {
-    /// Takes a word in. Whether everything must be listed anew, as when an object that was too
-    /// large is so no longer.
-    fn hear(&mut self, word: Word<'_>) -> impl Future<Output = Result<Heed, Closed>> + Send;
+/// Receives the events of one list-watch.
+///
+/// Events come one at a time, in this order: `ListStarted`, any number of `ListItem` and `TooLarge`,
+/// `ListComplete`, then any number of `Applied`, `Deleted` and `Confirmed`. A new `ListStarted` may come
+/// at any time, and objects that are missing from the list that follows are gone. `Failing`,
+/// `Forbidden` and `NotServed` may come between any two others, and repeatedly. The same state of an
+/// object may be sent more than once.
+pub trait EventHandler: Send {
+    /// Takes an event. The list-watch reads nothing more until this resolves, so a slow handler
+    /// slows the API server's response down rather than filling memory.
+    ///
+    /// # Errors
+    /// [`Closed`] ends the list-watch.
+    fn handle(
+        &mut self,
+        event: WatchEvent<'_>,
+    ) -> impl Future<Output = Result<Flow, Closed>> + Send;
 
-    /// What to do when it is refused, or not understood.
-    fn remedy(&self, problem: &Problem) -> &'static str;
+    /// What a person should do about an error: one line for the operator's log.
+    fn remedy(&self, error: &RequestError) -> &'static str;
 }
 
-/// What a sink asks for.
+/// How a list-watch goes on after an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Heed {
-    /// Nothing.
+pub enum Flow {
     #[default]
-    GoOn,
-    /// A list.
-    ListAnew,
+    Continue,
+    /// With a new list, as when an object that was too large has changed.
+    ListAgain,
 }
 
-/// Which resource.
+/// The resource of a list-watch.
 #[derive(Clone, Debug)]
-pub struct What {
-    /// Its path, such as `/apis/apps/v1/deployments`.
+pub struct WatchedResource {
+    /// URL path of its collection, such as `/apis/apps/v1/deployments`.
     pub path: String,
-    /// How people name it.
+    /// Its name in logs and metrics.
     pub name: String,
-    /// Whether its list waits for others: it may be large.
-    pub waits: bool,
-    /// Whether only the metadata of its objects is wanted.
+    /// Whether its lists queue behind those of other resources, since they may be large.
+    pub queued: bool,
+    /// Whether to request only the metadata of its objects.
     pub metadata_only: bool,
 }
 
-impl What {
+impl WatchedResource {
     fn request(&self) -> kube::core::Request {
         kube::core::Request::new(self.path.as_str())
     }
@@ -115,49 +127,49 @@ impl What {
     }
 }
 
-/// A running list-watch.
-struct ListWatch<S> {
-    shared: Shared,
-    what: What,
-    sink: S,
-    course: Course,
-    versions: Versions,
+/// The state of one list-watch.
+struct ListWatch<H> {
+    context: WatchContext,
+    resource: WatchedResource,
+    handler: H,
+    retry: RetryState,
+    versions: ResourceVersions,
     rewinds: Receiver<u64>,
-    /// How many rewinds the last list knew of.
-    seen: u64,
-    /// How many objects a page may have.
-    limit: u32,
-    /// The API server failed last time.
-    unwell: bool,
-    /// It failed since this was last listed.
-    troubled: bool,
+    /// The number of rewinds that were known when the last list began.
+    rewinds_seen: u64,
+    /// The largest page to ask for.
+    page_limit: u32,
+    /// The last request failed for want of a healthy API server.
+    unhealthy: bool,
+    /// A failure was logged since the last complete list.
+    failure_logged: bool,
 }
 
-/// Lists and watches until nobody listens.
-pub async fn follow<S: Sink>(shared: Shared, what: What, sink: S) {
+/// Lists and watches until the handler is closed.
+pub async fn run<H: EventHandler>(context: WatchContext, resource: WatchedResource, handler: H) {
     let watch = ListWatch {
-        course: Course::new(&shared.deadlines),
-        rewinds: shared.rewinds.subscribe(),
-        seen: 0,
-        shared,
-        what,
-        sink,
-        versions: Versions::default(),
-        limit: list::PAGE,
-        unwell: false,
-        troubled: false,
+        retry: RetryState::new(&context.deadlines),
+        rewinds: context.rewinds.subscribe(),
+        rewinds_seen: 0,
+        context,
+        resource,
+        handler,
+        versions: ResourceVersions::default(),
+        page_limit: PAGE_SIZE,
+        unhealthy: false,
+        failure_logged: false,
     };
     let Closed = watch.run().await;
 }
 
-impl<S: Sink> ListWatch<S> {
+impl<H: EventHandler> ListWatch<H> {
     async fn run(mut self) -> Closed {
-        let mut next = Next::List;
+        let mut next = NextRequest::List;
         loop {
             let ended = match (next, self.versions.position().map(str::to_owned)) {
-                (Next::Watch, Some(version)) => self.watch(&version).await,
-                (Next::Probe, _) => Ok(self.probe().await),
-                (Next::List | Next::Watch, _) => self.list().await,
+                (NextRequest::Watch, Some(version)) => self.watch(&version).await,
+                (NextRequest::Probe, _) => Ok(self.probe().await),
+                (NextRequest::List | NextRequest::Watch, _) => self.list().await,
             };
             match ended {
                 Ok(ended) => match self.after(ended).await {
@@ -169,99 +181,108 @@ impl<S: Sink> ListWatch<S> {
         }
     }
 
-    /// Says what an end means, and waits as long as it takes.
-    async fn after(&mut self, ended: Ended) -> Result<Next, Closed> {
+    /// Reports how a request ended, pauses for as long as that requires, and returns what to ask
+    /// for next.
+    async fn after(&mut self, ended: WatchEnd) -> Result<NextRequest, Closed> {
         let now = Instant::now();
-        if ended == Ended::Listed && std::mem::take(&mut self.troubled) {
-            self.shared.metrics.outages().worked(&self.what.name);
+        if ended == WatchEnd::Listed && std::mem::take(&mut self.failure_logged) {
+            self.context.metrics.outages().recovered(&self.resource.name);
         }
-        let honoured = matches!(
+        let retry_after_given = matches!(
             &ended,
-            Ended::Failed { problem: Problem::Status { retry_after: Some(_), .. }, .. }
+            WatchEnd::Failed { error: RequestError::Status { retry_after: Some(_), .. }, .. }
         );
-        let outage = self.shared.deadlines.after_outage;
-        let outage = self.shared.health().failed_within(outage, now);
-        let Step { next, pause, say } = self.course.after(ended, now, outage, chance());
-        if next == Next::List {
-            self.versions.list_anew();
+        let outage = self.context.deadlines.after_outage;
+        let outage = self.context.health().failed_within(outage, now);
+        let Step { next, pause, report } = self.retry.next_step(ended, now, outage, random_share());
+        if next == NextRequest::List {
+            self.versions.require_list();
         }
-        if let Some(say) = say {
-            self.say(say).await?;
+        if let Some(report) = report {
+            self.report(report).await?;
         }
         if !pause.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.shared.health().healed(), if self.unwell && !honoured => {}
+                // Others see the API server answer again, so waiting out the backoff only prolongs
+                // the outage. A server that named a time itself is given that time.
+                () = self.context.health().recovered(), if self.unhealthy && !retry_after_given => {}
             }
         }
         Ok(next)
     }
 
-    async fn say(&mut self, say: Say) -> Result<(), Closed> {
-        self.shared.metrics.watch_failed(&self.what.name);
-        let (problem, loud, word) = match say {
-            Say::Trouble { problem, loud } => {
-                let word = Word::Trouble(problem.to_string());
-                (problem, loud, word)
+    async fn report(&mut self, report: Report) -> Result<(), Closed> {
+        self.context.metrics.watch_failed(&self.resource.name);
+        let (error, loud, event) = match report {
+            Report::Failure { error, loud } => {
+                let event = WatchEvent::Failing(error.to_string());
+                (error, loud, event)
             }
-            Say::Forbidden(problem) => {
-                let word = Word::Forbidden(problem.to_string());
-                (problem, true, word)
+            Report::Forbidden(error) => {
+                let event = WatchEvent::Forbidden(error.to_string());
+                (error, true, event)
             }
-            Say::NotServed(problem) => (problem, true, Word::NotServed),
+            Report::NotServed(error) => (error, true, WatchEvent::NotServed),
         };
         if loud {
-            self.troubled = true;
-            let remedy = self.sink.remedy(&problem);
-            let outages = self.shared.metrics.outages();
-            outages.failed(&self.what.name, problem.failure(), &problem, remedy);
+            self.failure_logged = true;
+            let remedy = self.handler.remedy(&error);
+            let outages = self.context.metrics.outages();
+            outages.failed(&self.resource.name, error.failure(), &error, remedy);
         } else {
-            tracing::debug!(what = self.what.name, error = %problem, "a list or watch is begun anew");
+            tracing::debug!(resource = self.resource.name, %error, "a list or watch is restarted");
         }
-        self.sink.hear(word).await?;
+        self.handler.handle(event).await?;
         Ok(())
     }
 
-    /// A request failed; what it says of the API server as a whole.
-    fn failed(&mut self, asked: Asked, problem: Problem, since: Instant) -> Ended {
+    /// A request failed: notes what that says about the API server as a whole.
+    fn failed(&mut self, request: RequestKind, error: RequestError, since: Instant) -> WatchEnd {
         let now = Instant::now();
-        self.unwell = match &problem {
-            Problem::NoAnswer(_) => true,
-            Problem::Status { code, .. } => *code == 429 || *code >= 500,
-            Problem::Garbled(_) => false,
+        // A 403 or a malformed object is about one resource; these are about the whole server.
+        self.unhealthy = match &error {
+            RequestError::NoAnswer(_) => true,
+            RequestError::Status { code, .. } => *code == 429 || *code >= 500,
+            RequestError::Malformed(_) => false,
         };
-        if self.unwell {
-            self.shared.health().fails(now);
+        if self.unhealthy {
+            self.context.health().note_failure(now);
         }
-        Ended::Failed { asked, problem, took: now - since }
+        WatchEnd::Failed { request, error, took: now - since }
     }
 
-    /// The API server answered well.
-    fn answers(&mut self) {
-        if std::mem::take(&mut self.unwell) {
-            self.shared.health().heals();
+    fn succeeded(&mut self) {
+        if std::mem::take(&mut self.unhealthy) {
+            self.context.health().note_recovery();
         }
     }
 
-    async fn open(&self, params: &WatchParams, version: &str) -> Result<Answer, Problem> {
-        let request = self.what.request().watch(params, version).map_err(Problem::garbled)?;
-        let request = self.what.accept(request, "");
-        ask(&self.shared.client, request, self.shared.deadlines.head).await
+    async fn open(
+        &self,
+        params: &WatchParams,
+        version: &str,
+    ) -> Result<ResponseBody, RequestError> {
+        let request =
+            self.resource.request().watch(params, version).map_err(RequestError::malformed)?;
+        let request = self.resource.accept(request, "");
+        send(&self.context.client, request, self.context.deadlines.response_head).await
     }
 
-    /// Asks whether a watch is granted. What it would say does not matter.
-    async fn probe(&mut self) -> Ended {
-        self.shared.pace().await;
+    /// Asks only whether a watch is allowed; the events of this one are not read.
+    async fn probe(&mut self) -> WatchEnd {
+        self.context.wait_for_turn().await;
         let since = Instant::now();
         match self.open(&WatchParams::default().timeout(1), "0").await {
-            Ok(_) => Ended::Granted,
-            Err(problem) => self.failed(Asked::Watch, problem, since),
+            Ok(_) => WatchEnd::WatchAllowed,
+            Err(error) => self.failed(RequestKind::Watch, error, since),
         }
     }
 }
 
-/// At random, from 0 to 1.
-fn chance() -> f64 {
+/// A random number from 0 to 1. It only spreads requests over time, so it need not be a good one,
+/// and a hasher's keys save a dependency.
+fn random_share() -> f64 {
     let random = RandomState::new().build_hasher().finish();
     let bits = u32::try_from(random >> 32).unwrap_or_default();
     f64::from(bits) / f64::from(u32::MAX)

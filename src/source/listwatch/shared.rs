@@ -1,4 +1,4 @@
-//! What all list-watches share.
+//! What all list-watches of a process share.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -8,97 +8,98 @@ use std::{
 use kube::Client;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::{deadlines::Deadlines, pace::Pace};
+use super::{deadlines::Deadlines, rate_limit::RateLimiter};
 use crate::{source::rewinds::Rewinds, telemetry::Metrics};
 
-/// How many resources are listed at the same time: the more, the more memory, and no sooner done.
-const LISTS: usize = 2;
+/// How many resources are listed at the same time. More would take more memory and not be faster.
+const CONCURRENT_LISTS: usize = 2;
 
-/// A list that takes longer than this, as of a slow aggregated API, does not hold up the others.
-const TURN: Duration = Duration::from_secs(10);
+/// The longest that a list waits for others, so that a slow aggregated API does not hold them up.
+const LIST_TURN: Duration = Duration::from_secs(10);
 
-/// The API server, and what keeps the list-watches from asking too much of it. Clones share it.
+/// The client, and what keeps the list-watches from asking too much of the API server. Clones share
+/// the limits.
 #[derive(Clone)]
-pub struct Shared {
-    /// The API server.
+pub struct WatchContext {
+    /// Connection to the API server.
     pub client: Client,
-    /// What is counted.
+    /// Where failures are counted and outages logged.
     pub metrics: Metrics,
-    /// Where revisions that go back are told.
+    /// Where a restore of the cluster to an earlier state is announced.
     pub rewinds: Rewinds,
-    /// How long anything may take.
-    pub deadlines: Deadlines,
-    pace: Arc<Pace>,
+    pub(super) deadlines: Deadlines,
+    rate: Arc<RateLimiter>,
     lists: Arc<Semaphore>,
-    health: Arc<Health>,
+    health: Arc<ServerHealth>,
 }
 
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for WatchContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
+        f.debug_struct("WatchContext").finish_non_exhaustive()
     }
 }
 
-impl Shared {
-    /// For the list-watches of one operator.
+impl WatchContext {
+    /// The context for all list-watches of a process.
     pub fn new(client: Client, metrics: Metrics, rewinds: Rewinds) -> Self {
         Self {
             client,
             metrics,
             rewinds,
             deadlines: Deadlines::default(),
-            pace: Arc::new(Pace::new(Instant::now())),
-            lists: Arc::new(Semaphore::new(LISTS)),
+            rate: Arc::new(RateLimiter::new(Instant::now())),
+            lists: Arc::new(Semaphore::new(CONCURRENT_LISTS)),
             health: Arc::default(),
         }
     }
 
-    /// Waits until another request may be sent.
-    pub async fn pace(&self) {
-        let wait = self.pace.take(Instant::now());
+    /// Waits until the rate limit allows another request.
+    pub(super) async fn wait_for_turn(&self) {
+        let wait = self.rate.reserve(Instant::now());
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
     }
 
-    /// Waits for the turn to list; whoever lists holds it.
-    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        let turn = Arc::clone(&self.lists).acquire_owned();
-        tokio::time::timeout(TURN, turn).await.ok()?.ok()
+    /// Waits until few enough resources are being listed; the permit is held while listing. None
+    /// after [`LIST_TURN`]: the list then goes ahead without one.
+    pub(super) async fn list_permit(&self) -> Option<OwnedSemaphorePermit> {
+        let permit = Arc::clone(&self.lists).acquire_owned();
+        tokio::time::timeout(LIST_TURN, permit).await.ok()?.ok()
     }
 
-    /// Whether the API server is well, as far as the list-watches noticed.
-    pub fn health(&self) -> &Health {
+    /// What the list-watches noticed of the API server's health.
+    pub(super) fn health(&self) -> &ServerHealth {
         &self.health
     }
 }
 
-/// Whether the API server is well.
+/// Whether the API server is healthy, as seen by all list-watches.
 #[derive(Debug, Default)]
-pub struct Health {
-    failed: Mutex<Option<Instant>>,
-    healed: Notify,
+pub(super) struct ServerHealth {
+    failed_at: Mutex<Option<Instant>>,
+    recovery: Notify,
 }
 
-impl Health {
-    /// It did not answer, or said that it is unwell.
-    pub fn fails(&self, now: Instant) {
-        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+impl ServerHealth {
+    /// The API server did not answer, or answered that it is unhealthy.
+    pub fn note_failure(&self, now: Instant) {
+        *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
     /// Whether it failed within this time.
     pub fn failed_within(&self, time: Duration, now: Instant) -> bool {
-        let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
         failed.is_some_and(|failed| now.saturating_duration_since(failed) < time)
     }
 
-    /// It answers somebody whom it had failed: the others need not wait longer.
-    pub fn heals(&self) {
-        self.healed.notify_waiters();
+    /// A list-watch that had failed was answered: the others need not wait any longer.
+    pub fn note_recovery(&self) {
+        self.recovery.notify_waiters();
     }
 
-    /// Resolves when it answers again.
-    pub async fn healed(&self) {
-        self.healed.notified().await;
+    /// Resolves at the next recovery.
+    pub async fn recovered(&self) {
+        self.recovery.notified().await;
     }
 }

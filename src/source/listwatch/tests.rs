@@ -15,58 +15,58 @@ use tokio::sync::mpsc;
 use super::{deadlines::Deadlines, *};
 use crate::{source::rewinds::Rewinds, telemetry::Metrics};
 
-/// A hundredth of the true time.
+/// The deadlines, a hundred times as fast.
 fn quick() -> Deadlines {
     let Deadlines {
-        head,
-        silence,
+        response_head,
+        chunk_gap,
         period,
         spread,
-        word,
-        shortest,
+        max_silence,
+        min_period,
         overdue,
         quiet,
         settle,
-        ask_again,
-        short,
-        long,
-        backoff,
-        longest,
-        longest_after_watch,
-        longest_when_told,
-        waking,
+        recheck,
+        short_lived,
+        long_lived,
+        first_backoff,
+        max_backoff,
+        max_backoff_after_watch,
+        max_backoff_when_refused,
+        startup_refusals,
         after_outage,
     } = Deadlines::default();
     Deadlines {
-        head: head / 100,
-        silence: silence / 100,
+        response_head: response_head / 100,
+        chunk_gap: chunk_gap / 100,
         period: period / 100,
         spread: spread / 100,
-        word: word / 100,
-        shortest: shortest / 100,
+        max_silence: max_silence / 100,
+        min_period: min_period / 100,
         overdue: overdue / 100,
         quiet: quiet / 100,
         settle: settle / 100,
-        ask_again: ask_again / 100,
-        short: short / 100,
-        long: long / 100,
-        backoff: backoff / 100,
-        longest: longest / 100,
-        longest_after_watch: longest_after_watch / 100,
-        longest_when_told: longest_when_told / 100,
-        waking: waking / 100,
+        recheck: recheck / 100,
+        short_lived: short_lived / 100,
+        long_lived: long_lived / 100,
+        first_backoff: first_backoff / 100,
+        max_backoff: max_backoff / 100,
+        max_backoff_after_watch: max_backoff_after_watch / 100,
+        max_backoff_when_refused: max_backoff_when_refused / 100,
+        startup_refusals: startup_refusals / 100,
         after_outage: after_outage / 100,
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Asking {
+enum Asked {
     List(Option<String>),
     Watch(String),
-    Question,
+    Version,
 }
 
-impl Asking {
+impl Asked {
     fn of(request: &Request<kube::client::Body>) -> Self {
         let url = format!("http://x{}", request.uri());
         let url = url::Url::parse(&url).unwrap();
@@ -78,19 +78,19 @@ impl Asking {
         }
         assert_eq!(pair("resourceVersion"), None, "a list is consistent");
         let metadata = request.headers().get(ACCEPT).is_some();
-        if metadata { Self::Question } else { Self::List(pair("continue")) }
+        if metadata { Self::Version } else { Self::List(pair("continue")) }
     }
 }
 
-/// An answer: what comes at once, and whether the rest never comes.
+/// A response: its chunks, and how it ends.
 enum Reply {
     Never,
     Whole(u16, String),
-    /// Pieces, then silence.
+    /// Chunks, then silence.
     Open(Vec<String>),
-    /// Pieces, then an error of the connection.
+    /// Chunks, then a connection error.
     Cut(Vec<String>),
-    /// Pieces, and after this time an end.
+    /// Chunks, and after this time the end.
     Ends(Vec<String>, Duration),
 }
 
@@ -118,32 +118,32 @@ fn expired() -> String {
     format!("{}\n", json!({"type": "ERROR", "object": status}))
 }
 
-type Log = Arc<Mutex<Vec<(Instant, Asking)>>>;
+type Log = Arc<Mutex<Vec<(Instant, Asked)>>>;
 
-fn client(log: Log, answer: impl FnMut(&Asking) -> Reply + Send + 'static) -> Client {
+fn client(log: Log, answer: impl FnMut(&Asked) -> Reply + Send + 'static) -> Client {
     let answer = Arc::new(Mutex::new(answer));
     let service = tower::service_fn(move |request: Request<kube::client::Body>| {
-        let asking = Asking::of(&request);
-        log.lock().unwrap().push((Instant::now(), asking.clone()));
-        let reply = (answer.lock().unwrap())(&asking);
+        let asked = Asked::of(&request);
+        log.lock().unwrap().push((Instant::now(), asked.clone()));
+        let reply = (answer.lock().unwrap())(&asked);
         async move {
             let (code, body) = match reply {
                 Reply::Never => std::future::pending().await,
                 Reply::Whole(code, text) => (code, Body::from(text)),
-                Reply::Open(pieces) => {
-                    let pieces = stream::iter(pieces).map(Ok::<_, std::io::Error>);
-                    (200, Body::from_stream(pieces.chain(stream::pending())))
+                Reply::Open(chunks) => {
+                    let chunks = stream::iter(chunks).map(Ok::<_, std::io::Error>);
+                    (200, Body::from_stream(chunks.chain(stream::pending())))
                 }
-                Reply::Cut(pieces) => {
-                    let pieces = stream::iter(pieces).map(Ok);
+                Reply::Cut(chunks) => {
+                    let chunks = stream::iter(chunks).map(Ok);
                     let end = stream::iter([Err(std::io::Error::other("connection reset"))]);
-                    (200, Body::from_stream(pieces.chain(end)))
+                    (200, Body::from_stream(chunks.chain(end)))
                 }
-                Reply::Ends(pieces, after) => {
-                    let pieces = stream::iter(pieces).map(Ok::<_, std::io::Error>);
+                Reply::Ends(chunks, after) => {
+                    let chunks = stream::iter(chunks).map(Ok::<_, std::io::Error>);
                     let end = stream::once(tokio::time::sleep(after))
                         .filter_map(|()| std::future::ready(None));
-                    (200, Body::from_stream(pieces.chain(end)))
+                    (200, Body::from_stream(chunks.chain(end)))
                 }
             };
             Ok::<_, tower::BoxError>(Response::builder().status(code).body(body).unwrap())
@@ -152,94 +152,94 @@ fn client(log: Log, answer: impl FnMut(&Asking) -> Reply + Send + 'static) -> Cl
     Client::new(service, "default")
 }
 
-/// Words as texts.
-struct Ears(mpsc::UnboundedSender<String>);
+/// Sends each event as a short text.
+struct EventTexts(mpsc::UnboundedSender<String>);
 
-impl Sink for Ears {
-    async fn hear(&mut self, word: Word<'_>) -> Result<Heed, Closed> {
+impl EventHandler for EventTexts {
+    async fn handle(&mut self, event: WatchEvent<'_>) -> Result<Flow, Closed> {
         let name = |text: &[u8]| {
             let object: serde_json::Value = serde_json::from_slice(text).unwrap();
             object["metadata"]["name"].as_str().unwrap_or_default().to_owned()
         };
-        let text = match word {
-            Word::Begin => "begin".to_owned(),
-            Word::Item(text) => format!("item {}", name(text)),
-            Word::TooLarge(_) => "too large".to_owned(),
-            Word::Commit => "commit".to_owned(),
-            Word::Put(text) => format!("put {}", name(text)),
-            Word::Gone(text) => format!("gone {}", name(text)),
-            Word::Heard => "heard".to_owned(),
-            Word::Trouble(_) => "trouble".to_owned(),
-            Word::Forbidden(_) => "forbidden".to_owned(),
-            Word::NotServed => "not served".to_owned(),
+        let text = match event {
+            WatchEvent::ListStarted => "begin".to_owned(),
+            WatchEvent::ListItem(text) => format!("item {}", name(text)),
+            WatchEvent::TooLarge(_) => "too large".to_owned(),
+            WatchEvent::ListComplete => "complete".to_owned(),
+            WatchEvent::Applied(text) => format!("applied {}", name(text)),
+            WatchEvent::Deleted(text) => format!("deleted {}", name(text)),
+            WatchEvent::Confirmed => "confirmed".to_owned(),
+            WatchEvent::Failing(_) => "failing".to_owned(),
+            WatchEvent::Forbidden(_) => "forbidden".to_owned(),
+            WatchEvent::NotServed => "not served".to_owned(),
         };
         self.0.send(text).map_err(|_| Closed)?;
-        Ok(Heed::GoOn)
+        Ok(Flow::Continue)
     }
 
-    fn remedy(&self, _: &Problem) -> &'static str {
+    fn remedy(&self, _: &RequestError) -> &'static str {
         "wait"
     }
 }
 
-struct World {
-    words: mpsc::UnboundedReceiver<String>,
+struct Server {
+    events: mpsc::UnboundedReceiver<String>,
     log: Log,
     rewinds: Rewinds,
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Drop for World {
+impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl World {
-    fn new(deadlines: &Deadlines, answer: impl FnMut(&Asking) -> Reply + Send + 'static) -> Self {
+impl Server {
+    fn new(deadlines: &Deadlines, answer: impl FnMut(&Asked) -> Reply + Send + 'static) -> Self {
         let log = Log::default();
         let rewinds = Rewinds::default();
         let client = client(Arc::clone(&log), answer);
-        let mut shared = Shared::new(client, Metrics::new().unwrap(), rewinds.clone());
-        shared.deadlines = *deadlines;
-        let (sender, words) = mpsc::unbounded_channel();
-        let what = What {
+        let mut context = WatchContext::new(client, Metrics::new().unwrap(), rewinds.clone());
+        context.deadlines = *deadlines;
+        let (sender, events) = mpsc::unbounded_channel();
+        let resource = WatchedResource {
             path: "/api/v1/things".to_owned(),
             name: "things".to_owned(),
-            waits: true,
+            queued: true,
             metadata_only: false,
         };
-        let task = tokio::spawn(follow(shared, what, Ears(sender)));
-        Self { words, log, rewinds, task }
+        let task = tokio::spawn(run(context, resource, EventTexts(sender)));
+        Self { events, log, rewinds, task }
     }
 
     async fn next(&mut self) -> String {
-        let word = tokio::time::timeout(Duration::from_secs(10), self.words.recv()).await;
-        word.expect("a word within 10 s").expect("more words")
+        let event = tokio::time::timeout(Duration::from_secs(10), self.events.recv()).await;
+        event.expect("an event within 10 s").expect("more events")
     }
 
-    /// The next words but troubles.
-    async fn words(&mut self, count: usize) -> Vec<String> {
-        let mut words = Vec::new();
-        while words.len() < count {
-            let word = self.next().await;
-            if word != "trouble" {
-                words.push(word);
+    /// The next events, without failures.
+    async fn events(&mut self, count: usize) -> Vec<String> {
+        let mut events = Vec::new();
+        while events.len() < count {
+            let event = self.next().await;
+            if event != "failing" {
+                events.push(event);
             }
         }
-        words
+        events
     }
 
     async fn until(&mut self, expected: &str) -> Vec<String> {
-        let mut words = vec![self.next().await];
-        while words.last().is_none_or(|word| word != expected) {
-            words.push(self.next().await);
-            assert!(words.len() < 100, "{words:?}");
+        let mut events = vec![self.next().await];
+        while events.last().is_none_or(|event| event != expected) {
+            events.push(self.next().await);
+            assert!(events.len() < 100, "{events:?}");
         }
-        words
+        events
     }
 
-    async fn asks(&self, expected: &Asking) {
+    async fn until_asked(&self, expected: &Asked) {
         let end = Instant::now() + Duration::from_secs(10);
         while !self.asked().contains(expected) {
             assert!(Instant::now() < end, "{:?}", self.asked());
@@ -247,69 +247,79 @@ impl World {
         }
     }
 
-    fn asked(&self) -> Vec<Asking> {
-        self.log.lock().unwrap().iter().map(|(_, asking)| asking.clone()).collect()
+    fn asked(&self) -> Vec<Asked> {
+        self.log.lock().unwrap().iter().map(|(_, asked)| asked.clone()).collect()
     }
 }
 
 #[tokio::test]
-async fn pages_events_and_bookmarks_are_told_in_order() {
-    let mut world = World::new(&quick(), |asking| match asking {
-        Asking::List(None) => page("7", &["a", "b"], Some("next")),
-        Asking::List(Some(_)) => page("7", &["c"], None),
-        Asking::Watch(version) if version == "7" => Reply::Ends(
+async fn pages_events_and_bookmarks_arrive_in_order() {
+    let mut server = Server::new(&quick(), |asked| match asked {
+        Asked::List(None) => page("7", &["a", "b"], Some("next")),
+        Asked::List(Some(_)) => page("7", &["c"], None),
+        Asked::Watch(version) if version == "7" => Reply::Ends(
             vec![
                 event("ADDED", "d", "8"),
                 event("MODIFIED", "a", "9"),
                 event("DELETED", "b", "10"),
                 event("BOOKMARK", "", "12"),
             ],
-            // Not so long after its last word that a list has to follow.
-            quick().long,
+            // Not so long after its last event that a list has to follow.
+            quick().long_lived,
         ),
         _ => Reply::Never,
     });
     assert_eq!(
-        world.words(9).await,
-        ["begin", "item a", "item b", "item c", "commit", "put d", "put a", "gone b", "heard"]
+        server.events(9).await,
+        [
+            "begin",
+            "item a",
+            "item b",
+            "item c",
+            "complete",
+            "applied d",
+            "applied a",
+            "deleted b",
+            "confirmed"
+        ]
     );
-    world.asks(&Asking::Watch("12".to_owned())).await;
+    server.until_asked(&Asked::Watch("12".to_owned())).await;
 }
 
 #[tokio::test]
-async fn an_idle_watch_is_heard_of_by_asking() {
-    let mut world = World::new(&quick(), |asking| match asking {
-        Asking::Watch(_) => Reply::Ends(Vec::new(), quick().period),
+async fn an_idle_watch_is_confirmed_by_a_query() {
+    let mut server = Server::new(&quick(), |asked| match asked {
+        Asked::Watch(_) => Reply::Ends(Vec::new(), quick().period),
         _ => list("7", &[]),
     });
-    assert_eq!(world.words(2).await, ["begin", "commit"]);
+    assert_eq!(server.events(2).await, ["begin", "complete"]);
     let began = Instant::now();
     for _ in 0..4 {
-        assert_eq!(world.next().await, "heard");
+        assert_eq!(server.next().await, "confirmed");
     }
     assert!(began.elapsed() < quick().period * 4);
-    let lists = world.asked().iter().filter(|asked| matches!(asked, Asking::List(_))).count();
+    let lists = server.asked().iter().filter(|asked| matches!(asked, Asked::List(_))).count();
     assert_eq!(lists, 1);
 }
 
 /// No bookmarks, and others' objects change now and then.
 #[tokio::test]
-async fn a_server_without_bookmarks_is_heard_of_often_enough() {
+async fn a_server_without_bookmarks_is_confirmed_often_enough() {
     for steady in 1..4 {
         let mut questions = 0;
         let mut version = 7;
-        let mut world = World::new(&quick(), move |asking| {
-            if matches!(asking, Asking::Watch(_)) {
+        let mut server = Server::new(&quick(), move |asked| {
+            if matches!(asked, Asked::Watch(_)) {
                 return Reply::Ends(Vec::new(), quick().period);
             }
             questions += 1;
             version += u64::from(questions % steady == 0);
             list(&version.to_string(), &[])
         });
-        world.until("commit").await;
+        server.until("complete").await;
         let mut last = Instant::now();
         for _ in 0..8 {
-            while !matches!(&*world.next().await, "heard" | "commit") {}
+            while !matches!(&*server.next().await, "confirmed" | "complete") {}
             let silent = last.elapsed();
             assert!(silent < Duration::from_millis(580), "{steady}: {silent:?}");
             last = Instant::now();
@@ -320,41 +330,41 @@ async fn a_server_without_bookmarks_is_heard_of_often_enough() {
 /// Whatever hangs or says nothing, the next list comes.
 #[tokio::test]
 async fn silence_is_followed_by_a_list() {
-    type Case = (&'static str, fn(&Asking) -> Reply);
+    type Case = (&'static str, fn(&Asked) -> Reply);
     let cases: [Case; 5] = [
-        ("a watch that is never answered", |asking| match asking {
-            Asking::Watch(_) => Reply::Never,
+        ("a watch that is never answered", |asked| match asked {
+            Asked::Watch(_) => Reply::Never,
             _ => list("7", &[]),
         }),
-        ("a half-open watch, beside which others went on", |asking| match asking {
-            Asking::Watch(_) => Reply::Open(Vec::new()),
-            Asking::Question => list("8", &[]),
-            Asking::List(_) => list("7", &[]),
+        ("a half-open watch, beside which others went on", |asked| match asked {
+            Asked::Watch(_) => Reply::Open(Vec::new()),
+            Asked::Version => list("8", &[]),
+            Asked::List(_) => list("7", &[]),
         }),
-        ("a half-open watch with questions that hang", |asking| match asking {
-            Asking::Watch(_) => Reply::Open(Vec::new()),
-            Asking::Question => Reply::Never,
-            Asking::List(_) => list("7", &[]),
+        ("a half-open watch with queries that hang", |asked| match asked {
+            Asked::Watch(_) => Reply::Open(Vec::new()),
+            Asked::Version => Reply::Never,
+            Asked::List(_) => list("7", &[]),
         }),
-        ("a watch that falls silent in an event", |asking| match asking {
-            Asking::Watch(_) => {
+        ("a watch that falls silent in an event", |asked| match asked {
+            Asked::Watch(_) => {
                 let half = event("ADDED", "a", "8").split_off(0)[..20].to_owned();
                 Reply::Open(vec![half])
             }
-            Asking::Question => list("8", &[]),
-            Asking::List(_) => list("7", &[]),
+            Asked::Version => list("8", &[]),
+            Asked::List(_) => list("7", &[]),
         }),
-        ("a watch that ends without a word", |asking| match asking {
-            Asking::Watch(_) => Reply::Ends(Vec::new(), quick().period),
-            Asking::Question => list("8", &[]),
-            Asking::List(_) => list("7", &[]),
+        ("a watch that ends without an event", |asked| match asked {
+            Asked::Watch(_) => Reply::Ends(Vec::new(), quick().period),
+            Asked::Version => list("8", &[]),
+            Asked::List(_) => list("7", &[]),
         }),
     ];
     for (name, answer) in cases {
-        let mut world = World::new(&quick(), answer);
+        let mut server = Server::new(&quick(), answer);
         for _ in 0..3 {
             let began = Instant::now();
-            world.until("commit").await;
+            server.until("complete").await;
             let took = began.elapsed();
             assert!(took < Duration::from_millis(900), "{name}: {took:?}");
         }
@@ -364,8 +374,8 @@ async fn silence_is_followed_by_a_list() {
 #[tokio::test]
 async fn a_list_that_hangs_or_stalls_is_asked_for_again() {
     let mut turn = 0;
-    let mut world = World::new(&quick(), move |asking| match asking {
-        Asking::List(token) => {
+    let mut server = Server::new(&quick(), move |asked| match asked {
+        Asked::List(token) => {
             turn += 1;
             match (turn, token) {
                 (1, _) => Reply::Never,
@@ -382,58 +392,58 @@ async fn a_list_that_hangs_or_stalls_is_asked_for_again() {
         }
         _ => Reply::Open(Vec::new()),
     });
-    let words = world.until("commit").await;
-    assert_eq!(words.iter().filter(|word| *word == "trouble").count(), 8, "{words:?}");
-    assert_eq!(words[words.len() - 3..], ["begin", "item b", "commit"]);
+    let events = server.until("complete").await;
+    assert_eq!(events.iter().filter(|event| *event == "failing").count(), 8, "{events:?}");
+    assert_eq!(events[events.len() - 3..], ["begin", "item b", "complete"]);
 }
 
 /// In three seconds of true time.
 #[tokio::test]
 async fn nothing_makes_it_ask_in_a_hot_loop() {
-    type Case = (&'static str, fn(&Asking) -> Reply);
+    type Case = (&'static str, fn(&Asked) -> Reply);
     let cases: [Case; 8] = [
-        ("ends at once", |asking| match asking {
-            Asking::Watch(_) => Reply::Ends(Vec::new(), Duration::ZERO),
+        ("ends at once", |asked| match asked {
+            Asked::Watch(_) => Reply::Ends(Vec::new(), Duration::ZERO),
             _ => list("7", &[]),
         }),
-        ("cut after each event", |asking| match asking {
-            Asking::Watch(version) => {
+        ("cut after each event", |asked| match asked {
+            Asked::Watch(version) => {
                 let next = version.parse::<u64>().unwrap() + 1;
                 Reply::Cut(vec![event("MODIFIED", "a", &next.to_string())])
             }
             _ => list("7", &["a"]),
         }),
-        ("cut in each event", |asking| match asking {
-            Asking::Watch(_) => Reply::Cut(vec![event("MODIFIED", "a", "8")[..20].to_owned()]),
+        ("cut in each event", |asked| match asked {
+            Asked::Watch(_) => Reply::Cut(vec![event("MODIFIED", "a", "8")[..20].to_owned()]),
             _ => list("8", &["a"]),
         }),
-        ("410 each time", |asking| match asking {
-            Asking::Watch(_) => Reply::Open(vec![expired()]),
+        ("410 each time", |asked| match asked {
+            Asked::Watch(_) => Reply::Open(vec![expired()]),
             _ => list("7", &["a"]),
         }),
         ("refused each time", |_| status(503)),
         ("lower each time", {
-            |asking| match asking {
-                Asking::Watch(_) => Reply::Open(vec![event("BOOKMARK", "", "3")]),
+            |asked| match asked {
+                Asked::Watch(_) => Reply::Open(vec![event("BOOKMARK", "", "3")]),
                 _ => list("7", &["a"]),
             }
         }),
-        ("pages without end", |asking| match asking {
-            Asking::List(token) => {
+        ("pages without end", |asked| match asked {
+            Asked::List(token) => {
                 let at = token.as_deref().unwrap_or("0").parse::<u64>().unwrap() + 1;
                 page("7", &[], Some(&at.to_string()))
             }
             _ => Reply::Never,
         }),
-        ("the same page again", |asking| match asking {
-            Asking::List(_) => page("7", &["a"], Some("next")),
+        ("the same page again", |asked| match asked {
+            Asked::List(_) => page("7", &["a"], Some("next")),
             _ => Reply::Never,
         }),
     ];
     let runs = cases.map(|(name, answer)| async move {
-        let world = World::new(&Deadlines::default(), answer);
+        let server = Server::new(&Deadlines::default(), answer);
         tokio::time::sleep(Duration::from_secs(3)).await;
-        (name, world.asked().len())
+        (name, server.asked().len())
     });
     for (name, asked) in futures::future::join_all(runs).await {
         // Pages have what is granted at the start.
@@ -445,105 +455,105 @@ async fn nothing_makes_it_ask_in_a_hot_loop() {
 #[tokio::test]
 async fn a_watch_that_is_cut_in_each_event_makes_progress_by_lists() {
     let mut version = 7;
-    let mut world = World::new(&quick(), move |asking| {
-        if matches!(asking, Asking::Watch(_)) {
+    let mut server = Server::new(&quick(), move |asked| {
+        if matches!(asked, Asked::Watch(_)) {
             return Reply::Cut(vec![event("MODIFIED", "a", "9")[..20].to_owned()]);
         }
         version += 1;
         list(&version.to_string(), &["a"])
     });
     for _ in 0..5 {
-        world.until("commit").await;
+        server.until("complete").await;
     }
 }
 
 #[tokio::test]
 async fn an_earlier_cluster_is_noticed_once_and_listed_anew() {
-    type Case = (&'static str, fn(&Asking, usize) -> Reply);
+    type Case = (&'static str, fn(&Asked, usize) -> Reply);
     let cases: [Case; 3] = [
-        ("by asking beside a silent watch", |asking, lists| match asking {
-            Asking::Watch(_) => Reply::Open(Vec::new()),
-            Asking::List(_) if lists == 1 => list("100", &["new"]),
+        ("by asked beside a silent watch", |asked, lists| match asked {
+            Asked::Watch(_) => Reply::Open(Vec::new()),
+            Asked::List(_) if lists == 1 => list("100", &["new"]),
             _ => list("50", &["old"]),
         }),
-        ("by a bookmark", |asking, lists| match asking {
-            Asking::Watch(version) if version == "100" => {
+        ("by a bookmark", |asked, lists| match asked {
+            Asked::Watch(version) if version == "100" => {
                 Reply::Open(vec![event("BOOKMARK", "", "50")])
             }
-            Asking::Watch(_) => Reply::Open(Vec::new()),
-            Asking::List(_) if lists == 1 => list("100", &["new"]),
+            Asked::Watch(_) => Reply::Open(Vec::new()),
+            Asked::List(_) if lists == 1 => list("100", &["new"]),
             _ => list("50", &["old"]),
         }),
-        ("by a list after an outage", |asking, lists| match asking {
-            Asking::Watch(version) if version == "100" => status(503),
-            Asking::Watch(_) => Reply::Open(Vec::new()),
-            Asking::List(_) if lists == 1 => list("100", &["new"]),
+        ("by a list after an outage", |asked, lists| match asked {
+            Asked::Watch(version) if version == "100" => status(503),
+            Asked::Watch(_) => Reply::Open(Vec::new()),
+            Asked::List(_) if lists == 1 => list("100", &["new"]),
             _ => list("50", &["old"]),
         }),
     ];
     for (name, answer) in cases {
         let mut lists = 0;
-        let mut world = World::new(&quick(), move |asking| {
-            lists += usize::from(matches!(asking, Asking::List(_)));
-            answer(asking, lists)
+        let mut server = Server::new(&quick(), move |asked| {
+            lists += usize::from(matches!(asked, Asked::List(_)));
+            answer(asked, lists)
         });
-        let told = world.rewinds.subscribe();
-        assert_eq!(world.words(3).await, ["begin", "item new", "commit"], "{name}");
-        assert_eq!(world.words(3).await, ["begin", "item old", "commit"], "{name}");
+        let told = server.rewinds.subscribe();
+        assert_eq!(server.events(3).await, ["begin", "item new", "complete"], "{name}");
+        assert_eq!(server.events(3).await, ["begin", "item old", "complete"], "{name}");
         assert_eq!(*told.borrow(), 1, "{name}");
-        assert_eq!(world.words(1).await, ["heard"], "{name}: goes on from there");
+        assert_eq!(server.events(1).await, ["confirmed"], "{name}: goes on from there");
         assert_eq!(*told.borrow(), 1, "{name}: noticed once");
     }
 }
 
 #[tokio::test]
-async fn who_is_told_of_an_earlier_cluster_lists_anew_and_tells_nobody() {
+async fn a_list_after_an_announced_rewind_announces_nothing() {
     let mut lists = 0;
-    let mut world = World::new(&quick(), move |asking| match asking {
-        Asking::Watch(_) => Reply::Open(Vec::new()),
-        Asking::List(_) => {
+    let mut server = Server::new(&quick(), move |asked| match asked {
+        Asked::Watch(_) => Reply::Open(Vec::new()),
+        Asked::List(_) => {
             lists += 1;
             list(if lists == 1 { "100" } else { "50" }, &["a"])
         }
-        Asking::Question => Reply::Never,
+        Asked::Version => Reply::Never,
     });
-    world.until("commit").await;
-    world.asks(&Asking::Watch("100".to_owned())).await;
-    world.rewinds.note();
-    assert_eq!(world.words(3).await, ["begin", "item a", "commit"]);
-    world.asks(&Asking::Watch("50".to_owned())).await;
-    assert_eq!(*world.rewinds.subscribe().borrow(), 1);
+    server.until("complete").await;
+    server.until_asked(&Asked::Watch("100".to_owned())).await;
+    server.rewinds.announce();
+    assert_eq!(server.events(3).await, ["begin", "item a", "complete"]);
+    server.until_asked(&Asked::Watch("50".to_owned())).await;
+    assert_eq!(*server.rewinds.subscribe().borrow(), 1);
 }
 
 #[tokio::test]
 async fn many_notice_the_same_rewind() {
     let rewinds = Rewinds::default();
-    rewinds.note_after(0);
-    rewinds.note_after(0);
+    rewinds.announce_after(0);
+    rewinds.announce_after(0);
     assert_eq!(*rewinds.subscribe().borrow(), 1);
-    rewinds.note_after(1);
+    rewinds.announce_after(1);
     assert_eq!(*rewinds.subscribe().borrow(), 2);
 }
 
 #[tokio::test]
 async fn nothing_is_complete_before_the_watch_is_granted_again() {
     let mut replies: VecDeque<u16> = VecDeque::from([403, 403, 403]);
-    let mut world = World::new(&quick(), move |asking| match asking {
-        Asking::Watch(_) => replies.pop_front().map_or_else(|| Reply::Open(Vec::new()), status),
+    let mut server = Server::new(&quick(), move |asked| match asked {
+        Asked::Watch(_) => replies.pop_front().map_or_else(|| Reply::Open(Vec::new()), status),
         _ => list("7", &["a"]),
     });
     assert_eq!(
-        world.words(9).await,
+        server.events(9).await,
         [
             "begin",
             "item a",
-            "commit",
+            "complete",
             "forbidden",
             "forbidden",
             "forbidden",
             "begin",
             "item a",
-            "commit"
+            "complete"
         ]
     );
 }
@@ -551,15 +561,15 @@ async fn nothing_is_complete_before_the_watch_is_granted_again() {
 #[tokio::test]
 async fn a_server_that_comes_back_is_not_believed_that_it_refuses() {
     let mut replies: VecDeque<u16> = VecDeque::from([503, 403, 403, 0]);
-    let mut world = World::new(&quick(), move |asking| match asking {
-        Asking::List(_) => match replies.pop_front() {
+    let mut server = Server::new(&quick(), move |asked| match asked {
+        Asked::List(_) => match replies.pop_front() {
             None | Some(0) => list("7", &[]),
             Some(code) => status(code),
         },
         _ => Reply::Open(Vec::new()),
     });
-    let words = world.until("commit").await;
-    assert_eq!(words, ["trouble", "trouble", "trouble", "begin", "commit"]);
-    let mut world = World::new(&quick(), |_| status(403));
-    assert_eq!(world.next().await, "forbidden", "no outage explains it");
+    let events = server.until("complete").await;
+    assert_eq!(events, ["failing", "failing", "failing", "begin", "complete"]);
+    let mut server = Server::new(&quick(), |_| status(403));
+    assert_eq!(server.next().await, "forbidden", "no outage explains it");
 }

@@ -1,78 +1,79 @@
-//! Resource versions of one resource: where its watch stands, and whether they go back.
+//! Resource versions of one resource: the position of its watch, and whether they go back.
 
-/// What is known of the versions of one resource. They are numbers that grow (KEP-5504); any other
-/// text is never compared.
+/// The known versions of one resource. They are numbers that grow (KEP-5504); any other text is not
+/// compared.
 #[derive(Debug, Default)]
-pub struct Versions {
+pub struct ResourceVersions {
+    /// Where a watch resumes; None before the first list.
     position: Option<String>,
     highest: Option<u64>,
 }
 
-/// The highest version that was known when a consistent read was asked for. What arrives while it is
-/// under way may be newer than its answer.
+/// The highest version that was known when a consistent read was sent. Events that arrive before its
+/// response may be newer than the response.
 #[derive(Clone, Copy, Debug)]
-pub struct Floor(Option<u64>);
+pub struct HighestKnown(Option<u64>);
 
-/// What the version of a consistent read says.
+/// How the version of a consistent read compares with what is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Read {
-    /// Where the watch stands: nothing happened since.
-    Same,
-    /// Something happened, of this resource or of another, or it can't be said.
-    Ahead,
-    /// Lower than what was known: the cluster is an earlier one.
-    Back,
+pub enum VersionCheck {
+    /// It is the position of the watch: nothing happened since.
+    Unchanged,
+    /// Something happened, to this resource or another, or the versions can't be compared.
+    Newer,
+    /// It is lower than a known one: the cluster was restored to an earlier state.
+    Older,
 }
 
-impl Versions {
-    /// Where a watch goes on; None when the resource must be listed first.
+impl ResourceVersions {
+    /// Where a watch resumes; None if the resource must be listed first.
     pub fn position(&self) -> Option<&str> {
         self.position.as_deref()
     }
 
-    /// To be taken before a consistent read is asked for.
-    pub fn floor(&self) -> Floor {
-        Floor(self.highest)
+    /// To be called before a consistent read is sent.
+    pub fn highest_known(&self) -> HighestKnown {
+        HighestKnown(self.highest)
     }
 
-    /// A consistent read answered with this version.
-    pub fn read(&mut self, version: &str, floor: Floor) -> Read {
+    /// Compares the version of a consistent read. `highest` is from before it was sent.
+    pub fn check(&mut self, version: &str, highest: HighestKnown) -> VersionCheck {
         let number = number(version);
-        if let (Some(number), Floor(Some(floor))) = (number, floor)
-            && number < floor
+        if let (Some(number), HighestKnown(Some(highest))) = (number, highest)
+            && number < highest
         {
-            return Read::Back;
+            return VersionCheck::Older;
         }
-        let same = self.position.as_deref() == Some(version);
+        let unchanged = self.position.as_deref() == Some(version);
         self.highest = self.highest.max(number);
-        if same { Read::Same } else { Read::Ahead }
+        if unchanged { VersionCheck::Unchanged } else { VersionCheck::Newer }
     }
 
-    /// A list is complete: a watch goes on from its version.
-    pub fn stand_at(&mut self, version: &str) {
+    /// Sets the position after a complete list or an event.
+    pub fn set_position(&mut self, version: &str) {
         self.position = Some(version.to_owned());
         self.highest = self.highest.max(number(version));
     }
 
-    /// The watch spoke. False when its version is lower than where it stood, which a watch never
-    /// says of itself.
+    /// Moves the position to that of an event. False if it is lower than the current position, which
+    /// no working watch sends.
     pub fn advance(&mut self, version: &str) -> bool {
-        let stood = self.position.as_deref().and_then(number);
-        if let (Some(number), Some(stood)) = (number(version), stood)
-            && number < stood
+        let current = self.position.as_deref().and_then(number);
+        if let (Some(number), Some(current)) = (number(version), current)
+            && number < current
         {
             return false;
         }
-        self.stand_at(version);
+        self.set_position(version);
         true
     }
 
-    /// The resource must be listed before it is watched again.
-    pub fn list_anew(&mut self) {
+    /// Drops the position: the resource must be listed before it is watched again.
+    pub fn require_list(&mut self) {
         self.position = None;
     }
 
-    /// The cluster is an earlier one: nothing that is known says what its versions are.
+    /// Drops everything, after the cluster was restored to an earlier state.
     pub fn forget(&mut self) {
         *self = Self::default();
     }
@@ -86,46 +87,46 @@ fn number(version: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn at(version: &str) -> Versions {
-        let mut versions = Versions::default();
-        versions.stand_at(version);
+    fn at(version: &str) -> ResourceVersions {
+        let mut versions = ResourceVersions::default();
+        versions.set_position(version);
         versions
     }
 
     #[test]
     fn a_read_is_compared_with_what_was_known_when_it_was_asked_for() {
-        for (stands, answer, expected) in [
-            ("100", "100", Read::Same),
-            ("100", "101", Read::Ahead),
-            ("100", "99", Read::Back),
-            ("9", "10", Read::Ahead),
-            ("opaque-9", "opaque-1", Read::Ahead),
-            ("opaque-9", "opaque-9", Read::Same),
-            ("100", "opaque", Read::Ahead),
+        for (position, answer, expected) in [
+            ("100", "100", VersionCheck::Unchanged),
+            ("100", "101", VersionCheck::Newer),
+            ("100", "99", VersionCheck::Older),
+            ("9", "10", VersionCheck::Newer),
+            ("opaque-9", "opaque-1", VersionCheck::Newer),
+            ("opaque-9", "opaque-9", VersionCheck::Unchanged),
+            ("100", "opaque", VersionCheck::Newer),
         ] {
-            let mut versions = at(stands);
-            let floor = versions.floor();
-            assert_eq!(versions.read(answer, floor), expected, "{stands} then {answer}");
+            let mut versions = at(position);
+            let highest = versions.highest_known();
+            assert_eq!(versions.check(answer, highest), expected, "{position} then {answer}");
         }
         let mut versions = at("100");
-        let floor = versions.floor();
+        let highest = versions.highest_known();
         assert!(versions.advance("105"), "an event overtakes the answer");
-        assert_eq!(versions.read("103", floor), Read::Ahead);
-        assert_eq!(versions.read("104", versions.floor()), Read::Back);
+        assert_eq!(versions.check("103", highest), VersionCheck::Newer);
+        assert_eq!(versions.check("104", versions.highest_known()), VersionCheck::Older);
     }
 
     #[test]
     fn what_was_read_beside_the_watch_counts() {
         let mut versions = at("100");
-        assert_eq!(versions.read("150", versions.floor()), Read::Ahead);
+        assert_eq!(versions.check("150", versions.highest_known()), VersionCheck::Newer);
         assert!(versions.advance("120"), "the watch is behind the read, as it may be");
-        assert_eq!(versions.read("140", versions.floor()), Read::Back);
+        assert_eq!(versions.check("140", versions.highest_known()), VersionCheck::Older);
     }
 
     #[test]
     fn a_watch_goes_forward() {
         let mut versions = at("100");
-        assert!(versions.advance("100"), "a bookmark of where it stands");
+        assert!(versions.advance("100"), "a bookmark of its position");
         assert!(versions.advance("101"));
         assert!(!versions.advance("100"));
         assert_eq!(versions.position(), Some("101"));
@@ -136,10 +137,10 @@ mod tests {
     #[test]
     fn an_earlier_cluster_begins_anew() {
         let mut versions = at("100");
-        versions.list_anew();
+        versions.require_list();
         assert_eq!(versions.position(), None);
-        assert_eq!(versions.read("90", versions.floor()), Read::Back);
+        assert_eq!(versions.check("90", versions.highest_known()), VersionCheck::Older);
         versions.forget();
-        assert_eq!(versions.read("90", versions.floor()), Read::Ahead);
+        assert_eq!(versions.check("90", versions.highest_known()), VersionCheck::Newer);
     }
 }

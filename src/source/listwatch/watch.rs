@@ -16,39 +16,42 @@ use serde_json::value::RawValue;
 use tokio::time::sleep_until;
 
 use super::{
-    Closed, Heed, ListWatch, Sink, Word, chance,
+    Closed, EventHandler, Flow, ListWatch, WatchEvent,
     lines::{Lines, MAX_LINE},
-    step::{Asked, Ended},
-    versions::{Floor, Read},
-    wire::{Problem, Status, ask, within},
+    random_share,
+    request::{RequestError, StatusBody, send, with_timeout},
+    retry::{RequestKind, WatchEnd},
+    versions::{HighestKnown, VersionCheck},
 };
 
-/// A question beside a quiet watch: the version of a consistent list.
-type Question = Fuse<BoxFuture<'static, Result<String, Problem>>>;
+/// A consistent read beside a quiet watch, which yields the current resource version.
+type VersionQuery = Fuse<BoxFuture<'static, Result<String, RequestError>>>;
 
-/// How a watch stands.
-struct Period {
+/// The state of an open watch.
+struct OpenWatch {
     opened: Instant,
     /// When the server ends it.
     end: Instant,
-    heard: bool,
-    question: Question,
-    /// What was known when the question was asked.
-    floor: Floor,
-    /// When to ask; None once the answer was that something happened, of which the watch will say.
-    ask_at: Option<Instant>,
+    /// Whether it sent anything, or a query confirmed that there was nothing to send.
+    confirmed: bool,
+    query: VersionQuery,
+    /// The highest version that was known when the query was sent.
+    highest: HighestKnown,
+    /// When to send the next query. None while one is under way, and after one found that something
+    /// happened: then the watch will send that.
+    query_at: Option<Instant>,
 }
 
-/// What an event or an answer led to.
-enum Taken {
-    Heard,
+/// What an event, or the answer to a query, means for the watch.
+enum Effect {
+    Confirmed,
     Nothing,
-    Ended(Ended),
+    Ended(WatchEnd),
 }
 
-/// An event of a watch.
+/// A line of a watch: `metav1.WatchEvent`.
 #[derive(Deserialize)]
-struct Line<'a> {
+struct EventLine<'a> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
     #[serde(borrow)]
@@ -68,99 +71,107 @@ struct VersionMeta<'a> {
     resource_version: Cow<'a, str>,
 }
 
-impl<S: Sink> ListWatch<S> {
-    /// Watches for one period. Err when nobody listens any more.
-    pub(super) async fn watch(&mut self, version: &str) -> Result<Ended, Closed> {
-        let limits = self.shared.deadlines;
-        self.shared.pace().await;
+impl<H: EventHandler> ListWatch<H> {
+    /// Watches for one period.
+    pub(super) async fn watch(&mut self, version: &str) -> Result<WatchEnd, Closed> {
+        let limits = self.context.deadlines;
+        self.context.wait_for_turn().await;
         let since = Instant::now();
-        let period = self.course.period(limits.period + limits.spread.mul_f64(chance()), since);
+        let usual = limits.period + limits.spread.mul_f64(random_share());
+        let period = self.retry.watch_period(usual, since);
         let params = WatchParams::default().timeout(whole_seconds(period));
         match self.open(&params, version).await {
-            Ok(answer) => {
-                self.answers();
-                self.attend(Lines::new(answer, MAX_LINE), period).await
+            Ok(body) => {
+                self.succeeded();
+                self.follow_events(Lines::new(body, MAX_LINE), period).await
             }
-            Err(problem) => Ok(self.failed(Asked::Watch, problem, since)),
+            Err(error) => Ok(self.failed(RequestKind::Watch, error, since)),
         }
     }
 
-    async fn attend(&mut self, mut lines: Lines, period: Duration) -> Result<Ended, Closed> {
+    async fn follow_events(
+        &mut self,
+        mut lines: Lines,
+        period: Duration,
+    ) -> Result<WatchEnd, Closed> {
         let opened = Instant::now();
         let end = opened + period;
-        let mut overdue = pin!(sleep_until((end + self.shared.deadlines.overdue).into()));
-        let mut stands = Period {
+        let mut overdue = pin!(sleep_until((end + self.context.deadlines.overdue).into()));
+        let mut watch = OpenWatch {
             opened,
             end,
-            heard: false,
-            question: Fuse::terminated(),
-            floor: self.versions.floor(),
-            ask_at: Some(self.course.quiet_at(opened)),
+            confirmed: false,
+            query: Fuse::terminated(),
+            highest: self.versions.highest_known(),
+            query_at: Some(self.retry.check_at(opened)),
         };
         loop {
-            let quiet = quiet(stands.ask_at);
-            let taken = tokio::select! {
-                // A rewind goes before all else, and the end before what comes without end.
+            let query_due = sleep_until_some(watch.query_at);
+            let effect = tokio::select! {
+                // In this order: after a rewind no event counts any more, and a server that never
+                // stops sending must not keep the watch open past its end.
                 biased;
-                told = self.rewinds.changed() => {
-                    told.map_err(|_| Closed)?;
+                rewound = self.rewinds.changed() => {
+                    rewound.map_err(|_| Closed)?;
                     self.versions.forget();
-                    return Ok(Ended::Rewound);
+                    return Ok(WatchEnd::ClusterRestored);
                 }
-                () = &mut overdue => return Ok(Ended::Overdue),
-                answer = &mut stands.question => self.answered(answer, &mut stands).await?,
+                () = &mut overdue => return Ok(WatchEnd::Overdue),
+                version = &mut watch.query => self.take_version(version, &mut watch).await?,
                 line = lines.next() => match line {
-                    Ok(Some(line)) => self.take(&line).await?,
-                    end => return Ok(self.ended(&stands, end.err())),
+                    Ok(Some(line)) => self.take_event(&line).await?,
+                    end => return Ok(self.ended(&watch, end.err())),
                 },
-                () = quiet => {
-                    self.course.asks();
-                    stands.floor = self.versions.floor();
-                    stands.question = self.ask_beside().fuse();
-                    stands.ask_at = None;
-                    Taken::Nothing
+                () = query_due => {
+                    self.retry.check_sent();
+                    // Before the query is sent: events that arrive meanwhile may be newer than it.
+                    watch.highest = self.versions.highest_known();
+                    watch.query = self.query_version().fuse();
+                    watch.query_at = None;
+                    Effect::Nothing
                 }
             };
-            match taken {
-                Taken::Heard => {
-                    stands.heard = true;
-                    self.course.heard(Instant::now());
-                    stands.ask_at = Some(self.course.quiet_at(opened));
+            match effect {
+                Effect::Confirmed => {
+                    watch.confirmed = true;
+                    self.retry.confirmed(Instant::now());
+                    watch.query_at = Some(self.retry.check_at(opened));
                 }
-                Taken::Nothing => {}
-                Taken::Ended(ended) => return Ok(ended),
+                Effect::Nothing => {}
+                Effect::Ended(ended) => return Ok(ended),
             }
         }
     }
 
-    fn ended(&mut self, stands: &Period, cut: Option<Problem>) -> Ended {
-        if let Some(garbled @ Problem::Garbled(_)) = cut {
-            return self.failed(Asked::Watch, garbled, stands.opened);
+    fn ended(&mut self, watch: &OpenWatch, cut: Option<RequestError>) -> WatchEnd {
+        if let Some(malformed @ RequestError::Malformed(_)) = cut {
+            return self.failed(RequestKind::Watch, malformed, watch.opened);
         }
         let now = Instant::now();
-        Ended::Watched {
-            lived: now - stands.opened,
-            // Its server's clock is not ours.
-            whole: now + self.shared.deadlines.overdue >= stands.end,
-            heard: stands.heard,
-            cut: cut.map(|problem| problem.to_string()),
+        WatchEnd::Watched {
+            lived: now - watch.opened,
+            // The server's clock is not ours, so it may end the watch a little early.
+            full_period: now + self.context.deadlines.overdue >= watch.end,
+            confirmed: watch.confirmed,
+            cut: cut.map(|error| error.to_string()),
         }
     }
 
-    /// A consistent list of one object, for its version.
-    fn ask_beside(&self) -> BoxFuture<'static, Result<String, Problem>> {
-        let request = self.what.request().list_metadata(&ListParams::default().limit(1));
-        let shared = self.shared.clone();
+    /// A consistent list of one object, for its resource version.
+    fn query_version(&self) -> BoxFuture<'static, Result<String, RequestError>> {
+        let request = self.resource.request().list_metadata(&ListParams::default().limit(1));
+        let context = self.context.clone();
         async move {
-            shared.pace().await;
-            let request = request.map_err(Problem::garbled)?;
-            within(shared.deadlines.head, async {
-                let mut answer = ask(&shared.client, request, shared.deadlines.head).await?;
+            context.wait_for_turn().await;
+            let request = request.map_err(RequestError::malformed)?;
+            let limit = context.deadlines.response_head;
+            with_timeout(limit, async {
+                let mut body = send(&context.client, request, limit).await?;
                 let mut text = Vec::new();
-                while let Some(piece) = answer.next().await? {
-                    text.extend_from_slice(&piece);
+                while let Some(chunk) = body.next().await? {
+                    text.extend_from_slice(&chunk);
                     if text.len() > MAX_LINE {
-                        return Err(Problem::garbled("one object is too large"));
+                        return Err(RequestError::malformed("one object is too large"));
                     }
                 }
                 let list: Versioned<'_> = serde_json::from_slice(&text)?;
@@ -171,91 +182,94 @@ impl<S: Sink> ListWatch<S> {
         .boxed()
     }
 
-    /// Takes in the answer to a question.
-    async fn answered(
+    /// Takes the answer to a version query.
+    async fn take_version(
         &mut self,
-        answer: Result<String, Problem>,
-        stands: &mut Period,
-    ) -> Result<Taken, Closed> {
-        let problem = match answer {
+        version: Result<String, RequestError>,
+        watch: &mut OpenWatch,
+    ) -> Result<Effect, Closed> {
+        let error = match version {
             Ok(version) => {
-                return Ok(match self.versions.read(&version, stands.floor) {
-                    Read::Same => {
-                        self.sink.hear(Word::Heard).await?;
-                        Taken::Heard
+                return Ok(match self.versions.check(&version, watch.highest) {
+                    VersionCheck::Unchanged => {
+                        self.handler.handle(WatchEvent::Confirmed).await?;
+                        Effect::Confirmed
                     }
-                    Read::Ahead => Taken::Nothing,
-                    Read::Back => {
-                        self.shared.rewinds.note_after(self.seen);
-                        Taken::Ended(Ended::Rewound)
+                    VersionCheck::Newer => Effect::Nothing,
+                    VersionCheck::Older => {
+                        self.context.rewinds.announce_after(self.rewinds_seen);
+                        Effect::Ended(WatchEnd::ClusterRestored)
                     }
                 });
             }
-            Err(problem) => problem,
+            Err(error) => error,
         };
+        // The watch itself may be fine, so it stays open, and its silence is asked about again soon.
         let now = Instant::now();
-        self.shared.metrics.watch_failed(&self.what.name);
-        self.shared.health().fails(now);
-        tracing::debug!(what = self.what.name, error = %problem, "a quiet watch can't be asked for");
-        self.sink.hear(Word::Trouble(problem.to_string())).await?;
-        stands.ask_at = Some(now + self.shared.deadlines.ask_again);
-        Ok(Taken::Nothing)
+        self.context.metrics.watch_failed(&self.resource.name);
+        self.context.health().note_failure(now);
+        tracing::debug!(resource = self.resource.name, %error, "a quiet watch can't be checked");
+        self.handler.handle(WatchEvent::Failing(error.to_string())).await?;
+        watch.query_at = Some(now + self.context.deadlines.recheck);
+        Ok(Effect::Nothing)
     }
 
-    /// Takes in one event.
-    async fn take(&mut self, line: &[u8]) -> Result<Taken, Closed> {
-        let event: Line<'_> = match serde_json::from_slice(line) {
+    /// Takes one line of the watch.
+    async fn take_event(&mut self, line: &[u8]) -> Result<Effect, Closed> {
+        let event: EventLine<'_> = match serde_json::from_slice(line) {
             Ok(event) => event,
-            // An error may come bare.
+            // Proxies and old servers send a Status that is not wrapped in an ERROR event.
             Err(error) => {
-                let status = serde_json::from_slice::<Status>(line).ok();
-                let problem = status
+                let status = serde_json::from_slice::<StatusBody>(line).ok();
+                let error = status
                     .filter(|status| status.kind == "Status")
-                    .map_or_else(|| error.into(), |status| status.problem(None, None));
-                return Ok(self.fails(problem));
+                    .map_or_else(|| error.into(), |status| status.into_error(None, None));
+                return Ok(self.watch_failed(error));
             }
         };
         let text = event.object.get();
         if event.kind == "ERROR" {
-            let status = serde_json::from_str::<Status>(text);
-            let problem = status.map_or_else(Into::into, |status| status.problem(None, None));
-            return Ok(self.fails(problem));
+            let status = serde_json::from_str::<StatusBody>(text);
+            let error = status.map_or_else(Into::into, |status| status.into_error(None, None));
+            return Ok(self.watch_failed(error));
         }
         let version = match serde_json::from_str::<Versioned<'_>>(text) {
             Ok(object) => object.metadata.resource_version,
-            Err(error) => return Ok(self.fails(error.into())),
+            Err(error) => return Ok(self.watch_failed(error.into())),
         };
         if !self.versions.advance(&version) {
-            return Ok(Taken::Ended(Ended::Backwards));
+            return Ok(Effect::Ended(WatchEnd::OlderEvent));
         }
-        let word = match &*event.kind {
-            "ADDED" | "MODIFIED" => Word::Put(text.as_bytes()),
-            "DELETED" => Word::Gone(text.as_bytes()),
-            "BOOKMARK" => Word::Heard,
+        let event = match &*event.kind {
+            "ADDED" | "MODIFIED" => WatchEvent::Applied(text.as_bytes()),
+            "DELETED" => WatchEvent::Deleted(text.as_bytes()),
+            "BOOKMARK" => WatchEvent::Confirmed,
             other => {
                 let other: String = other.chars().take(16).collect();
-                let problem = Problem::garbled(format!("an event of the type {other}"));
-                return Ok(self.fails(problem));
+                let error = RequestError::malformed(format!("an event of the type {other}"));
+                return Ok(self.watch_failed(error));
             }
         };
-        match self.sink.hear(word).await? {
-            Heed::GoOn => Ok(Taken::Heard),
-            Heed::ListAnew => Ok(Taken::Ended(Ended::Unsure)),
+        match self.handler.handle(event).await? {
+            Flow::Continue => Ok(Effect::Confirmed),
+            Flow::ListAgain => Ok(Effect::Ended(WatchEnd::ListNeeded)),
         }
     }
 
-    fn fails(&mut self, problem: Problem) -> Taken {
-        Taken::Ended(self.failed(Asked::Watch, problem, Instant::now()))
+    fn watch_failed(&mut self, error: RequestError) -> Effect {
+        Effect::Ended(self.failed(RequestKind::Watch, error, Instant::now()))
     }
 }
 
-async fn quiet(ask_at: Option<Instant>) {
-    match ask_at {
-        Some(at) => sleep_until(at.into()).await,
+/// Sleeps until a time; for ever if there is none.
+async fn sleep_until_some(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
         None => std::future::pending().await,
     }
 }
 
+/// The API takes whole seconds, and 0 would mean its own default.
 fn whole_seconds(time: Duration) -> u32 {
     u32::try_from(time.as_secs()).unwrap_or(u32::MAX).max(1)
 }

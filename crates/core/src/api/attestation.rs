@@ -1,4 +1,4 @@
-//! `Attestation`: somebody's word that a procedure was performed, with what proves it.
+//! `Attestation`: a person's statement that a procedure was performed, with what proves it.
 // Each printcolumn repeats the same keys.
 #![allow(clippy::duplicated_attributes)]
 
@@ -13,15 +13,15 @@ use super::{
 };
 use comptroller_vocabulary::closed_enum;
 
-/// What a SHA-256 looks like in a spec.
+/// A SHA-256 digest as specs write it.
 const SHA256: &str = "^[0-9a-f]{64}$";
 
 closed_enum! {
     /// How the procedure went.
     pub enum AttestationOutcome {
-        /// It was performed, and nothing is left to do.
+        /// The procedure was performed, and nothing is left to do.
         Completed = "Completed",
-        /// It was performed, and found something that is followed up elsewhere.
+        /// The procedure was performed, and what it found is followed up elsewhere.
         CompletedWithFindings = "CompletedWithFindings",
     }
 }
@@ -40,8 +40,8 @@ closed_enum! {
     category = "comptroller",
     derive = "PartialEq",
     doc = "A record that a procedure was performed: it answers one occurrence of a control with an \
-           attestation test. Who attests is the authenticated user, and nothing in it can change; \
-           a correction is a new record that names the old one.",
+           attestation test. It is attested by the authenticated user, and nothing in it can change; \
+           to correct it, write a new record that names the old one.",
     printcolumn(name = "Control", type_ = "string", json_path = ".spec.control"),
     printcolumn(name = "Period", type_ = "string", json_path = ".spec.period"),
     printcolumn(name = "Outcome", type_ = "string", json_path = ".spec.outcome"),
@@ -54,20 +54,20 @@ closed_enum! {
         .message("an Attestation cannot change; write a new one that names this one in spec.corrects")
         .reason(Reason::FieldValueForbidden),
     validation = Rule::new("!has(self.recordedBy) || self.recordedBy != self.attestedBy")
-        .message("recordedBy is for who writes on behalf of another; leave it away to attest for yourself")
+        .message("recordedBy is for whoever writes on behalf of another person; leave it out to attest for yourself")
         .field_path(".recordedBy")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AttestationSpec {
-    /// The name of the control that it answers.
+    /// The name of the control that this record answers.
     #[schemars(length(min = 1, max = 253))]
     pub control: String,
-    /// The occurrence that it answers, as status.occurrences of the control names it: 2026,
+    /// The occurrence that this record answers, as status.occurrences of the control names it: 2026,
     /// 2026-Q4, 2026-11, or the day on which the occurrence begins.
     #[schemars(length(min = 1, max = 32))]
     pub period: String,
-    /// Who attests: the user name that the API server knows. It must be who writes the record,
-    /// except for the writers that the cluster's administrator has named.
+    /// Who attests: the user name that the API server knows. It must be the user who writes the
+    /// record, except for writers that the cluster's administrator has named.
     #[schemars(length(min = 1, max = 512))]
     pub attested_by: String,
     /// Who wrote the record on behalf of attestedBy: the user name that the API server knows.
@@ -78,10 +78,10 @@ pub struct AttestationSpec {
     #[serde(deserialize_with = "time::required")]
     #[x_kube(validation = time::is_a_time())]
     pub performed_at: Time,
-    /// What was done and what came of it, for the auditor to read.
+    /// What was done and what the result was, for the auditor to read.
     #[schemars(length(min = 1, max = 4096))]
     pub summary: String,
-    /// Who took part.
+    /// The people who took part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(min = 1, max = 64),
@@ -89,15 +89,15 @@ pub struct AttestationSpec {
         extend("x-kubernetes-list-type" = "set")
     )]
     pub participants: Vec<String>,
-    /// What proves it: minutes, a report, a ticket; where it is, and its digest.
+    /// What proves it, such as minutes, a report or a ticket: where each is kept, and its digest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32))]
     pub artifacts: Vec<Artifact>,
-    /// The version of what was reviewed, such as that of a policy.
+    /// The version of what was reviewed, such as the version of a policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub version: Option<String>,
-    /// How it went.
+    /// How the procedure went.
     pub outcome: AttestationOutcome,
     /// The name of the Attestation that this one corrects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,28 +109,28 @@ pub struct AttestationSpec {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Artifact {
-    /// Where it is kept.
+    /// Where the artifact is kept.
     #[schemars(length(min = 1, max = 2048))]
     pub uri: String,
-    /// Its SHA-256, in 64 lower-case hexadecimal digits.
+    /// Its SHA-256 digest, as 64 lower-case hexadecimal digits.
     #[schemars(length(min = 64, max = 64), regex(pattern = SHA256))]
     pub sha256: String,
-    /// What it is, such as application/pdf.
+    /// Its media type, such as application/pdf.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub media_type: Option<String>,
 }
 
 impl AttestationSpec {
-    /// Everything that the API server would refuse.
+    /// Checks everything that the API server would refuse, for files that no API server has seen.
     pub fn validate(&self) -> Result<(), InvalidSpec> {
         let mut problems = Problems::default();
         structural::check_spec::<Attestation>(self, &mut problems);
         if self.recorded_by.as_ref() == Some(&self.attested_by) {
             problems.push(
                 &super::invalid::FieldPath::new("spec.recordedBy"),
-                "names who attests",
-                "leave it away to attest for yourself",
+                "is the same as attestedBy",
+                "leave it out to attest for yourself",
             );
         }
         problems.into_result()

@@ -1,4 +1,4 @@
-//! `AuditPeriod`: the time that an auditor reports on, and what the evidence log says of it.
+//! `AuditPeriod`: the time that an auditor reports on, and what the evidence log says about it.
 // Each printcolumn repeats the same keys.
 #![allow(clippy::duplicated_attributes)]
 
@@ -17,27 +17,27 @@ use super::{
 };
 use comptroller_vocabulary::closed_enum;
 
-/// The longest period: two years of 366 days.
+/// The longest period, in days: two years of 366 days.
 pub const MAX_PERIOD_DAYS: i64 = 732;
 
 closed_enum! {
     /// What kind of report the period is for.
     pub enum ReportType {
-        /// Design and implementation at a time.
+        /// Design and implementation at a point in time.
         TypeI = "TypeI",
-        /// Operation over a period.
+        /// Operation over a period of time.
         TypeII = "TypeII",
     }
 }
 
 closed_enum! {
-    /// Where an audit period stands.
+    /// The phase of an audit period.
     #[derive(Default)]
     pub enum PeriodPhase {
-        /// It is not over, or the log does not reach beyond its end yet.
+        /// The period is not over, or the log does not yet reach beyond its end.
         #[default]
         Open = "Open",
-        /// It is over, and what the status says of it is final.
+        /// The period is over, and what the status says about it is final.
         Closed = "Closed",
     }
 }
@@ -56,9 +56,9 @@ closed_enum! {
     category = "comptroller",
     status = "AuditPeriodStatus",
     derive = "PartialEq",
-    doc = "A period that an auditor reports on. Its status sums up what the evidence log says of \
-           it, and the command report writes the whole. Once written only the auditors can \
-           change; for another period, write another AuditPeriod.",
+    doc = "A period that an auditor reports on. Its status summarizes what the evidence log says \
+           about it; the command report writes all of it. Once written, only the auditors can change; \
+           for another period, write another AuditPeriod.",
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
     printcolumn(name = "From", type_ = "string", json_path = ".spec.from"),
     printcolumn(name = "To", type_ = "string", json_path = ".spec.to"),
@@ -72,15 +72,15 @@ closed_enum! {
 )]
 #[x_kube(
     validation = Rule::new("self.type != 'TypeI' || has(self.asOf)")
-        .message("a TypeI period needs asOf; write the time that the report is as of")
+        .message("a TypeI period needs asOf; write the point in time that the report is about")
         .reason(Reason::FieldValueRequired)
         .field_path(".asOf"),
     validation = Rule::new("self.type != 'TypeI' || !has(self.from)")
-        .message("from is for TypeII; a TypeI period has asOf alone")
+        .message("from is for TypeII; a TypeI period has only asOf")
         .reason(Reason::FieldValueForbidden)
         .field_path(".from"),
     validation = Rule::new("self.type != 'TypeI' || !has(self.to)")
-        .message("to is for TypeII; a TypeI period has asOf alone")
+        .message("to is for TypeII; a TypeI period has only asOf")
         .reason(Reason::FieldValueForbidden)
         .field_path(".to"),
     validation = Rule::new("self.type != 'TypeII' || has(self.from)")
@@ -100,7 +100,7 @@ closed_enum! {
         .reason(Reason::FieldValueInvalid)
         .field_path(".to"),
     validation = Rule::new("!has(self.from) || !has(self.to) || self.to - self.from <= duration('17568h')")
-        .message("a period has at most two years; write several for a longer time")
+        .message("a period is at most two years long; write several periods for a longer time")
         .reason(Reason::FieldValueInvalid)
         .field_path(".to"),
     validation = unchanging("asOf", INSTEAD),
@@ -110,11 +110,11 @@ closed_enum! {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AuditPeriodSpec {
-    /// `TypeI` is as of a time, `TypeII` over a period.
+    /// `TypeI` for a report as of a point in time, `TypeII` for one over a period.
     #[serde(rename = "type")]
     #[x_kube(validation = immutable("type", INSTEAD))]
     pub type_: ReportType,
-    /// The time that a `TypeI` report is as of.
+    /// The point in time that a `TypeI` report is about.
     #[serde(default, deserialize_with = "time::optional", skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Time>,
     /// The first moment of a `TypeII` period.
@@ -123,11 +123,11 @@ pub struct AuditPeriodSpec {
     /// The first moment after a `TypeII` period.
     #[serde(default, deserialize_with = "time::optional", skip_serializing_if = "Option::is_none")]
     pub to: Option<Time>,
-    /// The categories in scope; Security alone when absent, and always one of them.
+    /// The categories in scope. Security is always one of them, and the only one if this is omitted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 5), extend("x-kubernetes-list-type" = "set"))]
     pub categories: Vec<Category>,
-    /// Who the report is for: names of people, groups or firms, for the record.
+    /// Who the report is for: the names of people, groups or firms, for the record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 64),
@@ -137,11 +137,11 @@ pub struct AuditPeriodSpec {
     pub auditors: Vec<String>,
 }
 
-/// What the evidence log says of the period.
+/// What the evidence log says about the period.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase", default, remote = "Self")]
 pub struct AuditPeriodStatus {
-    /// The generation of the spec that was summed up last.
+    /// The generation of the spec that was last summarized.
     #[schemars(range(min = 0))]
     pub observed_generation: i64,
     /// Open until the log reaches beyond the end of the period, then Closed.
@@ -150,31 +150,32 @@ pub struct AuditPeriodStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub coverage: Option<String>,
-    /// What the controls came to.
+    /// How many controls were effective, and how many were not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub controls: Option<PeriodControls>,
-    /// How many deviations there were, of all controls.
+    /// How many deviations there were, over all controls.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub deviations: Option<i64>,
-    /// How many of them were open at the end, or are now.
+    /// How many deviations were still open at the end, or are open now.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub open_deviations: Option<i64>,
-    /// How many entries the log had when this was summed up.
+    /// How many entries the log had when this was summarized.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub log_size: Option<i64>,
-    /// The signed checkpoint that this rests on, as text (C2SP tlog-checkpoint). Keep it elsewhere:
-    /// the log of any later day must begin with what it covers.
+    /// The signed checkpoint that this summary is based on, as text (C2SP tlog-checkpoint). Keep a copy
+    /// elsewhere: the log must begin with what the checkpoint covers on any later day.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub checkpoint: Option<String>,
-    /// The digest of the report, set when the period is closed. The command report gives the same.
+    /// The digest of the report, set when the period is closed. The command report prints the same
+    /// digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 71), regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
     pub report_digest: Option<String>,
-    /// Ready says whether the log could be summed up, and why not.
+    /// Ready says whether the log could be summarized, and if not, why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
@@ -182,20 +183,20 @@ pub struct AuditPeriodStatus {
 
 lenient!(AuditPeriodStatus);
 
-/// How many controls came to what.
+/// How many controls had which result.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PeriodControls {
-    /// Held throughout what was observed.
+    /// Controls that held throughout the time that was observed.
     #[schemars(range(min = 0))]
     pub effective: i64,
-    /// Deviated at least once.
+    /// Controls that deviated at least once.
     #[schemars(range(min = 0))]
     pub deviations: i64,
-    /// Nothing can be said of them.
+    /// Controls about which nothing can be said.
     #[schemars(range(min = 0))]
     pub unknown: i64,
-    /// There was nothing for them to govern.
+    /// Controls that had nothing to judge.
     #[schemars(range(min = 0))]
     pub not_applicable: i64,
 }
@@ -213,7 +214,7 @@ impl AuditPeriodSpec {
         categories
     }
 
-    /// Everything that the API server would refuse.
+    /// Checks everything that the API server would refuse, for files that no API server has seen.
     pub fn validate(&self) -> Result<(), InvalidSpec> {
         let mut problems = Problems::default();
         structural::check_spec::<AuditPeriod>(self, &mut problems);
@@ -225,9 +226,9 @@ impl AuditPeriodSpec {
         ];
         for (field, is_given, is_wanted) in times {
             let (problem, remedy) = match (is_given, is_wanted) {
-                (false, true) => ("is missing", "write a time like 2027-01-01T00:00:00Z"),
+                (false, true) => ("is missing", "write a time such as 2027-01-01T00:00:00Z"),
                 (true, false) => {
-                    ("is of the other type", "write asOf for TypeI, from and to for TypeII")
+                    ("does not belong", "write asOf for TypeI, from and to for TypeII")
                 }
                 _ => continue,
             };

@@ -7,7 +7,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use super::time::whole_seconds;
 use comptroller_vocabulary::closed_enum;
 
-/// Longest message that the API conventions admit, in characters.
+/// The longest message that the API conventions allow, in characters.
 const MAX_MESSAGE: usize = 32_768;
 
 /// The condition that says whether this generation was evaluated. kstatus waits on it.
@@ -18,11 +18,11 @@ pub const COMPLIANT: &str = "Compliant";
 closed_enum! {
     /// The status of a condition.
     pub enum ConditionStatus {
-        /// The condition holds.
+        /// The condition is met.
         True = "True",
-        /// The condition does not hold.
+        /// The condition is not met.
         False = "False",
-        /// It cannot be said whether the condition holds.
+        /// It is not known whether the condition is met.
         Unknown = "Unknown",
     }
 }
@@ -46,9 +46,9 @@ pub fn condition(
     }
 }
 
-/// Puts `new` in the place of the condition of its type. The time of the last transition stays
-/// when the status does. The order never depends on the order of calls: Ready, Compliant, then
-/// by name.
+/// Replaces the condition of the same type, or adds it. `lastTransitionTime` stays the same unless the
+/// status changes. The order does not depend on the order of calls: Ready, Compliant, then by name, so
+/// that server-side apply sees no change where there is none.
 pub fn set_condition(conditions: &mut Vec<Condition>, mut new: Condition) {
     new.last_transition_time = whole_seconds(new.last_transition_time.0);
     if let Some(old) = conditions.iter().find(|old| old.type_ == new.type_)
@@ -69,7 +69,7 @@ fn rank(condition: &Condition) -> (u8, &str) {
     }
 }
 
-/// Cuts a text to so many characters.
+/// Cuts a text to at most `limit` characters.
 fn truncate(text: &str, limit: usize) -> &str {
     text.char_indices().nth(limit).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
@@ -88,7 +88,7 @@ pub(crate) fn schema(_: &mut SchemaGenerator) -> Schema {
             "required": ["type", "status", "lastTransitionTime", "reason", "message"],
             "properties": {
                 "type": {
-                    "description": "What the condition speaks of.",
+                    "description": "What the condition is about.",
                     "type": "string",
                     "minLength": 1,
                     "maxLength": 316,
@@ -105,7 +105,7 @@ pub(crate) fn schema(_: &mut SchemaGenerator) -> Schema {
                     "minimum": 0,
                 },
                 "lastTransitionTime": {
-                    "description": "When the status of the condition changed last.",
+                    "description": "When the status of the condition last changed.",
                     "type": "string",
                     "format": "date-time",
                 },

@@ -1,4 +1,4 @@
-//! `Control`: one control, the criteria it serves, its test, and what the operator found.
+//! `Control`: one control, the criteria that it serves, its test, and what the operator found.
 // Each printcolumn repeats the same keys.
 #![allow(clippy::duplicated_attributes)]
 
@@ -19,21 +19,23 @@ use comptroller_vocabulary::closed_enum;
 /// How many findings a status lists, the worst first.
 pub const MAX_FINDINGS: usize = 20;
 
-/// The shortest time between two records that a control still is as it was.
+/// The shortest time between two records that a control is unchanged: a shorter one would fill the
+/// log with nothing.
 pub const MIN_HEARTBEAT: Duration = Duration::from_secs(60);
-/// The longest time between two records that a control still is as it was.
+/// The longest time between two records that a control is unchanged: a longer one would leave days
+/// for which the log has no evidence.
 pub const MAX_HEARTBEAT: Duration = Duration::from_hours(7 * 24);
-/// The time between two records where the control does not say.
+/// The time between two records that a control is unchanged, where its spec does not set one.
 pub const DEFAULT_HEARTBEAT: Duration = Duration::from_hours(1);
 
 closed_enum! {
-    /// What happens to a request that breaks the control.
+    /// What happens to a request that violates the control.
     pub enum Enforcement {
-        /// It is let through, and the state of the control shows it.
+        /// The request is allowed, and the state of the control shows the violation.
         Audit = "Audit",
-        /// It is let through with a warning to who sent it.
+        /// The request is allowed, with a warning to whoever sent it.
         Warn = "Warn",
-        /// It is refused.
+        /// The request is denied.
         Deny = "Deny",
     }
 }
@@ -52,9 +54,9 @@ closed_enum! {
     category = "comptroller",
     status = "ControlStatus",
     derive = "PartialEq",
-    doc = "A control of the organisation: what shall be true of the cluster, which criteria that \
-           serves, who owns it and how it is tested. The operator evaluates it with every change \
-           and keeps the result in its status.",
+    doc = "A control of the organisation: what must be true of the cluster, which criteria that \
+           serves, who owns it and how it is tested. The operator evaluates it on every change and \
+           keeps the result in its status.",
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Failing", type_ = "integer", json_path = ".status.failing"),
     printcolumn(name = "Population", type_ = "integer", json_path = ".status.population"),
@@ -71,61 +73,61 @@ closed_enum! {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ControlSpec {
-    /// The control in one sentence, as a report prints it.
+    /// The control in one sentence, as reports print it.
     #[schemars(length(min = 1, max = 256))]
     pub title: String,
-    /// What the control is to achieve, for the auditor to read.
+    /// What the control is meant to achieve, for the auditor to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub objective: Option<String>,
-    /// What to do when the control fails. Reports show it with the findings.
+    /// What to do when the control fails. Reports show it beside the findings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub remedy: Option<String>,
-    /// The criteria that the control serves: an id of SOC 2 such as CC6.1, or FRAMEWORK:ID of
-    /// another framework such as ISO27001:A.5.15.
+    /// The criteria that the control serves: a SOC 2 id such as CC6.1, or FRAMEWORK:ID for another
+    /// framework, such as ISO27001:A.5.15.
     #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "set"))]
     pub criteria: Vec<Criterion>,
     /// Who is responsible for the control: a team or a person.
     #[schemars(length(min = 1, max = 253))]
     pub owner: String,
-    /// How bad it is when the control fails.
+    /// How serious it is when the control fails.
     pub severity: Severity,
-    /// What the control looks at. The whole cluster when it is absent.
+    /// What the control looks at. If omitted, the whole cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<ControlScope>,
-    /// How often to record that nothing has changed, from 1m to 7d. 1h when it is absent. A
-    /// change is recorded at once.
+    /// How often to record that nothing has changed, from 1m to 7d. Defaults to 1h. Changes are
+    /// always recorded immediately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("pattern" = HEARTBEAT))]
     #[x_kube(validation = heartbeat_rule())]
     pub heartbeat: Option<Duration>,
-    /// Whether evaluation rests. Until it goes on the state is Unknown, since nobody looks.
+    /// Whether evaluation is suspended. While it is, the state is Unknown, because nothing is checked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
-    /// What happens to a request that breaks the control: Audit lets it through, Warn warns who
-    /// sent it, Deny refuses it. Audit when it is absent. This version only audits, and Ready says
-    /// so.
+    /// What happens to a request that violates the control: Audit allows it, Warn allows it and warns
+    /// whoever sent it, Deny refuses it. Defaults to Audit. This version only audits, and the
+    /// condition Ready says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enforcement: Option<Enforcement>,
-    /// The name of the Lesson that teaches what the control is about.
+    /// The name of the Lesson that explains what the control is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub lesson: Option<String>,
-    /// How the control is tested: exactly one of the fields below. Its kind cannot change later.
+    /// How the control is tested: exactly one of the fields below. Which one cannot change later.
     #[x_kube(validation = super::test_spec::same_kind_rule())]
     pub test: TestSpec,
 }
 
-/// What a control looks at. Resources without a namespace are in every scope.
+/// What a control looks at. Cluster-scoped resources are in every scope.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ControlScope {
-    /// Only namespaces with these labels. All namespaces when it is absent.
+    /// Only namespaces with these labels. If omitted, all namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "selector::schema")]
     pub namespaces: Option<LabelSelector>,
-    /// The names of namespaces to leave out, even when their labels match.
+    /// The names of namespaces to leave out, even if their labels match.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 256),
@@ -133,16 +135,17 @@ pub struct ControlScope {
         extend("x-kubernetes-list-type" = "set")
     )]
     pub exclude_namespaces: Vec<String>,
-    /// What to leave out because somebody else answers for it, such as the vendor of the cluster,
-    /// each with the reason. An rbac test looks at all rights whatever is named here, since a right
-    /// in a namespace of the vendor is a right all the same: its allow names who may.
+    /// What to leave out because somebody else is responsible for it, such as the vendor of the
+    /// cluster, each with the reason. An rbac test looks at all rights regardless of what is named
+    /// here, because a right in a vendor's namespace is still a right: its allow field says who may
+    /// hold it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub exclude: Vec<Exclusion>,
 }
 
-/// Something that a control leaves out: a namespace with all that is in it, or one object. Names
-/// are exact, so that nothing slips in by a name that is alike.
+/// Something that a control leaves out: a namespace with everything in it, or one object. Names are
+/// exact, so that nothing else is left out because its name is similar.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(
@@ -151,8 +154,8 @@ pub struct ControlScope {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct Exclusion {
-    /// The namespace. Without kind and name it is left out as a whole; with them it is where the
-    /// object is.
+    /// The namespace. Without kind and name, all of it is left out; with them, it is the namespace of
+    /// the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub namespace: Option<String>,
@@ -169,16 +172,17 @@ pub struct Exclusion {
     pub reason: String,
 }
 
-const ONE_OBJECT: &str = "kind and name go together: write both for one object, or namespace alone for all that is in it";
+const ONE_OBJECT: &str =
+    "kind and name go together: write both for one object, or namespace alone for everything in it";
 
-/// What the operator found.
+/// What the operator found when it last evaluated the control.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase", default, remote = "Self")]
 pub struct ControlStatus {
-    /// The generation of the spec that was evaluated last.
+    /// The generation of the spec that was last evaluated.
     #[schemars(range(min = 0))]
     pub observed_generation: i64,
-    /// What the last evaluation came to.
+    /// The result of the last evaluation.
     pub state: State,
     /// Why the control is in this state, in one CamelCase word.
     #[schemars(length(max = 128))]
@@ -186,16 +190,16 @@ pub struct ControlStatus {
     /// When the control entered this state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
-    /// When the control was evaluated last. Moves at least with every heartbeat.
+    /// When the control was last evaluated. Updated at least with every heartbeat.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_evaluated: Option<Time>,
     /// How many items were judged.
     #[schemars(range(min = 0))]
     pub population: i64,
-    /// How many items are not as they should be, without those excepted.
+    /// How many items fail, not counting those covered by an exception.
     #[schemars(range(min = 0))]
     pub failing: i64,
-    /// How many items are not as they should be but covered by an exception.
+    /// How many items fail but are covered by an exception.
     #[schemars(range(min = 0))]
     pub excepted: i64,
     /// How many items could not be judged.
@@ -209,16 +213,16 @@ pub struct ControlStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_FINDINGS))]
     pub unknown_items: Vec<StatusFinding>,
-    /// Of an attestation test: the newest 12 occurrences and the next one, the oldest first.
+    /// For an attestation test: the newest 12 occurrences and the next one, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_OCCURRENCES))]
     pub occurrences: Vec<Occurrence>,
-    /// Where the evidence log holds this state.
+    /// The entry of the evidence log that holds this state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceRef>,
-    /// Ready says whether this generation was evaluated; Compliant says whether the control
-    /// holds; `EvidenceRecorded` says whether the evidence log has what the status says; Complete is
-    /// there, and False, while the API server refuses the texts of the status.
+    /// Ready says whether this generation was evaluated; Compliant says whether the control holds;
+    /// `EvidenceRecorded` says whether the evidence log has what the status says; Complete is present,
+    /// and False, while the API server refuses the texts of the status.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
@@ -226,7 +230,7 @@ pub struct ControlStatus {
 
 lenient!(ControlStatus);
 
-/// One item that is not as it should be, or that could not be judged.
+/// One item that fails, or that could not be judged.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusFinding {
@@ -242,14 +246,14 @@ pub struct StatusFinding {
     /// What is wrong, in one sentence.
     #[schemars(length(max = 1024))]
     pub message: String,
-    /// When it was found first.
+    /// When it was first found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
 }
 
 impl StatusFinding {
-    /// Cuts what comes from outside down to what the schema admits, since one long name would
-    /// otherwise have the API server refuse the whole status. RBAC objects may have such names.
+    /// Cuts texts that come from outside down to the bounds of the schema, since one long name would
+    /// otherwise make the API server refuse the whole status. RBAC objects may have such names.
     #[must_use]
     pub fn clipped(mut self) -> Self {
         clip(&mut self.rule, 128);
@@ -264,30 +268,31 @@ impl StatusFinding {
     }
 }
 
-/// Cuts a text to so many characters, the last of them an ellipsis.
+/// Cuts a text to at most `limit` characters; the last one of a text that was cut is an ellipsis.
 fn clip(text: &mut String, limit: usize) {
     if text.chars().nth(limit).is_some() {
         *text = text.chars().take(limit - 1).chain(['…']).collect();
     }
 }
 
-/// Where the evidence log holds a state.
+/// The entry of the evidence log that holds a state.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct EvidenceRef {
-    /// The number of the entry.
+    /// The index of the entry, counted from 0.
     #[schemars(range(min = 0))]
     pub index: i64,
-    /// How many entries the log had when this one was in it.
+    /// How many entries the log had once this one was in it.
     #[schemars(range(min = 0))]
     pub log_size: i64,
 }
 
-/// A heartbeat has no calendar steps, not even none of them.
+/// A heartbeat has no calendar steps: not even `0mo` beside something else, since CEL can't compute
+/// with them.
 const HEARTBEAT: &str = r"^([0-9]{1,9}(\.[0-9]{1,9})?(ns|us|ms|s|m|h|d|w))+$";
 
-/// CEL can't read days or weeks: a day is 24 times as many hours, by adding what was added before,
-/// and a week 7 times as many days.
+/// The bounds of a heartbeat. CEL can't read days or weeks, nor multiply a duration: a day is 24 times
+/// as many hours, made by adding sums to themselves, and a week is 7 times as many days.
 fn heartbeat_rule() -> kube_core::Rule {
     let day = "[duration(p.replace('d', 'h').replace('w', 'h'))]\
                .map(x, x + x + x).map(x, x + x).map(x, x + x).map(x, x + x)";
@@ -300,18 +305,20 @@ fn heartbeat_rule() -> kube_core::Rule {
 }
 
 impl ControlSpec {
-    /// How often to record that nothing has changed.
+    /// How often to record that nothing has changed; [`DEFAULT_HEARTBEAT`] where the spec does not
+    /// say.
     pub fn heartbeat(&self) -> Duration {
         self.heartbeat.unwrap_or(DEFAULT_HEARTBEAT)
     }
 
-    /// What happens to a request that breaks the control.
+    /// What happens to a request that violates the control; audit where the spec does not say.
     pub fn enforcement(&self) -> Enforcement {
         self.enforcement.unwrap_or(Enforcement::Audit)
     }
 
-    /// Everything that the API server would refuse, and what a schema cannot say, for files that
-    /// no API server has seen and for durations and selectors that it cannot judge.
+    /// Checks everything that the API server would refuse, for files that no API server has seen, and
+    /// what a schema cannot say, such as that a selector can match something. The error has every
+    /// problem, not only the first.
     pub fn validate(&self) -> Result<(), InvalidSpec> {
         let mut problems = Problems::default();
         let at = FieldPath::new("spec");
@@ -339,7 +346,7 @@ fn validate_heartbeat(heartbeat: Duration, at: &FieldPath, problems: &mut Proble
         problems.push(
             at,
             format!("{heartbeat} is not between {MIN_HEARTBEAT} and {MAX_HEARTBEAT}"),
-            "write a time in between, such as 1h or 1d",
+            "write a duration in this range, such as 1h or 1d",
         );
     }
 }
@@ -373,7 +380,7 @@ impl Exclusion {
             (Some(_), None, _) => problems.push(
                 &at.field("name"),
                 "missing",
-                "write the name of the object, or leave kind away to leave out the namespace",
+                "write the name of the object, or remove kind to leave out the whole namespace",
             ),
             (None, Some(_), _) => {
                 problems.push(&at.field("kind"), "missing", "write the kind of the object");
@@ -381,7 +388,7 @@ impl Exclusion {
             (None, None, None) => problems.push(
                 at,
                 "names nothing",
-                "write namespace for all that is in it, or kind and name for one object",
+                "write namespace for everything in it, or kind and name for one object",
             ),
             _ => {}
         }

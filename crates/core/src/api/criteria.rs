@@ -15,7 +15,7 @@ closed_enum! {
     pub enum Category {
         /// The common criteria, in every report.
         Security = "Security",
-        /// The system is there when it is needed.
+        /// The system is available when it is needed.
         Availability = "Availability",
         /// Confidential information is protected until it is destroyed.
         Confidentiality = "Confidentiality",
@@ -29,9 +29,9 @@ closed_enum! {
 closed_enum! {
     /// Who can provide the evidence for a criterion.
     pub enum EvidenceSource {
-        /// The cluster can show it alone.
+        /// The cluster alone can show it.
         Cluster = "Cluster",
-        /// The cluster contributes, people attest the rest.
+        /// The cluster shows part of it, and people attest the rest.
         Both = "Both",
         /// Only people can attest it.
         Human = "Human",
@@ -129,12 +129,13 @@ pub const SOC2: [Soc2Criterion; 61] = [
     row("P8.1", Privacy, Human, "Complaints are handled, and privacy is monitored and enforced."),
 ];
 
-/// Longest text of a criterion, in characters.
+/// The longest id of a criterion, in characters.
 pub const MAX_LENGTH: usize = 97;
 
 /// How a criterion of another framework is written.
 const OTHER_FRAMEWORK: &str = r"^[A-Z][A-Z0-9_-]{1,31}:[A-Za-z0-9.()_-]{1,64}$";
 
+/// None if the pattern did not compile, which the tests would show.
 static OTHER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(OTHER_FRAMEWORK).ok());
 
 const HOW: &str = "write one of the 61 SOC 2 ids, such as CC6.1, A1.2 or PI1.3, or another \
@@ -168,7 +169,7 @@ impl Criterion {
 
     pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         if !self.is_known() {
-            problems.push(at, format!("{:?} is no criterion", self.0), HOW);
+            problems.push(at, format!("{:?} is not a criterion", self.0), HOW);
         }
     }
 }
@@ -202,7 +203,7 @@ impl JsonSchema for Criterion {
             "x-kubernetes-validations": [{
                 "rule": format!("self in [{ids}] || self.matches(r'{OTHER_FRAMEWORK}')"),
                 "message": format!("unknown criterion: {HOW}"),
-                "messageExpression": format!("\"'\" + self + \"' is no criterion: {HOW}\""),
+                "messageExpression": format!("\"'\" + self + \"' is not a criterion: {HOW}\""),
             }],
         })
     }

@@ -8,14 +8,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::invalid::{FieldPath, Problems};
 
-/// Longest text of a duration, in characters.
+/// The longest text of a duration, in characters.
 pub const MAX_LENGTH: usize = 32;
 
 /// What the schema admits. Everything it admits can be parsed, so an object that the API server
 /// stored never fails to load here.
 pub const PATTERN: &str = r"^([0-9]{1,9}(mo|y)|[0-9]{1,9}(\.[0-9]{1,9})?(ns|us|ms|s|m|h|d|w))+$";
 
-/// The longest age or validity that a spec may ask for.
+/// The longest age or validity that a spec may ask for: more is likely a slip of the pen.
 const MAX_YEARS: i64 = 100;
 
 const HOW: &str = "write a number and a unit, such as 90s, 30m, 24h, 30d, 2w, 3mo or 1y";
@@ -28,23 +28,25 @@ pub struct Duration {
     exact: SignedDuration,
 }
 
-/// Why a text is no duration.
+/// Why a text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
-    /// Nothing was written.
+    /// The text is empty.
     #[error("a duration is missing; {HOW}")]
     Empty,
-    /// A sign, where only a length makes sense.
+    /// It has a sign, where only a length makes sense.
     #[error("{0:?} has a sign, but a duration is a length; {HOW}")]
     Signed(String),
-    /// A part that is not a number followed by a unit.
-    #[error("{0:?} is no duration; {HOW}")]
+    /// A part of it is not a number followed by a unit.
+    #[error("{0:?} is not a duration; {HOW}")]
     Malformed(String),
-    /// A number without a unit.
+    /// A number in it has no unit.
     #[error("{0:?} has no unit; {HOW}")]
     NoUnit(String),
-    /// A unit that does not exist.
-    #[error("{1:?} in {0:?} is no unit; use ns, us, ms, s, m (minutes), h, d, w, mo (months) or y")]
+    /// The second text, a part of the first, is not a unit.
+    #[error(
+        "{1:?} in {0:?} is not a unit; use ns, us, ms, s, m (minutes), h, d, w, mo (months) or y"
+    )]
     UnknownUnit(String, String),
     /// A fraction of a month or a year has no fixed length.
     #[error("{0:?} has a fraction of a calendar step; write whole months and years, or days")]
@@ -58,32 +60,32 @@ impl Duration {
     /// No time at all.
     pub const ZERO: Self = Self { months: 0, exact: SignedDuration::ZERO };
 
-    /// So many seconds.
+    /// A duration of whole seconds.
     pub const fn from_secs(seconds: u32) -> Self {
         Self { months: 0, exact: SignedDuration::from_secs(seconds as i64) }
     }
 
-    /// So many hours.
+    /// A duration of whole hours.
     pub const fn from_hours(hours: u16) -> Self {
         Self { months: 0, exact: SignedDuration::from_secs(hours as i64 * 3600) }
     }
 
-    /// So many calendar months.
+    /// A duration of calendar months.
     pub const fn from_months(months: u8) -> Self {
         Self { months: months as i64, exact: SignedDuration::ZERO }
     }
 
-    /// Whether it is no time at all.
+    /// Whether its length is zero.
     pub fn is_zero(self) -> bool {
         self == Self::ZERO
     }
 
-    /// The length, unless it has calendar steps and so depends on where it starts.
+    /// The length. None if it has calendar steps, so that the length depends on where it starts.
     pub fn exact(self) -> Option<SignedDuration> {
         (self.months == 0).then_some(self.exact)
     }
 
-    /// How many calendar months it is, if it is nothing but calendar steps.
+    /// How many calendar months it is. None if it is zero or has anything but calendar steps.
     pub fn calendar_months(self) -> Option<i64> {
         self.exact.is_zero().then_some(self.months).filter(|months| *months > 0)
     }
@@ -126,6 +128,7 @@ impl FromStr for Duration {
         if text.starts_with(['-', '+']) {
             return Err(DurationError::Signed(text.to_owned()));
         }
+        // Parts may come in any order and repeatedly, as in Go: their sum is what counts.
         let mut total = Self::ZERO;
         let mut rest = text;
         while !rest.is_empty() {
@@ -169,6 +172,7 @@ fn part(text: &str, number: &str, unit: &str) -> Result<Duration, DurationError>
         }
         return Ok(Duration { months, exact: SignedDuration::ZERO });
     }
+    // Nanoseconds of nine-digit weeks exceed an i64; an i128 holds them all.
     let nanos = nanos_per(unit)
         .ok_or_else(|| DurationError::UnknownUnit(text.to_owned(), unit.to_owned()))?;
     let whole = i128::from(count).checked_mul(nanos).ok_or_else(overflow)?;
@@ -316,22 +320,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_says_what_to_write() {
+    fn what_is_not_a_duration_says_what_to_write() {
         for (written, wrong) in [
             ("", "missing"),
             ("-1h", "sign"),
             ("+1h", "sign"),
             ("30", "no unit"),
             ("1h30", "no unit"),
-            ("h", "no duration"),
-            ("1.h", "no duration"),
-            (".5h", "no duration"),
-            ("1.2.3h", "no duration"),
-            ("1 h", "no unit"),
-            ("1H", "no unit"),
-            ("1hour", "no unit"),
-            ("1month", "no unit"),
-            ("1M", "no unit"),
+            ("h", "not a duration"),
+            ("1.h", "not a duration"),
+            (".5h", "not a duration"),
+            ("1.2.3h", "not a duration"),
+            ("1 h", "not a unit"),
+            ("1H", "not a unit"),
+            ("1hour", "not a unit"),
+            ("1month", "not a unit"),
+            ("1M", "not a unit"),
             ("1.5mo", "calendar step"),
             ("0.5y", "calendar step"),
             ("99999999999999999999h", "too long"),

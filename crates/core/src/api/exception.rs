@@ -17,28 +17,28 @@ use super::{
 };
 use comptroller_vocabulary::closed_enum;
 
-/// The longest an exception may run from its creation.
+/// How long an exception may last after its creation, in calendar months.
 pub const MAX_LIFETIME_MONTHS: u8 = 12;
 
 closed_enum! {
-    /// Where an exception stands.
+    /// The phase of an exception.
     #[derive(Default)]
     pub enum ExceptionPhase {
-        /// It waits for its approval and excepts nothing.
+        /// It waits for approval, and excepts nothing yet.
         #[default]
         Pending = "Pending",
         /// It is approved and excepts what it names.
         Active = "Active",
-        /// Its time is over, so it excepts nothing.
+        /// It has expired, so it excepts nothing.
         Expired = "Expired",
-        /// It breaks a rule that the condition Ready names, so it excepts nothing.
+        /// It violates a rule that the condition Ready names, so it excepts nothing.
         Rejected = "Rejected",
-        /// It is approved, but nothing that it names is failing.
+        /// It is approved, but nothing that it names fails.
         Unused = "Unused",
     }
 }
 
-/// What is to be excepted, why, until when, and who stands for it.
+/// What is excepted, why, until when, and who answers for it.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[kube(
@@ -53,8 +53,8 @@ closed_enum! {
     status = "ControlExceptionStatus",
     derive = "PartialEq",
     doc = "An exception from controls for named resources: requested by one person, approved by \
-           another, and over at a date. Once written only the approval can be added; to change \
-           it, write a new one.",
+           another, and limited in time. Once it is written, only the approval can be added; to \
+           change anything else, write a new one.",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Controls", type_ = "string", json_path = ".spec.controls"),
     printcolumn(name = "Expires", type_ = "string", json_path = ".spec.expires"),
@@ -67,21 +67,21 @@ closed_enum! {
     validation = unchanging("compensatingControl", INSTEAD),
     validation = unchanging("recordedBy", INSTEAD),
     validation = Rule::new("!has(self.approvedBy) || self.approvedBy != self.requestedBy")
-        .message("approvedBy must be another person than requestedBy")
+        .message("approvedBy must be a different person from requestedBy")
         .reason(Reason::FieldValueForbidden)
         .field_path(".approvedBy"),
     validation = Rule::new("!has(self.approvedBy) || !has(self.recordedBy) || self.approvedBy != self.recordedBy")
-        .message("approvedBy must be another person than recordedBy")
+        .message("approvedBy must be a different person from recordedBy")
         .reason(Reason::FieldValueForbidden)
         .field_path(".approvedBy"),
     validation = Rule::new("!has(oldSelf.approvedBy) || (has(self.approvedBy) && self.approvedBy == oldSelf.approvedBy)")
-        .message("approvedBy is set once and then stays; write a new ControlException instead")
+        .message("approvedBy can only be set once; write a new ControlException instead")
         .reason(Reason::FieldValueForbidden)
         .field_path(".approvedBy")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ControlExceptionSpec {
-    /// The names of the controls that the exception is from.
+    /// The names of the controls that the exception applies to.
     #[schemars(
         length(min = 1, max = 64),
         inner(length(min = 1, max = 253)),
@@ -89,7 +89,7 @@ pub struct ControlExceptionSpec {
     )]
     #[x_kube(validation = immutable("controls", INSTEAD))]
     pub controls: Vec<String>,
-    /// The resources that are excepted; a finding is excepted when one of them fits.
+    /// The resources that are excepted. A finding is excepted if one of these entries matches it.
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "atomic"))]
     #[x_kube(validation = immutable("resources", INSTEAD))]
     pub resources: Vec<ExceptionResource>,
@@ -97,11 +97,11 @@ pub struct ControlExceptionSpec {
     #[schemars(length(min = 1, max = 4096))]
     #[x_kube(validation = immutable("reason", INSTEAD))]
     pub reason: String,
-    /// Where the exception is tracked: an address or a number.
+    /// Where the exception is tracked: the address or the number of a ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub ticket: Option<String>,
-    /// What protects meanwhile in place of the control.
+    /// What protects the cluster in the meantime, instead of the control.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub compensating_control: Option<String>,
@@ -113,45 +113,46 @@ pub struct ControlExceptionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub recorded_by: Option<String>,
-    /// When the exception is over, at most one year after its creation.
+    /// When the exception expires, at most one year after its creation.
     #[x_kube(validation = immutable("expires", INSTEAD), validation = time::is_a_time())]
     #[serde(deserialize_with = "time::required")]
     pub expires: Time,
-    /// Who approves the exception, another person than the requester. Set later, and only once;
-    /// nothing is excepted before.
+    /// Who approves the exception, a different person from the requester. It can be set later, but only
+    /// once; until then nothing is excepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub approved_by: Option<String>,
 }
 
-/// Resources that are excepted.
+/// The resources of one kind that are excepted.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ExceptionResource {
     /// The kind of the resources.
     #[schemars(length(min = 1, max = 63))]
     pub kind: String,
-    /// Their names, where * is any text and ? one character.
+    /// Their names, where * matches any text and ? one character.
     pub name: Glob,
-    /// Their namespaces, where * is any text and ? one character. Absent: any namespace, or none.
+    /// Their namespaces, where * matches any text and ? one character. If omitted, any namespace, or
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Glob>,
 }
 
-/// Where the exception stands.
+/// The present state of the exception.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase", default, remote = "Self")]
 pub struct ControlExceptionStatus {
-    /// The generation of the spec that was judged last.
+    /// The generation of the spec that was last judged.
     #[schemars(range(min = 0))]
     pub observed_generation: i64,
-    /// Pending waits for approval, Active excepts, Expired is over, Rejected breaks a rule that
-    /// Ready names, Unused is approved but fits no finding.
+    /// Pending: waits for approval. Active: in force. Expired: over. Rejected: violates a rule that the
+    /// condition Ready names. Unused: approved, but matches no finding.
     pub phase: ExceptionPhase,
     /// How many findings the exception covers.
     #[schemars(range(min = 0))]
     pub matched: i64,
-    /// Ready says whether this generation was judged, and why it was rejected.
+    /// Ready says whether this generation was judged, and if it was rejected, why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
@@ -163,8 +164,8 @@ lenient!(ControlExceptionStatus);
 const INSTEAD: &str = "write a new ControlException that replaces this one";
 
 impl ControlExceptionSpec {
-    /// Everything that the API server would refuse, and what a schema cannot say. `created` is
-    /// when the object was created, unknown for a file.
+    /// Checks everything that the API server would refuse, and what a schema cannot say. `created` is
+    /// when the object was created; None for one from a file, whose lifetime can't be checked.
     pub fn validate(&self, created: Option<Timestamp>) -> Result<(), InvalidSpec> {
         let mut problems = Problems::default();
         let at = FieldPath::new("spec");
@@ -182,8 +183,8 @@ impl ControlExceptionSpec {
         {
             problems.push(
                 &at.field("approvedBy"),
-                "who requests or records an exception cannot approve it",
-                "have another person approve",
+                "is the person who requests or records the exception",
+                "have another person approve it",
             );
         }
         if let Some(created) = created {
@@ -197,14 +198,14 @@ impl ControlExceptionSpec {
         if self.expires.0 > latest {
             problems.push(
                 at,
-                format!("{} is more than one year after the creation", self.expires.0),
+                format!("{} is more than one year after the exception was created", self.expires.0),
                 format!("write {latest} or earlier"),
             );
         } else if self.expires.0 <= created {
             problems.push(
                 at,
-                format!("{} was over when the exception was created", self.expires.0),
-                "write a date to come",
+                format!("{} is not after the creation of the exception", self.expires.0),
+                "write a date in the future",
             );
         }
     }

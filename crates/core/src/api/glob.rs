@@ -8,7 +8,7 @@ use wildmatch::WildMatch;
 
 use super::invalid::{FieldPath, Problems};
 
-/// Longest pattern, in characters.
+/// The longest pattern, in characters.
 pub const MAX_LENGTH: usize = 512;
 
 /// A name in which `*` stands for any text, `/` included, and `?` for one character.
@@ -27,23 +27,23 @@ impl Glob {
         &self.0
     }
 
-    /// A matcher to keep where many names are compared.
+    /// A compiled matcher, to keep where many names are compared.
     pub fn matcher(&self) -> WildMatch {
         WildMatch::new(&self.0)
     }
 
-    /// Whether the whole of `name` fits the pattern.
+    /// Whether all of `name` matches the pattern. Compiles it each time: see [`Self::matcher`].
     pub fn matches(&self, name: &str) -> bool {
         self.matcher().matches(name)
     }
 
-    /// A pattern that can match no name is a mistake of the writer, so it is refused.
+    /// Refuses a pattern that can match no name: its writer meant something else.
     pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         if self.0.trim() != self.0 || self.0.chars().any(char::is_control) {
             problems.push(
                 at,
-                format!("{:?} holds blanks around the name or control characters", self.0),
-                "write the bare name, where * is any text and ? one character",
+                format!("{:?} has spaces around the name, or control characters", self.0),
+                "write only the name, where * matches any text and ? one character",
             );
         }
     }

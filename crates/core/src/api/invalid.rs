@@ -8,9 +8,9 @@ use std::fmt;
 pub struct InvalidField {
     /// The field as the API server names it, such as `spec.test.backup.maxAge`.
     pub path: String,
-    /// What is wrong.
+    /// What is wrong, as a phrase that follows the path: `is more than two years after from`.
     pub problem: String,
-    /// What to write instead.
+    /// What to write instead, as an imperative: `write several periods`.
     pub remedy: String,
 }
 

@@ -1,4 +1,4 @@
-//! The rules of metadata, which are those of every kind and in no schema.
+//! The rules for `metadata`, which hold for every kind and are in no schema.
 
 use serde_json::Value;
 
@@ -7,7 +7,8 @@ use super::{
     selector::{check_key, check_value, is_dns_subdomain},
 };
 
-/// What the API server would refuse of the head of an object, before it looks at the spec.
+/// Checks what the API server checks of an object before it looks at the spec: `apiVersion` and
+/// `metadata`.
 pub(super) fn check(object: &Value, api_version: &str, problems: &mut Problems) {
     if object["apiVersion"].as_str() != Some(api_version) {
         problems.push(
@@ -23,7 +24,7 @@ pub(super) fn check(object: &Value, api_version: &str, problems: &mut Problems) 
         Value::Null => {}
         name => problems.push(
             &at.field("name"),
-            format!("{name} is no name of an object"),
+            format!("{name} is not a valid object name"),
             "write at most 253 lower-case letters, digits, - and ., with a letter or digit at both ends of each part",
         ),
     }
@@ -32,7 +33,7 @@ pub(super) fn check(object: &Value, api_version: &str, problems: &mut Problems) 
     }
 }
 
-/// The API server takes null in a map of texts for an empty text.
+/// Does what the API server does with null in a map of texts: it becomes an empty text.
 pub(super) fn normalize(object: &mut Value) {
     for place in ["/metadata/labels", "/metadata/annotations"] {
         if let Some(Value::Object(entries)) = object.pointer_mut(place) {
@@ -65,6 +66,6 @@ fn check_map(map: &Value, field: &str, at: &FieldPath, problems: &mut Problems) 
                 }
             }
         }
-        _ => problems.push(at, "must be a mapping of texts", "write key: value below it"),
+        _ => problems.push(at, "must map texts to texts", "write key: value below it"),
     }
 }

@@ -1,4 +1,4 @@
-//! One occurrence of something that recurs: its dates, the rule in force and how it ended.
+//! One occurrence of something that recurs: its dates, the rule in force, and how it ended.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
@@ -11,21 +11,21 @@ pub const MAX_OCCURRENCES: usize = 13;
 
 pub use comptroller_vocabulary::MAX_OCCURRENCE_RECORDS as MAX_RECORDS;
 
-/// One occurrence of a human control. Its dates and its rule are frozen when it opens, and once it
-/// is closed only what came too late is added.
+/// One occurrence of a procedure that people perform. Its dates and its rule are fixed when it opens;
+/// once it is closed, only records that came too late are added.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Occurrence {
     /// Its name within the control, such as 2026, 2026-Q4, 2026-11 or the day on which it begins.
     #[schemars(length(min = 1, max = 32))]
     pub period: String,
-    /// Where it stands.
+    /// The phase of the occurrence.
     pub phase: OccurrencePhase,
-    /// From when it can be attested.
+    /// When it opens: from then on it can be attested.
     pub opens: Time,
-    /// Until when it is on time.
+    /// When it is due: attested by then, it is on time.
     pub due: Time,
-    /// Until when it is late rather than missed.
+    /// When the grace period ends: attested by then, it is late rather than missed.
     pub grace_until: Time,
     /// The digest of the rule in force: the test as it was when the occurrence opened.
     #[schemars(length(min = 1, max = 128))]
@@ -33,7 +33,7 @@ pub struct Occurrence {
     /// The rule itself, while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<AttestationTest>,
-    /// When it was reminded of.
+    /// When a reminder was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reminded: Option<Time>,
     /// When it was completed, missed or waived.
@@ -43,7 +43,7 @@ pub struct Occurrence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub waived_by: Option<String>,
-    /// The records about it that reached the API server, the first 16.
+    /// The first 16 records about it that reached the API server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_RECORDS))]
     pub records: Vec<OccurrenceRecord>,
@@ -58,7 +58,7 @@ pub struct OccurrenceRecord {
     pub name: String,
     /// Whether it counts for the occurrence.
     pub counts: bool,
-    /// Why it does not count, or what to know of it.
+    /// Why it does not count, or what else to know about it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 512))]
     pub note: String,

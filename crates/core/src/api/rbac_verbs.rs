@@ -1,7 +1,7 @@
-//! The verbs that API servers ask authorizers for.
+//! The verbs that API servers ask authorizers about.
 
-/// Verbs on resources: those of the API (Kubernetes documentation, "Request verbs"), and those that
-/// the API server asks for besides it. `*` is asked by nobody but is what a role may hold.
+/// Verbs on resources: those of requests (Kubernetes documentation, "Request verbs"), and those that
+/// the API server asks about in addition. No request has `*`, but a role may.
 pub const RESOURCE_VERBS: &[&str] = &[
     "get",
     "list",
@@ -28,13 +28,13 @@ pub const RESOURCE_VERBS: &[&str] = &[
 /// Verbs on paths: the methods of HTTP, in lower case.
 pub const PATH_VERBS: &[&str] = &["get", "put", "post", "head", "options", "delete", "patch", "*"];
 
-/// The verbs on resources that stand by themselves, without a mode and not for all.
+/// The verbs on resources of one word: without a mode after a colon, and without `*`.
 pub fn plain_verbs() -> impl Iterator<Item = &'static str> {
     RESOURCE_VERBS.iter().copied().filter(|verb| verb.chars().all(char::is_alphabetic))
 }
 
-/// Whether a verb on a resource is one that API servers ask for. Constrained impersonation
-/// (KEP-5284) also asks for `impersonate-on:MODE:VERB`.
+/// Whether a verb on a resource is one that API servers ask about. With constrained impersonation
+/// (KEP-5284) that includes `impersonate-on:MODE:VERB`.
 pub fn is_known_verb(verb: &str) -> bool {
     if RESOURCE_VERBS.contains(&verb) {
         return true;

@@ -9,9 +9,9 @@ use super::{
 /// the path, where whoever owns the host chooses the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RegistryPattern {
-    /// For host and port, in lower case.
+    /// The pattern for host and port, in lower case.
     pub host: String,
-    /// For the path, which may end with a tag; None for all of a registry.
+    /// The pattern for the path, which may end with a tag. None for all of a registry.
     pub path: Option<String>,
 }
 
@@ -54,7 +54,7 @@ fn is_host_alone(pattern: &str) -> bool {
 /// Says of a pattern that can match no image why, and what to write.
 pub(crate) fn validate(pattern: &str, at: &FieldPath, problems: &mut Problems) {
     let mut refuse = |problem: &str, remedy: String| {
-        problems.push(at, format!("{pattern:?} can match no image: {problem}"), remedy);
+        problems.push(at, format!("{pattern:?} cannot match any image: {problem}"), remedy);
     };
     if let Some((_, name)) = pattern.split_once("://") {
         return refuse("image names have no scheme", format!("write {name}"));
@@ -68,7 +68,7 @@ pub(crate) fn validate(pattern: &str, at: &FieldPath, problems: &mut Problems) {
     let RegistryPattern { host, path } = RegistryPattern::read(pattern);
     if !some_host_fits(&host) {
         return refuse(
-            &format!("{host} is no host of a registry"),
+            &format!("{host} is not the host of a registry"),
             "write a host such as registry.example.com or registry.example.com:5000, then a slash and the path".to_owned(),
         );
     }
@@ -77,10 +77,13 @@ pub(crate) fn validate(pattern: &str, at: &FieldPath, problems: &mut Problems) {
     };
     let lower = path.to_lowercase();
     if lower != path && some_path_fits(&lower) {
-        return refuse("the path of an image has no capitals", format!("write {lower} for {path}"));
+        return refuse(
+            "the path of an image has no capital letters",
+            format!("write {lower} for {path}"),
+        );
     }
     refuse(
-        &format!("{path} is no path in a registry"),
+        &format!("{path} is not a path in a registry"),
         "write folders and a name of a-z, 0-9, ., _ and - with single slashes between them, such as registry.example.com/team/*".to_owned(),
     );
 }
@@ -125,21 +128,21 @@ mod tests {
             ("docker://nginx", "no scheme; write nginx"),
             ("oci://*", "no scheme; write *"),
             ("registry.corp/app@sha256:*", "not with digests; write registry.corp/app,"),
-            ("registry.corp/Team/*", "no capitals; write team/* for Team/*"),
-            ("registry.corp:v1", "registry.corp:v1 is no host"),
-            ("registry.corp:5000:1/team", "is no host"),
-            ("my_registry.corp/team/*", "is no host"),
-            ("-registry.corp", "is no host"),
-            ("registry..corp", "is no host"),
-            ("registry.corp//team", "is no path"),
-            ("/team/app", "is no path"),
-            ("registry.corp/team/.hidden", "is no path"),
-            ("registry.corp/a___b", "is no path"),
-            ("registry.corp/team/app:", "is no path"),
-            ("registry.corp/team/app:-1", "is no path"),
-            ("registry.corp/team app", "is no path"),
-            ("registry.corp/team/app:1:2", "is no path"),
-            ("registry.corp/ä*", "is no path"),
+            ("registry.corp/Team/*", "no capital letters; write team/* for Team/*"),
+            ("registry.corp:v1", "registry.corp:v1 is not the host"),
+            ("registry.corp:5000:1/team", "is not the host"),
+            ("my_registry.corp/team/*", "is not the host"),
+            ("-registry.corp", "is not the host"),
+            ("registry..corp", "is not the host"),
+            ("registry.corp//team", "is not a path"),
+            ("/team/app", "is not a path"),
+            ("registry.corp/team/.hidden", "is not a path"),
+            ("registry.corp/a___b", "is not a path"),
+            ("registry.corp/team/app:", "is not a path"),
+            ("registry.corp/team/app:-1", "is not a path"),
+            ("registry.corp/team app", "is not a path"),
+            ("registry.corp/team/app:1:2", "is not a path"),
+            ("registry.corp/ä*", "is not a path"),
         ] {
             let problem = problem(pattern);
             assert!(

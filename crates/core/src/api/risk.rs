@@ -1,4 +1,4 @@
-//! The built-in risks of access rights: what `forbid` names, what findings and reports print.
+//! The built-in risks of access rights: what `forbid` names and what findings and reports print.
 
 use super::Severity;
 use comptroller_vocabulary::closed_enum;
@@ -8,7 +8,7 @@ closed_enum! {
     pub enum Risk {
         /// Everything in the whole cluster, or creating objects of every kind, which leads there.
         ClusterAdmin = "ClusterAdmin",
-        /// Reads, creates and changes everything in a namespace, and so does all its service accounts may.
+        /// Reads, creates and changes everything in a namespace, and so has the rights of all its accounts.
         NamespaceAdmin = "NamespaceAdmin",
         /// A wildcard for verbs, resources or API groups, which also grants kinds that do not exist yet.
         Wildcard = "Wildcard",
@@ -26,7 +26,7 @@ closed_enum! {
         ConstrainedImpersonate = "ConstrainedImpersonate",
         /// Reads Secrets; list and watch reveal their content as get does.
         ReadSecrets = "ReadSecrets",
-        /// Writes Secrets; who reads them back obtains the token of a service account put into one.
+        /// Writes Secrets; reading one back can reveal the token of a service account.
         WriteSecrets = "WriteSecrets",
         /// Requests a token of a service account.
         MintTokens = "MintTokens",
@@ -48,13 +48,13 @@ closed_enum! {
         Attach = "Attach",
         /// Adds debug containers to running pods.
         EphemeralContainers = "EphemeralContainers",
-        /// Opens connections into pods and services past the network policies.
+        /// Opens connections into pods and services, bypassing network policies.
         PortForward = "PortForward",
-        /// Creates persistent volumes, with pods a path to the disk of a node.
+        /// Creates persistent volumes, which together with pods give access to the disk of a node.
         CreateVolumes = "CreateVolumes",
-        /// Writes admission webhooks: reads or alters every request, or switches controls off.
+        /// Writes admission webhooks: reads or alters every request, or disables controls.
         WriteWebhooks = "WriteWebhooks",
-        /// Writes admission policies or their bindings, and so switches controls off.
+        /// Writes admission policies or their bindings, and so disables controls.
         WriteAdmissionPolicies = "WriteAdmissionPolicies",
         /// Writes the policies, exceptions or settings of a policy engine.
         WritePolicyEngines = "WritePolicyEngines",
@@ -66,7 +66,7 @@ closed_enum! {
         WriteObjectStatus = "WriteObjectStatus",
         /// Writes services, endpoints, ingresses, gateways or network policies.
         RedirectTraffic = "RedirectTraffic",
-        /// Writes the settings of cluster DNS or the mapping of cloud identities.
+        /// Writes the configuration of cluster DNS or the mapping of cloud identities.
         WriteCriticalConfig = "WriteCriticalConfig",
         /// Writes resource definitions or aggregated APIs, and so takes over a kind or a group.
         ExtendApi = "ExtendApi",
@@ -92,7 +92,7 @@ closed_enum! {
         Exhaust = "Exhaust",
         /// A service account that is also an identity in the cloud.
         CloudIdentity = "CloudIdentity",
-        /// Many subjects in a namespace or many roles on a subject: rights nobody can review.
+        /// Many subjects in a namespace or many roles on a subject: rights that nobody can review.
         Sprawl = "Sprawl",
     }
 }

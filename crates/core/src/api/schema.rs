@@ -26,7 +26,7 @@ pub fn documents() -> &'static [Value] {
     &DOCUMENTS
 }
 
-/// The schema of a kind of this group.
+/// The schema of a kind of this group. None for a kind that the group does not have.
 pub(crate) fn schema_of(kind: &str) -> Option<&'static Value> {
     documents()
         .iter()
@@ -76,7 +76,7 @@ fn polish(schema: &mut Value) {
     if let Some(Value::String(description)) = object.get_mut("description") {
         *description = plain(description);
     }
-    // The API server's own format admits what nobody else reads.
+    // The format alone admits lower-case letters and leap seconds, which other parsers refuse.
     if object.get("format").and_then(Value::as_str) == Some("date-time") {
         object.insert("pattern".to_owned(), json!(time::PATTERN));
     }

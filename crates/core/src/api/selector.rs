@@ -35,14 +35,14 @@ enum LabelOperator {
 pub struct SelectorError {
     /// The field inside the selector, such as `matchExpressions[0].operator`.
     pub field: String,
-    /// What is wrong.
+    /// What is wrong, as a phrase that follows the field.
     pub problem: String,
     /// What to write instead.
     pub remedy: &'static str,
 }
 
 impl Selector {
-    /// The first thing wrong with the selector is the error.
+    /// Compiles a selector as the API server accepts it; the error is the first thing wrong with it.
     pub fn compile(selector: &LabelSelector) -> Result<Self, SelectorError> {
         let labels = selector.match_labels.iter().flatten().map(|(key, value)| {
             let field = format!("matchLabels[{key}]");
@@ -60,23 +60,25 @@ impl Selector {
         labels.chain(expressions).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether the labels that `lookup` yields by key fit. A missing key fits `NotIn` and
+    /// Whether the labels that `lookup` yields by key match. An absent label matches `NotIn` and
     /// `DoesNotExist`, as in Kubernetes.
     pub fn matches<'a>(&self, lookup: impl Fn(&str) -> Option<&'a str>) -> bool {
         self.0.iter().all(|requirement| requirement.holds(lookup(&requirement.key)))
     }
 
-    /// Whether what is asked of the label under this key fits, whatever the other labels are.
+    /// Whether the requirements for one key are met by its value (None: no such label), whatever the
+    /// other labels are. True if there are none for the key.
     pub fn matches_key(&self, key: &str, value: Option<&str>) -> bool {
         self.0.iter().filter(|requirement| requirement.key == key).all(|one| one.holds(value))
     }
 
-    /// Whether every set of labels fits.
+    /// Whether every set of labels matches.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The values that the label under a key may have; None where any may be, or none at all.
+    /// The values that the label under a key may have. None where the selector does not list them, so
+    /// that any value, or no label, may match.
     pub fn values_of(&self, key: &str) -> Option<Vec<&str>> {
         let of_key = || self.0.iter().filter(|requirement| requirement.key == key);
         let mut allowed: Option<Vec<&str>> = None;
@@ -99,7 +101,7 @@ impl Selector {
         allowed.map(|values| values.into_iter().filter(|value| !excluded(value)).collect())
     }
 
-    /// The first key whose requirements exclude each other, so that no labels fit.
+    /// The first key whose requirements exclude each other, so that no labels match. None if some may.
     pub fn contradiction(&self) -> Option<&str> {
         self.keys().find(|key| {
             let has = |operator: &LabelOperator| {
@@ -159,7 +161,7 @@ fn compile_expression(
         (other, _) => {
             return Err(SelectorError {
                 field: format!("{field}.operator"),
-                problem: format!("{other:?} is no operator"),
+                problem: format!("{other:?} is not an operator"),
                 remedy: "write In, NotIn, Exists or DoesNotExist",
             });
         }
@@ -178,7 +180,7 @@ pub(super) fn check_key(key: &str, field: &str) -> Result<(), SelectorError> {
     }
     Err(SelectorError {
         field: field.to_owned(),
-        problem: format!("{key:?} is no label key"),
+        problem: format!("{key:?} is not a label key"),
         remedy: "write a name of at most 63 letters, digits, -, _ and ., with a letter or digit \
                  at both ends, after an optional DNS prefix and a slash",
     })
@@ -190,7 +192,7 @@ pub(super) fn check_value(value: &str, field: &str) -> Result<(), SelectorError>
     }
     Err(SelectorError {
         field: field.to_owned(),
-        problem: format!("{value:?} is no label value"),
+        problem: format!("{value:?} is not a label value"),
         remedy: "write at most 63 letters, digits, -, _ and ., with a letter or digit at both \
                  ends, or nothing",
     })
@@ -214,7 +216,7 @@ pub(super) fn is_dns_subdomain(text: &str) -> bool {
         })
 }
 
-/// Says of a selector in a spec what [`Selector::compile`] says, and whether it can match at all.
+/// Adds what [`Selector::compile`] says about a selector in a spec, and that it can match nothing.
 pub(crate) fn validate(selector: &LabelSelector, at: &FieldPath, problems: &mut Problems) {
     match Selector::compile(selector) {
         Err(error) => problems.push(&at.field(&error.field), error.problem, error.remedy),
@@ -222,8 +224,8 @@ pub(crate) fn validate(selector: &LabelSelector, at: &FieldPath, problems: &mut 
             if let Some(key) = selector.contradiction() {
                 problems.push(
                     at,
-                    format!("can match nothing: what it asks of {key} excludes each other"),
-                    "write one requirement for the label, such as key: value below matchLabels",
+                    format!("cannot match anything: its requirements for {key} exclude each other"),
+                    "write one requirement for the label, such as key: value under matchLabels",
                 );
             }
         }
@@ -237,13 +239,13 @@ pub(crate) fn schema(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-map-type": "atomic",
         "properties": {
             "matchLabels": {
-                "description": "Labels that must be there with these values, all of them.",
+                "description": "Labels that must be present with these values, all of them.",
                 "type": "object",
                 "maxProperties": MAX_REQUIREMENTS,
                 "additionalProperties": {"type": "string", "maxLength": MAX_VALUE},
             },
             "matchExpressions": {
-                "description": "What must hold of labels, all of it.",
+                "description": "Requirements for labels, all of which must be met.",
                 "type": "array",
                 "maxItems": MAX_REQUIREMENTS,
                 "x-kubernetes-list-type": "atomic",
@@ -265,12 +267,12 @@ fn requirement_schema() -> Schema {
                 "maxLength": MAX_KEY,
             },
             "operator": {
-                "description": "In and NotIn compare with values, Exists and DoesNotExist look for the key. A label that is not there fits NotIn.",
+                "description": "In and NotIn compare the label with values; Exists and DoesNotExist only look for the key. NotIn also matches where the label is absent.",
                 "type": "string",
                 "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
             },
             "values": {
-                "description": "The values for In and NotIn; absent for the others.",
+                "description": "The values for In and NotIn; must be absent for the others.",
                 "type": "array",
                 "maxItems": MAX_VALUES,
                 "x-kubernetes-list-type": "atomic",

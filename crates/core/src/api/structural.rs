@@ -1,5 +1,7 @@
 //! Checks objects that no API server has seen against the generated schemas, so that a manifest
-//! in a file is refused for the same bounds and under the same paths.
+//! in a file is refused by the same bounds, with the same paths.
+
+use std::{collections::HashMap, sync::LazyLock};
 
 use regex::Regex;
 use serde::{Serialize, de::DeserializeOwned};
@@ -9,12 +11,12 @@ use super::{
     GROUP,
     invalid::{FieldPath, InvalidSpec, Problems},
     metadata,
-    schema::schema_of,
+    schema::{documents, schema_of},
     time,
 };
 
-/// Reads an object of this group that passed no API server. Every break of its schema is in the
-/// error; what a schema cannot say is left to `validate` of the spec.
+/// Reads an object of this group that no API server has seen. The error has every violation of its
+/// schema; what a schema cannot say is left to `validate` of the spec.
 pub fn read<K>(object: &Value) -> Result<K, InvalidSpec>
 where
     K: kube_core::Resource<DynamicType = ()> + DeserializeOwned,
@@ -35,14 +37,18 @@ where
             Err(error) => {
                 let at = Some(error.path().to_string()).filter(|path| path != ".");
                 let at = FieldPath::new(at.as_deref().unwrap_or("spec"));
-                problems.push(&at, error.inner().to_string(), "write what kubectl explain says");
+                problems.push(
+                    &at,
+                    error.inner().to_string(),
+                    "see kubectl explain for what to write",
+                );
             }
         }
     }
     Err(problems.into_error())
 }
 
-/// What `spec` breaks of the schema of `K`.
+/// Adds every violation of the schema of `K` by a spec to `problems`.
 pub(crate) fn check_spec<K>(spec: &impl Serialize, problems: &mut Problems)
 where
     K: kube_core::Resource<DynamicType = ()>,
@@ -59,8 +65,8 @@ where
     }
 }
 
-/// The paths of fields in an object that its kind does not have: typing errors that the API
-/// server would refuse or drop. Empty for an object of another group.
+/// The paths of fields that the kind of the object does not have, which are mostly misspelled: the API
+/// server would refuse or drop them. Empty for an object of another group.
 pub fn unknown_fields(object: &Value) -> Vec<String> {
     let mut unknown = Vec::new();
     let group = object["apiVersion"].as_str().and_then(|version| version.split_once('/'));
@@ -77,8 +83,8 @@ pub fn unknown_fields(object: &Value) -> Vec<String> {
     unknown
 }
 
-/// A field that holds null is absent to the API server, an item of a list is not; and 1.0 is a whole
-/// number, as in JSON.
+/// Does what the API server does before it checks: a field that holds null is absent (an item of a list
+/// is not), and 1.0 is a whole number, as in JSON.
 fn normalize(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(fields) => {
@@ -101,13 +107,45 @@ fn normalize(value: &mut Value, schema: &Value) {
     }
 }
 
-/// The integer that a number with a fraction of nothing is; None for any other.
+/// The integer that a number such as 1.0 is. None for one that is written as an integer or has a
+/// fraction.
 fn whole(number: &serde_json::Number) -> Option<i64> {
     let text = number.is_f64().then(|| format!("{:.0}", number.as_f64().unwrap_or_default()))?;
     let whole: i64 = text.parse().ok()?;
     (number.as_f64() == text.parse().ok()).then_some(whole)
 }
 
+/// The patterns of all schemas, compiled once: a scan checks thousands of texts against some ten of
+/// them. One that does not compile stays an error.
+static PATTERNS: LazyLock<HashMap<&'static str, Result<Regex, regex::Error>>> =
+    LazyLock::new(|| {
+        let mut patterns = HashMap::new();
+        documents().iter().for_each(|document| collect_patterns(document, &mut patterns));
+        patterns
+    });
+
+fn collect_patterns(
+    schema: &'static Value,
+    patterns: &mut HashMap<&'static str, Result<Regex, regex::Error>>,
+) {
+    match schema {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    // A property that is called pattern is a schema, and so an object.
+                    Value::String(pattern) if name == "pattern" => {
+                        patterns.entry(pattern).or_insert_with(|| Regex::new(pattern));
+                    }
+                    value => collect_patterns(value, patterns),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_patterns(item, patterns)),
+        _ => {}
+    }
+}
+
+/// Walks a value along its schema, and collects what the schema does not allow.
 struct SchemaChecker<'a> {
     problems: &'a mut Problems,
     unknown: &'a mut Vec<String>,
@@ -129,17 +167,17 @@ impl SchemaChecker<'_> {
 
     fn wrong_type(&mut self, wanted: &str, value: &Value, at: &FieldPath) {
         let (wanted, remedy) = match wanted {
-            "object" => ("a mapping", "write its fields indented below it, or {} for none"),
-            "array" => ("a list", "write [item, item], or one - item to a line"),
-            "string" => ("a text", "write it in quotes if it looks like something else"),
-            "integer" => ("a whole number", "write it in digits, without quotes"),
+            "object" => ("a mapping", "write its fields indented under it, or {} for none"),
+            "array" => ("a list", "write [item, item], or one - item per line"),
+            "string" => ("a string", "put it in quotes if it looks like something else"),
+            "integer" => ("a whole number", "write digits, without quotes"),
             _ => ("true or false", "write true or false, without quotes"),
         };
         let given = match value {
             Value::Null => "nothing",
             Value::Bool(_) => "true or false",
             Value::Number(_) => "a number",
-            Value::String(_) => "a text",
+            Value::String(_) => "a string",
             Value::Array(_) => "a list",
             Value::Object(_) => "a mapping",
         };
@@ -150,8 +188,8 @@ impl SchemaChecker<'_> {
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if !fields.contains_key(name) {
                 let meaning = schema["properties"][name]["description"].as_str();
-                let meaning = meaning.unwrap_or("the object needs it");
-                self.problems.push(&at.field(name), "missing", format!("write it: {meaning}"));
+                let meaning = meaning.unwrap_or("it is required");
+                self.problems.push(&at.field(name), "missing", format!("add it: {meaning}"));
             }
         }
         if let Some(most) = schema["maxProperties"].as_u64()
@@ -178,7 +216,7 @@ impl SchemaChecker<'_> {
     fn array(&mut self, items: &[Value], schema: &Value, at: &FieldPath) {
         let count = items.len() as u64;
         if let Some(least) = schema["minItems"].as_u64().filter(|least| count < *least) {
-            let remedy = format!("write at least {least}, or leave the field away");
+            let remedy = format!("write at least {least}, or leave the field out");
             self.problems.push(at, format!("has {count} items"), remedy);
         }
         if let Some(most) = schema["maxItems"].as_u64().filter(|most| count > *most) {
@@ -188,37 +226,53 @@ impl SchemaChecker<'_> {
             let at = at.index(position);
             self.check(item, &schema["items"], &at);
             if items.iter().take(position).any(|earlier| is_same_entry(earlier, item, schema)) {
-                self.problems.push(&at, "is there already", "write it once");
+                self.problems.push(&at, "is a duplicate", "write it once");
             }
         }
     }
 
     fn string(&mut self, text: &str, schema: &Value, at: &FieldPath) {
         if let Some(values) = schema["enum"].as_array() {
+            // Length and pattern say nothing more about a value of a list.
             let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
             if !values.contains(&text) {
                 let remedy = format!("write one of {}", values.join(", "));
-                self.problems.push(at, format!("{text:?} is not known here"), remedy);
+                self.problems.push(at, format!("{text:?} is not a known value"), remedy);
             }
             return;
         }
         let length = text.chars().count() as u64;
         if let Some(least) = schema["minLength"].as_u64().filter(|least| length < *least) {
-            let remedy = format!("write at least {least}, or leave the field away");
+            let remedy = format!("write at least {least}, or leave the field out");
             self.problems.push(at, format!("has {length} characters"), remedy);
         }
         if let Some(most) = schema["maxLength"].as_u64().filter(|most| length > *most) {
             let remedy = format!("write at most {most}");
             self.problems.push(at, format!("has {length} characters"), remedy);
         }
-        let pattern = schema["pattern"].as_str().and_then(|pattern| Regex::new(pattern).ok());
-        if let Some(pattern) = pattern.filter(|pattern| !pattern.is_match(text)) {
-            let remedy = format!("write it so that it matches {pattern}");
-            self.problems.push(at, format!("{text:?} is not written as it should be"), remedy);
+        if let Some(pattern) = schema["pattern"].as_str() {
+            self.pattern(text, pattern, at);
         }
         if schema["format"].as_str() == Some("date-time") && time::parse(text).is_err() {
-            let problem = format!("{text:?} is no date and time");
-            self.problems.push(at, problem, "write it like 2027-01-31T00:00:00Z");
+            let problem = format!("{text:?} is not a date and time");
+            self.problems.push(at, problem, "write it as 2027-01-31T00:00:00Z");
+        }
+    }
+
+    fn pattern(&mut self, text: &str, pattern: &str, at: &FieldPath) {
+        match PATTERNS.get(pattern) {
+            Some(Ok(regex)) if regex.is_match(text) => {}
+            Some(Ok(_)) => self.problems.push(
+                at,
+                format!("{text:?} does not have the expected form"),
+                format!("write it to match {pattern}"),
+            ),
+            // Passing what nobody could check would accept what the API server refuses.
+            Some(Err(_)) | None => self.problems.push(
+                at,
+                format!("cannot be checked: the pattern {pattern} of its schema is invalid"),
+                "report this as a bug of Comptroller",
+            ),
         }
     }
 
@@ -226,14 +280,14 @@ impl SchemaChecker<'_> {
         if let Some(least) = schema["minimum"].as_i64().filter(|least| number < *least) {
             self.problems.push(
                 at,
-                format!("{number} is too little"),
+                format!("{number} is too small"),
                 format!("write at least {least}"),
             );
         }
         if let Some(most) = schema["maximum"].as_i64().filter(|most| number > *most) {
             self.problems.push(
                 at,
-                format!("{number} is too much"),
+                format!("{number} is too large"),
                 format!("write at most {most}"),
             );
         }
@@ -249,5 +303,26 @@ fn is_same_entry(one: &Value, other: &Value, schema: &Value) -> bool {
             keys.into_iter().flatten().filter_map(Value::as_str).all(|key| one[key] == other[key])
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_of_a_schema_compiles() {
+        assert!(PATTERNS.len() > 5);
+        for (pattern, compiled) in PATTERNS.iter() {
+            assert!(compiled.is_ok(), "{pattern}: {compiled:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_checked_is_an_error() {
+        let mut problems = Problems::default();
+        let checker = &mut SchemaChecker { problems: &mut problems, unknown: &mut Vec::new() };
+        checker.pattern("x", "(", &FieldPath::new("spec.x"));
+        assert!(!problems.is_empty());
     }
 }

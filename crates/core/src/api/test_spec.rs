@@ -24,114 +24,115 @@ pub use workload::{Requirement, WorkloadTest};
 use super::invalid::{FieldPath, Problems};
 use comptroller_vocabulary::closed_enum;
 
-closed_enum! {
-    /// The kind of a test, which is also its key in the spec.
-    pub enum TestKind {
-        /// Who may do what.
-        Rbac = "rbac",
-        /// What is encrypted at rest and on the wire.
-        Encryption = "encryption",
-        /// What is backed up, and how recently.
-        Backup = "backup",
-        /// How workloads are confined.
-        Workload = "workload",
-        /// Which Pod Security level namespaces enforce.
-        PodSecurity = "podSecurity",
-        /// What an expression says.
-        Cel = "cel",
-        /// What people do, and attest.
-        Attestation = "attestation",
-    }
+/// The table of tests, for macros that make something of each: the kind with its key in the spec, the
+/// field of [`TestSpec`], the type of its spec. A new test is one entry here, one file below
+/// `test_spec/` and one folder below `checks/` that is called like the field.
+macro_rules! with_tests {
+    ($make:ident) => {
+        $make! {
+            /// Who may do what.
+            Rbac = "rbac" =>
+                /// Who may do what, judged by the effective rights of every subject.
+                rbac: RbacTest,
+            /// What is encrypted at rest and on the wire.
+            Encryption = "encryption" =>
+                /// What is encrypted, at rest and on the wire. At least one of its fields is needed.
+                encryption: EncryptionTest,
+            /// What is backed up, and how recently.
+            Backup = "backup" =>
+                /// What is backed up, how recently, and whether restoring it was tested.
+                backup: BackupTest,
+            /// How workloads are confined.
+            Workload = "workload" =>
+                /// How workloads are confined and where their images come from.
+                workload: WorkloadTest,
+            /// Which Pod Security level namespaces enforce.
+            PodSecurity = "podSecurity" =>
+                /// Which Pod Security level namespaces enforce, and what runs in them.
+                pod_security: PodSecurityTest,
+            /// What an expression says.
+            Cel = "cel" =>
+                /// What CEL expressions say about resources, in the form of a `ValidatingAdmissionPolicy`.
+                cel: CelTest,
+            /// What people do, and attest.
+            Attestation = "attestation" =>
+                /// A procedure that people perform again and again, and attest to each time.
+                attestation: AttestationTest,
+        }
+    };
+}
+pub(crate) use with_tests;
+
+macro_rules! define_test_spec {
+    ($(
+        $(#[doc = $meaning:literal])+
+        $kind:ident = $key:literal => $(#[doc = $doc:literal])+ $field:ident: $spec:ty,
+    )+) => {
+        closed_enum! {
+            /// The kind of a test, which is also its key in the spec.
+            pub enum TestKind {
+                $($(#[doc = $meaning])+ $kind = $key,)+
+            }
+        }
+
+        /// How the control is tested: exactly one of these fields.
+        #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+        #[x_kube(crates(kube_core = "::kube_core"))]
+        #[x_kube(validation = exactly_one_rule())]
+        #[serde(rename_all = "camelCase")]
+        pub struct TestSpec {
+            $(
+                $(#[doc = $doc])+
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $field: Option<$spec>,
+            )+
+        }
+
+        impl TestSpec {
+            /// The tests that are given, in the order of [`TestKind`]: one, unless no API server has
+            /// seen the object.
+            fn given(&self) -> impl Iterator<Item = TestKind> {
+                [$(self.$field.as_ref().map(|_| TestKind::$kind)),+].into_iter().flatten()
+            }
+
+            /// Adds what is wrong with the test to `problems`. Each spec has a `validate` of its own,
+            /// even where its schema says everything, so that none can be forgotten here.
+            pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
+                if let Err(error) = self.kind() {
+                    problems.push(at, error.to_string(), "a control has exactly one test");
+                }
+                $(
+                    if let Some(test) = &self.$field {
+                        test.validate(&at.field($key), problems);
+                    }
+                )+
+            }
+        }
+    };
 }
 
-/// Exactly one test.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[x_kube(crates(kube_core = "::kube_core"))]
-#[x_kube(validation = exactly_one_rule())]
-#[serde(rename_all = "camelCase")]
-pub struct TestSpec {
-    /// Who may do what, judged on the effective rights of every subject.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rbac: Option<RbacTest>,
-    /// What is encrypted, at rest and on the wire. At least one of its fields.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encryption: Option<EncryptionTest>,
-    /// What is backed up, how recently, and whether restoring it was tried.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub backup: Option<BackupTest>,
-    /// How workloads are confined and where their images come from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workload: Option<WorkloadTest>,
-    /// Which Pod Security level namespaces enforce, and what runs in them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pod_security: Option<PodSecurityTest>,
-    /// What CEL expressions say of resources, in the shape of a `ValidatingAdmissionPolicy`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cel: Option<CelTest>,
-    /// A procedure that people perform again and again, and attest each time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attestation: Option<AttestationTest>,
-}
+with_tests!(define_test_spec);
 
-/// Why a spec has no single test.
+/// Why a spec does not have exactly one test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TestKindError {
-    /// No test at all.
+    /// None is given.
     #[error("no test is given; write one of {}", known())]
     None,
-    /// Two tests or more.
+    /// At least two are given, these first.
     #[error("{0} and {1} are given; write one test and another Control for the other")]
     Several(TestKind, TestKind),
 }
 
 impl TestSpec {
-    /// Which test it is. An object that passed no API server may have none or several.
+    /// Which test it is. An error for an object that no API server has seen, which may have none or
+    /// several.
     pub fn kind(&self) -> Result<TestKind, TestKindError> {
         let mut given = self.given();
         match (given.next(), given.next()) {
             (Some(kind), None) => Ok(kind),
             (None, _) => Err(TestKindError::None),
             (Some(first), Some(second)) => Err(TestKindError::Several(first, second)),
-        }
-    }
-
-    fn given(&self) -> impl Iterator<Item = TestKind> {
-        // Destructured in full, so that a new test cannot be forgotten here.
-        let Self { rbac, encryption, backup, workload, pod_security, cel, attestation } = self;
-        [
-            rbac.as_ref().map(|_| TestKind::Rbac),
-            encryption.as_ref().map(|_| TestKind::Encryption),
-            backup.as_ref().map(|_| TestKind::Backup),
-            workload.as_ref().map(|_| TestKind::Workload),
-            pod_security.as_ref().map(|_| TestKind::PodSecurity),
-            cel.as_ref().map(|_| TestKind::Cel),
-            attestation.as_ref().map(|_| TestKind::Attestation),
-        ]
-        .into_iter()
-        .flatten()
-    }
-
-    pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
-        if let Err(error) = self.kind() {
-            problems.push(at, error.to_string(), "a control has exactly one test");
-        }
-        if let Some(test) = &self.rbac {
-            test.validate(&at.field("rbac"), problems);
-        }
-        if let Some(test) = &self.encryption {
-            test.validate(&at.field("encryption"), problems);
-        }
-        if let Some(test) = &self.backup {
-            test.validate(&at.field("backup"), problems);
-        }
-        if let Some(test) = &self.workload {
-            test.validate(&at.field("workload"), problems);
-        }
-        if let Some(test) = &self.cel {
-            test.validate(&at.field("cel"), problems);
-        }
-        if let Some(test) = &self.attestation {
-            test.validate(&at.field("attestation"), problems);
         }
     }
 }
@@ -146,7 +147,8 @@ fn each(expression: impl Fn(&str) -> String, separator: &str) -> String {
 }
 
 fn exactly_one_rule() -> kube_core::Rule {
-    // Joining a list would be within no budget of the API server, adding texts is.
+    // The API server estimates what joining a list costs as more than it allows a rule; adding texts
+    // stays below.
     let count = each(|kind| format!("(has(self.{kind}) ? 1 : 0)"), " + ");
     let given = each(|kind| format!("(has(self.{kind}) ? ' {kind}' : '')"), " + ");
     let known = known();
@@ -159,13 +161,14 @@ fn exactly_one_rule() -> kube_core::Rule {
     }
 }
 
-/// A control that turned to another test would falsify the history of its states.
+/// The kind of test stays: the history of the control's states would otherwise speak of another test
+/// than the one that people read in its spec.
 pub(super) fn same_kind_rule() -> kube_core::Rule {
     kube_core::Rule::new(each(
         |kind| format!("has(self.{kind}) == has(oldSelf.{kind})"),
         " && ",
     ))
-    .message("the kind of test cannot change, since the history of the control would then speak of something else; create a new Control and delete this one")
+    .message("the kind of test cannot change, because the history of the control would then be about something else; create a new Control and delete this one")
     .reason(kube_core::Reason::FieldValueForbidden)
 }
 

@@ -28,7 +28,7 @@ pub(super) fn is_a_time() -> Rule {
     Rule::new("self.getFullYear() >= 0").message("must be a date")
 }
 
-/// Reads a date and time. What lies beyond the last one that can be held is that one.
+/// Reads a date and time. One beyond the last instant that can be represented becomes that instant.
 pub(crate) fn parse(text: &str) -> Result<Timestamp, jiff::Error> {
     text.parse().or_else(|error| {
         let day = text.get(..10).and_then(|day| day.parse::<jiff::civil::Date>().ok());
@@ -36,13 +36,13 @@ pub(crate) fn parse(text: &str) -> Result<Timestamp, jiff::Error> {
     })
 }
 
-/// For a field of a spec.
+/// Reads a required field of a spec.
 pub(super) fn required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
     let text = Cow::<str>::deserialize(deserializer)?;
     parse(&text).map(Time).map_err(de::Error::custom)
 }
 
-/// For a field of a spec that may be absent.
+/// Reads a field of a spec that may be absent or null.
 pub(super) fn optional<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Time>, D::Error> {

@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use crate::{
-    api::{Occurrence, ResourceRef, Severity, TestSpec},
+    api::{Occurrence, ResourceRef, Severity, TestSpec, test_spec::with_tests},
     checks::{limit_counts::LimitCounts, scope::ScopeFilter},
     inventory::{Change, Inventory, ProgramId, Slot},
 };
@@ -300,19 +300,20 @@ pub enum BuildError {
     Unsupported(String),
 }
 
-/// Compiles a test: the registry of checks, one line each.
+/// Compiles a test. What is not in the table of tests ([`crate::api::test_spec`]) has no check, and
+/// what is there without a folder here does not compile.
 pub fn build(test: &TestSpec) -> Result<Built, BuildError> {
-    let TestSpec { rbac, encryption, backup, workload, pod_security, cel, attestation } = test;
-    let built = [
-        rbac.as_ref().map(rbac::build),
-        encryption.as_ref().map(encryption::build),
-        backup.as_ref().map(backup::build),
-        workload.as_ref().map(workload::build),
-        pod_security.as_ref().map(pod_security::build),
-        cel.as_ref().map(cel::build),
-        attestation.as_ref().map(attestation::build),
-    ];
-    built.into_iter().flatten().next().unwrap_or_else(|| {
+    macro_rules! build_given {
+        ($(
+            $(#[doc = $meaning:literal])+
+            $kind:ident = $key:literal => $(#[doc = $doc:literal])+ $field:ident: $spec:ty,
+        )+) => {
+            // A check's folder is called like the field of its spec.
+            [$(test.$field.as_ref().map($field::build)),+]
+        };
+    }
+    // A spec with several tests never comes here: validation refuses it.
+    with_tests!(build_given).into_iter().flatten().next().unwrap_or_else(|| {
         Err(BuildError::Invalid("spec.test: no test is given; write one".to_owned()))
     })
 }

@@ -15,8 +15,8 @@ fn pseudonym(name: &str) -> String {
     format!("person:{}", name.len())
 }
 
-fn wrong(names: &[(&str, Option<&str>)]) -> Vec<Observed> {
-    let observed = |(name, exception): &(&str, Option<&str>)| Observed {
+fn wrong(names: &[(&str, Option<&str>)]) -> Vec<ObservedFinding> {
+    let observed = |(name, exception): &(&str, Option<&str>)| ObservedFinding {
         finding: checks::Finding {
             rule: "NoTls".into(),
             severity: None,
@@ -40,7 +40,7 @@ fn verdict(state: State, reason: Reason, since: i64) -> Verdict {
     Verdict { state, population: 3, ..Verdict::blocked(1, reason, "why".to_owned(), at(since)) }
 }
 
-fn draft(verdict: &Verdict, wrong: &[Observed], population: &[&str]) -> Draft {
+fn draft(verdict: &Verdict, wrong: &[ObservedFinding], population: &[&str]) -> Draft {
     let items = population.iter().map(|name| ResourceRef {
         api_version: "v1".to_owned(),
         kind: "User".to_owned(),

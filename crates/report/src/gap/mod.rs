@@ -1,36 +1,27 @@
 //! The readiness of a company: which criteria its controls cover, and how those stand. Pure.
 
-mod formats;
+mod csv;
+mod json;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
-use std::io;
-
 use serde::Serialize;
 
 use super::{
+    Format,
     model::ReportedError,
     period::model::CriterionStanding,
     standing::{ControlOutcome, ServingOutcome, criterion_standing},
-    table::TableStyle,
 };
 use comptroller_core::api::{
     State,
     criteria::{Category, EvidenceSource, SOC2, Soc2Criterion},
 };
 
-/// How readiness is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadinessFormat {
-    /// For a person at a terminal.
-    Table(TableStyle),
-    /// The model as it is, for programs.
-    Json,
-    /// A row for each criterion, for a spreadsheet.
-    Csv,
-}
+/// The formats of readiness, the default first: the registry, one line each.
+pub const FORMATS: &[Format<ReadinessReport>] = &[table::FORMAT, json::FORMAT, csv::FORMAT];
 
 /// A control as the assessment takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,15 +142,6 @@ impl ReadinessReport {
             })
             .collect();
         Self { basis, summary: count(criteria.iter()), categories, criteria, errors }
-    }
-
-    /// Writes the report in a format. Fails only where the output does.
-    pub fn write(&self, format: ReadinessFormat, output: &mut dyn io::Write) -> io::Result<()> {
-        match format {
-            ReadinessFormat::Table(style) => table::write(self, style, output),
-            ReadinessFormat::Json => super::json::write_pretty(self, output),
-            ReadinessFormat::Csv => formats::write_csv(self, output),
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     evidence_words, standing_words,
 };
 use crate::{
+    Format,
     period::model::CriterionStanding,
     table::{TableStyle, describe},
     text::visible,
@@ -20,6 +21,9 @@ const HEADER: [&str; 5] = ["CRITERION", "STANDING", "EVIDENCE", "CONTROLS", "ASK
 const GUTTER: usize = 3;
 /// A last column narrower than this is not wrapped: it would be a tower of words.
 const MIN_LAST_COLUMN: usize = 24;
+
+/// For a person.
+pub(super) const FORMAT: Format<ReadinessReport> = Format::new("table", "For a person", write);
 
 pub(super) fn write(
     readiness: &ReadinessReport,

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::TableStyle;
 
 fn control(name: &str, criteria: &[&str], state: Option<State>) -> AssessedControl {
     AssessedControl {
@@ -51,9 +52,17 @@ fn sample() -> ReadinessReport {
     ReadinessReport::assess(controls, &[], "States: as the test has them.".into(), errors)
 }
 
-fn written(readiness: &ReadinessReport, format: ReadinessFormat) -> String {
+fn written(readiness: &ReadinessReport, format: &Format<ReadinessReport>) -> String {
+    written_in(readiness, format, TableStyle::default())
+}
+
+fn written_in(
+    readiness: &ReadinessReport,
+    format: &Format<ReadinessReport>,
+    style: TableStyle,
+) -> String {
     let mut output = Vec::new();
-    readiness.write(format, &mut output).unwrap();
+    format.write(readiness, style, &mut output).unwrap();
     String::from_utf8(output).unwrap()
 }
 
@@ -64,12 +73,9 @@ fn standing_of(readiness: &ReadinessReport, id: &str) -> CriterionStanding {
 #[test]
 fn formats_are_as_agreed() {
     let sample = sample();
-    insta::assert_snapshot!(
-        "table",
-        written(&sample, ReadinessFormat::Table(TableStyle::default()))
-    );
-    insta::assert_snapshot!("json", written(&sample, ReadinessFormat::Json));
-    insta::assert_snapshot!("csv", written(&sample, ReadinessFormat::Csv));
+    insta::assert_snapshot!("table", written(&sample, &table::FORMAT));
+    insta::assert_snapshot!("json", written(&sample, &json::FORMAT));
+    insta::assert_snapshot!("csv", written(&sample, &csv::FORMAT));
     let narrow = TableStyle { colour: true, width: Some(100) };
     let some = ReadinessReport::assess(
         vec![control("admins", &["A1.2"], Some(State::Failing))],
@@ -77,15 +83,13 @@ fn formats_are_as_agreed() {
         "States: as the test has them.".into(),
         Vec::new(),
     );
-    let table = written(&some, ReadinessFormat::Table(narrow)).replace('\u{1b}', "<ESC>");
+    let table = written_in(&some, &table::FORMAT, narrow).replace('\u{1b}', "<ESC>");
     insta::assert_snapshot!("narrow_table", table);
 }
 
 #[test]
 fn nothing_from_outside_acts_on_a_terminal() {
-    for format in
-        [ReadinessFormat::Table(TableStyle::default()), ReadinessFormat::Json, ReadinessFormat::Csv]
-    {
+    for format in FORMATS {
         let text = written(&sample(), format);
         let acting = text.chars().find(|c| c.is_control() && *c != '\n' && *c != '\r');
         assert_eq!(acting, None, "{format:?}");

@@ -5,19 +5,23 @@ use std::{borrow::Cow, io};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::model::{
-    ControlReport, Deviation, Ending, ExceptionReport, Interval, PeriodReport, ReportedPopulation,
-    Span,
+use super::{
+    format::{NamedFile, PeriodFormat, Render},
+    model::{
+        ControlReport, Deviation, Ending, ExceptionReport, Interval, PeriodReport,
+        ReportedPopulation, Span,
+    },
 };
 use crate::spreadsheet::CsvTable;
 
-/// A file: its name and its content.
-pub type CsvFile = (&'static str, Vec<u8>);
-
 type Cells<'r> = Vec<Cow<'r, str>>;
 
+/// A file for each table.
+pub(super) const FORMAT: PeriodFormat =
+    PeriodFormat::new("csv", "A file for each table", Render::Files(files));
+
 /// Writes every table, the empty ones too: a reader sees that there was nothing.
-pub fn files(report: &PeriodReport) -> io::Result<Vec<CsvFile>> {
+pub fn files(report: &PeriodReport) -> io::Result<Vec<NamedFile>> {
     Ok(vec![
         ("provenance.csv", provenance(report)?),
         ("controls.csv", controls(report)?),
@@ -358,7 +362,7 @@ mod tests {
     use super::*;
     use crate::period::testing::{HOSTILE, rich, type_one, with_deviations};
 
-    fn named<'f>(files: &'f [CsvFile], name: &str) -> &'f str {
+    fn named<'f>(files: &'f [NamedFile], name: &str) -> &'f str {
         let (_, content) = files.iter().find(|(file, _)| *file == name).unwrap();
         std::str::from_utf8(content).unwrap()
     }

@@ -2,7 +2,14 @@
 
 use std::io;
 
-use super::model::PeriodReport;
+use super::{
+    format::{PeriodFormat, Render},
+    model::PeriodReport,
+};
+
+/// The whole model, for programs.
+pub(super) const FORMAT: PeriodFormat =
+    PeriodFormat::new("json", "The whole model, for programs", Render::File(write));
 
 /// Writes it, indented; the same report is the same bytes.
 pub fn write(report: &PeriodReport, out: &mut dyn io::Write) -> io::Result<()> {

@@ -5,6 +5,7 @@
 pub mod csv;
 pub mod digest;
 pub mod fold;
+mod format;
 pub mod html;
 pub mod json;
 pub mod model;
@@ -15,3 +16,8 @@ mod span;
 pub mod testing;
 
 pub use digest::digest;
+pub use format::{NamedFile, PeriodFormat, Rendered};
+
+/// The formats of a period's report, the default first: the registry, one line each.
+pub const FORMATS: &[PeriodFormat] =
+    &[html::FORMAT, csv::FORMAT, json::FORMAT, oscal::FORMAT, sampling::FORMAT];

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    csv::CsvFile,
+    format::{NamedFile, PeriodFormat, Render},
     model::{ControlReport, PeriodReport, Provenance, Span},
 };
 use crate::{shell_word, spreadsheet::CsvTable};
@@ -16,6 +16,13 @@ use comptroller_evidence::{
     sample::{self, Sample, Size, SizeTable},
 };
 use comptroller_vocabulary::canonical;
+
+/// The samples of each population, as a table to fill in.
+pub(super) const FORMAT: PeriodFormat = PeriodFormat::new(
+    "sample",
+    "The samples of each population, as a table to fill in",
+    Render::Samples(SamplingSheet::csv),
+);
 
 /// The samples of all controls.
 #[derive(Serialize, Clone, Debug, PartialEq)]
@@ -97,7 +104,7 @@ impl SamplingSheet {
     }
 
     /// Writes it as a table: a row for each item, with room for what the auditor finds.
-    pub fn csv(&self) -> io::Result<CsvFile> {
+    pub fn csv(&self) -> io::Result<NamedFile> {
         let columns = [
             "control",
             "at",

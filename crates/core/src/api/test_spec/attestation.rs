@@ -1,4 +1,4 @@
-//! `attestation`: a procedure that people perform again and again.
+//! `attestation`: a procedure that people perform regularly.
 
 use jiff::civil::Date;
 use kube_derive::KubeSchema;
@@ -14,43 +14,43 @@ use comptroller_vocabulary::closed_enum;
 /// The longest time between two occurrences, in months.
 pub const MAX_EVERY_MONTHS: i64 = 120;
 
-/// Calendar steps alone, not even none of something else.
+/// Calendar steps alone: not even `0d` beside them.
 const EVERY: &str = "^([0-9]{1,3}(mo|y))+$";
 
 closed_enum! {
-    /// What a record must hold.
+    /// What a record must contain.
     pub enum RequiredPart {
         /// At least one artifact, with its digest.
         Artifact = "artifact",
         /// The version of what was reviewed.
         Version = "version",
-        /// Who took part.
+        /// The people who took part.
         Participants = "participants",
     }
 }
 
-/// A procedure that people perform once in each period, and attest by an Attestation. Periods
-/// follow the calendar in UTC. An occurrence opens with its period, is due when openFor is over,
-/// is late until the grace is over, and is missed for ever after that.
+/// A procedure that people perform once in each period, and attest to with an Attestation. Periods
+/// follow the calendar in UTC. An occurrence opens with its period and is due when openFor has
+/// passed; after that it is late until the grace period ends, and then it is missed for good.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(
     validation = Rule::new("!has(self.attesters) || !has(self.minAttesters) || has(self.attesters.groups) \
         || self.minAttesters <= size(self.attesters.users)")
-        .message("minAttesters is more than attesters.users has names, so nothing would ever be complete")
+        .message("minAttesters is greater than the number of attesters.users, so no occurrence could ever be completed")
         .field_path(".minAttesters")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AttestationTest {
-    /// How often, in whole months or years from 1mo to 10y: 1mo, 3mo, 6mo, 1y. With 1mo, 3mo, 6mo
-    /// and 1y the periods are calendar months, quarters, halves and years.
+    /// How often, in whole months or years from 1mo to 10y. With 1mo, 3mo, 6mo and 1y, the periods are
+    /// calendar months, quarters, halves and years.
     #[schemars(extend("pattern" = EVERY))]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,3}(mo|y))+$')")
         .message("must be whole months or years, such as 1mo, 3mo or 1y"))]
     pub every: Duration,
-    /// A day on which a period begins, such as 2026-01-01, where periods do not follow the
-    /// calendar. Occurrences count from this day on, also those before the control was created;
-    /// without it, those that were due before the control was created do not count.
+    /// A day on which a period begins, such as 2026-01-01, if periods do not follow the calendar.
+    /// Occurrences count from this day on, even those before the control was created. If omitted,
+    /// those that were due before the control was created do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 10, max = 10),
@@ -59,34 +59,35 @@ pub struct AttestationTest {
     )]
     #[x_kube(validation = is_a_time())]
     pub start: Option<String>,
-    /// How long an occurrence is open before it is due. The whole period when it is absent.
+    /// How long an occurrence is open before it is due. Defaults to the whole period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_for: Option<Duration>,
-    /// How long after it is due an occurrence is late rather than missed. Not at all when it is
-    /// absent.
+    /// How long after it is due an occurrence counts as late rather than missed. If omitted, there is
+    /// no grace period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace: Option<Duration>,
-    /// How long before it is due to remind of an open occurrence. No reminder when it is absent.
+    /// How long before it is due to send a reminder of an open occurrence. If omitted, no reminder is
+    /// sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remind_before: Option<Duration>,
-    /// Who may attest. When it is absent, whoever may create an Attestation.
+    /// Who may attest. If omitted, anyone who may create an Attestation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attesters: Option<Attesters>,
-    /// How many different people must attest, from 1 to 16. One when it is absent.
+    /// How many different people must attest, from 1 to 16. Defaults to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 16))]
     pub min_attesters: Option<i32>,
-    /// What a record must hold to count.
+    /// What a record must contain in order to count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 3), extend("x-kubernetes-list-type" = "set"))]
     pub requires: Vec<RequiredPart>,
 }
 
-/// Who may attest.
+/// The people who may attest.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(validation = Rule::new("has(self.users) || has(self.groups)")
-    .message("must have users or groups: leave attesters away to admit whoever may create an Attestation"))]
+    .message("must have users or groups; leave attesters out to accept anyone who may create an Attestation"))]
 #[serde(rename_all = "camelCase")]
 pub struct Attesters {
     /// Their user names, as the API server knows them.
@@ -97,9 +98,9 @@ pub struct Attesters {
         extend("x-kubernetes-list-type" = "set")
     )]
     pub users: Vec<String>,
-    /// Groups of theirs. Only the API server knows who is in a group, and only at the moment of
-    /// the request: the admission policy attestation-attesters checks it then, and a record of
-    /// somebody who is not among users says that nobody can check it later.
+    /// Groups whose members may attest. Only the API server knows who is in a group, and only at the
+    /// time of the request: the admission policy attestation-attesters checks it then. A record by
+    /// somebody who is not among users notes that membership cannot be checked later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(min = 1, max = 16),
@@ -110,17 +111,17 @@ pub struct Attesters {
 }
 
 impl AttestationTest {
-    /// How many months a period has; at least one.
+    /// How many months a period has: at least one, also where the spec is invalid.
     pub fn months(&self) -> i64 {
         self.every.calendar_months().unwrap_or(1).clamp(1, MAX_EVERY_MONTHS)
     }
 
-    /// The day on which a period begins, where the spec says.
+    /// The day on which a period begins. None if the spec has none, or none of the calendar.
     pub fn start_date(&self) -> Option<Date> {
         self.start.as_deref()?.parse().ok()
     }
 
-    /// How many different people must attest.
+    /// How many different people must attest; 1 where the spec does not say.
     pub fn min_attesters(&self) -> usize {
         self.min_attesters.and_then(|count| usize::try_from(count).ok()).unwrap_or(1).max(1)
     }
@@ -145,7 +146,7 @@ impl AttestationTest {
         {
             problems.push(
                 &at.field("start"),
-                format!("{start:?} is no day of the calendar"),
+                format!("{start:?} is not a day of the calendar"),
                 "write a day, such as 2026-01-01",
             );
         }
@@ -163,11 +164,12 @@ impl AttestationTest {
         }
     }
 
-    /// Nothing lasts longer than a period: an occurrence would still be open when the next but one
+    /// Refuses what lasts longer than a period: an occurrence would still be open when the next but one
     /// opens.
     fn validate_length(&self, length: Duration, at: &FieldPath, problems: &mut Problems) {
         length.validate(at, problems);
-        // A period that begins with February is the shortest of its kind.
+        // A month or a quarter that begins with February is the shortest there is, so what fits into
+        // that one fits into all.
         let from = Date::constant(2026, 2, 1)
             .to_zoned(jiff::tz::TimeZone::UTC)
             .map_or(jiff::Timestamp::UNIX_EPOCH, |day| day.timestamp());
@@ -185,13 +187,13 @@ impl AttestationTest {
             problems.push(
                 &at.field("attesters"),
                 "has neither users nor groups",
-                "name who may attest, or leave attesters away to admit whoever may create an Attestation",
+                "name who may attest, or leave attesters out to accept anyone who may create an Attestation",
             );
         } else if attesters.groups.is_empty() && attesters.users.len() < self.min_attesters() {
             problems.push(
                 &at.field("minAttesters"),
                 format!(
-                    "{} people must attest and {} may",
+                    "{} people must attest, but only {} may",
                     self.min_attesters(),
                     attesters.users.len()
                 ),

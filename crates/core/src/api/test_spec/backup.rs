@@ -1,4 +1,4 @@
-//! `backup`: what is backed up, how recently, and whether restoring was tried.
+//! `backup`: what is backed up, how recently, and whether restoring it was tested.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use schemars::JsonSchema;
@@ -16,27 +16,27 @@ closed_enum! {
     pub enum BackupSubject {
         /// The volumes that workloads claim.
         PersistentVolumeClaims = "PersistentVolumeClaims",
-        /// Whole namespaces.
+        /// Namespaces as a whole.
         Namespaces = "Namespaces",
-        /// Databases that an operator runs.
+        /// Databases that are run by an operator.
         Databases = "Databases",
     }
 }
 
-/// Each subject has a successful backup that is recent enough, made by whatever backup tool the
+/// Each subject has a successful backup that is recent enough, made by any backup tool that the
 /// cluster has.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupTest {
-    /// What is backed up: `PersistentVolumeClaims`, `Namespaces` or `Databases`.
+    /// What must be backed up: `PersistentVolumeClaims`, `Namespaces` or `Databases`.
     pub of: BackupSubject,
-    /// Only subjects with these labels. All of them when it is absent.
+    /// Only subjects with these labels. If omitted, all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "selector::schema")]
     pub selector: Option<LabelSelector>,
     /// How old the newest successful backup may be: the recovery point objective.
     pub max_age: Duration,
-    /// How often a restore must be tried. Not checked when it is absent.
+    /// How often a restore must be tested. If omitted, restores are not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_test_every: Option<Duration>,
 }

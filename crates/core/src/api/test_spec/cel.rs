@@ -1,4 +1,4 @@
-//! `cel`: expressions over resources, in the shape of a `ValidatingAdmissionPolicy`.
+//! `cel`: expressions about resources, in the form of a `ValidatingAdmissionPolicy`.
 
 use kube_derive::KubeSchema;
 use schemars::JsonSchema;
@@ -6,45 +6,45 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::invalid::{FieldPath, Problems};
 
-/// Expressions that must hold for each resource. `object` is the resource, `request` the CREATE
-/// that would bring it into being, without a user, `variables` what is defined here.
+/// Expressions that must be true for each resource. `object` is the resource, `request` the CREATE
+/// request that would create it, without a user, and `variables` what is defined here.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct CelTest {
-    /// The resources that are judged.
+    /// The resources to judge.
     #[schemars(length(min = 1, max = 16))]
     pub resources: Vec<CelResource>,
-    /// Only resources for which all of these hold.
+    /// Only resources for which all of these are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 64),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
     pub match_conditions: Vec<NamedExpression>,
-    /// Values that later expressions read as variables.NAME, computed when they are first read.
+    /// Values that later expressions use as variables.NAME. Each is computed when it is first used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 64),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
     pub variables: Vec<NamedExpression>,
-    /// What must hold; each that does not is a finding.
+    /// What must be true; each one that is not is a finding.
     #[schemars(length(min = 1, max = 64))]
     pub validations: Vec<CelValidation>,
 }
 
-/// Resources that are judged.
+/// Resources to judge, as an admission rule names them.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct CelResource {
-    /// The API groups; "" is the core group, * is any.
+    /// The API groups; "" is the core group, * matches any.
     #[schemars(
         length(min = 1, max = 16),
         inner(length(max = 253)),
         extend("x-kubernetes-list-type" = "set")
     )]
     pub api_groups: Vec<String>,
-    /// The versions, such as v1; * is any.
+    /// The API versions, such as v1; * matches any.
     #[schemars(
         length(min = 1, max = 16),
         inner(length(min = 1, max = 63)),
@@ -58,8 +58,8 @@ pub struct CelResource {
         extend("x-kubernetes-list-type" = "set")
     )]
     pub resources: Vec<String>,
-    /// Whether there is nothing to judge in a cluster that does not serve their API group, such as
-    /// that of a CRD. Otherwise such a cluster makes the control unknown.
+    /// Whether there is nothing to judge in a cluster that does not serve their API group, such as the
+    /// group of a CRD. Otherwise the control is Unknown in such a cluster.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub when_served: bool,
 }
@@ -68,31 +68,32 @@ pub struct CelResource {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct NamedExpression {
-    /// The name, unique in its list: an identifier for a variable.
+    /// The name, unique in its list. The name of a variable must be a CEL identifier.
     #[schemars(length(min = 1, max = 63))]
     pub name: String,
-    /// The CEL expression.
+    /// The CEL expression. A match condition must yield true or false, a variable any value.
     #[schemars(length(min = 1, max = 4096))]
     pub expression: String,
 }
 
-/// What must hold.
+/// Something that must be true of each resource.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 pub struct CelValidation {
-    /// The CEL expression, which is true for a resource that is as it should be.
+    /// The CEL expression, which is true for a resource that passes.
     #[schemars(length(min = 1, max = 4096))]
     pub expression: String,
-    /// What a finding says when the expression is false.
+    /// The message of the finding when the expression is false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub message: Option<String>,
-    /// A CEL expression for what a finding says. Goes before message when it yields a text.
+    /// A CEL expression that yields the message of the finding. Takes precedence over message if it
+    /// yields a string.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub message_expression: Option<String>,
-    /// The rule that a finding names, in one CamelCase word.
+    /// The rule that the finding names, in one CamelCase word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 128),
@@ -109,14 +110,14 @@ impl CelTest {
                 if resource == "secrets" {
                     problems.push(
                         &at.index(position),
-                        "Secrets are never read, nor their metadata",
+                        "selects Secrets, which are never read, not even their metadata",
                         "judge what refers to them instead, such as an Ingress or a Certificate",
                     );
                 } else if resource.contains('/') {
                     problems.push(
                         &at.index(position),
-                        format!("{resource:?} is a subresource, of which nothing is kept to judge"),
-                        "write the plural of objects, such as pods; for rights to a subresource use an rbac test",
+                        format!("{resource:?} is a subresource, which has no object to judge"),
+                        "write the plural of a resource, such as pods; to check rights to a subresource, use an rbac test",
                     );
                 }
             }
@@ -125,7 +126,7 @@ impl CelTest {
             if !is_identifier(&variable.name) {
                 problems.push(
                     &at.field("variables").index(position).field("name"),
-                    format!("{:?} is no CEL identifier", variable.name),
+                    format!("{:?} is not a CEL identifier", variable.name),
                     "write letters, digits and _, with a letter or _ first",
                 );
             }

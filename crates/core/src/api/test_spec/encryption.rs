@@ -1,4 +1,4 @@
-//! `encryption`: at rest, in volumes and on the wire.
+//! `encryption`: what is encrypted at rest, in volumes and on the wire.
 
 use kube_derive::KubeSchema;
 use schemars::JsonSchema;
@@ -9,7 +9,7 @@ use crate::api::{
     invalid::{FieldPath, Problems},
 };
 
-/// What is encrypted. At least one of the fields.
+/// What must be encrypted. At least one of the fields is needed.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(validation = Rule::new("has(self.atRest) || has(self.storageClasses) || has(self.ingress) || has(self.gateways) || has(self.mesh) || has(self.certificates)")
@@ -19,20 +19,20 @@ pub struct EncryptionTest {
     /// The API server encrypts these resources in its storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_rest: Option<AtRestEncryption>,
-    /// Storage classes encrypt the volumes made from them. Write {} to check it.
+    /// Storage classes encrypt the volumes that are made from them. Write {} to check this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_classes: Option<StorageClassEncryption>,
     /// Every host of every Ingress is served over TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingress: Option<IngressEncryption>,
-    /// Every listener of every Gateway terminates or passes TLS. Write {} to check it.
+    /// Every listener of every Gateway terminates TLS or passes it through. Write {} to check this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateways: Option<GatewayEncryption>,
-    /// Every namespace in scope is in the service mesh (Istio or Linkerd), and its proxies refuse
-    /// plain text. Pods that opt out by their own labels are not seen. Write {} to check it.
+    /// Every namespace in scope is in the service mesh (Istio or Linkerd), and its proxies refuse plain
+    /// text. Pods that opt out by their own labels are not noticed. Write {} to check this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mesh: Option<MeshEncryption>,
-    /// Certificates of cert-manager are ready and not about to expire.
+    /// Certificates managed by cert-manager are ready and not about to expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificates: Option<CertificateCheck>,
 }
@@ -41,8 +41,8 @@ pub struct EncryptionTest {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct AtRestEncryption {
-    /// The resources in plural, with their group after a dot where they have one. Only secrets
-    /// when it is absent.
+    /// The plural names of the resources, with the group after a dot if they have one. Defaults to
+    /// secrets.
     #[serde(default = "secrets")]
     #[schemars(
         length(min = 1, max = 64),
@@ -60,11 +60,11 @@ fn secrets() -> Vec<String> {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StorageClassEncryption {}
 
-/// TLS of Ingresses.
+/// TLS for the hosts of Ingresses.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct IngressEncryption {
-    /// How long a certificate must at least be valid from now. Not checked when it is absent.
+    /// How long a certificate must at least remain valid. If omitted, this is not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_validity: Option<Duration>,
 }
@@ -73,8 +73,8 @@ pub struct IngressEncryption {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayEncryption {
-    /// Whether there is nothing to judge in a cluster without the Gateway API. Otherwise such a
-    /// cluster makes the control unknown.
+    /// Whether there is nothing to judge in a cluster without the Gateway API. Otherwise the control is
+    /// Unknown in such a cluster.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub when_served: bool,
 }
@@ -83,16 +83,15 @@ pub struct GatewayEncryption {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MeshEncryption {}
 
-/// Certificates of cert-manager.
+/// The certificates that cert-manager manages.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateCheck {
-    /// How long a certificate must at least be valid from now. Not expired is enough when it is
-    /// absent.
+    /// How long a certificate must at least remain valid. If omitted, it must only not have expired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_validity: Option<Duration>,
-    /// Whether there is nothing to judge in a cluster without cert-manager. Otherwise such a
-    /// cluster makes the control unknown.
+    /// Whether there is nothing to judge in a cluster without cert-manager. Otherwise the control is
+    /// Unknown in such a cluster.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub when_served: bool,
 }

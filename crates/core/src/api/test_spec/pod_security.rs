@@ -3,22 +3,28 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::api::invalid::{FieldPath, Problems};
 use comptroller_vocabulary::closed_enum;
 
 closed_enum! {
     /// A level of the Pod Security Standards.
     pub enum PodSecurityLevel {
-        /// Refuses known ways out of a container.
+        /// Prevents known ways to break out of a container.
         Baseline = "baseline",
-        /// Asks for the hardening that is current practice.
+        /// Requires the hardening that is current best practice.
         Restricted = "restricted",
     }
 }
 
-/// Namespaces enforce at least this level, and what runs in them meets it.
+/// Every namespace enforces at least this level, and what runs in it meets the level.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct PodSecurityTest {
-    /// The least level of the Pod Security Standards: baseline or restricted.
+    /// The lowest acceptable level of the Pod Security Standards: baseline or restricted.
     pub minimum: PodSecurityLevel,
+}
+
+impl PodSecurityTest {
+    /// The schema says everything: `minimum` is required and has two values.
+    pub(crate) fn validate(self, _: &FieldPath, _: &mut Problems) {}
 }

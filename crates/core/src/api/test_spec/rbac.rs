@@ -12,60 +12,60 @@ use crate::api::{
 };
 use comptroller_vocabulary::closed_enum;
 
-/// Who may do what, judged on effective rights: the union over all bindings of a subject,
-/// aggregated roles and implied groups included.
+/// Who may do what, judged by effective rights: the union over all bindings of a subject, including
+/// aggregated roles and implied groups.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(validation = Rule::new("has(self.forbid) || has(self.rules)")
-    .message("must have forbid or rules: name the risks to forbid, or the rights to watch"))]
+    .message("must have forbid or rules: name the risks to forbid, or the rights to restrict"))]
 #[serde(rename_all = "camelCase")]
 pub struct RbacTest {
-    /// Risks that no subject may carry, except those in allow.
+    /// Risks that no subject may pose, except the subjects in allow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "set"))]
     pub forbid: Vec<Risk>,
-    /// Rights that no subject may hold, except those in allow. Who holds any of them is a
-    /// finding.
+    /// Rights that no subject may hold, except the subjects in allow. Any other subject that holds one
+    /// of them is a finding.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32))]
     pub rules: Vec<AccessRule>,
-    /// The subjects that may, in spite of forbid and rules.
+    /// The subjects to which forbid and rules do not apply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub allow: Vec<AllowedSubject>,
-    /// How many subjects may at most, those in allow included. Without it, only those in allow
-    /// may.
+    /// The maximum number of subjects, including those in allow. If omitted, only the subjects in allow
+    /// are permitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub max_subjects: Option<i32>,
 }
 
-/// A right, in the words of a role.
+/// A right, as a rule of a role describes it.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessRule {
-    /// The API groups; "" is the core group, * is any.
+    /// The API groups; "" is the core group, * matches any.
     #[schemars(
         length(min = 1, max = 32),
         inner(length(max = 253)),
         extend("x-kubernetes-list-type" = "set")
     )]
     pub api_groups: Vec<String>,
-    /// The resources in plural, with a subresource after a slash; * is any.
+    /// The plural names of the resources, with a subresource after a slash; * matches any.
     #[schemars(
         length(min = 1, max = 64),
         inner(length(min = 1, max = 253)),
         extend("x-kubernetes-list-type" = "set")
     )]
     pub resources: Vec<String>,
-    /// The verbs, such as get or create; * is any.
+    /// The verbs, such as get or create; * matches any.
     #[schemars(
         length(min = 1, max = 32),
         inner(length(min = 1, max = 63)),
         extend("x-kubernetes-list-type" = "set")
     )]
     pub verbs: Vec<String>,
-    /// Only objects of these names. Any object when it is absent.
+    /// Only objects with these names. If omitted, any object.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(min = 1, max = 64),
@@ -78,16 +78,16 @@ pub struct AccessRule {
 closed_enum! {
     /// The kind of a subject.
     pub enum SubjectKind {
-        /// A user, by the name the API server knows.
+        /// A user, by the name that the API server knows.
         User = "User",
         /// A group of users.
         Group = "Group",
-        /// A service account.
+        /// A service account of some namespace.
         ServiceAccount = "ServiceAccount",
     }
 }
 
-/// Subjects that may.
+/// Subjects to which the test does not apply.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(validation = Rule::new("!has(self.namespace) || self.kind == 'ServiceAccount'")
@@ -97,13 +97,13 @@ closed_enum! {
 pub struct AllowedSubject {
     /// The kind of the subjects.
     pub kind: SubjectKind,
-    /// Their names, where * is any text and ? one character.
+    /// Their names, where * matches any text and ? one character.
     pub name: Glob,
-    /// The namespaces of service accounts, where * is any text and ? one character. Any when it
-    /// is absent.
+    /// The namespaces of service accounts, where * matches any text and ? one character. If omitted,
+    /// any namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Glob>,
-    /// Why they may, for the auditor to read.
+    /// Why the test does not apply to them, for the auditor to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub reason: Option<String>,
@@ -115,7 +115,7 @@ impl RbacTest {
             problems.push(
                 at,
                 "has neither forbid nor rules",
-                "name the risks to forbid, or the rights to watch",
+                "name the risks to forbid, or the rights to restrict",
             );
         }
         for (position, rule) in self.rules.iter().enumerate() {
@@ -132,7 +132,7 @@ impl RbacTest {
                 problems.push(
                     &at.field("namespace"),
                     format!("a {} has no namespace", subject.kind),
-                    "leave namespace away, or write kind: ServiceAccount",
+                    "leave namespace out, or write kind: ServiceAccount",
                 );
             }
         }

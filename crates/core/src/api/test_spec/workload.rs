@@ -18,34 +18,34 @@ closed_enum! {
         RunAsNonRoot = "RunAsNonRoot",
         /// Has no privileged container.
         NoPrivileged = "NoPrivileged",
-        /// Cannot gain privileges after it started.
+        /// Cannot gain privileges after it has started.
         NoPrivilegeEscalation = "NoPrivilegeEscalation",
         /// Does not share the network, the processes, the IPC or a path of its node.
         NoHostAccess = "NoHostAccess",
         /// Cannot write to its own image.
         ReadOnlyRootFilesystem = "ReadOnlyRootFilesystem",
-        /// Gives up every Linux capability, but for binding low ports.
+        /// Drops every Linux capability, except the one for binding low ports.
         DropAllCapabilities = "DropAllCapabilities",
-        /// Runs under the system call filter that its runtime ships, not under one of its own.
+        /// Runs under the default system call filter of its runtime, not under one of its own.
         SeccompRuntimeDefault = "SeccompRuntimeDefault",
         /// Has limits for CPU and memory.
         ResourceLimits = "ResourceLimits",
         /// Has requests for CPU and memory.
         ResourceRequests = "ResourceRequests",
-        /// Has a readiness probe, unless it runs to an end.
+        /// Has a readiness probe, unless it runs to completion.
         Probes = "Probes",
         /// Names its image by digest.
         ImageDigest = "ImageDigest",
-        /// Does not use the tag latest, nor no tag.
+        /// Has an image tag, and not the tag latest.
         NoLatestTag = "NoLatestTag",
         /// Runs as a service account of its own, not as default.
         NoDefaultServiceAccount = "NoDefaultServiceAccount",
-        /// Is given no token of its service account for the API server.
+        /// Is not given a token of its service account for the API server.
         NoTokenAutomount = "NoTokenAutomount",
     }
 }
 
-/// How workloads are confined. At least one of require and registries.
+/// How workloads are confined. At least one of require and registries is needed.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[x_kube(validation = Rule::new("has(self.require) || has(self.registries)")
@@ -56,12 +56,12 @@ pub struct WorkloadTest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "set"))]
     pub require: Vec<Requirement>,
-    /// Where images may come from: patterns for a registry, or for the image name with its
-    /// registry, where * is any text, such as registry.example.com/*. Without scheme and digest.
+    /// Where images may come from: patterns for a registry, or for an image name with its registry,
+    /// where * matches any text, such as registry.example.com/*. Without scheme and digest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "set"))]
     pub registries: Vec<Glob>,
-    /// Only workloads with these labels. All of them when it is absent.
+    /// Only workloads with these labels. If omitted, all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "selector::schema")]
     pub selector: Option<LabelSelector>,

@@ -1,7 +1,9 @@
 //! Types that no API server takes: a kind that is mistyped, a group or a version that is not there.
 
-use super::{KNOWN, Row};
-use crate::inventory::resource::Catalog;
+use crate::inventory::{
+    kinds::{self, KnownKind, Served},
+    resource::Catalog,
+};
 
 /// What is wrong with the type of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,27 +14,19 @@ pub struct TypeMistake {
     pub meant: Vec<(String, String)>,
 }
 
-/// So many suggestions are enough.
+/// How many kinds are proposed at most: more than these help nobody to choose.
 const SUGGESTIONS: usize = 4;
 
-/// Kinds that an API server answers at once and never stores.
-const ANSWERED: &[(&str, &[&str])] = &[
-    ("", &["Binding", "ComponentStatus", "Status"]),
-    ("authentication.k8s.io", &["SelfSubjectReview", "TokenRequest", "TokenReview"]),
-    (
-        "authorization.k8s.io",
-        &[
-            "LocalSubjectAccessReview",
-            "SelfSubjectAccessReview",
-            "SelfSubjectRulesReview",
-            "SubjectAccessReview",
-        ],
-    ),
-    ("autoscaling", &["Scale"]),
-    ("policy", &["Eviction"]),
+/// Bodies of requests to subresources, and of answers. Nothing stores them, and no resource is called
+/// like them.
+const REQUEST_BODIES: &[(&str, &str)] = &[
+    ("", "Status"),
+    ("authentication.k8s.io", "TokenRequest"),
+    ("autoscaling", "Scale"),
+    ("policy", "Eviction"),
 ];
 
-/// Kinds that are gone, and what to do instead.
+/// Kinds that no supported API server has any more, with what to do instead.
 const GONE: &[(&str, &str, &str)] = &[
     ("extensions", "PodSecurityPolicy", "use Pod Security Admission, by namespace labels"),
     ("policy", "PodSecurityPolicy", "use Pod Security Admission, by namespace labels"),
@@ -64,8 +58,8 @@ const ADD_ONS: &[&str] = &[
     "topology.node.k8s.io",
 ];
 
-/// Why no API server takes objects of this type; None where one does, or where nobody can say:
-/// a custom resource may have its definition elsewhere.
+/// Why no API server takes objects of this type. None where one does, or where nobody can say: a
+/// custom resource may have its definition elsewhere.
 pub fn find_type_mistake(
     catalog: &Catalog,
     group: &str,
@@ -85,7 +79,7 @@ pub fn find_type_mistake(
             meant: vec![(group.to_owned(), kind.to_owned())],
         });
     }
-    if ANSWERED.iter().any(|(of, kinds)| *of == group && kinds.contains(&kind)) {
+    if is_never_stored(group, kind) {
         return None;
     }
     if let Some((_, _, instead)) = GONE.iter().find(|row| (row.0, row.1) == (group, kind)) {
@@ -99,25 +93,34 @@ pub fn find_type_mistake(
     let instead = suggestion(&meant, group, &api_version, kind);
     Some(TypeMistake {
         message: format!("no API server has a kind {kind} in {api_version}: {instead}"),
-        meant: meant.into_iter().map(|(row, kind)| (row.0.to_owned(), kind.to_owned())).collect(),
+        meant: meant
+            .into_iter()
+            .map(|known| (known.group.to_owned(), known.kind.to_owned()))
+            .collect(),
     })
 }
 
-/// A row with one of its kinds.
-type Known = (&'static Row, &'static str);
+/// Whether API servers answer requests with such an object and never store one.
+fn is_never_stored(group: &str, kind: &str) -> bool {
+    REQUEST_BODIES.contains(&(group, kind))
+        || kinds::builtin().any(|known| {
+            known.served == Served::NotStored && known.group == group && known.kind == kind
+        })
+}
 
 /// What to write instead: only what differs.
-fn suggestion(meant: &[Known], group: &str, api_version: &str, kind: &str) -> String {
+fn suggestion(meant: &[&'static KnownKind], group: &str, api_version: &str, kind: &str) -> String {
     let instead: Vec<String> = meant
         .iter()
-        .map(|((of, versions, ..), known)| {
+        .map(|known| {
+            let (of, versions) = (known.group, known.versions());
             let version = versions.first().copied().unwrap_or_default();
             let right = if of.is_empty() { version.to_owned() } else { format!("{of}/{version}") };
-            let same_group = *of == group && versions.iter().any(|it| api_version.ends_with(it));
-            match (same_group, *known == kind) {
-                (true, _) => format!("`kind: {known}`"),
+            let same_group = of == group && versions.iter().any(|it| api_version.ends_with(it));
+            match (same_group, known.kind == kind) {
+                (true, _) => format!("`kind: {}`", known.kind),
                 (_, true) => format!("`apiVersion: {right}`"),
-                _ => format!("`apiVersion: {right}` and `kind: {known}`"),
+                _ => format!("`apiVersion: {right}` and `kind: {}`", known.kind),
             }
         })
         .collect();
@@ -126,7 +129,7 @@ fn suggestion(meant: &[Known], group: &str, api_version: &str, kind: &str) -> St
         instead => format!("write {}", instead.join(" or ")),
     };
     // A definition can add a kind to any group but those of Kubernetes.
-    let served = KNOWN.iter().any(|row| row.0 == group);
+    let served = kinds::stored().any(|known| known.group == group);
     if !group.contains('.') || (is_kubernetes_group(group) && served) {
         return write;
     }
@@ -139,16 +142,12 @@ pub fn is_kubernetes_group(group: &str) -> bool {
     (!group.contains('.') || group.ends_with(".k8s.io")) && !ADD_ONS.contains(&group)
 }
 
-fn known() -> impl Iterator<Item = Known> {
-    KNOWN.iter().flat_map(|row| row.3.iter().map(move |(kind, _)| (row, *kind)))
-}
-
 /// What a kind in a group of Kubernetes may have meant: the kinds of the most similar name, those of
 /// the most similar group first.
-fn similar(group: &str, kind: &str) -> Vec<Known> {
-    let mut found: Vec<(usize, usize, Known)> = known()
-        .filter_map(|(row, known)| {
-            Some((kind_distance(kind, known)?, distance(group, row.0), (row, known)))
+fn similar(group: &str, kind: &str) -> Vec<&'static KnownKind> {
+    let mut found: Vec<(usize, usize, &'static KnownKind)> = kinds::stored()
+        .filter_map(|known| {
+            Some((kind_distance(kind, known.kind)?, distance(group, known.group), known))
         })
         .collect();
     found.sort_by_key(|(by_kind, by_group, _)| (*by_kind, *by_group));
@@ -168,13 +167,15 @@ fn similar(group: &str, kind: &str) -> Vec<Known> {
 
 /// A slip in the name of a custom resource: only what can hardly be another kind, since nobody knows
 /// all of them.
-fn slip(group: &str, kind: &str) -> Vec<Known> {
-    known()
-        .filter(|(row, known)| {
-            if row.0 == group {
-                *known != kind && kind_distance(kind, known).is_some_and(|off| off <= 1)
+fn slip(group: &str, kind: &str) -> Vec<&'static KnownKind> {
+    kinds::stored()
+        .filter(|known| {
+            if known.group == group {
+                known.kind != kind && kind_distance(kind, known.kind).is_some_and(|off| off <= 1)
             } else {
-                group.len() > 6 && distance(group, row.0) <= 2 && kind.eq_ignore_ascii_case(known)
+                group.len() > 6
+                    && distance(group, known.group) <= 2
+                    && kind.eq_ignore_ascii_case(known.kind)
             }
         })
         .take(SUGGESTIONS)

@@ -4,7 +4,6 @@
 //! subjects they name and follows every change in place. What a rule allows is decided exactly as
 //! the API server's authorizer does ([`PolicyRule::allows`]).
 
-mod builtin_types;
 mod defaults;
 mod graph;
 mod named_rights;
@@ -22,9 +21,6 @@ mod tests;
 mod unknown_rules;
 
 pub use self::{
-    builtin_types::{
-        BUILTIN_TYPES, BuiltinType, is_cluster_scoped, subresources, subresources_for_authorizers,
-    },
     defaults::is_account_of_every_cluster,
     graph::{AffectedSubjects, Entitlement, GrantPath, Graph},
     named_rights::NamedRight,

@@ -24,13 +24,20 @@ use self::{
     text::{clipped, date, outside, plain_time},
     timeline::Scale,
 };
-use super::model::{PeriodReport, ReportPeriod, Span};
+use super::{
+    format::{PeriodFormat, Render},
+    model::{PeriodReport, ReportPeriod, Span},
+};
 
 /// Nothing may be fetched, run or sent; only the page's own styles apply.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 const STYLE: &str = include_str!("style.css");
+
+/// One page for a browser and for paper.
+pub(super) const FORMAT: PeriodFormat =
+    PeriodFormat::new("html", "One page for a browser and for paper", Render::File(write));
 
 /// Writes the page; the same report is the same bytes.
 pub fn write(report: &PeriodReport, out: &mut dyn io::Write) -> io::Result<()> {

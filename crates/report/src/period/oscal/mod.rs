@@ -25,7 +25,14 @@ use self::{
     },
     texts::{EntryLinks, Ids, plain, properties, reference, span, title},
 };
-use super::model::{PeriodReport, Provenance, Span};
+use super::{
+    format::{PeriodFormat, Render},
+    model::{PeriodReport, Provenance, Span},
+};
+
+/// OSCAL assessment results 1.2.1, as JSON.
+pub(super) const FORMAT: PeriodFormat =
+    PeriodFormat::new("oscal", "OSCAL assessment results 1.2.1, as JSON", Render::File(write));
 
 /// Writes it; the same report is the same bytes.
 pub fn write(report: &PeriodReport, out: &mut dyn io::Write) -> io::Result<()> {

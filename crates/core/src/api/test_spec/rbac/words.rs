@@ -1,4 +1,4 @@
-//! The words of an [`AccessRule`] that no request ever has, so that nobody would ever be found.
+//! Refuses words in an [`AccessRule`] that no request ever has: the rule would find nobody, for ever.
 
 use super::AccessRule;
 use crate::{
@@ -43,11 +43,15 @@ impl AccessRule {
                 write_instead(lower, plain_verbs(), &format!("write {}", known.join(", ")))
             }
         };
-        problems.push(at, format!("{verb:?} is no verb that the API server ever asks for"), remedy);
+        problems.push(
+            at,
+            format!("{verb:?} is not a verb that the API server ever checks"),
+            remedy,
+        );
     }
 
     fn validate_name(&self, name: &str, at: &FieldPath, problems: &mut Problems) {
-        // A signer's domain and any node are asked for by a star.
+        // Requests for all signers of a domain, and for any node, do have a star as the name.
         let starred = |resource: &String| {
             matches!(resource.as_str(), "*" | "signers" | "nodes" | "groups")
                 || resource.starts_with("userextras")
@@ -55,8 +59,8 @@ impl AccessRule {
         if name.contains('*') && !self.resources.iter().any(starred) {
             problems.push(
                 at,
-                format!("{name:?} is taken literally, and no object is called so"),
-                "write whole names, or leave resourceNames away for any object",
+                format!("{name:?} is taken literally, and no object has that name"),
+                "write whole names, or leave resourceNames out for any object",
             );
         }
     }
@@ -71,7 +75,7 @@ fn validate_group(group: &str, at: &FieldPath, problems: &mut Problems) {
         return;
     }
     let mut problem = |remedy: &str| {
-        problems.push(at, format!("{group:?} is no API group"), remedy);
+        problems.push(at, format!("{group:?} is not an API group"), remedy);
     };
     if let Some((group, _)) = group.split_once('/') {
         return problem(&format!("a rule has no version: write {group}"));
@@ -85,7 +89,7 @@ fn validate_group(group: &str, at: &FieldPath, problems: &mut Problems) {
     }
 }
 
-/// `v1`, `v1beta1`.
+/// Whether it is a version such as `v1` or `v1beta1`, written by mistake for a group.
 fn is_version(text: &str) -> bool {
     text.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
@@ -93,10 +97,12 @@ fn is_version(text: &str) -> bool {
 fn validate_resource(resource: &str, at: &FieldPath, problems: &mut Problems) {
     let (parent, subresource) = resource.split_once('/').unwrap_or((resource, ""));
     let mut problem = |remedy: &str| {
-        problems.push(at, format!("{resource:?} is no resource of RBAC"), remedy);
+        problems.push(at, format!("{resource:?} is not an RBAC resource"), remedy);
     };
     if parent != "*" && subresource == "*" {
-        return problem("name the subresource; RBAC knows none for all of one resource");
+        return problem(
+            "name the subresource; RBAC has no wildcard for the subresources of one resource",
+        );
     }
     if parent.is_empty() || (resource.contains('/') && subresource.is_empty()) {
         return problem("write a plural such as pods, or a subresource such as pods/exec");
@@ -133,32 +139,32 @@ mod tests {
         for (rule, said) in [
             (
                 json!({"verbs": ["GET"]}),
-                "rule.verbs[0]: \"GET\" is no verb that the API server ever asks for; write get",
+                "rule.verbs[0]: \"GET\" is not a verb that the API server ever checks; write get",
             ),
             (
                 json!({"verbs": ["get", "lst"]}),
-                "rule.verbs[1]: \"lst\" is no verb that the API server ever asks for; write list",
+                "rule.verbs[1]: \"lst\" is not a verb that the API server ever checks; write list",
             ),
             (
                 json!({"verbs": ["exec"]}),
-                "rule.verbs[0]: \"exec\" is no verb that the API server ever asks for; write create on the subresource, such as pods/exec",
+                "rule.verbs[0]: \"exec\" is not a verb that the API server ever checks; write create on the subresource, such as pods/exec",
             ),
             (json!({"verbs": ["impersonate:user"]}), "rule.verbs[0]: \"impersonate:user\""),
             (json!({"apiGroups": ["example.com"], "verbs": ["Sync"]}), "rule.verbs[0]: \"Sync\""),
             (
                 json!({"apiGroups": ["v1"]}),
-                "rule.apiGroups[0]: \"v1\" is no API group; write \"\" for the core group, or the group without its version",
+                "rule.apiGroups[0]: \"v1\" is not an API group; write \"\" for the core group, or the group without its version",
             ),
             (json!({"apiGroups": ["core"]}), "rule.apiGroups[0]: \"core\""),
             (
                 json!({"apiGroups": ["apps/v1"]}),
-                "rule.apiGroups[0]: \"apps/v1\" is no API group; a rule has no version: write apps",
+                "rule.apiGroups[0]: \"apps/v1\" is not an API group; a rule has no version: write apps",
             ),
             (json!({"apiGroups": ["Apps"]}), "rule.apiGroups[0]: \"Apps\""),
             (json!({"resources": ["pods/*"]}), "rule.resources[0]: \"pods/*\""),
             (
                 json!({"resources": ["Pods"]}),
-                "rule.resources[0]: \"Pods\" is no resource of RBAC; write the plural in lower case: pods",
+                "rule.resources[0]: \"Pods\" is not an RBAC resource; write the plural in lower case: pods",
             ),
             (json!({"resources": ["pods/"]}), "rule.resources[0]: \"pods/\""),
             (

@@ -1,0 +1,8 @@
+//! Readiness as JSON: the whole model.
+
+use super::ReadinessReport;
+use crate::{Format, json::write_pretty};
+
+/// For programs.
+pub(super) const FORMAT: Format<ReadinessReport> =
+    Format::new("json", "For programs", |readiness, _, output| write_pretty(readiness, output));
