@@ -76,6 +76,7 @@ pub(super) enum Lookup<'a> {
 impl Map {
     /// A map of entries with different keys.
     pub fn new(mut entries: Vec<(MapKey, Value)>) -> Self {
+        // Lookups are binary searches, and a walk over the map has the same order every time.
         entries.sort_by(|(left, _), (right, _)| left.cmp(right));
         Self { entries, hidden: Box::default() }
     }
@@ -136,6 +137,7 @@ impl Map {
                     u64::try_from(number).ok().and_then(|uint| self.get(&MapKey::Uint(uint)))
                 })
             }),
+            // No other type is ever a key here (`operators::map_key`), so none is found.
             _ => None,
         };
         found.map_or(Lookup::Absent, Lookup::Value)

@@ -10,7 +10,7 @@ use crate::{
     api::{ControlSpec, Occurrence, ResourceRef, test_spec::AttestationTest},
     checks::{
         Item,
-        attestation::{self, Ledger, LedgerInputs, rule_digest},
+        attestation::{self, LedgerInputs, OccurrenceLedger, rule_digest},
     },
     inventory::{Inventory, records::AttestationFacts},
 };
@@ -20,7 +20,7 @@ use crate::{
 pub struct AttestationState {
     control: String,
     created: Option<Timestamp>,
-    ledger: Ledger,
+    ledger: OccurrenceLedger,
     /// When time alone changes an occurrence next. None if it does not.
     next: Option<Timestamp>,
 }
@@ -29,7 +29,7 @@ impl AttestationState {
     /// The state of a control as its status or the log remembers it. `created` is None for a control from
     /// a file, which has no occurrences.
     pub fn new(control: &str, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> Self {
-        let ledger = Ledger::restored(occurrences);
+        let ledger = OccurrenceLedger::restored(occurrences);
         Self { control: control.to_owned(), created, ledger, next: None }
     }
 
@@ -40,7 +40,7 @@ impl AttestationState {
         if occurrences.is_empty() {
             return false;
         }
-        let known = Ledger::restored(occurrences);
+        let known = OccurrenceLedger::restored(occurrences);
         let changed = known != self.ledger;
         self.ledger = known;
         changed

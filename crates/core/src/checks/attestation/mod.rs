@@ -1,6 +1,6 @@
 //! `attestation`: procedures that people perform, and attest.
 //!
-//! What is judged are occurrences, which the engine keeps in a [`Ledger`] and shows to the check:
+//! What is judged are occurrences, which the engine keeps in a [`OccurrenceLedger`] and shows to the check:
 //! those that are closed, and those that are past due. One that lies ahead or is open proves
 //! nothing yet, and is no part of the population.
 
@@ -12,7 +12,7 @@ mod tests;
 
 use jiff::Timestamp;
 
-pub use self::ledger::{Ledger, LedgerInputs, rule_digest};
+pub use self::ledger::{LedgerInputs, OccurrenceLedger, rule_digest};
 use super::{BuildError, Built, Check, CheckContext, Dependency, Finding, Item, Judgement};
 use crate::{
     api::{GROUP, Occurrence, OccurrencePhase, ResourceRef, VERSION, test_spec::AttestationTest},

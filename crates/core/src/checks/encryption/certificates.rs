@@ -79,6 +79,7 @@ impl Check for CertificatesCheck {
                 "cert-manager has not reported on it; check that it runs",
             )),
         }
+        // Beside the readiness: a certificate may be renewed too late while the old one is still valid.
         self.judge_validity(facts, &resource, context.now, &mut judgement);
         Some(judgement)
     }

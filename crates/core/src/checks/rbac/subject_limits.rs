@@ -5,7 +5,10 @@ use std::ops::ControlFlow;
 
 use rustc_hash::FxHashMap;
 
-use super::{RbacCheck, contextual_risks::MAX_SUBJECTS, describe::bounded, grants::SubjectGrants};
+use super::{
+    RbacCheck, contextual_risks::MAX_SUBJECTS, describe::bounded, evaluate::Certainty,
+    grants::SubjectGrants,
+};
 use crate::{
     api::{ResourceRef, Risk},
     checks::{
@@ -26,7 +29,7 @@ impl RbacCheck {
         let mut membership = LimitMembership::No;
         // The first certain hit settles it; until then an uncertain one is remembered.
         let _ = self.visit_hits(context, grants, &mut |hit| {
-            if hit.is_certain() {
+            if hit.certainty() == Certainty::Certain {
                 membership = LimitMembership::Yes;
                 return ControlFlow::Break(());
             }
