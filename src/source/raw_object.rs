@@ -179,6 +179,7 @@ impl<'de> Visitor<'de> for OuterMap<'_> {
                 (Section::Object, "metadata") => Value::Object(
                     access.next_value_seed(OuterMap { section: Section::Metadata, budget })?,
                 ),
+                // Half of a typical object, and no check reads it.
                 (Section::Metadata, "managedFields") => {
                     access.next_value::<IgnoredAny>()?;
                     continue;
