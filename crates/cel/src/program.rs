@@ -95,7 +95,7 @@ pub struct FailedValidation {
     pub validation: usize,
     /// One line of text, at most 5 KiB.
     pub message: String,
-    /// As [`ValidationSource::reason`].
+    /// As [`ValidationSource::reason`], with its default filled in.
     pub reason: String,
 }
 

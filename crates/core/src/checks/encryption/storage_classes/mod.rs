@@ -26,7 +26,7 @@ use crate::{
 const CLASS: (&str, &str) = ("storage.k8s.io", "StorageClass");
 const VOLUME: (&str, &str) = ("", "PersistentVolume");
 
-/// The `storageClasses` part.
+/// The `storageClasses` part of an `encryption` test, compiled.
 #[derive(Debug)]
 pub struct StorageClassesCheck;
 
