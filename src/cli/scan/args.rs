@@ -85,17 +85,31 @@ pub struct OutputTarget {
     pub file: Option<PathBuf>,
 }
 
-impl FromStr for OutputTarget {
-    type Err = String;
+/// Why a text is not an [`OutputTarget`].
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// There is nothing after the `=`.
+    #[error("names no file after the =")]
+    NoFile,
+    /// There is no such format.
+    #[error("{format:?} is not a format: write {}", names(FORMATS))]
+    NoFormat {
+        /// The text before the `=`.
+        format: String,
+    },
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for OutputTarget {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
         let (format, file) = match text.split_once('=') {
-            Some((_, "")) => return Err("names no file after the =".to_owned()),
+            Some((_, "")) => return Err(TargetError::NoFile),
             Some((format, file)) => (format, Some(PathBuf::from(file))),
             None => (text, None),
         };
         let format = find(FORMATS, format)
-            .ok_or_else(|| format!("{format:?} is not a format: write {}", names(FORMATS)))?;
+            .ok_or_else(|| TargetError::NoFormat { format: format.to_owned() })?;
         Ok(Self { format, file })
     }
 }
@@ -116,15 +130,20 @@ pub struct Label {
     pub value: String,
 }
 
-impl FromStr for Label {
-    type Err = String;
+/// Why a text is not a [`Label`].
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not a label: write KEY=VALUE, such as env=prod")]
+pub struct LabelError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Label {
+    type Err = LabelError;
+
+    fn from_str(text: &str) -> Result<Self, LabelError> {
         match text.split_once('=') {
             Some((key, value)) if !key.is_empty() => {
                 Ok(Self { key: key.to_owned(), value: value.to_owned() })
             }
-            _ => Err("is not a label: write KEY=VALUE, such as env=prod".to_owned()),
+            _ => Err(LabelError),
         }
     }
 }
