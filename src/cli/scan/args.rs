@@ -198,8 +198,8 @@ mod tests {
             ..ScanArgs::default()
         };
         let show = |target: OutputTarget| match target.file {
-            Some(file) => format!("{:?} to {}", target.format, file.display()),
-            None => format!("{:?}", target.format),
+            Some(file) => format!("{} to {}", target.format.name, file.display()),
+            None => target.format.name.to_owned(),
         };
         Ok(args.targets()?.into_iter().map(show).collect())
     }
@@ -207,12 +207,12 @@ mod tests {
     #[test]
     fn each_format_goes_to_its_file_and_one_to_standard_output() {
         for (output, file, expected) in [
-            (&[][..], None, &["Table"][..]),
-            (&["SARIF"], None, &["Sarif"]),
-            (&["json"], Some("a.json"), &["Json to a.json"]),
-            (&[], Some("a.txt"), &["Table to a.txt"]),
-            (&["table", "sarif=b=c.sarif"], None, &["Table", "Sarif to b=c.sarif"]),
-            (&["junit", "sarif=b"], Some("a"), &["Junit to a", "Sarif to b"]),
+            (&[][..], None, &["table"][..]),
+            (&["SARIF"], None, &["sarif"]),
+            (&["json"], Some("a.json"), &["json to a.json"]),
+            (&[], Some("a.txt"), &["table to a.txt"]),
+            (&["table", "sarif=b=c.sarif"], None, &["table", "sarif to b=c.sarif"]),
+            (&["junit", "sarif=b"], Some("a"), &["junit to a", "sarif to b"]),
         ] {
             assert_eq!(targets(output, file).unwrap(), expected, "{output:?} {file:?}");
         }
