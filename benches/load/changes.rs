@@ -10,7 +10,7 @@ const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 /// A kind of change, and the control whose `failing` it moves by one.
 #[derive(Debug)]
 pub struct Change {
-    /// What is changed.
+    /// The name of its row in the report.
     pub what: &'static str,
     /// The control that must follow; no other change moves it.
     pub control: &'static str,

@@ -73,16 +73,13 @@ struct Items {
     failing: BTreeSet<String>,
 }
 
-/// What a control says, or must say.
+/// The verdict of a control, as its status shows it or as it must be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    /// As `status.state`.
     pub state: String,
-    /// As `status.population`.
     pub population: i64,
-    /// As `status.failing`.
     pub failing: i64,
-    /// As `status.unknown`; whatever is planted can be judged.
+    /// Expected to be 0: whatever is planted can be judged.
     pub unknown: i64,
 }
 

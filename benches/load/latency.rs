@@ -1,4 +1,4 @@
-//! From the API server's answer to a change until a watch says the new verdict.
+//! The time from the API server's answer to a change until a watch shows the new verdict.
 
 use std::{
     collections::BTreeMap,
@@ -11,8 +11,8 @@ use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 use crate::{
     Result,
-    board::{Board, Seen},
     changes::{CHANGES, Change},
+    control_watch::{ControlWatch, StatusUpdate},
     percentiles::Latency,
     populate,
 };
@@ -42,7 +42,7 @@ impl Latencies {
 /// Makes changes one by one, each when the operator has been quiet for a while.
 pub async fn single(
     client: &Client,
-    board: &mut Board,
+    watch: &mut ControlWatch,
     namespaces: &[String],
     rounds: usize,
 ) -> Result<Latencies> {
@@ -53,17 +53,20 @@ pub async fn single(
             .into_iter()
             .flat_map(|creates| CHANGES.iter().map(move |change| (change, creates)))
         {
+            // The operator writes a first change at once and gathers those that follow it.
             tokio::time::sleep(QUIET).await;
-            board.drain();
+            // What arrived in the meantime belongs to earlier changes.
+            watch.drain();
             let object = change.object(namespace, round);
-            let expected = board.failing(change.control) + if creates { 1 } else { -1 };
+            let expected = watch.failing(change.control) + if creates { 1 } else { -1 };
             if creates {
                 populate::create(client, &object).await?;
             } else {
                 populate::delete(client, &object).await?;
             }
+            // From the answer on: how long the API server takes to store a change is not ours.
             let answered = Instant::now();
-            let arrived = board
+            let arrived = watch
                 .until(LIMIT, |seen| failing(seen, change.control) == Some(expected))
                 .await?
                 .ok_or_else(|| unnoticed(change, expected))?;
@@ -74,7 +77,7 @@ pub async fn single(
     Ok(Latencies::of(samples))
 }
 
-fn failing(seen: &BTreeMap<String, Seen>, control: &str) -> Option<i64> {
+fn failing(seen: &BTreeMap<String, StatusUpdate>, control: &str) -> Option<i64> {
     seen.get(control).map(|seen| seen.verdict.failing)
 }
 
@@ -86,7 +89,7 @@ fn unnoticed(change: &Change, expected: i64) -> String {
 /// so that the number of failing items says which changes are known.
 pub async fn storm(
     client: &Client,
-    board: &mut Board,
+    watch: &mut ControlWatch,
     namespaces: &[String],
     every: Duration,
     length: Duration,
@@ -94,14 +97,15 @@ pub async fn storm(
     let half = usize::try_from(length.as_millis() / every.as_millis().max(1)).unwrap_or(0) / 2;
     let mut samples = BTreeMap::<&'static str, Vec<Duration>>::new();
     for creates in [true, false] {
-        board.drain();
-        let before: Vec<i64> = CHANGES.iter().map(|change| board.failing(change.control)).collect();
+        watch.drain();
+        let before: Vec<i64> = CHANGES.iter().map(|change| watch.failing(change.control)).collect();
         let answers = burst(client, namespaces, every, half, creates).await?;
-        let arrivals = settle(board, &before, &answers, creates).await?;
+        let arrivals = settle(watch, &before, &answers, creates).await?;
         for (index, change) in CHANGES.iter().enumerate() {
             let of = samples.entry(change.what).or_default();
             for (made, answered) in answers[index].iter().enumerate() {
                 let reached = before[index] + sign(creates) * count(made + 1);
+                // Several changes may be in one status: the first that counts this one.
                 let arrival = arrivals
                     .iter()
                     .filter(|seen| seen.control == change.control)
@@ -131,6 +135,7 @@ async fn burst(
         let kind = number % CHANGES.len();
         let object = CHANGES[kind].object(&namespaces[number % namespaces.len()], 10_000 + number);
         let client = client.clone();
+        // In tasks of their own: an answer that is late must not delay the next change.
         running.spawn(async move {
             let made = if creates {
                 populate::create(&client, &object).await
@@ -145,6 +150,7 @@ async fn burst(
         let (kind, answered) = made?;
         answers[kind].push(answered);
     }
+    // Requests overtake each other, and the n-th failing item is the n-th that was stored.
     for of in &mut answers {
         of.sort_unstable();
     }
@@ -153,20 +159,20 @@ async fn burst(
 
 /// Everything that arrived until every control has caught up.
 async fn settle(
-    board: &mut Board,
+    watch: &mut ControlWatch,
     before: &[i64],
     answers: &[Vec<Instant>],
     creates: bool,
-) -> Result<Vec<Seen>> {
-    let mut arrivals = board.drain();
+) -> Result<Vec<StatusUpdate>> {
+    let mut arrivals = watch.drain();
     let done = |last: &dyn Fn(&str) -> Option<i64>| {
         CHANGES.iter().enumerate().find(|(index, change)| {
             let end = before[*index] + sign(creates) * count(answers[*index].len());
             last(change.control) != Some(end)
         })
     };
-    while let Some((_, late)) = done(&|control| Some(board.failing(control))) {
-        let Some(seen) = board.until(LIMIT, |_| true).await? else {
+    while let Some((_, late)) = done(&|control| Some(watch.failing(control))) {
+        let Some(seen) = watch.until(LIMIT, |_| true).await? else {
             return Err(format!("{} did not catch up within {LIMIT:?}", late.control).into());
         };
         arrivals.push(seen);

@@ -6,8 +6,8 @@
 #[path = "../../tests/controlplane/mod.rs"]
 mod controlplane;
 
-mod board;
 mod changes;
+mod control_watch;
 mod expect;
 mod generate;
 mod goals;

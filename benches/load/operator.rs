@@ -103,7 +103,6 @@ impl Operator {
         Ok(Self { started, process, port, _child: child })
     }
 
-    /// Its memory.
     pub fn memory(&self) -> Result<Memory> {
         self.process.memory()
     }

@@ -41,6 +41,7 @@ pub async fn definitions(client: &Client) -> Result<()> {
                 crd.status.iter().flat_map(|status| status.conditions.iter().flatten());
             conditions.clone().any(|c| c.type_ == "Established" && c.status == "True")
         });
+        // At least: the control plane has definitions of its own.
         (established.count() >= names.len()).then_some(())
     })
     .await?;
@@ -111,9 +112,9 @@ fn documents(folder: &str) -> Result<Vec<Value>> {
     Ok(objects)
 }
 
-/// What every cluster is born with and controls judge. It is read from the API server before
+/// Expects a verdict on the bindings that every API server makes by default. They are read before
 /// anything else is there.
-pub async fn born(client: &Client, expected: &mut Ledger) -> Result<()> {
+pub async fn default_bindings(client: &Client, expected: &mut Ledger) -> Result<()> {
     for kind in ["ClusterRoleBinding", "RoleBinding"] {
         let kind = GroupVersionKind::gvk("rbac.authorization.k8s.io", "v1", kind);
         let bindings =
@@ -137,6 +138,7 @@ pub async fn load(client: &Client, objects: &[Value]) -> Result<()> {
         Some("Backup") => 2,
         _ => 3,
     };
+    // A stage ends before the next begins; within one, any order will do.
     for number in 0..4 {
         let stage: Vec<&Value> =
             objects.iter().filter(|object| stage_of(object) == number).collect();
@@ -149,6 +151,7 @@ pub async fn load(client: &Client, objects: &[Value]) -> Result<()> {
 
 async fn create_whole(client: &Client, object: &Value) -> Result<()> {
     create(client, object).await?;
+    // The API server drops the status of a pod that is created, and nothing here runs pods.
     if object["kind"] == "Pod" {
         let status = json!({"status": object["status"]});
         let path = format!("{}/{}/status", collection(object), name(object));
@@ -158,25 +161,25 @@ async fn create_whole(client: &Client, object: &Value) -> Result<()> {
         client
             .request_text(request)
             .await
-            .map_err(|error| told("write the status of", object, &error))?;
+            .map_err(|error| request_error("write the status of", object, &error))?;
     }
     Ok(())
 }
 
-/// Creates an object.
+/// Creates an object at the path of its kind, without a discovery.
 pub async fn create(client: &Client, object: &Value) -> Result<()> {
     let request = Request::post(collection(object))
         .header("Content-Type", "application/json")
         .body(serde_json::to_vec(object)?)?;
-    client.request_text(request).await.map_err(|error| told("create", object, &error))?;
+    client.request_text(request).await.map_err(|error| request_error("create", object, &error))?;
     Ok(())
 }
 
-/// Deletes an object.
+/// Deletes an object, and does not wait for finalizers.
 pub async fn delete(client: &Client, object: &Value) -> Result<()> {
     let path = format!("{}/{}", collection(object), name(object));
     let request = Request::builder().method(Method::DELETE).uri(path).body(Vec::new())?;
-    client.request_text(request).await.map_err(|error| told("delete", object, &error))?;
+    client.request_text(request).await.map_err(|error| request_error("delete", object, &error))?;
     Ok(())
 }
 
@@ -192,6 +195,6 @@ fn collection(object: &Value) -> String {
     DynamicObject::url_path(&resource, object["metadata"]["namespace"].as_str())
 }
 
-fn told(what: &str, object: &Value, error: &kube::Error) -> String {
+fn request_error(what: &str, object: &Value, error: &kube::Error) -> String {
     format!("cannot {what} {} {}: {error}", object["kind"], object["metadata"]["name"])
 }

@@ -51,7 +51,7 @@ fn number(value: f64, unit: &str) -> String {
     format!("{value:.digits$} {unit}").trim_end().to_owned()
 }
 
-/// The table, aligned.
+/// All runs as a table for a terminal, its columns aligned.
 pub fn text(runs: &[Measured]) -> String {
     let lines: String =
         rows(runs).iter().fold(String::new(), |text, row| text + &row.join("\t") + "\n");

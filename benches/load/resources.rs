@@ -24,7 +24,7 @@ pub struct Process(u32);
 pub struct Memory {
     /// The most it ever was.
     pub peak_kib: u64,
-    /// What it is.
+    /// When it was read.
     pub now_kib: u64,
 }
 
@@ -57,7 +57,7 @@ impl Process {
         Ok(ticks.sum::<f64>() / TICKS_PER_SECOND)
     }
 
-    /// Resident memory.
+    /// Resident memory, as the kernel counts it (`VmRSS`, `VmHWM`).
     pub fn memory(self) -> Result<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0))?;
         let kib = |field: &str| {
@@ -163,7 +163,7 @@ impl Spent {
         self.requests.values().fold(0.0, |sum, count| sum + count)
     }
 
-    /// Requests that write.
+    /// Requests of every verb that may write, whether or not they changed anything.
     pub fn writes(&self) -> f64 {
         let reads = ["get", "list", "watch"];
         let writes = self.requests.iter().filter(|(verb, _)| !reads.contains(&verb.as_str()));

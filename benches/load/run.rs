@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use crate::{
     Result,
-    board::Board,
     changes::CHANGES,
+    control_watch::ControlWatch,
     controlplane::{ControlPlane, wait},
     expect::{self, Verdict},
     generate,
@@ -74,7 +74,7 @@ pub struct Measured {
     pub memory: Memory,
 }
 
-/// Measures one size.
+/// Measures a cluster of about `size` objects, in a control plane of its own.
 pub async fn run(size: usize, seed: u64, rest: Duration) -> Result<Measured> {
     let plane = ControlPlane::builder()
         .encryption(&["secrets"])
@@ -88,6 +88,7 @@ pub async fn run(size: usize, seed: u64, rest: Duration) -> Result<Measured> {
     let mut config = plane.config("admin");
     config.default_retry = true;
     let client = Client::try_from(config)?;
+    // From a seed, so that two versions of the operator are measured on the same cluster.
     let mut world = generate::generate(size, seed, Timestamp::now());
     let mut measured = Measured { seed, objects: world.objects.len(), ..Measured::default() };
     for object in &world.objects {
@@ -96,19 +97,20 @@ pub async fn run(size: usize, seed: u64, rest: Duration) -> Result<Measured> {
     }
     eprintln!("load: {} objects from seed {seed}", measured.objects);
     let started = Instant::now();
-    populate::born(&client, &mut world.expected).await?;
+    populate::default_bindings(&client, &mut world.expected).await?;
     populate::definitions(&client).await?;
     populate::load(&client, &world.objects).await?;
     measured.load_seconds = started.elapsed().as_secs_f64();
+    // Freed before the operator starts: both run on one machine, and its memory is measured.
     world.objects = Vec::new();
     let controls = populate::pack(&client).await?;
     let expected = world.expected.verdicts();
-    Run { plane, client, namespaces: world.production, expected, controls: controls.len() }
+    BenchRun { plane, client, namespaces: world.production, expected, controls: controls.len() }
         .measure(measured, rest)
         .await
 }
 
-struct Run {
+struct BenchRun {
     plane: ControlPlane,
     client: Client,
     namespaces: Vec<String>,
@@ -116,16 +118,16 @@ struct Run {
     controls: usize,
 }
 
-impl Run {
+impl BenchRun {
     async fn measure(mut self, mut measured: Measured, rest: Duration) -> Result<Measured> {
         let surroundings = Surroundings::of(&self.plane, &self.client)?;
         measured.stored_bytes = surroundings.stored_bytes().await?;
-        let mut board = Board::open(&self.client);
-        let operator = self.first(&surroundings, &mut board, &mut measured).await?;
-        self.rest(&surroundings, &operator, &mut board, &mut measured, rest).await?;
-        self.changes(&surroundings, &operator, &mut board, &mut measured).await?;
-        self.check("after the changes", &mut board, &mut measured);
-        drop(board);
+        let mut watch = ControlWatch::open(&self.client);
+        let operator = self.first(&surroundings, &mut watch, &mut measured).await?;
+        self.rest(&surroundings, &operator, &mut watch, &mut measured, rest).await?;
+        self.changes(&surroundings, &operator, &mut watch, &mut measured).await?;
+        self.check("after the changes", &mut watch, &mut measured);
+        drop(watch);
         self.recovery(&mut measured).await?;
         measured.memory = operator.memory()?;
         Ok(measured)
@@ -134,18 +136,18 @@ impl Run {
     async fn first(
         &self,
         surroundings: &Surroundings,
-        board: &mut Board,
+        watch: &mut ControlWatch,
         measured: &mut Measured,
     ) -> Result<Operator> {
         let before = surroundings.read().await?;
         let operator = Operator::start(&self.plane).await?;
-        let last = board
+        let last = watch
             .until(FIRST_LIMIT, |seen| {
                 seen.len() == self.controls && seen.values().all(|seen| seen.complete)
             })
             .await?;
         let Some(last) = last else {
-            self.check("at first", board, measured);
+            self.check("at first", watch, measured);
             return Err(format!("no verdict of all controls: {:#?}", measured.wrong).into());
         };
         measured.first_seconds = last.at.duration_since(operator.started).as_secs_f64();
@@ -154,8 +156,8 @@ impl Run {
         measured.memory_at_first = operator.memory()?;
         eprintln!("load: all verdicts after {:.2} s", measured.first_seconds);
         tokio::time::sleep(SETTLE).await;
-        self.check("at first", board, measured);
-        measured.verdicts = board.verdicts();
+        self.check("at first", watch, measured);
+        measured.verdicts = watch.verdicts();
         Ok(operator)
     }
 
@@ -163,13 +165,13 @@ impl Run {
         &self,
         surroundings: &Surroundings,
         operator: &Operator,
-        board: &mut Board,
+        watch: &mut ControlWatch,
         measured: &mut Measured,
         length: Duration,
     ) -> Result<()> {
         tokio::time::sleep(SETTLE).await;
         eprintln!("load: {} s of rest", length.as_secs());
-        board.drain();
+        watch.drain();
         let (before, answered) =
             (operator.read(surroundings).await?, surroundings.answered().await?);
         tokio::time::sleep(length).await;
@@ -191,7 +193,7 @@ impl Run {
             }
         }
         measured.memory_at_rest = operator.memory()?;
-        self.check("after the rest", board, measured);
+        self.check("after the rest", watch, measured);
         Ok(())
     }
 
@@ -199,11 +201,11 @@ impl Run {
         &self,
         surroundings: &Surroundings,
         operator: &Operator,
-        board: &mut Board,
+        watch: &mut ControlWatch,
         measured: &mut Measured,
     ) -> Result<()> {
         let before = operator.read(surroundings).await?;
-        measured.single = latency::single(&self.client, board, &self.namespaces, ROUNDS).await?;
+        measured.single = latency::single(&self.client, watch, &self.namespaces, ROUNDS).await?;
         let between = operator.read(surroundings).await?;
         measured.single_spent = between.since(&before);
         eprintln!("load: single changes: {:?}", measured.single.all);
@@ -211,7 +213,7 @@ impl Run {
         let between = operator.read(surroundings).await?;
         let namespaces = &self.namespaces;
         measured.storm =
-            latency::storm(&self.client, board, namespaces, STORM_EVERY, STORM_LENGTH).await?;
+            latency::storm(&self.client, watch, namespaces, STORM_EVERY, STORM_LENGTH).await?;
         measured.storm_spent = operator.read(surroundings).await?.since(&between);
         eprintln!("load: 20 changes a second: {:?}", measured.storm.all);
         tokio::time::sleep(SETTLE).await;
@@ -238,9 +240,9 @@ impl Run {
         Ok(())
     }
 
-    fn check(&self, when: &str, board: &mut Board, measured: &mut Measured) {
-        board.drain();
-        for wrong in expect::differences(&self.expected, &board.verdicts()) {
+    fn check(&self, when: &str, watch: &mut ControlWatch, measured: &mut Measured) {
+        watch.drain();
+        for wrong in expect::differences(&self.expected, &watch.verdicts()) {
             eprintln!("load: {when}: {wrong}");
             measured.wrong.push(format!("{when}: {wrong}"));
         }

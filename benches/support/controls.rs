@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::world::Controls;
 
-/// The starter pack.
+/// The controls of the SOC 2 pack, by name.
 pub fn pack() -> Controls {
     PACK.iter()
         .map(|(name, text)| {

@@ -99,21 +99,24 @@ pub fn binding(namespace: &str, number: usize, role: usize, subjects: &[Value]) 
 }
 
 /// Something that goes back and forth between two states.
-pub struct Change {
+pub struct RightsChange {
     pub name: &'static str,
     pub states: [Value; 2],
 }
 
 /// What happens to rights. Role 0 reads Secrets, role 1 does not.
-pub fn changes() -> Vec<Change> {
+pub fn changes() -> Vec<RightsChange> {
     let person = json!({"kind": "User", "apiGroup": RBAC, "name": "person-1@acme.example"});
     let bound = |subject: Value| {
         [1, 0].map(|role| binding("team-1", 1, role, std::slice::from_ref(&subject)))
     };
     let role = |number| [cluster_role(number, true), cluster_role(number, false)];
     vec![
-        Change { name: "a binding of a person", states: bound(person) },
-        Change { name: "a binding of everybody", states: bound(group("system:authenticated")) },
-        Change { name: "a role that every 200th binding names", states: role(7) },
+        RightsChange { name: "a binding of a person", states: bound(person) },
+        RightsChange {
+            name: "a binding of everybody",
+            states: bound(group("system:authenticated")),
+        },
+        RightsChange { name: "a role that every 200th binding names", states: role(7) },
     ]
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::now;
 
-/// Controls by name.
+/// Specs of controls, each with the control's name.
 pub type Controls = Vec<(String, Arc<ControlSpec>)>;
 
 /// A cluster, its controls and their verdicts.
@@ -64,7 +64,7 @@ impl World {
         self.interner.sweep();
     }
 
-    /// An object as the watch of its kind hands it on.
+    /// An object as the watch of its kind hands it on; None of a kind that no control reads.
     pub fn project(&self, object: &Value) -> Option<(KindId, ProjectedObject)> {
         let (id, projector) = self.projectors.get(&kind_of(object))?;
         Some((*id, projector.project(object).unwrap()))
@@ -75,7 +75,7 @@ impl World {
         self.project(object).is_some_and(|(id, projected)| self.engine.apply(id, projected, now()))
     }
 
-    /// An object went.
+    /// Takes an object out, as its watch does when it was deleted.
     pub fn remove(&mut self, object: &Value) {
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
         if let Some((id, _)) = self.projectors.get(&kind_of(object)) {
@@ -83,7 +83,7 @@ impl World {
         }
     }
 
-    /// Judges what changed.
+    /// Brings every verdict up to date.
     pub fn evaluate(&mut self) -> EvaluationChanges {
         self.engine.evaluate(now())
     }
@@ -101,7 +101,7 @@ impl World {
     }
 }
 
-/// Group and kind.
+/// The group and the kind of an object, by which its projector is found.
 fn kind_of(object: &Value) -> (String, String) {
     let version = object["apiVersion"].as_str().unwrap_or_default();
     let group = version.split_once('/').map_or("", |(group, _)| group);

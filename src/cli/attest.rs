@@ -291,7 +291,7 @@ fn choose<'a>(
 }
 
 fn check_attester(control: &str, person: &str, rule: &AttestationTest) -> Result<(), AttestError> {
-    requirements::attester(person, rule).map(drop).map_err(|_| {
+    requirements::check_attester(person, rule).map(drop).map_err(|_| {
         let users = rule.attesters.as_ref().map(|attesters| attesters.users.join(", "));
         AttestError::NotAttester(person.to_owned(), control.to_owned(), users.unwrap_or_default())
     })

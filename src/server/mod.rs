@@ -1,5 +1,5 @@
 //! The operator's web server: `/metrics` for clients that are authorized to read it, `/healthz` and
-//! `/readyz` for the kubelet. ProbeState can have an address of their own, so that a client that exhausts
+//! `/readyz` for the kubelet. Probes can have an address of their own, so that a client that exhausts
 //! the metrics port can't get the process restarted.
 //!
 //! HTTPS by default. A client of `/metrics` sends a token of the cluster; the API server says whose it is

@@ -48,7 +48,7 @@ const VIEWER: Role = Role {
 const CLUSTER_ADMIN: Role =
     Role { name: "cluster-admin", rules: &[], breaks: ALL_RIGHTS, local: false };
 
-/// Roles beyond reading.
+/// Roles with rights that some control of the pack forbids.
 const RISKY: [Role; 9] = [
     Role {
         name: "app-deployer",
@@ -114,7 +114,7 @@ const RISKY: [Role; 9] = [
 enum Subject {
     Group(String),
     User(String),
-    /// Namespace and name.
+    /// A service account, by namespace and name.
     Account(String, String),
 }
 

@@ -22,7 +22,7 @@ struct Neglect {
 }
 
 /// A backup that ran.
-struct Run {
+struct BackupRun {
     name: String,
     /// When it began and ended.
     time: (String, String),
@@ -30,7 +30,7 @@ struct Run {
 }
 
 impl Planter {
-    /// The tool itself.
+    /// Velero itself, confined and with the rights that it needs.
     pub(super) fn velero(&mut self) {
         let level = Some("restricted");
         self.plant_namespace(NAMESPACE, "platform", Purpose::Tooling, level, (true, true));
@@ -117,7 +117,7 @@ impl Planter {
         for (index, time) in times.into_iter().enumerate() {
             let succeeded = !neglect.failing || index == 2;
             let taken = if succeeded { volumes } else { 0 };
-            let run = Run { name: format!("{name}-{index}"), time, succeeded };
+            let run = BackupRun { name: format!("{name}-{index}"), time, succeeded };
             self.backup(name, &template, &run, (taken, volumes));
         }
         if neglect.untested {
@@ -125,7 +125,7 @@ impl Planter {
         }
         let drill = format!("{name}-drill");
         let time = (self.hours(-24 * 34 - 1), self.hours(-24 * 34));
-        let run = Run { name: drill.clone(), time, succeeded: true };
+        let run = BackupRun { name: drill.clone(), time, succeeded: true };
         self.backup(name, &template, &run, (volumes, volumes));
         let done = self.hours(-24 * 33);
         self.add(json!({
@@ -141,7 +141,7 @@ impl Planter {
         }));
     }
 
-    fn backup(&mut self, of: &str, spec: &Value, run: &Run, (taken, tried): (usize, usize)) {
+    fn backup(&mut self, of: &str, spec: &Value, run: &BackupRun, (taken, tried): (usize, usize)) {
         let (began, ended) = &run.time;
         let mut status = json!({
             "phase": "Completed",

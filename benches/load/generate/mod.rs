@@ -22,11 +22,11 @@ use crate::expect::Ledger;
 /// Namespaces that share one Velero schedule.
 const BACKUP_GROUP: usize = 10;
 
-/// A generated cluster.
-pub struct World {
-    /// What is to be created, what others need first.
+/// A generated cluster, with what a reader of each control's objective would say of it.
+pub struct GeneratedCluster {
+    /// The objects to create, in an order in which nothing needs a later one.
     pub objects: Vec<Value>,
-    /// What must be found.
+    /// The verdicts that the pack must reach.
     pub expected: Ledger,
     /// Namespaces of production that are as they should be, for the changes of the benchmark.
     pub production: Vec<String>,
@@ -101,7 +101,7 @@ impl Planter {
 }
 
 /// A cluster of `size` objects or a few more.
-pub fn generate(size: usize, seed: u64, now: Timestamp) -> World {
+pub fn generate(size: usize, seed: u64, now: Timestamp) -> GeneratedCluster {
     let mut planter = Planter {
         rng: SmallRng::seed_from_u64(seed),
         now,
@@ -128,7 +128,7 @@ pub fn generate(size: usize, seed: u64, now: Timestamp) -> World {
         }
     }
     planter.backups(usize::MAX, &group);
-    World { objects: planter.objects, expected: planter.expected, production }
+    GeneratedCluster { objects: planter.objects, expected: planter.expected, production }
 }
 
 impl Planter {

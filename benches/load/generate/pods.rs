@@ -22,7 +22,7 @@ pub(super) struct Flaws {
     pub foreign: bool,
     /// No requests for CPU and memory.
     pub no_requests: bool,
-    /// No readiness probe.
+    /// No readiness probe, so that nobody knows when it can serve.
     pub silent: bool,
 }
 

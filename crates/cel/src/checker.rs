@@ -197,6 +197,7 @@ impl TypeChecker<'_> {
         field: &str,
         optional: bool,
     ) -> Option<CheckResult> {
+        // Names of types such as `net.IP` parse like the selection of a field.
         if let (Some(prefix), false) = (operand.qualified_name(), optional)
             && let Some(named) = type_name(&format!("{prefix}.{field}"))
         {
@@ -223,6 +224,7 @@ impl TypeChecker<'_> {
             let of = declared.get(index).map_or(Type::Dyn, |(_, of)| of.of_variable());
             return Ok((Node::Variable(index), of));
         }
+        // A variable declared later exists, and can't be read here: listing those that can shows the order.
         let names: Vec<_> = declared.iter().map(|(name, _)| *name).collect();
         let known = match names.as_slice() {
             [] => String::new(),
@@ -258,6 +260,7 @@ impl TypeChecker<'_> {
             Type::Optional(content) => (content.as_ref(), true),
             other => (other, false),
         };
+        // A selection on an optional is a selection on its content.
         let of = match target {
             Type::Map(_, value) => value.as_ref().clone(),
             Type::Message(message) => message.field(field).ok_or_else(|| {
@@ -385,6 +388,7 @@ impl TypeChecker<'_> {
     /// The type of elements of one literal, which should all be of the same.
     fn join(&mut self, at: usize, joined: Option<Type>, of: Type) -> Type {
         let Some(joined) = joined else { return of };
+        // Checked at the end, when all type variables that will be known are known.
         if self.mixing == 0 {
             self.same.push((at, joined.clone(), of.clone()));
         }
@@ -433,6 +437,7 @@ impl TypeChecker<'_> {
         let operands = operands
             .map(|operand| self.resolve(operand))
             .collect::<Result<Vec<_>, ExpressionError>>();
+        // Taken back before an error leaves.
         self.mixing -= mixes;
         let operands = operands?;
         let (nodes, types): (Vec<_>, Vec<_>) = operands.into_iter().unzip();
@@ -441,11 +446,13 @@ impl TypeChecker<'_> {
         let (overloads, of) = function
             .resolve(&mut self.unifier, &types)
             .ok_or_else(|| self.no_overload(at, &format!("{name}()"), &types))?;
+        // A template that is a literal can be checked against its arguments before anything is evaluated.
         if name == "format" {
             let types: Vec<_> = types.iter().map(|of| self.unifier.resolve(of)).collect();
             printf::check(&nodes, types.get(1))
                 .map_err(|error| self.error(at, &error.to_string()))?;
         }
+        // Not ordinary calls: the alternative is evaluated only when it is needed, and may be an error.
         if is_method && matches!(name.as_str(), "or" | "orValue") {
             let mut nodes = nodes.into_iter().map(Box::new);
             if let (Some(operand), Some(alternative)) = (nodes.next(), nodes.next()) {

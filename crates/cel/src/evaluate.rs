@@ -170,6 +170,7 @@ impl<'a> Evaluator<'a> {
 
     /// Variables are evaluated when first read, and once.
     fn variable(&mut self, index: usize) -> ValueResult {
+        // Errors are kept, too: the expression would only fail again, at the same cost.
         if let Some(Some(evaluated)) = self.computed.get(index) {
             return evaluated.clone();
         }
@@ -303,6 +304,7 @@ impl<'a> Evaluator<'a> {
         let mut result = Accumulator::new(comprehension.kind);
         for (first, second) in elements {
             let outer = self.locals.len();
+            // Pushed by hand: the body is evaluated in `comprehension_step`, which may absorb its error.
             self.locals.push(Ok(first.clone()));
             if let Some(second) = second {
                 self.locals.push(Ok(second));
@@ -355,6 +357,7 @@ impl<'a> Evaluator<'a> {
                 let Value::Map(entry) = &entry else {
                     return Err(no_overload("transformMapEntry", &entry));
                 };
+                // Of the maker's choosing, so that a repeated one is an error.
                 let entries = entries(entry)?;
                 self.charge(length(entries.len()))?;
                 for (key, value) in entries {
@@ -364,6 +367,7 @@ impl<'a> Evaluator<'a> {
             }
             Accumulator::Map(map) => {
                 let item = self.eval(&comprehension.body)?;
+                // The key of the entry, or the index of the element: no two are the same.
                 insert(map, key, item)?;
                 Ok(false)
             }

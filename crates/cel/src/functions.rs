@@ -91,6 +91,7 @@ impl Function {
             result = Some(match result {
                 None => of,
                 Some(earlier) if earlier == of => earlier,
+                // Overloads with different results: only the value tells which it will be.
                 Some(_) => Type::Dyn,
             });
         }
@@ -102,6 +103,7 @@ fn parse(text: &str, native: Native) -> (Function, Overload) {
     let (call, result) = text.split_once("->").unwrap_or((text, "dyn"));
     let (path, types) = call.split_once('(').unwrap_or((call, ""));
     let types = split_types(types.strip_suffix(')').unwrap_or(types));
+    // `sets::contains(...)` is a function with a dot in its name, `string.split(...)` a method of strings.
     let (name, receiver) = match (path.split_once("::"), path.rsplit_once('.')) {
         (Some((namespace, name)), _) => (format!("{namespace}.{name}"), None),
         (None, Some((receiver, name))) => (name.to_owned(), Some(receiver)),
@@ -114,6 +116,7 @@ fn parse(text: &str, native: Native) -> (Function, Overload) {
 
 static FUNCTIONS: LazyLock<HashMap<(String, bool), Function>> = LazyLock::new(|| {
     let mut functions: HashMap<(String, bool), Function> = HashMap::new();
+    // Read from the same texts that a test compares, one by one, with the API server's own library.
     for (text, native) in DECLARATIONS {
         let (function, overload) = parse(text, *native);
         let key = (function.name.clone(), function.is_method);
@@ -236,6 +239,7 @@ impl Call {
         match self.run(&[value]) {
             Ok(value) => Some(Ok(value)),
             Err(EvaluationError::NoValue(message)) => Some(Err(CallError::WrongLiteral(message))),
+            // What is not known here may be a value there: it is refused when it is evaluated.
             Err(_) => None,
         }
     }
@@ -269,6 +273,7 @@ impl Call {
             },
             _ => total,
         }
+        // The caller stops there anyway, and a sum must not overflow.
         .min(limit)
     }
 
@@ -278,6 +283,7 @@ impl Call {
             Some(pattern) => pattern::apply(self.name, pattern, values),
             None => (overload.native)(values),
         };
+        // The functions themselves don't know by which name they were called.
         computed.map_err(|error| match error {
             EvaluationError::Refused(reason) => {
                 EvaluationError::Refused(format!("{}(): {reason}", self.name))
@@ -296,6 +302,7 @@ impl Call {
         }
         let kinds: Vec<_> = values.iter().map(|value| ValueKind::of(value).name()).collect();
         let message = format!("{}() does not apply to {}", self.name, kinds.join(", "));
+        // The checker narrowed the overloads by declared types, and a value may turn out to be of another.
         match self.function.overloads.iter().find(|overload| overload.accepts(values)) {
             None => Err(EvaluationError::NoValue(message)),
             // The standard functions look at values only; of others this is not certain.

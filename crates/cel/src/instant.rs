@@ -62,6 +62,7 @@ impl Instant {
     }
 
     fn new(seconds: i64, nanoseconds: u32, offset: i32) -> Option<Self> {
+        // A range that the API server enforces on every result, not only on what is written.
         (MIN..=MAX).contains(&seconds).then_some(Self { seconds, nanoseconds, offset })
     }
 
@@ -80,6 +81,7 @@ impl Instant {
 
     /// The moment so many nanoseconds later; None outside of the calendar.
     pub fn plus(self, nanoseconds: i64) -> Option<Self> {
+        // By Euclid, so that the fraction stays positive for a negative duration and before 1970.
         let fraction = i64::from(self.nanoseconds) + nanoseconds.rem_euclid(BILLION);
         let seconds = self.seconds + nanoseconds.div_euclid(BILLION) + fraction.div_euclid(BILLION);
         Self::new(seconds, u32::try_from(fraction.rem_euclid(BILLION)).ok()?, self.offset)
@@ -114,6 +116,7 @@ impl Instant {
     pub fn text(self) -> String {
         let Civil { year, month, day, hour, minute, second, .. } =
             self.civil(i64::from(self.offset));
+        // As many decimals as there are, so that a text reads back as the same instant.
         let fraction = format!("{:09}", self.nanoseconds);
         let fraction = fraction.trim_end_matches('0');
         let point = if fraction.is_empty() { "" } else { "." };
@@ -139,6 +142,7 @@ impl Instant {
         rest.mark(b'-')?;
         let day = rest.number(2)?;
         rest.mark(b'T')?;
+        // Go's layout takes one digit for the hour, and for nothing else.
         let hour = rest.number(2).or_else(|| rest.number(1)).filter(|hour| *hour < 24)?;
         rest.mark(b':')?;
         let minute = rest.number(2).filter(|minute| *minute < 60)?;
@@ -146,6 +150,7 @@ impl Instant {
         let second = rest.number(2).filter(|second| *second < 60)?;
         let nanoseconds = rest.fraction();
         let offset = rest.zone()?;
+        // After the zone: whatever is wrong, the answer is the same.
         if day < 1 || day > days_in(year, month) {
             return None;
         }

@@ -173,6 +173,7 @@ impl<'a> Lexer<'a> {
             _ => "\"\"\"",
         };
         let rest = self.rest();
+        // `''` is an empty string, and three quotes open a text of several lines.
         let (end, is_triple) =
             if rest.starts_with(triple) { (triple, true) } else { (&triple[..1], false) };
         self.take(end.len());
@@ -224,11 +225,13 @@ impl<'a> Lexer<'a> {
                     continue;
                 }
             };
+            // The first digit of an octal escape was read to tell what it is.
             let mut code = skipped;
             for _ in 0..digits {
                 let digit = chars.next().and_then(|c| c.to_digit(radix)).ok_or_else(wrong)?;
                 code = code.wrapping_mul(radix).wrapping_add(digit);
             }
+            // In bytes an escape is a byte, in a string a code point.
             if is_bytes {
                 output.push(u8::try_from(code).map_err(|_| wrong())?);
             } else {

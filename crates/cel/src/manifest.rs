@@ -27,6 +27,7 @@ pub(super) fn as_manifest(object: Value, group: &str, kind: &str, namespaced: bo
     let Value::Map(object) = object else { return object };
     let metadata = METADATA.into_iter().chain(namespaced.then_some("namespace"));
     let metadata: Vec<_> = metadata.collect();
+    // Listed one by one: hiding all that a schema marks as defaulted would leave most rules undecided.
     let spec = SPEC.iter().find(|(of_group, of_kind, _)| (*of_group, *of_kind) == (group, kind));
     let entry = |(key, value): &(MapKey, Value)| {
         let marked = match key {
@@ -50,6 +51,7 @@ pub(super) fn without_namespace(request: &Value) -> Value {
 fn hiding(value: &Value, fields: &[&'static str]) -> Value {
     match value {
         Value::Map(map)
+            // A map that hides nothing is shared with the object instead of copied.
             if fields.iter().any(|field| !matches!(map.find_text(field), Lookup::Value(_))) =>
         {
             Value::Map(Arc::new(Map::clone(map).hiding(fields.iter().copied())))

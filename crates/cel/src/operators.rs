@@ -166,6 +166,7 @@ pub(super) fn index_of(operand: &Value, index: &Value, is_optional: bool) -> Val
         _ => (operand, is_optional),
     };
     let found = match element(container, index) {
+        // Of what can't be indexed at all, an optional index is simply absent.
         Err(EvaluationError::NoValue(_))
             if is_optional && !matches!(container, Value::List(_) | Value::Map(_)) =>
         {

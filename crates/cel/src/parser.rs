@@ -242,6 +242,8 @@ impl Parser<'_> {
         let mut operand = self.primary(negative)?;
         loop {
             let at = self.next.0;
+            // In a loop and not by recursion: `a.b.c...` is as deep as it is long, and its depth is counted in
+            // `tree`.
             if self.take(".")? {
                 operand = self.after_dot(at, operand)?;
             } else if self.take("[")? {
@@ -310,6 +312,7 @@ impl Parser<'_> {
             self.take("-")?;
         }
         let sign = if negative { "-" } else { "" };
+        // The sign belongs to the digits: the smallest int has no positive counterpart.
         let literal = match &self.next.1 {
             Token::Int(digits) => int(sign, digits),
             Token::Double(text) => format!("{sign}{text}")

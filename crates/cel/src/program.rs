@@ -136,6 +136,7 @@ impl PreparedObject {
         namespaced: bool,
     ) -> Self {
         let namespace = object.pointer("/metadata/namespace").and_then(serde_json::Value::as_str);
+        // A manifest without a namespace goes wherever kubectl points, and that is not in the file.
         let names_it = !namespaced || namespace.is_some_and(|namespace| !namespace.is_empty());
         let prepared = if names_it {
             request_value(request)
@@ -249,6 +250,7 @@ impl Program {
         let Some(object) = &prepared.object else {
             return PolicyOutcome::Unknown(Undecided::TooDeep);
         };
+        // One budget for all expressions of the program: it is what one object may cost.
         let variables: Vec<_> = self.variables.iter().map(Expr::node).collect();
         let mut evaluator = Evaluator::new(object, &prepared.request, &variables, MAX_STEPS);
         self.match_and_validate(&mut evaluator).unwrap_or_else(PolicyOutcome::Unknown)
@@ -264,6 +266,7 @@ impl Program {
                 Ok(true) => {}
                 // One false condition excludes the object, whatever the others say.
                 Ok(false) => return Ok(PolicyOutcome::NotMatched),
+                // The first is enough to say why, and a later condition may still exclude the object.
                 Err(error) => undecided = undecided.or(Some(error)),
             }
         }

@@ -212,6 +212,7 @@ impl Unifier {
     /// Does something, and undoes what it learned when it fails.
     fn attempt(&mut self, attempt: impl FnOnce(&mut Self) -> bool) -> bool {
         let start = self.trail.len();
+        // A variable that is bound before the mismatch is found would decide later calls.
         if attempt(self) {
             return true;
         }
@@ -239,6 +240,7 @@ impl Unifier {
     /// In the order of cel-go's `internalIsAssignable`: another order binds other variables.
     fn fits(&mut self, from: &Type, to: &Type) -> bool {
         if let Type::Variable(variable) = to {
+            // A variable that is still open may yet be bound from the other side.
             let (fits, was_known) = self.substitutes(from, *variable);
             if fits || was_known {
                 return fits;

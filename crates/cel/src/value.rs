@@ -76,12 +76,14 @@ pub(super) enum Lookup<'a> {
 impl Map {
     /// A map of entries with different keys.
     pub fn new(mut entries: Vec<(MapKey, Value)>) -> Self {
+        // Lookups are binary searches, and a walk over the map has the same order every time.
         entries.sort_by(|(left, _), (right, _)| left.cmp(right));
         Self { entries, hidden: Box::default() }
     }
 
     /// The same map, which says nothing of these keys where they are absent.
     pub fn hiding(mut self, keys: impl Iterator<Item = &'static str>) -> Self {
+        // A field that the file does carry, as an export does, is taken at its word.
         self.hidden = keys.filter(|key| matches!(self.find_text(key), Lookup::Absent)).collect();
         self
     }
@@ -122,6 +124,7 @@ impl Map {
         let found = match key {
             Value::String(text) => return self.find_text(text),
             Value::Bool(flag) => self.get(&MapKey::Bool(*flag)),
+            // Its own type first: an int and a uint of the same number may both be keys.
             Value::Int(number) => self.get(&MapKey::Int(*number)).or_else(|| {
                 u64::try_from(*number).ok().and_then(|number| self.get(&MapKey::Uint(number)))
             }),
@@ -134,6 +137,7 @@ impl Map {
                     u64::try_from(number).ok().and_then(|uint| self.get(&MapKey::Uint(uint)))
                 })
             }),
+            // No other type is ever a key here (`operators::map_key`), so none is found.
             _ => None,
         };
         found.map_or(Lookup::Absent, Lookup::Value)
@@ -152,6 +156,7 @@ pub(super) fn from_json(json: &serde_json::Value) -> Option<Value> {
 }
 
 fn convert(json: &serde_json::Value, depth: usize) -> Option<Value> {
+    // Evaluation recurses over objects, and a stack overflow can't be caught.
     let below = depth.checked_sub(1)?;
     Some(match json {
         serde_json::Value::Null => Value::Null,

@@ -24,7 +24,7 @@ pub struct ExportArgs {
     log: LogArgs,
     /// The format of the files.
     #[arg(long, value_enum, default_value_t)]
-    format: ExportFormatArg,
+    format: FormatArgument,
     /// Where to write them: a directory or a URL as above, which all clusters may share.
     #[arg(long, value_name = "URL|DIR")]
     output: String,
@@ -38,7 +38,7 @@ pub struct ExportArgs {
 
 /// The format of the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum ExportFormatArg {
+enum FormatArgument {
     /// One line of JSON for each entry, byte for byte as in the log.
     #[default]
     Jsonl,
@@ -46,11 +46,11 @@ enum ExportFormatArg {
     Parquet,
 }
 
-impl From<ExportFormatArg> for ExportFormat {
-    fn from(format: ExportFormatArg) -> Self {
+impl From<FormatArgument> for ExportFormat {
+    fn from(format: FormatArgument) -> Self {
         match format {
-            ExportFormatArg::Jsonl => Self::JsonLines,
-            ExportFormatArg::Parquet => Self::Parquet,
+            FormatArgument::Jsonl => Self::JsonLines,
+            FormatArgument::Parquet => Self::Parquet,
         }
     }
 }

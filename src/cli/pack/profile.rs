@@ -94,7 +94,7 @@ struct Additions {
     operations: Vec<PatchOperation>,
 }
 
-/// One operation of a JSON ComponentPatch (RFC 6902). Its `path` ends in `/-`, which is the end of a list.
+/// One operation of a JSON patch (RFC 6902). Its `path` ends in `/-`, which is the end of a list.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PatchOperation {

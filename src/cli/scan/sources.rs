@@ -64,7 +64,7 @@ pub(super) struct SourceFiles {
     /// The named path that is being searched, and its canonical path.
     path: Arc<str>,
     root: PathBuf,
-    /// NamedPath paths with an error.
+    /// Named paths with an error.
     failed: BTreeSet<Arc<str>>,
     /// Whether charts and overlays are read like any folder, because their controls need no rendering.
     include_unrendered: bool,

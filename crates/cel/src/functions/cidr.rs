@@ -23,6 +23,7 @@ impl fmt::Display for Cidr {
 /// The bits of an address, from the left, and how many there are.
 fn bits_of(address: IpAddr) -> (u128, u32) {
     match address {
+        // Shifted to the left end, so that a prefix means the same for both families.
         IpAddr::V4(address) => (u128::from(address.to_bits()) << 96, 32),
         IpAddr::V6(address) => (address.to_bits(), 128),
     }
@@ -30,6 +31,7 @@ fn bits_of(address: IpAddr) -> (u128, u32) {
 
 /// The first bits of a number.
 fn prefix(bits: u128, count: u32) -> u128 {
+    // A shift by all 128 bits would overflow.
     if count == 0 { 0 } else { bits & (u128::MAX << (128 - count)) }
 }
 
@@ -38,6 +40,7 @@ impl Cidr {
         let (address, bits) = text.rsplit_once('/')?;
         let address = parse(address)?;
         let digits = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+        // Go's netip refuses a sign and leading zeros, which Rust's parser takes.
         if !digits || (bits.len() > 1 && bits.starts_with('0')) {
             return None;
         }
@@ -48,6 +51,7 @@ impl Cidr {
     fn contains(self, address: IpAddr, bits: u32) -> bool {
         let (own, length) = bits_of(self.address);
         let (other, other_length) = bits_of(address);
+        // 10.0.0.0/8 does not contain an address of IPv6, however its bits look.
         length == other_length
             && self.bits <= bits
             && prefix(own, self.bits) == prefix(other, self.bits)
@@ -112,6 +116,7 @@ pub(super) fn is_unspecified(values: &[Value]) -> ValueResult {
 
 pub(super) fn is_link_local_multicast(values: &[Value]) -> ValueResult {
     let link_local = |address| match address {
+        // 224.0.0.0/24 (RFC 5771); of IPv6 the scope is the last four bits of the second byte (RFC 4291).
         IpAddr::V4(v4) => matches!(v4.octets(), [224, 0, 0, _]),
         IpAddr::V6(v6) => v6.segments()[0] & 0xff0f == 0xff02,
     };
@@ -131,6 +136,7 @@ pub(super) fn is_link_local_unicast(values: &[Value]) -> ValueResult {
 
 pub(super) fn is_global_unicast(values: &[Value]) -> ValueResult {
     let global = |address: IpAddr| {
+        // Go's definition: private addresses are global unicast, too.
         let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
         !(broadcast
             || address.is_unspecified()

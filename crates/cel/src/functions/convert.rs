@@ -56,8 +56,10 @@ pub(super) fn to_uint(values: &[Value]) -> ValueResult {
     let value = first(values);
     let uint = match value {
         Value::Int(number) => u64::try_from(*number).ok(),
+        // 2^64 is exact in a double, and one too many.
         Value::Double(number) => (*number >= 0.0 && *number < 18_446_744_073_709_551_616.0)
             .then(|| number.trunc() as u64),
+        // Go's ParseUint takes no sign, and Rust's parser would.
         Value::String(text) if !text.starts_with('+') => text.parse().ok(),
         _ => None,
     };
@@ -70,6 +72,7 @@ pub(super) fn to_double(values: &[Value]) -> ValueResult {
     let double = match value {
         Value::Int(number) => Some(*number as f64),
         Value::Uint(number) => Some(*number as f64),
+        // Refused, rather than an error, where Go reads a double that is not read here.
         Value::String(text) => number::parse(text)?,
         _ => None,
     };

@@ -117,6 +117,7 @@ fn too_long(text: &str, limit: usize, unit: &str) -> Option<String> {
 
 fn label(text: &str) -> Vec<String> {
     let mut violations: Vec<_> = too_long(text, 63, "characters").into_iter().collect();
+    // A subdomain has its own message, since the dots are the likeliest mistake.
     if !LABELS.is_match(text) {
         violations.push(if SUBDOMAINS.is_match(text) {
             "must not contain dots".to_owned()
@@ -171,6 +172,7 @@ const NAME_MESSAGE: &str = "must consist of alphanumeric characters, '-', '_' or
 fn qualified_name(text: &str) -> Vec<String> {
     let mut violations = Vec::new();
     let parts: Vec<_> = text.split('/').collect();
+    // All that is wrong is listed, in the library's order: expressions may compare the texts.
     let name = match parts.as_slice() {
         [name] => name,
         [prefix, name] => {
@@ -223,6 +225,7 @@ fn is_datetime(text: &str) -> bool {
     let lower = text.to_lowercase();
     let mut parts = lower.split('t');
     let (Some(date), Some(time)) = (parts.next(), parts.next()) else { return false };
+    // The pattern admits 99:99:99, so the ranges are compared as text; a part that is missing is out of range.
     let part = |start: usize| time.get(start..start + 2).unwrap_or("99");
     text.len() >= 4
         && instant::is_date(date)

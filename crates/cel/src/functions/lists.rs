@@ -34,6 +34,7 @@ pub(super) fn sum_durations(values: &[Value]) -> ValueResult {
 fn comparable(values: &[Value]) -> Result<&[Value], EvaluationError> {
     let items = items(values);
     match items.iter().find(|item| operators::compare(item, item).is_err() && !is_nan(item)) {
+        // NaN has no order with itself and is still a number: it is passed over, not refused.
         Some(item) => Err(no_overload("an order", item)),
         None => Ok(items),
     }
@@ -66,6 +67,7 @@ fn extreme(values: &[Value], worse: std::cmp::Ordering) -> ValueResult {
     let (first, rest) = comparable(values)?
         .split_first()
         .ok_or_else(|| EvaluationError::no_value("the smallest or largest of an empty list"))?;
+    // The first of equals is kept. What can't be compared with the best so far (NaN) is passed over.
     let mut best = first;
     for item in rest {
         if operators::compare(best, item).is_ok_and(|order| order == worse) {
@@ -77,6 +79,7 @@ fn extreme(values: &[Value], worse: std::cmp::Ordering) -> ValueResult {
 
 fn equal(left: &Value, right: &Value) -> Result<bool, EvaluationError> {
     match operators::equal(left, right) {
+        // Values of types without an equality are not equal, in these functions.
         Err(EvaluationError::NoValue(_)) => Ok(false),
         equal => equal,
     }
@@ -114,6 +117,7 @@ pub(super) fn slice(values: &[Value]) -> ValueResult {
         _ => None,
     };
     range
+        // None for a start behind the end as well.
         .and_then(|(start, end)| items(values).get(start..end))
         .map(|items| list(items.to_vec()))
         .ok_or_else(|| EvaluationError::no_value("slice() is out of the list's range"))
@@ -121,7 +125,7 @@ pub(super) fn slice(values: &[Value]) -> ValueResult {
 
 pub(super) fn flatten(values: &[Value]) -> ValueResult {
     if !matches!(values.first(), Some(Value::List(_))) {
-        return Err(EvaluationError::no_value("flatten() is of a list"));
+        return Err(EvaluationError::no_value("flatten() applies to a list"));
     }
     let depth = match values.get(1) {
         None => 1,
@@ -129,8 +133,9 @@ pub(super) fn flatten(values: &[Value]) -> ValueResult {
         Some(other) => return Err(no_overload("flatten()", other)),
     };
     if depth < 0 {
-        return Err(EvaluationError::no_value("flatten() takes no negative depth"));
+        return Err(EvaluationError::no_value("the depth of flatten() must not be negative"));
     }
+    // No object is nested deeper, so a larger depth flattens no more, and recursion stays bounded.
     let mut flat = Vec::new();
     add_flat(items(values), depth.min(MAX_DEPTH), &mut flat);
     Ok(list(flat))
@@ -151,6 +156,8 @@ pub(super) fn reverse(values: &[Value]) -> ValueResult {
 }
 
 pub(super) fn distinct(values: &[Value]) -> ValueResult {
+    // Each with each, since values have an equality and no hash that agrees with it: 1 == 1.0. The cost is
+    // charged before the call.
     let mut distinct: Vec<Value> = Vec::new();
     for item in items(values) {
         let mut seen = false;
@@ -166,7 +173,7 @@ pub(super) fn distinct(values: &[Value]) -> ValueResult {
 
 pub(super) fn sort(values: &[Value]) -> ValueResult {
     if !matches!(values.first(), Some(Value::List(_))) {
-        return Err(EvaluationError::no_value("sort() is of a list"));
+        return Err(EvaluationError::no_value("sort() applies to a list"));
     }
     operators::sort(items(values).iter().map(|item| (item.clone(), item.clone())).collect())
         .map(list)
@@ -174,6 +181,7 @@ pub(super) fn sort(values: &[Value]) -> ValueResult {
 
 pub(super) fn range(values: &[Value]) -> ValueResult {
     match values {
+        // A range of any length was paid for before the call, so it fits into memory.
         [Value::Int(end)] => Ok(list((0..*end).map(Value::Int).collect())),
         _ => Err(EvaluationError::no_value("lists.range() takes an int")),
     }

@@ -19,12 +19,14 @@ pub(super) fn parse(text: &str) -> Result<Option<f64>, EvaluationError> {
         };
         return Ok(number);
     }
+    // Go reads them, and Rust's parser does not: refused, rather than taken for no number.
     if lower.starts_with("0x") {
         return Err(EvaluationError::refused("a hexadecimal double is not computed here"));
     }
     if !unsigned.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte)) {
         return Ok(None);
     }
+    // Out of range is an error in Go, and infinite in Rust.
     Ok(text.parse::<f64>().ok().filter(|number| number.is_finite()))
 }
 
@@ -47,6 +49,7 @@ pub(super) fn shortest(number: f64) -> String {
     let scientific = format!("{number:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
+    // Where `%g` of Go changes to an exponent.
     if (-4..6).contains(&exponent) {
         return number.to_string();
     }

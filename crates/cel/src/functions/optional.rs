@@ -26,6 +26,7 @@ pub(super) fn of_non_zero(values: &[Value]) -> ValueResult {
         Value::String(text) => text.is_empty(),
         Value::Bytes(bytes) => bytes.is_empty(),
         Value::List(items) => items.is_empty(),
+        // A map that may hold more than a manifest shows is neither empty nor known not to be.
         Value::Map(map) => crate::operators::entries(map)?.is_empty(),
         Value::Timestamp(time) => time.is_zero(),
         _ => false,

@@ -42,6 +42,7 @@ fn pieces(template: &str) -> Result<Vec<Piece<'_>>, EvaluationError> {
     let mut rest = template;
     while let Some((text, after)) = rest.split_once('%') {
         pieces.push(Piece::Text(text));
+        // `%%` prints a percent sign, and takes no argument.
         if let Some(after) = after.strip_prefix('%') {
             pieces.push(Piece::Text("%"));
             rest = after;
@@ -199,6 +200,7 @@ pub(crate) fn hex(bytes: &[u8], upper: bool) -> String {
 /// A double as it is written in English: with groups of thousands, or times a power of ten.
 fn double(verb: &Verb, number: f64) -> Result<String, EvaluationError> {
     let precision = verb.precision.unwrap_or(6);
+    // The API server prints by the rules of English (golang.org/x/text), infinity included.
     if number.is_infinite() && verb.letter == 'f' {
         return Ok(if number > 0.0 { "∞" } else { "-∞" }.to_owned());
     }
@@ -260,6 +262,7 @@ fn plain(argument: &Value) -> Result<String, EvaluationError> {
                 |(key, item): &(MapKey, Value)| Ok((literal(&Value::from(key))?, literal(item)?));
             let mut entries =
                 entries(map)?.iter().map(entry).collect::<Result<Vec<_>, EvaluationError>>()?;
+            // As the library does, by the texts of the keys, so that the output does not depend on the map.
             entries.sort();
             let entries: Vec<_> =
                 entries.into_iter().map(|(key, item)| format!("{key}:{item}")).collect();
@@ -267,7 +270,7 @@ fn plain(argument: &Value) -> Result<String, EvaluationError> {
         }
         Value::Null => Ok("null".to_owned()),
         Value::Ip(_) | Value::Cidr(_) => Err(no_overload("%s", argument)),
-        // What cannot be converted is printed as the text of an error.
+        // The library prints the text of an error for it, which is not reproduced here.
         Value::Bytes(bytes) if std::str::from_utf8(bytes).is_err() => {
             Err(EvaluationError::refused("%s of bytes that are not UTF-8 is not printed here"))
         }

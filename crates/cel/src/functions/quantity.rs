@@ -44,6 +44,7 @@ impl Quantity {
     /// Without trailing zeros: digits and an exponent of ten.
     pub fn decimal(&self) -> String {
         let (mut number, mut exponent) = (self.number, self.exponent);
+        // 1e3 and 1000 are the same quantity, and must print the same.
         while number != 0 && number % 10 == 0 {
             (number, exponent) = (number / 10, exponent + 1);
         }
@@ -64,6 +65,7 @@ impl Quantity {
         if left == 0 {
             return Ordering::Equal;
         }
+        // By magnitude first: scaling numbers of very different sizes would overflow.
         let magnitude = |number: u128, exponent| i64::from(number.ilog10()) + i64::from(exponent);
         let scaled = |number: u128, by: i64| {
             number.saturating_mul(10_u128.saturating_pow(u32::try_from(by).unwrap_or(0)))
@@ -86,6 +88,7 @@ impl Quantity {
     /// The sum, which stays an int64 as long as the library can keep it so.
     fn plus(&self, other: &Self) -> Option<Self> {
         if self.is_small && other.is_small {
+            // The library returns the other side as it is, with its scale.
             if other.number == 0 {
                 return Some(*self);
             }
@@ -98,6 +101,7 @@ impl Quantity {
                 i64::try_from(of.number).ok()?.checked_mul(10_i64.checked_pow(factor)?)
             };
             let sum = part(self).zip(part(other)).and_then(|(left, right)| left.checked_add(right));
+            // An overflow falls through to the large numbers, as in the library.
             if let Some(sum) = sum {
                 return Some(Self::small(sum, exponent));
             }
@@ -120,6 +124,7 @@ impl Quantity {
         let digits = format!("{whole}{decimals}");
         let count = i32::try_from(whole.len().max(1) + decimals.len()).unwrap_or(i32::MAX);
         let decimal_places = i32::try_from(decimals.len()).unwrap_or(i32::MAX);
+        // The bounds of the library's fast path (k8s.io/apimachinery/pkg/api/resource, ParseQuantity).
         let is_short = if is_binary {
             decimals.is_empty() && count <= 14 - exponent * 3 / 10
         } else {

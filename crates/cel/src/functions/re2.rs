@@ -124,11 +124,14 @@ impl Translator<'_> {
             Last::Flags => return unsupported("a repetition after flags"),
             Last::Atom(inner) => inner,
         };
+        // Go multiplies nested repetitions and refuses more than 1000; the size of the compiled pattern would
+        // not tell.
         let product = inner.saturating_mul(count.max(1));
         if product > MAX_REPETITIONS {
             return invalid("it repeats more than 1000 times");
         }
         self.output.push_str(text);
+        // Lazy, which both engines write and mean alike.
         if self.chars.next_if_eq(&'?').is_some() {
             self.output.push('?');
         }
@@ -150,6 +153,7 @@ impl Translator<'_> {
         };
         let (Some(from), true) = (count(from), is_closed && (to.is_empty() || count(to).is_some()))
         else {
+            // Go takes a brace that is no repetition for itself, and Rust's engine refuses it.
             self.literal('{');
             return Ok(());
         };
@@ -193,6 +197,7 @@ impl Translator<'_> {
                 "the name of a group is missing or has other characters than letters, digits and underscores",
             );
         }
+        // No function here asks for a group by name or number, so none captures.
         self.group("(?:");
         Ok(())
     }
@@ -245,6 +250,7 @@ impl Translator<'_> {
         match self.chars.peek() {
             Some('A') => self.anchor("\\A"),
             Some('z') => self.anchor("\\z"),
+            // A word is of ASCII in RE2, and of Unicode in Rust unless told otherwise.
             Some('b') => self.anchor("(?-u:\\b)"),
             Some('B') => self.anchor("(?-u:\\B)"),
             Some('Q') => self.quoted(),
@@ -450,6 +456,7 @@ impl Translator<'_> {
         loop {
             let Some(c) = self.chars.next() else { return invalid("a [ is not closed") };
             match c {
+                // A bracket that comes first is a member of the class.
                 ']' if !is_first => break,
                 '[' if self.chars.peek() == Some(&':') && self.names_class() => {
                     let named = self.named_class()?;
@@ -498,6 +505,7 @@ impl Translator<'_> {
     /// A character of a class, or a range that starts with it.
     fn range(&mut self, low: char, output: &mut String) -> Translation {
         output.push_str(&number(low));
+        // A dash at the end of a class is a member of it.
         let mut rest = self.chars.clone();
         if rest.next() != Some('-') || rest.next().is_none_or(|c| c == ']') {
             return Ok(());

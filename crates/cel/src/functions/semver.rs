@@ -29,9 +29,11 @@ impl Semver {
             Some((rest, build)) => (rest, Some(build)),
             None => (rest, None),
         };
+        // Checked, and then dropped: it has no part in any order.
         if build.is_some_and(|build| !build.split('.').all(is_word)) {
             return None;
         }
+        // After the build was cut off, since a build may hold dashes.
         let (patch, pre_release) = match rest.split_once('-') {
             Some((patch, pre_release)) => (patch, Some(pre_release)),
             None => (rest, None),
@@ -47,6 +49,7 @@ impl Semver {
         let release = |version: &Self| version.pre_release.is_empty();
         self.numbers
             .cmp(&other.numbers)
+            // A release comes after all of its pre-releases.
             .then_with(|| release(self).cmp(&release(other)))
             .then_with(|| self.pre_release.cmp(&other.pre_release))
     }
@@ -73,6 +76,7 @@ fn normalized(text: &str) -> Option<String> {
     let text = text.strip_prefix('v').unwrap_or(text);
     let mut parts: Vec<String> = text.splitn(3, '.').map(without_zeros).collect();
     if parts.len() < 3 {
+        // `1.2-rc` could be completed in two ways, and the library refuses it.
         if parts.last().is_some_and(|last| last.contains(['+', '-'])) {
             return None;
         }
@@ -85,12 +89,14 @@ fn without_zeros(part: &str) -> String {
     if part.len() <= 1 {
         return part.to_owned();
     }
+    // A part that is all zeros, or goes on with no digit, keeps one of them.
     let rest = part.trim_start_matches('0');
     let zero = if rest.starts_with(|c: char| c.is_ascii_digit()) { "" } else { "0" };
     format!("{zero}{rest}")
 }
 
 fn read(values: &[Value]) -> Result<Option<Semver>, EvaluationError> {
+    // The second argument is a bool, so only the first is a text.
     let [text] = texts(values.get(..1).unwrap_or(&[]))?;
     Ok(match values.get(1) {
         Some(Value::Bool(true)) => normalized(text).and_then(|text| Semver::parse(&text)),

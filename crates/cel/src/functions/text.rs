@@ -10,6 +10,7 @@ fn count(number: usize) -> Value {
 
 pub(super) fn size(values: &[Value]) -> ValueResult {
     let size = match convert::first(values) {
+        // Code points, as everywhere in the language: an offset in bytes would fall into one.
         Value::String(text) => text.chars().count(),
         Value::Bytes(bytes) => bytes.len(),
         Value::List(items) => items.len(),
@@ -49,6 +50,7 @@ fn integer(values: &[Value], index: usize) -> Option<i64> {
 /// The offset in bytes of a code point, or of the end.
 fn offset(text: &str, position: i64) -> Option<usize> {
     let position = usize::try_from(position).ok()?;
+    // The end is a position as well: `substring(size())` is an empty string.
     let ends = text.char_indices().map(|(at, _)| at).chain(std::iter::once(text.len()));
     ends.into_iter().nth(position)
 }
@@ -69,6 +71,7 @@ pub(super) fn substring(values: &[Value]) -> ValueResult {
         Some(end) => offset(text, end).ok_or_else(wrong)?,
         None => text.len(),
     };
+    // An end before the start is no slice, and an error there too.
     text.get(start..end).map(string).ok_or_else(wrong)
 }
 
@@ -83,6 +86,7 @@ fn found(position: Option<usize>) -> Value {
 pub(super) fn index_of(values: &[Value]) -> ValueResult {
     let [text, part] = texts(values)?;
     let from = integer(values, 2).unwrap_or(0);
+    // An empty part is found where the search starts, whether or not that is in the text.
     if part.is_empty() {
         return Ok(Value::Int(from));
     }
@@ -103,6 +107,7 @@ pub(super) fn last_index_of(values: &[Value]) -> ValueResult {
         Some(from) => usize::try_from(from).map_err(|_| out_of_range("lastIndexOf"))?,
         None => text.len().saturating_sub(1),
     };
+    // cel-go finds nothing from a position behind the end, rather than call it an error.
     if last >= text.len() {
         return Ok(Value::Int(-1));
     }
@@ -138,6 +143,7 @@ pub(super) fn replace(values: &[Value]) -> ValueResult {
 
 pub(super) fn split(values: &[Value]) -> ValueResult {
     let [text, separator] = texts(values)?;
+    // A negative limit is none, and 0 asks for no parts at all.
     let limit = integer(values, 2).and_then(|limit| usize::try_from(limit).ok());
     let parts: Vec<String> = match limit {
         Some(0) => Vec::new(),
@@ -175,6 +181,7 @@ pub(super) fn quote(values: &[Value]) -> ValueResult {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {
+        // Not `printf::quoted`, which escapes as Go does: this makes a literal of the language.
         let escaped = match c {
             '\x07' => 'a',
             '\x08' => 'b',

@@ -44,6 +44,7 @@ fn go_duration(text: &str) -> Option<i64> {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
+    // The only number that needs no unit.
     if rest == "0" {
         return Some(0);
     }
@@ -66,11 +67,14 @@ fn go_duration(text: &str) -> Option<i64> {
         let unit_end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_end);
         let unit = unit_of(unit)?;
+        // Checked after each step: Go refuses a duration that overflows on the way, even if a later part
+        // would bring it back.
         let value = whole.checked_mul(unit).filter(|value| *value <= LIMIT)?;
         let value = value.checked_add(part_of(fraction, unit)).filter(|value| *value <= LIMIT)?;
         total = total.checked_add(value).filter(|total| *total <= LIMIT)?;
         rest = after;
     }
+    // The limit is one above the largest int64, which only a negative duration can use.
     if negative {
         return 0_i64.checked_sub_unsigned(total);
     }
@@ -88,6 +92,7 @@ fn whole_number(text: &str) -> Option<(u64, usize, &str)> {
 fn unit_of(unit: &str) -> Option<u64> {
     Some(match unit {
         "ns" => 1,
+        // The micro sign and the Greek letter look alike, and Go takes both.
         "us" | "µs" | "μs" => 1_000,
         "ms" => 1_000_000,
         "s" => 1_000_000_000,
@@ -126,6 +131,7 @@ fn part(values: &[Value], of: fn(&Civil) -> i64) -> ValueResult {
     let Value::Timestamp(time) = first(values) else {
         return Err(no_overload("a part of a time", first(values)));
     };
+    // Without a zone all parts are in UTC, whatever offset the timestamp was written with.
     let offset = match values.get(1) {
         Some(Value::String(zone)) => zone_offset(zone)?,
         _ => 0,

@@ -80,6 +80,7 @@ fn unescape(text: &str, part: UrlPart) -> UrlResult<Vec<u8>> {
                 let byte = printf::quoted(&byte).map_err(|_| UrlError::Unclear)?;
                 return wrong(format!("invalid character {byte} in host name"));
             }
+            // A plus is a space in a query and nowhere else.
             output.push(if *byte == b'+' && part == UrlPart::Query { b' ' } else { *byte });
             continue;
         }
@@ -95,6 +96,7 @@ fn unescape(text: &str, part: UrlPart) -> UrlResult<Vec<u8>> {
             continue;
         };
         let is_percent = escape == "25";
+        // In a host only what is not ASCII may be escaped, in a zone what a host may not hold (RFC 6874).
         let forbidden = match part {
             UrlPart::Host => code < 0x80 && !is_percent,
             UrlPart::Zone => !is_percent && code != b' ' && !is_host_byte(code),
@@ -128,6 +130,7 @@ fn scheme_of(text: &str) -> UrlResult<(&str, &str)> {
 
 /// Reads a URL; `for_request` it has no fragment and is no relative path.
 fn parse(text: &str, for_request: bool) -> UrlResult<Url> {
+    // In the order of Go's `url.parse`, since the first thing that is wrong is what the message says.
     if text.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
         return wrong("net/url: invalid control character in URL");
     }
@@ -148,6 +151,7 @@ fn parse(text: &str, for_request: bool) -> UrlResult<Url> {
         return Ok(url);
     }
     if !rest.starts_with('/') {
+        // Opaque, such as `mailto:jane`: it has no host and no path.
         if !scheme.is_empty() {
             return Ok(url);
         }
@@ -288,6 +292,7 @@ pub(super) fn is_url(values: &[Value]) -> ValueResult {
 pub(super) fn url(values: &[Value]) -> ValueResult {
     let [text] = texts(values)?;
     let read = || {
+        // Twice, as the library does: it must be good for a request, and is then read with its fragment.
         parse(text, true)?;
         let (before, fragment) = text.split_once('#').unwrap_or((text, ""));
         unescape(fragment, UrlPart::Path)?;

@@ -1,11 +1,11 @@
-//! Items as a set.
+//! Sets of items, for what changed and for what counts.
 
 use fixedbitset::FixedBitSet;
 use rustc_hash::FxHashSet;
 
 use crate::checks::Item;
 
-/// Items as a set: objects and subjects are dense numbers, so a bit each.
+/// A set of items. Objects and subjects have dense numbers, so each takes a bit.
 #[derive(Debug, Default)]
 pub struct ItemSet {
     objects: FixedBitSet,
@@ -15,17 +15,16 @@ pub struct ItemSet {
 }
 
 impl ItemSet {
-    /// How many there are.
+    /// How many items are in the set, without counting.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Adds an item.
+    /// Adds an item; nothing happens when it is there.
     pub fn insert(&mut self, item: Item) {
         let new = match item {
             Item::Object(slot) => !put(&mut self.objects, slot as usize),
@@ -35,7 +34,7 @@ impl ItemSet {
         self.len += usize::from(new);
     }
 
-    /// Takes an item out.
+    /// Takes an item out; nothing happens when it is not there.
     pub fn remove(&mut self, item: Item) {
         let known = match item {
             Item::Object(slot) => take(&mut self.objects, slot as usize),
@@ -61,7 +60,7 @@ impl ItemSet {
 }
 
 fn put(set: &mut FixedBitSet, at: usize) -> bool {
-    // By half again, or every new object would copy the set.
+    // Grows by half at least: growing by one would copy the set for every new object.
     if at >= set.len() {
         set.grow((at + 1).max(set.len() + set.len() / 2));
     }

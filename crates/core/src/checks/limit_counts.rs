@@ -46,8 +46,8 @@ mod tests {
     #[test]
     fn an_item_counts_as_it_was_noted_last() {
         let mut limit_counts = LimitCounts::default();
-        let mut note = |item, membership| {
-            limit_counts.note(item, membership);
+        let mut note = |item, limit_membership| {
+            limit_counts.note(item, limit_membership);
             (
                 limit_counts.certain(),
                 limit_counts.possible(),

@@ -13,20 +13,19 @@ use crate::{
 pub struct ScopeFilter {
     namespaces: Option<Selector>,
     excluded: BTreeSet<String>,
-    /// What somebody else answers for.
-    left_out: Vec<Exclusion>,
-    /// The control that says who holds cluster-admin, where this one leaves that to another.
+    /// Objects and namespaces that somebody else answers for.
+    exclusions: Vec<Exclusion>,
+    /// The control that says who holds cluster-admin, where this one leaves that to another. Set by the
+    /// engine, since it depends on the other controls.
     pub cluster_admin: Option<Arc<str>>,
 }
 
 /// Whether a namespace is in scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It is.
     In,
-    /// It is not.
     Out,
-    /// Its labels are not known, so a selector can't decide.
+    /// Its labels are not known, so the selector can't decide.
     Unknown,
 }
 
@@ -39,19 +38,19 @@ impl ScopeFilter {
         Ok(Self {
             namespaces: scope.namespaces.as_ref().map(Selector::compile).transpose()?,
             excluded: scope.exclude_namespaces.iter().cloned().collect(),
-            left_out: scope.exclude.clone(),
+            exclusions: scope.exclude.clone(),
             cluster_admin: None,
         })
     }
 
-    /// Whether the labels of namespaces matter.
+    /// Whether the labels of namespaces decide, so that a change of them may change what is in scope.
     pub fn selects(&self) -> bool {
         self.namespaces.is_some()
     }
 
     /// Whether an object is left out by `exclude`: it, or the namespace that it is or lies in.
     pub fn leaves_out(&self, inventory: &Inventory, object: &Object) -> bool {
-        if self.left_out.is_empty() {
+        if self.exclusions.is_empty() {
             return false;
         }
         let kind = inventory.kind_state(object.kind).map_or("", |state| &state.resource.kind);
@@ -60,7 +59,8 @@ impl ScopeFilter {
             _ => &object.namespace,
         };
         let is = |given: &Option<String>, own: &str| given.as_deref() == Some(own);
-        self.left_out.iter().any(|entry| {
+        self.exclusions.iter().any(|entry| {
+            // Without a kind the entry names a namespace, and all that is in it.
             if entry.kind.is_none() {
                 return is(&entry.namespace, place);
             }
@@ -76,6 +76,7 @@ impl ScopeFilter {
         if namespace.is_empty() {
             return Admission::In;
         }
+        // By name first: it needs no labels, so it decides even where those are not known.
         if self.excluded.contains(namespace) {
             return Admission::Out;
         }
@@ -94,12 +95,13 @@ impl ScopeFilter {
     }
 }
 
-/// Whether a namespace is in scope whose labels nobody told. A chart never renders its Namespace:
-/// in manifests such a namespace counts as in scope, so that nothing is skipped unseen.
+/// Whether a namespace whose labels are not known is in scope. A chart never renders its Namespace: in
+/// manifests such a namespace counts as in scope, so that nothing is skipped unseen.
 fn admits_unlabelled(selector: &Selector, source: ObjectSource, namespace: &str) -> Admission {
     if !selector.matches_key(NAME_LABEL, Some(namespace)) {
         return Admission::Out;
     }
+    // A name alone can be matched without labels.
     match source {
         ObjectSource::Cluster if selector.keys().any(|key| key != NAME_LABEL) => Admission::Unknown,
         ObjectSource::Cluster | ObjectSource::Manifests => Admission::In,

@@ -1,4 +1,4 @@
-//! ReadinessReport for a person: the criteria by category, then what to look at, then the whole in a
+//! Readiness for a person: the criteria by category, then what to look at, then the whole in a
 //! sentence.
 
 use std::io::{self, Write};
@@ -221,7 +221,7 @@ fn summary(readiness: &ReadinessReport) -> String {
 
     let counts = readiness.summary;
     let mut text = format!(
-        "ReadinessReport: {} of {} criteria covered ({} passing, {} failing, {} unknown), {} not covered.",
+        "Readiness: {} of {} criteria covered ({} passing, {} failing, {} unknown), {} not covered.",
         counts.covered,
         counts.criteria,
         counts.passing,

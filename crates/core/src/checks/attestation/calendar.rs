@@ -14,13 +14,13 @@ const EPOCH: Date = date(2000, 1, 1);
 /// The dates of one occurrence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dates {
-    /// Its name within the control.
+    /// The name of the occurrence within the control: `2026-Q4`.
     pub period: String,
-    /// The beginning of its period, from when it can be attested.
+    /// When its period begins, and it can be attested.
     pub opens: Timestamp,
-    /// Until when it is on time.
+    /// Until when a record is on time, inclusive.
     pub due: Timestamp,
-    /// Until when it is late rather than missed.
+    /// Until when a record is late rather than missed, inclusive.
     pub grace_until: Timestamp,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Calendar<'a> {
     }
 
     /// The number of the occurrence whose period holds an instant.
-    pub fn at(&self, instant: Timestamp) -> i64 {
+    pub fn number_at(&self, instant: Timestamp) -> i64 {
         let day = instant.to_zoned(TimeZone::UTC).date();
         let passed = months_of(day) - months_of(self.anchor);
         let number = passed.div_euclid(self.months);
@@ -47,7 +47,7 @@ impl<'a> Calendar<'a> {
         if self.begin(number).is_some_and(|begin| begin > day) { number - 1 } else { number }
     }
 
-    /// The dates of an occurrence; none beyond the end of the calendar.
+    /// The dates of an occurrence; None beyond the end of the calendar.
     pub fn occurrence(&self, number: i64) -> Option<Dates> {
         let begin = self.begin(number)?;
         let opens = midnight(begin)?;
@@ -57,7 +57,7 @@ impl<'a> Calendar<'a> {
         Some(Dates { period: self.name(begin), opens, due, grace_until })
     }
 
-    /// LimitMembership from the anchor each time, so that a period that begins on the 31st does not slip.
+    /// Counted from the anchor each time, so that a period that begins on the 31st does not slip.
     fn begin(&self, number: i64) -> Option<Date> {
         let months = self.months.checked_mul(number)?;
         self.anchor.checked_add(Span::new().try_months(months).ok()?).ok()

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::calendar::{Calendar, Dates};
+use super::{
+    calendar::{Calendar, Dates},
+    requirements::{self, RecordRejection},
+};
 use crate::{
     api::{
         MAX_OCCURRENCES, Occurrence, OccurrencePhase, OccurrenceRecord, occurrence::MAX_RECORDS,
@@ -22,19 +25,18 @@ const SETTLE: SignedDuration = SignedDuration::from_mins(5);
 /// How far the clock of who writes a record may be ahead of the API server's.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-/// What occurrences are advanced by.
-pub struct Circumstances<'a> {
+/// All that decides how the occurrences of a control advance.
+pub struct LedgerInputs<'a> {
     /// The rule in force now.
     pub rule: &'a AttestationTest,
-    /// Its digest.
+    /// [`rule_digest`] of `rule`.
     pub digest: &'a str,
     /// When the control was created.
     pub created: Timestamp,
     /// The records that name the control, by name.
     pub records: Vec<&'a Arc<AttestationFacts>>,
-    /// The exception that waives an occurrence now, by its period and due date.
+    /// Finds the exception that waives an occurrence now, by its period and due date; None when none does.
     pub waiver: &'a dyn Fn(&str, Timestamp) -> Option<String>,
-    /// The time.
     pub now: Timestamp,
 }
 
@@ -46,40 +48,42 @@ pub fn rule_digest(rule: &AttestationTest) -> String {
 
 /// The occurrences of a control, the oldest first, the scheduled one last.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Ledger {
+pub struct OccurrenceLedger {
     occurrences: Vec<Occurrence>,
 }
 
-impl Ledger {
-    /// What a status or the evidence log remembers.
-    pub fn remembered(mut occurrences: Vec<Occurrence>) -> Self {
+impl OccurrenceLedger {
+    /// The ledger as a status or the evidence log recorded it.
+    pub fn restored(mut occurrences: Vec<Occurrence>) -> Self {
         occurrences.sort_by_key(|occurrence| occurrence.opens.0);
         Self { occurrences }
     }
 
-    /// The occurrences.
+    /// The oldest first.
     pub fn occurrences(&self) -> &[Occurrence] {
         &self.occurrences
     }
 
-    /// Brings them up to a time. True when something changed.
-    pub fn advance(&mut self, by: &Circumstances<'_>) -> bool {
+    /// Brings the occurrences up to `now`. True when something changed. Advancing twice by the same inputs
+    /// changes nothing the second time.
+    pub fn advance(&mut self, inputs: &LedgerInputs<'_>) -> bool {
         let before = self.occurrences.clone();
-        self.schedule(by);
+        self.schedule(inputs);
         for occurrence in &mut self.occurrences {
             if occurrence.phase == OccurrencePhase::Open {
-                answer(occurrence, by);
+                settle(occurrence, inputs);
             }
             if occurrence.phase.is_closed() {
-                note_late_records(occurrence, by);
+                note_late_records(occurrence, inputs);
             }
         }
+        // A status is bounded. What goes is in the evidence log.
         let surplus = self.occurrences.len().saturating_sub(MAX_OCCURRENCES);
         self.occurrences.drain(..surplus);
         self.occurrences != before
     }
 
-    /// When time alone changes something next.
+    /// When time alone next changes something; None when nothing is scheduled or open.
     pub fn next_change(&self) -> Option<Timestamp> {
         self.occurrences
             .iter()
@@ -91,37 +95,38 @@ impl Ledger {
             .min()
     }
 
-    /// Opens what is to open, and schedules the next one.
-    fn schedule(&mut self, by: &Circumstances<'_>) {
+    /// Opens the occurrences whose time has come, and schedules the next one.
+    fn schedule(&mut self, inputs: &LedgerInputs<'_>) {
         let scheduled = self.take_scheduled();
         // A rule that changed holds for what opens from now on.
         let changed = scheduled.as_ref().or(self.occurrences.last());
-        let changed = changed.is_some_and(|known| known.rule_digest != by.digest);
+        let changed = changed.is_some_and(|known| known.rule_digest != inputs.digest);
         let mut earliest = Timestamp::MIN;
         match scheduled {
             // Whatever became of the rule since, what was announced takes place.
-            Some(known) if known.opens.0 <= by.now => self.occurrences.push(Occurrence {
+            Some(known) if known.opens.0 <= inputs.now => self.occurrences.push(Occurrence {
                 phase: OccurrencePhase::Open,
-                rule_digest: by.digest.to_owned(),
-                rule: Some(by.rule.clone()),
+                rule_digest: inputs.digest.to_owned(),
+                rule: Some(inputs.rule.clone()),
                 ..known
             }),
             Some(known) if !changed => earliest = known.opens.0,
             _ => {}
         }
-        let calendar = Calendar::new(by.rule);
-        let first = self.first_number(&calendar, by);
-        let mut number = first.max(calendar.at(by.now) - bound());
+        let calendar = Calendar::new(inputs.rule);
+        let first = self.first_number(&calendar, inputs);
+        // After a long pause of the operator only the latest are opened: more would be drained at once.
+        let mut number = first.max(calendar.number_at(inputs.now) - max_backlog());
         // Everything up to the first that lies ahead; the bound above makes that few.
         while let Some(dates) = calendar.occurrence(number) {
             number += 1;
             let follows = self.occurrences.last().is_none_or(|last| dates.opens >= last.due.0);
-            let skipped = dates.opens < earliest || (changed && dates.opens <= by.now);
+            let skipped = dates.opens < earliest || (changed && dates.opens <= inputs.now);
             if !follows || skipped {
                 continue;
             }
-            let ahead = dates.opens > by.now;
-            self.occurrences.push(occurrence(dates, by, ahead));
+            let ahead = dates.opens > inputs.now;
+            self.occurrences.push(occurrence(dates, inputs, ahead));
             if ahead {
                 break;
             }
@@ -135,32 +140,34 @@ impl Ledger {
 
     /// Where counting begins: behind what is known; else at `start`; else with the first that was
     /// not due before the control existed.
-    fn first_number(&self, calendar: &Calendar<'_>, by: &Circumstances<'_>) -> i64 {
+    fn first_number(&self, calendar: &Calendar<'_>, inputs: &LedgerInputs<'_>) -> i64 {
         if let Some(last) = self.occurrences.last() {
-            return calendar.at(last.opens.0);
+            return calendar.number_at(last.opens.0);
         }
-        if by.rule.start_date().is_some() {
+        if inputs.rule.start_date().is_some() {
             return 0;
         }
-        let number = calendar.at(by.created);
-        let overdue = calendar.occurrence(number).is_some_and(|dates| dates.due <= by.created);
+        let number = calendar.number_at(inputs.created);
+        let overdue = calendar.occurrence(number).is_some_and(|dates| dates.due <= inputs.created);
         number + i64::from(overdue)
     }
 }
 
-fn bound() -> i64 {
+/// How many occurrences may open at once. Two less than are kept, for the one before them and the scheduled
+/// one.
+fn max_backlog() -> i64 {
     i64::try_from(MAX_OCCURRENCES).unwrap_or(i64::MAX) - 2
 }
 
-fn occurrence(dates: Dates, by: &Circumstances<'_>, ahead: bool) -> Occurrence {
+fn occurrence(dates: Dates, inputs: &LedgerInputs<'_>, ahead: bool) -> Occurrence {
     Occurrence {
         period: dates.period,
         phase: if ahead { OccurrencePhase::Scheduled } else { OccurrencePhase::Open },
         opens: Time(dates.opens),
         due: Time(dates.due),
         grace_until: Time(dates.grace_until),
-        rule_digest: by.digest.to_owned(),
-        rule: (!ahead).then(|| by.rule.clone()),
+        rule_digest: inputs.digest.to_owned(),
+        rule: (!ahead).then(|| inputs.rule.clone()),
         reminded: None,
         closed: None,
         waived_by: None,
@@ -168,14 +175,14 @@ fn occurrence(dates: Dates, by: &Circumstances<'_>, ahead: bool) -> Occurrence {
     }
 }
 
-/// The rule that an occurrence froze. One whose text does not fit its digest, or is gone, may have
-/// been changed by hand: then the rule in force is all there is.
-fn frozen<'a>(occurrence: &'a Occurrence, by: &Circumstances<'a>) -> &'a AttestationTest {
+/// The rule that an occurrence froze when it opened. One that does not fit its digest, or is gone, may
+/// have been changed by hand: then the rule in force is all there is.
+fn frozen<'a>(occurrence: &'a Occurrence, inputs: &LedgerInputs<'a>) -> &'a AttestationTest {
     occurrence
         .rule
         .as_ref()
         .filter(|rule| rule_digest(rule) == occurrence.rule_digest)
-        .unwrap_or(by.rule)
+        .unwrap_or(inputs.rule)
 }
 
 fn next_of_open(occurrence: &Occurrence) -> Timestamp {
@@ -190,10 +197,10 @@ fn next_of_open(occurrence: &Occurrence) -> Timestamp {
 }
 
 /// Completes, waives or misses an open occurrence, or reminds of it.
-fn answer(occurrence: &mut Occurrence, by: &Circumstances<'_>) {
-    let rule = frozen(occurrence, by).clone();
+fn settle(occurrence: &mut Occurrence, inputs: &LedgerInputs<'_>) {
+    let rule = frozen(occurrence, inputs).clone();
     let mut records: Vec<_> =
-        by.records.iter().filter(|record| record.period == occurrence.period).collect();
+        inputs.records.iter().filter(|record| record.period == occurrence.period).collect();
     // The first come first, and those of one second by name.
     records.sort_by_key(|record| record.recorded_at);
     let mut people = BTreeSet::new();
@@ -210,27 +217,27 @@ fn answer(occurrence: &mut Occurrence, by: &Circumstances<'_>) {
         let note = match verdict {
             Ok(note) if counts => note,
             Ok(_) => "the occurrence was complete without it".to_owned(),
-            Err(why) => why,
+            Err(why) => why.to_string(),
         };
-        remember(occurrence, record, counts, note);
+        note_record(occurrence, record, counts, note);
     }
     let due = occurrence.due.0;
     if let Some(at) = completed {
         let phase =
             if at <= due { OccurrencePhase::Completed } else { OccurrencePhase::CompletedLate };
         close(occurrence, phase, at);
-    } else if by.now <= due
-        && let Some(exception) = (by.waiver)(&occurrence.period, due)
+    } else if inputs.now <= due
+        && let Some(exception) = (inputs.waiver)(&occurrence.period, due)
     {
-        close(occurrence, OccurrencePhase::Waived, by.now);
+        close(occurrence, OccurrencePhase::Waived, inputs.now);
         occurrence.waived_by = Some(exception);
-    } else if by.now >= occurrence.grace_until.0 + SETTLE {
+    } else if inputs.now >= occurrence.grace_until.0 + SETTLE {
         let at = occurrence.grace_until.0;
         close(occurrence, OccurrencePhase::Missed, at);
     } else if occurrence.reminded.is_none()
-        && rule.remind_before.is_some_and(|before| before.subtract_from(due) <= by.now)
+        && rule.remind_before.is_some_and(|before| before.subtract_from(due) <= inputs.now)
     {
-        occurrence.reminded = Some(crate::api::time::whole_seconds(by.now));
+        occurrence.reminded = Some(crate::api::time::whole_seconds(inputs.now));
     }
 }
 
@@ -240,58 +247,53 @@ fn close(occurrence: &mut Occurrence, phase: OccurrencePhase, at: Timestamp) {
     occurrence.rule = None;
 }
 
-/// Whether a record counts for an open occurrence: Ok with what to know of it, or why not. What
-/// counts is when it reached the API server, whatever it says of itself.
+/// Whether a record counts for an open occurrence: Ok with a note about it, which may be empty. What
+/// decides is when it reached the API server, whatever it claims itself.
 fn judge(
     record: &AttestationFacts,
     occurrence: &Occurrence,
     rule: &AttestationTest,
-) -> Result<String, String> {
+) -> Result<String, RecordRejection> {
     let Some(recorded) = record.recorded_at else {
-        return Err("it never reached an API server, so nobody knows when it was written".into());
+        return Err(RecordRejection::NeverStored);
     };
     if recorded < occurrence.opens.0 {
-        return Err(format!(
-            "it was recorded before the occurrence opened at {}: write a new one",
-            occurrence.opens.0
-        ));
+        return Err(RecordRejection::TooEarly { opens: occurrence.opens.0 });
     }
     if recorded > occurrence.grace_until.0 {
-        return Err(format!("it was recorded after {}", occurrence.grace_until.0));
+        return Err(RecordRejection::TooLate { grace_until: occurrence.grace_until.0 });
     }
     if record.performed_at > recorded + CLOCK_SKEW {
-        return Err(format!(
-            "performedAt {} is later than the record itself: write a new one when it is done",
-            record.performed_at
-        ));
+        return Err(RecordRejection::NotYetPerformed { performed: record.performed_at });
     }
     if record.performed_at < occurrence.opens.0 {
-        return Err(format!(
-            "performedAt {} is before the period, which begins at {}",
-            record.performed_at, occurrence.opens.0
-        ));
+        return Err(RecordRejection::PerformedTooEarly {
+            performed: record.performed_at,
+            opens: occurrence.opens.0,
+        });
     }
-    super::requirements::missing(record, rule).map_or(Ok(()), Err)?;
-    super::requirements::attester(&record.attested_by, rule)
+    requirements::check_parts(record, rule)?;
+    requirements::check_attester(&record.attested_by, rule)
 }
 
-/// What reaches a closed occurrence changes nothing of it; the first is noted as catch-up.
-fn note_late_records(occurrence: &mut Occurrence, by: &Circumstances<'_>) {
-    for record in &by.records {
+/// Notes the records that reach a closed occurrence. They change nothing about how it closed.
+fn note_late_records(occurrence: &mut Occurrence, inputs: &LedgerInputs<'_>) {
+    for record in &inputs.records {
+        // Noted once: what was judged while the occurrence was open keeps its note.
         let known = occurrence.records.iter().any(|known| known.name == record.name);
         if known || record.period != occurrence.period {
             continue;
         }
         let note = if occurrence.phase == OccurrencePhase::Missed {
-            "it came too late and is kept as catch-up: the occurrence stays Missed".to_owned()
+            "it came too late and is kept as a catch-up: the occurrence stays Missed".to_owned()
         } else {
-            format!("it came when the occurrence was already {}", occurrence.phase)
+            format!("it arrived when the occurrence was already {}", occurrence.phase)
         };
-        remember(occurrence, record, false, note);
+        note_record(occurrence, record, false, note);
     }
 }
 
-fn remember(occurrence: &mut Occurrence, record: &AttestationFacts, counts: bool, note: String) {
+fn note_record(occurrence: &mut Occurrence, record: &AttestationFacts, counts: bool, note: String) {
     let records = &mut occurrence.records;
     let new = OccurrenceRecord { name: record.name.clone(), counts, note };
     if let Some(known) = records.iter_mut().find(|known| known.name == record.name) {

@@ -1,6 +1,6 @@
 //! `attestation`: procedures that people perform, and attest.
 //!
-//! What is judged are occurrences, which the engine keeps in a [`Ledger`] and shows to the check:
+//! What is judged are occurrences, which the engine keeps in a [`OccurrenceLedger`] and shows to the check:
 //! those that are closed, and those that are past due. One that lies ahead or is open proves
 //! nothing yet, and is no part of the population.
 
@@ -12,7 +12,7 @@ mod tests;
 
 use jiff::Timestamp;
 
-pub use self::ledger::{Circumstances, Ledger, rule_digest};
+pub use self::ledger::{LedgerInputs, OccurrenceLedger, rule_digest};
 use super::{BuildError, Built, Check, CheckContext, Dependency, Finding, Item, Judgement};
 use crate::{
     api::{GROUP, Occurrence, OccurrencePhase, ResourceRef, VERSION, test_spec::AttestationTest},
@@ -22,11 +22,11 @@ use crate::{
 /// The kind under which findings and exceptions name an occurrence; its name is the period.
 pub const OCCURRENCE: &str = "Occurrence";
 
-/// An `attestation` test, compiled: all it needs is in the ledger.
+/// An `attestation` test, compiled: all that it judges by is in the ledger.
 #[derive(Debug)]
 struct AttestationCheck;
 
-/// Compiles.
+/// Compiles an `attestation` test. Never fails: its spec is the rule itself, which the ledger reads.
 pub fn build(_: &AttestationTest) -> Result<Built, BuildError> {
     Ok(AttestationCheck.into())
 }
@@ -47,7 +47,7 @@ pub fn reference(period: &str) -> ResourceRef {
     }
 }
 
-/// Tells the occurrences of a control apart: no two begin on the same day.
+/// The item of an occurrence, by the day on which it begins: no two of a control begin on the same day.
 pub fn item(occurrence: &Occurrence) -> Item {
     Item::Cluster(u32::try_from(occurrence.opens.0.as_second() / 86_400).unwrap_or_default())
 }
@@ -67,7 +67,8 @@ impl Check for AttestationCheck {
             if before.as_ref().is_some_and(|object| is_record(&object.facts))
                 || context.inventory.get(*slot).is_some_and(|object| is_record(&object.facts))
             {
-                // Whatever changes is in the ledger, and the engine advances that for any item.
+                // Which occurrence a record is for is the ledger's business, and the engine advances that
+                // whenever any item of the control is marked.
                 visit(Item::Cluster(0));
             }
         }
@@ -83,7 +84,9 @@ impl Check for AttestationCheck {
         let due = occurrence.due.0;
         match occurrence.phase {
             OccurrencePhase::Scheduled | OccurrencePhase::Waived => None,
+            // Open and not due proves nothing: counting it as passed would hide the one before it.
             OccurrencePhase::Open if context.now <= due => None,
+            // Without its CRD nobody could attest, so that nobody did says nothing.
             OccurrencePhase::Open if !is_served(context.inventory) => Some(unserved(occurrence)),
             OccurrencePhase::Open => Some(finding(occurrence, "Overdue", overdue(occurrence))),
             OccurrencePhase::Completed | OccurrencePhase::CompletedLate => {
@@ -98,7 +101,8 @@ impl Check for AttestationCheck {
     }
 }
 
-/// When an open occurrence turns from open to overdue: what the ledger does not know of.
+/// When an open occurrence next turns overdue; None when none will. It is due through that instant, and the
+/// ledger keeps it open, so this deadline is the check's own.
 pub fn next_overdue(occurrences: &[Occurrence], now: Timestamp) -> Option<Timestamp> {
     occurrences
         .iter()
@@ -124,14 +128,14 @@ fn unserved(occurrence: &Occurrence) -> Judgement {
         severity: None,
         resource: reference(&occurrence.period),
         subject: None,
-        message: "the cluster does not serve Attestation of comptroller.dev, so nobody could attest: install its CRD".to_owned(),
+        message: "the cluster does not serve Attestation of comptroller.dev, so nobody could attest it: install its CRD".to_owned(),
     };
     Judgement { unknown: vec![finding], ..Judgement::default() }
 }
 
 fn overdue(occurrence: &Occurrence) -> String {
     format!(
-        "was due at {} and nobody has attested it{}: perform it and attest it before {}, or it stays missed",
+        "was due at {} and nobody has attested it{}: perform it and attest it before {}, or it will be missed",
         occurrence.due.0,
         refused(occurrence),
         occurrence.grace_until.0

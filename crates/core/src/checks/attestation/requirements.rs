@@ -1,12 +1,40 @@
-//! What a rule asks of a record, and of who attests.
+//! What a rule requires of a record, and of whoever attests.
+
+use jiff::Timestamp;
 
 use crate::{
     api::test_spec::{AttestationTest, RequiredPart},
     inventory::records::AttestationFacts,
 };
 
-/// What a record lacks of what the rule requires, as a reason why it does not count.
-pub fn missing(record: &AttestationFacts, rule: &AttestationTest) -> Option<String> {
+/// Why a record does not count for an occurrence, as the occurrence notes it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordRejection {
+    /// A file, or an object whose time of creation is gone.
+    #[error("it never reached an API server, so it is not known when it was written")]
+    NeverStored,
+    #[error("it was recorded before the occurrence opened at {opens}: write a new one")]
+    TooEarly { opens: Timestamp },
+    #[error("it was recorded after {grace_until}")]
+    TooLate { grace_until: Timestamp },
+    #[error(
+        "performedAt {performed} is later than the record itself: write a new one when it is done"
+    )]
+    NotYetPerformed { performed: Timestamp },
+    #[error("performedAt {performed} is before the period, which begins at {opens}")]
+    PerformedTooEarly { performed: Timestamp, opens: Timestamp },
+    /// The fields that are missing, joined for a sentence.
+    #[error("it lacks {0}, which the control requires: write a new one")]
+    Lacks(String),
+    #[error("attestedBy is not among the attesters of the control")]
+    NotAnAttester,
+}
+
+/// Whether a record has every part that the rule requires.
+pub fn check_parts(
+    record: &AttestationFacts,
+    rule: &AttestationTest,
+) -> Result<(), RecordRejection> {
     let lacks = |part: &RequiredPart| match part {
         RequiredPart::Artifact => record.artifacts.is_empty(),
         RequiredPart::Version => record.version.is_none(),
@@ -22,13 +50,11 @@ pub fn missing(record: &AttestationFacts, rule: &AttestationTest) -> Option<Stri
             RequiredPart::Participants => "spec.participants",
         })
         .collect();
-    (!missing.is_empty()).then(|| {
-        format!("it lacks {}, which the control requires: write a new one", missing.join(" and "))
-    })
+    if missing.is_empty() { Ok(()) } else { Err(RecordRejection::Lacks(missing.join(" and "))) }
 }
 
-/// Whether somebody may attest: Ok with what to know of it, or why not.
-pub fn attester(person: &str, rule: &AttestationTest) -> Result<String, String> {
+/// Whether somebody may attest: Ok with a note about it, which is empty when there is nothing to add.
+pub fn check_attester(person: &str, rule: &AttestationTest) -> Result<String, RecordRejection> {
     let Some(attesters) = &rule.attesters else {
         return Ok(String::new());
     };
@@ -36,7 +62,7 @@ pub fn attester(person: &str, rule: &AttestationTest) -> Result<String, String> 
         return Ok(String::new());
     }
     if attesters.groups.is_empty() {
-        return Err("attestedBy is not among the attesters of the control".to_owned());
+        return Err(RecordRejection::NotAnAttester);
     }
     // Who is in a group is known to the API server at the moment of the request, and to nobody later.
     Ok("attestedBy is not among attesters.users; whether they are in one of attesters.groups is checked on admission only, and not verified here".to_owned())

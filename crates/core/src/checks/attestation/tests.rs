@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    AttestationCheck, Check, CheckContext, Circumstances, Item, Ledger, calendar::Calendar, item,
-    rule_digest,
+    AttestationCheck, Check, CheckContext, Item, LedgerInputs, OccurrenceLedger,
+    calendar::Calendar, item, rule_digest,
 };
 use crate::{
     api::{AttestationOutcome, Occurrence, OccurrencePhase, test_spec::AttestationTest},
@@ -57,13 +57,19 @@ struct World {
     created: Timestamp,
     records: Vec<Arc<AttestationFacts>>,
     waived: Option<(&'static str, &'static str)>,
-    ledger: Ledger,
+    ledger: OccurrenceLedger,
 }
 
 impl World {
     fn new(rule: AttestationTest, created: &str) -> Self {
         let created = at(created);
-        Self { rule, created, records: Vec::new(), waived: None, ledger: Ledger::default() }
+        Self {
+            rule,
+            created,
+            records: Vec::new(),
+            waived: None,
+            ledger: OccurrenceLedger::default(),
+        }
     }
 
     /// Moves to a time; what there is then, as `period phase` for each occurrence.
@@ -75,7 +81,7 @@ impl World {
 
     fn advance(&mut self, now: Timestamp) {
         let waived = self.waived;
-        self.ledger.advance(&Circumstances {
+        self.ledger.advance(&LedgerInputs {
             rule: &self.rule,
             digest: &rule_digest(&self.rule),
             created: self.created,
@@ -170,7 +176,7 @@ fn periods_are_those_of_the_calendar_unless_a_start_is_given() {
     ] {
         let rule = rule(spec.clone());
         let calendar = Calendar::new(&rule);
-        let dates = calendar.occurrence(calendar.at(at(now))).unwrap();
+        let dates = calendar.occurrence(calendar.number_at(at(now))).unwrap();
         let day = |at: Timestamp| at.to_string()[..10].to_owned();
         let told = format!(
             "{} {} {} {}",
@@ -346,7 +352,7 @@ fn a_rule_changed_by_hand_in_the_status_is_not_believed() {
     world.to("2026-11-01");
     let mut occurrences = world.ledger.occurrences().to_vec();
     occurrences[0].rule = Some(rule(json!({"every": "3mo"})));
-    world.ledger = Ledger::remembered(occurrences);
+    world.ledger = OccurrenceLedger::restored(occurrences);
     world.records.push(record("a", "2026-Q4", "sam", "2026-11-03"));
     world.to("2026-11-04");
     assert_eq!(world.occurrence("2026-Q4").phase, OccurrencePhase::Open);

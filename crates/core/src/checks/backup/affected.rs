@@ -1,8 +1,9 @@
-//! Which items an object bears on. Too many is slow, too few is wrong.
+//! The items that an object bears on: those whose judgement may change when it does. Too many is slow, too
+//! few is wrong.
 
 use crate::{
     api::test_spec::BackupSubject,
-    checks::{Item, backup::providers::velero_volumes::Run},
+    checks::{Item, backup::providers::velero_volumes::VeleroRun},
     inventory::{
         Facts, Inventory, Object, Slot, Symbol,
         backup::{
@@ -16,22 +17,23 @@ use crate::{
 
 /// Visits the items that an object, as it is or as it was, bears on.
 pub fn visit(
-    of: BackupSubject,
+    subject: BackupSubject,
     inventory: &Inventory,
     slot: Slot,
     object: &Object,
     visit: &mut dyn FnMut(Item),
 ) {
-    let mut affected = Affected { of, inventory, visit };
+    let mut affected = AffectedItems { subject, inventory, visit };
     match &object.facts {
         Facts::Claim(_) => {
             affected.claim(slot, &object.namespace);
-            affected.counted();
+            // Velero counts snapshots against the claims there are.
+            affected.recounted_backups();
         }
         Facts::Volume(volume) => affected.volume(volume),
         Facts::Namespace(_) => {
             affected.namespace(slot, &object.name);
-            affected.counted();
+            affected.recounted_backups();
         }
         Facts::Workload(workload) => {
             if let Some(cron) = &workload.cron {
@@ -44,15 +46,15 @@ pub fn visit(
     }
 }
 
-struct Affected<'a, 'v> {
-    of: BackupSubject,
+struct AffectedItems<'a, 'v> {
+    subject: BackupSubject,
     inventory: &'a Inventory,
     visit: &'v mut dyn FnMut(Item),
 }
 
-impl Affected<'_, '_> {
+impl AffectedItems<'_, '_> {
     fn claim(&mut self, slot: Slot, namespace: &str) {
-        match self.of {
+        match self.subject {
             BackupSubject::PersistentVolumeClaims => (self.visit)(Item::Object(slot)),
             // Whether a namespace has claims decides what its backups must hold.
             BackupSubject::Namespaces => self.all_in(namespace),
@@ -61,31 +63,34 @@ impl Affected<'_, '_> {
     }
 
     fn namespace(&mut self, slot: Slot, name: &str) {
-        match self.of {
+        match self.subject {
             BackupSubject::PersistentVolumeClaims => self.all_in(name),
             BackupSubject::Namespaces => (self.visit)(Item::Object(slot)),
             BackupSubject::Databases => {}
         }
     }
 
-    /// What is behind a claim.
+    /// The claim that a volume is bound to.
     fn volume(&mut self, volume: &PersistentVolumeFacts) {
         let Some((namespace, name)) = &volume.claim else {
             return;
         };
         self.claim_named(namespace, name);
-        if self.of == BackupSubject::Namespaces {
+        // A namespace is backed up when each of its claims is.
+        if self.subject == BackupSubject::Namespaces {
             self.all_in(namespace);
         }
-        self.counted();
+        self.recounted_backups();
     }
 
-    /// The items of the backups that have enough snapshots for their claims by now, or no longer.
-    fn counted(&mut self) {
+    /// The items of the Velero backups that have enough snapshots for the claims they cover by now, or no
+    /// longer: a claim that comes or goes changes how many that takes.
+    fn recounted_backups(&mut self) {
         let inventory = self.inventory;
         for (slot, before) in inventory.backups.census.recounted() {
-            if let Some(run) = Run::at(inventory, slot) {
+            if let Some(run) = VeleroRun::at(inventory, slot) {
                 let taken = run.backup.volumes.snapshots();
+                // Most changes alter the count and not the answer: a backup may cover 10,000 claims.
                 if run.has_enough(inventory) != before.is_reached_by(taken) {
                     self.velero(&run.backup.scope);
                 }
@@ -98,12 +103,13 @@ impl Affected<'_, '_> {
     fn copied(&mut self, velero: &Symbol, copy: &VeleroVolumeCopy) {
         match &copy.claim {
             Some(claim) => self.claim_named(&copy.namespace, claim),
+            // It names a volume only, and any claim of the namespace may be the one.
             None => self.all_in(&copy.namespace),
         }
-        if self.of == BackupSubject::Namespaces {
+        if self.subject == BackupSubject::Namespaces {
             self.all_in(&copy.namespace);
         }
-        self.counted();
+        self.recounted_backups();
         let backup = self.inventory.lookup(VELERO, "Backup", velero, &copy.backup);
         if let Some(Facts::Backup(facts)) = backup.map(|object| &object.facts)
             && let BackupFacts::VeleroBackup(backup) = &**facts
@@ -116,6 +122,7 @@ impl Affected<'_, '_> {
 
     fn cron(&mut self, namespace: &str, cron: &CronFacts) {
         for claim in cron.claims() {
+            // The label of a CronJob may say that it backs up every claim of its namespace.
             if claim == "*" {
                 self.all_in(namespace);
             } else {
@@ -137,6 +144,7 @@ impl Affected<'_, '_> {
                     self.claim_named(namespace, claim);
                 }
             }
+            // Its selectors are over labels of namespaces, which are left to the judgement.
             BackupFacts::KastenPolicy(_) => self.velero(&VeleroScope::default()),
             BackupFacts::KastenBackup(action) => self.all_in(&action.namespace),
             BackupFacts::KastenRestore(restore) => self.all_in(&restore.namespace),
@@ -176,6 +184,7 @@ impl Affected<'_, '_> {
                     self.longhorn_volume(namespace, volume);
                 }
             }
+            // It applies to volumes by group, and to all of them by the group `default`.
             BackupFacts::LonghornRecurringJob(_) => self.every_claim(),
         }
     }
@@ -207,7 +216,7 @@ impl Affected<'_, '_> {
 
     /// What a Velero scope may cover: labels are left to the judgement.
     fn velero(&mut self, scope: &VeleroScope) {
-        match self.of {
+        match self.subject {
             BackupSubject::PersistentVolumeClaims => {
                 let namespaces = self.inventory.backups.claim_namespaces();
                 for namespace in namespaces.filter(|name| scope.includes_namespace(name)) {
@@ -259,7 +268,7 @@ impl Affected<'_, '_> {
     }
 
     fn databases_of(&mut self, namespace: &Symbol) {
-        match self.of {
+        match self.subject {
             BackupSubject::Databases => {
                 let clusters = BackupKey::CnpgClusters(namespace.clone());
                 for slot in self.inventory.backups.slots(&clusters) {
@@ -272,7 +281,7 @@ impl Affected<'_, '_> {
     }
 
     fn claim_named(&mut self, namespace: &str, name: &str) {
-        if self.of == BackupSubject::PersistentVolumeClaims
+        if self.subject == BackupSubject::PersistentVolumeClaims
             && let Some(kind) = self.inventory.find_kind("", "PersistentVolumeClaim")
             && let Some(slot) = self.inventory.find(kind, namespace, name)
         {
@@ -282,7 +291,7 @@ impl Affected<'_, '_> {
 
     /// The claims of a namespace, or the namespace.
     fn all_in(&mut self, namespace: &str) {
-        match self.of {
+        match self.subject {
             BackupSubject::PersistentVolumeClaims => {
                 for slot in self.inventory.backups.claims(namespace) {
                     (self.visit)(Item::Object(slot));
@@ -300,7 +309,7 @@ impl Affected<'_, '_> {
     }
 
     fn every_claim(&mut self) {
-        if self.of == BackupSubject::PersistentVolumeClaims {
+        if self.subject == BackupSubject::PersistentVolumeClaims {
             self.velero(&VeleroScope::default());
         }
     }

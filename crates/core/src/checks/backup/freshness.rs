@@ -1,10 +1,10 @@
-//! From what the tools say to a judgement: is the newest success recent enough?
+//! From the evidence of the tools to a judgement: is the newest success recent enough?
 
 use super::{
     UNDECIDED,
-    evidence::{Evidence, Success, name},
+    evidence::{Success, ToolEvidence, name},
     finding, providers,
-    target::Target,
+    target::BackupTarget,
 };
 use crate::{
     api::Duration,
@@ -16,10 +16,11 @@ use crate::{
 /// follow: some schedule runs, or the tool has none (somebody starts its backups, and did).
 pub fn judge(
     context: &CheckContext<'_>,
-    target: &Target<'_>,
-    evidence: &[Evidence<'_>],
+    target: &BackupTarget<'_>,
+    evidence: &[ToolEvidence<'_>],
     max_age: Duration,
 ) -> Judgement {
+    // Until when a success counts: it grows too old, or expires before that.
     let deadline = |success: &Success| {
         let old = max_age.add_to(success.at);
         success.until.map_or(old, |until| until.min(old))
@@ -27,6 +28,8 @@ pub fn judge(
     let scheduled = evidence.iter().any(|tool| tool.scheduled.is_some());
     let best = evidence
         .iter()
+        // Of a tool whose schedules are all paused, a recent success does not carry on, unless another
+        // schedule runs.
         .filter(|tool| scheduled || tool.paused.is_none())
         .filter_map(|tool| tool.good.as_ref())
         .map(deadline)
@@ -39,6 +42,8 @@ pub fn judge(
     let due = target.created().map(|created| max_age.add_to(created));
     let due = due.filter(|due| context.now < *due);
     let mut judgement = explain(context, target, evidence, max_age, &fresh);
+    // The next instant at which any of what was looked at may change its mind: a success that grows too
+    // old, one from the future that begins to count, an item that is no longer young.
     judgement.valid_until = evidence
         .iter()
         .flat_map(|tool| tool.successes().map(deadline).chain(tool.changes))
@@ -46,19 +51,22 @@ pub fn judge(
         .filter(|at| *at > context.now)
         .min();
     let files = context.inventory.source == ObjectSource::Manifests;
+    // Manifests without any status say nothing about what happened: that is not a failure.
     if files && !evidence.iter().any(|tool| tool.ran) {
         return unknown(context, target, judgement.valid_until, unseen(context, target, evidence));
     }
     let Some(due) = due else {
         return judgement;
     };
+    // A young item has had no chance yet, except where no schedule will give it one.
     judgement.failing.retain(|finding| finding.rule == PAUSED);
     if !judgement.failing.is_empty() {
         return judgement;
     }
+    // A scan does not come back when the time is up, so a pending item would be forgotten.
     if files {
         let message = format!(
-            "pending: no backup that holds this {} has succeeded since it was made, and one is due by {due}{}",
+            "pending: no backup that holds this {} has succeeded since it was created, and one is due by {due}{}",
             target.noun(),
             attempt(context, evidence, "; ")
         );
@@ -71,7 +79,7 @@ const PAUSED: &str = "Paused";
 
 fn unknown(
     context: &CheckContext<'_>,
-    target: &Target<'_>,
+    target: &BackupTarget<'_>,
     valid_until: Option<jiff::Timestamp>,
     message: String,
 ) -> Judgement {
@@ -82,8 +90,12 @@ fn unknown(
     }
 }
 
-/// What files without any status say: what is to happen, and not whether it did.
-fn unseen(context: &CheckContext<'_>, target: &Target<'_>, evidence: &[Evidence<'_>]) -> String {
+/// The message about manifests without any status: they show what is to happen, and not whether it did.
+fn unseen(
+    context: &CheckContext<'_>,
+    target: &BackupTarget<'_>,
+    evidence: &[ToolEvidence<'_>],
+) -> String {
     let noun = target.noun();
     let how = "scan the cluster (--cluster), or add its backups with their status";
     let scheduled = evidence.iter().find_map(|tool| tool.scheduled);
@@ -108,12 +120,13 @@ fn unseen(context: &CheckContext<'_>, target: &Target<'_>, evidence: &[Evidence<
 
 fn explain(
     context: &CheckContext<'_>,
-    target: &Target<'_>,
-    evidence: &[Evidence<'_>],
+    target: &BackupTarget<'_>,
+    evidence: &[ToolEvidence<'_>],
     max_age: Duration,
     fresh: &dyn Fn(&Success) -> bool,
 ) -> Judgement {
     let mut judgement = Judgement::default();
+    // What is not known goes first: a failure that a success might disprove would be a guess.
     if let Some(why) = doubt(context, target, evidence, fresh) {
         judgement.unknown.extend(finding(context, target.slot, UNDECIDED, why));
         return judgement;
@@ -124,6 +137,7 @@ fn explain(
     let paused = paused(context, evidence);
     let good = evidence.iter().filter_map(|tool| tool.good.as_ref());
     let recent = good.clone().any(fresh);
+    // Paused and without a recent success are two findings: each has a remedy of its own.
     if !recent {
         let (rule, message) = missing(context, target, evidence, max_age, fresh);
         fail(rule, message);
@@ -134,11 +148,11 @@ fn explain(
     judgement
 }
 
-/// Why it can't be told whether there is a recent success.
+/// Why it is not known whether there is a recent success; None when it is known.
 fn doubt(
     context: &CheckContext<'_>,
-    target: &Target<'_>,
-    evidence: &[Evidence<'_>],
+    target: &BackupTarget<'_>,
+    evidence: &[ToolEvidence<'_>],
     fresh: &dyn Fn(&Success) -> bool,
 ) -> Option<String> {
     let undecided = evidence
@@ -163,7 +177,7 @@ fn doubt(
     })
 }
 
-fn paused(context: &CheckContext<'_>, evidence: &[Evidence<'_>]) -> Option<String> {
+fn paused(context: &CheckContext<'_>, evidence: &[ToolEvidence<'_>]) -> Option<String> {
     if evidence.iter().any(|tool| tool.scheduled.is_some()) {
         return None;
     }
@@ -174,11 +188,12 @@ fn paused(context: &CheckContext<'_>, evidence: &[Evidence<'_>]) -> Option<Strin
     ))
 }
 
-/// The rule that says best why there is no recent success.
+/// The rule that says best why there is no recent success, and its message: the closer something came to
+/// being one, the better it says so.
 fn missing(
     context: &CheckContext<'_>,
-    target: &Target<'_>,
-    evidence: &[Evidence<'_>],
+    target: &BackupTarget<'_>,
+    evidence: &[ToolEvidence<'_>],
     max_age: Duration,
     fresh: &dyn Fn(&Success) -> bool,
 ) -> (&'static str, String) {
@@ -219,11 +234,11 @@ fn missing(
     ("NotCovered", message)
 }
 
-fn newest<'e>(evidence: &'e [Evidence<'_>]) -> Option<&'e Success> {
-    evidence.iter().flat_map(Evidence::successes).max_by_key(|success| success.at)
+fn newest<'e>(evidence: &'e [ToolEvidence<'_>]) -> Option<&'e Success> {
+    evidence.iter().flat_map(ToolEvidence::successes).max_by_key(|success| success.at)
 }
 
-fn attempt(context: &CheckContext<'_>, evidence: &[Evidence<'_>], lead: &str) -> String {
+fn attempt(context: &CheckContext<'_>, evidence: &[ToolEvidence<'_>], lead: &str) -> String {
     evidence
         .iter()
         .find_map(|tool| tool.attempt.as_ref())

@@ -10,13 +10,13 @@
 //! | `Paused` | every schedule of the tools that back it up is paused, however recent the last success: none will follow |
 //! | `RestoreUntested` | it has a success, and no restore within `restoreTestEvery` |
 //!
-//! What can't be told is `Undecided`, and never a pass: an object that can't be read where no
+//! What is not known is `Undecided`, and never a pass: an object that can't be read where no
 //! other success is recent enough, a volume that a Velero resource policy may leave out, a database
 //! of an operator that is not known here.
 //!
 //! Evidence is of this very item, or it is none: of its uid, of its volume, and not from before it
-//! was made. An item younger than `maxAge` of which there is none yet is pending: it is not of the
-//! population until `maxAge` after it was made. Only that every schedule for it is paused fails it
+//! was created. An item younger than `maxAge` of which there is none yet is pending: it is not of the
+//! population until `maxAge` after it was created. Only that every schedule for it is paused fails it
 //! at once. A scan of files does not come back later, so there it is unknown.
 //!
 //! Files show what should be, and a manifest has no status. Where none of them says that something
@@ -46,18 +46,18 @@ use crate::{
         },
     },
 };
-use target::{Target, What};
+use target::{BackupTarget, TargetKind};
 
 /// A `backup` test, compiled.
 #[derive(Debug)]
-pub struct BackupCheck {
-    of: BackupSubject,
+struct BackupCheck {
+    subject: BackupSubject,
     selector: Selector,
     max_age: Duration,
     restore_test_every: Option<Duration>,
 }
 
-/// Compiles the test.
+/// Compiles a `backup` test.
 pub fn build(test: &BackupTest) -> Result<Built, BuildError> {
     let selector = test
         .selector
@@ -66,7 +66,7 @@ pub fn build(test: &BackupTest) -> Result<Built, BuildError> {
         .transpose()
         .map_err(|error| BuildError::Invalid(format!("spec.test.backup.selector.{error}")))?;
     Ok(BackupCheck {
-        of: test.of,
+        subject: test.of,
         selector: selector.unwrap_or_default(),
         max_age: test.max_age,
         restore_test_every: test.restore_test_every,
@@ -108,9 +108,9 @@ const NAMESPACE: (&str, &str) = ("", "Namespace");
 const VOLUME: (&str, &str) = ("", "PersistentVolume");
 
 impl BackupCheck {
-    /// Kinds of the items.
+    /// The kinds whose objects are the items of the control.
     fn item_kinds(&self) -> Vec<(&'static str, &'static str)> {
-        match self.of {
+        match self.subject {
             BackupSubject::PersistentVolumeClaims => vec![CLAIM],
             BackupSubject::Namespaces => vec![NAMESPACE],
             BackupSubject::Databases => {
@@ -120,18 +120,20 @@ impl BackupCheck {
         }
     }
 
-    fn judge_target(&self, context: &CheckContext<'_>, target: &Target<'_>) -> Judgement {
-        if let What::OtherDatabase { kind, .. } = &target.what {
+    fn judge_target(&self, context: &CheckContext<'_>, target: &BackupTarget<'_>) -> Judgement {
+        // Counted and unknown rather than left out: a database that nobody backs up must not go unseen.
+        if let TargetKind::OtherDatabase { kind, .. } = &target.kind {
             let message = format!(
-                "not judged: the backups of {kind} are not read. Attest them with a control of their own, and leave this database out here by spec.test.backup.selector or the scope"
+                "not judged: the backups of {kind} are not read. Attest them with a control of their own, and leave this database out of this control by spec.test.backup.selector or the scope"
             );
             return undecided(context, target.slot, message).unwrap_or_default();
         }
         let evidence = providers::gather(context, target, self.max_age);
         let mut judgement = freshness::judge(context, target, &evidence, self.max_age);
+        // Without a backup there is nothing to restore, and the missing backup is reported already.
         if let Some(every) = self.restore_test_every
             && !judgement.pending
-            && evidence.iter().any(evidence::Evidence::has_success)
+            && evidence.iter().any(evidence::ToolEvidence::has_success)
         {
             restores::judge(context, target, every, &mut judgement);
         }
@@ -142,7 +144,7 @@ impl BackupCheck {
 impl Check for BackupCheck {
     fn reads(&self) -> Vec<Dependency> {
         let databases = self.item_kinds();
-        let (required, optional): (_, &[&[_]]) = match self.of {
+        let (required, optional): (_, &[&[_]]) = match self.subject {
             // Labels of namespaces leave them out of Velero's backups.
             BackupSubject::PersistentVolumeClaims => (
                 &[CLAIM][..],
@@ -177,8 +179,9 @@ impl Check for BackupCheck {
         let Change::Object { slot, before } = change else {
             return;
         };
+        // What it bore on before it changed may have lost its backup.
         for object in before.iter().chain(context.inventory.get(*slot)) {
-            affected::visit(self.of, context.inventory, *slot, object, visit);
+            affected::visit(self.subject, context.inventory, *slot, object, visit);
         }
     }
 
@@ -191,6 +194,7 @@ impl Check for BackupCheck {
             return None;
         };
         let object = context.inventory.get(slot)?;
+        // Facts that can't be read don't say which kind they are of.
         if let Facts::Malformed(error) = &object.facts {
             let resource = &context.inventory.kind_state(object.kind)?.resource;
             let is_it =
@@ -198,12 +202,12 @@ impl Check for BackupCheck {
             let ours = self.item_kinds().iter().any(is_it);
             return ours.then(|| undecided(context, slot, format!("can't be read: {error}")))?;
         }
-        let target = Target::of(self.of, context.inventory, slot)?;
+        let target = BackupTarget::of(self.subject, context.inventory, slot)?;
         target.is_selected(&self.selector).then(|| self.judge_target(context, &target))
     }
 }
 
-/// The rule of findings about what can't be told.
+/// The rule of findings about what is not known.
 const UNDECIDED: &str = "Undecided";
 
 fn undecided(context: &CheckContext<'_>, slot: Slot, message: String) -> Option<Judgement> {

@@ -10,7 +10,7 @@ use super::{
     evidence::{CLOCK_SKEW, name},
     finding,
     providers::{self, velero},
-    target::{Target, What, backup_at},
+    target::{BackupTarget, TargetKind, backup_at},
 };
 use crate::{
     api::Duration,
@@ -26,22 +26,22 @@ use crate::{
     },
 };
 
-/// Adds what is to be said of restores of an item.
+/// Adds to a judgement whether the item was restored recently enough.
 pub fn judge(
     context: &CheckContext<'_>,
-    target: &Target<'_>,
+    target: &BackupTarget<'_>,
     every: Duration,
     judgement: &mut Judgement,
 ) {
     let mut search = Search { now: context.now, newest: None, pending: None };
-    match &target.what {
-        What::Claim(_) | What::Namespace { .. } => {
+    match &target.kind {
+        TargetKind::Claim(_) | TargetKind::Namespace { .. } => {
             of_velero(context, target, &mut search);
             of_key(context, &BackupKey::K8upRestores(target.namespace.clone()), &mut search);
             of_key(context, &BackupKey::KastenRestores(target.namespace.clone()), &mut search);
         }
-        What::Database(cluster) => of_cnpg(context, target, cluster, &mut search),
-        What::OtherDatabase { .. } => {}
+        TargetKind::Database(cluster) => of_cnpg(context, target, cluster, &mut search),
+        TargetKind::OtherDatabase { .. } => {}
     }
     let deadline = search.newest.map(|(at, _)| every.add_to(at));
     let tested = deadline.is_some_and(|deadline| context.now < deadline);
@@ -51,6 +51,7 @@ pub fn judge(
         return;
     }
     let noun = target.noun();
+    // It may be the very restore that is missing.
     if let Some((slot, error)) = providers::unreadable_restore(context, target) {
         let message = format!(
             "{} may be a restore of this {noun}, and can't be read: {error}",
@@ -70,19 +71,20 @@ pub fn judge(
         || "no successful restore is known".to_owned(),
         |(at, slot)| {
             format!(
-                "the last successful restore is {} of {at}, longer ago than {every}",
+                "the last successful restore is {} of {at}, more than {every} ago",
                 name(context.inventory, slot)
             )
         },
     );
-    let message = format!("{last}: restore this {noun} somewhere else, and check what came back");
+    let message = format!("{last}: restore this {noun} somewhere else, and check the result");
     judgement.failing.extend(finding(context, target.slot, "RestoreUntested", message));
 }
 
-/// The newest restore that counts.
+/// A search for the newest restore that counts.
 struct Search {
     now: Timestamp,
     newest: Option<(Timestamp, Slot)>,
+    /// When the first of those whose clock is ahead begins to count.
     pending: Option<Timestamp>,
 }
 
@@ -97,14 +99,16 @@ impl Search {
     }
 }
 
-fn of_velero(context: &CheckContext<'_>, target: &Target<'_>, search: &mut Search) {
+fn of_velero(context: &CheckContext<'_>, target: &BackupTarget<'_>, search: &mut Search) {
     for (at, slot) in context.inventory.backups.newest(&BackupKey::VeleroRestores) {
+        // Those without a time come last, and never completed.
         let Some(at) = at else {
             return;
         };
         if let Some(BackupFacts::VeleroRestore(restore)) = backup_at(context.inventory, slot)
             && restored(context, target, restore, slot).unwrap_or(false)
         {
+            // They come newest first, and judging one looks at its backup: the first that counts will do.
             search.offer(at, slot);
             if search.newest.is_some() {
                 return;
@@ -114,15 +118,17 @@ fn of_velero(context: &CheckContext<'_>, target: &Target<'_>, search: &mut Searc
 }
 
 /// Whether a restore brought an item back: both it and its backup must be about the item. When the
-/// backup is gone, only the namespaces that the restore itself names are known.
+/// backup is gone, only the namespaces that the restore itself names are known. None when Velero's
+/// objects are not there to tell.
 fn restored(
     context: &CheckContext<'_>,
-    target: &Target<'_>,
+    target: &BackupTarget<'_>,
     restore: &VeleroRestore,
     slot: Slot,
 ) -> Option<bool> {
     let inventory = context.inventory;
     let namespace = target.namespace;
+    // A restore can't have brought back what no backup takes.
     if velero::is_left_out(inventory, namespace) {
         return Some(false);
     }
@@ -135,16 +141,18 @@ fn restored(
     };
     let key = BackupKey::VeleroCopiesOf(velero.clone(), restore.backup.clone());
     let copied = inventory.backups.slots(&key).next().is_some();
+    // Manifests without the data of their volumes are no restore of a claim. Of a backup that is gone,
+    // the restore's own word is all there is.
     let data = restore.volumes && backup.is_none_or(|backup| copied || backup.volumes.any());
-    Some(match &target.what {
-        What::Claim(claim) => {
+    Some(match &target.kind {
+        TargetKind::Claim(claim) => {
             data && restore.scope.covers_claim(namespace, &claim.labels)
                 && backup.map_or_else(
                     || restore.scope.names_namespace(namespace),
                     |backup| backup.scope.covers_claim(namespace, &claim.labels),
                 )
         }
-        What::Namespace { data: needed, .. } => {
+        TargetKind::Namespace { data: needed, .. } => {
             (data || !needed)
                 && restore.scope.includes_namespace(namespace)
                 && backup.map_or_else(
@@ -152,7 +160,7 @@ fn restored(
                     |backup| backup.scope.covers_namespace(namespace),
                 )
         }
-        What::Database(_) | What::OtherDatabase { .. } => false,
+        TargetKind::Database(_) | TargetKind::OtherDatabase { .. } => false,
     })
 }
 
@@ -169,7 +177,7 @@ fn of_key(context: &CheckContext<'_>, key: &BackupKey, search: &mut Search) {
 /// of servers repeat across namespaces, so a drill elsewhere can't be told from that of a namesake.
 fn of_cnpg(
     context: &CheckContext<'_>,
-    target: &Target<'_>,
+    target: &BackupTarget<'_>,
     cluster: &CnpgCluster,
     search: &mut Search,
 ) {
@@ -181,6 +189,7 @@ fn of_cnpg(
         let Some(recovery) = &other.recovered else {
             continue;
         };
+        // A cluster that was itself recovered shows that its backups can be restored.
         let ours = slot == target.slot
             || match &recovery.source {
                 RecoverySource::Server(server) => *server == cluster.server,
@@ -194,7 +203,11 @@ fn of_cnpg(
     }
 }
 
-fn is_backup_of(context: &CheckContext<'_>, target: &Target<'_>, backup: &str) -> Option<bool> {
+fn is_backup_of(
+    context: &CheckContext<'_>,
+    target: &BackupTarget<'_>,
+    backup: &str,
+) -> Option<bool> {
     let inventory = context.inventory;
     let slot = inventory.find(inventory.find_kind(CNPG, "Backup")?, target.namespace, backup)?;
     match backup_at(inventory, slot)? {

@@ -1,4 +1,4 @@
-//! What is to be backed up.
+//! The items of a backup control: what is to be backed up.
 
 use jiff::Timestamp;
 
@@ -14,36 +14,29 @@ use crate::{
 
 /// An item of a backup control.
 #[derive(Debug)]
-pub struct Target<'a> {
-    /// Where it is.
+pub struct BackupTarget<'a> {
     pub slot: Slot,
-    /// Its namespace; a namespace is in itself.
+    /// Its namespace; of a namespace, that namespace.
     pub namespace: &'a Symbol,
-    /// Its name.
     pub name: &'a Symbol,
-    /// What it is.
-    pub what: What<'a>,
+    pub kind: TargetKind<'a>,
 }
 
-/// What a target is.
+/// What a target is, with the facts that decide which backups must hold it.
 #[derive(Debug)]
-pub enum What<'a> {
-    /// A claim.
+pub enum TargetKind<'a> {
     Claim(&'a ClaimFacts),
-    /// A namespace.
     Namespace {
-        /// Its facts.
         facts: &'a NamespaceFacts,
         /// Whether a claim in it is to be backed up, so that manifests are not enough.
         data: bool,
     },
-    /// A database.
+    /// A cluster of `CloudNativePG`.
     Database(&'a CnpgCluster),
     /// A database of an operator whose backups are not read.
     OtherDatabase {
-        /// Its labels.
         labels: &'a Labels,
-        /// `KIND (GROUP)`.
+        /// As messages name it: `KIND (GROUP)`.
         kind: String,
     },
 }
@@ -51,20 +44,23 @@ pub enum What<'a> {
 /// The label that every API server sets on every namespace (KEP-2161).
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
-impl<'a> Target<'a> {
-    /// The item in a slot, when it is one of the subject.
+impl<'a> BackupTarget<'a> {
+    /// The item in a slot; None when the control is not about such objects.
     pub fn of(subject: BackupSubject, inventory: &'a Inventory, slot: Slot) -> Option<Self> {
         let object = inventory.get(slot)?;
-        let what = match (subject, &object.facts) {
-            (BackupSubject::PersistentVolumeClaims, Facts::Claim(claim)) => What::Claim(claim),
+        let kind = match (subject, &object.facts) {
+            (BackupSubject::PersistentVolumeClaims, Facts::Claim(claim)) => {
+                TargetKind::Claim(claim)
+            }
             (BackupSubject::Namespaces, Facts::Namespace(facts)) => {
-                What::Namespace { facts, data: holds_data(inventory, &object.name) }
+                TargetKind::Namespace { facts, data: holds_data(inventory, &object.name) }
             }
             (BackupSubject::Databases, Facts::Backup(facts)) => match &**facts {
-                BackupFacts::CnpgCluster(cluster) => What::Database(cluster),
+                BackupFacts::CnpgCluster(cluster) => TargetKind::Database(cluster),
                 BackupFacts::OtherDatabase(database) => {
+                    // There are many such operators, so the message takes the name from the object itself.
                     let resource = &inventory.kind_state(object.kind)?.resource;
-                    What::OtherDatabase {
+                    TargetKind::OtherDatabase {
                         labels: &database.labels,
                         kind: format!("{} ({})", resource.kind, resource.group),
                     }
@@ -73,62 +69,68 @@ impl<'a> Target<'a> {
             },
             _ => return None,
         };
-        let namespace = match what {
-            What::Namespace { .. } => &object.name,
-            What::Claim(_) | What::Database(_) | What::OtherDatabase { .. } => &object.namespace,
+        let namespace = match kind {
+            TargetKind::Namespace { .. } => &object.name,
+            TargetKind::Claim(_) | TargetKind::Database(_) | TargetKind::OtherDatabase { .. } => {
+                &object.namespace
+            }
         };
-        Some(Self { slot, namespace, name: &object.name, what })
+        Some(Self { slot, namespace, name: &object.name, kind })
     }
 
-    /// Whether the labels match.
+    /// Whether the control's selector takes it, by its labels.
     pub fn is_selected(&self, selector: &Selector) -> bool {
-        selector.matches(|key| match (self.labels().get(key), &self.what) {
-            (None, What::Namespace { .. }) if key == NAME_LABEL => Some(self.name.as_str()),
+        selector.matches(|key| match (self.labels().get(key), &self.kind) {
+            // A manifest need not write what the API server sets.
+            (None, TargetKind::Namespace { .. }) if key == NAME_LABEL => Some(self.name.as_str()),
             (value, _) => value,
         })
     }
 
     /// What it is called in messages.
     pub fn noun(&self) -> &'static str {
-        match self.what {
-            What::Claim(_) => "claim",
-            What::Namespace { .. } => "namespace",
-            What::Database(_) | What::OtherDatabase { .. } => "database",
+        match self.kind {
+            TargetKind::Claim(_) => "claim",
+            TargetKind::Namespace { .. } => "namespace",
+            TargetKind::Database(_) | TargetKind::OtherDatabase { .. } => "database",
         }
     }
 
-    /// When it was made: what succeeded before is of an earlier one of its name.
+    /// When it was created: what succeeded before is of an earlier one of its name. None when that is
+    /// not known, as in most manifests.
     pub fn created(&self) -> Option<Timestamp> {
-        match &self.what {
-            What::Claim(claim) => claim.created,
-            What::Namespace { facts, .. } => facts.created,
-            What::Database(cluster) => cluster.created,
-            What::OtherDatabase { .. } => None,
+        match &self.kind {
+            TargetKind::Claim(claim) => claim.created,
+            TargetKind::Namespace { facts, .. } => facts.created,
+            TargetKind::Database(cluster) => cluster.created,
+            TargetKind::OtherDatabase { .. } => None,
         }
     }
 
-    /// What to do when nothing covers it.
+    /// What to do when nothing covers it, for the end of a message.
     pub fn remedy(&self) -> &'static str {
-        match &self.what {
-            What::Claim(claim) if is_excluded(&claim.labels) => {
-                "its label velero.io/exclude-from-backup leaves it out; remove the label, or except the claim"
+        match &self.kind {
+            TargetKind::Claim(claim) if is_excluded(&claim.labels) => {
+                "its label velero.io/exclude-from-backup leaves it out; remove the label, or grant the claim an exception"
             }
-            What::Claim(_) => {
+            TargetKind::Claim(_) => {
                 "add it to a schedule of Velero, K8up, Longhorn, VolSync or Kasten, snapshot it, or label its backup CronJob comptroller.dev/backs-up"
             }
-            What::Namespace { .. } => {
+            TargetKind::Namespace { .. } => {
                 "add it as a whole to a Velero schedule or a Kasten policy, or create a K8up Schedule in it"
             }
-            What::Database(_) | What::OtherDatabase { .. } => "create a ScheduledBackup for it",
+            TargetKind::Database(_) | TargetKind::OtherDatabase { .. } => {
+                "create a ScheduledBackup for it"
+            }
         }
     }
 
     fn labels(&self) -> &Labels {
-        match &self.what {
-            What::Claim(claim) => &claim.labels,
-            What::Namespace { facts, .. } => &facts.labels,
-            What::Database(cluster) => &cluster.labels,
-            What::OtherDatabase { labels, .. } => labels,
+        match &self.kind {
+            TargetKind::Claim(claim) => &claim.labels,
+            TargetKind::Namespace { facts, .. } => &facts.labels,
+            TargetKind::Database(cluster) => &cluster.labels,
+            TargetKind::OtherDatabase { labels, .. } => labels,
         }
     }
 }
@@ -146,7 +148,7 @@ fn holds_data(inventory: &Inventory, namespace: &str) -> bool {
         .any(|object| matches!(&object.facts, Facts::Claim(claim) if !is_excluded(&claim.labels)))
 }
 
-/// The facts of a backup object.
+/// The facts of an object of a backup tool; None of any other.
 pub fn backup_facts(object: &Object) -> Option<&BackupFacts> {
     match &object.facts {
         Facts::Backup(facts) => Some(facts),
@@ -154,7 +156,7 @@ pub fn backup_facts(object: &Object) -> Option<&BackupFacts> {
     }
 }
 
-/// The facts of the backup object in a slot.
+/// The facts of the object in a slot, if it is one of a backup tool.
 pub fn backup_at(inventory: &Inventory, slot: Slot) -> Option<&BackupFacts> {
     backup_facts(inventory.get(slot)?)
 }

@@ -1,4 +1,4 @@
-//! The check of a `cel` test: what its program said of each object.
+//! The check of a `cel` test: reads what its program found about each object.
 
 use std::borrow::Cow;
 
@@ -12,21 +12,22 @@ use crate::{
 
 /// The rule of a validation without a reason.
 const INVALID: &str = "Invalid";
-/// The rule of what could not be decided.
+/// The rule of findings about objects that the program could not decide.
 const UNDECIDED: &str = "ExpressionUndecided";
 
-/// Which program to ask, and how to name its validations.
+/// A `cel` test, compiled: which program's results to read, and the rules of its validations.
 #[derive(Debug)]
 pub struct CelCheck {
     program: ProgramId,
     reads: Vec<Dependency>,
+    /// By the position of the validation.
     rules: Vec<Cow<'static, str>>,
     /// Whether some expression names a `status`, which no manifest has.
     names_status: bool,
 }
 
 impl CelCheck {
-    /// A check that asks a compiled program.
+    /// A check that reads the results of a compiled program.
     pub fn new(test: &CelTest, program: ProgramId) -> Self {
         let reads = test.resources.iter().map(|resource| Dependency::Program {
             groups: resource.api_groups.clone(),
@@ -42,7 +43,7 @@ impl CelCheck {
         Self { program, reads: reads.collect(), rules: rules.collect(), names_status }
     }
 
-    /// What the program said of an object; None when it does not read the object's kind.
+    /// What the program found about an object; None when it does not judge the object's kind.
     fn result<'a>(&self, context: &CheckContext<'a>, slot: Slot) -> Option<&'a CelResult> {
         let object = context.inventory.get(slot)?;
         let programs = &context.inventory.kind_state(object.kind)?.programs;
@@ -56,7 +57,7 @@ impl CelCheck {
     }
 }
 
-/// The expressions that decide; messages only tell what was decided.
+/// The expressions that decide. Those of messages only describe what was decided.
 fn expressions(test: &CelTest) -> impl Iterator<Item = &str> {
     let conditions = test.match_conditions.iter().map(|condition| condition.expression.as_str());
     let variables = test.variables.iter().map(|variable| variable.expression.as_str());
@@ -64,7 +65,8 @@ fn expressions(test: &CelTest) -> impl Iterator<Item = &str> {
     conditions.chain(variables).chain(validations)
 }
 
-/// Whether `status` is a word of the expression: a field, or a key in quotes.
+/// Whether `status` is a word of the expression: a field, or a key in quotes. A comment counts too: a
+/// scan then leaves the control out with a note, rather than pass it for want of a status.
 fn names_status(expression: &str) -> bool {
     expression.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "status")
 }
@@ -79,6 +81,7 @@ impl Check for CelCheck {
     }
 
     fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
+        // By result and not by kind: a program may judge any kind that discovery finds.
         for (slot, _) in context.inventory.iter() {
             if self.result(context, slot).is_some() {
                 visit(Item::Object(slot));
@@ -130,12 +133,14 @@ pub fn program_id(test: &CelTest) -> ProgramId {
             add(Some(&named.expression));
         }
     }
+    // Not the reason: it names the rule of a finding, which the check adds by itself.
     for validation in &test.validations {
         add(Some(&validation.expression));
         add(validation.message.as_deref());
         add(validation.message_expression.as_deref());
     }
     let digest = digest.finalize();
+    // 64 bits of it: some hundred programs of one cluster will not collide.
     ProgramId(digest.iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte)))
 }
 

@@ -1,7 +1,7 @@
 //! The `cel` test: the expressions of an admission policy, evaluated on objects at rest.
 //!
-//! Programs run while the whole object is at hand, at projection; the check reads only what they
-//! said.
+//! Programs run when an object is projected, while all of it is there; the check reads only their
+//! results.
 
 mod check;
 
@@ -14,7 +14,7 @@ use comptroller_cel::{
 use super::{BuildError, Built};
 use crate::api::test_spec::{CelTest, CelValidation, NamedExpression};
 
-/// Compiles a control's expressions.
+/// Compiles a `cel` test: the program, and the check that reads its results.
 pub fn build(test: &CelTest) -> Result<Built, BuildError> {
     let program =
         Program::compile(&source(test), "spec.test.cel").map_err(|errors| refusal(&errors))?;
@@ -49,6 +49,7 @@ fn refusal(errors: &[FieldError]) -> BuildError {
     let text = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     let unsupported =
         |error: &FieldError| matches!(error.error, ExpressionError::Unsupported { .. });
+    // Unsupported asks the user for another test, invalid for another spelling.
     if errors.iter().all(unsupported) {
         BuildError::Unsupported(text)
     } else {

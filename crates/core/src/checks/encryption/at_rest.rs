@@ -17,19 +17,19 @@ use crate::{
 
 const FLAG: &str = "--encryption-provider-config";
 
-/// How to let metrics be read.
+/// How to let the operator read the metrics, for the end of a message.
 const GRANT: &str = "let the metrics be read (kubectl create clusterrole api-server-metrics --verb=get --non-resource-url=/metrics, bound to the operator's service account)";
 
-/// What a person can show instead.
+/// What a person can attest instead, for the end of a message.
 const ATTEST: &str = "attest it with the provider's document (EKS: cluster.encryptionConfig; GKE: databaseEncryption.state; AKS: securityProfile.azureKeyVaultKms; self-managed: the EncryptionConfiguration)";
 
-/// The check; item `Cluster(n)` is the n-th resource.
+/// The `atRest` part; item `Cluster(n)` is the n-th resource of the control.
 #[derive(Debug)]
-pub struct AtRest {
+pub struct AtRestCheck {
     resources: Vec<String>,
 }
 
-impl AtRest {
+impl AtRestCheck {
     /// For resources as the API server's metrics name them: `secrets`, `widgets.example.com`.
     pub fn new(resources: &[String]) -> Self {
         Self { resources: resources.to_vec() }
@@ -42,7 +42,7 @@ impl AtRest {
     }
 }
 
-impl Check for AtRest {
+impl Check for AtRestCheck {
     fn reads(&self) -> Vec<Dependency> {
         vec![Dependency::ApiServer, Dependency::optional("", "Pod")]
     }
@@ -68,14 +68,16 @@ impl Check for AtRest {
             return None;
         };
         let resource = self.resources.get(usize::try_from(number).ok()?)?;
-        let servers = Servers::of(context.inventory);
+        // An API server without the flag decides for all: whichever of them takes the write stores plain text.
+        let servers = ApiServerPods::of(context.inventory);
+        // Flags first: that one is missing is certain, whatever an API server has counted so far.
         Some(if servers.without_flag.is_empty() {
             match &context.inventory.api_server {
                 ApiServer::Observed(rows) => from_metrics(resource, rows, servers.with_flag > 0),
                 ApiServer::Idle => unknown(
                     resource,
                     format!(
-                        "the API server has neither read nor written {resource} through a provider since it started, and stores no Secret to tell by: write one to see"
+                        "the API server has neither read nor written {resource} through a provider since it started, and stores no Secret that would show it: write one to find out"
                     ),
                 ),
                 ApiServer::Unreadable(error) => not_shown(resource, &servers, Some(error)),
@@ -96,12 +98,12 @@ impl Check for AtRest {
 
 /// The API servers that are visible as static pods.
 #[derive(Debug, Default)]
-struct Servers {
+struct ApiServerPods {
     with_flag: usize,
     without_flag: Vec<String>,
 }
 
-impl Servers {
+impl ApiServerPods {
     fn of(inventory: &Inventory) -> Self {
         let mut servers = Self::default();
         for (_, object) in inventory.objects_of("", "Pod") {
@@ -115,13 +117,14 @@ impl Servers {
                 None => {}
             }
         }
+        // Pods come in the order of their slots.
         servers.without_flag.sort();
         servers
     }
 }
 
-/// The flags of an API server that runs. One that shows none is started by a script, which
-/// hides them.
+/// The flags of an API server that runs; None of any other object, and of one that is started by a script,
+/// which hides them.
 fn flags(object: &Object) -> Option<&[Symbol]> {
     match &object.facts {
         Facts::Workload(workload) if workload.activity != Activity::Finished => {
@@ -141,7 +144,7 @@ fn names_a_configuration(flag: &str) -> bool {
     name.replace('_', "-") == FLAG && value != Some("")
 }
 
-/// The verdict from what the API server counted since it started.
+/// Judges a resource by what the API server counted since it started.
 fn from_metrics(resource: &str, rows: &Transformations, configured: bool) -> Judgement {
     if rows.is_empty() {
         return nothing_counted(resource, configured);
@@ -159,6 +162,7 @@ fn from_metrics(resource: &str, rows: &Transformations, configured: bool) -> Jud
             format!("the API server writes {resource} as plain text: put an encrypting provider before identity in its EncryptionConfiguration"),
         ));
     }
+    // Both may be found: new writes are encrypted and old rows are not, or neither is.
     if any(Direction::FromStorage, Transformation::is_plaintext) {
         judgement.failing.push(about(
             "PlaintextRows",
@@ -166,24 +170,29 @@ fn from_metrics(resource: &str, rows: &Transformations, configured: bool) -> Jud
             format!("{resource} written before encryption was on remain as plain text: rewrite them (kubectl get {resource} -A -o json | kubectl replace -f -) and restart the API server, which counts from its start"),
         ));
     }
-    judgement.unknown.extend(gap(resource, rows, &of_resource));
+    judgement.unknown.extend(missing_proof(resource, rows, &of_resource));
     judgement
 }
 
-/// Why the rows don't prove encryption, if they don't.
-fn gap(resource: &str, rows: &Transformations, of_resource: &[&Transformation]) -> Option<Finding> {
+/// Why the rows do not prove that a resource is encrypted; None when they do.
+fn missing_proof(
+    resource: &str,
+    rows: &Transformations,
+    of_resource: &[&Transformation],
+) -> Option<Finding> {
     let odd = |row: &Transformation| !row.is_encrypted() && !row.is_plaintext();
+    // From the reason that says least about this resource to the one that says most.
     let message = if rows.iter().any(|row| row.resource.is_empty()) {
         format!(
-            "the API server's metrics don't say which resource they count, so {resource} can't be told apart: {ATTEST}"
+            "the API server's metrics don't say which resource they count, so the counts of {resource} are not known: {ATTEST}"
         )
     } else if of_resource.iter().any(|row| odd(row)) {
         format!(
-            "the API server met {resource} that no provider of its EncryptionConfiguration could read: add the provider that wrote them"
+            "the API server met {resource} that no provider of its EncryptionConfiguration could decrypt: add the provider that wrote them"
         )
     } else if !of_resource.iter().any(|row| row.direction == Direction::ToStorage) {
         format!(
-            "the API server has not written {resource} through an encryption provider since it started: write one to see, or add {resource} to its EncryptionConfiguration"
+            "the API server has not written {resource} through an encryption provider since it started: write one to find out, or add {resource} to its EncryptionConfiguration"
         )
     } else {
         return None;
@@ -191,13 +200,14 @@ fn gap(resource: &str, rows: &Transformations, of_resource: &[&Transformation]) 
     Some(about("NotShown", resource, message))
 }
 
-/// The family is there to read and has no row.
+/// Judges a resource when the API server serves the metric and has counted nothing.
 fn nothing_counted(resource: &str, configured: bool) -> Judgement {
+    // The flag proves that something is configured, and the missing count that it was not used yet.
     if configured {
         return unknown(
             resource,
             format!(
-                "{FLAG} is set, but the API server has neither read nor written {resource} through a provider since it started: write one to see"
+                "{FLAG} is set, but the API server has neither read nor written {resource} through a provider since it started: write one to find out"
             ),
         );
     }
@@ -205,13 +215,13 @@ fn nothing_counted(resource: &str, configured: bool) -> Judgement {
         "NoEncryptionProvider",
         resource,
         format!(
-            "the API server encrypts nothing: its metrics count no transformation, so it runs without {FLAG}. Where the provider encrypts etcd below the API server, {ATTEST} and except this finding"
+            "the API server encrypts nothing: its metrics count no transformation, so it runs without {FLAG}. Where the provider encrypts etcd below the API server, {ATTEST} and grant this finding an exception"
         ),
     )
 }
 
-/// The verdict without metrics: never a pass.
-fn not_shown(resource: &str, servers: &Servers, error: Option<&String>) -> Judgement {
+/// Judges a resource without metrics: never a pass.
+fn not_shown(resource: &str, servers: &ApiServerPods, error: Option<&String>) -> Judgement {
     let why = match error {
         Some(error) => format!("the metrics of the API server can't be read ({error})"),
         None => "the metrics of the API server were not read".to_owned(),
@@ -220,7 +230,7 @@ fn not_shown(resource: &str, servers: &Servers, error: Option<&String>) -> Judge
         resource,
         if servers.with_flag > 0 {
             format!(
-                "{FLAG} is set, but not what it names: the provider for {resource} is unknown, since {why}; {GRANT}, or {ATTEST}"
+                "{FLAG} is set, but the file it names is not visible: the provider for {resource} is not known, since {why}; {GRANT}, or {ATTEST}"
             )
         } else {
             format!(

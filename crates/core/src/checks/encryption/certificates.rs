@@ -18,14 +18,14 @@ use crate::{
 /// Group and kind of Certificates.
 pub const CERTIFICATE: (&str, &str) = (CERT_MANAGER, "Certificate");
 
-/// The check.
+/// The `certificates` part.
 #[derive(Debug)]
-pub struct Certificates {
+pub struct CertificatesCheck {
     min_validity: Option<Duration>,
     when_served: bool,
 }
 
-impl Certificates {
+impl CertificatesCheck {
     /// With `min_validity`, a certificate fails this long before it expires; with `when_served`, a
     /// cluster without cert-manager has nothing to judge.
     pub fn new(min_validity: Option<Duration>, when_served: bool) -> Self {
@@ -33,7 +33,7 @@ impl Certificates {
     }
 }
 
-impl Check for Certificates {
+impl Check for CertificatesCheck {
     fn reads(&self) -> Vec<Dependency> {
         vec![Dependency::when_served(CERTIFICATE.0, CERTIFICATE.1, self.when_served)]
     }
@@ -76,15 +76,16 @@ impl Check for Certificates {
             }
             CertificateReadiness::NotReported => judgement.failing.push(not_ready(
                 &resource,
-                "cert-manager has not reported on it; see that it runs",
+                "cert-manager has not reported on it; check that it runs",
             )),
         }
+        // Beside the readiness: a certificate may be renewed too late while the old one is still valid.
         self.judge_validity(facts, &resource, context.now, &mut judgement);
         Some(judgement)
     }
 }
 
-impl Certificates {
+impl CertificatesCheck {
     fn judge_validity(
         &self,
         facts: &CertificateFacts,
@@ -93,12 +94,12 @@ impl Certificates {
         judgement: &mut Judgement,
     ) {
         let Some(not_after) = facts.not_after else {
-            // What is not ready says why.
+            // One that is not ready has a finding that says why.
             if facts.readiness == CertificateReadiness::Ready {
                 judgement.unknown.push(finding(
                     "ExpiryUnknown",
                     resource.clone(),
-                    "status.notAfter is missing, so nobody can say when the certificate expires"
+                    "status.notAfter is missing, so it is not known when the certificate expires"
                         .to_owned(),
                 ));
             }
@@ -111,13 +112,13 @@ impl Certificates {
                 judgement.failing.push(finding(
                     EXPIRING,
                     resource.clone(),
-                    format!("the certificate expires at {not_after}, sooner than in {min}: renew it, or set spec.renewBefore above {min}"),
+                    format!("the certificate expires at {not_after}, less than {min} from now: renew it, or set spec.renewBefore above {min}"),
                 ));
             }
             Validity::Over => judgement.failing.push(finding(
                 EXPIRED,
                 resource.clone(),
-                format!("the certificate expired at {not_after}: renew it (cmctl renew), and see why cert-manager did not"),
+                format!("the certificate expired at {not_after}: renew it (cmctl renew), and find out why cert-manager did not"),
             )),
         }
     }
@@ -128,27 +129,27 @@ fn not_ready(resource: &ResourceRef, why: &str) -> Finding {
     finding("CertificateNotReady", resource.clone(), message)
 }
 
-/// Rule: a certificate is over.
+/// The rule that a certificate has expired.
 pub const EXPIRED: &str = "CertificateExpired";
-/// Rule: less is left of a certificate than the control asks for.
+/// The rule that less is left of a certificate than the control asks for.
 pub const EXPIRING: &str = "CertificateExpiring";
 
 /// What is left of a certificate, and the first instant at which that changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Validity {
-    /// As much as is asked for.
+    /// As much as the control asks for.
     Enough {
-        /// Too little is left from here.
+        /// The first instant at which less is left.
         until: Timestamp,
     },
-    /// Less than is asked for.
+    /// Less than the control asks for.
     Short {
-        /// It is over from here.
+        /// The first instant at which it has expired.
         until: Timestamp,
-        /// What is asked for.
+        /// What the control asks for.
         min: Duration,
     },
-    /// Nothing.
+    /// It has expired.
     Over,
 }
 

@@ -17,27 +17,27 @@ use crate::{
     },
 };
 
-/// What has listeners.
+/// The kinds that have listeners.
 const GATEWAYS: [(&str, &str); 2] = [(GATEWAY_API, "Gateway"), (GATEWAY_API, "ListenerSet")];
-/// What attaches to an HTTP listener.
+/// The kinds that attach to an HTTP listener.
 const ROUTES: [(&str, &str); 2] = [(GATEWAY_API, "HTTPRoute"), (GATEWAY_API, "GRPCRoute")];
 
-/// The check.
+/// The `gateways` part.
 #[derive(Debug)]
-pub struct Gateways {
+pub struct GatewaysCheck {
     when_served: bool,
 }
 
-impl Gateways {
+impl GatewaysCheck {
     /// With `when_served`, a cluster without the Gateway API has nothing to judge.
     pub fn new(when_served: bool) -> Self {
         Self { when_served }
     }
 }
 
-impl Check for Gateways {
+impl Check for GatewaysCheck {
     fn reads(&self) -> Vec<Dependency> {
-        // Who asks about gateways has them; without their CRD there is nothing to say.
+        // Whoever asks about gateways has them: a cluster without their CRD does not answer the test.
         let [(group, kind), others @ ..] = GATEWAYS;
         let optional = others.into_iter().chain(ROUTES);
         std::iter::once(Dependency::when_served(group, kind, self.when_served))
@@ -109,7 +109,7 @@ fn is_route(inventory: &Inventory, object: &Object) -> bool {
 /// The listeners of a Gateway, by what is wrong with them: one finding for each rule, since a
 /// Gateway may have 64.
 #[derive(Debug, Default)]
-struct Sorted {
+struct ListenerProblems {
     plaintext: Vec<String>,
     no_certificate: Vec<String>,
     refused: Vec<String>,
@@ -124,35 +124,35 @@ fn judge_listeners(
     facts: &GatewayFacts,
     resource: &ResourceRef,
 ) -> Judgement {
-    let mut sorted = Sorted::default();
+    let mut problems = ListenerProblems::default();
     for listener in &facts.listeners {
-        sorted.add(attachment, listener);
+        problems.add(attachment, listener);
     }
     let mut judgement = Judgement::default();
     for (rule, what, listeners, remedy) in [
         (
             "PlaintextListener",
             "HTTP is served as plain text by",
-            &sorted.plaintext,
+            &problems.plaintext,
             "attach an HTTPRoute whose rules all redirect (RequestRedirect, scheme: https), and the other routes to an HTTPS listener by sectionName",
         ),
         (
             "ListenerWithoutCertificate",
             "TLS has no certificate at",
-            &sorted.no_certificate,
+            &problems.no_certificate,
             "name one in tls.certificateRefs",
         ),
         (
             "PassthroughOverHttps",
             "the Gateway API refuses tls.mode Passthrough for HTTPS, at",
-            &sorted.refused,
+            &problems.refused,
             "use protocol TLS and a TLSRoute to pass TLS on, or tls.mode Terminate with a certificate",
         ),
         (
             "UnresolvedReference",
             "the controller can't resolve what is named by",
-            &sorted.unresolved,
-            "mend the reference, or allow it with a ReferenceGrant",
+            &problems.unresolved,
+            "fix the reference, or allow it with a ReferenceGrant",
         ),
     ] {
         if !listeners.is_empty() {
@@ -164,20 +164,20 @@ fn judge_listeners(
         (
             "CertificateNotShown",
             "tls.options are not known here, and may name no certificate, at",
-            &sorted.maybe_no_certificate,
+            &problems.maybe_no_certificate,
             "name one in tls.certificateRefs, or attest it",
         ),
         (
             "OpaqueListener",
             "what passes is not visible at",
-            &sorted.opaque,
+            &problems.opaque,
             "use protocol TLS, or attest that both ends encrypt",
         ),
         (
             "RouteNotReadable",
             "a route that can't be read may serve plain text at",
-            &sorted.undecided,
-            "mend the malformed HTTPRoute or GRPCRoute",
+            &problems.undecided,
+            "fix the malformed HTTPRoute or GRPCRoute",
         ),
     ] {
         if !listeners.is_empty() {
@@ -188,7 +188,7 @@ fn judge_listeners(
     judgement
 }
 
-impl Sorted {
+impl ListenerProblems {
     fn add(&mut self, attachment: &Attachment<'_>, listener: &Listener) {
         let name = format!("listener {} ({})", listener.name, listener.protocol);
         match &*listener.protocol {
@@ -198,6 +198,7 @@ impl Sorted {
                 None => self.undecided.push(name),
             },
             "HTTPS" | "TLS" => {
+                // What the controller can't resolve it does not serve, whatever the spec names.
                 if let Some(why) = &listener.unresolved {
                     self.unresolved.push(format!("{name}: {why}"));
                 } else if listener.passthrough {
@@ -229,8 +230,8 @@ struct Attachment<'a> {
 }
 
 impl Attachment<'_> {
-    /// Whether an HTTP listener has routes that all redirect and none else. None when a route
-    /// that can't be read might be one more.
+    /// Whether an HTTP listener has routes, and all of them redirect. None when a route that can't be read
+    /// might be one more.
     fn redirects(&self, listener: &Listener) -> Option<bool> {
         let mut redirects = false;
         let mut unreadable = false;
@@ -238,6 +239,7 @@ impl Attachment<'_> {
             for (_, object) in self.inventory.objects_of(group, kind) {
                 match network(object) {
                     Some(NetworkFacts::Route(route)) if self.attaches(route, object, listener) => {
+                        // One that serves decides, whatever can't be read.
                         if !route.redirects {
                             return Some(false);
                         }
@@ -252,17 +254,18 @@ impl Attachment<'_> {
     }
 
     fn attaches(&self, route: &RouteFacts, object: &Object, listener: &Listener) -> bool {
+        // A selector on namespaces is not evaluated: a route of any other namespace may attach by it.
         let admitted = match listener.routes_from {
             RoutesFrom::Same => object.namespace == self.gateway.namespace,
             RoutesFrom::Others => true,
             RoutesFrom::None => false,
         };
         admitted
-            && route.parents.iter().any(|parent| self.is(parent, listener))
+            && route.parents.iter().any(|parent| self.names_listener(parent, listener))
             && hosts_meet(listener, route)
     }
 
-    fn is(&self, parent: &ParentRef, listener: &Listener) -> bool {
+    fn names_listener(&self, parent: &ParentRef, listener: &Listener) -> bool {
         &*parent.kind == self.kind
             && parent.namespace == self.gateway.namespace
             && parent.name == self.gateway.name
@@ -289,6 +292,7 @@ fn within(host: &str, wildcard: &str) -> bool {
     let Some(domain) = wildcard.strip_prefix('*') else {
         return false;
     };
+    // A wildcard may be within another: `*.a.example.com` in `*.example.com`.
     let host = host.strip_prefix('*').unwrap_or(host);
     domain.starts_with('.') && host.len() > domain.len() && host.ends_with(domain)
 }

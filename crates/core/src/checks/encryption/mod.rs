@@ -1,8 +1,17 @@
 //! `encryption`: at rest, in volumes and on the wire.
 //!
-//! A control names the parts it asks for; each is a check of its own over its own kinds. All kinds
-//! are optional: where none is served, there is nothing to encrypt. What must not pass for want of
-//! objects (`atRest`, `mesh`) is an item of the cluster, and unknown.
+//! A control names the parts it asks for; each is a check of its own over its own kinds.
+//!
+//! | part | without these kinds the control is unknown | where these are not served, there are none |
+//! |---|---|---|
+//! | `atRest` | | Pod |
+//! | `storageClasses` | `PersistentVolume` | `StorageClass` |
+//! | `ingress` | Ingress | `IngressClass`, Certificate (with `minValidity`) |
+//! | `gateways` | Gateway, unless `whenServed` | `ListenerSet`, `HTTPRoute`, `GRPCRoute` |
+//! | `mesh` | | Namespace, and the policies of Istio and Linkerd |
+//! | `certificates` | Certificate, unless `whenServed` | |
+//!
+//! What must not pass for want of objects (`atRest`, `mesh`) is an item of the cluster, and unknown.
 
 mod at_rest;
 mod certificates;
@@ -24,6 +33,7 @@ use crate::{
 /// Compiles an `encryption` test.
 pub fn build(spec: &EncryptionTest) -> Result<Built, BuildError> {
     let check = EncryptionCheck::new(spec);
+    // A test without a part would pass for want of items.
     if check.parts.is_empty() {
         return Err(BuildError::Invalid(
             "spec.test.encryption checks nothing: write at least one of atRest, storageClasses, \
@@ -34,9 +44,9 @@ pub fn build(spec: &EncryptionTest) -> Result<Built, BuildError> {
     Ok(check.into())
 }
 
-/// The parts that a control asks for.
+/// An `encryption` test, compiled: a check for each part that it asks for.
 #[derive(Debug)]
-pub struct EncryptionCheck {
+struct EncryptionCheck {
     parts: Vec<Box<dyn Check>>,
 }
 
@@ -44,22 +54,22 @@ impl EncryptionCheck {
     fn new(spec: &EncryptionTest) -> Self {
         let mut parts: Vec<Box<dyn Check>> = Vec::new();
         if let Some(at_rest) = &spec.at_rest {
-            parts.push(Box::new(at_rest::AtRest::new(&at_rest.resources)));
+            parts.push(Box::new(at_rest::AtRestCheck::new(&at_rest.resources)));
         }
         if spec.storage_classes.is_some() {
-            parts.push(Box::new(storage_classes::StorageClasses));
+            parts.push(Box::new(storage_classes::StorageClassesCheck));
         }
         if let Some(ingress) = spec.ingress {
-            parts.push(Box::new(ingress::Ingresses::new(ingress.min_validity)));
+            parts.push(Box::new(ingress::IngressCheck::new(ingress.min_validity)));
         }
         if let Some(gateways) = spec.gateways {
-            parts.push(Box::new(gateways::Gateways::new(gateways.when_served)));
+            parts.push(Box::new(gateways::GatewaysCheck::new(gateways.when_served)));
         }
         if spec.mesh.is_some() {
-            parts.push(Box::new(mesh::Mesh));
+            parts.push(Box::new(mesh::MeshCheck));
         }
         if let Some(certificates) = spec.certificates {
-            parts.push(Box::new(certificates::Certificates::new(
+            parts.push(Box::new(certificates::CertificatesCheck::new(
                 certificates.min_validity,
                 certificates.when_served,
             )));
@@ -96,7 +106,7 @@ impl Check for EncryptionCheck {
     }
 }
 
-/// The object behind an item, if it is of this kind.
+/// The object behind an item; None when it is of another kind, or gone.
 fn object_of<'a>(
     context: &CheckContext<'a>,
     item: Item,
@@ -110,12 +120,13 @@ fn object_of<'a>(
     is_kind(context.inventory, object, group, kind).then_some((slot, object))
 }
 
-/// Whether an object, present or past, is of this kind.
+/// Whether an object, as it is or was, is of this kind.
 fn is_kind(inventory: &Inventory, object: &Object, group: &str, kind: &str) -> bool {
     inventory.find_kind(group, kind) == Some(object.kind)
 }
 
-/// What the object of a change was, and what it is.
+/// The object of a change as it was and as it is, where it was or is at all. What it bore on before and
+/// what it bears on now are both affected.
 fn both_sides<'a>(
     inventory: &'a Inventory,
     change: &'a Change,
@@ -138,7 +149,7 @@ fn finding(rule: &'static str, resource: ResourceRef, message: String) -> Findin
     Finding { rule: rule.into(), severity: None, resource, subject: None, message }
 }
 
-/// The judgement on an object that has not the shape of its kind: nothing is known of it.
+/// The judgement on an object that does not have the shape of its kind: nothing is known of it.
 fn malformed(resource: ResourceRef, text: &str) -> Judgement {
     Judgement {
         unknown: vec![finding("Malformed", resource, format!("the object can't be read: {text}"))],

@@ -1,23 +1,21 @@
 //! Controls of the baseline level: known ways out of a container.
 
-use super::levels::Rule;
+use super::levels::{FindViolation, PodSecurityRule};
 use crate::{
     api::test_spec::PodSecurityLevel,
-    checks::workload::wording::{containers, list, named},
+    checks::workload::describe::{containers, list, named},
     inventory::{
         KubernetesVersion, Symbol,
         workload::{ContainerFacts, PodFacts, SeLinux, SecurityContext, SecurityProfile},
     },
 };
 
-const fn rule(name: &'static str, since: u32, judge: Judge) -> Rule {
-    Rule { name, level: PodSecurityLevel::Baseline, since, replaces: None, judge }
+const fn rule(name: &'static str, since: u32, judge: FindViolation) -> PodSecurityRule {
+    PodSecurityRule { name, level: PodSecurityLevel::Baseline, since, replaces: None, judge }
 }
 
-type Judge = fn(&PodFacts, KubernetesVersion) -> Option<String>;
-
 /// The level. Seccomp was an annotation before 1.19, which no Kubernetes reads any more.
-pub(super) const RULES: &[Rule] = &[
+pub(super) const RULES: &[PodSecurityRule] = &[
     rule("HostNamespaces", 0, |pod, _| host_namespaces(pod)),
     rule("PrivilegedContainers", 0, |pod, _| privileged_containers(pod)),
     rule("Capabilities", 0, |pod, _| capabilities(pod)),
@@ -78,7 +76,7 @@ const SAFE_SYSCTLS: &[(&str, u32)] = &[
     ("net.ipv4.tcp_wmem", 32),
 ];
 
-/// The names that a version admits.
+/// The names of a table that a version admits.
 fn admitted(
     names: &'static [(&str, u32)],
     version: KubernetesVersion,
@@ -102,7 +100,7 @@ fn capabilities(pod: &PodFacts) -> Option<String> {
     capabilities_beyond(pod, DEFAULT_CAPABILITIES)
 }
 
-/// Containers that add what is not allowed.
+/// The containers that add capabilities other than these, and what to remove.
 pub(super) fn capabilities_beyond(pod: &PodFacts, allowed: &[&str]) -> Option<String> {
     let forbidden = |name: &&Symbol| !allowed.contains(&name.as_str());
     let who =
@@ -114,6 +112,7 @@ pub(super) fn capabilities_beyond(pod: &PodFacts, allowed: &[&str]) -> Option<St
         .filter(forbidden)
         .map(Symbol::as_str)
         .collect();
+    // Two lists instead of pairs: a message that repeated the capability for each container would be cut.
     added.sort_unstable();
     added.dedup();
     Some(format!("{who}: remove {} from securityContext.capabilities.add", list(&added)))
@@ -151,6 +150,7 @@ pub(super) fn profiles<'a>(
 ) -> Option<String> {
     let unconfined =
         |context: &'a SecurityContext| profile(context).is_some_and(|profile| !profile.confines());
+    // A container that sets nothing takes the pod's, which is judged itself.
     let of_containers = pod.containers.iter().filter(|one| unconfined(&one.security));
     let containers = named("container", of_containers.map(|one| one.name.as_str()));
     setters(unconfined(&pod.security), containers).map(|who| {
@@ -158,7 +158,7 @@ pub(super) fn profiles<'a>(
     })
 }
 
-/// `pod and container app`: where a field of both is set wrongly.
+/// Where a field that pod and containers have is set wrongly: `pod and container app`. None when nowhere.
 pub(super) fn setters(pod: bool, containers: Option<String>) -> Option<String> {
     match (pod, containers) {
         (true, Some(containers)) => Some(format!("pod and {containers}")),
@@ -172,6 +172,7 @@ fn se_linux(pod: &PodFacts, version: KubernetesVersion) -> Option<String> {
     let forbidden = |context: &SecurityContext| {
         context.se_linux.as_deref().is_some_and(|SeLinux { kind, user, role }| {
             let kind = kind.as_deref();
+            // Only the type may be chosen, from a list: user and role could lift what it confines.
             user.is_some() || role.is_some() || kind.is_some_and(|kind| !types.contains(&kind))
         })
     };
@@ -189,7 +190,7 @@ fn proc_mount(pod: &PodFacts, version: KubernetesVersion) -> Option<String> {
     if pod.user_namespace && version.minor >= USER_NAMESPACES { None } else { unmasked_proc(pod) }
 }
 
-/// Containers that see an unmasked `/proc`.
+/// The containers that see an unmasked `/proc`, and what to remove.
 pub(super) fn unmasked_proc(pod: &PodFacts) -> Option<String> {
     containers(pod, |container| container.confinement.proc_mount.is_some())
         .map(|who| format!("{who}: remove securityContext.procMount"))

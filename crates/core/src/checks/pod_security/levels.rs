@@ -12,31 +12,34 @@ use crate::{
 /// The newest version whose controls are known here; newer ones are judged by it.
 pub const NEWEST: KubernetesVersion = KubernetesVersion::minor(37);
 
-/// One control of the standards.
-pub(super) struct Rule {
+/// Looks for a violation in a pod by the rules of a version: says what to change, or None when the pod
+/// conforms.
+pub(super) type FindViolation = fn(&PodFacts, KubernetesVersion) -> Option<String>;
+
+/// One control of the Pod Security Standards.
+pub(super) struct PodSecurityRule {
     /// Its name, which findings carry.
     pub name: &'static str,
     /// The level that brings it.
     pub level: PodSecurityLevel,
     /// The first minor that has it.
     pub since: u32,
-    /// The control of the level below that it makes superfluous.
+    /// The control of the level below that it tightens, and so makes superfluous.
     pub replaces: Option<&'static str>,
-    /// What to change, or nothing when the pod conforms.
-    pub judge: fn(&PodFacts, KubernetesVersion) -> Option<String>,
+    pub judge: FindViolation,
 }
 
-impl Rule {
-    /// Whether who meets this one meets the other.
+impl PodSecurityRule {
+    /// Whether a pod that meets this one also meets the other.
     fn covers(&self, other: &Self) -> bool {
         let same = self.name == other.name && self.level == other.level;
         same || self.replaces == Some(other.name) && other.level == PodSecurityLevel::Baseline
     }
 }
 
-/// The version that is judged by, where the API server is of this one: the newest that is known
-/// where it is not known, as for manifests.
-pub fn known(server: Option<KubernetesVersion>) -> KubernetesVersion {
+/// The version whose rules a pod is judged by: the API server's, or the newest that is known where that is
+/// newer or, as for manifests, not known.
+pub fn judged_by(server: Option<KubernetesVersion>) -> KubernetesVersion {
     server.map_or(NEWEST, |server| server.min(NEWEST))
 }
 
@@ -49,12 +52,13 @@ pub fn violations(
     rules(level, version).filter_map(move |rule| Some((rule.name, (rule.judge)(pod, version)?)))
 }
 
-/// What a level of one version does not enforce, of what another level of another version does.
+/// The names of the controls that `wanted` enforces and `enforced` does not.
 pub(super) fn lacking(
     enforced: (PodSecurityLevel, KubernetesVersion),
     wanted: (PodSecurityLevel, KubernetesVersion),
 ) -> Vec<&'static str> {
-    let covered = |one: &Rule| rules(enforced.0, enforced.1).any(|rule| rule.covers(one));
+    let covered =
+        |one: &PodSecurityRule| rules(enforced.0, enforced.1).any(|rule| rule.covers(one));
     rules(wanted.0, wanted.1).filter(|rule| !covered(rule)).map(|rule| rule.name).collect()
 }
 
@@ -62,15 +66,16 @@ pub(super) fn lacking(
 fn rules(
     level: PodSecurityLevel,
     version: KubernetesVersion,
-) -> impl Iterator<Item = &'static Rule> {
-    let known = move |rule: &&Rule| rule.since <= version.minor;
-    let above: &[Rule] = match level {
+) -> impl Iterator<Item = &'static PodSecurityRule> {
+    let known = move |rule: &&PodSecurityRule| rule.since <= version.minor;
+    let above: &[PodSecurityRule] = match level {
         PodSecurityLevel::Baseline => &[],
         PodSecurityLevel::Restricted => restricted::RULES,
     };
-    let replaced = move |below: &Rule| {
+    let replaced = move |below: &PodSecurityRule| {
         above.iter().filter(known).any(|stricter| stricter.replaces == Some(below.name))
     };
+    // A tightened control replaces the one below, or a pod would get two findings for one field.
     let kept = baseline::RULES.iter().filter(move |rule| !replaced(rule));
     kept.chain(above).filter(known)
 }

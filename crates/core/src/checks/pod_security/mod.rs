@@ -17,7 +17,7 @@ pub use self::levels::{NEWEST, violations};
 use super::{
     BuildError, Built, Check, CheckContext, Dependency, Finding, Item, Judgement, reference,
     visit_kinds,
-    workload::population::{self, Subject},
+    workload::population::{self, JudgedObject},
 };
 use crate::{
     api::test_spec::{PodSecurityLevel, PodSecurityTest},
@@ -30,7 +30,7 @@ struct PodSecurityCheck {
     minimum: PodSecurityLevel,
 }
 
-/// Compiles.
+/// Compiles a `podSecurity` test. Never fails: the schema admits nothing that could be wrong.
 pub fn build(test: &PodSecurityTest) -> Result<Built, BuildError> {
     Ok(PodSecurityCheck { minimum: test.minimum }.into())
 }
@@ -48,7 +48,7 @@ impl Check for PodSecurityCheck {
     }
 
     fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
-        // The version of the API server decides which rules there are.
+        // The version of the API server decides which rules there are, for every pod.
         if matches!(change, Change::ApiServer) {
             return self.items(context, visit);
         }
@@ -61,7 +61,8 @@ impl Check for PodSecurityCheck {
         };
         let inventory = context.inventory;
         let object = inventory.get(slot)?;
-        let version = levels::known(inventory.kubernetes);
+        // Pods and labels are judged by the same rules, or a namespace could pass for what its pods fail.
+        let version = levels::judged_by(inventory.kubernetes);
         let failing = match &object.facts {
             Facts::Namespace(facts) => namespace::judge(facts, self.minimum, version)
                 .map(|message| ("EnforceTooLow", message))
@@ -70,17 +71,20 @@ impl Check for PodSecurityCheck {
             Facts::Malformed(error) if is_namespace(inventory, object) => {
                 return population::malformed(inventory, slot, error);
             }
-            _ => match population::subject(inventory, object)? {
-                Subject::Workload { facts, .. } => {
+            _ => match population::judged_object(inventory, object)? {
+                JudgedObject::Workload { facts, .. } => {
                     violations(self.minimum, version, &facts.pod).collect()
                 }
-                Subject::Malformed(error) => return population::malformed(inventory, slot, error),
+                JudgedObject::Malformed(error) => {
+                    return population::malformed(inventory, slot, error);
+                }
             },
         };
         findings(inventory, slot, failing)
     }
 }
 
+/// One finding for each rule that is violated; None when the object has gone.
 fn findings(
     inventory: &Inventory,
     slot: Slot,

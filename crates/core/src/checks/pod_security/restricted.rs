@@ -4,11 +4,11 @@
 
 use super::{
     baseline::{USER_NAMESPACES, capabilities_beyond, profiles, setters, unmasked_proc},
-    levels::Rule,
+    levels::{FindViolation, PodSecurityRule},
 };
 use crate::{
     api::test_spec::PodSecurityLevel,
-    checks::workload::wording::{containers, list, named, sentence},
+    checks::workload::describe::{containers, list, named, sentence},
     inventory::{KubernetesVersion, workload::PodFacts},
 };
 
@@ -16,16 +16,14 @@ const fn rule(
     name: &'static str,
     since: u32,
     replaces: Option<&'static str>,
-    judge: Judge,
-) -> Rule {
-    Rule { name, level: PodSecurityLevel::Restricted, since, replaces, judge }
+    judge: FindViolation,
+) -> PodSecurityRule {
+    PodSecurityRule { name, level: PodSecurityLevel::Restricted, since, replaces, judge }
 }
-
-type Judge = fn(&PodFacts, KubernetesVersion) -> Option<String>;
 
 /// The level, without what it takes over from baseline. The `/proc` of baseline is as strict as
 /// that of restricted before 1.35.
-pub(super) const RULES: &[Rule] = &[
+pub(super) const RULES: &[PodSecurityRule] = &[
     rule("VolumeTypes", 0, Some("HostPathVolumes"), |pod, _| volume_types(pod)),
     rule("PrivilegeEscalation", 8, None, privilege_escalation),
     rule("RunAsNonRoot", 0, None, run_as_non_root),
@@ -67,6 +65,7 @@ fn run_as_non_root(pod: &PodFacts, version: KubernetesVersion) -> Option<String>
     if in_user_namespace(pod, version) {
         return None;
     }
+    // The pod's own field counts even where no container uses it, as in the admission of the API server.
     let non_root = |container| pod.effective(container, |context| context.run_as_non_root);
     let containers = containers(pod, |container| non_root(container) != Some(true));
     setters(pod.security.run_as_non_root == Some(false), containers)
@@ -79,7 +78,7 @@ fn run_as_user(pod: &PodFacts, version: KubernetesVersion) -> Option<String> {
     }
     let containers = containers(pod, |container| container.security.run_as_user == Some(0));
     setters(pod.security.run_as_user == Some(0), containers)
-        .map(|who| format!("{who}: set securityContext.runAsUser to another user than 0"))
+        .map(|who| format!("{who}: set securityContext.runAsUser to a user other than 0"))
 }
 
 fn seccomp(pod: &PodFacts, version: KubernetesVersion) -> Option<String> {

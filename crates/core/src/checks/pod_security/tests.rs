@@ -129,7 +129,7 @@ fn namespaces_by_their_labels() {
         ),
         (json!({label: "privileged"}), Baseline, Some("enforces privileged: set it to baseline")),
         (json!(null), Baseline, Some("has no label pod-security.kubernetes.io/enforce: set it")),
-        (json!({label: "Restricted"}), Baseline, Some("which is no level")),
+        (json!({label: "Restricted"}), Baseline, Some("which is not a level")),
     ] {
         let mut world = World::default();
         world.apply("", "Namespace", &namespace(labels.clone()));

@@ -5,27 +5,31 @@ use crate::{
     inventory::{kinds::is_cluster_scoped, rbac::PolicyRule},
 };
 
-use super::{holder::Held, risks::row_of};
+use super::{grants::EffectiveGrant, risks::risk_row};
 
-/// Something a control lists that a grant gives: verb and resource, as listed or, where the
-/// control lists `*`, as the role has it.
+/// The first right that a control lists and a grant gives: verb and resource, as listed or, where the
+/// control lists `*`, as the role has it. None when it gives none of them.
 ///
 /// A listed `*` stands for any. A listing of nothing but stars asks for the right to everything,
 /// since everybody holds some right. Names narrow both sides: the grant counts when it reaches
 /// any object that the control means.
-pub(super) fn listed<'a>(access: &'a AccessRule, held: &Held<'a>) -> Option<(&'a str, &'a str)> {
-    let role = held.role?;
+pub(super) fn matched_right<'a>(
+    access: &'a AccessRule,
+    grant: &EffectiveGrant<'a>,
+) -> Option<(&'a str, &'a str)> {
+    let role = grant.role?;
     let stars = |words: &[String]| words.iter().any(|word| word == "*");
     if stars(&access.verbs) && stars(&access.resources) && stars(&access.api_groups) {
-        let admin = [Risk::ClusterAdmin, Risk::NamespaceAdmin].into_iter().filter_map(row_of);
+        let admin = [Risk::ClusterAdmin, Risk::NamespaceAdmin].into_iter().filter_map(risk_row);
         let everything =
-            admin.filter(|row| row.applies(held.namespace())).any(|row| row.matches(held.novel));
+            admin.filter(|row| row.applies(grant.namespace())).any(|row| row.matches(grant.added));
         return everything.then_some(("*", "*"));
     }
-    if held.grant.is_default {
-        role.added_rules().find_map(|rule| overlap(access, rule, held.grant.in_cluster()))
+    // The default rules of a default role are nobody's decision, and every cluster has them.
+    if grant.source.is_default {
+        role.added_rules().find_map(|rule| overlap(access, rule, grant.source.in_cluster()))
     } else {
-        role.rules().find_map(|rule| overlap(access, rule, held.grant.in_cluster()))
+        role.rules().find_map(|rule| overlap(access, rule, grant.source.in_cluster()))
     }
 }
 
@@ -68,11 +72,11 @@ fn resource<'a>(rule: &'a PolicyRule, listed: &'a str) -> Option<&'a str> {
     let (parent, subresource) = listed.split_once('/').unwrap_or((listed, ""));
     match (parent, subresource) {
         ("*", "") => rule.resources.first().map(|word| &**word),
-        ("*", wanted) => rule
+        ("*", query) => rule
             .resources
             .iter()
             .find(|word| {
-                ***word == *"*" || word.split_once('/').is_some_and(|(_, sub)| sub == wanted)
+                ***word == *"*" || word.split_once('/').is_some_and(|(_, sub)| sub == query)
             })
             .map(|_| listed),
         _ => rule.has_resource(parent, subresource).then_some(listed),

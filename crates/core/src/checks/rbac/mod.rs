@@ -3,32 +3,36 @@
 //! The item is a subject of the graph of rights; what it holds is the union over its bindings and
 //! over the groups that its kind belongs to. Every finding says by which path.
 
-mod asked;
-mod circumstances;
-mod crowds;
+mod affected;
+mod contextual_risks;
+mod describe;
 mod evaluate;
-mod holder;
+mod grants;
 mod listed;
-mod named;
+mod missing_manifests;
+mod named_rights;
+mod named_targets;
+mod prefilter;
 mod risk_table;
 mod risks;
 mod strength;
+mod subject_limits;
 #[cfg(test)]
 mod tests;
-mod untold;
-mod whom;
-mod wording;
 
 use std::ops::ControlFlow;
 
 use self::{
-    asked::Asked,
-    circumstances::visit_circumstances,
-    evaluate::{Hit, Told, Visit, Wanted, What, admin_bindings, visit_risks},
-    holder::Holder,
-    named::visit_leads,
+    contextual_risks::visit_contextual_risks,
+    describe::{LISTED, bounded, finding},
+    evaluate::{
+        Certainty, Hit, HitKind, HitVisitor, ReportedBindings, RiskQuery, admin_bindings,
+        visit_risks,
+    },
+    grants::SubjectGrants,
+    named_rights::visit_named_rights,
+    prefilter::Prefilter,
     risks::ROWS,
-    wording::{bounded, finding},
 };
 use super::{
     BuildError, Built, Check, CheckContext, Dependency, Finding, Item, Judgement, LimitMembership,
@@ -41,8 +45,8 @@ use crate::{
     },
     checks::{limit_counts::LimitCounts, scope::Admission},
     inventory::{
-        Change, Facts, Inventory, Object, ObjectSource, Slot, Symbol,
-        rbac::{RoleKey, Subject, SubjectId, SubjectNode},
+        Change, Facts, Inventory, ObjectSource, Slot, Symbol,
+        rbac::{Subject, SubjectId, SubjectNode},
         workload,
     },
 };
@@ -57,12 +61,13 @@ const KINDS: &[(&str, &str)] = &[
 const ACCOUNTS: (&str, &str) = ("", "ServiceAccount");
 
 /// How many subjects hold what the control asks about, against `maxSubjects`.
-const COUNT: Item = Item::Cluster(0);
+const SUBJECT_COUNT: Item = Item::Cluster(0);
 /// How many subjects hold rights in each namespace.
-const CROWDED: Item = Item::Cluster(1);
+const SUBJECTS_PER_NAMESPACE: Item = Item::Cluster(1);
 
 /// Compiles an `rbac` test.
 pub fn build(test: &RbacTest) -> Result<Built, BuildError> {
+    // A test that checks nothing would pass for every subject, and look like a control that works.
     if test.forbid.is_empty() && test.rules.is_empty() {
         return Err(BuildError::Invalid(
             "spec.test.rbac checks nothing: name the risks to forbid, or the rights to restrict"
@@ -84,22 +89,22 @@ pub fn build(test: &RbacTest) -> Result<Built, BuildError> {
         rules: test.rules.clone(),
         allow,
         max_subjects,
-        asked: Asked::of(test),
+        prefilter: Prefilter::of(test),
     };
     Ok(check.into())
 }
 
-/// An `rbac` test.
+/// An `rbac` test, compiled.
 #[derive(Debug)]
-pub struct RbacCheck {
+struct RbacCheck {
     forbid: Vec<Risk>,
     rules: Vec<AccessRule>,
     allow: Vec<Allowed>,
     max_subjects: Option<usize>,
-    asked: Asked,
+    prefilter: Prefilter,
 }
 
-/// Subjects that may, in spite of everything.
+/// Subjects that may hold what others must not, compiled.
 #[derive(Debug)]
 struct Allowed {
     kind: SubjectKind,
@@ -135,83 +140,101 @@ impl RbacCheck {
         self.allow.iter().any(|allowed| allowed.covers(subject))
     }
 
-    /// Visits everything the control asks about that the subject holds.
+    /// Visits everything that the control asks about and the subject holds.
     fn visit_hits<'a>(
         &'a self,
         context: &CheckContext<'a>,
-        holder: &Holder<'a>,
-        visit: &mut Visit<'_, 'a>,
+        grants: &SubjectGrants<'a>,
+        visit: &mut HitVisitor<'_, 'a>,
     ) -> ControlFlow<()> {
-        let wanted =
-            Wanted { forbid: &self.forbid, leaves_cluster_admin: self.leaves(context).is_some() };
-        let told = match visit_risks(holder, wanted, visit) {
-            ControlFlow::Continue(told) => told,
+        let query = RiskQuery {
+            forbid: &self.forbid,
+            defers_cluster_admin: self.cluster_admin_control(context).is_some(),
+        };
+        let reported = match visit_risks(grants, query, visit) {
+            ControlFlow::Continue(reported) => reported,
             ControlFlow::Break(()) => return ControlFlow::Break(()),
         };
-        visit_leads(context, holder, wanted, &told, visit)?;
-        visit_circumstances(context, holder, &self.forbid, visit)?;
-        let left =
-            if wanted.leaves_cluster_admin { admin_bindings(holder) } else { Told::default() };
-        for held in holder.novel().filter(|held| !left.contains(&held.grant.binding)) {
+        // From the strongest statement to the weakest: what an earlier one reported is left out of the
+        // later ones.
+        visit_named_rights(context, grants, query, &reported, visit)?;
+        visit_contextual_risks(context, grants, &self.forbid, visit)?;
+        let left = if query.defers_cluster_admin {
+            admin_bindings(grants)
+        } else {
+            ReportedBindings::default()
+        };
+        for grant in grants.added().filter(|grant| !left.contains(&grant.source.binding)) {
             for access in &self.rules {
-                // A grant lives as long as the inventory, which the visitor knows nothing of.
-                let Some((verb, resource)) = listed::listed(access, held) else {
+                // The names may borrow from the grant of this loop, which the hit outlives.
+                let Some((verb, resource)) = listed::matched_right(access, grant) else {
                     continue;
                 };
-                let what = What::Listed(verb.to_owned(), resource.to_owned());
-                visit(Hit { what, namespace: held.namespace(), by: vec![*held], doubt: None })?;
+                let kind = HitKind::Listed(verb.to_owned(), resource.to_owned());
+                visit(Hit {
+                    kind,
+                    namespace: grant.namespace(),
+                    by: vec![*grant],
+                    uncertainty: None,
+                })?;
                 break;
             }
         }
         ControlFlow::Continue(())
     }
 
-    /// The control that says who holds cluster-admin, where that is another one. A limit counts
-    /// everybody all the same.
-    fn leaves<'a>(&self, context: &CheckContext<'a>) -> Option<&'a str> {
+    /// The control that says who holds cluster-admin, to which this one leaves it; None when there is
+    /// no such control. A limit counts everybody all the same.
+    fn cluster_admin_control<'a>(&self, context: &CheckContext<'a>) -> Option<&'a str> {
         context.scope.cluster_admin.as_deref().filter(|_| self.max_subjects.is_none())
     }
 
     fn judge_subject(&self, context: &CheckContext<'_>, id: SubjectId) -> Option<Judgement> {
         let node = context.inventory.rights.subject(id)?;
-        let holds = Holder::holds_novel(context, node);
+        let holds = SubjectGrants::holds_added(context, node);
         if !holds && !self.asks_about_account(context, node) {
             return None;
         }
         let mut judgement = Judgement::default();
-        let touched = self.asked.touch(context, node);
-        if !touched && context.inventory.source == ObjectSource::Cluster {
+        let may_match = self.prefilter.may_match(context, node);
+        // In manifests a role may be missing, so that its rights do not show yet.
+        if !may_match && context.inventory.source == ObjectSource::Cluster {
             return Some(judgement);
         }
-        let holder = Holder::new(context, node);
-        let untold = self.untold(context, &holder);
-        if !touched && untold.is_empty() {
+        let grants = SubjectGrants::new(context, node);
+        let missing_manifests = self.missing_manifests(context, &grants);
+        if !may_match && missing_manifests.is_empty() {
             return Some(judgement);
         }
+        // Against a limit, a subject only counts: the finding is about the number, of the whole cluster.
         if self.max_subjects.is_some() {
             judgement.limit_membership =
-                if holds { self.count(context, &holder) } else { LimitMembership::No };
-            if judgement.limit_membership == LimitMembership::No && !untold.is_empty() {
+                if holds { self.limit_membership(context, &grants) } else { LimitMembership::No };
+            if judgement.limit_membership == LimitMembership::No && !missing_manifests.is_empty() {
                 judgement.limit_membership = LimitMembership::Possibly;
             }
             return Some(judgement);
         }
+        // Still of the population: a subject that is allowed was looked at, and passes.
         if self.allows(&node.subject) {
             return Some(judgement);
         }
-        judgement.unknown = untold;
-        judgement.deferred = self.leaves(context).is_some() && !admin_bindings(&holder).is_empty();
-        let _ = self.visit_hits(context, &holder, &mut |hit| {
-            let is_listed = matches!(hit.what, What::Listed(..));
-            if let Some((finding, certain)) = finding(context, &holder, hit) {
-                add(&mut judgement, finding, certain, is_listed);
+        judgement.unknown = missing_manifests;
+        judgement.deferred =
+            self.cluster_admin_control(context).is_some() && !admin_bindings(&grants).is_empty();
+        // Every hit is wanted, so the visitor never breaks and the result says nothing.
+        let _ = self.visit_hits(context, &grants, &mut |hit| {
+            let certainty = hit.certainty();
+            if let Some(finding) = finding(context, &grants, hit) {
+                add(&mut judgement, finding, certainty);
             }
             ControlFlow::Continue(())
         });
         Some(judgement)
     }
 
-    /// An identity in a cloud is judged even of an account that no binding names.
+    /// Whether an account is judged though no binding names it: an identity in a cloud is a right that
+    /// no binding gives.
     fn asks_about_account(&self, context: &CheckContext<'_>, node: &SubjectNode) -> bool {
         let slot = node.account.filter(|_| self.forbids(Risk::CloudIdentity));
         let namespace = node.subject.namespace().map_or("", Symbol::as_str);
@@ -221,15 +244,16 @@ impl RbacCheck {
     }
 }
 
-/// Adds a finding, once for each risk and binding: what is certain goes before what is not.
-fn add(judgement: &mut Judgement, finding: Finding, certain: bool, is_listed: bool) {
+/// Adds a finding, once for each risk and binding: what is certain replaces what is not. Each right
+/// that a control lists is a finding of its own.
+fn add(judgement: &mut Judgement, finding: Finding, certainty: Certainty) {
     let same = |known: &Finding| {
-        !is_listed && known.rule == finding.rule && known.resource == finding.resource
+        finding.rule != LISTED && known.rule == finding.rule && known.resource == finding.resource
     };
     if judgement.failing.iter().any(same) {
         return;
     }
-    if certain {
+    if certainty == Certainty::Certain {
         judgement.unknown.retain(|known| !same(known));
         judgement.failing.push(finding);
     } else if !judgement.unknown.iter().any(same) {
@@ -260,6 +284,7 @@ impl Check for RbacCheck {
             visit(Item::Subject(id));
         }
         self.visit_cluster_items(visit);
+        // An object that can't be read is in no graph, and would otherwise go unnoticed.
         for (group, kind) in self.kinds() {
             for (slot, object) in context.inventory.objects_of(group, kind) {
                 if matches!(object.facts, Facts::Malformed(_)) {
@@ -270,50 +295,7 @@ impl Check for RbacCheck {
     }
 
     fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
-        let rights = &context.inventory.rights;
-        let Change::Object { slot, before } = change else {
-            let by_version = self.asked.by_version();
-            return rights.subjects_with_any(by_version).for_each(|id| visit(Item::Subject(id)));
-        };
-        let after = context.inventory.get(*slot);
-        let affected = rights.affected(before.as_ref(), after);
-        for id in affected.subjects {
-            visit(Item::Subject(id));
-        }
-        if affected.implied_group {
-            let own = self.asked.completing(rights.ever_implied());
-            rights.subjects_with_any(own).for_each(|id| visit(Item::Subject(id)));
-        }
-        let mut related = false;
-        for object in [before.as_ref(), after].into_iter().flatten() {
-            match &object.facts {
-                Facts::Role(_) | Facts::Binding(_) | Facts::ServiceAccount(_) => related = true,
-                Facts::Malformed(_) => {
-                    related = true;
-                    visit(Item::Object(*slot));
-                    visit_named(context.inventory, object, visit);
-                }
-                Facts::Workload(facts) if self.forbids(Risk::WeakPodStrongAccount) => {
-                    related = true;
-                    let account = facts.pod.service_account.clone().map(|name| {
-                        Subject::ServiceAccount { namespace: object.namespace.clone(), name }
-                    });
-                    if let Some(id) = account.and_then(|account| rights.find(&account)) {
-                        visit(Item::Subject(id));
-                    }
-                }
-                Facts::Quota | Facts::Namespace(_) if self.forbids(Risk::Exhaust) => {
-                    related = true;
-                    for (id, _) in rights.subjects() {
-                        visit(Item::Subject(id));
-                    }
-                }
-                _ => {}
-            }
-        }
-        if related {
-            self.visit_cluster_items(visit);
-        }
+        self.visit_affected(context, change, visit);
     }
 
     fn is_cluster_admin_control(&self) -> bool {
@@ -333,7 +315,7 @@ impl Check for RbacCheck {
         match item {
             Item::Subject(id) => self.judge_subject(context, id),
             Item::Object(slot) => self.judge_malformed(context.inventory, slot),
-            CROWDED => self.judge_crowded(context),
+            SUBJECTS_PER_NAMESPACE => self.judge_subjects_per_namespace(context),
             Item::Cluster(_) => None,
         }
     }
@@ -345,37 +327,18 @@ impl Check for RbacCheck {
         limit_counts: &LimitCounts,
     ) -> Option<Judgement> {
         match Item::Cluster(part) {
-            COUNT => self.judge_count(context, limit_counts),
+            SUBJECT_COUNT => self.judge_subject_count(context, limit_counts),
             item => self.judge(context, item),
         }
-    }
-}
-
-/// Visits the subjects that a role or account concerns by its name alone: one that can't be read
-/// exists all the same, so that nothing dangles.
-fn visit_named(inventory: &Inventory, object: &Object, visit: &mut dyn FnMut(Item)) {
-    let rights = &inventory.rights;
-    let (namespace, name) = (object.namespace.clone(), object.name.clone());
-    match inventory.kind_state(object.kind).map_or("", |state| &state.resource.kind) {
-        "Role" | "ClusterRole" => {
-            rights
-                .bound_to_name(&RoleKey { namespace, name })
-                .for_each(|id| visit(Item::Subject(id)));
-        }
-        "ServiceAccount" => {
-            let account = Subject::ServiceAccount { namespace, name };
-            rights.find(&account).into_iter().for_each(|id| visit(Item::Subject(id)));
-        }
-        _ => {}
     }
 }
 
 impl RbacCheck {
     fn visit_cluster_items(&self, visit: &mut dyn FnMut(Item)) {
         if self.max_subjects.is_some() {
-            visit(COUNT);
+            visit(SUBJECT_COUNT);
         } else if self.forbids(Risk::Sprawl) {
-            visit(CROWDED);
+            visit(SUBJECTS_PER_NAMESPACE);
         }
     }
 
@@ -394,7 +357,7 @@ impl RbacCheck {
         KINDS.iter().copied().chain(accounts.then_some(ACCOUNTS)).collect()
     }
 
-    /// What could not be read might grant anything.
+    /// The judgement of an object that can't be read, which might grant anything. None for any other.
     fn judge_malformed(&self, inventory: &Inventory, slot: Slot) -> Option<Judgement> {
         let object = inventory.get(slot)?;
         let Facts::Malformed(error) = &object.facts else {

@@ -1,6 +1,6 @@
 //! The table of risks that are made of rights.
 
-use super::risks::{Row, Way, Zones};
+use super::risks::{RiskRow, Way, Zones};
 use crate::{
     api::{
         Risk,
@@ -12,8 +12,8 @@ use crate::{
 const KUBE_SYSTEM: &str = "kube-system";
 
 /// A risk in the cluster as in a namespace.
-const fn any(risk: Risk, severity: Severity, can: &'static str, ways: &'static [Way]) -> Row {
-    Row {
+const fn any(risk: Risk, severity: Severity, can: &'static str, ways: &'static [Way]) -> RiskRow {
+    RiskRow {
         risk,
         can,
         ways,
@@ -29,8 +29,13 @@ const fn any(risk: Risk, severity: Severity, can: &'static str, ways: &'static [
 }
 
 /// A risk of rights on cluster-scoped resources.
-const fn cluster(risk: Risk, severity: Severity, can: &'static str, ways: &'static [Way]) -> Row {
-    Row { zones: Zones::Cluster, ..any(risk, severity, can, ways) }
+const fn cluster(
+    risk: Risk,
+    severity: Severity,
+    can: &'static str,
+    ways: &'static [Way],
+) -> RiskRow {
+    RiskRow { zones: Zones::Cluster, ..any(risk, severity, can, ways) }
 }
 
 const fn one(right: Right) -> Rights {
@@ -39,7 +44,7 @@ const fn one(right: Right) -> Rights {
 
 /// Who creates everything has cluster-admin in three requests: a service account
 /// `clusterrole-aggregation-controller` in kube-system where there is none, a token of it, and with
-/// that token a role, since every API server is born with a binding that lets it escalate.
+/// that token a role, since every API server makes a binding that lets it escalate.
 const CREATE_ALL: &[Way] = &[&[one(Right::CreateAll)]];
 /// Who reads, creates and changes everything in a namespace owns it and its service accounts.
 const OWN_ALL: &[Way] = &[&[one(Right::ReadAll), one(Right::CreateAll), one(Right::ChangeAll)]];
@@ -66,7 +71,7 @@ const CONSTRAINED: &[Way] = &[
 ];
 
 /// The table, in the order of the risks' numbers.
-pub(super) const ROWS: &[Row] = &[
+pub(super) const ROWS: &[RiskRow] = &[
     any(
         Risk::ClusterAdmin,
         Critical,

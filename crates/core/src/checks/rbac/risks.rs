@@ -1,6 +1,6 @@
 //! The risks that are made of rights: which rights, where they matter, how bad it is.
 //!
-//! The other risks lie in who holds a right or how, not in which: see `circumstances`.
+//! The other risks lie in who holds a right or how, not in which: see `contextual_risks`.
 
 use crate::{
     api::{Risk, Severity},
@@ -28,7 +28,7 @@ pub(super) const PRIVILEGED_NAMESPACES: &[&str] = &[
 
 /// A risk that is made of rights.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct RiskRow {
     pub risk: Risk,
     /// What the holder can do, as a sentence goes on after the subject.
     pub can: &'static str,
@@ -36,7 +36,7 @@ pub(super) struct Row {
     pub ways: &'static [Way],
     /// Rights of which one suffices to API servers before [`CREATE_ALONE`].
     pub before: Rights,
-    /// The first API server that knows what it takes.
+    /// The first API server that knows the rights it takes; None when all do.
     pub since: Option<KubernetesVersion>,
     /// Where it can be held.
     pub zones: Zones,
@@ -46,9 +46,9 @@ pub(super) struct Row {
     pub in_namespace: Severity,
     /// When held in one of [`PRIVILEGED_NAMESPACES`].
     pub in_privileged: Severity,
-    /// What makes it worse.
-    pub worse: Option<Worse>,
-    /// A risk that says the same and more: when both are asked for and found, that one is told.
+    /// What makes it worse; None when nothing does.
+    pub worse: Option<Aggravation>,
+    /// A risk that says the same and more: when both are asked for and found, that one is reported.
     pub unless: Option<Risk>,
 }
 
@@ -61,10 +61,9 @@ pub(super) const CREATE_ALONE: KubernetesVersion = KubernetesVersion::minor(35);
 /// Whether rights amount to a risk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Carried {
-    /// They do.
     Yes,
     /// They do if the API server is older than [`CREATE_ALONE`], and nobody knows whether it is.
-    IfOld,
+    IfBeforeCreateAlone,
 }
 
 /// Where a risk can be held.
@@ -80,22 +79,22 @@ pub(super) enum Zones {
 
 /// What turns a latent risk into one that can be used at once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Worse {
+pub(super) struct Aggravation {
     /// The rights that do, held by any binding.
     pub with: Rights,
     /// How bad it then is in the cluster; in a namespace one step less.
     pub severity: Severity,
-    /// What to say of it.
+    /// How the message goes on after [`RiskRow::can`].
     pub says: &'static str,
 }
 
-impl Row {
+impl RiskRow {
     /// Whether rights amount to the risk, whatever the API server.
     pub fn matches(&self, rights: Rights) -> bool {
         self.way(rights).is_some()
     }
 
-    /// The first way to the risk that rights open.
+    /// The first way to the risk that rights open; None when they open none.
     pub fn way(&self, rights: Rights) -> Option<Way> {
         let open = |way: &&Way| way.iter().all(|any_of| rights.intersects(*any_of));
         self.ways.iter().find(open).copied()
@@ -103,6 +102,7 @@ impl Row {
 
     /// Whether rights amount to the risk on an API server; None means that they do not.
     pub fn carried(&self, rights: Rights, server: Option<KubernetesVersion>) -> Option<Carried> {
+        // An older API server does not know the right, and grants nothing by it.
         if self.since.is_some_and(|since| server.is_some_and(|server| server < since)) {
             return None;
         }
@@ -113,7 +113,7 @@ impl Row {
             return None;
         }
         match server {
-            None => Some(Carried::IfOld),
+            None => Some(Carried::IfBeforeCreateAlone),
             Some(server) => (server < CREATE_ALONE).then_some(Carried::Yes),
         }
     }
@@ -171,7 +171,7 @@ impl Row {
     }
 
     pub const fn worse(mut self, with: Rights, severity: Severity, says: &'static str) -> Self {
-        self.worse = Some(Worse { with, severity, says });
+        self.worse = Some(Aggravation { with, severity, says });
         self
     }
 
@@ -191,17 +191,18 @@ impl Row {
     }
 }
 
-/// Literally everything.
+/// Every verb on every resource: what `cluster-admin` gives.
 pub(super) const EVERYTHING: Rights =
     Rights::of(&[Right::ReadAll, Right::CreateAll, Right::ChangeAll, Right::DeleteAll]);
 
-/// The row of a risk that is made of rights.
-pub(super) fn row_of(risk: Risk) -> Option<&'static Row> {
+/// The row of a risk; None for a contextual one.
+pub(super) fn risk_row(risk: Risk) -> Option<&'static RiskRow> {
     ROWS.iter().find(|row| row.risk == risk)
 }
 
-/// The risks that make a role powerful: what follows leads beyond the holder's own rights.
+/// Whether a risk makes a role powerful: it leads beyond the holder's own rights.
 pub(super) fn is_powerful(risk: Risk) -> bool {
+    // In their order, the risks up to this one lead to other identities or to the node.
     risk <= Risk::CreateVolumes || risk == Risk::WriteWebhooks
 }
 
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn every_risk_of_rights_has_one_row() {
         for risk in Risk::ALL {
-            let circumstance = matches!(
+            let contextual = matches!(
                 risk,
                 Risk::Anonymous
                     | Risk::Everyone
@@ -240,7 +241,7 @@ mod tests {
                     | Risk::Sprawl
             );
             let rows = ROWS.iter().filter(|row| row.risk == *risk).count();
-            assert_eq!(rows, usize::from(!circumstance), "{risk}");
+            assert_eq!(rows, usize::from(!contextual), "{risk}");
         }
     }
 

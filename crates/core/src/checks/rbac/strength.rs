@@ -1,13 +1,13 @@
-//! How strong it makes somebody to become another subject or to hold another role.
+//! How much somebody gains by becoming another subject or by holding another role.
 
 use std::collections::BTreeSet;
 
 use super::{
-    holder::{Held, in_effect, sum},
-    named::{Known, NotKnown, Reached, reach, risks},
-    risks::{Carried, PRIVILEGED_NAMESPACES, ROWS, Row, is_powerful},
-    whom::{Given, NODES, is_excerpt},
-    wording::sort,
+    describe::sort,
+    grants::{EffectiveGrant, in_effect, sum},
+    named_rights::{NamedReach, NotInFiles, Visited, reach, risks},
+    named_targets::{BoundRole, NODES, is_excerpt},
+    risks::{Carried, PRIVILEGED_NAMESPACES, ROWS, RiskRow, is_powerful},
 };
 use crate::{
     api::Severity,
@@ -15,7 +15,7 @@ use crate::{
     inventory::rbac::{MASTERS, Rights, RoleKey, Subject},
 };
 
-/// What is held there. Only what leads far is worth a finding.
+/// What a target holds that is worth a finding: something that leads beyond the holder's own rights.
 #[derive(Debug)]
 pub(super) enum Strength<'a> {
     /// It belongs to the group that passes every authorizer.
@@ -23,37 +23,42 @@ pub(super) enum Strength<'a> {
     /// It is a node, which may read the Secrets of its pods and request their tokens.
     Node,
     /// It carries a risk in a place, by grants; a role alone has none.
-    Carries { row: &'static Row, rights: Rights, namespace: Option<&'a str>, by: Vec<Held<'a>> },
+    Carries {
+        row: &'static RiskRow,
+        rights: Rights,
+        namespace: Option<&'a str>,
+        by: Vec<EffectiveGrant<'a>>,
+    },
     /// A role whose rights can be written at will: the writer holds it, or how many others do.
     Written { severity: Severity, own: bool, holders: usize },
-    /// It leads on to another.
-    Leads(Box<Reached<'a>>),
+    /// It leads on to another target.
+    LeadsTo(Box<NamedReach<'a>>),
 }
 
 impl Strength<'_> {
-    /// How bad it is that somebody comes to it.
+    /// How bad it is that somebody can take the target.
     pub fn severity(&self) -> Severity {
         match self {
             Self::Masters => Severity::Critical,
             Self::Node => Severity::High,
             Self::Carries { row, rights, namespace, .. } => row.severity(*namespace, *rights),
             Self::Written { severity, .. } => *severity,
-            Self::Leads(reached) => {
+            Self::LeadsTo(reached) => {
                 reached.strength.as_ref().map_or(Severity::Medium, Strength::severity)
             }
         }
     }
 }
 
-/// What is known to be held; Ok(None) where it leads nowhere.
-type Found<'a> = Result<Option<Strength<'a>>, NotKnown>;
+/// What a target is known to hold; Ok(None) where that leads nowhere.
+type StrengthResult<'a> = Result<Option<Strength<'a>>, NotInFiles>;
 
 /// What a subject holds, with the groups that it belongs to by its kind.
 pub(super) fn strength_of_subject<'a>(
     context: &CheckContext<'a>,
     subject: &Subject,
-    known: &mut Known,
-) -> Found<'a> {
+    visited: &mut Visited,
+) -> StrengthResult<'a> {
     if matches!(subject, Subject::Group(name) if **name == *MASTERS) {
         return Ok(Some(Strength::Masters));
     }
@@ -62,35 +67,40 @@ pub(super) fn strength_of_subject<'a>(
     }
     let graph = &context.inventory.rights;
     let node = graph.find(subject).and_then(|id| graph.subject(id));
+    // In a cluster, a subject that no binding names holds nothing. In files its bindings may be elsewhere.
     if node.is_none() && is_excerpt(context) && !subject.is_implied_group() {
-        return Err(NotKnown);
+        return Err(NotInFiles);
     }
     let own = node.into_iter().flat_map(|node| &node.grants);
-    let own = own.filter_map(|grant| Held::new(grant, None, context));
+    let own = own.filter_map(|grant| EffectiveGrant::new(grant, None, context));
     let groups = graph.implied_groups(subject).flat_map(|group| {
         let grants = group.grants.iter();
-        grants.filter_map(|grant| Held::new(grant, Some(&group.subject), context))
+        grants.filter_map(|grant| EffectiveGrant::new(grant, Some(&group.subject), context))
     });
-    let mut held: Vec<Held<'a>> = own.chain(groups).collect();
-    sort(context.inventory, None, &mut held);
+    let mut grant: Vec<EffectiveGrant<'a>> = own.chain(groups).collect();
+    // The first of equally strong ways is kept, so their order must not depend on slots.
+    sort(context.inventory, None, &mut grant);
     let mut places: BTreeSet<Option<&str>> = BTreeSet::from([None]);
-    places.extend(held.iter().map(Held::namespace));
+    places.extend(grant.iter().map(EffectiveGrant::namespace));
     let mut best = None;
     for place in places {
-        let there = || held.iter().filter(|held| in_effect(held, place));
-        let rights = sum(there(), |held| held.all);
+        let there = || grant.iter().filter(|grant| in_effect(grant, place));
+        let rights = sum(there(), |grant| grant.all);
         if let Some(row) = strongest(context, rights, place) {
             let way = row.way(rights).unwrap_or_default();
-            let helps = |held: &&Held<'a>| way.iter().any(|any_of| held.all.intersects(*any_of));
+            let helps = |grant: &&EffectiveGrant<'a>| {
+                way.iter().any(|any_of| grant.all.intersects(*any_of))
+            };
             let by = there().filter(helps).copied().collect();
             keep(&mut best, Strength::Carries { row, rights, namespace: place, by });
         }
     }
-    let all: Vec<Given<'a>> = held.iter().filter_map(Given::of).collect();
-    further(context, &all, &mut best, known)?;
-    let untold = |held: &Held<'_>| held.role.is_none_or(|role| !role.exists());
-    if best.is_none() && is_excerpt(context) && held.iter().any(untold) {
-        return Err(NotKnown);
+    let all: Vec<BoundRole<'a>> = grant.iter().filter_map(BoundRole::of).collect();
+    further(context, &all, &mut best, visited)?;
+    let missing_manifests =
+        |grant: &EffectiveGrant<'_>| grant.role.is_none_or(|role| !role.exists());
+    if best.is_none() && is_excerpt(context) && grant.iter().any(missing_manifests) {
+        return Err(NotInFiles);
     }
     Ok(best)
 }
@@ -101,17 +111,18 @@ pub(super) fn strength_of_role<'a>(
     key: &RoleKey,
     in_cluster: bool,
     namespace: Option<&'a str>,
-    known: &mut Known,
-) -> Found<'a> {
+    visited: &mut Visited,
+) -> StrengthResult<'a> {
     let Some(role) = context.inventory.rights.find_role(key) else {
-        return if is_excerpt(context) { Err(NotKnown) } else { Ok(None) };
+        return if is_excerpt(context) { Err(NotInFiles) } else { Ok(None) };
     };
     let rights = role.reach().at(in_cluster);
     let row = strongest(context, rights, namespace);
     let mut best = row.map(|row| Strength::Carries { row, rights, namespace, by: Vec::new() });
+    // Where neither is given, the holder chooses a namespace, and what follows there is not looked at.
     if in_cluster || namespace.is_some() {
-        let given = Given { role, namespace, novel: false };
-        further(context, &[given], &mut best, known)?;
+        let bound = BoundRole { role, namespace, added_only: false };
+        further(context, &[bound], &mut best, visited)?;
     }
     Ok(best)
 }
@@ -122,15 +133,15 @@ pub(super) fn strength_of_role<'a>(
 pub(super) fn strength_of_writing<'a>(
     context: &CheckContext<'a>,
     key: &RoleKey,
-    all: &[Given<'a>],
-) -> Found<'a> {
+    all: &[BoundRole<'a>],
+) -> StrengthResult<'a> {
     let graph = &context.inventory.rights;
     let Some(role) = graph.find_role(key) else {
-        return if is_excerpt(context) { Err(NotKnown) } else { Ok(None) };
+        return if is_excerpt(context) { Err(NotInFiles) } else { Ok(None) };
     };
-    let mut own = all.iter().filter(|given| given.role.key() == key).peekable();
+    let mut own = all.iter().filter(|bound| bound.role.key() == key).peekable();
     let is_own = own.peek().is_some();
-    let in_cluster = own.any(|given| given.namespace.is_none());
+    let in_cluster = own.any(|bound| bound.namespace.is_none());
     let holders: BTreeSet<_> = graph.bound(role).collect();
     let privileged = PRIVILEGED_NAMESPACES.contains(&&*key.namespace);
     let severity = match (is_own, holders.is_empty()) {
@@ -141,19 +152,21 @@ pub(super) fn strength_of_writing<'a>(
     Ok(Some(Strength::Written { severity, own: is_own, holders: holders.len() }))
 }
 
-/// The worst risk that rights carry in a place; the first of the worst says most.
+/// The worst risk that rights carry in a place, and of several the first of the table, which says most.
+/// None when nothing they carry is worth a finding.
 fn strongest(
     context: &CheckContext<'_>,
     rights: Rights,
     namespace: Option<&str>,
-) -> Option<&'static Row> {
+) -> Option<&'static RiskRow> {
     let server = context.inventory.kubernetes;
-    let strong = |row: &&Row| {
+    let strong = |row: &&RiskRow| {
         is_powerful(row.risk)
             && row.applies(namespace)
             && row.carried(rights, server) == Some(Carried::Yes)
             && row.severity(namespace, rights) >= Severity::High
     };
+    // `max_by_key` keeps the last of equals, so the table is walked from its end.
     let rows = ROWS.iter().filter(strong);
     rows.rev().max_by_key(|row| row.severity(namespace, rights))
 }
@@ -164,30 +177,32 @@ fn keep<'a>(best: &mut Option<Strength<'a>>, found: Strength<'a>) {
     }
 }
 
-/// Where the names in these rules lead in turn.
+/// Follows the names in these rules further. An error only when nothing is known and something is not
+/// shown.
 fn further<'a>(
     context: &CheckContext<'a>,
-    all: &[Given<'a>],
+    all: &[BoundRole<'a>],
     best: &mut Option<Strength<'a>>,
-    known: &mut Known,
-) -> Result<(), NotKnown> {
+    visited: &mut Visited,
+) -> Result<(), NotInFiles> {
     let is_worst = |best: &Option<Strength<'a>>| {
         best.as_ref().is_some_and(|best| best.severity() == Severity::Critical)
     };
     let mut unseen = false;
-    for given in all {
+    for bound in all {
         for (risk, names) in risks() {
+            // Nothing can be worse, and each further step may branch.
             if is_worst(best) {
                 return Ok(());
             }
-            match reach(context, *given, all, risk, names, known) {
+            match reach(context, *bound, all, risk, names, visited) {
                 Some(reached) if reached.strength.is_some() => {
-                    keep(best, Strength::Leads(Box::new(reached)));
+                    keep(best, Strength::LeadsTo(Box::new(reached)));
                 }
                 Some(_) => unseen = true,
                 None => {}
             }
         }
     }
-    if unseen && best.is_none() { Err(NotKnown) } else { Ok(()) }
+    if unseen && best.is_none() { Err(NotInFiles) } else { Ok(()) }
 }

@@ -29,6 +29,7 @@ impl<'a> ImageRef<'a> {
     /// Takes a reference apart. None for what no container runtime takes: the kubelet calls it
     /// `InvalidImageName`.
     pub fn parse(image: &'a str) -> Option<Self> {
+        // It would be taken for the id of an image of the node.
         if is_hex(image, 64) {
             return None;
         }
@@ -36,6 +37,7 @@ impl<'a> ImageRef<'a> {
             Some((host, rest)) if names_host(host) => (host, rest),
             _ => (DEFAULT_REGISTRY, image),
         };
+        // index.docker.io is Docker Hub by its old name: a pattern for one must admit the other.
         let registry = if registry == LEGACY_REGISTRY { DEFAULT_REGISTRY } else { registry };
         let (name, digest) = match rest.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
@@ -49,6 +51,7 @@ impl<'a> ImageRef<'a> {
             && image_name::is_path(path)
             && tag.is_none_or(image_name::is_tag)
             && digest.is_none_or(is_digest);
+        // Only on Docker Hub does a name without a folder mean `library/`.
         let official = registry == DEFAULT_REGISTRY && !path.contains('/');
         let repository = if official {
             Cow::Owned(format!("{DEFAULT_FOLDER}{path}"))
@@ -63,12 +66,13 @@ impl<'a> ImageRef<'a> {
         })
     }
 
-    /// Whether it says which of the images of a repository is meant, and not just the newest.
+    /// Whether it says which of the images of a repository is meant: `latest`, or no tag at all, is
+    /// whatever was pushed last.
     pub(crate) fn names_a_version(&self) -> bool {
         self.digest.is_some() || self.tag.is_some_and(|tag| tag != "latest")
     }
 
-    /// The name of an official image as people write it.
+    /// The name of an official image as people write it, `nginx`; None of any other image.
     fn short_name(&self) -> Option<&str> {
         (self.registry == DEFAULT_REGISTRY)
             .then(|| self.repository.strip_prefix(DEFAULT_FOLDER))
@@ -106,12 +110,12 @@ fn is_hex(text: &str, digits: usize) -> bool {
 
 /// A pattern for where images may come from, compiled.
 #[derive(Debug)]
-pub(crate) struct RegistryPattern {
+pub(crate) struct ImageSourcePattern {
     host: WildMatch,
     path: Option<WildMatch>,
 }
 
-impl RegistryPattern {
+impl ImageSourcePattern {
     pub(crate) fn new(pattern: &str) -> Self {
         let registry::RegistryPattern { host, path } = registry::RegistryPattern::read(pattern);
         Self { host: WildMatch::new(&host), path: path.map(|path| WildMatch::new(&path)) }
@@ -119,6 +123,7 @@ impl RegistryPattern {
 
     /// Whether it admits an image. A path may be given with the tag, or without.
     pub(crate) fn admits(&self, image: &ImageRef<'_>) -> bool {
+        // The host first and alone: a `*` in it must not reach into the path, which anybody may choose.
         if !self.host.matches(&image.registry) {
             return false;
         }
@@ -143,7 +148,7 @@ mod tests {
     const HEX: &str = "b0ad43f7ee5edbc0effbc14645ae7055e21bc1973aee5150745632a24a752661";
 
     fn admits(pattern: &str, image: &str) -> bool {
-        ImageRef::parse(image).is_some_and(|image| RegistryPattern::new(pattern).admits(&image))
+        ImageRef::parse(image).is_some_and(|image| ImageSourcePattern::new(pattern).admits(&image))
     }
 
     #[test]

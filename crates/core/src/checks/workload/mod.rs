@@ -1,16 +1,16 @@
 //! `workload`: how workloads are confined, and where their images come from.
 
+pub(crate) mod describe;
 mod image;
 pub(crate) mod population;
 mod rules;
 #[cfg(test)]
 pub(crate) mod tests;
-pub(crate) mod wording;
 
 use std::borrow::Cow;
 
 pub use self::image::ImageRef;
-use self::{image::RegistryPattern, population::Subject};
+use self::{image::ImageSourcePattern, population::JudgedObject};
 use super::{
     BuildError, Built, Check, CheckContext, Dependency, Finding, Item, Judgement, reference,
 };
@@ -25,33 +25,34 @@ use crate::{
     },
 };
 
-/// The rule of a token, which the pod alone does not decide.
+/// The rule about tokens, which pod and service account decide together.
 const TOKEN: &str = Requirement::NoTokenAutomount.as_str();
 
-/// The rule of an image from elsewhere.
+/// The rule about images from registries that the control does not list.
 const REGISTRIES: &str = "Registries";
 
 /// A `workload` test, compiled.
 #[derive(Debug)]
 struct WorkloadCheck {
     require: Vec<Requirement>,
-    registries: Vec<RegistryPattern>,
+    registries: Vec<ImageSourcePattern>,
     selector: Option<Selector>,
 }
 
-/// Compiles.
+/// Compiles a `workload` test.
 pub fn build(test: &WorkloadTest) -> Result<Built, BuildError> {
     let WorkloadTest { require, registries, selector } = test;
     let selector =
         selector.as_ref().map(Selector::compile).transpose().map_err(|error| {
             BuildError::Invalid(format!("spec.test.workload.selector: {error}"))
         })?;
+    // A requirement that is listed twice must not make two findings.
     let mut require = require.clone();
     require.sort_unstable();
     require.dedup();
     let check = WorkloadCheck {
         require,
-        registries: registries.iter().map(|glob| RegistryPattern::new(glob.as_str())).collect(),
+        registries: registries.iter().map(|glob| ImageSourcePattern::new(glob.as_str())).collect(),
         selector: selector.filter(|selector| !selector.is_empty()),
     };
     Ok(check.into())
@@ -83,15 +84,16 @@ impl Check for WorkloadCheck {
         };
         let inventory = context.inventory;
         let object = inventory.get(slot)?;
-        let (facts, top) = match population::subject(inventory, object)? {
-            Subject::Workload { facts, top } => (facts, top),
-            Subject::Malformed(error) => return population::malformed(inventory, slot, error),
+        let (facts, top) = match population::judged_object(inventory, object)? {
+            JudgedObject::Workload { facts, top } => (facts, top),
+            JudgedObject::Malformed(error) => return population::malformed(inventory, slot, error),
         };
+        // Labels of the controller, not of the pod: a selector must not miss a pod that a webhook relabelled.
         match self.selects(top) {
             Some(true) => {}
             Some(false) => return None,
             None => {
-                let message = "its controller is not known, nor are the labels to select it by: \
+                let message = "its controller is not known, and so neither are the labels to select it by: \
                                add the controller's manifest";
                 return population::undecided(inventory, slot, message.to_owned());
             }
@@ -107,19 +109,21 @@ impl Check for WorkloadCheck {
         let pod = &facts.pod;
         let token = self.token(inventory, &object.namespace, pod);
         let (mut failing, unknown) = match token {
-            Token::Withheld => (Vec::new(), Vec::new()),
-            Token::Given(message) => (vec![finding((TOKEN, message))], Vec::new()),
-            Token::Unknown(message) => (Vec::new(), vec![finding((TOKEN, message))]),
+            TokenMount::Withheld => (Vec::new(), Vec::new()),
+            TokenMount::Given(message) => (vec![finding((TOKEN, message))], Vec::new()),
+            TokenMount::Unknown(message) => (Vec::new(), vec![finding((TOKEN, message))]),
         };
         failing.extend(self.problems(pod).map(finding));
         Some(Judgement { failing, unknown, ..Judgement::default() })
     }
 }
 
-/// Whether a pod is given a token of its service account.
-enum Token {
+/// Whether a pod is given a token of its service account, as far as the control asks.
+enum TokenMount {
     Withheld,
+    /// It is given one, and what to change.
     Given(String),
+    /// It is not known, and what to do.
     Unknown(String),
 }
 
@@ -134,13 +138,14 @@ impl WorkloadCheck {
         let Some(selector) = &self.selector else {
             return Some(true);
         };
+        // The topmost controller that is known has one above it that is not: its labels decide.
         if top.controller.as_ref().is_some_and(ControllerRef::has_template) {
             return None;
         }
         Some(selector.matches(|key| top.labels.get(key)))
     }
 
-    /// Rule and message of everything that is wrong with a pod by itself.
+    /// The rule and the message of everything that is wrong with the pod alone.
     fn problems<'a>(
         &'a self,
         pod: &'a PodFacts,
@@ -152,29 +157,30 @@ impl WorkloadCheck {
         required.chain(registries.map(|message| (REGISTRIES, message)))
     }
 
-    /// What the pod and its service account say of the token, if the control asks.
-    fn token(&self, inventory: &Inventory, namespace: &str, pod: &PodFacts) -> Token {
+    /// What the pod and its service account decide about the token.
+    fn token(&self, inventory: &Inventory, namespace: &str, pod: &PodFacts) -> TokenMount {
         let Some(account) = pod.service_account.as_ref().filter(|_| self.reads_accounts()) else {
-            return Token::Withheld;
+            return TokenMount::Withheld;
         };
         let automounts = account_automounts(inventory, namespace, account);
-        // Every namespace has its default account, which says nothing unless somebody changed it.
+        // Every namespace has its default account, which decides nothing unless somebody changed it; a pod
+        // that decides itself does not need the account either.
         let elsewhere = inventory.source == ObjectSource::Manifests
             && automounts.is_none()
             && **account != *"default"
             && pod.automount.is_none()
             && pod.token_volumes.is_empty();
         if elsewhere {
-            return Token::Unknown(format!(
+            return TokenMount::Unknown(format!(
                 "service account {}, which decides on the token, is not among the manifests: add it, or set automountServiceAccountToken: false on the pod",
-                wording::short(account)
+                describe::short(account)
             ));
         }
-        rules::no_token(pod, automounts).map_or(Token::Withheld, Token::Given)
+        rules::no_token(pod, automounts).map_or(TokenMount::Withheld, TokenMount::Given)
     }
 }
 
-/// What a service account says of its tokens; None when the account is not known.
+/// Whether a service account has its tokens mounted; None when the account is not known.
 fn account_automounts(inventory: &Inventory, namespace: &str, name: &str) -> Option<bool> {
     match &inventory.lookup("", "ServiceAccount", namespace, name)?.facts {
         Facts::ServiceAccount(account) => Some(account.automount.unwrap_or(true)),
@@ -188,6 +194,7 @@ fn visit_accounts_workloads(inventory: &Inventory, change: &Change, visit: &mut 
         return;
     };
     for object in before.iter().chain(inventory.get(*slot)) {
+        // A malformed one may be an account that could be read before.
         if matches!(object.facts, Facts::ServiceAccount(_) | Facts::Malformed(_)) {
             for slot in inventory.owners.running_as(&object.namespace, &object.name) {
                 visit(Item::Object(*slot));

@@ -14,16 +14,15 @@ use crate::{
     },
 };
 
-/// What is judged at an object.
-pub(crate) enum Subject<'a> {
+/// What there is to judge at an object.
+pub(crate) enum JudgedObject<'a> {
     /// A workload: itself, and the topmost controller above it, by whose labels it is selected.
     Workload {
-        /// Its facts.
         facts: &'a WorkloadFacts,
         /// The facts of the topmost known controller; its own when none is known.
         top: &'a WorkloadFacts,
     },
-    /// It should be a workload, but can't be read.
+    /// Its kind is that of a workload, and it can't be read: why.
     Malformed(&'a str),
 }
 
@@ -45,22 +44,30 @@ pub(crate) fn affected(inventory: &Inventory, change: &Change, visit: &mut dyn F
         return;
     };
     visit(Item::Object(*slot));
+    // By its old name and its new one: a controller that was deleted leaves pods that are then judged
+    // themselves.
     for object in before.iter().chain(inventory.get(*slot)) {
         inventory.owners.visit_controlled(inventory, object, &mut |slot| visit(Item::Object(slot)));
     }
 }
 
 /// What to judge at an object; None when it is not of the population.
-pub(crate) fn subject<'a>(inventory: &'a Inventory, object: &'a Object) -> Option<Subject<'a>> {
+pub(crate) fn judged_object<'a>(
+    inventory: &'a Inventory,
+    object: &'a Object,
+) -> Option<JudgedObject<'a>> {
     match &object.facts {
         Facts::Malformed(error) if is_workload(inventory, object) => {
-            Some(Subject::Malformed(error))
+            Some(JudgedObject::Malformed(error))
         }
         Facts::Workload(facts) if runs(facts) => {
             let above = workload::controllers(inventory, &object.namespace, facts);
-            let told = above.iter().any(|(_, above)| runs(above) && above.pod == facts.pod);
+            // What is written above is judged there, for all that it controls.
+            let is_judged_above =
+                above.iter().any(|(_, above)| runs(above) && above.pod == facts.pod);
+            // The list ends with the topmost; a workload of its own is its own top.
             let top = above.last().map_or(facts.as_ref(), |(_, top)| top);
-            (!told).then_some(Subject::Workload { facts, top })
+            (!is_judged_above).then_some(JudgedObject::Workload { facts, top })
         }
         _ => None,
     }

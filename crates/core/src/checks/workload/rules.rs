@@ -1,12 +1,12 @@
-//! What each requirement asks of a pod. Each function says what to change, or nothing when the
-//! pod does what is asked.
+//! What each requirement asks of a pod. Each function says what to change, or None when the pod meets the
+//! requirement.
 //!
 //! A container's own value wins over the pod's, as the kubelet resolves it. Windows pods are
 //! exempt from what only Linux has, as in the Pod Security Standards.
 
 use super::{
-    image::{ImageRef, RegistryPattern},
-    wording::{containers, named, sentence, short},
+    describe::{containers, named, sentence, short},
+    image::{ImageRef, ImageSourcePattern},
 };
 use crate::{
     api::test_spec::Requirement,
@@ -16,7 +16,8 @@ use crate::{
     },
 };
 
-/// What is wrong with a pod, where a requirement can be judged by the pod alone.
+/// What to change in a pod to meet a requirement; None when it does, and for a requirement that the pod
+/// alone does not decide.
 pub(super) fn judge(requirement: Requirement, pod: &PodFacts) -> Option<String> {
     match requirement {
         Requirement::RunAsNonRoot => run_as_non_root(pod),
@@ -45,19 +46,20 @@ fn run_as_non_root(pod: &PodFacts) -> Option<String> {
     }
     let user = |container| pod.effective(container, |context| context.run_as_user);
     let non_root = |container| pod.effective(container, |context| context.run_as_non_root);
+    // Nothing decides, so the image does, and most images run as root.
     let free = |container| user(container).is_none() && non_root(container) != Some(true);
     sentence([
         containers(pod, free).map(|who| {
             format!(
-                "{who}: set securityContext.runAsNonRoot: true, or runAsUser to another user than 0"
+                "{who}: set securityContext.runAsNonRoot: true, or runAsUser to a user other than 0"
             )
         }),
         containers(pod, |container| user(container) == Some(0))
-            .map(|who| format!("{who}: set securityContext.runAsUser to another user than 0")),
+            .map(|who| format!("{who}: set securityContext.runAsUser to a user other than 0")),
     ])
 }
 
-/// Windows knows no numbers of users, and its root is the administrator of the container.
+/// Windows has no numbers for users, and its root is the administrator of the container.
 fn run_as_no_administrator(pod: &PodFacts) -> Option<String> {
     let administrator = |container| pod.effective(container, |context| context.administrator);
     let non_root = |container| pod.effective(container, |context| context.run_as_non_root);
@@ -65,12 +67,12 @@ fn run_as_no_administrator(pod: &PodFacts) -> Option<String> {
     sentence([
         containers(pod, free).map(|who| {
             format!(
-                "{who}: set securityContext.runAsNonRoot: true, or windowsOptions.runAsUserName to another user than ContainerAdministrator"
+                "{who}: set securityContext.runAsNonRoot: true, or windowsOptions.runAsUserName to a user other than ContainerAdministrator"
             )
         }),
         containers(pod, |container| administrator(container) == Some(true)).map(|who| {
             format!(
-                "{who}: set securityContext.windowsOptions.runAsUserName to another user than ContainerAdministrator"
+                "{who}: set securityContext.windowsOptions.runAsUserName to a user other than ContainerAdministrator"
             )
         }),
     ])
@@ -95,7 +97,7 @@ fn no_host_access(pod: &PodFacts) -> Option<String> {
     let shared: Vec<&str> =
         shared.into_iter().filter(|(shared, _)| *shared).map(|(_, field)| field).collect();
     let paths = pod.volumes.iter().filter(|volume| *volume.kind == *"hostPath");
-    // In the node's network every port is a host port; saying so once is enough.
+    // In the node's network every port is a host port: reported once, as hostNetwork.
     let port = |container: &ContainerFacts| !container.host_ports.is_empty() && !pod.host.network;
     let process =
         |container: &ContainerFacts| container.security.host_process || pod.security.host_process;
@@ -133,7 +135,7 @@ fn drop_all_capabilities(pod: &PodFacts) -> Option<String> {
             .map(|who| format!("{who}: set securityContext.capabilities.drop: [\"ALL\"]")),
         containers(pod, added).map(|who| {
             format!(
-                "{who}: add no capability but NET_BIND_SERVICE in securityContext.capabilities.add"
+                "{who}: add no capability other than NET_BIND_SERVICE in securityContext.capabilities.add"
             )
         }),
     ])
@@ -163,7 +165,7 @@ fn seccomp(pod: &PodFacts) -> Option<String> {
         containers(pod, |one| !privileged(one) && !set(one) && !local(one))
             .map(|who| format!("{who}: {remedy}")),
         containers(pod, |one| !privileged(one) && local(one)).map(|who| {
-            format!("{who}: {remedy} instead of Localhost, a profile of the node's own")
+            format!("{who}: {remedy} instead of Localhost, whose profile is a file of the node")
         }),
     ])
 }
@@ -171,6 +173,7 @@ fn seccomp(pod: &PodFacts) -> Option<String> {
 /// Bounds of the pod as a whole count for its containers. Ephemeral containers can have none.
 fn amounts(pod: &PodFacts, field: &str, amounts: impl Fn(&Resources) -> Amounts) -> Option<String> {
     let missing = |container: &ContainerFacts| {
+        // Since Kubernetes 1.32 a pod may have bounds of its own (KEP-2837).
         let has = amounts(&container.resources).or(amounts(&pod.resources));
         let counts = container.role != ContainerRole::Ephemeral;
         (counts && !has.cpu, counts && !has.memory)
@@ -186,7 +189,7 @@ fn amounts(pod: &PodFacts, field: &str, amounts: impl Fn(&Resources) -> Amounts)
     ])
 }
 
-/// What serves must say when it can. A liveness probe is not asked for: one that fails under load
+/// A container that serves must say when it can. A liveness probe is not asked for: one that fails under load
 /// turns a slow service into an outage. What runs to its end needs neither, nor does what only
 /// accompanies the others, such as a sidecar among the init containers.
 fn probes(pod: &PodFacts) -> Option<String> {
@@ -209,16 +212,16 @@ fn no_latest_tag(pod: &PodFacts) -> Option<String> {
 }
 
 /// Images must come from the registries of a control.
-pub(super) fn registries(pod: &PodFacts, patterns: &[RegistryPattern]) -> Option<String> {
+pub(super) fn registries(pod: &PodFacts, patterns: &[ImageSourcePattern]) -> Option<String> {
     if patterns.is_empty() {
         return None;
     }
     let elsewhere = |image: &ImageRef<'_>| !patterns.iter().any(|pattern| pattern.admits(image));
-    images(pod, elsewhere, "use an image of a registry that the control lists")
+    images(pod, elsewhere, "use an image from a registry that the control lists")
 }
 
 /// `container app (nginx:1.27): ...` for each container whose image is meant, and what to write
-/// for what names no image: no requirement on images can be met by it.
+/// where the text names no image: no requirement on images can be met by it.
 fn images(pod: &PodFacts, meant: impl Fn(&ImageRef<'_>) -> bool, remedy: &str) -> Option<String> {
     let (mut wrong, mut invalid) = (Vec::new(), Vec::new());
     for container in &pod.containers {
@@ -233,19 +236,20 @@ fn images(pod: &PodFacts, meant: impl Fn(&ImageRef<'_>) -> bool, remedy: &str) -
     let part = |names: &[String], remedy| {
         named("container", names.iter().map(String::as_str)).map(|who| format!("{who}: {remedy}"))
     };
-    let grammar = "write a reference that container runtimes take: lower-case names, a tag, a digest of 64 lower-case hexadecimal digits after @sha256:";
+    let grammar = "write a reference that container runtimes accept: lower-case names, a tag, a digest of 64 lower-case hexadecimal digits after @sha256:";
     sentence([part(&wrong, remedy), part(&invalid, grammar)])
 }
 
 fn no_default_service_account(pod: &PodFacts) -> Option<String> {
     (pod.service_account.as_deref() == Some("default"))
-        .then(|| "set serviceAccountName to a service account of its own".to_owned())
+        .then(|| "set serviceAccountName to a service account of the workload's own".to_owned())
 }
 
 /// `account_automounts` is what the service account says where the pod is silent; None when the
 /// account is not known. Silence of both mounts.
 pub(super) fn no_token(pod: &PodFacts, account_automounts: Option<bool>) -> Option<String> {
     let account = pod.service_account.as_ref()?;
+    // As the admission of the API server resolves it: the pod wins over the account.
     let mounts = pod.automount.or(account_automounts).unwrap_or(true);
     let volumes = named("volume", pod.token_volumes.iter().map(Symbol::as_str));
     sentence([

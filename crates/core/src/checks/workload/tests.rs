@@ -40,8 +40,8 @@ fn secured(container: Value, of_pod: Value) -> Value {
 #[test]
 fn run_as_non_root_is_inherited_and_overridden() {
     let rule = R::RunAsNonRoot;
-    let set = "container app: set securityContext.runAsNonRoot: true, or runAsUser to another user than 0";
-    let other = "container app: set securityContext.runAsUser to another user than 0";
+    let set = "container app: set securityContext.runAsNonRoot: true, or runAsUser to a user other than 0";
+    let other = "container app: set securityContext.runAsUser to a user other than 0";
     fails(rule, &secured(json!({}), json!({})), set);
     passes(rule, &secured(json!({}), json!({"runAsNonRoot": true})));
     passes(rule, &secured(json!({"runAsNonRoot": true}), json!({"runAsNonRoot": false})));
@@ -136,7 +136,7 @@ fn seccomp_is_inherited_and_overridden() {
     fails(
         R::SeccompRuntimeDefault,
         &secured(profile("Localhost"), profile("RuntimeDefault")),
-        "container app: set securityContext.seccompProfile.type: RuntimeDefault instead of Localhost, a profile of the node's own",
+        "container app: set securityContext.seccompProfile.type: RuntimeDefault instead of Localhost, whose profile is a file of the node",
     );
     fails(
         R::SeccompRuntimeDefault,
@@ -251,7 +251,7 @@ fn images() {
             R::ImageDigest,
             &one(&image),
             &format!(
-                "container app ({image}): write a reference that container runtimes take: lower-case names, a tag, a digest of 64 lower-case hexadecimal digits after @sha256:"
+                "container app ({image}): write a reference that container runtimes accept: lower-case names, a tag, a digest of 64 lower-case hexadecimal digits after @sha256:"
             ),
         );
     }
@@ -270,7 +270,7 @@ fn images() {
     assert_eq!(world.message(check.as_ref(), "Pod", "ours"), None);
     assert_eq!(
         world.message(check.as_ref(), "Pod", "theirs").unwrap(),
-        "container app (nginx:1): use an image of a registry that the control lists"
+        "container app (nginx:1): use an image from a registry that the control lists"
     );
 }
 

@@ -5,7 +5,7 @@ use crate::{
     checks::{
         CheckContext,
         backup::{
-            evidence::{Evidence, Standing, Success},
+            evidence::{Reliability, Success, ToolEvidence},
             target::backup_at,
         },
     },
@@ -20,12 +20,13 @@ use crate::{
     },
 };
 
-/// What `CloudNativePG` says of a claim that it labelled as part of a cluster that is there.
+/// The evidence of `CloudNativePG` about a claim that it labelled as part of a cluster; None when the claim
+/// is not labelled or the cluster is not there.
 pub fn of_claim<'a>(
     context: &CheckContext<'a>,
     namespace: &Symbol,
     claim: &ClaimFacts,
-) -> Option<Evidence<'a>> {
+) -> Option<ToolEvidence<'a>> {
     let name = claim.labels.get(CLUSTER_LABEL)?;
     let inventory = context.inventory;
     let slot = inventory.find(inventory.find_kind(CNPG, "Cluster")?, namespace, name)?;
@@ -37,16 +38,16 @@ pub fn of_claim<'a>(
     }
 }
 
-/// What `CloudNativePG` says of a cluster.
+/// The evidence of `CloudNativePG` about a cluster.
 pub fn of_cluster<'a>(
     context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     slot: Slot,
     cluster: &CnpgCluster,
-) -> Evidence<'a> {
+) -> ToolEvidence<'a> {
     let inventory = context.inventory;
-    let mut evidence = Evidence::new(context);
+    let mut evidence = ToolEvidence::new(context);
     let schedules = super::key(namespace, name, BackupKey::CnpgSchedules);
     for slot in inventory.backups.slots(&schedules) {
         if let Some(BackupFacts::CnpgScheduledBackup(schedule)) = backup_at(inventory, slot) {
@@ -60,9 +61,9 @@ pub fn of_cluster<'a>(
             _ => None,
         }
     });
-    let succeeded = |evidence: &mut Evidence<'_>, by, at| {
+    let succeeded = |evidence: &mut ToolEvidence<'_>, by, at| {
         let success = Success { at, by, until: None };
-        evidence.succeeded_for(success, Standing::Good, cluster.created);
+        evidence.succeeded_for(success, Reliability::Reliable, cluster.created);
     };
     if let Some((store, at)) = stored(context, namespace, cluster) {
         succeeded(&mut evidence, store, at);

@@ -3,19 +3,19 @@
 use crate::{
     checks::{
         CheckContext,
-        backup::evidence::{Evidence, Standing, Success},
+        backup::evidence::{Reliability, Success, ToolEvidence},
     },
     inventory::{Facts, Symbol, backup::index::BackupKey, storage::ClaimFacts},
 };
 
-/// What `CronJobs` say of a claim.
+/// The evidence of labelled `CronJobs` about a claim.
 pub fn of_claim<'a>(
     context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
-) -> Evidence<'a> {
-    let mut evidence = Evidence::new(context);
+) -> ToolEvidence<'a> {
+    let mut evidence = ToolEvidence::new(context);
     let key = BackupKey::CronJobs(namespace.clone());
     for slot in context.inventory.backups.slots(&key) {
         let Some(Facts::Workload(workload)) =
@@ -29,7 +29,7 @@ pub fn of_claim<'a>(
         evidence.schedule(slot, cron.suspended);
         if let Some(at) = cron.last_success {
             let success = Success { at, by: slot, until: None };
-            evidence.succeeded_for(success, Standing::Good, claim.created);
+            evidence.succeeded_for(success, Reliability::Reliable, claim.created);
         }
     }
     evidence

@@ -1,5 +1,8 @@
-//! K8up: what the restic repository holds. A Backup succeeds as well when it passed over a claim:
-//! by an annotation, by its access modes, or since no pod mounts it.
+//! K8up: what the restic repository holds, by its `Snapshot` objects. That a `Backup` succeeded proves
+//! nothing about one claim: it succeeds as well when it passed over it, because of an annotation, of its
+//! access modes, or since no pod mounts it.
+
+use std::borrow::Cow;
 
 use jiff::Timestamp;
 
@@ -7,7 +10,7 @@ use crate::{
     checks::{
         CheckContext,
         backup::{
-            evidence::{EARLIER, Evidence, Standing, Success},
+            evidence::{EARLIER, Reliability, Success, ToolEvidence},
             target::{backup_at, is_excluded},
         },
     },
@@ -23,14 +26,14 @@ use crate::{
     },
 };
 
-/// What K8up says of a claim.
+/// The evidence of K8up about a claim.
 pub fn of_claim<'a>(
     context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
-) -> Evidence<'a> {
-    let mut evidence = Evidence::new(context);
+) -> ToolEvidence<'a> {
+    let mut evidence = ToolEvidence::new(context);
     let passed_over = match claim.k8up {
         K8upIntent::None | K8upIntent::Wanted => None,
         K8upIntent::Forbidden => {
@@ -41,32 +44,34 @@ pub fn of_claim<'a>(
         ),
     };
     let concerns = |claims: &Selectors| claims.include(&claim.labels);
+    // A schedule that passes over the claim schedules nothing for it.
     if passed_over.is_none() {
         schedules(context, &mut evidence, namespace, concerns);
     }
     let key = super::key(namespace, name, BackupKey::K8upClaim);
     super::runs(context, &mut evidence, &key, claim.created, |slot| snapshot(context, slot));
+    // A Snapshot is proof, so what Backups say adds nothing.
     if evidence.has_success() {
         return evidence;
     }
     let known = has_snapshots(context, namespace);
     backups(context, &mut evidence, namespace, concerns, |at| match passed_over {
-        Some(why) => Verdict::Missing(why),
-        None if claim.created.is_some_and(|made| at < made) => Verdict::Missing(EARLIER),
-        None if known => {
-            Verdict::Missing("left no Snapshot of this claim, which it may have passed over")
-        }
-        None => Verdict::Undecided(
+        Some(why) => BackupGap::Missing(why.into()),
+        None if claim.created.is_some_and(|made| at < made) => BackupGap::Missing(EARLIER.into()),
+        None if known => BackupGap::Missing(
+            "left no Snapshot of this claim, which it may have passed over".into(),
+        ),
+        None => BackupGap::Undecided(
             "succeeded, and no Snapshot (k8up.io) says which claims it holds: it succeeds as well when it passes over one",
         ),
     });
     evidence
 }
 
-/// What K8up says of a namespace: each of its claims has a snapshot. Without claims there is
-/// nothing that K8up keeps.
-pub fn of_namespace<'a>(context: &CheckContext<'a>, namespace: &Symbol) -> Evidence<'a> {
-    let mut evidence = Evidence::new(context);
+/// The evidence of K8up about a namespace: as old as the oldest of the newest snapshots of its claims.
+/// Without claims there is nothing that K8up keeps.
+pub fn of_namespace<'a>(context: &CheckContext<'a>, namespace: &Symbol) -> ToolEvidence<'a> {
+    let mut evidence = ToolEvidence::new(context);
     let all = BackupKey::K8upSnapshots(namespace.clone());
     let newest = context.inventory.backups.newest(&all).find_map(|(at, _)| at);
     let claims = claims(context, namespace);
@@ -85,17 +90,18 @@ pub fn of_namespace<'a>(context: &CheckContext<'a>, namespace: &Symbol) -> Evide
         let held = of_claim
             .filter_map(|(at, slot)| Some((at?, slot)))
             .find(|(at, _)| evidence.is_believable(*at) && created.is_none_or(|made| made <= *at));
+        // One claim without a snapshot is enough: the namespace is not backed up as a whole.
         let Some(held) = held else {
             let why = format!("left no Snapshot of claim {name}");
             backups(context, &mut evidence, namespace, Selectors::is_all, |_| {
-                Verdict::Lacking(why.clone())
+                BackupGap::Missing(why.clone().into())
             });
             return evidence;
         };
         oldest = Some(oldest.map_or(held, |known| known.min(held)));
     }
     if let Some((at, by)) = oldest {
-        evidence.succeeded(Success { at, by, until: None }, Standing::Good);
+        evidence.succeeded(Success { at, by, until: None }, Reliability::Reliable);
     }
     evidence
 }
@@ -117,6 +123,7 @@ fn claims<'a>(context: &CheckContext<'a>, namespace: &str) -> Vec<(&'a Symbol, O
             }
         })
         .collect();
+    // The first by name that is missing is the one that the message names.
     claims.sort_unstable();
     claims
 }
@@ -133,7 +140,7 @@ fn has_snapshots(context: &CheckContext<'_>, namespace: &Symbol) -> bool {
 
 fn schedules(
     context: &CheckContext<'_>,
-    evidence: &mut Evidence<'_>,
+    evidence: &mut ToolEvidence<'_>,
     namespace: &Symbol,
     concerns: impl Fn(&Selectors) -> bool,
 ) {
@@ -157,20 +164,22 @@ fn snapshot(context: &CheckContext<'_>, slot: Slot) -> Option<RunOutcome> {
     }
 }
 
-/// What a Backup that succeeded says of an item.
-enum Verdict {
-    Missing(&'static str),
-    Lacking(String),
+/// Why a Backup that succeeded is no evidence by itself that it holds an item.
+enum BackupGap {
+    /// It does not hold it.
+    Missing(Cow<'static, str>),
+    /// It may hold it.
     Undecided(&'static str),
 }
 
-/// Takes in the newest Backup, which says nothing good of a single claim.
+/// Takes in the newest Backup that is about the item. Called where no Snapshot proves anything, to say
+/// what is known instead.
 fn backups(
     context: &CheckContext<'_>,
-    evidence: &mut Evidence<'_>,
+    evidence: &mut ToolEvidence<'_>,
     namespace: &Symbol,
     concerns: impl Fn(&Selectors) -> bool,
-    verdict: impl Fn(Timestamp) -> Verdict,
+    gap: impl Fn(Timestamp) -> BackupGap,
 ) {
     let key = BackupKey::K8upBackups(namespace.clone());
     for slot in context.inventory.backups.slots(&key) {
@@ -186,13 +195,13 @@ fn backups(
             super::unsuccessful(evidence, slot, *outcome);
             continue;
         };
-        match verdict(at) {
-            Verdict::Missing(why) => evidence.attempted(slot, why),
-            Verdict::Lacking(why) => evidence.attempted(slot, why),
-            Verdict::Undecided(why) => {
+        match gap(at) {
+            BackupGap::Missing(why) => evidence.attempted(slot, why),
+            BackupGap::Undecided(why) => {
                 let success = Success { at, by: slot, until: None };
-                let standing = Standing::Undecided(why.to_owned());
-                if !evidence.succeeded(success, standing) {
+                let reliability = Reliability::Undecided(why.to_owned());
+                // One from the future does not count yet, and an older one may.
+                if !evidence.succeeded(success, reliability) {
                     continue;
                 }
             }

@@ -7,7 +7,7 @@ use crate::{
     checks::{
         CheckContext,
         backup::{
-            evidence::{EARLIER, Evidence, Standing, Success},
+            evidence::{EARLIER, Reliability, Success, ToolEvidence},
             target::backup_at,
         },
     },
@@ -21,14 +21,14 @@ use crate::{
     },
 };
 
-/// What Kasten says of a namespace, and of a claim in it that was made at `made`.
+/// The evidence of Kasten about a namespace, or a claim in it, that was `created` then.
 pub fn of<'a>(
     context: &CheckContext<'a>,
     namespace: &Symbol,
-    made: Option<Timestamp>,
-) -> Evidence<'a> {
+    created: Option<Timestamp>,
+) -> ToolEvidence<'a> {
     let inventory = context.inventory;
-    let mut evidence = Evidence::new(context);
+    let mut evidence = ToolEvidence::new(context);
     for slot in inventory.backups.slots(&BackupKey::KastenPolicies) {
         if let Some(BackupFacts::KastenPolicy(policy)) = backup_at(inventory, slot)
             && policy.backup
@@ -46,45 +46,47 @@ pub fn of<'a>(
             super::unsuccessful(&mut evidence, slot, action.outcome);
             continue;
         };
-        if made.is_some_and(|made| action.began.unwrap_or(at) < made) {
+        if created.is_some_and(|created| action.began.unwrap_or(at) < created) {
+            // They come newest first: all that follow are older still.
             evidence.attempted(slot, EARLIER);
             break;
         }
-        let standing = match standing(context, namespace, action) {
-            Ok(standing) => standing,
+        let reliability = match reliability(context, namespace, action) {
+            Ok(reliability) => reliability,
             Err(why) => {
                 evidence.attempted(slot, why);
                 continue;
             }
         };
-        let good = standing == Standing::Good;
-        if evidence.succeeded(Success { at, by: slot, until: None }, standing) && good {
+        let good = reliability == Reliability::Reliable;
+        if evidence.succeeded(Success { at, by: slot, until: None }, reliability) && good {
             break;
         }
     }
     evidence
 }
 
-/// Whether what an action took is there; an error says why not.
-fn standing(
+/// Whether what an action took can be restored; an error says why it is certain that it can't.
+fn reliability(
     context: &CheckContext<'_>,
     namespace: &Symbol,
     action: &KastenBackup,
-) -> Result<Standing, String> {
+) -> Result<Reliability, String> {
     let Some(name) = &action.restore_point else {
         return Err("made no RestorePoint".to_owned());
     };
     let there = context.inventory.lookup(KASTEN_APPS, "RestorePoint", namespace, name).is_some();
+    // Before the RestorePoint is asked for: that it is there does not say what is in it.
     if action.partial {
         let why = "has filters or ignores exceptions, which may leave volumes out; it does not say which it took";
-        return Ok(Standing::Undecided(why.to_owned()));
+        return Ok(Reliability::Undecided(why.to_owned()));
     }
     match context.inventory.source {
-        _ if there => Ok(Standing::Good),
+        _ if there => Ok(Reliability::Reliable),
         ObjectSource::Cluster => {
             Err(format!("left nothing to restore: RestorePoint {name} is gone"))
         }
-        ObjectSource::Manifests => Ok(Standing::Undecided(format!(
+        ObjectSource::Manifests => Ok(Reliability::Undecided(format!(
             "made RestorePoint {name}, which is not in these files"
         ))),
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::{
     checks::{
         CheckContext,
-        backup::{evidence::Evidence, target::backup_at},
+        backup::{evidence::ToolEvidence, target::backup_at},
     },
     inventory::{
         Object, Slot, Symbol,
@@ -18,14 +18,14 @@ use crate::{
     },
 };
 
-/// What Longhorn says of a claim.
+/// The evidence of Longhorn about a claim.
 pub fn of_claim<'a>(
     context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
-) -> Evidence<'a> {
-    let mut evidence = Evidence::new(context);
+) -> ToolEvidence<'a> {
+    let mut evidence = ToolEvidence::new(context);
     let key = super::key(namespace, name, BackupKey::LonghornVolumes);
     for slot in context.inventory.backups.slots(&key) {
         if let (Some(object), Some(BackupFacts::LonghornVolume(volume))) =
@@ -34,8 +34,8 @@ pub fn of_claim<'a>(
         {
             // A volume that is known to be behind the claim may be older than it.
             let sure = volume.volume.is_some() && claim.volume.is_some();
-            let made = claim.created.filter(|_| !sure);
-            of_volume(context, &mut evidence, (object, volume), made);
+            let created = claim.created.filter(|_| !sure);
+            of_volume(context, &mut evidence, (object, volume), created);
         }
     }
     evidence
@@ -46,15 +46,16 @@ pub fn of_claim<'a>(
 fn is_of(volume: &LonghornVolume, claim: &ClaimFacts) -> bool {
     match (&volume.volume, &claim.volume) {
         (Some(volume), Some(bound)) => volume == bound,
+        // Where either is not known, the name is all there is.
         _ => true,
     }
 }
 
 fn of_volume(
     context: &CheckContext<'_>,
-    evidence: &mut Evidence<'_>,
+    evidence: &mut ToolEvidence<'_>,
     (object, volume): (&Object, &LonghornVolume),
-    made: Option<Timestamp>,
+    created: Option<Timestamp>,
 ) {
     let inventory = context.inventory;
     let jobs = BackupKey::LonghornJobs(object.namespace.clone());
@@ -64,7 +65,7 @@ fn of_volume(
         }
     }
     let key = super::key(&object.namespace, &object.name, BackupKey::LonghornBackups);
-    super::runs(context, evidence, &key, made, |slot| match backup_at(inventory, slot)? {
+    super::runs(context, evidence, &key, created, |slot| match backup_at(inventory, slot)? {
         BackupFacts::LonghornBackup(LonghornBackup { outcome, .. }) => Some(*outcome),
         _ => None,
     });

@@ -1,4 +1,4 @@
-//! What each tool says of an item.
+//! The backup tools: each collects evidence about an item from its own objects.
 
 mod cnpg;
 mod cron;
@@ -14,8 +14,8 @@ use jiff::Timestamp;
 
 use super::{
     CNPG_KINDS, K8UP_KINDS, KASTEN_KINDS, VELERO_KINDS, VOLUME_KINDS,
-    evidence::{EARLIER, Evidence, Standing, Success},
-    target::{Target, What},
+    evidence::{EARLIER, Reliability, Success, ToolEvidence},
+    target::{BackupTarget, TargetKind},
 };
 use crate::{
     api::Duration,
@@ -26,15 +26,16 @@ use crate::{
     },
 };
 
-/// What every tool that can back up such an item says of it.
+/// The evidence of every tool that can back up such an item.
 pub fn gather<'a>(
     context: &CheckContext<'a>,
-    target: &Target<'a>,
+    target: &BackupTarget<'a>,
     max_age: Duration,
-) -> Vec<Evidence<'a>> {
+) -> Vec<ToolEvidence<'a>> {
     let (namespace, name) = (target.namespace, target.name);
-    match target.what {
-        What::Claim(claim) => {
+    match target.kind {
+        TargetKind::Claim(claim) => {
+            // In the order in which messages prefer them: the first attempt is the one they name.
             let mut all = vec![
                 velero::of_claim(context, namespace, name, claim, max_age),
                 snapshots::of_claim(context, namespace, name, claim),
@@ -47,40 +48,46 @@ pub fn gather<'a>(
             all.extend(cnpg::of_claim(context, namespace, claim));
             all
         }
-        What::Namespace { facts, data } => vec![
+        TargetKind::Namespace { facts, data } => vec![
             velero::of_namespace(context, name, facts, data, max_age),
             k8up::of_namespace(context, name),
             kasten::of(context, name, facts.created),
         ],
-        What::Database(cluster) => {
+        TargetKind::Database(cluster) => {
             vec![cnpg::of_cluster(context, namespace, name, target.slot, cluster)]
         }
-        What::OtherDatabase { .. } => Vec::new(),
+        TargetKind::OtherDatabase { .. } => Vec::new(),
     }
 }
 
-/// An object that can't be read and may be a success of this item, or its schedule.
-pub fn unreadable<'a>(context: &CheckContext<'a>, target: &Target<'_>) -> Option<(Slot, &'a str)> {
-    let kinds: &[&[(&str, &str)]] = match target.what {
-        What::Claim(_) => &[&VELERO_KINDS, &K8UP_KINDS, &CNPG_KINDS, &KASTEN_KINDS, &VOLUME_KINDS],
-        What::Namespace { .. } => &[&VELERO_KINDS, &K8UP_KINDS, &KASTEN_KINDS],
-        What::Database(_) => &[&CNPG_KINDS],
-        What::OtherDatabase { .. } => &[],
+/// The first object that can't be read and may be a success of this item, or its schedule: where it is
+/// and why it can't be read.
+pub fn unreadable<'a>(
+    context: &CheckContext<'a>,
+    target: &BackupTarget<'_>,
+) -> Option<(Slot, &'a str)> {
+    let kinds: &[&[(&str, &str)]] = match target.kind {
+        TargetKind::Claim(_) => {
+            &[&VELERO_KINDS, &K8UP_KINDS, &CNPG_KINDS, &KASTEN_KINDS, &VOLUME_KINDS]
+        }
+        TargetKind::Namespace { .. } => &[&VELERO_KINDS, &K8UP_KINDS, &KASTEN_KINDS],
+        TargetKind::Database(_) => &[&CNPG_KINDS],
+        TargetKind::OtherDatabase { .. } => &[],
     };
     first_unreadable(context, target.namespace, |group, kind| {
         !is_restore(kind) && kinds.iter().any(|list| list.contains(&(group, kind)))
     })
 }
 
-/// A restore that can't be read and may be of this item.
+/// The first restore that can't be read and may be of this item, as [`unreadable`].
 pub fn unreadable_restore<'a>(
     context: &CheckContext<'a>,
-    target: &Target<'_>,
+    target: &BackupTarget<'_>,
 ) -> Option<(Slot, &'a str)> {
-    first_unreadable(context, target.namespace, |group, kind| match target.what {
-        What::Database(_) => CNPG_KINDS.contains(&(group, kind)),
-        What::Claim(_) | What::Namespace { .. } => is_restore(kind),
-        What::OtherDatabase { .. } => false,
+    first_unreadable(context, target.namespace, |group, kind| match target.kind {
+        TargetKind::Database(_) => CNPG_KINDS.contains(&(group, kind)),
+        TargetKind::Claim(_) | TargetKind::Namespace { .. } => is_restore(kind),
+        TargetKind::OtherDatabase { .. } => false,
     })
 }
 
@@ -107,6 +114,8 @@ fn first_unreadable<'a>(
             continue;
         };
         let (group, kind) = (state.resource.group.as_str(), state.resource.kind.as_str());
+        // What can't be read shows at least where it is. An object that is about its own namespace only can't
+        // be about another.
         let elsewhere = !is_global(group, kind) && *object.namespace != *namespace;
         if elsewhere || !concerns(group, kind) {
             continue;
@@ -119,7 +128,7 @@ fn first_unreadable<'a>(
     found.map(|(_, slot, error)| (slot, error))
 }
 
-/// Whether objects of a kind are about other namespaces than their own.
+/// Whether objects of a kind may be about other namespaces than their own.
 fn is_global(group: &str, kind: &str) -> bool {
     kind == "VolumeSnapshotContent"
         || VELERO_KINDS.contains(&(group, kind))
@@ -127,23 +136,23 @@ fn is_global(group: &str, kind: &str) -> bool {
 }
 
 /// Takes in the runs under a key, newest first, up to the first success that counts. One of before
-/// the item was `made` does not.
+/// the item was `created` does not.
 fn runs(
     context: &CheckContext<'_>,
-    evidence: &mut Evidence<'_>,
+    evidence: &mut ToolEvidence<'_>,
     key: &BackupKey,
-    made: Option<Timestamp>,
+    created: Option<Timestamp>,
     concerns: impl Fn(Slot) -> Option<RunOutcome>,
 ) {
     for (_, slot) in context.inventory.backups.newest(key) {
         match concerns(slot) {
-            Some(RunOutcome::Succeeded(at)) if made.is_some_and(|made| at < made) => {
+            Some(RunOutcome::Succeeded(at)) if created.is_some_and(|created| at < created) => {
                 // Those that follow are older still, or no success.
                 return evidence.attempted(slot, EARLIER);
             }
             Some(RunOutcome::Succeeded(at)) => {
                 let success = Success { at, by: slot, until: None };
-                if evidence.succeeded(success, Standing::Good) {
+                if evidence.succeeded(success, Reliability::Reliable) {
                     return;
                 }
             }
@@ -154,8 +163,9 @@ fn runs(
 }
 
 /// Takes in a run that is no success.
-fn unsuccessful(evidence: &mut Evidence<'_>, by: Slot, outcome: RunOutcome) {
+fn unsuccessful(evidence: &mut ToolEvidence<'_>, by: Slot, outcome: RunOutcome) {
     match outcome {
+        // It has not run to its end, so it is no report that something ran.
         RunOutcome::Unfinished => evidence.awaited(by, "has not completed"),
         RunOutcome::Failed | RunOutcome::Succeeded(_) => {
             evidence.attempted(by, "failed, in part or as a whole");

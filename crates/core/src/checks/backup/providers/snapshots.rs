@@ -1,11 +1,11 @@
 //! CSI snapshots: ready, bound to a content that is bound to them, and of the volume behind the
-//! claim. They name a claim, and names come again.
+//! claim. They name a claim, and a name may be used again.
 
 use crate::{
     checks::{
         CheckContext,
         backup::{
-            evidence::{EARLIER, Evidence, Standing, Success},
+            evidence::{EARLIER, Reliability, Success, ToolEvidence},
             target::backup_at,
         },
     },
@@ -16,14 +16,14 @@ use crate::{
     },
 };
 
-/// What snapshots say of a claim.
+/// The evidence of CSI snapshots about a claim.
 pub fn of_claim<'a>(
     context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
-) -> Evidence<'a> {
-    let mut evidence = Evidence::new(context);
+) -> ToolEvidence<'a> {
+    let mut evidence = ToolEvidence::new(context);
     let key = super::key(namespace, name, BackupKey::VolumeSnapshots);
     for slot in context.inventory.backups.slots(&key) {
         let Some(BackupFacts::VolumeSnapshot(snapshot)) = backup_at(context.inventory, slot) else {
@@ -38,8 +38,8 @@ pub fn of_claim<'a>(
             continue;
         }
         let handle = handle(context, namespace, name, claim);
-        let standing = match bound(context, slot, snapshot, handle) {
-            Bound::Yes => Standing::Good,
+        let reliability = match bound(context, slot, snapshot, handle) {
+            Bound::Yes => Reliability::Reliable,
             Bound::Elsewhere => {
                 evidence.attempted(slot, "is of another volume than the one behind this claim");
                 continue;
@@ -48,18 +48,20 @@ pub fn of_claim<'a>(
                 evidence.attempted(slot, "is not bound to a VolumeSnapshotContent that is ready");
                 continue;
             }
-            Bound::Unseen => Standing::Undecided(
+            Bound::Unseen => Reliability::Undecided(
                 "is ready, and its VolumeSnapshotContent is not in these files".to_owned(),
             ),
         };
-        let good = standing == Standing::Good;
-        if evidence.succeeded(Success { at, by: slot, until: None }, standing) && good {
+        let good = reliability == Reliability::Reliable;
+        // An undecided one is kept and the search goes on: an older one may be certain.
+        if evidence.succeeded(Success { at, by: slot, until: None }, reliability) && good {
             break;
         }
     }
     evidence
 }
 
+/// Whether a snapshot is bound to a content, and to one of the right volume.
 enum Bound {
     /// To a content that is ready and, as far as is known, of the claim's volume.
     Yes,
@@ -89,6 +91,7 @@ fn bound(
         Some(BackupFacts::SnapshotContent(bound_to)) => {
             let ours = bound_to.belongs_to(&object.namespace, &object.name, snapshot.uid.as_ref());
             match (&bound_to.volume, handle) {
+                // Binding is mutual: anybody may write a snapshot that names a content of somebody else's.
                 _ if !ours => Bound::No,
                 (Some(taken), Some(handle)) if taken != handle => Bound::Elsewhere,
                 _ => Bound::Yes,
@@ -101,7 +104,7 @@ fn bound(
     }
 }
 
-/// What the driver calls the volume behind a claim.
+/// What the driver calls the volume behind a claim; None when that is not known.
 fn handle<'a>(
     context: &CheckContext<'a>,
     namespace: &Symbol,
@@ -115,6 +118,7 @@ fn handle<'a>(
     let bound =
         volume.claim.as_ref().is_some_and(|(space, claim)| space == namespace && claim == name);
     match &volume.source {
+        // A volume that names another claim is not the one behind this, whatever the claim says.
         VolumeSource::Csi(csi) if bound => Some(&csi.handle),
         _ => None,
     }

@@ -1,12 +1,13 @@
-//! Velero: by namespaces, resources and labels of a backup, and of each volume by itself.
+//! Velero: whether the namespaces, resources and labels of a backup cover an item, and for each volume
+//! whether the backup holds its data ([`super::velero_volumes`]).
 
-use super::velero_volumes::{Claim, Holding, Run, Site};
+use super::velero_volumes::{Holding, StorageSite, VeleroClaim, VeleroRun};
 use crate::{
     api::Duration,
     checks::{
         CheckContext,
         backup::{
-            evidence::{self, Evidence, Standing, Success},
+            evidence::{self, Reliability, Success, ToolEvidence},
             target::{backup_at, is_excluded},
         },
     },
@@ -23,50 +24,53 @@ use crate::{
     },
 };
 
-/// What Velero says of a claim.
+/// The evidence of Velero about a claim.
 pub fn of_claim<'a>(
     context: &CheckContext<'a>,
     namespace: &'a Symbol,
     name: &'a Symbol,
     facts: &'a ClaimFacts,
     max_age: Duration,
-) -> Evidence<'a> {
+) -> ToolEvidence<'a> {
     if is_left_out(context.inventory, namespace) {
-        return Evidence::new(context);
+        return ToolEvidence::new(context);
     }
-    let claim = Claim::of(context, namespace, name, facts);
-    let mut evidence = Evidence::new(context);
+    let claim = VeleroClaim::of(context, namespace, name, facts);
+    let mut evidence = ToolEvidence::new(context);
     let covers = |scope: &VeleroScope| scope.covers_claim(namespace, &facts.labels);
     schedules(context, &mut evidence, true, covers);
     let admits = |scope: &VeleroScope| scope.admits_claim(namespace, &facts.labels);
-    let holds = |run: &Run<'_>, site: &Site| claim.is_held_by(context, run, site);
+    let holds = |run: &VeleroRun<'_>, site: &StorageSite| claim.is_held_by(context, run, site);
     backups(context, &mut evidence, max_age, admits, &holds);
     evidence
 }
 
-/// What Velero says of a whole namespace. Where there are claims, manifests alone are no backup.
+/// The evidence of Velero about a whole namespace. Where it has claims (`data`), manifests alone are no
+/// backup.
 pub fn of_namespace<'a>(
     context: &CheckContext<'a>,
     name: &'a Symbol,
     facts: &NamespaceFacts,
     data: bool,
     max_age: Duration,
-) -> Evidence<'a> {
+) -> ToolEvidence<'a> {
     if is_excluded(&facts.labels) {
-        return Evidence::new(context);
+        return ToolEvidence::new(context);
     }
-    let mut evidence = Evidence::new(context);
+    let mut evidence = ToolEvidence::new(context);
     let covers =
         |scope: &VeleroScope| scope.covers_namespace(name) && (!data || scope.includes_claims());
     let claims = claims_of(context, name);
     schedules(context, &mut evidence, data, covers);
-    let holds = |run: &Run<'_>, site: &Site| {
+    let holds = |run: &VeleroRun<'_>, site: &StorageSite| {
+        // A namespace is backed up as a whole or it is not.
         if let Some(kind) = run.backup.scope.lacks() {
             return Some(Holding::Missing(format!("leaves out {kind} (excludedResources)")));
         }
         let began = run.backup.began;
         if facts.created.zip(began).is_some_and(|(created, began)| began < created) {
-            let why = "began before this namespace was made: it is of another of its name";
+            let why =
+                "began before this namespace was created: it is of an earlier one of its name";
             return Some(Holding::Missing(why.to_owned()));
         }
         // A claim that came later will be in the next one.
@@ -75,7 +79,7 @@ pub fn of_namespace<'a>(
             let name = claim.name;
             let why = |why: String| format!("does not hold claim {name}: it {why}");
             match claim.is_held_by(context, run, site)? {
-                Holding::Taken => Some(Holding::Taken),
+                Holding::Held => Some(Holding::Held),
                 Holding::Missing(reason) => Some(Holding::Missing(why(reason))),
                 Holding::Undecided(reason) => {
                     Some(Holding::Undecided(format!("may not hold claim {name}: it {reason}")))
@@ -89,7 +93,7 @@ pub fn of_namespace<'a>(
 }
 
 /// The claims of a namespace, but for those that are left out on purpose.
-fn claims_of<'a>(context: &CheckContext<'a>, namespace: &'a Symbol) -> Vec<Claim<'a>> {
+fn claims_of<'a>(context: &CheckContext<'a>, namespace: &'a Symbol) -> Vec<VeleroClaim<'a>> {
     let inventory = context.inventory;
     let mut claims: Vec<_> = inventory
         .backups
@@ -98,13 +102,13 @@ fn claims_of<'a>(context: &CheckContext<'a>, namespace: &'a Symbol) -> Vec<Claim
             let object = inventory.get(slot)?;
             match &object.facts {
                 Facts::Claim(facts) if !is_excluded(&facts.labels) => {
-                    Some(Claim::of(context, namespace, &object.name, facts))
+                    Some(VeleroClaim::of(context, namespace, &object.name, facts))
                 }
                 _ => None,
             }
         })
         .collect();
-    // The first by name is told of, wherever they are kept.
+    // The first by name is reported, wherever they are kept.
     claims.sort_unstable_by_key(|claim| claim.name);
     claims
 }
@@ -116,7 +120,7 @@ pub fn is_left_out(inventory: &Inventory, namespace: &str) -> bool {
 
 fn schedules(
     context: &CheckContext<'_>,
-    evidence: &mut Evidence<'_>,
+    evidence: &mut ToolEvidence<'_>,
     data: bool,
     covers: impl Fn(&VeleroScope) -> bool,
 ) {
@@ -124,27 +128,29 @@ fn schedules(
         let Some(BackupFacts::VeleroSchedule(schedule)) = backup_at(context.inventory, slot) else {
             continue;
         };
+        // A schedule without volumes will never hold the data of a claim.
         if (data && !schedule.volumes) || !covers(&schedule.scope) {
             continue;
         }
         match &schedule.invalid {
+            // It exists and makes no backups, which is what the message should say.
             Some(why) => evidence.attempted(slot, format!("is refused by Velero: {why}")),
             None => evidence.schedule(slot, schedule.paused),
         }
     }
 }
 
-/// Says whether a run holds an item; None when it is not about it.
-type Holds<'h> = dyn Fn(&Run<'_>, &Site) -> Option<Holding> + 'h;
+/// Whether a run holds an item; None when the run is not about it.
+type Holds<'h> = dyn Fn(&VeleroRun<'_>, &StorageSite) -> Option<Holding> + 'h;
 
 fn backups(
     context: &CheckContext<'_>,
-    evidence: &mut Evidence<'_>,
+    evidence: &mut ToolEvidence<'_>,
     max_age: Duration,
     covers: impl Fn(&VeleroScope) -> bool,
     holds: &Holds<'_>,
 ) {
-    // The same group goes first whatever the order of the map: attempts are told in words.
+    // The same group goes first whatever the order of the map, since the message names an attempt.
     let mut groups: Vec<_> =
         context.inventory.backups.velero().filter(|(group, _)| covers(&group.scope)).collect();
     groups.sort_unstable_by_key(|(_, runs)| std::cmp::Reverse(runs.last().copied()));
@@ -157,77 +163,82 @@ fn backups(
 /// ones are looked at while they are recent enough to count.
 fn newest_of(
     context: &CheckContext<'_>,
-    evidence: &mut Evidence<'_>,
+    evidence: &mut ToolEvidence<'_>,
     (group, runs): (&VeleroGroup, &OrderedRuns),
     max_age: Duration,
     holds: &Holds<'_>,
 ) {
     let site = site(context, group);
-    let mut told = false;
+    let mut reported = false;
     for (_, slot) in runs.iter().rev() {
-        let Some(run) = Run::at(context.inventory, *slot) else {
+        let Some(run) = VeleroRun::at(context.inventory, *slot) else {
             continue;
         };
         let RunOutcome::Succeeded(at) = run.backup.outcome else {
-            if !told && holds(&run, &site).is_some() {
+            // What runs or failed explains nothing once a newer run was reported, and what is older was
+            // looked at when it was the newest.
+            if !reported && holds(&run, &site).is_some() {
                 super::unsuccessful(evidence, *slot, run.backup.outcome);
             }
             return;
         };
-        if told && max_age.add_to(at) <= context.now {
+        // Too old to count, and the reason is already known.
+        if reported && max_age.add_to(at) <= context.now {
             return;
         }
+        // Before the costly question whether the backup holds the item.
         if !evidence.is_believable(at) {
             continue;
         }
-        let standing = match holds(&run, &site) {
+        let reliability = match holds(&run, &site) {
             None => continue,
             Some(Holding::Missing(why)) => {
-                if !told {
+                if !reported {
                     evidence.attempted(*slot, why);
                 }
-                told = true;
+                reported = true;
                 continue;
             }
-            Some(Holding::Undecided(why)) => Standing::Undecided(why),
-            Some(Holding::Taken) => site.standing.clone(),
+            Some(Holding::Undecided(why)) => Reliability::Undecided(why),
+            Some(Holding::Held) => site.reliability.clone(),
         };
-        let good = !matches!(standing, Standing::Undecided(_));
+        // An undecided one does not end the search: an older one may be certain, and recent enough.
+        let good = !matches!(reliability, Reliability::Undecided(_));
         let success = Success { at, by: *slot, until: run.backup.expires };
-        if evidence.succeeded(success, standing) {
+        if evidence.succeeded(success, reliability) {
             if good {
                 return;
             }
-            told = true;
+            reported = true;
         }
     }
 }
 
-/// Whether a group's backups can be read from where they are, and who writes there.
-fn site(context: &CheckContext<'_>, group: &VeleroGroup) -> Site {
+/// Where the backups of a group are stored, and whether they can be read from there.
+fn site(context: &CheckContext<'_>, group: &VeleroGroup) -> StorageSite {
     let (name, location) = match location(context, group) {
         Ok(found) => found,
-        Err(standing) => return Site { standing, read_only: None },
+        Err(reliability) => return StorageSite { reliability, read_only: None },
     };
-    let standing = match &location.reach {
-        Reachability::Available => Standing::Good,
+    let reliability = match &location.reach {
+        Reachability::Available => Reliability::Reliable,
         Reachability::Unavailable(why) if why.is_empty() => {
-            Standing::Unreachable(format!("{name} is unavailable"))
+            Reliability::Unreachable(format!("{name} is unavailable"))
         }
         Reachability::Unavailable(why) => {
-            Standing::Unreachable(format!("{name} is unavailable: {why}"))
+            Reliability::Unreachable(format!("{name} is unavailable: {why}"))
         }
         Reachability::Unknown => {
-            Standing::Undecided(format!("lies in {name}, which Velero has not validated yet"))
+            Reliability::Undecided(format!("lies in {name}, which Velero has not validated yet"))
         }
     };
-    Site { standing, read_only: location.read_only.then_some(name) }
+    StorageSite { reliability, read_only: location.read_only.then_some(name) }
 }
 
 fn location<'a>(
     context: &CheckContext<'a>,
     group: &VeleroGroup,
-) -> Result<(String, &'a VeleroLocation), Standing> {
+) -> Result<(String, &'a VeleroLocation), Reliability> {
     let inventory = context.inventory;
     let key = BackupKey::VeleroLocations(group.namespace.clone());
     // Velero writes the default location's name into the spec; until then it is the one marked so.
@@ -251,8 +262,8 @@ fn location<'a>(
     // location that is deleted.
     let known = inventory.backups.slots(&key).next().is_some();
     Err(if known {
-        Standing::Unreachable(format!("{name} does not exist"))
+        Reliability::Unreachable(format!("{name} does not exist"))
     } else {
-        Standing::Undecided(format!("lies in {name}, of which nothing is known"))
+        Reliability::Undecided(format!("lies in {name}, about which nothing is known"))
     })
 }

@@ -12,7 +12,7 @@ use super::velero::is_left_out;
 use crate::{
     checks::{
         CheckContext,
-        backup::{evidence::Standing, target::backup_at},
+        backup::{evidence::Reliability, target::backup_at},
     },
     inventory::{
         Facts, Inventory, ObjectSource, Slot, Symbol,
@@ -27,46 +27,43 @@ use crate::{
     },
 };
 
-/// A Backup.
-pub struct Run<'a> {
+/// A `Backup` of Velero, and where it is in the inventory.
+pub struct VeleroRun<'a> {
     slot: Slot,
-    /// Its facts.
     pub backup: &'a VeleroBackup,
     namespace: &'a Symbol,
     name: &'a Symbol,
 }
 
 /// Where backups are stored.
-pub struct Site {
-    /// Whether they can be read from there.
-    pub standing: Standing,
-    /// The name of the location, where this cluster writes nothing to it.
+pub struct StorageSite {
+    /// Whether backups can be read from there.
+    pub reliability: Reliability,
+    /// The name of the location, when it is read-only, so that this cluster writes nothing to it.
     pub read_only: Option<String>,
 }
 
-/// Whether a backup holds something. The reasons follow the name of the backup.
+/// Whether a backup holds something. The reasons go on after the name of the backup: `leaves out ...`.
 pub enum Holding {
-    /// It does.
-    Taken,
-    /// It does not.
+    Held,
     Missing(String),
-    /// That can't be told.
+    /// It is not known, and why.
     Undecided(String),
 }
 
 impl Holding {
-    /// The worse of two.
+    /// The worse of two: what is known to be missing, before what is not known.
     pub fn worse(self, other: Self) -> Self {
         match (self, other) {
             (missing @ Self::Missing(_), _) | (_, missing @ Self::Missing(_)) => missing,
             (undecided @ Self::Undecided(_), _) | (_, undecided @ Self::Undecided(_)) => undecided,
-            _ => Self::Taken,
+            _ => Self::Held,
         }
     }
 }
 
-impl<'a> Run<'a> {
-    /// The Backup in a slot.
+impl<'a> VeleroRun<'a> {
+    /// The Backup in a slot; None when there is another object, or none.
     pub fn at(inventory: &'a Inventory, slot: Slot) -> Option<Self> {
         let object = inventory.get(slot)?;
         match backup_at(inventory, slot)? {
@@ -77,7 +74,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether it took as many snapshots as it covers claims of which one can be taken for sure, and
+    /// Whether it took as many snapshots as it covers claims of which one can certainly be taken, and
     /// as many as it covers claims at all.
     pub fn has_enough(&self, inventory: &Inventory) -> (bool, bool) {
         let count =
@@ -85,8 +82,8 @@ impl<'a> Run<'a> {
         count.is_reached_by(self.backup.volumes.snapshots())
     }
 
-    /// Whether it is of this cluster. A uid of what it holds would be a better witness.
-    pub fn is_from_here(&self, site: &Site) -> Holding {
+    /// Whether it is of this cluster. Asked only where no uid of what it holds proves it.
+    pub fn is_from_here(&self, site: &StorageSite) -> Holding {
         if let Some(location) = &site.read_only {
             return Holding::Missing(format!(
                 "lies in {location}, which is ReadOnly: this cluster backs nothing up to it, so the backup is of another"
@@ -96,7 +93,7 @@ impl<'a> Run<'a> {
             let why = "was found in its storage location after it had ended, and may be of another cluster: nothing in it names the uid of something here";
             return Holding::Undecided(why.to_owned());
         }
-        Holding::Taken
+        Holding::Held
     }
 
     fn began_before(&self, made: Option<Timestamp>) -> bool {
@@ -105,12 +102,11 @@ impl<'a> Run<'a> {
 }
 
 /// A claim, and what Velero copied of it.
-pub struct Claim<'a> {
+pub struct VeleroClaim<'a> {
     namespace: &'a Symbol,
-    /// Its name.
     pub name: &'a Symbol,
     facts: &'a ClaimFacts,
-    /// By namespace and name of the Backup.
+    /// The best copy in each Backup, by the namespace and name of the Backup.
     copies: FxHashMap<(&'a Symbol, &'a Symbol), Copied>,
 }
 
@@ -119,19 +115,19 @@ pub struct Claim<'a> {
 enum Copied {
     /// Of an earlier claim of this name.
     Earlier,
-    /// It is not, or not yet, a success.
+    /// Not a success, or not yet.
     Unsuccessful(Slot),
-    /// Of a claim of this name; a uid is missing.
+    /// Of a claim of this name; one of the two uids is not known.
     SameName,
-    /// Of this claim.
+    /// Of this claim: the uids are the same.
     This,
 }
 
-/// What is behind a claim.
+/// The volume behind a claim, by whether Velero can take snapshots of it.
 enum Disk {
-    /// Nothing yet.
+    /// The claim is not bound yet.
     None,
-    /// Not known.
+    /// The volume is not in the inventory, or does not show what it is.
     Unknown,
     /// A volume of a CSI driver, and when it was made.
     Csi(Option<Timestamp>),
@@ -151,7 +147,7 @@ const CLOUD_DISKS: [&str; 6] = [
     "vsphereVolume",
 ];
 
-impl<'a> Claim<'a> {
+impl<'a> VeleroClaim<'a> {
     /// A claim with its copies.
     pub fn of(
         context: &CheckContext<'a>,
@@ -171,14 +167,15 @@ impl<'a> Claim<'a> {
             {
                 let key = (&object.namespace, &copy.backup);
                 let known = copies.entry(key).or_insert(copied);
+                // A failed copy does not take away what an earlier try in the same backup achieved.
                 *known = copied.max(*known);
             }
         }
         Self { namespace, name, facts, copies }
     }
 
-    /// Whether it was made after a backup had begun.
-    pub fn is_younger_than(&self, run: &Run<'_>) -> bool {
+    /// Whether it was created after a backup had begun.
+    pub fn is_younger_than(&self, run: &VeleroRun<'_>) -> bool {
         run.began_before(self.facts.created)
     }
 
@@ -186,23 +183,25 @@ impl<'a> Claim<'a> {
     pub fn is_held_by(
         &self,
         context: &CheckContext<'_>,
-        run: &Run<'_>,
-        site: &Site,
+        run: &VeleroRun<'_>,
+        site: &StorageSite,
     ) -> Option<Holding> {
         let copied = self.copies.get(&(run.namespace, run.name));
         let covered = run.backup.scope.covers_claim(self.namespace, &self.facts.labels);
+        // A copy of the claim proves that the backup is about it, whatever its scope seems to say.
         if copied.is_none() && !covered {
             return None;
         }
+        // The uid is of this cluster and of this claim: no other question is left.
         if copied == Some(&Copied::This) {
-            return Some(Holding::Taken);
+            return Some(Holding::Held);
         }
         Some(match run.is_from_here(site) {
-            Holding::Taken if self.is_younger_than(run) => Holding::Missing(
-                "began before this claim was made: what it may hold is of another of its name"
+            Holding::Held if self.is_younger_than(run) => Holding::Missing(
+                "began before this claim was created: what it may hold is of an earlier one of its name"
                     .to_owned(),
             ),
-            Holding::Taken => match copied {
+            Holding::Held => match copied {
                 Some(copied) => copied.holding(context),
                 None => self.is_in_a_snapshot(context, run),
             },
@@ -211,12 +210,13 @@ impl<'a> Claim<'a> {
     }
 
     /// Whether one of the snapshots that a backup of this cluster took must be of this claim.
-    fn is_in_a_snapshot(&self, context: &CheckContext<'_>, run: &Run<'_>) -> Holding {
+    fn is_in_a_snapshot(&self, context: &CheckContext<'_>, run: &VeleroRun<'_>) -> Holding {
         let volumes = run.backup.volumes;
         let files = context.inventory.source == ObjectSource::Manifests;
         // That a copy is missing is certain in a cluster.
         let absent = if files { Holding::Undecided } else { Holding::Missing };
         let there = if files { "is in these files" } else { "is there" };
+        // Policies are ConfigMaps, which are not read.
         if volumes.policy {
             return Holding::Undecided(format!(
                 "has a resource policy, which may leave the volume out; its status does not say which volumes it took, and no PodVolumeBackup or DataUpload of this claim {there}"
@@ -241,20 +241,21 @@ impl<'a> Claim<'a> {
                 "took snapshots of disks by a plugin, and does not say whether this volume, which is of a CSI driver, is among them".to_owned(),
             ),
             None if files => Holding::Undecided(
-                "took volume snapshots, and the PersistentVolume of this claim is not in these files, so nobody can say whether one can be taken of it".to_owned(),
+                "took volume snapshots, and the PersistentVolume of this claim is not in these files, so it is not known whether one can be taken of it".to_owned(),
             ),
             sure => self.by_number(context, run, sure.is_some()),
         }
     }
 
     /// Whether there are as many snapshots as claims to take them of.
-    fn by_number(&self, context: &CheckContext<'_>, run: &Run<'_>, sure: bool) -> Holding {
+    fn by_number(&self, context: &CheckContext<'_>, run: &VeleroRun<'_>, sure: bool) -> Holding {
         let inventory = context.inventory;
         let (for_sure, for_all) = run.has_enough(inventory);
         let enough = if sure { for_sure } else { for_all };
         if enough {
-            return Holding::Taken;
+            return Holding::Held;
         }
+        // A claim without a volume has no data, and a backup that counts on it would be a guess.
         if !sure && self.facts.volume.is_none() {
             return Holding::Missing(
                 "has no copy of this claim, which is not bound to a volume".to_owned(),
@@ -268,7 +269,7 @@ impl<'a> Claim<'a> {
 }
 
 impl Copied {
-    /// None when it is of another claim, as far as can be told.
+    /// None when it is known to be of another claim, or not known to be of this one.
     fn of(copy: &VeleroVolumeCopy, slot: Slot, claim: &ClaimFacts) -> Option<Self> {
         let same = match (&copy.uid, &claim.uid) {
             (Some(copied), Some(uid)) => Some(copied == uid),
@@ -290,7 +291,7 @@ impl Copied {
             Self::SameName if context.inventory.source == ObjectSource::Manifests => Holding::Undecided(
                 "holds a claim of this name; its uid or that of this claim is not in these files, so it may be an earlier one".to_owned(),
             ),
-            Self::This | Self::SameName => Holding::Taken,
+            Self::This | Self::SameName => Holding::Held,
             Self::Earlier => {
                 Holding::Missing("holds an earlier claim of this name: its uid is another".to_owned())
             }
@@ -304,7 +305,7 @@ impl Copied {
 
 impl Disk {
     /// Whether a backup must have taken a snapshot of it; None when that can't be told.
-    fn gives_snapshots(&self, volumes: Volumes, run: &Run<'_>) -> Option<bool> {
+    fn gives_snapshots(&self, volumes: Volumes, run: &VeleroRun<'_>) -> Option<bool> {
         match self {
             Self::None | Self::Unknown => None,
             Self::Csi(made) => Some(!run.began_before(*made)),
@@ -337,6 +338,7 @@ fn disk(inventory: &Inventory, namespace: &str, name: &str, claim: &ClaimFacts) 
         .as_ref()
         .is_some_and(|(space, claim)| **space == *namespace && **claim == *name);
     match &volume.source {
+        // The volume serves another claim by now.
         _ if !bound => Disk::Unknown,
         VolumeSource::Csi(_) => Disk::Csi(volume.created),
         VolumeSource::InTree(source) if CLOUD_DISKS.contains(source) => Disk::Cloud(volume.created),
@@ -346,7 +348,7 @@ fn disk(inventory: &Inventory, namespace: &str, name: &str, claim: &ClaimFacts) 
 }
 
 /// Counts the claims that a backup should have taken snapshots of.
-fn count(inventory: &Inventory, run: &Run<'_>) -> ClaimCount {
+fn count(inventory: &Inventory, run: &VeleroRun<'_>) -> ClaimCount {
     let scope = &run.backup.scope;
     let key = BackupKey::VeleroCopiesOf(run.namespace.clone(), run.name.clone());
     let copied: FxHashSet<_> = inventory
@@ -367,6 +369,7 @@ fn count(inventory: &Inventory, run: &Run<'_>) -> ClaimCount {
         let Facts::Claim(claim) = &object.facts else { continue };
         let (namespace, name) = (&object.namespace, &object.name);
         if !scope.covers_claim(namespace, &claim.labels)
+            // What came later is not in it, and what has a copy needs no snapshot.
             || run.began_before(claim.created)
             || copied.contains(&(namespace, name))
         {

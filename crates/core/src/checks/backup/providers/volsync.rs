@@ -4,7 +4,7 @@ use crate::{
     checks::{
         CheckContext,
         backup::{
-            evidence::{Evidence, Standing, Success},
+            evidence::{Reliability, Success, ToolEvidence},
             target::backup_at,
         },
     },
@@ -19,20 +19,21 @@ use crate::{
     },
 };
 
-/// What `VolSync` says of a claim.
+/// The evidence of `VolSync` about a claim.
 pub fn of_claim<'a>(
     context: &CheckContext<'a>,
     namespace: &Symbol,
     name: &Symbol,
     claim: &ClaimFacts,
-) -> Evidence<'a> {
-    let mut evidence = Evidence::new(context);
+) -> ToolEvidence<'a> {
+    let mut evidence = ToolEvidence::new(context);
     let key = super::key(namespace, name, BackupKey::VolSyncSources);
     for slot in context.inventory.backups.slots(&key) {
         let Some(BackupFacts::VolSyncSource(source)) = backup_at(context.inventory, slot) else {
             continue;
         };
         let VolSyncSource { last_success, failed, runs, mirror, .. } = source;
+        // It copies deletions and corruption as fast as anything else.
         if *mirror {
             evidence
                 .attempted(slot, "mirrors the claim by Syncthing, which keeps no earlier state");
@@ -46,7 +47,7 @@ pub fn of_claim<'a>(
         match last_success {
             Some(at) => {
                 let success = Success { at: *at, by: slot, until: None };
-                evidence.succeeded_for(success, Standing::Good, claim.created);
+                evidence.succeeded_for(success, Reliability::Reliable, claim.created);
             }
             None if *failed => evidence.attempted(slot, "failed"),
             None => evidence.awaited(slot, "has not synchronized yet"),

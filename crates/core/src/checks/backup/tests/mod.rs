@@ -1,6 +1,6 @@
+mod messages;
 mod properties;
 mod scenarios;
-mod words;
 mod world;
 
 use self::scenarios::Scenario;

@@ -9,7 +9,7 @@ use super::{
     world::{World, check, now},
 };
 use crate::{
-    checks::{Item, backup::target::Target},
+    checks::{Item, backup::target::BackupTarget},
     inventory::{IndexUpdate, backup::BackupIndex},
 };
 
@@ -144,5 +144,5 @@ fn a_year_of_backups_is_one_group() {
     assert_eq!(runs.len(), 8760);
     let slot = world.inventory.backups.claims(scenarios::SHOP).next().unwrap();
     let subject = crate::api::test_spec::backup::BackupSubject::PersistentVolumeClaims;
-    assert!(Target::of(subject, &world.inventory, slot).is_some());
+    assert!(BackupTarget::of(subject, &world.inventory, slot).is_some());
 }

@@ -1,13 +1,17 @@
-//! `ingress`: every host of every Ingress is served over TLS and not over plain HTTP as well, with
-//! a certificate that lasts.
+//! `ingress`: every host of every Ingress is served over TLS, not over plain HTTP as well, and with a
+//! certificate that remains valid long enough.
 
 mod controllers;
+mod exposure;
 #[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;
 
-use self::controllers::{Door, INGRESS_CLASS, Plain, Tls};
+use self::{
+    controllers::INGRESS_CLASS,
+    exposure::{Exposure, PlainHttp, TlsTermination},
+};
 use super::{
     Check, CheckContext, Dependency, Finding, Item, Judgement, both_sides,
     certificates::{CERTIFICATE, EXPIRED, EXPIRING, Validity, validity},
@@ -24,20 +28,20 @@ use crate::{
 
 const INGRESS: (&str, &str) = ("networking.k8s.io", "Ingress");
 
-/// The check.
+/// The `ingress` part.
 #[derive(Debug)]
-pub struct Ingresses {
+pub struct IngressCheck {
     min_validity: Option<Duration>,
 }
 
-impl Ingresses {
+impl IngressCheck {
     /// With `min_validity`, the certificate of every Secret must be known and last this long.
     pub fn new(min_validity: Option<Duration>) -> Self {
         Self { min_validity }
     }
 }
 
-impl Check for Ingresses {
+impl Check for IngressCheck {
     fn reads(&self) -> Vec<Dependency> {
         let mut reads = vec![
             Dependency::required(INGRESS.0, INGRESS.1),
@@ -79,18 +83,21 @@ impl Check for Ingresses {
         let Some(NetworkFacts::Ingress(facts)) = network(object) else {
             return None;
         };
+        // It routes nothing, so there is nothing to encrypt.
         if facts.hosts.is_empty() && !facts.default_backend {
             return None;
         }
         let mut judgement = Judgement::default();
-        let door = Door::of(context.inventory, facts);
-        judge_hosts(facts, &door, &resource, &mut judgement);
+        let exposure = Exposure::of(context.inventory, facts);
+        judge_hosts(facts, &exposure, &resource, &mut judgement);
         if let Some(min_validity) = self.min_validity {
-            let mut lasting = judge_certificates(context, object, facts, min_validity);
-            if facts.tls.is_empty() && matches!(door.tls, Tls::Always | Tls::NotShown(_)) {
-                lasting.unknown.push("the certificate that its controller serves".to_owned());
+            let mut validities = judge_certificates(context, object, facts, min_validity);
+            if facts.tls.is_empty()
+                && matches!(exposure.tls, TlsTermination::Always | TlsTermination::NotShown(_))
+            {
+                validities.unknown.push("the certificate that its controller serves".to_owned());
             }
-            report_certificates(&lasting, min_validity, &resource, &mut judgement);
+            report_certificates(&validities, min_validity, &resource, &mut judgement);
         }
         Some(judgement)
     }
@@ -110,21 +117,21 @@ fn visit_served_by(inventory: &Inventory, class: &Symbol, visit: &mut dyn FnMut(
 
 fn judge_hosts(
     facts: &IngressFacts,
-    door: &Door,
+    exposure: &Exposure,
     resource: &ResourceRef,
     judgement: &mut Judgement,
 ) {
-    let uncovered = uncovered(facts, &door.tls);
+    let uncovered = uncovered(facts, &exposure.tls);
     let all = facts.hosts.len() + usize::from(facts.default_backend && facts.hosts.is_empty());
     if !uncovered.is_empty() {
         let hosts = some_of(&uncovered);
         let about = |rule, message| finding(rule, resource.clone(), message);
-        match &door.tls {
-            Tls::NotShown(why) => judgement.unknown.push(about(
+        match &exposure.tls {
+            TlsTermination::NotShown(why) => judgement.unknown.push(about(
                 "TlsNotShown",
                 format!("whether TLS serves {hosts} is not visible: {why}"),
             )),
-            Tls::Never(why) => {
+            TlsTermination::Never(why) => {
                 judgement.failing.push(about(rule_of(facts), format!("{hosts} has no TLS: {why}")));
             }
             _ if facts.hosts.is_empty() => judgement.failing.push(about(
@@ -139,10 +146,10 @@ fn judge_hosts(
             )),
         }
     }
-    judgement.unknown.extend(default_backend_beside(facts, door, resource));
-    // What has no TLS at all was said to be plain.
+    judgement.unknown.extend(default_backend_beside(facts, exposure, resource));
+    // What has no TLS at all was already reported as plain.
     if uncovered.len() < all {
-        judge_plain(door, resource, judgement);
+        judge_plain(exposure, resource, judgement);
     }
 }
 
@@ -151,16 +158,19 @@ fn rule_of(facts: &IngressFacts) -> &'static str {
 }
 
 /// The hosts that no TLS serves, as an Ingress and its controller show it.
-fn uncovered<'a>(facts: &'a IngressFacts, tls: &Tls) -> Vec<&'a str> {
+fn uncovered<'a>(facts: &'a IngressFacts, tls: &TlsTermination) -> Vec<&'a str> {
     let covered = |host: Option<&Symbol>| match tls {
-        Tls::Always => true,
-        Tls::Never(_) => false,
-        Tls::ByAnyEntry => !facts.tls.is_empty(),
-        Tls::BySpec | Tls::NotShown(_) => facts.tls.iter().any(|entry| covers(entry, host)),
+        TlsTermination::Always => true,
+        TlsTermination::Never(_) => false,
+        TlsTermination::ByAnyEntry => !facts.tls.is_empty(),
+        TlsTermination::BySpec | TlsTermination::NotShown(_) => {
+            facts.tls.iter().any(|entry| covers(entry, host))
+        }
     };
     if facts.hosts.is_empty() {
         // Hosts of an entry may be all that the default backend is meant to serve.
-        let some = matches!(tls, Tls::BySpec | Tls::NotShown(_)) && !facts.tls.is_empty();
+        let some = matches!(tls, TlsTermination::BySpec | TlsTermination::NotShown(_))
+            && !facts.tls.is_empty();
         return if some || covered(None) { Vec::new() } else { vec![DEFAULT_BACKEND] };
     }
     facts
@@ -176,10 +186,10 @@ const DEFAULT_BACKEND: &str = "spec.defaultBackend, which serves every host";
 /// A default backend serves whatever no rule names, so entries for some hosts don't cover it.
 fn default_backend_beside(
     facts: &IngressFacts,
-    door: &Door,
+    exposure: &Exposure,
     resource: &ResourceRef,
 ) -> Option<Finding> {
-    let by_host = matches!(door.tls, Tls::BySpec | Tls::NotShown(_));
+    let by_host = matches!(exposure.tls, TlsTermination::BySpec | TlsTermination::NotShown(_));
     let open = facts.default_backend
         && by_host
         && !facts.tls.is_empty()
@@ -188,20 +198,20 @@ fn default_backend_beside(
         finding(
             "DefaultBackendNotCovered",
             resource.clone(),
-            "spec.defaultBackend serves every other host too, and whether in plain text is up to the controller: add an entry without hosts to spec.tls, or replace spec.defaultBackend by rules".to_owned(),
+            "spec.defaultBackend serves every other host too, and whether in plain text is up to the controller: add an entry without hosts to spec.tls, or replace spec.defaultBackend with rules".to_owned(),
         )
     })
 }
 
-fn judge_plain(door: &Door, resource: &ResourceRef, judgement: &mut Judgement) {
-    match &door.plain {
-        Plain::No => {}
-        Plain::Yes(remedy) => judgement.failing.push(finding(
+fn judge_plain(exposure: &Exposure, resource: &ResourceRef, judgement: &mut Judgement) {
+    match &exposure.plain {
+        PlainHttp::No => {}
+        PlainHttp::Yes(remedy) => judgement.failing.push(finding(
             "PlaintextBesideTls",
             resource.clone(),
             format!("the same is served over plain HTTP as well, without a redirect: {remedy}"),
         )),
-        Plain::NotShown(why) => judgement.unknown.push(finding(
+        PlainHttp::NotShown(why) => judgement.unknown.push(finding(
             "RedirectNotShown",
             resource.clone(),
             format!("whether the same is served over plain HTTP as well is not visible: {why}"),
@@ -231,16 +241,16 @@ fn names(pattern: &str, host: &str) -> bool {
         .is_some_and(|(label, rest)| !label.is_empty() && label != "*" && rest == domain)
 }
 
-/// What the certificates of an Ingress come to, by name.
+/// The certificates of an Ingress, by how long they remain valid.
 #[derive(Debug, Default)]
-struct Lasting {
+struct CertificateValidity {
     expired: Vec<String>,
     expiring: Vec<String>,
     unknown: Vec<String>,
     until: Option<Timestamp>,
 }
 
-impl Lasting {
+impl CertificateValidity {
     fn add(&mut self, name: &str, facts: &CertificateFacts, min: Duration, now: Timestamp) {
         let Some(not_after) = facts.not_after else {
             self.unknown.push(format!("Certificate {name} (not issued)"));
@@ -263,12 +273,12 @@ fn judge_certificates(
     object: &Object,
     facts: &IngressFacts,
     min_validity: Duration,
-) -> Lasting {
+) -> CertificateValidity {
     let inventory = context.inventory;
-    let mut lasting = Lasting::default();
+    let mut validities = CertificateValidity::default();
     for tls in &facts.tls {
         let Some(secret) = &tls.secret else {
-            lasting
+            validities
                 .unknown
                 .push("the certificate of the controller (an entry without secretName)".to_owned());
             continue;
@@ -278,52 +288,53 @@ fn judge_certificates(
             if let Some(certificate) = inventory.get(slot)
                 && let Some(NetworkFacts::Certificate(facts)) = network(certificate)
             {
+                // Several Certificates may write one Secret: all count, since any may have written last.
                 known = true;
-                lasting.add(&certificate.name, facts, min_validity, context.now);
+                validities.add(&certificate.name, facts, min_validity, context.now);
             }
         }
         if !known {
-            lasting.unknown.push(format!("Secret {secret}"));
+            validities.unknown.push(format!("Secret {secret}"));
         }
     }
     // Several certificates of one Secret come in no order.
-    lasting.expired.sort_unstable();
-    lasting.expiring.sort_unstable();
-    lasting.unknown.sort_unstable();
-    lasting
+    validities.expired.sort_unstable();
+    validities.expiring.sort_unstable();
+    validities.unknown.sort_unstable();
+    validities
 }
 
 fn report_certificates(
-    lasting: &Lasting,
+    validities: &CertificateValidity,
     min_validity: Duration,
     resource: &ResourceRef,
     judgement: &mut Judgement,
 ) {
-    judgement.valid_until = lasting.until;
-    if !lasting.expired.is_empty() {
+    judgement.valid_until = validities.until;
+    if !validities.expired.is_empty() {
         judgement.failing.push(finding(
             EXPIRED,
             resource.clone(),
-            format!("served with an expired certificate: {}", some_of(&lasting.expired)),
+            format!("served with an expired certificate: {}", some_of(&validities.expired)),
         ));
     }
-    if !lasting.expiring.is_empty() {
+    if !validities.expiring.is_empty() {
         judgement.failing.push(finding(
             EXPIRING,
             resource.clone(),
             format!(
-                "served with a certificate that expires sooner than in {min_validity}: {}",
-                some_of(&lasting.expiring)
+                "served with a certificate that expires less than {min_validity} from now: {}",
+                some_of(&validities.expiring)
             ),
         ));
     }
-    if !lasting.unknown.is_empty() {
+    if !validities.unknown.is_empty() {
         judgement.unknown.push(finding(
             "ExpiryUnknown",
             resource.clone(),
             format!(
-                "nobody can say when these expire: {}. Secrets are not read; a Certificate of cert-manager with the same spec.secretName shows it",
-                some_of(&lasting.unknown)
+                "it is not known when these expire: {}. Secrets are not read; a Certificate of cert-manager with the same spec.secretName shows it",
+                some_of(&validities.unknown)
             ),
         ));
     }

@@ -18,9 +18,9 @@ use crate::{
     },
 };
 
-/// What proxies accept.
+/// The kind that decides what proxies accept.
 pub const POLICY: (&str, &str) = (ISTIO_SECURITY, "PeerAuthentication");
-/// How proxies talk to a host.
+/// The kind that decides how proxies talk to a host.
 pub const DESTINATION: (&str, &str) = (ISTIO_NETWORKING, "DestinationRule");
 
 /// The namespace whose policies without a selector hold for the whole mesh. Istio can be told
@@ -28,7 +28,7 @@ pub const DESTINATION: (&str, &str) = (ISTIO_NETWORKING, "DestinationRule");
 pub const ROOT: &str = "istio-system";
 
 /// A policy in force, with its name.
-struct Policy<'a> {
+struct PeerPolicy<'a> {
     object: &'a Object,
     slot: Slot,
     facts: &'a PeerAuthenticationFacts,
@@ -36,13 +36,13 @@ struct Policy<'a> {
 
 /// The policies of one namespace: the one for all its pods, and those for some.
 #[derive(Default)]
-struct Policies<'a> {
-    general: Option<Policy<'a>>,
-    selecting: Vec<Policy<'a>>,
+struct PeerPolicies<'a> {
+    general: Option<PeerPolicy<'a>>,
+    selecting: Vec<PeerPolicy<'a>>,
     malformed: Vec<String>,
 }
 
-impl<'a> Policies<'a> {
+impl<'a> PeerPolicies<'a> {
     fn of(inventory: &'a Inventory, namespace: &str) -> Self {
         let mut policies = Self::default();
         for (slot, object) in inventory.objects_of(POLICY.0, POLICY.1) {
@@ -56,7 +56,7 @@ impl<'a> Policies<'a> {
                 )),
                 _ => {
                     if let Some(NetworkFacts::PeerAuthentication(facts)) = network(object) {
-                        policies.add(Policy { object, slot, facts });
+                        policies.add(PeerPolicy { object, slot, facts });
                     }
                 }
             }
@@ -67,7 +67,7 @@ impl<'a> Policies<'a> {
     }
 
     /// Of several policies for the same pods, Istio takes the oldest.
-    fn add(&mut self, policy: Policy<'a>) {
+    fn add(&mut self, policy: PeerPolicy<'a>) {
         if policy.facts.selects {
             self.selecting.push(policy);
         } else if self.general.as_ref().is_none_or(|known| policy.age() < known.age()) {
@@ -83,21 +83,21 @@ impl<'a> Policies<'a> {
     }
 }
 
-impl Policy<'_> {
+impl PeerPolicy<'_> {
     fn age(&self) -> (Timestamp, &Symbol) {
         (self.facts.created.unwrap_or(Timestamp::MAX), &self.object.name)
     }
 }
 
-/// Mode of a namespace: its own policy, else that of the mesh, else what Istio does by itself;
-/// then what policies for some pods make of it.
+/// Judges a namespace by its mode (that of its own policy, else of the mesh's, else Istio's default), and
+/// by the policies for some of its pods.
 pub fn judge_namespace(
     inventory: &Inventory,
     namespace: &Symbol,
     resource: ResourceRef,
 ) -> Judgement {
-    let mesh = Policies::of(inventory, ROOT);
-    let own = Policies::of(inventory, namespace);
+    let mesh = PeerPolicies::of(inventory, ROOT);
+    let own = PeerPolicies::of(inventory, namespace);
     let (mode, source) = own
         .mode()
         .or_else(|| mesh.mode())
@@ -122,6 +122,7 @@ pub fn judge_namespace(
             judgement.failing.extend(weakened(inventory, policy));
         }
     }
+    // What selecting policies let in is known all the same, so it stands beside the unknown.
     if undecided {
         let malformed: Vec<&str> =
             own.malformed.iter().chain(&mesh.malformed).map(String::as_str).collect();
@@ -134,8 +135,9 @@ pub fn judge_namespace(
     judgement
 }
 
-/// What a policy for some pods lets in. One that only inherits is not at fault.
-fn weakened(inventory: &Inventory, policy: &Policy<'_>) -> Option<Finding> {
+/// The finding that a policy for some pods lets plain text in; None when it does not. One that only
+/// inherits its mode is not at fault.
+fn weakened(inventory: &Inventory, policy: &PeerPolicy<'_>) -> Option<Finding> {
     let weak = |mode: MtlsMode| mode != MtlsMode::Strict;
     let mut fields: Vec<String> = policy
         .facts
@@ -162,6 +164,7 @@ fn weakened(inventory: &Inventory, policy: &Policy<'_>) -> Option<Finding> {
     ))
 }
 
+/// Judges a `DestinationRule`; None when it says nothing about TLS inside of the cluster.
 pub fn judge_destination(inventory: &Inventory, slot: Slot, object: &Object) -> Option<Judgement> {
     let resource = reference(inventory, slot)?;
     if let Facts::Malformed(text) = &object.facts {
@@ -170,6 +173,7 @@ pub fn judge_destination(inventory: &Inventory, slot: Slot, object: &Object) -> 
     let Some(NetworkFacts::DestinationRule(facts)) = network(object) else {
         return None;
     };
+    // Not of the population: the rule leaves TLS to the mesh, or is about a host outside.
     if !facts.has_tls || !in_cluster(facts) {
         return None;
     }

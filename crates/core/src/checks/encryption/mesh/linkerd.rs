@@ -32,6 +32,7 @@ pub fn judge_namespace(
     let mut malformed = Vec::new();
     for (group, kind) in POLICIES {
         for (slot, object) in inventory.objects_of(group, kind) {
+            // Linkerd's policies are about servers of their own namespace.
             if &*object.namespace != namespace {
                 continue;
             }
@@ -49,7 +50,7 @@ pub fn judge_namespace(
             }
         }
     }
-    // Objects come in no order.
+    // Objects come in no order, and the messages must have one.
     judgement.failing.sort_by(|a, b| a.resource.cmp(&b.resource));
     malformed.sort_unstable();
     if !malformed.is_empty() {

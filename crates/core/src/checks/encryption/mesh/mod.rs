@@ -18,14 +18,14 @@ use crate::{
 
 const NAMESPACE: (&str, &str) = ("", "Namespace");
 
-/// The cluster as such: whether there is a mesh at all. Far from the numbers of other parts.
+/// Whether there is a mesh at all. `atRest` numbers its items from 0, so the last number is free.
 const ANY_MESH: Item = Item::Cluster(u32::MAX);
 
-/// The check.
+/// The `mesh` part.
 #[derive(Debug)]
-pub struct Mesh;
+pub struct MeshCheck;
 
-impl Check for Mesh {
+impl Check for MeshCheck {
     fn reads(&self) -> Vec<Dependency> {
         [istio::POLICY, istio::DESTINATION]
             .into_iter()
@@ -43,6 +43,7 @@ impl Check for Mesh {
     fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         visit_changed(change, visit);
         let inventory = context.inventory;
+        // The first namespace in a mesh, or the last to leave it, decides whether there is one at all.
         if membership_changed(inventory, change) {
             self.items(context, visit);
             return;
@@ -51,6 +52,7 @@ impl Check for Mesh {
             if !is_policy(inventory, object) {
                 continue;
             }
+            // A policy of the root namespace may hold for every namespace without one of its own.
             if &*object.namespace == istio::ROOT {
                 visit_kinds(inventory, &[NAMESPACE], visit);
             } else if let Some(slot) = inventory
@@ -76,6 +78,7 @@ impl Check for Mesh {
             return istio::judge_destination(context.inventory, slot, object);
         }
         let (slot, object) = object_of(context, item, NAMESPACE.0, NAMESPACE.1)?;
+        // Without any mesh, one finding for the cluster says it; one for each namespace would drown it.
         if !meshed {
             return None;
         }
@@ -120,7 +123,7 @@ fn outside(resource: ResourceRef) -> Judgement {
         failing: vec![finding(
             "OutsideMesh",
             resource,
-            "the pods of this namespace are not in the mesh, so their traffic is not encrypted by it: label it as the mesh asks for (istio-injection: enabled, istio.io/dataplane-mode: ambient; for Linkerd the annotation linkerd.io/inject: enabled), or leave it out of spec.scope".to_owned(),
+            "the pods of this namespace are not in the mesh, so their traffic is not encrypted by it: label the namespace as the mesh requires (istio-injection: enabled, istio.io/dataplane-mode: ambient; for Linkerd the annotation linkerd.io/inject: enabled), or leave it out of spec.scope".to_owned(),
         )],
         ..Judgement::default()
     }

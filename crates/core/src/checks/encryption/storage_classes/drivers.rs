@@ -1,9 +1,9 @@
-//! How drivers of storage decide whether to encrypt: by their own source where it is open, else by
-//! their documentation.
+//! How storage drivers decide whether to encrypt: by their own source where it is open, else by their
+//! documentation.
 
 use crate::inventory::storage::Parameters;
 
-/// Whether data is encrypted, and why not or why nobody knows.
+/// Whether data is encrypted: if not, why; if it is not known, why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Encryption {
     On,
@@ -16,18 +16,18 @@ pub enum Encryption {
 pub enum Driver {
     /// It always encrypts, and offers no way to turn it off.
     Always,
-    /// Something that no object shows decides.
+    /// By something that no object shows, and what that is.
     Elsewhere(&'static str),
-    /// Parameters decide.
-    Parameters(&'static Switch),
+    /// By parameters of the class.
+    Parameters(&'static EncryptionSwitch),
 }
 
 /// Parameters that turn encryption on.
 #[derive(Debug)]
-pub struct Switch {
+pub struct EncryptionSwitch {
     /// The first is the one to recommend.
     parameters: &'static [Parameter],
-    /// Why the absence of all proves nothing; None where it means off.
+    /// Why the absence of all of them proves nothing; None where it means that nothing is encrypted.
     absent: Option<&'static str>,
     attributes: Attributes,
 }
@@ -35,7 +35,7 @@ pub struct Switch {
 /// What a driver leaves in `spec.csi.volumeAttributes` of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attributes {
-    /// Nothing about encryption; what is there is somebody's claim.
+    /// Nothing about encryption; whatever is there was written by hand.
     Silent,
     /// A copy of the parameters. Whoever writes a volume by hand may claim anything.
     Copied,
@@ -47,23 +47,23 @@ enum Attributes {
 struct Parameter {
     /// As the driver's documentation writes it.
     key: &'static str,
-    name: Name,
-    value: Value,
+    name: NameMatch,
+    value: ValueRule,
 }
 
 /// How a driver compares the name of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name {
+enum NameMatch {
     Exact,
     AnyCase,
 }
 
 /// Which value turns encryption on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Value {
+enum ValueRule {
     /// `true` and nothing else.
     True,
-    /// What strconv.ParseBool takes for true. The driver refuses what is no bool.
+    /// What strconv.ParseBool takes for true. The driver refuses what is not a bool.
     Bool,
     /// `true`; what else the driver takes is not known here.
     Documented,
@@ -71,72 +71,77 @@ enum Value {
     Key,
 }
 
-const fn parameter(key: &'static str, name: Name, value: Value) -> Parameter {
+const fn parameter(key: &'static str, name: NameMatch, value: ValueRule) -> Parameter {
     Parameter { key, name, value }
 }
 
 /// The driver ignores every value but `true`, and a key turns encryption on whatever `encrypted`
 /// says (aws-ebs-csi-driver, `pkg/driver/controller.go` and `pkg/cloud/cloud.go`).
-const EBS: Switch = Switch {
+const EBS: EncryptionSwitch = EncryptionSwitch {
     parameters: &[
-        parameter("encrypted", Name::AnyCase, Value::True),
-        parameter("kmsKeyId", Name::AnyCase, Value::Key),
+        parameter("encrypted", NameMatch::AnyCase, ValueRule::True),
+        parameter("kmsKeyId", NameMatch::AnyCase, ValueRule::Key),
     ],
     absent: Some("whether the AWS account encrypts volumes by default is not visible"),
     attributes: Attributes::Silent,
 };
 
 /// longhorn-manager, `csi/util.go`. The node asks Longhorn's volume and not the attributes.
-const LONGHORN: Switch = Switch {
-    parameters: &[parameter("encrypted", Name::Exact, Value::Bool)],
+const LONGHORN: EncryptionSwitch = EncryptionSwitch {
+    parameters: &[parameter("encrypted", NameMatch::Exact, ValueRule::Bool)],
     absent: None,
     attributes: Attributes::Copied,
 };
 
 /// ceph-csi, `internal/rbd/encryption.go` and `internal/cephfs`.
-const CEPH: Switch = Switch {
-    parameters: &[parameter("encrypted", Name::Exact, Value::Bool)],
+const CEPH: EncryptionSwitch = EncryptionSwitch {
+    parameters: &[parameter("encrypted", NameMatch::Exact, ValueRule::Bool)],
     absent: Some("whether Ceph encrypts its own disks is not visible"),
     attributes: Attributes::Obeyed,
 };
 
-/// openstorage, `api/spec/spec_handler.go`.
-const PORTWORX: Switch = Switch {
+/// Source: openstorage, `api/spec/spec_handler.go`.
+const PORTWORX: EncryptionSwitch = EncryptionSwitch {
     parameters: &[
-        parameter("secure", Name::Exact, Value::Bool),
-        parameter("passphrase", Name::Exact, Value::Key),
+        parameter("secure", NameMatch::Exact, ValueRule::Bool),
+        parameter("passphrase", NameMatch::Exact, ValueRule::Key),
     ],
     absent: None,
     attributes: Attributes::Copied,
 };
 
-/// scaleway-csi, `pkg/driver/helpers.go`.
-const SCALEWAY: Switch = Switch {
+/// Source: scaleway-csi, `pkg/driver/helpers.go`.
+const SCALEWAY: EncryptionSwitch = EncryptionSwitch {
     parameters: &[
-        parameter("encrypted", Name::AnyCase, Value::Bool),
-        parameter("kmsKeyId", Name::AnyCase, Value::Key),
+        parameter("encrypted", NameMatch::AnyCase, ValueRule::Bool),
+        parameter("kmsKeyId", NameMatch::AnyCase, ValueRule::Key),
     ],
     absent: Some("whether the provider encrypts its disks is not visible"),
     attributes: Attributes::Copied,
 };
 
-const LINODE: Switch = Switch {
+const LINODE: EncryptionSwitch = EncryptionSwitch {
     parameters: &[
-        parameter("linodebs.csi.linode.com/encrypted", Name::Exact, Value::Documented),
-        parameter("linodebs.csi.linode.com/luks-encrypted", Name::Exact, Value::Documented),
+        parameter("linodebs.csi.linode.com/encrypted", NameMatch::Exact, ValueRule::Documented),
+        parameter(
+            "linodebs.csi.linode.com/luks-encrypted",
+            NameMatch::Exact,
+            ValueRule::Documented,
+        ),
     ],
     absent: Some("whether the region encrypts volumes by default is not visible"),
     attributes: Attributes::Silent,
 };
 
-const ALIBABA: Switch = Switch {
-    parameters: &[parameter("encrypted", Name::Exact, Value::Documented)],
+const ALIBABA: EncryptionSwitch = EncryptionSwitch {
+    parameters: &[parameter("encrypted", NameMatch::Exact, ValueRule::Documented)],
     absent: Some("whether the account encrypts disks by default is not visible"),
     attributes: Attributes::Silent,
 };
 
-/// The driver of this name, as `StorageClass.provisioner` and `spec.csi.driver` write it. What was
-/// built into Kubernetes is served by the CSI driver that took its place, with the same parameters.
+/// The driver of this name, as `StorageClass.provisioner` and `spec.csi.driver` write it; None when it is
+/// not known here. What was built into Kubernetes is served by the CSI driver that took its place, with
+/// the same parameters.
 pub fn driver(name: &str) -> Option<Driver> {
     let ceph = |driver: &str| {
         // Operators of Ceph put their namespace before the name of its drivers.
@@ -215,8 +220,8 @@ impl Driver {
     }
 }
 
-impl Switch {
-    /// What the parameters that the driver reads come to; None where there are none.
+impl EncryptionSwitch {
+    /// What the parameters that the driver reads decide; None where there are none of them.
     fn stated(&self, parameters: &Parameters) -> Option<Encryption> {
         let mut worst = None;
         for parameter in self.parameters {
@@ -224,9 +229,10 @@ impl Switch {
             for (name, value) in parameter.find(parameters) {
                 let said = format!("the parameter {name} is {value:?}");
                 match parameter.value.turns_on(value) {
+                    // One parameter that turns encryption on outweighs others that don't.
                     Some(true) => return Some(Encryption::On),
                     // An empty key is none.
-                    Some(false) if parameter.value == Value::Key => {}
+                    Some(false) if parameter.value == ValueRule::Key => {}
                     Some(false) => {
                         worst = Some(Encryption::Off(format!("{said}: {}", self.remedy())));
                     }
@@ -242,6 +248,7 @@ impl Switch {
     /// What it means that none of them is there.
     fn silent(&self, parameters: &Parameters) -> Encryption {
         let key = self.recommended();
+        // The likeliest mistake, and invisible without a hint: the driver ignores it silently.
         let mistyped = parameters.any_case(key).next().map_or_else(String::new, |(name, _)| {
             format!(" (the driver does not read {name}: case counts)")
         });
@@ -272,11 +279,13 @@ impl Switch {
 impl Parameter {
     fn find<'a>(&self, parameters: &'a Parameters) -> impl Iterator<Item = (&'a str, &'a str)> {
         let (key, name) = (self.key, self.name);
-        parameters.any_case(key).filter(move |(known, _)| name == Name::AnyCase || *known == key)
+        parameters
+            .any_case(key)
+            .filter(move |(known, _)| name == NameMatch::AnyCase || *known == key)
     }
 }
 
-impl Value {
+impl ValueRule {
     /// None where the driver refuses the value, or what it makes of it is not known.
     fn turns_on(self, value: &str) -> Option<bool> {
         match self {
@@ -292,7 +301,7 @@ impl Value {
     }
 }
 
-/// As Go's strconv.ParseBool.
+/// Reads a bool as Go's `strconv.ParseBool` does; None for what that refuses.
 pub fn parse_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),

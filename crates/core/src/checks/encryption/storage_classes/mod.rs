@@ -1,5 +1,5 @@
-//! `storageClasses`: storage classes encrypt the volumes made from them, and so it was for the
-//! volumes there are.
+//! `storageClasses`: storage classes encrypt the volumes made from them, and the volumes that exist are
+//! encrypted.
 //!
 //! What proves encryption is a parameter that the driver obeys, or a driver that can't do
 //! otherwise: Google and Azure encrypt every disk, and offer no way to turn it off. A default of
@@ -26,11 +26,11 @@ use crate::{
 const CLASS: (&str, &str) = ("storage.k8s.io", "StorageClass");
 const VOLUME: (&str, &str) = ("", "PersistentVolume");
 
-/// The check.
+/// The `storageClasses` part.
 #[derive(Debug)]
-pub struct StorageClasses;
+pub struct StorageClassesCheck;
 
-impl Check for StorageClasses {
+impl Check for StorageClassesCheck {
     fn reads(&self) -> Vec<Dependency> {
         vec![Dependency::optional(CLASS.0, CLASS.1), Dependency::required(VOLUME.0, VOLUME.1)]
     }
@@ -42,6 +42,7 @@ impl Check for StorageClasses {
     fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
         visit_changed(change, visit);
         let inventory = context.inventory;
+        // A class that comes, changes or goes is what its volumes are judged by.
         for class in both_sides(inventory, change)
             .filter(|object| is_kind(inventory, object, CLASS.0, CLASS.1))
         {
@@ -62,7 +63,7 @@ impl Check for StorageClasses {
         let (rule, encryption) = match &object.facts {
             Facts::StorageClass(class) => ("UnencryptedStorageClass", of_class(class)),
             Facts::Volume(volume) => {
-                ("UnencryptedVolume", of_volume(context.inventory, volume).named(volume))
+                ("UnencryptedVolume", of_volume(context.inventory, volume).with_claim(volume))
             }
             Facts::Malformed(text) => return Some(malformed(resource, text)),
             _ => return None,
@@ -80,8 +81,8 @@ impl Check for StorageClasses {
 }
 
 impl Encryption {
-    /// With the claim that a volume serves, which its owner knows by name.
-    fn named(self, volume: &PersistentVolumeFacts) -> Self {
+    /// Adds the claim that a volume serves, which is the name that its owner knows.
+    fn with_claim(self, volume: &PersistentVolumeFacts) -> Self {
         let Some((namespace, name)) = &volume.claim else {
             return self;
         };
@@ -107,8 +108,8 @@ fn of_class(class: &StorageClassFacts) -> Encryption {
     }
 }
 
-/// What the driver copied into the volume proves most; next the class, if it is the one that
-/// made it.
+/// Whether a volume is encrypted. What the driver copied into it proves most; next the class, if it is the
+/// one that made it.
 fn of_volume(inventory: &Inventory, volume: &PersistentVolumeFacts) -> Encryption {
     let none = Parameters::default();
     let (name, attributes) = match &volume.source {
@@ -118,7 +119,7 @@ fn of_volume(inventory: &Inventory, volume: &PersistentVolumeFacts) -> Encryptio
             None => return on_a_node_or_elsewhere(field),
         },
         VolumeSource::Unknown => {
-            return Encryption::NotShown("spec names no source that is known".to_owned());
+            return Encryption::NotShown("spec names no source that is known here".to_owned());
         }
     };
     let Some(driver) = driver(name) else {
@@ -126,27 +127,30 @@ fn of_volume(inventory: &Inventory, volume: &PersistentVolumeFacts) -> Encryptio
             "how the driver {name} encrypts is not known here: attest it"
         ));
     };
+    // Attributes of a volume that somebody wrote by hand are a claim, not what a driver did.
     let made = volume.provisioned_by.as_deref().is_some_and(|by| canonical(by) == canonical(name));
     if let Some(stated) = driver.of_attributes(attributes, made) {
         return stated;
     }
-    match maker(inventory, volume) {
+    match class_that_made(inventory, volume) {
         Ok(class) => driver.of_class(&class.parameters),
         Err(why) => Encryption::NotShown(format!(
-            "{why}: make the volume anew from a class that encrypts, or attest it"
+            "{why}: recreate the volume from a class that encrypts, or attest it"
         )),
     }
 }
 
-/// The class that made a volume, or why no class tells. A class can't be changed, but it can be
-/// replaced by another of its name, which is younger than the volume.
-fn maker<'a>(
+/// The class that made a volume, or why it is not known. A class can't be changed, but it can be replaced
+/// by another of its name, which is then younger than the volume.
+fn class_that_made<'a>(
     inventory: &'a Inventory,
     volume: &PersistentVolumeFacts,
 ) -> Result<&'a StorageClassFacts, String> {
     let Some(name) = &volume.storage_class else {
-        return Err("no StorageClass made the volume, and it does not say whether it is encrypted"
-            .to_owned());
+        return Err(
+            "no StorageClass made the volume, and the volume does not show whether it is encrypted"
+                .to_owned(),
+        );
     };
     let class = match inventory.lookup(CLASS.0, CLASS.1, "", name).map(|object| &object.facts) {
         Some(Facts::StorageClass(class)) => class,
@@ -161,18 +165,19 @@ fn maker<'a>(
             "the volume names the StorageClass {name}, but was not made by its provisioner"
         ));
     }
+    // A class is immutable, so one that is older than the volume is the one that made it.
     match (class.created, volume.created) {
         (Some(class_created), Some(created)) if class_created <= created => Ok(class),
         (Some(_), Some(_)) => Err(format!(
             "the StorageClass {name} is younger than the volume, so another of that name made it"
         )),
         _ => Err(format!(
-            "metadata.creationTimestamp is missing, so nobody can say whether the StorageClass {name} made the volume"
+            "metadata.creationTimestamp is missing, so it is not known whether the StorageClass {name} made the volume"
         )),
     }
 }
 
-/// The driver that serves a source built into Kubernetes.
+/// The driver that serves a source built into Kubernetes; None for sources without one.
 fn in_tree_driver(field: &str) -> Option<&'static str> {
     Some(match field {
         "awsElasticBlockStore" => "kubernetes.io/aws-ebs",

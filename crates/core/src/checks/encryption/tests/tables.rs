@@ -396,7 +396,7 @@ fn messages_name_what_to_mend() {
         "a.b.example.com, example.com",
         "every host (a rule without one)",
         "Certificate expiring at 2026-12-01T00:00:00Z",
-        "sooner than in 30d",
+        "less than 30d from now",
         "the parameter encrypted is \"yes\"",
         "(the volume of claim shop/data)",
         "spec.portLevelMtls.8080.mode is PERMISSIVE",

@@ -1,12 +1,12 @@
 //! Every risk with a subject that carries it and one that does not; then unions, scope, allow,
 //! maxSubjects, the baseline, and what a change affects.
 
-mod circumstances;
-mod named;
+mod contextual_risks;
+mod missing_manifests;
+mod named_rights;
 mod rights;
 mod spec;
 mod unions;
-mod untold;
 
 use serde_json::{Value, json};
 

@@ -78,7 +78,7 @@ fn up_to_max_subjects_may() {
     assert!(found(3).is_empty());
     let two = found(2);
     assert_eq!(said(&two), ["TooManySubjects: cluster: -"]);
-    assert_eq!(two[0].message, "3 subjects may, at most 2 are to: User a, User b, Group c");
+    assert_eq!(two[0].message, "3 subjects hold it, and at most 2 may: User a, User b, Group c");
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! What manifests do not tell of a subject: they are an excerpt, so that a pass would be a guess.
+//! What manifests lack to judge a subject: they are an excerpt of a cluster, so that a pass for want of
+//! a manifest would be a guess.
 
-use super::{RbacCheck, holder::Holder, wording::bounded};
+use super::{RbacCheck, describe::bounded, grants::SubjectGrants};
 use crate::{
     api::Risk,
     checks::{CheckContext, Finding, reference},
@@ -16,12 +17,17 @@ const ABOUT_ACCOUNTS: [Risk; 3] = [Risk::Dangling, Risk::CloudIdentity, Risk::We
 impl RbacCheck {
     /// Bindings whose role no manifest shows, and the account that none shows where the control
     /// asks about it. Nothing in a cluster, which shows all there is.
-    pub(super) fn untold(&self, context: &CheckContext<'_>, holder: &Holder<'_>) -> Vec<Finding> {
+    pub(super) fn missing_manifests(
+        &self,
+        context: &CheckContext<'_>,
+        grants: &SubjectGrants<'_>,
+    ) -> Vec<Finding> {
         let inventory = context.inventory;
+        // A cluster shows all there is: what it lacks does not exist.
         if inventory.source != ObjectSource::Manifests {
             return Vec::new();
         }
-        let subject = &holder.node.subject;
+        let subject = &grants.node.subject;
         let mut found = Vec::new();
         let mut say = |rule: &'static str, binding: Slot, message: String| {
             let Some(resource) = reference(inventory, binding) else {
@@ -35,19 +41,20 @@ impl RbacCheck {
                 message: bounded(message),
             });
         };
+        // Only where the control asks about accounts: other risks lie in the bindings, which are there.
         let about_account = ABOUT_ACCOUNTS.iter().any(|risk| self.forbids(*risk))
-            && is_untold_account(context, holder);
-        for held in holder.novel() {
+            && is_account_without_manifest(context, grants);
+        for grant in grants.added() {
             let role =
-                held.role.and_then(|role| Some((role.key(), unknown_rules(inventory, role)?)));
+                grant.role.and_then(|role| Some((role.key(), unknown_rules(inventory, role)?)));
             if let Some((key, unknown)) = role {
-                say("RoleNotKnown", held.grant.binding, unknown.of_binding(key));
+                say("RoleNotKnown", grant.source.binding, unknown.of_binding(key));
             } else if about_account {
                 let message = format!(
-                    "binds {subject}, which is not among the manifests, so nobody can say whether it exists, what it is and which pods run as it: {}",
+                    "binds {subject}, which is not among the manifests, so it is not known whether it exists, what it is and which pods run as it: {}",
                     remedy(context, subject)
                 );
-                say("AccountNotKnown", held.grant.binding, message);
+                say("AccountNotKnown", grant.source.binding, message);
             }
         }
         found
@@ -69,12 +76,12 @@ fn remedy(context: &CheckContext<'_>, subject: &Subject) -> String {
 
 /// Whether the subject is a service account that no manifest shows. Every namespace has its
 /// `default`, and the control plane makes accounts of its own.
-fn is_untold_account(context: &CheckContext<'_>, holder: &Holder<'_>) -> bool {
-    let subject = &holder.node.subject;
+fn is_account_without_manifest(context: &CheckContext<'_>, grants: &SubjectGrants<'_>) -> bool {
+    let subject = &grants.node.subject;
     let Subject::ServiceAccount { namespace, name } = subject else {
         return false;
     };
-    holder.node.account.is_none()
+    grants.node.account.is_none()
         && **name != *"default"
         && !is_account_of_every_cluster(subject)
         && context.inventory.lookup("", "ServiceAccount", namespace, name).is_none()

@@ -1,10 +1,14 @@
-//! How many subjects there are: against `maxSubjects`, and in each namespace.
+//! Limits on how many subjects there are: `maxSubjects`, and how many a reviewer can weigh in one
+//! namespace.
 
 use std::ops::ControlFlow;
 
 use rustc_hash::FxHashMap;
 
-use super::{RbacCheck, circumstances::MAX_SUBJECTS, holder::Holder, wording::bounded};
+use super::{
+    RbacCheck, contextual_risks::MAX_SUBJECTS, describe::bounded, evaluate::Certainty,
+    grants::SubjectGrants,
+};
 use crate::{
     api::{ResourceRef, Risk},
     checks::{
@@ -15,27 +19,29 @@ use crate::{
 };
 
 impl RbacCheck {
-    /// Whether a subject holds what the control limits; a binding in a namespace that may be out of
-    /// scope can't be told.
-    pub(super) fn count<'a>(
+    /// Whether a subject holds what the control limits. A binding in a namespace that may be out of
+    /// scope counts as possible.
+    pub(super) fn limit_membership<'a>(
         &'a self,
         context: &CheckContext<'a>,
-        holder: &Holder<'a>,
+        grants: &SubjectGrants<'a>,
     ) -> LimitMembership {
-        let mut counted = LimitMembership::No;
-        let _ = self.visit_hits(context, holder, &mut |hit| {
-            if hit.is_certain() {
-                counted = LimitMembership::Yes;
+        let mut membership = LimitMembership::No;
+        // The first certain hit settles it; until then an uncertain one is remembered.
+        let _ = self.visit_hits(context, grants, &mut |hit| {
+            if hit.certainty() == Certainty::Certain {
+                membership = LimitMembership::Yes;
                 return ControlFlow::Break(());
             }
-            counted = LimitMembership::Possibly;
+            membership = LimitMembership::Possibly;
             ControlFlow::Continue(())
         });
-        counted
+        membership
     }
 
-    /// More subjects than may; up to as many are no findings at all.
-    pub(super) fn judge_count(
+    /// One finding when there are more subjects than the control allows. Up to that many are none at
+    /// all: a limit says that some are meant to hold it.
+    pub(super) fn judge_subject_count(
         &self,
         context: &CheckContext<'_>,
         limit_counts: &LimitCounts,
@@ -56,16 +62,21 @@ impl RbacCheck {
         Some(judgement)
     }
 
-    /// Namespaces with more subjects than can be reviewed.
-    pub(super) fn judge_crowded(&self, context: &CheckContext<'_>) -> Option<Judgement> {
+    /// One finding for each namespace with more subjects than can be reviewed.
+    pub(super) fn judge_subjects_per_namespace(
+        &self,
+        context: &CheckContext<'_>,
+    ) -> Option<Judgement> {
         if !self.forbids(Risk::Sprawl) || self.max_subjects.is_some() {
             return None;
         }
         let mut crowds: FxHashMap<&Symbol, usize> = FxHashMap::default();
         for (_, node) in context.inventory.rights.subjects() {
+            // Whoever is allowed was weighed when the control was written.
             if self.allows(&node.subject) {
                 continue;
             }
+            // Cluster-wide grants are the same in every namespace, and reported where they are.
             let local = node.grants.iter().filter(|grant| !grant.in_cluster() && !grant.is_default);
             let mut namespaces: Vec<&Symbol> = local.map(|grant| &grant.namespace).collect();
             namespaces.sort_unstable();
@@ -84,13 +95,13 @@ impl RbacCheck {
                 Admission::Out => continue,
                 Admission::Unknown => &mut judgement.unknown,
             };
-            list.push(crowded(namespace, subjects));
+            list.push(too_many_in_namespace(namespace, subjects));
         }
         Some(judgement)
     }
 }
 
-fn crowded(namespace: &Symbol, subjects: usize) -> Finding {
+fn too_many_in_namespace(namespace: &Symbol, subjects: usize) -> Finding {
     Finding {
         rule: Risk::Sprawl.as_str().into(),
         severity: Some(Risk::Sprawl.severity()),
@@ -112,6 +123,7 @@ fn too_many(context: &CheckContext<'_>, limit_counts: &LimitCounts, max: usize) 
     let rights = &context.inventory.rights;
     let known = limit_counts.certain_subjects().filter_map(|id| Some(&rights.subject(id)?.subject));
     let mut first: Vec<&Subject> = known.collect();
+    // Only the first few are named: sorting all of 20,000 for that would cost more than judging.
     if first.len() > SHOWN {
         first.select_nth_unstable(SHOWN);
         first.truncate(SHOWN);
@@ -122,7 +134,7 @@ fn too_many(context: &CheckContext<'_>, limit_counts: &LimitCounts, max: usize) 
         named.push(format!("and {} more", limit_counts.certain() - SHOWN));
     }
     let message = format!(
-        "{} subjects may, at most {max} are to: {}",
+        "{} subjects hold it, and at most {max} may: {}",
         limit_counts.certain(),
         named.join(", ")
     );

@@ -1,4 +1,4 @@
-//! The words of findings about pods: bounded, whatever the manifest holds.
+//! Parts of messages about pods: bounded, whatever the manifest holds, since they go into a status.
 
 use crate::inventory::workload::{ContainerFacts, PodFacts};
 
@@ -7,7 +7,7 @@ const MAX_NAMES: usize = 4;
 /// How many characters of a name a message shows; an image reference may well be this long.
 const MAX_CHARS: usize = 120;
 
-/// `container app`, `containers app, proxy`, or nothing when no container is meant.
+/// `container app`, or `containers app, proxy`; None when no container is meant.
 pub(crate) fn containers<'a>(
     pod: &'a PodFacts,
     meant: impl Fn(&'a ContainerFacts) -> bool,
@@ -16,7 +16,7 @@ pub(crate) fn containers<'a>(
     named("container", names.map(|container| container.name.as_str()))
 }
 
-/// A noun with the names it stands for; nothing when there are none.
+/// A noun with the names it stands for; None when there are none.
 pub(crate) fn named<'a>(noun: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let names: Vec<&str> = names.collect();
     let plural = if names.len() == 1 { "" } else { "s" };
@@ -40,7 +40,7 @@ pub(crate) fn short(text: &str) -> String {
     }
 }
 
-/// The parts that are there, in one sentence.
+/// The parts that are there, in one sentence; None when none is.
 pub(crate) fn sentence(parts: impl IntoIterator<Item = Option<String>>) -> Option<String> {
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join("; "))

@@ -1,15 +1,15 @@
-//! What is said of a hit: the finding.
+//! From a hit to its finding: the message says what somebody can do, where, and by which path.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{
-    circumstances::{Circumstance, MAX_ROLES},
-    evaluate::{Doubt, Hit, What},
-    holder::{Held, Holder},
-    named::Reached,
-    risks::{CREATE_ALONE, EVERYTHING, Row},
+    contextual_risks::{ContextualRisk, MAX_ROLES},
+    evaluate::{Hit, HitKind, Uncertainty},
+    grants::{EffectiveGrant, SubjectGrants},
+    named_rights::NamedReach,
+    named_targets::NamedTarget,
+    risks::{CREATE_ALONE, EVERYTHING, RiskRow},
     strength::Strength,
-    whom::Whom,
 };
 use crate::{
     api::{ResourceRef, Risk},
@@ -25,41 +25,40 @@ const MAX_MESSAGE: usize = 512;
 /// How many of several bindings a message names.
 const SHOWN: usize = 4;
 /// The rule of a right that the control lists.
-const LISTED: &str = "ForbiddenRight";
+pub(super) const LISTED: &str = "ForbiddenRight";
 
-/// A hit as a finding, and whether it is certain: a binding in a namespace that may be out of
-/// scope can't be told.
+/// A hit as a finding; None when its object has gone.
 pub(super) fn finding(
     context: &CheckContext<'_>,
-    holder: &Holder<'_>,
+    grants: &SubjectGrants<'_>,
     mut hit: Hit<'_>,
-) -> Option<(Finding, bool)> {
+) -> Option<Finding> {
+    // The message names the first few: they must not depend on where objects are kept.
     sort(context.inventory, hit.namespace, &mut hit.by);
-    let certain = hit.is_certain();
-    let in_scope = hit.by.iter().all(|held| held.in_scope);
-    let (rule, severity, mut message) = match &hit.what {
-        What::Risk(row, rights) => (
+    let in_scope = hit.by.iter().all(|grant| grant.in_scope);
+    let (rule, severity, mut message) = match &hit.kind {
+        HitKind::Risk(row, rights) => (
             row.risk.as_str(),
             Some(row.severity(hit.namespace, *rights)),
             risk(context.inventory, row, *rights, &hit),
         ),
-        What::Named(reached) => (
+        HitKind::Named(reached) => (
             reached.risk.as_str(),
             reached.strength.as_ref().map(Strength::severity),
             named(context.inventory, reached, hit.by.first()),
         ),
-        What::Listed(verb, resource) => {
+        HitKind::Listed(verb, resource) => {
             let paths = paths(context.inventory, &hit.by);
             let place = place(hit.namespace, !resource.is_empty());
             (LISTED, None, format!("can {verb} {resource}{place} through {paths}"))
         }
-        What::Circumstance(circumstance) => (
-            circumstance.risk().as_str(),
-            Some(circumstance.severity()),
-            circumstance_text(context.inventory, holder, circumstance, &hit.by),
+        HitKind::ContextualRisk(contextual) => (
+            contextual.risk().as_str(),
+            Some(contextual.severity()),
+            describe_contextual_risk(context.inventory, grants, contextual, &hit.by),
         ),
     };
-    if hit.doubt == Some(Doubt::Version) {
+    if hit.uncertainty == Some(Uncertainty::Version) {
         message = format!(
             "the version of the API server is not known, and before {CREATE_ALONE} get was enough: {message}"
         );
@@ -70,31 +69,31 @@ pub(super) fn finding(
             hit.namespace.unwrap_or_default()
         );
     }
-    let finding = Finding {
+    Some(Finding {
         rule: rule.into(),
         severity,
         resource: resource(context.inventory, &hit)?,
-        subject: Some(holder.node.subject.to_string()),
+        subject: Some(grants.node.subject.to_string()),
         message: bounded(message),
-    };
-    Some((finding, certain))
+    })
 }
 
 /// What a `ControlException` would name: the binding, or the object it is about.
 fn resource(inventory: &Inventory, hit: &Hit<'_>) -> Option<ResourceRef> {
-    match &hit.what {
-        What::Circumstance(Circumstance::Cloud(_, slot)) => reference(inventory, *slot),
-        What::Circumstance(Circumstance::WeakPod { workload, .. }) => {
+    match &hit.kind {
+        HitKind::ContextualRisk(ContextualRisk::Cloud(_, slot)) => reference(inventory, *slot),
+        HitKind::ContextualRisk(ContextualRisk::WeakPod { workload, .. }) => {
             reference(inventory, *workload)
         }
         _ => {
-            let own = hit.by.iter().find(|held| held.group.is_none());
-            reference(inventory, own.or(hit.by.first())?.grant.binding)
+            // An exception for a binding of a group would excuse everybody in it.
+            let own = hit.by.iter().find(|grant| grant.group.is_none());
+            reference(inventory, own.or(hit.by.first())?.source.binding)
         }
     }
 }
 
-fn risk(inventory: &Inventory, row: &Row, rights: Rights, hit: &Hit<'_>) -> String {
+fn risk(inventory: &Inventory, row: &RiskRow, rights: Rights, hit: &Hit<'_>) -> String {
     let mut text = can(row, rights, hit.namespace);
     match hit.by.as_slice() {
         [alone] => {
@@ -109,9 +108,9 @@ fn risk(inventory: &Inventory, row: &Row, rights: Rights, hit: &Hit<'_>) -> Stri
             let mut named: Vec<String> = several
                 .iter()
                 .take(SHOWN)
-                .map(|held| {
-                    let examples = parenthesised(&examples(row, rights, held));
-                    format!("{}{examples}", path(inventory, held))
+                .map(|grant| {
+                    let examples = parenthesised(&examples(row, rights, grant));
+                    format!("{}{examples}", path(inventory, grant))
                 })
                 .collect();
             more(&mut named, several.len());
@@ -122,7 +121,7 @@ fn risk(inventory: &Inventory, row: &Row, rights: Rights, hit: &Hit<'_>) -> Stri
 }
 
 /// `can read every Secret in namespace prod`.
-fn can(row: &Row, rights: Rights, namespace: Option<&str>) -> String {
+fn can(row: &RiskRow, rights: Rights, namespace: Option<&str>) -> String {
     let all = rights.contains(EVERYTHING);
     let mut text = match (row.risk, namespace) {
         (Risk::ClusterAdmin, None) if all => "can do everything in the cluster",
@@ -139,41 +138,47 @@ fn can(row: &Row, rights: Rights, namespace: Option<&str>) -> String {
 }
 
 /// `can impersonate User jane (impersonate users through ..), who can read every Secret ..`.
-fn named(inventory: &Inventory, reached: &Reached<'_>, held: Option<&Held<'_>>) -> String {
-    let whom = match &reached.whom {
-        Whom::Subject(subject) => subject.to_string(),
-        Whom::Role { key, .. } | Whom::Rewritten(key) => key.to_string(),
+fn named(
+    inventory: &Inventory,
+    reached: &NamedReach<'_>,
+    grant: Option<&EffectiveGrant<'_>>,
+) -> String {
+    let target = match &reached.target {
+        NamedTarget::Subject(subject) => subject.to_string(),
+        NamedTarget::Role { key, .. } | NamedTarget::Rewritten(key) => key.to_string(),
     };
     let mut text = match reached.named {
         NamedRight::EscalateClusterRole | NamedRight::EscalateRole => {
-            format!("can write any right into {whom}")
+            format!("can write any right into {target}")
         }
-        NamedRight::BindClusterRole | NamedRight::BindRole => format!("can bind {whom}"),
+        NamedRight::BindClusterRole | NamedRight::BindRole => format!("can bind {target}"),
         NamedRight::JoinClusterBinding | NamedRight::JoinRoleBinding => {
-            format!("can put anybody into a binding of {whom}")
+            format!("can put anybody into a binding of {target}")
         }
-        NamedRight::User | NamedRight::Account => format!("can impersonate {whom}"),
-        NamedRight::Group => format!("can act as a member of {whom}"),
-        NamedRight::Token => format!("can request a token of {whom}"),
+        NamedRight::User | NamedRight::Account => format!("can impersonate {target}"),
+        NamedRight::Group => format!("can act as a member of {target}"),
+        NamedRight::Token => format!("can request a token of {target}"),
         NamedRight::ConstrainedUser | NamedRight::ConstrainedAccount => {
-            format!("can impersonate {whom} for some requests")
+            format!("can impersonate {target} for some requests")
         }
-        NamedRight::ConstrainedGroup => format!("can act as a member of {whom} for some requests"),
+        NamedRight::ConstrainedGroup => {
+            format!("can act as a member of {target} for some requests")
+        }
     };
-    if let Some(held) = held {
+    if let Some(grant) = grant {
         let example = reached.named.example();
-        let _ = write!(text, " ({example} through {})", path(inventory, held));
+        let _ = write!(text, " ({example} through {})", path(inventory, grant));
     }
     let _ = write!(text, ", {}", holds(inventory, reached));
     if reached.others > 0 {
-        let _ = write!(text, "; and {} more by the same binding", reached.others);
+        let _ = write!(text, "; and {} more through the same binding", reached.others);
     }
     text
 }
 
 /// What is held by those whom a rule names: `who can read every Secret through ..`.
-fn holds(inventory: &Inventory, reached: &Reached<'_>) -> String {
-    let is_role = !matches!(reached.whom, Whom::Subject(_));
+fn holds(inventory: &Inventory, reached: &NamedReach<'_>) -> String {
+    let is_role = !matches!(reached.target, NamedTarget::Subject(_));
     match &reached.strength {
         None if is_role => "and no file shows what that role gives".to_owned(),
         None => "and no file shows what that identity holds".to_owned(),
@@ -192,11 +197,11 @@ fn holds(inventory: &Inventory, reached: &Reached<'_>) -> String {
         }
         Some(Strength::Written { own: true, .. }) => "which it holds itself".to_owned(),
         Some(Strength::Written { holders: 0, .. }) => {
-            "which nobody holds yet but any role may aggregate".to_owned()
+            "which nobody holds yet, but any role may aggregate".to_owned()
         }
         Some(Strength::Written { holders: 1, .. }) => "which one other subject holds".to_owned(),
         Some(Strength::Written { holders, .. }) => format!("which {holders} subjects hold"),
-        Some(Strength::Leads(next)) => {
+        Some(Strength::LeadsTo(next)) => {
             let next = named(inventory, next, None);
             if is_role { format!("whose holder {next}") } else { format!("who {next}") }
         }
@@ -216,22 +221,24 @@ fn parenthesised(text: &str) -> String {
 }
 
 /// Requests that show what a grant gives towards a risk that these rights open the way to.
-fn examples(row: &Row, rights: Rights, held: &Held<'_>) -> String {
-    let Some(role) = held.role else {
+fn examples(row: &RiskRow, rights: Rights, grant: &EffectiveGrant<'_>) -> String {
+    let Some(role) = grant.role else {
         return String::new();
     };
     let rules = || {
-        if held.grant.is_default { role.added_rules() } else { Box::new(role.rules()) }
+        if grant.source.is_default { role.added_rules() } else { Box::new(role.rules()) }
     };
     if matches!(row.risk, Risk::ClusterAdmin | Risk::NamespaceAdmin) {
         return over_everything(rules);
     }
+    // Before `CREATE_ALONE`, a right that is in no way of the row may carry it: then any of its rights is
+    // shown.
     let fallback = [row.all()];
-    let way = row.way(held.all).or_else(|| row.way(rights)).unwrap_or(&fallback);
+    let way = row.way(grant.all).or_else(|| row.way(rights)).unwrap_or(&fallback);
     let mut shown: Vec<String> = Vec::new();
     for needed in way {
         let example = needed.iter().find_map(|right| {
-            rules().find_map(|rule| right.example(rule, held.grant.in_cluster()))
+            rules().find_map(|rule| right.example(rule, grant.source.in_cluster()))
         });
         let Some((verb, resource)) = example else {
             continue;
@@ -253,6 +260,7 @@ fn over_everything<'a>(
         .flat_map(|right| rules().filter(move |rule| right.example(rule, true).is_some()))
         .flat_map(|rule| rule.verbs.iter().map(|verb| &**verb))
         .collect();
+    // `*` includes every other verb that is listed with it.
     if verbs.contains("*") {
         return "every verb on everything".to_owned();
     }
@@ -260,19 +268,19 @@ fn over_everything<'a>(
     format!("{} everything", verbs.join(", "))
 }
 
-fn circumstance_text(
+fn describe_contextual_risk(
     inventory: &Inventory,
-    holder: &Holder<'_>,
-    circumstance: &Circumstance<'_>,
-    by: &[Held<'_>],
+    grants: &SubjectGrants<'_>,
+    contextual: &ContextualRisk<'_>,
+    by: &[EffectiveGrant<'_>],
 ) -> String {
-    let subject = &holder.node.subject;
+    let subject = &grants.node.subject;
     let paths = paths(inventory, by);
-    match circumstance {
-        Circumstance::Anonymous => {
+    match contextual {
+        ContextualRisk::Anonymous => {
             format!("holds rights that need no credentials at all, through {paths}")
         }
-        Circumstance::Everyone(risk) => format!(
+        ContextualRisk::Everyone(risk) => format!(
             "holds a powerful role ({risk}) for {}, through {paths}",
             match subject {
                 Subject::Group(name) if **name != *AUTHENTICATED =>
@@ -280,27 +288,27 @@ fn circumstance_text(
                 _ => "everybody who can log in".to_owned(),
             }
         ),
-        Circumstance::SystemMasters => format!(
+        ContextualRisk::SystemMasters => format!(
             "passes every authorizer and can't be revoked: bind another group instead of naming it in {paths}"
         ),
-        Circumstance::DefaultAccount { automount } => format!(
+        ContextualRisk::DefaultAccount { automount } => format!(
             "gives its rights to every pod of the namespace that names no account{}, through {paths}",
             if *automount { ", and its token is mounted into them" } else { "" }
         ),
-        Circumstance::RoleMissing(role) => format!(
+        ContextualRisk::RoleMissing(role) => format!(
             "would hold whatever somebody writes into {role}, which does not exist, through {paths}"
         ),
-        Circumstance::AccountMissing => format!(
+        ContextualRisk::AccountMissing => format!(
             "does not exist: whoever may create the account takes its rights, through {paths}"
         ),
-        Circumstance::Cloud(identity, _) => format!(
+        ContextualRisk::Cloud(identity, _) => format!(
             "is also {} in the cloud (annotation {}): whoever runs as it acts there",
             identity.identity, identity.annotation
         ),
-        Circumstance::ManyRoles(roles) => {
+        ContextualRisk::ManyRoles(roles) => {
             format!("holds {roles} roles, more than the {MAX_ROLES} that can be reviewed: {paths}")
         }
-        Circumstance::WeakPod { weakness, risk, .. } => {
+        ContextualRisk::WeakPod { weakness, risk, .. } => {
             format!(
                 "is the account of a pod that violates {weakness} of the baseline level, and carries {risk} through {paths}"
             )
@@ -308,8 +316,9 @@ fn circumstance_text(
     }
 }
 
-fn paths(inventory: &Inventory, by: &[Held<'_>]) -> String {
-    let mut named: Vec<String> = by.iter().take(SHOWN).map(|held| path(inventory, held)).collect();
+fn paths(inventory: &Inventory, by: &[EffectiveGrant<'_>]) -> String {
+    let mut named: Vec<String> =
+        by.iter().take(SHOWN).map(|grant| path(inventory, grant)).collect();
     more(&mut named, by.len());
     named.join("; ")
 }
@@ -321,25 +330,26 @@ fn more(named: &mut Vec<String>, all: usize) {
 }
 
 /// `RoleBinding/prod/x -> ClusterRole/edit`.
-fn path(inventory: &Inventory, held: &Held<'_>) -> String {
-    let role = held.role.map(|role| role.key().to_string()).unwrap_or_default();
-    let name = inventory.get(held.grant.binding).map_or("", |binding| binding.name.as_str());
-    let group = held.group.map_or_else(String::new, |group| format!("{group}: "));
-    match held.namespace() {
+fn path(inventory: &Inventory, grant: &EffectiveGrant<'_>) -> String {
+    let role = grant.role.map(|role| role.key().to_string()).unwrap_or_default();
+    let name = inventory.get(grant.source.binding).map_or("", |binding| binding.name.as_str());
+    let group = grant.group.map_or_else(String::new, |group| format!("{group}: "));
+    match grant.namespace() {
         Some(namespace) => format!("{group}RoleBinding/{namespace}/{name} -> {role}"),
         None => format!("{group}ClusterRoleBinding/{name} -> {role}"),
     }
 }
 
-/// Own before those of groups, those of the place before the cluster's, then by name.
-pub(super) fn sort(inventory: &Inventory, place: Option<&str>, by: &mut [Held<'_>]) {
-    by.sort_by_key(|held| {
-        let name = inventory.get(held.grant.binding).map(|binding| binding.name.clone());
-        (held.group.cloned(), held.namespace() != place, held.grant.namespace.clone(), name)
+/// Sorts grants as messages name them: own before those of groups, those of the place before the
+/// cluster's, then by name.
+pub(super) fn sort(inventory: &Inventory, place: Option<&str>, by: &mut [EffectiveGrant<'_>]) {
+    by.sort_by_key(|grant| {
+        let name = inventory.get(grant.source.binding).map(|binding| binding.name.clone());
+        (grant.group.cloned(), grant.namespace() != place, grant.source.namespace.clone(), name)
     });
 }
 
-/// Cuts what is too long for a status.
+/// Cuts a message to what a status holds.
 pub(super) fn bounded(text: String) -> String {
     if text.chars().count() <= MAX_MESSAGE {
         return text;

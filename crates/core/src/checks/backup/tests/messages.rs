@@ -46,13 +46,13 @@ fn messages_name_the_object_and_the_reason() {
         (
             "velero: the claim's label leaves it out",
             "no backup, snapshot or schedule covers this claim: its label \
-             velero.io/exclude-from-backup leaves it out; remove the label, or except the claim",
+             velero.io/exclude-from-backup leaves it out; remove the label, or grant the claim an exception",
         ),
         (
             "restore: too long ago",
             "the last successful restore is Restore backup-tools/drill (velero.io) of \
-             2026-08-01T12:00:00Z, longer ago than 90d: restore this claim somewhere else, and \
-             check what came back",
+             2026-08-01T12:00:00Z, more than 90d ago: restore this claim somewhere else, and \
+             check the result",
         ),
     ] {
         assert_eq!(message(scenario), said, "{scenario}");
