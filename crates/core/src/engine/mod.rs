@@ -9,7 +9,7 @@
 mod attestation_state;
 mod describe;
 pub mod exceptions;
-pub(crate) mod judging;
+pub mod judging;
 pub mod lapsed;
 pub mod memory;
 mod named_types;
@@ -35,6 +35,7 @@ use jiff::Timestamp;
 
 use self::{exceptions::Exceptions, lapsed::LapseCounter, tracked::TrackedControl};
 pub use self::{
+    judging::judge_in_scope,
     readiness::UnreadableKinds,
     recollection::{Recollection, Remembered},
     verdict::{ObservedFinding, RECORDED_FINDINGS, Reason, Verdict},
