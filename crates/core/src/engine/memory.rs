@@ -173,8 +173,11 @@ impl ControlMemory {
     ) -> bool {
         let before = self.open.remove(&item);
         let size = self.population.len();
+        // First the old findings are taken out of the counts, then the new ones put in, so that counts
+        // never need a walk over all items.
         self.uncount(before.as_deref());
         self.set_deadline(item, judgement.and_then(|judgement| judgement.valid_until));
+        // A pending item is due later, but is not part of the population until then.
         let judgement = judgement.filter(|judgement| !judgement.pending);
         let limit_membership =
             judgement.map_or(LimitMembership::No, |judgement| judgement.limit_membership);

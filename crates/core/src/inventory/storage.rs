@@ -117,6 +117,7 @@ impl Parameters {
             let lower = key.to_ascii_lowercase();
             PARAMETER_KEYS.contains(&lower.as_str()).then(|| {
                 let value = match value.as_deref().unwrap_or_default() {
+                    // The status and the log must never show it.
                     secret if lower == PASSPHRASE && !secret.is_empty() => "(hidden)",
                     value => value,
                 };

@@ -218,7 +218,6 @@ struct RecoveryWindow {
     misspelt: Option<String>,
 }
 
-/// Projects a Cluster.
 pub fn project_cluster(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let ClusterObject { metadata, spec, status } = ClusterObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -248,6 +247,7 @@ fn recovery(
     status: &ClusterStatus,
     interner: &Interner,
 ) -> Result<Option<CnpgRecovery>, ProjectionError> {
+    // A cluster that started from a backup and never became ready has restored nothing.
     let ready = status
         .conditions
         .iter()
@@ -282,12 +282,12 @@ fn server_of<'a>(spec: &'a ClusterSpec, source: &'a str) -> &'a str {
         .unwrap_or(source)
 }
 
-/// Projects a Backup.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let CnpgBackupObject { metadata, spec, status } = CnpgBackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
     let stopped = parse_time("status.stoppedAt", status.stopped_at.as_deref())?;
     let outcome = match (status.phase.as_deref(), stopped) {
+        // Deleting the object deletes the backup, so it must not count while that is under way.
         _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,
         (Some("completed"), Some(at)) => RunOutcome::Succeeded(at),
         (Some("failed" | "walArchivingFailing" | "invalid backup definition"), _) => {
@@ -301,7 +301,6 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
     })))
 }
 
-/// Projects a `ScheduledBackup`.
 pub fn project_scheduled_backup(
     object: &Value,
     interner: &Interner,
@@ -313,7 +312,6 @@ pub fn project_scheduled_backup(
     })))
 }
 
-/// Projects an `ObjectStore`.
 pub fn project_object_store(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let status = StoreObject::deserialize(object)?.status.unwrap_or_default();
     let mut newest = Vec::new();

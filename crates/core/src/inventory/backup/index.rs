@@ -162,6 +162,7 @@ fn take<K: Eq + std::hash::Hash>(
 ) {
     if let Some(runs) = map.get_mut(key) {
         runs.remove(&entry);
+        // Empty groups go, or deleted schedules would leave their keys for ever.
         if runs.is_empty() {
             map.remove(key);
         }

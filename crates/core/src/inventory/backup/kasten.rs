@@ -107,7 +107,6 @@ struct ActionStatus {
     restore_point: Option<KastenSubject>,
 }
 
-/// Projects a Policy.
 pub fn project_policy(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     let spec = PolicyObject::deserialize(object)?.spec;
     let on_demand = spec.frequency.as_deref() == Some("@onDemand");
@@ -122,7 +121,6 @@ pub fn project_policy(object: &Value, _: &Interner) -> Result<Facts, ProjectionE
     })))
 }
 
-/// Projects a `BackupAction`.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let ActionObject { metadata, spec, status } = ActionObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -139,7 +137,6 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
     })))
 }
 
-/// Projects a `RestoreAction`.
 pub fn project_restore(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let ActionObject { metadata, spec, status } = ActionObject::deserialize(object)?;
     Ok(backup_facts(BackupFacts::KastenRestore(KastenRestore {

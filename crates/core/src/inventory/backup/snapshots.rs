@@ -120,7 +120,6 @@ struct ContentStatus {
     ready_to_use: Option<bool>,
 }
 
-/// Projects a `VolumeSnapshot`.
 pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let CsiSnapshotObject { metadata, spec, status } = CsiSnapshotObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -140,7 +139,6 @@ pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, Pr
     })))
 }
 
-/// Projects a `VolumeSnapshotContent`.
 pub fn project_content(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let ContentObject { metadata, spec, status } = ContentObject::deserialize(object)?;
     let snapshot = spec.volume_snapshot_ref;

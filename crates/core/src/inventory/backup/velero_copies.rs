@@ -71,6 +71,7 @@ pub fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionE
         text.filter(|text| !text.is_empty()).map(|text| interner.intern(text))
     };
     let pod = spec.pod.as_ref().and_then(|pod| pod.namespace.as_ref());
+    // A DataUpload has the namespace, a PodVolumeBackup that of its pod, early ones only a tag.
     let namespace = spec.source_namespace.as_ref().or(pod).or(tag("ns"));
     Ok(backup_facts(BackupFacts::VeleroCopy(VeleroVolumeCopy {
         backup: name(label(BACKUP).or(tag("backup"))).unwrap_or_else(|| interner.intern("")),

@@ -74,7 +74,6 @@ struct Mover {
     result: Option<String>,
 }
 
-/// Projects a `ReplicationSource`.
 pub fn project_source(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let SourceObject { metadata, spec, status } = SourceObject::deserialize(object)?;
     let status = status.unwrap_or_default();

@@ -193,6 +193,7 @@ fn certificate(tls: Option<&ListenerTls>) -> ListenerCertificate {
     let given = options.peek().is_some();
     if references || options.any(|key| CERTIFICATE_OPTIONS.contains(&key.as_str())) {
         ListenerCertificate::Named
+    // Vendors have options of their own, and some name a certificate.
     } else if given {
         ListenerCertificate::Options
     } else {
@@ -297,6 +298,7 @@ fn redirects_to_https(rule: &RouteRule) -> bool {
 }
 
 fn route_facts(route: Route, redirects: bool, interner: &Interner) -> Facts {
+    // As kubectl does for a manifest without a namespace.
     let own = route.metadata.namespace.as_deref().unwrap_or("default");
     let spec = route.spec.unwrap_or_default();
     let parent = |spec: &ParentSpec| {

@@ -170,6 +170,7 @@ pub(super) fn project(object: &Value, interner: &Interner) -> Result<Facts, Proj
             name.map(|name| host(name, interner))
         })
         .collect();
+    // Sorted and unique, so that reordering rules changes no facts.
     hosts.sort();
     hosts.dedup();
     let tls = |entry: &IngressTlsSpec| IngressTls {

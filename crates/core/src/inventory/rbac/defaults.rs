@@ -143,6 +143,7 @@ pub(super) fn rules_beyond<'a>(
 ) -> Box<[PolicyRule]> {
     let mut beyond = Vec::new();
     for rule in rules {
+        // The common case, without taking the rule apart.
         if default.contains(rule) {
             continue;
         }

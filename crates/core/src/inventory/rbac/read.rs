@@ -141,6 +141,7 @@ fn project_cluster_binding(object: &Value, interner: &Interner) -> Result<Facts,
 }
 
 fn project_binding(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    // As kubectl does: a manifest without a namespace goes to `default`.
     let namespace = metadata(object)?.namespace;
     let namespace = namespace.as_deref().filter(|name| !name.is_empty());
     let facts = binding(object, namespace.unwrap_or("default"), interner)?;

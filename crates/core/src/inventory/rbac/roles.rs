@@ -199,6 +199,7 @@ impl Roles {
         for id in &changed {
             self.recompute(*id);
         }
+        // Last: its ancestors were computed from it.
         self.release(id);
         changed
     }
@@ -266,6 +267,7 @@ impl Roles {
         };
         let facts = role.facts.clone();
         self.aggregators.retain(|aggregator| *aggregator != id);
+        // A copy, because the loop changes the roles; there are few aggregators.
         for aggregator in self.aggregators.clone() {
             let selects = |labels| self.get(aggregator).is_some_and(|role| role.selects(labels));
             let member = facts.as_ref().is_some_and(|facts| selects(&facts.labels));

@@ -32,7 +32,8 @@ pub(super) struct Fields<'v, 'p> {
     place: FieldPlace<'p>,
 }
 
-type FieldResult<T> = Result<T, ProjectionError>;
+/// What reading a field gives: the error says which field is wrong and what to write.
+pub(super) type FieldResult<T> = Result<T, ProjectionError>;
 
 impl<'v, 'p> Fields<'v, 'p> {
     /// The document itself, which must be an object.

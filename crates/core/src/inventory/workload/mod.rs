@@ -182,6 +182,7 @@ fn workload(
         kind: interner.intern(&owner.kind),
         name: interner.intern(&owner.name),
     });
+    // Thousands of pods would otherwise keep labels that nothing reads.
     let labels = if controller.as_ref().is_some_and(ControllerRef::has_template) {
         Labels::default()
     } else {
@@ -220,6 +221,7 @@ fn api_server_flags(
     interner: &Interner,
 ) -> Result<Option<Box<[Symbol]>>, ProjectionError> {
     let component = metadata.labels.as_ref().and_then(|labels| labels.get("component"));
+    // Anybody may put this label on a pod of theirs, but not in kube-system.
     if metadata.namespace.as_deref() != Some("kube-system")
         || component.map(String::as_str) != Some("kube-apiserver")
     {
