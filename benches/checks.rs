@@ -14,7 +14,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use comptroller_core::{
     api::ControlSpec,
     checks::{self, CheckContext, Item, limit_counts::LimitCounts, scope::ScopeFilter},
-    engine::judging::judge_in_scope,
+    engine::judge_in_scope,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Value, json};

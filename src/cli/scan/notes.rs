@@ -8,7 +8,7 @@ use super::controls::ControlSet;
 use comptroller_core::{
     api::{ControlSpec, ExceptionPhase, State, control::NAME_LABEL},
     checks::{self, CheckContext, limit_counts::LimitCounts, scope::ScopeFilter},
-    engine::{Engine, judging::judge_in_scope},
+    engine::{Engine, judge_in_scope},
     inventory::Inventory,
     nearest::{did_you_mean, nearest},
 };

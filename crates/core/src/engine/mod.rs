@@ -35,6 +35,7 @@ use jiff::Timestamp;
 
 use self::{exceptions::Exceptions, lapsed::LapseCounter, tracked::TrackedControl};
 pub use self::{
+    judging::judge_in_scope,
     readiness::UnreadableKinds,
     recollection::{Recollection, Remembered},
     verdict::{ObservedFinding, RECORDED_FINDINGS, Reason, Verdict},

@@ -304,7 +304,7 @@ impl Copied {
 }
 
 impl Disk {
-    /// Whether a backup must have taken a snapshot of it; None when that can't be told.
+    /// Whether a backup must have taken a snapshot of it; None when that is not known.
     fn gives_snapshots(&self, volumes: Volumes, run: &VeleroRun<'_>) -> Option<bool> {
         match self {
             Self::None | Self::Unknown => None,
