@@ -231,6 +231,7 @@ impl AuditPeriodSpec {
                 (true, false) => {
                     ("does not belong", "write asOf for TypeI, from and to for TypeII")
                 }
+                // Given where it is wanted, or neither: as it should be.
                 _ => continue,
             };
             let problem = format!("{problem} for {}", self.type_);

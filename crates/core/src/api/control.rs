@@ -362,6 +362,7 @@ impl ControlScope {
         // A selector that does not compile was reported above.
         let selected = Selector::compile(namespaces).ok();
         let selected = selected.as_ref().and_then(|selector| selector.values_of(NAME_LABEL));
+        // A scope that selects and excludes the same namespaces judges nothing, and would look fine.
         let excluded =
             |name: &&str| self.exclude_namespaces.iter().any(|excluded| excluded == name);
         if selected.is_some_and(|names| !names.is_empty() && names.iter().all(excluded)) {

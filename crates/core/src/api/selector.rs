@@ -92,6 +92,7 @@ impl Selector {
                 });
             }
         }
+        // NotIn takes values away from those that In lists.
         let excluded = |value: &&str| {
             of_key().any(|requirement| match &requirement.operator {
                 LabelOperator::NotIn(values) => holds(values, value),

@@ -143,6 +143,7 @@ impl Verdict {
 
 /// One sentence on the result. `undecided` is the first item that could not be judged, if any.
 pub fn summary(state: State, counts: &ItemCounts, undecided: Option<&ObservedFinding>) -> String {
+    // All counts are named here, so that a new one is not left out of the sentence.
     let ItemCounts { population, failing, excepted, unknown, findings } = counts;
     match state {
         State::Failing => format!("{failing} of {population} fail, with {findings} finding(s)"),

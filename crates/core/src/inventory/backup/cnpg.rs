@@ -223,6 +223,7 @@ pub fn project_cluster(object: &Value, interner: &Interner) -> Result<Facts, Pro
     let status = status.unwrap_or_default();
     let plugin = spec.plugins.iter().flatten().find(|plugin| plugin.keeps_backups());
     let in_tree = spec.backup.as_ref().and_then(|backup| backup.barman_object_store.as_ref());
+    // A plugin replaces the object store in the spec, and without either the name is that of the cluster.
     let server = plugin
         .and_then(|plugin| plugin.parameter("serverName"))
         .or_else(|| in_tree.and_then(|store| store.server_name.as_deref()))
@@ -316,6 +317,7 @@ pub fn project_object_store(object: &Value, interner: &Interner) -> Result<Facts
     let status = StoreObject::deserialize(object)?.status.unwrap_or_default();
     let mut newest = Vec::new();
     for (server, window) in status.server_recovery_window.iter().flatten() {
+        // The right spelling first: an old object may keep both after an upgrade.
         let text = window.last_successful_backup_time.as_deref().or(window.misspelt.as_deref());
         if let Some(at) = parse_time("status.serverRecoveryWindow", text)? {
             newest.push((interner.intern(server), at));

@@ -127,6 +127,7 @@ impl BackupIndex {
     }
 
     fn insert(&mut self, slot: Slot, object: &Object) {
+        // Claims have a map of their own: backups of a namespace are about all of them.
         if let Facts::Claim(_) = object.facts {
             let claims = self.claims.entry(object.namespace.clone()).or_default();
             claims.insert(slot);

@@ -138,6 +138,7 @@ struct K8upSnapshotSpec {
 
 pub fn project_schedule(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     let backup = K8upScheduleObject::deserialize(object)?.spec.backup;
+    // A schedule without a cron expression for backups makes none.
     let scheduled = backup
         .as_ref()
         .and_then(|backup| backup.schedule.as_deref())

@@ -150,6 +150,7 @@ fn backup_facts(facts: BackupFacts) -> Facts {
 /// The start of a text from outside, enough to recognize it.
 fn excerpt(text: &str) -> Box<str> {
     const LIMIT: usize = 200;
+    // By characters, since an index of bytes may lie inside one.
     match text.char_indices().nth(LIMIT) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()).into(),
         None => text.into(),

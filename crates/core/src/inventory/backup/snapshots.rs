@@ -41,6 +41,7 @@ pub struct CsiSnapshotContent {
 impl CsiSnapshotContent {
     /// Whether it is the content of this snapshot, and not of an earlier one with the same name.
     pub fn belongs_to(&self, namespace: &str, name: &str, uid: Option<&Symbol>) -> bool {
+        // One that is not bound yet has no uid to compare.
         let same_uid = match (&self.uid, uid) {
             (Some(named), Some(uid)) => named == uid,
             _ => true,
@@ -127,6 +128,7 @@ pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, Pr
     let ready = status.ready_to_use == Some(true);
     let outcome = match taken {
         _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,
+        // An error may remain from an earlier attempt, so readiness is asked first.
         Some(at) if ready => RunOutcome::Succeeded(at),
         _ if status.error.is_some() => RunOutcome::Failed,
         _ => RunOutcome::Unfinished,

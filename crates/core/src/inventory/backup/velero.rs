@@ -233,7 +233,9 @@ pub fn project_schedule(object: &Value, interner: &Interner) -> Result<Facts, Pr
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let VeleroBackupObject { metadata, spec, status } = VeleroBackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
+    // One scope for all backups of a schedule: there may be thousands.
     let (scope, volumes) = read_template(&spec, interner)?;
+    // Uploads run after the items are backed up, and fail on their own.
     let failed = [status.errors, status.backup_item_operations_failed];
     let completed = status.completion_timestamp.as_deref();
     let ended = parse_time("status.completionTimestamp", completed)?;
@@ -275,6 +277,7 @@ pub fn project_location(object: &Value, _: &Interner) -> Result<Facts, Projectio
     let status = status.unwrap_or_default();
     let reach = match status.phase.as_deref() {
         Some("Available") => Reachability::Available,
+        // A new location has no phase until Velero has tried it.
         None | Some("") => Reachability::Unknown,
         Some(_) => Reachability::Unavailable(excerpt(&status.message.unwrap_or_default())),
     };

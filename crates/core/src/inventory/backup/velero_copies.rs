@@ -76,6 +76,7 @@ pub fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionE
     Ok(backup_facts(BackupFacts::VeleroCopy(VeleroVolumeCopy {
         backup: name(label(BACKUP).or(tag("backup"))).unwrap_or_else(|| interner.intern("")),
         namespace: interner.intern(namespace.map_or("", String::as_str)),
+        // By name where it is given; the uid below tells claims of one name apart.
         claim: name(spec.source_pvc.as_ref().or(annotated)),
         uid: name(label(CLAIM_UID).or(tag("pvc-uid"))),
         outcome: outcome(metadata.deletion_timestamp.is_some(), &status.unwrap_or_default())?,

@@ -275,6 +275,7 @@ pub(super) fn project_http_route(
     let route = read::<Route>(object)?;
     let rules = route.spec.as_ref().and_then(|spec| spec.rules.as_deref());
     let rules = rules.unwrap_or_default();
+    // A route without rules forwards everything by default.
     let redirects = !rules.is_empty() && rules.iter().all(redirects_to_https);
     Ok(route_facts(route, redirects, interner))
 }

@@ -215,6 +215,7 @@ struct ClassSpec {
 pub(super) fn project_class(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let IngressClass { metadata, spec } = read::<IngressClass>(object)?;
     let spec = spec.unwrap_or_default();
+    // Kubernetes takes the exact text `true` only.
     let default = metadata
         .annotations
         .and_then(|mut all| all.remove("ingressclass.kubernetes.io/is-default-class"))

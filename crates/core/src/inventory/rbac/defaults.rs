@@ -147,6 +147,7 @@ pub(super) fn rules_beyond<'a>(
         if default.contains(rule) {
             continue;
         }
+        // A hostile rule of 100 words in each list would be a million rules.
         if combinations(rule) > MAX_COMBINATIONS {
             beyond.push(rule.clone());
             continue;

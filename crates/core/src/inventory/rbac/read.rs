@@ -132,6 +132,7 @@ fn project_role(object: &Value, interner: &Interner) -> Result<Facts, Projection
 
 fn project_cluster_binding(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let facts = binding(object, "", interner)?;
+    // The API server refuses it as well; a file has not been there yet.
     if facts.role.kind == RoleKind::Role {
         return Err(ProjectionError(
             "roleRef.kind is Role: a ClusterRoleBinding can only bind a ClusterRole".into(),
@@ -160,6 +161,7 @@ fn project_account(object: &Value, interner: &Interner) -> Result<Facts, Project
     };
     let annotations = metadata(object)?.annotations.unwrap_or_default();
     let cloud = CLOUD_ANNOTATIONS.iter().filter_map(|annotation| {
+        // An empty annotation maps to nothing.
         let identity = annotations.get(*annotation).filter(|text| !text.is_empty())?;
         Some(CloudIdentity { annotation, identity: interner.intern(identity) })
     });

@@ -148,6 +148,7 @@ impl Roles {
     pub(super) fn assume_defaults(&mut self) {
         self.assumes_defaults = true;
         for key in defaults().roles_of_every_cluster() {
+            // A role that a manifest has stays as the manifest says.
             let unknown =
                 self.find(&key).and_then(|id| self.get(id)).is_none_or(|role| !role.exists());
             if unknown {
@@ -350,6 +351,7 @@ impl Roles {
         while let Some(above) = open.pop() {
             let members = self.get(above).map(|role| role.members.as_slice());
             for member in members.unwrap_or_default() {
+                // Roles may aggregate each other in a circle.
                 if known.insert(*member) {
                     open.push(*member);
                     let facts = self.get(*member).and_then(|role| role.facts.clone());

@@ -132,6 +132,7 @@ fn covers_resource(word: &str, resource: &str, subresource: &str) -> bool {
     if subresource.is_empty() {
         return word == resource;
     }
+    // A rule for `pods` gives nothing on `pods/exec`.
     word.split_once('/')
         .is_some_and(|(parent, sub)| sub == subresource && (parent == "*" || parent == resource))
 }

@@ -106,6 +106,7 @@ fn project_scaled(object: &Value, interner: &Interner) -> Result<Facts, Projecti
     let fields = Fields::root(object)?;
     let spec = fields.object("spec")?;
     let activity = match spec.integer("replicas")? {
+        // Absent means 1, as the API server sets it.
         Some(0) => Activity::Idle,
         _ => Activity::Active,
     };
@@ -121,6 +122,7 @@ fn project_job(object: &Value, interner: &Interner) -> Result<Facts, ProjectionE
     let fields = Fields::root(object)?;
     let mut activity = Activity::Active;
     fields.object("status")?.each("conditions", |condition| {
+        // Both end a Job for good: it is never started again.
         let ended = matches!(condition.text("type")?, Some("Complete" | "Failed"));
         if ended && condition.text("status")? == Some("True") {
             activity = Activity::Finished;

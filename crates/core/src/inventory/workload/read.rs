@@ -95,6 +95,7 @@ fn service_account(
     annotations: &Fields<'_, '_>,
     interner: &Interner,
 ) -> FieldResult<Option<Symbol>> {
+    // The kubelet runs it without the API server, so it gets no token, whatever the file says.
     if annotations.has(MIRROR_ANNOTATION) {
         return Ok(None);
     }
@@ -230,6 +231,7 @@ impl Containers<'_> {
             containers.push(self.container(&fields, role)?);
             Ok(())
         })?;
+        // Init containers alone do not make a pod.
         let before = containers.len();
         spec.each("containers", |fields| {
             containers.push(self.container(&fields, ContainerRole::App)?);
