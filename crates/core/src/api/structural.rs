@@ -122,7 +122,9 @@ fn whole(number: &serde_json::Number) -> Option<i64> {
 static PATTERNS: LazyLock<HashMap<&'static str, Result<Regex, regex::Error>>> =
     LazyLock::new(|| {
         let mut patterns = HashMap::new();
-        documents().iter().for_each(|document| collect_patterns(document, &mut patterns));
+        for document in documents() {
+            collect_patterns(document, &mut patterns);
+        }
         patterns
     });
 

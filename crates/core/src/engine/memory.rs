@@ -82,7 +82,7 @@ pub enum FindingState {
 
 /// How many items are in each state. An item counts once, by its worst finding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ItemCounts {
+pub struct VerdictCounts {
     /// All items that were judged, whatever the result.
     pub population: usize,
     /// Items with a finding that nothing excepts.
@@ -102,15 +102,15 @@ pub struct ControlMemory {
     open: FxHashMap<Item, Box<[RememberedFinding]>>,
     deadlines: BTreeSet<(Timestamp, Item)>,
     deadline_of: FxHashMap<Item, Timestamp>,
-    counts: ItemCounts,
+    counts: VerdictCounts,
     limit_counts: LimitCounts,
     deferred: ItemSet,
 }
 
 impl ControlMemory {
     /// The counts over all items.
-    pub fn counts(&self) -> ItemCounts {
-        ItemCounts { population: self.population.len(), ..self.counts }
+    pub fn counts(&self) -> VerdictCounts {
+        VerdictCounts { population: self.population.len(), ..self.counts }
     }
 
     /// The items that count towards a limit.

@@ -203,7 +203,7 @@ fn places(object: &Object, mut put: impl FnMut(BackupKey, Option<Timestamp>)) {
     match facts {
         BackupFacts::VeleroSchedule(_) => put(BackupKey::VeleroSchedules, None),
         BackupFacts::VeleroRestore(restore) => {
-            put(BackupKey::VeleroRestores, success(&restore.outcome))
+            put(BackupKey::VeleroRestores, success(&restore.outcome));
         }
         BackupFacts::VeleroLocation(_) => put(BackupKey::VeleroLocations(namespace()), None),
         BackupFacts::VeleroCopy(copy) => {
