@@ -40,6 +40,7 @@ pub fn of(
     run: &ReportRun,
     args: &ReportArgs,
 ) -> Provenance {
+    let key = if args.key.is_some() { KeySource::Given } else { KeySource::BesideLog };
     let cut = checked.size < reader.size();
     // With --log-size the report may be based on other entries than the closed period.
     let closed = request.closed().filter(|_| args.log_size.is_none());
@@ -52,7 +53,7 @@ pub fn of(
         verifier_key: reader.verifier_key().to_owned(),
         log_size: checked.size,
         first_entry: 0,
-        verification: verification(args.key.is_some(), reader.size(), checked),
+        verification: verification(key, reader.size(), checked),
         run_at: run.now,
         run_by: run.by.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -63,11 +64,21 @@ pub fn of(
     }
 }
 
-fn verification(key_given: bool, size: u64, checked: &CheckedLog) -> String {
-    let key = if key_given {
-        "the verifier key that was given"
-    } else {
-        "the key that lies beside the log, which whoever writes the log could have put there: compare it with one from an independent source"
+/// Where the verifier key comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeySource {
+    /// The user gave it.
+    Given,
+    /// It lies beside the log.
+    BesideLog,
+}
+
+fn verification(key: KeySource, size: u64, checked: &CheckedLog) -> String {
+    let key = match key {
+        KeySource::Given => "the verifier key that was given",
+        KeySource::BesideLog => {
+            "the key that lies beside the log, which whoever writes the log could have put there: compare it with one from an independent source"
+        }
     };
     // Writing into a String can't fail.
     let mut text = format!(
@@ -196,11 +207,11 @@ mod tests {
     #[test]
     fn missing_verification_is_stated() {
         let checked = CheckedLog { size: 7, extends: Vec::new() };
-        let text = verification(false, 7, &checked);
+        let text = verification(KeySource::BesideLog, 7, &checked);
         assert!(text.contains("lies beside the log") && text.contains("No older checkpoint"));
         let checked =
             CheckedLog { extends: vec!["an older one (5 entries)".to_owned()], ..checked };
-        let text = verification(true, 7, &checked);
+        let text = verification(KeySource::Given, 7, &checked);
         assert!(text.ends_with("The log continues an older one (5 entries)."), "{text}");
     }
 

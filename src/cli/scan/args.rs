@@ -85,17 +85,31 @@ pub struct OutputTarget {
     pub file: Option<PathBuf>,
 }
 
-impl FromStr for OutputTarget {
-    type Err = String;
+/// Why a text is not an [`OutputTarget`].
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// There is nothing after the `=`.
+    #[error("names no file after the =")]
+    NoFile,
+    /// There is no such format.
+    #[error("{format:?} is not a format: write {}", names(FORMATS))]
+    NoFormat {
+        /// The text before the `=`.
+        format: String,
+    },
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for OutputTarget {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
         let (format, file) = match text.split_once('=') {
-            Some((_, "")) => return Err("names no file after the =".to_owned()),
+            Some((_, "")) => return Err(TargetError::NoFile),
             Some((format, file)) => (format, Some(PathBuf::from(file))),
             None => (text, None),
         };
         let format = find(FORMATS, format)
-            .ok_or_else(|| format!("{format:?} is not a format: write {}", names(FORMATS)))?;
+            .ok_or_else(|| TargetError::NoFormat { format: format.to_owned() })?;
         Ok(Self { format, file })
     }
 }
@@ -116,15 +130,20 @@ pub struct Label {
     pub value: String,
 }
 
-impl FromStr for Label {
-    type Err = String;
+/// Why a text is not a [`Label`].
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not a label: write KEY=VALUE, such as env=prod")]
+pub struct LabelError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Label {
+    type Err = LabelError;
+
+    fn from_str(text: &str) -> Result<Self, LabelError> {
         match text.split_once('=') {
             Some((key, value)) if !key.is_empty() => {
                 Ok(Self { key: key.to_owned(), value: value.to_owned() })
             }
-            _ => Err("is not a label: write KEY=VALUE, such as env=prod".to_owned()),
+            _ => Err(LabelError),
         }
     }
 }
@@ -179,8 +198,8 @@ mod tests {
             ..ScanArgs::default()
         };
         let show = |target: OutputTarget| match target.file {
-            Some(file) => format!("{:?} to {}", target.format, file.display()),
-            None => format!("{:?}", target.format),
+            Some(file) => format!("{} to {}", target.format.name, file.display()),
+            None => target.format.name.to_owned(),
         };
         Ok(args.targets()?.into_iter().map(show).collect())
     }
@@ -188,12 +207,12 @@ mod tests {
     #[test]
     fn each_format_goes_to_its_file_and_one_to_standard_output() {
         for (output, file, expected) in [
-            (&[][..], None, &["Table"][..]),
-            (&["SARIF"], None, &["Sarif"]),
-            (&["json"], Some("a.json"), &["Json to a.json"]),
-            (&[], Some("a.txt"), &["Table to a.txt"]),
-            (&["table", "sarif=b=c.sarif"], None, &["Table", "Sarif to b=c.sarif"]),
-            (&["junit", "sarif=b"], Some("a"), &["Junit to a", "Sarif to b"]),
+            (&[][..], None, &["table"][..]),
+            (&["SARIF"], None, &["sarif"]),
+            (&["json"], Some("a.json"), &["json to a.json"]),
+            (&[], Some("a.txt"), &["table to a.txt"]),
+            (&["table", "sarif=b=c.sarif"], None, &["table", "sarif to b=c.sarif"]),
+            (&["junit", "sarif=b"], Some("a"), &["junit to a", "sarif to b"]),
         ] {
             assert_eq!(targets(output, file).unwrap(), expected, "{output:?} {file:?}");
         }

@@ -15,7 +15,8 @@ use crate::{
     source::manifest::{self, DocumentLine, Limits, ManifestDocument, ManifestError},
 };
 use comptroller_core::api::{
-    Control, ControlException, ControlExceptionSpec, ControlSpec, GROUP, structural, unknown_fields,
+    Control, ControlException, ControlExceptionSpec, ControlSpec, GROUP, InvalidSpec, structural,
+    unknown_fields,
 };
 use comptroller_report::ReportedError;
 
@@ -44,6 +45,27 @@ impl From<ManifestError> for ReportedError {
         let ManifestError { file, location: at, message, .. } = error;
         FilePosition { file, at }.error(message)
     }
+}
+
+/// Why a control or an exception can't be used.
+#[derive(Debug, thiserror::Error)]
+enum DefinitionError {
+    /// It has no name.
+    #[error("metadata.name is missing: give the object a name")]
+    NoName,
+    /// Its spec is not valid.
+    #[error("{kind} {name} is invalid: {}", .error.to_string().replace('\n', "; "))]
+    Invalid { kind: &'static str, name: String, error: InvalidSpec },
+    /// The API server drops unknown fields with a warning. A misspelled part of a test would then never be
+    /// evaluated, and the control might pass, so a scan rejects it.
+    #[error("{kind} {name} has unknown fields: {fields}; correct their names")]
+    UnknownFields { kind: &'static str, name: String, fields: String },
+    /// Another one has the same name.
+    #[error(
+        "{kind} {name} is already defined at {}:{} with other contents: remove one of them",
+        at.file, at.at.line
+    )]
+    Duplicate { kind: &'static str, name: String, at: FilePosition },
 }
 
 /// Controls and exceptions by name, and the errors of those that can't be used.
@@ -121,32 +143,36 @@ impl ControlSet {
             "ControlException" => self.add_exception(object, place),
             _ => return false,
         };
-        if let Err(message) = added {
-            self.errors.push(place.error(message));
+        if let Err(error) = added {
+            self.errors.push(place.error(error.to_string()));
         }
         true
     }
 
-    fn add_control(&mut self, object: &Value, place: &FilePosition) -> Result<(), String> {
+    fn add_control(&mut self, object: &Value, place: &FilePosition) -> Result<(), DefinitionError> {
         let name = name_of(object)?;
         let control: Control =
-            structural::read(object).map_err(|error| explain("Control", &name, &error))?;
+            structural::read(object).map_err(|error| invalid("Control", &name, error))?;
         reject_unknown_fields(object, "Control", &name)?;
-        control.spec.validate().map_err(|error| explain("Control", &name, &error))?;
+        control.spec.validate().map_err(|error| invalid("Control", &name, error))?;
         insert(&mut self.controls, "Control", name, Arc::new(control.spec), place.clone())
     }
 
-    fn add_exception(&mut self, object: &Value, place: &FilePosition) -> Result<(), String> {
+    fn add_exception(
+        &mut self,
+        object: &Value,
+        place: &FilePosition,
+    ) -> Result<(), DefinitionError> {
         let name = name_of(object)?;
         let exception: ControlException =
-            structural::read(object).map_err(|error| explain("ControlException", &name, &error))?;
+            structural::read(object).map_err(|error| invalid("ControlException", &name, error))?;
         reject_unknown_fields(object, "ControlException", &name)?;
         let created = exception.metadata.creation_timestamp.map(|time| time.0);
         let spec = exception.spec;
         // The file will be applied today at the earliest, which counts as the creation of an exception.
         // One that has expired was valid once.
         let from = created.or_else(|| (spec.expires.0 > self.now).then_some(self.now));
-        spec.validate(from).map_err(|error| explain("ControlException", &name, &error))?;
+        spec.validate(from).map_err(|error| invalid("ControlException", &name, error))?;
         insert(&mut self.exceptions, "ControlException", name, spec, place.clone())
     }
 
@@ -155,11 +181,11 @@ impl ControlSet {
         self.errors.extend(other.errors);
         for (name, (spec, place)) in other.controls {
             let added = insert(&mut self.controls, "Control", name, spec, place.clone());
-            self.errors.extend(added.err().map(|message| place.error(message)));
+            self.errors.extend(added.err().map(|error| place.error(error.to_string())));
         }
         for (name, (spec, place)) in other.exceptions {
             let added = insert(&mut self.exceptions, "ControlException", name, spec, place.clone());
-            self.errors.extend(added.err().map(|message| place.error(message)));
+            self.errors.extend(added.err().map(|error| place.error(error.to_string())));
         }
     }
 }
@@ -167,17 +193,14 @@ impl ControlSet {
 /// Adds an object. The same object in two files is fine, but not two different ones of the same name.
 fn insert<T: PartialEq>(
     known: &mut BTreeMap<String, (T, FilePosition)>,
-    kind: &str,
+    kind: &'static str,
     name: String,
     value: T,
     place: FilePosition,
-) -> Result<(), String> {
+) -> Result<(), DefinitionError> {
     match known.get(&name) {
         Some((same, _)) if *same == value => Ok(()),
-        Some((_, at)) => Err(format!(
-            "{kind} {name} is already defined at {}:{}, with other contents: remove one of them",
-            at.file, at.at.line
-        )),
+        Some((_, at)) => Err(DefinitionError::Duplicate { kind, name, at: at.clone() }),
         None => {
             known.insert(name, (value, place));
             Ok(())
@@ -185,25 +208,28 @@ fn insert<T: PartialEq>(
     }
 }
 
-fn name_of(object: &Value) -> Result<String, String> {
+fn name_of(object: &Value) -> Result<String, DefinitionError> {
     object
         .pointer("/metadata/name")
         .and_then(Value::as_str)
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
-        .ok_or_else(|| "metadata.name is missing: give the object a name".to_owned())
+        .ok_or(DefinitionError::NoName)
 }
 
-fn explain(kind: &str, name: &str, error: &comptroller_core::api::InvalidSpec) -> String {
-    format!("{kind} {name} is invalid: {}", error.to_string().replace('\n', "; "))
+fn invalid(kind: &'static str, name: &str, error: InvalidSpec) -> DefinitionError {
+    DefinitionError::Invalid { kind, name: name.to_owned(), error }
 }
 
-/// The API server drops unknown fields with a warning. A misspelled part of a test would then never be
-/// evaluated, and the control might pass, so a scan rejects it.
-fn reject_unknown_fields(object: &Value, kind: &str, name: &str) -> Result<(), String> {
+fn reject_unknown_fields(
+    object: &Value,
+    kind: &'static str,
+    name: &str,
+) -> Result<(), DefinitionError> {
     let unknown = unknown_fields(object);
     if unknown.is_empty() {
         return Ok(());
     }
-    Err(format!("{kind} {name} has unknown fields: {}; correct their names", unknown.join(", ")))
+    let (name, fields) = (name.to_owned(), unknown.join(", "));
+    Err(DefinitionError::UnknownFields { kind, name, fields })
 }

@@ -13,7 +13,7 @@ mod progress;
 mod sources;
 mod unrendered;
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{fs, io, path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -44,16 +44,22 @@ pub fn run(args: &ScanArgs) -> Result<u8, Box<dyn std::error::Error>> {
     Ok(evaluation.exit_code(args.allow_unknown))
 }
 
-fn read_baseline(path: &PathBuf) -> Result<FindingBaseline, String> {
-    let shown = path.display();
-    let text = fs::read_to_string(path).map_err(|error| {
-        format!("--baseline {shown} can't be read: {error}; write it with -o json={shown}")
-    })?;
-    FindingBaseline::read(&text).map_err(|error| {
-        format!(
-            "--baseline {shown} is not a report of a scan: {error}; write it with -o json={shown}"
-        )
-    })
+/// Why --baseline can't be used.
+#[derive(Debug, thiserror::Error)]
+enum BaselineFileError {
+    /// The file can't be read.
+    #[error("--baseline {0} can't be read: {1}; write it with -o json={0}")]
+    Unreadable(String, io::Error),
+    /// The file is something else.
+    #[error("--baseline {0} is not a report of a scan: {1}; write it with -o json={0}")]
+    NotAReport(String, serde_json::Error),
+}
+
+fn read_baseline(path: &PathBuf) -> Result<FindingBaseline, BaselineFileError> {
+    let shown = || path.display().to_string();
+    let text =
+        fs::read_to_string(path).map_err(|error| BaselineFileError::Unreadable(shown(), error))?;
+    FindingBaseline::read(&text).map_err(|error| BaselineFileError::NotAReport(shown(), error))
 }
 
 /// Evaluates manifests as of `now`.
@@ -150,7 +156,7 @@ fn read_all(
 ) {
     for source in sources.iter() {
         loader.begin_file(source);
-        let read = sources.read(source, limits, &mut |found| loader.take(found, source.named));
+        let read = sources.read(source, limits, &mut |found| loader.take(found, source.origin));
         if let Err(error) = read {
             loader.fail(error.to_string());
         }

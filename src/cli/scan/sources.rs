@@ -29,8 +29,17 @@ pub(super) struct SourceFile {
     pub name: Arc<str>,
     /// The path that the user named: this file, or the folder in which it was found.
     pub path: Arc<str>,
-    /// Whether the user named this file itself, which must then contain Kubernetes objects.
-    pub named: bool,
+    /// How it was found.
+    pub origin: FileOrigin,
+}
+
+/// How a file was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileOrigin {
+    /// The user named it, so it must contain Kubernetes objects.
+    Named,
+    /// It was found in a folder that the user named, which may contain other files too.
+    Folder,
 }
 
 /// The type of a named path.
@@ -163,7 +172,7 @@ impl SourceFiles {
         self.named.insert(Arc::clone(&name), NamedPath::Input);
         match error {
             Some(message) => self.fail(path, message),
-            None => self.add(path, true),
+            None => self.add(path, FileOrigin::Named),
         }
         self.kept.insert(name, text);
     }
@@ -182,7 +191,7 @@ impl SourceFiles {
         }
         if metadata.is_file() {
             self.named.insert(Arc::clone(&self.path), NamedPath::Input);
-            return self.add_file(path, metadata.len(), true);
+            return self.add_file(path, metadata.len(), FileOrigin::Named);
         }
         // Process substitutions, as `<(command)`, are pipes.
         match File::open(path) {
@@ -289,7 +298,7 @@ impl SourceFiles {
         }
         match overlay.and_then(|at| self.unrendered.get_mut(at)) {
             Some(overlay) => overlay.note(path),
-            None => self.add_file(path, metadata.len(), false),
+            None => self.add_file(path, metadata.len(), FileOrigin::Folder),
         }
     }
 
@@ -301,19 +310,19 @@ impl SourceFiles {
         }
     }
 
-    fn add_file(&mut self, path: &Path, length: u64, named: bool) {
+    fn add_file(&mut self, path: &Path, length: u64, origin: FileOrigin) {
         if length > MAX_FILE {
             let message = format!("larger than {} GiB: split it", MAX_FILE >> 30);
             return self.fail(path, message);
         }
-        self.add(path, named);
+        self.add(path, origin);
     }
 
-    fn add(&mut self, path: &Path, named: bool) {
+    fn add(&mut self, path: &Path, origin: FileOrigin) {
         match path.to_str() {
             Some(name) => {
                 let path = Arc::clone(&self.path);
-                self.files.push(SourceFile { name: name.into(), path, named });
+                self.files.push(SourceFile { name: name.into(), path, origin });
             }
             None => self.fail(path, "the path is not UTF-8: rename the file".into()),
         }
@@ -348,7 +357,7 @@ mod tests {
             .map(|source| {
                 let path = Path::new(&*source.name);
                 let relative = path.strip_prefix(root).unwrap_or(path);
-                (relative.to_string_lossy().into_owned(), source.named)
+                (relative.to_string_lossy().into_owned(), source.origin == FileOrigin::Named)
             })
             .collect()
     }

@@ -15,7 +15,7 @@ use crate::{cli::scan::sources_of, source::manifest::ManifestDocument};
 use comptroller_core::{
     checks::reference,
     inventory::{
-        Change, Interner, Inventory, ObjectSource, Projector, catalog,
+        Change, IdentityError, Interner, Inventory, ObjectSource, Projector, catalog,
         rbac::{PROJECTIONS, Subject, unknown_rules},
     },
     nearest::{did_you_mean, nearest},
@@ -27,6 +27,25 @@ const KINDS: &[&str] = &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBindi
 const DEFAULT_NAMESPACES: &[&str] = &["default", "kube-system", "kube-public", "kube-node-lease"];
 /// How many of the subjects that every cluster has are named.
 const SHOWN: usize = 4;
+
+/// Why an object can't be used.
+#[derive(Debug, thiserror::Error)]
+enum ObjectError {
+    /// RBAC has no such kind.
+    #[error("{kind} {name}: {RBAC} has no such kind{}", did_you_mean(near))]
+    NoSuchKind { kind: String, name: String, near: Vec<String> },
+    /// RBAC has no such version.
+    #[error("{kind} {name}: write apiVersion: {RBAC}/v1, no other is served")]
+    Version { kind: String, name: String },
+    /// It has no usable name.
+    #[error("{kind} {name}: {error}")]
+    Identity { kind: String, name: String, error: IdentityError },
+    /// Another object has the same name.
+    #[error(
+        "{kind} {name} is defined twice with different contents: only one of them can be in the cluster, so ask about one environment at a time"
+    )]
+    Duplicate { kind: String, name: String },
+}
 
 /// The roles, bindings and types in the files.
 struct ManifestRights {
@@ -45,7 +64,7 @@ pub(super) fn read(args: &WhoCanArgs) -> Result<AnswerBasis, BoxedError> {
     let unread = sources_of(&args.filename, &mut |found| match found {
         Ok(ManifestDocument::Object(object, _)) => {
             if let Err(error) = rights.take(object) {
-                rights.errors.push(error);
+                rights.errors.push(error.to_string());
             }
         }
         Ok(ManifestDocument::Other(_)) => {}
@@ -79,7 +98,7 @@ impl ManifestRights {
         }
     }
 
-    fn take(&mut self, mut object: Value) -> Result<(), String> {
+    fn take(&mut self, mut object: Value) -> Result<(), ObjectError> {
         let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
         let (group, version) =
             text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
@@ -103,13 +122,16 @@ impl ManifestRights {
             self.set_namespace(&mut object);
         }
         let projector = Projector::new(resource, Vec::new(), Arc::clone(&self.interner));
-        let projected =
-            projector.project(&object).map_err(|error| format!("{kind} {name}: {error}"))?;
+        let projected = projector.project(&object).map_err(|error| ObjectError::Identity {
+            kind: kind.clone(),
+            name: name.clone(),
+            error,
+        })?;
         let id = self.inventory.kind(projector.resource());
         match self.inventory.apply(id, projected) {
-            Some(Change::Object { before: Some(_), .. }) => Err(format!(
-                "{kind} {name} is defined twice with different contents: only one of them can be in the cluster, so ask about one environment at a time"
-            )),
+            Some(Change::Object { before: Some(_), .. }) => {
+                Err(ObjectError::Duplicate { kind, name })
+            }
             _ => Ok(()),
         }
     }
@@ -185,20 +207,21 @@ impl ManifestRights {
 }
 
 /// Rejects objects that no API server accepts and that would otherwise be skipped silently.
-fn check_kind(group: &str, version: &str, kind: &str, name: &str) -> Result<(), String> {
+fn check_kind(group: &str, version: &str, kind: &str, name: &str) -> Result<(), ObjectError> {
     let known = KINDS.contains(&kind);
     if group == RBAC && !known {
         let near = nearest(kind, KINDS.iter().copied());
         let near: Vec<String> = near.into_iter().map(ToOwned::to_owned).collect();
-        return Err(format!("{kind} {name}: {RBAC} has no such kind{}", did_you_mean(&near)));
+        return Err(ObjectError::NoSuchKind { kind: kind.to_owned(), name: name.to_owned(), near });
     }
     if (group == RBAC && version != "v1") || (group.is_empty() && known) {
-        return Err(format!("{kind} {name}: write apiVersion: {RBAC}/v1, no other is served"));
+        return Err(ObjectError::Version { kind: kind.to_owned(), name: name.to_owned() });
     }
     Ok(())
 }
 
-/// Who else may in every cluster, by what the API server and its controllers make for themselves.
+/// A note on further subjects that may in every cluster, by the roles and bindings that the API server and its
+/// controllers create; None if there are none.
 fn default_subjects(inventory: &Inventory, resolved: &ResolvedQuery) -> Option<String> {
     let request = resolved.request();
     let shown: BTreeSet<Subject> = inventory
@@ -343,7 +366,7 @@ mod tests {
             ("rbac.authorization.k8s.io/v1", "Rolebinding", "did you mean RoleBinding?"),
         ] {
             let object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "x"}});
-            let error = ManifestRights::new(None).take(object).unwrap_err();
+            let error = ManifestRights::new(None).take(object).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
     }

@@ -31,7 +31,7 @@ pub use self::{
     facts::Facts,
     intern::{Interner, Symbol},
     kubernetes_version::KubernetesVersion,
-    projector::{CelResult, ProgramId, ProjectedObject, Projector},
+    projector::{CelResult, IdentityError, ProgramId, ProjectedObject, Projector},
     resource::{Catalog, ResourceType, ServedResource},
 };
 

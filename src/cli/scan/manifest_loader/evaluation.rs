@@ -60,8 +60,8 @@ impl ManifestLoader {
             file: "--namespace-labels".into(),
             at: DocumentLine { document: 1, line: 1 },
         };
-        if let Err(message) = self.project(&key, "v1", &object, &position) {
-            self.errors.push(position.error(message));
+        if let Err(error) = self.project(&key, "v1", &object, &position) {
+            self.errors.push(position.error(error.to_string()));
         }
     }
 

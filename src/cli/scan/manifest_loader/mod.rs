@@ -18,13 +18,15 @@ use self::unread::{PossibleType, RejectedObject, UnreadDocument};
 use super::{
     controls::{ControlSet, FilePosition},
     placement::Placement,
-    sources::SourceFile,
+    sources::{FileOrigin, SourceFile},
 };
 use crate::source::manifest::{ManifestDocument, ManifestError};
 use comptroller_core::{
     api::GROUP,
     engine::{Engine, Remembered, WatchSet},
-    inventory::{Catalog, Interner, KindId, Projector, ServedResource, Symbol, catalog},
+    inventory::{
+        Catalog, IdentityError, Interner, KindId, Projector, ServedResource, Symbol, catalog,
+    },
 };
 use comptroller_report::ReportedError;
 
@@ -79,6 +81,22 @@ struct Definition {
 
 /// The number of an object's kind, its namespace and its name.
 type ObjectKey = (usize, Symbol, Symbol);
+
+/// Why an object can't be loaded.
+#[derive(Debug, thiserror::Error)]
+enum LoadError {
+    /// Its version can't be projected.
+    #[error("{kind} in version {version} can't be read: use version {understood}")]
+    Version { kind: String, version: String, understood: String },
+    /// It has no usable name.
+    #[error("{kind}: {error}")]
+    Identity { kind: String, error: IdentityError },
+    /// Another object has the same name.
+    #[error(
+        "{kind} {name} is already defined at {file}:{line} with other contents: only one of them can be in the cluster, so scan one environment at a time, or the output of `kustomize build`"
+    )]
+    Duplicate { kind: String, name: String, file: Arc<str>, line: usize },
+}
 
 /// The state of one pass over the files.
 pub(super) struct ManifestLoader {
@@ -185,14 +203,14 @@ impl ManifestLoader {
 
     /// Takes a document of the file. One without a kind is an error in a file that the user named, and
     /// skipped in a folder, which may contain values files and the like.
-    pub fn take(&mut self, found: Result<ManifestDocument, ManifestError>, named: bool) {
+    pub fn take(&mut self, found: Result<ManifestDocument, ManifestError>, origin: FileOrigin) {
         let file = || self.files.last().cloned().unwrap_or_else(|| "-".into());
         match found {
             Ok(ManifestDocument::Object(object, at)) => {
                 let position = FilePosition { file: file(), at };
                 self.admit(object, &position);
             }
-            Ok(ManifestDocument::Other(at)) if named => {
+            Ok(ManifestDocument::Other(at)) if origin == FileOrigin::Named => {
                 let message = "not a Kubernetes object: it has no kind; render charts and overlays first (helm template, kustomize build)";
                 let error = FilePosition { file: file(), at }.error(message.to_owned());
                 self.push(error);
@@ -256,7 +274,7 @@ impl ManifestLoader {
             self.placement.place(object);
         }
         self.project(key, version, object, position)
-            .map_err(|message| RejectedObject::of_type(group, kind, message))
+            .map_err(|error| RejectedObject::of_type(group, kind, error.to_string()))
     }
 
     /// Projects an object for the controls that read its kind.
@@ -266,7 +284,7 @@ impl ManifestLoader {
         version: &str,
         object: &Value,
         position: &FilePosition,
-    ) -> Result<(), String> {
+    ) -> Result<(), LoadError> {
         let Some(kind) = self.kinds.get(key) else {
             return Ok(());
         };
@@ -281,14 +299,16 @@ impl ManifestLoader {
         if let Some(understood) = reader.understood
             && !understood.contains(&version)
         {
-            return Err(format!(
-                "{} in version {version} can't be read: use version {}",
-                key.1,
-                understood.join(" or ")
-            ));
+            return Err(LoadError::Version {
+                kind: key.1.clone(),
+                version: version.to_owned(),
+                understood: understood.join(" or "),
+            });
         }
-        let projected =
-            reader.projector.project(object).map_err(|error| format!("{}: {error}", key.1))?;
+        let projected = reader
+            .projector
+            .project(object)
+            .map_err(|error| LoadError::Identity { kind: key.1.clone(), error })?;
         let object_key = (kind.number, projected.namespace.clone(), projected.name.clone());
         let file = self.file();
         let digest = digest(object);
@@ -297,11 +317,12 @@ impl ManifestLoader {
             // The same object in two files, such as a copied base, is no contradiction.
             Some(first) if first.digest == digest => return Ok(()),
             Some(first) => {
-                let at = self.files.get(first.file).map_or("-", |file| file);
-                return Err(format!(
-                    "{} {} is already defined at {at}:{} with other contents: only one of them can be in the cluster, so scan one environment at a time, or the output of `kustomize build`",
-                    key.1, projected.name, first.line
-                ));
+                return Err(LoadError::Duplicate {
+                    kind: key.1.clone(),
+                    name: projected.name.to_string(),
+                    file: self.files.get(first.file).cloned().unwrap_or_else(|| "-".into()),
+                    line: first.line,
+                });
             }
             None => self.defined.insert(object_key, defined),
         };

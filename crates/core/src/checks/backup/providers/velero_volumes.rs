@@ -376,8 +376,8 @@ fn count(inventory: &Inventory, run: &VeleroRun<'_>) -> ClaimCount {
             continue;
         }
         match disk(inventory, namespace, name, claim).gives_snapshots(run.backup.volumes, run) {
-            Some(true) => count.sure += 1,
-            None => count.unsure += 1,
+            Some(true) => count.certain += 1,
+            None => count.uncertain += 1,
             Some(false) => {}
         }
     }
