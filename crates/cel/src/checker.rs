@@ -171,7 +171,7 @@ impl TypeChecker<'_> {
         Ok((Node::Select { operand: Box::new(operand), field, optional }, of))
     }
 
-    /// Resolves `has(operand.field)`.
+    /// Resolves `has(operand.field)`, whose operand is not selected from but asked.
     pub fn presence(&mut self, at: usize, operand: SyntaxTree, field: String) -> CheckResult {
         match self.special_field(at, &operand, &field, false) {
             // A variable that is declared is there, whatever its value.

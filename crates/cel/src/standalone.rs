@@ -7,7 +7,7 @@ use super::evaluate::{EvaluationError, Evaluator};
 use super::expression::{Expr, ExpressionError, ExpressionRole};
 use super::functions::{DECLARATIONS, printf};
 use super::limits::MAX_STEPS;
-use super::value::{self, MapKey, Value};
+use super::value::{self, Value, ValueKey};
 
 /// What one expression comes to for one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ fn typed(value: &Value) -> Json {
         Value::Bytes(bytes) => json!({"bytes": printf::hex(bytes, false)}),
         Value::List(items) => json!({"list": items.iter().map(typed).collect::<Vec<_>>()}),
         Value::Map(map) => {
-            let entry = |(key, item): &(MapKey, Value)| {
+            let entry = |(key, item): &(ValueKey, Value)| {
                 let key = typed(&Value::from(key));
                 (key.to_string(), json!([key, typed(item)]))
             };

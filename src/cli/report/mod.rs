@@ -203,7 +203,7 @@ async fn draw(
     let seed =
         args.seed.clone().unwrap_or_else(|| sampling::default_seed(&report.provenance.checkpoint));
     let mut sheet = SamplingSheet::new(report, &seed, &args.sizes);
-    for digest in sheet.wanted() {
+    for digest in sheet.lists_to_draw_from() {
         // The sheet says which lists are missing.
         if let Ok(bytes) = reader.stored(&digest).await {
             sheet.draw(&String::from_utf8_lossy(&bytes), &args.sizes);

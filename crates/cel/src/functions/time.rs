@@ -177,7 +177,7 @@ pub(super) fn day_of_month(values: &[Value]) -> ValueResult {
     part(values, |civil| civil.day - 1)
 }
 
-/// 0 on Sunday.
+/// 0 on Sunday, as JavaScript counts and ISO 8601 does not.
 pub(super) fn day_of_week(values: &[Value]) -> ValueResult {
     part(values, |civil| civil.day_of_week)
 }

@@ -9,7 +9,7 @@
 mod attestation_state;
 mod describe;
 pub mod exceptions;
-pub(crate) mod judging;
+pub mod judging;
 pub mod lapsed;
 pub mod memory;
 mod named_types;

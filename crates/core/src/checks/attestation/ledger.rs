@@ -59,7 +59,7 @@ impl OccurrenceLedger {
         Self { occurrences }
     }
 
-    /// The oldest first.
+    /// All that are kept, the oldest first and the scheduled one last.
     pub fn occurrences(&self) -> &[Occurrence] {
         &self.occurrences
     }

@@ -75,8 +75,11 @@ impl World {
     /// Moves to a time; what there is then, as `period phase` for each occurrence.
     fn to(&mut self, now: &str) -> String {
         self.advance(at(now));
-        let told = self.ledger.occurrences().iter();
-        told.map(|one| format!("{} {}", one.period, one.phase)).collect::<Vec<_>>().join(", ")
+        let occurrences = self.ledger.occurrences().iter();
+        occurrences
+            .map(|one| format!("{} {}", one.period, one.phase))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     fn advance(&mut self, now: Timestamp) {
@@ -178,14 +181,14 @@ fn periods_are_those_of_the_calendar_unless_a_start_is_given() {
         let calendar = Calendar::new(&rule);
         let dates = calendar.occurrence(calendar.number_at(at(now))).unwrap();
         let day = |at: Timestamp| at.to_string()[..10].to_owned();
-        let told = format!(
+        let described = format!(
             "{} {} {} {}",
             dates.period,
             day(dates.opens),
             day(dates.due),
             day(dates.grace_until)
         );
-        assert_eq!(told, expected, "{spec} at {now}");
+        assert_eq!(described, expected, "{spec} at {now}");
     }
 }
 
@@ -215,15 +218,18 @@ fn an_occurrence_is_completed_late_or_missed_by_when_it_was_recorded() {
     ] {
         let mut world = World::new(quarterly(), "2026-10-02");
         world.records.push(record("one", "2026-Q4", "sam", recorded));
-        let told = world.to("2027-02-01");
-        assert!(told.starts_with(&format!("2026-Q4 {phase}, 2027-Q1 Open")), "{recorded}: {told}");
+        let occurrences = world.to("2027-02-01");
+        assert!(
+            occurrences.starts_with(&format!("2026-Q4 {phase}, 2027-Q1 Open")),
+            "{recorded}: {occurrences}"
+        );
         // The same when it is looked at each day.
         let mut daily = World::new(quarterly(), "2026-10-02");
         daily.records.clone_from(&world.records);
         for day in 0..122 {
             daily.advance(at("2026-10-02") + SignedDuration::from_hours(24 * day));
         }
-        assert_eq!(daily.to("2027-02-01"), told);
+        assert_eq!(daily.to("2027-02-01"), occurrences);
     }
 }
 

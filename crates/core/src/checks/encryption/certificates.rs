@@ -18,7 +18,7 @@ use crate::{
 /// Group and kind of Certificates.
 pub const CERTIFICATE: (&str, &str) = (CERT_MANAGER, "Certificate");
 
-/// The `certificates` part.
+/// The `certificates` part of an `encryption` test, compiled.
 #[derive(Debug)]
 pub struct CertificatesCheck {
     min_validity: Option<Duration>,
@@ -149,7 +149,7 @@ pub enum Validity {
         /// What the control asks for.
         min: Duration,
     },
-    /// It has expired.
+    /// It has expired, and stays so until another is issued.
     Over,
 }
 

@@ -329,7 +329,7 @@ fn more(named: &mut Vec<String>, all: usize) {
     }
 }
 
-/// `RoleBinding/prod/x -> ClusterRole/edit`.
+/// The way by which a right is held: `RoleBinding/prod/x -> ClusterRole/edit`.
 fn path(inventory: &Inventory, grant: &EffectiveGrant<'_>) -> String {
     let role = grant.role.map(|role| role.key().to_string()).unwrap_or_default();
     let name = inventory.get(grant.source.binding).map_or("", |binding| binding.name.as_str());

@@ -71,7 +71,7 @@ pub(super) enum HitKind<'a> {
     Named(NamedReach<'a>),
     /// A right that the control lists: verb and resource.
     Listed(String, String),
-    /// A contextual risk.
+    /// A contextual risk, which lies in who holds the grant or how.
     ContextualRisk(ContextualRisk<'a>),
 }
 

@@ -70,7 +70,7 @@ impl RbacCheck {
         if !self.forbids(Risk::Sprawl) || self.max_subjects.is_some() {
             return None;
         }
-        let mut crowds: FxHashMap<&Symbol, usize> = FxHashMap::default();
+        let mut subjects_of: FxHashMap<&Symbol, usize> = FxHashMap::default();
         for (_, node) in context.inventory.rights.subjects() {
             // Whoever is allowed was weighed when the control was written.
             if self.allows(&node.subject) {
@@ -82,11 +82,11 @@ impl RbacCheck {
             namespaces.sort_unstable();
             namespaces.dedup();
             for namespace in namespaces {
-                *crowds.entry(namespace).or_default() += 1;
+                *subjects_of.entry(namespace).or_default() += 1;
             }
         }
         let mut judgement = Judgement::default();
-        for (namespace, subjects) in crowds {
+        for (namespace, subjects) in subjects_of {
             if subjects <= MAX_SUBJECTS {
                 continue;
             }

@@ -28,7 +28,7 @@ use crate::{
 
 const INGRESS: (&str, &str) = ("networking.k8s.io", "Ingress");
 
-/// The `ingress` part.
+/// The `ingress` part of an `encryption` test, compiled.
 #[derive(Debug)]
 pub struct IngressCheck {
     min_validity: Option<Duration>,
