@@ -308,7 +308,6 @@ fn audit_period_loop(
         parts.metrics.clone(),
         triggers.rewinds.clone(),
     ));
-    // The engine never asks for an audit period to be looked at.
     let (_, no_verdicts) = mpsc::unbounded_channel();
     let results = controller(feed, no_verdicts, triggers, stop).run(
         audit_period::reconcile,

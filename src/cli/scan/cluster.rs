@@ -125,7 +125,6 @@ async fn load_own(
     for DeserializeGuard(control) in controls.items {
         match control {
             Ok(control) => {
-                // Its status says since when it has been in its state.
                 let remembered = adoption::remembered(&control);
                 let name = control.metadata.name.unwrap_or_default();
                 known.insert(name.clone());
