@@ -366,7 +366,7 @@ mod tests {
         broken["subjects"] = json!("everyone");
         let files = rights(&[broken, cluster_role("r", &["get core pods"])]);
         let (_, gaps) = ask(&files, "get", "pods", "default");
-        assert_eq!(gaps, ["ClusterRoleBinding/b can't be read: subjects is no list"]);
+        assert_eq!(gaps, ["ClusterRoleBinding/b can't be read: subjects is not a list"]);
         for (version, kind, part) in [
             ("rbac.authorization.k8s.io/v1beta1", "Role", "write apiVersion"),
             ("v1", "RoleBinding", "write apiVersion"),
