@@ -299,7 +299,7 @@ impl Host {
     ) {
         match change {
             KindChange::ListStarted | KindChange::ListItem(_) => {
-                self.listening.alive(kind, received)
+                self.listening.alive(kind, received);
             }
             KindChange::Failing(error) => {
                 self.listening.trouble(Input::Kind(kind), error.clone());

@@ -1,5 +1,13 @@
 //! The auditor's verifier, run as a program on logs that are right and on logs that are not.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that fails must say where, and it runs a program on files"
+)]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -5,6 +5,11 @@
 //! Names, messages and paths come from outside and are hostile; each format escapes what its
 //! readers would interpret.
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "a test may write the page to look at")
+)]
+
 pub mod baseline;
 mod format;
 pub mod gap;

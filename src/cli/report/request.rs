@@ -153,7 +153,7 @@ fn read(path: &Path, name: Option<&str>) -> Result<AuditPeriod, ReportRequestErr
     let (mut objects, mut broken): (Vec<Value>, _) = (Vec::new(), None);
     manifest::read(&file, BufReader::new(opened), Limits::default(), &mut |found| match found {
         Ok(ManifestDocument::Object(object, _)) if object["kind"] == "AuditPeriod" => {
-            objects.push(object)
+            objects.push(object);
         }
         Ok(_) => {}
         Err(error) => broken = broken.take().or(Some(error)),

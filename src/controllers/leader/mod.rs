@@ -244,13 +244,13 @@ impl LeaderElector {
         let lease = &self.lease;
         match outcome {
             Err(error) if !was_failing => {
-                tracing::warn!(lease, %error, "the lease can't be read or written")
+                tracing::warn!(lease, %error, "the lease can't be read or written");
             }
             Err(error) => {
-                tracing::debug!(lease, %error, "the lease still can't be read or written")
+                tracing::debug!(lease, %error, "the lease still can't be read or written");
             }
             Ok(()) if was_failing => {
-                tracing::info!(lease, "the lease can be read and written again")
+                tracing::info!(lease, "the lease can be read and written again");
             }
             Ok(()) => {}
         }

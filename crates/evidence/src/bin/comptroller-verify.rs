@@ -1,6 +1,8 @@
 //! The auditor's verifier: checks a log, proves its entries and replays it, without a cluster and
 //! without the program that wrote it.
 
+#![allow(clippy::disallowed_methods, reason = "a program prints")]
+
 use std::{
     io::{self, Write as _},
     process::ExitCode,

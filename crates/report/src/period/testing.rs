@@ -1,7 +1,13 @@
 //! Reports for the tests of every format: one with everything in it, hostile names included, and
 //! one with as many deviations as asked for.
 
-#![allow(clippy::missing_panics_doc, reason = "only tests use it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::assigning_clones,
+    reason = "only tests use it, and a fixture that is wrong must say where"
+)]
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;

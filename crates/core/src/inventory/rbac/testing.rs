@@ -1,5 +1,14 @@
 //! A small cluster for tests, in a few words.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::new_without_default,
+    reason = "only tests use it, and a fixture that is wrong must say where"
+)]
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
