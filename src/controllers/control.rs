@@ -1,236 +1,197 @@
-//! The reconciler of `Control`: what the engine says of it goes into its status.
+//! The reconciler of `Control`: what is recorded of it goes into its status, metrics and events.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{
     Api, Resource, ResourceExt,
-    core::DeserializeGuard,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{controller::Action, events::EventType},
 };
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 
 use super::{
-    board::{Board, Posted},
-    events::{News, Publisher},
-    measured::measured,
+    events::{News as Event, Publisher},
+    host::Command,
+    kinds::key_of,
     occurrences,
-    recording::{RECORD_AGAIN, RecordError, Recorded, Recording, in_time},
-    status::{self, Known, Plan},
+    status::{self, Known, News, Plan, Urgency},
     unreadable,
+    verdict_board::{PublishedVerdict, VerdictBoard},
     writer::{QUIET_WINDOW, WINDOW, WriteError, Writer},
 };
-use crate::telemetry::{Metrics, Outcome, ReconcileKind};
+use crate::telemetry::{Metrics, Outcome};
 use comptroller_core::{
     api::{Control, ControlStatus, State},
     engine::{Reason, Verdict},
 };
-use comptroller_recorder::{Cited, Writing};
+use comptroller_recorder::{Evidence, Recorded, Writing};
 
 /// What the reconciler needs.
 pub struct Context {
-    /// Where to write.
+    /// Statuses are written through it.
     pub api: Api<Control>,
-    /// Where verdicts are.
-    pub board: Arc<Board>,
-    /// Where they are recorded first.
-    pub recording: Recording,
-    /// Who publishes events.
+    /// What is recorded, to be claimed.
+    pub board: Arc<VerdictBoard>,
+    /// Whether the log, and so a status, may be written.
+    pub evidence: Evidence,
+    /// The engine's task: it is told what is wrong with a spec that can't be read.
+    pub commands: mpsc::Sender<Command>,
+    /// Publishes events, beside everything else.
     pub events: Publisher,
-    /// What was written.
+    /// The statuses that were written.
     pub writer: Writer<ControlStatus>,
-    /// What is counted.
+    /// How controls stand, and how reconciles end.
     pub metrics: Metrics,
     /// When the operator started.
     pub started: Timestamp,
-    /// The leadership whose memory the verdicts on the board have adopted.
-    pub adopted: watch::Receiver<u64>,
-    /// Since when the log can't be written.
-    pub unrecorded: Unrecorded,
 }
 
-/// Since when the log can't be written, as reconcilers saw it.
-#[derive(Debug, Default)]
-pub struct Unrecorded(Mutex<Option<Timestamp>>);
-
-impl Unrecorded {
-    fn since(&self, now: Timestamp) -> Timestamp {
-        *self.lock().get_or_insert(now)
-    }
-
-    fn end(&self) {
-        *self.lock() = None;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Timestamp>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Why a control could not be reconciled.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The record comes first.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// Then the status.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-}
-
-/// Brings the status of a control in line with its verdict.
+/// Brings the status of a control in line with its recorded verdict.
 pub async fn reconcile(
-    object: Arc<DeserializeGuard<Control>>,
-    context: Arc<Context>,
-) -> Result<Action, Error> {
-    let work = reconcile_inner(&object, &context);
-    measured(&context.metrics, ReconcileKind::Control, work).await
-}
-
-async fn reconcile_inner(
     object: &DeserializeGuard<Control>,
     context: &Context,
-) -> Result<(Action, Outcome), Error> {
+) -> Result<(Action, Outcome), WriteError> {
     let now = Timestamp::now();
-    let name = object.name_any();
-    let unreadable = match &object.0 {
-        Ok(_) => None,
-        Err(invalid) => Some(unreadable::explain(&context.api, &name, invalid).await),
-    };
-    let posted = observe(object, context, unreadable, now);
-    let writing = context.recording.evidence.writing();
-    if let Writing::Failing(why) = &writing {
-        return fail_closed(object, context, posted.as_ref(), why, now).await;
+    if let Err(invalid) = &object.0 {
+        explain(object, invalid, context, now).await;
     }
-    context.unrecorded.end();
-    match writing {
-        // The verdicts of a process that takes over first adopt since when things are so.
-        Writing::Open(term) if *context.adopted.borrow() == term => {}
+    match context.evidence.writing() {
+        Writing::Open(opening) if context.board.is_of(opening) => {
+            report(object, context, now).await
+        }
+        Writing::Failing { why, since } => fail_closed(object, context, &why, since, now).await,
         Writing::Standby => {
             // How it stands is for who writes it down to say.
-            context.metrics.forget_control(&name);
-            return Ok((Action::await_change(), Outcome::Unchanged));
+            context.metrics.forget_control(&object.name_any());
+            Ok((Action::await_change(), Outcome::Unchanged))
         }
-        _ => return Ok((Action::await_change(), Outcome::Unchanged)),
-    }
-    let control = object.0.as_ref().ok();
-    if let Some(control) = control {
-        context.metrics.declare_control(&name, &control.spec);
-    }
-    let gather = || context.writer.gather(&name, WINDOW);
-    let recorded = context.recording.bring_up(object, posted, gather, now);
-    match in_time(recorded).await? {
-        Recorded::Later(left) => Ok((Action::requeue(left), Outcome::Unchanged)),
-        Recorded::Yes(posted, cited) => {
-            if let (Some(control), Some(posted)) = (control, &posted) {
-                context.metrics.observe_control(&name, &control.spec, Some(&posted.verdict));
-            }
-            report(object, context, posted.as_deref(), cited, now).await
-        }
+        // What the log says is being taken over, and a verdict follows.
+        Writing::Opening | Writing::Open(_) => Ok((Action::await_change(), Outcome::Unchanged)),
     }
 }
 
-/// Writes what is recorded, if the status does not say so yet.
+/// Tells the engine's task what is wrong with a spec that can't be read: that is a verdict, and is
+/// recorded as every other. Only the API server knows which field it is.
+async fn explain(
+    object: &DeserializeGuard<Control>,
+    invalid: &InvalidObject,
+    context: &Context,
+    now: Timestamp,
+) {
+    let problems = unreadable::explain(&context.api, &object.name_any(), invalid).await;
+    let since = object.meta().creation_timestamp.as_ref().map_or(now, |time| time.0);
+    let generation = object.meta().generation.unwrap_or_default();
+    let verdict = Verdict::blocked(generation, Reason::InvalidSpec, problems, since);
+    let command = Command::UnreadableControl(key_of(object), Box::new(verdict));
+    // The engine is gone only while shutting down.
+    let _ = context.commands.send(command).await;
+}
+
+/// Claims what is recorded, in the metrics and in the status, if that does not say so yet.
 async fn report(
     object: &DeserializeGuard<Control>,
     context: &Context,
-    posted: Option<&Posted>,
-    cited: Option<Cited>,
     now: Timestamp,
-) -> Result<(Action, Outcome), Error> {
+) -> Result<(Action, Outcome), WriteError> {
     let name = object.name_any();
+    let generation = object.meta().generation.unwrap_or_default();
     let control = object.0.as_ref().ok();
+    // What is recorded of an earlier spec says nothing of this one.
+    let published = context.board.verdict(&key_of(object));
+    let published = published.filter(|known| known.recorded.value().generation == generation);
+    let recorded = published.as_ref().map(|published| &published.recorded);
+    if recorded.is_none() && context.board.open_counts(&key_of(object)).is_some() {
+        // It is judged, and its record is under way: to say that it is evaluated would be a write
+        // for a moment.
+        return Ok((Action::await_change(), Outcome::Unchanged));
+    }
+    if let Some(control) = control {
+        match recorded {
+            Some(recorded) => context.metrics.observe_control(&name, &control.spec, recorded),
+            None => context.metrics.declare_control(&name, &control.spec),
+        }
+    }
     let status = control.and_then(|control| control.status.as_ref());
     let previous = context.writer.newest(object, status).unwrap_or_default();
     let created = object.meta().creation_timestamp.as_ref();
-    let known = Known {
-        generation: object.meta().generation.unwrap_or_default(),
-        waits_since: created.map_or(context.started, |created| created.0.max(context.started)),
-        spec: control.map(|control| &control.spec),
-        verdict: posted.map(|posted| posted.verdict.as_ref()),
-        cited,
-        as_of: context.board.as_of(&name),
-        waiting: &context.board.waiting(),
-    };
-    let plan = status::plan(&previous, &known, now);
-    if let Plan::Write { urgent, .. } = &plan {
-        let window = if *urgent { WINDOW } else { QUIET_WINDOW };
-        if let Some(left) = context.writer.hold(&name, window) {
+    let waits_since = created.map_or(context.started, |created| created.0.max(context.started));
+    let waiting = context.board.waiting();
+    let known = Known::new(generation, waits_since, &waiting)
+        .with_spec(control.map(|control| &control.spec))
+        .with_verdict(recorded)
+        .with_as_of(context.board.as_of(&name));
+    let again =
+        |left: Duration| context.writer.recheck(&name).map_or(left, |recheck| recheck.min(left));
+    let (status, news, urgency) = match status::plan(&previous, &known, now) {
+        Plan::Keep => {
+            let action =
+                context.writer.recheck(&name).map_or_else(Action::await_change, Action::requeue);
+            return Ok((action, Outcome::Unchanged));
+        }
+        Plan::Wait(left) => {
+            let left = again(Duration::try_from(left).unwrap_or_default());
             return Ok((Action::requeue(left), Outcome::Unchanged));
         }
+        Plan::Write { status, news, urgency } => (*status, news, urgency),
+    };
+    let window = if urgency == Urgency::Now { WINDOW } else { QUIET_WINDOW };
+    if let Some(left) = context.writer.hold(&name, window) {
+        return Ok((Action::requeue(left), Outcome::Unchanged));
     }
-    match plan {
-        Plan::Wait(left) => {
-            let left = Duration::try_from(left).unwrap_or_default();
-            let left = context.writer.recheck(&name).map_or(left, |recheck| recheck.min(left));
-            Ok((Action::requeue(left), Outcome::Unchanged))
-        }
-        // The status follows at once, citing the heartbeat.
-        Plan::Beat => {
-            if let Some(posted) = posted {
-                let beat = context.recording.beat(&name, posted, now);
-                in_time(beat).await?;
-            }
-            Ok((Action::requeue(Duration::ZERO), Outcome::Unchanged))
-        }
-        Plan::Write { status, change, transition, urgent: _ } => {
-            let recording = status::recording_changed(&previous, &status);
-            // What is only sent again was told when it was new.
-            let is_news = !context.writer.is_refused(&name);
-            context.writer.write(&context.api, &name, *status, now).await?;
-            if recording == Some(true) {
-                let note = "verdicts are recorded in the evidence log again".to_owned();
-                publish(object, EventType::Normal, status::RECORDED, note, context);
-            }
-            if let Some(posted) = posted {
-                if change && is_news {
-                    tell(&name, posted, context);
-                }
-                // That it is as it was before is no news.
-                if transition && !(recording == Some(true) && status::stood(&posted.verdict)) {
-                    announce(object, &previous, &posted.verdict, context);
-                }
-                remind(object, &previous, &posted.verdict, context);
-            }
-            Ok((Action::requeue(Duration::ZERO), Outcome::Written))
-        }
+    let recording = status::recording_changed(&previous, &status);
+    // What is only sent again was told when it was new.
+    let is_resent = context.writer.is_refused(&name);
+    context.writer.write(&context.api, &name, status, now).await?;
+    if recording == Some(true) {
+        let note = "verdicts are recorded in the evidence log again".to_owned();
+        publish(object, EventType::Normal, status::RECORDED, note, context);
     }
+    if let Some(published) = &published {
+        if news > News::Heartbeat && !is_resent {
+            tell(&name, published, context);
+        }
+        // That it is as it was before the log failed is no news.
+        let is_as_before =
+            recording == Some(true) && status::is_still_so(published.recorded.value());
+        if news == News::Transition && !is_as_before {
+            announce(object, &previous, &published.recorded, context);
+        }
+        remind(object, &previous, &published.recorded, context);
+    }
+    // The watch shows what was written, and the next look finds nothing to do.
+    Ok((Action::requeue(Duration::ZERO), Outcome::Written))
 }
 
-/// The log can't be written: no new verdict is claimed, a condition says why, and after a while no
-/// control is said to hold.
+/// The log can't be written since a time: no new verdict is claimed, a condition says why, and after
+/// a while no control is said to hold.
 async fn fail_closed(
     object: &DeserializeGuard<Control>,
     context: &Context,
-    posted: Option<&Posted>,
     why: &str,
+    since: Timestamp,
     now: Timestamp,
-) -> Result<(Action, Outcome), Error> {
+) -> Result<(Action, Outcome), WriteError> {
     let name = object.name_any();
     let generation = object.meta().generation.unwrap_or_default();
     let status = object.0.as_ref().ok().and_then(|control| control.status.as_ref());
     let previous = context.writer.newest(object, status).unwrap_or_default();
-    let since = context.unrecorded.since(now);
     let closed = status::unrecorded(&previous, generation, why, since, now);
     if let Ok(control) = &object.0 {
-        let verdict = posted.map(|posted| status::as_reported(&posted.verdict, &closed));
-        context.metrics.observe_control(&name, &control.spec, verdict.as_ref());
+        let open = context.board.open_counts(&key_of(object));
+        context.metrics.observe_unrecorded_control(&name, &control.spec, &closed, open);
     }
-    let again = || match status::claims_until(&closed, since, now) {
+    let again = match status::claims_until(&closed, since, now) {
         Some(left) => Action::requeue(Duration::try_from(left).unwrap_or_default()),
         None => Action::await_change(),
     };
     if closed == previous {
-        return Ok((again(), Outcome::Unchanged));
+        return Ok((again, Outcome::Unchanged));
     }
     if let Some(left) = context.writer.hold(&name, WINDOW) {
         return Ok((Action::requeue(left), Outcome::Unchanged));
     }
     let recording = status::recording_changed(&previous, &closed);
-    let again = again();
     context.writer.write(&context.api, &name, closed, now).await?;
     if recording == Some(false) {
         let note = format!("verdicts can't be recorded, so no new one is claimed: {why}");
@@ -240,8 +201,9 @@ async fn fail_closed(
 }
 
 /// Says in log and metrics that a verdict reached its status.
-fn tell(name: &str, posted: &Posted, context: &Context) {
-    let Posted { verdict, received, .. } = posted;
+fn tell(name: &str, published: &PublishedVerdict, context: &Context) {
+    let PublishedVerdict { recorded, received } = published;
+    let verdict = recorded.value();
     context.metrics.detected(received.elapsed());
     tracing::info!(
         control = name,
@@ -253,39 +215,14 @@ fn tell(name: &str, posted: &Posted, context: &Context) {
     );
 }
 
-/// The verdict for this generation. A spec that can't be read is one, too: it says why.
-fn observe(
-    object: &DeserializeGuard<Control>,
-    context: &Context,
-    unreadable: Option<String>,
-    now: Timestamp,
-) -> Option<Posted> {
-    let generation = object.meta().generation.unwrap_or_default();
-    match unreadable {
-        None => context.board.control(&object.name_any()).filter(|posted| {
-            posted.verdict.generation == generation && posted.uid == object.meta().uid
-        }),
-        Some(problems) => Some(Posted {
-            verdict: Arc::new(Verdict::blocked(
-                generation,
-                Reason::InvalidSpec,
-                problems,
-                object.meta().creation_timestamp.as_ref().map_or(now, |time| time.0),
-            )),
-            uid: object.meta().uid.clone(),
-            passed: 0,
-            received: std::time::Instant::now(),
-        }),
-    }
-}
-
 /// Publishes one event for a change of state.
 fn announce(
     object: &DeserializeGuard<Control>,
     previous: &ControlStatus,
-    verdict: &Verdict,
+    recorded: &Recorded<Verdict>,
     context: &Context,
 ) {
+    let verdict = recorded.value();
     let first = previous.since.is_none();
     if first && verdict.state != State::Failing {
         return;
@@ -306,10 +243,11 @@ fn announce(
 fn remind(
     object: &DeserializeGuard<Control>,
     previous: &ControlStatus,
-    verdict: &Verdict,
+    recorded: &Recorded<Verdict>,
     context: &Context,
 ) {
-    for one in occurrences::announcements(&previous.occurrences, &verdict.occurrences) {
+    let occurrences = &recorded.value().occurrences;
+    for one in occurrences::announcements(&previous.occurrences, occurrences) {
         let type_ = if one.warning { EventType::Warning } else { EventType::Normal };
         publish(object, type_, one.reason, one.note, context);
     }
@@ -323,23 +261,5 @@ fn publish(
     context: &Context,
 ) {
     let regarding = object.object_ref(&());
-    context.events.publish(News { regarding, type_, reason: reason.to_owned(), note });
-}
-
-/// Failures are retried, later each time.
-#[allow(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
-pub fn error_policy(
-    object: Arc<DeserializeGuard<Control>>,
-    error: &Error,
-    context: Arc<Context>,
-) -> Action {
-    let name = object.name_any();
-    Action::requeue(match error {
-        Error::Write(error) => context.writer.failed(&name, error),
-        // Whoever keeps the log says why it can't be written, once for all controls.
-        Error::Record(error) => {
-            tracing::debug!(control = name, %error, "not recorded yet");
-            RECORD_AGAIN
-        }
-    })
+    context.events.publish(Event { regarding, type_, reason: reason.to_owned(), note });
 }

@@ -1,18 +1,23 @@
-//! The reconciler of `ControlException`: how it stands goes into its status.
+//! The reconciler of `ControlException`: how it stands by the log goes into its status.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::{Api, Resource, ResourceExt, core::DeserializeGuard, runtime::controller::Action};
+use kube::{
+    Api, Resource, ResourceExt,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
+    runtime::controller::Action,
+};
+use tokio::sync::mpsc;
 
 use super::{
-    board::Board,
-    measured::measured,
-    recording::{RECORD_AGAIN, RecordError, in_time, record_object},
+    host::Command,
+    kinds::key_of,
     status, unreadable,
+    verdict_board::VerdictBoard,
     writer::{WINDOW, WriteError, Writer},
 };
-use crate::telemetry::{Metrics, Outcome, ReconcileKind};
+use crate::telemetry::Outcome;
 use comptroller_core::{
     api::{ControlException, ControlExceptionStatus, ExceptionPhase},
     engine::exceptions::ExceptionState,
@@ -21,72 +26,44 @@ use comptroller_recorder::{Evidence, Writing};
 
 /// What the reconciler needs.
 pub struct Context {
-    /// Where to write.
+    /// Statuses are written through it.
     pub api: Api<ControlException>,
-    /// Where standings are.
-    pub board: Arc<Board>,
-    /// What was written.
-    pub writer: Writer<ControlExceptionStatus>,
-    /// What is counted.
-    pub metrics: Metrics,
-    /// Where what happens to them is recorded first.
+    /// What is recorded, to be claimed.
+    pub board: Arc<VerdictBoard>,
+    /// Whether the log, and so a status, may be written.
     pub evidence: Evidence,
+    /// The engine's task: it is told what is wrong with a spec that can't be read.
+    pub commands: mpsc::Sender<Command>,
+    /// The statuses that were written.
+    pub writer: Writer<ControlExceptionStatus>,
 }
 
-/// Why an exception could not be reconciled.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The record comes first.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// Then the status.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-}
-
-/// Brings the status of an exception in line with how it stands.
+/// Brings the status of an exception in line with how it stands by the log.
 pub async fn reconcile(
-    object: Arc<DeserializeGuard<ControlException>>,
-    context: Arc<Context>,
-) -> Result<Action, Error> {
-    let work = reconcile_inner(&object, &context);
-    measured(&context.metrics, ReconcileKind::Exception, work).await
-}
-
-async fn reconcile_inner(
     object: &DeserializeGuard<ControlException>,
     context: &Context,
-) -> Result<(Action, Outcome), Error> {
-    let name = object.name_any();
-    let standing = match &object.0 {
-        Ok(_) => context.board.exception(&name),
-        Err(invalid) => Some(ExceptionState {
-            phase: ExceptionPhase::Rejected,
-            matched: 0,
-            message: format!(
-                "{}; write a new exception",
-                unreadable::explain(&context.api, &name, invalid).await
-            ),
-            unresolved_names: Vec::new(),
-        }),
-    };
-    // While the log can't be written no new phase is claimed.
-    if !matches!(context.evidence.writing(), Writing::Open(_)) {
-        return Ok((Action::await_change(), Outcome::Unchanged));
+) -> Result<(Action, Outcome), WriteError> {
+    if let Err(invalid) = &object.0 {
+        explain(object, invalid, context).await;
     }
-    let spec = object.0.as_ref().ok().map(|exception| &exception.spec);
-    let phase = standing.as_ref().map(|standing| standing.phase.as_str());
-    let recorded = record_object(&context.evidence, "ControlException", object, spec, phase);
-    in_time(recorded).await?;
-    let Some(standing) = standing else {
+    // While the log can't be written no new phase is claimed.
+    let Writing::Open(opening) = context.evidence.writing() else {
         return Ok((Action::await_change(), Outcome::Unchanged));
     };
+    let generation = object.meta().generation.unwrap_or_default();
+    let published = context.board.exception(&key_of(object));
+    // What is recorded of an earlier spec says nothing of this one.
+    let published =
+        published.filter(|known| context.board.is_of(opening) && known.generation == generation);
+    let Some(published) = published else {
+        return Ok((Action::await_change(), Outcome::Unchanged));
+    };
+    let name = object.name_any();
     let status = object.0.as_ref().ok().and_then(|exception| exception.status.as_ref());
     let previous = context.writer.newest(object, status);
-    let generation = object.meta().generation.unwrap_or_default();
     let known = previous.clone().unwrap_or_default();
     let now = Timestamp::now();
-    let desired = status::exception(&known, &standing, generation, now);
+    let desired = status::exception(&known, &published.recorded, generation, now);
     let again = || context.writer.recheck(&name).map_or_else(Action::await_change, Action::requeue);
     if previous.as_ref() == Some(&desired) {
         return Ok((again(), Outcome::Unchanged));
@@ -98,20 +75,21 @@ async fn reconcile_inner(
     Ok((again(), Outcome::Written))
 }
 
-/// Failures are retried, later each time.
-#[allow(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
-pub fn error_policy(
-    object: Arc<DeserializeGuard<ControlException>>,
-    error: &Error,
-    context: Arc<Context>,
-) -> Action {
-    let name = object.name_any();
-    Action::requeue(match error {
-        Error::Write(error) => context.writer.failed(&name, error),
-        // Whoever keeps the log says why it can't be written, once for all.
-        Error::Record(error) => {
-            tracing::debug!(exception = name, %error, "not recorded yet");
-            RECORD_AGAIN
-        }
-    })
+/// Tells the engine's task what is wrong with a spec that can't be read: the exception is rejected,
+/// which is recorded as every other phase.
+async fn explain(
+    object: &DeserializeGuard<ControlException>,
+    invalid: &InvalidObject,
+    context: &Context,
+) {
+    let problems = unreadable::explain(&context.api, &object.name_any(), invalid).await;
+    let state = ExceptionState {
+        phase: ExceptionPhase::Rejected,
+        matched: 0,
+        message: format!("{problems}; write a new exception"),
+        unresolved_names: Vec::new(),
+    };
+    let command = Command::UnreadableException(key_of(object), state);
+    // The engine is gone only while shutting down.
+    let _ = context.commands.send(command).await;
 }

@@ -16,10 +16,12 @@ use prometheus::{
 };
 
 use super::label;
+use crate::controllers::verdict_board::OpenCounts;
 use comptroller_core::{
-    api::{ControlSpec, Occurrence, State, time::whole_seconds},
+    api::{ControlSpec, ControlStatus, Occurrence, State, time::whole_seconds},
     engine::Verdict,
 };
+use comptroller_recorder::Recorded;
 
 /// The families `comptroller_control_*`, `comptroller_exception_*` and `comptroller_attestation_*`.
 #[derive(Clone)]
@@ -57,7 +59,8 @@ struct Observed {
 struct Numbers {
     findings: usize,
     population: usize,
-    since: Timestamp,
+    /// When it entered its state. None for a control of which nothing was ever recorded.
+    since: Option<Timestamp>,
     due: Option<Timestamp>,
 }
 
@@ -131,15 +134,35 @@ impl ControlCollector {
         })))
     }
 
-    pub fn observe_control(&self, name: &str, spec: &ControlSpec, verdict: Option<&Verdict>) {
-        self.update(name, spec, |_| {
-            let numbers = verdict.map(|verdict| Numbers {
-                findings: verdict.open_findings,
-                population: verdict.population,
-                since: verdict.since,
-                due: next_due(&verdict.occurrences),
+    pub fn observe_control(&self, name: &str, spec: &ControlSpec, recorded: &Recorded<Verdict>) {
+        let verdict = recorded.value();
+        let numbers = Numbers {
+            findings: verdict.open_findings,
+            population: verdict.population,
+            since: Some(verdict.since),
+            due: next_due(&verdict.occurrences),
+        };
+        self.update(name, spec, |_| (verdict.state, Some(numbers)));
+    }
+
+    pub fn observe_unrecorded_control(
+        &self,
+        name: &str,
+        spec: &ControlSpec,
+        status: &ControlStatus,
+        open: Option<OpenCounts>,
+    ) {
+        self.update(name, spec, |(_, known)| {
+            let since = status.since.as_ref().map(|since| since.0);
+            let since = since.or_else(|| known.as_ref()?.since);
+            let due = known.and_then(|known| known.due);
+            let numbers = open.map(|OpenCounts { findings, population }| Numbers {
+                findings,
+                population,
+                since,
+                due,
             });
-            (verdict.map_or(State::Unknown, |verdict| verdict.state), numbers)
+            (status.state, numbers)
         });
     }
 
@@ -230,7 +253,9 @@ impl Inner {
         if let Some(Numbers { findings, population, since, due }) = &control.numbers {
             self.findings.with_label_values(&[name]).set(count(*findings));
             self.population.with_label_values(&[name]).set(count(*population));
-            self.since.with_label_values(&[name]).set(seconds(whole_seconds(*since).0));
+            if let Some(since) = since {
+                self.since.with_label_values(&[name]).set(seconds(whole_seconds(*since).0));
+            }
             if let Some(due) = due {
                 self.due.with_label_values(&[name]).set(seconds(*due));
             }

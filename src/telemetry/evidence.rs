@@ -9,8 +9,11 @@ use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts, core::Collector};
 pub struct EvidenceMetrics {
     entries: IntGaugeVec,
     checkpoint: GaugeVec,
+    appends: IntCounterVec,
     failures: IntCounterVec,
     put_back: IntGaugeVec,
+    finished: IntCounterVec,
+    quarantined: IntCounterVec,
 }
 
 impl EvidenceMetrics {
@@ -32,6 +35,13 @@ impl EvidenceMetrics {
                 ),
                 none,
             )?,
+            appends: IntCounterVec::new(
+                Opts::new(
+                    "comptroller_evidence_appends_total",
+                    "Appends to the evidence log, each of a batch of entries under one signed checkpoint. Entries for each append tell how much a slow store gathers.",
+                ),
+                none,
+            )?,
             failures: IntCounterVec::new(
                 Opts::new(
                     "comptroller_evidence_append_failures_total",
@@ -46,15 +56,32 @@ impl EvidenceMetrics {
                 ),
                 none,
             )?,
+            finished: IntCounterVec::new(
+                Opts::new(
+                    "comptroller_evidence_recovered_entries_total",
+                    "Entries of appends that were cut short, by a crash or a store that failed, and that were finished when the log was opened again. Nothing is lost; a number that keeps rising points at the store.",
+                ),
+                none,
+            )?,
+            quarantined: IntCounterVec::new(
+                Opts::new(
+                    "comptroller_evidence_quarantined_objects_total",
+                    "Objects of the log's store that could not be explained when the log was opened, and that were moved to its folder aside/. Alert when it rises: somebody wrote there, or the store lost something.",
+                ),
+                none,
+            )?,
         })
     }
 
-    pub(super) fn collectors(&self) -> [Box<dyn Collector>; 4] {
+    pub(super) fn collectors(&self) -> [Box<dyn Collector>; 7] {
         [
             Box::new(self.entries.clone()),
             Box::new(self.checkpoint.clone()),
+            Box::new(self.appends.clone()),
             Box::new(self.failures.clone()),
             Box::new(self.put_back.clone()),
+            Box::new(self.finished.clone()),
+            Box::new(self.quarantined.clone()),
         ]
     }
 }
@@ -62,11 +89,15 @@ impl EvidenceMetrics {
 impl Observer for EvidenceMetrics {
     fn begun(&self) {
         // A rate needs a first value of 0, or the first failure is no increase.
+        self.appends.with_label_values::<&str>(&[]);
         self.failures.with_label_values::<&str>(&[]);
+        self.finished.with_label_values::<&str>(&[]);
+        self.quarantined.with_label_values::<&str>(&[]);
         self.put_back(false);
     }
 
     fn appended(&self, size: u64, at: Timestamp) {
+        self.appends.with_label_values::<&str>(&[]).inc();
         let size = i64::try_from(size).unwrap_or(i64::MAX);
         self.entries.with_label_values::<&str>(&[]).set(size);
         self.checkpoint.with_label_values::<&str>(&[]).set(at.as_duration().as_secs_f64());
@@ -78,6 +109,12 @@ impl Observer for EvidenceMetrics {
 
     fn put_back(&self, is: bool) {
         self.put_back.with_label_values::<&str>(&[]).set(i64::from(is));
+    }
+
+    fn recovered(&self, finished: u64, quarantined: usize) {
+        self.finished.with_label_values::<&str>(&[]).inc_by(finished);
+        let quarantined = u64::try_from(quarantined).unwrap_or(u64::MAX);
+        self.quarantined.with_label_values::<&str>(&[]).inc_by(quarantined);
     }
 
     fn ended(&self) {

@@ -25,10 +25,12 @@ pub use failure::RequestFailure;
 pub use logging::{LogFormat, LoggingError, init};
 pub use outage::Outages;
 
+use crate::controllers::verdict_board::OpenCounts;
 use comptroller_core::{
-    api::{ControlSpec, TestKind},
+    api::{ControlSpec, ControlStatus, TestKind},
     engine::{UnreadableKinds, Verdict},
 };
+use comptroller_recorder::Recorded;
 use controls::ControlCollector;
 
 /// In seconds: from what people perceive as immediate to what an alert is for.
@@ -280,9 +282,21 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&self.0.registry.gather())
     }
 
-    /// Sets the state and numbers of a control. Without a verdict it is Unknown and has no numbers.
-    pub fn observe_control(&self, name: &str, spec: &ControlSpec, verdict: Option<&Verdict>) {
-        self.0.controls.observe_control(name, spec, verdict);
+    /// Says how a control stands, by the log where there is one.
+    pub fn observe_control(&self, name: &str, spec: &ControlSpec, recorded: &Recorded<Verdict>) {
+        self.0.controls.observe_control(name, spec, recorded);
+    }
+
+    /// Says how a control stands while the log can't be written: in the state that its status has,
+    /// with how much is open now. None as that: it was never judged.
+    pub fn observe_unrecorded_control(
+        &self,
+        name: &str,
+        spec: &ControlSpec,
+        status: &ControlStatus,
+        open: Option<OpenCounts>,
+    ) {
+        self.0.controls.observe_unrecorded_control(name, spec, status, open);
     }
 
     /// Sets the labels of a control and keeps its state, which is Unknown at first.

@@ -13,6 +13,7 @@ use comptroller_core::{
     api::State,
     engine::{Reason, UnreadableKinds, Verdict},
 };
+use comptroller_recorder::{Batch, Evidence, ObjectKey, VerdictObservation};
 
 fn metrics() -> Metrics {
     Metrics::register(Registry::new()).unwrap()
@@ -44,6 +45,23 @@ fn verdict(state: State) -> Verdict {
     }
 }
 
+/// The verdict as one that may be claimed.
+fn recorded(state: State) -> Recorded<Verdict> {
+    let observed = VerdictObservation {
+        control: ObjectKey { name: "c".to_owned(), uid: None },
+        verdict: Arc::new(verdict(state)),
+        findings: Vec::new(),
+        lapsed: Vec::new(),
+        population: None,
+    };
+    let batch = Batch { verdicts: vec![observed], ..Batch::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let evidence = Evidence::without_log(tokio::sync::watch::channel(true).1);
+        evidence.submit(batch).await.unwrap().unwrap().verdicts.remove(0).1
+    })
+}
+
 /// Lines of a scrape that speak of `name`.
 fn about(metrics: &Metrics, name: &str) -> Vec<String> {
     let quoted = format!("=\"{name}\"");
@@ -59,9 +77,9 @@ fn about(metrics: &Metrics, name: &str) -> Vec<String> {
 fn busy() -> Metrics {
     let metrics = metrics();
     let admins = spec("team \"platform\"", &["CC6.1", "ISO27001:A.5.15"]);
-    metrics.observe_control("cluster-admins", &admins, Some(&verdict(State::Failing)));
+    metrics.observe_control("cluster-admins", &admins, &recorded(State::Failing));
     metrics.control_evaluated("cluster-admins", at("2026-01-02T04:00:00.5Z"));
-    metrics.observe_control("new", &spec("sre", &["CC6.3"]), None);
+    metrics.declare_control("new", &spec("sre", &["CC6.3"]));
     metrics.observe_exception("break-glass", at("2026-03-01T00:00:00Z"));
     metrics.evaluated(TestKind::Rbac, Duration::from_micros(300));
     metrics.evaluation_pass(Duration::from_micros(400));
@@ -83,7 +101,7 @@ fn a_scrape_says_everything() {
 fn a_control_is_in_one_state() {
     let metrics = metrics();
     for &state in State::ALL {
-        metrics.observe_control("c", &spec("sre", &["CC6.1"]), Some(&verdict(state)));
+        metrics.observe_control("c", &spec("sre", &["CC6.1"]), &recorded(state));
         let states: Vec<String> =
             about(&metrics, "c").into_iter().filter(|line| line.contains("_state{")).collect();
         assert_eq!(states.len(), State::ALL.len());
@@ -96,7 +114,7 @@ fn a_control_is_in_one_state() {
 #[test]
 fn without_a_verdict_a_control_is_unknown_and_has_no_numbers() {
     let metrics = metrics();
-    metrics.observe_control("c", &spec("sre", &["CC6.1"]), None);
+    metrics.declare_control("c", &spec("sre", &["CC6.1"]));
     let lines = about(&metrics, "c");
     assert!(
         lines.contains(&r#"comptroller_control_state{control="c",state="Unknown"} 1"#.to_owned())
@@ -105,10 +123,35 @@ fn without_a_verdict_a_control_is_unknown_and_has_no_numbers() {
 }
 
 #[test]
+fn while_the_log_fails_a_control_is_in_the_state_of_its_status() {
+    let metrics = metrics();
+    let status = ControlStatus::default();
+    // Something fails, and no entry says so.
+    let open = Some(OpenCounts { findings: 3, population: 40 });
+    metrics.observe_unrecorded_control("c", &spec("sre", &["CC6.1"]), &status, open);
+    let lines = about(&metrics, "c");
+    assert!(
+        lines.contains(&r#"comptroller_control_state{control="c",state="Unknown"} 1"#.to_owned())
+    );
+    assert!(!lines.iter().any(|line| line.contains("_since_")), "{lines:?}");
+    // What was recorded before stays in its state, with how much is open now.
+    metrics.observe_control("c", &spec("sre", &["CC6.1"]), &recorded(State::Passing));
+    let passing = ControlStatus { state: State::Passing, ..ControlStatus::default() };
+    metrics.observe_unrecorded_control("c", &spec("sre", &["CC6.1"]), &passing, open);
+    let lines = about(&metrics, "c");
+    for line in [
+        r#"comptroller_control_state{control="c",state="Passing"} 1"#,
+        r#"comptroller_control_findings{control="c"} 3"#,
+    ] {
+        assert!(lines.contains(&line.to_owned()), "{lines:?}");
+    }
+}
+
+#[test]
 fn label_sets_that_no_longer_apply_go() {
     let metrics = metrics();
-    metrics.observe_control("c", &spec("old", &["CC6.1", "CC6.2"]), Some(&verdict(State::Passing)));
-    metrics.observe_control("c", &spec("new", &["CC6.2"]), Some(&verdict(State::Passing)));
+    metrics.observe_control("c", &spec("old", &["CC6.1", "CC6.2"]), &recorded(State::Passing));
+    metrics.observe_control("c", &spec("new", &["CC6.2"]), &recorded(State::Passing));
     assert!(about(&metrics, "old").is_empty());
     assert!(about(&metrics, "CC6.1").is_empty());
     assert_eq!(about(&metrics, "new").len(), 1);
@@ -130,11 +173,7 @@ fn what_is_forgotten_leaves_no_series() {
 #[test]
 fn an_evaluation_outlives_the_next_observation() {
     let metrics = busy();
-    metrics.observe_control(
-        "cluster-admins",
-        &spec("sre", &["CC6.1"]),
-        Some(&verdict(State::Passing)),
-    );
+    metrics.observe_control("cluster-admins", &spec("sre", &["CC6.1"]), &recorded(State::Passing));
     let evaluated = r#"comptroller_control_last_evaluation_timestamp_seconds{control="cluster-admins"} 1767326400.5"#;
     assert!(about(&metrics, "cluster-admins").contains(&evaluated.to_owned()));
 }
@@ -143,7 +182,7 @@ fn an_evaluation_outlives_the_next_observation() {
 fn labels_are_bounded_and_without_control_characters() {
     let metrics = metrics();
     let hostile = format!("\u{1b}[31m\n{}", "x".repeat(10_000));
-    metrics.observe_control("c", &spec(&hostile, &["CC6.1"]), None);
+    metrics.declare_control("c", &spec(&hostile, &["CC6.1"]));
     metrics.watch_failed(&hostile);
     let scrape = metrics.render().unwrap();
     assert!(scrape.lines().all(|line| line.len() < 600 && !line.contains(char::is_control)));

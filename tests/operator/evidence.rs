@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use comptroller_core::api::{ControlStatus, State};
+use comptroller_core::api::{Control, ControlStatus, State};
 use comptroller_evidence::{
     data::{ChangeKind, OperatorEvent},
     entry::{Data, Entry},
@@ -14,7 +14,7 @@ use comptroller_evidence::{
     store,
 };
 use futures::TryStreamExt;
-use kube::ResourceExt;
+use kube::{ResourceExt, api::ListParams};
 
 use crate::{
     controlplane::{ControlPlane, wait},
@@ -456,4 +456,69 @@ async fn of_two_operators_one_writes_and_the_other_goes_on() {
     );
     second.terminate().await;
     verify(&kept.log);
+}
+
+/// The value of a metric without labels.
+fn metric(metrics: &str, name: &str) -> Option<u64> {
+    metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
+
+#[tokio::test]
+async fn a_first_start_with_the_pack_takes_two_or_three_appends() {
+    let mut kept = Kept::new().await;
+    let pack = concat!(env!("CARGO_MANIFEST_DIR"), "/config/soc2");
+    kubectl(&kept.bench.plane, &["apply", "-k", pack]).await;
+    let controls = kept.bench.controls().list(&ListParams::default()).await.unwrap().items.len();
+    assert!(controls > 40, "{controls} controls");
+    kept.start().await;
+    let mut unrecorded = Vec::new();
+    let all = wait::until("every status cites an entry", LIMIT, async || {
+        let listed = kept.bench.controls().list(&ListParams::default()).await.ok()?;
+        let cites = |control: &Control| {
+            control
+                .status
+                .as_ref()
+                .is_some_and(|status| status.evidence.is_some() && recorded(status) == Some("True"))
+        };
+        unrecorded = listed.items.iter().filter(|one| !cites(one)).map(Control::name_any).collect();
+        unrecorded.is_empty().then_some(())
+    });
+    all.await.unwrap_or_else(|error| panic!("{error}: {unrecorded:?}"));
+    let (_, metrics) = get(kept.bench.url(), "/metrics").await.unwrap();
+    let appends = metric(&metrics, "comptroller_evidence_appends_total").unwrap();
+    let entries = entries(&kept.log).await;
+    let verdicts = entries.iter().filter(|entry| matches!(entry.data, Data::Verdict(_))).count();
+    assert!(verdicts >= controls, "{verdicts} verdicts of {controls} controls");
+    // That the operator started, and what it found.
+    assert!((2..=3).contains(&appends), "{appends} appends of {} entries", entries.len());
+    kept.bench.stop_operator().await;
+    verify(&kept.log);
+}
+
+#[tokio::test]
+async fn metrics_say_nothing_that_the_log_does_not() {
+    let mut kept = Kept::new().await;
+    // Nothing can ever be written there.
+    let file = kept.log.with_extension("file");
+    std::fs::write(&file, "not a directory").unwrap();
+    kept.log = file.join("log");
+    kept.start().await;
+    kept.bench.apply(&config_map("our-a", None)).await;
+    kept.bench.apply(CONTROL).await;
+    let status = kept.bench.until("labelled", "says that nothing is recorded", |status| {
+        recorded(status) == Some("False")
+    });
+    assert_eq!(status.await.state, State::Unknown);
+    let url = kept.bench.url().to_owned();
+    let state = |state: State| {
+        format!(r#"comptroller_control_state{{control="labelled",state="{state}"}} 1"#)
+    };
+    wait::until("the metrics know how much is open", LIMIT, async || {
+        let (_, metrics) = get(&url, "/metrics").await.ok()?;
+        assert!(!metrics.contains(&state(State::Failing)), "{metrics}");
+        let counted = metrics.contains(r#"comptroller_control_findings{control="labelled"} 1"#);
+        (counted && metrics.contains(&state(State::Unknown))).then_some(())
+    })
+    .await
+    .unwrap();
 }

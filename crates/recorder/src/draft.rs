@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use self::passed::Course;
 pub use self::passed::PassedDraft;
+use crate::{HeartbeatObservation, VerdictObservation};
 use comptroller_core::{
     api::{ResourceRef, State, time::whole_seconds},
     engine::{ObservedFinding, Reason, Verdict},
@@ -23,25 +24,13 @@ use comptroller_evidence::{
 };
 use comptroller_vocabulary::canonical;
 
-/// What is to be recorded.
-#[derive(Clone, Debug)]
-pub enum Draft {
-    /// Entries as they are.
-    Entries(Vec<(EntrySubject, Data)>),
-    /// What holds of a control.
-    Verdict(Box<VerdictDraft>),
-    /// That it still holds.
-    Heartbeat(Box<HeartbeatDraft>),
-    /// An object that the operator is governed by, as it is now.
-    Object(Box<ObjectDraft>),
-    /// Such an object is gone.
-    Gone(EntrySubject),
-}
+/// Entries with what they are about, in the order of the log.
+pub type Entries = Vec<(EntrySubject, Data)>;
 
-/// What holds of a control.
+/// The verdict of a control, on its way to entries.
 #[derive(Clone, Debug)]
 pub struct VerdictDraft {
-    /// The control.
+    /// The name of the control.
     pub control: String,
     /// What was so since the last record and is over, in order.
     pub passed: Vec<PassedDraft>,
@@ -88,82 +77,44 @@ pub struct ObjectDraft {
     pub phase: Option<String>,
     /// Its uid.
     pub uid: Option<String>,
-    /// Whether this process knows that it was deleted and created anew since it was recorded last.
+    /// Whether this process saw that it was deleted and created again since it was recorded last.
     /// It counts where the log has no uid to tell it by.
-    pub anew: bool,
+    pub recreated: bool,
 }
 
-/// What a draft comes to.
+/// What a draft comes to. Nothing to write means that the log says so already.
 #[derive(Debug, Default)]
 pub struct Resolved {
     /// What to write; the last of them is what a status cites.
-    pub entries: Vec<(EntrySubject, Data)>,
-    /// What to store beside the log first.
+    pub entries: Entries,
+    /// Texts to store beside the log first, under their digests.
     pub stored: Vec<String>,
-    /// The entry that already says so, when there is nothing to write.
-    pub known: Option<u64>,
-}
-
-/// Why a draft can't be recorded any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outdated {
-    /// Its control is deleted.
-    Gone,
-    /// The log holds another verdict.
-    Changed,
-}
-
-impl Draft {
-    /// Whether what has to be written depends on what the log says of this.
-    pub fn is_about(&self, subject: &EntrySubject) -> bool {
-        match self {
-            Self::Entries(entries) => entries.iter().any(|(about, _)| about == subject),
-            Self::Verdict(draft) => *subject == EntrySubject::control(&draft.control),
-            Self::Heartbeat(draft) => *subject == EntrySubject::control(&draft.control),
-            Self::Object(draft) => draft.subject == *subject,
-            Self::Gone(gone) => gone == subject,
-        }
-    }
-
-    /// What has to be written.
-    pub fn resolve(self, state: &LogState, now: Timestamp) -> Result<Resolved, Outdated> {
-        match self {
-            Self::Entries(entries) => Ok(Resolved { entries, ..Resolved::default() }),
-            Self::Verdict(draft) => draft.resolve(state, now),
-            Self::Heartbeat(draft) => draft.resolve(state),
-            Self::Object(draft) => Ok(draft.resolve(state)),
-            Self::Gone(subject) => Ok(gone(state, subject)),
-        }
-    }
 }
 
 impl VerdictDraft {
-    /// The draft of a verdict with everything that is wrong and, when it is due, what was judged.
-    pub fn new(
-        control: &str,
-        verdict: &Verdict,
-        wrong: &[ObservedFinding],
-        population: Option<Vec<ResourceRef>>,
-        pseudonymizer: &Pseudonymizer<'_>,
-    ) -> Self {
-        let findings: Vec<EntryFinding> =
-            wrong.iter().map(|observed| entry_finding(observed, pseudonymizer)).collect();
+    /// The draft of what was observed, without what was over before.
+    pub fn new(observed: &VerdictObservation, pseudonymizer: &Pseudonymizer<'_>) -> Self {
+        let findings: Vec<EntryFinding> = observed
+            .findings
+            .iter()
+            .map(|observed| entry_finding(observed, pseudonymizer))
+            .collect();
         Self {
-            control: control.to_owned(),
+            control: observed.control.name.clone(),
             passed: Vec::new(),
-            data: verdict_data(verdict, &findings, pseudonymizer),
+            data: verdict_data(&observed.verdict, &findings, pseudonymizer),
             findings,
-            population: population.and_then(|items| Population::new(items, pseudonymizer)),
+            population: observed
+                .population
+                .as_deref()
+                .and_then(|items| Population::new(items, pseudonymizer)),
             blocked: None,
         }
     }
 
-    fn resolve(mut self, state: &LogState, now: Timestamp) -> Result<Resolved, Outdated> {
+    /// What has to be written, given the newest verdict that the log has of the control.
+    pub fn resolve(mut self, logged: Option<&VerdictState>, now: Timestamp) -> Resolved {
         let subject = EntrySubject::control(&self.control);
-        if state.object(&subject.kind, &subject.name).is_none() {
-            return Err(Outdated::Gone);
-        }
-        let logged = state.control(&self.control).and_then(|control| control.verdict.as_ref());
         let mut resolved = Resolved::default();
         let course = (!self.passed.is_empty()).then(|| {
             let mut course = Course::new(logged, self.blocked.take());
@@ -174,10 +125,8 @@ impl VerdictDraft {
             course
         });
         let known = course.as_ref().map_or(logged, |course| course.known.as_ref());
-        if let Some(known) = known.filter(|known| self.says_what(known)) {
-            // Of entries that are to be written the last says so.
-            resolved.known = resolved.entries.is_empty().then_some(known.last_entry);
-            return Ok(resolved);
+        if known.is_some_and(|known| self.says_what(known)) {
+            return resolved;
         }
         if let Some(known) = known {
             self.data.since = since(known, self.data.state, self.data.since, now);
@@ -187,7 +136,7 @@ impl VerdictDraft {
         self.compare(known, now);
         self.data.population_list = attach(self.population, known, &mut resolved);
         resolved.entries.push((subject, Data::Verdict(Box::new(self.data))));
-        Ok(resolved)
+        resolved
     }
 
     fn says_what(&self, known: &VerdictState) -> bool {
@@ -290,15 +239,11 @@ fn blind(
 }
 
 impl HeartbeatDraft {
-    /// The draft of a heartbeat of a verdict.
-    pub fn new(
-        control: &str,
-        verdict: &Verdict,
-        population: Option<Vec<ResourceRef>>,
-        pseudonymizer: &Pseudonymizer<'_>,
-    ) -> Self {
+    /// The draft of what was observed.
+    pub fn new(observed: &HeartbeatObservation, pseudonymizer: &Pseudonymizer<'_>) -> Self {
+        let HeartbeatObservation { control, verdict, population } = observed;
         Self {
-            control: control.to_owned(),
+            control: control.name.clone(),
             data: Heartbeat {
                 generation: verdict.generation,
                 state: verdict.state,
@@ -309,22 +254,24 @@ impl HeartbeatDraft {
                 findings: String::new(),
                 population_list: None,
             },
-            population: population.and_then(|items| Population::new(items, pseudonymizer)),
+            population: population
+                .as_deref()
+                .and_then(|items| Population::new(items, pseudonymizer)),
         }
     }
 
-    fn resolve(mut self, state: &LogState) -> Result<Resolved, Outdated> {
-        let known = state.control(&self.control).and_then(|control| control.verdict.as_ref());
-        let known = known.ok_or(Outdated::Gone)?;
-        if known.state != self.data.state || known.generation != self.data.generation {
-            return Err(Outdated::Changed);
-        }
+    /// What has to be written. None when the log has another verdict of the control, or none:
+    /// nothing is said to hold still that was never said.
+    pub fn resolve(mut self, known: Option<&VerdictState>) -> Option<Resolved> {
+        let known = known.filter(|known| {
+            known.state == self.data.state && known.generation == self.data.generation
+        })?;
         let mut resolved = Resolved::default();
         self.data.findings.clone_from(&known.findings_digest);
         self.data.population_list = attach(self.population, Some(known), &mut resolved);
         let data = Data::Heartbeat(Box::new(self.data));
         resolved.entries.push((EntrySubject::control(&self.control), data));
-        Ok(resolved)
+        Some(resolved)
     }
 }
 
@@ -345,13 +292,14 @@ fn attach(
 
 impl Population {
     /// The list of what was judged; None for nothing.
-    fn new(items: Vec<ResourceRef>, pseudonymizer: &Pseudonymizer<'_>) -> Option<Self> {
+    fn new(items: &[ResourceRef], pseudonymizer: &Pseudonymizer<'_>) -> Option<Self> {
         let mut lines: Vec<String> = items
-            .into_iter()
+            .iter()
             .map(|ResourceRef { api_version, kind, namespace, name }| {
-                let name = if kind == "User" { pseudonymizer.user(&name) } else { name };
-                let namespace = namespace.unwrap_or_default();
-                [api_version, kind, namespace, name].map(|word| field(&word)).join("\t")
+                let pseudonym = (kind == "User").then(|| pseudonymizer.user(name));
+                let name = pseudonym.as_ref().unwrap_or(name);
+                let namespace = namespace.as_deref().unwrap_or_default();
+                [api_version.as_str(), kind, namespace, name].map(field).join("\t")
             })
             .collect();
         lines.sort_unstable();
@@ -374,20 +322,11 @@ fn field(text: &str) -> String {
 }
 
 impl ObjectDraft {
-    /// The entry that already says all this.
-    pub fn known(&self, state: &LogState) -> Option<u64> {
-        let known = state.object(&self.subject.kind, &self.subject.name)?;
-        let says_so = !self.is_anew(known)
-            && self.same_spec(known, self.digest().as_ref())
-            && (self.phase.is_none() || self.phase == known.phase);
-        says_so.then_some(known.entry)
-    }
-
     /// Whether the log knows another object of this name, which is gone.
-    fn is_anew(&self, known: &ObjectState) -> bool {
+    fn is_another(&self, known: &ObjectState) -> bool {
         match (&known.uid, &self.uid) {
             (Some(known), Some(uid)) => known != uid,
-            _ => self.anew,
+            _ => self.recreated,
         }
     }
 
@@ -403,19 +342,23 @@ impl ObjectDraft {
         }
     }
 
-    fn resolve(self, state: &LogState) -> Resolved {
-        if let Some(entry) = self.known(state) {
-            return Resolved { known: Some(entry), ..Resolved::default() };
-        }
+    /// What has to be written, given the log: nothing, a change, or the end of another object of
+    /// this name and the beginning of this one.
+    pub fn resolve(self, state: &LogState) -> Entries {
         let digest = self.digest();
         let mut known = state.object(&self.subject.kind, &self.subject.name);
-        let mut resolved = Resolved::default();
-        if known.is_some_and(|known| self.is_anew(known)) {
-            resolved = gone(state, self.subject.clone());
+        let mut entries = Entries::new();
+        if known.is_some_and(|known| self.is_another(known)) {
+            entries.extend(deletion(state, &self.subject));
             known = None;
         }
         let same = known.is_some_and(|known| self.same_spec(known, digest.as_ref()));
-        let Self { subject, generation, spec, phase, uid, anew: _ } = self;
+        let same_phase =
+            self.phase.is_none() || known.is_some_and(|known| self.phase == known.phase);
+        if same && same_phase {
+            return entries;
+        }
+        let Self { subject, generation, spec, phase, uid, recreated: _ } = self;
         let mut change = ObjectChange {
             change: ChangeKind::Created,
             uid,
@@ -436,16 +379,14 @@ impl ObjectDraft {
             }
             (change.spec_digest, change.spec) = (digest, spec);
         }
-        resolved.entries.push(changed(subject, change));
-        resolved
+        entries.push(changed(subject, change));
+        entries
     }
 }
 
-/// That an object is gone, if the log has it.
-fn gone(state: &LogState, subject: EntrySubject) -> Resolved {
-    let Some(known) = state.object(&subject.kind, &subject.name) else {
-        return Resolved::default();
-    };
+/// That an object is gone. None if the log does not have it, or knows that already.
+pub fn deletion(state: &LogState, subject: &EntrySubject) -> Option<(EntrySubject, Data)> {
+    let known = state.object(&subject.kind, &subject.name)?;
     let change = ObjectChange {
         change: ChangeKind::Deleted,
         uid: known.uid.clone(),
@@ -456,7 +397,7 @@ fn gone(state: &LogState, subject: EntrySubject) -> Resolved {
         spec: None,
         fields: Vec::new(),
     };
-    Resolved { entries: vec![changed(subject, change)], ..Resolved::default() }
+    Some(changed(subject.clone(), change))
 }
 
 /// The kind of exceptions, which have a type of entry of their own.

@@ -18,6 +18,11 @@ pub trait Observer: Send + Sync + std::fmt::Debug {
     /// Whether the log is known not to be, or not all of, what was recorded before.
     fn put_back(&self, is: bool);
 
+    /// What was found when the log was opened: so many entries that an earlier writer had begun to
+    /// append and that were finished, and so many objects that could not be explained and were moved
+    /// to quarantine. Not called when there were none.
+    fn recovered(&self, finished: u64, quarantined: usize);
+
     /// This process writes no more: another one says how the log is.
     fn ended(&self);
 }

@@ -3,12 +3,12 @@
 mod stages;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -18,25 +18,28 @@ use tokio::{
 use super::{
     Anchor, Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, QUEUE, Terms,
     Writing,
-    draft::{Draft, Resolved},
+    batch::{Batch, Drafted, Memory, Receipt},
+    draft::Entries,
     observer::Observer,
     opening::{self, OpenError},
     outage::Outage,
-    reference,
 };
-use comptroller_core::api::{EvidenceRef, time::whole_seconds};
+use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
     data::{OperatorEvent, StoredData},
     entry::{Data, Entry, EntryError, EntrySubject, MAX_ENTRY},
     fold::RunningOperator,
     key::{SigningKey, VerifierKey},
-    log::{Appended, LogError, LogWriter},
+    log::{Appended, LogError, LogWriter, Recovered},
     snapshot,
     store::Store,
 };
 
-/// How many requests may share a checkpoint.
-const BATCH: usize = 256;
+/// How long an append may take before it is said that nothing is recorded meanwhile.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many texts are stored beside the log at a time: as many as there are threads for the disk.
+const STORED_AT_ONCE: usize = 4;
 
 /// A store that hangs is one that fails. Longer than its own retries of a lost connection take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,13 +58,13 @@ fn backoff() -> ExponentialBackoff {
         .build()
 }
 
-type Reply = oneshot::Sender<Result<Option<EvidenceRef>, EvidenceError>>;
+type Reply = oneshot::Sender<Result<Receipt, EvidenceError>>;
 
 /// What the task is asked.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// To record something.
-    Record(Draft, Reply),
+    /// To record a batch.
+    Record(Box<Batch>, Reply),
     /// To end.
     Stop(oneshot::Sender<()>),
 }
@@ -119,6 +122,9 @@ pub struct Recorder {
     /// How the log names this process, once it has tried to write.
     own: Option<RunningOperator>,
     outage: Outage,
+    memory: Memory,
+    /// What recovery of the log found and no entry tells yet.
+    recovered: Recovered,
     /// The uid of the cluster, which never changes.
     uid: Option<String>,
     /// Whether another process held the lock at the last try.
@@ -157,17 +163,6 @@ struct Open {
     kept: u64,
 }
 
-/// What is written under one checkpoint.
-#[derive(Default)]
-struct Round {
-    entries: Vec<(EntrySubject, Data)>,
-    stored: Vec<String>,
-    /// Who waits for which of the entries.
-    waiting: Vec<(Reply, usize)>,
-    /// What is about the same as one of the entries.
-    later: Vec<(Draft, Reply)>,
-}
-
 impl Recorder {
     /// A recorder and the hand on it. Nothing is touched before this process leads.
     pub fn new(
@@ -182,9 +177,6 @@ impl Recorder {
             location: config.location.clone(),
             requests,
             current: RwLock::default(),
-            recorded: Mutex::default(),
-            doubts: Mutex::default(),
-            uids: Mutex::default(),
             anchor: watch::Sender::new(None),
             displaced: watch::Sender::new(false),
         });
@@ -209,6 +201,8 @@ impl Recorder {
             witnessed: false,
             own: None,
             outage: Outage::default(),
+            memory: Memory::default(),
+            recovered: Recovered::default(),
             uid: None,
             locked: false,
             leads_since: Instant::now(),
@@ -219,7 +213,6 @@ impl Recorder {
 
     /// Writes until it is told to stop.
     pub async fn run(mut self) {
-        let mut batch = Vec::with_capacity(BATCH);
         loop {
             self.follow_leadership().await;
             let due = self.due();
@@ -239,10 +232,18 @@ impl Recorder {
                         Stage::Standby => {}
                     }
                 }
-                taken = self.inbox.recv_many(&mut batch, BATCH) => {
-                    if taken == 0 || self.take(&mut batch).await {
+                request = self.inbox.recv() => match request {
+                    Some(Request::Record(batch, reply)) => {
+                        let recorded = self.record(&batch).await;
+                        // Who no longer waits has ended.
+                        let _ = reply.send(recorded);
+                    }
+                    Some(Request::Stop(done)) => {
+                        self.stop().await;
+                        let _ = done.send(());
                         return;
                     }
+                    None => return,
                 }
             }
         }
@@ -292,107 +293,69 @@ impl Recorder {
         self.say(&Writing::Standby);
     }
 
-    /// Whether the task is over.
-    async fn take(&mut self, batch: &mut Vec<Request>) -> bool {
-        let mut asked = Vec::with_capacity(batch.len());
-        let mut stops = Vec::new();
-        for request in batch.drain(..) {
-            match request {
-                Request::Record(draft, reply) => asked.push((draft, reply)),
-                Request::Stop(done) => stops.push(done),
-            }
-        }
-        while !asked.is_empty() {
-            asked = self.record(asked).await;
-        }
-        if stops.is_empty() {
-            return false;
-        }
+    /// Ends the log in order.
+    async fn stop(&mut self) {
         self.settle(true).await;
         if matches!(self.stage, Stage::Open(_)) {
-            let (reply, _) = oneshot::channel();
             let stopped = opening::operator(OperatorEvent::Stopped);
             let subject = EntrySubject::new("Operator", &self.config.instance);
-            self.record(vec![(Draft::Entries(vec![(subject, stopped)]), reply)]).await;
+            // Without it the next start says that this one did not stop in order, which is true.
+            let _ = self.write(vec![(subject, stopped)], Vec::new(), Timestamp::now()).await;
         }
         if let Stage::Open(mut open) = std::mem::replace(&mut self.stage, Stage::Standby) {
             self.keep_snapshot(&mut open).await;
         }
         self.say(&Writing::Standby);
-        for done in stops {
-            let _ = done.send(());
-        }
-        true
     }
 
-    /// Records what is asked under one checkpoint, and answers. What is about the same as something
-    /// before it comes back: it is compared with the log only when that is in it.
-    async fn record(&mut self, asked: Vec<(Draft, Reply)>) -> Vec<(Draft, Reply)> {
-        let mut open = match std::mem::replace(&mut self.stage, Stage::Standby) {
-            Stage::Open(open) => open,
-            other => {
-                let error = match &other {
-                    Stage::Failing { why, .. } => EvidenceError::Unavailable(Arc::clone(why)),
-                    _ => EvidenceError::Standby,
-                };
-                self.stage = other;
-                for (_, reply) in asked {
-                    let _ = reply.send(Err(error.clone()));
-                }
-                return Vec::new();
-            }
-        };
+    /// Records what of a batch the log does not hold, by one append.
+    async fn record(&mut self, batch: &Batch) -> Result<Receipt, EvidenceError> {
+        // Nothing is compared with a log that is not open: it may say more than is known of it.
+        self.check_open()?;
         let now = Timestamp::now();
-        let Round { entries, stored, waiting, later } = self.resolve(asked, now);
-        if entries.is_empty() {
-            self.stage = Stage::Open(open);
-            return later;
-        }
-        match self.append(&mut open, entries, stored, now).await {
-            Ok(appended) => {
-                for (reply, at) in waiting {
-                    let index = appended.first + u64::try_from(at).unwrap_or(u64::MAX);
-                    let _ = reply.send(Ok(Some(reference(index))));
-                }
-                if open.writer.size() >= open.kept + snapshot::EVERY {
-                    self.keep_snapshot(&mut open).await;
-                }
-                self.stage = Stage::Open(open);
-            }
-            Err(error) => {
-                // The writer goes: recovery finds out what of this is in the log.
-                drop(open);
-                self.fail(&error);
-                let why: Arc<str> = error.to_string().into();
-                for (reply, _) in waiting {
-                    let _ = reply.send(Err(EvidenceError::Unavailable(Arc::clone(&why))));
-                }
-            }
-        }
-        later
+        let drafted = self.read(|current| batch.draft(current, &self.memory, now));
+        let Drafted { entries, stored, learned } = drafted;
+        self.write(entries, stored, now).await?;
+        self.memory.learn(learned);
+        Ok(self.read(|current| batch.receipt(current)))
     }
 
-    /// What of a batch is to be written now; what needs no entry is answered.
-    fn resolve(&self, asked: Vec<(Draft, Reply)>, now: Timestamp) -> Round {
-        let mut round = Round::default();
-        for (draft, reply) in asked {
-            if round.entries.iter().any(|(subject, _)| draft.is_about(subject)) {
-                round.later.push((draft, reply));
-                continue;
-            }
-            match self.read(|current| draft.resolve(&current.state, now)) {
-                Err(_) => drop(reply.send(Err(EvidenceError::Outdated))),
-                Ok(Resolved { entries: new, known, .. }) if new.is_empty() => {
-                    let _ = reply.send(Ok(known.map(reference)));
-                }
-                Ok(resolved) => {
-                    round.entries.extend(resolved.entries);
-                    round.stored.extend(resolved.stored);
-                    round.waiting.push((reply, round.entries.len() - 1));
-                }
-            }
+    fn check_open(&self) -> Result<(), EvidenceError> {
+        match &self.stage {
+            Stage::Open(_) => Ok(()),
+            Stage::Failing { why, .. } => Err(EvidenceError::Unavailable(Arc::clone(why))),
+            Stage::Standby => Err(EvidenceError::Standby),
         }
-        round
+    }
+
+    /// Writes entries to a log that is open. After a failure it is not, and is opened again: that
+    /// finds out what of them is in it.
+    async fn write(
+        &mut self,
+        entries: Entries,
+        stored: Vec<String>,
+        now: Timestamp,
+    ) -> Result<(), EvidenceError> {
+        self.check_open()?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let stage = std::mem::replace(&mut self.stage, Stage::Standby);
+        let Stage::Open(mut open) = stage else { return Err(EvidenceError::Standby) };
+        if let Err(error) = self.append(&mut open, entries, stored, now).await {
+            // The writer goes before anything else: it holds the lock.
+            drop(open);
+            self.fail(&error);
+            // Whoever was deposed meanwhile, too, does not know what of it is in the log.
+            return Err(EvidenceError::Unavailable(error.to_string().into()));
+        }
+        // It may have been said that it takes too long.
+        self.say(&Writing::Open(self.term));
+        if open.writer.size() >= open.kept + snapshot::EVERY {
+            self.keep_snapshot(&mut open).await;
+        }
+        self.stage = Stage::Open(open);
+        Ok(())
     }
 
     /// Keeps the fold beside the log, so that the next start is quick. A failure only costs time.
@@ -422,11 +385,25 @@ impl Recorder {
         }
     }
 
+    /// Waits for an append, and says so once it takes too long: what held until then must not be
+    /// claimed for as long as a store hangs.
+    async fn unless_slow<T>(&self, append: impl Future<Output = T>) -> T {
+        let since = Timestamp::now();
+        tokio::pin!(append);
+        if let Ok(done) = tokio::time::timeout(PATIENCE, &mut append).await {
+            return done;
+        }
+        let why = "the evidence log did not take the record within 10 s: its volume or bucket does not answer";
+        tracing::warn!("{why}");
+        self.say(&Writing::Failing { why: why.into(), since });
+        append.await
+    }
+
     /// Makes entries durable under a checkpoint, then takes them into the fold.
     async fn append(
         &self,
         open: &mut Open,
-        drafts: Vec<(EntrySubject, Data)>,
+        drafts: Entries,
         stored: Vec<String>,
         now: Timestamp,
     ) -> Result<Appended, WriteError> {
@@ -436,8 +413,13 @@ impl Recorder {
             .map(|(subject, data)| Entry { at: whole_seconds(now).0, epoch, subject, data })
             .collect();
         let write = async {
-            for text in &stored {
-                open.writer.put_stored(text.as_bytes()).await?;
+            {
+                let writer = &open.writer;
+                // One by one, the populations of a first start would take as long as all else.
+                let puts: Vec<BoxFuture<'_, _>> =
+                    stored.iter().map(|text| writer.put_stored(text.as_bytes()).boxed()).collect();
+                let puts = stream::iter(puts).buffer_unordered(STORED_AT_ONCE);
+                puts.try_collect::<Vec<String>>().await?;
             }
             let mut leaves = Vec::with_capacity(entries.len());
             for entry in &entries {
@@ -445,7 +427,7 @@ impl Recorder {
             }
             Ok::<_, WriteError>(open.writer.append(&leaves).boxed().await?)
         };
-        let appended = self.while_leading(write).await??;
+        let appended = self.unless_slow(self.while_leading(write)).await??;
         {
             let mut current = self.log.current.write().unwrap_or_else(PoisonError::into_inner);
             for (index, entry) in (appended.first..).zip(&entries) {
@@ -466,7 +448,7 @@ impl Recorder {
     }
 
     fn read<T>(&self, look: impl FnOnce(&Current) -> T) -> T {
-        look(&self.log.current.read().unwrap_or_else(PoisonError::into_inner))
+        look(&self.log.current())
     }
 }
 

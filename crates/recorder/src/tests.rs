@@ -2,7 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -10,18 +13,30 @@ use futures::FutureExt as _;
 use serde_json::json;
 
 use super::*;
-use comptroller_evidence::{data::OperatorEvent, entry::Entry, log::LogReader, replay::replay};
+use comptroller_core::engine::{Reason, Verdict};
+use comptroller_evidence::{
+    data::OperatorEvent,
+    entry::{Data, Entry, EntrySubject},
+    log::LogReader,
+    replay::replay,
+};
 
 /// Counts what the recorder says of itself.
 #[derive(Debug, Default)]
 struct Counts {
     failures: AtomicU32,
     put_back: AtomicBool,
+    appends: AtomicU32,
+    finished: AtomicU64,
 }
 
 impl Counts {
     fn failures(&self) -> u32 {
         self.failures.load(Ordering::Relaxed)
+    }
+
+    fn appends(&self) -> u32 {
+        self.appends.load(Ordering::Relaxed)
     }
 
     fn is_put_back(&self) -> bool {
@@ -32,7 +47,9 @@ impl Counts {
 impl Observer for Counts {
     fn begun(&self) {}
 
-    fn appended(&self, _: u64, _: Timestamp) {}
+    fn appended(&self, _: u64, _: Timestamp) {
+        self.appends.fetch_add(1, Ordering::Relaxed);
+    }
 
     fn failed(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
@@ -40,6 +57,10 @@ impl Observer for Counts {
 
     fn put_back(&self, is: bool) {
         self.put_back.store(is, Ordering::Relaxed);
+    }
+
+    fn recovered(&self, finished: u64, _: usize) {
+        self.finished.fetch_add(finished, Ordering::Relaxed);
     }
 
     fn ended(&self) {}
@@ -117,14 +138,39 @@ impl Bench {
     }
 }
 
-async fn record(evidence: &Evidence, name: &str) -> Option<EvidenceRef> {
-    let subject = EntrySubject::control(name);
-    evidence.record_object(subject, None, 1, Some(&json!({})), None).await.unwrap()
+fn key(name: &str) -> ObjectKey {
+    ObjectKey { name: name.to_owned(), uid: None }
+}
+
+fn control(name: &str) -> Batch {
+    let record = ObjectRecord { kind: "Control", key: key(name), generation: 1, phase: None };
+    let object = ObjectObservation { record, spec: Some(json!({})), recreated: false };
+    Batch { objects: vec![object], ..Batch::default() }
+}
+
+fn verdict_of(name: &str, verdict: &Arc<Verdict>) -> Batch {
+    let observed = VerdictObservation {
+        control: key(name),
+        verdict: Arc::clone(verdict),
+        findings: Vec::new(),
+        lapsed: Vec::new(),
+        population: None,
+    };
+    Batch { verdicts: vec![observed], ..Batch::default() }
+}
+
+async fn try_record(evidence: &Evidence, batch: Batch) -> Result<Receipt, EvidenceError> {
+    evidence.submit(batch).await.unwrap()
+}
+
+async fn record(evidence: &Evidence, name: &str) {
+    let receipt = try_record(evidence, control(name)).await.unwrap();
+    assert!(receipt.objects[0].entry().is_some());
 }
 
 async fn until_failing(evidence: &Evidence) -> String {
-    match until(evidence, |writing| matches!(writing, Writing::Failing(_))).await {
-        Writing::Failing(why) => why.to_string(),
+    match until(evidence, |writing| matches!(writing, Writing::Failing { .. })).await {
+        Writing::Failing { why, .. } => why.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -163,45 +209,82 @@ async fn until_open(evidence: &Evidence) {
 }
 
 #[tokio::test]
+async fn a_batch_is_one_append_and_what_comes_back_is_in_the_log() {
+    let (_leads, leading) = watch::channel(true);
+    let bench = Bench::new();
+    let (evidence, counts) = bench.start("comptroller-0", Terms::Sole, leading);
+    until_open(&evidence).await;
+    let verdict =
+        |reason| Arc::new(Verdict::blocked(1, reason, "why".to_owned(), Timestamp::UNIX_EPOCH));
+    let invalid = verdict(Reason::InvalidSpec);
+    let before = counts.appends();
+    let mut batch = control("a");
+    batch.objects.extend(control("b").objects);
+    batch.verdicts.extend(verdict_of("a", &invalid).verdicts);
+    batch.verdicts.extend(verdict_of("b", &invalid).verdicts);
+    // No verdict is recorded of a control that the log does not know.
+    batch.verdicts.extend(verdict_of("unknown", &invalid).verdicts);
+    let receipt = try_record(&evidence, batch).await.unwrap();
+    assert_eq!(counts.appends(), before + 1);
+    let names: Vec<&str> = receipt.verdicts.iter().map(|(key, _)| key.name.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+    let (_, recorded) = &receipt.verdicts[0];
+    let entry =
+        evidence.read(|state| state.control("a").unwrap().verdict.as_ref().unwrap().last_entry);
+    assert_eq!(recorded.entry(), entry.map(reference));
+    // Said again, it needs no append, and says where it is.
+    let again = try_record(&evidence, verdict_of("a", &invalid)).await.unwrap();
+    assert_eq!(again.verdicts[0].1.entry(), recorded.entry());
+    assert_eq!(counts.appends(), before + 1);
+    // More that was judged is no news of the log; another reason is.
+    let grown = Arc::new(Verdict { population: 7, ..Verdict::clone(&invalid) });
+    let restated = evidence.restate(&key("a"), recorded, &grown).unwrap();
+    assert_eq!((restated.value().population, restated.entry()), (7, recorded.entry()));
+    assert!(evidence.restate(&key("a"), recorded, &verdict(Reason::Suspended)).is_none());
+}
+
+#[tokio::test]
 async fn no_verdict_follows_the_deletion_of_its_control() {
     let (_leads, leading) = watch::channel(true);
     let bench = Bench::new();
     let (evidence, _) = bench.start("comptroller-0", Terms::Sole, leading);
     until_open(&evidence).await;
-    let control = EntrySubject::control("c");
-    evidence.record_object(control.clone(), None, 1, Some(&json!({})), None).await.unwrap();
+    record(&evidence, "c").await;
     let now = Timestamp::UNIX_EPOCH;
-    let verdict = Verdict::blocked(1, Reason::NoFindings, "why".to_owned(), now);
-    // Both wait when the task looks, so that they are taken together.
-    let (gone, recorded) = tokio::join!(
-        evidence.record_gone(control),
-        evidence.record_verdict("c", None, &verdict, Seen::default(), now),
-    );
-    gone.unwrap();
-    assert!(matches!(recorded, Err(EvidenceError::Outdated)), "{recorded:?}");
+    let verdict = Arc::new(Verdict::blocked(1, Reason::NoFindings, "why".to_owned(), now));
+    let deleted = vec![EntrySubject::control("c")];
+    let batch = Batch { deleted, ..verdict_of("c", &verdict) };
+    let receipt = try_record(&evidence, batch).await.unwrap();
+    assert!(receipt.verdicts.is_empty());
     assert!(evidence.read(|state| state.control("c").is_none()).unwrap());
+    // Nor is it said to hold still.
+    let heartbeat = HeartbeatObservation { control: key("c"), verdict, population: None };
+    let batch = Batch { heartbeats: vec![heartbeat], ..Batch::default() };
+    assert!(try_record(&evidence, batch).await.unwrap().verdicts.is_empty());
 }
 
 #[tokio::test]
-async fn a_heartbeat_of_what_is_not_recorded_is_not_believed_again() {
+async fn another_uid_begins_again_in_one_batch() {
     let (_leads, leading) = watch::channel(true);
     let bench = Bench::new();
     let (evidence, _) = bench.start("comptroller-0", Terms::Sole, leading);
     until_open(&evidence).await;
-    evidence
-        .record_object(EntrySubject::control("c"), None, 1, Some(&json!({})), None)
-        .await
-        .unwrap();
     let now = Timestamp::UNIX_EPOCH;
-    let verdict = Verdict::blocked(1, Reason::NoFindings, "why".to_owned(), now);
-    evidence.record_verdict("c", None, &verdict, Seen::default(), now).await.unwrap();
-    assert!(evidence.cited("c", None, &verdict, 0).is_some());
-    // Something was over meanwhile, and is in no entry.
-    assert!(evidence.cited("c", None, &verdict, 1).is_none());
-    let other = Verdict { generation: 2, ..verdict.clone() };
-    let beaten = evidence.record_heartbeat("c", &other, None, now).await;
-    assert!(matches!(beaten, Err(EvidenceError::Outdated)), "{beaten:?}");
-    assert!(evidence.cited("c", None, &verdict, 0).is_none());
+    let verdict = Arc::new(Verdict::blocked(1, Reason::NoFindings, "why".to_owned(), now));
+    let with_uid = |uid: &str| {
+        let mut batch = control("c");
+        batch.objects[0].record.key.uid = Some(uid.to_owned());
+        batch.verdicts = verdict_of("c", &verdict).verdicts;
+        batch.verdicts[0].control.uid = Some(uid.to_owned());
+        batch
+    };
+    let first = try_record(&evidence, with_uid("1")).await.unwrap();
+    let size = evidence.read(LogState::size).unwrap();
+    let second = try_record(&evidence, with_uid("2")).await.unwrap();
+    // It is deleted and created, and its verdict is recorded though it is the same.
+    assert_eq!(evidence.read(LogState::size).unwrap(), size + 3);
+    let index = |receipt: &Receipt| receipt.verdicts[0].1.entry().unwrap().index;
+    assert!(index(&second) > index(&first));
 }
 
 #[tokio::test]
@@ -285,8 +368,7 @@ async fn a_log_that_is_replaced_under_its_writer_is_not_written_to() {
     std::fs::rename(bench.log(), bench.folder.path().join("taken")).unwrap();
     bench.copy("older", "log");
     let before = bench.files();
-    let refused =
-        evidence.record_object(EntrySubject::control("c"), None, 1, Some(&json!({})), None).await;
+    let refused = try_record(&evidence, control("c")).await;
     assert!(matches!(refused, Err(EvidenceError::Unavailable(_))), "{refused:?}");
     let left = |files: Vec<String>| -> Vec<String> {
         files.into_iter().filter(|file| !file.contains("/.tmp/")).collect()
@@ -341,8 +423,7 @@ async fn who_is_past_the_deadline_writes_nothing_and_claims_nothing() {
     // It was stopped for longer than that, and nobody told it yet.
     deadline.send_replace(Some(Instant::now()));
     assert_eq!(evidence.writing(), Writing::Standby);
-    let late =
-        evidence.record_object(EntrySubject::control("b"), None, 1, Some(&json!({})), None).await;
+    let late = try_record(&evidence, control("b")).await;
     assert!(late.is_err(), "{late:?}");
     assert_eq!(bench.files(), before);
     until(&evidence, |writing| *writing == Writing::Standby).await;
@@ -399,8 +480,7 @@ async fn one_outage_is_one_gap_however_often_it_was_tried() {
     let (tiles, aside) = (bench.log().join("tile"), bench.folder.path().join("tile"));
     std::fs::rename(&tiles, &aside).unwrap();
     std::fs::write(&tiles, "in the way").unwrap();
-    let failed =
-        evidence.record_object(EntrySubject::control("b"), None, 1, Some(&json!({})), None).await;
+    let failed = try_record(&evidence, control("b")).await;
     assert!(matches!(failed, Err(EvidenceError::Unavailable(_))), "{failed:?}");
     let deadline = Instant::now() + Duration::from_secs(30);
     while counts.failures() < 3 {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     cli::cluster::{ClusterError, said},
-    controllers::adoption,
+    controllers::takeover,
     source::{api_server, discovery, live},
 };
 use comptroller_core::{
@@ -122,7 +122,7 @@ async fn load_own(
     for DeserializeGuard(control) in controls.items {
         match control {
             Ok(control) => {
-                let remembered = adoption::remembered(&control);
+                let remembered = takeover::remembered(&control);
                 let name = control.metadata.name.unwrap_or_default();
                 known.insert(name.clone());
                 if let Some(spec) = filter.admit(&name, control.spec.into()) {

@@ -7,7 +7,7 @@ mod following;
 mod summary;
 
 use std::{
-    sync::{Arc, PoisonError},
+    sync::PoisonError,
     time::{Duration, Instant},
 };
 
@@ -24,7 +24,6 @@ use self::{
     summary::{closed, not_begun, summed, unready},
 };
 use super::{
-    measured::measured,
     unreadable,
     writer::{WINDOW, WriteError, Writer},
 };
@@ -54,7 +53,6 @@ pub struct Context {
     api: Api<AuditPeriod>,
     evidence: Evidence,
     writer: Writer<AuditPeriodStatus>,
-    metrics: Metrics,
     following: Mutex<Following>,
     /// Periods that are gone while another was summed up.
     gone: std::sync::Mutex<Vec<String>>,
@@ -73,12 +71,16 @@ impl Context {
         Self {
             api,
             evidence,
-            writer: Writer::new("comptroller/audit-period", kind, metrics.clone(), rewinds),
-            metrics,
+            writer: Writer::new("comptroller/audit-period", kind, metrics, rewinds),
             following: Mutex::default(),
             gone: std::sync::Mutex::default(),
             started: Instant::now(),
         }
+    }
+
+    /// How long to wait after a write that failed.
+    pub fn retry_after(&self, name: &str, error: &WriteError) -> Duration {
+        self.writer.failed(name, error)
     }
 
     /// Forgets a period that is gone.
@@ -112,14 +114,6 @@ struct Plan {
 
 /// Brings the status of a period in line with the log.
 pub async fn reconcile(
-    object: Arc<DeserializeGuard<AuditPeriod>>,
-    context: Arc<Context>,
-) -> Result<Action, WriteError> {
-    let work = reconcile_inner(&object, &context);
-    measured(&context.metrics, ReconcileKind::AuditPeriod, work).await
-}
-
-async fn reconcile_inner(
     object: &DeserializeGuard<AuditPeriod>,
     context: &Context,
 ) -> Result<(Action, Outcome), WriteError> {
@@ -225,14 +219,4 @@ fn until(time: Timestamp, now: Timestamp) -> Duration {
     let left = time.duration_since(now).unsigned_abs();
     // A clock that jumps is noticed within the hour.
     left.clamp(Duration::from_secs(1), Duration::from_hours(1))
-}
-
-/// Failures are retried, later each time.
-#[allow(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
-pub fn error_policy(
-    object: Arc<DeserializeGuard<AuditPeriod>>,
-    error: &WriteError,
-    context: Arc<Context>,
-) -> Action {
-    Action::requeue(context.writer.failed(&object.name_any(), error))
 }

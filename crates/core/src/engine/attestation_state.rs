@@ -10,7 +10,7 @@ use crate::{
     api::{ControlSpec, Occurrence, ResourceRef, test_spec::AttestationTest},
     checks::{
         Item,
-        attestation::{self, LedgerInputs, Ledger, rule_digest},
+        attestation::{self, Ledger, LedgerInputs, rule_digest},
     },
     inventory::{Inventory, records::AttestationFacts},
 };

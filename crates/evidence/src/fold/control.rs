@@ -165,7 +165,8 @@ impl ControlState {
             newest(data.population_list.as_ref(), at, verdict.population_list.take());
     }
 
-    pub(super) fn attestation(&mut self, index: u64, at: Timestamp, data: &AttestationData) {
+    /// Takes in a step of an occurrence, as the entry with this number says it.
+    pub fn attestation(&mut self, index: u64, at: Timestamp, data: &AttestationData) {
         let dates = &data.occurrence;
         let place = self.occurrences.iter().position(|known| known.dates.period == dates.period);
         if let Some(known) = place.and_then(|place| self.occurrences.get_mut(place)) {

@@ -7,17 +7,22 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{sync::watch, time::Instant};
 
 use super::{Open, Recorder, Stage, WriteError, say};
 use crate::{
     Current, Terms, Writing,
-    draft::Draft,
+    draft::Entries,
     opening::{self, Known, OpenError, Opened},
     words::{Writer, first_words},
 };
 use comptroller_core::api::time::whole_seconds;
-use comptroller_evidence::{entry::Data, fold::RunningOperator, log::LogError};
+use comptroller_evidence::{
+    data::GapData,
+    entry::{Data, EntrySubject},
+    fold::RunningOperator,
+    log::{LogError, Recovered},
+};
 
 /// The version of this program, as the log names it.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -56,7 +61,7 @@ impl Recorder {
                     () = &mut patience, if !patience.is_elapsed() => {
                         let slow = "the log is being opened, which takes more than 10 s: a long log is read, or its volume or bucket does not answer";
                         tracing::warn!("{slow}");
-                        say(&self.writing, &Writing::Failing(slow.into()));
+                        say(&self.writing, &failing(&self.writing, slow.into()));
                     }
                 }
             }
@@ -93,6 +98,7 @@ impl Recorder {
     async fn begin(&mut self, opened: Opened) -> Result<(), WriteError> {
         let Opened { writer, state, pseudonyms, key, store, gap } = opened;
         self.witnessed = true;
+        self.note_recovered(writer.recovered());
         writer.name_holder(&self.config.instance);
         let now = whole_seconds(Timestamp::now()).0;
         let origin = writer.origin().to_owned();
@@ -100,7 +106,7 @@ impl Recorder {
         // An epoch is that of one writer: it goes on only if nobody else wrote meanwhile.
         let same = self.epoch.filter(|epoch| own.is_some() && *epoch == state.epoch());
         let epoch = same.unwrap_or_else(|| self.terms.epoch(&state));
-        let (first, tells) = if same.is_some() {
+        let (mut first, tells): (Entries, bool) = if same.is_some() {
             let gap = self.outage.opened(now, gap.map(|gap| gap.to));
             let gap = gap.map(|gap| (opening::cluster(&origin), Data::Gap(gap)));
             let tells = gap.is_some();
@@ -112,12 +118,17 @@ impl Recorder {
             (first_words(&state, &origin, writer, now), true)
         };
         let own = own.cloned();
+        // A log that flaps is opened many times, and is not to be filled with how it was opened: in
+        // the same epoch what was recovered is told with the gap of the outage.
+        if same.is_none() || tells {
+            tell_recovered(&mut first, &self.recovered, opening::cluster(&origin), now);
+        }
         {
             let mut current = self.log.current.write().unwrap_or_else(PoisonError::into_inner);
             *current = Current { state, pseudonyms: Some(pseudonyms) };
         }
         // An append that was given up, or another writer, may have changed what the log says.
-        self.log.recorded.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.memory.forget_messages();
         // Even if the append seems to fail, the log may have it when it is opened again.
         self.epoch = Some(epoch);
         self.own = own.or_else(|| {
@@ -126,7 +137,11 @@ impl Recorder {
         });
         let verifier = key.verifier();
         let mut open = Open { writer, key, verifier, store, epoch, kept: 0 };
+        let told = tells || same.is_none();
         self.append(&mut open, first, Vec::new(), now).await?;
+        if told {
+            self.recovered = Recovered::default();
+        }
         tracing::info!(origin, entries = open.writer.size(), epoch, "the evidence log is open");
         self.outage.written(now, tells);
         self.complained = None;
@@ -141,13 +156,31 @@ impl Recorder {
     /// Tells what is left to tell of an outage, once it is over.
     pub(super) async fn settle(&mut self, end: bool) {
         let Stage::Open(open) = &self.stage else { return };
-        let Some(gap) = self.outage.rest(Timestamp::now(), end) else { return };
-        let entry = (opening::cluster(open.writer.origin()), Data::Gap(gap));
-        let (reply, recorded) = oneshot::channel();
-        self.record(vec![(Draft::Entries(vec![entry]), reply)]).await;
-        if matches!(recorded.await, Ok(Ok(_))) {
+        let now = Timestamp::now();
+        let Some(gap) = self.outage.rest(now, end) else { return };
+        let cluster = opening::cluster(open.writer.origin());
+        let mut entries = vec![(cluster.clone(), Data::Gap(gap))];
+        tell_recovered(&mut entries, &self.recovered, cluster, now);
+        if self.write(entries, Vec::new(), now).await.is_ok() {
             self.outage.over();
+            self.recovered = Recovered::default();
         }
+    }
+
+    /// Keeps what recovery found until an entry tells it, and counts it.
+    fn note_recovered(&mut self, found: &Recovered) {
+        let Recovered { finished, quarantined } = found;
+        if *finished == 0 && quarantined.is_empty() {
+            return;
+        }
+        tracing::warn!(
+            finished,
+            quarantined = quarantined.join(", "),
+            "the evidence log was recovered: an append that was cut short was finished, or an object that can't be explained was moved to quarantine"
+        );
+        self.observer.recovered(*finished, quarantined.len());
+        self.recovered.finished += finished;
+        self.recovered.quarantined.extend(quarantined.iter().cloned());
     }
 
     /// The log can't be written: says so, and tries again later.
@@ -190,8 +223,51 @@ impl Recorder {
         }
         let retry = Instant::now() + wait;
         self.stage = Stage::Failing { why: Arc::clone(&why), retry, backoff };
-        self.say(&if displaced { Writing::Standby } else { Writing::Failing(why) });
+        let failing = failing(&self.writing, why);
+        self.say(&if displaced { Writing::Standby } else { failing });
     }
+}
+
+/// That the log can't be written, since when it could not without a break.
+fn failing(writing: &watch::Sender<Writing>, why: Arc<str>) -> Writing {
+    let since = match &*writing.borrow() {
+        Writing::Failing { since, .. } => *since,
+        Writing::Standby | Writing::Opening | Writing::Open(_) => Timestamp::now(),
+    };
+    Writing::Failing { why, since }
+}
+
+/// Says with a gap among these entries what recovery found; without one, with a gap of no length, as
+/// nothing was missed.
+fn tell_recovered(
+    entries: &mut Entries,
+    recovered: &Recovered,
+    cluster: EntrySubject,
+    now: Timestamp,
+) {
+    let Some(found) = describe_recovered(recovered) else { return };
+    let gap = entries.iter_mut().find_map(|(_, data)| match data {
+        Data::Gap(gap) => Some(gap),
+        _ => None,
+    });
+    match gap {
+        Some(gap) => gap.reason = format!("{}; {found}", gap.reason),
+        None => entries.insert(0, (cluster, Data::Gap(GapData::between(now, now, found)))),
+    }
+}
+
+/// What recovery found, for a person. None: nothing.
+fn describe_recovered(recovered: &Recovered) -> Option<String> {
+    let Recovered { finished, quarantined } = recovered;
+    let finished = match finished {
+        0 => None,
+        1 => Some("1 entry of an append that was cut short was finished".to_owned()),
+        more => Some(format!("{more} entries of an append that was cut short were finished")),
+    };
+    let quarantined = (!quarantined.is_empty())
+        .then(|| format!("what could not be explained was moved to {}", quarantined.join(", ")));
+    let found: Vec<String> = finished.into_iter().chain(quarantined).collect();
+    (!found.is_empty()).then(|| format!("when the log was opened, {}", found.join(", and ")))
 }
 
 /// Whether the last operator of the log is this very process: in which entry it said that it

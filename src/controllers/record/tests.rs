@@ -13,12 +13,15 @@ use jiff::{SignedDuration, Timestamp};
 use kube::core::DeserializeGuard;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde_json::json;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 
-use super::*;
+use super::{CONTROL as CONTROL_KIND, *};
 use crate::{
     controllers::{
-        adoption::Adoption,
+        kinds::key_of,
         status::{self, Known, Plan},
     },
     telemetry::Metrics,
@@ -29,7 +32,7 @@ use comptroller_core::{
     inventory::{Catalog, Interner, KindId, Projector, ResourceType, ServedResource},
 };
 use comptroller_evidence::{
-    entry::Entry,
+    entry::{Data, Entry},
     fold::{FindingKey, LogState},
     key::SigningKey,
     log::LogReader,
@@ -40,6 +43,7 @@ use comptroller_evidence::{
 use comptroller_recorder::{EvidenceConfig, Recorder, Terms, Witness, Writing};
 
 const CLUSTER: &str = "7d9e3a60";
+/// The name of the control. Its kind is [`CONTROL_KIND`].
 const CONTROL: &str = "labelled";
 
 /// Everything that makes one operator.
@@ -47,15 +51,44 @@ struct Process {
     evidence: Evidence,
     leads: watch::Sender<bool>,
     task: JoinHandle<()>,
-    recording: Recording,
-    commands: mpsc::Receiver<Command>,
+    board: Arc<VerdictBoard>,
+    stage: RecordStage,
     engine: Engine,
-    adoption: Adoption,
-    adopted: u64,
     kind: KindId,
     projector: Projector,
     /// What the metric says.
     metric: Option<Timestamp>,
+}
+
+impl Process {
+    /// What the engine's task does between two events.
+    fn turn(&mut self, now: Timestamp) {
+        self.stage.take_over(&mut self.engine);
+        for name in self.engine.evaluate(now).controls {
+            self.stage.note_verdict(&self.engine, &name, Instant::now());
+        }
+        self.stage.stand_by(&mut self.engine, now);
+        let moment = Moment { time: now, instant: Instant::now() };
+        self.stage.submit(&mut self.engine, moment, |_, _| None);
+    }
+
+    /// Whether all there is to record is recorded.
+    fn is_at_rest(&self) -> bool {
+        self.stage.takeover.is_done()
+            && self.stage.in_flight.is_none()
+            && self.stage.waiting.is_empty()
+    }
+
+    fn declare(&mut self, object: &DeserializeGuard<Control>) {
+        let (control, key) = (object.0.as_ref().unwrap(), key_of(object));
+        let spec = serde_json::to_string(&control.spec).unwrap().into_boxed_str();
+        if self.stage.register().put(CONTROL_KIND, key.clone(), 1, Some(spec)) {
+            self.engine.remove_control(CONTROL);
+            self.stage.forget_control(CONTROL);
+        }
+        let remembered = self.stage.see_control(&key, control);
+        self.engine.upsert_control(CONTROL, 1, Arc::new(control.spec.clone()), remembered);
+    }
 }
 
 /// What outlives it, and what happens to it.
@@ -139,14 +172,20 @@ impl World {
             Arc::new(Metrics::new().unwrap().evidence().clone()),
         );
         let task = tokio::spawn(recorder.run());
-        let (sender, commands) = mpsc::channel(8);
-        let recording = Recording::new(evidence.clone(), sender);
+        let board = Arc::new(VerdictBoard::default());
+        let queues = ReconcileQueues {
+            controls: mpsc::unbounded_channel().0,
+            exceptions: mpsc::unbounded_channel().0,
+        };
+        let stage = RecordStage::new(evidence.clone(), Arc::clone(&board), queues);
         let mut engine = Engine::default();
         engine.keep_lapsed_verdicts();
         let served = ServedResource { resource: resource(), versions: vec!["v1".into()] };
         engine.set_catalog(Catalog::new(vec![served]), self.now);
-        let mut adoption = Adoption::new(evidence.clone());
-        declare(&mut engine, &mut adoption, &self.object());
+        // What the control reads is known only with its spec.
+        let object = self.object();
+        let spec = object.0.as_ref().unwrap().spec.clone();
+        engine.upsert_control(CONTROL, 1, Arc::new(spec), Remembered::default());
         let (resource, programs) = engine.watch_set().kinds.pop_first().unwrap();
         let kind = engine.kind(&resource);
         let projector = Projector::new(resource, programs, Arc::new(Interner::default()));
@@ -155,19 +194,12 @@ impl World {
             engine.stage(kind, projector.project(&config_map(name)).unwrap());
         }
         engine.commit(kind, projector.program_ids(), self.now);
-        self.process = Some(Process {
-            evidence,
-            leads,
-            task,
-            recording,
-            commands,
-            engine,
-            adoption,
-            adopted: 0,
-            kind,
-            projector,
-            metric: None,
-        });
+        engine.remove_control(CONTROL);
+        let metric = None;
+        let mut process =
+            Process { evidence, leads, task, board, stage, engine, kind, projector, metric };
+        process.declare(&object);
+        self.process = Some(process);
     }
 
     async fn kill(&mut self) {
@@ -198,7 +230,8 @@ impl World {
                     process.engine.apply(process.kind, projected, now);
                     self.present.insert(name.to_owned());
                 }
-                self.process().engine.evaluate(now);
+                // What is found may go out at once, and more may change while it is under way.
+                self.process().turn(now);
             }
             8..14 => self.reconcile().await,
             14..17 => {
@@ -235,9 +268,7 @@ impl World {
                 } else {
                     let object = self.object();
                     let process = self.process();
-                    process.engine.remove_control(CONTROL);
-                    process.adoption.forget(CONTROL);
-                    declare(&mut process.engine, &mut process.adoption, &object);
+                    process.declare(&object);
                     process.metric = None;
                 }
             }
@@ -248,48 +279,26 @@ impl World {
         self.told.push(what);
     }
 
-    /// What the operator does about a control, once.
+    /// What the operator does about a control: a batch and its answer, then a reconcile.
     async fn reconcile(&mut self) {
         let (now, object) = (self.now, self.object());
         let process = self.process.as_mut().unwrap();
-        process.engine.evaluate(now);
-        if let Some(term) = process.adoption.adopt(&mut process.engine) {
-            process.engine.evaluate(now);
-            process.adopted = term;
+        process.turn(now);
+        if process.stage.in_flight.is_some() {
+            let result = process.stage.answer().await;
+            process.stage.settle(&mut process.engine, result);
+            process.turn(now);
         }
-        if process.evidence.writing() != Writing::Open(process.adopted) {
+        let Writing::Open(opening) = process.evidence.writing() else { return };
+        if !process.board.is_of(opening) {
             return;
         }
-        let Process { recording, commands, engine, adoption, .. } = process;
-        let recorded = {
-            let posted = posted(engine, &object);
-            let bring = recording.bring_up(&object, posted, || None, Timestamp::now());
-            tokio::pin!(bring);
-            loop {
-                tokio::select! {
-                    biased;
-                    recorded = &mut bring => break recorded,
-                    Some(command) = commands.recv() => {
-                        answer(engine, adoption, &object, command, now);
-                    }
-                }
-            }
-        };
-        while let Ok(command) = commands.try_recv() {
-            answer(engine, adoption, &object, command, now);
-        }
-        let Ok(Recorded::Yes(Some(posted), cited)) = recorded else { return };
-        process.metric = Some(whole_seconds(posted.verdict.since).0);
+        let Some(published) = process.board.verdict(&key_of(&object)) else { return };
+        process.metric = Some(whole_seconds(published.recorded.value().since).0);
         let previous = self.status.clone().unwrap_or_default();
-        let known = Known {
-            generation: 1,
-            waits_since: Timestamp::UNIX_EPOCH,
-            spec: None,
-            verdict: Some(&posted.verdict),
-            cited,
-            as_of: Some(now),
-            waiting: "",
-        };
+        let known = Known::new(1, Timestamp::UNIX_EPOCH, "")
+            .with_verdict(Some(&published.recorded))
+            .with_as_of(Some(now));
         if let Plan::Write { status, .. } = status::plan(&previous, &known, Timestamp::now()) {
             self.status = Some(*status);
         }
@@ -304,7 +313,7 @@ impl World {
             assert!(Instant::now() < until, "no rest: {:?}", self.told);
             let before = self.status.clone();
             self.reconcile().await;
-            let open = self.process().evidence.writing() == Writing::Open(self.process().adopted);
+            let open = self.process().is_at_rest();
             if !open {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -424,41 +433,6 @@ impl World {
 
 fn config_map(name: &str) -> serde_json::Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "default", "name": name}})
-}
-
-fn declare(engine: &mut Engine, adoption: &mut Adoption, object: &DeserializeGuard<Control>) {
-    let control = object.0.as_ref().unwrap();
-    let remembered = adoption.see(CONTROL, control);
-    engine.upsert_control(CONTROL, 1, Arc::new(control.spec.clone()), remembered);
-}
-
-fn posted(engine: &Engine, object: &DeserializeGuard<Control>) -> Option<Posted> {
-    let verdict = Arc::clone(engine.shared_verdict(CONTROL)?);
-    let passed = engine.last_lapsed(CONTROL);
-    Some(Posted { verdict, uid: object.meta().uid.clone(), passed, received: Instant::now() })
-}
-
-fn answer(
-    engine: &mut Engine,
-    adoption: &Adoption,
-    object: &DeserializeGuard<Control>,
-    command: Command,
-    now: Timestamp,
-) {
-    let SnapshotRequest { reply, .. } = match command {
-        Command::Snapshot(request) => request,
-        Command::Recorded { control, until } => return engine.recorded(&control, until),
-        Command::Adopt(control) => return adoption.adopt_one(engine, &control),
-        other => panic!("{other:?}"),
-    };
-    let Some(posted) = posted(engine, object) else { return };
-    let seen = Seen {
-        wrong: engine.wrong(CONTROL, now),
-        passed: engine.lapsed(CONTROL, now),
-        until: engine.last_lapsed(CONTROL),
-        population: None,
-    };
-    let _ = reply.send(Snapshot { posted, seen });
 }
 
 #[tokio::test]

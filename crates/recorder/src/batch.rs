@@ -1,0 +1,280 @@
+//! What one evaluation hands over to be recorded, and what comes back.
+
+mod occurrences;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use self::occurrences::OccurrenceCourse;
+pub use self::occurrences::remembered_occurrences;
+use crate::{
+    Current, ObjectKey, ObjectRecord, Recorded, dating,
+    draft::{self, Entries, HeartbeatDraft, ObjectDraft, VerdictDraft},
+    lapsed::{self, People},
+    reference,
+};
+use comptroller_core::{
+    api::ResourceRef,
+    engine::{ObservedFinding, Verdict, lapsed::LapsedVerdict},
+};
+use comptroller_evidence::{
+    data::ChangeKind,
+    entry::{Data, EntrySubject},
+    privacy::Pseudonymizer,
+};
+
+/// The kind of a control, as the subject of an entry.
+const CONTROL: &str = "Control";
+
+/// All that the log may not hold yet, as of one evaluation. It is recorded by one append, or not at
+/// all, in this order: deletions, objects, verdicts, heartbeats.
+///
+/// Each object and each control is in it once. What the log already holds is not written again.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Objects that the cluster no longer has.
+    pub deleted: Vec<EntrySubject>,
+    /// Objects that the operator is governed by and that came or changed.
+    pub objects: Vec<ObjectObservation>,
+    /// What controls came to.
+    pub verdicts: Vec<VerdictObservation>,
+    /// Verdicts that were recorded before and still hold.
+    pub heartbeats: Vec<HeartbeatObservation>,
+}
+
+/// A governed object as the cluster has it.
+#[derive(Clone, Debug)]
+pub struct ObjectObservation {
+    /// Its kind, key, generation and phase.
+    pub record: ObjectRecord,
+    /// Its spec, with people as the cluster names them. None when it can't be read.
+    pub spec: Option<Value>,
+    /// Whether this process saw that it was deleted and created again since it was recorded last.
+    /// It counts where the log, of an older version, has no uid to tell it by.
+    pub recreated: bool,
+}
+
+/// What a control came to, with everything that the status has no room for.
+#[derive(Debug)]
+pub struct VerdictObservation {
+    /// The control.
+    pub control: ObjectKey,
+    /// The verdict.
+    pub verdict: Arc<Verdict>,
+    /// Everything that is wrong, excepted or not.
+    pub findings: Vec<ObservedFinding>,
+    /// What was so and was over before it was recorded, in order.
+    pub lapsed: Vec<LapsedVerdict>,
+    /// The items that were judged. None when their list is not due.
+    pub population: Option<Vec<ResourceRef>>,
+}
+
+/// A verdict that is in the log and still holds.
+#[derive(Debug)]
+pub struct HeartbeatObservation {
+    /// The control.
+    pub control: ObjectKey,
+    /// The verdict.
+    pub verdict: Arc<Verdict>,
+    /// The items that were judged. None when their list is not due.
+    pub population: Option<Vec<ResourceRef>>,
+}
+
+/// What the log holds of a batch, now that it is durable: what may be claimed from now on.
+#[derive(Debug, Default)]
+pub struct Receipt {
+    /// The objects of the batch.
+    pub objects: Vec<Recorded<ObjectRecord>>,
+    /// The controls with a verdict or a heartbeat in the batch. One that is missing was not
+    /// recorded, since the log does not know its object.
+    pub verdicts: Vec<(ObjectKey, Recorded<Verdict>)>,
+}
+
+/// What the recorder has learned of controls that no entry says, and that its next entries need.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(HashMap<ObjectKey, ControlMemory>);
+
+#[derive(Debug, Default)]
+struct ControlMemory {
+    /// The message of the last verdict: why the control could not be evaluated until now.
+    message: String,
+    /// The findings of it that name people, who are pseudonyms in the log.
+    people: People,
+}
+
+impl Memory {
+    /// Takes in what was learned from a batch that is durable.
+    pub fn learn(&mut self, learned: Learned) {
+        for name in &learned.deleted {
+            self.0.retain(|key, _| key.name != *name);
+        }
+        self.0.extend(learned.controls);
+    }
+
+    /// The log was opened again, and another may have written. People keep their pseudonyms.
+    pub fn forget_messages(&mut self) {
+        for known in self.0.values_mut() {
+            known.message.clear();
+        }
+    }
+}
+
+/// What a batch comes to, given what the log holds.
+#[derive(Default)]
+pub(crate) struct Drafted {
+    /// What to write.
+    pub entries: Entries,
+    /// Texts to store beside the log first, under their digests.
+    pub stored: Vec<String>,
+    /// What is learned once it is durable.
+    pub learned: Learned,
+}
+
+/// What is remembered of a batch once it is durable.
+#[derive(Default)]
+pub(crate) struct Learned {
+    deleted: Vec<String>,
+    controls: Vec<(ObjectKey, ControlMemory)>,
+}
+
+impl Batch {
+    /// Whether there is nothing to record.
+    pub fn is_empty(&self) -> bool {
+        let Self { deleted, objects, verdicts, heartbeats } = self;
+        deleted.is_empty() && objects.is_empty() && verdicts.is_empty() && heartbeats.is_empty()
+    }
+
+    /// What has to be written of it, given the log and what was learned before.
+    pub(crate) fn draft(&self, current: &Current, memory: &Memory, now: Timestamp) -> Drafted {
+        let mut drafted = Drafted::default();
+        // Without pseudonyms the log was never opened, and nothing is asked of it.
+        let Some(pseudonyms) = &current.pseudonyms else { return drafted };
+        let pseudonym = |person: &str| pseudonyms.pseudonym(person);
+        let pseudonymizer = Pseudonymizer::new(&pseudonym);
+        let state = &current.state;
+        // What these entries will change of the controls, before the log has them.
+        let (mut absent, mut declared) = (BTreeSet::new(), BTreeSet::new());
+        for subject in &self.deleted {
+            drafted.entries.extend(draft::deletion(state, subject));
+            if subject.kind == CONTROL {
+                absent.insert(subject.name.as_str());
+                drafted.learned.deleted.push(subject.name.clone());
+            }
+        }
+        // Whose log begins again: what was found of another object of the name is none of its.
+        let mut begins_again = absent.clone();
+        for object in &self.objects {
+            let entries = object.draft(&pseudonymizer).resolve(state);
+            let name = object.record.key.name.as_str();
+            if object.record.kind == CONTROL {
+                declared.insert(name);
+                if entries.iter().any(|(_, data)| is_deletion(data)) {
+                    begins_again.insert(name);
+                }
+            }
+            drafted.entries.extend(entries);
+        }
+        for observed in &self.verdicts {
+            let name = observed.control.name.as_str();
+            let in_log = state.object(CONTROL, name).is_some() && !absent.contains(name);
+            // No verdict follows the deletion of its control.
+            if !in_log && !declared.contains(name) {
+                continue;
+            }
+            let logged = state.control(name);
+            let known = logged
+                .and_then(|control| control.verdict.as_ref())
+                .filter(|_| !begins_again.contains(name));
+            let remembered = memory.0.get(&observed.control);
+            let subject = EntrySubject::control(name);
+            // An occurrence outlives its control: who deletes and declares it again does not lose
+            // what was missed.
+            let mut course = OccurrenceCourse::new(logged, now);
+            for verdict in
+                observed.lapsed.iter().map(|lapsed| &lapsed.verdict).chain([&observed.verdict])
+            {
+                let steps = course.steps(verdict, &pseudonym);
+                drafted.entries.extend(steps.into_iter().map(|data| (subject.clone(), data)));
+            }
+            let people = remembered.map(|remembered| &remembered.people);
+            let passed = lapsed::drafts(observed, known, people, &pseudonymizer);
+            let mut draft = VerdictDraft::new(observed, &pseudonymizer);
+            draft.passed = passed;
+            draft.blocked = remembered
+                .map(|remembered| remembered.message.clone())
+                .filter(|message| !message.is_empty());
+            let message = draft.data.message.clone();
+            let resolved = draft.resolve(known, now);
+            drafted.entries.extend(resolved.entries);
+            drafted.stored.extend(resolved.stored);
+            let people = lapsed::people(&observed.findings, &pseudonymizer);
+            let learned = ControlMemory { message, people };
+            drafted.learned.controls.push((observed.control.clone(), learned));
+        }
+        for observed in &self.heartbeats {
+            let name = observed.control.name.as_str();
+            let known = state.control(name).and_then(|control| control.verdict.as_ref());
+            let known = known.filter(|_| !begins_again.contains(name));
+            if let Some(resolved) = HeartbeatDraft::new(observed, &pseudonymizer).resolve(known) {
+                drafted.entries.extend(resolved.entries);
+                drafted.stored.extend(resolved.stored);
+            }
+        }
+        drafted
+    }
+
+    /// What the log holds of the batch, once what was drafted is in it.
+    pub(crate) fn receipt(&self, current: &Current) -> Receipt {
+        let state = &current.state;
+        let objects = self.objects.iter().filter_map(|object| {
+            let record = &object.record;
+            let known = state.object(record.kind, &record.key.name)?;
+            let entry = Some(reference(known.entry));
+            Some(Recorded::new(Arc::new(record.clone()), entry, known.at))
+        });
+        let verdicts = self.verdicts.iter().map(|observed| (&observed.control, &observed.verdict));
+        let heartbeats =
+            self.heartbeats.iter().map(|observed| (&observed.control, &observed.verdict));
+        let verdicts = verdicts.chain(heartbeats).filter_map(|(control, verdict)| {
+            Some((control.clone(), dating::recorded(current, control, verdict)?))
+        });
+        Receipt { objects: objects.collect(), verdicts: verdicts.collect() }
+    }
+
+    /// What may be claimed of it where no log is kept: all of it.
+    pub(crate) fn receipt_without_log(self, now: Timestamp) -> Receipt {
+        let objects = self.objects.into_iter();
+        let verdicts = self.verdicts.into_iter().map(|one| (one.control, one.verdict));
+        let heartbeats = self.heartbeats.into_iter().map(|one| (one.control, one.verdict));
+        Receipt {
+            objects: objects.map(|one| Recorded::new(Arc::new(one.record), None, now)).collect(),
+            verdicts: verdicts
+                .chain(heartbeats)
+                .map(|(control, verdict)| (control, Recorded::new(verdict, None, now)))
+                .collect(),
+        }
+    }
+}
+
+impl ObjectObservation {
+    fn draft(&self, pseudonymizer: &Pseudonymizer<'_>) -> ObjectDraft {
+        let ObjectRecord { kind, key, generation, phase } = &self.record;
+        ObjectDraft {
+            subject: EntrySubject::new(kind, &key.name),
+            generation: *generation,
+            spec: self.spec.as_ref().map(|spec| pseudonymizer.spec(spec)),
+            phase: phase.clone(),
+            uid: key.uid.clone(),
+            recreated: self.recreated,
+        }
+    }
+}
+
+fn is_deletion(data: &Data) -> bool {
+    matches!(data, Data::ControlChanged(change) if change.change == ChangeKind::Deleted)
+}

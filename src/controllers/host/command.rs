@@ -1,0 +1,33 @@
+//! What the engine's task is told.
+
+use std::sync::Arc;
+
+use kube::core::error_boundary::InvalidObject;
+
+use crate::source::{event::SourceEvent, own_kinds::ObjectEvent};
+use comptroller_core::{
+    api::{Control, ControlException},
+    engine::{Verdict, exceptions::ExceptionState},
+};
+use comptroller_recorder::ObjectKey;
+
+/// What the engine's task is told.
+#[derive(Debug)]
+pub enum Command {
+    /// An event of a source: a watched kind, discovery, or the API server's metrics.
+    Source(SourceEvent),
+    /// A Control. One that can't be read is there, and has no verdict.
+    Control(ObjectEvent<Result<Arc<Control>, InvalidObject>>),
+    /// What is wrong with the spec of a Control that can't be read: its verdict.
+    UnreadableControl(ObjectKey, Box<Verdict>),
+    /// How a `ControlException` stands whose spec can't be read.
+    UnreadableException(ObjectKey, ExceptionState),
+    /// A `ControlException`.
+    Exception(ObjectEvent<Result<Arc<ControlException>, InvalidObject>>),
+}
+
+impl From<SourceEvent> for Command {
+    fn from(event: SourceEvent) -> Self {
+        Self::Source(event)
+    }
+}

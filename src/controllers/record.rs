@@ -1,0 +1,453 @@
+//! The record as a stage of the engine's task: what an evaluation found goes to the recorder, one
+//! batch at a time, and what the log holds of it is published for reconcilers to claim.
+//!
+//! While a batch is under way the engine goes on, and what changes adds up to the next one: a slow
+//! log makes batches larger, never a queue of them.
+
+mod batch;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use kube::{core::DeserializeGuard, runtime::reflector::ObjectRef};
+use tokio::sync::mpsc;
+
+use super::{
+    listening::Moment,
+    register::Register,
+    takeover::Takeover,
+    verdict_board::{PublishedException, PublishedVerdict, VerdictBoard},
+    writer::WINDOW,
+};
+use comptroller_core::{
+    api::{Control, ControlException, Duration as Period},
+    engine::{Engine, Remembered, Verdict, exceptions::ExceptionState},
+};
+use comptroller_evidence::fold::LogState;
+use comptroller_recorder::{
+    Answer, Evidence, EvidenceError, ObjectKey, ObjectRecord, Receipt, Recorded, Writing,
+};
+
+/// The kinds that are recorded, as the log names them.
+pub const CONTROL: &str = "Control";
+/// See [`CONTROL`].
+pub const EXCEPTION: &str = "ControlException";
+
+/// Whom to tell that something was published. Nobody listens any more only while shutting down.
+#[derive(Debug)]
+pub struct ReconcileQueues {
+    /// Queues the reconcile of a control.
+    pub controls: mpsc::UnboundedSender<ObjectRef<DeserializeGuard<Control>>>,
+    /// Queues the reconcile of an exception.
+    pub exceptions: mpsc::UnboundedSender<ObjectRef<DeserializeGuard<ControlException>>>,
+}
+
+impl ReconcileQueues {
+    fn control(&self, name: &str) {
+        let _ = self.controls.send(ObjectRef::new(name));
+    }
+
+    fn exception(&self, name: &str) {
+        let _ = self.exceptions.send(ObjectRef::new(name));
+    }
+}
+
+/// What came of a batch.
+pub type BatchResult = Result<Receipt, EvidenceError>;
+
+/// What is to be recorded, what is under way, and what is recorded.
+#[derive(Debug)]
+pub struct RecordStage {
+    evidence: Evidence,
+    board: Arc<VerdictBoard>,
+    queues: ReconcileQueues,
+    takeover: Takeover,
+    register: Register,
+    controls: BTreeMap<String, ControlRecord>,
+    exceptions: BTreeMap<String, Arc<ExceptionState>>,
+    /// Controls whose verdict may not be in the log, longest first, each once.
+    waiting: VecDeque<String>,
+    in_flight: Option<InFlight>,
+    /// Batches that failed and may be in the log all the same: known once it was opened again.
+    unconfirmed: Vec<Unconfirmed>,
+    /// Whether the first batch since the log was opened has gathered enough.
+    gathered: bool,
+    /// Since when it gathers. None before everything is loaded.
+    gathering_since: Option<Instant>,
+}
+
+/// How the record of one control stands.
+#[derive(Debug)]
+struct ControlRecord {
+    key: ObjectKey,
+    heartbeat: Period,
+    /// The verdict on a spec that can't be read, of which the engine knows nothing.
+    unreadable: Option<Arc<Verdict>>,
+    /// When the oldest change behind its newest verdict was received.
+    received: Instant,
+    /// What is published of it. None when the log may say something else.
+    published: Option<Recorded<Verdict>>,
+    /// The number up to which verdicts that are over are in the log.
+    lapsed_until: u64,
+    /// When an entry was written of it last: another waits for a window.
+    written: Option<Instant>,
+    /// When it is to be said that it still is so. None before its first record.
+    heartbeat_due: Option<Timestamp>,
+    /// When the list of what it judged was handed over last: one that stays the same is in no newer
+    /// entry, and would be made again for each.
+    population_listed: Option<Timestamp>,
+}
+
+/// A batch that the recorder has.
+#[derive(Debug)]
+struct InFlight {
+    answer: Answer,
+    sent: Vec<Sent>,
+}
+
+/// A verdict of a batch.
+#[derive(Debug)]
+struct Sent {
+    control: ObjectKey,
+    verdict: Arc<Verdict>,
+    /// The number up to which verdicts that are over went with it.
+    lapsed_until: u64,
+    /// The newest entry that said how the control stands, before.
+    newest: Option<u64>,
+    is_heartbeat: bool,
+    lists_population: bool,
+}
+
+/// A verdict that may be in the log though its batch failed.
+#[derive(Debug)]
+struct Unconfirmed {
+    control: ObjectKey,
+    lapsed_until: u64,
+    newest: Option<u64>,
+}
+
+impl RecordStage {
+    /// Nothing is known and nothing recorded yet.
+    pub fn new(evidence: Evidence, board: Arc<VerdictBoard>, queues: ReconcileQueues) -> Self {
+        Self {
+            takeover: Takeover::new(evidence.clone()),
+            evidence,
+            board,
+            queues,
+            register: Register::default(),
+            controls: BTreeMap::new(),
+            exceptions: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            in_flight: None,
+            unconfirmed: Vec::new(),
+            gathered: false,
+            gathering_since: None,
+        }
+    }
+
+    /// The objects that are governed and recorded.
+    pub fn register(&mut self) -> &mut Register {
+        &mut self.register
+    }
+
+    /// Takes in a control that can be read; says what is remembered of it, for the engine.
+    pub fn see_control(&mut self, key: &ObjectKey, control: &Control) -> Remembered {
+        let record = self.control_record(key);
+        record.heartbeat = control.spec.heartbeat();
+        record.unreadable = None;
+        self.takeover.see(key, control)
+    }
+
+    /// Takes in a control whose spec can't be read. What was found by an earlier spec is not so of
+    /// what is written there now.
+    pub fn see_unreadable_control(&mut self, key: &ObjectKey, generation: i64) {
+        self.takeover.forget(&key.name);
+        let record = self.control_record(key);
+        if record.unreadable.as_ref().is_some_and(|known| known.generation != generation) {
+            record.unreadable = None;
+        }
+    }
+
+    /// Takes in the verdict on a control whose spec can't be read.
+    pub fn note_unreadable(&mut self, key: &ObjectKey, verdict: Verdict) {
+        // The object may be gone, or another one, since somebody looked at it.
+        if self.register.key(CONTROL, &key.name) != Some(key) {
+            return;
+        }
+        let record = self.control_record(key);
+        let known = record.unreadable.as_deref();
+        if known == Some(&verdict) && record.published.is_some() {
+            return;
+        }
+        record.received = Instant::now();
+        record.unreadable = Some(Arc::new(verdict));
+        let name = key.name.clone();
+        self.enqueue(&name);
+    }
+
+    fn control_record(&mut self, key: &ObjectKey) -> &mut ControlRecord {
+        let new = || ControlRecord {
+            key: key.clone(),
+            heartbeat: comptroller_core::api::control::DEFAULT_HEARTBEAT,
+            unreadable: None,
+            received: Instant::now(),
+            published: None,
+            lapsed_until: 0,
+            written: None,
+            heartbeat_due: None,
+            population_listed: None,
+        };
+        let record = self.controls.entry(key.name.clone()).or_insert_with(new);
+        if record.key != *key {
+            *record = new();
+        }
+        record
+    }
+
+    /// Forgets a control that is gone, or whose spec is no longer what was judged.
+    pub fn forget_control(&mut self, name: &str) {
+        if let Some(record) = self.controls.remove(name) {
+            self.board.forget_control(&record.key);
+        }
+        self.waiting.retain(|waiting| waiting != name);
+        self.takeover.forget(name);
+    }
+
+    /// Forgets an exception that is gone, or whose spec can't be read.
+    pub fn forget_exception(&mut self, name: &str) {
+        self.exceptions.remove(name);
+        self.board.forget_exception(name);
+    }
+
+    /// Takes in that a control has another verdict.
+    pub fn note_verdict(&mut self, engine: &Engine, name: &str, received: Instant) {
+        let Some(verdict) = engine.shared_verdict(name) else { return };
+        let Some(record) = self.controls.get_mut(name) else { return };
+        record.received = received;
+        self.board.note_open_counts(&record.key, verdict);
+        if !self.restate(engine, name) {
+            self.enqueue(name);
+        }
+        if matches!(self.evidence.writing(), Writing::Failing { .. }) {
+            // Nothing is recorded, and the metrics still say how much is open.
+            self.queues.control(name);
+        }
+    }
+
+    /// Takes in how an exception stands whose spec can't be read.
+    pub fn note_unreadable_exception(&mut self, key: &ObjectKey, state: ExceptionState) {
+        if self.register.key(EXCEPTION, &key.name) == Some(key) {
+            self.note_exception(&key.name, state);
+        }
+    }
+
+    /// Takes in how an exception stands. What the log holds of it already is published at once.
+    pub fn note_exception(&mut self, name: &str, state: ExceptionState) {
+        self.register.set_phase(EXCEPTION, name, state.phase.as_str());
+        let state = Arc::new(state);
+        let known = self.exceptions.insert(name.to_owned(), Arc::clone(&state));
+        if known.as_ref() != Some(&state) {
+            self.publish_exception(name);
+        }
+    }
+
+    fn publish_exception(&self, name: &str) {
+        let Some(state) = self.exceptions.get(name) else { return };
+        let Some(object) = self.register.recorded(EXCEPTION, name) else { return };
+        let Some(recorded) = object.with_state(state) else { return };
+        let ObjectRecord { key, generation, .. } = object.value();
+        self.board.publish_exception(key, PublishedException { recorded, generation: *generation });
+        self.queues.exception(name);
+    }
+
+    fn enqueue(&mut self, name: &str) {
+        if !self.waiting.iter().any(|waiting| waiting == name) {
+            self.waiting.push_back(name.to_owned());
+        }
+    }
+
+    fn verdict<'a>(&'a self, engine: &'a Engine, name: &str) -> Option<&'a Arc<Verdict>> {
+        let record = self.controls.get(name)?;
+        record.unreadable.as_ref().or_else(|| engine.shared_verdict(name))
+    }
+
+    /// Publishes the present verdict of a control without a record of its own, if the log already
+    /// holds all that it keeps of it.
+    fn restate(&mut self, engine: &Engine, name: &str) -> bool {
+        let Some(verdict) = self.verdict(engine, name).cloned() else { return false };
+        if self.register.recorded(CONTROL, name).is_none() {
+            return false;
+        }
+        let Some(record) = self.controls.get(name) else { return false };
+        let Some(known) = &record.published else { return false };
+        if engine.last_lapsed(name) > record.lapsed_until {
+            return false;
+        }
+        let Some(recorded) = self.evidence.restate(&record.key, known, &verdict) else {
+            return false;
+        };
+        self.publish(name, recorded);
+        true
+    }
+
+    fn publish(&mut self, name: &str, recorded: Recorded<Verdict>) {
+        let Some(record) = self.controls.get_mut(name) else { return };
+        record.published = Some(recorded.clone());
+        let published = PublishedVerdict { recorded, received: record.received };
+        self.board.publish_verdict(&record.key, published);
+        self.queues.control(name);
+    }
+
+    /// The log was opened, for the first time or again: the engine takes over what it says, and all
+    /// there is is compared with it. Waits for the answer of a batch that is under way.
+    pub fn take_over(&mut self, engine: &mut Engine) {
+        if self.in_flight.is_some() {
+            return;
+        }
+        let Some(opening) = self.takeover.take_over(engine) else { return };
+        for Unconfirmed { control, lapsed_until, newest } in self.unconfirmed.drain(..) {
+            if self.evidence.newest(&control.name) != newest {
+                engine.recorded(&control.name, lapsed_until);
+            }
+        }
+        self.board.begin(opening);
+        self.register.compare_again();
+        for record in self.controls.values_mut() {
+            record.published = None;
+            record.heartbeat_due = None;
+        }
+        self.waiting = self.controls.keys().cloned().collect();
+        (self.gathered, self.gathering_since) = (false, None);
+    }
+
+    /// Lets a standby forget what the leader has recorded.
+    pub fn stand_by(&self, engine: &mut Engine, now: Timestamp) {
+        if self.evidence.writing() == Writing::Standby {
+            self.takeover.leave_to_leader(engine, now);
+        }
+    }
+
+    /// Resolves with what came of the batch that is under way; never without one.
+    pub async fn answer(&mut self) -> BatchResult {
+        match &mut self.in_flight {
+            Some(in_flight) => (&mut in_flight.answer).await.unwrap_or_else(|_| {
+                Err(EvidenceError::Unavailable("the recorder has ended".into()))
+            }),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes in what came of the batch that was under way: what the log holds is published.
+    pub fn settle(&mut self, engine: &mut Engine, result: BatchResult) {
+        let Some(InFlight { answer: _, sent }) = self.in_flight.take() else { return };
+        match result {
+            Ok(receipt) => self.settle_recorded(engine, sent, receipt),
+            Err(error) => {
+                tracing::debug!(%error, "a batch is not recorded yet");
+                for sent in sent {
+                    let Sent { control, lapsed_until, newest, is_heartbeat, .. } = sent;
+                    if is_heartbeat {
+                        continue;
+                    }
+                    self.enqueue(&control.name);
+                    // Who stands by has not tried.
+                    if matches!(error, EvidenceError::Unavailable(_)) {
+                        self.unconfirmed.push(Unconfirmed { control, lapsed_until, newest });
+                    }
+                }
+            }
+        }
+    }
+
+    fn settle_recorded(&mut self, engine: &mut Engine, sent: Vec<Sent>, receipt: Receipt) {
+        for recorded in receipt.objects {
+            let (kind, name) = (recorded.value().kind, recorded.value().key.name.clone());
+            if self.register.note_recorded(recorded) && kind == EXCEPTION {
+                self.publish_exception(&name);
+            }
+        }
+        let mut verdicts: BTreeMap<ObjectKey, Recorded<Verdict>> =
+            receipt.verdicts.into_iter().collect();
+        for sent in sent {
+            let name = sent.control.name.as_str();
+            // It may be gone, or another one of its name, by now.
+            if self.controls.get(name).is_none_or(|record| record.key != sent.control) {
+                continue;
+            }
+            match verdicts.remove(&sent.control) {
+                Some(recorded) => self.settle_verdict(engine, &sent, recorded),
+                None => {
+                    self.register.not_recorded(CONTROL, name);
+                    self.enqueue(name);
+                }
+            }
+        }
+    }
+
+    fn settle_verdict(&mut self, engine: &mut Engine, sent: &Sent, recorded: Recorded<Verdict>) {
+        let name = sent.control.name.as_str();
+        engine.recorded(name, sent.lapsed_until);
+        if *recorded.value() != *sent.verdict {
+            // The log has another time for something, and it is right.
+            self.takeover.take_over_one(engine, &sent.control);
+        }
+        let Some(record) = self.controls.get_mut(name) else { return };
+        record.lapsed_until = record.lapsed_until.max(sent.lapsed_until);
+        if recorded.entry().map(|entry| entry.index)
+            != sent.newest.and_then(|newest| i64::try_from(newest).ok())
+        {
+            record.written = Some(Instant::now());
+        }
+        if sent.lists_population {
+            record.population_listed = Some(recorded.at());
+        }
+        record.heartbeat_due = Some(record.heartbeat.add_to(recorded.at()));
+        self.publish(name, recorded);
+        // What changed meanwhile is often only a number that the log does not keep.
+        if self.restate(engine, name) {
+            self.waiting.retain(|waiting| waiting != name);
+        }
+    }
+
+    /// When there will be something to record though nothing happens. None: the next event says so.
+    pub fn next(&self, now: Moment) -> Option<Instant> {
+        if self.in_flight.is_some() || !self.takeover.is_done() {
+            return None;
+        }
+        let gathers = self.gathering_since.filter(|_| !self.gathered);
+        let gathered = gathers.map(|since| since + batch::FIRST_GATHERING);
+        let windows = self
+            .waiting
+            .iter()
+            .filter_map(|name| self.controls.get(name)?.written)
+            .map(|written| written + WINDOW);
+        let due = self.controls.values().filter_map(|record| record.heartbeat_due);
+        // One that is due already waits for a word of an input, which wakes the task.
+        let due = due.filter(|due| *due > now.time).min();
+        let heartbeat = due.map(|due| {
+            let left = Duration::try_from(due.duration_since(now.time)).unwrap_or_default();
+            now.instant + left
+        });
+        gathered.into_iter().chain(windows.min()).chain(heartbeat).min()
+    }
+}
+
+/// How much the log says of a control.
+trait Newest {
+    /// The newest entry that says how a control stands. None when there is none, or no log.
+    fn newest(&self, control: &str) -> Option<u64>;
+}
+
+impl Newest for Evidence {
+    fn newest(&self, control: &str) -> Option<u64> {
+        let entry = self
+            .read(|state: &LogState| Some(state.control(control)?.verdict.as_ref()?.last_entry));
+        entry.flatten()
+    }
+}

@@ -1,0 +1,196 @@
+//! Making a batch of what waits, bounded in size.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{CONTROL, InFlight, Newest, RecordStage, Sent};
+use crate::controllers::{listening::Moment, writer::WINDOW};
+use comptroller_core::engine::{Engine, RECORDED_FINDINGS, Verdict};
+use comptroller_recorder::{Batch, HeartbeatObservation, VerdictObservation};
+
+/// How long the first batch after the log was opened waits for controls that are not judged yet: a
+/// first start has one append for all of them rather than one for each kind that is listed.
+pub(super) const FIRST_GATHERING: Duration = Duration::from_secs(3);
+
+/// How many findings are put into words and recorded at a time: 5,000 take some 10 MiB. What waits
+/// beyond it is the next batch.
+const MOST_FINDINGS: usize = 10_000;
+
+/// How many names of what was judged take as much as a finding.
+const NAMES_PER_FINDING: usize = 4;
+
+/// How often the list of what a control judged is compared with the log.
+const POPULATION_EVERY: SignedDuration = SignedDuration::from_hours(24);
+
+impl RecordStage {
+    /// Hands over what waits, if the log is open and no batch is under way. `as_of` says until when
+    /// the verdict of a control is known to hold; None: not all of its inputs were heard of.
+    pub fn submit(
+        &mut self,
+        engine: &mut Engine,
+        now: Moment,
+        as_of: impl Fn(&Engine, &str) -> Option<Timestamp>,
+    ) {
+        if self.in_flight.is_some() || !self.takeover.is_done() || !self.is_gathered(engine, now) {
+            return;
+        }
+        let (batch, sent) = self.next_batch(engine, now, as_of);
+        if !batch.is_empty() {
+            self.in_flight = Some(InFlight { answer: self.evidence.submit(batch), sent });
+        }
+    }
+
+    /// Whether the first batch after an opening need not wait any more.
+    fn is_gathered(&mut self, engine: &Engine, now: Moment) -> bool {
+        if self.gathered {
+            return true;
+        }
+        let since = *self.gathering_since.get_or_insert(now.instant);
+        let is_judged = |name: &String| self.verdict(engine, name).is_some();
+        self.gathered = !self.evidence.has_log()
+            || now.instant.saturating_duration_since(since) >= FIRST_GATHERING
+            || self.controls.keys().all(is_judged);
+        self.gathered
+    }
+
+    fn next_batch(
+        &mut self,
+        engine: &mut Engine,
+        now: Moment,
+        as_of: impl Fn(&Engine, &str) -> Option<Timestamp>,
+    ) -> (Batch, Vec<Sent>) {
+        let mut batch = Batch {
+            deleted: self.register.take_deleted(&self.evidence),
+            objects: self.register.unrecorded(),
+            ..Batch::default()
+        };
+        let (mut sent, mut room, mut later) = (Vec::new(), MOST_FINDINGS, VecDeque::new());
+        while let Some(name) = self.waiting.pop_front() {
+            if self.restate(engine, &name) {
+                continue;
+            }
+            let Some(verdict) = self.verdict(engine, &name).cloned() else {
+                // Its first verdict brings it back.
+                continue;
+            };
+            let lists_population = self.wants_population(&name, now.time);
+            let size = size_of(&verdict, lists_population);
+            // One that is larger than all the room goes alone.
+            let fits = size <= room || sent.is_empty();
+            if !fits || self.is_in_window(&name, now) {
+                later.push_back(name);
+                continue;
+            }
+            room = room.saturating_sub(size);
+            let Some(record) = self.controls.get(&name) else { continue };
+            let control = record.key.clone();
+            // Read before what is set aside now is numbered: both are as of this evaluation.
+            let (findings, lapsed) = if record.unreadable.is_some() {
+                (Vec::new(), Vec::new())
+            } else {
+                (engine.wrong(&name, now.time), engine.lapsed(&name, now.time))
+            };
+            let population = lists_population.then(|| engine.population(&name));
+            sent.push(Sent {
+                control: control.clone(),
+                verdict: Arc::clone(&verdict),
+                lapsed_until: engine.last_lapsed(&name),
+                newest: self.evidence.newest(&name),
+                is_heartbeat: false,
+                lists_population,
+            });
+            batch.verdicts.push(VerdictObservation {
+                control,
+                verdict,
+                findings,
+                lapsed,
+                population,
+            });
+        }
+        self.waiting = later;
+        self.add_heartbeats(engine, now, as_of, room, &mut batch, &mut sent);
+        (batch, sent)
+    }
+
+    /// Adds that verdicts still hold that are due to be confirmed. Only what was heard since it is
+    /// due proves that: a timer proves nothing.
+    fn add_heartbeats(
+        &self,
+        engine: &Engine,
+        now: Moment,
+        as_of: impl Fn(&Engine, &str) -> Option<Timestamp>,
+        mut room: usize,
+        batch: &mut Batch,
+        sent: &mut Vec<Sent>,
+    ) {
+        // Without a log the status says by itself until when its verdict is known to hold.
+        if !self.evidence.has_log() {
+            return;
+        }
+        let busy: BTreeSet<&str> = self
+            .waiting
+            .iter()
+            .map(String::as_str)
+            .chain(batch.verdicts.iter().map(|observed| observed.control.name.as_str()))
+            .collect();
+        let mut heartbeats = Vec::new();
+        for (name, record) in &self.controls {
+            let Some(due) = record.heartbeat_due.filter(|due| *due <= now.time) else { continue };
+            let Some(verdict) = engine.shared_verdict(name) else { continue };
+            let heard = as_of(engine, name).is_some_and(|as_of| as_of >= due);
+            // A change says more than that nothing changed.
+            if !heard || busy.contains(name.as_str()) {
+                continue;
+            }
+            let lists_population = self.wants_population(name, now.time);
+            let size = size_of(verdict, lists_population);
+            if lists_population && size > room && !sent.is_empty() {
+                break;
+            }
+            room = room.saturating_sub(if lists_population { size } else { 1 });
+            let population = lists_population.then(|| engine.population(name));
+            sent.push(Sent {
+                control: record.key.clone(),
+                verdict: Arc::clone(verdict),
+                // What was over before it is in the log, or the control would wait.
+                lapsed_until: record.lapsed_until,
+                newest: self.evidence.newest(name),
+                is_heartbeat: true,
+                lists_population,
+            });
+            heartbeats.push(HeartbeatObservation {
+                control: record.key.clone(),
+                verdict: Arc::clone(verdict),
+                population,
+            });
+        }
+        batch.heartbeats = heartbeats;
+    }
+
+    /// Whether an entry of a control was written so recently that more is gathered first.
+    fn is_in_window(&self, name: &str, now: Moment) -> bool {
+        let written = self.controls.get(name).and_then(|record| record.written);
+        written.is_some_and(|written| now.instant.saturating_duration_since(written) < WINDOW)
+            // An edit of the spec is recorded with the verdict on it, and nobody waits for that.
+            && self.register.recorded(CONTROL, name).is_some()
+    }
+
+    fn wants_population(&self, name: &str, now: Timestamp) -> bool {
+        let Some(record) = self.controls.get(name) else { return false };
+        let listed = record.population_listed;
+        listed.is_none_or(|at| now.duration_since(at) >= POPULATION_EVERY)
+            && self.evidence.wants_population(&record.key, now)
+    }
+}
+
+/// How much of the room of a batch a verdict takes.
+fn size_of(verdict: &Verdict, lists_population: bool) -> usize {
+    let listed = (verdict.open_findings + verdict.excepted).min(RECORDED_FINDINGS);
+    let names = if lists_population { verdict.population / NAMES_PER_FINDING } else { 0 };
+    (listed + names).max(1)
+}

@@ -1,0 +1,167 @@
+//! The objects that the operator is governed by, on their way to the log: each kind enters the same
+//! way, and its changes and deletions are recorded before any status follows from them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use comptroller_evidence::{entry::EntrySubject, fold::LogState};
+use comptroller_recorder::{Evidence, ObjectKey, ObjectObservation, ObjectRecord, Recorded};
+
+/// Every object of every governed kind.
+#[derive(Debug, Default)]
+pub struct Register {
+    kinds: BTreeMap<&'static str, Kind>,
+    /// Whether an object may have gone since the log was compared last. Deletions may pass while
+    /// nobody watches, so names are compared rather than events believed.
+    may_lack: bool,
+}
+
+#[derive(Debug, Default)]
+struct Kind {
+    /// Whether all of its objects are known. Before, everything would seem to be gone.
+    listed: bool,
+    objects: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    record: ObjectRecord,
+    /// The spec as JSON, which is smaller than a tree. None when it can't be read.
+    spec: Option<Box<str>>,
+    /// Whether another object of this name went since this one was recorded last.
+    recreated: bool,
+    /// As the log has it. None when it may have something else.
+    recorded: Option<Recorded<ObjectRecord>>,
+}
+
+impl Register {
+    /// Takes in an object as it is now. None as the spec: it can't be read. True when it is another
+    /// than the one that had its name.
+    pub fn put(
+        &mut self,
+        kind: &'static str,
+        key: ObjectKey,
+        generation: i64,
+        spec: Option<Box<str>>,
+    ) -> bool {
+        let objects = &mut self.kinds.entry(kind).or_default().objects;
+        let known = objects.remove(&key.name);
+        let is_another = known.as_ref().is_some_and(|known| known.record.key != key);
+        let name = key.name.clone();
+        let entry = match known.filter(|_| !is_another) {
+            // A change of metadata or status, our own writes among them, is no change of the spec.
+            Some(known) if known.record.generation == generation && known.spec == spec => known,
+            Some(known) => {
+                let record = ObjectRecord { generation, ..known.record };
+                Entry { record, spec, recorded: None, recreated: known.recreated }
+            }
+            None => {
+                let record = ObjectRecord { kind, key, generation, phase: None };
+                Entry { record, spec, recorded: None, recreated: is_another }
+            }
+        };
+        objects.insert(name, entry);
+        is_another
+    }
+
+    /// Takes in the phase of an object.
+    pub fn set_phase(&mut self, kind: &'static str, name: &str, phase: &str) {
+        let entry = self.kinds.get_mut(kind).and_then(|kind| kind.objects.get_mut(name));
+        let Some(entry) = entry.filter(|entry| entry.record.phase.as_deref() != Some(phase)) else {
+            return;
+        };
+        entry.record.phase = Some(phase.to_owned());
+        entry.recorded = None;
+    }
+
+    /// An object is gone.
+    pub fn remove(&mut self, kind: &'static str, name: &str) {
+        self.may_lack = true;
+        if let Some(kind) = self.kinds.get_mut(kind) {
+            kind.objects.remove(name);
+        }
+    }
+
+    /// A list of a kind is complete: what it does not name is gone. Says what that is.
+    pub fn listed(&mut self, kind: &'static str, names: &BTreeSet<String>) -> Vec<String> {
+        self.may_lack = true;
+        let kind = self.kinds.entry(kind).or_default();
+        kind.listed = true;
+        let gone: Vec<String> =
+            kind.objects.keys().filter(|name| !names.contains(*name)).cloned().collect();
+        kind.objects.retain(|name, _| names.contains(name));
+        gone
+    }
+
+    /// The key of an object. None when there is none of this name.
+    pub fn key(&self, kind: &str, name: &str) -> Option<&ObjectKey> {
+        Some(&self.entry(kind, name)?.record.key)
+    }
+
+    /// An object as the log has it. None when that is still to be recorded.
+    pub fn recorded(&self, kind: &str, name: &str) -> Option<&Recorded<ObjectRecord>> {
+        self.entry(kind, name)?.recorded.as_ref()
+    }
+
+    /// The log may say something else than this process believes: all is compared with it again.
+    pub fn compare_again(&mut self) {
+        self.may_lack = true;
+        for entry in self.kinds.values_mut().flat_map(|kind| kind.objects.values_mut()) {
+            entry.recorded = None;
+        }
+    }
+
+    /// The log does not have an object that it was believed to have.
+    pub fn not_recorded(&mut self, kind: &'static str, name: &str) {
+        let entry = self.kinds.get_mut(kind).and_then(|kind| kind.objects.get_mut(name));
+        if let Some(entry) = entry {
+            entry.recorded = None;
+        }
+    }
+
+    /// Objects that the log may not have as they are.
+    pub fn unrecorded(&self) -> Vec<ObjectObservation> {
+        let entries = self.kinds.values().flat_map(|kind| kind.objects.values());
+        let unrecorded = entries.filter(|entry| entry.recorded.is_none());
+        unrecorded
+            .map(|entry| ObjectObservation {
+                record: entry.record.clone(),
+                spec: entry.spec.as_ref().and_then(|text| serde_json::from_str(text).ok()),
+                recreated: entry.recreated,
+            })
+            .collect()
+    }
+
+    /// What the log has and the cluster has not, to be recorded: it is told once, until something
+    /// goes again or the log is compared again.
+    pub fn take_deleted(&mut self, evidence: &Evidence) -> Vec<EntrySubject> {
+        if !std::mem::take(&mut self.may_lack) {
+            return Vec::new();
+        }
+        let of_kind = |state: &LogState, kind: &'static str, present: &Kind| -> Vec<EntrySubject> {
+            let known = state.objects_of(kind).map(|(name, _)| name);
+            let gone = known.filter(|name| !present.objects.contains_key(*name));
+            gone.map(|name| EntrySubject::new(kind, name)).collect()
+        };
+        let listed = self.kinds.iter().filter(|(_, kind)| kind.listed);
+        evidence
+            .read(|state| listed.flat_map(|(name, kind)| of_kind(state, name, kind)).collect())
+            .unwrap_or_default()
+    }
+
+    /// The log has an object as it was when it was handed over. False when it has changed since, so
+    /// that it is to be recorded again.
+    pub fn note_recorded(&mut self, recorded: Recorded<ObjectRecord>) -> bool {
+        let ObjectRecord { kind, key, .. } = recorded.value();
+        let entry = self.kinds.get_mut(kind).and_then(|kind| kind.objects.get_mut(&key.name));
+        let Some(entry) = entry.filter(|entry| entry.record == *recorded.value()) else {
+            return false;
+        };
+        entry.recreated = false;
+        entry.recorded = Some(recorded);
+        true
+    }
+
+    fn entry(&self, kind: &str, name: &str) -> Option<&Entry> {
+        self.kinds.get(kind)?.objects.get(name)
+    }
+}
