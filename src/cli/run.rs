@@ -22,7 +22,7 @@ use crate::{
     server::{CertificateFiles, ProbeState, Server, ServerConfig},
     telemetry::{self, LogFormat, Metrics},
 };
-use comptroller_recorder::{Evidence, EvidenceConfig, Leadership, Recorder, Terms};
+use comptroller_recorder::{Evidence, EvidenceConfig, Leadership, Recorder};
 
 /// How to run the operator.
 #[derive(Debug, clap::Args)]
@@ -106,9 +106,9 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     let stop = stopped().shared();
 
     let (let_go, released) = oneshot::channel::<()>();
-    let Election { leadership, terms, task: election } =
+    let Election { leadership, task: election } =
         elect(args, &client, &metrics, released.map(drop))?;
-    let evidence = evidence(args, &client, &metrics, leadership, terms);
+    let evidence = evidence(args, &client, &metrics, leadership);
     let parts = Parts {
         client: client.clone(),
         metrics: metrics.clone(),
@@ -167,10 +167,9 @@ fn unless_displaced(
     ready
 }
 
-/// Whether this process leads, and as the how manieth.
+/// Leadership of this process, and the task that stands for it.
 struct Election {
     leadership: Leadership,
-    terms: Terms,
     task: JoinHandle<()>,
 }
 
@@ -188,12 +187,12 @@ fn elect(
             released.await;
             drop(sole);
         });
-        return Ok(Election { leadership: leading.into(), terms: Terms::Sole, task });
+        return Ok(Election { leadership: leading.into(), task });
     }
     let config = ElectionConfig::new(&args.leader_elect_namespace, instance());
     let elector = LeaderElector::new(client.clone(), config, metrics.clone())?;
-    let (leadership, terms) = (elector.leadership(), Terms::Elected(elector.transitions()));
-    Ok(Election { leadership, terms, task: tokio::spawn(elector.run(released)) })
+    let leadership = elector.leadership();
+    Ok(Election { leadership, task: tokio::spawn(elector.run(released)) })
 }
 
 /// The hand on the evidence log, or on nothing.
@@ -202,7 +201,6 @@ fn evidence(
     client: &Client,
     metrics: &Metrics,
     leadership: Leadership,
-    terms: Terms,
 ) -> Evidence {
     let Some(location) = args.evidence.clone() else {
         tracing::warn!(
@@ -219,7 +217,7 @@ fn evidence(
         witness: Box::new(witness::reader(client.clone(), args.leader_elect_namespace.clone())),
     };
     let (evidence, recorder) =
-        Recorder::new(config, terms, leadership, Arc::new(metrics.evidence().clone()));
+        Recorder::new(config, leadership, Arc::new(metrics.evidence().clone()));
     tokio::spawn(recorder.run());
     evidence
 }

@@ -15,7 +15,7 @@ use super::{
     host::Command,
     kinds::key_of,
     occurrences,
-    status::{self, Known, News, Plan, Urgency},
+    status::{self, StatusInputs, StatusNews, StatusPlan, Urgency},
     unreadable,
     verdict_board::{PublishedVerdict, VerdictBoard},
     writer::{QUIET_WINDOW, WINDOW, WriteError, Writer},
@@ -28,7 +28,7 @@ use comptroller_core::{
 use comptroller_recorder::{Evidence, Recorded, Writing};
 
 /// What the reconciler needs.
-pub struct Context {
+pub struct ControlContext {
     /// Statuses are written through it.
     pub api: Api<Control>,
     /// What is recorded, to be claimed.
@@ -50,7 +50,7 @@ pub struct Context {
 /// Brings the status of a control in line with its recorded verdict.
 pub async fn reconcile(
     object: &DeserializeGuard<Control>,
-    context: &Context,
+    context: &ControlContext,
 ) -> Result<(Action, Outcome), WriteError> {
     let now = Timestamp::now();
     if let Err(invalid) = &object.0 {
@@ -76,7 +76,7 @@ pub async fn reconcile(
 async fn explain(
     object: &DeserializeGuard<Control>,
     invalid: &InvalidObject,
-    context: &Context,
+    context: &ControlContext,
     now: Timestamp,
 ) {
     let problems = unreadable::explain(&context.api, &object.name_any(), invalid).await;
@@ -91,7 +91,7 @@ async fn explain(
 /// Claims what is recorded, in the metrics and in the status, if that does not say so yet.
 async fn report(
     object: &DeserializeGuard<Control>,
-    context: &Context,
+    context: &ControlContext,
     now: Timestamp,
 ) -> Result<(Action, Outcome), WriteError> {
     let name = object.name_any();
@@ -117,23 +117,23 @@ async fn report(
     let created = object.meta().creation_timestamp.as_ref();
     let waits_since = created.map_or(context.started, |created| created.0.max(context.started));
     let waiting = context.board.waiting();
-    let known = Known::new(generation, waits_since, &waiting)
+    let known = StatusInputs::new(generation, waits_since, &waiting)
         .with_spec(control.map(|control| &control.spec))
         .with_verdict(recorded)
         .with_as_of(context.board.as_of(&name));
     let again =
         |left: Duration| context.writer.recheck(&name).map_or(left, |recheck| recheck.min(left));
     let (status, news, urgency) = match status::plan(&previous, &known, now) {
-        Plan::Keep => {
+        StatusPlan::Keep => {
             let action =
                 context.writer.recheck(&name).map_or_else(Action::await_change, Action::requeue);
             return Ok((action, Outcome::Unchanged));
         }
-        Plan::Wait(left) => {
+        StatusPlan::Wait(left) => {
             let left = again(Duration::try_from(left).unwrap_or_default());
             return Ok((Action::requeue(left), Outcome::Unchanged));
         }
-        Plan::Write { status, news, urgency } => (*status, news, urgency),
+        StatusPlan::Write { status, news, urgency } => (*status, news, urgency),
     };
     let window = if urgency == Urgency::Now { WINDOW } else { QUIET_WINDOW };
     if let Some(left) = context.writer.hold(&name, window) {
@@ -148,13 +148,13 @@ async fn report(
         publish(object, EventType::Normal, status::RECORDED, note, context);
     }
     if let Some(published) = &published {
-        if news > News::Heartbeat && !is_resent {
+        if news > StatusNews::Heartbeat && !is_resent {
             tell(&name, published, context);
         }
         // That it is as it was before the log failed is no news.
         let is_as_before =
             recording == Some(true) && status::is_still_so(published.recorded.value());
-        if news == News::Transition && !is_as_before {
+        if news == StatusNews::Transition && !is_as_before {
             announce(object, &previous, &published.recorded, context);
         }
         remind(object, &previous, &published.recorded, context);
@@ -167,7 +167,7 @@ async fn report(
 /// a while no control is said to hold.
 async fn fail_closed(
     object: &DeserializeGuard<Control>,
-    context: &Context,
+    context: &ControlContext,
     why: &str,
     since: Timestamp,
     now: Timestamp,
@@ -201,7 +201,7 @@ async fn fail_closed(
 }
 
 /// Says in log and metrics that a verdict reached its status.
-fn tell(name: &str, published: &PublishedVerdict, context: &Context) {
+fn tell(name: &str, published: &PublishedVerdict, context: &ControlContext) {
     let PublishedVerdict { recorded, received } = published;
     let verdict = recorded.value();
     context.metrics.detected(received.elapsed());
@@ -220,7 +220,7 @@ fn announce(
     object: &DeserializeGuard<Control>,
     previous: &ControlStatus,
     recorded: &Recorded<Verdict>,
-    context: &Context,
+    context: &ControlContext,
 ) {
     let verdict = recorded.value();
     let first = previous.since.is_none();
@@ -244,7 +244,7 @@ fn remind(
     object: &DeserializeGuard<Control>,
     previous: &ControlStatus,
     recorded: &Recorded<Verdict>,
-    context: &Context,
+    context: &ControlContext,
 ) {
     let occurrences = &recorded.value().occurrences;
     for one in occurrences::announcements(&previous.occurrences, occurrences) {
@@ -258,7 +258,7 @@ fn publish(
     type_: EventType,
     reason: &str,
     note: String,
-    context: &Context,
+    context: &ControlContext,
 ) {
     let regarding = object.object_ref(&());
     context.events.publish(Event { regarding, type_, reason: reason.to_owned(), note });

@@ -25,7 +25,7 @@ use comptroller_core::{
 use comptroller_recorder::{Evidence, Writing};
 
 /// What the reconciler needs.
-pub struct Context {
+pub struct ExceptionContext {
     /// Statuses are written through it.
     pub api: Api<ControlException>,
     /// What is recorded, to be claimed.
@@ -41,7 +41,7 @@ pub struct Context {
 /// Brings the status of an exception in line with how it stands by the log.
 pub async fn reconcile(
     object: &DeserializeGuard<ControlException>,
-    context: &Context,
+    context: &ExceptionContext,
 ) -> Result<(Action, Outcome), WriteError> {
     if let Err(invalid) = &object.0 {
         explain(object, invalid, context).await;
@@ -80,7 +80,7 @@ pub async fn reconcile(
 async fn explain(
     object: &DeserializeGuard<ControlException>,
     invalid: &InvalidObject,
-    context: &Context,
+    context: &ExceptionContext,
 ) {
     let problems = unreadable::explain(&context.api, &object.name_any(), invalid).await;
     let state = ExceptionState {

@@ -22,7 +22,7 @@ pub enum Input {
     Discovery,
     /// The specs of Controls.
     Controls,
-    /// The `ControlExceptions`.
+    /// The `ControlExceptions`: one that is not seen would let a control fail.
     Exceptions,
     /// The API server's metrics.
     ApiServer,
@@ -32,7 +32,7 @@ pub enum Input {
 
 /// How an input stands.
 #[derive(Clone, Debug)]
-struct Standing {
+struct InputState {
     /// Everything that happened until then is known; before the first list, when it was asked for.
     heard: Instant,
     /// It answers, though what it says is not complete yet.
@@ -46,7 +46,7 @@ struct Standing {
 /// An input that has just fallen silent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Silent {
-    /// Which.
+    /// The input of which nothing was heard.
     pub input: Input,
     /// When it was heard of last.
     pub since: Instant,
@@ -56,14 +56,14 @@ pub struct Silent {
 
 /// When every input was heard of last.
 #[derive(Debug, Default)]
-pub struct Freshness(HashMap<Input, Standing>);
+pub struct Freshness(HashMap<Input, InputState>);
 
 impl Freshness {
     /// An input is asked for. One that is known stays as it is: a new watch knows no more than the
     /// one that it replaces.
     pub fn expect(&mut self, input: Input, now: Instant) {
         let asked =
-            Standing { heard: now, alive: now, complete: false, silent: false, error: None };
+            InputState { heard: now, alive: now, complete: false, silent: false, error: None };
         self.0.entry(input).or_insert(asked);
     }
 
@@ -90,7 +90,7 @@ impl Freshness {
         }
     }
 
-    /// Asking fails.
+    /// An input can't be read; why is told once it is silent for too long.
     pub fn trouble(&mut self, input: Input, error: String) {
         if let Some(known) = self.0.get_mut(&input) {
             known.error = Some(error);
@@ -144,7 +144,7 @@ impl Freshness {
     }
 }
 
-impl Standing {
+impl InputState {
     fn last_word(&self) -> Instant {
         if self.complete { self.heard } else { self.alive }
     }

@@ -84,7 +84,7 @@ pub trait Reconciled:
 }
 
 impl Reconciled for Control {
-    type Context = control::Context;
+    type Context = control::ControlContext;
     const KIND: ReconcileKind = ReconcileKind::Control;
 
     fn command(event: EngineEvent<Self>) -> Option<Command> {
@@ -108,7 +108,7 @@ impl Reconciled for Control {
 }
 
 impl Reconciled for ControlException {
-    type Context = exception::Context;
+    type Context = exception::ExceptionContext;
     const KIND: ReconcileKind = ReconcileKind::Exception;
 
     fn command(event: EngineEvent<Self>) -> Option<Command> {
@@ -132,7 +132,7 @@ impl Reconciled for ControlException {
 }
 
 impl Reconciled for AuditPeriod {
-    type Context = audit_period::Context;
+    type Context = audit_period::PeriodContext;
     const KIND: ReconcileKind = ReconcileKind::AuditPeriod;
 
     fn command(_: EngineEvent<Self>) -> Option<Command> {
@@ -160,9 +160,9 @@ impl Reconciled for AuditPeriod {
 pub struct KindRunner {
     /// How our kinds are listed and watched.
     pub watch: WatchContext,
-    /// The engine's task.
+    /// Inbox of the engine's task.
     pub commands: mpsc::Sender<Command>,
-    /// Counts every reconcile.
+    /// Every reconcile is counted in them.
     pub metrics: Metrics,
     /// Whether the log, and so statuses, may be written.
     pub evidence: Evidence,

@@ -6,9 +6,9 @@
 //! decide purely what to write ([`status`]), and write it ([`writer`]). Every kind of ours is run the
 //! same way ([`kinds`]).
 
-pub mod anchor;
 pub mod audit_period;
 pub mod body;
+pub mod checkpoint_publisher;
 pub mod control;
 pub mod events;
 pub mod exception;

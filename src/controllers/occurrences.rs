@@ -23,7 +23,7 @@ pub fn standing(occurrences: &[Occurrence]) -> Option<String> {
 pub struct Announcement {
     /// In one CamelCase word.
     pub reason: &'static str,
-    /// For a person.
+    /// The text of the event: what happened, and until when something is due.
     pub note: String,
     /// Whether somebody should act.
     pub warning: bool,

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    anchor, audit_period, control, events, exception,
+    audit_period, checkpoint_publisher, control, events, exception,
     host::{Command, Host, Outlets, QUEUE},
     kinds::KindRunner,
     record::ReconcileQueues,
@@ -102,9 +102,12 @@ pub fn start(
         "API server metrics",
         api_server::run(parts.client.clone(), wanted, commands.clone()).boxed(),
     );
-    let anchor =
-        anchor::publish(parts.client.clone(), parts.namespace.clone(), parts.evidence.clone());
-    spawn("anchor", anchor.boxed());
+    let publisher = checkpoint_publisher::publish(
+        parts.client.clone(),
+        parts.namespace.clone(),
+        parts.evidence.clone(),
+    );
+    spawn("checkpoint publisher", publisher.boxed());
     // Without it the last thing that it said of the log would be believed for ever.
     spawn("evidence", parts.evidence.clone().ended().boxed());
     let runner = KindRunner {
@@ -119,7 +122,7 @@ pub fn start(
     let controls = runner.run_kind::<Control>(context, controls);
     let context = exception_context(parts, &board, &commands, &rewinds);
     let exceptions = runner.run_kind::<ControlException>(context, exceptions);
-    let context = audit_period::Context::new(
+    let context = audit_period::PeriodContext::new(
         Api::all(parts.client.clone()),
         parts.evidence.clone(),
         parts.metrics.clone(),
@@ -162,7 +165,7 @@ pub fn start(
         }
         // Whoever publishes meanwhile knows less.
         essential.shutdown().await;
-        anchor::publish_last(client, &namespace, &evidence).await;
+        checkpoint_publisher::publish_last(client, &namespace, &evidence).await;
         Ok(())
     };
     (handle, run)
@@ -174,12 +177,12 @@ fn control_context(
     board: &Arc<VerdictBoard>,
     commands: &mpsc::Sender<Command>,
     rewinds: &Rewinds,
-) -> (control::Context, impl Future<Output = ()> + Send + use<>) {
+) -> (control::ControlContext, impl Future<Output = ()> + Send + use<>) {
     let reporter =
         Reporter { controller: CONTROLLER.to_owned(), instance: Some(parts.instance.clone()) };
     let (events, publishing) =
         events::beside(parts.client.clone(), reporter, parts.metrics.clone());
-    let context = control::Context {
+    let context = control::ControlContext {
         api: Api::all(parts.client.clone()),
         board: Arc::clone(board),
         evidence: parts.evidence.clone(),
@@ -197,8 +200,8 @@ fn exception_context(
     board: &Arc<VerdictBoard>,
     commands: &mpsc::Sender<Command>,
     rewinds: &Rewinds,
-) -> exception::Context {
-    exception::Context {
+) -> exception::ExceptionContext {
+    exception::ExceptionContext {
         api: Api::all(parts.client.clone()),
         board: Arc::clone(board),
         evidence: parts.evidence.clone(),

@@ -31,12 +31,12 @@ use comptroller_core::{
 };
 use comptroller_evidence::fold::LogState;
 use comptroller_recorder::{
-    Answer, Evidence, EvidenceError, ObjectKey, ObjectRecord, Receipt, Recorded, Writing,
+    BatchAnswer, Evidence, EvidenceError, ObjectKey, ObjectRecord, Receipt, Recorded, Writing,
 };
 
-/// The kinds that are recorded, as the log names them.
+/// The kind of controls, as entries name it.
 pub const CONTROL: &str = "Control";
-/// See [`CONTROL`].
+/// The kind of exceptions, as entries name it.
 pub const EXCEPTION: &str = "ControlException";
 
 /// Whom to tell that something was published. Nobody listens any more only while shutting down.
@@ -107,7 +107,7 @@ struct ControlRecord {
 /// A batch that the recorder has.
 #[derive(Debug)]
 struct InFlight {
-    answer: Answer,
+    answer: BatchAnswer,
     sent: Vec<Sent>,
 }
 

@@ -9,21 +9,21 @@ use comptroller_recorder::{Evidence, ObjectKey, ObjectObservation, ObjectRecord,
 /// Every object of every governed kind.
 #[derive(Debug, Default)]
 pub struct Register {
-    kinds: BTreeMap<&'static str, Kind>,
+    kinds: BTreeMap<&'static str, RegisteredKind>,
     /// Whether an object may have gone since the log was compared last. Deletions may pass while
     /// nobody watches, so names are compared rather than events believed.
     may_lack: bool,
 }
 
 #[derive(Debug, Default)]
-struct Kind {
+struct RegisteredKind {
     /// Whether all of its objects are known. Before, everything would seem to be gone.
     listed: bool,
-    objects: BTreeMap<String, Entry>,
+    objects: BTreeMap<String, RegisteredObject>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct RegisteredObject {
     record: ObjectRecord,
     /// The spec as JSON, which is smaller than a tree. None when it can't be read.
     spec: Option<Box<str>>,
@@ -52,11 +52,11 @@ impl Register {
             Some(known) if known.record.generation == generation && known.spec == spec => known,
             Some(known) => {
                 let record = ObjectRecord { generation, ..known.record };
-                Entry { record, spec, recorded: None, recreated: known.recreated }
+                RegisteredObject { record, spec, recorded: None, recreated: known.recreated }
             }
             None => {
                 let record = ObjectRecord { kind, key, generation, phase: None };
-                Entry { record, spec, recorded: None, recreated: is_another }
+                RegisteredObject { record, spec, recorded: None, recreated: is_another }
             }
         };
         objects.insert(name, entry);
@@ -137,11 +137,12 @@ impl Register {
         if !std::mem::take(&mut self.may_lack) {
             return Vec::new();
         }
-        let of_kind = |state: &LogState, kind: &'static str, present: &Kind| -> Vec<EntrySubject> {
-            let known = state.objects_of(kind).map(|(name, _)| name);
-            let gone = known.filter(|name| !present.objects.contains_key(*name));
-            gone.map(|name| EntrySubject::new(kind, name)).collect()
-        };
+        let of_kind =
+            |state: &LogState, kind: &'static str, present: &RegisteredKind| -> Vec<EntrySubject> {
+                let known = state.objects_of(kind).map(|(name, _)| name);
+                let gone = known.filter(|name| !present.objects.contains_key(*name));
+                gone.map(|name| EntrySubject::new(kind, name)).collect()
+            };
         let listed = self.kinds.iter().filter(|(_, kind)| kind.listed);
         evidence
             .read(|state| listed.flat_map(|(name, kind)| of_kind(state, name, kind)).collect())
@@ -161,7 +162,7 @@ impl Register {
         true
     }
 
-    fn entry(&self, kind: &str, name: &str) -> Option<&Entry> {
+    fn entry(&self, kind: &str, name: &str) -> Option<&RegisteredObject> {
         self.kinds.get(kind)?.objects.get(name)
     }
 }

@@ -27,12 +27,12 @@ pub struct Takeover {
     opening: u64,
     /// The epoch of the log then: as long as it stays, nobody else wrote.
     epoch: Option<u64>,
-    controls: HashMap<String, Known>,
+    controls: HashMap<String, KnownControl>,
 }
 
 /// What is known of a control beside its spec.
 #[derive(Debug)]
-struct Known {
+struct KnownControl {
     key: ObjectKey,
     /// What its status said last, while another writes it. None once it was taken over.
     status: Option<FromStatus>,
@@ -64,7 +64,7 @@ impl Takeover {
         let status = from_status(control);
         let done = self.is_done();
         let remembered = if done { self.recall(key, status.clone()) } else { status.all.clone() };
-        let known = Known {
+        let known = KnownControl {
             key: key.clone(),
             status: (!done).then_some(status),
             recorded_by_another: self.is_recorded_by_another(control),
@@ -107,7 +107,7 @@ impl Takeover {
         Remembered { created, occurrences, findings: Some(Arc::new(findings)), ..log }
     }
 
-    /// Forgets a control.
+    /// Forgets a control that is gone or can't be read.
     pub fn forget(&mut self, control: &str) {
         self.controls.remove(control);
     }

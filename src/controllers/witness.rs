@@ -12,14 +12,14 @@ use kube::{
 };
 use serde::Deserialize;
 
-use super::anchor;
+use super::checkpoint_publisher;
 use comptroller_core::api::{Control, EvidenceRef};
 use comptroller_recorder::{Citation, Witness};
 
 /// Of all controls, so many at a time: a status may be long.
 const PAGE: u32 = 50;
 
-/// One call.
+/// How long one call may take, so that a leader that can't ask says so.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why it can't be read.
@@ -54,7 +54,7 @@ pub fn reader(
 
 async fn read(client: Client, namespace: &str) -> Result<Witness, WitnessError> {
     let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let published = tokio::time::timeout(TIMEOUT, anchor::read(&config_maps)).await;
+    let published = tokio::time::timeout(TIMEOUT, checkpoint_publisher::read(&config_maps)).await;
     let published = published.map_err(|_| WitnessError::Late)?.map_err(WitnessError::Published)?;
     let mut witness = Witness::of(published);
     let resource = ApiResource::erase::<Control>(&());

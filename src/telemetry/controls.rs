@@ -28,7 +28,7 @@ use comptroller_recorder::Recorded;
 pub(super) struct ControlCollector(Arc<Inner>);
 
 struct Inner {
-    standing: Mutex<Standing>,
+    standing: Mutex<CollectedState>,
     state: GaugeVec,
     info: GaugeVec,
     criterion: GaugeVec,
@@ -41,22 +41,22 @@ struct Inner {
 }
 
 #[derive(Default)]
-struct Standing {
-    controls: BTreeMap<String, Observed>,
+struct CollectedState {
+    controls: BTreeMap<String, ControlSeries>,
     exceptions: BTreeMap<String, Timestamp>,
 }
 
-struct Observed {
+struct ControlSeries {
     severity: &'static str,
     owner: String,
     test: &'static str,
     criteria: Vec<String>,
     state: State,
-    numbers: Option<Numbers>,
+    numbers: Option<ControlNumbers>,
     evaluated: Option<Timestamp>,
 }
 
-struct Numbers {
+struct ControlNumbers {
     findings: usize,
     population: usize,
     /// When it entered its state. None for a control of which nothing was ever recorded.
@@ -136,7 +136,7 @@ impl ControlCollector {
 
     pub fn observe_control(&self, name: &str, spec: &ControlSpec, recorded: &Recorded<Verdict>) {
         let verdict = recorded.value();
-        let numbers = Numbers {
+        let numbers = ControlNumbers {
             findings: verdict.open_findings,
             population: verdict.population,
             since: Some(verdict.since),
@@ -156,7 +156,7 @@ impl ControlCollector {
             let since = status.since.as_ref().map(|since| since.0);
             let since = since.or_else(|| known.as_ref()?.since);
             let due = known.and_then(|known| known.due);
-            let numbers = open.map(|OpenCounts { findings, population }| Numbers {
+            let numbers = open.map(|OpenCounts { findings, population }| ControlNumbers {
                 findings,
                 population,
                 since,
@@ -175,7 +175,7 @@ impl ControlCollector {
         &self,
         name: &str,
         spec: &ControlSpec,
-        stands: impl FnOnce((State, Option<Numbers>)) -> (State, Option<Numbers>),
+        stands: impl FnOnce((State, Option<ControlNumbers>)) -> (State, Option<ControlNumbers>),
     ) {
         let mut standing = self.0.lock();
         let known = standing.controls.remove(name);
@@ -184,7 +184,7 @@ impl ControlCollector {
         let (state, numbers) = stands(stood);
         standing.controls.insert(
             name.to_owned(),
-            Observed {
+            ControlSeries {
                 severity: spec.severity.as_str(),
                 owner: label(&spec.owner),
                 // An object that passed no API server may have no single test.
@@ -217,7 +217,7 @@ impl ControlCollector {
 }
 
 impl Inner {
-    fn lock(&self) -> MutexGuard<'_, Standing> {
+    fn lock(&self) -> MutexGuard<'_, CollectedState> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -237,7 +237,7 @@ impl Inner {
         [state, info, criterion, findings, population, since, evaluated, expiry, due]
     }
 
-    fn fill(&self, name: &str, control: &Observed) {
+    fn fill(&self, name: &str, control: &ControlSeries) {
         let name = label(name);
         let name = name.as_str();
         for &state in State::ALL {
@@ -250,7 +250,7 @@ impl Inner {
         for criterion in &control.criteria {
             self.criterion.with_label_values(&[name, criterion]).set(1.0);
         }
-        if let Some(Numbers { findings, population, since, due }) = &control.numbers {
+        if let Some(ControlNumbers { findings, population, since, due }) = &control.numbers {
             self.findings.with_label_values(&[name]).set(count(*findings));
             self.population.with_label_values(&[name]).set(count(*population));
             if let Some(since) = since {

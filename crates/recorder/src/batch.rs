@@ -62,9 +62,7 @@ pub struct ObjectObservation {
 /// What a control came to, with everything that the status has no room for.
 #[derive(Debug)]
 pub struct VerdictObservation {
-    /// The control.
     pub control: ObjectKey,
-    /// The verdict.
     pub verdict: Arc<Verdict>,
     /// Everything that is wrong, excepted or not.
     pub findings: Vec<ObservedFinding>,
@@ -77,9 +75,8 @@ pub struct VerdictObservation {
 /// A verdict that is in the log and still holds.
 #[derive(Debug)]
 pub struct HeartbeatObservation {
-    /// The control.
     pub control: ObjectKey,
-    /// The verdict.
+    /// The verdict as it was recorded, with the numbers of now.
     pub verdict: Arc<Verdict>,
     /// The items that were judged. None when their list is not due.
     pub population: Option<Vec<ResourceRef>>,
@@ -97,10 +94,10 @@ pub struct Receipt {
 
 /// What the recorder has learned of controls that no entry says, and that its next entries need.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(HashMap<ObjectKey, ControlMemory>);
+pub(crate) struct Memory(HashMap<ObjectKey, LearnedOfControl>);
 
 #[derive(Debug, Default)]
-struct ControlMemory {
+struct LearnedOfControl {
     /// The message of the last verdict: why the control could not be evaluated until now.
     message: String,
     /// The findings of it that name people, who are pseudonyms in the log.
@@ -109,7 +106,7 @@ struct ControlMemory {
 
 impl Memory {
     /// Takes in what was learned from a batch that is durable.
-    pub fn learn(&mut self, learned: Learned) {
+    pub fn learn(&mut self, learned: LearnedOfBatch) {
         for name in &learned.deleted {
             self.0.retain(|key, _| key.name != *name);
         }
@@ -127,19 +124,19 @@ impl Memory {
 /// What a batch comes to, given what the log holds.
 #[derive(Default)]
 pub(crate) struct Drafted {
-    /// What to write.
+    /// The entries, in the order of the log.
     pub entries: Entries,
     /// Texts to store beside the log first, under their digests.
     pub stored: Vec<String>,
     /// What is learned once it is durable.
-    pub learned: Learned,
+    pub learned: LearnedOfBatch,
 }
 
 /// What is remembered of a batch once it is durable.
 #[derive(Default)]
-pub(crate) struct Learned {
+pub(crate) struct LearnedOfBatch {
     deleted: Vec<String>,
-    controls: Vec<(ObjectKey, ControlMemory)>,
+    controls: Vec<(ObjectKey, LearnedOfControl)>,
 }
 
 impl Batch {
@@ -213,7 +210,7 @@ impl Batch {
             drafted.entries.extend(resolved.entries);
             drafted.stored.extend(resolved.stored);
             let people = lapsed::people(&observed.findings, &pseudonymizer);
-            let learned = ControlMemory { message, people };
+            let learned = LearnedOfControl { message, people };
             drafted.learned.controls.push((observed.control.clone(), learned));
         }
         for observed in &self.heartbeats {

@@ -47,7 +47,7 @@ pub struct VerdictDraft {
 /// That what the log holds of a control is still so.
 #[derive(Clone, Debug)]
 pub struct HeartbeatDraft {
-    /// The control.
+    /// The name of the control.
     pub control: String,
     /// The entry, without what the log decides.
     pub data: Heartbeat,
@@ -69,13 +69,13 @@ pub struct Population {
 pub struct ObjectDraft {
     /// Its kind and name.
     pub subject: EntrySubject,
-    /// Its generation.
+    /// The generation of its spec: what tells two specs apart that can't be read.
     pub generation: i64,
     /// Its spec without people; None when it can't be read.
     pub spec: Option<Value>,
     /// Its phase, for kinds that have one.
     pub phase: Option<String>,
-    /// Its uid.
+    /// What tells it from another object of its name. None where it passed no API server.
     pub uid: Option<String>,
     /// Whether this process saw that it was deleted and created again since it was recorded last.
     /// It counts where the log has no uid to tell it by.
@@ -84,7 +84,7 @@ pub struct ObjectDraft {
 
 /// What a draft comes to. Nothing to write means that the log says so already.
 #[derive(Debug, Default)]
-pub struct Resolved {
+pub struct DraftedEntries {
     /// What to write; the last of them is what a status cites.
     pub entries: Entries,
     /// Texts to store beside the log first, under their digests.
@@ -113,9 +113,9 @@ impl VerdictDraft {
     }
 
     /// What has to be written, given the newest verdict that the log has of the control.
-    pub fn resolve(mut self, logged: Option<&VerdictState>, now: Timestamp) -> Resolved {
+    pub fn resolve(mut self, logged: Option<&VerdictState>, now: Timestamp) -> DraftedEntries {
         let subject = EntrySubject::control(&self.control);
-        let mut resolved = Resolved::default();
+        let mut resolved = DraftedEntries::default();
         let course = (!self.passed.is_empty()).then(|| {
             let mut course = Course::new(logged, self.blocked.take());
             for passed in std::mem::take(&mut self.passed) {
@@ -262,11 +262,11 @@ impl HeartbeatDraft {
 
     /// What has to be written. None when the log has another verdict of the control, or none:
     /// nothing is said to hold still that was never said.
-    pub fn resolve(mut self, known: Option<&VerdictState>) -> Option<Resolved> {
+    pub fn resolve(mut self, known: Option<&VerdictState>) -> Option<DraftedEntries> {
         let known = known.filter(|known| {
             known.state == self.data.state && known.generation == self.data.generation
         })?;
-        let mut resolved = Resolved::default();
+        let mut resolved = DraftedEntries::default();
         self.data.findings.clone_from(&known.findings_digest);
         self.data.population_list = attach(self.population, Some(known), &mut resolved);
         let data = Data::Heartbeat(Box::new(self.data));
@@ -279,7 +279,7 @@ impl HeartbeatDraft {
 fn attach(
     population: Option<Population>,
     known: Option<&VerdictState>,
-    resolved: &mut Resolved,
+    resolved: &mut DraftedEntries,
 ) -> Option<PopulationList> {
     let Population { list, text } = population?;
     let last = known.and_then(|known| known.population_list.as_ref());

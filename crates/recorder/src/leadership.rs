@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
+use comptroller_evidence::fold::LogState;
+
 /// Whether this process leads. Clones share it.
 ///
 /// A process that was stopped and goes on still has what it was told before, until the election's
@@ -13,15 +15,34 @@ pub struct Leadership {
     leading: watch::Receiver<bool>,
     /// Until when it leads without another renewal. None: for as long as it is told so.
     until: Option<watch::Receiver<Option<Instant>>>,
+    /// How often the Lease changed hands. None: there is no election, and each start is one more.
+    transitions: Option<watch::Receiver<u64>>,
 }
 
 impl Leadership {
-    /// Led for as long as `leading` says so, and never beyond `until`.
+    /// Led for as long as `leading` says so, and never beyond `until`, by a Lease that changed hands
+    /// so often as `transitions` says.
     pub fn elected(
         leading: watch::Receiver<bool>,
         until: watch::Receiver<Option<Instant>>,
+        transitions: watch::Receiver<u64>,
     ) -> Self {
-        Self { leading, until: Some(until) }
+        Self { leading, until: Some(until), transitions: Some(transitions) }
+    }
+
+    /// Whether replicas elect who leads.
+    pub(super) fn is_elected(&self) -> bool {
+        self.transitions.is_some()
+    }
+
+    /// The epoch of this leadership over a log. A Lease that was deleted counts from the start
+    /// again, and an epoch neither falls nor is that of two.
+    pub(super) fn epoch(&self, state: &LogState) -> u64 {
+        let next = state.epoch().saturating_add(1);
+        let Some(transitions) = &self.transitions else { return next };
+        let transitions = *transitions.borrow();
+        let is_new = transitions > state.epoch() || state.size() == 0;
+        if is_new { transitions } else { next }
     }
 
     /// Whether this process leads at this moment.
@@ -67,7 +88,7 @@ impl Leadership {
 impl From<watch::Receiver<bool>> for Leadership {
     /// Without a deadline: there is no election.
     fn from(leading: watch::Receiver<bool>) -> Self {
-        Self { leading, until: None }
+        Self { leading, until: None, transitions: None }
     }
 }
 
@@ -75,7 +96,14 @@ impl From<watch::Receiver<bool>> for Leadership {
 mod tests {
     use std::time::Duration;
 
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::opening;
+    use comptroller_evidence::{
+        data::OperatorEvent,
+        entry::{Entry, EntrySubject},
+    };
 
     #[test]
     fn who_was_told_that_it_leads_does_so_until_the_deadline() {
@@ -93,9 +121,28 @@ mod tests {
             let (_told, leading) = watch::channel(told);
             let leadership = match until {
                 None => Leadership::from(leading),
-                Some(until) => Leadership::elected(leading, watch::channel(until).1),
+                Some(until) => {
+                    Leadership::elected(leading, watch::channel(until).1, watch::channel(0).1)
+                }
             };
             assert_eq!(leadership.holds(), holds, "{told} {until:?}");
         }
+    }
+
+    #[test]
+    fn an_epoch_is_that_of_one_leadership_and_never_falls() {
+        let (lease, transitions) = watch::channel(4);
+        let leadership =
+            Leadership::elected(watch::channel(true).1, watch::channel(None).1, transitions);
+        let mut state = LogState::default();
+        assert_eq!(leadership.epoch(&state), 4);
+        let subject = EntrySubject::new("Operator", "comptroller-0");
+        let data = opening::operator(OperatorEvent::Started);
+        state.apply(0, &Entry { at: Timestamp::UNIX_EPOCH, epoch: 4, subject, data });
+        for (transitions, epoch) in [(5, 5), (9, 9), (4, 5), (0, 5)] {
+            lease.send_replace(transitions);
+            assert_eq!(leadership.epoch(&state), epoch, "{transitions}");
+        }
+        assert_eq!(Leadership::from(watch::channel(true).1).epoch(&state), 5);
     }
 }

@@ -8,6 +8,7 @@
 mod batch;
 mod dating;
 pub mod draft;
+mod first_entries;
 mod lapsed;
 mod leadership;
 mod observer;
@@ -18,7 +19,6 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod witness;
-mod words;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -33,7 +33,7 @@ pub use self::{
     },
     leadership::Leadership,
     observer::Observer,
-    opening::{EvidenceConfig, Terms},
+    opening::EvidenceConfig,
     recorded::{ObjectKey, ObjectRecord, Recorded},
     task::Recorder,
     witness::{Citation, Published, Witness},
@@ -61,7 +61,7 @@ pub enum EvidenceError {
 /// Whether there is a log to write, and whether it can be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Writing {
-    /// Another replica leads.
+    /// Another replica leads and writes.
     #[default]
     Standby,
     /// This replica leads, and opens the log.
@@ -78,19 +78,19 @@ pub enum Writing {
     },
 }
 
-/// What vouches for the log: published where an administrator of the log can't reach it.
+/// A checkpoint with what verifies it: published where an administrator of the log can't reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Anchor {
+pub struct SignedCheckpoint {
     /// Which log it is.
     pub origin: String,
     /// The key that verifies it, in note format.
     pub verifier_key: String,
-    /// The newest signed checkpoint.
-    pub checkpoint: String,
+    /// The checkpoint as it was signed.
+    pub text: String,
 }
 
 /// What is awaited after a batch was handed over.
-pub type Answer = oneshot::Receiver<Result<Receipt, EvidenceError>>;
+pub type BatchAnswer = oneshot::Receiver<Result<Receipt, EvidenceError>>;
 
 /// Where evidence is recorded. Clones share one log.
 #[derive(Clone, Debug)]
@@ -106,7 +106,7 @@ struct Log {
     location: String,
     requests: mpsc::Sender<Request>,
     current: RwLock<Current>,
-    anchor: watch::Sender<Option<Anchor>>,
+    checkpoint: watch::Sender<Option<SignedCheckpoint>>,
     /// Whether another operator writes, though none was elected.
     displaced: watch::Sender<bool>,
 }
@@ -178,8 +178,8 @@ impl Evidence {
     }
 
     /// What vouches for the log, whenever it changes. None without a log.
-    pub fn anchor(&self) -> Option<watch::Receiver<Option<Anchor>>> {
-        self.log.as_ref().map(|log| log.anchor.subscribe())
+    pub fn checkpoint(&self) -> Option<watch::Receiver<Option<SignedCheckpoint>>> {
+        self.log.as_ref().map(|log| log.checkpoint.subscribe())
     }
 
     /// Looks at the fold of the log. None without a log, and until it was opened first.
@@ -198,7 +198,7 @@ impl Evidence {
     ///
     /// After [`EvidenceError::Unavailable`] the log may or may not hold the batch: that is known
     /// once it was opened again.
-    pub fn submit(&self, batch: Batch) -> Answer {
+    pub fn submit(&self, batch: Batch) -> BatchAnswer {
         let (reply, answer) = oneshot::channel();
         let Some(log) = &self.log else {
             let _ = reply.send(Ok(batch.receipt_without_log(Timestamp::now())));

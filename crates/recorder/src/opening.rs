@@ -6,12 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use futures::{FutureExt, future::BoxFuture};
-use tokio::sync::watch;
-
 use super::{
-    Anchor,
-    witness::{self, CheckError, Found, NotTheLog, Published, Witness},
+    SignedCheckpoint,
+    witness::{self, CheckError, FoundLog, NotTheLog, Published, Witness},
 };
 use comptroller_evidence::{
     data::{GapData, OperatorData, OperatorEvent},
@@ -24,6 +21,7 @@ use comptroller_evidence::{
     snapshot,
     store::{self, Store, StoreError},
 };
+use futures::{FutureExt, future::BoxFuture};
 
 /// Where the log is, and who writes it.
 pub struct EvidenceConfig {
@@ -45,54 +43,24 @@ impl std::fmt::Debug for EvidenceConfig {
     }
 }
 
-/// Which leadership this is.
-#[derive(Clone, Debug)]
-pub enum Terms {
-    /// There is no election: each start is one more.
-    Sole,
-    /// How often the Lease changed hands.
-    Elected(watch::Receiver<u64>),
-}
-
-impl Terms {
-    /// The epoch of a leadership over a log. A Lease that was deleted counts from the start again,
-    /// and an epoch neither falls nor is that of two.
-    pub(super) fn epoch(&self, state: &LogState) -> u64 {
-        let next = state.epoch().saturating_add(1);
-        match self {
-            Self::Sole => next,
-            Self::Elected(transitions) => {
-                let transitions = *transitions.borrow();
-                let is_new = transitions > state.epoch() || state.size() == 0;
-                if is_new { transitions } else { next }
-            }
-        }
-    }
-}
-
 /// Why the log can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The store.
+    /// The directory or bucket can't be opened or read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The key.
+    /// The signing key can't be read, or is not one.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The log.
+    /// The log is not whole, or another writer has it.
     #[error(transparent)]
     Log(#[from] LogError),
     /// No key was named for a log that is not a directory.
     #[error("a log in a bucket needs --evidence-key FILE: mount the signing key from a Secret")]
     KeyNeeded,
-    /// The directory can't be made.
-    #[error("the directory {path} can't be made: {source}")]
-    Directory {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    /// The directory of a new local log can't be created.
+    #[error("the directory {path} can't be created: {source}")]
+    Directory { path: PathBuf, source: io::Error },
     /// Work on the directory panicked, or the program ends.
     #[error("the evidence log was not opened: {0}")]
     Ended(String),
@@ -161,11 +129,11 @@ pub(super) struct Opened {
 
 /// What a process knows of the log that it opens.
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    /// What it says.
+pub(super) struct KnownLog {
+    /// The fold of it, as of when it was open last; empty at first.
     pub state: LogState,
     /// What this process signed last.
-    pub signed: Option<Anchor>,
+    pub signed: Option<SignedCheckpoint>,
     /// Whether this leadership has found the log to be the one that others know.
     pub witnessed: bool,
     /// Whether another process held the lock at the last try: nobody is asked before it is free.
@@ -177,7 +145,7 @@ pub(super) struct Known {
 pub(super) async fn open(
     config: &EvidenceConfig,
     uid: &str,
-    known: Known,
+    known: KnownLog,
 ) -> Result<Opened, OpenError> {
     let origin = origin::of_cluster(uid);
     let store = store::open(&config.location)?;
@@ -212,10 +180,10 @@ async fn compare(
     store: &Arc<dyn Store>,
     origin: &str,
     witness: &Witness,
-    signed: Option<&Anchor>,
+    signed: Option<&SignedCheckpoint>,
 ) -> Result<u64, OpenError> {
     let location = store.location();
-    let nothing = Found { origin, verifier_key: None, size: 0, begun: None };
+    let nothing = FoundLog { origin, verifier_key: None, size: 0, begun: None };
     match store.get(CHECKPOINT).await {
         Ok(Some(_)) => {}
         // Its volume may come back: what this process wrote there is not lost yet.
@@ -239,7 +207,7 @@ async fn compare(
     }
     let mut begun = None;
     replay(&log, 0..log.size().min(1), |_, entry| begun = Some(entry.at)).boxed().await?;
-    let found = Found { size: log.size(), verifier_key: Some(key.as_str()), begun, ..nothing };
+    let found = FoundLog { size: log.size(), verifier_key: Some(key.as_str()), begun, ..nothing };
     witness::judge(location, found, witness)?;
     if let Published::Checkpoint(published) = &witness.published {
         witness::check_continues(&log, published, "is published").await?;
@@ -327,27 +295,4 @@ pub(super) fn cluster(origin: &str) -> EntrySubject {
 /// That the operator started or stopped.
 pub(super) fn operator(event: OperatorEvent) -> Data {
     Data::Operator(OperatorData { event, version: env!("CARGO_PKG_VERSION").to_owned() })
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-
-    #[test]
-    fn an_epoch_is_that_of_one_leadership_and_never_falls() {
-        let (lease, transitions) = watch::channel(4);
-        let terms = Terms::Elected(transitions);
-        let mut state = LogState::default();
-        assert_eq!(terms.epoch(&state), 4);
-        let subject = EntrySubject::new("Operator", "comptroller-0");
-        let data = operator(OperatorEvent::Started);
-        state.apply(0, &Entry { at: Timestamp::UNIX_EPOCH, epoch: 4, subject, data });
-        for (transitions, epoch) in [(5, 5), (9, 9), (4, 5), (0, 5)] {
-            lease.send_replace(transitions);
-            assert_eq!(terms.epoch(&state), epoch, "{transitions}");
-        }
-        assert_eq!(Terms::Sole.epoch(&state), 5);
-    }
 }

@@ -17,9 +17,9 @@ pub(super) const SETTLED: SignedDuration = SignedDuration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     /// The first failure that no gap in the log tells of, and why.
-    untold: Option<(Timestamp, Arc<str>)>,
+    unreported: Option<(Timestamp, Arc<str>)>,
     /// Whether a gap of this outage is in the log.
-    told: bool,
+    is_reported: bool,
     /// Since when the log is good again.
     good: Option<Timestamp>,
 }
@@ -27,44 +27,44 @@ pub(super) struct Outage {
 impl Outage {
     /// The log could not be opened or written.
     pub fn failed(&mut self, now: Timestamp, why: &Arc<str>) {
-        if self.untold.is_none() && self.good.is_some_and(|good| now >= good + SETTLED) {
+        if self.unreported.is_none() && self.good.is_some_and(|good| now >= good + SETTLED) {
             *self = Self::default();
         }
         self.good = None;
-        self.untold.get_or_insert_with(|| (now, Arc::clone(why)));
+        self.unreported.get_or_insert_with(|| (now, Arc::clone(why)));
     }
 
-    /// The log was opened again; `told` is the end of a gap that was found in it, of an append
+    /// The log was opened again; `reported_until` is the end of a gap that was found in it, of an append
     /// that came through without this process being told. Says the gap to write at once.
-    pub fn opened(&mut self, now: Timestamp, told: Option<Timestamp>) -> Option<GapData> {
-        if let Some(to) = told {
-            self.told = true;
-            if let Some((since, _)) = &mut self.untold {
+    pub fn opened(&mut self, now: Timestamp, reported_until: Option<Timestamp>) -> Option<GapData> {
+        if let Some(to) = reported_until {
+            self.is_reported = true;
+            if let Some((since, _)) = &mut self.unreported {
                 *since = (*since).max(to);
             }
         }
-        let (since, why) = self.untold.as_ref().filter(|_| !self.told)?;
+        let (since, why) = self.unreported.as_ref().filter(|_| !self.is_reported)?;
         Some(gap(*since, now, why))
     }
 
     /// What was to be written first is in the log: `gap` says whether it told of the outage.
     pub fn written(&mut self, now: Timestamp, gap: bool) {
-        if gap && self.untold.take().is_some() {
-            self.told = true;
+        if gap && self.unreported.take().is_some() {
+            self.is_reported = true;
         }
-        self.untold.take_if(|(since, _)| *since >= now);
+        self.unreported.take_if(|(since, _)| *since >= now);
         self.good = Some(now);
     }
 
     /// When to look whether the outage is over. None: nothing is left to tell.
     pub fn settles(&self) -> Option<Timestamp> {
-        self.untold.as_ref()?;
+        self.unreported.as_ref()?;
         self.good.map(|good| good + SETTLED)
     }
 
     /// What is left to tell, once the log has been good for long enough, or at the end.
     pub fn rest(&self, now: Timestamp, end: bool) -> Option<GapData> {
-        let (since, why) = self.untold.as_ref()?;
+        let (since, why) = self.unreported.as_ref()?;
         let good = self.good?;
         (end || now >= good + SETTLED).then(|| gap(*since, good, why))
     }

@@ -75,7 +75,7 @@ impl Recorded<Verdict> {
 pub struct ObjectRecord {
     /// Its kind, such as `ControlException`.
     pub kind: &'static str,
-    /// Which object.
+    /// The name and uid of the object.
     pub key: ObjectKey,
     /// The generation of the spec that is in the log.
     pub generation: i64,

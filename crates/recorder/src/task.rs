@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    Anchor, Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, QUEUE, Terms,
+    Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, QUEUE, SignedCheckpoint,
     Writing,
     batch::{Batch, Drafted, Memory, Receipt},
     draft::Entries,
@@ -65,13 +65,13 @@ type Reply = oneshot::Sender<Result<Receipt, EvidenceError>>;
 pub(super) enum Request {
     /// To record a batch.
     Record(Box<Batch>, Reply),
-    /// To end.
+    /// To say that the operator stops, and to close the log.
     Stop(oneshot::Sender<()>),
 }
 
 /// Why nothing could be written.
 #[derive(Debug, thiserror::Error)]
-enum WriteError {
+enum RecordError {
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]
@@ -84,7 +84,7 @@ enum WriteError {
     Deposed,
 }
 
-impl WriteError {
+impl RecordError {
     fn is_locked(&self) -> bool {
         matches!(self, Self::Open(error) if error.is_locked())
     }
@@ -106,7 +106,6 @@ impl WriteError {
 /// The task, before it runs.
 pub struct Recorder {
     config: EvidenceConfig,
-    terms: Terms,
     leadership: Leadership,
     observer: Arc<dyn Observer>,
     inbox: mpsc::Receiver<Request>,
@@ -167,7 +166,6 @@ impl Recorder {
     /// A recorder and the hand on it. Nothing is touched before this process leads.
     pub fn new(
         config: EvidenceConfig,
-        terms: Terms,
         leadership: impl Into<Leadership>,
         observer: Arc<dyn Observer>,
     ) -> (Evidence, Self) {
@@ -177,7 +175,7 @@ impl Recorder {
             location: config.location.clone(),
             requests,
             current: RwLock::default(),
-            anchor: watch::Sender::new(None),
+            checkpoint: watch::Sender::new(None),
             displaced: watch::Sender::new(false),
         });
         observer.begun();
@@ -189,7 +187,6 @@ impl Recorder {
         };
         let recorder = Self {
             config,
-            terms,
             leadership,
             observer,
             inbox,
@@ -373,15 +370,15 @@ impl Recorder {
 
     /// Waits for a step for some time, and no longer than this process leads: who no longer does
     /// must say so at once, since statuses follow the log.
-    async fn while_leading<T>(&self, step: impl Future<Output = T>) -> Result<T, WriteError> {
+    async fn while_leading<T>(&self, step: impl Future<Output = T>) -> Result<T, RecordError> {
         // A process that was stopped for a while may not have been told yet.
         if !self.leadership.holds() {
-            return Err(WriteError::Deposed);
+            return Err(RecordError::Deposed);
         }
         tokio::select! {
             biased;
-            () = self.leadership.clone().lost() => Err(WriteError::Deposed),
-            done = tokio::time::timeout(TIMEOUT, step) => done.map_err(|_| WriteError::Late),
+            () = self.leadership.clone().lost() => Err(RecordError::Deposed),
+            done = tokio::time::timeout(TIMEOUT, step) => done.map_err(|_| RecordError::Late),
         }
     }
 
@@ -406,7 +403,7 @@ impl Recorder {
         drafts: Entries,
         stored: Vec<String>,
         now: Timestamp,
-    ) -> Result<Appended, WriteError> {
+    ) -> Result<Appended, RecordError> {
         let epoch = open.epoch;
         let entries: Vec<Entry> = drafts
             .into_iter()
@@ -425,7 +422,7 @@ impl Recorder {
             for entry in &entries {
                 leaves.push(leaf(&open.writer, entry).await?);
             }
-            Ok::<_, WriteError>(open.writer.append(&leaves).boxed().await?)
+            Ok::<_, RecordError>(open.writer.append(&leaves).boxed().await?)
         };
         let appended = self.unless_slow(self.while_leading(write)).await??;
         {
@@ -435,10 +432,10 @@ impl Recorder {
             }
         }
         self.observer.appended(appended.size, now);
-        self.log.anchor.send_replace(Some(Anchor {
+        self.log.checkpoint.send_replace(Some(SignedCheckpoint {
             origin: open.writer.origin().to_owned(),
             verifier_key: open.verifier.as_str().to_owned(),
-            checkpoint: open.writer.checkpoint().to_owned(),
+            text: open.writer.checkpoint().to_owned(),
         }));
         Ok(appended)
     }
@@ -461,7 +458,7 @@ fn say(writing: &watch::Sender<Writing>, now: &Writing) {
 }
 
 /// The leaf of an entry. Data that is too long for one goes beside the log, and its digest in it.
-async fn leaf(writer: &LogWriter, entry: &Entry) -> Result<Vec<u8>, WriteError> {
+async fn leaf(writer: &LogWriter, entry: &Entry) -> Result<Vec<u8>, RecordError> {
     let text = entry.to_text()?;
     if text.len() <= MAX_ENTRY {
         return Ok(text.into_bytes());

@@ -86,12 +86,7 @@ impl Bench {
         *self.known.lock().unwrap() = witness;
     }
 
-    fn start(
-        &self,
-        instance: &str,
-        terms: Terms,
-        leadership: impl Into<Leadership>,
-    ) -> (Evidence, Arc<Counts>) {
+    fn start(&self, instance: &str, leadership: impl Into<Leadership>) -> (Evidence, Arc<Counts>) {
         let known = Arc::clone(&self.known);
         let config = EvidenceConfig {
             location: self.log().to_str().unwrap().to_owned(),
@@ -104,21 +99,21 @@ impl Bench {
             }),
         };
         let counts = Arc::<Counts>::default();
-        let (evidence, recorder) = Recorder::new(config, terms, leadership, counts.clone());
+        let (evidence, recorder) = Recorder::new(config, leadership, counts.clone());
         tokio::spawn(recorder.run());
         (evidence, counts)
     }
 
     /// Runs an operator that records some controls and stops; what vouches for its log then.
-    async fn run(&self, controls: &[&str]) -> Anchor {
+    async fn run(&self, controls: &[&str]) -> SignedCheckpoint {
         let (_leads, leading) = watch::channel(true);
-        let (evidence, _) = self.start("comptroller-0", Terms::Sole, leading);
+        let (evidence, _) = self.start("comptroller-0", leading);
         until_open(&evidence).await;
         for name in controls {
             record(&evidence, name).await;
         }
         evidence.stop().await;
-        evidence.anchor().unwrap().borrow().clone().unwrap()
+        evidence.checkpoint().unwrap().borrow().clone().unwrap()
     }
 
     /// A copy of the log as it is, or as it was put back.
@@ -168,6 +163,12 @@ async fn record(evidence: &Evidence, name: &str) {
     assert!(receipt.objects[0].entry().is_some());
 }
 
+/// Elected by a Lease that is renewed for as long as the test lasts.
+fn elected(leading: watch::Receiver<bool>) -> Leadership {
+    let until = Some(Instant::now() + Duration::from_hours(1));
+    Leadership::elected(leading, watch::channel(until).1, watch::channel(3).1)
+}
+
 async fn until_failing(evidence: &Evidence) -> String {
     match until(evidence, |writing| matches!(writing, Writing::Failing { .. })).await {
         Writing::Failing { why, .. } => why.to_string(),
@@ -212,7 +213,7 @@ async fn until_open(evidence: &Evidence) {
 async fn a_batch_is_one_append_and_what_comes_back_is_in_the_log() {
     let (_leads, leading) = watch::channel(true);
     let bench = Bench::new();
-    let (evidence, counts) = bench.start("comptroller-0", Terms::Sole, leading);
+    let (evidence, counts) = bench.start("comptroller-0", leading);
     until_open(&evidence).await;
     let verdict =
         |reason| Arc::new(Verdict::blocked(1, reason, "why".to_owned(), Timestamp::UNIX_EPOCH));
@@ -247,7 +248,7 @@ async fn a_batch_is_one_append_and_what_comes_back_is_in_the_log() {
 async fn no_verdict_follows_the_deletion_of_its_control() {
     let (_leads, leading) = watch::channel(true);
     let bench = Bench::new();
-    let (evidence, _) = bench.start("comptroller-0", Terms::Sole, leading);
+    let (evidence, _) = bench.start("comptroller-0", leading);
     until_open(&evidence).await;
     record(&evidence, "c").await;
     let now = Timestamp::UNIX_EPOCH;
@@ -267,7 +268,7 @@ async fn no_verdict_follows_the_deletion_of_its_control() {
 async fn another_uid_begins_again_in_one_batch() {
     let (_leads, leading) = watch::channel(true);
     let bench = Bench::new();
-    let (evidence, _) = bench.start("comptroller-0", Terms::Sole, leading);
+    let (evidence, _) = bench.start("comptroller-0", leading);
     until_open(&evidence).await;
     let now = Timestamp::UNIX_EPOCH;
     let verdict = Arc::new(Verdict::blocked(1, Reason::NoFindings, "why".to_owned(), now));
@@ -294,7 +295,7 @@ async fn an_older_copy_is_not_written_to_and_the_newest_is() {
     bench.copy("log", "older");
     let published = bench.run(&["b"]).await;
     bench.copy("log", "newest");
-    let size = published.checkpoint.lines().nth(1).unwrap().parse().unwrap();
+    let size = published.text.lines().nth(1).unwrap().parse().unwrap();
     let mut statuses = Witness::default();
     statuses.cite(cited(size, 10));
     for witness in [Witness::of(Published::Checkpoint(published.clone())), statuses] {
@@ -302,7 +303,7 @@ async fn an_older_copy_is_not_written_to_and_the_newest_is() {
         bench.copy("older", "log");
         let before = bench.files();
         let (leads, leading) = watch::channel(true);
-        let (evidence, counts) = bench.start("comptroller-0", Terms::Sole, leading);
+        let (evidence, counts) = bench.start("comptroller-0", leading);
         let why = until_failing(&evidence).await;
         assert!(why.contains("older copy"), "{why}");
         assert_eq!(bench.files(), before, "nothing is written, nothing is signed");
@@ -312,7 +313,7 @@ async fn an_older_copy_is_not_written_to_and_the_newest_is() {
         // What is to be restored is.
         bench.copy("newest", "log");
         let (_leads, leading) = watch::channel(true);
-        let (evidence, counts) = bench.start("comptroller-0", Terms::Sole, leading);
+        let (evidence, counts) = bench.start("comptroller-0", leading);
         until_open(&evidence).await;
         assert!(!counts.is_put_back());
         evidence.stop().await;
@@ -330,7 +331,7 @@ async fn a_log_that_is_gone_with_its_key_is_begun_anew_only_with_consent() {
     for witness in [Witness::of(Published::Checkpoint(published)), statuses.clone()] {
         bench.know(Ok(witness));
         let (_leads, leading) = watch::channel(true);
-        let (evidence, _) = bench.start("comptroller-0", Terms::Sole, leading);
+        let (evidence, _) = bench.start("comptroller-0", leading);
         let why = until_failing(&evidence).await;
         assert!(why.contains("there is no evidence log"), "{why}");
         assert_eq!(bench.files(), Vec::<String>::new(), "no key is made either");
@@ -348,7 +349,7 @@ async fn nothing_is_appended_before_others_could_be_asked() {
     let bench = Bench::new();
     bench.know(Err("connection refused".to_owned()));
     let (_leads, leading) = watch::channel(true);
-    let (evidence, _) = bench.start("comptroller-0", Terms::Sole, leading);
+    let (evidence, _) = bench.start("comptroller-0", leading);
     let why = until_failing(&evidence).await;
     assert!(why.contains("connection refused"), "{why}");
     assert_eq!(bench.files(), Vec::<String>::new());
@@ -362,7 +363,7 @@ async fn a_log_that_is_replaced_under_its_writer_is_not_written_to() {
     bench.run(&["a"]).await;
     bench.copy("log", "older");
     let (_leads, leading) = watch::channel(true);
-    let (evidence, counts) = bench.start("comptroller-0", Terms::Sole, leading);
+    let (evidence, counts) = bench.start("comptroller-0", leading);
     until_open(&evidence).await;
     record(&evidence, "b").await;
     std::fs::rename(bench.log(), bench.folder.path().join("taken")).unwrap();
@@ -381,8 +382,7 @@ async fn a_log_that_is_replaced_under_its_writer_is_not_written_to() {
 async fn who_lost_the_leadership_and_regained_it_says_so() {
     let bench = Bench::new();
     let (leads, leading) = watch::channel(true);
-    let terms = || Terms::Elected(watch::channel(3).1);
-    let (evidence, _) = bench.start("comptroller-0", terms(), leading);
+    let (evidence, _) = bench.start("comptroller-0", elected(leading));
     until_open(&evidence).await;
     record(&evidence, "a").await;
     leads.send_replace(false);
@@ -402,7 +402,7 @@ async fn who_lost_the_leadership_and_regained_it_says_so() {
     leads.send_replace(false);
     until(&evidence, |writing| *writing == Writing::Standby).await;
     let (_others, leading) = watch::channel(true);
-    let (other, _) = bench.start("comptroller-1", terms(), leading);
+    let (other, _) = bench.start("comptroller-1", elected(leading));
     until_open(&other).await;
     let (gaps, started) = told(&bench.log()).await;
     assert_eq!(started, 2);
@@ -414,9 +414,8 @@ async fn who_is_past_the_deadline_writes_nothing_and_claims_nothing() {
     let bench = Bench::new();
     let (_leads, leading) = watch::channel(true);
     let (deadline, limit) = watch::channel(Some(Instant::now() + Duration::from_hours(1)));
-    let leadership = Leadership::elected(leading, limit);
-    let terms = Terms::Elected(watch::channel(3).1);
-    let (evidence, _) = bench.start("comptroller-0", terms, leadership);
+    let leadership = Leadership::elected(leading, limit, watch::channel(3).1);
+    let (evidence, _) = bench.start("comptroller-0", leadership);
     until_open(&evidence).await;
     record(&evidence, "a").await;
     let before = bench.files();
@@ -436,10 +435,10 @@ async fn who_is_past_the_deadline_writes_nothing_and_claims_nothing() {
 async fn of_two_operators_without_an_election_the_second_keeps_still() {
     let bench = Bench::new();
     let (first_leads, leading) = watch::channel(true);
-    let (first, _) = bench.start("comptroller-0", Terms::Sole, leading);
+    let (first, _) = bench.start("comptroller-0", leading);
     until_open(&first).await;
     let (_leads, leading) = watch::channel(true);
-    let (second, counts) = bench.start("comptroller-1", Terms::Sole, leading);
+    let (second, counts) = bench.start("comptroller-1", leading);
     let mut displaced = second.displaced().unwrap();
     let limit = Duration::from_secs(30);
     tokio::time::timeout(limit, displaced.wait_for(|is| *is)).await.unwrap().unwrap();
@@ -456,12 +455,11 @@ async fn of_two_operators_without_an_election_the_second_keeps_still() {
 #[tokio::test]
 async fn who_is_elected_says_whose_lock_keeps_it_from_writing() {
     let bench = Bench::new();
-    let terms = || Terms::Elected(watch::channel(3).1);
     let (first_leads, leading) = watch::channel(true);
-    let (first, _) = bench.start("comptroller-0", terms(), leading);
+    let (first, _) = bench.start("comptroller-0", elected(leading));
     until_open(&first).await;
     let (_leads, leading) = watch::channel(true);
-    let (second, _) = bench.start("comptroller-1", terms(), leading);
+    let (second, _) = bench.start("comptroller-1", elected(leading));
     let why = until_failing(&second).await;
     assert!(why.contains("comptroller-0 holds the lock"), "{why}");
     assert!(!*second.displaced().unwrap().borrow());
@@ -473,7 +471,7 @@ async fn who_is_elected_says_whose_lock_keeps_it_from_writing() {
 async fn one_outage_is_one_gap_however_often_it_was_tried() {
     let bench = Bench::new();
     let (_leads, leading) = watch::channel(true);
-    let (evidence, counts) = bench.start("comptroller-0", Terms::Sole, leading);
+    let (evidence, counts) = bench.start("comptroller-0", leading);
     until_open(&evidence).await;
     record(&evidence, "a").await;
     // The append is begun, and its tiles can't be written.

@@ -7,7 +7,7 @@
 use futures::FutureExt;
 use jiff::Timestamp;
 
-use super::Anchor;
+use super::SignedCheckpoint;
 use comptroller_evidence::{
     log::{LogError, LogReader},
     verify::{self, VerifyError},
@@ -16,7 +16,7 @@ use comptroller_evidence::{
 /// What others know of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witness {
-    /// What is published.
+    /// What the ConfigMap of the log says.
     pub published: Published,
     /// What statuses cite; none of them is both older and shorter than another.
     cited: Vec<Citation>,
@@ -30,8 +30,8 @@ pub enum Published {
     Nothing,
     /// An administrator took the checkpoint out: another log may be begun.
     Withdrawn,
-    /// This.
-    Checkpoint(Anchor),
+    /// The newest checkpoint that was published.
+    Checkpoint(SignedCheckpoint),
 }
 
 /// That a status cites an entry.
@@ -47,7 +47,7 @@ pub struct Citation {
 
 /// What lies where the log belongs.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found<'a> {
+pub(super) struct FoundLog<'a> {
     /// Which log it would be.
     pub origin: &'a str,
     /// The key that it would be signed with, if that is known.
@@ -61,22 +61,20 @@ pub(super) struct Found<'a> {
 /// Why a log is not appended to.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTheLog {
-    /// There was one.
+    /// Nothing lies at the place of the log, and others know of one there.
     #[error(
         "there is no evidence log in {location}, though {shown}: it was deleted, or its volume is not mounted. Keep that as a proof, and restore the newest copy of the log with its key. {CONSENT}"
     )]
     Gone {
-        /// The store.
         location: String,
-        /// What shows it.
+        /// Who knows of it, such as a status that cites an entry.
         shown: String,
     },
-    /// It was longer.
+    /// The log has fewer entries than others know of.
     #[error(
         "the evidence log in {location} has {size} entries, though {shown}: an older copy was put back, and going on from it would fork the log. Keep that as a proof, and restore the newest copy. {CONSENT}"
     )]
     Shorter {
-        /// The store.
         location: String,
         /// How many entries it has.
         size: u64,
@@ -98,11 +96,10 @@ pub enum NotTheLog {
         "the evidence log in {location} does not continue the checkpoint that {keeper}: {reason}. It was put back from an older copy, cut or rewritten. Keep that checkpoint as a proof, and restore the newest copy. {CONSENT}"
     )]
     Discontinued {
-        /// The store.
         location: String,
         /// Who has the checkpoint, such as `is published`.
         keeper: &'static str,
-        /// In what way.
+        /// How its tree contradicts the checkpoint.
         reason: String,
     },
 }
@@ -140,23 +137,27 @@ impl Witness {
 
 /// Whether what was found can be the log that others know. What is published must be continued as
 /// well, which takes its tree.
-pub(super) fn judge(location: &str, found: Found<'_>, witness: &Witness) -> Result<(), NotTheLog> {
+pub(super) fn judge(
+    location: &str,
+    found: FoundLog<'_>,
+    witness: &Witness,
+) -> Result<(), NotTheLog> {
     let location = location.to_owned();
-    if let Published::Checkpoint(anchor) = &witness.published {
+    if let Published::Checkpoint(checkpoint) = &witness.published {
         let shown = || {
-            let size = size_of(anchor).map_or_else(|| "entries".to_owned(), entries);
+            let size = size_of(checkpoint).map_or_else(|| "entries".to_owned(), entries);
             format!("the checkpoint of one with {size} is published")
         };
         // What is not said there is not another's.
         let other = |published: &str, ours: &str| !published.is_empty() && published != ours;
-        let other_origin = other(&anchor.origin, found.origin);
-        let other_key = found.verifier_key.is_some_and(|key| other(&anchor.verifier_key, key));
+        let other_origin = other(&checkpoint.origin, found.origin);
+        let other_key = found.verifier_key.is_some_and(|key| other(&checkpoint.verifier_key, key));
         if other_origin || other_key {
-            let published = format!("{} ({})", anchor.origin, anchor.verifier_key);
+            let published = format!("{} ({})", checkpoint.origin, checkpoint.verifier_key);
             let ours = format!("{} ({})", found.origin, found.verifier_key.unwrap_or("no key yet"));
             return Err(NotTheLog::Another { published, ours });
         }
-        if found.size == 0 && size_of(anchor) != Some(0) {
+        if found.size == 0 && size_of(checkpoint) != Some(0) {
             return Err(NotTheLog::Gone { location, shown: shown() });
         }
     }
@@ -178,10 +179,10 @@ pub(super) fn judge(location: &str, found: Found<'_>, witness: &Witness) -> Resu
 /// Checks that a log continues a checkpoint that was kept.
 pub(super) async fn check_continues(
     log: &LogReader,
-    anchor: &Anchor,
+    checkpoint: &SignedCheckpoint,
     keeper: &'static str,
 ) -> Result<(), CheckError> {
-    match verify::continues(log, anchor.checkpoint.as_bytes()).boxed().await {
+    match verify::continues(log, checkpoint.text.as_bytes()).boxed().await {
         Ok(_) => Ok(()),
         // It could not be read, which says nothing.
         Err(VerifyError::Unreadable(error)) => Err(error.into()),
@@ -195,7 +196,7 @@ pub(super) async fn check_continues(
 /// Why a log was not found to be the one that others know.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// It is not.
+    /// It is another, or not all of it.
     #[error(transparent)]
     Not(#[from] NotTheLog),
     /// It can't be read.
@@ -204,8 +205,8 @@ pub enum CheckError {
 }
 
 /// The second line of a checkpoint. None: it is none.
-fn size_of(anchor: &Anchor) -> Option<u64> {
-    anchor.checkpoint.lines().nth(1)?.parse().ok()
+fn size_of(checkpoint: &SignedCheckpoint) -> Option<u64> {
+    checkpoint.text.lines().nth(1)?.parse().ok()
 }
 
 fn entries(size: u64) -> String {

@@ -33,7 +33,7 @@ const CHECKPOINT_EVERY: Duration = Duration::from_hours(1);
 
 /// Where the evidence log is, and what the operator knows it to be verified by.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct LogPlace<'a> {
     /// A directory, or the URL of a bucket.
     pub location: &'a str,
     /// The verifier key, in note format.
@@ -43,19 +43,19 @@ pub(super) struct Place<'a> {
 /// Why a period can't be summed up.
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
-    /// The store.
+    /// Its directory or bucket does not answer.
     #[error("the evidence log can't be read: {0}")]
     Store(#[from] StoreError),
-    /// The key.
+    /// The verifier key is not one.
     #[error("the evidence log can't be read: {0}")]
     Key(#[from] KeyError),
     /// The log, or its proof.
     #[error("the evidence log can't be read: {0}")]
     Log(#[from] LogError),
-    /// An entry.
+    /// An entry can't be understood.
     #[error("the evidence log can't be read: {0}")]
     Replay(#[from] ReplayError),
-    /// Too many periods.
+    /// More periods are open than are followed.
     #[error(
         "{MOST} other periods are open, and that is how many are followed: delete those that nobody needs"
     )]
@@ -63,7 +63,7 @@ pub enum FollowError {
 }
 
 impl FollowError {
-    /// In one word.
+    /// The reason of the condition Ready.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::TooMany => "TooManyPeriods",
@@ -108,7 +108,7 @@ impl Following {
     /// Reads what is new in the log, and says what the period has come to.
     pub async fn follow(
         &mut self,
-        place: Place<'_>,
+        place: LogPlace<'_>,
         period: &AuditPeriod,
         span: Span,
         now: Timestamp,
@@ -141,7 +141,7 @@ impl Following {
         Ok(followed)
     }
 
-    /// Forgets a period.
+    /// Forgets a period that is gone or closed.
     pub fn forget(&mut self, name: &str) {
         self.periods.remove(name);
         self.last_writes.remove(name);
@@ -168,7 +168,7 @@ impl Following {
 /// the operator started does not pass.
 async fn refreshed<'a>(
     reader: &'a mut Option<LogReader>,
-    place: Place<'_>,
+    place: LogPlace<'_>,
 ) -> Result<&'a LogReader, FollowError> {
     if let Some(reader) = reader {
         reader.refresh().await?;

@@ -20,7 +20,7 @@ use tokio::{
 
 pub use self::following::FollowError;
 use self::{
-    following::{Followed, Following, Place},
+    following::{Followed, Following, LogPlace},
     summary::{closed, not_begun, summed, unready},
 };
 use super::{
@@ -49,7 +49,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RECHECK: Duration = Duration::from_secs(5);
 
 /// What the reconciler needs.
-pub struct Context {
+pub struct PeriodContext {
     api: Api<AuditPeriod>,
     evidence: Evidence,
     writer: Writer<AuditPeriodStatus>,
@@ -59,8 +59,8 @@ pub struct Context {
     started: Instant,
 }
 
-impl Context {
-    /// A context.
+impl PeriodContext {
+    /// A context that has read nothing of the log yet.
     pub fn new(
         api: Api<AuditPeriod>,
         evidence: Evidence,
@@ -107,7 +107,7 @@ impl Context {
 }
 
 /// A status to write, and when to look again.
-struct Plan {
+struct PeriodPlan {
     status: AuditPeriodStatus,
     again: Option<Duration>,
 }
@@ -115,7 +115,7 @@ struct Plan {
 /// Brings the status of a period in line with the log.
 pub async fn reconcile(
     object: &DeserializeGuard<AuditPeriod>,
-    context: &Context,
+    context: &PeriodContext,
 ) -> Result<(Action, Outcome), WriteError> {
     if context.evidence.writing() == Writing::Standby {
         return Ok((Action::await_change(), Outcome::Unchanged));
@@ -131,13 +131,13 @@ pub async fn reconcile(
         Err(invalid) => {
             let problems = unreadable::explain(&context.api, &name, invalid).await;
             let message = format!("{problems}; write another AuditPeriod");
-            Some(Plan {
+            Some(PeriodPlan {
                 status: unready(&known, "InvalidSpec", &message, generation, now),
                 again: None,
             })
         }
     };
-    let Some(Plan { status, again }) = plan else {
+    let Some(PeriodPlan { status, again }) = plan else {
         return Ok((Action::requeue(RECHECK), Outcome::Unchanged));
     };
     let action = || {
@@ -165,9 +165,9 @@ async fn plan(
     known: &AuditPeriodStatus,
     generation: i64,
     now: Timestamp,
-    context: &Context,
-) -> Option<Plan> {
-    let wait = |status, again| Some(Plan { status, again });
+    context: &PeriodContext,
+) -> Option<PeriodPlan> {
+    let wait = |status, again| Some(PeriodPlan { status, again });
     let wrong = |reason, message: &str| unready(known, reason, message, generation, now);
     if known.phase == PeriodPhase::Closed {
         // What was final stays so; only who the report is for can have changed.
@@ -184,12 +184,13 @@ async fn plan(
     if now < span.start() {
         return wait(not_begun(known, span, generation, now), Some(until(span.start(), now)));
     }
-    let anchor = context.evidence.anchor().and_then(|anchor| anchor.borrow().clone());
-    let Some(anchor) = anchor else {
+    let checkpoint = context.evidence.checkpoint().and_then(|newest| newest.borrow().clone());
+    let Some(checkpoint) = checkpoint else {
         let late = context.started.elapsed() > PATIENCE;
-        return late.then(|| Plan { status: wrong("LogNotOpen", NOT_OPEN), again: Some(RECHECK) });
+        return late
+            .then(|| PeriodPlan { status: wrong("LogNotOpen", NOT_OPEN), again: Some(RECHECK) });
     };
-    let log = Place { location, key: &anchor.verifier_key };
+    let log = LogPlace { location, key: &checkpoint.verifier_key };
     let follow = async { context.following().await.follow(log, period, span, now).await };
     match timeout(READING, follow).await {
         Ok(Ok(followed)) => {

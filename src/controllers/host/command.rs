@@ -22,7 +22,7 @@ pub enum Command {
     UnreadableControl(ObjectKey, Box<Verdict>),
     /// How a `ControlException` stands whose spec can't be read.
     UnreadableException(ObjectKey, ExceptionState),
-    /// A `ControlException`.
+    /// A `ControlException`. One that can't be read allows nothing.
     Exception(ObjectEvent<Result<Arc<ControlException>, InvalidObject>>),
 }
 

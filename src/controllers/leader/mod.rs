@@ -73,6 +73,8 @@ pub struct LeaderElector {
     leading: watch::Sender<bool>,
     /// Until when it leads without another renewal; None if it does not lead.
     until: watch::Sender<Option<Instant>>,
+    /// How often the lease had changed hands when this process took it, which is the epoch of the
+    /// entries it writes. It is set before `leading` turns true.
     transitions: watch::Sender<u64>,
     metrics: Metrics,
     failing: bool,
@@ -118,13 +120,8 @@ impl LeaderElector {
     /// [`leading`](Self::leading) with its deadline, for the writer of the log: a process that was
     /// paused and resumes is told too late that another leads, so it must look at the deadline.
     pub fn leadership(&self) -> Leadership {
-        Leadership::elected(self.leading.subscribe(), self.until.subscribe())
-    }
-
-    /// How often the lease had changed hands when this process took it, which is the epoch of the
-    /// entries it writes. It is set before [`leading`](Self::leading) turns true.
-    pub fn transitions(&self) -> watch::Receiver<u64> {
-        self.transitions.subscribe()
+        let (leading, until) = (self.leading.subscribe(), self.until.subscribe());
+        Leadership::elected(leading, until, self.transitions.subscribe())
     }
 
     /// The name in the lease.

@@ -22,7 +22,7 @@ use super::{CONTROL as CONTROL_KIND, *};
 use crate::{
     controllers::{
         kinds::key_of,
-        status::{self, Known, Plan},
+        status::{self, StatusInputs, StatusPlan},
     },
     telemetry::Metrics,
 };
@@ -40,7 +40,7 @@ use comptroller_evidence::{
     replay::replay,
     store::memory::{self, WriteFault},
 };
-use comptroller_recorder::{EvidenceConfig, Recorder, Terms, Witness, Writing};
+use comptroller_recorder::{EvidenceConfig, Recorder, Witness, Writing};
 
 const CLUSTER: &str = "7d9e3a60";
 /// The name of the control. Its kind is [`CONTROL_KIND`].
@@ -165,12 +165,8 @@ impl World {
             witness: Box::new(|| async { Ok(Witness::default()) }.boxed()),
         };
         let (leads, leading) = watch::channel(true);
-        let (evidence, recorder) = Recorder::new(
-            config,
-            Terms::Sole,
-            leading,
-            Arc::new(Metrics::new().unwrap().evidence().clone()),
-        );
+        let (evidence, recorder) =
+            Recorder::new(config, leading, Arc::new(Metrics::new().unwrap().evidence().clone()));
         let task = tokio::spawn(recorder.run());
         let board = Arc::new(VerdictBoard::default());
         let queues = ReconcileQueues {
@@ -296,10 +292,11 @@ impl World {
         let Some(published) = process.board.verdict(&key_of(&object)) else { return };
         process.metric = Some(whole_seconds(published.recorded.value().since).0);
         let previous = self.status.clone().unwrap_or_default();
-        let known = Known::new(1, Timestamp::UNIX_EPOCH, "")
+        let known = StatusInputs::new(1, Timestamp::UNIX_EPOCH, "")
             .with_verdict(Some(&published.recorded))
             .with_as_of(Some(now));
-        if let Plan::Write { status, .. } = status::plan(&previous, &known, Timestamp::now()) {
+        if let StatusPlan::Write { status, .. } = status::plan(&previous, &known, Timestamp::now())
+        {
             self.status = Some(*status);
         }
     }

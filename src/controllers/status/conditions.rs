@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{EVIDENCE_RECORDED, Known, RECORDED, STALLED};
+use super::{EVIDENCE_RECORDED, RECORDED, STALLED, StatusInputs};
 use crate::controllers::occurrences;
 use comptroller_core::{
     api::{
@@ -14,7 +14,7 @@ use comptroller_core::{
 
 /// The conditions that a verdict asks for.
 pub(super) fn conditions_of(
-    known: &Known<'_>,
+    known: &StatusInputs<'_>,
     verdict: &Verdict,
     now: Timestamp,
 ) -> Vec<Condition> {

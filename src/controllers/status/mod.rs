@@ -46,17 +46,16 @@ const RECHECK: SignedDuration = SignedDuration::from_secs(5);
 
 /// What to do about the status of a control.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Plan {
+pub enum StatusPlan {
     /// It says all there is to say, until the next verdict or entry.
     Keep,
     /// The same, and look again after this time.
     Wait(SignedDuration),
     /// Write this. What it says of a verdict is in the log, where there is one.
     Write {
-        /// The status.
         status: Box<ControlStatus>,
         /// What is new in it.
-        news: News,
+        news: StatusNews,
         /// How soon somebody waits for it.
         urgency: Urgency,
     },
@@ -64,7 +63,7 @@ pub enum Plan {
 
 /// What is new in a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum News {
+pub enum StatusNews {
     /// Nothing but that somebody looked.
     Heartbeat,
     /// Something, in the same state.
@@ -76,7 +75,7 @@ pub enum News {
 /// How soon somebody waits for a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
-    /// At once.
+    /// Somebody may wait for it: a state, a finding, a reason.
     Now,
     /// Only the population changed. One binding moves the population of every control about
     /// rights, and nobody waits for that number.
@@ -85,7 +84,7 @@ pub enum Urgency {
 
 /// What is known when a status is planned.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct StatusInputs<'a> {
     generation: i64,
     waits_since: Timestamp,
     spec: Option<&'a ControlSpec>,
@@ -97,7 +96,7 @@ pub struct Known<'a> {
     waiting: &'a str,
 }
 
-impl<'a> Known<'a> {
+impl<'a> StatusInputs<'a> {
     /// Of an object of this generation without a verdict yet, which waits for one since it was
     /// created or the operator started. `waiting` is what the engine waits for, if anything.
     pub fn new(generation: i64, waits_since: Timestamp, waiting: &'a str) -> Self {
@@ -134,7 +133,7 @@ impl<'a> Known<'a> {
 }
 
 /// Plans the status of a control.
-pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan {
+pub fn plan(previous: &ControlStatus, known: &StatusInputs<'_>, now: Timestamp) -> StatusPlan {
     let Some(verdict) = known.verdict else {
         return plan_pending(previous, known, now);
     };
@@ -149,11 +148,11 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
         ..status.clone()
     };
     let news = if transition {
-        News::Transition
+        StatusNews::Transition
     } else if heartbeat == *previous {
-        News::Heartbeat
+        StatusNews::Heartbeat
     } else {
-        News::Change
+        StatusNews::Change
     };
     if known.cited.is_none() {
         status.last_evaluated = status.last_evaluated.max(known.as_of.map(whole_seconds));
@@ -164,25 +163,29 @@ pub fn plan(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan
 
 /// Plans a status that is as it should be. With a log the next entry says that it still is so;
 /// without one, the status does by itself.
-fn plan_heartbeat(mut status: ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan {
+fn plan_heartbeat(
+    mut status: ControlStatus,
+    known: &StatusInputs<'_>,
+    now: Timestamp,
+) -> StatusPlan {
     if known.cited.is_some() {
-        return Plan::Keep;
+        return StatusPlan::Keep;
     }
     let heartbeat = known.spec.map_or(DEFAULT_HEARTBEAT, ControlSpec::heartbeat);
     let due = status.last_evaluated.as_ref().map(|last| heartbeat.add_to(last.0));
     let left = due.map(|due| due.duration_since(now)).filter(SignedDuration::is_positive);
     if let Some(left) = left {
-        return Plan::Wait(left);
+        return StatusPlan::Wait(left);
     }
     // A heartbeat says what was heard since it is due. A timer proves nothing.
     let as_of = known.as_of.filter(|as_of| due.is_none_or(|due| *as_of >= due));
-    let Some(as_of) = as_of else { return Plan::Wait(RECHECK) };
+    let Some(as_of) = as_of else { return StatusPlan::Wait(RECHECK) };
     status.last_evaluated = Some(whole_seconds(as_of));
-    write(status, News::Heartbeat, Urgency::Later)
+    write(status, StatusNews::Heartbeat, Urgency::Later)
 }
 
-fn write(status: ControlStatus, news: News, urgency: Urgency) -> Plan {
-    Plan::Write { status: Box::new(status), news, urgency }
+fn write(status: ControlStatus, news: StatusNews, urgency: Urgency) -> StatusPlan {
+    StatusPlan::Write { status: Box::new(status), news, urgency }
 }
 
 /// Whether a status says more that is new than how many items were judged, and when.
@@ -209,13 +212,13 @@ fn read_by_programs(condition: &Condition) -> (&str, &str, &str) {
 
 /// A control that is not judged yet. What an earlier generation or an earlier operator found stays
 /// until there is something better; only a control without any status is told that it is seen.
-fn plan_pending(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> Plan {
+fn plan_pending(previous: &ControlStatus, known: &StatusInputs<'_>, now: Timestamp) -> StatusPlan {
     let age = now.duration_since(known.waits_since);
     if !previous.conditions.is_empty() {
-        return Plan::Wait(SignedDuration::from_secs(60));
+        return StatusPlan::Wait(SignedDuration::from_secs(60));
     }
     if age < PATIENCE {
-        return Plan::Wait(PATIENCE - age);
+        return StatusPlan::Wait(PATIENCE - age);
     }
     let message = if known.waiting.is_empty() {
         "the first list of what the control reads is under way"
@@ -234,14 +237,14 @@ fn plan_pending(previous: &ControlStatus, known: &Known<'_>, now: Timestamp) -> 
         );
         set_condition(&mut status.conditions, unknown);
     }
-    write(status, News::Change, Urgency::Now)
+    write(status, StatusNews::Change, Urgency::Now)
 }
 
 /// The status that a verdict asks for, as last evaluated when its entry was written, or without a
 /// log when `previous` was.
 fn desired(
     previous: &ControlStatus,
-    known: &Known<'_>,
+    known: &StatusInputs<'_>,
     verdict: &Verdict,
     now: Timestamp,
 ) -> ControlStatus {

@@ -16,8 +16,8 @@ fn verdict(state: State, reason: Reason) -> Verdict {
     Verdict { state, ..Verdict::blocked(GENERATION, reason, "why".to_owned(), at(0)) }
 }
 
-fn known(verdict: Option<&Verdict>) -> Known<'_> {
-    Known {
+fn known(verdict: Option<&Verdict>) -> StatusInputs<'_> {
+    StatusInputs {
         generation: GENERATION,
         waits_since: at(0),
         spec: None,
@@ -30,10 +30,10 @@ fn known(verdict: Option<&Verdict>) -> Known<'_> {
 
 /// A status that is to be written, whether anything but that somebody looked is new in it, and
 /// whether the state is.
-fn written(plan: Plan) -> (ControlStatus, bool, bool) {
+fn written(plan: StatusPlan) -> (ControlStatus, bool, bool) {
     match plan {
-        Plan::Write { status, news, .. } => {
-            (*status, news > News::Heartbeat, news == News::Transition)
+        StatusPlan::Write { status, news, .. } => {
+            (*status, news > StatusNews::Heartbeat, news == StatusNews::Transition)
         }
         other => panic!("{other:?}"),
     }
@@ -53,16 +53,19 @@ fn a_status_is_written_only_when_something_changed_or_the_heartbeat_is_due() {
     assert_eq!(status.last_evaluated, Some(whole_seconds(at(0))));
 
     // Nothing changed: the rest of the hour.
-    let heard = |seconds| Known { as_of: Some(at(seconds)), ..known(Some(&passing)) };
-    assert_eq!(plan(&status, &heard(590), at(600)), Plan::Wait(SignedDuration::from_mins(50)));
+    let heard = |seconds| StatusInputs { as_of: Some(at(seconds)), ..known(Some(&passing)) };
+    assert_eq!(
+        plan(&status, &heard(590), at(600)),
+        StatusPlan::Wait(SignedDuration::from_mins(50))
+    );
     let (beat, change, transition) = written(plan(&status, &heard(3601), at(3605)));
     assert!(!change && !transition);
     assert_eq!(beat.last_evaluated, Some(whole_seconds(at(3601))));
     assert_eq!(ControlStatus { last_evaluated: status.last_evaluated.clone(), ..beat }, status);
 
     // An input is silent: no heartbeat says that it is still so.
-    for silent in [heard(3599), Known { as_of: None, ..known(Some(&passing)) }] {
-        assert_eq!(plan(&status, &silent, at(4000)), Plan::Wait(RECHECK));
+    for silent in [heard(3599), StatusInputs { as_of: None, ..known(Some(&passing)) }] {
+        assert_eq!(plan(&status, &silent, at(4000)), StatusPlan::Wait(RECHECK));
     }
 
     let failing = Verdict { since: at(700), ..verdict(State::Failing, Reason::FindingsOpen) };
@@ -76,7 +79,7 @@ fn a_population_alone_is_not_urgent_and_everything_else_is() {
     let urgent = |previous: &Verdict, next: &Verdict| {
         let (status, ..) = written(plan(&ControlStatus::default(), &known(Some(previous)), at(1)));
         match plan(&status, &known(Some(next)), at(2)) {
-            Plan::Write { urgency, .. } => urgency == Urgency::Now,
+            StatusPlan::Write { urgency, .. } => urgency == Urgency::Now,
             other => panic!("{other:?}"),
         }
     };
@@ -94,7 +97,7 @@ fn a_population_alone_is_not_urgent_and_everything_else_is() {
 #[test]
 fn with_a_log_a_status_cites_its_entry_and_a_heartbeat_follows_its_record() {
     let passing = verdict(State::Passing, Reason::NoFindings);
-    let with = |cited| Known { cited, as_of: Some(at(3601)), ..known(Some(&passing)) };
+    let with = |cited| StatusInputs { cited, as_of: Some(at(3601)), ..known(Some(&passing)) };
     let none = ControlStatus::default();
     let (status, ..) = written(plan(&none, &with(Some(cited(7, 1))), at(3)));
     assert_eq!(status.evidence.map(|evidence| evidence.index), Some(7));
@@ -102,7 +105,7 @@ fn with_a_log_a_status_cites_its_entry_and_a_heartbeat_follows_its_record() {
     assert_eq!(status.last_evaluated, Some(whole_seconds(at(1))));
     // It is for the record to say that it still is so.
     for later in [3600, 3601, 9999] {
-        assert_eq!(plan(&status, &with(Some(cited(7, 1))), at(later)), Plan::Keep);
+        assert_eq!(plan(&status, &with(Some(cited(7, 1))), at(later)), StatusPlan::Keep);
     }
     // That was recorded: the status follows.
     let (beat, change, _) = written(plan(&status, &with(Some(cited(9, 3601))), at(3700)));
@@ -113,7 +116,7 @@ fn with_a_log_a_status_cites_its_entry_and_a_heartbeat_follows_its_record() {
 #[test]
 fn while_the_log_fails_nothing_new_is_claimed() {
     let passing = verdict(State::Passing, Reason::NoFindings);
-    let recorded = Known { cited: Some(cited(7, 1)), ..known(Some(&passing)) };
+    let recorded = StatusInputs { cited: Some(cited(7, 1)), ..known(Some(&passing)) };
     let (status, ..) = written(plan(&ControlStatus::default(), &recorded, at(1)));
     let closed = unrecorded(&status, GENERATION, "disk full", at(9), at(9));
     assert_eq!(recording_changed(&ControlStatus::default(), &status), None);
@@ -149,7 +152,7 @@ fn a_log_that_fails_for_long_lets_no_control_hold() {
         (State::Unknown, Reason::Forbidden, true),
     ] {
         let verdict = verdict(state, reason);
-        let recorded = Known { cited: Some(cited(7, 1)), ..known(Some(&verdict)) };
+        let recorded = StatusInputs { cited: Some(cited(7, 1)), ..known(Some(&verdict)) };
         let (status, ..) = written(plan(&ControlStatus::default(), &recorded, at(1)));
         let blip = unrecorded(&status, GENERATION, "disk full", at(20), at(29));
         assert_eq!((blip.state, &blip.since), (state, &status.since));
@@ -202,7 +205,7 @@ fn an_exception_that_names_nothing_is_not_ready() {
 fn a_stalled_status_is_written_once() {
     let broken = verdict(State::Unknown, Reason::InvalidSpec);
     let (status, ..) = written(plan(&ControlStatus::default(), &known(Some(&broken)), at(1)));
-    assert!(matches!(plan(&status, &known(Some(&broken)), at(60)), Plan::Wait(_)));
+    assert!(matches!(plan(&status, &known(Some(&broken)), at(60)), StatusPlan::Wait(_)));
 }
 
 #[test]
@@ -236,10 +239,10 @@ fn a_fixed_spec_is_no_longer_stalled() {
 #[test]
 fn what_was_found_stays_until_there_is_something_better() {
     let none = ControlStatus::default();
-    assert_eq!(plan(&none, &known(None), at(1)), Plan::Wait(SignedDuration::from_secs(4)));
+    assert_eq!(plan(&none, &known(None), at(1)), StatusPlan::Wait(SignedDuration::from_secs(4)));
     let (seen, ..) = written(plan(&none, &known(None), at(5)));
     assert_eq!((seen.reason.as_str(), &seen.since), ("Evaluating", &None));
     let failing = verdict(State::Failing, Reason::FindingsOpen);
     let (status, ..) = written(plan(&none, &known(Some(&failing)), at(1)));
-    assert!(matches!(plan(&status, &known(None), at(9)), Plan::Wait(_)));
+    assert!(matches!(plan(&status, &known(None), at(9)), StatusPlan::Wait(_)));
 }

@@ -52,9 +52,9 @@ enum Draft {
 }
 
 impl Draft {
-    fn resolve(self, state: &LogState, now: Timestamp) -> Option<Resolved> {
+    fn resolve(self, state: &LogState, now: Timestamp) -> Option<DraftedEntries> {
         let known = state.control("tls").and_then(|control| control.verdict.as_ref());
-        let entries = |entries| Some(Resolved { entries, ..Resolved::default() });
+        let entries = |entries| Some(DraftedEntries { entries, ..DraftedEntries::default() });
         match self {
             Self::Verdict(draft) => Some(draft.resolve(known, now)),
             Self::Heartbeat(draft) => draft.resolve(known),

@@ -9,12 +9,12 @@ use std::{
 use jiff::Timestamp;
 use tokio::{sync::watch, time::Instant};
 
-use super::{Open, Recorder, Stage, WriteError, say};
+use super::{Open, RecordError, Recorder, Stage, say};
 use crate::{
-    Current, Terms, Writing,
+    Current, Writing,
     draft::Entries,
-    opening::{self, Known, OpenError, Opened},
-    words::{Writer, first_words},
+    first_entries::{NewWriter, first_entries},
+    opening::{self, KnownLog, OpenError, Opened},
 };
 use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
@@ -72,7 +72,7 @@ impl Recorder {
                 self.begin(opened).await
             }
             Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(WriteError::Late),
+            Err(_) => Err(RecordError::Late),
         };
         if let Err(error) = result {
             self.fail(&error);
@@ -84,9 +84,9 @@ impl Recorder {
             Some(uid) => uid.clone(),
             None => (self.config.cluster)().await.map_err(OpenError::Cluster)?,
         };
-        let known = Known {
+        let known = KnownLog {
             state: self.read(|current| current.state.clone()),
-            signed: self.log.anchor.borrow().clone(),
+            signed: self.log.checkpoint.borrow().clone(),
             witnessed: self.witnessed,
             locked: self.locked,
         };
@@ -95,7 +95,7 @@ impl Recorder {
     }
 
     /// The log is open: says what is to be said first, then takes requests.
-    async fn begin(&mut self, opened: Opened) -> Result<(), WriteError> {
+    async fn begin(&mut self, opened: Opened) -> Result<(), RecordError> {
         let Opened { writer, state, pseudonyms, key, store, gap } = opened;
         self.witnessed = true;
         self.note_recovered(writer.recovered());
@@ -105,17 +105,17 @@ impl Recorder {
         let own = self.own.as_ref().filter(|own| is_same(own, state.operator()));
         // An epoch is that of one writer: it goes on only if nobody else wrote meanwhile.
         let same = self.epoch.filter(|epoch| own.is_some() && *epoch == state.epoch());
-        let epoch = same.unwrap_or_else(|| self.terms.epoch(&state));
+        let epoch = same.unwrap_or_else(|| self.leadership.epoch(&state));
         let (mut first, tells): (Entries, bool) = if same.is_some() {
             let gap = self.outage.opened(now, gap.map(|gap| gap.to));
             let gap = gap.map(|gap| (opening::cluster(&origin), Data::Gap(gap)));
             let tells = gap.is_some();
             (gap.into_iter().collect(), tells)
         } else {
-            let elected = matches!(self.terms, Terms::Elected(_));
+            let elected = self.leadership.is_elected();
             let own = own.and(state.operator());
-            let writer = Writer { instance: &self.config.instance, elected, own };
-            (first_words(&state, &origin, writer, now), true)
+            let writer = NewWriter { instance: &self.config.instance, elected, own };
+            (first_entries(&state, &origin, writer, now), true)
         };
         let own = own.cloned();
         // A log that flaps is opened many times, and is not to be filled with how it was opened: in
@@ -184,8 +184,8 @@ impl Recorder {
     }
 
     /// The log can't be written: says so, and tries again later.
-    pub(super) fn fail(&mut self, error: &WriteError) {
-        if matches!(error, WriteError::Deposed) {
+    pub(super) fn fail(&mut self, error: &RecordError) {
+        if matches!(error, RecordError::Deposed) {
             return self.stand_by();
         }
         self.locked = error.is_locked();
@@ -199,7 +199,7 @@ impl Recorder {
             Stage::Open(_) | Stage::Standby => Box::new(super::backoff()),
         };
         let wait = match error {
-            WriteError::Log(LogError::Fenced(_)) if matches!(self.terms, Terms::Sole) => FENCED,
+            RecordError::Log(LogError::Fenced(_)) if !self.leadership.is_elected() => FENCED,
             error if error.is_locked() => LOCKED,
             _ => backoff.next().unwrap_or(LONGEST).min(LONGEST),
         };
@@ -211,7 +211,7 @@ impl Recorder {
         }
         // Without an election nobody says which of two operators is to write: the one that does
         // goes on, and this one keeps off its statuses.
-        let displaced = error.is_locked() && matches!(self.terms, Terms::Sole);
+        let displaced = error.is_locked() && !self.leadership.is_elected();
         self.log.displaced.send_replace(displaced);
         if self.complained.as_ref() != Some(&why) {
             if displaced {

@@ -7,10 +7,10 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn published(key: &str, size: u64) -> Published {
-    Published::Checkpoint(Anchor {
+    Published::Checkpoint(SignedCheckpoint {
         origin: ORIGIN.to_owned(),
         verifier_key: key.to_owned(),
-        checkpoint: format!("{ORIGIN}\n{size}\nroot\n\n\u{2014} signed\n"),
+        text: format!("{ORIGIN}\n{size}\nroot\n\n\u{2014} signed\n"),
     })
 }
 
@@ -25,7 +25,7 @@ fn witness(published: Published, cited: &[(u64, i64)]) -> Witness {
 
 fn outcome(size: u64, begun: i64, witness: &Witness) -> &'static str {
     let begun = (size > 0).then(|| at(begun));
-    let found = Found { origin: ORIGIN, verifier_key: Some("k"), size, begun };
+    let found = FoundLog { origin: ORIGIN, verifier_key: Some("k"), size, begun };
     match judge("log", found, witness) {
         Ok(()) => "goes on",
         Err(NotTheLog::Gone { .. }) => "gone",
@@ -62,9 +62,9 @@ fn a_log_is_appended_to_only_if_nobody_knows_more() {
             0,
             0,
             {
-                let Published::Checkpoint(mut anchor) = known() else { unreachable!() };
-                anchor.checkpoint = "?".to_owned();
-                Published::Checkpoint(anchor)
+                let Published::Checkpoint(mut checkpoint) = known() else { unreachable!() };
+                checkpoint.text = "?".to_owned();
+                Published::Checkpoint(checkpoint)
             },
             &[],
             "gone",
@@ -94,7 +94,7 @@ fn of_all_that_is_cited_only_what_matters_is_kept() {
 
 #[test]
 fn every_refusal_says_what_shows_it_and_what_to_do() {
-    let found = Found { origin: ORIGIN, verifier_key: Some("k"), size: 2, begun: Some(at(1)) };
+    let found = FoundLog { origin: ORIGIN, verifier_key: Some("k"), size: 2, begun: Some(at(1)) };
     for witness in [
         witness(published("k", 40), &[(50, 90)]),
         witness(published("other", 40), &[]),

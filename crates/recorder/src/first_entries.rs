@@ -13,8 +13,8 @@ use comptroller_evidence::{
 
 /// Who begins to write.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Writer<'a> {
-    /// Its instance.
+pub(super) struct NewWriter<'a> {
+    /// The name of this process, such as the pod's.
     pub instance: &'a str,
     /// Whether it was elected among replicas.
     pub elected: bool,
@@ -22,7 +22,7 @@ pub(super) struct Writer<'a> {
     pub own: Option<&'a RunningOperator>,
 }
 
-impl Writer<'_> {
+impl NewWriter<'_> {
     /// Why the last operator of the log, which did not close it, says no more.
     fn succeeds(&self, last: &RunningOperator) -> String {
         let Self { instance, elected, own } = *self;
@@ -42,10 +42,10 @@ impl Writer<'_> {
 }
 
 /// What a leadership says first.
-pub(super) fn first_words(
+pub(super) fn first_entries(
     state: &LogState,
     origin: &str,
-    writer: Writer<'_>,
+    writer: NewWriter<'_>,
     now: Timestamp,
 ) -> Vec<(EntrySubject, Data)> {
     let silence = state.last_at().and_then(|last| {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_words_are_true_whoever_wrote_last() {
+    fn the_first_entries_are_true_whoever_wrote_last() {
         use OperatorEvent::{Started, Stopped};
         let a = || ("a", Started);
         for (what, events, elected, own, after, expected) in [
@@ -118,8 +118,8 @@ mod tests {
         ] {
             let state = state(&events);
             let own = state.operator().filter(|_| own);
-            let writer = Writer { instance: "a", elected, own };
-            let said = first_words(&state, "comptroller.dev/evidence/x", writer, at(10 + after));
+            let writer = NewWriter { instance: "a", elected, own };
+            let said = first_entries(&state, "comptroller.dev/evidence/x", writer, at(10 + after));
             let said: Vec<&str> = said
                 .iter()
                 .map(|(_, data)| match data {

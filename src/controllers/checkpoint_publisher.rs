@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::body;
 use comptroller_evidence::{key::VerifierKey, log::LogReader, store, verify};
-use comptroller_recorder::{Anchor, Evidence, Published};
+use comptroller_recorder::{Evidence, Published, SignedCheckpoint};
 
 /// The name of the `ConfigMap`, in the operator's namespace.
 pub const CONFIG_MAP: &str = "comptroller-evidence";
@@ -23,7 +23,7 @@ pub const CONFIG_MAP: &str = "comptroller-evidence";
 /// The field of the newest checkpoint.
 const CHECKPOINT: &str = "checkpoint";
 
-/// The field manager.
+/// The field manager under which the `ConfigMap` is applied.
 const MANAGER: &str = "comptroller/evidence";
 
 /// The fields beside it.
@@ -39,7 +39,7 @@ const GATHER: Duration = Duration::from_secs(10);
 /// How soon it is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// One call.
+/// How long one attempt may take, with reading the log.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The last call of a process that ends, of which nobody waits for long.
@@ -47,7 +47,7 @@ const LAST: Duration = Duration::from_secs(3);
 
 /// Why a checkpoint is not published.
 #[derive(Debug, thiserror::Error)]
-enum AnchorError {
+enum PublishError {
     #[error("{0}: the ConfigMap must exist, and the operator needs patch on it")]
     Api(#[from] kube::Error),
     #[error("no answer in time")]
@@ -60,7 +60,7 @@ enum AnchorError {
 
 /// Publishes the newest checkpoint whenever it changed, for as long as the operator runs.
 pub async fn publish(client: Client, namespace: String, evidence: Evidence) {
-    let Some(mut anchor) = evidence.anchor() else {
+    let Some(mut checkpoint) = evidence.checkpoint() else {
         // Whoever waits for this task would take its end for a failure.
         return std::future::pending().await;
     };
@@ -69,20 +69,20 @@ pub async fn publish(client: Client, namespace: String, evidence: Evidence) {
     let mut failing = false;
     let mut published: Option<String> = None;
     loop {
-        if anchor.changed().await.is_err() {
+        if checkpoint.changed().await.is_err() {
             return std::future::pending().await;
         }
         tokio::time::sleep(GATHER).await;
         loop {
-            let newest = anchor.borrow_and_update().clone();
+            let newest = checkpoint.borrow_and_update().clone();
             let Some(newest) = newest else { break };
             let replaced = replace(&api, &location, published.as_deref(), &newest);
             let error = tokio::time::timeout(TIMEOUT, replaced)
                 .await
-                .unwrap_or(Err(AnchorError::Late))
+                .unwrap_or(Err(PublishError::Late))
                 .err();
             if error.is_none() {
-                published = Some(newest.checkpoint);
+                published = Some(newest.text);
             }
             // Logged when it begins to fail, not each time.
             let was_failing = std::mem::replace(&mut failing, error.is_some());
@@ -104,13 +104,13 @@ pub async fn publish(client: Client, namespace: String, evidence: Evidence) {
 /// Publishes the last checkpoint of a process that ends: from then on the log does not grow, and a
 /// copy that lacks its last entries is known as one.
 pub async fn publish_last(client: Client, namespace: &str, evidence: &Evidence) {
-    let newest = evidence.anchor().and_then(|anchor| anchor.borrow().clone());
+    let newest = evidence.checkpoint().and_then(|checkpoint| checkpoint.borrow().clone());
     let Some(newest) = newest else { return };
     let api: Api<ConfigMap> = Api::namespaced(client, namespace);
     let location = evidence.location().unwrap_or_default();
     let replaced = replace(&api, location, None, &newest);
     let replaced = tokio::time::timeout(LAST, replaced).await;
-    if let Err(error) = replaced.unwrap_or(Err(AnchorError::Late)) {
+    if let Err(error) = replaced.unwrap_or(Err(PublishError::Late)) {
         tracing::warn!(
             %error,
             "the last checkpoint can't be published in the ConfigMap {namespace}/{CONFIG_MAP}"
@@ -123,14 +123,14 @@ async fn replace(
     api: &Api<ConfigMap>,
     location: &str,
     published: Option<&str>,
-    newest: &Anchor,
-) -> Result<(), AnchorError> {
+    newest: &SignedCheckpoint,
+) -> Result<(), PublishError> {
     match read(api).await? {
         Published::Checkpoint(there) if there == *newest => return Ok(()),
-        Published::Checkpoint(there) if Some(there.checkpoint.as_str()) != published => {
-            let size = continues(location, newest, &there.checkpoint).await?;
+        Published::Checkpoint(there) if Some(there.text.as_str()) != published => {
+            let size = continues(location, newest, &there.text).await?;
             // Another leader has published a longer one meanwhile.
-            if size_of(&newest.checkpoint) < Some(size) {
+            if size_of(&newest.text) < Some(size) {
                 return Ok(());
             }
         }
@@ -160,10 +160,10 @@ fn parse(mut data: BTreeMap<String, String>) -> Published {
     if checkpoint.trim().is_empty() {
         return Published::Withdrawn;
     }
-    Published::Checkpoint(Anchor {
+    Published::Checkpoint(SignedCheckpoint {
         origin: origin.trim().to_owned(),
         verifier_key: verifier_key.trim().to_owned(),
-        checkpoint,
+        text: checkpoint,
     })
 }
 
@@ -173,7 +173,11 @@ fn size_of(checkpoint: &str) -> Option<u64> {
 }
 
 /// Checks that the log continues a checkpoint; says how many entries that covers.
-async fn continues(location: &str, newest: &Anchor, there: &str) -> Result<u64, AnchorError> {
+async fn continues(
+    location: &str,
+    newest: &SignedCheckpoint,
+    there: &str,
+) -> Result<u64, PublishError> {
     let check = async {
         let key = VerifierKey::parse(&newest.verifier_key).map_err(|error| error.to_string())?;
         let store = store::open(location).map_err(|error| error.to_string())?;
@@ -182,16 +186,16 @@ async fn continues(location: &str, newest: &Anchor, there: &str) -> Result<u64, 
         let continued = verify::continues(&log, there.as_bytes()).boxed().await;
         continued.map_err(|error| error.to_string())
     };
-    check.await.map_err(AnchorError::Discontinued)
+    check.await.map_err(PublishError::Discontinued)
 }
 
-async fn write(api: &Api<ConfigMap>, anchor: &Anchor) -> kube::Result<()> {
-    let Anchor { origin, verifier_key, checkpoint } = anchor;
+async fn write(api: &Api<ConfigMap>, checkpoint: &SignedCheckpoint) -> kube::Result<()> {
+    let SignedCheckpoint { origin, verifier_key, text } = checkpoint;
     let object = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": CONFIG_MAP},
-        "data": {ORIGIN: origin, VERIFIER_KEY: verifier_key, CHECKPOINT: checkpoint},
+        "data": {ORIGIN: origin, VERIFIER_KEY: verifier_key, CHECKPOINT: text},
     });
     body::apply(api, CONFIG_MAP, MANAGER, &object).await.map(drop)
 }
@@ -206,18 +210,18 @@ mod tests {
     const ORIGIN_FIELD: &str = super::ORIGIN;
     const ORIGIN: &str = "comptroller.dev/evidence/7d9e3a60";
 
-    async fn log(folder: &Path, entries: usize) -> (String, Anchor) {
+    async fn log(folder: &Path, entries: usize) -> (String, SignedCheckpoint) {
         let location = folder.to_str().unwrap().to_owned();
         let key = SigningKey::from_seed(ORIGIN, &[7; 32]).unwrap();
         let store = store::open(&location).unwrap();
         let mut log = LogWriter::open(store, key, ORIGIN).await.unwrap();
         log.append(&vec![location.clone().into_bytes(); entries]).await.unwrap();
-        let anchor = Anchor {
+        let checkpoint = SignedCheckpoint {
             origin: ORIGIN.to_owned(),
             verifier_key: log.verifier_key(),
-            checkpoint: log.checkpoint().to_owned(),
+            text: log.checkpoint().to_owned(),
         };
-        (location, anchor)
+        (location, checkpoint)
     }
 
     #[test]
@@ -234,10 +238,11 @@ mod tests {
             assert_eq!(parsed(&[(CHECKPOINT, empty)]), Published::Withdrawn);
             assert_eq!(parsed(&[origin, key, (CHECKPOINT, empty)]), Published::Withdrawn);
         }
-        let Published::Checkpoint(anchor) = parsed(&[origin, key, (CHECKPOINT, "text\n")]) else {
+        let Published::Checkpoint(checkpoint) = parsed(&[origin, key, (CHECKPOINT, "text\n")])
+        else {
             panic!("it is there")
         };
-        assert_eq!((anchor.origin.as_str(), anchor.checkpoint.as_str()), (ORIGIN, "text\n"));
+        assert_eq!((checkpoint.origin.as_str(), checkpoint.text.as_str()), (ORIGIN, "text\n"));
         // Without its key it is still what the log must continue.
         assert!(matches!(parsed(&[(CHECKPOINT, "text")]), Published::Checkpoint(_)));
     }
@@ -247,14 +252,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (first, old) = log(&folder.path().join("log"), 3).await;
         let (_, grown) = log(&folder.path().join("log"), 4).await;
-        assert_eq!(continues(&first, &grown, &old.checkpoint).await.unwrap(), 3);
-        assert_eq!(size_of(&grown.checkpoint), Some(4));
+        assert_eq!(continues(&first, &grown, &old.text).await.unwrap(), 3);
+        assert_eq!(size_of(&grown.text), Some(4));
         // The same key, and the log begun anew: shorter, and then longer.
         for entries in [1, 9] {
             let anew = folder.path().join(format!("anew-{entries}"));
             let (second, new) = log(&anew, entries).await;
-            let error = continues(&second, &new, &old.checkpoint).await.unwrap_err();
-            assert!(matches!(error, AnchorError::Discontinued(_)), "{error}");
+            let error = continues(&second, &new, &old.text).await.unwrap_err();
+            assert!(matches!(error, PublishError::Discontinued(_)), "{error}");
         }
     }
 }
