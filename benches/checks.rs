@@ -14,7 +14,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use comptroller_core::{
     api::ControlSpec,
     checks::{self, CheckContext, Item, limit_counts::LimitCounts, scope::ScopeFilter},
-    engine::judging::judge_in_scope,
+    engine::judge_in_scope,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Value, json};
@@ -139,6 +139,7 @@ fn judge_one(criterion: &mut Criterion, case: &Case, spec: &ControlSpec, world: 
     let scope = ScopeFilter::default();
     let context = CheckContext { inventory, scope: &scope, occurrences: &[], now: now() };
     let mut items = Vec::new();
+    // The first that counts will do; a walk over all 10,000 would only take longer.
     built.check.items(&context, &mut |item| {
         if items.len() < 1000 {
             items.push(item);
@@ -156,6 +157,8 @@ fn judge_one(criterion: &mut Criterion, case: &Case, spec: &ControlSpec, world: 
 /// A change of one object until the control has its verdict again.
 fn judge_change(criterion: &mut Criterion, case: &Case, world: &mut World, objects: &[Value]) {
     let calm = objects.iter().find(|object| object["kind"] == case.kind).unwrap().clone();
+    // Back and forth, so that every iteration is a change of facts and no iteration finds what the last
+    // one left.
     let mut turned = calm.clone();
     (case.turn)(&mut turned);
     let states = [turned, calm].map(|state| world.project(&state).expect("a kind that is read"));
@@ -164,6 +167,7 @@ fn judge_change(criterion: &mut Criterion, case: &Case, world: &mut World, objec
     criterion.bench_function(&label, |bencher| {
         bencher.iter(|| {
             let (id, object) = turn.next().unwrap();
+            // A change that alters no fact would measure nothing.
             assert!(world.engine.apply(id, object, now()), "the facts differ");
             black_box(world.evaluate())
         });

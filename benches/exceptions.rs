@@ -42,6 +42,7 @@ fn matching(criterion: &mut Criterion) {
             name: "api-7d9c5b8f4".to_owned(),
         };
         let control = format!("control-{}", (count - 1) % 25);
+        // Of the last exception and of none: both are compared with every one before.
         let (allowed, refused) = (resource(count - 1), resource(count));
         assert!(exceptions.allowing(&control, &allowed, now()).is_some());
         assert!(exceptions.allowing(&control, &refused, now()).is_none());

@@ -59,6 +59,7 @@ fn states(pod: &Value) -> [Value; 2] {
 /// Time of one change until all verdicts stand again, when so many come in one window.
 fn change(world: &mut World, pods: &[Value], together: usize) -> Duration {
     let states: Vec<[Value; 2]> = pods.iter().take(together).map(states).collect();
+    // Every second run takes back what the one before did.
     let mut turn = 0;
     let total = best(20, || {
         turn += 1;
@@ -81,6 +82,7 @@ fn churn(world: &mut World, pod: &Value) -> Duration {
         let mut pod = pod.clone();
         pod["status"] = json!({"containerStatuses": [{"name": "a", "restartCount": turn}]});
         let (spent, ()) = process::cpu_of(|| {
+            // Projected, found equal and dropped: no control may be judged for it.
             assert!(!world.put(&pod));
             assert!(world.evaluate().controls.is_empty());
         });

@@ -174,7 +174,7 @@ async fn who_can_answers_from_a_cluster_and_from_files_alike() {
     let refused = comptroller(&plane, "developer", &["who-can", "get", "configmaps"]);
     assert_eq!(refused.status.code(), Some(2));
     let words = String::from_utf8(refused.stderr).unwrap();
-    assert!(words.contains("nobody can say who may"), "{words}");
+    assert!(words.contains("there is no answer, since no binding"), "{words}");
 }
 
 const PEOPLE: &str = "

@@ -323,5 +323,5 @@ async fn a_sample_is_drawn_from_the_population_of_a_time_and_can_be_drawn_again(
         .unwrap();
     assert_eq!(none.status.code(), Some(2));
     let error = String::from_utf8_lossy(&none.stderr).into_owned();
-    assert!(error.contains("holds no population of Control nobody"), "{error}");
+    assert!(error.contains("has no population of Control nobody"), "{error}");
 }

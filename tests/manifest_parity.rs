@@ -19,7 +19,7 @@ use std::{
 };
 
 use axum::http::Request;
-use comptroller::source::manifest::{self, Found, Limits};
+use comptroller::source::manifest::{self, Limits, ManifestDocument};
 use comptroller_core::inventory::{Catalog, Interner, Projector, catalog};
 use controlplane::ControlPlane;
 use kube::Client;
@@ -74,8 +74,8 @@ fn ask_kubectl(files: &[String]) -> Vec<(Vec<Value>, Option<String>)> {
 fn read(file: &str) -> (Vec<Value>, Vec<String>) {
     let (mut objects, mut errors) = (Vec::new(), Vec::new());
     manifest::read("f", file.as_bytes(), Limits::default(), &mut |found| match found {
-        Ok(Found::Object(object, _)) => objects.push(object),
-        Ok(Found::Other(at)) => errors.push(format!("{at:?} is no object")),
+        Ok(ManifestDocument::Object(object, _)) => objects.push(object),
+        Ok(ManifestDocument::Other(at)) => errors.push(format!("{at:?} is no object")),
         Err(error) => errors.push(error.message),
     });
     (objects, errors)

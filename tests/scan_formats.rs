@@ -394,7 +394,7 @@ fn a_chart_is_judged_in_the_namespace_that_it_is_installed_in() {
     let labelled = scan(&["-n", "tool", "--namespace-labels", "env=dev,team=a"]);
     assert_eq!(control(&labelled, "prod")["state"], "NotApplicable", "{labelled}");
     let note = labelled["notes"][0].as_str().unwrap_or_default();
-    assert!(note.starts_with("The selectors of control prod fit nothing"), "{labelled}");
+    assert!(note.starts_with("The selectors of control prod match nothing"), "{labelled}");
     let production = scan(&["-n", "tool", "--namespace-labels", "env=prod"]);
     assert_eq!(control(&production, "prod")["state"], "Failing", "{production}");
     assert_eq!(production["summary"]["objects"], 3, "the told Namespace was not read");
@@ -560,7 +560,7 @@ fn a_selector_that_fits_nothing_is_named_and_an_absent_kind_is_not() {
     let notes = found["notes"].as_array().expect("notes");
     assert_eq!(notes.len(), 1, "{found}");
     let note = notes[0].as_str().unwrap_or_default();
-    assert!(note.contains("selectors of control typo fit nothing"), "{note}");
+    assert!(note.contains("selectors of control typo match nothing"), "{note}");
 }
 
 #[test]

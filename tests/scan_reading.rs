@@ -96,12 +96,12 @@ fn reading_nothing_is_no_pass() {
     for (files, expected) in [
         (&[][..], "no file in it ends in"),
         (&[("README.md", "# read me")], "no file in it ends in"),
-        (&[("values.yaml", "image: b\n")], "holds no Kubernetes object"),
+        (&[("values.yaml", "image: b\n")], "contains no Kubernetes object"),
         (
             &[("empty.yaml", ""), ("comments.yaml", "# nothing\n---\n")],
-            "holds no Kubernetes object",
+            "contains no Kubernetes object",
         ),
-        (&[("kustomization.yaml", "resources: []\n")], "holds no Kubernetes object"),
+        (&[("kustomization.yaml", "resources: []\n")], "contains no Kubernetes object"),
         (&[("main.jsonnet", "{}")], "jsonnet FILE | comptroller scan -"),
         (&[("helmfile.yaml", "releases: []\n")], "helmfile template | comptroller scan -"),
     ] {
@@ -112,7 +112,7 @@ fn reading_nothing_is_no_pass() {
     for text in ["", "\n", "# only\n---\n...\n", "apiVersion: v1\nkind: List\nitems: null\n"] {
         let found = scan_text(text);
         assert_eq!(found.code, Some(2), "{text:?}: {found:?}");
-        assert!(found.errors[0].contains("no Kubernetes object came in"), "{found:?}");
+        assert!(found.errors[0].contains("no Kubernetes object in the input"), "{found:?}");
     }
     let root = world(&[("a.yaml", POD), ("none/values.yaml", "a: 1\n")]);
     assert_eq!(scan(&root, &["in"]).code, Some(0));
@@ -124,7 +124,7 @@ fn reading_nothing_is_no_pass() {
     );
     let found = scan(&root, &["control.yaml"]);
     assert_eq!(found.code, Some(2));
-    assert!(found.errors[0].contains("nothing to judge"), "{found:?}");
+    assert!(found.errors[0].contains("nothing to evaluate"), "{found:?}");
     assert_eq!(scan(&root, &["control.yaml", "in/a.yaml"]).code, Some(0));
 }
 
@@ -206,7 +206,10 @@ fn links_are_followed_within_the_named_folder_only() {
     symlink("/etc/hostname", within.join("no-manifest")).unwrap();
     let found = scan(&root, &["in"]);
     assert_eq!((found.code, found.errors.len()), (Some(2), 3), "{found:?}");
-    assert!(found.errors.iter().all(|error| error.contains("is a link out of in")), "{found:?}");
+    assert!(
+        found.errors.iter().all(|error| error.contains("is a link to a path outside of in")),
+        "{found:?}"
+    );
     let found = scan(&root, &["in", "elsewhere"]);
     assert_eq!(found.failing, ["bad"], "what is named is read");
 }
@@ -221,7 +224,7 @@ fn pipes_are_read_when_named_and_never_waited_for_in_a_folder() {
     pipe(&root.path().join("in/b.yaml"));
     let found = scan(&root, &["in"]);
     assert_eq!((found.code, found.errors.len()), (Some(2), 1), "{found:?}");
-    assert!(found.errors[0].contains("no regular file"), "{found:?}");
+    assert!(found.errors[0].contains("not a regular file"), "{found:?}");
 
     // A control behind the objects has them read again; a pipe gives them only once.
     let named = root.path().join("named");

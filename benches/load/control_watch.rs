@@ -89,6 +89,7 @@ impl ControlWatch {
             match tokio::time::timeout_at(deadline, self.arrivals.recv()).await {
                 Err(_) => return Ok(None),
                 Ok(None) => return Err("the watch of controls has ended".into()),
+                // Taken in whether or not it is the one: the caller asks about the state, not the event.
                 Ok(Some(seen)) => {
                     self.last.insert(seen.control.clone(), seen.clone());
                     if holds(&self.last) {

@@ -35,6 +35,7 @@ impl Goal {
 pub fn goals(run: &Measured) -> Vec<Goal> {
     // Promised for 10,000 and 50,000 objects; a smaller cluster must not need more.
     let (small, large) = (run.objects <= 12_000, run.objects <= 60_000);
+    // The limits are promises for a size; what lies beyond the largest is measured and not judged.
     let memory = if small { Some(80.0) } else { large.then_some(200.0) };
     let first = |most: f64| small.then_some(most);
     let goal = |what, unit, measured, most, noisy| Goal { what, unit, measured, most, noisy };

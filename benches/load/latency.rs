@@ -55,6 +55,7 @@ pub async fn single(
         {
             // The operator writes a first change at once and gathers those that follow it.
             tokio::time::sleep(QUIET).await;
+            // What arrived in the meantime belongs to earlier changes.
             watch.drain();
             let object = change.object(namespace, round);
             let expected = watch.failing(change.control) + if creates { 1 } else { -1 };
@@ -63,6 +64,7 @@ pub async fn single(
             } else {
                 populate::delete(client, &object).await?;
             }
+            // From the answer on: how long the API server takes to store a change is not ours.
             let answered = Instant::now();
             let arrived = watch
                 .until(LIMIT, |seen| failing(seen, change.control) == Some(expected))
@@ -103,6 +105,7 @@ pub async fn storm(
             let of = samples.entry(change.what).or_default();
             for (made, answered) in answers[index].iter().enumerate() {
                 let reached = before[index] + sign(creates) * count(made + 1);
+                // Several changes may be in one status: the first that counts this one.
                 let arrival = arrivals
                     .iter()
                     .filter(|seen| seen.control == change.control)
@@ -147,6 +150,7 @@ async fn burst(
         let (kind, answered) = made?;
         answers[kind].push(answered);
     }
+    // Requests overtake each other, and the n-th failing item is the n-th that was stored.
     for of in &mut answers {
         of.sort_unstable();
     }

@@ -41,6 +41,7 @@ pub async fn definitions(client: &Client) -> Result<()> {
                 crd.status.iter().flat_map(|status| status.conditions.iter().flatten());
             conditions.clone().any(|c| c.type_ == "Established" && c.status == "True")
         });
+        // At least: the control plane has definitions of its own.
         (established.count() >= names.len()).then_some(())
     })
     .await?;
@@ -137,6 +138,7 @@ pub async fn load(client: &Client, objects: &[Value]) -> Result<()> {
         Some("Backup") => 2,
         _ => 3,
     };
+    // A stage ends before the next begins; within one, any order will do.
     for number in 0..4 {
         let stage: Vec<&Value> =
             objects.iter().filter(|object| stage_of(object) == number).collect();
@@ -149,6 +151,7 @@ pub async fn load(client: &Client, objects: &[Value]) -> Result<()> {
 
 async fn create_whole(client: &Client, object: &Value) -> Result<()> {
     create(client, object).await?;
+    // The API server drops the status of a pod that is created, and nothing here runs pods.
     if object["kind"] == "Pod" {
         let status = json!({"status": object["status"]});
         let path = format!("{}/{}/status", collection(object), name(object));

@@ -88,6 +88,7 @@ pub async fn run(size: usize, seed: u64, rest: Duration) -> Result<Measured> {
     let mut config = plane.config("admin");
     config.default_retry = true;
     let client = Client::try_from(config)?;
+    // From a seed, so that two versions of the operator are measured on the same cluster.
     let mut world = generate::generate(size, seed, Timestamp::now());
     let mut measured = Measured { seed, objects: world.objects.len(), ..Measured::default() };
     for object in &world.objects {

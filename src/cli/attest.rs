@@ -1,19 +1,19 @@
-//! `comptroller attest`: records that somebody performed what a control asks of people.
+//! `comptroller attest`: records that a person performed the procedure that a control requires.
 
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
-use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use kube::{Api, Client, api::PostParams};
+use kube::{Api, api::PostParams};
 use sha2::{Digest, Sha256};
 
 use super::{
-    cluster::{ClusterArgs, ClusterError, said},
-    time::moment,
+    arguments::moment,
+    cluster::{ClusterArgs, ClusterError, api_message, whoami},
+    output::to_stdout,
 };
 use comptroller_core::{
     api::{
@@ -26,154 +26,141 @@ use comptroller_core::{
 };
 use comptroller_vocabulary::canonical;
 
-/// How much of a control's name the record's name shows.
+/// How many characters of a control's name are part of the record's name.
 const SHOWN_NAME: usize = 180;
 
-/// What was performed.
+/// The procedure that was performed.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AttestArgs {
-    /// The control that asks for it.
+    /// The control that requires it.
     #[arg(value_name = "CONTROL")]
     pub control: String,
-    /// What was done and what came of it.
+    /// What was done, and the result.
     #[arg(long, value_name = "TEXT")]
     pub summary: String,
-    /// What proves it: a file, whose SHA-256 is recorded, and where it is kept; may be repeated.
+    /// A file that proves it, and where it is kept; its SHA-256 is recorded. Can be repeated.
     #[arg(long = "artifact", value_name = "FILE[=URI]")]
     pub artifacts: Vec<String>,
-    /// When it was performed, as 2026-11-20 or 2026-11-20T09:00:00Z; otherwise now.
+    /// When it was performed, such as 2026-11-20 or 2026-11-20T09:00:00Z. Default: now.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub performed_at: Option<Timestamp>,
-    /// The version of what was reviewed.
+    /// The version of the document that was reviewed.
     #[arg(long = "version", value_name = "VERSION")]
     pub reviewed_version: Option<String>,
-    /// How it went.
+    /// The outcome.
     #[arg(long, value_enum, default_value_t)]
     pub outcome: OutcomeArg,
-    /// Who took part; may be repeated.
+    /// A person who took part; can be repeated.
     #[arg(long = "participant", value_name = "PERSON")]
     pub participants: Vec<String>,
-    /// The occurrence, if several are open; otherwise the one that is due first.
+    /// The occurrence, if several are open. Default: the one that is due first.
     #[arg(long, value_name = "PERIOD")]
     pub period: Option<String>,
     /// The Attestation that this one corrects.
     #[arg(long, value_name = "NAME")]
     pub corrects: Option<String>,
-    /// Write it for somebody else; only for writers that the cluster's administrator has named.
+    /// Write the record for somebody else. Only writers named by the cluster's administrator may do so.
     #[arg(long, value_name = "USER")]
     pub on_behalf_of: Option<String>,
     /// Print the record instead of writing it.
     #[arg(long)]
     pub dry_run: bool,
-    /// How to print what was recorded.
+    /// How to print the record that was written.
     #[arg(short, long, value_enum, value_name = "FORMAT")]
-    pub output: Option<Output>,
-    /// Which cluster.
+    pub output: Option<RecordFormat>,
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }
 
-/// How it went, as the command line has it.
+/// The outcome, as the command line spells it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum OutcomeArg {
-    /// It was performed, and nothing is left to do.
+    /// Performed, with nothing left to do.
     #[default]
     #[value(name = "Completed", alias = "completed")]
     Completed,
-    /// It was performed, and found something that is followed up elsewhere.
+    /// Performed, with findings that are followed up elsewhere.
     #[value(name = "CompletedWithFindings", alias = "completed-with-findings")]
     CompletedWithFindings,
 }
 
-/// How to print a record.
+/// The format of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Output {
-    /// The whole object.
+pub enum RecordFormat {
+    /// The whole object as YAML.
     Yaml,
 }
 
-/// Why something can't be attested.
+/// Why nothing was recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum AttestError {
-    /// Nobody to talk to.
+    /// There is no connection to a cluster.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// The control is not there, or may not be read.
+    /// The control does not exist, or may not be read.
     #[error(
-        "the control {} can't be read: {}; `kubectl get controls` lists what there is",
+        "the control {} can't be read: {}; `kubectl get controls` lists all controls",
         .0,
-        said(.1)
+        api_message(.1)
     )]
     Control(String, #[source] kube::Error),
-    /// The API server does not say who asks.
+    /// The API server does not say who the user is.
     #[error(
         "the API server does not say who you are: {}; check the credentials of the kubeconfig",
-        said(.0)
+        api_message(.0)
     )]
     Whoami(#[source] kube::Error),
-    /// Not by people.
-    #[error("{0} is judged by the operator and asks for no attestation: it has a test of kind {1}")]
+    /// The control has another test.
+    #[error("{0} is evaluated by the operator and needs no attestation: its test is {1}")]
     NotHuman(String, String),
-    /// Nothing was ever scheduled.
+    /// The operator has not scheduled any occurrence.
     #[error(
         "{0} has no occurrences yet: check that the operator runs, with `kubectl get control {0}`"
     )]
     NotScheduled(String),
-    /// None is open.
+    /// No occurrence is open.
     #[error("{control} has no open occurrence: {next}")]
     NotOpen {
-        /// The control.
         control: String,
-        /// When one opens, or how the last one ended.
+        /// When the next one opens, or how the last one ended.
         next: String,
     },
-    /// The one that was asked for is not open.
+    /// The given occurrence is not open.
     #[error(
         "{period} of {control} is {phase}, and only an open occurrence can be attested; open: {open}"
     )]
-    WrongPeriod {
-        /// The control.
-        control: String,
-        /// What was asked for.
-        period: String,
-        /// How it stands.
-        phase: String,
-        /// What is open instead.
-        open: String,
-    },
-    /// Something is missing that the control requires.
+    WrongPeriod { control: String, period: String, phase: String, open: String },
+    /// Parts that the control requires are missing.
     #[error("{control} requires {0}", .missing.join(" and "))]
     Missing {
-        /// The control.
         control: String,
-        /// What, with the option to give.
+        /// Each missing part, with the option to give.
         missing: Vec<String>,
     },
-    /// Somebody else has to.
+    /// The user is not one of the control's attesters.
     #[error("{0} is not among the attesters of {1}: have one of {2} attest")]
     NotAttester(String, String, String),
-    /// The date would not count.
+    /// The time would not count.
     #[error("--performed-at {0} {1}")]
     PerformedAt(Timestamp, String),
     /// An artifact can't be read.
     #[error("the artifact {0} can't be read: {1}; give FILE or FILE=URI")]
     Artifact(PathBuf, #[source] io::Error),
-    /// The record would be refused.
-    #[error("the record would be refused: {0}")]
+    /// The API server would reject the record.
+    #[error("the record would be rejected: {0}")]
     Invalid(#[from] InvalidSpec),
-    /// It is there already.
-    #[error("{0} is recorded already: to correct it, attest again with --corrects {0}")]
+    #[error("{0} has been recorded already: to correct it, attest again with --corrects {0}")]
     Exists(String),
-    /// The API server refuses it.
-    #[error("the record was refused: {0}")]
+    /// The API server rejected the record.
+    #[error("the record was rejected: {0}")]
     Refused(String),
-    /// It can't be written.
+    /// The record can't be written.
     #[error("the record can't be written: {0}")]
     Write(#[source] kube::Error),
-    /// It can't be printed.
+    /// The record can't be expressed in YAML.
     #[error("the record can't be printed: {0}")]
     Print(#[from] yaml_serde::Error),
-    /// Standard output is closed.
+    /// Standard output can't be written.
     #[error("the record can't be printed: {0}")]
     Output(#[from] io::Error),
 }
@@ -187,7 +174,7 @@ pub fn run(args: &AttestArgs) -> Result<u8, Box<dyn std::error::Error>> {
 #[tokio::main(flavor = "current_thread")]
 async fn attest(args: &AttestArgs) -> Result<(), AttestError> {
     let client = args.cluster.client().await?;
-    let user = whoami(&client).await?;
+    let user = whoami(&client).await.map_err(AttestError::Whoami)?.unwrap_or_default();
     let controls: Api<Control> = Api::all(client.clone());
     let control = controls.get(&args.control).await;
     let control = control.map_err(|error| AttestError::Control(args.control.clone(), error))?;
@@ -199,34 +186,35 @@ async fn attest(args: &AttestArgs) -> Result<(), AttestError> {
     let name = record.metadata.name.clone().unwrap_or_default();
     let written = Api::<Attestation>::all(client).create(&PostParams::default(), &record).await;
     let written = written.map_err(|error| match error {
+        // The name is derived from person, occurrence and correction, so this is the same record.
         kube::Error::Api(status) if status.code == 409 => AttestError::Exists(name.clone()),
         kube::Error::Api(status) => AttestError::Refused(status.message),
         other => AttestError::Write(other),
     })?;
-    if args.output == Some(Output::Yaml) {
+    if args.output == Some(RecordFormat::Yaml) {
         return print(&written);
     }
     let spec = &written.spec;
-    let mut out = io::stdout().lock();
-    writeln!(out, "attestation.comptroller.dev/{name} recorded: {} {}", spec.control, spec.period)?;
+    to_stdout(|out| {
+        writeln!(
+            out,
+            "attestation.comptroller.dev/{name} recorded: {} {}",
+            spec.control, spec.period
+        )
+    })?;
     Ok(())
-}
-
-async fn whoami(client: &Client) -> Result<String, AttestError> {
-    let api: Api<SelfSubjectReview> = Api::all(client.clone());
-    let review = api.create(&PostParams::default(), &SelfSubjectReview::default()).await;
-    let user = review.map_err(AttestError::Whoami)?.status.and_then(|status| status.user_info);
-    Ok(user.and_then(|user| user.username).unwrap_or_default())
 }
 
 fn print(record: &Attestation) -> Result<(), AttestError> {
     let text = yaml_serde::to_string(record)?;
-    io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(())
+    Ok(to_stdout(|out| out.write_all(text.as_bytes()))?)
 }
 
-/// The record that answers the open occurrence of a control. Everything that the operator would
-/// not count, or the API server refuse, is an error here.
+/// The record for the open occurrence of a control.
+///
+/// # Errors
+/// Anything for which the operator would not count the record, or the API server would reject it, so that
+/// people learn of it now and not after the due date.
 pub fn record(
     args: &AttestArgs,
     control: &Control,
@@ -268,7 +256,7 @@ pub fn record(
     Ok(Attestation::new(&name_of(&spec), spec))
 }
 
-/// The occurrence that is meant: the one that was named, else the open one that is due first.
+/// The given occurrence, or else the open one that is due first.
 fn choose<'a>(
     args: &AttestArgs,
     occurrences: &'a [Occurrence],
@@ -315,14 +303,15 @@ fn check_time(
     occurrence: &Occurrence,
     now: Timestamp,
 ) -> Result<(), AttestError> {
-    let refuse = |why: String| Err(AttestError::PerformedAt(performed_at, why));
+    // The default time is now and can't be wrong; only a given one is checked.
+    let reject = |why: String| Err(AttestError::PerformedAt(performed_at, why));
     if given && performed_at > now {
-        return refuse("has not come yet: attest when it is done".to_owned());
+        return reject("is in the future: attest once it is done".to_owned());
     }
     if given && performed_at < occurrence.opens.0 {
         let (period, opens) = (&occurrence.period, occurrence.opens.0);
-        return refuse(format!(
-            "is before {period}, which opened at {opens}: what was done earlier does not count for it"
+        return reject(format!(
+            "is before {period}, which opened at {opens}: work done before that does not count for it"
         ));
     }
     Ok(())
@@ -333,31 +322,31 @@ fn check_required(
     spec: &AttestationSpec,
     rule: &AttestationTest,
 ) -> Result<(), AttestError> {
-    let missing: Vec<String> = rule
-        .requires
-        .iter()
-        .filter_map(|part| match part {
-            RequiredPart::Artifact => spec
-                .artifacts
-                .is_empty()
-                .then(|| "an artifact: give --artifact FILE[=URI]".to_owned()),
-            RequiredPart::Version => spec
-                .version
-                .is_none()
-                .then(|| "the version of what was reviewed: give --version".to_owned()),
-            RequiredPart::Participants => spec
-                .participants
-                .is_empty()
-                .then(|| "who took part: give --participant, once for each".to_owned()),
-        })
-        .collect();
+    let missing: Vec<String> =
+        rule.requires
+            .iter()
+            .filter_map(|part| match part {
+                RequiredPart::Artifact => spec
+                    .artifacts
+                    .is_empty()
+                    .then(|| "an artifact: give --artifact FILE[=URI]".to_owned()),
+                RequiredPart::Version => spec
+                    .version
+                    .is_none()
+                    .then(|| "the version of the reviewed document: give --version".to_owned()),
+                RequiredPart::Participants => spec.participants.is_empty().then(|| {
+                    "the people who took part: give --participant once for each".to_owned()
+                }),
+            })
+            .collect();
     if missing.is_empty() {
         return Ok(());
     }
     Err(AttestError::Missing { control: control.to_owned(), missing })
 }
 
-/// The same for the same person, occurrence and correction: attesting twice by mistake is refused.
+/// The name of a record: the same for the same person, occurrence and correction, so that attesting twice
+/// by mistake is rejected by the API server.
 fn name_of(spec: &AttestationSpec) -> String {
     let identity = [
         spec.control.as_str(),
@@ -369,11 +358,12 @@ fn name_of(spec: &AttestationSpec) -> String {
     let digest = canonical::sha256(identity.as_bytes());
     let short = digest.trim_start_matches("sha256:").get(..10).unwrap_or_default();
     let control: String = spec.control.chars().take(SHOWN_NAME).collect();
+    // A part of a name must not end in these characters.
     let control = control.trim_end_matches(['.', '-']);
     format!("{control}-{}-{short}", spec.period.to_lowercase())
 }
 
-/// `FILE` or `FILE=URI`. A file whose name has the sign is taken as it is.
+/// Parses `FILE` or `FILE=URI`. If a file with the whole name exists, the `=` is part of the name.
 fn artifact(text: &str) -> Result<Artifact, AttestError> {
     let (path, uri) = match text.split_once('=') {
         Some((file, uri)) if !uri.is_empty() && !Path::new(text).exists() => (file, Some(uri)),
@@ -389,17 +379,17 @@ fn artifact(text: &str) -> Result<Artifact, AttestError> {
     })
 }
 
-/// The SHA-256 of a file in hexadecimal digits, read in pieces.
+/// The SHA-256 of a file in hexadecimal digits. The file may be large, so it is read in chunks.
 fn digest(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();
-    let mut piece = vec![0; 64 * 1024];
+    let mut chunk = vec![0; 64 * 1024];
     loop {
-        let length = file.read(&mut piece)?;
+        let length = file.read(&mut chunk)?;
         if length == 0 {
             break;
         }
-        hasher.update(piece.get(..length).unwrap_or_default());
+        hasher.update(chunk.get(..length).unwrap_or_default());
     }
     Ok(comptroller_vocabulary::hex(&hasher.finalize()))
 }

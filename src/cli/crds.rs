@@ -1,33 +1,84 @@
-//! `comptroller crds`: the resource definitions as YAML, for `kubectl apply` and for `crds/`.
+//! `comptroller crds`: the CustomResourceDefinitions as YAML, for `kubectl apply` and for `crds/`.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
+use super::output::to_stdout;
 use comptroller_core::api::schema;
 
-/// Why a definition could not be rendered.
+/// Where to write the definitions.
+#[derive(Debug, clap::Args)]
+pub struct CrdsArgs {
+    /// Write one file for each definition into this folder, instead of printing them.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Why the definitions could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// The generated definition has no name, so no file can be named after it.
-    #[error("a generated definition has no {0}; this is a defect of the program")]
+    /// A generated definition has no name, so no file can be named after it.
+    #[error("a generated definition has no {0}; this is a bug")]
     Nameless(&'static str),
-    /// YAML could not express it.
-    #[error("cannot write {file} as YAML")]
+    /// A definition can't be expressed in YAML.
+    #[error("{file} can't be written as YAML: {source}; this is a bug")]
     Yaml {
-        /// The file it was for.
+        /// The name of its file.
         file: String,
-        /// Why.
+        /// The error of the serializer.
         #[source]
         source: yaml_serde::Error,
     },
+    /// A file or folder can't be written.
+    #[error("{} can't be written: {source}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// The error of the file system.
+        #[source]
+        source: io::Error,
+    },
+    /// Standard output can't be written.
+    #[error("the definitions can't be printed: {0}")]
+    Print(#[from] io::Error),
 }
 
-/// One definition and the file that holds it.
+/// A definition and its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrdFile {
     /// The name of the file in the folder, such as `comptroller.dev_controls.yaml`.
     pub name: String,
     /// The YAML, with a newline at the end.
     pub content: String,
+}
+
+/// Prints the definitions, or writes them to files.
+///
+/// # Errors
+/// See [`RenderError`].
+pub fn run(args: &CrdsArgs) -> Result<u8, Box<dyn std::error::Error>> {
+    match &args.dir {
+        Some(dir) => write_files(dir)?,
+        None => {
+            let text = render_stream()?;
+            to_stdout(|stdout| stdout.write_all(text.as_bytes())).map_err(RenderError::Print)?;
+        }
+    }
+    Ok(0)
+}
+
+fn write_files(dir: &Path) -> Result<(), RenderError> {
+    let failed = |path: &Path, source| RenderError::Write { path: path.to_owned(), source };
+    fs::create_dir_all(dir).map_err(|error| failed(dir, error))?;
+    for file in render_files()? {
+        let path = dir.join(&file.name);
+        fs::write(&path, &file.content).map_err(|error| failed(&path, error))?;
+    }
+    Ok(())
 }
 
 /// One file for each definition, in the order of their names.

@@ -5,7 +5,6 @@ use comptroller_report::{Format, period::PeriodFormat};
 
 /// What can be chosen by a name on the command line.
 pub trait Choice: Sync + 'static {
-    /// Its name.
     fn name(&self) -> &'static str;
 
     /// What help says of it.

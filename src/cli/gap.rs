@@ -1,14 +1,15 @@
-//! `comptroller gap`: the criteria against the controls.
+//! `comptroller gap`: compares the controls with the SOC 2 criteria.
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 use kube::{Api, Client, api::ListParams, core::DeserializeGuard, core::ObjectList};
 
 use super::{
-    cluster::{ClusterArgs, said},
+    arguments,
+    cluster::{ClusterArgs, api_message},
     format_parser::format_parser,
+    output::{table_style, to_stdout},
     scan::{self, ScanArgs},
 };
 use comptroller_core::api::{
@@ -19,14 +20,14 @@ use comptroller_report::{
     gap::{self, AssessedControl, ReadinessReport},
 };
 
-/// What a status may be late, beside two heartbeats.
+/// How late a status may be, in addition to two heartbeats, before it counts as stale.
 const SLACK: Duration = Duration::from_secs(300);
 
-/// Which criteria the controls cover, and how those stand.
+/// Compare the controls with the SOC 2 criteria: which are covered, and which pass.
 ///
-/// Without PATH, --cluster and --controls: by the statuses of the controls in the cluster. With
-/// PATH or --cluster: by one evaluation, as scan does it. With --controls alone: coverage only.
-/// Exit code 0: it is a report, whatever it says. 2: something could not be read.
+/// Without PATH, --cluster and --controls, the statuses of the controls in the cluster are used. With PATH
+/// or --cluster, the controls are evaluated once, as scan does. With only --controls, the report is about
+/// coverage. Exit code 0: there is a report, whatever it says. 2: something could not be read.
 #[derive(Clone, Debug, clap::Args)]
 pub struct GapArgs {
     /// Evaluate these manifests: files, folders, or - for standard input.
@@ -35,36 +36,35 @@ pub struct GapArgs {
     /// Evaluate the live cluster now, instead of reading the statuses of its controls.
     #[arg(long, conflicts_with = "paths")]
     cluster: bool,
-    /// Which cluster.
     #[command(flatten)]
     cluster_args: ClusterArgs,
-    /// Files or folders with controls; may be repeated.
+    /// Files or folders with controls; can be repeated.
     #[arg(long, value_name = "PATH")]
     controls: Vec<PathBuf>,
-    /// Only the criteria of a category; may be repeated.
-    #[arg(long, value_name = "CATEGORY", ignore_case = true, value_delimiter = ',', value_parser = category_parser())]
+    /// Only the criteria of this category; can be repeated.
+    #[arg(long, value_name = "CATEGORY", ignore_case = true, value_delimiter = ',', value_parser = arguments::category())]
     category: Vec<Category>,
-    /// How to write it.
+    /// The output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "table", ignore_case = true, value_parser = format_parser(gap::FORMATS))]
     output: &'static Format<ReadinessReport>,
 }
 
-/// Why there is nothing to assess.
+/// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum GapError {
-    /// The files hold no control.
-    #[error("no Control is in {0}: name files or folders that hold some")]
+    /// The files contain no control.
+    #[error("{0} contains no Control: name files or folders that do")]
     NoControls(String),
     /// The controls of the cluster can't be listed.
     #[error(
         "the controls of the cluster can't be listed: {}; grant list on controls of comptroller.dev, or name controls with --controls",
-        said(.0)
+        api_message(.0)
     )]
     List(kube::Error),
 }
 
-/// The controls of a company, and how they are known.
-struct Assessed {
+/// The controls with their states, and where those come from.
+struct Assessment {
     controls: Vec<AssessedControl>,
     basis: String,
     errors: Vec<ReportedError>,
@@ -76,11 +76,11 @@ pub fn run(args: &GapArgs) -> Result<u8, Box<dyn std::error::Error>> {
     let assessed = assess(args, now)?;
     let readiness =
         ReadinessReport::assess(assessed.controls, &args.category, assessed.basis, assessed.errors);
-    scan::to_stdout(|stdout| args.output.write(&readiness, scan::table_style(), stdout))?;
+    to_stdout(|stdout| args.output.write(&readiness, table_style(), stdout))?;
     Ok(if readiness.errors.is_empty() { 0 } else { super::FAILURE })
 }
 
-fn assess(args: &GapArgs, now: Timestamp) -> Result<Assessed, Box<dyn std::error::Error>> {
+fn assess(args: &GapArgs, now: Timestamp) -> Result<Assessment, Box<dyn std::error::Error>> {
     if !args.paths.is_empty() {
         let evaluation = scan::evaluate(&scan_args(args), now)?;
         return Ok(evaluated(evaluation, "one evaluation of the given manifests"));
@@ -98,7 +98,7 @@ fn assess(args: &GapArgs, now: Timestamp) -> Result<Assessed, Box<dyn std::error
     let evaluation = scan::evaluate_cluster(&scan_args(args), now)?;
     Ok(evaluated(
         evaluation,
-        "one evaluation of the cluster by the built-in pack, since it has no Controls",
+        "one evaluation of the cluster with the built-in pack, since it has no Controls",
     ))
 }
 
@@ -113,8 +113,8 @@ fn scan_args(args: &GapArgs) -> ScanArgs {
     }
 }
 
-fn evaluated(evaluation: EvaluationReport, how: &str) -> Assessed {
-    let basis = format!("States come from {how}, by {} controls.", evaluation.controls.len());
+fn evaluated(evaluation: EvaluationReport, how: &str) -> Assessment {
+    let basis = format!("States come from {how}, with {} controls.", evaluation.controls.len());
     let controls = evaluation
         .controls
         .into_iter()
@@ -126,41 +126,44 @@ fn evaluated(evaluation: EvaluationReport, how: &str) -> Assessed {
             reason: control.reason,
         })
         .collect();
-    Assessed { controls, basis, errors: evaluation.errors }
+    Assessment { controls, basis, errors: evaluation.errors }
 }
 
-/// What the files cover; nobody is asked how it stands.
-fn coverage(paths: &[PathBuf]) -> Result<Assessed, GapError> {
+/// What the controls in the files cover; nothing is evaluated.
+fn coverage(paths: &[PathBuf]) -> Result<Assessment, GapError> {
     let (found, errors) = scan::controls_of(paths);
     if found.is_empty() && errors.is_empty() {
         let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         return Err(GapError::NoControls(names.join(", ")));
     }
     let basis = format!(
-        "This is the coverage of {} controls, of which none was evaluated: add manifests or --cluster for that.",
+        "This is the coverage of {} controls, none of which was evaluated: add manifests or --cluster for that.",
         found.len()
     );
     let controls =
         found.iter().map(|(name, spec)| of_spec(name, spec, None, "NotEvaluated")).collect();
-    Ok(Assessed { controls, basis, errors })
+    Ok(Assessment { controls, basis, errors })
 }
 
-/// What the operator wrote into the statuses; None when the cluster has no controls.
+/// The states that the operator wrote into the statuses; None if the cluster has no controls.
 #[tokio::main(flavor = "current_thread")]
 async fn live(
     cluster: &ClusterArgs,
     now: Timestamp,
-) -> Result<Option<Assessed>, Box<dyn std::error::Error>> {
+) -> Result<Option<Assessment>, Box<dyn std::error::Error>> {
     let client: Client = cluster.client().await?;
     let api: Api<DeserializeGuard<Control>> = Api::all(client);
     let list: ObjectList<DeserializeGuard<Control>> = match api.list(&ListParams::default()).await {
+        // The CRD is not installed, so there are no controls.
         Err(kube::Error::Api(status)) if status.code == 404 => return Ok(None),
         listed => listed.map_err(GapError::List)?,
     };
+    // The caller evaluates the built-in pack instead.
     if list.items.is_empty() {
         return Ok(None);
     }
-    let mut assessed = Assessed { controls: Vec::new(), basis: String::new(), errors: Vec::new() };
+    let mut assessed =
+        Assessment { controls: Vec::new(), basis: String::new(), errors: Vec::new() };
     for DeserializeGuard(control) in list.items {
         match control {
             Ok(control) => assessed.controls.push(of_status(&control, now)),
@@ -174,7 +177,8 @@ async fn live(
     Ok(Some(assessed))
 }
 
-/// A status that speaks of another spec, or that nobody renewed, says nothing.
+/// A control with its state. A status of another generation, or one that was not renewed in time, counts
+/// as unknown.
 fn of_status(control: &Control, now: Timestamp) -> AssessedControl {
     let name = control.metadata.name.as_deref().unwrap_or_default();
     let never = ControlStatus::default();
@@ -211,17 +215,6 @@ fn is_attestation(kind: TestKind) -> bool {
     kind == TestKind::Attestation
 }
 
-fn category_parser() -> impl TypedValueParser<Value = Category> {
-    let names = Category::ALL.iter().map(|category| category.as_str());
-    PossibleValuesParser::new(names).try_map(|given| {
-        Category::ALL
-            .iter()
-            .copied()
-            .find(|category| category.as_str().eq_ignore_ascii_case(&given))
-            .ok_or("no such category")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -250,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_fresh_status_of_this_spec_says_something() {
+    fn only_a_fresh_status_of_this_generation_counts() {
         let at = |text: &str| -> Timestamp { text.parse().unwrap() };
         let status = |generation: i64| {
             json!({"observedGeneration": generation, "state": "Passing", "reason": "NoFindings",

@@ -1,7 +1,9 @@
 //! The command line: a file or folder for each subcommand.
 
+mod arguments;
 pub mod attest;
-pub mod cluster;
+mod cluster;
+mod completion;
 pub mod crds;
 pub mod evidence;
 mod format_parser;
@@ -11,20 +13,18 @@ pub mod pack;
 pub mod report;
 pub mod run;
 pub mod scan;
-pub mod time;
 pub mod who_can;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
-use clap_complete::Shell;
+use clap::{Parser, Subcommand};
 
 use comptroller_vocabulary::visible_lines;
 
-/// Could not do what was asked.
+/// The exit code of a command that failed.
 const FAILURE: u8 = 2;
 
-/// Keeps SOC 2 controls true on Kubernetes, and proves it.
+/// Checks SOC 2 controls on Kubernetes continuously, and proves the result.
 #[derive(Debug, Parser)]
 #[command(name = "comptroller", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -38,38 +38,28 @@ enum Command {
     Run(run::RunArgs),
     /// Evaluate the controls once, over manifests or a cluster.
     Scan(scan::ScanArgs),
-    /// Say which criteria the controls cover, and how those stand.
+    /// Compare the controls with the SOC 2 criteria: which are covered, and which pass.
     Gap(gap::GapArgs),
-    /// Say who may do something, and by which binding.
+    /// List the subjects that may do something, and by which binding.
     WhoCan(who_can::WhoCanArgs),
-    /// Record that somebody performed what a control asks of people.
+    /// Record that a person performed the procedure that a control requires.
     Attest(attest::AttestArgs),
-    /// Write the Type I or Type II report over an audit period.
+    /// Write the Type I or Type II report for an audit period.
     Report(report::ReportArgs),
-    /// Read a log of evidence: verify it, prove an entry, export it, draw samples.
+    /// Read an evidence log: verify it, prove an entry, export it, draw samples.
     Evidence(evidence::EvidenceArgs),
-    /// Print the built-in controls, with the profiles of a distribution and its add-ons.
+    /// Print the built-in controls, with the profiles of a distribution and add-ons.
     Pack(pack::PackArgs),
-    /// Print the custom resource definitions.
-    Crds(CrdsArgs),
+    /// Print the CustomResourceDefinitions.
+    Crds(crds::CrdsArgs),
     /// Print a completion script for a shell.
-    Completion {
-        /// The shell.
-        shell: Shell,
-    },
+    Completion(completion::CompletionArgs),
 }
 
-/// Where to print the definitions.
-#[derive(Debug, clap::Args)]
-struct CrdsArgs {
-    /// Write one file for each definition into this folder, instead of printing them.
-    #[arg(long, value_name = "DIR")]
-    dir: Option<std::path::PathBuf>,
-}
-
-/// Runs a command; its exit code is 0, or 2 with the reason on standard error.
+/// Runs a command and returns its exit code, which is 2 if it failed; the reason is then on standard
+/// error.
 pub fn main(cli: Cli) -> ExitCode {
-    // One provider for every TLS connection; an error only says that a test installed it already.
+    // One provider for all TLS connections. An error only means that a test has installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match cli.command {
         Command::Run(args) => run::run(&args).map(|()| 0),
@@ -80,36 +70,12 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Evidence(args) => evidence::run(&args),
         Command::Pack(args) => pack::run(&args),
-        Command::Crds(args) => crds(&args),
-        Command::Completion { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "comptroller",
-                &mut std::io::stdout(),
-            );
-            Ok(0)
-        }
+        Command::Crds(args) => crds::run(&args),
+        Command::Completion(args) => completion::run(&args),
     };
     ExitCode::from(result.unwrap_or_else(|error| {
-        // An API server, a file or a bucket may have put anything into it.
+        // It may have text from an API server, a file or a bucket, which could control the terminal.
         eprintln!("comptroller: {}", visible_lines(&error.to_string()));
         FAILURE
     }))
-}
-
-fn crds(args: &CrdsArgs) -> Result<u8, Box<dyn std::error::Error>> {
-    let Some(dir) = &args.dir else {
-        print!("{}", crds::render_stream()?);
-        return Ok(0);
-    };
-    let failed = |path: &std::path::Path, error: std::io::Error| {
-        format!("{} can't be written: {error}", path.display())
-    };
-    std::fs::create_dir_all(dir).map_err(|error| failed(dir, error))?;
-    for file in crds::render_files()? {
-        let path = dir.join(&file.name);
-        std::fs::write(&path, &file.content).map_err(|error| failed(&path, error))?;
-    }
-    Ok(0)
 }

@@ -1,20 +1,20 @@
-//! The built-in pack: the controls of `config/soc2`, which a scan uses when it is given none; and
-//! `comptroller pack`, which prints it.
+//! The built-in pack: the controls of `config/soc2`, which a scan uses if it is given none, and which
+//! `comptroller pack` prints.
 
 mod command;
 mod profile;
 
 pub use command::{PackArgs, PackError, render, run};
-pub use profile::{PROFILES, Profile, ProfileError};
+pub use profile::{PROFILES, PackProfile, ProfileError};
 
-/// A control of the pack; its file is named after it.
+/// A control of the pack; its file has the same name.
 macro_rules! control {
     ($name:literal) => {
         ($name, include_str!(concat!("../../config/soc2/", $name, ".yaml")))
     };
 }
 
-/// Each control's name and text, by name.
+/// The name and the YAML of each control, sorted by name.
 pub const PACK: &[(&str, &str)] = &[
     control!("access-is-reviewed"),
     control!("assets-are-inventoried"),
@@ -69,11 +69,11 @@ mod tests {
     use std::{collections::BTreeMap, path::Path};
 
     use super::PACK;
-    use crate::source::manifest::{self, Found, Limits};
+    use crate::source::manifest::{self, Limits, ManifestDocument};
     use comptroller_core::api::{Control, structural, unknown_fields};
 
     #[test]
-    fn the_pack_is_what_the_folder_holds() {
+    fn the_pack_has_every_file_of_the_folder() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/soc2");
         let files: BTreeMap<String, String> = std::fs::read_dir(&folder)
             .into_iter()
@@ -99,7 +99,7 @@ mod tests {
             let mut found = Vec::new();
             manifest::read(name, text.as_bytes(), Limits::default(), &mut |one| found.push(one));
             assert_eq!(found.len(), 1, "{name}: {found:?}");
-            let Some(Ok(Found::Object(object, _))) = found.pop() else {
+            let Some(Ok(ManifestDocument::Object(object, _))) = found.pop() else {
                 panic!("{name}: {found:?}");
             };
             let control: Control =

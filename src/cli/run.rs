@@ -1,4 +1,4 @@
-//! `comptroller run`: the operator.
+//! `comptroller run`: runs the operator.
 
 use std::{
     future::Future, io::IsTerminal, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration,
@@ -24,25 +24,24 @@ use crate::{
 };
 use comptroller_recorder::{Evidence, EvidenceConfig, Leadership, Recorder};
 
-/// How to run the operator.
+/// Run the operator.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Which cluster.
     #[command(flatten)]
     cluster: ClusterArgs,
-    /// Where to serve metrics and probes.
+    /// The address for metrics and probes.
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8443")]
     listen: SocketAddr,
-    /// Serve the probes here too, over plain HTTP and apart from who scrapes.
+    /// An additional address for probes, over plain HTTP and separate from metrics clients.
     #[arg(long, value_name = "ADDR")]
     probe_listen: Option<SocketAddr>,
-    /// Serve plain HTTP without authentication; only on a loopback address.
+    /// Serve plain HTTP without authentication; allowed on loopback addresses only.
     #[arg(long)]
     insecure: bool,
-    /// Run as one of several replicas, of which one writes at a time.
+    /// Run as one of several replicas, of which only one writes at a time.
     #[arg(long)]
     leader_elect: bool,
-    /// The namespace of the lease; otherwise the operator's own.
+    /// The namespace of the Lease. Default: the operator's own.
     #[arg(
         long,
         value_name = "NAMESPACE",
@@ -50,16 +49,17 @@ pub struct RunArgs {
         default_value = "comptroller-system"
     )]
     leader_elect_namespace: String,
-    /// The certificate to serve with, in PEM; one is made in memory without it.
+    /// The serving certificate, in PEM. Default: one is generated in memory.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
-    /// The key of the certificate, in PEM.
+    /// The private key of the certificate, in PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Keep the evidence log here: a directory, or the URL of a bucket (s3://, gs://, az://).
+    /// Where to keep the evidence log: a directory, or the URL of a bucket (s3://, gs://, az://).
     #[arg(long, value_name = "URL|DIR", env = "COMPTROLLER_EVIDENCE")]
     evidence: Option<String>,
-    /// The key that signs the log; made as DIR.key beside a log in a directory, needed for a bucket.
+    /// The key that signs the log. For a log in a directory, the default is DIR.key, which is generated; for
+    /// a bucket it is required.
     #[arg(long, value_name = "FILE", env = "COMPTROLLER_EVIDENCE_KEY", requires = "evidence")]
     evidence_key: Option<PathBuf>,
 }
@@ -81,11 +81,11 @@ impl RunArgs {
     }
 }
 
-/// The engine is one task: more threads only add stacks and allocator arenas, which on a node of
-/// 64 cores would be 64 of each.
+/// The engine is a single task, so more threads would only add stacks and allocator arenas: 64 of each on a
+/// node with 64 cores.
 const THREADS: usize = 2;
 
-/// Threads that wait for the disk: as many as write the parts of one append beside each other.
+/// Threads for file operations: as many as write the parts of one append in parallel.
 const FILE_THREADS: usize = 4;
 
 /// Runs until SIGTERM or Ctrl-C.
@@ -105,7 +105,7 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     let client = client(&args.cluster, &metrics).await?;
     let stop = stopped().shared();
 
-    let (let_go, released) = oneshot::channel::<()>();
+    let (release, released) = oneshot::channel::<()>();
     let Election { leadership, task: election } =
         elect(args, &client, &metrics, released.map(drop))?;
     let evidence = evidence(args, &client, &metrics, leadership);
@@ -130,12 +130,13 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
         tracing::info!(%address, "serving /healthz and /readyz");
     }
 
-    // Probes answer until the last status is written.
+    // Probes must be answered until the last status is written, or the kubelet would kill the pod first.
     let (finished, wait) = oneshot::channel::<()>();
     let server = tokio::spawn(server.run(wait.map(drop)));
+    // It ends when its last status is written, or one of its tasks is gone.
     let result = operator.await;
-    // The last status is written: another replica may lead.
-    drop(let_go);
+    // Only now that the last status is written may another replica lead.
+    drop(release);
     election.await?;
     drop(finished);
     server.await??;
@@ -143,15 +144,16 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What the kubelet is told of an operator beside another one.
-const DISPLACED: &str = "another operator writes the evidence log, so this one does nothing: stop one of them, or give both --leader-elect";
+/// The readiness message of an operator that is not needed.
+const DISPLACED: &str = "another operator writes the evidence log, so this one does nothing: stop one of them, or run both with --leader-elect";
 
-/// Whether the first evaluation is done, and no other operator does the work of this one. Ends with
-/// the task that evaluates.
+/// Whether the first evaluation is done, and no other operator does the work of this one. The sender ends with
+/// the task that evaluates, as [`ProbeState`] requires.
 fn unless_displaced(
     mut evaluated: watch::Receiver<bool>,
     displaced: Option<watch::Receiver<bool>>,
 ) -> watch::Receiver<bool> {
+    // Without a log there is nothing that a second operator could hold.
     let Some(mut displaced) = displaced else { return evaluated };
     let (sender, ready) = watch::channel(false);
     tokio::spawn(async move {
@@ -173,7 +175,7 @@ struct Election {
     task: JoinHandle<()>,
 }
 
-/// Takes part in the election until `released`; without one this process leads.
+/// Takes part in the election until `released`; without an election this process leads.
 fn elect(
     args: &RunArgs,
     client: &Client,
@@ -195,7 +197,7 @@ fn elect(
     Ok(Election { leadership, task: tokio::spawn(elector.run(released)) })
 }
 
-/// The hand on the evidence log, or on nothing.
+/// Starts the recorder of the evidence log; without a log nothing is recorded.
 fn evidence(
     args: &RunArgs,
     client: &Client,
@@ -204,7 +206,7 @@ fn evidence(
 ) -> Evidence {
     let Some(location) = args.evidence.clone() else {
         tracing::warn!(
-            "no evidence is recorded: statuses say what is so now, and nothing proves what was so; give --evidence"
+            "no evidence is recorded: statuses show the current state, but nothing proves the past; give --evidence"
         );
         return Evidence::without_log(leadership);
     };
@@ -222,11 +224,11 @@ fn evidence(
     evidence
 }
 
-/// The uid of the namespace `kube-system`, which is as old as the cluster.
+/// The identity of the cluster: the uid of the namespace `kube-system`, which is as old as the cluster.
 async fn cluster_uid(namespaces: Api<Namespace>) -> Result<String, String> {
     const TIMEOUT: Duration = Duration::from_secs(10);
     let metadata = tokio::time::timeout(TIMEOUT, namespaces.get_metadata("kube-system")).await;
-    let metadata = metadata.map_err(|_| "no answer within 10 s".to_owned())?;
+    let metadata = metadata.map_err(|_| "no response within 10 s".to_owned())?;
     let uid = metadata.map_err(|error| error.to_string())?.metadata.uid;
     uid.ok_or_else(|| "it has none".to_owned())
 }
@@ -234,12 +236,13 @@ async fn cluster_uid(namespaces: Api<Namespace>) -> Result<String, String> {
 /// A client whose requests are counted.
 async fn client(cluster: &ClusterArgs, metrics: &Metrics) -> Result<Client, ClusterError> {
     let mut config = cluster.config().await?;
-    // Watches and reconcilers retry by themselves; the default could sit in one call for minutes.
+    // Watches and reconcilers retry by themselves, while the client's own retries could block one call for
+    // minutes.
     config.default_retry = false;
     Ok(ClientBuilder::try_from(config)?.with_layer(&metrics.client_layer()).build())
 }
 
-/// The pod's name, which Kubernetes also makes the host name.
+/// The name of this process: that of the pod, which is also its host name.
 fn instance() -> String {
     ["POD_NAME", "HOSTNAME"]
         .iter()
@@ -257,7 +260,7 @@ fn stopped() -> impl Future<Output = ()> + Send + 'static {
                 _ = tokio::signal::ctrl_c() => {}
             },
             Err(error) => {
-                tracing::warn!(%error, "SIGTERM can't be handled; Ctrl-C still stops the operator");
+                tracing::warn!(%error, "SIGTERM can't be handled, but Ctrl-C still stops the operator");
                 let _ = tokio::signal::ctrl_c().await;
             }
         }

@@ -68,6 +68,7 @@ where
         "metadata": {"name": name},
         "status": status,
     });
+    // The status belongs to the operator, whoever else has written these fields.
     let params = PatchParams::apply(manager).force();
     let request = Request::new(api.resource_url())
         .patch_subresource(STATUS, name, &params, &Patch::Apply(body))

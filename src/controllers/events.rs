@@ -67,6 +67,7 @@ impl Publisher {
     /// Queues an event. Never waits: if the queue is full, the event is dropped and counted.
     pub fn publish(&self, mut news: News) {
         news.note = truncated(news.note, MAX_NOTE);
+        // A reconcile must never wait for events.
         if self.queue.try_send((news, Instant::now())).is_err() {
             self.metrics.event(EventOutcome::Dropped);
         }

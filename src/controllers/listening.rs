@@ -82,6 +82,8 @@ impl Listening {
 
     /// An input is known completely up to `at`. A kind that was stale is complete again.
     pub fn heard(&mut self, engine: &mut Engine, input: Input, at: Instant, now: Timestamp) {
+        // Only a kind that had turned stale changes its availability, or every event would mark its
+        // controls.
         if self.freshness.heard(input, at)
             && let Input::Kind(kind) = input
         {

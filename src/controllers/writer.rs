@@ -186,6 +186,7 @@ impl<S: Clone + PartialEq + Serialize + WithoutTexts> Writer<S> {
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
     {
         let known = self.with(name, |entry| entry.refused.clone());
+        // A status that was just rejected would be rejected again, and cost a second write.
         let again = known.as_ref().is_none_or(|known| known.left(&status).is_zero());
         let refused = if again {
             let (refusal, error) = match self.send(api, name, &status).await? {
@@ -227,6 +228,7 @@ impl<S: Clone + PartialEq + Serialize + WithoutTexts> Writer<S> {
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
     {
+        // etcd would reject it only after it was sent as a whole.
         if body::length(status) > MAX_STATUS {
             return Ok(SendOutcome::Rejected(StatusRefusal::TooLarge, WriteError::TooLarge));
         }
@@ -266,6 +268,7 @@ impl<S: Clone + PartialEq + Serialize + WithoutTexts> Writer<S> {
             let written = WrittenStatus { status, version, at: now };
             entry.written.replace(written).and_then(|before| before.version)
         });
+        // Resource versions grow (KEP-5504), so the cluster must have been restored.
         if version.zip(before).is_some_and(|(version, before)| version < before) {
             tracing::warn!(
                 kind = self.kind.resource(),

@@ -57,7 +57,6 @@ pub enum AccessDenied {
         "{user} may not {verb} {path}: grant it with a ClusterRole for nonResourceURLs [{path}], verbs [{verb}]"
     )]
     Forbidden {
-        /// The user's name.
         user: String,
         /// The verb that is missing.
         verb: &'static str,
@@ -112,6 +111,7 @@ impl Access {
             Self::Open => {}
             Self::Reviewed(reviewer) => {
                 let token = bearer_token(headers).ok_or(AccessDenied::NoToken)?;
+                // A client must not hold a connection for as long as the API server hangs.
                 tokio::time::timeout(TIMEOUT, reviewer.check(token, peer.source, verb, path))
                     .await
                     .unwrap_or(Err(AccessDenied::Unavailable))?;
@@ -167,6 +167,7 @@ impl Reviewer {
         };
         if allowed {
             self.proven.put(key, (), PROVEN, Instant::now());
+            // Prometheus gets a new token each hour, which is unknown at first: its address is not.
             self.with_throttle(|throttle| throttle.note_reader(source, Instant::now()));
             return Ok(());
         }
@@ -191,6 +192,7 @@ impl Reviewer {
             .user
             .filter(|_| status.authenticated == Some(true))
             .filter(|user| user.username.as_deref().is_some_and(|name| name != ANONYMOUS));
+        // Kept if the token is invalid too, or each request with it would cost a review.
         self.identities.put(request.token, user.clone(), IDENTITY, Instant::now());
         Ok(user)
     }
@@ -213,6 +215,7 @@ impl Reviewer {
             }),
             resource_attributes: None,
         };
+        // The key covers groups and extra fields: a user whose groups changed is reviewed again.
         let review_key = serde_json::to_vec(&spec).map_err(|_| AccessDenied::Unavailable)?;
         let key = CacheKey::of(&review_key);
         if let Some(known) = self.rights.get(key, Instant::now()) {

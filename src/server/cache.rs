@@ -18,7 +18,6 @@ impl CacheKey {
     }
 }
 
-/// Results by key.
 #[derive(Debug)]
 pub struct ReviewCache<V> {
     entries: Mutex<HashMap<CacheKey, CachedResult<V>>>,
@@ -49,6 +48,7 @@ impl<V: Clone> ReviewCache<V> {
     pub fn put(&self, key: CacheKey, value: V, lasts: Duration, now: Instant) {
         self.with(|entries| {
             if entries.len() >= self.capacity && !entries.contains_key(&key) {
+                // Expired results go first; one that still holds goes only if there are none.
                 entries.retain(|_, entry| now < entry.until);
                 let first =
                     entries.iter().min_by_key(|(_, entry)| entry.until).map(|(key, _)| *key);

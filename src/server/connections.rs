@@ -145,9 +145,12 @@ impl Connections {
         loop {
             match listener.accept().await {
                 Ok((stream, address)) => self.start(stream, ClientSource::of(address.ip())),
+                // Only that client is affected, and it is gone.
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a connection can't be accepted");
+                    // The next attempt would fail as well: without a pause this would be a busy
+                    // loop.
                     sleep(EXHAUSTED).await;
                 }
             }
@@ -168,6 +171,7 @@ impl Connections {
         let peer = Peer { source, slot: Arc::new(SlotGuard { number, slots }) };
         let (router, tls, limits) = (self.router.clone(), self.tls.clone(), self.limits);
         let shutdown = self.shutdown.subscribe();
+        // The handshake is part of the task: a client that never finishes it delays nobody.
         tokio::spawn(async move {
             tokio::select! {
                 _ = ended => tracing::debug!("a connection was closed for a newer one"),
@@ -204,6 +208,7 @@ async fn serve_http(
     limits: ConnectionLimits,
     mut shutdown: watch::Receiver<bool>,
 ) {
+    // HTTP/2 would allow many requests at once on one connection, which no limit here counts.
     let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()

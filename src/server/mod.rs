@@ -1,5 +1,5 @@
 //! The operator's web server: `/metrics` for clients that are authorized to read it, `/healthz` and
-//! `/readyz` for the kubelet. ProbeState can have an address of their own, so that a client that exhausts
+//! `/readyz` for the kubelet. Probes can have an address of their own, so that a client that exhausts
 //! the metrics port can't get the process restarted.
 //!
 //! HTTPS by default. A client of `/metrics` sends a token of the cluster; the API server says whose it is
@@ -76,19 +76,13 @@ pub enum ServerError {
     Listen {
         /// The flag that set the address.
         flag: &'static str,
-        /// The address.
         listen: SocketAddr,
         /// The error of the operating system.
         source: io::Error,
     },
     /// A certificate or key can't be used.
     #[error("{}: {reason}; it must be PEM, and certificate and key belong together", file.display())]
-    Certificate {
-        /// The file.
-        file: PathBuf,
-        /// Why not.
-        reason: String,
-    },
+    Certificate { file: PathBuf, reason: String },
     /// No certificate could be generated.
     #[error("a certificate can't be generated: {0}; provide one with --tls-cert and --tls-key")]
     SelfSigned(#[from] rcgen::Error),

@@ -112,6 +112,7 @@ async fn guard(request: Request<Body>, next: Next) -> Response {
         next.run(request).await
     } else {
         let mut response = text(StatusCode::PAYLOAD_TOO_LARGE, "this server takes no request body");
+        // The body is still unread, so nothing else can follow on this connection.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         response
     };

@@ -1,6 +1,6 @@
 //! Which connections stay if there are too many.
 //!
-//! A new connection always gets a slot and another one is closed for it, so that clients that handle on to
+//! A new connection always gets a slot and another one is closed for it, so that clients that hold on to
 //! theirs keep nobody out. Connections with an authorized request are closed last; of the others, the
 //! oldest one of the source that has most.
 
@@ -42,6 +42,8 @@ impl<H> Slots<H> {
 
     /// Takes a slot for a new connection, and returns its number.
     pub fn take(&mut self, source: ClientSource, handle: H) -> u64 {
+        // A source at its limit replaces a connection of its own, so that it never costs others
+        // one.
         if self.count(source) >= self.per_source {
             self.close_one(Some(source));
         } else if self.taken.len() >= self.capacity {

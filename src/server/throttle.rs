@@ -28,15 +28,14 @@ struct Rate {
     per_second: f64,
 }
 
-/// A token bucket.
 #[derive(Clone, Copy, Debug)]
-struct Bucket {
+struct SourceBucket {
     rate: Rate,
     level: f64,
     at: Instant,
 }
 
-impl Bucket {
+impl SourceBucket {
     fn full(rate: Rate, now: Instant) -> Self {
         Self { rate, level: rate.burst, at: now }
     }
@@ -56,17 +55,17 @@ impl Bucket {
 /// The buckets of all sources.
 #[derive(Debug)]
 pub struct Throttle {
-    unknown: Bucket,
-    familiar: Bucket,
-    sources: HashMap<ClientSource, Bucket>,
+    unknown: SourceBucket,
+    familiar: SourceBucket,
+    sources: HashMap<ClientSource, SourceBucket>,
     readers: HashMap<ClientSource, Instant>,
 }
 
 impl Throttle {
     pub fn new(now: Instant) -> Self {
         Self {
-            unknown: Bucket::full(UNKNOWN, now),
-            familiar: Bucket::full(FAMILIAR, now),
+            unknown: SourceBucket::full(UNKNOWN, now),
+            familiar: SourceBucket::full(FAMILIAR, now),
             sources: HashMap::new(),
             readers: HashMap::new(),
         }
@@ -88,7 +87,8 @@ impl Throttle {
         }
         // Both must have a token before either loses one, or a source that is denied would use up the
         // limit of all.
-        let one = self.sources.entry(source).or_insert_with(|| Bucket::full(rate, now));
+        let one = self.sources.entry(source).or_insert_with(|| SourceBucket::full(rate, now));
+        // The source may have become familiar, or unknown again, since its bucket was made.
         one.rate = rate;
         one.fill(now);
         all.fill(now);
@@ -120,7 +120,7 @@ impl Throttle {
 
 /// Makes room for a source. A bucket that is full again is the same as none; if there is none, the
 /// fullest is dropped, which favours its source least.
-fn forget_one(sources: &mut HashMap<ClientSource, Bucket>, now: Instant) {
+fn forget_one(sources: &mut HashMap<ClientSource, SourceBucket>, now: Instant) {
     sources.retain(|_, bucket| {
         bucket.fill(now);
         bucket.level < bucket.rate.burst

@@ -84,7 +84,6 @@ impl Patience {
     }
 }
 
-/// Reads `/metrics` once.
 pub async fn observe(client: &Client) -> ApiServer {
     match with_timeout(TIMEOUT, read(client)).await {
         Ok(Ok(observed)) => observed,

@@ -144,6 +144,7 @@ async fn discover<E: From<SourceEvent>>(
                         }
                     }
                     Some(CrdChange::Unwatched) => {
+                        // The first time at once: the last discovery may have been ten minutes ago.
                         if std::mem::replace(&mut at_rest, UNWATCHED) != UNWATCHED {
                             break;
                         }
@@ -154,6 +155,7 @@ async fn discover<E: From<SourceEvent>>(
                         // A chart installs many CRDs at once: one discovery after all of them.
                         let next = (began + MIN_INTERVAL).max(Instant::now() + AFTER_CHANGE[0]);
                         tokio::time::sleep_until(next.into()).await;
+                        // Changes that arrived meanwhile are covered by the discovery that follows.
                         while let Some(Some(_)) = changes.recv().now_or_never() {}
                         break;
                     }
@@ -192,9 +194,11 @@ pub async fn catalog(client: &Client) -> kube::Result<Catalog> {
     for group in discovery.groups() {
         let preferred = group.preferred_version_or_latest().to_owned();
         let mut versions: Vec<&str> = group.versions().collect();
+        // The first version of a kind becomes the one to watch.
         versions.sort_by_key(|version| *version != preferred);
         for version in versions {
             for (resource, capabilities) in group.versioned_resources(version) {
+                // A control can only judge what can be listed and watched.
                 if !capabilities.supports_operation(verbs::LIST)
                     || !capabilities.supports_operation(verbs::WATCH)
                 {

@@ -30,7 +30,6 @@ pub struct KindEvent {
     pub watch: u64,
     /// When it arrived from the API server.
     pub received: Instant,
-    /// What happened.
     pub change: KindChange,
     /// Its share of the memory for events that wait, which is free again once this is dropped. None
     /// for small events.
@@ -52,7 +51,6 @@ pub enum KindChange {
     Deleted {
         /// Its namespace; empty for a cluster-scoped object.
         namespace: Symbol,
-        /// Its name.
         name: Symbol,
     },
     /// The kind can't be read as a whole: it is refused or not served, or an object can't be read.

@@ -44,6 +44,7 @@ pub async fn fill(
         let kind = engine.kind(projector.resource());
         match objects {
             Ok(objects) => {
+                // Begun and committed together, so that no verdict comes from a part of the list.
                 engine.begin(kind);
                 for object in objects {
                     engine.stage(kind, object);

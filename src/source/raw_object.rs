@@ -145,8 +145,8 @@ impl MemoryBudget {
         Ok(())
     }
 
-    fn take_entry<E: Error>(&self, first: bool, key: &str) -> Result<(), E> {
-        self.take(if first { MAP_NODE } else { MAP_ENTRY } + ALLOCATION + key.len())
+    fn take_entry<E: Error>(&self, map: &Map<String, Value>, key: &str) -> Result<(), E> {
+        self.take(if map.is_empty() { MAP_NODE } else { MAP_ENTRY } + ALLOCATION + key.len())
     }
 }
 
@@ -174,11 +174,12 @@ impl<'de> Visitor<'de> for OuterMap<'_> {
         let Self { section, budget } = self;
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
-            budget.take_entry(map.is_empty(), &key)?;
+            budget.take_entry(&map, &key)?;
             let value = match (section, key.as_str()) {
                 (Section::Object, "metadata") => Value::Object(
                     access.next_value_seed(OuterMap { section: Section::Metadata, budget })?,
                 ),
+                // Half of a typical object, and no check reads it.
                 (Section::Metadata, "managedFields") => {
                     access.next_value::<IgnoredAny>()?;
                     continue;
@@ -250,7 +251,7 @@ impl<'de> Visitor<'de> for BudgetedValue<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
-            self.0.take_entry(map.is_empty(), &key)?;
+            self.0.take_entry(&map, &key)?;
             let value = access.next_value_seed(self)?;
             map.insert(key, value);
         }

@@ -18,7 +18,6 @@ impl Default for Rewinds {
 }
 
 impl Rewinds {
-    /// Announces a rewind.
     pub fn announce(&self) {
         self.0.send_modify(|count| *count += 1);
     }

@@ -20,7 +20,9 @@ use super::{
     },
     raw_object::{ObjectName, RawObject, TOO_COSTLY},
 };
-use comptroller_core::inventory::{Availability, KindId, ProjectedObject, Projector, Symbol};
+use comptroller_core::inventory::{
+    Availability, IdentityError, KindId, ProjectedObject, Projector, Symbol,
+};
 
 /// How often a kind is listed again to see whether an object without a readable name can be read
 /// now.
@@ -96,6 +98,15 @@ struct KindWatch<E> {
     memory: Arc<Semaphore>,
     /// An object that can't be read, without which the kind is not complete.
     unread: Option<UnreadObject>,
+}
+
+/// Why an object can't be read.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error("{}", describe(.0))]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
 }
 
 /// An object that can't be read. Others may be like it: the list that follows finds the next.
@@ -208,7 +219,7 @@ impl<E: From<SourceEvent>> KindWatch<E> {
         match self.project(text) {
             Ok(object) => self.send(KindChange::ListItem(object)).await,
             Err(error) => {
-                self.skip(ObjectName::find(text), error);
+                self.skip(ObjectName::find(text), error.to_string());
                 Ok(Flow::Continue)
             }
         }
@@ -229,7 +240,7 @@ impl<E: From<SourceEvent>> KindWatch<E> {
         let object = match self.project(text) {
             Ok(object) => object,
             Err(error) => {
-                self.skip(ObjectName::find(text), error);
+                self.skip(ObjectName::find(text), error.to_string());
                 return self.repeat_unread().await;
             }
         };
@@ -277,11 +288,11 @@ impl<E: From<SourceEvent>> KindWatch<E> {
         self.unread = Some(UnreadObject::new(object, error));
     }
 
-    fn project(&self, text: &[u8]) -> Result<ProjectedObject, String> {
+    fn project(&self, text: &[u8]) -> Result<ProjectedObject, ReadError> {
         let resource = self.plan.projector.resource();
-        let object: RawObject = serde_json::from_slice(text).map_err(|error| describe(&error))?;
+        let object: RawObject = serde_json::from_slice(text)?;
         let object = object.with_type(&resource.api_version(), &resource.kind);
-        self.plan.projector.project(&object).map_err(|error| error.to_string())
+        Ok(self.plan.projector.project(&object)?)
     }
 }
 

@@ -93,11 +93,13 @@ where
         Box::pin(async move {
             let response = response.await;
             if response.is_ok() {
+                // Any response shows that the API server is reachable, even one with an error.
                 metrics.outages.answered();
             }
             let code = response.as_ref().map(Response::status);
             let code = code.as_ref().map_or("error", |status| status.as_str());
             metrics.requests.with_label_values(&[verb, code]).inc();
+            // Up to the head only: the body of a watch lasts for its whole period.
             metrics.duration.with_label_values(&[verb]).observe(started.elapsed().as_secs_f64());
             response
         })

@@ -36,9 +36,9 @@ const CLIENT: &str = "kube_client";
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// JSON, for pipelines.
+    /// JSON, for log pipelines to parse.
     Json,
-    /// Text, for people.
+    /// Text, for people to read.
     Text,
 }
 

@@ -47,11 +47,8 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The kind of a reconciled object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReconcileKind {
-    /// A Control.
     Control,
-    /// A `ControlException`.
     Exception,
-    /// An `AuditPeriod`.
     AuditPeriod,
 }
 
@@ -109,7 +106,6 @@ pub enum StatusRefusal {
 }
 
 impl StatusRefusal {
-    /// All of them.
     pub const ALL: [Self; 2] = [Self::Invalid, Self::TooLarge];
 
     /// The reason of the condition `Complete`, and the label of the metric.
@@ -124,7 +120,6 @@ impl StatusRefusal {
 /// What happened to an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventOutcome {
-    /// It was published.
     Published,
     /// The API server did not accept it.
     Failed,
@@ -358,7 +353,6 @@ impl Metrics {
         &self.0.outages
     }
 
-    /// Counts a reconcile.
     pub fn reconciled(&self, kind: ReconcileKind, outcome: Outcome, took: Duration) {
         self.0.reconciles.with_label_values(&[kind.as_str(), outcome.as_str()]).inc();
         self.0.reconcile_duration.with_label_values(&[kind.as_str()]).observe(took.as_secs_f64());
@@ -369,7 +363,6 @@ impl Metrics {
         self.0.statuses_refused.with_label_values(&[kind.as_str(), refusal.reason()]).inc();
     }
 
-    /// Counts an event.
     pub fn event(&self, outcome: EventOutcome) {
         self.0.events.with_label_values(&[outcome.as_str()]).inc();
     }

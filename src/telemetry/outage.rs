@@ -164,6 +164,7 @@ impl OutageTracker {
                 // Right after an outage was logged as over, a new one would only confuse.
                 self.outage.as_ref()?;
             }
+            // The API server is up, so this explains no later denial.
             RequestFailure::Conflict => {}
             RequestFailure::NoAnswer
             | RequestFailure::Unavailable
@@ -206,6 +207,7 @@ impl OutageTracker {
             return None;
         }
         self.logged.retain(|at| now.duration_since(*at) < MINUTE);
+        // A missing permission may affect hundreds of objects at once.
         if self.logged.len() > REJECTIONS {
             return None;
         }
@@ -213,6 +215,7 @@ impl OutageTracker {
         if self.logged.len() > REJECTIONS {
             return Some(LogLine::TooMany);
         }
+        // Objects come and go with names of their own, so what is remembered must be bounded.
         if self.rejected.len() >= REMEMBERED {
             self.rejected.retain(|_, (_, at)| now.duration_since(*at) < REMIND);
         }
@@ -249,6 +252,7 @@ impl OutageTracker {
         if !outage.failing.is_empty() || now.duration_since(outage.last) < CALM {
             return None;
         }
+        // It ended with the first response after the last failure, and not when this is noticed.
         let end = answered.map_or(outage.last, |time| time.max(outage.last).min(now));
         let over =
             OutageEnd { lasted: end.duration_since(outage.began), failures: outage.failures };

@@ -67,7 +67,7 @@ async fn a_missed_occurrence_stays_missed_in_the_log_whatever_the_status_says() 
         format!("{} Missed", missed.period),
         format!("{} Scheduled", next.period),
         format!(
-            "{} record late: the record does not count: it came too late and is kept as catch-up: \
+            "{} record late: the record does not count: it came too late and is kept as a catch-up: \
              the occurrence stays Missed",
             missed.period
         ),

@@ -64,7 +64,7 @@ async fn an_outage_is_told_in_a_few_lines() {
     let during = bench.log().split_off(before);
     let said = warnings(&during);
     assert!((1..30).contains(&said.len()), "{} lines: {said:#?}", said.len());
-    assert!(said[0].contains("See that it runs"), "{}", said[0]);
+    assert!(said[0].contains("Check that the API server runs"), "{}", said[0]);
 
     bench.plane.start_api_server().await.unwrap();
     wait::until("the end is told", LIMIT * 2, async || {
@@ -124,7 +124,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: newcomer}]
         let lines = warnings(&log).into_iter().filter(|line| line.contains(&what)).count();
         assert_eq!(lines, 1, "{kind}: {log}");
     }
-    assert!(log.contains("grant list and watch on it to the operator"), "{log}");
+    assert!(log.contains("grant the operator list and watch on it"), "{log}");
 
     bench.apply(&role.replace("resources: [namespaces], verbs: [get]}", "resources: [namespaces], verbs: [get]}\n- {apiGroups: [networking.k8s.io], resources: [ingresses, ingressclasses], verbs: [list, watch]}")).await;
     bench.until("ingress", "is judged", |status| status.state == State::NotApplicable).await;

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use comptroller::source::manifest::{self, Found, Limits};
+use comptroller::source::manifest::{self, Limits, ManifestDocument};
 use serde_json::Value;
 
 /// A file or folder of the repository.
@@ -34,8 +34,8 @@ pub fn manifests(folder: &str) -> Vec<String> {
 pub fn objects(name: &str, text: &str) -> Vec<Value> {
     let mut objects = Vec::new();
     manifest::read(name, text.as_bytes(), Limits::default(), &mut |found| match found {
-        Ok(Found::Object(object, _)) => objects.push(object),
-        Ok(Found::Other(at)) => panic!("{name}:{}: no object", at.line),
+        Ok(ManifestDocument::Object(object, _)) => objects.push(object),
+        Ok(ManifestDocument::Other(at)) => panic!("{name}:{}: no object", at.line),
         Err(error) => panic!("{error}"),
     });
     objects

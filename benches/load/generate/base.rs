@@ -39,7 +39,7 @@ impl Planter {
             "stringData": {"key": "value"},
         }));
         self.expected.judge("secrets-encrypted-at-rest", "secrets", false);
-        // Every cluster is born with this namespace, which enforces nothing, and with one Service.
+        // Every cluster has this namespace by default, which enforces nothing, and with one Service.
         self.expected.judge("pod-security-baseline", "Namespace default", true);
         self.expected.judge("services-stay-inside", "default/kubernetes", false);
     }

@@ -171,7 +171,7 @@ impl TypeChecker<'_> {
         Ok((Node::Select { operand: Box::new(operand), field, optional }, of))
     }
 
-    /// Resolves `has(operand.field)`.
+    /// Resolves `has(operand.field)`, whose operand is not selected from but asked.
     pub fn presence(&mut self, at: usize, operand: SyntaxTree, field: String) -> CheckResult {
         match self.special_field(at, &operand, &field, false) {
             // A variable that is declared is there, whatever its value.
@@ -224,6 +224,7 @@ impl TypeChecker<'_> {
             let of = declared.get(index).map_or(Type::Dyn, |(_, of)| of.of_variable());
             return Ok((Node::Variable(index), of));
         }
+        // A variable declared later exists, and can't be read here: listing those that can shows the order.
         let names: Vec<_> = declared.iter().map(|(name, _)| *name).collect();
         let known = match names.as_slice() {
             [] => String::new(),
@@ -445,6 +446,7 @@ impl TypeChecker<'_> {
         let (overloads, of) = function
             .resolve(&mut self.unifier, &types)
             .ok_or_else(|| self.no_overload(at, &format!("{name}()"), &types))?;
+        // A template that is a literal can be checked against its arguments before anything is evaluated.
         if name == "format" {
             let types: Vec<_> = types.iter().map(|of| self.unifier.resolve(of)).collect();
             printf::check(&nodes, types.get(1))

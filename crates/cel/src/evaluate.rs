@@ -10,7 +10,7 @@ use super::operators::{
     arithmetic, as_bool, compare, contains, entries, equal, has, index_of, insert, map_key, negate,
     no_overload, select, sort,
 };
-use super::value::{self, MapKey, Value, ValueKind, optional, weight};
+use super::value::{self, Value, ValueKey, ValueKind, optional, weight};
 
 /// Why evaluation yields no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -409,7 +409,7 @@ enum Accumulator {
     /// `exists_one()`, which absorbs no error: it has to count them all.
     Count(u64),
     List(Vec<Value>),
-    Map(BTreeMap<MapKey, Value>),
+    Map(BTreeMap<ValueKey, Value>),
 }
 
 impl Accumulator {
@@ -454,7 +454,7 @@ fn elements(
             .collect()),
         Value::List(items) => Ok(items.iter().map(|item| (item.clone(), None)).collect()),
         Value::Map(map) => {
-            let entry = |(key, item): &(MapKey, Value)| {
+            let entry = |(key, item): &(ValueKey, Value)| {
                 (Value::from(key), two_variables.then(|| item.clone()))
             };
             Ok(entries(map)?.iter().map(entry).collect())

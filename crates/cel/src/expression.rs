@@ -95,8 +95,10 @@ impl Expr {
         role: ExpressionRole,
         variables: &[(&str, Type)],
     ) -> Result<Self, ExpressionError> {
+        // Before the text is parsed, so that a huge one costs nothing.
         limits::check_source(source)?;
         let names = match role {
+            // They decide whether variables are evaluated at all, so they can't read any.
             ExpressionRole::MatchCondition => DeclaredNames { variables: None },
             ExpressionRole::Variable
             | ExpressionRole::Validation
@@ -120,6 +122,7 @@ impl Expr {
 /// Kubernetes refuses an expression whose type is not declared to be what its place needs.
 fn check_type(of: &Type, role: ExpressionRole) -> Result<(), ExpressionError> {
     let (wanted, remedy) = match role {
+        // Whatever it is, the expressions that read it are checked against it.
         ExpressionRole::Variable => return Ok(()),
         ExpressionRole::MatchCondition | ExpressionRole::Validation => {
             (Type::BOOL, "compare it, as in object.spec.paused == true")

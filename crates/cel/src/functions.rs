@@ -91,6 +91,7 @@ impl Function {
             result = Some(match result {
                 None => of,
                 Some(earlier) if earlier == of => earlier,
+                // Overloads with different results: only the value tells which it will be.
                 Some(_) => Type::Dyn,
             });
         }
@@ -115,6 +116,7 @@ fn parse(text: &str, native: Native) -> (Function, Overload) {
 
 static FUNCTIONS: LazyLock<HashMap<(String, bool), Function>> = LazyLock::new(|| {
     let mut functions: HashMap<(String, bool), Function> = HashMap::new();
+    // Read from the same texts that a test compares, one by one, with the API server's own library.
     for (text, native) in DECLARATIONS {
         let (function, overload) = parse(text, *native);
         let key = (function.name.clone(), function.is_method);

@@ -81,6 +81,7 @@ impl Instant {
 
     /// The moment so many nanoseconds later; None outside of the calendar.
     pub fn plus(self, nanoseconds: i64) -> Option<Self> {
+        // By Euclid, so that the fraction stays positive for a negative duration and before 1970.
         let fraction = i64::from(self.nanoseconds) + nanoseconds.rem_euclid(BILLION);
         let seconds = self.seconds + nanoseconds.div_euclid(BILLION) + fraction.div_euclid(BILLION);
         Self::new(seconds, u32::try_from(fraction.rem_euclid(BILLION)).ok()?, self.offset)

@@ -36,6 +36,7 @@ pub(super) fn check_source(source: &str) -> Result<(), ExpressionError> {
 
 /// Refuses what is more than `limit`.
 pub(super) fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), ExpressionError> {
+    // An error of its own: the expression is right, and splitting it helps.
     if found > limit {
         return Err(ExpressionError::TooComplex { what, found, limit });
     }

@@ -100,6 +100,7 @@ fn comprehension(
     let mut names = Vec::with_capacity(variables);
     for _ in 0..variables {
         let name = name_of(checker, arguments.next())?;
+        // The second would hide the first, which is never what was meant; cel-go refuses it.
         if names.contains(&name) {
             return Err(ExpressionError::invalid(
                 "the two variables of a macro must have different names",
@@ -199,6 +200,7 @@ fn map_optional(
     if !checker.unifier.assign(&of, &Type::optional(content.clone())) {
         return Err(checker.error(at, "optMap() and optFlatMap() apply to an optional value"));
     }
+    // Of a value that is only known later, the content may be anything.
     let content = match checker.unifier.resolve(&content) {
         Type::Variable(_) if checker.unifier.resolve(&of) == Type::Dyn => Type::Dyn,
         content => content,
@@ -230,6 +232,7 @@ fn sort_by(
     let types = element_types(checker, at, &of, 1)?;
     let locals = std::iter::once(name).zip(types).collect();
     let (key, key_type) = checker.with_locals(locals, |checker| checker.resolve(key))?;
+    // The order is over the keys, so their type decides whether the list can be sorted.
     let of = checker.overload(at, "sortBy", &[of, Type::list(key_type)])?;
     Ok((Node::SortBy { list: Box::new(list), key: Box::new(key) }, of))
 }

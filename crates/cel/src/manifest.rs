@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::value::{Lookup, Map, MapKey, Value};
+use super::value::{Lookup, Map, Value, ValueKey};
 
 /// Fields of the metadata that the API server sets. Absent from this list is what an author
 /// decides by leaving it out: owners, finalizers, labels, and that nothing is being deleted.
@@ -29,10 +29,10 @@ pub(super) fn as_manifest(object: Value, group: &str, kind: &str, namespaced: bo
     let metadata: Vec<_> = metadata.collect();
     // Listed one by one: hiding all that a schema marks as defaulted would leave most rules undecided.
     let spec = SPEC.iter().find(|(of_group, of_kind, _)| (*of_group, *of_kind) == (group, kind));
-    let entry = |(key, value): &(MapKey, Value)| {
+    let entry = |(key, value): &(ValueKey, Value)| {
         let marked = match key {
-            MapKey::String(name) if name.as_ref() == "metadata" => hiding(value, &metadata),
-            MapKey::String(name) if name.as_ref() == "spec" => {
+            ValueKey::String(name) if name.as_ref() == "metadata" => hiding(value, &metadata),
+            ValueKey::String(name) if name.as_ref() == "spec" => {
                 hiding(value, spec.map_or(&[], |(_, _, fields)| *fields))
             }
             _ => value.clone(),

@@ -3,7 +3,7 @@
 use super::functions::Call;
 use super::value::Value;
 
-/// A resolved expression. DeclaredNames of macro variables have become positions on the stack.
+/// A resolved expression. Names of macro variables have become positions on the stack.
 #[derive(Debug)]
 pub(super) enum Node {
     Literal(Value),

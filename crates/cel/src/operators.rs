@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::evaluate::{EvaluationError, ValueResult};
 use super::node::BinaryOperator;
-use super::value::{self, Lookup, Map, MapKey, Value, ValueKind, optional};
+use super::value::{self, Lookup, Map, Value, ValueKey, ValueKind, optional};
 
 /// Up to so many elements Go sorts by insertion, which keeps the order of equal keys.
 const STABLY_SORTED: usize = 12;
@@ -57,12 +57,12 @@ pub(super) fn sort(mut keyed: Vec<(Value, Value)>) -> Result<Vec<Value>, Evaluat
 
 /// Refuses keys of other types. cel-go takes some of them, and finds them again by rules that are not
 /// followed here.
-pub(super) fn map_key(key: Value) -> Result<MapKey, EvaluationError> {
+pub(super) fn map_key(key: Value) -> Result<ValueKey, EvaluationError> {
     match key {
-        Value::Bool(flag) => Ok(MapKey::Bool(flag)),
-        Value::Int(number) => Ok(MapKey::Int(number)),
-        Value::Uint(number) => Ok(MapKey::Uint(number)),
-        Value::String(text) => Ok(MapKey::String(text)),
+        Value::Bool(flag) => Ok(ValueKey::Bool(flag)),
+        Value::Int(number) => Ok(ValueKey::Int(number)),
+        Value::Uint(number) => Ok(ValueKey::Uint(number)),
+        Value::String(text) => Ok(ValueKey::String(text)),
         other => Err(EvaluationError::Refused(format!(
             "a map with a {} for a key is not computed here",
             ValueKind::of(&other).name()
@@ -72,7 +72,7 @@ pub(super) fn map_key(key: Value) -> Result<MapKey, EvaluationError> {
 
 /// Adds an entry to the map that a macro makes, whose keys must differ.
 pub(super) fn insert(
-    map: &mut BTreeMap<MapKey, Value>,
+    map: &mut BTreeMap<ValueKey, Value>,
     key: Value,
     item: Value,
 ) -> Result<(), EvaluationError> {
@@ -103,7 +103,7 @@ fn hidden(name: &str) -> EvaluationError {
 
 /// All entries of a map; refused when one may be missing, since walking over the others would give
 /// a certain answer from half a map.
-pub(super) fn entries(map: &Map) -> Result<&[(MapKey, Value)], EvaluationError> {
+pub(super) fn entries(map: &Map) -> Result<&[(ValueKey, Value)], EvaluationError> {
     match map.hides() {
         Some(name) => Err(hidden(name)),
         None => Ok(map.entries()),

@@ -5,7 +5,7 @@ use super::expression::{Expr, ExpressionError, ExpressionRole};
 use super::limits::{self, MAX_EXPRESSIONS, MAX_STEPS};
 use super::manifest;
 use super::types::Type;
-use super::value::{self, MapKey, Value};
+use super::value::{self, Value, ValueKey};
 
 /// The longest message that a `messageExpression` may make, in bytes (as the API server).
 const MAX_MESSAGE: usize = 5 * 1024;
@@ -95,7 +95,7 @@ pub struct FailedValidation {
     pub validation: usize,
     /// One line of text, at most 5 KiB.
     pub message: String,
-    /// As [`ValidationSource::reason`].
+    /// As [`ValidationSource::reason`], with its default filled in.
     pub reason: String,
 }
 
@@ -155,7 +155,10 @@ impl PreparedObject {
 fn request_value(request: &AdmissionRequest<'_>) -> Value {
     let record = |fields: Vec<(&str, Value)>| {
         value::map(
-            fields.into_iter().map(|(name, value)| (MapKey::String(name.into()), value)).collect(),
+            fields
+                .into_iter()
+                .map(|(name, value)| (ValueKey::String(name.into()), value))
+                .collect(),
         )
     };
     let AdmissionRequest { group, version, kind, resource, namespace, name } = *request;

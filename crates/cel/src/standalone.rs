@@ -7,7 +7,7 @@ use super::evaluate::{EvaluationError, Evaluator};
 use super::expression::{Expr, ExpressionError, ExpressionRole};
 use super::functions::{DECLARATIONS, printf};
 use super::limits::MAX_STEPS;
-use super::value::{self, MapKey, Value};
+use super::value::{self, Value, ValueKey};
 
 /// What one expression comes to for one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub enum ExpressionResult {
 /// Compiles an expression and evaluates it once. It may read `object`; `request` is null, and there
 /// are no variables.
 pub fn evaluate_expression(source: &str, object: &Json) -> ExpressionResult {
+    // As a variable, which is the role that admits a value of any type.
     let compiled = match Expr::compile(source, ExpressionRole::Variable, &[]) {
         Ok(compiled) => compiled,
         Err(error @ ExpressionError::Invalid { .. }) => {
@@ -58,16 +59,18 @@ fn typed(value: &Value) -> Json {
         Value::Int(number) => json!({"int": number.to_string()}),
         Value::Uint(number) => json!({"uint": number.to_string()}),
         Value::Double(number) if number.is_nan() => json!({"double": "NaN"}),
+        // By its bits: two implementations may print the same double differently.
         Value::Double(number) => json!({"double": format!("{:x}", number.to_bits())}),
         Value::String(text) => json!({"string": text.as_ref()}),
         Value::Bytes(bytes) => json!({"bytes": printf::hex(bytes, false)}),
         Value::List(items) => json!({"list": items.iter().map(typed).collect::<Vec<_>>()}),
         Value::Map(map) => {
-            let entry = |(key, item): &(MapKey, Value)| {
+            let entry = |(key, item): &(ValueKey, Value)| {
                 let key = typed(&Value::from(key));
                 (key.to_string(), json!([key, typed(item)]))
             };
             let mut entries: Vec<_> = map.entries().iter().map(entry).collect();
+            // Maps have no order in the language, and two answers must be comparable as JSON.
             entries.sort_by(|(left, _), (right, _)| left.cmp(right));
             json!({"map": entries.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>()})
         }

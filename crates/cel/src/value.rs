@@ -39,20 +39,20 @@ pub(super) enum Value {
 
 /// A key of a map. An int and a uint of the same size are two keys, but each finds the other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum MapKey {
+pub(super) enum ValueKey {
     Bool(bool),
     Int(i64),
     Uint(u64),
     String(Arc<str>),
 }
 
-impl From<&MapKey> for Value {
-    fn from(key: &MapKey) -> Self {
+impl From<&ValueKey> for Value {
+    fn from(key: &ValueKey) -> Self {
         match key {
-            MapKey::Bool(flag) => Self::Bool(*flag),
-            MapKey::Int(number) => Self::Int(*number),
-            MapKey::Uint(number) => Self::Uint(*number),
-            MapKey::String(text) => Self::String(Arc::clone(text)),
+            ValueKey::Bool(flag) => Self::Bool(*flag),
+            ValueKey::Int(number) => Self::Int(*number),
+            ValueKey::Uint(number) => Self::Uint(*number),
+            ValueKey::String(text) => Self::String(Arc::clone(text)),
         }
     }
 }
@@ -60,7 +60,7 @@ impl From<&MapKey> for Value {
 /// A map, its entries in the order of their keys.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Map {
-    entries: Vec<(MapKey, Value)>,
+    entries: Vec<(ValueKey, Value)>,
     /// Keys that may be there though they are not: a manifest does not show them.
     hidden: Box<[&'static str]>,
 }
@@ -75,7 +75,8 @@ pub(super) enum Lookup<'a> {
 
 impl Map {
     /// A map of entries with different keys.
-    pub fn new(mut entries: Vec<(MapKey, Value)>) -> Self {
+    pub fn new(mut entries: Vec<(ValueKey, Value)>) -> Self {
+        // Lookups are binary searches, and a walk over the map has the same order every time.
         entries.sort_by(|(left, _), (right, _)| left.cmp(right));
         Self { entries, hidden: Box::default() }
     }
@@ -87,7 +88,7 @@ impl Map {
         self
     }
 
-    pub fn entries(&self) -> &[(MapKey, Value)] {
+    pub fn entries(&self) -> &[(ValueKey, Value)] {
         &self.entries
     }
 
@@ -97,9 +98,9 @@ impl Map {
     }
 
     pub fn find_text(&self, name: &str) -> Lookup<'_> {
-        // Keys of other types sort before strings, which is the order of `MapKey`'s variants.
-        let order = |(key, _): &(MapKey, Value)| match key {
-            MapKey::String(text) => text.as_ref().cmp(name),
+        // Keys of other types sort before strings, which is the order of `ValueKey`'s variants.
+        let order = |(key, _): &(ValueKey, Value)| match key {
+            ValueKey::String(text) => text.as_ref().cmp(name),
             _ => Ordering::Less,
         };
         match self.entries.binary_search_by(order) {
@@ -113,7 +114,7 @@ impl Map {
         }
     }
 
-    fn get(&self, key: &MapKey) -> Option<&Value> {
+    fn get(&self, key: &ValueKey) -> Option<&Value> {
         let at = self.entries.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
         self.entries.get(at).map(|(_, value)| value)
     }
@@ -122,20 +123,21 @@ impl Map {
     pub fn find(&self, key: &Value) -> Lookup<'_> {
         let found = match key {
             Value::String(text) => return self.find_text(text),
-            Value::Bool(flag) => self.get(&MapKey::Bool(*flag)),
+            Value::Bool(flag) => self.get(&ValueKey::Bool(*flag)),
             // Its own type first: an int and a uint of the same number may both be keys.
-            Value::Int(number) => self.get(&MapKey::Int(*number)).or_else(|| {
-                u64::try_from(*number).ok().and_then(|number| self.get(&MapKey::Uint(number)))
+            Value::Int(number) => self.get(&ValueKey::Int(*number)).or_else(|| {
+                u64::try_from(*number).ok().and_then(|number| self.get(&ValueKey::Uint(number)))
             }),
-            Value::Uint(number) => self.get(&MapKey::Uint(*number)).or_else(|| {
-                i64::try_from(*number).ok().and_then(|number| self.get(&MapKey::Int(number)))
+            Value::Uint(number) => self.get(&ValueKey::Uint(*number)).or_else(|| {
+                i64::try_from(*number).ok().and_then(|number| self.get(&ValueKey::Int(number)))
             }),
             Value::Double(number) => whole(*number).and_then(|number| {
-                let int = i64::try_from(number).ok().and_then(|int| self.get(&MapKey::Int(int)));
+                let int = i64::try_from(number).ok().and_then(|int| self.get(&ValueKey::Int(int)));
                 int.or_else(|| {
-                    u64::try_from(number).ok().and_then(|uint| self.get(&MapKey::Uint(uint)))
+                    u64::try_from(number).ok().and_then(|uint| self.get(&ValueKey::Uint(uint)))
                 })
             }),
+            // No other type is ever a key here (`operators::map_key`), so none is found.
             _ => None,
         };
         found.map_or(Lookup::Absent, Lookup::Value)
@@ -174,7 +176,7 @@ fn convert(json: &serde_json::Value, depth: usize) -> Option<Value> {
 
 fn fields_of(fields: &serde_json::Map<String, serde_json::Value>, depth: usize) -> Option<Map> {
     let entry = |(name, value): (&String, _)| {
-        Some((MapKey::String(Arc::from(name.as_str())), convert(value, depth)?))
+        Some((ValueKey::String(Arc::from(name.as_str())), convert(value, depth)?))
     };
     fields.iter().map(entry).collect::<Option<_>>().map(Map::new)
 }
@@ -187,7 +189,7 @@ pub(super) fn list(items: Vec<Value>) -> Value {
     Value::List(items.into())
 }
 
-pub(super) fn map(entries: Vec<(MapKey, Value)>) -> Value {
+pub(super) fn map(entries: Vec<(ValueKey, Value)>) -> Value {
     Value::Map(Arc::new(Map::new(entries)))
 }
 

@@ -1,5 +1,5 @@
-//! Findings that an earlier report has: who adopts controls late lives with them for a while, and
-//! wants to hear of new ones only.
+//! The findings of an earlier report. A company that adopts controls late lives with them for a while,
+//! and wants to be told of new ones only.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,8 @@ use serde::Deserialize;
 use super::model::{EvaluationReport, ReportedFinding};
 use comptroller_core::api::ResourceRef;
 
-/// What tells a finding from all others, wherever it is written: its words may change.
+/// What makes a finding the same one, wherever its object is written and however its message is worded:
+/// the control, the rule, the object and the subject.
 type FindingIdentity = (String, String, ResourceRef, Option<String>);
 
 /// The findings of an earlier report.
@@ -48,7 +49,7 @@ impl FindingBaseline {
         Ok(Self(findings.collect()))
     }
 
-    /// Marks what is known, and notes how much of the baseline is gone.
+    /// Marks each finding as known or new, and adds a note on how much of the baseline is gone.
     pub fn apply(&self, evaluation: &mut EvaluationReport) {
         let mut seen = BTreeSet::new();
         for control in &mut evaluation.controls {
@@ -61,7 +62,7 @@ impl FindingBaseline {
         let gone = self.0.difference(&seen).count();
         if gone > 0 {
             evaluation.notes.push(format!(
-                "{gone} of {} findings of the baseline are gone: write it anew, so that they can't come back unseen",
+                "{gone} of {} findings of the baseline are gone: write it again, so that they can't come back unnoticed",
                 self.0.len()
             ));
         }

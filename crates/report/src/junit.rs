@@ -13,7 +13,7 @@ use super::{
 use comptroller_core::api::State;
 
 /// CI systems show the whole text of a failure.
-const SHOWN: usize = 200;
+const MAX_LISTED: usize = 200;
 
 /// JUnit XML, for CI.
 pub(super) const FORMAT: Format<EvaluationReport> =
@@ -47,7 +47,7 @@ fn control_case(control: &ControlResult) -> TestCase {
         State::Passing | State::Excepted => TestCaseStatus::success(),
         State::NotApplicable => TestCaseStatus::skipped(),
         // Whatever is not a success breaks the build, and a baseline says that it must not.
-        State::Failing if !control.fails_anew() => TestCaseStatus::skipped(),
+        State::Failing if !control.has_new_failures() => TestCaseStatus::skipped(),
         State::Failing => TestCaseStatus::non_success(NonSuccessKind::Failure),
         State::Unknown => TestCaseStatus::non_success(NonSuccessKind::Error),
     };
@@ -80,9 +80,9 @@ fn details(control: &ControlResult) -> String {
 }
 
 fn list(findings: &[ReportedFinding]) -> String {
-    let more = findings.len().saturating_sub(SHOWN);
+    let more = findings.len().saturating_sub(MAX_LISTED);
     let rest = (more > 0).then(|| format!("and {more} more: -o json lists all\n"));
-    findings.iter().take(SHOWN).map(line).chain(rest).collect()
+    findings.iter().take(MAX_LISTED).map(line).chain(rest).collect()
 }
 
 fn line(finding: &ReportedFinding) -> String {

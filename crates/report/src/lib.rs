@@ -1,5 +1,6 @@
-//! One evaluation, told to whoever asked: a table for people, JSON for programs, SARIF for code
-//! review, JUnit for CI. Pure: from a model to text.
+//! What was found and what was recorded, written for its readers: an evaluation as a table, JSON, SARIF
+//! or JUnit, the readiness for criteria, and the report over an audit period as HTML, CSV, JSON or
+//! OSCAL. Pure: from a model to text.
 //!
 //! Names, messages and paths come from outside and are hostile; each format escapes what its
 //! readers would interpret.

@@ -15,7 +15,7 @@ use comptroller_core::{
 pub struct EvaluationReport {
     /// Every control, by name.
     pub controls: Vec<ControlResult>,
-    /// Counts.
+    /// How many controls are in each state, and how much was read.
     pub summary: EvaluationSummary,
     /// What could not be read.
     pub errors: Vec<ReportedError>,
@@ -36,10 +36,10 @@ pub struct ControlResult {
     pub criteria: Vec<String>,
     /// How bad a failure is.
     pub severity: Severity,
-    /// The kind of its test; none when the spec has no single one.
+    /// The kind of its test; None when the spec has none, or several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<TestKind>,
-    /// The state.
+    /// What the evaluation came to.
     pub state: State,
     /// Why, in one CamelCase word.
     pub reason: String,
@@ -50,13 +50,13 @@ pub struct ControlResult {
     pub remedy: Option<String>,
     /// How many items were judged.
     pub population: usize,
-    /// Items that fail.
+    /// How many of them fail.
     pub failing: usize,
-    /// Items of which all that fails is excepted.
+    /// How many of them fail only in what exceptions allow.
     pub excepted: usize,
-    /// Items that could not be judged.
+    /// How many of them could not be judged.
     pub unknown: usize,
-    /// All that fails.
+    /// What fails and no exception allows, in full.
     pub findings: Vec<ReportedFinding>,
     /// What fails and is allowed by an exception.
     pub excepted_findings: Vec<ReportedFinding>,
@@ -102,30 +102,30 @@ pub struct SourceLocation {
     pub line: usize,
 }
 
-/// How many of what.
+/// How many controls are in each state, and how much was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EvaluationSummary {
-    /// Controls that pass.
+    /// Controls that are Passing.
     pub passing: usize,
-    /// Controls that fail.
+    /// Controls that are Failing.
     pub failing: usize,
     /// Controls of which all that fails is excepted.
     pub excepted: usize,
-    /// Controls of which nothing can be said.
+    /// Controls that are Unknown.
     pub unknown: usize,
     /// Controls with nothing to judge.
     pub not_applicable: usize,
     /// Objects that were read.
     pub objects: usize,
-    /// Documents that are no Kubernetes objects.
+    /// Documents that are not Kubernetes objects.
     pub skipped: usize,
 }
 
 /// Something that could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ReportedError {
-    /// The file.
+    /// The file, as the user named it; None for what a cluster could not give.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<Arc<str>>,
     /// Which document of it, from 1.
@@ -190,12 +190,13 @@ impl EvaluationReport {
         evaluation
     }
 
-    /// 1 when a control fails by a finding that no baseline has. Otherwise 2 when nothing can be said of something: a control is
-    /// unknown (unless that is allowed), something could not be read, or there is no control.
-    /// Otherwise 0.
+    /// 1 when a control fails by a finding that no baseline has. Otherwise 2 when there is something
+    /// that can't be judged: a control is Unknown (unless that is allowed), something could not be
+    /// read, or there is no control. Otherwise 0.
     pub fn exit_code(&self, allow_unknown: bool) -> u8 {
         let any = |state| self.controls.iter().any(|control| control.state == state);
-        if self.controls.iter().any(ControlResult::fails_anew) {
+        // A failure comes first: what is known to be wrong is not made uncertain by what is not known.
+        if self.controls.iter().any(ControlResult::has_new_failures) {
             1
         } else if (any(State::Unknown) && !allow_unknown)
             || !self.errors.is_empty()
@@ -209,27 +210,27 @@ impl EvaluationReport {
 }
 
 impl ReportedFinding {
-    /// Whether it counts: no baseline has it.
-    pub fn counts(&self) -> bool {
+    /// Whether no baseline has it, so that it counts as a failure.
+    pub fn is_new(&self) -> bool {
         self.known != Some(true)
     }
 }
 
 impl ControlResult {
     /// Whether it fails by a finding that no baseline has.
-    pub fn fails_anew(&self) -> bool {
+    pub fn has_new_failures(&self) -> bool {
         self.state == State::Failing
-            && (self.findings.is_empty() || self.findings.iter().any(ReportedFinding::counts))
+            && (self.findings.is_empty() || self.findings.iter().any(ReportedFinding::is_new))
     }
 
-    /// How many of its findings the baseline has.
-    pub fn known(&self) -> usize {
-        self.findings.iter().filter(|finding| !finding.counts()).count()
+    /// How many of its findings are in the baseline.
+    pub fn baseline_findings(&self) -> usize {
+        self.findings.iter().filter(|finding| !finding.is_new()).count()
     }
 }
 
 impl EvaluationSummary {
-    /// Counts one control.
+    /// Adds a control of this state.
     pub fn count(&mut self, state: State) {
         let place = match state {
             State::Passing => &mut self.passing,

@@ -4,40 +4,43 @@
 use super::period::model::CriterionStanding;
 use comptroller_core::api::criteria::EvidenceSource;
 
-/// What a control shows of the criteria that it serves.
+/// What a control contributes to the criteria that it serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shown {
-    /// It held.
+pub(super) enum ControlOutcome {
+    /// Every item that it judged is as it should be, or excepted.
     Held,
-    /// It failed.
+    /// Something is, or was, not as it should be.
     Failed,
-    /// Nobody can say.
+    /// Too little was observed to say.
     Unknown,
-    /// It had nothing to judge.
-    Nothing,
+    /// Nothing was in its scope.
+    NothingToJudge,
 }
 
 /// A control that serves a criterion.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Serving {
-    /// What it shows.
-    pub shown: Shown,
+pub(super) struct ServingOutcome {
+    /// What its evaluation came to.
+    pub outcome: ControlOutcome,
     /// Whether people attest it.
     pub attested: bool,
 }
 
 /// A failure outweighs everything, and what is not known outweighs what holds. What had nothing to
 /// judge proves nothing, and what only people can prove is not proved by a cluster in order.
-pub(super) fn standing(source: EvidenceSource, serving: &[Serving]) -> CriterionStanding {
-    let any = |shown| serving.iter().any(|one| one.shown == shown);
-    let is_proof = |one: &Serving| {
-        one.shown == Shown::Held && (one.attested || source != EvidenceSource::Human)
+pub(super) fn criterion_standing(
+    source: EvidenceSource,
+    serving: &[ServingOutcome],
+) -> CriterionStanding {
+    let any = |outcome| serving.iter().any(|one| one.outcome == outcome);
+    let is_proof = |one: &ServingOutcome| {
+        one.outcome == ControlOutcome::Held && (one.attested || source != EvidenceSource::Human)
     };
     if serving.is_empty() {
         CriterionStanding::NotCovered
-    } else if any(Shown::Failed) {
+    } else if any(ControlOutcome::Failed) {
         CriterionStanding::Failing
-    } else if any(Shown::Unknown) || !serving.iter().any(is_proof) {
+    } else if any(ControlOutcome::Unknown) || !serving.iter().any(is_proof) {
         CriterionStanding::Unknown
     } else {
         CriterionStanding::Passing
@@ -50,38 +53,47 @@ mod tests {
 
     #[test]
     fn the_worst_that_is_known_decides() {
-        use Shown::{Failed, Held, Nothing, Unknown};
-        let cases: [(&[Shown], CriterionStanding); 8] = [
+        use ControlOutcome::{Failed, Held, NothingToJudge, Unknown};
+        let cases: [(&[ControlOutcome], CriterionStanding); 8] = [
             (&[], CriterionStanding::NotCovered),
             (&[Held, Held], CriterionStanding::Passing),
-            (&[Held, Nothing], CriterionStanding::Passing),
-            (&[Nothing], CriterionStanding::Unknown),
+            (&[Held, NothingToJudge], CriterionStanding::Passing),
+            (&[NothingToJudge], CriterionStanding::Unknown),
             (&[Unknown], CriterionStanding::Unknown),
             (&[Held, Unknown], CriterionStanding::Unknown),
             (&[Unknown, Failed, Held], CriterionStanding::Failing),
             (&[Failed], CriterionStanding::Failing),
         ];
-        for (shown, expected) in cases {
-            let serving: Vec<Serving> =
-                shown.iter().map(|shown| Serving { shown: *shown, attested: false }).collect();
+        for (outcomes, expected) in cases {
+            let serving: Vec<ServingOutcome> = outcomes
+                .iter()
+                .map(|outcome| ServingOutcome { outcome: *outcome, attested: false })
+                .collect();
             for source in [EvidenceSource::Cluster, EvidenceSource::Both] {
-                assert_eq!(standing(source, &serving), expected, "{shown:?}");
+                assert_eq!(criterion_standing(source, &serving), expected, "{outcomes:?}");
             }
         }
     }
 
     #[test]
     fn what_only_people_can_prove_needs_people_who_attested() {
-        let cluster = Serving { shown: Shown::Held, attested: false };
-        let people = |shown| Serving { shown, attested: true };
+        let cluster = ServingOutcome { outcome: ControlOutcome::Held, attested: false };
+        let people = |outcome| ServingOutcome { outcome, attested: true };
         for (serving, expected) in [
             (vec![cluster], CriterionStanding::Unknown),
-            (vec![cluster, people(Shown::Nothing)], CriterionStanding::Unknown),
-            (vec![cluster, people(Shown::Held)], CriterionStanding::Passing),
-            (vec![people(Shown::Held)], CriterionStanding::Passing),
-            (vec![people(Shown::Held), people(Shown::Failed)], CriterionStanding::Failing),
+            (vec![cluster, people(ControlOutcome::NothingToJudge)], CriterionStanding::Unknown),
+            (vec![cluster, people(ControlOutcome::Held)], CriterionStanding::Passing),
+            (vec![people(ControlOutcome::Held)], CriterionStanding::Passing),
+            (
+                vec![people(ControlOutcome::Held), people(ControlOutcome::Failed)],
+                CriterionStanding::Failing,
+            ),
         ] {
-            assert_eq!(standing(EvidenceSource::Human, &serving), expected, "{serving:?}");
+            assert_eq!(
+                criterion_standing(EvidenceSource::Human, &serving),
+                expected,
+                "{serving:?}"
+            );
         }
     }
 }

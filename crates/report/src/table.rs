@@ -1,4 +1,4 @@
-//! The table: how every control stands, then what is wrong and how to mend it.
+//! The table: how every control stands, then what is wrong and how to fix it.
 
 use std::io::{self, Write};
 
@@ -12,13 +12,13 @@ use super::{
 use comptroller_core::api::State;
 
 /// How much of a control is listed; the rest is one line.
-const SHOWN: usize = 20;
+const MAX_LISTED: usize = 20;
 
 /// The columns of the overview.
 const COLUMNS: &[&str] = &["NAME", "STATE", "FAILING", "POPULATION", "SEVERITY", "CRITERIA"];
 
-/// How many of them are there on any screen.
-const NARROWEST: usize = 3;
+/// How many of them are shown on the narrowest screen.
+const MIN_COLUMNS: usize = 3;
 
 /// What the reader's screen can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,27 +37,27 @@ pub(super) fn write(
     style: TableStyle,
     output: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut paper = Paper { style, output };
-    paper.overview(&evaluation.controls)?;
+    let mut table = TableWriter { style, output };
+    table.overview(&evaluation.controls)?;
     for control in &evaluation.controls {
         match control.state {
-            State::Failing => paper.failing(control)?,
-            State::Unknown => paper.undecided(control)?,
-            State::Excepted => paper.excepted(control)?,
+            State::Failing => table.failing(control)?,
+            State::Unknown => table.undecided(control)?,
+            State::Excepted => table.excepted(control)?,
             State::Passing | State::NotApplicable => {}
         }
     }
-    paper.errors(&evaluation.errors)?;
-    paper.notes(&evaluation.notes)?;
-    paper.summary(evaluation)
+    table.errors(&evaluation.errors)?;
+    table.notes(&evaluation.notes)?;
+    table.summary(evaluation)
 }
 
-struct Paper<'o> {
+struct TableWriter<'o> {
     style: TableStyle,
     output: &'o mut dyn Write,
 }
 
-impl Paper<'_> {
+impl TableWriter<'_> {
     fn overview(&mut self, controls: &[ControlResult]) -> io::Result<()> {
         if controls.is_empty() {
             return writeln!(self.output, "No controls.");
@@ -66,6 +66,7 @@ impl Paper<'_> {
         let (hidden, controls): (Vec<_>, Vec<_>) = controls
             .iter()
             .partition(|control| control.attested && control.state == State::NotApplicable);
+        // Aligned as a whole, with the colours put in afterwards: an escape sequence has no width.
         let lines = self.aligned(&controls)?;
         for (line, control) in
             lines.iter().zip(std::iter::once(None).chain(controls.iter().map(Some)))
@@ -75,7 +76,6 @@ impl Paper<'_> {
                 None => writeln!(self.output, "{line}")?,
                 Some(control) => {
                     let word = control.state.as_str();
-                    // After aligning, since colours have no width.
                     let line = line.replacen(word, &self.coloured(word, control.state), 1);
                     writeln!(self.output, "{line}")?;
                 }
@@ -83,7 +83,7 @@ impl Paper<'_> {
         }
         if !hidden.is_empty() {
             let count = plural(hidden.len(), "control");
-            let text = format!("Not listed: {count} that people attest, of which nothing was due.");
+            let text = format!("Not listed: {count} attested by people, with nothing due.");
             writeln!(self.output)?;
             self.paragraph("", &text)?;
         }
@@ -94,7 +94,7 @@ impl Paper<'_> {
     /// too narrow for them.
     fn aligned(&self, controls: &[&ControlResult]) -> io::Result<Vec<String>> {
         let mut lines = Vec::new();
-        for columns in (NARROWEST..=COLUMNS.len()).rev() {
+        for columns in (MIN_COLUMNS..=COLUMNS.len()).rev() {
             let mut table = TabWriter::new(Vec::new()).minwidth(0).padding(3);
             writeln!(table, "{}", COLUMNS.get(..columns).unwrap_or(COLUMNS).join("\t"))?;
             for control in controls {
@@ -146,7 +146,7 @@ impl Paper<'_> {
 
     fn findings(&mut self, findings: &[ReportedFinding]) -> io::Result<()> {
         let mut above = None;
-        for finding in findings.iter().take(SHOWN) {
+        for finding in findings.iter().take(MAX_LISTED) {
             if above != Some(&finding.resource) {
                 above = Some(&finding.resource);
                 let object = object_name(&finding.resource);
@@ -161,12 +161,12 @@ impl Paper<'_> {
             if let Some(exception) = &finding.exception {
                 text = format!("{text} (allowed by ControlException {exception})");
             }
-            if !finding.counts() {
+            if !finding.is_new() {
                 text.push_str(" (in the baseline)");
             }
             self.paragraph("    ", &text)?;
         }
-        match findings.len().checked_sub(SHOWN) {
+        match findings.len().checked_sub(MAX_LISTED) {
             None | Some(0) => Ok(()),
             Some(more) => writeln!(self.output, "  and {more} more: -o json lists all"),
         }
@@ -177,10 +177,10 @@ impl Paper<'_> {
             return Ok(());
         }
         writeln!(self.output, "\nCould not be read:")?;
-        for error in errors.iter().take(SHOWN) {
+        for error in errors.iter().take(MAX_LISTED) {
             self.paragraph("  ", &describe(error))?;
         }
-        match errors.len().checked_sub(SHOWN) {
+        match errors.len().checked_sub(MAX_LISTED) {
             None | Some(0) => Ok(()),
             Some(more) => writeln!(self.output, "  and {more} more: -o json lists all"),
         }
@@ -191,10 +191,10 @@ impl Paper<'_> {
             return Ok(());
         }
         writeln!(self.output, "\nNotes:")?;
-        for note in notes.iter().take(SHOWN) {
+        for note in notes.iter().take(MAX_LISTED) {
             self.paragraph("  ", note)?;
         }
-        match notes.len().checked_sub(SHOWN) {
+        match notes.len().checked_sub(MAX_LISTED) {
             None | Some(0) => Ok(()),
             Some(more) => writeln!(self.output, "  and {more} more: -o json lists all"),
         }
@@ -222,7 +222,7 @@ impl Paper<'_> {
         if !evaluation.errors.is_empty() {
             read.push(plural(evaluation.errors.len(), "error"));
         }
-        let known: usize = evaluation.controls.iter().map(ControlResult::known).sum();
+        let known: usize = evaluation.controls.iter().map(ControlResult::baseline_findings).sum();
         if known > 0 {
             read.push(format!("{} in the baseline", plural(known, "finding")));
         }

@@ -345,5 +345,5 @@ fn what_people_attest_fills_no_table_before_it_is_due() {
     let table = String::from_utf8(table).unwrap();
     assert!(table.contains("\nnothing-there ") && table.contains("\nmissed "), "{table}");
     assert!(!table.contains("not-due"), "{table}");
-    assert!(table.contains("Not listed: 1 control that people attest"), "{table}");
+    assert!(table.contains("Not listed: 1 control attested by people"), "{table}");
 }

@@ -15,7 +15,7 @@ pub fn shell_word(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// `Deployment prod/web`.
+/// An object by its kind, namespace and name, such as `Deployment prod/web`.
 pub(super) fn object_name(resource: &ResourceRef) -> String {
     match &resource.namespace {
         Some(namespace) => format!("{} {namespace}/{}", resource.kind, resource.name),

@@ -10,18 +10,18 @@ closed_enum! {
     /// The phase of an occurrence of a human control.
     #[derive(Default)]
     pub enum OccurrencePhase {
-        /// It lies ahead.
+        /// It has not opened yet.
         #[default]
         Scheduled = "Scheduled",
         /// It can be attested.
         Open = "Open",
         /// It was attested in time.
         Completed = "Completed",
-        /// It was attested within the grace.
+        /// It was attested after it was due, within its grace.
         CompletedLate = "CompletedLate",
-        /// Nobody attested it in time, for ever.
+        /// Nobody attested it in time, and it stays missed.
         Missed = "Missed",
-        /// An approved exception, dated before it was due, takes it out.
+        /// An approved exception, dated before it was due, waives it.
         Waived = "Waived",
     }
 }

@@ -7,7 +7,7 @@ closed_enum! {
     pub enum Severity {
         /// A weakness that needs others to matter.
         Low = "Low",
-        /// A weakness to mend in the normal course of work.
+        /// A weakness to fix in the normal course of work.
         Medium = "Medium",
         /// A weakness that an attacker or an auditor will find.
         High = "High",

@@ -12,7 +12,7 @@ closed_enum! {
         Failing = "Failing",
         /// What is not as it should be is covered by approved exceptions.
         Excepted = "Excepted",
-        /// Something could not be judged, so nothing can be said.
+        /// Something could not be judged, so nothing can be claimed.
         #[default]
         Unknown = "Unknown",
         /// Nothing is in scope.

@@ -79,10 +79,15 @@ fn what_would_not_count_is_told_with_what_to_do() {
         (
             &required,
             "",
-            "risks requires an artifact: give --artifact FILE[=URI] and the version of what was \
-             reviewed: give --version and who took part: give --participant, once for each",
+            "risks requires an artifact: give --artifact FILE[=URI] and the version of the \
+             reviewed document: give --version and the people who took part: give --participant \
+             once for each",
         ),
-        (&required, "--artifact f --version 1", "risks requires who took part: give --participant"),
+        (
+            &required,
+            "--artifact f --version 1",
+            "risks requires the people who took part: give --participant",
+        ),
         (
             &plain,
             "--period 2026-Q3",
@@ -92,7 +97,7 @@ fn what_would_not_count_is_told_with_what_to_do() {
         (
             &plain,
             "--performed-at 2026-12-01",
-            "--performed-at 2026-12-01T00:00:00Z has not come yet",
+            "--performed-at 2026-12-01T00:00:00Z is in the future",
         ),
         (
             &plain,
@@ -123,7 +128,7 @@ fn without_an_open_occurrence_it_says_when_one_opens() {
             control(&test, &[done, next]),
             "2026 is Completed, and 2027 opens at 2027-01-01T00:00:00Z",
         ),
-        (control(&json!({"rbac": {}}), &[]), "asks for no attestation: it has a test of kind rbac"),
+        (control(&json!({"rbac": {}}), &[]), "needs no attestation: its test is rbac"),
     ] {
         let refused = attempt(&control, "").unwrap_err();
         assert!(refused.contains(wanted), "{refused}");

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use jiff::civil::Date;
 
+use crate::cli::output::to_stdout;
 use comptroller_evidence::{
     cli::LogArgs,
     export::{Days, ExportFile, ExportFormat, ExportRow, Exporter},
@@ -13,71 +14,74 @@ use comptroller_evidence::{
     store::{self, Store, StoreError},
 };
 
-/// Writes the entries of a log as JSON lines or Parquet, partitioned by cluster and day.
+/// Write the entries of a log as JSON lines or Parquet, partitioned by cluster and day.
 ///
-/// An entry is checked against the signed checkpoint before it is written. To export again, or a
-/// log that grew, replaces the same files and adds the new ones.
+/// Each entry is verified against the signed checkpoint before it is written. Exporting again, after the
+/// log has grown, replaces the same files and adds new ones.
 #[derive(Debug, clap::Args)]
 pub struct ExportArgs {
-    /// Which log.
     #[command(flatten)]
     log: LogArgs,
-    /// How the files are written.
+    /// The format of the files.
     #[arg(long, value_enum, default_value_t)]
-    format: OutputFormat,
-    /// Where to write them: a directory or a URL as above, the same for all clusters of a fleet.
+    format: FormatArgument,
+    /// Where to write them: a directory or a URL as above, which all clusters may share.
     #[arg(long, value_name = "URL|DIR")]
     output: String,
-    /// Only from this day on, in UTC, such as 2026-07-01.
+    /// The first day to export, in UTC, such as 2026-07-01.
     #[arg(long, value_name = "DAY")]
     from: Option<Date>,
-    /// Only up to this day, which is not included.
+    /// The day to stop at, which is not included.
     #[arg(long, value_name = "DAY")]
     to: Option<Date>,
 }
 
-/// How files are written.
+/// The format of the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum OutputFormat {
-    /// A line of JSON for each entry, to the letter.
+enum FormatArgument {
+    /// One line of JSON for each entry, byte for byte as in the log.
     #[default]
     Jsonl,
-    /// Parquet, compressed by Zstandard.
+    /// Parquet, compressed with Zstandard.
     Parquet,
 }
 
-impl From<OutputFormat> for ExportFormat {
-    fn from(format: OutputFormat) -> Self {
+impl From<FormatArgument> for ExportFormat {
+    fn from(format: FormatArgument) -> Self {
         match format {
-            OutputFormat::Jsonl => Self::JsonLines,
-            OutputFormat::Parquet => Self::Parquet,
+            FormatArgument::Jsonl => Self::JsonLines,
+            FormatArgument::Parquet => Self::Parquet,
         }
     }
 }
 
-/// Exports, and says what was written.
+/// Exports, and prints how much was written.
 pub async fn run(args: &ExportArgs) -> Result<u8, Box<dyn std::error::Error>> {
     let written = export(args).await?;
-    println!(
-        "{} entries of cluster {} in {} files below {}",
-        written.entries, written.cluster, written.files, args.output
-    );
+    to_stdout(|stdout| {
+        writeln!(
+            stdout,
+            "{} entries of cluster {} in {} files below {}",
+            written.entries, written.cluster, written.files, args.output
+        )
+    })?;
     Ok(0)
 }
 
 #[derive(Debug, Default)]
-struct Written {
+struct ExportSummary {
     cluster: String,
     entries: u64,
     files: u64,
 }
 
-async fn export(args: &ExportArgs) -> Result<Written, Box<dyn std::error::Error>> {
+async fn export(args: &ExportArgs) -> Result<ExportSummary, Box<dyn std::error::Error>> {
     let reader = LogReader::open(args.log.store()?, args.log.key()?).await?;
     let destination = store::open(&args.output)?;
     let days = Days { from: args.from, to: args.to };
     let mut exporter = Exporter::new(reader.origin(), args.format.into(), days);
-    let mut written = Written { cluster: exporter.cluster().to_owned(), ..Written::default() };
+    let mut written =
+        ExportSummary { cluster: exporter.cluster().to_owned(), ..ExportSummary::default() };
     let mut entries = pin!(reader.entries(0..reader.size()));
     while let Some(entry) = entries.next().await {
         let (index, leaf) = entry?;
@@ -95,26 +99,27 @@ async fn export(args: &ExportArgs) -> Result<Written, Box<dyn std::error::Error>
     Ok(written)
 }
 
-/// An entry with its data, wherever that lies.
+/// An entry with its data, which may be stored beside the log.
 async fn read(
     reader: &LogReader,
     index: u64,
     leaf: Bytes,
 ) -> Result<ExportRow, Box<dyn std::error::Error>> {
     let stored = match ExportRow::stored(index, &leaf)? {
-        Some(stored) => Some(beside(reader, &stored.stored).await?),
+        Some(stored) => Some(read_stored(reader, &stored.stored).await?),
         None => None,
     };
     Ok(ExportRow::read(index, leaf, stored.as_deref())?)
 }
 
-async fn beside(reader: &LogReader, digest: &str) -> Result<Bytes, LogError> {
+async fn read_stored(reader: &LogReader, digest: &str) -> Result<Bytes, LogError> {
     reader.stored(digest).await
 }
 
-/// Puts a file in its place, over the one of an earlier export.
+/// Writes a file, replacing that of an earlier export.
 async fn put(destination: &dyn Store, file: ExportFile) -> Result<(), StoreError> {
     let bytes = Bytes::from(file.bytes);
+    // Stores can't overwrite blindly: a file is created, or replaced in the version that was read.
     match destination.put_new(&file.path, bytes.clone()).await {
         Err(StoreError::Conflict { .. }) => {}
         done => return done,

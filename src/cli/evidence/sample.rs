@@ -1,5 +1,4 @@
-//! `comptroller evidence sample`: a seeded sample of what a control judged at a time, as auditors
-//! draw it.
+//! `comptroller evidence sample`: a seeded sample of the items that a control judged at a given time.
 
 use std::{
     io::{self, Write},
@@ -11,7 +10,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tabwriter::TabWriter;
 
-use crate::cli::{output::Output, scan::to_stdout, time::moment};
+use crate::cli::{
+    arguments::moment,
+    output::{RowFormat, to_stdout},
+};
 use comptroller_evidence::{
     cli::LogArgs,
     data::PopulationList,
@@ -21,66 +23,64 @@ use comptroller_evidence::{
 };
 use comptroller_report::{period::sampling::default_seed, spreadsheet::CsvTable, visible};
 
-/// How many entries are read at once, from the end backwards.
+/// How many entries are read at a time, from the end backwards.
 const BLOCK: u64 = 4096;
 
-/// Draws a sample of the items that a control judged.
+/// Draw a sample of the items that a control judged.
 ///
-/// The items of the sample are those with the smallest SHA-256 of the seed, a line feed and the
-/// item: the same seed draws the same sample, and any tool can draw it again.
+/// It consists of the items with the smallest SHA-256 of the seed, a line feed and the item. The same seed
+/// draws the same sample, and any tool can reproduce it.
 #[derive(Debug, clap::Args)]
 pub struct SampleArgs {
-    /// Which log.
     #[command(flatten)]
     log: LogArgs,
     /// The control.
     #[arg(long, value_name = "NAME")]
     control: String,
-    /// The population as it was known at this time: a day, such as 2026-09-30, which is its first
-    /// moment, or a time in UTC; otherwise the newest.
+    /// The time of the population: a day, such as 2026-09-30, which means its first moment, or a time in
+    /// UTC. Default: the newest population.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
-    /// The seed: any text. Otherwise the digest of the log's checkpoint.
+    /// The seed: any text. Default: the digest of the log's checkpoint.
     #[arg(long, value_name = "TEXT")]
     seed: Option<String>,
-    /// How many to draw.
+    /// How many items to draw.
     #[arg(long, value_name = "N", conflicts_with = "table")]
     size: Option<u64>,
-    /// How many to draw, by the size of the population: rows such as 50:5 (5 of up to 50), and a
-    /// last one for all that is larger. A size is a number, a share such as 10%, or all.
+    /// How many items to draw, by the size of the population: rows such as 50:5 (5 of up to 50), and a
+    /// last one for everything larger. A size is a number, a share such as 10%, or all.
     #[arg(long = "sizes", alias = "table", value_name = "TABLE", default_value_t)]
     table: SizeTable,
-    /// How to write it.
+    /// The output format.
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
-    output: Output,
+    output: RowFormat,
 }
 
 /// Why there is no sample.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
-    /// No list.
+    /// The log has no population of the control.
     #[error(
-        "the log holds no population of Control {control} up to {until}: check the name and --at; a control that people attest has its occurrences in the report instead"
+        "the log has no population of Control {control} up to {until}: check the name and --at; a control that people attest has occurrences instead, which are in the report"
     )]
     NoPopulation {
-        /// The control.
         control: String,
-        /// Until when was looked.
+        /// The time up to which the log was searched.
         until: String,
     },
-    /// Its list is no text.
+    /// The population is not text.
     #[error("the population {0} is not UTF-8: it was not written by this program")]
     NotText(String),
 }
 
-/// A sample, and where its population is from.
+/// A sample, and the source of its population.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Drawn {
+struct DrawnSample {
     control: String,
-    /// When the population was so.
+    /// The time of the population.
     at: Timestamp,
-    /// The entry that names it.
+    /// The index of the entry that names the population.
     entry: u64,
     /// The origin line of the log.
     origin: String,
@@ -88,13 +88,13 @@ struct Drawn {
     sample: Sample,
 }
 
-/// Draws and prints.
+/// Draws and prints a sample.
 pub async fn run(args: &SampleArgs) -> Result<u8, Box<dyn std::error::Error>> {
     let drawn = sample(args).await?;
     to_stdout(|stdout| match args.output {
-        Output::Table => write_table(&drawn, stdout),
-        Output::Csv => write_csv(&drawn, stdout),
-        Output::Json => {
+        RowFormat::Table => write_table(&drawn, stdout),
+        RowFormat::Csv => write_csv(&drawn, stdout),
+        RowFormat::Json => {
             serde_json::to_writer_pretty(&mut *stdout, &drawn)?;
             writeln!(stdout)
         }
@@ -102,7 +102,7 @@ pub async fn run(args: &SampleArgs) -> Result<u8, Box<dyn std::error::Error>> {
     Ok(0)
 }
 
-async fn sample(args: &SampleArgs) -> Result<Drawn, Box<dyn std::error::Error>> {
+async fn sample(args: &SampleArgs) -> Result<DrawnSample, Box<dyn std::error::Error>> {
     let reader = LogReader::open(args.log.store()?, args.log.key()?).await?;
     let (entry, at, list) =
         newest_list(&reader, &args.control, args.at).await?.ok_or_else(|| {
@@ -113,7 +113,7 @@ async fn sample(args: &SampleArgs) -> Result<Drawn, Box<dyn std::error::Error>> 
     let text = std::str::from_utf8(&text).map_err(|_| SampleError::NotText(list.digest.clone()))?;
     let seed = args.seed.clone().unwrap_or_else(|| default_seed(reader.checkpoint()));
     let size = args.size.map_or_else(|| Size::Table(args.table.clone()), Size::Count);
-    Ok(Drawn {
+    Ok(DrawnSample {
         control: args.control.clone(),
         at,
         entry,
@@ -122,8 +122,8 @@ async fn sample(args: &SampleArgs) -> Result<Drawn, Box<dyn std::error::Error>> 
     })
 }
 
-/// The newest list of a control's population up to a time. The log is read from its end, since
-/// that is where the newest is.
+/// The newest population of a control up to a time, with its entry; None if there is none. The log is read
+/// backwards in blocks, since the newest is near the end.
 async fn newest_list(
     reader: &LogReader,
     control: &str,
@@ -140,6 +140,7 @@ async fn newest_list(
             if until.is_none_or(|until| entry.at <= until)
                 && let Some(list) = list_of(&entry, control)
             {
+                // Entries are in order, so the last one that matches is the newest of the block.
                 newest = Some((index, entry.at, list.clone()));
             }
         }
@@ -151,7 +152,7 @@ async fn newest_list(
     Ok(None)
 }
 
-/// The entry with its data, should that lie beside the log.
+/// The entry with its data, which may be stored beside the log.
 async fn resolved(
     reader: &LogReader,
     mut entry: Entry,
@@ -177,7 +178,7 @@ fn list_of<'e>(entry: &'e Entry, control: &str) -> Option<&'e PopulationList> {
     }
 }
 
-fn write_table(drawn: &Drawn, output: &mut dyn Write) -> io::Result<()> {
+fn write_table(drawn: &DrawnSample, output: &mut dyn Write) -> io::Result<()> {
     let sample = &drawn.sample;
     writeln!(output, "Control:      {}", visible(&drawn.control))?;
     writeln!(output, "Log:          {}", visible(&drawn.origin))?;
@@ -198,7 +199,7 @@ fn write_table(drawn: &Drawn, output: &mut dyn Write) -> io::Result<()> {
     output.write_all(&table)
 }
 
-fn write_csv(drawn: &Drawn, output: &mut dyn Write) -> io::Result<()> {
+fn write_csv(drawn: &DrawnSample, output: &mut dyn Write) -> io::Result<()> {
     let columns = [
         "control",
         "at",
@@ -235,7 +236,7 @@ fn write_csv(drawn: &Drawn, output: &mut dyn Write) -> io::Result<()> {
     table.finish().map(drop)
 }
 
-/// The version, kind, namespace and name of an item, which tabs part.
+/// The version, kind, namespace and name of an item, which are separated by tabs.
 fn cells(item: &str) -> [&str; 4] {
     let mut parts = item.splitn(4, '\t');
     std::array::from_fn(|_| parts.next().unwrap_or_default())

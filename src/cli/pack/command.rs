@@ -1,16 +1,14 @@
 //! `comptroller pack`: the built-in controls, for `kubectl apply -f -` and `scan --controls -`.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-};
+use std::{fmt::Write as _, io};
 
 use clap::builder::PossibleValuesParser;
 use serde_json::Value;
 
-use super::{PACK, PROFILES, Profile, ProfileError, profile::check_combination};
+use super::{PACK, PROFILES, PackProfile, ProfileError, profile::check_combination};
+use crate::cli::output::to_stdout;
 
-/// Which controls to print.
+/// The profiles to print the pack with.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -20,8 +18,8 @@ Examples:
 
 A profile is also a kustomize component: config/soc2/profiles/NAME.")]
 pub struct PackArgs {
-    /// The distribution and the add-ons of the cluster: what they bring along is accepted, each
-    /// with the reason in the control. Name only what runs there.
+    /// The distribution and the add-ons of the cluster. What they install is accepted, with the reason in
+    /// the control. Name only what runs in the cluster.
     #[arg(
         long = "for",
         value_name = "NAME",
@@ -30,7 +28,7 @@ pub struct PackArgs {
         value_parser = PossibleValuesParser::new(PROFILES.iter().map(|(name, _)| *name))
     )]
     profiles: Vec<String>,
-    /// List the profiles, one a line.
+    /// List the profiles, one per line.
     #[arg(long, conflicts_with = "profiles")]
     list: bool,
 }
@@ -40,19 +38,16 @@ pub struct PackArgs {
 pub enum PackError {
     /// A profile can't be applied.
     #[error(transparent)]
-    Profile(#[from] ProfileError),
-    /// A control of the pack is no YAML, or can't be written as such.
-    #[error(
-        "the built-in control {control} can't be printed: {source}; this is a defect of the program"
-    )]
+    PackProfile(#[from] ProfileError),
+    /// A control of the pack can't be parsed or written as YAML.
+    #[error("the built-in control {control} can't be printed: {source}; this is a bug")]
     Yaml {
-        /// The control.
         control: &'static str,
-        /// Why.
+        /// The error of the YAML library.
         #[source]
         source: yaml_serde::Error,
     },
-    /// Standard output is gone.
+    /// Standard output can't be written.
     #[error("the pack can't be printed: {0}")]
     Output(#[from] io::Error),
 }
@@ -60,17 +55,12 @@ pub enum PackError {
 /// Prints the pack or the list of profiles.
 pub fn run(args: &PackArgs) -> Result<u8, Box<dyn std::error::Error>> {
     let text = if args.list { list()? } else { render(&args.profiles)? };
-    match io::stdout().write_all(text.as_bytes()) {
-        // Who reads on may stop early, as `head` does.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(PackError::Output(error).into())
-        }
-        _ => Ok(0),
-    }
+    to_stdout(|stdout| stdout.write_all(text.as_bytes())).map_err(PackError::Output)?;
+    Ok(0)
 }
 
 fn list() -> Result<String, PackError> {
-    let profiles = Profile::all()?;
+    let profiles = PackProfile::all()?;
     let width = profiles.iter().map(|profile| profile.name.len()).max().unwrap_or_default();
     let mut text = String::new();
     for (heading, distribution) in [("DISTRIBUTIONS", true), ("\nADD-ONS", false)] {
@@ -83,15 +73,19 @@ fn list() -> Result<String, PackError> {
     Ok(text)
 }
 
-/// The controls as a stream of YAML, with the profiles of these names. Without any it is the text
-/// of the files, comments included.
+/// The controls as a YAML stream, with the profiles of these names. Without any it is the text of the
+/// files, including comments.
+///
+/// # Errors
+/// If there is no such profile, or the profiles can't be combined.
 pub fn render(names: &[String]) -> Result<String, PackError> {
-    let mut profiles: Vec<Profile> = Vec::new();
+    let mut profiles: Vec<PackProfile> = Vec::new();
     for name in names {
+        // Applied twice, a profile would add everything twice.
         if profiles.iter().any(|known| known.name == name) {
             continue;
         }
-        let found = Profile::find(name);
+        let found = PackProfile::find(name);
         profiles.push(found.ok_or_else(|| ProfileError::Unknown(name.clone()))??);
     }
     check_combination(&profiles)?;
@@ -107,7 +101,7 @@ pub fn render(names: &[String]) -> Result<String, PackError> {
     Ok(text)
 }
 
-fn applied(name: &'static str, text: &str, profiles: &[Profile]) -> Result<String, PackError> {
+fn applied(name: &'static str, text: &str, profiles: &[PackProfile]) -> Result<String, PackError> {
     let yaml = |source| PackError::Yaml { control: name, source };
     let mut control: Value = yaml_serde::from_str(text).map_err(yaml)?;
     for profile in profiles {

@@ -1,6 +1,6 @@
-//! Profiles: what a distribution or an add-on brings along and answers for, as kustomize
-//! components under `config/soc2/profiles`. They are the only source: this reads of them what they
-//! use, a list of additions to controls by name.
+//! Profiles: what a distribution or an add-on installs and is responsible for. The kustomize components
+//! under `config/soc2/profiles` are their only source. This reads the part of kustomize that they use:
+//! additions to lists of controls, by name.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -48,45 +48,41 @@ pub const PROFILES: &[(&str, &str)] = &[
 /// Why a profile can't be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
-    /// It has not the shape of a component, or uses more of kustomize than is read here.
+    /// It is not a component, or uses more of kustomize than is supported here.
     #[error("config/soc2/profiles/{profile}/kustomization.yaml can't be read: {source}")]
     Unreadable {
-        /// The profile.
         profile: String,
-        /// What is wrong.
+        /// The error of the parser.
         #[source]
         source: yaml_serde::Error,
     },
-    /// It adds to what a control does not have.
+    /// It adds to a list that a control does not have.
     #[error(
-        "config/soc2/profiles/{profile}/kustomization.yaml adds to {path} of the control {control}, which has no such list: write it there, empty"
+        "config/soc2/profiles/{profile}/kustomization.yaml adds to {path} of the control {control}, which has no such list: add an empty one there"
     )]
     NoList {
-        /// The profile.
         profile: String,
-        /// The control.
         control: String,
         /// The path of the list.
         path: String,
     },
-    /// The command line refuses it before, with the nearest name.
-    #[error("there is no profile {0}: comptroller pack --list names them")]
+    /// There is no such profile. The command line rejects it earlier, and suggests the nearest name.
+    #[error("there is no profile {0}: comptroller pack --list lists them")]
     Unknown(String),
-    /// A cluster is of one distribution.
+    /// Two profiles are of distributions, of which a cluster has one.
     #[error(
-        "{0} and {1} are both distributions, and a cluster is of one: print the pack for each of them"
+        "{0} and {1} are both distributions, and a cluster has only one: print the pack for each of them"
     )]
     TwoDistributions(String, String),
 }
 
-/// What a distribution or an add-on changes in the pack.
+/// The changes of a distribution or an add-on to the pack.
 #[derive(Clone, Debug)]
-pub struct Profile {
-    /// Its name.
+pub struct PackProfile {
     pub name: &'static str,
-    /// What it is for, in one line.
+    /// One line for people.
     pub title: String,
-    /// Whether it is for a distribution, rather than for an add-on.
+    /// Whether it is of a distribution rather than an add-on.
     pub distribution: bool,
     additions: Vec<Additions>,
 }
@@ -95,38 +91,38 @@ pub struct Profile {
 #[derive(Clone, Debug)]
 struct Additions {
     controls: Vec<String>,
-    operations: Vec<Operation>,
+    operations: Vec<PatchOperation>,
 }
 
-/// One operation of RFC 6902; `path` ends in `/-`, the end of a list.
+/// One operation of a JSON patch (RFC 6902). Its `path` ends in `/-`, which is the end of a list.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Operation {
-    op: Op,
+struct PatchOperation {
+    op: PatchOp,
     path: String,
     value: Value,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Op {
+enum PatchOp {
     Add,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Component {
+struct KustomizeComponent {
     #[serde(rename = "apiVersion")]
     _api_version: String,
     #[serde(rename = "kind")]
     _kind: String,
-    metadata: Metadata,
-    patches: Vec<Patch>,
+    metadata: ComponentMetadata,
+    patches: Vec<ComponentPatch>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Metadata {
+struct ComponentMetadata {
     #[serde(rename = "name")]
     _name: String,
     annotations: Annotations,
@@ -143,35 +139,35 @@ struct Annotations {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Patch {
-    target: Target,
+struct ComponentPatch {
+    target: PatchTarget,
     patch: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Target {
+struct PatchTarget {
     #[serde(rename = "kind")]
     _kind: String,
-    /// kustomize takes a pattern; the profiles write names with `|` in between.
+    /// A pattern for kustomize; the profiles write names separated by `|`.
     name: String,
 }
 
-impl Profile {
-    /// Reads a profile; None when there is none of this name.
+impl PackProfile {
+    /// Reads a profile; None if there is none of this name.
     pub fn find(name: &str) -> Option<Result<Self, ProfileError>> {
         let (name, text) = PROFILES.iter().find(|(known, _)| *known == name)?;
         Some(Self::read(name, text))
     }
 
-    /// Every profile, by name.
+    /// All profiles, by name.
     pub fn all() -> Result<Vec<Self>, ProfileError> {
         PROFILES.iter().map(|(name, text)| Self::read(name, text)).collect()
     }
 
     fn read(name: &'static str, text: &str) -> Result<Self, ProfileError> {
         let unreadable = |source| ProfileError::Unreadable { profile: name.to_owned(), source };
-        let component: Component = yaml_serde::from_str(text).map_err(unreadable)?;
+        let component: KustomizeComponent = yaml_serde::from_str(text).map_err(unreadable)?;
         let additions = component.patches.into_iter().map(|patch| {
             Ok(Additions {
                 controls: patch.target.name.split('|').map(str::to_owned).collect(),
@@ -191,13 +187,14 @@ impl Profile {
         self.additions.iter().flat_map(|additions| &additions.controls).map(String::as_str)
     }
 
-    /// Adds to a control what the profile has for it.
+    /// Adds what the profile has for a control, if anything.
     pub fn apply(&self, name: &str, control: &mut Value) -> Result<(), ProfileError> {
         let own = self
             .additions
             .iter()
             .filter(|additions| additions.controls.iter().any(|control| control == name));
-        for Operation { op: Op::Add, path, value } in own.flat_map(|own| &own.operations) {
+        for PatchOperation { op: PatchOp::Add, path, value } in own.flat_map(|own| &own.operations)
+        {
             let list = path.strip_suffix("/-").and_then(|path| control.pointer_mut(path));
             let Some(list) = list.and_then(Value::as_array_mut) else {
                 return Err(ProfileError::NoList {
@@ -212,8 +209,8 @@ impl Profile {
     }
 }
 
-/// Refuses what no cluster is.
-pub fn check_combination(profiles: &[Profile]) -> Result<(), ProfileError> {
+/// Checks that at most one profile is of a distribution.
+pub fn check_combination(profiles: &[PackProfile]) -> Result<(), ProfileError> {
     let mut distributions = profiles.iter().filter(|profile| profile.distribution);
     match (distributions.next(), distributions.next()) {
         (Some(one), Some(other)) => {
@@ -239,7 +236,7 @@ mod tests {
             .collect();
         let names: Vec<&str> = PROFILES.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, folders.iter().map(String::as_str).collect::<Vec<_>>());
-        for profile in Profile::all().unwrap() {
+        for profile in PackProfile::all().unwrap() {
             assert!(profile.title.chars().count() <= 80, "{}: {}", profile.name, profile.title);
             for control in profile.controls() {
                 assert!(
@@ -252,9 +249,9 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_is_of_one_distribution() {
-        let of = |names: &[&str]| -> Vec<Profile> {
-            names.iter().map(|name| Profile::find(name).unwrap().unwrap()).collect()
+    fn a_cluster_has_one_distribution() {
+        let of = |names: &[&str]| -> Vec<PackProfile> {
+            names.iter().map(|name| PackProfile::find(name).unwrap().unwrap()).collect()
         };
         assert!(check_combination(&of(&["eks", "argocd", "velero"])).is_ok());
         let error = check_combination(&of(&["eks", "argocd", "gke"])).unwrap_err().to_string();
@@ -262,8 +259,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_profile_adds_to_must_be_there() {
-        let profile = Profile::find("velero").unwrap().unwrap();
+    fn the_list_that_a_profile_adds_to_must_exist() {
+        let profile = PackProfile::find("velero").unwrap().unwrap();
         let name = profile.controls().next().unwrap().to_owned();
         let error = profile.apply(&name, &mut serde_json::json!({"spec": {}})).unwrap_err();
         assert!(error.to_string().contains("which has no such list"), "{error}");

@@ -1,18 +1,22 @@
-//! `comptroller report`: the Type I or Type II report, from the evidence log alone.
+//! `comptroller report`: the Type I or Type II report, from nothing but the evidence log.
 
 mod output;
 mod provenance;
-mod wanted;
+mod request;
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
 use self::{
-    provenance::{Checked, Run},
-    wanted::Wanted,
+    provenance::{CheckedLog, ReportRun},
+    request::ReportRequest,
 };
-use crate::cli::{cluster::ClusterArgs, format_parser::format_parser, time::moment};
+use crate::cli::{
+    arguments::{self, moment},
+    cluster::ClusterArgs,
+    format_parser::format_parser,
+};
 use comptroller_core::api::criteria::Category;
 use comptroller_evidence::{
     key::VerifierKey,
@@ -29,26 +33,26 @@ use comptroller_report::period::{
     sampling::{self, SamplingSheet},
 };
 
-/// Write the report over an audit period, from the evidence log.
+/// Write the report for an audit period from the evidence log.
 ///
-/// Exit code 0: the report is written. 1: it is written, and it is not the one whose digest the
-/// closed audit period has in its status. 2: it can't be made.
+/// Exit code 0: the report was written. 1: it was written, but its digest is not the one in the status of
+/// the closed audit period. 2: it could not be written.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ReportArgs {
-    /// The name of an audit period in the cluster or in the file; with --from and --to or --as-of,
-    /// a name for the report, and no cluster is asked.
+    /// The name of an AuditPeriod in the cluster or in the file. With --from and --to, or --as-of: a name
+    /// for the report, which then needs no cluster.
     #[arg(required_unless_present_any = ["from", "as_of", "filename"])]
     pub period: Option<String>,
     /// The evidence log: a directory, or s3://, gs:// or az:// BUCKET/PREFIX.
     #[arg(long, value_name = "URL|DIR", env = "COMPTROLLER_EVIDENCE")]
     pub evidence: String,
-    /// How to write the report.
+    /// The format of the report.
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "html", ignore_case = true, value_parser = format_parser(FORMATS))]
     pub format: &'static PeriodFormat,
-    /// Where to write it: a file, or for csv and sample a folder; standard output without it.
+    /// The file to write, or the folder for csv. Default: standard output.
     #[arg(long, value_name = "FILE|DIR")]
     pub output: Option<PathBuf>,
-    /// Read the audit period from this file instead of a cluster.
+    /// Read the AuditPeriod from this file instead of a cluster.
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["from", "as_of"])]
     pub filename: Option<PathBuf>,
     /// The first moment of a Type II period: a day, such as 2027-01-01, or a time in UTC.
@@ -57,37 +61,30 @@ pub struct ReportArgs {
     /// The first moment after a Type II period.
     #[arg(long, value_name = "TIME", requires = "from", value_parser = moment)]
     pub to: Option<Timestamp>,
-    /// The time of a Type I report, in the same form.
+    /// The point in time of a Type I report, in the same form.
     #[arg(long, value_name = "TIME", conflicts_with_all = ["from", "to"], value_parser = moment)]
     pub as_of: Option<Timestamp>,
-    /// The categories in scope with --from or --as-of; Security is always one of them.
-    #[arg(long, value_name = "CATEGORY", value_delimiter = ',', value_parser = category)]
+    /// The categories in scope, with --from or --as-of. Security is always included.
+    #[arg(long, value_name = "CATEGORY", ignore_case = true, value_delimiter = ',', value_parser = arguments::category())]
     pub categories: Vec<Category>,
-    /// The verifier key, or a file with it. Without it the key beside the log is believed.
+    /// The verifier key, or a file with it. Without it, the key beside the log is trusted.
     #[arg(long, value_name = "KEY|FILE")]
     pub key: Option<String>,
-    /// An older checkpoint, that the log must begin with.
+    /// An older checkpoint that the log must continue.
     #[arg(long, value_name = "FILE")]
     pub since: Option<PathBuf>,
-    /// Read the log only as far as it was with so many entries: a report made then can be made again.
+    /// Read only this many entries of the log, to reproduce a report that was based on them.
     #[arg(long, value_name = "ENTRIES")]
     pub log_size: Option<u64>,
-    /// The seed of the samples; otherwise the digest of the checkpoint.
+    /// The seed of the samples. Default: the digest of the checkpoint.
     #[arg(long, value_name = "TEXT")]
     pub seed: Option<String>,
-    /// How many are drawn, by the size of the population: rows such as 50:5 (5 of up to 50), and a
-    /// last one for all that is larger. A size is a number, a share such as 10%, or all.
+    /// How many items to draw, by the size of the population: rows such as 50:5 (5 of up to 50), and a
+    /// last one for everything larger. A size is a number, a share such as 10%, or all.
     #[arg(long, value_name = "TABLE", default_value_t)]
     pub sizes: SizeTable,
-    /// Which cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-}
-
-fn category(text: &str) -> Result<Category, String> {
-    let names: Vec<&str> = Category::ALL.iter().map(|one| one.as_str()).collect();
-    let known = Category::ALL.iter().find(|one| one.as_str().eq_ignore_ascii_case(text));
-    known.copied().ok_or_else(|| format!("write one of {}", names.join(", ")))
 }
 
 /// Writes the report; returns the exit code.
@@ -96,41 +93,41 @@ pub fn run(args: &ReportArgs) -> Result<u8, Box<dyn std::error::Error>> {
     output::write(&made.rendered, args.output.as_deref())?;
     Ok(match made.mismatch {
         None => 0,
-        Some(said) => {
-            eprintln!("comptroller: {said}");
+        Some(mismatch) => {
+            eprintln!("comptroller: {mismatch}");
             1
         }
     })
 }
 
-/// A report, and how it differs from what the `AuditPeriod` says.
-struct Made {
+/// A rendered report, and how it contradicts the `AuditPeriod`; None if it does not.
+struct MadeReport {
     rendered: Rendered,
     mismatch: Option<String>,
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn make(args: &ReportArgs) -> Result<Made, Box<dyn std::error::Error>> {
+async fn make(args: &ReportArgs) -> Result<MadeReport, Box<dyn std::error::Error>> {
     let now = Timestamp::now();
-    // What can't be written is said before a long log is read.
+    // Reading a long log takes time, so mistakes about the output are reported first.
     output::check(args.format, args.output.as_deref())?;
-    let wanted = Wanted::find(args).await?;
-    let (reader, checked) = open(args, &wanted).await?;
-    let mut fold = PeriodFold::new(wanted.span, &wanted.categories);
+    let request = ReportRequest::find(args).await?;
+    let (reader, checked) = open(args, &request).await?;
+    let mut fold = PeriodFold::new(request.span, &request.categories);
     let read = replay(&reader, 0..checked.size, |index, entry| fold.apply(index, entry)).await?;
-    let run = Run { now, by: wanted.run_by.clone() };
-    let report = finish(&fold, &wanted, &reader, &checked, &read, &run, args);
-    let mismatch = compare(&report, &wanted)?;
+    let run = ReportRun { now, by: request.run_by.clone() };
+    let report = finish(&fold, &request, &reader, &checked, &read, &run, args);
+    let mismatch = compare(&report, &request)?;
     let sheet =
         if args.format.needs_samples() { Some(draw(&report, &reader, args).await?) } else { None };
-    Ok(Made { rendered: args.format.render(&report, sheet.as_ref())?, mismatch })
+    Ok(MadeReport { rendered: args.format.render(&report, sheet.as_ref())?, mismatch })
 }
 
-/// Opens the log, and checks it against older checkpoints that are known.
+/// Opens the log, and checks that it continues the known older checkpoints.
 async fn open(
     args: &ReportArgs,
-    wanted: &Wanted,
-) -> Result<(LogReader, Checked), Box<dyn std::error::Error>> {
+    request: &ReportRequest,
+) -> Result<(LogReader, CheckedLog), Box<dyn std::error::Error>> {
     let key = args.key.as_deref().map(VerifierKey::from_argument).transpose()?;
     let reader = LogReader::open(store::open(&args.evidence)?, key).await?;
     let mut older = Vec::new();
@@ -139,7 +136,7 @@ async fn open(
             .map_err(|error| format!("{}: {error}", path.display()))?;
         older.push((text, "the older checkpoint that --since gives"));
     }
-    let closed = wanted.closed();
+    let closed = request.closed();
     if let Some(checkpoint) = closed.and_then(|status| status.checkpoint.clone()) {
         older.push((checkpoint, "the checkpoint in the status of the AuditPeriod"));
     }
@@ -148,49 +145,51 @@ async fn open(
         let size = continues(&reader, text.as_bytes()).await?;
         extends.push(format!("{what} ({size} entries)"));
     }
+    // A closed period is reproduced from the entries that its digest was made from.
     let end = closed.and_then(|status| u64::try_from(status.log_size?).ok());
     let size = args.log_size.or(end).unwrap_or_else(|| reader.size());
     if size > reader.size() {
         return Err(format!(
-            "{} has {} entries, and the report is to rest on {size}: it was cut or is an older copy; restore the log",
+            "{} has {} entries, but the report needs {size}: the log was truncated or is an older copy; restore it",
             args.evidence,
             reader.size()
         )
         .into());
     }
-    Ok((reader, Checked { size, extends }))
+    Ok((reader, CheckedLog { size, extends }))
 }
 
 fn finish(
     fold: &PeriodFold,
-    wanted: &Wanted,
+    request: &ReportRequest,
     reader: &LogReader,
-    checked: &Checked,
+    checked: &CheckedLog,
     read: &Replayed,
-    run: &Run,
+    run: &ReportRun,
     args: &ReportArgs,
 ) -> PeriodReport {
     let period = ReportPeriod {
-        name: wanted.name.clone(),
-        span: wanted.span,
-        categories: wanted.categories.clone(),
+        name: request.name.clone(),
+        span: request.span,
+        categories: request.categories.clone(),
     };
-    fold.finish(period, provenance::of(wanted, reader, checked, read, run, args))
+    fold.finish(period, provenance::of(request, reader, checked, read, run, args))
 }
 
-/// What is to be said if a closed `AuditPeriod` has another digest.
+/// A message if the status of a closed `AuditPeriod` has another digest; None if they agree, or if there
+/// is none to compare with.
 fn compare(
     report: &PeriodReport,
-    wanted: &Wanted,
+    request: &ReportRequest,
 ) -> Result<Option<String>, Box<dyn std::error::Error>> {
-    let Some(known) = wanted.closed().and_then(|status| status.report_digest.as_ref()) else {
+    let Some(known) = request.closed().and_then(|status| status.report_digest.as_ref()) else {
         return Ok(None);
     };
     let ours = digest(report)?;
     Ok((ours != *known).then(|| {
         format!(
-            "the digest of this report is {ours}, and the status of AuditPeriod {} says {known}: it was closed by another version, the log is another one, or the status was changed",
-            wanted.name
+            "the digest of this report is {ours}, but the status of AuditPeriod {} has {known}: the period was closed by another version, this is another log, or the status was changed",
+            request.name
         )
     }))
 }
@@ -204,8 +203,8 @@ async fn draw(
     let seed =
         args.seed.clone().unwrap_or_else(|| sampling::default_seed(&report.provenance.checkpoint));
     let mut sheet = SamplingSheet::new(report, &seed, &args.sizes);
-    for digest in sheet.wanted() {
-        // A list that is gone stays missing in the sheet, which says so.
+    for digest in sheet.lists_to_draw_from() {
+        // The sheet says which lists are missing.
         if let Ok(bytes) = reader.stored(&digest).await {
             sheet.draw(&String::from_utf8_lossy(&bytes), &args.sizes);
         }

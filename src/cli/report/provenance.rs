@@ -1,10 +1,10 @@
-//! What a report says of itself: where it comes from, what was verified, and whether it is whole.
+//! The provenance of a report: its source, what was verified, and whether it is complete.
 
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{ReportArgs, wanted::Wanted};
+use super::{ReportArgs, request::ReportRequest};
 use comptroller_evidence::{log::LogReader, origin, replay::Replayed};
 use comptroller_report::{
     period::{
@@ -14,35 +14,36 @@ use comptroller_report::{
     shell_word,
 };
 
-/// Who runs it, and when.
+/// The run that made a report.
 #[derive(Clone, Debug)]
-pub struct Run {
-    /// When.
+pub struct ReportRun {
+    /// The time of the run.
     pub now: Timestamp,
-    /// Who.
     pub by: String,
 }
 
-/// What the log was checked against.
+/// The part of the log that a report is based on, and what it was checked against.
 #[derive(Clone, Debug)]
-pub struct Checked {
-    /// How many of its entries the report rests on.
+pub struct CheckedLog {
+    /// How many of its entries the report is based on.
     pub size: u64,
-    /// Older checkpoints that it continues, as a sentence names them.
+    /// The older checkpoints that it continues, described in words.
     pub extends: Vec<String>,
 }
 
 /// The provenance of a report.
 pub fn of(
-    wanted: &Wanted,
+    request: &ReportRequest,
     reader: &LogReader,
-    checked: &Checked,
+    checked: &CheckedLog,
     read: &Replayed,
-    run: &Run,
+    run: &ReportRun,
     args: &ReportArgs,
 ) -> Provenance {
+    let key = if args.key.is_some() { KeySource::Given } else { KeySource::BesideLog };
     let cut = checked.size < reader.size();
-    let closed = wanted.closed().filter(|_| args.log_size.is_none());
+    // With --log-size the report may be based on other entries than the closed period.
+    let closed = request.closed().filter(|_| args.log_size.is_none());
     let checkpoint = closed.and_then(|status| status.checkpoint.clone()).filter(|_| cut);
     let checkpoint = checkpoint.unwrap_or_else(|| reader.checkpoint().to_owned());
     Provenance {
@@ -52,87 +53,96 @@ pub fn of(
         verifier_key: reader.verifier_key().to_owned(),
         log_size: checked.size,
         first_entry: 0,
-        verification: verification(args.key.is_some(), reader.size(), checked),
+        verification: verification(key, reader.size(), checked),
         run_at: run.now,
         run_by: run.by.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: command(wanted, run, reader.verifier_key(), checked.size, &checkpoint, args),
+        command: command(request, run, reader.verifier_key(), checked.size, &checkpoint, args),
         checkpoint,
         verify_command: verify_command(reader, args),
-        completeness: completeness(wanted.span, checked.size, read),
+        completeness: completeness(request.span, checked.size, read),
     }
 }
 
-fn verification(key_given: bool, size: u64, checked: &Checked) -> String {
-    let key = if key_given {
-        "the verifier key that was given"
-    } else {
-        "the key that lies beside the log, which whoever writes the log could have put there: compare it with one from another hand"
+/// Where the verifier key comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeySource {
+    /// The user gave it.
+    Given,
+    /// It lies beside the log.
+    BesideLog,
+}
+
+fn verification(key: KeySource, size: u64, checked: &CheckedLog) -> String {
+    let key = match key {
+        KeySource::Given => "the verifier key that was given",
+        KeySource::BesideLog => {
+            "the key that lies beside the log, which whoever writes the log could have put there: compare it with one from an independent source"
+        }
     };
     // Writing into a String can't fail.
-    let mut said = format!(
-        "The signature of the checkpoint of {size} entries was verified by {key}. Each entry that was read was hashed and is part of that checkpoint."
+    let mut text = format!(
+        "The signature of the checkpoint of {size} entries was verified with {key}. Each entry that was read was hashed and is part of that checkpoint."
     );
     if checked.extends.is_empty() {
-        said.push_str(" No older checkpoint was given, so the log was not shown to continue one.");
+        text.push_str(" No older checkpoint was given, so the log was not shown to continue one.");
     } else {
-        let _ = write!(said, " The log continues {}.", checked.extends.join(" and "));
+        let _ = write!(text, " The log continues {}.", checked.extends.join(" and "));
     }
-    said
+    text
 }
 
 fn completeness(span: Span, size: u64, read: &Replayed) -> String {
     let Some(latest) = read.latest else {
-        return "The log has no entries, so the report says nothing.".to_owned();
+        return "The log has no entries, so the report is empty.".to_owned();
     };
-    let mut said =
-        format!("All entries from 0 to {} were read, none left out. ", size.saturating_sub(1));
+    let mut text = format!("All entries from 0 to {} were read. ", size.saturating_sub(1));
     if span.is_over(latest) {
-        let _ = write!(said, "The newest is of {latest}, after the end of the period.");
+        let _ = write!(text, "The newest is from {latest}, after the end of the period.");
     } else {
         let _ = write!(
-            said,
-            "The newest is of {latest}, before the end of the period: this report is not of the whole period."
+            text,
+            "The newest is from {latest}, before the end of the period: this report does not cover the whole period."
         );
     }
     if let Some(first) = read.first_unresolved {
         let _ = write!(
-            said,
-            " The data of {} of them, the first being {first}, should lie beside the log and is missing or wrong; of the controls concerned nothing is said from then until their next entry.",
+            text,
+            " The data of {} of them, the first being {first}, should lie beside the log and is missing or wrong; the report says nothing about the affected controls from then until their next entry.",
             read.unresolved
         );
     }
-    said
+    text
 }
 
-/// The command that makes the report again, without a cluster, however long the log has grown.
+/// The command that reproduces the report, without a cluster, and even after the log has grown.
 fn command(
-    wanted: &Wanted,
-    run: &Run,
+    request: &ReportRequest,
+    run: &ReportRun,
     key: &str,
     size: u64,
     checkpoint: &str,
     args: &ReportArgs,
 ) -> String {
-    let mut words = vec!["comptroller report".to_owned(), shell_word(&wanted.name).into_owned()];
+    let mut words = vec!["comptroller report".to_owned(), shell_word(&request.name).into_owned()];
     let mut option = |name: &str, value: &str| words.push(format!("{name} {}", shell_word(value)));
-    match wanted.span {
+    match request.span {
         Span::TypeI { as_of } => option("--as-of", &as_of.to_string()),
         Span::TypeII { from, to } => {
             option("--from", &from.to_string());
-            // A period that is not over is reported up to now, and later that would be longer.
+            // A period that is not over is reported up to now; the same command run later would cover more.
             let to = if run.now > from { to.min(run.now) } else { to };
             option("--to", &to.to_string());
         }
     }
-    let categories: Vec<&str> = wanted.categories.iter().map(|one| one.as_str()).collect();
+    let categories: Vec<&str> = request.categories.iter().map(|one| one.as_str()).collect();
     option("--categories", &categories.join(","));
     option("--evidence", &args.evidence);
     option("--key", key);
     option("--log-size", &size.to_string());
     option("-o", args.format.name);
     if args.format.needs_samples() {
-        // The checkpoint of a longer log gives another seed.
+        // The default seed is that of the checkpoint, which differs once the log has grown.
         let seed = args.seed.clone().unwrap_or_else(|| default_seed(checkpoint));
         option("--seed", &seed);
         option("--sizes", &args.sizes.to_string());
@@ -166,10 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn the_command_makes_the_same_report_when_the_log_has_grown() {
+    fn the_command_reproduces_the_report_after_the_log_has_grown() {
         let span =
             Span::TypeII { from: at("2026-01-01T00:00:00Z"), to: at("2026-02-01T00:00:00Z") };
-        let wanted = Wanted {
+        let request = ReportRequest {
             name: "q3".to_owned(),
             span,
             categories: vec![Category::Security],
@@ -178,11 +188,11 @@ mod tests {
         };
         let line = ["report", "q3", "--evidence", "my log", "-o", "sample"];
         let args = Line::try_parse_from(line).unwrap().args;
-        let told = |now: &str| {
-            let run = Run { now: at(now), by: String::new() };
-            command(&wanted, &run, "key+1", 9, "checkpoint", &args)
+        let command_at = |now: &str| {
+            let run = ReportRun { now: at(now), by: String::new() };
+            command(&request, &run, "key+1", 9, "checkpoint", &args)
         };
-        let over = told("2026-03-01T00:00:00Z");
+        let over = command_at("2026-03-01T00:00:00Z");
         let seed = default_seed("checkpoint");
         for part in [
             "comptroller report q3 --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z --cat",
@@ -191,25 +201,26 @@ mod tests {
         ] {
             assert!(over.contains(part), "{part}: {over}");
         }
-        assert!(told("2026-01-15T00:00:00Z").contains("--to 2026-01-15T00:00:00Z"));
+        assert!(command_at("2026-01-15T00:00:00Z").contains("--to 2026-01-15T00:00:00Z"));
     }
 
     #[test]
-    fn what_was_not_verified_is_said() {
-        let checked = Checked { size: 7, extends: Vec::new() };
-        let said = verification(false, 7, &checked);
-        assert!(said.contains("lies beside the log") && said.contains("No older checkpoint"));
-        let checked = Checked { extends: vec!["an older one (5 entries)".to_owned()], ..checked };
-        let said = verification(true, 7, &checked);
-        assert!(said.ends_with("The log continues an older one (5 entries)."), "{said}");
+    fn missing_verification_is_stated() {
+        let checked = CheckedLog { size: 7, extends: Vec::new() };
+        let text = verification(KeySource::BesideLog, 7, &checked);
+        assert!(text.contains("lies beside the log") && text.contains("No older checkpoint"));
+        let checked =
+            CheckedLog { extends: vec!["an older one (5 entries)".to_owned()], ..checked };
+        let text = verification(KeySource::Given, 7, &checked);
+        assert!(text.ends_with("The log continues an older one (5 entries)."), "{text}");
     }
 
     #[test]
-    fn a_report_that_is_not_whole_says_so() {
+    fn an_incomplete_report_says_so() {
         let span =
             Span::TypeII { from: at("2026-01-01T00:00:00Z"), to: at("2026-02-01T00:00:00Z") };
         let mut read = Replayed { latest: Some(at("2026-01-31T23:00:00Z")), ..Replayed::default() };
-        assert!(completeness(span, 9, &read).contains("not of the whole period"));
+        assert!(completeness(span, 9, &read).contains("does not cover the whole period"));
         read.latest = Some(at("2026-02-01T00:00:00Z"));
         let whole = completeness(span, 9, &read);
         assert!(whole.contains("from 0 to 8") && whole.contains("after the end of the period"));

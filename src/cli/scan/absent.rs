@@ -1,14 +1,13 @@
-//! Kinds that a control names and no file has.
+//! Kinds that a control names and that no file contains.
 
 use comptroller_core::{
     api::ControlSpec,
     inventory::{Catalog, ResourceType, ServedResource},
 };
 
-/// The custom resources that controls name and nothing describes: without an object of their
-/// group they are empty, as any kind is that no file has. A group with objects is left out, since
-/// one of its kinds may be the named one under a plural that was guessed wrong. So are the groups
-/// of Kubernetes itself, where an unknown name is a mistake.
+/// The custom resources that controls name and that no definition describes. Like any kind without objects,
+/// they are empty. A group with objects is left out, since one of its kinds may be the named one under a
+/// wrongly guessed plural, and so are the groups of Kubernetes itself, where an unknown name is a mistake.
 pub(super) fn absent_kinds<'c>(
     controls: impl Iterator<Item = &'c ControlSpec>,
     catalog: &Catalog,
@@ -18,6 +17,7 @@ pub(super) fn absent_kinds<'c>(
     for resource in
         controls.filter_map(|spec| spec.test.cel.as_ref()).flat_map(|test| &test.resources)
     {
+        // A pattern is no version; any will do, since no object is read.
         let version =
             resource.api_versions.iter().find(|version| *version != "*").map_or("v1", |it| it);
         for group in
@@ -34,7 +34,7 @@ pub(super) fn absent_kinds<'c>(
                     resource: ResourceType {
                         group: group.clone(),
                         version: version.to_owned(),
-                        // Nobody ever said the kind; no object will be looked up by it.
+                        // The kind is unknown, and no object will be looked up by it.
                         kind: plural.clone(),
                         plural: plural.clone(),
                         namespaced: true,

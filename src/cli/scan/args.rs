@@ -9,14 +9,14 @@ use crate::cli::{
 use comptroller_core::api::Severity;
 use comptroller_report::{EvaluationReport, FORMATS, Format};
 
-/// The longest document that is read where nobody says otherwise, in MiB.
+/// The default of --max-document-size, in MiB.
 pub const MAX_DOCUMENT_MIB: u16 = 64;
 
 const AFTER_HELP: &str = "\
 Exit codes:
   0  every control passes, is excepted, or has nothing to judge
-  1  a control fails (with --baseline: by a finding that is not in it)
-  2  nothing fails, but something could not be read or judged; or the command is wrong
+  1  a control fails (with --baseline: because of a finding that is not in it)
+  2  nothing fails, but something could not be read or evaluated; or the command line is invalid
 
 Examples:
   helm template . | comptroller scan - --namespace shop --namespace-labels env=prod
@@ -25,79 +25,91 @@ Examples:
   comptroller scan manifests/ -o json --output-file known.json   # then: --baseline known.json
   comptroller scan --cluster";
 
-/// What to scan, by what, and how to say what was found.
+/// What to scan, with which controls, and where to write the findings.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct ScanArgs {
     /// Manifests: files, folders, or - for standard input.
     #[arg(value_name = "PATH", required_unless_present = "cluster")]
     pub paths: Vec<PathBuf>,
-    /// Evaluate a live cluster instead, by its own controls unless --controls names others.
+    /// Evaluate a live cluster instead, with its own controls unless --controls is given.
     #[arg(long, conflicts_with = "paths")]
     pub cluster: bool,
-    /// Which cluster.
     #[command(flatten)]
     pub cluster_args: ClusterArgs,
-    /// Files or folders with controls and exceptions; may be repeated. Controls among the
-    /// manifests count too. Without any, the built-in SOC 2 pack is used.
+    /// Files or folders with controls and exceptions; can be repeated. Controls among the manifests are
+    /// used too. If there are none, the built-in SOC 2 pack is used.
     #[arg(long, value_name = "PATH")]
     pub controls: Vec<PathBuf>,
-    /// Where manifests go that name no namespace, as with `kubectl -n`. Only this namespace and
-    /// what belongs to the whole cluster is judged.
+    /// The namespace of manifests that name none, as with `kubectl -n`. Only this namespace and
+    /// cluster-scoped objects are evaluated.
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
-    /// The labels that this namespace (or default) has in the cluster, such as env=prod. A namespace
-    /// whose labels nobody tells counts as in scope of every control, as production would.
+    /// The labels that this namespace (or default) has in the cluster, such as env=prod. A namespace whose
+    /// labels are not given counts as in scope of every control, as production would.
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', conflicts_with = "cluster")]
     pub namespace_labels: Vec<Label>,
-    /// Judge only this control; may be repeated.
+    /// Evaluate only this control; can be repeated.
     #[arg(long = "control", value_name = "NAME")]
     pub only_controls: Vec<String>,
-    /// Judge only controls of at least this severity.
+    /// Evaluate only controls of at least this severity.
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     pub severity: Option<Severity>,
-    /// Judge only the controls that manifests can answer, and not those about what only a cluster
-    /// shows, such as backups that ran.
+    /// Evaluate only controls that manifests can answer, and skip those that need a cluster, such as the
+    /// ones about backups.
     #[arg(long, conflicts_with = "cluster")]
     pub only_manifests: bool,
-    /// Findings that are known and do not count: a file that an earlier scan wrote with -o json.
+    /// Findings that are known and do not count: a file written by an earlier scan with -o json.
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
-    /// How to write what was found: table, json, sarif or junit. FORMAT=FILE writes to a file; may
-    /// be repeated, for several formats in one run.
+    /// The output format: table, json, sarif or junit. FORMAT=FILE writes to a file. Can be repeated, for
+    /// several formats in one run.
     #[arg(short, long, value_name = "FORMAT[=FILE]")]
-    pub output: Vec<Target>,
+    pub output: Vec<OutputTarget>,
     /// Write to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub output_file: Option<PathBuf>,
-    /// Exit with 0 although a control could not be evaluated; it is reported all the same.
+    /// Exit with 0 even if a control could not be evaluated; it is still reported.
     #[arg(long)]
     pub allow_unknown: bool,
-    /// The longest document to read, in MiB.
+    /// The largest document to read, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = MAX_DOCUMENT_MIB, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub max_document_size: u16,
 }
 
-/// A format, and the file to write it to; None is standard output.
+/// A format, and where to write it.
 #[derive(Clone, Debug)]
-pub struct Target {
-    /// The format.
+pub struct OutputTarget {
     pub format: &'static Format<EvaluationReport>,
-    /// The file.
+    /// The file to write; None is standard output.
     pub file: Option<PathBuf>,
 }
 
-impl FromStr for Target {
-    type Err = String;
+/// Why a text is not an [`OutputTarget`].
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// There is nothing after the `=`.
+    #[error("names no file after the =")]
+    NoFile,
+    /// There is no such format.
+    #[error("{format:?} is not a format: write {}", names(FORMATS))]
+    NoFormat {
+        /// The text before the `=`.
+        format: String,
+    },
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for OutputTarget {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
         let (format, file) = match text.split_once('=') {
-            Some((_, "")) => return Err("names no file after the =".to_owned()),
+            Some((_, "")) => return Err(TargetError::NoFile),
             Some((format, file)) => (format, Some(PathBuf::from(file))),
             None => (text, None),
         };
         let format = find(FORMATS, format)
-            .ok_or_else(|| format!("{format:?} is not a format: write {}", names(FORMATS)))?;
+            .ok_or_else(|| TargetError::NoFormat { format: format.to_owned() })?;
         Ok(Self { format, file })
     }
 }
@@ -113,37 +125,44 @@ fn severity(text: &str) -> Result<Severity, String> {
 /// A label as `KEY=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// The key.
     pub key: String,
     /// The value; may be empty.
     pub value: String,
 }
 
-impl FromStr for Label {
-    type Err = String;
+/// Why a text is not a [`Label`].
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not a label: write KEY=VALUE, such as env=prod")]
+pub struct LabelError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Label {
+    type Err = LabelError;
+
+    fn from_str(text: &str) -> Result<Self, LabelError> {
         match text.split_once('=') {
             Some((key, value)) if !key.is_empty() => {
                 Ok(Self { key: key.to_owned(), value: value.to_owned() })
             }
-            _ => Err("is not a label: write KEY=VALUE, such as env=prod".to_owned()),
+            _ => Err(LabelError),
         }
     }
 }
 
 impl ScanArgs {
-    /// Where the findings go: one format on standard output unless files are named.
-    pub fn targets(&self) -> Result<Vec<Target>, OutputError> {
+    /// The formats to write. At most one goes to standard output.
+    ///
+    /// # Errors
+    /// If the options contradict each other.
+    pub fn targets(&self) -> Result<Vec<OutputTarget>, ScanOutputError> {
         let mut targets = self.output.clone();
         if targets.is_empty() {
-            targets.push(Target { format: &FORMATS[0], file: None });
+            targets.push(OutputTarget { format: &FORMATS[0], file: None });
         }
-        let mut unnamed: Vec<&mut Target> =
+        let mut unnamed: Vec<&mut OutputTarget> =
             targets.iter_mut().filter(|target| target.file.is_none()).collect();
         match (unnamed.as_mut_slice(), &self.output_file) {
-            ([_, _, ..], _) => Err(OutputError::SeveralFormats),
-            ([], Some(_)) => Err(OutputError::NothingForFile),
+            ([_, _, ..], _) => Err(ScanOutputError::SeveralFormats),
+            ([], Some(_)) => Err(ScanOutputError::NothingForFile),
             ([only], Some(file)) => {
                 only.file = Some(file.clone());
                 Ok(targets)
@@ -153,15 +172,15 @@ impl ScanArgs {
     }
 }
 
-/// Why the findings can't be written as asked.
+/// Why the options of the output contradict each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OutputError {
-    /// Two formats without a file.
+pub enum ScanOutputError {
+    /// Two formats have no file.
     #[error(
-        "only one format fits on standard output: write the others as FORMAT=FILE, such as -o table -o sarif=findings.sarif"
+        "only one format can go to standard output: write the others as FORMAT=FILE, such as -o table -o sarif=findings.sarif"
     )]
     SeveralFormats,
-    /// A file, and every format has one already.
+    /// There is a file, but every format has one already.
     #[error(
         "every -o names its own file, so --output-file has nothing to write: leave one of them out"
     )]
@@ -172,15 +191,15 @@ pub enum OutputError {
 mod tests {
     use super::*;
 
-    fn targets(output: &[&str], file: Option<&str>) -> Result<Vec<String>, OutputError> {
+    fn targets(output: &[&str], file: Option<&str>) -> Result<Vec<String>, ScanOutputError> {
         let args = ScanArgs {
             output: output.iter().map(|text| text.parse().unwrap()).collect(),
             output_file: file.map(PathBuf::from),
             ..ScanArgs::default()
         };
-        let show = |target: Target| match target.file {
-            Some(file) => format!("{:?} to {}", target.format, file.display()),
-            None => format!("{:?}", target.format),
+        let show = |target: OutputTarget| match target.file {
+            Some(file) => format!("{} to {}", target.format.name, file.display()),
+            None => target.format.name.to_owned(),
         };
         Ok(args.targets()?.into_iter().map(show).collect())
     }
@@ -188,19 +207,19 @@ mod tests {
     #[test]
     fn each_format_goes_to_its_file_and_one_to_standard_output() {
         for (output, file, expected) in [
-            (&[][..], None, &["Table"][..]),
-            (&["SARIF"], None, &["Sarif"]),
-            (&["json"], Some("a.json"), &["Json to a.json"]),
-            (&[], Some("a.txt"), &["Table to a.txt"]),
-            (&["table", "sarif=b=c.sarif"], None, &["Table", "Sarif to b=c.sarif"]),
-            (&["junit", "sarif=b"], Some("a"), &["Junit to a", "Sarif to b"]),
+            (&[][..], None, &["table"][..]),
+            (&["SARIF"], None, &["sarif"]),
+            (&["json"], Some("a.json"), &["json to a.json"]),
+            (&[], Some("a.txt"), &["table to a.txt"]),
+            (&["table", "sarif=b=c.sarif"], None, &["table", "sarif to b=c.sarif"]),
+            (&["junit", "sarif=b"], Some("a"), &["junit to a", "sarif to b"]),
         ] {
             assert_eq!(targets(output, file).unwrap(), expected, "{output:?} {file:?}");
         }
-        assert_eq!(targets(&["table", "json"], None), Err(OutputError::SeveralFormats));
-        assert_eq!(targets(&["json=a"], Some("b")), Err(OutputError::NothingForFile));
+        assert_eq!(targets(&["table", "json"], None), Err(ScanOutputError::SeveralFormats));
+        assert_eq!(targets(&["json=a"], Some("b")), Err(ScanOutputError::NothingForFile));
         for wrong in ["xml", "json=", "=a", ""] {
-            assert!(wrong.parse::<Target>().is_err(), "{wrong}");
+            assert!(wrong.parse::<OutputTarget>().is_err(), "{wrong}");
         }
     }
 

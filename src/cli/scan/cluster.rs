@@ -1,4 +1,4 @@
-//! `comptroller scan --cluster`: one evaluation of a live cluster.
+//! `comptroller scan --cluster`: evaluates a live cluster once.
 
 use std::collections::BTreeSet;
 
@@ -12,11 +12,11 @@ use kube::{
 
 use super::{
     ScanArgs,
-    controls::Rules,
-    filter::{Filter, FilterError},
+    controls::ControlSet,
+    filter::{ControlFilter, FilterError},
 };
 use crate::{
-    cli::cluster::{ClusterError, said},
+    cli::cluster::{ClusterError, api_message},
     controllers::takeover,
     source::{api_server, discovery, live},
 };
@@ -26,30 +26,30 @@ use comptroller_core::{
 };
 use comptroller_report::{EvaluationReport, ReportedError};
 
-/// Why a cluster can't be scanned at all.
+/// Why a cluster could not be scanned.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanClusterError {
-    /// Nobody to talk to.
+    /// There is no connection to a cluster.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// It does not say what it serves.
+    /// Discovery failed.
     #[error(
         "the cluster does not answer: {}; check that it runs and that the kubeconfig names it",
-        said(.0)
+        api_message(.0)
     )]
     Discovery(kube::Error),
-    /// The filters leave nothing to judge.
+    /// The filters leave nothing to evaluate.
     #[error(transparent)]
-    Filter(#[from] FilterError),
-    /// Its own controls can't be listed.
+    ControlFilter(#[from] FilterError),
+    /// The controls of the cluster can't be listed.
     #[error(
         "the controls of the cluster can't be listed: {}; grant list on controls and controlexceptions of comptroller.dev, or name controls with --controls",
-        said(.0)
+        api_message(.0)
     )]
     Controls(kube::Error),
 }
 
-/// Evaluates a live cluster by the given controls, else by its own, else by the built-in pack.
+/// Evaluates a live cluster with the given controls, or else its own, or else the built-in pack.
 pub async fn evaluate(
     args: &ScanArgs,
     now: Timestamp,
@@ -59,7 +59,7 @@ pub async fn evaluate(
     let served = catalog.find_kind(GROUP, "Control").is_some();
     let mut engine = Engine::default();
     engine.set_catalog(catalog, now);
-    let filter = Filter::new(args);
+    let filter = ControlFilter::new(args);
     let own = if args.controls.is_empty() && served {
         load_own(&mut engine, &client, &filter).await?
     } else {
@@ -69,7 +69,8 @@ pub async fn evaluate(
         errors
     } else {
         let given = !args.controls.is_empty();
-        let rules = if given { Rules::read(&args.controls, now) } else { Rules::builtin(now) };
+        let rules =
+            if given { ControlSet::read(&args.controls, now) } else { ControlSet::builtin(now) };
         load(&mut engine, rules, &filter)?
     };
     let wanted = engine.watch_set();
@@ -77,6 +78,7 @@ pub async fn evaluate(
     if wanted.api_server {
         engine.observe_api_server(api_server::observe(&client).await, now);
     }
+    // The engine says what its controls read; nothing else is listed.
     live::fill(&mut engine, &client, wanted, now, |_| bar.inc(1)).await;
     bar.finish_and_clear();
     engine.evaluate(now);
@@ -88,8 +90,8 @@ pub async fn evaluate(
 
 fn load(
     engine: &mut Engine,
-    mut rules: Rules,
-    filter: &Filter,
+    mut rules: ControlSet,
+    filter: &ControlFilter,
 ) -> Result<Vec<ReportedError>, FilterError> {
     filter.apply(&mut rules);
     filter.check(&rules.known, rules.controls.len())?;
@@ -102,12 +104,12 @@ fn load(
     Ok(rules.errors)
 }
 
-/// Takes in the controls and exceptions of the cluster, and says which can't be read; None when it
-/// has no control.
+/// Loads the controls and exceptions of the cluster, and returns the errors of those that can't be read.
+/// None if it has no control.
 async fn load_own(
     engine: &mut Engine,
     client: &Client,
-    filter: &Filter,
+    filter: &ControlFilter,
 ) -> Result<Option<Vec<ReportedError>>, ScanClusterError> {
     let everything = ListParams::default();
     let controls: ObjectList<DeserializeGuard<Control>> =
@@ -146,7 +148,7 @@ async fn load_own(
     Ok(Some(errors))
 }
 
-/// An object of ours that the API server has and that can't be read.
+/// The error for an object of our own kinds that the API server accepted and that can't be parsed.
 pub fn unreadable(kind: &str, invalid: InvalidObject) -> ReportedError {
     ReportedError {
         object: Some(ResourceRef {
@@ -163,7 +165,7 @@ pub fn unreadable(kind: &str, invalid: InvalidObject) -> ReportedError {
     }
 }
 
-/// On standard error; hidden where nobody looks on.
+/// A bar on standard error, hidden if that is not a terminal.
 fn progress(kinds: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(kinds as u64), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} kinds") {

@@ -1,45 +1,44 @@
-//! Which of the controls a scan judges, and where they look.
+//! Which controls a scan evaluates, and in which namespace.
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
 
-use super::{ScanArgs, controls::Rules};
+use super::{ScanArgs, controls::ControlSet};
 use comptroller_core::{
     api::{ControlScope, ControlSpec, Severity, control::NAME_LABEL},
     checks,
     nearest::{did_you_mean, nearest},
 };
 
-/// Why no control is left to judge.
+/// Why no control is left to evaluate.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum FilterError {
-    /// A name that no control has.
+    /// There is no control of this name.
     #[error("--control {name}: there is no such control{hint}")]
     NoSuchControl {
-        /// The name.
         name: String,
-        /// What was meant, if anything is near.
+        /// A suggestion; empty if no name is near.
         hint: String,
     },
-    /// The filters leave every control out; the number is how many there are.
+    /// The filters left out every control, of which there are this many.
     #[error(
-        "none of the {0} controls is left to judge: --control, --severity and --only-manifests leave all of them out"
+        "none of the {0} controls is left to evaluate: --control, --severity and --only-manifests leave out all of them"
     )]
     NothingLeft(usize),
 }
 
 /// The filters of one scan.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Filter {
+pub(super) struct ControlFilter {
     names: BTreeSet<String>,
     severity: Option<Severity>,
     only_manifests: bool,
     namespace: Option<String>,
 }
 
-impl Filter {
-    /// As the user asks.
+impl ControlFilter {
+    /// The filters of these arguments.
     pub fn new(args: &ScanArgs) -> Self {
         Self {
             names: args.only_controls.iter().cloned().collect(),
@@ -49,8 +48,8 @@ impl Filter {
         }
     }
 
-    /// Leaves out the controls that are not asked for, and narrows the others to the namespace.
-    pub fn apply(&self, rules: &mut Rules) {
+    /// Removes the controls that were not asked for, and narrows the others to the namespace.
+    pub fn apply(&self, rules: &mut ControlSet) {
         for (name, (spec, place)) in std::mem::take(&mut rules.controls) {
             rules.known.insert(name.clone());
             if self.only_manifests && !judges_manifests(&spec) {
@@ -61,15 +60,15 @@ impl Filter {
         }
     }
 
-    /// The control as it is to be judged; None when it is not asked for.
+    /// The control as it is to be evaluated; None if it was not asked for.
     pub fn admit(&self, name: &str, spec: Arc<ControlSpec>) -> Option<Arc<ControlSpec>> {
         let asked = (self.names.is_empty() || self.names.contains(name))
             && self.severity.is_none_or(|least| spec.severity >= least);
         asked.then(|| self.narrow(spec))
     }
 
-    /// What belongs to the whole cluster stays in scope: leaving it out by a namespace would hide
-    /// the worst findings.
+    /// Cluster-scoped objects stay in scope: leaving them out because of a namespace would hide the worst
+    /// findings.
     fn narrow(&self, spec: Arc<ControlSpec>) -> Arc<ControlSpec> {
         let Some(namespace) = &self.namespace else {
             return spec;
@@ -83,14 +82,15 @@ impl Filter {
             values: Some(vec![namespace.clone()]),
         };
         let expressions = selector.match_expressions.get_or_insert_default();
+        // Filters are applied again after controls were found among the manifests.
         if !expressions.contains(&requirement) {
             expressions.push(requirement);
         }
         Arc::new(spec)
     }
 
-    /// Whether every control that is asked for by name exists, and something is left to judge.
-    /// `known` are the controls before the filter, `left` how many it left.
+    /// Checks that every control given by name exists, and that some control is left. `known` are the
+    /// controls before the filter, `left` is how many it left.
     pub fn check(&self, known: &BTreeSet<String>, left: usize) -> Result<(), FilterError> {
         if let Some(name) = self.names.iter().find(|name| !known.contains(*name)) {
             let hint = did_you_mean(&nearest(name, known.iter().map(String::as_str)));
@@ -103,8 +103,8 @@ impl Filter {
     }
 }
 
-/// Whether manifests can answer the control. One whose test can't be compiled stays, so that it is
-/// reported.
+/// Whether manifests can answer the control. A test that can't be compiled counts as yes, so that the error
+/// is reported.
 fn judges_manifests(spec: &ControlSpec) -> bool {
     checks::build(&spec.test).map_or(true, |built| built.check.judges_manifests())
 }

@@ -1,11 +1,11 @@
-//! `comptroller scan`: one evaluation over manifests or a cluster.
+//! `comptroller scan`: evaluates the controls once, over manifests or a cluster.
 
 mod absent;
 mod args;
 mod cluster;
 mod controls;
 mod filter;
-mod intake;
+mod manifest_loader;
 mod notes;
 mod output;
 mod placement;
@@ -13,25 +13,24 @@ mod progress;
 mod sources;
 mod unrendered;
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{fs, io, path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 
 pub use self::{
-    args::{Label, MAX_DOCUMENT_MIB, ScanArgs, Target},
+    args::{Label, MAX_DOCUMENT_MIB, OutputTarget, ScanArgs},
     cluster::{ScanClusterError, unreadable},
     filter::FilterError,
-    output::{table_style, to_stdout},
 };
 use self::{
-    controls::Rules, filter::Filter, intake::Intake, placement::Placement, progress::Progress,
-    sources::Sources,
+    controls::ControlSet, filter::ControlFilter, manifest_loader::ManifestLoader,
+    placement::Placement, progress::Progress, sources::SourceFiles,
 };
-use crate::source::manifest::{Found, Limits, ManifestError};
+use crate::source::manifest::{Limits, ManifestDocument, ManifestError};
 use comptroller_core::api::ControlSpec;
 use comptroller_report::{EvaluationReport, ReportedError, baseline::FindingBaseline};
 
-/// Scans, writes, and returns the exit code.
+/// Scans, writes the findings, and returns the exit code.
 pub fn run(args: &ScanArgs) -> Result<u8, Box<dyn std::error::Error>> {
     let now = Timestamp::now();
     let targets = args.targets()?;
@@ -45,53 +44,69 @@ pub fn run(args: &ScanArgs) -> Result<u8, Box<dyn std::error::Error>> {
     Ok(evaluation.exit_code(args.allow_unknown))
 }
 
-fn read_baseline(path: &PathBuf) -> Result<FindingBaseline, String> {
-    let shown = path.display();
-    let text = fs::read_to_string(path).map_err(|error| {
-        format!("--baseline {shown} can't be read: {error}; write it with -o json={shown}")
-    })?;
-    FindingBaseline::read(&text).map_err(|error| {
-        format!(
-            "--baseline {shown} is not a report of a scan: {error}; write it with -o json={shown}"
-        )
-    })
+/// Why --baseline can't be used.
+#[derive(Debug, thiserror::Error)]
+enum BaselineFileError {
+    /// The file can't be read.
+    #[error("--baseline {0} can't be read: {1}; write it with -o json={0}")]
+    Unreadable(String, io::Error),
+    /// The file is something else.
+    #[error("--baseline {0} is not a report of a scan: {1}; write it with -o json={0}")]
+    NotAReport(String, serde_json::Error),
 }
 
-/// Evaluates the manifests as they are at a time.
+fn read_baseline(path: &PathBuf) -> Result<FindingBaseline, BaselineFileError> {
+    let shown = || path.display().to_string();
+    let text =
+        fs::read_to_string(path).map_err(|error| BaselineFileError::Unreadable(shown(), error))?;
+    FindingBaseline::read(&text).map_err(|error| BaselineFileError::NotAReport(shown(), error))
+}
+
+/// Evaluates manifests as of `now`.
+///
+/// # Errors
+/// If the filters leave no control. Files that can't be read are part of the evaluation.
 pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<EvaluationReport, FilterError> {
-    let filter = Filter::new(args);
+    let filter = ControlFilter::new(args);
     let given = !args.controls.is_empty();
-    let mut rules = if given { Rules::read(&args.controls, now) } else { Rules::builtin(now) };
+    let mut rules =
+        if given { ControlSet::read(&args.controls, now) } else { ControlSet::builtin(now) };
     filter.apply(&mut rules);
-    let mut sources = Sources::find(&args.paths);
+    let mut sources = SourceFiles::find(&args.paths);
     let limits =
         Limits { document_bytes: usize::from(args.max_document_size) << 20, ..Limits::default() };
     let progress = Progress::start(sources.iter().len());
     let placement = Placement::new(args);
-    let mut intake = Intake::new(&rules, placement.clone(), None, now);
-    read_all(&sources, limits, &progress, &mut intake);
-    let found = intake.take_rules();
+    let mut loader = ManifestLoader::new(&rules, placement.clone(), None, now);
+    read_all(&sources, limits, &progress, &mut loader);
+    let found = loader.take_rules();
+    // Controls among the manifests take the place of the pack, but not of --controls.
     if !given && !found.controls.is_empty() {
-        rules = Rules::at(now);
+        rules = ControlSet::at(now);
     }
     rules.merge(found);
     filter.apply(&mut rules);
     filter.check(&rules.known, rules.controls.len())?;
-    if intake.must_reread() {
-        intake = Intake::new(&rules, placement, Some(intake.into_learned()), now);
+    // Some controls or definitions came after objects that they concern: with those known, everything is
+    // read once more. A third pass could learn nothing new.
+    if loader.must_reread() {
+        loader = ManifestLoader::new(&rules, placement, Some(loader.into_knowledge()), now);
         progress.again();
-        read_all(&sources, limits, &progress, &mut intake);
+        read_all(&sources, limits, &progress, &mut loader);
     }
     drop(progress);
-    intake.fail_unrendered(&sources);
-    sources.fail_empty(&intake);
-    let mut evaluation = intake.evaluate(&rules);
+    loader.fail_unrendered(&sources);
+    sources.fail_empty(&loader);
+    let mut evaluation = loader.evaluate(&rules);
     let before = rules.errors.into_iter().chain(sources.errors);
     evaluation.errors.splice(0..0, before);
     Ok(evaluation)
 }
 
-/// Evaluates a live cluster as it is at a time.
+/// Evaluates a live cluster as of `now`.
+///
+/// # Errors
+/// See [`ScanClusterError`].
 pub fn evaluate_cluster(
     args: &ScanArgs,
     now: Timestamp,
@@ -100,12 +115,13 @@ pub fn evaluate_cluster(
     Ok(runtime.block_on(cluster::evaluate(args, now))?)
 }
 
-/// Reads every document of these paths, for commands that judge no control.
+/// Reads every document of these paths, for commands that evaluate no control. Returns the errors of the
+/// paths themselves.
 pub fn sources_of(
     paths: &[PathBuf],
-    take: &mut dyn FnMut(Result<Found, ManifestError>),
+    take: &mut dyn FnMut(Result<ManifestDocument, ManifestError>),
 ) -> Vec<ReportedError> {
-    let sources = Sources::find(paths);
+    let sources = SourceFiles::find(paths);
     let mut errors = sources.errors.clone();
     errors.extend(sources.unrendered.iter().map(|folder| ReportedError {
         file: Some(Arc::clone(&folder.file)),
@@ -125,19 +141,24 @@ pub fn sources_of(
     errors
 }
 
-/// The controls that these files hold, by name, without any judgement.
+/// The controls in these files, by name, and the errors of the files. Evaluates nothing.
 pub fn controls_of(paths: &[PathBuf]) -> (Vec<(String, Arc<ControlSpec>)>, Vec<ReportedError>) {
-    let rules = Rules::read(paths, Timestamp::now());
+    let rules = ControlSet::read(paths, Timestamp::now());
     let controls = rules.controls.into_iter().map(|(name, (spec, _))| (name, spec)).collect();
     (controls, rules.errors)
 }
 
-fn read_all(sources: &Sources, limits: Limits, progress: &Progress, intake: &mut Intake) {
+fn read_all(
+    sources: &SourceFiles,
+    limits: Limits,
+    progress: &Progress,
+    loader: &mut ManifestLoader,
+) {
     for source in sources.iter() {
-        intake.begin_file(source);
-        let read = sources.read(source, limits, &mut |found| intake.take(found, source.named));
+        loader.begin_file(source);
+        let read = sources.read(source, limits, &mut |found| loader.take(found, source.origin));
         if let Err(error) = read {
-            intake.fail(error.to_string());
+            loader.fail(error.to_string());
         }
         progress.advance();
     }

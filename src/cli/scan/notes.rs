@@ -1,14 +1,14 @@
-//! What a reader of the findings should know: what was assumed, and what had no effect.
+//! Notes for the reader of the findings: assumptions, and settings that had no effect.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::controls::Rules;
+use super::controls::ControlSet;
 use comptroller_core::{
     api::{ControlSpec, ExceptionPhase, State, control::NAME_LABEL},
     checks::{self, CheckContext, limit_counts::LimitCounts, scope::ScopeFilter},
-    engine::{Engine, judging::judge_in_scope},
+    engine::{Engine, judge_in_scope},
     inventory::Inventory,
     nearest::{did_you_mean, nearest},
 };
@@ -17,7 +17,7 @@ use comptroller_core::{
 const LISTED: usize = 5;
 
 /// The notes on a scan of manifests.
-pub(super) fn of(engine: &Engine, rules: &Rules, now: Timestamp) -> Vec<String> {
+pub(super) fn notes(engine: &Engine, rules: &ControlSet, now: Timestamp) -> Vec<String> {
     let mut notes: Vec<String> = assumed_in_scope(engine).into_iter().collect();
     notes.extend(selecting_nothing(engine, now));
     notes.extend(left_to_cluster(rules));
@@ -27,7 +27,7 @@ pub(super) fn of(engine: &Engine, rules: &Rules, now: Timestamp) -> Vec<String> 
     notes
 }
 
-/// That namespaces count as in scope because no manifest tells their labels.
+/// A note that namespaces count as in scope because no manifest has their labels; None if there are none.
 fn assumed_in_scope(engine: &Engine) -> Option<String> {
     let selecting = engine.controls().filter(|(_, spec)| selects_by_label(spec)).count();
     let namespaces = undescribed(engine.inventory());
@@ -38,7 +38,7 @@ fn assumed_in_scope(engine: &Engine) -> Option<String> {
     let listed: Vec<&str> = namespaces.into_iter().take(LISTED).collect();
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     Some(format!(
-        "No manifest tells the labels of namespace {}{rest}, so {selecting} controls that select namespaces by label count it as in scope: add its manifest, or give --namespace and --namespace-labels.",
+        "No manifest has the labels of namespace {}{rest}, so {selecting} controls that select namespaces by label count it as in scope: add its manifest, or give --namespace and --namespace-labels.",
         listed.join(", ")
     ))
 }
@@ -60,16 +60,17 @@ fn undescribed(inventory: &Inventory) -> BTreeSet<&str> {
         .collect()
 }
 
-fn left_to_cluster(rules: &Rules) -> Option<String> {
+fn left_to_cluster(rules: &ControlSet) -> Option<String> {
     let count = rules.left_to_cluster.len();
     (count > 0).then(|| {
         format!(
-            "{count} controls about what only a cluster shows were left out: `comptroller scan --cluster` judges them."
+            "{count} controls that need a cluster were left out: `comptroller scan --cluster` evaluates them."
         )
     })
 }
 
-/// Which controls judge nothing only because their selectors fit nothing here: mistyped, perhaps.
+/// A note about controls that have nothing to judge only because their selectors match nothing, perhaps by
+/// mistake; None if there are none.
 fn selecting_nothing(engine: &Engine, now: Timestamp) -> Option<String> {
     let idle: Vec<&str> = engine
         .controls()
@@ -88,7 +89,7 @@ fn selecting_nothing(engine: &Engine, now: Timestamp) -> Option<String> {
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     let listed: Vec<&str> = idle.into_iter().take(LISTED).collect();
     Some(format!(
-        "The selectors of control {}{rest} fit nothing among the manifests, so nothing was judged: check spec.scope.namespaces and the selector of the test.",
+        "The selectors of control {}{rest} match nothing among the manifests, so nothing was judged: check spec.scope.namespaces and the selector of the test.",
         listed.join(", ")
     ))
 }
@@ -122,8 +123,13 @@ fn judges_something(inventory: &Inventory, spec: &ControlSpec, now: Timestamp) -
     found
 }
 
-/// Why an exception allows nothing; None when it does, or when none of its controls was judged.
-fn unused_exception(engine: &Engine, rules: &Rules, name: &str, now: Timestamp) -> Option<String> {
+/// Why an exception had no effect; None if it had, or if none of its controls was evaluated.
+fn unused_exception(
+    engine: &Engine,
+    rules: &ControlSet,
+    name: &str,
+    now: Timestamp,
+) -> Option<String> {
     let (spec, place) = rules.exceptions.get(name)?;
     let at = format!("ControlException {name} ({}:{})", place.file, place.at.line);
     if let Some(typo) = spec.controls.iter().find(|control| !rules.known.contains(*control)) {

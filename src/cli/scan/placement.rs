@@ -1,14 +1,14 @@
-//! Which namespace manifests go to that name none: as with `kubectl -n`, a chart renders neither its
-//! namespace into its objects nor the Namespace itself.
+//! The namespace of manifests that name none. A rendered chart has neither its namespace in its objects
+//! nor the Namespace itself, so the user gives both, as with `kubectl -n`.
 
 use serde_json::{Value, json};
 
 use super::args::{Label, ScanArgs};
 
-/// Where kubectl puts objects when nobody says otherwise.
+/// The namespace that kubectl uses by default.
 const DEFAULT: &str = "default";
 
-/// Where the objects of a scan go.
+/// The namespace given by the user, and its labels.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Placement {
     namespace: Option<String>,
@@ -16,12 +16,12 @@ pub(super) struct Placement {
 }
 
 impl Placement {
-    /// As the user says.
+    /// The placement of these arguments.
     pub fn new(args: &ScanArgs) -> Self {
         Self { namespace: args.namespace.clone(), labels: args.namespace_labels.clone() }
     }
 
-    /// Gives an object of a namespaced kind its namespace, unless it names one.
+    /// Sets the namespace of an object of a namespaced kind, unless it has one.
     pub fn place(&self, object: &mut Value) {
         let Some(namespace) = &self.namespace else {
             return;
@@ -34,8 +34,8 @@ impl Placement {
         }
     }
 
-    /// The Namespace with the labels that the user tells; None when he tells none.
-    pub fn described(&self) -> Option<Value> {
+    /// The Namespace object with the given labels; None if none were given.
+    pub fn namespace_object(&self) -> Option<Value> {
         if self.labels.is_empty() {
             return None;
         }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_names_no_namespace_is_placed() {
+    fn only_objects_without_a_namespace_are_placed() {
         let placement = Placement { namespace: Some("shop".into()), labels: Vec::new() };
         for (metadata, expected) in [
             (json!({"name": "a"}), "shop"),
@@ -76,10 +76,10 @@ mod tests {
     }
 
     #[test]
-    fn the_namespace_has_the_labels_that_are_told() {
-        assert_eq!(Placement::default().described(), None);
+    fn the_namespace_has_the_given_labels() {
+        assert_eq!(Placement::default().namespace_object(), None);
         let labels = vec!["env=prod".parse().unwrap()];
-        let namespace = Placement { namespace: None, labels }.described().unwrap();
+        let namespace = Placement { namespace: None, labels }.namespace_object().unwrap();
         assert_eq!(namespace["metadata"], json!({"name": "default", "labels": {"env": "prod"}}));
     }
 }

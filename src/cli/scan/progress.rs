@@ -1,13 +1,13 @@
-//! Progress of long scans, on standard error and only for a person.
+//! A progress bar for long scans, on standard error if that is a terminal.
 
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Short scans show nothing.
+/// A shorter scan shows no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A bar of the files that were read; it goes away when dropped.
+/// A bar that counts files. Dropping it removes it.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -15,7 +15,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Begins to count.
+    /// Starts to count up to `files`.
     pub fn start(files: usize) -> Self {
         let bar = ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} files") {
@@ -24,14 +24,13 @@ impl Progress {
         Self { bar, started: Instant::now() }
     }
 
-    /// The same files are read again.
+    /// Starts a second pass over the same files.
     pub fn again(&self) {
         self.bar.inc_length(self.bar.position());
     }
 
-    /// One more file was read.
     pub fn advance(&self) {
-        // Standard error that is no terminal stays hidden.
+        // The target stays hidden if standard error is not a terminal.
         if self.bar.is_hidden() && self.started.elapsed() > PATIENCE {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }

@@ -1,4 +1,4 @@
-//! Folders that only a tool makes manifests of: Helm charts, Kustomize overlays, other languages.
+//! Folders that a tool must render to manifests first: Helm charts, Kustomize overlays, other languages.
 
 use std::{
     collections::BTreeSet,
@@ -13,71 +13,73 @@ use serde::{Deserialize, de::IgnoredAny};
 use super::sources::is_manifest;
 use crate::source::manifest;
 
-/// What makes a folder a Helm chart.
+/// The file that makes a folder a Helm chart.
 pub(super) const CHART: &str = "Chart.yaml";
 
-/// What makes a folder a Kustomize overlay or base.
+/// The files that make a folder a Kustomize overlay or base.
 const KUSTOMIZATIONS: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
-/// How much of an unrendered file is looked through for the kinds that it names.
+/// How many bytes of an unrendered file are searched for kinds.
 const MAX_LOOK: u64 = 1 << 20;
 
-/// So many files of a chart are looked through.
+/// How many files of a chart are searched.
 const MAX_FILES: usize = 1_000;
 
-/// A folder that must be rendered before it can be judged.
+/// A folder that must be rendered before it can be evaluated. Controls over the kinds that its files seem to
+/// have are Unknown.
 #[derive(Debug)]
-pub(super) struct Unrendered {
-    /// The path that the user named, in which it is.
+pub(super) struct UnrenderedFolder {
+    /// The path that the user named and that contains it.
     pub path: Arc<str>,
-    /// The file that says so.
+    /// The file that shows that it must be rendered.
     pub file: Arc<str>,
     /// How to render it.
     pub message: String,
-    /// The kinds that its files name.
+    /// The kinds that its files mention.
     pub kinds: BTreeSet<String>,
 }
 
-impl Unrendered {
+impl UnrenderedFolder {
     fn new(file: &Path, message: String) -> Self {
         let file = file.to_string_lossy().into();
         Self { path: Arc::default(), file, message, kinds: BTreeSet::new() }
     }
 
-    /// Takes in the kinds of one of its files.
+    /// Adds the kinds of one of its files.
     pub fn note(&mut self, file: &Path) {
         let mut text = Vec::new();
         let read = File::open(file).and_then(|file| file.take(MAX_LOOK).read_to_end(&mut text));
         if read.is_ok() {
-            self.kinds.extend(manifest::named_in(&text));
+            self.kinds.extend(manifest::mentioned_in(&text));
         }
     }
 }
 
-/// The chart of which a folder is a part: `scan chart/templates` means the chart.
+/// The chart that a folder of templates belongs to: `scan chart/templates` means the chart. None if it
+/// belongs to none.
 pub(super) fn chart_around(folder: &Path) -> Option<PathBuf> {
     let chart = folder.ancestors().skip(1).find(|above| above.join(CHART).is_file())?;
     let below = folder.strip_prefix(chart).ok()?;
     below.starts_with("templates").then(|| chart.to_owned())
 }
 
-/// A folder with a chart.
-pub(super) fn chart(chart: &Path) -> Unrendered {
+/// The folder of a chart.
+pub(super) fn chart(chart: &Path) -> UnrenderedFolder {
     let message = format!(
-        "a Helm chart, which is not read as it is: render it first, with `helm template {} | comptroller scan -`",
+        "a Helm chart, which can't be read unrendered: render it first, with `helm template {} | comptroller scan -`",
         chart.display()
     );
-    let mut found = Unrendered::new(&chart.join(CHART), message);
+    let mut found = UnrenderedFolder::new(&chart.join(CHART), message);
     let mut left = MAX_FILES;
     note_all(&chart.join("templates"), &mut found, &mut left);
     found
 }
 
-fn note_all(folder: &Path, found: &mut Unrendered, left: &mut usize) {
+fn note_all(folder: &Path, found: &mut UnrenderedFolder, left: &mut usize) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let Some(rest) = left.checked_sub(1) else { return };
         *left = rest;
-        // No links are followed here.
+        // A link could lead out of the chart.
         match entry.file_type() {
             Ok(kind) if kind.is_dir() => note_all(&entry.path(), found, left),
             Ok(kind) if kind.is_file() => found.note(&entry.path()),
@@ -86,16 +88,16 @@ fn note_all(folder: &Path, found: &mut Unrendered, left: &mut usize) {
     }
 }
 
-/// The kustomization among the files of a folder.
+/// The kustomization file among the entries of a folder; None if there is none.
 pub(super) fn overlay_file(entries: &[DirEntry]) -> Option<PathBuf> {
     let is_one = |entry: &&DirEntry| KUSTOMIZATIONS.iter().any(|name| entry.file_name() == *name);
     entries.iter().find(is_one).map(DirEntry::path)
 }
 
-/// A kustomization that only lists files: they are what it renders.
+/// A kustomization that only lists resources, so that rendering changes nothing.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Plain {
+struct PlainKustomization {
     #[serde(default, rename = "apiVersion")]
     _api_version: Option<IgnoredAny>,
     #[serde(default, rename = "metadata")]
@@ -106,8 +108,8 @@ struct Plain {
     resources: Option<Vec<String>>,
 }
 
-/// A folder with a kustomization; None where its files are what it renders.
-pub(super) fn overlay(folder: &Path, file: &Path) -> Option<Unrendered> {
+/// The folder of a kustomization; None if it only lists its files, which can be read as they are.
+pub(super) fn overlay(folder: &Path, file: &Path) -> Option<UnrenderedFolder> {
     if is_plain(folder, file).unwrap_or(false) {
         return None;
     }
@@ -115,7 +117,7 @@ pub(super) fn overlay(folder: &Path, file: &Path) -> Option<Unrendered> {
         "a kustomization that changes what it lists: render it first, with `kubectl kustomize {} | comptroller scan -`",
         folder.display()
     );
-    Some(Unrendered::new(file, message))
+    Some(UnrenderedFolder::new(file, message))
 }
 
 fn is_plain(folder: &Path, file: &Path) -> io::Result<bool> {
@@ -124,7 +126,7 @@ fn is_plain(folder: &Path, file: &Path) -> io::Result<bool> {
     }
     let mut text = Vec::new();
     File::open(file)?.take(MAX_LOOK).read_to_end(&mut text)?;
-    let Ok(plain) = yaml_serde::from_slice::<Plain>(&text) else {
+    let Ok(plain) = yaml_serde::from_slice::<PlainKustomization>(&text) else {
         return Ok(false);
     };
     let listed = plain.resources.unwrap_or_default();
@@ -132,7 +134,7 @@ fn is_plain(folder: &Path, file: &Path) -> io::Result<bool> {
         && listed.iter().all(|name| is_below(folder, name)))
 }
 
-/// Whether a walk of the folder reads what a kustomization lists.
+/// Whether walking the folder will find a resource that the kustomization lists.
 fn is_below(folder: &Path, name: &str) -> bool {
     let path = folder.join(name);
     let (Ok(folder), Ok(real)) = (folder.canonicalize(), path.canonicalize()) else {
@@ -141,27 +143,27 @@ fn is_below(folder: &Path, name: &str) -> bool {
     real.starts_with(&folder) && (real.is_dir() || is_manifest(&path))
 }
 
-/// A language that must be rendered.
+/// A language from which a tool renders manifests.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Foreign {
+pub(super) struct TemplateLanguage {
     what: &'static str,
     render: &'static str,
 }
 
-const LANGUAGES: &[(&str, Foreign)] = &[
-    ("jsonnet", Foreign { what: "Jsonnet", render: "jsonnet FILE" }),
-    ("libsonnet", Foreign { what: "Jsonnet", render: "jsonnet FILE" }),
-    ("cue", Foreign { what: "CUE", render: "cue export --out yaml" }),
-    ("k", Foreign { what: "KCL", render: "kcl run" }),
-    ("pkl", Foreign { what: "Pkl", render: "pkl eval -f yaml FILE" }),
-    ("dhall", Foreign { what: "Dhall", render: "dhall-to-yaml --file FILE" }),
-    ("gotmpl", Foreign { what: "a helmfile", render: "helmfile template" }),
-    ("tpl", Foreign { what: "templates", render: "helm template CHART" }),
+const LANGUAGES: &[(&str, TemplateLanguage)] = &[
+    ("jsonnet", TemplateLanguage { what: "Jsonnet", render: "jsonnet FILE" }),
+    ("libsonnet", TemplateLanguage { what: "Jsonnet", render: "jsonnet FILE" }),
+    ("cue", TemplateLanguage { what: "CUE", render: "cue export --out yaml" }),
+    ("k", TemplateLanguage { what: "KCL", render: "kcl run" }),
+    ("pkl", TemplateLanguage { what: "Pkl", render: "pkl eval -f yaml FILE" }),
+    ("dhall", TemplateLanguage { what: "Dhall", render: "dhall-to-yaml --file FILE" }),
+    ("gotmpl", TemplateLanguage { what: "a helmfile", render: "helmfile template" }),
+    ("tpl", TemplateLanguage { what: "templates", render: "helm template CHART" }),
 ];
 
-impl Foreign {
-    /// The language of a file.
-    pub fn of(path: &Path) -> Option<Self> {
+impl TemplateLanguage {
+    /// The language of a file, by its name; None if it is no such language.
+    pub fn of_file(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         if matches!(name, "helmfile.yaml" | "helmfile.yml" | "helmfile.d") {
             return Some(Self { what: "a helmfile", render: "helmfile template" });
@@ -170,10 +172,10 @@ impl Foreign {
         LANGUAGES.iter().find(|(known, _)| *known == extension).map(|(_, language)| *language)
     }
 
-    /// What to do with a folder in which there is nothing else.
+    /// The error for a folder that contains nothing else.
     pub fn message(self) -> String {
         format!(
-            "holds no Kubernetes object, but {}: render it first, with `{} | comptroller scan -`",
+            "contains no Kubernetes object, but {}: render it first, with `{} | comptroller scan -`",
             self.what, self.render
         )
     }

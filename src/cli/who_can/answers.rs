@@ -1,4 +1,4 @@
-//! The subjects that may, and how they are printed.
+//! The subjects that are allowed to do something, and how they are printed.
 
 use std::io::Write;
 
@@ -14,46 +14,45 @@ use comptroller_core::{
 };
 use comptroller_report::visible;
 
-/// A subject that may.
+/// A subject that is allowed, with every way it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Answer {
+pub(super) struct EntitledSubject {
     /// `User`, `Group` or `ServiceAccount`.
     pub kind: &'static str,
-    /// Name.
+    /// The name of the subject.
     pub name: String,
-    /// Namespace of a service account.
+    /// The namespace of a service account; None for other kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Every way it may. Empty for `system:masters` where no binding names it: the API server
-    /// lets that group do everything before it asks RBAC.
-    pub via: Vec<Via>,
+    /// The bindings that allow it. Empty for `system:masters` without a binding: the API server lets that
+    /// group do everything before it asks RBAC.
+    pub via: Vec<GrantingBinding>,
 }
 
-/// One way a subject may.
+/// A binding through which a subject is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(super) struct Via {
-    /// The binding.
+pub(super) struct GrantingBinding {
     pub binding: ResourceRef,
-    /// The role it gives.
+    /// The role that it grants.
     pub role: ResourceRef,
 }
 
-/// Every subject that may, with its paths sorted.
-pub(super) fn who_can(inventory: &Inventory, request: &AccessRequest<'_>) -> Vec<Answer> {
+/// Every allowed subject, each with its bindings sorted.
+pub(super) fn who_can(inventory: &Inventory, request: &AccessRequest<'_>) -> Vec<EntitledSubject> {
     let entitled = inventory.rights.who_can(request);
-    entitled.iter().map(|entitlement| answer(inventory, entitlement)).collect()
+    entitled.iter().map(|entitlement| allowed_subject(inventory, entitlement)).collect()
 }
 
-fn answer(inventory: &Inventory, entitlement: &Entitlement) -> Answer {
+fn allowed_subject(inventory: &Inventory, entitlement: &Entitlement) -> EntitledSubject {
     let via = entitlement.via.iter().filter_map(|path| {
-        Some(Via {
+        Some(GrantingBinding {
             binding: reference(inventory, path.binding)?,
             role: role_reference(inventory, path.role)?,
         })
     });
-    let mut via: Vec<Via> = via.collect();
+    let mut via: Vec<GrantingBinding> = via.collect();
     via.sort();
-    Answer {
+    EntitledSubject {
         kind: entitlement.subject.kind(),
         name: entitlement.subject.name().to_string(),
         namespace: entitlement.subject.namespace().map(ToString::to_string),
@@ -71,7 +70,7 @@ fn role_reference(inventory: &Inventory, id: RoleId) -> Option<ResourceRef> {
     })
 }
 
-/// The roles and bindings that can't be read, each with why: they might give anybody the right.
+/// The roles and bindings that can't be parsed, each with the reason. They might allow anybody.
 pub(super) fn malformed(inventory: &Inventory) -> Vec<String> {
     let mut found: Vec<String> = PROJECTIONS
         .iter()
@@ -88,8 +87,8 @@ pub(super) fn malformed(inventory: &Inventory) -> Vec<String> {
     found
 }
 
-/// Prints a table for people.
-pub(super) fn print_table(answers: &[Answer], out: &mut dyn Write) -> std::io::Result<()> {
+/// Writes a table for people.
+pub(super) fn print_table(answers: &[EntitledSubject], out: &mut dyn Write) -> std::io::Result<()> {
     let mut table = tabwriter::TabWriter::new(out).padding(3);
     writeln!(table, "KIND\tNAMESPACE\tNAME\tBINDING\tROLE")?;
     for answer in answers {
@@ -109,13 +108,13 @@ pub(super) fn print_table(answers: &[Answer], out: &mut dyn Write) -> std::io::R
     table.flush()
 }
 
-/// Prints the answers as JSON, as the contract has them.
-pub(super) fn print_json(answers: &[Answer], out: &mut dyn Write) -> std::io::Result<()> {
+/// Writes the answers as JSON; the fields are a contract with scripts.
+pub(super) fn print_json(answers: &[EntitledSubject], out: &mut dyn Write) -> std::io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, answers)?;
     writeln!(out)
 }
 
-/// `RoleBinding/prod/jane-hotfix`.
+/// An object in short, such as `RoleBinding/prod/jane-hotfix`.
 pub(super) fn path(object: &ResourceRef) -> String {
     let namespace =
         object.namespace.as_ref().map_or_else(String::new, |namespace| format!("{namespace}/"));
@@ -128,7 +127,7 @@ mod tests {
     use comptroller_core::inventory::rbac::{RequestTarget, testing::*};
 
     #[test]
-    fn answers_print_as_the_contract_has_them() {
+    fn answers_are_printed_as_documented() {
         let world = World::of([
             cluster_role("reader", &["get core pods"]),
             bind_in(

@@ -1,4 +1,4 @@
-//! An answer from a cluster, with no more rights than the answer needs.
+//! Reads a cluster, with no more permissions than the answer needs.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use kube::{
 };
 
 use super::{
-    Failure, Ground, RBAC, WhoCanArgs, WhoCanError, answers::malformed, builtin, query::Resolved,
-    types::Types,
+    AnswerBasis, BoxedError, RBAC, WhoCanArgs, WhoCanError, answers::malformed, builtin,
+    query::ResolvedQuery, types::QueryTypes,
 };
 use crate::{
-    cli::cluster::said,
+    cli::cluster::api_message,
     source::{api_resource, live, raw_object::RawObject},
 };
 use comptroller_core::{
@@ -22,24 +22,26 @@ use comptroller_core::{
     nearest::nearest,
 };
 
-/// How many namespaces are asked for to find the nearest of them.
+/// How many namespaces are listed to find a similar name.
 const MAX_NAMESPACES: u32 = 5_000;
 
-/// Reads what bears on the answer, and nothing else.
+/// Reads what the answer needs, and nothing else.
 #[tokio::main(flavor = "current_thread")]
-pub(super) async fn read(args: &WhoCanArgs) -> Result<Ground, Failure> {
+pub(super) async fn read(args: &WhoCanArgs) -> Result<AnswerBasis, BoxedError> {
     let config = args.cluster.config().await?;
     let query = args.query(|| config.default_namespace.clone());
     let client = Client::try_from(config)?;
-    let groups = discover(&client).await.map_err(|error| WhoCanError::Discovery(said(&error)))?;
-    let types = Types::discovered(&groups);
+    let groups =
+        discover(&client).await.map_err(|error| WhoCanError::Discovery(api_message(&error)))?;
+    let types = QueryTypes::discovered(&groups);
     let namespace = query.namespace(&types)?;
-    let mut reading = Reading::new(client);
+    let mut reading = ClusterReader::new(client);
+    // Such a namespace can't exist, and its name in a URL could address something else.
     if let Some(namespace) = namespace.as_deref().filter(|name| !is_label(name)) {
         return Err(reading.no_namespace(namespace).await.into());
     }
-    if let Err(error) = reading.grants(namespace.as_deref()).await {
-        // A mistyped word needs no rights to be told.
+    if let Err(error) = reading.read_grants(namespace.as_deref()).await {
+        // A mistyped word is the better error, and needs no permissions to be found.
         query.resolve(&types, &reading.inventory.rights)?;
         return Err(error);
     }
@@ -47,10 +49,10 @@ pub(super) async fn read(args: &WhoCanArgs) -> Result<Ground, Failure> {
     if let Some(namespace) = resolved.namespace() {
         reading.check_namespace(namespace).await?;
     }
-    reading.members(&resolved).await?;
-    let Reading { inventory, lacking: mut gaps, notes, .. } = reading;
+    reading.read_members(&resolved).await?;
+    let ClusterReader { inventory, missing: mut gaps, notes, .. } = reading;
     gaps.extend(malformed(&inventory));
-    Ok(Ground { inventory, resolved, gaps, notes })
+    Ok(AnswerBasis { inventory, resolved, gaps, notes })
 }
 
 async fn discover(client: &Client) -> kube::Result<Vec<APIGroupDiscovery>> {
@@ -59,7 +61,7 @@ async fn discover(client: &Client) -> kube::Result<Vec<APIGroupDiscovery>> {
     Ok(groups)
 }
 
-/// Whether a namespace can have this name (RFC 1123, DNS label).
+/// Whether a namespace can have this name, which is a DNS label (RFC 1123).
 fn is_label(name: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=63).contains(&name.len())
@@ -68,60 +70,60 @@ fn is_label(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
-/// What was read so far.
-struct Reading {
+/// Reads a cluster step by step.
+struct ClusterReader {
     client: Client,
     inventory: Inventory,
     interner: Arc<Interner>,
-    /// What could not be read, and the right that it takes.
-    lacking: Vec<String>,
+    /// What could not be read, and the missing permission.
+    missing: Vec<String>,
     notes: Vec<String>,
 }
 
-impl Reading {
+impl ClusterReader {
     fn new(client: Client) -> Self {
         Self {
             client,
             inventory: Inventory::default(),
             interner: Arc::default(),
-            lacking: Vec::new(),
+            missing: Vec::new(),
             notes: Vec::new(),
         }
     }
 
-    /// The bindings in effect in the cluster and in a namespace, and the roles that they give.
-    async fn grants(&mut self, namespace: Option<&str>) -> Result<(), Failure> {
+    /// Reads the bindings in effect in the cluster and in a namespace, and the roles that they grant.
+    async fn read_grants(&mut self, namespace: Option<&str>) -> Result<(), BoxedError> {
         let mut bindings = self.list(RBAC, "ClusterRoleBinding", None).await?;
         if namespace.is_some() {
             bindings |= self.list(RBAC, "RoleBinding", namespace).await?;
         }
         if !bindings {
-            return Err(WhoCanError::Forbidden(std::mem::take(&mut self.lacking)).into());
+            return Err(WhoCanError::Forbidden(std::mem::take(&mut self.missing)).into());
         }
-        if self.gives(RoleKind::ClusterRole) {
+        if self.grants_kind(RoleKind::ClusterRole) {
             self.list(RBAC, "ClusterRole", None).await?;
         }
-        if self.gives(RoleKind::Role) {
+        if self.grants_kind(RoleKind::Role) {
             self.list(RBAC, "Role", namespace).await?;
         }
         Ok(())
     }
 
-    /// Whether some binding gives a role of this kind.
-    fn gives(&self, kind: RoleKind) -> bool {
+    /// Whether some binding grants a role of this kind.
+    fn grants_kind(&self, kind: RoleKind) -> bool {
         self.inventory.iter().any(|(_, object)| match &object.facts {
             Facts::Binding(facts) => facts.role.kind == kind,
             _ => false,
         })
     }
 
-    /// Lists a kind. False, with the right that is lacking, where that is refused.
+    /// Lists a kind. False, and a note of the missing permission, if that is denied.
     async fn list(
         &mut self,
         group: &str,
         kind: &str,
         namespace: Option<&str>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, BoxedError> {
         let Some(resource) = builtin(group, kind) else {
             return Ok(false);
         };
@@ -136,14 +138,14 @@ impl Reading {
             Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => {
                 let place =
                     namespace.map_or_else(String::new, |name| format!(" in namespace {name}"));
-                self.lacking.push(format!(
+                self.missing.push(format!(
                     "{kind}s{place} can't be listed: {}; grant list on {}{place}",
                     status.message,
                     projector.resource(),
                 ));
                 return Ok(false);
             }
-            Err(error) => return Err(WhoCanError::Discovery(said(&error)).into()),
+            Err(error) => return Err(WhoCanError::Discovery(api_message(&error)).into()),
         };
         let id = self.inventory.kind(projector.resource());
         self.inventory.begin(id);
@@ -154,41 +156,41 @@ impl Reading {
         Ok(true)
     }
 
-    /// Whoever belongs by kind alone to a group that may: service accounts, and users whom a binding
-    /// anywhere names. The answer has the group anyhow, so that this may be refused.
-    async fn members(&mut self, resolved: &Resolved) -> Result<(), Failure> {
+    /// Reads subjects that belong to an allowed group implicitly: service accounts, and users that some
+    /// binding names. The answer has the group itself anyway, so a denial is only a note.
+    async fn read_members(&mut self, resolved: &ResolvedQuery) -> Result<(), BoxedError> {
         let entitled = self.inventory.rights.who_can(&resolved.request());
         let mut subjects = entitled.iter().map(|entitlement| &entitlement.subject);
         let Some(group) = subjects.find(|subject| subject.is_implied_group()) else {
             return Ok(());
         };
-        let lacking = self.lacking.len();
+        let missing = self.missing.len();
         for (of, kind) in [("", "ServiceAccount"), (RBAC, "RoleBinding")] {
             self.list(of, kind, None).await?;
         }
-        for refused in self.lacking.split_off(lacking) {
+        for refused in self.missing.split_off(missing) {
             self.notes.push(format!("not every member of {group} is listed: {refused}"));
         }
         Ok(())
     }
 
-    /// Whether there is such a namespace, as far as that may be asked.
-    async fn check_namespace(&mut self, namespace: &str) -> Result<(), Failure> {
+    /// Checks that the namespace exists, if that may be read.
+    async fn check_namespace(&mut self, namespace: &str) -> Result<(), BoxedError> {
         let api: Api<Namespace> = Api::all(self.client.clone());
         match api.get_metadata_opt(namespace).await {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(self.no_namespace(namespace).await.into()),
             Err(kube::Error::Api(status)) if status.code == 403 => {
-                // What is bound in it shows that it is there.
+                // A binding in it shows that it exists.
                 let mut bindings = self.inventory.objects_of(RBAC, "RoleBinding");
                 if bindings.next().is_none() {
                     self.notes.push(format!(
-                        "whether there is a namespace {namespace:?} may not be asked: grant get on namespaces to have its name checked"
+                        "it could not be checked whether the namespace {namespace:?} exists: grant get on namespaces for that"
                     ));
                 }
                 Ok(())
             }
-            Err(error) => Err(WhoCanError::Discovery(said(&error)).into()),
+            Err(error) => Err(WhoCanError::Discovery(api_message(&error)).into()),
         }
     }
 

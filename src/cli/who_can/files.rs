@@ -1,86 +1,104 @@
-//! An answer from manifests: what they give, and what they leave open.
+//! Reads manifests: what they grant, and what they leave open.
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::Value;
 
 use super::{
-    Failure, Ground, RBAC, WhoCanArgs, WhoCanError,
+    AnswerBasis, BoxedError, RBAC, WhoCanArgs, WhoCanError,
     answers::{malformed, path},
     builtin,
-    query::Resolved,
-    types::Types,
+    query::ResolvedQuery,
+    types::QueryTypes,
 };
-use crate::{cli::scan::sources_of, source::manifest::Found};
+use crate::{cli::scan::sources_of, source::manifest::ManifestDocument};
 use comptroller_core::{
     checks::reference,
     inventory::{
-        Change, Interner, Inventory, ObjectSource, Projector, catalog,
+        Change, IdentityError, Interner, Inventory, ObjectSource, Projector, catalog,
         rbac::{PROJECTIONS, Subject, unknown_rules},
     },
     nearest::{did_you_mean, nearest},
 };
 
-/// The kinds of the API group.
+/// The kinds of the RBAC API group.
 const KINDS: &[&str] = &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
-/// The namespaces of every cluster.
-const BORN: &[&str] = &["default", "kube-system", "kube-public", "kube-node-lease"];
-/// How many of those that every cluster has are named.
+/// The namespaces that every cluster has.
+const DEFAULT_NAMESPACES: &[&str] = &["default", "kube-system", "kube-public", "kube-node-lease"];
+/// How many of the subjects that every cluster has are named.
 const SHOWN: usize = 4;
 
-/// What the files hold.
-struct Taken {
+/// Why an object can't be used.
+#[derive(Debug, thiserror::Error)]
+enum ObjectError {
+    /// RBAC has no such kind.
+    #[error("{kind} {name}: {RBAC} has no such kind{}", did_you_mean(near))]
+    NoSuchKind { kind: String, name: String, near: Vec<String> },
+    /// RBAC has no such version.
+    #[error("{kind} {name}: write apiVersion: {RBAC}/v1, no other is served")]
+    Version { kind: String, name: String },
+    /// It has no usable name.
+    #[error("{kind} {name}: {error}")]
+    Identity { kind: String, name: String, error: IdentityError },
+    /// Another object has the same name.
+    #[error(
+        "{kind} {name} is defined twice with different contents: only one of them can be in the cluster, so ask about one environment at a time"
+    )]
+    Duplicate { kind: String, name: String },
+}
+
+/// The roles, bindings and types in the files.
+struct ManifestRights {
     inventory: Inventory,
-    types: Types,
+    types: QueryTypes,
     namespaces: BTreeSet<String>,
     errors: Vec<String>,
     interner: Arc<Interner>,
     /// The namespace of objects that name none.
-    home: String,
+    default_namespace: String,
 }
 
-/// Reads every file.
-pub(super) fn read(args: &WhoCanArgs) -> Result<Ground, Failure> {
+pub(super) fn read(args: &WhoCanArgs) -> Result<AnswerBasis, BoxedError> {
     let query = args.query(|| "default".to_owned());
-    let mut taken = Taken::new(args.namespace.as_deref().filter(|name| !name.is_empty()));
+    let mut rights = ManifestRights::new(args.namespace.as_deref().filter(|name| !name.is_empty()));
     let unread = sources_of(&args.filename, &mut |found| match found {
-        Ok(Found::Object(object, _)) => {
-            if let Err(error) = taken.take(object) {
-                taken.errors.push(error);
+        Ok(ManifestDocument::Object(object, _)) => {
+            if let Err(error) = rights.take(object) {
+                rights.errors.push(error.to_string());
             }
         }
-        Ok(Found::Other(_)) => {}
-        Err(error) => taken.errors.push(error.to_string()),
+        Ok(ManifestDocument::Other(_)) => {}
+        Err(error) => rights.errors.push(error.to_string()),
     });
-    taken.errors.extend(unread.into_iter().map(|error| match error.file {
+    rights.errors.extend(unread.into_iter().map(|error| match error.file {
         Some(file) => format!("{file}: {}", error.message),
         None => error.message,
     }));
-    if !taken.errors.is_empty() {
-        return Err(WhoCanError::Manifests(taken.errors).into());
+    if !rights.errors.is_empty() {
+        return Err(WhoCanError::Manifests(rights.errors).into());
     }
-    let resolved = query.resolve(&taken.types, &taken.inventory.rights)?;
-    let gaps = taken.gaps(&resolved);
-    let notes = born(&taken.inventory, &resolved).into_iter().collect();
-    Ok(Ground { inventory: taken.inventory, resolved, gaps, notes })
+    let resolved = query.resolve(&rights.types, &rights.inventory.rights)?;
+    let gaps = rights.gaps(&resolved);
+    let notes = default_subjects(&rights.inventory, &resolved).into_iter().collect();
+    Ok(AnswerBasis { inventory: rights.inventory, resolved, gaps, notes })
 }
 
-impl Taken {
-    fn new(home: Option<&str>) -> Self {
+impl ManifestRights {
+    fn new(default_namespace: Option<&str>) -> Self {
         let mut inventory = Inventory::default();
         inventory.source = ObjectSource::Manifests;
         inventory.rights.assume_default_roles();
         Self {
             inventory,
-            types: Types::builtin(),
-            namespaces: BORN.iter().map(ToString::to_string).collect(),
+            types: QueryTypes::builtin(),
+            namespaces: DEFAULT_NAMESPACES.iter().map(ToString::to_string).collect(),
             errors: Vec::new(),
             interner: Arc::default(),
-            home: home.unwrap_or("default").to_owned(),
+            default_namespace: default_namespace.unwrap_or("default").to_owned(),
         }
     }
 
-    fn take(&mut self, mut object: Value) -> Result<(), String> {
+    fn take(&mut self, mut object: Value) -> Result<(), ObjectError> {
         let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
         let (group, version) =
             text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
@@ -101,35 +119,38 @@ impl Taken {
             return Ok(());
         };
         if resource.namespaced {
-            self.settle(&mut object);
+            self.set_namespace(&mut object);
         }
         let projector = Projector::new(resource, Vec::new(), Arc::clone(&self.interner));
-        let projected =
-            projector.project(&object).map_err(|error| format!("{kind} {name}: {error}"))?;
+        let projected = projector.project(&object).map_err(|error| ObjectError::Identity {
+            kind: kind.clone(),
+            name: name.clone(),
+            error,
+        })?;
         let id = self.inventory.kind(projector.resource());
         match self.inventory.apply(id, projected) {
-            Some(Change::Object { before: Some(_), .. }) => Err(format!(
-                "{kind} {name} is defined twice, and not the same: only one of them can be in the cluster, so ask about one environment at a time"
-            )),
+            Some(Change::Object { before: Some(_), .. }) => {
+                Err(ObjectError::Duplicate { kind, name })
+            }
             _ => Ok(()),
         }
     }
 
-    /// Gives an object its namespace where it names none, and notes those that are named.
-    fn settle(&mut self, object: &mut Value) {
+    /// Sets the namespace of an object that names none, and notes the namespace as existing.
+    fn set_namespace(&mut self, object: &mut Value) {
         let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
             return;
         };
         let named = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
         if named.is_empty() {
-            metadata.insert("namespace".to_owned(), self.home.clone().into());
-            self.namespaces.insert(self.home.clone());
+            metadata.insert("namespace".to_owned(), self.default_namespace.clone().into());
+            self.namespaces.insert(self.default_namespace.clone());
         } else {
             self.namespaces.insert(named.to_owned());
         }
     }
 
-    /// An object of no interest tells that its type and its namespace exist.
+    /// Notes the type and the namespace of an object that is not about RBAC: both exist.
     fn learn(&mut self, group: &str, version: &str, kind: &str, object: &Value) {
         let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
         self.namespaces.extend(namespace.filter(|name| !name.is_empty()).map(ToOwned::to_owned));
@@ -139,19 +160,21 @@ impl Taken {
         }
     }
 
-    /// Why nobody can say all from these files.
-    fn gaps(&self, resolved: &Resolved) -> Vec<String> {
+    /// Why the answer from these files is incomplete.
+    fn gaps(&self, resolved: &ResolvedQuery) -> Vec<String> {
         let mut gaps: Vec<String> = malformed(&self.inventory);
-        gaps.extend(self.untold(resolved));
+        gaps.extend(self.unknown_roles(resolved));
         let bindings = ["RoleBinding", "ClusterRoleBinding"];
         if bindings.iter().all(|kind| self.inventory.objects_of(RBAC, kind).next().is_none()) {
-            gaps.push("no RoleBinding or ClusterRoleBinding is among the manifests".to_owned());
+            gaps.push(
+                "there is no RoleBinding or ClusterRoleBinding among the manifests".to_owned(),
+            );
         }
         if let Some(namespace) = resolved.namespace().filter(|name| !self.is_namespace(name)) {
             let near = nearest(namespace, self.namespaces.iter().map(String::as_str));
             let near: Vec<String> = near.into_iter().map(ToOwned::to_owned).collect();
             gaps.push(format!(
-                "no manifest is in namespace {namespace:?}, so only rights in the whole cluster are known{}",
+                "no manifest is in namespace {namespace:?}, so only cluster-wide rights are known{}",
                 did_you_mean(&near)
             ));
         }
@@ -166,39 +189,40 @@ impl Taken {
                 .any(|namespace| **namespace == *name)
     }
 
-    /// The bindings in effect where it is asked that give a role which no manifest tells.
-    fn untold(&self, resolved: &Resolved) -> BTreeSet<String> {
+    /// The bindings in effect there that grant a role of which the files have no rules.
+    fn unknown_roles(&self, resolved: &ResolvedQuery) -> BTreeSet<String> {
         let rights = &self.inventory.rights;
         let request = resolved.request();
         let namespace = request.target.namespace();
         let grants = rights.subjects().flat_map(|(_, node)| &node.grants);
         let in_effect = grants.filter(|grant| grant.in_cluster() || *grant.namespace == *namespace);
-        let untold = in_effect.filter_map(|grant| {
+        let unknown = in_effect.filter_map(|grant| {
             let role = rights.role(grant.role)?;
             let gap = unknown_rules(&self.inventory, role)?;
             let binding = path(&reference(&self.inventory, grant.binding)?);
             Some(format!("{binding} {}", gap.of_binding(role.key())))
         });
-        untold.collect()
+        unknown.collect()
     }
 }
 
-/// What no API server takes and would else be passed over in silence.
-fn check_kind(group: &str, version: &str, kind: &str, name: &str) -> Result<(), String> {
+/// Rejects objects that no API server accepts and that would otherwise be skipped silently.
+fn check_kind(group: &str, version: &str, kind: &str, name: &str) -> Result<(), ObjectError> {
     let known = KINDS.contains(&kind);
     if group == RBAC && !known {
         let near = nearest(kind, KINDS.iter().copied());
         let near: Vec<String> = near.into_iter().map(ToOwned::to_owned).collect();
-        return Err(format!("{kind} {name}: {RBAC} has no such kind{}", did_you_mean(&near)));
+        return Err(ObjectError::NoSuchKind { kind: kind.to_owned(), name: name.to_owned(), near });
     }
     if (group == RBAC && version != "v1") || (group.is_empty() && known) {
-        return Err(format!("{kind} {name}: write apiVersion: {RBAC}/v1, no other is served"));
+        return Err(ObjectError::Version { kind: kind.to_owned(), name: name.to_owned() });
     }
     Ok(())
 }
 
-/// Who else may in every cluster, by what the API server and its controllers make for themselves.
-fn born(inventory: &Inventory, resolved: &Resolved) -> Option<String> {
+/// A note on further subjects that may in every cluster, by the roles and bindings that the API server and its
+/// controllers create; None if there are none.
+fn default_subjects(inventory: &Inventory, resolved: &ResolvedQuery) -> Option<String> {
     let request = resolved.request();
     let shown: BTreeSet<Subject> = inventory
         .rights
@@ -225,40 +249,40 @@ mod tests {
     use super::*;
     use crate::cli::who_can::{
         answers::who_can,
-        query::{Place, Query},
+        query::{Query, QueryScope},
     };
     use comptroller_core::inventory::rbac::testing::*;
 
-    fn taken(objects: &[Value]) -> Taken {
-        let mut taken = Taken::new(None);
+    fn rights(objects: &[Value]) -> ManifestRights {
+        let mut rights = ManifestRights::new(None);
         for object in objects {
             let mut object = object.clone();
             object["apiVersion"] = match object["kind"].as_str().unwrap() {
                 "Namespace" | "ServiceAccount" => json!("v1"),
                 _ => json!("rbac.authorization.k8s.io/v1"),
             };
-            taken.take(object).unwrap();
+            rights.take(object).unwrap();
         }
-        taken
+        rights
     }
 
     fn ask(
-        taken: &Taken,
+        rights: &ManifestRights,
         verb: &str,
         resource: &str,
         namespace: &str,
     ) -> (Vec<String>, Vec<String>) {
-        let place = Place::Named(namespace.to_owned());
-        let query = Query { verb: verb.into(), resource: resource.into(), name: None, place };
-        let resolved = query.resolve(&taken.types, &taken.inventory.rights).unwrap();
-        let answers = who_can(&taken.inventory, &resolved.request());
+        let scope = QueryScope::Named(namespace.to_owned());
+        let query = Query { verb: verb.into(), resource: resource.into(), name: None, scope };
+        let resolved = query.resolve(&rights.types, &rights.inventory.rights).unwrap();
+        let answers = who_can(&rights.inventory, &resolved.request());
         let names = answers.into_iter().map(|answer| answer.name);
-        (names.filter(|name| name != "system:masters").collect(), taken.gaps(&resolved))
+        (names.filter(|name| name != "system:masters").collect(), rights.gaps(&resolved))
     }
 
     #[test]
-    fn a_role_of_no_manifest_leaves_open_who_may_where_it_is_bound() {
-        let files = taken(&[
+    fn a_missing_role_leaves_the_answer_incomplete_where_it_is_bound() {
+        let files = rights(&[
             role("prod", "reader", &["get core pods"]),
             bind_in("prod", "known", "Role/reader", &["User/jane"]),
             bind_in("prod", "open", "ClusterRole/elsewhere", &["User/joe"]),
@@ -275,22 +299,22 @@ mod tests {
     #[test]
     fn roles_of_every_cluster_are_known_and_those_of_kubeadm_are_not() {
         let reader = "Role/extension-apiserver-authentication-reader";
-        let files = taken(&[bind_in("kube-system", "b", reader, &["ServiceAccount/ops/adapter"])]);
+        let files = rights(&[bind_in("kube-system", "b", reader, &["ServiceAccount/ops/adapter"])]);
         assert_eq!(ask(&files, "list", "configmaps", "kube-system"), (vec![], vec![]));
         let query = Query {
             verb: "get".into(),
             resource: "configmaps".into(),
             name: Some("extension-apiserver-authentication".into()),
-            place: Place::Named("kube-system".into()),
+            scope: QueryScope::Named("kube-system".into()),
         };
         let resolved = query.resolve(&files.types, &files.inventory.rights).unwrap();
         let answers = who_can(&files.inventory, &resolved.request());
         assert!(answers.iter().any(|answer| answer.name == "adapter"), "{answers:?}");
-        let note = born(&files.inventory, &resolved).unwrap();
+        let note = default_subjects(&files.inventory, &resolved).unwrap();
         assert!(note.contains("User system:kube-scheduler"), "{note}");
 
         let config = "Role/kubeadm:nodes-kubeadm-config";
-        let files = taken(&[bind_in("kube-system", "b", config, &["User/jane"])]);
+        let files = rights(&[bind_in("kube-system", "b", config, &["User/jane"])]);
         assert_eq!(ask(&files, "get", "configmaps", "kube-system").1.len(), 1);
     }
 
@@ -300,23 +324,24 @@ mod tests {
         composed["rules"] = json!([rule("* * *")]);
         let bound = bind("b", "agg", &["User/jane"]);
         let member = labelled(cluster_role("part", &["get core pods"]), "to-agg");
-        let files = taken(&[composed.clone(), bound.clone(), member]);
+        let files = rights(&[composed.clone(), bound.clone(), member]);
         assert_eq!(ask(&files, "delete", "nodes", "prod").0, Vec::<String>::new());
         assert_eq!(ask(&files, "get", "pods", "default"), (vec!["jane".to_owned()], vec![]));
         // Its members are elsewhere.
-        let files = taken(&[composed.clone(), bound.clone()]);
+        let files = rights(&[composed.clone(), bound.clone()]);
         let (who, gaps) = ask(&files, "delete", "nodes", "prod");
         assert!(who.is_empty() && gaps[0].contains("aggregates roles"), "{gaps:?}");
         // As an API server holds it, the rules are what they amount to.
         composed["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
-        let files = taken(&[composed, bound]);
+        let files = rights(&[composed, bound]);
         assert_eq!(ask(&files, "delete", "nodes", "prod"), (vec!["jane".to_owned()], vec![]));
     }
 
     #[test]
-    fn a_namespace_of_no_manifest_is_told_with_the_nearest() {
-        let files = taken(&[bind_in("demo", "b", "ClusterRole/view", &["ServiceAccount/ops/ci"])]);
-        for (namespace, part) in [("demoo", "did you mean demo?"), ("elsewhere", "only rights in")]
+    fn a_namespace_of_no_manifest_is_reported_with_the_nearest() {
+        let files = rights(&[bind_in("demo", "b", "ClusterRole/view", &["ServiceAccount/ops/ci"])]);
+        for (namespace, part) in
+            [("demoo", "did you mean demo?"), ("elsewhere", "only cluster-wide rights")]
         {
             let gaps = ask(&files, "get", "pods", namespace).1;
             assert!(gaps[0].contains(part), "{gaps:?}");
@@ -327,12 +352,12 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_or_can_not_be_read_is_no_answer() {
-        let files = taken(&[named("ServiceAccount", "prod", "ci")]);
+    fn empty_or_unreadable_manifests_leave_the_answer_incomplete() {
+        let files = rights(&[named("ServiceAccount", "prod", "ci")]);
         assert!(ask(&files, "get", "pods", "prod").1[0].contains("no RoleBinding"));
         let mut broken = bind("b", "r", &[]);
         broken["subjects"] = json!("everyone");
-        let files = taken(&[broken, cluster_role("r", &["get core pods"])]);
+        let files = rights(&[broken, cluster_role("r", &["get core pods"])]);
         let (_, gaps) = ask(&files, "get", "pods", "default");
         assert_eq!(gaps, ["ClusterRoleBinding/b can't be read: subjects is no list"]);
         for (version, kind, part) in [
@@ -341,14 +366,14 @@ mod tests {
             ("rbac.authorization.k8s.io/v1", "Rolebinding", "did you mean RoleBinding?"),
         ] {
             let object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "x"}});
-            let error = Taken::new(None).take(object).unwrap_err();
+            let error = ManifestRights::new(None).take(object).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
     }
 
     #[test]
     fn manifests_without_a_namespace_are_in_the_one_that_is_asked_about() {
-        let mut files = Taken::new(Some("demo"));
+        let mut files = ManifestRights::new(Some("demo"));
         let mut bound = bind_in("", "b", "ClusterRole/view", &["User/jane"]);
         bound["apiVersion"] = json!("rbac.authorization.k8s.io/v1");
         files.take(bound).unwrap();

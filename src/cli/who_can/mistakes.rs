@@ -1,10 +1,10 @@
-//! Words of a question that do not exist, and what may have been meant.
+//! Words of a query that do not exist, and what may have been meant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     query::{rules, unknown},
-    types::{Known, Types},
+    types::{KnownType, QueryTypes},
 };
 use comptroller_core::{
     api::rbac_verbs::{PATH_VERBS, RESOURCE_VERBS},
@@ -12,65 +12,57 @@ use comptroller_core::{
     nearest::{did_you_mean, either, nearest},
 };
 
-/// How many resources are proposed.
+/// How many resources are suggested.
 const MAX_NEAR: usize = 5;
 
 /// Why a query can't be answered.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum QueryError {
-    /// Nothing to ask about.
+    /// The resource is empty.
     #[error("{0:?} names no resource: write a plural such as pods, deployments.apps or pods/exec")]
     NoResource(String),
-    /// Paths have no names.
-    #[error("a path such as {0} takes no name: leave {1:?} away")]
+    /// A path has a name.
+    #[error("a path such as {0} takes no name: leave out {1:?}")]
     NameOfPath(String, String),
     /// The resource exists in several groups.
     #[error("{name} is in several API groups: write {}", either(choices))]
     Ambiguous {
-        /// What was asked.
         name: String,
-        /// What to write instead.
+        /// The names with their groups.
         choices: Vec<String>,
     },
-    /// Nobody knows the resource.
+    /// The resource does not exist.
     #[error(
         "there is no resource {name:?}: it is neither served nor defined, and no role names it{hint}{}",
         did_you_mean(near)
     )]
     Resource {
-        /// What was asked.
         name: String,
-        /// What may have been meant.
         near: Vec<String>,
-        /// What else to do.
+        /// A hint; may be empty.
         hint: String,
     },
-    /// Nobody knows the subresource.
+    /// The subresource does not exist.
     #[error(
         "{resource} has no subresource {subresource:?}, and no role names it{}",
         instead(near, known, resource, subresource)
     )]
     Subresource {
-        /// The resource.
         resource: String,
-        /// What was asked below it.
         subresource: String,
-        /// What may have been meant.
         near: Vec<String>,
-        /// What there is.
+        /// The subresources that exist.
         known: Vec<String>,
     },
-    /// Nobody knows the verb.
+    /// The verb does not exist.
     #[error(
         "there is no verb {verb:?} for {what}: API servers do not ask for it, and no role names it{}",
         did_you_mean(near)
     )]
     Verb {
-        /// What was asked.
         verb: String,
-        /// Of what.
+        /// The resource or path.
         what: String,
-        /// What may have been meant.
         near: Vec<String>,
     },
 }
@@ -86,7 +78,7 @@ fn instead(near: &[String], known: &[String], resource: &str, subresource: &str)
     }
 }
 
-pub(super) fn no_subresource(known: &Known, subresource: &str) -> QueryError {
+pub(super) fn no_subresource(known: &KnownType, subresource: &str) -> QueryError {
     let names = known.subresources.iter().map(String::as_str);
     let near = nearest(subresource, names);
     QueryError::Subresource {
@@ -97,7 +89,7 @@ pub(super) fn no_subresource(known: &Known, subresource: &str) -> QueryError {
     }
 }
 
-/// Verbs of people and of HTTP, and what authorizers are asked for instead.
+/// Verbs that people and HTTP use, and the verbs that authorizers are asked for instead.
 const ALIASES: &[(&str, &[&str])] = &[
     ("apply", &["patch", "create"]),
     ("describe", &["get"]),
@@ -137,12 +129,12 @@ fn near_verbs(verb: &str, aliases: &[(&str, &[&str])], known: &[&'static str]) -
     meant
 }
 
-pub(super) fn no_verb(verb: &str, known: &Known, subresource: &str) -> QueryError {
+pub(super) fn no_verb(verb: &str, known: &KnownType, subresource: &str) -> QueryError {
     let lower = verb.to_lowercase();
     let below =
         known.subresources.iter().find(|below| **below == lower || format!("{below}s") == lower);
     let near = match below.filter(|_| subresource.is_empty()) {
-        // Running a command is creating an exec, and so on.
+        // A subresource was used as a verb: to exec is to create pods/exec, and so on.
         Some(below) => {
             let verb =
                 if matches!(&**below, "log" | "status" | "scale") { "get" } else { "create" };
@@ -158,13 +150,13 @@ pub(super) fn no_verb(verb: &str, known: &Known, subresource: &str) -> QueryErro
 }
 
 pub(super) fn no_resource(
-    types: &Types,
+    types: &QueryTypes,
     rights: &Graph,
     name: &str,
     group: Option<&str>,
 ) -> QueryError {
     let mut candidates: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut add = |candidate: String, meant: &Known| {
+    let mut add = |candidate: String, meant: &KnownType| {
         candidates.entry(candidate).or_default().insert(meant.name());
     };
     for known in types.iter() {
@@ -186,18 +178,18 @@ pub(super) fn no_resource(
     let found = nearest(&written, candidates.keys().map(String::as_str));
     let mut near: Vec<String> = Vec::new();
     for meant in found.into_iter().filter_map(|found| candidates.get(found)).flatten() {
-        // The same plural in another group is a longer way to say what is proposed already.
-        let said = |known: &String| {
+        // A suggestion without group covers the same plural in other groups.
+        let suggested = |known: &String| {
             meant
                 .strip_prefix(known.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        if !near.iter().any(said) {
+        if !near.iter().any(suggested) {
             near.push(meant.clone());
         }
     }
     if near.is_empty() {
-        near.extend(types.find(name, None).into_iter().map(Known::name));
+        near.extend(types.find(name, None).into_iter().map(KnownType::name));
     }
     near.truncate(MAX_NEAR);
     QueryError::Resource { name: written, near, hint: types.hint() }

@@ -1,4 +1,4 @@
-//! `comptroller who-can`: every subject that may do something, and by which binding.
+//! `comptroller who-can`: lists every subject that may do something, and by which binding.
 
 mod answers;
 mod cluster;
@@ -9,149 +9,141 @@ mod query;
 mod tests;
 mod types;
 
-use std::{io, path::PathBuf};
+use std::path::PathBuf;
 
 use self::{
-    answers::{Answer, print_json, print_table, who_can},
-    query::{Place, Query, Resolved},
+    answers::{EntitledSubject, print_json, print_table, who_can},
+    query::{Query, QueryScope, ResolvedQuery},
 };
-use super::cluster::ClusterArgs;
+use super::{cluster::ClusterArgs, output::to_stdout};
 use comptroller_core::inventory::{Inventory, ResourceType, kinds};
 use comptroller_report::visible;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
-/// The answer is only a part.
+/// The exit code of a partial answer.
 const INCOMPLETE: u8 = 2;
-/// How many reasons are told.
+/// How many reasons are printed.
 const SHOWN: usize = 20;
 
-/// Who may do something.
+/// List the subjects that may do something, and by which binding.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct WhoCanArgs {
-    /// The verb, such as get, create or '*'; of a path the HTTP method, such as get or post.
+    /// The verb, such as get, create or '*'. For a path: the HTTP method, such as get or post.
     verb: String,
-    /// The resource as kubectl writes it: pods, deployments.apps, pods/exec, or a path such as /metrics.
+    /// The resource as in kubectl: pods, deployments.apps, pods/exec, or a path such as /metrics.
     resource: String,
-    /// The name of one object.
+    /// The name of an object.
     name: Option<String>,
-    /// The namespace; otherwise that of the kubeconfig's context. With -f otherwise default, and
-    /// also the namespace of manifests that name none, as of kubectl apply -n.
+    /// The namespace. Default: that of the kubeconfig's context. With -f: the namespace of manifests that
+    /// name none, as in kubectl apply -n; default if it is not given.
     #[arg(short, long, conflicts_with = "all_namespaces")]
     namespace: Option<String>,
-    /// Ask for the right in the whole cluster, in namespaces to come too.
+    /// Ask for the right in the whole cluster, including namespaces yet to be created.
     #[arg(short = 'A', long)]
     all_namespaces: bool,
     /// Read roles and bindings from manifests instead of a cluster: a file, a folder, or -.
     #[arg(short, long, value_name = "PATH")]
     filename: Vec<PathBuf>,
-    /// How to write the answer.
+    /// The output format.
     #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
-    /// Which cluster.
+    output: WhoCanFormat,
     #[command(flatten)]
     cluster: ClusterArgs,
 }
 
 const HELP: &str = "\
 Examples:
-  who-can get secrets -n prod             by rights in prod and by those in the whole cluster
+  who-can get secrets -n prod             by rights in prod and by cluster-wide rights
   who-can create pods/exec -n prod        run commands in pods
   who-can update deployments/scale web    one object, in the namespace of the context
   who-can patch namespaces prod           change the labels of a Namespace
-  who-can delete nodes                    what has no namespace
+  who-can delete nodes                    a cluster-scoped resource
   who-can get /metrics                    a path
-  who-can get secrets -n prod -f rbac/    by manifests, before they are applied
+  who-can get secrets -n prod -f rbac/    from manifests, before they are applied
 
-What is needed: list on clusterrolebindings and clusterroles, and with a
-namespace on rolebindings and roles in it.
+Required permissions: list on clusterrolebindings and clusterroles, and with a
+namespace also on rolebindings and roles in it.
 
 Exit codes:
-  0  answered
-  2  not answered, or only in part: a right is lacking, a role is in no
-     manifest, or the verb, the resource, the subresource or the namespace
-     does not exist. Standard error says why.";
+  0  the answer is complete
+  2  there is no answer, or only a part of it: a permission is missing, a role
+     is in no manifest, or the verb, the resource, the subresource or the
+     namespace does not exist. Standard error says why.";
 
-/// How answers are written.
+/// The format of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    /// For a person.
+enum WhoCanFormat {
+    /// A table for people.
     #[default]
     Table,
-    /// For programs.
+    /// JSON, to be read by programs.
     Json,
 }
 
-/// What was read for an answer.
+/// What an answer is based on.
 #[derive(Debug)]
-struct Ground {
+struct AnswerBasis {
     inventory: Inventory,
-    resolved: Resolved,
-    /// Why the answer is only a part.
+    resolved: ResolvedQuery,
+    /// Why the answer is incomplete; empty if it is complete.
     gaps: Vec<String>,
-    /// What to know about a whole answer.
+    /// What else to know about the answer.
     notes: Vec<String>,
 }
 
-/// Why there is no answer at all.
+/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 enum WhoCanError {
-    /// The API server does not say what it serves.
+    /// Discovery failed.
     #[error(
         "the cluster does not answer: {0}; check that it runs and that the kubeconfig names it"
     )]
     Discovery(String),
-    /// Half of the bindings would be no answer.
-    #[error("nobody can say who may, since no binding can be read:\n{}", .0.join("\n"))]
+    /// No binding may be read.
+    #[error("there is no answer, since no binding can be read:\n{}", .0.join("\n"))]
     Forbidden(Vec<String>),
-    /// No such namespace.
+    /// There is no such namespace.
     #[error("there is no namespace {name:?}{}", comptroller_core::nearest::did_you_mean(near))]
-    Namespace {
-        /// What was asked.
-        name: String,
-        /// What may have been meant.
-        near: Vec<String>,
-    },
-    /// Manifests are wrong.
+    Namespace { name: String, near: Vec<String> },
+    /// Manifests can't be read.
     #[error("{}", .0.join("\n"))]
     Manifests(Vec<String>),
 }
 
-type Failure = Box<dyn std::error::Error>;
+type BoxedError = Box<dyn std::error::Error>;
 
-/// Answers on standard output.
-pub fn run(args: &WhoCanArgs) -> Result<u8, Failure> {
-    let ground = if args.filename.is_empty() { cluster::read(args)? } else { files::read(args)? };
-    let answers = who_can(&ground.inventory, &ground.resolved.request());
-    let mut stdout = io::stdout().lock();
-    let written = match args.output {
-        Output::Table => print_table(&answers, &mut stdout),
-        Output::Json => print_json(&answers, &mut stdout),
-    };
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
-        _ => {}
-    }
-    say(&ground.notes);
-    say(named_only(&ground, &answers).as_slice());
-    if ground.gaps.is_empty() {
+pub fn run(args: &WhoCanArgs) -> Result<u8, BoxedError> {
+    let basis = if args.filename.is_empty() { cluster::read(args)? } else { files::read(args)? };
+    let answers = who_can(&basis.inventory, &basis.resolved.request());
+    to_stdout(|stdout| match args.output {
+        WhoCanFormat::Table => print_table(&answers, stdout),
+        WhoCanFormat::Json => print_json(&answers, stdout),
+    })?;
+    print_lines(&basis.notes);
+    print_lines(named_only(&basis, &answers).as_slice());
+    if basis.gaps.is_empty() {
         return Ok(0);
     }
-    eprintln!("comptroller: the answer is only a part, since");
-    say(&ground.gaps);
+    eprintln!("comptroller: the answer is incomplete:");
+    print_lines(&basis.gaps);
     Ok(INCOMPLETE)
 }
 
-/// Whoever may by a role that names the Namespace, where namespaces were asked about as a whole.
-fn named_only(ground: &Ground, answers: &[Answer]) -> Option<String> {
-    let one = ground.resolved.of_the_namespace()?;
-    let more = who_can(&ground.inventory, &one.request()).len().checked_sub(answers.len());
+/// If the query is about all namespaces, a note on further subjects whose role names only this Namespace;
+/// None if there are none.
+fn named_only(basis: &AnswerBasis, answers: &[EntitledSubject]) -> Option<String> {
+    let one = basis.resolved.for_namespace_object()?;
+    let more = who_can(&basis.inventory, &one.request()).len().checked_sub(answers.len());
     more.filter(|more| *more > 0).map(|more| {
-        format!("{more} more may since a role names this Namespace: ask {}", one.as_asked())
+        format!(
+            "{more} more subjects may, because a role names this Namespace: ask {}",
+            one.as_typed()
+        )
     })
 }
 
-fn say(lines: &[String]) {
+fn print_lines(lines: &[String]) {
     for line in lines.iter().take(SHOWN) {
         eprintln!("comptroller: {}", visible(line));
     }
@@ -163,21 +155,21 @@ fn say(lines: &[String]) {
 impl WhoCanArgs {
     fn query(&self, default_namespace: impl FnOnce() -> String) -> Query {
         let named = self.namespace.clone().filter(|namespace| !namespace.is_empty());
-        let place = match named {
-            _ if self.all_namespaces => Place::AllNamespaces,
-            Some(namespace) => Place::Named(namespace),
-            None => Place::Default(default_namespace()),
+        let scope = match named {
+            _ if self.all_namespaces => QueryScope::AllNamespaces,
+            Some(namespace) => QueryScope::Named(namespace),
+            None => QueryScope::Default(default_namespace()),
         };
         Query {
             verb: self.verb.clone(),
             resource: self.resource.clone(),
             name: self.name.clone().filter(|name| !name.is_empty()),
-            place,
+            scope,
         }
     }
 }
 
-/// A kind of RBAC, or of what it is about, as every API server serves it.
+/// A kind of RBAC, or one that it refers to, as every API server serves it. None if it is none of these.
 fn builtin(group: &str, kind: &str) -> Option<ResourceType> {
     let row = kinds::builtin().find(|row| row.group == group && row.kind == kind)?;
     Some(ResourceType {

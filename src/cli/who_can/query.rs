@@ -1,10 +1,10 @@
-//! A question as it is typed, and as the authorizer hears it.
+//! A query as the user types it, and the request that the authorizer would get.
 
 use std::collections::BTreeMap;
 
 use super::{
     mistakes::{QueryError, no_path_verb, no_resource, no_subresource, no_verb},
-    types::{Known, Types},
+    types::{KnownType, QueryTypes},
 };
 use comptroller_core::{
     api::rbac_verbs::{PATH_VERBS, is_known_verb},
@@ -14,34 +14,33 @@ use comptroller_core::{
     },
 };
 
-/// What is asked, as kubectl writes it.
+/// A query in kubectl's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Query {
-    /// The verb.
     pub verb: String,
     /// `deployments.apps`, `deploy`, `pods/exec`, `deployments.apps/scale`, or a path such as
     /// `/metrics`.
     pub resource: String,
-    /// The name of an object.
+    /// The name of an object; None for all of them.
     pub name: Option<String>,
-    /// Where.
-    pub place: Place,
+    /// Where the right must hold.
+    pub scope: QueryScope,
 }
 
-/// Where a right is asked for.
+/// Where a right must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// In this namespace, as the user says.
+pub(super) enum QueryScope {
+    /// In this namespace, which the user gave.
     Named(String),
-    /// In this namespace, since the user says nothing.
+    /// In this namespace, since the user gave none.
     Default(String),
-    /// In the whole cluster: in every namespace, those to come included.
+    /// In the whole cluster, which includes namespaces yet to be created.
     AllNamespaces,
 }
 
-/// A query whose words are all known.
+/// A query in which every word is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Resolved {
+pub(super) struct ResolvedQuery {
     verb: String,
     group: String,
     resource: String,
@@ -51,19 +50,19 @@ pub(super) struct Resolved {
     path: Option<String>,
 }
 
-/// A question, taken apart.
-enum Parts<'q> {
+/// The parts of a query's resource.
+enum QueryParts<'q> {
     Path(&'q str),
     Resource { name: &'q str, group: Option<&'q str>, subresource: &'q str },
 }
 
 impl Query {
-    fn parts(&self) -> Result<Parts<'_>, QueryError> {
+    fn parts(&self) -> Result<QueryParts<'_>, QueryError> {
         if self.resource.starts_with('/') {
             if let Some(name) = &self.name {
                 return Err(QueryError::NameOfPath(self.resource.clone(), name.clone()));
             }
-            return Ok(Parts::Path(&self.resource));
+            return Ok(QueryParts::Path(&self.resource));
         }
         let (written, subresource) = match self.resource.split_once('/') {
             Some((_, "")) => return Err(QueryError::NoResource(self.resource.clone())),
@@ -77,40 +76,44 @@ impl Query {
         if name.is_empty() || group == Some("") {
             return Err(QueryError::NoResource(self.resource.clone()));
         }
-        Ok(Parts::Resource { name, group, subresource })
+        Ok(QueryParts::Resource { name, group, subresource })
     }
 
-    /// The namespace whose bindings bear on the answer, besides those of the cluster. A resource
-    /// that is not known is taken to be in namespaces.
-    pub fn namespace(&self, types: &Types) -> Result<Option<String>, QueryError> {
+    /// The namespace whose bindings matter, in addition to cluster-wide ones; None if only those matter. An
+    /// unknown resource counts as namespaced.
+    pub fn namespace(&self, types: &QueryTypes) -> Result<Option<String>, QueryError> {
         let namespace = match self.parts()? {
-            Parts::Path(_) => String::new(),
-            Parts::Resource { name, group, .. } => match choose(&types.find(name, group), name)? {
-                Some(known) => self.namespace_of(known),
-                None => self.namespace_of(&unknown(name, group)),
-            },
+            QueryParts::Path(_) => String::new(),
+            QueryParts::Resource { name, group, .. } => {
+                match choose(&types.find(name, group), name)? {
+                    Some(known) => self.namespace_of(known),
+                    None => self.namespace_of(&unknown(name, group)),
+                }
+            }
         };
         Ok((!namespace.is_empty()).then_some(namespace))
     }
 
-    fn namespace_of(&self, known: &Known) -> String {
-        match (&self.place, &self.name) {
-            // The API server looks a Namespace up in itself.
+    fn namespace_of(&self, known: &KnownType) -> String {
+        match (&self.scope, &self.name) {
+            // A request for a Namespace is authorized in that namespace.
             (_, Some(name)) if is_namespaces(known) => name.clone(),
-            (Place::Named(namespace), None) if is_namespaces(known) => namespace.clone(),
-            (Place::Named(namespace) | Place::Default(namespace), _) if known.namespaced => {
+            (QueryScope::Named(namespace), None) if is_namespaces(known) => namespace.clone(),
+            (QueryScope::Named(namespace) | QueryScope::Default(namespace), _)
+                if known.namespaced =>
+            {
                 namespace.clone()
             }
             _ => String::new(),
         }
     }
 
-    /// Finds every word among those that are known: what types there are, and what roles name. A
-    /// resource, subresource or verb of neither is most likely mistyped, and nobody would have it.
-    pub fn resolve(&self, types: &Types, rights: &Graph) -> Result<Resolved, QueryError> {
+    /// Resolves every word against the known types and the words of roles. A resource, subresource or verb
+    /// that is in neither is most likely mistyped, and the answer would be that nobody may.
+    pub fn resolve(&self, types: &QueryTypes, rights: &Graph) -> Result<ResolvedQuery, QueryError> {
         let (name, group, subresource) = match self.parts()? {
-            Parts::Path(path) => return self.resolve_path(path, rights),
-            Parts::Resource { name, group, subresource } => (name, group, subresource),
+            QueryParts::Path(path) => return self.resolve_path(path, rights),
+            QueryParts::Resource { name, group, subresource } => (name, group, subresource),
         };
         let known = find_type(types, rights, name, group)?;
         if !subresource.is_empty() && !has_subresource(&known, subresource, types, rights) {
@@ -124,7 +127,7 @@ impl Query {
         if !is_known_verb(&self.verb) && !rules(rights).any(named) {
             return Err(no_verb(&self.verb, &known, subresource));
         }
-        Ok(Resolved {
+        Ok(ResolvedQuery {
             verb: self.verb.clone(),
             namespace: self.namespace_of(&known),
             group: known.group,
@@ -135,7 +138,7 @@ impl Query {
         })
     }
 
-    fn resolve_path(&self, path: &str, rights: &Graph) -> Result<Resolved, QueryError> {
+    fn resolve_path(&self, path: &str, rights: &Graph) -> Result<ResolvedQuery, QueryError> {
         let named = |rule: &PolicyRule| {
             names(&rule.verbs, &self.verb)
                 && rule
@@ -144,7 +147,7 @@ impl Query {
         if !PATH_VERBS.contains(&&*self.verb) && !rules(rights).any(named) {
             return Err(no_path_verb(&self.verb, path));
         }
-        Ok(Resolved {
+        Ok(ResolvedQuery {
             verb: self.verb.clone(),
             group: String::new(),
             resource: String::new(),
@@ -156,30 +159,31 @@ impl Query {
     }
 }
 
-/// The type of this name; the core group wins, as in kubectl.
+/// The type of this name. The core group takes precedence, as in kubectl.
 fn find_type(
-    types: &Types,
+    types: &QueryTypes,
     rights: &Graph,
     name: &str,
     group: Option<&str>,
-) -> Result<Known, QueryError> {
+) -> Result<KnownType, QueryError> {
     if let Some(known) = choose(&types.find(name, group), name)? {
         return Ok(known.clone());
     }
+    // A group whose server does not answer may well have the resource.
     let silent = group.is_some_and(|group| types.silent.iter().any(|silent| silent == group));
     if name == "*" || silent {
         return Ok(unknown(name, group));
     }
     let named = named_by_roles(rights, name, group);
-    let named: Vec<&Known> = named.values().collect();
+    let named: Vec<&KnownType> = named.values().collect();
     match choose(&named, name)? {
         Some(known) => Ok(known.clone()),
         None => Err(no_resource(types, rights, name, group)),
     }
 }
 
-impl Resolved {
-    /// The request, as the authorizer sees it.
+impl ResolvedQuery {
+    /// The request that the authorizer would get.
     pub fn request(&self) -> AccessRequest<'_> {
         let target = match &self.path {
             Some(path) => RequestTarget::Path(path),
@@ -194,44 +198,46 @@ impl Resolved {
         AccessRequest { verb: &self.verb, target }
     }
 
-    /// As it is typed.
-    pub fn as_asked(&self) -> String {
+    /// The query as a user would type it.
+    pub fn as_typed(&self) -> String {
         let below = if self.subresource.is_empty() { "" } else { "/" };
         format!("{} {}{below}{} {}", self.verb, self.resource, self.subresource, self.name)
     }
 
-    /// The namespace that the request is about and that should be there.
+    /// The namespace of the request, which should exist; None for a cluster-scoped request, or one that
+    /// creates the namespace.
     pub fn namespace(&self) -> Option<&str> {
         let to_come = self.verb == "create" && self.resource == "namespaces";
         (!self.namespace.is_empty() && !to_come).then_some(&*self.namespace)
     }
 
-    /// The same of the one Namespace object that is in the namespace, where all of them were asked
-    /// about.
-    pub fn of_the_namespace(&self) -> Option<Self> {
+    /// For a query about all namespaces in one namespace, the same query about that Namespace object; None
+    /// for any other query.
+    pub fn for_namespace_object(&self) -> Option<Self> {
         let whole = self.resource == "namespaces" && self.group.is_empty() && self.name.is_empty();
         (whole && !self.namespace.is_empty())
             .then(|| Self { name: self.namespace.clone(), ..self.clone() })
     }
 }
 
-fn is_namespaces(known: &Known) -> bool {
+fn is_namespaces(known: &KnownType) -> bool {
     known.plural == "namespaces" && known.group.is_empty()
 }
 
-/// A type of which nobody knows more than its name.
-pub(super) fn unknown(name: &str, group: Option<&str>) -> Known {
-    Known {
+/// A type of which only the name is known.
+pub(super) fn unknown(name: &str, group: Option<&str>) -> KnownType {
+    KnownType {
         group: group.unwrap_or_default().to_owned(),
         plural: name.to_owned(),
         namespaced: true,
         vague: true,
-        ..Known::default()
+        ..KnownType::default()
     }
 }
 
-/// Types come ordered by group: the core group, which has none, is first.
-fn choose<'k>(found: &[&'k Known], name: &str) -> Result<Option<&'k Known>, QueryError> {
+/// Chooses among types of one name. They are sorted by group, so the core group, which has no name, is first.
+/// None if there are none.
+fn choose<'k>(found: &[&'k KnownType], name: &str) -> Result<Option<&'k KnownType>, QueryError> {
     match found {
         [] => Ok(None),
         [only] => Ok(Some(only)),
@@ -252,13 +258,13 @@ fn names(words: &[Symbol], wanted: &str) -> bool {
     words.iter().any(|word| **word == *wanted)
 }
 
-/// What roles name by this name, by group: resources of definitions that are not here.
-fn named_by_roles(rights: &Graph, name: &str, group: Option<&str>) -> BTreeMap<String, Known> {
+/// The types of this name that roles mention, by group. Their CRDs may not be among the manifests.
+fn named_by_roles(rights: &Graph, name: &str, group: Option<&str>) -> BTreeMap<String, KnownType> {
     let mut found = BTreeMap::new();
     for rule in rules(rights) {
         let parent = |word: &str| word.split_once('/').map_or(word, |(parent, _)| parent) == name;
         let named = rule.resources.iter().any(|word| parent(word));
-        // Whoever names a group with all that is in it knows the group.
+        // A role over everything in a group shows that the group exists.
         let all = names(&rule.resources, "*");
         match group {
             Some(group)
@@ -276,7 +282,12 @@ fn named_by_roles(rights: &Graph, name: &str, group: Option<&str>) -> BTreeMap<S
     found
 }
 
-fn has_subresource(known: &Known, subresource: &str, types: &Types, rights: &Graph) -> bool {
+fn has_subresource(
+    known: &KnownType,
+    subresource: &str,
+    types: &QueryTypes,
+    rights: &Graph,
+) -> bool {
     let named = |rule: &PolicyRule| {
         rule.has_group(&known.group)
             && rule.resources.iter().filter_map(|word| word.split_once('/')).any(

@@ -1,13 +1,13 @@
 //! Questions as they are typed.
 
 use super::{
-    query::{Place, Query},
-    types::Types,
+    query::{Query, QueryScope},
+    types::QueryTypes,
 };
 use comptroller_core::inventory::{ResourceType, rbac::testing::*};
 
-fn types() -> Types {
-    let mut types = Types::builtin();
+fn types() -> QueryTypes {
+    let mut types = QueryTypes::builtin();
     for (group, plural, namespaced) in
         [("a.example.com", "widgets", true), ("b.example.com", "widgets", false)]
     {
@@ -29,7 +29,7 @@ fn query(text: &str) -> Query {
         verb: next().unwrap(),
         resource: next().unwrap(),
         name: next(),
-        place: Place::Named("prod".to_owned()),
+        scope: QueryScope::Named("prod".to_owned()),
     }
 }
 
@@ -106,19 +106,19 @@ fn resources_are_found_by_every_name() {
 
 #[test]
 fn a_namespace_is_asked_about_in_itself() {
-    let at = |asked: &str, place: Place| resolve(&Query { place, ..query(asked) }).unwrap();
+    let at = |asked: &str, scope: QueryScope| resolve(&Query { scope, ..query(asked) }).unwrap();
     let prod = || "prod".to_owned();
-    assert_eq!(at("get pods", Place::AllNamespaces), "get pods");
-    assert_eq!(at("get pods", Place::Default(prod())), "get pods in prod");
-    assert_eq!(at("patch namespaces", Place::AllNamespaces), "patch namespaces");
-    assert_eq!(at("patch namespaces", Place::Default(prod())), "patch namespaces");
-    assert_eq!(at("patch namespaces", Place::Named(prod())), "patch namespaces in prod");
-    assert_eq!(at("patch ns dev", Place::Named(prod())), "patch namespaces dev in dev");
+    assert_eq!(at("get pods", QueryScope::AllNamespaces), "get pods");
+    assert_eq!(at("get pods", QueryScope::Default(prod())), "get pods in prod");
+    assert_eq!(at("patch namespaces", QueryScope::AllNamespaces), "patch namespaces");
+    assert_eq!(at("patch namespaces", QueryScope::Default(prod())), "patch namespaces");
+    assert_eq!(at("patch namespaces", QueryScope::Named(prod())), "patch namespaces in prod");
+    assert_eq!(at("patch ns dev", QueryScope::Named(prod())), "patch namespaces dev in dev");
     let world = rights();
     let whole = query("patch namespaces").resolve(&types(), &world.inventory.rights).unwrap();
-    let one = whole.of_the_namespace().unwrap();
+    let one = whole.for_namespace_object().unwrap();
     assert_eq!(one.request().to_string(), "patch namespaces prod in prod");
-    assert_eq!(one.of_the_namespace(), None);
+    assert_eq!(one.for_namespace_object(), None);
     let to_come = query("create ns new").resolve(&types(), &world.inventory.rights).unwrap();
     assert_eq!((to_come.namespace(), whole.namespace()), (None, Some("prod")));
 }
@@ -158,7 +158,7 @@ fn what_can_not_be_asked_says_what_to_write() {
 
 #[test]
 fn a_group_that_does_not_answer_may_have_anything() {
-    let mut types = Types::builtin();
+    let mut types = QueryTypes::builtin();
     types.silent.push("metrics.k8s.io".to_owned());
     let world = rights();
     let ask = |asked: &str| query(asked).resolve(&types, &world.inventory.rights);

@@ -1,4 +1,4 @@
-//! The resource types that a question can be about, by all the names that kubectl takes.
+//! The resource types that a query can be about, by all names that kubectl accepts.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,24 @@ use comptroller_core::inventory::{
 };
 use comptroller_core::nearest::either;
 
-/// Below every object there is what the admission plugin `OwnerReferencesPermissionEnforcement`
-/// asks authorizers for.
+/// The subresource that the admission plugin `OwnerReferencesPermissionEnforcement` asks authorizers for, on
+/// objects of every type.
 const OF_EVERY_TYPE: &str = "finalizers";
 
-/// A resource type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct KnownType {
     pub group: String,
     pub plural: String,
     pub namespaced: bool,
-    /// Singular, kind in lower case, short names.
+    /// The singular, the kind in lower case, and the short names.
     pub aliases: Vec<String>,
     pub subresources: Vec<String>,
-    /// Whether nothing but its name is known, so that it may have a status and a scale.
+    /// Whether only its name is known, so that it may have a status and a scale.
     pub vague: bool,
 }
 
-impl Known {
-    /// `pods`, `deployments.apps`.
+impl KnownType {
+    /// Its name as in kubectl, such as `pods` or `deployments.apps`.
     pub fn name(&self) -> String {
         if self.group.is_empty() {
             self.plural.clone()
@@ -42,12 +41,12 @@ impl Known {
         self.plural == lower || self.aliases.iter().any(|alias| alias == lower)
     }
 
-    /// Whether there is such a subresource.
+    /// Whether it has this subresource.
     pub fn has(&self, subresource: &str) -> bool {
         self.subresources.iter().any(|known| known == subresource)
             || subresource == OF_EVERY_TYPE
             || (self.vague && matches!(subresource, "status" | "scale"))
-            // One for each key of what an identity carries besides its name.
+            // It has a subresource for each extra key of an identity, and those can be anything.
             || (self.group == "authentication.k8s.io" && self.plural == "userextras")
     }
 
@@ -60,18 +59,18 @@ impl Known {
     }
 }
 
-/// Every type that is known, by group and plural: the core group, which has no name, comes first.
+/// All known types, sorted by group and plural. The core group, which has no name, comes first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Types {
-    rows: BTreeMap<(String, String), Known>,
-    /// Groups of which nobody knows what they serve, since their own API server does not answer.
+pub(super) struct QueryTypes {
+    rows: BTreeMap<(String, String), KnownType>,
+    /// Groups whose resources are unknown, since their aggregated API server does not answer.
     pub silent: Vec<String>,
-    /// Whether manifests tell of it, which may leave definitions out.
+    /// Whether the types are those of manifests, which may lack CRDs.
     excerpt: bool,
 }
 
-impl Types {
-    /// What is known without a cluster.
+impl QueryTypes {
+    /// The types that are known without a cluster.
     pub fn builtin() -> Self {
         let mut types = Self { excerpt: true, ..Self::default() };
         for row in kinds::builtin() {
@@ -83,7 +82,7 @@ impl Types {
         types
     }
 
-    /// What a cluster serves, and what is only asked of authorizers.
+    /// The types that a cluster serves, and those that only authorizers are asked about.
     pub fn discovered(groups: &[APIGroupDiscovery]) -> Self {
         let mut types = Self::default();
         for group in groups {
@@ -132,10 +131,10 @@ impl Types {
         known.add_subresources(below.iter().flat_map(|of| of(row.group, row.plural)).copied());
     }
 
-    /// Adds a type of which only the name is known, unless more is.
+    /// Adds a type of which only the name is known, unless it is known already.
     pub fn add_vague(&mut self, resource: &ResourceType) {
         let key = (resource.group.clone(), resource.plural.clone());
-        self.rows.entry(key).or_insert_with(|| Known {
+        self.rows.entry(key).or_insert_with(|| KnownType {
             group: resource.group.clone(),
             plural: resource.plural.clone(),
             namespaced: resource.namespaced,
@@ -145,7 +144,7 @@ impl Types {
         });
     }
 
-    /// Adds what a `CustomResourceDefinition` defines; nothing where it has another shape.
+    /// Adds the type of a `CustomResourceDefinition`. Ignores a malformed one, which is reported elsewhere.
     pub fn add_definition(&mut self, definition: &Value) {
         let Some(row) = catalog::from_crd(definition) else {
             return;
@@ -168,16 +167,16 @@ impl Types {
         }
     }
 
-    fn row(&mut self, group: &str, plural: &str) -> &mut Known {
+    fn row(&mut self, group: &str, plural: &str) -> &mut KnownType {
         let key = (group.to_owned(), plural.to_owned());
-        self.rows.entry(key).or_insert_with(|| Known {
+        self.rows.entry(key).or_insert_with(|| KnownType {
             group: group.to_owned(),
             plural: plural.to_owned(),
-            ..Known::default()
+            ..KnownType::default()
         })
     }
 
-    /// What to do about a resource that is not known.
+    /// What to do about an unknown resource; empty if there is nothing to add.
     pub fn hint(&self) -> String {
         match self.silent.as_slice() {
             [] if self.excerpt => {
@@ -185,19 +184,18 @@ impl Types {
             }
             [] => String::new(),
             silent => format!(
-                "; {} does not answer, and what is in it has to be written with its group",
+                "; {} does not answer, so write its resources with the group",
                 either(silent)
             ),
         }
     }
 
-    /// Every type.
-    pub fn iter(&self) -> impl Iterator<Item = &Known> {
+    pub fn iter(&self) -> impl Iterator<Item = &KnownType> {
         self.rows.values()
     }
 
     /// The types with this plural, singular, kind or short name.
-    pub fn find(&self, name: &str, group: Option<&str>) -> Vec<&Known> {
+    pub fn find(&self, name: &str, group: Option<&str>) -> Vec<&KnownType> {
         let lower = name.to_ascii_lowercase();
         let in_group =
             |known: &str| group.is_none_or(|group| group == known || is_versioned(group, known));
@@ -221,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_definition_tells_names_scope_and_subresources() {
-        let mut types = Types::builtin();
+        let mut types = QueryTypes::builtin();
         types.add_definition(&json!({"spec": {
             "group": "example.com", "scope": "Cluster",
             "names": {"kind": "Widget", "plural": "widgetz", "singular": "widget", "shortNames": ["wi"]},
@@ -250,7 +248,7 @@ mod tests {
             ]},
         ]))
         .unwrap();
-        let types = Types::discovered(&groups);
+        let types = QueryTypes::discovered(&groups);
         let pods = types.find("po", None)[0];
         assert!(pods.has("log") && pods.has("finalizers") && !pods.has("exec"));
         assert!(types.find("deployments", None).is_empty());

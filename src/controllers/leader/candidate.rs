@@ -209,7 +209,6 @@ impl Candidate {
         self.leads_until = Some(sent + self.timing.renew);
     }
 
-    /// Gives up leading.
     pub fn resign(&mut self) {
         self.leads_until = None;
     }
@@ -219,7 +218,6 @@ impl Candidate {
         self.leads_until.filter(|until| now < *until)
     }
 
-    /// Whether it leads.
     #[cfg(test)]
     pub fn leads(&self, now: Instant) -> bool {
         self.leads_until(now).is_some()

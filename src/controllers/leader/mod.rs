@@ -135,11 +135,14 @@ impl LeaderElector {
         tokio::pin!(shutdown);
         loop {
             tokio::select! {
+                // A shutdown goes first, or a renewal could follow the last write and keep the
+                // lease.
                 biased;
                 () = &mut shutdown => break,
                 () = self.attempt_and_pause() => {}
             }
         }
+        // Before the release, so that this process stops leading even if the request fails.
         self.candidate.resign();
         self.publish();
         if let Ok(Err(error)) = timeout(RELEASE, self.release()).await {

@@ -53,7 +53,6 @@ impl From<Closed> for ListStop {
 }
 
 impl<H: EventHandler> ListWatch<H> {
-    /// Lists everything.
     pub(super) async fn list(&mut self) -> Result<WatchEnd, Closed> {
         let _permit = if self.resource.queued { self.context.list_permit().await } else { None };
         // This list is the answer to any rewind that was announced before it.

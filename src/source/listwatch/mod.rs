@@ -91,7 +91,6 @@ pub trait EventHandler: Send {
 /// How a list-watch goes on after an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Flow {
-    /// As usual.
     #[default]
     Continue,
     /// With a new list, as when an object that was too large has changed.
@@ -253,7 +252,6 @@ impl<H: EventHandler> ListWatch<H> {
         WatchEnd::Failed { request, error, took: now - since }
     }
 
-    /// A request succeeded.
     fn succeeded(&mut self) {
         if std::mem::take(&mut self.unhealthy) {
             self.context.health().note_recovery();

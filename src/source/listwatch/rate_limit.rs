@@ -16,19 +16,18 @@ const AT_START: f64 = 250.0;
 
 /// Hands out slots for requests. Whatever a server does, the list-watches together send no more.
 #[derive(Debug)]
-pub struct RateLimiter(Mutex<Bucket>);
+pub struct RateLimiter(Mutex<TokenBucket>);
 
 #[derive(Debug)]
-struct Bucket {
+struct TokenBucket {
     /// Negative while requests wait for their slot.
     tokens: f64,
     updated: Instant,
 }
 
 impl RateLimiter {
-    /// A full bucket.
     pub fn new(now: Instant) -> Self {
-        Self(Mutex::new(Bucket { tokens: AT_START, updated: now }))
+        Self(Mutex::new(TokenBucket { tokens: AT_START, updated: now }))
     }
 
     /// Reserves the next slot and returns how long to wait for it.

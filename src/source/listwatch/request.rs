@@ -78,9 +78,7 @@ impl From<serde_json::Error> for RequestError {
 pub struct StatusBody {
     /// `Status`, or empty if the body is something else.
     pub kind: String,
-    /// HTTP status.
     pub code: u16,
-    /// The server's message.
     pub message: String,
     details: Option<Details>,
 }

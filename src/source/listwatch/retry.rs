@@ -42,21 +42,16 @@ pub enum WatchEnd {
     ClusterRestored,
     /// The handler asked for a new list.
     ListNeeded,
-    /// A request failed.
     Failed {
-        /// Which one.
         request: RequestKind,
-        /// Why.
         error: RequestError,
         /// How long it took to fail.
         took: Duration,
     },
 }
 
-/// The next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextRequest {
-    /// A list.
     List,
     /// A watch from the current resource version.
     Watch,
@@ -81,7 +76,6 @@ pub struct Step {
 pub enum Report {
     /// It is expected to end by itself.
     Failure {
-        /// The error.
         error: RequestError,
         /// Whether it is worth a line in the operator's log.
         loud: bool,

@@ -35,9 +35,7 @@ enum Position {
     First,
     /// After a comma between items.
     Next,
-    /// After an item.
     After,
-    /// In an item.
     Item,
     /// After the end of the list.
     End,
@@ -48,7 +46,7 @@ enum Position {
 enum StringState {
     Outside,
     Inside,
-    /// After a backslash.
+    /// In a string, after a backslash.
     Escaped,
 }
 
@@ -107,7 +105,6 @@ pub struct ItemSplitter {
 /// An item of a list, as JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SplitItem<'a> {
-    /// All of it.
     Whole(&'a [u8]),
     /// The beginning of an item that is too large.
     TooLarge(&'a [u8]),

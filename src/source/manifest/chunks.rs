@@ -1,15 +1,15 @@
-//! Cuts a stream into YAML documents by its marker lines, one document in memory at a time.
+//! Splits a stream into YAML documents at its marker lines, with one document in memory at a time.
 
 use std::io::{self, BufRead, Read};
 
-/// One document's text, with its markers, and where it begins in the file.
+/// The text of one document, with its markers, and where it begins in the file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Chunk {
+pub(super) struct DocumentChunk {
     /// The bytes, without the byte order mark of the document.
     pub text: Vec<u8>,
     /// The line of its first byte, from 1.
     pub line: usize,
-    /// Longer than the limit: `text` is only its beginning.
+    /// Whether it is longer than the limit, so that `text` is only its beginning.
     pub too_long: bool,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Chunks<R> {
     limit: usize,
     /// Lines read so far.
     lines: usize,
-    /// A `---` line that begins the next document.
+    /// The `---` line that begins the next document, once it was read.
     carried: Option<Vec<u8>>,
     done: bool,
 }
@@ -30,13 +30,13 @@ impl<R: BufRead> Chunks<R> {
         Self { input, limit, lines: 0, carried: None, done: false }
     }
 
-    /// The line that was read last.
+    /// The number of the last line that was read.
     pub fn line(&self) -> usize {
         self.lines
     }
 
-    /// The next document that holds more than comments and markers.
-    pub fn next(&mut self) -> io::Result<Option<Chunk>> {
+    /// The next document with more than comments and markers; None at the end.
+    pub fn next(&mut self) -> io::Result<Option<DocumentChunk>> {
         while !self.done {
             let chunk = self.read_chunk()?;
             if chunk.too_long || !is_blank(&chunk.text) {
@@ -46,13 +46,13 @@ impl<R: BufRead> Chunks<R> {
         Ok(None)
     }
 
-    fn read_chunk(&mut self) -> io::Result<Chunk> {
-        let mut chunk = Chunk {
+    fn read_chunk(&mut self) -> io::Result<DocumentChunk> {
+        let mut chunk = DocumentChunk {
             line: self.lines + usize::from(self.carried.is_none()),
             text: self.carried.take().unwrap_or_default(),
             too_long: false,
         };
-        // A marker line may hold the beginning of its document.
+        // A marker line may have the beginning of its document.
         let mut begun = has_content(&chunk.text);
         loop {
             let start = chunk.text.len();
@@ -62,7 +62,7 @@ impl<R: BufRead> Chunks<R> {
                 return Ok(chunk);
             }
             self.lines += 1;
-            // Files are joined with their marks, so that any document may begin with one.
+            // `cat` joins files with their byte order marks, so any document may begin with one.
             if !begun || is_marked_marker(chunk.text.get(start..).unwrap_or_default()) {
                 drop_byte_order_mark(&mut chunk.text, start);
             }
@@ -85,8 +85,8 @@ impl<R: BufRead> Chunks<R> {
 
     /// Appends a line to the chunk, or the beginning of one that is longer than a document may be.
     /// Returns how many bytes were consumed.
-    fn read_line(&mut self, chunk: &mut Chunk) -> io::Result<usize> {
-        // Room for a marker remains, so that the next document is found after one that is too long.
+    fn read_line(&mut self, chunk: &mut DocumentChunk) -> io::Result<usize> {
+        // Some room is left for a marker, so that the document after one that is too long is found.
         let room = self.limit.saturating_sub(chunk.text.len()) + 8;
         let mut read = (&mut self.input).take(room as u64).read_until(b'\n', &mut chunk.text)?;
         if read == room && chunk.text.last() != Some(&b'\n') {
@@ -94,7 +94,7 @@ impl<R: BufRead> Chunks<R> {
             chunk.too_long = true;
         }
         if self.lines == 0 {
-            refuse_utf16(&chunk.text)?;
+            reject_utf16(&chunk.text)?;
         }
         Ok(read)
     }
@@ -108,13 +108,13 @@ fn drop_byte_order_mark(text: &mut Vec<u8>, at: usize) {
     }
 }
 
-/// Whether a line is a marker behind a byte order mark, as where files were joined.
+/// Whether a line is a marker after a byte order mark, as in joined files.
 fn is_marked_marker(line: &[u8]) -> bool {
     line.strip_prefix(BYTE_ORDER_MARK).is_some_and(|rest| is_marker(rest, *b"---"))
 }
 
-/// A byte order mark says how the file is encoded; Windows shells write UTF-16.
-fn refuse_utf16(text: &[u8]) -> io::Result<()> {
+/// Rejects UTF-16, which Windows shells write, by its byte order mark.
+fn reject_utf16(text: &[u8]) -> io::Result<()> {
     if text.starts_with(b"\xFF\xFE") || text.starts_with(b"\xFE\xFF") {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
@@ -153,7 +153,7 @@ fn is_blank(text: &[u8]) -> bool {
     text.split(|byte| *byte == b'\n').all(|line| !has_content(line))
 }
 
-/// Whether a line carries something of the document itself.
+/// Whether a line has content of the document itself.
 fn has_content(line: &[u8]) -> bool {
     let directive = line.starts_with(b"%");
     let line = if is_marker(line, *b"---") || is_marker(line, *b"...") {

@@ -1,10 +1,10 @@
-//! What a parser's events say of a document before its tree is built: which anchor an alias means,
-//! how deep it is nested, and which scalars have tags.
+//! A first look at a document by its parser events: which anchor an alias means, how deep it is nested,
+//! and which scalars have tags.
 //!
-//! The parser of the tree numbers anchors by how many names it knows, so that an alias behind an
-//! anchor whose name was used before may get another one's value; it does not say which text has a
-//! tag; and its time grows with the square of the depth. Few documents give reason to look, so the
-//! others are not parsed twice.
+//! The parser that builds the tree has three gaps. It numbers anchors by how many names it knows, so that
+//! an alias after a reused anchor name may get the wrong value; it does not show which text has a tag; and
+//! its time grows with the square of the depth. Few documents can be affected, and the others are not
+//! parsed twice.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -15,54 +15,54 @@ use super::scalar::{self, Scalar};
 /// How deep a document may be nested; the tree's parser has the same limit.
 const DEEPEST: usize = 128;
 
-/// Why a document is not read.
+/// Why a document is rejected.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refused {
-    /// Where in the text.
+pub(super) struct RejectedDocument {
+    /// The position in the text; None if it is unknown.
     pub offset: Option<usize>,
-    /// Names nothing that the document says.
+    /// Quotes nothing of the document, which may be a Secret.
     pub message: &'static str,
 }
 
-/// A document that the tree's parser reads as kubectl does.
-pub(super) struct Prepared<'t> {
-    /// Each anchor has a name of its own, so that an alias means the last anchor of its name before
-    /// it. Lines stay where they are.
+/// A document in a form that the tree's parser reads as kubectl does.
+pub(super) struct PreparedDocument<'t> {
+    /// Every anchor has a unique name, so that an alias means the last anchor of its name before it. Lines
+    /// keep their numbers.
     pub text: Cow<'t, [u8]>,
-    /// Where in it plain scalars with tags begin, in ascending order.
+    /// The offsets of plain scalars with tags, in ascending order.
     pub tagged: Vec<usize>,
 }
 
-/// Looks at the events of a document that gives reason to.
-pub(super) fn prepare(text: &[u8]) -> Result<Prepared<'_>, Refused> {
-    let as_it_is = |tagged| Prepared { text: Cow::Borrowed(text), tagged };
+/// Prepares a document: unchanged, unless it may be affected by one of the gaps.
+pub(super) fn prepare(text: &[u8]) -> Result<PreparedDocument<'_>, RejectedDocument> {
+    let as_it_is = |tagged| PreparedDocument { text: Cow::Borrowed(text), tagged };
     let repeats = may_repeat_anchors(text);
     if !repeats && !may_hold_tags(text) && !may_be_too_deep(text) {
         return Ok(as_it_is(Vec::new()));
     }
-    // The tree's parser says where text is not UTF-8, after reading no further.
+    // The tree's parser reports text that is not UTF-8, with its position.
     let Ok(source) = std::str::from_utf8(text) else {
         return Ok(as_it_is(Vec::new()));
     };
-    let Marks { names, tagged } = marks(source)?;
+    let AnchorsAndTags { names, tagged } = marks(source)?;
     Ok(if repeats { rename(text, &names, &tagged) } else { as_it_is(tagged) })
 }
 
-/// What the events of a document point at, in the order of the text.
-struct Marks {
-    names: Vec<Name>,
-    /// Where plain scalars with tags begin.
+/// The anchors and tags of a document, in the order of the text.
+struct AnchorsAndTags {
+    names: Vec<AnchorName>,
+    /// The offsets of plain scalars with tags.
     tagged: Vec<usize>,
 }
 
-/// An anchor or an alias: where its name is, and the number of the anchor.
-struct Name {
+/// The name of an anchor or an alias, and the number of the anchor.
+struct AnchorName {
     start: usize,
     end: usize,
     anchor: usize,
 }
 
-fn marks(source: &str) -> Result<Marks, Refused> {
+fn marks(source: &str) -> Result<AnchorsAndTags, RejectedDocument> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.emit_anchor_events = true;
@@ -70,7 +70,7 @@ fn marks(source: &str) -> Result<Marks, Refused> {
     options.block_nesting_limit = DEEPEST;
     let (mut names, mut tagged) = (Vec::new(), Vec::new());
     for event in Parser::new_from_str_with_options(source, options) {
-        let (event, span) = event.map_err(|error| Refused {
+        let (event, span) = event.map_err(|error| RejectedDocument {
             offset: error.marker().byte_offset(),
             message: match error.kind() {
                 ErrorKind::RecursionLimitExceeded => "nested more than 128 levels deep",
@@ -86,16 +86,16 @@ fn marks(source: &str) -> Result<Marks, Refused> {
                 _ => "its anchors, tags or brackets can't be followed: check quotes, brackets, indentation and the names of aliases",
             },
         })?;
-        if let Some(message) = event.tag().and_then(|tag| misread(&event, tag)) {
-            return Err(Refused { offset: span.start.byte_offset(), message });
+        if let Some(message) = event.tag().and_then(|tag| misread_tag(&event, tag)) {
+            return Err(RejectedDocument { offset: span.start.byte_offset(), message });
         }
         match event {
             Event::Scalar(_, ScalarStyle::Plain, _, Some(_)) => {
                 tagged.extend(span.start.byte_offset());
             }
             Event::Anchor(anchor, _) | Event::Alias(anchor) => {
-                // Without its sigil, which stays.
-                names.extend(span.byte_range().map(|range| Name {
+                // Without `&` or `*`, which stays.
+                names.extend(span.byte_range().map(|range| AnchorName {
                     start: range.start + 1,
                     end: range.end,
                     anchor,
@@ -104,13 +104,13 @@ fn marks(source: &str) -> Result<Marks, Refused> {
             _ => {}
         }
     }
-    // An anchor's event comes behind that of its node.
+    // The event of an anchor comes after that of its node.
     names.sort_by_key(|name| name.start);
-    Ok(Marks { names, tagged })
+    Ok(AnchorsAndTags { names, tagged })
 }
 
-/// What to do where the tree's parser would not see what a tag means to kubectl.
-fn misread(event: &Event<'_>, tag: &Tag) -> Option<&'static str> {
+/// What to do about a tag that the tree's parser does not interpret as kubectl does; None if it does.
+fn misread_tag(event: &Event<'_>, tag: &Tag) -> Option<&'static str> {
     match tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() {
         Some("binary") => {
             Some("a value is tagged !!binary, which kubectl decodes: write the text itself")
@@ -128,7 +128,7 @@ fn misread(event: &Event<'_>, tag: &Tag) -> Option<&'static str> {
     }
 }
 
-fn rename(text: &[u8], names: &[Name], tagged: &[usize]) -> Prepared<'static> {
+fn rename(text: &[u8], names: &[AnchorName], tagged: &[usize]) -> PreparedDocument<'static> {
     let mut renamed = Vec::with_capacity(text.len() + names.len());
     let mut moved = Vec::with_capacity(tagged.len());
     let mut tagged = tagged.iter().copied().peekable();
@@ -143,10 +143,10 @@ fn rename(text: &[u8], names: &[Name], tagged: &[usize]) -> Prepared<'static> {
     }
     moved.extend(tagged.map(|offset| renamed.len() + offset.saturating_sub(from)));
     renamed.extend_from_slice(text.get(from..).unwrap_or_default());
-    Prepared { text: Cow::Owned(renamed), tagged: moved }
+    PreparedDocument { text: Cow::Owned(renamed), tagged: moved }
 }
 
-/// Whether some `&name` stands twice in a text with a `*name`, whatever either is.
+/// Whether some `&name` occurs twice in a text with a `*name`, even if in a comment or a script.
 fn may_repeat_anchors(text: &[u8]) -> bool {
     let mut anchors = HashSet::new();
     let mut repeated = false;
@@ -172,13 +172,13 @@ fn may_repeat_anchors(text: &[u8]) -> bool {
     false
 }
 
-/// The characters of a name to the tree's parser, which takes no others.
+/// The characters that the tree's parser accepts in a name.
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-/// Whether an exclamation mark stands where a tag may begin, be it in a comment or a script: first
-/// in its line, behind an indicator or behind an anchor.
+/// Whether there is an exclamation mark where a tag may begin, even if in a comment or a script: at the start
+/// of a line, after an indicator or after an anchor.
 fn may_hold_tags(text: &[u8]) -> bool {
     let marks = text.iter().enumerate().filter(|(_, byte)| **byte == b'!');
     marks.map(|(at, _)| text.get(..at).unwrap_or_default()).any(|before| {
@@ -196,8 +196,8 @@ fn ends_in_anchor(text: &[u8]) -> bool {
     not_in_name == Some(&b'&')
 }
 
-/// Whether the brackets suffice to nest flow collections too deep, and the text is so long that
-/// their depth would cost time. Where they close is not looked at: quotes and comments hold any.
+/// Whether there are enough brackets to nest flow collections too deep, in a text so long that the depth
+/// would cost time. Closing brackets are not considered, since quotes and comments may contain any.
 fn may_be_too_deep(text: &[u8]) -> bool {
     /// Bytes times brackets; the tree's parser takes less than a nanosecond for each.
     const CHEAP: usize = 1 << 26;

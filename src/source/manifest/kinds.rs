@@ -1,34 +1,36 @@
-//! Which kinds a document names that can't be read as an object.
+//! The kinds that a document mentions if it can't be read as an object.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// So many kinds of one document are noted.
-const MOST: usize = 32;
+/// How many kinds of one document are noted.
+const MAX_KINDS: usize = 32;
 
-/// The kinds that a text names, whether it can be parsed or not. Those of a list's items, and of
-/// JSON, may be anywhere; else only what begins a line counts: `roleRef` names a kind, too.
-pub fn named_in(text: &[u8]) -> Vec<String> {
+/// The kinds that a text mentions, whether it can be parsed or not. Those of a list's items, and of JSON, may
+/// be anywhere. Otherwise only those at the start of a line count, since fields such as `roleRef` have a
+/// kind too.
+pub fn mentioned_in(text: &[u8]) -> Vec<String> {
     let mut outer = BTreeSet::new();
     let mut inner = BTreeSet::new();
     for line in text.split(|byte| *byte == b'\n') {
         for (at, _) in line.windows(4).enumerate().filter(|(_, word)| *word == b"kind") {
             let set = if at == 0 { &mut outer } else { &mut inner };
-            if set.len() < MOST
+            if set.len() < MAX_KINDS
                 && let Some(kind) = kind_at(line, at)
             {
                 set.insert(kind);
             }
         }
     }
+    // Templates indent even the outermost kind, and a list has the kinds of its items inside.
     if outer.is_empty() || outer.iter().any(|kind| kind.ends_with("List")) {
         outer.append(&mut inner);
     }
-    outer.into_iter().filter(|kind| kind != "List").take(MOST).collect()
+    outer.into_iter().filter(|kind| kind != "List").take(MAX_KINDS).collect()
 }
 
-/// The word behind `kind:` or `"kind":` at a place of a line.
+/// The word after `kind:` or `"kind":` at a position of a line; None if it is something else.
 fn kind_at(line: &[u8], at: usize) -> Option<String> {
     let before = at.checked_sub(1).and_then(|at| line.get(at));
     if before.is_some_and(|byte| !b" \t-{,\"'".contains(byte)) {
@@ -39,19 +41,19 @@ fn kind_at(line: &[u8], at: usize) -> Option<String> {
     let rest = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
     let rest = rest.strip_prefix(b"\"").or_else(|| rest.strip_prefix(b"'")).unwrap_or(rest);
     let word = rest.split(|byte| !byte.is_ascii_alphanumeric()).next()?;
-    // Longer is no kind.
+    // A kind is a DNS label.
     (1..=63).contains(&word.len()).then(|| String::from_utf8_lossy(word).into_owned())
 }
 
-/// The kind of an object that can't be used for another reason.
-pub(super) fn of(object: &Value) -> Vec<String> {
+/// The kind of an object that can't be used for another reason; empty if it has none.
+pub(super) fn kind_of(object: &Value) -> Vec<String> {
     let kind = object.get("kind").and_then(Value::as_str);
     kind.filter(|kind| !kind.is_empty()).map(str::to_owned).into_iter().collect()
 }
 
-/// Why a document without a kind was meant to be an object all the same; None for Helm values and
-/// other files that are none.
-pub(super) fn missing(document: &Value) -> Option<String> {
+/// The error for a document without a kind that is clearly meant to be an object; None for Helm values and
+/// the like.
+pub(super) fn missing_kind(document: &Value) -> Option<String> {
     let fields = document.as_object()?;
     let mistyped =
         fields.keys().find(|key| key.trim_matches('\u{feff}').eq_ignore_ascii_case("kind"));
@@ -62,8 +64,9 @@ pub(super) fn missing(document: &Value) -> Option<String> {
     let has = |field: &str| fields.get(field).is_some_and(Value::is_object);
     let versioned = fields.get("apiVersion").is_some_and(Value::is_string);
     let like_an_object = has("metadata") && (versioned || has("spec") || has("data"));
-    (like_an_object || (versioned && has("spec")))
-        .then(|| "no Kubernetes object: it has no kind; add one, such as `kind: Deployment`".into())
+    (like_an_object || (versioned && has("spec"))).then(|| {
+        "not a Kubernetes object: it has no kind; add one, such as `kind: Deployment`".into()
+    })
 }
 
 #[cfg(test)]
@@ -73,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kinds_that_a_text_names() {
+    fn the_kinds_that_a_text_mentions() {
         for (text, expected) in [
             ("apiVersion: v1\nkind: Pod\n  x: [", &["Pod"][..]),
             (
@@ -93,13 +96,13 @@ mod tests {
             ("a: mankind: Pod\nkindly: Pod\nkind Pod", &[]),
             ("", &[]),
         ] {
-            let found = named_in(text.as_bytes());
+            let found = mentioned_in(text.as_bytes());
             assert_eq!(found, expected, "{text}");
         }
     }
 
     #[test]
-    fn an_object_whose_kind_is_missing_is_told_from_other_documents() {
+    fn an_object_whose_kind_is_missing_differs_from_other_documents() {
         for (document, object) in [
             (json!({"Kind": "Pod", "apiVersion": "v1"}), true),
             (json!({"\u{feff}kind": "Pod"}), true),
@@ -113,7 +116,7 @@ mod tests {
             (json!([{"kind": "Pod"}]), false),
             (json!("kind"), false),
         ] {
-            assert_eq!(missing(&document).is_some(), object, "{document}");
+            assert_eq!(missing_kind(&document).is_some(), object, "{document}");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! From the text of a manifest file to the objects that `kubectl apply` would send.
+//! Reads manifest files into the objects that `kubectl apply` would send.
 //!
-//! Takes any YAML or JSON that kubectl takes: many documents, lists, anchors and merges, scalars
-//! of YAML 1.1. One document is in memory at a time. A document that can't be read is an error
-//! with its place, and the next one is read all the same. What kubectl would let pass without a
-//! word, such as a key that appears twice, is an error here: a scan must not guess.
+//! Accepts any YAML or JSON that kubectl accepts: many documents, lists, anchors and merges, scalars of
+//! YAML 1.1. One document is in memory at a time. A document that can't be read is an error with its
+//! position, and the next one is read nevertheless. What kubectl accepts silently, such as a key that
+//! appears twice, is an error here: a scan must not guess.
 
 mod chunks;
 mod events;
@@ -17,46 +17,46 @@ use std::{io::BufRead, sync::Arc};
 
 use serde_json::Value;
 
-pub use self::{kinds::named_in, nulls::as_stored};
+pub use self::{kinds::mentioned_in, nulls::as_stored};
 
-/// Where in a file something is.
+/// A position in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Location {
-    /// Which document of the file, from 1; comments alone are no document.
+pub struct DocumentLine {
+    /// The number of the document, from 1. Comments alone are not a document.
     pub document: usize,
     /// The line in the file, from 1.
     pub line: usize,
 }
 
-/// Something found in a file.
+/// A document of a file, or an item of a list in it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Found {
+pub enum ManifestDocument {
     /// An object with `apiVersion` and `kind`. The contents of a Secret are already gone.
-    Object(Value, Location),
-    /// A document without a kind and not meant to have one: Helm values, a Compose file.
-    Other(Location),
+    Object(Value, DocumentLine),
+    /// A document that has no kind and is not meant to have one, such as Helm values.
+    Other(DocumentLine),
 }
 
-/// A document that can't be used, where it is and what to do.
+/// Why a document can't be used, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{}: document {}: {message}", location.line, location.document)]
 pub struct ManifestError {
     /// The file as the user named it; `-` is standard input.
     pub file: Arc<str>,
-    /// Where in it.
-    pub location: Location,
-    /// What is wrong. Never quotes what a Secret says.
+    /// The position in it.
+    pub location: DocumentLine,
+    /// What is wrong. Never quotes the contents of a Secret.
     pub message: String,
-    /// The kinds that the text names: what is in it may be of any of them.
+    /// The kinds that the text mentions: its objects may be of any of them.
     pub kinds: Vec<String>,
 }
 
 /// Bounds on what is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The longest document, in bytes.
+    /// The largest document, in bytes.
     pub document_bytes: usize,
-    /// After so many errors the rest of a file is not read.
+    /// The rest of a file with this many errors is not read.
     pub errors_per_file: usize,
 }
 
@@ -66,17 +66,18 @@ impl Default for Limits {
     }
 }
 
-/// Reads every document of one file. `visit` gets each object as soon as it is known.
+/// Reads every document of one file, and passes each object or error to `visit` as soon as it is known.
 pub fn read(
     file: &str,
     input: impl BufRead,
     limits: Limits,
-    visit: &mut dyn FnMut(Result<Found, ManifestError>),
+    visit: &mut dyn FnMut(Result<ManifestDocument, ManifestError>),
 ) {
-    reader::Reader::new(file, limits, visit).read(input);
+    reader::ManifestReader::new(file, limits, visit).read(input);
 }
 
-/// Drops what a Secret says: nothing here reads it, so nothing keeps it.
+/// Drops the contents of a Secret: nothing here needs them, so nothing keeps them. Other objects stay as they
+/// are.
 pub fn strip_secret(object: &mut Value) {
     let Value::Object(fields) = object else {
         return;
@@ -86,7 +87,7 @@ pub fn strip_secret(object: &mut Value) {
     }
     fields.remove("data");
     fields.remove("stringData");
-    // kubectl keeps the whole object here.
+    // kubectl stores the whole object in this annotation, contents included.
     if let Some(Value::Object(annotations)) =
         fields.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"))
     {

@@ -1,14 +1,13 @@
-//! Nulls of a manifest as the API server stores them.
+//! Replaces nulls of a manifest as the API server does.
 //!
-//! It reads the kinds of Kubernetes into typed structs, where null means what is there when nothing
-//! is given: no field, the empty string, an empty object. A custom resource is stored as it is
-//! written, but for its metadata.
+//! It parses the kinds of Kubernetes into typed structs, where null means the zero value: no field, an empty
+//! string, an empty object. A custom resource is stored as it is written, except for its metadata.
 
 use serde_json::{Map, Value};
 
 use comptroller_core::inventory::catalog::is_kubernetes_group;
 
-/// Fields that hold a map of strings wherever they are.
+/// Fields that are a map of strings wherever they occur.
 const TEXTS: &[&str] = &[
     "annotations",
     "binaryData",
@@ -22,7 +21,7 @@ const TEXTS: &[&str] = &[
     "volumeAttributes",
 ];
 
-/// Fields that hold a map of quantities.
+/// Fields that are a map of quantities.
 const QUANTITIES: &[&str] = &[
     "allocatable",
     "capacity",
@@ -38,7 +37,7 @@ const QUANTITIES: &[&str] = &[
     "requests",
 ];
 
-/// Fields that hold a list of strings, where a null might be an object as well.
+/// Fields that are a list of strings. In other lists a null stands for an empty object.
 const LISTS_OF_TEXTS: &[&str] = &[
     "accessModes",
     "add",
@@ -57,7 +56,7 @@ const LISTS_OF_TEXTS: &[&str] = &[
     "verbs",
 ];
 
-/// Puts what the API server stores in the place of nulls.
+/// Replaces the nulls of an object with what the API server would store.
 pub fn as_stored(object: &mut Value) {
     let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
     let typed = is_kubernetes_group(version.split_once('/').map_or("", |(group, _)| group));

@@ -1,4 +1,4 @@
-//! Reads one file: documents become objects or errors, each with its place.
+//! Reads one file: its documents become objects or errors, each with its position.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,24 +11,23 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::Value;
 
 use super::{
-    Found, Limits, Location, ManifestError,
-    chunks::{self, Chunk, Chunks},
+    DocumentLine, Limits, ManifestDocument, ManifestError,
+    chunks::{self, Chunks, DocumentChunk},
     events, kinds, strip_secret,
-    tree::{Builder, Syntax, ValueSeed},
+    tree::{Syntax, TreeBuilder, ValueSeed},
 };
 
-type Visit<'v> = &'v mut dyn FnMut(Result<Found, ManifestError>);
+type DocumentVisitor<'v> = &'v mut dyn FnMut(Result<ManifestDocument, ManifestError>);
 
-/// What is done with one file.
-pub(super) struct Reader<'v> {
+pub(super) struct ManifestReader<'v> {
     file: Arc<str>,
     limits: Limits,
     /// The document that is being read, from 1.
     document: usize,
     errors: usize,
-    /// The first document that looks like a template, with the kinds of all of them.
-    template: Option<(Location, BTreeSet<String>)>,
-    visit: Visit<'v>,
+    /// The position of the first document that looks like a template, with the kinds of all of them.
+    template: Option<(DocumentLine, BTreeSet<String>)>,
+    visit: DocumentVisitor<'v>,
 }
 
 /// Part of a file.
@@ -36,7 +35,8 @@ struct Text<'t> {
     bytes: &'t [u8],
     /// The line of its first byte.
     line: usize,
-    /// An offset and its line: places are asked for in ascending order, so a list is counted once.
+    /// An offset and its line. Positions are asked for in ascending order, so the lines of a list are counted
+    /// only once.
     cursor: Cell<(usize, usize)>,
 }
 
@@ -56,12 +56,12 @@ impl<'t> Text<'t> {
     }
 }
 
-impl<'v> Reader<'v> {
-    pub fn new(file: &str, limits: Limits, visit: Visit<'v>) -> Self {
+impl<'v> ManifestReader<'v> {
+    pub fn new(file: &str, limits: Limits, visit: DocumentVisitor<'v>) -> Self {
         Self { file: file.into(), limits, document: 0, errors: 0, template: None, visit }
     }
 
-    /// Reads to the end of the input, or to the limit of errors.
+    /// Reads up to the end of the input, or up to the limit of errors.
     pub fn read(&mut self, input: impl BufRead) {
         self.read_documents(input);
         if let Some((location, kinds)) = self.template.take() {
@@ -72,6 +72,7 @@ impl<'v> Reader<'v> {
 
     fn read_documents(&mut self, input: impl BufRead) {
         let mut chunks = Chunks::new(input, self.limits.document_bytes);
+        // A file of garbage would otherwise yield an error for each of its lines.
         while self.errors < self.limits.errors_per_file {
             match chunks.next() {
                 Ok(Some(chunk)) => self.read_chunk(&chunk),
@@ -86,7 +87,7 @@ impl<'v> Reader<'v> {
         self.fail(chunks.line(), message, b"");
     }
 
-    fn read_chunk(&mut self, chunk: &Chunk) {
+    fn read_chunk(&mut self, chunk: &DocumentChunk) {
         let text = &Text::new(&chunk.text, chunk.line);
         if chunk.too_long {
             self.document += 1;
@@ -109,13 +110,13 @@ impl<'v> Reader<'v> {
         let line = text.line + chunks::lines_before_content(text.bytes);
         let prepared = match events::prepare(text.bytes) {
             Ok(prepared) => prepared,
-            Err(refused) => {
-                let line = refused.offset.map_or(line, |offset| text.line_of(offset));
-                return self.refuse(text, line, refused.message.into());
+            Err(rejected) => {
+                let line = rejected.offset.map_or(line, |offset| text.line_of(offset));
+                return self.reject(text, line, rejected.message.into());
             }
         };
         let text = &Text::new(&prepared.text, text.line);
-        let builder = Builder::new(text.bytes, Syntax::Yaml, &prepared.tagged);
+        let builder = TreeBuilder::new(text.bytes, Syntax::Yaml, &prepared.tagged);
         let deserializer = yaml_serde::Deserializer::from_slice(text.bytes);
         if let Err(error) = self.build(text, line, &builder, deserializer) {
             let at = error
@@ -134,42 +135,42 @@ impl<'v> Reader<'v> {
         {
             let part = &Text::new(bytes, text.line_of(start));
             match self.read_json_values(part) {
-                Ended::AtTheEnd => return,
-                Ended::NotJson if start == marker => return self.read_yaml(text),
-                Ended::NotJson => return self.read_yaml(part),
-                Ended::ResumeAt(offset) => start += offset,
+                JsonEnd::AtTheEnd => return,
+                JsonEnd::NotJson if start == marker => return self.read_yaml(text),
+                JsonEnd::NotJson => return self.read_yaml(part),
+                JsonEnd::ResumeAt(offset) => start += offset,
             }
         }
     }
 
-    /// Reads values until one fails. Each is looked for first, and read by itself: to ask whether
-    /// the input ends counts its lines, which made a stream of JSON quadratic.
-    fn read_json_values(&mut self, text: &Text<'_>) -> Ended {
+    /// Reads values until one fails. The extent of each is found first, and then it is read by itself: asking
+    /// serde_json whether the input ends counts lines each time, which would be quadratic.
+    fn read_json_values(&mut self, text: &Text<'_>) -> JsonEnd {
         let mut values = serde_json::Deserializer::from_slice(text.bytes).into_iter::<IgnoredAny>();
         loop {
             let start = values.byte_offset();
             let whole = match values.next() {
-                None => return Ended::AtTheEnd,
+                None => return JsonEnd::AtTheEnd,
                 Some(found) => found.is_ok(),
             };
             let end = if whole { values.byte_offset() } else { text.bytes.len() };
             let bytes = text.bytes.get(start..end).unwrap_or_default();
             let part = Text::new(bytes, text.line_of(start));
             self.document += 1;
-            let builder = Builder::new(bytes, Syntax::Json, &[]);
+            let builder = TreeBuilder::new(bytes, Syntax::Json, &[]);
             let mut deserializer = serde_json::Deserializer::from_slice(bytes);
             let Err(error) = self.build(&part, part.line, &builder, &mut deserializer) else {
                 continue;
             };
             if start == 0 && !begins_like_json(bytes) {
-                // A flow mapping of YAML begins with the same brace.
+                // It may be a flow mapping of YAML, which begins with the same brace.
                 self.document -= 1;
-                return Ended::NotJson;
+                return JsonEnd::NotJson;
             }
             let line = part.line + error.line().saturating_sub(1);
             self.explain(&part, &builder, line, &error.to_string());
             if whole {
-                return Ended::ResumeAt(end);
+                return JsonEnd::ResumeAt(end);
             }
             return next_json_value(
                 text.bytes,
@@ -178,24 +179,24 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// Builds one document and hands out what is in it.
+    /// Builds one document and emits its objects.
     fn build<'de, D: Deserializer<'de>>(
         &mut self,
         text: &Text<'_>,
         line: usize,
-        builder: &Builder<'_>,
+        builder: &TreeBuilder<'_>,
         deserializer: D,
     ) -> Result<(), D::Error> {
         let document = self.document;
-        let place = |offset: Option<usize>| Location {
+        let place = |offset: Option<usize>| DocumentLine {
             document,
             line: offset.map_or(line, |offset| text.line_of(offset)),
         };
         let is_list = Cell::new(false);
-        // Items of a typed list may have no kind of their own; what the list's is comes later.
+        // Items of a typed list may lack a kind, and the list's own kind may come after them, so these wait.
         let held = RefCell::new(Vec::new());
         let this = RefCell::new(&mut *self);
-        let sink = |item: Value, offset: Option<usize>| {
+        let handler = |item: Value, offset: Option<usize>| {
             is_list.set(true);
             let location = place(offset);
             if type_of(&item).is_ok_and(|found| found.is_some()) {
@@ -204,9 +205,9 @@ impl<'v> Reader<'v> {
                 held.borrow_mut().push((item, location));
             }
         };
-        let value = ValueSeed::document(builder, &sink).deserialize(deserializer)?;
+        let value = ValueSeed::document(builder, &handler).deserialize(deserializer)?;
         let location = match text_line(text, builder) {
-            Some(line) => Location { document, line },
+            Some(line) => DocumentLine { document, line },
             None => place(None),
         };
         if is_list.get() {
@@ -219,8 +220,8 @@ impl<'v> Reader<'v> {
         Ok(())
     }
 
-    /// Hands out an item of a list, which may have the list's type without saying so.
-    fn emit_item(&mut self, list: &Value, mut item: Value, location: Location) {
+    /// Emits an item of a list. An item without a type has that of the list.
+    fn emit_item(&mut self, list: &Value, mut item: Value, location: DocumentLine) {
         if let Value::Object(fields) = &mut item
             && !fields.contains_key("kind")
             && let Some(kind) = list.get("kind").and_then(Value::as_str)
@@ -233,16 +234,16 @@ impl<'v> Reader<'v> {
         if item.get("kind").is_none() {
             let message =
                 "an item of the list has no kind: every item needs its own apiVersion and kind";
-            return self.fail_at(location, message.into(), kinds::of(&item));
+            return self.fail_at(location, message.into(), kinds::kind_of(&item));
         }
         self.emit(item, location);
     }
 
-    /// Hands out an object, or what is in it when it is a list itself.
-    fn emit(&mut self, mut object: Value, location: Location) {
+    /// Emits an object, or its items if it is a list itself.
+    fn emit(&mut self, mut object: Value, location: DocumentLine) {
         match type_of(&object) {
-            Err(message) => return self.fail_at(location, message, kinds::of(&object)),
-            Ok(None) => return (self.visit)(Ok(Found::Other(location))),
+            Err(message) => return self.fail_at(location, message, kinds::kind_of(&object)),
+            Ok(None) => return (self.visit)(Ok(ManifestDocument::Other(location))),
             Ok(Some(())) => {}
         }
         match object.get_mut("items").map(Value::take) {
@@ -252,17 +253,17 @@ impl<'v> Reader<'v> {
                 }
                 return;
             }
-            // kubectl takes a list without items for an empty one.
+            // For kubectl a list without items is empty.
             None | Some(Value::Null) if is_list(&object) => return,
             Some(items) if is_list(&object) && !items.is_null() => {
                 let message = "items is not a list: write one object per item, each behind `- `";
                 return self.fail_at(
                     location,
                     message.into(),
-                    kinds::named_in(items.to_string().as_bytes()),
+                    kinds::mentioned_in(items.to_string().as_bytes()),
                 );
             }
-            // An object that has a field of that name.
+            // An object that merely has a field of this name: it is put back.
             Some(items) => {
                 if let Some(field) = object.get_mut("items") {
                     *field = items;
@@ -271,88 +272,91 @@ impl<'v> Reader<'v> {
             None => {}
         }
         strip_secret(&mut object);
-        (self.visit)(Ok(Found::Object(object, location)));
+        (self.visit)(Ok(ManifestDocument::Object(object, location)));
     }
 
-    /// Reports why a document can't be read: our own finding where there is one, else the parser's.
-    fn explain(&mut self, text: &Text<'_>, builder: &Builder<'_>, line: usize, parser: &str) {
+    /// Reports why a document can't be read: with our own error if there is one, or else the parser's.
+    fn explain(&mut self, text: &Text<'_>, builder: &TreeBuilder<'_>, line: usize, parser: &str) {
         let secret = contains(text.bytes, b"Secret");
-        let problem = builder.problem.take();
-        let line = problem
+        let error = builder.error.take();
+        let line = error
             .as_ref()
-            .and_then(|problem| problem.offset)
+            .and_then(|error| error.offset)
             .map_or(line, |offset| text.line_of(offset));
-        let message = match problem {
-            Some(problem) => match problem.key.filter(|_| !secret) {
-                Some(key) => format!("{} (the key is `{key}`)", problem.message),
-                None => problem.message.into(),
+        let message = match error {
+            Some(error) => match error.key.filter(|_| !secret) {
+                Some(key) => format!("{} (the key is `{key}`)", error.message),
+                None => error.message.into(),
             },
             None => parser_message(parser),
         };
-        self.refuse(text, line, message);
+        self.reject(text, line, message);
     }
 
-    /// Reports a document that can't be read. Of a template there is one error, however many
-    /// documents it has.
-    fn refuse(&mut self, text: &Text<'_>, line: usize, message: String) {
+    /// Reports a document that can't be read. A template gets a single error, however many documents it has.
+    fn reject(&mut self, text: &Text<'_>, line: usize, message: String) {
         if contains(text.bytes, b"{{") {
-            let location = Location { document: self.document, line };
+            let location = DocumentLine { document: self.document, line };
             let (_, kinds) = self.template.get_or_insert_with(|| (location, BTreeSet::new()));
-            kinds.extend(kinds::named_in(text.bytes));
+            kinds.extend(kinds::mentioned_in(text.bytes));
         } else {
             self.fail(line, message, text.bytes);
         }
     }
 
-    /// Reports an error in the document that is being read, of which this is the text.
+    /// Reports an error in the current document, whose text is given.
     fn fail(&mut self, line: usize, message: String, text: &[u8]) {
         let document = self.document.max(1);
-        self.fail_at(Location { document, line }, message, kinds::named_in(text));
+        self.fail_at(DocumentLine { document, line }, message, kinds::mentioned_in(text));
     }
 
-    fn fail_at(&mut self, location: Location, message: String, kinds: Vec<String>) {
+    fn fail_at(&mut self, location: DocumentLine, message: String, kinds: Vec<String>) {
         self.errors += 1;
         let file = Arc::clone(&self.file);
         (self.visit)(Err(ManifestError { file, location, message, kinds }));
     }
 }
 
-/// How the reading of JSON values ended.
-enum Ended {
+/// How reading JSON values ended.
+enum JsonEnd {
     AtTheEnd,
     /// The first value is not JSON at all.
     NotJson,
-    /// A value was bad; the next one may begin here.
+    /// A value was invalid; the next one may begin at this offset.
     ResumeAt(usize),
 }
 
-/// The first key says where a document begins, behind comments and blank lines.
-fn text_line(text: &Text<'_>, builder: &Builder<'_>) -> Option<usize> {
+/// The line of the first key, at which a document begins after comments and blank lines; None if it has no
+/// key.
+fn text_line(text: &Text<'_>, builder: &TreeBuilder<'_>) -> Option<usize> {
     builder.first_key.get().map(|offset| text.line_of(offset))
 }
 
-/// After a bad value, the next one begins at a brace at the start of a line: pretty printers
-/// indent everything else, and JSON lines have one value each.
-fn next_json_value(bytes: &[u8], from: usize) -> Ended {
+/// After an invalid value, the next one begins with a brace at the start of a line: pretty printers indent
+/// everything else, and in JSON lines each value has its own line.
+fn next_json_value(bytes: &[u8], from: usize) -> JsonEnd {
     let rest = bytes.get(from..).unwrap_or_default();
     rest.windows(2)
         .position(|pair| pair == b"\n{")
-        .map_or(Ended::AtTheEnd, |at| Ended::ResumeAt(from + at + 1))
+        .map_or(JsonEnd::AtTheEnd, |at| JsonEnd::ResumeAt(from + at + 1))
 }
 
-/// `{"` can be YAML as well, but then somebody meant JSON, and its errors are clearer.
+/// `{"` may be YAML too, but then the author most likely meant JSON, whose errors are clearer.
 fn begins_like_json(bytes: &[u8]) -> bool {
     let inner = bytes.trim_ascii_start().get(1..).unwrap_or_default().trim_ascii_start();
     matches!(inner.first(), Some(b'"' | b'}') | None)
 }
 
-/// Whether an object is a list by its kind: one of a namespace or a name is none.
+/// Whether an object is a list by its kind. A named object is not.
 fn is_list(object: &Value) -> bool {
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
     kind.ends_with("List") && object.pointer("/metadata/name").is_none()
 }
 
-/// Whether a document names its type, does not try to, or does it badly.
+/// Whether a document has a type. None if it is not meant to have one.
+///
+/// # Errors
+/// If its type is invalid or incomplete.
 fn type_of(object: &Value) -> Result<Option<()>, String> {
     let text = |field: &str| match object.get(field) {
         None | Some(Value::Null) => Ok(None),
@@ -360,7 +364,7 @@ fn type_of(object: &Value) -> Result<Option<()>, String> {
         Some(_) => Err(format!("{field} is not text: write it in quotes")),
     };
     let Some(kind) = text("kind")? else {
-        return match kinds::missing(object) {
+        return match kinds::missing_kind(object) {
             Some(message) => Err(message),
             None => Ok(None),
         };
@@ -371,14 +375,14 @@ fn type_of(object: &Value) -> Result<Option<()>, String> {
     }
 }
 
-/// The parser's message without its places, which count from the beginning of the document, and
-/// without what it quotes.
+/// The parser's message without its positions, which count from the beginning of the document, and without
+/// what it quotes, which may be from a Secret.
 fn parser_message(message: &str) -> String {
     if message.contains("invalid type") {
         return "a map or a list stands where a key is expected: quote it if it is text".into();
     }
     if message.contains("invalid value") {
-        return "a value does not fit its tag: drop the tag, or mend the value".into();
+        return "a value does not fit its tag: drop the tag, or fix the value".into();
     }
     if message.contains("recursion limit") {
         return "nested more than 128 levels deep".into();

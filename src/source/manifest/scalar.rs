@@ -1,7 +1,7 @@
-//! What a plain scalar means to kubectl: YAML 1.1 as go-yaml v2 resolves it, then JSON.
+//! The value of a plain scalar for kubectl: YAML 1.1 as go-yaml v2 resolves it, then JSON.
 //!
-//! The parser resolves by YAML 1.2, so that `yes`, `010` or `1_000` reach us as text. What it
-//! resolves itself means the same in both.
+//! The parser resolves YAML 1.2, so that `yes`, `010` or `1_000` arrive as text. What it resolves itself is
+//! the same in both versions.
 
 /// The value of a plain scalar.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -10,9 +10,9 @@ pub(super) enum Scalar {
     Bool(bool),
     Int(i64),
     Unsigned(u64),
-    /// May be infinite or not a number, which JSON has not.
+    /// It may be infinite or not a number, which JSON does not have.
     Float(f64),
-    /// Nothing but text.
+    /// Text, and nothing else.
     Text,
 }
 
@@ -50,7 +50,7 @@ fn number(text: &str) -> Scalar {
         ".nan" | ".NaN" | ".NAN" => return Scalar::Float(f64::NAN),
         _ => {}
     }
-    // Go's `strconv.ParseFloat`, which alone reads these, wants a digit on either side.
+    // Only Go's `strconv.ParseFloat` parses these, and it requires a digit on either side of an underscore.
     if text.starts_with('.') && !separates_digits(text) {
         return Scalar::Text;
     }
@@ -61,7 +61,7 @@ fn number(text: &str) -> Scalar {
     decimal(&digits).map_or(Scalar::Text, Scalar::Float)
 }
 
-/// Whether every underscore stands between two digits.
+/// Whether every underscore is between two digits.
 fn separates_digits(text: &str) -> bool {
     let is_digit = |part: Option<&u8>| part.is_some_and(u8::is_ascii_digit);
     let parts: Vec<&[u8]> = text.as_bytes().split(|byte| *byte == b'_').collect();

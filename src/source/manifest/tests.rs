@@ -5,8 +5,8 @@ use super::*;
 /// What a file holds: objects with their lines, other documents, errors as text.
 #[derive(Debug, Default)]
 struct Read {
-    objects: Vec<(Value, Location)>,
-    others: Vec<Location>,
+    objects: Vec<(Value, DocumentLine)>,
+    others: Vec<DocumentLine>,
     errors: Vec<String>,
 }
 
@@ -26,8 +26,8 @@ impl Read {
 fn read_bytes(bytes: &[u8], limits: Limits) -> Read {
     let mut found = Read::default();
     read("f.yaml", bytes, limits, &mut |one| match one {
-        Ok(Found::Object(object, at)) => found.objects.push((object, at)),
-        Ok(Found::Other(at)) => found.others.push(at),
+        Ok(ManifestDocument::Object(object, at)) => found.objects.push((object, at)),
+        Ok(ManifestDocument::Other(at)) => found.others.push(at),
         Err(error) => found.errors.push(error.to_string()),
     });
     found
@@ -162,7 +162,7 @@ fn what_json_cannot_carry_is_an_error() {
         ("a: *nowhere", "unknown anchor"),
         ("a: &x [*x]", "nested more than"),
         ("a: {b: 1, b: 2}", "appears twice in one map: remove one of them (the key is `b`)"),
-        ("<<: 1", "`<<` merges something that is no map"),
+        ("<<: 1", "`<<` merges something that is not a map"),
     ] {
         let error = value_of(line).expect_err(line);
         assert!(error.contains(needle), "{line}: {error}");

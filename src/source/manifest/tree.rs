@@ -1,5 +1,5 @@
-//! Builds the untyped tree of one document, the same for YAML and JSON, and notes what is wrong
-//! and where. One pass: keys that appear twice, merges and aliases are dealt with on the way.
+//! Builds the untyped tree of one document, the same for YAML and JSON, and notes what is wrong and where.
+//! Duplicate keys, merges and aliases are handled in the same pass.
 
 use std::{cell::Cell, cell::RefCell, collections::BTreeSet, fmt};
 
@@ -11,54 +11,52 @@ use super::scalar::{self, Scalar};
 /// The syntax of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Syntax {
-    /// YAML 1.1 as kubectl takes it.
+    /// YAML 1.1 as kubectl reads it.
     Yaml,
-    /// JSON.
     Json,
 }
 
-/// What is wrong with a document, found while building its tree.
+/// An error in a document that was found while building its tree.
 #[derive(Debug)]
-pub(super) struct Problem {
-    /// Where in the text, when known.
+pub(super) struct TreeError {
+    /// The position in the text; None if it is unknown.
     pub offset: Option<usize>,
-    /// Names nothing that the document says.
+    /// Quotes nothing of the document, which may be a Secret.
     pub message: &'static str,
-    /// The key it is about.
+    /// The key that it is about; None if it is not about a key.
     pub key: Option<String>,
 }
 
-/// What the builders of one document share.
-pub(super) struct Builder<'text> {
+/// The state that is shared while building one document.
+pub(super) struct TreeBuilder<'text> {
     text: &'text [u8],
     syntax: Syntax,
-    /// Where plain scalars with tags begin, in ascending order.
+    /// The offsets of plain scalars with tags, in ascending order.
     tagged: &'text [usize],
-    /// How much more may be built: aliases make a short text long.
+    /// How many more bytes may be built. Aliases can expand a short text to gigabytes.
     budget: Cell<usize>,
-    /// The first problem.
-    pub problem: RefCell<Option<Problem>>,
-    /// Where the first key of the document is.
+    pub error: RefCell<Option<TreeError>>,
+    /// The offset of the first key of the document.
     pub first_key: Cell<Option<usize>>,
 }
 
 /// What aliases may add to a document, in bytes.
 const ALIAS_ALLOWANCE: usize = 4 << 20;
 
-impl<'text> Builder<'text> {
+impl<'text> TreeBuilder<'text> {
     pub fn new(text: &'text [u8], syntax: Syntax, tagged: &'text [usize]) -> Self {
         Self {
             text,
             syntax,
             tagged,
-            // Without aliases every node takes at least as many bytes of text as it is charged, twice over.
+            // Without aliases the text has at least half as many bytes as its nodes are charged.
             budget: Cell::new(2 * text.len() + ALIAS_ALLOWANCE),
-            problem: RefCell::new(None),
+            error: RefCell::new(None),
             first_key: Cell::new(None),
         }
     }
 
-    /// Where a borrowed string lies in the text.
+    /// The offset of a borrowed string in the text; None if it lies elsewhere.
     fn offset(&self, part: &str) -> Option<usize> {
         (part.as_ptr() as usize)
             .checked_sub(self.text.as_ptr() as usize)
@@ -80,7 +78,7 @@ impl<'text> Builder<'text> {
     }
 
     fn fail<E: Error>(&self, offset: Option<usize>, message: &'static str, key: Option<&str>) -> E {
-        self.problem.borrow_mut().get_or_insert(Problem {
+        self.error.borrow_mut().get_or_insert(TreeError {
             offset,
             message,
             key: key.map(str::to_owned),
@@ -97,10 +95,10 @@ impl<'text> Builder<'text> {
         !matches!(before, Some(b'"' | b'\'')) && self.tagged.binary_search(&offset).is_err()
     }
 
-    /// A string that the parser left alone: kubectl may read it as a number or a boolean.
+    /// The value of a string that the parser did not resolve. kubectl may read it as a number or a boolean.
     fn text_value<E: Error>(&self, text: &str) -> Result<Value, E> {
         let plain = match scalar::resolve(text) {
-            // Nothing at all is null already, unless quotes or a tag make it text.
+            // The parser has resolved an empty plain scalar to null, so this one is quoted or tagged.
             _ if text.is_empty() => Scalar::Text,
             Scalar::Text => Scalar::Text,
             other if self.syntax == Syntax::Yaml && self.is_plain(text) => other,
@@ -132,45 +130,44 @@ impl<'text> Builder<'text> {
     }
 }
 
-/// Takes the items of a list, each with the place of its first key.
-pub(super) type ItemSink<'s> = &'s dyn Fn(Value, Option<usize>);
+/// Takes the items of a list, each with the offset of its first key.
+pub(super) type ItemHandler<'s> = &'s dyn Fn(Value, Option<usize>);
 
-/// What a value is to its document.
+/// The position of a value in its document.
 #[derive(Clone, Copy)]
-enum Role<'s> {
-    Document(ItemSink<'s>),
-    Items(ItemSink<'s>),
+enum ValuePosition<'s> {
+    Document(ItemHandler<'s>),
+    Items(ItemHandler<'s>),
     Inner,
 }
 
-/// Builds any value.
 #[derive(Clone, Copy)]
 pub(super) struct ValueSeed<'b, 'text> {
-    builder: &'b Builder<'text>,
-    role: Role<'b>,
+    builder: &'b TreeBuilder<'text>,
+    position: ValuePosition<'b>,
 }
 
 impl<'b, 'text> ValueSeed<'b, 'text> {
-    /// Builds a document. Its top-level `items`, which make it a list to kubectl, go to `sink` one
-    /// by one, and null stands in their place: the list is never held whole.
-    pub fn document(builder: &'b Builder<'text>, sink: ItemSink<'b>) -> Self {
-        let role = Role::Document(sink);
-        Self { builder, role }
+    /// Builds a document. Its top-level `items`, which make it a list for kubectl, go to `handler` one by one
+    /// and are null in the result, so that the list is never in memory as a whole.
+    pub fn document(builder: &'b TreeBuilder<'text>, handler: ItemHandler<'b>) -> Self {
+        let position = ValuePosition::Document(handler);
+        Self { builder, position }
     }
 
-    fn inner(builder: &'b Builder<'text>) -> Self {
-        let role = Role::Inner;
-        Self { builder, role }
+    fn inner(builder: &'b TreeBuilder<'text>) -> Self {
+        let position = ValuePosition::Inner;
+        Self { builder, position }
     }
 
     fn stream<'de, A: SeqAccess<'de>>(
         self,
-        sink: ItemSink<'_>,
+        handler: ItemHandler<'_>,
         mut access: A,
     ) -> Result<Value, A::Error> {
         let document_key = self.builder.first_key.take();
         while let Some(item) = access.next_element_seed(Self::inner(self.builder))? {
-            sink(item, self.builder.first_key.take());
+            handler(item, self.builder.first_key.take());
         }
         self.builder.first_key.set(document_key);
         Ok(Value::Null)
@@ -244,8 +241,8 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         self.builder.charge(0)?;
-        if let Role::Items(sink) = self.role {
-            return self.stream(sink, access);
+        if let ValuePosition::Items(handler) = self.position {
+            return self.stream(handler, access);
         }
         let mut items = Vec::new();
         while let Some(item) = access.next_element_seed(Self::inner(self.builder))? {
@@ -256,10 +253,14 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
         let builder = self.builder;
-        let map = match self.role {
-            Role::Document(sink) => build_map(builder, access, |key, access| {
-                let role = if key == "items" { Role::Items(sink) } else { Role::Inner };
-                access.next_value_seed(Self { builder, role })
+        let map = match self.position {
+            ValuePosition::Document(handler) => build_map(builder, access, |key, access| {
+                let position = if key == "items" {
+                    ValuePosition::Items(handler)
+                } else {
+                    ValuePosition::Inner
+                };
+                access.next_value_seed(Self { builder, position })
             }),
             _ => {
                 build_map(builder, access, |_, access| access.next_value_seed(Self::inner(builder)))
@@ -268,7 +269,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
         map.map(Value::Object)
     }
 
-    /// A value with a tag of its own, such as `!Ref x`: JSON has no tags, so it is dropped.
+    /// A value with a custom tag, such as `!Ref x`. JSON has no tags, so the tag is dropped.
     fn visit_enum<A: serde::de::EnumAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
         use serde::de::VariantAccess as _;
         let (serde::de::IgnoredAny, content) = access.variant()?;
@@ -278,13 +279,13 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
 
 /// Builds a map; `value` builds the value of a key.
 fn build_map<'de, A: MapAccess<'de>>(
-    builder: &Builder<'_>,
+    builder: &TreeBuilder<'_>,
     mut access: A,
     mut value: impl FnMut(&str, &mut A) -> Result<Value, A::Error>,
 ) -> Result<Map<String, Value>, A::Error> {
     builder.charge(0)?;
     let mut map = Map::new();
-    // Keys that only a merge has set: the document may set them itself.
+    // Keys that a merge has set, which the document may still set itself.
     let mut merged = BTreeSet::new();
     while let Some(key) = access.next_key_seed(KeySeed(builder))? {
         if builder.first_key.get().is_none() {
@@ -308,10 +309,10 @@ fn build_map<'de, A: MapAccess<'de>>(
     Ok(map)
 }
 
-/// Takes in the keys of `<<`. As in kubectl, they replace what stands above it; of several sources
-/// the first wins.
+/// Merges the sources of `<<`. As in kubectl, their keys replace those above, and the first source takes
+/// precedence.
 fn merge<E: Error>(
-    builder: &Builder<'_>,
+    builder: &TreeBuilder<'_>,
     map: &mut Map<String, Value>,
     merged: &mut BTreeSet<String>,
     source: Value,
@@ -321,11 +322,12 @@ fn merge<E: Error>(
         Value::Array(sources) => sources,
         source => vec![source],
     };
+    // In reverse, so that the first source is inserted last and takes precedence.
     for source in sources.into_iter().rev() {
         let Value::Object(source) = source else {
             return Err(builder.fail(
                 offset,
-                "`<<` merges something that is no map: name a map, or a list of maps",
+                "`<<` merges something that is not a map: name a map, or a list of maps",
                 None,
             ));
         };
@@ -337,44 +339,44 @@ fn merge<E: Error>(
     Ok(())
 }
 
-/// A key as JSON has it.
-struct Key {
-    /// None for a merge.
+/// A key of a map.
+struct MapKey {
+    /// Its text in JSON; None for a merge (`<<`).
     name: Option<String>,
     offset: Option<usize>,
 }
 
 #[derive(Clone, Copy)]
-struct KeySeed<'b, 'text>(&'b Builder<'text>);
+struct KeySeed<'b, 'text>(&'b TreeBuilder<'text>);
 
 impl<'de> DeserializeSeed<'de> for KeySeed<'_, '_> {
-    type Value = Key;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
-        // As text whatever it resolves to: what a key means is for `scalar` alone to say.
+    type Value = MapKey;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<MapKey, D::Error> {
+        // As text, whatever the parser would make of it: only `scalar` resolves keys as kubectl does.
         deserializer.deserialize_str(self)
     }
 }
 
 impl<'de> Visitor<'de> for KeySeed<'_, '_> {
-    type Value = Key;
+    type Value = MapKey;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Key, E> {
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<MapKey, E> {
         self.0.charge(text.len())?;
         let offset = self.0.offset(text);
         let special = text == "<<" || scalar::resolve(text) != Scalar::Text;
         if !special || self.0.syntax == Syntax::Json || !self.0.is_plain(text) {
             let name = Some(text.to_owned());
-            return Ok(Key { name, offset });
+            return Ok(MapKey { name, offset });
         }
         if text == "<<" {
-            return Ok(Key { name: None, offset });
+            return Ok(MapKey { name: None, offset });
         }
         match scalar::key(text) {
-            Some(name) => Ok(Key { name: Some(name), offset }),
+            Some(name) => Ok(MapKey { name: Some(name), offset }),
             None => Err(self.0.fail(
                 offset,
                 "a key is null: quote it, or put a name before the colon",
@@ -383,8 +385,8 @@ impl<'de> Visitor<'de> for KeySeed<'_, '_> {
         }
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Key, E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<MapKey, E> {
         self.0.charge(text.len())?;
-        Ok(Key { name: Some(text.to_owned()), offset: None })
+        Ok(MapKey { name: Some(text.to_owned()), offset: None })
     }
 }

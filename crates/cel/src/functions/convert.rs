@@ -72,6 +72,7 @@ pub(super) fn to_double(values: &[Value]) -> ValueResult {
     let double = match value {
         Value::Int(number) => Some(*number as f64),
         Value::Uint(number) => Some(*number as f64),
+        // Refused, rather than an error, where Go reads a double that is not read here.
         Value::String(text) => number::parse(text)?,
         _ => None,
     };

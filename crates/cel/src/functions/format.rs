@@ -117,6 +117,7 @@ fn too_long(text: &str, limit: usize, unit: &str) -> Option<String> {
 
 fn label(text: &str) -> Vec<String> {
     let mut violations: Vec<_> = too_long(text, 63, "characters").into_iter().collect();
+    // A subdomain has its own message, since the dots are the likeliest mistake.
     if !LABELS.is_match(text) {
         violations.push(if SUBDOMAINS.is_match(text) {
             "must not contain dots".to_owned()

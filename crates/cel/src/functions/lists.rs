@@ -34,6 +34,7 @@ pub(super) fn sum_durations(values: &[Value]) -> ValueResult {
 fn comparable(values: &[Value]) -> Result<&[Value], EvaluationError> {
     let items = items(values);
     match items.iter().find(|item| operators::compare(item, item).is_err() && !is_nan(item)) {
+        // NaN has no order with itself and is still a number: it is passed over, not refused.
         Some(item) => Err(no_overload("an order", item)),
         None => Ok(items),
     }

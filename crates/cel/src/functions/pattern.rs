@@ -66,6 +66,7 @@ pub(super) fn compile(pattern: &str) -> Result<Pattern, PatternError> {
         Err(regex::Error::CompiledTooBig(_)) => Err(PatternError::Unsupported(
             "a regular expression that takes more than 1 MiB".to_owned(),
         )),
+        // The translation let it through and the engine does not: our gap, not the author's mistake.
         Err(_) => Err(PatternError::Unsupported("this regular expression".to_owned())),
     }
 }
@@ -86,6 +87,7 @@ pub(super) fn apply(name: &str, pattern: &Pattern, values: &[Value]) -> ValueRes
     match (name, values.get(2)) {
         ("matches", _) => Ok(Value::Bool(regex.is_match(text))),
         ("find", _) => Ok(string(regex.find(text).map_or("", |found| found.as_str()))),
+        // The name was resolved when the expression was compiled, so this is findAll().
         (_, limit) => {
             let limit = match limit {
                 Some(Value::Int(limit)) => usize::try_from(*limit).unwrap_or(usize::MAX),

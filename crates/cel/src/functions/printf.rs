@@ -7,7 +7,7 @@ use super::{EvaluationError, Value, ValueResult};
 use crate::node::Node;
 use crate::operators::{entries, no_overload};
 use crate::types::Type;
-use crate::value::{MapKey, ValueKind, string};
+use crate::value::{ValueKey, ValueKind, string};
 
 /// Why a literal template and its literal arguments can never be printed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -259,7 +259,7 @@ fn plain(argument: &Value) -> Result<String, EvaluationError> {
         }
         Value::Map(map) => {
             let entry =
-                |(key, item): &(MapKey, Value)| Ok((literal(&Value::from(key))?, literal(item)?));
+                |(key, item): &(ValueKey, Value)| Ok((literal(&Value::from(key))?, literal(item)?));
             let mut entries =
                 entries(map)?.iter().map(entry).collect::<Result<Vec<_>, EvaluationError>>()?;
             // As the library does, by the texts of the keys, so that the output does not depend on the map.

@@ -96,6 +96,7 @@ fn without_zeros(part: &str) -> String {
 }
 
 fn read(values: &[Value]) -> Result<Option<Semver>, EvaluationError> {
+    // The second argument is a bool, so only the first is a text.
     let [text] = texts(values.get(..1).unwrap_or(&[]))?;
     Ok(match values.get(1) {
         Some(Value::Bool(true)) => normalized(text).and_then(|text| Semver::parse(&text)),

@@ -67,6 +67,8 @@ fn go_duration(text: &str) -> Option<i64> {
         let unit_end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_end);
         let unit = unit_of(unit)?;
+        // Checked after each step: Go refuses a duration that overflows on the way, even if a later part
+        // would bring it back.
         let value = whole.checked_mul(unit).filter(|value| *value <= LIMIT)?;
         let value = value.checked_add(part_of(fraction, unit)).filter(|value| *value <= LIMIT)?;
         total = total.checked_add(value).filter(|total| *total <= LIMIT)?;
@@ -129,6 +131,7 @@ fn part(values: &[Value], of: fn(&Civil) -> i64) -> ValueResult {
     let Value::Timestamp(time) = first(values) else {
         return Err(no_overload("a part of a time", first(values)));
     };
+    // Without a zone all parts are in UTC, whatever offset the timestamp was written with.
     let offset = match values.get(1) {
         Some(Value::String(zone)) => zone_offset(zone)?,
         _ => 0,
@@ -174,7 +177,7 @@ pub(super) fn day_of_month(values: &[Value]) -> ValueResult {
     part(values, |civil| civil.day - 1)
 }
 
-/// 0 on Sunday.
+/// 0 on Sunday, as JavaScript counts and ISO 8601 does not.
 pub(super) fn day_of_week(values: &[Value]) -> ValueResult {
     part(values, |civil| civil.day_of_week)
 }

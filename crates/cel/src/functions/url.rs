@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::convert::first;
 use super::{EvaluationError, Value, ValueResult, printf, texts};
 use crate::operators::no_overload;
-use crate::value::{MapKey, list, map, string};
+use crate::value::{ValueKey, list, map, string};
 
 /// A URL in its parts. The path and the query are as written, the host without escapes.
 #[derive(Debug, PartialEq, Eq)]
@@ -357,6 +357,6 @@ pub(super) fn query(values: &[Value]) -> ValueResult {
             _ => {}
         }
     }
-    let entry = |(key, values): (String, Vec<Value>)| (MapKey::String(key.into()), list(values));
+    let entry = |(key, values): (String, Vec<Value>)| (ValueKey::String(key.into()), list(values));
     Ok(map(parameters.into_iter().map(entry).collect()))
 }

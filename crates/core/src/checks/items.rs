@@ -20,10 +20,6 @@ impl ItemSet {
         self.len
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Adds an item; nothing happens when it is there.
     pub fn insert(&mut self, item: Item) {
         let new = match item {

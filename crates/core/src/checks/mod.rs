@@ -9,7 +9,7 @@ pub mod attestation;
 pub mod backup;
 pub mod cel;
 pub mod encryption;
-pub mod items;
+pub(crate) mod items;
 pub mod limit_counts;
 pub mod pod_security;
 pub mod rbac;
@@ -256,7 +256,7 @@ pub fn reference(inventory: &Inventory, slot: Slot) -> Option<ResourceRef> {
 }
 
 /// Visits every object of these kinds: `items` of most checks.
-pub fn visit_kinds(
+pub(crate) fn visit_kinds(
     inventory: &Inventory,
     kinds: &[(&'static str, &'static str)],
     visit: &mut dyn FnMut(Item),
@@ -269,7 +269,7 @@ pub fn visit_kinds(
 }
 
 /// Visits the object that changed: `affected` of a check that judges objects by themselves.
-pub fn visit_changed(change: &Change, visit: &mut dyn FnMut(Item)) {
+pub(crate) fn visit_changed(change: &Change, visit: &mut dyn FnMut(Item)) {
     if let Change::Object { slot, .. } = change {
         visit(Item::Object(*slot));
     }

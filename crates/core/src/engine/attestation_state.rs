@@ -1,4 +1,4 @@
-//! The human side of a control in the engine: its occurrences, advanced by what is known.
+//! The occurrences of a control that people attest to, advanced by the records that are known.
 
 use std::sync::Arc;
 
@@ -10,41 +10,43 @@ use crate::{
     api::{ControlSpec, Occurrence, ResourceRef, test_spec::AttestationTest},
     checks::{
         Item,
-        attestation::{self, Ledger, LedgerInputs, rule_digest},
+        attestation::{self, LedgerInputs, OccurrenceLedger, rule_digest},
     },
     inventory::{Inventory, records::AttestationFacts},
 };
 
-/// The occurrences of one control; none for a control that is not human.
+/// The occurrences of one control. Empty for a control with another test.
 #[derive(Debug)]
 pub struct AttestationState {
     control: String,
     created: Option<Timestamp>,
-    ledger: Ledger,
-    /// When time alone changes something next.
+    ledger: OccurrenceLedger,
+    /// When time alone changes an occurrence next. None if it does not.
     next: Option<Timestamp>,
 }
 
 impl AttestationState {
-    /// What is remembered of a control.
+    /// The state of a control as its status or the log remembers it. `created` is None for a control from
+    /// a file, which has no occurrences.
     pub fn new(control: &str, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> Self {
-        let ledger = Ledger::restored(occurrences);
+        let ledger = OccurrenceLedger::restored(occurrences);
         Self { control: control.to_owned(), created, ledger, next: None }
     }
 
-    /// Takes over what is known better elsewhere. True when it was not known here.
+    /// Takes over the occurrences that the log or a status has. True if they differ from those here. None
+    /// at all replace nothing: a status may have lost them.
     pub fn take_over(&mut self, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> bool {
         self.created = created.or(self.created);
         if occurrences.is_empty() {
             return false;
         }
-        let known = Ledger::restored(occurrences);
+        let known = OccurrenceLedger::restored(occurrences);
         let changed = known != self.ledger;
         self.ledger = known;
         changed
     }
 
-    /// The names of these items.
+    /// The occurrences that these items stand for, by name.
     pub fn names(&self, items: impl Iterator<Item = Item>) -> Vec<ResourceRef> {
         let items: FxHashSet<Item> = items.collect();
         let judged =
@@ -52,22 +54,22 @@ impl AttestationState {
         judged.map(|occurrence| attestation::reference(&occurrence.period)).collect()
     }
 
-    /// The occurrences, the oldest first.
+    /// The occurrences, oldest first.
     pub fn occurrences(&self) -> &[Occurrence] {
         self.ledger.occurrences()
     }
 
-    /// When time alone changes something next.
+    /// When time alone changes an occurrence next. None if it does not.
     pub fn next_change(&self) -> Option<Timestamp> {
         self.next
     }
 
-    /// The exceptions that waived an occurrence.
+    /// The names of the exceptions that waived an occurrence, one for each that is waived.
     pub fn waivers(&self) -> impl Iterator<Item = &str> {
         self.occurrences().iter().filter_map(|occurrence| occurrence.waived_by.as_deref())
     }
 
-    /// The records that the occurrences name.
+    /// The records that the occurrences name, as far as they still exist.
     pub fn records(&self, inventory: &Inventory) -> Vec<Arc<AttestationFacts>> {
         let named: FxHashSet<&str> = self
             .occurrences()
@@ -79,8 +81,8 @@ impl AttestationState {
         records.filter(|record| named.contains(record.name.as_str())).cloned().collect()
     }
 
-    /// Brings the occurrences up to a time, where that is due or `marked`. What comes back is what
-    /// must be judged anew.
+    /// Brings the occurrences up to date, if one is due or `marked`. Returns the items that must be judged
+    /// again: those before and those after, since an occurrence may have left the status.
     pub fn advance(
         &mut self,
         spec: &ControlSpec,

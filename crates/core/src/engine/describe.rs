@@ -1,4 +1,4 @@
-//! Findings with their words. Memory holds none: what is shown is judged once more.
+//! Findings with their texts. Memory holds none: the items whose findings are shown are judged again.
 
 use rustc_hash::FxHashSet;
 
@@ -13,21 +13,22 @@ use crate::{
     inventory::Inventory,
 };
 
-/// What it takes to put into words what is remembered of a control.
+/// What it takes to describe the remembered findings of a control.
 #[derive(Debug)]
 pub struct FindingDescriber<'a> {
-    /// The control's check.
+    /// The check that found them.
     pub check: &'a dyn Check,
-    /// What it sees.
+    /// The facts and the scope that it judges by.
     pub context: CheckContext<'a>,
-    /// What was found.
+    /// The findings, without their texts.
     pub memory: &'a ControlMemory,
-    /// Which exception allows what.
+    /// The exceptions, for their names.
     pub exceptions: &'a Exceptions,
 }
 
 impl FindingDescriber<'_> {
-    /// The worst findings of a standing, at most `most`.
+    /// The worst findings in the states that `which` admits, at most `most`: by severity, then since, then
+    /// name.
     pub fn worst(&self, most: usize, which: impl Fn(FindingState) -> bool) -> Vec<ObservedFinding> {
         let inventory = self.context.inventory;
         let mut records: Vec<(Item, &RememberedFinding)> =
@@ -38,36 +39,38 @@ impl FindingDescriber<'_> {
                 .then_with(|| name_of(inventory, a.0).cmp(&name_of(inventory, b.0)))
                 .then_with(|| a.1.key.cmp(&b.1.key))
         };
+        // Of 10,000 findings a status shows 20: to select them costs less than to sort all.
         if records.len() > most {
             records.select_nth_unstable_by(most, order);
             records.truncate(most);
         }
         let items: FxHashSet<Item> = records.iter().map(|(item, _)| *item).collect();
         let keys: FxHashSet<FindingHash> = records.iter().map(|(_, record)| record.key).collect();
-        let mut worst = self
-            .word(items.into_iter(), |record| which(record.standing) && keys.contains(&record.key));
+        let mut worst = self.describe(items.into_iter(), |record| {
+            which(record.standing) && keys.contains(&record.key)
+        });
         worst.truncate(most);
         worst
     }
 
-    /// Every finding of a standing, by severity, then since, then name.
+    /// Every finding in the states that `which` admits, by severity, then since, then name.
     pub fn all(&self, which: impl Fn(FindingState) -> bool) -> Vec<ObservedFinding> {
-        // Reports ask for each standing in turn: only its own items are judged again.
+        // Reports ask for each state in turn: only the items with findings in it are judged again.
         let items: FxHashSet<Item> = self
             .memory
             .records()
             .filter(|(_, record)| which(record.standing))
             .map(|(item, _)| item)
             .collect();
-        self.word(items.into_iter(), |record| which(record.standing))
+        self.describe(items.into_iter(), |record| which(record.standing))
     }
 
-    fn word(
+    fn describe(
         &self,
         items: impl Iterator<Item = Item>,
         which: impl Fn(&RememberedFinding) -> bool,
     ) -> Vec<ObservedFinding> {
-        let mut worded = Vec::new();
+        let mut described = Vec::new();
         for item in items {
             let limit_counts = self.memory.limit_counts();
             let Some(judgement) = judge_in_scope(self.check, &self.context, item, limit_counts)
@@ -79,7 +82,7 @@ impl FindingDescriber<'_> {
                 let Some(record) = record.filter(|record| which(record)) else {
                     continue;
                 };
-                worded.push(ObservedFinding {
+                described.push(ObservedFinding {
                     severity: record.severity,
                     since: record.since,
                     exception: match record.standing {
@@ -92,8 +95,8 @@ impl FindingDescriber<'_> {
                 });
             }
         }
-        sort(&mut worded);
-        worded
+        sort(&mut described);
+        described
     }
 }
 
@@ -109,7 +112,7 @@ fn sort(observed: &mut [ObservedFinding]) {
     });
 }
 
-/// Breaks ties without words: a full order would need every finding of 10,000 to be judged again.
+/// Breaks ties by the name of the item: an order by texts would need every item to be judged again.
 fn name_of(inventory: &Inventory, item: Item) -> (&str, &str) {
     match item {
         Item::Object(slot) => inventory

@@ -1,4 +1,4 @@
-//! Time-boxed, approved exceptions: which findings they allow, and how each of them stands.
+//! Time-boxed, approved exceptions: which findings they allow, and the state of each of them.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::api::{ControlExceptionSpec, ExceptionPhase, ExceptionResource, ResourceRef};
 
-/// An exception, compiled.
+/// An exception with what was judged about it.
 #[derive(Debug)]
 struct Exception {
     name: String,
@@ -26,7 +26,7 @@ fn matches(pattern: &ExceptionResource, resource: &ResourceRef) -> bool {
         })
 }
 
-/// Whether somebody other than the requester approved it.
+/// Whether somebody other than the requester approved an exception, or why it can't be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Approval {
     Missing,
@@ -34,20 +34,20 @@ enum Approval {
     Refused(String),
 }
 
-/// How an exception stands.
+/// The state of an exception, for its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExceptionState {
-    /// The phase its status shows.
+    /// The phase that its status shows.
     pub phase: ExceptionPhase,
     /// How many findings it allows now.
     pub matched: usize,
-    /// Why, for a person.
+    /// Why it is in this phase, for a person: one sentence.
     pub message: String,
     /// What it names that does not exist, each with its field and the nearest name.
     pub unresolved_names: Vec<String>,
 }
 
-/// How far a control is that an exception names.
+/// How far the evaluation of a control is that an exception names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ControlProgress {
     /// It has no verdict yet.
@@ -58,16 +58,18 @@ pub enum ControlProgress {
     Done,
 }
 
-/// All exceptions.
+/// All exceptions, by name and by number.
 #[derive(Debug, Default)]
 pub struct Exceptions {
-    // Numbers are places in this list; records hold them, so a place is never reused while listed.
+    // The number of an exception is its place in the list. Remembered findings hold numbers, so one is
+    // given to another exception only after the first was removed and its findings were judged again.
     by_name: BTreeMap<String, u16>,
     list: Vec<Option<Exception>>,
 }
 
 impl Exceptions {
-    /// Takes in an exception. `created` is unknown for one that comes from a file.
+    /// Takes in an exception. `created` is None for one from a file. One more than numbers can tell apart
+    /// is not taken in, so that it excepts nothing: an exception must never act for another.
     pub fn upsert(&mut self, name: &str, spec: &ControlExceptionSpec, created: Option<Timestamp>) {
         let exception = Exception {
             name: name.to_owned(),
@@ -85,7 +87,10 @@ impl Exceptions {
                 self.list.push(None);
                 self.list.len() - 1
             });
-            let place = u16::try_from(place).unwrap_or(u16::MAX);
+            let Ok(place) = u16::try_from(place) else {
+                self.list.truncate(usize::from(u16::MAX) + 1);
+                return;
+            };
             self.by_name.insert(name.to_owned(), place);
             place
         };
@@ -94,7 +99,7 @@ impl Exceptions {
         }
     }
 
-    /// Forgets an exception.
+    /// Removes an exception. Nothing for one that is not known.
     pub fn remove(&mut self, name: &str) {
         if let Some(place) = self.by_name.remove(name)
             && let Some(slot) = self.list.get_mut(usize::from(place))
@@ -103,7 +108,7 @@ impl Exceptions {
         }
     }
 
-    /// The controls an exception names.
+    /// The controls that an exception names. Empty for one that is not known.
     pub fn controls_of(&self, name: &str) -> &[String] {
         self.by_name
             .get(name)
@@ -111,7 +116,7 @@ impl Exceptions {
             .map_or(&[], |exception| &exception.controls)
     }
 
-    /// The resources an exception names.
+    /// The resources that an exception names. Empty for one that is not known.
     pub fn resources_of(&self, name: &str) -> &[ExceptionResource] {
         self.by_name
             .get(name)
@@ -119,13 +124,14 @@ impl Exceptions {
             .map_or(&[], |exception| &exception.resources)
     }
 
-    /// The exception that allows a finding of a control at a time, by its number.
+    /// The exception in force that allows a finding about this resource, by its number. None if none
+    /// does.
     pub fn allowing(&self, control: &str, resource: &ResourceRef, now: Timestamp) -> Option<u16> {
         self.in_force(control, resource, now).map(|(place, _)| place).next()
     }
 
-    /// Those in force for a resource of a control, by name, so that of two that match always the
-    /// same one counts the finding.
+    /// The exceptions in force for a resource of a control, by name, so that of two that match it is
+    /// always the same one that counts the finding.
     fn in_force<'e>(
         &'e self,
         control: &'e str,
@@ -143,8 +149,8 @@ impl Exceptions {
             })
     }
 
-    /// The exception that waives what is due at a time: approved by now, written before it was due,
-    /// and good until then.
+    /// The exception that waives what is due at `due`: approved by now, written before it was due, and in
+    /// force until then. None if none does.
     pub fn waiving<'e>(
         &'e self,
         control: &'e str,
@@ -152,7 +158,7 @@ impl Exceptions {
         due: Timestamp,
         now: Timestamp,
     ) -> Option<&'e str> {
-        // Another that is over before the due date must not hide one that is good until then.
+        // One that expires before the due date must not hide another that lasts until then.
         self.in_force(control, resource, now)
             .map(|(_, exception)| exception)
             .filter(|exception| exception.created.is_some_and(|created| created <= due))
@@ -160,17 +166,17 @@ impl Exceptions {
             .map(|exception| exception.name.as_str())
     }
 
-    /// The number of an exception by its name.
+    /// The number of an exception. None for one that is not known.
     pub fn place(&self, name: &str) -> Option<u16> {
         self.by_name.get(name).copied()
     }
 
-    /// The name of an exception by its number.
+    /// The name of the exception with this number. None if there is none.
     pub fn name(&self, place: u16) -> Option<&str> {
         self.get(place).map(|exception| exception.name.as_str())
     }
 
-    /// Sets how many findings each exception allows.
+    /// Sets how many findings each exception allows, by number; 0 for those that are not in the map.
     pub fn set_matched(&mut self, matched: &BTreeMap<u16, usize>) {
         for (place, exception) in self.list.iter_mut().enumerate() {
             if let Some(exception) = exception {
@@ -182,20 +188,20 @@ impl Exceptions {
         }
     }
 
-    /// The controls of exceptions that expired after `before` and by `now`.
+    /// The controls that are named by exceptions which expired after `before` and by `now`.
     pub fn expired_between(&self, before: Timestamp, now: Timestamp) -> impl Iterator<Item = &str> {
         self.all()
             .filter(move |exception| before < exception.expires && exception.expires <= now)
             .flat_map(|exception| exception.controls.iter().map(String::as_str))
     }
 
-    /// When the next exception expires.
+    /// When the next exception expires. None if none will.
     pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
         self.all().map(|exception| exception.expires).filter(|at| *at > now).min()
     }
 
-    /// How an exception stands. `judged` tells how far a control is; None when there is no such
-    /// control.
+    /// The state of an exception. `judged` says how far a control is, None if there is no such control.
+    /// None for an exception that is not known, and while it can't be said what it will match.
     pub fn standing(
         &self,
         name: &str,
@@ -207,13 +213,14 @@ impl Exceptions {
             Approval::Refused(why) => (ExceptionPhase::Rejected, why.clone()),
             _ if exception.expires <= now => (
                 ExceptionPhase::Expired,
-                format!("expired at {}; nothing is excepted: fix what it names, or request a new exception", exception.expires),
+                format!("expired at {} and excepts nothing any more: fix what it names, or request a new exception", exception.expires),
             ),
             Approval::Missing => (
                 ExceptionPhase::Pending,
-                "waits for approval: somebody other than the requester sets spec.approvedBy".to_owned(),
+                "waits for approval: somebody other than the requester must set spec.approvedBy".to_owned(),
             ),
-            // What a control that was not judged yet will match is not known: say nothing for now.
+            // What will match once the control is judged is not known. Saying Unused now would be wrong a
+            // second later.
             Approval::Given
                 if exception.matched == 0
                     && exception.controls.iter().any(|name| judged(name) == Some(ControlProgress::Pending)) =>
@@ -235,7 +242,7 @@ impl Exceptions {
         Some(ExceptionState { phase, matched, message, unresolved_names: Vec::new() })
     }
 
-    /// The names of all exceptions.
+    /// The names of all exceptions, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
     }
@@ -249,7 +256,8 @@ impl Exceptions {
     }
 }
 
-/// Admission normally refuses what breaks a rule; a cluster may lack the policy, so it is judged here too.
+/// Admission normally refuses what violates a rule; a cluster may lack the policy, and files pass no
+/// admission, so it is judged here too.
 fn approval(spec: &ControlExceptionSpec, created: Option<Timestamp>) -> Approval {
     if let Err(invalid) = spec.validate(created) {
         return Approval::Refused(invalid.to_string());

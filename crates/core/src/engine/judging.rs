@@ -1,4 +1,4 @@
-//! Judging an item where the control looks, and nowhere else.
+//! Judging an item, if the scope of the control admits it.
 
 use crate::checks::{limit_counts::LimitCounts, scope::Admission};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     inventory::{Change, Facts, Inventory, Object, Symbol},
 };
 
-/// The rule of a finding that says that an object is malformed or its scope is not known.
+/// The rule of a finding about an object of which it is not known whether the scope admits it.
 const UNDECIDED: &str = "Undecided";
 
 /// Judges an item, unless the scope leaves it out. `limit_counts` are those of the control's other items.
@@ -32,7 +32,7 @@ pub fn judge_in_scope(
     match context.scope.admits(context.inventory, namespace) {
         Admission::In => check.judge(context, item),
         Admission::Out => None,
-        // Only what the check would count is undecided.
+        // What the check would not count anyway is left out, as in a namespace that is known.
         Admission::Unknown => check.judge(context, item).and_then(|_| {
             let finding = Finding {
                 rule: UNDECIDED.into(),
@@ -40,7 +40,7 @@ pub fn judge_in_scope(
                 resource: checks::reference(context.inventory, slot)?,
                 subject: None,
                 message: format!(
-                    "Namespace {namespace} is not known, so spec.scope.namespaces can't be matched: add its manifest, or select by kubernetes.io/metadata.name"
+                    "Namespace {namespace} is not known, so it can't be compared with spec.scope.namespaces: add its manifest, or select by kubernetes.io/metadata.name"
                 ),
             };
             Some(Judgement { unknown: vec![finding], ..Judgement::default() })
@@ -48,7 +48,8 @@ pub fn judge_in_scope(
     }
 }
 
-/// The namespace whose labels came, changed or went with this change.
+/// The name of the namespace that appeared, changed or went with this change. None for a change of
+/// something else.
 pub fn changed_namespace(inventory: &Inventory, change: &Change) -> Option<Symbol> {
     let Change::Object { slot, before } = change else {
         return None;

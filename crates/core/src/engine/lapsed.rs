@@ -1,8 +1,8 @@
-//! What was so for a time and was over before it could be recorded.
+//! Verdicts that were over before they could be recorded.
 //!
-//! A record compares the present with the log, and what came and went between two records would be
-//! in none. So what changes is gathered for as long as it only adds up; before a change that would
-//! undo a part of it, what was so until then is set aside as a verdict of its own.
+//! A record compares the present with the log, so that what came and went between two records would be
+//! in neither. Therefore changes are gathered for as long as they only add up; before a change that
+//! would undo a part of them, what held until then is set aside as a verdict of its own.
 
 use std::sync::Arc;
 
@@ -18,59 +18,62 @@ use crate::{
     checks::{Finding, Judgement},
 };
 
-/// How many verdicts of a control are set aside. What comes and goes beyond is only counted.
+/// How many lapsed verdicts are kept for a control. Of what comes and goes beyond, only the number is
+/// kept: a control that flaps while the log is down must not fill the memory.
 pub const MAX_PASSED: usize = 128;
 
-/// How many findings of a control are kept with their words until they are recorded.
+/// How many findings of a control are kept with their texts until they are recorded.
 pub const MAX_FOUND: usize = 500;
 
-/// The same for the first verdict of a process, most of which the log has.
+/// The same for the first verdict of a process, most of which the log has already.
 const MAX_FIRST: usize = 100;
 
-/// How many findings that went are told apart.
+/// How many findings that went are kept by their key; the others are not recorded as gone.
 const MAX_GONE: usize = 10_000;
 
 /// A verdict that was over before it was recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LapsedVerdict {
-    /// Later ones have higher numbers, whatever their control.
+    /// Counts all lapsed verdicts of the process, over all controls: a later one has a higher number.
     pub number: u64,
-    /// When it was over.
+    /// When it was replaced by another verdict.
     pub ended: Timestamp,
-    /// The verdict.
+    /// The verdict as it was.
     pub verdict: Arc<Verdict>,
-    /// Findings that came before it was over, or whose exception changed.
+    /// Findings that appeared before it was over, or whose exception changed.
     pub found: Vec<ObservedFinding>,
-    /// Findings that went before it was over.
+    /// Findings that disappeared before it was over.
     pub gone: Vec<FindingHash>,
-    /// How many findings came and went of which no more is known.
+    /// How many findings came and went that nobody can name any more.
     pub unnamed: usize,
-    /// Whether it is from before there was another verdict: what was found may be long known.
+    /// Whether it is the first verdict of the process: its findings may have been known for long.
     first: bool,
 }
 
-/// What an evaluation changed in the findings of a control, those left aside that can't be judged.
+/// What an evaluation changed in the findings of a control. Items that can't be judged are not findings
+/// here: the log counts them only.
 #[derive(Debug, Default)]
 pub struct FindingChanges {
     found: Vec<(FindingHash, ObservedFinding)>,
-    /// Found as well, and too many to keep their words.
+    /// Found as well, but too many to keep their texts.
     unworded: Vec<FindingHash>,
     gone: Vec<FindingHash>,
 }
 
-/// Whether verdicts are set aside at all, and the number of the last.
+/// Numbers lapsed verdicts over all controls.
 #[derive(Debug, Default)]
 pub struct LapseCounter {
-    /// They are, since somebody records them.
+    /// Whether lapsed verdicts are kept at all. False where nobody records them, as in a scan.
     pub on: bool,
     last: u64,
 }
 
-/// What is set aside of one control, and what has changed since.
+/// The lapsed verdicts of one control, and what has changed since the last one.
 #[derive(Debug, Default)]
 pub struct LapsedVerdicts {
     over: Vec<LapsedVerdict>,
     last: u64,
+    /// The verdict that the last record, or the last lapsed verdict, ended with.
     base: Option<Arc<Verdict>>,
     present: Option<Arc<Verdict>>,
     found: FxHashMap<FindingHash, ObservedFinding>,
@@ -80,8 +83,8 @@ pub struct LapsedVerdicts {
 }
 
 impl FindingChanges {
-    /// Takes in what another judgement of an item changed. `elsewhere` knows what was found of other
-    /// items or by an earlier spec.
+    /// Takes in how another judgement changed the findings of an item. `elsewhere` has what was found
+    /// before everything was judged again; `exception` names an exception by its number.
     pub fn compare<'a>(
         &mut self,
         old: &[RememberedFinding],
@@ -109,7 +112,8 @@ impl FindingChanges {
         }
     }
 
-    /// Takes in that everything was judged anew, and these are the findings there are.
+    /// Everything was judged again, and `now` are all findings: those of `before` that are not among them
+    /// are gone.
     pub fn complete<'a>(
         &mut self,
         before: &FxHashMap<FindingHash, RememberedFinding>,
@@ -152,20 +156,20 @@ impl FindingChanges {
 }
 
 impl LapsedVerdicts {
-    /// Takes in a verdict and what it changed.
+    /// Takes in a new verdict with what it changed, and sets the one before aside if it would be lost.
     pub fn note(
         &mut self,
         changes: FindingChanges,
         verdict: &Arc<Verdict>,
         now: Timestamp,
-        keeping: &mut LapseCounter,
+        lapse_counter: &mut LapseCounter,
     ) {
-        if !keeping.on {
+        if !lapse_counter.on {
             return;
         }
         self.unnamed += changes.gone.iter().filter(|key| self.unworded.contains(key)).count();
         if self.loses(&changes, verdict) && self.over.len() < MAX_PASSED {
-            self.set_aside(now, keeping);
+            self.set_aside(now, lapse_counter);
         }
         for key in changes.gone {
             self.unworded.remove(&key);
@@ -200,7 +204,8 @@ impl LapsedVerdicts {
         }
     }
 
-    /// Whether what was so until now would be lost in what comes.
+    /// Whether the next record would not show something that held until now: a finding that came since the
+    /// last record is gone again, one that went is back, or the state turned twice.
     fn loses(&self, changes: &FindingChanges, verdict: &Verdict) -> bool {
         let came = |key| self.found.contains_key(key) || self.unworded.contains(key);
         let Some(present) = &self.present else { return false };
@@ -209,17 +214,17 @@ impl LapsedVerdicts {
             || (!are_alike(present, verdict) && self.has_turned())
     }
 
-    /// Whether the verdict is another than that of the last record.
+    /// Whether the state or the occurrences differ from those at the last record.
     fn has_turned(&self) -> bool {
         self.present
             .as_ref()
             .is_some_and(|present| self.base.as_ref().is_none_or(|base| !are_alike(base, present)))
     }
 
-    fn set_aside(&mut self, now: Timestamp, keeping: &mut LapseCounter) {
+    fn set_aside(&mut self, now: Timestamp, lapse_counter: &mut LapseCounter) {
         let Some(verdict) = self.present.clone() else { return };
-        keeping.last += 1;
-        self.last = keeping.last;
+        lapse_counter.last += 1;
+        self.last = lapse_counter.last;
         let first = self.base.replace(Arc::clone(&verdict)).is_none();
         self.unworded.clear();
         self.over.push(LapsedVerdict {
@@ -233,46 +238,46 @@ impl LapsedVerdicts {
         });
     }
 
-    /// The number of the last verdict that was set aside.
+    /// The number of the last lapsed verdict; 0 if there was none.
     pub fn last(&self) -> u64 {
         self.last
     }
 
-    /// What was over before now, in order, for who records it and then the present. That is set
-    /// aside as well: it may be over before the record of it has succeeded.
-    pub fn tell(&mut self, now: Timestamp, keeping: &mut LapseCounter) -> Vec<LapsedVerdict> {
+    /// The lapsed verdicts, oldest first, to be recorded before the present one. The present one is set
+    /// aside as well, since it may be over before the attempt to record it has succeeded.
+    pub fn tell(&mut self, now: Timestamp, lapse_counter: &mut LapseCounter) -> Vec<LapsedVerdict> {
         let over = self.over.clone();
         let changed = self.has_turned()
             || self.unnamed > 0
             || !(self.found.is_empty() && self.unworded.is_empty() && self.gone.is_empty());
-        if keeping.on && changed && self.over.len() < MAX_PASSED {
-            self.set_aside(now, keeping);
+        if lapse_counter.on && changed && self.over.len() < MAX_PASSED {
+            self.set_aside(now, lapse_counter);
         }
         over
     }
 
-    /// What was told up to this number is recorded.
+    /// Lapsed verdicts up to this number are recorded, and not needed any more.
     pub fn recorded(&mut self, number: u64) {
         self.over.retain(|over| over.number > number);
     }
 
-    /// What was over by this time, of which no more than the second is known, is of no interest:
-    /// another has recorded it.
+    /// Drops what was over by this time, because another process has recorded it. The log keeps whole
+    /// seconds, so that is what is compared.
     pub fn forget(&mut self, by: Timestamp) {
         self.over.retain(|over| whole_seconds(over.ended).0 > by);
     }
 
-    /// Nothing that was set aside, or would be, was ever so.
+    /// Drops everything, since it never was true. Numbers go on, so that none is given twice.
     pub fn forget_all(&mut self) {
         *self = Self { last: self.last, ..Self::default() };
     }
 
-    /// Whether the state turned since the last record, so that since when it is so is known here.
+    /// Whether the state changed since the last record, so that its time is known better here.
     pub fn is_ahead(&self) -> bool {
         !self.over.is_empty()
     }
 
-    /// Whether a finding came since the last record, so that since when is known here.
+    /// Whether a finding appeared since the last record, so that its time is known better here.
     pub fn knows(&self, key: FindingHash) -> bool {
         (self.base.is_some() && self.found.contains_key(&key))
             || self.over.iter().filter(|over| !over.first).any(|over| {
@@ -281,12 +286,12 @@ impl LapsedVerdicts {
     }
 }
 
-/// Whether a log would keep this finding.
+/// Whether the log would list this finding.
 fn is_wrong(record: &RememberedFinding) -> bool {
     record.standing != FindingState::Unknown
 }
 
-/// Whether two verdicts say the same, but for findings and numbers.
+/// Whether two verdicts say the same, apart from findings and counts.
 fn are_alike(a: &Verdict, b: &Verdict) -> bool {
     (a.state, a.reason, a.generation) == (b.state, b.reason, b.generation)
         && a.occurrences == b.occurrences

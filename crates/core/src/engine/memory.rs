@@ -1,7 +1,7 @@
-//! What was found before: the outcomes that are not a pass, and when time will change one.
+//! What was found before: every outcome that is not a pass, and when time will change one.
 //!
-//! Memory holds no words. A judgement is pure, so its text is made again for the few findings that
-//! a status shows; 10,000 failing objects cost some hundred kilobytes.
+//! Memory holds no texts. A judgement is pure, so its text is made again for the few findings that a
+//! status shows; 10,000 failing objects cost a few hundred kilobytes.
 
 use std::{
     collections::BTreeSet,
@@ -17,40 +17,41 @@ use crate::{
     checks::{Finding, Item, Judgement, LimitMembership},
 };
 
-/// Tells findings of one control apart: rule, resource and subject.
+/// Tells the findings of one control apart: a hash of rule, resource and subject, the same in each
+/// process of one build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FindingHash(u64);
 
 impl FindingHash {
-    /// The key of a finding, the same before and after a restart.
+    /// The hash of a finding by its parts.
     pub fn new(rule: &str, resource: &ResourceRef, subject: Option<&str>) -> Self {
         let mut hasher = FxHasher::default();
         (rule, &resource.kind, &resource.namespace, &resource.name, subject).hash(&mut hasher);
         Self(hasher.finish())
     }
 
-    /// The key of a judged finding.
+    /// The hash of a finding that a check made.
     pub fn of_finding(finding: &Finding) -> Self {
         Self::new(&finding.rule, &finding.resource, finding.subject.as_deref())
     }
 }
 
-/// What is remembered of a finding.
+/// What is remembered of a finding, without its text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RememberedFinding {
-    /// Which finding.
+    /// Tells it apart from the others of its control.
     pub key: FindingHash,
     /// When it was first found.
     pub since: Timestamp,
-    /// Its severity.
+    /// The severity of its rule, or of the control.
     pub severity: Severity,
-    /// How it counts.
+    /// Whether it fails, is excepted, or could not be judged.
     pub standing: FindingState,
 }
 
 impl RememberedFinding {
-    /// The digest of a set of findings and how each counts, whatever their order. Numbers of
-    /// exceptions depend on history, so `name` tells their names.
+    /// A digest of findings and their states, whatever their order. Numbers of exceptions depend on
+    /// history, so the digest takes their names, which `name` knows.
     pub fn digest<'a>(
         records: impl Iterator<Item = &'a Self>,
         name: impl Fn(u16) -> Option<&'a str>,
@@ -68,21 +69,21 @@ impl RememberedFinding {
     }
 }
 
-/// How a finding counts.
+/// Whether a finding fails, is excepted, or could not be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FindingState {
-    /// It is wrong.
+    /// It fails, and no exception allows it.
     Failing,
-    /// It is wrong, and the exception with this number allows it.
+    /// It fails, and the exception with this number allows it.
     Excepted(u16),
     /// It could not be judged.
     Unknown,
 }
 
-/// How many items are in each standing. An item counts once, as its worst finding.
+/// How many items are in each state. An item counts once, by its worst finding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ItemCounts {
-    /// Items that count.
+    /// All items that were judged, whatever the result.
     pub population: usize,
     /// Items with a finding that nothing excepts.
     pub failing: usize,
@@ -90,11 +91,11 @@ pub struct ItemCounts {
     pub excepted: usize,
     /// Items that could not be judged, without a failing finding.
     pub unknown: usize,
-    /// Failing findings.
+    /// Failing findings, of which an item may have several.
     pub findings: usize,
 }
 
-/// The memory of one control.
+/// What one control found: its population, the items with findings, and when each is due.
 #[derive(Debug, Default)]
 pub struct ControlMemory {
     population: ItemSet,
@@ -122,24 +123,24 @@ impl ControlMemory {
         self.deferred.len()
     }
 
-    /// Every record with its item, in no order.
+    /// Every finding with its item, in no order.
     pub fn records(&self) -> impl Iterator<Item = (Item, &RememberedFinding)> {
         self.open
             .iter()
             .flat_map(|(item, records)| records.iter().map(move |record| (*item, record)))
     }
 
-    /// The items that count.
+    /// The items that were judged, in no order.
     pub fn population(&self) -> impl Iterator<Item = Item> {
         self.population.iter()
     }
 
-    /// What is remembered of a finding of an item.
+    /// What is remembered of a finding of an item. None if it was not found there.
     pub fn record(&self, item: Item, key: FindingHash) -> Option<&RememberedFinding> {
         self.open.get(&item)?.iter().find(|record| record.key == key)
     }
 
-    /// The items with a finding.
+    /// The items with a finding, in no order.
     pub fn open_items(&self) -> impl Iterator<Item = Item> {
         self.open.keys().copied()
     }
@@ -149,19 +150,20 @@ impl ControlMemory {
         self.records().map(|(_, record)| (record.key, record.since)).collect()
     }
 
-    /// When time will next change an outcome.
+    /// When time will next change an outcome. None if it will not.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// The items whose outcome held until `now` or before.
+    /// The items whose outcome held only until `now` or earlier.
     pub fn due(&self, now: Timestamp) -> Vec<Item> {
         self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, item)| *item).collect()
     }
 
-    /// Remembers a judgement, or forgets an item that is not of the population. True when anything
-    /// that a verdict shows has changed. `changed` is told the records before and after, with the
-    /// judgement that they are of, when they differ.
+    /// Remembers the judgement of an item, or removes one that is not part of the population (None). True
+    /// if anything that a verdict shows has changed. `record` makes what is remembered of a finding: it
+    /// gets whether the finding fails, and what was known of it. `changed` is called with the findings
+    /// before and after, if they differ.
     pub fn remember(
         &mut self,
         item: Item,
@@ -248,7 +250,7 @@ impl ControlMemory {
     }
 }
 
-/// The standing of an item with these findings, and how many of them fail.
+/// The state of an item with these findings, and how many of them fail.
 fn summarize(records: &[RememberedFinding]) -> (FindingState, usize) {
     let failing = records.iter().filter(|record| record.standing == FindingState::Failing).count();
     let unknown = records.iter().any(|record| record.standing == FindingState::Unknown);

@@ -1,4 +1,5 @@
-//! Whether what a rule of rights names exists: one that names nothing would pass for ever.
+//! Whether the resource types that a rule of rights names exist: a rule that names nothing would pass
+//! for ever.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use crate::{
     nearest::write_instead,
 };
 
-/// Every subresource that API servers and kubelets ask authorizers for.
+/// Every subresource that API servers and kubelets ask authorizers about.
 const SUBRESOURCES: &[&str] = &[
     "approval",
     "attach",
@@ -38,7 +39,8 @@ const SUBRESOURCES: &[&str] = &[
     "token",
 ];
 
-/// Looks up the groups and resources of one rule; `at` is its field.
+/// Blocks a control with a rule that names a group or a resource that does not exist; `at` is the path of
+/// the rule, for the message.
 pub(super) fn check_rule_types(
     at: &str,
     groups: &[String],
@@ -59,12 +61,12 @@ pub(super) fn check_rule_types(
 
 struct KnownTypes<'a> {
     catalog: &'a Catalog,
-    /// Files say nothing of the CRDs that a cluster has besides.
+    /// Whether only manifests are known, which say nothing about the CRDs that a cluster has besides.
     excerpt: bool,
 }
 
 impl KnownTypes<'_> {
-    /// Group and plural of all there is, and of what is only asked for, such as signers.
+    /// Group and plural of everything that is served, and of what only authorizers know, such as signers.
     fn all(&self) -> impl Iterator<Item = (&str, &str)> {
         let served = self.catalog.iter().map(|row| &row.resource);
         let served = served.map(|resource| (resource.group.as_str(), resource.plural.as_str()));
@@ -91,7 +93,7 @@ impl KnownTypes<'_> {
         let (parent, subresource) = resource.split_once('/').unwrap_or((resource, ""));
         let among = |group: &str| groups.iter().any(|listed| listed == "*" || listed == group);
         let unknown = |group: &&String| !self.all().any(|(known, _)| known == group.as_str());
-        // A group of which nothing is known may have anything.
+        // A group of which nothing is known may have any resource.
         if groups.iter().any(|group| group != "*" && unknown(&group)) {
             return None;
         }

@@ -1,5 +1,5 @@
-//! Names in specs that name nothing: a control or an exception that waits for what does not exist
-//! would look quiet for ever.
+//! Names in specs that name nothing: a control or an exception for something that does not exist would
+//! look fine for ever.
 
 use crate::{
     api::{ExceptionResource, TestSpec},
@@ -7,11 +7,11 @@ use crate::{
     nearest::{did_you_mean, nearest},
 };
 
-/// Kinds of what findings are about that no API server serves.
+/// Kinds that findings are about and no API server serves.
 const OWN_KINDS: &[&str] = &["Cluster", "EncryptionConfiguration", "Group", "Occurrence", "User"];
 
-/// What an exception names that does not exist, with the field and the nearest name; `controls` are
-/// the names of all there are.
+/// What an exception names that does not exist, with the field and the nearest name. `known` are the
+/// names of all controls.
 pub fn unknown_in_exception<'a>(
     controls: &[String],
     resources: &[ExceptionResource],
@@ -35,8 +35,8 @@ pub fn unknown_in_exception<'a>(
     problems
 }
 
-/// Why nothing is of a kind. What files don't know a cluster may have, so there it must be near
-/// what is known.
+/// Why nothing can be of a kind; None if something can. A cluster may have kinds that manifests do not
+/// show, so with manifests a kind is only refused if it is close to a known one.
 fn unknown_kind(kind: &str, catalog: &Catalog, source: ObjectSource) -> Option<String> {
     let kinds =
         || catalog.iter().map(|row| row.resource.kind.as_str()).chain(OWN_KINDS.iter().copied());
@@ -44,7 +44,9 @@ fn unknown_kind(kind: &str, catalog: &Catalog, source: ObjectSource) -> Option<S
         return None;
     }
     if kind.contains(['*', '?']) {
-        return Some(format!("{kind:?} is no kind, and kinds are no patterns: write each of them"));
+        return Some(format!(
+            "{kind:?} is not a kind, and kinds cannot be patterns: write each kind"
+        ));
     }
     let by_plural = catalog.iter().find(|row| row.resource.plural == kind.to_lowercase());
     let near = by_plural
@@ -59,11 +61,12 @@ fn unknown_kind(kind: &str, catalog: &Catalog, source: ObjectSource) -> Option<S
     Some(format!("there is no kind {kind:?} here{hint}"))
 }
 
-/// What a control names that does not exist, with the field and the nearest name.
+/// What a control names that does not exist, with the field and the nearest name. None if all of it
+/// exists.
 pub fn unknown_in_test(test: &TestSpec, catalog: &Catalog, source: ObjectSource) -> Option<String> {
     let at_rest = test.encryption.as_ref()?.at_rest.as_ref()?;
     let served: Vec<String> = catalog.iter().map(|row| row.resource.to_string()).collect();
-    // Nobody told yet what there is.
+    // Before discovery has answered, nothing can be called missing.
     if served.is_empty() {
         return None;
     }
@@ -74,7 +77,7 @@ pub fn unknown_in_test(test: &TestSpec, catalog: &Catalog, source: ObjectSource)
         .filter(|(_, resource)| !served.contains(resource))
         .filter_map(|(position, resource)| {
             let near = nearest(resource, served.iter().map(String::as_str)).into_iter().next();
-            // A group that is not known may be served elsewhere; the core group is known.
+            // Another group may be defined by a CRD that no manifest shows; the core group is known.
             if resource.contains('.') && !is_complete(catalog, source) {
                 return None;
             }
@@ -90,7 +93,7 @@ pub fn unknown_in_test(test: &TestSpec, catalog: &Catalog, source: ObjectSource)
     (!problems.is_empty()).then(|| problems.join("\n"))
 }
 
-/// Whether what is not in the catalog does not exist.
+/// Whether a kind that is not in the catalog does not exist.
 fn is_complete(catalog: &Catalog, source: ObjectSource) -> bool {
     source == ObjectSource::Cluster
         && catalog.unreachable_groups.is_empty()
@@ -170,7 +173,7 @@ mod tests {
                 "*",
                 Manifests,
                 &[
-                    "spec.resources[0].kind: \"*\" is no kind, and kinds are no patterns: write each of them",
+                    "spec.resources[0].kind: \"*\" is not a kind, and kinds cannot be patterns: write each kind",
                 ],
             ),
         ] {

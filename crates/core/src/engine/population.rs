@@ -1,4 +1,4 @@
-//! The names of what was judged: the population that an auditor draws samples from.
+//! The names of the items that were judged: the population from which an auditor draws samples.
 
 use crate::{
     api::ResourceRef,
@@ -6,7 +6,7 @@ use crate::{
     inventory::{Inventory, rbac::SubjectNode},
 };
 
-/// What an item is called. A subject is named as a binding names it.
+/// The names of items, without those that are gone. A subject is named as a binding names it.
 pub fn names(inventory: &Inventory, items: impl Iterator<Item = Item>) -> Vec<ResourceRef> {
     items
         .filter_map(|item| match item {
@@ -29,7 +29,7 @@ fn subject(node: &SubjectNode) -> ResourceRef {
     }
 }
 
-/// A question about the cluster as such, by its number within the control's test.
+/// An item of the cluster as a whole, by its number within the check.
 fn cluster(part: u32) -> ResourceRef {
     ResourceRef {
         api_version: "v1".to_owned(),

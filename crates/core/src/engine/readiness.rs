@@ -1,4 +1,4 @@
-//! Whether everything that a control needs is known.
+//! Whether everything that a control needs to know is known, and if not, what to do about it.
 
 use super::verdict::Reason;
 use crate::{
@@ -6,22 +6,22 @@ use crate::{
     inventory::{ApiServer, Availability, Catalog, Inventory, ProgramId, ResourceType, facts},
 };
 
-/// How many kinds one CEL control may name, wildcards expanded.
+/// How many kinds one CEL control may select, with wildcards expanded: each is a watch.
 pub const MAX_KINDS: usize = 32;
 
 /// Whether a control can be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// It can.
+    /// Everything that it needs is known.
     Ready,
-    /// A first list is under way.
+    /// A first list is under way, so it can be judged soon.
     Pending,
-    /// It can't, and why.
+    /// It can't be judged: the reason, and a sentence that says what to do.
     Blocked(Reason, String),
 }
 
-/// Looks at all that a control reads. What blocks goes before what is pending, since it will not
-/// pass by itself.
+/// Looks at everything that a control depends on. What blocks it goes before what is pending, because it
+/// will not resolve itself.
 pub fn assess(reads: &[Dependency], inventory: &Inventory, catalog: &Catalog) -> Readiness {
     let mut pending = false;
     for read in reads {
@@ -67,7 +67,7 @@ fn assess_kind(
             return Readiness::Blocked(
                 Reason::KindNotServed,
                 format!(
-                    "the API group {group} does not answer, so nobody can say whether there is a {kind}: check its APIService"
+                    "the API group {group} does not answer, so it is not known whether there is a {kind}: check its APIService"
                 ),
             );
         }
@@ -88,11 +88,11 @@ fn assess_kind(
             .iter()
             .any(|version| row.versions.iter().any(|served| served == version))
     {
-        // Also for an optional kind: its objects are there, and nobody can read them.
+        // Also for an optional kind: there are objects, and they can't be read.
         return Readiness::Blocked(
             Reason::KindNotServed,
             format!(
-                "the cluster serves {kind} of {} only as {}, which is not understood: serve {} as well",
+                "the cluster serves {kind} of {} only as {}, which this version does not support: serve {} as well",
                 group_name(group),
                 row.versions.join(", "),
                 projection.versions.join(" or "),
@@ -115,7 +115,7 @@ fn assess_availability(
         Availability::NotServed => Readiness::Blocked(
             Reason::KindNotServed,
             format!(
-                "the cluster does not serve {kind} of {} in a version that is understood",
+                "the cluster does not serve {kind} of {} in a supported version",
                 group_name(group)
             ),
         ),
@@ -129,7 +129,7 @@ fn assess_availability(
         Availability::Untaken { object, error } => Readiness::Blocked(
             Reason::ItemsUnknown,
             format!(
-                "{} of {kind} of {} can't be taken in, so the others say nothing: {error}",
+                "{} of {kind} of {} can't be read, so nothing follows from the others: {error}",
                 if object.is_empty() { "one" } else { object },
                 group_name(group)
             ),
@@ -144,12 +144,12 @@ fn assess_availability(
     }
 }
 
-/// How many of the kinds that controls need can't be read.
+/// How many of the kinds that controls need can't be read, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnreadableKinds {
-    /// A right is missing.
+    /// Kinds that the operator has no right to list and watch.
     pub forbidden: usize,
-    /// Changes stopped arriving.
+    /// Kinds whose changes stopped arriving.
     pub stale: usize,
 }
 
@@ -159,7 +159,7 @@ impl UnreadableKinds {
         [(Reason::Forbidden, self.forbidden), (Reason::WatchStale, self.stale)]
     }
 
-    /// Counts the kinds of an inventory. Those that nobody needs any more are pending there.
+    /// Counts the kinds of an inventory. Those that no control needs any more are pending there.
     pub fn count(inventory: &Inventory) -> Self {
         let mut count = Self::default();
         for (_, state) in inventory.kinds() {
@@ -173,19 +173,20 @@ impl UnreadableKinds {
     }
 }
 
-/// A group that does not answer hides its kinds: a program over the others would judge a part.
+/// Blocks a program over a group that does not answer, which hides its kinds: over the others alone it
+/// would judge a part and call it all. None if all groups answer.
 fn unreachable_group(groups: &[String], catalog: &Catalog) -> Option<Readiness> {
     let group = catalog.unreachable_groups.iter().find(|group| names(groups, group))?;
     Some(Readiness::Blocked(
         Reason::KindNotServed,
         format!(
-            "the API group {group} does not answer, so nobody can say what it holds: check its APIService"
+            "the API group {group} does not answer, so it is not known what it contains: check its APIService"
         ),
     ))
 }
 
-/// Whether the cluster serves none of these groups. One that it serves without the resource, as
-/// every group of Kubernetes itself, is a name that is written wrongly.
+/// Whether the cluster serves none of these groups. A group that is served without the resource, such
+/// as any group of Kubernetes itself, shows that the name of the resource is misspelled.
 fn absent(groups: &[String], catalog: &Catalog) -> bool {
     !catalog.iter().any(|row| names(groups, &row.resource.group))
 }
@@ -228,7 +229,7 @@ fn assess_program(
                     return Readiness::Blocked(
                         Reason::UnsupportedExpression,
                         format!(
-                            "spec.test.cel.resources: {resource} is read as {}, since other controls read it so: write the expressions for that version",
+                            "spec.test.cel.resources: {resource} is read as {}, because other controls need that version: write the expressions for it",
                             state.resource.version
                         ),
                     );
@@ -246,13 +247,13 @@ fn group_name(group: &str) -> &str {
     if group.is_empty() { "the core group" } else { group }
 }
 
-/// Whether a list of a rule names something.
+/// Whether an entry of a rule matches a name.
 fn names(list: &[String], name: &str) -> bool {
     list.iter().any(|entry| entry == "*" || entry == name)
 }
 
-/// The resource types that an admission-like rule names. Secrets are never read, nor events,
-/// which come and go by the thousand: `*` leaves both out.
+/// The resource types that an admission-like rule selects, each in the first of its versions that is
+/// served. `*` leaves out Secrets, which are never read, and events, which come and go by the thousand.
 pub fn matching_types(
     catalog: &Catalog,
     groups: &[String],

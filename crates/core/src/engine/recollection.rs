@@ -1,4 +1,4 @@
-//! What was known of a control before: by its status, or by the evidence log.
+//! What was known about a control before this process: by its status, or by the evidence log.
 
 use std::{collections::HashMap, fmt::Debug, hash::BuildHasher, sync::Arc};
 
@@ -10,9 +10,12 @@ use crate::{
     checks::Finding,
 };
 
-/// Tells when findings were first found.
+/// Knows when findings were first found, from before this process.
+///
+/// Called once for each finding of the first evaluation, so an implementation looks up rather than
+/// searches. An implementation answers the same for equal findings, and never with a time to come.
 pub trait Recollection: Debug + Send + Sync {
-    /// When a finding was first found; None for one that is new.
+    /// When a finding was first found. None for one that is new.
     fn since(&self, finding: &Finding) -> Option<Timestamp>;
 }
 
@@ -22,15 +25,15 @@ impl<S: BuildHasher + Send + Sync> Recollection for HashMap<FindingHash, Timesta
     }
 }
 
-/// What is remembered of a control.
+/// What was known about a control before this process. Empty for a control that is new.
 #[derive(Clone, Debug, Default)]
 pub struct Remembered {
-    /// Its state and when it entered it.
+    /// Its state, and when it entered it. None if it had none.
     pub state: Option<(State, Timestamp)>,
-    /// Since when its findings are known.
+    /// When its findings were first found. None if none are known.
     pub findings: Option<Arc<dyn Recollection>>,
-    /// When the control was created; unknown for one from a file, which has no occurrences.
+    /// When the control was created. None for one from a file, which has no occurrences.
     pub created: Option<Timestamp>,
-    /// The occurrences of a human control.
+    /// The occurrences of a control with an attestation test, oldest first.
     pub occurrences: Vec<Occurrence>,
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     api::{ControlExceptionSpec, State},
-    inventory::{Interner, Projector, ServedResource},
+    inventory::{Availability, Interner, Projector, ResourceType, ServedResource, facts},
 };
 
 const START: &str = "2026-11-21T12:00:00Z";

@@ -1,4 +1,4 @@
-//! The verdict of a control: what its status, metrics and reports say.
+//! The verdict on a control: what its status, metrics and reports say.
 
 use std::{fmt, sync::Arc};
 
@@ -14,17 +14,17 @@ use crate::{
 /// How many findings a status shows.
 pub const SHOWN_FINDINGS: usize = 20;
 
-/// How many findings the evidence log names, the worst; the counts are of all.
+/// How many findings the evidence log names, the worst ones. The counts are of all.
 pub const RECORDED_FINDINGS: usize = 10_000;
 
 /// Why a control is in its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// Nothing is wrong.
+    /// Every item passes.
     NoFindings,
-    /// Something is wrong.
+    /// An item fails.
     FindingsOpen,
-    /// What is wrong is allowed by exceptions.
+    /// Items fail, and exceptions allow all of it.
     FindingsExcepted,
     /// There is nothing to judge.
     NoPopulation,
@@ -40,12 +40,12 @@ pub enum Reason {
     Suspended,
     /// The spec can't be evaluated.
     InvalidSpec,
-    /// An expression needs what background evaluation does not have.
+    /// An expression needs something that exists only during admission, such as the user of a request.
     UnsupportedExpression,
 }
 
 impl Reason {
-    /// As conditions write it.
+    /// The name in conditions, metrics and reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoFindings => "NoFindings",
@@ -69,57 +69,57 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A finding as a verdict shows it.
+/// A finding with what the engine knows about it: when it was found, and what allows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObservedFinding {
-    /// What was found.
+    /// The finding as the check describes it.
     pub finding: Finding,
-    /// The rule's severity, or the control's.
+    /// The severity of its rule, or else of the control.
     pub severity: Severity,
     /// When it was first found.
     pub since: Timestamp,
-    /// The exception that allows it.
+    /// The name of the exception that allows it. None if it fails, or could not be judged.
     pub exception: Option<String>,
 }
 
-/// What holds of a control at a time.
+/// The result of evaluating a control, as of a time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// The generation of the control that was judged.
     pub generation: i64,
-    /// The state.
+    /// Whether it passes, fails, or can't be judged.
     pub state: State,
-    /// Why.
+    /// Why it is in this state, as one word.
     pub reason: Reason,
-    /// Why, for a person: one sentence, with the remedy where there is one.
+    /// Why it is in this state, for a person: one sentence, with the remedy if there is one.
     pub message: String,
-    /// When it entered the state.
+    /// When it entered this state.
     pub since: Timestamp,
     /// How many items were judged.
     pub population: usize,
-    /// Items that fail.
+    /// How many items fail, not counting those whose findings are all excepted.
     pub failing: usize,
-    /// Items of which all that fails is excepted.
+    /// How many items fail with findings that are all excepted.
     pub excepted: usize,
-    /// Items that could not be judged.
+    /// How many items could not be judged.
     pub unknown: usize,
-    /// How many findings fail, shown or not.
+    /// How many findings fail, shown here or not.
     pub open_findings: usize,
     /// The worst findings, at most [`SHOWN_FINDINGS`], by severity, then since, then name.
     pub findings: Vec<ObservedFinding>,
     /// What could not be judged, at most [`SHOWN_FINDINGS`].
     pub unknown_items: Vec<ObservedFinding>,
-    /// The digest of all findings and how each counts: it tells that the set changed beyond what
-    /// is shown. Within one process only.
+    /// A digest of all findings and their states, which shows that something changed beyond what is
+    /// shown here. Only comparable within one process.
     pub digest: u64,
-    /// The occurrences of a human control, the oldest first.
+    /// The occurrences of a control with an attestation test, oldest first. Empty for others.
     pub occurrences: Vec<Occurrence>,
     /// The records that its occurrences name.
     pub records: Vec<Arc<AttestationFacts>>,
 }
 
 impl Verdict {
-    /// A verdict without items: the control could not be evaluated, and why.
+    /// A verdict without items, for a control that could not be evaluated.
     pub fn blocked(generation: i64, reason: Reason, message: String, since: Timestamp) -> Self {
         Self {
             generation,
@@ -141,7 +141,7 @@ impl Verdict {
     }
 }
 
-/// One sentence on how a control stands.
+/// One sentence on the result. `undecided` is the first item that could not be judged, if any.
 pub fn summary(state: State, counts: &ItemCounts, undecided: Option<&ObservedFinding>) -> String {
     let ItemCounts { population, failing, excepted, unknown, findings } = counts;
     match state {

@@ -1,4 +1,4 @@
-//! What the API server says of itself, beyond its objects.
+//! What the API server says about itself, in its metrics.
 
 use std::collections::BTreeSet;
 
@@ -6,22 +6,24 @@ use std::collections::BTreeSet;
 /// (Kubernetes metrics reference, ALPHA), or why it could not be read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum ApiServer {
-    /// Nobody asked yet, or no API server is there to ask (a scan of files).
+    /// It was not asked: no control needs it, or there is no API server, as in a scan of files.
     #[default]
     NotObserved,
     /// It is being asked for the first time.
     Pending,
-    /// Reading `/metrics` failed; the text says why.
+    /// Reading `/metrics` failed; the text says why, and what to do.
     Unreadable(String),
-    /// The metrics were read. They count no transformation, and no Secret is stored either, whose
-    /// reading would have been counted: nothing can be concluded.
+    /// The metrics were read, and nothing can be concluded: they count no transformation, but no Secret is
+    /// stored either whose reading would have been counted.
     Idle,
-    /// The family as read; empty when the server exposes none, which means no encryption provider is configured.
+    /// The transformations that were counted. Empty if the server counts none though it stores Secrets,
+    /// which means that no encryption provider is configured.
     Observed(Transformations),
 }
 
 impl ApiServer {
-    /// What the lines of the Prometheus text format say, of the families in [`FAMILIES`].
+    /// Reads the families in [`FAMILIES`] from lines of the Prometheus text format. Lines of other families
+    /// are skipped.
     pub fn from_metrics<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> Self {
         let transformations = parse_transformations(lines.clone());
         if transformations.is_empty() && !stores_secrets(lines) {
@@ -35,24 +37,25 @@ impl ApiServer {
 /// change all the time, and no verdict depends on them.
 pub type Transformations = BTreeSet<Transformation>;
 
-/// The labels of one row of the family.
+/// The labels of one metric of the family.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Transformation {
-    /// `secrets`, or `widgets.example.com`; empty where the server, an older one, does not say
-    /// or the row can't be read, so that nothing can be concluded for any resource.
+    /// `secrets`, or `widgets.example.com`. Empty if an older server does not say, or the line can't be
+    /// read, so that nothing can be concluded for any resource.
     pub resource: String,
-    /// Writing (`to_storage`) or reading (`from_storage`).
+    /// The label `transformation_type`.
     pub direction: Direction,
-    /// `k8s:enc:kms:v2:...`, `identity`, `unknown`.
+    /// The provider, from the label `transformer_prefix`: `k8s:enc:kms:v2:...` for one that encrypts,
+    /// `identity` for plain text, `unknown`.
     pub prefix: String,
 }
 
 /// Which way a transformation goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
-    /// The server wrote.
+    /// The server wrote to etcd (`to_storage`).
     ToStorage,
-    /// The server read.
+    /// The server read from etcd (`from_storage`).
     FromStorage,
 }
 
@@ -61,7 +64,8 @@ const FAMILY: &str = "apiserver_storage_transformation_operations_total";
 /// How many objects of a resource are stored: the first since 1.34, the second before.
 const STORED: [&str; 2] = ["apiserver_resource_objects", "apiserver_storage_objects"];
 
-/// The families that matter here; the lines of others need not be kept.
+/// The families that [`ApiServer::from_metrics`] reads; lines of others need not be kept, which are
+/// some megabytes.
 pub const FAMILIES: [&str; 3] = [FAMILY, STORED[0], STORED[1]];
 
 const ENCRYPTED: &str = "k8s:enc:";
@@ -77,7 +81,7 @@ impl Transformation {
         self.prefix == "identity"
     }
 
-    /// A row of the family that says nothing certain.
+    /// Stands for a metric that can't be read, so that nobody concludes from the others alone.
     fn unreadable() -> Self {
         Self {
             resource: String::new(),
@@ -87,8 +91,8 @@ impl Transformation {
     }
 }
 
-/// The family, out of the lines of the Prometheus text format. Rows that never counted are left
-/// out, and so is an encryption that failed: it shows nothing about what is stored.
+/// The transformations among lines of the Prometheus text format. Metrics of 0 are left out, and so are
+/// encryptions that failed, which show nothing about what is stored.
 pub fn parse_transformations<'a>(lines: impl Iterator<Item = &'a str>) -> Transformations {
     lines
         .filter_map(|line| line.trim_start().strip_prefix(FAMILY))
@@ -102,7 +106,7 @@ pub fn parse_transformations<'a>(lines: impl Iterator<Item = &'a str>) -> Transf
         .collect()
 }
 
-/// Whether the server holds any Secret. It read them all when it started.
+/// Whether the server stores any Secret. It reads all of them when it starts.
 fn stores_secrets<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
     lines
         .filter_map(|line| STORED.iter().find_map(|family| line.trim_start().strip_prefix(family)))
@@ -111,7 +115,7 @@ fn stores_secrets<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
         .any(|row| row.resource == "secrets" && row.count > 0.0)
 }
 
-/// One row: the labels that matter, and the count.
+/// One line: the labels that matter, and the count.
 #[derive(Debug, Default)]
 struct MetricRow {
     resource: String,
@@ -144,7 +148,7 @@ impl MetricRow {
     }
 }
 
-/// Reads `{name="value",...} count`.
+/// Reads what follows the name of a metric: `{name="value",...} count`. None if it has another form.
 fn parse_row(text: &str) -> Option<MetricRow> {
     let mut row = MetricRow::default();
     let mut rest = text.trim_start().strip_prefix('{')?;
@@ -167,7 +171,7 @@ fn parse_row(text: &str) -> Option<MetricRow> {
     }
 }
 
-/// A label's value up to its closing quote, and what follows.
+/// The value of a label up to its closing quote, and the rest. None if it does not end.
 fn unquote(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices();

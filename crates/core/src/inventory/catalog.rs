@@ -11,8 +11,8 @@ use super::{
 };
 
 impl Catalog {
-    /// What a scan knows before it reads anything. A kind that no file has is empty, not unknown:
-    /// the files are the world.
+    /// What a scan knows before it reads anything. A kind that is in no file is empty, not unknown: the files
+    /// are all there is.
     pub fn builtin() -> Self {
         let rows = kinds::stored().map(|known| ServedResource {
             resource: ResourceType {
@@ -28,7 +28,7 @@ impl Catalog {
     }
 }
 
-/// What a `CustomResourceDefinition` adds to a catalog; None when it has not the shape of one or
+/// What a `CustomResourceDefinition` adds to a catalog. None if it does not have the form of one, or
 /// serves no version.
 pub fn from_crd(definition: &Value) -> Option<ServedResource> {
     let spec = definition.get("spec")?;
@@ -59,8 +59,8 @@ pub fn from_crd(definition: &Value) -> Option<ServedResource> {
     })
 }
 
-/// A type that nothing describes: its plural by the usual rule, and in a namespace when the object
-/// is in one.
+/// A type that no definition describes: its plural by the rules of English, and namespaced if the object
+/// at hand has a namespace.
 pub fn guess_type(group: &str, version: &str, kind: &str, namespaced: bool) -> ServedResource {
     ServedResource {
         resource: ResourceType {
@@ -87,7 +87,7 @@ fn plural(kind: &str) -> String {
     }
 }
 
-/// Whether the objects of a group are configuration files of tools, which no API server takes.
+/// Whether objects of this type are configuration files of tools, which no API server takes.
 pub fn is_tool_config(group: &str, kind: &str) -> bool {
     const SUFFIXES: &[&str] = &[".config.k8s.io"];
     const GROUPS: &[&str] = &[

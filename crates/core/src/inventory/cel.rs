@@ -1,4 +1,4 @@
-//! What CEL programs say of an object, while the whole object is at hand.
+//! Runs CEL programs over an object, while the whole object is in memory.
 
 use comptroller_cel::{AdmissionRequest, FailedValidation, PolicyOutcome, PreparedObject, Program};
 
@@ -8,7 +8,7 @@ use super::{CelResult, ObjectSource, ResourceType};
 /// fails, so it is far shorter than what the API server would answer.
 pub(crate) const MAX_TEXT: usize = 300;
 
-/// Runs programs over one object.
+/// Runs programs over one object; the results are in the order of the programs.
 pub fn judge_all<'a>(
     programs: impl Iterator<Item = &'a Program>,
     object: &serde_json::Value,

@@ -16,40 +16,35 @@ use super::{
     workload,
 };
 
-/// The facts of one object. Boxed, since most of 50,000 objects are pods; shared where an index holds them too.
+/// The facts of one object. Boxed, since of 50,000 objects most are pods and the enum is as large as its
+/// largest variant; shared where an index holds the same facts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Facts {
-    /// Known to exist; only CEL reads this kind.
+    /// The object exists, and no projection reads more: only CEL judges its kind.
     Exists,
-    /// The object has not the shape of its kind; the text says where. Judged as unknown.
+    /// The object does not have the form of its kind; the text says where. Judged as unknown.
     Malformed(Box<str>),
-    /// A namespace.
     Namespace(Box<NamespaceFacts>),
     /// A pod, or anything with a pod template.
     Workload(Box<workload::WorkloadFacts>),
-    /// A service account.
     ServiceAccount(Box<rbac::ServiceAccountFacts>),
     /// A `Role` or `ClusterRole`.
     Role(Arc<rbac::RoleFacts>),
     /// A `RoleBinding` or `ClusterRoleBinding`.
     Binding(Arc<rbac::BindingFacts>),
-    /// A `ResourceQuota`: that it is there.
+    /// A `ResourceQuota` exists; what it limits is not read.
     Quota,
-    /// A `PersistentVolumeClaim`.
     Claim(Arc<storage::ClaimFacts>),
-    /// A `PersistentVolume`.
     Volume(Box<storage::PersistentVolumeFacts>),
-    /// A `StorageClass`.
     StorageClass(Box<storage::StorageClassFacts>),
     /// What carries traffic: Ingress, Gateway, routes, certificates, mesh policies.
     Network(Box<network::NetworkFacts>),
     /// Backups, snapshots, schedules, restores and where they are stored.
     Backup(Arc<super::backup::BackupFacts>),
-    /// An `Attestation`.
     Attestation(Arc<records::AttestationFacts>),
 }
 
-/// Why an object could not be projected: the path and what is there.
+/// Why an object could not be projected: a sentence with the path of the field and what is there.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ProjectionError(pub String);
@@ -60,16 +55,17 @@ impl From<serde_json::Error> for ProjectionError {
     }
 }
 
-/// Reads what a projection needs of an object. The error names the field: `spec.tls[0].hosts: ...`.
+/// Reads what a projection needs of an object. The error has the path of the field, such as
+/// `spec.tls[0].hosts: ...`.
 pub fn read<T: serde::de::DeserializeOwned>(object: &Value) -> Result<T, ProjectionError> {
     serde_path_to_error::deserialize(object).map_err(|error| ProjectionError(error.to_string()))
 }
 
-/// How long a text may be that identifies something, in bytes: names of people and images have no
-/// limit of the API server's.
+/// The longest text that identifies something, in bytes. The API server sets no limit to names of people
+/// and images.
 pub const MAX_TEXT: usize = 2048;
 
-/// Refuses a text that is longer: shortened it could be taken for another.
+/// Refuses a text longer than [`MAX_TEXT`]: if it were cut, it could be taken for another.
 pub fn bounded_text<'t>(
     at: &dyn std::fmt::Display,
     text: &'t str,
@@ -79,27 +75,26 @@ pub fn bounded_text<'t>(
     }
     let length = text.len();
     Err(ProjectionError(format!(
-        "{at} has {length} bytes, and at most {MAX_TEXT} are looked at: write a shorter one"
+        "{at} has {length} bytes, more than the {MAX_TEXT} that are supported: write a shorter one"
     )))
 }
 
-/// Reads facts from one object of a kind.
+/// Reads the facts of one object of a kind. Pure: equal objects give equal facts.
 pub type Project = fn(&Value, &Interner) -> Result<Facts, ProjectionError>;
 
-/// A kind that has facts.
+/// A kind with facts, and what reads them.
 #[derive(Debug)]
 pub struct Projection {
-    /// API group.
+    /// API group; empty for the core group.
     pub group: &'static str,
-    /// Kind.
     pub kind: &'static str,
-    /// Versions whose shape `project` understands, best first.
+    /// The versions that `project` can read, best first.
     pub versions: &'static [&'static str],
-    /// The reader.
+    /// Reads an object of any of these versions.
     pub project: Project,
 }
 
-/// Every kind that has facts; a new one is one line in its family's table.
+/// Every kind with facts. A new one is one line in the table of its family.
 pub fn projections() -> impl Iterator<Item = &'static Projection> {
     NAMESPACES
         .iter()
@@ -112,7 +107,7 @@ pub fn projections() -> impl Iterator<Item = &'static Projection> {
         .chain(records::PROJECTIONS)
 }
 
-/// The projection of a kind, where it has one.
+/// The projection of a kind. None for a kind that only CEL judges.
 pub fn projection(group: &str, kind: &str) -> Option<&'static Projection> {
     projections().find(|row| row.group == group && row.kind == kind)
 }
@@ -122,18 +117,18 @@ pub fn projection(group: &str, kind: &str) -> Option<&'static Projection> {
 pub struct Labels(Box<[(Symbol, Symbol)]>);
 
 impl Labels {
-    /// The value of a label.
+    /// The value of a label. None if the label is absent.
     pub fn get(&self, key: &str) -> Option<&str> {
         let at = self.0.binary_search_by(|(known, _)| known.as_str().cmp(key)).ok()?;
         self.0.get(at).map(|(_, value)| value.as_str())
     }
 
-    /// All of them, by key.
+    /// All labels, by key.
     pub fn iter(&self) -> impl Iterator<Item = &(Symbol, Symbol)> {
         self.0.iter()
     }
 
-    /// Interns a map of labels.
+    /// Labels with interned keys and values, since both repeat over thousands of objects.
     pub fn intern(map: &std::collections::BTreeMap<String, String>, interner: &Interner) -> Self {
         Self(
             map.iter().map(|(key, value)| (interner.intern(key), interner.intern(value))).collect(),
@@ -141,14 +136,14 @@ impl Labels {
     }
 }
 
-/// A namespace: checks select by its labels.
+/// A namespace. Scopes select by its labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceFacts {
-    /// All labels.
+    /// All labels: controls select by any of them.
     pub labels: Labels,
-    /// The mesh that its pods join.
+    /// The mesh that its pods join. None if they join none.
     pub mesh: Option<network::MeshMembership>,
-    /// When it was made.
+    /// When it was created. None in a manifest that was never applied.
     pub created: Option<Timestamp>,
 }
 
@@ -156,60 +151,52 @@ pub struct NamespaceFacts {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ObjectMetadata {
-    /// Name.
     pub name: Option<String>,
-    /// Namespace.
     pub namespace: Option<String>,
-    /// Written by the API server; tells an object from a later one of its name.
+    /// Set by the API server; distinguishes an object from a later one with the same name.
     pub uid: Option<String>,
-    /// Labels.
     pub labels: Option<std::collections::BTreeMap<String, String>>,
-    /// Annotations.
     pub annotations: Option<std::collections::BTreeMap<String, String>>,
-    /// Owners.
     pub owner_references: Option<Vec<OwnerReference>>,
-    /// RFC 3339.
+    /// In RFC 3339 form.
     pub creation_timestamp: Option<String>,
-    /// RFC 3339; set while the object is being deleted.
+    /// In RFC 3339 form; set while the object is being deleted.
     pub deletion_timestamp: Option<String>,
 }
 
 impl ObjectMetadata {
-    /// The owner that controls the object.
+    /// The owner that controls the object. None if no owner does.
     pub fn controller(&self) -> Option<&OwnerReference> {
         self.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
     }
 
-    /// When the object was made; absent in a manifest that was never applied.
+    /// When the object was created. None in a manifest that was never applied.
     pub fn created(&self) -> Result<Option<Timestamp>, ProjectionError> {
         parse_time("metadata.creationTimestamp", self.creation_timestamp.as_deref())
     }
 
-    /// The labels, interned.
+    /// The labels as facts keep them.
     pub fn interned_labels(&self, interner: &Interner) -> Labels {
         self.labels.as_ref().map_or_else(Labels::default, |map| Labels::intern(map, interner))
     }
 }
 
-/// One owner reference.
+/// An entry of `metadata.ownerReferences`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct OwnerReference {
-    /// `apps/v1`.
+    /// Group and version, such as `apps/v1`.
     pub api_version: String,
-    /// Kind.
     pub kind: String,
-    /// Name.
     pub name: String,
-    /// Whether this owner manages the object.
+    /// Whether this owner manages the object. Absent means false.
     pub controller: Option<bool>,
 }
 
-/// An object with only its metadata.
+/// An object of any kind, of which only the metadata is read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct MetadataOnly {
-    /// Its metadata.
     pub metadata: ObjectMetadata,
 }
 

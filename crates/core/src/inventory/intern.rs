@@ -1,4 +1,4 @@
-//! Strings and values that repeat endlessly in a cluster, kept once.
+//! Strings and values that repeat over thousands of objects, kept once.
 
 use std::{
     borrow::Borrow,
@@ -15,7 +15,7 @@ use rustc_hash::FxHashSet;
 pub struct Symbol(Arc<str>);
 
 impl Symbol {
-    /// The text.
+    /// The text itself, for functions that take a `&str`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -46,7 +46,8 @@ impl fmt::Debug for Symbol {
     }
 }
 
-/// For tests and for words that appear once; everything read from objects goes through an [`Interner`].
+/// Not shared: for tests and for words that appear once. Everything that is read from objects goes
+/// through an [`Interner`].
 impl From<&str> for Symbol {
     fn from(text: &str) -> Self {
         Self(text.into())
@@ -66,7 +67,7 @@ impl<T: Eq + Hash> Default for Pool<T> {
 }
 
 impl<T: Eq + Hash> Pool<T> {
-    /// The one shared copy of `value`.
+    /// The shared copy of `value`, which becomes it if there is none.
     pub fn share(&self, value: T) -> Arc<T> {
         let mut set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = set.get(&value) {
@@ -77,7 +78,7 @@ impl<T: Eq + Hash> Pool<T> {
         shared
     }
 
-    /// Drops what nobody but the pool holds.
+    /// Drops the values that nobody outside the pool holds.
     pub fn sweep(&self) {
         let mut set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         set.retain(|value| Arc::strong_count(value) > 1);
@@ -85,11 +86,11 @@ impl<T: Eq + Hash> Pool<T> {
     }
 }
 
-/// How many strings there may be before those that nothing uses are looked for.
+/// How many strings there may be before the first search for unused ones.
 const SWEEP_FROM: usize = 16_384;
 
-/// Strings, and how many there may be until they are swept: names of what was refused for its size
-/// are many, and nothing uses them.
+/// Strings, and how many there may be until they are swept. Objects that are refused for their size leave
+/// many names that nothing uses.
 #[derive(Debug)]
 struct Strings {
     set: FxHashSet<Symbol>,
@@ -114,19 +115,20 @@ impl Strings {
 #[derive(Debug, Default)]
 pub struct Interner {
     strings: Mutex<Strings>,
-    /// Pod shapes: the replicas of a workload differ in nothing that a check reads.
+    /// Pods without their names: the replicas of a workload differ in nothing that a check reads.
     pub pods: Pool<super::workload::PodFacts>,
     /// What Velero backups are about: the same for all backups of a schedule.
     pub velero_scopes: Pool<super::backup::velero_scope::VeleroScope>,
 }
 
 impl Interner {
-    /// The shared copy of `text`.
+    /// The shared copy of `text`, which is added if there is none.
     pub fn intern(&self, text: &str) -> Symbol {
         let mut strings = self.strings.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = strings.set.get(text) {
             return known.clone();
         }
+        // Sweeping when the number has doubled makes its cost per string constant.
         if strings.set.len() >= strings.sweep_at {
             strings.sweep();
         }
@@ -135,7 +137,7 @@ impl Interner {
         symbol
     }
 
-    /// Drops what no fact uses any more: names of dead pods would otherwise pile up for ever.
+    /// Drops what no fact uses any more. Names of deleted pods would otherwise pile up for ever.
     pub fn sweep(&self) {
         let mut strings = self.strings.lock().unwrap_or_else(PoisonError::into_inner);
         strings.sweep();

@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 pub struct KubernetesVersion {
     /// Always 1 so far.
     pub major: u32,
-    /// The minor.
+    /// The second number, which changes some three times a year.
     pub minor: u32,
 }
 
@@ -18,7 +18,7 @@ impl KubernetesVersion {
     }
 }
 
-/// Why a text is not a version.
+/// The text that is not a version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a Kubernetes version: write it as 1.36 or v1.36.3")]
 pub struct InvalidVersion(String);

@@ -1,7 +1,7 @@
 //! What is known of the cluster: facts projected from objects, filled by watches or from files.
 //!
-//! An [`Inventory`] never holds half a list: objects of a first list or a re-list are staged and
-//! take effect together when the list is complete, so that no verdict comes from a partial one.
+//! An [`Inventory`] never holds half a list: the objects of a first list or of another one are staged,
+//! and take effect together when the list is complete, so that no verdict comes from a part.
 
 pub mod api_server;
 pub mod backup;
@@ -31,36 +31,36 @@ pub use self::{
     facts::Facts,
     intern::{Interner, Symbol},
     kubernetes_version::KubernetesVersion,
-    projector::{CelResult, ProgramId, ProjectedObject, Projector},
+    projector::{CelResult, IdentityError, ProgramId, ProjectedObject, Projector},
     resource::{Catalog, ResourceType, ServedResource},
 };
 
-/// Where an object is kept; reused after the object is gone.
+/// The number under which an object is kept. It is given to another object after this one is gone.
 pub type Slot = u32;
 
-/// A kind in this inventory.
+/// A kind in this inventory, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KindId(u16);
+pub struct KindId(usize);
 
 /// One object, as facts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
-    /// Its kind.
+    /// The kind, as registered in this inventory.
     pub kind: KindId,
-    /// Its namespace; empty when cluster-scoped.
+    /// The namespace; empty for a cluster-scoped object.
     pub namespace: Symbol,
-    /// Its name.
+    /// `metadata.name`, unique among the objects of the kind in the namespace.
     pub name: Symbol,
     /// What checks read of it.
     pub facts: Facts,
-    /// What the kind's CEL programs said of it, in the order of [`KindState::programs`].
+    /// What the CEL programs of the kind said about it, in the order of [`KindState::programs`].
     pub cel: Box<[CelResult]>,
 }
 
-/// Whether a kind's objects are all known.
+/// Whether all objects of a kind are known, and if not, why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Availability {
-    /// Nobody asked for it yet, or its first list is under way.
+    /// No control needs it, or its first list is under way.
     Pending,
     /// Every object is known and changes arrive.
     Complete,
@@ -68,18 +68,18 @@ pub enum Availability {
     NotServed,
     /// Listing or watching is refused; the text is the server's.
     Forbidden(String),
-    /// One object can't be taken in, so nothing is concluded from the others.
+    /// One object can't be read, so nothing is concluded from the others.
     Untaken {
-        /// Its namespace and name as `NAMESPACE/NAME`, or its name; empty when that can't be read.
+        /// Its namespace and name as `NAMESPACE/NAME`, or its name. Empty if even that can't be read.
         object: String,
-        /// Why.
+        /// Why it can't be read, and what to do.
         error: String,
     },
     /// Changes stopped arriving at this time; the text is the last error.
     Stale {
         /// When the watch last worked.
         since: Timestamp,
-        /// The last error.
+        /// The last error, as the client or the server words it.
         error: String,
     },
 }
@@ -95,44 +95,44 @@ pub struct KindState {
     pub programs: Vec<ProgramId>,
     by_name: FxHashMap<(Symbol, Symbol), Slot>,
     staged: Option<Vec<ProjectedObject>>,
-    /// What the facts of its objects weigh, and those of the list under way.
+    /// What the facts of its objects weigh, in bytes; `staged_weight` is the same for the list under way.
     weight: usize,
     staged_weight: usize,
 }
 
-/// What one change did.
+/// One change of the inventory, for the checks that say which items it can affect.
 #[derive(Debug)]
 pub enum Change {
-    /// An object appeared, changed or went (then `after` is absent).
+    /// An object appeared, changed or went. What is there now is in the inventory, under `slot`.
     Object {
-        /// Where it is, or was.
+        /// The number of the object, which for one that went is free again.
         slot: Slot,
-        /// What was there.
+        /// The object as it was. None if it is new.
         before: Option<Object>,
     },
     /// What is known of the API server itself changed: its metrics, or its version.
     ApiServer,
 }
 
-/// Where the objects of an inventory come from, which says what their absence means.
+/// Where the objects of an inventory come from, which decides what the absence of one means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ObjectSource {
     /// A cluster: what is not there does not exist, and each object has the status that its
     /// controller wrote.
     #[default]
     Cluster,
-    /// Files: an excerpt of what some cluster will hold. What no file has may be in the cluster all
-    /// the same, and a manifest has no status.
+    /// Files: an excerpt of what some cluster will contain. What is in no file may be in the cluster all the
+    /// same, and a manifest has no status.
     Manifests,
 }
 
-/// All that is known.
+/// The facts of all objects, with the indexes over them.
 #[derive(Debug, Default)]
 pub struct Inventory {
     objects: Vec<Option<Object>>,
-    /// What the facts of the object in a slot weigh, where it is more than nothing.
+    /// What the facts of each object weigh, in bytes, where that is more than zero.
     weights: FxHashMap<Slot, usize>,
-    /// What was too much beside all the others, and weighs as much.
+    /// The weight of each object that was refused because all objects together weighed too much.
     refused: FxHashMap<Slot, usize>,
     free: Vec<Slot>,
     kinds: Vec<KindState>,
@@ -140,9 +140,9 @@ pub struct Inventory {
     namespaces: FxHashMap<Symbol, Slot>,
     /// What absence means here.
     pub source: ObjectSource,
-    /// The version of the API server; None when nobody told it, as for files.
+    /// The version of the API server. None if it is not known, as for files.
     pub kubernetes: Option<KubernetesVersion>,
-    /// What the API server says of itself.
+    /// What the API server says about itself.
     pub api_server: ApiServer,
     /// Who may do what, kept up to date with every change.
     pub rights: rbac::Graph,
@@ -157,19 +157,20 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// The id of a kind, registering it when new. A kind is known by group and kind; its version may move.
+    /// The id of a kind, which is registered if it is new. Group and kind identify it; its version is
+    /// set to the one given.
     pub fn kind(&mut self, resource: &ResourceType) -> KindId {
         let key = (resource.group.clone(), resource.kind.clone());
         match self.kind_ids.entry(key) {
             Entry::Occupied(known) => {
                 let id = *known.get();
-                if let Some(state) = self.kinds.get_mut(usize::from(id.0)) {
+                if let Some(state) = self.kinds.get_mut(id.0) {
                     state.resource.version.clone_from(&resource.version);
                 }
                 id
             }
             Entry::Vacant(vacant) => {
-                let id = KindId(u16::try_from(self.kinds.len()).unwrap_or(u16::MAX));
+                let id = KindId(self.kinds.len());
                 self.kinds.push(KindState {
                     resource: resource.clone(),
                     availability: Availability::Pending,
@@ -184,32 +185,33 @@ impl Inventory {
         }
     }
 
-    /// The id of a kind that was registered.
+    /// The id of a kind. None if it was never registered.
     pub fn find_kind(&self, group: &str, kind: &str) -> Option<KindId> {
-        // A pair of borrowed strings can't be looked up in a map of owned pairs; kinds are few.
+        // A pair of borrowed strings can't be looked up in a map of owned pairs, and kinds are few.
         self.kinds
             .iter()
             .position(|state| state.resource.group == group && state.resource.kind == kind)
-            .and_then(|at| u16::try_from(at).ok().map(KindId))
+            .map(KindId)
     }
 
-    /// The state of a kind.
+    /// The state of a kind. None for the id of another inventory.
     pub fn kind_state(&self, id: KindId) -> Option<&KindState> {
-        self.kinds.get(usize::from(id.0))
+        self.kinds.get(id.0)
     }
 
     fn kind_state_mut(&mut self, id: KindId) -> Option<&mut KindState> {
-        self.kinds.get_mut(usize::from(id.0))
+        self.kinds.get_mut(id.0)
     }
 
-    /// Whether a kind's objects are all known. `Pending` for a kind nobody registered.
+    /// Whether all objects of a kind are known. `Pending` for a kind that was never registered.
     pub fn availability(&self, group: &str, kind: &str) -> Availability {
         self.find_kind(group, kind)
             .and_then(|id| self.kind_state(id))
             .map_or(Availability::Pending, |state| state.availability.clone())
     }
 
-    /// Notes whether a kind can be read. `NotServed` also forgets its objects: they are gone with the CRD.
+    /// Notes whether a kind can be read. `NotServed` also removes its objects, which went with the CRD; any
+    /// other value keeps them, so that they need not be listed again after an outage.
     pub fn set_availability(&mut self, id: KindId, availability: Availability) -> Vec<Change> {
         let gone = availability == Availability::NotServed;
         if let Some(state) = self.kind_state_mut(id) {
@@ -221,7 +223,7 @@ impl Inventory {
         Vec::new()
     }
 
-    /// Forgets the objects of a kind that nobody reads, and that they were ever complete.
+    /// Removes the objects of a kind that no control needs any more, and makes it `Pending` again.
     pub fn release(&mut self, id: KindId) -> Vec<Change> {
         let changes = self.replace(id, Vec::new(), Vec::new());
         if let Some(state) = self.kind_state_mut(id) {
@@ -232,7 +234,8 @@ impl Inventory {
         changes
     }
 
-    /// Starts a list: what follows is staged until [`Inventory::commit`]. A list that was cut is dropped here.
+    /// Starts a list: what follows is staged until [`Inventory::commit`]. What an earlier list staged that
+    /// was cut off is dropped.
     pub fn begin(&mut self, id: KindId) {
         if let Some(state) = self.kind_state_mut(id) {
             state.staged = Some(Vec::new());
@@ -240,12 +243,12 @@ impl Inventory {
         }
     }
 
-    /// Adds an object to the list under way.
+    /// Adds an object to the list under way, without its facts if all objects together weigh too much.
     pub fn stage(&mut self, id: KindId, mut object: ProjectedObject) {
         let mut weight = object.weight;
         let staged = self.kinds.iter().map(|state| state.staged.as_ref().map_or(0, Vec::len));
         let limit = weight::limit_of_all(self.len().max(staged.sum()));
-        // The list takes the place of what is known of its kind.
+        // The list replaces what is known of its kind, which therefore does not count.
         let known = self.kind_state(id).map_or(0, |state| state.weight);
         let others = self.kinds.iter().map(|state| state.weight + state.staged_weight);
         if weight > 0 && others.sum::<usize>() - known + weight > limit {
@@ -258,7 +261,8 @@ impl Inventory {
         }
     }
 
-    /// The list is complete: it replaces what was known of its kind.
+    /// The list is complete: it replaces what was known of its kind. `programs` are those that judged the
+    /// objects. Returns a change for each object that differs.
     pub fn commit(&mut self, id: KindId, programs: Vec<ProgramId>) -> Vec<Change> {
         let staged = self.kind_state_mut(id).and_then(|state| {
             state.staged_weight = 0;
@@ -287,6 +291,7 @@ impl Inventory {
             objects.iter().map(|object| (object.namespace.clone(), object.name.clone())).collect();
         let vanished: Vec<(Symbol, Symbol)> =
             state.by_name.keys().filter(|key| !listed.contains(*key)).cloned().collect();
+        // What went first: its numbers and its weight are free for what came.
         for (namespace, name) in vanished {
             changes.extend(self.remove(id, &namespace, &name));
         }
@@ -299,7 +304,8 @@ impl Inventory {
         changes
     }
 
-    /// An object appeared or changed. None when its facts are what they were.
+    /// Takes in an object that appeared or changed. None if its facts are the same as before, which is the
+    /// common case: most updates in a cluster change a status that no check reads.
     pub fn apply(&mut self, id: KindId, projected: ProjectedObject) -> Option<Change> {
         let ProjectedObject { namespace, name, facts, cel, weight } = projected;
         let mut object = Object { kind: id, namespace, name, facts, cel };
@@ -308,9 +314,13 @@ impl Inventory {
         if known.and_then(|slot| self.get(slot)) == Some(&object) {
             return None;
         }
-        let slot = known.unwrap_or_else(|| self.allocate());
+        let slot = match known {
+            Some(slot) => slot,
+            None => self.allocate()?,
+        };
         self.weigh(slot, &mut object, weight);
         if known.is_some() {
+            // Weighing may have refused its facts again, as those before were.
             if self.get(slot) == Some(&object) {
                 return None;
             }
@@ -325,7 +335,7 @@ impl Inventory {
         Some(self.changed(slot, None))
     }
 
-    /// An object went. None when it was not known.
+    /// Removes an object that was deleted. None if it was not known.
     pub fn remove(&mut self, id: KindId, namespace: &str, name: &str) -> Option<Change> {
         let key = (Symbol::from(namespace), Symbol::from(name));
         let slot = self.kind_state_mut(id)?.by_name.remove(&key)?;
@@ -338,7 +348,7 @@ impl Inventory {
         Some(self.changed(slot, before))
     }
 
-    /// What is known of the API server itself. None when that is what was known.
+    /// Takes in what the API server says about itself. None if that is the same as before.
     pub fn observe_api_server(&mut self, api_server: ApiServer) -> Option<Change> {
         if self.api_server == api_server {
             return None;
@@ -347,7 +357,7 @@ impl Inventory {
         Some(Change::ApiServer)
     }
 
-    /// Notes what an object weighs, or refuses its facts for what all weigh together.
+    /// Notes what an object weighs, or refuses its facts if all objects together would weigh too much.
     fn weigh(&mut self, slot: Slot, object: &mut Object, weight: usize) {
         self.unweigh(object.kind, slot);
         let limit = weight::limit_of_all(self.len());
@@ -374,7 +384,8 @@ impl Inventory {
         }
     }
 
-    /// Kinds with an object that was refused for what all weighed, and that would fit now.
+    /// Kinds with an object that was refused because of the others and would fit now: they should be
+    /// listed again. It must fit twice over, so that a kind is not listed again and again at the limit.
     pub fn fits_again(&self) -> FxHashSet<KindId> {
         let weight: usize = self.kinds.iter().map(|state| state.weight).sum();
         let room = weight::limit_of_all(self.len()).saturating_sub(weight);
@@ -382,11 +393,14 @@ impl Inventory {
         fitting.filter_map(|(slot, _)| self.get(*slot).map(|object| object.kind)).collect()
     }
 
-    fn allocate(&mut self) -> Slot {
-        self.free.pop().unwrap_or_else(|| {
-            self.objects.push(None);
-            Slot::try_from(self.objects.len() - 1).unwrap_or(Slot::MAX)
-        })
+    /// A free number. None if there are 4 billion objects: two under one number would be judged as one.
+    fn allocate(&mut self) -> Option<Slot> {
+        if let Some(free) = self.free.pop() {
+            return Some(free);
+        }
+        let slot = Slot::try_from(self.objects.len()).ok()?;
+        self.objects.push(None);
+        Some(slot)
     }
 
     fn put(&mut self, slot: Slot, object: Option<Object>) -> Option<Object> {
@@ -394,7 +408,7 @@ impl Inventory {
         std::mem::replace(place, object)
     }
 
-    /// Brings the indexes up to date with a change of one object.
+    /// Updates the indexes after an object was put in place or removed.
     fn changed(&mut self, slot: Slot, before: Option<Object>) -> Change {
         let after = self.objects.get(slot as usize).and_then(Option::as_ref);
         let update = IndexUpdate { slot, before: before.as_ref(), after };
@@ -406,23 +420,23 @@ impl Inventory {
         Change::Object { slot, before }
     }
 
-    /// The object in a slot.
+    /// The object with this number. None after it went.
     pub fn get(&self, slot: Slot) -> Option<&Object> {
         self.objects.get(slot as usize).and_then(Option::as_ref)
     }
 
-    /// The slot of an object.
+    /// The number of an object. None if it is not known.
     pub fn find(&self, id: KindId, namespace: &str, name: &str) -> Option<Slot> {
         let key = (Symbol::from(namespace), Symbol::from(name));
         self.kind_state(id)?.by_name.get(&key).copied()
     }
 
-    /// The object of this kind and name.
+    /// The object of this kind, namespace (empty if cluster-scoped) and name. None if it is not known.
     pub fn lookup(&self, group: &str, kind: &str, namespace: &str, name: &str) -> Option<&Object> {
         self.get(self.find(self.find_kind(group, kind)?, namespace, name)?)
     }
 
-    /// The slots of a kind, in no order.
+    /// The numbers of the objects of a kind, in no order.
     pub fn slots(&self, id: KindId) -> impl Iterator<Item = Slot> {
         self.kind_state(id).into_iter().flat_map(|state| state.by_name.values().copied())
     }
@@ -435,7 +449,7 @@ impl Inventory {
             .filter_map(|slot| self.get(slot).map(|object| (slot, object)))
     }
 
-    /// Every object with its slot.
+    /// Every object with its number, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (Slot, &Object)> {
         self.objects
             .iter()
@@ -443,15 +457,12 @@ impl Inventory {
             .filter_map(|(slot, object)| Some((Slot::try_from(slot).ok()?, object.as_ref()?)))
     }
 
-    /// Every kind that was registered.
+    /// Every kind that was registered, in the order of registration.
     pub fn kinds(&self) -> impl Iterator<Item = (KindId, &KindState)> {
-        self.kinds
-            .iter()
-            .enumerate()
-            .filter_map(|(at, state)| Some((KindId(u16::try_from(at).ok()?), state)))
+        self.kinds.iter().enumerate().map(|(at, state)| (KindId(at), state))
     }
 
-    /// The facts of a namespace.
+    /// The facts of a namespace. None if it is not known or could not be read.
     pub fn namespace(&self, name: &str) -> Option<&facts::NamespaceFacts> {
         match &self.get(*self.namespaces.get(name)?)?.facts {
             Facts::Namespace(facts) => Some(facts),
@@ -459,24 +470,25 @@ impl Inventory {
         }
     }
 
-    /// How many objects are known.
+    /// How many objects are known, of all kinds.
     pub fn len(&self) -> usize {
         self.objects.len() - self.free.len()
     }
 
-    /// Whether nothing is known.
+    /// Whether no object is known.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// What an index is told of a change: the object before and after.
+/// A change of one object, as indexes see it. An index follows every change, each exactly once, and must
+/// come to the same whatever the order in which objects came.
 #[derive(Debug)]
 pub struct IndexUpdate<'a> {
-    /// Where the object is, or was.
+    /// The number of the object, before and after.
     pub slot: Slot,
-    /// What was there.
+    /// The object before the change. None if it is new.
     pub before: Option<&'a Object>,
-    /// What is there.
+    /// The object after the change. None if it went.
     pub after: Option<&'a Object>,
 }

@@ -1,4 +1,4 @@
-//! From an object to facts, while the whole object is at hand.
+//! From an object to facts and the results of CEL programs, while the whole object is in memory.
 
 use std::sync::Arc;
 
@@ -14,45 +14,45 @@ use super::{
 };
 use comptroller_cel::Program;
 
-/// A CEL program by the digest of its source: equal programs of two controls are one.
+/// A CEL program, by the digest of its source: equal programs of two controls run once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProgramId(pub u64);
 
-/// What one CEL program said of one object. Small: there is one for each program and object.
+/// What one CEL program said about one object. Small, since there is one for each program and object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CelResult {
-    /// The match conditions left the object out.
+    /// The match conditions exclude the object.
     NotMatched,
-    /// Every validation holds.
+    /// Every validation is true.
     Pass,
-    /// The validations that do not hold: index and message.
+    /// The validations that are false: index and message.
     Fail(Box<[(usize, Box<str>)]>),
-    /// Could not be evaluated, and why.
+    /// The program could not be evaluated, and why.
     Unknown(Box<str>),
 }
 
-/// An object, projected.
+/// What is kept of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProjectedObject {
-    /// Its namespace; empty when cluster-scoped.
+    /// The namespace; empty for a cluster-scoped object.
     pub namespace: Symbol,
-    /// Its name.
+    /// `metadata.name`, never empty.
     pub name: Symbol,
     /// What checks read of it.
     pub facts: Facts,
-    /// What each program said.
+    /// What each program said, in the order of [`Projector::program_ids`].
     pub cel: Box<[CelResult]>,
-    /// What the facts weigh, see [`weight::weigh`].
+    /// What the facts weigh, in bytes: see [`weight::weigh`].
     pub weight: usize,
 }
 
-/// Why an object can't be taken in at all.
+/// Why an object can't be kept at all.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// Without a name nothing can be said about it.
+    /// It has no name, so nothing can be said about it.
     #[error("metadata.name is missing: give the object a name")]
     NoName,
-    /// Metadata has another shape.
+    /// Its metadata has another form.
     #[error("metadata can't be read: {0}")]
     Metadata(String),
 }
@@ -78,7 +78,8 @@ impl Projector {
         Self { resource, project, programs, interner, source: ObjectSource::Cluster }
     }
 
-    /// The same for objects from elsewhere: programs read a manifest as one.
+    /// The same for objects of another origin: CEL programs see what the API server adds to an object, but
+    /// for a manifest they say that it is missing.
     #[must_use]
     pub fn with_source(self, source: ObjectSource) -> Self {
         Self { source, ..self }
@@ -94,18 +95,20 @@ impl Projector {
         !self.programs.is_empty()
     }
 
-    /// The programs it runs, in order.
+    /// The programs that it runs, in order.
     pub fn program_ids(&self) -> Vec<ProgramId> {
         self.programs.iter().map(|(id, _)| *id).collect()
     }
 
-    /// Projects an object. An object of the wrong shape becomes [`Facts::Malformed`]: it stays in
-    /// the population and is unknown, rather than stopping the list.
+    /// Projects an object. One of another form becomes [`Facts::Malformed`]: it stays in the population and
+    /// is unknown, rather than making the whole list unusable.
     pub fn project(&self, object: &Value) -> Result<ProjectedObject, IdentityError> {
         let metadata = MetadataOnly::deserialize(object)
             .map_err(|error| IdentityError::Metadata(error.to_string()))?
             .metadata;
         let name = metadata.name.filter(|name| !name.is_empty()).ok_or(IdentityError::NoName)?;
+        // As kubectl does, a namespaced manifest without a namespace goes to `default`; a namespace in a
+        // cluster-scoped one is ignored.
         let namespace = if self.resource.namespaced {
             metadata
                 .namespace
@@ -149,7 +152,7 @@ impl Projector {
     }
 }
 
-/// An error may repeat what it found, which may be long.
+/// The start of an error, which may repeat what it found, and that may be long.
 fn shortened(mut text: String) -> Box<str> {
     const LONGEST: usize = 1024;
     if text.len() > LONGEST {

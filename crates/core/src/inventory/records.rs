@@ -1,4 +1,4 @@
-//! Records that people write: attestations, by the control that they answer.
+//! Attestations, by the control that they answer.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,34 +14,34 @@ use super::{
 use crate::api::{Artifact, AttestationOutcome, AttestationSpec, GROUP, VERSION};
 use comptroller_vocabulary::canonical;
 
-/// An `Attestation`, without its prose.
+/// What checks read of an `Attestation`: all but its summary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttestationFacts {
-    /// The name of the object.
+    /// `metadata.name`.
     pub name: String,
     /// The control that it answers.
     pub control: String,
     /// The occurrence that it answers.
     pub period: String,
-    /// Who attests.
+    /// The user who attests.
     pub attested_by: String,
-    /// Who wrote it on their behalf.
+    /// The user who wrote it on behalf of that one. None if they are the same.
     pub recorded_by: Option<String>,
     /// When the procedure was performed.
     pub performed_at: Timestamp,
-    /// When the record reached the API server; absent in a manifest that was never applied.
+    /// When the record reached the API server. None in a manifest that was never applied.
     pub recorded_at: Option<Timestamp>,
-    /// How it went.
+    /// Whether the procedure had findings.
     pub outcome: AttestationOutcome,
-    /// The version of what was reviewed.
+    /// The version of what was reviewed. None if the record gives none.
     pub version: Option<String>,
     /// How many people took part.
     pub participants: usize,
-    /// What proves it.
+    /// What proves that it was performed, with digests.
     pub artifacts: Box<[Artifact]>,
-    /// The record that it corrects.
+    /// The name of the record that it corrects. None if it is not a correction.
     pub corrects: Option<String>,
-    /// The digest of the whole spec.
+    /// The digest of the whole spec, summary included, as the log records it.
     pub spec_digest: String,
 }
 
@@ -76,7 +76,7 @@ fn project(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     })))
 }
 
-/// Attestations by control. Within a control by name, so that nothing depends on the order in which
+/// Attestations by control, and within a control by name, so that nothing depends on the order in which
 /// they came.
 #[derive(Debug, Default)]
 pub struct RecordIndex {
@@ -84,7 +84,7 @@ pub struct RecordIndex {
 }
 
 impl RecordIndex {
-    /// The records that answer a control, by name.
+    /// The attestations that answer a control, by name.
     pub fn answering(&self, control: &str) -> impl Iterator<Item = &Arc<AttestationFacts>> {
         self.by_control.get(control).into_iter().flat_map(BTreeMap::values)
     }

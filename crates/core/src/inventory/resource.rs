@@ -9,18 +9,18 @@ use super::KubernetesVersion;
 pub struct ResourceType {
     /// API group; empty for the core group.
     pub group: String,
-    /// The version that is read.
+    /// The version in which it is read.
     pub version: String,
-    /// Kind, as manifests name it.
+    /// The kind, as manifests name it.
     pub kind: String,
-    /// Plural, as RBAC and admission rules name it.
+    /// The plural, as RBAC and admission rules name it.
     pub plural: String,
     /// Whether objects live in namespaces.
     pub namespaced: bool,
 }
 
 impl ResourceType {
-    /// `apps/v1`, or `v1` for the core group.
+    /// Group and version as manifests write them: `apps/v1`, or `v1` for the core group.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() {
             self.version.clone()
@@ -41,44 +41,44 @@ impl fmt::Display for ResourceType {
     }
 }
 
-/// One row of discovery: a type with every version that is served, the preferred one first.
+/// A type that is served, with all its versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServedResource {
     /// The type in its preferred version.
     pub resource: ResourceType,
-    /// All served versions, preferred first.
+    /// All versions that are served, the preferred one first.
     pub versions: Vec<String>,
 }
 
-/// What a cluster, or a set of manifests, can hold.
+/// The types of which a cluster, or a set of manifests, can have objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
     served: Vec<ServedResource>,
-    /// Groups whose discovery failed: absence of their kinds proves nothing.
+    /// API groups whose discovery failed: that a kind of theirs is not listed proves nothing.
     pub unreachable_groups: Vec<String>,
-    /// The version of the API server; None when it did not tell, or for files.
+    /// The version of the API server. None if it did not say, or for files.
     pub kubernetes: Option<KubernetesVersion>,
 }
 
 impl Catalog {
-    /// A catalog of these rows.
+    /// A catalog of these types, each once.
     pub fn new(mut served: Vec<ServedResource>) -> Self {
         served.sort_by(|a, b| a.resource.cmp(&b.resource));
         served.dedup_by(|a, b| a.resource == b.resource);
         Self { served, ..Self::default() }
     }
 
-    /// Every row.
+    /// Every type, sorted unless some were added later.
     pub fn iter(&self) -> impl Iterator<Item = &ServedResource> {
         self.served.iter()
     }
 
-    /// The row of a kind.
+    /// The type of a kind. None if it is not served.
     pub fn find_kind(&self, group: &str, kind: &str) -> Option<&ServedResource> {
         self.served.iter().find(|row| row.resource.group == group && row.resource.kind == kind)
     }
 
-    /// Adds a row, or its versions to the row that is there.
+    /// Adds a type, or its versions if the kind is known already.
     pub fn add(&mut self, row: ServedResource) {
         match self.served.iter_mut().find(|known| {
             known.resource.group == row.resource.group && known.resource.kind == row.resource.kind

@@ -1,4 +1,4 @@
-//! Claims, volumes and storage classes.
+//! Persistent volume claims, volumes and storage classes.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,80 +12,80 @@ use super::{
     intern::{Interner, Symbol},
 };
 
-/// A `PersistentVolumeClaim`.
+/// What checks read of a `PersistentVolumeClaim`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimFacts {
     /// All labels: backups select by them.
     pub labels: Labels,
-    /// `spec.storageClassName`; `Some("")` means: no class.
+    /// `spec.storageClassName`. Empty asks for a volume without a class; None for the default class.
     pub storage_class: Option<Symbol>,
-    /// `spec.volumeName`, once bound.
+    /// `spec.volumeName`: the volume that the claim is bound to. None until it is.
     pub volume: Option<Symbol>,
     /// Whether `status.phase` is `Bound`: the claim has a volume, and data may be on it.
     pub bound: bool,
-    /// `metadata.uid`; absent in a manifest that was never applied.
+    /// `metadata.uid`. None in a manifest that was never applied.
     pub uid: Option<Symbol>,
-    /// When it was made.
+    /// When it was created. None in a manifest that was never applied.
     pub created: Option<Timestamp>,
-    /// What it says to K8up.
+    /// Whether K8up is to back it up, by its annotation and access modes.
     pub k8up: K8upIntent,
 }
 
-/// A `PersistentVolume`.
+/// What checks read of a `PersistentVolume`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersistentVolumeFacts {
-    /// `spec.storageClassName`; absent and empty are the same here: no class made it.
+    /// `spec.storageClassName`. None if no class made it: absent and empty mean the same here.
     pub storage_class: Option<Symbol>,
-    /// Where the data is.
+    /// Where its data is stored.
     pub source: VolumeSource,
-    /// Namespace and name of the claim it is bound to, or reserved for.
+    /// Namespace and name of the claim that it is bound to, or reserved for. None if there is none.
     pub claim: Option<(Symbol, Symbol)>,
-    /// Who made it (`pv.kubernetes.io/provisioned-by`); absent when a person did.
+    /// The provisioner that made it (`pv.kubernetes.io/provisioned-by`). None if a person did.
     pub provisioned_by: Option<Symbol>,
-    /// When it was made.
+    /// When it was created. None in a manifest that was never applied.
     pub created: Option<Timestamp>,
 }
 
-/// Where a volume's data is.
+/// Where the data of a volume is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VolumeSource {
     /// A CSI driver's volume.
     Csi(CsiSource),
     /// A source built into Kubernetes, by its field in `spec`: `hostPath`, `local`, `nfs`.
     InTree(&'static str),
-    /// None that is known.
+    /// No source that is known here.
     Unknown,
 }
 
 /// `spec.csi` of a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsiSource {
-    /// The driver's name.
+    /// The name of the CSI driver, such as `ebs.csi.aws.com`.
     pub driver: Symbol,
-    /// The volume, as the driver names it.
+    /// The name that the driver gave the volume.
     pub handle: Symbol,
-    /// What the driver copied of the parameters that speak of encryption.
+    /// The parameters about encryption that the driver copied from the class.
     pub attributes: Parameters,
 }
 
-/// A `StorageClass`.
+/// What checks read of a `StorageClass`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageClassFacts {
-    /// Who makes the volumes: a CSI driver's name or `kubernetes.io/...`.
+    /// What makes the volumes: the name of a CSI driver, or `kubernetes.io/...`.
     pub provisioner: Symbol,
-    /// The parameters that speak of encryption. They never change (storage.k8s.io/v1), but a
-    /// class may be deleted and made anew.
+    /// The parameters about encryption. They cannot change (storage.k8s.io/v1), but a class may be deleted
+    /// and recreated with others.
     pub parameters: Parameters,
-    /// When it was made.
+    /// When it was created. None in a manifest that was never applied.
     pub created: Option<Timestamp>,
 }
 
-/// Parameters that speak of encryption, as they are written: some drivers ignore the case of a
-/// name and some don't. Everything else is dropped.
+/// Parameters about encryption, as they are written: some drivers ignore the case of a name, and some
+/// don't. All others are dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parameters(Box<[(Symbol, Symbol)]>);
 
-/// What drivers read, in lower case.
+/// The names of parameters that drivers read, in lower case.
 const PARAMETER_KEYS: &[&str] = &[
     "encrypted",
     "kmskeyid",
@@ -95,11 +95,11 @@ const PARAMETER_KEYS: &[&str] = &[
     "secure",
 ];
 
-/// A secret in a class: that it is there is kept, and not what it says.
+/// A secret in a class: only that it is there is kept, not its value.
 const PASSPHRASE: &str = "passphrase";
 
 impl Parameters {
-    /// The value of the parameter of exactly this name.
+    /// The value of the parameter with exactly this name. None if it is absent.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known.as_str() == key).map(|(_, value)| value.as_str())
     }
@@ -112,7 +112,7 @@ impl Parameters {
             .map(|(known, value)| (known.as_str(), value.as_str()))
     }
 
-    fn project(map: Option<&Texts>, interner: &Interner) -> Self {
+    fn project(map: Option<&TextMap>, interner: &Interner) -> Self {
         let known = |(key, value): (&String, &Option<String>)| {
             let lower = key.to_ascii_lowercase();
             PARAMETER_KEYS.contains(&lower.as_str()).then(|| {
@@ -127,10 +127,10 @@ impl Parameters {
     }
 }
 
-/// A map of texts; the API server takes `null` for the empty one.
-type Texts = BTreeMap<String, Option<String>>;
+/// A map of texts, in which the API server takes `null` for the empty text.
+type TextMap = BTreeMap<String, Option<String>>;
 
-/// Kinds of storage.
+/// The kinds of storage that have facts.
 pub const PROJECTIONS: &[Projection] = &[
     Projection {
         group: "",
@@ -211,7 +211,7 @@ struct ClaimRef {
 struct Csi {
     driver: String,
     volume_handle: String,
-    volume_attributes: Option<Texts>,
+    volume_attributes: Option<TextMap>,
 }
 
 /// Fields of `PersistentVolumeSpec` that name a source other than CSI (core/v1).
@@ -276,7 +276,7 @@ struct Class {
     #[serde(default)]
     metadata: ObjectMetadata,
     provisioner: String,
-    parameters: Option<Texts>,
+    parameters: Option<TextMap>,
 }
 
 fn project_class(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
@@ -288,7 +288,7 @@ fn project_class(object: &Value, interner: &Interner) -> Result<Facts, Projectio
     })))
 }
 
-/// A reference by name; the API takes an empty one for none.
+/// The name in a reference. None if it is absent or empty, which mean the same in the API.
 fn named(name: Option<String>, interner: &Interner) -> Option<Symbol> {
     name.filter(|name| !name.is_empty()).map(|name| interner.intern(&name))
 }

@@ -1,4 +1,4 @@
-//! Times that other tools wrote, which reach beyond those that can be computed with.
+//! Times that other tools wrote, which may lie beyond those that can be computed with.
 
 use jiff::{Timestamp, fmt::temporal::Pieces};
 
@@ -15,7 +15,7 @@ pub fn parse_time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, 
     match read(text) {
         Some(at) => Ok(Some(at).filter(|at| at.as_second() != GO_ZERO)),
         None => Err(ProjectionError(format!(
-            "{field} is {:?}, which is no time as RFC 3339 writes it, such as 2026-11-20T09:00:00Z",
+            "{field} is {:?}, which is not a time in RFC 3339 form, such as 2026-11-20T09:00:00Z",
             start_of(text)
         ))),
     }
@@ -34,7 +34,7 @@ fn read(text: &str) -> Option<Timestamp> {
     Some(pieces.to_numeric_offset()?.to_timestamp(civil).unwrap_or(end))
 }
 
-/// Enough of a text to recognize it.
+/// The start of a text, enough to recognize it.
 fn start_of(text: &str) -> &str {
     const BYTES: usize = 64;
     text.get(..text.floor_char_boundary(BYTES)).unwrap_or(text)
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_said() {
+    fn what_is_not_a_time_is_an_error() {
         for text in [
             "soon",
             "2026-11-20",
@@ -85,7 +85,7 @@ mod tests {
         ] {
             let error = of(text).unwrap_err();
             assert!(
-                error.starts_with(&format!("status.at is {text:?}, which is no time")),
+                error.starts_with(&format!("status.at is {text:?}, which is not a time")),
                 "{error}"
             );
         }

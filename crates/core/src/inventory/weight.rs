@@ -1,5 +1,6 @@
-//! What facts weigh: who fills a cluster with the largest objects that an API server takes must not
-//! fill the operator. What is too much is [`Facts::Malformed`], unknown and never a pass.
+//! What facts weigh: somebody who fills a cluster with the largest objects that an API server takes must
+//! not fill the memory of the operator. What is too much becomes [`Facts::Malformed`], which is unknown
+//! and never a pass.
 
 use std::{
     fmt::{self, Write as _},
@@ -8,31 +9,33 @@ use std::{
 
 use super::{Facts, Symbol, facts::Labels, rbac::Subject, workload::WorkloadFacts};
 
-/// What the facts of one object may weigh, in bytes.
+/// The most that the facts of one object may weigh, in bytes.
 pub const LIMIT_OF_ONE: usize = 4 * 1024 * 1024;
 
-/// What a thing in a list costs in facts, indexes and what is remembered of it, beside its text.
+/// What an element of a list costs in facts, in indexes and in the memory of the engine, beside its text.
+/// Measured, and rounded up.
 const SUBJECT: usize = 448;
 const CONTAINER: usize = 400;
 const RULE: usize = 128;
 const WORD: usize = 32;
-/// A shape of pods that others share and that is no larger weighs nothing: replicas are many. A
-/// larger one does, since who shares it may outlive the one that was weighed.
+/// A pod that others share and that is no larger than this weighs nothing, because replicas are many. A
+/// larger one does, since one that shares it may outlive the one that was weighed.
 const REPLICA: usize = 4096;
 
-/// What the facts of all objects together may weigh.
+/// The most that the facts of all objects together may weigh, in bytes: it grows with their number, so
+/// that a large cluster of ordinary objects is never refused.
 pub const fn limit_of_all(objects: usize) -> usize {
     const BASE: usize = 16 * 1024 * 1024;
-    /// Facts of most objects are some 300 bytes.
+    /// Three times what the facts of most objects weigh.
     const EACH: usize = 1024;
     BASE + objects * EACH
 }
 
-/// What is said of an object that is not taken in for its size.
+/// The facts of an object that is refused for its size: what to do about it.
 pub fn refusal(weight: usize, limit: usize) -> Facts {
     let text = if limit == LIMIT_OF_ONE {
         format!(
-            "it is too large to be judged: what is read of it takes {} KiB, and {} may be; split it",
+            "it is too large to be judged: what is read of it takes {} KiB of at most {} KiB; split it",
             weight / 1024,
             limit / 1024
         )
@@ -44,12 +47,12 @@ pub fn refusal(weight: usize, limit: usize) -> Facts {
 
 const ALTOGETHER: &str = "there are too many objects as large as this one to judge them all: split or delete the largest of the cluster";
 
-/// Whether an object was refused because of the others.
+/// Whether an object was refused because all objects together weigh too much.
 pub fn is_refused(facts: &Facts) -> bool {
     matches!(facts, Facts::Malformed(text) if **text == *ALTOGETHER)
 }
 
-/// Bytes that the lists in facts take.
+/// What facts weigh, in bytes: their lists and texts.
 pub fn weigh(facts: &Facts) -> usize {
     match facts {
         Facts::Exists | Facts::Malformed(_) | Facts::Quota => 0,
@@ -74,7 +77,7 @@ pub fn weigh(facts: &Facts) -> usize {
 }
 
 fn of_workload(facts: &WorkloadFacts) -> usize {
-    // One is held here and one by the pool.
+    // One reference is held by these facts and one by the pool.
     let shared = Arc::strong_count(&facts.pod) > 2;
     let listed = facts.pod.sysctls.iter().chain(&facts.pod.token_volumes).map(of_word);
     let volumes = facts.pod.volumes.iter().map(|volume| WORD + of_word(&volume.name));
@@ -101,7 +104,7 @@ fn of_labels(labels: &Labels) -> usize {
     labels.iter().map(|(key, value)| of_word(key) + of_word(value)).sum()
 }
 
-/// By its text, which is about as long as what it shows is large.
+/// The length of the debug text of facts, which is about their size in memory.
 fn of_text(facts: &impl fmt::Debug) -> usize {
     struct Length(usize);
     impl fmt::Write for Length {

@@ -1,4 +1,4 @@
-//! ReadinessReport as CSV: a row for each criterion.
+//! Readiness as CSV: a row for each criterion.
 
 use std::io;
 

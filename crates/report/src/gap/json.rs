@@ -1,4 +1,4 @@
-//! ReadinessReport as JSON: the whole model.
+//! Readiness as JSON: the whole model.
 
 use super::ReadinessReport;
 use crate::{Format, json::write_pretty};

@@ -13,7 +13,7 @@ use super::{
     Format,
     model::ReportedError,
     period::model::CriterionStanding,
-    standing::{Serving, Shown, standing},
+    standing::{ControlOutcome, ServingOutcome, criterion_standing},
 };
 use comptroller_core::api::{
     State,
@@ -26,13 +26,13 @@ pub const FORMATS: &[Format<ReadinessReport>] = &[table::FORMAT, json::FORMAT, c
 /// A control as the assessment takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssessedControl {
-    /// Its name.
+    /// The name of the Control.
     pub name: String,
-    /// What it serves; criteria of other frameworks are passed over.
+    /// The criteria that it serves; those of other frameworks are ignored.
     pub criteria: Vec<String>,
     /// Whether people attest it.
     pub attested: bool,
-    /// How it stands. None: nobody evaluated it, only its coverage counts.
+    /// What its evaluation came to; None if nobody evaluated it, so that only its coverage counts.
     pub state: Option<State>,
     /// Why, in one CamelCase word.
     pub reason: String,
@@ -58,7 +58,7 @@ pub struct ReadinessReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CriteriaCounts {
-    /// All.
+    /// All that are in question.
     pub criteria: usize,
     /// Those that a control serves.
     pub covered: usize,
@@ -66,7 +66,7 @@ pub struct CriteriaCounts {
     pub passing: usize,
     /// Covered, and a control fails.
     pub failing: usize,
-    /// Covered, and nothing can be said.
+    /// Covered, and too little is known to say.
     pub unknown: usize,
     /// Those that no control serves.
     pub not_covered: usize,
@@ -74,24 +74,24 @@ pub struct CriteriaCounts {
     pub without_people: usize,
 }
 
-/// A category of criteria.
+/// The readiness for one category of criteria.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CategoryReadiness {
-    /// Which.
+    /// The category.
     pub category: Category,
     /// How its criteria stand.
     #[serde(flatten)]
     pub standings: CriteriaCounts,
 }
 
-/// A criterion.
+/// The readiness for one criterion.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CriterionReadiness {
     /// Its id, such as `CC6.1`.
     pub id: &'static str,
-    /// Its category.
+    /// The category that it belongs to.
     pub category: Category,
     /// Who can provide the evidence.
     pub evidence: EvidenceSource,
@@ -109,9 +109,9 @@ pub struct CriterionReadiness {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServingControl {
-    /// Its name.
+    /// The name of the Control.
     pub name: String,
-    /// How it stands; none when nobody evaluated it.
+    /// What its evaluation came to; None when nobody evaluated it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
     /// Why, in one CamelCase word.
@@ -119,7 +119,7 @@ pub struct ServingControl {
 }
 
 impl ReadinessReport {
-    /// Holds the criteria of these categories (all when there is none) against the controls.
+    /// Compares the criteria of these categories (of all, when there is none) with the controls.
     pub fn assess(
         mut controls: Vec<AssessedControl>,
         categories: &[Category],
@@ -156,16 +156,19 @@ fn assess_criterion(
     let attested = serving.iter().any(|control| control.attested);
     let without_people =
         !serving.is_empty() && !attested && criterion.source != EvidenceSource::Cluster;
-    let served_by: Vec<Serving> = serving
+    let served_by: Vec<ServingOutcome> = serving
         .iter()
-        .map(|control| Serving { shown: shown(control.state), attested: control.attested })
+        .map(|control| ServingOutcome {
+            outcome: outcome(control.state),
+            attested: control.attested,
+        })
         .collect();
     CriterionReadiness {
         id: criterion.id,
         category: criterion.category,
         evidence: criterion.source,
         title: criterion.title,
-        standing: standing(criterion.source, &served_by),
+        standing: criterion_standing(criterion.source, &served_by),
         without_people,
         controls: serving
             .into_iter()
@@ -178,12 +181,12 @@ fn assess_criterion(
     }
 }
 
-fn shown(state: Option<State>) -> Shown {
+fn outcome(state: Option<State>) -> ControlOutcome {
     match state {
-        Some(State::Passing | State::Excepted) => Shown::Held,
-        Some(State::Failing) => Shown::Failed,
-        Some(State::Unknown) | None => Shown::Unknown,
-        Some(State::NotApplicable) => Shown::Nothing,
+        Some(State::Passing | State::Excepted) => ControlOutcome::Held,
+        Some(State::Failing) => ControlOutcome::Failed,
+        Some(State::Unknown) | None => ControlOutcome::Unknown,
+        Some(State::NotApplicable) => ControlOutcome::NothingToJudge,
     }
 }
 

@@ -1,4 +1,4 @@
-//! ReadinessReport for a person: the criteria by category, then what to look at, then the whole in a
+//! Readiness for a person: the criteria by category, then what to look at, then the whole in a
 //! sentence.
 
 use std::io::{self, Write};
@@ -15,12 +15,12 @@ use crate::{
 };
 use comptroller_core::api::{State, criteria::EvidenceSource};
 
-/// What stands over the columns.
+/// The heads of the columns.
 const HEADER: [&str; 5] = ["CRITERION", "STANDING", "EVIDENCE", "CONTROLS", "ASKS"];
-/// Between two columns.
+/// How many spaces separate two columns.
 const GUTTER: usize = 3;
 /// A last column narrower than this is not wrapped: it would be a tower of words.
-const NARROWEST: usize = 24;
+const MIN_LAST_COLUMN: usize = 24;
 
 /// For a person.
 pub(super) const FORMAT: Format<ReadinessReport> = Format::new("table", "For a person", write);
@@ -141,7 +141,7 @@ fn line(
     }
     let indent = widths.iter().map(|width| width + GUTTER).sum::<usize>();
     let room = style.width.map(|width| width.saturating_sub(indent));
-    let room = room.filter(|room| *room >= NARROWEST).unwrap_or(usize::MAX);
+    let room = room.filter(|room| *room >= MIN_LAST_COLUMN).unwrap_or(usize::MAX);
     let mut used = 0;
     for word in last.split(' ') {
         if used > 0 && used + 1 + word.len() > room {
@@ -184,7 +184,7 @@ fn list(
     }
     let heading = match standing {
         CriterionStanding::Failing => "Failing, by these controls:",
-        _ => "Unknown, since these controls say nothing:",
+        _ => "Unknown, because of these controls:",
     };
     writeln!(output, "{heading}")?;
     for criterion in criteria {
@@ -221,7 +221,7 @@ fn summary(readiness: &ReadinessReport) -> String {
 
     let counts = readiness.summary;
     let mut text = format!(
-        "ReadinessReport: {} of {} criteria covered ({} passing, {} failing, {} unknown), {} not covered.",
+        "Readiness: {} of {} criteria covered ({} passing, {} failing, {} unknown), {} not covered.",
         counts.covered,
         counts.criteria,
         counts.passing,

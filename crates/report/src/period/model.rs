@@ -11,7 +11,7 @@ use comptroller_vocabulary::closed_enum;
 #[derive(Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct PeriodReport {
-    /// Which period.
+    /// The period, by name and span.
     pub period: ReportPeriod,
     /// Where the report comes from, and how to make it again.
     pub provenance: Provenance,
@@ -33,25 +33,25 @@ pub struct PeriodReport {
 pub struct ReportPeriod {
     /// The name of the `AuditPeriod`.
     pub name: String,
-    /// Over what.
+    /// The time or the period that the report is about.
     #[serde(flatten)]
     pub span: Span,
     /// The categories in scope.
     pub categories: Vec<Category>,
 }
 
-/// Over what a report is.
+/// The time or the period that a report is about.
 #[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(tag = "type", rename_all_fields = "camelCase")]
 pub enum Span {
     /// Design and implementation at a time.
     TypeI {
-        /// The time.
+        /// The time that the report describes.
         as_of: Timestamp,
     },
     /// Operation over a period.
     TypeII {
-        /// Its first moment.
+        /// The first moment of the period.
         from: Timestamp,
         /// The first moment after it.
         to: Timestamp,
@@ -103,7 +103,7 @@ pub struct PeriodSummary {
     pub effective: usize,
     /// Controls with at least one deviation.
     pub with_deviations: usize,
-    /// Controls of which nothing can be said.
+    /// Controls that were not observed enough to say.
     pub unknown: usize,
     /// Deviations of all controls.
     pub deviations: usize,
@@ -117,14 +117,14 @@ pub struct PeriodSummary {
 #[derive(Serialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
-    /// Seconds with evidence.
+    /// Seconds in which somebody looked and could tell.
     pub observed_seconds: i64,
     /// Seconds that there should be evidence for: those of the period.
     pub expected_seconds: i64,
 }
 
 impl Coverage {
-    /// In tenths of a percent, rounded down: 100 % is said only when nothing is missing. None:
+    /// In tenths of a percent, rounded down: 100 % is said only when nothing is missing. None when
     /// nothing was expected.
     pub fn per_mille(self) -> Option<i64> {
         (self.expected_seconds > 0)
@@ -156,18 +156,18 @@ closed_enum! {
 #[derive(Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ControlReport {
-    /// The name.
+    /// The name of the Control.
     pub name: String,
     /// Its title at the end of the period.
     pub title: String,
-    /// Its objective.
+    /// What it is for, as its spec says at the end of the period; None when it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub objective: Option<String>,
-    /// Its criteria.
+    /// The ids of the criteria that it serves, such as `CC6.1`.
     pub criteria: Vec<String>,
-    /// Its owner.
+    /// The team or person that its spec names as its owner.
     pub owner: String,
-    /// Its severity.
+    /// How bad a failure is, by its spec.
     pub severity: Severity,
     /// The kind of its test, such as `rbac`.
     pub test: String,
@@ -217,11 +217,11 @@ impl ControlReport {
 #[derive(Serialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Interval {
-    /// Its first moment.
+    /// The first moment of it.
     pub from: Timestamp,
     /// The first moment after it.
     pub to: Timestamp,
-    /// The state; none when nobody looked.
+    /// The state; None when nobody looked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
     /// Why, in one CamelCase word; of a gap, why nobody looked.
@@ -229,7 +229,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// How long it is.
+    /// How long it lasted.
     pub fn length(&self) -> SignedDuration {
         self.to.duration_since(self.from)
     }
@@ -238,7 +238,7 @@ impl Interval {
 closed_enum! {
     /// How a deviation ended.
     pub enum Ending {
-        /// It was mended.
+        /// A later evaluation no longer found it.
         Resolved = "Resolved",
         /// An exception was approved for it.
         Excepted = "Excepted",
@@ -253,11 +253,11 @@ closed_enum! {
 #[derive(Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Deviation {
-    /// What was found.
+    /// What was found, in one CamelCase word.
     pub rule: String,
-    /// Where.
+    /// The object that was judged.
     pub resource: ResourceRef,
-    /// Whose rights.
+    /// The subject whose rights were judged; None for findings that are about an object alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// What is wrong, in one sentence.
@@ -269,14 +269,14 @@ pub struct Deviation {
     /// Until when, if it ended in the period.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// How it ended.
+    /// How it ended, or that it was still open.
     pub ending: Ending,
-    /// The exception that ended it.
+    /// The exception that ended it; None if it ended otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exception: Option<String>,
     /// The entry that opened it.
     pub opened_entry: u64,
-    /// The entry that closed it.
+    /// The entry that closed it; None while it is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_entry: Option<u64>,
 }
@@ -285,9 +285,9 @@ pub struct Deviation {
 #[derive(Serialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedPopulation {
-    /// When.
+    /// When they were judged.
     pub at: Timestamp,
-    /// How many.
+    /// How many items there were.
     pub count: u64,
     /// The newest stored list of them up to then.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -307,7 +307,7 @@ pub struct SpecChange {
     /// The digest of the spec after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spec_digest: Option<String>,
-    /// What changed.
+    /// The fields that differ; empty for a control that was declared or deleted.
     pub fields: Vec<FieldChange>,
     /// The entry that says so.
     pub entry: u64,
@@ -345,7 +345,7 @@ closed_enum! {
         Passing = "Passing",
         /// A control that serves it deviated.
         Failing = "Failing",
-        /// A control serves it, and nothing can be said.
+        /// A control serves it, and too little is known to say.
         Unknown = "Unknown",
         /// No control serves it.
         NotCovered = "NotCovered",
@@ -360,7 +360,7 @@ pub struct CriterionReport {
     pub id: String,
     /// What it asks, in our words.
     pub title: String,
-    /// Its category.
+    /// The category that it belongs to.
     pub category: Category,
     /// The controls that serve it.
     pub controls: Vec<String>,
@@ -372,7 +372,7 @@ pub struct CriterionReport {
 #[derive(Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ExceptionReport {
-    /// The name.
+    /// The name of the `ControlException`.
     pub name: String,
     /// The controls it is for.
     pub controls: Vec<String>,
@@ -395,16 +395,16 @@ pub struct ExceptionReport {
 #[derive(Serialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct GapReport {
-    /// The control; none for the whole cluster.
+    /// The control; None for the whole cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control: Option<String>,
-    /// Its first moment.
+    /// The first moment of it.
     pub from: Timestamp,
     /// The first moment after it.
     pub to: Timestamp,
     /// Why, in one sentence.
     pub reason: String,
-    /// The entry that says so; none where the absence of entries does.
+    /// The entry that says so; None where the absence of entries does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<u64>,
 }

@@ -40,7 +40,7 @@ pub struct SamplingSheet {
 #[derive(Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ControlSample {
-    /// The control.
+    /// The name of the Control.
     pub control: String,
     /// When the population was so.
     pub at: Timestamp,
@@ -55,10 +55,10 @@ pub struct ControlSample {
     /// The command that draws it again; none where this report lists the population.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// The sample.
+    /// The items that were drawn; None where there is nothing to draw from, or not yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<Sample>,
-    /// Why there is none.
+    /// Why there is no sample, or no item in it; None where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
 }
@@ -71,15 +71,15 @@ pub fn default_seed(checkpoint: &str) -> String {
 
 impl SamplingSheet {
     /// A sheet for the populations at the end of the period. Those of human controls, their
-    /// occurrences, are drawn from at once; lists that lie beside the log are [wanted](Self::wanted).
+    /// occurrences, are drawn from at once; lists that lie beside the log are [drawn from later](Self::lists_to_draw_from).
     pub fn new(report: &PeriodReport, seed: &str, table: &SizeTable) -> Self {
         let mut sheet =
             Self { seed: seed.to_owned(), size_table: table.to_string(), controls: Vec::new() };
         for control in &report.controls {
             let row = if control.occurrences.is_empty() {
-                of_list(control, &report.provenance, &sheet)
+                sample_of_list(control, &report.provenance, &sheet)
             } else {
-                Some(of_occurrences(control, end_of(report), seed, table))
+                Some(sample_of_occurrences(control, end_of_period(report), seed, table))
             };
             sheet.controls.extend(row);
         }
@@ -87,7 +87,7 @@ impl SamplingSheet {
     }
 
     /// The digests of the lists to [draw](Self::draw) from.
-    pub fn wanted(&self) -> BTreeSet<String> {
+    pub fn lists_to_draw_from(&self) -> BTreeSet<String> {
         let open = self.controls.iter().filter(|row| row.sample.is_none());
         open.filter_map(|row| row.digest.clone()).collect()
     }
@@ -162,7 +162,7 @@ impl SamplingSheet {
     }
 }
 
-fn end_of(report: &PeriodReport) -> Timestamp {
+fn end_of_period(report: &PeriodReport) -> Timestamp {
     match report.period.span {
         Span::TypeI { as_of } => as_of,
         Span::TypeII { to, .. } => to,
@@ -170,7 +170,7 @@ fn end_of(report: &PeriodReport) -> Timestamp {
 }
 
 /// A population that lies beside the log.
-fn of_list(
+fn sample_of_list(
     control: &ControlReport,
     provenance: &Provenance,
     sheet: &SamplingSheet,
@@ -208,7 +208,7 @@ fn command(control: &str, at: Timestamp, provenance: &Provenance, sheet: &Sampli
 }
 
 /// The population of a human control is the list of its occurrences whose time is over.
-fn of_occurrences(
+fn sample_of_occurrences(
     control: &ControlReport,
     at: Timestamp,
     seed: &str,
@@ -267,15 +267,15 @@ mod tests {
     fn a_list_is_drawn_from_once_it_is_read() {
         let table = SizeTable::default();
         let mut sheet = SamplingSheet::new(&report(), "seed 1", &table);
-        let before = sheet.wanted();
+        let before = sheet.lists_to_draw_from();
         assert!(before.contains(&canonical::sha256(LIST.as_bytes())));
         let certificates = row(&sheet, "certificates-do-not-expire");
         assert_eq!((certificates.population, certificates.entry), (3, Some(48_190)));
         assert_eq!(certificates.missing.as_deref(), Some("the list was not read"));
         sheet.draw("another\n", &table);
-        assert_eq!(sheet.wanted(), before, "another list is nobody's");
+        assert_eq!(sheet.lists_to_draw_from(), before, "another list is nobody's");
         sheet.draw(LIST, &table);
-        assert_eq!(sheet.wanted().len() + 1, before.len());
+        assert_eq!(sheet.lists_to_draw_from().len() + 1, before.len());
         let drawn = row(&sheet, "certificates-do-not-expire");
         assert_eq!(drawn.sample.as_ref().unwrap().items.len(), 3, "below five, all");
         assert_eq!(drawn.missing, None);

@@ -6,7 +6,7 @@ use super::model::Span;
 use comptroller_core::api::{AuditPeriodSpec, ReportType};
 
 impl Span {
-    /// The span of an `AuditPeriod`. None: it lacks the times of its type.
+    /// The span of an `AuditPeriod`; None if it lacks the times of its type.
     pub fn of(spec: &AuditPeriodSpec) -> Option<Self> {
         match spec.type_ {
             ReportType::TypeI => Some(Self::TypeI { as_of: spec.as_of.as_ref()?.0 }),
@@ -16,7 +16,7 @@ impl Span {
         }
     }
 
-    /// Its first moment.
+    /// The first moment that the report looks at.
     pub fn start(self) -> Timestamp {
         match self {
             Self::TypeI { as_of } => as_of,

@@ -48,18 +48,18 @@ pub fn rule_digest(rule: &AttestationTest) -> String {
 
 /// The occurrences of a control, the oldest first, the scheduled one last.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Ledger {
+pub struct OccurrenceLedger {
     occurrences: Vec<Occurrence>,
 }
 
-impl Ledger {
+impl OccurrenceLedger {
     /// The ledger as a status or the evidence log recorded it.
     pub fn restored(mut occurrences: Vec<Occurrence>) -> Self {
         occurrences.sort_by_key(|occurrence| occurrence.opens.0);
         Self { occurrences }
     }
 
-    /// The oldest first.
+    /// All that are kept, the oldest first and the scheduled one last.
     pub fn occurrences(&self) -> &[Occurrence] {
         &self.occurrences
     }

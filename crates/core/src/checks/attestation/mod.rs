@@ -1,18 +1,18 @@
 //! `attestation`: procedures that people perform, and attest.
 //!
-//! What is judged are occurrences, which the engine keeps in a [`Ledger`] and shows to the check:
+//! What is judged are occurrences, which the engine keeps in a [`OccurrenceLedger`] and shows to the check:
 //! those that are closed, and those that are past due. One that lies ahead or is open proves
 //! nothing yet, and is no part of the population.
 
-pub mod calendar;
-pub mod ledger;
+mod calendar;
+mod ledger;
 pub mod requirements;
 #[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;
 
-pub use self::ledger::{Ledger, LedgerInputs, rule_digest};
+pub(crate) use self::ledger::{LedgerInputs, OccurrenceLedger, rule_digest};
 use super::{BuildError, Built, Check, CheckContext, Dependency, Finding, Item, Judgement};
 use crate::{
     api::{GROUP, Occurrence, OccurrencePhase, ResourceRef, VERSION, test_spec::AttestationTest},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The kind under which findings and exceptions name an occurrence; its name is the period.
-pub const OCCURRENCE: &str = "Occurrence";
+pub(crate) const OCCURRENCE: &str = "Occurrence";
 
 /// An `attestation` test, compiled: all that it judges by is in the ledger.
 #[derive(Debug)]
@@ -33,12 +33,12 @@ pub fn build(_: &AttestationTest) -> Result<Built, BuildError> {
 
 /// Whether the cluster can hold records at all. One that can't, such as one that is only scanned,
 /// has no occurrences.
-pub fn is_served(inventory: &Inventory) -> bool {
+pub(crate) fn is_served(inventory: &Inventory) -> bool {
     inventory.availability(GROUP, "Attestation") == Availability::Complete
 }
 
 /// An occurrence as findings name it.
-pub fn reference(period: &str) -> ResourceRef {
+pub(crate) fn reference(period: &str) -> ResourceRef {
     ResourceRef {
         api_version: format!("{GROUP}/{VERSION}"),
         kind: OCCURRENCE.to_owned(),
@@ -48,7 +48,7 @@ pub fn reference(period: &str) -> ResourceRef {
 }
 
 /// The item of an occurrence, by the day on which it begins: no two of a control begin on the same day.
-pub fn item(occurrence: &Occurrence) -> Item {
+pub(crate) fn item(occurrence: &Occurrence) -> Item {
     Item::Cluster(u32::try_from(occurrence.opens.0.as_second() / 86_400).unwrap_or_default())
 }
 
@@ -103,7 +103,7 @@ impl Check for AttestationCheck {
 
 /// When an open occurrence next turns overdue; None when none will. It is due through that instant, and the
 /// ledger keeps it open, so this deadline is the check's own.
-pub fn next_overdue(occurrences: &[Occurrence], now: Timestamp) -> Option<Timestamp> {
+pub(crate) fn next_overdue(occurrences: &[Occurrence], now: Timestamp) -> Option<Timestamp> {
     occurrences
         .iter()
         .filter(|occurrence| occurrence.phase == OccurrencePhase::Open && occurrence.due.0 >= now)

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    AttestationCheck, Check, CheckContext, Item, Ledger, LedgerInputs, calendar::Calendar, item,
-    rule_digest,
+    AttestationCheck, Check, CheckContext, Item, LedgerInputs, OccurrenceLedger,
+    calendar::Calendar, item, rule_digest,
 };
 use crate::{
     api::{AttestationOutcome, Occurrence, OccurrencePhase, test_spec::AttestationTest},
@@ -57,20 +57,29 @@ struct World {
     created: Timestamp,
     records: Vec<Arc<AttestationFacts>>,
     waived: Option<(&'static str, &'static str)>,
-    ledger: Ledger,
+    ledger: OccurrenceLedger,
 }
 
 impl World {
     fn new(rule: AttestationTest, created: &str) -> Self {
         let created = at(created);
-        Self { rule, created, records: Vec::new(), waived: None, ledger: Ledger::default() }
+        Self {
+            rule,
+            created,
+            records: Vec::new(),
+            waived: None,
+            ledger: OccurrenceLedger::default(),
+        }
     }
 
     /// Moves to a time; what there is then, as `period phase` for each occurrence.
     fn to(&mut self, now: &str) -> String {
         self.advance(at(now));
-        let told = self.ledger.occurrences().iter();
-        told.map(|one| format!("{} {}", one.period, one.phase)).collect::<Vec<_>>().join(", ")
+        let occurrences = self.ledger.occurrences().iter();
+        occurrences
+            .map(|one| format!("{} {}", one.period, one.phase))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     fn advance(&mut self, now: Timestamp) {
@@ -172,14 +181,14 @@ fn periods_are_those_of_the_calendar_unless_a_start_is_given() {
         let calendar = Calendar::new(&rule);
         let dates = calendar.occurrence(calendar.number_at(at(now))).unwrap();
         let day = |at: Timestamp| at.to_string()[..10].to_owned();
-        let told = format!(
+        let described = format!(
             "{} {} {} {}",
             dates.period,
             day(dates.opens),
             day(dates.due),
             day(dates.grace_until)
         );
-        assert_eq!(told, expected, "{spec} at {now}");
+        assert_eq!(described, expected, "{spec} at {now}");
     }
 }
 
@@ -209,15 +218,18 @@ fn an_occurrence_is_completed_late_or_missed_by_when_it_was_recorded() {
     ] {
         let mut world = World::new(quarterly(), "2026-10-02");
         world.records.push(record("one", "2026-Q4", "sam", recorded));
-        let told = world.to("2027-02-01");
-        assert!(told.starts_with(&format!("2026-Q4 {phase}, 2027-Q1 Open")), "{recorded}: {told}");
+        let occurrences = world.to("2027-02-01");
+        assert!(
+            occurrences.starts_with(&format!("2026-Q4 {phase}, 2027-Q1 Open")),
+            "{recorded}: {occurrences}"
+        );
         // The same when it is looked at each day.
         let mut daily = World::new(quarterly(), "2026-10-02");
         daily.records.clone_from(&world.records);
         for day in 0..122 {
             daily.advance(at("2026-10-02") + SignedDuration::from_hours(24 * day));
         }
-        assert_eq!(daily.to("2027-02-01"), told);
+        assert_eq!(daily.to("2027-02-01"), occurrences);
     }
 }
 
@@ -346,7 +358,7 @@ fn a_rule_changed_by_hand_in_the_status_is_not_believed() {
     world.to("2026-11-01");
     let mut occurrences = world.ledger.occurrences().to_vec();
     occurrences[0].rule = Some(rule(json!({"every": "3mo"})));
-    world.ledger = Ledger::restored(occurrences);
+    world.ledger = OccurrenceLedger::restored(occurrences);
     world.records.push(record("a", "2026-Q4", "sam", "2026-11-03"));
     world.to("2026-11-04");
     assert_eq!(world.occurrence("2026-Q4").phase, OccurrencePhase::Open);

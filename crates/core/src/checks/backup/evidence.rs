@@ -59,7 +59,7 @@ pub struct ToolEvidence<'a> {
 }
 
 impl<'a> ToolEvidence<'a> {
-    /// No evidence yet.
+    /// Starts without any evidence.
     pub fn new(context: &CheckContext<'a>) -> Self {
         Self {
             context: *context,

@@ -174,7 +174,7 @@ fn of_key(context: &CheckContext<'_>, key: &BackupKey, search: &mut Search) {
 }
 
 /// Clusters of the namespace that started from a backup of this one, and this one if it did. Names
-/// of servers repeat across namespaces, so a drill elsewhere can't be told from that of a namesake.
+/// of servers repeat across namespaces, so a drill elsewhere could be that of a namesake.
 fn of_cnpg(
     context: &CheckContext<'_>,
     target: &BackupTarget<'_>,

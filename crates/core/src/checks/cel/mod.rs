@@ -46,7 +46,7 @@ fn validation_source(validation: &CelValidation) -> ValidationSource<'_> {
 
 /// All errors in one text. A spec that is wrong anywhere is wrong, whatever else is unsupported.
 fn refusal(errors: &[FieldError]) -> BuildError {
-    let text = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let text = errors.iter().map(describe).collect::<Vec<_>>().join("; ");
     let unsupported =
         |error: &FieldError| matches!(error.error, ExpressionError::Unsupported { .. });
     // Unsupported asks the user for another test, invalid for another spelling.
@@ -54,5 +54,15 @@ fn refusal(errors: &[FieldError]) -> BuildError {
         BuildError::Unsupported(text)
     } else {
         BuildError::Invalid(text)
+    }
+}
+
+/// An error with what a Control offers instead, which the language knows nothing of.
+fn describe(error: &FieldError) -> String {
+    match &error.error {
+        ExpressionError::Unsupported { feature } if feature.starts_with("namespaceObject") => {
+            format!("{error}; a Control selects namespaces in spec.scope.namespaces")
+        }
+        _ => error.to_string(),
     }
 }

@@ -70,6 +70,7 @@ impl Check for AtRestCheck {
         let resource = self.resources.get(usize::try_from(number).ok()?)?;
         // An API server without the flag decides for all: whichever of them takes the write stores plain text.
         let servers = ApiServerPods::of(context.inventory);
+        // Flags first: that one is missing is certain, whatever an API server has counted so far.
         Some(if servers.without_flag.is_empty() {
             match &context.inventory.api_server {
                 ApiServer::Observed(rows) => from_metrics(resource, rows, servers.with_flag > 0),

@@ -18,7 +18,7 @@ use crate::{
 /// Group and kind of Certificates.
 pub const CERTIFICATE: (&str, &str) = (CERT_MANAGER, "Certificate");
 
-/// The `certificates` part.
+/// The `certificates` part of an `encryption` test, compiled.
 #[derive(Debug)]
 pub struct CertificatesCheck {
     min_validity: Option<Duration>,
@@ -79,6 +79,7 @@ impl Check for CertificatesCheck {
                 "cert-manager has not reported on it; check that it runs",
             )),
         }
+        // Beside the readiness: a certificate may be renewed too late while the old one is still valid.
         self.judge_validity(facts, &resource, context.now, &mut judgement);
         Some(judgement)
     }
@@ -148,7 +149,7 @@ pub enum Validity {
         /// What the control asks for.
         min: Duration,
     },
-    /// It has expired.
+    /// It has expired, and stays so until another is issued.
     Over,
 }
 

@@ -22,7 +22,7 @@ const GATEWAYS: [(&str, &str); 2] = [(GATEWAY_API, "Gateway"), (GATEWAY_API, "Li
 /// The kinds that attach to an HTTP listener.
 const ROUTES: [(&str, &str); 2] = [(GATEWAY_API, "HTTPRoute"), (GATEWAY_API, "GRPCRoute")];
 
-/// The `gateways` part.
+/// The `gateways` part of an `encryption` test, compiled.
 #[derive(Debug)]
 pub struct GatewaysCheck {
     when_served: bool,

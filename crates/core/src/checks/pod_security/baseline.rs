@@ -112,6 +112,7 @@ pub(super) fn capabilities_beyond(pod: &PodFacts, allowed: &[&str]) -> Option<St
         .filter(forbidden)
         .map(Symbol::as_str)
         .collect();
+    // Two lists instead of pairs: a message that repeated the capability for each container would be cut.
     added.sort_unstable();
     added.dedup();
     Some(format!("{who}: remove {} from securityContext.capabilities.add", list(&added)))
@@ -149,6 +150,7 @@ pub(super) fn profiles<'a>(
 ) -> Option<String> {
     let unconfined =
         |context: &'a SecurityContext| profile(context).is_some_and(|profile| !profile.confines());
+    // A container that sets nothing takes the pod's, which is judged itself.
     let of_containers = pod.containers.iter().filter(|one| unconfined(&one.security));
     let containers = named("container", of_containers.map(|one| one.name.as_str()));
     setters(unconfined(&pod.security), containers).map(|who| {
@@ -170,6 +172,7 @@ fn se_linux(pod: &PodFacts, version: KubernetesVersion) -> Option<String> {
     let forbidden = |context: &SecurityContext| {
         context.se_linux.as_deref().is_some_and(|SeLinux { kind, user, role }| {
             let kind = kind.as_deref();
+            // Only the type may be chosen, from a list: user and role could lift what it confines.
             user.is_some() || role.is_some() || kind.is_some_and(|kind| !types.contains(&kind))
         })
     };

@@ -25,17 +25,16 @@ const MAX_MESSAGE: usize = 512;
 /// How many of several bindings a message names.
 const SHOWN: usize = 4;
 /// The rule of a right that the control lists.
-const LISTED: &str = "ForbiddenRight";
+pub(super) const LISTED: &str = "ForbiddenRight";
 
-/// A hit as a finding, and whether it is certain. None when its object has gone.
+/// A hit as a finding; None when its object has gone.
 pub(super) fn finding(
     context: &CheckContext<'_>,
     grants: &SubjectGrants<'_>,
     mut hit: Hit<'_>,
-) -> Option<(Finding, bool)> {
+) -> Option<Finding> {
     // The message names the first few: they must not depend on where objects are kept.
     sort(context.inventory, hit.namespace, &mut hit.by);
-    let certain = hit.is_certain();
     let in_scope = hit.by.iter().all(|grant| grant.in_scope);
     let (rule, severity, mut message) = match &hit.kind {
         HitKind::Risk(row, rights) => (
@@ -70,14 +69,13 @@ pub(super) fn finding(
             hit.namespace.unwrap_or_default()
         );
     }
-    let finding = Finding {
+    Some(Finding {
         rule: rule.into(),
         severity,
         resource: resource(context.inventory, &hit)?,
         subject: Some(grants.node.subject.to_string()),
         message: bounded(message),
-    };
-    Some((finding, certain))
+    })
 }
 
 /// What a `ControlException` would name: the binding, or the object it is about.
@@ -331,7 +329,7 @@ fn more(named: &mut Vec<String>, all: usize) {
     }
 }
 
-/// `RoleBinding/prod/x -> ClusterRole/edit`.
+/// The way by which a right is held: `RoleBinding/prod/x -> ClusterRole/edit`.
 fn path(inventory: &Inventory, grant: &EffectiveGrant<'_>) -> String {
     let role = grant.role.map(|role| role.key().to_string()).unwrap_or_default();
     let name = inventory.get(grant.source.binding).map_or("", |binding| binding.name.as_str());

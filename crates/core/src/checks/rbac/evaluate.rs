@@ -27,10 +27,21 @@ pub(super) struct Hit<'a> {
 }
 
 impl Hit<'_> {
-    /// Whether it is known to be one: its namespaces are in scope, and nothing else is in doubt.
-    pub fn is_certain(&self) -> bool {
-        self.uncertainty.is_none() && self.by.iter().all(|grant| grant.in_scope)
+    /// Whether it is known to be one: its namespaces are in scope, and nothing else is uncertain.
+    pub fn certainty(&self) -> Certainty {
+        if self.uncertainty.is_none() && self.by.iter().all(|grant| grant.in_scope) {
+            Certainty::Certain
+        } else {
+            Certainty::Uncertain
+        }
     }
+}
+
+/// Whether a hit fails its subject, or leaves it unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Certainty {
+    Certain,
+    Uncertain,
 }
 
 /// Why it is not known whether a hit is one.
@@ -60,7 +71,7 @@ pub(super) enum HitKind<'a> {
     Named(NamedReach<'a>),
     /// A right that the control lists: verb and resource.
     Listed(String, String),
-    /// A contextual risk.
+    /// A contextual risk, which lies in who holds the grant or how.
     ContextualRisk(ContextualRisk<'a>),
 }
 

@@ -3,6 +3,7 @@
 //! The item is a subject of the graph of rights; what it holds is the union over its bindings and
 //! over the groups that its kind belongs to. Every finding says by which path.
 
+mod affected;
 mod contextual_risks;
 mod describe;
 mod evaluate;
@@ -23,9 +24,10 @@ use std::ops::ControlFlow;
 
 use self::{
     contextual_risks::visit_contextual_risks,
-    describe::{bounded, finding},
+    describe::{LISTED, bounded, finding},
     evaluate::{
-        Hit, HitKind, HitVisitor, ReportedBindings, RiskQuery, admin_bindings, visit_risks,
+        Certainty, Hit, HitKind, HitVisitor, ReportedBindings, RiskQuery, admin_bindings,
+        visit_risks,
     },
     grants::SubjectGrants,
     named_rights::visit_named_rights,
@@ -43,8 +45,8 @@ use crate::{
     },
     checks::{limit_counts::LimitCounts, scope::Admission},
     inventory::{
-        Change, Facts, Inventory, Object, ObjectSource, Slot, Symbol,
-        rbac::{RoleKey, Subject, SubjectId, SubjectNode},
+        Change, Facts, Inventory, ObjectSource, Slot, Symbol,
+        rbac::{Subject, SubjectId, SubjectNode},
         workload,
     },
 };
@@ -222,9 +224,9 @@ impl RbacCheck {
             self.cluster_admin_control(context).is_some() && !admin_bindings(&grants).is_empty();
         // Every hit is wanted, so the visitor never breaks and the result says nothing.
         let _ = self.visit_hits(context, &grants, &mut |hit| {
-            let is_listed = matches!(hit.kind, HitKind::Listed(..));
-            if let Some((finding, certain)) = finding(context, &grants, hit) {
-                add(&mut judgement, finding, certain, is_listed);
+            let certainty = hit.certainty();
+            if let Some(finding) = finding(context, &grants, hit) {
+                add(&mut judgement, finding, certainty);
             }
             ControlFlow::Continue(())
         });
@@ -244,14 +246,14 @@ impl RbacCheck {
 
 /// Adds a finding, once for each risk and binding: what is certain replaces what is not. Each right
 /// that a control lists is a finding of its own.
-fn add(judgement: &mut Judgement, finding: Finding, certain: bool, is_listed: bool) {
+fn add(judgement: &mut Judgement, finding: Finding, certainty: Certainty) {
     let same = |known: &Finding| {
-        !is_listed && known.rule == finding.rule && known.resource == finding.resource
+        finding.rule != LISTED && known.rule == finding.rule && known.resource == finding.resource
     };
     if judgement.failing.iter().any(same) {
         return;
     }
-    if certain {
+    if certainty == Certainty::Certain {
         judgement.unknown.retain(|known| !same(known));
         judgement.failing.push(finding);
     } else if !judgement.unknown.iter().any(same) {
@@ -293,57 +295,7 @@ impl Check for RbacCheck {
     }
 
     fn affected(&self, context: &CheckContext<'_>, change: &Change, visit: &mut dyn FnMut(Item)) {
-        let rights = &context.inventory.rights;
-        let Change::Object { slot, before } = change else {
-            // The only change without an object is what is known of the API server: its version decides
-            // what some rights amount to.
-            let by_version = self.prefilter.by_version();
-            return rights.subjects_with_any(by_version).for_each(|id| visit(Item::Subject(id)));
-        };
-        let after = context.inventory.get(*slot);
-        let affected = rights.affected(before.as_ref(), after);
-        for id in affected.subjects {
-            visit(Item::Subject(id));
-        }
-        // A group such as system:authenticated changed. Visiting everybody in it would be visiting nearly
-        // everybody: only those are, whose own rights the group could complete.
-        if affected.implied_group {
-            let own = self.prefilter.completing(rights.ever_implied());
-            rights.subjects_with_any(own).for_each(|id| visit(Item::Subject(id)));
-        }
-        let mut related = false;
-        for object in [before.as_ref(), after].into_iter().flatten() {
-            match &object.facts {
-                Facts::Role(_) | Facts::Binding(_) | Facts::ServiceAccount(_) => related = true,
-                Facts::Malformed(_) => {
-                    related = true;
-                    visit(Item::Object(*slot));
-                    visit_named(context.inventory, object, visit);
-                }
-                Facts::Workload(facts) if self.forbids(Risk::WeakPodStrongAccount) => {
-                    related = true;
-                    // Whether the pod is weak matters only for the account that it runs as.
-                    let account = facts.pod.service_account.clone().map(|name| {
-                        Subject::ServiceAccount { namespace: object.namespace.clone(), name }
-                    });
-                    if let Some(id) = account.and_then(|account| rights.find(&account)) {
-                        visit(Item::Subject(id));
-                    }
-                }
-                Facts::Quota | Facts::Namespace(_) if self.forbids(Risk::Exhaust) => {
-                    related = true;
-                    // A quota bounds cluster-wide grants as well, of whomever.
-                    for (id, _) in rights.subjects() {
-                        visit(Item::Subject(id));
-                    }
-                }
-                _ => {}
-            }
-        }
-        // Counting walks over all subjects for some items, so it is not done for changes of other kinds.
-        if related {
-            self.visit_cluster_items(visit);
-        }
+        self.visit_affected(context, change, visit);
     }
 
     fn is_cluster_admin_control(&self) -> bool {
@@ -378,25 +330,6 @@ impl Check for RbacCheck {
             SUBJECT_COUNT => self.judge_subject_count(context, limit_counts),
             item => self.judge(context, item),
         }
-    }
-}
-
-/// Visits the subjects that a role or account concerns by its name alone: one that can't be read
-/// exists all the same, so that nothing dangles.
-fn visit_named(inventory: &Inventory, object: &Object, visit: &mut dyn FnMut(Item)) {
-    let rights = &inventory.rights;
-    let (namespace, name) = (object.namespace.clone(), object.name.clone());
-    match inventory.kind_state(object.kind).map_or("", |state| &state.resource.kind) {
-        "Role" | "ClusterRole" => {
-            rights
-                .bound_to_name(&RoleKey { namespace, name })
-                .for_each(|id| visit(Item::Subject(id)));
-        }
-        "ServiceAccount" => {
-            let account = Subject::ServiceAccount { namespace, name };
-            rights.find(&account).into_iter().for_each(|id| visit(Item::Subject(id)));
-        }
-        _ => {}
     }
 }
 

@@ -69,6 +69,7 @@ impl Prefilter {
     /// The rights of which some subject's findings depend on the version of the API server.
     pub fn by_version(&self) -> Rights {
         let named = Rights::of(&[Right::Named]);
+        // What is named may lead to any row, so to any that depends on the version.
         let by_version = ROWS.iter().fold(named, |all, row| {
             all | row.before | if row.since.is_some() { row.all() } else { Rights::NONE }
         });

@@ -5,7 +5,10 @@ use std::ops::ControlFlow;
 
 use rustc_hash::FxHashMap;
 
-use super::{RbacCheck, contextual_risks::MAX_SUBJECTS, describe::bounded, grants::SubjectGrants};
+use super::{
+    RbacCheck, contextual_risks::MAX_SUBJECTS, describe::bounded, evaluate::Certainty,
+    grants::SubjectGrants,
+};
 use crate::{
     api::{ResourceRef, Risk},
     checks::{
@@ -26,7 +29,7 @@ impl RbacCheck {
         let mut membership = LimitMembership::No;
         // The first certain hit settles it; until then an uncertain one is remembered.
         let _ = self.visit_hits(context, grants, &mut |hit| {
-            if hit.is_certain() {
+            if hit.certainty() == Certainty::Certain {
                 membership = LimitMembership::Yes;
                 return ControlFlow::Break(());
             }
@@ -67,7 +70,7 @@ impl RbacCheck {
         if !self.forbids(Risk::Sprawl) || self.max_subjects.is_some() {
             return None;
         }
-        let mut crowds: FxHashMap<&Symbol, usize> = FxHashMap::default();
+        let mut subjects_of: FxHashMap<&Symbol, usize> = FxHashMap::default();
         for (_, node) in context.inventory.rights.subjects() {
             // Whoever is allowed was weighed when the control was written.
             if self.allows(&node.subject) {
@@ -79,11 +82,11 @@ impl RbacCheck {
             namespaces.sort_unstable();
             namespaces.dedup();
             for namespace in namespaces {
-                *crowds.entry(namespace).or_default() += 1;
+                *subjects_of.entry(namespace).or_default() += 1;
             }
         }
         let mut judgement = Judgement::default();
-        for (namespace, subjects) in crowds {
+        for (namespace, subjects) in subjects_of {
             if subjects <= MAX_SUBJECTS {
                 continue;
             }

@@ -54,16 +54,16 @@ fn verdict(state: State, population: usize) -> Arc<Verdict> {
 
 /// What was set aside after these steps, each a state and what changed.
 fn told(steps: &[(State, &str)]) -> Vec<String> {
-    let mut keeping = LapseCounter { on: true, last: 0 };
+    let mut lapse_counter = LapseCounter { on: true, last: 0 };
     let mut lapsed = LapsedVerdicts::default();
-    lapsed.note(FindingChanges::default(), &verdict(State::Passing, 0), at(0), &mut keeping);
-    lapsed.tell(at(0), &mut keeping);
+    lapsed.note(FindingChanges::default(), &verdict(State::Passing, 0), at(0), &mut lapse_counter);
+    lapsed.tell(at(0), &mut lapse_counter);
     lapsed.recorded(lapsed.last());
     for (second, (state, words)) in (1..).zip(steps) {
         let population = usize::try_from(second).unwrap();
-        lapsed.note(changes(words), &verdict(*state, population), at(second), &mut keeping);
+        lapsed.note(changes(words), &verdict(*state, population), at(second), &mut lapse_counter);
     }
-    let told = lapsed.tell(at(99), &mut keeping);
+    let told = lapsed.tell(at(99), &mut lapse_counter);
     told.iter()
         .map(|over| {
             let mut names: Vec<&str> =
@@ -109,33 +109,33 @@ fn a_storm_is_bounded_and_counted() {
     assert_eq!(told.len(), MAX_PASSED);
 
     // More than are kept come at once and go one by one.
-    let mut keeping = LapseCounter { on: true, last: 0 };
+    let mut lapse_counter = LapseCounter { on: true, last: 0 };
     let mut lapsed = LapsedVerdicts::default();
-    lapsed.note(FindingChanges::default(), &verdict(State::Passing, 0), at(0), &mut keeping);
-    lapsed.tell(at(0), &mut keeping);
+    lapsed.note(FindingChanges::default(), &verdict(State::Passing, 0), at(0), &mut lapse_counter);
+    lapsed.tell(at(0), &mut lapse_counter);
     let names: Vec<String> = (0..MAX_FOUND + 9).map(|number| format!("+n{number}")).collect();
-    lapsed.note(changes(&names.join(" ")), &verdict(State::Failing, 0), at(1), &mut keeping);
+    lapsed.note(changes(&names.join(" ")), &verdict(State::Failing, 0), at(1), &mut lapse_counter);
     let gone: Vec<String> = names.iter().map(|name| name.replace('+', "-")).collect();
-    lapsed.note(changes(&gone.join(" ")), &verdict(State::Passing, 0), at(2), &mut keeping);
-    let over = lapsed.tell(at(3), &mut keeping);
+    lapsed.note(changes(&gone.join(" ")), &verdict(State::Passing, 0), at(2), &mut lapse_counter);
+    let over = lapsed.tell(at(3), &mut lapse_counter);
     let last = over.last().unwrap();
     assert_eq!((last.found.len(), last.unnamed), (MAX_FOUND, 9));
 }
 
 #[test]
 fn what_is_told_is_told_again_until_it_is_recorded() {
-    let mut keeping = LapseCounter { on: true, last: 0 };
+    let mut lapse_counter = LapseCounter { on: true, last: 0 };
     let mut lapsed = LapsedVerdicts::default();
-    lapsed.note(FindingChanges::default(), &verdict(State::Passing, 0), at(0), &mut keeping);
-    assert!(lapsed.tell(at(0), &mut keeping).is_empty());
+    lapsed.note(FindingChanges::default(), &verdict(State::Passing, 0), at(0), &mut lapse_counter);
+    assert!(lapsed.tell(at(0), &mut lapse_counter).is_empty());
     let first = lapsed.last();
-    lapsed.note(changes("+a"), &verdict(State::Failing, 0), at(1), &mut keeping);
+    lapsed.note(changes("+a"), &verdict(State::Failing, 0), at(1), &mut lapse_counter);
     // The first record failed: that it passed until then is told now.
-    let over = lapsed.tell(at(1), &mut keeping);
+    let over = lapsed.tell(at(1), &mut lapse_counter);
     assert_eq!(over.len(), 1);
     assert_eq!(over[0].number, first);
     let failing = lapsed.last();
-    lapsed.note(changes("-a"), &verdict(State::Passing, 0), at(2), &mut keeping);
+    lapsed.note(changes("-a"), &verdict(State::Passing, 0), at(2), &mut lapse_counter);
     lapsed.recorded(failing);
-    assert!(lapsed.tell(at(3), &mut keeping).is_empty());
+    assert!(lapsed.tell(at(3), &mut lapse_counter).is_empty());
 }

@@ -1,9 +1,9 @@
-//! How many volumes a Velero backup must have taken snapshots of, had it taken all.
+//! Of how many volumes a Velero backup would have snapshots, had it taken all.
 //!
-//! A Backup says how many snapshots it took, and not of what. Counting the claims that it covers
-//! costs a walk over them; every claim asks for the same number, so it is kept until something
-//! that it was counted from changes. What follows from it seldom turns, and only then must all
-//! those claims be judged again.
+//! A Backup says how many snapshots it took, but not of what. Counting the claims that it covers costs a
+//! walk over them, and every claim needs the same number; so it is kept until something that it was
+//! counted from changes. Whether it suffices seldom changes, and only then must all those claims be judged
+//! again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,19 +13,19 @@ use rustc_hash::FxHashMap;
 use super::{BackupFacts, velero::VeleroBackup, velero_scope::VeleroScope};
 use crate::inventory::{Facts, IndexUpdate, Object, Slot};
 
-/// Claims that a backup covers and that were there when it began.
+/// How many claims a backup covers that existed when it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClaimCount {
-    /// Those whose volumes snapshots can be taken of.
-    pub sure: u32,
-    /// Those of whose volumes nothing is known.
-    pub unsure: u32,
+    /// Claims of whose volumes snapshots can be taken.
+    pub certain: u32,
+    /// Claims of whose volumes nothing is known.
+    pub uncertain: u32,
 }
 
 impl ClaimCount {
-    /// Whether so many snapshots are enough for the claims that are sure, and for all.
+    /// Whether so many snapshots suffice for the certain claims, and for all claims.
     pub fn is_reached_by(self, taken: u32) -> (bool, bool) {
-        (taken >= self.sure, taken >= self.sure.saturating_add(self.unsure))
+        (taken >= self.certain, taken >= self.certain.saturating_add(self.uncertain))
     }
 }
 
@@ -34,13 +34,13 @@ struct CountedBackup {
     scope: Arc<VeleroScope>,
     began: Option<Timestamp>,
     count: ClaimCount,
-    /// What it was before it was counted anew, and at which change that was.
+    /// What it was before it was last counted, and at which change that was.
     before: (ClaimCount, u64),
     stale: bool,
 }
 
-/// The counts of the backups that somebody asked for. It follows from everything else, and so is
-/// equal to any other.
+/// The counts of the backups that a check asked about. A cache that follows from everything else, so that
+/// any two are equal.
 #[derive(Debug, Default)]
 pub struct Census {
     entries: Mutex<FxHashMap<Slot, CountedBackup>>,
@@ -67,6 +67,7 @@ impl Census {
         if let Some(known) = known(&self.entries.lock().unwrap_or_else(PoisonError::into_inner)) {
             return known;
         }
+        // Not under the lock: counting reads the whole index, and may ask about other backups.
         let counted = count();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let before = entries.get(&slot).map_or(counted, |entry| entry.count);
@@ -81,7 +82,7 @@ impl Census {
         counted
     }
 
-    /// The backups whose count is not what it was before the last change, or may not be.
+    /// The backups whose count differs from the one before the last change, or may differ, with that one.
     pub fn recounted(&self) -> Vec<(Slot, ClaimCount)> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let last = |entry: &CountedBackup| match entry.before {
@@ -113,8 +114,8 @@ fn is_backup(object: &Object) -> bool {
     matches!(&object.facts, Facts::Backup(facts) if matches!(**facts, BackupFacts::VeleroBackup(_)))
 }
 
-/// Whether a count may be another with an object than without it. What came after the backup began
-/// bears on nothing, so that the common change costs nothing.
+/// Whether a count may be another with an object than without it. What was created after the backup began
+/// does not count, so that the common change costs nothing.
 fn bears_on(object: &Object, entry: &CountedBackup) -> bool {
     let was_there =
         |made: Option<Timestamp>| made.zip(entry.began).is_none_or(|(made, began)| made <= began);
@@ -123,7 +124,7 @@ fn bears_on(object: &Object, entry: &CountedBackup) -> bool {
         Facts::Claim(claim) => {
             was_there(claim.created) && scope.covers_claim(&object.namespace, &claim.labels)
         }
-        // A claim of a volume that is not known, or younger, counts otherwise.
+        // A claim whose volume is not known, or is younger than the backup, counts differently.
         Facts::Volume(volume) => {
             volume.claim.as_ref().is_some_and(|(namespace, _)| scope.includes_namespace(namespace))
         }

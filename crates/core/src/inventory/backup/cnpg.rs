@@ -6,39 +6,39 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, RunOutcome, facts, parse_time};
+use super::{BackupFacts, RunOutcome, backup_facts, parse_time};
 use crate::inventory::{
     facts::{Facts, Labels, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
 };
 
-/// The label that the operator puts on the claims of a cluster.
+/// The label that `CloudNativePG` puts on the claims of a cluster.
 pub const CLUSTER_LABEL: &str = "cnpg.io/cluster";
 /// The plugin that keeps backups in object stores.
 const BARMAN_PLUGIN: &str = "barman-cloud.cloudnative-pg.io";
 
-/// A Cluster.
+/// What checks read of a Cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CnpgCluster {
     /// All labels: controls select by them.
     pub labels: Labels,
-    /// When it was made: a backup of before is of another cluster of its name.
+    /// When it was created: an earlier backup is of another cluster with its name. None in a manifest.
     pub created: Option<Timestamp>,
-    /// Under which name its backups are kept.
+    /// The server name under which its backups are stored.
     pub server: Symbol,
-    /// The `ObjectStore` of its plugin, in its namespace.
+    /// The `ObjectStore` that its plugin uses, in its namespace. None without a plugin.
     pub store: Option<Symbol>,
-    /// `status.lastSuccessfulBackup`, which is deprecated and goes stale once a plugin makes the
-    /// backups: left out when a plugin does.
+    /// `status.lastSuccessfulBackup`. None if a plugin makes the backups: the field is deprecated, and stale
+    /// from then on.
     pub last_success: Option<Timestamp>,
-    /// What it was recovered from.
+    /// The backup that it was recovered from. None if it was not, or is not ready yet.
     pub recovered: Option<CnpgRecovery>,
 }
 
-/// A cluster that started from a backup and became ready: a restore that worked.
+/// The recovery of a cluster that started from a backup and became ready: a restore that worked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CnpgRecovery {
-    /// Which backup.
+    /// The backup that it was recovered from.
     pub source: RecoverySource,
     /// When the cluster was created.
     pub at: Timestamp,
@@ -49,37 +49,38 @@ pub struct CnpgRecovery {
 pub enum RecoverySource {
     /// A Backup object in its namespace.
     Backup(Symbol),
-    /// The backups kept under this server name.
+    /// The backups that are stored under this server name.
     Server(Symbol),
 }
 
-/// A Backup.
+/// What checks read of a Backup.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CnpgBackup {
-    /// The cluster, in its namespace.
+    /// The name of the cluster that is backed up, in its namespace.
     pub cluster: Symbol,
-    /// How it ended.
+    /// How it ended, and when.
     pub outcome: RunOutcome,
 }
 
-/// A `ScheduledBackup`. Its schedule has six fields, seconds first; it is not evaluated.
+/// What checks read of a `ScheduledBackup`. Its schedule, which has six fields with seconds first, is not
+/// evaluated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CnpgScheduledBackup {
-    /// The cluster, in its namespace.
+    /// The name of the cluster that is backed up, in its namespace.
     pub cluster: Symbol,
-    /// `spec.suspend`.
+    /// Whether it makes no backups at present (`spec.suspend`).
     pub suspended: bool,
 }
 
-/// An `ObjectStore`: the newest success it holds for each server.
+/// What checks read of an `ObjectStore`: the newest backup that it has of each server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CnpgObjectStore {
-    /// By server name.
+    /// Server name, and when its newest backup succeeded.
     pub newest: Box<[(Symbol, Timestamp)]>,
 }
 
 impl CnpgObjectStore {
-    /// The newest success of a server.
+    /// When the newest backup of a server succeeded. None if it has none.
     pub fn newest(&self, server: &str) -> Option<Timestamp> {
         self.newest.iter().find(|(known, _)| **known == *server).map(|(_, at)| *at)
     }
@@ -212,12 +213,12 @@ struct StoreStatus {
 #[serde(default, rename_all = "camelCase")]
 struct RecoveryWindow {
     last_successful_backup_time: Option<String>,
-    /// Early releases of the plugin spell it so, later ones write both.
+    /// Early releases of the plugin write only this spelling, later ones both.
     #[serde(rename = "lastSuccussfulBackupTime")]
     misspelt: Option<String>,
 }
 
-/// Reads a Cluster.
+/// Projects a Cluster.
 pub fn project_cluster(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let ClusterObject { metadata, spec, status } = ClusterObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -229,7 +230,7 @@ pub fn project_cluster(object: &Value, interner: &Interner) -> Result<Facts, Pro
         .or(metadata.name.as_deref());
     let deprecated =
         parse_time("status.lastSuccessfulBackup", status.last_successful_backup.as_deref())?;
-    Ok(facts(BackupFacts::CnpgCluster(Box::new(CnpgCluster {
+    Ok(backup_facts(BackupFacts::CnpgCluster(Box::new(CnpgCluster {
         labels: metadata.interned_labels(interner),
         created: parse_time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?,
         server: interner.intern(server.unwrap_or_default()),
@@ -267,7 +268,7 @@ fn recovery(
     Ok(source.zip(created).map(|(source, at)| CnpgRecovery { source, at }))
 }
 
-/// The server name of an external cluster: it says one, or its own name is it.
+/// The server name of an external cluster: the one that it gives, or else its own name.
 fn server_of<'a>(spec: &'a ClusterSpec, source: &'a str) -> &'a str {
     let external = spec.external_clusters.iter().flatten().find(|external| external.name == source);
     external
@@ -281,7 +282,7 @@ fn server_of<'a>(spec: &'a ClusterSpec, source: &'a str) -> &'a str {
         .unwrap_or(source)
 }
 
-/// Reads a Backup.
+/// Projects a Backup.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let CnpgBackupObject { metadata, spec, status } = CnpgBackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -294,25 +295,25 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
         }
         _ => RunOutcome::Unfinished,
     };
-    Ok(facts(BackupFacts::CnpgBackup(CnpgBackup {
+    Ok(backup_facts(BackupFacts::CnpgBackup(CnpgBackup {
         cluster: interner.intern(spec.cluster.name.as_deref().unwrap_or_default()),
         outcome,
     })))
 }
 
-/// Reads a `ScheduledBackup`.
+/// Projects a `ScheduledBackup`.
 pub fn project_scheduled_backup(
     object: &Value,
     interner: &Interner,
 ) -> Result<Facts, ProjectionError> {
     let spec = CnpgBackupObject::deserialize(object)?.spec;
-    Ok(facts(BackupFacts::CnpgScheduledBackup(CnpgScheduledBackup {
+    Ok(backup_facts(BackupFacts::CnpgScheduledBackup(CnpgScheduledBackup {
         cluster: interner.intern(spec.cluster.name.as_deref().unwrap_or_default()),
         suspended: spec.suspend == Some(true),
     })))
 }
 
-/// Reads an `ObjectStore`.
+/// Projects an `ObjectStore`.
 pub fn project_object_store(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let status = StoreObject::deserialize(object)?.status.unwrap_or_default();
     let mut newest = Vec::new();
@@ -322,5 +323,5 @@ pub fn project_object_store(object: &Value, interner: &Interner) -> Result<Facts
             newest.push((interner.intern(server), at));
         }
     }
-    Ok(facts(BackupFacts::CnpgObjectStore(CnpgObjectStore { newest: newest.into() })))
+    Ok(backup_facts(BackupFacts::CnpgObjectStore(CnpgObjectStore { newest: newest.into() })))
 }

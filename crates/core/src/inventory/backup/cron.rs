@@ -1,9 +1,9 @@
 //! A `CronJob` (`batch/v1`) that says which claims it backs up.
 //!
-//! The contract: `comptroller.dev/backs-up` on the `CronJob`, in the namespace of the claims. As a
-//! label its value is the name of one claim; as an annotation, which goes first, it is several
-//! names separated by commas, or `*` for every claim of the namespace. The newest success is
-//! `status.lastSuccessfulTime`, so the job has to fail when the backup does.
+//! The contract: `comptroller.dev/backs-up` on the `CronJob`, in the namespace of the claims. As a label
+//! its value is the name of one claim; as an annotation, which takes precedence, it is several names
+//! separated by commas, or `*` for every claim of the namespace. The newest success is
+//! `status.lastSuccessfulTime`, so the job has to fail if the backup does.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -14,17 +14,17 @@ use crate::inventory::{
     intern::{Interner, Symbol},
 };
 
-/// The label, and the annotation.
+/// The key of the label and of the annotation.
 pub const BACKS_UP: &str = "comptroller.dev/backs-up";
 
 /// What the backup check reads of a `CronJob`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CronFacts {
-    /// `status.lastSuccessfulTime`.
+    /// `status.lastSuccessfulTime`. None if no run has succeeded.
     pub last_success: Option<Timestamp>,
-    /// `spec.suspend`.
+    /// Whether it does not run at present (`spec.suspend`).
     pub suspended: bool,
-    /// The claims, as written.
+    /// The claims, as the label or the annotation lists them.
     pub backs_up: Symbol,
 }
 
@@ -34,7 +34,7 @@ impl CronFacts {
         self.claims().any(|name| name == "*" || name == claim)
     }
 
-    /// The claims by name, or `*`.
+    /// The names of the claims, or `*`.
     pub fn claims(&self) -> impl Iterator<Item = &str> {
         self.backs_up.as_str().split(',').map(str::trim)
     }
@@ -59,7 +59,8 @@ struct CronJobStatus {
     last_successful_time: Option<String>,
 }
 
-/// Reads a `CronJob`; None when it backs up nothing, so that its runs change no facts.
+/// What the backup check reads of a `CronJob`. None if it backs up nothing, so that its runs change no
+/// facts.
 pub fn read(
     object: &Value,
     interner: &Interner,

@@ -1,6 +1,6 @@
-//! Which objects may bear on a claim, a namespace or a database: places in the inventory, by what
-//! they are about, newest success last. Facts stay in the inventory, so that an index entry of a
-//! backup is some 40 bytes, and the thousands of backups of a schedule are one group.
+//! Which objects may bear on a claim, a namespace or a database: their numbers in the inventory, by what
+//! they are about, newest success last. Facts stay in the inventory, so that an entry for a backup is some
+//! 40 bytes, and the thousands of backups of a schedule are one group.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -12,18 +12,18 @@ use super::{
 };
 use crate::inventory::{Facts, IndexUpdate, Object, Slot, Symbol};
 
-/// What objects are about.
+/// What an object of a backup tool is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum BackupKey {
-    /// Velero schedules, wherever.
+    /// Velero schedules of all namespaces.
     VeleroSchedules,
-    /// Velero restores, wherever.
+    /// Velero restores of all namespaces.
     VeleroRestores,
     /// Velero storage locations of a namespace.
     VeleroLocations(Symbol),
     /// What Velero copied of a claim: namespace and name.
     VeleroCopies(Symbol, Symbol),
-    /// What Velero copied of claims of a namespace that are not named.
+    /// What Velero copied in a namespace without naming the claim.
     VeleroNameless(Symbol),
     /// What a Velero backup copied: its namespace and name.
     VeleroCopiesOf(Symbol, Symbol),
@@ -53,7 +53,7 @@ pub enum BackupKey {
     LonghornJobs(Symbol),
     /// `VolSync`'s sources of a claim: namespace and name.
     VolSyncSources(Symbol, Symbol),
-    /// Kasten's policies, wherever.
+    /// Kasten's policies of all namespaces.
     KastenPolicies,
     /// Kasten's backups of a namespace.
     KastenBackups(Symbol),
@@ -68,29 +68,29 @@ pub enum BackupKey {
 /// Velero backups that differ in nothing but when they ran and how they ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct VeleroGroup {
-    /// Velero's namespace.
+    /// The namespace of the Backups, which is that of Velero.
     pub namespace: Symbol,
-    /// What they are about.
+    /// The namespaces, resources and labels that they cover.
     pub scope: Arc<VeleroScope>,
-    /// Where they are stored.
+    /// The `BackupStorageLocation`; empty for the default one.
     pub location: Symbol,
 }
 
-/// Objects, newest success last; those without one come first.
+/// Objects with the time of their success, the newest last. Those without success come first.
 pub type OrderedRuns = BTreeSet<(Option<Timestamp>, Slot)>;
 
-/// Where the objects are that bear on a claim, a namespace or a database.
+/// The objects that bear on a claim, a namespace or a database, by what they are about.
 #[derive(Debug, Default, PartialEq)]
 pub struct BackupIndex {
     objects: FxHashMap<BackupKey, OrderedRuns>,
     velero: FxHashMap<VeleroGroup, OrderedRuns>,
     claims: FxHashMap<Symbol, BTreeSet<Slot>>,
-    /// How many snapshots each Velero backup should have, once somebody asked.
+    /// How many snapshots each Velero backup should have, for those that a check asked about.
     pub census: Census,
 }
 
 impl BackupIndex {
-    /// Takes in a change of one object.
+    /// Follows a change of one object.
     pub fn update(&mut self, update: &IndexUpdate<'_>) {
         self.census.follow(update);
         if let Some(object) = update.before {
@@ -101,12 +101,12 @@ impl BackupIndex {
         }
     }
 
-    /// Objects about something, newest success first.
+    /// The objects about something, newest success first.
     pub fn newest(&self, key: &BackupKey) -> impl Iterator<Item = (Option<Timestamp>, Slot)> {
         self.objects.get(key).into_iter().flat_map(|runs| runs.iter().rev().copied())
     }
 
-    /// Places of objects about something.
+    /// The numbers of the objects about something, newest success first.
     pub fn slots(&self, key: &BackupKey) -> impl Iterator<Item = Slot> {
         self.newest(key).map(|(_, slot)| slot)
     }
@@ -116,12 +116,12 @@ impl BackupIndex {
         self.velero.iter()
     }
 
-    /// Namespaces with claims.
+    /// The namespaces that have claims, in no order.
     pub fn claim_namespaces(&self) -> impl Iterator<Item = &Symbol> {
         self.claims.keys()
     }
 
-    /// The claims of a namespace.
+    /// The numbers of the claims of a namespace.
     pub fn claims(&self, namespace: &str) -> impl Iterator<Item = Slot> {
         self.claims.get(namespace).into_iter().flatten().copied()
     }
@@ -183,7 +183,7 @@ fn velero_group(object: &Object) -> Option<(VeleroGroup, Option<Timestamp>)> {
     Some((group, outcome.success()))
 }
 
-/// Under which keys an object is found, with the time of its success.
+/// Puts an object under each key by which it is found, with the time of its success.
 fn places(object: &Object, mut put: impl FnMut(BackupKey, Option<Timestamp>)) {
     let namespace = || object.namespace.clone();
     let facts = match &object.facts {

@@ -5,51 +5,51 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, RunOutcome, facts, parse_time, selectors::Selectors};
+use super::{BackupFacts, RunOutcome, backup_facts, parse_time, selectors::Selectors};
 use crate::inventory::{
     facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
 };
 
-/// A Schedule.
+/// What checks read of a Schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct K8upSchedule {
-    /// Whether it runs backups; a schedule may only check or prune.
+    /// Whether it makes backups; a schedule may only check or prune the repository.
     pub backup: bool,
-    /// The claims of its namespace that its backups are about.
+    /// The claims of its namespace that its backups cover.
     pub claims: Selectors,
 }
 
-/// A Backup.
+/// What checks read of a Backup.
 #[derive(Clone, Debug, PartialEq)]
 pub struct K8upBackup {
-    /// The claims of its namespace that it is about.
+    /// The claims of its namespace that it covers.
     pub claims: Selectors,
-    /// How it ended.
+    /// How it ended, and when.
     pub outcome: RunOutcome,
 }
 
-/// A Snapshot: what the restic repository holds, so the best witness there is. It goes when the
-/// repository is pruned.
+/// What checks read of a Snapshot: it shows what the restic repository contains, which is the best evidence
+/// there is. It is deleted when the repository is pruned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct K8upSnapshot {
-    /// When it was taken.
+    /// When it was taken. None if it is being deleted.
     pub date: Option<Timestamp>,
-    /// The claims whose data it holds.
+    /// The claims whose data it contains.
     pub claims: Box<[Symbol]>,
 }
 
-/// A Restore.
+/// What checks read of a Restore.
 #[derive(Clone, Debug, PartialEq)]
 pub struct K8upRestore {
-    /// How it ended.
+    /// How it ended, and when.
     pub outcome: RunOutcome,
 }
 
-/// What a claim says to K8up, which passes over some and succeeds all the same.
+/// Whether K8up backs up a claim. It skips some claims, and its Backup succeeds all the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum K8upIntent {
-    /// Nothing: it is backed up, unless K8up runs with `BACKUP_SKIP_WITHOUT_ANNOTATION`.
+    /// The claim says nothing: it is backed up, unless K8up runs with `BACKUP_SKIP_WITHOUT_ANNOTATION`.
     #[default]
     None,
     /// Its annotation asks for it.
@@ -61,11 +61,12 @@ pub enum K8upIntent {
 }
 
 impl K8upIntent {
-    /// What a claim says. The annotation is the one that K8up reads unless told otherwise.
+    /// What a claim says, by its annotation and its access modes. The annotation is the one that K8up reads
+    /// unless it is configured otherwise.
     pub fn of_claim(metadata: &ObjectMetadata, modes: Option<&[String]>) -> Self {
         const ANNOTATION: &str = "k8up.io/backup";
         if let Some(value) = metadata.annotations.as_ref().and_then(|all| all.get(ANNOTATION)) {
-            // As Go's strconv.ParseBool reads it; what it can't read is false.
+            // As strconv.ParseBool of Go reads it; K8up takes what that can't read for false.
             return match value.as_str() {
                 "1" | "t" | "T" | "true" | "TRUE" | "True" => Self::Wanted,
                 _ => Self::Forbidden,
@@ -135,48 +136,49 @@ struct K8upSnapshotSpec {
     paths: Option<Vec<String>>,
 }
 
-/// Reads a Schedule.
+/// Projects a Schedule.
 pub fn project_schedule(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     let backup = K8upScheduleObject::deserialize(object)?.spec.backup;
     let scheduled = backup
         .as_ref()
         .and_then(|backup| backup.schedule.as_deref())
         .is_some_and(|schedule| !schedule.is_empty());
-    Ok(facts(BackupFacts::K8upSchedule(K8upSchedule {
+    Ok(backup_facts(BackupFacts::K8upSchedule(K8upSchedule {
         backup: scheduled,
         claims: claims(backup.as_ref())?,
     })))
 }
 
-/// Reads a Backup.
+/// Projects a Backup.
 pub fn project_backup(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     let object = K8upJobObject::deserialize(object)?;
-    Ok(facts(BackupFacts::K8upBackup(K8upBackup {
+    Ok(backup_facts(BackupFacts::K8upBackup(K8upBackup {
         claims: claims(object.spec.as_ref())?,
         outcome: outcome(&object.metadata, object.status)?,
     })))
 }
 
-/// Reads a Restore.
+/// Projects a Restore.
 pub fn project_restore(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     let object = K8upJobObject::deserialize(object)?;
-    Ok(facts(BackupFacts::K8upRestore(K8upRestore {
+    Ok(backup_facts(BackupFacts::K8upRestore(K8upRestore {
         outcome: outcome(&object.metadata, object.status)?,
     })))
 }
 
-/// Reads a Snapshot.
+/// Projects a Snapshot.
 pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let K8upSnapshotObject { metadata, spec } = K8upSnapshotObject::deserialize(object)?;
     let date = parse_time("spec.date", spec.date.as_deref())?;
     let claims = spec.paths.iter().flatten().filter_map(|path| claim_of(path));
-    Ok(facts(BackupFacts::K8upSnapshot(K8upSnapshot {
+    Ok(backup_facts(BackupFacts::K8upSnapshot(K8upSnapshot {
         date: date.filter(|_| metadata.deletion_timestamp.is_none()),
         claims: claims.map(|claim| interner.intern(claim)).collect(),
     })))
 }
 
-/// K8up mounts each claim at `/data/CLAIM`. Output of a backup command has another path.
+/// The claim of a path in a snapshot: K8up mounts each claim at `/data/CLAIM`. None for the output of a
+/// backup command, which has another path.
 fn claim_of(path: &str) -> Option<&str> {
     let claim = path.strip_prefix("/data/")?.split('/').next()?;
     (!claim.is_empty()).then_some(claim)
@@ -187,8 +189,8 @@ fn claims(spec: Option<&K8upBackupSpec>) -> Result<Selectors, ProjectionError> {
     Selectors::compile(selectors.into_iter().flatten())
 }
 
-/// `Completed` is true for failures as well: its reason tells. Commands that run before the backup
-/// have a condition of their own, which is also false while they are awaited.
+/// How a run ended. The condition `Completed` is true for failures as well: its reason says which. Commands
+/// that run before the backup have a condition of their own, which is also false while K8up waits for them.
 fn outcome(
     metadata: &ObjectMetadata,
     status: Option<K8upJobStatus>,

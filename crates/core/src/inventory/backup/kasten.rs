@@ -6,49 +6,50 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, RunOutcome, facts, parse_time, selectors::Selectors};
+use super::{BackupFacts, RunOutcome, backup_facts, parse_time, selectors::Selectors};
 use crate::inventory::{
     facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
 };
 
-/// Labels that selectors of policies know besides those of a namespace; the value is its name.
+/// Labels that a policy can select by in addition to those of the namespace. Their value is the name of the
+/// namespace.
 pub const NAMESPACE_LABELS: [&str; 2] = ["k10.kasten.io/appNamespace", "k10.kasten.io/appName"];
 
-/// A Policy.
+/// What checks read of a Policy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KastenPolicy {
-    /// Which namespaces it is about; None when it says none.
+    /// The namespaces that it covers. None if it selects none.
     pub namespaces: Option<Selectors>,
     /// Whether it makes backups.
     pub backup: bool,
     /// Whether it runs by itself, and not only on demand.
     pub scheduled: bool,
-    /// `spec.paused`.
+    /// Whether it does not run at present (`spec.paused`).
     pub paused: bool,
 }
 
-/// A `BackupAction`: a namespace was backed up.
+/// What checks read of a `BackupAction`: a namespace was backed up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KastenBackup {
     /// The namespace of the application.
     pub namespace: Symbol,
-    /// The `RestorePoint` it made there.
+    /// The `RestorePoint` that it made there. None if it made none yet.
     pub restore_point: Option<Symbol>,
-    /// When it began.
+    /// When it began (`status.startTime`). None before that.
     pub began: Option<Timestamp>,
     /// Whether it took only some of the namespace, or went on after a volume failed.
     pub partial: bool,
-    /// How it ended.
+    /// How it ended, and when.
     pub outcome: RunOutcome,
 }
 
-/// A `RestoreAction`: a `RestorePoint` of a namespace was restored.
+/// What checks read of a `RestoreAction`: a `RestorePoint` of a namespace was restored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KastenRestore {
-    /// The namespace that the `RestorePoint` is of.
+    /// The namespace that was backed up in the `RestorePoint`.
     pub namespace: Symbol,
-    /// How it ended.
+    /// How it ended, and when.
     pub outcome: RunOutcome,
 }
 
@@ -106,12 +107,12 @@ struct ActionStatus {
     restore_point: Option<KastenSubject>,
 }
 
-/// Reads a Policy.
+/// Projects a Policy.
 pub fn project_policy(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     let spec = PolicyObject::deserialize(object)?.spec;
     let on_demand = spec.frequency.as_deref() == Some("@onDemand");
     let namespaces = spec.selector.as_ref();
-    Ok(facts(BackupFacts::KastenPolicy(KastenPolicy {
+    Ok(backup_facts(BackupFacts::KastenPolicy(KastenPolicy {
         namespaces: namespaces
             .map(|selector| Selectors::compile(std::iter::once(selector)))
             .transpose()?,
@@ -121,14 +122,14 @@ pub fn project_policy(object: &Value, _: &Interner) -> Result<Facts, ProjectionE
     })))
 }
 
-/// Reads a `BackupAction`.
+/// Projects a `BackupAction`.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let ActionObject { metadata, spec, status } = ActionObject::deserialize(object)?;
     let status = status.unwrap_or_default();
     let outcome = outcome(&metadata, &status)?;
     let point = status.restore_point.and_then(|point| point.name);
     let filtered = spec.filters.as_ref().and_then(Value::as_object);
-    Ok(facts(BackupFacts::KastenBackup(KastenBackup {
+    Ok(backup_facts(BackupFacts::KastenBackup(KastenBackup {
         namespace: namespace(&metadata, &spec.subject, interner),
         restore_point: point.filter(|name| !name.is_empty()).map(|name| interner.intern(&name)),
         began: parse_time("status.startTime", status.start_time.as_deref())?,
@@ -138,18 +139,18 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
     })))
 }
 
-/// Reads a `RestoreAction`.
+/// Projects a `RestoreAction`.
 pub fn project_restore(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let ActionObject { metadata, spec, status } = ActionObject::deserialize(object)?;
-    Ok(facts(BackupFacts::KastenRestore(KastenRestore {
+    Ok(backup_facts(BackupFacts::KastenRestore(KastenRestore {
         namespace: namespace(&metadata, &spec.subject, interner),
         outcome: outcome(&metadata, &status.unwrap_or_default())?,
     })))
 }
 
-/// Reads a `RestorePoint`: that it is there.
+/// Projects a `RestorePoint`, of which only the existence counts.
 pub fn project_restore_point(_: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
-    Ok(facts(BackupFacts::KastenRestorePoint))
+    Ok(backup_facts(BackupFacts::KastenRestorePoint))
 }
 
 fn namespace(metadata: &ObjectMetadata, subject: &KastenSubject, interner: &Interner) -> Symbol {

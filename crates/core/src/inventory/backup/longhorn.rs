@@ -1,12 +1,12 @@
-//! Longhorn (`longhorn.io/v1beta2`). Its objects are in Longhorn's namespace; a Volume says which
-//! claim it is for.
+//! Longhorn (`longhorn.io/v1beta2`). Its objects are in the namespace of Longhorn; a Volume says which
+//! claim it belongs to.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, RunOutcome, facts, parse_time};
+use super::{BackupFacts, RunOutcome, backup_facts, parse_time};
 use crate::inventory::{
     facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
@@ -17,39 +17,41 @@ const GROUP_LABEL: &str = "recurring-job-group.longhorn.io/";
 /// The group of volumes that name neither jobs nor groups.
 const DEFAULT_GROUP: &str = "default";
 
-/// A Volume.
+/// What checks read of a Volume.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LonghornVolume {
-    /// Namespace and name of its claim. Longhorn keeps them after the claim is gone.
+    /// Namespace and name of its claim, which Longhorn keeps after the claim is deleted. None if it never
+    /// had one.
     pub claim: Option<(Symbol, Symbol)>,
-    /// Its `PersistentVolume`: tells the claim from a later one of the same name.
+    /// The name of its `PersistentVolume`, which distinguishes the claim from a later one of the same name.
     pub volume: Option<Symbol>,
-    /// Recurring jobs it names.
+    /// The recurring jobs that its labels enable.
     pub jobs: Box<[Symbol]>,
-    /// Groups of recurring jobs it is in.
+    /// The groups of recurring jobs that its labels enable; `default` if they enable nothing.
     pub groups: Box<[Symbol]>,
 }
 
-/// A Backup.
+/// What checks read of a Backup.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LonghornBackup {
-    /// The Volume it is of.
+    /// The name of the Volume that was backed up. None before Longhorn has written it.
     pub volume: Option<Symbol>,
-    /// How it ended.
+    /// How it ended, and when.
     pub outcome: RunOutcome,
 }
 
-/// A `RecurringJob`.
+/// What checks read of a `RecurringJob`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LonghornRecurringJob {
-    /// Whether its task is a backup; snapshots stay on the same disks.
+    /// Whether its task is a backup that runs on a schedule. Snapshots do not count: they stay on the same
+    /// disks.
     pub backup: bool,
-    /// Groups it is for.
+    /// The groups of volumes that it runs for.
     pub groups: Box<[Symbol]>,
 }
 
 impl LonghornRecurringJob {
-    /// Whether it runs for a volume.
+    /// Whether this job, by its name, makes backups of a volume.
     pub fn runs_for(&self, name: &str, volume: &LonghornVolume) -> bool {
         self.backup
             && (volume.jobs.iter().any(|job| **job == *name)
@@ -107,7 +109,7 @@ struct LonghornJobSpec {
     groups: Option<Vec<String>>,
 }
 
-/// Reads a Volume.
+/// Projects a Volume.
 pub fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let LonghornVolumeObject { metadata, status } = LonghornVolumeObject::deserialize(object)?;
     let status = status.and_then(|status| status.kubernetes_status).unwrap_or_default();
@@ -117,7 +119,7 @@ pub fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, Proj
     if jobs.is_empty() && groups.is_empty() {
         groups = [interner.intern(DEFAULT_GROUP)].into();
     }
-    Ok(facts(BackupFacts::LonghornVolume(LonghornVolume {
+    Ok(backup_facts(BackupFacts::LonghornVolume(LonghornVolume {
         claim: named(status.namespace, interner).zip(named(status.pvc_name, interner)),
         volume: named(status.pv_name, interner),
         jobs,
@@ -125,7 +127,7 @@ pub fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, Proj
     })))
 }
 
-/// Reads a Backup.
+/// Projects a Backup.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let LonghornBackupObject { metadata, status } = LonghornBackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -136,26 +138,27 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
         (Some("Error" | "Unknown"), _) => RunOutcome::Failed,
         _ => RunOutcome::Unfinished,
     };
-    Ok(facts(BackupFacts::LonghornBackup(LonghornBackup {
+    Ok(backup_facts(BackupFacts::LonghornBackup(LonghornBackup {
         volume: named(status.volume_name, interner),
         outcome,
     })))
 }
 
-/// Reads a `RecurringJob`.
+/// Projects a `RecurringJob`.
 pub fn project_recurring_job(
     object: &Value,
     interner: &Interner,
 ) -> Result<Facts, ProjectionError> {
     let spec = LonghornJobObject::deserialize(object)?.spec;
     let task = spec.task.unwrap_or_default();
-    Ok(facts(BackupFacts::LonghornRecurringJob(LonghornRecurringJob {
+    Ok(backup_facts(BackupFacts::LonghornRecurringJob(LonghornRecurringJob {
         backup: matches!(task.as_str(), "backup" | "backup-force-create")
             && spec.cron.is_some_and(|cron| !cron.is_empty()),
         groups: spec.groups.iter().flatten().map(|group| interner.intern(group)).collect(),
     })))
 }
 
+/// What follows the prefix in the keys of labels with the value `enabled`.
 fn enabled(labels: &BTreeMap<String, String>, prefix: &str, interner: &Interner) -> Box<[Symbol]> {
     labels
         .iter()

@@ -1,8 +1,8 @@
 //! Backups, snapshots, schedules, restores and where they are stored, as each tool records them.
 //!
-//! What a tool's controller wrote is taken for what happened, and is no stronger than the rights
-//! to write it. Velero's kinds have no status subresource: whoever may update
-//! `backups.velero.io` can write `phase: Completed`, so that verb belongs to Velero alone.
+//! What the controller of a tool wrote is taken for what happened, so it is worth as much as the rights
+//! to write it. Velero's kinds have no status subresource: whoever may update `backups.velero.io` can
+//! write `phase: Completed`, so nobody but Velero should have that right.
 
 pub mod census;
 pub mod cnpg;
@@ -27,7 +27,7 @@ use super::{
     time::parse_time,
 };
 
-/// Facts of one backup object.
+/// What checks read of one object of a backup tool.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BackupFacts {
     /// `velero.io` Schedule.
@@ -76,23 +76,23 @@ pub enum BackupFacts {
     KastenRestore(kasten::KastenRestore),
     /// `apps.kio.kasten.io` `RestorePoint`.
     KastenRestorePoint,
-    /// A database whose backups are not read.
+    /// A database of an operator whose backups are not read here.
     OtherDatabase(others::OtherDatabase),
 }
 
 /// How a run ended, as its tool says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RunOutcome {
-    /// It succeeded at this time.
+    /// It succeeded, and ended at this time.
     Succeeded(Timestamp),
-    /// It has not ended.
+    /// It has not ended, or does not say how.
     Unfinished,
     /// It failed, in part or as a whole, or is being deleted.
     Failed,
 }
 
 impl RunOutcome {
-    /// When it succeeded.
+    /// When it succeeded. None if it did not.
     pub fn success(self) -> Option<Timestamp> {
         match self {
             Self::Succeeded(at) => Some(at),
@@ -101,29 +101,29 @@ impl RunOutcome {
     }
 }
 
-/// Group of Velero's kinds.
+/// API group of Velero.
 pub const VELERO: &str = "velero.io";
-/// Group of CSI snapshots.
+/// API group of CSI snapshots.
 pub const SNAPSHOT: &str = "snapshot.storage.k8s.io";
-/// Group of K8up's kinds.
+/// API group of K8up.
 pub const K8UP: &str = "k8up.io";
-/// Group of `CloudNativePG`'s kinds.
+/// API group of `CloudNativePG`.
 pub const CNPG: &str = "postgresql.cnpg.io";
-/// Group of `CloudNativePG`'s object store plugin.
+/// API group of the object store plugin of `CloudNativePG`.
 pub const BARMAN_CLOUD: &str = "barmancloud.cnpg.io";
-/// Group of Longhorn's kinds.
+/// API group of Longhorn.
 pub const LONGHORN: &str = "longhorn.io";
 
-/// Group of `VolSync`.
+/// API group of `VolSync`.
 pub const VOLSYNC: &str = "volsync.backube";
-/// Group of Kasten's policies.
+/// API group of the policies of Kasten.
 pub const KASTEN_CONFIG: &str = "config.kio.kasten.io";
-/// Group of what Kasten does.
+/// API group of the actions of Kasten.
 pub const KASTEN_ACTIONS: &str = "actions.kio.kasten.io";
-/// Group of what Kasten keeps.
+/// API group of the restore points of Kasten.
 pub const KASTEN_APPS: &str = "apps.kio.kasten.io";
 
-/// Kinds of backup tools.
+/// The kinds of backup tools that have facts.
 pub const PROJECTIONS: &[Projection] = &[
     row(VELERO, "Schedule", V1, velero::project_schedule),
     row(VELERO, "Backup", V1, velero::project_backup),
@@ -165,11 +165,11 @@ const fn row(
     Projection { group, kind, versions, project }
 }
 
-fn facts(facts: BackupFacts) -> Facts {
+fn backup_facts(facts: BackupFacts) -> Facts {
     Facts::Backup(std::sync::Arc::new(facts))
 }
 
-/// The start of a text from outside: enough to recognize it.
+/// The start of a text from outside, enough to recognize it.
 fn excerpt(text: &str) -> Box<str> {
     const LIMIT: usize = 200;
     match text.char_indices().nth(LIMIT) {

@@ -1,23 +1,23 @@
-//! Databases of operators whose backups nobody here reads: that they are there must be said, or the
-//! others would pass for all.
+//! Databases of operators whose backups are not read here. They must be mentioned, or a control would pass
+//! for all databases because those that are read have backups.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, facts};
+use super::{BackupFacts, backup_facts};
 use crate::inventory::{
     facts::{Facts, Labels, MetadataOnly, Projection, ProjectionError},
     intern::Interner,
 };
 
-/// A database.
+/// What checks read of such a database.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OtherDatabase {
     /// All labels: controls select by them.
     pub labels: Labels,
 }
 
-/// Only metadata is read, which is the same in each version.
+/// Only the metadata is read, which is the same in every version.
 const ANY: &[&str] = &[
     "v1", "v2", "v3", "v1beta3", "v1beta2", "v1beta1", "v1alpha4", "v1alpha3", "v1alpha2",
     "v1alpha1", "v2beta1", "v2alpha2", "v2alpha1",
@@ -27,7 +27,7 @@ const fn row(group: &'static str, kind: &'static str) -> Projection {
     Projection { group, kind, versions: ANY, project }
 }
 
-/// Kinds of databases, as their projects publish them.
+/// The kinds of databases, as their projects publish them.
 pub const PROJECTIONS: &[Projection] = &[
     row("acid.zalan.do", "postgresql"),
     row("apps.kubeblocks.io", "Cluster"),
@@ -67,7 +67,7 @@ pub const PROJECTIONS: &[Projection] = &[
 
 fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let metadata = MetadataOnly::deserialize(object)?.metadata;
-    Ok(facts(BackupFacts::OtherDatabase(OtherDatabase {
+    Ok(backup_facts(BackupFacts::OtherDatabase(OtherDatabase {
         labels: metadata.interned_labels(interner),
     })))
 }

@@ -1,45 +1,45 @@
 //! CSI snapshots (`snapshot.storage.k8s.io/v1`).
 //!
-//! A snapshot stays in the storage system of its volume: it counts as a recent copy, but not as
-//! one that outlives that system.
+//! A snapshot stays in the storage system of its volume: it counts as a recent copy, but not as one that
+//! survives the loss of that system.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, RunOutcome, facts, parse_time};
+use super::{BackupFacts, RunOutcome, backup_facts, parse_time};
 use crate::inventory::{
     facts::{Facts, ProjectionError},
     intern::{Interner, Symbol},
 };
 
-/// A `VolumeSnapshot`.
+/// What checks read of a `VolumeSnapshot`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CsiSnapshot {
-    /// The claim it was taken of, in its namespace. A pre-provisioned snapshot has none.
+    /// The claim of which it was taken, in its namespace. None for a pre-provisioned snapshot.
     pub claim: Option<Symbol>,
-    /// Its uid, as its content must name it.
+    /// `metadata.uid`, which its content must name.
     pub uid: Option<Symbol>,
-    /// The `VolumeSnapshotContent` it says it is bound to.
+    /// The `VolumeSnapshotContent` to which it says it is bound. None if it is not bound yet.
     pub content: Option<Symbol>,
-    /// When it was taken, once it is ready to use.
+    /// When it was taken, if it is ready to use.
     pub outcome: RunOutcome,
 }
 
-/// A `VolumeSnapshotContent`.
+/// What checks read of a `VolumeSnapshotContent`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CsiSnapshotContent {
-    /// Namespace and name of the snapshot it is for.
+    /// Namespace and name of the `VolumeSnapshot` that it belongs to.
     pub snapshot: (Symbol, Symbol),
-    /// The uid of that snapshot, once bound.
+    /// The uid of that snapshot. None until it is bound.
     pub uid: Option<Symbol>,
-    /// The volume it was taken of, as the driver names it; pre-provisioned ones do not say.
+    /// The volume of which it was taken, as the driver names it. None for a pre-provisioned one.
     pub volume: Option<Symbol>,
-    /// Whether the storage system has it.
+    /// Whether the storage system has the snapshot, and it is not being deleted.
     pub ready: bool,
 }
 
 impl CsiSnapshotContent {
-    /// Whether it is the content of this snapshot, and not of an earlier one of that name.
+    /// Whether it is the content of this snapshot, and not of an earlier one with the same name.
     pub fn belongs_to(&self, namespace: &str, name: &str, uid: Option<&Symbol>) -> bool {
         let same_uid = match (&self.uid, uid) {
             (Some(named), Some(uid)) => named == uid,
@@ -120,7 +120,7 @@ struct ContentStatus {
     ready_to_use: Option<bool>,
 }
 
-/// Reads a `VolumeSnapshot`.
+/// Projects a `VolumeSnapshot`.
 pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let CsiSnapshotObject { metadata, spec, status } = CsiSnapshotObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -132,7 +132,7 @@ pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, Pr
         _ if status.error.is_some() => RunOutcome::Failed,
         _ => RunOutcome::Unfinished,
     };
-    Ok(facts(BackupFacts::VolumeSnapshot(CsiSnapshot {
+    Ok(backup_facts(BackupFacts::VolumeSnapshot(CsiSnapshot {
         claim: named(spec.source.persistent_volume_claim_name.as_deref(), interner),
         uid: named(metadata.uid.as_deref(), interner),
         content: named(status.bound_volume_snapshot_content_name.as_deref(), interner),
@@ -140,12 +140,12 @@ pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, Pr
     })))
 }
 
-/// Reads a `VolumeSnapshotContent`.
+/// Projects a `VolumeSnapshotContent`.
 pub fn project_content(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let ContentObject { metadata, spec, status } = ContentObject::deserialize(object)?;
     let snapshot = spec.volume_snapshot_ref;
     let symbol = |text: Option<&str>| interner.intern(text.unwrap_or_default());
-    Ok(facts(BackupFacts::SnapshotContent(CsiSnapshotContent {
+    Ok(backup_facts(BackupFacts::SnapshotContent(CsiSnapshotContent {
         snapshot: (symbol(snapshot.namespace.as_deref()), symbol(snapshot.name.as_deref())),
         uid: named(snapshot.uid.as_deref(), interner),
         volume: named(spec.source.volume_handle.as_deref(), interner),

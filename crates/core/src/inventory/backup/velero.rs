@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    BackupFacts, RunOutcome, excerpt, facts, parse_time,
+    BackupFacts, RunOutcome, backup_facts, excerpt, parse_time,
     velero_scope::{ScopeFields, VeleroScope},
 };
 use crate::inventory::{
@@ -15,98 +15,99 @@ use crate::inventory::{
     intern::{Interner, Symbol},
 };
 
-/// A Schedule. `status.lastBackup` is left out: it is the last run that started, not a success.
+/// What checks read of a Schedule. `status.lastBackup` is not read: it is the last run that started, which
+/// need not be a success.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VeleroSchedule {
-    /// What its backups will be about.
+    /// The namespaces, resources and labels that its backups will cover.
     pub scope: Arc<VeleroScope>,
-    /// Whether its backups are to hold the data of volumes.
+    /// Whether its backups are meant to contain the data of volumes.
     pub volumes: bool,
-    /// `spec.paused`.
+    /// Whether it does not run at present (`spec.paused`).
     pub paused: bool,
-    /// Why Velero refuses it (`status.phase: FailedValidation`).
+    /// Why Velero refuses it (`status.phase: FailedValidation`). None if it does not.
     pub invalid: Option<Box<str>>,
 }
 
-/// A Backup.
+/// What checks read of a Backup.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VeleroBackup {
-    /// What it is about.
+    /// The namespaces, resources and labels that it covers.
     pub scope: Arc<VeleroScope>,
     /// The `BackupStorageLocation` in its namespace; empty for the default one.
     pub location: Symbol,
-    /// How it ended: `Completed` without errors, or it is no success.
+    /// How it ended. Only `Completed` without errors is a success.
     pub outcome: RunOutcome,
-    /// When it began, or if that is not said, when it ended.
+    /// When it began; when it ended, if it does not say when it began. None if it says neither.
     pub began: Option<Timestamp>,
-    /// When Velero deletes it.
+    /// When Velero will delete it. None if it does not say.
     pub expires: Option<Timestamp>,
-    /// What it did about volumes.
+    /// What it did with volumes.
     pub volumes: Volumes,
-    /// The object is younger than the end of the backup: Velero found it in a storage location and
-    /// wrote it here, maybe into another cluster than the one that was backed up.
+    /// Whether the object is younger than the end of the backup: then Velero found the backup in a storage
+    /// location and wrote the object here, maybe into another cluster than the one that was backed up.
     pub synced: bool,
 }
 
-/// What a Backup did about volumes. Which of them is said by other objects
-/// ([`super::velero_copies`]), or follows from the numbers.
+/// What a Backup did with volumes. With which of them is in other objects ([`super::velero_copies`]), or
+/// follows from the numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Volumes {
-    /// CSI snapshots; none counts when some failed, or when they were but a step to a `DataUpload`.
+    /// How many CSI snapshots were taken. 0 if some failed, or if they were only a step to a `DataUpload`.
     pub csi: u32,
-    /// Snapshots of disks by a plugin for some cloud; none counts when some failed.
+    /// How many snapshots of disks the plugin for a cloud took. 0 if some failed.
     pub native: u32,
-    /// A policy decides for each volume, and the status doesn't say how.
+    /// Whether a policy decided for each volume, and the status does not say how.
     pub policy: bool,
-    /// Files are copied instead, where a pod mounts the volume (`defaultVolumesToFsBackup`).
+    /// Whether files are copied instead, if a pod mounts the volume (`defaultVolumesToFsBackup`).
     pub files: bool,
-    /// Snapshots were moved to the storage location (`snapshotMoveData`).
+    /// Whether snapshots were moved to the storage location (`snapshotMoveData`).
     pub moved: bool,
 }
 
 impl Volumes {
-    /// Completed snapshots.
+    /// How many snapshots were completed, of both kinds.
     pub fn snapshots(self) -> u32 {
         self.csi.saturating_add(self.native)
     }
 
-    /// Whether it has the data of any volume, as far as the Backup itself says.
+    /// Whether it has the data of any volume, by what the Backup itself says.
     pub fn any(self) -> bool {
         !self.policy && (self.snapshots() > 0 || self.files || self.moved)
     }
 }
 
-/// A Restore.
+/// What checks read of a Restore.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VeleroRestore {
-    /// The backup it restored, in its namespace.
+    /// The name of the Backup that it restored, in its namespace.
     pub backup: Symbol,
-    /// What was restored of it.
+    /// What it restored of the backup.
     pub scope: Arc<VeleroScope>,
-    /// Whether volumes were restored, too.
+    /// Whether it restored volumes as well.
     pub volumes: bool,
-    /// How it ended: `Completed` without errors, or it is no success. Errors are looked at by
-    /// themselves, since `Completed` has been said despite them.
+    /// How it ended. Only `Completed` without errors is a success: releases of Velero have written
+    /// `Completed` in spite of errors.
     pub outcome: RunOutcome,
 }
 
-/// A `BackupStorageLocation`.
+/// What checks read of a `BackupStorageLocation`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VeleroLocation {
-    /// `spec.accessMode: ReadOnly`: enough to restore, but this cluster writes nothing there.
+    /// Whether this cluster only reads there (`spec.accessMode: ReadOnly`), so that it stores no backups.
     pub read_only: bool,
-    /// Whether Velero reaches it.
+    /// Whether Velero can reach it.
     pub reach: Reachability,
-    /// `spec.default`.
+    /// Whether it is for backups that name no location (`spec.default`).
     pub default: bool,
 }
 
 /// Whether a storage location can be reached.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reachability {
-    /// Velero says so.
+    /// Velero can reach it.
     Available,
-    /// Velero says it can't, and why.
+    /// Velero can't reach it, and why.
     Unavailable(Box<str>),
     /// Velero has not tried yet.
     Unknown,
@@ -215,13 +216,13 @@ struct LocationStatus {
     message: Option<String>,
 }
 
-/// Reads a Schedule.
+/// Projects a Schedule.
 pub fn project_schedule(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let VeleroScheduleObject { spec, status } = VeleroScheduleObject::deserialize(object)?;
     let status = status.unwrap_or_default();
     let (scope, volumes) = read_template(&spec.template, interner)?;
     let snapshots = volumes.snapshot_volumes != Some(false);
-    Ok(facts(BackupFacts::VeleroSchedule(VeleroSchedule {
+    Ok(backup_facts(BackupFacts::VeleroSchedule(VeleroSchedule {
         volumes: snapshots || copies_files(&volumes, &scope),
         scope,
         paused: spec.paused == Some(true),
@@ -230,7 +231,7 @@ pub fn project_schedule(object: &Value, interner: &Interner) -> Result<Facts, Pr
     })))
 }
 
-/// Reads a Backup.
+/// Projects a Backup.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let VeleroBackupObject { metadata, spec, status } = VeleroBackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -239,7 +240,7 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
     let completed = status.completion_timestamp.as_deref();
     let ended = parse_time("status.completionTimestamp", completed)?;
     let created = parse_time("metadata.creationTimestamp", metadata.creation_timestamp.as_deref())?;
-    Ok(facts(BackupFacts::VeleroBackup(VeleroBackup {
+    Ok(backup_facts(BackupFacts::VeleroBackup(VeleroBackup {
         volumes: taken(&volumes, &status, &scope, &metadata),
         scope,
         location: interner.intern(volumes.storage_location.as_deref().unwrap_or_default()),
@@ -250,14 +251,14 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
     })))
 }
 
-/// Reads a Restore.
+/// Projects a Restore.
 pub fn project_restore(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let RestoreObject { metadata, spec, status } = RestoreObject::deserialize(object)?;
     let status = status.unwrap_or_default();
     let fields = read_spec::<ScopeFields>(&spec)?;
     let spec = read_spec::<RestoreSpec>(&spec)?;
     let failed = [status.errors, status.restore_item_operations_failed];
-    Ok(facts(BackupFacts::VeleroRestore(VeleroRestore {
+    Ok(backup_facts(BackupFacts::VeleroRestore(VeleroRestore {
         backup: interner.intern(spec.backup_name.as_deref().unwrap_or_default()),
         scope: interner.velero_scopes.share(fields.compile(interner)?),
         volumes: spec.restore_pvs != Some(false),
@@ -270,7 +271,8 @@ pub fn project_restore(object: &Value, interner: &Interner) -> Result<Facts, Pro
     })))
 }
 
-/// Reads a `BackupStorageLocation`. When it was last validated is left out: it changes each minute.
+/// Projects a `BackupStorageLocation`. When it was last validated is not read: it changes every minute, and
+/// the facts with it.
 pub fn project_location(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     let LocationObject { spec, status } = LocationObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -279,7 +281,7 @@ pub fn project_location(object: &Value, _: &Interner) -> Result<Facts, Projectio
         None | Some("") => Reachability::Unknown,
         Some(_) => Reachability::Unavailable(excerpt(&status.message.unwrap_or_default())),
     };
-    Ok(facts(BackupFacts::VeleroLocation(VeleroLocation {
+    Ok(backup_facts(BackupFacts::VeleroLocation(VeleroLocation {
         reach,
         default: spec.default == Some(true),
         read_only: spec.access_mode.as_deref() == Some("ReadOnly"),
@@ -294,7 +296,7 @@ fn read_template(
     Ok((interner.velero_scopes.share(scope), read_spec(spec)?))
 }
 
-/// One spec is read as several groups of fields; an absent one has none of them.
+/// Reads one group of fields of a spec. An absent spec has none of them.
 fn read_spec<'a, T: Default + Deserialize<'a>>(spec: &'a Value) -> Result<T, ProjectionError> {
     if spec.is_null() {
         return Ok(T::default());
@@ -327,10 +329,11 @@ fn copies_files(volumes: &DataFields, scope: &VeleroScope) -> bool {
     wanted && scope.includes_pods()
 }
 
-/// Written into the Backup when a policy of the whole cluster bore on it.
+/// The annotation that Velero writes on a Backup to which a policy of the whole cluster applied.
 const GLOBAL_POLICY: &str = "velero.io/global-backup-volume-policy-configmap";
 
-/// Snapshots count by what the status says was completed, not by what the spec asked for.
+/// What a Backup did with volumes. Snapshots count by what the status says was completed, not by what the
+/// spec asked for.
 fn taken(
     fields: &DataFields,
     status: &VeleroBackupStatus,

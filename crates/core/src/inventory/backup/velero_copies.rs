@@ -1,10 +1,10 @@
-//! What Velero copied of single volumes: `PodVolumeBackup` (`velero.io/v1`), the files that a pod
-//! mounts, and `DataUpload` (`velero.io/v2alpha1`), a CSI snapshot that was moved.
+//! Copies that Velero made of single volumes: `PodVolumeBackup` (`velero.io/v1`) has the files of a volume
+//! that a pod mounts, `DataUpload` (`velero.io/v2alpha1`) a CSI snapshot that was moved.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, RunOutcome, facts, parse_time};
+use super::{BackupFacts, RunOutcome, backup_facts, parse_time};
 use crate::inventory::{
     facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
@@ -15,18 +15,18 @@ const BACKUP: &str = "velero.io/backup-name";
 const CLAIM_UID: &str = "velero.io/pvc-uid";
 const CLAIM_NAME: &str = "velero.io/pvc-name";
 
-/// A copy of one volume, as part of a Backup in its namespace.
+/// What checks read of a copy of one volume, which is part of a Backup in its namespace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VeleroVolumeCopy {
     /// The name of the Backup.
     pub backup: Symbol,
     /// The namespace of the claim.
     pub namespace: Symbol,
-    /// The name of the claim, where it is said.
+    /// The name of the claim. None if the copy does not say.
     pub claim: Option<Symbol>,
-    /// The uid of the claim: names come again.
+    /// The uid of the claim, since names are reused. None if the copy does not say.
     pub uid: Option<Symbol>,
-    /// How it ended.
+    /// How it ended, and when.
     pub outcome: RunOutcome,
 }
 
@@ -61,7 +61,7 @@ struct CopyStatus {
     completion_timestamp: Option<String>,
 }
 
-/// Reads a `PodVolumeBackup` or a `DataUpload`.
+/// Projects a `PodVolumeBackup` or a `DataUpload`.
 pub fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let CopyObject { metadata, spec, status } = CopyObject::deserialize(object)?;
     let label = |key| metadata.labels.as_ref().and_then(|labels| labels.get(key));
@@ -72,7 +72,7 @@ pub fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionE
     };
     let pod = spec.pod.as_ref().and_then(|pod| pod.namespace.as_ref());
     let namespace = spec.source_namespace.as_ref().or(pod).or(tag("ns"));
-    Ok(facts(BackupFacts::VeleroCopy(VeleroVolumeCopy {
+    Ok(backup_facts(BackupFacts::VeleroCopy(VeleroVolumeCopy {
         backup: name(label(BACKUP).or(tag("backup"))).unwrap_or_else(|| interner.intern("")),
         namespace: interner.intern(namespace.map_or("", String::as_str)),
         claim: name(spec.source_pvc.as_ref().or(annotated)),

@@ -1,4 +1,4 @@
-//! What a Velero backup, schedule or restore is about: its namespaces, resources and labels.
+//! What a Velero backup, schedule or restore covers: namespaces, resources and labels.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use crate::inventory::{
     intern::{Interner, Symbol},
 };
 
-/// Items and namespaces with this label and the value `true` are left out of every backup.
+/// Objects and namespaces with this label and the value `true` are left out of every backup.
 pub const EXCLUDE_LABEL: &str = "velero.io/exclude-from-backup";
 
 /// The names by which Velero's discovery knows claims and pods.
@@ -18,8 +18,8 @@ const CLAIMS: &[&str] = &["persistentvolumeclaims", "persistentvolumeclaim", "pv
 const PODS: &[&str] = &["pods", "pod", "po"];
 const VOLUMES: &[&str] = &["persistentvolumes", "persistentvolume", "pv"];
 
-/// Kinds that people write and a namespace is not itself without. Others are made from these, or
-/// belong to one tool.
+/// Kinds that people write and without which a namespace could not be restored to what it was. Others are
+/// made from these, or belong to one tool.
 const ESSENTIAL: &[&[&str]] = &[
     &["configmaps", "configmap", "cm"],
     &["cronjobs", "cronjob", "cj"],
@@ -34,14 +34,15 @@ const ESSENTIAL: &[&[&str]] = &[
     &["statefulsets", "statefulset", "sts"],
 ];
 
-/// The filters of a Velero spec. One for all backups of a schedule.
+/// The filters of a Velero spec, shared by all backups of a schedule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct VeleroScope {
     included_namespaces: Box<[Symbol]>,
     excluded_namespaces: Box<[Symbol]>,
     included_resources: Box<[Symbol]>,
     excluded_resources: Box<[Symbol]>,
-    /// `includeClusterResources: false`, or a filter of cluster-scoped kinds without volumes.
+    /// Whether volumes are left out: by `includeClusterResources: false`, or by a filter of cluster-scoped
+    /// kinds.
     no_volumes: bool,
     selectors: Selectors,
 }
@@ -91,7 +92,7 @@ impl ScopeFields {
 }
 
 impl VeleroScope {
-    /// Whether anything of a namespace is in.
+    /// Whether anything in a namespace is included.
     pub fn includes_namespace(&self, namespace: &str) -> bool {
         let excluded = self.excluded_namespaces.iter().any(|pattern| may_match(pattern, namespace));
         !excluded
@@ -107,12 +108,12 @@ impl VeleroScope {
         self.included_namespaces.iter().any(|name| name.as_str() == namespace)
     }
 
-    /// Whether a claim with these labels is in.
+    /// Whether a claim with these labels is included.
     pub fn covers_claim(&self, namespace: &str, labels: &Labels) -> bool {
         self.admits_claim(namespace, labels) && self.selectors.include(labels)
     }
 
-    /// Whether a claim with these labels is in as part of a pod that is: label selectors leave out
+    /// Whether a claim with these labels is included as part of a pod that is: label selectors exclude
     /// neither the claims of a pod nor their data.
     pub fn admits_claim(&self, namespace: &str, labels: &Labels) -> bool {
         labels.get(EXCLUDE_LABEL) != Some("true")
@@ -120,8 +121,8 @@ impl VeleroScope {
             && self.includes_resource(CLAIMS)
     }
 
-    /// Whether a namespace is in as a whole: all its kinds, all its objects, but for kinds that
-    /// are made anew from others.
+    /// Whether a namespace is included as a whole: all objects of all kinds, except kinds that are
+    /// recreated from others.
     pub fn covers_namespace(&self, namespace: &str) -> bool {
         self.includes_namespace(namespace)
             && self.selectors.is_all()
@@ -130,7 +131,7 @@ impl VeleroScope {
             && !self.excluded_resources.iter().any(|name| is_all(name))
     }
 
-    /// The first kind by name that is left out and that a namespace needs.
+    /// The first kind by name that is left out though a namespace needs it. None if none is.
     pub fn lacks(&self) -> Option<&'static str> {
         let is_out = |names: &&&[&'static str]| {
             self.excluded_resources.iter().any(|excluded| is_one_of(excluded, names))
@@ -138,7 +139,8 @@ impl VeleroScope {
         ESSENTIAL.iter().find(is_out).and_then(|names| names.first()).copied()
     }
 
-    /// Whether `PersistentVolume`s are in: plugins take snapshots of disks when they come to one.
+    /// Whether `PersistentVolume`s are included: plugins take the snapshot of a disk when they get to its
+    /// volume.
     pub fn includes_volumes(&self) -> bool {
         !self.no_volumes && self.includes_resource(VOLUMES)
     }
@@ -161,7 +163,8 @@ impl VeleroScope {
     }
 }
 
-/// Velero takes plurals, singulars and short names in any case, with or without a group.
+/// Whether an entry names a resource: Velero takes plurals, singulars and short names in any case, with or
+/// without a group.
 fn is_one_of(entry: &str, names: &[&str]) -> bool {
     let entry = entry.to_lowercase();
     let plural = entry.split_once('.').map_or(entry.as_str(), |(plural, _)| plural);
@@ -172,8 +175,8 @@ fn is_all(name: &str) -> bool {
     name == "*"
 }
 
-/// Patterns may hold character classes and alternatives, which are not evaluated here: such an
-/// exclusion is taken to hit, such an inclusion to miss, so that neither claims coverage.
+/// Whether a pattern has character classes or alternatives, which are not evaluated here. Such an exclusion
+/// is taken to match and such an inclusion not to, so that neither claims that something is backed up.
 fn is_complex(pattern: &str) -> bool {
     pattern.contains(['[', '{', '\\'])
 }

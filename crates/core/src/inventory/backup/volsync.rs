@@ -4,35 +4,35 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BackupFacts, facts, parse_time};
+use super::{BackupFacts, backup_facts, parse_time};
 use crate::inventory::{
     facts::{Facts, ObjectMetadata, ProjectionError},
     intern::{Interner, Symbol},
 };
 
-/// A `ReplicationSource`.
+/// What checks read of a `ReplicationSource`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VolSyncSource {
-    /// `spec.sourcePVC`; an external provider may name none.
+    /// `spec.sourcePVC`. None with an external provider that names no claim.
     pub claim: Option<Symbol>,
-    /// `status.lastSyncTime`: the newest synchronization that succeeded.
+    /// `status.lastSyncTime`: when the newest synchronization succeeded. None if none has.
     pub last_success: Option<Timestamp>,
     /// Whether the last run of the mover failed (`status.latestMoverStatus.result`).
     pub failed: bool,
-    /// What runs next.
+    /// What starts the next run.
     pub runs: VolSyncTrigger,
-    /// `spec.syncthing`: peers that change each other's files, so no copy of how it was.
+    /// Whether peers change each other's files (`spec.syncthing`), which keeps no earlier copy.
     pub mirror: bool,
 }
 
-/// When a `ReplicationSource` runs.
+/// What starts a run of a `ReplicationSource`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VolSyncTrigger {
-    /// By its schedule, or again and again.
+    /// Its schedule, or the end of the last run.
     ByItself,
-    /// Once for each new value of `spec.trigger.manual`.
+    /// A new value of `spec.trigger.manual`, once.
     ByHand,
-    /// `spec.paused`.
+    /// Nothing, since it is paused (`spec.paused`).
     Paused,
 }
 
@@ -74,7 +74,7 @@ struct Mover {
     result: Option<String>,
 }
 
-/// Reads a `ReplicationSource`.
+/// Projects a `ReplicationSource`.
 pub fn project_source(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let SourceObject { metadata, spec, status } = SourceObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -82,13 +82,13 @@ pub fn project_source(object: &Value, interner: &Interner) -> Result<Facts, Proj
     let is_set = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let last = parse_time("status.lastSyncTime", status.last_sync_time.as_deref())?;
     let mover = status.latest_mover_status.unwrap_or_default();
-    Ok(facts(BackupFacts::VolSyncSource(VolSyncSource {
+    Ok(backup_facts(BackupFacts::VolSyncSource(VolSyncSource {
         claim: spec.source_pvc.filter(|name| !name.is_empty()).map(|name| interner.intern(&name)),
         last_success: last.filter(|_| metadata.deletion_timestamp.is_none()),
         failed: mover.result.as_deref() == Some("Failed"),
         runs: match (spec.paused, is_set(&trigger.manual), is_set(&trigger.schedule)) {
             (Some(true), ..) => VolSyncTrigger::Paused,
-            // A manual trigger goes before a schedule.
+            // VolSync ignores the schedule where a manual trigger is set.
             (_, true, _) => VolSyncTrigger::ByHand,
             _ => VolSyncTrigger::ByItself,
         },

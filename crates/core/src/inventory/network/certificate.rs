@@ -1,4 +1,4 @@
-//! Certificates of cert-manager, by their status: no Secret is read.
+//! Certificates of cert-manager, by their status. No Secret is read.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -11,26 +11,26 @@ use crate::inventory::{
     time::parse_time,
 };
 
-/// A Certificate (cert-manager.io/v1).
+/// What checks read of a Certificate (`cert-manager.io/v1`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFacts {
-    /// `spec.secretName`: where the certificate is kept.
+    /// `spec.secretName`: the Secret that contains the certificate. None if the spec names none.
     pub secret: Option<Symbol>,
-    /// What cert-manager reports.
+    /// Whether the certificate is ready, by cert-manager.
     pub readiness: CertificateReadiness,
-    /// `status.notAfter`; absent until it was issued. The last instant of the calendar for one that
-    /// does not expire.
+    /// `status.notAfter`. None until the certificate was issued; the last instant of the calendar for one
+    /// that does not expire.
     pub not_after: Option<Timestamp>,
 }
 
 /// The condition `Ready`, which implies that the Secret exists and fits the spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateReadiness {
-    /// It is `True`.
+    /// The condition is `True`.
     Ready,
-    /// It is not, and why.
+    /// The condition is not `True`, and why.
     NotReady(Box<str>),
-    /// It is not there.
+    /// There is no such condition, as in a manifest.
     NotReported,
 }
 

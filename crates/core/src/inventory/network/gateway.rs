@@ -9,89 +9,88 @@ use crate::inventory::{
     intern::{Interner, Symbol},
 };
 
-/// A Gateway, or a `ListenerSet` that adds listeners to one.
+/// What checks read of a Gateway, or of a `ListenerSet`, which adds listeners to one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayFacts {
-    /// `spec.listeners`.
+    /// The listeners, in the order of the spec.
     pub listeners: Box<[Listener]>,
 }
 
-/// One listener.
+/// What checks read of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// Name, unique in its Gateway.
+    /// The name, unique in its Gateway.
     pub name: Symbol,
     /// `HTTP`, `HTTPS`, `TLS`, `TCP`, `UDP` or a vendor's.
     pub protocol: Symbol,
-    /// Port.
+    /// The port; 0 if a `ListenerSet` leaves it to the implementation.
     pub port: i32,
-    /// The hosts it serves, in lower case; absent means all.
+    /// The host that it serves, in lower case, maybe with a wildcard. None for all hosts.
     pub hostname: Option<Symbol>,
-    /// Whether `tls.mode` is `Passthrough`: TLS ends behind the Gateway.
+    /// Whether TLS is terminated behind the Gateway (`tls.mode: Passthrough`).
     pub passthrough: bool,
-    /// Where the certificate comes from.
+    /// What names its certificate.
     pub certificate: ListenerCertificate,
-    /// Which namespaces' routes may attach.
+    /// The namespaces whose routes may attach.
     pub routes_from: RoutesFrom,
-    /// Why the condition `ResolvedRefs` of the listener is `False`.
+    /// Why the condition `ResolvedRefs` of the listener is `False`. None if it is not.
     pub unresolved: Option<Box<str>>,
 }
 
-/// What shows a certificate for a listener.
+/// What names the certificate of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListenerCertificate {
     /// `tls.certificateRefs`, or what the implementation documents in their place.
     Named,
     /// `tls.options` that are not known here: they may name one.
     Options,
-    /// Nothing.
+    /// Nothing names one.
     None,
 }
 
-/// What names a certificate in `tls.options`.
+/// Keys of `tls.options` that name a certificate.
 const CERTIFICATE_OPTIONS: &[&str] = &[
     "application-networking.k8s.aws/certificate-arn",
     "networking.gke.io/cert-manager-certs",
     "networking.gke.io/pre-shared-certs",
 ];
 
-/// What names certificates for all HTTPS listeners of a Gateway, as an annotation.
+/// The annotation that names certificates for all HTTPS listeners of a Gateway (GKE).
 const CERTIFICATE_MAP: &str = "networking.gke.io/certmap";
 
-/// `allowedRoutes.namespaces.from`.
+/// The namespaces whose routes may attach to a listener (`allowedRoutes.namespaces.from`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RoutesFrom {
     /// The Gateway's own namespace, which is the default.
     Same,
     /// Any namespace, or those that a selector picks: a route that names the Gateway may attach.
     Others,
-    /// None.
+    /// No routes may attach.
     None,
 }
 
-/// An `HTTPRoute` or a `GRPCRoute`.
+/// What checks read of an `HTTPRoute` or a `GRPCRoute`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteFacts {
-    /// What it attaches to.
+    /// The Gateways and `ListenerSet`s that it attaches to.
     pub parents: Box<[ParentRef]>,
-    /// The hosts it serves, in lower case; empty means those of the listener.
+    /// The hosts that it serves, in lower case. Empty for those of the listener.
     pub hostnames: Box<[Symbol]>,
-    /// Whether every rule does nothing but redirect to `https`.
+    /// Whether every rule only redirects to `https`.
     pub redirects: bool,
 }
 
-/// One of `spec.parentRefs` that names a Gateway or a `ListenerSet`.
+/// An entry of `spec.parentRefs` that names a Gateway or a `ListenerSet`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParentRef {
-    /// `Gateway` or `ListenerSet`.
+    /// The kind: `Gateway` or `ListenerSet`.
     pub kind: Symbol,
-    /// Its namespace; the route's own where the reference has none.
+    /// The namespace; that of the route if the reference has none.
     pub namespace: Symbol,
-    /// Its name.
     pub name: Symbol,
-    /// Only the listener of this name.
+    /// The name of the only listener that it attaches to. None for any listener.
     pub section: Option<Symbol>,
-    /// Only listeners on this port.
+    /// The port of the only listeners that it attaches to. None for any port.
     pub port: Option<i32>,
 }
 
@@ -279,7 +278,7 @@ pub(super) fn project_http_route(
     Ok(route_facts(route, redirects, interner))
 }
 
-/// gRPC has no redirects.
+/// Projects a `GRPCRoute`, which has no redirects.
 pub(super) fn project_grpc_route(
     object: &Value,
     interner: &Interner,

@@ -1,4 +1,4 @@
-//! What belongs together across objects.
+//! Which objects share a Secret, and which namespaces are in a mesh.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ pub struct NetworkIndex {
     meshed: FxHashSet<Slot>,
 }
 
-/// Who names a Secret. Ordered, so that findings are too.
+/// The objects that name a Secret. Ordered, so that findings are, too.
 #[derive(Debug, Default)]
 struct SecretUsers {
     certificates: BTreeSet<Slot>,
@@ -22,13 +22,13 @@ struct SecretUsers {
 }
 
 impl NetworkIndex {
-    /// The Certificates that write to a Secret.
+    /// The numbers of the Certificates that write to a Secret.
     pub fn certificates(&self, namespace: &Symbol, secret: &Symbol) -> impl Iterator<Item = Slot> {
         let users = self.by_secret.get(&(namespace.clone(), secret.clone()));
         users.into_iter().flat_map(|users| users.certificates.iter().copied())
     }
 
-    /// The Ingresses that serve from a Secret.
+    /// The numbers of the Ingresses that take their certificate from a Secret.
     pub fn ingresses(&self, namespace: &Symbol, secret: &Symbol) -> impl Iterator<Item = Slot> {
         let users = self.by_secret.get(&(namespace.clone(), secret.clone()));
         users.into_iter().flat_map(|users| users.ingresses.iter().copied())
@@ -39,7 +39,7 @@ impl NetworkIndex {
         self.meshed.len()
     }
 
-    /// Takes in a change of one object.
+    /// Follows a change of one object.
     pub fn update(&mut self, update: &IndexUpdate<'_>) {
         if let Some(before) = update.before {
             self.forget(update.slot, before);
@@ -55,10 +55,9 @@ impl NetworkIndex {
                 self.meshed.insert(slot);
             }
             Facts::Network(facts) => {
-                let certificate = matches!(**facts, NetworkFacts::Certificate(_));
                 for secret in secrets(facts) {
                     let key = (object.namespace.clone(), secret.clone());
-                    self.by_secret.entry(key).or_default().side(certificate).insert(slot);
+                    self.by_secret.entry(key).or_default().of_kind(facts).insert(slot);
                 }
             }
             _ => {}
@@ -71,11 +70,10 @@ impl NetworkIndex {
                 self.meshed.remove(&slot);
             }
             Facts::Network(facts) => {
-                let certificate = matches!(**facts, NetworkFacts::Certificate(_));
                 for secret in secrets(facts) {
                     let key = (object.namespace.clone(), secret.clone());
                     if let Some(users) = self.by_secret.get_mut(&key) {
-                        users.side(certificate).remove(&slot);
+                        users.of_kind(facts).remove(&slot);
                         if users.certificates.is_empty() && users.ingresses.is_empty() {
                             self.by_secret.remove(&key);
                         }
@@ -88,12 +86,16 @@ impl NetworkIndex {
 }
 
 impl SecretUsers {
-    fn side(&mut self, certificate: bool) -> &mut BTreeSet<Slot> {
-        if certificate { &mut self.certificates } else { &mut self.ingresses }
+    /// The set to which an object with these facts belongs.
+    fn of_kind(&mut self, facts: &NetworkFacts) -> &mut BTreeSet<Slot> {
+        match facts {
+            NetworkFacts::Certificate(_) => &mut self.certificates,
+            _ => &mut self.ingresses,
+        }
     }
 }
 
-/// The Secrets that an object names.
+/// The Secrets that a Certificate or an Ingress names.
 fn secrets(facts: &NetworkFacts) -> impl Iterator<Item = &Symbol> {
     let (one, many) = match facts {
         NetworkFacts::Certificate(certificate) => (certificate.secret.as_ref(), &[][..]),

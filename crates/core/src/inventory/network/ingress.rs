@@ -1,4 +1,4 @@
-//! Ingress: which hosts it serves, which over TLS, and what it asks of its controller.
+//! Ingresses: which hosts they serve, which of them over TLS, and what they ask of their controller.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,54 +9,54 @@ use crate::inventory::{
     intern::{Interner, Symbol},
 };
 
-/// An Ingress.
+/// What checks read of an Ingress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IngressFacts {
-    /// The host of each rule, in lower case, each once; None is a rule for every host.
+    /// The hosts of its rules, in lower case, each once. None stands for a rule for every host.
     pub hosts: Box<[Option<Symbol>]>,
     /// Whether `spec.defaultBackend` takes what no rule matches.
     pub default_backend: bool,
-    /// `spec.tls`.
+    /// The entries of `spec.tls`.
     pub tls: Box<[IngressTls]>,
-    /// Which controller it is for; None where it does not say.
+    /// The class that says which controller serves it. None if it names none.
     pub class: Option<IngressClassRef>,
-    /// What it says to controllers about TLS.
+    /// The annotations that controllers read about TLS.
     pub annotations: IngressAnnotations,
 }
 
 /// How an Ingress names its controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IngressClassRef {
-    /// By the annotation `kubernetes.io/ingress.class`, which controllers understand by themselves.
+    /// The annotation `kubernetes.io/ingress.class`, whose values are defined by controllers.
     Annotation(Symbol),
-    /// By the `IngressClass` in `spec.ingressClassName`.
+    /// The `IngressClass` in `spec.ingressClassName`.
     Object(Symbol),
 }
 
 impl IngressClassRef {
-    /// The name of the class.
+    /// The name of the class, wherever it is written.
     pub fn name(&self) -> &Symbol {
         let (Self::Annotation(name) | Self::Object(name)) = self;
         name
     }
 }
 
-/// The annotations of an Ingress that decide about TLS.
+/// The annotations of an Ingress that bear on TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IngressAnnotations(Box<[(&'static str, Symbol)]>);
 
 impl IngressAnnotations {
-    /// The value of an annotation; absent where it is empty.
+    /// The value of an annotation. None if it is absent or empty.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_str())
     }
 
-    /// Whether an annotation is there.
+    /// Whether an annotation is present and not empty.
     pub fn has(&self, key: &str) -> bool {
         self.get(key).is_some()
     }
 
-    /// The names of those that are there.
+    /// The keys of those that are present.
     pub fn keys(&self) -> impl Iterator<Item = &'static str> {
         self.0.iter().map(|(key, _)| *key)
     }
@@ -76,7 +76,7 @@ impl IngressAnnotations {
 
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 
-/// What controllers read about TLS and plain HTTP.
+/// The annotations that controllers read about TLS and plain HTTP.
 const ANNOTATIONS: &[&str] = &[
     "alb.ingress.kubernetes.io/actions.ssl-redirect",
     "alb.ingress.kubernetes.io/certificate-arn",
@@ -109,23 +109,23 @@ const ANNOTATIONS: &[&str] = &[
     "traefik.ingress.kubernetes.io/router.tls",
 ];
 
-/// An `IngressClass`.
+/// What checks read of an `IngressClass`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IngressClassFacts {
-    /// `spec.controller`.
+    /// The controller that serves the class (`spec.controller`).
     pub controller: Symbol,
     /// Whether `spec.parameters` names an object, which may say more about TLS.
     pub parameters: bool,
-    /// Whether it is for what names no class.
+    /// Whether it is the class of Ingresses that name none.
     pub default: bool,
 }
 
-/// One entry of `spec.tls`.
+/// An entry of `spec.tls`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IngressTls {
-    /// The hosts, in lower case. Empty means whatever the controller serves.
+    /// The hosts, in lower case. Empty for whatever the controller serves.
     pub hosts: Box<[Symbol]>,
-    /// `secretName`. Absent where the controller has a certificate of its own.
+    /// `secretName`. None if the controller has a certificate of its own.
     pub secret: Option<Symbol>,
 }
 
@@ -185,7 +185,7 @@ pub(super) fn project(object: &Value, interner: &Interner) -> Result<Facts, Proj
     }))))
 }
 
-/// Controllers look at the annotation first.
+/// The class of an Ingress. Controllers look at the annotation first.
 fn class(
     metadata: &ObjectMetadata,
     field: Option<&str>,

@@ -1,4 +1,4 @@
-//! Linkerd: pods of the mesh encrypt by themselves; policies say whether others are let in.
+//! Linkerd: pods in the mesh encrypt by themselves; policies say whether other clients are let in.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,11 +12,11 @@ use crate::inventory::{
 /// Whether a policy lets in clients without an identity, which send plain text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InboundPolicy {
-    /// It does not.
+    /// Only clients with an identity are let in.
     Authenticated,
-    /// It does.
+    /// Clients without an identity are let in as well.
     Unauthenticated,
-    /// Nothing is said, or nothing that is known.
+    /// The policy says nothing, or something that is not known here.
     NotStated,
 }
 
@@ -25,7 +25,7 @@ impl InboundPolicy {
     pub fn parse(text: Option<&str>) -> Self {
         match text {
             Some("all-authenticated" | "cluster-authenticated" | "deny") => Self::Authenticated,
-            // audit lets everybody in, and writes it down.
+            // audit lets everybody in, and only logs it.
             Some("all-unauthenticated" | "cluster-unauthenticated" | "audit") => {
                 Self::Unauthenticated
             }
@@ -37,7 +37,7 @@ impl InboundPolicy {
 /// A Server, an `AuthorizationPolicy` or a `ServerAuthorization`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkerdPolicyFacts {
-    /// The field that lets plain text in.
+    /// The path of the field that lets plain text in. None if the policy does not.
     pub plaintext: Option<&'static str>,
 }
 
@@ -58,7 +58,7 @@ struct ServerSpec {
     access_policy: Option<String>,
 }
 
-/// Without an access policy, a Server denies.
+/// Projects a Server, which denies access if it has no access policy.
 pub(super) fn project_server(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     let spec = read::<LinkerdServer>(object)?.spec.unwrap_or_default();
     let policy = InboundPolicy::parse(spec.access_policy.as_deref());
@@ -83,7 +83,8 @@ struct AuthenticationRef {
     kind: String,
 }
 
-/// All references must hold, so one that demands an identity is enough.
+/// Projects an `AuthorizationPolicy`. All its references must be satisfied, so one that requires an identity
+/// is enough.
 pub(super) fn project_authorization(
     object: &Value,
     _: &Interner,

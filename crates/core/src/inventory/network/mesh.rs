@@ -1,4 +1,4 @@
-//! Service meshes: who is in one, and whether plain text is let in.
+//! Service meshes: which namespaces are in one, and whether plain text is let in.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub enum MeshMembership {
 }
 
 impl MeshMembership {
-    /// The mesh that a namespace joins by its labels and annotations.
+    /// The mesh that a namespace joins by its labels and annotations. None if it joins none.
     pub fn of_namespace(metadata: &ObjectMetadata) -> Option<Self> {
         let label = |key| metadata.labels.as_ref()?.get(key).map(String::as_str);
         let annotation = |key| metadata.annotations.as_ref()?.get(key).map(String::as_str);
@@ -46,32 +46,33 @@ impl MeshMembership {
     }
 }
 
-/// A `PeerAuthentication`: what the proxies of a namespace, or of some of its pods, accept.
+/// What checks read of a `PeerAuthentication`: what the proxies of a namespace, or of some of its pods,
+/// accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerAuthenticationFacts {
-    /// Whether it is for some pods only.
+    /// Whether it applies to some pods only.
     pub selects: bool,
-    /// `spec.mtls.mode`; None inherits.
+    /// `spec.mtls.mode`. None inherits the mode of the namespace or the mesh.
     pub mode: Option<MtlsMode>,
-    /// `spec.portLevelMtls`, by port; None inherits. Counts only with a selector.
+    /// `spec.portLevelMtls`, by port; None inherits `mode`. Only in effect with a selector.
     pub ports: Box<[(Symbol, Option<MtlsMode>)]>,
-    /// When it was made: of several of the same scope, Istio takes the oldest.
+    /// When it was created: of several with the same scope, Istio uses the oldest. None in a manifest.
     pub created: Option<Timestamp>,
 }
 
-/// Whether mutual TLS is demanded.
+/// Whether mutual TLS is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MtlsMode {
-    /// Plain text only.
+    /// Only plain text is accepted.
     Disable,
-    /// Both.
+    /// Mutual TLS and plain text are accepted.
     Permissive,
-    /// Mutual TLS only.
+    /// Only mutual TLS is accepted.
     Strict,
 }
 
 impl MtlsMode {
-    /// As Istio writes it.
+    /// The mode as Istio writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Disable => "DISABLE",
@@ -81,12 +82,12 @@ impl MtlsMode {
     }
 }
 
-/// A `DestinationRule`: how proxies talk to a host.
+/// What checks read of a `DestinationRule`: how proxies connect to a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestinationRuleFacts {
     /// `spec.host`, in lower case.
     pub host: Symbol,
-    /// Where it says `tls.mode: DISABLE`, as paths of fields.
+    /// The paths of the fields that disable TLS.
     pub disables_tls: Box<[Box<str>]>,
     /// Whether it has any TLS settings.
     pub has_tls: bool,
@@ -126,7 +127,7 @@ fn mode(field: &str, mtls: Option<&Mtls>) -> Result<Option<MtlsMode>, Projection
         Some("PERMISSIVE") => Ok(Some(MtlsMode::Permissive)),
         Some("STRICT") => Ok(Some(MtlsMode::Strict)),
         Some(other) => Err(ProjectionError(format!(
-            "{field}.mode: {other:?} is none of UNSET, DISABLE, PERMISSIVE, STRICT"
+            "{field}.mode is {other:?}: write UNSET, DISABLE, PERMISSIVE or STRICT"
         ))),
     }
 }

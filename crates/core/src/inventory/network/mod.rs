@@ -36,12 +36,10 @@ pub const ISTIO_NETWORKING: &str = "networking.istio.io";
 /// API group of Linkerd's policies.
 pub const LINKERD_POLICY: &str = "policy.linkerd.io";
 
-/// Facts of one object that carries or protects traffic.
+/// What checks read of one object that carries or protects traffic.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NetworkFacts {
-    /// An Ingress.
     Ingress(IngressFacts),
-    /// An `IngressClass`.
     IngressClass(IngressClassFacts),
     /// A Gateway or a `ListenerSet`.
     Gateway(GatewayFacts),
@@ -57,7 +55,7 @@ pub enum NetworkFacts {
     LinkerdPolicy(LinkerdPolicyFacts),
 }
 
-/// Kinds that carry or protect traffic.
+/// The kinds that carry or protect traffic and have facts.
 pub const PROJECTIONS: &[Projection] = &[
     Projection {
         group: "networking.k8s.io",
@@ -143,7 +141,7 @@ struct NetworkCondition {
     message: Option<String>,
 }
 
-/// What `Some(false)` explains: the reason and message of a condition that is not `True`.
+/// The reason and the message of a condition that is not `True`, for a finding.
 fn explanation(condition: &NetworkCondition) -> Box<str> {
     let mut text = condition.reason.clone().unwrap_or_default();
     if let Some(message) = condition.message.as_deref().filter(|text| !text.is_empty()) {
@@ -157,18 +155,18 @@ fn explanation(condition: &NetworkCondition) -> Box<str> {
     clip(&text).into()
 }
 
-/// Controllers quote errors of any length; facts are kept for ever.
+/// The start of a text: controllers quote errors of any length, and facts are kept as long as the object.
 fn clip(text: &str) -> &str {
     const MAX_BYTES: usize = 256;
     text.get(..text.floor_char_boundary(MAX_BYTES)).unwrap_or(text)
 }
 
-/// Host names compare without case (RFC 4343); a final dot names the same host.
+/// A host name as facts keep it: without regard to case (RFC 4343), and without a final dot.
 fn host(text: &str, interner: &Interner) -> Symbol {
     interner.intern(&text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase())
 }
 
-/// A reference by name; the API takes an empty one for none.
+/// The name in a reference. None if it is absent or empty, which mean the same in the API.
 fn named(name: Option<&str>, interner: &Interner) -> Option<Symbol> {
     name.filter(|name| !name.is_empty()).map(|name| interner.intern(name))
 }

@@ -1,15 +1,15 @@
-//! What every cluster is default with: the roles and bindings that the API server, the controller
+//! The RBAC defaults of every cluster: the roles and bindings that the API server, the controller
 //! manager and kubeadm create.
 //!
-//! The defaults is known by content, not by labels, which anybody can write: a grant belongs to
-//! it only while binding, subject and role are the default ones, and only as far as the role's rules
-//! go no further than they were default. `defaults.jsonl` is the union over the minors 1.31 to 1.36
-//! with all feature gates, one object a line, without what changes no right; a fresh cluster of a
-//! later minor fails the test of the defaults in `tests/who_can_sar.rs` when it brings more.
+//! They are recognized by content, not by labels, which anybody can write: a grant is a default only
+//! while its binding, subject and role are the default ones, and only as far as the rules of the role
+//! go no further than the default rules. `defaults.jsonl` is the union over the minors 1.31 to 1.36
+//! with all feature gates, one object per line, without fields that change no right. A fresh cluster of
+//! a later minor that brings more fails a test in `tests/who_can_sar.rs`.
 //!
-//! In a cluster all of it counts as default where it is found. Manifests never show it, so what the API
-//! server and the controller manager make is assumed there ([`is_of_every_cluster`]); what kubeadm
-//! makes is not, since most managed clusters lack it.
+//! In a cluster, defaults count where they are found. Manifests never contain them, so those of the API
+//! server and the controller manager are assumed there ([`is_of_every_cluster`]). Those of kubeadm are
+//! not, since most managed clusters lack them.
 
 use std::sync::{Arc, LazyLock};
 
@@ -29,10 +29,11 @@ use crate::inventory::{
 
 const DATA: &str = include_str!("defaults.jsonl");
 
-/// More combinations than any default rule has; a rule beyond is not default.
+/// A rule with more combinations of verb, group, resource and name is not compared one by one: no default
+/// rule has as many, so it goes further anyway.
 const MAX_COMBINATIONS: usize = 4096;
 
-/// Namespace (empty in the cluster) and name.
+/// Namespace (empty for a cluster-scoped object) and name.
 type NamespacedName = (Symbol, Symbol);
 
 /// The default roles and bindings.
@@ -44,14 +45,14 @@ pub(super) struct DefaultRbac {
 
 static DEFAULTS: LazyLock<DefaultRbac> = LazyLock::new(|| {
     let mut defaults = DefaultRbac::default();
-    // A line that can't be read is not default; the tests read every line.
+    // A line that can't be read is skipped here, and fails a test.
     for line in DATA.lines() {
         let _ = defaults.add(line);
     }
     defaults
 });
 
-/// The defaults.
+/// The defaults, read when first needed.
 pub(super) fn defaults() -> &'static DefaultRbac {
     &DEFAULTS
 }
@@ -80,15 +81,15 @@ impl DefaultRbac {
         Ok(())
     }
 
-    /// The roles that are in every cluster.
+    /// The keys of the default roles that are in every cluster.
     pub(super) fn roles_of_every_cluster(&self) -> impl Iterator<Item = RoleKey> {
         let keys =
             self.roles.keys().filter(|(namespace, name)| is_of_every_cluster(namespace, name));
         keys.map(|(namespace, name)| RoleKey { namespace: namespace.clone(), name: name.clone() })
     }
 
-    /// The bindings that are in every cluster, each with its namespace, which is empty in the
-    /// cluster.
+    /// The default bindings that are in every cluster, each with its namespace, which is empty for a
+    /// `ClusterRoleBinding`.
     pub(super) fn bindings_of_every_cluster(
         &self,
     ) -> impl Iterator<Item = (&Symbol, &Arc<BindingFacts>)> {
@@ -98,12 +99,12 @@ impl DefaultRbac {
             .map(|((namespace, _), facts)| (namespace, facts))
     }
 
-    /// A default role.
+    /// The default role of this name. None if no cluster has one by default.
     pub(super) fn role(&self, key: &RoleKey) -> Option<&Arc<RoleFacts>> {
         self.roles.get(&(key.namespace.clone(), key.name.clone()))
     }
 
-    /// Whether a binding was default with this role and subject.
+    /// Whether a binding of this name gives this role to this subject by default.
     pub(super) fn grants(
         &self,
         namespace: &Symbol,
@@ -117,14 +118,15 @@ impl DefaultRbac {
     }
 }
 
-/// Whether every cluster has the default role or binding of this name, whoever installed it. The
-/// others are kubeadm's.
+/// Whether every cluster has the default role or binding of this name, whatever installed it. The others
+/// are made by kubeadm.
 pub(super) fn is_of_every_cluster(namespace: &str, name: &str) -> bool {
     let addon = matches!((namespace, name), ("kube-system", "kube-proxy") | ("", "system:coredns"));
     !name.starts_with("kubeadm:") && !addon
 }
 
-/// Whether the controller manager makes this service account in every cluster.
+/// Whether the controller manager makes this service account in every cluster. It is not the account
+/// named `default` of a namespace.
 pub fn is_account_of_every_cluster(subject: &Subject) -> bool {
     let account = matches!(subject, Subject::ServiceAccount { .. });
     account
@@ -133,7 +135,8 @@ pub fn is_account_of_every_cluster(subject: &Subject) -> bool {
             .any(|(_, default)| default.subjects.contains(subject))
 }
 
-/// What `rules` allow beyond the default ones, in rules of one word each.
+/// What `rules` allow beyond the default rules: one rule per verb and resource, so that what goes further
+/// is named and nothing else.
 pub(super) fn rules_beyond<'a>(
     default: &[PolicyRule],
     rules: impl Iterator<Item = &'a PolicyRule>,
@@ -165,7 +168,7 @@ fn combinations(rule: &PolicyRule) -> usize {
         .fold(1, usize::saturating_mul)
 }
 
-/// A rule, taken apart into rules with one verb on one resource or path.
+/// A rule, split into rules with one verb on one resource or path.
 fn singles(rule: &PolicyRule) -> Vec<PolicyRule> {
     let one = |word: &Symbol| -> Words { Box::from([word.clone()]) };
     let mut singles = Vec::new();
@@ -196,7 +199,7 @@ fn singles(rule: &PolicyRule) -> Vec<PolicyRule> {
     singles
 }
 
-/// Whether a rule allows all that a rule of one word each allows.
+/// Whether a default rule allows everything that a rule with one word per field allows.
 fn covers(default: &PolicyRule, single: &PolicyRule) -> bool {
     let first = |words: &Words| words.first().cloned();
     let Some(verb) = first(&single.verbs) else {

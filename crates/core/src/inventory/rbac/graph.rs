@@ -16,14 +16,15 @@ use super::{
 };
 use crate::inventory::{Facts, IndexUpdate, Object, Slot, Symbol};
 
-/// Who may do what, brought up to date in place by every change at a cost that grows with what
-/// the change touches.
+/// Who may do what. Every change updates it in place, at a cost that grows with what the change touches,
+/// not with the cluster.
 #[derive(Debug, Default)]
 pub struct Graph {
     roles: Roles,
     bindings: FxHashMap<Slot, Binding>,
     subjects: Subjects,
     quotas: FxHashMap<Symbol, usize>,
+    /// See [`Graph::ever_implied`].
     ever_implied: Rights,
     pub(super) naming: Naming,
 }
@@ -34,38 +35,37 @@ struct Binding {
     subjects: Box<[SubjectId]>,
 }
 
-/// How a right is held: a binding, and the role it gives.
+/// One way in which a right is held: a binding and the role that it gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrantPath {
-    /// The binding.
+    /// The number of the binding in the inventory.
     pub binding: Slot,
-    /// The role.
+    /// The role that it gives.
     pub role: RoleId,
 }
 
-/// Whose rights a change can affect.
+/// The subjects whose rights a change can affect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AffectedSubjects {
-    /// Whose own.
+    /// The subjects whose own grants it can affect.
     pub subjects: FxHashSet<SubjectId>,
-    /// Whether one of them is a group that others belong to by their kind alone: what it may is
-    /// what they may together with their own rights.
+    /// Whether one of them is a group to which others belong by their kind alone, so that its rights add to
+    /// the rights of those.
     pub implied_group: bool,
 }
 
 /// A subject that may do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entitlement {
-    /// Who.
     pub subject: Subject,
-    /// Every way it may, its own and those of the groups it belongs to by its kind. Empty only
-    /// for `system:masters` where no binding names it: the API server lets that group do
-    /// everything before it asks RBAC.
+    /// Every way in which it may: by its own grants, and by those of the groups to which it belongs by its
+    /// kind. Empty only for `system:masters` if no binding names it, since the API server lets that group
+    /// do everything before it asks RBAC.
     pub via: Vec<GrantPath>,
 }
 
 impl Graph {
-    /// Counts the roles of every cluster as existing even where nobody shows them: manifests bind
+    /// Counts the default roles of every cluster as existing, even if no manifest has them: manifests bind
     /// `cluster-admin` or `edit` without bringing them along.
     pub fn assume_default_roles(&mut self) {
         self.roles.assume_defaults();
@@ -86,7 +86,8 @@ impl Graph {
 
     fn remove(&mut self, slot: Slot, object: &Object, after: Option<&Object>) {
         match &object.facts {
-            // A role that changes is replaced in one step, below.
+            // A role that changes is replaced in one step by `add`: in between nobody would hold its rights,
+            // and everything about its subjects would be computed twice.
             Facts::Role(_) if !after.is_some_and(|after| matches!(after.facts, Facts::Role(_))) => {
                 self.set_role(object, None);
             }
@@ -137,7 +138,7 @@ impl Graph {
             .subjects
             .iter()
             .filter(|subject| known.insert(*subject))
-            .map(|subject| {
+            .filter_map(|subject| {
                 let grant = Grant {
                     binding: slot,
                     namespace: object.namespace.clone(),
@@ -160,12 +161,12 @@ impl Graph {
         self.roles.detach(binding.role, slot);
     }
 
-    /// A subject that has a grant or is a known service account.
+    /// The subject with this number. None if it has neither a grant nor a `ServiceAccount` object.
     pub fn subject(&self, id: SubjectId) -> Option<&SubjectNode> {
         self.subjects.get(id)
     }
 
-    /// The number of a subject; also of one that lost all it had, for a while.
+    /// The number of a subject, for a while also of one that lost everything it had. None if it has none.
     pub fn find(&self, subject: &Subject) -> Option<SubjectId> {
         self.subjects.find(subject)
     }
@@ -175,40 +176,40 @@ impl Graph {
         self.subjects.iter()
     }
 
-    /// A role.
+    /// The role with this number. None after it and all bindings to it went.
     pub fn role(&self, id: RoleId) -> Option<&RoleNode> {
         self.roles.get(id)
     }
 
-    /// The role of a name, where it exists.
+    /// The role of this name. None if it does not exist.
     pub fn find_role(&self, key: &RoleKey) -> Option<&RoleNode> {
         self.role(self.roles.find(key)?).filter(|role| role.exists())
     }
 
-    /// Every role, and every name that some binding gives to one that is not there.
+    /// Every role, and every role that does not exist and that some binding names.
     pub fn roles(&self) -> impl Iterator<Item = &RoleNode> {
         self.roles.iter()
     }
 
-    /// How many places a table by [`RoleId::index`] needs.
+    /// How many entries a table by [`RoleId::index`] needs.
     pub fn role_count(&self) -> usize {
         self.roles.places()
     }
 
-    /// Whether a namespace has a quota.
+    /// Whether a namespace has any `ResourceQuota`.
     pub fn has_quota(&self, namespace: &str) -> bool {
         self.quotas.contains_key(namespace)
     }
 
-    /// The groups that a subject belongs to by its kind, as far as some binding names them.
+    /// The groups to which a subject belongs by its kind, as far as some binding names them.
     pub fn implied_groups(&self, subject: &Subject) -> impl Iterator<Item = &SubjectNode> {
         let groups = subject.implied_groups().into_iter();
         groups.filter_map(|group| self.subjects.get(self.find(&Subject::Group(group))?))
     }
 
-    /// The subjects whose own rights a change of one object can affect, judged by what is known
-    /// now. Right after a batch of changes too: it looks at what the object was and is, not at the
-    /// last update.
+    /// The subjects whose own rights a change of one object can affect, judged by the present graph. Also
+    /// correct after a batch of changes, since it looks at what the object was and is, not at the last
+    /// update.
     pub fn affected(&self, before: Option<&Object>, after: Option<&Object>) -> AffectedSubjects {
         let mut affected = AffectedSubjects::default();
         let mut names: Vec<Symbol> = Vec::new();
@@ -255,36 +256,38 @@ impl Graph {
         }
     }
 
-    /// The subjects of every binding that names a role, each as often as it is named.
+    /// The subjects of every binding that names a role. One that several bindings name is repeated.
     pub fn bound<'a>(&'a self, role: &'a RoleNode) -> impl Iterator<Item = SubjectId> + 'a {
         let bindings = role.bindings().iter().filter_map(|slot| self.bindings.get(slot));
         bindings.flat_map(|binding| binding.subjects.iter().copied())
     }
 
-    /// The subjects of every binding that names the role of this name, which need not exist.
+    /// The subjects of every binding that names a role of this name, which need not exist. One that
+    /// several bindings name is repeated.
     pub fn bound_to_name(&self, role: &RoleKey) -> impl Iterator<Item = SubjectId> {
         let role = self.roles.find(role).and_then(|id| self.roles.get(id));
         role.into_iter().flat_map(|role| self.bound(role))
     }
 
-    /// The rights that groups to which others belong by their kind have, or ever had: what a change
-    /// took away counts for those who held something together with it.
+    /// The rights that groups to which others belong by their kind have, or ever had. Those that were taken
+    /// away count, because whoever held something only together with them must be judged again.
     pub fn ever_implied(&self) -> Rights {
         self.ever_implied
     }
 
-    /// The subjects that a role with any of these rights is bound to, each as often as it is. Roles
-    /// are fewer than subjects, and few of them hold rights that are asked for.
+    /// The subjects to which a role with any of these rights is bound; one with several such bindings is
+    /// repeated. It goes over roles, since they are fewer than subjects and few of them have such rights.
     pub fn subjects_with_any(&self, rights: Rights) -> impl Iterator<Item = SubjectId> {
         let holds = move |role: &&RoleNode| role.reach().anywhere().intersects(rights);
         self.roles.iter().filter(holds).flat_map(|role| self.bound(role))
     }
 
-    /// Every subject that may do what is asked, by the semantics of the API server's authorizer.
+    /// Every subject that may make the request, by the semantics of the API server's authorizer.
     ///
-    /// Users and service accounts are listed for what their own bindings give and for what the
-    /// groups give that they belong to by their kind; a group is listed for its own bindings.
+    /// Users and service accounts are listed by their own bindings and by those of the groups to which they
+    /// belong by their kind; a group is listed by its own bindings.
     pub fn who_can(&self, request: &AccessRequest<'_>) -> Vec<Entitlement> {
+        // Each role is decided once, however many bindings give it.
         let mut decided = vec![None; self.roles.places()];
         let mut allowing = |node: &SubjectNode| -> Vec<GrantPath> {
             let paths = node.grants.iter().filter(|grant| {
@@ -318,8 +321,8 @@ impl Graph {
         found
     }
 
-    /// The subjects that may do what is asked in every cluster, by bindings that manifests do not
-    /// show.
+    /// The subjects that may make the request in every cluster, by default bindings, which manifests do not
+    /// contain.
     pub fn default_subjects(&self, request: &AccessRequest<'_>) -> BTreeSet<Subject> {
         let mut found = BTreeSet::new();
         for (namespace, default) in defaults().bindings_of_every_cluster() {
@@ -335,6 +338,7 @@ impl Graph {
         found
     }
 
+    /// Whether a role allows the request, remembered in `decided`.
     fn decide(
         &self,
         role: RoleId,

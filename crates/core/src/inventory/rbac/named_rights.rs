@@ -1,5 +1,5 @@
-//! Rights that a rule narrows to names: they are as strong as what the named role or identity
-//! holds, which the graph knows. An index says whose rights a change of that affects.
+//! Rights that a rule narrows to names: each is as strong as the rights of the named role or identity,
+//! which the graph knows. An index says whose rights a change of those affects.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::inventory::Symbol;
 
-/// What a rule lets its holder do with those it names.
+/// What a rule allows over the roles or identities that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NamedRight {
     /// Write rights that the writer does not hold into a `ClusterRole`.
@@ -43,16 +43,16 @@ pub enum NamedRight {
     ConstrainedAccount,
 }
 
-/// Verb, API group, resource, subresource.
-type Asked = (&'static str, &'static str, &'static str, &'static str);
+/// The request that exercises a right: verb, API group, resource, subresource.
+type NamedRequest = (&'static str, &'static str, &'static str, &'static str);
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const AUTHENTICATION: &str = "authentication.k8s.io";
 
-const TABLE: &[(NamedRight, Asked)] = &[
+const TABLE: &[(NamedRight, NamedRequest)] = &[
     (NamedRight::EscalateClusterRole, ("escalate", RBAC, "clusterroles", "")),
     (NamedRight::EscalateRole, ("escalate", RBAC, "roles", "")),
-    // It takes both, and either may be narrowed.
+    // Escalating takes both the verb and writing the role, and either may be narrowed to names.
     (NamedRight::EscalateClusterRole, ("update", RBAC, "clusterroles", "")),
     (NamedRight::EscalateClusterRole, ("patch", RBAC, "clusterroles", "")),
     (NamedRight::EscalateRole, ("update", RBAC, "roles", "")),
@@ -76,7 +76,7 @@ const TABLE: &[(NamedRight, Asked)] = &[
 ];
 
 impl NamedRight {
-    /// What a rule gives over those it names; nothing for a rule without names.
+    /// What a rule allows over those that it names. Empty for a rule without names.
     pub fn of_rule(rule: &PolicyRule) -> impl Iterator<Item = Self> {
         let rows = TABLE.iter().filter(|_| !rule.names.is_empty());
         let given = rows.filter(|(_, (verb, group, resource, subresource))| {
@@ -85,7 +85,8 @@ impl NamedRight {
         given.map(|(named, _)| *named)
     }
 
-    /// Whether it has no effect in a namespace: the API server asks for it in the whole cluster.
+    /// Whether it has no effect when it is granted in a namespace, since the API server asks about it in the
+    /// whole cluster.
     pub const fn is_cluster_scoped(self) -> bool {
         matches!(
             self,
@@ -98,7 +99,7 @@ impl NamedRight {
         )
     }
 
-    /// What exercises it.
+    /// What exercises it, for messages: `impersonate users`.
     pub fn example(self) -> String {
         let row = TABLE.iter().find(|(named, _)| *named == self);
         let (verb, resource, subresource) = row
@@ -118,14 +119,16 @@ impl NamedRight {
     }
 }
 
-/// A request by which a rule gives a right over those it names.
+/// A request that exercises a right that the rule gives over those it names. None for a rule without such
+/// a right.
 pub(super) fn example(rule: &PolicyRule) -> Option<Example> {
     let named = NamedRight::of_rule(rule).next()?;
     let (_, (verb, _, resource, _)) = TABLE.iter().find(|(known, _)| *known == named)?;
     Some((verb, resource))
 }
 
-/// Which roles name whom.
+/// Which roles have rules over which names. By name alone, whatever it is the name of: a namesake costs a
+/// judgement too many, and never one too few.
 #[derive(Debug, Default)]
 pub(super) struct Naming {
     naming: FxHashMap<Symbol, Vec<RoleId>>,
@@ -133,7 +136,7 @@ pub(super) struct Naming {
 }
 
 impl Naming {
-    /// Brings up to date whom a role names; None when it went.
+    /// Updates which names a role has rules over; None if the role went.
     pub(super) fn set(&mut self, id: RoleId, role: Option<&RoleNode>) {
         for name in self.named.remove(&id).into_iter().flatten() {
             if let Some(roles) = self.naming.get_mut(&name) {
@@ -162,7 +165,7 @@ impl Naming {
 }
 
 impl Subject {
-    /// The subject whose user name this is, as the API server tells them apart.
+    /// The subject with this user name: a service account if it is the user name of one.
     pub fn of_user(name: &Symbol) -> Self {
         match account_of(name) {
             Some((namespace, name)) => {
@@ -174,8 +177,8 @@ impl Subject {
 }
 
 impl Graph {
-    /// Adds who can become one of those affected, however indirectly: what they can do is what those
-    /// hold. `names` are those of the roles and subjects that changed.
+    /// Adds the subjects that can act as one of those affected, directly or not, since they have the rights
+    /// of those. `names` are the names of the roles and subjects that changed.
     pub(super) fn add_namers(&self, names: Vec<Symbol>, affected: &mut AffectedSubjects) {
         let mut known: FxHashSet<Symbol> = names.iter().cloned().collect();
         let mut open = names;

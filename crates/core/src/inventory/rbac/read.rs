@@ -20,46 +20,45 @@ use crate::{
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// How many subjects of a binding are looked at: each is judged by each control about rights.
+/// The most subjects that a binding may have: each of them is judged by each control about rights.
 pub const MAX_SUBJECTS: usize = 5_000;
 
-/// A Role or `ClusterRole`.
+/// What checks read of a Role or a `ClusterRole`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RoleFacts {
-    /// Labels of a `ClusterRole`: aggregated roles select by them. Those of a Role mean nothing.
+    /// The labels of a `ClusterRole`, by which aggregated roles select. Those of a Role mean nothing and are
+    /// not read.
     pub labels: Labels,
-    /// Its rules, as stored.
+    /// Its rules, as the manifest or the API server has them.
     pub rules: Box<[PolicyRule]>,
-    /// What an aggregated `ClusterRole` selects.
+    /// The selectors of an aggregated `ClusterRole`. None for a role that aggregates nothing.
     pub aggregation: Option<Box<[Selector]>>,
-    /// Whether an API server holds it: then what it aggregates is in its rules.
+    /// Whether it comes from an API server, where its rules include what it aggregates.
     pub stored: bool,
 }
 
 impl RoleFacts {
-    /// Whether it has the rules of all it selects, and none of its own: the controller that
-    /// aggregates replaces them. In a cluster the rules are as that controller left them, and the
+    /// Whether its rules are those of the roles that it selects: the controller that aggregates replaces
+    /// its own. Only in manifests; in a cluster the rules are as that controller left them, and the
     /// authorizer looks at nothing else.
     pub fn is_composed(&self) -> bool {
         self.aggregation.is_some() && !self.stored
     }
 }
 
-/// A `RoleBinding` or `ClusterRoleBinding`.
+/// What checks read of a `RoleBinding` or a `ClusterRoleBinding`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BindingFacts {
-    /// The role.
+    /// The role that it gives, which cannot change.
     pub role: RoleRef,
-    /// Who gets it.
+    /// The subjects to which it gives the role, as written: one may be repeated.
     pub subjects: Box<[Subject]>,
 }
 
-/// The role a binding names.
+/// The role that a binding names, which need not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleRef {
-    /// Its kind.
     pub kind: RoleKind,
-    /// Its name.
     pub name: Symbol,
 }
 
@@ -68,25 +67,25 @@ pub struct RoleRef {
 pub enum RoleKind {
     /// A Role, in the namespace of the binding.
     Role,
-    /// A `ClusterRole`.
+    /// A `ClusterRole`, which a binding in a namespace can give as well.
     ClusterRole,
 }
 
-/// A service account.
+/// What checks read of a `ServiceAccount`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceAccountFacts {
-    /// `automountServiceAccountToken`.
+    /// `automountServiceAccountToken`. None leaves it at true.
     pub automount: Option<bool>,
-    /// The identities it has in a cloud.
+    /// The cloud identities that it may take.
     pub cloud: Box<[CloudIdentity]>,
 }
 
 /// An identity in a cloud that a service account may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloudIdentity {
-    /// The annotation that says so.
+    /// The annotation that maps it.
     pub annotation: &'static str,
-    /// Its value: a role's ARN, an account's address, a client id.
+    /// Its value: the ARN of a role, the address of an account, a client id.
     pub identity: Symbol,
 }
 
@@ -97,7 +96,7 @@ const CLOUD_ANNOTATIONS: &[&str] = &[
     "azure.workload.identity/client-id",
 ];
 
-/// Kinds of RBAC, and the quotas that bound what a right to create can do.
+/// The kinds of RBAC, and quotas, which limit what a right to create can do.
 pub const PROJECTIONS: &[Projection] = &[
     row(RBAC, "ClusterRole", project_cluster_role),
     row(RBAC, "Role", project_role),
@@ -115,9 +114,7 @@ const fn row(
     Projection { group, kind, versions: &["v1"], project }
 }
 
-type Projected = Result<Facts, ProjectionError>;
-
-fn project_cluster_role(object: &Value, interner: &Interner) -> Projected {
+fn project_cluster_role(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let metadata = metadata(object)?;
     let facts = RoleFacts {
         labels: metadata.interned_labels(interner),
@@ -128,12 +125,12 @@ fn project_cluster_role(object: &Value, interner: &Interner) -> Projected {
     Ok(Facts::Role(facts.into()))
 }
 
-fn project_role(object: &Value, interner: &Interner) -> Projected {
+fn project_role(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let facts = RoleFacts { rules: rules(object, interner)?, ..RoleFacts::default() };
     Ok(Facts::Role(facts.into()))
 }
 
-fn project_cluster_binding(object: &Value, interner: &Interner) -> Projected {
+fn project_cluster_binding(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let facts = binding(object, "", interner)?;
     if facts.role.kind == RoleKind::Role {
         return Err(ProjectionError(
@@ -143,14 +140,14 @@ fn project_cluster_binding(object: &Value, interner: &Interner) -> Projected {
     Ok(Facts::Binding(facts.into()))
 }
 
-fn project_binding(object: &Value, interner: &Interner) -> Projected {
+fn project_binding(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let namespace = metadata(object)?.namespace;
     let namespace = namespace.as_deref().filter(|name| !name.is_empty());
     let facts = binding(object, namespace.unwrap_or("default"), interner)?;
     Ok(Facts::Binding(facts.into()))
 }
 
-fn project_account(object: &Value, interner: &Interner) -> Projected {
+fn project_account(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let automount = match object.get("automountServiceAccountToken") {
         None | Some(Value::Null) => None,
         Some(Value::Bool(automount)) => Some(*automount),
@@ -173,12 +170,12 @@ fn metadata(object: &Value) -> Result<ObjectMetadata, ProjectionError> {
     Ok(MetadataOnly::deserialize(object)?.metadata)
 }
 
-/// The elements of a list, each read on its own so that an error names its place.
+/// The elements of a list. Each is read on its own, so that an error has its index.
 fn each<'v, T: Deserialize<'v>>(object: &'v Value, field: &str) -> Result<Vec<T>, ProjectionError> {
     let elements = match object.get(field) {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(elements)) => elements,
-        Some(_) => return Err(ProjectionError(format!("{field} is no list"))),
+        Some(_) => return Err(ProjectionError(format!("{field} is not a list"))),
     };
     elements
         .iter()
@@ -259,7 +256,7 @@ impl RawReference {
     }
 }
 
-/// `home` is the binding's namespace; empty for a `ClusterRoleBinding`.
+/// Reads a binding. `home` is its namespace; empty for a `ClusterRoleBinding`.
 fn binding(
     object: &Value,
     home: &str,
@@ -280,10 +277,11 @@ fn binding(
         }
     };
     let role = RoleRef { kind, name: interner.intern(reference.name("roleRef")?) };
+    // Counted before they are read, so that a hostile list costs nothing.
     let named = object.get("subjects").and_then(Value::as_array).map_or(0, Vec::len);
     if named > MAX_SUBJECTS {
         return Err(ProjectionError(format!(
-            "it has {named} subjects, and at most {MAX_SUBJECTS} are looked at: bind a group, or write several bindings"
+            "it has {named} subjects, more than the {MAX_SUBJECTS} that are supported: bind a group, or write several bindings"
         )));
     }
     let subjects = each::<RawReference>(object, "subjects")?;
@@ -305,7 +303,7 @@ fn subject(
         "User" => Ok(Subject::user(name, interner)),
         "Group" => Ok(Subject::Group(interner.intern(name))),
         "ServiceAccount" => {
-            // The API server wants the namespace written; its authorizer falls back to the binding's.
+            // The API server requires the namespace; its authorizer falls back to that of the binding.
             let namespace = raw.namespace.as_deref().filter(|name| !name.is_empty());
             match namespace.unwrap_or(home) {
                 "" => Err(ProjectionError(format!(
@@ -362,7 +360,7 @@ mod tests {
             (json!({}), "roleRef is missing"),
             (json!({"roleRef": {"kind": "Group", "name": "r"}}), "roleRef.kind is \"Group\""),
             (json!({"roleRef": {"kind": "Role"}}), "roleRef.name is missing"),
-            (json!({"roleRef": role, "subjects": {}}), "subjects is no list"),
+            (json!({"roleRef": role, "subjects": {}}), "subjects is not a list"),
             (
                 json!({"roleRef": role, "subjects": [{"kind": "Robot", "name": "x"}]}),
                 "subjects[0].kind is \"Robot\"",

@@ -1,8 +1,8 @@
-//! Elementary rights: what the risks of access are made of.
+//! Elementary rights, of which the risks of access are made.
 //!
-//! Every role carries the set of rights that its rules amount to, so that a subject's reach is the
-//! union of small sets rather than a walk over rules. A right is decided by asking the rule the
-//! requests that exercise it; a wildcard rule therefore holds it as an explicit one does.
+//! Every role has the set of rights that its rules amount to, so that the rights of a subject are a union
+//! of small sets rather than a walk over rules. Whether a rule gives a right is decided by the requests
+//! that exercise the right; a rule with wildcards therefore gives it like an explicit one.
 
 use std::ops::{BitOr, BitOrAssign};
 
@@ -10,77 +10,77 @@ use super::{named_rights, right_table, rule::PolicyRule, subject::account_of};
 
 macro_rules! rights {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// An elementary right.
+        /// Something that a subject may do, with any of several requests.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Right {
             $($(#[doc = $doc])+ $name,)+
         }
 
         impl Right {
-            /// Every right.
+            /// Every right, in the order of declaration, which is that of the bits in [`Rights`].
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
         }
     };
 }
 
 rights! {
-    /// Read anything: get, list or watch.
+    /// Get, list or watch objects of any kind.
     ReadAll,
-    /// Create anything.
+    /// Create objects of any kind.
     CreateAll,
-    /// Change anything: update or patch.
+    /// Update or patch objects of any kind.
     ChangeAll,
-    /// Delete anything, one by one or in collections.
+    /// Delete objects of any kind, one by one or in collections.
     DeleteAll,
     /// A rule with a wildcard for verbs, API groups or resources.
     Wildcard,
-    /// A right over roles or identities that are named: as strong as what those hold.
+    /// A right over roles or identities that the rule names: as strong as the rights of those.
     Named,
-    /// Escalate `ClusterRole`s.
+    /// The verb escalate on `ClusterRole`s.
     EscalateClusterRoles,
-    /// Escalate Roles.
+    /// The verb escalate on Roles.
     EscalateRoles,
-    /// Bind `ClusterRole`s.
+    /// The verb bind on `ClusterRole`s.
     BindClusterRoles,
-    /// Bind Roles.
+    /// The verb bind on Roles.
     BindRoles,
-    /// Write `ClusterRoleBinding`s.
+    /// Create or change `ClusterRoleBinding`s.
     WriteClusterBindings,
-    /// Write `RoleBinding`s.
+    /// Create or change `RoleBinding`s.
     WriteRoleBindings,
-    /// Write `ClusterRole`s.
+    /// Create or change `ClusterRole`s.
     WriteClusterRoles,
-    /// Write Roles.
+    /// Create or change Roles.
     WriteRoles,
-    /// Impersonate users.
+    /// Impersonate any user.
     ImpersonateUsers,
-    /// Impersonate groups, which takes somebody to be while one belongs to them.
+    /// Impersonate any group. A request needs a user to impersonate as well.
     ImpersonateGroups,
-    /// Impersonate service accounts.
+    /// Impersonate any service account.
     ImpersonateAccounts,
-    /// Impersonate some user or service account, whoever it is.
+    /// Impersonate at least one user or service account, no matter which.
     ImpersonateSomebody,
-    /// Impersonate users under constraint (KEP-5284).
+    /// Impersonate any user under constraint (KEP-5284): also needs a right for the request itself.
     ConstrainedUsers,
     /// Impersonate groups under constraint.
     ConstrainedGroups,
-    /// Impersonate some user under constraint, whoever it is.
+    /// Impersonate at least one user under constraint, no matter which.
     ConstrainedSomebody,
     /// Impersonate service accounts under constraint.
     ConstrainedAccounts,
     /// Impersonate nodes under constraint.
     ConstrainedNodes,
-    /// Some request as a user impersonated under constraint.
+    /// At least one request as a user that is impersonated under constraint.
     OnUsers,
-    /// Some request as a service account impersonated under constraint.
+    /// At least one request as a service account that is impersonated under constraint.
     OnAccounts,
-    /// Some request as a node impersonated under constraint.
+    /// At least one request as a node that is impersonated under constraint.
     OnNodes,
-    /// Read Secrets.
+    /// Get, list or watch Secrets.
     ReadSecrets,
-    /// Write Secrets.
+    /// Create, update or patch Secrets.
     WriteSecrets,
-    /// Change Secrets, which shows what they hold: the API server answers with the object.
+    /// Update or patch Secrets, which also reveals them: the API server answers with the object.
     ChangeSecrets,
     /// Request tokens of service accounts.
     MintTokens,
@@ -96,17 +96,17 @@ rights! {
     RequestCertificates,
     /// Reach the kubelet through the API server.
     NodesProxy,
-    /// Create pods.
+    /// Create pods, with any service account of the namespace.
     CreatePods,
-    /// Write objects that make pods.
+    /// Create or change objects that create pods.
     WriteWorkloads,
-    /// Change pods.
+    /// Update or patch pods.
     WritePods,
     /// Run commands in pods.
     Exec,
     /// Run commands in pods on API servers before 1.35.
     ExecByGet,
-    /// Attach to pods.
+    /// Attach to containers of pods.
     Attach,
     /// Attach to pods on API servers before 1.35.
     AttachByGet,
@@ -116,17 +116,17 @@ rights! {
     PortForward,
     /// Open connections into pods on API servers before 1.35.
     PortForwardByGet,
-    /// Create persistent volumes.
+    /// Create persistent volumes, of any source.
     CreateVolumes,
-    /// Write admission webhooks.
+    /// Write webhook configurations of admission.
     WriteWebhooks,
-    /// Write admission policies.
+    /// Write admission policies or their bindings.
     WriteAdmissionPolicies,
     /// Write policies of a policy engine.
     WritePolicyEngines,
-    /// Change namespaces.
+    /// Update or patch namespaces, their labels included.
     WriteNamespaces,
-    /// Change nodes.
+    /// Update or patch nodes or their status.
     WriteNodes,
     /// Delete or evict pods.
     RemovePods,
@@ -146,19 +146,19 @@ rights! {
     HideTraces,
     /// Write what a delivery system deploys from.
     WriteDelivery,
-    /// Create objects of a kind that has no natural bound.
+    /// Create objects of a kind of which there is no natural limit.
     CreateObjects,
 }
 
-/// A set of rights.
+/// A set of rights, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rights(u64);
 
 impl Rights {
-    /// None.
+    /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// These.
+    /// The set of these rights.
     pub const fn of(rights: &[Right]) -> Self {
         let mut bits = 0;
         let mut at = 0;
@@ -215,27 +215,27 @@ impl BitOrAssign for Rights {
     }
 }
 
-/// The rights of rules, by where they are bound.
+/// The rights that rules give, by where the role is bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Bound in the whole cluster.
+    /// If the role is bound in the whole cluster.
     pub cluster: Rights,
-    /// Bound in one namespace, where rules on cluster-scoped resources allow nothing.
+    /// If it is bound in one namespace, where rules for cluster-scoped resources have no effect.
     pub namespace: Rights,
 }
 
 impl Reach {
-    /// The rights of one binding's role: in the cluster, or in a namespace.
+    /// The rights by a binding in the cluster, or in a namespace.
     pub const fn at(self, in_cluster: bool) -> Rights {
         if in_cluster { self.cluster } else { self.namespace }
     }
 
-    /// The rights in one place or the other.
+    /// The rights by either kind of binding.
     pub fn anywhere(self) -> Rights {
         self.cluster | self.namespace
     }
 
-    /// What rules amount to.
+    /// The rights that rules give together.
     pub fn of_rules<'a>(rules: impl IntoIterator<Item = &'a PolicyRule>) -> Self {
         let mut reach = Self::default();
         for rule in rules {
@@ -257,7 +257,8 @@ impl Reach {
 pub type Example = (&'static str, &'static str);
 
 impl Right {
-    /// A request of this right that the rule allows where it is bound, if there is one.
+    /// A request that exercises this right and that the rule allows where it is bound. None if it allows
+    /// none, so that it does not give the right.
     pub fn example(self, rule: &PolicyRule, in_cluster: bool) -> Option<Example> {
         match self {
             Self::Wildcard => return wildcard(rule),
@@ -285,16 +286,17 @@ fn wildcard(rule: &PolicyRule) -> Option<Example> {
     stars(&rule.groups).then_some(("*", "as API group"))
 }
 
-/// What a rule's names do to a right.
+/// How `resourceNames` in a rule affect a right.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum NameEffect {
-    /// They do not narrow it: one object is as good as any.
+    /// They do not narrow it, since any object is as good as another.
     Irrelevant,
-    /// They narrow it to what it is meant for.
+    /// They narrow it to a use that is no risk, or one that [`Right::Named`] covers.
     Narrow,
-    /// They narrow it unless one of these is among them.
+    /// They narrow it unless one of these names is among them.
     Unless(&'static [&'static str]),
-    /// They narrow it unless one of them is a user's: a service account is never asked for as one.
+    /// They narrow it unless one of them is the name of a user: the API server never asks about a service
+    /// account as a user.
     UnlessUser,
 }
 
@@ -303,13 +305,13 @@ pub(super) enum NameEffect {
 pub(super) struct RequestPattern {
     pub verbs: &'static [&'static str],
     pub group: &'static str,
-    /// Plurals, with a subresource after a slash; [`ANY`] is any resource the rule names.
+    /// Plurals, with a subresource after a slash; [`ANY`] is any resource that the rule names.
     pub resources: &'static [&'static str],
     pub names: NameEffect,
     pub cluster_scoped: bool,
 }
 
-/// Stands for whatever a rule names.
+/// Matches any group or resource that a rule names.
 pub(super) const ANY: &str = "<any>";
 
 impl RequestPattern {
@@ -359,7 +361,7 @@ impl RequestPattern {
     }
 }
 
-/// A verb that ends in a colon stands for every verb that begins so.
+/// Whether a rule has a verb. A verb that ends in a colon stands for every verb that begins with it.
 fn has_verb(rule: &PolicyRule, verb: &str) -> bool {
     if verb.ends_with(':') {
         return rule.verbs.iter().any(|word| **word == *"*" || word.starts_with(verb));
@@ -367,7 +369,8 @@ fn has_verb(rule: &PolicyRule, verb: &str) -> bool {
     rule.has_verb(verb)
 }
 
-/// `*` as the group says nothing of a particular group unless the resources are `*` too.
+/// Whether the only group is `*` and the resources are not: such a rule does not speak of a particular
+/// group.
 fn only_star_group(rule: &PolicyRule) -> bool {
     rule.groups.iter().all(|group| **group == *"*")
         && !rule.resources.iter().any(|word| **word == *"*")

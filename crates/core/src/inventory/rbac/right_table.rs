@@ -1,4 +1,4 @@
-//! Which requests exercise which right.
+//! Which requests exercise which right. One table, so that a new kind of Kubernetes is one word here.
 
 use super::right::{
     ANY,
@@ -30,7 +30,7 @@ const CLIENT_SIGNERS: NameEffect = Unless(&[
     "kubernetes.io/legacy-unknown",
     "kubernetes.io/*",
 ]);
-/// On namespaced resources, or on both: effective in a namespace too.
+/// For namespaced resources, or both: also effective if the role is bound in a namespace.
 const fn any(
     verbs: Strs,
     group: &'static str,
@@ -40,7 +40,7 @@ const fn any(
     RequestPattern { verbs, group, resources, names, cluster_scoped: false }
 }
 
-/// On cluster-scoped resources: without effect in a `RoleBinding`.
+/// For cluster-scoped resources: without effect in a `RoleBinding`.
 const fn cluster(
     verbs: Strs,
     group: &'static str,
@@ -273,8 +273,8 @@ const CREATE_OBJECTS: &[RequestPattern] = &[
     any(CREATE, "batch", &["jobs"], Irrelevant),
 ];
 
-/// The requests that exercise a right. [`Right::Wildcard`] and [`Right::Named`] lie in the shape
-/// of a rule instead.
+/// The requests that exercise a right. Empty for [`Right::Wildcard`] and [`Right::Named`], which follow
+/// from the form of a rule instead.
 pub(super) const fn accesses(right: Right) -> &'static [RequestPattern] {
     match right {
         Right::ReadAll => READ_ALL,

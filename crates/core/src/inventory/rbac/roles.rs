@@ -1,4 +1,4 @@
-//! Roles by name, and what aggregated ones amount to.
+//! Roles by name, and the rules of aggregated ones.
 
 use std::{fmt, sync::Arc};
 
@@ -13,39 +13,39 @@ use super::{
 };
 use crate::inventory::{Slot, Symbol, facts::Labels};
 
-/// A role in the graph; reused after the role and all bindings to it are gone.
+/// The number of a role in the graph. It is given to another after the role and all bindings to it are
+/// gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RoleId(u32);
+pub struct RoleId(usize);
 
 impl RoleId {
-    /// The place of the role in a table of [`super::Graph::role_count`] places.
+    /// The index of the role in a table with [`super::Graph::role_count`] entries.
     pub fn index(self) -> usize {
-        self.0 as usize
+        self.0
     }
 }
 
 /// The name of a role.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoleKey {
-    /// Namespace; empty for a `ClusterRole`.
+    /// The namespace; empty for a `ClusterRole`.
     pub namespace: Symbol,
-    /// Name.
     pub name: Symbol,
 }
 
 impl RoleKey {
-    /// A `ClusterRole`.
+    /// The key of a `ClusterRole`.
     pub fn cluster(name: Symbol) -> Self {
         Self { namespace: "".into(), name }
     }
 
-    /// `Role` or `ClusterRole`.
+    /// The kind of the role: `Role` or `ClusterRole`.
     pub fn kind(&self) -> &'static str {
         if self.namespace.is_empty() { "ClusterRole" } else { "Role" }
     }
 }
 
-/// `ClusterRole/view`, `Role/prod/deployer`.
+/// As findings write it: `ClusterRole/view`, `Role/prod/deployer`.
 impl fmt::Display for RoleKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.namespace.is_empty() {
@@ -56,13 +56,16 @@ impl fmt::Display for RoleKey {
     }
 }
 
-/// A role, or the name of one that some binding waits for.
+/// A role, or the name of one that does not exist and that some binding names.
 #[derive(Debug)]
 pub struct RoleNode {
     key: RoleKey,
     facts: Option<Arc<RoleFacts>>,
+    /// The roles that it aggregates directly.
     members: Vec<RoleId>,
+    /// The facts of all roles with rules of their own that it aggregates, directly or not.
     aggregated: Vec<Arc<RoleFacts>>,
+    /// The rules beyond the default ones. None if no cluster has a role of this name by default.
     beyond_default: Option<Box<[PolicyRule]>>,
     reach: Reach,
     added: Reach,
@@ -70,7 +73,7 @@ pub struct RoleNode {
 }
 
 impl RoleNode {
-    /// Its name.
+    /// Its namespace and name.
     pub fn key(&self) -> &RoleKey {
         &self.key
     }
@@ -80,13 +83,13 @@ impl RoleNode {
         self.facts.is_some()
     }
 
-    /// Its rules; for a role of manifests that aggregates others, theirs.
+    /// Its rules. For a role in manifests that aggregates others, the rules of those.
     pub fn rules(&self) -> impl Iterator<Item = &PolicyRule> {
         let own = self.facts.iter().filter(|facts| !facts.is_composed());
         own.chain(&self.aggregated).flat_map(|facts| facts.rules.iter())
     }
 
-    /// Why nobody can say what it allows, if all that is known of it is this.
+    /// Why it is not known what the role allows, judged by the graph alone. None if it is known.
     pub fn unknown_rules(&self) -> Option<UnknownRules> {
         let Some(facts) = &self.facts else {
             return Some(UnknownRules::Absent);
@@ -96,12 +99,13 @@ impl RoleNode {
             .then_some(UnknownRules::NoMembers)
     }
 
-    /// What its rules amount to.
+    /// The elementary rights that its rules amount to.
     pub fn reach(&self) -> Reach {
         self.reach
     }
 
-    /// The rules that no cluster is default with under this name.
+    /// The rules beyond those that a role of this name has in every cluster. All rules, if there is no
+    /// default role of this name.
     pub fn added_rules(&self) -> Box<dyn Iterator<Item = &PolicyRule> + '_> {
         match &self.beyond_default {
             Some(beyond_default) => Box::new(beyond_default.iter()),
@@ -109,12 +113,12 @@ impl RoleNode {
         }
     }
 
-    /// What the rules amount to that no cluster is default with under this name.
+    /// The elementary rights that [`Self::added_rules`] amount to.
     pub fn added(&self) -> Reach {
         self.added
     }
 
-    /// The bindings that name it.
+    /// The bindings that name it, in no order.
     pub fn bindings(&self) -> &[Slot] {
         &self.bindings
     }
@@ -129,7 +133,7 @@ impl RoleNode {
     }
 }
 
-/// Every role.
+/// Every role, by number and by name.
 #[derive(Debug, Default)]
 pub(super) struct Roles {
     nodes: Vec<Option<RoleNode>>,
@@ -140,7 +144,7 @@ pub(super) struct Roles {
 }
 
 impl Roles {
-    /// From now on the roles of every cluster exist even where nobody shows them.
+    /// From now on the default roles of every cluster count as existing, even if no manifest has them.
     pub(super) fn assume_defaults(&mut self) {
         self.assumes_defaults = true;
         for key in defaults().roles_of_every_cluster() {
@@ -168,12 +172,13 @@ impl Roles {
         self.nodes.iter().flatten()
     }
 
-    /// How many places a table by [`RoleId::index`] needs.
+    /// How many entries a table by [`RoleId::index`] needs.
     pub(super) fn places(&self) -> usize {
         self.nodes.len()
     }
 
-    /// A role appeared, changed or went. Returns the roles that may amount to something else now.
+    /// Sets the facts of a role, None if it went. Returns the roles whose rights may be others now: this one
+    /// and those that aggregate it.
     pub(super) fn set(
         &mut self,
         key: &RoleKey,
@@ -184,6 +189,7 @@ impl Roles {
             default.then(|| defaults().role(key).cloned()).flatten()
         });
         let id = self.node(key);
+        // Those that aggregated it before lose its rules, and those that do so now gain them.
         let mut changed = self.ancestors(id);
         if let Some(role) = self.get_mut(id) {
             role.facts = facts;
@@ -197,7 +203,7 @@ impl Roles {
         changed
     }
 
-    /// A binding names the role.
+    /// Adds a binding that names the role, which need not exist.
     pub(super) fn attach(&mut self, key: &RoleKey, binding: Slot) -> RoleId {
         let id = self.node(key);
         if let Some(role) = self.get_mut(id) {
@@ -206,7 +212,7 @@ impl Roles {
         id
     }
 
-    /// A binding no longer names the role.
+    /// Removes a binding that named the role.
     pub(super) fn detach(&mut self, id: RoleId, binding: Slot) {
         if let Some(role) = self.get_mut(id)
             && let Some(at) = role.bindings.iter().position(|slot| *slot == binding)
@@ -222,7 +228,7 @@ impl Roles {
         }
         let id = self.free.pop().unwrap_or_else(|| {
             self.nodes.push(None);
-            RoleId(u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX))
+            RoleId(self.nodes.len() - 1)
         });
         if let Some(place) = self.nodes.get_mut(id.index()) {
             *place = Some(RoleNode {
@@ -240,7 +246,7 @@ impl Roles {
         id
     }
 
-    /// Forgets a role that neither exists nor is named.
+    /// Removes a role that neither exists nor is named by a binding.
     fn release(&mut self, id: RoleId) {
         let dead =
             self.get(id).is_some_and(|role| role.facts.is_none() && role.bindings.is_empty());
@@ -253,7 +259,7 @@ impl Roles {
         }
     }
 
-    /// Brings up to date which roles aggregate this one, and which ones it aggregates.
+    /// Updates which roles aggregate this one, and which ones it aggregates.
     fn aggregate(&mut self, id: RoleId) {
         let Some(role) = self.get(id).filter(|role| role.is_cluster_role()) else {
             return;
@@ -294,7 +300,8 @@ impl Roles {
         candidates.map(|(_, id)| *id).collect()
     }
 
-    /// The role and every role that aggregates it, however indirectly.
+    /// The role and every role that aggregates it, directly or not. Ends for roles that aggregate each
+    /// other, too.
     pub(super) fn ancestors(&self, id: RoleId) -> FxHashSet<RoleId> {
         let mut known = FxHashSet::from_iter([id]);
         let mut open = vec![id];

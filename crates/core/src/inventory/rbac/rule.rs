@@ -4,26 +4,26 @@ use std::fmt;
 
 use crate::inventory::Symbol;
 
-/// A list of words of a rule.
+/// One list of a rule: verbs, groups, resources, names or paths.
 pub type Words = Box<[Symbol]>;
 
-/// A `PolicyRule`. Words repeat endlessly, so they are interned.
+/// A rule of a role. Words repeat over all roles, so they are interned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PolicyRule {
-    /// Verbs; `*` is every verb.
+    /// The verbs; `*` is every verb.
     pub verbs: Words,
-    /// API groups; empty text is the core group, `*` is every group.
+    /// The API groups; the empty text is the core group, `*` is every group.
     pub groups: Words,
-    /// Plurals, with a subresource after a slash; `*` is every resource with every subresource,
-    /// `*/sub` this subresource of every resource. `pods/*` has no meaning.
+    /// The plurals, with a subresource after a slash; `*` is every resource with every subresource, `*/sub`
+    /// is this subresource of every resource. `pods/*` has no special meaning.
     pub resources: Words,
-    /// Names of objects; every name when empty.
+    /// The names of objects; any name if empty.
     pub names: Words,
-    /// Paths that are no resources; a trailing `*` stands for any rest.
+    /// Paths that are not resources; a trailing `*` matches any rest.
     pub urls: Words,
 }
 
-/// What somebody asks of the API server.
+/// A request to the API server, as an authorizer sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessRequest<'a> {
     /// The verb, as the API server derives it from the HTTP request.
@@ -35,25 +35,25 @@ pub struct AccessRequest<'a> {
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestTarget<'a> {
-    /// A resource.
+    /// Objects of a resource.
     Resource {
-        /// API group; empty for the core group.
+        /// The API group; empty for the core group.
         group: &'a str,
-        /// Plural, without a subresource.
+        /// The plural, without a subresource.
         resource: &'a str,
-        /// Subresource; empty when there is none.
+        /// The subresource; empty if there is none.
         subresource: &'a str,
-        /// Namespace; empty for a cluster-scoped resource, or for all namespaces.
+        /// The namespace; empty for a cluster-scoped resource, or for all namespaces.
         namespace: &'a str,
-        /// Name; empty for a request that names no object (`list`, `create`, `deletecollection`).
+        /// The name; empty for a request that names no object (`list`, `create`, `deletecollection`).
         name: &'a str,
     },
-    /// A path such as `/metrics`.
+    /// A path that is not a resource, such as `/metrics`.
     Path(&'a str),
 }
 
 impl RequestTarget<'_> {
-    /// The namespace of the request; empty when it has none.
+    /// The namespace of the request; empty if it has none.
     pub fn namespace(&self) -> &str {
         match self {
             Self::Resource { namespace, .. } => namespace,
@@ -83,7 +83,7 @@ impl fmt::Display for AccessRequest<'_> {
 }
 
 impl PolicyRule {
-    /// Whether the rule, in effect where the request goes, allows it.
+    /// Whether the rule allows the request, if it is in effect where the request goes.
     pub fn allows(&self, request: &AccessRequest<'_>) -> bool {
         if !self.has_verb(request.verb) {
             return false;
@@ -135,7 +135,8 @@ fn covers_resource(word: &str, resource: &str, subresource: &str) -> bool {
         .is_some_and(|(parent, sub)| sub == subresource && (parent == "*" || parent == resource))
 }
 
-/// As the authorizer does, every trailing star goes, not only the last.
+/// Whether a word with trailing stars matches a path. All of them are removed, not only the last, as the
+/// authorizer does.
 fn covers_path(word: &str, path: &str) -> bool {
     word == path || (word.ends_with('*') && path.starts_with(word.trim_end_matches('*')))
 }

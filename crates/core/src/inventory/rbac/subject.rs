@@ -1,40 +1,36 @@
-//! Who holds rights, and the groups that every identity of a kind belongs to.
+//! Who holds rights, and the groups to which every identity of a kind belongs.
 
 use std::fmt;
 
 use crate::inventory::{Interner, Symbol};
 
-/// Every request that carries credentials.
+/// The group of every request with credentials.
 pub const AUTHENTICATED: &str = "system:authenticated";
-/// Every request without credentials.
+/// The group of every request without credentials.
 pub const UNAUTHENTICATED: &str = "system:unauthenticated";
-/// The user that a request without credentials has.
+/// The user of a request without credentials.
 pub const ANONYMOUS: &str = "system:anonymous";
-/// Every service account.
+/// The group of all service accounts.
 pub const SERVICE_ACCOUNTS: &str = "system:serviceaccounts";
-/// The group the API server lets do everything before it asks RBAC.
+/// The group that the API server lets do everything before it asks RBAC.
 pub const MASTERS: &str = "system:masters";
 
 const ACCOUNT_PREFIX: &str = "system:serviceaccount:";
 
-/// A subject. A User that bears the user name of a service account is that service account.
+/// A subject of RBAC. A User with the user name of a service account is that service account.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
-    /// A user, by the name the API server knows.
+    /// A user, by the name that the API server knows.
     User(Symbol),
-    /// A group.
     Group(Symbol),
-    /// A service account.
     ServiceAccount {
-        /// Its namespace.
         namespace: Symbol,
-        /// Its name.
         name: Symbol,
     },
 }
 
 impl Subject {
-    /// The subject of a user name.
+    /// The subject with this user name.
     pub fn user(name: &str, interner: &Interner) -> Self {
         match account_of(name) {
             Some((namespace, name)) => Self::account(namespace, name, interner),
@@ -42,12 +38,12 @@ impl Subject {
         }
     }
 
-    /// A service account.
+    /// The subject of a `ServiceAccount` object.
     pub fn account(namespace: &str, name: &str, interner: &Interner) -> Self {
         Self::ServiceAccount { namespace: interner.intern(namespace), name: interner.intern(name) }
     }
 
-    /// `User`, `Group` or `ServiceAccount`.
+    /// The kind as bindings write it: `User`, `Group` or `ServiceAccount`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::User(_) => "User",
@@ -56,14 +52,14 @@ impl Subject {
         }
     }
 
-    /// Its name.
+    /// The name, for a service account without the namespace.
     pub fn name(&self) -> &Symbol {
         match self {
             Self::User(name) | Self::Group(name) | Self::ServiceAccount { name, .. } => name,
         }
     }
 
-    /// Its namespace; only service accounts have one.
+    /// The namespace of a service account. None for users and groups.
     pub fn namespace(&self) -> Option<&Symbol> {
         match self {
             Self::ServiceAccount { namespace, .. } => Some(namespace),
@@ -71,8 +67,8 @@ impl Subject {
         }
     }
 
-    /// The groups that whoever is this subject belongs to without being told so anywhere. For a
-    /// group: those that every member of it belongs to.
+    /// The groups to which this subject belongs by its kind, though nobody wrote so. For a group: those to
+    /// which each of its members belongs.
     pub fn implied_groups(&self) -> Vec<Symbol> {
         match self {
             Self::ServiceAccount { namespace, .. } => vec![
@@ -110,7 +106,7 @@ impl Subject {
     }
 }
 
-/// `User jane@corp`, `ServiceAccount prod/ci`.
+/// As findings write it: `User jane@corp`, `ServiceAccount prod/ci`.
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -130,7 +126,7 @@ fn is_accounts_of_namespace(group: &str) -> bool {
         .is_some_and(|namespace| !namespace.is_empty())
 }
 
-/// Namespace and name of a service account's user name.
+/// Namespace and name of the service account with this user name. None for the name of another user.
 pub(super) fn account_of(user: &str) -> Option<(&str, &str)> {
     let (namespace, name) = user.strip_prefix(ACCOUNT_PREFIX)?.split_once(':')?;
     let whole = !namespace.is_empty() && !name.is_empty() && !name.contains(':');

@@ -1,4 +1,4 @@
-//! Subjects with their grants, under small stable numbers.
+//! Subjects with their grants, under small numbers.
 
 use std::collections::VecDeque;
 
@@ -7,23 +7,25 @@ use rustc_hash::FxHashMap;
 use super::{roles::RoleId, subject::Subject};
 use crate::inventory::{Slot, Symbol};
 
-/// A subject in the graph. Stable while the subject has a grant or is a known service account,
-/// and for long after, so that whoever judged it can still be told that it lost its last grant.
+/// The number of a subject in the graph. It stays while the subject has a grant or a `ServiceAccount`
+/// object, and for long after, so that a control that judged it can still learn that it lost its last
+/// grant.
 pub type SubjectId = u32;
 
-/// How many subjects without any grant keep their number.
+/// How many subjects without any grant keep their number. Far more than lose their last grant between two
+/// evaluations.
 const MAX_RETIRED: usize = 65_536;
 
 /// One binding that names a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// The binding.
+    /// The number of the binding in the inventory.
     pub binding: Slot,
-    /// Where it is in effect; empty in the whole cluster.
+    /// The namespace in which it is in effect; empty for the whole cluster.
     pub namespace: Symbol,
-    /// The role.
+    /// The role that it gives.
     pub role: RoleId,
-    /// Whether every cluster is born with it.
+    /// Whether every cluster has this grant by default.
     pub is_default: bool,
 }
 
@@ -34,14 +36,13 @@ impl Grant {
     }
 }
 
-/// A subject and what it was granted.
+/// A subject with its grants.
 #[derive(Debug)]
 pub struct SubjectNode {
-    /// Who.
     pub subject: Subject,
-    /// What, in no order.
+    /// Its own grants, in no order.
     pub grants: Vec<Grant>,
-    /// The `ServiceAccount` object, where there is one.
+    /// The number of its `ServiceAccount` object. None if there is none.
     pub account: Option<Slot>,
     retired: bool,
 }
@@ -52,7 +53,7 @@ impl SubjectNode {
     }
 }
 
-/// Every subject.
+/// Every subject, by number and by identity.
 #[derive(Debug, Default)]
 pub(super) struct Subjects {
     nodes: Vec<Option<SubjectNode>>,
@@ -66,7 +67,7 @@ impl Subjects {
         self.ids.get(subject).copied()
     }
 
-    /// A subject with a grant or an object.
+    /// The subject with this number. None if it has neither a grant nor an object.
     pub(super) fn get(&self, id: SubjectId) -> Option<&SubjectNode> {
         self.node(id).filter(|node| node.is_live())
     }
@@ -86,12 +87,13 @@ impl Subjects {
         })
     }
 
-    pub(super) fn grant(&mut self, subject: &Subject, grant: Grant) -> SubjectId {
-        let id = self.number(subject);
+    /// Adds a grant. None if there is no number left for the subject: see [`Subjects::number`].
+    pub(super) fn grant(&mut self, subject: &Subject, grant: Grant) -> Option<SubjectId> {
+        let id = self.number(subject)?;
         if let Some(node) = self.node_mut(id) {
             node.grants.push(grant);
         }
-        id
+        Some(id)
     }
 
     pub(super) fn revoke(&mut self, id: SubjectId, binding: Slot) {
@@ -104,21 +106,26 @@ impl Subjects {
     }
 
     pub(super) fn set_account(&mut self, subject: &Subject, account: Option<Slot>) {
-        let id = self.number(subject);
+        let Some(id) = self.number(subject) else { return };
         if let Some(node) = self.node_mut(id) {
             node.account = account;
         }
         self.retire(id);
     }
 
-    fn number(&mut self, subject: &Subject) -> SubjectId {
+    /// The number of a subject, which gets one if it has none. None if there are 4 billion subjects: two
+    /// under one number would have each other's rights.
+    fn number(&mut self, subject: &Subject) -> Option<SubjectId> {
         if let Some(id) = self.find(subject) {
-            return id;
+            return Some(id);
         }
-        let id = self.free.pop().unwrap_or_else(|| {
+        let id = if let Some(free) = self.free.pop() {
+            free
+        } else {
+            let id = SubjectId::try_from(self.nodes.len()).ok()?;
             self.nodes.push(None);
-            SubjectId::try_from(self.nodes.len() - 1).unwrap_or(SubjectId::MAX)
-        });
+            id
+        };
         if let Some(place) = self.nodes.get_mut(id as usize) {
             *place = Some(SubjectNode {
                 subject: subject.clone(),
@@ -128,10 +135,11 @@ impl Subjects {
             });
         }
         self.ids.insert(subject.clone(), id);
-        id
+        Some(id)
     }
 
-    /// Notes that a subject may have lost its last grant, and forgets the one that did so longest ago.
+    /// Notes that a subject may have lost its last grant, and removes those that did so longest ago if there
+    /// are too many.
     fn retire(&mut self, id: SubjectId) {
         if let Some(node) = self.node_mut(id)
             && !node.is_live()
@@ -155,6 +163,7 @@ impl Subjects {
         if let Some(node) = place
             && node.is_live()
         {
+            // It got a grant again since it was retired.
             node.retired = false;
             return;
         }

@@ -1,22 +1,22 @@
-//! Roles whose rules manifests do not tell. In a cluster there are none: what is not there grants
-//! nothing.
+//! Roles whose rules the manifests do not show. In a cluster there are none: a role that does not exist
+//! grants nothing.
 
 use super::roles::{RoleKey, RoleNode};
 use crate::inventory::{Inventory, ObjectSource};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// Why nobody can say what a role allows.
+/// Why it is not known what a role allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnknownRules {
-    /// It is in no manifest.
+    /// No manifest has it.
     Absent,
-    /// It aggregates other roles, of which none is in any manifest.
+    /// It aggregates other roles, and no manifest has any of them.
     NoMembers,
 }
 
-/// Why nobody can say what a bound role allows; None where it is known, and where it is known not
-/// to be readable.
+/// Why it is not known what a bound role allows. None if it is known, and for a role whose manifest could
+/// not be read, which is reported on its own.
 pub fn unknown_rules(inventory: &Inventory, role: &RoleNode) -> Option<UnknownRules> {
     if inventory.source != ObjectSource::Manifests {
         return None;
@@ -28,14 +28,14 @@ pub fn unknown_rules(inventory: &Inventory, role: &RoleNode) -> Option<UnknownRu
 }
 
 impl UnknownRules {
-    /// What to say of a binding that gives the role.
+    /// What to say about a binding that gives this role; follows the name of the binding.
     pub fn of_binding(self, role: &RoleKey) -> String {
         match self {
             Self::Absent => format!(
-                "binds {role}, which is neither among the manifests nor in every cluster, so nobody can say what it grants: add the role's manifest"
+                "binds {role}, which is neither in the manifests nor in every cluster, so it is not known what it grants: add the manifest of the role"
             ),
             Self::NoMembers => format!(
-                "binds {role}, which aggregates roles of which none is among the manifests, so nobody can say what it grants: add their manifests"
+                "binds {role}, which aggregates roles of which none is in the manifests, so it is not known what it grants: add their manifests"
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! Reading of untyped objects that says which field is wrong.
+//! Reads untyped objects, with errors that have the path of the field.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::inventory::facts::{ProjectionError, bounded_text};
 
-/// A place in an object, linked to the place it lies in: a path costs nothing until it is printed.
+/// The path of a field, linked to the path of its parent: it costs nothing until it is printed.
 #[derive(Clone, Copy, Debug)]
 enum FieldPlace<'a> {
     Root,
@@ -25,7 +25,7 @@ impl fmt::Display for FieldPlace<'_> {
     }
 }
 
-/// A JSON object, or nothing: `null` and absent are the same, as in the API server.
+/// A JSON object, or none: `null` and absent are the same, as in the API server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields<'v, 'p> {
     map: Option<&'v Map<String, Value>>,
@@ -35,7 +35,7 @@ pub(super) struct Fields<'v, 'p> {
 type FieldResult<T> = Result<T, ProjectionError>;
 
 impl<'v, 'p> Fields<'v, 'p> {
-    /// The whole object.
+    /// The document itself, which must be an object.
     pub(super) fn root(value: &'v Value) -> FieldResult<Self> {
         Self::of(Some(value), FieldPlace::Root)
     }
@@ -49,12 +49,12 @@ impl<'v, 'p> Fields<'v, 'p> {
         Ok(Self { map, place })
     }
 
-    /// Whether the object is there, even if empty.
+    /// Whether the object is present, even if it is empty.
     pub(super) fn is_present(&self) -> bool {
         self.map.is_some()
     }
 
-    /// Whether a field is there and not null.
+    /// Whether a field is present and not null.
     pub(super) fn has(&self, name: &str) -> bool {
         self.value(name).is_some()
     }
@@ -72,12 +72,12 @@ impl<'v, 'p> Fields<'v, 'p> {
             .map(|(name, _)| name.as_str())
     }
 
-    /// An object inside.
+    /// The object in a field, which may be absent.
     pub(super) fn object<'b>(&'b self, name: &'b str) -> FieldResult<Fields<'v, 'b>> {
         Fields::of(self.value(name), FieldPlace::Field(&self.place, name))
     }
 
-    /// A boolean.
+    /// The boolean in a field. None if it is absent.
     pub(super) fn bool(&self, name: &str) -> FieldResult<Option<bool>> {
         match self.value(name) {
             None => Ok(None),
@@ -86,12 +86,12 @@ impl<'v, 'p> Fields<'v, 'p> {
         }
     }
 
-    /// A boolean that counts as false when absent.
+    /// The boolean in a field; false if it is absent.
     pub(super) fn flag(&self, name: &str) -> FieldResult<bool> {
         Ok(self.bool(name)?.unwrap_or(false))
     }
 
-    /// A whole number.
+    /// The whole number in a field. None if it is absent.
     pub(super) fn integer(&self, name: &str) -> FieldResult<Option<i64>> {
         match self.value(name) {
             None => Ok(None),
@@ -102,7 +102,8 @@ impl<'v, 'p> Fields<'v, 'p> {
         }
     }
 
-    /// A string. Empty counts as absent, as everywhere in a pod's spec.
+    /// The string in a field. None if it is absent or empty, which mean the same everywhere in the spec of a
+    /// pod.
     pub(super) fn text(&self, name: &str) -> FieldResult<Option<&'v str>> {
         match self.value(name) {
             None => Ok(None),
@@ -114,7 +115,7 @@ impl<'v, 'p> Fields<'v, 'p> {
         }
     }
 
-    /// A Kubernetes quantity, which YAML may also hold as a number; as text.
+    /// The Kubernetes quantity in a field as text, though YAML may have it as a number. None if it is absent.
     pub(super) fn quantity(&self, name: &str) -> FieldResult<Option<String>> {
         match self.value(name) {
             None => Ok(None),
@@ -124,7 +125,7 @@ impl<'v, 'p> Fields<'v, 'p> {
         }
     }
 
-    /// A list of strings.
+    /// The list of strings in a field; empty if it is absent.
     pub(super) fn texts(&self, name: &str) -> FieldResult<Vec<&'v str>> {
         let place = FieldPlace::Field(&self.place, name);
         self.list(name)?
@@ -138,7 +139,7 @@ impl<'v, 'p> Fields<'v, 'p> {
             .collect()
     }
 
-    /// Visits a list of objects.
+    /// Visits the objects of a list in order, until an error. Nothing if the list is absent.
     pub(super) fn each(
         &self,
         name: &str,
@@ -159,7 +160,7 @@ impl<'v, 'p> Fields<'v, 'p> {
         }
     }
 
-    /// Says that a field must be there.
+    /// The error for a field that must be present, with what to write.
     pub(super) fn missing(&self, name: &str, remedy: &str) -> ProjectionError {
         let place = FieldPlace::Field(&self.place, name);
         ProjectionError(format!("{place} is missing: {remedy}"))

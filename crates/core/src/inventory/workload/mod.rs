@@ -1,4 +1,4 @@
-//! Pods and everything with a pod template.
+//! Pods, and every kind with a pod template.
 
 mod fields;
 mod owners;
@@ -23,20 +23,21 @@ use super::{
     intern::{Interner, Symbol},
 };
 
-/// A pod or a pod template, with where it comes from.
+/// What checks read of a pod, or of an object with a pod template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkloadFacts {
-    /// What controls the object, when something does.
+    /// The owner that controls the object. None if nothing does.
     pub controller: Option<ControllerRef>,
-    /// Labels, unless a kind of this module controls the object: then its controller's are selected by.
+    /// The labels. Empty if an object with a pod template controls this one: then controls select by the
+    /// labels of that one.
     pub labels: Labels,
-    /// The shape of its pods.
+    /// The spec of its pods.
     pub pod: Arc<PodFacts>,
-    /// Whether it runs, or will.
+    /// Whether it runs, will run, or never will again.
     pub activity: Activity,
-    /// Flags of the API server, when this is its static pod.
+    /// The flags of the API server, if this is its static pod. None for other pods.
     pub api_server_flags: Option<Box<[Symbol]>>,
-    /// What it backs up and when it last did, when this is a `CronJob` that says so.
+    /// What it backs up and when it last did, if this is a `CronJob` that says so. None for others.
     pub cron: Option<Box<super::backup::cron::CronFacts>>,
 }
 
@@ -47,24 +48,22 @@ pub enum Activity {
     /// It runs, or will when its time comes.
     #[default]
     Active,
-    /// Scaled to zero.
+    /// It is scaled to zero.
     Idle,
-    /// A pod that ended, or a Job that is complete or failed: it never runs again.
+    /// It never runs again: a pod that ended, or a Job that is complete or failed.
     Finished,
 }
 
-/// The controlling owner.
+/// The owner that controls an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ControllerRef {
-    /// API group.
     pub group: Symbol,
-    /// Kind.
     pub kind: Symbol,
-    /// Name, in the same namespace (or cluster-scoped, such as a Node).
+    /// The name, in the namespace of the object unless it is cluster-scoped, such as a Node.
     pub name: Symbol,
 }
 
-/// Kinds with a pod template, and pods.
+/// Pods, and the kinds with a pod template.
 pub const PROJECTIONS: &[Projection] = &[
     row("", "Pod", project_pod),
     row("", "ReplicationController", project_scaled),
@@ -89,9 +88,7 @@ pub fn kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
     PROJECTIONS.iter().map(|row| (row.group, row.kind))
 }
 
-type Projected = Result<Facts, ProjectionError>;
-
-fn project_pod(object: &Value, interner: &Interner) -> Projected {
+fn project_pod(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let fields = Fields::root(object)?;
     let metadata = metadata(object)?;
     let flags = api_server_flags(&metadata, &fields, interner)?;
@@ -105,7 +102,7 @@ fn project_pod(object: &Value, interner: &Interner) -> Projected {
     Ok(Facts::Workload(Box::new(facts)))
 }
 
-fn project_scaled(object: &Value, interner: &Interner) -> Projected {
+fn project_scaled(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let fields = Fields::root(object)?;
     let spec = fields.object("spec")?;
     let activity = match spec.integer("replicas")? {
@@ -115,12 +112,12 @@ fn project_scaled(object: &Value, interner: &Interner) -> Projected {
     templated(object, &spec, activity, interner)
 }
 
-fn project_daemon_set(object: &Value, interner: &Interner) -> Projected {
+fn project_daemon_set(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let fields = Fields::root(object)?;
     templated(object, &fields.object("spec")?, Activity::Active, interner)
 }
 
-fn project_job(object: &Value, interner: &Interner) -> Projected {
+fn project_job(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let fields = Fields::root(object)?;
     let mut activity = Activity::Active;
     fields.object("status")?.each("conditions", |condition| {
@@ -131,11 +128,12 @@ fn project_job(object: &Value, interner: &Interner) -> Projected {
         Ok(())
     })?;
     let facts = templated(object, &fields.object("spec")?, activity, interner)?;
-    Ok(to_its_end(facts, interner))
+    Ok(to_completion(facts, interner))
 }
 
-/// The pods of a Job run to their end: no other `restartPolicy` is valid, and files may lack it.
-fn to_its_end(mut facts: Facts, interner: &Interner) -> Facts {
+/// Marks pods as running to completion, as those of a Job do: no other `restartPolicy` is valid there, but
+/// manifests may lack it.
+fn to_completion(mut facts: Facts, interner: &Interner) -> Facts {
     if let Facts::Workload(workload) = &mut facts
         && workload.pod.long_running
     {
@@ -145,12 +143,12 @@ fn to_its_end(mut facts: Facts, interner: &Interner) -> Facts {
     facts
 }
 
-fn project_cron_job(object: &Value, interner: &Interner) -> Projected {
+fn project_cron_job(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let fields = Fields::root(object)?;
     let spec = fields.object("spec")?;
     let job = spec.object("jobTemplate")?;
     let facts = templated(object, &job.object("spec")?, Activity::Active, interner)?;
-    let mut facts = to_its_end(facts, interner);
+    let mut facts = to_completion(facts, interner);
     if let Facts::Workload(workload) = &mut facts {
         workload.cron = super::backup::cron::read(object, interner)?;
     }
@@ -163,7 +161,7 @@ fn templated(
     spec: &Fields<'_, '_>,
     activity: Activity,
     interner: &Interner,
-) -> Projected {
+) -> Result<Facts, ProjectionError> {
     let template = spec.object("template")?;
     if !template.is_present() {
         return Err(spec.missing("template", "give the pods at least one container"));
@@ -200,7 +198,7 @@ fn workload(
 }
 
 impl ControllerRef {
-    /// Whether it is of a kind of this module.
+    /// Whether it is of a kind with a pod template, so that it is judged in place of what it controls.
     pub fn has_template(&self) -> bool {
         kinds().any(|(group, kind)| *self.group == *group && *self.kind == *kind)
     }
@@ -214,7 +212,8 @@ fn group_of(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
-/// The flags of the API server, when this is its static pod as kubeadm and its kin run it.
+/// The flags of the API server, if this is its static pod as kubeadm and similar tools run it. None for
+/// other pods.
 fn api_server_flags(
     metadata: &ObjectMetadata,
     pod: &Fields<'_, '_>,

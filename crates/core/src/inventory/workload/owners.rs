@@ -1,4 +1,4 @@
-//! What controls what.
+//! Which objects control which pods and workloads, and which service accounts they run as.
 
 use std::hash::Hash;
 
@@ -7,12 +7,12 @@ use rustc_hash::FxHashMap;
 use super::{ControllerRef, WorkloadFacts};
 use crate::inventory::{Facts, IndexUpdate, Inventory, Object, Slot, Symbol};
 
-/// How long a chain of controllers is followed. Kubernetes has three (`CronJob`, Job, Pod); the
-/// bound keeps a circle of hostile owner references from being followed for ever.
+/// How far a chain of controllers is followed. In Kubernetes it has three links (`CronJob`, Job, Pod); the
+/// limit keeps hostile owner references in a circle from being followed for ever.
 const MAX_CHAIN: usize = 8;
 
-/// From a controller to what it controls, and from a service account to what runs as it. Neither
-/// the controller nor the account need be known themselves.
+/// Finds what an object controls, and what runs as a service account. Neither the object nor the account
+/// need be known.
 #[derive(Debug, Default)]
 pub struct OwnerIndex {
     controlled: FxHashMap<Owner, Vec<Slot>>,
@@ -32,13 +32,13 @@ struct Account {
 }
 
 impl OwnerIndex {
-    /// Takes in a change of one object.
+    /// Follows a change of one object.
     pub fn update(&mut self, update: &IndexUpdate<'_>) {
         relocate(&mut self.controlled, update, owner);
         relocate(&mut self.accounts, update, account);
     }
 
-    /// The slots of what an object controls directly, in no order.
+    /// The numbers of the objects that an object controls directly, in no order.
     pub fn controlled(&self, group: &str, kind: &str, namespace: &str, name: &str) -> &[Slot] {
         let owner = Owner {
             namespace: namespace.into(),
@@ -47,14 +47,14 @@ impl OwnerIndex {
         self.controlled.get(&owner).map_or(&[], Vec::as_slice)
     }
 
-    /// The slots of the workloads that run as a service account, in no order, without those that
-    /// refuse its token.
+    /// The numbers of the workloads that run as a service account, in no order, without those that refuse
+    /// its token.
     pub fn running_as(&self, namespace: &str, name: &str) -> &[Slot] {
         let account = Account { namespace: namespace.into(), name: name.into() };
         self.accounts.get(&account).map_or(&[], Vec::as_slice)
     }
 
-    /// Visits everything an object controls, directly or through others. The object itself may be gone.
+    /// Visits everything that an object controls, directly or through others. The object itself may be gone.
     pub fn visit_controlled(
         &self,
         inventory: &Inventory,
@@ -87,7 +87,7 @@ impl OwnerIndex {
     }
 }
 
-/// Moves an object from where it was filed to where it belongs now.
+/// Moves an object from the key under which it was to the key under which it is now.
 fn relocate<K: Eq + Hash>(
     filed: &mut FxHashMap<K, Vec<Slot>>,
     update: &IndexUpdate<'_>,
@@ -128,8 +128,9 @@ fn owner(object: &Object) -> Option<Owner> {
     Some(Owner { namespace: object.namespace.clone(), controller: facts.controller.clone()? })
 }
 
-/// The known controllers of a workload, the nearest first. An object of a kind without a template, or
-/// one that could not be read, ends the chain. A circle of owner references is no chain at all.
+/// The known controllers of a workload, the nearest first. The chain ends at an object without a pod
+/// template, or one that could not be read. Empty for owner references in a circle, which no controller
+/// makes.
 pub fn controllers<'a>(
     inventory: &'a Inventory,
     namespace: &str,

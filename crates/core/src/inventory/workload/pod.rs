@@ -1,117 +1,115 @@
-//! What checks read of a pod's spec.
+//! What checks read of the spec of a pod.
 //!
-//! A template and the pod that the API server makes of it yield equal facts: what admission and
-//! defaulting add is either left out or filled in here in the same way. Whoever changed a pod on
-//! its way, such as a mutating webhook, is seen because the facts then differ.
+//! A template and the pod that the API server makes from it give equal facts: what admission and
+//! defaulting add is either left out or filled in here in the same way. Anything else that changed the
+//! pod on its way, such as a mutating webhook, shows because the facts differ.
 
 use crate::inventory::intern::Symbol;
 
-/// The shape of a pod, shared by all its replicas.
+/// The spec of a pod, shared by all its replicas.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PodFacts {
-    /// `serviceAccountName`; `default` when absent, as the API server sets it. None for a mirror
-    /// pod, which can have no service account.
+    /// `serviceAccountName`; `default` if it is absent, as the API server sets it. None for a mirror pod,
+    /// which can't have a service account.
     pub service_account: Option<Symbol>,
-    /// `automountServiceAccountToken`: absent leaves it to the service account.
+    /// `automountServiceAccountToken`. None leaves it to the service account.
     pub automount: Option<bool>,
-    /// Namespaces of the node that the pod shares.
+    /// The namespaces of the node that the pod shares.
     pub host: HostNamespaces,
-    /// `hostUsers: false`: root inside is nobody outside (KEP-127).
+    /// Whether it has a user namespace (`hostUsers: false`): root inside is nobody outside (KEP-127).
     pub user_namespace: bool,
-    /// `os.name: windows`.
+    /// Whether it runs on Windows (`os.name`).
     pub windows: bool,
-    /// `restartPolicy: Always`: the pod serves until it is stopped. A pod of a Job does not.
+    /// Whether it runs until it is stopped (`restartPolicy: Always`), unlike a pod of a Job.
     pub long_running: bool,
-    /// `securityContext` of the pod.
+    /// The `securityContext` of the pod.
     pub security: SecurityContext,
-    /// Names of `securityContext.sysctls`, sorted.
+    /// The names of `securityContext.sysctls`, sorted.
     pub sysctls: Box<[Symbol]>,
-    /// Names of the projected volumes with a token that the API server takes, sorted, without the
-    /// one that the API server adds to a pod by itself.
+    /// The names of the projected volumes with a token that the API server accepts, sorted, without the one
+    /// that the API server itself adds to a pod.
     pub token_volumes: Box<[Symbol]>,
-    /// Volumes that reach beyond the pod; the kinds that the restricted level admits are left
-    /// out, since the API server and controllers add such (tokens, claims of a `StatefulSet`).
+    /// The volumes that reach beyond the pod. Kinds that the restricted level admits are left out, since the
+    /// API server and controllers add some (tokens, claims of a `StatefulSet`).
     pub volumes: Box<[PodVolume]>,
-    /// `resources` of the pod as a whole (KEP-2837).
+    /// The `resources` of the pod as a whole (KEP-2837).
     pub resources: Resources,
     /// All containers: init containers, then ordinary, then ephemeral ones.
     pub containers: Box<[ContainerFacts]>,
 }
 
-/// Namespaces of the node that a pod shares.
+/// Which namespaces of the node a pod shares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HostNamespaces {
-    /// `hostNetwork`.
+    /// `hostNetwork`: the network interfaces of the node.
     pub network: bool,
-    /// `hostPID`.
+    /// `hostPID`: the processes of the node.
     pub pid: bool,
-    /// `hostIPC`.
+    /// `hostIPC`: the shared memory and semaphores of the node.
     pub ipc: bool,
 }
 
 /// A volume of a kind that the restricted level does not admit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PodVolume {
-    /// Its name.
     pub name: Symbol,
     /// The field that makes its kind: `hostPath`, `nfs`.
     pub kind: Symbol,
 }
 
-/// One container.
+/// What checks read of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ContainerFacts {
-    /// Its name.
     pub name: Symbol,
-    /// When it runs.
+    /// Whether it is an init container, a sidecar, or another.
     pub role: ContainerRole,
-    /// The image reference as written; empty when absent.
+    /// The image reference as written; empty if it is absent.
     pub image: Symbol,
-    /// What a pod's security context also has.
+    /// The part of its security context that a pod has as well.
     pub security: SecurityContext,
-    /// What only containers have.
+    /// The part of its security context that only containers have.
     pub confinement: Confinement,
     /// Which requests and limits it has.
     pub resources: Resources,
     /// Which probes it has.
     pub probes: ContainerProbes,
-    /// Host ports, sorted. In the node's network every container port is one.
+    /// The host ports, sorted. In the network of the node every container port is one.
     pub host_ports: Box<[i64]>,
-    /// `host` of probes and lifecycle handlers, sorted: connections made from the node.
+    /// The `host` of probes and lifecycle handlers, sorted: the kubelet connects to them from the node.
     pub handler_hosts: Box<[Symbol]>,
 }
 
 /// When a container runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContainerRole {
-    /// Before the others, until it ends.
+    /// It runs before the others, and ends.
     Init,
-    /// An init container with `restartPolicy: Always`: beside the others, all the time.
+    /// An init container with `restartPolicy: Always`: it runs beside the others, all the time.
     Sidecar,
-    /// An ordinary container.
+    /// It runs as the pod's main work, with others of its kind.
     App,
-    /// Added to a running pod, for debugging.
+    /// It was added to a running pod, for debugging.
     Ephemeral,
 }
 
-/// The part of a security context that pods and containers share. A container's value wins.
+/// The part of a security context that pods and containers share. The value of a container takes
+/// precedence; None leaves it to the pod, or to the runtime.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SecurityContext {
-    /// `runAsNonRoot`.
+    /// `runAsNonRoot`: the kubelet refuses to run it as root.
     pub run_as_non_root: Option<bool>,
-    /// `runAsUser`.
+    /// `runAsUser`: the uid that it runs as.
     pub run_as_user: Option<i64>,
-    /// `seccompProfile.type`.
+    /// `seccompProfile.type`: the filter for system calls.
     pub seccomp: Option<SecurityProfile>,
-    /// `appArmorProfile.type`. Of a container: after its annotation and what the pod has, since
-    /// the API server copies between these places.
+    /// `appArmorProfile.type`. For a container, its annotation and the value of the pod are considered, too,
+    /// since the API server copies between these places.
     pub app_armor: Option<SecurityProfile>,
-    /// `seLinuxOptions`, where any of the three is set.
+    /// `seLinuxOptions`. None if none of the three is set.
     pub se_linux: Option<Box<SeLinux>>,
-    /// `windowsOptions.hostProcess`.
+    /// `windowsOptions.hostProcess`: it runs on the host itself.
     pub host_process: bool,
-    /// Whether `windowsOptions.runAsUserName` is the administrator of the container; None where it
-    /// is not set.
+    /// Whether `windowsOptions.runAsUserName` is the administrator of the container. None if it is not set.
     pub administrator: Option<bool>,
 }
 
@@ -122,37 +120,38 @@ pub struct SecurityContext {
 )]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Confinement {
-    /// `privileged`.
+    /// `privileged`: it has all capabilities and devices of the node.
     pub privileged: bool,
-    /// `readOnlyRootFilesystem`.
+    /// `readOnlyRootFilesystem`: it can't change its own files.
     pub read_only_root: bool,
-    /// Whether `capabilities.drop` holds `ALL`.
+    /// Whether `capabilities.drop` has `ALL`, in capitals.
     pub drops_all: bool,
-    /// Whether it holds `ALL` in any case: container runtimes do not tell them apart.
+    /// Whether `capabilities.drop` has `ALL` in any case: container runtimes make no difference, but Pod
+    /// Security does.
     pub runtime_drops_all: bool,
-    /// `allowPrivilegeEscalation`; the kubelet allows it when absent.
+    /// `allowPrivilegeEscalation`. None means that the kubelet allows it.
     pub privilege_escalation: Option<bool>,
-    /// `capabilities.add`, sorted.
+    /// The capabilities that are added, sorted.
     pub added: Box<[Symbol]>,
-    /// `procMount`, where it is not `Default`.
+    /// `procMount`. None if it is absent or `Default`.
     pub proc_mount: Option<Symbol>,
 }
 
 /// The type of a seccomp or `AppArmor` profile.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SecurityProfile {
-    /// What the container runtime ships.
+    /// The profile that the container runtime ships.
     RuntimeDefault,
-    /// One on the node.
+    /// A profile that is a file on the node.
     Localhost,
-    /// None at all.
+    /// No profile: nothing is confined.
     Unconfined,
-    /// Not a type that Kubernetes knows.
+    /// A type that Kubernetes does not know.
     Other(Symbol),
 }
 
 impl SecurityProfile {
-    /// The type as manifests name it.
+    /// The type as manifests write it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::RuntimeDefault => "RuntimeDefault",
@@ -162,80 +161,73 @@ impl SecurityProfile {
         }
     }
 
-    /// Whether it confines.
+    /// Whether it confines the container. False for an unknown type.
     pub fn confines(&self) -> bool {
         matches!(self, Self::RuntimeDefault | Self::Localhost)
     }
 }
 
-/// `SELinux` options that the standards restrict; the level is free.
+/// The `SELinux` options that the Pod Security Standards restrict; the level is free. None: not set.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SeLinux {
-    /// `type`.
+    /// The field `type` of `seLinuxOptions`.
     pub kind: Option<Symbol>,
-    /// `user`.
     pub user: Option<Symbol>,
-    /// `role`.
     pub role: Option<Symbol>,
 }
 
 /// Which probes a container has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ContainerProbes {
-    /// `readinessProbe`.
     pub readiness: bool,
-    /// `livenessProbe`.
     pub liveness: bool,
-    /// `startupProbe`.
     pub startup: bool,
 }
 
-/// Which requests and limits there are; a quantity of zero bounds nothing and counts as none.
+/// Which requests and limits there are. A quantity of zero limits nothing and counts as none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Resources {
-    /// `requests`; what has a limit has a request, as the API server sets it.
+    /// The resources with a request. What has a limit has a request, as the API server sets it.
     pub requests: Amounts,
-    /// `limits`.
+    /// The resources with a limit.
     pub limits: Amounts,
 }
 
-/// Of CPU and memory.
+/// Whether there is an amount of CPU, and one of memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Amounts {
-    /// `cpu`.
     pub cpu: bool,
-    /// `memory`.
     pub memory: bool,
 }
 
 impl Amounts {
-    /// What either has.
+    /// The amounts that at least one of them has.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self { cpu: self.cpu || other.cpu, memory: self.memory || other.memory }
     }
 
-    /// What both have.
+    /// The amounts that both of them have.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self { cpu: self.cpu && other.cpu, memory: self.memory && other.memory }
     }
 
-    /// Both of them.
+    /// Whether there is an amount of both.
     pub fn complete(self) -> bool {
         self.cpu && self.memory
     }
 }
 
 impl PodFacts {
-    /// Whether the pod is given a token for the API server, where its account says whether to do so
-    /// by default. A mirror pod has no account, and can have no token.
+    /// Whether the pod is given a token for the API server. `account_automounts` is what its service account
+    /// says, for a pod that does not say itself. A mirror pod has no account and no token.
     pub fn is_given_token(&self, account_automounts: bool) -> bool {
         self.service_account.is_some()
             && (self.automount.unwrap_or(account_automounts) || !self.token_volumes.is_empty())
     }
 
-    /// A container's value where it has one, else the pod's, as the kubelet resolves it.
+    /// The value of a container, or else that of the pod, as the kubelet resolves it.
     pub fn effective<'a, T>(
         &'a self,
         container: &'a ContainerFacts,

@@ -14,7 +14,7 @@ use crate::inventory::{
 
 type FieldResult<T> = Result<T, ProjectionError>;
 
-/// Volume kinds that the restricted level admits.
+/// The kinds of volumes that the restricted level admits.
 const CONTAINED_VOLUMES: &[&str] = &[
     "configMap",
     "csi",
@@ -27,8 +27,8 @@ const CONTAINED_VOLUMES: &[&str] = &[
     "secret",
 ];
 
-/// Parts of the addresses by which API servers are known as issuers of tokens: in the cluster
-/// itself, on EKS, GKE and AKS.
+/// Parts of the addresses of API servers as issuers of tokens: in the cluster itself, and on EKS, GKE and
+/// AKS.
 const ISSUERS: &[&str] = &[
     "kubernetes.default",
     "://oidc.eks.",
@@ -37,18 +37,19 @@ const ISSUERS: &[&str] = &[
     ".oic.prod-aks.azure.com",
 ];
 
-/// The place of `AppArmor` profiles before Kubernetes 1.30 (KEP-24).
+/// The annotation for `AppArmor` profiles before Kubernetes 1.30 (KEP-24).
 const APP_ARMOR_ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
 
-/// On the API server's image of a static pod, which the kubelet runs from a file.
+/// The annotation of a mirror pod: the object that stands for a static pod, which the kubelet runs from a
+/// file.
 const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
 
-/// Where a pod's spec is written.
+/// Where the spec of a pod comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SpecOrigin {
-    /// In a pod, to which the API server may have added.
+    /// A pod, to which the API server may have added something.
     Pod,
-    /// In the template of a workload, which is as somebody wrote it.
+    /// The template of a workload, which is as somebody wrote it.
     Template,
 }
 
@@ -177,8 +178,8 @@ fn volumes(spec: &Fields<'_, '_>, interner: &Interner) -> FieldResult<Box<[PodVo
     Ok(volumes.into())
 }
 
-/// The volumes that a manifest asks for, not the one that the API server adds to a pod: that one
-/// follows from `automountServiceAccountToken`, and its template does not have it.
+/// The names of the volumes with a token that a manifest asks for, without the one that the API server adds
+/// to a pod: that one follows from `automountServiceAccountToken`, and the template does not have it.
 fn token_volumes(
     spec: &Fields<'_, '_>,
     written: SpecOrigin,
@@ -203,20 +204,20 @@ fn token_volumes(
     Ok(sorted(names))
 }
 
-/// `kube-api-access-` and the five characters that the API server makes up.
+/// Whether the API server added the volume: `kube-api-access-` and five random characters.
 fn is_added(volume: &str) -> bool {
     volume.strip_prefix("kube-api-access-").is_some_and(|suffix| suffix.len() == 5)
 }
 
-/// Without an audience a token is for the API server. It takes those for its issuer as well, which
-/// is an address in the cluster or one of the providers of managed clusters.
+/// Whether a token for this audience is accepted by the API server. None is its own; it also accepts those
+/// for its issuer, which is an address in the cluster or one of a provider of managed clusters.
 fn is_for_api_server(audience: Option<&str>) -> bool {
     audience.is_none_or(|audience| {
         ISSUERS.iter().any(|part| audience.to_ascii_lowercase().contains(part))
     })
 }
 
-/// What containers take from their pod.
+/// Reads containers, with what they take from their pod.
 struct Containers<'a> {
     interner: &'a Interner,
     annotations: Fields<'a, 'a>,
@@ -278,8 +279,8 @@ impl Containers<'_> {
         })
     }
 
-    /// The profile in force. An annotation that does not confine wins over the field: where both
-    /// are given they must agree, and the worse one must not hide behind the better.
+    /// The profile in force. An annotation that does not confine takes precedence over the field: if both
+    /// are given they must agree, and the worse one must not hide behind the better one.
     fn app_armor(
         &self,
         container: &str,
@@ -374,8 +375,8 @@ fn resources(resources: &Fields<'_, '_>) -> FieldResult<Resources> {
     Ok(Resources { requests, limits })
 }
 
-/// Resources of the pod as a whole. Where it has any limit, the API server completes its requests
-/// from its containers' requests and its own limits.
+/// The resources of the pod as a whole. If it has any limit, the API server completes its requests from
+/// those of its containers and from its own limits.
 fn pod_resources(fields: &Fields<'_, '_>, containers: &[ContainerFacts]) -> FieldResult<Resources> {
     let limited = fields.object("limits")?.names().next().is_some();
     let own = resources(fields)?;
@@ -394,7 +395,8 @@ fn amounts(list: &Fields<'_, '_>) -> FieldResult<Amounts> {
     Ok(Amounts { cpu: some("cpu")?, memory: some("memory")? })
 }
 
-/// Whether a quantity is zero: its digits before the exponent or the suffix are.
+/// Whether a quantity is zero: all its digits before the exponent or the suffix are. True for one that can't
+/// be read, so that it counts as none.
 fn is_zero(quantity: &str) -> bool {
     quantity
         .trim_start_matches(['+', '-'])

@@ -7,7 +7,7 @@ use super::{
     deviations::{self, DeviationsFold},
     occurrences::OccurrencesFold,
     spec::LoggedSpec,
-    timeline::{Gaps, RecordedGap, Segment, Timeline, coverage, is_evidence, silences},
+    timeline::{Gaps, RecordedGap, Segment, Timeline, coverage, is_evidence, unrecorded_gaps},
 };
 use crate::period::model::{
     Conclusion, ControlReport, Coverage, GapReport, Interval, ReportedPopulation, SpecChange,
@@ -30,7 +30,7 @@ pub(super) struct ControlFold {
     spec: LoggedSpec,
     spec_digest: String,
     /// When it existed; the last time is open while it does.
-    lives: Vec<(Timestamp, Option<Timestamp>)>,
+    existences: Vec<(Timestamp, Option<Timestamp>)>,
     last_at: Timestamp,
     reason: (Option<State>, String),
     timeline: Timeline,
@@ -57,7 +57,7 @@ impl ControlFold {
             window,
             spec: LoggedSpec::default(),
             spec_digest: String::new(),
-            lives: Vec::new(),
+            existences: Vec::new(),
             last_at: Timestamp::MIN,
             reason: (None, String::new()),
             timeline: Timeline::default(),
@@ -73,20 +73,28 @@ impl ControlFold {
     }
 
     pub(super) fn verdict(&mut self, index: u64, at: Timestamp, data: &VerdictData) {
-        let Some(at) = self.alive(at) else { return };
+        let Some(at) = self.time_while_declared(at) else { return };
         self.reason = (Some(data.state), data.reason.clone());
         let list = data.population_list.as_ref();
-        self.see(index, at, &Observation { state: data.state, population: data.population, list });
+        self.observe(
+            index,
+            at,
+            &Observation { state: data.state, population: data.population, list },
+        );
         self.deviations.verdict(index, at, data, self.window);
     }
 
     pub(super) fn heartbeat(&mut self, index: u64, at: Timestamp, data: &Heartbeat) {
-        let Some(at) = self.alive(at) else { return };
+        let Some(at) = self.time_while_declared(at) else { return };
         if self.reason.0 != Some(data.state) {
             self.reason = (Some(data.state), data.state.as_str().to_owned());
         }
         let list = data.population_list.as_ref();
-        self.see(index, at, &Observation { state: data.state, population: data.population, list });
+        self.observe(
+            index,
+            at,
+            &Observation { state: data.state, population: data.population, list },
+        );
         if data.state != State::Unknown {
             self.deviations.confirm(index, at, self.window);
         }
@@ -94,14 +102,14 @@ impl ControlFold {
 
     /// An entry whose data can't be read: somebody looked, and what they saw is not known.
     pub(super) fn unreadable(&mut self, index: u64, at: Timestamp) {
-        let Some(at) = self.alive(at) else { return };
+        let Some(at) = self.time_while_declared(at) else { return };
         self.reason = (Some(State::Unknown), DATA_MISSING.to_owned());
-        self.see(index, at, &Observation { state: State::Unknown, population: 0, list: None });
+        self.observe(index, at, &Observation { state: State::Unknown, population: 0, list: None });
     }
 
     /// A step of an occurrence. It does not vouch for the control's state.
     pub(super) fn attestation(&mut self, index: u64, at: Timestamp, data: &AttestationData) {
-        if let Some(at) = self.alive(at) {
+        if let Some(at) = self.time_while_declared(at) {
             self.occurrences.step(index, at, data);
         }
     }
@@ -118,7 +126,7 @@ impl ControlFold {
         }
         let at = self.in_order(at);
         if data.change == ChangeKind::Deleted {
-            if let Some((_, end @ None)) = self.lives.last_mut() {
+            if let Some((_, end @ None)) = self.existences.last_mut() {
                 *end = Some(at);
             }
             self.timeline.end(at);
@@ -126,8 +134,8 @@ impl ControlFold {
             // What is declared anew in the period did not begin with this.
             self.before = self.before.take().filter(|_| at > self.window.from);
         } else {
-            self.declared(at);
-            self.respecified(at, data);
+            self.note_declared(at);
+            self.note_spec(at, data);
         }
         if at >= self.window.from {
             self.changes.push(SpecChange {
@@ -148,53 +156,54 @@ impl ControlFold {
 
     /// The time of an entry that says something of a control that exists. What is written of a
     /// deleted one is late and says nothing.
-    fn alive(&mut self, at: Timestamp) -> Option<Timestamp> {
+    fn time_while_declared(&mut self, at: Timestamp) -> Option<Timestamp> {
         let at = self.in_order(at);
-        match self.lives.last() {
-            None => self.lives.push((at, None)),
+        match self.existences.last() {
+            None => self.existences.push((at, None)),
             Some((_, Some(_))) => return None,
             Some((_, None)) => {}
         }
         Some(at)
     }
 
-    fn declared(&mut self, at: Timestamp) {
-        if self.lives.last().is_none_or(|life| life.1.is_some()) {
-            self.lives.push((at, None));
+    fn note_declared(&mut self, at: Timestamp) {
+        if self.existences.last().is_none_or(|existence| existence.1.is_some()) {
+            self.existences.push((at, None));
         }
     }
 
-    fn respecified(&mut self, at: Timestamp, data: &ObjectChange) {
+    fn note_spec(&mut self, at: Timestamp, data: &ObjectChange) {
         if let Some(digest) = &data.spec_digest {
             self.spec_digest.clone_from(digest);
         }
         let Some(spec) = &data.spec else { return };
-        let before = self.spec.patience;
+        let before = self.spec.vouched_for;
         self.spec = LoggedSpec::read(spec);
         let Some(until) = self.timeline.vouched_until().filter(|until| *until > at) else { return };
         // The operator keeps the new rhythm from the change on, counted from its last entry.
-        let seen = earlier(until, before);
-        let until = if self.spec.patience > before {
-            later(seen, self.spec.patience)
+        let observation = earlier(until, before);
+        let until = if self.spec.vouched_for > before {
+            later(observation, self.spec.vouched_for)
         } else {
-            until.min(later(at, self.spec.patience))
+            until.min(later(at, self.spec.vouched_for))
         };
         self.timeline.vouch_until(until);
     }
 
-    fn see(&mut self, index: u64, at: Timestamp, seen: &Observation<'_>) {
-        let until = later(at, self.spec.patience);
+    fn observe(&mut self, index: u64, at: Timestamp, observation: &Observation<'_>) {
+        let until = later(at, self.spec.vouched_for);
         let reason = self.reason.1.clone();
-        let segment = Segment { from: at, to: until, state: seen.state, reason };
+        let segment = Segment { from: at, to: until, state: observation.state, reason };
         self.timeline.observe(segment, self.window);
-        if let Some(list) = seen.list {
+        if let Some(list) = observation.list {
             self.list = Some(list.clone());
         }
-        if seen.state == State::Unknown {
+        if observation.state == State::Unknown {
             return;
         }
         let list = self.list.clone();
-        let population = ReportedPopulation { at, count: seen.population, list, entry: index };
+        let population =
+            ReportedPopulation { at, count: observation.population, list, entry: index };
         if at <= self.window.from {
             self.before = Some((population.clone(), until));
         } else if self.first.is_none() {
@@ -211,18 +220,21 @@ impl ControlFold {
         window: Window,
         everywhere: &Gaps,
     ) -> Option<(ControlReport, Vec<GapReport>)> {
-        let lives: Vec<_> =
-            self.lives.iter().filter(|life| window.touches(life.0, life.1)).collect();
-        let (born, _) = lives.last()?;
+        let existences: Vec<_> = self
+            .existences
+            .iter()
+            .filter(|existence| window.touches(existence.0, existence.1))
+            .collect();
+        let (declared_at, _) = existences.last()?;
         let gaps = everywhere.with(&self.gaps);
         let intervals = if window.instant {
-            vec![self.timeline.at(window.to, *born, &gaps)]
+            vec![self.timeline.at(window.to, *declared_at, &gaps)]
         } else {
-            let fill = |(born, end): &(Timestamp, Option<Timestamp>)| {
+            let fill = |(declared_at, end): &(Timestamp, Option<Timestamp>)| {
                 let to = end.map_or(window.to, |end| end.min(window.to));
-                self.timeline.fill(*born, window.from, to, &gaps)
+                self.timeline.fill(*declared_at, window.from, to, &gaps)
             };
-            lives.iter().flat_map(|life| fill(life)).collect()
+            existences.iter().flat_map(|existence| fill(existence)).collect()
         };
         let coverage =
             if window.instant { Coverage::default() } else { coverage(&intervals, window) };
@@ -231,7 +243,7 @@ impl ControlFold {
         deviations::sort(&mut deviations);
         let mut own: Vec<GapReport> =
             self.gaps.iter().filter_map(|gap| gap.report(Some(name), window)).collect();
-        own.extend(silences(name, &intervals));
+        own.extend(unrecorded_gaps(name, &intervals));
         let unfinished = self.occurrences.has_unfinished(window);
         let report = ControlReport {
             name: name.to_owned(),
@@ -248,7 +260,7 @@ impl ControlFold {
             population_end: self
                 .last
                 .clone()
-                .filter(|last| lives.iter().any(|life| last.at >= life.0)),
+                .filter(|last| existences.iter().any(|existence| last.at >= existence.0)),
             changes: self.changes.clone(),
             occurrences: self.occurrences.report(window),
             intervals,

@@ -2,7 +2,7 @@
 
 use crate::{
     period::model::{Conclusion, ControlReport, CriterionReport},
-    standing::{Serving, Shown, standing},
+    standing::{ControlOutcome, ServingOutcome, criterion_standing},
 };
 use comptroller_core::api::criteria::{Category, SOC2, Soc2Criterion};
 
@@ -21,10 +21,10 @@ pub(in crate::period) fn standings(
 fn report(row: &Soc2Criterion, controls: &[ControlReport]) -> CriterionReport {
     let serving: Vec<&ControlReport> =
         controls.iter().filter(|control| control.criteria.iter().any(|id| id == row.id)).collect();
-    let served_by: Vec<Serving> = serving
+    let served_by: Vec<ServingOutcome> = serving
         .iter()
-        .map(|control| Serving {
-            shown: shown(control.conclusion),
+        .map(|control| ServingOutcome {
+            outcome: outcome(control.conclusion),
             attested: control.is_attested(),
         })
         .collect();
@@ -33,16 +33,16 @@ fn report(row: &Soc2Criterion, controls: &[ControlReport]) -> CriterionReport {
         title: row.title.to_owned(),
         category: row.category,
         controls: serving.iter().map(|control| control.name.clone()).collect(),
-        standing: standing(row.source, &served_by),
+        standing: criterion_standing(row.source, &served_by),
     }
 }
 
-fn shown(conclusion: Conclusion) -> Shown {
+fn outcome(conclusion: Conclusion) -> ControlOutcome {
     match conclusion {
-        Conclusion::Effective => Shown::Held,
-        Conclusion::Deviations => Shown::Failed,
-        Conclusion::Unknown => Shown::Unknown,
-        Conclusion::NotApplicable => Shown::Nothing,
+        Conclusion::Effective => ControlOutcome::Held,
+        Conclusion::Deviations => ControlOutcome::Failed,
+        Conclusion::Unknown => ControlOutcome::Unknown,
+        Conclusion::NotApplicable => ControlOutcome::NothingToJudge,
     }
 }
 

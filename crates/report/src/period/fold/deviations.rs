@@ -17,11 +17,11 @@ use comptroller_evidence::{
 pub(super) const OVERDUE: &str = "Overdue";
 pub(super) const MISSED: &str = "Missed";
 
-/// A finding that no verdict has called mended.
+/// A finding that no verdict has found resolved.
 #[derive(Clone, Debug)]
 struct OpenDeviation {
     deviation: Deviation,
-    /// A verdict of Unknown no longer lists it. It neither holds nor is mended until somebody can
+    /// A verdict of Unknown no longer lists it. Whether it is resolved is not known until somebody can
     /// look again.
     unconfirmed: bool,
 }
@@ -30,7 +30,7 @@ struct OpenDeviation {
 #[derive(Clone, Debug, Default)]
 pub(super) struct DeviationsFold {
     open: BTreeMap<FindingKey, OpenDeviation>,
-    /// Findings that an exception allows: they are none, unless it ends.
+    /// Findings that an exception allows: no deviations while it lasts.
     excepted: BTreeSet<FindingKey>,
     closed: Vec<Deviation>,
 }
@@ -58,7 +58,7 @@ impl DeviationsFold {
         }
         for key in gone {
             self.excepted.remove(&key);
-            if self.went_on(&key) {
+            if self.became_missed(&key) {
                 continue;
             }
             match self.open.get_mut(&key) {
@@ -72,8 +72,8 @@ impl DeviationsFold {
     }
 
     /// Whether it is an overdue occurrence that was missed in the end. That is one deviation, since
-    /// the occurrence was due, and nothing was mended when it got its last name.
-    fn went_on(&mut self, gone: &FindingKey) -> bool {
+    /// the occurrence was due, and nothing was resolved when it got its last name.
+    fn became_missed(&mut self, gone: &FindingKey) -> bool {
         let missed = FindingKey { rule: MISSED.to_owned(), ..gone.clone() };
         if gone.rule != OVERDUE || !self.open.contains_key(&missed) {
             return false;
@@ -87,15 +87,15 @@ impl DeviationsFold {
     }
 
     /// Somebody could look again: what an Unknown verdict had dropped, and nobody found since, is
-    /// mended.
+    /// resolved.
     pub(super) fn confirm(&mut self, index: u64, at: Timestamp, window: Window) {
-        let mended: Vec<FindingKey> = self
+        let resolved: Vec<FindingKey> = self
             .open
             .iter()
             .filter(|(_, open)| open.unconfirmed)
             .map(|(key, _)| key.clone())
             .collect();
-        for key in mended {
+        for key in resolved {
             self.close(&key, index, at, Ending::Resolved, None, window);
         }
     }

@@ -8,13 +8,13 @@ use crate::period::model::{ExceptionReport, Interval};
 use comptroller_core::api::{ExceptionPhase, State};
 use comptroller_evidence::data::{ChangeKind, ObjectChange};
 
-/// One exception.
+/// One exception, as far as the entries go.
 #[derive(Clone, Debug)]
 pub(super) struct ExceptionFold {
     window: Window,
     spec: Value,
     in_force: Vec<Interval>,
-    /// The phase that it entered last, when, if it is in force in it.
+    /// The phase that it is in, and since when; None while it is not in force.
     phase: Option<(ExceptionPhase, Timestamp)>,
     entries: Vec<(Timestamp, u64)>,
 }

@@ -66,7 +66,7 @@ impl OccurrencesFold {
     }
 
     fn touching(&self, window: Window) -> impl Iterator<Item = &OccurrenceFold> {
-        self.0.values().filter(move |known| window.touches(known.report.opens, Some(known.over())))
+        self.0.values().filter(move |known| window.touches(known.report.opens, Some(known.end())))
     }
 
     /// Those that touch the window, by time.
@@ -109,7 +109,7 @@ impl OccurrenceFold {
     /// The first moment with which it has nothing to do any more. One that was found to be missed
     /// only after the end of one period touches the next one too, or no report would name it; one
     /// that was answered on time is not named again for its grace.
-    fn over(&self) -> Timestamp {
+    fn end(&self) -> Timestamp {
         match (self.missed, self.report.phase) {
             (Some((at, _)), _) => at,
             (None, OccurrencePhase::Completed | OccurrencePhase::Waived) => self.report.due,

@@ -8,7 +8,7 @@ use comptroller_core::api::{Severity, control::DEFAULT_HEARTBEAT};
 
 /// How long after an entry another is due before nobody is taken to have looked, in heartbeats:
 /// three halves. The half is for an operator that restarts.
-const PATIENCE: (i32, i32) = (3, 2);
+const VOUCHED_HEARTBEATS: (i32, i32) = (3, 2);
 
 /// A control's spec. It is read field by field rather than as the type of today, since a report
 /// of three years ago is to be made again.
@@ -22,7 +22,7 @@ pub(super) struct LoggedSpec {
     pub(super) test: String,
     pub(super) accepted: Vec<Accepted>,
     /// How long an entry vouches for.
-    pub(super) patience: SignedDuration,
+    pub(super) vouched_for: SignedDuration,
 }
 
 impl Default for LoggedSpec {
@@ -35,7 +35,7 @@ impl Default for LoggedSpec {
             severity: Severity::Medium,
             test: String::new(),
             accepted: Vec::new(),
-            patience: patience(None),
+            vouched_for: vouched_for(None),
         }
     }
 }
@@ -60,7 +60,7 @@ impl LoggedSpec {
             severity: severity.unwrap_or(Severity::Medium),
             test: kind.and_then(|kind| kind.keys().next().cloned()).unwrap_or_default(),
             accepted: accepted(spec),
-            patience: patience(spec.get("heartbeat").and_then(Value::as_str)),
+            vouched_for: vouched_for(spec.get("heartbeat").and_then(Value::as_str)),
         }
     }
 }
@@ -86,14 +86,16 @@ fn accepted(spec: &Value) -> Vec<Accepted> {
     entries.chain(namespaces).collect()
 }
 
-fn patience(heartbeat: Option<&str>) -> SignedDuration {
+fn vouched_for(heartbeat: Option<&str>) -> SignedDuration {
     let exact = |duration: comptroller_core::api::Duration| duration.exact();
     let heartbeat = heartbeat
         .and_then(|text| text.parse().ok())
         .and_then(exact)
         .or_else(|| exact(DEFAULT_HEARTBEAT))
         .unwrap_or_default();
-    heartbeat.checked_mul(PATIENCE.0).map_or(heartbeat, |long| long / PATIENCE.1)
+    heartbeat
+        .checked_mul(VOUCHED_HEARTBEATS.0)
+        .map_or(heartbeat, |long| long / VOUCHED_HEARTBEATS.1)
 }
 
 #[cfg(test)]
@@ -108,7 +110,7 @@ mod tests {
             [(json!(null), 90), (json!("1h"), 90), (json!("10m"), 15), (json!("nonsense"), 90)]
         {
             let spec = LoggedSpec::read(&json!({"heartbeat": heartbeat}));
-            assert_eq!(spec.patience, SignedDuration::from_mins(minutes), "{heartbeat}");
+            assert_eq!(spec.vouched_for, SignedDuration::from_mins(minutes), "{heartbeat}");
         }
     }
 

@@ -28,7 +28,7 @@ const BEFORE_FIRST: &str = "the control was declared and not judged yet";
 pub(super) struct RecordedGap {
     from: Timestamp,
     pub(super) to: Timestamp,
-    word: &'static str,
+    reason_word: &'static str,
     reason: String,
     entry: u64,
 }
@@ -36,12 +36,12 @@ pub(super) struct RecordedGap {
 impl RecordedGap {
     pub(super) fn gap(entry: u64, gap: &GapData) -> Self {
         let (from, to) = (gap.from.min(gap.to), gap.to);
-        Self { from, to, word: NOT_OBSERVED, reason: gap.reason.clone(), entry }
+        Self { from, to, reason_word: NOT_OBSERVED, reason: gap.reason.clone(), entry }
     }
 
     pub(super) fn stop(from: Timestamp, to: Timestamp, entry: u64) -> Self {
         let reason = "the operator was stopped".to_owned();
-        Self { from, to: to.max(from), word: OPERATOR_STOPPED, reason, entry }
+        Self { from, to: to.max(from), reason_word: OPERATOR_STOPPED, reason, entry }
     }
 
     /// As the report lists it, if it has a part in the window.
@@ -69,22 +69,22 @@ pub(super) struct Gaps(Vec<(Timestamp, Timestamp, &'static str)>);
 
 impl Gaps {
     pub(super) fn new(recorded: &[RecordedGap]) -> Self {
-        Self::disjoint(recorded.iter().map(|gap| (gap.from, gap.to, gap.word)).collect())
+        Self::disjoint(recorded.iter().map(|gap| (gap.from, gap.to, gap.reason_word)).collect())
     }
 
     /// These and those of one control.
     pub(super) fn with(&self, recorded: &[RecordedGap]) -> Self {
-        let own = recorded.iter().map(|gap| (gap.from, gap.to, gap.word));
+        let own = recorded.iter().map(|gap| (gap.from, gap.to, gap.reason_word));
         Self::disjoint(self.0.iter().copied().chain(own).collect())
     }
 
     fn disjoint(mut all: Vec<(Timestamp, Timestamp, &'static str)>) -> Self {
         all.sort_unstable();
         let mut disjoint: Vec<(Timestamp, Timestamp, &'static str)> = Vec::new();
-        for (from, to, word) in all {
+        for (from, to, reason_word) in all {
             let from = disjoint.last().map_or(from, |last| from.max(last.1));
             if from < to {
-                disjoint.push((from, to, word));
+                disjoint.push((from, to, reason_word));
             }
         }
         Self(disjoint)
@@ -144,19 +144,19 @@ impl Timeline {
         self.segments.last().map(|last| last.to)
     }
 
-    /// Fills a time in which the control existed with its states and with gaps. `born` is when it
+    /// Fills a time in which the control existed with its states and with gaps. `declared_at` is when it
     /// began to exist.
     pub(super) fn fill(
         &self,
-        born: Timestamp,
+        declared_at: Timestamp,
         from: Timestamp,
         to: Timestamp,
         gaps: &Gaps,
     ) -> Vec<Interval> {
         let mut filled = Vec::new();
-        let mut at = from.max(born);
+        let mut at = from.max(declared_at);
         let seen = |segment: &Segment| (segment.state, segment.reason.clone());
-        let silence = |at| if at == born { NOT_YET } else { NO_ENTRY };
+        let silence = |at| if at == declared_at { NOT_YET } else { NO_ENTRY };
         // Both lists are by time, so one walk over each is enough.
         let first = self.segments.partition_point(|segment| segment.to <= at);
         for segment in self.segments.get(first..).unwrap_or_default() {
@@ -170,37 +170,37 @@ impl Timeline {
             at = at.max(segment.to.min(to));
         }
         push(&mut filled, at, to, None, silence(at));
-        cut(&filled, gaps)
+        without_gaps(&filled, gaps)
     }
 
     /// What held at a time, and since when: the interval ends at that time.
-    pub(super) fn at(&self, at: Timestamp, born: Timestamp, gaps: &Gaps) -> Interval {
-        if let Some((from, _, word)) = gaps.0.iter().find(|gap| gap.0 <= at && at < gap.1) {
-            return interval((*from).max(born).min(at), at, None, word);
+    pub(super) fn at(&self, at: Timestamp, declared_at: Timestamp, gaps: &Gaps) -> Interval {
+        if let Some((from, _, reason_word)) = gaps.0.iter().find(|gap| gap.0 <= at && at < gap.1) {
+            return interval((*from).max(declared_at).min(at), at, None, reason_word);
         }
         let seen = self.segments.iter().rev().find(|segment| segment.from <= at);
         match seen {
             Some(segment) if at <= segment.to => {
                 interval(segment.from, at, Some(segment.state), &segment.reason)
             }
-            Some(segment) => interval(segment.to.max(born).min(at), at, None, NO_ENTRY),
-            None => interval(born.min(at), at, None, NOT_YET),
+            Some(segment) => interval(segment.to.max(declared_at).min(at), at, None, NO_ENTRY),
+            None => interval(declared_at.min(at), at, None, NOT_YET),
         }
     }
 }
 
 /// Takes out of the intervals what entries say was not observed.
-fn cut(filled: &[Interval], gaps: &Gaps) -> Vec<Interval> {
+fn without_gaps(filled: &[Interval], gaps: &Gaps) -> Vec<Interval> {
     let mut result = Vec::new();
     let mut rest = gaps.0.as_slice();
     for piece in filled {
         let passed = rest.iter().take_while(|gap| gap.1 <= piece.from).count();
         rest = rest.get(passed..).unwrap_or_default();
         let mut at = piece.from;
-        for (from, to, word) in rest.iter().take_while(|gap| gap.0 < piece.to) {
+        for (from, to, reason_word) in rest.iter().take_while(|gap| gap.0 < piece.to) {
             push(&mut result, at, *from, piece.state, &piece.reason);
             at = at.max(*from);
-            push(&mut result, at, piece.to.min(*to), None, word);
+            push(&mut result, at, piece.to.min(*to), None, reason_word);
             at = at.max(piece.to.min(*to));
         }
         push(&mut result, at, piece.to, piece.state, &piece.reason);
@@ -232,7 +232,7 @@ pub(super) fn push(
 }
 
 /// The gaps of a control that only the absence of entries shows.
-pub(super) fn silences(control: &str, intervals: &[Interval]) -> Vec<GapReport> {
+pub(super) fn unrecorded_gaps(control: &str, intervals: &[Interval]) -> Vec<GapReport> {
     let sentence = |interval: &Interval| match interval.reason.as_str() {
         _ if interval.state.is_some() => None,
         NO_ENTRY => Some(SILENCE),

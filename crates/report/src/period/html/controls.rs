@@ -26,8 +26,8 @@ pub fn section(report: &PeriodReport) -> Markup {
 fn legend() -> Markup {
     html! {
         ul.legend aria-label="What the lines mean" {
-            @for style in TimelineStyle::SHOWN {
-                li { (state(style, style.word())) }
+            @for style in TimelineStyle::LEGEND {
+                li { (state(style, style.label())) }
             }
         }
     }

@@ -18,20 +18,20 @@ use crate::period::model::{
 use comptroller_evidence::data::{FieldChange, OccurrencePhase};
 
 /// The most rows of a table of a control.
-const ROWS: usize = 200;
+const MAX_ROWS: usize = 200;
 
 /// The most deviations of all controls together: a page beyond it no longer opens everywhere.
-const DEVIATIONS: usize = 4_000;
+const MAX_DEVIATIONS: usize = 4_000;
 
 /// The fewest deviations that a control shows, however many controls deviated.
-const FEWEST: usize = 20;
+const MIN_DEVIATIONS: usize = 20;
 
 /// The most fields of one change that are shown.
-const FIELDS: usize = 20;
+const MAX_FIELDS: usize = 20;
 
 pub fn section(report: &PeriodReport) -> Markup {
     let deviated = report.controls.iter().filter(|one| !one.deviations.is_empty()).count();
-    let share = (DEVIATIONS / deviated.max(1)).clamp(FEWEST, ROWS);
+    let share = (MAX_DEVIATIONS / deviated.max(1)).clamp(MIN_DEVIATIONS, MAX_ROWS);
     html! {
         @if !report.controls.is_empty() {
             section aria-labelledby="controls" {
@@ -99,7 +99,7 @@ fn accepted(accepted: &[Accepted]) -> Markup {
         wide: false,
         total: accepted.len(),
     };
-    table.with(accepted.iter().take(ROWS).map(|one| {
+    table.with(accepted.iter().take(MAX_ROWS).map(|one| {
         let reason = one.reason.as_deref().unwrap_or("the spec does not say");
         html! {
             tr {
@@ -117,11 +117,11 @@ fn states(intervals: &[Interval]) -> Markup {
         wide: false,
         total: intervals.len(),
     };
-    table.with(intervals.iter().take(ROWS).map(|one| {
-        let style = TimelineStyle::of(one.state);
+    table.with(intervals.iter().take(MAX_ROWS).map(|one| {
+        let style = TimelineStyle::of_state(one.state);
         html! {
             tr {
-                th scope="row" { (state(style, style.word())) }
+                th scope="row" { (state(style, style.label())) }
                 td.time { (time(one.from)) }
                 td.time { (time(one.to)) }
                 td.time { (length(one.length())) }
@@ -250,7 +250,7 @@ fn occurrences(occurrences: &[OccurrenceReport]) -> Markup {
         wide: true,
         total: occurrences.len(),
     };
-    table.with(occurrences.iter().take(ROWS).map(|one| {
+    table.with(occurrences.iter().take(MAX_ROWS).map(|one| {
         html! {
             tr {
                 th scope="row" { (outside(&one.period)) }
@@ -284,15 +284,15 @@ fn changes(changes: &[SpecChange]) -> Markup {
         wide: true,
         total: changes.len(),
     };
-    table.with(changes.iter().take(ROWS).map(|one| {
+    table.with(changes.iter().take(MAX_ROWS).map(|one| {
         html! {
             tr {
                 th.time scope="row" { (time(one.at)) }
                 td { (outside(&one.change)) }
                 td {
-                    @for field in one.fields.iter().take(FIELDS) { (diff(field)) }
-                    @if one.fields.len() > FIELDS {
-                        span.sub { "and " (one.fields.len() - FIELDS) " more fields" }
+                    @for field in one.fields.iter().take(MAX_FIELDS) { (diff(field)) }
+                    @if one.fields.len() > MAX_FIELDS {
+                        span.sub { "and " (one.fields.len() - MAX_FIELDS) " more fields" }
                     }
                     @if one.fields.is_empty() { "–" }
                 }

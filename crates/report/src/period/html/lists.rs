@@ -11,10 +11,10 @@ use super::{
 use crate::period::model::{CriterionStanding, ExceptionReport, PeriodReport};
 
 /// The most rows of a table.
-const ROWS: usize = 500;
+const MAX_ROWS: usize = 500;
 
 /// The most times that one row names.
-const TIMES: usize = 20;
+const MAX_TIMES: usize = 20;
 
 pub fn exceptions(report: &PeriodReport) -> Markup {
     let table = HtmlTable {
@@ -23,7 +23,7 @@ pub fn exceptions(report: &PeriodReport) -> Markup {
             "Exception",
             "Controls",
             "In force (UTC)",
-            "Asked by",
+            "Requested by",
             "Approved by",
             "Ends (UTC)",
             "Entries",
@@ -38,7 +38,7 @@ pub fn exceptions(report: &PeriodReport) -> Markup {
                 p { "No exception was in force." }
             } @else {
                 p.note { "People appear as pseudonyms, which the key of the log alone can tie to a name." }
-                (table.with(report.exceptions.iter().take(ROWS).map(exception)))
+                (table.with(report.exceptions.iter().take(MAX_ROWS).map(exception)))
             }
         }
     }
@@ -51,10 +51,10 @@ fn exception(one: &ExceptionReport) -> Markup {
             th scope="row" { (outside(&one.name)) span.sub { (outside(&one.reason)) } }
             td { (list(&one.controls)) }
             td {
-                @for active in one.active.iter().take(TIMES) {
+                @for active in one.active.iter().take(MAX_TIMES) {
                     (time(active.from)) " to " (time(active.to)) br;
                 }
-                @if one.active.len() > TIMES { "and " (one.active.len() - TIMES) " more times" }
+                @if one.active.len() > MAX_TIMES { "and " (one.active.len() - MAX_TIMES) " more times" }
                 @if one.active.is_empty() { "never in force" }
             }
             td { (mono(&one.requested_by)) }
@@ -67,7 +67,7 @@ fn exception(one: &ExceptionReport) -> Markup {
 
 pub fn gaps(report: &PeriodReport) -> Markup {
     let table = HtmlTable {
-        caption: "Times when nobody looked",
+        caption: "Times without observation",
         heads: &["From (UTC)", "To (UTC)", "Length", "Of", "Why", "Entry"],
         wide: false,
         total: report.gaps.len(),
@@ -78,8 +78,8 @@ pub fn gaps(report: &PeriodReport) -> Markup {
             @if report.gaps.is_empty() {
                 p { "The log records no time in which evaluation was not possible, and no silence longer than the controls' heartbeats allow." }
             } @else {
-                p { "In these times there is no evidence. What happened then is not known, and counts neither for nor against a control." }
-                (table.with(report.gaps.iter().take(ROWS).map(|gap| html! {
+                p { "There is no evidence for these times. What happened then is not known, and counts neither for nor against a control." }
+                (table.with(report.gaps.iter().take(MAX_ROWS).map(|gap| html! {
                     tr {
                         th.time scope="row" { (time(gap.from)) }
                         td.time { (time(gap.to)) }
@@ -112,7 +112,7 @@ pub fn criteria(report: &PeriodReport) -> Markup {
                 (of(CriterionStanding::Unknown)) " by controls of which nothing can be said, and "
                 (of(CriterionStanding::NotCovered)) " by none. A control serves a criterion in part; whether the controls suffice is for the auditor to judge."
             }
-            (table.with(report.criteria.iter().take(ROWS).map(|one| html! {
+            (table.with(report.criteria.iter().take(MAX_ROWS).map(|one| html! {
                 tr {
                     th scope="row" { (outside(&one.id)) }
                     td { (outside(&one.title)) }

@@ -39,7 +39,7 @@ const STYLE: &str = include_str!("style.css");
 pub(super) const FORMAT: PeriodFormat =
     PeriodFormat::new("html", "One page for a browser and for paper", Render::File(write));
 
-/// Writes the page.
+/// Writes the page; the same report is the same bytes.
 pub fn write(report: &PeriodReport, out: &mut dyn io::Write) -> io::Result<()> {
     out.write_all(page(report).into_string().as_bytes())
 }
@@ -100,7 +100,7 @@ fn span(span: &Span) -> Markup {
         Span::TypeII { from, to } => html! {
             (date(*from)) " to " (date(last_moment(*to)))
             span.sub.note {
-                "From " (plain_time(*from)) " up to and without " (plain_time(*to)) " UTC. All times are UTC."
+                "From " (plain_time(*from)) " up to, but not including, " (plain_time(*to)) ". All times are in UTC."
             }
         },
     }

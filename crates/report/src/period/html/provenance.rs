@@ -25,7 +25,7 @@ fn facts(report: &PeriodReport) -> Markup {
     let label = if is_final(report) {
         "Digest of the report: the same for the same period of the same log, whoever makes it"
     } else {
-        "Digest of this report: until the period is over, a later one has another"
+        "Digest of this report: until the period is over, each later report has another"
     };
     html! {
         dl.facts {
@@ -55,11 +55,11 @@ fn instructions(report: &PeriodReport) -> Markup {
         h3 id="verify" { "To verify it yourself" }
         ol.steps {
             li {
-                "Get the verifier key from somebody other than whoever runs the operator, and compare it with this one, in which the report believed:"
+                "Get the verifier key from somebody other than the people who run the operator, and compare it with the one that this report was checked with:"
                 pre { (lines(&from.verifier_key)) }
             }
             li {
-                "Verify the log. It needs no cluster; every entry is hashed again, and the first bad one is named:"
+                "Verify the log. This needs no cluster; every entry is hashed again, and the first that is wrong is named:"
                 pre { (lines(&from.verify_command)) }
             }
             li {
@@ -71,7 +71,7 @@ fn instructions(report: &PeriodReport) -> Markup {
                 @if is_final(report) {
                     "Make the report again, and compare the digest:"
                 } @else {
-                    "Make the report again. The period was not over when this one was made: another goes on to the time of its own making, and its digest differs."
+                    "Make the report again. The period was not over when this one was made: a later report covers the time up to its own making, so its digest differs."
                 }
                 pre { (lines(&from.command)) }
             }

@@ -10,7 +10,7 @@ use crate::period::model::{
 };
 
 /// The most controls or gaps that the summary names.
-const NAMED: usize = 8;
+const MAX_NAMED: usize = 8;
 
 pub fn section(report: &PeriodReport) -> Markup {
     html! {
@@ -32,7 +32,8 @@ fn not_applicable(report: &PeriodReport) -> usize {
     report.controls.iter().filter(|one| one.conclusion == Conclusion::NotApplicable).count()
 }
 
-/// What the counts don't show: that the period is not over, and that the record begins within it.
+/// What the counts don't show: that the period is not over, and that the record begins within it. The
+/// time before the record counts against the coverage, as `fold::timeline::coverage` has it.
 fn reservations(report: &PeriodReport) -> Markup {
     let (span, made) = (report.period.span, report.provenance.run_at);
     let starts = report.controls.iter().flat_map(|one| &one.intervals).map(|one| one.from);
@@ -51,7 +52,7 @@ fn reservations(report: &PeriodReport) -> Markup {
         @if let Some(first) = late {
             p.reserved {
                 strong { "The record begins on " (date(first)) "." }
-                " Of the time before it nothing is known, and the share of time with evidence leaves it out."
+                " Nothing is known of the time before it, which counts as time without evidence."
             }
         }
     }
@@ -127,7 +128,7 @@ fn deviated(report: &PeriodReport) -> Markup {
     html! {
         @if controls.is_empty() { p { "Nothing that was observed." } }
         ul {
-            @for (position, control) in controls.iter().take(NAMED) {
+            @for (position, control) in controls.iter().take(MAX_NAMED) {
                 li {
                     a href={ "#control-" (position) } { (outside(&control.title)) }
                     span.sub.note {
@@ -153,7 +154,7 @@ fn open(report: &PeriodReport) -> Markup {
     html! {
         @if open.is_empty() { p { "No deviation was open at the end." } }
         ul {
-            @for (position, control) in open.iter().take(NAMED) {
+            @for (position, control) in open.iter().take(MAX_NAMED) {
                 li {
                     a href={ "#control-" (position) } { (outside(&control.title)) }
                     span.sub.note {
@@ -199,12 +200,12 @@ fn uncovered(report: &PeriodReport) -> Markup {
             @if !undecided.is_empty() {
                 li {
                     a href="#criteria" {
-                        "Of " (count(undecided.len(), "criterion", "criteria")) " nothing can be said"
+                        "Nothing can be said of " (count(undecided.len(), "criterion", "criteria"))
                     }
                     span.sub.note { (clipped(&undecided.join(", "))) }
                 }
             }
-            @for (position, control) in unknown.iter().take(NAMED) {
+            @for (position, control) in unknown.iter().take(MAX_NAMED) {
                 li {
                     a href={ "#control-" (position) } { (outside(&control.title)) }
                     span.sub.note { "could not be judged" }
@@ -227,6 +228,6 @@ fn uncovered(report: &PeriodReport) -> Markup {
 
 fn left(total: usize, what: &str) -> Markup {
     html! {
-        @if total > NAMED { li.note { "and " (total - NAMED) " more " (what) } }
+        @if total > MAX_NAMED { li.note { "and " (total - MAX_NAMED) " more " (what) } }
     }
 }

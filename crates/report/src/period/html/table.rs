@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 /// A table whose rows are cut at `most`; the rest is counted and said to be in the CSV.
 pub struct HtmlTable<'a> {
-    /// What it shows.
+    /// What the rows are, for everybody and for screen readers.
     pub caption: &'a str,
     /// The heads of its columns; the first column names the row.
     pub heads: &'a [&'a str],

@@ -113,7 +113,7 @@ fn criteria_of_which_nothing_can_be_said_are_in_the_summary() {
     let mut report = rich();
     assert!(!text_of(&report).contains("nothing can be said</a>"));
     report.criteria[0].standing = CriterionStanding::Unknown;
-    assert!(text_of(&report).contains("Of 1 criterion nothing can be said</a>"));
+    assert!(text_of(&report).contains("Nothing can be said of 1 criterion</a>"));
 }
 
 #[test]

@@ -7,10 +7,10 @@ use crate::text::visible;
 use comptroller_core::api::ResourceRef;
 
 /// The longest text from outside that is shown, in characters: a row must stay a row.
-const LONGEST: usize = 600;
+const MAX_CHARS: usize = 600;
 
 /// The most criteria, controls or digests that one cell names.
-const LIST: usize = 40;
+const MAX_ITEMS: usize = 40;
 
 /// A text from outside: what is hidden in it is written out, what reads from right to left stays
 /// within itself, and what is too long is cut.
@@ -20,7 +20,7 @@ pub fn outside(text: &str) -> Markup {
 
 /// The same as plain text, for titles and descriptions.
 pub fn clipped(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
+    match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}… (cut)", visible(text.get(..end).unwrap_or_default())),
         None => visible(text).into_owned(),
     }
@@ -34,11 +34,11 @@ pub fn lines(text: &str) -> String {
 /// A list from outside, as so many words.
 pub fn list(items: &[String]) -> Markup {
     html! {
-        @for (position, item) in items.iter().take(LIST).enumerate() {
+        @for (position, item) in items.iter().take(MAX_ITEMS).enumerate() {
             @if position > 0 { ", " }
             (outside(item))
         }
-        @if items.len() > LIST { " and " (items.len() - LIST) " more" }
+        @if items.len() > MAX_ITEMS { " and " (items.len() - MAX_ITEMS) " more" }
         @if items.is_empty() { "–" }
     }
 }
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn what_is_hidden_is_written_out_and_what_is_long_is_cut() {
         assert_eq!(clipped("a\u{202e}b\u{1b}"), "a\\u{202e}b\\u{1b}");
-        let cut = clipped(&"é".repeat(LONGEST + 1));
-        assert_eq!(cut.chars().count(), LONGEST + "… (cut)".chars().count());
+        let cut = clipped(&"é".repeat(MAX_CHARS + 1));
+        assert_eq!(cut.chars().count(), MAX_CHARS + "… (cut)".chars().count());
     }
 }

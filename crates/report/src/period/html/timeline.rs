@@ -16,34 +16,34 @@ use comptroller_core::api::State;
 const COLUMNS: usize = 480;
 
 /// The most intervals that the description of a drawing names.
-const NAMED: usize = 8;
+const MAX_NAMED: usize = 8;
 
-/// What a column shows, the worst last.
+/// How a column of a drawing looks, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TimelineStyle {
     /// The control was not in force.
     Absent,
     /// There was nothing to govern.
     None,
-    /// It held.
+    /// Passing: everything in scope is as it should be.
     Held,
     /// Whatever fails is excepted.
     Excepted,
     /// It could not be said.
     Unknown,
-    /// Nobody looked.
+    /// Nobody looked, or no entry vouches for the time.
     Gap,
-    /// It failed.
+    /// Failing: something in scope is not as it should be.
     Failed,
 }
 
 impl TimelineStyle {
     /// Those that the legend explains, in its order.
-    pub const SHOWN: [Self; 6] =
+    pub const LEGEND: [Self; 6] =
         [Self::Held, Self::Failed, Self::Excepted, Self::Unknown, Self::None, Self::Gap];
 
     /// The style of a state; None is a time in which nobody looked.
-    pub fn of(state: Option<State>) -> Self {
+    pub fn of_state(state: Option<State>) -> Self {
         match state {
             Some(State::Passing) => Self::Held,
             Some(State::Failing) => Self::Failed,
@@ -68,7 +68,7 @@ impl TimelineStyle {
     }
 
     /// What it is called.
-    pub fn word(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Absent => "Not in force",
             Self::None => "Not applicable",
@@ -81,7 +81,7 @@ impl TimelineStyle {
     }
 
     /// Where it lies in a lane: its first and its last sixteenth.
-    fn rise(self) -> (usize, usize) {
+    fn lane_extent(self) -> (usize, usize) {
         match self {
             Self::Absent => (8, 8),
             Self::None => (7, 9),
@@ -96,7 +96,7 @@ impl TimelineStyle {
 /// The period that a drawing spans.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
-    /// Its first moment.
+    /// The first moment of the period.
     pub from: Timestamp,
     /// The first moment after it.
     pub to: Timestamp,
@@ -128,7 +128,7 @@ fn runs(intervals: &[Interval], scale: Scale) -> Vec<ColumnRun> {
     for interval in intervals {
         let start = scale.place(interval.from, COLUMNS).min(COLUMNS - 1);
         let end = scale.place(interval.to, COLUMNS).max(start + 1);
-        let style = TimelineStyle::of(interval.state);
+        let style = TimelineStyle::of_state(interval.state);
         for column in columns.iter_mut().take(end).skip(start) {
             *column = (*column).max(style);
         }
@@ -145,15 +145,16 @@ fn runs(intervals: &[Interval], scale: Scale) -> Vec<ColumnRun> {
 }
 
 /// The fewest columns that something bad takes, so that it is seen on a phone too.
-const LEAST: usize = 3;
+const MIN_BAD_COLUMNS: usize = 3;
 
 /// A lane of runs, each column `zoom` units wide and the lane `16 * tall` units high. What is bad
 /// comes last, on top of its neighbours.
 fn lane(runs: &[ColumnRun], zoom: usize, top: usize, tall: usize) -> Markup {
     let is_bad = |run: &&ColumnRun| matches!(run.style, TimelineStyle::Failed | TimelineStyle::Gap);
-    let rect = |run: &ColumnRun, least: usize| {
-        let (first, last) = run.style.rise();
-        let width = (run.end - run.start).max(least);
+    let rect = |run: &ColumnRun, min_columns: usize| {
+        let (first, last) = run.style.lane_extent();
+        let width = (run.end - run.start).max(min_columns);
+        // One at the right end grows to the left, so that it is not cut off.
         let start = run.start.min(COLUMNS - width);
         html! {
             rect class={ "i-" (run.style.class()) } x=(start * zoom) y=(top + first * tall)
@@ -162,7 +163,7 @@ fn lane(runs: &[ColumnRun], zoom: usize, top: usize, tall: usize) -> Markup {
     };
     html! {
         @for run in runs.iter().filter(|run| !is_bad(run)) { (rect(run, 1)) }
-        @for run in runs.iter().filter(is_bad) { (rect(run, LEAST)) }
+        @for run in runs.iter().filter(is_bad) { (rect(run, MIN_BAD_COLUMNS)) }
     }
 }
 
@@ -203,7 +204,7 @@ pub fn figure(name: &str, position: usize, intervals: &[Interval], scale: Scale)
 /// The word above a run that is wide enough for it, a flag above a bad one that is not.
 fn mark(run: ColumnRun, zoom: usize) -> Markup {
     let (width, middle) = ((run.end - run.start) * zoom, (run.start + run.end) * zoom / 2);
-    let word = run.style.word();
+    let word = run.style.label();
     html! {
         @if width >= word.len() * 7 {
             text.word x=(middle) y="11" text-anchor="middle" { (word) }
@@ -216,7 +217,7 @@ fn mark(run: ColumnRun, zoom: usize) -> Markup {
 
 /// A sign of a state, to stand before its name.
 pub fn sign(style: TimelineStyle) -> Markup {
-    let (first, last) = style.rise();
+    let (first, last) = style.lane_extent();
     html! {
         svg viewBox="0 0 16 16" aria-hidden="true" {
             rect class={ "i-" (style.class()) } x="1" width="14" y=(first) height=(last - first) {}
@@ -289,24 +290,24 @@ pub fn shares(intervals: &[Interval]) -> String {
     if total <= 0 {
         return "Nothing is recorded.".to_owned();
     }
-    let words = TimelineStyle::SHOWN.iter().filter_map(|style| {
-        let of = intervals.iter().filter(|one| TimelineStyle::of(one.state) == *style);
+    let words = TimelineStyle::LEGEND.iter().filter_map(|style| {
+        let of = intervals.iter().filter(|one| TimelineStyle::of_state(one.state) == *style);
         let seconds: i64 = of.map(|one| one.length().as_secs()).sum();
         (seconds > 0)
-            .then(|| format!("{} {}", style.word(), length(SignedDuration::from_secs(seconds))))
+            .then(|| format!("{} {}", style.label(), length(SignedDuration::from_secs(seconds))))
     });
     format!("{}.", words.collect::<Vec<_>>().join(", "))
 }
 
 /// The intervals one by one: the long text alternative, with an end.
 fn description(intervals: &[Interval]) -> String {
-    let named = intervals.iter().take(NAMED).map(|one| {
+    let named = intervals.iter().take(MAX_NAMED).map(|one| {
         let (word, from, to) =
-            (TimelineStyle::of(one.state).word(), plain_time(one.from), plain_time(one.to));
+            (TimelineStyle::of_state(one.state).label(), plain_time(one.from), plain_time(one.to));
         format!("{word} from {from} to {to} UTC")
     });
     let mut words = named.collect::<Vec<_>>().join("; ");
-    if intervals.len() > NAMED {
+    if intervals.len() > MAX_NAMED {
         words.push_str("; the rest is in the table of states");
     }
     words

@@ -8,7 +8,7 @@ use super::{
     OscalContext, criterion_id,
     model::{OscalFinding, OscalRisk, OscalTarget, RelatedObservation, RelatedRisk, TargetStatus},
     observations,
-    words::{plain, properties, title},
+    texts::{plain, properties, title},
 };
 use crate::period::model::{ControlReport, CriterionReport, CriterionStanding, Deviation, Ending};
 
@@ -37,7 +37,7 @@ fn risk(
 ) -> OscalRisk {
     let observation = observations::deviation_id(context, &control.name, number);
     OscalRisk {
-        uuid: context.ids.of(&["risk", &control.name, &number.to_string()]),
+        uuid: context.ids.id_of(&["risk", &control.name, &number.to_string()]),
         title: title(&format!("{}: {}", control.title, deviation.rule)),
         description: observations::sentence(deviation),
         statement: plain(&format!(
@@ -78,7 +78,7 @@ fn finding(
     let names: Vec<&str> = criterion.controls.iter().map(String::as_str).collect();
     let by = if names.is_empty() { "no control".to_owned() } else { names.join(", ") };
     OscalFinding {
-        uuid: context.ids.of(&["finding", &criterion.id]),
+        uuid: context.ids.id_of(&["finding", &criterion.id]),
         title: title(&format!("{} {}", criterion.id, criterion.title)),
         description: plain(&format!("Served by {by}. {}", criterion.standing.meaning())),
         props: properties([
@@ -102,7 +102,7 @@ fn status(standing: CriterionStanding) -> TargetStatus {
         CriterionStanding::Passing => (
             "satisfied",
             "pass",
-            "Every control that serves the criterion held; this is no opinion.",
+            "Every control that serves the criterion held; this is not an opinion.",
         ),
         CriterionStanding::Failing => {
             ("not-satisfied", "fail", "A control that serves the criterion deviated.")

@@ -6,7 +6,7 @@
 mod findings;
 mod model;
 mod observations;
-mod words;
+mod texts;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +23,7 @@ use self::{
         OscalMetadata, OscalReference, OscalResource, OscalRole, OscalSubject, Party,
         ResponsibleParty, ResultSet, ReviewedControls,
     },
-    words::{EntryLinks, Ids, plain, properties, reference, span, title},
+    texts::{EntryLinks, Ids, plain, properties, reference, span, title},
 };
 use super::{
     format::{PeriodFormat, Render},
@@ -53,8 +53,8 @@ impl<'r> OscalContext<'r> {
         let provenance = &report.provenance;
         let ids = Ids::new(&provenance.origin, &report.period.name);
         Self {
-            tool: ids.of(&["component", "comptroller"]),
-            cluster: ids.of(&["component", "cluster"]),
+            tool: ids.id_of(&["component", "comptroller"]),
+            cluster: ids.id_of(&["component", "cluster"]),
             entry_links: EntryLinks { source: &provenance.source, size: provenance.log_size },
             ids,
             report,
@@ -81,10 +81,10 @@ impl<'r> OscalContext<'r> {
 fn document(report: &PeriodReport) -> OscalDocument {
     let context = OscalContext::new(report);
     let provenance = &report.provenance;
-    let plan = context.ids.of(&["resource", "plan"]);
+    let plan = context.ids.id_of(&["resource", "plan"]);
     // Another checkpoint or another run is another document.
     let run_at = provenance.run_at.to_string();
-    let uuid = context.ids.of(&["document", &provenance.checkpoint, &run_at]);
+    let uuid = context.ids.id_of(&["document", &provenance.checkpoint, &run_at]);
     OscalDocument {
         assessment_results: AssessmentResults {
             uuid,
@@ -98,15 +98,15 @@ fn document(report: &PeriodReport) -> OscalDocument {
 
 fn metadata(context: &OscalContext<'_>) -> OscalMetadata {
     let provenance = &context.report.provenance;
-    let author = context.ids.of(&["party", "author"]);
+    let author = context.ids.id_of(&["party", "author"]);
     let mut parties =
         vec![Party { uuid: author, kind: "person", name: name_of(&provenance.run_by) }];
     let owners: BTreeSet<&str> =
         context.report.controls.iter().map(|control| control.owner.as_str()).collect();
     let mut responsible = vec![ResponsibleParty { role_id: "preparer", party_uuids: vec![author] }];
-    let mut roles = vec![OscalRole { id: "preparer", title: "Whoever had this document made" }];
+    let mut roles = vec![OscalRole { id: "preparer", title: "Person who had this document made" }];
     if !owners.is_empty() {
-        let id = |owner: &str| context.ids.of(&["party", "owner", owner]);
+        let id = |owner: &str| context.ids.id_of(&["party", "owner", owner]);
         let party_uuids = owners.iter().map(|owner| id(owner)).collect();
         parties.extend(owners.iter().map(|owner| Party {
             uuid: id(owner),
@@ -151,7 +151,7 @@ fn links(context: &OscalContext<'_>) -> Vec<Link> {
         ("verifier-key", "Its verifier key"),
     ]
     .map(|(name, text)| {
-        let resource = context.ids.of(&["resource", name]);
+        let resource = context.ids.id_of(&["resource", name]);
         Link { href: format!("#{resource}"), rel: "reference", text }
     })
     .into()
@@ -174,7 +174,7 @@ fn result(context: &OscalContext<'_>) -> ResultSet {
     let observations = observations::all(context);
     let (findings, risks) = findings::all(context);
     ResultSet {
-        uuid: context.ids.of(&["result"]),
+        uuid: context.ids.id_of(&["result"]),
         title: title(&report.period.name),
         description: plain(&format!(
             "{over}. Controls: {}, of which {} held without a deviation, {} deviated, and of {} nothing can be said. Deviations: {}, of which {} were open at the end. There is evidence for {} of the time.",
@@ -251,7 +251,7 @@ fn resources(context: &OscalContext<'_>, plan: Uuid) -> Vec<OscalResource> {
     let Provenance { source, checkpoint, verifier_key, verify_command, command, .. } =
         &context.report.provenance;
     let resource = |name: &str, title, description: String| OscalResource {
-        uuid: context.ids.of(&["resource", name]),
+        uuid: context.ids.id_of(&["resource", name]),
         title,
         description,
         rlinks: Vec::new(),

@@ -174,7 +174,7 @@ pub(super) enum Method {
     Test,
     /// What people attested was looked at.
     Examine,
-    /// Nobody looked.
+    /// Nothing was examined or tested in that time.
     Unknown,
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     OscalContext,
     model::{Method, Observation, OscalEvidence, Property},
-    words::{plain, properties, span, title},
+    texts::{plain, properties, span, title},
 };
 use crate::{
     period::model::{
@@ -35,20 +35,20 @@ pub(super) fn all(context: &OscalContext<'_>) -> Vec<Observation> {
 
 /// The id of what was observed of a control over the period.
 pub(super) fn control_id(context: &OscalContext<'_>, control: &str) -> Uuid {
-    context.ids.of(&["observation", "control", control])
+    context.ids.id_of(&["observation", "control", control])
 }
 
 /// The id of a deviation. One entry may open many, even of the same rule and resource.
 pub(super) fn deviation_id(context: &OscalContext<'_>, control: &str, number: usize) -> Uuid {
-    context.ids.of(&["observation", "deviation", control, &number.to_string()])
+    context.ids.id_of(&["observation", "deviation", control, &number.to_string()])
 }
 
 fn occurrence_id(context: &OscalContext<'_>, control: &str, period: &str) -> Uuid {
-    context.ids.of(&["observation", "occurrence", control, period])
+    context.ids.id_of(&["observation", "occurrence", control, period])
 }
 
 fn gap_id(context: &OscalContext<'_>, number: usize) -> Uuid {
-    context.ids.of(&["observation", "gap", &number.to_string()])
+    context.ids.id_of(&["observation", "gap", &number.to_string()])
 }
 
 /// The ids of all that was observed of a control.
@@ -81,7 +81,7 @@ fn of_control(context: &OscalContext<'_>, control: &ControlReport) -> Observatio
         ("observed-seconds", control.coverage.observed_seconds.to_string().into()),
         ("expected-seconds", control.coverage.expected_seconds.to_string().into()),
     ]);
-    props.extend(control.criteria.iter().filter_map(|id| super::words::property("criterion", id)));
+    props.extend(control.criteria.iter().filter_map(|id| super::texts::property("criterion", id)));
     props.extend(population_properties(control));
     let seconds = seconds_by_state(control);
     // At a time, a state has no length.
@@ -235,7 +235,7 @@ fn of_occurrence(
         ("performed-at", performed.unwrap_or_default().into()),
     ]);
     let named = |name, values: &[String]| -> Vec<Property> {
-        values.iter().filter_map(|value| super::words::property(name, value)).collect()
+        values.iter().filter_map(|value| super::texts::property(name, value)).collect()
     };
     props.extend(named("attested-by", &occurrence.attested_by));
     props.extend(named("artifact-digest", &occurrence.artifacts));

@@ -54,7 +54,7 @@ pub fn of<'a>(
         let reliability = match reliability(context, namespace, action) {
             Ok(reliability) => reliability,
             Err(why) => {
-                evidence.attempted(slot, why);
+                evidence.attempted(slot, why.to_string());
                 continue;
             }
         };
@@ -66,14 +66,23 @@ pub fn of<'a>(
     evidence
 }
 
-/// Whether what an action took can be restored; an error says why it is certain that it can't.
+/// Why it is certain that what an action took can't be restored, as it goes on after the action's name.
+#[derive(Debug, thiserror::Error)]
+enum NothingToRestore {
+    #[error("made no RestorePoint")]
+    NotMade,
+    #[error("left nothing to restore: RestorePoint {0} is gone")]
+    Gone(Symbol),
+}
+
+/// Whether what an action took can be restored.
 fn reliability(
     context: &CheckContext<'_>,
     namespace: &Symbol,
     action: &KastenBackup,
-) -> Result<Reliability, String> {
+) -> Result<Reliability, NothingToRestore> {
     let Some(name) = &action.restore_point else {
-        return Err("made no RestorePoint".to_owned());
+        return Err(NothingToRestore::NotMade);
     };
     let there = context.inventory.lookup(KASTEN_APPS, "RestorePoint", namespace, name).is_some();
     // Before the RestorePoint is asked for: that it is there does not say what is in it.
@@ -83,9 +92,7 @@ fn reliability(
     }
     match context.inventory.source {
         _ if there => Ok(Reliability::Reliable),
-        ObjectSource::Cluster => {
-            Err(format!("left nothing to restore: RestorePoint {name} is gone"))
-        }
+        ObjectSource::Cluster => Err(NothingToRestore::Gone(name.clone())),
         ObjectSource::Manifests => Ok(Reliability::Undecided(format!(
             "made RestorePoint {name}, which is not in these files"
         ))),

@@ -304,7 +304,7 @@ impl Copied {
 }
 
 impl Disk {
-    /// Whether a backup must have taken a snapshot of it; None when that can't be told.
+    /// Whether a backup must have taken a snapshot of it; None when that is not known.
     fn gives_snapshots(&self, volumes: Volumes, run: &VeleroRun<'_>) -> Option<bool> {
         match self {
             Self::None | Self::Unknown => None,
@@ -376,8 +376,8 @@ fn count(inventory: &Inventory, run: &VeleroRun<'_>) -> ClaimCount {
             continue;
         }
         match disk(inventory, namespace, name, claim).gives_snapshots(run.backup.volumes, run) {
-            Some(true) => count.sure += 1,
-            None => count.unsure += 1,
+            Some(true) => count.certain += 1,
+            None => count.uncertain += 1,
             Some(false) => {}
         }
     }

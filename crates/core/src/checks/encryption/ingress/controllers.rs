@@ -1,72 +1,17 @@
-//! What the controllers of Ingresses make of them: who ends TLS without `spec.tls`, and who serves
-//! plain HTTP beside it. An annotation counts only for the controller that reads it.
+//! Which controller serves an Ingress: by the class that it names, or by the default class.
 
-use serde_json::Value;
-
-use super::super::{network, storage_classes::parse_bool};
+use super::super::network;
 use crate::inventory::{
     Inventory, ObjectSource,
-    network::{IngressAnnotations, IngressClassFacts, IngressClassRef, IngressFacts, NetworkFacts},
+    network::{IngressClassFacts, IngressClassRef, IngressFacts, NetworkFacts},
 };
 
 /// The kind that names the controller of an Ingress.
 pub const INGRESS_CLASS: (&str, &str) = ("networking.k8s.io", "IngressClass");
 
-/// How clients reach the hosts of an Ingress.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exposure {
-    pub tls: TlsTermination,
-    pub plain: PlainHttp,
-}
-
-/// Which hosts of an Ingress the controller serves over TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TlsTermination {
-    /// For each host that `spec.tls` covers.
-    BySpec,
-    /// For every host, if `spec.tls` has an entry.
-    ByAnyEntry,
-    /// For every host, by a certificate that is named elsewhere.
-    Always,
-    /// `spec.tls` decides, or else something that is not visible: why, and what to do.
-    NotShown(String),
-    /// Nowhere, whatever `spec.tls` says: why, and what to do.
-    Never(String),
-}
-
-/// Whether hosts that are served over TLS are served over plain HTTP as well.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PlainHttp {
-    /// They are not, or only to redirect.
-    No,
-    /// They are: what to do.
-    Yes(String),
-    /// It is not known: why, and what to do.
-    NotShown(String),
-}
-
-impl Exposure {
-    /// As the Ingress API has it.
-    const BY_SPEC: Self = Self { tls: TlsTermination::BySpec, plain: PlainHttp::No };
-
-    /// How an Ingress is exposed by the controller that serves it.
-    pub fn of(inventory: &Inventory, facts: &IngressFacts) -> Self {
-        let (controller, parameters) = serving(inventory, facts);
-        let annotations = &facts.annotations;
-        match controller {
-            Some(controller) => controller.exposure(annotations, parameters),
-            // GKE serves what names no class, and nobody else reads its annotations.
-            None if facts.class.is_none() && names_google_certificate(annotations) => {
-                IngressController::Gce.exposure(annotations, parameters)
-            }
-            None => of_unknown(annotations),
-        }
-    }
-}
-
 /// A controller whose annotations and defaults are known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum IngressController {
+pub enum IngressController {
     Alb,
     AlibabaAlb,
     AppGateway,
@@ -86,27 +31,47 @@ enum IngressController {
     Traefik,
 }
 
-const HAPROXY_TECHNOLOGIES: &[&str] = &["haproxy.org/", "haproxy.com/", "ingress.kubernetes.io/"];
-const HAPROXY_COMMUNITY: &[&str] = &["haproxy-ingress.github.io/", "ingress.kubernetes.io/"];
+pub const HAPROXY_TECHNOLOGIES: &[&str] =
+    &["haproxy.org/", "haproxy.com/", "ingress.kubernetes.io/"];
+pub const HAPROXY_COMMUNITY: &[&str] = &["haproxy-ingress.github.io/", "ingress.kubernetes.io/"];
 const HAPROXY_EITHER: &[&str] =
     &["haproxy.org/", "haproxy.com/", "haproxy-ingress.github.io/", "ingress.kubernetes.io/"];
 
-/// The controller that serves an Ingress, and whether its class has parameters. None for a controller that
-/// is not known here.
-fn serving(inventory: &Inventory, facts: &IngressFacts) -> (Option<IngressController>, bool) {
-    match &facts.class {
-        Some(IngressClassRef::Annotation(name)) => (IngressController::of_class(name), false),
-        Some(IngressClassRef::Object(name)) => match class(inventory, name) {
-            Some(class) => (IngressController::of(&class.controller), class.parameters),
-            // It may be in another file, or be served by name alone.
-            None => (IngressController::of_class(name), false),
-        },
-        // The API server fills in the default class when it takes the manifest.
-        None if inventory.source == ObjectSource::Manifests => match default_class(inventory) {
-            Some(class) => (IngressController::of(&class.controller), class.parameters),
-            None => (None, false),
-        },
-        None => (None, false),
+/// Who serves an Ingress, as far as its class shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServedBy {
+    /// None for a controller that is not known here.
+    pub controller: Option<IngressController>,
+    /// Whether the class has parameters: they are not read, and may change what the controller does.
+    pub has_parameters: bool,
+}
+
+impl ServedBy {
+    /// By the class that an Ingress names, or else by the default class.
+    pub fn of(inventory: &Inventory, facts: &IngressFacts) -> Self {
+        match &facts.class {
+            Some(IngressClassRef::Annotation(name)) => Self::by_name(name),
+            Some(IngressClassRef::Object(name)) => match class(inventory, name) {
+                Some(class) => Self::by_class(class),
+                // It may be in another file, or be served by name alone.
+                None => Self::by_name(name),
+            },
+            // The API server fills in the default class when it takes the manifest. In a cluster, an
+            // Ingress without a class was created when there was none.
+            None if inventory.source == ObjectSource::Manifests => {
+                default_class(inventory).map(Self::by_class).unwrap_or_default()
+            }
+            None => Self::default(),
+        }
+    }
+
+    fn by_class(class: &IngressClassFacts) -> Self {
+        let controller = IngressController::of(&class.controller);
+        Self { controller, has_parameters: class.parameters }
+    }
+
+    fn by_name(name: &str) -> Self {
+        Self { controller: IngressController::of_class(name), has_parameters: false }
     }
 }
 
@@ -181,364 +146,9 @@ impl IngressController {
             _ => return None,
         })
     }
-
-    fn exposure(self, annotations: &IngressAnnotations, parameters: bool) -> Exposure {
-        match self {
-            Self::Alb => alb(annotations, parameters),
-            Self::AlibabaAlb => alibaba(annotations),
-            Self::AppGateway => app_gateway(annotations),
-            Self::Cloudflare => Exposure {
-                tls: TlsTermination::NotShown("TLS ends at Cloudflare, and whether it serves plain HTTP as well is its setting Always Use HTTPS: attest it".to_owned()),
-                plain: PlainHttp::No,
-            },
-            Self::Contour => contour(annotations),
-            Self::Gce => gce(annotations),
-            Self::Haproxy(prefixes) => haproxy(annotations, prefixes),
-            Self::Istio => Exposure {
-                tls: TlsTermination::BySpec,
-                plain: PlainHttp::NotShown("Istio serves an Ingress on port 80 too: use a Gateway with tls.httpsRedirect instead".to_owned()),
-            },
-            Self::Kong => kong(annotations),
-            Self::Nginx => nginx(annotations),
-            Self::NginxInc => nginx_inc(annotations),
-            Self::OpenShift => openshift(annotations),
-            Self::Oracle => oracle(annotations),
-            // It opens port 443 alone, with a certificate of its own.
-            Self::Tailscale => Exposure { tls: TlsTermination::Always, plain: PlainHttp::No },
-            Self::Traefik => traefik(annotations),
-        }
-    }
 }
 
 /// Whether the name of a class is one of a family, such as `nginx-internal` and `public-nginx`.
 fn of_family(name: &str, family: &str) -> bool {
     name.split(['-', '.', '_']).any(|part| part == family)
-}
-
-/// The exposure when it is not known who reads the annotations: what would follow if the controller they
-/// are meant for did makes the answer uncertain.
-fn of_unknown(annotations: &IngressAnnotations) -> Exposure {
-    let mut exposure = Exposure::BY_SPEC;
-    for (controller, prefix) in [
-        (IngressController::Nginx, "nginx.ingress.kubernetes.io/"),
-        (IngressController::Alb, "alb.ingress.kubernetes.io/"),
-        (IngressController::AppGateway, "appgw.ingress.kubernetes.io/"),
-        (IngressController::Haproxy(HAPROXY_TECHNOLOGIES), "haproxy.org/"),
-        (IngressController::Haproxy(HAPROXY_COMMUNITY), "haproxy-ingress.github.io/"),
-        (IngressController::Kong, "konghq.com/"),
-        (IngressController::NginxInc, "nginx.org/"),
-        (IngressController::OpenShift, "route.openshift.io/"),
-        (IngressController::Oracle, "oci-native-ingress.oraclecloud.com/"),
-        (IngressController::Traefik, "traefik.ingress.kubernetes.io/"),
-        (IngressController::Gce, "networking.gke.io/"),
-        (IngressController::Gce, "ingress.gcp.kubernetes.io/"),
-    ] {
-        if !annotations.keys().any(|key| key.starts_with(prefix)) {
-            continue;
-        }
-        let why = || {
-            format!(
-                "the annotations {prefix}* count only for the controller that reads them, and who serves this Ingress is not known: name its IngressClass in spec.ingressClassName"
-            )
-        };
-        let if_served = controller.exposure(annotations, false);
-        // Only where an annotation would make things better or worse than the Ingress alone shows, is the
-        // answer uncertain.
-        if matches!(if_served.tls, TlsTermination::Always | TlsTermination::NotShown(_)) {
-            exposure.tls = TlsTermination::NotShown(why());
-        }
-        if if_served.plain != PlainHttp::No {
-            exposure.plain = PlainHttp::NotShown(why());
-        }
-    }
-    exposure
-}
-
-/// ingress-nginx redirects hosts that have TLS, unless told otherwise.
-fn nginx(annotations: &IngressAnnotations) -> Exposure {
-    let on = |key| annotations.get(key).and_then(parse_bool);
-    let forced = on("nginx.ingress.kubernetes.io/force-ssl-redirect") == Some(true);
-    let off = on("nginx.ingress.kubernetes.io/ssl-redirect") == Some(false);
-    Exposure {
-        tls: if on("nginx.ingress.kubernetes.io/ssl-passthrough") == Some(true) {
-            TlsTermination::NotShown("TLS goes through to the pods if the controller runs with --enable-ssl-passthrough, which is not visible: attest it".to_owned())
-        } else if forced {
-            TlsTermination::NotShown("plain HTTP is redirected (force-ssl-redirect), and TLS ends with the controller's default certificate or in front of it: name one in spec.tls, or attest it".to_owned())
-        } else {
-            TlsTermination::BySpec
-        },
-        plain: if off && !forced {
-            PlainHttp::Yes(
-                "remove the annotation nginx.ingress.kubernetes.io/ssl-redirect".to_owned(),
-            )
-        } else {
-            PlainHttp::No
-        },
-    }
-}
-
-fn nginx_inc(annotations: &IngressAnnotations) -> Exposure {
-    let off = ["nginx.org/ssl-redirect", "ingress.kubernetes.io/ssl-redirect"]
-        .into_iter()
-        .find(|key| annotations.get(key).and_then(parse_bool) == Some(false));
-    Exposure {
-        tls: TlsTermination::BySpec,
-        plain: off
-            .map_or(PlainHttp::No, |key| PlainHttp::Yes(format!("remove the annotation {key}"))),
-    }
-}
-
-fn haproxy(annotations: &IngressAnnotations, prefixes: &[&str]) -> Exposure {
-    let find = |name: &str| {
-        prefixes.iter().find_map(|prefix| {
-            let key = format!("{prefix}{name}");
-            annotations.get(&key).map(|value| (switch(value), key))
-        })
-    };
-    Exposure {
-        tls: match find("ssl-passthrough") {
-            Some((Some(true), key)) => TlsTermination::NotShown(format!(
-                "TLS goes through to the pods ({key}), and whether they speak it is not visible: attest it"
-            )),
-            _ => TlsTermination::BySpec,
-        },
-        plain: match find("ssl-redirect") {
-            Some((Some(false), key)) => PlainHttp::Yes(format!("remove the annotation {key}")),
-            _ => PlainHttp::No,
-        },
-    }
-}
-
-/// Reads a bool as the configuration of `HAProxy` writes it; None for anything else.
-fn switch(value: &str) -> Option<bool> {
-    match value.trim().to_ascii_lowercase().as_str() {
-        "on" | "enabled" | "yes" => Some(true),
-        "off" | "disabled" | "no" => Some(false),
-        other => parse_bool(other),
-    }
-}
-
-/// The AWS Load Balancer Controller opens the ports of `listen-ports`: without it HTTPS where a
-/// certificate is named, else HTTP. It takes certificates for HTTPS from ACM by the hosts.
-fn alb(annotations: &IngressAnnotations, parameters: bool) -> Exposure {
-    const PORTS: &str = "alb.ingress.kubernetes.io/listen-ports";
-    let ports = if let Some(text) = annotations.get(PORTS) {
-        let Some(ports) = ListenPorts::read(text) else {
-            return not_shown(format!(
-                "the annotation {PORTS} is not a list such as [{{\"HTTPS\": 443}}]: fix it"
-            ));
-        };
-        ports
-    } else {
-        let https = annotations.has("alb.ingress.kubernetes.io/certificate-arn");
-        ListenPorts { http: !https, https }
-    };
-    // Ingresses of one group share a load balancer, and so its listeners.
-    let shared = annotations.has("alb.ingress.kubernetes.io/group.name");
-    let redirects = annotations.has("alb.ingress.kubernetes.io/ssl-redirect");
-    if !ports.https {
-        return if parameters || shared {
-            not_shown("the parameters of its IngressClass or another Ingress of its group may open HTTPS: name the certificate in alb.ingress.kubernetes.io/certificate-arn".to_owned())
-        } else {
-            Exposure {
-                tls: TlsTermination::Never(format!(
-                    "the AWS Load Balancer Controller opens plain HTTP alone: name the certificate in alb.ingress.kubernetes.io/certificate-arn, or set {PORTS} to [{{\"HTTPS\": 443}}] to have it found by host"
-                )),
-                plain: PlainHttp::No,
-            }
-        };
-    }
-    let redirect = "set alb.ingress.kubernetes.io/ssl-redirect to \"443\"";
-    Exposure {
-        tls: TlsTermination::Always,
-        plain: if !ports.http || redirects {
-            PlainHttp::No
-        } else if parameters
-            || shared
-            || annotations.has("alb.ingress.kubernetes.io/actions.ssl-redirect")
-        {
-            PlainHttp::NotShown(format!(
-                "it listens on HTTP too, and its class, its group or an action may redirect: {redirect}"
-            ))
-        } else {
-            PlainHttp::Yes(redirect.to_owned())
-        },
-    }
-}
-
-/// Alibaba's controller reads annotations of the same names, and finds certificates by itself.
-fn alibaba(annotations: &IngressAnnotations) -> Exposure {
-    let redirects = annotations.get("alb.ingress.kubernetes.io/ssl-redirect").and_then(parse_bool)
-        == Some(true);
-    match annotations.get("alb.ingress.kubernetes.io/listen-ports").map(ListenPorts::read) {
-        None => Exposure::BY_SPEC,
-        Some(Some(ListenPorts { https: true, http })) => Exposure {
-            tls: TlsTermination::NotShown(
-                "its HTTPS listener takes a certificate from the AlbConfig, which is not read: name one in spec.tls".to_owned(),
-            ),
-            plain: if http && !redirects {
-                PlainHttp::Yes("set alb.ingress.kubernetes.io/ssl-redirect to \"true\"".to_owned())
-            } else {
-                PlainHttp::No
-            },
-        },
-        Some(Some(_)) => Exposure {
-            tls: TlsTermination::Never("alb.ingress.kubernetes.io/listen-ports opens plain HTTP alone: add {\"HTTPS\": 443}".to_owned()),
-            plain: PlainHttp::No,
-        },
-        Some(None) => not_shown(
-            "the annotation alb.ingress.kubernetes.io/listen-ports can't be read: fix it".to_owned(),
-        ),
-    }
-}
-
-/// The protocols that a balancer listens for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ListenPorts {
-    http: bool,
-    https: bool,
-}
-
-impl ListenPorts {
-    /// Reads `[{"HTTP": 80}, {"HTTPS": 443}]`; None for what the controller refuses.
-    fn read(text: &str) -> Option<Self> {
-        let Value::Array(entries) = serde_json::from_str(text).ok()? else {
-            return None;
-        };
-        let mut ports = Self { http: false, https: false };
-        for entry in &entries {
-            for protocol in entry.as_object()?.keys() {
-                match protocol.as_str() {
-                    "HTTP" => ports.http = true,
-                    "HTTPS" => ports.https = true,
-                    "QUIC" => {}
-                    _ => return None,
-                }
-            }
-        }
-        (ports.http || ports.https).then_some(ports)
-    }
-}
-
-/// Application Gateway listens on HTTP beside HTTPS only to redirect.
-fn app_gateway(annotations: &IngressAnnotations) -> Exposure {
-    let named = annotations.has("appgw.ingress.kubernetes.io/appgw-ssl-certificate");
-    Exposure {
-        tls: if named { TlsTermination::Always } else { TlsTermination::BySpec },
-        plain: PlainHttp::No,
-    }
-}
-
-fn names_google_certificate(annotations: &IngressAnnotations) -> bool {
-    annotations.has("networking.gke.io/managed-certificates")
-        || annotations.has("ingress.gcp.kubernetes.io/pre-shared-cert")
-}
-
-/// Google's balancer serves HTTP beside HTTPS, for all hosts alike.
-fn gce(annotations: &IngressAnnotations) -> Exposure {
-    const ALLOW: &str = "kubernetes.io/ingress.allow-http";
-    Exposure {
-        tls: if names_google_certificate(annotations) {
-            TlsTermination::Always
-        } else {
-            TlsTermination::ByAnyEntry
-        },
-        plain: if annotations.get(ALLOW).and_then(parse_bool) == Some(false) {
-            PlainHttp::No
-        } else if annotations.has("networking.gke.io/v1beta1.FrontendConfig") {
-            PlainHttp::NotShown(format!(
-                "whether its FrontendConfig redirects is not read: set {ALLOW} to \"false\", or attest the redirect"
-            ))
-        } else {
-            PlainHttp::Yes(format!("set {ALLOW} to \"false\""))
-        },
-    }
-}
-
-fn contour(annotations: &IngressAnnotations) -> Exposure {
-    let on = |key| annotations.get(key).and_then(parse_bool);
-    let closed = on("ingress.kubernetes.io/force-ssl-redirect") == Some(true)
-        || on("kubernetes.io/ingress.allow-http") == Some(false);
-    Exposure {
-        tls: TlsTermination::BySpec,
-        plain: if closed {
-            PlainHttp::No
-        } else {
-            PlainHttp::Yes("set ingress.kubernetes.io/force-ssl-redirect to \"true\"".to_owned())
-        },
-    }
-}
-
-/// Kong serves both protocols with a certificate of its own, unless told otherwise.
-fn kong(annotations: &IngressAnnotations) -> Exposure {
-    const PROTOCOLS: &str = "konghq.com/protocols";
-    let protocols: Vec<&str> = annotations
-        .get(PROTOCOLS)
-        .map_or_else(Vec::new, |text| text.split(',').map(str::trim).collect());
-    let secure = |protocol: &&str| matches!(*protocol, "https" | "grpcs" | "tls" | "wss");
-    if !protocols.is_empty() && protocols.iter().all(secure) {
-        return Exposure { tls: TlsTermination::Always, plain: PlainHttp::No };
-    }
-    let remedy = format!("set {PROTOCOLS} to https");
-    Exposure {
-        tls: TlsTermination::BySpec,
-        plain: if annotations.has("konghq.com/override") {
-            PlainHttp::NotShown(format!("its KongIngress is not read: {remedy}"))
-        } else {
-            PlainHttp::Yes(remedy)
-        },
-    }
-}
-
-/// The router redirects what it makes of an Ingress with TLS.
-fn openshift(annotations: &IngressAnnotations) -> Exposure {
-    let through = annotations.get("route.openshift.io/termination") == Some("passthrough");
-    Exposure {
-        tls: if through {
-            TlsTermination::NotShown("TLS goes through to the pods (route.openshift.io/termination), and whether they speak it is not visible: attest it".to_owned())
-        } else {
-            TlsTermination::BySpec
-        },
-        plain: PlainHttp::No,
-    }
-}
-
-fn oracle(annotations: &IngressAnnotations) -> Exposure {
-    let named = annotations.has("oci-native-ingress.oraclecloud.com/certificate-ocid");
-    Exposure {
-        tls: if named { TlsTermination::Always } else { TlsTermination::BySpec },
-        plain: PlainHttp::No,
-    }
-}
-
-/// A router of Traefik with `tls` takes TLS alone. Without it, `spec.tls` brings certificates, and
-/// the entry points decide.
-fn traefik(annotations: &IngressAnnotations) -> Exposure {
-    const TLS: &str = "traefik.ingress.kubernetes.io/router.tls";
-    const ENTRY: &str = "traefik.ingress.kubernetes.io/router.entrypoints";
-    if annotations.get(TLS).and_then(parse_bool) == Some(true) {
-        return Exposure { tls: TlsTermination::Always, plain: PlainHttp::No };
-    }
-    let entry = annotations.get(ENTRY).unwrap_or_default();
-    let mut points = entry.split(',').map(str::trim).filter(|point| !point.is_empty()).peekable();
-    // A list without an entry means every default entry point, so it is not "only secure".
-    let only_secure = points.peek().is_some() && points.all(|point| point == "websecure");
-    if only_secure {
-        return Exposure {
-            tls: TlsTermination::NotShown(format!(
-                "whether the entry point websecure ends TLS is in Traefik's own configuration: set {TLS} to \"true\""
-            )),
-            plain: PlainHttp::No,
-        };
-    }
-    Exposure {
-        tls: TlsTermination::BySpec,
-        plain: PlainHttp::NotShown(format!(
-            "Traefik serves it at every default entry point, and whether that for plain HTTP redirects is in its own configuration: set {TLS} to \"true\""
-        )),
-    }
-}
-
-fn not_shown(why: String) -> Exposure {
-    Exposure { tls: TlsTermination::NotShown(why.clone()), plain: PlainHttp::NotShown(why) }
 }

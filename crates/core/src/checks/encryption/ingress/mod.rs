@@ -2,12 +2,16 @@
 //! certificate that remains valid long enough.
 
 mod controllers;
+mod exposure;
 #[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;
 
-use self::controllers::{Exposure, INGRESS_CLASS, PlainHttp, TlsTermination};
+use self::{
+    controllers::INGRESS_CLASS,
+    exposure::{Exposure, PlainHttp, TlsTermination},
+};
 use super::{
     Check, CheckContext, Dependency, Finding, Item, Judgement, both_sides,
     certificates::{CERTIFICATE, EXPIRED, EXPIRING, Validity, validity},
@@ -24,7 +28,7 @@ use crate::{
 
 const INGRESS: (&str, &str) = ("networking.k8s.io", "Ingress");
 
-/// The `ingress` part.
+/// The `ingress` part of an `encryption` test, compiled.
 #[derive(Debug)]
 pub struct IngressCheck {
     min_validity: Option<Duration>,

@@ -32,6 +32,7 @@ pub fn judge_namespace(
     let mut malformed = Vec::new();
     for (group, kind) in POLICIES {
         for (slot, object) in inventory.objects_of(group, kind) {
+            // Linkerd's policies are about servers of their own namespace.
             if &*object.namespace != namespace {
                 continue;
             }

@@ -21,7 +21,7 @@ const NAMESPACE: (&str, &str) = ("", "Namespace");
 /// Whether there is a mesh at all. `atRest` numbers its items from 0, so the last number is free.
 const ANY_MESH: Item = Item::Cluster(u32::MAX);
 
-/// The `mesh` part.
+/// The `mesh` part of an `encryption` test, compiled.
 #[derive(Debug)]
 pub struct MeshCheck;
 

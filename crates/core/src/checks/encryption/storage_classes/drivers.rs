@@ -100,7 +100,7 @@ const CEPH: EncryptionSwitch = EncryptionSwitch {
     attributes: Attributes::Obeyed,
 };
 
-/// Source: openstorage, `api/spec/spec_handler.go`.
+/// By the source of openstorage, `api/spec/spec_handler.go`. A passphrase turns encryption on as well.
 const PORTWORX: EncryptionSwitch = EncryptionSwitch {
     parameters: &[
         parameter("secure", NameMatch::Exact, ValueRule::Bool),
@@ -110,7 +110,7 @@ const PORTWORX: EncryptionSwitch = EncryptionSwitch {
     attributes: Attributes::Copied,
 };
 
-/// Source: scaleway-csi, `pkg/driver/helpers.go`.
+/// By the source of scaleway-csi, `pkg/driver/helpers.go`, which compares names without case.
 const SCALEWAY: EncryptionSwitch = EncryptionSwitch {
     parameters: &[
         parameter("encrypted", NameMatch::AnyCase, ValueRule::Bool),

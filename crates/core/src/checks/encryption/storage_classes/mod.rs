@@ -18,7 +18,7 @@ use super::{
 use crate::{
     checks::{visit_changed, visit_kinds},
     inventory::{
-        Change, Facts, Inventory,
+        Change, Facts, Inventory, Symbol,
         storage::{Parameters, PersistentVolumeFacts, StorageClassFacts, VolumeSource},
     },
 };
@@ -26,7 +26,7 @@ use crate::{
 const CLASS: (&str, &str) = ("storage.k8s.io", "StorageClass");
 const VOLUME: (&str, &str) = ("", "PersistentVolume");
 
-/// The `storageClasses` part.
+/// The `storageClasses` part of an `encryption` test, compiled.
 #[derive(Debug)]
 pub struct StorageClassesCheck;
 
@@ -140,40 +140,51 @@ fn of_volume(inventory: &Inventory, volume: &PersistentVolumeFacts) -> Encryptio
     }
 }
 
-/// The class that made a volume, or why it is not known. A class can't be changed, but it can be replaced
-/// by another of its name, which is then younger than the volume.
+/// Why it is not known which class made a volume.
+#[derive(Debug, thiserror::Error)]
+enum UnknownMaker {
+    #[error(
+        "no StorageClass made the volume, and the volume does not show whether it is encrypted"
+    )]
+    NoClass,
+    #[error("the StorageClass {0} can't be read")]
+    Malformed(Symbol),
+    #[error("the StorageClass {0}, which made the volume, is gone")]
+    Gone(Symbol),
+    #[error("the volume names the StorageClass {0}, but was not made by its provisioner")]
+    OtherProvisioner(Symbol),
+    /// A class can't be changed, but it can be replaced by another of its name.
+    #[error("the StorageClass {0} is younger than the volume, so another of that name made it")]
+    Younger(Symbol),
+    #[error(
+        "metadata.creationTimestamp is missing, so it is not known whether the StorageClass {0} made the volume"
+    )]
+    NoTimestamp(Symbol),
+}
+
+/// The class that made a volume.
 fn class_that_made<'a>(
     inventory: &'a Inventory,
     volume: &PersistentVolumeFacts,
-) -> Result<&'a StorageClassFacts, String> {
+) -> Result<&'a StorageClassFacts, UnknownMaker> {
     let Some(name) = &volume.storage_class else {
-        return Err(
-            "no StorageClass made the volume, and the volume does not show whether it is encrypted"
-                .to_owned(),
-        );
+        return Err(UnknownMaker::NoClass);
     };
     let class = match inventory.lookup(CLASS.0, CLASS.1, "", name).map(|object| &object.facts) {
         Some(Facts::StorageClass(class)) => class,
-        Some(_) => return Err(format!("the StorageClass {name} can't be read")),
-        None => {
-            return Err(format!("the StorageClass {name}, which made the volume, is gone"));
-        }
+        Some(_) => return Err(UnknownMaker::Malformed(name.clone())),
+        None => return Err(UnknownMaker::Gone(name.clone())),
     };
+    // Anybody may write the name of a class into a volume.
     let by = volume.provisioned_by.as_deref().map(canonical);
     if by != Some(canonical(&class.provisioner)) {
-        return Err(format!(
-            "the volume names the StorageClass {name}, but was not made by its provisioner"
-        ));
+        return Err(UnknownMaker::OtherProvisioner(name.clone()));
     }
     // A class is immutable, so one that is older than the volume is the one that made it.
     match (class.created, volume.created) {
         (Some(class_created), Some(created)) if class_created <= created => Ok(class),
-        (Some(_), Some(_)) => Err(format!(
-            "the StorageClass {name} is younger than the volume, so another of that name made it"
-        )),
-        _ => Err(format!(
-            "metadata.creationTimestamp is missing, so it is not known whether the StorageClass {name} made the volume"
-        )),
+        (Some(_), Some(_)) => Err(UnknownMaker::Younger(name.clone())),
+        _ => Err(UnknownMaker::NoTimestamp(name.clone())),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn circumstances_are_found_where_they_are_and_only_there() {
+fn contextual_risks_are_found_where_they_are_and_only_there() {
     let harmless = cluster_role("r", &["get core pods"]);
     let powerful = cluster_role("p", &["create core pods"]);
     let account = named("ServiceAccount", "prod", "ci");

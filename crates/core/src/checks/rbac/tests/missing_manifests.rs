@@ -96,7 +96,7 @@ fn an_account_of_no_manifest_is_unknown_where_it_is_asked_about() {
 }
 
 #[test]
-fn born_roles_are_known_and_those_that_kubeadm_makes_are_not() {
+fn default_roles_are_known_and_those_that_kubeadm_makes_are_not() {
     for (namespace, role, known) in [
         ("kube-system", "extension-apiserver-authentication-reader", true),
         ("kube-system", "system::leader-locking-kube-scheduler", true),

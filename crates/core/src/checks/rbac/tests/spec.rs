@@ -146,7 +146,7 @@ fn a_message_stays_short_whatever_the_subject_holds() {
     assert!(found[0].message.chars().count() <= 512);
 }
 
-/// Replays a change and compares: an item that was not told must be judged as before.
+/// Replays a change and compares: an item that was not visited must be judged as before.
 #[test]
 fn whatever_a_change_alters_is_told() {
     let check = check(json!({
@@ -197,19 +197,19 @@ fn whatever_a_change_alters_is_told() {
             now: jiff::Timestamp::UNIX_EPOCH,
             occurrences: &[],
         };
-        let mut told = BTreeSet::new();
+        let mut visited = BTreeSet::new();
         check.affected(&context, &change, &mut |item| {
-            told.insert(item);
+            visited.insert(item);
         });
         for (item, judgement) in judge_all(&*check, &world, &scope) {
             let known = before.iter().find(|(known, _)| *known == item).map(|(_, found)| found);
             assert!(
-                told.contains(&item) || known == Some(&judgement),
+                visited.contains(&item) || known == Some(&judgement),
                 "{object} altered {item:?} untold"
             );
         }
         for (item, _) in &before {
-            assert!(told.contains(item) || check.judge(&context, *item).is_some());
+            assert!(visited.contains(item) || check.judge(&context, *item).is_some());
         }
     }
 }

@@ -103,14 +103,14 @@ fn manifests_need_not_bring_the_roles_that_every_cluster_has() {
 }
 
 #[test]
-fn what_is_added_to_the_born_rights_is_found() {
+fn what_is_added_to_the_default_rights_is_found() {
     let name = "system:basic-user";
-    let born = "create authorization.k8s.io selfsubjectaccessreviews";
+    let default_rule = "create authorization.k8s.io selfsubjectaccessreviews";
     let check = forbid(&[Risk::ReadSecrets, Risk::Everyone]);
     let everyone = bind(name, name, &["Group/system:authenticated"]);
-    let mut world = World::of([cluster_role(name, &[born]), everyone]);
+    let mut world = World::of([cluster_role(name, &[default_rule]), everyone]);
     assert!(failing(&*check, &world).is_empty());
-    world.apply(&cluster_role(name, &[born, "get core secrets"]));
+    world.apply(&cluster_role(name, &[default_rule, "get core secrets"]));
     assert_eq!(
         said(&failing(&*check, &world)),
         [
@@ -121,7 +121,7 @@ fn what_is_added_to_the_born_rights_is_found() {
 }
 
 #[test]
-fn who_is_added_to_a_born_binding_is_found() {
+fn who_is_added_to_a_default_binding_is_found() {
     let check = forbid(&[Risk::ClusterAdmin]);
     let mut world = World::of([
         cluster_role("cluster-admin", &["* * *"]),

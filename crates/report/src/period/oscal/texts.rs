@@ -23,7 +23,7 @@ impl Ids {
     }
 
     /// The id of the thing that these names name together.
-    pub fn of(&self, names: &[&str]) -> Uuid {
+    pub fn id_of(&self, names: &[&str]) -> Uuid {
         Uuid::new_v5(&self.namespace, joined(names).as_bytes())
     }
 }
@@ -84,7 +84,7 @@ pub(super) fn title(text: &str) -> String {
     if text.is_empty() { "(no title)".to_owned() } else { text }
 }
 
-/// `2026-07-01T00:00:00Z to 2026-10-01T00:00:00Z`.
+/// A span of time, such as `2026-07-01T00:00:00Z to 2026-10-01T00:00:00Z`.
 pub(super) fn span(from: Timestamp, to: Timestamp) -> String {
     format!("{from} to {to}")
 }
@@ -154,10 +154,10 @@ mod tests {
     #[test]
     fn names_do_not_run_into_each_other() {
         let ids = Ids::new("origin", "period");
-        assert_ne!(ids.of(&["a", "bc"]), ids.of(&["ab", "c"]));
-        assert_ne!(ids.of(&["a"]), Ids::new("origin", "other").of(&["a"]));
-        assert_eq!(ids.of(&["a"]), Ids::new("origin", "period").of(&["a"]));
-        assert_eq!(ids.of(&["a"]).get_version_num(), 5);
+        assert_ne!(ids.id_of(&["a", "bc"]), ids.id_of(&["ab", "c"]));
+        assert_ne!(ids.id_of(&["a"]), Ids::new("origin", "other").id_of(&["a"]));
+        assert_eq!(ids.id_of(&["a"]), Ids::new("origin", "period").id_of(&["a"]));
+        assert_eq!(ids.id_of(&["a"]).get_version_num(), 5);
     }
 
     #[test]

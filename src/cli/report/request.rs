@@ -1,15 +1,14 @@
-//! Which period: that of an `AuditPeriod` in a cluster or a file, or that of the arguments.
+//! The period to report on: of an `AuditPeriod` in a cluster or a file, or of the arguments.
 
 use std::{fs::File, io::BufReader, path::Path};
 
-use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use kube::{Api, Client, api::PostParams};
+use kube::{Api, Client};
 use serde_json::Value;
 
 use super::ReportArgs;
 use crate::{
-    cli::cluster::{ClusterError, said},
-    source::manifest::{self, Found, Limits},
+    cli::cluster::{ClusterError, api_message, whoami},
+    source::manifest::{self, Limits, ManifestDocument},
 };
 use comptroller_core::api::{
     AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodPhase, ReportType, criteria::Category,
@@ -17,76 +16,70 @@ use comptroller_core::api::{
 };
 use comptroller_report::{period::model::Span, visible};
 
-/// What is to be reported on, and for whom.
+/// What to report on, and who asks for it.
 #[derive(Clone, Debug)]
-pub struct Wanted {
-    /// The name.
+pub struct ReportRequest {
+    /// The name of the period or of the report.
     pub name: String,
-    /// Over what.
+    /// The period, or the point in time.
     pub span: Span,
     /// The categories in scope.
     pub categories: Vec<Category>,
-    /// What the operator says of it.
+    /// The status that the operator wrote; None without a cluster.
     pub status: Option<AuditPeriodStatus>,
-    /// Who runs the report.
+    /// The user who runs the report, and who says so.
     pub run_by: String,
 }
 
-/// Why it is not known what to report on.
+/// Why it is unknown what to report on.
 #[derive(Debug, thiserror::Error)]
-pub enum WantedError {
-    /// No cluster.
-    #[error("{0}; or give --from and --to, or --as-of, and no cluster is asked")]
+pub enum ReportRequestError {
+    /// There is no connection to a cluster.
+    #[error("{0}; or give --from and --to, or --as-of, which need no cluster")]
     Cluster(#[from] ClusterError),
-    /// The cluster does not give it.
+    /// The period can't be read from the cluster.
     #[error(
-        "AuditPeriod {name} can't be read: {0}; give --from and --to, or --as-of, to do without",
-        said(.error)
+        "AuditPeriod {name} can't be read: {0}; give --from and --to, or --as-of, instead",
+        api_message(.error)
     )]
     Get {
-        /// Which.
         name: String,
-        /// Why.
+        /// The error of the client.
         error: Box<kube::Error>,
     },
     /// The file can't be read.
     #[error("{file} can't be read: {error}")]
     File {
-        /// Which.
         file: String,
-        /// Why.
+        /// The error of the file system.
         error: std::io::Error,
     },
-    /// A document in the file is broken.
+    /// A document in the file can't be parsed.
     #[error("{0}")]
     Manifest(String),
-    /// The file has none, or several.
-    #[error("{file} has {found}; name one that it has: {names}")]
+    /// The file has no such period, or several.
+    #[error("{file} has {found}; name one of these: {names}")]
     NotOne {
-        /// The file.
         file: String,
-        /// What it has.
         found: String,
-        /// Those that it has.
+        /// The names of the periods in the file.
         names: String,
     },
-    /// The period is wrong.
+    /// The period is not valid.
     #[error("AuditPeriod {name}: {error}")]
     Invalid {
-        /// Which.
         name: String,
-        /// Why.
+        /// What is wrong with it.
         error: InvalidSpec,
     },
-    /// It names no period.
+    /// No period was given.
     #[error("name an AuditPeriod, or give --from and --to, or --as-of")]
     Nothing,
 }
 
-impl Wanted {
-    /// Finds out what is wanted. A cluster is asked only where neither the arguments nor a file say
-    /// it.
-    pub async fn find(args: &ReportArgs) -> Result<Self, WantedError> {
+impl ReportRequest {
+    /// Finds the period. A cluster is asked only if neither the arguments nor a file have it.
+    pub async fn find(args: &ReportArgs) -> Result<Self, ReportRequestError> {
         if let Some(spec) = of_arguments(args) {
             let name = args.period.clone().unwrap_or_else(|| default_name(&spec));
             return Self::of(name, &spec, None, local_user());
@@ -94,16 +87,15 @@ impl Wanted {
         if let Some(path) = &args.filename {
             let period = read(path, args.period.as_deref())?;
             let name = period.metadata.name.unwrap_or_default();
-            // Whatever a file says of the status is no word of the operator's.
+            // Anybody can write a status into a file, so it proves nothing about the operator.
             return Self::of(name, &period.spec, None, local_user());
         }
-        let name = args.period.clone().ok_or(WantedError::Nothing)?;
+        let name = args.period.clone().ok_or(ReportRequestError::Nothing)?;
         let client = args.cluster.client().await?;
-        let period = Api::<AuditPeriod>::all(client.clone())
-            .get(&name)
-            .await
-            .map_err(|error| WantedError::Get { name: name.clone(), error: Box::new(error) })?;
-        let user = cluster_user(client).await.unwrap_or_else(local_user);
+        let period = Api::<AuditPeriod>::all(client.clone()).get(&name).await.map_err(|error| {
+            ReportRequestError::Get { name: name.clone(), error: Box::new(error) }
+        })?;
+        let user = cluster_user(&client).await.unwrap_or_else(local_user);
         Self::of(name, &period.spec, period.status, user)
     }
 
@@ -112,14 +104,15 @@ impl Wanted {
         spec: &AuditPeriodSpec,
         status: Option<AuditPeriodStatus>,
         run_by: String,
-    ) -> Result<Self, WantedError> {
-        let invalid = |error| WantedError::Invalid { name: name.clone(), error };
+    ) -> Result<Self, ReportRequestError> {
+        let invalid = |error| ReportRequestError::Invalid { name: name.clone(), error };
+        // A file may have a period that no API server has validated.
         spec.validate().map_err(invalid)?;
-        let span = Span::of(spec).ok_or(WantedError::Nothing)?;
+        let span = Span::of(spec).ok_or(ReportRequestError::Nothing)?;
         Ok(Self { name, span, categories: spec.categories(), status, run_by })
     }
 
-    /// What the operator said when it closed the period.
+    /// The status of a closed period; None if it is not closed, or there is no status.
     pub fn closed(&self) -> Option<&AuditPeriodStatus> {
         self.status.as_ref().filter(|status| status.phase == PeriodPhase::Closed)
     }
@@ -141,7 +134,7 @@ fn of_arguments(args: &ReportArgs) -> Option<AuditPeriodSpec> {
     })
 }
 
-/// Such as `2026-07-01 to 2026-10-01`.
+/// A name such as `2026-07-01 to 2026-10-01`.
 fn default_name(spec: &AuditPeriodSpec) -> String {
     let day = |time: &Option<Time>| {
         time.as_ref().map_or_else(String::new, |time| time.0.strftime("%Y-%m-%d").to_string())
@@ -152,19 +145,21 @@ fn default_name(spec: &AuditPeriodSpec) -> String {
     }
 }
 
-/// The period of a file, by its name if it has several.
-fn read(path: &Path, name: Option<&str>) -> Result<AuditPeriod, WantedError> {
+/// The period in a file; `name` chooses among several.
+fn read(path: &Path, name: Option<&str>) -> Result<AuditPeriod, ReportRequestError> {
     let file = visible(&path.display().to_string()).into_owned();
     let opened =
-        File::open(path).map_err(|error| WantedError::File { file: file.clone(), error })?;
+        File::open(path).map_err(|error| ReportRequestError::File { file: file.clone(), error })?;
     let (mut objects, mut broken): (Vec<Value>, _) = (Vec::new(), None);
     manifest::read(&file, BufReader::new(opened), Limits::default(), &mut |found| match found {
-        Ok(Found::Object(object, _)) if object["kind"] == "AuditPeriod" => objects.push(object),
+        Ok(ManifestDocument::Object(object, _)) if object["kind"] == "AuditPeriod" => {
+            objects.push(object)
+        }
         Ok(_) => {}
         Err(error) => broken = broken.take().or(Some(error)),
     });
     if let Some(error) = broken {
-        return Err(WantedError::Manifest(error.to_string()));
+        return Err(ReportRequestError::Manifest(error.to_string()));
     }
     let name_of = |object: &Value| object["metadata"]["name"].as_str().unwrap_or("").to_owned();
     let names: Vec<String> = objects.iter().map(name_of).collect();
@@ -174,8 +169,8 @@ fn read(path: &Path, name: Option<&str>) -> Result<AuditPeriod, WantedError> {
         .collect();
     match (matching.pop(), matching.is_empty()) {
         (Some(object), true) => structural::read::<AuditPeriod>(&object)
-            .map_err(|error| WantedError::Invalid { name: name_of(&object), error }),
-        (found, _) => Err(WantedError::NotOne {
+            .map_err(|error| ReportRequestError::Invalid { name: name_of(&object), error }),
+        (found, _) => Err(ReportRequestError::NotOne {
             file,
             found: match found {
                 None => "no such AuditPeriod".to_owned(),
@@ -186,17 +181,13 @@ fn read(path: &Path, name: Option<&str>) -> Result<AuditPeriod, WantedError> {
     }
 }
 
-/// Who the API server says that this is.
-async fn cluster_user(client: Client) -> Option<String> {
-    let review = Api::<SelfSubjectReview>::all(client)
-        .create(&PostParams::default(), &SelfSubjectReview::default())
-        .await
-        .ok()?;
-    let user = review.status?.user_info?.username?;
+/// The user according to the API server; None if it does not say.
+async fn cluster_user(client: &Client) -> Option<String> {
+    let user = whoami(client).await.ok()??;
     Some(format!("{user} (as the API server knows them)"))
 }
 
-/// Who this machine says that this is.
+/// The user and host according to this machine's environment.
 fn local_user() -> String {
     let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let user = var("USER").or_else(|| var("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
