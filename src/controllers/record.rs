@@ -410,7 +410,8 @@ impl RecordStage {
         record.heartbeat_due = Some(record.heartbeat.add_to(recorded.at()));
         self.publish(name, recorded);
         // What changed meanwhile is often only a number that the log does not keep.
-        if self.restate(engine, name) {
+        let waits = self.waiting.iter().any(|waiting| waiting == name);
+        if waits && self.restate(engine, name) {
             self.waiting.retain(|waiting| waiting != name);
         }
     }
