@@ -365,6 +365,7 @@ fn name_of(spec: &AttestationSpec) -> String {
 
 /// Parses `FILE` or `FILE=URI`. If a file with the whole name exists, the `=` is part of the name.
 fn artifact(text: &str) -> Result<Artifact, AttestError> {
+    // A path may contain the sign itself, and a file that exists is surely meant.
     let (path, uri) = match text.split_once('=') {
         Some((file, uri)) if !uri.is_empty() && !Path::new(text).exists() => (file, Some(uri)),
         _ => (text, None),

@@ -29,11 +29,11 @@ const FAILURE: u8 = 2;
 #[command(name = "comptroller", version, about, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Run the operator: evaluate every Control continuously and write its status.
     Run(run::RunArgs),
     /// Evaluate the controls once, over manifests or a cluster.
@@ -62,16 +62,16 @@ pub fn main(cli: Cli) -> ExitCode {
     // One provider for all TLS connections. An error only means that a test has installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match cli.command {
-        Command::Run(args) => run::run(&args).map(|()| 0),
-        Command::WhoCan(args) => who_can::run(&args),
-        Command::Scan(args) => scan::run(&args),
-        Command::Gap(args) => gap::run(&args),
-        Command::Attest(args) => attest::run(&args),
-        Command::Report(args) => report::run(&args),
-        Command::Evidence(args) => evidence::run(&args),
-        Command::Pack(args) => pack::run(&args),
-        Command::Crds(args) => crds::run(&args),
-        Command::Completion(args) => completion::run(&args),
+        CliCommand::Run(args) => run::run(&args).map(|()| 0),
+        CliCommand::WhoCan(args) => who_can::run(&args),
+        CliCommand::Scan(args) => scan::run(&args),
+        CliCommand::Gap(args) => gap::run(&args),
+        CliCommand::Attest(args) => attest::run(&args),
+        CliCommand::Report(args) => report::run(&args),
+        CliCommand::Evidence(args) => evidence::run(&args),
+        CliCommand::Pack(args) => pack::run(&args),
+        CliCommand::Crds(args) => crds::run(&args),
+        CliCommand::Completion(args) => completion::run(&args),
     };
     ExitCode::from(result.unwrap_or_else(|error| {
         // It may have text from an API server, a file or a bucket, which could control the terminal.

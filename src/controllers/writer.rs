@@ -42,7 +42,7 @@ pub enum WriteError {
     #[error("the status can't be written: {}", RequestFailure::describe(.0))]
     Api(#[from] kube::Error),
     /// There was no response in time.
-    #[error("the status can't be written: the API server did not response within 5 s")]
+    #[error("the status can't be written: the API server did not respond within 5 s")]
     Timeout,
     /// It is larger than [`MAX_STATUS`], so it was not sent.
     #[error("the status can't be written: it is larger than the API server accepts")]
@@ -66,10 +66,10 @@ pub struct Writer<S> {
     metrics: Metrics,
     rewinds: Rewinds,
     rewound: watch::Receiver<u64>,
-    known: Mutex<WriterState<S>>,
+    known: Mutex<WrittenStatuses<S>>,
 }
 
-struct WriterState<S> {
+struct WrittenStatuses<S> {
     /// By the name of the object.
     entries: HashMap<String, StatusEntry<S>>,
     retries: Retries,
@@ -114,7 +114,7 @@ impl<S: Clone + PartialEq + Serialize + WithoutTexts> Writer<S> {
     ) -> Self {
         let rewound = rewinds.subscribe();
         let known =
-            WriterState { entries: HashMap::new(), retries: Retries::default(), rewinds: 0 };
+            WrittenStatuses { entries: HashMap::new(), retries: Retries::default(), rewinds: 0 };
         Self { manager, kind, metrics, rewinds, rewound, known: Mutex::new(known) }
     }
 
@@ -290,7 +290,7 @@ impl<S: Clone + PartialEq + Serialize + WithoutTexts> Writer<S> {
         with(self.lock().entries.entry(name.to_owned()).or_default())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, WriterState<S>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, WrittenStatuses<S>> {
         let rewinds = *self.rewound.borrow();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.rewinds != rewinds {

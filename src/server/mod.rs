@@ -111,6 +111,7 @@ impl Server {
         probes: ProbeState,
     ) -> Result<Self, ServerError> {
         let ServerConfig { listen, probe_listen, insecure, certificate, reload } = config;
+        // Canonical, since ::ffff:127.0.0.1 is the same address in another form.
         if insecure && !listen.ip().to_canonical().is_loopback() {
             return Err(ServerError::Insecure(listen));
         }
@@ -164,6 +165,7 @@ impl Server {
             () = reload => {}
             () = shutdown => {}
         }
+        // Both at the same time: each may take its 10 s.
         tokio::join!(scraping.finish(), probing.finish());
         Ok(())
     }

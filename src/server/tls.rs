@@ -51,6 +51,8 @@ impl CertificateStore {
         let mut last: Option<Result<CertificatePair, String>> = None;
         loop {
             let found = read(files).await.map_err(|error| error.to_string());
+            // Compared by contents, not by time: a mounted Secret is replaced by a link, and an editor may
+            // write the same contents again.
             if last.as_ref() != Some(&found) {
                 match found
                     .as_ref()
@@ -88,6 +90,7 @@ pub fn acceptor(certificates: Arc<CertificateStore>) -> Result<TlsAcceptor, Serv
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_no_client_auth()
         .with_cert_resolver(certificates);
+    // All that the connections serve.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
@@ -114,11 +117,13 @@ fn certified(
     let chain = CertificateDer::pem_slice_iter(&pair.certificate)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| unusable(&files.certificate, &error))?;
+    // The parser skips everything that is no certificate, such as a key given in its place.
     if chain.is_empty() {
         return Err(unusable(&files.certificate, &"there is no certificate in it"));
     }
     let key =
         PrivateKeyDer::from_pem_slice(&pair.key).map_err(|error| unusable(&files.key, &error))?;
+    // This also checks that the key is that of the certificate.
     CertifiedKey::from_der(chain, key, &ring::default_provider())
         .map_err(|error| unusable(&files.key, &error))
 }

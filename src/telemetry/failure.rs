@@ -26,7 +26,9 @@ impl RequestFailure {
     pub fn of(error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::of_code(status.code),
+            // A proxy answers in HTML while the API server is away.
             kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Self::Unavailable,
+            // The request was never sent, and will not be however often it is tried.
             kube::Error::BuildRequest(_)
             | kube::Error::InferConfig(_)
             | kube::Error::Discovery(_) => Self::Rejected,
@@ -92,9 +94,11 @@ fn describe_status(status: &Status) -> String {
                 .iter()
                 .flat_map(|details| &details.causes)
                 .map(|cause| cause.field.as_str())
+                // A quoted part is a key of a map, which a user chose.
                 .filter(|field| !field.is_empty() && !field.contains('"'))
                 .collect();
             fields.dedup();
+            // One wrong value may be reported once for each of hundreds of findings.
             fields.truncate(5);
             let fields = fields.join(", ");
             let at = if fields.is_empty() { "" } else { " at " };

@@ -53,7 +53,7 @@ pub enum KeyError {
     )]
     Exposed {
         path: PathBuf,
-        /// The permission bits.
+        /// The permission bits, of which the error shows four octal digits.
         mode: u32,
         /// Who may do what, as a clause.
         who: &'static str,
@@ -128,8 +128,10 @@ impl SigningKey {
         aside.push(format!(".{suffix:016x}"));
         let aside = PathBuf::from(aside);
         let placed = key.write(&aside).and_then(|()| place(&aside, path));
+        // Whether it was placed or not: a copy of the secret must not stay under another name.
         let _ = fs::remove_file(&aside);
         placed.map_err(failed)?;
+        // The name must be durable too: a log that is signed by a key that a crash took away is over.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         fs::File::open(folder.unwrap_or(Path::new(".")))
             .and_then(|folder| folder.sync_all())
@@ -302,12 +304,14 @@ impl VerifierKey {
         let bad = || KeyError::NotAVerifierKey(shorten(text));
         let verifier = StandardVerifier::new(text).map_err(|_| bad())?;
         let id = format!("+{:08x}+", verifier.key_id());
+        // The id is read in either case, and one key must have one text: it is compared as such.
         if text.contains(&id) { Ok(Self(text.to_owned())) } else { Err(bad()) }
     }
 
     /// Reads what a person gives: the text, or a file that holds it.
     pub fn from_argument(argument: &str) -> Result<Self, KeyError> {
         match Self::parse(argument) {
+            // Tried as a key first, so that no file of that name can take a key's place.
             Err(error) if Path::new(argument).exists() => {
                 let path = PathBuf::from(argument);
                 let text = fs::read_to_string(&path).map_err(|source| KeyError::File {

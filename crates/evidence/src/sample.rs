@@ -32,9 +32,9 @@ pub struct SizeRow {
 /// How many items are drawn from a population, never more than it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Draw {
-    /// The whole population.
+    /// All items of the population.
     All,
-    /// This many.
+    /// This many items of it.
     Fixed(u64),
     /// This share of the population in percent, 1 to 100, rounded up to whole items.
     Percent(u8),

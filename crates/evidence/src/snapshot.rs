@@ -58,6 +58,7 @@ pub async fn save(
 ) -> Result<(), SnapshotError> {
     let head =
         Head::open(checkpoint.as_bytes(), &key.verifier()).map_err(SnapshotError::Checkpoint)?;
+    // Signed as the state at that root: one of another size would be believed and be wrong.
     if head.size != state.size() {
         return Err(SnapshotError::Size { state: state.size(), checkpoint: head.size });
     }
@@ -124,6 +125,7 @@ fn read(bytes: &[u8], key: &VerifierKey, origin: &str) -> Result<(Head, LogState
     if line("origin")?.strip_suffix("/state") != Some(origin) {
         return Err(format!("it is not that of the log {origin}"));
     }
+    // Another version may have the same fields with another meaning; making it again takes seconds.
     if line("version")? != STATE_VERSION.to_string() {
         return Err(format!("it is not of version {STATE_VERSION}"));
     }

@@ -126,6 +126,7 @@ pub async fn verify(
             async move { (number, read(tiles, number).await) }
         })
         .buffered(PARALLEL);
+    // Hashing is done ahead and in parallel; what depends on the order (epochs, the first fault) here.
     while let Some((number, bundle)) = bundles.next().await {
         progress.bundle(&log, number, bundle?).await?;
     }
@@ -163,6 +164,7 @@ pub(crate) async fn open_to_verify(
         let (path, reason) = (path.to_owned(), reason.to_owned());
         VerifyError::Bad(LogFault { index: None, path, reason })
     };
+    // The key given would decide anyway, but a key that was exchanged is worth saying by itself.
     if let (Some(key), Some(beside)) = (&key, &beside)
         && key != beside
     {
@@ -244,6 +246,8 @@ impl BundleContents {
     fn add(&mut self, index: u64, text: &[u8]) -> Result<(), String> {
         let entry = Entry::parse(text).map_err(|error| error.to_string())?;
         let canonical = entry.to_text().map_err(|error| error.to_string())?;
+        // Otherwise two logs could say the same with different hashes, and a digest of data would depend
+        // on who wrote it.
         if canonical.as_bytes() != text {
             return Err("it is not in canonical form: another text says the same".to_owned());
         }
@@ -307,6 +311,7 @@ impl Progress {
                 error => error.into(),
             })?;
         }
+        // Last, since what came before it in the bundle is in order and its faults come first.
         if let Some((index, reason)) = entries.wrong {
             return Err(bad(index, reason));
         }

@@ -54,6 +54,7 @@ fn control_case(control: &ControlResult) -> TestCase {
     if !matches!(control.state, State::Passing | State::Excepted) {
         status.set_message(visible(&control.message));
     }
+    // Only a failure and an error may have a type in the schema of JUnit.
     if matches!(control.state, State::Failing | State::Unknown) {
         status.set_type(control.reason.as_str());
         status.set_description(details(control));
@@ -97,6 +98,7 @@ fn line(finding: &ReportedFinding) -> String {
 }
 
 fn error_cases(errors: &[ReportedError]) -> Vec<TestCase> {
+    // A test case for each file: CI systems tell cases apart by their names.
     let mut by_file: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for error in errors {
         let file = error.file.as_deref().unwrap_or("scan");

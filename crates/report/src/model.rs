@@ -67,7 +67,7 @@ pub struct ControlResult {
     pub attested: bool,
 }
 
-/// One finding.
+/// A finding, with where its object is written.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedFinding {
@@ -75,12 +75,12 @@ pub struct ReportedFinding {
     pub rule: String,
     /// How bad it is.
     pub severity: Severity,
-    /// The object.
+    /// The object that it is about.
     pub resource: ResourceRef,
     /// Who, where it is about somebody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// What is wrong.
+    /// What is wrong, in one sentence.
     pub message: String,
     /// The exception that allows it.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -225,6 +225,7 @@ fn plain(text: &str) -> String {
 /// The same finding has the same fingerprint wherever it is in the file.
 fn fingerprint(control: &ControlResult, finding: &ReportedFinding) -> String {
     let resource = &finding.resource;
+    // Without the version: an object that moves from v1beta1 to v1 keeps its findings.
     let group = resource.api_version.split_once('/').map_or("", |(group, _)| group);
     let mut digest = Sha256::new();
     for part in [
@@ -236,6 +237,7 @@ fn fingerprint(control: &ControlResult, finding: &ReportedFinding) -> String {
         &resource.name,
         finding.subject.as_deref().unwrap_or_default(),
     ] {
+        // With its length, so that no two lists of parts run together to the same bytes.
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }

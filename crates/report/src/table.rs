@@ -147,6 +147,7 @@ impl TableWriter<'_> {
     fn findings(&mut self, findings: &[ReportedFinding]) -> io::Result<()> {
         let mut above = None;
         for finding in findings.iter().take(MAX_LISTED) {
+            // Findings come sorted by object, which is named once above all of its own.
             if above != Some(&finding.resource) {
                 above = Some(&finding.resource);
                 let object = object_name(&finding.resource);

@@ -111,6 +111,7 @@ async fn sample(args: &SampleArgs) -> Result<DrawnSample, Box<dyn std::error::Er
         })?;
     let text = reader.stored(&list.digest).await?;
     let text = std::str::from_utf8(&text).map_err(|_| SampleError::NotText(list.digest.clone()))?;
+    // Nobody can choose the digest of a checkpoint, and anybody who has the log can look it up.
     let seed = args.seed.clone().unwrap_or_else(|| default_seed(reader.checkpoint()));
     let size = args.size.map_or_else(|| Size::Table(args.table.clone()), Size::Count);
     Ok(DrawnSample {
@@ -158,6 +159,7 @@ async fn resolved(
     mut entry: Entry,
     control: &str,
 ) -> Result<Entry, Box<dyn std::error::Error>> {
+    // Only for this control: each such object is a request to the store.
     if let Data::Stored(type_, stored) = &entry.data
         && entry.subject.name == control
     {
@@ -171,6 +173,7 @@ fn list_of<'e>(entry: &'e Entry, control: &str) -> Option<&'e PopulationList> {
     if entry.subject.kind != "Control" || entry.subject.name != control {
         return None;
     }
+    // A heartbeat names the list as well, at a later time than the verdict.
     match &entry.data {
         Data::Verdict(data) => data.population_list.as_ref(),
         Data::Heartbeat(data) => data.population_list.as_ref(),
@@ -192,6 +195,7 @@ fn write_table(drawn: &DrawnSample, output: &mut dyn Write) -> io::Result<()> {
     let mut table = TabWriter::new(Vec::new()).minwidth(0).padding(3);
     writeln!(table, "LINE\tAPIVERSION\tKIND\tNAMESPACE\tNAME")?;
     for item in &sample.items {
+        // A log may hold control characters, which would write to the terminal.
         let cells: Vec<_> = cells(&item.item).into_iter().map(visible).collect();
         writeln!(table, "{}\t{}", item.line, cells.join("\t"))?;
     }

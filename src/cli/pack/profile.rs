@@ -189,6 +189,7 @@ impl PackProfile {
 
     /// Adds what the profile has for a control, if anything.
     pub fn apply(&self, name: &str, control: &mut Value) -> Result<(), ProfileError> {
+        // Each operation adds to the end of a list, so profiles do not undo each other in any order.
         let own = self
             .additions
             .iter()

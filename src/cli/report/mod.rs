@@ -150,7 +150,7 @@ async fn open(
     let size = args.log_size.or(end).unwrap_or_else(|| reader.size());
     if size > reader.size() {
         return Err(format!(
-            "{} has {} entries, but the report needs {size}: the log was truncated or is an older copy; restore it",
+            "{} has {} entries, but the report needs {size}: it was truncated or is an older copy; restore the log",
             args.evidence,
             reader.size()
         )

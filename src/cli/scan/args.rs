@@ -160,6 +160,7 @@ impl ScanArgs {
         }
         let mut unnamed: Vec<&mut OutputTarget> =
             targets.iter_mut().filter(|target| target.file.is_none()).collect();
+        // Two formats on one stream could be told apart by nobody.
         match (unnamed.as_mut_slice(), &self.output_file) {
             ([_, _, ..], _) => Err(ScanOutputError::SeveralFormats),
             ([], Some(_)) => Err(ScanOutputError::NothingForFile),

@@ -116,6 +116,7 @@ async fn load_own(
         Api::all(client.clone()).list(&everything).await.map_err(ScanClusterError::Controls)?;
     let exceptions: ObjectList<DeserializeGuard<ControlException>> =
         Api::all(client.clone()).list(&everything).await.map_err(ScanClusterError::Controls)?;
+    // Comptroller may be installed without any control yet: the built-in pack then says more.
     if controls.items.is_empty() {
         return Ok(None);
     }
@@ -144,6 +145,7 @@ async fn load_own(
             Err(invalid) => errors.push(unreadable("ControlException", invalid)),
         }
     }
+    // Only now are all names known that --control may mean.
     filter.check(&known, engine.controls().count())?;
     Ok(Some(errors))
 }

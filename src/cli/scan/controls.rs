@@ -105,6 +105,7 @@ impl ControlSet {
     /// The controls and exceptions in these files; other objects are ignored.
     pub fn read(paths: &[PathBuf], now: Timestamp) -> Self {
         let mut rules = Self::at(now);
+        // A folder of controls may have a kustomization, and its files can be read as they are.
         let sources = SourceFiles::find_including_unrendered(paths);
         rules.errors.extend(sources.errors.iter().cloned());
         for source in sources.iter() {
@@ -153,6 +154,7 @@ impl ControlSet {
         let name = name_of(object)?;
         let control: Control =
             structural::read(object).map_err(|error| invalid("Control", &name, error))?;
+        // After the types: an error of a type is more likely what is wrong.
         reject_unknown_fields(object, "Control", &name)?;
         control.spec.validate().map_err(|error| invalid("Control", &name, error))?;
         insert(&mut self.controls, "Control", name, Arc::new(control.spec), place.clone())

@@ -24,7 +24,7 @@ pub use self::{
 };
 use self::{
     controls::ControlSet, filter::ControlFilter, manifest_loader::ManifestLoader,
-    placement::Placement, progress::Progress, sources::SourceFiles,
+    placement::Placement, progress::ScanProgress, sources::SourceFiles,
 };
 use crate::source::manifest::{Limits, ManifestDocument, ManifestError};
 use comptroller_core::api::ControlSpec;
@@ -75,7 +75,7 @@ pub fn evaluate(args: &ScanArgs, now: Timestamp) -> Result<EvaluationReport, Fil
     let mut sources = SourceFiles::find(&args.paths);
     let limits =
         Limits { document_bytes: usize::from(args.max_document_size) << 20, ..Limits::default() };
-    let progress = Progress::start(sources.iter().len());
+    let progress = ScanProgress::start(sources.iter().len());
     let placement = Placement::new(args);
     let mut loader = ManifestLoader::new(&rules, placement.clone(), None, now);
     read_all(&sources, limits, &progress, &mut loader);
@@ -151,7 +151,7 @@ pub fn controls_of(paths: &[PathBuf]) -> (Vec<(String, Arc<ControlSpec>)>, Vec<R
 fn read_all(
     sources: &SourceFiles,
     limits: Limits,
-    progress: &Progress,
+    progress: &ScanProgress,
     loader: &mut ManifestLoader,
 ) {
     for source in sources.iter() {

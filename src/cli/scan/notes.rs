@@ -46,6 +46,7 @@ fn assumed_in_scope(engine: &Engine) -> Option<String> {
 fn selects_by_label(spec: &ControlSpec) -> bool {
     let selector = spec.scope.as_ref().and_then(|scope| scope.namespaces.as_ref());
     selector.is_some_and(|selector| {
+        // A selector by name needs no manifest of the namespace: its name is in each object.
         let labels = selector.match_labels.iter().flatten().map(|(key, _)| key);
         let expressions = selector.match_expressions.iter().flatten().map(|one| &one.key);
         labels.chain(expressions).any(|key| key != NAME_LABEL)
@@ -56,6 +57,7 @@ fn undescribed(inventory: &Inventory) -> BTreeSet<&str> {
     inventory
         .iter()
         .map(|(_, object)| &*object.namespace)
+        // Cluster-wide objects are in no namespace.
         .filter(|namespace| !namespace.is_empty() && inventory.namespace(namespace).is_none())
         .collect()
 }
@@ -77,6 +79,7 @@ fn selecting_nothing(engine: &Engine, now: Timestamp) -> Option<String> {
         .filter(|(name, spec)| {
             let nothing =
                 engine.verdict(name).is_some_and(|verdict| verdict.state == State::NotApplicable);
+            // Nothing to judge is no mistake if the manifests have no object of the kind either.
             let wider = without_selectors(spec);
             nothing && wider != **spec && judges_something(engine.inventory(), &wider, now)
         })
@@ -136,6 +139,7 @@ fn unused_exception(
         let hint = did_you_mean(&nearest(typo, rules.known.iter().map(String::as_str)));
         return Some(format!("{at} names control {typo}, which does not exist{hint}"));
     }
+    // With --control or --severity, an exception for the others has no effect by intention.
     if !spec.controls.iter().any(|control| rules.controls.contains_key(control)) {
         return None;
     }

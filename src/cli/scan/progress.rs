@@ -9,12 +9,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A bar that counts files. Dropping it removes it.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct ScanProgress {
     bar: ProgressBar,
     started: Instant,
 }
 
-impl Progress {
+impl ScanProgress {
     /// Starts to count up to `files`.
     pub fn start(files: usize) -> Self {
         let bar = ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::hidden());
@@ -38,7 +38,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ScanProgress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

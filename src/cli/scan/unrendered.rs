@@ -60,6 +60,7 @@ impl UnrenderedFolder {
 pub(super) fn chart_around(folder: &Path) -> Option<PathBuf> {
     let chart = folder.ancestors().skip(1).find(|above| above.join(CHART).is_file())?;
     let below = folder.strip_prefix(chart).ok()?;
+    // Other folders of a chart, such as crds, are plain manifests.
     below.starts_with("templates").then(|| chart.to_owned())
 }
 
@@ -121,11 +122,13 @@ pub(super) fn overlay(folder: &Path, file: &Path) -> Option<UnrenderedFolder> {
 }
 
 fn is_plain(folder: &Path, file: &Path) -> io::Result<bool> {
+    // A pipe of this name would block.
     if !fs::metadata(file)?.is_file() {
         return Ok(false);
     }
     let mut text = Vec::new();
     File::open(file)?.take(MAX_LOOK).read_to_end(&mut text)?;
+    // Any other field, such as images or patches, changes what is rendered.
     let Ok(plain) = yaml_serde::from_slice::<PlainKustomization>(&text) else {
         return Ok(false);
     };
@@ -140,6 +143,7 @@ fn is_below(folder: &Path, name: &str) -> bool {
     let (Ok(folder), Ok(real)) = (folder.canonicalize(), path.canonicalize()) else {
         return false;
     };
+    // A base beside the folder would be missed by the walk, and a link may lead out of it.
     real.starts_with(&folder) && (real.is_dir() || is_manifest(&path))
 }
 

@@ -59,6 +59,7 @@ struct ManifestRights {
 }
 
 pub(super) fn read(args: &WhoCanArgs) -> Result<AnswerBasis, BoxedError> {
+    // There is no kubeconfig whose context could name a namespace.
     let query = args.query(|| "default".to_owned());
     let mut rights = ManifestRights::new(args.namespace.as_deref().filter(|name| !name.is_empty()));
     let unread = sources_of(&args.filename, &mut |found| match found {
@@ -74,6 +75,7 @@ pub(super) fn read(args: &WhoCanArgs) -> Result<AnswerBasis, BoxedError> {
         Some(file) => format!("{file}: {}", error.message),
         None => error.message,
     }));
+    // An object that could not be read may be the binding that grants it, so there is no answer at all.
     if !rights.errors.is_empty() {
         return Err(WhoCanError::Manifests(rights.errors).into());
     }
@@ -87,6 +89,7 @@ impl ManifestRights {
     fn new(default_namespace: Option<&str>) -> Self {
         let mut inventory = Inventory::default();
         inventory.source = ObjectSource::Manifests;
+        // Manifests bind cluster-admin and view without defining them: every API server creates them.
         inventory.rights.assume_default_roles();
         Self {
             inventory,
@@ -109,6 +112,7 @@ impl ManifestRights {
         if kind == "Namespace" && group.is_empty() {
             self.namespaces.insert(name.clone());
         }
+        // The query may be about a custom resource, by any of its names.
         if kind == "CustomResourceDefinition" {
             self.types.add_definition(&object);
         }
@@ -129,6 +133,7 @@ impl ManifestRights {
         })?;
         let id = self.inventory.kind(projector.resource());
         match self.inventory.apply(id, projected) {
+            // The same object twice changes nothing, and is no error.
             Some(Change::Object { before: Some(_), .. }) => {
                 Err(ObjectError::Duplicate { kind, name })
             }
@@ -154,6 +159,7 @@ impl ManifestRights {
     fn learn(&mut self, group: &str, version: &str, kind: &str, object: &Value) {
         let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
         self.namespaces.extend(namespace.filter(|name| !name.is_empty()).map(ToOwned::to_owned));
+        // A built-in type is known already, and a file such as kustomization.yaml is no object of a cluster.
         if group.contains('.') && !catalog::is_tool_config(group, kind) {
             let guessed = catalog::guess_type(group, version, kind, namespace.is_some());
             self.types.add_vague(&guessed.resource);
@@ -164,6 +170,7 @@ impl ManifestRights {
     fn gaps(&self, resolved: &ResolvedQuery) -> Vec<String> {
         let mut gaps: Vec<String> = malformed(&self.inventory);
         gaps.extend(self.unknown_roles(resolved));
+        // Files without any binding are more likely the wrong files than a cluster in which nobody may do it.
         let bindings = ["RoleBinding", "ClusterRoleBinding"];
         if bindings.iter().all(|kind| self.inventory.objects_of(RBAC, kind).next().is_none()) {
             gaps.push(
@@ -359,7 +366,7 @@ mod tests {
         broken["subjects"] = json!("everyone");
         let files = rights(&[broken, cluster_role("r", &["get core pods"])]);
         let (_, gaps) = ask(&files, "get", "pods", "default");
-        assert_eq!(gaps, ["ClusterRoleBinding/b can't be read: subjects is no list"]);
+        assert_eq!(gaps, ["ClusterRoleBinding/b can't be read: subjects is not a list"]);
         for (version, kind, part) in [
             ("rbac.authorization.k8s.io/v1beta1", "Role", "write apiVersion"),
             ("v1", "RoleBinding", "write apiVersion"),

@@ -76,6 +76,7 @@ impl QueryTypes {
         for row in kinds::builtin() {
             types.add_builtin(row);
         }
+        // Types of common operators, so that a query about them needs no CRD among the manifests.
         for row in Catalog::builtin().iter() {
             types.add_vague(&row.resource);
         }
@@ -89,6 +90,7 @@ impl QueryTypes {
             let name = group.metadata.as_ref().and_then(|metadata| metadata.name.clone());
             let name = name.unwrap_or_default();
             for version in &group.versions {
+                // The API server marks what it remembers of an aggregated server that does not answer.
                 if version.freshness.as_deref() == Some("Stale") && !types.silent.contains(&name) {
                     types.silent.push(name.clone());
                 }
@@ -100,6 +102,7 @@ impl QueryTypes {
         kinds::builtin()
             .filter(|row| row.is_only_authorized())
             .for_each(|row| types.add_builtin(row));
+        // Discovery lists no subresource that only authorizers are asked about.
         for known in types.rows.values_mut() {
             known.add_subresources(
                 subresources_for_authorizers(&known.group, &known.plural).iter().copied(),
@@ -155,6 +158,7 @@ impl QueryTypes {
             listed.chain(value).filter_map(Value::as_str).map(str::to_ascii_lowercase).collect()
         };
         let known = self.row(&row.resource.group, &row.resource.plural);
+        // The definition lists the subresources, so none needs to be assumed.
         known.vague = false;
         known.namespaced = row.resource.namespaced;
         known.aliases.push(row.resource.kind.to_ascii_lowercase());
@@ -196,6 +200,7 @@ impl QueryTypes {
 
     /// The types with this plural, singular, kind or short name.
     pub fn find(&self, name: &str, group: Option<&str>) -> Vec<&KnownType> {
+        // Plurals and aliases are kept in lower case; kubectl accepts Pod and POD as well.
         let lower = name.to_ascii_lowercase();
         let in_group =
             |known: &str| group.is_none_or(|group| group == known || is_versioned(group, known));

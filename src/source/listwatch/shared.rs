@@ -55,6 +55,7 @@ impl WatchContext {
 
     /// Waits until the rate limit allows another request.
     pub(super) async fn wait_for_turn(&self) {
+        // The turn is reserved before the wait, so that those that wait keep their order.
         let wait = self.rate.reserve(Instant::now());
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;

@@ -222,6 +222,7 @@ impl<'v> ManifestReader<'v> {
 
     /// Emits an item of a list. An item without a type has that of the list.
     fn emit_item(&mut self, list: &Value, mut item: Value, location: DocumentLine) {
+        // A typed list, such as a PodList, gives its items no type, and kubectl accepts that.
         if let Value::Object(fields) = &mut item
             && !fields.contains_key("kind")
             && let Some(kind) = list.get("kind").and_then(Value::as_str)
@@ -277,6 +278,7 @@ impl<'v> ManifestReader<'v> {
 
     /// Reports why a document can't be read: with our own error if there is one, or else the parser's.
     fn explain(&mut self, text: &Text<'_>, builder: &TreeBuilder<'_>, line: usize, parser: &str) {
+        // A key of a Secret may itself be confidential, such as one that was mistyped into its value.
         let secret = contains(text.bytes, b"Secret");
         let error = builder.error.take();
         let line = error
@@ -295,6 +297,7 @@ impl<'v> ManifestReader<'v> {
 
     /// Reports a document that can't be read. A template gets a single error, however many documents it has.
     fn reject(&mut self, text: &Text<'_>, line: usize, message: String) {
+        // Every document of a template is likely to fail, for this one reason.
         if contains(text.bytes, b"{{") {
             let location = DocumentLine { document: self.document, line };
             let (_, kinds) = self.template.get_or_insert_with(|| (location, BTreeSet::new()));

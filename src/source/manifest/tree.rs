@@ -340,7 +340,7 @@ fn merge<E: Error>(
 }
 
 /// A key of a map.
-struct MapKey {
+struct DocumentKey {
     /// Its text in JSON; None for a merge (`<<`).
     name: Option<String>,
     offset: Option<usize>,
@@ -350,33 +350,33 @@ struct MapKey {
 struct KeySeed<'b, 'text>(&'b TreeBuilder<'text>);
 
 impl<'de> DeserializeSeed<'de> for KeySeed<'_, '_> {
-    type Value = MapKey;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<MapKey, D::Error> {
+    type Value = DocumentKey;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<DocumentKey, D::Error> {
         // As text, whatever the parser would make of it: only `scalar` resolves keys as kubectl does.
         deserializer.deserialize_str(self)
     }
 }
 
 impl<'de> Visitor<'de> for KeySeed<'_, '_> {
-    type Value = MapKey;
+    type Value = DocumentKey;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<MapKey, E> {
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<DocumentKey, E> {
         self.0.charge(text.len())?;
         let offset = self.0.offset(text);
         let special = text == "<<" || scalar::resolve(text) != Scalar::Text;
         if !special || self.0.syntax == Syntax::Json || !self.0.is_plain(text) {
             let name = Some(text.to_owned());
-            return Ok(MapKey { name, offset });
+            return Ok(DocumentKey { name, offset });
         }
         if text == "<<" {
-            return Ok(MapKey { name: None, offset });
+            return Ok(DocumentKey { name: None, offset });
         }
         match scalar::key(text) {
-            Some(name) => Ok(MapKey { name: Some(name), offset }),
+            Some(name) => Ok(DocumentKey { name: Some(name), offset }),
             None => Err(self.0.fail(
                 offset,
                 "a key is null: quote it, or put a name before the colon",
@@ -385,8 +385,8 @@ impl<'de> Visitor<'de> for KeySeed<'_, '_> {
         }
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<MapKey, E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<DocumentKey, E> {
         self.0.charge(text.len())?;
-        Ok(MapKey { name: Some(text.to_owned()), offset: None })
+        Ok(DocumentKey { name: Some(text.to_owned()), offset: None })
     }
 }

@@ -126,6 +126,7 @@ impl AttestationSpec {
     pub fn validate(&self) -> Result<(), InvalidSpec> {
         let mut problems = Problems::default();
         structural::check_spec::<Attestation>(self, &mut problems);
+        // Equal names would say nothing, and suggest that somebody else wrote the record.
         if self.recorded_by.as_ref() == Some(&self.attested_by) {
             problems.push(
                 &super::invalid::FieldPath::new("spec.recordedBy"),

@@ -208,6 +208,7 @@ impl AuditPeriodSpec {
     /// The categories in scope, Security first.
     pub fn categories(&self) -> Vec<Category> {
         let mut categories = self.categories.clone();
+        // The common criteria are part of every SOC 2 report.
         categories.push(Category::Security);
         categories.sort_unstable();
         categories.dedup();
@@ -230,6 +231,7 @@ impl AuditPeriodSpec {
                 (true, false) => {
                     ("does not belong", "write asOf for TypeI, from and to for TypeII")
                 }
+                // Given where it is wanted, or neither: as it should be.
                 _ => continue,
             };
             let problem = format!("{problem} for {}", self.type_);
@@ -237,6 +239,7 @@ impl AuditPeriodSpec {
         }
         if let (Some(from), Some(to)) = (&self.from, &self.to) {
             let length = to.0.duration_since(from.0);
+            // An empty period has no coverage that could be computed.
             if !length.is_positive() {
                 problems.push(
                     &at.field("to"),

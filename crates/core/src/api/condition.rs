@@ -50,12 +50,15 @@ pub fn condition(
 /// status changes. The order does not depend on the order of calls: Ready, Compliant, then by name, so
 /// that server-side apply sees no change where there is none.
 pub fn set_condition(conditions: &mut Vec<Condition>, mut new: Condition) {
+    // With fractions the condition would differ from itself once it comes back from the API server,
+    // and every reconcile would write it.
     new.last_transition_time = whole_seconds(new.last_transition_time.0);
     if let Some(old) = conditions.iter().find(|old| old.type_ == new.type_)
         && old.status == new.status
     {
         new.last_transition_time = old.last_transition_time.clone();
     }
+    // A list may hold a type twice if somebody else wrote it; both go.
     conditions.retain(|old| old.type_ != new.type_);
     conditions.push(new);
     conditions.sort_by(|a, b| rank(a).cmp(&rank(b)));

@@ -256,6 +256,7 @@ impl StatusFinding {
     /// otherwise make the API server refuse the whole status. RBAC objects may have such names.
     #[must_use]
     pub fn clipped(mut self) -> Self {
+        // The same limits as in the schema of the fields.
         clip(&mut self.rule, 128);
         clip(&mut self.message, 1024);
         clip(&mut self.resource.api_version, 317);
@@ -322,6 +323,7 @@ impl ControlSpec {
     pub fn validate(&self) -> Result<(), InvalidSpec> {
         let mut problems = Problems::default();
         let at = FieldPath::new("spec");
+        // First what the schema says, so that its messages come before those that follow from it.
         structural::check_spec::<Control>(self, &mut problems);
         for (position, criterion) in self.criteria.iter().enumerate() {
             criterion.validate(&at.field("criteria").index(position), &mut problems);
@@ -357,8 +359,10 @@ impl ControlScope {
             return;
         };
         selector::validate(namespaces, &at.field("namespaces"), problems);
+        // A selector that does not compile was reported above.
         let selected = Selector::compile(namespaces).ok();
         let selected = selected.as_ref().and_then(|selector| selector.values_of(NAME_LABEL));
+        // A scope that selects and excludes the same namespaces judges nothing, and would look fine.
         let excluded =
             |name: &&str| self.exclude_namespaces.iter().any(|excluded| excluded == name);
         if selected.is_some_and(|names| !names.is_empty() && names.iter().all(excluded)) {

@@ -125,6 +125,7 @@ impl FromStr for Duration {
         if text.is_empty() {
             return Err(DurationError::Empty);
         }
+        // Checked first, or a sign would be reported as a missing number.
         if text.starts_with(['-', '+']) {
             return Err(DurationError::Signed(text.to_owned()));
         }
@@ -212,6 +213,7 @@ fn fraction_of(decimals: &str, nanos: i128) -> i128 {
 impl Duration {
     /// An age or a validity: longer than zero, and short enough to be meant.
     pub(crate) fn validate(self, at: &FieldPath, problems: &mut Problems) {
+        // Leap days do not matter: the limit is to catch a slip of the pen.
         let years = self.months / 12 + self.exact.as_secs() / (365 * 86_400);
         if self.is_zero() {
             problems.push(at, "must be longer than zero", HOW);
@@ -245,6 +247,7 @@ impl fmt::Display for Duration {
             (i64::from(nanos / 1_000 % 1_000), "us"),
             (i64::from(nanos % 1_000), "ns"),
         ];
+        // Zero parts are left out, so that equal durations have one text.
         let parts = parts.into_iter().filter(|(count, _)| *count > 0);
         let text: String =
             parts.flat_map(|(count, unit)| [count.to_string(), unit.to_owned()]).collect();

@@ -177,6 +177,7 @@ impl ControlExceptionSpec {
                 namespace.validate(&at.field("namespace"), &mut problems);
             }
         }
+        // Whoever wrote it on behalf of another knows as much as the requester: neither is a second person.
         if self.approved_by.is_some()
             && (self.approved_by.as_ref() == Some(&self.requested_by)
                 || self.approved_by == self.recorded_by)
@@ -187,6 +188,7 @@ impl ControlExceptionSpec {
                 "have another person approve it",
             );
         }
+        // A file has no creation time; the API server sets one, and the operator checks again.
         if let Some(created) = created {
             self.validate_lifetime(created, &at.field("expires"), &mut problems);
         }

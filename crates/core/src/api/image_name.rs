@@ -30,6 +30,7 @@ impl InPath {
         Some(match (self, c) {
             (Self::Tag, '.' | '-') => Self::Tag,
             (Self::TagStart | Self::Tag, c) if c.is_ascii_alphanumeric() || c == '_' => Self::Tag,
+            // A tag ends the name, so nothing else may follow, not even a slash.
             (Self::TagStart | Self::Tag, _) => return None,
             (_, _) if word => Self::Word,
             (Self::Word, '/') => Self::Start,
@@ -117,6 +118,7 @@ fn fits<S: Copy + Eq + std::hash::Hash>(
     let mut seen = rustc_hash::FxHashSet::default();
     let mut left = vec![(0, start)];
     while let Some((at, state)) = left.pop() {
+        // Without this, patterns with several stars would take exponential time.
         if !seen.insert((at, state)) {
             continue;
         }
@@ -124,6 +126,7 @@ fn fits<S: Copy + Eq + std::hash::Hash>(
         match pattern.get(at) {
             None if ends(state) => return true,
             None => {}
+            // A star ends here, or takes one character and goes on: both are tried.
             Some('*') => {
                 left.push((at + 1, state));
                 left.extend(any().map(|next| (at, next)));

@@ -12,10 +12,12 @@ pub(super) fn read<T: Default>(mut object: Value, read: impl Fn(&Value) -> Resul
             Ok(done) => return done,
             Err(path) => path,
         };
+        // Only a field of the top level is dropped: what is inside it may depend on the rest.
         let removed = match (path.iter().next(), object.as_object_mut()) {
             (Some(Segment::Map { key }), Some(fields)) => fields.remove(key).is_some(),
             _ => false,
         };
+        // No field to drop: not an object, or an error without a path. Going on would never end.
         if !removed {
             return T::default();
         }

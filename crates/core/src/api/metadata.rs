@@ -21,6 +21,7 @@ pub(super) fn check(object: &Value, api_version: &str, problems: &mut Problems) 
     let metadata = &object["metadata"];
     match &metadata["name"] {
         Value::String(name) if is_dns_subdomain(name) => {}
+        // Absent: an object with generateName gets its name from the API server.
         Value::Null => {}
         name => problems.push(
             &at.field("name"),

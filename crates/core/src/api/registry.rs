@@ -28,6 +28,7 @@ impl RegistryPattern {
             None if is_host_alone(pattern) => (pattern, None),
             _ => (DEFAULT_REGISTRY, Some(pattern)),
         };
+        // Both names are one registry, and runtimes report the current one.
         let host = if host == LEGACY_REGISTRY { DEFAULT_REGISTRY } else { host };
         let below = if all_below { "/*" } else { "" };
         Self { host: host.to_lowercase(), path: path.map(|path| format!("{path}{below}")) }
@@ -56,6 +57,8 @@ pub(crate) fn validate(pattern: &str, at: &FieldPath, problems: &mut Problems) {
     let mut refuse = |problem: &str, remedy: String| {
         problems.push(at, format!("{pattern:?} cannot match any image: {problem}"), remedy);
     };
+    // The frequent mistakes first, with the text to write instead; the grammar alone would only say
+    // that the pattern matches nothing.
     if let Some((_, name)) = pattern.split_once("://") {
         return refuse("image names have no scheme", format!("write {name}"));
     }
@@ -76,6 +79,7 @@ pub(crate) fn validate(pattern: &str, at: &FieldPath, problems: &mut Problems) {
         return;
     };
     let lower = path.to_lowercase();
+    // Only if the capitals are all that is wrong.
     if lower != path && some_path_fits(&lower) {
         return refuse(
             "the path of an image has no capital letters",

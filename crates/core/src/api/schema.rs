@@ -37,6 +37,7 @@ pub(crate) fn schema_of(kind: &str) -> Option<&'static Value> {
 fn document(crd: &CustomResourceDefinition) -> Value {
     let mut document = serde_json::to_value(crd).unwrap_or_default();
     if let Some(schema) = document.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {
+        // The fields of every object come last: they are written as they shall be.
         polish(schema);
         add_object_fields(schema);
     }

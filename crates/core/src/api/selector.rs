@@ -81,6 +81,7 @@ impl Selector {
     /// that any value, or no label, may match.
     pub fn values_of(&self, key: &str) -> Option<Vec<&str>> {
         let of_key = || self.0.iter().filter(|requirement| requirement.key == key);
+        // Several requirements for one key must all be met: their values are intersected.
         let mut allowed: Option<Vec<&str>> = None;
         for requirement in of_key() {
             if let LabelOperator::In(values) = &requirement.operator {
@@ -91,6 +92,7 @@ impl Selector {
                 });
             }
         }
+        // NotIn takes values away from those that In lists.
         let excluded = |value: &&str| {
             of_key().any(|requirement| match &requirement.operator {
                 LabelOperator::NotIn(values) => holds(values, value),
@@ -147,6 +149,8 @@ fn compile_expression(
         problem: problem.to_owned(),
         remedy,
     };
+    // The API server refuses values for Exists and their absence for In, so that no selector means
+    // something else than it says.
     let operator = match (expression.operator.as_str(), values.is_empty()) {
         ("In", false) => LabelOperator::In(values),
         ("NotIn", false) => LabelOperator::NotIn(values),

@@ -25,12 +25,14 @@ where
     let root = FieldPath::new("");
     let mut object = object.clone();
     if let Some(schema) = schema_of(&K::kind(&())) {
+        // In the order of the API server: null and 1.0 are gone before it validates.
         normalize(&mut object, schema);
         metadata::normalize(&mut object);
         metadata::check(&object, &K::api_version(&()), &mut problems);
         SchemaChecker { problems: &mut problems, unknown: &mut Vec::new() }
             .check(&object, schema, &root);
     }
+    // Only then: a type error would be reported again, in worse words.
     if problems.is_empty() {
         match serde_path_to_error::deserialize(&object) {
             Ok(read) => return Ok(read),
@@ -120,7 +122,9 @@ fn whole(number: &serde_json::Number) -> Option<i64> {
 static PATTERNS: LazyLock<HashMap<&'static str, Result<Regex, regex::Error>>> =
     LazyLock::new(|| {
         let mut patterns = HashMap::new();
-        documents().iter().for_each(|document| collect_patterns(document, &mut patterns));
+        for document in documents() {
+            collect_patterns(document, &mut patterns);
+        }
         patterns
     });
 
@@ -225,6 +229,7 @@ impl SchemaChecker<'_> {
         for (position, item) in items.iter().enumerate() {
             let at = at.index(position);
             self.check(item, &schema["items"], &at);
+            // Lists have at most 256 items, so comparing all pairs is cheap.
             if items.iter().take(position).any(|earlier| is_same_entry(earlier, item, schema)) {
                 self.problems.push(&at, "is a duplicate", "write it once");
             }

@@ -116,7 +116,7 @@ with_tests!(define_test_spec);
 /// Why a spec does not have exactly one test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TestKindError {
-    /// None is given.
+    /// The spec has no test at all.
     #[error("no test is given; write one of {}", known())]
     None,
     /// At least two are given, these first.

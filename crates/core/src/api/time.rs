@@ -31,6 +31,7 @@ pub(super) fn is_a_time() -> Rule {
 /// Reads a date and time. One beyond the last instant that can be represented becomes that instant.
 pub(crate) fn parse(text: &str) -> Result<Timestamp, jiff::Error> {
     text.parse().or_else(|error| {
+        // Only real days of the last year: a misspelled date must stay an error.
         let day = text.get(..10).and_then(|day| day.parse::<jiff::civil::Date>().ok());
         if day.is_some() && text.starts_with(LAST_YEAR) { Ok(Timestamp::MAX) } else { Err(error) }
     })

@@ -91,6 +91,7 @@ impl AttestationState {
         now: Timestamp,
         marked: bool,
     ) -> Vec<Item> {
+        // Without a time of creation nobody knows which occurrences the control has.
         let (Some(rule), Some(created)) = (&spec.test.attestation, self.created) else {
             return Vec::new();
         };

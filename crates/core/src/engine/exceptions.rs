@@ -80,6 +80,7 @@ impl Exceptions {
             approval: approval(spec, created),
             matched: 0,
         };
+        // An exception that changes keeps its number, since remembered findings hold it.
         let place = if let Some(place) = self.by_name.get(name) {
             *place
         } else {
@@ -238,6 +239,7 @@ impl Exceptions {
                 format!("allows {} finding(s) until {}", exception.matched, exception.expires),
             ),
         };
+        // What it matched while it was in force is history once it is not.
         let matched = if phase == ExceptionPhase::Active { exception.matched } else { 0 };
         Some(ExceptionState { phase, matched, message, unresolved_names: Vec::new() })
     }

@@ -167,7 +167,9 @@ impl LapsedVerdicts {
         if !lapse_counter.on {
             return;
         }
+        // These came without their text and go again: nobody can name them any more.
         self.unnamed += changes.gone.iter().filter(|key| self.unworded.contains(key)).count();
+        // Before the change is taken in: what it undoes would be gone.
         if self.loses(&changes, verdict) && self.over.len() < MAX_PASSED {
             self.set_aside(now, lapse_counter);
         }
@@ -189,7 +191,9 @@ impl LapsedVerdicts {
     }
 
     fn find(&mut self, key: FindingHash, observed: Option<ObservedFinding>) {
+        // It is back before its disappearance was recorded.
         self.gone.remove(&key);
+        // The first verdict has everything that was found before this process began.
         let most = if self.present.is_none() { MAX_FIRST } else { MAX_FOUND };
         let kept = self.found.len() + self.over.iter().map(|over| over.found.len()).sum::<usize>();
         match observed {
@@ -246,6 +250,7 @@ impl LapsedVerdicts {
     /// The lapsed verdicts, oldest first, to be recorded before the present one. The present one is set
     /// aside as well, since it may be over before the attempt to record it has succeeded.
     pub fn tell(&mut self, now: Timestamp, lapse_counter: &mut LapseCounter) -> Vec<LapsedVerdict> {
+        // Copies: they are dropped only when the log has confirmed them.
         let over = self.over.clone();
         let changed = self.has_turned()
             || self.unnamed > 0

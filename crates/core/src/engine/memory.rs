@@ -82,7 +82,7 @@ pub enum FindingState {
 
 /// How many items are in each state. An item counts once, by its worst finding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ItemCounts {
+pub struct VerdictCounts {
     /// All items that were judged, whatever the result.
     pub population: usize,
     /// Items with a finding that nothing excepts.
@@ -102,15 +102,15 @@ pub struct ControlMemory {
     open: FxHashMap<Item, Box<[RememberedFinding]>>,
     deadlines: BTreeSet<(Timestamp, Item)>,
     deadline_of: FxHashMap<Item, Timestamp>,
-    counts: ItemCounts,
+    counts: VerdictCounts,
     limit_counts: LimitCounts,
     deferred: ItemSet,
 }
 
 impl ControlMemory {
     /// The counts over all items.
-    pub fn counts(&self) -> ItemCounts {
-        ItemCounts { population: self.population.len(), ..self.counts }
+    pub fn counts(&self) -> VerdictCounts {
+        VerdictCounts { population: self.population.len(), ..self.counts }
     }
 
     /// The items that count towards a limit.
@@ -173,8 +173,11 @@ impl ControlMemory {
     ) -> bool {
         let before = self.open.remove(&item);
         let size = self.population.len();
+        // First the old findings are taken out of the counts, then the new ones put in, so that counts
+        // never need a walk over all items.
         self.uncount(before.as_deref());
         self.set_deadline(item, judgement.and_then(|judgement| judgement.valid_until));
+        // A pending item is due later, but is not part of the population until then.
         let judgement = judgement.filter(|judgement| !judgement.pending);
         let limit_membership =
             judgement.map_or(LimitMembership::No, |judgement| judgement.limit_membership);

@@ -16,8 +16,8 @@ mod named_types;
 mod names;
 mod objects;
 mod population;
-pub mod readiness;
-pub mod recollection;
+mod readiness;
+mod recollection;
 mod results;
 mod tracked;
 pub mod verdict;
@@ -181,6 +181,7 @@ impl Engine {
         // if it has a verdict.
         for first in [true, false] {
             for (name, tracked) in &mut self.controls {
+                // Each control belongs to one of the two rounds.
                 if tracked.is_cluster_admin_control() != first {
                     continue;
                 }
@@ -211,6 +212,7 @@ impl Engine {
             }
         }
         evaluated.controls.sort_unstable();
+        // Taken even if nothing is counted below: the next evaluation must not count again for it.
         let recount = std::mem::take(&mut self.recount);
         if !evaluated.controls.is_empty() || evaluated.exceptions || recount {
             let mut matched = BTreeMap::new();

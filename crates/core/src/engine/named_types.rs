@@ -98,6 +98,7 @@ impl KnownTypes<'_> {
             return None;
         }
         if parent != "*" && !self.all().any(|(group, known)| known == parent && among(group)) {
+            // The right word with the wrong group: the group is what has to be corrected.
             if let Some(elsewhere) = self.all().find(|(_, known)| *known == parent) {
                 return Some(format!(
                     ".resources: {parent:?} is not in these API groups; write {:?} in apiGroups",

@@ -48,6 +48,7 @@ fn unknown_kind(kind: &str, catalog: &Catalog, source: ObjectSource) -> Option<S
             "{kind:?} is not a kind, and kinds cannot be patterns: write each kind"
         ));
     }
+    // The plural in place of the kind is the most frequent mistake.
     let by_plural = catalog.iter().find(|row| row.resource.plural == kind.to_lowercase());
     let near = by_plural
         .map(|row| row.resource.kind.as_str())

@@ -88,6 +88,7 @@ impl Engine {
     /// Marks the items that the changes can affect, in every control.
     fn mark(&mut self, changes: &[Change], now: Timestamp) {
         for change in changes {
+            // Each control marks its own items; none is judged before the batch is complete.
             for tracked in self.controls.values_mut() {
                 tracked.mark(&self.inventory, change, now);
             }

@@ -49,6 +49,7 @@ pub fn assess(reads: &[Dependency], inventory: &Inventory, catalog: &Catalog) ->
         match readiness {
             Readiness::Ready => {}
             Readiness::Pending => pending = true,
+            // The first one is enough: a message with all of them would bury what to do.
             Readiness::Blocked(..) => return readiness,
         }
     }
@@ -207,6 +208,7 @@ fn assess_program(
             ),
         );
     }
+    // A wildcard over a large cluster would watch every kind there is.
     if types.len() > MAX_KINDS {
         return Readiness::Blocked(
             Reason::InvalidSpec,
@@ -234,6 +236,8 @@ fn assess_program(
                         ),
                     );
                 }
+                // Objects that were listed before the program came have no result of it; they are being listed
+                // again.
                 pending |= !state.programs.contains(&program);
             }
             Readiness::Pending => pending = true,

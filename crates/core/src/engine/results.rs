@@ -72,6 +72,7 @@ impl Engine {
     /// The state of an exception. None for one that is not known, and while the controls that it names
     /// are judged for the first time: a phase now might be another in a second.
     pub fn exception(&self, name: &str, now: Timestamp) -> Option<exceptions::ExceptionState> {
+        // Names are looked up separately, since they need the catalog and all controls.
         let standing = self.exceptions.standing(name, now, |control| {
             Some(match self.controls.get(control)?.verdict() {
                 None => ControlProgress::Pending,

@@ -97,6 +97,7 @@ impl TrackedControl {
 
     /// Takes in a newer spec. What was found stays known, so that `since` holds across an edit.
     pub fn update(&mut self, generation: i64, spec: Arc<ControlSpec>) {
+        // Relists send every control again; compiling each would judge everything again.
         if self.generation == generation && *self.spec == *spec {
             return;
         }
@@ -359,6 +360,7 @@ impl TrackedControl {
         now: Timestamp,
         lapse_counter: &mut LapseCounter,
     ) -> bool {
+        // Equal verdicts are not published: each would be an entry of the log and a write of the status.
         if self.verdict.as_deref() == Some(&verdict) {
             return false;
         }

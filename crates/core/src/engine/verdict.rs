@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::memory::ItemCounts;
+use super::memory::VerdictCounts;
 use crate::{
     api::{Occurrence, Severity, State},
     checks::Finding,
@@ -142,8 +142,13 @@ impl Verdict {
 }
 
 /// One sentence on the result. `undecided` is the first item that could not be judged, if any.
-pub fn summary(state: State, counts: &ItemCounts, undecided: Option<&ObservedFinding>) -> String {
-    let ItemCounts { population, failing, excepted, unknown, findings } = counts;
+pub fn summary(
+    state: State,
+    counts: &VerdictCounts,
+    undecided: Option<&ObservedFinding>,
+) -> String {
+    // All counts are named here, so that a new one is not left out of the sentence.
+    let VerdictCounts { population, failing, excepted, unknown, findings } = counts;
     match state {
         State::Failing => format!("{failing} of {population} fail, with {findings} finding(s)"),
         State::Excepted => format!("{excepted} of {population} fail and are excepted"),

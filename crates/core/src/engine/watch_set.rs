@@ -35,11 +35,13 @@ impl Engine {
                         }
                     }
                     Dependency::Program { groups, versions, resources, program, .. } => {
+                        // A control whose program did not compile has no dependencies; this is for the type alone.
                         let Some((_, compiled)) = tracked.program() else {
                             continue;
                         };
                         let types =
                             readiness::matching_types(&self.catalog, groups, versions, resources);
+                        // More kinds than the limit block the control, so that watching them would be for nothing.
                         for matched in types.into_iter().take(readiness::MAX_KINDS) {
                             let resource = self.read_as(matched, &wanted);
                             let programs = wanted.kinds.entry(resource).or_default();

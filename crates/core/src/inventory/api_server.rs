@@ -26,6 +26,7 @@ impl ApiServer {
     /// are skipped.
     pub fn from_metrics<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> Self {
         let transformations = parse_transformations(lines.clone());
+        // A server without encryption counts nothing, and so does one that has nothing to read.
         if transformations.is_empty() && !stores_secrets(lines) {
             return Self::Idle;
         }
@@ -127,6 +128,7 @@ struct MetricRow {
 
 impl MetricRow {
     fn counts(&self) -> bool {
+        // Without the label nothing says that it failed.
         let failed = !self.status.is_empty() && self.status != "OK";
         let encrypted = self.prefix.starts_with(ENCRYPTED);
         self.count > 0.0 && !(failed && encrypted) && !self.is_of_a_key()
@@ -153,6 +155,7 @@ fn parse_row(text: &str) -> Option<MetricRow> {
     let mut row = MetricRow::default();
     let mut rest = text.trim_start().strip_prefix('{')?;
     loop {
+        // A comma may follow the last label.
         rest = rest.trim_start_matches([' ', ',']);
         if let Some(count) = rest.strip_prefix('}') {
             row.count = count.split_whitespace().next()?.parse().ok()?;

@@ -77,6 +77,7 @@ pub fn guess_type(group: &str, version: &str, kind: &str, namespaced: bool) -> S
 /// The plural by the rules of English, as generators of definitions form it.
 fn plural(kind: &str) -> String {
     let singular = kind.to_lowercase();
+    // `Ingress` becomes `ingresses`, `Mailbox` `mailboxes`.
     let sibilant = ["s", "x", "z", "ch", "sh"].iter().any(|end| singular.ends_with(end));
     if sibilant {
         return format!("{singular}es");

@@ -119,6 +119,7 @@ pub struct Labels(Box<[(Symbol, Symbol)]>);
 impl Labels {
     /// The value of a label. None if the label is absent.
     pub fn get(&self, key: &str) -> Option<&str> {
+        // Sorted by key, since the map that they come from is.
         let at = self.0.binary_search_by(|(known, _)| known.as_str().cmp(key)).ok()?;
         self.0.get(at).map(|(_, value)| value.as_str())
     }
@@ -204,6 +205,7 @@ const NAMESPACES: &[Projection] =
     &[Projection { group: "", kind: "Namespace", versions: &["v1"], project: project_namespace }];
 
 fn project_namespace(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    // The spec and the status of a namespace say nothing that a check reads.
     let object = MetadataOnly::deserialize(object)?;
     Ok(Facts::Namespace(Box::new(NamespaceFacts {
         labels: object.metadata.interned_labels(interner),

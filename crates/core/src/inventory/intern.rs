@@ -142,6 +142,7 @@ impl Interner {
         let mut strings = self.strings.lock().unwrap_or_else(PoisonError::into_inner);
         strings.sweep();
         strings.set.shrink_to_fit();
+        // The pools have locks of their own; holding two at once could deadlock.
         drop(strings);
         self.pods.sweep();
         self.velero_scopes.sweep();

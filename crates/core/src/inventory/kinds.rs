@@ -102,6 +102,7 @@ const fn row(
     scope: Scope,
     served: Served,
 ) -> KnownKind {
+    // A row reads as a line of a table; the scope as a word is clearer there than a bool.
     KnownKind { group, kind, plural, short, namespaced: matches!(scope, Namespaced), served }
 }
 

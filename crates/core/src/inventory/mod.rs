@@ -8,17 +8,17 @@ pub mod backup;
 pub mod catalog;
 pub mod cel;
 pub mod facts;
-pub mod intern;
+mod intern;
 pub mod kinds;
-pub mod kubernetes_version;
-pub mod network;
-pub mod projector;
+mod kubernetes_version;
+pub(crate) mod network;
+mod projector;
 pub mod rbac;
 pub mod records;
-pub mod resource;
-pub mod storage;
-pub mod time;
-pub mod weight;
+mod resource;
+pub(crate) mod storage;
+pub(crate) mod time;
+mod weight;
 pub mod workload;
 
 use std::collections::hash_map::Entry;
@@ -213,6 +213,8 @@ impl Inventory {
     /// Notes whether a kind can be read. `NotServed` also removes its objects, which went with the CRD; any
     /// other value keeps them, so that they need not be listed again after an outage.
     pub fn set_availability(&mut self, id: KindId, availability: Availability) -> Vec<Change> {
+        // A watch that is refused or stale keeps its objects: they are still the best that is known, and the
+        // availability says not to rely on them.
         let gone = availability == Availability::NotServed;
         if let Some(state) = self.kind_state_mut(id) {
             state.availability = availability;
@@ -287,6 +289,7 @@ impl Inventory {
             return changes;
         };
         state.programs = programs;
+        // Collected first, since applying the new objects changes the map that is compared with.
         let listed: FxHashSet<(Symbol, Symbol)> =
             objects.iter().map(|object| (object.namespace.clone(), object.name.clone())).collect();
         let vanished: Vec<(Symbol, Symbol)> =
@@ -299,6 +302,7 @@ impl Inventory {
             changes.extend(self.apply(id, object));
         }
         if let Some(state) = self.kind_state_mut(id) {
+            // A list that replaces a far larger one would otherwise keep its memory.
             state.by_name.shrink_to_fit();
         }
         changes
@@ -310,6 +314,7 @@ impl Inventory {
         let ProjectedObject { namespace, name, facts, cel, weight } = projected;
         let mut object = Object { kind: id, namespace, name, facts, cel };
         let key = (object.namespace.clone(), object.name.clone());
+        // Compared before it is weighed: most updates change nothing, and weighing walks over all kinds.
         let known = self.kind_state(id)?.by_name.get(&key).copied();
         if known.and_then(|slot| self.get(slot)) == Some(&object) {
             return None;
@@ -328,6 +333,7 @@ impl Inventory {
             return Some(self.changed(slot, before));
         }
         self.kind_state_mut(id)?.by_name.insert(key, slot);
+        // Scopes look namespaces up by name for each object, so they have an index of their own.
         if matches!(object.facts, Facts::Namespace(_)) {
             self.namespaces.insert(object.name.clone(), slot);
         }
@@ -344,6 +350,8 @@ impl Inventory {
         if let Some(Object { facts: Facts::Namespace(_), name, .. }) = &before {
             self.namespaces.remove(name.as_str());
         }
+        // After the object is out of its place, and before the indexes hear of it: they use the number as a
+        // key only.
         self.free.push(slot);
         Some(self.changed(slot, before))
     }

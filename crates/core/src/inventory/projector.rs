@@ -123,6 +123,7 @@ impl Projector {
             None => Facts::Exists,
         };
         let weight = weight::weigh(&facts);
+        // Refused before it is kept, so that one hostile object never enters the inventory.
         let (facts, weight) = if weight > weight::LIMIT_OF_ONE {
             (weight::refusal(weight, weight::LIMIT_OF_ONE), 0)
         } else {

@@ -93,6 +93,7 @@ impl RecordIndex {
         if let Some((name, facts)) = update.before.and_then(attestation)
             && let Some(records) = self.by_control.get_mut(&facts.control)
         {
+            // A record cannot change its control, but it may be deleted and recreated under its name.
             records.remove(name);
             if records.is_empty() {
                 self.by_control.remove(&facts.control);

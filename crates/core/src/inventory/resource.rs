@@ -64,6 +64,7 @@ impl Catalog {
     /// A catalog of these types, each once.
     pub fn new(mut served: Vec<ServedResource>) -> Self {
         served.sort_by(|a, b| a.resource.cmp(&b.resource));
+        // Discovery may list a type twice while an aggregated API moves.
         served.dedup_by(|a, b| a.resource == b.resource);
         Self { served, ..Self::default() }
     }

@@ -113,10 +113,12 @@ impl Parameters {
     }
 
     fn project(map: Option<&TextMap>, interner: &Interner) -> Self {
+        // Anything else may be a secret, and no check reads it.
         let known = |(key, value): (&String, &Option<String>)| {
             let lower = key.to_ascii_lowercase();
             PARAMETER_KEYS.contains(&lower.as_str()).then(|| {
                 let value = match value.as_deref().unwrap_or_default() {
+                    // The status and the log must never show it.
                     secret if lower == PASSPHRASE && !secret.is_empty() => "(hidden)",
                     value => value,
                 };
@@ -247,6 +249,7 @@ fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, Projecti
         .as_ref()
         .and_then(|annotations| annotations.get("pv.kubernetes.io/provisioned-by"));
     let spec = volume.spec.unwrap_or_default();
+    // A claimRef may be there before the claim is: then it reserves the volume.
     let claim = spec.claim_ref.unwrap_or_default();
     Ok(Facts::Volume(Box::new(PersistentVolumeFacts {
         storage_class: named(spec.storage_class_name, interner),
@@ -267,6 +270,7 @@ fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, Projecti
 fn in_tree_source(object: &Value) -> VolumeSource {
     IN_TREE_SOURCES
         .iter()
+        // A volume has one source; the API server refuses several.
         .find(|field| !object["spec"][**field].is_null())
         .map_or(VolumeSource::Unknown, |field| VolumeSource::InTree(field))
 }

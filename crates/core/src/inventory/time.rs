@@ -30,6 +30,7 @@ fn read(text: &str) -> Option<Timestamp> {
     }
     let pieces = Pieces::parse(text).ok()?;
     let civil = pieces.date().to_datetime(pieces.time()?);
+    // Only the end that the year lies beyond; the offset can no longer matter.
     let end = if civil.year() > 0 { Timestamp::MAX } else { Timestamp::MIN };
     Some(pieces.to_numeric_offset()?.to_timestamp(civil).unwrap_or(end))
 }

@@ -86,6 +86,7 @@ fn of_workload(facts: &WorkloadFacts) -> usize {
         CONTAINER + container.image.len() + handlers + 8 * container.host_ports.len()
     });
     let whole = listed.chain(volumes).chain(containers).sum::<usize>();
+    // A pod that is shared is counted with the one that brought it.
     let pod = if shared && whole <= REPLICA { 0 } else { whole };
     let flags = facts.api_server_flags.iter().flatten().map(of_word).sum::<usize>();
     let cron = facts.cron.as_ref().map_or(0, of_text);

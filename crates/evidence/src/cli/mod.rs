@@ -25,7 +25,7 @@ use crate::{
 /// The exit code of a program that could not do what was asked; 1 says that the log is not right.
 pub const FAILURE: u8 = 2;
 
-/// The commands.
+/// The commands of the verifier, one variant each.
 #[derive(Debug, clap::Subcommand)]
 pub enum AuditCommand {
     /// Verify a whole log: every hash, every entry, and the signature.
@@ -37,7 +37,7 @@ pub enum AuditCommand {
 }
 
 impl AuditCommand {
-    /// Runs the command.
+    /// Runs the command to its end; an error says nothing of whether the log is right.
     pub async fn run(&self) -> Result<Answer, CommandError> {
         match self {
             Self::Verify(args) => args.run().await,
@@ -73,25 +73,20 @@ pub enum CommandError {
     NoLocation,
     /// A file that was given, such as a proof.
     #[error("{path} can't be read: {source}")]
-    File {
-        /// The file.
-        path: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    File { path: String, source: std::io::Error },
     /// The key that was given.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The place of the log.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The log.
+    /// The log can't be read, or is not what its checkpoint vouches for.
     #[error(transparent)]
     Log(#[from] LogError),
     /// The log could not be read, or the older checkpoint is not one.
     #[error(transparent)]
     Verify(VerifyError),
-    /// The output.
+    /// The answer has no JSON text.
     #[error("the answer can't be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -127,10 +122,10 @@ const KEY_BESIDE_THE_LOG: &str = "  The key is the one beside the log. Compare i
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum AnswerFormat {
-    /// For a person.
+    /// Lines for a person to read.
     #[default]
     Text,
-    /// For programs.
+    /// One JSON document, for programs.
     Json,
 }
 

@@ -40,7 +40,7 @@ pub struct ExportFile {
     /// Its path below the destination, such as
     /// `cluster=6f1c…/day=2026-11-22/part-512.parquet`.
     pub path: String,
-    /// Its whole content.
+    /// Its content, compressed where the format is.
     pub bytes: Vec<u8>,
 }
 
@@ -110,6 +110,8 @@ impl Exporter {
     /// Takes in the next entry. Returns the file before it once that is complete: the entry is of
     /// another day, or the file is as large as one may be.
     pub fn push(&mut self, row: ExportRow) -> Result<Option<ExportFile>, ExportError> {
+        // By what the log holds alone, and not by time or memory, so that a later export makes the same
+        // files.
         let full = self.part.as_ref().is_some_and(|part| !part.takes(&row));
         let file = if full { self.finish()? } else { None };
         if self.days.contains(row.day) {

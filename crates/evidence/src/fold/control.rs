@@ -116,6 +116,7 @@ pub struct OccurrenceState {
 
 impl ControlState {
     pub(super) fn verdict(&mut self, index: u64, at: Timestamp, data: &VerdictData) {
+        // A control of this name was declared again: the old one's occurrences are kept, not its end.
         self.deleted = None;
         let before = self.verdict.take();
         let (mut findings, list) =
@@ -148,6 +149,8 @@ impl ControlState {
             last_entry: index,
             population_list: None,
         });
+        // A heartbeat repeats the last verdict. Another state means that a verdict before it could not be
+        // read, and then nothing is known of the reason.
         if verdict.state != data.state {
             (verdict.state, verdict.since, verdict.reason) = (data.state, at, String::new());
         }
@@ -173,6 +176,7 @@ impl ControlState {
             if known.phase != data.phase {
                 (known.phase, known.since) = (data.phase, at);
             }
+            // The rule may have changed before the occurrence opened, and its dates with it.
             known.dates = dates.clone();
             known.entry = index;
             known.records.extend(data.record.clone());

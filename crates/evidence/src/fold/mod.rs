@@ -186,6 +186,7 @@ impl LogState {
             self.controls.remove(name);
         }
         let deleted = || self.controls.iter().filter(|(_, control)| control.deleted.is_some());
+        // Bounded, since names may be made and deleted for ever; the oldest is the least likely to return.
         if deleted().count() > MAX_DELETED {
             let oldest = deleted().min_by_key(|(_, control)| control.deleted);
             if let Some(name) = oldest.map(|(name, _)| name.clone()) {

@@ -42,6 +42,8 @@ pub(super) async fn open(
 ) -> Result<LogWriter, LogError> {
     let lock = store.lock().await?;
     let mut recovered = Recovered::default();
+    // The key and the origin are checked before the fence: a wrong configuration must not stop the
+    // writer that is right.
     let opening = Opening { store: &*store, key: &key, origin };
     opening.check_key().await?;
     match opening.head().await? {
@@ -67,6 +69,7 @@ pub(super) async fn open(
         stale_folders: Vec::new(),
         stale: Vec::new(),
     };
+    // Whether the newest append is over is told by the checkpoint: it is written last.
     if pending.base == state.head.size && !pending.leaves.is_empty() {
         recovered.finished = pending.leaves.len() as u64;
         state.unfinished = Some(Unfinished { pending, unconfirmed: None });
@@ -74,6 +77,7 @@ pub(super) async fn open(
         state.unacknowledged = (pending.end() == state.head.size && !pending.leaves.is_empty())
             .then_some((pending.base, pending.leaves));
     }
+    // Before anything is written: going on from an old checkpoint would sign a second history.
     opening.check_nothing_beyond(&state).await?;
     let mut writer = LogWriter { store, key, state, recovered, lock };
     writer.finish().await?;
@@ -131,6 +135,8 @@ impl Opening<'_> {
 
     /// Begins a log where there is none. Every step is the same whoever does it, and how often.
     async fn create(&self) -> Result<(), LogError> {
+        // A log without a checkpoint is no place for a new one: the old entries would be orphaned, and
+        // whoever deleted the checkpoint would have got rid of them.
         for folder in WRITTEN {
             if let Some(found) = self.store.list(folder).await?.into_iter().min() {
                 return Err(self.checkpoint_missing(&found));
@@ -142,6 +148,7 @@ impl Opening<'_> {
         {
             return Err(self.checkpoint_missing(PENDING));
         }
+        // The key before the checkpoint: a checkpoint without a key beside it can't be read by default.
         let verifier = format!("{}\n", self.key.verifier());
         match self.store.put_new(VERIFIER_KEY, verifier.into()).await {
             // Another installation began one at this moment.
@@ -175,8 +182,10 @@ impl Opening<'_> {
             let swapped = self.store.replace(PENDING, bytes.clone(), &there.version).await;
             let fence = match swapped {
                 Ok(version) => version,
+                // A client may repeat a request whose answer was lost, and meet its own write.
                 Err(StoreError::Conflict { .. }) => match self.store.get(PENDING).await? {
                     Some(ours) if ours.bytes == bytes => ours.version,
+                    // The other writer appended in between: its newest append is the one to take over.
                     _ => continue,
                 },
                 Err(error) => return Err(error.into()),
@@ -273,11 +282,13 @@ impl Opening<'_> {
 
 /// The bytes of the last bundle, if it is not full.
 async fn last_bundle(tiles: &Tiles, size: u64) -> Result<Vec<u8>, LogError> {
+    // A full bundle is never written again, so that the next append begins an empty one.
     if size.is_multiple_of(FULL) {
         return Ok(Vec::new());
     }
     let read = tiles.read_bundle(size / FULL).await?;
     let (entries, hashes) = tiles.split(size / FULL, &read)?;
+    // Checked, since the next append writes these entries again and signs over them.
     tiles.check(size / FULL, &hashes).await?;
     let mut bundle = Vec::with_capacity(read.bytes.len());
     for entry in &entries {
@@ -294,6 +305,7 @@ pub(super) async fn quarantine(
 ) -> Result<String, LogError> {
     let digest = canonical::sha256(bytes);
     let name = digest.strip_prefix("sha256:").unwrap_or(&digest);
+    // The digest in its name makes it idempotent: the same bytes are kept once, however often found.
     let aside = format!("aside/{}-{}", path.replace('/', "_"), name.get(..16).unwrap_or(name));
     store.put_new(&aside, bytes.clone()).await?;
     tracing::warn!(location = store.location(), path, aside, "an unexplained object is kept aside");

@@ -145,7 +145,7 @@ impl Tiles {
         if tree::subtree(hashes) == self.item(1, number).await? {
             return Ok(());
         }
-        // Which of them it is, the tile can say if it is itself right.
+        // The root says that one of them is wrong. Which of them it is, the tile can say if it is itself right.
         match self.get(0, number).await {
             Ok(tile) => Err(changed(number, width, first_difference(&tile, hashes).unwrap_or(0))),
             Err(LogError::Broken { .. }) => {

@@ -100,11 +100,15 @@ impl LogWriter {
         if self.state.fenced {
             return Err(self.fenced());
         }
+        // Before anything is written: an entry that a bundle can't hold would block every later append,
+        // since an append that was begun must be finished.
         if let Some(leaf) = leaves.iter().find(|leaf| !bundle::fits(leaf)) {
             return Err(LogError::EntrySize(leaf.len()));
         }
         self.finish().await?;
         let size = self.size();
+        // The caller repeats an append that failed. If it came through after all, its leaves are in the
+        // log, and only what follows them is new.
         let (first, rest) = match &self.state.unacknowledged {
             Some((first, told)) if begins_with(leaves, told) => (*first, told.len()),
             _ => (size, 0),
@@ -116,6 +120,7 @@ impl LogWriter {
             self.begin(Pending { base, root, leaves })?;
             self.finish().await?;
         }
+        // Acknowledged by returning: the same leaves given again are another append from here on.
         self.state.unacknowledged = None;
         Ok(Appended { first, size: self.size() })
     }
@@ -137,7 +142,7 @@ impl LogWriter {
         self.state.head.size
     }
 
-    /// The signed checkpoint.
+    /// The text of the signed checkpoint, as of the last append.
     pub fn checkpoint(&self) -> &str {
         &self.state.head.text
     }
@@ -177,6 +182,7 @@ impl LogWriter {
     /// Brings an append that was begun to its end, from wherever it was left.
     pub(super) async fn finish(&mut self) -> Result<(), LogError> {
         let Some(unfinished) = &self.state.unfinished else { return Ok(()) };
+        // Step 1 first, also after a failure: without the fence these tiles might fork the log.
         if let Some(bytes) = unfinished.unconfirmed.clone() {
             self.sequence(bytes).await?;
         }
@@ -195,6 +201,7 @@ impl LogWriter {
             Ok(version) => version,
             Err(StoreError::Conflict { .. }) => match self.store.get(PENDING).await? {
                 Some(there) if there.bytes == bytes => there.version,
+                // The nonce makes each `pending` unique, so that another one is another writer's.
                 _ => {
                     self.state.fenced = true;
                     return Err(self.fenced());
@@ -216,11 +223,13 @@ impl LogWriter {
         let puts: Vec<_> =
             plan.objects.iter().map(|(path, bytes)| self.put(path, bytes.clone())).collect();
         let objects = stream::iter(puts).buffer_unordered(PARALLEL).try_collect::<()>();
+        // Sweeping goes on beside the writes, which take as long anyway, and can't fail an append.
         let (written, listed) = future::join(objects, self.sweep(stale)).await;
         written?;
         self.state.stale.extend(listed);
         let (size, root) = (plan.edge.size(), plan.edge.root());
         let head = Head::sign(&self.key, &self.state.head.origin, size, root);
+        // Only once every tile is durable: a reader who sees the checkpoint must find all below it.
         self.state.head_version = self.publish(&head).await?;
         self.state.note_stale(size);
         (self.state.head, self.state.edge, self.state.bundle) = (head, plan.edge, plan.bundle);
@@ -250,6 +259,7 @@ impl LogWriter {
             Err(StoreError::Conflict { .. }) => {}
             other => return Ok(other?),
         }
+        // Somebody removed it meanwhile, such as a sweep of the same partial tile by a former writer.
         let Some(there) = self.store.get(path).await? else {
             return Ok(self.store.put_new(path, bytes).await?);
         };
@@ -313,6 +323,7 @@ impl WriterState {
         let before = self.head.size;
         for level in 0..8 {
             let number = path::items(before, level) / FULL;
+            // Each append of a partial tile left one object behind, of which the full one has all.
             let was_partial = !path::items(before, level).is_multiple_of(FULL);
             if was_partial && path::width(size, level, number) == FULL {
                 self.stale_folders.push(path::tile(level, number, FULL) + ".p");
@@ -325,6 +336,7 @@ impl WriterState {
 
     /// What is removed with the next append, and the folder that is listed.
     fn take_stale(&mut self) -> (Vec<String>, Option<String>) {
+        // One folder at a time: a burst of full tiles must not make one append list them all.
         let folder = if self.stale.is_empty() { self.stale_folders.pop() } else { None };
         (self.stale.split_off(self.stale.len().saturating_sub(SWEEP)), folder)
     }

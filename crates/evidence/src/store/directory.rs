@@ -73,6 +73,7 @@ impl DirectoryStore {
         work: impl FnOnce(&DirectoryFiles) -> Result<T, StoreError> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         let directory = Arc::clone(&self.directory);
+        // Held by the work itself, for as long as that runs: it can't be stopped.
         let lock = directory.held.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
         let work = move || {
             let done = work(&directory);
@@ -309,6 +310,7 @@ impl DirectoryFiles {
         let known = |folder: &Path| {
             self.folders.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
         };
+        // A sync of each folder on the way costs more than the write itself, so each is synced once.
         if known(folder) {
             return Ok(());
         }
@@ -348,6 +350,7 @@ impl DirectoryFiles {
                 Err(error) => return Err(failed(&path, "written", &error)),
             }
         };
+        // Synced before it is moved: a rename may become durable before the content does.
         file.write_all(bytes).and_then(|()| file.sync_data()).map_err(|error| {
             let _ = fs::remove_file(&path);
             failed(&path, "written", &error)

@@ -20,6 +20,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     let Some(file) = open(path, OpenOptions::new().read(true))? else { return Ok(None) };
     let mut bytes = Vec::new();
     file.take(MAX + 1).read_to_end(&mut bytes).map_err(|error| failed(path, "read", &error))?;
+    // One byte more than is allowed was asked for, which tells a larger file from one of just that size.
     if bytes.len() as u64 > MAX {
         let error = io::Error::other("it is larger than any part of a log");
         return Err(failed(path, "read", &error));
@@ -35,11 +36,13 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Option<File>, StoreErr
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(path, "opened", &error)),
         };
+        // Before opening: to open a pipe would wait for a writer, and a device may act on it.
         if !seen.is_file() {
             return Err(odd(path, &seen));
         }
         let file = match options.open(path) {
             Ok(file) => file,
+            // It was there a moment ago, so that it is being replaced.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(failed(path, "opened", &error)),
         };
@@ -79,6 +82,7 @@ pub fn check_folders(root: &Path, path: &Path) -> Result<(), StoreError> {
         match fs::symlink_metadata(&folder) {
             Ok(seen) if seen.is_dir() => {}
             Ok(seen) => return Err(odd(&folder, &seen)),
+            // Nothing lies below a folder that is not there, so that the rest need not be looked at.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(failed(&folder, "opened", &error)),
         }

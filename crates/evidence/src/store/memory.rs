@@ -21,7 +21,7 @@ pub enum WriteFault {
     After,
 }
 
-/// The store.
+/// A store in memory. One of a location is shared by all who open it, as a bucket is.
 #[derive(Debug)]
 pub struct MemoryStore {
     location: String,

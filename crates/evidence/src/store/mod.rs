@@ -31,7 +31,7 @@ pub struct Version(String);
 /// An object of a store as it was read.
 #[derive(Clone, Debug)]
 pub struct StoredObject {
-    /// The whole content.
+    /// The content, from its first byte to its last.
     pub bytes: Bytes,
     /// Its version, to [replace](Store::replace) this content and no other.
     pub version: Version,

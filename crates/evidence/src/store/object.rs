@@ -31,11 +31,13 @@ impl BucketStore {
             ObjectStoreScheme::AmazonS3 => ("aws", cfg!(feature = "aws"), "AWS_"),
             ObjectStoreScheme::GoogleCloudStorage => ("gcp", cfg!(feature = "gcp"), "GOOGLE_"),
             ObjectStoreScheme::MicrosoftAzure => ("azure", cfg!(feature = "azure"), "AZURE_"),
-            _ => return Err(bad(format!("{} is not among them", url.scheme()))),
+            _ => return Err(bad(format!("{} is not one of them", url.scheme()))),
         };
         if !on {
             return Err(StoreError::Feature { location: location.to_owned(), feature });
         }
+        // Only its own variables: the client takes any key that it knows, and those of another cloud
+        // may be set in the same environment.
         let options = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
                 .filter(|(name, _)| name.starts_with(variables))
@@ -55,6 +57,7 @@ impl BucketStore {
             Error::AlreadyExists { .. } | Error::Precondition { .. } => {
                 StoreError::Conflict { location, path: path.to_owned() }
             }
+            // Only conditional requests are ever refused so by the stores that this opens.
             Error::NotImplemented { .. } | Error::NotSupported { .. } => {
                 StoreError::NoConditionalUpdate { location }
             }
@@ -83,6 +86,7 @@ impl BucketStore {
         let put = self.store.put_opts(&self.path(path), bytes.clone().into(), options).await;
         match put {
             Ok(_) => Ok(()),
+            // The client repeats a request whose answer was lost, and may meet its own first try.
             Err(error @ Error::AlreadyExists { .. }) => match self.read(path).await? {
                 Some(there) if there.bytes == bytes => Ok(()),
                 _ => Err(self.failed(path, "created", &error)),

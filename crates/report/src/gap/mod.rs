@@ -78,7 +78,7 @@ pub struct CriteriaCounts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CategoryReadiness {
-    /// The category.
+    /// The category that these counts are of.
     pub category: Category,
     /// How its criteria stand.
     #[serde(flatten)]

@@ -96,6 +96,7 @@ impl SamplingSheet {
     pub fn draw(&mut self, list: &str, table: &SizeTable) {
         let digest = canonical::sha256(list.as_bytes());
         for row in &mut self.controls {
+            // Two controls may have judged the same items: one list, read once, serves both.
             if row.sample.is_none() && row.digest.as_deref() == Some(digest.as_str()) {
                 row.sample = Some(sample::draw(list, &self.seed, &Size::Table(table.clone())));
                 row.missing = None;
@@ -214,6 +215,7 @@ fn sample_of_occurrences(
     seed: &str,
     table: &SizeTable,
 ) -> ControlSample {
+    // One that is still open may yet be attested, and would be another item tomorrow.
     let over = control
         .occurrences
         .iter()

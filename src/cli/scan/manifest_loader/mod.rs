@@ -137,6 +137,7 @@ impl ManifestLoader {
     ) -> Self {
         let mut engine = Engine::for_manifests();
         for (name, (spec, _)) in &rules.controls {
+            // A file has no generation, and nothing was judged before.
             engine.upsert_control(name, 1, Arc::clone(spec), Remembered::default());
         }
         let mut catalog = Catalog::builtin();
@@ -230,6 +231,7 @@ impl ManifestLoader {
             None => (String::new(), text("apiVersion").to_owned()),
         };
         let kind = text("kind").to_owned();
+        // Such as a kustomization.yaml, which has the form of an object.
         if catalog::is_tool_config(&group, &kind) {
             self.skipped += 1;
             return;
@@ -270,6 +272,7 @@ impl ManifestLoader {
         if !self.kinds.contains_key(key) {
             self.discover(key, version, object);
         }
+        // Only now is it known whether the kind has namespaces.
         if self.kinds.get(key).is_some_and(SeenKind::is_namespaced) {
             self.placement.place(object);
         }
@@ -297,6 +300,7 @@ impl ManifestLoader {
             return Ok(());
         };
         if let Some(understood) = reader.understood
+            // A cluster converts between versions; a file has the fields of the version that it names.
             && !understood.contains(&version)
         {
             return Err(LoadError::Version {

@@ -118,6 +118,7 @@ fn reference(object: &Value) -> Option<ResourceRef> {
 
 /// An `OpenShift` template, whose objects exist only after rendering; None for any other object.
 pub fn template(group: &str, kind: &str, object: &Value) -> Option<RejectedObject> {
+    // A custom resource may be called Template as well, and has no list of objects.
     let objects = object.get("objects").filter(|_| kind == "Template")?;
     if !matches!(group, "" | "template.openshift.io") {
         return None;
@@ -164,6 +165,7 @@ impl ManifestLoader {
             }
             let Some(kind) = self.kinds.get(&key) else { continue };
             let Some(reader) = &kind.reader else { continue };
+            // As the API server places an object: none for a cluster-wide kind, else the default.
             let namespace = match &unread.namespace {
                 _ if !reader.projector.resource().namespaced => "",
                 Some(namespace) => namespace,
@@ -191,6 +193,7 @@ impl ManifestLoader {
         let may_be = |group: &str, kind: &str| {
             unread.types.iter().any(|known| match known {
                 PossibleType::Known(of, named) => of == group && named == kind,
+                // Of the text only the kind is known, so any group may be meant: better Unknown than missed.
                 PossibleType::Named(named) => named == kind,
             })
         };

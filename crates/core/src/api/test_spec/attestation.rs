@@ -173,6 +173,7 @@ impl AttestationTest {
         let from = Date::constant(2026, 2, 1)
             .to_zoned(jiff::tz::TimeZone::UTC)
             .map_or(jiff::Timestamp::UNIX_EPOCH, |day| day.timestamp());
+        // Compared by adding, since months have no fixed length.
         if length.add_to(from) > self.every.add_to(from) {
             problems.push(
                 at,

@@ -107,6 +107,7 @@ impl CelTest {
         for (position, rule) in self.resources.iter().enumerate() {
             let at = at.field("resources").index(position).field("resources");
             for (position, resource) in rule.resources.iter().enumerate() {
+                // Also for other groups: their Secrets are as secret.
                 if resource == "secrets" {
                     problems.push(
                         &at.index(position),
@@ -123,6 +124,7 @@ impl CelTest {
             }
         }
         for (position, variable) in self.variables.iter().enumerate() {
+            // `variables.NAME` would not parse, in each expression that uses it.
             if !is_identifier(&variable.name) {
                 problems.push(
                     &at.field("variables").index(position).field("name"),

@@ -111,6 +111,7 @@ pub struct AllowedSubject {
 
 impl RbacTest {
     pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
+        // Such a control would pass whoever may do what.
         if self.forbid.is_empty() && self.rules.is_empty() {
             problems.push(
                 at,
@@ -124,6 +125,7 @@ impl RbacTest {
         for (position, subject) in self.allow.iter().enumerate() {
             let at = at.field("allow").index(position);
             subject.name.validate(&at.field("name"), problems);
+            // Without a namespace there is nothing to compare with the kind.
             let Some(namespace) = &subject.namespace else {
                 continue;
             };

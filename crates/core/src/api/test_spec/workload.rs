@@ -69,6 +69,7 @@ pub struct WorkloadTest {
 
 impl WorkloadTest {
     pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
+        // Such a control would pass whatever runs.
         if self.require.is_empty() && self.registries.is_empty() {
             problems.push(
                 at,
@@ -79,6 +80,7 @@ impl WorkloadTest {
         for (position, registry) in self.registries.iter().enumerate() {
             let at = at.field("registries").index(position);
             registry.validate(&at, problems);
+            // A pattern that matches no image would let every image fail.
             registry::validate(registry.as_str(), &at, problems);
         }
         if let Some(selector) = &self.selector {

@@ -40,16 +40,16 @@ pub(super) fn finding(
         HitKind::Risk(row, rights) => (
             row.risk.as_str(),
             Some(row.severity(hit.namespace, *rights)),
-            risk(context.inventory, row, *rights, &hit),
+            describe_risk(context.inventory, row, *rights, &hit),
         ),
         HitKind::Named(reached) => (
             reached.risk.as_str(),
             reached.strength.as_ref().map(Strength::severity),
-            named(context.inventory, reached, hit.by.first()),
+            describe_named_right(context.inventory, reached, hit.by.first()),
         ),
         HitKind::Listed(verb, resource) => {
             let paths = paths(context.inventory, &hit.by);
-            let place = place(hit.namespace, !resource.is_empty());
+            let place = describe_place(hit.namespace, !resource.is_empty());
             (LISTED, None, format!("can {verb} {resource}{place} through {paths}"))
         }
         HitKind::ContextualRisk(contextual) => (
@@ -93,8 +93,8 @@ fn resource(inventory: &Inventory, hit: &Hit<'_>) -> Option<ResourceRef> {
     }
 }
 
-fn risk(inventory: &Inventory, row: &RiskRow, rights: Rights, hit: &Hit<'_>) -> String {
-    let mut text = can(row, rights, hit.namespace);
+fn describe_risk(inventory: &Inventory, row: &RiskRow, rights: Rights, hit: &Hit<'_>) -> String {
+    let mut text = describe_ability(row, rights, hit.namespace);
     match hit.by.as_slice() {
         [alone] => {
             let _ = write!(
@@ -113,7 +113,7 @@ fn risk(inventory: &Inventory, row: &RiskRow, rights: Rights, hit: &Hit<'_>) -> 
                     format!("{}{examples}", path(inventory, grant))
                 })
                 .collect();
-            more(&mut named, several.len());
+            push_remaining(&mut named, several.len());
             let _ = write!(text, " through several bindings together: {}", named.join("; "));
         }
     }
@@ -121,7 +121,7 @@ fn risk(inventory: &Inventory, row: &RiskRow, rights: Rights, hit: &Hit<'_>) -> 
 }
 
 /// `can read every Secret in namespace prod`.
-fn can(row: &RiskRow, rights: Rights, namespace: Option<&str>) -> String {
+fn describe_ability(row: &RiskRow, rights: Rights, namespace: Option<&str>) -> String {
     let all = rights.contains(EVERYTHING);
     let mut text = match (row.risk, namespace) {
         (Risk::ClusterAdmin, None) if all => "can do everything in the cluster",
@@ -133,12 +133,12 @@ fn can(row: &RiskRow, rights: Rights, namespace: Option<&str>) -> String {
     if let Some(worse) = row.worse.filter(|worse| rights.intersects(worse.with)) {
         let _ = write!(text, " {}", worse.says);
     }
-    text.push_str(&place(namespace, row.applies(Some("any"))));
+    text.push_str(&describe_place(namespace, row.applies(Some("any"))));
     text
 }
 
 /// `can impersonate User jane (impersonate users through ..), who can read every Secret ..`.
-fn named(
+fn describe_named_right(
     inventory: &Inventory,
     reached: &NamedReach<'_>,
     grant: Option<&EffectiveGrant<'_>>,
@@ -169,7 +169,7 @@ fn named(
         let example = reached.named.example();
         let _ = write!(text, " ({example} through {})", path(inventory, grant));
     }
-    let _ = write!(text, ", {}", holds(inventory, reached));
+    let _ = write!(text, ", {}", describe_strength(inventory, reached));
     if reached.others > 0 {
         let _ = write!(text, "; and {} more through the same binding", reached.others);
     }
@@ -177,7 +177,7 @@ fn named(
 }
 
 /// What is held by those whom a rule names: `who can read every Secret through ..`.
-fn holds(inventory: &Inventory, reached: &NamedReach<'_>) -> String {
+fn describe_strength(inventory: &Inventory, reached: &NamedReach<'_>) -> String {
     let is_role = !matches!(reached.target, NamedTarget::Subject(_));
     match &reached.strength {
         None if is_role => "and no file shows what that role gives".to_owned(),
@@ -187,7 +187,7 @@ fn holds(inventory: &Inventory, reached: &NamedReach<'_>) -> String {
             "so be a node, which reads the Secrets of its pods and requests their tokens".to_owned()
         }
         Some(Strength::Carries { row, rights, namespace, by }) => {
-            let can = can(row, *rights, *namespace);
+            let can = describe_ability(row, *rights, *namespace);
             if is_role {
                 return format!("whose holder {can}");
             }
@@ -202,13 +202,14 @@ fn holds(inventory: &Inventory, reached: &NamedReach<'_>) -> String {
         Some(Strength::Written { holders: 1, .. }) => "which one other subject holds".to_owned(),
         Some(Strength::Written { holders, .. }) => format!("which {holders} subjects hold"),
         Some(Strength::LeadsTo(next)) => {
-            let next = named(inventory, next, None);
+            let next = describe_named_right(inventory, next, None);
             if is_role { format!("whose holder {next}") } else { format!("who {next}") }
         }
     }
 }
 
-fn place(namespace: Option<&str>, everywhere: bool) -> String {
+/// Where a right is held, for the end of a phrase; empty for what has no namespace at all.
+fn describe_place(namespace: Option<&str>, everywhere: bool) -> String {
     match namespace {
         Some(namespace) => format!(" in namespace {namespace}"),
         None if everywhere => " in all namespaces".to_owned(),
@@ -319,11 +320,12 @@ fn describe_contextual_risk(
 fn paths(inventory: &Inventory, by: &[EffectiveGrant<'_>]) -> String {
     let mut named: Vec<String> =
         by.iter().take(SHOWN).map(|grant| path(inventory, grant)).collect();
-    more(&mut named, by.len());
+    push_remaining(&mut named, by.len());
     named.join("; ")
 }
 
-fn more(named: &mut Vec<String>, all: usize) {
+/// Adds how many are not shown, if any.
+fn push_remaining(named: &mut Vec<String>, all: usize) {
     if all > named.len() {
         named.push(format!("and {} more", all - named.len()));
     }

@@ -52,6 +52,7 @@ impl TrackedControl {
                 items.insert(item);
             });
         }
+        // Items whose judgement held only until now, without any change of an object.
         items.extend(self.memory.due(now));
         if std::mem::take(&mut self.reclassify) {
             items.extend(self.memory.open_items());

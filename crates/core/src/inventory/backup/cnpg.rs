@@ -218,12 +218,12 @@ struct RecoveryWindow {
     misspelt: Option<String>,
 }
 
-/// Projects a Cluster.
 pub fn project_cluster(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let ClusterObject { metadata, spec, status } = ClusterObject::deserialize(object)?;
     let status = status.unwrap_or_default();
     let plugin = spec.plugins.iter().flatten().find(|plugin| plugin.keeps_backups());
     let in_tree = spec.backup.as_ref().and_then(|backup| backup.barman_object_store.as_ref());
+    // A plugin replaces the object store in the spec, and without either the name is that of the cluster.
     let server = plugin
         .and_then(|plugin| plugin.parameter("serverName"))
         .or_else(|| in_tree.and_then(|store| store.server_name.as_deref()))
@@ -248,6 +248,7 @@ fn recovery(
     status: &ClusterStatus,
     interner: &Interner,
 ) -> Result<Option<CnpgRecovery>, ProjectionError> {
+    // A cluster that started from a backup and never became ready has restored nothing.
     let ready = status
         .conditions
         .iter()
@@ -282,12 +283,12 @@ fn server_of<'a>(spec: &'a ClusterSpec, source: &'a str) -> &'a str {
         .unwrap_or(source)
 }
 
-/// Projects a Backup.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let CnpgBackupObject { metadata, spec, status } = CnpgBackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
     let stopped = parse_time("status.stoppedAt", status.stopped_at.as_deref())?;
     let outcome = match (status.phase.as_deref(), stopped) {
+        // Deleting the object deletes the backup, so it must not count while that is under way.
         _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,
         (Some("completed"), Some(at)) => RunOutcome::Succeeded(at),
         (Some("failed" | "walArchivingFailing" | "invalid backup definition"), _) => {
@@ -301,7 +302,6 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
     })))
 }
 
-/// Projects a `ScheduledBackup`.
 pub fn project_scheduled_backup(
     object: &Value,
     interner: &Interner,
@@ -313,11 +313,11 @@ pub fn project_scheduled_backup(
     })))
 }
 
-/// Projects an `ObjectStore`.
 pub fn project_object_store(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let status = StoreObject::deserialize(object)?.status.unwrap_or_default();
     let mut newest = Vec::new();
     for (server, window) in status.server_recovery_window.iter().flatten() {
+        // The right spelling first: an old object may keep both after an upgrade.
         let text = window.last_successful_backup_time.as_deref().or(window.misspelt.as_deref());
         if let Some(at) = parse_time("status.serverRecoveryWindow", text)? {
             newest.push((interner.intern(server), at));

@@ -127,6 +127,7 @@ impl BackupIndex {
     }
 
     fn insert(&mut self, slot: Slot, object: &Object) {
+        // Claims have a map of their own: backups of a namespace are about all of them.
         if let Facts::Claim(_) = object.facts {
             let claims = self.claims.entry(object.namespace.clone()).or_default();
             claims.insert(slot);
@@ -162,6 +163,7 @@ fn take<K: Eq + std::hash::Hash>(
 ) {
     if let Some(runs) = map.get_mut(key) {
         runs.remove(&entry);
+        // Empty groups go, or deleted schedules would leave their keys for ever.
         if runs.is_empty() {
             map.remove(key);
         }
@@ -201,7 +203,7 @@ fn places(object: &Object, mut put: impl FnMut(BackupKey, Option<Timestamp>)) {
     match facts {
         BackupFacts::VeleroSchedule(_) => put(BackupKey::VeleroSchedules, None),
         BackupFacts::VeleroRestore(restore) => {
-            put(BackupKey::VeleroRestores, success(&restore.outcome))
+            put(BackupKey::VeleroRestores, success(&restore.outcome));
         }
         BackupFacts::VeleroLocation(_) => put(BackupKey::VeleroLocations(namespace()), None),
         BackupFacts::VeleroCopy(copy) => {

@@ -136,9 +136,9 @@ struct K8upSnapshotSpec {
     paths: Option<Vec<String>>,
 }
 
-/// Projects a Schedule.
 pub fn project_schedule(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     let backup = K8upScheduleObject::deserialize(object)?.spec.backup;
+    // A schedule without a cron expression for backups makes none.
     let scheduled = backup
         .as_ref()
         .and_then(|backup| backup.schedule.as_deref())
@@ -149,7 +149,6 @@ pub fn project_schedule(object: &Value, _: &Interner) -> Result<Facts, Projectio
     })))
 }
 
-/// Projects a Backup.
 pub fn project_backup(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     let object = K8upJobObject::deserialize(object)?;
     Ok(backup_facts(BackupFacts::K8upBackup(K8upBackup {
@@ -158,7 +157,6 @@ pub fn project_backup(object: &Value, _: &Interner) -> Result<Facts, ProjectionE
     })))
 }
 
-/// Projects a Restore.
 pub fn project_restore(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     let object = K8upJobObject::deserialize(object)?;
     Ok(backup_facts(BackupFacts::K8upRestore(K8upRestore {
@@ -166,7 +164,6 @@ pub fn project_restore(object: &Value, _: &Interner) -> Result<Facts, Projection
     })))
 }
 
-/// Projects a Snapshot.
 pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let K8upSnapshotObject { metadata, spec } = K8upSnapshotObject::deserialize(object)?;
     let date = parse_time("spec.date", spec.date.as_deref())?;
@@ -196,6 +193,7 @@ fn outcome(
     status: Option<K8upJobStatus>,
 ) -> Result<RunOutcome, ProjectionError> {
     let conditions = status.unwrap_or_default().conditions.unwrap_or_default();
+    // A backup whose preparing command failed has data that may be inconsistent.
     let prepared = !conditions.iter().any(|condition| {
         condition.r#type == "PreBackupPodReady"
             && condition.status == "False"

@@ -107,9 +107,9 @@ struct ActionStatus {
     restore_point: Option<KastenSubject>,
 }
 
-/// Projects a Policy.
 pub fn project_policy(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     let spec = PolicyObject::deserialize(object)?.spec;
+    // Such a policy runs only when somebody asks.
     let on_demand = spec.frequency.as_deref() == Some("@onDemand");
     let namespaces = spec.selector.as_ref();
     Ok(backup_facts(BackupFacts::KastenPolicy(KastenPolicy {
@@ -122,7 +122,6 @@ pub fn project_policy(object: &Value, _: &Interner) -> Result<Facts, ProjectionE
     })))
 }
 
-/// Projects a `BackupAction`.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let ActionObject { metadata, spec, status } = ActionObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -133,13 +132,13 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
         namespace: namespace(&metadata, &spec.subject, interner),
         restore_point: point.filter(|name| !name.is_empty()).map(|name| interner.intern(&name)),
         began: parse_time("status.startTime", status.start_time.as_deref())?,
+        // An action that went on after errors, or took a part, does not show which volumes it has.
         partial: spec.ignore_exceptions == Some(true)
             || filtered.is_some_and(|filters| !filters.is_empty()),
         outcome,
     })))
 }
 
-/// Projects a `RestoreAction`.
 pub fn project_restore(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let ActionObject { metadata, spec, status } = ActionObject::deserialize(object)?;
     Ok(backup_facts(BackupFacts::KastenRestore(KastenRestore {

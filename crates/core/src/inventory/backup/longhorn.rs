@@ -109,13 +109,13 @@ struct LonghornJobSpec {
     groups: Option<Vec<String>>,
 }
 
-/// Projects a Volume.
 pub fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let LonghornVolumeObject { metadata, status } = LonghornVolumeObject::deserialize(object)?;
     let status = status.and_then(|status| status.kubernetes_status).unwrap_or_default();
     let labels = metadata.labels.unwrap_or_default();
     let jobs = enabled(&labels, JOB_LABEL, interner);
     let mut groups = enabled(&labels, GROUP_LABEL, interner);
+    // As Longhorn does: a volume without labels is in the default group.
     if jobs.is_empty() && groups.is_empty() {
         groups = [interner.intern(DEFAULT_GROUP)].into();
     }
@@ -127,7 +127,6 @@ pub fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, Proj
     })))
 }
 
-/// Projects a Backup.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let LonghornBackupObject { metadata, status } = LonghornBackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -144,7 +143,6 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
     })))
 }
 
-/// Projects a `RecurringJob`.
 pub fn project_recurring_job(
     object: &Value,
     interner: &Interner,

@@ -30,51 +30,29 @@ use super::{
 /// What checks read of one object of a backup tool.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BackupFacts {
-    /// `velero.io` Schedule.
     VeleroSchedule(velero::VeleroSchedule),
-    /// `velero.io` Backup.
     VeleroBackup(velero::VeleroBackup),
-    /// `velero.io` Restore.
     VeleroRestore(velero::VeleroRestore),
-    /// `velero.io` `BackupStorageLocation`.
     VeleroLocation(velero::VeleroLocation),
     /// `velero.io` `PodVolumeBackup` or `DataUpload`.
     VeleroCopy(velero_copies::VeleroVolumeCopy),
-    /// `snapshot.storage.k8s.io` `VolumeSnapshot`.
     VolumeSnapshot(snapshots::CsiSnapshot),
-    /// `snapshot.storage.k8s.io` `VolumeSnapshotContent`.
     SnapshotContent(snapshots::CsiSnapshotContent),
-    /// `k8up.io` Schedule.
     K8upSchedule(k8up::K8upSchedule),
-    /// `k8up.io` Backup.
     K8upBackup(k8up::K8upBackup),
-    /// `k8up.io` Snapshot.
     K8upSnapshot(k8up::K8upSnapshot),
-    /// `k8up.io` Restore.
     K8upRestore(k8up::K8upRestore),
-    /// `postgresql.cnpg.io` Cluster.
     CnpgCluster(Box<cnpg::CnpgCluster>),
-    /// `postgresql.cnpg.io` Backup.
     CnpgBackup(cnpg::CnpgBackup),
-    /// `postgresql.cnpg.io` `ScheduledBackup`.
     CnpgScheduledBackup(cnpg::CnpgScheduledBackup),
-    /// `barmancloud.cnpg.io` `ObjectStore`.
     CnpgObjectStore(cnpg::CnpgObjectStore),
-    /// `longhorn.io` Volume.
     LonghornVolume(longhorn::LonghornVolume),
-    /// `longhorn.io` Backup.
     LonghornBackup(longhorn::LonghornBackup),
-    /// `longhorn.io` `RecurringJob`.
     LonghornRecurringJob(longhorn::LonghornRecurringJob),
-    /// `volsync.backube` `ReplicationSource`.
     VolSyncSource(volsync::VolSyncSource),
-    /// `config.kio.kasten.io` Policy.
     KastenPolicy(kasten::KastenPolicy),
-    /// `actions.kio.kasten.io` `BackupAction`.
     KastenBackup(kasten::KastenBackup),
-    /// `actions.kio.kasten.io` `RestoreAction`.
     KastenRestore(kasten::KastenRestore),
-    /// `apps.kio.kasten.io` `RestorePoint`.
     KastenRestorePoint,
     /// A database of an operator whose backups are not read here.
     OtherDatabase(others::OtherDatabase),
@@ -172,6 +150,7 @@ fn backup_facts(facts: BackupFacts) -> Facts {
 /// The start of a text from outside, enough to recognize it.
 fn excerpt(text: &str) -> Box<str> {
     const LIMIT: usize = 200;
+    // By characters, since an index of bytes may lie inside one.
     match text.char_indices().nth(LIMIT) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()).into(),
         None => text.into(),

@@ -66,6 +66,7 @@ pub const PROJECTIONS: &[Projection] = &[
 ];
 
 fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    // Only that it exists counts, and the labels that controls select by.
     let metadata = MetadataOnly::deserialize(object)?.metadata;
     Ok(backup_facts(BackupFacts::OtherDatabase(OtherDatabase {
         labels: metadata.interned_labels(interner),

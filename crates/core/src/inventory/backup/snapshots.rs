@@ -41,6 +41,7 @@ pub struct CsiSnapshotContent {
 impl CsiSnapshotContent {
     /// Whether it is the content of this snapshot, and not of an earlier one with the same name.
     pub fn belongs_to(&self, namespace: &str, name: &str, uid: Option<&Symbol>) -> bool {
+        // One that is not bound yet has no uid to compare.
         let same_uid = match (&self.uid, uid) {
             (Some(named), Some(uid)) => named == uid,
             _ => true,
@@ -120,7 +121,6 @@ struct ContentStatus {
     ready_to_use: Option<bool>,
 }
 
-/// Projects a `VolumeSnapshot`.
 pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let CsiSnapshotObject { metadata, spec, status } = CsiSnapshotObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -128,6 +128,7 @@ pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, Pr
     let ready = status.ready_to_use == Some(true);
     let outcome = match taken {
         _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,
+        // An error may remain from an earlier attempt, so readiness is asked first.
         Some(at) if ready => RunOutcome::Succeeded(at),
         _ if status.error.is_some() => RunOutcome::Failed,
         _ => RunOutcome::Unfinished,
@@ -140,7 +141,6 @@ pub fn project_snapshot(object: &Value, interner: &Interner) -> Result<Facts, Pr
     })))
 }
 
-/// Projects a `VolumeSnapshotContent`.
 pub fn project_content(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let ContentObject { metadata, spec, status } = ContentObject::deserialize(object)?;
     let snapshot = spec.volume_snapshot_ref;

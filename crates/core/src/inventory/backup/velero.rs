@@ -216,7 +216,6 @@ struct LocationStatus {
     message: Option<String>,
 }
 
-/// Projects a Schedule.
 pub fn project_schedule(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let VeleroScheduleObject { spec, status } = VeleroScheduleObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -231,11 +230,12 @@ pub fn project_schedule(object: &Value, interner: &Interner) -> Result<Facts, Pr
     })))
 }
 
-/// Projects a Backup.
 pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let VeleroBackupObject { metadata, spec, status } = VeleroBackupObject::deserialize(object)?;
     let status = status.unwrap_or_default();
+    // One scope for all backups of a schedule: there may be thousands.
     let (scope, volumes) = read_template(&spec, interner)?;
+    // Uploads run after the items are backed up, and fail on their own.
     let failed = [status.errors, status.backup_item_operations_failed];
     let completed = status.completion_timestamp.as_deref();
     let ended = parse_time("status.completionTimestamp", completed)?;
@@ -251,7 +251,6 @@ pub fn project_backup(object: &Value, interner: &Interner) -> Result<Facts, Proj
     })))
 }
 
-/// Projects a Restore.
 pub fn project_restore(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let RestoreObject { metadata, spec, status } = RestoreObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -278,6 +277,7 @@ pub fn project_location(object: &Value, _: &Interner) -> Result<Facts, Projectio
     let status = status.unwrap_or_default();
     let reach = match status.phase.as_deref() {
         Some("Available") => Reachability::Available,
+        // A new location has no phase until Velero has tried it.
         None | Some("") => Reachability::Unknown,
         Some(_) => Reachability::Unavailable(excerpt(&status.message.unwrap_or_default())),
     };
@@ -315,6 +315,7 @@ fn outcome(
     Ok(match (phase, completed) {
         _ if metadata.deletion_timestamp.is_some() => RunOutcome::Failed,
         (Some("Completed"), Some(at)) if clean => RunOutcome::Succeeded(at),
+        // Velero writes the phase before the time; a moment later it has both.
         (Some("Completed"), None) if clean => RunOutcome::Unfinished,
         (Some("Completed" | "PartiallyFailed" | "Failed" | "FailedValidation" | "Deleting"), _) => {
             RunOutcome::Failed
@@ -343,6 +344,7 @@ fn taken(
     let moved = fields.snapshot_move_data == Some(true);
     let count = |attempted: Option<i64>, completed: Option<i64>| {
         let completed = completed.unwrap_or_default();
+        // Which ones failed is not said, so none counts if one did.
         let whole = completed >= attempted.unwrap_or_default();
         let counts = whole && fields.snapshot_volumes != Some(false);
         if counts { u32::try_from(completed).unwrap_or_default() } else { 0 }

@@ -71,10 +71,12 @@ pub fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionE
         text.filter(|text| !text.is_empty()).map(|text| interner.intern(text))
     };
     let pod = spec.pod.as_ref().and_then(|pod| pod.namespace.as_ref());
+    // A DataUpload has the namespace, a PodVolumeBackup that of its pod, early ones only a tag.
     let namespace = spec.source_namespace.as_ref().or(pod).or(tag("ns"));
     Ok(backup_facts(BackupFacts::VeleroCopy(VeleroVolumeCopy {
         backup: name(label(BACKUP).or(tag("backup"))).unwrap_or_else(|| interner.intern("")),
         namespace: interner.intern(namespace.map_or("", String::as_str)),
+        // By name where it is given; the uid below tells claims of one name apart.
         claim: name(spec.source_pvc.as_ref().or(annotated)),
         uid: name(label(CLAIM_UID).or(tag("pvc-uid"))),
         outcome: outcome(metadata.deletion_timestamp.is_some(), &status.unwrap_or_default())?,

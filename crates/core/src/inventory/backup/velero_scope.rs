@@ -72,6 +72,7 @@ impl ScopeFields {
         Ok(VeleroScope {
             included_namespaces: names([&self.included_namespaces, &None]),
             excluded_namespaces: names([&self.excluded_namespaces, &None]),
+            // Velero has two generations of these fields, and refuses a mixture of them.
             included_resources: names([
                 &self.included_resources,
                 &self.included_namespace_scoped_resources,
@@ -94,6 +95,7 @@ impl ScopeFields {
 impl VeleroScope {
     /// Whether anything in a namespace is included.
     pub fn includes_namespace(&self, namespace: &str) -> bool {
+        // Exclusions win over inclusions in Velero.
         let excluded = self.excluded_namespaces.iter().any(|pattern| may_match(pattern, namespace));
         !excluded
             && (self.included_namespaces.is_empty()

@@ -74,7 +74,6 @@ struct Mover {
     result: Option<String>,
 }
 
-/// Projects a `ReplicationSource`.
 pub fn project_source(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let SourceObject { metadata, spec, status } = SourceObject::deserialize(object)?;
     let status = status.unwrap_or_default();
@@ -84,6 +83,7 @@ pub fn project_source(object: &Value, interner: &Interner) -> Result<Facts, Proj
     let mover = status.latest_mover_status.unwrap_or_default();
     Ok(backup_facts(BackupFacts::VolSyncSource(VolSyncSource {
         claim: spec.source_pvc.filter(|name| !name.is_empty()).map(|name| interner.intern(&name)),
+        // A source that is being deleted makes no further copies.
         last_success: last.filter(|_| metadata.deletion_timestamp.is_none()),
         failed: mover.result.as_deref() == Some("Failed"),
         runs: match (spec.paused, is_set(&trigger.manual), is_set(&trigger.schedule)) {

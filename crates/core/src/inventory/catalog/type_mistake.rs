@@ -68,6 +68,7 @@ pub fn find_type_mistake(
 ) -> Option<TypeMistake> {
     let api_version =
         if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    // Kinds of other groups come with CRDs, which may be anywhere: only a near miss is a mistake there.
     let own = is_kubernetes_group(group);
     if let Some(row) = catalog.find_kind(group, kind) {
         let served = row.versions.iter().any(|served| served == version);

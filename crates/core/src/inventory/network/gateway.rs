@@ -193,6 +193,7 @@ fn certificate(tls: Option<&ListenerTls>) -> ListenerCertificate {
     let given = options.peek().is_some();
     if references || options.any(|key| CERTIFICATE_OPTIONS.contains(&key.as_str())) {
         ListenerCertificate::Named
+    // Vendors have options of their own, and some name a certificate.
     } else if given {
         ListenerCertificate::Options
     } else {
@@ -274,6 +275,7 @@ pub(super) fn project_http_route(
     let route = read::<Route>(object)?;
     let rules = route.spec.as_ref().and_then(|spec| spec.rules.as_deref());
     let rules = rules.unwrap_or_default();
+    // A route without rules forwards everything by default.
     let redirects = !rules.is_empty() && rules.iter().all(redirects_to_https);
     Ok(route_facts(route, redirects, interner))
 }
@@ -297,6 +299,7 @@ fn redirects_to_https(rule: &RouteRule) -> bool {
 }
 
 fn route_facts(route: Route, redirects: bool, interner: &Interner) -> Facts {
+    // As kubectl does for a manifest without a namespace.
     let own = route.metadata.namespace.as_deref().unwrap_or("default");
     let spec = route.spec.unwrap_or_default();
     let parent = |spec: &ParentSpec| {

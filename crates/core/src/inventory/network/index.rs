@@ -74,6 +74,7 @@ impl NetworkIndex {
                     let key = (object.namespace.clone(), secret.clone());
                     if let Some(users) = self.by_secret.get_mut(&key) {
                         users.of_kind(facts).remove(&slot);
+                        // Or names of Secrets that nobody uses any more would pile up.
                         if users.certificates.is_empty() && users.ingresses.is_empty() {
                             self.by_secret.remove(&key);
                         }

@@ -170,6 +170,7 @@ pub(super) fn project(object: &Value, interner: &Interner) -> Result<Facts, Proj
             name.map(|name| host(name, interner))
         })
         .collect();
+    // Sorted and unique, so that reordering rules changes no facts.
     hosts.sort();
     hosts.dedup();
     let tls = |entry: &IngressTlsSpec| IngressTls {
@@ -214,6 +215,7 @@ struct ClassSpec {
 pub(super) fn project_class(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let IngressClass { metadata, spec } = read::<IngressClass>(object)?;
     let spec = spec.unwrap_or_default();
+    // Kubernetes takes the exact text `true` only.
     let default = metadata
         .annotations
         .and_then(|mut all| all.remove("ingressclass.kubernetes.io/is-default-class"))

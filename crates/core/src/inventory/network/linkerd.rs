@@ -90,6 +90,7 @@ pub(super) fn project_authorization(
     _: &Interner,
 ) -> Result<Facts, ProjectionError> {
     let spec = read::<Authorization>(object)?.spec.unwrap_or_default();
+    // Network authentication alone proves an address, not an identity.
     let identified =
         spec.required_authentication_refs.iter().flatten().any(|reference| {
             matches!(&*reference.kind, "MeshTLSAuthentication" | "ServiceAccount")

@@ -195,6 +195,7 @@ pub(super) fn project_destination_rule(
     interner: &Interner,
 ) -> Result<Facts, ProjectionError> {
     let spec = read::<DestinationRule>(object)?.spec;
+    // The settings of a subset or a port replace those above, so each must be looked at.
     let mut policies = vec![("spec.trafficPolicy".to_owned(), spec.traffic_policy)];
     for (at, subset) in spec.subsets.into_iter().flatten().enumerate() {
         let path = format!("spec.subsets[{at}].trafficPolicy");

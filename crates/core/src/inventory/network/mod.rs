@@ -149,6 +149,7 @@ fn explanation(condition: &NetworkCondition) -> Box<str> {
         // Writing to a String can't fail.
         let _ = write!(text, "{separator}{message}");
     }
+    // A finding that ends in a colon would look cut off.
     if text.is_empty() {
         text.push_str("no reason is given");
     }

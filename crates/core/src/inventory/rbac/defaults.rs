@@ -143,9 +143,11 @@ pub(super) fn rules_beyond<'a>(
 ) -> Box<[PolicyRule]> {
     let mut beyond = Vec::new();
     for rule in rules {
+        // The common case, without taking the rule apart.
         if default.contains(rule) {
             continue;
         }
+        // A hostile rule of 100 words in each list would be a million rules.
         if combinations(rule) > MAX_COMBINATIONS {
             beyond.push(rule.clone());
             continue;

@@ -73,6 +73,7 @@ impl Graph {
 
     /// Takes in a change of one object.
     pub fn update(&mut self, update: &IndexUpdate<'_>) {
+        // Labels and CEL results may change alone; the graph depends on facts only.
         if update.before.map(|object| &object.facts) == update.after.map(|object| &object.facts) {
             return;
         }
@@ -133,6 +134,7 @@ impl Graph {
             self.ever_implied |=
                 self.role(role).map(|role| role.reach().anywhere()).unwrap_or_default();
         }
+        // A binding may name a subject twice; its grant must count once, or it could not be taken back.
         let mut known = FxHashSet::default();
         let subjects = facts
             .subjects
@@ -243,6 +245,7 @@ impl Graph {
         }
         let changed = affected.subjects.iter().filter_map(|id| self.subject(*id));
         names.extend(changed.map(|node| node.subject.name().clone()));
+        // Last, when all changed names are known: who may act as one of them is affected as well.
         self.add_namers(names, &mut affected);
         affected
     }
@@ -310,6 +313,7 @@ impl Graph {
                 let groups = node.subject.implied_groups().into_iter().map(Subject::Group);
                 via.extend(groups.filter_map(|group| implied.get(&group)).flatten());
             }
+            // The group is added below in any case, since it needs no binding.
             if !via.is_empty() && node.subject != masters {
                 let subject = node.subject.clone();
                 found.push(Entitlement { subject, via });

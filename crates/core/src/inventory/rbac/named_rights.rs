@@ -146,6 +146,7 @@ impl Naming {
                 }
             }
         }
+        // Most roles name nobody; the set of rights says so without a walk over their rules.
         let names_any =
             |role: &&RoleNode| role.reach().anywhere().contains(Rights::of(&[Right::Named]));
         let Some(role) = role.filter(names_any) else {
@@ -180,6 +181,7 @@ impl Graph {
     /// Adds the subjects that can act as one of those affected, directly or not, since they have the rights
     /// of those. `names` are the names of the roles and subjects that changed.
     pub(super) fn add_namers(&self, names: Vec<Symbol>, affected: &mut AffectedSubjects) {
+        // Roles can name each other in a circle; each name is followed once.
         let mut known: FxHashSet<Symbol> = names.iter().cloned().collect();
         let mut open = names;
         while let Some(name) = open.pop() {

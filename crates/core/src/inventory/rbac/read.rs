@@ -132,6 +132,7 @@ fn project_role(object: &Value, interner: &Interner) -> Result<Facts, Projection
 
 fn project_cluster_binding(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
     let facts = binding(object, "", interner)?;
+    // The API server refuses it as well; a file has not been there yet.
     if facts.role.kind == RoleKind::Role {
         return Err(ProjectionError(
             "roleRef.kind is Role: a ClusterRoleBinding can only bind a ClusterRole".into(),
@@ -141,6 +142,7 @@ fn project_cluster_binding(object: &Value, interner: &Interner) -> Result<Facts,
 }
 
 fn project_binding(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError> {
+    // As kubectl does: a manifest without a namespace goes to `default`.
     let namespace = metadata(object)?.namespace;
     let namespace = namespace.as_deref().filter(|name| !name.is_empty());
     let facts = binding(object, namespace.unwrap_or("default"), interner)?;
@@ -159,6 +161,7 @@ fn project_account(object: &Value, interner: &Interner) -> Result<Facts, Project
     };
     let annotations = metadata(object)?.annotations.unwrap_or_default();
     let cloud = CLOUD_ANNOTATIONS.iter().filter_map(|annotation| {
+        // An empty annotation maps to nothing.
         let identity = annotations.get(*annotation).filter(|text| !text.is_empty())?;
         Some(CloudIdentity { annotation, identity: interner.intern(identity) })
     });

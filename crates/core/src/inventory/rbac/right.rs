@@ -241,6 +241,7 @@ impl Reach {
         for rule in rules {
             for right in Right::ALL {
                 let bit = Rights::of(&[*right]);
+                // A right that an earlier rule gives is not looked for again: roles have many similar rules.
                 if !reach.cluster.contains(bit) && right.example(rule, true).is_some() {
                     reach.cluster |= bit;
                 }

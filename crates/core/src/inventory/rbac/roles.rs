@@ -148,6 +148,7 @@ impl Roles {
     pub(super) fn assume_defaults(&mut self) {
         self.assumes_defaults = true;
         for key in defaults().roles_of_every_cluster() {
+            // A role that a manifest has stays as the manifest says.
             let unknown =
                 self.find(&key).and_then(|id| self.get(id)).is_none_or(|role| !role.exists());
             if unknown {
@@ -199,6 +200,7 @@ impl Roles {
         for id in &changed {
             self.recompute(*id);
         }
+        // Last: its ancestors were computed from it.
         self.release(id);
         changed
     }
@@ -266,6 +268,7 @@ impl Roles {
         };
         let facts = role.facts.clone();
         self.aggregators.retain(|aggregator| *aggregator != id);
+        // A copy, because the loop changes the roles; there are few aggregators.
         for aggregator in self.aggregators.clone() {
             let selects = |labels| self.get(aggregator).is_some_and(|role| role.selects(labels));
             let member = facts.as_ref().is_some_and(|facts| selects(&facts.labels));
@@ -348,6 +351,7 @@ impl Roles {
         while let Some(above) = open.pop() {
             let members = self.get(above).map(|role| role.members.as_slice());
             for member in members.unwrap_or_default() {
+                // Roles may aggregate each other in a circle.
                 if known.insert(*member) {
                     open.push(*member);
                     let facts = self.get(*member).and_then(|role| role.facts.clone());

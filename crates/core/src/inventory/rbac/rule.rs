@@ -85,6 +85,7 @@ impl fmt::Display for AccessRequest<'_> {
 impl PolicyRule {
     /// Whether the rule allows the request, if it is in effect where the request goes.
     pub fn allows(&self, request: &AccessRequest<'_>) -> bool {
+        // The verb first: it is the shortest list, and rules out most rules.
         if !self.has_verb(request.verb) {
             return false;
         }
@@ -131,6 +132,7 @@ fn covers_resource(word: &str, resource: &str, subresource: &str) -> bool {
     if subresource.is_empty() {
         return word == resource;
     }
+    // A rule for `pods` gives nothing on `pods/exec`.
     word.split_once('/')
         .is_some_and(|(parent, sub)| sub == subresource && (parent == "*" || parent == resource))
 }

@@ -77,6 +77,7 @@ impl Subject {
                 format!("{SERVICE_ACCOUNTS}:{namespace}").as_str().into(),
             ],
             Self::User(name) if **name == *ANONYMOUS => vec![UNAUTHENTICATED.into()],
+            // They are the widest groups: nothing implies more.
             Self::Group(name) if matches!(&**name, AUTHENTICATED | UNAUTHENTICATED) => Vec::new(),
             Self::Group(name) if is_accounts_of_namespace(name) => {
                 vec![AUTHENTICATED.into(), SERVICE_ACCOUNTS.into()]
@@ -129,6 +130,7 @@ fn is_accounts_of_namespace(group: &str) -> bool {
 /// Namespace and name of the service account with this user name. None for the name of another user.
 pub(super) fn account_of(user: &str) -> Option<(&str, &str)> {
     let (namespace, name) = user.strip_prefix(ACCOUNT_PREFIX)?.split_once(':')?;
+    // As the API server splits it: a colon in the name makes it the name of an ordinary user.
     let whole = !namespace.is_empty() && !name.is_empty() && !name.contains(':');
     whole.then_some((namespace, name))
 }

@@ -100,6 +100,7 @@ impl Subjects {
         if let Some(node) = self.node_mut(id)
             && let Some(at) = node.grants.iter().position(|grant| grant.binding == binding)
         {
+            // Grants have no order, so the last one may take the place.
             node.grants.swap_remove(at);
         }
         self.retire(id);
@@ -148,6 +149,7 @@ impl Subjects {
             node.retired = true;
             self.retired.push_back(id);
         }
+        // The longest retired goes first: whoever had to learn of its loss has been told long ago.
         while self.retired.len() > MAX_RETIRED {
             let Some(id) = self.retired.pop_front() else {
                 return;

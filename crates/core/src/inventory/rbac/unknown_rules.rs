@@ -32,10 +32,10 @@ impl UnknownRules {
     pub fn of_binding(self, role: &RoleKey) -> String {
         match self {
             Self::Absent => format!(
-                "binds {role}, which is neither in the manifests nor in every cluster, so it is not known what it grants: add the manifest of the role"
+                "binds {role}, which is neither among the manifests nor in every cluster, so it is not known what it grants: add the role's manifest"
             ),
             Self::NoMembers => format!(
-                "binds {role}, which aggregates roles of which none is in the manifests, so it is not known what it grants: add their manifests"
+                "binds {role}, which aggregates roles of which none is among the manifests, so it is not known what it grants: add their manifests"
             ),
         }
     }

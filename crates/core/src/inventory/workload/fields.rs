@@ -32,7 +32,8 @@ pub(super) struct Fields<'v, 'p> {
     place: FieldPlace<'p>,
 }
 
-type FieldResult<T> = Result<T, ProjectionError>;
+/// What reading a field gives: the error says which field is wrong and what to write.
+pub(super) type FieldResult<T> = Result<T, ProjectionError>;
 
 impl<'v, 'p> Fields<'v, 'p> {
     /// The document itself, which must be an object.
@@ -108,6 +109,7 @@ impl<'v, 'p> Fields<'v, 'p> {
         match self.value(name) {
             None => Ok(None),
             Some(Value::String(text)) => {
+                // Texts become symbols, which live as long as the object.
                 let text = bounded_text(&FieldPlace::Field(&self.place, name), text)?;
                 Ok(Some(text).filter(|text| !text.is_empty()))
             }
@@ -180,6 +182,7 @@ fn mismatch(place: FieldPlace<'_>, value: &Value, expected: &str) -> ProjectionE
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     };
+    // Only the document itself has an empty path.
     let place = match place {
         FieldPlace::Root => "the document".to_owned(),
         place => place.to_string(),

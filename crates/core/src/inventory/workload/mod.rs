@@ -106,6 +106,7 @@ fn project_scaled(object: &Value, interner: &Interner) -> Result<Facts, Projecti
     let fields = Fields::root(object)?;
     let spec = fields.object("spec")?;
     let activity = match spec.integer("replicas")? {
+        // Absent means 1, as the API server sets it.
         Some(0) => Activity::Idle,
         _ => Activity::Active,
     };
@@ -121,6 +122,7 @@ fn project_job(object: &Value, interner: &Interner) -> Result<Facts, ProjectionE
     let fields = Fields::root(object)?;
     let mut activity = Activity::Active;
     fields.object("status")?.each("conditions", |condition| {
+        // Both end a Job for good: it is never started again.
         let ended = matches!(condition.text("type")?, Some("Complete" | "Failed"));
         if ended && condition.text("status")? == Some("True") {
             activity = Activity::Finished;
@@ -182,6 +184,7 @@ fn workload(
         kind: interner.intern(&owner.kind),
         name: interner.intern(&owner.name),
     });
+    // Thousands of pods would otherwise keep labels that nothing reads.
     let labels = if controller.as_ref().is_some_and(ControllerRef::has_template) {
         Labels::default()
     } else {
@@ -220,6 +223,7 @@ fn api_server_flags(
     interner: &Interner,
 ) -> Result<Option<Box<[Symbol]>>, ProjectionError> {
     let component = metadata.labels.as_ref().and_then(|labels| labels.get("component"));
+    // Anybody may put this label on a pod of theirs, but not in kube-system.
     if metadata.namespace.as_deref() != Some("kube-system")
         || component.map(String::as_str) != Some("kube-apiserver")
     {

@@ -115,6 +115,7 @@ fn account(object: &Object) -> Option<Account> {
     let Facts::Workload(facts) = &object.facts else {
         return None;
     };
+    // Without the token it does not act as the account.
     if facts.pod.automount == Some(false) {
         return None;
     }
@@ -146,6 +147,7 @@ pub fn controllers<'a>(
         let Facts::Workload(facts) = &object.facts else {
             break;
         };
+        // Longer than any real chain: the references must form a circle.
         if chain.len() == MAX_CHAIN {
             return Vec::new();
         }

@@ -1,18 +1,13 @@
 //! From a pod or a pod template to [`PodFacts`].
 
 use super::{
-    fields::Fields,
+    fields::{FieldResult, Fields},
     pod::{
         Amounts, Confinement, ContainerFacts, ContainerProbes, ContainerRole, HostNamespaces,
         PodFacts, PodVolume, Resources, SeLinux, SecurityContext, SecurityProfile,
     },
 };
-use crate::inventory::{
-    facts::ProjectionError,
-    intern::{Interner, Symbol},
-};
-
-type FieldResult<T> = Result<T, ProjectionError>;
+use crate::inventory::intern::{Interner, Symbol};
 
 /// The kinds of volumes that the restricted level admits.
 const CONTAINED_VOLUMES: &[&str] = &[
@@ -100,6 +95,7 @@ fn service_account(
     annotations: &Fields<'_, '_>,
     interner: &Interner,
 ) -> FieldResult<Option<Symbol>> {
+    // The kubelet runs it without the API server, so it gets no token, whatever the file says.
     if annotations.has(MIRROR_ANNOTATION) {
         return Ok(None);
     }
@@ -235,6 +231,7 @@ impl Containers<'_> {
             containers.push(self.container(&fields, role)?);
             Ok(())
         })?;
+        // Init containers alone do not make a pod.
         let before = containers.len();
         spec.each("containers", |fields| {
             containers.push(self.container(&fields, ContainerRole::App)?);
@@ -364,6 +361,7 @@ impl Containers<'_> {
 }
 
 fn sorted<T: Ord>(mut list: Vec<T>) -> Box<[T]> {
+    // Sorted and unique, so that the order in a manifest changes no facts.
     list.sort_unstable();
     list.dedup();
     list.into()
@@ -371,6 +369,7 @@ fn sorted<T: Ord>(mut list: Vec<T>) -> Box<[T]> {
 
 fn resources(resources: &Fields<'_, '_>) -> FieldResult<Resources> {
     let limits = amounts(&resources.object("limits")?)?;
+    // As the API server sets them when it stores a pod.
     let requests = amounts(&resources.object("requests")?)?.or(limits);
     Ok(Resources { requests, limits })
 }

@@ -45,7 +45,7 @@ pub(super) struct ControlFold {
 }
 
 /// What a verdict and a heartbeat both say.
-struct Observation<'a> {
+struct ObservedState<'a> {
     state: State,
     population: u64,
     list: Option<&'a PopulationList>,
@@ -79,13 +79,14 @@ impl ControlFold {
         self.observe(
             index,
             at,
-            &Observation { state: data.state, population: data.population, list },
+            &ObservedState { state: data.state, population: data.population, list },
         );
         self.deviations.verdict(index, at, data, self.window);
     }
 
     pub(super) fn heartbeat(&mut self, index: u64, at: Timestamp, data: &Heartbeat) {
         let Some(at) = self.time_while_declared(at) else { return };
+        // A heartbeat has no reason of its own: it is that of the last verdict, if the state is as well.
         if self.reason.0 != Some(data.state) {
             self.reason = (Some(data.state), data.state.as_str().to_owned());
         }
@@ -93,8 +94,9 @@ impl ControlFold {
         self.observe(
             index,
             at,
-            &Observation { state: data.state, population: data.population, list },
+            &ObservedState { state: data.state, population: data.population, list },
         );
+        // Whoever could not judge could not see either that something was resolved.
         if data.state != State::Unknown {
             self.deviations.confirm(index, at, self.window);
         }
@@ -104,7 +106,11 @@ impl ControlFold {
     pub(super) fn unreadable(&mut self, index: u64, at: Timestamp) {
         let Some(at) = self.time_while_declared(at) else { return };
         self.reason = (Some(State::Unknown), DATA_MISSING.to_owned());
-        self.observe(index, at, &Observation { state: State::Unknown, population: 0, list: None });
+        self.observe(
+            index,
+            at,
+            &ObservedState { state: State::Unknown, population: 0, list: None },
+        );
     }
 
     /// A step of an occurrence. It does not vouch for the control's state.
@@ -121,6 +127,7 @@ impl ControlFold {
     }
 
     pub(super) fn changed(&mut self, index: u64, at: Timestamp, data: &ObjectChange) {
+        // A control has no phases; what has them is no change of a spec.
         if data.change == ChangeKind::Phase {
             return;
         }
@@ -190,7 +197,7 @@ impl ControlFold {
         self.timeline.vouch_until(until);
     }
 
-    fn observe(&mut self, index: u64, at: Timestamp, observation: &Observation<'_>) {
+    fn observe(&mut self, index: u64, at: Timestamp, observation: &ObservedState<'_>) {
         let until = later(at, self.spec.vouched_for);
         let reason = self.reason.1.clone();
         let segment = Segment { from: at, to: until, state: observation.state, reason };
@@ -198,6 +205,7 @@ impl ControlFold {
         if let Some(list) = observation.list {
             self.list = Some(list.clone());
         }
+        // Its count is of what could be judged, and would pass for the whole population.
         if observation.state == State::Unknown {
             return;
         }
@@ -243,6 +251,7 @@ impl ControlFold {
         deviations::sort(&mut deviations);
         let mut own: Vec<GapReport> =
             self.gaps.iter().filter_map(|gap| gap.report(Some(name), window)).collect();
+        // After the recorded ones: what an entry explains is already taken out of the intervals.
         own.extend(unrecorded_gaps(name, &intervals));
         let unfinished = self.occurrences.has_unfinished(window);
         let report = ControlReport {
@@ -286,6 +295,7 @@ fn conclude(
 ) -> Conclusion {
     let was = |state| intervals.iter().any(|interval| interval.state == Some(state));
     let enough = coverage.per_mille().is_none_or(|share| share >= SUFFICIENT_PER_MILLE);
+    // In this order: a failure outweighs any lack of evidence, and that outweighs what held.
     if deviated || was(State::Failing) {
         Conclusion::Deviations
     } else if unfinished || !enough || !intervals.iter().any(is_evidence) {

@@ -47,6 +47,7 @@ impl DeviationsFold {
         let mut gone: BTreeSet<FindingKey> = data.removed.iter().map(FindingKey::of).collect();
         for finding in &data.added {
             let key = FindingKey::of(finding);
+            // Listed both as gone and as new, it only changed its exception.
             gone.remove(&key);
             match &finding.exception {
                 Some(exception) => {
@@ -57,6 +58,7 @@ impl DeviationsFold {
             }
         }
         for key in gone {
+            // Gone while it was excepted: that closes no deviation, since there was none.
             self.excepted.remove(&key);
             if self.became_missed(&key) {
                 continue;
@@ -111,6 +113,7 @@ impl DeviationsFold {
 
     fn open(&mut self, key: FindingKey, index: u64, at: Timestamp, finding: &EntryFinding) {
         let was_excepted = self.excepted.remove(&key);
+        // Found again after a time when nobody could tell: one deviation that lasted, not two.
         if let Some(open) = self.open.get_mut(&key) {
             open.unconfirmed = false;
             return;

@@ -52,6 +52,7 @@ impl ExceptionFold {
     fn close(&mut self, at: Timestamp) {
         let expires = self.expires();
         let Some((phase, since)) = self.phase.take() else { return };
+        // It ends by itself at its expiry, also if the entry that says so was written later.
         let to = expires.map_or(at, |end| end.min(at));
         // What ended before the period is of no use to its report.
         if to > self.window.from {
@@ -73,6 +74,7 @@ impl ExceptionFold {
                 interval.from = interval.from.max(window.from);
             }
         }
+        // One that was only asked for, or refused, allowed nothing.
         if active.is_empty() {
             return None;
         }

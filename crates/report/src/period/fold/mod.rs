@@ -97,6 +97,7 @@ impl PeriodFold {
     /// Takes in an entry. They come in the order of the log, from its first one on, each once, with
     /// what is stored beside the log resolved; of a verdict that is not, nothing can be said.
     pub fn apply(&mut self, index: u64, entry: &Entry) {
+        // Not only skipped for speed: a report of a period that is over must not change with the log.
         if self.window.is_over(entry.at) {
             return;
         }
@@ -135,6 +136,7 @@ impl PeriodFold {
 
     fn operator(&mut self, index: u64, at: Timestamp, data: &OperatorData) {
         match data.event {
+            // The first of several: nobody ran since then.
             OperatorEvent::Stopped => self.stopped = self.stopped.or(Some((at, index))),
             OperatorEvent::Started => self.resumed(at),
         }
@@ -166,6 +168,7 @@ impl PeriodFold {
     pub fn finish(&self, period: ReportPeriod, provenance: Provenance) -> PeriodReport {
         let window = self.window.until(provenance.run_at);
         let mut recorded = self.gaps.clone();
+        // Nobody has started again as far as the log goes; the window ends the gap.
         if let Some((from, entry)) = self.stopped {
             recorded.push(RecordedGap::stop(from, Timestamp::MAX, entry));
         }
@@ -179,6 +182,7 @@ impl PeriodFold {
                 gaps.extend(own);
             }
         }
+        // Every key that two gaps may share comes after the time, so that the report is the same bytes.
         gaps.sort_by(|a, b| {
             (a.from, &a.control, a.to, a.entry).cmp(&(b.from, &b.control, b.to, b.entry))
         });

@@ -88,6 +88,7 @@ fn accepted(spec: &Value) -> Vec<Accepted> {
 
 fn vouched_for(heartbeat: Option<&str>) -> SignedDuration {
     let exact = |duration: comptroller_core::api::Duration| duration.exact();
+    // What can't be read is taken for the default: a wrong field must not make a report impossible.
     let heartbeat = heartbeat
         .and_then(|text| text.parse().ok())
         .and_then(exact)

@@ -79,6 +79,7 @@ impl Gaps {
     }
 
     fn disjoint(mut all: Vec<(Timestamp, Timestamp, &'static str)>) -> Self {
+        // By their beginning, so that one pass can cut each where the one before it ends.
         all.sort_unstable();
         let mut disjoint: Vec<(Timestamp, Timestamp, &'static str)> = Vec::new();
         for (from, to, reason_word) in all {
@@ -112,6 +113,7 @@ impl Timeline {
     pub(super) fn observe(&mut self, segment: Segment, window: Window) {
         if let Some(last) = self.segments.last_mut() {
             let adjoins = last.to >= segment.from;
+            // One segment for a state that goes on, however many heartbeats repeat it: a year has 9,000.
             if adjoins && last.state == segment.state && last.reason == segment.reason {
                 last.to = segment.to;
                 return;

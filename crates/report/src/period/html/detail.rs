@@ -31,6 +31,7 @@ const MAX_FIELDS: usize = 20;
 
 pub fn section(report: &PeriodReport) -> Markup {
     let deviated = report.controls.iter().filter(|one| !one.deviations.is_empty()).count();
+    // Shared among the controls that deviated, so that one that flaps does not hide the others.
     let share = (MAX_DEVIATIONS / deviated.max(1)).clamp(MIN_DEVIATIONS, MAX_ROWS);
     html! {
         @if !report.controls.is_empty() {
@@ -171,6 +172,7 @@ fn shown(deviations: &[Deviation], most: usize) -> Vec<&Deviation> {
             (one.ending != Ending::Open, std::cmp::Reverse(one.severity), one.since)
         });
         shown.truncate(most);
+        // Chosen by weight, shown by time like every other table.
         shown.sort_by_key(|one| one.since);
     }
     shown

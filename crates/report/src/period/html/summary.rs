@@ -123,6 +123,7 @@ fn deviated(report: &PeriodReport) -> Markup {
         .enumerate()
         .filter(|(_, control)| control.conclusion == Conclusion::Deviations)
         .collect();
+    // The summary names only a few, so that the worst must come first.
     controls
         .sort_by_key(|(_, one)| (std::cmp::Reverse(one.severity), std::cmp::Reverse(failing(one))));
     html! {

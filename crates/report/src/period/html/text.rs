@@ -20,6 +20,7 @@ pub fn outside(text: &str) -> Markup {
 
 /// The same as plain text, for titles and descriptions.
 pub fn clipped(text: &str) -> String {
+    // Cut before it is escaped, so that the cut never falls into the middle of an escape.
     match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}… (cut)", visible(text.get(..end).unwrap_or_default())),
         None => visible(text).into_owned(),

@@ -127,6 +127,7 @@ fn runs(intervals: &[Interval], scale: Scale) -> Vec<ColumnRun> {
     let mut columns = [TimelineStyle::Absent; COLUMNS];
     for interval in intervals {
         let start = scale.place(interval.from, COLUMNS).min(COLUMNS - 1);
+        // At least one column, however short: a minute of failure in a year must be seen.
         let end = scale.place(interval.to, COLUMNS).max(start + 1);
         let style = TimelineStyle::of_state(interval.state);
         for column in columns.iter_mut().take(end).skip(start) {
@@ -271,6 +272,7 @@ fn ticks(scale: Scale) -> Vec<Tick> {
     let first = day.to_datetime(jiff::civil::Time::midnight());
     let mut ticks = Vec::new();
     let mut next: Option<DateTime> = Some(first);
+    // The bound ends the loop whatever the calendar does; the steps alone give at most some 14.
     while let Some(time) = next.filter(|_| ticks.len() < 40) {
         let Ok(at) = time.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()) else { break };
         if at >= scale.to {

@@ -18,6 +18,7 @@ pub(super) fn all(context: &OscalContext<'_>) -> (Vec<OscalFinding>, Vec<OscalRi
     let mut by_control: BTreeMap<&str, Vec<Uuid>> = BTreeMap::new();
     for control in &context.report.controls {
         for (number, deviation) in control.deviations.iter().enumerate() {
+            // A risk is what is still to be dealt with; one that ended is an observation alone.
             if deviation.ending == Ending::Open {
                 let risk = risk(context, control, number, deviation);
                 by_control.entry(&control.name).or_default().push(risk.uuid);

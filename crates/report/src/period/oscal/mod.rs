@@ -235,6 +235,7 @@ fn selection(report: &PeriodReport) -> ControlSelection {
         .iter()
         .map(|criterion| ControlId { control_id: criterion_id(&criterion.id) })
         .collect();
+    // The schema wants one control at least in a list.
     if include.is_empty() {
         ControlSelection::All { include: Nothing {} }
     } else {

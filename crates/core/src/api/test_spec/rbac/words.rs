@@ -29,6 +29,7 @@ impl AccessRule {
     fn validate_verb(&self, verb: &str, at: &FieldPath, problems: &mut Problems) {
         let builtin = self.api_groups.iter().all(|group| is_builtin_group(group));
         let lower = !verb.chars().any(|c| c.is_uppercase() || c.is_whitespace());
+        // A verb that nobody checks is only an error in groups whose verbs are all known.
         if is_known_verb(verb) || (lower && !builtin) {
             return;
         }
@@ -71,6 +72,7 @@ fn is_builtin_group(group: &str) -> bool {
 }
 
 fn validate_group(group: &str, at: &FieldPath, problems: &mut Problems) {
+    // The empty group is the core group.
     if group == "*" || group.is_empty() {
         return;
     }
@@ -99,6 +101,7 @@ fn validate_resource(resource: &str, at: &FieldPath, problems: &mut Problems) {
     let mut problem = |remedy: &str| {
         problems.push(at, format!("{resource:?} is not an RBAC resource"), remedy);
     };
+    // RBAC takes `pods/*` literally, so such a rule would match nothing.
     if parent != "*" && subresource == "*" {
         return problem(
             "name the subresource; RBAC has no wildcard for the subresources of one resource",
