@@ -380,12 +380,12 @@ impl RecordStage {
             if self.controls.get(name).is_none_or(|record| record.key != sent.control) {
                 continue;
             }
-            match verdicts.remove(&sent.control) {
-                Some(recorded) => self.settle_verdict(engine, &sent, recorded),
-                None => {
-                    self.register.not_recorded(CONTROL, name);
-                    self.enqueue(name);
-                }
+            if let Some(recorded) = verdicts.remove(&sent.control) {
+                self.settle_verdict(engine, &sent, recorded);
+            } else {
+                // The log lacks its object: both are recorded together.
+                self.register.not_recorded(CONTROL, name);
+                self.enqueue(name);
             }
         }
     }

@@ -210,7 +210,6 @@ impl World {
 
     async fn step(&mut self) {
         self.now += SignedDuration::from_secs(7);
-        let now = self.now;
         let most = if self.whole { 17 } else { 20 };
         match self.random.random_range(0..most) {
             0..8 => {

@@ -112,11 +112,13 @@ impl<'a> StatusInputs<'a> {
     }
 
     /// The same with its spec; None when it can't be read, and then the verdict says why.
+    #[must_use]
     pub fn with_spec(self, spec: Option<&'a ControlSpec>) -> Self {
         Self { spec, ..self }
     }
 
     /// The same with its verdict for this generation, as the log holds it.
+    #[must_use]
     pub fn with_verdict(self, recorded: Option<&'a Recorded<Verdict>>) -> Self {
         Self {
             verdict: recorded.map(Recorded::value),
@@ -127,6 +129,7 @@ impl<'a> StatusInputs<'a> {
 
     /// The same with until when that verdict is known to hold; None: not all of its inputs were
     /// heard of.
+    #[must_use]
     pub fn with_as_of(self, as_of: Option<Timestamp>) -> Self {
         Self { as_of, ..self }
     }
