@@ -61,12 +61,11 @@ pub struct CrdFile {
 /// # Errors
 /// See [`RenderError`].
 pub fn run(args: &CrdsArgs) -> Result<u8, Box<dyn std::error::Error>> {
-    match &args.dir {
-        Some(dir) => write_files(dir)?,
-        None => {
-            let text = render_stream()?;
-            to_stdout(|stdout| stdout.write_all(text.as_bytes())).map_err(RenderError::Print)?;
-        }
+    if let Some(dir) = &args.dir {
+        write_files(dir)?;
+    } else {
+        let text = render_stream()?;
+        to_stdout(|stdout| stdout.write_all(text.as_bytes())).map_err(RenderError::Print)?;
     }
     Ok(0)
 }

@@ -150,7 +150,7 @@ impl Host {
         let mut sweep = tokio::time::interval(SWEEP);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let sleep = self.sleep();
+            let due = self.sleep();
             tokio::select! {
                 taken = commands.recv_many(&mut batch, BATCH) => {
                     if taken == 0 {
@@ -159,7 +159,7 @@ impl Host {
                 }
                 Ok(()) = self.writing.changed() => {}
                 result = self.record.answer() => self.record.settle(&mut self.engine, result),
-                () = sleep => {}
+                () = due => {}
                 _ = sweep.tick() => {
                     self.interner.sweep();
                     self.read_again();

@@ -45,6 +45,9 @@ const CONCURRENCY: u16 = 8;
 /// An object of ours, or what is wrong with it beside its metadata.
 pub type Guarded<K> = DeserializeGuard<K>;
 
+/// An object of ours as a controller takes it. The watch retries by itself, so it is never an error.
+type WatchResult<K> = Result<Guarded<K>, watcher::Error>;
+
 /// What happened to an object of ours, for the engine's task.
 pub type EngineEvent<K> = ObjectEvent<Result<Arc<K>, InvalidObject>>;
 
@@ -221,7 +224,7 @@ impl KindRunner {
         &self,
     ) -> (
         BoxFuture<'static, ()>,
-        impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + use<K>,
+        impl Stream<Item = WatchResult<K>> + Send + use<K>,
         reflector::Store<Guarded<K>>,
     ) {
         let (resource, sender, mut messages) = own_kind::<K>();

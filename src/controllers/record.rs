@@ -383,6 +383,7 @@ impl RecordStage {
             if let Some(recorded) = verdicts.remove(&sent.control) {
                 self.settle_verdict(engine, &sent, recorded);
             } else {
+                // The log lacks its object: both are recorded together.
                 self.register.not_recorded(CONTROL, name);
                 self.enqueue(name);
             }
@@ -409,7 +410,8 @@ impl RecordStage {
         record.heartbeat_due = Some(record.heartbeat.add_to(recorded.at()));
         self.publish(name, recorded);
         // What changed meanwhile is often only a number that the log does not keep.
-        if self.restate(engine, name) {
+        let waits = self.waiting.iter().any(|waiting| waiting == name);
+        if waits && self.restate(engine, name) {
             self.waiting.retain(|waiting| waiting != name);
         }
     }

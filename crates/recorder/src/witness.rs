@@ -16,7 +16,7 @@ use comptroller_evidence::{
 /// What others know of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witness {
-    /// What the ConfigMap of the log says.
+    /// What the `ConfigMap` of the log says.
     pub published: Published,
     /// What statuses cite; none of them is both older and shorter than another.
     cited: Vec<Citation>,

@@ -185,13 +185,13 @@ impl World {
     /// Half of them release the lease first.
     fn die(&mut self, number: usize) {
         let wall = Timestamp::UNIX_EPOCH + self.nodes[number].skew;
-        let releases = self.random.random_bool(0.5);
+        let gives_up = self.random.random_bool(0.5);
         let node = &mut self.nodes[number];
         let held = self
             .lease
             .as_ref()
             .filter(|(_, record)| record.holder.as_deref() == Some(node.candidate.name()));
-        if let Some((version, record)) = held.filter(|_| releases).cloned() {
+        if let Some((version, record)) = held.filter(|_| gives_up).cloned() {
             node.candidate.observe(Some((version.to_string(), record)), node.sent);
             let released = node.candidate.release(wall);
             self.travel(number, Event::Write(Some(version), released));

@@ -71,6 +71,11 @@ impl RecordStage {
         };
         let (mut sent, mut room, mut later) = (Vec::new(), MOST_FINDINGS, VecDeque::new());
         while let Some(name) = self.waiting.pop_front() {
+            // First, as it costs least: in a storm this is asked with every event.
+            if self.is_in_window(&name, now) {
+                later.push_back(name);
+                continue;
+            }
             if self.restate(engine, &name) {
                 continue;
             }
@@ -82,7 +87,7 @@ impl RecordStage {
             let size = size_of(&verdict, lists_population);
             // One that is larger than all the room goes alone.
             let fits = size <= room || sent.is_empty();
-            if !fits || self.is_in_window(&name, now) {
+            if !fits {
                 later.push_back(name);
                 continue;
             }

@@ -210,24 +210,11 @@ impl World {
 
     async fn step(&mut self) {
         self.now += SignedDuration::from_secs(7);
-        let now = self.now;
         let most = if self.whole { 17 } else { 20 };
         match self.random.random_range(0..most) {
             0..8 => {
                 let name = ["bad-a", "bad-b", "bad-c", "good-a"][self.random.random_range(0..4)];
-                self.tell(format!("flip {name}"));
-                let gone = self.present.remove(name);
-                self.flips.push((name, !gone));
-                let process = self.process();
-                if gone {
-                    process.engine.remove(process.kind, "default", name, now);
-                } else {
-                    let projected = process.projector.project(&config_map(name)).unwrap();
-                    process.engine.apply(process.kind, projected, now);
-                    self.present.insert(name.to_owned());
-                }
-                // What is found may go out at once, and more may change while it is under way.
-                self.process().turn(now);
+                self.flip(name);
             }
             8..14 => self.reconcile().await,
             14..17 => {
@@ -269,6 +256,24 @@ impl World {
                 }
             }
         }
+    }
+
+    /// An object comes, or goes.
+    fn flip(&mut self, name: &'static str) {
+        let now = self.now;
+        self.tell(format!("flip {name}"));
+        let gone = self.present.remove(name);
+        self.flips.push((name, !gone));
+        let process = self.process();
+        if gone {
+            process.engine.remove(process.kind, "default", name, now);
+        } else {
+            let projected = process.projector.project(&config_map(name)).unwrap();
+            process.engine.apply(process.kind, projected, now);
+            self.present.insert(name.to_owned());
+        }
+        // What is found may go out at once, and more may change while it is under way.
+        self.process().turn(now);
     }
 
     fn tell(&mut self, what: String) {
@@ -446,4 +451,30 @@ async fn log_status_and_metric_agree_whatever_fails() {
     });
     let failed: Vec<u64> = join_all(walks).await.into_iter().flatten().collect();
     assert!(failed.is_empty(), "{} walks went wrong, those of the seeds {failed:?}", failed.len());
+}
+
+#[tokio::test]
+async fn what_nobody_recorded_is_handed_over_with_the_lead() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    SigningKey::create(&key, &origin::of_cluster(CLUSTER)).unwrap();
+    // One of those of which the log must have each step.
+    let mut world = World::new(999, &key);
+    assert!(world.whole);
+    world.start();
+    world.rest().await;
+    world.process().leads.send_replace(false);
+    // Longer than a Lease is held, and nobody else leads.
+    for name in ["bad-a", "bad-b", "bad-a"] {
+        world.now += SignedDuration::from_mins(5);
+        world.flip(name);
+    }
+    world.now += SignedDuration::from_mins(5);
+    let now = world.now;
+    world.process().turn(now);
+    assert_eq!(world.process().evidence.writing(), Writing::Standby);
+    world.process().leads.send_replace(true);
+    world.rest().await;
+    world.check().await;
+    world.kill().await;
 }

@@ -144,7 +144,7 @@ impl<'v> ManifestReader<'v> {
     }
 
     /// Reads values until one fails. The extent of each is found first, and then it is read by itself: asking
-    /// serde_json whether the input ends counts lines each time, which would be quadratic.
+    /// `serde_json` whether the input ends counts lines each time, which would be quadratic.
     fn read_json_values(&mut self, text: &Text<'_>) -> JsonEnd {
         let mut values = serde_json::Deserializer::from_slice(text.bytes).into_iter::<IgnoredAny>();
         loop {

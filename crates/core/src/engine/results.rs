@@ -144,11 +144,4 @@ impl Engine {
             tracked.lapsed_mut().forget(by);
         }
     }
-
-    /// Another process recorded all controls up to this time.
-    pub fn all_recorded_elsewhere(&mut self, by: Timestamp) {
-        for tracked in self.controls.values_mut() {
-            tracked.lapsed_mut().forget(by);
-        }
-    }
 }
