@@ -23,7 +23,7 @@ use crate::telemetry::{EventOutcome, Metrics, RequestFailure};
 /// How many events may wait; further ones are dropped and counted.
 const QUEUE: usize = 256;
 
-/// The longest call.
+/// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An event that waited for longer is dropped: its time would be that of publishing, which is wrong by

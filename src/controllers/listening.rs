@@ -28,7 +28,6 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// The current moment.
     pub fn now() -> Self {
         Self { time: Timestamp::now(), instant: Instant::now() }
     }

@@ -36,9 +36,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// What the operator is made of, and who it is.
 #[derive(Clone)]
 pub struct Parts {
-    /// The API server.
     pub client: Client,
-    /// What is counted.
     pub metrics: Metrics,
     /// Where evidence is recorded, and whether this process may write at all.
     pub evidence: Evidence,

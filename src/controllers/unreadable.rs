@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use comptroller_core::api::structural;
 
-/// The longest call.
+/// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Explains why an object can't be parsed: field by field, or with the parser's error alone if the

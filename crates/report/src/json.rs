@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::{EvaluationReport, Format, text::is_hidden};
 
-/// For programs.
 pub(super) const FORMAT: Format<EvaluationReport> =
     Format::new("json", "For programs", |evaluation, _, output| write_pretty(evaluation, output));
 

@@ -29,7 +29,6 @@ pub struct TableStyle {
     pub width: Option<usize>,
 }
 
-/// For a person.
 pub(super) const FORMAT: Format<EvaluationReport> = Format::new("table", "For a person", write);
 
 pub(super) fn write(

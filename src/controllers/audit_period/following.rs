@@ -90,7 +90,6 @@ struct Fold {
 
 /// A period as of a checkpoint.
 pub(super) struct Followed {
-    /// The report.
     pub report: PeriodReport,
     /// The latest time of an entry.
     pub latest: Option<Timestamp>,

@@ -5,7 +5,6 @@ use std::io;
 use super::{ReadinessReport, ServingControl, category_words, evidence_words, standing_words};
 use crate::{Format, spreadsheet::CsvTable};
 
-/// For a spreadsheet.
 pub(super) const FORMAT: Format<ReadinessReport> =
     Format::new("csv", "For a spreadsheet", |readiness, _, output| write(readiness, output));
 

@@ -3,6 +3,5 @@
 use super::ReadinessReport;
 use crate::{Format, json::write_pretty};
 
-/// For programs.
 pub(super) const FORMAT: Format<ReadinessReport> =
     Format::new("json", "For programs", |readiness, _, output| write_pretty(readiness, output));

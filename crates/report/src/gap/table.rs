@@ -22,7 +22,6 @@ const GUTTER: usize = 3;
 /// A last column narrower than this is not wrapped: it would be a tower of words.
 const MIN_LAST_COLUMN: usize = 24;
 
-/// For a person.
 pub(super) const FORMAT: Format<ReadinessReport> = Format::new("table", "For a person", write);
 
 pub(super) fn write(

@@ -10,7 +10,6 @@ pub type NamedFile = (&'static str, Vec<u8>);
 /// A report as bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rendered {
-    /// One file.
     File(Vec<u8>),
     /// Several, which need a folder.
     Files(Vec<NamedFile>),
@@ -29,9 +28,7 @@ pub struct PeriodFormat {
 /// What makes a format of a report.
 #[derive(Clone, Copy)]
 pub(super) enum Render {
-    /// One file.
     File(fn(&PeriodReport, &mut dyn io::Write) -> io::Result<()>),
-    /// Several.
     Files(fn(&PeriodReport) -> io::Result<Vec<NamedFile>>),
     /// One file of the samples that were drawn, instead of the report.
     Samples(fn(&SamplingSheet) -> io::Result<NamedFile>),

@@ -55,7 +55,7 @@ struct KindReader {
 /// A kind with at least one object.
 #[derive(Debug)]
 struct SeenKind {
-    /// A number for it in [`ObjectKey`].
+    /// A number for it in [`Identity`].
     number: usize,
     /// None if no control reads it.
     reader: Option<KindReader>,
@@ -80,7 +80,7 @@ struct Definition {
 }
 
 /// The number of an object's kind, its namespace and its name.
-type ObjectKey = (usize, Symbol, Symbol);
+type Identity = (usize, Symbol, Symbol);
 
 /// Why an object can't be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +106,7 @@ pub(super) struct ManifestLoader {
     interner: Arc<Interner>,
     now: Timestamp,
     kinds: FxHashMap<(String, String), SeenKind>,
-    defined: FxHashMap<ObjectKey, Definition>,
+    defined: FxHashMap<Identity, Definition>,
     files: Vec<Arc<str>>,
     generated: usize,
     objects: usize,
