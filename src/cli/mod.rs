@@ -1,19 +1,19 @@
 //! The command line: a file or folder for each subcommand.
 
 mod arguments;
-pub mod attest;
+pub(crate) mod attest;
 mod cluster;
 mod completion;
 pub mod crds;
-pub mod evidence;
+pub(crate) mod evidence;
 mod format_parser;
-pub mod gap;
+pub(crate) mod gap;
 mod output;
 pub mod pack;
-pub mod report;
-pub mod run;
+pub(crate) mod report;
+pub(crate) mod run;
 pub mod scan;
-pub mod who_can;
+pub(crate) mod who_can;
 
 use std::process::ExitCode;
 

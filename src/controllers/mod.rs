@@ -6,26 +6,26 @@
 //! decide purely what to write ([`status`]), and write it ([`writer`]). Every kind of ours is run the
 //! same way ([`kinds`]).
 
-pub mod audit_period;
+pub(crate) mod audit_period;
 pub mod body;
-pub mod checkpoint_publisher;
-pub mod control;
+pub(crate) mod checkpoint_publisher;
+pub(crate) mod control;
 pub mod events;
-pub mod exception;
-pub mod freshness;
-pub mod host;
-pub mod kinds;
+pub(crate) mod exception;
+pub(crate) mod freshness;
+pub(crate) mod host;
+pub(crate) mod kinds;
 pub mod leader;
-pub mod listening;
-pub mod occurrences;
-pub mod operator;
-pub mod record;
+pub(crate) mod listening;
+pub(crate) mod occurrences;
+pub(crate) mod operator;
+pub(crate) mod record;
 pub mod refusal;
-pub mod register;
-pub mod retries;
-pub mod status;
-pub mod takeover;
-pub mod unreadable;
-pub mod verdict_board;
-pub mod witness;
+pub(crate) mod register;
+pub(crate) mod retries;
+pub(crate) mod status;
+pub(crate) mod takeover;
+pub(crate) mod unreadable;
+pub(crate) mod verdict_board;
+pub(crate) mod witness;
 pub mod writer;

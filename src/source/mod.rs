@@ -3,16 +3,16 @@
 //! Used by the operator and the command line alike, so nothing here knows either. What watches and
 //! discovery find is sent as a [`SourceEvent`](event::SourceEvent).
 
-pub mod api_server;
-pub mod discovery;
-pub mod event;
-pub mod listwatch;
-pub mod live;
+pub(crate) mod api_server;
+pub(crate) mod discovery;
+pub(crate) mod event;
+pub(crate) mod listwatch;
+pub(crate) mod live;
 pub mod manifest;
-pub mod own_kinds;
-pub mod raw_object;
+pub(crate) mod own_kinds;
+pub(crate) mod raw_object;
 pub mod rewinds;
-pub mod watches;
+pub(crate) mod watches;
 
 use kube::core::ApiResource;
 

@@ -39,7 +39,7 @@ mod expression;
 mod functions;
 mod instant;
 mod lexer;
-pub mod limits;
+pub(crate) mod limits;
 mod macros;
 mod manifest;
 mod node;

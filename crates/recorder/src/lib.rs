@@ -12,7 +12,7 @@
 
 mod batch;
 mod dating;
-pub mod draft;
+pub(crate) mod draft;
 mod first_entries;
 mod lapsed;
 mod leadership;

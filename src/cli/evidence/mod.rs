@@ -1,7 +1,7 @@
 //! `comptroller evidence`: what an auditor does with a log. Needs no cluster.
 
-pub mod export;
-pub mod sample;
+pub(crate) mod export;
+pub(crate) mod sample;
 
 use std::error::Error;
 

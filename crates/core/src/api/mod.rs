@@ -5,13 +5,13 @@
 //! `validate` of each spec, such as [`ControlSpec::validate`]; both sources name the field
 //! and what to write instead. Pure: no client, clock or environment.
 
-pub mod attestation;
-pub mod audit_period;
+pub(crate) mod attestation;
+pub(crate) mod audit_period;
 pub mod condition;
 pub mod control;
 pub mod criteria;
 mod duration;
-pub mod exception;
+pub(crate) mod exception;
 mod frozen;
 mod glob;
 pub(crate) mod image_name;
@@ -23,7 +23,7 @@ pub mod rbac_verbs;
 pub(crate) mod registry;
 mod risk;
 pub mod schema;
-pub mod selector;
+pub(crate) mod selector;
 pub mod structural;
 pub mod test_spec;
 pub mod time;

@@ -1,12 +1,12 @@
 //! How a control is tested: one typed spec per test, of which a control has exactly one.
 
-pub mod attestation;
-pub mod backup;
-pub mod cel;
-pub mod encryption;
-pub mod pod_security;
-pub mod rbac;
-pub mod workload;
+pub(crate) mod attestation;
+pub(crate) mod backup;
+pub(crate) mod cel;
+pub(crate) mod encryption;
+pub(crate) mod pod_security;
+pub(crate) mod rbac;
+pub(crate) mod workload;
 
 pub use attestation::{AttestationTest, Attesters, RequiredPart};
 pub use backup::{BackupSubject, BackupTest};

@@ -8,11 +8,11 @@
 pub mod attestation;
 pub mod backup;
 pub mod cel;
-pub mod encryption;
+pub(crate) mod encryption;
 pub(crate) mod items;
 pub mod limit_counts;
 pub mod pod_security;
-pub mod rbac;
+pub(crate) mod rbac;
 pub mod scope;
 pub mod workload;
 

@@ -9,7 +9,7 @@
 mod attestation_state;
 mod describe;
 pub mod exceptions;
-pub mod judging;
+pub(crate) mod judging;
 pub mod lapsed;
 pub mod memory;
 mod named_types;
@@ -20,7 +20,7 @@ mod readiness;
 mod recollection;
 mod results;
 mod tracked;
-pub mod verdict;
+pub(crate) mod verdict;
 mod watch_set;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! and take effect together when the list is complete, so that no verdict comes from a part.
 
 pub mod api_server;
-pub mod backup;
+pub(crate) mod backup;
 pub mod catalog;
 pub mod cel;
 pub mod facts;

@@ -2,14 +2,14 @@
 //!
 //! It never reads the cluster, so that it is the same today and in three years.
 
-pub mod csv;
+pub(crate) mod csv;
 pub mod digest;
 pub mod fold;
 mod format;
-pub mod html;
-pub mod json;
+pub(crate) mod html;
+pub(crate) mod json;
 pub mod model;
-pub mod oscal;
+pub(crate) mod oscal;
 pub mod sampling;
 mod span;
 #[cfg(any(test, feature = "testing"))]

@@ -4,20 +4,20 @@
 //! to write it. Velero's kinds have no status subresource: whoever may update `backups.velero.io` can
 //! write `phase: Completed`, so nobody but Velero should have that right.
 
-pub mod census;
-pub mod cnpg;
-pub mod cron;
-pub mod index;
-pub mod k8up;
-pub mod kasten;
-pub mod longhorn;
-pub mod others;
-pub mod selectors;
-pub mod snapshots;
-pub mod velero;
-pub mod velero_copies;
-pub mod velero_scope;
-pub mod volsync;
+pub(crate) mod census;
+pub(crate) mod cnpg;
+pub(crate) mod cron;
+pub(crate) mod index;
+pub(crate) mod k8up;
+pub(crate) mod kasten;
+pub(crate) mod longhorn;
+pub(crate) mod others;
+pub(crate) mod selectors;
+pub(crate) mod snapshots;
+pub(crate) mod velero;
+pub(crate) mod velero_copies;
+pub(crate) mod velero_scope;
+pub(crate) mod volsync;
 
 use jiff::Timestamp;
 
