@@ -44,7 +44,7 @@ async fn nobody_attests_or_requests_as_another() {
             "spec.recordedBy must be you, sam@corp",
         ),
         (SAM, exception("x", ANN), "spec.requestedBy must be you, sam@corp, and not ann@corp"),
-        (GITOPS, exception("x", ANN), "sets spec.recordedBy to its own name as well"),
+        (GITOPS, exception("x", ANN), "must also set spec.recordedBy to its own name"),
     ] {
         let why = attempt(&bench, user, object.clone()).await.expect_err(wanted);
         assert!(why.contains(wanted), "{user} {}: {why}", object["spec"]);
@@ -73,9 +73,9 @@ async fn nobody_attests_or_requests_as_another() {
 async fn approvals(bench: &crate::process::Bench) {
     let approve = |user: &str| json!({"approvedBy": user});
     for (user, name, patch, wanted) in [
-        (ANN, "own", approve("eve@corp"), "can only be set by who approves, to the own name"),
+        (ANN, "own", approve("eve@corp"), "can only be set by the approver, to their own name"),
         (SAM, "own", approve(SAM), "approvedBy must be a different person from requestedBy"),
-        (SAM, "own", approve(ANN), "can only be set by who approves"),
+        (SAM, "own", approve(ANN), "can only be set by the approver"),
         (
             GITOPS,
             "behalf",
@@ -89,7 +89,7 @@ async fn approvals(bench: &crate::process::Bench) {
     let mut approved = exception("x", SAM);
     approved["spec"]["approvedBy"] = ANN.into();
     let why = attempt(bench, SAM, approved).await.unwrap_err();
-    assert!(why.contains("approved after it was requested"), "{why}");
+    assert!(why.contains("approved after it is requested"), "{why}");
 
     change(bench, ANN, "own", approve(ANN)).await.unwrap();
     let why = change(bench, SAM, "own", json!({"approvedBy": Value::Null})).await.unwrap_err();

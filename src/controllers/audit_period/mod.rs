@@ -18,7 +18,6 @@ use tokio::{
     time::timeout,
 };
 
-pub use self::following::FollowError;
 use self::{
     following::{Followed, Following, LogPlace},
     summary::{closed, not_begun, summed, unready},

@@ -8,11 +8,11 @@
 pub mod attestation;
 pub mod backup;
 pub mod cel;
-pub(crate) mod encryption;
+pub mod encryption;
 pub(crate) mod items;
 pub mod limit_counts;
 pub mod pod_security;
-pub(crate) mod rbac;
+pub mod rbac;
 pub mod scope;
 pub mod workload;
 

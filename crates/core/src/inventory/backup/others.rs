@@ -72,8 +72,3 @@ fn project(object: &Value, interner: &Interner) -> Result<Facts, ProjectionError
         labels: metadata.interned_labels(interner),
     })))
 }
-
-/// Whether a kind is such a database.
-pub fn has(group: &str, kind: &str) -> bool {
-    PROJECTIONS.iter().any(|row| row.group == group && row.kind == kind)
-}
