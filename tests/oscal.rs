@@ -35,7 +35,7 @@ print("valid")
 fn agreed(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("crates/report/src/period/oscal/snapshots")
-        .join(format!("comptroller__report__period__oscal__tests__{name}.snap"));
+        .join(format!("comptroller_report__period__oscal__tests__{name}.snap"));
     let text =
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     // A snapshot has a head between two lines of dashes.
