@@ -17,6 +17,10 @@ use comptroller_recorder::{Batch, HeartbeatObservation, VerdictObservation};
 /// first start has one append for all of them rather than one for each kind that is listed.
 pub(super) const FIRST_GATHERING: Duration = Duration::from_secs(3);
 
+/// How many findings that wait make an append worth its while though controls are not judged yet: in
+/// a large cluster they are recorded while the other kinds are still listed.
+const ENOUGH_FINDINGS: usize = 2_000;
+
 /// How many findings are put into words and recorded at a time: 5,000 take some 10 MiB. What waits
 /// beyond it is the next batch.
 const MOST_FINDINGS: usize = 10_000;
@@ -36,7 +40,10 @@ impl RecordStage {
         now: Moment,
         as_of: impl Fn(&Engine, &str) -> Option<Timestamp>,
     ) {
-        if self.in_flight.is_some() || !self.takeover.is_done() || !self.is_gathered(engine, now) {
+        if self.in_flight.is_some() || !self.takeover.is_done() {
+            return;
+        }
+        if !self.is_gathered(engine, now) && !self.has_enough(engine, now.time) {
             return;
         }
         let (batch, sent) = self.next_batch(engine, now, as_of);
@@ -56,6 +63,15 @@ impl RecordStage {
             || now.instant.saturating_duration_since(since) >= FIRST_GATHERING
             || self.controls.keys().all(is_judged);
         self.gathered
+    }
+
+    /// Whether what waits is so much that waiting for more saves nothing.
+    fn has_enough(&self, engine: &Engine, now: Timestamp) -> bool {
+        let sizes = self.waiting.iter().filter_map(|name| {
+            let verdict = self.verdict(engine, name)?;
+            Some(size_of(verdict, self.wants_population(name, now)))
+        });
+        sizes.sum::<usize>() >= ENOUGH_FINDINGS
     }
 
     fn next_batch(

@@ -42,6 +42,10 @@ impl BucketStore {
             Some((name.into_string().ok()?, value.into_string().ok()?))
                 .filter(|(name, _)| name.starts_with(variables))
         });
+        // The client asks for the process's provider and panics without one. Another that is installed
+        // already serves as well.
+        #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let (store, prefix) =
             object_store::parse_url_opts(url, options).map_err(|error| bad(one_line(&error)))?;
         Ok(Self { location: location.to_owned(), store, prefix })

@@ -41,8 +41,7 @@ fn a_role_of_no_manifest_leaves_its_subjects_unknown_whatever_is_asked() {
     let message =
         &known.iter().find_map(|(_, judgement)| judgement.unknown.first()).unwrap().message;
     assert!(
-        message.contains("ClusterRole/elsewhere")
-            && message.contains("add the manifest of the role"),
+        message.contains("ClusterRole/elsewhere") && message.contains("add the role's manifest"),
         "{message}"
     );
 }
