@@ -148,6 +148,7 @@ pub fn project_restore(object: &Value, interner: &Interner) -> Result<Facts, Pro
 }
 
 /// Projects a `RestorePoint`, of which only the existence counts.
+#[allow(clippy::unnecessary_wraps, reason = "every projection has this type")]
 pub fn project_restore_point(_: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
     Ok(backup_facts(BackupFacts::KastenRestorePoint))
 }
