@@ -1,9 +1,8 @@
 //! One list, page by page; each object is passed on as it arrives.
 
-use std::time::Instant;
-
 use kube::api::ListParams;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::{
     Closed, EventHandler, ListWatch, WatchEvent,

@@ -22,17 +22,16 @@ mod tests;
 use std::{
     future::Future,
     hash::{BuildHasher, Hasher, RandomState},
-    time::Instant,
 };
 
 use axum::http::{HeaderValue, Request, header::ACCEPT};
 use kube::api::WatchParams;
-use tokio::sync::watch::Receiver;
+use tokio::{sync::watch::Receiver, time::Instant};
 
 pub use self::{request::RequestError, shared::WatchContext};
 use self::{
     request::{ResponseBody, send},
-    retry::{NextRequest, Report, RequestKind, RetryState, Step, WatchEnd},
+    retry::{NextRequest, Report, RequestKind, RetryState, RetryStep, WatchEnd},
     versions::ResourceVersions,
 };
 use super::PAGE_SIZE;
@@ -194,7 +193,8 @@ impl<H: EventHandler> ListWatch<H> {
         );
         let outage = self.context.deadlines.after_outage;
         let outage = self.context.health().failed_within(outage, now);
-        let Step { next, pause, report } = self.retry.next_step(ended, now, outage, random_share());
+        let RetryStep { next, pause, report } =
+            self.retry.next_step(ended, now, outage, random_share());
         if next == NextRequest::List {
             self.versions.require_list();
         }

@@ -2,8 +2,10 @@
 
 use std::{
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 /// Sustained requests per second. With the operator's other requests that stays below 20.
 const RATE: f64 = 14.0;

@@ -2,11 +2,14 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use kube::Client;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 use super::{deadlines::Deadlines, rate_limit::RateLimiter};
 use crate::{source::rewinds::Rewinds, telemetry::Metrics};

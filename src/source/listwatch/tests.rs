@@ -286,7 +286,7 @@ async fn pages_events_and_bookmarks_arrive_in_order() {
     server.until_asked(&Asked::Watch("12".to_owned())).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_idle_watch_is_confirmed_by_a_query() {
     let mut server = Server::new(&quick(), |asked| match asked {
         Asked::Watch(_) => Reply::Ends(Vec::new(), quick().period),
@@ -303,7 +303,7 @@ async fn an_idle_watch_is_confirmed_by_a_query() {
 }
 
 /// No bookmarks, and others' objects change now and then.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_server_without_bookmarks_is_confirmed_often_enough() {
     for steady in 1..4 {
         let mut questions = 0;
@@ -328,7 +328,7 @@ async fn a_server_without_bookmarks_is_confirmed_often_enough() {
 }
 
 /// Whatever hangs or says nothing, the next list comes.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn silence_is_followed_by_a_list() {
     type Case = (&'static str, fn(&Asked) -> Reply);
     let cases: [Case; 5] = [

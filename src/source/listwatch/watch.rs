@@ -1,10 +1,6 @@
 //! One period of a watch.
 
-use std::{
-    borrow::Cow,
-    pin::pin,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, pin::pin, time::Duration};
 
 use futures::{
     FutureExt,
@@ -13,7 +9,7 @@ use futures::{
 use kube::api::{ListParams, WatchParams};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use super::{
     Closed, EventHandler, Flow, ListWatch, WatchEvent,
@@ -96,7 +92,7 @@ impl<H: EventHandler> ListWatch<H> {
     ) -> Result<WatchEnd, Closed> {
         let opened = Instant::now();
         let end = opened + period;
-        let mut overdue = pin!(sleep_until((end + self.context.deadlines.overdue).into()));
+        let mut overdue = pin!(sleep_until(end + self.context.deadlines.overdue));
         let mut watch = OpenWatch {
             opened,
             end,
@@ -264,7 +260,7 @@ impl<H: EventHandler> ListWatch<H> {
 /// Sleeps until a time; for ever if there is none.
 async fn sleep_until_some(time: Option<Instant>) {
     match time {
-        Some(time) => sleep_until(time.into()).await,
+        Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
     }
 }
