@@ -47,7 +47,7 @@ pub struct AttestArgs {
     /// The version of the document that was reviewed.
     #[arg(long = "version", value_name = "VERSION")]
     pub reviewed_version: Option<String>,
-    /// The outcome.
+    /// How the procedure ended.
     #[arg(long, value_enum, default_value_t)]
     pub outcome: OutcomeArg,
     /// A person who took part; can be repeated.

@@ -8,7 +8,7 @@ use super::{Cli, output::to_stdout};
 /// The shell to complete for.
 #[derive(Debug, clap::Args)]
 pub struct CompletionArgs {
-    /// The shell.
+    /// The shell that the script is for.
     shell: Shell,
 }
 

@@ -1,57 +1,33 @@
 //! A format on the command line: one of those that a report offers, by its name.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use comptroller_report::{Format, period::PeriodFormat};
+use comptroller_core::nearest::either;
+use comptroller_report::Format;
 
-/// What can be chosen by a name on the command line.
-pub trait Choice: Sync + 'static {
-    fn name(&self) -> &'static str;
-
-    /// What help says of it.
-    fn about(&self) -> &'static str;
-}
-
-impl<R> Choice for Format<R> {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn about(&self) -> &'static str {
-        self.about
-    }
-}
-
-impl Choice for PeriodFormat {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn about(&self) -> &'static str {
-        self.about
-    }
+/// A name that no format has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name:?} is not a format: write {known}")]
+pub struct UnknownFormat {
+    name: String,
+    /// All names, as `table, json or csv`.
+    known: String,
 }
 
 /// Parses the name of one of these formats; help lists them all.
-pub fn format_parser<F: Choice>(
-    formats: &'static [F],
-) -> impl TypedValueParser<Value = &'static F> {
-    let values =
-        formats.iter().map(|format| PossibleValue::new(format.name()).help(format.about()));
-    PossibleValuesParser::new(values)
-        .try_map(|name| find(formats, &name).ok_or_else(|| format!("{name:?} is not a format")))
+pub fn format_parser<W: Clone + Send + Sync>(
+    formats: &'static [Format<W>],
+) -> impl TypedValueParser<Value = &'static Format<W>> {
+    let values = formats.iter().map(|format| PossibleValue::new(format.name).help(format.about));
+    PossibleValuesParser::new(values).try_map(|name| find(formats, &name))
 }
 
-/// The format of this name, whatever its case. None if there is none.
-pub fn find<F: Choice>(formats: &'static [F], name: &str) -> Option<&'static F> {
-    formats.iter().find(|format| format.name().eq_ignore_ascii_case(name))
-}
-
-/// The names of formats in a sentence: `table, json or csv`.
-pub fn names<F: Choice>(formats: &[F]) -> String {
-    let names: Vec<&str> = formats.iter().map(Choice::name).collect();
-    match names.split_last() {
-        Some((last, [])) => (*last).to_owned(),
-        Some((last, before)) => format!("{} or {last}", before.join(", ")),
-        None => String::new(),
-    }
+/// The format of this name, whatever its case; otherwise an error that names them all.
+pub fn find<W>(
+    formats: &'static [Format<W>],
+    name: &str,
+) -> Result<&'static Format<W>, UnknownFormat> {
+    formats.iter().find(|format| format.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+        let names: Vec<&str> = formats.iter().map(|format| format.name).collect();
+        UnknownFormat { name: name.to_owned(), known: either(&names) }
+    })
 }

@@ -16,7 +16,7 @@ use comptroller_core::api::{
     Control, ControlSpec, ControlStatus, Duration, State, TestKind, criteria::Category,
 };
 use comptroller_report::{
-    EvaluationReport, Format, ReportedError,
+    EvaluationReport, ReportedError, TextFormat,
     gap::{self, AssessedControl, ReadinessReport},
 };
 
@@ -46,7 +46,7 @@ pub struct GapArgs {
     category: Vec<Category>,
     /// The output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "table", ignore_case = true, value_parser = format_parser(gap::FORMATS))]
-    output: &'static Format<ReadinessReport>,
+    output: &'static TextFormat<ReadinessReport>,
 }
 
 /// Why there is no report.

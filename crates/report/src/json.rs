@@ -4,10 +4,12 @@ use std::io;
 
 use serde::Serialize;
 
-use super::{EvaluationReport, Format, text::is_hidden};
+use super::{EvaluationReport, TextFormat, text::is_hidden};
 
-pub(super) const FORMAT: Format<EvaluationReport> =
-    Format::new("json", "For programs", |evaluation, _, output| write_pretty(evaluation, output));
+pub(super) const FORMAT: TextFormat<EvaluationReport> =
+    TextFormat::new("json", "For programs", |evaluation, _, output| {
+        write_pretty(evaluation, output)
+    });
 
 /// Writes a model for programs, and so that a person may look at it too.
 pub(super) fn write_pretty(model: &impl Serialize, output: &mut dyn io::Write) -> io::Result<()> {

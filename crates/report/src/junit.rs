@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
-    Format,
+    TextFormat,
     model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding},
     table::describe,
     text::{object_name, sentence, visible},
@@ -16,8 +16,10 @@ use comptroller_core::api::State;
 const MAX_LISTED: usize = 200;
 
 /// JUnit XML, for CI.
-pub(super) const FORMAT: Format<EvaluationReport> =
-    Format::new("junit", "JUnit XML, for CI", |evaluation, _, output| write(evaluation, output));
+pub(super) const FORMAT: TextFormat<EvaluationReport> =
+    TextFormat::new("junit", "JUnit XML, for CI", |evaluation, _, output| {
+        write(evaluation, output)
+    });
 
 pub(super) fn write(evaluation: &EvaluationReport, output: &mut dyn io::Write) -> io::Result<()> {
     let mut report = Report::new("comptroller");

@@ -27,7 +27,7 @@ mod text;
 mod tests;
 
 pub use self::{
-    format::Format,
+    format::{Format, TextFormat, WriteReport},
     model::{
         ControlResult, EvaluationReport, EvaluationSummary, ReportedError, ReportedFinding,
         SourceLocation,
@@ -37,5 +37,5 @@ pub use self::{
 };
 
 /// The formats of an evaluation, the default first: the registry, one line each.
-pub const FORMATS: &[Format<EvaluationReport>] =
+pub const FORMATS: &[TextFormat<EvaluationReport>] =
     &[table::FORMAT, json::FORMAT, sarif::FORMAT, junit::FORMAT];

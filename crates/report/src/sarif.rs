@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Format,
+    TextFormat,
     model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding, SourceLocation},
     text::{object_name, sentence, visible},
 };
@@ -40,8 +40,8 @@ impl Serialize for SarifResults<'_> {
 }
 
 /// SARIF 2.1.0, for code review.
-pub(super) const FORMAT: Format<EvaluationReport> =
-    Format::new("sarif", "SARIF 2.1.0, for code review", |evaluation, _, output| {
+pub(super) const FORMAT: TextFormat<EvaluationReport> =
+    TextFormat::new("sarif", "SARIF 2.1.0, for code review", |evaluation, _, output| {
         write(evaluation, output)
     });
 

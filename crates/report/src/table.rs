@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use tabwriter::TabWriter;
 
 use super::{
-    Format,
+    TextFormat,
     model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding},
     text::{object_name, sentence, visible},
 };
@@ -29,7 +29,8 @@ pub struct TableStyle {
     pub width: Option<usize>,
 }
 
-pub(super) const FORMAT: Format<EvaluationReport> = Format::new("table", "For a person", write);
+pub(super) const FORMAT: TextFormat<EvaluationReport> =
+    TextFormat::new("table", "For a person", write);
 
 pub(super) fn write(
     evaluation: &EvaluationReport,

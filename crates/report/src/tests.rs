@@ -103,13 +103,13 @@ pub(super) fn evaluation() -> EvaluationReport {
     evaluation
 }
 
-fn written(evaluation: &EvaluationReport, format: &Format<EvaluationReport>) -> String {
+fn written(evaluation: &EvaluationReport, format: &TextFormat<EvaluationReport>) -> String {
     written_in(evaluation, format, TableStyle::default())
 }
 
 fn written_in(
     evaluation: &EvaluationReport,
-    format: &Format<EvaluationReport>,
+    format: &TextFormat<EvaluationReport>,
     style: TableStyle,
 ) -> String {
     let mut output = Vec::new();

@@ -34,7 +34,7 @@ const BLOCK: u64 = 4096;
 pub struct SampleArgs {
     #[command(flatten)]
     log: LogArgs,
-    /// The control.
+    /// The control whose judged items are sampled.
     #[arg(long, value_name = "NAME")]
     control: String,
     /// The time of the population: a day, such as 2026-09-30, which means its first moment, or a time in

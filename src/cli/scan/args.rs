@@ -4,10 +4,10 @@ use std::{path::PathBuf, str::FromStr};
 
 use crate::cli::{
     cluster::ClusterArgs,
-    format_parser::{find, names},
+    format_parser::{UnknownFormat, find},
 };
 use comptroller_core::api::Severity;
-use comptroller_report::{EvaluationReport, FORMATS, Format};
+use comptroller_report::{EvaluationReport, FORMATS, TextFormat};
 
 /// The default of --max-document-size, in MiB.
 pub const MAX_DOCUMENT_MIB: u16 = 64;
@@ -80,7 +80,7 @@ pub struct ScanArgs {
 /// A format, and where to write it.
 #[derive(Clone, Debug)]
 pub struct OutputTarget {
-    pub format: &'static Format<EvaluationReport>,
+    pub format: &'static TextFormat<EvaluationReport>,
     /// The file to write; None is standard output.
     pub file: Option<PathBuf>,
 }
@@ -92,11 +92,8 @@ pub enum TargetError {
     #[error("names no file after the =")]
     NoFile,
     /// There is no such format.
-    #[error("{format:?} is not a format: write {}", names(FORMATS))]
-    NoFormat {
-        /// The text before the `=`.
-        format: String,
-    },
+    #[error(transparent)]
+    Format(#[from] UnknownFormat),
 }
 
 impl FromStr for OutputTarget {
@@ -108,9 +105,7 @@ impl FromStr for OutputTarget {
             Some((format, file)) => (format, Some(PathBuf::from(file))),
             None => (text, None),
         };
-        let format = find(FORMATS, format)
-            .ok_or_else(|| TargetError::NoFormat { format: format.to_owned() })?;
-        Ok(Self { format, file })
+        Ok(Self { format: find(FORMATS, format)?, file })
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use super::args::OutputTarget;
 use crate::cli::output::{plain_table_style, table_style, to_stdout};
-use comptroller_report::{EvaluationReport, Format};
+use comptroller_report::{EvaluationReport, TextFormat};
 
 /// Why a report was not written.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub(super) fn write_all(
 
 fn write_file(
     evaluation: &EvaluationReport,
-    format: &Format<EvaluationReport>,
+    format: &TextFormat<EvaluationReport>,
     path: &PathBuf,
 ) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);

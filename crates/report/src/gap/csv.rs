@@ -3,10 +3,10 @@
 use std::io;
 
 use super::{ReadinessReport, ServingControl, category_words, evidence_words, standing_words};
-use crate::{Format, spreadsheet::CsvTable};
+use crate::{TextFormat, spreadsheet::CsvTable};
 
-pub(super) const FORMAT: Format<ReadinessReport> =
-    Format::new("csv", "For a spreadsheet", |readiness, _, output| write(readiness, output));
+pub(super) const FORMAT: TextFormat<ReadinessReport> =
+    TextFormat::new("csv", "For a spreadsheet", |readiness, _, output| write(readiness, output));
 
 fn write(readiness: &ReadinessReport, output: &mut dyn io::Write) -> io::Result<()> {
     let columns = ["criterion", "category", "asks", "evidence", "standing", "people", "controls"];

@@ -10,7 +10,7 @@ mod tests;
 use serde::Serialize;
 
 use super::{
-    Format,
+    TextFormat,
     model::ReportedError,
     period::model::CriterionStanding,
     standing::{ControlOutcome, ServingOutcome, criterion_standing},
@@ -21,7 +21,7 @@ use comptroller_core::api::{
 };
 
 /// The formats of readiness, the default first: the registry, one line each.
-pub const FORMATS: &[Format<ReadinessReport>] = &[table::FORMAT, json::FORMAT, csv::FORMAT];
+pub const FORMATS: &[TextFormat<ReadinessReport>] = &[table::FORMAT, json::FORMAT, csv::FORMAT];
 
 /// A control as the assessment takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

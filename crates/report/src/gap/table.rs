@@ -8,7 +8,7 @@ use super::{
     evidence_words, standing_words,
 };
 use crate::{
-    Format,
+    TextFormat,
     period::model::CriterionStanding,
     table::{TableStyle, describe},
     text::visible,
@@ -22,7 +22,8 @@ const GUTTER: usize = 3;
 /// A last column narrower than this is not wrapped: it would be a tower of words.
 const MIN_LAST_COLUMN: usize = 24;
 
-pub(super) const FORMAT: Format<ReadinessReport> = Format::new("table", "For a person", write);
+pub(super) const FORMAT: TextFormat<ReadinessReport> =
+    TextFormat::new("table", "For a person", write);
 
 pub(super) fn write(
     readiness: &ReadinessReport,

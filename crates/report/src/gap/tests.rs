@@ -52,13 +52,13 @@ fn sample() -> ReadinessReport {
     ReadinessReport::assess(controls, &[], "States: as the test has them.".into(), errors)
 }
 
-fn written(readiness: &ReadinessReport, format: &Format<ReadinessReport>) -> String {
+fn written(readiness: &ReadinessReport, format: &TextFormat<ReadinessReport>) -> String {
     written_in(readiness, format, TableStyle::default())
 }
 
 fn written_in(
     readiness: &ReadinessReport,
-    format: &Format<ReadinessReport>,
+    format: &TextFormat<ReadinessReport>,
     style: TableStyle,
 ) -> String {
     let mut output = Vec::new();

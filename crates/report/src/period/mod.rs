@@ -16,7 +16,7 @@ mod span;
 pub mod testing;
 
 pub use digest::digest;
-pub use format::{NamedFile, PeriodFormat, Rendered};
+pub use format::{NamedFile, PeriodFormat, Render, Rendered};
 
 /// The formats of a period's report, the default first: the registry, one line each.
 pub const FORMATS: &[PeriodFormat] =
