@@ -29,7 +29,6 @@ use comptroller_core::{
     api::{Control, ControlException, Duration as Period},
     engine::{Engine, Remembered, Verdict, exceptions::ExceptionState},
 };
-use comptroller_evidence::fold::LogState;
 use comptroller_recorder::{
     BatchAnswer, Evidence, EvidenceError, ObjectKey, ObjectRecord, Receipt, Recorded, Writing,
 };
@@ -311,8 +310,8 @@ impl RecordStage {
             return;
         }
         let Some(opening) = self.takeover.take_over(engine) else { return };
-        for Unconfirmed { control, lapsed_until, newest } in self.unconfirmed.drain(..) {
-            if self.evidence.newest(&control.name) != newest {
+        for Unconfirmed { control, lapsed_until, newest } in std::mem::take(&mut self.unconfirmed) {
+            if self.newest_entry(&control.name) != newest {
                 engine.recorded(&control.name, lapsed_until);
             }
         }
@@ -437,18 +436,9 @@ impl RecordStage {
         });
         gathered.into_iter().chain(windows.min()).chain(heartbeat).min()
     }
-}
 
-/// How much the log says of a control.
-trait Newest {
     /// The newest entry that says how a control stands. None when there is none, or no log.
-    fn newest(&self, control: &str) -> Option<u64>;
-}
-
-impl Newest for Evidence {
-    fn newest(&self, control: &str) -> Option<u64> {
-        let entry = self
-            .read(|state: &LogState| Some(state.control(control)?.verdict.as_ref()?.last_entry));
-        entry.flatten()
+    fn newest_entry(&self, control: &str) -> Option<u64> {
+        self.evidence.read(|state| Some(state.verdict(control)?.last_entry)).flatten()
     }
 }

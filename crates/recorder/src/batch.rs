@@ -1,35 +1,23 @@
 //! What one evaluation hands over to be recorded, and what comes back.
 
+mod drafting;
 mod occurrences;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use self::occurrences::OccurrenceCourse;
+use self::drafting::Drafting;
 pub use self::occurrences::remembered_occurrences;
 use crate::{
-    Current, ObjectKey, ObjectRecord, Recorded, dating,
-    draft::{self, Entries, HeartbeatDraft, ObjectDraft, VerdictDraft},
-    lapsed::{self, People},
-    reference,
+    Current, ObjectKey, ObjectRecord, Recorded, dating, draft::Entries, lapsed::People, reference,
 };
 use comptroller_core::{
     api::ResourceRef,
     engine::{ObservedFinding, Verdict, lapsed::LapsedVerdict},
 };
-use comptroller_evidence::{
-    data::ChangeKind,
-    entry::{Data, EntrySubject},
-    privacy::Pseudonymizer,
-};
-
-/// The kind of a control, as the subject of an entry.
-const CONTROL: &str = "Control";
+use comptroller_evidence::entry::EntrySubject;
 
 /// All that the log may not hold yet, as of one evaluation. It is recorded by one append, or not at
 /// all, in this order: deletions, objects, verdicts, heartbeats.
@@ -148,81 +136,23 @@ impl Batch {
 
     /// What has to be written of it, given the log and what was learned before.
     pub(crate) fn draft(&self, current: &Current, memory: &Memory, now: Timestamp) -> Drafted {
-        let mut drafted = Drafted::default();
         // Without pseudonyms the log was never opened, and nothing is asked of it.
-        let Some(pseudonyms) = &current.pseudonyms else { return drafted };
+        let Some(pseudonyms) = &current.pseudonyms else { return Drafted::default() };
         let pseudonym = |person: &str| pseudonyms.pseudonym(person);
-        let pseudonymizer = Pseudonymizer::new(&pseudonym);
-        let state = &current.state;
-        // What these entries will change of the controls, before the log has them.
-        let (mut absent, mut declared) = (BTreeSet::new(), BTreeSet::new());
+        let mut drafting = Drafting::new(&current.state, &pseudonym, now);
         for subject in &self.deleted {
-            drafted.entries.extend(draft::deletion(state, subject));
-            if subject.kind == CONTROL {
-                absent.insert(subject.name.as_str());
-                drafted.learned.deleted.push(subject.name.clone());
-            }
+            drafting.add_deletion(subject);
         }
-        // Whose log begins again: what was found of another object of the name is none of its.
-        let mut begins_again = absent.clone();
         for object in &self.objects {
-            let entries = object.draft(&pseudonymizer).resolve(state);
-            let name = object.record.key.name.as_str();
-            if object.record.kind == CONTROL {
-                declared.insert(name);
-                if entries.iter().any(|(_, data)| is_deletion(data)) {
-                    begins_again.insert(name);
-                }
-            }
-            drafted.entries.extend(entries);
+            drafting.add_object(object);
         }
         for observed in &self.verdicts {
-            let name = observed.control.name.as_str();
-            let in_log = state.object(CONTROL, name).is_some() && !absent.contains(name);
-            // No verdict follows the deletion of its control.
-            if !in_log && !declared.contains(name) {
-                continue;
-            }
-            let logged = state.control(name);
-            let known = logged
-                .and_then(|control| control.verdict.as_ref())
-                .filter(|_| !begins_again.contains(name));
-            let remembered = memory.0.get(&observed.control);
-            let subject = EntrySubject::control(name);
-            // An occurrence outlives its control: who deletes and declares it again does not lose
-            // what was missed.
-            let mut course = OccurrenceCourse::new(logged, now);
-            for verdict in
-                observed.lapsed.iter().map(|lapsed| &lapsed.verdict).chain([&observed.verdict])
-            {
-                let steps = course.steps(verdict, &pseudonym);
-                drafted.entries.extend(steps.into_iter().map(|data| (subject.clone(), data)));
-            }
-            let people = remembered.map(|remembered| &remembered.people);
-            let passed = lapsed::drafts(observed, known, people, &pseudonymizer);
-            let mut draft = VerdictDraft::new(observed, &pseudonymizer);
-            draft.passed = passed;
-            draft.blocked = remembered
-                .map(|remembered| remembered.message.clone())
-                .filter(|message| !message.is_empty());
-            let message = draft.data.message.clone();
-            let resolved = draft.resolve(known, now);
-            drafted.entries.extend(resolved.entries);
-            drafted.stored.extend(resolved.stored);
-            let people = lapsed::people(&observed.findings, &pseudonymizer);
-            let learned = LearnedOfControl { message, people };
-            drafted.learned.controls.push((observed.control.clone(), learned));
+            drafting.add_verdict(observed, memory.0.get(&observed.control));
         }
         for observed in &self.heartbeats {
-            let name = observed.control.name.as_str();
-            let known = state.control(name).and_then(|control| control.verdict.as_ref());
-            let known = known.filter(|_| !begins_again.contains(name));
-            if let Some(resolved) = HeartbeatDraft::new(observed, &pseudonymizer).resolve(known) {
-                drafted.entries.extend(resolved.entries);
-                drafted.stored.extend(resolved.stored);
-            }
+            drafting.add_heartbeat(observed);
         }
-        drafted
+        drafting.drafted
     }
 
     /// What the log holds of the batch, once what was drafted is in it.
@@ -256,22 +186,4 @@ impl Batch {
                 .collect(),
         }
     }
-}
-
-impl ObjectObservation {
-    fn draft(&self, pseudonymizer: &Pseudonymizer<'_>) -> ObjectDraft {
-        let ObjectRecord { kind, key, generation, phase } = &self.record;
-        ObjectDraft {
-            subject: EntrySubject::new(kind, &key.name),
-            generation: *generation,
-            spec: self.spec.as_ref().map(|spec| pseudonymizer.spec(spec)),
-            phase: phase.clone(),
-            uid: key.uid.clone(),
-            recreated: self.recreated,
-        }
-    }
-}
-
-fn is_deletion(data: &Data) -> bool {
-    matches!(data, Data::ControlChanged(change) if change.change == ChangeKind::Deleted)
 }

@@ -91,7 +91,7 @@ fn verdict_of<'a>(state: &'a LogState, control: &ObjectKey) -> Option<&'a Verdic
     if known.is_some() && uid.is_some() && known != uid {
         return None;
     }
-    state.control(&control.name)?.verdict.as_ref()
+    state.verdict(&control.name)
 }
 
 /// A finding as the log knows it, whose people are pseudonyms there.

@@ -46,8 +46,8 @@ pub use self::{
 use comptroller_core::api::EvidenceRef;
 use comptroller_evidence::{fold::LogState, key::Pseudonyms};
 
-/// How often the list of what a control judged is recorded, if it changed.
-const POPULATION_EVERY: SignedDuration = SignedDuration::from_hours(24);
+/// How often the list of what a control judged is compared with the log, and recorded if it changed.
+pub const POPULATION_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
 /// How many requests may wait: a batch, and that it is to stop.
 const QUEUE: usize = 4;
@@ -218,8 +218,7 @@ impl Evidence {
     /// Whether the list of what a control judged is due, by the log. Never without a log.
     pub fn wants_population(&self, control: &ObjectKey, now: Timestamp) -> bool {
         self.read(|state| {
-            let known = state.control(&control.name);
-            let verdict = known.and_then(|control| control.verdict.as_ref());
+            let verdict = state.verdict(&control.name);
             let list = verdict.and_then(|verdict| verdict.population_list.as_ref());
             list.is_none_or(|(_, at)| now.duration_since(*at) >= POPULATION_EVERY)
         })

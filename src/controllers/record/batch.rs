@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::{CONTROL, InFlight, Newest, RecordStage, Sent};
+use super::{CONTROL, InFlight, RecordStage, Sent};
 use crate::controllers::{listening::Moment, writer::WINDOW};
 use comptroller_core::engine::{Engine, RECORDED_FINDINGS, Verdict};
-use comptroller_recorder::{Batch, HeartbeatObservation, VerdictObservation};
+use comptroller_recorder::{Batch, HeartbeatObservation, POPULATION_EVERY, VerdictObservation};
 
 /// How long the first batch after the log was opened waits for controls that are not judged yet: a
 /// first start has one append for all of them rather than one for each kind that is listed.
@@ -27,9 +27,6 @@ const MOST_FINDINGS: usize = 10_000;
 
 /// How many names of what was judged take as much as a finding.
 const NAMES_PER_FINDING: usize = 4;
-
-/// How often the list of what a control judged is compared with the log.
-const POPULATION_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
 impl RecordStage {
     /// Hands over what waits, if the log is open and no batch is under way. `as_of` says until when
@@ -121,7 +118,7 @@ impl RecordStage {
                 control: control.clone(),
                 verdict: Arc::clone(&verdict),
                 lapsed_until: engine.last_lapsed(&name),
-                newest: self.evidence.newest(&name),
+                newest: self.newest_entry(&name),
                 is_heartbeat: false,
                 lists_population,
             });
@@ -180,7 +177,7 @@ impl RecordStage {
                 verdict: Arc::clone(verdict),
                 // What was over before it is in the log, or the control would wait.
                 lapsed_until: record.lapsed_until,
-                newest: self.evidence.newest(name),
+                newest: self.newest_entry(name),
                 is_heartbeat: true,
                 lists_population,
             });

@@ -10,7 +10,7 @@ use std::{
 
 use futures::{FutureExt, future::join_all};
 use jiff::{SignedDuration, Timestamp};
-use kube::core::DeserializeGuard;
+use kube::{Resource as _, core::DeserializeGuard};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde_json::json;
 use tokio::{
@@ -80,7 +80,7 @@ impl Process {
     }
 
     fn declare(&mut self, object: &DeserializeGuard<Control>) {
-        let (control, key) = (object.0.as_ref().unwrap(), key_of(object));
+        let (control, key) = (object.0.as_ref().unwrap(), key_of(object.meta()));
         let spec = serde_json::to_string(&control.spec).unwrap().into_boxed_str();
         if self.stage.register().put(CONTROL_KIND, key.clone(), 1, Some(spec)) {
             self.engine.remove_control(CONTROL);
@@ -294,7 +294,7 @@ impl World {
         if !process.board.is_of(opening) {
             return;
         }
-        let Some(published) = process.board.verdict(&key_of(&object)) else { return };
+        let Some(published) = process.board.verdict(&key_of(object.meta())) else { return };
         process.metric = Some(whole_seconds(published.recorded.value().since).0);
         let previous = self.status.clone().unwrap_or_default();
         let known = StatusInputs::new(1, Timestamp::UNIX_EPOCH, "")

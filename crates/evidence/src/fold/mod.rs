@@ -124,6 +124,11 @@ impl LogState {
         self.controls.get(name)
     }
 
+    /// The verdict that the log has of a control; None before its first, and once it was deleted.
+    pub fn verdict(&self, control: &str) -> Option<&VerdictState> {
+        self.controls.get(control)?.verdict.as_ref()
+    }
+
     /// The controls of which the log says something, by name. Of one that was deleted only the
     /// occurrences are left.
     pub fn controls(&self) -> impl Iterator<Item = (&str, &ControlState)> {

@@ -43,7 +43,6 @@ fn verdict(state: State, reason: Reason, since: i64) -> Verdict {
     Verdict { state, population: 3, ..Verdict::blocked(1, reason, "why".to_owned(), at(since)) }
 }
 
-/// Any draft.
 enum Draft {
     Verdict(VerdictDraft),
     Heartbeat(HeartbeatDraft),

@@ -1,0 +1,150 @@
+//! What a batch comes to: its entries, one observation after another.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{
+    Drafted, HeartbeatObservation, LearnedOfControl, ObjectObservation, ObjectRecord,
+    VerdictObservation, occurrences::OccurrenceCourse,
+};
+use crate::{
+    draft::{self, DraftedEntries, HeartbeatDraft, ObjectDraft, VerdictDraft},
+    lapsed,
+};
+use comptroller_evidence::{
+    data::ChangeKind,
+    entry::{Data, EntrySubject},
+    fold::{LogState, VerdictState},
+    privacy::Pseudonymizer,
+};
+
+/// The kind of a control, as the subject of an entry.
+const CONTROL: &str = "Control";
+
+/// The entries of a batch so far, with what they will change of the controls, before the log has
+/// them.
+pub(super) struct Drafting<'a> {
+    state: &'a LogState,
+    pseudonym: &'a dyn Fn(&str) -> String,
+    pseudonymizer: Pseudonymizer<'a>,
+    now: Timestamp,
+    /// Controls that are deleted.
+    absent: BTreeSet<&'a str>,
+    /// Controls that are declared.
+    declared: BTreeSet<&'a str>,
+    /// Controls whose log begins again: what was found of another object of the name is none of
+    /// theirs.
+    begins_again: BTreeSet<&'a str>,
+    pub(super) drafted: Drafted,
+}
+
+impl<'a> Drafting<'a> {
+    /// Nothing is drafted yet.
+    pub(super) fn new(
+        state: &'a LogState,
+        pseudonym: &'a dyn Fn(&str) -> String,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            state,
+            pseudonym,
+            pseudonymizer: Pseudonymizer::new(pseudonym),
+            now,
+            absent: BTreeSet::new(),
+            declared: BTreeSet::new(),
+            begins_again: BTreeSet::new(),
+            drafted: Drafted::default(),
+        }
+    }
+
+    pub(super) fn add_deletion(&mut self, subject: &'a EntrySubject) {
+        self.drafted.entries.extend(draft::deletion(self.state, subject));
+        if subject.kind == CONTROL {
+            self.absent.insert(&subject.name);
+            self.begins_again.insert(&subject.name);
+            self.drafted.learned.deleted.push(subject.name.clone());
+        }
+    }
+
+    pub(super) fn add_object(&mut self, object: &'a ObjectObservation) {
+        let ObjectRecord { kind, key, generation, phase } = &object.record;
+        let draft = ObjectDraft {
+            subject: EntrySubject::new(kind, &key.name),
+            generation: *generation,
+            spec: object.spec.as_ref().map(|spec| self.pseudonymizer.spec(spec)),
+            phase: phase.clone(),
+            uid: key.uid.clone(),
+            recreated: object.recreated,
+        };
+        let entries = draft.resolve(self.state);
+        if *kind == CONTROL {
+            self.declared.insert(&key.name);
+            if entries.iter().any(|(_, data)| is_deletion(data)) {
+                self.begins_again.insert(&key.name);
+            }
+        }
+        self.drafted.entries.extend(entries);
+    }
+
+    pub(super) fn add_verdict(
+        &mut self,
+        observed: &'a VerdictObservation,
+        remembered: Option<&LearnedOfControl>,
+    ) {
+        let name = observed.control.name.as_str();
+        let in_log = self.state.object(CONTROL, name).is_some() && !self.absent.contains(name);
+        // No verdict follows the deletion of its control.
+        if !in_log && !self.declared.contains(name) {
+            return;
+        }
+        self.add_occurrences(observed);
+        let known = self.known_verdict(name);
+        let people = remembered.map(|remembered| &remembered.people);
+        let mut draft = VerdictDraft::new(observed, &self.pseudonymizer);
+        draft.passed = lapsed::drafts(observed, known, people, &self.pseudonymizer);
+        draft.blocked = remembered
+            .map(|remembered| remembered.message.clone())
+            .filter(|message| !message.is_empty());
+        let learned = LearnedOfControl {
+            message: draft.data.message.clone(),
+            people: lapsed::people(&observed.findings, &self.pseudonymizer),
+        };
+        self.add(draft.resolve(known, self.now));
+        self.drafted.learned.controls.push((observed.control.clone(), learned));
+    }
+
+    /// An occurrence outlives its control: who deletes and declares it again does not lose what was
+    /// missed.
+    fn add_occurrences(&mut self, observed: &VerdictObservation) {
+        let name = observed.control.name.as_str();
+        let subject = EntrySubject::control(name);
+        let mut course = OccurrenceCourse::new(self.state.control(name), self.now);
+        let lapsed = observed.lapsed.iter().map(|lapsed| &lapsed.verdict);
+        for verdict in lapsed.chain([&observed.verdict]) {
+            let steps = course.steps(verdict, &self.pseudonym);
+            self.drafted.entries.extend(steps.into_iter().map(|data| (subject.clone(), data)));
+        }
+    }
+
+    pub(super) fn add_heartbeat(&mut self, observed: &HeartbeatObservation) {
+        let known = self.known_verdict(&observed.control.name);
+        if let Some(resolved) = HeartbeatDraft::new(observed, &self.pseudonymizer).resolve(known) {
+            self.add(resolved);
+        }
+    }
+
+    /// The verdict that the log has of this very control.
+    fn known_verdict(&self, control: &str) -> Option<&'a VerdictState> {
+        self.state.verdict(control).filter(|_| !self.begins_again.contains(control))
+    }
+
+    fn add(&mut self, drafted: DraftedEntries) {
+        self.drafted.entries.extend(drafted.entries);
+        self.drafted.stored.extend(drafted.stored);
+    }
+}
+
+fn is_deletion(data: &Data) -> bool {
+    matches!(data, Data::ControlChanged(change) if change.change == ChangeKind::Deleted)
+}
