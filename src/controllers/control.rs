@@ -20,7 +20,7 @@ use super::{
     verdict_board::{PublishedVerdict, VerdictBoard},
     writer::{QUIET_WINDOW, WINDOW, WriteError, Writer},
 };
-use crate::telemetry::{Metrics, Outcome};
+use crate::telemetry::{Metrics, ReconcileOutcome};
 use comptroller_core::{
     api::{Control, ControlStatus, State},
     engine::{Reason, Verdict},
@@ -51,7 +51,7 @@ pub struct ControlContext {
 pub async fn reconcile(
     object: &DeserializeGuard<Control>,
     context: &ControlContext,
-) -> Result<(Action, Outcome), WriteError> {
+) -> Result<(Action, ReconcileOutcome), WriteError> {
     let now = Timestamp::now();
     if let Err(invalid) = &object.0 {
         explain(object, invalid, context, now).await;
@@ -64,10 +64,12 @@ pub async fn reconcile(
         Writing::Standby => {
             // How it stands is for who writes it down to say.
             context.metrics.forget_control(&object.name_any());
-            Ok((Action::await_change(), Outcome::Unchanged))
+            Ok((Action::await_change(), ReconcileOutcome::Unchanged))
         }
         // What the log says is being taken over, and a verdict follows.
-        Writing::Opening | Writing::Open(_) => Ok((Action::await_change(), Outcome::Unchanged)),
+        Writing::Opening | Writing::Open(_) => {
+            Ok((Action::await_change(), ReconcileOutcome::Unchanged))
+        }
     }
 }
 
@@ -83,7 +85,7 @@ async fn explain(
     let since = object.meta().creation_timestamp.as_ref().map_or(now, |time| time.0);
     let generation = object.meta().generation.unwrap_or_default();
     let verdict = Verdict::blocked(generation, Reason::InvalidSpec, problems, since);
-    let command = Command::UnreadableControl(key_of(object), Box::new(verdict));
+    let command = Command::UnreadableControl(key_of(object.meta()), Box::new(verdict));
     // The engine is gone only while shutting down.
     let _ = context.commands.send(command).await;
 }
@@ -93,18 +95,18 @@ async fn report(
     object: &DeserializeGuard<Control>,
     context: &ControlContext,
     now: Timestamp,
-) -> Result<(Action, Outcome), WriteError> {
+) -> Result<(Action, ReconcileOutcome), WriteError> {
     let name = object.name_any();
     let generation = object.meta().generation.unwrap_or_default();
     let control = object.0.as_ref().ok();
     // What is recorded of an earlier spec says nothing of this one.
-    let published = context.board.verdict(&key_of(object));
+    let published = context.board.verdict(&key_of(object.meta()));
     let published = published.filter(|known| known.recorded.value().generation == generation);
     let recorded = published.as_ref().map(|published| &published.recorded);
-    if recorded.is_none() && context.board.open_counts(&key_of(object)).is_some() {
+    if recorded.is_none() && context.board.open_counts(&key_of(object.meta())).is_some() {
         // It is judged, and its record is under way: to say that it is evaluated would be a write
         // for a moment.
-        return Ok((Action::await_change(), Outcome::Unchanged));
+        return Ok((Action::await_change(), ReconcileOutcome::Unchanged));
     }
     if let Some(control) = control {
         match recorded {
@@ -127,17 +129,17 @@ async fn report(
         StatusPlan::Keep => {
             let action =
                 context.writer.recheck(&name).map_or_else(Action::await_change, Action::requeue);
-            return Ok((action, Outcome::Unchanged));
+            return Ok((action, ReconcileOutcome::Unchanged));
         }
         StatusPlan::Wait(left) => {
             let left = again(Duration::try_from(left).unwrap_or_default());
-            return Ok((Action::requeue(left), Outcome::Unchanged));
+            return Ok((Action::requeue(left), ReconcileOutcome::Unchanged));
         }
         StatusPlan::Write { status, news, urgency } => (*status, news, urgency),
     };
     let window = if urgency == Urgency::Now { WINDOW } else { QUIET_WINDOW };
     if let Some(left) = context.writer.hold(&name, window) {
-        return Ok((Action::requeue(left), Outcome::Unchanged));
+        return Ok((Action::requeue(left), ReconcileOutcome::Unchanged));
     }
     let recording = status::recording_changed(&previous, &status);
     // What is only sent again was told when it was new.
@@ -160,7 +162,7 @@ async fn report(
         remind(object, &previous, &published.recorded, context);
     }
     // The watch shows what was written, and the next look finds nothing to do.
-    Ok((Action::requeue(Duration::ZERO), Outcome::Written))
+    Ok((Action::requeue(Duration::ZERO), ReconcileOutcome::Written))
 }
 
 /// The log can't be written since a time: no new verdict is claimed, a condition says why, and after
@@ -171,14 +173,14 @@ async fn fail_closed(
     why: &str,
     since: Timestamp,
     now: Timestamp,
-) -> Result<(Action, Outcome), WriteError> {
+) -> Result<(Action, ReconcileOutcome), WriteError> {
     let name = object.name_any();
     let generation = object.meta().generation.unwrap_or_default();
     let status = object.0.as_ref().ok().and_then(|control| control.status.as_ref());
     let previous = context.writer.newest(object, status).unwrap_or_default();
     let closed = status::unrecorded(&previous, generation, why, since, now);
     if let Ok(control) = &object.0 {
-        let open = context.board.open_counts(&key_of(object));
+        let open = context.board.open_counts(&key_of(object.meta()));
         context.metrics.observe_unrecorded_control(&name, &control.spec, &closed, open);
     }
     let again = match status::claims_until(&closed, since, now) {
@@ -186,10 +188,10 @@ async fn fail_closed(
         None => Action::await_change(),
     };
     if closed == previous {
-        return Ok((again, Outcome::Unchanged));
+        return Ok((again, ReconcileOutcome::Unchanged));
     }
     if let Some(left) = context.writer.hold(&name, WINDOW) {
-        return Ok((Action::requeue(left), Outcome::Unchanged));
+        return Ok((Action::requeue(left), ReconcileOutcome::Unchanged));
     }
     let recording = status::recording_changed(&previous, &closed);
     context.writer.write(&context.api, &name, closed, now).await?;
@@ -197,7 +199,7 @@ async fn fail_closed(
         let note = format!("verdicts can't be recorded, so no new one is claimed: {why}");
         publish(object, EventType::Warning, status::LOG_UNAVAILABLE, note, context);
     }
-    Ok((again, Outcome::Written))
+    Ok((again, ReconcileOutcome::Written))
 }
 
 /// Says in log and metrics that a verdict reached its status.

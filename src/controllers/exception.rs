@@ -17,7 +17,7 @@ use super::{
     verdict_board::VerdictBoard,
     writer::{WINDOW, WriteError, Writer},
 };
-use crate::telemetry::Outcome;
+use crate::telemetry::ReconcileOutcome;
 use comptroller_core::{
     api::{ControlException, ControlExceptionStatus, ExceptionPhase},
     engine::exceptions::ExceptionState,
@@ -42,21 +42,21 @@ pub struct ExceptionContext {
 pub async fn reconcile(
     object: &DeserializeGuard<ControlException>,
     context: &ExceptionContext,
-) -> Result<(Action, Outcome), WriteError> {
+) -> Result<(Action, ReconcileOutcome), WriteError> {
     if let Err(invalid) = &object.0 {
         explain(object, invalid, context).await;
     }
     // While the log can't be written no new phase is claimed.
     let Writing::Open(opening) = context.evidence.writing() else {
-        return Ok((Action::await_change(), Outcome::Unchanged));
+        return Ok((Action::await_change(), ReconcileOutcome::Unchanged));
     };
     let generation = object.meta().generation.unwrap_or_default();
-    let published = context.board.exception(&key_of(object));
+    let published = context.board.exception(&key_of(object.meta()));
     // What is recorded of an earlier spec says nothing of this one.
     let published =
         published.filter(|known| context.board.is_of(opening) && known.generation == generation);
     let Some(published) = published else {
-        return Ok((Action::await_change(), Outcome::Unchanged));
+        return Ok((Action::await_change(), ReconcileOutcome::Unchanged));
     };
     let name = object.name_any();
     let status = object.0.as_ref().ok().and_then(|exception| exception.status.as_ref());
@@ -66,13 +66,13 @@ pub async fn reconcile(
     let desired = status::exception(&known, &published.recorded, generation, now);
     let again = || context.writer.recheck(&name).map_or_else(Action::await_change, Action::requeue);
     if previous.as_ref() == Some(&desired) {
-        return Ok((again(), Outcome::Unchanged));
+        return Ok((again(), ReconcileOutcome::Unchanged));
     }
     if let Some(left) = context.writer.hold(&name, WINDOW) {
-        return Ok((Action::requeue(left), Outcome::Unchanged));
+        return Ok((Action::requeue(left), ReconcileOutcome::Unchanged));
     }
     context.writer.write(&context.api, &name, desired, now).await?;
-    Ok((again(), Outcome::Written))
+    Ok((again(), ReconcileOutcome::Written))
 }
 
 /// Tells the engine's task what is wrong with a spec that can't be read: the exception is rejected,
@@ -89,7 +89,7 @@ async fn explain(
         message: format!("{problems}; write a new exception"),
         unresolved_names: Vec::new(),
     };
-    let command = Command::UnreadableException(key_of(object), state);
+    let command = Command::UnreadableException(key_of(object.meta()), state);
     // The engine is gone only while shutting down.
     let _ = context.commands.send(command).await;
 }

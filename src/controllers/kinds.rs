@@ -16,6 +16,7 @@ use futures::{
 };
 use kube::{
     Resource, ResourceExt,
+    api::ObjectMeta,
     core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{
         Controller,
@@ -34,7 +35,7 @@ use crate::{
         own_kinds::{EventFollower, ObjectEvent, WatchMessage, own_kind},
         rewinds::Rewinds,
     },
-    telemetry::{Metrics, Outcome, ReconcileKind},
+    telemetry::{Metrics, ReconcileKind, ReconcileOutcome},
 };
 use comptroller_core::api::{AuditPeriod, Control, ControlException};
 use comptroller_recorder::{Evidence, ObjectKey};
@@ -52,8 +53,8 @@ type WatchResult<K> = Result<Guarded<K>, watcher::Error>;
 pub type EngineEvent<K> = ObjectEvent<Result<Arc<K>, InvalidObject>>;
 
 /// The key of an object, readable or not.
-pub fn key_of(object: &impl ResourceExt) -> ObjectKey {
-    ObjectKey { name: object.name_any(), uid: object.meta().uid.clone() }
+pub fn key_of(metadata: &ObjectMeta) -> ObjectKey {
+    ObjectKey { name: metadata.name.clone().unwrap_or_default(), uid: metadata.uid.clone() }
 }
 
 /// A kind of ours whose status a reconciler writes.
@@ -77,7 +78,7 @@ pub trait Reconciled:
     fn reconcile(
         object: &Guarded<Self>,
         context: &Self::Context,
-    ) -> impl Future<Output = Result<(Action, Outcome), WriteError>> + Send;
+    ) -> impl Future<Output = Result<(Action, ReconcileOutcome), WriteError>> + Send;
 
     /// How long to wait after a write that failed.
     fn retry_after(context: &Self::Context, name: &str, error: &WriteError) -> Duration;
@@ -97,7 +98,7 @@ impl Reconciled for Control {
     async fn reconcile(
         object: &Guarded<Self>,
         context: &Self::Context,
-    ) -> Result<(Action, Outcome), WriteError> {
+    ) -> Result<(Action, ReconcileOutcome), WriteError> {
         control::reconcile(object, context).await
     }
 
@@ -121,7 +122,7 @@ impl Reconciled for ControlException {
     async fn reconcile(
         object: &Guarded<Self>,
         context: &Self::Context,
-    ) -> Result<(Action, Outcome), WriteError> {
+    ) -> Result<(Action, ReconcileOutcome), WriteError> {
         exception::reconcile(object, context).await
     }
 
@@ -146,7 +147,7 @@ impl Reconciled for AuditPeriod {
     async fn reconcile(
         object: &Guarded<Self>,
         context: &Self::Context,
-    ) -> Result<(Action, Outcome), WriteError> {
+    ) -> Result<(Action, ReconcileOutcome), WriteError> {
         audit_period::reconcile(object, context).await
     }
 
@@ -288,7 +289,7 @@ async fn reconcile<K: Reconciled>(
 ) -> Result<Action, WriteError> {
     let started = Instant::now();
     let result = K::reconcile(&object, &counted.context).await;
-    let outcome = result.as_ref().map_or(Outcome::Failed, |(_, outcome)| *outcome);
+    let outcome = result.as_ref().map_or(ReconcileOutcome::Failed, |(_, outcome)| *outcome);
     counted.metrics.reconciled(K::KIND, outcome, started.elapsed());
     result.map(|(action, _)| action)
 }

@@ -31,7 +31,7 @@ pub struct Retries {
 
 #[derive(Debug)]
 struct FailingWrite {
-    /// Consecutive failures.
+    /// Failures since the last write that worked.
     failures: u32,
     /// When it may be retried; None for at once, after another write succeeded.
     at: Option<Instant>,

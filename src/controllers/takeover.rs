@@ -140,7 +140,7 @@ impl Takeover {
 
     /// What was over when another recorded the control last, it has recorded.
     fn leave_recorded(&self, engine: &mut Engine, name: &str) {
-        let last = self.evidence.read(|state| Some(state.control(name)?.verdict.as_ref()?.last_at));
+        let last = self.evidence.read(|state| Some(state.verdict(name)?.last_at));
         if let Some(last) = last.flatten() {
             engine.recorded_elsewhere(name, last);
         }

@@ -27,7 +27,7 @@ use super::{
     writer::{WINDOW, WriteError, Writer},
 };
 use crate::source::rewinds::Rewinds;
-use crate::telemetry::{Metrics, Outcome, ReconcileKind};
+use crate::telemetry::{Metrics, ReconcileKind, ReconcileOutcome};
 use comptroller_core::api::{AuditPeriod, AuditPeriodStatus, PeriodPhase};
 use comptroller_recorder::{Evidence, Writing};
 use comptroller_report::period::model::Span;
@@ -115,9 +115,9 @@ struct PeriodPlan {
 pub async fn reconcile(
     object: &DeserializeGuard<AuditPeriod>,
     context: &PeriodContext,
-) -> Result<(Action, Outcome), WriteError> {
+) -> Result<(Action, ReconcileOutcome), WriteError> {
     if context.evidence.writing() == Writing::Standby {
-        return Ok((Action::await_change(), Outcome::Unchanged));
+        return Ok((Action::await_change(), ReconcileOutcome::Unchanged));
     }
     let name = object.name_any();
     let status = object.0.as_ref().ok().and_then(|period| period.status.as_ref());
@@ -137,7 +137,7 @@ pub async fn reconcile(
         }
     };
     let Some(PeriodPlan { status, again }) = plan else {
-        return Ok((Action::requeue(RECHECK), Outcome::Unchanged));
+        return Ok((Action::requeue(RECHECK), ReconcileOutcome::Unchanged));
     };
     let action = || {
         let recheck = context.writer.recheck(&name);
@@ -145,17 +145,17 @@ pub async fn reconcile(
         soonest.map_or_else(Action::await_change, Action::requeue)
     };
     if previous.as_ref() == Some(&status) {
-        return Ok((action(), Outcome::Unchanged));
+        return Ok((action(), ReconcileOutcome::Unchanged));
     }
     if !context.following().await.may_write(&name, &known, &status) {
-        return Ok((action(), Outcome::Unchanged));
+        return Ok((action(), ReconcileOutcome::Unchanged));
     }
     if let Some(left) = context.writer.hold(&name, WINDOW) {
-        return Ok((Action::requeue(left), Outcome::Unchanged));
+        return Ok((Action::requeue(left), ReconcileOutcome::Unchanged));
     }
     context.writer.write(&context.api, &name, status, now).await?;
     context.following().await.written(&name);
-    Ok((action(), Outcome::Written))
+    Ok((action(), ReconcileOutcome::Written))
 }
 
 /// What the status should be. None: nothing is known yet.

@@ -1,10 +1,6 @@
 //! What the engine's task is told.
 
-use std::sync::Arc;
-
-use kube::core::error_boundary::InvalidObject;
-
-use crate::source::{event::SourceEvent, own_kinds::ObjectEvent};
+use crate::{controllers::kinds::EngineEvent, source::event::SourceEvent};
 use comptroller_core::{
     api::{Control, ControlException},
     engine::{Verdict, exceptions::ExceptionState},
@@ -17,13 +13,13 @@ pub enum Command {
     /// An event of a source: a watched kind, discovery, or the API server's metrics.
     Source(SourceEvent),
     /// A Control. One that can't be read is there, and has no verdict.
-    Control(ObjectEvent<Result<Arc<Control>, InvalidObject>>),
+    Control(EngineEvent<Control>),
     /// What is wrong with the spec of a Control that can't be read: its verdict.
     UnreadableControl(ObjectKey, Box<Verdict>),
     /// How a `ControlException` stands whose spec can't be read.
     UnreadableException(ObjectKey, ExceptionState),
     /// A `ControlException`. One that can't be read allows nothing.
-    Exception(ObjectEvent<Result<Arc<ControlException>, InvalidObject>>),
+    Exception(EngineEvent<ControlException>),
 }
 
 impl From<SourceEvent> for Command {

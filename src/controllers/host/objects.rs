@@ -3,22 +3,21 @@
 
 use std::sync::Arc;
 
-use kube::{ResourceExt, api::ObjectMeta, core::error_boundary::InvalidObject};
+use kube::{ResourceExt, core::error_boundary::InvalidObject};
 use serde::Serialize;
 
 use super::Host;
 use crate::{
-    controllers::record::{CONTROL, EXCEPTION},
+    controllers::{
+        kinds::{EngineEvent, key_of},
+        record::{CONTROL, EXCEPTION},
+    },
     source::own_kinds::ObjectEvent,
 };
 use comptroller_core::api::{Control, ControlException};
-use comptroller_recorder::ObjectKey;
-
-/// An object that can be read, or why it can't.
-pub(super) type Readable<K> = Result<Arc<K>, InvalidObject>;
 
 /// The object that came, changed or went. None when an event is about no single one.
-pub(super) fn name_of<K: ResourceExt>(event: &ObjectEvent<Readable<K>>) -> Option<String> {
+pub(super) fn name_of<K: ResourceExt>(event: &EngineEvent<K>) -> Option<String> {
     match event {
         ObjectEvent::Applied(Ok(object)) => Some(object.name_any()),
         ObjectEvent::Applied(Err(invalid)) => invalid.metadata.name.clone(),
@@ -27,17 +26,13 @@ pub(super) fn name_of<K: ResourceExt>(event: &ObjectEvent<Readable<K>>) -> Optio
     }
 }
 
-fn key_of(metadata: &ObjectMeta) -> ObjectKey {
-    ObjectKey { name: metadata.name.clone().unwrap_or_default(), uid: metadata.uid.clone() }
-}
-
 /// The spec as the register keeps it.
 fn text_of(spec: &impl Serialize) -> Option<Box<str>> {
     serde_json::to_string(spec).ok().map(String::into_boxed_str)
 }
 
 impl Host {
-    pub(super) fn take_control(&mut self, event: ObjectEvent<Readable<Control>>) {
+    pub(super) fn take_control(&mut self, event: EngineEvent<Control>) {
         self.replan |= !matches!(event, ObjectEvent::Confirmed | ObjectEvent::Failing(_));
         match event {
             ObjectEvent::Applied(Ok(control)) => {
@@ -85,7 +80,7 @@ impl Host {
         self.metrics.forget_control(name);
     }
 
-    pub(super) fn take_exception(&mut self, event: ObjectEvent<Readable<ControlException>>) {
+    pub(super) fn take_exception(&mut self, event: EngineEvent<ControlException>) {
         self.exceptions_changed |=
             !matches!(event, ObjectEvent::Confirmed | ObjectEvent::Failing(_));
         self.touched_exceptions.extend(name_of(&event));
