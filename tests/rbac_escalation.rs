@@ -32,7 +32,7 @@ const KINDS: &[(&str, &str, &str, bool)] = &[
     ("", "ServiceAccount", "serviceaccounts", true),
 ];
 
-/// What somebody tries.
+/// An attempt to gain rights, by one request.
 enum Try {
     /// To become cluster-admin by creating things only.
     Create,

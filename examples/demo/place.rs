@@ -35,9 +35,8 @@ const TOKEN_SECONDS: i64 = 7 * 24 * 3600;
 pub struct Place {
     /// The control plane, when it is the demo's own.
     pub plane: Option<ControlPlane>,
-    /// As the reader.
+    /// With the rights of a reader, as `kubectl` below.
     pub client: Client,
-    /// As the reader.
     pub kubectl: Kubectl,
     /// Where the logs go; removed in the end.
     pub folder: PathBuf,

@@ -75,7 +75,7 @@ impl ReconcileKind {
 
 /// How a reconcile ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ReconcileOutcome {
     /// A status was written.
     Written,
     /// Nothing had to be written.
@@ -84,7 +84,7 @@ pub enum Outcome {
     Failed,
 }
 
-impl Outcome {
+impl ReconcileOutcome {
     const ALL: [Self; 3] = [Self::Written, Self::Unchanged, Self::Failed];
 
     const fn as_str(self) -> &'static str {
@@ -353,7 +353,7 @@ impl Metrics {
         &self.0.outages
     }
 
-    pub fn reconciled(&self, kind: ReconcileKind, outcome: Outcome, took: Duration) {
+    pub fn reconciled(&self, kind: ReconcileKind, outcome: ReconcileOutcome, took: Duration) {
         self.0.reconciles.with_label_values(&[kind.as_str(), outcome.as_str()]).inc();
         self.0.reconcile_duration.with_label_values(&[kind.as_str()]).observe(took.as_secs_f64());
     }
@@ -387,7 +387,7 @@ impl MetricFamilies {
     fn register(&self, build: IntGaugeVec) -> Result<(), prometheus::Error> {
         // Prometheus can only see the first failure as an increase if the series was 0 before.
         for kind in ReconcileKind::ALL {
-            for outcome in Outcome::ALL {
+            for outcome in ReconcileOutcome::ALL {
                 self.reconciles.with_label_values(&[kind.as_str(), outcome.as_str()]);
             }
             for refusal in StatusRefusal::ALL {

@@ -86,7 +86,7 @@ fn busy() -> Metrics {
     metrics.detected(Duration::from_millis(42));
     metrics.watch_failed("pods");
     metrics.unreadable(UnreadableKinds { forbidden: 2, stale: 0 });
-    metrics.reconciled(ReconcileKind::Control, Outcome::Written, Duration::from_millis(8));
+    metrics.reconciled(ReconcileKind::Control, ReconcileOutcome::Written, Duration::from_millis(8));
     metrics.leads(true);
     metrics
 }

@@ -24,14 +24,14 @@ impl Verb {
 /// One request. Names that a request lacks are empty.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Counted from 0.
+    /// The number of the request on this proxy, from 0.
     pub number: u64,
     pub method: Method,
     /// Path and query, as they were asked for.
     pub target: String,
     pub verb: Verb,
     pub group: String,
-    /// The plural.
+    /// The plural of the resource type, such as `pods`.
     pub resource: String,
     pub namespace: String,
     pub name: String,

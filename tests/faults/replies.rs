@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::rule::Refusal;
 
-/// A JSON answer.
 pub fn json_reply(code: u16, body: &Value, retry_after: Option<u32>) -> Response<Body> {
     let mut reply = Response::new(Body::from(body.to_string()));
     *reply.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::IM_A_TEAPOT);

@@ -47,7 +47,7 @@ impl Matcher {
         self
     }
 
-    /// Lists and watches.
+    /// Limits the rule to lists and watches.
     pub fn reads(mut self) -> Self {
         self.verbs.extend([Verb::Get, Verb::List, Verb::Watch]);
         self
@@ -91,7 +91,7 @@ impl Matcher {
         self
     }
 
-    /// Only so many.
+    /// Applies to the first `count` requests only.
     pub fn times(mut self, count: u64) -> Self {
         self.times = Some(count);
         self
@@ -140,10 +140,10 @@ pub enum Moment {
     AfterReply,
 }
 
-/// What is done.
+/// What becomes of a request that a rule matches.
 #[derive(Clone)]
 pub enum Action {
-    /// Forwards it later.
+    /// Forwards the request after this time.
     Delay(Duration),
     /// Neither forwards nor answers it, and keeps the connection open.
     Hang,
@@ -305,7 +305,7 @@ pub struct Refusal {
     pub code: u16,
     pub reason: &'static str,
     pub message: String,
-    /// In seconds.
+    /// How long to wait by the `Retry-After` header, in seconds. None: no header.
     pub retry_after: Option<u32>,
 }
 

@@ -24,7 +24,7 @@ pub struct Line {
     pub name: String,
     pub target: String,
     pub writes: bool,
-    /// None: not answered.
+    /// None while no answer was sent.
     pub status: Option<u16>,
     /// What was done to it.
     pub fault: Option<&'static str>,

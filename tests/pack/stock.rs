@@ -194,7 +194,7 @@ fn add_ons_together_fail_in_no_more_than_one_by_one() {
     );
 }
 
-/// Findings in words.
+/// The findings as lines that name control, rule and resource.
 fn told(verdicts: &BTreeMap<String, Verdict>) -> Vec<String> {
     let told = |(name, verdict): (&String, &Verdict)| -> Vec<String> {
         let word = |observed: &ObservedFinding| {

@@ -32,7 +32,6 @@ use tokio::{
 /// How long anything may take on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// A running server.
 struct Running {
     address: SocketAddr,
     probe_address: Option<SocketAddr>,

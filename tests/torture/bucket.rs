@@ -29,11 +29,11 @@ pub enum Fault {
     LoseReply,
     /// Never answered, and not carried out.
     Hang,
-    /// Answered late.
+    /// Answers after this time.
     Delay(Duration),
 }
 
-/// Which requests.
+/// Which requests a fault concerns.
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub method: Method,

@@ -92,7 +92,7 @@ impl<'a> Case<'a> {
         self.objects.apply(&violation(&self.name)).await;
     }
 
-    /// Takes that back.
+    /// Takes the fault back.
     pub async fn mend(&self) {
         self.objects.delete(&violation(&self.name)).await;
     }

@@ -28,7 +28,7 @@ const SEED: u64 = 7;
 /// What the operator is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum During {
-    /// Its first verdicts.
+    /// While it makes its first verdicts.
     Start,
     /// The verdicts on a violation.
     Violation,
@@ -36,7 +36,7 @@ pub enum During {
     Mending,
 }
 
-/// When it dies.
+/// The moment at which the operator is killed.
 #[derive(Clone, Copy, Debug)]
 pub enum Death {
     /// At its nth write, counted from 1.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub struct Mutation {
     /// Names of fields, and indexes of lists.
     path: Vec<String>,
-    /// None: unset.
+    /// None removes the field.
     value: Option<Value>,
 }
 

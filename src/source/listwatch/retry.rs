@@ -1,6 +1,8 @@
 //! What a list-watch does next: decisions without a client or a clock.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{deadlines::Deadlines, request::RequestError};
 
@@ -62,7 +64,7 @@ pub enum NextRequest {
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct RetryStep {
     /// What to ask for.
     pub next: NextRequest,
     /// How long to pause before that.
@@ -149,7 +151,13 @@ impl RetryState {
 
     /// What follows an end. `outage` is whether the API server was recently unreachable or unhealthy.
     /// `random`, from 0 to 1, keeps many list-watches from retrying at the same moment.
-    pub fn next_step(&mut self, ended: WatchEnd, now: Instant, outage: bool, random: f64) -> Step {
+    pub fn next_step(
+        &mut self,
+        ended: WatchEnd,
+        now: Instant,
+        outage: bool,
+        random: f64,
+    ) -> RetryStep {
         if !matches!(&ended, WatchEnd::Failed { error, .. } if error.code() == Some(403)) {
             self.forbidden_since = None;
         }
@@ -163,10 +171,10 @@ impl RetryState {
                 self.list_failures = 0;
                 self.confirmed_at = Some(now);
                 self.was_cut = false;
-                Step { next: NextRequest::Watch, pause: Duration::ZERO, report: None }
+                RetryStep { next: NextRequest::Watch, pause: Duration::ZERO, report: None }
             }
             WatchEnd::WatchAllowed => {
-                Step { next: NextRequest::List, pause: Duration::ZERO, report: None }
+                RetryStep { next: NextRequest::List, pause: Duration::ZERO, report: None }
             }
             WatchEnd::Watched { lived, full_period, confirmed, cut }
                 if full_period || lived >= self.deadlines.long_lived =>
@@ -176,7 +184,7 @@ impl RetryState {
                 // With little time left, one more silent watch would end after the kind went stale.
                 let lasts =
                     self.watch_period(self.deadlines.period, now) > self.deadlines.min_period;
-                Step {
+                RetryStep {
                     next: if confirmed && lasts { NextRequest::Watch } else { NextRequest::List },
                     pause: Duration::ZERO,
                     report: error.map(|error| Report::Failure { error, loud: false }),
@@ -184,11 +192,11 @@ impl RetryState {
             }
             WatchEnd::Watched { lived, cut, .. } => self.after_short_watch(lived, cut, now, random),
             WatchEnd::Overdue if !self.is_silent(now) => {
-                Step { next: NextRequest::Watch, pause: Duration::ZERO, report: None }
+                RetryStep { next: NextRequest::Watch, pause: Duration::ZERO, report: None }
             }
             WatchEnd::Overdue => {
                 let text = "the watch went silent and was not ended in time";
-                Step {
+                RetryStep {
                     next: NextRequest::List,
                     pause: Duration::ZERO,
                     report: Some(Report::Failure {
@@ -203,7 +211,7 @@ impl RetryState {
             WatchEnd::ClusterRestored => {
                 self.relist("the revisions of the cluster went back", random)
             }
-            WatchEnd::ListNeeded => Step { report: None, ..self.relist("", random) },
+            WatchEnd::ListNeeded => RetryStep { report: None, ..self.relist("", random) },
             WatchEnd::Failed { request, error, took } => {
                 self.after_failure(request, error, took, now, outage, random)
             }
@@ -216,7 +224,7 @@ impl RetryState {
         cut: Option<String>,
         now: Instant,
         random: f64,
-    ) -> Step {
+    ) -> RetryStep {
         let limits = self.deadlines;
         self.watch_failures = self.watch_failures.saturating_add(1);
         // An event that cuts the connection each time it is sent would never arrive by watching.
@@ -224,7 +232,7 @@ impl RetryState {
         let pause = self.backoff(self.watch_failures, limits.max_backoff_after_watch, random);
         let text =
             cut.unwrap_or_else(|| format!("the watch ended after {:.1} s", lived.as_secs_f32()));
-        Step {
+        RetryStep {
             next: if list { NextRequest::List } else { NextRequest::Watch },
             // The time that the watch lived was a pause already.
             pause: pause.saturating_sub(lived),
@@ -237,11 +245,11 @@ impl RetryState {
     }
 
     /// Lists again: at once the first time, with pauses if it recurs.
-    fn relist(&mut self, reason: &str, random: f64) -> Step {
+    fn relist(&mut self, reason: &str, random: f64) -> RetryStep {
         self.watch_failures = self.watch_failures.saturating_add(1);
         let pause =
             self.backoff(self.watch_failures - 1, self.deadlines.max_backoff_after_watch, random);
-        Step {
+        RetryStep {
             next: NextRequest::List,
             pause,
             report: Some(Report::Failure {
@@ -259,13 +267,13 @@ impl RetryState {
         now: Instant,
         outage: bool,
         random: f64,
-    ) -> Step {
+    ) -> RetryStep {
         let limits = self.deadlines;
         // 410 Gone: the resource version expired, which is normal after a pause.
         if error.code() == Some(410) {
             let step = self.relist("", random);
             let loud = self.watch_failures > 2;
-            return Step { report: Some(Report::Failure { error, loud }), ..step };
+            return RetryStep { report: Some(Report::Failure { error, loud }), ..step };
         }
         let failures = match request {
             RequestKind::List => &mut self.list_failures,
@@ -290,15 +298,15 @@ impl RetryState {
                     RequestKind::Watch => NextRequest::Probe,
                     RequestKind::List => NextRequest::List,
                 };
-                Step { next, pause, report: Some(report) }
+                RetryStep { next, pause, report: Some(report) }
             }
             // One replica of the API server may not know a new CRD yet: the list decides.
-            (Some(404 | 405), RequestKind::Watch) => Step {
+            (Some(404 | 405), RequestKind::Watch) => RetryStep {
                 next: NextRequest::List,
                 pause: self.backoff(failures, limits.max_backoff, random),
                 report: Some(Report::Failure { error, loud: false }),
             },
-            (Some(404 | 405), RequestKind::List) => Step {
+            (Some(404 | 405), RequestKind::List) => RetryStep {
                 next: NextRequest::List,
                 pause: self.backoff(failures, limits.max_backoff_when_refused, random),
                 report: Some(Report::NotServed(error)),
@@ -313,7 +321,7 @@ impl RetryState {
                 };
                 // A request that took 10 s to fail has been a pause already.
                 let pause = self.backoff(failures, limits.max_backoff, random).saturating_sub(took);
-                Step {
+                RetryStep {
                     next: NextRequest::List,
                     pause: pause.max(retry_after),
                     report: Some(Report::Failure { error, loud: true }),

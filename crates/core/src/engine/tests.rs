@@ -101,7 +101,6 @@ fn controls() -> Vec<(&'static str, Arc<ControlSpec>)> {
     ]
 }
 
-/// Something that happens.
 #[derive(Clone, Debug)]
 enum Step {
     Put(Value),

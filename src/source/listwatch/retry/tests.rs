@@ -22,7 +22,7 @@ fn watched(seconds: f64, confirmed: bool) -> WatchEnd {
 }
 
 /// What follows an end that comes first, long after the last word.
-fn first(ended: WatchEnd) -> Step {
+fn first(ended: WatchEnd) -> RetryStep {
     retry_state().next_step(ended, Instant::now(), false, 1.0)
 }
 

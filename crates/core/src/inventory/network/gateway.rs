@@ -44,7 +44,7 @@ pub enum ListenerCertificate {
     Named,
     /// `tls.options` that are not known here: they may name one.
     Options,
-    /// Nothing names one.
+    /// The listener names no certificate.
     None,
 }
 

@@ -30,7 +30,7 @@ pub const TOOLS: &str = "backup-tools";
 
 /// A situation. Backups may be a day old.
 pub struct Scenario {
-    /// What it shows.
+    /// Names the scenario in failures.
     pub name: String,
     /// What is to be backed up.
     pub of: &'static str,
@@ -38,7 +38,7 @@ pub struct Scenario {
     pub restore_test_every: Option<&'static str>,
     /// Whether the objects come from files, and not from a cluster.
     pub files: bool,
-    /// What is there.
+    /// The objects of the cluster, of any kind and in any order.
     pub objects: Vec<Value>,
     /// `pass`, `unknown`, `pending`, `none` when no item counts, or the failing rules.
     pub expect: &'static str,
@@ -86,7 +86,6 @@ impl Scenario {
     }
 }
 
-/// All of them.
 pub fn all() -> Vec<Scenario> {
     [
         velero::all(),

@@ -9,7 +9,7 @@ pub const RECENT: &str = "2026-11-21T02:00:00Z";
 /// Thirty-four hours before.
 pub const OLD: &str = "2026-11-20T02:00:00Z";
 
-/// Before everything else.
+/// Older than any maximum age of the scenarios.
 pub const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 /// An hour before the judgement: younger than any backup.
 pub const YOUNG: &str = "2026-11-21T11:00:00Z";
