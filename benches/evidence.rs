@@ -252,14 +252,20 @@ fn entry(index: u64) -> Entry {
     } else if index.is_multiple_of(10_007) {
         let stopped = (index / 10_007).is_multiple_of(2);
         let event = if stopped { OperatorEvent::Stopped } else { OperatorEvent::Started };
-        let data = OperatorData { event, version: "0.1.0".to_owned() };
-        (EntrySubject::new("Operator", "comptroller-0"), Data::Operator(data))
+        let data = OperatorData::new(event, "0.1.0".to_owned());
+        (EntrySubject::new("Operator", "comptroller-0"), Data::Operator(Box::new(data)))
     } else if round == 1 || index.is_multiple_of(101) {
         (EntrySubject::control(&name), verdict(index))
     } else {
         (EntrySubject::control(&name), heartbeat(index))
     };
-    Entry { at: time(index), epoch: 1 + index / 20_014, subject, data }
+    Entry {
+        clock: comptroller_evidence::entry::ClockReading::default(),
+        at: time(index),
+        epoch: 1 + index / 20_014,
+        subject,
+        data,
+    }
 }
 
 fn declared(name: &str) -> Data {
@@ -287,6 +293,9 @@ fn heartbeat(index: u64) -> Data {
         PopulationList { digest: canonical::sha256(text.as_bytes()), count }
     };
     Data::Heartbeat(Box::new(Heartbeat {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: 1,
         state: if index % CONTROLS == 3 { State::Failing } else { State::Passing },
         population: 400 + index % 7,
@@ -323,6 +332,9 @@ fn verdict(index: u64) -> Data {
     let (added, removed) =
         if turn.is_multiple_of(2) { (found, Vec::new()) } else { (Vec::new(), found) };
     Data::Verdict(Box::new(VerdictData {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: 1,
         state: if added.is_empty() { State::Passing } else { State::Failing },
         reason: if added.is_empty() { "NoFindings" } else { "FindingsOpen" }.to_owned(),
@@ -341,6 +353,8 @@ fn verdict(index: u64) -> Data {
 
 fn finding(number: u64, since: Timestamp) -> EntryFinding {
     EntryFinding {
+        ending: None,
+        ending_detail: String::new(),
         rule: "ClusterAdmin".to_owned(),
         resource: ResourceRef {
             api_version: "rbac.authorization.k8s.io/v1".to_owned(),

@@ -31,13 +31,19 @@ fn key() -> SigningKey {
 }
 
 fn entry(at: &str, subject: EntrySubject, data: Data) -> Vec<u8> {
-    let entry = Entry { at: at.parse().unwrap(), epoch: 1, subject, data };
+    let entry = Entry {
+        clock: comptroller_evidence::entry::ClockReading::default(),
+        at: at.parse().unwrap(),
+        epoch: 1,
+        subject,
+        data,
+    };
     entry.to_text().unwrap().into_bytes()
 }
 
 fn started(at: &str) -> Vec<u8> {
-    let data = OperatorData { event: OperatorEvent::Started, version: "0.1.0".to_owned() };
-    entry(at, EntrySubject::new("Operator", "comptroller-0"), Data::Operator(data))
+    let data = OperatorData::new(OperatorEvent::Started, "0.1.0".to_owned());
+    entry(at, EntrySubject::new("Operator", "comptroller-0"), Data::Operator(Box::new(data)))
 }
 
 fn created(at: &str) -> Vec<u8> {
@@ -60,6 +66,8 @@ fn created(at: &str) -> Vec<u8> {
 
 fn finding(since: &str) -> EntryFinding {
     EntryFinding {
+        ending: None,
+        ending_detail: String::new(),
         rule: "ImageDigest".to_owned(),
         resource: ResourceRef {
             api_version: "apps/v1".to_owned(),
@@ -82,6 +90,9 @@ fn verdict(
     removed: Vec<EntryFinding>,
 ) -> Vec<u8> {
     let data = VerdictData {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: 1,
         state,
         reason: "Reason".to_owned(),
@@ -101,6 +112,9 @@ fn verdict(
 
 fn heartbeat(at: &str) -> Vec<u8> {
     let data = Heartbeat {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: 1,
         state: State::Passing,
         population: 2,

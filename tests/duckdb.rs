@@ -52,11 +52,19 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn entry(at: Timestamp, subject: EntrySubject, data: Data) -> Entry {
-    Entry { at, epoch: 1, subject, data }
+    Entry {
+        clock: comptroller_evidence::entry::ClockReading::default(),
+        at,
+        epoch: 1,
+        subject,
+        data,
+    }
 }
 
 fn verdict(time: &str, failing: &[&str], list: Option<PopulationList>) -> Entry {
     let added = failing.iter().map(|name| EntryFinding {
+        ending: None,
+        ending_detail: String::new(),
         rule: "ClusterAdmin".to_owned(),
         resource: ResourceRef {
             api_version: "rbac.authorization.k8s.io/v1".to_owned(),
@@ -71,6 +79,9 @@ fn verdict(time: &str, failing: &[&str], list: Option<PopulationList>) -> Entry 
         exception: None,
     });
     let data = VerdictData {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: 1,
         state: if failing.is_empty() { State::Passing } else { State::Failing },
         reason: "FindingsOpen".to_owned(),
@@ -90,6 +101,9 @@ fn verdict(time: &str, failing: &[&str], list: Option<PopulationList>) -> Entry 
 
 fn heartbeat(time: &str, failing: u64) -> Entry {
     let data = Heartbeat {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: 1,
         state: if failing > 0 { State::Failing } else { State::Passing },
         population: 40,
@@ -103,8 +117,12 @@ fn heartbeat(time: &str, failing: u64) -> Entry {
 }
 
 fn gap(from: &str, to: &str) -> Entry {
-    let data =
-        GapData { from: at(from), to: at(to), reason: "the operator was not running".to_owned() };
+    let data = GapData {
+        cause: None,
+        from: at(from),
+        to: at(to),
+        reason: "the operator was not running".to_owned(),
+    };
     entry(at(to), EntrySubject::new("Cluster", "cluster"), Data::Gap(data))
 }
 

@@ -35,9 +35,19 @@ pub struct VerdictData {
     /// The digest of the whole set of findings, excepted ones included: the canonical JSON of the
     /// sorted list of `[rule, apiVersion, kind, namespace, name, subject, exception]`.
     pub findings: String,
+    /// The digest of the list of the items that were judged, as [`PopulationList`] writes it. Absent
+    /// in the oldest entries, and where nothing could be listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub population_digest: Option<String>,
     /// The list of the items that were judged, where this entry has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub population_list: Option<PopulationList>,
+    /// Items that came into the population since the control's last entry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entered: Vec<PopulationChange>,
+    /// Items that left the population since the control's last entry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<PopulationChange>,
     /// Findings that are new, or whose exception changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub added: Vec<EntryFinding>,
@@ -61,7 +71,10 @@ impl VerdictData {
             excepted: self.excepted,
             unknown: self.unknown,
             findings: self.findings.clone(),
+            population_digest: self.population_digest.clone(),
             population_list: self.population_list.clone(),
+            entered: self.entered.clone(),
+            left: self.left.clone(),
             added: Vec::new(),
             removed: Vec::new(),
         }
@@ -86,13 +99,24 @@ pub struct Heartbeat {
     pub unknown: u64,
     /// The digest of the whole set of findings, as in [`VerdictData::findings`].
     pub findings: String,
+    /// The digest of the list of the items that were judged, as [`PopulationList`] writes it. Absent
+    /// in the oldest entries, and where nothing could be listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub population_digest: Option<String>,
     /// The list of the items that were judged, where this entry has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub population_list: Option<PopulationList>,
+    /// Items that came into the population since the control's last entry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entered: Vec<PopulationChange>,
+    /// Items that left the population since the control's last entry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<PopulationChange>,
 }
 
 /// The items that were judged: a text with a line for each, sorted, of `apiVersion`, `kind`,
-/// `namespace` and `name` parted by tabs, stored beside the log under its digest.
+/// `namespace`, `name`, `uid` and the digest of the facts that it was judged on, parted by tabs,
+/// stored beside the log under its digest. Lists of older versions have the first four alone.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct PopulationList {
@@ -100,6 +124,41 @@ pub struct PopulationList {
     pub digest: String,
     /// How many lines it has.
     pub count: u64,
+}
+
+/// An item that came into a population or left it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct PopulationChange {
+    /// The item.
+    pub item: ResourceRef,
+    /// The uid of the object; absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// Why it came or left.
+    pub why: PopulationCause,
+    /// What decided it, in one sentence: a namespace's labels before and after, or the field of the
+    /// control that was edited. Empty where the cause says it all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+closed_enum! {
+    /// Why an item came into a population, or left it.
+    pub enum PopulationCause {
+        /// The object was created or deleted.
+        Object = "Object",
+        /// The object changed, and the test selects it by what changed.
+        Selection = "Selection",
+        /// The labels of its namespace changed, by which the scope selects.
+        NamespaceLabels = "NamespaceLabels",
+        /// The scope or the test of the control was edited.
+        RuleChanged = "RuleChanged",
+        /// The control was declared, deleted, suspended or resumed.
+        Control = "Control",
+    }
 }
 
 /// A finding as the log keeps it.
@@ -123,6 +182,30 @@ pub struct EntryFinding {
     /// The exception that allows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<String>,
+    /// Of a finding that is gone, why. Absent in entries of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<FindingEnding>,
+    /// What the ending rests on, in one sentence, such as a namespace's labels before and after.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ending_detail: String,
+}
+
+closed_enum! {
+    /// Why a finding is gone.
+    pub enum FindingEnding {
+        /// The item is judged as before, and is in order.
+        Mended = "Mended",
+        /// The object was deleted.
+        ObjectGone = "ObjectGone",
+        /// The item is no longer in the scope of the control, or no longer selected by its test.
+        LeftScope = "LeftScope",
+        /// The test was edited, such as its `allow`, and no longer asks for it.
+        RuleChanged = "RuleChanged",
+        /// An exception allows it.
+        Excepted = "Excepted",
+        /// The control was suspended.
+        Suspended = "Suspended",
+    }
 }
 
 closed_enum! {
@@ -245,6 +328,19 @@ pub struct AttestationRecord {
     pub artifacts: Vec<ArtifactRef>,
     /// The digest of the whole spec of the record.
     pub spec_digest: String,
+    /// What was done, as the record says, with people as pseudonyms.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub summary: String,
+    /// Who wrote the record, as a pseudonym. Absent where the API server does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_by: Option<String>,
+    /// When the operator first saw the record. Absent in entries of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<Timestamp>,
+    /// Whether the policies that bind a record to its author were in force when it was written.
+    /// Absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author_bound: Option<bool>,
 }
 
 /// An artifact of an attestation.
@@ -264,17 +360,64 @@ closed_enum! {
         Started = "Started",
         /// It stopped in an orderly way, having recorded all that it knew.
         Stopped = "Stopped",
+        /// Its clock and the API server's differ by more than a minute: nothing is claimed.
+        ClockDiffers = "ClockDiffers",
+        /// Its clock and the API server's agree again.
+        ClockAgrees = "ClockAgrees",
+        /// The log is signed with another key from the next entry on; `rotation` says which.
+        KeyRotated = "KeyRotated",
     }
 }
 
-/// The operator started or stopped.
+/// The operator started, stopped, or met something that bears on what the log can prove.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct OperatorData {
-    /// Whether it started or stopped.
+    /// What happened.
     pub event: OperatorEvent,
     /// The version of the program.
     pub version: String,
+    /// The image that it runs, with its digest. None outside a pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The node that it runs on. None outside a pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The user that the API server knows it as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The command line, without the program.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
+    /// What was found published of the log before it was written; in the entry of a start alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedState>,
+    /// The keys of a rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<KeyRotation>,
+}
+
+/// What others knew of the log when a writer opened it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PublishedState {
+    /// The checkpoint that was published; None when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+    /// Whether the log continues it.
+    pub continues: bool,
+}
+
+/// That another key signs the log from an entry on. Both keys sign the rotation.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyRotation {
+    /// The verifier key until then, in note format.
+    pub from: String,
+    /// The verifier key from then on, in note format.
+    pub to: String,
+    /// A signed note of both keys whose text names the origin, both keys and the size of the log.
+    pub note: String,
 }
 
 /// Evaluation, or its record, was not possible for a time. The subject is the cluster, or the
@@ -288,6 +431,37 @@ pub struct GapData {
     pub to: Timestamp,
     /// Why, in one sentence.
     pub reason: String,
+    /// What kind of gap it is. Absent in entries of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<GapCause>,
+}
+
+closed_enum! {
+    /// Why nobody could look for a time.
+    pub enum GapCause {
+        /// The operator was stopped in order, and no other ran.
+        Stopped = "Stopped",
+        /// The operator ended without a word, or lost its node.
+        Crashed = "Crashed",
+        /// The process did not run: stopped by a signal, a suspended machine, a starved CPU.
+        Paused = "Paused",
+        /// No replica led.
+        LeadershipLost = "LeadershipLost",
+        /// The API server did not answer.
+        ApiServerUnreachable = "ApiServerUnreachable",
+        /// What the control judges could not be listed or watched.
+        InputsUnreadable = "InputsUnreadable",
+        /// The log could not be written.
+        LogUnwritable = "LogUnwritable",
+        /// The operator's clock and the API server's differed.
+        ClockDiffers = "ClockDiffers",
+        /// There was no control of the name.
+        NoControl = "NoControl",
+        /// The control was suspended.
+        Suspended = "Suspended",
+        /// Nothing vouches for the time: no entry was written when one was due.
+        NotObserved = "NotObserved",
+    }
 }
 
 /// Data that lies beside the log, since the entry would be longer than the format allows.
@@ -300,10 +474,19 @@ pub struct StoredData {
     pub bytes: u64,
 }
 
+impl OperatorData {
+    /// What happened, to a program of a version, with nothing else said.
+    pub fn new(event: OperatorEvent, version: String) -> Self {
+        let (flags, published, rotation) = (Vec::new(), None, None);
+        Self { event, version, image: None, node: None, user: None, flags, published, rotation }
+    }
+}
+
 impl GapData {
     /// A gap in whole seconds, which never ends before it begins: the clock may have been set back.
-    pub fn between(from: Timestamp, to: Timestamp, reason: String) -> Self {
-        Self { from: whole_seconds(from), to: whole_seconds(to.max(from)), reason }
+    pub fn between(from: Timestamp, to: Timestamp, cause: GapCause, reason: String) -> Self {
+        let (from, to) = (whole_seconds(from), whole_seconds(to.max(from)));
+        Self { from, to, reason, cause: Some(cause) }
     }
 }
 

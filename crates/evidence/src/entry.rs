@@ -2,7 +2,8 @@
 //!
 //! An entry is a JSON object with sorted keys, no fractions and RFC 3339 UTC times of whole
 //! seconds:
-//! `{"at":…,"data":{…},"epoch":…,"subject":{"kind":…,"name":…},"type":…,"v":1}`.
+//! `{"at":…,"data":{…},"epoch":…,"operatorTime":…,"serverTime":…,"subject":{"kind":…,"name":…},
+//! "type":…,"v":1}`, the two times where they are known.
 
 use std::collections::BTreeMap;
 
@@ -52,6 +53,14 @@ closed_enum! {
         Operator = "operator",
         /// Evaluation was not possible between two times.
         Gap = "gap",
+        /// An audit period was declared, changed, closed or deleted.
+        AuditPeriod = "audit-period",
+        /// The labels of a namespace, by which scopes select, changed.
+        Namespace = "namespace",
+        /// A guard of the evidence came into force, changed or is gone.
+        Guard = "guard",
+        /// Management responded to a deviation.
+        Response = "response",
     }
 }
 
@@ -80,14 +89,27 @@ impl EntrySubject {
 /// One entry of the log: a leaf of its tree, once it is written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// When it was observed, in whole seconds.
+    /// When it was observed, in whole seconds. It never falls within a log.
     pub at: Timestamp,
+    /// What the clocks said when it was written.
+    pub clock: ClockReading,
     /// Which leadership wrote it: it never falls within a log.
     pub epoch: u64,
     /// What it is about.
     pub subject: EntrySubject,
     /// What it says of that, by the type of the entry.
     pub data: Data,
+}
+
+/// What clocks said when an entry was written, in whole seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockReading {
+    /// The API server's time (the `Date` of its newest response, and the time since then by the
+    /// monotonic clock). None when it has not answered of late, and in entries of older versions.
+    pub server: Option<Timestamp>,
+    /// The operator's own clock, where it says another second than the entry is dated by. None: the
+    /// same.
+    pub operator: Option<Timestamp>,
 }
 
 /// What an entry says, by its [type](EntryType).
@@ -98,8 +120,10 @@ pub enum Data {
     ControlChanged(Box<ObjectChange>),
     Exception(Box<ObjectChange>),
     Attestation(Box<AttestationData>),
-    Operator(OperatorData),
+    Operator(Box<OperatorData>),
     Gap(GapData),
+    /// A change of an audit period, a namespace's labels, a guard or a response.
+    Object(EntryType, Box<ObjectChange>),
     /// Data of any type that is too large for an entry: it lies beside the log under its digest.
     Stored(EntryType, StoredData),
     /// Data of a type that this version does not read, and keeps as it is.
@@ -117,7 +141,7 @@ impl Data {
             Self::Attestation(_) => EntryType::Attestation,
             Self::Operator(_) => EntryType::Operator,
             Self::Gap(_) => EntryType::Gap,
-            Self::Stored(type_, _) | Self::Other(type_, _) => *type_,
+            Self::Object(type_, _) | Self::Stored(type_, _) | Self::Other(type_, _) => *type_,
         }
     }
 
@@ -156,6 +180,10 @@ impl Data {
             EntryType::Attestation => Self::Attestation(Deserialize::deserialize(data)?),
             EntryType::Operator => Self::Operator(Deserialize::deserialize(data)?),
             EntryType::Gap => Self::Gap(Deserialize::deserialize(data)?),
+            EntryType::AuditPeriod
+            | EntryType::Namespace
+            | EntryType::Guard
+            | EntryType::Response => Self::Object(type_, Deserialize::deserialize(data)?),
             EntryType::Campaign
             | EntryType::Decision
             | EntryType::Revocation
@@ -169,7 +197,9 @@ impl Data {
         match self {
             Self::Verdict(data) => serde_json::to_value(data),
             Self::Heartbeat(data) => serde_json::to_value(data),
-            Self::ControlChanged(data) | Self::Exception(data) => serde_json::to_value(data),
+            Self::ControlChanged(data) | Self::Exception(data) | Self::Object(_, data) => {
+                serde_json::to_value(data)
+            }
             Self::Attestation(data) => serde_json::to_value(data),
             Self::Operator(data) => serde_json::to_value(data),
             Self::Gap(data) => serde_json::to_value(data),
@@ -228,11 +258,15 @@ fn list_text(findings: &[EntryFinding]) -> Result<String, CanonicalError> {
 /// The form of an entry on the wire, its keys sorted. Its data is a text: canonical to write, and to
 /// read since a log has millions of entries, and their type says what to read.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Wire<D> {
     at: Timestamp,
     data: D,
     epoch: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operator_time: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server_time: Option<Timestamp>,
     subject: EntrySubject,
     #[serde(rename = "type")]
     type_: EntryType,
@@ -260,6 +294,8 @@ impl Entry {
             at: whole_seconds(self.at),
             data: RawValue::from_string(self.data.to_text()?)?,
             epoch: self.epoch,
+            operator_time: self.clock.operator.map(whole_seconds),
+            server_time: self.clock.server.map(whole_seconds),
             subject: self.subject.clone(),
             type_: self.data.entry_type(),
             v: ENTRY_VERSION,
@@ -276,6 +312,7 @@ impl Entry {
         Ok(Self {
             at: wire.at,
             epoch: wire.epoch,
+            clock: ClockReading { server: wire.server_time, operator: wire.operator_time },
             subject: wire.subject,
             data: Data::parse_text(wire.type_, wire.data.get())?,
         })
@@ -296,10 +333,14 @@ mod tests {
             name: "legacy".to_owned(),
         };
         Entry {
+            clock: ClockReading::default(),
             at: "2026-11-20T09:14:03.5Z".parse().unwrap(),
             epoch: 7,
             subject: EntrySubject::control("no-standing-cluster-admin"),
             data: Data::Verdict(Box::new(VerdictData {
+                entered: Vec::new(),
+                left: Vec::new(),
+                population_digest: None,
                 generation: 3,
                 state: State::Failing,
                 reason: "FindingsOpen".to_owned(),
@@ -312,6 +353,8 @@ mod tests {
                 findings: "sha256:00".to_owned(),
                 population_list: None,
                 added: vec![EntryFinding {
+                    ending: None,
+                    ending_detail: String::new(),
                     rule: "ClusterAdmin".to_owned(),
                     resource,
                     subject: Some("Group ops".to_owned()),
@@ -397,10 +440,10 @@ mod tests {
     fn an_operator_entry_reads_back() {
         let entry = Entry {
             subject: EntrySubject::new("Operator", "comptroller-0"),
-            data: Data::Operator(OperatorData {
-                event: OperatorEvent::Started,
-                version: "0.1.0".to_owned(),
-            }),
+            data: Data::Operator(Box::new(OperatorData::new(
+                OperatorEvent::Started,
+                "0.1.0".to_owned(),
+            ))),
             ..verdict()
         };
         let text = entry.to_text().unwrap();

@@ -172,9 +172,12 @@ mod tests {
     fn entry(number: u64) -> Entry {
         let data = if number == 0 {
             let (event, version) = (OperatorEvent::Started, "0.1.0".to_owned());
-            Data::Operator(OperatorData { event, version })
+            Data::Operator(Box::new(OperatorData::new(event, version)))
         } else {
             Data::Heartbeat(Box::new(Heartbeat {
+                entered: Vec::new(),
+                left: Vec::new(),
+                population_digest: None,
                 generation: 1,
                 state: State::Passing,
                 population: number,
@@ -186,6 +189,7 @@ mod tests {
             }))
         };
         Entry {
+            clock: crate::entry::ClockReading::default(),
             at: "2026-11-20T00:00:00Z".parse().unwrap(),
             epoch: 1,
             subject: EntrySubject::control(&format!("c{}", number % 3)),

@@ -85,12 +85,18 @@ fn hour(hour: i64) -> Timestamp {
 }
 
 fn entry(at: i64, subject: EntrySubject, data: Data) -> Entry {
-    Entry { at: hour(at), epoch: 1, subject, data }
+    Entry {
+        clock: comptroller_evidence::entry::ClockReading::default(),
+        at: hour(at),
+        epoch: 1,
+        subject,
+        data,
+    }
 }
 
 fn operator(at: i64, event: OperatorEvent) -> Entry {
-    let data = OperatorData { event, version: "0.1.0".to_owned() };
-    entry(at, EntrySubject::new("Operator", "comptroller-0"), Data::Operator(data))
+    let data = OperatorData::new(event, "0.1.0".to_owned());
+    entry(at, EntrySubject::new("Operator", "comptroller-0"), Data::Operator(Box::new(data)))
 }
 
 fn started(at: i64) -> Entry {
@@ -105,6 +111,8 @@ fn stopped(at: i64) -> Entry {
 /// where there is none.
 fn verdict(control: &str, at: i64, open: &[&str]) -> Entry {
     let finding = |subject: &&str| EntryFinding {
+        ending: None,
+        ending_detail: String::new(),
         rule: "ClusterAdmin".to_owned(),
         resource: ResourceRef {
             api_version: "rbac.authorization.k8s.io/v1".to_owned(),
@@ -120,6 +128,9 @@ fn verdict(control: &str, at: i64, open: &[&str]) -> Entry {
     };
     let gone: &[&str] = if open.is_empty() { &["ada", "bob"] } else { &[] };
     let data = VerdictData {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: 1,
         state: if open.is_empty() { State::Passing } else { State::Failing },
         reason: "FindingsOpen".to_owned(),
@@ -139,6 +150,9 @@ fn verdict(control: &str, at: i64, open: &[&str]) -> Entry {
 
 fn heartbeat(control: &str, at: i64) -> Entry {
     let data = Heartbeat {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: 1,
         state: State::Failing,
         population: 4,

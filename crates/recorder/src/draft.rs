@@ -16,7 +16,8 @@ use comptroller_core::{
 };
 use comptroller_evidence::{
     data::{
-        ChangeKind, EntryFinding, GapData, Heartbeat, ObjectChange, PopulationList, VerdictData,
+        ChangeKind, EntryFinding, GapCause, GapData, Heartbeat, ObjectChange, PopulationList,
+        VerdictData,
     },
     entry::{Data, EntrySubject},
     fold::{FindingKey, LogState, ObjectState, VerdictState, diff, findings_digest},
@@ -185,6 +186,9 @@ fn verdict_data(
     let undecided = verdict.unknown_items.first();
     let subject = undecided.and_then(|observed| observed.finding.subject.as_deref());
     VerdictData {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: verdict.generation,
         state: verdict.state,
         reason: verdict.reason.as_str().to_owned(),
@@ -234,7 +238,7 @@ fn blind(
     over.then(|| {
         let why = blocked.unwrap_or(&known.reason);
         let reason = format!("the control could not be evaluated: {why}");
-        Data::Gap(GapData::between(known.since, now, reason))
+        Data::Gap(GapData::between(known.since, now, GapCause::InputsUnreadable, reason))
     })
 }
 
@@ -245,6 +249,9 @@ impl HeartbeatDraft {
         Self {
             control: control.name.clone(),
             data: Heartbeat {
+                entered: Vec::new(),
+                left: Vec::new(),
+                population_digest: None,
                 generation: verdict.generation,
                 state: verdict.state,
                 population: count(verdict.population),
@@ -425,6 +432,8 @@ pub fn entry_finding(
         resource.name = pseudonymizer.user(&resource.name);
     }
     EntryFinding {
+        ending: None,
+        ending_detail: String::new(),
         rule: finding.rule.clone().into_owned(),
         resource,
         subject: subject.map(|subject| pseudonymizer.subject(subject)),

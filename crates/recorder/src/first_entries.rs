@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::opening;
 use comptroller_core::api::{Duration, control::DEFAULT_HEARTBEAT};
 use comptroller_evidence::{
-    data::{GapData, OperatorEvent},
+    data::{GapCause, GapData, OperatorEvent},
     entry::{Data, EntrySubject},
     fold::{LogState, RunningOperator},
 };
@@ -49,14 +49,14 @@ pub(super) fn first_entries(
     now: Timestamp,
 ) -> Vec<(EntrySubject, Data)> {
     let silence = state.last_at().and_then(|last| {
-        let reason = if let Some(operator) = state.operator() {
-            writer.succeeds(operator)
+        let (cause, reason) = if let Some(operator) = state.operator() {
+            (GapCause::Crashed, writer.succeeds(operator))
         } else if now.duration_since(last) > shortest_heartbeat(state, last) {
-            "no operator ran".to_owned()
+            (GapCause::Stopped, "no operator ran".to_owned())
         } else {
             return None;
         };
-        Some(GapData::between(last, now, reason))
+        Some(GapData::between(last, now, cause, reason))
     });
     let gap = silence.map(|gap| (opening::cluster(origin), Data::Gap(gap)));
     // A process that led before did not start anew.
@@ -97,7 +97,16 @@ mod tests {
         for (index, (instance, event)) in (0..).zip(events) {
             let (subject, data) =
                 (EntrySubject::new("Operator", instance), opening::operator(*event));
-            state.apply(index, &Entry { at: at(10), epoch: 1, subject, data });
+            state.apply(
+                index,
+                &Entry {
+                    clock: comptroller_evidence::entry::ClockReading::default(),
+                    at: at(10),
+                    epoch: 1,
+                    subject,
+                    data,
+                },
+            );
         }
         state
     }

@@ -138,7 +138,16 @@ mod tests {
         assert_eq!(leadership.epoch(&state), 4);
         let subject = EntrySubject::new("Operator", "comptroller-0");
         let data = opening::operator(OperatorEvent::Started);
-        state.apply(0, &Entry { at: Timestamp::UNIX_EPOCH, epoch: 4, subject, data });
+        state.apply(
+            0,
+            &Entry {
+                clock: comptroller_evidence::entry::ClockReading::default(),
+                at: Timestamp::UNIX_EPOCH,
+                epoch: 4,
+                subject,
+                data,
+            },
+        );
         for (transitions, epoch) in [(5, 5), (9, 9), (4, 5), (0, 5)] {
             lease.send_replace(transitions);
             assert_eq!(leadership.epoch(&state), epoch, "{transitions}");

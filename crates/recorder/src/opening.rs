@@ -294,5 +294,5 @@ pub(super) fn cluster(origin: &str) -> EntrySubject {
 
 /// That the operator started or stopped.
 pub(super) fn operator(event: OperatorEvent) -> Data {
-    Data::Operator(OperatorData { event, version: env!("CARGO_PKG_VERSION").to_owned() })
+    Data::Operator(Box::new(OperatorData::new(event, env!("CARGO_PKG_VERSION").to_owned())))
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use comptroller_evidence::data::GapData;
+use comptroller_evidence::data::{GapCause, GapData};
 
 /// For how long the log must be good before an outage is over.
 pub(super) const SETTLED: SignedDuration = SignedDuration::from_secs(60);
@@ -76,7 +76,12 @@ impl Outage {
 }
 
 fn gap(since: Timestamp, to: Timestamp, why: &str) -> GapData {
-    GapData::between(since, to, format!("the log could not be written: {why}"))
+    GapData::between(
+        since,
+        to,
+        GapCause::LogUnwritable,
+        format!("the log could not be written: {why}"),
+    )
 }
 
 #[cfg(test)]

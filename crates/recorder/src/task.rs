@@ -407,7 +407,13 @@ impl Recorder {
         let epoch = open.epoch;
         let entries: Vec<Entry> = drafts
             .into_iter()
-            .map(|(subject, data)| Entry { at: whole_seconds(now).0, epoch, subject, data })
+            .map(|(subject, data)| Entry {
+                clock: comptroller_evidence::entry::ClockReading::default(),
+                at: whole_seconds(now).0,
+                epoch,
+                subject,
+                data,
+            })
             .collect();
         let write = async {
             {
@@ -468,8 +474,14 @@ async fn leaf(writer: &LogWriter, entry: &Entry) -> Result<Vec<u8>, RecordError>
     let digest = writer.put_stored(data.as_bytes()).await?;
     let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
     let stored = StoredData { stored: digest, bytes };
-    let Entry { at, epoch, subject, data } = entry;
+    let Entry { at, epoch, subject, data, .. } = entry;
     let data = Data::Stored(data.entry_type(), stored);
-    let short = Entry { at: *at, epoch: *epoch, subject: subject.clone(), data };
+    let short = Entry {
+        clock: comptroller_evidence::entry::ClockReading::default(),
+        at: *at,
+        epoch: *epoch,
+        subject: subject.clone(),
+        data,
+    };
     Ok(short.to_text()?.into_bytes())
 }

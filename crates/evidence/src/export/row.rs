@@ -130,7 +130,7 @@ fn summary(data: &Data) -> (Option<String>, Option<String>, Option<ItemCounts>) 
             };
             (Some(data.state.to_string()), None, Some(counts))
         }
-        Data::ControlChanged(data) | Data::Exception(data) => {
+        Data::ControlChanged(data) | Data::Exception(data) | Data::Object(_, data) => {
             (data.phase.clone(), Some(data.change.to_string()), None)
         }
         Data::Attestation(data) => (Some(data.phase.to_string()), None, None),

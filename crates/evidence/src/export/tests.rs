@@ -23,12 +23,21 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn entry(at: Timestamp, data: Data) -> Bytes {
-    let entry = Entry { at, epoch: 3, subject: EntrySubject::control("admins"), data };
+    let entry = Entry {
+        clock: crate::entry::ClockReading::default(),
+        at,
+        epoch: 3,
+        subject: EntrySubject::control("admins"),
+        data,
+    };
     entry.to_text().unwrap().into()
 }
 
 fn heartbeat(at: Timestamp, failing: u64) -> Bytes {
     let data = Heartbeat {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: 1,
         state: if failing > 0 { State::Failing } else { State::Passing },
         population: 10,
@@ -43,7 +52,7 @@ fn heartbeat(at: Timestamp, failing: u64) -> Bytes {
 
 fn gap(at: Timestamp) -> Bytes {
     let reason = "the operator was not running".to_owned();
-    entry(at, Data::Gap(GapData { from: at, to: at, reason }))
+    entry(at, Data::Gap(GapData { cause: None, from: at, to: at, reason }))
 }
 
 fn export(leaves: &[Bytes], format: ExportFormat, days: Days) -> Vec<ExportFile> {
@@ -124,6 +133,9 @@ fn a_line_holds_the_leaf_to_the_letter() {
 #[test]
 fn what_lies_beside_the_log_is_put_in() {
     let stored = serde_json::to_vec(&VerdictData {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: 1,
         state: State::Unknown,
         reason: "Forbidden".into(),

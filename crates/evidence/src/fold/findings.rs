@@ -61,6 +61,8 @@ impl OpenFinding {
     /// As an entry has it, without its message.
     pub fn to_entry(&self, key: &FindingKey) -> EntryFinding {
         EntryFinding {
+            ending: None,
+            ending_detail: String::new(),
             rule: key.rule.clone(),
             resource: key.resource.clone(),
             subject: key.subject.clone(),

@@ -87,7 +87,7 @@ impl LogState {
             Data::Attestation(data) => {
                 self.control_mut(&entry.subject).attestation(index, entry.at, data);
             }
-            Data::ControlChanged(data) | Data::Exception(data) => {
+            Data::ControlChanged(data) | Data::Exception(data) | Data::Object(_, data) => {
                 self.object_changed(index, entry, data);
             }
             Data::Operator(data) => self.operator_event(index, entry, data),
@@ -210,6 +210,10 @@ impl LogState {
                 entry: index,
             }),
             OperatorEvent::Stopped => None,
+            // Who writes of these goes on.
+            OperatorEvent::ClockDiffers
+            | OperatorEvent::ClockAgrees
+            | OperatorEvent::KeyRotated => return,
         };
     }
 }

@@ -15,11 +15,13 @@ pub(super) fn at(minutes: i64) -> Timestamp {
 }
 
 pub(super) fn entry(at: Timestamp, subject: EntrySubject, data: Data) -> Entry {
-    Entry { at, epoch: 3, subject, data }
+    Entry { clock: crate::entry::ClockReading::default(), at, epoch: 3, subject, data }
 }
 
 pub(super) fn finding(name: &str, exception: Option<&str>) -> EntryFinding {
     EntryFinding {
+        ending: None,
+        ending_detail: String::new(),
         rule: "ClusterAdmin".to_owned(),
         resource: ResourceRef {
             api_version: "rbac.authorization.k8s.io/v1".to_owned(),
@@ -42,6 +44,9 @@ pub(super) fn verdict(
     removed: Vec<EntryFinding>,
 ) -> Entry {
     let data = VerdictData {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: 2,
         state: State::Failing,
         reason: "FindingsOpen".to_owned(),
@@ -61,6 +66,9 @@ pub(super) fn verdict(
 
 pub(super) fn heartbeat(name: &str, at: Timestamp, population: u64) -> Entry {
     let data = Heartbeat {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: 2,
         state: State::Failing,
         population,
@@ -105,7 +113,7 @@ pub(super) fn occurrence(name: &str, number: i64, phase: OccurrencePhase) -> Ent
 }
 
 pub(super) fn operator(at: Timestamp, event: OperatorEvent) -> Entry {
-    let data = Data::Operator(OperatorData { event, version: "0.1.0".to_owned() });
+    let data = Data::Operator(Box::new(OperatorData::new(event, "0.1.0".to_owned())));
     entry(at, EntrySubject::new("Operator", "comptroller-0"), data)
 }
 

@@ -24,13 +24,14 @@ fn key() -> SigningKey {
 
 fn entry(number: u64, epoch: u64) -> Entry {
     Entry {
+        clock: crate::entry::ClockReading::default(),
         at: Timestamp::from_second(1_800_000_000 + i64::try_from(number).unwrap()).unwrap(),
         epoch,
         subject: EntrySubject::new("Operator", &format!("operator-{number}")),
-        data: Data::Operator(OperatorData {
-            event: OperatorEvent::Started,
-            version: "0.1.0".to_owned(),
-        }),
+        data: Data::Operator(Box::new(OperatorData::new(
+            OperatorEvent::Started,
+            "0.1.0".to_owned(),
+        ))),
     }
 }
 

@@ -189,6 +189,10 @@ fn data_of(
         std::iter::once(facts.attested_by.as_str()).chain(facts.recorded_by.as_deref()).collect();
     let pseudonymized = |text: &str| Pseudonymizer::new(pseudonym).text(text, &people);
     AttestationRecord {
+        summary: String::new(),
+        author_bound: None,
+        recorded_by: None,
+        seen_at: None,
         name: facts.name.clone(),
         counts,
         attested_by: pseudonym(&facts.attested_by),
@@ -273,7 +277,13 @@ mod tests {
         let told = told.collect();
         for data in steps {
             let at = "2026-11-02T00:00:00Z".parse().unwrap();
-            let entry = Entry { at, epoch: 1, subject: EntrySubject::control("risks"), data };
+            let entry = Entry {
+                clock: comptroller_evidence::entry::ClockReading::default(),
+                at,
+                epoch: 1,
+                subject: EntrySubject::control("risks"),
+                data,
+            };
             state.apply(state.size(), &entry);
         }
         told
@@ -311,7 +321,13 @@ mod tests {
             let count = told.len();
             for data in told {
                 let at = "2026-11-02T00:00:00Z".parse().unwrap();
-                let entry = Entry { at, epoch: 1, subject: EntrySubject::control("risks"), data };
+                let entry = Entry {
+                    clock: comptroller_evidence::entry::ClockReading::default(),
+                    at,
+                    epoch: 1,
+                    subject: EntrySubject::control("risks"),
+                    data,
+                };
                 state.apply(state.size(), &entry);
             }
             count

@@ -88,7 +88,13 @@ fn draft(verdict: &Verdict, wrong: &[ObservedFinding], population: &[&str]) -> D
 fn write(state: &mut LogState, draft: Draft, now: Timestamp) -> Vec<Data> {
     let resolved = draft.resolve(state, now).unwrap();
     for (subject, data) in &resolved.entries {
-        let entry = Entry { at: now, epoch: 1, subject: subject.clone(), data: data.clone() };
+        let entry = Entry {
+            clock: comptroller_evidence::entry::ClockReading::default(),
+            at: now,
+            epoch: 1,
+            subject: subject.clone(),
+            data: data.clone(),
+        };
         state.apply(state.size(), &entry);
     }
     resolved.entries.into_iter().map(|(_, data)| data).collect()
@@ -152,7 +158,8 @@ fn a_verdict_is_written_once_and_says_what_changed() {
 
 #[test]
 fn a_gap_never_ends_before_it_begins() {
-    let back = GapData::between(at(60), at(0), "the clock was set back".to_owned());
+    let back =
+        GapData::between(at(60), at(0), GapCause::NotObserved, "the clock was set back".to_owned());
     assert_eq!((back.from, back.to), (at(60), at(60)));
 }
 

@@ -18,7 +18,7 @@ use crate::{
 };
 use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
-    data::GapData,
+    data::{GapCause, GapData},
     entry::{Data, EntrySubject},
     fold::RunningOperator,
     log::{LogError, Recovered},
@@ -252,7 +252,10 @@ fn tell_recovered(
     });
     match gap {
         Some(gap) => gap.reason = format!("{}; {found}", gap.reason),
-        None => entries.insert(0, (cluster, Data::Gap(GapData::between(now, now, found)))),
+        None => entries.insert(
+            0,
+            (cluster, Data::Gap(GapData::between(now, now, GapCause::LogUnwritable, found))),
+        ),
     }
 }
 

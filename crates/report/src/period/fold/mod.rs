@@ -125,7 +125,7 @@ impl PeriodFold {
             }
             Data::Operator(data) => self.operator(index, *at, data),
             Data::Gap(data) => self.gap(index, subject, data),
-            Data::ControlChanged(_) | Data::Stored(..) | Data::Other(..) => {}
+            Data::ControlChanged(_) | Data::Object(..) | Data::Stored(..) | Data::Other(..) => {}
         }
     }
 
@@ -139,6 +139,9 @@ impl PeriodFold {
             // The first of several: nobody ran since then.
             OperatorEvent::Stopped => self.stopped = self.stopped.or(Some((at, index))),
             OperatorEvent::Started => self.resumed(at),
+            OperatorEvent::ClockDiffers
+            | OperatorEvent::ClockAgrees
+            | OperatorEvent::KeyRotated => {}
         }
     }
 

@@ -20,11 +20,19 @@ pub(super) fn at(hour: i64, minute: i64) -> Timestamp {
 }
 
 pub(super) fn entry(at: Timestamp, subject: EntrySubject, data: Data) -> Entry {
-    Entry { at, epoch: 1, subject, data }
+    Entry {
+        clock: comptroller_evidence::entry::ClockReading::default(),
+        at,
+        epoch: 1,
+        subject,
+        data,
+    }
 }
 
 pub(super) fn finding(name: &str, since: Timestamp, exception: Option<&str>) -> EntryFinding {
     EntryFinding {
+        ending: None,
+        ending_detail: String::new(),
         rule: "ClusterAdmin".to_owned(),
         resource: ResourceRef {
             api_version: "rbac.authorization.k8s.io/v1".to_owned(),
@@ -48,6 +56,9 @@ pub(super) fn verdict(
     removed: Vec<EntryFinding>,
 ) -> Entry {
     let data = VerdictData {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: 1,
         state,
         reason: format!("Is{state}"),
@@ -67,6 +78,9 @@ pub(super) fn verdict(
 
 pub(super) fn heartbeat(control: &str, at: Timestamp, state: State, population: u64) -> Entry {
     let data = Heartbeat {
+        entered: Vec::new(),
+        left: Vec::new(),
+        population_digest: None,
         generation: 1,
         state,
         population,
@@ -108,12 +122,16 @@ pub(super) fn control(
 }
 
 pub(super) fn operator(at: Timestamp, event: OperatorEvent) -> Entry {
-    let data = Data::Operator(OperatorData { event, version: "0.1.0".to_owned() });
+    let data = Data::Operator(Box::new(OperatorData::new(event, "0.1.0".to_owned())));
     entry(at, EntrySubject::new("Operator", "comptroller-0"), data)
 }
 
 pub(super) fn gap(subject: EntrySubject, from: Timestamp, to: Timestamp) -> Entry {
-    entry(to, subject, Data::Gap(GapData { from, to, reason: "the disk was full".to_owned() }))
+    entry(
+        to,
+        subject,
+        Data::Gap(GapData { cause: None, from, to, reason: "the disk was full".to_owned() }),
+    )
 }
 
 pub(super) fn provenance(run_at: Timestamp) -> Provenance {
@@ -609,6 +627,10 @@ fn what_an_earlier_rule_scheduled_takes_no_place() {
 #[test]
 fn an_occurrence_says_who_attested_what() {
     let record = |by: &str, digest: &str| AttestationRecord {
+        summary: String::new(),
+        author_bound: None,
+        recorded_by: None,
+        seen_at: None,
         name: "r".to_owned(),
         counts: true,
         attested_by: by.to_owned(),
