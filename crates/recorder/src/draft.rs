@@ -19,7 +19,7 @@ use comptroller_evidence::{
         ChangeKind, EntryFinding, GapCause, GapData, Heartbeat, ObjectChange, PopulationList,
         VerdictData,
     },
-    entry::{Data, EntrySubject},
+    entry::{Data, EntrySubject, EntryType},
     fold::{FindingKey, LogState, ObjectState, VerdictState, diff, findings_digest},
     privacy::Pseudonymizer,
 };
@@ -424,12 +424,15 @@ pub fn deletion(state: &LogState, subject: &EntrySubject) -> Option<(EntrySubjec
 /// The kind of exceptions, which have a type of entry of their own.
 const EXCEPTION: &str = "ControlException";
 
-fn changed(subject: EntrySubject, change: ObjectChange) -> (EntrySubject, Data) {
+/// The kind of audit periods, as entries name it.
+pub const AUDIT_PERIOD: &str = "AuditPeriod";
+
+pub fn changed(subject: EntrySubject, change: ObjectChange) -> (EntrySubject, Data) {
     let change = Box::new(change);
-    let data = if subject.kind == EXCEPTION {
-        Data::Exception(change)
-    } else {
-        Data::ControlChanged(change)
+    let data = match subject.kind.as_str() {
+        EXCEPTION => Data::Exception(change),
+        AUDIT_PERIOD => Data::Object(EntryType::AuditPeriod, change),
+        _ => Data::ControlChanged(change),
     };
     (subject, data)
 }

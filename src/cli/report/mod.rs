@@ -67,6 +67,9 @@ pub struct ReportArgs {
     /// The categories in scope, with --from or --as-of. Security is always included.
     #[arg(long, value_name = "CATEGORY", ignore_case = true, value_delimiter = ',', value_parser = arguments::category())]
     pub categories: Vec<Category>,
+    /// The share of the period, in percent, below which nothing is concluded, with --from or --as-of.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub minimum_observation: Option<u8>,
     /// The verifier key, or a file with it. Without it, the key beside the log is trusted.
     #[arg(long, value_name = "KEY|FILE")]
     pub key: Option<String>,

@@ -11,8 +11,8 @@ use crate::{
     source::manifest::{self, Limits, ManifestDocument},
 };
 use comptroller_core::api::{
-    AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodPhase, ReportType, criteria::Category,
-    invalid::InvalidSpec, structural, time::Time,
+    AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodPhase, ReportType, SystemDescription,
+    criteria::Category, invalid::InvalidSpec, structural, time::Time,
 };
 use comptroller_report::{period::model::Span, visible};
 
@@ -131,6 +131,8 @@ fn of_arguments(args: &ReportArgs) -> Option<AuditPeriodSpec> {
         to: args.to.map(Time),
         categories: args.categories.clone(),
         auditors: Vec::new(),
+        minimum_observation: args.minimum_observation.map(i32::from),
+        description: SystemDescription::default(),
     })
 }
 
