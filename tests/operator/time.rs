@@ -181,16 +181,17 @@ async fn a_process_that_was_stopped_by_a_signal_is_a_gap_of_that_time() {
 
 #[tokio::test]
 async fn while_the_clocks_differ_nothing_is_claimed_and_afterwards_all_goes_on() {
-    for day in [86_400, -86_400] {
+    for day in [86_400_i32, -86_400] {
         let mut world = World::with(&["one"]).await;
         let began = Timestamp::now();
-        world.proxy.set([on().then(Action::Ahead(day))]);
+        world.proxy.set([on().then(Action::Ahead(day.into()))]);
         world.until_event(OperatorEvent::ClockDiffers).await;
         world.bench.apply(&config_map("one-a", NOBODYS)).await;
         let unknown =
             world.bench.until("one", "claims nothing", |status| status.state == State::Unknown);
         let unknown = unknown.await;
         let told = unknown.conditions.iter().find(|one| one.type_ == "EvidenceRecorded").unwrap();
+        assert_eq!(unknown.reason, "ClockDiffers");
         assert!(told.message.contains("that of the API server"), "{}", told.message);
         let (_, metrics) = get(world.bench.url(), "/metrics").await.unwrap();
         let difference = metrics
