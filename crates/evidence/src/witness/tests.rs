@@ -1,6 +1,9 @@
 //! Cosignatures, policies, and what is kept of them, with witnesses made up here.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ed25519_dalek::{Signer as _, SigningKey as Ed25519};
@@ -12,7 +15,7 @@ use crate::{
     entry::{ClockReading, Data, Entry, EntrySubject},
     key::SigningKey,
     log::{LogReader, LogWriter},
-    store::{Store, memory::MemoryStore},
+    store::{self, Store},
 };
 
 const ORIGIN: &str = "comptroller.dev/evidence/7d9e3a60";
@@ -77,7 +80,9 @@ async fn log(store: &Arc<dyn Store>, times: &[&str]) -> LogReader {
 }
 
 fn store() -> Arc<dyn Store> {
-    Arc::new(MemoryStore::new())
+    static STORES: AtomicU32 = AtomicU32::new(0);
+    let number = STORES.fetch_add(1, Ordering::Relaxed);
+    store::open(&format!("memory://witness-{number}")).unwrap()
 }
 
 #[tokio::test]
