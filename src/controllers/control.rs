@@ -52,7 +52,7 @@ pub async fn reconcile(
     object: &DeserializeGuard<Control>,
     context: &ControlContext,
 ) -> Result<(Action, ReconcileOutcome), WriteError> {
-    let now = Timestamp::now();
+    let now = context.evidence.clock().now();
     if let Err(invalid) = &object.0 {
         explain(object, invalid, context, now).await;
     }

@@ -11,9 +11,11 @@
 )]
 
 mod batch;
+mod clock;
 mod dating;
 pub(crate) mod draft;
 mod first_entries;
+mod identity;
 mod lapsed;
 mod leadership;
 mod observer;
@@ -36,6 +38,8 @@ pub use self::{
         Batch, HeartbeatObservation, ObjectObservation, Receipt, VerdictObservation,
         remembered_occurrences,
     },
+    clock::{Clock, MachineTime, Part, Pause, TOLERANCE, TimeSource},
+    identity::OperatorIdentity,
     leadership::Leadership,
     observer::Observer,
     opening::EvidenceConfig,
@@ -102,6 +106,7 @@ pub type BatchAnswer = oneshot::Receiver<Result<Receipt, EvidenceError>>;
 pub struct Evidence {
     writing: watch::Receiver<Writing>,
     leadership: Leadership,
+    clock: Clock,
     log: Option<Arc<Log>>,
 }
 
@@ -138,7 +143,7 @@ impl std::fmt::Debug for Current {
 
 impl Evidence {
     /// Without a log: who leads may write statuses, and nothing is recorded.
-    pub fn without_log(leadership: impl Into<Leadership>) -> Self {
+    pub fn without_log(leadership: impl Into<Leadership>, clock: Clock) -> Self {
         let leadership = leadership.into();
         let mut following = leadership.clone();
         let mut term = 0;
@@ -152,7 +157,12 @@ impl Evidence {
                 sender.send_replace(now(following.look()));
             }
         });
-        Self { writing, leadership, log: None }
+        Self { writing, leadership, clock, log: None }
+    }
+
+    /// The clock by which everything is dated.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Whether the log may be written.
@@ -206,12 +216,16 @@ impl Evidence {
     pub fn submit(&self, batch: Batch) -> BatchAnswer {
         let (reply, answer) = oneshot::channel();
         let Some(log) = &self.log else {
-            let _ = reply.send(Ok(batch.receipt_without_log(Timestamp::now())));
+            let _ = reply.send(Ok(batch.receipt_without_log(self.clock.now())));
             return answer;
         };
         // Who asks has one batch under way at a time, so the queue is full only if its task hangs.
         // The reply goes with the batch then, and the answer is an error of the channel.
-        let _ = log.requests.try_send(Request::Record(Box::new(batch), reply));
+        let _ = log.requests.try_send(Request::Record {
+            batch: Box::new(batch),
+            handed_over: self.clock.machine().uptime,
+            reply,
+        });
         answer
     }
 
