@@ -31,8 +31,8 @@ use comptroller_core::{
 };
 use comptroller_evidence::data::GapData;
 use comptroller_recorder::{
-    BatchAnswer, Evidence, EvidenceError, ObjectKey, ObjectRecord, PeriodClosing, Receipt, Recorded,
-    Writing,
+    BatchAnswer, Evidence, EvidenceError, ObjectKey, ObjectRecord, PeriodClosing, Receipt,
+    Recorded, Writing,
 };
 
 /// The kind of controls, as entries name it.
@@ -182,8 +182,7 @@ impl RecordStage {
         let (register, evidence) = (&self.register, &self.evidence);
         self.closings.retain(|PeriodClosing { period, .. }| {
             let is_there = register.key(AUDIT_PERIOD, &period.name) == Some(period);
-            let is_logged =
-                evidence.read(|state| PeriodClosing::logged(state, period).is_some());
+            let is_logged = evidence.read(|state| PeriodClosing::logged(state, period).is_some());
             is_there && is_logged == Some(false)
         });
         self.closings.clone()

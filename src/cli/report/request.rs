@@ -2,6 +2,7 @@
 
 use std::{fs::File, io::BufReader, path::Path};
 
+use jiff::Timestamp;
 use kube::{Api, Client};
 use serde_json::Value;
 
@@ -25,7 +26,9 @@ pub struct ReportRequest {
     pub span: Span,
     /// The categories in scope.
     pub categories: Vec<Category>,
-    /// The status that the operator wrote; None without a cluster.
+    /// The uid of the object; None without a cluster.
+    pub uid: Option<String>,
+    /// The status that the cluster has; None without a cluster.
     pub status: Option<AuditPeriodStatus>,
     /// The user who runs the report, and who says so.
     pub run_by: String,
@@ -72,6 +75,9 @@ pub enum ReportRequestError {
         /// What is wrong with it.
         error: InvalidSpec,
     },
+    /// Nothing can be recorded of it.
+    #[error("{0} lies ahead, so nothing is recorded of it yet: give a time that is over")]
+    Future(Timestamp),
     /// No period was given.
     #[error("name an AuditPeriod, or give --from and --to, or --as-of")]
     Nothing,
@@ -96,7 +102,17 @@ impl ReportRequest {
             ReportRequestError::Get { name: name.clone(), error: Box::new(error) }
         })?;
         let user = cluster_user(&client).await.unwrap_or_else(local_user);
-        Self::of(name, &period.spec, period.status, user)
+        let uid = period.metadata.uid;
+        Ok(Self {
+            uid,
+            ..Self::of(name, &period.spec, Some(period.status.unwrap_or_default()), user)?
+        })
+    }
+
+    /// Refuses a time that is yet to come.
+    pub fn refuse_future(&self, now: Timestamp) -> Result<(), ReportRequestError> {
+        let start = self.span.start();
+        if start > now { Err(ReportRequestError::Future(start)) } else { Ok(()) }
     }
 
     fn of(
@@ -109,7 +125,7 @@ impl ReportRequest {
         // A file may have a period that no API server has validated.
         spec.validate().map_err(invalid)?;
         let span = Span::of(spec).ok_or(ReportRequestError::Nothing)?;
-        Ok(Self { name, span, categories: spec.categories(), status, run_by })
+        Ok(Self { name, span, categories: spec.categories(), uid: None, status, run_by })
     }
 
     /// The status of a closed period; None if it is not closed, or there is no status.

@@ -36,7 +36,7 @@ use super::{
 };
 use crate::source::rewinds::Rewinds;
 use crate::telemetry::{Metrics, ReconcileKind, ReconcileOutcome};
-use comptroller_core::api::{AuditPeriod, AuditPeriodStatus, PeriodPhase};
+use comptroller_core::api::{AuditPeriod, AuditPeriodStatus};
 use comptroller_recorder::{Evidence, ObjectKey, PeriodClosing, Writing};
 use comptroller_report::period::{PeriodClaim, model::Span};
 
@@ -233,7 +233,11 @@ async fn plan(look: &Look<'_>, context: &PeriodContext) -> Option<PeriodPlan> {
     if claimed.is_some() && logged.is_none() {
         let late = context.started.elapsed() > PATIENCE;
         let status = || wrong("LogNotOpen", NOT_OPEN);
-        return late.then(|| PeriodPlan { status: status(), again: Some(RECHECK), not_borne: None });
+        return late.then(|| PeriodPlan {
+            status: status(),
+            again: Some(RECHECK),
+            not_borne: None,
+        });
     }
     let bare;
     let (known, not_borne) = if claimed.is_some() {
@@ -274,7 +278,11 @@ async fn follow(
     let Some(checkpoint) = checkpoint else {
         let late = context.started.elapsed() > PATIENCE;
         let status = || wrong("LogNotOpen", NOT_OPEN);
-        return late.then(|| PeriodPlan { status: status(), again: Some(RECHECK), not_borne: None });
+        return late.then(|| PeriodPlan {
+            status: status(),
+            again: Some(RECHECK),
+            not_borne: None,
+        });
     };
     let log = LogPlace { location, key: &checkpoint.verifier_key };
     let follow = async { context.following().await.follow(log, period, span, times).await };

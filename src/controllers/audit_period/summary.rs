@@ -151,7 +151,8 @@ pub fn tampered(written: &AuditPeriodStatus, found: &AuditPeriodStatus) -> Optio
     let claim = |status: &AuditPeriodStatus| {
         PeriodClaim::of_closed(&AuditPeriodStatus { phase: PeriodPhase::Closed, ..status.clone() })
     };
-    let differences = claim(written).zip(claim(found)).map(|(ours, found)| ours.differences(&found));
+    let differences =
+        claim(written).zip(claim(found)).map(|(ours, found)| ours.differences(&found));
     match differences {
         Some(differences) if !differences.is_empty() => Some(differences.join(", ")),
         _ if said(written) && !said(found) => {
@@ -194,8 +195,8 @@ pub fn provenance(reader: &LogReader, location: &str, now: Timestamp) -> Provena
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::following::Reached;
+    use super::*;
     use comptroller_report::period::testing::{at, rich};
 
     const GENERATION: i64 = 2;
@@ -232,8 +233,7 @@ mod tests {
     fn a_closed_period_says_what_its_entry_says_whatever_the_status_said() {
         let now = at("2026-10-02T00:00:00Z");
         let claim = PeriodClaim::closing(&rich()).unwrap();
-        let forged =
-            AuditPeriodStatus { deviations: Some(0), ..AuditPeriodStatus::default() };
+        let forged = AuditPeriodStatus { deviations: Some(0), ..AuditPeriodStatus::default() };
         let open = closing(&forged, &claim, GENERATION, now);
         assert_eq!((open.phase, open.report_digest.as_ref()), (PeriodPhase::Open, None));
         let done = closed(&forged, &claim, GENERATION, now);

@@ -76,11 +76,33 @@ closed_enum! {
     printcolumn(name = "As-Of", type_ = "string", json_path = ".spec.asOf", priority = 1),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Coverage", type_ = "string", json_path = ".status.coverage"),
-    printcolumn(name = "No-Deviation", type_ = "integer", json_path = ".status.controls.noDeviationObserved"),
-    printcolumn(name = "Deviation", type_ = "integer", json_path = ".status.controls.deviationObserved"),
-    printcolumn(name = "Not-Determinable", type_ = "integer", json_path = ".status.controls.notDeterminable"),
-    printcolumn(name = "Not-Due", type_ = "integer", json_path = ".status.controls.notDue", priority = 1),
-    printcolumn(name = "Accepted-Risk", type_ = "integer", json_path = ".status.controls.acceptedRisk", priority = 1),
+    printcolumn(
+        name = "No-Deviation",
+        type_ = "integer",
+        json_path = ".status.controls.noDeviationObserved"
+    ),
+    printcolumn(
+        name = "Deviation",
+        type_ = "integer",
+        json_path = ".status.controls.deviationObserved"
+    ),
+    printcolumn(
+        name = "Not-Determinable",
+        type_ = "integer",
+        json_path = ".status.controls.notDeterminable"
+    ),
+    printcolumn(
+        name = "Not-Due",
+        type_ = "integer",
+        json_path = ".status.controls.notDue",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Accepted-Risk",
+        type_ = "integer",
+        json_path = ".status.controls.acceptedRisk",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(

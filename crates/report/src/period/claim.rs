@@ -130,10 +130,15 @@ impl PeriodClaim {
             ("openDeviations", count(self.open_deviations)),
             ("logSize", count(self.log_size)),
             // The whole of it is long, and its root says the rest: it is compared, and its size is named.
-            ("checkpoint", match (lines.nth(1), lines.next()) {
-                (Some(size), Some(root)) => format!("one of {size} entries with the root {root}"),
-                _ => "missing".to_owned(),
-            }),
+            (
+                "checkpoint",
+                match (lines.nth(1), lines.next()) {
+                    (Some(size), Some(root)) => {
+                        format!("one of {size} entries with the root {root}")
+                    }
+                    _ => "missing".to_owned(),
+                },
+            ),
             ("reportDigest", self.report_digest.clone().unwrap_or_else(|| "missing".to_owned())),
         ]
     }
@@ -210,8 +215,7 @@ mod tests {
     #[test]
     fn what_a_forged_status_lacks_is_a_difference() {
         let claim = PeriodClaim::closing(&rich()).unwrap();
-        let bare =
-            AuditPeriodStatus { phase: PeriodPhase::Closed, ..AuditPeriodStatus::default() };
+        let bare = AuditPeriodStatus { phase: PeriodPhase::Closed, ..AuditPeriodStatus::default() };
         let found = claim.differences(&PeriodClaim::of_closed(&bare).unwrap()).join("; ");
         for missing in ["deviations is missing", "logSize is missing", "checkpoint is missing"] {
             assert!(found.contains(missing), "{found}");
