@@ -41,10 +41,11 @@ pub fn state(style: TimelineStyle, word: &str) -> Markup {
 /// The conclusion of a control, in the manner of a state.
 pub fn conclusion(conclusion: Conclusion) -> Markup {
     match conclusion {
-        Conclusion::Effective => state(TimelineStyle::Held, "Held"),
-        Conclusion::Deviations => state(TimelineStyle::Failed, "Deviated"),
-        Conclusion::Unknown => state(TimelineStyle::Unknown, "Not known"),
-        Conclusion::NotApplicable => state(TimelineStyle::None, "Nothing to govern"),
+        Conclusion::NoDeviationObserved => state(TimelineStyle::Held, conclusion.words()),
+        Conclusion::DeviationObserved => state(TimelineStyle::Failed, conclusion.words()),
+        Conclusion::NotDeterminable => state(TimelineStyle::Unknown, conclusion.words()),
+        Conclusion::NotDue => state(TimelineStyle::None, conclusion.words()),
+        Conclusion::AcceptedRisk => state(TimelineStyle::Excepted, conclusion.words()),
     }
 }
 

@@ -168,12 +168,10 @@ fn populations(control: &ControlReport) -> Markup {
 fn shown(deviations: &[Deviation], most: usize) -> Vec<&Deviation> {
     let mut shown: Vec<&Deviation> = deviations.iter().collect();
     if shown.len() > most {
-        shown.sort_by_key(|one| {
-            (one.ending != Ending::Open, std::cmp::Reverse(one.severity), one.since)
-        });
+        shown.sort_by_key(|one| (!one.is_open(), std::cmp::Reverse(one.severity), one.from));
         shown.truncate(most);
         // Chosen by weight, shown by time like every other table.
-        shown.sort_by_key(|one| one.since);
+        shown.sort_by_key(|one| one.from);
     }
     shown
 }
@@ -208,11 +206,11 @@ fn deviation(one: &Deviation) -> Markup {
                 span.sub { (outside(&one.rule)) " · " (one.severity) }
             }
             td {
-                (resource(&one.resource))
+                (resource(&one.item.resource))
                 @if let Some(subject) = &one.subject { span.sub { (outside(subject)) } }
             }
-            td.time { (time(one.since)) }
-            td.time { @if let Some(until) = one.until { (time(until)) } @else { "–" } }
+            td.time { (time(one.from)) }
+            td.time { @if let Some(until) = one.to { (time(until)) } @else { "–" } }
             td { (ending(one)) }
             td {
                 (one.opened_entry)
@@ -223,13 +221,11 @@ fn deviation(one: &Deviation) -> Markup {
 }
 
 fn ending(one: &Deviation) -> Markup {
-    let lasted = one.until.map(|until| length(until.duration_since(one.since)));
+    let lasted = one.to.map(|until| length(until.duration_since(one.from)));
     html! {
         @match one.ending {
-            Ending::Resolved => "Resolved",
-            Ending::Excepted => "Excepted",
-            Ending::ControlDeleted => "Control deleted",
             Ending::Open => (state(TimelineStyle::Failed, "Still open")),
+            other => (other.words()),
         }
         @if let Some(exception) = &one.exception { " by " (outside(exception)) }
         @if let Some(lasted) = lasted { span.sub { "after " (lasted) } }

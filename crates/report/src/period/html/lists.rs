@@ -3,12 +3,11 @@
 use maud::{Markup, html};
 
 use super::{
-    controls::state,
+    controls::conclusion,
     table::HtmlTable,
     text::{count, length, list, mono, outside, time},
-    timeline::TimelineStyle,
 };
-use crate::period::model::{CriterionStanding, ExceptionReport, PeriodReport};
+use crate::period::model::{Conclusion, ExceptionReport, GapReport, PeriodReport};
 
 /// The most rows of a table.
 const MAX_ROWS: usize = 500;
@@ -59,7 +58,7 @@ fn exception(one: &ExceptionReport) -> Markup {
             }
             td { (mono(&one.requested_by)) }
             td { @if let Some(by) = &one.approved_by { (mono(by)) } @else { "nobody" } }
-            td.time { (time(one.expires)) }
+            td.time { @if let Some(expires) = one.expires { (time(expires)) } @else { "–" } }
             td { (list(&entries)) }
         }
     }
@@ -68,7 +67,7 @@ fn exception(one: &ExceptionReport) -> Markup {
 pub fn gaps(report: &PeriodReport) -> Markup {
     let table = HtmlTable {
         caption: "Times without observation",
-        heads: &["From (UTC)", "To (UTC)", "Length", "Of", "Why", "Entry"],
+        heads: &["From (UTC)", "To (UTC)", "Length", "Of", "Why", "Entries"],
         wide: false,
         total: report.gaps.len(),
     };
@@ -84,9 +83,9 @@ pub fn gaps(report: &PeriodReport) -> Markup {
                         th.time scope="row" { (time(gap.from)) }
                         td.time { (time(gap.to)) }
                         td.time { (length(gap.to.duration_since(gap.from))) }
-                        td { @if let Some(control) = &gap.control { (mono(control)) } @else { "the whole cluster" } }
+                        td { (affected(gap)) }
                         td { (outside(&gap.reason)) }
-                        td { @if let Some(entry) = gap.entry { (entry) } @else { "no entry says so" } }
+                        td { (entries(gap)) }
                     }
                 })))
             }
@@ -95,10 +94,10 @@ pub fn gaps(report: &PeriodReport) -> Markup {
 }
 
 pub fn criteria(report: &PeriodReport) -> Markup {
-    let of = |wanted| report.criteria.iter().filter(|one| one.standing == wanted).count();
+    let of = |wanted| report.criteria.iter().filter(|one| one.conclusion == wanted).count();
     let table = HtmlTable {
         caption: "Criteria of the categories in scope, with the controls that serve them",
-        heads: &["Criterion", "What it asks, in our words", "Standing", "Controls"],
+        heads: &["Criterion", "What it asks, in our words", "Conclusion", "Controls"],
         wide: false,
         total: report.criteria.len(),
     };
@@ -107,16 +106,15 @@ pub fn criteria(report: &PeriodReport) -> Markup {
             h2 id="criteria" { "Criteria" }
             p {
                 "Of " (count(report.criteria.len(), "criterion", "criteria")) " in scope, "
-                (of(CriterionStanding::Passing)) " are served by controls that held, "
-                (of(CriterionStanding::Failing)) " by one that deviated, "
-                (of(CriterionStanding::Unknown)) " by controls of which nothing can be said, and "
-                (of(CriterionStanding::NotCovered)) " by none. A control serves a criterion in part; whether the controls suffice is for the auditor to judge."
+                (of(Conclusion::NoDeviationObserved)) " are served by controls without an observed deviation, "
+                (of(Conclusion::DeviationObserved)) " by one that deviated, and of "
+                (of(Conclusion::NotDeterminable)) " nothing can be determined. A control serves a criterion in part; whether the controls suffice is for the auditor to judge."
             }
             (table.with(report.criteria.iter().take(MAX_ROWS).map(|one| html! {
                 tr {
                     th scope="row" { (outside(&one.id)) }
                     td { (outside(&one.title)) }
-                    td { (standing(one.standing)) }
+                    td { (conclusion(one.conclusion)) }
                     td { (list(&one.controls)) }
                 }
             })))
@@ -124,11 +122,11 @@ pub fn criteria(report: &PeriodReport) -> Markup {
     }
 }
 
-fn standing(standing: CriterionStanding) -> Markup {
-    match standing {
-        CriterionStanding::Passing => state(TimelineStyle::Held, "Held"),
-        CriterionStanding::Failing => state(TimelineStyle::Failed, "Deviated"),
-        CriterionStanding::Unknown => state(TimelineStyle::Unknown, "Not known"),
-        CriterionStanding::NotCovered => state(TimelineStyle::Gap, "No control"),
-    }
+fn affected(gap: &GapReport) -> Markup {
+    html! { @if gap.everywhere { "the whole cluster" } @else { (list(&gap.controls)) } }
+}
+
+fn entries(gap: &GapReport) -> Markup {
+    let entries: Vec<String> = gap.entries.iter().map(u64::to_string).collect();
+    html! { @if entries.is_empty() { "no entry says so" } @else { (list(&entries)) } }
 }

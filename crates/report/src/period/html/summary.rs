@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::text::{clipped, count, date, length, outside};
 use crate::period::model::{
-    Conclusion, ControlReport, CriterionStanding, Ending, Interval, PeriodReport, Span,
+    Conclusion, ControlReport, CriterionReport, Interval, PeriodReport, Span,
 };
 
 /// The most controls or gaps that the summary names.
@@ -26,10 +26,6 @@ pub fn section(report: &PeriodReport) -> Markup {
             }
         }
     }
-}
-
-fn not_applicable(report: &PeriodReport) -> usize {
-    report.controls.iter().filter(|one| one.conclusion == Conclusion::NotApplicable).count()
 }
 
 /// What the counts don't show: that the period is not over, and that the record begins within it. The
@@ -67,10 +63,11 @@ fn lead(report: &PeriodReport) -> Markup {
     };
     html! {
         (when) ", " (count(summary.controls, "control was", "controls were")) " in force: "
-        (summary.effective) " held throughout what was observed, "
-        (summary.with_deviations) " deviated at least once, "
-        (summary.unknown) " could not be judged, and "
-        (not_applicable(report)) " had nothing to govern. "
+        "of " (summary.no_deviation_observed) " no deviation was observed, "
+        (summary.deviation_observed) " deviated at least once, "
+        (summary.not_determinable) " could not be determined, "
+        (summary.accepted_risk) " had no deviation only by accepted risk, and "
+        (summary.not_due) " had nothing to do. "
         @if summary.deviations == 0 {
             "No deviation was recorded. "
         } @else {
@@ -96,9 +93,9 @@ fn figures(report: &PeriodReport) -> Markup {
     };
     html! {
         dl.figures {
-            (figure(false, summary.effective.to_string(), "controls held"))
-            (figure(summary.with_deviations > 0, summary.with_deviations.to_string(), "controls deviated"))
-            (figure(false, summary.unknown.to_string(), "controls not known"))
+            (figure(false, summary.no_deviation_observed.to_string(), "controls without an observed deviation"))
+            (figure(summary.deviation_observed > 0, summary.deviation_observed.to_string(), "controls deviated"))
+            (figure(false, summary.not_determinable.to_string(), "controls not determinable"))
             (figure(summary.open_deviations > 0, summary.open_deviations.to_string(), "deviations open at the end"))
             (figure(false, summary.coverage.text(), "of the time has evidence"))
         }
@@ -121,7 +118,7 @@ fn deviated(report: &PeriodReport) -> Markup {
         .controls
         .iter()
         .enumerate()
-        .filter(|(_, control)| control.conclusion == Conclusion::Deviations)
+        .filter(|(_, control)| control.conclusion == Conclusion::DeviationObserved)
         .collect();
     // The summary names only a few, so that the worst must come first.
     controls
@@ -147,9 +144,8 @@ fn deviated(report: &PeriodReport) -> Markup {
 
 /// What was open at the end, and what nobody did.
 fn open(report: &PeriodReport) -> Markup {
-    let of = |control: &ControlReport| {
-        control.deviations.iter().filter(|one| one.ending == Ending::Open).count()
-    };
+    let of =
+        |control: &ControlReport| control.deviations.iter().filter(|one| one.is_open()).count();
     let open: Vec<(usize, &ControlReport)> =
         report.controls.iter().enumerate().filter(|(_, control)| of(control) > 0).collect();
     html! {
@@ -160,7 +156,7 @@ fn open(report: &PeriodReport) -> Markup {
                     a href={ "#control-" (position) } { (outside(&control.title)) }
                     span.sub.note {
                         (count(of(control), "deviation", "deviations"))
-                        @if let Some(first) = control.deviations.iter().filter(|one| one.ending == Ending::Open).map(|one| one.since).min() {
+                        @if let Some(first) = control.deviations.iter().filter(|one| one.is_open()).map(|one| one.from).min() {
                             ", the oldest since " (date(first))
                         }
                     }
@@ -174,17 +170,16 @@ fn open(report: &PeriodReport) -> Markup {
 /// Where the report has nothing to say: criteria that no control serves or of which nothing can be
 /// said, controls that could not be judged, and times when nobody looked.
 fn uncovered(report: &PeriodReport) -> Markup {
-    let standing = |wanted| -> Vec<&str> {
-        let criteria = report.criteria.iter().filter(|one| one.standing == wanted);
-        criteria.map(|one| one.id.as_str()).collect()
+    let ids = |of: &dyn Fn(&CriterionReport) -> bool| -> Vec<&str> {
+        report.criteria.iter().filter(|one| of(one)).map(|one| one.id.as_str()).collect()
     };
-    let missing = standing(CriterionStanding::NotCovered);
-    let undecided = standing(CriterionStanding::Unknown);
+    let missing = ids(&|one| !one.is_covered());
+    let undecided = ids(&|one| one.is_covered() && one.conclusion == Conclusion::NotDeterminable);
     let unknown: Vec<(usize, &ControlReport)> = report
         .controls
         .iter()
         .enumerate()
-        .filter(|(_, control)| control.conclusion == Conclusion::Unknown)
+        .filter(|(_, control)| control.conclusion == Conclusion::NotDeterminable)
         .collect();
     html! {
         ul {

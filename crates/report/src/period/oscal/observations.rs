@@ -59,7 +59,7 @@ pub(super) fn ids_of(context: &OscalContext<'_>, control: &ControlReport) -> Vec
     ids.extend(control.occurrences.iter().map(|one| occurrence_id(context, name, &one.period)));
     let gaps = context.report.gaps.iter().enumerate();
     ids.extend(
-        gaps.filter(|(_, gap)| gap.control.as_deref().is_none_or(|one| one == name))
+        gaps.filter(|(_, gap)| gap.everywhere || gap.controls.iter().any(|one| one == name))
             .map(|(number, _)| gap_id(context, number)),
     );
     ids
@@ -169,7 +169,7 @@ fn of_deviation(
     number: usize,
     deviation: &Deviation,
 ) -> Observation {
-    let resource = &deviation.resource;
+    let resource = &deviation.item.resource;
     let optional =
         |text: &Option<String>| -> Cow<'static, str> { text.clone().unwrap_or_default().into() };
     let mut relevant = vec![context.entry_links.evidence(deviation.opened_entry, "it was found")];
@@ -189,8 +189,8 @@ fn of_deviation(
             ("namespace", optional(&resource.namespace)),
             ("name", resource.name.as_str().into()),
             ("subject", optional(&deviation.subject)),
-            ("since", deviation.since.to_string().into()),
-            ("until", deviation.until.map(|at| at.to_string()).unwrap_or_default().into()),
+            ("since", deviation.from.to_string().into()),
+            ("until", deviation.to.map(|at| at.to_string()).unwrap_or_default().into()),
             ("ending", deviation.ending.as_str().into()),
             ("exception", optional(&deviation.exception)),
         ]),
@@ -199,23 +199,23 @@ fn of_deviation(
         origins: context.origin(),
         subjects: context.subject(),
         relevant_evidence: relevant,
-        collected: deviation.since,
+        collected: deviation.from,
     }
 }
 
 /// What is wrong, since when and until when, in Markdown.
 pub(super) fn sentence(deviation: &Deviation) -> String {
     let subject = deviation.subject.as_ref().map(|subject| format!("{subject}: "));
-    let end = match deviation.until {
+    let end = match deviation.to {
         Some(until) => format!("until {until} ({})", deviation.ending),
         None => "and it was still so at the end".to_owned(),
     };
     plain(&format!(
         "{}: {}{}; since {} {end}.",
-        object_name(&deviation.resource),
+        object_name(&deviation.item.resource),
         subject.unwrap_or_default(),
         deviation.message,
-        deviation.since,
+        deviation.from,
     ))
 }
 
@@ -262,8 +262,9 @@ fn of_occurrence(
 }
 
 fn of_gap(context: &OscalContext<'_>, number: usize, gap: &GapReport) -> Observation {
-    let which = gap.control.as_deref().unwrap_or("all controls");
-    let entry = gap.entry.map(|entry| context.entry_links.evidence(entry, "it says so"));
+    let which = if gap.everywhere { "all controls".to_owned() } else { gap.controls.join(", ") };
+    let entries =
+        gap.entries.iter().map(|entry| context.entry_links.evidence(*entry, "it says so"));
     Observation {
         uuid: gap_id(context, number),
         title: title(&format!("Not observed: {which}")),
@@ -273,7 +274,7 @@ fn of_gap(context: &OscalContext<'_>, number: usize, gap: &GapReport) -> Observa
             gap.reason
         )),
         props: properties([
-            ("control", gap.control.as_deref().unwrap_or_default().into()),
+            ("cause", gap.cause.as_str().into()),
             ("gap-from", gap.from.to_string().into()),
             ("gap-to", gap.to.to_string().into()),
         ]),
@@ -281,7 +282,7 @@ fn of_gap(context: &OscalContext<'_>, number: usize, gap: &GapReport) -> Observa
         types: Vec::new(),
         origins: context.origin(),
         subjects: context.subject(),
-        relevant_evidence: entry.into_iter().collect(),
+        relevant_evidence: entries.collect(),
         collected: gap.to,
     }
 }
