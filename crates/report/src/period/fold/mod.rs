@@ -242,7 +242,7 @@ impl PeriodFold {
                 self.clock_differs = self.clock_differs.or(Some((at, index)));
             }
             OperatorEvent::ClockAgrees => self.clocks_agree(at),
-            OperatorEvent::KeyRotated => {}
+            OperatorEvent::KeyRotated | OperatorEvent::LogDiscontinued => {}
         }
     }
 
