@@ -35,8 +35,9 @@ pub struct VerdictData {
     /// The digest of the whole set of findings, excepted ones included: the canonical JSON of the
     /// sorted list of `[rule, apiVersion, kind, namespace, name, subject, exception]`.
     pub findings: String,
-    /// The digest of the list of the items that were judged, as [`PopulationList`] writes it. Absent
-    /// in the oldest entries, and where nothing could be listed.
+    /// The digest of who is in the population ([`Members`](crate::population::Members)): the list of
+    /// the items that were judged, without the digests of their facts, so that a list with what came
+    /// and left after it gives it again. Absent in the oldest entries, and while nothing is judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub population_digest: Option<String>,
     /// The list of the items that were judged, where this entry has one.
@@ -99,8 +100,9 @@ pub struct Heartbeat {
     pub unknown: u64,
     /// The digest of the whole set of findings, as in [`VerdictData::findings`].
     pub findings: String,
-    /// The digest of the list of the items that were judged, as [`PopulationList`] writes it. Absent
-    /// in the oldest entries, and where nothing could be listed.
+    /// The digest of who is in the population ([`Members`](crate::population::Members)): the list of
+    /// the items that were judged, without the digests of their facts, so that a list with what came
+    /// and left after it gives it again. Absent in the oldest entries, and while nothing is judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub population_digest: Option<String>,
     /// The list of the items that were judged, where this entry has one.

@@ -29,6 +29,7 @@ pub mod fold;
 pub mod key;
 pub mod log;
 pub mod origin;
+pub mod population;
 pub mod privacy;
 pub mod replay;
 pub mod sample;

@@ -11,11 +11,11 @@ use serde_json::Value;
 use self::drafting::Drafting;
 pub use self::occurrences::remembered_occurrences;
 use crate::{
-    Current, ObjectKey, ObjectRecord, Recorded, dating, draft::Entries, lapsed::People, reference,
+    Current, ObjectKey, ObjectRecord, PopulationObservation, Recorded, dating, draft::Entries,
+    lapsed::People, reference,
 };
-use comptroller_core::{
-    api::ResourceRef,
-    engine::{ObservedFinding, Verdict, lapsed::LapsedVerdict},
+use comptroller_core::engine::{
+    Ending, ObservedFinding, Verdict, lapsed::LapsedVerdict, memory::FindingHash,
 };
 use comptroller_evidence::entry::EntrySubject;
 
@@ -56,8 +56,10 @@ pub struct VerdictObservation {
     pub findings: Vec<ObservedFinding>,
     /// What was so and was over before it was recorded, in order.
     pub lapsed: Vec<LapsedVerdict>,
-    /// The items that were judged. None when their list is not due.
-    pub population: Option<Vec<ResourceRef>>,
+    /// What went since the last of them, and why.
+    pub gone: Vec<(FindingHash, Ending)>,
+    /// Who was judged.
+    pub population: PopulationObservation,
 }
 
 /// A verdict that is in the log and still holds.
@@ -66,8 +68,8 @@ pub struct HeartbeatObservation {
     pub control: ObjectKey,
     /// The verdict as it was recorded, with the numbers of now.
     pub verdict: Arc<Verdict>,
-    /// The items that were judged. None when their list is not due.
-    pub population: Option<Vec<ResourceRef>>,
+    /// Who was judged.
+    pub population: PopulationObservation,
 }
 
 /// What the log holds of a batch, now that it is durable: what may be claimed from now on.

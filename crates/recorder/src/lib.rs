@@ -36,6 +36,7 @@ pub use self::{
         Batch, HeartbeatObservation, ObjectObservation, Receipt, VerdictObservation,
         remembered_occurrences,
     },
+    draft::PopulationObservation,
     leadership::Leadership,
     observer::Observer,
     opening::EvidenceConfig,

@@ -12,6 +12,9 @@ pub struct JudgedItem {
     pub resource: ResourceRef,
     /// The uid of the object. None for what is no object, or passed no API server.
     pub uid: Option<Box<str>>,
+    /// The digest of the facts that it was judged on. None of what is no object, and where it is not
+    /// asked for.
+    pub facts: Option<String>,
 }
 
 /// Items by name, without those that are gone. A subject is named as a binding names it.
@@ -35,7 +38,7 @@ pub fn named(inventory: &Inventory, item: Item) -> Option<JudgedItem> {
 /// An object, which may be gone, by name.
 pub fn object(inventory: &Inventory, object: &Object) -> Option<JudgedItem> {
     let resource = checks::reference_of(inventory, object)?;
-    Some(JudgedItem { resource, uid: object.uid.clone() })
+    Some(JudgedItem { resource, uid: object.uid.clone(), facts: None })
 }
 
 fn subject(subject: &Subject) -> JudgedItem {
@@ -47,7 +50,7 @@ fn subject(subject: &Subject) -> JudgedItem {
         namespace,
         name: subject.name().to_string(),
     };
-    JudgedItem { resource, uid: None }
+    JudgedItem { resource, uid: None, facts: None }
 }
 
 /// An item of the cluster as a whole, by its number within the check.
@@ -58,5 +61,5 @@ fn cluster(part: u32) -> JudgedItem {
         namespace: None,
         name: format!("cluster/{part}"),
     };
-    JudgedItem { resource, uid: None }
+    JudgedItem { resource, uid: None, facts: None }
 }

@@ -145,7 +145,7 @@ impl TrackedControl {
         }
         if self.spec.test.attestation.is_some() {
             let occurrences = self.attestation.names(self.memory.population());
-            let named = |resource| JudgedItem { resource, uid: None };
+            let named = |resource| JudgedItem { resource, uid: None, facts: None };
             return occurrences.into_iter().map(named).collect();
         }
         population::judged(inventory, self.memory.population())

@@ -102,7 +102,7 @@ impl<'a> Drafting<'a> {
         let known = self.known_verdict(name);
         let people = remembered.map(|remembered| &remembered.people);
         let mut draft = VerdictDraft::new(observed, &self.pseudonymizer);
-        draft.passed = lapsed::drafts(observed, known, people, &self.pseudonymizer);
+        (draft.passed, draft.endings) = lapsed::drafts(observed, known, people, &self.pseudonymizer);
         draft.blocked = remembered
             .map(|remembered| remembered.message.clone())
             .filter(|message| !message.is_empty());

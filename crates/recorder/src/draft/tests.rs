@@ -7,7 +7,11 @@ use serde_json::json;
 
 use super::*;
 use crate::ObjectKey;
-use comptroller_core::{api::Severity, checks};
+use comptroller_core::{
+    api::{ResourceRef, Severity},
+    checks,
+    engine::JudgedItem,
+};
 use comptroller_evidence::entry::{Entry, EntryType};
 
 fn at(seconds: i64) -> Timestamp {
@@ -63,23 +67,37 @@ impl Draft {
     }
 }
 
+/// A list of people that is due.
+fn people(names: &[&str]) -> PopulationObservation {
+    let item = |name: &&str| JudgedItem {
+        resource: ResourceRef {
+            api_version: "v1".to_owned(),
+            kind: "User".to_owned(),
+            namespace: None,
+            name: (*name).to_owned(),
+        },
+        uid: None,
+        facts: None,
+    };
+    PopulationObservation {
+        items: (!names.is_empty()).then(|| names.iter().map(item).collect()),
+        list_due: true,
+        ..PopulationObservation::default()
+    }
+}
+
 fn key() -> ObjectKey {
     ObjectKey { name: "tls".to_owned(), uid: None }
 }
 
 fn draft(verdict: &Verdict, wrong: &[ObservedFinding], population: &[&str]) -> Draft {
-    let items = population.iter().map(|name| ResourceRef {
-        api_version: "v1".to_owned(),
-        kind: "User".to_owned(),
-        namespace: None,
-        name: (*name).to_owned(),
-    });
     let observed = VerdictObservation {
         control: key(),
         verdict: Arc::new(verdict.clone()),
         findings: wrong.to_vec(),
         lapsed: Vec::new(),
-        population: (!population.is_empty()).then(|| items.collect()),
+        gone: Vec::new(),
+        population: people(population),
     };
     Draft::Verdict(VerdictDraft::new(&observed, &Pseudonymizer::new(&pseudonym)))
 }
@@ -116,7 +134,7 @@ fn object(generation: i64, severity: &str) -> Draft {
     })
 }
 
-fn heartbeat(verdict: &Verdict, population: Option<Vec<ResourceRef>>) -> HeartbeatDraft {
+fn heartbeat(verdict: &Verdict, population: PopulationObservation) -> HeartbeatDraft {
     let observed =
         HeartbeatObservation { control: key(), verdict: Arc::new(verdict.clone()), population };
     HeartbeatDraft::new(&observed, &Pseudonymizer::new(&pseudonym))
