@@ -13,7 +13,7 @@ use comptroller_core::{
     api::State,
     engine::{Reason, UnreadableKinds, Verdict},
 };
-use comptroller_recorder::{Batch, Evidence, ObjectKey, VerdictObservation};
+use comptroller_recorder::{Batch, Evidence, ObjectKey, PopulationObservation, VerdictObservation};
 
 fn metrics() -> Metrics {
     Metrics::register(Registry::new()).unwrap()
@@ -58,7 +58,10 @@ fn recorded(state: State) -> Recorded<Verdict> {
     let batch = Batch { verdicts: vec![observed], ..Batch::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let evidence = Evidence::without_log(tokio::sync::watch::channel(true).1);
+        let evidence = Evidence::without_log(
+            tokio::sync::watch::channel(true).1,
+            comptroller_recorder::Clock::default(),
+        );
         evidence.submit(batch).await.unwrap().unwrap().verdicts.remove(0).1
     })
 }

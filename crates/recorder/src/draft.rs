@@ -20,7 +20,7 @@ use comptroller_evidence::{
         ChangeKind, EntryFinding, FindingEnding, GapCause, GapData, Heartbeat, ObjectChange,
         VerdictData,
     },
-    entry::{Data, EntrySubject},
+    entry::{Data, EntrySubject, EntryType},
     fold::{FindingKey, LogState, ObjectState, VerdictState, diff, findings_digest},
     privacy::Pseudonymizer,
 };
@@ -255,21 +255,35 @@ fn vouched(known: &VerdictState, now: Timestamp) -> Timestamp {
 }
 
 /// That nobody could look for a time that ends here, if so.
-fn blind(
+pub(crate) fn blind(
     known: &VerdictState,
     reason: &str,
     blocked: Option<&str>,
     now: Timestamp,
 ) -> Option<Data> {
-    let could_not = [Reason::Forbidden, Reason::KindNotServed, Reason::WatchStale];
-    let over = known.state == State::Unknown
-        && known.reason != reason
-        && could_not.iter().any(|reason| reason.as_str() == known.reason);
-    over.then(|| {
-        let why = blocked.unwrap_or(&known.reason);
-        let reason = format!("the control could not be evaluated: {why}");
-        Data::Gap(GapData::between(known.since, now, GapCause::InputsUnreadable, reason))
-    })
+    let cause = cause_of_blindness(&known.reason).filter(|_| known.state == State::Unknown)?;
+    // One gap, however often the reason for the same cause was another.
+    if cause_of_blindness(reason) == Some(cause) {
+        return None;
+    }
+    let why = match cause {
+        GapCause::Suspended => "the control was suspended".to_owned(),
+        _ => {
+            let why = blocked.unwrap_or(&known.reason);
+            format!("the control could not be evaluated: {why}")
+        }
+    };
+    Some(Data::Gap(GapData::between(known.since, now, cause, why)))
+}
+
+/// Why nobody looked while a control was unknown for this reason. None: somebody did.
+fn cause_of_blindness(reason: &str) -> Option<GapCause> {
+    let is = |one: Reason| one.as_str() == reason;
+    if is(Reason::Suspended) {
+        return Some(GapCause::Suspended);
+    }
+    let is_unreadable = [Reason::Forbidden, Reason::KindNotServed, Reason::WatchStale];
+    is_unreadable.into_iter().any(is).then_some(GapCause::InputsUnreadable)
 }
 
 impl HeartbeatDraft {
@@ -395,12 +409,19 @@ pub fn deletion(state: &LogState, subject: &EntrySubject) -> Option<(EntrySubjec
 /// The kind of exceptions, which have a type of entry of their own.
 const EXCEPTION: &str = "ControlException";
 
-fn changed(subject: EntrySubject, change: ObjectChange) -> (EntrySubject, Data) {
+/// The kind of namespaces, whose labels have a type of entry of their own.
+pub const NAMESPACE: &str = "Namespace";
+
+fn changed(subject: EntrySubject, mut change: ObjectChange) -> (EntrySubject, Data) {
+    if subject.kind == NAMESPACE {
+        // The API server gives namespaces none.
+        change.generation = None;
+    }
     let change = Box::new(change);
-    let data = if subject.kind == EXCEPTION {
-        Data::Exception(change)
-    } else {
-        Data::ControlChanged(change)
+    let data = match subject.kind.as_str() {
+        EXCEPTION => Data::Exception(change),
+        NAMESPACE => Data::Object(EntryType::Namespace, change),
+        _ => Data::ControlChanged(change),
     };
     (subject, data)
 }

@@ -52,14 +52,16 @@ pub(crate) fn drafts(
             dating::key_of(&observed.finding, pseudonymizer),
         )
     }));
-    let drafts = observed.lapsed.iter().map(|passed| {
-        PassedDraft::new(passed, endings(&passed.gone, &names), pseudonymizer)
-    });
+    let drafts = observed
+        .lapsed
+        .iter()
+        .map(|passed| PassedDraft::new(passed, endings(&passed.gone, &names), pseudonymizer));
     (drafts.collect(), endings(&observed.gone, &names))
 }
 
 /// Why findings went, by the names that the log has for them.
 fn endings(gone: &[(FindingHash, Ending)], names: &People) -> Endings {
-    let named = |(key, ending): &(FindingHash, Ending)| Some((names.get(key)?.clone(), ending.clone()));
+    let named =
+        |(key, ending): &(FindingHash, Ending)| Some((names.get(key)?.clone(), ending.clone()));
     gone.iter().filter_map(named).collect()
 }

@@ -14,10 +14,7 @@ const MAX_FIELDS: usize = 6;
 pub fn edited(before: &ControlSpec, after: &ControlSpec) -> Option<Arc<str>> {
     let rule = |spec: &ControlSpec| {
         let part = |value: Result<Value, serde_json::Error>| value.unwrap_or_default();
-        [
-            part(serde_json::to_value(&spec.scope)),
-            part(serde_json::to_value(&spec.test)),
-        ]
+        [part(serde_json::to_value(&spec.scope)), part(serde_json::to_value(&spec.test))]
     };
     let mut fields = Vec::new();
     for ((path, before), after) in
@@ -81,13 +78,19 @@ mod tests {
 
     #[test]
     fn the_sentence_names_the_fields_of_the_rule() {
-        let test = json!({"workload": {"require": {"runAsNonRoot": true}}});
+        let test = json!({"workload": {"require": ["RunAsNonRoot"]}});
         let plain = spec(&Value::Null, &test);
         let scoped = spec(&json!({"excludeNamespaces": ["a"]}), &test);
         let other = spec(&json!({"excludeNamespaces": ["a", "b"]}), &test);
         assert_eq!(edited(&plain, &plain), None);
-        assert_eq!(edited(&plain, &scoped).as_deref(), Some("spec.scope.excludeNamespaces was edited"));
-        assert_eq!(edited(&scoped, &other).as_deref(), Some("spec.scope.excludeNamespaces was edited"));
+        assert_eq!(
+            edited(&plain, &scoped).as_deref(),
+            Some("spec.scope.excludeNamespaces was edited")
+        );
+        assert_eq!(
+            edited(&scoped, &other).as_deref(),
+            Some("spec.scope.excludeNamespaces was edited")
+        );
         let titled = ControlSpec { title: "another".to_owned(), ..plain.clone() };
         assert_eq!(edited(&plain, &titled), None);
     }

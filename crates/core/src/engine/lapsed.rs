@@ -199,12 +199,7 @@ impl LapsedVerdicts {
                 self.gone.insert(key, ending);
             }
         }
-        for (key, ending) in changes.missing {
-            // Of what this process saw go itself, it knows more.
-            if !self.found.contains_key(&key) && self.gone.len() < MAX_GONE {
-                self.gone.entry(key).or_insert(ending);
-            }
-        }
+        self.note_missing(changes.missing);
         for key in changes.unworded {
             self.find(key, None);
         }
@@ -212,6 +207,16 @@ impl LapsedVerdicts {
             self.find(key, Some(observed));
         }
         self.present = Some(Arc::clone(verdict));
+    }
+
+    /// Takes in why findings of before this process are not there, though the verdict may be as it was.
+    pub fn note_missing(&mut self, missing: Vec<(FindingHash, Ending)>) {
+        for (key, ending) in missing {
+            // Of what this process saw go itself, it knows more.
+            if !self.found.contains_key(&key) && self.gone.len() < MAX_GONE {
+                self.gone.entry(key).or_insert(ending);
+            }
+        }
     }
 
     fn find(&mut self, key: FindingHash, observed: Option<ObservedFinding>) {

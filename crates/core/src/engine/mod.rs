@@ -16,6 +16,7 @@ pub mod memory;
 mod movements;
 mod named_types;
 mod names;
+mod namespaces;
 mod objects;
 mod population;
 mod readiness;
@@ -35,10 +36,13 @@ use std::{
 
 use jiff::Timestamp;
 
-use self::{exceptions::Exceptions, lapsed::LapseCounter, movements::RecentChanges, tracked::TrackedControl};
+use self::{
+    exceptions::Exceptions, lapsed::LapseCounter, movements::RecentChanges, tracked::TrackedControl,
+};
 pub use self::{
     judging::judge_in_scope,
     movements::{Ending, MAX_MOVEMENTS, Movement},
+    namespaces::ObservedNamespace,
     population::JudgedItem,
     readiness::UnreadableKinds,
     recollection::{Recollection, Remembered},
@@ -74,6 +78,8 @@ pub struct Engine {
     lapse_counter: LapseCounter,
     /// What happened to objects since it was evaluated; empty where nothing is recorded.
     recent: RecentChanges,
+    /// Counts the changes of namespaces.
+    namespaces_version: u64,
     /// Why no verdict stands at present. None normally.
     withheld: Option<String>,
 }

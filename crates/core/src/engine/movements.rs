@@ -13,9 +13,7 @@ use super::{
 use crate::{
     api::ResourceRef,
     checks::{CheckContext, Item, Judgement, scope::Admission},
-    inventory::{
-        Availability, Change, Facts, Inventory, Object, Slot, Symbol, facts::Labels,
-    },
+    inventory::{Availability, Change, Facts, Inventory, Object, Slot, Symbol, facts::Labels},
 };
 use comptroller_vocabulary::{FindingEnding, PopulationCause};
 
@@ -218,11 +216,6 @@ impl PopulationCourse {
         self.waiting.retain(|(number, _)| *number > version);
         self.untold = self.untold.filter(|number| *number > version);
     }
-
-    /// What moved by this time was recorded by another process.
-    pub fn forget(&mut self, by: Timestamp) {
-        self.waiting.retain(|(_, movement)| movement.at > by);
-    }
 }
 
 /// All that tells why an item is not what it was at the last evaluation.
@@ -372,3 +365,6 @@ fn namespace_of(object: &Object) -> &Symbol {
         _ => &object.namespace,
     }
 }
+
+#[cfg(test)]
+mod tests;

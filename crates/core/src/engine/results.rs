@@ -144,7 +144,8 @@ impl Engine {
     pub fn recorded_elsewhere(&mut self, control: &str, by: Timestamp) {
         if let Some(tracked) = self.controls.get_mut(control) {
             tracked.lapsed_mut().forget(by);
-            tracked.course_mut().forget(by);
+            // What another recorded of the population is not known here.
+            tracked.course_mut().give_up();
         }
     }
 

@@ -11,8 +11,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use self::compile::{CompiledTest, compile};
 use super::{
     attestation_state::AttestationState,
-    exceptions::Exceptions,
     edits,
+    exceptions::Exceptions,
     judging::changed_namespace,
     lapsed::{FindingChanges, LapseCounter, LapsedVerdicts},
     memory::{ControlMemory, FindingHash},
@@ -169,6 +169,11 @@ impl TrackedControl {
     /// The same, to hand them out and to drop them.
     pub fn lapsed_mut(&mut self) -> &mut LapsedVerdicts {
         &mut self.lapsed
+    }
+
+    /// Whether the labels of namespaces decide what it looks at.
+    pub fn selects_namespaces(&self) -> bool {
+        matches!(&self.test, CompiledTest::Ready { scope, .. } if scope.selects())
     }
 
     /// What moved in its population.
@@ -390,6 +395,7 @@ impl TrackedControl {
     ) -> bool {
         // Equal verdicts are not published: each would be an entry of the log and a write of the status.
         if self.verdict.as_deref() == Some(&verdict) {
+            self.lapsed.note_missing(changes.missing);
             return false;
         }
         let verdict = Arc::new(verdict);

@@ -27,11 +27,7 @@ pub struct PassedDraft {
 
 impl PassedDraft {
     /// The draft of a verdict that is over. `gone` are the findings that went before it was.
-    pub fn new(
-        passed: &LapsedVerdict,
-        gone: Endings,
-        pseudonymizer: &Pseudonymizer<'_>,
-    ) -> Self {
+    pub fn new(passed: &LapsedVerdict, gone: Endings, pseudonymizer: &Pseudonymizer<'_>) -> Self {
         let mut data = verdict_data(&passed.verdict, &[], pseudonymizer);
         if passed.unnamed > 0 {
             let more = format!("; {} more findings came and went", passed.unnamed);
@@ -187,9 +183,8 @@ fn after(
     now: Timestamp,
 ) -> VerdictState {
     let last_at = before.as_ref().map_or(now.min(data.since), |before| before.last_at);
-    let (population_list, population_digest) = before
-        .map(|before| (before.population_list, before.population_digest))
-        .unwrap_or_default();
+    let (population_list, population_digest) =
+        before.map(|before| (before.population_list, before.population_digest)).unwrap_or_default();
     let state = VerdictState::of(data, findings, (u64::MAX, last_at), population_list);
     VerdictState { population_digest, ..state }
 }

@@ -12,7 +12,7 @@ use comptroller_core::{
     checks,
     engine::JudgedItem,
 };
-use comptroller_evidence::entry::{Entry, EntryType};
+use comptroller_evidence::entry::Entry;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -215,17 +215,9 @@ fn a_population_is_listed_once_while_it_stays_the_same() {
     let text = &resolved.stored[0];
     assert!(!text.contains("jane") && text.contains("person:4"), "{text}");
     assert_eq!(text.lines().count(), 3);
-    assert!(text.lines().all(|line| line.split('\t').count() == 4), "{text}");
+    assert!(text.lines().all(|line| line.split('\t').count() == 6), "{text}");
     write(&mut state, draft(&passing, &[], &["jane"]), at(9));
-    let beat = |name: &str| {
-        let items = vec![ResourceRef {
-            name: name.to_owned(),
-            kind: "User".to_owned(),
-            api_version: "v1".to_owned(),
-            namespace: None,
-        }];
-        Draft::Heartbeat(heartbeat(&passing, Some(items)))
-    };
+    let beat = |name: &str| Draft::Heartbeat(heartbeat(&passing, people(&[name])));
     let same = beat("jane").resolve(&state, at(4000)).unwrap();
     let [(_, Data::Heartbeat(data))] = &same.entries[..] else { panic!("{:?}", same.entries) };
     assert!(data.population_list.is_none() && same.stored.is_empty());
@@ -234,7 +226,7 @@ fn a_population_is_listed_once_while_it_stays_the_same() {
     assert_eq!(other.stored.len(), 1);
     // Of another verdict than the log holds there is no heartbeat.
     let failing = verdict(State::Failing, Reason::FindingsOpen, 5);
-    let beat = Draft::Heartbeat(heartbeat(&failing, None));
+    let beat = Draft::Heartbeat(heartbeat(&failing, people(&[])));
     assert!(beat.resolve(&state, at(4000)).is_none());
 }
 
@@ -386,13 +378,13 @@ mod passages {
         passages.note(FindingChanges::default(), &failing, at(20), &mut keeping);
         let again = counted(State::Passing, Reason::NoFindings, 21, 0);
         passages.note(FindingChanges::default(), &again, at(21), &mut keeping);
-        let mut told = passages.tell(at(21), &mut keeping);
+        let mut told = passages.tell(at(21), &mut keeping).over;
         told[0].found = wrong(&[("x", None)]);
 
         let pseudonymizer = Pseudonymizer::new(&pseudonym);
         let passed: Vec<PassedDraft> = told
             .iter()
-            .map(|passed| PassedDraft::new(passed, Vec::new(), &pseudonymizer))
+            .map(|passed| PassedDraft::new(passed, Endings::new(), &pseudonymizer))
             .collect();
         let Draft::Verdict(last) = draft(&again, &[], &[]) else { unreachable!() };
         let draft = Draft::Verdict(VerdictDraft { passed, ..last });

@@ -58,7 +58,7 @@ fn told(steps: &[(State, &str)]) -> Vec<String> {
     let mut lapse_counter = LapseCounter { on: true, last: 0 };
     let mut lapsed = LapsedVerdicts::default();
     lapsed.note(FindingChanges::default(), &verdict(State::Passing, 0), at(0), &mut lapse_counter);
-    lapsed.tell(at(0), &mut lapse_counter).over;
+    lapsed.tell(at(0), &mut lapse_counter);
     lapsed.recorded(lapsed.last());
     for (second, (state, words)) in (1..).zip(steps) {
         let population = usize::try_from(second).unwrap();
@@ -113,7 +113,7 @@ fn a_storm_is_bounded_and_counted() {
     let mut lapse_counter = LapseCounter { on: true, last: 0 };
     let mut lapsed = LapsedVerdicts::default();
     lapsed.note(FindingChanges::default(), &verdict(State::Passing, 0), at(0), &mut lapse_counter);
-    lapsed.tell(at(0), &mut lapse_counter).over;
+    lapsed.tell(at(0), &mut lapse_counter);
     let names: Vec<String> = (0..MAX_FOUND + 9).map(|number| format!("+n{number}")).collect();
     lapsed.note(changes(&names.join(" ")), &verdict(State::Failing, 0), at(1), &mut lapse_counter);
     let gone: Vec<String> = names.iter().map(|name| name.replace('+', "-")).collect();

@@ -47,8 +47,7 @@ impl TrackedControl {
         // An edit counts until everything was judged by it.
         let edited = self.edited.take_if(|_| self.judge_all);
         let referred = self.referral_changed;
-        let causes =
-            Causes { context, recent, gone: &gone, edited: edited.as_deref(), referred };
+        let causes = Causes { context, recent, gone: &gone, edited: edited.as_deref(), referred };
         // Ids of items may mean others by a new spec, so nothing is kept but when each was found.
         if self.judge_all {
             if kept.is_some() {
