@@ -39,6 +39,7 @@ pub use self::{
         remembered_occurrences,
     },
     clock::{Clock, MachineTime, Part, Pause, TOLERANCE, TimeSource},
+    draft::PopulationObservation,
     identity::OperatorIdentity,
     leadership::Leadership,
     observer::Observer,
