@@ -119,10 +119,12 @@ async fn report(
     let created = object.meta().creation_timestamp.as_ref();
     let waits_since = created.map_or(context.started, |created| created.0.max(context.started));
     let waiting = context.board.waiting();
+    let discontinued = context.evidence.discontinued().and_then(|why| why.borrow().clone());
     let known = StatusInputs::new(generation, waits_since, &waiting)
         .with_spec(control.map(|control| &control.spec))
         .with_verdict(recorded)
-        .with_as_of(context.board.as_of(&name));
+        .with_as_of(context.board.as_of(&name))
+        .with_discontinued(discontinued.as_deref());
     let again =
         |left: Duration| context.writer.recheck(&name).map_or(left, |recheck| recheck.min(left));
     let (status, news, urgency) = match status::plan(&previous, &known, now) {
@@ -148,6 +150,9 @@ async fn report(
     if recording == Some(true) {
         let note = "verdicts are recorded in the evidence log again".to_owned();
         publish(object, EventType::Normal, status::RECORDED, note, context);
+    }
+    if let (Some(false), Some(why)) = (recording, &discontinued) {
+        publish(object, EventType::Warning, status::LOG_DISCONTINUED, why.to_string(), context);
     }
     if let Some(published) = &published {
         if news > StatusNews::Heartbeat && !is_resent {
@@ -178,7 +183,11 @@ async fn fail_closed(
     let generation = object.meta().generation.unwrap_or_default();
     let status = object.0.as_ref().ok().and_then(|control| control.status.as_ref());
     let previous = context.writer.newest(object, status).unwrap_or_default();
-    let closed = status::unrecorded(&previous, generation, why, since, now);
+    let is_discontinued =
+        context.evidence.discontinued().is_some_and(|why| why.borrow().is_some());
+    let reason =
+        if is_discontinued { status::LOG_DISCONTINUED } else { status::LOG_UNAVAILABLE };
+    let closed = status::unrecorded(&previous, generation, (reason, why), since, now);
     if let Ok(control) = &object.0 {
         let open = context.board.open_counts(&key_of(object.meta()));
         context.metrics.observe_unrecorded_control(&name, &control.spec, &closed, open);
@@ -197,7 +206,7 @@ async fn fail_closed(
     context.writer.write(&context.api, &name, closed, now).await?;
     if recording == Some(false) {
         let note = format!("verdicts can't be recorded, so no new one is claimed: {why}");
-        publish(object, EventType::Warning, status::LOG_UNAVAILABLE, note, context);
+        publish(object, EventType::Warning, reason, note, context);
     }
     Ok((again, ReconcileOutcome::Written))
 }

@@ -34,6 +34,9 @@ pub const EVIDENCE_RECORDED: &str = "EvidenceRecorded";
 /// The reason while the log can't be written.
 pub const LOG_UNAVAILABLE: &str = "LogUnavailable";
 
+/// The reason while the log is not what others know of it: put back, cut or rewritten.
+pub const LOG_DISCONTINUED: &str = "LogDiscontinued";
+
 /// The reason when the log holds what the status says.
 pub const RECORDED: &str = "Recorded";
 
@@ -93,6 +96,8 @@ pub struct StatusInputs<'a> {
     /// The entry of the log that says so, and when it was written; None without a log.
     cited: Option<(EvidenceRef, Timestamp)>,
     as_of: Option<Timestamp>,
+    /// Why the log is not what a witness saw of it.
+    discontinued: Option<&'a str>,
     waiting: &'a str,
 }
 
@@ -107,6 +112,7 @@ impl<'a> StatusInputs<'a> {
             verdict: None,
             cited: None,
             as_of: None,
+            discontinued: None,
             waiting,
         }
     }
@@ -132,6 +138,12 @@ impl<'a> StatusInputs<'a> {
     #[must_use]
     pub fn with_as_of(self, as_of: Option<Timestamp>) -> Self {
         Self { as_of, ..self }
+    }
+
+    /// The same with why the log is not what others know of it; None: nobody says so.
+    #[must_use]
+    pub fn with_discontinued(self, discontinued: Option<&'a str>) -> Self {
+        Self { discontinued, ..self }
     }
 }
 
