@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{EVIDENCE_RECORDED, LOG_DISCONTINUED, LOG_UNAVAILABLE};
+use super::{CLOCK_DIFFERS, EVIDENCE_RECORDED, LOG_DISCONTINUED, LOG_UNAVAILABLE, OBSTACLES};
 use comptroller_core::{
     api::{
         ControlStatus, State,
@@ -12,6 +12,7 @@ use comptroller_core::{
     },
     engine::Verdict,
 };
+use comptroller_recorder::Obstacle;
 
 /// How long recording may fail before it is no longer claimed that a control holds.
 const BLIP: SignedDuration = SignedDuration::from_secs(10);
@@ -21,15 +22,22 @@ const BLIP: SignedDuration = SignedDuration::from_secs(10);
 pub fn recording_changed(previous: &ControlStatus, status: &ControlStatus) -> Option<bool> {
     let fails = |status: &ControlStatus| {
         let known = status.conditions.iter().find(|known| known.type_ == EVIDENCE_RECORDED);
-        known.is_some_and(|known| {
-            [LOG_UNAVAILABLE, LOG_DISCONTINUED].contains(&known.reason.as_str())
-        })
+        known.is_some_and(|known| OBSTACLES.contains(&known.reason.as_str()))
     };
     (fails(previous) != fails(status)).then(|| !fails(status))
 }
 
-/// The status while the log can't be written for a reason, which it could not since `since`: nothing
-/// new is claimed, and after [`BLIP`] not either that anything holds.
+/// The reason of conditions while something keeps verdicts from being recorded.
+pub fn reason_of(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::Log => LOG_UNAVAILABLE,
+        Obstacle::Discontinued => LOG_DISCONTINUED,
+        Obstacle::Clocks => CLOCK_DIFFERS,
+    }
+}
+
+/// The status while nothing is recorded since `since`, for a reason in a word and in a sentence:
+/// nothing new is claimed, and after [`BLIP`] not either that anything holds.
 pub fn unrecorded(
     previous: &ControlStatus,
     generation: i64,

@@ -173,7 +173,10 @@ fn a_log_that_fails_for_long_lets_no_control_hold() {
             assert_eq!((closed.state, closed.reason.as_str()), (State::Unknown, LOG_UNAVAILABLE));
             assert_eq!(closed.since, Some(whole_seconds(at(20))));
         }
-        assert_eq!(unrecorded(&closed, GENERATION, (LOG_UNAVAILABLE, "disk full"), at(20), at(90)), closed);
+        assert_eq!(
+            unrecorded(&closed, GENERATION, (LOG_UNAVAILABLE, "disk full"), at(20), at(90)),
+            closed
+        );
         // It heals, and the verdict is as it was, since when it was.
         let (healed, ..) = written(plan(&closed, &recorded, at(91)));
         assert_eq!((healed.state, healed.since), (status.state, status.since));

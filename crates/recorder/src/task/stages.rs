@@ -11,7 +11,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{Open, RecordError, Recorder, Stage, say};
 use crate::{
-    Current, Writing,
+    Current, Obstacle, Writing,
     draft::Entries,
     first_entries::{NewWriter, first_entries},
     identity::{OperatorIdentity, VERSION},
@@ -60,7 +60,7 @@ impl Recorder {
                         let slow = "the log is being opened, which takes more than 10 s: a long log is read, or its volume or bucket does not answer";
                         tracing::warn!("{slow}");
                         let now = self.config.clock.now();
-                        say(&self.writing, &failing(&self.writing, slow.into(), now));
+                        say(&self.writing, &failing(&self.writing, Obstacle::Log, slow.into(), now));
                     }
                 }
             }
@@ -244,18 +244,24 @@ impl Recorder {
         }
         let retry = Instant::now() + wait;
         self.stage = Stage::Failing { why: Arc::clone(&why), retry, backoff };
-        let failing = failing(&self.writing, why, self.config.clock.now());
+        let obstacle = if error.is_put_back() { Obstacle::Discontinued } else { Obstacle::Log };
+        let failing = failing(&self.writing, obstacle, why, self.config.clock.now());
         self.say(&if displaced { Writing::Standby } else { failing });
     }
 }
 
 /// That the log can't be written, since when it could not without a break.
-fn failing(writing: &watch::Sender<Writing>, why: Arc<str>, now: Timestamp) -> Writing {
+fn failing(
+    writing: &watch::Sender<Writing>,
+    obstacle: Obstacle,
+    why: Arc<str>,
+    now: Timestamp,
+) -> Writing {
     let since = match &*writing.borrow() {
         Writing::Failing { since, .. } => *since,
         Writing::Standby | Writing::Opening | Writing::Open(_) => now,
     };
-    Writing::Failing { why, since }
+    Writing::Failing { obstacle, why, since }
 }
 
 /// Says with a gap among these entries what recovery found; without one, with a gap of no length, as
