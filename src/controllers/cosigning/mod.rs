@@ -34,7 +34,7 @@ const GATHER: Duration = Duration::from_secs(3);
 const EVERY: Duration = Duration::from_secs(30);
 
 /// How soon a witness that did not answer is asked again.
-const RETRY: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_secs(10);
 
 /// How often a log that does not grow is shown again, so that each day is vouched for.
 const AGAIN: Duration = Duration::from_hours(6);
