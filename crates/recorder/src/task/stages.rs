@@ -125,6 +125,7 @@ impl Recorder {
                 elected,
                 own,
                 led_until: self.led_until,
+                unreachable: self.config.clock.server_silence(),
             };
             let started = self.identity.started(&pseudonyms);
             (first_entries(&state, &origin, writer, started, now), true)
@@ -149,6 +150,10 @@ impl Recorder {
         });
         let verifier = key.verifier();
         let mut open = Open { writer, key, verifier, store, epoch, kept: 0 };
+        self.told_gap = first.iter().find_map(|(_, data)| match data {
+            Data::Gap(gap) => Some(gap.clone()),
+            _ => None,
+        });
         let told = tells || same.is_none();
         let pause = self.with_pause(&mut first, &origin);
         self.append(&mut open, first, Vec::new(), now).await?;
