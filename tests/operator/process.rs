@@ -212,6 +212,7 @@ pub async fn install_crds(plane: &ControlPlane) {
         "crd/auditperiods.comptroller.dev",
         "crd/controls.comptroller.dev",
         "crd/controlexceptions.comptroller.dev",
+        "crd/deviationresponses.comptroller.dev",
     ];
     kubectl(
         plane,
