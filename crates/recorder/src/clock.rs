@@ -329,7 +329,7 @@ mod tests {
         }
         assert!(off(&state, 30.0, 0.25).abs() < 0.1, "{}", off(&state, 30.0, 0.25));
         assert_eq!(
-            state.server_time(machine(60.5, 0.0)).map(|it| it.as_second()),
+            state.server_time(machine(60.5, 0.0)).map(Timestamp::as_second),
             Some(EPOCH + 60)
         );
         assert_eq!(state.server_time(machine(600.0, 0.0)), None, "it has not answered for long");

@@ -170,8 +170,9 @@ impl Recorder {
         self.log.displaced.send_replace(false);
         self.stage = Stage::Open(Box::new(open));
         self.term += 1;
-        // Clocks that differ are told of before anything is claimed.
-        self.clocks_differ = None;
+        // Clocks that differ, or agree again, are told of before anything is claimed: by the log,
+        // since another process may have found that they differ.
+        self.clocks_differ = self.read(|current| current.state.clocks_differ_since());
         self.compare_clocks().await;
         self.say_open();
         Ok(())
