@@ -38,7 +38,7 @@ pub use self::{
         Batch, HeartbeatObservation, ObjectObservation, Receipt, VerdictObservation,
         remembered_occurrences,
     },
-    clock::{Clock, MachineTime, Part, Pause, TOLERANCE, TimeSource},
+    clock::{Clock, MachineTime, Part, Pause, SERVER_SILENCE, TOLERANCE, TimeSource},
     draft::PopulationObservation,
     identity::OperatorIdentity,
     leadership::Leadership,
