@@ -120,7 +120,8 @@ async fn make(args: &ReportArgs) -> Result<MadeReport, Box<dyn std::error::Error
     let request = ReportRequest::find(args).await?;
     request.refuse_future(now)?;
     let (reader, checked) = open(args, &request).await?;
-    let mut fold = PeriodFold::new(request.span, &request.categories);
+    let mut fold = PeriodFold::new(request.span, &request.categories)
+        .with_minimum_observation(request.minimum_observation);
     let read = replay(&reader, 0..checked.size, |index, entry| fold.apply(index, entry)).await?;
     let run = ReportRun { now, by: request.run_by.clone() };
     let report = finish(&fold, &request, &reader, &checked, &read, &run, args);

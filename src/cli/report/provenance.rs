@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::{ReportArgs, closing::Closing, request::ReportRequest};
+use comptroller_core::api::MINIMUM_OBSERVATION;
 use comptroller_evidence::{log::LogReader, origin, replay::Replayed};
 use comptroller_report::{
     period::{
@@ -65,6 +66,8 @@ pub fn of(
         checkpoint,
         verify_command: verify_command(reader, args),
         completeness: completeness(request.span, checked.size, read),
+        operators: Vec::new(),
+        cosignatures: Vec::new(),
     }
 }
 
@@ -141,6 +144,9 @@ fn command(
     }
     let categories: Vec<&str> = request.categories.iter().map(|one| one.as_str()).collect();
     option("--categories", &categories.join(","));
+    if request.minimum_observation != MINIMUM_OBSERVATION {
+        option("--minimum-observation", &request.minimum_observation.to_string());
+    }
     option("--evidence", &args.evidence);
     option("--key", key);
     option("--log-size", &size.to_string());
@@ -187,6 +193,7 @@ mod tests {
             name: "q3".to_owned(),
             span,
             categories: vec![Category::Security],
+            minimum_observation: 95,
             uid: None,
             status: None,
             run_by: String::new(),

@@ -26,6 +26,8 @@ pub struct ReportRequest {
     pub span: Span,
     /// The categories in scope.
     pub categories: Vec<Category>,
+    /// The share of the period, in percent, below which nothing is concluded.
+    pub minimum_observation: u8,
     /// The uid of the object; None without a cluster.
     pub uid: Option<String>,
     /// The status that the cluster has; None without a cluster.
@@ -125,7 +127,7 @@ impl ReportRequest {
         // A file may have a period that no API server has validated.
         spec.validate().map_err(invalid)?;
         let span = Span::of(spec).ok_or(ReportRequestError::Nothing)?;
-        Ok(Self { name, span, categories: spec.categories(), uid: None, status, run_by })
+        Ok(Self { name, span, categories: spec.categories(), minimum_observation: spec.minimum_observation(), uid: None, status, run_by })
     }
 
     /// The status of a closed period; None if it is not closed, or there is no status.

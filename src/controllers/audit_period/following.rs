@@ -170,7 +170,8 @@ impl Following {
         let reader = refreshed(&mut self.reader, place).await?;
         let known = self.periods.entry(name.clone()).or_insert_with(|| Fold {
             of,
-            so_far: PeriodFold::new(span, &categories),
+            so_far: PeriodFold::new(span, &categories)
+                .with_minimum_observation(period.spec.minimum_observation()),
             next: 0,
             reached: Reached::default(),
         });

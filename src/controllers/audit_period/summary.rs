@@ -190,6 +190,8 @@ pub fn provenance(reader: &LogReader, location: &str, now: Timestamp) -> Provena
         command: String::new(),
         verify_command: String::new(),
         completeness: String::new(),
+        operators: Vec::new(),
+        cosignatures: Vec::new(),
     }
 }
 

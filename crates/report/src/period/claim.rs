@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     digest,
-    model::{Conclusion, PeriodReport},
+    model::{PeriodReport, PeriodSummary},
 };
 use comptroller_core::api::{AuditPeriodStatus, PeriodControls, PeriodPhase};
 use comptroller_vocabulary::canonical::CanonicalError;
@@ -38,7 +38,7 @@ impl PeriodClaim {
         let summary = &report.summary;
         Self {
             coverage: summary.coverage.text(),
-            controls: controls(report),
+            controls: controls(summary),
             deviations: count(summary.deviations),
             open_deviations: count(summary.open_deviations),
             log_size: i64::try_from(report.provenance.log_size).unwrap_or(i64::MAX),
@@ -148,20 +148,17 @@ fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn controls(report: &PeriodReport) -> PeriodControls {
-    let concluded = |conclusion| {
-        count(report.controls.iter().filter(|control| control.conclusion == conclusion).count())
-    };
-    let no_deviation_observed = concluded(Conclusion::Effective);
-    let deviation_observed = concluded(Conclusion::Deviations);
-    let not_determinable = concluded(Conclusion::Unknown);
-    let not_due = concluded(Conclusion::NotApplicable);
+fn controls(summary: &PeriodSummary) -> PeriodControls {
+    let no_deviation_observed = count(summary.no_deviation_observed);
+    let deviation_observed = count(summary.deviation_observed);
+    let not_determinable = count(summary.not_determinable);
+    let not_due = count(summary.not_due);
     PeriodControls {
         no_deviation_observed,
         deviation_observed,
         not_determinable,
         not_due,
-        accepted_risk: 0,
+        accepted_risk: count(summary.accepted_risk),
         effective: no_deviation_observed,
         deviations: deviation_observed,
         unknown: not_determinable,
