@@ -127,7 +127,15 @@ impl ReportRequest {
         // A file may have a period that no API server has validated.
         spec.validate().map_err(invalid)?;
         let span = Span::of(spec).ok_or(ReportRequestError::Nothing)?;
-        Ok(Self { name, span, categories: spec.categories(), minimum_observation: spec.minimum_observation(), uid: None, status, run_by })
+        Ok(Self {
+            name,
+            span,
+            categories: spec.categories(),
+            minimum_observation: spec.minimum_observation(),
+            uid: None,
+            status,
+            run_by,
+        })
     }
 
     /// The status of a closed period; None if it is not closed, or there is no status.
