@@ -15,9 +15,11 @@ use std::{
 use jiff::Timestamp;
 use kube::{
     Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
     core::DeserializeGuard,
     runtime::{controller::Action, events::EventType},
 };
+use serde_json::{Map, Value, json};
 use tokio::{
     sync::{Mutex, MutexGuard, mpsc},
     time::timeout,
@@ -57,6 +59,9 @@ const RECHECK: Duration = Duration::from_secs(5);
 
 /// How soon to look again for the entry that closes a period.
 const CLOSING: Duration = Duration::from_secs(1);
+
+/// How long taking away what somebody wrote may take.
+const REMOVAL: Duration = Duration::from_secs(5);
 
 /// The reason of the event that says that a status was put back.
 const PUT_BACK: &str = "StatusPutBack";
@@ -196,6 +201,16 @@ pub async fn reconcile(
     if let Some(left) = context.writer.hold(&name, WINDOW) {
         return Ok((Action::requeue(left), ReconcileOutcome::Unchanged));
     }
+    if let Some(known) = previous.as_ref().filter(|_| not_borne.is_some()) {
+        // A field that another manager wrote stays when it is no longer applied, so it is taken away.
+        let foreign = dropped(known, &status);
+        if !foreign.is_empty() {
+            let (patch, params) =
+                (Patch::Merge(json!({ "status": foreign })), PatchParams::default());
+            let sent = context.api.patch_status(&name, &params, &patch);
+            timeout(REMOVAL, sent).await.map_err(|_| WriteError::Timeout)??;
+        }
+    }
     context.writer.write(&context.api, &name, status, now).await?;
     context.following().await.written(&name);
     if let Some(note) = not_borne {
@@ -204,6 +219,20 @@ pub async fn reconcile(
         context.events.publish(News { regarding, type_: EventType::Warning, reason, note });
     }
     Ok((action(), ReconcileOutcome::Written))
+}
+
+/// The fields that a status has and another has not, each as null: a merge patch that takes them away.
+fn dropped(from: &AuditPeriodStatus, to: &AuditPeriodStatus) -> Map<String, Value> {
+    let fields = |status: &AuditPeriodStatus| match serde_json::to_value(status) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    let kept = fields(to);
+    fields(from)
+        .into_iter()
+        .filter(|(field, _)| !kept.contains_key(field))
+        .map(|(field, _)| (field, Value::Null))
+        .collect()
 }
 
 /// What the status should be. None: nothing is known yet.
