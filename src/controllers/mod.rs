@@ -13,6 +13,7 @@ pub(crate) mod control;
 pub mod events;
 pub(crate) mod exception;
 pub(crate) mod freshness;
+pub(crate) mod guard;
 pub(crate) mod host;
 pub(crate) mod kinds;
 pub mod leader;

@@ -15,7 +15,8 @@ use serde_json::Value;
 use self::drafting::Drafting;
 pub use self::occurrences::remembered_occurrences;
 use crate::{
-    Current, ObjectKey, ObjectRecord, Recorded, dating, draft::Entries, lapsed::People, reference,
+    AuthorGuards, Current, ObjectKey, ObjectRecord, Recorded, WrittenWithin, dating,
+    draft::Entries, lapsed::People, reference,
 };
 use comptroller_core::{
     api::ResourceRef,
@@ -31,6 +32,8 @@ use comptroller_evidence::{data::GapData, entry::EntrySubject};
 pub struct Batch {
     /// Times in which nothing could be judged of any control. They are recorded first.
     pub gaps: Vec<GapData>,
+    /// When the policies that bind records to their authors were in force.
+    pub authors: AuthorGuards,
     /// Until when the inputs of controls were known that can't be read, or could not until now.
     pub blind_since: BTreeMap<String, Timestamp>,
     /// Objects that the cluster no longer has.
@@ -53,6 +56,10 @@ pub struct ObjectObservation {
     /// Whether this process saw that it was deleted and created again since it was recorded last.
     /// It counts where the log, of an older version, has no uid to tell it by.
     pub recreated: bool,
+    /// When the API server created it. None where nobody asks.
+    pub created_at: Option<Timestamp>,
+    /// When its spec was written, for kinds whose author is bound.
+    pub written: Option<WrittenWithin>,
 }
 
 /// What a control came to, with everything that the status has no room for.
@@ -146,7 +153,8 @@ pub(crate) struct LearnedOfBatch {
 impl Batch {
     /// Whether there is nothing to record.
     pub fn is_empty(&self) -> bool {
-        let Self { gaps, blind_since: _, deleted, objects, verdicts, heartbeats } = self;
+        let Self { gaps, blind_since: _, authors: _, deleted, objects, verdicts, heartbeats } =
+            self;
         gaps.is_empty()
             && deleted.is_empty()
             && objects.is_empty()
@@ -161,6 +169,7 @@ impl Batch {
         let pseudonym = |person: &str| pseudonyms.pseudonym(person);
         let outages = self.gaps.iter().chain(&memory.outage).cloned().collect();
         let mut drafting = Drafting::new(&current.state, &pseudonym, outages, now);
+        drafting.authors = Some(&self.authors);
         for subject in &self.deleted {
             drafting.add_deletion(subject);
         }

@@ -82,6 +82,7 @@ impl RecordStage {
             gaps: std::mem::take(&mut self.gaps),
             deleted: self.register.take_deleted(&self.evidence),
             objects: self.register.unrecorded(),
+            authors: self.authors.clone(),
             ..Batch::default()
         };
         let (mut sent, mut room, mut later) = (Vec::new(), MOST_FINDINGS, VecDeque::new());

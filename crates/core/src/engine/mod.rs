@@ -70,6 +70,8 @@ pub struct Engine {
     lapse_counter: LapseCounter,
     /// Why no verdict stands at present. None normally.
     withheld: Option<String>,
+    /// Whether roles and bindings are read though no control asks for them.
+    reads_rights: bool,
 }
 
 impl Engine {

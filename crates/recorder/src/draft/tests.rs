@@ -113,6 +113,9 @@ fn object(generation: i64, severity: &str) -> Draft {
         phase: None,
         uid: None,
         recreated: false,
+        created_at: None,
+        written: None,
+        authors: GuardHistory::default(),
     })
 }
 
@@ -244,6 +247,9 @@ fn objects_are_recorded_with_what_changed() {
             phase: phase.map(str::to_owned),
             uid: None,
             recreated: false,
+            created_at: None,
+            written: None,
+            authors: GuardHistory::default(),
         })
     };
     let mut phases = Vec::new();
