@@ -80,13 +80,24 @@ pub enum Writing {
     /// It may be written; without a log, statuses may. The number grows each time that the log was
     /// opened, since it may say more than this process has heard.
     Open(u64),
-    /// It can't be written.
+    /// Nothing is recorded.
     Failing {
+        /// What keeps it from being recorded.
+        obstacle: Obstacle,
         /// Why, in one sentence.
         why: Arc<str>,
         /// The first failure since it was open; of an append that hangs, when that began.
         since: Timestamp,
     },
+}
+
+/// What keeps everything from being recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The log can't be opened or written.
+    Log,
+    /// The operator's clock and the API server's differ.
+    Clocks,
 }
 
 /// A checkpoint with what verifies it: published where an administrator of the log can't reach it.

@@ -168,12 +168,13 @@ pub(super) async fn open(
         return Err(OpenError::Shorter { found: size, known: known.size() });
     }
     let key = signing_key(config, store.as_ref(), &origin).await?;
-    let (verifier, pseudonyms) = (key.verifier(), Arc::new(key.pseudonyms()));
+    let verifier = key.verifier();
     let writer = LogWriter::open(Arc::clone(&store), key.clone(), &origin).boxed().await?;
     if writer.size() < size {
         return Err(OpenError::Shorter { found: writer.size(), known: size });
     }
     let (state, gap) = fold(Arc::clone(&store), verifier, known, writer.size()).await?;
+    let pseudonyms = Arc::new(key.pseudonyms().continuing(&state));
     Ok(Opened { writer, state, pseudonyms, key, store, gap })
 }
 

@@ -17,8 +17,8 @@ use tokio::{
 };
 
 use super::{
-    Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, OperatorIdentity, Part,
-    QUEUE, SignedCheckpoint, Writing,
+    Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, Obstacle, OperatorIdentity,
+    Part, QUEUE, SignedCheckpoint, Writing,
     batch::{Batch, Drafted, Memory, Receipt},
     draft::Entries,
     observer::Observer,
@@ -432,7 +432,7 @@ impl Recorder {
         }
         let why = "the evidence log did not take the record within 10 s: its volume or bucket does not answer";
         tracing::warn!("{why}");
-        self.say(&Writing::Failing { why: why.into(), since });
+        self.say(&Writing::Failing { obstacle: Obstacle::Log, why: why.into(), since });
         append.await
     }
 

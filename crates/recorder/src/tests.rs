@@ -1,5 +1,7 @@
 //! The task with those who ask it, on a log in a directory.
 
+mod time;
+
 use std::{
     path::{Path, PathBuf},
     sync::{

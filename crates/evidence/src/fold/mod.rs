@@ -235,7 +235,8 @@ impl LogState {
             // Who writes of these goes on.
             OperatorEvent::ClockDiffers
             | OperatorEvent::ClockAgrees
-            | OperatorEvent::KeyRotated => return,
+            | OperatorEvent::KeyRotated
+            | OperatorEvent::LogDiscontinued => return,
         };
     }
 }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Recorder, Stage};
 use crate::{
-    EvidenceError, Writing,
+    EvidenceError, Obstacle, Writing,
     clock::{self, Part, Pause},
     draft::Entries,
     opening,
@@ -108,10 +108,14 @@ impl Recorder {
         match self.clocks_differ {
             None => self.say(&Writing::Open(self.term)),
             Some(since) => {
+                let is_said = matches!(
+                    &*self.writing.borrow(),
+                    Writing::Failing { obstacle: Obstacle::Clocks, since: said, .. } if *said == since
+                );
                 // The text is part of statuses, and must not change while the clocks differ.
-                let known = matches!(&*self.writing.borrow(), Writing::Failing { since: known, .. } if *known == since);
-                if !known {
-                    self.say(&Writing::Failing { why: self.why_clocks_differ().into(), since });
+                if !is_said {
+                    let why = self.why_clocks_differ().into();
+                    self.say(&Writing::Failing { obstacle: Obstacle::Clocks, why, since });
                 }
             }
         }

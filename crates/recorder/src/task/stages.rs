@@ -11,7 +11,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{Open, RecordError, Recorder, Stage, say};
 use crate::{
-    Current, Writing,
+    Current, Obstacle, Writing,
     draft::Entries,
     first_entries::{NewWriter, first_entries},
     identity::{OperatorIdentity, VERSION},
@@ -253,7 +253,7 @@ fn failing(writing: &watch::Sender<Writing>, why: Arc<str>, now: Timestamp) -> W
         Writing::Failing { since, .. } => *since,
         Writing::Standby | Writing::Opening | Writing::Open(_) => now,
     };
-    Writing::Failing { why, since }
+    Writing::Failing { obstacle: Obstacle::Log, why, since }
 }
 
 /// Says with a gap among these entries what recovery found; without one, with a gap of no length, as

@@ -141,7 +141,8 @@ impl PeriodFold {
             OperatorEvent::Started => self.resumed(at),
             OperatorEvent::ClockDiffers
             | OperatorEvent::ClockAgrees
-            | OperatorEvent::KeyRotated => {}
+            | OperatorEvent::KeyRotated
+            | OperatorEvent::LogDiscontinued => {}
         }
     }
 
