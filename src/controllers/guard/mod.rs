@@ -6,6 +6,7 @@
 //! generations tell whether they were so all along while nobody watched: neither can be put back.
 
 mod rights;
+#[cfg(test)]
 mod shipped;
 #[cfg(test)]
 mod tests;
@@ -22,11 +23,8 @@ use kube::{Resource, api::ObjectMeta};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::rights::GUARDED;
 pub use self::rights::is_of_rights;
-use self::{
-    rights::GUARDED,
-    shipped::{ShippedGuard, shipped},
-};
 use super::{
     checkpoint_publisher::CONFIG_MAP,
     host::Command,
@@ -34,13 +32,14 @@ use super::{
     register::Register,
 };
 use crate::source::own_kinds::{ObjectEvent, kind_at};
-use comptroller_core::inventory::Inventory;
+use comptroller_core::inventory::{
+    Inventory,
+    guards::{BINDING, POLICY, read_guard, shipped},
+};
 use comptroller_evidence::fold::LogState;
 use comptroller_recorder::{AuthorGuards, GuardHistory, ObjectKey};
 
-/// The kinds of guards, as entries name them.
-pub const POLICY: &str = "ValidatingAdmissionPolicy";
-pub const BINDING: &str = "ValidatingAdmissionPolicyBinding";
+/// The kinds of other guards, as entries name them.
 pub const CONFIG: &str = "ConfigMap";
 pub const RIGHT: &str = "Right";
 
@@ -100,7 +99,6 @@ pub fn watches(
 /// Everything that guards the evidence.
 #[derive(Debug)]
 pub struct Guards {
-    shipped: Vec<ShippedGuard>,
     namespace: String,
     /// The guards that exist, by kind and name.
     present: BTreeMap<GuardKey, Present>,
@@ -156,7 +154,6 @@ impl Guards {
     /// Nothing is known yet. `namespace` is the operator's.
     pub fn new(namespace: &str) -> Self {
         Self {
-            shipped: shipped(namespace),
             namespace: namespace.to_owned(),
             present: BTreeMap::new(),
             heard: BTreeMap::new(),
@@ -238,20 +235,22 @@ impl Guards {
         now: Timestamp,
     ) {
         let name = metadata.name.clone().unwrap_or_default();
-        let shipped = self.shipped.iter().find(|one| one.kind == kind && one.name == name);
-        let is_ours =
-            shipped.is_some() || (kind == CONFIG && [WRITERS, CONFIG_MAP].contains(&name.as_str()));
+        let is_policy = kind != CONFIG;
+        let is_ours = if is_policy {
+            shipped().iter().any(|one| one.kind == kind && one.name == name)
+        } else {
+            [WRITERS, CONFIG_MAP].contains(&name.as_str())
+        };
         if !is_ours {
             return;
         }
         let created = metadata.creation_timestamp.as_ref().map(|time| time.0);
         let generation = metadata.generation.unwrap_or_default();
-        let fault = match (&content, shipped) {
-            (None, _) => Some("it can't be read".to_owned()),
-            (Some(spec), Some(shipped)) => shipped.difference(spec).map(|field| {
-                format!("{field} is not as this version of the operator ships it: kubectl apply -k config/admission")
-            }),
-            (Some(_), None) => None,
+        let fault = match &content {
+            None => Some("it can't be read".to_owned()),
+            Some(spec) => {
+                read_guard(kind, &name, spec).and_then(|guard| guard.fault(kind, &self.namespace))
+            }
         };
         // One that was never changed is in force since it was created.
         let since = match created {
@@ -259,7 +258,7 @@ impl Guards {
             _ => now + TAKES_EFFECT,
         };
         // Of a policy, only whether it is as shipped is told.
-        let content = if shipped.is_some() { Value::Null } else { content.unwrap_or_default() };
+        let content = if is_policy { Value::Null } else { content.unwrap_or_default() };
         let mut present =
             Present { uid: metadata.uid.clone(), generation, created, since, fault, content };
         let key = (kind, name);
@@ -386,7 +385,11 @@ impl Guards {
         if self.logged.is_none() || !std::mem::take(&mut self.changed) {
             return;
         }
-        let policies = self.shipped.iter().map(|one| (one.kind, one.name.clone()));
+        let kinds = [POLICY, BINDING];
+        let policies = kinds.iter().flat_map(|kind| {
+            let of_kind = shipped().iter().filter(|one| one.kind == *kind);
+            of_kind.map(|one| (*kind, one.name.clone()))
+        });
         let configs = [WRITERS, CONFIG_MAP].map(|name| (CONFIG, name.to_owned()));
         for key in policies.chain(configs).filter(|(kind, _)| self.heard.contains_key(kind)) {
             let (phase, spec) = match self.present.get(&key) {

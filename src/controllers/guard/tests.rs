@@ -15,7 +15,7 @@ fn applied<K: Resource<DynamicType = ()> + DeserializeOwned>(object: Value) -> E
 
 /// The shipped objects of a kind, as an API server would have them.
 fn objects(kind: &str) -> Vec<Value> {
-    let of_kind = shipped("comptroller-system").into_iter().filter(|one| one.kind == kind);
+    let of_kind = shipped().iter().filter(|one| one.kind == kind);
     of_kind
         .map(|one| {
             json!({
@@ -23,7 +23,7 @@ fn objects(kind: &str) -> Vec<Value> {
                     "name": one.name, "uid": format!("{}-1", one.name), "generation": 1,
                     "creationTimestamp": at(0).to_string(),
                 },
-                "spec": one.spec(),
+                "spec": one.spec,
             })
         })
         .collect()
