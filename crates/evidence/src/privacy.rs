@@ -148,7 +148,8 @@ fn people_of<'v>(value: &'v Value, names: &mut BTreeSet<&'v str>) {
             }
             for (key, field) in fields {
                 match key.as_str() {
-                    "requestedBy" | "approvedBy" | "attestedBy" | "recordedBy" | "reviewer" => {
+                    "requestedBy" | "approvedBy" | "attestedBy" | "respondedBy" | "recordedBy"
+                    | "reviewer" => {
                         names.extend(field.as_str());
                     }
                     // A team has a name; what looks like an address may be a person's.

@@ -60,7 +60,7 @@ const MAX_HOLDERS: usize = 500;
 /// The policies for each kind of record.
 const ATTESTATIONS: &[&str] =
     &["comptroller-attestation-author", "comptroller-attestation-attesters"];
-const EXCEPTIONS: &[&str] = &["comptroller-exception-author"];
+const EXCEPTIONS: &[&str] = &["comptroller-exception-author", "comptroller-exception-approvers"];
 const RESPONSES: &[&str] = &["comptroller-response-author"];
 
 /// What a watch says of the guards.

@@ -5,9 +5,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// The files of config/admission that have policies.
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     include_str!("../../../config/admission/attestation_attesters.yaml"),
     include_str!("../../../config/admission/attestation_author.yaml"),
+    include_str!("../../../config/admission/exception_approvers.yaml"),
     include_str!("../../../config/admission/exception_author.yaml"),
     include_str!("../../../config/admission/response_author.yaml"),
 ];

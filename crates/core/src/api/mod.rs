@@ -34,7 +34,7 @@ pub use audit_period::{
     AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodControls, PeriodPhase, ReportType,
 };
 pub use control::{
-    Control, ControlScope, ControlSpec, ControlStatus, Enforcement, EvidenceRef, Exclusion,
+    Approvers, Control, ControlScope, ControlSpec, ControlStatus, Enforcement, EvidenceRef, Exclusion,
     MAX_FINDINGS, StatusFinding,
 };
 pub use criteria::Criterion;

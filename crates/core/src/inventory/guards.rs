@@ -151,7 +151,7 @@ mod tests {
         let of = |kind: &str| -> Vec<&str> {
             shipped().iter().filter(|one| one.kind == kind).map(|one| one.name.as_str()).collect()
         };
-        assert_eq!(of(POLICY).len(), 4);
+        assert_eq!(of(POLICY).len(), 5);
         assert_eq!(of(POLICY), of(BINDING));
     }
 
