@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use comptroller_core::{
     api::{
         Attestation, AuditPeriod, Control, ControlException, Criterion, DeviationResponse, Risk,
-        TestKind, structural,
-        test_spec::Requirement, unknown_fields,
+        TestKind, structural, test_spec::Requirement, unknown_fields,
     },
     checks,
 };

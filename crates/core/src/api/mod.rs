@@ -34,8 +34,8 @@ pub use audit_period::{
     AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodControls, PeriodPhase, ReportType,
 };
 pub use control::{
-    Approvers, Control, ControlScope, ControlSpec, ControlStatus, Enforcement, EvidenceRef, Exclusion,
-    MAX_FINDINGS, StatusFinding,
+    Approvers, Control, ControlScope, ControlSpec, ControlStatus, Enforcement, EvidenceRef,
+    Exclusion, MAX_FINDINGS, StatusFinding,
 };
 pub use criteria::Criterion;
 pub use duration::Duration;
