@@ -57,6 +57,8 @@ type Reply = oneshot::Sender<Result<Receipt, EvidenceError>>;
 pub(super) enum Request {
     /// To record a batch, which was handed over when the machine had run for so long.
     Record { batch: Box<Batch>, handed_over: SignedDuration, reply: Reply },
+    /// To say why a witness refuses the log, or that none does.
+    WitnessesSay(Option<Arc<str>>),
     /// To say that the operator stops, and to close the log.
     Stop(oneshot::Sender<()>),
 }
@@ -134,6 +136,8 @@ pub struct Recorder {
     leads_since: Instant,
     /// What was logged of the trouble that there is.
     complained: Option<Arc<str>>,
+    /// Why a witness refuses the log, as far as an entry says so.
+    refused: Option<Arc<str>>,
 }
 
 impl std::fmt::Debug for Recorder {
@@ -179,6 +183,7 @@ impl Recorder {
             current: RwLock::default(),
             checkpoint: watch::Sender::new(None),
             displaced: watch::Sender::new(false),
+            discontinued: watch::Sender::new(None),
         });
         observer.begun();
         let writing = watch::Sender::new(Writing::Standby);
@@ -212,6 +217,7 @@ impl Recorder {
             locked: false,
             leads_since: Instant::now(),
             complained: None,
+            refused: None,
         };
         (evidence, recorder)
     }
@@ -245,6 +251,7 @@ impl Recorder {
                         // Who no longer waits has ended.
                         let _ = reply.send(recorded);
                     }
+                    Some(Request::WitnessesSay(refusal)) => self.witnesses_say(refusal).await,
                     Some(Request::Stop(done)) => {
                         self.stop().await;
                         let _ = done.send(());
@@ -297,6 +304,31 @@ impl Recorder {
         self.observer.ended();
         self.log.displaced.send_replace(false);
         self.say(&Writing::Standby);
+    }
+
+    /// Takes in what witnesses say: an entry says that one refuses the log, once for each reason.
+    async fn witnesses_say(&mut self, refusal: Option<Arc<str>>) {
+        // A log that is not open was found to be discontinued by what is published, or fails.
+        if !matches!(self.stage, Stage::Open(_)) {
+            return;
+        }
+        self.observer.put_back(refusal.is_some());
+        say(&self.log.discontinued, &refusal);
+        let Some(refusal) = refusal.filter(|refusal| self.refused.as_ref() != Some(refusal)) else {
+            return;
+        };
+        tracing::error!("a witness does not cosign the log, which is not what it saw: {refusal}");
+        let (subject, data) = self.operator_entry(OperatorEvent::LogDiscontinued);
+        let data = match data {
+            Data::Operator(mut data) => {
+                data.detail = Some(refusal.to_string());
+                Data::Operator(data)
+            }
+            other => other,
+        };
+        if self.write(vec![(subject, data)], Vec::new(), self.entry_time()).await.is_ok() {
+            self.refused = Some(refusal);
+        }
     }
 
     /// Ends the log in order.
@@ -362,8 +394,8 @@ impl Recorder {
     }
 }
 
-fn say(writing: &watch::Sender<Writing>, now: &Writing) {
-    writing.send_if_modified(|was| {
+fn say<T: Clone + PartialEq>(sender: &watch::Sender<T>, now: &T) {
+    sender.send_if_modified(|was| {
         let changed = was != now;
         was.clone_from(now);
         changed

@@ -19,7 +19,7 @@ use crate::{
 };
 use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
-    data::{GapCause, GapData},
+    data::{GapCause, GapData, OperatorData},
     entry::{Data, EntrySubject},
     fold::RunningOperator,
     log::{LogError, Recovered},
@@ -60,7 +60,7 @@ impl Recorder {
                         let slow = "the log is being opened, which takes more than 10 s: a long log is read, or its volume or bucket does not answer";
                         tracing::warn!("{slow}");
                         let now = self.config.clock.now();
-                        say(&self.writing, &failing(&self.writing, slow.into(), now));
+                        say(&self.writing, &failing(&self.writing, Obstacle::Log, slow.into(), now));
                     }
                 }
             }
@@ -98,7 +98,7 @@ impl Recorder {
 
     /// The log is open: says what is to be said first, then takes requests.
     async fn begin(&mut self, opened: Opened) -> Result<(), RecordError> {
-        let Opened { writer, state, pseudonyms, key, store, gap } = opened;
+        let Opened { writer, state, pseudonyms, key, store, gap, published } = opened;
         self.witnessed = true;
         self.note_recovered(writer.recovered());
         writer.name_holder(&self.config.instance);
@@ -130,7 +130,7 @@ impl Recorder {
                     .unwrap_or(now),
                 unreachable: self.config.clock.server_silence(),
             };
-            let started = self.identity.started(&pseudonyms);
+            let started = OperatorData { published, ..self.identity.started(&pseudonyms) };
             (first_entries(&state, &origin, writer, started, now), true)
         };
         let own = own.cloned();
@@ -170,6 +170,7 @@ impl Recorder {
         self.outage.written(now, tells);
         self.complained = None;
         self.observer.put_back(false);
+        say(&self.log.discontinued, &None);
         self.log.displaced.send_replace(false);
         self.stage = Stage::Open(Box::new(open));
         self.term += 1;
@@ -221,6 +222,7 @@ impl Recorder {
         self.outage.failed(self.config.clock.now(), &why);
         self.observer.failed();
         self.observer.put_back(error.is_put_back());
+        say(&self.log.discontinued, &error.is_put_back().then(|| Arc::clone(&why)));
         let mut backoff = match std::mem::replace(&mut self.stage, Stage::Standby) {
             Stage::Failing { backoff, .. } => backoff,
             // A stage that was taken to be appended to is one that was open.
@@ -251,18 +253,24 @@ impl Recorder {
         }
         let retry = Instant::now() + wait;
         self.stage = Stage::Failing { why: Arc::clone(&why), retry, backoff };
-        let failing = failing(&self.writing, why, self.config.clock.now());
+        let obstacle = if error.is_put_back() { Obstacle::Discontinued } else { Obstacle::Log };
+        let failing = failing(&self.writing, obstacle, why, self.config.clock.now());
         self.say(&if displaced { Writing::Standby } else { failing });
     }
 }
 
 /// That the log can't be written, since when it could not without a break.
-fn failing(writing: &watch::Sender<Writing>, why: Arc<str>, now: Timestamp) -> Writing {
+fn failing(
+    writing: &watch::Sender<Writing>,
+    obstacle: Obstacle,
+    why: Arc<str>,
+    now: Timestamp,
+) -> Writing {
     let since = match &*writing.borrow() {
         Writing::Failing { since, .. } => *since,
         Writing::Standby | Writing::Opening | Writing::Open(_) => now,
     };
-    Writing::Failing { obstacle: Obstacle::Log, why, since }
+    Writing::Failing { obstacle, why, since }
 }
 
 /// Says with a gap among these entries what recovery found; without one, with a gap of no length, as
