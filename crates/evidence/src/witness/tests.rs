@@ -56,7 +56,8 @@ impl Cosigner {
 
 fn policy(quorum: &str) -> Policy {
     let (one, two) = (Cosigner::new("w1.example", 1).vkey(), Cosigner::new("w2.example", 2).vkey());
-    let text = format!("# ours\n\nwitness w1 {one} https://w1.example\n\twitness w2 {two}\n{quorum}");
+    let text =
+        format!("# ours\n\nwitness w1 {one} https://w1.example\n\twitness w2 {two}\n{quorum}");
     Policy::parse(text.as_bytes()).unwrap()
 }
 
