@@ -14,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::{core::DeserializeGuard, runtime::reflector::ObjectRef};
 use tokio::sync::mpsc;
 
@@ -57,6 +57,9 @@ impl ReconcileQueues {
         let _ = self.exceptions.send(ObjectRef::new(name));
     }
 }
+
+/// How long after the end of a gap another process may still not have told of it.
+const TOLD_BY_LEADER: SignedDuration = SignedDuration::from_mins(1);
 
 /// What came of a batch.
 pub type BatchResult = Result<Receipt, EvidenceError>;
@@ -364,8 +367,8 @@ impl RecordStage {
     /// Lets a standby forget what the leader has recorded.
     pub fn stand_by(&mut self, engine: &mut Engine, now: Timestamp) {
         if self.evidence.writing() == Writing::Standby {
-            // Who leads tells of it.
-            self.gaps.clear();
+            // Who leads tells of it. Who loses the lead because of it may lead again soon.
+            self.gaps.retain(|gap| now.duration_since(gap.to) < TOLD_BY_LEADER);
             self.takeover.leave_to_leader(engine, now);
         }
     }

@@ -462,6 +462,11 @@ impl GapData {
         let (from, to) = (whole_seconds(from), whole_seconds(to.max(from)));
         Self { from, to, reason, cause: Some(cause) }
     }
+
+    /// Whether it is about all of the time of another one.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.from <= other.from && other.to <= self.to
+    }
 }
 
 impl StoredData {

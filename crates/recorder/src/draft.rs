@@ -266,12 +266,10 @@ pub(crate) fn blind(
     if cause_of_blindness(reason) == Some(cause) {
         return None;
     }
-    let why = match cause {
-        GapCause::Suspended => "the control was suspended".to_owned(),
-        _ => {
-            let why = blocked.unwrap_or(&known.reason);
-            format!("the control could not be evaluated: {why}")
-        }
+    let why = if cause == GapCause::Suspended {
+        "the control was suspended".to_owned()
+    } else {
+        format!("the control could not be evaluated: {}", blocked.unwrap_or(&known.reason))
     };
     Some(Data::Gap(GapData::between(known.since, now, cause, why)))
 }
