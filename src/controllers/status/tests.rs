@@ -25,6 +25,7 @@ fn known(verdict: Option<&Verdict>) -> StatusInputs<'_> {
         cited: None,
         as_of: Some(at(0)),
         waiting: "",
+        discontinued: None,
     }
 }
 
