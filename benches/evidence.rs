@@ -199,6 +199,8 @@ fn provenance(reader: &LogReader) -> Provenance {
         command: String::new(),
         verify_command: String::new(),
         completeness: String::new(),
+        operators: Vec::new(),
+        cosignatures: Vec::new(),
     }
 }
 

@@ -121,7 +121,7 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
 
     let (release, released) = oneshot::channel::<()>();
     let Election { leadership, task: election } =
-        elect(args, &client, &metrics, released.map(drop))?;
+        elect(args, &client, &metrics, &clock, released.map(drop))?;
     let evidence = evidence(args, &client, &metrics, leadership, clock);
     let parts = Parts {
         client: client.clone(),
@@ -195,6 +195,7 @@ fn elect(
     args: &RunArgs,
     client: &Client,
     metrics: &Metrics,
+    clock: &Clock,
     released: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Election, Box<dyn std::error::Error>> {
     if !args.leader_elect {
@@ -207,7 +208,7 @@ fn elect(
         return Ok(Election { leadership: leading.into(), task });
     }
     let config = ElectionConfig::new(&args.leader_elect_namespace, instance());
-    let elector = LeaderElector::new(client.clone(), config, metrics.clone())?;
+    let elector = LeaderElector::new(client.clone(), config, metrics.clone(), clock.clone())?;
     let leadership = elector.leadership();
     Ok(Election { leadership, task: tokio::spawn(elector.run(released)) })
 }

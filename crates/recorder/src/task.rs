@@ -27,7 +27,7 @@ use super::{
 };
 use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
-    data::{OperatorEvent, StoredData},
+    data::{GapData, OperatorEvent, StoredData},
     entry::{Data, Entry, EntryError, MAX_ENTRY},
     fold::RunningOperator,
     key::{SigningKey, VerifierKey},
@@ -133,6 +133,8 @@ pub struct Recorder {
     clocks_differ: Option<Timestamp>,
     /// Until when this process led before, if it did.
     led_until: Option<Timestamp>,
+    /// The gap with which this leadership began, if it did with one.
+    told_gap: Option<GapData>,
     memory: Memory,
     /// What recovery of the log found and no entry tells yet.
     recovered: Recovered,
@@ -217,6 +219,7 @@ impl Recorder {
             outage: Outage::default(),
             clocks_differ: None,
             led_until: None,
+            told_gap: None,
             memory: Memory::default(),
             recovered: Recovered::default(),
             uid: None,
@@ -300,11 +303,10 @@ impl Recorder {
 
     /// Another leads: the log is as good as it was, and not this process's to write.
     fn stand_by(&mut self) {
+        // A pause in which the lead was lost has a gap of its own.
+        self.config.clock.sign(Part::Recorder);
         if !matches!(self.stage, Stage::Standby) {
-            // What it did not see before it lost the lead is told by itself.
-            let pause = self.config.clock.untold_pause();
-            let now = self.config.clock.now();
-            self.led_until = Some(pause.map_or(now, |pause| pause.from.min(now)));
+            self.led_until = Some(self.config.clock.now());
         }
         self.stage = Stage::Standby;
         self.complained = None;
@@ -373,7 +375,10 @@ impl Recorder {
         let Drafted { mut entries, stored, learned } = drafted;
         if let Stage::Open(open) = &self.stage {
             let cluster = opening::cluster(open.writer.origin());
-            let gaps = batch.gaps.iter().map(|gap| (cluster.clone(), Data::Gap(gap.clone())));
+            let told = self.told_gap.clone();
+            let untold = |gap: &&GapData| told.as_ref().is_none_or(|told| !told.covers(gap));
+            let gaps = batch.gaps.iter().filter(untold);
+            let gaps = gaps.map(|gap| (cluster.clone(), Data::Gap(gap.clone())));
             entries.splice(0..0, gaps);
         }
         self.write(entries, stored, now).await?;

@@ -61,6 +61,8 @@ pub fn of(
         checkpoint,
         verify_command: verify_command(reader, args),
         completeness: completeness(request.span, checked.size, read),
+        operators: Vec::new(),
+        cosignatures: Vec::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use comptroller_core::api::{
 use comptroller_evidence::{log::LogReader, origin};
 use comptroller_report::period::{
     digest,
-    model::{Conclusion, PeriodReport, Provenance, Span},
+    model::{PeriodReport, Provenance, Span},
 };
 
 fn with_ready(
@@ -98,16 +98,14 @@ pub fn summed(
 fn counted(known: &AuditPeriodStatus, report: &PeriodReport) -> AuditPeriodStatus {
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let summary = &report.summary;
-    let not_applicable =
-        report.controls.iter().filter(|one| one.conclusion == Conclusion::NotApplicable).count();
     AuditPeriodStatus {
         phase: PeriodPhase::Open,
         coverage: Some(summary.coverage.text()),
         controls: Some(PeriodControls {
-            effective: count(summary.effective),
-            deviations: count(summary.with_deviations),
-            unknown: count(summary.unknown),
-            not_applicable: count(not_applicable),
+            effective: count(summary.no_deviation_observed),
+            deviations: count(summary.deviation_observed),
+            unknown: count(summary.not_determinable),
+            not_applicable: count(summary.not_due),
         }),
         deviations: Some(count(summary.deviations)),
         open_deviations: Some(count(summary.open_deviations)),
@@ -145,6 +143,8 @@ pub fn provenance(reader: &LogReader, location: &str, now: Timestamp) -> Provena
         command: String::new(),
         verify_command: String::new(),
         completeness: String::new(),
+        operators: Vec::new(),
+        cosignatures: Vec::new(),
     }
 }
 

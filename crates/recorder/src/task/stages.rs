@@ -125,6 +125,7 @@ impl Recorder {
                 elected,
                 own,
                 led_until: self.led_until,
+                unreachable: self.config.clock.server_silence(),
             };
             let started = OperatorData { published, ..self.identity.started(&pseudonyms) };
             (first_entries(&state, &origin, writer, started, now), true)
@@ -149,6 +150,10 @@ impl Recorder {
         });
         let verifier = key.verifier();
         let mut open = Open { writer, key, verifier, store, epoch, kept: 0 };
+        self.told_gap = first.iter().find_map(|(_, data)| match data {
+            Data::Gap(gap) => Some(gap.clone()),
+            _ => None,
+        });
         let told = tells || same.is_none();
         let pause = self.with_pause(&mut first, &origin);
         self.append(&mut open, first, Vec::new(), now).await?;
@@ -166,8 +171,9 @@ impl Recorder {
         self.log.displaced.send_replace(false);
         self.stage = Stage::Open(Box::new(open));
         self.term += 1;
-        // Clocks that differ are told of before anything is claimed.
-        self.clocks_differ = None;
+        // Clocks that differ, or agree again, are told of before anything is claimed: by the log,
+        // since another process may have found that they differ.
+        self.clocks_differ = self.read(|current| current.state.clocks_differ_since());
         self.compare_clocks().await;
         self.say_open();
         Ok(())

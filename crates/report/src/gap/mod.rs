@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::{
     TextFormat,
     model::ReportedError,
-    period::model::CriterionStanding,
-    standing::{ControlOutcome, ServingOutcome, criterion_standing},
+    period::model::Conclusion,
+    standing::{self, CriterionStanding, criterion_conclusion},
 };
 use comptroller_core::api::{
     State,
@@ -62,7 +62,7 @@ pub struct CriteriaCounts {
     pub criteria: usize,
     /// Those that a control serves.
     pub covered: usize,
-    /// Covered, and every control that has something to judge holds.
+    /// Covered, and every control that has something to judge is in order.
     pub passing: usize,
     /// Covered, and a control fails.
     pub failing: usize,
@@ -156,19 +156,12 @@ fn assess_criterion(
     let attested = serving.iter().any(|control| control.attested);
     let without_people =
         !serving.is_empty() && !attested && criterion.source != EvidenceSource::Cluster;
-    let served_by: Vec<ServingOutcome> = serving
-        .iter()
-        .map(|control| ServingOutcome {
-            outcome: outcome(control.state),
-            attested: control.attested,
-        })
-        .collect();
     CriterionReadiness {
         id: criterion.id,
         category: criterion.category,
         evidence: criterion.source,
         title: criterion.title,
-        standing: criterion_standing(criterion.source, &served_by),
+        standing: standing_today(criterion.source, &serving),
         without_people,
         controls: serving
             .into_iter()
@@ -181,12 +174,31 @@ fn assess_criterion(
     }
 }
 
-fn outcome(state: Option<State>) -> ControlOutcome {
+fn standing_today(source: EvidenceSource, serving: &[&AssessedControl]) -> CriterionStanding {
+    // Today's state of a human control says already whether somebody performed it.
+    let control = |control: &&AssessedControl| standing::ServingControl {
+        conclusion: conclusion(control.state),
+        attested: control.attested,
+        performed: true,
+    };
+    let controls: Vec<standing::ServingControl> = serving.iter().map(control).collect();
+    if controls.is_empty() {
+        return CriterionStanding::NotCovered;
+    }
+    match criterion_conclusion(source, &controls) {
+        Conclusion::NoDeviationObserved | Conclusion::AcceptedRisk => CriterionStanding::Passing,
+        Conclusion::DeviationObserved => CriterionStanding::Failing,
+        Conclusion::NotDeterminable | Conclusion::NotDue => CriterionStanding::Unknown,
+    }
+}
+
+fn conclusion(state: Option<State>) -> Conclusion {
     match state {
-        Some(State::Passing | State::Excepted) => ControlOutcome::Held,
-        Some(State::Failing) => ControlOutcome::Failed,
-        Some(State::Unknown) | None => ControlOutcome::Unknown,
-        Some(State::NotApplicable) => ControlOutcome::NothingToJudge,
+        Some(State::Passing) => Conclusion::NoDeviationObserved,
+        Some(State::Excepted) => Conclusion::AcceptedRisk,
+        Some(State::Failing) => Conclusion::DeviationObserved,
+        Some(State::Unknown) | None => Conclusion::NotDeterminable,
+        Some(State::NotApplicable) => Conclusion::NotDue,
     }
 }
 
@@ -209,7 +221,7 @@ fn count<'c>(criteria: impl Iterator<Item = &'c CriterionReadiness>) -> Criteria
 /// Who can provide the evidence, in words.
 fn evidence_words(source: EvidenceSource) -> &'static str {
     match source {
-        EvidenceSource::Cluster => "cluster proves",
+        EvidenceSource::Cluster => "cluster shows",
         EvidenceSource::Both => "cluster contributes",
         EvidenceSource::Human => "people only",
     }

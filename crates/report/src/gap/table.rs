@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     TextFormat,
-    period::model::CriterionStanding,
+    standing::CriterionStanding,
     table::{TableStyle, describe},
     text::visible,
 };

@@ -3,13 +3,15 @@
 use serde::Serialize;
 
 use super::model::{
-    ControlReport, CriterionReport, ExceptionReport, GapReport, PeriodReport, PeriodSummary, Span,
+    ControlReport, CriterionReport, ExceptionReport, GapReport, IdentityFact, PeriodReport,
+    PeriodSummary, Span,
 };
 use comptroller_core::api::criteria::Category;
-use comptroller_vocabulary::canonical::{self, CanonicalError};
+use comptroller_vocabulary::canonical;
 
 /// What the digest covers: all that the log says of the span. What varies by run is left out (the
-/// name of the period, where and when it was read and by whom, how long the log was by then).
+/// name of the period, where and when it was read and by whom, how long the log was by then), and so
+/// is what the log says of itself, which has no end.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct DigestedReport<'a> {
@@ -21,13 +23,15 @@ struct DigestedReport<'a> {
     criteria: &'a [CriterionReport],
     exceptions: &'a [ExceptionReport],
     gaps: &'a [GapReport],
+    identity: &'a [IdentityFact],
 }
 
-/// The SHA-256 of the canonical JSON of a report's facts, as `sha256:` and 64 hexadecimal digits:
-/// its `origin`, `span`, `categories`, `summary`, `controls`, `criteria`, `exceptions` and `gaps`.
-/// The `AuditPeriod` has it in its status when the period is over.
-pub fn digest(report: &PeriodReport) -> Result<String, CanonicalError> {
-    canonical::digest(&DigestedReport {
+/// The SHA-256 of the JSON of a report's facts with sorted keys and no spaces, as `sha256:` and 64
+/// hexadecimal digits: its `origin`, `span`, `categories`, `summary`, `controls`, `criteria`,
+/// `exceptions`, `gaps` and `identity`. The `AuditPeriod` has it in its status when the period is over.
+pub fn digest(report: &PeriodReport) -> Result<String, serde_json::Error> {
+    // Canonical but for the shares of observation, whose few digits have one text everywhere.
+    let facts = serde_json::to_value(DigestedReport {
         origin: &report.provenance.origin,
         span: report.period.span,
         categories: &report.period.categories,
@@ -36,7 +40,9 @@ pub fn digest(report: &PeriodReport) -> Result<String, CanonicalError> {
         criteria: &report.criteria,
         exceptions: &report.exceptions,
         gaps: &report.gaps,
-    })
+        identity: &report.identity,
+    })?;
+    Ok(canonical::sha256(serde_json::to_string(&facts)?.as_bytes()))
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
-//! The report as JSON: the model as it is.
+//! The report as JSON: the model as it is, and its digest.
 
 use std::io;
 
+use serde::Serialize;
+
 use super::{
+    digest,
     format::{PeriodFormat, Render},
     model::PeriodReport,
 };
@@ -13,7 +16,17 @@ pub(super) const FORMAT: PeriodFormat =
 
 /// Writes it, indented; the same report is the same bytes.
 pub fn write(report: &PeriodReport, out: &mut dyn io::Write) -> io::Result<()> {
-    crate::json::write_pretty(report, out)
+    let report_digest = digest(report).map_err(io::Error::other)?;
+    crate::json::write_pretty(&WithDigest { report_digest, report }, out)
+}
+
+/// A report and its digest.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WithDigest<'a> {
+    report_digest: String,
+    #[serde(flatten)]
+    report: &'a PeriodReport,
 }
 
 #[cfg(test)]

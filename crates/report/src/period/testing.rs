@@ -13,15 +13,19 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{
-    fold::criteria::standings,
+    fold::{criteria::criteria, summary},
     model::{
-        Accepted, Conclusion, ControlReport, Coverage, Deviation, Ending, ExceptionReport,
-        GapReport, Interval, OccurrenceReport, PeriodReport, PeriodSummary, Provenance,
-        ReportPeriod, ReportedPopulation, Span, SpecChange,
+        Accepted, AttestationReport, Conclusion, ControlReport, Coverage, CoveredFinding,
+        DEVIATION_RULE, Deviation, DeviationPattern, Ending, ExceptedFinding, ExceptionReport,
+        GapReport, IdentityFact, Interval, LogReport, OccurrenceReport, OperatorReport, OutOfScope,
+        PeriodReport, Provenance, ReportPeriod, ReportedItem, ReportedPopulation, ResponseReport,
+        Span, SpecChange, SpecVersion, Suspension, TimeAnomaly, Wildcard, WindowPopulation,
     },
 };
 use comptroller_core::api::{ResourceRef, Severity, State, criteria::Category};
-use comptroller_evidence::data::{FieldChange, OccurrencePhase, PopulationList};
+use comptroller_evidence::data::{
+    ArtifactRef, FieldChange, GapCause, OccurrencePhase, PopulationCause, PopulationList,
+};
 
 /// What somebody who may create objects could call one, with everything that a format could
 /// interpret: markup, quotes, a formula, an escape sequence, and a change of reading direction.
@@ -80,16 +84,16 @@ pub fn with_deviations(count: usize) -> PeriodReport {
             let seconds = i64::try_from(number).unwrap() * 600;
             let since = start + SignedDuration::from_secs(seconds % 7_000_000);
             Deviation {
-                resource: resource("apps/v1", "Deployment", Some("shop"), &format!("web-{number}")),
-                since,
-                until: Some(since + SignedDuration::from_hours(3)),
+                item: item("apps/v1", "Deployment", Some("shop"), &format!("web-{number}")),
+                from: since,
+                to: Some(since + SignedDuration::from_hours(3)),
                 opened_entry: number as u64,
                 closed_entry: Some(number as u64 + 7),
                 ..image_deviation()
             }
         })
         .collect();
-    report.summary = summary(&report.controls);
+    report.summary = summary(&report.controls, 95);
     report
 }
 
@@ -102,30 +106,93 @@ fn assemble(mut controls: Vec<ControlReport>) -> PeriodReport {
             categories: vec![Category::Security, Category::Availability],
         },
         provenance: provenance(),
-        summary: summary(&controls),
-        criteria: standings(&[Category::Availability], &controls),
+        log: log(),
+        summary: summary(&controls, 95),
+        deviation_rule: DEVIATION_RULE,
+        criteria: criteria(&[Category::Availability], &controls, whole(), 95),
         controls,
         exceptions: vec![exception("legacy-ci-admin"), hostile_exception()],
         gaps: gaps(),
+        identity: identity(),
     }
 }
 
-fn summary(controls: &[ControlReport]) -> PeriodSummary {
-    let of = |wanted| controls.iter().filter(|one| one.conclusion == wanted).count();
-    let deviations = controls.iter().flat_map(|control| &control.deviations);
-    let mut coverage = Coverage::default();
-    for control in controls {
-        coverage.observed_seconds += control.coverage.observed_seconds;
-        coverage.expected_seconds += control.coverage.expected_seconds;
+fn log() -> LogReport {
+    LogReport {
+        continues_published: Some(false),
+        published: Some(format!("{HOSTILE}\n48000\n")),
+        vouched_days: 0,
+        days: 92,
+        time_anomalies: vec![TimeAnomaly {
+            entry: 30_101,
+            at: at("2026-08-30T00:00:00Z"),
+            server_time: Some(at("2026-08-29T00:00:00Z")),
+        }],
     }
-    PeriodSummary {
-        controls: controls.len(),
-        effective: of(Conclusion::Effective),
-        with_deviations: of(Conclusion::Deviations),
-        unknown: of(Conclusion::Unknown),
-        deviations: deviations.clone().count(),
-        open_deviations: deviations.filter(|one| one.ending == Ending::Open).count(),
-        coverage,
+}
+
+fn identity() -> Vec<IdentityFact> {
+    vec![IdentityFact {
+        from: at("2026-08-02T10:00:00Z"),
+        to: Some(at("2026-08-02T10:00:03Z")),
+        what: format!("ValidatingAdmissionPolicyBinding {HOSTILE} was not in force"),
+        who: vec![HOSTILE.to_owned()],
+        author_not_bound: true,
+        entry: 20_100,
+    }]
+}
+
+fn response() -> ResponseReport {
+    ResponseReport {
+        name: "ledger-july".to_owned(),
+        at: at("2026-07-22T08:00:00Z"),
+        cause: HOSTILE.to_owned(),
+        response: "The schedule was restored, and an alert watches it.".to_owned(),
+        owner: "platform-security".to_owned(),
+        responded_by: "person:11112222333344445555666677778888".to_owned(),
+        corrective_action_by: Some("2026-08-01".to_owned()),
+        author_bound: Some(true),
+        entry: 9_990,
+    }
+}
+
+fn attestation(performed_at: Timestamp, entry: u64) -> AttestationReport {
+    AttestationReport {
+        name: format!("log-review-{entry}"),
+        counts: true,
+        attested_by: "person:0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f".to_owned(),
+        recorded_by: Some("person:11112222333344445555666677778888".to_owned()),
+        on_behalf: true,
+        performed_at,
+        recorded_at: performed_at,
+        seen_at: Some(performed_at),
+        outcome: "CompletedWithFindings".to_owned(),
+        version: None,
+        participants: 2,
+        artifacts: vec![ArtifactRef { uri: HOSTILE.to_owned(), digest: digest(entry) }],
+        summary: HOSTILE.to_owned(),
+        author_bound: Some(false),
+        backdated: true,
+        late: false,
+        spec_digest: digest(entry),
+        entry,
+    }
+}
+
+fn spec(title: &str, criteria: &[&str], test: &str) -> SpecVersion {
+    let (from, to) = whole();
+    let criteria: Vec<String> = criteria.iter().map(|&id| id.to_owned()).collect();
+    SpecVersion {
+        from,
+        to,
+        entry: 11,
+        spec: json!({"title": title, "criteria": criteria, "test": {test: {}}}),
+        spec_digest: digest(title.len() as u64),
+        title: title.to_owned(),
+        severity: Severity::High,
+        criteria,
+        what_was_done: format!("Every item was judged by the {test} test on each of its changes."),
+        accepted: Vec::new(),
     }
 }
 
@@ -157,16 +224,32 @@ fn provenance() -> Provenance {
         completeness: "The log was read from its first entry to its last; entry 48212 is later \
                        than the end of the period."
             .to_owned(),
+        operators: vec![OperatorReport {
+            from: at("2026-08-13T16:30:00Z"),
+            instance: "comptroller-0".to_owned(),
+            image: Some(format!("registry.acme.example/comptroller@{}", digest(4))),
+            version: "0.1.0".to_owned(),
+            flags: vec!["run".to_owned(), "--evidence".to_owned(), HOSTILE.to_owned()],
+            user: Some("system:serviceaccount:comptroller:comptroller".to_owned()),
+            node: Some("node-3".to_owned()),
+            entry: 22_802,
+        }],
+        cosignatures: Vec::new(),
     }
 }
 
-fn resource(version: &str, kind: &str, namespace: Option<&str>, name: &str) -> ResourceRef {
-    ResourceRef {
+fn item(version: &str, kind: &str, namespace: Option<&str>, name: &str) -> ReportedItem {
+    let resource = ResourceRef {
         api_version: version.to_owned(),
         kind: kind.to_owned(),
         namespace: namespace.map(str::to_owned),
         name: name.to_owned(),
-    }
+    };
+    ReportedItem { resource, uid: Some("0b4c8f1e-2f6e-4b8a-8f0e-0d5c1c1a9e11".to_owned()) }
+}
+
+fn whole() -> (Timestamp, Timestamp) {
+    (at("2026-07-01T00:00:00Z"), at("2026-10-01T00:00:00Z"))
 }
 
 fn interval(from: &str, to: &str, state: Option<State>, reason: &str) -> Interval {
@@ -191,6 +274,7 @@ fn population(time: &str, count: u64, entry: u64) -> ReportedPopulation {
     ReportedPopulation {
         at: at(time),
         count,
+        digest: Some(digest(entry)),
         list: Some(PopulationList { digest: digest(entry), count }),
         entry,
     }
@@ -218,10 +302,20 @@ fn held(name: &str, title: &str, criteria: &[&str], test: &str) -> ControlReport
         test: test.to_owned(),
         spec_digest: digest(name.len() as u64),
         accepted: Vec::new(),
-        conclusion: Conclusion::Effective,
+        specs: vec![spec(title, criteria, test)],
+        wildcards: Vec::new(),
+        conclusion: Conclusion::NoDeviationObserved,
+        basis: "Enough was observed, and nothing in it was a deviation.".to_owned(),
+        observed_share: 1.0,
+        performed: (test == "attestation").then_some(true),
         coverage: coverage(&intervals),
         intervals,
         deviations: Vec::new(),
+        deviation_pattern: None,
+        excepted_findings: Vec::new(),
+        out_of_scope: Vec::new(),
+        suspensions: Vec::new(),
+        population_window: WindowPopulation::default(),
         population_start: Some(population("2026-07-01T00:00:00Z", 38, 12)),
         population_end: Some(population("2026-09-30T23:10:00Z", 41, 48_190)),
         changes: Vec::new(),
@@ -281,30 +375,49 @@ fn backups() -> ControlReport {
     ];
     let deviation = Deviation {
         rule: "BackupTooOld".to_owned(),
-        resource: resource("postgresql.cnpg.io/v1", "Cluster", Some("payments"), "ledger"),
+        item: item("postgresql.cnpg.io/v1", "Cluster", Some("payments"), "ledger"),
         subject: None,
         message: "the newest backup is 29h old, and 24h are allowed".to_owned(),
         severity: Severity::Critical,
-        since: at("2026-07-19T02:11:09Z"),
-        until: Some(at("2026-07-20T06:40:51Z")),
-        ending: Ending::Resolved,
+        from: at("2026-07-19T02:11:09Z"),
+        to: Some(at("2026-07-20T06:40:51Z")),
+        ending: Ending::Mended,
+        ending_detail: String::new(),
+        last_found: None,
         exception: None,
+        pattern: DeviationPattern::Recurring,
+        cause: Some(HOSTILE.to_owned()),
+        response: Some(response()),
         opened_entry: 9_120,
         closed_entry: Some(9_871),
     };
     let open = Deviation {
-        since: at("2026-09-27T21:05:33Z"),
-        until: None,
-        ending: Ending::Open,
+        from: at("2026-09-27T21:05:33Z"),
+        to: None,
+        ending: Ending::LeftScope,
+        ending_detail: format!("the label env of the Namespace payments was prod and is {HOSTILE}"),
+        last_found: Some(at("2026-09-28T01:00:00Z")),
+        cause: None,
+        response: None,
         opened_entry: 46_002,
-        closed_entry: None,
+        closed_entry: Some(46_100),
         ..deviation.clone()
     };
     ControlReport {
         severity: Severity::Critical,
-        conclusion: Conclusion::Deviations,
+        conclusion: Conclusion::DeviationObserved,
         coverage: coverage(&intervals),
         intervals,
+        out_of_scope: vec![OutOfScope {
+            item: open.item.clone(),
+            from: at("2026-09-28T01:00:00Z"),
+            to: None,
+            why: open.ending_detail.clone(),
+            cause: PopulationCause::NamespaceLabels,
+            entry: 46_100,
+            return_entry: None,
+        }],
+        deviation_pattern: Some(DeviationPattern::Recurring),
         deviations: vec![deviation, open],
         ..control
     }
@@ -325,7 +438,8 @@ fn encryption() -> ControlReport {
         "NotVisible",
     )];
     ControlReport {
-        conclusion: Conclusion::Unknown,
+        conclusion: Conclusion::NotDeterminable,
+        observed_share: 0.0,
         coverage: coverage(&intervals),
         intervals,
         population_start: None,
@@ -340,13 +454,18 @@ fn encryption() -> ControlReport {
 fn image_deviation() -> Deviation {
     Deviation {
         rule: "ImageWithoutDigest".to_owned(),
-        resource: resource("apps/v1", "Deployment", Some("shop"), HOSTILE),
+        item: item("apps/v1", "Deployment", Some("shop"), HOSTILE),
         subject: Some(HOSTILE.to_owned()),
         message: format!("the image of the container is named by a tag: {HOSTILE}"),
         severity: Severity::Medium,
-        since: at("2026-06-20T10:00:00Z"),
-        until: Some(at("2026-07-30T10:00:00Z")),
+        from: at("2026-06-20T10:00:00Z"),
+        to: Some(at("2026-07-30T10:00:00Z")),
         ending: Ending::Excepted,
+        ending_detail: String::new(),
+        last_found: None,
+        pattern: DeviationPattern::Isolated,
+        cause: None,
+        response: None,
         exception: Some("legacy-ci-admin".to_owned()),
         opened_entry: 3,
         closed_entry: Some(12_001),
@@ -394,10 +513,33 @@ fn images() -> ControlReport {
         accepted: vec![Accepted { what: HOSTILE.to_owned(), reason: Some(HOSTILE.to_owned()) }],
         owner: HOSTILE.to_owned(),
         severity: Severity::Medium,
-        conclusion: Conclusion::Deviations,
+        conclusion: Conclusion::DeviationObserved,
         coverage: coverage(&intervals),
         intervals,
         deviations: vec![image_deviation()],
+        deviation_pattern: Some(DeviationPattern::Isolated),
+        wildcards: vec![Wildcard {
+            from: at("2026-07-14T13:20:00Z"),
+            to: at("2026-10-01T00:00:00Z"),
+            field: "/test/workload/registries/0".to_owned(),
+            pattern: "*".to_owned(),
+            entry: 7_702,
+        }],
+        excepted_findings: vec![ExceptedFinding {
+            rule: "ImageWithoutDigest".to_owned(),
+            item: image_deviation().item,
+            from: at("2026-07-30T10:00:00Z"),
+            to: Some(at("2026-09-10T00:00:00Z")),
+            exception: "legacy-ci-admin".to_owned(),
+            entry: 12_001,
+        }],
+        suspensions: vec![Suspension {
+            from: at("2026-08-11T04:00:00Z"),
+            to: at("2026-08-13T16:30:00Z"),
+            approved_by: None,
+            exception: None,
+            entry: 22_000,
+        }],
         changes: vec![
             SpecChange {
                 at: at("2026-07-14T13:20:00Z"),
@@ -453,25 +595,30 @@ fn no_cluster_admin() -> ControlReport {
             "NoFindings",
         ),
     ];
-    let binding = resource(
+    let binding = item(
         "rbac.authorization.k8s.io/v1",
         "ClusterRoleBinding",
         None,
         "incident-4711-temporary-administrators",
     );
     ControlReport {
-        conclusion: Conclusion::Deviations,
+        conclusion: Conclusion::DeviationObserved,
         coverage: coverage(&intervals),
         intervals,
         deviations: vec![Deviation {
             rule: "ClusterAdmin".to_owned(),
-            resource: binding,
+            item: binding,
             subject: Some("User person:5f2b8c1d9e7a4f60b3c2d1e0f9a8b7c6".to_owned()),
             message: "holds cluster-admin in the whole cluster".to_owned(),
             severity: Severity::High,
-            since: at("2026-09-03T09:14:03Z"),
-            until: Some(at("2026-09-03T09:52:40Z")),
-            ending: Ending::Resolved,
+            from: at("2026-09-03T09:14:03Z"),
+            to: Some(at("2026-09-03T09:52:40Z")),
+            ending: Ending::ObjectGone,
+            ending_detail: String::new(),
+            last_found: None,
+            pattern: DeviationPattern::Isolated,
+            cause: None,
+            response: None,
             exception: None,
             opened_entry: 32_010,
             closed_entry: Some(32_066),
@@ -499,6 +646,7 @@ fn log_review() -> ControlReport {
             },
             performed_at: attested.then(|| at(due)),
             artifacts: if attested { vec![digest(entry)] } else { Vec::new() },
+            records: if attested { vec![attestation(at(due), entry)] } else { Vec::new() },
             entry,
         }
     };
@@ -508,7 +656,7 @@ fn log_review() -> ControlReport {
     ];
     ControlReport {
         severity: Severity::Low,
-        conclusion: Conclusion::Deviations,
+        conclusion: Conclusion::DeviationObserved,
         coverage: coverage(&intervals),
         intervals,
         population_start: None,
@@ -541,13 +689,18 @@ fn log_review() -> ControlReport {
         ],
         deviations: vec![Deviation {
             rule: "OccurrenceMissed".to_owned(),
-            resource: resource("comptroller.dev/v1alpha1", "Control", None, "log-review"),
+            item: item("comptroller.dev/v1alpha1", "Occurrence", None, "2026-08"),
             subject: None,
             message: "nobody attested the occurrence 2026-08 by 2026-09-15".to_owned(),
             severity: Severity::Low,
-            since: at("2026-09-15T00:00:00Z"),
-            until: None,
+            from: at("2026-09-08T00:00:00Z"),
+            to: None,
             ending: Ending::Open,
+            ending_detail: String::new(),
+            last_found: None,
+            pattern: DeviationPattern::Judgement,
+            cause: None,
+            response: None,
             exception: None,
             opened_entry: 40_000,
             closed_entry: None,
@@ -566,7 +719,7 @@ fn standing_gateways() -> ControlReport {
         "NoPopulation",
     )];
     ControlReport {
-        conclusion: Conclusion::NotApplicable,
+        conclusion: Conclusion::NotDue,
         coverage: Coverage {
             observed_seconds: coverage(&intervals).observed_seconds,
             expected_seconds: coverage(&intervals).observed_seconds,
@@ -595,10 +748,26 @@ fn exception(name: &str) -> ExceptionReport {
     ExceptionReport {
         name: name.to_owned(),
         controls: vec!["images-are-pinned".to_owned()],
+        resources: vec!["Deployment shop/*".to_owned()],
+        suspends: false,
+        ticket: Some("SEC-4711".to_owned()),
+        compensating_control: Some("The registry keeps tags from moving.".to_owned()),
+        asked_at: at("2026-07-30T09:00:00Z"),
+        recorded_by: None,
+        approved_at: Some(at("2026-07-30T10:00:00Z")),
+        phase: "Expired".to_owned(),
+        covered: vec![CoveredFinding {
+            control: "images-are-pinned".to_owned(),
+            item: image_deviation().item,
+            from: at("2026-07-30T10:00:00Z"),
+            to: Some(at("2026-09-10T00:00:00Z")),
+        }],
+        wildcard: true,
+        after_the_fact: true,
         reason: "The old build system writes tags until it is replaced in September.".to_owned(),
         requested_by: "person:11112222333344445555666677778888".to_owned(),
         approved_by: Some("person:aaaabbbbccccddddeeeeffff00001111".to_owned()),
-        expires: at("2026-09-10T00:00:00Z"),
+        expires: Some(at("2026-09-10T00:00:00Z")),
         active: vec![interval("2026-07-30T10:00:00Z", "2026-09-10T00:00:00Z", None, "Active")],
         entries: vec![11_990, 12_000, 35_120],
     }
@@ -609,6 +778,11 @@ fn hostile_exception() -> ExceptionReport {
         controls: vec!["images-are-pinned".to_owned(), HOSTILE.to_owned()],
         reason: HOSTILE.to_owned(),
         approved_by: None,
+        approved_at: None,
+        phase: "Pending".to_owned(),
+        covered: Vec::new(),
+        wildcard: false,
+        after_the_fact: false,
         active: Vec::new(),
         entries: vec![40_100],
         ..exception("never-approved")
@@ -618,18 +792,22 @@ fn hostile_exception() -> ExceptionReport {
 fn gaps() -> Vec<GapReport> {
     vec![
         GapReport {
-            control: None,
+            cause: GapCause::Crashed,
+            controls: vec!["databases-are-backed-up".to_owned(), "images-are-pinned".to_owned()],
+            everywhere: true,
             from: at("2026-08-11T04:00:00Z"),
             to: at("2026-08-13T16:30:00Z"),
             reason: "the operator was not running".to_owned(),
-            entry: Some(22_803),
+            entries: vec![22_803],
         },
         GapReport {
-            control: Some("images-are-pinned".to_owned()),
+            cause: GapCause::Suspended,
+            controls: vec!["images-are-pinned".to_owned()],
+            everywhere: false,
             from: at("2026-08-11T04:00:00Z"),
             to: at("2026-08-13T16:30:00Z"),
             reason: HOSTILE.to_owned(),
-            entry: None,
+            entries: Vec::new(),
         },
     ]
 }
@@ -650,5 +828,6 @@ mod tests {
         }
         assert!(report.controls.is_sorted_by_key(|control| &control.name), "by name");
         assert_eq!(with_deviations(10_000).summary.deviations, 10_004);
+        assert_eq!(report.summary.no_deviation_observed, 1);
     }
 }

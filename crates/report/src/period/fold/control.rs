@@ -4,31 +4,34 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Window,
+    conclusion::{Grounds, conclude},
     deviations::{self, DeviationsFold},
+    gaps::{self, ControlGap, RecordedGap},
+    judged::{Judged, Uids},
     occurrences::OccurrencesFold,
-    spec::LoggedSpec,
-    timeline::{Gaps, RecordedGap, Segment, Timeline, coverage, is_evidence, unrecorded_gaps},
+    pattern,
+    population::PopulationFold,
+    responses::ResponsesFold,
+    spec::{LoggedSpec, SpecFold},
+    suspensions::{Approval, suspensions},
+    timeline::{Gaps, Segment, Timeline, coverage, is_evidence},
 };
 use crate::period::model::{
-    Conclusion, ControlReport, Coverage, GapReport, Interval, ReportedPopulation, SpecChange,
+    ControlReport, Coverage, DEVIATION_RULE, Deviation, Interval, SpecChange, Suspension,
 };
 use comptroller_core::api::State;
 use comptroller_evidence::data::{
-    AttestationData, ChangeKind, Heartbeat, ObjectChange, PopulationList, VerdictData,
+    AttestationData, ChangeKind, GapCause, Heartbeat, ObjectChange, VerdictData,
 };
 
 /// The reason of an observation whose data is not beside the log.
 const DATA_MISSING: &str = "DataMissing";
 
-/// Below this share of the time a control was not observed enough to say that it held: half.
-const SUFFICIENT_PER_MILLE: i64 = 500;
-
 /// One control, as far as the entries go.
 #[derive(Clone, Debug)]
 pub(super) struct ControlFold {
     window: Window,
-    spec: LoggedSpec,
-    spec_digest: String,
+    specs: SpecFold,
     /// When it existed; the last time is open while it does.
     existences: Vec<(Timestamp, Option<Timestamp>)>,
     last_at: Timestamp,
@@ -36,81 +39,74 @@ pub(super) struct ControlFold {
     timeline: Timeline,
     deviations: DeviationsFold,
     gaps: Vec<RecordedGap>,
-    list: Option<PopulationList>,
-    before: Option<(ReportedPopulation, Timestamp)>,
-    first: Option<ReportedPopulation>,
-    last: Option<ReportedPopulation>,
+    population: PopulationFold,
     changes: Vec<SpecChange>,
     occurrences: OccurrencesFold,
 }
 
-/// What a verdict and a heartbeat both say.
-struct ObservedState<'a> {
-    state: State,
-    population: u64,
-    list: Option<&'a PopulationList>,
+/// What a control is reported with.
+pub(super) struct Finishing<'a> {
+    pub(super) name: &'a str,
+    pub(super) window: Window,
+    pub(super) everywhere: &'a Gaps,
+    /// For when somebody approved that it is suspended.
+    pub(super) approvals: &'a [Approval],
+    pub(super) responses: &'a ResponsesFold,
+    pub(super) minimum_observation: u8,
 }
 
 impl ControlFold {
     pub(super) fn new(window: Window) -> Self {
         Self {
             window,
-            spec: LoggedSpec::default(),
-            spec_digest: String::new(),
+            specs: SpecFold::default(),
             existences: Vec::new(),
             last_at: Timestamp::MIN,
             reason: (None, String::new()),
             timeline: Timeline::default(),
             deviations: DeviationsFold::default(),
             gaps: Vec::new(),
-            list: None,
-            before: None,
-            first: None,
-            last: None,
+            population: PopulationFold::default(),
             changes: Vec::new(),
             occurrences: OccurrencesFold::default(),
         }
     }
 
-    pub(super) fn verdict(&mut self, index: u64, at: Timestamp, data: &VerdictData) {
+    pub(super) fn verdict(&mut self, index: u64, at: Timestamp, data: &VerdictData, uids: &Uids) {
         let Some(at) = self.time_while_declared(at) else { return };
         self.reason = (Some(data.state), data.reason.clone());
-        let list = data.population_list.as_ref();
-        self.observe(
-            index,
-            at,
-            &ObservedState { state: data.state, population: data.population, list },
-        );
-        self.deviations.verdict(index, at, data, self.window);
+        let judged = Judged::verdict(index, at, data);
+        self.observe(&judged, uids);
+        self.deviations.verdict(&judged, data, self.specs.rule(), uids, self.window);
     }
 
-    pub(super) fn heartbeat(&mut self, index: u64, at: Timestamp, data: &Heartbeat) {
+    pub(super) fn heartbeat(&mut self, index: u64, at: Timestamp, data: &Heartbeat, uids: &Uids) {
         let Some(at) = self.time_while_declared(at) else { return };
         // A heartbeat has no reason of its own: it is that of the last verdict, if the state is as well.
         if self.reason.0 != Some(data.state) {
             self.reason = (Some(data.state), data.state.as_str().to_owned());
         }
-        let list = data.population_list.as_ref();
-        self.observe(
-            index,
-            at,
-            &ObservedState { state: data.state, population: data.population, list },
-        );
-        // Whoever could not judge could not see either that something was resolved.
-        if data.state != State::Unknown {
-            self.deviations.confirm(index, at, self.window);
-        }
+        let judged = Judged::heartbeat(index, at, data);
+        self.observe(&judged, uids);
+        self.deviations.looked_again(&judged, self.specs.rule(), self.window);
     }
 
     /// An entry whose data can't be read: somebody looked, and what they saw is not known.
     pub(super) fn unreadable(&mut self, index: u64, at: Timestamp) {
         let Some(at) = self.time_while_declared(at) else { return };
         self.reason = (Some(State::Unknown), DATA_MISSING.to_owned());
-        self.observe(
+        let judged = Judged {
             index,
             at,
-            &ObservedState { state: State::Unknown, population: 0, list: None },
-        );
+            state: State::Unknown,
+            generation: 0,
+            population: 0,
+            digest: None,
+            list: None,
+            entered: &[],
+            left: &[],
+        };
+        self.observe(&judged, &Uids::default());
     }
 
     /// A step of an occurrence. It does not vouch for the control's state.
@@ -121,7 +117,7 @@ impl ControlFold {
     }
 
     pub(super) fn gap(&mut self, recorded: RecordedGap) {
-        if self.window.instant || recorded.to > self.window.from {
+        if recorded.touches(self.window) {
             self.gaps.push(recorded);
         }
     }
@@ -138,11 +134,11 @@ impl ControlFold {
             }
             self.timeline.end(at);
             self.deviations.end(index, at, self.window);
-            // What is declared anew in the period did not begin with this.
-            self.before = self.before.take().filter(|_| at > self.window.from);
+            self.specs.end(at, self.window);
+            self.population.end(at, self.window);
         } else {
             self.note_declared(at);
-            self.note_spec(at, data);
+            self.note_spec(index, at, data);
         }
         if at >= self.window.from {
             self.changes.push(SpecChange {
@@ -179,132 +175,166 @@ impl ControlFold {
         }
     }
 
-    fn note_spec(&mut self, at: Timestamp, data: &ObjectChange) {
-        if let Some(digest) = &data.spec_digest {
-            self.spec_digest.clone_from(digest);
-        }
-        let Some(spec) = &data.spec else { return };
-        let before = self.spec.vouched_for;
-        self.spec = LoggedSpec::read(spec);
+    fn note_spec(&mut self, index: u64, at: Timestamp, data: &ObjectChange) {
+        let before = self.vouched_for();
+        self.specs.note(index, at, data, self.window);
+        let now = self.vouched_for();
         let Some(until) = self.timeline.vouched_until().filter(|until| *until > at) else { return };
         // The operator keeps the new rhythm from the change on, counted from its last entry.
         let observation = earlier(until, before);
-        let until = if self.spec.vouched_for > before {
-            later(observation, self.spec.vouched_for)
-        } else {
-            until.min(later(at, self.spec.vouched_for))
-        };
+        let until = if now > before { later(observation, now) } else { until.min(later(at, now)) };
         self.timeline.vouch_until(until);
     }
 
-    fn observe(&mut self, index: u64, at: Timestamp, observation: &ObservedState<'_>) {
-        let until = later(at, self.spec.vouched_for);
+    fn vouched_for(&self) -> SignedDuration {
+        self.specs
+            .newest()
+            .map_or_else(|| LoggedSpec::default().vouched_for, |spec| spec.vouched_for)
+    }
+
+    fn observe(&mut self, judged: &Judged<'_>, uids: &Uids) {
+        let until = later(judged.at, self.vouched_for());
         let reason = self.reason.1.clone();
-        let segment = Segment { from: at, to: until, state: observation.state, reason };
+        let segment = Segment { from: judged.at, to: until, state: judged.state, reason };
         self.timeline.observe(segment, self.window);
-        if let Some(list) = observation.list {
-            self.list = Some(list.clone());
-        }
-        // Its count is of what could be judged, and would pass for the whole population.
-        if observation.state == State::Unknown {
-            return;
-        }
-        let list = self.list.clone();
-        let population =
-            ReportedPopulation { at, count: observation.population, list, entry: index };
-        if at <= self.window.from {
-            self.before = Some((population.clone(), until));
-        } else if self.first.is_none() {
-            self.first = Some(population.clone());
-        }
-        self.last = Some(population);
+        self.population.judged(judged, until, uids, self.window);
     }
 
     /// The control as the report lists it, and the gaps of it alone; none where it did not exist
     /// in the window.
     pub(super) fn report(
         &self,
-        name: &str,
-        window: Window,
-        everywhere: &Gaps,
-    ) -> Option<(ControlReport, Vec<GapReport>)> {
-        let existences: Vec<_> = self
+        context: &Finishing<'_>,
+    ) -> Option<(ControlReport, Vec<ControlGap>)> {
+        let Finishing { name, window, .. } = *context;
+        let existences: Vec<(Timestamp, Option<Timestamp>)> = self
             .existences
             .iter()
             .filter(|existence| window.touches(existence.0, existence.1))
+            .copied()
             .collect();
-        let (declared_at, _) = existences.last()?;
-        let gaps = everywhere.with(&self.gaps);
-        let intervals = if window.instant {
-            vec![self.timeline.at(window.to, *declared_at, &gaps)]
-        } else {
-            let fill = |(declared_at, end): &(Timestamp, Option<Timestamp>)| {
-                let to = end.map_or(window.to, |end| end.min(window.to));
-                self.timeline.fill(*declared_at, window.from, to, &gaps)
-            };
-            existences.iter().flat_map(|existence| fill(existence)).collect()
-        };
+        existences.last()?;
+        let intervals = self.intervals(&existences, context);
         let coverage =
             if window.instant { Coverage::default() } else { coverage(&intervals, window) };
-        let mut deviations = self.deviations.report(window);
-        deviations.extend(self.occurrences.deviations(&deviations, &self.spec, window));
-        deviations::sort(&mut deviations);
-        let mut own: Vec<GapReport> =
-            self.gaps.iter().filter_map(|gap| gap.report(Some(name), window)).collect();
-        // After the recorded ones: what an entry explains is already taken out of the intervals.
-        own.extend(unrecorded_gaps(name, &intervals));
-        let unfinished = self.occurrences.has_unfinished(window);
+        let default = LoggedSpec::default();
+        let spec = self.specs.newest().unwrap_or(&default);
+        let population_start = self.population.start(self.window);
+        let population_end =
+            self.population.last_since(|at| existences.iter().any(|existence| at >= existence.0));
+        let mut deviations = self.found(spec, window);
+        context.responses.join(name, &mut deviations);
+        let population = [&population_start, &population_end].into_iter().flatten();
+        let judged = population.map(|one| one.count).max().unwrap_or_default();
+        let deviation_pattern = pattern::classify(&DEVIATION_RULE, &mut deviations, judged);
+        let excepted_findings = self.deviations.excepted(window);
+        let out_of_scope = self.population.out_of_scope(window);
+        let suspensions = suspensions(&self.specs, context.approvals, window);
+        let wildcards = self.specs.wildcards(window);
+        let performance = self.occurrences.performance(spec, window);
+        let (conclusion, basis) = conclude(&Grounds {
+            intervals: &intervals,
+            coverage,
+            deviations: &deviations,
+            excepted: &excepted_findings,
+            out_of_scope: &out_of_scope,
+            suspensions: &suspensions,
+            wildcards: &wildcards,
+            put_back: self.specs.put_back(window),
+            performance,
+            minimum_observation: context.minimum_observation,
+        });
+        let gaps = self.gaps(name, &existences, &intervals, &suspensions, window);
         let report = ControlReport {
             name: name.to_owned(),
-            title: if self.spec.title.is_empty() { name } else { &self.spec.title }.to_owned(),
-            objective: self.spec.objective.clone(),
-            criteria: self.spec.criteria.clone(),
-            owner: self.spec.owner.clone(),
-            severity: self.spec.severity,
-            test: self.spec.test.clone(),
-            spec_digest: self.spec_digest.clone(),
-            accepted: self.spec.accepted.clone(),
-            conclusion: conclude(&intervals, coverage, !deviations.is_empty(), unfinished),
-            population_start: self.population_start(),
-            population_end: self
-                .last
-                .clone()
-                .filter(|last| existences.iter().any(|existence| last.at >= existence.0)),
+            title: if spec.title.is_empty() { name } else { &spec.title }.to_owned(),
+            objective: spec.objective.clone(),
+            criteria: spec.criteria.clone(),
+            owner: spec.owner.clone(),
+            severity: spec.severity,
+            test: spec.test.clone(),
+            spec_digest: self.specs.newest_digest(),
+            accepted: spec.accepted.clone(),
+            specs: self.specs.report(window),
+            wildcards,
+            conclusion,
+            basis,
+            observed_share: share(&intervals, coverage, window),
+            performed: performance.map(|_| self.occurrences.was_ever_performed()),
+            population_start,
+            population_end,
+            population_window: self.population.window(),
             changes: self.changes.clone(),
             occurrences: self.occurrences.report(window),
             intervals,
             coverage,
             deviations,
+            deviation_pattern,
+            excepted_findings,
+            out_of_scope,
+            suspensions,
         };
-        Some((report, own))
+        Some((report, gaps))
     }
 
-    /// What was known when the period began, if it still held then; or the first after it.
-    fn population_start(&self) -> Option<ReportedPopulation> {
-        let known = self.before.as_ref().filter(|(_, until)| *until > self.window.from);
-        known.map(|(population, _)| population.clone()).or_else(|| self.first.clone())
+    fn intervals(
+        &self,
+        existences: &[(Timestamp, Option<Timestamp>)],
+        context: &Finishing<'_>,
+    ) -> Vec<Interval> {
+        let window = context.window;
+        let gaps = context.everywhere.with(&self.gaps);
+        if window.instant {
+            let declared = existences.last().map(|existence| existence.0);
+            return declared
+                .map(|declared_at| self.timeline.at(window.to, declared_at, &gaps))
+                .into_iter()
+                .collect();
+        }
+        let fill = |(declared_at, end): &(Timestamp, Option<Timestamp>)| {
+            let to = end.map_or(window.to, |end| end.min(window.to));
+            self.timeline.fill(*declared_at, window.from, to, &gaps)
+        };
+        existences.iter().flat_map(fill).collect()
+    }
+
+    /// The deviations of the window, those of missed occurrences too, by time.
+    fn found(&self, spec: &LoggedSpec, window: Window) -> Vec<Deviation> {
+        let mut all = self.deviations.report(window);
+        all.extend(self.occurrences.deviations(&all, spec, window));
+        self.occurrences.date(&mut all);
+        deviations::sort(&mut all);
+        all
+    }
+
+    fn gaps(
+        &self,
+        name: &str,
+        existences: &[(Timestamp, Option<Timestamp>)],
+        intervals: &[Interval],
+        suspensions: &[Suspension],
+        window: Window,
+    ) -> Vec<ControlGap> {
+        let recorded = self.gaps.iter().filter_map(|gap| ControlGap::recorded(name, gap, window));
+        let suspended = suspensions.iter().map(|one| {
+            ControlGap::derived(name, (one.from, one.to), GapCause::Suspended, Some(one.entry))
+        });
+        let mut own: Vec<ControlGap> = recorded.chain(suspended).collect();
+        // After the recorded ones: what an entry explains is already taken out of the intervals.
+        own.extend(gaps::unrecorded(name, intervals));
+        if !window.instant {
+            own.extend(gaps::without_control(name, existences, window));
+        }
+        own
     }
 }
 
-/// A deviation is one however little was observed; that a control held is said only on evidence.
-fn conclude(
-    intervals: &[Interval],
-    coverage: Coverage,
-    deviated: bool,
-    unfinished: bool,
-) -> Conclusion {
-    let was = |state| intervals.iter().any(|interval| interval.state == Some(state));
-    let enough = coverage.per_mille().is_none_or(|share| share >= SUFFICIENT_PER_MILLE);
-    // In this order: a failure outweighs any lack of evidence, and that outweighs what held.
-    if deviated || was(State::Failing) {
-        Conclusion::Deviations
-    } else if unfinished || !enough || !intervals.iter().any(is_evidence) {
-        Conclusion::Unknown
-    } else if was(State::Passing) || was(State::Excepted) {
-        Conclusion::Effective
-    } else {
-        Conclusion::NotApplicable
+/// The share of the window with evidence; at an instant, whether there was any.
+fn share(intervals: &[Interval], coverage: Coverage, window: Window) -> f64 {
+    if !window.instant {
+        return coverage.share();
     }
+    if intervals.iter().any(is_evidence) { 1.0 } else { 0.0 }
 }
 
 fn later(at: Timestamp, by: SignedDuration) -> Timestamp {

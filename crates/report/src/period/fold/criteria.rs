@@ -1,69 +1,266 @@
-//! How the criteria in scope are covered.
+//! What is concluded of the criteria in scope: in each interval by the spec of that interval.
 
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Window, timeline::coverage};
 use crate::{
-    period::model::{Conclusion, ControlReport, CriterionReport},
-    standing::{ControlOutcome, ServingOutcome, criterion_standing},
+    period::model::{
+        Conclusion, ControlReport, Coverage, CriterionReport, Interval, MappingInterval,
+    },
+    standing::{ServingControl, criterion_conclusion},
 };
 use comptroller_core::api::criteria::{Category, SOC2, Soc2Criterion};
 
-/// The criteria of the categories and of Security, in their order, with the controls that serve
-/// them.
-pub(in crate::period) fn standings(
+/// The criteria of the categories and of Security, in their order, with the controls that served
+/// them at some time from `window.0` to `window.1`.
+pub(in crate::period) fn criteria(
     categories: &[Category],
     controls: &[ControlReport],
+    window: (Timestamp, Timestamp),
+    minimum_observation: u8,
 ) -> Vec<CriterionReport> {
+    let scope = Scope { window, minimum_observation };
     SOC2.iter()
         .filter(|row| row.category == Category::Security || categories.contains(&row.category))
-        .map(|row| report(row, controls))
+        .map(|row| scope.report(row, controls))
         .collect()
 }
 
-fn report(row: &Soc2Criterion, controls: &[ControlReport]) -> CriterionReport {
-    let serving: Vec<&ControlReport> =
-        controls.iter().filter(|control| control.criteria.iter().any(|id| id == row.id)).collect();
-    let served_by: Vec<ServingOutcome> = serving
-        .iter()
-        .map(|control| ServingOutcome {
-            outcome: outcome(control.conclusion),
-            attested: control.is_attested(),
-        })
-        .collect();
-    CriterionReport {
-        id: row.id.to_owned(),
-        title: row.title.to_owned(),
-        category: row.category,
-        controls: serving.iter().map(|control| control.name.clone()).collect(),
-        standing: criterion_standing(row.source, &served_by),
+struct Scope {
+    window: (Timestamp, Timestamp),
+    minimum_observation: u8,
+}
+
+impl Scope {
+    fn report(&self, row: &Soc2Criterion, controls: &[ControlReport]) -> CriterionReport {
+        let mut mapping = Vec::new();
+        let mut serving = Vec::new();
+        let mut names = Vec::new();
+        let mut changed = Vec::new();
+        let mut elsewhere = None;
+        for control in controls {
+            let times = served(row.id, control);
+            if times.is_empty() {
+                continue;
+            }
+            names.push(control.name.clone());
+            if times != existed(control) {
+                changed.push(control.name.as_str());
+                // It deviated while it served something else: who moved it must say why.
+                if control.conclusion == Conclusion::DeviationObserved
+                    && !times.iter().any(|time| deviated(control, *time))
+                {
+                    elsewhere = elsewhere.or(Some(control.name.as_str()));
+                }
+            }
+            for time in times {
+                let conclusion = self.within(control, time);
+                serving.push(ServingControl {
+                    conclusion,
+                    attested: control.is_attested(),
+                    performed: control.performed.unwrap_or(true),
+                });
+                let (from, to) = time;
+                mapping.push(MappingInterval {
+                    control: control.name.clone(),
+                    from,
+                    to,
+                    conclusion,
+                });
+            }
+        }
+        let mut conclusion = criterion_conclusion(row.source, &serving);
+        let mut basis = basis(conclusion, &mapping, &serving, controls);
+        if conclusion != Conclusion::DeviationObserved && !mapping.is_empty() {
+            if let Some(control) = elsewhere {
+                conclusion = Conclusion::NotDeterminable;
+                basis = format!(
+                    "The control {control} deviated in the period while it did not serve this criterion, which it did before or after."
+                );
+            } else if !self.is_served_long_enough(&mapping) {
+                conclusion = Conclusion::NotDeterminable;
+                "No control served it for enough of the period.".clone_into(&mut basis);
+            }
+        }
+        if !changed.is_empty() {
+            basis.push_str(&format!(
+                " The mapping of {} changed within the period.",
+                changed.join(", ")
+            ));
+        }
+        CriterionReport {
+            id: row.id.to_owned(),
+            title: row.title.to_owned(),
+            category: row.category,
+            controls: names,
+            mapping_changed: !changed.is_empty(),
+            mapping,
+            conclusion,
+            basis,
+        }
+    }
+
+    /// What is concluded of a control in a time in which it served the criterion.
+    fn within(&self, control: &ControlReport, time: (Timestamp, Timestamp)) -> Conclusion {
+        if control.conclusion != Conclusion::DeviationObserved || deviated(control, time) {
+            return control.conclusion;
+        }
+        let (from, to) = time;
+        let clipped: Vec<Interval> = control
+            .intervals
+            .iter()
+            .filter(|one| one.from < to && from < one.to)
+            .map(|one| Interval { from: one.from.max(from), to: one.to.min(to), ..one.clone() })
+            .collect();
+        let window = Window { from, to, instant: false };
+        let is_approved = |at: &crate::period::model::Suspension| {
+            at.approved_by.is_some() || at.from >= to || from >= at.to
+        };
+        let excepted = control
+            .excepted_findings
+            .iter()
+            .any(|one| one.from < to && one.to.is_none_or(|end| from < end));
+        if !coverage(&clipped, window).reaches(self.minimum_observation)
+            || !control.suspensions.iter().all(is_approved)
+            || !control.out_of_scope.is_empty()
+        {
+            Conclusion::NotDeterminable
+        } else if excepted || !control.wildcards.is_empty() {
+            Conclusion::AcceptedRisk
+        } else {
+            Conclusion::NoDeviationObserved
+        }
+    }
+
+    /// Whether some control served it for the share of the period that a conclusion needs.
+    fn is_served_long_enough(&self, mapping: &[MappingInterval]) -> bool {
+        let (from, to) = self.window;
+        let mut times: Vec<(Timestamp, Timestamp)> =
+            mapping.iter().map(|one| (one.from, one.to)).collect();
+        times.sort_unstable();
+        let mut served = SignedDuration::ZERO;
+        let mut at = from;
+        for (begins, ends) in times {
+            let begins = begins.max(at);
+            if begins < ends {
+                served = served.saturating_add(ends.duration_since(begins));
+                at = ends;
+            }
+        }
+        let coverage = Coverage {
+            observed_seconds: served.as_secs(),
+            expected_seconds: to.duration_since(from).as_secs(),
+        };
+        coverage.reaches(self.minimum_observation)
     }
 }
 
-fn outcome(conclusion: Conclusion) -> ControlOutcome {
+/// When a control served a criterion, by time.
+fn served(id: &str, control: &ControlReport) -> Vec<(Timestamp, Timestamp)> {
+    let times = control
+        .specs
+        .iter()
+        .filter(|version| version.criteria.iter().any(|one| one == id))
+        .map(|version| (version.from, version.to));
+    joined(times)
+}
+
+/// When the log has a spec of a control, by time.
+fn existed(control: &ControlReport) -> Vec<(Timestamp, Timestamp)> {
+    joined(control.specs.iter().map(|version| (version.from, version.to)))
+}
+
+fn joined(times: impl Iterator<Item = (Timestamp, Timestamp)>) -> Vec<(Timestamp, Timestamp)> {
+    let mut all: Vec<(Timestamp, Timestamp)> = Vec::new();
+    for (from, to) in times {
+        match all.last_mut() {
+            Some(before) if before.1 >= from => before.1 = before.1.max(to),
+            _ => all.push((from, to)),
+        }
+    }
+    all
+}
+
+/// Whether a control deviated in a time.
+fn deviated(control: &ControlReport, (from, to): (Timestamp, Timestamp)) -> bool {
+    let touches = |begins: Timestamp, ends: Option<Timestamp>| {
+        (begins < to || (from == to && begins <= to)) && ends.is_none_or(|end| from < end)
+    };
+    control.deviations.iter().any(|one| touches(one.from, one.to))
+        || control.intervals.iter().any(|one| {
+            one.state == Some(comptroller_core::api::State::Failing)
+                && (touches(one.from, Some(one.to)) || from == to)
+        })
+}
+
+fn basis(
+    conclusion: Conclusion,
+    mapping: &[MappingInterval],
+    serving: &[ServingControl],
+    controls: &[ControlReport],
+) -> String {
+    let named = |wanted: Conclusion| {
+        let mut names: Vec<&str> = mapping
+            .iter()
+            .filter(|one| one.conclusion == wanted)
+            .map(|one| one.control.as_str())
+            .collect();
+        names.dedup();
+        names.join(", ")
+    };
+    let never: Vec<&str> = mapping
+        .iter()
+        .zip(serving)
+        .filter(|(_, control)| !control.performed)
+        .map(|(one, _)| one.control.as_str())
+        .collect();
     match conclusion {
-        Conclusion::Effective => ControlOutcome::Held,
-        Conclusion::Deviations => ControlOutcome::Failed,
-        Conclusion::Unknown => ControlOutcome::Unknown,
-        Conclusion::NotApplicable => ControlOutcome::NothingToJudge,
+        _ if mapping.is_empty() => "No control serves it.".to_owned(),
+        Conclusion::NoDeviationObserved => {
+            "No deviation was observed of the controls that serve it.".to_owned()
+        }
+        Conclusion::DeviationObserved => format!("Deviated: {}.", named(conclusion)),
+        Conclusion::AcceptedRisk => {
+            format!("Without a deviation only by accepted risk: {}.", named(conclusion))
+        }
+        Conclusion::NotDue => "Nothing that serves it was due in the period.".to_owned(),
+        Conclusion::NotDeterminable if !never.is_empty() => {
+            format!("Never performed: {}.", never.join(", "))
+        }
+        Conclusion::NotDeterminable if !named(conclusion).is_empty() => {
+            format!("Not determinable: {}.", named(conclusion))
+        }
+        Conclusion::NotDeterminable if controls.is_empty() => "No control was in force.".to_owned(),
+        Conclusion::NotDeterminable => {
+            "Only people can show it, and no procedure that serves it was performed in the period."
+                .to_owned()
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::period::{model::CriterionStanding, testing::rich};
+    use crate::period::testing::{at, rich};
+
+    fn window() -> (Timestamp, Timestamp) {
+        (at("2026-07-01T00:00:00Z"), at("2026-10-01T00:00:00Z"))
+    }
 
     #[test]
-    fn what_only_people_can_prove_is_not_proved_by_a_cluster_in_order() {
+    fn what_only_people_can_show_is_not_shown_by_a_cluster_in_order() {
         let mut controls = rich().controls;
-        controls.retain(|control| control.conclusion == Conclusion::Effective);
+        controls.retain(|control| control.conclusion == Conclusion::NoDeviationObserved);
         controls.truncate(1);
-        controls[0].criteria = vec!["CC6.4".to_owned(), "CC7.1".to_owned()];
-        for (test, expected) in
-            [("rbac", CriterionStanding::Unknown), ("attestation", CriterionStanding::Passing)]
-        {
+        controls[0].specs[0].criteria = vec!["CC6.4".to_owned(), "CC7.1".to_owned()];
+        for (test, expected) in [
+            ("rbac", Conclusion::NotDeterminable),
+            ("attestation", Conclusion::NoDeviationObserved),
+        ] {
             test.clone_into(&mut controls[0].test);
-            let all = standings(&[], &controls);
-            let of = |id: &str| all.iter().find(|row| row.id == id).unwrap().standing;
-            assert_eq!((of("CC6.4"), of("CC7.1")), (expected, CriterionStanding::Passing));
+            let all = criteria(&[], &controls, window(), 95);
+            let of = |id: &str| all.iter().find(|row| row.id == id).unwrap().conclusion;
+            assert_eq!((of("CC6.4"), of("CC7.1")), (expected, Conclusion::NoDeviationObserved));
         }
     }
 }

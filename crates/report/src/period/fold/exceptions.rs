@@ -1,10 +1,10 @@
-//! Exceptions: when each was in force.
+//! Exceptions: what each is for, when it was in force, and what it covered.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Window, timeline::push};
-use crate::period::model::{ExceptionReport, Interval};
+use super::{Window, spec::matches_everything, timeline::push};
+use crate::period::model::{ControlReport, CoveredFinding, ExceptionReport, Interval};
 use comptroller_core::api::{ExceptionPhase, State};
 use comptroller_evidence::data::{ChangeKind, ObjectChange};
 
@@ -17,11 +17,24 @@ pub(super) struct ExceptionFold {
     /// The phase that it is in, and since when; None while it is not in force.
     phase: Option<(ExceptionPhase, Timestamp)>,
     entries: Vec<(Timestamp, u64)>,
+    asked_at: Timestamp,
+    approved_at: Option<Timestamp>,
+    /// The newest phase, by name; empty while no entry has one.
+    newest_phase: String,
 }
 
 impl ExceptionFold {
-    pub(super) fn new(window: Window) -> Self {
-        Self { window, spec: Value::Null, in_force: Vec::new(), phase: None, entries: Vec::new() }
+    pub(super) fn new(window: Window, asked_at: Timestamp) -> Self {
+        Self {
+            window,
+            spec: Value::Null,
+            in_force: Vec::new(),
+            phase: None,
+            entries: Vec::new(),
+            asked_at,
+            approved_at: None,
+            newest_phase: String::new(),
+        }
     }
 
     pub(super) fn change(&mut self, index: u64, at: Timestamp, data: &ObjectChange) {
@@ -43,6 +56,51 @@ impl ExceptionFold {
         if let Some(spec) = &data.spec {
             self.spec.clone_from(spec);
         }
+        if let Some(phase) = &data.phase {
+            self.newest_phase.clone_from(phase);
+        }
+        if self.approved_by().is_some() {
+            self.approved_at.get_or_insert(at);
+        }
+    }
+
+    fn text(&self, field: &str) -> Option<String> {
+        self.spec.get(field).and_then(Value::as_str).map(str::to_owned)
+    }
+
+    fn list(&self, field: &str) -> &[Value] {
+        self.spec.get(field).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn controls(&self) -> Vec<String> {
+        self.list("controls").iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+    }
+
+    /// Who approved it, as a pseudonym.
+    pub(super) fn approved_by(&self) -> Option<String> {
+        self.text("approvedBy")
+    }
+
+    /// Whether it approves that a control is suspended.
+    pub(super) fn suspends(&self, control: &str) -> bool {
+        self.is_for_suspension() && self.controls().iter().any(|name| name == control)
+    }
+
+    fn is_for_suspension(&self) -> bool {
+        self.spec.get("suspends").and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    /// When it was in force, by time.
+    pub(super) fn times_in_force(&self) -> Vec<(Timestamp, Timestamp)> {
+        self.phases_in_force().into_iter().map(|interval| (interval.from, interval.to)).collect()
+    }
+
+    fn phases_in_force(&self) -> Vec<Interval> {
+        let mut active = self.in_force.clone();
+        if let Some((phase, since)) = self.phase {
+            push_phase(&mut active, phase, since, self.expires().unwrap_or(Timestamp::MAX));
+        }
+        active
     }
 
     fn expires(&self) -> Option<Timestamp> {
@@ -60,13 +118,15 @@ impl ExceptionFold {
         }
     }
 
-    /// The exception as the report lists it, if it was in force in the window.
-    pub(super) fn report(&self, name: &str, window: Window) -> Option<ExceptionReport> {
-        let expires = self.expires();
-        let mut active = self.in_force.clone();
-        if let Some((phase, since)) = self.phase {
-            push_phase(&mut active, phase, since, expires.unwrap_or(Timestamp::MAX));
-        }
+    /// The exception as the report lists it, if it was in force in the window, or something was asked
+    /// or decided about it then.
+    pub(super) fn report(
+        &self,
+        name: &str,
+        window: Window,
+        controls: &[ControlReport],
+    ) -> Option<ExceptionReport> {
+        let mut active = self.phases_in_force();
         active.retain(|interval| window.touches(interval.from, Some(interval.to)));
         for interval in &mut active {
             interval.to = interval.to.min(window.to);
@@ -74,27 +134,62 @@ impl ExceptionFold {
                 interval.from = interval.from.max(window.from);
             }
         }
-        // One that was only asked for, or refused, allowed nothing.
-        if active.is_empty() {
+        let is_decided_now = self.entries.iter().any(|(at, _)| *at >= window.from);
+        if active.is_empty() && !is_decided_now {
             return None;
         }
-        let text = |field: &str| self.spec.get(field).and_then(Value::as_str).map(str::to_owned);
-        let controls = self.spec.get("controls").and_then(Value::as_array);
+        let was_a_deviation = |control: &ControlReport| {
+            control.deviations.iter().any(|one| one.exception.as_deref() == Some(name))
+        };
         Some(ExceptionReport {
             name: name.to_owned(),
-            controls: controls
-                .into_iter()
-                .flatten()
-                .filter_map(|control| control.as_str().map(str::to_owned))
-                .collect(),
-            reason: text("reason").unwrap_or_default(),
-            requested_by: text("requestedBy").unwrap_or_default(),
-            approved_by: text("approvedBy"),
-            expires: expires.unwrap_or(Timestamp::MAX),
+            controls: self.controls(),
+            resources: self.list("resources").iter().map(described).collect(),
+            suspends: self.is_for_suspension(),
+            reason: self.text("reason").unwrap_or_default(),
+            ticket: self.text("ticket"),
+            compensating_control: self.text("compensatingControl"),
+            asked_at: self.asked_at,
+            requested_by: self.text("requestedBy").unwrap_or_default(),
+            recorded_by: self.text("recordedBy"),
+            approved_at: self.approved_at,
+            approved_by: self.approved_by(),
+            phase: self.newest_phase.clone(),
+            expires: self.expires(),
             active,
+            covered: covered(name, controls),
+            wildcard: self.list("resources").iter().any(is_wildcard),
+            after_the_fact: controls.iter().any(was_a_deviation),
             entries: self.entries.iter().map(|(_, entry)| *entry).collect(),
         })
     }
+}
+
+/// Such as `Deployment shop/*`.
+fn described(resource: &Value) -> String {
+    let text = |field: &str| resource.get(field).and_then(Value::as_str);
+    let place = text("namespace").map(|namespace| format!("{namespace}/")).unwrap_or_default();
+    let (kind, name) = (text("kind").unwrap_or("*"), text("name").unwrap_or("*"));
+    format!("{kind} {place}{name}")
+}
+
+fn is_wildcard(resource: &Value) -> bool {
+    resource.get("name").and_then(Value::as_str).is_none_or(matches_everything)
+}
+
+fn covered(exception: &str, controls: &[ControlReport]) -> Vec<CoveredFinding> {
+    let mut all = Vec::new();
+    for control in controls {
+        for one in control.excepted_findings.iter().filter(|one| one.exception == exception) {
+            all.push(CoveredFinding {
+                control: control.name.clone(),
+                item: one.item.clone(),
+                from: one.from,
+                to: one.to,
+            });
+        }
+    }
+    all
 }
 
 /// The phases in which an exception is approved and not over.

@@ -1,17 +1,31 @@
 //! The log folded over a period: entries in, one report out. Pure.
 //!
 //! An entry vouches for its control until the next one, but at most one and a half heartbeats; what
-//! nobody vouched for is a gap, and so is what an entry says was not observed. Entries from the end
-//! of the period on are passed over, so that the report of a period that is over never changes.
+//! nobody vouched for is a gap, and so is what an entry says was not observed. A gap belongs to the
+//! time that it is about: one that is written after the end of the period still counts, until it is
+//! known what happened up to the end. From then on the report of the period never changes, but for
+//! management's responses, which come when they come.
 
+mod conclusion;
 mod control;
 pub(super) mod criteria;
 mod deviations;
+mod done;
 mod exceptions;
+mod gaps;
+mod guards;
+mod judged;
+mod log;
 mod occurrences;
+mod pattern;
+mod population;
+mod responses;
 mod spec;
+mod suspensions;
 mod timeline;
 
+#[cfg(test)]
+mod cheats;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -19,44 +33,58 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use self::{
-    control::ControlFold,
-    exceptions::ExceptionFold,
-    timeline::{Gaps, RecordedGap},
+    control::ControlFold, exceptions::ExceptionFold, gaps::RecordedGap, guards::GuardsFold,
+    judged::Uids, log::LogFold, responses::ResponsesFold, timeline::Gaps,
 };
 use super::model::{
-    Conclusion, ControlReport, Coverage, GapReport, PeriodReport, PeriodSummary, Provenance,
+    Conclusion, ControlReport, Coverage, DEVIATION_RULE, PeriodReport, PeriodSummary, Provenance,
     ReportPeriod, Span,
 };
 use comptroller_core::api::criteria::Category;
 use comptroller_evidence::{
-    data::{GapData, OperatorData, OperatorEvent},
+    data::{GapCause, GapData, OperatorData, OperatorEvent},
     entry::{Data, Entry, EntrySubject, EntryType},
 };
+
+/// The share of the period, in percent, that must be observed before anything is concluded, where
+/// the `AuditPeriod` does not say.
+pub const DEFAULT_MINIMUM_OBSERVATION: u8 = 95;
+
+/// How long after its end a period waits for entries about the time before it.
+pub const CLOSING_GRACE: SignedDuration = SignedDuration::from_mins(10);
 
 /// A report in the making.
 #[derive(Clone, Debug)]
 pub struct PeriodFold {
     window: Window,
     categories: Vec<Category>,
+    minimum_observation: u8,
     controls: BTreeMap<String, ControlFold>,
     exceptions: BTreeMap<String, ExceptionFold>,
+    responses: ResponsesFold,
+    guards: GuardsFold,
+    log: LogFold,
+    uids: Uids,
     gaps: Vec<RecordedGap>,
     stopped: Option<(Timestamp, u64)>,
+    clock_differs: Option<(Timestamp, u64)>,
+    /// What happened up to the end is known: nothing that follows changes the report.
+    known: bool,
 }
 
 /// The span in one form: of Type I, both ends are its time, and the time itself is in.
 #[derive(Clone, Copy, Debug)]
-struct Window {
-    from: Timestamp,
-    to: Timestamp,
-    instant: bool,
+pub(super) struct Window {
+    pub(super) from: Timestamp,
+    pub(super) to: Timestamp,
+    pub(super) instant: bool,
 }
 
 impl Window {
-    fn new(span: Span) -> Self {
+    pub(super) fn new(span: Span) -> Self {
         match span {
             Span::TypeI { as_of } => Self { from: as_of, to: as_of, instant: true },
             Span::TypeII { from, to } => Self { from, to: to.max(from), instant: false },
@@ -73,6 +101,16 @@ impl Window {
         !self.is_over(from) && until.is_none_or(|until| until > self.from)
     }
 
+    /// The part of a time that lies within; None if there is none. At an instant, the whole time up
+    /// to it.
+    fn clip(self, from: Timestamp, to: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        if self.instant {
+            return (from <= self.to && self.to < to).then_some((from, self.to));
+        }
+        let (from, to) = (from.max(self.from), to.min(self.to));
+        (from < to).then_some((from, to))
+    }
+
     /// The window of a report that is made before the period is over: nobody can have looked at
     /// what is yet to come.
     fn until(self, now: Timestamp) -> Self {
@@ -87,28 +125,66 @@ impl PeriodFold {
         Self {
             window: Window::new(span),
             categories: categories.to_vec(),
+            minimum_observation: DEFAULT_MINIMUM_OBSERVATION,
             controls: BTreeMap::new(),
             exceptions: BTreeMap::new(),
+            responses: ResponsesFold::default(),
+            guards: GuardsFold::default(),
+            log: LogFold::default(),
+            uids: Uids::default(),
             gaps: Vec::new(),
             stopped: None,
+            clock_differs: None,
+            known: false,
         }
+    }
+
+    /// The same with another share of the period, in percent, below which nothing is concluded.
+    #[must_use]
+    pub fn with_minimum_observation(mut self, percent: u8) -> Self {
+        self.minimum_observation = percent.min(100);
+        self
+    }
+
+    /// Whether the log says what happened up to the end of the period: somebody looked after it, and
+    /// had time to write about the time before. Only then the period can close.
+    pub fn is_known(&self) -> bool {
+        self.known
     }
 
     /// Takes in an entry. They come in the order of the log, from its first one on, each once, with
     /// what is stored beside the log resolved; of a verdict that is not, nothing can be said.
     pub fn apply(&mut self, index: u64, entry: &Entry) {
-        // Not only skipped for speed: a report of a period that is over must not change with the log.
-        if self.window.is_over(entry.at) {
+        self.log.entry(index, entry, self.window);
+        let Entry { at, subject, .. } = entry;
+        if let Data::Object(EntryType::Response, change) = &entry.data {
+            self.responses.change(index, *at, subject, change);
             return;
         }
-        let Entry { at, subject, .. } = entry;
+        if self.known {
+            return;
+        }
+        if self.window.is_over(*at) {
+            self.after_the_end(index, entry);
+            return;
+        }
         if matches!(entry.data, Data::Verdict(_) | Data::Heartbeat(_)) {
             // Who writes these is running, whatever became of the entry that says so.
             self.resumed(*at);
         }
         match &entry.data {
-            Data::Verdict(data) => self.control(subject).verdict(index, *at, data),
-            Data::Heartbeat(data) => self.control(subject).heartbeat(index, *at, data),
+            Data::Verdict(data) => {
+                self.uids.note(&data.entered, &data.left);
+                let control = control_of(&mut self.controls, self.window, subject);
+                control.verdict(index, *at, data, &self.uids);
+                self.uids.forget(&data.left);
+            }
+            Data::Heartbeat(data) => {
+                self.uids.note(&data.entered, &data.left);
+                let control = control_of(&mut self.controls, self.window, subject);
+                control.heartbeat(index, *at, data, &self.uids);
+                self.uids.forget(&data.left);
+            }
             Data::Stored(EntryType::Verdict | EntryType::Heartbeat, _) => {
                 self.control(subject).unreadable(index, *at);
             }
@@ -120,40 +196,70 @@ impl PeriodFold {
                 let window = self.window;
                 self.exceptions
                     .entry(subject.name.clone())
-                    .or_insert_with(|| ExceptionFold::new(window))
+                    .or_insert_with(|| ExceptionFold::new(window, *at))
                     .change(index, *at, data);
             }
             Data::Operator(data) => self.operator(index, *at, data),
             Data::Gap(data) => self.gap(index, subject, data),
+            Data::Object(EntryType::Guard, data) => {
+                self.guards.change(index, *at, subject, data, self.window);
+            }
             Data::ControlChanged(_) | Data::Object(..) | Data::Stored(..) | Data::Other(..) => {}
         }
     }
 
+    /// What is written after the end counts only as far as it is about the time before.
+    fn after_the_end(&mut self, index: u64, entry: &Entry) {
+        match &entry.data {
+            Data::Gap(data) => self.gap(index, &entry.subject, data),
+            Data::Operator(data) => match data.event {
+                OperatorEvent::Started => self.resumed(entry.at),
+                OperatorEvent::ClockAgrees => self.clocks_agree(entry.at),
+                _ => {}
+            },
+            // Who judges again has said why nobody did, if that was so.
+            Data::Verdict(_) | Data::Heartbeat(_) => {
+                self.known = entry.at.duration_since(self.window.to) >= CLOSING_GRACE;
+            }
+            _ => {}
+        }
+    }
+
     fn control(&mut self, subject: &EntrySubject) -> &mut ControlFold {
-        let window = self.window;
-        self.controls.entry(subject.name.clone()).or_insert_with(|| ControlFold::new(window))
+        control_of(&mut self.controls, self.window, subject)
     }
 
     fn operator(&mut self, index: u64, at: Timestamp, data: &OperatorData) {
         match data.event {
             // The first of several: nobody ran since then.
             OperatorEvent::Stopped => self.stopped = self.stopped.or(Some((at, index))),
-            OperatorEvent::Started => self.resumed(at),
-            OperatorEvent::ClockDiffers
-            | OperatorEvent::ClockAgrees
-            | OperatorEvent::KeyRotated
-            | OperatorEvent::LogDiscontinued => {}
+            OperatorEvent::Started => {
+                self.resumed(at);
+                // A process that starts compares the clocks itself.
+                self.clocks_agree(at);
+            }
+            OperatorEvent::ClockDiffers => {
+                self.clock_differs = self.clock_differs.or(Some((at, index)));
+            }
+            OperatorEvent::ClockAgrees => self.clocks_agree(at),
+            OperatorEvent::KeyRotated | OperatorEvent::LogDiscontinued => {}
         }
     }
 
     fn resumed(&mut self, at: Timestamp) {
         if let Some((from, entry)) = self.stopped.take() {
-            self.record(RecordedGap::stop(from, at, entry));
+            self.record(RecordedGap::of(from, at, GapCause::Stopped, entry));
+        }
+    }
+
+    fn clocks_agree(&mut self, at: Timestamp) {
+        if let Some((from, entry)) = self.clock_differs.take() {
+            self.record(RecordedGap::of(from, at, GapCause::ClockDiffers, entry));
         }
     }
 
     fn gap(&mut self, index: u64, subject: &EntrySubject, data: &GapData) {
-        let recorded = RecordedGap::gap(index, data);
+        let recorded = RecordedGap::written(index, data);
         if subject.kind == "Control" {
             self.control(subject).gap(recorded);
         } else {
@@ -162,64 +268,96 @@ impl PeriodFold {
     }
 
     fn record(&mut self, recorded: RecordedGap) {
-        if self.window.instant || recorded.to > self.window.from {
+        if recorded.touches(self.window) {
             self.gaps.push(recorded);
         }
     }
 
     /// What the entries so far say. More may follow, and then it is called again. Of a period that
     /// is not over when the report is made (`provenance.run_at`), the report ends there.
-    pub fn finish(&self, period: ReportPeriod, provenance: Provenance) -> PeriodReport {
+    pub fn finish(&self, period: ReportPeriod, mut provenance: Provenance) -> PeriodReport {
         let window = self.window.until(provenance.run_at);
         let mut recorded = self.gaps.clone();
         // Nobody has started again as far as the log goes; the window ends the gap.
-        if let Some((from, entry)) = self.stopped {
-            recorded.push(RecordedGap::stop(from, Timestamp::MAX, entry));
+        for (open, cause) in
+            [(self.stopped, GapCause::Stopped), (self.clock_differs, GapCause::ClockDiffers)]
+        {
+            recorded.extend(
+                open.map(|(from, entry)| RecordedGap::of(from, Timestamp::MAX, cause, entry)),
+            );
         }
-        let mut gaps: Vec<GapReport> =
-            recorded.iter().filter_map(|gap| gap.report(None, window)).collect();
         let everywhere = Gaps::new(&recorded);
+        let exceptions: Vec<(&str, &ExceptionFold)> =
+            self.exceptions.iter().map(|(name, one)| (name.as_str(), one)).collect();
         let mut controls = Vec::new();
+        let mut own = Vec::new();
         for (name, control) in &self.controls {
-            if let Some((report, own)) = control.report(name, window, &everywhere) {
+            let suspended = suspensions::approvals(name, &exceptions);
+            let context = control::Finishing {
+                name,
+                window,
+                everywhere: &everywhere,
+                approvals: &suspended,
+                responses: &self.responses,
+                minimum_observation: self.minimum_observation,
+            };
+            if let Some((report, gaps)) = control.report(&context) {
                 controls.push(report);
-                gaps.extend(own);
+                own.extend(gaps);
             }
         }
-        // Every key that two gaps may share comes after the time, so that the report is the same bytes.
-        gaps.sort_by(|a, b| {
-            (a.from, &a.control, a.to, a.entry).cmp(&(b.from, &b.control, b.to, b.entry))
-        });
+        let exceptions = exceptions
+            .into_iter()
+            .filter_map(|(name, exception)| exception.report(name, window, &controls))
+            .collect();
+        provenance.operators = self.log.operators(window);
         PeriodReport {
-            summary: summary(&controls),
-            criteria: criteria::standings(&self.categories, &controls),
-            exceptions: self
-                .exceptions
-                .iter()
-                .filter_map(|(name, exception)| exception.report(name, window))
-                .collect(),
+            log: self.log.report(window, &provenance.cosignatures),
+            summary: summary(&controls, self.minimum_observation),
+            deviation_rule: DEVIATION_RULE,
+            criteria: criteria::criteria(
+                &self.categories,
+                &controls,
+                (window.from, window.to),
+                self.minimum_observation,
+            ),
+            exceptions,
+            gaps: gaps::merged(&recorded, own, &controls, window),
+            identity: self.guards.report(window),
             period,
             provenance,
             controls,
-            gaps,
         }
     }
 }
 
-fn summary(controls: &[ControlReport]) -> PeriodSummary {
+fn control_of<'a>(
+    controls: &'a mut BTreeMap<String, ControlFold>,
+    window: Window,
+    subject: &EntrySubject,
+) -> &'a mut ControlFold {
+    controls.entry(subject.name.clone()).or_insert_with(|| ControlFold::new(window))
+}
+
+/// The whole in a few numbers.
+pub(super) fn summary(controls: &[ControlReport], minimum_observation: u8) -> PeriodSummary {
     let concluded =
         |conclusion| controls.iter().filter(|control| control.conclusion == conclusion).count();
     let deviations = || controls.iter().flat_map(|control| &control.deviations);
+    let observed = controls.iter().filter(|control| !control.is_attested());
     PeriodSummary {
         controls: controls.len(),
-        effective: concluded(Conclusion::Effective),
-        with_deviations: concluded(Conclusion::Deviations),
-        unknown: concluded(Conclusion::Unknown),
+        no_deviation_observed: concluded(Conclusion::NoDeviationObserved),
+        deviation_observed: concluded(Conclusion::DeviationObserved),
+        not_determinable: concluded(Conclusion::NotDeterminable),
+        not_due: concluded(Conclusion::NotDue),
+        accepted_risk: concluded(Conclusion::AcceptedRisk),
         deviations: deviations().count(),
-        open_deviations: deviations().filter(|deviation| deviation.until.is_none()).count(),
-        coverage: controls.iter().fold(Coverage::default(), |sum, control| Coverage {
+        open_deviations: deviations().filter(|deviation| deviation.is_open()).count(),
+        coverage: observed.fold(Coverage::default(), |sum, control| Coverage {
             observed_seconds: sum.observed_seconds + control.coverage.observed_seconds,
             expected_seconds: sum.expected_seconds + control.coverage.expected_seconds,
         }),
+        minimum_observation,
     }
 }

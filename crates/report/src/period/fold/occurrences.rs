@@ -2,12 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Window, deviations::MISSED, spec::LoggedSpec};
-use crate::period::model::{Deviation, Ending, OccurrenceReport};
-use comptroller_core::api::{GROUP, ResourceRef, VERSION};
-use comptroller_evidence::data::{AttestationData, OccurrencePhase};
+use super::{
+    Window,
+    deviations::{MISSED, OVERDUE},
+    spec::LoggedSpec,
+};
+use crate::period::model::{
+    AttestationReport, Deviation, DeviationPattern, Ending, OccurrenceReport, ReportedItem,
+};
+use comptroller_core::api::{GROUP, ResourceRef, TestKind, VERSION};
+use comptroller_evidence::data::{AttestationData, AttestationRecord, OccurrencePhase};
+
+/// How long after a procedure was performed its record is still taken to be written at once.
+const PROMPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The kind under which the check of human controls names an occurrence.
 const OCCURRENCE: &str = "Occurrence";
@@ -15,6 +24,19 @@ const OCCURRENCE: &str = "Occurrence";
 /// The occurrences of one control.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OccurrencesFold(BTreeMap<String, OccurrenceFold>);
+
+/// How people performed a control in the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Performance {
+    /// Every occurrence that was due was performed.
+    Performed,
+    /// None was due.
+    NotDue,
+    /// One that was due was waived, and none was left unanswered.
+    Waived,
+    /// One was due, and no entry says how it ended.
+    Unfinished,
+}
 
 #[derive(Clone, Debug)]
 struct OccurrenceFold {
@@ -41,6 +63,7 @@ impl OccurrencesFold {
                     attested_by: Vec::new(),
                     performed_at: None,
                     artifacts: Vec::new(),
+                    records: Vec::new(),
                     entry: index,
                 },
                 missed: None,
@@ -55,6 +78,9 @@ impl OccurrencesFold {
             }
         }
         report.entry = index;
+        if let Some(record) = &data.record {
+            note_record(report, record, index);
+        }
         // What came too late, or from somebody who may not attest, is no answer.
         if let Some(record) = data.record.as_ref().filter(|record| record.counts) {
             insert(&mut report.attested_by, &record.attested_by);
@@ -90,10 +116,50 @@ impl OccurrencesFold {
                 let (_, entry) = (*missed)?;
                 let resource = resource(&report.period);
                 let is_same =
-                    |known: &Deviation| known.rule == MISSED && known.resource == resource;
+                    |known: &Deviation| known.rule == MISSED && known.item.resource == resource;
                 (!found.iter().any(is_same)).then(|| missing(report, resource, spec, entry))
             })
             .collect()
+    }
+
+    /// An occurrence deviates since it was due, however old the control is that found it.
+    pub(super) fn date(&self, deviations: &mut [Deviation]) {
+        let named = |found: &&mut Deviation| {
+            found.item.resource.kind == OCCURRENCE
+                && [OVERDUE, MISSED].contains(&found.rule.as_str())
+        };
+        for deviation in deviations.iter_mut().filter(named) {
+            if let Some(known) = self.0.get(&deviation.item.resource.name) {
+                deviation.from = known.report.due;
+            }
+        }
+    }
+
+    /// How people performed it in the window; None of a control that the cluster answers for.
+    pub(super) fn performance(&self, spec: &LoggedSpec, window: Window) -> Option<Performance> {
+        if self.0.is_empty() && spec.test != TestKind::Attestation.as_str() {
+            return None;
+        }
+        let was = |phase| self.touching(window).any(|known| known.report.phase == phase);
+        Some(if self.has_unfinished(window) {
+            Performance::Unfinished
+        } else if was(OccurrencePhase::Waived) {
+            Performance::Waived
+        } else if was(OccurrencePhase::Completed) || was(OccurrencePhase::CompletedLate) {
+            Performance::Performed
+        } else {
+            Performance::NotDue
+        })
+    }
+
+    /// Whether anybody ever performed it.
+    pub(super) fn was_ever_performed(&self) -> bool {
+        self.0.values().any(|known| {
+            matches!(
+                known.report.phase,
+                OccurrencePhase::Completed | OccurrencePhase::CompletedLate
+            )
+        })
     }
 
     /// Whether an occurrence was due by the end without an entry that says how it ended. What its
@@ -118,6 +184,37 @@ impl OccurrenceFold {
     }
 }
 
+/// A record of each name once: a later entry about it knows more.
+fn note_record(report: &mut OccurrenceReport, record: &AttestationRecord, entry: u64) {
+    // Before it opened there was nothing to attest, and long after it was performed nobody can tell.
+    let backdated = record.recorded_at.duration_since(record.performed_at) > PROMPT
+        || record.performed_at < report.opens;
+    let attested = AttestationReport {
+        name: record.name.clone(),
+        counts: record.counts,
+        attested_by: record.attested_by.clone(),
+        recorded_by: record.recorded_by.clone(),
+        on_behalf: record.on_behalf,
+        performed_at: record.performed_at,
+        recorded_at: record.recorded_at,
+        seen_at: record.seen_at,
+        outcome: record.outcome.clone(),
+        version: record.version.clone(),
+        participants: record.participants,
+        artifacts: record.artifacts.clone(),
+        summary: record.summary.clone(),
+        author_bound: record.author_bound,
+        backdated,
+        late: record.recorded_at > report.due,
+        spec_digest: record.spec_digest.clone(),
+        entry,
+    };
+    match report.records.iter_mut().find(|known| known.name == record.name) {
+        Some(known) => *known = attested,
+        None => report.records.push(attested),
+    }
+}
+
 fn resource(period: &str) -> ResourceRef {
     ResourceRef {
         api_version: format!("{GROUP}/{VERSION}"),
@@ -135,17 +232,22 @@ fn missing(
 ) -> Deviation {
     Deviation {
         rule: MISSED.to_owned(),
-        resource,
+        item: ReportedItem { resource, uid: None },
         subject: None,
         message: format!(
             "was due at {} and nobody attested it by {}: it stays missed",
             report.due, report.grace_until
         ),
         severity: spec.severity,
-        since: report.grace_until,
-        until: None,
+        from: report.due,
+        to: None,
         ending: Ending::Open,
+        ending_detail: String::new(),
+        last_found: None,
         exception: None,
+        pattern: DeviationPattern::Isolated,
+        cause: None,
+        response: None,
         opened_entry: entry,
         closed_entry: None,
     }

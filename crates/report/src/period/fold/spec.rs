@@ -1,10 +1,13 @@
-//! What a report needs of a control's spec, as the log has it.
+//! What a report needs of a control's specs, as the log has them.
 
-use jiff::SignedDuration;
-use serde_json::Value;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
-use crate::period::model::Accepted;
+use super::{Window, done};
+use crate::period::model::{Accepted, SpecVersion, Wildcard};
 use comptroller_core::api::{Severity, control::DEFAULT_HEARTBEAT};
+use comptroller_evidence::data::ObjectChange;
+use comptroller_vocabulary::canonical;
 
 /// How long after an entry another is due before nobody is taken to have looked, in heartbeats:
 /// three halves. The half is for an operator that restarts.
@@ -21,8 +24,142 @@ pub(super) struct LoggedSpec {
     pub(super) severity: Severity,
     pub(super) test: String,
     pub(super) accepted: Vec<Accepted>,
+    pub(super) suspended: bool,
+    /// Stands for the scope and the test: what decides which items are judged, and how.
+    pub(super) rule: String,
     /// How long an entry vouches for.
     pub(super) vouched_for: SignedDuration,
+}
+
+/// The specs of a control that bear on the window, by time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SpecFold(Vec<LoggedVersion>);
+
+/// A spec while it was in force.
+#[derive(Clone, Debug)]
+struct LoggedVersion {
+    from: Timestamp,
+    /// None while it is in force.
+    to: Option<Timestamp>,
+    entry: u64,
+    digest: String,
+    value: Value,
+    spec: LoggedSpec,
+}
+
+impl SpecFold {
+    /// Takes in a spec; of a change without one nothing is known.
+    pub(super) fn note(&mut self, entry: u64, at: Timestamp, data: &ObjectChange, window: Window) {
+        let Some(value) = &data.spec else { return };
+        self.end(at, window);
+        self.0.push(LoggedVersion {
+            from: at,
+            to: None,
+            entry,
+            digest: data.spec_digest.clone().unwrap_or_default(),
+            value: value.clone(),
+            spec: LoggedSpec::read(value),
+        });
+    }
+
+    /// The newest is no longer in force.
+    pub(super) fn end(&mut self, at: Timestamp, window: Window) {
+        if let Some(newest) = self.0.last_mut() {
+            newest.to.get_or_insert(at);
+        }
+        // What ended before the window is of no use to its report.
+        let newest = self.0.last().map(|newest| newest.entry);
+        self.0.retain(|version| {
+            Some(version.entry) == newest || version.to.is_none_or(|to| to > window.from)
+        });
+    }
+
+    /// The newest; None while the log has none.
+    pub(super) fn newest(&self) -> Option<&LoggedSpec> {
+        self.0.last().map(|version| &version.spec)
+    }
+
+    pub(super) fn newest_digest(&self) -> String {
+        self.0.last().map(|version| version.digest.clone()).unwrap_or_default()
+    }
+
+    /// Stands for the scope and the test of the newest.
+    pub(super) fn rule(&self) -> &str {
+        self.newest().map_or("", |spec| spec.rule.as_str())
+    }
+
+    /// When specs suspended the control, with their entries, by time.
+    pub(super) fn suspended(&self) -> Vec<(Timestamp, Timestamp, u64)> {
+        let mut all: Vec<(Timestamp, Timestamp, u64)> = Vec::new();
+        for version in self.0.iter().filter(|version| version.spec.suspended) {
+            let to = version.to.unwrap_or(Timestamp::MAX);
+            match all.last_mut() {
+                // An edit of something else does not interrupt it.
+                Some(before) if before.1 == version.from => before.1 = to,
+                _ => all.push((version.from, to, version.entry)),
+            }
+        }
+        all
+    }
+
+    fn within(
+        &self,
+        window: Window,
+    ) -> impl Iterator<Item = (Timestamp, Timestamp, &LoggedVersion)> {
+        self.0.iter().filter_map(move |version| {
+            let (from, to) = window.clip(version.from, version.to.unwrap_or(Timestamp::MAX))?;
+            Some((from, to, version))
+        })
+    }
+
+    pub(super) fn report(&self, window: Window) -> Vec<SpecVersion> {
+        let version = |(from, to, version): (Timestamp, Timestamp, &LoggedVersion)| SpecVersion {
+            from,
+            to,
+            entry: version.entry,
+            spec: version.value.clone(),
+            spec_digest: version.digest.clone(),
+            title: version.spec.title.clone(),
+            severity: version.spec.severity,
+            criteria: version.spec.criteria.clone(),
+            what_was_done: done::what_was_done(&version.value),
+            accepted: version.spec.accepted.clone(),
+        };
+        self.within(window).map(version).collect()
+    }
+
+    /// The patterns in force in the window that accept or leave out everything.
+    pub(super) fn wildcards(&self, window: Window) -> Vec<Wildcard> {
+        let mut all = Vec::new();
+        for (from, to, version) in self.within(window) {
+            for (field, pattern) in wildcards(&version.value) {
+                all.push(Wildcard { from, to, field, pattern, entry: version.entry });
+            }
+        }
+        all
+    }
+
+    /// A time of the window for which another scope or test was in force, after which the one before
+    /// came back; None where there is none.
+    pub(super) fn put_back(&self, window: Window) -> Option<(Timestamp, Timestamp)> {
+        let rules: Vec<_> = self
+            .within(window)
+            // While it is suspended nothing is judged, by whatever rule.
+            .filter(|(_, _, version)| !version.spec.suspended)
+            .collect();
+        for (place, (from, _, version)) in rules.iter().enumerate().skip(1) {
+            let before = rules.get(..place).unwrap_or_default();
+            let was_another = before.last().is_some_and(|one| one.2.spec.rule != version.spec.rule);
+            if !was_another {
+                continue;
+            }
+            let same = before.iter().rev().find(|one| one.2.spec.rule == version.spec.rule);
+            if let Some((_, until, _)) = same {
+                return Some((*until, *from));
+            }
+        }
+        None
+    }
 }
 
 impl Default for LoggedSpec {
@@ -35,6 +172,8 @@ impl Default for LoggedSpec {
             severity: Severity::Medium,
             test: String::new(),
             accepted: Vec::new(),
+            suspended: false,
+            rule: rule(&Value::Null),
             vouched_for: vouched_for(None),
         }
     }
@@ -60,9 +199,55 @@ impl LoggedSpec {
             severity: severity.unwrap_or(Severity::Medium),
             test: kind.and_then(|kind| kind.keys().next().cloned()).unwrap_or_default(),
             accepted: accepted(spec),
+            suspended: spec.get("suspend").and_then(Value::as_bool).unwrap_or_default(),
+            rule: rule(spec),
             vouched_for: vouched_for(spec.get("heartbeat").and_then(Value::as_str)),
         }
     }
+}
+
+fn rule(spec: &Value) -> String {
+    let of = |field: &str| spec.get(field).cloned().unwrap_or_default();
+    canonical::sha256(json!([of("scope"), of("test")]).to_string().as_bytes())
+}
+
+/// The patterns below fields that allow or leave out which match everything, by where they are.
+fn wildcards(spec: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for root in ["test", "scope"] {
+        if let Some(value) = spec.get(root) {
+            find_wildcards(value, &format!("/{root}"), false, &mut found);
+        }
+    }
+    found
+}
+
+fn find_wildcards(value: &Value, at: &str, accepts: bool, found: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let accepts = accepts || name.starts_with("allow") || name.starts_with("exclude");
+                // Why it is accepted is a text, and no pattern.
+                if name != "reason" {
+                    find_wildcards(value, &format!("{at}/{name}"), accepts, found);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (place, value) in items.iter().enumerate() {
+                find_wildcards(value, &format!("{at}/{place}"), accepts, found);
+            }
+        }
+        Value::String(pattern) if accepts && matches_everything(pattern) => {
+            found.push((at.to_owned(), pattern.clone()));
+        }
+        _ => {}
+    }
+}
+
+/// Whether a pattern has nothing but wildcards.
+pub(super) fn matches_everything(pattern: &str) -> bool {
+    pattern.contains('*') && pattern.chars().all(|c| matches!(c, '*' | '?' | '/' | ':'))
 }
 
 /// The subjects that an rbac test allows, and what the scope leaves out.
@@ -113,6 +298,29 @@ mod tests {
             let spec = LoggedSpec::read(&json!({"heartbeat": heartbeat}));
             assert_eq!(spec.vouched_for, SignedDuration::from_mins(minutes), "{heartbeat}");
         }
+    }
+
+    #[test]
+    fn a_wildcard_that_accepts_everything_is_found_wherever_it_is() {
+        let found = wildcards(&json!({
+            "scope": {"exclude": [{"kind": "Pod", "name": "*", "reason": "*"}]},
+            "test": {
+                "rbac": {
+                    "allow": [{"kind": "Group", "name": "ops*"}, {"kind": "User", "name": "*"}],
+                    "rules": [{"verbs": ["*"]}],
+                },
+                "workload": {"allowedRegistries": ["**/*"]},
+            },
+        }));
+        let fields: Vec<&str> = found.iter().map(|(field, _)| field.as_str()).collect();
+        assert_eq!(
+            fields,
+            [
+                "/test/rbac/allow/1/name",
+                "/test/workload/allowedRegistries/0",
+                "/scope/exclude/0/name",
+            ]
+        );
     }
 
     #[test]

@@ -4,13 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::period::model::{
-    ControlReport, Coverage, CriterionStanding, Ending, Interval, PeriodReport, Provenance,
-};
+use crate::period::model::{ControlReport, Coverage, Ending, Interval, PeriodReport, Provenance};
 use comptroller_core::api::{ResourceRef, Severity, State};
 use comptroller_evidence::data::{
-    AttestationData, AttestationRecord, ChangeKind, EntryFinding, Heartbeat, ObjectChange,
-    OccurrenceDates, OccurrencePhase, PopulationList, VerdictData,
+    AttestationData, AttestationRecord, ChangeKind, EntryFinding, FindingEnding, Heartbeat,
+    ObjectChange, OccurrenceDates, OccurrencePhase, PopulationList, VerdictData,
 };
 
 /// A time of the day on which everything here happens.
@@ -46,6 +44,11 @@ pub(super) fn finding(name: &str, since: Timestamp, exception: Option<&str>) -> 
         since,
         exception: exception.map(str::to_owned),
     }
+}
+
+/// The same finding, seen mended.
+pub(super) fn mended(finding: EntryFinding) -> EntryFinding {
+    EntryFinding { ending: Some(FindingEnding::Mended), ..finding }
 }
 
 pub(super) fn verdict(
@@ -150,6 +153,8 @@ pub(super) fn provenance(run_at: Timestamp) -> Provenance {
         command: String::new(),
         verify_command: String::new(),
         completeness: String::new(),
+        operators: Vec::new(),
+        cosignatures: Vec::new(),
     }
 }
 
@@ -192,7 +197,7 @@ fn hour(at: Timestamp) -> String {
 }
 
 #[test]
-fn a_control_that_was_seen_throughout_is_effective() {
+fn a_control_that_was_seen_throughout_has_no_deviation() {
     let mut entries = vec![
         control("c", at(6, 0), ChangeKind::Created, None),
         verdict("c", at(6, 0), State::Passing, vec![], vec![]),
@@ -202,7 +207,7 @@ fn a_control_that_was_seen_throughout_is_effective() {
     let control = only(&report);
     assert_eq!(told(&control.intervals), ["08:00 16:00 Passing"]);
     assert_eq!(control.intervals[0].reason, "IsPassing");
-    assert_eq!(control.conclusion, Conclusion::Effective);
+    assert_eq!(control.conclusion, Conclusion::NoDeviationObserved);
     assert_eq!(control.coverage.text(), "100.0%");
     assert_eq!(control.title, "The title of c");
     assert_eq!((control.owner.as_str(), control.test.as_str()), ("sec", "rbac"));
@@ -210,7 +215,7 @@ fn a_control_that_was_seen_throughout_is_effective() {
     let population = control.population_start.as_ref().unwrap();
     assert_eq!((population.at, population.entry), (at(8, 0), 3));
     assert_eq!(control.population_end.as_ref().unwrap().entry, 10);
-    assert_eq!((report.summary.controls, report.summary.effective), (1, 1));
+    assert_eq!((report.summary.controls, report.summary.no_deviation_observed), (1, 1));
 }
 
 #[test]
@@ -227,10 +232,13 @@ fn an_entry_vouches_for_one_and_a_half_heartbeats_and_then_nobody_looked() {
         ["08:00 11:00 Passing", "11:00 14:00 -", "14:00 16:00 Passing"]
     );
     assert_eq!(control.coverage.text(), "62.5%");
-    assert_eq!(control.conclusion, Conclusion::Effective);
+    assert_eq!(control.conclusion, Conclusion::NotDeterminable);
     let [gap] = report.gaps.as_slice() else { panic!("{:?}", report.gaps) };
-    assert_eq!((gap.from, gap.to, gap.entry), (at(11, 0), at(14, 0), None));
-    assert_eq!(gap.control.as_deref(), Some("c"));
+    assert_eq!((gap.from, gap.to, gap.entries.len()), (at(11, 0), at(14, 0), 0));
+    assert_eq!(
+        (gap.controls.as_slice(), gap.cause),
+        (["c".to_owned()].as_slice(), GapCause::NotObserved)
+    );
 }
 
 #[test]
@@ -241,43 +249,41 @@ fn what_was_declared_and_not_judged_yet_is_a_gap_that_says_so() {
     ]);
     assert_eq!(told(&only(&report).intervals), ["09:00 09:01 -", "09:01 16:00 Passing"]);
     assert_eq!(only(&report).intervals[0].reason, "NotYetJudged");
-    let [gap] = report.gaps.as_slice() else { panic!("{:?}", report.gaps) };
+    let [none, gap] = report.gaps.as_slice() else { panic!("{:?}", report.gaps) };
+    assert_eq!((none.cause, none.to), (GapCause::NoControl, at(9, 0)));
     assert!(gap.reason.contains("not judged yet"));
     // The period began an hour before the control did.
     assert_eq!(only(&report).coverage.text(), "87.2%");
 }
 
 #[test]
-fn too_little_evidence_is_never_effective() {
+fn too_little_evidence_is_never_a_conclusion() {
     let declared = control("c", at(0, 30), ChangeKind::Created, None);
     let seen = |hours: std::ops::RangeInclusive<i64>| -> Vec<Entry> {
         std::iter::once(declared.clone()).chain(beats(*hours.start(), *hours.end())).collect()
     };
     for (entries, coverage, conclusion) in [
-        (vec![declared.clone()], "0.0%", Conclusion::Unknown),
-        (seen(1..=6), "0.0%", Conclusion::Unknown),
-        (seen(8..=10), "43.7%", Conclusion::Unknown),
-        (seen(8..=11), "56.2%", Conclusion::Effective),
+        (vec![declared.clone()], "0.0%", Conclusion::NotDeterminable),
+        (seen(1..=6), "0.0%", Conclusion::NotDeterminable),
+        (seen(8..=13), "81.2%", Conclusion::NotDeterminable),
+        (seen(8..=14), "93.7%", Conclusion::NotDeterminable),
+        (seen(8..=15), "100.0%", Conclusion::NoDeviationObserved),
     ] {
         let report = report(&entries);
         assert_eq!(only(&report).coverage.text(), coverage);
         assert_eq!(only(&report).conclusion, conclusion, "{coverage}");
-        let standing = report.criteria.iter().find(|row| row.id == "CC6.1").unwrap().standing;
-        let expected = match conclusion {
-            Conclusion::Effective => CriterionStanding::Passing,
-            _ => CriterionStanding::Unknown,
-        };
-        assert_eq!(standing, expected);
+        let criterion = report.criteria.iter().find(|row| row.id == "CC6.1").unwrap();
+        assert_eq!(criterion.conclusion, conclusion);
     }
 }
 
 #[test]
 fn unknown_is_not_evidence_and_not_applicable_is() {
     for (state, observed, conclusion) in [
-        (State::Unknown, 0, Conclusion::Unknown),
-        (State::NotApplicable, 8 * 3600, Conclusion::NotApplicable),
-        (State::Excepted, 8 * 3600, Conclusion::Effective),
-        (State::Failing, 8 * 3600, Conclusion::Deviations),
+        (State::Unknown, 0, Conclusion::NotDeterminable),
+        (State::NotApplicable, 8 * 3600, Conclusion::NotDue),
+        (State::Excepted, 8 * 3600, Conclusion::AcceptedRisk),
+        (State::Failing, 8 * 3600, Conclusion::DeviationObserved),
     ] {
         let entries: Vec<Entry> =
             (7..16).map(|hour| heartbeat("c", at(hour, 0), state, 7)).collect();
@@ -314,9 +320,9 @@ fn what_entries_say_was_not_observed_is_a_gap() {
     let gaps: Vec<_> = report
         .gaps
         .iter()
-        .map(|gap| (hour(gap.from), hour(gap.to), gap.control.is_some(), gap.entry))
+        .map(|gap| (hour(gap.from), hour(gap.to), !gap.everywhere, gap.entries[0]))
         .collect();
-    let row = |from: &str, to: &str, own, entry| (from.to_owned(), to.to_owned(), own, Some(entry));
+    let row = |from: &str, to: &str, own, entry| (from.to_owned(), to.to_owned(), own, entry);
     assert_eq!(
         gaps,
         [
@@ -339,14 +345,14 @@ fn a_deviation_has_a_beginning_an_end_and_a_reason() {
             first,
             State::Failing,
             ["mended", "allowed", "stays"].map(|name| finding(name, first, None)).to_vec(),
-            vec![finding("old", before, None)],
+            vec![mended(finding("old", before, None))],
         ),
         verdict(
             "c",
             at(11, 0),
             State::Failing,
             vec![finding("allowed", first, Some("waiver"))],
-            vec![finding("mended", first, None)],
+            vec![mended(finding("mended", first, None))],
         ),
     ];
     let report_of = |entries: &[Entry]| {
@@ -354,15 +360,16 @@ fn a_deviation_has_a_beginning_an_end_and_a_reason() {
             .deviations
             .iter()
             .map(|found| {
-                let until = found.until.map(hour).unwrap_or_default();
-                format!("{} {} {until} {}", found.resource.name, hour(found.since), found.ending)
+                let to = found.to.map(hour).unwrap_or_default();
+                let name = &found.item.resource.name;
+                format!("{name} {} {to} {}", hour(found.from), found.ending)
             })
             .collect::<Vec<_>>()
     };
-    let ended = ["old 06:00 09:00 Resolved", "allowed 09:00 11:00 Excepted"];
+    let ended = ["old 06:00 09:00 Mended", "allowed 09:00 11:00 Excepted"];
     assert_eq!(
         report_of(&entries),
-        [ended[0], ended[1], "mended 09:00 11:00 Resolved", "stays 09:00  Open"]
+        [ended[0], ended[1], "mended 09:00 11:00 Mended", "stays 09:00  Open"]
     );
     let whole = report(&entries);
     assert_eq!((whole.summary.deviations, whole.summary.open_deviations), (4, 1));
@@ -379,8 +386,8 @@ fn a_deviation_has_a_beginning_an_end_and_a_reason() {
     ));
     entries.push(control("c", at(13, 0), ChangeKind::Deleted, None));
     let told = report_of(&entries);
-    assert!(told.contains(&"stays 09:00 13:00 ControlDeleted".to_owned()), "{told:?}");
-    assert!(told.contains(&"allowed 12:00 13:00 ControlDeleted".to_owned()), "{told:?}");
+    assert!(told.contains(&"stays 09:00  ControlDeleted".to_owned()), "{told:?}");
+    assert!(told.contains(&"allowed 12:00  ControlDeleted".to_owned()), "{told:?}");
 }
 
 #[test]
@@ -393,12 +400,14 @@ fn a_finding_that_nobody_can_see_any_more_is_not_mended() {
     let deviation = |entries: &[Entry]| {
         let report = report(entries);
         let [found] = only(&report).deviations.as_slice() else { panic!("{report:?}") };
-        (found.since, found.until, found.ending, found.closed_entry)
+        (found.from, found.to, found.ending, found.closed_entry)
     };
     let open = (at(9, 0), None, Ending::Open, None);
-    assert_eq!(deviation(&[failing.clone(), blind.clone()]), open);
+    // No longer listed, and nobody saw it mended.
+    let unseen = (at(9, 0), None, Ending::Open, Some(1));
+    assert_eq!(deviation(&[failing.clone(), blind.clone()]), unseen);
     assert_eq!(deviation(&[failing.clone(), blind.clone(), again]), open);
-    let mended = (at(9, 0), Some(at(11, 0)), Ending::Resolved, Some(2));
+    let mended = (at(9, 0), Some(at(11, 0)), Ending::Mended, Some(2));
     assert_eq!(deviation(&[failing, blind, passing]), mended);
 }
 
@@ -450,10 +459,10 @@ fn a_type_one_report_says_what_held_at_its_time() {
     ];
     let of = |as_of| fold(Span::TypeI { as_of }, &entries);
     for (as_of, interval, conclusion, open) in [
-        (at(6, 30), "06:00 06:30 Failing", Conclusion::Deviations, 1),
-        (at(7, 0), "07:00 07:00 Passing", Conclusion::Effective, 0),
-        (at(8, 0), "07:00 08:00 Passing", Conclusion::Effective, 0),
-        (at(9, 0), "08:30 09:00 -", Conclusion::Unknown, 0),
+        (at(6, 30), "06:00 06:30 Failing", Conclusion::DeviationObserved, 1),
+        (at(7, 0), "07:00 07:00 Passing", Conclusion::NoDeviationObserved, 0),
+        (at(8, 0), "07:00 08:00 Passing", Conclusion::NoDeviationObserved, 0),
+        (at(9, 0), "08:30 09:00 -", Conclusion::NotDeterminable, 0),
     ] {
         let report = of(as_of);
         let control = &report.controls[0];
@@ -525,16 +534,16 @@ fn a_missed_occurrence_is_a_deviation_for_ever() {
     let mut entries = vec![open.clone()];
     entries.extend(beats(7, 16));
     // Its time ran out, and no entry says how it ended.
-    assert_eq!(only(&report(&entries)).conclusion, Conclusion::Unknown);
+    assert_eq!(only(&report(&entries)).conclusion, Conclusion::NotDeterminable);
     entries.extend([missed.clone(), late]);
     entries.sort_by_key(|entry| entry.at);
     let missing = entries.iter().position(|entry| *entry == missed).unwrap();
     let whole = report(&entries);
     let control = only(&whole);
-    assert_eq!(control.conclusion, Conclusion::Deviations);
+    assert_eq!(control.conclusion, Conclusion::DeviationObserved);
     assert_eq!(control.occurrences[0].phase, OccurrencePhase::Missed);
     let [deviation] = control.deviations.as_slice() else { panic!("{control:?}") };
-    assert_eq!((deviation.rule.as_str(), deviation.since), ("Missed", at(10, 0)));
+    assert_eq!((deviation.rule.as_str(), deviation.from), ("Missed", at(9, 0)));
     assert_eq!((deviation.ending, deviation.opened_entry), (Ending::Open, missing as u64));
     // Where a verdict has it among its findings, with how it ended, it is named once.
     let mut found = finding("2026-Q4", at(10, 5), None);
@@ -546,7 +555,8 @@ fn a_missed_occurrence_is_a_deviation_for_ever() {
     entries.sort_by_key(|entry| entry.at);
     let whole = report(&entries);
     let [deviation] = only(&whole).deviations.as_slice() else { panic!("{whole:?}") };
-    assert_eq!(deviation.ending, Ending::Resolved);
+    // Whoever no longer lists it can't perform it in time any more.
+    assert_eq!((deviation.ending, deviation.from), (Ending::Open, at(9, 0)));
     // One that was found missed only in the next period is in the next report.
     let next = fold(Span::TypeII { from: at(10, 0), to: at(16, 0) }, &entries);
     assert_eq!(only(&next).occurrences.len(), 1);
@@ -567,9 +577,9 @@ fn an_overdue_occurrence_that_is_missed_in_the_end_is_one_deviation() {
         let first = verdict("c", at(9, 0), State::Failing, vec![overdue.clone()], vec![]);
         let report = report(&[first, last]);
         let [deviation] = only(&report).deviations.as_slice() else { panic!("{report:?}") };
-        (deviation.rule.clone(), deviation.since, deviation.opened_entry, deviation.ending)
+        (deviation.rule.clone(), deviation.from, deviation.opened_entry, deviation.ending)
     };
-    let gone = || vec![overdue.clone()];
+    let gone = || vec![mended(overdue.clone())];
     assert_eq!(
         of(verdict("c", at(10, 5), State::Failing, vec![missed], gone())),
         ("Missed".to_owned(), at(9, 0), 0, Ending::Open)
@@ -577,7 +587,7 @@ fn an_overdue_occurrence_that_is_missed_in_the_end_is_one_deviation() {
     // One that was attested within its grace is mended.
     assert_eq!(
         of(verdict("c", at(9, 30), State::Passing, vec![], gone())),
-        ("Overdue".to_owned(), at(9, 0), 0, Ending::Resolved)
+        ("Overdue".to_owned(), at(9, 0), 0, Ending::Mended)
     );
 }
 
@@ -585,7 +595,9 @@ fn an_overdue_occurrence_that_is_missed_in_the_end_is_one_deviation() {
 fn an_occurrence_that_was_due_and_not_answered_is_no_pass() {
     let mut entries = vec![occurrence(at(7, 0), OccurrencePhase::Open, None)];
     entries.extend(beats(7, 16));
-    for (to, conclusion) in [(at(8, 59), Conclusion::Effective), (at(9, 0), Conclusion::Unknown)] {
+    for (to, conclusion) in
+        [(at(8, 59), Conclusion::NotDue), (at(9, 0), Conclusion::NotDeterminable)]
+    {
         let report = fold(Span::TypeII { from: at(7, 0), to }, &entries);
         assert_eq!(only(&report).conclusion, conclusion, "{to}");
     }
@@ -621,7 +633,7 @@ fn what_an_earlier_rule_scheduled_takes_no_place() {
     let report = report(&entries);
     let [occurrence] = only(&report).occurrences.as_slice() else { panic!("{report:?}") };
     assert_eq!(occurrence.period, "2026-Q4");
-    assert_eq!(only(&report).conclusion, Conclusion::Effective);
+    assert_eq!(only(&report).conclusion, Conclusion::NoDeviationObserved);
 }
 
 #[test]
@@ -685,6 +697,11 @@ fn an_exception_is_in_force_from_its_approval_to_its_end() {
         exception(at(10, 0), ChangeKind::Phase, Some("Unused"), true),
         exception(at(11, 0), ChangeKind::Phase, Some("Active"), true),
     ];
+    // What was only asked for is listed, and allowed nothing.
+    let earlier = Span::TypeII { from: at(5, 0), to: at(8, 0) };
+    let [asked] = fold(earlier, &entries[..1]).exceptions.try_into().unwrap();
+    assert!(asked.active.is_empty() && asked.approved_at.is_none());
+    assert_eq!((asked.phase.as_str(), asked.asked_at), ("Pending", at(6, 0)));
     assert!(report(&entries[..1]).exceptions.is_empty());
     let active = |entries: &[Entry]| {
         let report = report(entries);
@@ -716,7 +733,7 @@ fn a_verdict_that_can_not_be_read_says_nothing() {
         [entry(at(8, 0), EntrySubject::control("c"), Data::Stored(EntryType::Verdict, stored))];
     let report = report(&entries);
     assert_eq!(told(&only(&report).intervals), ["08:00 09:30 Unknown", "09:30 16:00 -"]);
-    assert_eq!(only(&report).conclusion, Conclusion::Unknown);
+    assert_eq!(only(&report).conclusion, Conclusion::NotDeterminable);
 }
 
 #[test]

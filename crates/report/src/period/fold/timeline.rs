@@ -2,19 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Window;
-use crate::period::model::{Coverage, GapReport, Interval};
+use super::{Window, gaps::RecordedGap};
+use crate::period::model::{Coverage, Interval};
 use comptroller_core::api::State;
-use comptroller_evidence::data::GapData;
 
 /// The reason of an interval in which there is no entry that vouches.
 const NO_ENTRY: &str = "NoEntry";
 /// The reason of an interval before the first verdict of a control.
 const NOT_YET: &str = "NotYetJudged";
-/// The reason of an interval that an entry says was not observed.
-const NOT_OBSERVED: &str = "NotObserved";
-/// The reason of an interval in which no operator ran.
-const OPERATOR_STOPPED: &str = "OperatorStopped";
 
 /// The sentence for a gap that the absence of entries shows.
 const SILENCE: &str = "no entry vouches for this time: the newest before it is older than one and \
@@ -23,58 +18,18 @@ const SILENCE: &str = "no entry vouches for this time: the newest before it is o
 /// The sentence for the time between a declaration and the first verdict.
 const BEFORE_FIRST: &str = "the control was declared and not judged yet";
 
-/// A time that an entry says was not observed.
-#[derive(Clone, Debug)]
-pub(super) struct RecordedGap {
-    from: Timestamp,
-    pub(super) to: Timestamp,
-    reason_word: &'static str,
-    reason: String,
-    entry: u64,
-}
-
-impl RecordedGap {
-    pub(super) fn gap(entry: u64, gap: &GapData) -> Self {
-        let (from, to) = (gap.from.min(gap.to), gap.to);
-        Self { from, to, reason_word: NOT_OBSERVED, reason: gap.reason.clone(), entry }
-    }
-
-    pub(super) fn stop(from: Timestamp, to: Timestamp, entry: u64) -> Self {
-        let reason = "the operator was stopped".to_owned();
-        Self { from, to: to.max(from), reason_word: OPERATOR_STOPPED, reason, entry }
-    }
-
-    /// As the report lists it, if it has a part in the window.
-    pub(super) fn report(&self, control: Option<&str>, window: Window) -> Option<GapReport> {
-        let (from, to) = if window.instant {
-            let within = self.from <= window.to && window.to < self.to;
-            within.then_some((self.from, window.to))?
-        } else {
-            let clipped = (self.from.max(window.from), self.to.min(window.to));
-            (clipped.0 < clipped.1).then_some(clipped)?
-        };
-        Some(GapReport {
-            control: control.map(str::to_owned),
-            from,
-            to,
-            reason: self.reason.clone(),
-            entry: Some(self.entry),
-        })
-    }
-}
-
 /// Recorded gaps without overlaps, by time: where two cover a time, the one that began first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gaps(Vec<(Timestamp, Timestamp, &'static str)>);
 
 impl Gaps {
     pub(super) fn new(recorded: &[RecordedGap]) -> Self {
-        Self::disjoint(recorded.iter().map(|gap| (gap.from, gap.to, gap.reason_word)).collect())
+        Self::disjoint(recorded.iter().map(|gap| (gap.from, gap.to, gap.cause.as_str())).collect())
     }
 
     /// These and those of one control.
     pub(super) fn with(&self, recorded: &[RecordedGap]) -> Self {
-        let own = recorded.iter().map(|gap| (gap.from, gap.to, gap.reason_word));
+        let own = recorded.iter().map(|gap| (gap.from, gap.to, gap.cause.as_str()));
         Self::disjoint(self.0.iter().copied().chain(own).collect())
     }
 
@@ -233,24 +188,14 @@ pub(super) fn push(
     }
 }
 
-/// The gaps of a control that only the absence of entries shows.
-pub(super) fn unrecorded_gaps(control: &str, intervals: &[Interval]) -> Vec<GapReport> {
-    let sentence = |interval: &Interval| match interval.reason.as_str() {
+/// The sentence of an interval that only the absence of entries shows to be a gap; None for others.
+pub(super) fn silence(interval: &Interval) -> Option<&'static str> {
+    match interval.reason.as_str() {
         _ if interval.state.is_some() => None,
         NO_ENTRY => Some(SILENCE),
         NOT_YET => Some(BEFORE_FIRST),
         _ => None,
-    };
-    let gap = |interval: &Interval| {
-        Some(GapReport {
-            control: Some(control.to_owned()),
-            from: interval.from,
-            to: interval.to,
-            reason: sentence(interval)?.to_owned(),
-            entry: None,
-        })
-    };
-    intervals.iter().filter_map(gap).collect()
+    }
 }
 
 /// Whether an interval is evidence: somebody looked and could tell.

@@ -6,11 +6,16 @@ use uuid::Uuid;
 
 use super::{
     OscalContext, criterion_id,
-    model::{OscalFinding, OscalRisk, OscalTarget, RelatedObservation, RelatedRisk, TargetStatus},
+    model::{
+        OscalFinding, OscalRemediation, OscalRisk, OscalTarget, RelatedObservation, RelatedRisk,
+        TargetStatus,
+    },
     observations,
     texts::{plain, properties, title},
 };
-use crate::period::model::{ControlReport, CriterionReport, CriterionStanding, Deviation, Ending};
+use crate::period::model::{
+    Conclusion, ControlReport, CriterionReport, Deviation, ResponseReport, Span,
+};
 
 /// A finding for each criterion, and a risk for each open deviation.
 pub(super) fn all(context: &OscalContext<'_>) -> (Vec<OscalFinding>, Vec<OscalRisk>) {
@@ -19,7 +24,7 @@ pub(super) fn all(context: &OscalContext<'_>) -> (Vec<OscalFinding>, Vec<OscalRi
     for control in &context.report.controls {
         for (number, deviation) in control.deviations.iter().enumerate() {
             // A risk is what is still to be dealt with; one that ended is an observation alone.
-            if deviation.ending == Ending::Open {
+            if deviation.is_open() {
                 let risk = risk(context, control, number, deviation);
                 by_control.entry(&control.name).or_default().push(risk.uuid);
                 risks.push(risk);
@@ -48,10 +53,38 @@ fn risk(
         props: properties([
             ("control", control.name.as_str().into()),
             ("severity", deviation.severity.as_str().into()),
-            ("since", deviation.since.to_string().into()),
+            ("since", deviation.from.to_string().into()),
         ]),
         status: "open",
+        remediations: deviation
+            .response
+            .iter()
+            .map(|response| remediation(context, control, number, response))
+            .collect(),
         related_observations: vec![RelatedObservation { observation_uuid: observation }],
+    }
+}
+
+fn remediation(
+    context: &OscalContext<'_>,
+    control: &ControlReport,
+    number: usize,
+    response: &ResponseReport,
+) -> OscalRemediation {
+    let bound = response.author_bound.map(|one| one.to_string()).unwrap_or_default();
+    OscalRemediation {
+        uuid: context.ids.id_of(&["remediation", &control.name, &number.to_string()]),
+        lifecycle: "planned",
+        title: title(&format!("Response of management: {}", response.name)),
+        description: plain(&format!("Cause: {} Response: {}", response.cause, response.response)),
+        props: properties([
+            ("owner", response.owner.as_str().into()),
+            ("responded-by", response.responded_by.as_str().into()),
+            ("responded-at", response.at.to_string().into()),
+            ("action-by", response.corrective_action_by.clone().unwrap_or_default().into()),
+            ("author-bound", bound.into()),
+            ("entry", response.entry.to_string().into()),
+        ]),
     }
 }
 
@@ -81,15 +114,16 @@ fn finding(
     OscalFinding {
         uuid: context.ids.id_of(&["finding", &criterion.id]),
         title: title(&format!("{} {}", criterion.id, criterion.title)),
-        description: plain(&format!("Served by {by}. {}", criterion.standing.meaning())),
+        description: plain(&format!("Served by {by}. {}", criterion.basis)),
         props: properties([
             ("category", criterion.category.as_str().into()),
-            ("standing", criterion.standing.as_str().into()),
+            ("conclusion", criterion.conclusion.as_str().into()),
+            ("mapping-changed", criterion.mapping_changed.to_string().into()),
         ]),
         target: OscalTarget {
             kind: "objective-id",
             id: criterion_id(&criterion.id),
-            status: status(criterion.standing),
+            status: status(context.report.period.span, criterion),
         },
         related_observations,
         related_risks: open.map(|risk_uuid| RelatedRisk { risk_uuid }).collect(),
@@ -98,24 +132,37 @@ fn finding(
 
 /// OSCAL knows two states. What is not known, or that nothing serves, is not satisfied, and the
 /// reason tells it from a failure.
-fn status(standing: CriterionStanding) -> TargetStatus {
-    let (state, reason, remarks) = match standing {
-        CriterionStanding::Passing => (
+fn status(span: Span, criterion: &CriterionReport) -> TargetStatus {
+    let (state, reason, remarks) = match criterion.conclusion {
+        Conclusion::NoDeviationObserved if matches!(span, Span::TypeI { .. }) => (
             "satisfied",
             "pass",
-            "Every control that serves the criterion held; this is not an opinion.",
+            "The controls that serve the criterion were implemented as of the date; this is not an opinion.",
         ),
-        CriterionStanding::Failing => {
+        Conclusion::NoDeviationObserved => (
+            "satisfied",
+            "pass",
+            "No deviation was observed of the controls that serve the criterion; this is not an opinion.",
+        ),
+        Conclusion::DeviationObserved => {
             ("not-satisfied", "fail", "A control that serves the criterion deviated.")
         }
-        CriterionStanding::Unknown => (
+        Conclusion::AcceptedRisk => (
             "not-satisfied",
             "other",
-            "Not enough was observed, or attested by people, to say whether it holds; unknown is never a pass.",
+            "Without accepted exceptions, a control that serves the criterion would have deviated.",
         ),
-        CriterionStanding::NotCovered => {
+        Conclusion::NotDue => {
+            ("not-satisfied", "other", "Nothing that serves the criterion was due.")
+        }
+        Conclusion::NotDeterminable if !criterion.is_covered() => {
             ("not-satisfied", "other", "No control serves the criterion.")
         }
+        Conclusion::NotDeterminable => (
+            "not-satisfied",
+            "other",
+            "Not enough was observed, or attested by people, to conclude; unknown is never a pass.",
+        ),
     };
     TargetStatus { state, reason, remarks }
 }

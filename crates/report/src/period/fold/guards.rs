@@ -1,0 +1,144 @@
+//! The guards of the evidence: when each was in force, and who could get around it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Window;
+use crate::period::model::IdentityFact;
+use comptroller_evidence::{
+    data::{ChangeKind, ObjectChange},
+    entry::EntrySubject,
+};
+
+/// The phase of a guard that binds nobody.
+const NOT_IN_FORCE: &str = "NotInForce";
+
+/// The guards, as far as the entries go.
+#[derive(Clone, Debug, Default)]
+pub(super) struct GuardsFold {
+    guards: BTreeMap<EntrySubject, Guard>,
+    over: Vec<IdentityFact>,
+}
+
+/// What is known of a guard.
+#[derive(Clone, Debug, Default)]
+struct Guard {
+    /// That it is not in force, while it is not.
+    missing: Option<IdentityFact>,
+    /// What it says, such as who may write for others, and since when.
+    content: Option<IdentityFact>,
+    spec: Option<Value>,
+}
+
+impl GuardsFold {
+    pub(super) fn change(
+        &mut self,
+        index: u64,
+        at: Timestamp,
+        subject: &EntrySubject,
+        data: &ObjectChange,
+        window: Window,
+    ) {
+        let Self { guards, over } = self;
+        let mut end = |fact: Option<IdentityFact>| {
+            over.extend(
+                fact.filter(|fact| window.touches(fact.from, Some(at)))
+                    .map(|fact| IdentityFact { to: Some(at), ..fact }),
+            );
+        };
+        let guard = guards.entry(subject.clone()).or_default();
+        let is_missing =
+            data.change == ChangeKind::Deleted || data.phase.as_deref() == Some(NOT_IN_FORCE);
+        let name = format!("{} {}", subject.kind, subject.name);
+        if is_missing && guard.missing.is_none() {
+            let what = format!(
+                "{name} was not in force: records that were written then are not bound to their authors"
+            );
+            guard.missing = Some(fact(at, index, what, Vec::new(), true));
+        } else if !is_missing {
+            end(guard.missing.take());
+        }
+        let Some(spec) = &data.spec else { return };
+        let is_edited = guard.spec.as_ref().is_some_and(|known| known != spec);
+        let who = people(spec);
+        if !is_edited && guard.spec.is_some() {
+            return;
+        }
+        guard.spec = Some(spec.clone());
+        end(guard.content.take());
+        let what = match (is_edited, who.is_empty()) {
+            (true, true) => format!("{name} was changed{}", fields(data)),
+            (true, false) => format!("{name} was changed and names{}", fields(data)),
+            (false, false) => format!("{name} names"),
+            // A guard that is as it should be, and names nobody, is nothing to tell.
+            (false, true) => return,
+        };
+        guard.content = Some(fact(at, index, what, who, false));
+    }
+
+    /// What bears on authorship in the window, by time.
+    pub(super) fn report(&self, window: Window) -> Vec<IdentityFact> {
+        let open =
+            self.guards.values().flat_map(|guard| guard.missing.iter().chain(&guard.content));
+        let mut all: Vec<IdentityFact> = self
+            .over
+            .iter()
+            .chain(open)
+            .filter(|fact| window.touches(fact.from, fact.to))
+            .map(|fact| {
+                let from = if window.instant { fact.from } else { fact.from.max(window.from) };
+                IdentityFact { from, ..fact.clone() }
+            })
+            .collect();
+        all.sort_by(|a, b| (a.from, a.entry, &a.what).cmp(&(b.from, b.entry, &b.what)));
+        all
+    }
+}
+
+fn fact(
+    from: Timestamp,
+    entry: u64,
+    what: String,
+    who: Vec<String>,
+    author_not_bound: bool,
+) -> IdentityFact {
+    IdentityFact { from, to: None, what, who, author_not_bound, entry }
+}
+
+/// The fields that changed, in brackets.
+fn fields(data: &ObjectChange) -> String {
+    let paths: Vec<&str> = data.fields.iter().map(|field| field.path.as_str()).collect();
+    if paths.is_empty() { String::new() } else { format!(" ({})", paths.join(", ")) }
+}
+
+/// Whom a guard names: the texts of its lists of people and accounts.
+fn people(spec: &Value) -> Vec<String> {
+    let lists = ["who", "subjects", "writers", "users", "groups", "holders"];
+    let mut all: Vec<String> = lists
+        .iter()
+        .filter_map(|list| spec.get(list))
+        .flat_map(|list| match list {
+            Value::Array(items) => items.iter().map(person).collect(),
+            other => vec![person(other)],
+        })
+        .filter(|one| !one.is_empty())
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn person(value: &Value) -> String {
+    match value {
+        Value::String(name) => name.clone(),
+        Value::Object(fields) => {
+            let text = |field: &str| fields.get(field).and_then(Value::as_str);
+            let place = text("namespace").map(|namespace| format!("{namespace}/"));
+            let name = format!("{}{}", place.unwrap_or_default(), text("name").unwrap_or_default());
+            [text("kind").unwrap_or_default(), &name].join(" ").trim().to_owned()
+        }
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,135 @@
+//! What the log says of itself: its clocks, its writers, and whether it continues what was published.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Window;
+use crate::period::model::{Cosignature, LogReport, OperatorReport, TimeAnomaly};
+use comptroller_evidence::{
+    data::{OperatorData, OperatorEvent, PublishedState},
+    entry::{Data, Entry},
+};
+
+/// How far the operator's clock and the API server's may be apart.
+const TOLERANCE: SignedDuration = SignedDuration::from_mins(1);
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// The log itself, as far as its entries go.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LogFold {
+    latest: Option<Timestamp>,
+    latest_server: Option<Timestamp>,
+    anomalies: Vec<TimeAnomaly>,
+    operators: Vec<OperatorReport>,
+    published: Vec<PublishedState>,
+}
+
+impl LogFold {
+    /// Takes in every entry, those after the window too: a log that was put back is one whenever it
+    /// says so.
+    pub(super) fn entry(&mut self, index: u64, entry: &Entry, window: Window) {
+        let server = entry.clock.server;
+        let operator = entry.clock.operator.unwrap_or(entry.at);
+        let differs =
+            server.is_some_and(|server| operator.duration_since(server).abs() > TOLERANCE);
+        let falls = self.latest.is_some_and(|latest| entry.at < latest)
+            || matches!((server, self.latest_server), (Some(now), Some(before)) if now < before);
+        if differs || falls {
+            self.anomalies.push(TimeAnomaly { entry: index, at: operator, server_time: server });
+        }
+        self.latest = self.latest.max(Some(entry.at));
+        self.latest_server = self.latest_server.max(server);
+        if let Data::Operator(data) = &entry.data {
+            self.operator(index, entry, data, window);
+        }
+    }
+
+    fn operator(&mut self, index: u64, entry: &Entry, data: &OperatorData, window: Window) {
+        if data.event != OperatorEvent::Started {
+            return;
+        }
+        self.published.extend(data.published.clone());
+        if window.is_over(entry.at) {
+            return;
+        }
+        // Of those before the window, only the newest can have written in it.
+        if entry.at <= window.from {
+            self.operators.clear();
+        }
+        self.operators.push(OperatorReport {
+            from: entry.at,
+            instance: entry.subject.name.clone(),
+            image: data.image.clone(),
+            version: data.version.clone(),
+            flags: data.flags.clone(),
+            user: data.user.clone(),
+            node: data.node.clone(),
+            entry: index,
+        });
+    }
+
+    pub(super) fn operators(&self, window: Window) -> Vec<OperatorReport> {
+        self.operators.iter().filter(|one| !window.is_over(one.from)).cloned().collect()
+    }
+
+    pub(super) fn report(&self, window: Window, cosignatures: &[Cosignature]) -> LogReport {
+        let broken = self.published.iter().rev().find(|state| !state.continues);
+        let newest = self.published.iter().rev().find(|state| state.checkpoint.is_some());
+        let days = days(window);
+        LogReport {
+            continues_published: (!self.published.is_empty()).then_some(broken.is_none()),
+            published: broken.or(newest).and_then(|state| state.checkpoint.clone()),
+            vouched_days: vouched(window, days, cosignatures),
+            days,
+            time_anomalies: self.anomalies.clone(),
+        }
+    }
+}
+
+/// The days of the window, a part of one as a whole.
+fn days(window: Window) -> u64 {
+    let seconds = window.to.duration_since(window.from).as_secs().max(1);
+    u64::try_from(seconds.saturating_add(DAY - 1) / DAY).unwrap_or_default()
+}
+
+/// The days of the window, counted from its beginning, on which a witness signed.
+fn vouched(window: Window, days: u64, cosignatures: &[Cosignature]) -> u64 {
+    let vouched: BTreeSet<u64> = cosignatures
+        .iter()
+        .map(|one| one.at.duration_since(window.from).as_secs())
+        .filter_map(|seconds| u64::try_from(seconds.div_euclid(DAY)).ok())
+        .filter(|day| *day < days)
+        .collect();
+    vouched.len() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::period::{model::Span, testing::at};
+
+    #[test]
+    fn a_day_is_vouched_for_when_somebody_outside_signed_on_it() {
+        let window = Window::new(Span::TypeII {
+            from: at("2026-07-01T00:00:00Z"),
+            to: at("2026-10-01T00:00:00Z"),
+        });
+        let signed =
+            |time: &str| Cosignature { witness: "w".to_owned(), at: at(time), log_size: 7 };
+        let report = |cosignatures: &[Cosignature]| {
+            let report = LogFold::default().report(window, cosignatures);
+            (report.vouched_days, report.days)
+        };
+        assert_eq!(report(&[]), (0, 92));
+        let all = [
+            signed("2026-06-30T23:00:00Z"),
+            signed("2026-07-01T01:00:00Z"),
+            signed("2026-07-01T05:00:00Z"),
+            signed("2026-09-30T23:00:00Z"),
+            signed("2026-10-01T01:00:00Z"),
+        ];
+        assert_eq!(report(&all), (2, 92));
+    }
+}

@@ -1,0 +1,81 @@
+//! When a control was suspended, and who approved it.
+
+use jiff::Timestamp;
+
+use super::{Window, exceptions::ExceptionFold, spec::SpecFold};
+use crate::period::model::Suspension;
+
+/// A time for which somebody approved that a control is suspended.
+#[derive(Clone, Debug)]
+pub(super) struct Approval {
+    from: Timestamp,
+    to: Timestamp,
+    approved_by: String,
+    exception: String,
+}
+
+/// The approvals of a control's suspension, by time.
+pub(super) fn approvals(control: &str, exceptions: &[(&str, &ExceptionFold)]) -> Vec<Approval> {
+    let mut all: Vec<Approval> = exceptions
+        .iter()
+        .filter(|(_, exception)| exception.suspends(control))
+        .flat_map(|(name, exception)| {
+            exception.times_in_force().into_iter().filter_map(|(from, to)| {
+                let approved_by = exception.approved_by()?;
+                Some(Approval { from, to, approved_by, exception: (*name).to_owned() })
+            })
+        })
+        .collect();
+    all.sort_by(|a, b| (a.from, a.to, &a.exception).cmp(&(b.from, b.to, &b.exception)));
+    all
+}
+
+/// The suspensions in the window, by time, each in parts that were approved and parts that were not.
+pub(super) fn suspensions(
+    specs: &SpecFold,
+    approvals: &[Approval],
+    window: Window,
+) -> Vec<Suspension> {
+    let mut all = Vec::new();
+    for (from, to, entry) in specs.suspended() {
+        let Some((from, to)) = window.clip(from, to) else { continue };
+        if window.instant {
+            let approval =
+                approvals.iter().find(|approval| approval.from <= to && to < approval.to);
+            all.push(part((from, to), approval, entry));
+            continue;
+        }
+        let mut at = from;
+        for approval in approvals {
+            let (begins, ends) = (approval.from.max(at), approval.to.min(to));
+            if begins < ends {
+                push(&mut all, (at, begins), None, entry);
+                push(&mut all, (begins, ends), Some(approval), entry);
+                at = ends;
+            }
+        }
+        push(&mut all, (at, to), None, entry);
+    }
+    all
+}
+
+fn push(
+    all: &mut Vec<Suspension>,
+    time: (Timestamp, Timestamp),
+    approval: Option<&Approval>,
+    entry: u64,
+) {
+    if time.0 < time.1 {
+        all.push(part(time, approval, entry));
+    }
+}
+
+fn part((from, to): (Timestamp, Timestamp), approval: Option<&Approval>, entry: u64) -> Suspension {
+    Suspension {
+        from,
+        to,
+        approved_by: approval.map(|approval| approval.approved_by.clone()),
+        exception: approval.map(|approval| approval.exception.clone()),
+        entry,
+    }
+}
