@@ -351,7 +351,8 @@ async fn a_log_that_is_gone_with_its_key_is_begun_anew_only_with_consent() {
     let mut statuses = Witness::default();
     statuses.cite(cited(3, -10));
     std::fs::remove_dir_all(bench.log()).unwrap();
-    std::fs::remove_file(bench.folder.path().join("log.key")).unwrap();
+    std::fs::remove_file(comptroller_evidence::key::default_path(&bench.folder.path().join("log")))
+        .unwrap();
     for witness in [Witness::of(Published::Checkpoint(published)), statuses.clone()] {
         bench.know(Ok(witness));
         let (_leads, leading) = watch::channel(true);
