@@ -8,11 +8,12 @@ mod api_cases;
 
 use api_cases::{
     attestation, audit_period, control, exception, invalid_attestations, invalid_audit_periods,
-    invalid_controls, invalid_exceptions, test, valid_audit_periods, valid_controls, with,
+    invalid_controls, invalid_exceptions, invalid_responses, response, test, valid_audit_periods,
+    valid_controls, valid_exceptions, with,
 };
 use comptroller_core::api::{
-    Attestation, AuditPeriod, Control, ControlException, ControlStatus, InvalidSpec, ResourceRef,
-    State, StatusFinding,
+    Attestation, AuditPeriod, Control, ControlException, ControlStatus, DeviationResponse,
+    InvalidSpec, ResourceRef, State, StatusFinding,
     structural::{self, unknown_fields},
 };
 use jiff::Timestamp;
@@ -28,6 +29,10 @@ fn check_exception(object: &Value, created: Option<Timestamp>) -> Result<(), Inv
 
 fn check_attestation(object: &Value) -> Result<(), InvalidSpec> {
     structural::read::<Attestation>(object)?.spec.validate()
+}
+
+fn check_response(object: &Value) -> Result<(), InvalidSpec> {
+    structural::read::<DeviationResponse>(object)?.spec.validate()
 }
 
 fn check_audit_period(object: &Value) -> Result<(), InvalidSpec> {
@@ -53,9 +58,14 @@ fn what_an_api_server_accepts_is_accepted() {
         assert_eq!(unknown_fields(&object), Vec::<String>::new());
     }
     let created = "2026-11-21T00:00:00Z".parse().unwrap();
-    assert_eq!(check_exception(&exception("valid"), None), Ok(()));
-    assert_eq!(check_exception(&exception("valid"), Some(created)), Ok(()));
-    assert_eq!(unknown_fields(&exception("valid")), Vec::<String>::new());
+    for patch in valid_exceptions() {
+        let object = with(exception("valid"), &patch);
+        assert_eq!(check_exception(&object, None), Ok(()), "{patch}");
+        assert_eq!(check_exception(&object, Some(created)), Ok(()), "{patch}");
+        assert_eq!(unknown_fields(&object), Vec::<String>::new());
+    }
+    assert_eq!(check_response(&response("valid")), Ok(()));
+    assert_eq!(unknown_fields(&response("valid")), Vec::<String>::new());
     assert_eq!(check_attestation(&attestation("valid")), Ok(()));
     assert_eq!(unknown_fields(&attestation("valid")), Vec::<String>::new());
 }
@@ -72,6 +82,10 @@ fn what_an_api_server_refuses_is_refused() {
     for (patch, field) in invalid_attestations() {
         let object = with(attestation("invalid"), &patch);
         assert_names(&check_attestation(&object), field, &patch);
+    }
+    for (patch, field) in invalid_responses() {
+        let object = with(response("invalid"), &patch);
+        assert_names(&check_response(&object), field, &patch);
     }
 }
 

@@ -9,10 +9,13 @@ mod controlplane;
 
 use api_cases::{
     attestation, audit_period, control, exception, invalid_attestations, invalid_audit_periods,
-    invalid_controls, invalid_exceptions, test, valid_audit_periods, valid_controls, with,
+    invalid_controls, invalid_exceptions, invalid_responses, response, test, valid_audit_periods,
+    valid_controls, valid_exceptions, with,
 };
 use comptroller::cli::crds::render_stream;
-use comptroller_core::api::{Attestation, AuditPeriod, Control, ControlException, structural};
+use comptroller_core::api::{
+    Attestation, AuditPeriod, Control, ControlException, DeviationResponse, structural,
+};
 use controlplane::{ControlPlane, Error};
 use kube::{
     Api, Client, CustomResourceExt,
@@ -35,6 +38,7 @@ async fn plane() -> &'static ControlPlane {
                 AuditPeriod::crd_name(),
                 Control::crd_name(),
                 ControlException::crd_name(),
+                DeviationResponse::crd_name(),
             ] {
                 let crd = format!("crd/{crd}");
                 run(&plane, &["wait", "--for=condition=Established", "--timeout=60s", &crd], "")
@@ -64,6 +68,10 @@ fn exceptions(client: Client) -> Api<DynamicObject> {
 
 fn attestations(client: Client) -> Api<DynamicObject> {
     Api::all_with(client, &Attestation::api_resource())
+}
+
+fn responses(client: Client) -> Api<DynamicObject> {
+    Api::all_with(client, &DeviationResponse::api_resource())
 }
 
 fn audit_periods(client: Client) -> Api<DynamicObject> {
@@ -114,9 +122,18 @@ async fn valid_objects_are_accepted_as_they_are() {
         let read: Control = stored.try_parse().unwrap();
         assert_eq!(read.spec.validate(), Ok(()));
     }
-    let object = exception("valid");
-    let sent = serde_json::from_value(object).unwrap();
-    exceptions.create(&PostParams::default(), &sent).await.unwrap();
+    for (position, patch) in valid_exceptions().iter().enumerate() {
+        let object = with(exception(&format!("valid-{position}")), patch);
+        let sent = serde_json::from_value(object.clone()).unwrap();
+        let stored = exceptions.create(&PostParams::default(), &sent).await;
+        let stored = stored.unwrap_or_else(|error| panic!("{patch}: {error}"));
+        assert_eq!(stored.data["spec"], object["spec"]);
+    }
+    let object = response("valid");
+    let sent = serde_json::from_value(object.clone()).unwrap();
+    let responses = responses(plane.admin_client());
+    let stored = responses.create(&PostParams::default(), &sent).await.unwrap();
+    assert_eq!(stored.data["spec"], object["spec"]);
     let object = attestation("valid");
     let sent = serde_json::from_value(object.clone()).unwrap();
     let attestations = attestations(plane.admin_client());
@@ -176,6 +193,26 @@ async fn an_attestation_never_changes() {
         ("summary", json!("another")),
         ("artifacts", Value::Null),
         ("corrects", json!("another")),
+    ] {
+        let refused = change(&api, "never-changes", json!({field: value})).await.unwrap_err();
+        assert!(refused.contains("write a new one that names this one"), "{field}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_response_names_its_field_when_refused_and_never_changes() {
+    let api = responses(plane().await.admin_client());
+    for (patch, field) in invalid_responses() {
+        let message = refusal(&api, &with(response("invalid"), &patch)).await;
+        assert!(message.contains(field), "{patch}: {message}");
+    }
+    let object = serde_json::from_value(response("never-changes")).unwrap();
+    api.create(&PostParams::default(), &object).await.unwrap();
+    for (field, value) in [
+        ("cause", json!("another")),
+        ("respondedBy", json!("jane@corp")),
+        ("items", Value::Null),
+        ("correctiveActionBy", Value::Null),
     ] {
         let refused = change(&api, "never-changes", json!({field: value})).await.unwrap_err();
         assert!(refused.contains("write a new one that names this one"), "{field}: {refused}");

@@ -44,7 +44,8 @@ fn the_stream_holds_every_definition() {
             "attestations.comptroller.dev",
             "auditperiods.comptroller.dev",
             "controlexceptions.comptroller.dev",
-            "controls.comptroller.dev"
+            "controls.comptroller.dev",
+            "deviationresponses.comptroller.dev"
         ]
     );
     let generated: Vec<_> = schema::crds().into_iter().map(|crd| crd.metadata.name).collect();
@@ -66,6 +67,7 @@ fn names_and_columns_are_the_contract() {
         ),
         (definition("ControlException"), "ctlex", "Phase Controls Expires Approved-By Matched Age"),
         (definition("Attestation"), "att", "Control Period Outcome Attested-By Performed Age"),
+        (definition("DeviationResponse"), "dr", "Control Owner Responded-By Corrected-By Age"),
     ] {
         assert_eq!(crd["spec"]["scope"], "Cluster");
         assert_eq!(crd["spec"]["names"]["shortNames"], json!([short]));
@@ -73,7 +75,7 @@ fn names_and_columns_are_the_contract() {
         let version = &crd["spec"]["versions"][0];
         assert_eq!(version["name"], "v1alpha1");
         // A record has no status: it is what somebody wrote, and nothing is added to it.
-        let status = if short == "att" { Value::Null } else { json!({"status": {}}) };
+        let status = if ["att", "dr"].contains(&short) { Value::Null } else { json!({"status": {}}) };
         assert_eq!(version["subresources"].get("status"), status.get("status"));
         let printed = version["additionalPrinterColumns"].as_array().unwrap();
         let printed: Vec<&str> =

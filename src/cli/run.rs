@@ -20,9 +20,13 @@ use crate::{
         witness,
     },
     server::{CertificateFiles, ProbeState, Server, ServerConfig},
+    source::{
+        identity::{ProcessFacts, identity},
+        server_clock::ReadDates,
+    },
     telemetry::{self, LogFormat, Metrics},
 };
-use comptroller_recorder::{Evidence, EvidenceConfig, Leadership, Recorder};
+use comptroller_recorder::{Clock, Evidence, EvidenceConfig, Leadership, Recorder};
 
 /// Run the operator.
 #[derive(Debug, clap::Args)]
@@ -102,13 +106,14 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     let format = if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
     telemetry::init(format)?;
     let metrics = Metrics::new()?;
-    let client = client(&args.cluster, &metrics).await?;
+    let clock = Clock::default();
+    let client = client(&args.cluster, &metrics, &clock).await?;
     let stop = stopped().shared();
 
     let (release, released) = oneshot::channel::<()>();
     let Election { leadership, task: election } =
         elect(args, &client, &metrics, released.map(drop))?;
-    let evidence = evidence(args, &client, &metrics, leadership);
+    let evidence = evidence(args, &client, &metrics, leadership, clock);
     let parts = Parts {
         client: client.clone(),
         metrics: metrics.clone(),
@@ -203,18 +208,25 @@ fn evidence(
     client: &Client,
     metrics: &Metrics,
     leadership: Leadership,
+    clock: Clock,
 ) -> Evidence {
     let Some(location) = args.evidence.clone() else {
         tracing::warn!(
             "no evidence is recorded: statuses show the current state, but nothing proves the past; give --evidence"
         );
-        return Evidence::without_log(leadership);
+        return Evidence::without_log(leadership, clock);
     };
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let config = EvidenceConfig {
         location,
         key: args.evidence_key.clone(),
         instance: instance(),
+        clock,
+        identity: {
+            let client = client.clone();
+            let facts = ProcessFacts::of_this_process(&args.leader_elect_namespace);
+            Box::new(move || identity(client.clone(), facts.clone()).boxed())
+        },
         cluster: Box::new(move || cluster_uid(namespaces.clone()).boxed()),
         witness: Box::new(witness::reader(client.clone(), args.leader_elect_namespace.clone())),
     };
@@ -233,13 +245,18 @@ async fn cluster_uid(namespaces: Api<Namespace>) -> Result<String, String> {
     uid.ok_or_else(|| "it has none".to_owned())
 }
 
-/// A client whose requests are counted.
-async fn client(cluster: &ClusterArgs, metrics: &Metrics) -> Result<Client, ClusterError> {
+/// A client whose requests are counted, and whose answers tell the time.
+async fn client(
+    cluster: &ClusterArgs,
+    metrics: &Metrics,
+    clock: &Clock,
+) -> Result<Client, ClusterError> {
     let mut config = cluster.config().await?;
     // Watches and reconcilers retry by themselves, while the client's own retries could block one call for
     // minutes.
     config.default_retry = false;
-    Ok(ClientBuilder::try_from(config)?.with_layer(&metrics.client_layer()).build())
+    let builder = ClientBuilder::try_from(config)?.with_layer(&ReadDates::to(clock.clone()));
+    Ok(builder.with_layer(&metrics.client_layer()).build())
 }
 
 /// The name of this process: that of the pod, which is also its host name.

@@ -52,7 +52,7 @@ pub async fn reconcile(
     object: &DeserializeGuard<Control>,
     context: &ControlContext,
 ) -> Result<(Action, ReconcileOutcome), WriteError> {
-    let now = Timestamp::now();
+    let now = context.evidence.clock().now();
     if let Err(invalid) = &object.0 {
         explain(object, invalid, context, now).await;
     }
@@ -60,7 +60,10 @@ pub async fn reconcile(
         Writing::Open(opening) if context.board.is_of(opening) => {
             report(object, context, now).await
         }
-        Writing::Failing { why, since } => fail_closed(object, context, &why, since, now).await,
+        Writing::Failing { obstacle, why, since } => {
+            let reason = status::reason_of(obstacle);
+            fail_closed(object, context, (reason, &why), since, now).await
+        }
         Writing::Standby => {
             // How it stands is for who writes it down to say.
             context.metrics.forget_control(&object.name_any());
@@ -165,12 +168,12 @@ async fn report(
     Ok((Action::requeue(Duration::ZERO), ReconcileOutcome::Written))
 }
 
-/// The log can't be written since a time: no new verdict is claimed, a condition says why, and after
+/// Nothing is recorded since a time, for a reason in a word and in a sentence: no new verdict is claimed, a condition says why, and after
 /// a while no control is said to hold.
 async fn fail_closed(
     object: &DeserializeGuard<Control>,
     context: &ControlContext,
-    why: &str,
+    (reason, why): (&str, &str),
     since: Timestamp,
     now: Timestamp,
 ) -> Result<(Action, ReconcileOutcome), WriteError> {
@@ -178,7 +181,7 @@ async fn fail_closed(
     let generation = object.meta().generation.unwrap_or_default();
     let status = object.0.as_ref().ok().and_then(|control| control.status.as_ref());
     let previous = context.writer.newest(object, status).unwrap_or_default();
-    let closed = status::unrecorded(&previous, generation, why, since, now);
+    let closed = status::unrecorded(&previous, generation, (reason, why), since, now);
     if let Ok(control) = &object.0 {
         let open = context.board.open_counts(&key_of(object.meta()));
         context.metrics.observe_unrecorded_control(&name, &control.spec, &closed, open);
@@ -197,7 +200,7 @@ async fn fail_closed(
     context.writer.write(&context.api, &name, closed, now).await?;
     if recording == Some(false) {
         let note = format!("verdicts can't be recorded, so no new one is claimed: {why}");
-        publish(object, EventType::Warning, status::LOG_UNAVAILABLE, note, context);
+        publish(object, EventType::Warning, reason, note, context);
     }
     Ok((again, ReconcileOutcome::Written))
 }

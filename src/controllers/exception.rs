@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use kube::{
     Api, Resource, ResourceExt,
     core::{DeserializeGuard, error_boundary::InvalidObject},
@@ -62,7 +61,7 @@ pub async fn reconcile(
     let status = object.0.as_ref().ok().and_then(|exception| exception.status.as_ref());
     let previous = context.writer.newest(object, status);
     let known = previous.clone().unwrap_or_default();
-    let now = Timestamp::now();
+    let now = context.evidence.clock().now();
     let desired = status::exception(&known, &published.recorded, generation, now);
     let again = || context.writer.recheck(&name).map_or_else(Action::await_change, Action::requeue);
     if previous.as_ref() == Some(&desired) {

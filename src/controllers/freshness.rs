@@ -56,7 +56,11 @@ pub struct Silent {
 
 /// When every input was heard of last.
 #[derive(Debug, Default)]
-pub struct Freshness(HashMap<Input, InputState>);
+pub struct Freshness {
+    inputs: HashMap<Input, InputState>,
+    /// Until when the process did not run and could hear nothing: silence counts from then on.
+    deaf_until: Option<Instant>,
+}
 
 impl Freshness {
     /// An input is asked for. One that is known stays as it is: a new watch knows no more than the
@@ -64,17 +68,17 @@ impl Freshness {
     pub fn expect(&mut self, input: Input, now: Instant) {
         let asked =
             InputState { heard: now, alive: now, complete: false, silent: false, error: None };
-        self.0.entry(input).or_insert(asked);
+        self.inputs.entry(input).or_insert(asked);
     }
 
     /// Nobody asks for it any more.
     pub fn forget(&mut self, input: Input) {
-        self.0.remove(&input);
+        self.inputs.remove(&input);
     }
 
     /// An input said at this time how all of it is. True when it had been silent.
     pub fn heard(&mut self, input: Input, at: Instant) -> bool {
-        let Some(known) = self.0.get_mut(&input) else { return false };
+        let Some(known) = self.inputs.get_mut(&input) else { return false };
         known.heard = known.heard.max(at);
         known.alive = known.alive.max(at);
         known.complete = true;
@@ -85,22 +89,34 @@ impl Freshness {
     /// A part of a list came. A long first list is no silence; a later one leaves what is known as
     /// old as it was.
     pub fn alive(&mut self, input: Input, at: Instant) {
-        if let Some(known) = self.0.get_mut(&input) {
+        if let Some(known) = self.inputs.get_mut(&input) {
             known.alive = known.alive.max(at);
         }
     }
 
     /// An input can't be read; why is told once it is silent for too long.
     pub fn trouble(&mut self, input: Input, error: String) {
-        if let Some(known) = self.0.get_mut(&input) {
+        if let Some(known) = self.inputs.get_mut(&input) {
             known.error = Some(error);
         }
     }
 
+    /// The process did not run until now. What is known is as old as it was.
+    pub fn deaf(&mut self, now: Instant) {
+        self.deaf_until = Some(now);
+    }
+
+    /// Whether some input is silent.
+    pub fn is_silent(&self) -> bool {
+        self.inputs.values().any(|known| known.silent)
+    }
+
     /// What fell silent since it was asked last, in order.
     pub fn fall_silent(&mut self, now: Instant) -> Vec<Silent> {
-        let late = self.0.iter_mut().filter(|(_, known)| {
-            !known.silent && now.saturating_duration_since(known.last_word()) >= SILENCE
+        let deaf_until = self.deaf_until;
+        let late = self.inputs.iter_mut().filter(|(_, known)| {
+            !known.silent
+                && now.saturating_duration_since(known.listens_since(deaf_until)) >= SILENCE
         });
         let mut silent: Vec<Silent> = late
             .map(|(input, known)| {
@@ -115,7 +131,7 @@ impl Freshness {
     /// The first silent input of these, with since when and why.
     pub fn silent(&self, mut inputs: impl Iterator<Item = Input>) -> Option<Silent> {
         inputs.find_map(|input| {
-            let known = self.0.get(&input).filter(|known| known.silent)?;
+            let known = self.inputs.get(&input).filter(|known| known.silent)?;
             Some(Silent { input, since: known.heard, why: known.why() })
         })
     }
@@ -123,7 +139,7 @@ impl Freshness {
     /// How many inputs other than kinds are silent.
     pub fn silent_sources(&self) -> usize {
         let is_source = |input: &Input| !matches!(input, Input::Kind(_));
-        self.0.iter().filter(|(input, known)| known.silent && is_source(input)).count()
+        self.inputs.iter().filter(|(input, known)| known.silent && is_source(input)).count()
     }
 
     /// Until when everything that happened to these inputs is known. None: for one of them nothing
@@ -131,7 +147,7 @@ impl Freshness {
     pub fn as_of(&self, mut inputs: impl Iterator<Item = Input>) -> Option<Instant> {
         inputs
             .try_fold(None::<Instant>, |oldest, input| {
-                let known = self.0.get(&input).filter(|known| known.complete)?;
+                let known = self.inputs.get(&input).filter(|known| known.complete)?;
                 Some(Some(oldest.map_or(known.heard, |oldest| oldest.min(known.heard))))
             })
             .flatten()
@@ -139,14 +155,16 @@ impl Freshness {
 
     /// When the next input will have been silent for too long.
     pub fn next(&self) -> Option<Instant> {
-        let audible = self.0.values().filter(|known| !known.silent);
-        audible.map(|known| known.last_word() + SILENCE).min()
+        let audible = self.inputs.values().filter(|known| !known.silent);
+        audible.map(|known| known.listens_since(self.deaf_until) + SILENCE).min()
     }
 }
 
 impl InputState {
-    fn last_word(&self) -> Instant {
-        if self.complete { self.heard } else { self.alive }
+    /// Since when its silence counts.
+    fn listens_since(&self, deaf_until: Option<Instant>) -> Instant {
+        let last_word = if self.complete { self.heard } else { self.alive };
+        deaf_until.map_or(last_word, |until| until.max(last_word))
     }
 
     fn why(&self) -> String {
@@ -196,6 +214,19 @@ mod tests {
         assert!(freshness.heard(kind(), at(start, 95)));
         assert!(!freshness.heard(kind(), at(start, 96)));
         assert_eq!(freshness.next(), Some(at(start, 156)));
+    }
+
+    #[test]
+    fn who_could_not_hear_takes_no_silence_for_one_and_knows_no_more_than_before() {
+        let start = Instant::now();
+        let mut freshness = Freshness::default();
+        freshness.expect(kind(), start);
+        freshness.heard(kind(), at(start, 1));
+        freshness.deaf(at(start, 100));
+        assert_eq!(names(&freshness.fall_silent(at(start, 159))), []);
+        assert_eq!(freshness.as_of([kind()].into_iter()), Some(at(start, 1)));
+        assert_eq!(freshness.next(), Some(at(start, 160)));
+        assert_eq!(names(&freshness.fall_silent(at(start, 160))), [kind()]);
     }
 
     #[test]

@@ -12,13 +12,17 @@ use std::{
 
 use jiff::Timestamp;
 use rustc_hash::FxHashSet;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::MissedTickBehavior,
+};
 
 pub use self::command::Command;
 use self::{objects::name_of, watching::Planned};
 use super::{
     freshness::Input,
     listening::{Listening, Moment},
+    reachability::Reachability,
     record::{ReconcileQueues, RecordStage},
     verdict_board::VerdictBoard,
 };
@@ -34,7 +38,7 @@ use comptroller_core::{
     engine::Engine,
     inventory::{ApiServer, Interner, KindId, ResourceType, Symbol},
 };
-use comptroller_recorder::{Evidence, Writing};
+use comptroller_recorder::{Clock, Evidence, Part, Writing};
 
 /// How many changes are taken in before the next evaluation. A burst is gathered here: while one
 /// batch is judged, the next one queues up.
@@ -45,6 +49,12 @@ pub const QUEUE: usize = 2048;
 
 /// How often the metrics say when controls were evaluated.
 const NOTE: Duration = Duration::from_secs(5);
+
+/// How often the task gives a sign of life.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How often everything is looked at though nothing seems to be due: clocks may be set.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// How often strings that nothing uses are dropped.
 const SWEEP: Duration = Duration::from_mins(10);
@@ -80,6 +90,8 @@ pub struct Host {
     exceptions_changed: bool,
     noted: Option<Instant>,
     listening: Listening,
+    reachability: Reachability,
+    clock: Clock,
     writing: watch::Receiver<Writing>,
     record: RecordStage,
     /// Objects with a change that is not judged yet.
@@ -117,7 +129,8 @@ impl Host {
     ) -> Self {
         let Outlets { board, queues, api_server_wanted, evaluated } = outlets;
         let mut engine = Engine::default();
-        engine.observe_api_server(ApiServer::Pending, Timestamp::now());
+        let clock = evidence.clock().clone();
+        engine.observe_api_server(ApiServer::Pending, clock.now());
         if evidence.has_log() {
             engine.keep_lapsed_verdicts();
         }
@@ -140,6 +153,8 @@ impl Host {
             exceptions_changed: false,
             noted: None,
             listening: Listening::new(Instant::now()),
+            reachability: Reachability::default(),
+            clock,
             touched: FxHashSet::default(),
             touched_exceptions: FxHashSet::default(),
         }
@@ -148,9 +163,14 @@ impl Host {
     /// Takes in and evaluates until every sender is gone.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let mut sweep = tokio::time::interval(SWEEP);
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looked = Instant::now();
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let due = self.sleep();
+            let mut is_tick = false;
+            self.clock.waits(Part::Engine);
             tokio::select! {
                 taken = commands.recv_many(&mut batch, BATCH) => {
                     if taken == 0 {
@@ -160,16 +180,23 @@ impl Host {
                 Ok(()) = self.writing.changed() => {}
                 result = self.record.answer() => self.record.settle(&mut self.engine, result),
                 () = due => {}
+                _ = tick.tick() => is_tick = true,
                 _ = sweep.tick() => {
                     self.interner.sweep();
                     self.read_again();
                 }
             }
+            let is_news = self.look_around();
+            // A tick by itself changes nothing.
+            if is_tick && !is_news && looked.elapsed() < LONGEST {
+                continue;
+            }
+            looked = Instant::now();
             for command in batch.drain(..) {
                 self.judge_before(&command);
-                self.take(command, Moment::now());
+                self.take(command, Moment::of(&self.clock));
             }
-            let now = Moment::now();
+            let now = Moment::of(&self.clock);
             if std::mem::take(&mut self.replan) {
                 self.plan(now);
             }
@@ -183,23 +210,41 @@ impl Host {
         }
     }
 
+    /// Gives a sign of life, and notices if there was none for a time, or no API server. Whether
+    /// there is something new to record.
+    fn look_around(&mut self) -> bool {
+        let paused = self.clock.sign(Part::Engine);
+        let now = Moment::of(&self.clock);
+        if paused {
+            tracing::warn!("the process did not run for a time, which the evidence log tells");
+            self.listening.deaf(now.instant);
+            self.reachability.deaf(now.time);
+        }
+        let is_silent = self.listening.is_silent();
+        let outage = self.reachability.look(self.clock.answered(), is_silent, now.time);
+        let is_over = outage.is_some();
+        if let Some(gap) = outage {
+            self.record.note_gap(gap);
+        }
+        paused || is_over
+    }
+
     /// Hands what was found to the record, once anything was judged at all.
     fn hand_over(&mut self, now: Moment) {
         if !*self.evaluated.borrow() {
             return;
         }
         let listening = &self.listening;
-        let as_of = |engine: &Engine, control: &str| listening.as_of(engine, control, now);
-        self.record.submit(&mut self.engine, now, as_of);
+        let heard = |engine: &Engine, control: &str| listening.heard_until(engine, control);
+        self.record.submit(&mut self.engine, now, heard);
     }
 
     /// Sleeps until time changes something, an input has been silent for too long, or something is
-    /// due to be recorded; at most for a while, since the wall clock may jump.
+    /// due to be recorded; at most for a while, since the time may jump.
     fn sleep(&self) -> impl Future<Output = ()> + use<> {
-        const LONGEST: Duration = Duration::from_secs(20);
         // A judgement that is never valid must not keep a core busy.
         const SHORTEST: Duration = Duration::from_millis(20);
-        let now = Moment::now();
+        let now = Moment::of(&self.clock);
         let wake = self.engine.next_wake().map_or(LONGEST, |at| {
             Duration::try_from(at.duration_since(now.time)).unwrap_or(Duration::ZERO)
         });
@@ -228,7 +273,7 @@ impl Host {
             _ => false,
         };
         if undoes {
-            self.evaluate(Moment::now());
+            self.evaluate(Moment::of(&self.clock));
         }
     }
 
@@ -364,6 +409,8 @@ impl Host {
         self.note_as_of(moment, !evaluated.controls.is_empty());
         for name in &evaluated.controls {
             self.record.note_verdict(&self.engine, name, received);
+            let heard = self.listening.as_of(&self.engine, name, moment);
+            self.record.note_blindness(&self.engine, name, heard);
         }
         if std::mem::take(&mut self.exceptions_changed) || evaluated.exceptions {
             self.note_exceptions(now);

@@ -11,6 +11,7 @@ use comptroller_core::{
     engine::Engine,
     inventory::{Availability, KindId},
 };
+use comptroller_recorder::Clock;
 
 /// The inputs that every verdict depends on.
 const COMMON: [Input; 3] = [Input::Discovery, Input::Controls, Input::Exceptions];
@@ -18,21 +19,23 @@ const COMMON: [Input; 3] = [Input::Discovery, Input::Controls, Input::Exceptions
 /// How many silent inputs a text names.
 const NAMED: usize = 5;
 
-/// One moment on both clocks: the wall clock, and the monotonic one that nobody can set.
+/// One moment on both clocks: the trusted one, and the monotonic one that nobody can set.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// Wall clock, for people.
+    /// The time by which everything is dated.
     pub time: Timestamp,
     /// Monotonic clock, for measuring.
     pub instant: Instant,
 }
 
 impl Moment {
-    pub fn now() -> Self {
-        Self { time: Timestamp::now(), instant: Instant::now() }
+    /// Now, by the trusted clock.
+    pub fn of(clock: &Clock) -> Self {
+        Self { time: clock.now(), instant: Instant::now() }
     }
 
-    fn time_of(self, earlier: Instant) -> Timestamp {
+    /// The time at an earlier moment of the monotonic clock.
+    pub fn time_of(self, earlier: Instant) -> Timestamp {
         let ago = self.instant.saturating_duration_since(earlier);
         let ago = SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX);
         self.time.checked_sub(ago).unwrap_or(Timestamp::MIN)
@@ -123,6 +126,16 @@ impl Listening {
         }));
     }
 
+    /// The process did not run until now, and could hear nothing.
+    pub fn deaf(&mut self, now: Instant) {
+        self.freshness.deaf(now);
+    }
+
+    /// Whether some input is silent.
+    pub fn is_silent(&self) -> bool {
+        self.freshness.is_silent()
+    }
+
     /// Whether all verdicts are withdrawn because of a silent common input.
     pub fn is_blind(&self) -> bool {
         self.blind.is_some()
@@ -131,12 +144,17 @@ impl Listening {
     /// Up to when the verdict of a control is known to hold: when its least recently confirmed input
     /// was confirmed. None if some input was never complete.
     pub fn as_of(&self, engine: &Engine, control: &str, now: Moment) -> Option<Timestamp> {
+        self.heard_until(engine, control).map(|oldest| now.time_of(oldest))
+    }
+
+    /// The same on the monotonic clock.
+    pub fn heard_until(&self, engine: &Engine, control: &str) -> Option<Instant> {
         // A kind without a watch is not served, which discovery confirms, so it is left out.
         let kinds = engine.kinds_of(control);
         let kinds = kinds.intersection(&self.watched).map(|kind| Input::Kind(*kind));
         let api_server = engine.reads_api_server(control).then_some(Input::ApiServer);
         let inputs = COMMON.into_iter().chain(kinds).chain(api_server);
-        self.freshness.as_of(inputs).map(|oldest| now.time_of(oldest))
+        self.freshness.as_of(inputs)
     }
 
     /// The number of silent inputs other than kinds.
@@ -216,7 +234,7 @@ mod tests {
                     "validations": [{"expression": "true"}],
                 }},
             });
-            let start = Moment::now();
+            let start = Moment::of(&Clock::default());
             let mut engine = Engine::default();
             engine.set_catalog(Catalog::new(vec![row]), start.time);
             let spec = Arc::new(serde_json::from_value(spec).unwrap());

@@ -19,6 +19,7 @@ pub mod leader;
 pub(crate) mod listening;
 pub(crate) mod occurrences;
 pub(crate) mod operator;
+pub(crate) mod reachability;
 pub(crate) mod record;
 pub mod refusal;
 pub(crate) mod register;

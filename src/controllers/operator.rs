@@ -3,7 +3,6 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
-use jiff::Timestamp;
 use kube::{Api, Client, runtime::events::Reporter};
 use serde::Serialize;
 use tokio::{
@@ -21,7 +20,8 @@ use super::{
     writer::Writer,
 };
 use crate::source::{
-    api_server, discovery, listwatch::WatchContext, rewinds::Rewinds, watches::Watches,
+    api_server, discovery, listwatch::WatchContext, rewinds::Rewinds, server_clock,
+    watches::Watches,
 };
 use crate::telemetry::{Metrics, ReconcileKind};
 use comptroller_core::api::{AuditPeriod, Control, ControlException};
@@ -95,6 +95,8 @@ pub fn start(
         });
     };
     spawn("engine", host.run(inbox).boxed());
+    let clock = parts.evidence.clock().clone();
+    spawn("clock", server_clock::run(parts.client.clone(), clock, parts.metrics.clone()).boxed());
     spawn("discovery", discovery::run(watch.clone(), commands.clone()).boxed());
     spawn(
         "API server metrics",
@@ -188,7 +190,7 @@ fn control_context(
         events,
         writer: writer("comptroller/control", ReconcileKind::Control, parts, rewinds),
         metrics: parts.metrics.clone(),
-        started: Timestamp::now(),
+        started: parts.evidence.clock().now(),
     };
     (context, publishing)
 }

@@ -11,7 +11,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use jiff::Timestamp;
@@ -29,6 +29,7 @@ use comptroller_core::{
     api::{Control, ControlException, Duration as Period},
     engine::{Engine, Remembered, Verdict, exceptions::ExceptionState},
 };
+use comptroller_evidence::data::GapData;
 use comptroller_recorder::{
     BatchAnswer, Evidence, EvidenceError, ObjectKey, ObjectRecord, Receipt, Recorded, Writing,
 };
@@ -72,6 +73,8 @@ pub struct RecordStage {
     exceptions: BTreeMap<String, Arc<ExceptionState>>,
     /// Controls whose verdict may not be in the log, longest first, each once.
     waiting: VecDeque<String>,
+    /// Times in which nothing could be judged of any control, that no entry tells of yet.
+    gaps: Vec<GapData>,
     in_flight: Option<InFlight>,
     /// Batches that failed and may be in the log all the same: known once it was opened again.
     unconfirmed: Vec<Unconfirmed>,
@@ -96,8 +99,11 @@ struct ControlRecord {
     lapsed_until: u64,
     /// When an entry was written of it last: another waits for a window.
     written: Option<Instant>,
-    /// When it is to be said that it still is so. None before its first record.
-    heartbeat_due: Option<Timestamp>,
+    /// When it is to be said that it still is so. None before its first record. On the monotonic
+    /// clock: no jump of the time silences a control.
+    heartbeat_due: Option<Instant>,
+    /// Until when its inputs were known when they fell silent. None while they can be read.
+    blind_since: Option<Timestamp>,
     /// When the list of what it judged was handed over last: one that stays the same is in no newer
     /// entry, and would be made again for each.
     population_listed: Option<Timestamp>,
@@ -108,6 +114,7 @@ struct ControlRecord {
 struct InFlight {
     answer: BatchAnswer,
     sent: Vec<Sent>,
+    gaps: Vec<GapData>,
 }
 
 /// A verdict of a batch.
@@ -143,6 +150,7 @@ impl RecordStage {
             controls: BTreeMap::new(),
             exceptions: BTreeMap::new(),
             waiting: VecDeque::new(),
+            gaps: Vec::new(),
             in_flight: None,
             unconfirmed: Vec::new(),
             gathered: false,
@@ -200,6 +208,7 @@ impl RecordStage {
             lapsed_until: 0,
             written: None,
             heartbeat_due: None,
+            blind_since: None,
             population_listed: None,
         };
         let record = self.controls.entry(key.name.clone()).or_insert_with(new);
@@ -236,6 +245,21 @@ impl RecordStage {
         if matches!(self.evidence.writing(), Writing::Failing { .. }) {
             // Nothing is recorded, and the metrics still say how much is open.
             self.queues.control(name);
+        }
+    }
+
+    /// Takes in that nothing could be judged of any control for a time.
+    pub fn note_gap(&mut self, gap: GapData) {
+        self.gaps.push(gap);
+    }
+
+    /// Takes in whether the inputs of a control can be read, by its newest verdict, and until when
+    /// they were known.
+    pub fn note_blindness(&mut self, engine: &Engine, name: &str, heard: Option<Timestamp>) {
+        let is_blind = engine.shared_verdict(name).is_some_and(|verdict| verdict.reason.is_blind());
+        let Some(record) = self.controls.get_mut(name) else { return };
+        if is_blind && record.blind_since.is_none() {
+            record.blind_since = heard;
         }
     }
 
@@ -326,8 +350,10 @@ impl RecordStage {
     }
 
     /// Lets a standby forget what the leader has recorded.
-    pub fn stand_by(&self, engine: &mut Engine, now: Timestamp) {
+    pub fn stand_by(&mut self, engine: &mut Engine, now: Timestamp) {
         if self.evidence.writing() == Writing::Standby {
+            // Who leads tells of it.
+            self.gaps.clear();
             self.takeover.leave_to_leader(engine, now);
         }
     }
@@ -344,11 +370,13 @@ impl RecordStage {
 
     /// Takes in what came of the batch that was under way: what the log holds is published.
     pub fn settle(&mut self, engine: &mut Engine, result: BatchResult) {
-        let Some(InFlight { answer: _, sent }) = self.in_flight.take() else { return };
+        let Some(InFlight { answer: _, sent, mut gaps }) = self.in_flight.take() else { return };
         match result {
             Ok(receipt) => self.settle_recorded(engine, sent, receipt),
             Err(error) => {
                 tracing::debug!(%error, "a batch is not recorded yet");
+                gaps.append(&mut self.gaps);
+                self.gaps = gaps;
                 for sent in sent {
                     let Sent { control, lapsed_until, newest, is_heartbeat, .. } = sent;
                     if is_heartbeat {
@@ -391,6 +419,7 @@ impl RecordStage {
 
     fn settle_verdict(&mut self, engine: &mut Engine, sent: &Sent, recorded: Recorded<Verdict>) {
         let name = sent.control.name.as_str();
+        let heartbeat_due = self.heartbeat_due(name, recorded.at());
         engine.recorded(name, sent.lapsed_until);
         if *recorded.value() != *sent.verdict {
             // The log has another time for something, and it is right.
@@ -406,13 +435,31 @@ impl RecordStage {
         if sent.lists_population {
             record.population_listed = Some(recorded.at());
         }
-        record.heartbeat_due = Some(record.heartbeat.add_to(recorded.at()));
+        record.heartbeat_due = heartbeat_due;
+        if !sent.verdict.reason.is_blind() {
+            record.blind_since = None;
+        }
         self.publish(name, recorded);
         // What changed meanwhile is often only a number that the log does not keep.
         let waits = self.waiting.iter().any(|waiting| waiting == name);
         if waits && self.restate(engine, name) {
             self.waiting.retain(|waiting| waiting != name);
         }
+    }
+
+    /// When it is to be said again how a control stands that was recorded at a time.
+    fn heartbeat_due(&self, name: &str, at: Timestamp) -> Option<Instant> {
+        let heartbeat = self.controls.get(name)?.heartbeat;
+        let now = Moment::of(self.evidence.clock());
+        // An entry may be dated later than now, if the time was set back.
+        let left = heartbeat.add_to(at.min(now.time)).duration_since(now.time);
+        let size = left.unsigned_abs();
+        let due = if left.is_negative() {
+            now.instant.checked_sub(size)
+        } else {
+            now.instant.checked_add(size)
+        };
+        Some(due.unwrap_or(now.instant))
     }
 
     /// When there will be something to record though nothing happens. None: the next event says so.
@@ -429,11 +476,7 @@ impl RecordStage {
             .map(|written| written + WINDOW);
         let due = self.controls.values().filter_map(|record| record.heartbeat_due);
         // One that is due already waits for a word of an input, which wakes the task.
-        let due = due.filter(|due| *due > now.time).min();
-        let heartbeat = due.map(|due| {
-            let left = Duration::try_from(due.duration_since(now.time)).unwrap_or_default();
-            now.instant + left
-        });
+        let heartbeat = due.filter(|due| *due > now.instant).min();
         gathered.into_iter().chain(windows.min()).chain(heartbeat).min()
     }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 use rustc_hash::FxHashMap;
 
-use super::status::{EVIDENCE_RECORDED, LOG_UNAVAILABLE};
+use super::status::{EVIDENCE_RECORDED, OBSTACLES};
 use comptroller_core::{
     api::{Control, StatusFinding},
     checks::Finding,
@@ -81,7 +81,7 @@ impl Takeover {
         let known = self.evidence.read(LogState::size).unwrap_or_default();
         let cited = status.evidence.and_then(|cited| u64::try_from(cited.log_size).ok());
         let fails = status.conditions.iter().any(|condition| {
-            condition.type_ == EVIDENCE_RECORDED && condition.reason == LOG_UNAVAILABLE
+            condition.type_ == EVIDENCE_RECORDED && OBSTACLES.contains(&condition.reason.as_str())
         });
         cited.is_some_and(|cited| cited > known) && !fails
     }

@@ -6,12 +6,14 @@
 pub(crate) mod api_server;
 pub(crate) mod discovery;
 pub(crate) mod event;
+pub(crate) mod identity;
 pub(crate) mod listwatch;
 pub(crate) mod live;
 pub mod manifest;
 pub(crate) mod own_kinds;
 pub(crate) mod raw_object;
 pub mod rewinds;
+pub(crate) mod server_clock;
 pub(crate) mod watches;
 
 use kube::core::ApiResource;

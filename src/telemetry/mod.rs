@@ -13,10 +13,10 @@ mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, core::Collector,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder, core::Collector,
 };
 
 pub use client::{ClientMetrics, CountRequests};
@@ -156,6 +156,7 @@ struct MetricFamilies {
     watch_failures: IntCounterVec,
     unreadable: IntGaugeVec,
     leader: IntGauge,
+    clock_difference: GaugeVec,
     outages: Outages,
     evidence: EvidenceMetrics,
     client: ClientMetrics,
@@ -259,6 +260,13 @@ impl Metrics {
             leader: IntGauge::new(
                 "comptroller_leader",
                 "Whether this replica leads and therefore writes (1) or stands by (0). Alert when the sum over the replicas is not 1 for 2 minutes.",
+            )?,
+            clock_difference: GaugeVec::new(
+                Opts::new(
+                    "comptroller_clock_difference_seconds",
+                    "How far the operator's clock is ahead of the API server's; negative when it is behind. Beyond 60 s nothing is claimed: alert when it is beyond 30 s either way for 5 minutes.",
+                ),
+                &[],
             )?,
             evidence: EvidenceMetrics::new()?,
             client: ClientMetrics::new(outages.clone())?,
@@ -372,6 +380,14 @@ impl Metrics {
         self.0.leader.set(leads.into());
     }
 
+    /// Sets how far the operator's clock is ahead of the API server's. None: it is not known.
+    pub fn clocks(&self, difference: Option<SignedDuration>) {
+        if let Some(difference) = difference {
+            let gauge = self.0.clock_difference.with_label_values::<&str>(&[]);
+            gauge.set(difference.as_secs_f64());
+        }
+    }
+
     /// The metrics of the evidence log.
     pub fn evidence(&self) -> &EvidenceMetrics {
         &self.0.evidence
@@ -400,7 +416,7 @@ impl MetricFamilies {
         for (reason, _) in UnreadableKinds::default().by_reason() {
             self.unreadable.with_label_values(&[reason.as_str()]);
         }
-        let collectors: [Box<dyn Collector>; 12] = [
+        let collectors: [Box<dyn Collector>; 13] = [
             Box::new(build),
             Box::new(self.controls.clone()),
             Box::new(self.detection.clone()),
@@ -413,6 +429,7 @@ impl MetricFamilies {
             Box::new(self.watch_failures.clone()),
             Box::new(self.unreadable.clone()),
             Box::new(self.leader.clone()),
+            Box::new(self.clock_difference.clone()),
         ];
         let collectors = collectors
             .into_iter()

@@ -57,7 +57,10 @@ fn recorded(state: State) -> Recorded<Verdict> {
     let batch = Batch { verdicts: vec![observed], ..Batch::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let evidence = Evidence::without_log(tokio::sync::watch::channel(true).1);
+        let evidence = Evidence::without_log(
+            tokio::sync::watch::channel(true).1,
+            comptroller_recorder::Clock::default(),
+        );
         evidence.submit(batch).await.unwrap().unwrap().verdicts.remove(0).1
     })
 }

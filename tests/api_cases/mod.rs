@@ -69,6 +69,59 @@ pub fn attestation(name: &str) -> Value {
     })
 }
 
+pub fn response(name: &str) -> Value {
+    json!({
+        "apiVersion": "comptroller.dev/v1alpha1",
+        "kind": "DeviationResponse",
+        "metadata": {"name": name},
+        "spec": {
+            "control": "no-standing-cluster-admin",
+            "items": [{
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "ClusterRoleBinding",
+                "name": "legacy-ci",
+            }],
+            "from": "2026-11-20T09:00:00Z",
+            "cause": "The migration of the pipeline left its old binding behind.",
+            "response": "The binding is deleted, and migrations end with a review of what is left.",
+            "owner": "platform-security",
+            "respondedBy": "sam@corp",
+            "correctiveActionBy": "2026-12-31T00:00:00Z",
+        },
+    })
+}
+
+/// Patches that make a valid response invalid, with the field that the refusal must name.
+pub fn invalid_responses() -> Vec<(Value, &'static str)> {
+    vec![
+        (json!({"control": null}), "spec.control"),
+        (json!({"control": ""}), "spec.control"),
+        (json!({"items": []}), "spec.items"),
+        (json!({"items": [{"kind": "Pod"}]}), "spec.items[0].name"),
+        (json!({"items": [{"name": "web"}]}), "spec.items[0].kind"),
+        (json!({"from": "yesterday"}), "spec.from"),
+        (json!({"cause": null}), "spec.cause"),
+        (json!({"cause": ""}), "spec.cause"),
+        (json!({"response": null}), "spec.response"),
+        (json!({"response": "x".repeat(4097)}), "spec.response"),
+        (json!({"owner": null}), "spec.owner"),
+        (json!({"respondedBy": null}), "spec.respondedBy"),
+        (json!({"recordedBy": "sam@corp"}), "spec.recordedBy"),
+        (json!({"correctiveActionBy": "soon"}), "spec.correctiveActionBy"),
+        (json!({"corrects": ""}), "spec.corrects"),
+    ]
+}
+
+/// Patches that leave a valid exception valid.
+pub fn valid_exceptions() -> Vec<Value> {
+    vec![
+        json!({}),
+        json!({"compensatingControl": "Its rights are read-only in the meantime."}),
+        json!({"resources": null, "suspends": true}),
+        json!({"suspends": false}),
+    ]
+}
+
 pub fn audit_period(name: &str) -> Value {
     json!({
         "apiVersion": "comptroller.dev/v1alpha1",
@@ -332,6 +385,9 @@ pub fn invalid_exceptions() -> Vec<(Value, &'static str)> {
         (json!({"resources": []}), "spec.resources"),
         (json!({"resources": [{"kind": "Pod"}]}), "spec.resources[0].name"),
         (json!({"resources": [{"name": "*"}]}), "spec.resources[0].kind"),
+        (json!({"suspends": true}), "spec.resources"),
+        (json!({"resources": null, "suspends": false}), "spec.resources"),
+        (json!({"suspends": "yes"}), "spec.suspends"),
         (json!({"reason": null}), "spec.reason"),
         (json!({"reason": ""}), "spec.reason"),
         (json!({"requestedBy": null}), "spec.requestedBy"),

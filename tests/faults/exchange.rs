@@ -162,6 +162,9 @@ impl Front {
             _ => {}
         }
         let (mut head, body) = reply.into_parts();
+        if let Some(Action::Ahead(seconds)) = self.shared.decide(call, Stage::Date, None) {
+            replies::set_date(&mut head.headers, seconds);
+        }
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.remove(header::TRANSFER_ENCODING);
         head.headers.remove(header::CONNECTION);

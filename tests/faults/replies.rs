@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    http::{Response, StatusCode, header},
+    http::{HeaderMap, Response, StatusCode, header},
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -21,6 +21,13 @@ pub fn json_reply(code: u16, body: &Value, retry_after: Option<u32>) -> Response
 
 pub fn json_type() -> header::HeaderValue {
     header::HeaderValue::from_static("application/json")
+}
+
+/// Sets the clock of the server that answers ahead by so many seconds.
+pub fn set_date(headers: &mut HeaderMap, seconds: i64) {
+    let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
+    let text = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    headers.insert(header::DATE, text.parse().expect("a header"));
 }
 
 /// The last event of a watch whose revision is too old.

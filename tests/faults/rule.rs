@@ -172,6 +172,8 @@ pub enum Action {
     Trickle { bytes: usize, every: Duration },
     /// Is an API server whose revisions are so much lower.
     Rewind(u64),
+    /// Is an API server whose clock is so many seconds ahead.
+    Ahead(i64),
 
     /// Nothing more comes through the watch from here on: a half-open connection.
     Stall,
@@ -202,6 +204,7 @@ pub(super) enum Stage {
     Request,
     Reply,
     Revisions,
+    Date,
     Event,
 }
 
@@ -228,6 +231,7 @@ impl Action {
             | Self::Trickle { .. }
             | Self::Run(..) => Stage::Reply,
             Self::Rewind(_) => Stage::Revisions,
+            Self::Ahead(_) => Stage::Date,
             Self::Stall
             | Self::CutBefore
             | Self::CutWithin
@@ -257,6 +261,7 @@ impl Action {
             Self::Truncate(_) => "truncate",
             Self::Trickle { .. } => "trickle",
             Self::Rewind(_) => "rewind",
+            Self::Ahead(_) => "ahead",
             Self::Stall => "stall",
             Self::CutBefore => "cut-before",
             Self::CutWithin => "cut-within",

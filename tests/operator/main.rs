@@ -10,6 +10,9 @@
 #[path = "../controlplane/mod.rs"]
 mod controlplane;
 
+#[path = "../faults/mod.rs"]
+mod faults;
+
 mod evidence;
 mod outage;
 mod passing;
@@ -17,4 +20,5 @@ mod periods;
 #[allow(dead_code, reason = "other test binaries use the rest of it")]
 mod process;
 mod rights;
+mod time;
 mod verdicts;

@@ -97,6 +97,12 @@ impl Bench {
         operator.terminate().await;
     }
 
+    /// Sends the operator a signal, such as STOP.
+    #[allow(dead_code, reason = "each test binary uses a part of it")]
+    pub fn signal_operator(&self, signal: &str) {
+        self.operator.as_ref().expect("a running operator").signal(signal);
+    }
+
     /// What the operator has logged so far.
     pub fn log(&self) -> String {
         let operator = self.operator.as_ref().expect("a running operator");
@@ -206,6 +212,7 @@ pub async fn install_crds(plane: &ControlPlane) {
         "crd/auditperiods.comptroller.dev",
         "crd/controls.comptroller.dev",
         "crd/controlexceptions.comptroller.dev",
+        "crd/deviationresponses.comptroller.dev",
     ];
     kubectl(
         plane,

@@ -366,6 +366,8 @@ closed_enum! {
         ClockAgrees = "ClockAgrees",
         /// The log is signed with another key from the next entry on; `rotation` says which.
         KeyRotated = "KeyRotated",
+        /// A witness saw another log, or more of this one: `detail` says who and what.
+        LogDiscontinued = "LogDiscontinued",
     }
 }
 
@@ -395,6 +397,9 @@ pub struct OperatorData {
     /// The keys of a rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<KeyRotation>,
+    /// More of what happened, in one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 /// What others knew of the log when a writer opened it.
@@ -477,8 +482,9 @@ pub struct StoredData {
 impl OperatorData {
     /// What happened, to a program of a version, with nothing else said.
     pub fn new(event: OperatorEvent, version: String) -> Self {
-        let (flags, published, rotation) = (Vec::new(), None, None);
-        Self { event, version, image: None, node: None, user: None, flags, published, rotation }
+        let (image, node, user, flags) = (None, None, None, Vec::new());
+        let (published, rotation, detail) = (None, None, None);
+        Self { event, version, image, node, user, flags, published, rotation, detail }
     }
 }
 

@@ -15,7 +15,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use signed_note::{Note, StandardVerifier, Verifier as _, VerifierList};
 
-use comptroller_vocabulary::hex;
+pub use crate::pseudonym::Pseudonyms;
 
 /// The byte that says Ed25519 in a key of signed-note.
 const ED25519: u8 = 1;
@@ -204,7 +204,10 @@ impl SigningKey {
 
     /// The pseudonyms of people under this key.
     pub fn pseudonyms(&self) -> Pseudonyms {
-        Pseudonyms(self.derive(b"comptroller.dev/evidence pseudonyms v1"))
+        Pseudonyms::new(
+            self.derive(b"comptroller.dev/evidence pseudonyms v1"),
+            self.derive(b"comptroller.dev/evidence openings v1"),
+        )
     }
 
     /// A secret of this key for one purpose, which says nothing of the key or of its others.
@@ -343,26 +346,6 @@ impl fmt::Display for VerifierKey {
     }
 }
 
-/// Names of people as the log has them: the same for a person in all of a log, meaningless without
-/// the signing key, and of no use in another log.
-#[derive(Clone)]
-pub struct Pseudonyms([u8; 32]);
-
-impl fmt::Debug for Pseudonyms {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pseudonyms(..)")
-    }
-}
-
-impl Pseudonyms {
-    /// The pseudonym of a person: `person:` and 32 hexadecimal digits of HMAC-SHA256.
-    pub fn pseudonym(&self, person: &str) -> String {
-        let code = authenticate(&self.0, &[person.as_bytes()]);
-        // Half of the code: 128 bits are as good against collisions, and names stay readable.
-        format!("person:{}", hex(&code[..16]))
-    }
-}
-
 /// Where the key of a log in a directory is by default: beside it, named `<dir>.key`.
 pub fn default_path(directory: &Path) -> PathBuf {
     let mut name = directory.file_name().unwrap_or_default().to_owned();
@@ -496,16 +479,5 @@ mod tests {
         for text in [format!("{key:?}"), format!("{:?}", key.pseudonyms())] {
             assert!(!text.contains(&secret) && !text.contains("7, 7"), "{text}");
         }
-    }
-
-    #[test]
-    fn a_pseudonym_is_steady_and_differs_by_person_and_by_key() {
-        let people = SigningKey::from_seed(NAME, &[7; 32]).unwrap().pseudonyms();
-        let others = SigningKey::from_seed(NAME, &[8; 32]).unwrap().pseudonyms();
-        let alice = people.pseudonym("alice@example.com");
-        assert_eq!(alice, people.pseudonym("alice@example.com"));
-        assert_eq!(alice.strip_prefix("person:").unwrap().len(), 32);
-        assert_ne!(alice, people.pseudonym("bob@example.com"));
-        assert_ne!(alice, others.pseudonym("alice@example.com"));
     }
 }

@@ -3,7 +3,8 @@
 //! The log is an append-only Merkle tree ([`log`]) over entries ([`entry`], [`data`]) in a
 //! directory or a bucket ([`store`]), signed with a key that only the operator has ([`key`]). What
 //! the entries come to, control by control, is their [`fold`]. People are in the log as pseudonyms
-//! ([`privacy`]).
+//! ([`privacy`]), of which the company can open one to an auditor ([`pseudonym`]). Others vouch for the
+//! log as it was ([`witness`]).
 //!
 //! The crate knows neither Kubernetes nor the controls: an auditor builds the verifier from it alone
 //! (`comptroller-verify`, whose commands are in [`cli`]), and it reads a log of any version of the API.
@@ -29,11 +30,16 @@ pub mod fold;
 pub mod key;
 pub mod log;
 pub mod origin;
+mod pasted;
+pub mod people;
 pub mod privacy;
+pub mod pseudonym;
 pub mod replay;
 pub mod sample;
 pub mod snapshot;
 pub mod store;
+pub mod time_check;
 pub mod verify;
+pub mod witness;
 
 pub use comptroller_vocabulary::canonical;

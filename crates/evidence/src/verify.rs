@@ -21,7 +21,9 @@ use super::{
         CHECKPOINT, FULL, Head, LogError, LogReader, Tiles, VERIFIER_KEY, check_continues,
         key_beside,
     },
+    pasted::as_signed,
     store::{Store, StoreError},
+    time_check::{EntryTimes, TimeAnomaly, TimeCheck},
 };
 
 /// How many bundles are read and computed at once.
@@ -30,6 +32,10 @@ const PARALLEL: usize = 4;
 /// How many digests of data beside the log are remembered, so that each is read once. Beyond it
 /// some are read again.
 const REMEMBERED: usize = 50_000;
+
+/// How many of the entries whose time can't be believed are named. A clock that is set wrong for a
+/// day makes thousands of them, of the same kind.
+const NAMED_ANOMALIES: usize = 100;
 
 /// What a log was found to be, when all of it is right.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -49,6 +55,11 @@ pub struct Verified {
     pub last_at: Option<Timestamp>,
     /// The epoch of the last entry.
     pub epoch: u64,
+    /// How many entries there are whose time falls, or differs from the API server's by more than a
+    /// minute.
+    pub time_anomaly_count: u64,
+    /// The first of them.
+    pub time_anomalies: Vec<TimeAnomaly>,
     /// How many references to data beside the log were followed.
     pub stored: u64,
     /// The size of the older checkpoint that the log was found to continue.
@@ -139,6 +150,8 @@ pub async fn verify(
         first_at: progress.first_at,
         last_at: progress.last_at,
         epoch: progress.epoch,
+        time_anomaly_count: progress.time_anomaly_count,
+        time_anomalies: progress.time_anomalies,
         stored: progress.stored,
         since,
     })
@@ -186,6 +199,7 @@ pub(crate) async fn open_to_verify(
 
 /// Checks that a log continues an older checkpoint of it; says how many entries that covers.
 pub async fn continues(log: &LogReader, text: &[u8]) -> Result<u64, VerifyError> {
+    let text = &*as_signed(text);
     Note::from_bytes(text).map_err(|_| VerifyError::NotACheckpoint)?;
     // One of another key is what is left of a log that was replaced together with its key.
     let old = Head::open(text, log.key()).map_err(|reason| {
@@ -209,7 +223,8 @@ struct Bundle {
 #[derive(Default)]
 struct BundleContents {
     epochs: Option<(u64, u64)>,
-    times: Option<(Timestamp, Timestamp)>,
+    times: Vec<EntryTimes>,
+    span: Option<(Timestamp, Timestamp)>,
     /// Data beside the log: the entry, its digest, and how long it is, where the entry says so.
     stored: Vec<(u64, String, Option<u64>)>,
     wrong: Option<(u64, String)>,
@@ -256,7 +271,8 @@ impl BundleContents {
             return Err(falls(last, entry.epoch));
         }
         self.epochs = Some((first, entry.epoch));
-        self.times = Some((self.times.map_or(entry.at, |(first, _)| first), entry.at));
+        self.times.push(EntryTimes::of(&entry));
+        self.span = Some((self.span.map_or(entry.at, |(first, _)| first), entry.at));
         let population = |list: &Option<PopulationList>| {
             list.as_ref().map(|list| (index, list.digest.clone(), None))
         };
@@ -281,6 +297,9 @@ struct Progress {
     first_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
     stored: u64,
+    time_check: TimeCheck,
+    time_anomaly_count: u64,
+    time_anomalies: Vec<TimeAnomaly>,
     seen: HashSet<(String, Option<u64>)>,
 }
 
@@ -315,9 +334,16 @@ impl Progress {
         if let Some((index, reason)) = entries.wrong {
             return Err(bad(index, reason));
         }
-        if let Some((first, last)) = entries.times {
+        if let Some((first, last)) = entries.span {
             self.first_at.get_or_insert(first);
             self.last_at = Some(last);
+        }
+        for (index, times) in (number * FULL..).zip(entries.times) {
+            let Some(anomaly) = self.time_check.look(index, times) else { continue };
+            self.time_anomaly_count += 1;
+            if self.time_anomalies.len() < NAMED_ANOMALIES {
+                self.time_anomalies.push(anomaly);
+            }
         }
         Ok(())
     }

@@ -1,9 +1,13 @@
 //! What one evaluation hands over to be recorded, and what comes back.
 
+mod blindness;
 mod drafting;
 mod occurrences;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -17,7 +21,7 @@ use comptroller_core::{
     api::ResourceRef,
     engine::{ObservedFinding, Verdict, lapsed::LapsedVerdict},
 };
-use comptroller_evidence::entry::EntrySubject;
+use comptroller_evidence::{data::GapData, entry::EntrySubject};
 
 /// All that the log may not hold yet, as of one evaluation. It is recorded by one append, or not at
 /// all, in this order: deletions, objects, verdicts, heartbeats.
@@ -25,6 +29,10 @@ use comptroller_evidence::entry::EntrySubject;
 /// Each object and each control is in it once. What the log already holds is not written again.
 #[derive(Debug, Default)]
 pub struct Batch {
+    /// Times in which nothing could be judged of any control. They are recorded first.
+    pub gaps: Vec<GapData>,
+    /// Until when the inputs of controls were known that can't be read, or could not until now.
+    pub blind_since: BTreeMap<String, Timestamp>,
     /// Objects that the cluster no longer has.
     pub deleted: Vec<EntrySubject>,
     /// Objects that the operator is governed by and that came or changed.
@@ -82,7 +90,11 @@ pub struct Receipt {
 
 /// What the recorder has learned of controls that no entry says, and that its next entries need.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(HashMap<ObjectKey, LearnedOfControl>);
+pub(crate) struct Memory {
+    controls: HashMap<ObjectKey, LearnedOfControl>,
+    /// The last time in which nothing could be judged of any control.
+    outage: Option<GapData>,
+}
 
 #[derive(Debug, Default)]
 struct LearnedOfControl {
@@ -96,14 +108,17 @@ impl Memory {
     /// Takes in what was learned from a batch that is durable.
     pub fn learn(&mut self, learned: LearnedOfBatch) {
         for name in &learned.deleted {
-            self.0.retain(|key, _| key.name != *name);
+            self.controls.retain(|key, _| key.name != *name);
         }
-        self.0.extend(learned.controls);
+        self.controls.extend(learned.controls);
+        if learned.outage.is_some() {
+            self.outage = learned.outage;
+        }
     }
 
     /// The log was opened again, and another may have written. People keep their pseudonyms.
     pub fn forget_messages(&mut self) {
-        for known in self.0.values_mut() {
+        for known in self.controls.values_mut() {
             known.message.clear();
         }
     }
@@ -125,13 +140,18 @@ pub(crate) struct Drafted {
 pub(crate) struct LearnedOfBatch {
     deleted: Vec<String>,
     controls: Vec<(ObjectKey, LearnedOfControl)>,
+    outage: Option<GapData>,
 }
 
 impl Batch {
     /// Whether there is nothing to record.
     pub fn is_empty(&self) -> bool {
-        let Self { deleted, objects, verdicts, heartbeats } = self;
-        deleted.is_empty() && objects.is_empty() && verdicts.is_empty() && heartbeats.is_empty()
+        let Self { gaps, blind_since: _, deleted, objects, verdicts, heartbeats } = self;
+        gaps.is_empty()
+            && deleted.is_empty()
+            && objects.is_empty()
+            && verdicts.is_empty()
+            && heartbeats.is_empty()
     }
 
     /// What has to be written of it, given the log and what was learned before.
@@ -139,7 +159,8 @@ impl Batch {
         // Without pseudonyms the log was never opened, and nothing is asked of it.
         let Some(pseudonyms) = &current.pseudonyms else { return Drafted::default() };
         let pseudonym = |person: &str| pseudonyms.pseudonym(person);
-        let mut drafting = Drafting::new(&current.state, &pseudonym, now);
+        let outages = self.gaps.iter().chain(&memory.outage).cloned().collect();
+        let mut drafting = Drafting::new(&current.state, &pseudonym, outages, now);
         for subject in &self.deleted {
             drafting.add_deletion(subject);
         }
@@ -147,11 +168,14 @@ impl Batch {
             drafting.add_object(object);
         }
         for observed in &self.verdicts {
-            drafting.add_verdict(observed, memory.0.get(&observed.control));
+            let blind_since = self.blind_since.get(&observed.control.name).copied();
+            let known = memory.controls.get(&observed.control);
+            drafting.add_verdict(observed, known, blind_since);
         }
         for observed in &self.heartbeats {
             drafting.add_heartbeat(observed);
         }
+        drafting.drafted.learned.outage = self.gaps.last().cloned();
         drafting.drafted
     }
 

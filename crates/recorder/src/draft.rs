@@ -225,21 +225,35 @@ fn vouched(known: &VerdictState, now: Timestamp) -> Timestamp {
 }
 
 /// That nobody could look for a time that ends here, if so.
-fn blind(
+pub(crate) fn blind(
     known: &VerdictState,
     reason: &str,
     blocked: Option<&str>,
     now: Timestamp,
 ) -> Option<Data> {
-    let could_not = [Reason::Forbidden, Reason::KindNotServed, Reason::WatchStale];
-    let over = known.state == State::Unknown
-        && known.reason != reason
-        && could_not.iter().any(|reason| reason.as_str() == known.reason);
-    over.then(|| {
-        let why = blocked.unwrap_or(&known.reason);
-        let reason = format!("the control could not be evaluated: {why}");
-        Data::Gap(GapData::between(known.since, now, GapCause::InputsUnreadable, reason))
-    })
+    let cause = cause_of_blindness(&known.reason).filter(|_| known.state == State::Unknown)?;
+    // One gap, however often the reason for the same cause was another.
+    if cause_of_blindness(reason) == Some(cause) {
+        return None;
+    }
+    let why = match cause {
+        GapCause::Suspended => "the control was suspended".to_owned(),
+        _ => {
+            let why = blocked.unwrap_or(&known.reason);
+            format!("the control could not be evaluated: {why}")
+        }
+    };
+    Some(Data::Gap(GapData::between(known.since, now, cause, why)))
+}
+
+/// Why nobody looked while a control was unknown for this reason. None: somebody did.
+fn cause_of_blindness(reason: &str) -> Option<GapCause> {
+    let is = |one: Reason| one.as_str() == reason;
+    if is(Reason::Suspended) {
+        return Some(GapCause::Suspended);
+    }
+    let is_unreadable = [Reason::Forbidden, Reason::KindNotServed, Reason::WatchStale];
+    is_unreadable.into_iter().any(is).then_some(GapCause::InputsUnreadable)
 }
 
 impl HeartbeatDraft {

@@ -1,15 +1,18 @@
 //! What a leadership says first: why nobody is known to have looked for a time, and that this
 //! process writes from now on.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::opening;
-use comptroller_core::api::{Duration, control::DEFAULT_HEARTBEAT};
 use comptroller_evidence::{
-    data::{GapCause, GapData, OperatorEvent},
+    data::{GapCause, GapData, OperatorData},
     entry::{Data, EntrySubject},
     fold::{LogState, RunningOperator},
 };
+
+/// The longest silence between an operator that stopped in order and the next one that is no gap:
+/// what happens meanwhile is seen by who follows.
+const BRIEF: SignedDuration = SignedDuration::from_secs(5);
 
 /// Who begins to write.
 #[derive(Clone, Copy, Debug)]
@@ -20,73 +23,65 @@ pub(super) struct NewWriter<'a> {
     pub elected: bool,
     /// The last operator of the log, if that was this very process.
     pub own: Option<&'a RunningOperator>,
+    /// Until when this process led before, and vouches for what it saw. None if it did not.
+    pub led_until: Option<Timestamp>,
 }
 
 impl NewWriter<'_> {
-    /// Why the last operator of the log, which did not close it, says no more.
-    fn succeeds(&self, last: &RunningOperator) -> String {
-        let Self { instance, elected, own } = *self;
+    /// In which time nobody is known to have looked after the last operator of the log, which did
+    /// not close it.
+    fn gap_after(&self, last: &RunningOperator, from: Timestamp, now: Timestamp) -> GapData {
+        let Self { instance, elected, own, led_until } = *self;
         let RunningOperator { instance: other, .. } = last;
         if own == Some(last) {
-            format!(
+            let reason = format!(
                 "{instance} lost the leadership and regained it, and nothing was recorded between"
-            )
-        } else if elected && other != instance {
-            format!(
-                "{other} lost the leadership without closing the log, and {instance} took over, so nothing is known of what {other} saw last"
-            )
-        } else {
-            format!("{other} did not stop in order, so nothing is known of what it saw last")
+            );
+            let from = led_until.map_or(from, |until| until.max(from));
+            return GapData::between(from, now, GapCause::LeadershipLost, reason);
         }
+        if elected && other != instance {
+            let reason = format!(
+                "{other} lost the leadership without closing the log, and {instance} took over, so nothing is known of what {other} saw last"
+            );
+            return GapData::between(from, now, GapCause::LeadershipLost, reason);
+        }
+        let reason =
+            format!("{other} did not stop in order, so nothing is known of what it saw last");
+        GapData::between(from, now, GapCause::Crashed, reason)
     }
 }
 
-/// What a leadership says first.
+/// What a leadership says first. `started` is what it says of itself.
 pub(super) fn first_entries(
     state: &LogState,
     origin: &str,
     writer: NewWriter<'_>,
+    started: OperatorData,
     now: Timestamp,
 ) -> Vec<(EntrySubject, Data)> {
-    let silence = state.last_at().and_then(|last| {
-        let (cause, reason) = if let Some(operator) = state.operator() {
-            (GapCause::Crashed, writer.succeeds(operator))
-        } else if now.duration_since(last) > shortest_heartbeat(state, last) {
-            (GapCause::Stopped, "no operator ran".to_owned())
-        } else {
-            return None;
-        };
-        Some(GapData::between(last, now, cause, reason))
+    let gap = state.last_at().and_then(|last| match state.operator() {
+        Some(operator) => Some(writer.gap_after(operator, last, now)),
+        None if now.duration_since(last) > BRIEF => {
+            let reason = "the operator was stopped in order, and none ran".to_owned();
+            Some(GapData::between(last, now, GapCause::Stopped, reason))
+        }
+        None => None,
     });
-    let gap = silence.map(|gap| (opening::cluster(origin), Data::Gap(gap)));
+    let gap = gap.map(|gap| (opening::cluster(origin), Data::Gap(gap)));
     // A process that led before did not start anew.
     let goes_on = writer.own.is_some() && writer.own == state.operator();
     let started = (!goes_on).then(|| {
-        let started = opening::operator(OperatorEvent::Started);
-        (EntrySubject::new("Operator", writer.instance), started)
+        (EntrySubject::new("Operator", writer.instance), Data::Operator(Box::new(started)))
     });
     gap.into_iter().chain(started).collect()
-}
-
-/// For how long the log may be silent while somebody looks.
-fn shortest_heartbeat(state: &LogState, from: Timestamp) -> jiff::SignedDuration {
-    let of = |duration: Duration| duration.add_to(from).duration_since(from);
-    state
-        .objects_of("Control")
-        .filter_map(|(_, control)| {
-            let heartbeat = control.spec.as_ref()?.get("heartbeat")?.clone();
-            serde_json::from_value(heartbeat).ok()
-        })
-        .chain([DEFAULT_HEARTBEAT])
-        .map(of)
-        .min()
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use comptroller_evidence::entry::Entry;
+    use crate::OperatorIdentity;
+    use comptroller_evidence::{data::OperatorEvent, entry::Entry};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -95,8 +90,8 @@ mod tests {
     fn state(events: &[(&str, OperatorEvent)]) -> LogState {
         let mut state = LogState::default();
         for (index, (instance, event)) in (0..).zip(events) {
-            let (subject, data) =
-                (EntrySubject::new("Operator", instance), opening::operator(*event));
+            let subject = EntrySubject::new("Operator", instance);
+            let data = OperatorIdentity::default().entry(*event, None);
             state.apply(
                 index,
                 &Entry {
@@ -117,27 +112,43 @@ mod tests {
         let a = || ("a", Started);
         for (what, events, elected, own, after, expected) in [
             ("a first start", vec![], true, false, 0, "Started"),
-            ("a restart in order", vec![a(), ("a", Stopped)], false, false, 60, "Started"),
-            ("hours later", vec![a(), ("a", Stopped)], false, false, 7200, "no operator, Started"),
-            ("a crash", vec![a()], false, false, 60, "in order, Started"),
-            ("a crash of this replica", vec![a()], true, false, 60, "in order, Started"),
-            ("another replica", vec![("b", Started)], true, false, 60, "took over, Started"),
-            ("another, no election", vec![("b", Started)], false, false, 60, "in order, Started"),
-            ("lost and regained", vec![a()], true, true, 60, "regained"),
+            ("a restart in order", vec![a(), ("a", Stopped)], false, false, 5, "Started"),
+            ("later", vec![a(), ("a", Stopped)], false, false, 6, "Stopped 10..16, Started"),
+            ("a crash", vec![a()], false, false, 60, "Crashed 10..70, Started"),
+            ("a crash of this replica", vec![a()], true, false, 60, "Crashed 10..70, Started"),
+            (
+                "another replica",
+                vec![("b", Started)],
+                true,
+                false,
+                60,
+                "LeadershipLost 10..70, Started",
+            ),
+            (
+                "another, no election",
+                vec![("b", Started)],
+                false,
+                false,
+                60,
+                "Crashed 10..70, Started",
+            ),
+            ("lost and regained", vec![a()], true, true, 60, "LeadershipLost 30..70"),
         ] {
             let state = state(&events);
             let own = state.operator().filter(|_| own);
-            let writer = NewWriter { instance: "a", elected, own };
-            let said = first_entries(&state, "comptroller.dev/evidence/x", writer, at(10 + after));
-            let said: Vec<&str> = said
+            let led_until = Some(at(30));
+            let writer = NewWriter { instance: "a", elected, own, led_until };
+            let started = OperatorData::new(Started, "1".to_owned());
+            let origin = "comptroller.dev/evidence/x";
+            let said = first_entries(&state, origin, writer, started, at(10 + after));
+            let said: Vec<String> = said
                 .iter()
                 .map(|(_, data)| match data {
-                    Data::Gap(gap) => {
-                        assert_eq!((gap.from, gap.to), (at(10), at(10 + after)), "{what}");
-                        let known = ["in order", "took over", "regained", "no operator"];
-                        known.into_iter().find(|word| gap.reason.contains(word)).unwrap()
+                    Data::Gap(GapData { from, to, cause, .. }) => {
+                        let cause = cause.expect("a cause").as_str();
+                        format!("{cause} {}..{}", from.as_second(), to.as_second())
                     }
-                    _ => "Started",
+                    _ => "Started".to_owned(),
                 })
                 .collect();
             assert_eq!(said.join(", "), expected, "{what}");

@@ -99,7 +99,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::opening;
+    use crate::OperatorIdentity;
     use comptroller_evidence::{
         data::OperatorEvent,
         entry::{Entry, EntrySubject},
@@ -137,7 +137,7 @@ mod tests {
         let mut state = LogState::default();
         assert_eq!(leadership.epoch(&state), 4);
         let subject = EntrySubject::new("Operator", "comptroller-0");
-        let data = opening::operator(OperatorEvent::Started);
+        let data = OperatorIdentity::default().entry(OperatorEvent::Started, None);
         state.apply(
             0,
             &Entry {

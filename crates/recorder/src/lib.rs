@@ -11,9 +11,11 @@
 )]
 
 mod batch;
+mod clock;
 mod dating;
 pub(crate) mod draft;
 mod first_entries;
+mod identity;
 mod lapsed;
 mod leadership;
 mod observer;
@@ -36,6 +38,8 @@ pub use self::{
         Batch, HeartbeatObservation, ObjectObservation, Receipt, VerdictObservation,
         remembered_occurrences,
     },
+    clock::{Clock, MachineTime, Part, Pause, TOLERANCE, TimeSource},
+    identity::OperatorIdentity,
     leadership::Leadership,
     observer::Observer,
     opening::EvidenceConfig,
@@ -74,13 +78,24 @@ pub enum Writing {
     /// It may be written; without a log, statuses may. The number grows each time that the log was
     /// opened, since it may say more than this process has heard.
     Open(u64),
-    /// It can't be written.
+    /// Nothing is recorded.
     Failing {
+        /// What keeps it from being recorded.
+        obstacle: Obstacle,
         /// Why, in one sentence.
         why: Arc<str>,
         /// The first failure since it was open; of an append that hangs, when that began.
         since: Timestamp,
     },
+}
+
+/// What keeps everything from being recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The log can't be opened or written.
+    Log,
+    /// The operator's clock and the API server's differ.
+    Clocks,
 }
 
 /// A checkpoint with what verifies it: published where an administrator of the log can't reach it.
@@ -102,6 +117,7 @@ pub type BatchAnswer = oneshot::Receiver<Result<Receipt, EvidenceError>>;
 pub struct Evidence {
     writing: watch::Receiver<Writing>,
     leadership: Leadership,
+    clock: Clock,
     log: Option<Arc<Log>>,
 }
 
@@ -138,7 +154,7 @@ impl std::fmt::Debug for Current {
 
 impl Evidence {
     /// Without a log: who leads may write statuses, and nothing is recorded.
-    pub fn without_log(leadership: impl Into<Leadership>) -> Self {
+    pub fn without_log(leadership: impl Into<Leadership>, clock: Clock) -> Self {
         let leadership = leadership.into();
         let mut following = leadership.clone();
         let mut term = 0;
@@ -152,7 +168,12 @@ impl Evidence {
                 sender.send_replace(now(following.look()));
             }
         });
-        Self { writing, leadership, log: None }
+        Self { writing, leadership, clock, log: None }
+    }
+
+    /// The clock by which everything is dated.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Whether the log may be written.
@@ -206,12 +227,16 @@ impl Evidence {
     pub fn submit(&self, batch: Batch) -> BatchAnswer {
         let (reply, answer) = oneshot::channel();
         let Some(log) = &self.log else {
-            let _ = reply.send(Ok(batch.receipt_without_log(Timestamp::now())));
+            let _ = reply.send(Ok(batch.receipt_without_log(self.clock.now())));
             return answer;
         };
         // Who asks has one batch under way at a time, so the queue is full only if its task hangs.
         // The reply goes with the batch then, and the answer is an error of the channel.
-        let _ = log.requests.try_send(Request::Record(Box::new(batch), reply));
+        let _ = log.requests.try_send(Request::Record {
+            batch: Box::new(batch),
+            handed_over: self.clock.machine().uptime,
+            reply,
+        });
         answer
     }
 

@@ -7,11 +7,11 @@ use std::{
 };
 
 use super::{
-    SignedCheckpoint,
+    Clock, OperatorIdentity, SignedCheckpoint,
     witness::{self, CheckError, FoundLog, NotTheLog, Published, Witness},
 };
 use comptroller_evidence::{
-    data::{GapData, OperatorData, OperatorEvent},
+    data::GapData,
     entry::{Data, Entry, EntrySubject},
     fold::LogState,
     key::{self, KeyError, Pseudonyms, SigningKey, VerifierKey},
@@ -31,6 +31,10 @@ pub struct EvidenceConfig {
     pub key: Option<PathBuf>,
     /// The name of this process, such as the pod's.
     pub instance: String,
+    /// By which entries are dated.
+    pub clock: Clock,
+    /// Asks who runs this process; soon, and with what can be known then.
+    pub identity: Box<dyn Fn() -> BoxFuture<'static, OperatorIdentity> + Send + Sync>,
     /// Asks for the uid of the cluster, which names the log.
     pub cluster: Box<dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync>,
     /// Asks what others know of the log, before a leadership appends to it.
@@ -164,12 +168,13 @@ pub(super) async fn open(
         return Err(OpenError::Shorter { found: size, known: known.size() });
     }
     let key = signing_key(config, store.as_ref(), &origin).await?;
-    let (verifier, pseudonyms) = (key.verifier(), Arc::new(key.pseudonyms()));
+    let verifier = key.verifier();
     let writer = LogWriter::open(Arc::clone(&store), key.clone(), &origin).boxed().await?;
     if writer.size() < size {
         return Err(OpenError::Shorter { found: writer.size(), known: size });
     }
     let (state, gap) = fold(Arc::clone(&store), verifier, known, writer.size()).await?;
+    let pseudonyms = Arc::new(key.pseudonyms().continuing(&state));
     Ok(Opened { writer, state, pseudonyms, key, store, gap })
 }
 
@@ -290,9 +295,4 @@ async fn fold(
 /// The cluster whose log has this origin.
 pub(super) fn cluster(origin: &str) -> EntrySubject {
     EntrySubject::new("Cluster", origin::cluster(origin))
-}
-
-/// That the operator started or stopped.
-pub(super) fn operator(event: OperatorEvent) -> Data {
-    Data::Operator(Box::new(OperatorData::new(event, env!("CARGO_PKG_VERSION").to_owned())))
 }

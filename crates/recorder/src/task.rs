@@ -1,5 +1,6 @@
 //! The task that writes the log while this process leads.
 
+mod clocks;
 mod stages;
 
 use std::{
@@ -9,15 +10,15 @@ use std::{
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::Instant,
+    time::{Instant, MissedTickBehavior},
 };
 
 use super::{
-    Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, QUEUE, SignedCheckpoint,
-    Writing,
+    Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, Obstacle, OperatorIdentity,
+    Part, QUEUE, SignedCheckpoint, Writing,
     batch::{Batch, Drafted, Memory, Receipt},
     draft::Entries,
     observer::Observer,
@@ -27,7 +28,7 @@ use super::{
 use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
     data::{OperatorEvent, StoredData},
-    entry::{Data, Entry, EntryError, EntrySubject, MAX_ENTRY},
+    entry::{Data, Entry, EntryError, MAX_ENTRY},
     fold::RunningOperator,
     key::{SigningKey, VerifierKey},
     log::{Appended, LogError, LogWriter, Recovered},
@@ -44,8 +45,8 @@ const STORED_AT_ONCE: usize = 4;
 /// A store that hangs is one that fails. Longer than its own retries of a lost connection take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest sleep until the end of an outage is looked for.
-const SETTLES: Duration = Duration::from_mins(2);
+/// How often the recorder gives a sign of life, and compares the clocks.
+const TICK: Duration = Duration::from_secs(1);
 
 /// How long to wait between attempts to open a log that fails: without end, with jitter, so that
 /// replicas that share a store do not meet.
@@ -58,13 +59,16 @@ fn backoff() -> ExponentialBackoff {
         .build()
 }
 
+/// Why a batch is judged again.
+const PAUSED: &str = "the process did not run for a time, so what it judged before is judged again";
+
 type Reply = oneshot::Sender<Result<Receipt, EvidenceError>>;
 
 /// What the task is asked.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// To record a batch.
-    Record(Box<Batch>, Reply),
+    /// To record a batch, which was handed over when the machine had run for so long.
+    Record { batch: Box<Batch>, handed_over: SignedDuration, reply: Reply },
     /// To say that the operator stops, and to close the log.
     Stop(oneshot::Sender<()>),
 }
@@ -120,7 +124,13 @@ pub struct Recorder {
     witnessed: bool,
     /// How the log names this process, once it has tried to write.
     own: Option<RunningOperator>,
+    /// Who runs this process. None before the log was opened first.
+    identity: OperatorIdentity,
     outage: Outage,
+    /// Since when the operator's clock and the API server's differ. None while they agree.
+    clocks_differ: Option<Timestamp>,
+    /// Until when this process led before, if it did.
+    led_until: Option<Timestamp>,
     memory: Memory,
     /// What recovery of the log found and no entry tells yet.
     recovered: Recovered,
@@ -183,6 +193,7 @@ impl Recorder {
         let evidence = Evidence {
             writing: writing.subscribe(),
             leadership: leadership.clone(),
+            clock: config.clock.clone(),
             log: Some(Arc::clone(&log)),
         };
         let recorder = Self {
@@ -197,7 +208,10 @@ impl Recorder {
             epoch: None,
             witnessed: false,
             own: None,
+            identity: OperatorIdentity::default(),
             outage: Outage::default(),
+            clocks_differ: None,
+            led_until: None,
             memory: Memory::default(),
             recovered: Recovered::default(),
             uid: None,
@@ -210,9 +224,12 @@ impl Recorder {
 
     /// Writes until it is told to stop.
     pub async fn run(mut self) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.follow_leadership().await;
             let due = self.due();
+            self.config.clock.waits(Part::Recorder);
             tokio::select! {
                 biased;
                 goes_on = self.leadership.changed() => {
@@ -223,15 +240,14 @@ impl Recorder {
                     self.stand_by();
                 }
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
-                    match &self.stage {
-                        Stage::Failing { .. } => self.open().await,
-                        Stage::Open(_) => self.settle(false).await,
-                        Stage::Standby => {}
+                    if let Stage::Failing { .. } = &self.stage {
+                        self.open().await;
                     }
                 }
+                _ = tick.tick() => self.tick().await,
                 request = self.inbox.recv() => match request {
-                    Some(Request::Record(batch, reply)) => {
-                        let recorded = self.record(&batch).await;
+                    Some(Request::Record { batch, handed_over, reply }) => {
+                        let recorded = self.record(&batch, handed_over).await;
                         // Who no longer waits has ended.
                         let _ = reply.send(recorded);
                     }
@@ -246,17 +262,11 @@ impl Recorder {
         }
     }
 
-    /// When the log is to be opened again, or the end of an outage is to be told.
+    /// When the log is to be opened again.
     fn due(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Standby => None,
             Stage::Failing { retry, .. } => Some(*retry),
-            Stage::Open(_) => self.outage.settles().map(|at| {
-                let left = at.duration_since(Timestamp::now());
-                // A clock that jumps makes it early or late by no more than this.
-                let left = Duration::try_from(left).unwrap_or_default().min(SETTLES);
-                Instant::now() + left + Duration::from_millis(10)
-            }),
+            Stage::Standby | Stage::Open(_) => None,
         }
     }
 
@@ -283,6 +293,12 @@ impl Recorder {
 
     /// Another leads: the log is as good as it was, and not this process's to write.
     fn stand_by(&mut self) {
+        if !matches!(self.stage, Stage::Standby) {
+            // What it did not see before it lost the lead is told by itself.
+            let pause = self.config.clock.untold_pause();
+            let now = self.config.clock.now();
+            self.led_until = Some(pause.map_or(now, |pause| pause.from.min(now)));
+        }
         self.stage = Stage::Standby;
         self.complained = None;
         self.observer.ended();
@@ -294,10 +310,9 @@ impl Recorder {
     async fn stop(&mut self) {
         self.settle(true).await;
         if matches!(self.stage, Stage::Open(_)) {
-            let stopped = opening::operator(OperatorEvent::Stopped);
-            let subject = EntrySubject::new("Operator", &self.config.instance);
+            let stopped = self.operator_entry(OperatorEvent::Stopped);
             // Without it the next start says that this one did not stop in order, which is true.
-            let _ = self.write(vec![(subject, stopped)], Vec::new(), Timestamp::now()).await;
+            let _ = self.write(vec![stopped], Vec::new(), self.entry_time()).await;
         }
         if let Stage::Open(mut open) = std::mem::replace(&mut self.stage, Stage::Standby) {
             self.keep_snapshot(&mut open).await;
@@ -306,12 +321,29 @@ impl Recorder {
     }
 
     /// Records what of a batch the log does not hold, by one append.
-    async fn record(&mut self, batch: &Batch) -> Result<Receipt, EvidenceError> {
+    async fn record(
+        &mut self,
+        batch: &Batch,
+        handed_over: SignedDuration,
+    ) -> Result<Receipt, EvidenceError> {
+        self.config.clock.sign(Part::Recorder);
         // Nothing is compared with a log that is not open: it may say more than is known of it.
         self.check_open()?;
-        let now = Timestamp::now();
+        self.compare_clocks().await;
+        self.check_clocks()?;
+        // What was so before a pause is not known to be so after it: it is judged again.
+        if self.config.clock.paused_since(handed_over) {
+            self.tell_pause().await?;
+            return Err(EvidenceError::Unavailable(PAUSED.into()));
+        }
+        let now = self.entry_time();
         let drafted = self.read(|current| batch.draft(current, &self.memory, now));
-        let Drafted { entries, stored, learned } = drafted;
+        let Drafted { mut entries, stored, learned } = drafted;
+        if let Stage::Open(open) = &self.stage {
+            let cluster = opening::cluster(open.writer.origin());
+            let gaps = batch.gaps.iter().map(|gap| (cluster.clone(), Data::Gap(gap.clone())));
+            entries.splice(0..0, gaps);
+        }
         self.write(entries, stored, now).await?;
         self.memory.learn(learned);
         Ok(self.read(|current| batch.receipt(current)))
@@ -329,11 +361,16 @@ impl Recorder {
     /// finds out what of them is in it.
     async fn write(
         &mut self,
-        entries: Entries,
+        mut entries: Entries,
         stored: Vec<String>,
         now: Timestamp,
     ) -> Result<(), EvidenceError> {
         self.check_open()?;
+        // In which time nobody looked is said before anything else.
+        let pause = match &self.stage {
+            Stage::Open(open) => self.with_pause(&mut entries, open.writer.origin()),
+            _ => None,
+        };
         if entries.is_empty() {
             return Ok(());
         }
@@ -346,8 +383,11 @@ impl Recorder {
             // Whoever was deposed meanwhile, too, does not know what of it is in the log.
             return Err(EvidenceError::Unavailable(error.to_string().into()));
         }
+        if let Some(pause) = pause {
+            self.config.clock.told(pause.to);
+        }
         // It may have been said that it takes too long.
-        self.say(&Writing::Open(self.term));
+        self.say_open();
         if open.writer.size() >= open.kept + snapshot::EVERY {
             self.keep_snapshot(&mut open).await;
         }
@@ -385,14 +425,14 @@ impl Recorder {
     /// Waits for an append, and says so once it takes too long: what held until then must not be
     /// claimed for as long as a store hangs.
     async fn unless_slow<T>(&self, append: impl Future<Output = T>) -> T {
-        let since = Timestamp::now();
+        let since = self.config.clock.now();
         tokio::pin!(append);
         if let Ok(done) = tokio::time::timeout(PATIENCE, &mut append).await {
             return done;
         }
         let why = "the evidence log did not take the record within 10 s: its volume or bucket does not answer";
         tracing::warn!("{why}");
-        self.say(&Writing::Failing { why: why.into(), since });
+        self.say(&Writing::Failing { obstacle: Obstacle::Log, why: why.into(), since });
         append.await
     }
 
@@ -405,15 +445,11 @@ impl Recorder {
         now: Timestamp,
     ) -> Result<Appended, RecordError> {
         let epoch = open.epoch;
+        let at = whole_seconds(now).0;
+        let clock = self.config.clock.reading(at);
         let entries: Vec<Entry> = drafts
             .into_iter()
-            .map(|(subject, data)| Entry {
-                clock: comptroller_evidence::entry::ClockReading::default(),
-                at: whole_seconds(now).0,
-                epoch,
-                subject,
-                data,
-            })
+            .map(|(subject, data)| Entry { at, clock, epoch, subject, data })
             .collect();
         let write = async {
             {
@@ -474,14 +510,8 @@ async fn leaf(writer: &LogWriter, entry: &Entry) -> Result<Vec<u8>, RecordError>
     let digest = writer.put_stored(data.as_bytes()).await?;
     let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
     let stored = StoredData { stored: digest, bytes };
-    let Entry { at, epoch, subject, data, .. } = entry;
+    let Entry { at, clock, epoch, subject, data } = entry;
     let data = Data::Stored(data.entry_type(), stored);
-    let short = Entry {
-        clock: comptroller_evidence::entry::ClockReading::default(),
-        at: *at,
-        epoch: *epoch,
-        subject: subject.clone(),
-        data,
-    };
+    let short = Entry { at: *at, clock: *clock, epoch: *epoch, subject: subject.clone(), data };
     Ok(short.to_text()?.into_bytes())
 }

@@ -1,5 +1,7 @@
 //! The task with those who ask it, on a log in a directory.
 
+mod time;
+
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -70,12 +72,23 @@ impl Observer for Counts {
 struct Bench {
     folder: tempfile::TempDir,
     known: Arc<Mutex<Result<Witness, String>>>,
+    clock: Clock,
+}
+
+/// Who runs the operators of these tests.
+fn identity() -> OperatorIdentity {
+    OperatorIdentity {
+        image: Some("registry/comptroller@sha256:00".to_owned()),
+        node: Some("node-1".to_owned()),
+        user: Some("jane@corp".to_owned()),
+        flags: vec!["run".to_owned()],
+    }
 }
 
 impl Bench {
     fn new() -> Self {
         let known = Arc::new(Mutex::new(Ok(Witness::default())));
-        Self { folder: tempfile::tempdir().unwrap(), known }
+        Self { folder: tempfile::tempdir().unwrap(), known, clock: Clock::default() }
     }
 
     fn log(&self) -> PathBuf {
@@ -92,6 +105,8 @@ impl Bench {
             location: self.log().to_str().unwrap().to_owned(),
             key: None,
             instance: instance.to_owned(),
+            clock: self.clock.clone(),
+            identity: Box::new(|| async { identity() }.boxed()),
             cluster: Box::new(|| async { Ok("7d9e3a60".to_owned()) }.boxed()),
             witness: Box::new(move || {
                 let known = known.lock().unwrap().clone();

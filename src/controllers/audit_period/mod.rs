@@ -124,7 +124,7 @@ pub async fn reconcile(
     let previous = context.writer.newest(object, status);
     let known = previous.clone().unwrap_or_default();
     let generation = object.meta().generation.unwrap_or_default();
-    let now = Timestamp::now();
+    let now = context.evidence.clock().now();
     let plan = match &object.0 {
         Ok(period) => plan(period, &known, generation, now, context).await,
         Err(invalid) => {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
@@ -29,13 +29,13 @@ const MOST_FINDINGS: usize = 10_000;
 const NAMES_PER_FINDING: usize = 4;
 
 impl RecordStage {
-    /// Hands over what waits, if the log is open and no batch is under way. `as_of` says until when
+    /// Hands over what waits, if the log is open and no batch is under way. `heard` says until when
     /// the verdict of a control is known to hold; None: not all of its inputs were heard of.
     pub fn submit(
         &mut self,
         engine: &mut Engine,
         now: Moment,
-        as_of: impl Fn(&Engine, &str) -> Option<Timestamp>,
+        heard: impl Fn(&Engine, &str) -> Option<Instant>,
     ) {
         if self.in_flight.is_some() || !self.takeover.is_done() {
             return;
@@ -43,9 +43,10 @@ impl RecordStage {
         if !self.is_gathered(engine, now) && !self.has_enough(engine, now.time) {
             return;
         }
-        let (batch, sent) = self.next_batch(engine, now, as_of);
+        let (batch, sent) = self.next_batch(engine, now, heard);
         if !batch.is_empty() {
-            self.in_flight = Some(InFlight { answer: self.evidence.submit(batch), sent });
+            let gaps = batch.gaps.clone();
+            self.in_flight = Some(InFlight { answer: self.evidence.submit(batch), sent, gaps });
         }
     }
 
@@ -75,9 +76,10 @@ impl RecordStage {
         &mut self,
         engine: &mut Engine,
         now: Moment,
-        as_of: impl Fn(&Engine, &str) -> Option<Timestamp>,
+        heard: impl Fn(&Engine, &str) -> Option<Instant>,
     ) -> (Batch, Vec<Sent>) {
         let mut batch = Batch {
+            gaps: std::mem::take(&mut self.gaps),
             deleted: self.register.take_deleted(&self.evidence),
             objects: self.register.unrecorded(),
             ..Batch::default()
@@ -122,6 +124,9 @@ impl RecordStage {
                 is_heartbeat: false,
                 lists_population,
             });
+            if let Some(since) = record.blind_since {
+                batch.blind_since.insert(name.clone(), since);
+            }
             batch.verdicts.push(VerdictObservation {
                 control,
                 verdict,
@@ -131,7 +136,7 @@ impl RecordStage {
             });
         }
         self.waiting = later;
-        self.add_heartbeats(engine, now, as_of, room, &mut batch, &mut sent);
+        self.add_heartbeats(engine, now, heard, room, &mut batch, &mut sent);
         (batch, sent)
     }
 
@@ -141,7 +146,7 @@ impl RecordStage {
         &self,
         engine: &Engine,
         now: Moment,
-        as_of: impl Fn(&Engine, &str) -> Option<Timestamp>,
+        heard: impl Fn(&Engine, &str) -> Option<Instant>,
         mut room: usize,
         batch: &mut Batch,
         sent: &mut Vec<Sent>,
@@ -158,11 +163,13 @@ impl RecordStage {
             .collect();
         let mut heartbeats = Vec::new();
         for (name, record) in &self.controls {
-            let Some(due) = record.heartbeat_due.filter(|due| *due <= now.time) else { continue };
+            let Some(due) = record.heartbeat_due.filter(|due| *due <= now.instant) else {
+                continue;
+            };
             let Some(verdict) = engine.shared_verdict(name) else { continue };
-            let heard = as_of(engine, name).is_some_and(|as_of| as_of >= due);
+            let is_heard = heard(engine, name).is_some_and(|heard| heard >= due);
             // A change says more than that nothing changed.
-            if !heard || busy.contains(name.as_str()) {
+            if !is_heard || busy.contains(name.as_str()) {
                 continue;
             }
             let lists_population = self.wants_population(name, now.time);

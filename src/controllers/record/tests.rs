@@ -40,7 +40,7 @@ use comptroller_evidence::{
     replay::replay,
     store::memory::{self, WriteFault},
 };
-use comptroller_recorder::{EvidenceConfig, Recorder, Witness, Writing};
+use comptroller_recorder::{Clock, EvidenceConfig, OperatorIdentity, Recorder, Witness, Writing};
 
 const CLUSTER: &str = "7d9e3a60";
 /// The name of the control. Its kind is [`CONTROL_KIND`].
@@ -161,6 +161,8 @@ impl World {
             location: self.location.clone(),
             key: Some(self.key.clone()),
             instance: "comptroller-0".to_owned(),
+            clock: Clock::default(),
+            identity: Box::new(|| async { OperatorIdentity::default() }.boxed()),
             cluster: Box::new(|| async { Ok(CLUSTER.to_owned()) }.boxed()),
             witness: Box::new(|| async { Ok(Witness::default()) }.boxed()),
         };

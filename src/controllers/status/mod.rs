@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::conditions::conditions_of;
 pub use self::{
     exception::exception,
-    outage::{claims_until, is_still_so, recording_changed, unrecorded},
+    outage::{claims_until, is_still_so, reason_of, recording_changed, unrecorded},
 };
 use super::refusal::COMPLETE;
 use comptroller_core::{
@@ -33,6 +33,12 @@ pub const EVIDENCE_RECORDED: &str = "EvidenceRecorded";
 
 /// The reason while the log can't be written.
 pub const LOG_UNAVAILABLE: &str = "LogUnavailable";
+
+/// The reason while the operator's clock and the API server's differ.
+pub const CLOCK_DIFFERS: &str = "ClockDiffers";
+
+/// The reasons for which nothing is recorded.
+pub const OBSTACLES: [&str; 2] = [LOG_UNAVAILABLE, CLOCK_DIFFERS];
 
 /// The reason when the log holds what the status says.
 pub const RECORDED: &str = "Recorded";

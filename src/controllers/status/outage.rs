@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{EVIDENCE_RECORDED, LOG_UNAVAILABLE};
+use super::{CLOCK_DIFFERS, EVIDENCE_RECORDED, LOG_UNAVAILABLE, OBSTACLES};
 use comptroller_core::{
     api::{
         ControlStatus, State,
@@ -12,6 +12,7 @@ use comptroller_core::{
     },
     engine::Verdict,
 };
+use comptroller_recorder::Obstacle;
 
 /// How long recording may fail before it is no longer claimed that a control holds.
 const BLIP: SignedDuration = SignedDuration::from_secs(10);
@@ -21,22 +22,30 @@ const BLIP: SignedDuration = SignedDuration::from_secs(10);
 pub fn recording_changed(previous: &ControlStatus, status: &ControlStatus) -> Option<bool> {
     let fails = |status: &ControlStatus| {
         let known = status.conditions.iter().find(|known| known.type_ == EVIDENCE_RECORDED);
-        known.is_some_and(|known| known.reason == LOG_UNAVAILABLE)
+        known.is_some_and(|known| OBSTACLES.contains(&known.reason.as_str()))
     };
     (fails(previous) != fails(status)).then(|| !fails(status))
 }
 
-/// The status while the log can't be written, which it could not since `since`: nothing new is
-/// claimed, and after [`BLIP`] not either that anything holds.
+/// The reason of conditions while something keeps verdicts from being recorded.
+pub fn reason_of(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::Log => LOG_UNAVAILABLE,
+        Obstacle::Clocks => CLOCK_DIFFERS,
+    }
+}
+
+/// The status while nothing is recorded since `since`, for a reason in a word and in a sentence:
+/// nothing new is claimed, and after [`BLIP`] not either that anything holds.
 pub fn unrecorded(
     previous: &ControlStatus,
     generation: i64,
-    why: &str,
+    (reason, why): (&str, &str),
     since: Timestamp,
     now: Timestamp,
 ) -> ControlStatus {
     let mut status = previous.clone();
-    let make = |type_, status| condition(type_, status, LOG_UNAVAILABLE, why, generation, now);
+    let make = |type_, status| condition(type_, status, reason, why, generation, now);
     set_condition(&mut status.conditions, make(EVIDENCE_RECORDED, ConditionStatus::False));
     // Whoever waits for this generation is told what it waits for.
     if previous.observed_generation != generation {
@@ -44,7 +53,7 @@ pub fn unrecorded(
     }
     if claims_until(previous, since, now) == Some(SignedDuration::ZERO) {
         status.state = State::Unknown;
-        LOG_UNAVAILABLE.clone_into(&mut status.reason);
+        reason.clone_into(&mut status.reason);
         status.since = Some(whole_seconds(since));
         set_condition(&mut status.conditions, make(COMPLIANT, ConditionStatus::Unknown));
     }

@@ -118,10 +118,10 @@ fn while_the_log_fails_nothing_new_is_claimed() {
     let passing = verdict(State::Passing, Reason::NoFindings);
     let recorded = StatusInputs { cited: Some(cited(7, 1)), ..known(Some(&passing)) };
     let (status, ..) = written(plan(&ControlStatus::default(), &recorded, at(1)));
-    let closed = unrecorded(&status, GENERATION, "disk full", at(9), at(9));
+    let closed = unrecorded(&status, GENERATION, (LOG_UNAVAILABLE, "disk full"), at(9), at(9));
     assert_eq!(recording_changed(&ControlStatus::default(), &status), None);
     assert_eq!(recording_changed(&status, &closed), Some(false));
-    let again = unrecorded(&closed, GENERATION, "bucket gone", at(9), at(12));
+    let again = unrecorded(&closed, GENERATION, (LOG_UNAVAILABLE, "bucket gone"), at(9), at(12));
     assert_eq!(recording_changed(&closed, &again), None, "one event, not one for each retry");
     let says = |status: &ControlStatus, type_: &str| {
         let known = status.conditions.iter().find(|known| known.type_ == type_);
@@ -133,7 +133,7 @@ fn while_the_log_fails_nothing_new_is_claimed() {
     assert_eq!(claims, status);
     assert_eq!(says(&closed, READY), says(&status, READY));
     // A newer generation is not reported yet.
-    let newer = unrecorded(&status, GENERATION + 1, "disk full", at(9), at(9));
+    let newer = unrecorded(&status, GENERATION + 1, (LOG_UNAVAILABLE, "disk full"), at(9), at(9));
     assert_eq!(says(&newer, READY).unwrap().0, "Unknown");
     // It heals, and the status is what it was.
     let (healed, change, _) = written(plan(&closed, &recorded, at(20)));
@@ -154,11 +154,11 @@ fn a_log_that_fails_for_long_lets_no_control_hold() {
         let verdict = verdict(state, reason);
         let recorded = StatusInputs { cited: Some(cited(7, 1)), ..known(Some(&verdict)) };
         let (status, ..) = written(plan(&ControlStatus::default(), &recorded, at(1)));
-        let blip = unrecorded(&status, GENERATION, "disk full", at(20), at(29));
+        let blip = unrecorded(&status, GENERATION, (LOG_UNAVAILABLE, "disk full"), at(20), at(29));
         assert_eq!((blip.state, &blip.since), (state, &status.since));
         let left = claims_until(&blip, at(20), at(29));
         assert_eq!(left, (!stays).then(|| SignedDuration::from_secs(1)));
-        let closed = unrecorded(&blip, GENERATION, "disk full", at(20), at(30));
+        let closed = unrecorded(&blip, GENERATION, (LOG_UNAVAILABLE, "disk full"), at(20), at(30));
         let compliant = |status: &ControlStatus| {
             let known = status.conditions.iter().find(|known| known.type_ == COMPLIANT);
             known.map(|known| (known.status.clone(), known.reason.clone()))
@@ -173,7 +173,10 @@ fn a_log_that_fails_for_long_lets_no_control_hold() {
             assert_eq!((closed.state, closed.reason.as_str()), (State::Unknown, LOG_UNAVAILABLE));
             assert_eq!(closed.since, Some(whole_seconds(at(20))));
         }
-        assert_eq!(unrecorded(&closed, GENERATION, "disk full", at(20), at(90)), closed);
+        assert_eq!(
+            unrecorded(&closed, GENERATION, (LOG_UNAVAILABLE, "disk full"), at(20), at(90)),
+            closed
+        );
         // It heals, and the verdict is as it was, since when it was.
         let (healed, ..) = written(plan(&closed, &recorded, at(91)));
         assert_eq!((healed.state, healed.since), (status.state, status.since));

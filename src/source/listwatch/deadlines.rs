@@ -73,7 +73,7 @@ impl Default for Deadlines {
             max_backoff: seconds(5),
             max_backoff_after_watch: seconds(8),
             max_backoff_when_refused: seconds(8),
-            startup_refusals: seconds(10),
+            startup_refusals: seconds(30),
             after_outage: seconds(60),
         }
     }

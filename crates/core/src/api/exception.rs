@@ -63,6 +63,12 @@ closed_enum! {
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(
+    validation = unchanging("resources", INSTEAD),
+    validation = unchanging("suspends", INSTEAD),
+    validation = Rule::new("has(self.resources) != (has(self.suspends) && self.suspends)")
+        .message("name the resources that are excepted, or set suspends to true, and not both")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".resources"),
     validation = unchanging("ticket", INSTEAD),
     validation = unchanging("compensatingControl", INSTEAD),
     validation = unchanging("recordedBy", INSTEAD),
@@ -90,9 +96,14 @@ pub struct ControlExceptionSpec {
     #[x_kube(validation = immutable("controls", INSTEAD))]
     pub controls: Vec<String>,
     /// The resources that are excepted. A finding is excepted if one of these entries matches it.
+    /// Required unless suspends is true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "atomic"))]
-    #[x_kube(validation = immutable("resources", INSTEAD))]
     pub resources: Vec<ExceptionResource>,
+    /// Approves that the controls are suspended (spec.suspend) while the exception is in force, instead
+    /// of excepting resources. A suspension that nobody approved is reported as such.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub suspends: bool,
     /// Why the exception is needed.
     #[schemars(length(min = 1, max = 4096))]
     #[x_kube(validation = immutable("reason", INSTEAD))]
@@ -160,6 +171,11 @@ pub struct ControlExceptionStatus {
 
 lenient!(ControlExceptionStatus);
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 /// What to do instead of changing a spec.
 const INSTEAD: &str = "write a new ControlException that replaces this one";
 
@@ -176,6 +192,13 @@ impl ControlExceptionSpec {
             if let Some(namespace) = &resource.namespace {
                 namespace.validate(&at.field("namespace"), &mut problems);
             }
+        }
+        if self.suspends != self.resources.is_empty() {
+            problems.push(
+                &at.field("resources"),
+                "is what tells an exception for resources from the approval of a suspension",
+                "name the resources that are excepted, or set suspends to true, and not both",
+            );
         }
         // Whoever wrote it on behalf of another knows as much as the requester: neither is a second person.
         if self.approved_by.is_some()

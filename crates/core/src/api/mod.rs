@@ -21,6 +21,7 @@ mod metadata;
 pub mod occurrence;
 pub mod rbac_verbs;
 pub(crate) mod registry;
+pub(crate) mod response;
 mod risk;
 pub mod schema;
 pub(crate) mod selector;
@@ -45,6 +46,7 @@ pub use exception::{
 pub use glob::Glob;
 pub use invalid::{InvalidField, InvalidSpec};
 pub use occurrence::{MAX_OCCURRENCES, Occurrence, OccurrenceRecord};
+pub use response::{DeviatingItem, DeviationResponse, DeviationResponseSpec};
 pub use risk::Risk;
 pub use selector::Selector;
 pub use structural::unknown_fields;

@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube_core::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
-use super::{Attestation, AuditPeriod, Control, ControlException, time};
+use super::{Attestation, AuditPeriod, Control, ControlException, DeviationResponse, time};
 
 /// Every CRD, by name.
 pub fn crds() -> Vec<CustomResourceDefinition> {
@@ -21,6 +21,7 @@ pub fn documents() -> &'static [Value] {
             document(&AuditPeriod::crd()),
             document(&ControlException::crd()),
             document(&Control::crd()),
+            document(&DeviationResponse::crd()),
         ]
     });
     &DOCUMENTS

@@ -12,6 +12,8 @@ struct Exception {
     name: String,
     controls: Vec<String>,
     resources: Vec<ExceptionResource>,
+    /// It approves that the controls are suspended, and excepts nothing.
+    suspends: bool,
     created: Option<Timestamp>,
     expires: Timestamp,
     approval: Approval,
@@ -75,6 +77,7 @@ impl Exceptions {
             name: name.to_owned(),
             controls: spec.controls.clone(),
             resources: spec.resources.clone(),
+            suspends: spec.suspends,
             created,
             expires: spec.expires.0,
             approval: approval(spec, created),
@@ -220,6 +223,10 @@ impl Exceptions {
                 ExceptionPhase::Pending,
                 "waits for approval: somebody other than the requester must set spec.approvedBy".to_owned(),
             ),
+            Approval::Given if exception.suspends => (
+                ExceptionPhase::Active,
+                format!("approves until {} that what it names is suspended", exception.expires),
+            ),
             // What will match once the control is judged is not known. Saying Unused now would be wrong a
             // second later.
             Approval::Given
@@ -272,9 +279,38 @@ fn approval(spec: &ControlExceptionSpec, created: Option<Timestamp>) -> Approval
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn an_approved_suspension_is_active_and_excepts_nothing() {
+        let at = |day: &str| -> Timestamp { format!("2026-{day}T00:00:00Z").parse().unwrap() };
+        let mut exceptions = Exceptions::default();
+        let mut phase = |approved: Value, now| {
+            let mut spec = json!({
+                "controls": ["risks"], "suspends": true, "reason": "r", "requestedBy": "sam",
+                "expires": at("12-31"),
+            });
+            if !approved.is_null() {
+                spec["approvedBy"] = approved;
+            }
+            let spec: ControlExceptionSpec = serde_json::from_value(spec).unwrap();
+            exceptions.upsert("pause", &spec, Some(at("10-01")));
+            let any = ResourceRef {
+                api_version: "v1".to_owned(),
+                kind: "Pod".to_owned(),
+                namespace: None,
+                name: "web".to_owned(),
+            };
+            assert_eq!(exceptions.allowing("risks", &any, now), None);
+            exceptions.standing("pause", now, |_| Some(ControlProgress::Done)).unwrap().phase
+        };
+        assert_eq!(phase(Value::Null, at("11-01")), ExceptionPhase::Pending);
+        assert_eq!(phase(json!("sam"), at("11-01")), ExceptionPhase::Rejected);
+        assert_eq!(phase(json!("ann"), at("11-01")), ExceptionPhase::Active);
+        assert_eq!(phase(json!("ann"), at("12-31")), ExceptionPhase::Expired);
+    }
 
     #[test]
     fn a_waiver_is_written_before_the_due_date_and_good_until_then() {

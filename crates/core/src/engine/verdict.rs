@@ -45,6 +45,11 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether what the control judges can't be read.
+    pub fn is_blind(self) -> bool {
+        matches!(self, Self::KindNotServed | Self::Forbidden | Self::WatchStale)
+    }
+
     /// The name in conditions, metrics and reports.
     pub fn as_str(self) -> &'static str {
         match self {

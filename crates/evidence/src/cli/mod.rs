@@ -4,6 +4,7 @@
 //! options, texts and exit codes. A command returns its whole output and an exit code; printing is
 //! left to the program.
 
+mod person;
 mod prove;
 mod replay;
 mod table;
@@ -14,10 +15,16 @@ use std::sync::Arc;
 use comptroller_vocabulary::visible;
 use serde::Serialize;
 
-pub use self::{prove::ProveArgs, replay::ReplayArgs, verify::VerifyArgs};
+pub use self::{
+    person::{DisclosureArgs, PersonArgs},
+    prove::ProveArgs,
+    replay::ReplayArgs,
+    verify::VerifyArgs,
+};
 use crate::{
     key::{KeyError, VerifierKey},
     log::LogError,
+    replay::ReplayError,
     store::{self, Store, StoreError},
     verify::{LogFault, VerifyError},
 };
@@ -34,6 +41,10 @@ pub enum AuditCommand {
     Prove(ProveArgs),
     /// Say how each control stood at a time, by the entries of a log.
     Replay(ReplayArgs),
+    /// Find the entries about a person, for whoever has the signing key.
+    Person(PersonArgs),
+    /// Check whom a pseudonym stands for, by a disclosure of the company and without its key.
+    Disclosure(DisclosureArgs),
 }
 
 impl AuditCommand {
@@ -43,6 +54,8 @@ impl AuditCommand {
             Self::Verify(args) => args.run().await,
             Self::Prove(args) => args.run().await,
             Self::Replay(args) => args.run().await,
+            Self::Person(args) => args.run().await,
+            Self::Disclosure(args) => args.run().await,
         }
     }
 }
@@ -74,6 +87,23 @@ pub enum CommandError {
     /// A file that was given, such as a proof.
     #[error("{path} can't be read: {source}")]
     File { path: String, source: std::io::Error },
+    /// A file that was to be written.
+    #[error("{path} can't be written: {source}")]
+    Write { path: String, source: std::io::Error },
+    /// The file is not a disclosure.
+    #[error("{0} is not a disclosure, as `evidence person --disclose` writes it: {1}")]
+    NotADisclosure(String, serde_json::Error),
+    /// No entry has a pseudonym of the person that can be opened.
+    #[error(
+        "nothing is disclosed: no entry names this person by a pseudonym that can be opened; see that the name and the signing key are right"
+    )]
+    NothingToDisclose,
+    /// A log in a bucket has no key beside it.
+    #[error("which signing key? Give the file of the log's key with --signing-key FILE")]
+    NoSigningKey,
+    /// An entry can't be read.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// The key that was given.
     #[error(transparent)]
     Key(#[from] KeyError),

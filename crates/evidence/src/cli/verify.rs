@@ -6,7 +6,10 @@ use comptroller_vocabulary::visible;
 use serde::Serialize;
 
 use super::{Answer, AnswerFormat, CommandError, KEY_BESIDE_THE_LOG, LogArgs, describe_fault};
-use crate::verify::{LogFault, Verified, VerifyError, read_checkpoint, verify};
+use crate::{
+    time_check::TimeAnomaly,
+    verify::{LogFault, Verified, VerifyError, read_checkpoint, verify},
+};
 
 /// Verifies a log. Exit code 0: all of it is right; 1: it is not; 2: it could not be read.
 #[derive(Debug, clap::Args)]
@@ -80,8 +83,35 @@ fn describe(location: &str, log: &Verified, key_given: bool) -> String {
         None => "  Whether its end was cut off, only an older checkpoint can tell: --since FILE"
             .to_owned(),
     });
+    lines.extend(describe_times(log));
     if !key_given {
         lines.push(KEY_BESIDE_THE_LOG.to_owned());
     }
     lines.join("\n") + "\n"
+}
+
+/// How many of the entries whose time can't be believed are written for people.
+const SHOWN_ANOMALIES: usize = 20;
+
+/// Where the times of the log can't be believed: the log is whole, and its writer's clock was not right.
+fn describe_times(log: &Verified) -> Vec<String> {
+    if log.time_anomaly_count == 0 {
+        return Vec::new();
+    }
+    let mut lines = vec![format!(
+        "  Time falls, or differs from the API server's by more than a minute, in {} entries:",
+        log.time_anomaly_count
+    )];
+    let shown = log.time_anomalies.iter().take(SHOWN_ANOMALIES);
+    lines.extend(shown.map(|TimeAnomaly { entry, at, server_time, fault }| {
+        let server =
+            server_time.map_or_else(|| "unknown".to_owned(), |server_time| server_time.to_string());
+        format!("    entry {entry}: {fault}, operator {at}, API server {server}")
+    }));
+    let shown = log.time_anomalies.len().min(SHOWN_ANOMALIES) as u64;
+    if log.time_anomaly_count > shown {
+        let more = log.time_anomaly_count - shown;
+        lines.push(format!("    and {more} more; -o json names up to 100"));
+    }
+    lines
 }

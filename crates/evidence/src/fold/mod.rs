@@ -30,7 +30,7 @@ use super::{
 
 /// The version of the form in which a snapshot keeps a [`LogState`]. A snapshot of another version is
 /// made again from the log.
-pub const STATE_VERSION: u32 = 2;
+pub const STATE_VERSION: u32 = 3;
 
 /// Deleted controls whose occurrences are remembered, the newest: a control that is deleted and
 /// declared again does not get its missed occurrences back.
@@ -63,6 +63,8 @@ pub struct LogState {
     controls: BTreeMap<String, ControlState>,
     /// By kind and name: a map of JSON has texts for keys.
     objects: BTreeMap<String, BTreeMap<String, ObjectState>>,
+    /// Controls that were deleted and are not declared again, with when they were.
+    absent: BTreeMap<String, Timestamp>,
 }
 
 impl LogState {
@@ -140,6 +142,12 @@ impl LogState {
         self.controls.get(control).into_iter().flat_map(|control| control.occurrences.iter())
     }
 
+    /// When a control was deleted that is not declared again. None for one that is there, and for one
+    /// that never was.
+    pub fn absent_since(&self, control: &str) -> Option<Timestamp> {
+        self.absent.get(control).copied()
+    }
+
     /// An exception; None if the log does not know it, or it was deleted.
     pub fn exception(&self, name: &str) -> Option<&ObjectState> {
         self.object(EXCEPTION, name)
@@ -173,8 +181,12 @@ impl LogState {
             }
             if kind == CONTROL {
                 self.control_deleted(index, name);
+                self.note_absent(name, entry.at);
             }
             return;
+        }
+        if kind == CONTROL {
+            self.absent.remove(name);
         }
         self.objects
             .entry(kind.clone())
@@ -200,6 +212,16 @@ impl LogState {
         }
     }
 
+    fn note_absent(&mut self, name: &str, at: Timestamp) {
+        self.absent.insert(name.to_owned(), at);
+        if self.absent.len() > MAX_DELETED {
+            let oldest = self.absent.iter().min_by_key(|(_, at)| **at);
+            if let Some(name) = oldest.map(|(name, _)| name.clone()) {
+                self.absent.remove(&name);
+            }
+        }
+    }
+
     fn operator_event(&mut self, index: u64, entry: &Entry, data: &OperatorData) {
         self.operator = match data.event {
             OperatorEvent::Started => Some(RunningOperator {
@@ -213,7 +235,8 @@ impl LogState {
             // Who writes of these goes on.
             OperatorEvent::ClockDiffers
             | OperatorEvent::ClockAgrees
-            | OperatorEvent::KeyRotated => return,
+            | OperatorEvent::KeyRotated
+            | OperatorEvent::LogDiscontinued => return,
         };
     }
 }

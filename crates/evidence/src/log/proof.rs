@@ -145,6 +145,15 @@ pub async fn check_continues(
     tlog_tiles::check_tree(&proof, new.size, new.root, old.size, old.root).map_err(|_| forked)
 }
 
+/// The hashes that prove that a tree continues its first leaves; empty where nothing is to be proven.
+pub async fn consistency(tiles: &Tiles, size: u64, old: u64) -> Result<Vec<Hash>, LogError> {
+    // There is no consistency proof from an empty tree, or between trees of one size (RFC 6962).
+    if old == 0 || old >= size {
+        return Ok(Vec::new());
+    }
+    gather(tiles, size, |reader| tlog_tiles::prove_tree(size, old, reader)).await
+}
+
 /// Makes a proof by trying: each failed try names the hashes that it lacked, which are then read.
 async fn gather(
     tiles: &Tiles,

@@ -4,6 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use tlog_tiles::Hash;
 
 use super::{
     CHECKPOINT, LogError, VERIFIER_KEY, checkpoint::Head, path, path::FULL, proof, tiles::Tiles,
@@ -77,8 +78,25 @@ impl LogReader {
         &self.tiles
     }
 
-    pub(crate) fn key(&self) -> &VerifierKey {
+    /// The key that the checkpoint was checked with.
+    pub fn key(&self) -> &VerifierKey {
         &self.key
+    }
+
+    /// Reads a checkpoint of this log that was kept elsewhere; the error says why it is not one.
+    pub fn open_checkpoint(&self, text: &[u8]) -> Result<Head, String> {
+        Head::open(text, &self.key)
+    }
+
+    /// Checks that this log continues an older checkpoint of it.
+    pub async fn check_continues(&self, old: &Head) -> Result<(), LogError> {
+        proof::check_continues(self.location(), &self.tiles, &self.head, old).await
+    }
+
+    /// The hashes that prove that this log continues its first entries, so many (RFC 6962, section
+    /// 2.1.2). None for nothing, for all of them, and for more than there are.
+    pub async fn consistency_proof(&self, old: u64) -> Result<Vec<Hash>, LogError> {
+        proof::consistency(&self.tiles, self.head.size, old).await
     }
 
     /// Goes on to the newest checkpoint, which must continue this one; after an error this one

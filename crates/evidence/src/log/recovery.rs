@@ -17,11 +17,12 @@ use super::{
 use crate::{
     key::{SigningKey, random},
     store::{Store, StoreError, StoredObject, Version},
+    witness::COSIGNED,
 };
 use comptroller_vocabulary::canonical;
 
 /// What is only written to a log that was begun: without a checkpoint it shows that there was one.
-const WRITTEN: [&str; 4] = ["tile", "stored", "derived", "aside"];
+const WRITTEN: [&str; 5] = ["tile", "stored", "derived", "aside", COSIGNED];
 
 /// How often the fence is tried while another writer appends.
 const TRIES: u32 = 16;

@@ -6,14 +6,14 @@ use jiff::Timestamp;
 
 use super::{
     Drafted, HeartbeatObservation, LearnedOfControl, ObjectObservation, ObjectRecord,
-    VerdictObservation, occurrences::OccurrenceCourse,
+    VerdictObservation, blindness, occurrences::OccurrenceCourse,
 };
 use crate::{
     draft::{self, DraftedEntries, HeartbeatDraft, ObjectDraft, VerdictDraft},
     lapsed,
 };
 use comptroller_evidence::{
-    data::ChangeKind,
+    data::{ChangeKind, GapCause, GapData},
     entry::{Data, EntrySubject},
     fold::{LogState, VerdictState},
     privacy::Pseudonymizer,
@@ -28,6 +28,8 @@ pub(super) struct Drafting<'a> {
     state: &'a LogState,
     pseudonym: &'a dyn Fn(&str) -> String,
     pseudonymizer: Pseudonymizer<'a>,
+    /// Times in which nothing could be judged of any control, with a gap of their own.
+    outages: Vec<GapData>,
     now: Timestamp,
     /// Controls that are deleted.
     absent: BTreeSet<&'a str>,
@@ -44,12 +46,14 @@ impl<'a> Drafting<'a> {
     pub(super) fn new(
         state: &'a LogState,
         pseudonym: &'a dyn Fn(&str) -> String,
+        outages: Vec<GapData>,
         now: Timestamp,
     ) -> Self {
         Self {
             state,
             pseudonym,
             pseudonymizer: Pseudonymizer::new(pseudonym),
+            outages,
             now,
             absent: BTreeSet::new(),
             declared: BTreeSet::new(),
@@ -59,6 +63,9 @@ impl<'a> Drafting<'a> {
     }
 
     pub(super) fn add_deletion(&mut self, subject: &'a EntrySubject) {
+        if subject.kind == CONTROL {
+            self.end_blindness(&subject.name);
+        }
         self.drafted.entries.extend(draft::deletion(self.state, subject));
         if subject.kind == CONTROL {
             self.absent.insert(&subject.name);
@@ -81,7 +88,15 @@ impl<'a> Drafting<'a> {
         if *kind == CONTROL {
             self.declared.insert(&key.name);
             if entries.iter().any(|(_, data)| is_deletion(data)) {
+                self.end_blindness(&key.name);
                 self.begins_again.insert(&key.name);
+            }
+            // A control that is declared again was not there for a time.
+            if let Some(since) = self.state.absent_since(&key.name).filter(|_| !entries.is_empty())
+            {
+                let reason = "there was no control of this name".to_owned();
+                let gap = GapData::between(since, self.now, GapCause::NoControl, reason);
+                self.drafted.entries.push((EntrySubject::control(&key.name), Data::Gap(gap)));
             }
         }
         self.drafted.entries.extend(entries);
@@ -91,6 +106,7 @@ impl<'a> Drafting<'a> {
         &mut self,
         observed: &'a VerdictObservation,
         remembered: Option<&LearnedOfControl>,
+        blind_since: Option<Timestamp>,
     ) {
         let name = observed.control.name.as_str();
         let in_log = self.state.object(CONTROL, name).is_some() && !self.absent.contains(name);
@@ -110,8 +126,19 @@ impl<'a> Drafting<'a> {
             message: draft.data.message.clone(),
             people: lapsed::people(&observed.findings, &self.pseudonymizer),
         };
-        self.add(draft.resolve(known, self.now));
+        let mut drafted = draft.resolve(known, self.now);
+        blindness::settle(&mut drafted.entries, blind_since, &self.outages);
+        self.add(drafted);
         self.drafted.learned.controls.push((observed.control.clone(), learned));
+    }
+
+    /// A control is gone: in which time it was not judged is told by then.
+    fn end_blindness(&mut self, name: &str) {
+        let Some(known) = self.known_verdict(name) else { return };
+        let gap = draft::blind(known, "", None, self.now);
+        let mut entries = gap.map(|gap| (EntrySubject::control(name), gap)).into_iter().collect();
+        blindness::settle(&mut entries, None, &self.outages);
+        self.drafted.entries.extend(entries);
     }
 
     /// An occurrence outlives its control: who deletes and declares it again does not lose what was

@@ -11,9 +11,10 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{Open, RecordError, Recorder, Stage, say};
 use crate::{
-    Current, Writing,
+    Current, Obstacle, Writing,
     draft::Entries,
     first_entries::{NewWriter, first_entries},
+    identity::{OperatorIdentity, VERSION},
     opening::{self, KnownLog, OpenError, Opened},
 };
 use comptroller_core::api::time::whole_seconds;
@@ -23,9 +24,6 @@ use comptroller_evidence::{
     fold::RunningOperator,
     log::{LogError, Recovered},
 };
-
-/// The version of this program, as the log names it.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long opening the log may take, in which all of it may have to be read.
 const OPENING: Duration = Duration::from_mins(5);
@@ -61,7 +59,8 @@ impl Recorder {
                     () = &mut patience, if !patience.is_elapsed() => {
                         let slow = "the log is being opened, which takes more than 10 s: a long log is read, or its volume or bucket does not answer";
                         tracing::warn!("{slow}");
-                        say(&self.writing, &failing(&self.writing, slow.into()));
+                        let now = self.config.clock.now();
+                        say(&self.writing, &failing(&self.writing, slow.into(), now));
                     }
                 }
             }
@@ -69,6 +68,9 @@ impl Recorder {
         let result = match opened {
             Ok(Ok((uid, opened))) => {
                 self.uid = Some(uid);
+                if self.identity == OperatorIdentity::default() {
+                    self.identity = (self.config.identity)().await;
+                }
                 self.begin(opened).await
             }
             Ok(Err(error)) => Err(error.into()),
@@ -100,12 +102,16 @@ impl Recorder {
         self.witnessed = true;
         self.note_recovered(writer.recovered());
         writer.name_holder(&self.config.instance);
-        let now = whole_seconds(Timestamp::now()).0;
+        let now = whole_seconds(self.config.clock.now()).0.max(state.last_at().unwrap_or_default());
         let origin = writer.origin().to_owned();
         let own = self.own.as_ref().filter(|own| is_same(own, state.operator()));
         // An epoch is that of one writer: it goes on only if nobody else wrote meanwhile.
         let same = self.epoch.filter(|epoch| own.is_some() && *epoch == state.epoch());
         let epoch = same.unwrap_or_else(|| self.leadership.epoch(&state));
+        // Another wrote meanwhile: what this one did not see is the other's to tell.
+        if own.is_none() {
+            self.config.clock.told(now);
+        }
         let (mut first, tells): (Entries, bool) = if same.is_some() {
             let gap = self.outage.opened(now, gap.map(|gap| gap.to));
             let gap = gap.map(|gap| (opening::cluster(&origin), Data::Gap(gap)));
@@ -114,8 +120,14 @@ impl Recorder {
         } else {
             let elected = self.leadership.is_elected();
             let own = own.and(state.operator());
-            let writer = NewWriter { instance: &self.config.instance, elected, own };
-            (first_entries(&state, &origin, writer, now), true)
+            let writer = NewWriter {
+                instance: &self.config.instance,
+                elected,
+                own,
+                led_until: self.led_until,
+            };
+            let started = self.identity.started(&pseudonyms);
+            (first_entries(&state, &origin, writer, started, now), true)
         };
         let own = own.cloned();
         // A log that flaps is opened many times, and is not to be filled with how it was opened: in
@@ -138,7 +150,11 @@ impl Recorder {
         let verifier = key.verifier();
         let mut open = Open { writer, key, verifier, store, epoch, kept: 0 };
         let told = tells || same.is_none();
+        let pause = self.with_pause(&mut first, &origin);
         self.append(&mut open, first, Vec::new(), now).await?;
+        if let Some(pause) = pause {
+            self.config.clock.told(pause.to);
+        }
         if told {
             self.recovered = Recovered::default();
         }
@@ -149,14 +165,17 @@ impl Recorder {
         self.log.displaced.send_replace(false);
         self.stage = Stage::Open(Box::new(open));
         self.term += 1;
-        self.say(&Writing::Open(self.term));
+        // Clocks that differ are told of before anything is claimed.
+        self.clocks_differ = None;
+        self.compare_clocks().await;
+        self.say_open();
         Ok(())
     }
 
     /// Tells what is left to tell of an outage, once it is over.
     pub(super) async fn settle(&mut self, end: bool) {
         let Stage::Open(open) = &self.stage else { return };
-        let now = Timestamp::now();
+        let now = self.entry_time();
         let Some(gap) = self.outage.rest(now, end) else { return };
         let cluster = opening::cluster(open.writer.origin());
         let mut entries = vec![(cluster.clone(), Data::Gap(gap))];
@@ -190,7 +209,7 @@ impl Recorder {
         }
         self.locked = error.is_locked();
         let why: Arc<str> = error.to_string().into();
-        self.outage.failed(Timestamp::now(), &why);
+        self.outage.failed(self.config.clock.now(), &why);
         self.observer.failed();
         self.observer.put_back(error.is_put_back());
         let mut backoff = match std::mem::replace(&mut self.stage, Stage::Standby) {
@@ -223,18 +242,18 @@ impl Recorder {
         }
         let retry = Instant::now() + wait;
         self.stage = Stage::Failing { why: Arc::clone(&why), retry, backoff };
-        let failing = failing(&self.writing, why);
+        let failing = failing(&self.writing, why, self.config.clock.now());
         self.say(&if displaced { Writing::Standby } else { failing });
     }
 }
 
 /// That the log can't be written, since when it could not without a break.
-fn failing(writing: &watch::Sender<Writing>, why: Arc<str>) -> Writing {
+fn failing(writing: &watch::Sender<Writing>, why: Arc<str>, now: Timestamp) -> Writing {
     let since = match &*writing.borrow() {
         Writing::Failing { since, .. } => *since,
-        Writing::Standby | Writing::Opening | Writing::Open(_) => Timestamp::now(),
+        Writing::Standby | Writing::Opening | Writing::Open(_) => now,
     };
-    Writing::Failing { why, since }
+    Writing::Failing { obstacle: Obstacle::Log, why, since }
 }
 
 /// Says with a gap among these entries what recovery found; without one, with a gap of no length, as

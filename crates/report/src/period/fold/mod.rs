@@ -242,7 +242,7 @@ impl PeriodFold {
                 self.clock_differs = self.clock_differs.or(Some((at, index)));
             }
             OperatorEvent::ClockAgrees => self.clocks_agree(at),
-            OperatorEvent::KeyRotated => {}
+            OperatorEvent::KeyRotated | OperatorEvent::LogDiscontinued => {}
         }
     }
 
@@ -312,7 +312,7 @@ impl PeriodFold {
             .collect();
         provenance.operators = self.log.operators(window);
         PeriodReport {
-            log: self.log.report(window, &provenance.cosignatures),
+            log: self.log.report(window, &provenance),
             summary: summary(&controls, self.minimum_observation),
             deviation_rule: DEVIATION_RULE,
             criteria: criteria::criteria(

@@ -26,7 +26,9 @@ pub use self::{
     exception::{CoveredFinding, ExceptedFinding, ExceptionReport},
     gap::GapReport,
     human::{AttestationReport, OccurrenceReport},
-    log::{Cosignature, IdentityFact, LogReport, OperatorReport, TimeAnomaly},
+    log::{
+        ContradictedCheckpoint, Cosignature, IdentityFact, LogReport, OperatorReport, TimeAnomaly,
+    },
 };
 
 /// A Type I or Type II report.
@@ -127,6 +129,9 @@ pub struct Provenance {
     /// follow from it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cosignatures: Vec<Cosignature>,
+    /// Checkpoints that were signed for this log and that it does not continue.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contradictions: Vec<ContradictedCheckpoint>,
 }
 
 /// The whole in a few numbers.
