@@ -3,14 +3,26 @@
 //!
 //! All text from outside passes through [`text`], which escapes it and writes out what is hidden.
 
-mod controls;
-mod detail;
-mod lists;
+mod attestations;
+mod control;
+mod criteria;
+mod deviations;
+mod exceptions;
+mod gaps;
+mod glossary;
+mod identity;
+mod page;
+mod population;
 mod provenance;
+mod scope;
+mod spec;
 mod summary;
 mod table;
 mod text;
 mod timeline;
+mod warnings;
+mod words;
+mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -21,8 +33,8 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::{
+    page::Page,
     text::{clipped, date, outside, plain_time},
-    timeline::Scale,
 };
 use super::{
     format::{PeriodFormat, Render},
@@ -41,10 +53,11 @@ pub(super) const FORMAT: PeriodFormat =
 
 /// Writes the page; the same report is the same bytes.
 pub fn write(report: &PeriodReport, out: &mut dyn io::Write) -> io::Result<()> {
-    out.write_all(page(report).into_string().as_bytes())
+    out.write_all(markup(&Page::new(report)).into_string().as_bytes())
 }
 
-fn page(report: &PeriodReport) -> Markup {
+fn markup(page: &Page<'_>) -> Markup {
+    let report = page.report;
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -61,15 +74,18 @@ fn page(report: &PeriodReport) -> Markup {
                 a.skip href="#summary" { "Skip to the summary" }
                 (timeline::patterns())
                 header { (heading(&report.period)) }
-                (contents(report))
+                (contents(page))
                 main {
-                    (summary::section(report))
-                    (controls::section(report))
-                    (detail::section(report))
-                    (lists::exceptions(report))
-                    (lists::gaps(report))
-                    (lists::criteria(report))
-                    (provenance::section(report))
+                    (summary::section(page))
+                    (criteria::section(page))
+                    (scope::out_of_scope(page))
+                    (scope::suspensions(page))
+                    (exceptions::section(page))
+                    @if has_gaps(page) { (gaps::gaps(page)) }
+                    (gaps::times(page))
+                    (identity::section(page))
+                    (provenance::section(page))
+                    (glossary::section(page))
                 }
                 footer { (footer(report)) }
             }
@@ -111,21 +127,30 @@ fn last_moment(end: Timestamp) -> Timestamp {
     end.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(end)
 }
 
-fn contents(report: &PeriodReport) -> Markup {
+/// A time without observation is one of a period; a report as of a date has one only where nobody
+/// looked then.
+fn has_gaps(page: &Page<'_>) -> bool {
+    !page.is_type_one() || !page.report.gaps.is_empty()
+}
+
+fn contents(page: &Page<'_>) -> Markup {
     let parts = [
         ("summary", "Summary"),
-        ("overview", "Controls at a glance"),
-        ("controls", "Each control"),
+        ("criteria", "By criterion"),
+        ("scope", "Out of scope"),
+        ("suspensions", "Suspensions"),
         ("exceptions", "Exceptions"),
         ("gaps", "Gaps"),
-        ("criteria", "Criteria"),
+        ("time", "Time"),
+        ("identity", "Identity"),
         ("provenance", "Provenance and verification"),
+        ("words", "Words"),
     ];
     html! {
         nav aria-label="Contents" {
             ol {
                 @for (id, title) in parts {
-                    @if id != "controls" || !report.controls.is_empty() {
+                    @if id != "gaps" || has_gaps(page) {
                         li { a href={ "#" (id) } { (title) } }
                     }
                 }
@@ -141,13 +166,5 @@ fn footer(report: &PeriodReport) -> Markup {
             (text::time(report.provenance.run_at)) " UTC by " (outside(&report.provenance.run_by))
             ". It states what the evidence log records and gives no opinion."
         }
-    }
-}
-
-/// The scale of the drawings; a report at one time has none.
-fn scale(report: &PeriodReport) -> Option<Scale> {
-    match report.period.span {
-        Span::TypeI { .. } => None,
-        Span::TypeII { from, to } => Some(Scale { from, to }),
     }
 }

@@ -1,38 +1,39 @@
-//! What a manager reads in a minute: the period, the counts, what deviated, what is open, and
-//! what is not covered.
+//! What a reader needs before anything else: how many controls came to which conclusion, whether the
+//! log can be relied on, what must not be overlooked, and what the report does not cover.
 
-use jiff::SignedDuration;
 use maud::{Markup, html};
 
-use super::text::{clipped, count, date, length, outside};
-use crate::period::model::{
-    Conclusion, ControlReport, CriterionReport, Interval, PeriodReport, Span,
+use super::{
+    page::Page,
+    text::{clipped, count, date, length},
+    warnings,
 };
+use crate::period::model::{Conclusion, ControlReport, CriterionReport, Span};
 
-/// The most controls or gaps that the summary names.
+/// The most controls that a list of the summary names.
 const MAX_NAMED: usize = 8;
 
-pub fn section(report: &PeriodReport) -> Markup {
+pub fn section(page: &Page<'_>) -> Markup {
     html! {
         section aria-labelledby="summary" {
             h2.flow id="summary" { "Summary" }
-            (reservations(report))
-            p.lead { (lead(report)) }
-            (figures(report))
+            (reservations(page))
+            (conclusions(page))
+            p.lead { (lead(page)) }
+            (warnings::list(page))
             div.brief {
-                div { h3 { "What deviated" } (deviated(report)) }
-                div { h3 { "What is open" } (open(report)) }
-                div { h3 { "What is not covered" } (uncovered(report)) }
+                div { h3 { "What deviated" } (deviated(page)) }
+                div { h3 { "What is not covered" } (uncovered(page)) }
+                div { h3 { "What the log rests on" } (log(page)) }
             }
         }
     }
 }
 
-/// What the counts don't show: that the period is not over, and that the record begins within it. The
-/// time before the record counts against the coverage, as `fold::timeline::coverage` has it.
-fn reservations(report: &PeriodReport) -> Markup {
-    let (span, made) = (report.period.span, report.provenance.run_at);
-    let starts = report.controls.iter().flat_map(|one| &one.intervals).map(|one| one.from);
+/// What the counts don't show: that the period is not over, and that the record begins within it.
+fn reservations(page: &Page<'_>) -> Markup {
+    let (span, made) = (page.span(), page.report.provenance.run_at);
+    let starts = page.report.controls.iter().flat_map(|one| &one.intervals).map(|one| one.from);
     let late = starts.min().filter(|first| *first > span.start());
     let not_over = match span {
         Span::TypeI { .. } => "The time of this report has not come.",
@@ -54,85 +55,96 @@ fn reservations(report: &PeriodReport) -> Markup {
     }
 }
 
-/// The whole in three sentences.
-fn lead(report: &PeriodReport) -> Markup {
-    let summary = &report.summary;
-    let when = match report.period.span {
-        Span::TypeI { as_of } => format!("On {}", date(as_of)),
-        Span::TypeII { .. } => "In the period".to_owned(),
-    };
+/// Every conclusion with its meaning, and how often it was come to.
+fn conclusions(page: &Page<'_>) -> Markup {
+    let report = page.report;
     html! {
-        (when) ", " (count(summary.controls, "control was", "controls were")) " in force: "
-        "of " (summary.no_deviation_observed) " no deviation was observed, "
-        (summary.deviation_observed) " deviated at least once, "
-        (summary.not_determinable) " could not be determined, "
-        (summary.accepted_risk) " had no deviation only by accepted risk, and "
-        (summary.not_due) " had nothing to do. "
-        @if summary.deviations == 0 {
-            "No deviation was recorded. "
-        } @else {
-            (count(summary.deviations, "deviation was", "deviations were")) " recorded, of which "
-            @if report.period.span.is_over(report.provenance.run_at) {
-                (count(summary.open_deviations, "was", "were")) " still open at the end. "
-            } @else {
-                (count(summary.open_deviations, "is", "are")) " still open. "
+        table.conclusions {
+            caption { "Conclusions: what was observed, and no opinion" }
+            thead { tr {
+                th scope="col" { "Conclusion" }
+                th.num scope="col" { "Controls" }
+                th.num scope="col" { "Criteria" }
+                th scope="col" { "What it says" }
+            } }
+            tbody {
+                @for conclusion in Conclusion::ALL.iter().copied() {
+                    @let controls = report.controls.iter().filter(|one| one.conclusion == conclusion).count();
+                    @let criteria = report.criteria.iter().filter(|one| one.conclusion == conclusion).count();
+                    tr.zero[controls + criteria == 0] {
+                        th scope="row" { (page.conclusion(conclusion)) }
+                        td.num { (controls) }
+                        td.num { (criteria) }
+                        td { (super::words::conclusion_meaning(page.span(), conclusion)) }
+                    }
+                }
             }
         }
-        @if summary.coverage.per_mille().is_some() {
-            "There is evidence for " (summary.coverage.text()) " of the time of all controls."
-        } @else {
-            "No time was expected to be covered by evidence."
-        }
     }
 }
 
-fn figures(report: &PeriodReport) -> Markup {
-    let summary = &report.summary;
-    let figure = |bad: bool, value: String, what: &str| {
-        html! { div.bad[bad] { dt { (what) } dd { (value) } } }
-    };
+/// What the table does not say, in two sentences.
+fn lead(page: &Page<'_>) -> Markup {
+    let summary = &page.report.summary;
+    let is_over = page.span().is_over(page.report.provenance.run_at);
     html! {
-        dl.figures {
-            (figure(false, summary.no_deviation_observed.to_string(), "controls without an observed deviation"))
-            (figure(summary.deviation_observed > 0, summary.deviation_observed.to_string(), "controls deviated"))
-            (figure(false, summary.not_determinable.to_string(), "controls not determinable"))
-            (figure(summary.open_deviations > 0, summary.open_deviations.to_string(), "deviations open at the end"))
-            (figure(false, summary.coverage.text(), "of the time has evidence"))
+        @match page.span() {
+            Span::TypeI { as_of } => {
+                @if summary.open_deviations == 0 {
+                    "As of " (date(as_of)) ", no deviation was open."
+                } @else {
+                    "As of " (date(as_of)) ", "
+                    (count(summary.open_deviations, "deviation was", "deviations were")) " open."
+                }
+            }
+            Span::TypeII { .. } => {
+                @if summary.deviations == 0 {
+                    "No deviation was recorded. "
+                } @else {
+                    (count(summary.deviations, "deviation was", "deviations were")) " recorded, of which "
+                    @if is_over {
+                        (count(summary.open_deviations, "was", "were")) " not seen to end by the end of the period. "
+                    } @else {
+                        (count(summary.open_deviations, "is", "are")) " still open. "
+                    }
+                }
+                @if summary.coverage.per_mille().is_some() {
+                    "There is evidence for " (summary.coverage.text()) " of the time of the controls that the cluster answers; of one with less than "
+                    (summary.minimum_observation) "% nothing is concluded but what was observed to deviate."
+                }
+            }
         }
     }
 }
 
-/// How long a control was in the state that `of` accepts.
-fn time(control: &ControlReport, of: impl Fn(&Interval) -> bool) -> SignedDuration {
-    let matching = control.intervals.iter().filter(|one| of(one));
-    SignedDuration::from_secs(matching.map(|one| one.length().as_secs()).sum())
-}
-
-fn failing(control: &ControlReport) -> SignedDuration {
-    time(control, |one| one.state == Some(comptroller_core::api::State::Failing))
-}
-
-/// The controls that deviated, the most severe first, then the longest.
-fn deviated(report: &PeriodReport) -> Markup {
-    let mut controls: Vec<(usize, &ControlReport)> = report
+/// The controls that deviated, the most severe first, then those with most that is open.
+fn deviated(page: &Page<'_>) -> Markup {
+    let open =
+        |control: &ControlReport| control.deviations.iter().filter(|one| one.is_open()).count();
+    let mut controls: Vec<(usize, &ControlReport)> = page
+        .report
         .controls
         .iter()
         .enumerate()
         .filter(|(_, control)| control.conclusion == Conclusion::DeviationObserved)
         .collect();
     // The summary names only a few, so that the worst must come first.
-    controls
-        .sort_by_key(|(_, one)| (std::cmp::Reverse(one.severity), std::cmp::Reverse(failing(one))));
+    controls.sort_by_key(|(_, one)| {
+        (std::cmp::Reverse(one.severity), std::cmp::Reverse((open(one), one.deviations.len())))
+    });
     html! {
         @if controls.is_empty() { p { "Nothing that was observed." } }
         ul {
             @for (position, control) in controls.iter().take(MAX_NAMED) {
                 li {
-                    a href={ "#control-" (position) } { (outside(&control.title)) }
+                    (page.link(*position, control))
                     span.sub.note {
-                        (control.severity) ", " (count(control.deviations.len(), "deviation", "deviations"))
-                        @if matches!(report.period.span, Span::TypeII { .. }) {
-                            ", failing for " (length(failing(control)))
+                        (control.severity) ", "
+                        @if page.is_type_one() {
+                            (open(control)) " open"
+                        } @else {
+                            (count(control.deviations.len(), "deviation", "deviations"))
+                            @if open(control) > 0 { ", " (open(control)) " not seen to end" }
                         }
                     }
                 }
@@ -142,34 +154,10 @@ fn deviated(report: &PeriodReport) -> Markup {
     }
 }
 
-/// What was open at the end, and what nobody did.
-fn open(report: &PeriodReport) -> Markup {
-    let of =
-        |control: &ControlReport| control.deviations.iter().filter(|one| one.is_open()).count();
-    let open: Vec<(usize, &ControlReport)> =
-        report.controls.iter().enumerate().filter(|(_, control)| of(control) > 0).collect();
-    html! {
-        @if open.is_empty() { p { "No deviation was open at the end." } }
-        ul {
-            @for (position, control) in open.iter().take(MAX_NAMED) {
-                li {
-                    a href={ "#control-" (position) } { (outside(&control.title)) }
-                    span.sub.note {
-                        (count(of(control), "deviation", "deviations"))
-                        @if let Some(first) = control.deviations.iter().filter(|one| one.is_open()).map(|one| one.from).min() {
-                            ", the oldest since " (date(first))
-                        }
-                    }
-                }
-            }
-            (left(open.len(), "controls"))
-        }
-    }
-}
-
-/// Where the report has nothing to say: criteria that no control serves or of which nothing can be
-/// said, controls that could not be judged, and times when nobody looked.
-fn uncovered(report: &PeriodReport) -> Markup {
+/// Where the report has nothing to say: criteria that no control serves, controls of which nothing
+/// can be concluded, and times when nobody looked.
+fn uncovered(page: &Page<'_>) -> Markup {
+    let report = page.report;
     let ids = |of: &dyn Fn(&CriterionReport) -> bool| -> Vec<&str> {
         report.criteria.iter().filter(|one| of(one)).map(|one| one.id.as_str()).collect()
     };
@@ -190,31 +178,68 @@ fn uncovered(report: &PeriodReport) -> Markup {
                     a href="#criteria" {
                         (missing.len()) " of " (report.criteria.len()) " criteria have no control"
                     }
-                    span.sub.note { (clipped(&missing.join(", "))) }
                 }
             }
             @if !undecided.is_empty() {
                 li {
                     a href="#criteria" {
-                        "Nothing can be said of " (count(undecided.len(), "criterion", "criteria"))
+                        "Nothing can be concluded of " (count(undecided.len(), "criterion", "criteria"))
                     }
                     span.sub.note { (clipped(&undecided.join(", "))) }
                 }
             }
             @for (position, control) in unknown.iter().take(MAX_NAMED) {
+                li { (page.link(*position, control)) span.sub.note { "not determinable" } }
+            }
+            (left(unknown.len(), "controls that are not determinable"))
+            @if !page.is_type_one() {
                 li {
-                    a href={ "#control-" (position) } { (outside(&control.title)) }
-                    span.sub.note { "could not be judged" }
+                    @if report.gaps.is_empty() {
+                        "No time without observation is recorded."
+                    } @else {
+                        a href="#gaps" { (count(report.gaps.len(), "time", "times")) " without observation" }
+                        @if let Some(longest) = report.gaps.iter().map(|gap| gap.to.duration_since(gap.from)).max() {
+                            span.sub.note { "the longest " (length(longest)) }
+                        }
+                    }
                 }
             }
-            (left(unknown.len(), "controls that could not be judged"))
             li {
-                @if report.gaps.is_empty() {
-                    "No time without observation is recorded."
+                "What people do outside the cluster is known only as they attest it."
+            }
+        }
+    }
+}
+
+/// Whether the log continues what was published, who vouches for it, and whether its times agree.
+fn log(page: &Page<'_>) -> Markup {
+    let log = &page.report.log;
+    html! {
+        ul {
+            li {
+                a href="#verify-log" {
+                    @match (log.continues_published, &log.published) {
+                        (Some(true), _) => "It continues what was published of it",
+                        (Some(false), _) => strong { "It does not continue what was published of it" },
+                        (None, Some(_)) => "Whether it continues what was published is not recorded",
+                        (None, None) => "Nothing was found published of it",
+                    }
+                }
+            }
+            li {
+                a href="#provenance" {
+                    (log.vouched_days) " of " (count(usize::try_from(log.days).unwrap_or(usize::MAX), "day is", "days are")) " vouched for from outside"
+                }
+                @if log.vouched_days == 0 {
+                    span.sub.note { "No witness signed the log: whoever holds its key could have made it up." }
+                }
+            }
+            li {
+                @if log.time_anomalies.is_empty() {
+                    "No entry's times disagree."
                 } @else {
-                    a href="#gaps" { (count(report.gaps.len(), "time", "times")) " without observation" }
-                    @if let Some(longest) = report.gaps.iter().map(|gap| gap.to.duration_since(gap.from)).max() {
-                        span.sub.note { "the longest " (length(longest)) }
+                    a href="#time" {
+                        (count(log.time_anomalies.len(), "entry has", "entries have")) " times that can't all be right"
                     }
                 }
             }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::period::{
-    model::Conclusion,
+    fold::{criteria::criteria, summary},
+    model::{Conclusion, ControlReport},
     testing::{HOSTILE, rich, type_one, with_deviations},
 };
 
@@ -111,20 +112,123 @@ fn ten_thousand_deviations_still_open() {
 #[test]
 fn criteria_of_which_nothing_can_be_said_are_in_the_summary() {
     let mut report = rich();
-    let covered = report.criteria.iter().position(|one| one.is_covered()).unwrap();
     for criterion in &mut report.criteria {
         criterion.conclusion = Conclusion::NoDeviationObserved;
     }
-    assert!(!text_of(&report).contains("Nothing can be said of"));
+    assert!(!text_of(&report).contains("Nothing can be concluded of"));
+    let covered = report.criteria.iter().position(|one| one.is_covered()).unwrap();
     report.criteria[covered].conclusion = Conclusion::NotDeterminable;
-    assert!(text_of(&report).contains("Nothing can be said of 1 criterion</a>"));
+    assert!(text_of(&report).contains("Nothing can be concluded of 1 criterion</a>"));
+}
+
+/// What a Type I report is about is a date: nothing operates, is observed, or ends in it.
+#[test]
+fn a_report_as_of_a_date_has_words_of_its_own() {
+    let page = text_of(&type_one());
+    let words = page.split_once("</style>").unwrap().1;
+    assert!(words.contains("Type I report") || page.contains("Type I report"));
+    for word in
+        ["over the period", "in the period", "the period", "no deviation observed", "throughout"]
+    {
+        assert!(!words.contains(word), "{word}: {}", around(words, word));
+    }
+    for word in ["As of 30 September 2026", "implemented", "Designed so that: "] {
+        assert!(words.contains(word), "{word}");
+    }
+}
+
+fn around<'t>(text: &'t str, word: &str) -> &'t str {
+    let at = text.find(word).unwrap_or_default();
+    text.get(at.saturating_sub(80)..(at + 80).min(text.len())).unwrap_or_default()
+}
+
+/// An auditor copies it from the page and gives it to `evidence verify --since`.
+#[test]
+fn the_checkpoint_is_on_the_page_to_the_letter() {
+    let report = rich();
+    let page = text_of(&report);
+    assert!(page.contains(&format!("<pre>{}</pre>", report.provenance.checkpoint)));
 }
 
 #[test]
-fn a_report_at_a_time_has_no_timeline() {
-    let page = text_of(&type_one());
-    assert!(page.contains("Type I report"));
-    assert!(!page.contains("over the period"));
+fn every_control_is_told_once_and_under_a_criterion() {
+    let report = rich();
+    let page = text_of(&report);
+    for position in 0..report.controls.len() {
+        assert_eq!(page.matches(&format!("<h4 id=\"control-{position}\">")).count(), 1);
+    }
+    let first = page.find("Told above").unwrap();
+    assert!(page.find("<h4 id=\"control-").unwrap() < first);
+}
+
+#[test]
+fn what_makes_a_conclusion_weaker_is_on_the_first_page() {
+    let page = text_of(&rich());
+    let before = page.split_once("id=\"criteria\"").unwrap().0;
+    for line in [
+        "1 published checkpoint is not continued by the log",
+        "1 entry has times that can't all be right",
+        "1 time in which records were not bound to their authors",
+        "1 suspension was approved by nobody",
+        "1 deviation is no longer found and was not seen mended",
+        "1 item left the scope of a control",
+        "1 control accepts or leaves out everything by a wildcard",
+        "0 of 92 days are vouched for from outside",
+    ] {
+        assert!(before.contains(line), "{line}");
+    }
+}
+
+#[test]
+fn tables_have_a_caption_and_heads_with_a_scope() {
+    for report in [rich(), type_one()] {
+        let page = text_of(&report);
+        assert_eq!(page.matches("<table").count(), page.matches("<caption>").count());
+        assert_eq!(page.matches("<th ").count(), page.matches(" scope=\"").count());
+    }
+}
+
+/// So many controls as the pack and a company's own come to, of which nothing is to be told.
+fn quiet(controls: usize) -> PeriodReport {
+    let mut report = rich();
+    let one = report.controls.iter().find(|one| one.deviations.is_empty()).unwrap().clone();
+    let ids: Vec<String> = report.criteria.iter().map(|one| one.id.clone()).collect();
+    report.controls = (0..controls)
+        .map(|number| {
+            let id = |step: usize| ids[(number * 5 + step * 7) % ids.len()].clone();
+            let mut control = ControlReport {
+                name: format!("control-number-{number:02}"),
+                title: format!("What the control number {number} asks for is so"),
+                criteria: vec![id(0), id(1)],
+                population_start: one.population_end.clone(),
+                ..one.clone()
+            };
+            for spec in &mut control.specs {
+                spec.title.clone_from(&control.title);
+                spec.criteria.clone_from(&control.criteria);
+            }
+            control
+        })
+        .collect();
+    let (from, to) = (report.period.span.start(), report.period.span.end());
+    report.criteria = criteria(&report.period.categories, &report.controls, (from, to), 95);
+    report.summary = summary(&report.controls, 95);
+    report.exceptions.clear();
+    report.gaps.clear();
+    report.identity.clear();
+    report.log.time_anomalies.clear();
+    report.log.continues_published = Some(true);
+    report.log.published = Some(report.provenance.checkpoint.clone());
+    report
+}
+
+/// Printed it is some ten pages; before, 99.
+#[test]
+fn a_quiet_period_is_a_short_page() {
+    let page = text_of(&quiet(68));
+    assert!(page.len() < 200_000, "{} bytes", page.len());
+    assert!(!page.contains("<figure>"), "there is nothing to draw");
+    assert!(!page.contains("id=\"warnings\""));
 }
 
 #[test]
@@ -157,9 +261,12 @@ fn the_page_is_as_it_was_looked_at() {
 #[ignore = "writes the pages to look at: PAGES=DIR cargo test --lib pages_to_look_at -- --ignored"]
 fn pages_to_look_at() {
     let dir = std::path::PathBuf::from(std::env::var_os("PAGES").unwrap());
-    for (name, report) in
-        [("rich", rich()), ("type1", type_one()), ("many", with_deviations(10_000))]
-    {
+    for (name, report) in [
+        ("rich", rich()),
+        ("type1", type_one()),
+        ("many", with_deviations(10_000)),
+        ("quiet", quiet(68)),
+    ] {
         std::fs::write(dir.join(format!("{name}.html")), text_of(&report)).unwrap();
     }
 }

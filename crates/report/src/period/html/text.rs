@@ -3,8 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
-use crate::text::visible;
-use comptroller_core::api::ResourceRef;
+use crate::{period::model::ReportedItem, text::visible};
 
 /// The longest text from outside that is shown, in characters: a row must stay a row.
 const MAX_CHARS: usize = 600;
@@ -27,9 +26,10 @@ pub fn clipped(text: &str) -> String {
     }
 }
 
-/// A text of which every line counts, such as a checkpoint.
-pub fn lines(text: &str) -> String {
-    text.lines().map(clipped).collect::<Vec<_>>().join("\n")
+/// A text of which every character counts, such as a checkpoint, which is copied from the page and
+/// verified: each line in full, and ended.
+pub fn lines_in_full(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", visible(line))).collect()
 }
 
 /// A list from outside, as so many words.
@@ -64,11 +64,12 @@ pub fn mono(text: &str) -> Markup {
     html! { span.mono { (outside(text)) } }
 }
 
-/// `Deployment shop/web`, with the API version below.
-pub fn resource(resource: &ResourceRef) -> Markup {
+/// `Deployment shop/web`, with the API version and the uid below.
+pub fn item(item: &ReportedItem) -> Markup {
     html! {
-        (outside(&crate::text::object_name(resource)))
-        span.sub { (outside(&resource.api_version)) }
+        (outside(&crate::text::object_name(&item.resource)))
+        span.sub { (outside(&item.resource.api_version)) }
+        @if let Some(uid) = &item.uid { span.sub { "uid " (mono(uid)) } }
     }
 }
 

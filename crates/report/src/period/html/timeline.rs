@@ -80,6 +80,19 @@ impl TimelineStyle {
         }
     }
 
+    /// What it says of a time.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Absent => "The control did not exist.",
+            Self::None => "The control had no item to judge.",
+            Self::Held => "Every item was as the spec asks.",
+            Self::Excepted => "What was not as the spec asks was allowed by exceptions.",
+            Self::Unknown => "It could not be said whether the items were as the spec asks.",
+            Self::Gap => "Nobody looked, or no entry vouches for the time.",
+            Self::Failed => "At least one item was not as the spec asks.",
+        }
+    }
+
     /// Where it lies in a lane: its first and its last sixteenth.
     fn lane_extent(self) -> (usize, usize) {
         match self {
@@ -168,14 +181,13 @@ fn lane(runs: &[ColumnRun], zoom: usize, top: usize, tall: usize) -> Markup {
     }
 }
 
-/// A bar for a row of the overview.
-pub fn bar(name: &str, position: usize, intervals: &[Interval], scale: Scale) -> Markup {
-    let (title, desc) = (format!("bar-{position}-title"), format!("bar-{position}-desc"));
+/// What the drawings mean, once for all of them.
+pub fn legend() -> Markup {
     html! {
-        svg.bar viewBox={ "0 0 " (COLUMNS) " 16" } role="img" aria-labelledby={ (title) " " (desc) } {
-            title id=(title) { "States of " (clipped(name)) }
-            desc id=(desc) { (shares(intervals)) }
-            (lane(&runs(intervals, scale), 1, 0, 1))
+        ul.legend aria-label="What the drawings mean" {
+            @for style in TimelineStyle::LEGEND {
+                li { (super::words::state(style, style.label())) }
+            }
         }
     }
 }

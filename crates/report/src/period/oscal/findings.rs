@@ -6,11 +6,16 @@ use uuid::Uuid;
 
 use super::{
     OscalContext, criterion_id,
-    model::{OscalFinding, OscalRisk, OscalTarget, RelatedObservation, RelatedRisk, TargetStatus},
+    model::{
+        OscalFinding, OscalRemediation, OscalRisk, OscalTarget, RelatedObservation, RelatedRisk,
+        TargetStatus,
+    },
     observations,
     texts::{plain, properties, title},
 };
-use crate::period::model::{Conclusion, ControlReport, CriterionReport, Deviation};
+use crate::period::model::{
+    Conclusion, ControlReport, CriterionReport, Deviation, ResponseReport, Span,
+};
 
 /// A finding for each criterion, and a risk for each open deviation.
 pub(super) fn all(context: &OscalContext<'_>) -> (Vec<OscalFinding>, Vec<OscalRisk>) {
@@ -51,7 +56,35 @@ fn risk(
             ("since", deviation.from.to_string().into()),
         ]),
         status: "open",
+        remediations: deviation
+            .response
+            .iter()
+            .map(|response| remediation(context, control, number, response))
+            .collect(),
         related_observations: vec![RelatedObservation { observation_uuid: observation }],
+    }
+}
+
+fn remediation(
+    context: &OscalContext<'_>,
+    control: &ControlReport,
+    number: usize,
+    response: &ResponseReport,
+) -> OscalRemediation {
+    let bound = response.author_bound.map(|one| one.to_string()).unwrap_or_default();
+    OscalRemediation {
+        uuid: context.ids.id_of(&["remediation", &control.name, &number.to_string()]),
+        lifecycle: "planned",
+        title: title(&format!("Response of management: {}", response.name)),
+        description: plain(&format!("Cause: {} Response: {}", response.cause, response.response)),
+        props: properties([
+            ("owner", response.owner.as_str().into()),
+            ("responded-by", response.responded_by.as_str().into()),
+            ("responded-at", response.at.to_string().into()),
+            ("action-by", response.corrective_action_by.clone().unwrap_or_default().into()),
+            ("author-bound", bound.into()),
+            ("entry", response.entry.to_string().into()),
+        ]),
     }
 }
 
@@ -85,11 +118,12 @@ fn finding(
         props: properties([
             ("category", criterion.category.as_str().into()),
             ("conclusion", criterion.conclusion.as_str().into()),
+            ("mapping-changed", criterion.mapping_changed.to_string().into()),
         ]),
         target: OscalTarget {
             kind: "objective-id",
             id: criterion_id(&criterion.id),
-            status: status(criterion),
+            status: status(context.report.period.span, criterion),
         },
         related_observations,
         related_risks: open.map(|risk_uuid| RelatedRisk { risk_uuid }).collect(),
@@ -98,8 +132,13 @@ fn finding(
 
 /// OSCAL knows two states. What is not known, or that nothing serves, is not satisfied, and the
 /// reason tells it from a failure.
-fn status(criterion: &CriterionReport) -> TargetStatus {
+fn status(span: Span, criterion: &CriterionReport) -> TargetStatus {
     let (state, reason, remarks) = match criterion.conclusion {
+        Conclusion::NoDeviationObserved if matches!(span, Span::TypeI { .. }) => (
+            "satisfied",
+            "pass",
+            "The controls that serve the criterion were implemented as of the date; this is not an opinion.",
+        ),
         Conclusion::NoDeviationObserved => (
             "satisfied",
             "pass",
@@ -114,7 +153,7 @@ fn status(criterion: &CriterionReport) -> TargetStatus {
             "Without accepted exceptions, a control that serves the criterion would have deviated.",
         ),
         Conclusion::NotDue => {
-            ("not-satisfied", "other", "Nothing that serves the criterion was due in the period.")
+            ("not-satisfied", "other", "Nothing that serves the criterion was due.")
         }
         Conclusion::NotDeterminable if !criterion.is_covered() => {
             ("not-satisfied", "other", "No control serves the criterion.")

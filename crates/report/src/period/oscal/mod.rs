@@ -1,9 +1,11 @@
 //! The report as OSCAL 1.2.1 assessment-results (NIST), for the tools that read those.
 //!
-//! It says what was tested and found. `satisfied` stands where every control that serves the
-//! criterion held; whether that is enough is the auditor's opinion, which no document of ours gives.
+//! It says what was tested and found. `satisfied` stands where no deviation was observed of the controls
+//! that serve the criterion, and nowhere else; whether that is enough is the auditor's opinion, which
+//! no document of ours gives.
 
 mod findings;
+mod limits;
 mod model;
 mod observations;
 mod texts;
@@ -27,7 +29,7 @@ use self::{
 };
 use super::{
     format::{PeriodFormat, Render},
-    model::{PeriodReport, Provenance, Span},
+    model::{Conclusion, PeriodReport, Provenance, Span},
 };
 
 /// OSCAL assessment results 1.2.1, as JSON.
@@ -176,16 +178,7 @@ fn result(context: &OscalContext<'_>) -> ResultSet {
     ResultSet {
         uuid: context.ids.id_of(&["result"]),
         title: title(&report.period.name),
-        description: plain(&format!(
-            "{over}. Controls: {}, of which {} had no observed deviation, {} deviated, and {} can not be determined. Deviations: {}, of which {} were open at the end. There is evidence for {} of the time.",
-            summary.controls,
-            summary.no_deviation_observed,
-            summary.deviation_observed,
-            summary.not_determinable,
-            summary.deviations,
-            summary.open_deviations,
-            summary.coverage.text(),
-        )),
+        description: plain(&format!("{over}. {}", counts(report))),
         start,
         end,
         props: properties([
@@ -198,6 +191,29 @@ fn result(context: &OscalContext<'_>) -> ResultSet {
         observations,
         risks,
         findings,
+    }
+}
+
+/// How many controls came to which conclusion, and how many deviations there are.
+fn counts(report: &PeriodReport) -> String {
+    let summary = &report.summary;
+    let counted: Vec<String> = Conclusion::ALL
+        .iter()
+        .map(|conclusion| {
+            let of = report.controls.iter().filter(|one| one.conclusion == *conclusion).count();
+            format!("{conclusion} {of}")
+        })
+        .collect();
+    let counted = format!("Controls: {}, by conclusion: {}.", summary.controls, counted.join(", "));
+    match report.period.span {
+        Span::TypeI { .. } => format!("{counted} Open deviations: {}.", summary.open_deviations),
+        Span::TypeII { .. } => format!(
+            "{counted} Deviations: {}, of which {} were not seen to end. There is evidence for {} of the time of the controls that the cluster answers; below {} percent nothing is concluded.",
+            summary.deviations,
+            summary.open_deviations,
+            summary.coverage.text(),
+            summary.minimum_observation,
+        ),
     }
 }
 

@@ -217,7 +217,20 @@ pub(super) struct OscalRisk {
     pub statement: String,
     pub props: Vec<Property>,
     pub status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remediations: Vec<OscalRemediation>,
     pub related_observations: Vec<RelatedObservation>,
+}
+
+/// What management says that it does about a risk.
+#[derive(Serialize)]
+pub(super) struct OscalRemediation {
+    pub uuid: Uuid,
+    pub lifecycle: &'static str,
+    pub title: String,
+    pub description: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub props: Vec<Property>,
 }
 
 #[derive(Serialize)]

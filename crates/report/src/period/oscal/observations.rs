@@ -7,18 +7,19 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
-    OscalContext,
+    OscalContext, limits,
     model::{Method, Observation, OscalEvidence, Property},
     texts::{plain, properties, span, title},
 };
 use crate::{
     period::model::{
-        ControlReport, Deviation, GapReport, OccurrenceReport, ReportedPopulation, SpecChange,
+        AttestationReport, ControlReport, Deviation, Ending, GapReport, OccurrenceReport,
+        ReportedPopulation, SpecChange,
     },
     text::object_name,
 };
 
-/// Every observation, by control and time; the gaps are the last.
+/// Every observation, by control and time; what is of the whole cluster or log is the last.
 pub(super) fn all(context: &OscalContext<'_>) -> Vec<Observation> {
     let mut observations = Vec::new();
     for control in &context.report.controls {
@@ -27,9 +28,11 @@ pub(super) fn all(context: &OscalContext<'_>) -> Vec<Observation> {
         observations.extend(deviations.map(|(n, one)| of_deviation(context, control, n, one)));
         observations
             .extend(control.occurrences.iter().map(|one| of_occurrence(context, control, one)));
+        observations.extend(limits::of_control(context, control));
     }
     let gaps = context.report.gaps.iter().enumerate();
     observations.extend(gaps.map(|(n, gap)| of_gap(context, n, gap)));
+    observations.extend(limits::of_log(context));
     observations
 }
 
@@ -57,6 +60,7 @@ pub(super) fn ids_of(context: &OscalContext<'_>, control: &ControlReport) -> Vec
     let mut ids = vec![control_id(context, name)];
     ids.extend((0..control.deviations.len()).map(|number| deviation_id(context, name, number)));
     ids.extend(control.occurrences.iter().map(|one| occurrence_id(context, name, &one.period)));
+    ids.extend(limits::ids_of(context, control));
     let gaps = context.report.gaps.iter().enumerate();
     ids.extend(
         gaps.filter(|(_, gap)| gap.everywhere || gap.controls.iter().any(|one| one == name))
@@ -77,6 +81,7 @@ fn of_control(context: &OscalContext<'_>, control: &ControlReport) -> Observatio
         ("test", control.test.as_str().into()),
         ("spec-digest", control.spec_digest.as_str().into()),
         ("conclusion", control.conclusion.as_str().into()),
+        ("deviation-pattern", control.deviation_pattern.map_or("", |one| one.as_str()).into()),
         ("coverage", control.coverage.text().into()),
         ("observed-seconds", control.coverage.observed_seconds.to_string().into()),
         ("expected-seconds", control.coverage.expected_seconds.to_string().into()),
@@ -104,7 +109,7 @@ fn of_control(context: &OscalContext<'_>, control: &ControlReport) -> Observatio
         description: plain(&format!(
             "{}{} States: {}. Deviations: {}.",
             control.objective.as_deref().map(|text| format!("{text} ")).unwrap_or_default(),
-            control.conclusion.meaning(),
+            control.basis,
             if states.is_empty() { "none was recorded".to_owned() } else { states.join(", ") },
             control.deviations.len(),
         )),
@@ -192,7 +197,15 @@ fn of_deviation(
             ("since", deviation.from.to_string().into()),
             ("until", deviation.to.map(|at| at.to_string()).unwrap_or_default().into()),
             ("ending", deviation.ending.as_str().into()),
+            ("ending-detail", deviation.ending_detail.as_str().into()),
+            (
+                "last-found",
+                deviation.last_found.map(|at| at.to_string()).unwrap_or_default().into(),
+            ),
+            ("uid", optional(&deviation.item.uid)),
             ("exception", optional(&deviation.exception)),
+            ("pattern", deviation.pattern.as_str().into()),
+            ("cause", optional(&deviation.cause)),
         ]),
         methods: [method(control)],
         types: vec!["finding"],
@@ -208,7 +221,8 @@ pub(super) fn sentence(deviation: &Deviation) -> String {
     let subject = deviation.subject.as_ref().map(|subject| format!("{subject}: "));
     let end = match deviation.to {
         Some(until) => format!("until {until} ({})", deviation.ending),
-        None => "and it was still so at the end".to_owned(),
+        None if deviation.ending == Ending::Open => "and it was still so at the end".to_owned(),
+        None => format!("and nobody saw it end ({})", deviation.ending),
     };
     plain(&format!(
         "{}: {}{}; since {} {end}.",
@@ -239,6 +253,9 @@ fn of_occurrence(
     };
     props.extend(named("attested-by", &occurrence.attested_by));
     props.extend(named("artifact-digest", &occurrence.artifacts));
+    let mut relevant =
+        vec![context.entry_links.evidence(occurrence.entry, occurrence.phase.as_str())];
+    relevant.extend(occurrence.records.iter().map(|one| record_evidence(context, one)));
     Observation {
         uuid: occurrence_id(context, &control.name, &occurrence.period),
         title: title(&format!("{}: {}", control.title, occurrence.period)),
@@ -254,11 +271,48 @@ fn of_occurrence(
         types: Vec::new(),
         origins: context.origin(),
         subjects: context.subject(),
-        relevant_evidence: vec![
-            context.entry_links.evidence(occurrence.entry, occurrence.phase.as_str()),
-        ],
+        relevant_evidence: relevant,
         collected: occurrence.performed_at.unwrap_or(occurrence.due),
     }
+}
+
+/// A record of what somebody attested: what it says, and what the API server and the operator say of
+/// it.
+fn record_evidence(context: &OscalContext<'_>, record: &AttestationReport) -> OscalEvidence {
+    let mut evidence = context.entry_links.evidence(
+        record.entry,
+        &plain(&format!(
+            "{} by {}, performed {}, recorded {}: {}",
+            record.outcome,
+            record.attested_by,
+            record.performed_at,
+            record.recorded_at,
+            record.summary
+        )),
+    );
+    let flag = |is: bool| if is { "true" } else { "" };
+    evidence.props.extend(properties([
+        ("record", record.name.as_str().into()),
+        ("outcome", record.outcome.as_str().into()),
+        ("counts", record.counts.to_string().into()),
+        ("attested-by", record.attested_by.as_str().into()),
+        ("recorded-by", record.recorded_by.clone().unwrap_or_default().into()),
+        ("on-behalf", flag(record.on_behalf).into()),
+        ("performed-at", record.performed_at.to_string().into()),
+        ("recorded-at", record.recorded_at.to_string().into()),
+        ("seen-at", record.seen_at.map(|at| at.to_string()).unwrap_or_default().into()),
+        ("backdated", flag(record.backdated).into()),
+        ("late", flag(record.late).into()),
+        ("author-bound", record.author_bound.map(|one| one.to_string()).unwrap_or_default().into()),
+        ("spec-digest", record.spec_digest.as_str().into()),
+    ]));
+    for artifact in &record.artifacts {
+        evidence.props.extend(properties([(
+            "artifact",
+            format!("{} {}", artifact.uri, artifact.digest).into(),
+        )]));
+    }
+    evidence
 }
 
 fn of_gap(context: &OscalContext<'_>, number: usize, gap: &GapReport) -> Observation {
