@@ -18,8 +18,9 @@ use super::{
         Accepted, AttestationReport, Conclusion, ControlReport, Coverage, CoveredFinding,
         DEVIATION_RULE, Deviation, DeviationPattern, Ending, ExceptedFinding, ExceptionReport,
         GapReport, IdentityFact, Interval, LogReport, OccurrenceReport, OperatorReport, OutOfScope,
-        PeriodReport, Provenance, ReportPeriod, ReportedItem, ReportedPopulation, ResponseReport,
-        Span, SpecChange, SpecVersion, Suspension, TimeAnomaly, Wildcard, WindowPopulation,
+        PeriodReport, Provenance, ReportPeriod, ReportedItem, ReportedPopulation, ReportedSystem,
+        ResponseReport, Span, SpecChange, SpecVersion, Suspension, TimeAnomaly, Wildcard,
+        WindowPopulation,
     },
 };
 use comptroller_core::api::{ResourceRef, Severity, State, criteria::Category};
@@ -105,6 +106,7 @@ fn assemble(mut controls: Vec<ControlReport>) -> PeriodReport {
             span: Span::TypeII { from: at("2026-07-01T00:00:00Z"), to: at("2026-10-01T00:00:00Z") },
             categories: vec![Category::Security, Category::Availability],
         },
+        system_description: system_description(),
         provenance: provenance(),
         log: log(),
         summary: summary(&controls, 95),
@@ -115,6 +117,26 @@ fn assemble(mut controls: Vec<ControlReport>) -> PeriodReport {
         gaps: gaps(),
         identity: identity(),
     }
+}
+
+fn system_description() -> ReportedSystem {
+    let described = json!({
+        "company": "Acme Corporation",
+        "system": {"name": "Acme Shop", "description": format!("Sells things.\n{HOSTILE}")},
+        "boundary": {
+            "clusters": ["production"],
+            "excluded": [{"what": "the Namespace sandbox", "why": HOSTILE}],
+        },
+        "subserviceOrganizations": [{
+            "name": "Example Cloud",
+            "services": "Runs the control plane and the nodes.",
+            "method": "CarveOut",
+            "complementaryControls": [{"control": "Its staff's access is reviewed.", "criteria": ["CC6.4"]}],
+        }],
+        "complementaryUserEntityControls": [{"control": "Users keep their passwords to themselves."}],
+        "pointsOfFocus": [{"criterion": "CC6.1", "points": ["Nobody holds rights for good.", HOSTILE]}],
+    });
+    serde_json::from_value(described).unwrap()
 }
 
 fn log() -> LogReport {
@@ -407,6 +429,7 @@ fn backups() -> ControlReport {
     ControlReport {
         severity: Severity::Critical,
         conclusion: Conclusion::DeviationObserved,
+        basis: Conclusion::DeviationObserved.meaning().to_owned(),
         coverage: coverage(&intervals),
         intervals,
         out_of_scope: vec![OutOfScope {
@@ -440,6 +463,7 @@ fn encryption() -> ControlReport {
     )];
     ControlReport {
         conclusion: Conclusion::NotDeterminable,
+        basis: "Nobody could tell: the cluster does not show it.".to_owned(),
         observed_share: 0.0,
         coverage: coverage(&intervals),
         intervals,
@@ -515,6 +539,7 @@ fn images() -> ControlReport {
         owner: HOSTILE.to_owned(),
         severity: Severity::Medium,
         conclusion: Conclusion::DeviationObserved,
+        basis: Conclusion::DeviationObserved.meaning().to_owned(),
         coverage: coverage(&intervals),
         intervals,
         deviations: vec![image_deviation()],
@@ -604,6 +629,7 @@ fn no_cluster_admin() -> ControlReport {
     );
     ControlReport {
         conclusion: Conclusion::DeviationObserved,
+        basis: Conclusion::DeviationObserved.meaning().to_owned(),
         coverage: coverage(&intervals),
         intervals,
         deviations: vec![Deviation {
@@ -662,6 +688,7 @@ fn log_review() -> ControlReport {
     ControlReport {
         severity: Severity::Low,
         conclusion: Conclusion::DeviationObserved,
+        basis: Conclusion::DeviationObserved.meaning().to_owned(),
         coverage: coverage(&intervals),
         intervals,
         population_start: None,
@@ -725,6 +752,7 @@ fn standing_gateways() -> ControlReport {
     )];
     ControlReport {
         conclusion: Conclusion::NotDue,
+        basis: Conclusion::NotDue.meaning().to_owned(),
         coverage: Coverage {
             observed_seconds: coverage(&intervals).observed_seconds,
             expected_seconds: coverage(&intervals).observed_seconds,

@@ -7,6 +7,7 @@ mod exception;
 mod gap;
 mod human;
 mod log;
+mod system;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -29,6 +30,10 @@ pub use self::{
     log::{
         ContradictedCheckpoint, Cosignature, IdentityFact, LogReport, OperatorReport, TimeAnomaly,
     },
+    system::{
+        ComplementaryControlReport, ExcludedFromSystem, FocusReport, ReportedSystem,
+        SubserviceReport, SystemBoundary, SystemName,
+    },
 };
 
 /// A Type I or Type II report.
@@ -37,6 +42,9 @@ pub use self::{
 pub struct PeriodReport {
     /// The period, by name and span.
     pub period: ReportPeriod,
+    /// The system that the report is about, in the company's words; empty where the `AuditPeriod` of
+    /// this name says nothing, or is not in the log.
+    pub system_description: ReportedSystem,
     /// Where the report comes from, and how to make it again.
     pub provenance: Provenance,
     /// What the log says of itself: whether it continues what was published, who vouches for it,
