@@ -297,6 +297,8 @@ impl Host {
                 self.hear(Input::Controls, now);
                 self.take_control(event);
             }
+            Command::AuditPeriod(event) => self.take_audit_period(event),
+            Command::ClosePeriod(closing) => self.record.close_period(closing),
             Command::Exception(ObjectEvent::Failing(error)) => {
                 self.listening.trouble(Input::Exceptions, error);
             }

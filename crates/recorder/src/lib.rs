@@ -35,7 +35,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::task::Request;
 pub use self::{
     batch::{
-        Batch, HeartbeatObservation, ObjectObservation, Receipt, VerdictObservation,
+        Batch, HeartbeatObservation, ObjectObservation, PeriodClosing, Receipt, VerdictObservation,
         remembered_occurrences,
     },
     clock::{Clock, MachineTime, Part, Pause, SERVER_SILENCE, TOLERANCE, TimeSource},

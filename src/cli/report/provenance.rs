@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{ReportArgs, request::ReportRequest};
+use super::{ReportArgs, closing::Closing, request::ReportRequest};
+use comptroller_core::api::MINIMUM_OBSERVATION;
 use comptroller_evidence::{
     log::LogReader,
     origin,
@@ -36,6 +37,10 @@ pub struct CheckedLog {
     pub extends: Vec<String>,
     /// What others saw of the log.
     pub outside: OutsideView,
+    /// The entry that closes the period; None if there is none, or the period is not one of the cluster.
+    pub closing: Option<Closing>,
+    /// Whether the size was asked for.
+    pub is_cut: bool,
 }
 
 /// The provenance of a report.
@@ -49,9 +54,9 @@ pub fn of(
 ) -> Provenance {
     let key = if args.key.is_some() { KeySource::Given } else { KeySource::BesideLog };
     let cut = checked.size < reader.size();
-    // With --log-size the report may be based on other entries than the closed period.
-    let closed = request.closed().filter(|_| args.log_size.is_none());
-    let checkpoint = closed.and_then(|status| status.checkpoint.clone()).filter(|_| cut);
+    // It is the signed word on the entries that the numbers of a closed period were counted in.
+    let closed = checked.closing.as_ref().map(|closing| closing.claim.checkpoint.clone());
+    let checkpoint = closed.filter(|_| cut);
     let checkpoint = checkpoint.unwrap_or_else(|| reader.checkpoint().to_owned());
     Provenance {
         cluster: origin::cluster(reader.origin()).to_owned(),
@@ -165,6 +170,9 @@ fn command(
     }
     let categories: Vec<&str> = request.categories.iter().map(|one| one.as_str()).collect();
     option("--categories", &categories.join(","));
+    if request.minimum_observation != MINIMUM_OBSERVATION {
+        option("--minimum-observation", &request.minimum_observation.to_string());
+    }
     option("--evidence", &args.evidence);
     option("--key", key);
     option("--log-size", &size.to_string());
@@ -211,6 +219,8 @@ mod tests {
             name: "q3".to_owned(),
             span,
             categories: vec![Category::Security],
+            minimum_observation: 95,
+            uid: None,
             status: None,
             run_by: String::new(),
         };
@@ -234,7 +244,13 @@ mod tests {
 
     #[test]
     fn missing_verification_is_stated() {
-        let checked = CheckedLog { size: 7, extends: Vec::new(), outside: OutsideView::default() };
+        let checked = CheckedLog {
+            size: 7,
+            extends: Vec::new(),
+            closing: None,
+            outside: OutsideView::default(),
+            is_cut: false,
+        };
         let text = verification(KeySource::BesideLog, 7, &checked);
         assert!(text.contains("lies beside the log") && text.contains("No older checkpoint"));
         let checked =

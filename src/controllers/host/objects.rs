@@ -10,11 +10,11 @@ use super::Host;
 use crate::{
     controllers::{
         kinds::{EngineEvent, key_of},
-        record::{CONTROL, EXCEPTION},
+        record::{AUDIT_PERIOD, CONTROL, EXCEPTION},
     },
     source::own_kinds::ObjectEvent,
 };
-use comptroller_core::api::{Control, ControlException};
+use comptroller_core::api::{AuditPeriod, Control, ControlException};
 
 /// The object that came, changed or went. None when an event is about no single one.
 pub(super) fn name_of<K: ResourceExt>(event: &EngineEvent<K>) -> Option<String> {
@@ -114,6 +114,27 @@ impl Host {
                     self.remove_exception(&name);
                 }
             }
+        }
+    }
+
+    /// Periods are recorded and nothing else: no verdict depends on one.
+    pub(super) fn take_audit_period(&mut self, event: EngineEvent<AuditPeriod>) {
+        let register = self.record.register();
+        match event {
+            ObjectEvent::Applied(Ok(period)) => {
+                let key = key_of(&period.metadata);
+                let generation = period.metadata.generation.unwrap_or_default();
+                register.put(AUDIT_PERIOD, key, generation, text_of(&period.spec));
+            }
+            ObjectEvent::Applied(Err(InvalidObject { metadata, .. })) => {
+                let generation = metadata.generation.unwrap_or_default();
+                register.put(AUDIT_PERIOD, key_of(&metadata), generation, None);
+            }
+            ObjectEvent::Deleted(name) => register.remove(AUDIT_PERIOD, &name),
+            ObjectEvent::Listed(names) => {
+                register.listed(AUDIT_PERIOD, &names);
+            }
+            ObjectEvent::Confirmed | ObjectEvent::Failing(_) => {}
         }
     }
 

@@ -90,6 +90,7 @@ impl RecordStage {
             deleted: self.register.take_deleted(&self.evidence),
             namespaces: self.namespaces(engine),
             objects: self.register.unrecorded(),
+            closings: self.unrecorded_closings(),
             ..Batch::default()
         };
         let (mut sent, mut room, mut later) = (Vec::new(), MOST_FINDINGS, VecDeque::new());
