@@ -316,6 +316,8 @@ impl Host {
             }
             Command::Response(event) => self.take_response(event, now.time),
             Command::Guard(event) => self.take_guard(event, now.time),
+            Command::AuditPeriod(event) => self.take_audit_period(event),
+            Command::ClosePeriod(closing) => self.record.close_period(closing),
             Command::Exception(ObjectEvent::Failing(error)) => {
                 self.exceptions_silent_since.get_or_insert(now.time - SILENT_FOR);
                 self.listening.trouble(Input::Exceptions, error);

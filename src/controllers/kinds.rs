@@ -142,9 +142,8 @@ impl Reconciled for AuditPeriod {
     type Context = audit_period::PeriodContext;
     const KIND: ReconcileKind = ReconcileKind::AuditPeriod;
 
-    fn command(_: EngineEvent<Self>) -> Option<Command> {
-        // They are about the log alone.
-        None
+    fn command(event: EngineEvent<Self>) -> Option<Command> {
+        Some(Command::AuditPeriod(event))
     }
 
     async fn reconcile(

@@ -131,12 +131,15 @@ pub fn start(
         stop: stop.clone(),
     };
     let (context, publishing) = control_context(parts, &board, &commands, &rewinds);
+    let events = context.events.clone();
     let controls = runner.run_kind::<Control>(context, controls);
     let context = exception_context(parts, &board, &commands, &rewinds);
     let exceptions = runner.run_kind::<ControlException>(context, exceptions);
     let context = audit_period::PeriodContext::new(
         Api::all(parts.client.clone()),
         parts.evidence.clone(),
+        commands.clone(),
+        events,
         parts.metrics.clone(),
         rewinds,
     );

@@ -32,14 +32,16 @@ use comptroller_core::{
 use comptroller_evidence::data::GapData;
 use comptroller_evidence::fold::LogState;
 use comptroller_recorder::{
-    AuthorGuards, BatchAnswer, Evidence, EvidenceError, ObjectKey, ObjectRecord, Receipt, Recorded,
-    Writing,
+    AuthorGuards, BatchAnswer, Evidence, EvidenceError, ObjectKey, ObjectRecord, PeriodClosing,
+    Receipt, Recorded, Writing,
 };
 
 /// The kind of controls, as entries name it.
 pub const CONTROL: &str = "Control";
 /// The kind of exceptions, as entries name it.
 pub const EXCEPTION: &str = "ControlException";
+/// The kind of audit periods, as entries name it.
+pub const AUDIT_PERIOD: &str = "AuditPeriod";
 
 /// The kind of management's responses, as entries name it.
 pub const RESPONSE: &str = "DeviationResponse";
@@ -85,6 +87,8 @@ pub struct RecordStage {
     waiting: VecDeque<String>,
     /// Times in which nothing could be judged of any control, that no entry tells of yet.
     gaps: Vec<GapData>,
+    /// Audit periods that close, of which no entry tells yet.
+    closings: Vec<PeriodClosing>,
     in_flight: Option<InFlight>,
     /// Batches that failed and may be in the log all the same: known once it was opened again.
     unconfirmed: Vec<Unconfirmed>,
@@ -170,6 +174,7 @@ impl RecordStage {
             exceptions: BTreeMap::new(),
             waiting: VecDeque::new(),
             gaps: Vec::new(),
+            closings: Vec::new(),
             in_flight: None,
             unconfirmed: Vec::new(),
             namespaces: None,
@@ -198,6 +203,25 @@ impl RecordStage {
         if self.authors != *authors {
             self.authors.clone_from(authors);
         }
+    }
+
+    /// Takes in that a period closes. The first that is said of it counts.
+    pub fn close_period(&mut self, closing: PeriodClosing) {
+        if !self.closings.iter().any(|known| known.period == closing.period) {
+            self.closings.push(closing);
+        }
+    }
+
+    /// The periods that close and that the log does not know to be closed; those that are gone close
+    /// no more.
+    fn unrecorded_closings(&mut self) -> Vec<PeriodClosing> {
+        let (register, evidence) = (&self.register, &self.evidence);
+        self.closings.retain(|PeriodClosing { period, .. }| {
+            let is_there = register.key(AUDIT_PERIOD, &period.name) == Some(period);
+            let is_logged = evidence.read(|state| PeriodClosing::logged(state, period).is_some());
+            is_there && is_logged == Some(false)
+        });
+        self.closings.clone()
     }
 
     /// Takes in a control that can be read; says what is remembered of it, for the engine.

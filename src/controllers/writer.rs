@@ -133,6 +133,11 @@ impl<S: Clone + PartialEq + Serialize + WithoutTexts> Writer<S> {
         })
     }
 
+    /// The status that was written last; None before the first, and after the cluster was restored.
+    pub fn last_written(&self, name: &str) -> Option<S> {
+        self.with(name, |entry| entry.written.as_ref().map(|written| written.status.clone()))
+    }
+
     /// Time left of the window in which this object may not be recorded again; None if it may be
     /// recorded now.
     pub fn gather(&self, name: &str, window: Duration) -> Option<Duration> {

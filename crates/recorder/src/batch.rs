@@ -1,6 +1,7 @@
 //! What one evaluation hands over to be recorded, and what comes back.
 
 mod blindness;
+mod closing;
 mod drafting;
 mod occurrences;
 
@@ -12,6 +13,7 @@ use std::{
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use self::closing::PeriodClosing;
 use self::drafting::Drafting;
 pub use self::occurrences::remembered_occurrences;
 use crate::{
@@ -24,7 +26,7 @@ use comptroller_core::engine::{
 use comptroller_evidence::{data::GapData, entry::EntrySubject};
 
 /// All that the log may not hold yet, as of one evaluation. It is recorded by one append, or not at
-/// all, in this order: deletions, namespaces, objects, verdicts, heartbeats.
+/// all, in this order: deletions, namespaces, objects, periods that close, verdicts, heartbeats.
 ///
 /// Each object and each control is in it once. What the log already holds is not written again.
 #[derive(Debug, Default)]
@@ -42,6 +44,8 @@ pub struct Batch {
     pub namespaces: Option<Vec<ObservedNamespace>>,
     /// Objects that the operator is governed by and that came or changed.
     pub objects: Vec<ObjectObservation>,
+    /// Audit periods that close.
+    pub closings: Vec<PeriodClosing>,
     /// What controls came to.
     pub verdicts: Vec<VerdictObservation>,
     /// Verdicts that were recorded before and still hold.
@@ -164,6 +168,7 @@ impl Batch {
             deleted,
             namespaces,
             objects,
+            closings,
             verdicts,
             heartbeats,
         } = self;
@@ -171,6 +176,7 @@ impl Batch {
             && deleted.is_empty()
             && namespaces.is_none()
             && objects.is_empty()
+            && closings.is_empty()
             && verdicts.is_empty()
             && heartbeats.is_empty()
     }
@@ -191,6 +197,9 @@ impl Batch {
         }
         for object in &self.objects {
             drafting.add_object(object);
+        }
+        for closing in &self.closings {
+            drafting.add_closing(closing);
         }
         for observed in &self.verdicts {
             let blind_since = self.blind_since.get(&observed.control.name).copied();

@@ -439,10 +439,14 @@ pub(crate) const GUARDS: [&str; 4] =
 /// The kind of management's responses.
 pub(crate) const RESPONSE: &str = "DeviationResponse";
 
+/// The kind of audit periods, as entries name it.
+pub const AUDIT_PERIOD: &str = "AuditPeriod";
+
 /// The kind of namespaces, whose labels have a type of entry of their own.
 pub const NAMESPACE: &str = "Namespace";
 
-fn changed(subject: EntrySubject, mut change: ObjectChange) -> (EntrySubject, Data) {
+/// The entry of a change, of the type that its kind has.
+pub fn changed(subject: EntrySubject, mut change: ObjectChange) -> (EntrySubject, Data) {
     if subject.kind == NAMESPACE {
         // The API server gives namespaces none.
         change.generation = None;
@@ -450,6 +454,7 @@ fn changed(subject: EntrySubject, mut change: ObjectChange) -> (EntrySubject, Da
     let change = Box::new(change);
     let data = match subject.kind.as_str() {
         EXCEPTION => Data::Exception(change),
+        AUDIT_PERIOD => Data::Object(EntryType::AuditPeriod, change),
         NAMESPACE => Data::Object(EntryType::Namespace, change),
         RESPONSE => Data::Object(EntryType::Response, change),
         kind if GUARDS.contains(&kind) => Data::Object(EntryType::Guard, change),

@@ -37,7 +37,7 @@ use self::task::Request;
 pub use self::{
     authors::{AuthorGuards, GuardHistory, WrittenWithin},
     batch::{
-        Batch, HeartbeatObservation, ObjectObservation, Receipt, VerdictObservation,
+        Batch, HeartbeatObservation, ObjectObservation, PeriodClosing, Receipt, VerdictObservation,
         remembered_occurrences,
     },
     clock::{Clock, MachineTime, Part, Pause, SERVER_SILENCE, TOLERANCE, TimeSource},

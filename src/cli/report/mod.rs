@@ -1,5 +1,7 @@
 //! `comptroller report`: the Type I or Type II report, from nothing but the evidence log.
 
+mod cited;
+mod closing;
 mod output;
 mod provenance;
 mod request;
@@ -9,6 +11,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use self::{
+    closing::Closing,
     provenance::{CheckedLog, ReportRun},
     request::ReportRequest,
 };
@@ -25,9 +28,10 @@ use comptroller_evidence::{
     sample::SizeTable,
     store,
     verify::continues,
+    witness::OutsideView,
 };
 use comptroller_report::period::{
-    FORMATS, PeriodFormat, Rendered, digest,
+    FORMATS, PeriodFormat, Rendered,
     fold::PeriodFold,
     model::{PeriodReport, ReportPeriod},
     sampling::{self, SamplingSheet},
@@ -35,8 +39,8 @@ use comptroller_report::period::{
 
 /// Write the report for an audit period from the evidence log.
 ///
-/// Exit code 0: the report was written. 1: it was written, but its digest is not the one in the status of
-/// the closed audit period. 2: it could not be written.
+/// Exit code 0: the report was written. 1: it was written, but the status of the audit period, or the entry
+/// that closes it, has another number. 2: it could not be written, or what it rests on is not right.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ReportArgs {
     /// The name of an AuditPeriod in the cluster or in the file. With --from and --to, or --as-of: a name
@@ -67,6 +71,9 @@ pub struct ReportArgs {
     /// The categories in scope, with --from or --as-of. Security is always included.
     #[arg(long, value_name = "CATEGORY", ignore_case = true, value_delimiter = ',', value_parser = arguments::category())]
     pub categories: Vec<Category>,
+    /// The share of the period, in percent, below which nothing is concluded, with --from or --as-of.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub minimum_observation: Option<u8>,
     /// The verifier key, or a file with it. Without it, the key beside the log is trusted.
     #[arg(long, value_name = "KEY|FILE")]
     pub key: Option<String>,
@@ -112,12 +119,15 @@ async fn make(args: &ReportArgs) -> Result<MadeReport, Box<dyn std::error::Error
     // Reading a long log takes time, so mistakes about the output are reported first.
     output::check(args.format, args.output.as_deref())?;
     let request = ReportRequest::find(args).await?;
+    request.refuse_future(now)?;
     let (reader, checked) = open(args, &request).await?;
-    let mut fold = PeriodFold::new(request.span, &request.categories);
+    let mut fold = PeriodFold::new(request.span, &request.categories)
+        .with_minimum_observation(request.minimum_observation);
     let read = replay(&reader, 0..checked.size, |index, entry| fold.apply(index, entry)).await?;
     let run = ReportRun { now, by: request.run_by.clone() };
     let report = finish(&fold, &request, &reader, &checked, &read, &run, args);
-    let mismatch = compare(&report, &request)?;
+    cited::check(&report, &reader).await?;
+    let mismatch = compare(&report, &request, &checked)?;
     let sheet =
         if args.format.needs_samples() { Some(draw(&report, &reader, args).await?) } else { None };
     Ok(MadeReport { rendered: args.format.render(&report, sheet.as_ref())?, mismatch })
@@ -145,8 +155,15 @@ async fn open(
         let size = continues(&reader, text.as_bytes()).await?;
         extends.push(format!("{what} ({size} entries)"));
     }
-    // A closed period is reproduced from the entries that its digest was made from.
-    let end = closed.and_then(|status| u64::try_from(status.log_size?).ok());
+    let closing = if request.status.is_some() && args.log_size.is_none() {
+        closing::refuse_too_short(&reader, request).await?;
+        Closing::find(&reader, request).await?
+    } else {
+        None
+    };
+    // A closed period is reproduced from the entries that its numbers were counted in: as the log says
+    // how many those are, since anybody could have written a status.
+    let end = closing.as_ref().and_then(|closing| u64::try_from(closing.claim.log_size).ok());
     let size = args.log_size.or(end).unwrap_or_else(|| reader.size());
     if size > reader.size() {
         return Err(format!(
@@ -156,7 +173,8 @@ async fn open(
         )
         .into());
     }
-    Ok((reader, CheckedLog { size, extends }))
+    let outside = OutsideView::read(&reader, None).await?;
+    Ok((reader, CheckedLog { size, extends, closing, outside, is_cut: args.log_size.is_some() }))
 }
 
 fn finish(
@@ -176,22 +194,20 @@ fn finish(
     fold.finish(period, provenance::of(request, reader, checked, read, run, args))
 }
 
-/// A message if the status of a closed `AuditPeriod` has another digest; None if they agree, or if there
-/// is none to compare with.
+/// A message if the status of the `AuditPeriod` or the entry that closes it contradicts the report; None
+/// if they agree, or if there is nothing to compare with.
 fn compare(
     report: &PeriodReport,
     request: &ReportRequest,
+    checked: &CheckedLog,
 ) -> Result<Option<String>, Box<dyn std::error::Error>> {
-    let Some(known) = request.closed().and_then(|status| status.report_digest.as_ref()) else {
-        return Ok(None);
+    let found: Vec<String> = match &checked.closing {
+        Some(closing) => closing.contradictions(report, request)?,
+        // With --log-size another report may have been asked for.
+        None if checked.is_cut => Vec::new(),
+        None => closing::not_closed(request).into_iter().collect(),
     };
-    let ours = digest(report)?;
-    Ok((ours != *known).then(|| {
-        format!(
-            "the digest of this report is {ours}, but the status of AuditPeriod {} has {known}: the period was closed by another version, this is another log, or the status was changed",
-            request.name
-        )
-    }))
+    Ok((!found.is_empty()).then(|| found.join("; and ")))
 }
 
 /// Draws the samples from the lists beside the log.
@@ -203,11 +219,12 @@ async fn draw(
     let seed =
         args.seed.clone().unwrap_or_else(|| sampling::default_seed(&report.provenance.checkpoint));
     let mut sheet = SamplingSheet::new(report, &seed, &args.sizes);
-    for digest in sheet.lists_to_draw_from() {
+    for digest in sheet.lists_to_read() {
         // The sheet says which lists are missing.
         if let Ok(bytes) = reader.stored(&digest).await {
-            sheet.draw(&String::from_utf8_lossy(&bytes), &args.sizes);
+            sheet.read(&String::from_utf8_lossy(&bytes));
         }
     }
+    sheet.draw(&args.sizes);
     Ok(sheet)
 }

@@ -4,11 +4,17 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{ReportArgs, request::ReportRequest};
-use comptroller_evidence::{log::LogReader, origin, replay::Replayed};
+use super::{ReportArgs, closing::Closing, request::ReportRequest};
+use comptroller_core::api::MINIMUM_OBSERVATION;
+use comptroller_evidence::{
+    log::LogReader,
+    origin,
+    replay::Replayed,
+    witness::{Contradiction, OutsideView, VouchedDay},
+};
 use comptroller_report::{
     period::{
-        model::{Provenance, Span},
+        model::{ContradictedCheckpoint, Cosignature, Provenance, Span},
         sampling::default_seed,
     },
     shell_word,
@@ -29,6 +35,12 @@ pub struct CheckedLog {
     pub size: u64,
     /// The older checkpoints that it continues, described in words.
     pub extends: Vec<String>,
+    /// What others saw of the log.
+    pub outside: OutsideView,
+    /// The entry that closes the period; None if there is none, or the period is not one of the cluster.
+    pub closing: Option<Closing>,
+    /// Whether the size was asked for.
+    pub is_cut: bool,
 }
 
 /// The provenance of a report.
@@ -42,9 +54,9 @@ pub fn of(
 ) -> Provenance {
     let key = if args.key.is_some() { KeySource::Given } else { KeySource::BesideLog };
     let cut = checked.size < reader.size();
-    // With --log-size the report may be based on other entries than the closed period.
-    let closed = request.closed().filter(|_| args.log_size.is_none());
-    let checkpoint = closed.and_then(|status| status.checkpoint.clone()).filter(|_| cut);
+    // It is the signed word on the entries that the numbers of a closed period were counted in.
+    let closed = checked.closing.as_ref().map(|closing| closing.claim.checkpoint.clone());
+    let checkpoint = closed.filter(|_| cut);
     let checkpoint = checkpoint.unwrap_or_else(|| reader.checkpoint().to_owned());
     Provenance {
         cluster: origin::cluster(reader.origin()).to_owned(),
@@ -62,8 +74,27 @@ pub fn of(
         verify_command: verify_command(reader, args),
         completeness: completeness(request.span, checked.size, read),
         operators: Vec::new(),
-        cosignatures: Vec::new(),
+        cosignatures: cosignatures(&checked.outside),
+        contradictions: contradictions(&checked.outside),
     }
+}
+
+fn cosignatures(outside: &OutsideView) -> Vec<Cosignature> {
+    let signed = |day: &VouchedDay| Cosignature {
+        witness: day.witnesses.join(", "),
+        at: day.at,
+        log_size: day.size,
+    };
+    outside.days.iter().map(signed).collect()
+}
+
+fn contradictions(outside: &OutsideView) -> Vec<ContradictedCheckpoint> {
+    let contradicted = |one: &Contradiction| ContradictedCheckpoint {
+        log_size: one.size,
+        checkpoint: one.checkpoint.clone(),
+        reason: one.reason.clone(),
+    };
+    outside.contradicted.iter().map(contradicted).collect()
 }
 
 /// Where the verifier key comes from.
@@ -139,6 +170,9 @@ fn command(
     }
     let categories: Vec<&str> = request.categories.iter().map(|one| one.as_str()).collect();
     option("--categories", &categories.join(","));
+    if request.minimum_observation != MINIMUM_OBSERVATION {
+        option("--minimum-observation", &request.minimum_observation.to_string());
+    }
     option("--evidence", &args.evidence);
     option("--key", key);
     option("--log-size", &size.to_string());
@@ -185,6 +219,8 @@ mod tests {
             name: "q3".to_owned(),
             span,
             categories: vec![Category::Security],
+            minimum_observation: 95,
+            uid: None,
             status: None,
             run_by: String::new(),
         };
@@ -208,7 +244,13 @@ mod tests {
 
     #[test]
     fn missing_verification_is_stated() {
-        let checked = CheckedLog { size: 7, extends: Vec::new() };
+        let checked = CheckedLog {
+            size: 7,
+            extends: Vec::new(),
+            closing: None,
+            outside: OutsideView::default(),
+            is_cut: false,
+        };
         let text = verification(KeySource::BesideLog, 7, &checked);
         assert!(text.contains("lies beside the log") && text.contains("No older checkpoint"));
         let checked =

@@ -2,6 +2,7 @@
 
 use std::{fs::File, io::BufReader, path::Path};
 
+use jiff::Timestamp;
 use kube::{Api, Client};
 use serde_json::Value;
 
@@ -11,8 +12,8 @@ use crate::{
     source::manifest::{self, Limits, ManifestDocument},
 };
 use comptroller_core::api::{
-    AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodPhase, ReportType, criteria::Category,
-    invalid::InvalidSpec, structural, time::Time,
+    AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodPhase, ReportType, SystemDescription,
+    criteria::Category, invalid::InvalidSpec, structural, time::Time,
 };
 use comptroller_report::{period::model::Span, visible};
 
@@ -25,7 +26,11 @@ pub struct ReportRequest {
     pub span: Span,
     /// The categories in scope.
     pub categories: Vec<Category>,
-    /// The status that the operator wrote; None without a cluster.
+    /// The share of the period, in percent, below which nothing is concluded.
+    pub minimum_observation: u8,
+    /// The uid of the object; None without a cluster.
+    pub uid: Option<String>,
+    /// The status that the cluster has; None without a cluster.
     pub status: Option<AuditPeriodStatus>,
     /// The user who runs the report, and who says so.
     pub run_by: String,
@@ -72,6 +77,9 @@ pub enum ReportRequestError {
         /// What is wrong with it.
         error: InvalidSpec,
     },
+    /// Nothing can be recorded of it.
+    #[error("{0} lies ahead, so nothing is recorded of it yet: give a time that is over")]
+    Future(Timestamp),
     /// No period was given.
     #[error("name an AuditPeriod, or give --from and --to, or --as-of")]
     Nothing,
@@ -96,7 +104,17 @@ impl ReportRequest {
             ReportRequestError::Get { name: name.clone(), error: Box::new(error) }
         })?;
         let user = cluster_user(&client).await.unwrap_or_else(local_user);
-        Self::of(name, &period.spec, period.status, user)
+        let uid = period.metadata.uid;
+        Ok(Self {
+            uid,
+            ..Self::of(name, &period.spec, Some(period.status.unwrap_or_default()), user)?
+        })
+    }
+
+    /// Refuses a time that is yet to come.
+    pub fn refuse_future(&self, now: Timestamp) -> Result<(), ReportRequestError> {
+        let start = self.span.start();
+        if start > now { Err(ReportRequestError::Future(start)) } else { Ok(()) }
     }
 
     fn of(
@@ -109,7 +127,15 @@ impl ReportRequest {
         // A file may have a period that no API server has validated.
         spec.validate().map_err(invalid)?;
         let span = Span::of(spec).ok_or(ReportRequestError::Nothing)?;
-        Ok(Self { name, span, categories: spec.categories(), status, run_by })
+        Ok(Self {
+            name,
+            span,
+            categories: spec.categories(),
+            minimum_observation: spec.minimum_observation(),
+            uid: None,
+            status,
+            run_by,
+        })
     }
 
     /// The status of a closed period; None if it is not closed, or there is no status.
@@ -131,6 +157,8 @@ fn of_arguments(args: &ReportArgs) -> Option<AuditPeriodSpec> {
         to: args.to.map(Time),
         categories: args.categories.clone(),
         auditors: Vec::new(),
+        minimum_observation: args.minimum_observation.map(i32::from),
+        description: SystemDescription::default(),
     })
 }
 

@@ -11,12 +11,14 @@ use kube::ResourceExt;
 use super::summary::{checkpoint_only, provenance};
 use comptroller_core::api::{AuditPeriod, AuditPeriodStatus, criteria::Category};
 use comptroller_evidence::{
+    entry::Entry,
     key::{KeyError, VerifierKey},
     log::{LogError, LogReader},
     replay::{ReplayError, replay},
     store::{self, StoreError},
 };
 use comptroller_report::period::{
+    PeriodClaim,
     fold::PeriodFold,
     model::{PeriodReport, ReportPeriod, Span},
 };
@@ -28,8 +30,21 @@ const MOST: usize = 16;
 /// by then.
 const GRACE: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long the log must reach beyond the end of a period before it closes: what is written first after
+/// a time in which nobody wrote says what became of that time.
+const SETTLED: SignedDuration = SignedDuration::from_secs(15);
+
 /// How often a status is written of which only the checkpoint is new.
 const CHECKPOINT_EVERY: Duration = Duration::from_hours(1);
+
+/// What time it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// The time by which everything is dated.
+    pub now: Timestamp,
+    /// The API server's time. None when it has not answered of late.
+    pub server: Option<Timestamp>,
+}
 
 /// Where the evidence log is, and what the operator knows it to be verified by.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +92,8 @@ impl FollowError {
 pub(super) struct Following {
     reader: Option<LogReader>,
     periods: HashMap<String, Fold>,
+    /// What periods close with whose entry is not written yet, by their uid.
+    closing: HashMap<String, (Option<String>, PeriodClaim)>,
     last_writes: HashMap<String, Instant>,
 }
 
@@ -85,21 +102,50 @@ struct Fold {
     of: (Option<String>, Span, Vec<Category>),
     so_far: PeriodFold,
     next: u64,
-    latest: Option<Timestamp>,
+    reached: Reached,
+}
+
+/// How far a log reaches, by the API server's time where its entries have it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reached {
+    /// Whether an entry so far has the API server's time: then those without it prove nothing.
+    has_server_time: bool,
+    /// When the first entry after the end of the period was written. None while there is none.
+    beyond: Option<Timestamp>,
+}
+
+impl Reached {
+    pub(super) fn take(&mut self, entry: &Entry, span: Span) {
+        if entry.clock.server.is_some() && !self.has_server_time {
+            // What was dated by the operator's clock alone could be ahead.
+            *self = Self { has_server_time: true, beyond: None };
+        }
+        let time = if self.has_server_time { entry.clock.server } else { Some(entry.at) };
+        let beyond = time.filter(|time| span.is_over(*time));
+        self.beyond = self.beyond.or(beyond);
+    }
+
+    /// When a period may close, at the soonest. None while the log does not reach beyond its end.
+    pub(super) fn closes(self, span: Span) -> Option<Timestamp> {
+        let settled = self.beyond?.checked_add(SETTLED).ok()?;
+        let grace = span.end().checked_add(GRACE).ok()?;
+        Some(settled.max(grace))
+    }
 }
 
 /// A period as of a checkpoint.
 pub(super) struct Followed {
     pub report: PeriodReport,
-    /// The latest time of an entry.
-    pub latest: Option<Timestamp>,
+    /// How far the log reaches.
+    pub reached: Reached,
 }
 
 impl Followed {
-    /// Whether the log reaches beyond the end of the period, so that nothing of it can change.
-    pub fn is_final(&self, span: Span, now: Timestamp) -> bool {
-        self.latest.is_some_and(|latest| span.is_over(latest))
-            && now.duration_since(span.end()) >= GRACE
+    /// Whether the log says what happened up to the end of the period, by the API server's time of
+    /// now. Never while that is not known: a clock that is ahead must not close a period early.
+    pub fn is_final(&self, span: Span, server_time: Option<Timestamp>) -> bool {
+        let closes = self.reached.closes(span);
+        closes.zip(server_time).is_some_and(|(closes, now)| now >= closes)
     }
 }
 
@@ -110,7 +156,7 @@ impl Following {
         place: LogPlace<'_>,
         period: &AuditPeriod,
         span: Span,
-        now: Timestamp,
+        times: Times,
     ) -> Result<Followed, FollowError> {
         let name = period.name_any();
         let categories = period.spec.categories();
@@ -124,25 +170,38 @@ impl Following {
         let reader = refreshed(&mut self.reader, place).await?;
         let known = self.periods.entry(name.clone()).or_insert_with(|| Fold {
             of,
-            so_far: PeriodFold::new(span, &categories),
+            so_far: PeriodFold::new(span, &categories)
+                .with_minimum_observation(period.spec.minimum_observation()),
             next: 0,
-            latest: None,
+            reached: Reached::default(),
         });
-        known.read(reader).await?;
-        let provenance = provenance(reader, place.location, now);
+        known.read(reader, span).await?;
+        let provenance = provenance(reader, place.location, times.now);
         let report =
             known.so_far.finish(ReportPeriod { name: name.clone(), span, categories }, provenance);
-        let followed = Followed { report, latest: known.latest };
-        if followed.is_final(span, now) {
+        let followed = Followed { report, reached: known.reached };
+        if followed.is_final(span, times.server) {
             // Its deviations need not stay in memory: the status that follows is the last.
             self.periods.remove(&name);
         }
         Ok(followed)
     }
 
+    /// What a period closes with, once that was found and until an entry says so.
+    pub fn closing(&self, name: &str, uid: Option<&str>) -> Option<&PeriodClaim> {
+        let (of, claim) = self.closing.get(name)?;
+        (of.as_deref() == uid).then_some(claim)
+    }
+
+    /// Notes what a period closes with.
+    pub fn closes_with(&mut self, name: &str, uid: Option<String>, claim: PeriodClaim) {
+        self.closing.insert(name.to_owned(), (uid, claim));
+    }
+
     /// Forgets a period that is gone or closed.
     pub fn forget(&mut self, name: &str) {
         self.periods.remove(name);
+        self.closing.remove(name);
         self.last_writes.remove(name);
     }
 
@@ -180,14 +239,67 @@ async fn refreshed<'a>(
 
 impl Fold {
     /// Takes in what is new. After an error it goes on behind the last entry that it took.
-    async fn read(&mut self, reader: &LogReader) -> Result<(), ReplayError> {
-        let Self { so_far, next, latest, .. } = self;
+    async fn read(&mut self, reader: &LogReader, span: Span) -> Result<(), ReplayError> {
+        let Self { so_far, next, reached, .. } = self;
         replay(reader, *next..reader.size(), |index, entry| {
             so_far.apply(index, entry);
             *next = index + 1;
-            *latest = (*latest).max(Some(entry.at));
+            reached.take(entry, span);
         })
         .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use comptroller_evidence::{
+        data::{GapCause, GapData},
+        entry::{ClockReading, Data, EntrySubject},
+    };
+
+    use super::*;
+
+    const END: i64 = 1_800_000_000;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(END + seconds).unwrap()
+    }
+
+    fn entry(dated: i64, server: Option<i64>) -> Entry {
+        let gap = GapData::between(at(0), at(0), GapCause::Stopped, String::new());
+        Entry {
+            at: at(dated),
+            clock: ClockReading { server: server.map(at), operator: None },
+            epoch: 1,
+            subject: EntrySubject::new("Cluster", "c"),
+            data: Data::Gap(gap),
+        }
+    }
+
+    #[test]
+    fn a_period_closes_by_the_api_server_s_time_and_once_the_log_reaches_beyond_its_end() {
+        let span = Span::TypeII { from: at(-3600), to: at(0) };
+        let day = 86_400;
+        // Entries as (dated, the API server's time), in seconds after the end; when it may close.
+        let table: [(&[(i64, Option<i64>)], Option<i64>); 8] = [
+            (&[], None),
+            (&[(-5, Some(-5))], None),
+            (&[(-5, Some(-5)), (0, Some(0))], Some(600)),
+            (&[(-5, Some(-5)), (700, Some(700))], Some(715)),
+            (&[(700, Some(700)), (9_000, Some(9_000))], Some(715)),
+            // An operator whose clock is a day ahead dates entries beyond the end.
+            (&[(day - 900, Some(-900)), (day - 800, None)], None),
+            (&[(day, None), (day + 1, Some(-899)), (day + 2, Some(3))], Some(600)),
+            // A log of an older version has no other time.
+            (&[(-5, None), (20, None)], Some(600)),
+        ];
+        for (entries, closes) in table {
+            let mut reached = Reached::default();
+            for (dated, server) in entries {
+                reached.take(&entry(*dated, *server), span);
+            }
+            assert_eq!(reached.closes(span), closes.map(at), "{entries:?}");
+        }
     }
 }

@@ -2,16 +2,22 @@
 
 use jiff::Timestamp;
 
-use super::{super::refusal::COMPLETE, following::Followed};
+use super::{
+    super::refusal::COMPLETE,
+    following::{Followed, Times},
+};
 use comptroller_core::api::{
-    AuditPeriodStatus, PeriodControls, PeriodPhase,
+    AuditPeriodStatus, PeriodPhase,
     condition::{ConditionStatus, READY, condition, set_condition},
 };
 use comptroller_evidence::{log::LogReader, origin};
 use comptroller_report::period::{
-    digest,
-    model::{PeriodReport, Provenance, Span},
+    PeriodClaim,
+    model::{Provenance, Span},
 };
+
+/// The condition that says that somebody wrote a status that the log does not bear.
+pub const STATUS_PUT_BACK: &str = "StatusPutBack";
 
 fn with_ready(
     mut status: AuditPeriodStatus,
@@ -53,65 +59,106 @@ pub fn not_begun(
     with_ready(known.clone(), ConditionStatus::True, "NotBegun", &message, generation, now)
 }
 
-/// A period whose status is final.
-pub fn closed(known: &AuditPeriodStatus, generation: i64) -> AuditPeriodStatus {
-    let mut status = known.clone();
-    status.observed_generation = generation;
-    status.conditions.retain(|known| known.type_ != COMPLETE);
-    for condition in &mut status.conditions {
-        condition.observed_generation = Some(generation);
-    }
-    status
+/// A period that an entry of the log says to be closed, with the numbers of that entry.
+pub fn closed(
+    known: &AuditPeriodStatus,
+    claim: &PeriodClaim,
+    generation: i64,
+    now: Timestamp,
+) -> AuditPeriodStatus {
+    let status = claim.status(PeriodPhase::Closed, known);
+    let message = "the period is over, and what the status says of it is final and recorded";
+    with_ready(status, ConditionStatus::True, "Closed", message, generation, now)
 }
 
-/// A period as the log has it.
+/// A period that is to close: its entry is not in the log yet, so nothing is final.
+pub fn closing(
+    known: &AuditPeriodStatus,
+    claim: &PeriodClaim,
+    generation: i64,
+    now: Timestamp,
+) -> AuditPeriodStatus {
+    let so_far = PeriodClaim { report_digest: None, ..claim.clone() };
+    let status = so_far.status(PeriodPhase::Open, known);
+    let message = "the period is over, and closes once an entry of the log says so";
+    with_ready(status, ConditionStatus::True, "Closing", message, generation, now)
+}
+
+/// A period as the log has it so far.
 pub fn summed(
     known: &AuditPeriodStatus,
     followed: &Followed,
     span: Span,
     generation: i64,
-    now: Timestamp,
+    times: Times,
 ) -> AuditPeriodStatus {
-    let mut status = counted(known, &followed.report);
-    if !followed.is_final(span, now) {
-        let (reason, message) = if now < span.end() {
+    let status = PeriodClaim::so_far(&followed.report).status(PeriodPhase::Open, known);
+    let (reason, message) = match times.server {
+        _ if times.now < span.end() => {
             ("Following", "the log is summed up every 5 minutes until the period is over")
-        } else {
-            (
-                "Closing",
-                "the period is over, and closes once the log has an entry of after its end, 10 minutes after it at the soonest",
-            )
-        };
-        return with_ready(status, ConditionStatus::True, reason, message, generation, now);
-    }
-    match digest(&followed.report) {
-        Ok(digest) => {
-            status.phase = PeriodPhase::Closed;
-            status.report_digest = Some(digest);
-            let message = "the period is over, and what the status says of it is final";
-            with_ready(status, ConditionStatus::True, "Closed", message, generation, now)
         }
-        Err(error) => unready(&status, "NoDigest", &error.to_string(), generation, now),
+        None => (
+            "ClockUnknown",
+            "the period closes by the API server's time, which has not been known for two minutes: see that the API server answers the operator",
+        ),
+        Some(_) => (
+            "Closing",
+            "the period is over, and closes once the log has an entry of after its end, 10 minutes after it at the soonest",
+        ),
+    };
+    with_ready(status, ConditionStatus::True, reason, message, generation, times.now)
+}
+
+/// What is left of a status that the log does not bear: nothing of what it claims.
+pub fn without_claim(known: &AuditPeriodStatus) -> AuditPeriodStatus {
+    AuditPeriodStatus {
+        observed_generation: known.observed_generation,
+        conditions: known.conditions.clone(),
+        ..AuditPeriodStatus::default()
     }
 }
 
-fn counted(known: &AuditPeriodStatus, report: &PeriodReport) -> AuditPeriodStatus {
-    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-    let summary = &report.summary;
-    AuditPeriodStatus {
-        phase: PeriodPhase::Open,
-        coverage: Some(summary.coverage.text()),
-        controls: Some(PeriodControls {
-            effective: count(summary.no_deviation_observed),
-            deviations: count(summary.deviation_observed),
-            unknown: count(summary.not_determinable),
-            not_applicable: count(summary.not_due),
-        }),
-        deviations: Some(count(summary.deviations)),
-        open_deviations: Some(count(summary.open_deviations)),
-        log_size: i64::try_from(report.provenance.log_size).ok(),
-        checkpoint: Some(report.provenance.checkpoint.clone()),
-        ..known.clone()
+/// Says in a status that another was put back, and what that said.
+pub fn put_back(
+    mut status: AuditPeriodStatus,
+    message: &str,
+    generation: i64,
+    now: Timestamp,
+) -> AuditPeriodStatus {
+    // A second time is another event: the time of the condition is that of the last.
+    status.conditions.retain(|known| known.type_ != STATUS_PUT_BACK);
+    let said = condition(
+        STATUS_PUT_BACK,
+        ConditionStatus::True,
+        "NotBorneByLog",
+        message,
+        generation,
+        now,
+    );
+    set_condition(&mut status.conditions, said);
+    status
+}
+
+/// How a status that somebody wrote differs from the one that was written here last; None if it says
+/// the same, whatever else changed.
+pub fn tampered(written: &AuditPeriodStatus, found: &AuditPeriodStatus) -> Option<String> {
+    let said = |status: &AuditPeriodStatus| {
+        status.conditions.iter().any(|one| one.type_ == STATUS_PUT_BACK)
+    };
+    if written.phase != found.phase {
+        return Some(format!("phase was {}, not {}", found.phase, written.phase));
+    }
+    let claim = |status: &AuditPeriodStatus| {
+        PeriodClaim::of_closed(&AuditPeriodStatus { phase: PeriodPhase::Closed, ..status.clone() })
+    };
+    let differences =
+        claim(written).zip(claim(found)).map(|(ours, found)| ours.differences(&found));
+    match differences {
+        Some(differences) if !differences.is_empty() => Some(differences.join(", ")),
+        _ if said(written) && !said(found) => {
+            Some(format!("the condition {STATUS_PUT_BACK} was taken away"))
+        }
+        _ => None,
     }
 }
 
@@ -145,11 +192,13 @@ pub fn provenance(reader: &LogReader, location: &str, now: Timestamp) -> Provena
         completeness: String::new(),
         operators: Vec::new(),
         cosignatures: Vec::new(),
+        contradictions: Vec::new(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::following::Reached;
     use super::*;
     use comptroller_report::period::testing::{at, rich};
 
@@ -159,49 +208,49 @@ mod tests {
         rich().period.span
     }
 
-    fn followed(latest: &str) -> Followed {
-        Followed { report: rich(), latest: Some(at(latest)) }
+    fn followed() -> Followed {
+        Followed { report: rich(), reached: Reached::default() }
     }
 
     fn ready(status: &AuditPeriodStatus) -> (&str, &str) {
-        let [ready] = status.conditions.as_slice() else { panic!("{status:?}") };
+        let ready = status.conditions.iter().find(|one| one.type_ == READY).unwrap();
         (&ready.status, &ready.reason)
     }
 
     #[test]
-    fn a_period_closes_when_the_log_reaches_beyond_its_end_and_not_before() {
+    fn a_period_that_is_over_waits_for_the_log_and_for_the_api_server_s_time() {
         let none = AuditPeriodStatus::default();
-        for (latest, now, phase, reason) in [
-            ("2026-09-30T23:00:00Z", "2026-09-30T23:30:00Z", PeriodPhase::Open, "Following"),
-            ("2026-09-30T23:00:00Z", "2026-10-09T00:00:00Z", PeriodPhase::Open, "Closing"),
-            ("2026-10-01T00:00:01Z", "2026-10-01T00:00:02Z", PeriodPhase::Open, "Closing"),
-            ("2026-10-01T00:00:00Z", "2026-10-01T00:10:00Z", PeriodPhase::Closed, "Closed"),
+        for (now, server, reason) in [
+            ("2026-09-30T23:30:00Z", None, "Following"),
+            ("2026-10-01T00:00:00Z", Some("2026-10-01T00:00:00Z"), "Closing"),
+            ("2026-10-09T00:00:00Z", None, "ClockUnknown"),
         ] {
-            let status = summed(&none, &followed(latest), span(), GENERATION, at(now));
-            assert_eq!((status.phase, ready(&status)), (phase, ("True", reason)), "{latest} {now}");
-            let digest = (phase == PeriodPhase::Closed).then(|| digest(&rich()).unwrap());
-            assert_eq!(status.report_digest, digest);
-            assert_eq!(status.observed_generation, GENERATION);
+            let times = Times { now: at(now), server: server.map(at) };
+            let status = summed(&none, &followed(), span(), GENERATION, times);
+            assert_eq!((status.phase, ready(&status)), (PeriodPhase::Open, ("True", reason)));
+            assert_eq!((status.report_digest, status.observed_generation), (None, GENERATION));
         }
     }
 
     #[test]
-    fn the_counts_are_those_of_the_report() {
-        let known = AuditPeriodStatus::default();
-        let status = counted(&known, &rich());
-        let controls =
-            PeriodControls { effective: 1, deviations: 4, unknown: 1, not_applicable: 1 };
-        assert_eq!(status.controls, Some(controls));
-        assert_eq!((status.deviations, status.open_deviations), (Some(5), Some(2)));
-        assert_eq!(status.coverage.as_deref(), Some("99.1%"));
-        assert_eq!(status.checkpoint, Some(rich().provenance.checkpoint));
+    fn a_closed_period_says_what_its_entry_says_whatever_the_status_said() {
+        let now = at("2026-10-02T00:00:00Z");
+        let claim = PeriodClaim::closing(&rich()).unwrap();
+        let forged = AuditPeriodStatus { deviations: Some(0), ..AuditPeriodStatus::default() };
+        let open = closing(&forged, &claim, GENERATION, now);
+        assert_eq!((open.phase, open.report_digest.as_ref()), (PeriodPhase::Open, None));
+        let done = closed(&forged, &claim, GENERATION, now);
+        assert_eq!(PeriodClaim::of_closed(&done), Some(claim.clone()));
+        assert_eq!(ready(&done), ("True", "Closed"));
+        assert_eq!(closed(&done, &claim, GENERATION, now), done);
     }
 
     #[test]
     fn what_was_known_outlives_a_log_that_can_t_be_read() {
         let now = at("2026-09-01T00:00:00Z");
         let none = AuditPeriodStatus::default();
-        let good = summed(&none, &followed("2026-08-31T00:00:00Z"), span(), GENERATION, now);
+        let times = Times { now, server: Some(now) };
+        let good = summed(&none, &followed(), span(), GENERATION, times);
         let bad = unready(&good, "LogUnreadable", "why", GENERATION, now);
         assert_eq!(ready(&bad), ("False", "LogUnreadable"));
         assert_eq!(
@@ -212,7 +261,8 @@ mod tests {
 
     #[test]
     fn a_new_checkpoint_alone_can_wait_and_a_new_count_can_not() {
-        let known = counted(&AuditPeriodStatus::default(), &rich());
+        let none = AuditPeriodStatus::default();
+        let known = PeriodClaim::so_far(&rich()).status(PeriodPhase::Open, &none);
         let mut new = known.clone();
         new.checkpoint = Some("other".to_owned());
         new.log_size = Some(9);
@@ -222,12 +272,27 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_period_changes_only_its_generation() {
+    fn what_somebody_else_wrote_is_told_from_what_is_not_of_ours() {
         let now = at("2026-10-02T00:00:00Z");
-        let none = AuditPeriodStatus::default();
-        let done = summed(&none, &followed("2026-10-01T00:00:00Z"), span(), GENERATION, now);
-        let later = closed(&done, GENERATION + 1);
-        assert_eq!(later.observed_generation, GENERATION + 1);
-        assert_eq!(closed(&later, GENERATION), done);
+        let claim = PeriodClaim::closing(&rich()).unwrap();
+        let done = closed(&AuditPeriodStatus::default(), &claim, GENERATION, now);
+        let announced = put_back(done.clone(), "why", GENERATION, now);
+        let mut other = done.clone();
+        set_condition(
+            &mut other.conditions,
+            condition("Reviewed", ConditionStatus::True, "Yes", "", GENERATION, now),
+        );
+        assert_eq!(tampered(&done, &other), None);
+        let open = AuditPeriodStatus { phase: PeriodPhase::Open, ..done.clone() };
+        let more = AuditPeriodStatus { coverage: Some("100.0%".to_owned()), ..done.clone() };
+        for (written, found, why) in [
+            (&open, &done, "phase was Closed, not Open"),
+            (&done, &more, "coverage is 100.0%, not 99.1%"),
+            (&announced, &done, "was taken away"),
+        ] {
+            let found = tampered(written, found).unwrap();
+            assert!(found.contains(why), "{found}");
+        }
+        assert_eq!(PeriodClaim::of_closed(&without_claim(&done)), None);
     }
 }

@@ -5,10 +5,10 @@ use crate::{
     source::event::SourceEvent,
 };
 use comptroller_core::{
-    api::{Control, ControlException, DeviationResponse},
+    api::{AuditPeriod, Control, ControlException, DeviationResponse},
     engine::{Verdict, exceptions::ExceptionState},
 };
-use comptroller_recorder::ObjectKey;
+use comptroller_recorder::{ObjectKey, PeriodClosing};
 
 /// What the engine's task is told.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ pub enum Command {
     UnreadableControl(ObjectKey, Box<Verdict>),
     /// How a `ControlException` stands whose spec can't be read.
     UnreadableException(ObjectKey, ExceptionState),
+    /// An `AuditPeriod`, whose changes are recorded. No verdict depends on one.
+    AuditPeriod(EngineEvent<AuditPeriod>),
+    /// That an audit period closes: to be recorded before its status says so.
+    ClosePeriod(PeriodClosing),
     /// A `ControlException`. One that can't be read allows nothing.
     Exception(EngineEvent<ControlException>),
     /// A `DeviationResponse`, which is recorded.

@@ -12,11 +12,11 @@ use crate::{
     controllers::{
         guard::{GuardEvent, RIGHT},
         kinds::{EngineEvent, key_of},
-        record::{CONTROL, EXCEPTION, RESPONSE},
+        record::{AUDIT_PERIOD, CONTROL, EXCEPTION, RESPONSE},
     },
     source::own_kinds::ObjectEvent,
 };
-use comptroller_core::api::{Control, ControlException, DeviationResponse};
+use comptroller_core::api::{AuditPeriod, Control, ControlException, DeviationResponse};
 
 /// How long an event of a healthy watch takes at most, with what clocks may differ in.
 const EVENT_DELAY: SignedDuration = SignedDuration::from_secs(2);
@@ -122,6 +122,27 @@ impl Host {
                     self.remove_exception(&name);
                 }
             }
+        }
+    }
+
+    /// Periods are recorded and nothing else: no verdict depends on one.
+    pub(super) fn take_audit_period(&mut self, event: EngineEvent<AuditPeriod>) {
+        let register = self.record.register();
+        match event {
+            ObjectEvent::Applied(Ok(period)) => {
+                let key = key_of(&period.metadata);
+                let generation = period.metadata.generation.unwrap_or_default();
+                register.put(AUDIT_PERIOD, key, generation, text_of(&period.spec));
+            }
+            ObjectEvent::Applied(Err(InvalidObject { metadata, .. })) => {
+                let generation = metadata.generation.unwrap_or_default();
+                register.put(AUDIT_PERIOD, key_of(&metadata), generation, None);
+            }
+            ObjectEvent::Deleted(name) => register.remove(AUDIT_PERIOD, &name),
+            ObjectEvent::Listed(names) => {
+                register.listed(AUDIT_PERIOD, &names);
+            }
+            ObjectEvent::Confirmed | ObjectEvent::Failing(_) => {}
         }
     }
 

@@ -91,6 +91,7 @@ impl RecordStage {
             namespaces: self.namespaces(engine),
             objects: self.register.unrecorded(),
             authors: self.authors.clone(),
+            closings: self.unrecorded_closings(),
             ..Batch::default()
         };
         let (mut sent, mut room, mut later) = (Vec::new(), MOST_FINDINGS, VecDeque::new());

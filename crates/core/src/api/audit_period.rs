@@ -7,6 +7,10 @@ use kube_derive::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::system::{
+    Boundary, ComplementaryControl, OutOfBoundary, PointsOfFocus, SubserviceMethod,
+    SubserviceOrganization, System, SystemDescription,
+};
 use super::{
     condition,
     criteria::Category,
@@ -16,6 +20,12 @@ use super::{
     structural, time,
 };
 use comptroller_vocabulary::closed_enum;
+
+mod system;
+
+/// The share of a period, in percent, in which a control must have been observed before anything is
+/// concluded about it, unless its `AuditPeriod` says otherwise.
+pub const MINIMUM_OBSERVATION: u8 = 95;
 
 /// The longest period, in days: two years of 366 days.
 pub const MAX_PERIOD_DAYS: i64 = 732;
@@ -57,17 +67,42 @@ closed_enum! {
     status = "AuditPeriodStatus",
     derive = "PartialEq",
     doc = "A period that an auditor reports on. Its status summarizes what the evidence log says \
-           about it; the command report writes all of it. Once written, only the auditors can change; \
-           for another period, write another AuditPeriod.",
+           about it; the command report writes all of it. Its times, categories and \
+           minimumObservation never change; each change of the rest is recorded. For another period, \
+           write another AuditPeriod.",
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
     printcolumn(name = "From", type_ = "string", json_path = ".spec.from"),
     printcolumn(name = "To", type_ = "string", json_path = ".spec.to"),
     printcolumn(name = "As-Of", type_ = "string", json_path = ".spec.asOf", priority = 1),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Coverage", type_ = "string", json_path = ".status.coverage"),
-    printcolumn(name = "Effective", type_ = "integer", json_path = ".status.controls.effective"),
-    printcolumn(name = "Deviations", type_ = "integer", json_path = ".status.controls.deviations"),
-    printcolumn(name = "Unknown", type_ = "integer", json_path = ".status.controls.unknown"),
+    printcolumn(
+        name = "No-Deviation",
+        type_ = "integer",
+        json_path = ".status.controls.noDeviationObserved"
+    ),
+    printcolumn(
+        name = "Deviation",
+        type_ = "integer",
+        json_path = ".status.controls.deviationObserved"
+    ),
+    printcolumn(
+        name = "Not-Determinable",
+        type_ = "integer",
+        json_path = ".status.controls.notDeterminable"
+    ),
+    printcolumn(
+        name = "Not-Due",
+        type_ = "integer",
+        json_path = ".status.controls.notDue",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Accepted-Risk",
+        type_ = "integer",
+        json_path = ".status.controls.acceptedRisk",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(
@@ -106,7 +141,8 @@ closed_enum! {
     validation = unchanging("asOf", INSTEAD),
     validation = unchanging("from", INSTEAD),
     validation = unchanging("to", INSTEAD),
-    validation = unchanging("categories", INSTEAD)
+    validation = unchanging("categories", INSTEAD),
+    validation = unchanging("minimumObservation", INSTEAD)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AuditPeriodSpec {
@@ -135,6 +171,13 @@ pub struct AuditPeriodSpec {
         extend("x-kubernetes-list-type" = "set")
     )]
     pub auditors: Vec<String>,
+    /// The share of the period, in percent, in which a control must have been observed before
+    /// anything is concluded about it. Default 95.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub minimum_observation: Option<i32>,
+    #[serde(flatten)]
+    pub description: SystemDescription,
 }
 
 /// What the evidence log says about the period.
@@ -144,13 +187,13 @@ pub struct AuditPeriodStatus {
     /// The generation of the spec that was last summarized.
     #[schemars(range(min = 0))]
     pub observed_generation: i64,
-    /// Open until the log reaches beyond the end of the period, then Closed.
+    /// Open until an entry of the log says that the period is closed, and with which numbers.
     pub phase: PeriodPhase,
     /// The share of the time of all controls for which there is evidence, such as 99.2%.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub coverage: Option<String>,
-    /// How many controls were effective, and how many were not.
+    /// Of how many controls the log says what.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub controls: Option<PeriodControls>,
     /// How many deviations there were, over all controls.
@@ -175,7 +218,8 @@ pub struct AuditPeriodStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 71), regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
     pub report_digest: Option<String>,
-    /// Ready says whether the log could be summarized, and if not, why.
+    /// Ready says whether the log could be summarized, and if not, why. StatusPutBack says that
+    /// somebody wrote a status that the log does not bear, and what it said.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
@@ -183,20 +227,35 @@ pub struct AuditPeriodStatus {
 
 lenient!(AuditPeriodStatus);
 
-/// How many controls had which result.
+/// Of how many controls the log says what.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PeriodControls {
-    /// Controls that held throughout the time that was observed.
+    /// Controls of which no deviation was observed, and enough was observed to say so.
     #[schemars(range(min = 0))]
-    pub effective: i64,
+    pub no_deviation_observed: i64,
     /// Controls that deviated at least once.
     #[schemars(range(min = 0))]
+    pub deviation_observed: i64,
+    /// Controls that were not observed enough to conclude anything.
+    #[schemars(range(min = 0))]
+    pub not_determinable: i64,
+    /// Controls that had nothing to judge, or that fell due at another time.
+    #[schemars(range(min = 0))]
+    pub not_due: i64,
+    /// Controls without a deviation only because exceptions accept what was found.
+    #[schemars(range(min = 0))]
+    pub accepted_risk: i64,
+    /// As noDeviationObserved.
+    #[schemars(range(min = 0))]
+    pub effective: i64,
+    /// As deviationObserved.
+    #[schemars(range(min = 0))]
     pub deviations: i64,
-    /// Controls about which nothing can be said.
+    /// As notDeterminable.
     #[schemars(range(min = 0))]
     pub unknown: i64,
-    /// Controls that had nothing to judge.
+    /// As notDue.
     #[schemars(range(min = 0))]
     pub not_applicable: i64,
 }
@@ -213,6 +272,13 @@ impl AuditPeriodSpec {
         categories.sort_unstable();
         categories.dedup();
         categories
+    }
+
+    /// The share of the period, in percent, below which nothing is concluded.
+    pub fn minimum_observation(&self) -> u8 {
+        self.minimum_observation
+            .and_then(|percent| u8::try_from(percent).ok())
+            .unwrap_or(MINIMUM_OBSERVATION)
     }
 
     /// Checks everything that the API server would refuse, for files that no API server has seen.

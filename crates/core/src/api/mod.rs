@@ -31,7 +31,9 @@ pub mod time;
 
 pub use attestation::{Artifact, Attestation, AttestationOutcome, AttestationSpec};
 pub use audit_period::{
-    AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, PeriodControls, PeriodPhase, ReportType,
+    AuditPeriod, AuditPeriodSpec, AuditPeriodStatus, Boundary, ComplementaryControl,
+    MINIMUM_OBSERVATION, OutOfBoundary, PeriodControls, PeriodPhase, PointsOfFocus, ReportType,
+    SubserviceMethod, SubserviceOrganization, System, SystemDescription,
 };
 pub use control::{
     Approvers, Control, ControlScope, ControlSpec, ControlStatus, Enforcement, EvidenceRef,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::data::{ChangeKind, ObjectChange};
 
-/// A control, an exception, a policy or a review that is not deleted.
+/// A control, an exception, an audit period or another governed object that is not deleted.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ObjectState {
@@ -22,6 +22,10 @@ pub struct ObjectState {
     pub phase: Option<String>,
     /// When it entered the phase.
     pub phase_since: Timestamp,
+    /// What was claimed of it when it entered its last phase, such as the numbers of an audit period
+    /// that closed. None where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Value>,
     /// What happened to it last.
     pub change: ChangeKind,
     /// Whether its last change was bound to its author; None where that is not known.
@@ -37,7 +41,8 @@ impl ObjectState {
     pub(super) fn new(index: u64, at: Timestamp, data: &ObjectChange) -> Self {
         Self {
             uid: data.uid.clone(),
-            spec: data.spec.clone(),
+            spec: data.spec.clone().filter(|_| data.change != ChangeKind::Phase),
+            claim: data.spec.clone().filter(|_| data.change == ChangeKind::Phase),
             spec_digest: data.spec_digest.clone(),
             generation: data.generation,
             phase: data.phase.clone(),
@@ -56,7 +61,10 @@ impl ObjectState {
             self.spec_digest.clone_from(&data.spec_digest);
             self.spec = None;
         }
-        if data.spec.is_some() {
+        // With another phase there is no other spec, but what is claimed from then on.
+        if data.change == ChangeKind::Phase {
+            self.claim = data.spec.clone().or(self.claim.take());
+        } else if data.spec.is_some() {
             self.spec.clone_from(&data.spec);
         }
         if data.uid.is_some() {

@@ -28,7 +28,7 @@ const CONTROL: &str = "Control";
 /// The entries of a batch so far, with what they will change of the controls, before the log has
 /// them.
 pub(super) struct Drafting<'a> {
-    state: &'a LogState,
+    pub(super) state: &'a LogState,
     pseudonym: &'a dyn Fn(&str) -> String,
     pseudonymizer: Pseudonymizer<'a>,
     /// Times in which nothing could be judged of any control, with a gap of their own.

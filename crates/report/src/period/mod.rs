@@ -2,6 +2,7 @@
 //!
 //! It never reads the cluster, so that it is the same today and in three years.
 
+mod claim;
 pub(crate) mod csv;
 pub mod digest;
 pub mod fold;
@@ -15,6 +16,7 @@ mod span;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use claim::PeriodClaim;
 pub use digest::digest;
 pub use format::{NamedFile, PeriodFormat, Render, Rendered};
 
