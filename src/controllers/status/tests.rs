@@ -26,7 +26,6 @@ fn known(verdict: Option<&Verdict>) -> StatusInputs<'_> {
         as_of: Some(at(0)),
         discontinued: None,
         waiting: "",
-        discontinued: None,
     }
 }
 
