@@ -75,7 +75,8 @@ fn names_and_columns_are_the_contract() {
         let version = &crd["spec"]["versions"][0];
         assert_eq!(version["name"], "v1alpha1");
         // A record has no status: it is what somebody wrote, and nothing is added to it.
-        let status = if ["att", "dr"].contains(&short) { Value::Null } else { json!({"status": {}}) };
+        let status =
+            if ["att", "dr"].contains(&short) { Value::Null } else { json!({"status": {}}) };
         assert_eq!(version["subresources"].get("status"), status.get("status"));
         let printed = version["additionalPrinterColumns"].as_array().unwrap();
         let printed: Vec<&str> =

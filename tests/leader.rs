@@ -10,6 +10,7 @@ use comptroller::{
     controllers::leader::{ElectionConfig, LEASE, LeaderElector, Timing},
     telemetry::Metrics,
 };
+use comptroller_recorder::Clock;
 use controlplane::{ControlPlane, wait};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Namespace};
 use kube::{
@@ -49,7 +50,8 @@ impl Replica {
         // One pod name for all: what is unique must not depend on it.
         let config = ElectionConfig { timing, ..ElectionConfig::new(namespace, "pod") };
         let metrics = Metrics::new().unwrap();
-        let elector = LeaderElector::new(client.clone(), config, metrics.clone()).unwrap();
+        let elector =
+            LeaderElector::new(client.clone(), config, metrics.clone(), Clock::default()).unwrap();
         let (shutdown, requested) = oneshot::channel::<()>();
         Self {
             name: elector.name().to_owned(),

@@ -15,6 +15,7 @@ use tokio::{
 use super::cluster::{ClusterArgs, ClusterError};
 use crate::{
     controllers::{
+        cosigning::{Witnesses, WitnessesError},
         leader::{ElectionConfig, LeaderElector},
         operator::{self, Parts},
         witness,
@@ -66,6 +67,14 @@ pub struct RunArgs {
     /// a bucket it is required.
     #[arg(long, value_name = "FILE", env = "COMPTROLLER_EVIDENCE_KEY", requires = "evidence")]
     evidence_key: Option<PathBuf>,
+    /// A witness that cosigns the log (C2SP tlog-witness): its submission prefix. Give it once for each
+    /// witness; without it, the witnesses whose URLs the policy has are asked.
+    #[arg(long, value_name = "URL", requires = "evidence", requires = "witness_policy")]
+    witness: Vec<String>,
+    /// The keys of the witnesses, and how many of them it takes (C2SP tlog-policy). `evidence verify
+    /// --policy` reads the same file.
+    #[arg(long, value_name = "FILE", env = "COMPTROLLER_WITNESS_POLICY", requires = "evidence")]
+    witness_policy: Option<PathBuf>,
 }
 
 impl RunArgs {
@@ -112,7 +121,7 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
 
     let (release, released) = oneshot::channel::<()>();
     let Election { leadership, task: election } =
-        elect(args, &client, &metrics, released.map(drop))?;
+        elect(args, &client, &metrics, &clock, released.map(drop))?;
     let evidence = evidence(args, &client, &metrics, leadership, clock);
     let parts = Parts {
         client: client.clone(),
@@ -120,6 +129,7 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
         evidence,
         namespace: args.leader_elect_namespace.clone(),
         instance: instance(),
+        witnesses: witnesses(args)?,
     };
     let (handle, operator) = operator::start(&parts, stop.clone());
     let board = handle.board;
@@ -185,6 +195,7 @@ fn elect(
     args: &RunArgs,
     client: &Client,
     metrics: &Metrics,
+    clock: &Clock,
     released: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Election, Box<dyn std::error::Error>> {
     if !args.leader_elect {
@@ -197,9 +208,14 @@ fn elect(
         return Ok(Election { leadership: leading.into(), task });
     }
     let config = ElectionConfig::new(&args.leader_elect_namespace, instance());
-    let elector = LeaderElector::new(client.clone(), config, metrics.clone())?;
+    let elector = LeaderElector::new(client.clone(), config, metrics.clone(), clock.clone())?;
     let leadership = elector.leadership();
     Ok(Election { leadership, task: tokio::spawn(elector.run(released)) })
+}
+
+/// Who cosigns the log.
+fn witnesses(args: &RunArgs) -> Result<Option<Witnesses>, WitnessesError> {
+    args.witness_policy.as_deref().map(|policy| Witnesses::new(&args.witness, policy)).transpose()
 }
 
 /// Starts the recorder of the evidence log; without a log nothing is recorded.

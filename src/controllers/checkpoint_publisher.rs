@@ -13,7 +13,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::body;
+use super::{body, cosigning::Cosigned};
 use comptroller_evidence::{key::VerifierKey, log::LogReader, store, verify};
 use comptroller_recorder::{Evidence, Published, SignedCheckpoint};
 
@@ -59,7 +59,15 @@ enum PublishError {
 }
 
 /// Publishes the newest checkpoint whenever it changed, for as long as the operator runs.
-pub async fn publish(client: Client, namespace: String, evidence: Evidence) {
+///
+/// What witnesses cosigned is published with their cosignatures: who verifies the plain checkpoint
+/// passes over them.
+pub async fn publish(
+    client: Client,
+    namespace: String,
+    evidence: Evidence,
+    mut cosigned: Cosigned,
+) {
     let Some(mut checkpoint) = evidence.checkpoint() else {
         // Whoever waits for this task would take its end for a failure.
         return std::future::pending().await;
@@ -69,13 +77,18 @@ pub async fn publish(client: Client, namespace: String, evidence: Evidence) {
     let mut failing = false;
     let mut published: Option<String> = None;
     loop {
-        if checkpoint.changed().await.is_err() {
-            return std::future::pending().await;
+        tokio::select! {
+            changed = checkpoint.changed() => if changed.is_err() {
+                return std::future::pending().await;
+            },
+            // Without witnesses the sender is gone, and there is nothing to wait for.
+            Ok(()) = cosigned.changed() => {}
         }
         tokio::time::sleep(GATHER).await;
         loop {
             let newest = checkpoint.borrow_and_update().clone();
             let Some(newest) = newest else { break };
+            let newest = with_cosignatures(newest, cosigned.borrow_and_update().as_deref());
             let replaced = replace(&api, &location, published.as_deref(), &newest);
             let error = tokio::time::timeout(TIMEOUT, replaced)
                 .await
@@ -98,6 +111,16 @@ pub async fn publish(client: Client, namespace: String, evidence: Evidence) {
             }
             tokio::time::sleep(RETRY).await;
         }
+    }
+}
+
+/// A checkpoint with its cosignatures, if it is what was cosigned last.
+fn with_cosignatures(newest: SignedCheckpoint, cosigned: Option<&str>) -> SignedCheckpoint {
+    match cosigned {
+        Some(note) if note.starts_with(&newest.text) => {
+            SignedCheckpoint { text: note.to_owned(), ..newest }
+        }
+        _ => newest,
     }
 }
 

@@ -122,10 +122,12 @@ async fn report(
     let created = object.meta().creation_timestamp.as_ref();
     let waits_since = created.map_or(context.started, |created| created.0.max(context.started));
     let waiting = context.board.waiting();
+    let discontinued = context.evidence.discontinued().and_then(|why| why.borrow().clone());
     let known = StatusInputs::new(generation, waits_since, &waiting)
         .with_spec(control.map(|control| &control.spec))
         .with_verdict(recorded)
-        .with_as_of(context.board.as_of(&name));
+        .with_as_of(context.board.as_of(&name))
+        .with_discontinued(discontinued.as_deref());
     let again =
         |left: Duration| context.writer.recheck(&name).map_or(left, |recheck| recheck.min(left));
     let (status, news, urgency) = match status::plan(&previous, &known, now) {
@@ -151,6 +153,9 @@ async fn report(
     if recording == Some(true) {
         let note = "verdicts are recorded in the evidence log again".to_owned();
         publish(object, EventType::Normal, status::RECORDED, note, context);
+    }
+    if let (Some(false), Some(why)) = (recording, &discontinued) {
+        publish(object, EventType::Warning, status::LOG_DISCONTINUED, why.to_string(), context);
     }
     if let Some(published) = &published {
         if news > StatusNews::Heartbeat && !is_resent {

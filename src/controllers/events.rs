@@ -144,6 +144,7 @@ impl PublishTask {
 
     /// Publishes an event about an object whose name is too long to be part of the event's.
     async fn create(&self, news: &News) -> kube::Result<()> {
+        // The machine's own time, as kube's recorder has it for all other events.
         let event = long_named(news, &self.reporter, Timestamp::now());
         let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
         let api: Api<EventObject> = Api::namespaced(self.client.clone(), namespace);

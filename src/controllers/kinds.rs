@@ -210,13 +210,15 @@ impl KindRunner {
         RunningKind { watch, reconciler }
     }
 
-    /// What makes every object be looked at again: that the log may be written, or no longer, or
-    /// that what was written is there no longer.
+    /// What makes every object be looked at again: that the log may be written, or no longer, that
+    /// others contradict it, or that what was written is there no longer.
     fn triggers(&self) -> impl Stream<Item = ()> + Send + use<> {
-        futures::stream::select(
-            changes(self.evidence.subscribe()),
-            changes(self.rewinds.subscribe()),
-        )
+        let contradicted = match self.evidence.discontinued() {
+            Some(discontinued) => changes(discontinued).boxed(),
+            None => futures::stream::pending().boxed(),
+        };
+        let recorded = futures::stream::select(changes(self.evidence.subscribe()), contradicted);
+        futures::stream::select(recorded, changes(self.rewinds.subscribe()))
     }
 
     /// The watch of a kind, to be run, with what it says for the reconciler. The engine is told of

@@ -10,6 +10,7 @@ pub(crate) mod audit_period;
 pub mod body;
 pub(crate) mod checkpoint_publisher;
 pub(crate) mod control;
+pub(crate) mod cosigning;
 pub mod events;
 pub(crate) mod exception;
 pub(crate) mod freshness;

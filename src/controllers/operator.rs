@@ -11,7 +11,9 @@ use tokio::{
 };
 
 use super::{
-    audit_period, checkpoint_publisher, control, events, exception,
+    audit_period, checkpoint_publisher, control,
+    cosigning::{self, Witnesses},
+    events, exception,
     host::{Command, Host, Outlets, QUEUE},
     kinds::KindRunner,
     record::ReconcileQueues,
@@ -44,6 +46,8 @@ pub struct Parts {
     pub namespace: String,
     /// The name of this process, such as the pod's.
     pub instance: String,
+    /// Who cosigns the log. None: nobody is asked.
+    pub witnesses: Option<Witnesses>,
 }
 
 /// What probes look at.
@@ -102,10 +106,17 @@ pub fn start(
         "API server metrics",
         api_server::run(parts.client.clone(), wanted, commands.clone()).boxed(),
     );
+    let (cosigner, cosigned) = watch::channel(None);
+    if let Some(witnesses) = parts.witnesses.clone() {
+        let (evidence, metrics) = (parts.evidence.clone(), parts.metrics.evidence().clone());
+        let cosigning = cosigning::cosign(witnesses, evidence, metrics, cosigner);
+        spawn("witnesses", cosigning.boxed());
+    }
     let publisher = checkpoint_publisher::publish(
         parts.client.clone(),
         parts.namespace.clone(),
         parts.evidence.clone(),
+        cosigned,
     );
     spawn("checkpoint publisher", publisher.boxed());
     // Without it the last thing that it said of the log would be believed for ever.

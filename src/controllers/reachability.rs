@@ -1,12 +1,10 @@
 //! When the API server could not be reached, so that one gap says so instead of one for each control
 //! that could not be evaluated because of it. Pure.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use comptroller_evidence::data::{GapCause, GapData};
-
-/// How long the API server may not answer: it is asked something every 8 s at least, and has 4 s.
-const SILENCE: SignedDuration = SignedDuration::from_secs(15);
+use comptroller_recorder::SERVER_SILENCE;
 
 /// Whether the API server answers, and since when it does not.
 #[derive(Debug, Default)]
@@ -40,7 +38,7 @@ impl Reachability {
     ) -> Option<GapData> {
         let answered = answered?;
         let heard = self.deaf_until.map_or(answered, |until| until.max(answered));
-        if now.duration_since(heard) >= SILENCE {
+        if now.duration_since(heard) >= SERVER_SILENCE {
             self.lost.get_or_insert(Lost { since: answered, matters: false });
         }
         let lost = self.lost.as_mut()?;

@@ -14,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::{core::DeserializeGuard, runtime::reflector::ObjectRef};
 use tokio::sync::mpsc;
 
@@ -58,6 +58,9 @@ impl ReconcileQueues {
     }
 }
 
+/// How long after the end of a gap another process may still not have told of it.
+const TOLD_BY_LEADER: SignedDuration = SignedDuration::from_mins(1);
+
 /// What came of a batch.
 pub type BatchResult = Result<Receipt, EvidenceError>;
 
@@ -78,6 +81,8 @@ pub struct RecordStage {
     in_flight: Option<InFlight>,
     /// Batches that failed and may be in the log all the same: known once it was opened again.
     unconfirmed: Vec<Unconfirmed>,
+    /// The version of the namespaces that is in the log. None when it may have another.
+    namespaces: Option<u64>,
     /// Whether the first batch since the log was opened has gathered enough.
     gathered: bool,
     /// Since when it gathers. None before everything is loaded.
@@ -107,6 +112,8 @@ struct ControlRecord {
     /// When the list of what it judged was handed over last: one that stays the same is in no newer
     /// entry, and would be made again for each.
     population_listed: Option<Timestamp>,
+    /// The version of the population that is in the log. None when it may have another.
+    population_version: Option<u64>,
 }
 
 /// A batch that the recorder has.
@@ -115,6 +122,8 @@ struct InFlight {
     answer: BatchAnswer,
     sent: Vec<Sent>,
     gaps: Vec<GapData>,
+    /// The version of the namespaces that went with it. None when none did.
+    namespaces: Option<u64>,
 }
 
 /// A verdict of a batch.
@@ -128,6 +137,8 @@ struct Sent {
     newest: Option<u64>,
     is_heartbeat: bool,
     lists_population: bool,
+    /// The version of the population that went with it. None when none did.
+    population_version: Option<u64>,
 }
 
 /// A verdict that may be in the log though its batch failed.
@@ -153,6 +164,7 @@ impl RecordStage {
             gaps: Vec::new(),
             in_flight: None,
             unconfirmed: Vec::new(),
+            namespaces: None,
             gathered: false,
             gathering_since: None,
         }
@@ -210,6 +222,7 @@ impl RecordStage {
             heartbeat_due: None,
             blind_since: None,
             population_listed: None,
+            population_version: None,
         };
         let record = self.controls.entry(key.name.clone()).or_insert_with(new);
         if record.key != *key {
@@ -309,7 +322,7 @@ impl RecordStage {
         }
         let Some(record) = self.controls.get(name) else { return false };
         let Some(known) = &record.published else { return false };
-        if engine.last_lapsed(name) > record.lapsed_until {
+        if engine.last_lapsed(name) > record.lapsed_until || engine.is_steered(name) {
             return false;
         }
         let Some(recorded) = self.evidence.restate(&record.key, known, &verdict) else {
@@ -344,16 +357,18 @@ impl RecordStage {
         for record in self.controls.values_mut() {
             record.published = None;
             record.heartbeat_due = None;
+            record.population_version = None;
         }
         self.waiting = self.controls.keys().cloned().collect();
+        self.namespaces = None;
         (self.gathered, self.gathering_since) = (false, None);
     }
 
     /// Lets a standby forget what the leader has recorded.
     pub fn stand_by(&mut self, engine: &mut Engine, now: Timestamp) {
         if self.evidence.writing() == Writing::Standby {
-            // Who leads tells of it.
-            self.gaps.clear();
+            // Who leads tells of it. Who loses the lead because of it may lead again soon.
+            self.gaps.retain(|gap| now.duration_since(gap.to) < TOLD_BY_LEADER);
             self.takeover.leave_to_leader(engine, now);
         }
     }
@@ -370,9 +385,14 @@ impl RecordStage {
 
     /// Takes in what came of the batch that was under way: what the log holds is published.
     pub fn settle(&mut self, engine: &mut Engine, result: BatchResult) {
-        let Some(InFlight { answer: _, sent, mut gaps }) = self.in_flight.take() else { return };
+        let Some(InFlight { answer: _, sent, mut gaps, namespaces }) = self.in_flight.take() else {
+            return;
+        };
         match result {
-            Ok(receipt) => self.settle_recorded(engine, sent, receipt),
+            Ok(receipt) => {
+                self.namespaces = namespaces.or(self.namespaces);
+                self.settle_recorded(engine, sent, receipt);
+            }
             Err(error) => {
                 tracing::debug!(%error, "a batch is not recorded yet");
                 gaps.append(&mut self.gaps);
@@ -431,6 +451,10 @@ impl RecordStage {
             != sent.newest.and_then(|newest| i64::try_from(newest).ok())
         {
             record.written = Some(Instant::now());
+        }
+        if let Some(version) = sent.population_version {
+            engine.population_recorded(name, version);
+            record.population_version = Some(version);
         }
         if sent.lists_population {
             record.population_listed = Some(recorded.at());

@@ -14,6 +14,9 @@ pub struct EvidenceMetrics {
     put_back: IntGaugeVec,
     finished: IntCounterVec,
     quarantined: IntCounterVec,
+    cosigned: GaugeVec,
+    witness_failures: IntCounterVec,
+    witness_refuses: IntGaugeVec,
 }
 
 impl EvidenceMetrics {
@@ -70,10 +73,54 @@ impl EvidenceMetrics {
                 ),
                 none,
             )?,
+            cosigned: GaugeVec::new(
+                Opts::new(
+                    "comptroller_evidence_witness_last_cosignature_timestamp_seconds",
+                    "When a witness last cosigned the log, by its own clock; 0 before it did. Alert when it is older than a day: nobody outside vouches for the log.",
+                ),
+                &["witness"],
+            )?,
+            witness_failures: IntCounterVec::new(
+                Opts::new(
+                    "comptroller_evidence_witness_failures_total",
+                    "Attempts to have the log cosigned that failed, as when the witness is down. Evidence is recorded all the same.",
+                ),
+                &["witness"],
+            )?,
+            witness_refuses: IntGaugeVec::new(
+                Opts::new(
+                    "comptroller_evidence_witness_refuses",
+                    "1 while a witness does not cosign the log since it saw another one, or more of it. Alert at once: the log was put back, cut or rewritten.",
+                ),
+                &["witness"],
+            )?,
         })
     }
 
-    pub(super) fn collectors(&self) -> [Box<dyn Collector>; 7] {
+    /// A witness is asked from now on.
+    pub fn witness_begun(&self, url: &str) {
+        self.cosigned.with_label_values(&[url]).set(0.0);
+        self.witness_failures.with_label_values(&[url]);
+        self.witness_refuses.with_label_values(&[url]).set(0);
+    }
+
+    /// A witness cosigned the log, at this time by its own clock.
+    pub fn witness_cosigned(&self, url: &str, at: Timestamp) {
+        self.cosigned.with_label_values(&[url]).set(at.as_duration().as_secs_f64());
+        self.witness_refuses.with_label_values(&[url]).set(0);
+    }
+
+    /// A witness did not answer, or not as it should.
+    pub fn witness_failed(&self, url: &str) {
+        self.witness_failures.with_label_values(&[url]).inc();
+    }
+
+    /// A witness saw another log.
+    pub fn witness_refuses(&self, url: &str) {
+        self.witness_refuses.with_label_values(&[url]).set(1);
+    }
+
+    pub(super) fn collectors(&self) -> [Box<dyn Collector>; 10] {
         [
             Box::new(self.entries.clone()),
             Box::new(self.checkpoint.clone()),
@@ -82,6 +129,9 @@ impl EvidenceMetrics {
             Box::new(self.put_back.clone()),
             Box::new(self.finished.clone()),
             Box::new(self.quarantined.clone()),
+            Box::new(self.cosigned.clone()),
+            Box::new(self.witness_failures.clone()),
+            Box::new(self.witness_refuses.clone()),
         ]
     }
 }

@@ -13,7 +13,7 @@ use comptroller_core::{
     api::State,
     engine::{Reason, UnreadableKinds, Verdict},
 };
-use comptroller_recorder::{Batch, Evidence, ObjectKey, VerdictObservation};
+use comptroller_recorder::{Batch, Evidence, ObjectKey, PopulationObservation, VerdictObservation};
 
 fn metrics() -> Metrics {
     Metrics::register(Registry::new()).unwrap()
@@ -52,7 +52,8 @@ fn recorded(state: State) -> Recorded<Verdict> {
         verdict: Arc::new(verdict(state)),
         findings: Vec::new(),
         lapsed: Vec::new(),
-        population: None,
+        gone: Vec::new(),
+        population: PopulationObservation::default(),
     };
     let batch = Batch { verdicts: vec![observed], ..Batch::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use comptroller_vocabulary::OccurrencePhase;
+pub use comptroller_vocabulary::{FindingEnding, OccurrencePhase, PopulationCause};
 use comptroller_vocabulary::{ResourceRef, Severity, State, closed_enum, whole_seconds};
 
 /// What a control came to, and what changed since its last entry.
@@ -35,8 +35,9 @@ pub struct VerdictData {
     /// The digest of the whole set of findings, excepted ones included: the canonical JSON of the
     /// sorted list of `[rule, apiVersion, kind, namespace, name, subject, exception]`.
     pub findings: String,
-    /// The digest of the list of the items that were judged, as [`PopulationList`] writes it. Absent
-    /// in the oldest entries, and where nothing could be listed.
+    /// The digest of who is in the population ([`Members`](crate::population::Members)): the list of
+    /// the items that were judged, without the digests of their facts, so that a list with what came
+    /// and left after it gives it again. Absent in the oldest entries, and while nothing is judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub population_digest: Option<String>,
     /// The list of the items that were judged, where this entry has one.
@@ -99,8 +100,9 @@ pub struct Heartbeat {
     pub unknown: u64,
     /// The digest of the whole set of findings, as in [`VerdictData::findings`].
     pub findings: String,
-    /// The digest of the list of the items that were judged, as [`PopulationList`] writes it. Absent
-    /// in the oldest entries, and where nothing could be listed.
+    /// The digest of who is in the population ([`Members`](crate::population::Members)): the list of
+    /// the items that were judged, without the digests of their facts, so that a list with what came
+    /// and left after it gives it again. Absent in the oldest entries, and while nothing is judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub population_digest: Option<String>,
     /// The list of the items that were judged, where this entry has one.
@@ -145,22 +147,6 @@ pub struct PopulationChange {
     pub detail: String,
 }
 
-closed_enum! {
-    /// Why an item came into a population, or left it.
-    pub enum PopulationCause {
-        /// The object was created or deleted.
-        Object = "Object",
-        /// The object changed, and the test selects it by what changed.
-        Selection = "Selection",
-        /// The labels of its namespace changed, by which the scope selects.
-        NamespaceLabels = "NamespaceLabels",
-        /// The scope or the test of the control was edited.
-        RuleChanged = "RuleChanged",
-        /// The control was declared, deleted, suspended or resumed.
-        Control = "Control",
-    }
-}
-
 /// A finding as the log keeps it.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -188,24 +174,6 @@ pub struct EntryFinding {
     /// What the ending rests on, in one sentence, such as a namespace's labels before and after.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub ending_detail: String,
-}
-
-closed_enum! {
-    /// Why a finding is gone.
-    pub enum FindingEnding {
-        /// The item is judged as before, and is in order.
-        Mended = "Mended",
-        /// The object was deleted.
-        ObjectGone = "ObjectGone",
-        /// The item is no longer in the scope of the control, or no longer selected by its test.
-        LeftScope = "LeftScope",
-        /// The test was edited, such as its `allow`, and no longer asks for it.
-        RuleChanged = "RuleChanged",
-        /// An exception allows it.
-        Excepted = "Excepted",
-        /// The control was suspended.
-        Suspended = "Suspended",
-    }
 }
 
 closed_enum! {
@@ -493,6 +461,11 @@ impl GapData {
     pub fn between(from: Timestamp, to: Timestamp, cause: GapCause, reason: String) -> Self {
         let (from, to) = (whole_seconds(from), whole_seconds(to.max(from)));
         Self { from, to, reason, cause: Some(cause) }
+    }
+
+    /// Whether it is about all of the time of another one.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.from <= other.from && other.to <= self.to
     }
 }
 

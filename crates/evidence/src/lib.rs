@@ -32,6 +32,7 @@ pub mod log;
 pub mod origin;
 mod pasted;
 pub mod people;
+pub mod population;
 pub mod privacy;
 pub mod pseudonym;
 pub mod replay;

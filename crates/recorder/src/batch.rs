@@ -15,16 +15,16 @@ use serde_json::Value;
 use self::drafting::Drafting;
 pub use self::occurrences::remembered_occurrences;
 use crate::{
-    Current, ObjectKey, ObjectRecord, Recorded, dating, draft::Entries, lapsed::People, reference,
+    Current, ObjectKey, ObjectRecord, PopulationObservation, Recorded, dating, draft::Entries,
+    lapsed::People, reference,
 };
-use comptroller_core::{
-    api::ResourceRef,
-    engine::{ObservedFinding, Verdict, lapsed::LapsedVerdict},
+use comptroller_core::engine::{
+    Ending, ObservedFinding, ObservedNamespace, Verdict, lapsed::LapsedVerdict, memory::FindingHash,
 };
 use comptroller_evidence::{data::GapData, entry::EntrySubject};
 
 /// All that the log may not hold yet, as of one evaluation. It is recorded by one append, or not at
-/// all, in this order: deletions, objects, verdicts, heartbeats.
+/// all, in this order: deletions, namespaces, objects, verdicts, heartbeats.
 ///
 /// Each object and each control is in it once. What the log already holds is not written again.
 #[derive(Debug, Default)]
@@ -35,6 +35,9 @@ pub struct Batch {
     pub blind_since: BTreeMap<String, Timestamp>,
     /// Objects that the cluster no longer has.
     pub deleted: Vec<EntrySubject>,
+    /// All namespaces, by whose labels scopes select. None when they are those of the last record, or
+    /// none selects.
+    pub namespaces: Option<Vec<ObservedNamespace>>,
     /// Objects that the operator is governed by and that came or changed.
     pub objects: Vec<ObjectObservation>,
     /// What controls came to.
@@ -64,8 +67,10 @@ pub struct VerdictObservation {
     pub findings: Vec<ObservedFinding>,
     /// What was so and was over before it was recorded, in order.
     pub lapsed: Vec<LapsedVerdict>,
-    /// The items that were judged. None when their list is not due.
-    pub population: Option<Vec<ResourceRef>>,
+    /// What went since the last of them, and why.
+    pub gone: Vec<(FindingHash, Ending)>,
+    /// Who was judged.
+    pub population: PopulationObservation,
 }
 
 /// A verdict that is in the log and still holds.
@@ -74,8 +79,8 @@ pub struct HeartbeatObservation {
     pub control: ObjectKey,
     /// The verdict as it was recorded, with the numbers of now.
     pub verdict: Arc<Verdict>,
-    /// The items that were judged. None when their list is not due.
-    pub population: Option<Vec<ResourceRef>>,
+    /// Who was judged.
+    pub population: PopulationObservation,
 }
 
 /// What the log holds of a batch, now that it is durable: what may be claimed from now on.
@@ -146,9 +151,11 @@ pub(crate) struct LearnedOfBatch {
 impl Batch {
     /// Whether there is nothing to record.
     pub fn is_empty(&self) -> bool {
-        let Self { gaps, blind_since: _, deleted, objects, verdicts, heartbeats } = self;
+        let Self { gaps, blind_since: _, deleted, namespaces, objects, verdicts, heartbeats } =
+            self;
         gaps.is_empty()
             && deleted.is_empty()
+            && namespaces.is_none()
             && objects.is_empty()
             && verdicts.is_empty()
             && heartbeats.is_empty()
@@ -163,6 +170,9 @@ impl Batch {
         let mut drafting = Drafting::new(&current.state, &pseudonym, outages, now);
         for subject in &self.deleted {
             drafting.add_deletion(subject);
+        }
+        if let Some(namespaces) = &self.namespaces {
+            drafting.add_namespaces(namespaces);
         }
         for object in &self.objects {
             drafting.add_object(object);

@@ -26,6 +26,10 @@ const AGREEMENT: SignedDuration = SignedDuration::from_secs(55);
 /// For how long an entry may cite the API server's time without another answer.
 const KNOWN_FOR: SignedDuration = SignedDuration::from_mins(2);
 
+/// How long the API server may not answer before that is an outage: it is asked something every 8 s
+/// at least, and has 4 s.
+pub const SERVER_SILENCE: SignedDuration = SignedDuration::from_secs(15);
+
 /// An answer names the second in which it was written, without its fraction.
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
@@ -135,6 +139,12 @@ impl Clock {
         state.answered.map(|uptime| state.time_at(uptime))
     }
 
+    /// The last time of some length in which the API server did not answer while this process asked.
+    /// None: there was none.
+    pub fn server_silence(&self) -> Option<Pause> {
+        self.state().silence
+    }
+
     /// A part of the process gives a sign of life. Says whether it had given none for so long that
     /// the process did not run.
     pub fn sign(&self, part: Part) -> bool {
@@ -196,6 +206,8 @@ struct ClockState {
     trusted: Option<Anchor>,
     /// When the API server answered last, by the uptime.
     answered: Option<SignedDuration>,
+    /// The last time of some length without an answer, in which the process ran.
+    silence: Option<Pause>,
     liveness: Liveness,
 }
 
@@ -227,6 +239,13 @@ impl ClockState {
         }
         let before = self.answered;
         self.answered = before.max(Some(received.uptime));
+        if let (Some(last), Some(trusted)) = (before, self.trusted)
+            && received.uptime - last >= SERVER_SILENCE
+            && !self.liveness.paused_since(last)
+        {
+            let (from, to) = (trusted.at(last), trusted.at(received.uptime));
+            self.silence = Some(Pause { from, to });
+        }
         self.server = Some(server);
         let now = server.at(received.uptime);
         let Some(trusted) = self.trusted else {
@@ -310,7 +329,7 @@ mod tests {
         }
         assert!(off(&state, 30.0, 0.25).abs() < 0.1, "{}", off(&state, 30.0, 0.25));
         assert_eq!(
-            state.server_time(machine(60.5, 0.0)).map(|it| it.as_second()),
+            state.server_time(machine(60.5, 0.0)).map(Timestamp::as_second),
             Some(EPOCH + 60)
         );
         assert_eq!(state.server_time(machine(600.0, 0.0)), None, "it has not answered for long");

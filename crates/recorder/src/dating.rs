@@ -4,10 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{Current, Evidence, ObjectKey, Recorded, reference};
+use super::{Current, Evidence, ObjectKey, Recorded, lapsed, reference};
 use comptroller_core::{
+    api::ResourceRef,
     checks::Finding,
-    engine::{ObservedFinding, Recollection, Remembered, Verdict},
+    engine::{ObservedFinding, Recollection, Remembered, Verdict, memory::FindingHash},
 };
 use comptroller_evidence::{
     fold::{FindingKey, LogState, VerdictState},
@@ -26,7 +27,8 @@ impl Evidence {
             };
             let findings =
                 verdict.findings.iter().map(|(key, open)| (key.clone(), open.since)).collect();
-            let recalled = LoggedFindings { since: findings, pseudonyms };
+            let generation = verdict.generation;
+            let recalled = LoggedFindings { since: findings, generation, pseudonyms };
             Remembered {
                 state: Some((verdict.state, verdict.since)),
                 findings: Some(Arc::new(recalled)),
@@ -110,6 +112,8 @@ pub(crate) fn key_of(finding: &Finding, pseudonymizer: &Pseudonymizer<'_>) -> Fi
 /// Since when the log knows findings, by its own names of people.
 struct LoggedFindings {
     since: HashMap<FindingKey, Timestamp>,
+    /// The generation of the control that they were found by.
+    generation: i64,
     pseudonyms: Arc<Pseudonyms>,
 }
 
@@ -125,5 +129,15 @@ impl Recollection for LoggedFindings {
     fn since(&self, finding: &Finding) -> Option<Timestamp> {
         let pseudonym = |person: &str| self.pseudonyms.pseudonym(person);
         self.since.get(&key_of(finding, &Pseudonymizer::new(&pseudonym))).copied()
+    }
+
+    /// Without those about people, whom the engine knows by other names.
+    fn open(&self) -> Vec<(FindingHash, ResourceRef)> {
+        let objects = self.since.keys().filter(|key| key.resource.kind != "User");
+        objects.map(|key| (lapsed::engine_key(key), key.resource.clone())).collect()
+    }
+
+    fn generation(&self) -> Option<i64> {
+        Some(self.generation)
     }
 }

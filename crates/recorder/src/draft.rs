@@ -1,25 +1,26 @@
 //! From what is observed to what has to be written, given what the log already holds. Pure.
 
 mod passed;
+mod population;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use self::passed::Course;
-pub use self::passed::PassedDraft;
+use self::{passed::Course, population::PopulationDraft};
+pub use self::{passed::PassedDraft, population::PopulationObservation};
 use crate::{HeartbeatObservation, VerdictObservation};
 use comptroller_core::{
-    api::{ResourceRef, State, time::whole_seconds},
-    engine::{ObservedFinding, Reason, Verdict},
+    api::{State, time::whole_seconds},
+    engine::{Ending, ObservedFinding, Reason, Verdict},
 };
 use comptroller_evidence::{
     data::{
-        ChangeKind, EntryFinding, GapCause, GapData, Heartbeat, ObjectChange, PopulationList,
+        ChangeKind, EntryFinding, FindingEnding, GapCause, GapData, Heartbeat, ObjectChange,
         VerdictData,
     },
-    entry::{Data, EntrySubject},
+    entry::{Data, EntrySubject, EntryType},
     fold::{FindingKey, LogState, ObjectState, VerdictState, diff, findings_digest},
     privacy::Pseudonymizer,
 };
@@ -39,8 +40,10 @@ pub struct VerdictDraft {
     pub data: VerdictData,
     /// Everything that is wrong.
     pub findings: Vec<EntryFinding>,
-    /// The list of what was judged, when it is due.
-    pub population: Option<Population>,
+    /// Why findings are gone, as far as it is known.
+    pub endings: Endings,
+    /// Who was judged.
+    pub population: PopulationDraft,
     /// Why the control could not be evaluated until now.
     pub blocked: Option<String>,
 }
@@ -52,17 +55,8 @@ pub struct HeartbeatDraft {
     pub control: String,
     /// The entry, without what the log decides.
     pub data: Heartbeat,
-    /// The list of what was judged, when it is due.
-    pub population: Option<Population>,
-}
-
-/// The list of the items that were judged, and its text.
-#[derive(Clone, Debug)]
-pub struct Population {
-    /// Its digest and length.
-    pub list: PopulationList,
-    /// A line for each.
-    pub text: String,
+    /// Who was judged.
+    pub population: PopulationDraft,
 }
 
 /// An object that the operator is governed by.
@@ -105,10 +99,8 @@ impl VerdictDraft {
             passed: Vec::new(),
             data: verdict_data(&observed.verdict, &findings, pseudonymizer),
             findings,
-            population: observed
-                .population
-                .as_deref()
-                .and_then(|items| Population::new(items, pseudonymizer)),
+            endings: Endings::default(),
+            population: PopulationDraft::new(&observed.population, pseudonymizer),
             blocked: None,
         }
     }
@@ -135,13 +127,19 @@ impl VerdictDraft {
             resolved.entries.extend(gap.map(|gap| (subject.clone(), gap)));
         }
         self.compare(known, now);
-        self.data.population_list = attach(self.population, known, &mut resolved);
+        if !is_blocked(&self.data) {
+            let part = self.population.resolve(known, &mut resolved.stored);
+            self.data.population_digest = part.digest;
+            self.data.population_list = part.list;
+            (self.data.entered, self.data.left) = (part.entered, part.left);
+        }
         resolved.entries.push((subject, Data::Verdict(Box::new(self.data))));
         resolved
     }
 
     fn says_what(&self, known: &VerdictState) -> bool {
-        known.state == self.data.state
+        !self.population.is_steered
+            && known.state == self.data.state
             && known.reason == self.data.reason
             && known.generation == self.data.generation
             && known.findings_digest == self.data.findings
@@ -158,10 +156,14 @@ impl VerdictDraft {
             .into_iter()
             .map(|finding| (FindingKey::of(&finding), finding))
             .collect();
-        for finding in known.into_iter().flat_map(VerdictState::open_findings) {
+        for mut finding in known.into_iter().flat_map(VerdictState::open_findings) {
             let key = FindingKey::of(&finding);
             match present.get_mut(&key) {
-                None => self.data.removed.push(finding),
+                None => {
+                    let ending = unjudged(&self.data).or_else(|| self.endings.get(&key).cloned());
+                    end(&mut finding, ending);
+                    self.data.removed.push(finding);
+                }
                 Some(same) if same.exception == finding.exception => {
                     present.remove(&key);
                 }
@@ -174,6 +176,34 @@ impl VerdictDraft {
             }
         }
         self.data.added = present.into_values().collect();
+    }
+}
+
+/// Why findings are gone, by the log's names.
+pub type Endings = BTreeMap<FindingKey, Ending>;
+
+/// Whether nothing is judged, so that nothing is claimed of findings or of the population.
+fn is_blocked(data: &VerdictData) -> bool {
+    data.state == State::Unknown && data.population == 0
+}
+
+/// Why nothing is claimed of a finding any more, where nothing is judged. None where it is.
+fn unjudged(data: &VerdictData) -> Option<Ending> {
+    if !is_blocked(data) {
+        return None;
+    }
+    if data.reason == Reason::Suspended.as_str() {
+        return Some(Ending::plain(FindingEnding::Suspended));
+    }
+    let detail = format!("the control could not be evaluated ({})", data.reason);
+    Some(Ending { kind: None, detail: detail.into() })
+}
+
+/// Says of a finding that is gone why.
+fn end(finding: &mut EntryFinding, ending: Option<Ending>) {
+    if let Some(Ending { kind, detail }) = ending {
+        finding.ending = kind;
+        finding.ending_detail = detail.to_string();
     }
 }
 
@@ -236,12 +266,10 @@ pub(crate) fn blind(
     if cause_of_blindness(reason) == Some(cause) {
         return None;
     }
-    let why = match cause {
-        GapCause::Suspended => "the control was suspended".to_owned(),
-        _ => {
-            let why = blocked.unwrap_or(&known.reason);
-            format!("the control could not be evaluated: {why}")
-        }
+    let why = if cause == GapCause::Suspended {
+        "the control was suspended".to_owned()
+    } else {
+        format!("the control could not be evaluated: {}", blocked.unwrap_or(&known.reason))
     };
     Some(Data::Gap(GapData::between(known.since, now, cause, why)))
 }
@@ -275,9 +303,7 @@ impl HeartbeatDraft {
                 findings: String::new(),
                 population_list: None,
             },
-            population: population
-                .as_deref()
-                .and_then(|items| Population::new(items, pseudonymizer)),
+            population: PopulationDraft::new(population, pseudonymizer),
         }
     }
 
@@ -289,57 +315,14 @@ impl HeartbeatDraft {
         })?;
         let mut resolved = DraftedEntries::default();
         self.data.findings.clone_from(&known.findings_digest);
-        self.data.population_list = attach(self.population, Some(known), &mut resolved);
+        let part = self.population.resolve(Some(known), &mut resolved.stored);
+        self.data.population_digest = part.digest;
+        self.data.population_list = part.list;
+        (self.data.entered, self.data.left) = (part.entered, part.left);
         let data = Data::Heartbeat(Box::new(self.data));
         resolved.entries.push((EntrySubject::control(&self.control), data));
         Some(resolved)
     }
-}
-
-/// The list goes with the entry unless it is the one that the log already has.
-fn attach(
-    population: Option<Population>,
-    known: Option<&VerdictState>,
-    resolved: &mut DraftedEntries,
-) -> Option<PopulationList> {
-    let Population { list, text } = population?;
-    let last = known.and_then(|known| known.population_list.as_ref());
-    if last.is_some_and(|(last, _)| *last == list) {
-        return None;
-    }
-    resolved.stored.push(text);
-    Some(list)
-}
-
-impl Population {
-    /// The list of what was judged; None for nothing.
-    fn new(items: &[ResourceRef], pseudonymizer: &Pseudonymizer<'_>) -> Option<Self> {
-        let mut lines: Vec<String> = items
-            .iter()
-            .map(|ResourceRef { api_version, kind, namespace, name }| {
-                let pseudonym = (kind == "User").then(|| pseudonymizer.user(name));
-                let name = pseudonym.as_ref().unwrap_or(name);
-                let namespace = namespace.as_deref().unwrap_or_default();
-                [api_version.as_str(), kind, namespace, name].map(field).join("\t")
-            })
-            .collect();
-        lines.sort_unstable();
-        lines.dedup();
-        let count = u64::try_from(lines.len()).unwrap_or(u64::MAX);
-        if count == 0 {
-            return None;
-        }
-        let text = lines.join("\n") + "\n";
-        Some(Self {
-            list: PopulationList { digest: canonical::sha256(text.as_bytes()), count },
-            text,
-        })
-    }
-}
-
-/// A group's name may hold anything, and a tab or the end of a line would make it two.
-fn field(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
 }
 
 impl ObjectDraft {
@@ -424,12 +407,19 @@ pub fn deletion(state: &LogState, subject: &EntrySubject) -> Option<(EntrySubjec
 /// The kind of exceptions, which have a type of entry of their own.
 const EXCEPTION: &str = "ControlException";
 
-fn changed(subject: EntrySubject, change: ObjectChange) -> (EntrySubject, Data) {
+/// The kind of namespaces, whose labels have a type of entry of their own.
+pub const NAMESPACE: &str = "Namespace";
+
+fn changed(subject: EntrySubject, mut change: ObjectChange) -> (EntrySubject, Data) {
+    if subject.kind == NAMESPACE {
+        // The API server gives namespaces none.
+        change.generation = None;
+    }
     let change = Box::new(change);
-    let data = if subject.kind == EXCEPTION {
-        Data::Exception(change)
-    } else {
-        Data::ControlChanged(change)
+    let data = match subject.kind.as_str() {
+        EXCEPTION => Data::Exception(change),
+        NAMESPACE => Data::Object(EntryType::Namespace, change),
+        _ => Data::ControlChanged(change),
     };
     (subject, data)
 }

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::opening;
+use super::{clock::Pause, opening};
 use comptroller_evidence::{
     data::{GapCause, GapData, OperatorData},
     entry::{Data, EntrySubject},
@@ -25,14 +25,22 @@ pub(super) struct NewWriter<'a> {
     pub own: Option<&'a RunningOperator>,
     /// Until when this process led before, and vouches for what it saw. None if it did not.
     pub led_until: Option<Timestamp>,
+    /// The last time in which the API server did not answer this process.
+    pub unreachable: Option<Pause>,
 }
 
 impl NewWriter<'_> {
     /// In which time nobody is known to have looked after the last operator of the log, which did
     /// not close it.
     fn gap_after(&self, last: &RunningOperator, from: Timestamp, now: Timestamp) -> GapData {
-        let Self { instance, elected, own, led_until } = *self;
+        let Self { instance, elected, own, led_until, unreachable } = *self;
         let RunningOperator { instance: other, .. } = last;
+        let outage = unreachable.filter(|outage| outage.to >= led_until.unwrap_or(from));
+        if let Some(outage) = outage.filter(|_| elected) {
+            let reason = format!("the API server did not answer, and {instance} leads since");
+            let from = if own == Some(last) { outage.from.max(from) } else { from };
+            return GapData::between(from, now, GapCause::ApiServerUnreachable, reason);
+        }
         if own == Some(last) {
             let reason = format!(
                 "{instance} lost the leadership and regained it, and nothing was recorded between"
@@ -110,34 +118,55 @@ mod tests {
     fn the_first_entries_are_true_whoever_wrote_last() {
         use OperatorEvent::{Started, Stopped};
         let a = || ("a", Started);
-        for (what, events, elected, own, after, expected) in [
-            ("a first start", vec![], true, false, 0, "Started"),
-            ("a restart in order", vec![a(), ("a", Stopped)], false, false, 5, "Started"),
-            ("later", vec![a(), ("a", Stopped)], false, false, 6, "Stopped 10..16, Started"),
-            ("a crash", vec![a()], false, false, 60, "Crashed 10..70, Started"),
-            ("a crash of this replica", vec![a()], true, false, 60, "Crashed 10..70, Started"),
+        for (what, events, elected, own, silent, after, expected) in [
+            ("a first start", vec![], true, false, None, 0, "Started"),
+            ("a restart in order", vec![a(), ("a", Stopped)], false, false, None, 5, "Started"),
+            ("later", vec![a(), ("a", Stopped)], false, false, None, 6, "Stopped 10..16, Started"),
+            ("a crash", vec![a()], false, false, None, 60, "Crashed 10..70, Started"),
+            ("of this replica", vec![a()], true, false, None, 60, "Crashed 10..70, Started"),
             (
                 "another replica",
                 vec![("b", Started)],
                 true,
                 false,
+                None,
                 60,
                 "LeadershipLost 10..70, Started",
             ),
             (
-                "another, no election",
+                "no election",
                 vec![("b", Started)],
                 false,
                 false,
+                None,
                 60,
                 "Crashed 10..70, Started",
             ),
-            ("lost and regained", vec![a()], true, true, 60, "LeadershipLost 30..70"),
+            ("regained", vec![a()], true, true, None, 60, "LeadershipLost 30..70"),
+            (
+                "regained after an outage",
+                vec![a()],
+                true,
+                true,
+                Some((20, 65)),
+                60,
+                "ApiServerUnreachable 20..70",
+            ),
+            (
+                "an outage of before",
+                vec![a()],
+                true,
+                true,
+                Some((11, 25)),
+                60,
+                "LeadershipLost 30..70",
+            ),
         ] {
             let state = state(&events);
             let own = state.operator().filter(|_| own);
             let led_until = Some(at(30));
-            let writer = NewWriter { instance: "a", elected, own, led_until };
+            let unreachable = silent.map(|(from, to)| Pause { from: at(from), to: at(to) });
+            let writer = NewWriter { instance: "a", elected, own, led_until, unreachable };
             let started = OperatorData::new(Started, "1".to_owned());
             let origin = "comptroller.dev/evidence/x";
             let said = first_entries(&state, origin, writer, started, at(10 + after));

@@ -2,8 +2,11 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{VerdictObservation, dating, draft::PassedDraft};
-use comptroller_core::engine::{ObservedFinding, memory::FindingHash};
+use super::{
+    VerdictObservation, dating,
+    draft::{Endings, PassedDraft},
+};
+use comptroller_core::engine::{Ending, ObservedFinding, memory::FindingHash};
 use comptroller_evidence::{
     fold::{self, VerdictState},
     privacy::Pseudonymizer,
@@ -24,20 +27,20 @@ pub(crate) fn people(findings: &[ObservedFinding], pseudonymizer: &Pseudonymizer
 }
 
 /// The engine's key of a finding that names no person.
-fn engine_key(key: &fold::FindingKey) -> FindingHash {
+pub(crate) fn engine_key(key: &fold::FindingKey) -> FindingHash {
     FindingHash::new(&key.rule, &key.resource, key.subject.as_deref())
 }
 
-/// The drafts of what was over. The engine tells what went by keys alone, which the findings of the
-/// log, of the last record and of this one put into words.
+/// The drafts of what was over, and why findings went since. The engine tells what went by keys alone,
+/// which the findings of the log, of the last record and of this one put into words.
 pub(crate) fn drafts(
     observed: &VerdictObservation,
     known: Option<&VerdictState>,
     people: Option<&People>,
     pseudonymizer: &Pseudonymizer<'_>,
-) -> Vec<PassedDraft> {
-    if observed.lapsed.is_empty() {
-        return Vec::new();
+) -> (Vec<PassedDraft>, Endings) {
+    if observed.lapsed.is_empty() && observed.gone.is_empty() {
+        return (Vec::new(), Endings::new());
     }
     let mut names = people.cloned().unwrap_or_default();
     let logged = known.into_iter().flat_map(|known| known.findings.keys());
@@ -49,9 +52,16 @@ pub(crate) fn drafts(
             dating::key_of(&observed.finding, pseudonymizer),
         )
     }));
-    let drafts = observed.lapsed.iter().map(|passed| {
-        let gone = passed.gone.iter().filter_map(|key| names.get(key).cloned()).collect();
-        PassedDraft::new(passed, gone, pseudonymizer)
-    });
-    drafts.collect()
+    let drafts = observed
+        .lapsed
+        .iter()
+        .map(|passed| PassedDraft::new(passed, endings(&passed.gone, &names), pseudonymizer));
+    (drafts.collect(), endings(&observed.gone, &names))
+}
+
+/// Why findings went, by the names that the log has for them.
+fn endings(gone: &[(FindingHash, Ending)], names: &People) -> Endings {
+    let named =
+        |(key, ending): &(FindingHash, Ending)| Some((names.get(key)?.clone(), ending.clone()));
+    gone.iter().filter_map(named).collect()
 }

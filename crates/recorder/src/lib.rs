@@ -38,7 +38,8 @@ pub use self::{
         Batch, HeartbeatObservation, ObjectObservation, Receipt, VerdictObservation,
         remembered_occurrences,
     },
-    clock::{Clock, MachineTime, Part, Pause, TOLERANCE, TimeSource},
+    clock::{Clock, MachineTime, Part, Pause, SERVER_SILENCE, TOLERANCE, TimeSource},
+    draft::PopulationObservation,
     identity::OperatorIdentity,
     leadership::Leadership,
     observer::Observer,
@@ -94,6 +95,8 @@ pub enum Writing {
 pub enum Obstacle {
     /// The log can't be opened or written.
     Log,
+    /// The log is not, or not all of, what others know of it: nothing is written to it.
+    Discontinued,
     /// The operator's clock and the API server's differ.
     Clocks,
 }
@@ -130,6 +133,8 @@ struct Log {
     checkpoint: watch::Sender<Option<SignedCheckpoint>>,
     /// Whether another operator writes, though none was elected.
     displaced: watch::Sender<bool>,
+    /// Why the log is not what others know of it. None: nobody says so.
+    discontinued: watch::Sender<Option<Arc<str>>>,
 }
 
 impl Log {
@@ -186,6 +191,20 @@ impl Evidence {
     /// Whether another operator writes the log, so that this one does nothing though it should.
     pub fn displaced(&self) -> Option<watch::Receiver<bool>> {
         self.log.as_ref().map(|log| log.displaced.subscribe())
+    }
+
+    /// Why the log is not, or not all of, what others know of it: an older copy was put back, or it
+    /// was rewritten. It stays so until the log is found to be whole. None without a log.
+    pub fn discontinued(&self) -> Option<watch::Receiver<Option<Arc<str>>>> {
+        self.log.as_ref().map(|log| log.discontinued.subscribe())
+    }
+
+    /// Takes in what witnesses say of the log: why one of them refuses it, or None if none does. An
+    /// entry says so, and recording goes on: a witness alone must not stop it.
+    pub async fn witnesses_say(&self, refusal: Option<String>) {
+        let Some(log) = &self.log else { return };
+        // The recorder is gone only while shutting down.
+        let _ = log.requests.send(Request::WitnessesSay(refusal.map(Into::into))).await;
     }
 
     /// To be told when that changes.

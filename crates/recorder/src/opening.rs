@@ -11,7 +11,7 @@ use super::{
     witness::{self, CheckError, FoundLog, NotTheLog, Published, Witness},
 };
 use comptroller_evidence::{
-    data::GapData,
+    data::{GapData, PublishedState},
     entry::{Data, Entry, EntrySubject},
     fold::LogState,
     key::{self, KeyError, Pseudonyms, SigningKey, VerifierKey},
@@ -20,6 +20,7 @@ use comptroller_evidence::{
     replay::{ReplayError, replay},
     snapshot,
     store::{self, Store, StoreError},
+    witness as evidence_witness,
 };
 use futures::{FutureExt, future::BoxFuture};
 
@@ -129,6 +130,8 @@ pub(super) struct Opened {
     pub store: Arc<dyn Store>,
     /// The last gap of all that the log says beyond what was known.
     pub gap: Option<GapData>,
+    /// What was found published of the log. None: this leadership has asked before.
+    pub published: Option<PublishedState>,
 }
 
 /// What a process knows of the log that it opens.
@@ -162,7 +165,14 @@ pub(super) async fn open(
     } else {
         (config.witness)().await.map_err(OpenError::Witness)?
     };
-    let size = compare(config, &store, &origin, &witness, known.signed.as_ref()).await?;
+    let published = (!known.witnessed).then(|| published_state(&witness.published));
+    let compared = compare(config, &store, &origin, &witness, known.signed.as_ref()).await;
+    if let (Err(OpenError::NotTheLog(error)), Published::Checkpoint(published)) =
+        (&compared, &witness.published)
+    {
+        keep_contradiction(&*store, error, published).await;
+    }
+    let size = compared?;
     let known = known.state;
     if size < known.size() {
         return Err(OpenError::Shorter { found: size, known: known.size() });
@@ -175,7 +185,30 @@ pub(super) async fn open(
     }
     let (state, gap) = fold(Arc::clone(&store), verifier, known, writer.size()).await?;
     let pseudonyms = Arc::new(key.pseudonyms().continuing(&state));
-    Ok(Opened { writer, state, pseudonyms, key, store, gap })
+    Ok(Opened { writer, state, pseudonyms, key, store, gap, published })
+}
+
+/// What the entry of a start says of what was published.
+fn published_state(published: &Published) -> PublishedState {
+    let (checkpoint, continues) = match published {
+        Published::Nothing => (None, true),
+        // Somebody took it out, so that nothing tells what came before.
+        Published::Withdrawn => (None, false),
+        Published::Checkpoint(checkpoint) => (Some(checkpoint.text.clone()), true),
+    };
+    PublishedState { checkpoint, continues }
+}
+
+/// Keeps the published checkpoint beside a log that does not continue it, for whoever reads that log
+/// later. Nothing is begun where there is no log.
+async fn keep_contradiction(store: &dyn Store, error: &NotTheLog, published: &SignedCheckpoint) {
+    if matches!(error, NotTheLog::Gone { .. } | NotTheLog::Another { .. }) {
+        return;
+    }
+    let kept = evidence_witness::keep_contradiction(store, published.text.as_bytes()).await;
+    if let Err(error) = kept {
+        tracing::warn!(%error, "the published checkpoint could not be kept beside the log that contradicts it");
+    }
 }
 
 /// Compares what lies at the place of the log with what others know of it, and with what this

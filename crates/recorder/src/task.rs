@@ -27,7 +27,7 @@ use super::{
 };
 use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
-    data::{OperatorEvent, StoredData},
+    data::{GapData, OperatorEvent, StoredData},
     entry::{Data, Entry, EntryError, MAX_ENTRY},
     fold::RunningOperator,
     key::{SigningKey, VerifierKey},
@@ -69,6 +69,8 @@ type Reply = oneshot::Sender<Result<Receipt, EvidenceError>>;
 pub(super) enum Request {
     /// To record a batch, which was handed over when the machine had run for so long.
     Record { batch: Box<Batch>, handed_over: SignedDuration, reply: Reply },
+    /// To say why a witness refuses the log, or that none does.
+    WitnessesSay(Option<Arc<str>>),
     /// To say that the operator stops, and to close the log.
     Stop(oneshot::Sender<()>),
 }
@@ -131,6 +133,8 @@ pub struct Recorder {
     clocks_differ: Option<Timestamp>,
     /// Until when this process led before, if it did.
     led_until: Option<Timestamp>,
+    /// The gap with which this leadership began, if it did with one.
+    told_gap: Option<GapData>,
     memory: Memory,
     /// What recovery of the log found and no entry tells yet.
     recovered: Recovered,
@@ -142,6 +146,8 @@ pub struct Recorder {
     leads_since: Instant,
     /// What was logged of the trouble that there is.
     complained: Option<Arc<str>>,
+    /// Why a witness refuses the log, as far as an entry says so.
+    refused: Option<Arc<str>>,
 }
 
 impl std::fmt::Debug for Recorder {
@@ -187,6 +193,7 @@ impl Recorder {
             current: RwLock::default(),
             checkpoint: watch::Sender::new(None),
             displaced: watch::Sender::new(false),
+            discontinued: watch::Sender::new(None),
         });
         observer.begun();
         let writing = watch::Sender::new(Writing::Standby);
@@ -212,12 +219,14 @@ impl Recorder {
             outage: Outage::default(),
             clocks_differ: None,
             led_until: None,
+            told_gap: None,
             memory: Memory::default(),
             recovered: Recovered::default(),
             uid: None,
             locked: false,
             leads_since: Instant::now(),
             complained: None,
+            refused: None,
         };
         (evidence, recorder)
     }
@@ -251,6 +260,7 @@ impl Recorder {
                         // Who no longer waits has ended.
                         let _ = reply.send(recorded);
                     }
+                    Some(Request::WitnessesSay(refusal)) => self.witnesses_say(refusal).await,
                     Some(Request::Stop(done)) => {
                         self.stop().await;
                         let _ = done.send(());
@@ -293,17 +303,41 @@ impl Recorder {
 
     /// Another leads: the log is as good as it was, and not this process's to write.
     fn stand_by(&mut self) {
+        // A pause in which the lead was lost has a gap of its own.
+        self.config.clock.sign(Part::Recorder);
         if !matches!(self.stage, Stage::Standby) {
-            // What it did not see before it lost the lead is told by itself.
-            let pause = self.config.clock.untold_pause();
-            let now = self.config.clock.now();
-            self.led_until = Some(pause.map_or(now, |pause| pause.from.min(now)));
+            self.led_until = Some(self.config.clock.now());
         }
         self.stage = Stage::Standby;
         self.complained = None;
         self.observer.ended();
         self.log.displaced.send_replace(false);
         self.say(&Writing::Standby);
+    }
+
+    /// Takes in what witnesses say: an entry says that one refuses the log, once for each reason.
+    async fn witnesses_say(&mut self, refusal: Option<Arc<str>>) {
+        // A log that is not open was found to be discontinued by what is published, or fails.
+        if !matches!(self.stage, Stage::Open(_)) {
+            return;
+        }
+        self.observer.put_back(refusal.is_some());
+        say(&self.log.discontinued, &refusal);
+        let Some(refusal) = refusal.filter(|refusal| self.refused.as_ref() != Some(refusal)) else {
+            return;
+        };
+        tracing::error!("a witness does not cosign the log, which is not what it saw: {refusal}");
+        let (subject, data) = self.operator_entry(OperatorEvent::LogDiscontinued);
+        let data = match data {
+            Data::Operator(mut data) => {
+                data.detail = Some(refusal.to_string());
+                Data::Operator(data)
+            }
+            other => other,
+        };
+        if self.write(vec![(subject, data)], Vec::new(), self.entry_time()).await.is_ok() {
+            self.refused = Some(refusal);
+        }
     }
 
     /// Ends the log in order.
@@ -341,7 +375,10 @@ impl Recorder {
         let Drafted { mut entries, stored, learned } = drafted;
         if let Stage::Open(open) = &self.stage {
             let cluster = opening::cluster(open.writer.origin());
-            let gaps = batch.gaps.iter().map(|gap| (cluster.clone(), Data::Gap(gap.clone())));
+            let told = self.told_gap.clone();
+            let untold = |gap: &&GapData| told.as_ref().is_none_or(|told| !told.covers(gap));
+            let gaps = batch.gaps.iter().filter(untold);
+            let gaps = gaps.map(|gap| (cluster.clone(), Data::Gap(gap.clone())));
             entries.splice(0..0, gaps);
         }
         self.write(entries, stored, now).await?;
@@ -491,8 +528,8 @@ impl Recorder {
     }
 }
 
-fn say(writing: &watch::Sender<Writing>, now: &Writing) {
-    writing.send_if_modified(|was| {
+fn say<T: Clone + PartialEq>(sender: &watch::Sender<T>, now: &T) {
+    sender.send_if_modified(|was| {
         let changed = was != now;
         was.clone_from(now);
         changed

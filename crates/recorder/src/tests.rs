@@ -164,7 +164,8 @@ fn verdict_of(name: &str, verdict: &Arc<Verdict>) -> Batch {
         verdict: Arc::clone(verdict),
         findings: Vec::new(),
         lapsed: Vec::new(),
-        population: None,
+        gone: Vec::new(),
+        population: PopulationObservation::default(),
     };
     Batch { verdicts: vec![observed], ..Batch::default() }
 }
@@ -274,7 +275,11 @@ async fn no_verdict_follows_the_deletion_of_its_control() {
     assert!(receipt.verdicts.is_empty());
     assert!(evidence.read(|state| state.control("c").is_none()).unwrap());
     // Nor is it said to hold still.
-    let heartbeat = HeartbeatObservation { control: key("c"), verdict, population: None };
+    let heartbeat = HeartbeatObservation {
+        control: key("c"),
+        verdict,
+        population: PopulationObservation::default(),
+    };
     let batch = Batch { heartbeats: vec![heartbeat], ..Batch::default() };
     assert!(try_record(&evidence, batch).await.unwrap().verdicts.is_empty());
 }

@@ -15,6 +15,7 @@
 
 pub mod canonical;
 mod closed_enum;
+mod endings;
 mod hex;
 mod occurrence_phase;
 mod resource_ref;
@@ -24,6 +25,7 @@ mod time;
 mod visible;
 
 pub use self::{
+    endings::{FindingEnding, PopulationCause},
     hex::hex,
     occurrence_phase::{MAX_OCCURRENCE_RECORDS, OccurrencePhase},
     resource_ref::ResourceRef,

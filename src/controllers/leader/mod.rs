@@ -9,7 +9,6 @@ mod simulation;
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::MicroTime,
@@ -23,7 +22,7 @@ use tokio::{
 use crate::telemetry::Metrics;
 use candidate::{Candidate, LeaseAction, LeaseRecord};
 pub use candidate::{Timing, TimingError};
-use comptroller_recorder::Leadership;
+use comptroller_recorder::{Clock, Leadership};
 
 /// The name of the lease.
 pub const LEASE: &str = "comptroller";
@@ -77,6 +76,7 @@ pub struct LeaderElector {
     /// entries it writes. It is set before `leading` turns true.
     transitions: watch::Sender<u64>,
     metrics: Metrics,
+    clock: Clock,
     failing: bool,
 }
 
@@ -95,6 +95,7 @@ impl LeaderElector {
         client: Client,
         config: ElectionConfig,
         metrics: Metrics,
+        clock: Clock,
     ) -> Result<Self, ElectionError> {
         let ElectionConfig { namespace, lease, instance, timing } = config;
         let name = format!("{instance}_{}", suffix()?);
@@ -107,6 +108,7 @@ impl LeaderElector {
             until: watch::Sender::new(None),
             transitions: watch::Sender::new(0),
             metrics,
+            clock,
             failing: false,
         })
     }
@@ -180,7 +182,7 @@ impl LeaderElector {
         if action == LeaseAction::Wait {
             return Ok(());
         }
-        let claim = self.candidate.claim(action, Timestamp::now());
+        let claim = self.candidate.claim(action, self.clock.now());
         if self.write(lease, &claim).await? {
             // Before leading turns true: the writer needs its epoch first.
             self.transitions.send_replace(u64::try_from(claim.transitions).unwrap_or_default());
@@ -215,7 +217,7 @@ impl LeaderElector {
         let seen = (version(&lease), record(&lease, self.candidate.timing()));
         // If another candidate holds it by now, it is not ours to release.
         if self.candidate.observe(Some(seen), Instant::now()) == LeaseAction::Renew {
-            let released = self.candidate.release(Timestamp::now());
+            let released = self.candidate.release(self.clock.now());
             self.write(Some(lease), &released).await?;
         }
         Ok(())

@@ -10,8 +10,13 @@ use jiff::Timestamp;
 
 use super::{CONTROL, InFlight, RecordStage, Sent};
 use crate::controllers::{listening::Moment, writer::WINDOW};
-use comptroller_core::engine::{Engine, RECORDED_FINDINGS, Verdict};
-use comptroller_recorder::{Batch, HeartbeatObservation, POPULATION_EVERY, VerdictObservation};
+use comptroller_core::{
+    api::State,
+    engine::{Engine, ObservedNamespace, RECORDED_FINDINGS, Verdict, lapsed::Lapsed},
+};
+use comptroller_recorder::{
+    Batch, HeartbeatObservation, POPULATION_EVERY, PopulationObservation, VerdictObservation,
+};
 
 /// How long the first batch after the log was opened waits for controls that are not judged yet: a
 /// first start has one append for all of them rather than one for each kind that is listed.
@@ -46,7 +51,9 @@ impl RecordStage {
         let (batch, sent) = self.next_batch(engine, now, heard);
         if !batch.is_empty() {
             let gaps = batch.gaps.clone();
-            self.in_flight = Some(InFlight { answer: self.evidence.submit(batch), sent, gaps });
+            let namespaces = batch.namespaces.is_some().then(|| engine.namespaces_version());
+            let answer = self.evidence.submit(batch);
+            self.in_flight = Some(InFlight { answer, sent, gaps, namespaces });
         }
     }
 
@@ -67,7 +74,7 @@ impl RecordStage {
     fn has_enough(&self, engine: &Engine, now: Timestamp) -> bool {
         let sizes = self.waiting.iter().filter_map(|name| {
             let verdict = self.verdict(engine, name)?;
-            Some(size_of(verdict, self.wants_population(name, now)))
+            Some(size_of(verdict, self.lists_population(engine, name, now)))
         });
         sizes.sum::<usize>() >= ENOUGH_FINDINGS
     }
@@ -81,6 +88,7 @@ impl RecordStage {
         let mut batch = Batch {
             gaps: std::mem::take(&mut self.gaps),
             deleted: self.register.take_deleted(&self.evidence),
+            namespaces: self.namespaces(engine),
             objects: self.register.unrecorded(),
             ..Batch::default()
         };
@@ -98,8 +106,7 @@ impl RecordStage {
                 // Its first verdict brings it back.
                 continue;
             };
-            let lists_population = self.wants_population(&name, now.time);
-            let size = size_of(&verdict, lists_population);
+            let size = size_of(&verdict, self.lists_population(engine, &name, now.time));
             // One that is larger than all the room goes alone.
             let fits = size <= room || sent.is_empty();
             if !fits {
@@ -111,11 +118,14 @@ impl RecordStage {
             let control = record.key.clone();
             // Read before what is set aside now is numbered: both are as of this evaluation.
             let (findings, lapsed) = if record.unreadable.is_some() {
-                (Vec::new(), Vec::new())
+                (Vec::new(), Lapsed::default())
             } else {
                 (engine.wrong(&name, now.time), engine.lapsed(&name, now.time))
             };
-            let population = lists_population.then(|| engine.population(&name));
+            let Lapsed { over, gone } = lapsed;
+            let (population, population_version) =
+                self.population(engine, &name, &verdict, now.time);
+            let lists_population = population.list_due;
             sent.push(Sent {
                 control: control.clone(),
                 verdict: Arc::clone(&verdict),
@@ -123,6 +133,7 @@ impl RecordStage {
                 newest: self.newest_entry(&name),
                 is_heartbeat: false,
                 lists_population,
+                population_version,
             });
             if let Some(since) = record.blind_since {
                 batch.blind_since.insert(name.clone(), since);
@@ -131,7 +142,8 @@ impl RecordStage {
                 control,
                 verdict,
                 findings,
-                lapsed,
+                lapsed: over,
+                gone,
                 population,
             });
         }
@@ -172,13 +184,14 @@ impl RecordStage {
             if !is_heard || busy.contains(name.as_str()) {
                 continue;
             }
-            let lists_population = self.wants_population(name, now.time);
+            let lists_population = self.lists_population(engine, name, now.time);
             let size = size_of(verdict, lists_population);
             if lists_population && size > room && !sent.is_empty() {
                 break;
             }
             room = room.saturating_sub(if lists_population { size } else { 1 });
-            let population = lists_population.then(|| engine.population(name));
+            let (population, population_version) = self.population(engine, name, verdict, now.time);
+            let lists_population = population.list_due;
             sent.push(Sent {
                 control: record.key.clone(),
                 verdict: Arc::clone(verdict),
@@ -187,6 +200,7 @@ impl RecordStage {
                 newest: self.newest_entry(name),
                 is_heartbeat: true,
                 lists_population,
+                population_version,
             });
             heartbeats.push(HeartbeatObservation {
                 control: record.key.clone(),
@@ -203,6 +217,47 @@ impl RecordStage {
         written.is_some_and(|written| now.instant.saturating_duration_since(written) < WINDOW)
             // An edit of the spec is recorded with the verdict on it, and nobody waits for that.
             && self.register.recorded(CONTROL, name).is_some()
+    }
+
+    /// The namespaces by which scopes select, if the log may not know them as they are.
+    fn namespaces(&self, engine: &Engine) -> Option<Vec<ObservedNamespace>> {
+        let is_known = self.namespaces == Some(engine.namespaces_version());
+        if is_known || !self.evidence.has_log() {
+            return None;
+        }
+        engine.namespaces()
+    }
+
+    /// Who a control judged, as far as the log may not know it, with the version of the population
+    /// that will then be in it. None where nothing is judged: then the log says nothing of it.
+    fn population(
+        &self,
+        engine: &Engine,
+        name: &str,
+        verdict: &Verdict,
+        now: Timestamp,
+    ) -> (PopulationObservation, Option<u64>) {
+        let record = self.controls.get(name);
+        let unreadable = record.is_none_or(|record| record.unreadable.is_some());
+        if unreadable || (verdict.state == State::Unknown && verdict.population == 0) {
+            return (PopulationObservation::default(), None);
+        }
+        let version = engine.population_version(name);
+        let observation = PopulationObservation {
+            items: self.lists_population(engine, name, now).then(|| engine.population(name)),
+            list_due: self.wants_population(name, now),
+            movements: engine.movements(name),
+            is_steered: engine.is_steered(name),
+        };
+        (observation, Some(version))
+    }
+
+    /// Whether an entry needs all names of who was judged: for their digest, or for a list.
+    fn lists_population(&self, engine: &Engine, name: &str, now: Timestamp) -> bool {
+        let recorded = self.controls.get(name).and_then(|record| record.population_version);
+        self.evidence.has_log()
+            && (recorded != Some(engine.population_version(name))
+                || self.wants_population(name, now))
     }
 
     fn wants_population(&self, name: &str, now: Timestamp) -> bool {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{EVIDENCE_RECORDED, RECORDED, STALLED, StatusInputs};
+use super::{EVIDENCE_RECORDED, LOG_DISCONTINUED, RECORDED, STALLED, StatusInputs};
 use crate::controllers::occurrences;
 use comptroller_core::{
     api::{
@@ -44,8 +44,14 @@ pub(super) fn conditions_of(
         }
     }
     if known.cited.is_some() {
-        let message = "the evidence log holds this verdict";
-        conditions.push(make(EVIDENCE_RECORDED, ConditionStatus::True, RECORDED, message));
+        conditions.push(match known.discontinued {
+            // It is recorded, in a log that proves nothing of the time before.
+            Some(why) => make(EVIDENCE_RECORDED, ConditionStatus::False, LOG_DISCONTINUED, why),
+            None => {
+                let message = "the evidence log holds this verdict";
+                make(EVIDENCE_RECORDED, ConditionStatus::True, RECORDED, message)
+            }
+        });
     }
     conditions
 }

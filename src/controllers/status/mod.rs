@@ -34,11 +34,14 @@ pub const EVIDENCE_RECORDED: &str = "EvidenceRecorded";
 /// The reason while the log can't be written.
 pub const LOG_UNAVAILABLE: &str = "LogUnavailable";
 
+/// The reason while the log is not what others know of it: put back, cut or rewritten.
+pub const LOG_DISCONTINUED: &str = "LogDiscontinued";
+
 /// The reason while the operator's clock and the API server's differ.
 pub const CLOCK_DIFFERS: &str = "ClockDiffers";
 
 /// The reasons for which nothing is recorded.
-pub const OBSTACLES: [&str; 2] = [LOG_UNAVAILABLE, CLOCK_DIFFERS];
+pub const OBSTACLES: [&str; 3] = [LOG_UNAVAILABLE, LOG_DISCONTINUED, CLOCK_DIFFERS];
 
 /// The reason when the log holds what the status says.
 pub const RECORDED: &str = "Recorded";
@@ -99,6 +102,8 @@ pub struct StatusInputs<'a> {
     /// The entry of the log that says so, and when it was written; None without a log.
     cited: Option<(EvidenceRef, Timestamp)>,
     as_of: Option<Timestamp>,
+    /// Why the log is not what a witness saw of it.
+    discontinued: Option<&'a str>,
     waiting: &'a str,
 }
 
@@ -113,6 +118,7 @@ impl<'a> StatusInputs<'a> {
             verdict: None,
             cited: None,
             as_of: None,
+            discontinued: None,
             waiting,
         }
     }
@@ -138,6 +144,12 @@ impl<'a> StatusInputs<'a> {
     #[must_use]
     pub fn with_as_of(self, as_of: Option<Timestamp>) -> Self {
         Self { as_of, ..self }
+    }
+
+    /// The same with why the log is not what others know of it; None: nobody says so.
+    #[must_use]
+    pub fn with_discontinued(self, discontinued: Option<&'a str>) -> Self {
+        Self { discontinued, ..self }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{CLOCK_DIFFERS, EVIDENCE_RECORDED, LOG_UNAVAILABLE, OBSTACLES};
+use super::{CLOCK_DIFFERS, EVIDENCE_RECORDED, LOG_DISCONTINUED, LOG_UNAVAILABLE, OBSTACLES};
 use comptroller_core::{
     api::{
         ControlStatus, State,
@@ -31,6 +31,7 @@ pub fn recording_changed(previous: &ControlStatus, status: &ControlStatus) -> Op
 pub fn reason_of(obstacle: Obstacle) -> &'static str {
     match obstacle {
         Obstacle::Log => LOG_UNAVAILABLE,
+        Obstacle::Discontinued => LOG_DISCONTINUED,
         Obstacle::Clocks => CLOCK_DIFFERS,
     }
 }

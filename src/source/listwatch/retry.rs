@@ -289,7 +289,7 @@ impl RetryState {
                 // An API server that starts refuses everything until it has read its roles. Believing
                 // that would turn every control Unknown, Forbidden after each restart.
                 let (pause, report) = if starting {
-                    let pause = pause.min(limits.startup_refusals / 5);
+                    let pause = pause.min(limits.startup_refusals / 15);
                     (pause, Report::Failure { error, loud: false })
                 } else {
                     (pause, Report::Forbidden(error))

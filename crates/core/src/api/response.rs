@@ -54,11 +54,7 @@ pub struct DeviationResponseSpec {
     pub items: Vec<DeviatingItem>,
     /// The beginning of the deviations that the response is to. If omitted, all up to the creation
     /// of the response.
-    #[serde(
-        default,
-        deserialize_with = "time::optional",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "time::optional", skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = time::is_a_time())]
     pub from: Option<Time>,
     /// Why it came to the deviation.
@@ -79,11 +75,7 @@ pub struct DeviationResponseSpec {
     #[schemars(length(min = 1, max = 512))]
     pub recorded_by: Option<String>,
     /// By when the corrective action will be done.
-    #[serde(
-        default,
-        deserialize_with = "time::optional",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "time::optional", skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = time::is_a_time())]
     pub corrective_action_by: Option<Time>,
     /// The name of the DeviationResponse that this one corrects.

@@ -40,6 +40,15 @@ impl ItemSet {
         self.len -= usize::from(known);
     }
 
+    /// Whether an item is in the set.
+    pub fn contains(&self, item: Item) -> bool {
+        match item {
+            Item::Object(slot) => self.objects.contains(slot as usize),
+            Item::Subject(id) => self.subjects.contains(id as usize),
+            Item::Cluster(part) => self.others.contains(&part),
+        }
+    }
+
     /// All of them, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = Item> {
         let objects = self.objects.ones().filter_map(|slot| u32::try_from(slot).ok());

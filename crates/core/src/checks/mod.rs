@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use crate::{
     api::{Occurrence, ResourceRef, Severity, TestSpec, test_spec::with_tests},
     checks::{limit_counts::LimitCounts, scope::ScopeFilter},
-    inventory::{Change, Inventory, ProgramId, Slot},
+    inventory::{Change, Inventory, Object, ProgramId, Slot},
 };
 
 /// What a check judges by itself: the unit of populations, and of what a change can affect.
@@ -245,7 +245,11 @@ pub trait Check: Send + Sync + std::fmt::Debug {
 
 /// An object of the inventory as findings name it; None when the slot is empty.
 pub fn reference(inventory: &Inventory, slot: Slot) -> Option<ResourceRef> {
-    let object = inventory.get(slot)?;
+    reference_of(inventory, inventory.get(slot)?)
+}
+
+/// An object, which may be gone, as findings name it; None when its kind is of another inventory.
+pub fn reference_of(inventory: &Inventory, object: &Object) -> Option<ResourceRef> {
     let resource = &inventory.kind_state(object.kind)?.resource;
     Some(ResourceRef {
         api_version: resource.api_version(),

@@ -11,11 +11,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     memory::{FindingHash, FindingState, RememberedFinding},
+    movements::Ending,
     verdict::{ObservedFinding, Verdict},
 };
 use crate::{
     api::time::whole_seconds,
-    checks::{Finding, Judgement},
+    checks::{Finding, Item, Judgement},
 };
 
 /// How many lapsed verdicts are kept for a control. Of what comes and goes beyond, only the number is
@@ -42,12 +43,21 @@ pub struct LapsedVerdict {
     pub verdict: Arc<Verdict>,
     /// Findings that appeared before it was over, or whose exception changed.
     pub found: Vec<ObservedFinding>,
-    /// Findings that disappeared before it was over.
-    pub gone: Vec<FindingHash>,
+    /// Findings that disappeared before it was over, and why.
+    pub gone: Vec<(FindingHash, Ending)>,
     /// How many findings came and went that nobody can name any more.
     pub unnamed: usize,
     /// Whether it is the first verdict of the process: its findings may have been known for long.
     first: bool,
+}
+
+/// What is to be recorded of a control beside its present verdict.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lapsed {
+    /// The verdicts that lapsed, the oldest first.
+    pub over: Vec<LapsedVerdict>,
+    /// The findings that disappeared since the last of them, and why.
+    pub gone: Vec<(FindingHash, Ending)>,
 }
 
 /// What an evaluation changed in the findings of a control. Items that can't be judged are not findings
@@ -57,7 +67,9 @@ pub struct FindingChanges {
     found: Vec<(FindingHash, ObservedFinding)>,
     /// Found as well, but too many to keep their texts.
     unworded: Vec<FindingHash>,
-    gone: Vec<FindingHash>,
+    gone: Vec<(FindingHash, Ending)>,
+    /// Findings of before this process that are not there, and why.
+    pub missing: Vec<(FindingHash, Ending)>,
 }
 
 /// Numbers lapsed verdicts over all controls.
@@ -78,33 +90,35 @@ pub struct LapsedVerdicts {
     present: Option<Arc<Verdict>>,
     found: FxHashMap<FindingHash, ObservedFinding>,
     unworded: FxHashSet<FindingHash>,
-    gone: FxHashSet<FindingHash>,
+    gone: FxHashMap<FindingHash, Ending>,
     unnamed: usize,
 }
 
 impl FindingChanges {
     /// Takes in how another judgement changed the findings of an item. `elsewhere` has what was found
-    /// before everything was judged again; `exception` names an exception by its number.
+    /// before everything was judged again; `ending` says why a finding is gone; `exception` names an
+    /// exception by its number.
     pub fn compare<'a>(
         &mut self,
-        old: &[RememberedFinding],
-        new: &[RememberedFinding],
+        (old, new): (&[RememberedFinding], &[RememberedFinding]),
         judgement: Option<&Judgement>,
-        elsewhere: &FxHashMap<FindingHash, RememberedFinding>,
+        elsewhere: &FxHashMap<FindingHash, (Item, RememberedFinding)>,
+        ending: impl Fn(&RememberedFinding) -> Ending,
         exception: impl Fn(u16) -> Option<&'a str>,
     ) {
         let find =
             |list: &[RememberedFinding], key| list.iter().find(|record| record.key == key).copied();
         for record in old.iter().filter(|record| is_wrong(record)) {
             if find(new, record.key).is_none_or(|new| !is_wrong(&new)) {
-                self.gone.push(record.key);
+                self.gone.push((record.key, ending(record)));
             }
         }
         let findings = judgement
             .into_iter()
             .flat_map(|judgement| judgement.failing.iter().chain(&judgement.unknown));
         for (record, finding) in new.iter().zip(findings) {
-            let before = find(old, record.key).or_else(|| elsewhere.get(&record.key).copied());
+            let before = find(old, record.key)
+                .or_else(|| elsewhere.get(&record.key).map(|(_, record)| *record));
             let same = before.is_some_and(|before| before.standing == record.standing);
             if is_wrong(record) && !same {
                 self.find(record, finding, &exception);
@@ -113,19 +127,23 @@ impl FindingChanges {
     }
 
     /// Everything was judged again, and `now` are all findings: those of `before` that are not among them
-    /// are gone.
+    /// are gone, and `ending` says why.
     pub fn complete<'a>(
         &mut self,
-        before: &FxHashMap<FindingHash, RememberedFinding>,
+        before: &FxHashMap<FindingHash, (Item, RememberedFinding)>,
         now: impl Iterator<Item = &'a RememberedFinding>,
+        ending: impl Fn(Item, &RememberedFinding) -> Ending,
     ) {
         if before.is_empty() {
             return;
         }
         let present: FxHashSet<FindingHash> =
             now.filter(|record| is_wrong(record)).map(|record| record.key).collect();
-        let gone = before.values().filter(|record| is_wrong(record)).map(|record| record.key);
-        self.gone.extend(gone.filter(|key| !present.contains(key)));
+        let gone = before
+            .values()
+            .filter(|(_, record)| is_wrong(record) && !present.contains(&record.key))
+            .map(|(item, record)| (record.key, ending(*item, record)));
+        self.gone.extend(gone);
     }
 
     fn find<'a>(
@@ -168,19 +186,20 @@ impl LapsedVerdicts {
             return;
         }
         // These came without their text and go again: nobody can name them any more.
-        self.unnamed += changes.gone.iter().filter(|key| self.unworded.contains(key)).count();
+        self.unnamed += changes.gone.iter().filter(|(key, _)| self.unworded.contains(key)).count();
         // Before the change is taken in: what it undoes would be gone.
         if self.loses(&changes, verdict) && self.over.len() < MAX_PASSED {
             self.set_aside(now, lapse_counter);
         }
-        for key in changes.gone {
+        for (key, ending) in changes.gone {
             self.unworded.remove(&key);
             if self.found.remove(&key).is_some() {
                 self.unnamed += 1;
             } else if self.gone.len() < MAX_GONE {
-                self.gone.insert(key);
+                self.gone.insert(key, ending);
             }
         }
+        self.note_missing(changes.missing);
         for key in changes.unworded {
             self.find(key, None);
         }
@@ -188,6 +207,16 @@ impl LapsedVerdicts {
             self.find(key, Some(observed));
         }
         self.present = Some(Arc::clone(verdict));
+    }
+
+    /// Takes in why findings of before this process are not there, though the verdict may be as it was.
+    pub fn note_missing(&mut self, missing: Vec<(FindingHash, Ending)>) {
+        for (key, ending) in missing {
+            // Of what this process saw go itself, it knows more.
+            if !self.found.contains_key(&key) && self.gone.len() < MAX_GONE {
+                self.gone.entry(key).or_insert(ending);
+            }
+        }
     }
 
     fn find(&mut self, key: FindingHash, observed: Option<ObservedFinding>) {
@@ -211,10 +240,10 @@ impl LapsedVerdicts {
     /// Whether the next record would not show something that held until now: a finding that came since the
     /// last record is gone again, one that went is back, or the state turned twice.
     fn loses(&self, changes: &FindingChanges, verdict: &Verdict) -> bool {
-        let came = |key| self.found.contains_key(key) || self.unworded.contains(key);
+        let came = |key: &FindingHash| self.found.contains_key(key) || self.unworded.contains(key);
         let Some(present) = &self.present else { return false };
-        changes.gone.iter().any(came)
-            || changes.keys().any(|key| came(key) || self.gone.contains(key))
+        changes.gone.iter().any(|(key, _)| came(key))
+            || changes.keys().any(|key| came(key) || self.gone.contains_key(key))
             || (!are_alike(present, verdict) && self.has_turned())
     }
 
@@ -249,16 +278,17 @@ impl LapsedVerdicts {
 
     /// The lapsed verdicts, oldest first, to be recorded before the present one. The present one is set
     /// aside as well, since it may be over before the attempt to record it has succeeded.
-    pub fn tell(&mut self, now: Timestamp, lapse_counter: &mut LapseCounter) -> Vec<LapsedVerdict> {
+    pub fn tell(&mut self, now: Timestamp, lapse_counter: &mut LapseCounter) -> Lapsed {
         // Copies: they are dropped only when the log has confirmed them.
         let over = self.over.clone();
+        let gone = self.gone.iter().map(|(key, ending)| (*key, ending.clone())).collect();
         let changed = self.has_turned()
             || self.unnamed > 0
             || !(self.found.is_empty() && self.unworded.is_empty() && self.gone.is_empty());
         if lapse_counter.on && changed && self.over.len() < MAX_PASSED {
             self.set_aside(now, lapse_counter);
         }
-        over
+        Lapsed { over, gone }
     }
 
     /// Lapsed verdicts up to this number are recorded, and not needed any more.

@@ -15,6 +15,7 @@ use crate::checks::{items::ItemSet, limit_counts::LimitCounts};
 use crate::{
     api::{ResourceRef, Severity},
     checks::{Finding, Item, Judgement, LimitMembership},
+    inventory::{Inventory, Object},
 };
 
 /// Tells the findings of one control apart: a hash of rule, resource and subject, the same in each
@@ -36,11 +37,36 @@ impl FindingHash {
     }
 }
 
+/// Tells objects apart by kind, namespace and name, the same in each process of one build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ResourceHash(u64);
+
+impl ResourceHash {
+    /// The hash of what a finding is about.
+    pub fn new(resource: &ResourceRef) -> Self {
+        Self::of(&resource.kind, resource.namespace.as_deref().unwrap_or_default(), &resource.name)
+    }
+
+    /// The hash of an object, which may be gone.
+    pub fn of_object(inventory: &Inventory, object: &Object) -> Self {
+        let kind = inventory.kind_state(object.kind).map_or("", |state| &state.resource.kind);
+        Self::of(kind, &object.namespace, &object.name)
+    }
+
+    fn of(kind: &str, namespace: &str, name: &str) -> Self {
+        let mut hasher = FxHasher::default();
+        (kind, namespace, name).hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
 /// What is remembered of a finding, without its text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RememberedFinding {
     /// Tells it apart from the others of its control.
     pub key: FindingHash,
+    /// What it is about.
+    pub resource: ResourceHash,
     /// When it was first found.
     pub since: Timestamp,
     /// The severity of its rule, or of the control.
@@ -133,6 +159,16 @@ impl ControlMemory {
     /// The items that were judged, in no order.
     pub fn population(&self) -> impl Iterator<Item = Item> {
         self.population.iter()
+    }
+
+    /// Whether an item was judged.
+    pub fn judges(&self, item: Item) -> bool {
+        self.population.contains(item)
+    }
+
+    /// The items that were judged, of a memory that is over.
+    pub fn into_population(self) -> ItemSet {
+        self.population
     }
 
     /// What is remembered of a finding of an item. None if it was not found there.

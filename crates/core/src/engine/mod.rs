@@ -8,12 +8,15 @@
 
 mod attestation_state;
 mod describe;
+mod edits;
 pub mod exceptions;
 pub(crate) mod judging;
 pub mod lapsed;
 pub mod memory;
+mod movements;
 mod named_types;
 mod names;
+mod namespaces;
 mod objects;
 mod population;
 mod readiness;
@@ -33,9 +36,14 @@ use std::{
 
 use jiff::Timestamp;
 
-use self::{exceptions::Exceptions, lapsed::LapseCounter, tracked::TrackedControl};
+use self::{
+    exceptions::Exceptions, lapsed::LapseCounter, movements::RecentChanges, tracked::TrackedControl,
+};
 pub use self::{
     judging::judge_in_scope,
+    movements::{Ending, MAX_MOVEMENTS, Movement},
+    namespaces::ObservedNamespace,
+    population::JudgedItem,
     readiness::UnreadableKinds,
     recollection::{Recollection, Remembered},
     verdict::{ObservedFinding, RECORDED_FINDINGS, Reason, Verdict},
@@ -68,6 +76,10 @@ pub struct Engine {
     /// counted again.
     recount: bool,
     lapse_counter: LapseCounter,
+    /// What happened to objects since it was evaluated; empty where nothing is recorded.
+    recent: RecentChanges,
+    /// Counts the changes of namespaces.
+    namespaces_version: u64,
     /// Why no verdict stands at present. None normally.
     withheld: Option<String>,
 }
@@ -176,6 +188,7 @@ impl Engine {
             self.exceptions.expired_between(before, now).map(str::to_owned).collect();
         let mut evaluated =
             EvaluationChanges { exceptions: !expired.is_empty(), ..EvaluationChanges::default() };
+        let recent = std::mem::take(&mut self.recent);
         let mut cluster_admin: Option<Arc<str>> = None;
         // Controls about cluster-admin come first: the others leave cluster-admin to one of them only
         // if it has a verdict.
@@ -196,6 +209,7 @@ impl Engine {
                         &self.inventory,
                         &self.catalog,
                         &self.exceptions,
+                        &recent,
                         now,
                         lapse_counter,
                     ),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Engine;
+use super::{Engine, namespaces};
 use crate::inventory::{
     ApiServer, Availability, Catalog, Change, KindId, ProgramId, ProjectedObject, ResourceType,
 };
@@ -88,6 +88,10 @@ impl Engine {
     /// Marks the items that the changes can affect, in every control.
     fn mark(&mut self, changes: &[Change], now: Timestamp) {
         for change in changes {
+            if self.lapse_counter.on {
+                self.recent.note(&self.inventory, change);
+                self.namespaces_version += u64::from(namespaces::concerns(&self.inventory, change));
+            }
             // Each control marks its own items; none is judged before the batch is complete.
             for tracked in self.controls.values_mut() {
                 tracked.mark(&self.inventory, change, now);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::memory::FindingHash;
 use crate::{
-    api::{Occurrence, State},
+    api::{Occurrence, ResourceRef, State},
     checks::Finding,
 };
 
@@ -17,6 +17,17 @@ use crate::{
 pub trait Recollection: Debug + Send + Sync {
     /// When a finding was first found. None for one that is new.
     fn since(&self, finding: &Finding) -> Option<Timestamp>;
+
+    /// The findings that were open then, as far as they are known by name: what they are about tells
+    /// why one is gone. Empty where only times are known.
+    fn open(&self) -> Vec<(FindingHash, ResourceRef)> {
+        Vec::new()
+    }
+
+    /// The generation of the control that they were found by. None where it is not known.
+    fn generation(&self) -> Option<i64> {
+        None
+    }
 }
 
 impl<S: BuildHasher + Send + Sync> Recollection for HashMap<FindingHash, Timestamp, S> {

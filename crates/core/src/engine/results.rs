@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use super::{
     Engine,
     exceptions::{self, ControlProgress},
-    lapsed::LapsedVerdict,
+    lapsed::Lapsed,
     memory::FindingState,
+    movements::Movement,
     names,
+    population::JudgedItem,
     verdict::{ObservedFinding, RECORDED_FINDINGS, Verdict},
 };
-use crate::api::{ControlSpec, ResourceRef, State};
+use crate::api::{ControlSpec, State};
 
 impl Engine {
     /// The verdict of a control. None until there is one for its present spec.
@@ -62,7 +64,7 @@ impl Engine {
     }
 
     /// The items that a control judged, in no order. Empty while it is blocked.
-    pub fn population(&self, control: &str) -> Vec<ResourceRef> {
+    pub fn population(&self, control: &str) -> Vec<JudgedItem> {
         self.controls
             .get(control)
             .map(|tracked| tracked.population(&self.inventory))
@@ -122,10 +124,10 @@ impl Engine {
     }
 
     /// The verdicts of a control that were over before they were recorded, the oldest first. They stay
-    /// until [`Engine::recorded`] confirms them.
-    pub fn lapsed(&mut self, control: &str, now: Timestamp) -> Vec<LapsedVerdict> {
+    /// until [`Engine::recorded`] confirms them. With what went since.
+    pub fn lapsed(&mut self, control: &str, now: Timestamp) -> Lapsed {
         let tracked = self.controls.get_mut(control);
-        tracked.map_or_else(Vec::new, |tracked| {
+        tracked.map_or_else(Lapsed::default, |tracked| {
             tracked.lapsed_mut().tell(now, &mut self.lapse_counter)
         })
     }
@@ -142,6 +144,32 @@ impl Engine {
     pub fn recorded_elsewhere(&mut self, control: &str, by: Timestamp) {
         if let Some(tracked) = self.controls.get_mut(control) {
             tracked.lapsed_mut().forget(by);
+            // What another recorded of the population is not known here.
+            tracked.course_mut().give_up();
+        }
+    }
+
+    /// The version of a control's population: another one means that something came or left.
+    pub fn population_version(&self, control: &str) -> u64 {
+        self.controls.get(control).map_or(0, |tracked| tracked.course().version())
+    }
+
+    /// What came into the population of a control and left it since the last record. None when that
+    /// can't be told one by one: then the whole list tells.
+    pub fn movements(&self, control: &str) -> Option<Vec<Movement>> {
+        self.controls.get(control)?.course().movements()
+    }
+
+    /// Whether something moved by another cause than that objects come and go: that is recorded at
+    /// once, since it decides what a control looks at.
+    pub fn is_steered(&self, control: &str) -> bool {
+        self.controls.get(control).is_some_and(|tracked| tracked.course().is_steered())
+    }
+
+    /// What moved in the population of a control up to this version is in the log.
+    pub fn population_recorded(&mut self, control: &str, version: u64) {
+        if let Some(tracked) = self.controls.get_mut(control) {
+            tracked.course_mut().recorded(version);
         }
     }
 }

@@ -611,7 +611,7 @@ fn who_takes_over_adopts_the_times_of_what_is_still_so_and_no_others() {
     assert_eq!((after.since, after.findings[0].since), (earlier, earlier));
     assert_eq!(world.engine.wrong("ingress", world.now), after.findings);
     let population = world.engine.population("ingress");
-    assert_eq!((population[0].name.as_str(), population.len()), ("x", after.population));
+    assert_eq!((population[0].resource.name.as_str(), population.len()), ("x", after.population));
 
     // What goes and comes back is new.
     world.now += SignedDuration::from_hours(1);

@@ -11,17 +11,20 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use self::compile::{CompiledTest, compile};
 use super::{
     attestation_state::AttestationState,
+    edits,
     exceptions::Exceptions,
     judging::changed_namespace,
     lapsed::{FindingChanges, LapseCounter, LapsedVerdicts},
     memory::{ControlMemory, FindingHash},
-    names, population,
+    movements::{PopulationCourse, RecentChanges},
+    names,
+    population::{self, JudgedItem},
     readiness::{self, Readiness},
     recollection::{Recollection, Remembered},
     verdict::{Reason, Verdict},
 };
 use crate::{
-    api::{ControlSpec, ResourceRef, State, time::whole_seconds},
+    api::{ControlSpec, State, time::whole_seconds},
     checks::{CheckContext, Dependency, Item},
     inventory::{Catalog, Change, Inventory, ProgramId},
 };
@@ -62,6 +65,9 @@ pub struct TrackedControl {
     verdict: Option<Arc<Verdict>>,
     lapsed: LapsedVerdicts,
     attestation: AttestationState,
+    course: PopulationCourse,
+    /// Which fields of the rule were edited since everything was judged, in one sentence.
+    edited: Option<Arc<str>>,
 }
 
 impl TrackedControl {
@@ -92,6 +98,8 @@ impl TrackedControl {
             referral_changed: false,
             verdict: None,
             lapsed: LapsedVerdicts::default(),
+            course: PopulationCourse::default(),
+            edited: None,
         }
     }
 
@@ -102,6 +110,7 @@ impl TrackedControl {
             return;
         }
         (self.test, self.program) = compile(&spec);
+        self.edited = edits::edited(&self.spec, &spec).or_else(|| self.edited.take());
         self.generation = generation;
         self.spec = spec;
         self.judge_all = true;
@@ -129,15 +138,17 @@ impl TrackedControl {
         self.taken_over = true;
     }
 
-    /// The items that were judged, by name and in no order. Empty while everything has to be judged.
-    pub fn population(&self, inventory: &Inventory) -> Vec<ResourceRef> {
+    /// The items that were judged, in no order. Empty while everything has to be judged.
+    pub fn population(&self, inventory: &Inventory) -> Vec<JudgedItem> {
         if self.judge_all {
             return Vec::new();
         }
         if self.spec.test.attestation.is_some() {
-            return self.attestation.names(self.memory.population());
+            let occurrences = self.attestation.names(self.memory.population());
+            let named = |resource| JudgedItem { resource, uid: None, facts: None };
+            return occurrences.into_iter().map(named).collect();
         }
-        population::names(inventory, self.memory.population())
+        population::judged(inventory, self.memory.population())
     }
 
     /// The spec, as last taken in.
@@ -160,6 +171,21 @@ impl TrackedControl {
         &mut self.lapsed
     }
 
+    /// Whether the labels of namespaces decide what it looks at.
+    pub fn selects_namespaces(&self) -> bool {
+        matches!(&self.test, CompiledTest::Ready { scope, .. } if scope.selects())
+    }
+
+    /// What moved in its population.
+    pub fn course(&self) -> &PopulationCourse {
+        &self.course
+    }
+
+    /// The same, to say what is recorded.
+    pub fn course_mut(&mut self) -> &mut PopulationCourse {
+        &mut self.course
+    }
+
     /// What must be read for it. Empty while it is suspended, or if its spec is invalid.
     pub fn reads(&self) -> &[Dependency] {
         match &self.test {
@@ -175,6 +201,12 @@ impl TrackedControl {
 
     /// Marks the items that a change can affect.
     pub fn mark(&mut self, inventory: &Inventory, change: &Change, now: Timestamp) {
+        // Even while it can't be judged: later nobody would know what was there.
+        if let Change::Object { slot, before: Some(before) } = change
+            && self.memory.judges(Item::Object(*slot))
+        {
+            self.course.note_change(inventory, *slot, before);
+        }
         let CompiledTest::Ready { check, scope, .. } = &self.test else {
             return;
         };
@@ -260,6 +292,7 @@ impl TrackedControl {
         inventory: &Inventory,
         catalog: &Catalog,
         exceptions: &Exceptions,
+        recent: &RecentChanges,
         now: Timestamp,
         lapse_counter: &mut LapseCounter,
     ) -> bool {
@@ -290,7 +323,7 @@ impl TrackedControl {
             },
         }
         let mut kept = lapse_counter.on.then(FindingChanges::default);
-        let mut changed = self.judge(inventory, exceptions, now, kept.as_mut());
+        let mut changed = self.judge(inventory, exceptions, recent, now, kept.as_mut());
         changed |=
             std::mem::take(&mut self.taken_over) | std::mem::take(&mut self.referral_changed);
         if !changed && self.verdict().is_some() {
@@ -362,6 +395,7 @@ impl TrackedControl {
     ) -> bool {
         // Equal verdicts are not published: each would be an entry of the log and a write of the status.
         if self.verdict.as_deref() == Some(&verdict) {
+            self.lapsed.note_missing(changes.missing);
             return false;
         }
         let verdict = Arc::new(verdict);

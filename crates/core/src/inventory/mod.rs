@@ -51,6 +51,9 @@ pub struct Object {
     pub namespace: Symbol,
     /// `metadata.name`, unique among the objects of the kind in the namespace.
     pub name: Symbol,
+    /// `metadata.uid`: an object that is deleted and created again has another. Not interned, since no
+    /// two are the same. None in a manifest that was never applied.
+    pub uid: Option<Box<str>>,
     /// What checks read of it.
     pub facts: Facts,
     /// What the CEL programs of the kind said about it, in the order of [`KindState::programs`].
@@ -154,6 +157,17 @@ pub struct Inventory {
     pub network: network::NetworkIndex,
     /// What people attested, by control.
     pub records: records::RecordIndex,
+}
+
+impl Object {
+    /// Whether it is the same object, whatever its facts: not another one of its name, nor another one
+    /// under its number.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.name == other.name
+            && self.namespace == other.namespace
+            && self.uid == other.uid
+    }
 }
 
 impl Inventory {
@@ -311,8 +325,8 @@ impl Inventory {
     /// Takes in an object that appeared or changed. None if its facts are the same as before, which is the
     /// common case: most updates in a cluster change a status that no check reads.
     pub fn apply(&mut self, id: KindId, projected: ProjectedObject) -> Option<Change> {
-        let ProjectedObject { namespace, name, facts, cel, weight } = projected;
-        let mut object = Object { kind: id, namespace, name, facts, cel };
+        let ProjectedObject { namespace, name, uid, facts, cel, weight } = projected;
+        let mut object = Object { kind: id, namespace, name, uid, facts, cel };
         let key = (object.namespace.clone(), object.name.clone());
         // Compared before it is weighed: most updates change nothing, and weighing walks over all kinds.
         let known = self.kind_state(id)?.by_name.get(&key).copied();

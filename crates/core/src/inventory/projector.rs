@@ -38,6 +38,8 @@ pub struct ProjectedObject {
     pub namespace: Symbol,
     /// `metadata.name`, never empty.
     pub name: Symbol,
+    /// `metadata.uid`. None in a manifest that was never applied.
+    pub uid: Option<Box<str>>,
     /// What checks read of it.
     pub facts: Facts,
     /// What each program said, in the order of [`Projector::program_ids`].
@@ -132,6 +134,7 @@ impl Projector {
         Ok(ProjectedObject {
             namespace: self.interner.intern(&namespace),
             name: self.interner.intern(&name),
+            uid: metadata.uid.filter(|uid| !uid.is_empty()).map(String::into_boxed_str),
             facts,
             cel: self.judge(object, &namespace, &name),
             weight,

@@ -27,6 +27,7 @@ use crate::{
     replay::ReplayError,
     store::{self, Store, StoreError},
     verify::{LogFault, VerifyError},
+    witness::PolicyError,
 };
 
 /// The exit code of a program that could not do what was asked; 1 says that the log is not right.
@@ -107,6 +108,9 @@ pub enum CommandError {
     /// The key that was given.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The policy that was given.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The place of the log.
     #[error(transparent)]
     Store(#[from] StoreError),

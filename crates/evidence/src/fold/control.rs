@@ -63,6 +63,8 @@ pub struct VerdictState {
     pub last_entry: u64,
     /// The newest list of the population, and when it was written.
     pub population_list: Option<(PopulationList, Timestamp)>,
+    /// The digest of who was in the population when it was last judged; None where no entry has it.
+    pub population_digest: Option<String>,
 }
 
 impl VerdictState {
@@ -89,6 +91,7 @@ impl VerdictState {
             last_at,
             last_entry,
             population_list,
+            population_digest: data.population_digest.clone(),
         }
     }
 
@@ -119,8 +122,9 @@ impl ControlState {
         // A control of this name was declared again: the old one's occurrences are kept, not its end.
         self.deleted = None;
         let before = self.verdict.take();
-        let (mut findings, list) =
-            before.map(|before| (before.findings, before.population_list)).unwrap_or_default();
+        let (mut findings, list, members) = before
+            .map(|before| (before.findings, before.population_list, before.population_digest))
+            .unwrap_or_default();
         // A finding whose exception changed may be listed both as gone and as new.
         for gone in &data.removed {
             findings.remove(&FindingKey::of(gone));
@@ -129,7 +133,10 @@ impl ControlState {
             findings.insert(FindingKey::of(new), OpenFinding::new(index, new));
         }
         let list = newest(data.population_list.as_ref(), at, list);
-        self.verdict = Some(VerdictState::of(data, findings, (index, at), list));
+        let mut verdict = VerdictState::of(data, findings, (index, at), list);
+        // While nothing is judged, who was in the population is what the next verdict goes on from.
+        verdict.population_digest = verdict.population_digest.or(members);
+        self.verdict = Some(verdict);
     }
 
     pub(super) fn heartbeat(&mut self, index: u64, at: Timestamp, data: &Heartbeat) {
@@ -148,6 +155,7 @@ impl ControlState {
             last_at: at,
             last_entry: index,
             population_list: None,
+            population_digest: None,
         });
         // A heartbeat repeats the last verdict. Another state means that a verdict before it could not be
         // read, and then nothing is known of the reason.
@@ -161,6 +169,9 @@ impl ControlState {
         verdict.unknown = data.unknown;
         if verdict.findings_digest != data.findings {
             verdict.findings_digest.clone_from(&data.findings);
+        }
+        if data.population_digest.is_some() {
+            verdict.population_digest.clone_from(&data.population_digest);
         }
         verdict.last_at = at;
         verdict.last_entry = index;

@@ -63,6 +63,8 @@ pub struct LogState {
     controls: BTreeMap<String, ControlState>,
     /// By kind and name: a map of JSON has texts for keys.
     objects: BTreeMap<String, BTreeMap<String, ObjectState>>,
+    /// Since when the clocks of the operator and of the API server differ; None while they agree.
+    clocks_differ: Option<Timestamp>,
     /// Controls that were deleted and are not declared again, with when they were.
     absent: BTreeMap<String, Timestamp>,
 }
@@ -140,6 +142,12 @@ impl LogState {
     /// The newest occurrences of a human control, by when they open.
     pub fn occurrences(&self, control: &str) -> impl Iterator<Item = &OccurrenceState> {
         self.controls.get(control).into_iter().flat_map(|control| control.occurrences.iter())
+    }
+
+    /// Since when the clocks of the operator and of the API server differ, so that nothing is
+    /// claimed. None while they agree.
+    pub fn clocks_differ_since(&self) -> Option<Timestamp> {
+        self.clocks_differ
     }
 
     /// When a control was deleted that is not declared again. None for one that is there, and for one
@@ -223,6 +231,13 @@ impl LogState {
     }
 
     fn operator_event(&mut self, index: u64, entry: &Entry, data: &OperatorData) {
+        match data.event {
+            OperatorEvent::ClockDiffers => {
+                self.clocks_differ.get_or_insert(entry.at);
+            }
+            OperatorEvent::ClockAgrees => self.clocks_differ = None,
+            _ => {}
+        }
         self.operator = match data.event {
             OperatorEvent::Started => Some(RunningOperator {
                 instance: entry.subject.name.clone(),

@@ -9,6 +9,7 @@ mod cosignature;
 mod kept;
 mod outside;
 mod policy;
+mod quorum;
 mod request;
 
 #[cfg(test)]
@@ -20,5 +21,6 @@ pub use self::{
     kept::{keep, keep_contradiction, keep_policy, newest},
     outside::{Contradiction, OutsideView, VouchedDay, days},
     policy::{Policy, PolicyError, Witness},
+    quorum::{Quorum, QuorumError},
     request::{AddCheckpoint, Answer, Refusal},
 };

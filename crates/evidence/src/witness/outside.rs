@@ -166,6 +166,7 @@ async fn entry_at(log: &LogReader, index: u64) -> Result<Option<Timestamp>, LogE
     Ok(entry.and_then(|(_, text)| Entry::parse(&text).ok()).map(|entry| entry.at))
 }
 
-fn is_contradiction(error: &LogError) -> bool {
+/// Whether an error says that a log does not continue a checkpoint.
+pub(super) fn is_contradiction(error: &LogError) -> bool {
     matches!(error, LogError::RolledBack { .. } | LogError::Forked { .. })
 }

@@ -59,8 +59,7 @@ impl Policy {
     /// Reads a policy from a file.
     pub fn load(path: &Path) -> Result<Self, PolicyError> {
         use std::io::Read as _;
-        let failed =
-            |source| PolicyError::File { path: path.display().to_string(), source };
+        let failed = |source| PolicyError::File { path: path.display().to_string(), source };
         let mut text = Vec::new();
         fs::File::open(path)
             .and_then(|file| file.take(MAX).read_to_end(&mut text))
@@ -111,9 +110,9 @@ impl Policy {
         let mut met: Vec<bool> = Vec::with_capacity(self.members.len());
         for member in &self.members {
             let is_met = match member {
-                Member::Witness(witness) => cosignatures
-                    .iter()
-                    .any(|cosignature| cosignature.witness == witness.key.name()),
+                Member::Witness(witness) => {
+                    cosignatures.iter().any(|cosignature| cosignature.witness == witness.key.name())
+                }
                 Member::Group { threshold, members } => {
                     members.iter().filter(|place| met.get(**place) == Some(&true)).count()
                         >= *threshold
@@ -227,9 +226,10 @@ impl Reading {
     }
 
     fn find(&self, name: &[u8]) -> Result<usize, String> {
-        self.names.iter().position(|known| known == name).ok_or_else(|| {
-            format!("no line before this one defines the name {}", shown(name))
-        })
+        self.names
+            .iter()
+            .position(|known| known == name)
+            .ok_or_else(|| format!("no line before this one defines the name {}", shown(name)))
     }
 
     fn new_key(&mut self, public: Vec<u8>) -> Result<(), String> {

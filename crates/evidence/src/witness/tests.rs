@@ -56,7 +56,8 @@ impl Cosigner {
 
 fn policy(quorum: &str) -> Policy {
     let (one, two) = (Cosigner::new("w1.example", 1).vkey(), Cosigner::new("w2.example", 2).vkey());
-    let text = format!("# ours\n\nwitness w1 {one} https://w1.example\n\twitness w2 {two}\n{quorum}");
+    let text =
+        format!("# ours\n\nwitness w1 {one} https://w1.example\n\twitness w2 {two}\n{quorum}");
     Policy::parse(text.as_bytes()).unwrap()
 }
 
@@ -193,8 +194,12 @@ async fn a_day_counts_if_the_log_that_was_seen_on_it_goes_on_in_this_one() {
     assert_eq!(view.vouched_days(from, at("2026-11-30T00:00:00Z")), 1);
     assert_eq!(days(at("2026-11-30T10:00:00Z"), at("2026-11-30T10:28:00Z")), 1);
     assert_eq!(days(to, from), 0);
+    let quorum = Quorum::of(&second, &policy, None).await.unwrap();
+    assert_eq!((quorum.size, quorum.witnesses.len()), (3, 1));
     // An auditor who believes another witness sees nothing.
     let other = super::tests::policy("quorum w2\n");
+    let error = Quorum::of(&second, &other, None).await.unwrap_err();
+    assert!(matches!(error, QuorumError::NotMet(2)), "{error}");
     assert_eq!(OutsideView::read(&second, Some(other)).await.unwrap().days, []);
 }
 
@@ -231,6 +236,8 @@ async fn a_log_that_was_put_back_contradicts_what_was_cosigned_or_published() {
     let view = OutsideView::read(&copy, Some(policy.clone())).await.unwrap();
     assert_eq!(view.contradicted.len(), 2, "{view:?}");
     assert!(view.contradicted[0].reason.contains("rolled back"), "{view:?}");
+    let error = Quorum::of(&copy, &policy, None).await.unwrap_err();
+    assert!(matches!(error, QuorumError::Contradicted(_)), "{error}");
     assert_eq!(view.days, []);
     // Once the newest copy is restored, nothing contradicts it.
     let restored = log(&old, &["2026-11-30T11:00:00Z"]).await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::{
     Drafted, HeartbeatObservation, LearnedOfControl, ObjectObservation, ObjectRecord,
@@ -12,6 +13,7 @@ use crate::{
     draft::{self, DraftedEntries, HeartbeatDraft, ObjectDraft, VerdictDraft},
     lapsed,
 };
+use comptroller_core::engine::ObservedNamespace;
 use comptroller_evidence::{
     data::{ChangeKind, GapCause, GapData},
     entry::{Data, EntrySubject},
@@ -102,6 +104,29 @@ impl<'a> Drafting<'a> {
         self.drafted.entries.extend(entries);
     }
 
+    /// What changed of the labels of namespaces, by which scopes select.
+    pub(super) fn add_namespaces(&mut self, namespaces: &[ObservedNamespace]) {
+        for ObservedNamespace { name, uid, labels } in namespaces {
+            let spec = self.pseudonymizer.spec(&json!({ "labels": labels }));
+            let draft = ObjectDraft {
+                subject: EntrySubject::new(draft::NAMESPACE, name),
+                generation: 0,
+                spec: Some(spec),
+                phase: None,
+                uid: uid.clone(),
+                recreated: false,
+            };
+            self.drafted.entries.extend(draft.resolve(self.state));
+        }
+        let present: BTreeSet<&str> = namespaces.iter().map(|one| one.name.as_str()).collect();
+        for (name, _) in self.state.objects_of(draft::NAMESPACE) {
+            if !present.contains(name) {
+                let subject = EntrySubject::new(draft::NAMESPACE, name);
+                self.drafted.entries.extend(draft::deletion(self.state, &subject));
+            }
+        }
+    }
+
     pub(super) fn add_verdict(
         &mut self,
         observed: &'a VerdictObservation,
@@ -118,7 +143,8 @@ impl<'a> Drafting<'a> {
         let known = self.known_verdict(name);
         let people = remembered.map(|remembered| &remembered.people);
         let mut draft = VerdictDraft::new(observed, &self.pseudonymizer);
-        draft.passed = lapsed::drafts(observed, known, people, &self.pseudonymizer);
+        (draft.passed, draft.endings) =
+            lapsed::drafts(observed, known, people, &self.pseudonymizer);
         draft.blocked = remembered
             .map(|remembered| remembered.message.clone())
             .filter(|message| !message.is_empty());

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{blind, entry_finding, since, verdict_data};
-use comptroller_core::{api::State, engine::lapsed::LapsedVerdict};
+use super::{Endings, blind, end, entry_finding, is_blocked, since, unjudged, verdict_data};
+use comptroller_core::engine::{Ending, lapsed::LapsedVerdict};
 use comptroller_evidence::{
     data::{EntryFinding, VerdictData},
     entry::{Data, EntrySubject},
@@ -21,17 +21,13 @@ pub struct PassedDraft {
     data: VerdictData,
     /// What came before it was over, or what exceptions changed of.
     found: Vec<EntryFinding>,
-    /// What went before it was over.
-    gone: Vec<FindingKey>,
+    /// What went before it was over, and why.
+    gone: Endings,
 }
 
 impl PassedDraft {
     /// The draft of a verdict that is over. `gone` are the findings that went before it was.
-    pub fn new(
-        passed: &LapsedVerdict,
-        gone: Vec<FindingKey>,
-        pseudonymizer: &Pseudonymizer<'_>,
-    ) -> Self {
+    pub fn new(passed: &LapsedVerdict, gone: Endings, pseudonymizer: &Pseudonymizer<'_>) -> Self {
         let mut data = verdict_data(&passed.verdict, &[], pseudonymizer);
         if passed.unnamed > 0 {
             let more = format!("; {} more findings came and went", passed.unnamed);
@@ -44,7 +40,7 @@ impl PassedDraft {
 
     /// Whether the control could not be evaluated: then nothing is claimed of its findings.
     fn is_blocked(&self) -> bool {
-        self.data.state == State::Unknown && self.data.population == 0
+        is_blocked(&self.data)
     }
 }
 
@@ -81,8 +77,8 @@ impl Course {
             findings = hidden;
             changes.add_all(&findings);
         }
-        for key in gone {
-            changes.remove(&mut findings, &key);
+        for (key, ending) in gone {
+            changes.remove(&mut findings, &key, Some(ending));
         }
         for finding in found {
             changes.add(&mut findings, finding, self.known.as_ref(), now);
@@ -90,11 +86,11 @@ impl Course {
         if is_blocked {
             self.hidden = Some(std::mem::take(&mut findings));
             changes = Changes::default();
-            changes.remove_all(self.known.as_ref());
+            changes.remove_all(self.known.as_ref(), unjudged(&data).as_ref());
         } else if data.failing == 0 && data.excepted == 0 {
             // Whatever else was there is gone.
             for key in findings.keys().cloned().collect::<Vec<_>>() {
-                changes.remove(&mut findings, &key);
+                changes.remove(&mut findings, &key, None);
             }
         }
         (data.added, data.removed) = changes.lists();
@@ -133,9 +129,12 @@ impl Changes {
         self.added.extend(entries);
     }
 
-    fn remove_all(&mut self, known: Option<&VerdictState>) {
+    fn remove_all(&mut self, known: Option<&VerdictState>, ending: Option<&Ending>) {
         let entries = known.into_iter().flat_map(VerdictState::open_findings);
-        self.removed.extend(entries.map(|finding| (FindingKey::of(&finding), finding)));
+        self.removed.extend(entries.map(|mut finding| {
+            end(&mut finding, ending.cloned());
+            (FindingKey::of(&finding), finding)
+        }));
     }
 
     fn add(
@@ -157,10 +156,17 @@ impl Changes {
         self.added.insert(key, finding);
     }
 
-    fn remove(&mut self, findings: &mut BTreeMap<FindingKey, OpenFinding>, key: &FindingKey) {
+    fn remove(
+        &mut self,
+        findings: &mut BTreeMap<FindingKey, OpenFinding>,
+        key: &FindingKey,
+        ending: Option<Ending>,
+    ) {
         let Some(open) = findings.remove(key) else { return };
         if self.added.remove(key).is_none() {
-            self.removed.insert(key.clone(), open.to_entry(key));
+            let mut finding = open.to_entry(key);
+            end(&mut finding, ending);
+            self.removed.insert(key.clone(), finding);
         }
     }
 
@@ -177,6 +183,8 @@ fn after(
     now: Timestamp,
 ) -> VerdictState {
     let last_at = before.as_ref().map_or(now.min(data.since), |before| before.last_at);
-    let population_list = before.and_then(|before| before.population_list);
-    VerdictState::of(data, findings, (u64::MAX, last_at), population_list)
+    let (population_list, population_digest) =
+        before.map(|before| (before.population_list, before.population_digest)).unwrap_or_default();
+    let state = VerdictState::of(data, findings, (u64::MAX, last_at), population_list);
+    VerdictState { population_digest, ..state }
 }

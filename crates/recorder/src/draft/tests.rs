@@ -7,8 +7,12 @@ use serde_json::json;
 
 use super::*;
 use crate::ObjectKey;
-use comptroller_core::{api::Severity, checks};
-use comptroller_evidence::entry::{Entry, EntryType};
+use comptroller_core::{
+    api::{ResourceRef, Severity},
+    checks,
+    engine::JudgedItem,
+};
+use comptroller_evidence::entry::Entry;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -63,23 +67,37 @@ impl Draft {
     }
 }
 
+/// A list of people that is due.
+fn people(names: &[&str]) -> PopulationObservation {
+    let item = |name: &&str| JudgedItem {
+        resource: ResourceRef {
+            api_version: "v1".to_owned(),
+            kind: "User".to_owned(),
+            namespace: None,
+            name: (*name).to_owned(),
+        },
+        uid: None,
+        facts: None,
+    };
+    PopulationObservation {
+        items: (!names.is_empty()).then(|| names.iter().map(item).collect()),
+        list_due: true,
+        ..PopulationObservation::default()
+    }
+}
+
 fn key() -> ObjectKey {
     ObjectKey { name: "tls".to_owned(), uid: None }
 }
 
 fn draft(verdict: &Verdict, wrong: &[ObservedFinding], population: &[&str]) -> Draft {
-    let items = population.iter().map(|name| ResourceRef {
-        api_version: "v1".to_owned(),
-        kind: "User".to_owned(),
-        namespace: None,
-        name: (*name).to_owned(),
-    });
     let observed = VerdictObservation {
         control: key(),
         verdict: Arc::new(verdict.clone()),
         findings: wrong.to_vec(),
         lapsed: Vec::new(),
-        population: (!population.is_empty()).then(|| items.collect()),
+        gone: Vec::new(),
+        population: people(population),
     };
     Draft::Verdict(VerdictDraft::new(&observed, &Pseudonymizer::new(&pseudonym)))
 }
@@ -116,7 +134,7 @@ fn object(generation: i64, severity: &str) -> Draft {
     })
 }
 
-fn heartbeat(verdict: &Verdict, population: Option<Vec<ResourceRef>>) -> HeartbeatDraft {
+fn heartbeat(verdict: &Verdict, population: PopulationObservation) -> HeartbeatDraft {
     let observed =
         HeartbeatObservation { control: key(), verdict: Arc::new(verdict.clone()), population };
     HeartbeatDraft::new(&observed, &Pseudonymizer::new(&pseudonym))
@@ -197,17 +215,9 @@ fn a_population_is_listed_once_while_it_stays_the_same() {
     let text = &resolved.stored[0];
     assert!(!text.contains("jane") && text.contains("person:4"), "{text}");
     assert_eq!(text.lines().count(), 3);
-    assert!(text.lines().all(|line| line.split('\t').count() == 4), "{text}");
+    assert!(text.lines().all(|line| line.split('\t').count() == 6), "{text}");
     write(&mut state, draft(&passing, &[], &["jane"]), at(9));
-    let beat = |name: &str| {
-        let items = vec![ResourceRef {
-            name: name.to_owned(),
-            kind: "User".to_owned(),
-            api_version: "v1".to_owned(),
-            namespace: None,
-        }];
-        Draft::Heartbeat(heartbeat(&passing, Some(items)))
-    };
+    let beat = |name: &str| Draft::Heartbeat(heartbeat(&passing, people(&[name])));
     let same = beat("jane").resolve(&state, at(4000)).unwrap();
     let [(_, Data::Heartbeat(data))] = &same.entries[..] else { panic!("{:?}", same.entries) };
     assert!(data.population_list.is_none() && same.stored.is_empty());
@@ -216,7 +226,7 @@ fn a_population_is_listed_once_while_it_stays_the_same() {
     assert_eq!(other.stored.len(), 1);
     // Of another verdict than the log holds there is no heartbeat.
     let failing = verdict(State::Failing, Reason::FindingsOpen, 5);
-    let beat = Draft::Heartbeat(heartbeat(&failing, None));
+    let beat = Draft::Heartbeat(heartbeat(&failing, people(&[])));
     assert!(beat.resolve(&state, at(4000)).is_none());
 }
 
@@ -368,13 +378,13 @@ mod passages {
         passages.note(FindingChanges::default(), &failing, at(20), &mut keeping);
         let again = counted(State::Passing, Reason::NoFindings, 21, 0);
         passages.note(FindingChanges::default(), &again, at(21), &mut keeping);
-        let mut told = passages.tell(at(21), &mut keeping);
+        let mut told = passages.tell(at(21), &mut keeping).over;
         told[0].found = wrong(&[("x", None)]);
 
         let pseudonymizer = Pseudonymizer::new(&pseudonym);
         let passed: Vec<PassedDraft> = told
             .iter()
-            .map(|passed| PassedDraft::new(passed, Vec::new(), &pseudonymizer))
+            .map(|passed| PassedDraft::new(passed, Endings::new(), &pseudonymizer))
             .collect();
         let Draft::Verdict(last) = draft(&again, &[], &[]) else { unreachable!() };
         let draft = Draft::Verdict(VerdictDraft { passed, ..last });

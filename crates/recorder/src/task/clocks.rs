@@ -84,8 +84,7 @@ impl Recorder {
         }
         let entry = self.operator_entry(event);
         if self.write(vec![entry], Vec::new(), now).await.is_err() {
-            // The log is opened again, and the clocks are compared again then.
-            self.clocks_differ = None;
+            // The log is opened again, says whether it has the entry, and the clocks are compared.
             return;
         }
         if !differ {

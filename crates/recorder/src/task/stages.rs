@@ -19,7 +19,7 @@ use crate::{
 };
 use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
-    data::{GapCause, GapData},
+    data::{GapCause, GapData, OperatorData},
     entry::{Data, EntrySubject},
     fold::RunningOperator,
     log::{LogError, Recovered},
@@ -60,7 +60,7 @@ impl Recorder {
                         let slow = "the log is being opened, which takes more than 10 s: a long log is read, or its volume or bucket does not answer";
                         tracing::warn!("{slow}");
                         let now = self.config.clock.now();
-                        say(&self.writing, &failing(&self.writing, slow.into(), now));
+                        say(&self.writing, &failing(&self.writing, Obstacle::Log, slow.into(), now));
                     }
                 }
             }
@@ -98,7 +98,7 @@ impl Recorder {
 
     /// The log is open: says what is to be said first, then takes requests.
     async fn begin(&mut self, opened: Opened) -> Result<(), RecordError> {
-        let Opened { writer, state, pseudonyms, key, store, gap } = opened;
+        let Opened { writer, state, pseudonyms, key, store, gap, published } = opened;
         self.witnessed = true;
         self.note_recovered(writer.recovered());
         writer.name_holder(&self.config.instance);
@@ -125,8 +125,9 @@ impl Recorder {
                 elected,
                 own,
                 led_until: self.led_until,
+                unreachable: self.config.clock.server_silence(),
             };
-            let started = self.identity.started(&pseudonyms);
+            let started = OperatorData { published, ..self.identity.started(&pseudonyms) };
             (first_entries(&state, &origin, writer, started, now), true)
         };
         let own = own.cloned();
@@ -149,6 +150,10 @@ impl Recorder {
         });
         let verifier = key.verifier();
         let mut open = Open { writer, key, verifier, store, epoch, kept: 0 };
+        self.told_gap = first.iter().find_map(|(_, data)| match data {
+            Data::Gap(gap) => Some(gap.clone()),
+            _ => None,
+        });
         let told = tells || same.is_none();
         let pause = self.with_pause(&mut first, &origin);
         self.append(&mut open, first, Vec::new(), now).await?;
@@ -162,11 +167,13 @@ impl Recorder {
         self.outage.written(now, tells);
         self.complained = None;
         self.observer.put_back(false);
+        say(&self.log.discontinued, &None);
         self.log.displaced.send_replace(false);
         self.stage = Stage::Open(Box::new(open));
         self.term += 1;
-        // Clocks that differ are told of before anything is claimed.
-        self.clocks_differ = None;
+        // Clocks that differ, or agree again, are told of before anything is claimed: by the log,
+        // since another process may have found that they differ.
+        self.clocks_differ = self.read(|current| current.state.clocks_differ_since());
         self.compare_clocks().await;
         self.say_open();
         Ok(())
@@ -212,6 +219,7 @@ impl Recorder {
         self.outage.failed(self.config.clock.now(), &why);
         self.observer.failed();
         self.observer.put_back(error.is_put_back());
+        say(&self.log.discontinued, &error.is_put_back().then(|| Arc::clone(&why)));
         let mut backoff = match std::mem::replace(&mut self.stage, Stage::Standby) {
             Stage::Failing { backoff, .. } => backoff,
             // A stage that was taken to be appended to is one that was open.
@@ -242,18 +250,24 @@ impl Recorder {
         }
         let retry = Instant::now() + wait;
         self.stage = Stage::Failing { why: Arc::clone(&why), retry, backoff };
-        let failing = failing(&self.writing, why, self.config.clock.now());
+        let obstacle = if error.is_put_back() { Obstacle::Discontinued } else { Obstacle::Log };
+        let failing = failing(&self.writing, obstacle, why, self.config.clock.now());
         self.say(&if displaced { Writing::Standby } else { failing });
     }
 }
 
 /// That the log can't be written, since when it could not without a break.
-fn failing(writing: &watch::Sender<Writing>, why: Arc<str>, now: Timestamp) -> Writing {
+fn failing(
+    writing: &watch::Sender<Writing>,
+    obstacle: Obstacle,
+    why: Arc<str>,
+    now: Timestamp,
+) -> Writing {
     let since = match &*writing.borrow() {
         Writing::Failing { since, .. } => *since,
         Writing::Standby | Writing::Opening | Writing::Open(_) => now,
     };
-    Writing::Failing { obstacle: Obstacle::Log, why, since }
+    Writing::Failing { obstacle, why, since }
 }
 
 /// Says with a gap among these entries what recovery found; without one, with a gap of no length, as

@@ -2,6 +2,7 @@
 //! time in which a control was not judged.
 
 use super::*;
+use OperatorEvent::{ClockAgrees, ClockDiffers, Started, Stopped};
 use comptroller_evidence::data::{GapCause, GapData, OperatorData};
 
 /// A machine whose clocks are set, in seconds ahead of the true ones.
@@ -113,7 +114,6 @@ async fn nothing_is_claimed_while_the_clocks_differ_and_no_time_falls() {
 
         let entries = entries(&bench).await;
         let events: Vec<_> = operators(&entries).into_iter().map(|(event, _)| event).collect();
-        use OperatorEvent::{ClockAgrees, ClockDiffers, Started, Stopped};
         assert_eq!(events, [Started, ClockDiffers, ClockAgrees, Stopped]);
         let names: Vec<&str> = entries.iter().map(|entry| entry.subject.name.as_str()).collect();
         assert!(!names.contains(&"meanwhile"), "{names:?}");
@@ -130,6 +130,26 @@ async fn nothing_is_claimed_while_the_clocks_differ_and_no_time_falls() {
         assert!((ahead - day).abs() <= 2, "{ahead}");
         assert_eq!(gaps(&entries), Vec::<&GapData>::new(), "the pair of entries bounds it");
     }
+}
+
+#[tokio::test]
+async fn clocks_that_agree_again_after_a_restart_are_said_to_first() {
+    let mut bench = Bench::new();
+    let (evidence, machine, leads) = start(&mut bench).await;
+    machine.set_wall(86_400);
+    until_failing(&evidence).await;
+    evidence.stop().await;
+    drop(leads);
+    let (evidence, _, _leads) = start(&mut bench).await;
+    record(&evidence, "after").await;
+    evidence.stop().await;
+    let entries = entries(&bench).await;
+    let events: Vec<_> = operators(&entries).into_iter().map(|(event, _)| event).collect();
+    assert_eq!(events, [Started, ClockDiffers, Stopped, Started, ClockAgrees, Stopped]);
+    let agrees = entries
+        .iter()
+        .position(|entry| matches!(&entry.data, Data::Operator(data) if data.event == ClockAgrees));
+    assert!(agrees < entries.iter().position(|entry| entry.subject.name == "after"));
 }
 
 #[tokio::test]

@@ -257,6 +257,7 @@ fn provenance() -> Provenance {
             entry: 22_802,
         }],
         cosignatures: Vec::new(),
+        contradictions: Vec::new(),
     }
 }
 

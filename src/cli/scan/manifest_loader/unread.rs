@@ -98,6 +98,7 @@ impl UnreadDocument {
         ProjectedObject {
             namespace: interner.intern(namespace),
             name: interner.intern(name),
+            uid: None,
             facts: Facts::Malformed(self.message.as_str().into()),
             cel: vec![CelResult::Unknown(self.message.as_str().into()); programs].into(),
             weight: 0,

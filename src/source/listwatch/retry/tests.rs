@@ -204,12 +204,12 @@ fn refusals_of_a_server_that_wakes_up_are_not_believed_at_once() {
     };
     assert!(matches!(said(0, true).report, Some(Report::Failure { loud: false, .. })));
     assert!(said(2, true).pause <= SECOND * 2, "soon again");
-    assert!(matches!(said(9, true).report, Some(Report::Failure { .. })));
-    assert!(matches!(said(10, true).report, Some(Report::Forbidden(_))));
+    assert!(matches!(said(29, true).report, Some(Report::Failure { .. })));
+    assert!(matches!(said(30, true).report, Some(Report::Forbidden(_))));
     retry.next_step(WatchEnd::Listed, start, true, 1.0);
-    let step = retry.next_step(refused.clone(), start + SECOND * 20, true, 1.0);
+    let step = retry.next_step(refused.clone(), start + SECOND * 40, true, 1.0);
     assert!(matches!(step.report, Some(Report::Failure { .. })), "it was granted in between");
-    let step = retry.next_step(refused, start + SECOND * 21, false, 1.0);
+    let step = retry.next_step(refused, start + SECOND * 41, false, 1.0);
     assert!(matches!(step.report, Some(Report::Forbidden(_))), "no outage explains it");
 }
 

@@ -41,7 +41,8 @@ fn changes(words: &str) -> FindingChanges {
             let (name, exception) = found.split_once(':').unwrap_or((found, ""));
             changes.found.push(observed(name, (!exception.is_empty()).then_some(exception)));
         } else if let Some(gone) = word.strip_prefix('-') {
-            changes.gone.push(observed(gone, None).0);
+            let ending = Ending::plain(comptroller_vocabulary::FindingEnding::Mended);
+            changes.gone.push((observed(gone, None).0, ending));
         }
     }
     changes
@@ -63,7 +64,7 @@ fn told(steps: &[(State, &str)]) -> Vec<String> {
         let population = usize::try_from(second).unwrap();
         lapsed.note(changes(words), &verdict(*state, population), at(second), &mut lapse_counter);
     }
-    let told = lapsed.tell(at(99), &mut lapse_counter);
+    let told = lapsed.tell(at(99), &mut lapse_counter).over;
     told.iter()
         .map(|over| {
             let mut names: Vec<&str> =
@@ -117,7 +118,7 @@ fn a_storm_is_bounded_and_counted() {
     lapsed.note(changes(&names.join(" ")), &verdict(State::Failing, 0), at(1), &mut lapse_counter);
     let gone: Vec<String> = names.iter().map(|name| name.replace('+', "-")).collect();
     lapsed.note(changes(&gone.join(" ")), &verdict(State::Passing, 0), at(2), &mut lapse_counter);
-    let over = lapsed.tell(at(3), &mut lapse_counter);
+    let over = lapsed.tell(at(3), &mut lapse_counter).over;
     let last = over.last().unwrap();
     assert_eq!((last.found.len(), last.unnamed), (MAX_FOUND, 9));
 }
@@ -127,15 +128,15 @@ fn what_is_told_is_told_again_until_it_is_recorded() {
     let mut lapse_counter = LapseCounter { on: true, last: 0 };
     let mut lapsed = LapsedVerdicts::default();
     lapsed.note(FindingChanges::default(), &verdict(State::Passing, 0), at(0), &mut lapse_counter);
-    assert!(lapsed.tell(at(0), &mut lapse_counter).is_empty());
+    assert!(lapsed.tell(at(0), &mut lapse_counter).over.is_empty());
     let first = lapsed.last();
     lapsed.note(changes("+a"), &verdict(State::Failing, 0), at(1), &mut lapse_counter);
     // The first record failed: that it passed until then is told now.
-    let over = lapsed.tell(at(1), &mut lapse_counter);
+    let over = lapsed.tell(at(1), &mut lapse_counter).over;
     assert_eq!(over.len(), 1);
     assert_eq!(over[0].number, first);
     let failing = lapsed.last();
     lapsed.note(changes("-a"), &verdict(State::Passing, 0), at(2), &mut lapse_counter);
     lapsed.recorded(failing);
-    assert!(lapsed.tell(at(3), &mut lapse_counter).is_empty());
+    assert!(lapsed.tell(at(3), &mut lapse_counter).over.is_empty());
 }

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{CompiledTest, TrackedControl};
 use crate::{
     api::{State, time::whole_seconds},
-    checks::{self, CheckContext, Item},
+    checks::{self, CheckContext, Item, items::ItemSet},
     engine::{
         describe::FindingDescriber,
         exceptions::Exceptions,
         judging::judge_in_scope,
         lapsed::FindingChanges,
-        memory::{ControlMemory, FindingHash, FindingState, RememberedFinding},
+        memory::{FindingHash, FindingState, RememberedFinding, ResourceHash},
+        movements::{Causes, RecentChanges},
         verdict::{self, ObservedFinding, Reason, SHOWN_FINDINGS, Verdict},
     },
     inventory::Inventory,
@@ -27,6 +28,7 @@ impl TrackedControl {
         &mut self,
         inventory: &Inventory,
         exceptions: &Exceptions,
+        recent: &RecentChanges,
         now: Timestamp,
         mut kept: Option<&mut FindingChanges>,
     ) -> bool {
@@ -40,13 +42,21 @@ impl TrackedControl {
         let context =
             CheckContext { inventory, scope, now, occurrences: self.attestation.occurrences() };
         let mut before = FxHashMap::default();
+        let mut judged_before = None;
+        let gone = self.course.take_gone();
+        // An edit counts until everything was judged by it.
+        let edited = self.edited.take_if(|_| self.judge_all);
+        let referred = self.referral_changed;
+        let causes = Causes { context, recent, gone: &gone, edited: edited.as_deref(), referred };
         // Ids of items may mean others by a new spec, so nothing is kept but when each was found.
         if self.judge_all {
             if kept.is_some() {
-                before = self.memory.records().map(|(_, record)| (record.key, *record)).collect();
+                before = (self.memory.records())
+                    .map(|(item, record)| (record.key, (item, *record)))
+                    .collect();
             }
             self.first_found.extend(self.memory.first_found());
-            self.memory = ControlMemory::default();
+            judged_before = Some(std::mem::take(&mut self.memory).into_population());
             items.clear();
             check.items(&context, &mut |item| {
                 items.insert(item);
@@ -57,6 +67,8 @@ impl TrackedControl {
         if std::mem::take(&mut self.reclassify) {
             items.extend(self.memory.open_items());
         }
+        let compares = kept.is_some() && self.course.begin();
+        let moves_alone = self.spec.test.attestation.is_none();
         let mut changed = std::mem::take(&mut self.judge_all) || !advanced.is_empty();
         // Items of the cluster come last: they are judged by how many of the others count.
         let whole = |item: &Item| matches!(item, Item::Cluster(_));
@@ -68,6 +80,7 @@ impl TrackedControl {
                 let key = FindingHash::of_finding(finding);
                 RememberedFinding {
                     key,
+                    resource: ResourceHash::new(&finding.resource),
                     since: (self.history.as_ref())
                         .filter(|_| !self.lapsed.knows(key))
                         .and_then(|history| history.since(finding))
@@ -90,18 +103,74 @@ impl TrackedControl {
                           new: &[RememberedFinding],
                           judgement: Option<&checks::Judgement>| {
                 if let Some(kept) = &mut kept {
-                    kept.compare(old, new, judgement, &before, |place| exceptions.name(place));
+                    let ending = |gone: &RememberedFinding| causes.ending(item, gone, judgement);
+                    let name = |place| exceptions.name(place);
+                    kept.compare((old, new), judgement, &before, ending, name);
                 }
             };
+            let was = match &judged_before {
+                Some(judged) => judged.contains(item),
+                None => self.memory.judges(item),
+            };
             changed |= self.memory.remember(item, judgement.as_ref(), record, differ);
+            if compares && moves_alone {
+                self.course.note(&causes, item, was, self.memory.judges(item));
+            }
+        }
+        for item in judged_before.iter().flat_map(ItemSet::iter) {
+            if compares && moves_alone && !items.contains(&item) {
+                self.course.note(&causes, item, true, false);
+            }
+        }
+        if kept.is_some() && !(compares && moves_alone) && changed {
+            self.course.give_up();
         }
         if let Some(kept) = kept {
-            kept.complete(&before, self.memory.records().map(|(_, record)| record));
+            self.complete(kept, &before, &causes);
         }
         self.first_found = FxHashMap::default();
         // A finding that goes and comes back later is new.
         self.history = None;
         changed
+    }
+
+    /// Says of what was found before that it is gone: by what was remembered, and by what the log says.
+    fn complete(
+        &self,
+        kept: &mut FindingChanges,
+        before: &FxHashMap<FindingHash, (Item, RememberedFinding)>,
+        causes: &Causes<'_>,
+    ) {
+        let CompiledTest::Ready { check, .. } = &self.test else { return };
+        let records = || self.memory.records().map(|(_, record)| record);
+        kept.complete(before, records(), |item, gone| {
+            // What an item is judged as now tells whether it can be judged; its text is not kept.
+            let judgement = self.memory.judges(item).then(|| {
+                judge_in_scope(check.as_ref(), &causes.context, item, self.memory.limit_counts())
+            });
+            causes.ending(item, gone, judgement.flatten().as_ref())
+        });
+        let Some(history) = &self.history else { return };
+        let open = history.open();
+        if open.is_empty() {
+            return;
+        }
+        let present: FxHashSet<FindingHash> = records().map(|record| record.key).collect();
+        let edited = history.generation().is_some_and(|generation| generation != self.generation);
+        let edited = edited.then_some("the control was edited while nobody judged it");
+        let causes = Causes {
+            context: causes.context,
+            recent: causes.recent,
+            gone: causes.gone,
+            edited: causes.edited.or(edited),
+            referred: causes.referred,
+        };
+        let of_objects = self.memory.population().any(|item| matches!(item, Item::Object(_)));
+        let judges = |item| of_objects.then(|| self.memory.judges(item));
+        let missing = open.into_iter().filter(|(key, _)| !present.contains(key));
+        kept.missing.extend(missing.filter_map(|(key, resource)| {
+            Some((key, causes.ending_of_resource(&resource, judges)?))
+        }));
     }
 
     /// Makes a verdict from what is remembered. Failing goes before unknown, and unknown before excepted:

@@ -168,6 +168,11 @@ impl Graph {
         self.subjects.get(id)
     }
 
+    /// The subject with this number, for a while also one that lost everything it had.
+    pub fn last_known(&self, id: SubjectId) -> Option<&Subject> {
+        self.subjects.last_known(id)
+    }
+
     /// The number of a subject, for a while also of one that lost everything it had. None if it has none.
     pub fn find(&self, subject: &Subject) -> Option<SubjectId> {
         self.subjects.find(subject)

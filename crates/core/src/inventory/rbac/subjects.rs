@@ -72,6 +72,11 @@ impl Subjects {
         self.node(id).filter(|node| node.is_live())
     }
 
+    /// The subject that has or last had this number. None if none had, or it is long forgotten.
+    pub(super) fn last_known(&self, id: SubjectId) -> Option<&Subject> {
+        self.node(id).map(|node| &node.subject)
+    }
+
     fn node(&self, id: SubjectId) -> Option<&SubjectNode> {
         self.nodes.get(id as usize).and_then(Option::as_ref)
     }

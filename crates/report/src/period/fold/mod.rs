@@ -331,7 +331,7 @@ impl PeriodFold {
         provenance.operators = self.log.operators(window);
         PeriodReport {
             system_description: self.systems.get(&period.name).cloned().unwrap_or_default(),
-            log: self.log.report(window, &provenance.cosignatures),
+            log: self.log.report(window, &provenance),
             summary: summary(&controls, self.minimum_observation),
             deviation_rule: DEVIATION_RULE,
             criteria: criteria::criteria(

@@ -57,6 +57,13 @@ fn all(page: &Page<'_>) -> Vec<Warning> {
             anchor: "verify-log",
         },
         Warning {
+            number: report.provenance.contradictions.len(),
+            one: "checkpoint that was signed for this log contradicts it",
+            many: "checkpoints that were signed for this log contradict it",
+            so: "Its key signed another history.",
+            anchor: "verify-log",
+        },
+        Warning {
             number: report.log.time_anomalies.len(),
             one: "entry has times that can't all be right",
             many: "entries have times that can't all be right",

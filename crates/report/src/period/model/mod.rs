@@ -27,7 +27,9 @@ pub use self::{
     exception::{CoveredFinding, ExceptedFinding, ExceptionReport},
     gap::GapReport,
     human::{AttestationReport, OccurrenceReport},
-    log::{Cosignature, IdentityFact, LogReport, OperatorReport, TimeAnomaly},
+    log::{
+        ContradictedCheckpoint, Cosignature, IdentityFact, LogReport, OperatorReport, TimeAnomaly,
+    },
     system::{
         ComplementaryControlReport, ExcludedFromSystem, FocusReport, ReportedSystem,
         SubserviceReport, SystemBoundary, SystemName,
@@ -135,6 +137,9 @@ pub struct Provenance {
     /// follow from it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cosignatures: Vec<Cosignature>,
+    /// Checkpoints that were signed for this log and that it does not continue.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contradictions: Vec<ContradictedCheckpoint>,
 }
 
 /// The whole in a few numbers.
