@@ -24,7 +24,9 @@ fn known(verdict: Option<&Verdict>) -> StatusInputs<'_> {
         verdict,
         cited: None,
         as_of: Some(at(0)),
+        discontinued: None,
         waiting: "",
+        discontinued: None,
     }
 }
 

@@ -102,6 +102,7 @@ impl ControlFold {
             state: State::Unknown,
             generation: 0,
             population: 0,
+            unknown: 0,
             digest: None,
             list: None,
             entered: &[],

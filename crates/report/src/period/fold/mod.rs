@@ -100,7 +100,8 @@ impl Window {
 
     /// Whether a time from then until then has a part in it.
     fn touches(self, from: Timestamp, until: Option<Timestamp>) -> bool {
-        !self.is_over(from) && until.is_none_or(|until| until > self.from)
+        // Entries have whole seconds, so that what came and went in the first one has no length.
+        !self.is_over(from) && (from >= self.from || until.is_none_or(|until| until > self.from))
     }
 
     /// The part of a time that lies within; None if there is none. At an instant, the whole time up
