@@ -201,6 +201,7 @@ fn provenance(reader: &LogReader) -> Provenance {
         completeness: String::new(),
         operators: Vec::new(),
         cosignatures: Vec::new(),
+        contradictions: Vec::new(),
     }
 }
 

@@ -25,6 +25,7 @@ use comptroller_evidence::{
     sample::SizeTable,
     store,
     verify::continues,
+    witness::OutsideView,
 };
 use comptroller_report::period::{
     FORMATS, PeriodFormat, Rendered, digest,
@@ -156,7 +157,8 @@ async fn open(
         )
         .into());
     }
-    Ok((reader, CheckedLog { size, extends }))
+    let outside = OutsideView::read(&reader, None).await?;
+    Ok((reader, CheckedLog { size, extends, outside }))
 }
 
 fn finish(
@@ -203,11 +205,12 @@ async fn draw(
     let seed =
         args.seed.clone().unwrap_or_else(|| sampling::default_seed(&report.provenance.checkpoint));
     let mut sheet = SamplingSheet::new(report, &seed, &args.sizes);
-    for digest in sheet.lists_to_draw_from() {
+    for digest in sheet.lists_to_read() {
         // The sheet says which lists are missing.
         if let Ok(bytes) = reader.stored(&digest).await {
-            sheet.draw(&String::from_utf8_lossy(&bytes), &args.sizes);
+            sheet.read(&String::from_utf8_lossy(&bytes));
         }
     }
+    sheet.draw(&args.sizes);
     Ok(sheet)
 }

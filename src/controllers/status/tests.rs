@@ -26,6 +26,7 @@ fn known(verdict: Option<&Verdict>) -> StatusInputs<'_> {
         as_of: Some(at(0)),
         discontinued: None,
         waiting: "",
+        discontinued: None,
     }
 }
 

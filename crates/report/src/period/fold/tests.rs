@@ -155,6 +155,7 @@ pub(super) fn provenance(run_at: Timestamp) -> Provenance {
         completeness: String::new(),
         operators: Vec::new(),
         cosignatures: Vec::new(),
+        contradictions: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::{
-    page::Page,
+    page::{Page, link},
     text::{clipped, count, date, length},
     warnings,
 };
@@ -137,7 +137,7 @@ fn deviated(page: &Page<'_>) -> Markup {
         ul {
             @for (position, control) in controls.iter().take(MAX_NAMED) {
                 li {
-                    (page.link(*position, control))
+                    (link(*position, control))
                     span.sub.note {
                         (control.severity) ", "
                         @if page.is_type_one() {
@@ -189,7 +189,7 @@ fn uncovered(page: &Page<'_>) -> Markup {
                 }
             }
             @for (position, control) in unknown.iter().take(MAX_NAMED) {
-                li { (page.link(*position, control)) span.sub.note { "not determinable" } }
+                li { (link(*position, control)) span.sub.note { "not determinable" } }
             }
             (left(unknown.len(), "controls that are not determinable"))
             @if !page.is_type_one() {

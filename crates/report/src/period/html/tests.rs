@@ -127,9 +127,7 @@ fn a_report_as_of_a_date_has_words_of_its_own() {
     let page = text_of(&type_one());
     let words = page.split_once("</style>").unwrap().1;
     assert!(words.contains("Type I report") || page.contains("Type I report"));
-    for word in
-        ["over the period", "in the period", "the period", "no deviation observed", "throughout"]
-    {
+    for word in ["over the period", "in the period", "no deviation observed", "throughout"] {
         assert!(!words.contains(word), "{word}: {}", around(words, word));
     }
     for word in ["As of 30 September 2026", "implemented", "Designed so that: "] {
