@@ -59,6 +59,8 @@ fn created(at: &str) -> Vec<u8> {
         spec_digest: Some("sha256:00".to_owned()),
         previous_digest: None,
         spec: Some(spec),
+        created_at: None,
+        author_bound: None,
         fields: Vec::new(),
     };
     entry(at, EntrySubject::control(CONTROL), Data::ControlChanged(Box::new(change)))

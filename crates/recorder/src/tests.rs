@@ -158,7 +158,13 @@ fn key(name: &str) -> ObjectKey {
 
 fn control(name: &str) -> Batch {
     let record = ObjectRecord { kind: "Control", key: key(name), generation: 1, phase: None };
-    let object = ObjectObservation { record, spec: Some(json!({})), recreated: false };
+    let object = ObjectObservation {
+        record,
+        spec: Some(json!({})),
+        recreated: false,
+        created_at: None,
+        written: None,
+    };
     Batch { objects: vec![object], ..Batch::default() }
 }
 
