@@ -5,7 +5,12 @@ use std::process::Command;
 
 use comptroller_core::api::{AuditPeriod, AuditPeriodStatus, PeriodPhase, State};
 use jiff::{SignedDuration, Timestamp};
-use kube::Api;
+use k8s_openapi::api::events::v1::Event;
+use kube::{
+    Api,
+    api::{ListParams, Patch, PatchParams},
+};
+use serde_json::json;
 
 use crate::{
     controlplane::{ControlPlane, wait},
@@ -131,4 +136,72 @@ async fn a_period_follows_the_log_and_closes_with_the_digest_of_the_report() {
     until_ready(&bench, "running", "True", "Following").await;
     let api: Api<AuditPeriod> = Api::all(bench.client.clone());
     assert_eq!(api.get("over").await.unwrap().status.unwrap(), over);
+}
+
+#[tokio::test]
+async fn a_status_that_the_log_does_not_bear_is_put_back_and_no_report_rests_on_it() {
+    let plane = ControlPlane::builder().start().await.unwrap();
+    let mut bench = Bench::without_operator(plane).await;
+    let log = bench.plane.dir().join("evidence").to_str().unwrap().to_owned();
+    let kubeconfig = bench.plane.kubeconfig("admin");
+    bench.start_operator_as(kubeconfig.clone(), &["--evidence", &log]).await;
+    bench.apply(NAKED).await;
+    bench.apply(CONTROL).await;
+    bench.until_state("no-privileged-containers", State::Failing).await;
+    bench.apply(&period("over", -60, -20)).await;
+    bench.apply(&period("running", -60, 60)).await;
+    let running = until_ready(&bench, "running", "True", "Following").await;
+    let over = until_ready(&bench, "over", "True", "Closed").await;
+    assert_eq!(over.controls.map(|controls| controls.deviations), Some(0));
+
+    // Who may write statuses claims that all is well, of a period that is open and of one that is not.
+    let api: Api<AuditPeriod> = Api::all(bench.client.clone());
+    let rosy = json!({"status": {
+        "phase": "Closed", "coverage": "100.0%", "deviations": 0, "openDeviations": 0,
+        "controls": {"effective": 68, "deviations": 0, "unknown": 0},
+        "logSize": 2, "reportDigest": over.report_digest,
+    }});
+    let forge = async |name: &str| {
+        let forged = Patch::Merge(&rosy);
+        api.patch_status(name, &PatchParams::default(), &forged).await.unwrap();
+    };
+    for (name, before) in [("running", &running), ("over", &over)] {
+        forge(name).await;
+        let what = format!("{name} is put back");
+        let found = wait::until(&what, LIMIT, async || {
+            let status = api.get(name).await.ok()?.status?;
+            let said = status.conditions.iter().find(|one| one.type_ == "StatusPutBack")?.clone();
+            (status.phase == before.phase && status.deviations == before.deviations)
+                .then_some((status, said))
+        });
+        let (status, said) = found.await.unwrap();
+        assert_eq!(status.report_digest, before.report_digest, "{name}");
+        assert_eq!(status.controls, before.controls, "{name}");
+        assert!(said.message.contains("does not bear"), "{said:?}");
+    }
+    let events: Api<Event> = Api::default_namespaced(bench.client.clone());
+    let told = wait::until("an event says so", LIMIT, async || {
+        let events = events.list(&ListParams::default()).await.ok()?;
+        events.items.into_iter().find(|event| event.reason.as_deref() == Some("StatusPutBack"))
+    });
+    told.await.unwrap();
+
+    // Nobody puts it back while the operator is away, and the report says so all the same.
+    bench.stop_operator().await;
+    let report = |name: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_comptroller"))
+            .args(["report", name, "--evidence", &log, "-o", "json", "--kubeconfig"])
+            .arg(&kubeconfig)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(report("over").0, Some(0), "{}", report("over").1);
+    let better = json!({"status": {"deviations": 7}});
+    api.patch_status("over", &PatchParams::default(), &Patch::Merge(&better)).await.unwrap();
+    let (code, complaint) = report("over");
+    assert!(code == Some(1) && complaint.contains("deviations is 7, not 0"), "{complaint}");
+    forge("running").await;
+    let (code, complaint) = report("running");
+    assert!(code == Some(2) && complaint.contains("before the end of the period"), "{complaint}");
 }

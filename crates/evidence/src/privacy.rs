@@ -3,8 +3,16 @@
 //!
 //! A user whose name begins with `system:` is a part of Kubernetes and stays; that prefix is
 //! reserved. Names of objects are names of objects, whoever they remind of.
+//!
+//! Texts come from anywhere: a message of a rule, an error of the API server, a reason that somebody
+//! wrote. What they say of people is found by the identities that the cluster knows, wherever they
+//! stand, and not by the words around them.
+
+mod known;
 
 use std::collections::BTreeSet;
+
+pub use self::known::KnownPeople;
 
 use serde_json::Value;
 
@@ -21,6 +29,7 @@ const USER: &str = "User ";
 #[derive(Clone, Copy)]
 pub struct Pseudonymizer<'a> {
     pseudonym: &'a dyn Fn(&str) -> String,
+    known: Option<&'a KnownPeople>,
 }
 
 impl std::fmt::Debug for Pseudonymizer<'_> {
@@ -32,7 +41,13 @@ impl std::fmt::Debug for Pseudonymizer<'_> {
 impl<'a> Pseudonymizer<'a> {
     /// A pseudonymizer by a function from a name to its pseudonym, which is the same each time.
     pub fn new(pseudonym: &'a dyn Fn(&str) -> String) -> Self {
-        Self { pseudonym }
+        Self { pseudonym, known: None }
+    }
+
+    /// One that knows who the people of the cluster are, and finds them in any text.
+    #[must_use]
+    pub fn knowing(self, people: &'a KnownPeople) -> Self {
+        Self { known: Some(people), ..self }
     }
 
     /// The name of a user, as the log has it.
@@ -48,16 +63,26 @@ impl<'a> Pseudonymizer<'a> {
         }
     }
 
-    /// A text that may name the user of a finding's subject, and others after the word `User`.
+    /// A text that may name the user of a finding's subject, and any other of the people that are known.
     pub fn message(&self, message: &str, subject: Option<&str>) -> String {
         let named: Vec<&str> =
             subject.and_then(|subject| subject.strip_prefix(USER)).into_iter().collect();
-        self.users_in(&self.names_in(message, named.into_iter()))
+        self.anybody_in(&self.names_in(message, named.into_iter()))
     }
 
     /// A text that may name these people.
     pub fn text(&self, text: &str, people: &[&str]) -> String {
-        self.names_in(text, people.iter().copied())
+        self.anybody_in(&self.names_in(text, people.iter().copied()))
+    }
+
+    /// A text without the people that are known, those that it calls users, and addresses.
+    fn anybody_in(&self, text: &str) -> String {
+        let text = match self.known {
+            Some(known) => known.replace(text, self.pseudonym),
+            None => text.to_owned(),
+        };
+        let text = self.users_in(&text);
+        known::replace_addresses(&text, &|name| self.user(name))
     }
 
     /// The spec of one of our kinds: who asked and who approved, whom a rule allows, who attests;
@@ -79,7 +104,17 @@ impl<'a> Pseudonymizer<'a> {
             }
             Value::Object(fields) => fields
                 .iter()
-                .map(|(key, field)| (key.clone(), self.pseudonymized(field, names)))
+                .map(|(key, field)| {
+                    let field = self.pseudonymized(field, names);
+                    let is_prose = PROSE.contains(&key.as_str());
+                    match field {
+                        // A selector or an expression would be another with a name replaced.
+                        Value::String(text) if is_prose => {
+                            (key.clone(), self.anybody_in(&text).into())
+                        }
+                        field => (key.clone(), field),
+                    }
+                })
                 .collect(),
             other => other.clone(),
         }
@@ -108,27 +143,53 @@ impl<'a> Pseudonymizer<'a> {
         text
     }
 
-    /// Replaces what follows the word `User`, up to a comma: lists of subjects name people, and a
-    /// text that was cut may end in a part of a name.
+    /// Replaces what follows the word `User` where that is one name: in quotes, or up to a comma or the
+    /// end of the text, which may be cut within a name. What goes on as a sentence names nobody.
     fn users_in(&self, text: &str) -> String {
         let mut replaced = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once(USER) {
             replaced.push_str(before);
             replaced.push_str(USER);
-            let word = before.chars().next_back().is_some_and(is_word);
-            let known = after.starts_with(PSEUDONYM);
-            let end = after.find(", ").unwrap_or(after.len());
-            let (name, tail) = after.split_at(if word || known { 0 } else { end });
-            if !name.is_empty() {
-                replaced.push_str(&self.user(name));
+            let is_part_of_word = before.chars().next_back().is_some_and(is_word);
+            let (name, quoted) = match after.strip_prefix('"') {
+                Some(quoted) => (quoted.split('"').next().unwrap_or_default(), true),
+                None => (after.split(", ").next().unwrap_or_default(), false),
+            };
+            let is_name = quoted || !name.contains(char::is_whitespace);
+            if is_part_of_word || !is_name || name.starts_with(PSEUDONYM) || name.is_empty() {
+                rest = after;
+                continue;
             }
-            rest = tail;
+            let bare = name.trim_end_matches(['.', ';', ')']);
+            let quote = usize::from(quoted);
+            replaced.push_str(&after[..quote]);
+            replaced.push_str(&self.user(bare));
+            rest = &after[quote + bare.len()..];
         }
         replaced.push_str(rest);
         replaced
     }
 }
+
+/// The fields of a spec that hold sentences.
+const PROSE: &[&str] = &[
+    "cause",
+    "comment",
+    "compensatingControl",
+    "control",
+    "description",
+    "message",
+    "objective",
+    "reason",
+    "remedy",
+    "response",
+    "services",
+    "summary",
+    "ticket",
+    "title",
+    "why",
+];
 
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '-' || c == '_'
@@ -138,17 +199,26 @@ fn is_person(name: &str) -> bool {
     !name.starts_with(SYSTEM) && name.chars().any(char::is_alphanumeric)
 }
 
+/// The people that a spec names: they are known from then on.
+pub fn people_in(spec: &Value) -> impl Iterator<Item = &str> {
+    let mut names = BTreeSet::new();
+    people_of(spec, &mut names);
+    names.into_iter().filter(|name| is_person(name))
+}
+
 /// Collects the people that a spec names.
 fn people_of<'v>(value: &'v Value, names: &mut BTreeSet<&'v str>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| people_of(item, names)),
         Value::Object(fields) => {
             if fields.get("kind").and_then(Value::as_str) == Some("User") {
-                names.extend(fields.get("name").and_then(Value::as_str));
+                let name = fields.get("name").and_then(Value::as_str);
+                // A pattern that begins with anything is nobody's name.
+                names.extend(name.filter(|name| !name.starts_with('*')));
             }
             for (key, field) in fields {
                 match key.as_str() {
-                    "requestedBy" | "approvedBy" | "attestedBy" | "respondedBy" | "recordedBy"
+                    "requestedBy" | "approvedBy" | "attestedBy" | "recordedBy" | "respondedBy"
                     | "reviewer" => {
                         names.extend(field.as_str());
                     }
@@ -225,9 +295,64 @@ mod tests {
             ),
             ("User system:anonymous, Group c", None, "User system:anonymous, Group c".to_owned()),
             ("runAsUser 0", None, "runAsUser 0".to_owned()),
+            // Sentences and parts of Kubernetes are nobody.
+            (
+                "pods is forbidden: User \"system:serviceaccount:a:b\" cannot list resource \"pods\"",
+                None,
+                "pods is forbidden: User \"system:serviceaccount:a:b\" cannot list resource \"pods\"".to_owned(),
+            ),
+            (
+                "User \"sam\" cannot list",
+                None,
+                format!("User \"{sam}\" cannot list"),
+            ),
+            ("User names may not be empty", None, "User names may not be empty".to_owned()),
+            // A rule may say anything, such as what an annotation says.
+            ("owned by jane@corp.", None, format!("owned by {jane}.")),
+            (
+                "image registry/app@sha256:0f0f, git@host.org:x",
+                None,
+                "image registry/app@sha256:0f0f, git@host.org:x".to_owned(),
+            ),
         ] {
             assert_eq!(pseudonymizer.message(message, subject), expected);
         }
+    }
+
+    #[test]
+    fn people_that_are_known_are_found_wherever_they_stand_and_objects_keep_their_names() {
+        let people = ["jane", "sam smith", "oidc:ann", "admin", "system:kube-proxy"];
+        let known = KnownPeople::new(people);
+        let pseudonymizer = Pseudonymizer::new(&pseudonym).knowing(&known);
+        let of = pseudonym;
+        for (text, expected) in [
+            (
+                "jane may, and so may sam smith",
+                format!("{} may, and so may {}", of("jane"), of("sam smith")),
+            ),
+            (
+                "approved by oidc:ann (jane)",
+                format!("approved by {} ({})", of("oidc:ann"), of("jane")),
+            ),
+            ("janet, jane-2 and x-jane may", "janet, jane-2 and x-jane may".to_owned()),
+            (
+                "User jane through ClusterRoleBinding jane and ClusterRole admin",
+                format!(
+                    "User {} through ClusterRoleBinding jane and ClusterRole admin",
+                    of("jane")
+                ),
+            ),
+            ("Group admin, ServiceAccount jane", "Group admin, ServiceAccount jane".to_owned()),
+            ("system:kube-proxy may", "system:kube-proxy may".to_owned()),
+            ("it ends in sam smi\u{2026}", format!("it ends in {}", of("sam smi\u{2026}"))),
+        ] {
+            assert_eq!(pseudonymizer.message(text, None), expected, "{text}");
+        }
+        // Prose of a spec names nobody, and what is evaluated stays as it is.
+        let spec = json!({"reason": "jane asked", "test": {"cel": {"expression": "object.owner == 'jane'"}}});
+        let told = pseudonymizer.spec(&spec);
+        assert_eq!(told["reason"], format!("{} asked", of("jane")));
+        assert_eq!(told["test"], spec["test"]);
     }
 
     #[test]

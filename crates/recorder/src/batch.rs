@@ -23,7 +23,11 @@ use crate::{
 use comptroller_core::engine::{
     Ending, ObservedFinding, ObservedNamespace, Verdict, lapsed::LapsedVerdict, memory::FindingHash,
 };
-use comptroller_evidence::{data::GapData, entry::EntrySubject};
+use comptroller_evidence::{
+    data::GapData,
+    entry::EntrySubject,
+    privacy::{KnownPeople, people_in},
+};
 
 /// All that the log may not hold yet, as of one evaluation. It is recorded by one append, or not at
 /// all, in this order: deletions, namespaces, objects, periods that close, verdicts, heartbeats.
@@ -44,6 +48,8 @@ pub struct Batch {
     pub namespaces: Option<Vec<ObservedNamespace>>,
     /// Objects that the operator is governed by and that came or changed.
     pub objects: Vec<ObjectObservation>,
+    /// The users whom the cluster's bindings name: people that any text may name too.
+    pub people: Vec<String>,
     /// Audit periods that close.
     pub closings: Vec<PeriodClosing>,
     /// What controls came to.
@@ -168,6 +174,7 @@ impl Batch {
             deleted,
             namespaces,
             objects,
+            people: _,
             closings,
             verdicts,
             heartbeats,
@@ -187,7 +194,10 @@ impl Batch {
         let Some(pseudonyms) = &current.pseudonyms else { return Drafted::default() };
         let pseudonym = |person: &str| pseudonyms.pseudonym(person);
         let outages = self.gaps.iter().chain(&memory.outage).cloned().collect();
-        let mut drafting = Drafting::new(&current.state, &pseudonym, outages, now);
+        let specs = self.objects.iter().filter_map(|object| object.spec.as_ref());
+        let authors = specs.flat_map(people_in).map(str::to_owned);
+        let known = KnownPeople::new(self.people.iter().cloned().chain(authors));
+        let mut drafting = Drafting::new(&current.state, &pseudonym, &known, outages, now);
         drafting.authors = Some(&self.authors);
         for subject in &self.deleted {
             drafting.add_deletion(subject);

@@ -13,6 +13,7 @@ use crate::controllers::{listening::Moment, writer::WINDOW};
 use comptroller_core::{
     api::State,
     engine::{Engine, ObservedNamespace, RECORDED_FINDINGS, Verdict, lapsed::Lapsed},
+    inventory::rbac::Subject,
 };
 use comptroller_recorder::{
     Batch, HeartbeatObservation, POPULATION_EVERY, PopulationObservation, VerdictObservation,
@@ -29,6 +30,17 @@ const ENOUGH_FINDINGS: usize = 2_000;
 /// How many findings are put into words and recorded at a time: 5,000 take some 10 MiB. What waits
 /// beyond it is the next batch.
 const MOST_FINDINGS: usize = 10_000;
+
+/// The users whom bindings name, of which all that is recorded has pseudonyms.
+fn users(engine: &Engine) -> Vec<String> {
+    let subjects = engine.inventory().rights.subjects();
+    subjects
+        .filter_map(|(_, node)| match &node.subject {
+            Subject::User(name) => Some(name.to_string()),
+            _ => None,
+        })
+        .collect()
+}
 
 /// How many names of what was judged take as much as a finding.
 const NAMES_PER_FINDING: usize = 4;
@@ -48,8 +60,9 @@ impl RecordStage {
         if !self.is_gathered(engine, now) && !self.has_enough(engine, now.time) {
             return;
         }
-        let (batch, sent) = self.next_batch(engine, now, heard);
+        let (mut batch, sent) = self.next_batch(engine, now, heard);
         if !batch.is_empty() {
+            batch.people = users(engine);
             let gaps = batch.gaps.clone();
             let namespaces = batch.namespaces.is_some().then(|| engine.namespaces_version());
             let answer = self.evidence.submit(batch);

@@ -19,7 +19,7 @@ use comptroller_evidence::{
     data::{ChangeKind, GapCause, GapData},
     entry::{Data, EntrySubject},
     fold::{LogState, VerdictState},
-    privacy::Pseudonymizer,
+    privacy::{KnownPeople, Pseudonymizer},
 };
 
 /// The kind of a control, as the subject of an entry.
@@ -51,13 +51,14 @@ impl<'a> Drafting<'a> {
     pub(super) fn new(
         state: &'a LogState,
         pseudonym: &'a dyn Fn(&str) -> String,
+        known: &'a KnownPeople,
         outages: Vec<GapData>,
         now: Timestamp,
     ) -> Self {
         Self {
             state,
             pseudonym,
-            pseudonymizer: Pseudonymizer::new(pseudonym),
+            pseudonymizer: Pseudonymizer::new(pseudonym).knowing(known),
             outages,
             now,
             absent: BTreeSet::new(),

@@ -122,6 +122,25 @@ fn a_scope_that_excludes_what_breaks_is_shown_and_no_pass() {
 }
 
 #[test]
+fn many_items_that_leave_untold_are_no_pass() {
+    for (count, expected) in
+        [(1200, Conclusion::NoDeviationObserved), (100, Conclusion::NotDeterminable)]
+    {
+        let mut entries = vec![declared(at(6, 0), ChangeKind::Created, spec(|_| ()))];
+        for hour in 7..17 {
+            let many = if hour == 12 { count } else { 1500 };
+            let mut seen = heartbeat("c", at(hour, 0), State::Passing, many);
+            if let Data::Heartbeat(data) = &mut seen.data {
+                data.population_digest = Some(format!("sha256:{many}"));
+            }
+            entries.push(seen);
+        }
+        let report = report(&entries);
+        assert_eq!(only(&report).conclusion, expected, "{}", only(&report).basis);
+    }
+}
+
+#[test]
 fn what_is_deleted_is_not_out_of_scope() {
     let gone = moved("x", at(10, 0), PopulationCause::Object, "");
     let report = report(&with_beats(vec![with(

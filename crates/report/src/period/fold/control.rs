@@ -240,6 +240,7 @@ impl ControlFold {
             deviations: &deviations,
             excepted: &excepted_findings,
             out_of_scope: &out_of_scope,
+            untold: self.population.untold(),
             suspensions: &suspensions,
             wildcards: &wildcards,
             put_back: self.specs.put_back(window),

@@ -56,26 +56,28 @@ fn reservations(page: &Page<'_>) -> Markup {
 }
 
 /// Every conclusion with its meaning, and how often it was come to.
+// The roles are those that the elements have anyway; on a phone the style lays them out as a grid, and
+// browsers then forget them.
 fn conclusions(page: &Page<'_>) -> Markup {
     let report = page.report;
     html! {
-        table.conclusions {
+        table.conclusions role="table" {
             caption { "Conclusions: what was observed, and no opinion" }
-            thead { tr {
-                th scope="col" { "Conclusion" }
-                th.num scope="col" { "Controls" }
-                th.num scope="col" { "Criteria" }
-                th scope="col" { "What it says" }
+            thead role="rowgroup" { tr role="row" {
+                th scope="col" role="columnheader" { "Conclusion" }
+                th.num scope="col" role="columnheader" { "Controls" }
+                th.num scope="col" role="columnheader" { "Criteria" }
+                th scope="col" role="columnheader" { "What it says" }
             } }
-            tbody {
+            tbody role="rowgroup" {
                 @for conclusion in Conclusion::ALL.iter().copied() {
                     @let controls = report.controls.iter().filter(|one| one.conclusion == conclusion).count();
                     @let criteria = report.criteria.iter().filter(|one| one.conclusion == conclusion).count();
-                    tr.zero[controls + criteria == 0] {
-                        th scope="row" { (page.conclusion(conclusion)) }
-                        td.num { (controls) }
-                        td.num { (criteria) }
-                        td { (super::words::conclusion_meaning(page.span(), conclusion)) }
+                    tr.zero[controls + criteria == 0] role="row" {
+                        th scope="row" role="rowheader" { (page.conclusion(conclusion)) }
+                        td.num role="cell" { (controls) }
+                        td.num role="cell" { (criteria) }
+                        td role="cell" { (super::words::conclusion_meaning(page.span(), conclusion)) }
                     }
                 }
             }

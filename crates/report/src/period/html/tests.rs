@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::period::{
     fold::{criteria::criteria, summary},
-    model::{Conclusion, ControlReport},
+    model::{Conclusion, ControlReport, CriterionReport},
     testing::{HOSTILE, rich, type_one, with_deviations},
 };
 
@@ -116,7 +116,7 @@ fn criteria_of_which_nothing_can_be_said_are_in_the_summary() {
         criterion.conclusion = Conclusion::NoDeviationObserved;
     }
     assert!(!text_of(&report).contains("Nothing can be concluded of"));
-    let covered = report.criteria.iter().position(|one| one.is_covered()).unwrap();
+    let covered = report.criteria.iter().position(CriterionReport::is_covered).unwrap();
     report.criteria[covered].conclusion = Conclusion::NotDeterminable;
     assert!(text_of(&report).contains("Nothing can be concluded of 1 criterion</a>"));
 }
