@@ -201,6 +201,7 @@ fn provenance(reader: &LogReader) -> Provenance {
         completeness: String::new(),
         operators: Vec::new(),
         cosignatures: Vec::new(),
+        contradictions: Vec::new(),
     }
 }
 
@@ -284,6 +285,8 @@ fn declared(name: &str) -> Data {
         spec_digest: canonical::digest(&spec).ok(),
         previous_digest: None,
         spec: Some(spec),
+        created_at: None,
+        author_bound: None,
         fields: Vec::new(),
     }))
 }

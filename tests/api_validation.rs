@@ -232,7 +232,7 @@ async fn refusals_say_what_to_write() {
         (
             json!({"test": {"podSecurity": {"minimum": "baseline"}}}),
             "exactly one test is needed, of rbac, encryption, backup, workload, podSecurity, cel, \
-             attestation; given: rbac podSecurity",
+             guards, attestation; given: rbac podSecurity",
         ),
         (test(&json!({"availability": {}})), "given: none"),
         (test(&json!({"encryption": {}})), "must have at least one of atRest"),

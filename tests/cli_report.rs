@@ -59,6 +59,8 @@ fn created(at: &str) -> Vec<u8> {
         spec_digest: Some("sha256:00".to_owned()),
         previous_digest: None,
         spec: Some(spec),
+        created_at: None,
+        author_bound: None,
         fields: Vec::new(),
     };
     entry(at, EntrySubject::control(CONTROL), Data::ControlChanged(Box::new(change)))
@@ -201,7 +203,7 @@ async fn the_log_alone_gives_the_report() {
     assert_eq!(report["summary"]["openDeviations"], 0);
     let deviation = &report["controls"][0]["deviations"][0];
     assert_eq!(
-        (&deviation["since"], &deviation["until"]),
+        (&deviation["from"], &deviation["to"]),
         (&json!("2026-07-01T09:00:00Z"), &json!("2026-07-01T10:00:00Z"))
     );
     let from = &report["provenance"];
@@ -282,7 +284,7 @@ async fn a_file_can_name_the_period() {
     let named = ["-f", file.to_str().unwrap(), "-o", "json"];
     let read = json_of(&report(log.path(), &named));
     assert_eq!(read["period"]["type"], "TypeI");
-    assert_eq!(read["summary"]["withDeviations"], 1);
+    assert_eq!(read["summary"]["deviationObserved"], 1);
 
     fs::write(&file, one + &period("other", "{type: TypeII}")).unwrap();
     let complaint = refused(&report(log.path(), &named));

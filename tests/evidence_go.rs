@@ -15,7 +15,7 @@ use std::{
 
 use comptroller_evidence::{
     key::SigningKey,
-    log::{InclusionProof, LogReader, LogWriter},
+    log::{InclusionProof, LogReader, LogWriter, rotate_key},
     store::{DirectoryStore, Store},
 };
 
@@ -74,6 +74,18 @@ async fn go_verifies_the_checkpoint_the_tiles_every_leaf_and_consistency() {
     let proof = InclusionProof::of(&proof, 700).await.unwrap().to_tlog_proof();
     assert!(proof.starts_with("c2sp.org/tlog-proof@v1\nextra "), "{proof}");
     assert!(proof.contains("\nindex 700\n") && proof.ends_with(log.checkpoint()), "{proof}");
+
+    // The key is replaced, and whoever has the old one follows.
+    drop(log);
+    let new = SigningKey::from_seed(ORIGIN, &[9; 32]).unwrap();
+    let now = "2026-11-30T10:00:00Z".parse().unwrap();
+    rotate_key(Arc::clone(&store), &key, &new, now).await.unwrap();
+    let mut log = LogWriter::open(Arc::clone(&store), new.clone(), ORIGIN).await.unwrap();
+    append(&mut log, &[2]).await;
+    let output = verify(&binary, &path, &key, &older);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "verified 817 entries\n");
 
     // The independent verifier is no rubber stamp.
     let bundle = path.join("tile/entries/001");

@@ -326,7 +326,8 @@ async fn a_log_is_cosigned_and_one_that_was_put_back_is_refused_and_named() {
     place.start_operator().await;
     let message = place.until_recorded("False", "LogDiscontinued").await;
     assert!(message.contains(&place.witness.url()), "{message}");
-    assert!(message.contains("put back from an older copy"), "{message}");
+    // It has grown again meanwhile, so that it is another log of that size.
+    assert!(message.contains("another log") || message.contains("put back"), "{message}");
     place.until_metric("comptroller_evidence_log_put_back", |is| is == 1.0).await;
     place.until_metric("comptroller_evidence_witness_refuses", |is| is == 1.0).await;
     place.bench.stop_operator().await;

@@ -26,6 +26,7 @@ pub const PACK: &[(&str, &str)] = &[
     control!("databases-are-backed-up"),
     control!("disaster-recovery-is-exercised"),
     control!("evidence-cannot-be-hidden"),
+    control!("evidence-is-guarded"),
     control!("exec-is-restricted"),
     control!("gateways-have-tls"),
     control!("guards-are-protected"),

@@ -63,8 +63,9 @@ pub struct RunArgs {
     /// Where to keep the evidence log: a directory, or the URL of a bucket (s3://, gs://, az://).
     #[arg(long, value_name = "URL|DIR", env = "COMPTROLLER_EVIDENCE")]
     evidence: Option<String>,
-    /// The key that signs the log. For a log in a directory, the default is DIR.key, which is generated; for
-    /// a bucket it is required.
+    /// The key that signs the log. For a log in a directory, the default is a file in the folder of
+    /// `COMPTROLLER_KEY_DIR` or in `~/.local/share/comptroller/keys`, which is generated, or DIR.key where
+    /// an older version has put it; for a bucket it is required.
     #[arg(long, value_name = "FILE", env = "COMPTROLLER_EVIDENCE_KEY", requires = "evidence")]
     evidence_key: Option<PathBuf>,
     /// A witness that cosigns the log (C2SP tlog-witness): its submission prefix. Give it once for each

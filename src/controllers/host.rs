@@ -21,6 +21,7 @@ pub use self::command::Command;
 use self::{objects::name_of, watching::Planned};
 use super::{
     freshness::Input,
+    guard::{Guards, is_of_rights},
     listening::{Listening, Moment},
     reachability::Reachability,
     record::{ReconcileQueues, RecordStage},
@@ -55,6 +56,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How often everything is looked at though nothing seems to be due: clocks may be set.
 const LONGEST: Duration = Duration::from_secs(20);
+
+/// For how long a watch may have been silent when it fails: it is heard from more often.
+const SILENT_FOR: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
 /// How often strings that nothing uses are dropped.
 const SWEEP: Duration = Duration::from_mins(10);
@@ -97,6 +101,12 @@ pub struct Host {
     /// Objects with a change that is not judged yet.
     touched: FxHashSet<(KindId, Symbol, Symbol)>,
     touched_exceptions: FxHashSet<String>,
+    /// What guards the evidence. None without a log.
+    guards: Option<Guards>,
+    /// Whether roles or bindings changed since it was looked who holds what.
+    rights_changed: bool,
+    /// Since when the watch of exceptions fails. None while it works.
+    exceptions_silent_since: Option<Timestamp>,
 }
 
 /// What must be known before anything is judged: a control judged before the exceptions are
@@ -126,6 +136,7 @@ impl Host {
         outlets: Outlets,
         metrics: Metrics,
         evidence: Evidence,
+        namespace: &str,
     ) -> Self {
         let Outlets { board, queues, api_server_wanted, evaluated } = outlets;
         let mut engine = Engine::default();
@@ -133,7 +144,9 @@ impl Host {
         engine.observe_api_server(ApiServer::Pending, clock.now());
         if evidence.has_log() {
             engine.keep_lapsed_verdicts();
+            engine.read_rights();
         }
+        let guards = evidence.has_log().then(|| Guards::new(namespace));
         Self {
             engine,
             interner: Arc::default(),
@@ -157,6 +170,9 @@ impl Host {
             clock,
             touched: FxHashSet::default(),
             touched_exceptions: FxHashSet::default(),
+            guards,
+            rights_changed: true,
+            exceptions_silent_since: None,
         }
     }
 
@@ -234,6 +250,7 @@ impl Host {
         if !*self.evaluated.borrow() {
             return;
         }
+        self.register_guards(now.time);
         let listening = &self.listening;
         let heard = |engine: &Engine, control: &str| listening.heard_until(engine, control);
         self.record.submit(&mut self.engine, now, heard);
@@ -297,14 +314,17 @@ impl Host {
                 self.hear(Input::Controls, now);
                 self.take_control(event);
             }
+            Command::Response(event) => self.take_response(event, now.time),
+            Command::Guard(event) => self.take_guard(event, now.time),
             Command::AuditPeriod(event) => self.take_audit_period(event),
             Command::ClosePeriod(closing) => self.record.close_period(closing),
             Command::Exception(ObjectEvent::Failing(error)) => {
+                self.exceptions_silent_since.get_or_insert(now.time - SILENT_FOR);
                 self.listening.trouble(Input::Exceptions, error);
             }
             Command::Exception(event) => {
                 self.hear(Input::Exceptions, now);
-                self.take_exception(event);
+                self.take_exception(event, now.time);
             }
         }
     }
@@ -361,7 +381,16 @@ impl Host {
         }
     }
 
+    /// Whether a kind gives rights.
+    fn is_of_rights(&self, kind: KindId) -> bool {
+        let state = self.engine.inventory().kind_state(kind);
+        state.is_some_and(|state| is_of_rights(&state.resource.group, &state.resource.kind))
+    }
+
     fn take_change(&mut self, kind: KindId, received: Instant, change: KindChange, now: Timestamp) {
+        if !matches!(change, KindChange::Confirmed | KindChange::Failing(_)) {
+            self.rights_changed |= self.is_of_rights(kind);
+        }
         match change {
             KindChange::ListStarted => self.engine.begin(kind),
             KindChange::ListItem(object) => self.engine.stage(kind, object),
@@ -393,6 +422,7 @@ impl Host {
             self.board.note_waiting(waiting.to_owned());
             return;
         }
+        self.look_at_rights();
         self.touched.clear();
         self.touched_exceptions.clear();
         let started = Instant::now();

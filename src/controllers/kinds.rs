@@ -31,8 +31,8 @@ use tokio::sync::{mpsc, watch};
 use super::{audit_period, control, exception, host::Command, writer::WriteError};
 use crate::{
     source::{
-        listwatch::{self, WatchContext},
-        own_kinds::{EventFollower, ObjectEvent, WatchMessage, own_kind},
+        listwatch::{self, WatchContext, WatchedResource},
+        own_kinds::{EventFollower, MessageSender, ObjectEvent, WatchMessage, own_kind},
         rewinds::Rewinds,
     },
     telemetry::{Metrics, ReconcileKind, ReconcileOutcome},
@@ -48,6 +48,9 @@ pub type Guarded<K> = DeserializeGuard<K>;
 
 /// An object of ours as a controller takes it. The watch retries by itself, so it is never an error.
 type WatchResult<K> = Result<Guarded<K>, watcher::Error>;
+
+/// A kind that is followed without a reconciler: where it is, and its list-watch with what it says.
+pub type FollowedKind<K> = (WatchedResource, MessageSender<K>, mpsc::Receiver<WatchMessage<K>>);
 
 /// What happened to an object of ours, for the engine's task.
 pub type EngineEvent<K> = ObjectEvent<Result<Arc<K>, InvalidObject>>;
@@ -207,6 +210,40 @@ impl KindRunner {
             .run(reconcile::<K>, retry::<K>, Arc::clone(&counted));
         let reconciler = drain::<K>(results, counted).boxed();
         RunningKind { watch, reconciler }
+    }
+
+    /// The watch of a kind that has no status of ours: the engine's task is told of each event.
+    pub fn follow<K>(
+        &self,
+        (resource, sender, mut messages): FollowedKind<K>,
+        command: impl Fn(EngineEvent<K>) -> Command + Send + 'static,
+    ) -> BoxFuture<'static, ()>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    {
+        let watch = listwatch::run(self.watch.clone(), resource, sender);
+        let commands = self.commands.clone();
+        let forward = async move {
+            let mut follower = EventFollower::default();
+            while let Some(message) = messages.recv().await {
+                let happened = match message {
+                    WatchMessage::Event(event) => follower.follow(&event),
+                    WatchMessage::Confirmed => Some(ObjectEvent::Confirmed),
+                    WatchMessage::Failing(error) => Some(ObjectEvent::Failing(error)),
+                };
+                if let Some(happened) = happened {
+                    // The engine is gone only while shutting down.
+                    let _ = commands.send(command(for_engine(happened))).await;
+                }
+            }
+        };
+        async move {
+            tokio::select! {
+                () = watch => {}
+                () = forward => {}
+            }
+        }
+        .boxed()
     }
 
     /// What makes every object be looked at again: that the log may be written, or no longer, that

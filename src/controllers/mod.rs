@@ -14,6 +14,7 @@ pub(crate) mod cosigning;
 pub mod events;
 pub(crate) mod exception;
 pub(crate) mod freshness;
+pub(crate) mod guard;
 pub(crate) mod host;
 pub(crate) mod kinds;
 pub mod leader;

@@ -13,7 +13,7 @@ use tokio::{
 use super::{
     audit_period, checkpoint_publisher, control,
     cosigning::{self, Witnesses},
-    events, exception,
+    events, exception, guard,
     host::{Command, Host, Outlets, QUEUE},
     kinds::KindRunner,
     record::ReconcileQueues,
@@ -22,8 +22,8 @@ use super::{
     writer::Writer,
 };
 use crate::source::{
-    api_server, discovery, listwatch::WatchContext, rewinds::Rewinds, server_clock,
-    watches::Watches,
+    api_server, discovery, listwatch::WatchContext, own_kinds::own_kind, rewinds::Rewinds,
+    server_clock, watches::Watches,
 };
 use crate::telemetry::{Metrics, ReconcileKind};
 use comptroller_core::api::{AuditPeriod, Control, ControlException};
@@ -89,7 +89,8 @@ pub fn start(
     let rewinds = Rewinds::default();
     let watch = WatchContext::new(parts.client.clone(), parts.metrics.clone(), rewinds.clone());
     let watches = Watches::new(watch.clone(), commands.clone());
-    let host = Host::new(watches, outlets, parts.metrics.clone(), parts.evidence.clone());
+    let (metrics, evidence) = (parts.metrics.clone(), parts.evidence.clone());
+    let host = Host::new(watches, outlets, metrics, evidence, &parts.namespace);
 
     let mut essential = JoinSet::new();
     let mut spawn = |name: &'static str, task: BoxFuture<'static, ()>| {
@@ -149,6 +150,13 @@ pub fn start(
         ("watch of AuditPeriods", periods.watch),
     ] {
         spawn(name, task);
+    }
+    // They are recorded, and nothing else follows from them.
+    if parts.evidence.has_log() {
+        spawn("watch of DeviationResponses", runner.follow(own_kind(), Command::Response));
+        for (name, watch) in guard::watches(&runner, &parts.namespace) {
+            spawn(name, watch);
+        }
     }
     let mut reconcilers = JoinSet::new();
     reconcilers.spawn(events::run_beside(controls.reconciler, publishing));

@@ -30,9 +30,10 @@ use comptroller_core::{
     engine::{Engine, Remembered, Verdict, exceptions::ExceptionState},
 };
 use comptroller_evidence::data::GapData;
+use comptroller_evidence::fold::LogState;
 use comptroller_recorder::{
-    BatchAnswer, Evidence, EvidenceError, ObjectKey, ObjectRecord, PeriodClosing, Receipt,
-    Recorded, Writing,
+    AuthorGuards, BatchAnswer, Evidence, EvidenceError, ObjectKey, ObjectRecord, PeriodClosing,
+    Receipt, Recorded, Writing,
 };
 
 /// The kind of controls, as entries name it.
@@ -41,6 +42,9 @@ pub const CONTROL: &str = "Control";
 pub const EXCEPTION: &str = "ControlException";
 /// The kind of audit periods, as entries name it.
 pub const AUDIT_PERIOD: &str = "AuditPeriod";
+
+/// The kind of management's responses, as entries name it.
+pub const RESPONSE: &str = "DeviationResponse";
 
 /// Whom to tell that something was published. Nobody listens any more only while shutting down.
 #[derive(Debug)]
@@ -75,6 +79,8 @@ pub struct RecordStage {
     queues: ReconcileQueues,
     takeover: Takeover,
     register: Register,
+    /// When the policies that bind records to their authors were in force.
+    authors: AuthorGuards,
     controls: BTreeMap<String, ControlRecord>,
     exceptions: BTreeMap<String, Arc<ExceptionState>>,
     /// Controls whose verdict may not be in the log, longest first, each once.
@@ -163,6 +169,7 @@ impl RecordStage {
             board,
             queues,
             register: Register::default(),
+            authors: AuthorGuards::default(),
             controls: BTreeMap::new(),
             exceptions: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -179,6 +186,23 @@ impl RecordStage {
     /// The objects that are governed and recorded.
     pub fn register(&mut self) -> &mut Register {
         &mut self.register
+    }
+
+    /// Whether the log is open, and the engine has taken over what it says.
+    pub fn is_taken_over(&self) -> bool {
+        self.takeover.is_done()
+    }
+
+    /// Looks at what the log says. Nothing without a log.
+    pub fn read_log(&self, look: impl FnOnce(&LogState)) {
+        self.evidence.read(look);
+    }
+
+    /// Takes in when the policies that bind records to their authors were in force.
+    pub fn set_authors(&mut self, authors: &AuthorGuards) {
+        if self.authors != *authors {
+            self.authors.clone_from(authors);
+        }
     }
 
     /// Takes in that a period closes. The first that is said of it counts.

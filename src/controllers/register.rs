@@ -3,8 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::{SignedDuration, Timestamp};
+use kube::api::ObjectMeta;
+
+use super::kinds::key_of;
 use comptroller_evidence::{entry::EntrySubject, fold::LogState};
-use comptroller_recorder::{Evidence, ObjectKey, ObjectObservation, ObjectRecord, Recorded};
+use comptroller_recorder::{
+    Evidence, ObjectKey, ObjectObservation, ObjectRecord, Recorded, WrittenWithin,
+};
 
 /// Every object of every governed kind.
 #[derive(Debug, Default)]
@@ -29,6 +35,10 @@ struct RegisteredObject {
     spec: Option<Box<str>>,
     /// Whether another object of this name went since this one was recorded last.
     recreated: bool,
+    /// When the API server created it. None for kinds where nobody asks.
+    created_at: Option<Timestamp>,
+    /// When the spec was written, for kinds whose author is bound.
+    written: Option<WrittenWithin>,
     /// As the log has it. None when it may have something else.
     recorded: Option<Recorded<ObjectRecord>>,
 }
@@ -52,15 +62,63 @@ impl Register {
             Some(known) if known.record.generation == generation && known.spec == spec => known,
             Some(known) => {
                 let record = ObjectRecord { generation, ..known.record };
-                RegisteredObject { record, spec, recorded: None, recreated: known.recreated }
+                RegisteredObject { record, spec, recorded: None, ..known }
             }
-            None => {
-                let record = ObjectRecord { kind, key, generation, phase: None };
-                RegisteredObject { record, spec, recorded: None, recreated: is_another }
-            }
+            None => RegisteredObject {
+                record: ObjectRecord { kind, key, generation, phase: None },
+                spec,
+                recreated: is_another,
+                created_at: None,
+                written: None,
+                recorded: None,
+            },
         };
         objects.insert(name, entry);
         is_another
+    }
+
+    /// Takes in an object whose author is bound, as [`put`](Self::put) does, with when its spec was
+    /// written. `since` is when it was certainly not written yet, unless it is new.
+    pub fn put_authored(
+        &mut self,
+        kind: &'static str,
+        metadata: &ObjectMeta,
+        spec: Option<Box<str>>,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        let key = key_of(metadata);
+        let name = key.name.clone();
+        let generation = metadata.generation.unwrap_or_default();
+        let known = self.entry(kind, &name).filter(|known| known.record.key == key);
+        let is_known = known.is_some();
+        let is_same =
+            known.is_some_and(|known| known.record.generation == generation && known.spec == spec);
+        let is_another = self.put(kind, key, generation, spec);
+        let created = metadata.creation_timestamp.as_ref().map(|time| time.0);
+        let entry = self.kinds.get_mut(kind).and_then(|kind| kind.objects.get_mut(&name));
+        if let Some(entry) = entry.filter(|_| !is_same) {
+            entry.created_at = created;
+            entry.written = match created {
+                _ if is_known => Some(WrittenWithin { from: since, to: now, seen: true }),
+                // A time of the API server has whole seconds.
+                Some(at) if generation <= 1 => {
+                    let to = at + SignedDuration::from_secs(1);
+                    Some(WrittenWithin { from: at, to, seen: true })
+                }
+                Some(at) => Some(WrittenWithin { from: at, to: now, seen: false }),
+                None => None,
+            };
+        }
+        is_another
+    }
+
+    /// Objects of a kind are compared with the log again: who wrote them may turn out not to be bound.
+    pub fn compare_kind_again(&mut self, kind: &'static str) {
+        for entry in self.kinds.get_mut(kind).into_iter().flat_map(|kind| kind.objects.values_mut())
+        {
+            entry.recorded = None;
+        }
     }
 
     /// Takes in the phase of an object.
@@ -127,6 +185,8 @@ impl Register {
                 record: entry.record.clone(),
                 spec: entry.spec.as_ref().and_then(|text| serde_json::from_str(text).ok()),
                 recreated: entry.recreated,
+                created_at: entry.created_at,
+                written: entry.written,
             })
             .collect()
     }

@@ -69,22 +69,38 @@ pub enum WatchMessage<K> {
 
 /// Sends the events of a list-watch as [`WatchMessage`]s.
 #[derive(Debug)]
-pub struct MessageSender<K>(mpsc::Sender<WatchMessage<K>>);
+pub struct MessageSender<K> {
+    messages: mpsc::Sender<WatchMessage<K>>,
+    remedy: &'static str,
+}
 
 /// The resource of a kind, and a handler for its list-watch with the receiver of its messages.
 pub fn own_kind<K>() -> (WatchedResource, MessageSender<K>, mpsc::Receiver<WatchMessage<K>>)
 where
     K: Resource<DynamicType = ()>,
 {
-    let (sender, receiver) = mpsc::channel(QUEUE);
+    let remedy = "one of the operator's own kinds can't be read: install its CRD and the roles in config/rbac";
+    kind_at(K::url_path(&(), None), remedy)
+}
+
+/// The same for a kind of Kubernetes, of which few objects concern the operator itself. `remedy` says
+/// what to do if it can't be read.
+pub fn kind_at<K>(
+    path: String,
+    remedy: &'static str,
+) -> (WatchedResource, MessageSender<K>, mpsc::Receiver<WatchMessage<K>>)
+where
+    K: Resource<DynamicType = ()>,
+{
+    let (messages, receiver) = mpsc::channel(QUEUE);
     let resource = WatchedResource {
-        path: K::url_path(&(), None),
+        path,
         name: K::plural(&()).into_owned(),
         // Which other kinds are watched depends on these, so they do not queue behind them.
         queued: false,
         metadata_only: false,
     };
-    (resource, MessageSender(sender), receiver)
+    (resource, MessageSender { messages, remedy }, receiver)
 }
 
 impl<K> EventHandler for MessageSender<K>
@@ -104,7 +120,7 @@ where
                 Some(WatchMessage::Failing(error))
             }
             WatchEvent::NotServed => {
-                Some(WatchMessage::Failing("its CRD is not installed".to_owned()))
+                Some(WatchMessage::Failing("the API server does not serve it".to_owned()))
             }
             // etcd takes at most 1.5 MiB, so no object of ours is this large.
             WatchEvent::TooLarge(head) => {
@@ -114,13 +130,13 @@ where
             }
         };
         if let Some(message) = message {
-            self.0.send(message).await.map_err(|_| Closed)?;
+            self.messages.send(message).await.map_err(|_| Closed)?;
         }
         Ok(Flow::Continue)
     }
 
     fn remedy(&self, _: &RequestError) -> &'static str {
-        "one of the operator's own kinds can't be read: install its CRD and the roles in config/rbac"
+        self.remedy
     }
 }
 

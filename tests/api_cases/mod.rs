@@ -341,6 +341,9 @@ fn invalid_other_tests() -> Vec<(Value, &'static str)> {
         (test(&json!({"workload": {}})), "spec.test.workload"),
         (test(&json!({"workload": {"require": ["Magic"]}})), "spec.test.workload.require[0]"),
         (test(&json!({"workload": {"registries": [""]}})), "spec.test.workload.registries[0]"),
+        (json!({"approvers": {}}), "spec.approvers"),
+        (json!({"approvers": {"users": [""]}}), "spec.approvers.users[0]"),
+        (test(&json!({"guards": {"namespace": ""}})), "spec.test.guards.namespace"),
         (test(&json!({"podSecurity": {}})), "spec.test.podSecurity.minimum"),
         (test(&json!({"podSecurity": {"minimum": "Restricted"}})), "spec.test.podSecurity.minimum"),
         (cel(json!([])), "spec.test.cel.validations"),
@@ -491,6 +494,8 @@ pub fn valid_controls() -> Vec<Value> {
             "selector": {"matchLabels": {"app.kubernetes.io/part-of": "shop"}},
         }})),
         test(&json!({"podSecurity": {"minimum": "restricted"}})),
+        test(&json!({"guards": {}})),
+        json!({"approvers": {"users": ["ann@corp"], "groups": ["security"]}}),
         test(&json!({"attestation": {"every": "1y"}})),
         test(&json!({"attestation": {
             "every": "3mo", "start": "2026-02-15", "openFor": "30d", "grace": "14d",

@@ -55,6 +55,7 @@ async fn nobody_attests_or_requests_as_another() {
     create(&bench, GITOPS, behalf).await.unwrap();
     approvals(&bench).await;
     attesters(&bench).await;
+    approvers(&bench).await;
 
     // Without its parameter nothing is let through.
     kubectl(
@@ -97,6 +98,37 @@ async fn approvals(bench: &crate::process::Bench) {
     // What does not touch the approval is nobody's concern here.
     let label = ["label", "ctlex", "own", "team=payments"];
     kubectl(&bench.plane, &label).await;
+}
+
+/// Who approves an exception is one of the approvers of each of its controls.
+async fn approvers(bench: &crate::process::Bench) {
+    bench
+        .apply(
+            "
+apiVersion: comptroller.dev/v1alpha1
+kind: Control
+metadata: {name: approved}
+spec:
+  title: Exceptions are approved by a group
+  criteria: [CC3.2]
+  owner: security
+  severity: Low
+  approvers: {users: [eve@corp], groups: [security]}
+  test:
+    attestation: {every: 1y}
+",
+        )
+        .await;
+    let mut object = exception("grouped", GITOPS);
+    object["spec"]["controls"] = json!(["another", "approved"]);
+    create(bench, GITOPS, object).await.unwrap();
+    // The policy knows the control after a moment.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let why = change(bench, ANN, "grouped", json!({"approvedBy": ANN})).await.unwrap_err();
+    assert!(why.contains("ann@corp is not among the approvers of the control approved"), "{why}");
+    // What leaves the approval alone is nobody's concern here.
+    kubectl(&bench.plane, &["label", "ctlex", "grouped", "team=payments"]).await;
+    change(bench, SAM, "grouped", json!({"approvedBy": SAM})).await.unwrap();
 }
 
 /// Membership of a group is checked where it is known.

@@ -15,6 +15,7 @@ mod controlplane;
 mod process;
 
 mod authors;
+mod guarded;
 mod lifecycle;
 mod people;
 mod recorded;

@@ -1,6 +1,6 @@
 //! A cluster with people who attest, and a writer who records for them.
 
-use comptroller_core::api::{Attestation, ControlException};
+use comptroller_core::api::{Attestation, ControlException, DeviationResponse};
 use kube::{
     Api, CustomResourceExt,
     api::{DynamicObject, Patch, PatchParams, PostParams},
@@ -42,7 +42,7 @@ pub async fn cluster() -> Bench {
     for person in [SAM, ANN, GITOPS] {
         let name = person.replace([':', '@'], "-");
         let user = format!("--user={person}");
-        for role in ["comptroller-attester", "comptroller-editor"] {
+        for role in ["comptroller-attester", "comptroller-editor", "comptroller-responder"] {
             let name = format!("{name}-{role}");
             let role = format!("--clusterrole={role}");
             kubectl(&bench.plane, &["create", "clusterrolebinding", &name, &role, &user]).await;
@@ -107,6 +107,7 @@ pub fn exception(name: &str, requested_by: &str) -> Value {
 fn api(bench: &Bench, user: &str, object: &Value) -> Api<DynamicObject> {
     let resource = match object["kind"].as_str() {
         Some("Attestation") => Attestation::api_resource(),
+        Some("DeviationResponse") => DeviationResponse::api_resource(),
         _ => ControlException::api_resource(),
     };
     Api::all_with(bench.plane.client(user), &resource)

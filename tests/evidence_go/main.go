@@ -5,6 +5,7 @@ package main
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -35,7 +36,7 @@ func fail(err error) {
 }
 
 func verify(dir, key, older string) (int64, error) {
-	verifier, err := note.NewVerifier(key)
+	verifier, rotations, err := follow(dir, key)
 	if err != nil {
 		return 0, err
 	}
@@ -48,8 +49,14 @@ func verify(dir, key, older string) (int64, error) {
 		return 0, err
 	}
 	hashes := tlog.TileHashReader(tree, tiles{dir})
-	if err := leaves(dir, tree, hashes); err != nil {
+	entries, err := leaves(dir, tree, hashes)
+	if err != nil {
 		return 0, err
+	}
+	for _, rotation := range rotations {
+		if err := rotation.confirm(entries); err != nil {
+			return 0, err
+		}
 	}
 	proof, err := tlog.ProveTree(tree.N, old.N, hashes)
 	if err != nil {
@@ -61,13 +68,87 @@ func verify(dir, key, older string) (int64, error) {
 	return tree.N, nil
 }
 
+// rotation is that a log went over to another key: a note that both sign.
+type rotation struct {
+	note  string
+	entry int
+	to    note.Verifier
+}
+
+// follow returns the keys that the given one leads to, with what both of each two signed.
+func follow(dir, key string) (note.Verifiers, []rotation, error) {
+	verifier, err := note.NewVerifier(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	all := []note.Verifier{verifier}
+	var rotations []rotation
+	for {
+		path := filepath.Join(dir, "rotation", fmt.Sprintf("%08x", verifier.KeyHash()))
+		text, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return note.VerifierList(all...), rotations, nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		next, err := readRotation(string(text), verifier)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
+		}
+		verifier = next.to
+		all = append(all, verifier)
+		rotations = append(rotations, next)
+	}
+}
+
+func readRotation(text string, from note.Verifier) (rotation, error) {
+	lines := strings.Split(text, "\n")
+	if len(lines) < 5 || lines[0] != "comptroller.dev/key-rotation/v1" {
+		return rotation{}, errors.New("no rotation")
+	}
+	to, err := note.NewVerifier(lines[4])
+	if err != nil {
+		return rotation{}, err
+	}
+	signed, err := note.Open([]byte(text), note.VerifierList(from, to))
+	if err != nil {
+		return rotation{}, err
+	}
+	if len(signed.Sigs) != 2 {
+		return rotation{}, errors.New("not signed by both keys")
+	}
+	entry, err := strconv.Atoi(lines[2])
+	return rotation{note: text, entry: entry, to: to}, err
+}
+
+// confirm checks that the log itself says so.
+func (r rotation) confirm(entries [][]byte) error {
+	if r.entry >= len(entries) {
+		return fmt.Errorf("entry %d of a rotation is missing", r.entry)
+	}
+	var entry struct {
+		Data struct {
+			Event    string
+			Rotation struct{ Note string }
+		}
+	}
+	if err := json.Unmarshal(entries[r.entry], &entry); err != nil {
+		return err
+	}
+	if entry.Data.Event != "KeyRotated" || entry.Data.Rotation.Note != r.note {
+		return fmt.Errorf("entry %d does not say that the key was replaced", r.entry)
+	}
+	return nil
+}
+
 // checkpoint reads a C2SP tlog-checkpoint: origin, size and root, each on a line.
-func checkpoint(path string, verifier note.Verifier) (tlog.Tree, error) {
+func checkpoint(path string, verifiers note.Verifiers) (tlog.Tree, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return tlog.Tree{}, err
 	}
-	signed, err := note.Open(text, note.VerifierList(verifier))
+	signed, err := note.Open(text, verifiers)
 	if err != nil {
 		return tlog.Tree{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -83,37 +164,39 @@ func checkpoint(path string, verifier note.Verifier) (tlog.Tree, error) {
 	return tlog.Tree{N: size, Hash: root}, err
 }
 
-// leaves checks every entry against the tree, one inclusion proof each.
-func leaves(dir string, tree tlog.Tree, hashes tlog.HashReader) error {
+// leaves checks every entry against the tree, one inclusion proof each, and returns them.
+func leaves(dir string, tree tlog.Tree, hashes tlog.HashReader) ([][]byte, error) {
+	var entries [][]byte
 	var all []tlog.Hash
 	for number := int64(0); number<<height < tree.N; number++ {
 		width := min(tree.N-number<<height, 1<<height)
 		bundle, err := os.ReadFile(filepath.Join(dir, path("entries", number, width)))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for count := int64(0); count < width; count++ {
 			if len(bundle) < 2 || len(bundle) < 2+int(binary.BigEndian.Uint16(bundle)) {
-				return fmt.Errorf("entry %d is cut off", number<<height+count)
+				return nil, fmt.Errorf("entry %d is cut off", number<<height+count)
 			}
 			length := int(binary.BigEndian.Uint16(bundle))
 			all = append(all, tlog.RecordHash(bundle[2:2+length]))
+			entries = append(entries, bundle[2:2+length])
 			bundle = bundle[2+length:]
 		}
 		if len(bundle) != 0 {
-			return fmt.Errorf("bundle %d is too long", number)
+			return nil, fmt.Errorf("bundle %d is too long", number)
 		}
 	}
 	for index, leaf := range all {
 		proof, err := tlog.ProveRecord(tree.N, int64(index), hashes)
 		if err != nil {
-			return fmt.Errorf("entry %d: %w", index, err)
+			return nil, fmt.Errorf("entry %d: %w", index, err)
 		}
 		if err := tlog.CheckRecord(proof, tree.N, tree.Hash, int64(index), leaf); err != nil {
-			return fmt.Errorf("entry %d: %w", index, err)
+			return nil, fmt.Errorf("entry %d: %w", index, err)
 		}
 	}
-	return nil
+	return entries, nil
 }
 
 // path is that of C2SP tlog-tiles, which has no tile height in it.

@@ -213,7 +213,8 @@ async fn an_entry_is_written_first_and_once_through_restarts_and_crashes() {
     let after = entries(&kept.log).await;
     assert_eq!(about_objects(&after), about_objects(&before));
     assert_eq!(after[..before.len()], before[..]);
-    let gaps = gaps(&after);
+    let mut gaps = gaps(&after);
+    gaps.retain(|why| !why.contains("was stopped in order"));
     assert!(matches!(gaps[..], [why] if why.contains("did not stop in order")), "{gaps:?}");
     let control = kept.bench.controls().get("labelled").await.unwrap();
     assert_eq!(control.resource_version(), version, "{:#?}", control.status);

@@ -17,6 +17,7 @@ mod evidence;
 mod outage;
 mod passing;
 mod periods;
+mod populations;
 #[allow(dead_code, reason = "other test binaries use the rest of it")]
 mod process;
 mod rights;

@@ -271,6 +271,7 @@ impl Operator {
         };
         let child = command
             .env("POD_NAME", format!("comptroller-{port}"))
+            .env("COMPTROLLER_KEY_DIR", plane.dir().join("keys"))
             .args(["run", "--insecure", "--listen", &format!("127.0.0.1:{port}"), "--kubeconfig"])
             .arg(kubeconfig)
             .args(arguments)

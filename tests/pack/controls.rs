@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use comptroller_core::{
     api::{
-        Attestation, AuditPeriod, Control, ControlException, Criterion, Risk, TestKind, structural,
-        test_spec::Requirement, unknown_fields,
+        Attestation, AuditPeriod, Control, ControlException, Criterion, DeviationResponse, Risk,
+        TestKind, structural, test_spec::Requirement, unknown_fields,
     },
     checks,
 };
@@ -142,6 +142,11 @@ fn check_all(texts: &[(String, String)]) -> Vec<Control> {
                     let record: Attestation = structural::read(&object).unwrap();
                     assert_eq!(unknown_fields(&object), Vec::<String>::new(), "{place}");
                     record.spec.validate().unwrap_or_else(|error| panic!("{place}: {error}"));
+                }
+                Some("DeviationResponse") => {
+                    let response: DeviationResponse = structural::read(&object).unwrap();
+                    assert_eq!(unknown_fields(&object), Vec::<String>::new(), "{place}");
+                    response.spec.validate().unwrap_or_else(|error| panic!("{place}: {error}"));
                 }
                 Some("AuditPeriod") => {
                     let period: AuditPeriod = structural::read(&object).unwrap();

@@ -81,7 +81,8 @@ async fn an_older_copy_is_refused_and_another_log_is_begun_only_on_purpose() {
 
     // All of it is gone: that is for a person to say.
     std::fs::remove_dir_all(&log).unwrap();
-    let key = log.with_file_name("evidence.key");
+    let keys = log.with_file_name("keys");
+    let key = std::fs::read_dir(&keys).unwrap().next().unwrap().unwrap().path();
     std::fs::remove_file(&key).unwrap();
     start(&mut bench, &log).await;
     until_refused(&controls, LIMIT, "there is no evidence log").await;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use comptroller_core::api::State;
 use comptroller_evidence::{
-    data::OperatorEvent,
+    data::{GapCause, OperatorEvent},
     entry::{Data, Entry, EntrySubject},
     log::LogReader,
     store::{self, Store},
@@ -94,6 +94,10 @@ impl Record {
         let mut gaps: BTreeMap<&EntrySubject, Vec<String>> = BTreeMap::new();
         for entry in &self.entries {
             let Data::Gap(gap) = &entry.data else { continue };
+            // A busy machine makes the operator wait for its turn now and then.
+            if gap.cause == Some(GapCause::Paused) {
+                continue;
+            }
             let text = format!("{} to {}: {}", gap.from, gap.to, gap.reason);
             gaps.entry(&entry.subject).or_default().push(text);
         }

@@ -215,6 +215,13 @@ pub struct ObjectChange {
     /// The spec after it, with people as pseudonyms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Value>,
+    /// When the API server created the object. Absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// Of an exception or a response, whether the policies that bind it to its author were in force
+    /// when this was written. Absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author_bound: Option<bool>,
     /// What changed in the spec.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldChange>,

@@ -10,6 +10,7 @@ use std::{
 };
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use comptroller_vocabulary::canonical;
 use ed25519_dalek::Signer as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -19,6 +20,9 @@ pub use crate::pseudonym::Pseudonyms;
 
 /// The byte that says Ed25519 in a key of signed-note.
 const ED25519: u8 = 1;
+
+/// What comes before the secrets of pseudonyms in the second line of a key that replaced another.
+const CARRIED: &str = "PSEUDONYMS+";
 
 /// More than any key has.
 const MAX_KEY: u64 = 64 * 1024;
@@ -73,6 +77,11 @@ pub enum KeyError {
         "{0:?} is neither a verifier key nor a file that holds one: it has the form <name>+<id>+<base64> (C2SP signed-note); the ConfigMap comptroller-evidence has it, and the file verifier-key beside a log"
     )]
     NotAVerifierKey(String),
+    /// It would name people otherwise.
+    #[error(
+        "the key {0} was not made for this log, and people would have other pseudonyms under it: name a file that does not exist, and it is made"
+    )]
+    NotASuccessor(PathBuf),
     /// A name that a key can't have.
     #[error("{0:?} can't name a key: use a text without spaces and plus signs")]
     Name(String),
@@ -86,6 +95,8 @@ pub enum KeyError {
 pub struct SigningKey {
     name: String,
     key: ed25519_dalek::SigningKey,
+    /// The secrets of the pseudonyms of the log, where an earlier key began it.
+    carried: Option<[u8; 64]>,
 }
 
 impl fmt::Debug for SigningKey {
@@ -105,7 +116,8 @@ impl SigningKey {
         if !signed_note::is_key_name_valid(name) {
             return Err(KeyError::Name(name.to_owned()));
         }
-        Ok(Self { name: name.to_owned(), key: ed25519_dalek::SigningKey::from_bytes(seed) })
+        let key = ed25519_dalek::SigningKey::from_bytes(seed);
+        Ok(Self { name: name.to_owned(), key, carried: None })
     }
 
     /// Reads a key. A PEM key has no name of its own and takes this one, the origin of the log.
@@ -117,7 +129,25 @@ impl SigningKey {
 
     /// Makes a key in a new file that only its owner reads, durable before this returns.
     pub fn create(path: &Path, name: &str) -> Result<Self, KeyError> {
-        let key = Self::generate(name)?;
+        Self::generate(name)?.place(path)
+    }
+
+    /// Reads the key that a log goes over to, or makes it if there is no file. It carries the secrets of
+    /// pseudonyms on, so that a person has one name in all of the log.
+    pub fn load_or_create_successor(path: &Path, of: &Self) -> Result<Self, KeyError> {
+        match Self::load(path, &of.name) {
+            Err(KeyError::Missing(_)) => {}
+            Ok(key) if key.secrets() == of.secrets() => return Ok(key),
+            Ok(_) => return Err(KeyError::NotASuccessor(path.to_owned())),
+            Err(error) => return Err(error),
+        }
+        let key = Self { carried: Some(of.secrets()), ..Self::generate(&of.name)? };
+        key.place(path)
+    }
+
+    /// Puts the key into a new file.
+    fn place(self, path: &Path) -> Result<Self, KeyError> {
+        let key = self;
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::AlreadyExists => KeyError::Exists(path.to_owned()),
             _ => KeyError::File { path: path.to_owned(), action: "created", source },
@@ -163,6 +193,13 @@ impl SigningKey {
             let der = BASE64_STANDARD.decode(body.replace(char::is_whitespace, "")).ok()?;
             return Self::from_seed(name, der.strip_prefix(&PKCS8)?.try_into().ok()?).ok();
         }
+        let (text, carried) = match text.split_once('\n') {
+            Some((text, rest)) => {
+                let secrets = BASE64_STANDARD.decode(rest.trim().strip_prefix(CARRIED)?).ok()?;
+                (text.trim_end(), Some(secrets.try_into().ok()?))
+            }
+            None => (text, None),
+        };
         // Only for its checks: of the form, and that the id is that of the key.
         signed_note::StandardSigner::new(text).ok()?;
         let mut parts = text.strip_prefix("PRIVATE+KEY+")?.splitn(3, '+');
@@ -172,7 +209,8 @@ impl SigningKey {
         if *kind != ED25519 {
             return None;
         }
-        Self::from_seed(name, seed.try_into().ok()?).ok()
+        let key = Self::from_seed(name, seed.try_into().ok()?).ok()?;
+        Some(Self { carried, ..key })
     }
 
     /// The text of the private key.
@@ -180,7 +218,9 @@ impl SigningKey {
         let mut bytes = vec![ED25519];
         bytes.extend(self.key.to_bytes());
         let secret = BASE64_STANDARD.encode(bytes);
-        format!("PRIVATE+KEY+{}+{:08x}+{secret}", self.name, self.id())
+        let carried = self.carried.map(|it| format!("\n{CARRIED}{}", BASE64_STANDARD.encode(it)));
+        let carried = carried.unwrap_or_default();
+        format!("PRIVATE+KEY+{}+{:08x}+{secret}{carried}", self.name, self.id())
     }
 
     fn id(&self) -> u32 {
@@ -197,17 +237,33 @@ impl SigningKey {
     /// Signs the text of a note, which ends with a line break. The same text has the same
     /// signature (RFC 8032).
     pub(crate) fn sign(&self, text: &str) -> String {
+        format!("{text}\n{}", self.signature_line(text))
+    }
+
+    /// The line that signs the text of a note, to be added to others.
+    pub(crate) fn signature_line(&self, text: &str) -> String {
         let mut signed = self.id().to_be_bytes().to_vec();
         signed.extend(self.key.sign(text.as_bytes()).to_bytes());
-        format!("{text}\n\u{2014} {} {}\n", self.name, BASE64_STANDARD.encode(signed))
+        format!("\u{2014} {} {}\n", self.name, BASE64_STANDARD.encode(signed))
     }
 
     /// The pseudonyms of people under this key.
     pub fn pseudonyms(&self) -> Pseudonyms {
-        Pseudonyms::new(
-            self.derive(b"comptroller.dev/evidence pseudonyms v1"),
-            self.derive(b"comptroller.dev/evidence openings v1"),
-        )
+        let secrets = self.secrets();
+        let (mut codes, mut openings) = ([0; 32], [0; 32]);
+        codes.copy_from_slice(&secrets[..32]);
+        openings.copy_from_slice(&secrets[32..]);
+        Pseudonyms::new(codes, openings)
+    }
+
+    /// The secrets of pseudonyms: of codes, and of openings.
+    fn secrets(&self) -> [u8; 64] {
+        self.carried.unwrap_or_else(|| {
+            let mut secrets = [0; 64];
+            secrets[..32].copy_from_slice(&self.derive(b"comptroller.dev/evidence pseudonyms v1"));
+            secrets[32..].copy_from_slice(&self.derive(b"comptroller.dev/evidence openings v1"));
+            secrets
+        })
     }
 
     /// A secret of this key for one purpose, which says nothing of the key or of its others.
@@ -328,6 +384,11 @@ impl VerifierKey {
         }
     }
 
+    /// Its id, as eight hexadecimal digits.
+    pub fn id(&self) -> &str {
+        self.0.split('+').nth(1).unwrap_or_default()
+    }
+
     /// The key in note format: `<name>+<id>+<base64>`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -346,8 +407,43 @@ impl fmt::Display for VerifierKey {
     }
 }
 
-/// Where the key of a log in a directory is by default: beside it, named `<dir>.key`.
+/// The folder of keys that is used if it is set.
+pub const KEYS_VARIABLE: &str = "COMPTROLLER_KEY_DIR";
+
+/// Where the key of a log in a directory is by default: not beside it, since whoever copies the log, or
+/// the volume that it is on, must not get the key with it. It is in the folder of keys of the user, or
+/// in that of `COMPTROLLER_KEY_DIR`; where neither is, and where an older version has put it there,
+/// beside the log.
 pub fn default_path(directory: &Path) -> PathBuf {
+    let variable =
+        |name: &str| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
+    // A container without a user has `/`, which nobody may write to.
+    let home = variable("HOME").filter(|home| home.parent().is_some());
+    let folder = variable(KEYS_VARIABLE)
+        .or_else(|| Some(variable("XDG_DATA_HOME")?.join("comptroller/keys")))
+        .or_else(|| Some(home?.join(".local/share/comptroller/keys")));
+    place_of(directory, folder.as_deref())
+}
+
+/// The place of the key of a log in a directory, by the folder of keys.
+fn place_of(directory: &Path, folder: Option<&Path>) -> PathBuf {
+    let beside = path_beside(directory);
+    match folder {
+        Some(folder) if !beside.exists() => {
+            // Logs of many clusters may have one name, in as many places.
+            let place = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+            let digest = canonical::sha256(place.as_os_str().as_encoded_bytes());
+            let digest = digest.strip_prefix("sha256:").unwrap_or(&digest);
+            let mut name = directory.file_name().unwrap_or_default().to_owned();
+            name.push(format!("-{}.key", digest.get(..12).unwrap_or(digest)));
+            folder.join(name)
+        }
+        _ => beside,
+    }
+}
+
+/// Beside the log, where older versions have put the key: `<dir>.key`.
+pub fn path_beside(directory: &Path) -> PathBuf {
     let mut name = directory.file_name().unwrap_or_default().to_owned();
     name.push(".key");
     directory.with_file_name(name)
@@ -366,7 +462,7 @@ mod tests {
     #[test]
     fn a_key_is_made_once_for_its_owner_only_and_read_again() {
         let folder = tempfile::tempdir().unwrap();
-        let path = default_path(&folder.path().join("log"));
+        let path = path_beside(&folder.path().join("log"));
         assert!(path.ends_with("log.key"));
         assert!(matches!(SigningKey::load(&path, NAME), Err(KeyError::Missing(_))));
         let key = SigningKey::load_or_create(&path, NAME).unwrap();
@@ -379,6 +475,40 @@ mod tests {
             use std::os::unix::fs::PermissionsExt as _;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
+    }
+
+    #[test]
+    fn a_new_key_is_not_beside_its_log_and_an_old_one_is_found_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, other) = (folder.path().join("log"), folder.path().join("b/log"));
+        let keys = Path::new("/home/me/keys");
+        let place = place_of(&log, Some(keys));
+        assert!(place.starts_with(keys) && place.extension().is_some_and(|it| it == "key"));
+        assert_eq!(place, place_of(&log, Some(keys)));
+        assert_ne!(place, place_of(&other, Some(keys)), "another log of this name");
+        assert_eq!(place_of(&log, None), path_beside(&log));
+        SigningKey::create(&path_beside(&log), NAME).unwrap();
+        assert_eq!(place_of(&log, Some(keys)), path_beside(&log));
+    }
+
+    #[test]
+    fn a_key_that_follows_another_names_people_as_that_did() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.key");
+        let old = SigningKey::from_seed(NAME, &[7; 32]).unwrap();
+        let new = SigningKey::load_or_create_successor(&path, &old).unwrap();
+        assert_ne!(new.verifier(), old.verifier());
+        let read = SigningKey::load(&path, NAME).unwrap();
+        assert_eq!(read.verifier(), new.verifier());
+        let again = SigningKey::load_or_create_successor(&path, &old).unwrap();
+        assert_eq!(again.verifier(), new.verifier());
+        for key in [&new, &read] {
+            let name = |key: &SigningKey| key.pseudonyms().pseudonym("jane@example.com");
+            assert_eq!(name(key), name(&old));
+        }
+        let stranger = SigningKey::from_seed(NAME, &[8; 32]).unwrap();
+        let error = SigningKey::load_or_create_successor(&path, &stranger).unwrap_err();
+        assert!(matches!(error, KeyError::NotASuccessor(_)), "{error}");
     }
 
     fn write_secret(path: &Path, text: &str) {

@@ -247,6 +247,8 @@ mod tests {
                 spec_digest: Some("sha256:00".to_owned()),
                 previous_digest: None,
                 spec: Some(spec),
+                created_at: None,
+                author_bound: None,
                 fields: Vec::new(),
             };
             let mut state = LogState::default();

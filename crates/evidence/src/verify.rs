@@ -18,8 +18,7 @@ use super::{
     entry::{Data, Entry},
     key::VerifierKey,
     log::{
-        CHECKPOINT, FULL, Head, LogError, LogReader, Tiles, VERIFIER_KEY, check_continues,
-        key_beside,
+        CHECKPOINT, FULL, LogError, LogReader, Tiles, VERIFIER_KEY, check_continues, key_beside,
     },
     pasted::as_signed,
     store::{Store, StoreError},
@@ -178,13 +177,16 @@ pub(crate) async fn open_to_verify(
         VerifyError::Bad(LogFault { index: None, path, reason })
     };
     // The key given would decide anyway, but a key that was exchanged is worth saying by itself.
+    let has_key = key.is_some() || beside.is_some();
+    let opened = LogReader::open(Arc::clone(&store), key.clone().or(beside.clone())).await;
     if let (Some(key), Some(beside)) = (&key, &beside)
         && key != beside
+        // One that was replaced in the log leads to the other.
+        && !opened.as_ref().is_ok_and(|log| log.key() == beside && log.has_key(key.as_str()))
     {
         return Err(bad(VERIFIER_KEY, &format!("it is {beside}, and the key given is {key}")));
     }
-    let has_key = key.is_some() || beside.is_some();
-    match LogReader::open(Arc::clone(&store), key.or(beside)).await {
+    match opened {
         Err(LogError::NoLog(_)) if store.get(CHECKPOINT).await.is_ok_and(|it| it.is_some()) => {
             Err(bad(VERIFIER_KEY, "it is missing: give the key of the log with --key"))
         }
@@ -202,7 +204,7 @@ pub async fn continues(log: &LogReader, text: &[u8]) -> Result<u64, VerifyError>
     let text = &*as_signed(text);
     Note::from_bytes(text).map_err(|_| VerifyError::NotACheckpoint)?;
     // One of another key is what is left of a log that was replaced together with its key.
-    let old = Head::open(text, log.key()).map_err(|reason| {
+    let old = log.open_checkpoint(text).map_err(|reason| {
         VerifyError::Bad(LogFault {
             index: None,
             path: CHECKPOINT.to_owned(),

@@ -84,6 +84,8 @@ fn approval(at: i64, clock: ClockReading, index: i64, spec: Value) -> Entry {
             spec_digest: Some("sha256:00".to_owned()),
             previous_digest: None,
             spec: Some(spec),
+            created_at: None,
+            author_bound: None,
             fields: Vec::new(),
         })),
     }

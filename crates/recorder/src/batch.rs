@@ -17,8 +17,8 @@ pub use self::closing::PeriodClosing;
 use self::drafting::Drafting;
 pub use self::occurrences::remembered_occurrences;
 use crate::{
-    Current, ObjectKey, ObjectRecord, PopulationObservation, Recorded, dating, draft::Entries,
-    lapsed::People, reference,
+    AuthorGuards, Current, ObjectKey, ObjectRecord, PopulationObservation, Recorded, WrittenWithin,
+    dating, draft::Entries, lapsed::People, reference,
 };
 use comptroller_core::engine::{
     Ending, ObservedFinding, ObservedNamespace, Verdict, lapsed::LapsedVerdict, memory::FindingHash,
@@ -37,6 +37,8 @@ use comptroller_evidence::{
 pub struct Batch {
     /// Times in which nothing could be judged of any control. They are recorded first.
     pub gaps: Vec<GapData>,
+    /// When the policies that bind records to their authors were in force.
+    pub authors: AuthorGuards,
     /// Until when the inputs of controls were known that can't be read, or could not until now.
     pub blind_since: BTreeMap<String, Timestamp>,
     /// Objects that the cluster no longer has.
@@ -66,6 +68,10 @@ pub struct ObjectObservation {
     /// Whether this process saw that it was deleted and created again since it was recorded last.
     /// It counts where the log, of an older version, has no uid to tell it by.
     pub recreated: bool,
+    /// When the API server created it. None where nobody asks.
+    pub created_at: Option<Timestamp>,
+    /// When its spec was written, for kinds whose author is bound.
+    pub written: Option<WrittenWithin>,
 }
 
 /// What a control came to, with everything that the status has no room for.
@@ -164,6 +170,7 @@ impl Batch {
         let Self {
             gaps,
             blind_since: _,
+            authors: _,
             deleted,
             namespaces,
             objects,
@@ -191,6 +198,7 @@ impl Batch {
         let authors = specs.flat_map(people_in).map(str::to_owned);
         let known = KnownPeople::new(self.people.iter().cloned().chain(authors));
         let mut drafting = Drafting::new(&current.state, &pseudonym, &known, outages, now);
+        drafting.authors = Some(&self.authors);
         for subject in &self.deleted {
             drafting.add_deletion(subject);
         }

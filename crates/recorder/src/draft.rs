@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use self::{passed::Course, population::PopulationDraft};
 pub use self::{passed::PassedDraft, population::PopulationObservation};
-use crate::{HeartbeatObservation, VerdictObservation};
+use crate::{GuardHistory, HeartbeatObservation, VerdictObservation, WrittenWithin};
 use comptroller_core::{
     api::{State, time::whole_seconds},
     engine::{Ending, ObservedFinding, Reason, Verdict},
@@ -75,6 +75,12 @@ pub struct ObjectDraft {
     /// Whether this process saw that it was deleted and created again since it was recorded last.
     /// It counts where the log has no uid to tell it by.
     pub recreated: bool,
+    /// When the API server created it. None where it is not told, and for kinds where nobody asks.
+    pub created_at: Option<Timestamp>,
+    /// When its spec was written, for kinds whose author is bound.
+    pub written: Option<WrittenWithin>,
+    /// The policies that bind its author, in force or not.
+    pub authors: GuardHistory,
 }
 
 /// What a draft comes to. Nothing to write means that the log says so already.
@@ -346,6 +352,18 @@ impl ObjectDraft {
         }
     }
 
+    /// Whether whoever wrote the spec was bound to say so.
+    fn author_bound(&self, known: Option<&ObjectState>, same: bool) -> Option<bool> {
+        let WrittenWithin { from, to, seen } = self.written?;
+        match known {
+            // It was judged when it was recorded; when it was written is not known any better now.
+            Some(_) if same && !seen => None,
+            // Whoever changed it did so after the log saw it last.
+            Some(known) if !seen => self.authors.covers(from.max(known.at), to),
+            _ => self.authors.covers(from, to),
+        }
+    }
+
     /// What has to be written, given the log: nothing, a change, or the end of another object of
     /// this name and the beginning of this one.
     pub fn resolve(self, state: &LogState) -> Entries {
@@ -359,10 +377,14 @@ impl ObjectDraft {
         let same = known.is_some_and(|known| self.same_spec(known, digest.as_ref()));
         let same_phase =
             self.phase.is_none() || known.is_some_and(|known| self.phase == known.phase);
-        if same && same_phase {
+        let author_bound = self.author_bound(known, same);
+        // That the author was not bound may turn out after the record was seen.
+        let turned_out = author_bound == Some(false)
+            && known.is_some_and(|known| known.author_bound == Some(true));
+        if same && same_phase && !turned_out {
             return entries;
         }
-        let Self { subject, generation, spec, phase, uid, recreated: _ } = self;
+        let Self { subject, generation, spec, phase, uid, created_at, .. } = self;
         let mut change = ObjectChange {
             change: ChangeKind::Created,
             uid,
@@ -371,10 +393,13 @@ impl ObjectDraft {
             spec_digest: None,
             previous_digest: None,
             spec: None,
+            created_at,
+            author_bound,
             fields: Vec::new(),
         };
         if same {
             change.change = ChangeKind::Phase;
+            change.author_bound = author_bound.filter(|_| turned_out);
         } else {
             if let Some(known) = known {
                 change.change = ChangeKind::Updated;
@@ -399,13 +424,20 @@ pub fn deletion(state: &LogState, subject: &EntrySubject) -> Option<(EntrySubjec
         spec_digest: None,
         previous_digest: known.spec_digest.clone(),
         spec: None,
+        created_at: None,
+        author_bound: None,
         fields: Vec::new(),
     };
     Some(changed(subject.clone(), change))
 }
 
 /// The kind of exceptions, which have a type of entry of their own.
-const EXCEPTION: &str = "ControlException";
+pub(crate) const EXCEPTION: &str = "ControlException";
+/// The kinds of what guards the evidence: policies, what they read, and rights over them.
+pub(crate) const GUARDS: [&str; 4] =
+    ["ConfigMap", "Right", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+/// The kind of management's responses.
+pub(crate) const RESPONSE: &str = "DeviationResponse";
 
 /// The kind of audit periods, as entries name it.
 pub const AUDIT_PERIOD: &str = "AuditPeriod";
@@ -424,6 +456,8 @@ pub fn changed(subject: EntrySubject, mut change: ObjectChange) -> (EntrySubject
         EXCEPTION => Data::Exception(change),
         AUDIT_PERIOD => Data::Object(EntryType::AuditPeriod, change),
         NAMESPACE => Data::Object(EntryType::Namespace, change),
+        RESPONSE => Data::Object(EntryType::Response, change),
+        kind if GUARDS.contains(&kind) => Data::Object(EntryType::Guard, change),
         _ => Data::ControlChanged(change),
     };
     (subject, data)

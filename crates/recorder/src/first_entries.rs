@@ -10,9 +10,15 @@ use comptroller_evidence::{
     fold::{LogState, RunningOperator},
 };
 
-/// The longest silence between an operator that stopped in order and the next one that is no gap:
-/// what happens meanwhile is seen by who follows.
-const BRIEF: SignedDuration = SignedDuration::from_secs(5);
+/// The longest silence between an operator that stopped in order and the next one that is no gap: the
+/// log has whole seconds.
+const BRIEF: SignedDuration = SignedDuration::from_secs(1);
+
+/// The same where the next one stood by: it saw what happened meanwhile, and keeps it for so long.
+const BRIEF_WATCHED: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long a process runs before it has seen everything.
+const FIRST_LOOK: SignedDuration = SignedDuration::from_secs(15);
 
 /// Who begins to write.
 #[derive(Clone, Copy, Debug)]
@@ -25,15 +31,23 @@ pub(super) struct NewWriter<'a> {
     pub own: Option<&'a RunningOperator>,
     /// Until when this process led before, and vouches for what it saw. None if it did not.
     pub led_until: Option<Timestamp>,
+    /// Since when this process runs.
+    pub runs_since: Timestamp,
     /// The last time in which the API server did not answer this process.
     pub unreachable: Option<Pause>,
 }
 
 impl NewWriter<'_> {
+    /// How long nobody may have written after the last operator stopped in order at a time.
+    fn brief(&self, stopped: Timestamp) -> SignedDuration {
+        let stood_by = self.elected && stopped.duration_since(self.runs_since) > FIRST_LOOK;
+        if stood_by { BRIEF_WATCHED } else { BRIEF }
+    }
+
     /// In which time nobody is known to have looked after the last operator of the log, which did
     /// not close it.
     fn gap_after(&self, last: &RunningOperator, from: Timestamp, now: Timestamp) -> GapData {
-        let Self { instance, elected, own, led_until, unreachable } = *self;
+        let Self { instance, elected, own, led_until, unreachable, runs_since: _ } = *self;
         let RunningOperator { instance: other, .. } = last;
         let outage = unreachable.filter(|outage| outage.to >= led_until.unwrap_or(from));
         if let Some(outage) = outage.filter(|_| elected) {
@@ -70,7 +84,7 @@ pub(super) fn first_entries(
 ) -> Vec<(EntrySubject, Data)> {
     let gap = state.last_at().and_then(|last| match state.operator() {
         Some(operator) => Some(writer.gap_after(operator, last, now)),
-        None if now.duration_since(last) > BRIEF => {
+        None if now.duration_since(last) > writer.brief(last) => {
             let reason = "the operator was stopped in order, and none ran".to_owned();
             Some(GapData::between(last, now, GapCause::Stopped, reason))
         }
@@ -120,7 +134,8 @@ mod tests {
         let a = || ("a", Started);
         for (what, events, elected, own, silent, after, expected) in [
             ("a first start", vec![], true, false, None, 0, "Started"),
-            ("a restart in order", vec![a(), ("a", Stopped)], false, false, None, 5, "Started"),
+            ("a restart in order", vec![a(), ("a", Stopped)], false, false, None, 1, "Started"),
+            ("a successor", vec![a(), ("a", Stopped)], true, false, None, 50, "Started"),
             ("later", vec![a(), ("a", Stopped)], false, false, None, 6, "Stopped 10..16, Started"),
             ("a crash", vec![a()], false, false, None, 60, "Crashed 10..70, Started"),
             ("of this replica", vec![a()], true, false, None, 60, "Crashed 10..70, Started"),
@@ -166,7 +181,9 @@ mod tests {
             let own = state.operator().filter(|_| own);
             let led_until = Some(at(30));
             let unreachable = silent.map(|(from, to)| Pause { from: at(from), to: at(to) });
-            let writer = NewWriter { instance: "a", elected, own, led_until, unreachable };
+            let runs_since = at(-100);
+            let writer =
+                NewWriter { instance: "a", elected, own, led_until, runs_since, unreachable };
             let started = OperatorData::new(Started, "1".to_owned());
             let origin = "comptroller.dev/evidence/x";
             let said = first_entries(&state, origin, writer, started, at(10 + after));

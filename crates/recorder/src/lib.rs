@@ -10,6 +10,7 @@
     reason = "its purpose is to write, and entries say when they were written"
 )]
 
+mod authors;
 mod batch;
 mod clock;
 mod dating;
@@ -34,6 +35,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use self::task::Request;
 pub use self::{
+    authors::{AuthorGuards, GuardHistory, WrittenWithin},
     batch::{
         Batch, HeartbeatObservation, ObjectObservation, PeriodClosing, Receipt, VerdictObservation,
         remembered_occurrences,

@@ -174,6 +174,7 @@ pub(super) async fn open(
     }
     let size = compared?;
     let known = known.state;
+    let known_before = known.size() > 0;
     if size < known.size() {
         return Err(OpenError::Shorter { found: size, known: known.size() });
     }
@@ -185,6 +186,9 @@ pub(super) async fn open(
     }
     let (state, gap) = fold(Arc::clone(&store), verifier, known, writer.size()).await?;
     let pseudonyms = Arc::new(key.pseudonyms().continuing(&state));
+    if !known_before {
+        warn_of_key_beside(config);
+    }
     Ok(Opened { writer, state, pseudonyms, key, store, gap, published })
 }
 
@@ -245,7 +249,12 @@ async fn compare(
     }
     let mut begun = None;
     replay(&log, 0..log.size().min(1), |_, entry| begun = Some(entry.at)).boxed().await?;
-    let found = FoundLog { size: log.size(), verifier_key: Some(key.as_str()), begun, ..nothing };
+    // What is published may be of a key that was replaced since.
+    let verifier_key = match &witness.published {
+        Published::Checkpoint(known) if log.has_key(&known.verifier_key) => &known.verifier_key,
+        _ => key.as_str(),
+    };
+    let found = FoundLog { size: log.size(), verifier_key: Some(verifier_key), begun, ..nothing };
     witness::judge(location, found, witness)?;
     if let Published::Checkpoint(published) = &witness.published {
         witness::check_continues(&log, published, "is published").await?;
@@ -286,9 +295,34 @@ async fn signing_key(
 /// the directory is not, the log is lost or its volume is not mounted, and that is for a person.
 fn prepare(directory: PathBuf, key: &Path) -> Result<(), OpenError> {
     if directory.exists() || key.exists() {
-        return Ok(());
+        return make_key_folder(key);
     }
+    make_key_folder(key)?;
     fs::create_dir(&directory).map_err(|source| OpenError::Directory { path: directory, source })
+}
+
+/// The folder of the keys of this user, which nobody else may read.
+fn make_key_folder(key: &Path) -> Result<(), OpenError> {
+    let Some(folder) = key.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let made = builder.recursive(true).create(folder);
+    made.map_err(|source| OpenError::Directory { path: folder.to_owned(), source })
+}
+
+/// Warns of a key that whoever copies the log may copy with it.
+fn warn_of_key_beside(config: &EvidenceConfig) {
+    let Some(directory) = store::directory_of(&config.location) else { return };
+    let path = config.key.clone().unwrap_or_else(|| key::default_path(&directory));
+    if path == key::path_beside(&directory) {
+        tracing::warn!(
+            path = %path.display(),
+            "the signing key lies beside the log: who copies both can make up another past. Move it to a volume of its own, or better into a Secret, and name it with --evidence-key"
+        );
+    }
 }
 
 /// A volume that hangs must not hold up the threads that serve everything else.

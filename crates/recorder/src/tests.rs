@@ -141,7 +141,11 @@ impl Bench {
 
     fn files(&self) -> Vec<String> {
         let output = std::process::Command::new("sh")
-            .args(["-c", "find . -type f ! -name .lock -exec sha256sum {} + | sort"])
+            .args([
+                "-c",
+                // What contradicts the log is kept beside it, and is no part of it.
+                "find . -type f ! -name .lock ! -path '*/contradicted/*' -exec sha256sum {} + | sort",
+            ])
             .current_dir(self.folder.path())
             .output();
         String::from_utf8(output.unwrap().stdout).unwrap().lines().map(str::to_owned).collect()
@@ -154,7 +158,13 @@ fn key(name: &str) -> ObjectKey {
 
 fn control(name: &str) -> Batch {
     let record = ObjectRecord { kind: "Control", key: key(name), generation: 1, phase: None };
-    let object = ObjectObservation { record, spec: Some(json!({})), recreated: false };
+    let object = ObjectObservation {
+        record,
+        spec: Some(json!({})),
+        recreated: false,
+        created_at: None,
+        written: None,
+    };
     Batch { objects: vec![object], ..Batch::default() }
 }
 
@@ -347,7 +357,8 @@ async fn a_log_that_is_gone_with_its_key_is_begun_anew_only_with_consent() {
     let mut statuses = Witness::default();
     statuses.cite(cited(3, -10));
     std::fs::remove_dir_all(bench.log()).unwrap();
-    std::fs::remove_file(bench.folder.path().join("log.key")).unwrap();
+    std::fs::remove_file(comptroller_evidence::key::default_path(&bench.folder.path().join("log")))
+        .unwrap();
     for witness in [Witness::of(Published::Checkpoint(published)), statuses.clone()] {
         bench.know(Ok(witness));
         let (_leads, leading) = watch::channel(true);

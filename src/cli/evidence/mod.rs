@@ -1,6 +1,7 @@
 //! `comptroller evidence`: what an auditor does with a log. Needs no cluster.
 
 pub(crate) mod export;
+pub(crate) mod rotate;
 pub(crate) mod sample;
 
 use std::error::Error;
@@ -24,6 +25,8 @@ enum EvidenceCommand {
     Export(export::ExportArgs),
     /// Draw a seeded sample of the items that a control judged at a given time.
     Sample(sample::SampleArgs),
+    /// Sign a log with another key from now on.
+    RotateKey(rotate::RotateKeyArgs),
 }
 
 pub fn run(args: &EvidenceArgs) -> Result<u8, Box<dyn Error>> {
@@ -36,5 +39,6 @@ pub fn run(args: &EvidenceArgs) -> Result<u8, Box<dyn Error>> {
         }
         EvidenceCommand::Export(args) => runtime.block_on(export::run(args)),
         EvidenceCommand::Sample(args) => runtime.block_on(sample::run(args)),
+        EvidenceCommand::RotateKey(args) => runtime.block_on(rotate::run(args)),
     }
 }

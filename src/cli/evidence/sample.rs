@@ -193,7 +193,7 @@ fn write_table(drawn: &DrawnSample, output: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(output, "Sample:       {} items, {}\n", sample.items.len(), sample.method)?;
     let mut table = TabWriter::new(Vec::new()).minwidth(0).padding(3);
-    writeln!(table, "LINE\tAPIVERSION\tKIND\tNAMESPACE\tNAME")?;
+    writeln!(table, "LINE\tAPIVERSION\tKIND\tNAMESPACE\tNAME\tUID")?;
     for item in &sample.items {
         // A log may hold control characters, which would write to the terminal.
         let cells: Vec<_> = cells(&item.item).into_iter().map(visible).collect();
@@ -216,12 +216,13 @@ fn write_csv(drawn: &DrawnSample, output: &mut dyn Write) -> io::Result<()> {
         "kind",
         "namespace",
         "name",
+        "uid",
         "hash",
     ];
     let sample = &drawn.sample;
     let mut table = CsvTable::new(output, &columns)?;
     for item in &sample.items {
-        let [version, kind, namespace, name] = cells(&item.item);
+        let [version, kind, namespace, name, uid] = cells(&item.item);
         table.row(&[
             &drawn.control,
             &drawn.at.to_string(),
@@ -234,14 +235,16 @@ fn write_csv(drawn: &DrawnSample, output: &mut dyn Write) -> io::Result<()> {
             kind,
             namespace,
             name,
+            uid,
             item.hash.as_str(),
         ])?;
     }
     table.finish().map(drop)
 }
 
-/// The version, kind, namespace and name of an item, which are separated by tabs.
-fn cells(item: &str) -> [&str; 4] {
-    let mut parts = item.splitn(4, '\t');
+/// The version, kind, namespace, name and uid of an item, which are separated by tabs. Lists of older
+/// versions have no uid.
+fn cells(item: &str) -> [&str; 5] {
+    let mut parts = item.split('\t');
     std::array::from_fn(|_| parts.next().unwrap_or_default())
 }

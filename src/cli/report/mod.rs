@@ -28,6 +28,7 @@ use comptroller_evidence::{
     sample::SizeTable,
     store,
     verify::continues,
+    witness::OutsideView,
 };
 use comptroller_report::period::{
     FORMATS, PeriodFormat, Rendered,
@@ -172,7 +173,8 @@ async fn open(
         )
         .into());
     }
-    Ok((reader, CheckedLog { size, extends, closing, is_cut: args.log_size.is_some() }))
+    let outside = OutsideView::read(&reader, None).await?;
+    Ok((reader, CheckedLog { size, extends, closing, outside, is_cut: args.log_size.is_some() }))
 }
 
 fn finish(
@@ -217,11 +219,12 @@ async fn draw(
     let seed =
         args.seed.clone().unwrap_or_else(|| sampling::default_seed(&report.provenance.checkpoint));
     let mut sheet = SamplingSheet::new(report, &seed, &args.sizes);
-    for digest in sheet.lists_to_draw_from() {
+    for digest in sheet.lists_to_read() {
         // The sheet says which lists are missing.
         if let Ok(bytes) = reader.stored(&digest).await {
-            sheet.draw(&String::from_utf8_lossy(&bytes), &args.sizes);
+            sheet.read(&String::from_utf8_lossy(&bytes));
         }
     }
+    sheet.draw(&args.sizes);
     Ok(sheet)
 }

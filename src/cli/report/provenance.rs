@@ -6,10 +6,15 @@ use jiff::Timestamp;
 
 use super::{ReportArgs, closing::Closing, request::ReportRequest};
 use comptroller_core::api::MINIMUM_OBSERVATION;
-use comptroller_evidence::{log::LogReader, origin, replay::Replayed};
+use comptroller_evidence::{
+    log::LogReader,
+    origin,
+    replay::Replayed,
+    witness::{Contradiction, OutsideView, VouchedDay},
+};
 use comptroller_report::{
     period::{
-        model::{Provenance, Span},
+        model::{ContradictedCheckpoint, Cosignature, Provenance, Span},
         sampling::default_seed,
     },
     shell_word,
@@ -30,6 +35,8 @@ pub struct CheckedLog {
     pub size: u64,
     /// The older checkpoints that it continues, described in words.
     pub extends: Vec<String>,
+    /// What others saw of the log.
+    pub outside: OutsideView,
     /// The entry that closes the period; None if there is none, or the period is not one of the cluster.
     pub closing: Option<Closing>,
     /// Whether the size was asked for.
@@ -67,8 +74,27 @@ pub fn of(
         verify_command: verify_command(reader, args),
         completeness: completeness(request.span, checked.size, read),
         operators: Vec::new(),
-        cosignatures: Vec::new(),
+        cosignatures: cosignatures(&checked.outside),
+        contradictions: contradictions(&checked.outside),
     }
+}
+
+fn cosignatures(outside: &OutsideView) -> Vec<Cosignature> {
+    let signed = |day: &VouchedDay| Cosignature {
+        witness: day.witnesses.join(", "),
+        at: day.at,
+        log_size: day.size,
+    };
+    outside.days.iter().map(signed).collect()
+}
+
+fn contradictions(outside: &OutsideView) -> Vec<ContradictedCheckpoint> {
+    let contradicted = |one: &Contradiction| ContradictedCheckpoint {
+        log_size: one.size,
+        checkpoint: one.checkpoint.clone(),
+        reason: one.reason.clone(),
+    };
+    outside.contradicted.iter().map(contradicted).collect()
 }
 
 /// Where the verifier key comes from.
@@ -218,7 +244,13 @@ mod tests {
 
     #[test]
     fn missing_verification_is_stated() {
-        let checked = CheckedLog { size: 7, extends: Vec::new(), closing: None, is_cut: false };
+        let checked = CheckedLog {
+            size: 7,
+            extends: Vec::new(),
+            closing: None,
+            outside: OutsideView::default(),
+            is_cut: false,
+        };
         let text = verification(KeySource::BesideLog, 7, &checked);
         assert!(text.contains("lies beside the log") && text.contains("No older checkpoint"));
         let checked =

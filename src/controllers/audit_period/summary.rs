@@ -192,6 +192,7 @@ pub fn provenance(reader: &LogReader, location: &str, now: Timestamp) -> Provena
         completeness: String::new(),
         operators: Vec::new(),
         cosignatures: Vec::new(),
+        contradictions: Vec::new(),
     }
 }
 

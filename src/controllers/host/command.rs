@@ -1,8 +1,11 @@
 //! What the engine's task is told.
 
-use crate::{controllers::kinds::EngineEvent, source::event::SourceEvent};
+use crate::{
+    controllers::{guard::GuardEvent, kinds::EngineEvent},
+    source::event::SourceEvent,
+};
 use comptroller_core::{
-    api::{AuditPeriod, Control, ControlException},
+    api::{AuditPeriod, Control, ControlException, DeviationResponse},
     engine::{Verdict, exceptions::ExceptionState},
 };
 use comptroller_recorder::{ObjectKey, PeriodClosing};
@@ -24,6 +27,10 @@ pub enum Command {
     ClosePeriod(PeriodClosing),
     /// A `ControlException`. One that can't be read allows nothing.
     Exception(EngineEvent<ControlException>),
+    /// A `DeviationResponse`, which is recorded.
+    Response(EngineEvent<DeviationResponse>),
+    /// Something that guards the evidence, such as an admission policy.
+    Guard(GuardEvent),
 }
 
 impl From<SourceEvent> for Command {

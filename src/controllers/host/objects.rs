@@ -3,18 +3,23 @@
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use kube::{ResourceExt, core::error_boundary::InvalidObject};
 use serde::Serialize;
 
 use super::Host;
 use crate::{
     controllers::{
+        guard::{GuardEvent, RIGHT},
         kinds::{EngineEvent, key_of},
-        record::{AUDIT_PERIOD, CONTROL, EXCEPTION},
+        record::{AUDIT_PERIOD, CONTROL, EXCEPTION, RESPONSE},
     },
     source::own_kinds::ObjectEvent,
 };
-use comptroller_core::api::{AuditPeriod, Control, ControlException};
+use comptroller_core::api::{AuditPeriod, Control, ControlException, DeviationResponse};
+
+/// How long an event of a healthy watch takes at most, with what clocks may differ in.
+const EVENT_DELAY: SignedDuration = SignedDuration::from_secs(2);
 
 /// The object that came, changed or went. None when an event is about no single one.
 pub(super) fn name_of<K: ResourceExt>(event: &EngineEvent<K>) -> Option<String> {
@@ -80,16 +85,17 @@ impl Host {
         self.metrics.forget_control(name);
     }
 
-    pub(super) fn take_exception(&mut self, event: EngineEvent<ControlException>) {
+    pub(super) fn take_exception(&mut self, event: EngineEvent<ControlException>, now: Timestamp) {
         self.exceptions_changed |=
             !matches!(event, ObjectEvent::Confirmed | ObjectEvent::Failing(_));
         self.touched_exceptions.extend(name_of(&event));
         match event {
             ObjectEvent::Applied(Ok(exception)) => {
                 let key = key_of(&exception.metadata);
-                let generation = exception.metadata.generation.unwrap_or_default();
+                let since = self.not_written_before(now);
                 let register = self.record.register();
-                if register.put(EXCEPTION, key.clone(), generation, text_of(&exception.spec)) {
+                let spec = text_of(&exception.spec);
+                if register.put_authored(EXCEPTION, &exception.metadata, spec, since, now) {
                     self.forget_exception(&key.name);
                 }
                 let created = exception.metadata.creation_timestamp.as_ref().map(|time| time.0);
@@ -98,8 +104,9 @@ impl Host {
             }
             ObjectEvent::Applied(Err(InvalidObject { metadata, .. })) => {
                 let key = key_of(&metadata);
-                let generation = metadata.generation.unwrap_or_default();
-                if self.record.register().put(EXCEPTION, key.clone(), generation, None) {
+                let since = self.not_written_before(now);
+                let register = self.record.register();
+                if register.put_authored(EXCEPTION, &metadata, None, since, now) {
                     self.forget_exception(&key.name);
                 }
                 // It allows nothing any more. How it stands is said by who can look at it.
@@ -110,6 +117,7 @@ impl Host {
             ObjectEvent::Confirmed | ObjectEvent::Failing(_) => {}
             ObjectEvent::Listed(names) => {
                 self.loaded.exceptions = true;
+                self.exceptions_silent_since = None;
                 for name in self.record.register().listed(EXCEPTION, &names) {
                     self.remove_exception(&name);
                 }
@@ -147,5 +155,60 @@ impl Host {
         self.engine.remove_exception(name);
         self.record.forget_exception(name);
         self.metrics.forget_exception(name);
+    }
+
+    /// Since when an exception may have been written that comes now: while its watch fails, all that
+    /// comes with the next list may be as old as the failure.
+    fn not_written_before(&self, now: Timestamp) -> Timestamp {
+        let live = now - EVENT_DELAY;
+        self.exceptions_silent_since.map_or(live, |since| since.min(live))
+    }
+
+    /// A response is recorded, and nothing is judged by it.
+    pub(super) fn take_response(&mut self, event: EngineEvent<DeviationResponse>, now: Timestamp) {
+        let register = self.record.register();
+        match event {
+            ObjectEvent::Applied(Ok(response)) => {
+                let spec = text_of(&response.spec);
+                register.put_authored(RESPONSE, &response.metadata, spec, now - EVENT_DELAY, now);
+            }
+            ObjectEvent::Applied(Err(InvalidObject { metadata, .. })) => {
+                register.put_authored(RESPONSE, &metadata, None, now - EVENT_DELAY, now);
+            }
+            ObjectEvent::Deleted(name) => register.remove(RESPONSE, &name),
+            ObjectEvent::Listed(names) => {
+                register.listed(RESPONSE, &names);
+            }
+            ObjectEvent::Confirmed | ObjectEvent::Failing(_) => {}
+        }
+    }
+
+    /// Something that guards the evidence came, changed or went.
+    pub(super) fn take_guard(&mut self, event: GuardEvent, now: Timestamp) {
+        let turned = self.guards.as_mut().is_some_and(|guards| guards.take(event, now));
+        if turned {
+            let register = self.record.register();
+            register.compare_kind_again(EXCEPTION);
+            register.compare_kind_again(RESPONSE);
+        }
+    }
+
+    /// Who holds the rights that get around the guards, if roles or bindings changed.
+    pub(super) fn look_at_rights(&mut self) {
+        let Some(guards) = self.guards.as_mut().filter(|_| self.rights_changed) else { return };
+        self.rights_changed = false;
+        let register = self.record.register();
+        let is_recorded = |name: &str| register.recorded(RIGHT, name).is_some();
+        guards.look(self.engine.inventory(), is_recorded);
+    }
+
+    /// What guards the evidence goes the way of all that is recorded, once the log was opened.
+    pub(super) fn register_guards(&mut self, now: Timestamp) {
+        let Some(guards) = &mut self.guards else { return };
+        if self.record.is_taken_over() {
+            self.record.read_log(|log| guards.recall(log, now));
+        }
+        guards.register(self.record.register());
+        self.record.set_authors(guards.authors());
     }
 }

@@ -103,6 +103,7 @@ impl RecordStage {
             deleted: self.register.take_deleted(&self.evidence),
             namespaces: self.namespaces(engine),
             objects: self.register.unrecorded(),
+            authors: self.authors.clone(),
             closings: self.unrecorded_closings(),
             ..Batch::default()
         };

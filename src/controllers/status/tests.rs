@@ -24,6 +24,7 @@ fn known(verdict: Option<&Verdict>) -> StatusInputs<'_> {
         verdict,
         cited: None,
         as_of: Some(at(0)),
+        discontinued: None,
         waiting: "",
     }
 }

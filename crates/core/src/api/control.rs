@@ -105,6 +105,10 @@ pub struct ControlSpec {
     /// Whether evaluation is suspended. While it is, the state is Unknown, because nothing is checked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
+    /// Who may approve exceptions from the control, and that it is suspended. If omitted, anyone but
+    /// who requests the exception.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvers: Option<Approvers>,
     /// What happens to a request that violates the control: Audit allows it, Warn allows it and warns
     /// whoever sent it, Deny refuses it. Defaults to Audit. This version only audits, and the
     /// condition Ready says so.
@@ -305,6 +309,32 @@ fn heartbeat_rule() -> kube_core::Rule {
     .message("must be between 1m and 7d, such as 1h")
 }
 
+/// The people who may approve exceptions from a control.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
+#[x_kube(validation = Rule::new("has(self.users) || has(self.groups)")
+    .message("must have users or groups; leave approvers out to let anyone but the requester approve"))]
+#[serde(rename_all = "camelCase")]
+pub struct Approvers {
+    /// Their user names, as the API server knows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(min = 1, max = 512)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub users: Vec<String>,
+    /// Groups whose members may approve. Only the API server knows who is in a group, and only at the
+    /// time of the request: the admission policy exception-approvers checks it then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(min = 1, max = 16),
+        inner(length(min = 1, max = 512)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub groups: Vec<String>,
+}
+
 impl ControlSpec {
     /// How often to record that nothing has changed; [`DEFAULT_HEARTBEAT`] where the spec does not
     /// say.
@@ -333,6 +363,14 @@ impl ControlSpec {
         }
         if let Some(heartbeat) = self.heartbeat {
             validate_heartbeat(heartbeat, &at.field("heartbeat"), &mut problems);
+        }
+        if self.approvers.as_ref().is_some_and(|one| one.users.is_empty() && one.groups.is_empty())
+        {
+            problems.push(
+                &at.field("approvers"),
+                "names nobody",
+                "name who may approve, or leave approvers out to let anyone but the requester approve",
+            );
         }
         self.test.validate(&at.field("test"), &mut problems);
         problems.into_result()

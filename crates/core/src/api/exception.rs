@@ -102,7 +102,7 @@ pub struct ControlExceptionSpec {
     pub resources: Vec<ExceptionResource>,
     /// Approves that the controls are suspended (spec.suspend) while the exception is in force, instead
     /// of excepting resources. A suspension that nobody approved is reported as such.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspends: bool,
     /// Why the exception is needed.
     #[schemars(length(min = 1, max = 4096))]
@@ -170,11 +170,6 @@ pub struct ControlExceptionStatus {
 }
 
 lenient!(ControlExceptionStatus);
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
-fn is_false(value: &bool) -> bool {
-    !*value
-}
 
 /// What to do instead of changing a spec.
 const INSTEAD: &str = "write a new ControlException that replaces this one";

@@ -36,8 +36,8 @@ pub use audit_period::{
     SubserviceMethod, SubserviceOrganization, System, SystemDescription,
 };
 pub use control::{
-    Control, ControlScope, ControlSpec, ControlStatus, Enforcement, EvidenceRef, Exclusion,
-    MAX_FINDINGS, StatusFinding,
+    Approvers, Control, ControlScope, ControlSpec, ControlStatus, Enforcement, EvidenceRef,
+    Exclusion, MAX_FINDINGS, StatusFinding,
 };
 pub use criteria::Criterion;
 pub use duration::Duration;

@@ -4,6 +4,7 @@ pub(crate) mod attestation;
 pub(crate) mod backup;
 pub(crate) mod cel;
 pub(crate) mod encryption;
+pub(crate) mod guards;
 pub(crate) mod pod_security;
 pub(crate) mod rbac;
 pub(crate) mod workload;
@@ -15,6 +16,7 @@ pub use encryption::{
     AtRestEncryption, CertificateCheck, EncryptionTest, GatewayEncryption, IngressEncryption,
     MeshEncryption, StorageClassEncryption,
 };
+pub use guards::GuardsTest;
 use kube_derive::KubeSchema;
 pub use pod_security::{PodSecurityLevel, PodSecurityTest};
 pub use rbac::{AccessRule, AllowedSubject, RbacTest, SubjectKind};
@@ -54,6 +56,11 @@ macro_rules! with_tests {
             Cel = "cel" =>
                 /// What CEL expressions say about resources, in the form of a `ValidatingAdmissionPolicy`.
                 cel: CelTest,
+            /// Whether records are bound to their authors.
+            Guards = "guards" =>
+                /// The policies of config/admission, which bind attestations, exceptions and responses to
+                /// their authors, are in force as this version of the operator ships them.
+                guards: GuardsTest,
             /// What people do, and attest.
             Attestation = "attestation" =>
                 /// A procedure that people perform again and again, and attest to each time.

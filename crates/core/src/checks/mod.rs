@@ -9,6 +9,7 @@ pub mod attestation;
 pub mod backup;
 pub mod cel;
 pub mod encryption;
+pub mod guards;
 pub(crate) mod items;
 pub mod limit_counts;
 pub mod pod_security;

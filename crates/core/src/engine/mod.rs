@@ -82,6 +82,8 @@ pub struct Engine {
     namespaces_version: u64,
     /// Why no verdict stands at present. None normally.
     withheld: Option<String>,
+    /// Whether roles and bindings are read though no control asks for them.
+    reads_rights: bool,
 }
 
 impl Engine {

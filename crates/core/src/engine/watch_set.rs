@@ -8,7 +8,7 @@ use std::{
 use super::{Engine, UnreadableKinds, readiness, tracked::TrackedControl};
 use crate::{
     checks::Dependency,
-    inventory::{KindId, ProgramId, ResourceType, facts},
+    inventory::{KindId, ProgramId, ResourceType, facts, rbac},
 };
 use comptroller_cel::Program;
 
@@ -22,10 +22,21 @@ pub struct WatchSet {
 }
 
 impl Engine {
+    /// Roles and bindings are read whether some control asks for them or not: who could get around the
+    /// guards of the evidence is recorded.
+    pub fn read_rights(&mut self) {
+        self.reads_rights = true;
+    }
+
     /// What must be read for the present controls. Kinds that are not served are left out until the
     /// catalog has them.
     pub fn watch_set(&self) -> WatchSet {
         let mut wanted = WatchSet::default();
+        if self.reads_rights {
+            let rows =
+                rbac::PROJECTIONS.iter().filter_map(|row| self.readable(row.group, row.kind));
+            wanted.kinds.extend(rows.map(|resource| (resource, Vec::new())));
+        }
         for tracked in self.controls.values() {
             for read in tracked.reads() {
                 match read {

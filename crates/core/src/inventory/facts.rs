@@ -42,6 +42,8 @@ pub enum Facts {
     /// Backups, snapshots, schedules, restores and where they are stored.
     Backup(Arc<super::backup::BackupFacts>),
     Attestation(Arc<records::AttestationFacts>),
+    /// A policy that this version ships, or its binding.
+    Guard(Box<super::guards::GuardFacts>),
 }
 
 /// Why an object could not be projected: a sentence with the path of the field and what is there.
@@ -105,6 +107,7 @@ pub fn projections() -> impl Iterator<Item = &'static Projection> {
         .chain(super::backup::PROJECTIONS)
         .chain(super::backup::others::PROJECTIONS)
         .chain(records::PROJECTIONS)
+        .chain(super::guards::PROJECTIONS)
 }
 
 /// The projection of a kind. None for a kind that only CEL judges.

@@ -8,6 +8,7 @@ pub(crate) mod backup;
 pub mod catalog;
 pub mod cel;
 pub mod facts;
+pub mod guards;
 mod intern;
 pub mod kinds;
 mod kubernetes_version;

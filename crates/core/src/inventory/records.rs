@@ -14,7 +14,7 @@ use super::{
 use crate::api::{Artifact, AttestationOutcome, AttestationSpec, GROUP, VERSION};
 use comptroller_vocabulary::canonical;
 
-/// What checks read of an `Attestation`: all but its summary.
+/// What checks read of an `Attestation`, and what is recorded of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttestationFacts {
     /// `metadata.name`.
@@ -35,8 +35,10 @@ pub struct AttestationFacts {
     pub outcome: AttestationOutcome,
     /// The version of what was reviewed. None if the record gives none.
     pub version: Option<String>,
-    /// How many people took part.
-    pub participants: usize,
+    /// The people who took part.
+    pub participants: Box<[String]>,
+    /// What was done and what the result was.
+    pub summary: Box<str>,
     /// What proves that it was performed, with digests.
     pub artifacts: Box<[Artifact]>,
     /// The name of the record that it corrects. None if it is not a correction.
@@ -69,7 +71,8 @@ fn project(object: &Value, _: &Interner) -> Result<Facts, ProjectionError> {
         performed_at: spec.performed_at.0,
         outcome: spec.outcome,
         version: spec.version,
-        participants: spec.participants.len(),
+        participants: spec.participants.into(),
+        summary: spec.summary.into(),
         artifacts: spec.artifacts.into(),
         corrects: spec.corrects,
         spec_digest,

@@ -55,7 +55,7 @@ pub fn is_refused(facts: &Facts) -> bool {
 /// What facts weigh, in bytes: their lists and texts.
 pub fn weigh(facts: &Facts) -> usize {
     match facts {
-        Facts::Exists | Facts::Malformed(_) | Facts::Quota => 0,
+        Facts::Exists | Facts::Malformed(_) | Facts::Quota | Facts::Guard(_) => 0,
         Facts::Namespace(facts) => of_labels(&facts.labels),
         Facts::Workload(facts) => of_workload(facts),
         Facts::Role(facts) => {

@@ -28,6 +28,9 @@ pub struct ObjectState {
     pub claim: Option<Value>,
     /// What happened to it last.
     pub change: ChangeKind,
+    /// Whether its last change was bound to its author; None where that is not known.
+    #[serde(default)]
+    pub author_bound: Option<bool>,
     /// When the last change was observed.
     pub at: Timestamp,
     /// The entry that says so.
@@ -45,6 +48,7 @@ impl ObjectState {
             phase: data.phase.clone(),
             phase_since: at,
             change: data.change,
+            author_bound: data.author_bound,
             at,
             entry: index,
         }
@@ -70,6 +74,10 @@ impl ObjectState {
         if data.phase.is_some() && data.phase != self.phase {
             self.phase.clone_from(&data.phase);
             self.phase_since = at;
+        }
+        // An entry of a phase says nothing of who wrote the spec, unless that turned out later.
+        if data.change != ChangeKind::Phase || data.author_bound.is_some() {
+            self.author_bound = data.author_bound;
         }
         self.change = data.change;
         self.at = at;

@@ -94,6 +94,8 @@ pub(super) fn changed(kind: &str, name: &str, at: Timestamp, change: ChangeKind)
         spec_digest: spec.as_ref().map(|spec| format!("sha256:{spec}")),
         previous_digest: None,
         spec,
+        created_at: None,
+        author_bound: None,
         fields: Vec::new(),
     });
     let data = if kind == EXCEPTION { Data::Exception(data) } else { Data::ControlChanged(data) };

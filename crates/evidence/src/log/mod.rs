@@ -1,7 +1,7 @@
 //! The log: entries in a Merkle tree under a signed checkpoint, laid out as C2SP tlog-tiles has it.
 //!
 //! Beside the objects of that specification lie `verifier-key`, `pending`, `stored/sha256/<hex>`
-//! (data larger than an entry) and `aside/` (what was found and could not be explained).
+//! (data larger than an entry), `rotation/` (keys that were replaced) and `aside/` (what was found and could not be explained).
 //!
 //! # How an append is one step, and why two writers can't fork the log
 //!
@@ -31,6 +31,7 @@ mod pending;
 mod proof;
 mod reader;
 mod recovery;
+mod rotation;
 mod tiles;
 mod tree;
 mod writer;
@@ -45,6 +46,7 @@ pub(crate) use proof::check_continues;
 pub use proof::{InclusionProof, ProofError};
 pub use reader::LogReader;
 pub use recovery::Recovered;
+pub use rotation::{Rotation, rotate_key};
 pub use writer::{Appended, LogWriter};
 
 pub(crate) use path::FULL;

@@ -9,7 +9,9 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserialize, Serialize};
 use tlog_tiles::{Error, Hash, HashReader, Tile, record_hash};
 
-use super::{LogError, LogReader, checkpoint::Head, path::FULL, tiles::Tiles, tree};
+use super::{
+    LogError, LogReader, checkpoint::Head, path::FULL, rotation::Rotation, tiles::Tiles, tree,
+};
 use crate::key::VerifierKey;
 
 /// The form of a proof.
@@ -31,6 +33,10 @@ pub struct InclusionProof {
     pub checkpoint: String,
     /// The key that the checkpoint was checked with. Whoever checks the proof uses their own copy.
     pub verifier_key: String,
+    /// Where the key was replaced: what both keys signed, the last first. Whoever has an earlier key
+    /// follows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rotations: Vec<String>,
 }
 
 /// Why a proof proves nothing.
@@ -76,6 +82,7 @@ impl InclusionProof {
             proof: hashes.iter().map(ToString::to_string).collect(),
             checkpoint: log.checkpoint().to_owned(),
             verifier_key: log.verifier_key().to_owned(),
+            rotations: log.rotations().iter().map(|rotation| rotation.note.clone()).collect(),
         })
     }
 
@@ -91,7 +98,13 @@ impl InclusionProof {
 
     /// Checks the proof with nothing but the key: no log, no cluster. Returns what was signed.
     pub fn check(&self, key: &VerifierKey) -> Result<Head, ProofError> {
-        let head = Head::open(self.checkpoint.as_bytes(), key).map_err(ProofError::Checkpoint)?;
+        let mut key = key.clone();
+        for note in self.rotations.iter().rev() {
+            if let Some(next) = Rotation::open(note.as_bytes()).filter(|it| it.from == key) {
+                key = next.to;
+            }
+        }
+        let head = Head::open(self.checkpoint.as_bytes(), &key).map_err(ProofError::Checkpoint)?;
         let hashes = self.proof.iter().map(|hash| Hash::parse_hash(hash));
         let hashes = hashes
             .collect::<Result<Vec<_>, _>>()

@@ -7,7 +7,12 @@ use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use tlog_tiles::Hash;
 
 use super::{
-    CHECKPOINT, LogError, VERIFIER_KEY, checkpoint::Head, path, path::FULL, proof, tiles::Tiles,
+    CHECKPOINT, LogError, VERIFIER_KEY,
+    checkpoint::Head,
+    path::{self, FULL},
+    proof,
+    rotation::{self, Rotation},
+    tiles::Tiles,
 };
 use crate::{key::VerifierKey, store::Store};
 use comptroller_vocabulary::canonical;
@@ -22,6 +27,8 @@ pub struct LogReader {
     key: VerifierKey,
     head: Head,
     tiles: Arc<Tiles>,
+    /// The rotations that led to the key, whose entries the log has; the last first.
+    rotations: Vec<Rotation>,
 }
 
 impl LogReader {
@@ -34,9 +41,69 @@ impl LogReader {
                 .await?
                 .ok_or_else(|| LogError::NoLog(store.location().to_owned()))?,
         };
-        let head = read_head(&*store, &key).await?;
+        let rotations = rotation::rotations(&*store).await?;
+        let (head, key, followed) = Self::follow(&*store, key, &rotations).await?;
         let tiles = Arc::new(Tiles::open(Arc::clone(&store), &head).await?);
-        Ok(Self { store, key, head, tiles })
+        let mut log = Self { store, key, head, tiles, rotations: Vec::new() };
+        for rotation in rotations.into_iter().rev() {
+            let latest = log.rotations.last().map_or(&log.key, |known| &known.from);
+            if rotation.to != *latest || rotation.origin != log.head.origin {
+                continue;
+            }
+            let entry = log.entry(rotation.entry).await?;
+            if entry.is_some_and(|entry| rotation.is_in(&entry)) {
+                log.rotations.push(rotation);
+            }
+        }
+        // The key that was given leads to the one that signs only by what the log itself says.
+        if log.rotations.len() < followed {
+            let reason = format!("its key was replaced by {}, and no entry says so", log.key);
+            return Err(LogError::Checkpoint { location: log.location().to_owned(), reason });
+        }
+        Ok(log)
+    }
+
+    /// The checkpoint, with the key that signed it: the one given, or one that replaced it. Says how
+    /// many rotations that takes.
+    async fn follow(
+        store: &dyn Store,
+        key: VerifierKey,
+        rotations: &[Rotation],
+    ) -> Result<(Head, VerifierKey, usize), LogError> {
+        let first = match read_head(store, &key).await {
+            Ok(head) => return Ok((head, key, 0)),
+            Err(error @ LogError::Checkpoint { .. }) => error,
+            Err(error) => return Err(error),
+        };
+        let mut current = &key;
+        // As many steps as there are rotations: more would be a circle.
+        for step in 1..=rotations.len() {
+            let Some(next) = rotations.iter().find(|rotation| rotation.from == *current) else {
+                break;
+            };
+            current = &next.to;
+            if let Ok(head) = read_head(store, current).await {
+                return Ok((head, current.clone(), step));
+            }
+        }
+        Err(first)
+    }
+
+    /// Whether a text is that of the key of this log, or of one before it.
+    pub fn has_key(&self, text: &str) -> bool {
+        self.key.as_str() == text || self.rotations.iter().any(|known| known.from.as_str() == text)
+    }
+
+    /// The notes of the rotations that led to the key, the last first.
+    pub(super) fn rotations(&self) -> &[Rotation] {
+        &self.rotations
+    }
+
+    /// One entry. None: the log has none of this index.
+    pub(super) async fn entry(&self, index: u64) -> Result<Option<Bytes>, LogError> {
+        let entries = self.entries(index..index.saturating_add(1));
+        let mut entries = std::pin::pin!(entries);
+        Ok(entries.try_next().await?.map(|(_, text)| text))
     }
 
     /// The origin: which log it is.
@@ -85,7 +152,15 @@ impl LogReader {
 
     /// Reads a checkpoint of this log that was kept elsewhere; the error says why it is not one.
     pub fn open_checkpoint(&self, text: &[u8]) -> Result<Head, String> {
-        Head::open(text, &self.key)
+        let newest = Head::open(text, &self.key);
+        if newest.is_ok() {
+            return newest;
+        }
+        // One that an earlier key signed while it was the key.
+        let earlier = self.rotations.iter().find_map(|rotation| {
+            Head::open(text, &rotation.from).ok().filter(|head| head.size <= rotation.entry + 1)
+        });
+        earlier.map_or(newest, Ok)
     }
 
     /// Checks that this log continues an older checkpoint of it.
@@ -102,7 +177,17 @@ impl LogReader {
     /// Goes on to the newest checkpoint, which must continue this one; after an error this one
     /// stays.
     pub async fn refresh(&mut self) -> Result<(), LogError> {
-        let head = read_head(&*self.store, &self.key).await?;
+        let head = match read_head(&*self.store, &self.key).await {
+            Ok(head) => head,
+            // Its key may have been replaced.
+            Err(LogError::Checkpoint { .. }) => {
+                let log = Self::open(Arc::clone(&self.store), Some(self.key.clone())).await?;
+                log.check_continues(&self.head).await?;
+                *self = log;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         // The common case of a poll: nothing was appended, so there is nothing to prove.
         if head.text == self.head.text {
             return Ok(());

@@ -53,6 +53,8 @@ impl Drafting<'_> {
             spec_digest: None,
             previous_digest: None,
             spec: Some(claim.clone()),
+            created_at: None,
+            author_bound: None,
             fields: Vec::new(),
         };
         let entry: (EntrySubject, Data) = changed(subject, change);

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Drafted, HeartbeatObservation, LearnedOfControl, ObjectObservation, ObjectRecord,
     VerdictObservation, blindness, occurrences::OccurrenceCourse,
 };
 use crate::{
+    AuthorGuards, GuardHistory,
     draft::{self, DraftedEntries, HeartbeatDraft, ObjectDraft, VerdictDraft},
     lapsed,
 };
@@ -40,6 +41,8 @@ pub(super) struct Drafting<'a> {
     /// Controls whose log begins again: what was found of another object of the name is none of
     /// theirs.
     begins_again: BTreeSet<&'a str>,
+    /// When the policies that bind records to their authors were in force. None: not known.
+    pub(super) authors: Option<&'a AuthorGuards>,
     pub(super) drafted: Drafted,
 }
 
@@ -61,6 +64,7 @@ impl<'a> Drafting<'a> {
             absent: BTreeSet::new(),
             declared: BTreeSet::new(),
             begins_again: BTreeSet::new(),
+            authors: None,
             drafted: Drafted::default(),
         }
     }
@@ -82,10 +86,13 @@ impl<'a> Drafting<'a> {
         let draft = ObjectDraft {
             subject: EntrySubject::new(kind, &key.name),
             generation: *generation,
-            spec: object.spec.as_ref().map(|spec| self.pseudonymizer.spec(spec)),
+            spec: object.spec.as_ref().map(|spec| self.spec(kind, spec)),
             phase: phase.clone(),
             uid: key.uid.clone(),
             recreated: object.recreated,
+            created_at: object.created_at,
+            written: object.written,
+            authors: self.guard_of(kind),
         };
         let entries = draft.resolve(self.state);
         if *kind == CONTROL {
@@ -105,6 +112,37 @@ impl<'a> Drafting<'a> {
         self.drafted.entries.extend(entries);
     }
 
+    /// The spec of an object without people.
+    fn spec(&self, kind: &str, spec: &Value) -> Value {
+        let mut spec = spec.clone();
+        if draft::GUARDS.contains(&kind) {
+            // Names of users alone, and subjects as findings write them.
+            for (list, of_users) in [("writers", true), ("who", false), ("passed", false)] {
+                for name in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                    let Some(text) = name.as_str() else { continue };
+                    *name = if of_users {
+                        self.pseudonymizer.user(text).into()
+                    } else {
+                        self.pseudonymizer.subject(text).into()
+                    };
+                }
+            }
+            return spec;
+        }
+        self.pseudonymizer.spec(&spec)
+    }
+
+    /// The policies that bind the author of an object of this kind.
+    fn guard_of(&self, kind: &str) -> GuardHistory {
+        let authors = self.authors;
+        match kind {
+            draft::EXCEPTION => authors.map(|authors| authors.exceptions.clone()),
+            draft::RESPONSE => authors.map(|authors| authors.responses.clone()),
+            _ => None,
+        }
+        .unwrap_or_default()
+    }
+
     /// What changed of the labels of namespaces, by which scopes select.
     pub(super) fn add_namespaces(&mut self, namespaces: &[ObservedNamespace]) {
         for ObservedNamespace { name, uid, labels } in namespaces {
@@ -116,6 +154,9 @@ impl<'a> Drafting<'a> {
                 phase: None,
                 uid: uid.clone(),
                 recreated: false,
+                created_at: None,
+                written: None,
+                authors: GuardHistory::default(),
             };
             self.drafted.entries.extend(draft.resolve(self.state));
         }
@@ -174,6 +215,7 @@ impl<'a> Drafting<'a> {
         let name = observed.control.name.as_str();
         let subject = EntrySubject::control(name);
         let mut course = OccurrenceCourse::new(self.state.control(name), self.now);
+        course.authors = self.authors.map(|authors| &authors.attestations);
         let lapsed = observed.lapsed.iter().map(|lapsed| &lapsed.verdict);
         for verdict in lapsed.chain([&observed.verdict]) {
             let steps = course.steps(verdict, &self.pseudonym);

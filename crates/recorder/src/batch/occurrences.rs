@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::GuardHistory;
 use comptroller_core::{
     api::{
-        MAX_OCCURRENCES, Occurrence, OccurrencePhase, OccurrenceRecord, occurrence::MAX_RECORDS,
-        time::Time,
+        MAX_OCCURRENCES, Occurrence, OccurrencePhase, OccurrenceRecord,
+        occurrence::MAX_RECORDS,
+        time::{Time, whole_seconds},
     },
     engine::Verdict,
     inventory::records::AttestationFacts,
@@ -22,16 +24,25 @@ use comptroller_evidence::{
 
 /// The occurrences of a control as the log will have them, a verdict at a time: the steps of one
 /// batch must not be compared with the log alone, which has none of them yet.
-pub(super) struct OccurrenceCourse {
+pub(super) struct OccurrenceCourse<'a> {
     known: ControlState,
     now: Timestamp,
+    /// When the policies that bind an attestation to its author were in force. None: not known.
+    pub(super) authors: Option<&'a GuardHistory>,
 }
 
-impl OccurrenceCourse {
+/// What is recorded of an attestation beside what it says itself.
+struct Seen<'a> {
+    at: Timestamp,
+    authors: Option<&'a GuardHistory>,
+}
+
+impl OccurrenceCourse<'_> {
     /// From what the log says.
     pub fn new(logged: Option<&ControlState>, now: Timestamp) -> Self {
         let occurrences = logged.map(|control| control.occurrences.clone()).unwrap_or_default();
-        Self { known: ControlState { occurrences, ..ControlState::default() }, now }
+        let known = ControlState { occurrences, ..ControlState::default() };
+        Self { known, now, authors: None }
     }
 
     /// The entries of the next verdict.
@@ -40,8 +51,9 @@ impl OccurrenceCourse {
         if verdict.occurrences.is_empty() {
             return Vec::new();
         }
-        let steps =
-            steps(self.known.occurrences.iter(), &verdict.occurrences, &verdict.records, pseudonym);
+        let seen = Seen { at: whole_seconds(self.now).0, authors: self.authors };
+        let known = self.known.occurrences.iter();
+        let steps = steps(known, &verdict.occurrences, &verdict.records, pseudonym, &seen);
         for step in &steps {
             if let Data::Attestation(data) = step {
                 // Where the entry will be is not known yet, and nothing here asks for it.
@@ -110,6 +122,7 @@ fn steps<'a>(
     present: &[Occurrence],
     records: &[Arc<AttestationFacts>],
     pseudonym: &dyn Fn(&str) -> String,
+    seen: &Seen<'_>,
 ) -> Vec<Data> {
     let log: Vec<&OccurrenceState> = log.collect();
     let mut steps = Vec::new();
@@ -120,7 +133,7 @@ fn steps<'a>(
                 |known: &&OccurrenceState| known.records.iter().any(|one| one.name == record.name);
             let facts = records.iter().find(|facts| facts.name == record.name);
             if let Some(facts) = facts.filter(|_| !known.is_some_and(is_known)) {
-                let data = data_of(facts, record.counts, pseudonym);
+                let data = data_of(facts, record.counts, pseudonym, seen);
                 // An answer opens nothing and closes nothing: the phase has a step of its own.
                 let phase = known.map_or(OccurrencePhase::Open, |known| known.phase);
                 steps.push(step(occurrence, phase, Some(data), note_of(record)));
@@ -184,15 +197,25 @@ fn data_of(
     facts: &AttestationFacts,
     counts: bool,
     pseudonym: &dyn Fn(&str) -> String,
+    seen: &Seen<'_>,
 ) -> AttestationRecord {
-    let people: Vec<&str> =
-        std::iter::once(facts.attested_by.as_str()).chain(facts.recorded_by.as_deref()).collect();
+    let mut people: Vec<&str> = std::iter::once(facts.attested_by.as_str())
+        .chain(facts.recorded_by.as_deref())
+        .chain(facts.participants.iter().map(String::as_str))
+        .collect();
+    // Longer names first: one may be a part of another.
+    people.sort_by_key(|name| std::cmp::Reverse(name.len()));
     let pseudonymized = |text: &str| Pseudonymizer::new(pseudonym).text(text, &people);
     AttestationRecord {
-        summary: String::new(),
-        author_bound: None,
-        recorded_by: None,
-        seen_at: None,
+        summary: pseudonymized(&facts.summary),
+        author_bound: facts
+            .recorded_at
+            .and_then(|at| seen.authors.and_then(|authors| authors.covers_second(at))),
+        recorded_by: facts
+            .recorded_by
+            .as_deref()
+            .map(|user| Pseudonymizer::new(pseudonym).user(user)),
+        seen_at: Some(seen.at),
         name: facts.name.clone(),
         counts,
         attested_by: pseudonym(&facts.attested_by),
@@ -201,7 +224,7 @@ fn data_of(
         recorded_at: facts.recorded_at.unwrap_or(facts.performed_at),
         outcome: facts.outcome.as_str().to_owned(),
         version: facts.version.as_deref().map(pseudonymized),
-        participants: u64::try_from(facts.participants).unwrap_or(u64::MAX),
+        participants: u64::try_from(facts.participants.len()).unwrap_or(u64::MAX),
         artifacts: facts
             .artifacts
             .iter()
@@ -249,7 +272,8 @@ mod tests {
             recorded_at: Some(at),
             outcome: AttestationOutcome::Completed,
             version: None,
-            participants: 2,
+            participants: Box::new(["sam@corp".to_owned(), "jo@corp".to_owned()]),
+            summary: "Assessed by sam@corp with jo@corp.".into(),
             artifacts: Box::new([Artifact {
                 uri: "https://minutes.example/by/sam@corp/1".to_owned(),
                 sha256: "0a".repeat(32),
@@ -260,13 +284,15 @@ mod tests {
         })
     }
 
+    const SEEN: Seen<'static> = Seen { at: Timestamp::UNIX_EPOCH, authors: None };
+
     fn noted(name: &str, counts: bool) -> Value {
         json!({"records": [{"name": name, "counts": counts, "note": ""}]})
     }
 
     fn log(state: &mut LogState, present: &[Occurrence]) -> Vec<String> {
         let pseudonym = |_: &str| "person:1".to_owned();
-        let steps = steps(state.occurrences("risks"), present, &[record("a")], &pseudonym);
+        let steps = steps(state.occurrences("risks"), present, &[record("a")], &pseudonym, &SEEN);
         let told = steps.iter().map(|data| match data {
             Data::Attestation(data) => {
                 let record = data.record.as_ref().map(|record| format!(" {}", record.name));
@@ -306,6 +332,26 @@ mod tests {
     }
 
     #[test]
+    fn a_record_says_who_wrote_it_and_whether_that_was_bound() {
+        let pseudonym = |_: &str| "person:1".to_owned();
+        let at = record("a").recorded_at.unwrap();
+        let mut authors = GuardHistory::default();
+        let data = |authors: &GuardHistory| {
+            let seen = Seen { at, authors: Some(authors) };
+            data_of(&record("a"), true, &pseudonym, &seen)
+        };
+        assert_eq!(data(&authors).author_bound, None);
+        let second = jiff::SignedDuration::from_secs;
+        authors.hold("a", at - second(60), at);
+        let bound = data(&authors);
+        assert_eq!(bound.author_bound, Some(true));
+        assert_eq!(bound.recorded_by.as_deref(), Some("person:1"));
+        assert_eq!(bound.summary, "Assessed by person:1 with person:1.");
+        authors.lapse(at - second(1), at + second(1));
+        assert_eq!(data(&authors).author_bound, Some(false));
+    }
+
+    #[test]
     fn a_record_is_recorded_once_however_many_there_are() {
         let facts: Vec<_> = (0..=MAX_RECORDS).map(|n| record(&format!("r{n:02}"))).collect();
         let of = |numbers: Vec<usize>| {
@@ -317,7 +363,7 @@ mod tests {
         let mut state = LogState::default();
         let mut tell = |present: &[Occurrence]| {
             let pseudonym = |_: &str| "person:1".to_owned();
-            let told = steps(state.occurrences("risks"), present, &facts, &pseudonym);
+            let told = steps(state.occurrences("risks"), present, &facts, &pseudonym, &SEEN);
             let count = told.len();
             for data in told {
                 let at = "2026-11-02T00:00:00Z".parse().unwrap();

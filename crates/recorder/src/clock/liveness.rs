@@ -119,7 +119,11 @@ impl Liveness {
     /// An entry tells of all until this time.
     pub fn told(&mut self, until: Timestamp) {
         self.told = self.told.max(Some(until));
-        self.untold.take_if(|pause| pause.to <= until);
+        // What another part noticed of the same pause meanwhile is told as well.
+        self.untold = self.untold.and_then(|pause| {
+            let from = pause.from.max(until);
+            (pause.to.duration_since(from) > LATE).then_some(Pause { from, to: pause.to })
+        });
     }
 }
 
@@ -149,6 +153,18 @@ mod tests {
         assert_eq!(liveness.untold(), None, "an entry tells of it");
         assert!(liveness.paused_since(SignedDuration::from_secs(19)));
         assert!(!liveness.paused_since(SignedDuration::from_secs(82)));
+    }
+
+    #[test]
+    fn what_is_noticed_while_the_entry_is_written_is_not_told_again() {
+        let mut liveness = Liveness::default();
+        sign(&mut liveness, Part::Engine, 0);
+        sign(&mut liveness, Part::Recorder, 0);
+        sign(&mut liveness, Part::Recorder, 60);
+        let telling = liveness.untold().unwrap();
+        sign(&mut liveness, Part::Engine, 61);
+        liveness.told(telling.to);
+        assert_eq!(liveness.untold(), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use comptroller_core::{
 use comptroller_evidence::{
     data::{PopulationChange, PopulationList},
     fold::VerdictState,
-    population::{self, Members},
+    population,
     privacy::Pseudonymizer,
 };
 use comptroller_vocabulary::canonical;
@@ -110,7 +110,7 @@ impl DraftedList {
         if count > 0 {
             text.push('\n');
         }
-        let members = Members::of_list(&text).digest();
+        let members = population::digest_of_list(&text);
         let list = PopulationList { digest: canonical::sha256(text.as_bytes()), count };
         Self { text, list, members }
     }

@@ -131,6 +131,9 @@ fn object(generation: i64, severity: &str) -> Draft {
         phase: None,
         uid: None,
         recreated: false,
+        created_at: None,
+        written: None,
+        authors: GuardHistory::default(),
     })
 }
 
@@ -254,6 +257,9 @@ fn objects_are_recorded_with_what_changed() {
             phase: phase.map(str::to_owned),
             uid: None,
             recreated: false,
+            created_at: None,
+            written: None,
+            authors: GuardHistory::default(),
         })
     };
     let mut phases = Vec::new();

@@ -125,6 +125,9 @@ impl Recorder {
                 elected,
                 own,
                 led_until: self.led_until,
+                runs_since: now
+                    .saturating_sub(self.config.clock.machine().uptime - self.began)
+                    .unwrap_or(now),
                 unreachable: self.config.clock.server_silence(),
             };
             let started = OperatorData { published, ..self.identity.started(&pseudonyms) };

@@ -1,6 +1,9 @@
 //! The sampling sheet: for each control the population, and a seeded sample of it that anybody can
 //! draw again. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeSet, io};
 
 use jiff::Timestamp;
@@ -8,9 +11,9 @@ use serde::Serialize;
 
 use super::{
     format::{NamedFile, PeriodFormat, Render},
-    model::{ControlReport, PeriodReport, Provenance, Span},
+    model::{ControlReport, PeriodReport, Provenance, ReportedItem, Span},
 };
-use crate::{shell_word, spreadsheet::CsvTable};
+use crate::spreadsheet::CsvTable;
 use comptroller_evidence::{
     data::OccurrencePhase,
     sample::{self, Sample, Size, SizeTable},
@@ -42,14 +45,21 @@ pub struct SamplingSheet {
 pub struct ControlSample {
     /// The name of the Control.
     pub control: String,
-    /// When the population was so.
-    pub at: Timestamp,
-    /// How many items it has.
+    /// The first moment of the time whose population it is.
+    pub from: Timestamp,
+    /// The end of that time.
+    pub to: Timestamp,
+    /// How many items were in it at some time.
     pub population: u64,
-    /// The SHA-256 of its list; none where no list was stored.
+    /// The SHA-256 of the list of all of them; none where nothing is listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// The entry of the log that says so; none where this report lists the population.
+    /// The digests of the stored lists that it is the union of.
+    pub lists: BTreeSet<String>,
+    /// Those of them that were not read.
+    pub unread: BTreeSet<String>,
+    /// The entry of the log that says how many there were at the end; none where this report lists
+    /// the population.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<u64>,
     /// The command that draws it again; none where this report lists the population.
@@ -58,9 +68,12 @@ pub struct ControlSample {
     /// The items that were drawn; None where there is nothing to draw from, or not yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<Sample>,
-    /// Why there is no sample, or no item in it; None where there is one.
+    /// Why there is no sample, or not of all; None where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
+    /// The items, one a line.
+    #[serde(skip)]
+    items: BTreeSet<String>,
 }
 
 /// The seed where nobody gives one, the digest of the checkpoint: nobody knew it before the log was
@@ -70,37 +83,59 @@ pub fn default_seed(checkpoint: &str) -> String {
 }
 
 impl SamplingSheet {
-    /// A sheet for the populations at the end of the period. Those of human controls, their
-    /// occurrences, are drawn from at once; lists that lie beside the log are [drawn from later](Self::lists_to_draw_from).
+    /// A sheet for what was in each population at some time of the period. Those of human controls,
+    /// their occurrences, are drawn from at once; lists that lie beside the log are
+    /// [read](Self::read) and [drawn from](Self::draw) later.
     pub fn new(report: &PeriodReport, seed: &str, table: &SizeTable) -> Self {
         let mut sheet =
             Self { seed: seed.to_owned(), size_table: table.to_string(), controls: Vec::new() };
+        let window = bounds(report);
         for control in &report.controls {
             let row = if control.occurrences.is_empty() {
-                sample_of_list(control, &report.provenance, &sheet)
+                sample_of_lists(control, &report.provenance, window)
             } else {
-                Some(sample_of_occurrences(control, end_of_period(report), seed, table))
+                Some(sample_of_occurrences(control, window, seed, table))
             };
             sheet.controls.extend(row);
         }
         sheet
     }
 
-    /// The digests of the lists to [draw](Self::draw) from.
-    pub fn lists_to_draw_from(&self) -> BTreeSet<String> {
-        let open = self.controls.iter().filter(|row| row.sample.is_none());
-        open.filter_map(|row| row.digest.clone()).collect()
+    /// The digests of the lists to [read](Self::read).
+    pub fn lists_to_read(&self) -> BTreeSet<String> {
+        self.controls.iter().flat_map(|row| row.unread.iter().cloned()).collect()
     }
 
-    /// Draws from a list for every control whose population it is.
-    pub fn draw(&mut self, list: &str, table: &SizeTable) {
+    /// Takes in a list for every control whose population it is.
+    pub fn read(&mut self, list: &str) {
         let digest = canonical::sha256(list.as_bytes());
         for row in &mut self.controls {
             // Two controls may have judged the same items: one list, read once, serves both.
-            if row.sample.is_none() && row.digest.as_deref() == Some(digest.as_str()) {
-                row.sample = Some(sample::draw(list, &self.seed, &Size::Table(table.clone())));
-                row.missing = None;
+            if row.unread.remove(&digest) {
+                row.items.extend(list.lines().map(identity));
             }
+        }
+    }
+
+    /// Draws from the lists that were read and from what came between them.
+    pub fn draw(&mut self, table: &SizeTable) {
+        for row in self.controls.iter_mut().filter(|row| row.sample.is_none()) {
+            drop_without_uid(&mut row.items);
+            if row.items.is_empty() {
+                continue;
+            }
+            let list: String = row.items.iter().flat_map(|item| [item.as_str(), "\n"]).collect();
+            let sample = sample::draw(&list, &self.seed, &Size::Table(table.clone()));
+            row.population = sample.population;
+            row.digest = Some(sample.population_digest.clone());
+            row.sample = Some(sample);
+            row.missing = match row.unread.len() {
+                0 => None,
+                unread => Some(format!(
+                    "{unread} of the {} lists of this population were not read",
+                    row.lists.len()
+                )),
+            };
         }
     }
 
@@ -108,7 +143,8 @@ impl SamplingSheet {
     pub fn csv(&self) -> io::Result<NamedFile> {
         let columns = [
             "control",
-            "at",
+            "from",
+            "to",
             "population",
             "population_digest",
             "entry",
@@ -144,10 +180,11 @@ impl SamplingSheet {
         item: &str,
         hash: &str,
         note: &str,
-    ) -> [String; 13] {
+    ) -> [String; 14] {
         [
             row.control.clone(),
-            row.at.to_string(),
+            row.from.to_string(),
+            row.to.to_string(),
             row.population.to_string(),
             row.digest.clone().unwrap_or_default(),
             row.entry.map(|entry| entry.to_string()).unwrap_or_default(),
@@ -163,55 +200,84 @@ impl SamplingSheet {
     }
 }
 
-fn end_of_period(report: &PeriodReport) -> Timestamp {
+fn bounds(report: &PeriodReport) -> (Timestamp, Timestamp) {
     match report.period.span {
-        Span::TypeI { as_of } => as_of,
-        Span::TypeII { to, .. } => to,
+        Span::TypeI { as_of } => (as_of, as_of),
+        Span::TypeII { from, to } => (from, to),
     }
 }
 
-/// A population that lies beside the log.
-fn sample_of_list(
+/// An item of a list without the digest of its facts, which changes while the item stays.
+fn identity(line: &str) -> String {
+    line.splitn(6, '\t').take(5).collect::<Vec<_>>().join("\t")
+}
+
+/// Lists of older versions have no uids: what they name is the same item as one with a uid.
+fn drop_without_uid(items: &mut BTreeSet<String>) {
+    let named: BTreeSet<String> = items
+        .iter()
+        .filter_map(|item| item.rsplit_once('\t').filter(|_| item.matches('\t').count() == 4))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    items.retain(|item| !named.contains(item));
+}
+
+fn line_of(item: &ReportedItem) -> String {
+    let resource = &item.resource;
+    let namespace = resource.namespace.as_deref().unwrap_or_default();
+    let mut line = [&resource.api_version, &resource.kind, namespace, &resource.name].join("\t");
+    if let Some(uid) = &item.uid {
+        line.push('\t');
+        line.push_str(uid);
+    }
+    line
+}
+
+/// A population whose lists lie beside the log.
+fn sample_of_lists(
     control: &ControlReport,
     provenance: &Provenance,
-    sheet: &SamplingSheet,
+    (from, to): (Timestamp, Timestamp),
 ) -> Option<ControlSample> {
-    let population = control.population_end.as_ref().or(control.population_start.as_ref())?;
-    let mut row = ControlSample {
-        control: control.name.clone(),
-        at: population.at,
-        population: population.count,
-        digest: None,
-        entry: Some(population.entry),
-        command: None,
-        sample: None,
-        missing: Some("nothing was in scope".to_owned()),
+    let newest = control.population_end.as_ref().or(control.population_start.as_ref())?;
+    let window = &control.population_window;
+    // The list of the end may be older than the window, and is then in no entry of it.
+    let populations = [&control.population_start, &control.population_end].into_iter().flatten();
+    let lists: BTreeSet<String> = window
+        .lists
+        .iter()
+        .chain(populations)
+        .filter_map(|population| population.list.as_ref())
+        .map(|list| list.digest.clone())
+        .collect();
+    let missing = if lists.is_empty() && newest.count > 0 {
+        "the log holds no list of this population"
+    } else if lists.is_empty() {
+        "nothing was in scope"
+    } else {
+        "the lists were not read"
     };
-    if let Some(list) = &population.list {
-        row.population = list.count;
-        row.digest = Some(list.digest.clone());
-        row.command = Some(command(&control.name, population.at, provenance, sheet));
-        row.missing = Some("the list was not read".to_owned());
-    } else if population.count > 0 {
-        row.missing = Some("the log holds no list of this population".to_owned());
-    }
-    Some(row)
-}
-
-fn command(control: &str, at: Timestamp, provenance: &Provenance, sheet: &SamplingSheet) -> String {
-    format!(
-        "comptroller evidence sample {} --control {} --at {at} --seed {} --sizes {}",
-        shell_word(&provenance.source),
-        shell_word(control),
-        shell_word(&sheet.seed),
-        shell_word(&sheet.size_table),
-    )
+    Some(ControlSample {
+        control: control.name.clone(),
+        from,
+        to,
+        population: newest.count,
+        digest: None,
+        unread: lists.clone(),
+        lists,
+        entry: Some(newest.entry),
+        command: Some(provenance.command.clone()),
+        sample: None,
+        missing: Some(missing.to_owned()),
+        // What left in the window was in the population at its beginning, whatever the lists say.
+        items: window.moves.iter().map(|one| line_of(&one.item)).collect(),
+    })
 }
 
 /// The population of a human control is the list of its occurrences whose time is over.
 fn sample_of_occurrences(
     control: &ControlReport,
-    at: Timestamp,
+    (from, to): (Timestamp, Timestamp),
     seed: &str,
     table: &SizeTable,
 ) -> ControlSample {
@@ -229,102 +295,16 @@ fn sample_of_occurrences(
     let missing = (sample.population == 0).then(|| "no occurrence of it was over".to_owned());
     ControlSample {
         control: control.name.clone(),
-        at,
+        from,
+        to,
         population: sample.population,
         digest: Some(sample.population_digest.clone()),
+        lists: BTreeSet::new(),
+        unread: BTreeSet::new(),
         entry: None,
         command: None,
         sample: Some(sample),
         missing,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::period::testing::{rich, type_one};
-    use comptroller_evidence::data::PopulationList;
-
-    const LIST: &str = "apps/v1\tDeployment\tshop\t=cmd\nv1\tNode\t\tnode-1\nv1\tNode\t\tnode-2\n";
-
-    /// The rich report, with one control whose list is known.
-    fn report() -> PeriodReport {
-        let mut report = rich();
-        for control in &mut report.controls {
-            if let Some(population) = &mut control.population_end
-                && control.name == "certificates-do-not-expire"
-            {
-                let digest = canonical::sha256(LIST.as_bytes());
-                population.list = Some(PopulationList { digest, count: 3 });
-            }
-        }
-        report
-    }
-
-    fn row<'s>(sheet: &'s SamplingSheet, control: &str) -> &'s ControlSample {
-        sheet.controls.iter().find(|row| row.control == control).unwrap()
-    }
-
-    #[test]
-    fn a_list_is_drawn_from_once_it_is_read() {
-        let table = SizeTable::default();
-        let mut sheet = SamplingSheet::new(&report(), "seed 1", &table);
-        let before = sheet.lists_to_draw_from();
-        assert!(before.contains(&canonical::sha256(LIST.as_bytes())));
-        let certificates = row(&sheet, "certificates-do-not-expire");
-        assert_eq!((certificates.population, certificates.entry), (3, Some(48_190)));
-        assert_eq!(certificates.missing.as_deref(), Some("the list was not read"));
-        sheet.draw("another\n", &table);
-        assert_eq!(sheet.lists_to_draw_from(), before, "another list is nobody's");
-        sheet.draw(LIST, &table);
-        assert_eq!(sheet.lists_to_draw_from().len() + 1, before.len());
-        let drawn = row(&sheet, "certificates-do-not-expire");
-        assert_eq!(drawn.sample.as_ref().unwrap().items.len(), 3, "below five, all");
-        assert_eq!(drawn.missing, None);
-        assert_eq!(
-            drawn.command.as_deref(),
-            Some(
-                "comptroller evidence sample s3://acme-evidence/production --control certificates-do-not-expire --at 2026-09-30T23:10:00Z --seed 'seed 1' --sizes 4:all,50:5,250:10%,25"
-            )
-        );
-    }
-
-    #[test]
-    fn occurrences_are_the_population_of_a_human_control() {
-        let sheet = SamplingSheet::new(&report(), "1", &SizeTable::default());
-        let review = row(&sheet, "log-review");
-        let items: Vec<&str> =
-            review.sample.as_ref().unwrap().items.iter().map(|one| one.item.as_str()).collect();
-        assert_eq!(items, ["2026-06", "2026-07", "2026-08"]);
-        assert_eq!(
-            row(&sheet, "secrets-encrypted-at-rest").missing.as_deref(),
-            Some("nothing was in scope")
-        );
-    }
-
-    #[test]
-    fn the_sheet_is_a_table_with_every_item_as_text() {
-        let table = SizeTable::default();
-        let mut sheet = SamplingSheet::new(&report(), "1", &table);
-        sheet.draw(LIST, &table);
-        let (name, content) = sheet.csv().unwrap();
-        assert_eq!(name, "sampling.csv");
-        let mut reader = ::csv::Reader::from_reader(content.as_slice());
-        let rows: Vec<::csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-        let items: Vec<&str> = rows
-            .iter()
-            .filter(|row| &row[0] == "certificates-do-not-expire")
-            .map(|row| &row[8])
-            .collect();
-        assert_eq!(items, ["apps/v1 Deployment shop =cmd", "v1 Node node-1", "v1 Node node-2"]);
-        assert!(rows.iter().all(|row| &row[5] == "1" && !row[8].starts_with('=')));
-    }
-
-    #[test]
-    fn the_default_seed_is_that_of_the_checkpoint() {
-        let (one, mut other) = (rich().provenance, type_one().provenance);
-        assert_eq!(default_seed(&one.checkpoint), default_seed(&other.checkpoint));
-        other.checkpoint.push('x');
-        assert_ne!(default_seed(&one.checkpoint), default_seed(&other.checkpoint));
+        items: BTreeSet::new(),
     }
 }

@@ -18,8 +18,9 @@ use super::{
         Accepted, AttestationReport, Conclusion, ControlReport, Coverage, CoveredFinding,
         DEVIATION_RULE, Deviation, DeviationPattern, Ending, ExceptedFinding, ExceptionReport,
         GapReport, IdentityFact, Interval, LogReport, OccurrenceReport, OperatorReport, OutOfScope,
-        PeriodReport, Provenance, ReportPeriod, ReportedItem, ReportedPopulation, ResponseReport,
-        Span, SpecChange, SpecVersion, Suspension, TimeAnomaly, Wildcard, WindowPopulation,
+        PeriodReport, Provenance, ReportPeriod, ReportedItem, ReportedPopulation, ReportedSystem,
+        ResponseReport, Span, SpecChange, SpecVersion, Suspension, TimeAnomaly, Wildcard,
+        WindowPopulation,
     },
 };
 use comptroller_core::api::{ResourceRef, Severity, State, criteria::Category};
@@ -51,7 +52,7 @@ pub fn rich() -> PeriodReport {
     assemble(controls)
 }
 
-/// A report at a time, with one control that held.
+/// A report at a time, with one control without a deviation.
 pub fn type_one() -> PeriodReport {
     let mut report = assemble(vec![certificates()]);
     let as_of = at("2026-09-30T12:00:00Z");
@@ -105,6 +106,7 @@ fn assemble(mut controls: Vec<ControlReport>) -> PeriodReport {
             span: Span::TypeII { from: at("2026-07-01T00:00:00Z"), to: at("2026-10-01T00:00:00Z") },
             categories: vec![Category::Security, Category::Availability],
         },
+        system_description: system_description(),
         provenance: provenance(),
         log: log(),
         summary: summary(&controls, 95),
@@ -115,6 +117,26 @@ fn assemble(mut controls: Vec<ControlReport>) -> PeriodReport {
         gaps: gaps(),
         identity: identity(),
     }
+}
+
+fn system_description() -> ReportedSystem {
+    let described = json!({
+        "company": "Acme Corporation",
+        "system": {"name": "Acme Shop", "description": format!("Sells things.\n{HOSTILE}")},
+        "boundary": {
+            "clusters": ["production"],
+            "excluded": [{"what": "the Namespace sandbox", "why": HOSTILE}],
+        },
+        "subserviceOrganizations": [{
+            "name": "Example Cloud",
+            "services": "Runs the control plane and the nodes.",
+            "method": "CarveOut",
+            "complementaryControls": [{"control": "Its staff's access is reviewed.", "criteria": ["CC6.4"]}],
+        }],
+        "complementaryUserEntityControls": [{"control": "Users keep their passwords to themselves."}],
+        "pointsOfFocus": [{"criterion": "CC6.1", "points": ["Nobody holds rights for good.", HOSTILE]}],
+    });
+    serde_json::from_value(described).unwrap()
 }
 
 fn log() -> LogReport {
@@ -235,6 +257,7 @@ fn provenance() -> Provenance {
             entry: 22_802,
         }],
         cosignatures: Vec::new(),
+        contradictions: Vec::new(),
     }
 }
 
@@ -284,8 +307,8 @@ fn digest(seed: u64) -> String {
     comptroller_vocabulary::canonical::sha256(&seed.to_be_bytes())
 }
 
-/// A control that held all through, over 40 objects.
-fn held(name: &str, title: &str, criteria: &[&str], test: &str) -> ControlReport {
+/// A control without a deviation all through, over 40 objects.
+fn passing(name: &str, title: &str, criteria: &[&str], test: &str) -> ControlReport {
     let intervals = vec![interval(
         "2026-07-01T00:00:00Z",
         "2026-10-01T00:00:00Z",
@@ -324,7 +347,7 @@ fn held(name: &str, title: &str, criteria: &[&str], test: &str) -> ControlReport
 }
 
 fn certificates() -> ControlReport {
-    held(
+    passing(
         "certificates-do-not-expire",
         "Certificates are renewed before they expire",
         &["CC6.7"],
@@ -334,7 +357,7 @@ fn certificates() -> ControlReport {
 
 /// Failed twice, with an hour in which the operator was down.
 fn backups() -> ControlReport {
-    let control = held(
+    let control = passing(
         "databases-are-backed-up",
         "Every database has a backup of the last day",
         &["A1.2", "CC7.5"],
@@ -406,6 +429,7 @@ fn backups() -> ControlReport {
     ControlReport {
         severity: Severity::Critical,
         conclusion: Conclusion::DeviationObserved,
+        basis: Conclusion::DeviationObserved.meaning().to_owned(),
         coverage: coverage(&intervals),
         intervals,
         out_of_scope: vec![OutOfScope {
@@ -425,7 +449,7 @@ fn backups() -> ControlReport {
 
 /// Never visible, on a managed control plane.
 fn encryption() -> ControlReport {
-    let control = held(
+    let control = passing(
         "secrets-encrypted-at-rest",
         "Secrets are encrypted at rest",
         &["CC6.1"],
@@ -439,6 +463,7 @@ fn encryption() -> ControlReport {
     )];
     ControlReport {
         conclusion: Conclusion::NotDeterminable,
+        basis: "Nobody could tell: the cluster does not show it.".to_owned(),
         observed_share: 0.0,
         coverage: coverage(&intervals),
         intervals,
@@ -474,7 +499,7 @@ fn image_deviation() -> Deviation {
 
 /// Hostile in every text, changed twice, and excepted for a time.
 fn images() -> ControlReport {
-    let control = held(
+    let control = passing(
         "images-are-pinned",
         &format!("Images are pinned {HOSTILE}"),
         &["CC6.8", "CC8.1", "ISO27001:A.8.19"],
@@ -514,6 +539,7 @@ fn images() -> ControlReport {
         owner: HOSTILE.to_owned(),
         severity: Severity::Medium,
         conclusion: Conclusion::DeviationObserved,
+        basis: Conclusion::DeviationObserved.meaning().to_owned(),
         coverage: coverage(&intervals),
         intervals,
         deviations: vec![image_deviation()],
@@ -569,7 +595,7 @@ fn images() -> ControlReport {
 
 /// One short deviation, of a person's rights.
 fn no_cluster_admin() -> ControlReport {
-    let control = held(
+    let control = passing(
         "no-standing-cluster-admin",
         "Nobody holds cluster-admin permanently",
         &["CC6.1", "CC6.3"],
@@ -603,6 +629,7 @@ fn no_cluster_admin() -> ControlReport {
     );
     ControlReport {
         conclusion: Conclusion::DeviationObserved,
+        basis: Conclusion::DeviationObserved.meaning().to_owned(),
         coverage: coverage(&intervals),
         intervals,
         deviations: vec![Deviation {
@@ -629,8 +656,12 @@ fn no_cluster_admin() -> ControlReport {
 
 /// A human control: one occurrence in time, one late, one missed, one open.
 fn log_review() -> ControlReport {
-    let control =
-        held("log-review", "Alerts and logs are reviewed every month", &["CC7.2"], "attestation");
+    let control = passing(
+        "log-review",
+        "Alerts and logs are reviewed every month",
+        &["CC7.2"],
+        "attestation",
+    );
     let occurrence = |period: &str, opens: &str, due: &str, grace: &str, phase, entry| {
         let attested = matches!(phase, OccurrencePhase::Completed | OccurrencePhase::CompletedLate);
         OccurrenceReport {
@@ -657,6 +688,7 @@ fn log_review() -> ControlReport {
     ControlReport {
         severity: Severity::Low,
         conclusion: Conclusion::DeviationObserved,
+        basis: Conclusion::DeviationObserved.meaning().to_owned(),
         coverage: coverage(&intervals),
         intervals,
         population_start: None,
@@ -711,7 +743,7 @@ fn log_review() -> ControlReport {
 
 /// Nothing to govern, and declared late in the period.
 fn standing_gateways() -> ControlReport {
-    let control = held("gateways-have-tls", "Gateways terminate TLS", &["CC6.7"], "encryption");
+    let control = passing("gateways-have-tls", "Gateways terminate TLS", &["CC6.7"], "encryption");
     let intervals = vec![interval(
         "2026-08-20T08:00:00Z",
         "2026-10-01T00:00:00Z",
@@ -720,6 +752,7 @@ fn standing_gateways() -> ControlReport {
     )];
     ControlReport {
         conclusion: Conclusion::NotDue,
+        basis: Conclusion::NotDue.meaning().to_owned(),
         coverage: Coverage {
             observed_seconds: coverage(&intervals).observed_seconds,
             expected_seconds: coverage(&intervals).observed_seconds,

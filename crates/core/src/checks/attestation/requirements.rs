@@ -38,7 +38,7 @@ pub fn check_parts(
     let lacks = |part: &RequiredPart| match part {
         RequiredPart::Artifact => record.artifacts.is_empty(),
         RequiredPart::Version => record.version.is_none(),
-        RequiredPart::Participants => record.participants == 0,
+        RequiredPart::Participants => record.participants.is_empty(),
     };
     let missing: Vec<&str> = rule
         .requires

@@ -165,8 +165,12 @@ impl TrackedControl {
             edited: causes.edited.or(edited),
             referred: causes.referred,
         };
-        let of_objects = self.memory.population().any(|item| matches!(item, Item::Object(_)));
-        let judges = |item| of_objects.then(|| self.memory.judges(item));
+        let mut items = FxHashSet::default();
+        check.items(&causes.context, &mut |item| {
+            items.insert(item);
+        });
+        // What a finding is about need not be an item: rights are judged by subject.
+        let judges = |item| items.contains(&item).then(|| self.memory.judges(item));
         let missing = open.into_iter().filter(|(key, _)| !present.contains(key));
         kept.missing.extend(missing.filter_map(|(key, resource)| {
             Some((key, causes.ending_of_resource(&resource, judges)?))

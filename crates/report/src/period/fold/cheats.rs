@@ -122,6 +122,25 @@ fn a_scope_that_excludes_what_breaks_is_shown_and_no_pass() {
 }
 
 #[test]
+fn many_items_that_leave_untold_are_no_pass() {
+    for (count, expected) in
+        [(1200, Conclusion::NoDeviationObserved), (100, Conclusion::NotDeterminable)]
+    {
+        let mut entries = vec![declared(at(6, 0), ChangeKind::Created, spec(|_| ()))];
+        for hour in 7..17 {
+            let many = if hour == 12 { count } else { 1500 };
+            let mut seen = heartbeat("c", at(hour, 0), State::Passing, many);
+            if let Data::Heartbeat(data) = &mut seen.data {
+                data.population_digest = Some(format!("sha256:{many}"));
+            }
+            entries.push(seen);
+        }
+        let report = report(&entries);
+        assert_eq!(only(&report).conclusion, expected, "{}", only(&report).basis);
+    }
+}
+
+#[test]
 fn what_is_deleted_is_not_out_of_scope() {
     let gone = moved("x", at(10, 0), PopulationCause::Object, "");
     let report = report(&with_beats(vec![with(
@@ -181,6 +200,30 @@ fn endings_are_what_the_entries_say() {
 }
 
 #[test]
+fn what_can_not_be_judged_any_more_is_not_mended() {
+    let gone = EntryFinding {
+        ending_detail: "could not be judged".to_owned(),
+        ..finding("x", at(9, 0), None)
+    };
+    let undecided = |time, removed: Vec<EntryFinding>| {
+        let mut entry = verdict("c", time, State::Failing, vec![], removed);
+        if let Data::Verdict(data) = &mut entry.data {
+            data.unknown = 1;
+        }
+        entry
+    };
+    let mut entries = vec![
+        declared(at(6, 0), ChangeKind::Created, spec(|_| ())),
+        verdict("c", at(9, 0), State::Failing, vec![finding("x", at(9, 0), None)], vec![]),
+        undecided(at(10, 0), vec![gone]),
+        undecided(at(10, 30), vec![]),
+    ];
+    assert_eq!(deviation(&report(&entries)), (Ending::Open, None));
+    entries.push(verdict("c", at(11, 0), State::Passing, vec![], vec![]));
+    assert_eq!(deviation(&report(&entries)), (Ending::Mended, Some(at(11, 0))));
+}
+
+#[test]
 fn an_allow_list_that_is_widened_mends_nothing() {
     let allow = |spec: &mut Value| {
         spec["test"]["rbac"]["allow"] = json!([{"kind": "User", "name": "jane"}]);
@@ -200,9 +243,9 @@ fn an_allow_list_that_is_widened_mends_nothing() {
     assert_eq!(deviation(&report(&with_beats(entries.clone()))), (Ending::RuleChanged, None));
     // The rule of before judges it again, and does not find it.
     entries.push(declared(at(12, 0), ChangeKind::Updated, spec(|_| ())));
-    entries.push(verdict("c", at(12, 1), State::Passing, vec![], vec![]));
     let whole = report(&with_beats(entries));
-    assert_eq!(deviation(&whole), (Ending::Mended, Some(at(12, 1))));
+    let next = at(12, 0) + SignedDuration::from_secs(1);
+    assert_eq!(deviation(&whole), (Ending::Mended, Some(next)), "by the next heartbeat");
     assert_eq!(only(&whole).specs.len(), 3);
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Grounds<'a> {
     pub(super) deviations: &'a [Deviation],
     pub(super) excepted: &'a [ExceptedFinding],
     pub(super) out_of_scope: &'a [OutOfScope],
+    /// When many items left and no entry tells which, and how many; None where all are told.
+    pub(super) untold: Option<(Timestamp, u64)>,
     pub(super) suspensions: &'a [Suspension],
     pub(super) wildcards: &'a [Wildcard],
     /// A time for which another rule was in force; None where there is none.
@@ -86,6 +88,11 @@ fn undetermined(grounds: &Grounds<'_>) -> Option<String> {
     }
     if let Some(basis) = left(grounds.out_of_scope) {
         return Some(basis);
+    }
+    if let Some((at, count)) = grounds.untold {
+        return Some(format!(
+            "{count} items left its population at {at}, and no entry tells which: compare the lists of before and after."
+        ));
     }
     if !grounds.coverage.reaches(grounds.minimum_observation) {
         return Some(format!(

@@ -77,7 +77,8 @@ impl ControlFold {
         self.reason = (Some(data.state), data.reason.clone());
         let judged = Judged::verdict(index, at, data);
         self.observe(&judged, uids);
-        self.deviations.verdict(&judged, data, self.specs.rule(), uids, self.window);
+        let rule = self.specs.rule(data.generation);
+        self.deviations.verdict(&judged, data, rule, uids, self.window);
     }
 
     pub(super) fn heartbeat(&mut self, index: u64, at: Timestamp, data: &Heartbeat, uids: &Uids) {
@@ -88,7 +89,7 @@ impl ControlFold {
         }
         let judged = Judged::heartbeat(index, at, data);
         self.observe(&judged, uids);
-        self.deviations.looked_again(&judged, self.specs.rule(), self.window);
+        self.deviations.looked_again(&judged, self.specs.rule(data.generation), self.window);
     }
 
     /// An entry whose data can't be read: somebody looked, and what they saw is not known.
@@ -101,6 +102,7 @@ impl ControlFold {
             state: State::Unknown,
             generation: 0,
             population: 0,
+            unknown: 0,
             digest: None,
             list: None,
             entered: &[],
@@ -238,6 +240,7 @@ impl ControlFold {
             deviations: &deviations,
             excepted: &excepted_findings,
             out_of_scope: &out_of_scope,
+            untold: self.population.untold(),
             suspensions: &suspensions,
             wildcards: &wildcards,
             put_back: self.specs.put_back(window),

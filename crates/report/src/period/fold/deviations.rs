@@ -121,8 +121,11 @@ impl DeviationsFold {
             Some(FindingEnding::RuleChanged) => Ending::RuleChanged,
             Some(FindingEnding::Excepted) => Ending::Excepted,
             Some(FindingEnding::Suspended) => Ending::Suspended,
-            // Entries of older versions: nobody could look, or another rule did.
-            None if judged.state == State::Unknown => Ending::Open,
+            // Nobody could judge the item.
+            None if judged.state == State::Unknown || !finding.ending_detail.is_empty() => {
+                Ending::Open
+            }
+            // Entries of older versions.
             None if is_edited => Ending::RuleChanged,
             None => Ending::NotRecorded,
         };
@@ -171,6 +174,8 @@ impl DeviationsFold {
             let has_entered = unseen.entry != judged.index && judged.has_entered(resource);
             let is_judged = match unseen.why {
                 Ending::LeftScope => has_entered,
+                // It may be one of those that can't be judged.
+                Ending::Open if judged.unknown > 0 => false,
                 _ => has_entered || (open.rule == rule && unseen.entry != judged.index),
             };
             if is_judged {

@@ -55,6 +55,9 @@ fn judged(kind: TestKind, test: &Value) -> String {
             let count = test.get("validations").and_then(Value::as_array).map_or(0, Vec::len);
             format!("Every resource that the test names was judged by {count} CEL expression(s)")
         }
+        TestKind::Guards => {
+            "Every admission policy that binds records to their authors, and its binding, was compared with what this version of the operator ships".to_owned()
+        }
         TestKind::Attestation => attested(test),
     }
 }

@@ -53,27 +53,32 @@ impl GuardsFold {
             data.change == ChangeKind::Deleted || data.phase.as_deref() == Some(NOT_IN_FORCE);
         let name = format!("{} {}", subject.kind, subject.name);
         if is_missing && guard.missing.is_none() {
+            let why = data.spec.as_ref().and_then(|spec| spec.get("why")).and_then(Value::as_str);
+            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
             let what = format!(
-                "{name} was not in force: records that were written then are not bound to their authors"
+                "{name} was not in force{why}: records that were written then are not bound to their authors"
             );
             guard.missing = Some(fact(at, index, what, Vec::new(), true));
         } else if !is_missing {
             end(guard.missing.take());
         }
-        let Some(spec) = &data.spec else { return };
-        let is_edited = guard.spec.as_ref().is_some_and(|known| known != spec);
-        let who = people(spec);
+        let Some(spec) = data.spec.as_ref().filter(|_| !is_missing) else { return };
+        let spec = lasting(spec);
+        let is_edited = guard.spec.as_ref().is_some_and(|known| *known != spec);
         if !is_edited && guard.spec.is_some() {
             return;
         }
+        let who = people(&spec);
+        let may = spec.get("may").and_then(Value::as_str);
         guard.spec = Some(spec.clone());
         end(guard.content.take());
-        let what = match (is_edited, who.is_empty()) {
-            (true, true) => format!("{name} was changed{}", fields(data)),
-            (true, false) => format!("{name} was changed and names{}", fields(data)),
-            (false, false) => format!("{name} names"),
-            // A guard that is as it should be, and names nobody, is nothing to tell.
-            (false, true) => return,
+        let what = match (may, is_edited, who.is_empty()) {
+            // A right that nobody holds, and a guard as it should be that names nobody: nothing to tell.
+            (Some(_), _, true) | (None, false, true) => return,
+            (Some(may), ..) => format!("these {may}"),
+            (None, true, true) => format!("{name} was changed{}", fields(data)),
+            (None, true, false) => format!("{name} was changed and names{}", fields(data)),
+            (None, false, false) => format!("{name} names"),
         };
         guard.content = Some(fact(at, index, what, who, false));
     }
@@ -107,15 +112,24 @@ fn fact(
     IdentityFact { from, to: None, what, who, author_not_bound, entry }
 }
 
+/// What a guard says, without since when it is in force.
+fn lasting(spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    if let Value::Object(fields) = &mut spec {
+        fields.remove("inForceSince");
+    }
+    spec
+}
+
 /// The fields that changed, in brackets.
 fn fields(data: &ObjectChange) -> String {
     let paths: Vec<&str> = data.fields.iter().map(|field| field.path.as_str()).collect();
     if paths.is_empty() { String::new() } else { format!(" ({})", paths.join(", ")) }
 }
 
-/// Whom a guard names: the texts of its lists of people and accounts.
+/// Whom a guard names: who holds a right or held it for a moment, and who writes for others.
 fn people(spec: &Value) -> Vec<String> {
-    let lists = ["who", "subjects", "writers", "users", "groups", "holders"];
+    let lists = ["who", "passed", "writers"];
     let mut all: Vec<String> = lists
         .iter()
         .filter_map(|list| spec.get(list))

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
 use super::Window;
-use crate::period::model::{Cosignature, LogReport, OperatorReport, TimeAnomaly};
+use crate::period::model::{Cosignature, LogReport, OperatorReport, Provenance, TimeAnomaly};
 use comptroller_evidence::{
     data::{OperatorData, OperatorEvent, PublishedState},
     entry::{Data, Entry},
@@ -13,8 +13,6 @@ use comptroller_evidence::{
 
 /// How far the operator's clock and the API server's may be apart.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(1);
-
-const DAY: i64 = 24 * 60 * 60;
 
 /// The log itself, as far as its entries go.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +22,8 @@ pub(super) struct LogFold {
     anomalies: Vec<TimeAnomaly>,
     operators: Vec<OperatorReport>,
     published: Vec<PublishedState>,
+    /// A witness saw another log, or more of this one.
+    discontinued: bool,
 }
 
 impl LogFold {
@@ -47,6 +47,7 @@ impl LogFold {
     }
 
     fn operator(&mut self, index: u64, entry: &Entry, data: &OperatorData, window: Window) {
+        self.discontinued |= data.event == OperatorEvent::LogDiscontinued;
         if data.event != OperatorEvent::Started {
             return;
         }
@@ -74,33 +75,50 @@ impl LogFold {
         self.operators.iter().filter(|one| !window.is_over(one.from)).cloned().collect()
     }
 
-    pub(super) fn report(&self, window: Window, cosignatures: &[Cosignature]) -> LogReport {
+    /// What the log and those outside say of it.
+    pub(super) fn report(&self, window: Window, provenance: &Provenance) -> LogReport {
+        let Provenance { cosignatures, contradictions, .. } = provenance;
         let broken = self.published.iter().rev().find(|state| !state.continues);
         let newest = self.published.iter().rev().find(|state| state.checkpoint.is_some());
-        let days = days(window);
+        let is_continued = broken.is_none() && !self.discontinued && contradictions.is_empty();
+        let is_told = !is_continued || !self.published.is_empty();
+        let contradicting = contradictions.last().map(|one| one.checkpoint.clone());
         LogReport {
-            continues_published: (!self.published.is_empty()).then_some(broken.is_none()),
-            published: broken.or(newest).and_then(|state| state.checkpoint.clone()),
-            vouched_days: vouched(window, days, cosignatures),
-            days,
+            continues_published: is_told.then_some(is_continued),
+            published: contradicting
+                .or_else(|| broken.or(newest).and_then(|state| state.checkpoint.clone())),
+            vouched_days: vouched(window, cosignatures),
+            days: days(window),
             time_anomalies: self.anomalies.clone(),
         }
     }
 }
 
-/// The days of the window, a part of one as a whole.
-fn days(window: Window) -> u64 {
-    let seconds = window.to.duration_since(window.from).as_secs().max(1);
-    u64::try_from(seconds.saturating_add(DAY - 1) / DAY).unwrap_or_default()
+/// The first and the last day of the window, in UTC.
+fn bounds(window: Window) -> (Date, Date) {
+    let moment = SignedDuration::from_nanos(1);
+    let last = window.to.checked_sub(moment).unwrap_or(window.to).max(window.from);
+    (day(window.from), day(last))
 }
 
-/// The days of the window, counted from its beginning, on which a witness signed.
-fn vouched(window: Window, days: u64, cosignatures: &[Cosignature]) -> u64 {
-    let vouched: BTreeSet<u64> = cosignatures
+fn day(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
+}
+
+/// The days of the window, a part of one as a whole.
+fn days(window: Window) -> u64 {
+    let (first, last) = bounds(window);
+    let between = first.until(last).map_or(0, |span| span.get_days());
+    u64::try_from(between).unwrap_or_default() + 1
+}
+
+/// The days of the window on which a witness signed.
+fn vouched(window: Window, cosignatures: &[Cosignature]) -> u64 {
+    let (first, last) = bounds(window);
+    let vouched: BTreeSet<Date> = cosignatures
         .iter()
-        .map(|one| one.at.duration_since(window.from).as_secs())
-        .filter_map(|seconds| u64::try_from(seconds.div_euclid(DAY)).ok())
-        .filter(|day| *day < days)
+        .map(|one| day(one.at))
+        .filter(|day| (first..=last).contains(day))
         .collect();
     vouched.len() as u64
 }
@@ -108,7 +126,10 @@ fn vouched(window: Window, days: u64, cosignatures: &[Cosignature]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::period::{model::Span, testing::at};
+    use crate::period::{
+        model::Span,
+        testing::{at, rich},
+    };
 
     #[test]
     fn a_day_is_vouched_for_when_somebody_outside_signed_on_it() {
@@ -119,7 +140,9 @@ mod tests {
         let signed =
             |time: &str| Cosignature { witness: "w".to_owned(), at: at(time), log_size: 7 };
         let report = |cosignatures: &[Cosignature]| {
-            let report = LogFold::default().report(window, cosignatures);
+            let cosignatures = cosignatures.to_vec();
+            let provenance = Provenance { cosignatures, ..rich().provenance };
+            let report = LogFold::default().report(window, &provenance);
             (report.vouched_days, report.days)
         };
         assert_eq!(report(&[]), (0, 92));

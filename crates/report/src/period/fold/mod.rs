@@ -34,6 +34,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 
 use self::{
     control::ControlFold, exceptions::ExceptionFold, gaps::RecordedGap, guards::GuardsFold,
@@ -41,11 +42,11 @@ use self::{
 };
 use super::model::{
     Conclusion, ControlReport, Coverage, DEVIATION_RULE, PeriodReport, PeriodSummary, Provenance,
-    ReportPeriod, Span,
+    ReportPeriod, ReportedSystem, Span,
 };
 use comptroller_core::api::criteria::Category;
 use comptroller_evidence::{
-    data::{GapCause, GapData, OperatorData, OperatorEvent},
+    data::{ChangeKind, GapCause, GapData, ObjectChange, OperatorData, OperatorEvent},
     entry::{Data, Entry, EntrySubject, EntryType},
 };
 
@@ -67,6 +68,7 @@ pub struct PeriodFold {
     responses: ResponsesFold,
     guards: GuardsFold,
     log: LogFold,
+    systems: BTreeMap<String, ReportedSystem>,
     uids: Uids,
     gaps: Vec<RecordedGap>,
     stopped: Option<(Timestamp, u64)>,
@@ -98,7 +100,8 @@ impl Window {
 
     /// Whether a time from then until then has a part in it.
     fn touches(self, from: Timestamp, until: Option<Timestamp>) -> bool {
-        !self.is_over(from) && until.is_none_or(|until| until > self.from)
+        // Entries have whole seconds, so that what came and went in the first one has no length.
+        !self.is_over(from) && (from >= self.from || until.is_none_or(|until| until > self.from))
     }
 
     /// The part of a time that lies within; None if there is none. At an instant, the whole time up
@@ -131,6 +134,7 @@ impl PeriodFold {
             responses: ResponsesFold::default(),
             guards: GuardsFold::default(),
             log: LogFold::default(),
+            systems: BTreeMap::new(),
             uids: Uids::default(),
             gaps: Vec::new(),
             stopped: None,
@@ -159,6 +163,10 @@ impl PeriodFold {
         let Entry { at, subject, .. } = entry;
         if let Data::Object(EntryType::Response, change) = &entry.data {
             self.responses.change(index, *at, subject, change);
+            return;
+        }
+        if let Data::Object(EntryType::AuditPeriod, change) = &entry.data {
+            self.audit_period(subject, change);
             return;
         }
         if self.known {
@@ -222,6 +230,17 @@ impl PeriodFold {
                 self.known = entry.at.duration_since(self.window.to) >= CLOSING_GRACE;
             }
             _ => {}
+        }
+    }
+
+    /// The description of the system comes when the company writes it, as late as when the report is
+    /// made; the newest counts. A change of phase says nothing of it.
+    fn audit_period(&mut self, subject: &EntrySubject, change: &ObjectChange) {
+        if let (ChangeKind::Created | ChangeKind::Updated, Some(spec)) =
+            (change.change, &change.spec)
+            && let Ok(system) = ReportedSystem::deserialize(spec)
+        {
+            self.systems.insert(subject.name.clone(), system);
         }
     }
 
@@ -312,7 +331,8 @@ impl PeriodFold {
             .collect();
         provenance.operators = self.log.operators(window);
         PeriodReport {
-            log: self.log.report(window, &provenance.cosignatures),
+            system_description: self.systems.get(&period.name).cloned().unwrap_or_default(),
+            log: self.log.report(window, &provenance),
             summary: summary(&controls, self.minimum_observation),
             deviation_rule: DEVIATION_RULE,
             criteria: criteria::criteria(

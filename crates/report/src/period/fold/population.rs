@@ -15,9 +15,14 @@ use crate::period::model::{
 use comptroller_core::api::{ResourceRef, State};
 use comptroller_evidence::data::{PopulationCause, PopulationChange, PopulationList};
 
+/// How many items may leave at once before entries no longer tell each of them.
+const MANY: u64 = 500;
+
 /// The population of one control.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PopulationFold {
+    /// The first time in the window at which many items left and no entry tells which, and how many.
+    untold: Option<(Timestamp, u64)>,
     list: Option<PopulationList>,
     /// The newest count of before the window, and until when its entry vouches for it.
     before: Option<(ReportedPopulation, Timestamp)>,
@@ -53,6 +58,7 @@ impl PopulationFold {
             list: self.list.clone(),
             entry: judged.index,
         };
+        self.note_untold(judged, window);
         if judged.list.is_some() {
             self.listed(&population, window);
         }
@@ -62,6 +68,20 @@ impl PopulationFold {
             self.first = Some(population.clone());
         }
         self.last = Some(population);
+    }
+
+    fn note_untold(&mut self, judged: &Judged<'_>, window: Window) {
+        let Some(before) = self.last.as_ref().filter(|_| judged.at >= window.from) else { return };
+        let left = before.count.saturating_sub(judged.population);
+        // Entries of older versions have no digests, and tell of none that leaves.
+        if judged.digest.is_some() && judged.left.is_empty() && left >= MANY {
+            self.untold.get_or_insert((judged.at, left));
+        }
+    }
+
+    /// When many items left and no entry tells which, and how many; None where all are told.
+    pub(super) fn untold(&self) -> Option<(Timestamp, u64)> {
+        self.untold
     }
 
     /// Each list once; of those before the window, the newest.

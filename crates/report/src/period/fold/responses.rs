@@ -43,6 +43,10 @@ impl ResponsesFold {
         subject: &EntrySubject,
         data: &ObjectChange,
     ) {
+        // That its author was not bound may turn out after it was recorded.
+        if let (Some(bound), Some(known)) = (data.author_bound, self.0.get_mut(&subject.name)) {
+            known.report.author_bound = Some(bound);
+        }
         // It can't change, and one that is deleted was given all the same.
         let Some(spec) = data.spec.as_ref().filter(|_| data.change != ChangeKind::Deleted) else {
             return;
@@ -58,7 +62,9 @@ impl ResponsesFold {
             owner: text("owner").unwrap_or_default(),
             responded_by: text("respondedBy").unwrap_or_default(),
             corrective_action_by: text("correctiveActionBy"),
-            author_bound: spec.get("authorBound").and_then(Value::as_bool),
+            author_bound: data
+                .author_bound
+                .or_else(|| spec.get("authorBound").and_then(Value::as_bool)),
             entry: index,
         };
         let response = Response {

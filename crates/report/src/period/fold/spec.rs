@@ -42,6 +42,7 @@ struct LoggedVersion {
     /// None while it is in force.
     to: Option<Timestamp>,
     entry: u64,
+    generation: Option<i64>,
     digest: String,
     value: Value,
     spec: LoggedSpec,
@@ -56,6 +57,7 @@ impl SpecFold {
             from: at,
             to: None,
             entry,
+            generation: data.generation,
             digest: data.spec_digest.clone().unwrap_or_default(),
             value: value.clone(),
             spec: LoggedSpec::read(value),
@@ -83,9 +85,12 @@ impl SpecFold {
         self.0.last().map(|version| version.digest.clone()).unwrap_or_default()
     }
 
-    /// Stands for the scope and the test of the newest.
-    pub(super) fn rule(&self) -> &str {
-        self.newest().map_or("", |spec| spec.rule.as_str())
+    /// Stands for the scope and the test of a generation; where the log does not have it, of the
+    /// newest. What is judged by the spec of before may be written after that of now.
+    pub(super) fn rule(&self, generation: i64) -> &str {
+        let versions = self.0.iter().rev();
+        let judged = versions.clone().find(|version| version.generation == Some(generation));
+        judged.or(self.0.last()).map_or("", |version| version.spec.rule.as_str())
     }
 
     /// When specs suspended the control, with their entries, by time.
@@ -360,10 +365,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_of_another_shape_is_left_empty() {
-        assert_eq!(
-            LoggedSpec::read(&json!({"title": 3, "test": [], "criteria": {}})),
-            LoggedSpec::default()
-        );
+        let read = LoggedSpec::read(&json!({"title": 3, "test": [], "criteria": {}}));
+        assert_eq!(read, LoggedSpec { rule: read.rule.clone(), ..LoggedSpec::default() });
         let spec = LoggedSpec::read(&json!({
             "title": "T", "objective": "O", "criteria": ["CC6.1", 7], "owner": "o",
             "severity": "Critical", "test": {"rbac": {}},

@@ -105,6 +105,8 @@ pub(super) fn change(at: Timestamp, change: ChangeKind, spec: Option<Value>) -> 
         spec_digest: spec.is_some().then(|| format!("sha256:{}", at.as_second())),
         previous_digest: None,
         spec,
+        created_at: None,
+        author_bound: None,
         fields: Vec::new(),
     }
 }
@@ -155,6 +157,7 @@ pub(super) fn provenance(run_at: Timestamp) -> Provenance {
         completeness: String::new(),
         operators: Vec::new(),
         cosignatures: Vec::new(),
+        contradictions: Vec::new(),
     }
 }
 

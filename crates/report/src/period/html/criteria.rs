@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::{
     control::{self, DeviationShare},
-    page::Page,
+    page::{Page, link},
     text::{mono, outside, time},
     words::flag,
 };
@@ -64,12 +64,13 @@ fn criterion(
             @if criterion.conclusion != Conclusion::NoDeviationObserved || criterion.mapping_changed {
                 p.basis { (outside(&criterion.basis)) }
             }
+            (super::system::points_of_focus(page, &criterion.id))
             @if !elsewhere.is_empty() {
                 p.basis {
                     "Told above: "
                     @for (number, (position, control)) in elsewhere.iter().enumerate() {
                         @if number > 0 { "; " }
-                        (page.link(*position, control)) " (" (super::words::conclusion_words(page.span(), control.conclusion)) ")"
+                        (link(*position, control)) " (" (super::words::conclusion_words(page.span(), control.conclusion)) ")"
                     }
                     "."
                 }

@@ -17,6 +17,7 @@ mod provenance;
 mod scope;
 mod spec;
 mod summary;
+mod system;
 mod table;
 mod text;
 mod timeline;
@@ -77,6 +78,7 @@ fn markup(page: &Page<'_>) -> Markup {
                 (contents(page))
                 main {
                     (summary::section(page))
+                    @if system::is_described(page) { (system::section(page)) }
                     (criteria::section(page))
                     (scope::out_of_scope(page))
                     (scope::suspensions(page))
@@ -136,6 +138,7 @@ fn has_gaps(page: &Page<'_>) -> bool {
 fn contents(page: &Page<'_>) -> Markup {
     let parts = [
         ("summary", "Summary"),
+        ("system", "The system"),
         ("criteria", "By criterion"),
         ("scope", "Out of scope"),
         ("suspensions", "Suspensions"),
@@ -150,7 +153,12 @@ fn contents(page: &Page<'_>) -> Markup {
         nav aria-label="Contents" {
             ol {
                 @for (id, title) in parts {
-                    @if id != "gaps" || has_gaps(page) {
+                    @let is_there = match id {
+                        "gaps" => has_gaps(page),
+                        "system" => system::is_described(page),
+                        _ => true,
+                    };
+                    @if is_there {
                         li { a href={ "#" (id) } { (title) } }
                     }
                 }

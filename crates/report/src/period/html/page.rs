@@ -48,11 +48,6 @@ impl<'r> Page<'r> {
         Some((position, self.report.controls.get(position)?))
     }
 
-    /// The title of a control, which leads to where it is told in full.
-    pub fn link(&self, position: usize, control: &ControlReport) -> Markup {
-        html! { a href={ "#control-" (position) } { (outside(&control.title)) } }
-    }
-
     /// The name of a control, which leads to where it is told in full if the report has it.
     pub fn name_link(&self, name: &str) -> Markup {
         match self.control(name) {
@@ -77,4 +72,9 @@ impl<'r> Page<'r> {
     pub fn conclusion(&self, conclusion: Conclusion) -> Markup {
         words::conclusion(self.span(), conclusion)
     }
+}
+
+/// The title of a control, which leads to where it is told in full.
+pub fn link(position: usize, control: &ControlReport) -> Markup {
+    html! { a href={ "#control-" (position) } { (outside(&control.title)) } }
 }

@@ -40,10 +40,13 @@ fn start_and_end(start: Option<&ReportedPopulation>, end: Option<&ReportedPopula
     html! {
         @match (start, end) {
             (Some(start), Some(end)) if same(start, end) => {
+                @let number = usize::try_from(end.count).unwrap_or(usize::MAX);
                 p.line {
-                    "Population at the start and at the end, the same: " (at_a_time(end))
-                    @if start.entry != end.entry { "; at the start entry " (start.entry) }
-                    "."
+                    "Population at both ends: " (count(number, "item", "items"))
+                    @if start.entry == end.entry { ", entry " (end.entry) } @else {
+                        ", entries " (start.entry) " and " (end.entry)
+                    }
+                    (digests(end)) "."
                 }
             }
             (start, end) => {
@@ -55,12 +58,19 @@ fn start_and_end(start: Option<&ReportedPopulation>, end: Option<&ReportedPopula
 }
 
 fn at_a_time(one: &ReportedPopulation) -> Markup {
-    let list = one.list.as_ref();
     let counted = usize::try_from(one.count).unwrap_or(usize::MAX);
     html! {
         (count(counted, "item", "items")) ", " (time(one.at)) ", entry " (one.entry)
+        (digests(one))
+    }
+}
+
+/// The digest of exactly these items, and that of the list where it is another.
+fn digests(one: &ReportedPopulation) -> Markup {
+    let list = one.list.as_ref();
+    html! {
         @match (&one.digest, list) {
-            (Some(digest), Some(list)) if list.digest == *digest => { ", stored as " (mono(digest)) }
+            (Some(digest), Some(list)) if list.digest == *digest => { ", " (mono(digest)) }
             (Some(_) | None, None) if one.count == 0 => {}
             (Some(digest), Some(list)) => {
                 ", digest " (mono(digest)) ", the newest stored list " (mono(&list.digest)) " (" (list.count) " items)"

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::period::{
     digest,
-    model::{Cosignature, OperatorReport, PeriodReport},
+    model::{ContradictedCheckpoint, Cosignature, OperatorReport, PeriodReport},
 };
 
 /// The most operators, or cosignatures, that are listed.
@@ -27,6 +27,7 @@ pub fn section(page: &Page<'_>) -> Markup {
             (facts(report))
             (operators(&report.provenance.operators))
             (published(report))
+            (contradictions(&report.provenance.contradictions))
             (cosignatures(&report.provenance.cosignatures))
             (instructions(report))
         }
@@ -91,6 +92,22 @@ fn published(report: &PeriodReport) -> Markup {
             (log.vouched_days) " of " (count(usize::try_from(log.days).unwrap_or(usize::MAX), "day is", "days are"))
             " vouched for from outside: on so many a witness signed a checkpoint of this log. "
             "For the others, the log proves its order and that nothing was changed after the next signature of somebody else, and not that its key's holder did not make it up."
+        }
+    }
+}
+
+/// What was signed for the log, and that it does not continue.
+fn contradictions(contradictions: &[ContradictedCheckpoint]) -> Markup {
+    html! {
+        @for one in contradictions.iter().take(MAX_ROWS) {
+            p {
+                (flag("Contradicted")) " A checkpoint of " (one.log_size) " entries that was signed for this log contradicts it: "
+                (outside(&one.reason))
+            }
+            pre { (lines_in_full(&one.checkpoint)) }
+        }
+        @if contradictions.len() > MAX_ROWS {
+            p.note { "and " (contradictions.len() - MAX_ROWS) " more, in the JSON" }
         }
     }
 }

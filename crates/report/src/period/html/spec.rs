@@ -84,7 +84,7 @@ pub fn details(page: &Page<'_>, control: &ControlReport) -> Markup {
             details {
                 summary {
                     @if number == 0 { "Spec in force" } @else { "Spec before" }
-                    @if page.is_type_one() { ", entry " } @else {
+                    @if page.is_type_one() || is_always(page, control) { ", entry " } @else {
                         " from " (time(version.from)) " to " (time(version.to)) ", entry "
                     }
                     (version.entry) ", " (mono(&version.spec_digest))
@@ -105,6 +105,12 @@ pub fn details(page: &Page<'_>, control: &ControlReport) -> Markup {
     }
 }
 
+/// Whether one spec was in force over the whole period.
+fn is_always(page: &Page<'_>, control: &ControlReport) -> bool {
+    let (from, to) = (page.span().start(), page.span().end());
+    matches!(control.specs.as_slice(), [one] if one.from <= from && one.to >= to)
+}
+
 /// Whether a change says no more than the spec that it brought, which is there with its entry: that
 /// the control was declared.
 fn is_told(control: &ControlReport, change: &SpecChange) -> bool {
@@ -122,7 +128,7 @@ fn changes(changes: &[&SpecChange]) -> Markup {
         html! {
             tr {
                 th.time scope="row" { (time(one.at)) }
-                td { (outside(&one.change)) }
+                td.time { (outside(&one.change)) }
                 td {
                     @for field in one.fields.iter().take(MAX_FIELDS) { (diff(field)) }
                     @if one.fields.len() > MAX_FIELDS {

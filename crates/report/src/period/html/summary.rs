@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::{
-    page::Page,
+    page::{Page, link},
     text::{clipped, count, date, length},
     warnings,
 };
@@ -56,26 +56,28 @@ fn reservations(page: &Page<'_>) -> Markup {
 }
 
 /// Every conclusion with its meaning, and how often it was come to.
+// The roles are those that the elements have anyway; on a phone the style lays them out as a grid, and
+// browsers then forget them.
 fn conclusions(page: &Page<'_>) -> Markup {
     let report = page.report;
     html! {
-        table.conclusions {
+        table.conclusions role="table" {
             caption { "Conclusions: what was observed, and no opinion" }
-            thead { tr {
-                th scope="col" { "Conclusion" }
-                th.num scope="col" { "Controls" }
-                th.num scope="col" { "Criteria" }
-                th scope="col" { "What it says" }
+            thead role="rowgroup" { tr role="row" {
+                th scope="col" role="columnheader" { "Conclusion" }
+                th.num scope="col" role="columnheader" { "Controls" }
+                th.num scope="col" role="columnheader" { "Criteria" }
+                th scope="col" role="columnheader" { "What it says" }
             } }
-            tbody {
+            tbody role="rowgroup" {
                 @for conclusion in Conclusion::ALL.iter().copied() {
                     @let controls = report.controls.iter().filter(|one| one.conclusion == conclusion).count();
                     @let criteria = report.criteria.iter().filter(|one| one.conclusion == conclusion).count();
-                    tr.zero[controls + criteria == 0] {
-                        th scope="row" { (page.conclusion(conclusion)) }
-                        td.num { (controls) }
-                        td.num { (criteria) }
-                        td { (super::words::conclusion_meaning(page.span(), conclusion)) }
+                    tr.zero[controls + criteria == 0] role="row" {
+                        th scope="row" role="rowheader" { (page.conclusion(conclusion)) }
+                        td.num role="cell" { (controls) }
+                        td.num role="cell" { (criteria) }
+                        td role="cell" { (super::words::conclusion_meaning(page.span(), conclusion)) }
                     }
                 }
             }
@@ -137,7 +139,7 @@ fn deviated(page: &Page<'_>) -> Markup {
         ul {
             @for (position, control) in controls.iter().take(MAX_NAMED) {
                 li {
-                    (page.link(*position, control))
+                    (link(*position, control))
                     span.sub.note {
                         (control.severity) ", "
                         @if page.is_type_one() {
@@ -189,7 +191,7 @@ fn uncovered(page: &Page<'_>) -> Markup {
                 }
             }
             @for (position, control) in unknown.iter().take(MAX_NAMED) {
-                li { (page.link(*position, control)) span.sub.note { "not determinable" } }
+                li { (link(*position, control)) span.sub.note { "not determinable" } }
             }
             (left(unknown.len(), "controls that are not determinable"))
             @if !page.is_type_one() {

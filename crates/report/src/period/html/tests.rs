@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::period::{
     fold::{criteria::criteria, summary},
-    model::{Conclusion, ControlReport},
+    model::{Conclusion, ControlReport, CriterionReport},
     testing::{HOSTILE, rich, type_one, with_deviations},
 };
 
@@ -116,7 +116,7 @@ fn criteria_of_which_nothing_can_be_said_are_in_the_summary() {
         criterion.conclusion = Conclusion::NoDeviationObserved;
     }
     assert!(!text_of(&report).contains("Nothing can be concluded of"));
-    let covered = report.criteria.iter().position(|one| one.is_covered()).unwrap();
+    let covered = report.criteria.iter().position(CriterionReport::is_covered).unwrap();
     report.criteria[covered].conclusion = Conclusion::NotDeterminable;
     assert!(text_of(&report).contains("Nothing can be concluded of 1 criterion</a>"));
 }
@@ -127,9 +127,7 @@ fn a_report_as_of_a_date_has_words_of_its_own() {
     let page = text_of(&type_one());
     let words = page.split_once("</style>").unwrap().1;
     assert!(words.contains("Type I report") || page.contains("Type I report"));
-    for word in
-        ["over the period", "in the period", "the period", "no deviation observed", "throughout"]
-    {
+    for word in ["over the period", "in the period", "no deviation observed", "throughout"] {
         assert!(!words.contains(word), "{word}: {}", around(words, word));
     }
     for word in ["As of 30 September 2026", "implemented", "Designed so that: "] {

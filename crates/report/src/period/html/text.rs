@@ -29,7 +29,12 @@ pub fn clipped(text: &str) -> String {
 /// A text of which every character counts, such as a checkpoint, which is copied from the page and
 /// verified: each line in full, and ended.
 pub fn lines_in_full(text: &str) -> String {
-    text.lines().map(|line| format!("{}\n", visible(line))).collect()
+    let mut whole = String::with_capacity(text.len() + 1);
+    for line in text.lines() {
+        whole.push_str(&visible(line));
+        whole.push('\n');
+    }
+    whole
 }
 
 /// A list from outside, as so many words.
@@ -41,6 +46,13 @@ pub fn list(items: &[String]) -> Markup {
         }
         @if items.len() > MAX_ITEMS { " and " (items.len() - MAX_ITEMS) " more" }
         @if items.is_empty() { "–" }
+    }
+}
+
+/// A long text that people wrote, with its paragraphs.
+pub fn paragraphs(text: &str) -> Markup {
+    html! {
+        @for line in text.lines().filter(|line| !line.trim().is_empty()) { p { bdi { (visible(line)) } } }
     }
 }
 

@@ -34,6 +34,7 @@ pub fn list(page: &Page<'_>) -> Markup {
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "a table, which reads best in one piece")]
 fn all(page: &Page<'_>) -> Vec<Warning> {
     let report = page.report;
     let controls = || report.controls.iter();
@@ -54,6 +55,13 @@ fn all(page: &Page<'_>) -> Vec<Warning> {
             one: "published checkpoint is not continued by the log",
             many: "published checkpoints are not continued by the log",
             so: "What was recorded before it was published is not in this log, or was rewritten.",
+            anchor: "verify-log",
+        },
+        Warning {
+            number: report.provenance.contradictions.len(),
+            one: "checkpoint that was signed for this log contradicts it",
+            many: "checkpoints that were signed for this log contradict it",
+            so: "Its key signed another history.",
             anchor: "verify-log",
         },
         Warning {

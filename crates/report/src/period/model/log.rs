@@ -45,6 +45,18 @@ pub struct Cosignature {
     pub log_size: u64,
 }
 
+/// A checkpoint that the log does not continue.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ContradictedCheckpoint {
+    /// How many entries it covers.
+    pub log_size: u64,
+    /// The signed note.
+    pub checkpoint: String,
+    /// How the log contradicts it.
+    pub reason: String,
+}
+
 /// Who wrote the log from a time on.
 #[derive(Serialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

@@ -7,6 +7,7 @@ mod exception;
 mod gap;
 mod human;
 mod log;
+mod system;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -26,7 +27,13 @@ pub use self::{
     exception::{CoveredFinding, ExceptedFinding, ExceptionReport},
     gap::GapReport,
     human::{AttestationReport, OccurrenceReport},
-    log::{Cosignature, IdentityFact, LogReport, OperatorReport, TimeAnomaly},
+    log::{
+        ContradictedCheckpoint, Cosignature, IdentityFact, LogReport, OperatorReport, TimeAnomaly,
+    },
+    system::{
+        ComplementaryControlReport, ExcludedFromSystem, FocusReport, ReportedSystem,
+        SubserviceReport, SystemBoundary, SystemName,
+    },
 };
 
 /// A Type I or Type II report.
@@ -35,6 +42,9 @@ pub use self::{
 pub struct PeriodReport {
     /// The period, by name and span.
     pub period: ReportPeriod,
+    /// The system that the report is about, in the company's words; empty where the `AuditPeriod` of
+    /// this name says nothing, or is not in the log.
+    pub system_description: ReportedSystem,
     /// Where the report comes from, and how to make it again.
     pub provenance: Provenance,
     /// What the log says of itself: whether it continues what was published, who vouches for it,
@@ -127,6 +137,9 @@ pub struct Provenance {
     /// follow from it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cosignatures: Vec<Cosignature>,
+    /// Checkpoints that were signed for this log and that it does not continue.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contradictions: Vec<ContradictedCheckpoint>,
 }
 
 /// The whole in a few numbers.

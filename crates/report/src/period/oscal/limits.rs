@@ -145,6 +145,11 @@ fn log(context: &OscalContext<'_>) -> Observation {
         Some(false) => "The log does not continue a checkpoint that was found published.",
         None => "No entry says whether the log continues what was published of it.",
     };
+    let contradictions = &context.report.provenance.contradictions;
+    let contradicted = match contradictions.len() {
+        0 => String::new(),
+        number => number.to_string(),
+    };
     let published = log.continues_published.map(|one| one.to_string()).unwrap_or_default();
     observation(
         context,
@@ -161,6 +166,7 @@ fn log(context: &OscalContext<'_>) -> Observation {
             ("continues-published", published.into()),
             ("vouched-days", log.vouched_days.to_string().into()),
             ("days", log.days.to_string().into()),
+            ("contradicted-checkpoints", contradicted.into()),
         ]),
         Vec::new(),
         context.report.provenance.run_at,

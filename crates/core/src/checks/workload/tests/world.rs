@@ -32,7 +32,7 @@ impl World {
             version: "v1".into(),
             kind: kind.into(),
             plural: format!("{}s", kind.to_lowercase()),
-            namespaced: kind != "Namespace",
+            namespaced: kind != "Namespace" && !kind.starts_with("ValidatingAdmission"),
         };
         (self.inventory.kind(&resource), Projector::new(resource, Vec::new(), Arc::default()))
     }
