@@ -312,7 +312,7 @@ async fn a_log_is_cosigned_and_one_that_was_put_back_is_refused_and_named() {
     place.until_metric(last, |at| at > 0.0).await;
     place.bench.stop_operator().await;
     let second = entries(&place.log).await;
-    let Data::Operator(data) = &second.iter().filter(started).last().unwrap().data else {
+    let Data::Operator(data) = &second.iter().filter(started).next_back().unwrap().data else {
         unreachable!()
     };
     let stated = data.published.as_ref().unwrap();

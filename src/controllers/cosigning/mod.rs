@@ -216,10 +216,10 @@ async fn keep(location: &str, policy: &Policy, note: &str) {
     match tokio::time::timeout(READING, kept.boxed()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::warn!(%error, "a cosigned checkpoint can't be kept beside the log")
+            tracing::warn!(%error, "a cosigned checkpoint can't be kept beside the log");
         }
         Err(_) => {
-            tracing::warn!("a cosigned checkpoint can't be kept beside the log: no answer in time")
+            tracing::warn!("a cosigned checkpoint can't be kept beside the log: no answer in time");
         }
     }
 }

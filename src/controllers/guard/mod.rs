@@ -182,7 +182,7 @@ impl Guards {
                 (BINDING, self.take_event(BINDING, event, now, spec))
             }
             GuardEvent::ConfigMap(event) => {
-                (CONFIG, self.take_event(CONFIG, event, now, |map| config_content(map)))
+                (CONFIG, self.take_event(CONFIG, event, now, config_content))
             }
         };
         kind != CONFIG && self.judge(lapsed)
@@ -440,15 +440,12 @@ impl Present {
         if let Value::Object(content) = &self.content {
             spec.as_object_mut().into_iter().for_each(|spec| spec.extend(content.clone()));
         }
-        match &self.fault {
-            Some(why) => {
-                spec["why"] = why.as_str().into();
-                (NOT_IN_FORCE, spec)
-            }
-            None => {
-                spec["inForceSince"] = self.since.to_string().into();
-                (IN_FORCE, spec)
-            }
+        if let Some(why) = &self.fault {
+            spec["why"] = why.as_str().into();
+            (NOT_IN_FORCE, spec)
+        } else {
+            spec["inForceSince"] = self.since.to_string().into();
+            (IN_FORCE, spec)
         }
     }
 }
@@ -481,13 +478,10 @@ fn history(
     let all: Option<Vec<&Logged>> = keys_of(names).map(|key| logged.get(&key)).collect();
     let Some(all) = all else { return GuardHistory::default() };
     let lapsed = all.iter().filter(|one| !one.in_force).map(|one| one.since).min();
-    match lapsed {
-        Some(since) => GuardHistory::recalled_lapsed(since, last_at),
-        None => {
-            let since = all.iter().map(|one| one.since).max().unwrap_or(last_at);
-            let identity = identity(all.iter().map(|one| (one.uid.as_deref(), one.generation)));
-            GuardHistory::recalled(identity, since, last_at)
-        }
+    if let Some(since) = lapsed { GuardHistory::recalled_lapsed(since, last_at) } else {
+        let since = all.iter().map(|one| one.since).max().unwrap_or(last_at);
+        let identity = identity(all.iter().map(|one| (one.uid.as_deref(), one.generation)));
+        GuardHistory::recalled(identity, since, last_at)
     }
 }
 

@@ -218,7 +218,7 @@ pub struct AuditPeriodStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 71), regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
     pub report_digest: Option<String>,
-    /// Ready says whether the log could be summarized, and if not, why. StatusPutBack says that
+    /// Ready says whether the log could be summarized, and if not, why. `StatusPutBack` says that
     /// somebody wrote a status that the log does not bear, and what it said.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]

@@ -78,7 +78,7 @@ pub struct DeviationResponseSpec {
     #[serde(default, deserialize_with = "time::optional", skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = time::is_a_time())]
     pub corrective_action_by: Option<Time>,
-    /// The name of the DeviationResponse that this one corrects.
+    /// The name of the `DeviationResponse` that this one corrects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub corrects: Option<String>,

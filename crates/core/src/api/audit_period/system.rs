@@ -106,7 +106,7 @@ pub struct SubserviceOrganization {
     /// What it does for the system.
     #[schemars(length(min = 1, max = 4096))]
     pub services: String,
-    /// Whether its controls are left out of the report or part of it. Default CarveOut.
+    /// Whether its controls are left out of the report or part of it. Default `CarveOut`.
     #[serde(default)]
     pub method: SubserviceMethod,
     /// Its own report, and where that is kept.
