@@ -63,7 +63,7 @@ fn names_and_columns_are_the_contract() {
         (
             definition("AuditPeriod"),
             "ap",
-            "Type From To As-Of Phase Coverage Effective Deviations Unknown Age",
+            "Type From To As-Of Phase Coverage No-Deviation Deviation Not-Determinable Not-Due Accepted-Risk Age",
         ),
         (definition("ControlException"), "ctlex", "Phase Controls Expires Approved-By Matched Age"),
         (definition("Attestation"), "att", "Control Period Outcome Attested-By Performed Age"),

@@ -10,7 +10,6 @@
     reason = "a test that fails must say where"
 )]
 
-#[allow(dead_code, reason = "each test binary uses a part of it")]
 #[path = "controlplane/mod.rs"]
 mod controlplane;
 #[allow(dead_code, reason = "each test binary uses a part of it")]
@@ -256,8 +255,8 @@ fn copy(from: &Path, to: &Path) {
 
 #[tokio::test]
 async fn a_log_is_cosigned_and_one_that_was_put_back_is_refused_and_named() {
-    let plane = ControlPlane::builder().start().await.unwrap();
-    let bench = Bench::without_operator(plane).await;
+    let cluster = ControlPlane::builder().start().await.unwrap();
+    let bench = Bench::without_operator(cluster).await;
     let folder = bench.plane.dir().to_owned();
     let witness = Litewitness::start(&folder);
     let key = witness.key().await;
@@ -301,8 +300,8 @@ async fn a_log_is_cosigned_and_one_that_was_put_back_is_refused_and_named() {
     let first = entries(&place.log).await;
     let started = |entry: &&Entry| matches!(&entry.data, Data::Operator(data) if data.event == OperatorEvent::Started);
     let Data::Operator(data) = &first.iter().find(started).unwrap().data else { unreachable!() };
-    let stated = data.published.as_ref().unwrap();
-    assert_eq!((stated.checkpoint.as_deref(), stated.continues), (None, true));
+    let found = data.published.as_ref().unwrap();
+    assert_eq!((found.checkpoint.as_deref(), found.continues), (None, true));
 
     // All that the cluster knows is taken away with the newest entries: only the witness knows.
     let (older, newest) = (folder.join("older"), folder.join("newest"));
@@ -312,11 +311,9 @@ async fn a_log_is_cosigned_and_one_that_was_put_back_is_refused_and_named() {
     place.until_metric(last, |at| at > 0.0).await;
     place.bench.stop_operator().await;
     let second = entries(&place.log).await;
-    let Data::Operator(data) = &second.iter().filter(started).next_back().unwrap().data else {
-        unreachable!()
-    };
-    let stated = data.published.as_ref().unwrap();
-    assert!(stated.checkpoint.is_some() && stated.continues, "{stated:?}");
+    let Data::Operator(data) = &second.iter().rfind(started).unwrap().data else { unreachable!() };
+    let found = data.published.as_ref().unwrap();
+    assert!(found.checkpoint.is_some() && found.continues, "{found:?}");
     copy(&place.log, &newest);
     copy(&older, &place.log);
     let nothing = Patch::Merge(json!({"data": null}));
@@ -328,8 +325,8 @@ async fn a_log_is_cosigned_and_one_that_was_put_back_is_refused_and_named() {
     assert!(message.contains(&place.witness.url()), "{message}");
     // It has grown again meanwhile, so that it is another log of that size.
     assert!(message.contains("another log") || message.contains("put back"), "{message}");
-    place.until_metric("comptroller_evidence_log_put_back", |is| is == 1.0).await;
-    place.until_metric("comptroller_evidence_witness_refuses", |is| is == 1.0).await;
+    place.until_metric("comptroller_evidence_log_put_back", |is| is > 0.5).await;
+    place.until_metric("comptroller_evidence_witness_refuses", |is| is > 0.5).await;
     place.bench.stop_operator().await;
     let told = entries(&place.log).await;
     let told = told.iter().any(|entry| {

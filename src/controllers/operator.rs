@@ -107,7 +107,7 @@ pub fn start(
         "API server metrics",
         api_server::run(parts.client.clone(), wanted, commands.clone()).boxed(),
     );
-    let (cosigner, cosigned) = watch::channel(None);
+    let (cosigner, cosignatures) = watch::channel(None);
     if let Some(witnesses) = parts.witnesses.clone() {
         let (evidence, metrics) = (parts.evidence.clone(), parts.metrics.evidence().clone());
         let cosigning = cosigning::cosign(witnesses, evidence, metrics, cosigner);
@@ -117,7 +117,7 @@ pub fn start(
         parts.client.clone(),
         parts.namespace.clone(),
         parts.evidence.clone(),
-        cosigned,
+        cosignatures,
     );
     spawn("checkpoint publisher", publisher.boxed());
     // Without it the last thing that it said of the log would be believed for ever.

@@ -181,6 +181,9 @@ spec:
         .await;
     excepted.config_map(&world, "bad", None).await;
     excepted.until(&world, State::Excepted).await;
+    // Long enough that entries of whole seconds say that it was observed.
+    world.from = now() + SignedDuration::from_secs(1);
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
 
     let report = world.report().await;
     let control = report.control("excepted");

@@ -61,7 +61,7 @@ pub(crate) fn drafts(
 
 /// Why findings went, by the names that the log has for them.
 fn endings(gone: &[(FindingHash, Ending)], names: &People) -> Endings {
-    let named =
+    let known =
         |(key, ending): &(FindingHash, Ending)| Some((names.get(key)?.clone(), ending.clone()));
-    gone.iter().filter_map(named).collect()
+    gone.iter().filter_map(known).collect()
 }

@@ -31,7 +31,7 @@ pub async fn check(report: &PeriodReport, reader: &LogReader) -> Result<(), Cite
             entry,
             error,
         })?;
-        let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n').count() as u64;
         if lines != list.count {
             let control = visible(control).into_owned();
             return Err(CitedError::Count { control, entry, lines, count: list.count });

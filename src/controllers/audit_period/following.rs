@@ -282,7 +282,9 @@ mod tests {
         let span = Span::TypeII { from: at(-3600), to: at(0) };
         let day = 86_400;
         // Entries as (dated, the API server's time), in seconds after the end; when it may close.
-        let table: [(&[(i64, Option<i64>)], Option<i64>); 8] = [
+        /// When entries are dated and what the API server's clock said, and when the period may close.
+        type Case<'a> = (&'a [(i64, Option<i64>)], Option<i64>);
+        let table: [Case<'_>; 8] = [
             (&[], None),
             (&[(-5, Some(-5))], None),
             (&[(-5, Some(-5)), (0, Some(0))], Some(600)),

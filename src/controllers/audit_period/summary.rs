@@ -287,7 +287,7 @@ mod tests {
         let more = AuditPeriodStatus { coverage: Some("100.0%".to_owned()), ..done.clone() };
         for (written, found, why) in [
             (&open, &done, "phase was Closed, not Open"),
-            (&done, &more, "coverage is 100.0%, not 99.1%"),
+            (&done, &more, "coverage is 100.0%, not 98.9%"),
             (&announced, &done, "was taken away"),
         ] {
             let found = tampered(written, found).unwrap();

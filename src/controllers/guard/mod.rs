@@ -478,7 +478,9 @@ fn history(
     let all: Option<Vec<&Logged>> = keys_of(names).map(|key| logged.get(&key)).collect();
     let Some(all) = all else { return GuardHistory::default() };
     let lapsed = all.iter().filter(|one| !one.in_force).map(|one| one.since).min();
-    if let Some(since) = lapsed { GuardHistory::recalled_lapsed(since, last_at) } else {
+    if let Some(since) = lapsed {
+        GuardHistory::recalled_lapsed(since, last_at)
+    } else {
         let since = all.iter().map(|one| one.since).max().unwrap_or(last_at);
         let identity = identity(all.iter().map(|one| (one.uid.as_deref(), one.generation)));
         GuardHistory::recalled(identity, since, last_at)

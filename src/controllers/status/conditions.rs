@@ -44,13 +44,12 @@ pub(super) fn conditions_of(
         }
     }
     if known.cited.is_some() {
-        conditions.push(match known.discontinued {
+        conditions.push(if let Some(why) = known.discontinued {
             // It is recorded, in a log that proves nothing of the time before.
-            Some(why) => make(EVIDENCE_RECORDED, ConditionStatus::False, LOG_DISCONTINUED, why),
-            None => {
-                let message = "the evidence log holds this verdict";
-                make(EVIDENCE_RECORDED, ConditionStatus::True, RECORDED, message)
-            }
+            make(EVIDENCE_RECORDED, ConditionStatus::False, LOG_DISCONTINUED, why)
+        } else {
+            let message = "the evidence log holds this verdict";
+            make(EVIDENCE_RECORDED, ConditionStatus::True, RECORDED, message)
         });
     }
     conditions

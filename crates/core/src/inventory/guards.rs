@@ -136,8 +136,14 @@ fn difference(path: &str, shipped: &Value, present: &Value) -> Option<String> {
     }
 }
 
+/// Whether a value has this JSON text.
+fn value_is(value: &Value, text: &str) -> bool {
+    let written = value.to_string();
+    written == text
+}
+
 fn is_default(field: &str, value: &Value) -> bool {
-    DEFAULTS.iter().any(|(known, default)| *known == field && value.to_string() == *default)
+    DEFAULTS.iter().any(|(known, default)| *known == field && value_is(value, default))
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! `person` and `disclosure`: where a log names somebody, for the company and for its auditor.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use comptroller_vocabulary::visible;
 use serde::Serialize;
@@ -172,8 +175,10 @@ fn write_disclosure(path: &Path, shown: &Disclosure) -> Result<(), CommandError>
 fn describe(entries: &[NamingEntry]) -> String {
     let mut text = format!("  {} entries name them\n", entries.len());
     for one in entries {
-        text.push_str(&format!(
-            "    entry {}, {}, {}: {} {}{}\n",
+        // A String takes everything that is written to it.
+        let _ = writeln!(
+            text,
+            "    entry {}, {}, {}: {} {}{}",
             one.entry,
             one.at,
             one.type_,
@@ -184,7 +189,7 @@ fn describe(entries: &[NamingEntry]) -> String {
                 NamedIn::StoredData => " (in its data beside the log)",
                 NamedIn::PopulationList => " (in its list of what was judged)",
             }
-        ));
+        );
     }
     text
 }

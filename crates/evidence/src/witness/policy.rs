@@ -51,7 +51,7 @@ pub struct Policy {
 /// A name of the policy. A group's members come before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Member {
-    Witness(Witness),
+    Witness(Box<Witness>),
     Group { threshold: usize, members: Vec<usize> },
 }
 
@@ -87,7 +87,7 @@ impl Policy {
     /// The witnesses that it names.
     pub fn witnesses(&self) -> impl Iterator<Item = &Witness> {
         self.members.iter().filter_map(|member| match member {
-            Member::Witness(witness) => Some(witness),
+            Member::Witness(witness) => Some(&**witness),
             Member::Group { .. } => None,
         })
     }
@@ -179,7 +179,7 @@ impl Reading {
             return Err(format!("another witness has a key of the name {:?}", key.name()));
         }
         let url = url.map(|url| text(url).map(str::to_owned)).transpose()?;
-        self.define(name, Member::Witness(Witness { key, url }))
+        self.define(name, Member::Witness(Box::new(Witness { key, url })))
     }
 
     fn group(&mut self, name: &[u8], threshold: &[u8], names: &[&[u8]]) -> Result<(), String> {

@@ -61,8 +61,8 @@ impl std::fmt::Display for Refusal {
 impl AddCheckpoint {
     /// A request with a proof that the tree of the checkpoint continues that of `old`.
     pub fn new(old: u64, size: u64, proof: &[Hash], checkpoint: &str) -> Self {
-        let hashes: String = proof.iter().map(|hash| format!("{hash}\n")).collect();
-        Self { old, size, body: format!("old {old}\n{hashes}\n{checkpoint}") }
+        let hashes: Vec<String> = proof.iter().map(|hash| format!("{hash}\n")).collect();
+        Self { old, size, body: format!("old {old}\n{}\n{checkpoint}", hashes.concat()) }
     }
 
     /// What an HTTP answer means.

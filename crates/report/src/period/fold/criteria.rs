@@ -83,10 +83,9 @@ impl Scope {
             }
         }
         if !changed.is_empty() {
-            basis.push_str(&format!(
-                " The mapping of {} changed within the period.",
-                changed.join(", ")
-            ));
+            basis.push_str(" The mapping of ");
+            basis.push_str(&changed.join(", "));
+            basis.push_str(" changed within the period.");
         }
         CriterionReport {
             id: row.id.to_owned(),

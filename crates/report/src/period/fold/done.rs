@@ -92,7 +92,8 @@ fn scope(spec: &Value) -> String {
         left_out.push(format!("{others} exclusion(s) with a reason"));
     }
     if !left_out.is_empty() {
-        scope.push_str(&format!(" without {}", left_out.join(" and ")));
+        scope.push_str(" without ");
+        scope.push_str(&left_out.join(" and "));
     }
     scope
 }

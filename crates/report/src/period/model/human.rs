@@ -35,6 +35,7 @@ pub struct OccurrenceReport {
 /// A record of what somebody attested.
 #[derive(Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own in the report's JSON")]
 pub struct AttestationReport {
     /// The name of the Attestation.
     pub name: String,
