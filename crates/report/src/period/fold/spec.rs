@@ -112,7 +112,10 @@ impl SpecFold {
         window: Window,
     ) -> impl Iterator<Item = (Timestamp, Timestamp, &LoggedVersion)> {
         self.0.iter().filter_map(move |version| {
-            let (from, to) = window.clip(version.from, version.to.unwrap_or(Timestamp::MAX))?;
+            let (from, to) = (version.from, version.to.unwrap_or(Timestamp::MAX));
+            // Entries have whole seconds: one that was in force for less has no length, and is shown.
+            let moment = || (from == to && window.touches(from, Some(to))).then_some((from, to));
+            let (from, to) = window.clip(from, to).or_else(moment)?;
             Some((from, to, version))
         })
     }
