@@ -95,7 +95,7 @@ struct AnswerBasis {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 enum WhoCanError {
-    /// Discovery failed.
+    /// The API server did not say what it serves; why not, in its words.
     #[error(
         "the cluster does not answer: {0}; check that it runs and that the kubeconfig names it"
     )]

@@ -17,7 +17,7 @@ use comptroller_vocabulary::canonical;
 /// What checks read of an `Attestation`, and what is recorded of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttestationFacts {
-    /// `metadata.name`.
+    /// The name of the Attestation, by which statuses and the log cite it.
     pub name: String,
     /// The control that it answers.
     pub control: String,

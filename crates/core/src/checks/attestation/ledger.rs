@@ -29,7 +29,7 @@ const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 pub struct LedgerInputs<'a> {
     /// The rule in force now.
     pub rule: &'a AttestationTest,
-    /// [`rule_digest`] of `rule`.
+    /// The digest of `rule`, by which an occurrence remembers under which rule it opened.
     pub digest: &'a str,
     /// When the control was created.
     pub created: Timestamp,

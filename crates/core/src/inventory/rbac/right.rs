@@ -155,7 +155,7 @@ rights! {
 pub struct Rights(u64);
 
 impl Rights {
-    /// The empty set.
+    /// No right at all, as a subject has that no binding names.
     pub const NONE: Self = Self(0);
 
     /// The set of these rights.

@@ -50,7 +50,7 @@ fn judge_all(check: &dyn Check, world: &World, scope: &ScopeFilter) -> Vec<(Item
     judged
 }
 
-/// What fails, sorted.
+/// What fails of everything that the check judges in a world, sorted.
 fn failing(check: &dyn Check, world: &World) -> Vec<Finding> {
     let judged = judge_all(check, world, &ScopeFilter::default());
     let mut found: Vec<Finding> =
@@ -61,7 +61,7 @@ fn failing(check: &dyn Check, world: &World) -> Vec<Finding> {
     found
 }
 
-/// `Rule: resource: subject`.
+/// A line for each finding: its rule, resource and subject, as `Rule: resource: subject`.
 fn said(findings: &[Finding]) -> Vec<String> {
     let line = |finding: &Finding| {
         let namespace = finding.resource.namespace.as_ref();
