@@ -100,28 +100,14 @@ pub fn start(
         });
     };
     spawn("engine", host.run(inbox).boxed());
-    let clock = parts.evidence.clock().clone();
-    spawn("clock", server_clock::run(parts.client.clone(), clock, parts.metrics.clone()).boxed());
     spawn("discovery", discovery::run(watch.clone(), commands.clone()).boxed());
     spawn(
         "API server metrics",
         api_server::run(parts.client.clone(), wanted, commands.clone()).boxed(),
     );
-    let (cosigner, cosignatures) = watch::channel(None);
-    if let Some(witnesses) = parts.witnesses.clone() {
-        let (evidence, metrics) = (parts.evidence.clone(), parts.metrics.evidence().clone());
-        let cosigning = cosigning::cosign(witnesses, evidence, metrics, cosigner);
-        spawn("witnesses", cosigning.boxed());
+    for (name, task) in log_tasks(parts) {
+        spawn(name, task);
     }
-    let publisher = checkpoint_publisher::publish(
-        parts.client.clone(),
-        parts.namespace.clone(),
-        parts.evidence.clone(),
-        cosignatures,
-    );
-    spawn("checkpoint publisher", publisher.boxed());
-    // Without it the last thing that it said of the log would be believed for ever.
-    spawn("evidence", parts.evidence.clone().ended().boxed());
     let runner = KindRunner {
         watch,
         commands: commands.clone(),
@@ -191,6 +177,31 @@ pub fn start(
         Ok(())
     };
     (handle, run)
+}
+
+/// What keeps the evidence log dated, published and vouched for.
+fn log_tasks(parts: &Parts) -> Vec<(&'static str, BoxFuture<'static, ()>)> {
+    let (client, evidence) = (parts.client.clone(), parts.evidence.clone());
+    let clock = server_clock::run(client.clone(), evidence.clock().clone(), parts.metrics.clone());
+    let (cosigner, cosignatures) = watch::channel(None);
+    let publisher = checkpoint_publisher::publish(
+        client,
+        parts.namespace.clone(),
+        evidence.clone(),
+        cosignatures,
+    );
+    let mut tasks = vec![
+        ("clock", clock.boxed()),
+        ("checkpoint publisher", publisher.boxed()),
+        // Without it the last thing that it said of the log would be believed for ever.
+        ("evidence", evidence.clone().ended().boxed()),
+    ];
+    if let Some(witnesses) = parts.witnesses.clone() {
+        let metrics = parts.metrics.evidence().clone();
+        tasks
+            .push(("witnesses", cosigning::cosign(witnesses, evidence, metrics, cosigner).boxed()));
+    }
+    tasks
 }
 
 /// The reconciler of controls with the task that publishes its events beside it.

@@ -279,11 +279,10 @@ mod tests {
 
     #[test]
     fn a_period_closes_by_the_api_server_s_time_and_once_the_log_reaches_beyond_its_end() {
+        /// Entries as (dated, the API server's time) in seconds after the end; when it may close.
+        type Case<'a> = (&'a [(i64, Option<i64>)], Option<i64>);
         let span = Span::TypeII { from: at(-3600), to: at(0) };
         let day = 86_400;
-        // Entries as (dated, the API server's time), in seconds after the end; when it may close.
-        /// When entries are dated and what the API server's clock said, and when the period may close.
-        type Case<'a> = (&'a [(i64, Option<i64>)], Option<i64>);
         let table: [Case<'_>; 8] = [
             (&[], None),
             (&[(-5, Some(-5))], None),
