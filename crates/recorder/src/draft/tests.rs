@@ -48,7 +48,7 @@ fn verdict(state: State, reason: Reason, since: i64) -> Verdict {
 }
 
 enum Draft {
-    Verdict(VerdictDraft),
+    Verdict(Box<VerdictDraft>),
     Heartbeat(HeartbeatDraft),
     Object(ObjectDraft),
     Gone(EntrySubject),
@@ -99,7 +99,7 @@ fn draft(verdict: &Verdict, wrong: &[ObservedFinding], population: &[&str]) -> D
         gone: Vec::new(),
         population: people(population),
     };
-    Draft::Verdict(VerdictDraft::new(&observed, &Pseudonymizer::new(&pseudonym)))
+    Draft::Verdict(Box::new(VerdictDraft::new(&observed, &Pseudonymizer::new(&pseudonym))))
 }
 
 /// Resolves and writes, as the task does.
