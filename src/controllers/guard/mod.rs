@@ -354,7 +354,8 @@ impl Guards {
                 );
             }
         }
-        if let Some(last_at) = log.last_at() {
+        let watched_before = log.operator().and_then(|running| running.watched_before);
+        if let Some(last_at) = watched_before {
             self.authors = AuthorGuards {
                 attestations: history(&logged, ATTESTATIONS, last_at),
                 exceptions: history(&logged, EXCEPTIONS, last_at),
@@ -368,7 +369,7 @@ impl Guards {
         }
         self.logged = Some(logged);
         self.changed = true;
-        let before = log.last_at().unwrap_or(now - TAKES_EFFECT);
+        let before = watched_before.unwrap_or(now - TAKES_EFFECT);
         self.judge(before.min(now - TAKES_EFFECT));
     }
 
