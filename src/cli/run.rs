@@ -15,10 +15,10 @@ use tokio::{
 use super::cluster::{ClusterArgs, ClusterError};
 use crate::{
     controllers::{
+        cluster_knowledge,
         cosigning::{Witnesses, WitnessesError},
         leader::{ElectionConfig, LeaderElector},
         operator::{self, Parts},
-        witness,
     },
     server::{CertificateFiles, ProbeState, Server, ServerConfig},
     source::{
@@ -245,7 +245,10 @@ fn evidence(
             Box::new(move || identity(client.clone(), facts.clone()).boxed())
         },
         cluster: Box::new(move || cluster_uid(namespaces.clone()).boxed()),
-        witness: Box::new(witness::reader(client.clone(), args.leader_elect_namespace.clone())),
+        knowledge: Box::new(cluster_knowledge::reader(
+            client.clone(),
+            args.leader_elect_namespace.clone(),
+        )),
     };
     let (evidence, recorder) =
         Recorder::new(config, leadership, Arc::new(metrics.evidence().clone()));

@@ -9,6 +9,7 @@
 pub(crate) mod audit_period;
 pub mod body;
 pub(crate) mod checkpoint_publisher;
+pub(crate) mod cluster_knowledge;
 pub(crate) mod control;
 pub(crate) mod cosigning;
 pub mod events;
@@ -30,5 +31,4 @@ pub(crate) mod status;
 pub(crate) mod takeover;
 pub(crate) mod unreadable;
 pub(crate) mod verdict_board;
-pub(crate) mod witness;
 pub mod writer;

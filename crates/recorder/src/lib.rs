@@ -13,6 +13,7 @@
 mod authors;
 mod batch;
 mod clock;
+mod cluster_knowledge;
 mod dating;
 pub(crate) mod draft;
 mod first_entries;
@@ -26,7 +27,6 @@ mod recorded;
 mod task;
 #[cfg(test)]
 mod tests;
-mod witness;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -41,6 +41,7 @@ pub use self::{
         remembered_occurrences,
     },
     clock::{Clock, MachineTime, Part, Pause, SERVER_SILENCE, TOLERANCE, TimeSource},
+    cluster_knowledge::{Citation, ClusterKnowledge, Published},
     draft::PopulationObservation,
     identity::OperatorIdentity,
     leadership::Leadership,
@@ -48,7 +49,6 @@ pub use self::{
     opening::EvidenceConfig,
     recorded::{ObjectKey, ObjectRecord, Recorded},
     task::Recorder,
-    witness::{Citation, Published, Witness},
 };
 use comptroller_core::api::EvidenceRef;
 use comptroller_evidence::{fold::LogState, key::Pseudonyms};

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Clock, OperatorIdentity, SignedCheckpoint,
-    witness::{self, CheckError, FoundLog, NotTheLog, Published, Witness},
+    cluster_knowledge::{self, CheckError, ClusterKnowledge, FoundLog, NotTheLog, Published},
 };
 use comptroller_evidence::{
     data::{GapData, PublishedState},
@@ -20,7 +20,7 @@ use comptroller_evidence::{
     replay::{ReplayError, replay},
     snapshot,
     store::{self, Store, StoreError},
-    witness as evidence_witness,
+    witness,
 };
 use futures::{FutureExt, future::BoxFuture};
 
@@ -39,7 +39,8 @@ pub struct EvidenceConfig {
     /// Asks for the uid of the cluster, which names the log.
     pub cluster: Box<dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync>,
     /// Asks what others know of the log, before a leadership appends to it.
-    pub witness: Box<dyn Fn() -> BoxFuture<'static, Result<Witness, String>> + Send + Sync>,
+    pub knowledge:
+        Box<dyn Fn() -> BoxFuture<'static, Result<ClusterKnowledge, String>> + Send + Sync>,
 }
 
 impl std::fmt::Debug for EvidenceConfig {
@@ -76,7 +77,7 @@ pub enum OpenError {
     #[error(
         "what is published of the log and what statuses cite can't be read ({0}), and the log may be an older copy: nothing is appended before it is known. It is tried again; see that the API server answers, and that the operator may patch the ConfigMap comptroller-evidence and list controls"
     )]
-    Witness(String),
+    ClusterKnowledge(String),
     /// It is not the log that was written before.
     #[error(transparent)]
     NotTheLog(#[from] NotTheLog),
@@ -142,7 +143,7 @@ pub(super) struct KnownLog {
     /// What this process signed last.
     pub signed: Option<SignedCheckpoint>,
     /// Whether this leadership has found the log to be the one that others know.
-    pub witnessed: bool,
+    pub is_compared: bool,
     /// Whether another process held the lock at the last try: nobody is asked before it is free.
     pub locked: bool,
 }
@@ -160,15 +161,15 @@ pub(super) async fn open(
         drop(store.lock().await?);
     }
     // First what others know, then the log: it may grow in between, and never lacks what they cite.
-    let witness = if known.witnessed {
-        Witness::default()
+    let knowledge = if known.is_compared {
+        ClusterKnowledge::default()
     } else {
-        (config.witness)().await.map_err(OpenError::Witness)?
+        (config.knowledge)().await.map_err(OpenError::ClusterKnowledge)?
     };
-    let published = (!known.witnessed).then(|| published_state(&witness.published));
-    let compared = compare(config, &store, &origin, &witness, known.signed.as_ref()).await;
+    let published = (!known.is_compared).then(|| published_state(&knowledge.published));
+    let compared = compare(config, &store, &origin, &knowledge, known.signed.as_ref()).await;
     if let (Err(OpenError::NotTheLog(error)), Published::Checkpoint(published)) =
-        (&compared, &witness.published)
+        (&compared, &knowledge.published)
     {
         keep_contradiction(&*store, error, published).await;
     }
@@ -209,7 +210,7 @@ async fn keep_contradiction(store: &dyn Store, error: &NotTheLog, published: &Si
     if matches!(error, NotTheLog::Gone { .. } | NotTheLog::Another { .. }) {
         return;
     }
-    let kept = evidence_witness::keep_contradiction(store, published.text.as_bytes()).await;
+    let kept = witness::keep_contradiction(store, published.text.as_bytes()).await;
     if let Err(error) = kept {
         tracing::warn!(%error, "the published checkpoint could not be kept beside the log that contradicts it");
     }
@@ -221,7 +222,7 @@ async fn compare(
     config: &EvidenceConfig,
     store: &Arc<dyn Store>,
     origin: &str,
-    witness: &Witness,
+    knowledge: &ClusterKnowledge,
     signed: Option<&SignedCheckpoint>,
 ) -> Result<u64, OpenError> {
     let location = store.location();
@@ -231,7 +232,7 @@ async fn compare(
         // Its volume may come back: what this process wrote there is not lost yet.
         Err(error @ StoreError::NoDirectory(_)) if signed.is_some() => return Err(error.into()),
         Ok(None) | Err(StoreError::NoDirectory(_)) => {
-            witness::judge(location, nothing, witness)?;
+            cluster_knowledge::judge(location, nothing, knowledge)?;
             return Ok(0);
         }
         Err(error) => return Err(error.into()),
@@ -250,17 +251,17 @@ async fn compare(
     let mut begun = None;
     replay(&log, 0..log.size().min(1), |_, entry| begun = Some(entry.at)).boxed().await?;
     // What is published may be of a key that was replaced since.
-    let verifier_key = match &witness.published {
+    let verifier_key = match &knowledge.published {
         Published::Checkpoint(known) if log.has_key(&known.verifier_key) => &known.verifier_key,
         _ => key.as_str(),
     };
     let found = FoundLog { size: log.size(), verifier_key: Some(verifier_key), begun, ..nothing };
-    witness::judge(location, found, witness)?;
-    if let Published::Checkpoint(published) = &witness.published {
-        witness::check_continues(&log, published, "is published").await?;
+    cluster_knowledge::judge(location, found, knowledge)?;
+    if let Published::Checkpoint(published) = &knowledge.published {
+        cluster_knowledge::check_continues(&log, published, "is published").await?;
     }
     if let Some(signed) = signed {
-        witness::check_continues(&log, signed, "this process signed last").await?;
+        cluster_knowledge::check_continues(&log, signed, "this process signed last").await?;
     }
     Ok(log.size())
 }

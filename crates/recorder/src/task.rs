@@ -85,7 +85,7 @@ impl RecordError {
 
     /// Whether the API server did not say what is asked of it before the log is opened.
     fn is_unanswered(&self) -> bool {
-        matches!(self, Self::Open(OpenError::Witness(_) | OpenError::Cluster(_)))
+        matches!(self, Self::Open(OpenError::ClusterKnowledge(_) | OpenError::Cluster(_)))
     }
 
     fn is_put_back(&self) -> bool {
@@ -111,7 +111,7 @@ pub struct Recorder {
     /// The epoch in which this leadership writes, once it has tried to.
     epoch: Option<u64>,
     /// Whether this leadership found the log to be the one that others know.
-    witnessed: bool,
+    is_compared: bool,
     /// How the log names this process, once it has tried to write.
     own: Option<RunningOperator>,
     /// Who runs this process. None before the log was opened first.
@@ -204,7 +204,7 @@ impl Recorder {
             stage: Stage::Standby,
             term: 0,
             epoch: None,
-            witnessed: false,
+            is_compared: false,
             own: None,
             identity: OperatorIdentity::default(),
             outage: Outage::default(),
@@ -276,7 +276,7 @@ impl Recorder {
         match (&self.stage, self.leadership.look()) {
             (Stage::Standby, true) => {
                 self.epoch = None;
-                self.witnessed = false;
+                self.is_compared = false;
                 self.outage = Outage::default();
                 self.leads_since = Instant::now();
                 self.say(&Writing::Opening);

@@ -71,7 +71,7 @@ impl Observer for Counts {
 /// An operator's recorder on a log in a directory, and what others know of the log.
 struct Bench {
     folder: tempfile::TempDir,
-    known: Arc<Mutex<Result<Witness, String>>>,
+    known: Arc<Mutex<Result<ClusterKnowledge, String>>>,
     clock: Clock,
 }
 
@@ -87,7 +87,7 @@ fn identity() -> OperatorIdentity {
 
 impl Bench {
     fn new() -> Self {
-        let known = Arc::new(Mutex::new(Ok(Witness::default())));
+        let known = Arc::new(Mutex::new(Ok(ClusterKnowledge::default())));
         Self { folder: tempfile::tempdir().unwrap(), known, clock: Clock::default() }
     }
 
@@ -95,8 +95,8 @@ impl Bench {
         self.folder.path().join("log")
     }
 
-    fn know(&self, witness: Result<Witness, String>) {
-        *self.known.lock().unwrap() = witness;
+    fn know(&self, knowledge: Result<ClusterKnowledge, String>) {
+        *self.known.lock().unwrap() = knowledge;
     }
 
     fn start(&self, instance: &str, leadership: impl Into<Leadership>) -> (Evidence, Arc<Counts>) {
@@ -108,7 +108,7 @@ impl Bench {
             clock: self.clock.clone(),
             identity: Box::new(|| async { identity() }.boxed()),
             cluster: Box::new(|| async { Ok("7d9e3a60".to_owned()) }.boxed()),
-            witness: Box::new(move || {
+            knowledge: Box::new(move || {
                 let known = known.lock().unwrap().clone();
                 async move { known }.boxed()
             }),
@@ -326,10 +326,10 @@ async fn an_older_copy_is_not_written_to_and_the_newest_is() {
     let published = bench.run(&["b"]).await;
     bench.copy("log", "newest");
     let size = published.text.lines().nth(1).unwrap().parse().unwrap();
-    let mut statuses = Witness::default();
+    let mut statuses = ClusterKnowledge::default();
     statuses.cite(cited(size, 10));
-    for witness in [Witness::of(Published::Checkpoint(published.clone())), statuses] {
-        bench.know(Ok(witness));
+    for knowledge in [ClusterKnowledge::of(Published::Checkpoint(published.clone())), statuses] {
+        bench.know(Ok(knowledge));
         bench.copy("older", "log");
         let before = bench.files();
         let (leads, leading) = watch::channel(true);
@@ -354,20 +354,20 @@ async fn an_older_copy_is_not_written_to_and_the_newest_is() {
 async fn a_log_that_is_gone_with_its_key_is_begun_anew_only_with_consent() {
     let bench = Bench::new();
     let published = bench.run(&["a"]).await;
-    let mut statuses = Witness::default();
+    let mut statuses = ClusterKnowledge::default();
     statuses.cite(cited(3, -10));
     std::fs::remove_dir_all(bench.log()).unwrap();
     std::fs::remove_file(comptroller_evidence::key::default_path(&bench.folder.path().join("log")))
         .unwrap();
-    for witness in [Witness::of(Published::Checkpoint(published)), statuses.clone()] {
-        bench.know(Ok(witness));
+    for knowledge in [ClusterKnowledge::of(Published::Checkpoint(published)), statuses.clone()] {
+        bench.know(Ok(knowledge));
         let (_leads, leading) = watch::channel(true);
         let (evidence, _) = bench.start("comptroller-0", leading);
         let why = until_failing(&evidence).await;
         assert!(why.contains("there is no evidence log"), "{why}");
         assert_eq!(bench.files(), Vec::<String>::new(), "no key is made either");
     }
-    let mut consent = Witness::of(Published::Withdrawn);
+    let mut consent = ClusterKnowledge::of(Published::Withdrawn);
     consent.cite(cited(3, -10));
     bench.know(Ok(consent));
     // Twice: the second time the log is there, and the statuses still cite the old one.
@@ -384,7 +384,7 @@ async fn nothing_is_appended_before_others_could_be_asked() {
     let why = until_failing(&evidence).await;
     assert!(why.contains("connection refused"), "{why}");
     assert_eq!(bench.files(), Vec::<String>::new());
-    bench.know(Ok(Witness::default()));
+    bench.know(Ok(ClusterKnowledge::default()));
     until_open(&evidence).await;
 }
 

@@ -40,7 +40,9 @@ use comptroller_evidence::{
     replay::replay,
     store::memory::{self, WriteFault},
 };
-use comptroller_recorder::{Clock, EvidenceConfig, OperatorIdentity, Recorder, Witness, Writing};
+use comptroller_recorder::{
+    Clock, ClusterKnowledge, EvidenceConfig, OperatorIdentity, Recorder, Writing,
+};
 
 const CLUSTER: &str = "7d9e3a60";
 /// The name of the control. Its kind is [`CONTROL_KIND`].
@@ -164,7 +166,7 @@ impl World {
             clock: Clock::default(),
             identity: Box::new(|| async { OperatorIdentity::default() }.boxed()),
             cluster: Box::new(|| async { Ok(CLUSTER.to_owned()) }.boxed()),
-            witness: Box::new(|| async { Ok(Witness::default()) }.boxed()),
+            knowledge: Box::new(|| async { Ok(ClusterKnowledge::default()) }.boxed()),
         };
         let (leads, leading) = watch::channel(true);
         let (evidence, recorder) =

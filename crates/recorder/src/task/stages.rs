@@ -89,7 +89,7 @@ impl Recorder {
         let known = KnownLog {
             state: self.read(|current| current.state.clone()),
             signed: self.log.checkpoint.borrow().clone(),
-            witnessed: self.witnessed,
+            is_compared: self.is_compared,
             locked: self.locked,
         };
         let opened = opening::open(&self.config, &uid, known).await?;
@@ -99,7 +99,7 @@ impl Recorder {
     /// The log is open: says what is to be said first, then takes requests.
     async fn begin(&mut self, opened: Opened) -> Result<(), RecordError> {
         let Opened { writer, state, pseudonyms, key, store, gap, published } = opened;
-        self.witnessed = true;
+        self.is_compared = true;
         self.note_recovered(writer.recovered());
         writer.name_holder(&self.config.instance);
         let now = whole_seconds(self.config.clock.now()).0.max(state.last_at().unwrap_or_default());

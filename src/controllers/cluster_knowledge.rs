@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::checkpoint_publisher;
 use comptroller_core::api::{Control, EvidenceRef};
-use comptroller_recorder::{Citation, Witness};
+use comptroller_recorder::{Citation, ClusterKnowledge};
 
 /// Of all controls, so many at a time: a status may be long.
 const PAGE: u32 = 50;
@@ -24,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why it can't be read.
 #[derive(Debug, thiserror::Error)]
-enum WitnessError {
+enum ReadError {
     #[error("the ConfigMap comptroller-evidence: {0}")]
     Published(kube::Error),
     #[error("the controls: {0}")]
@@ -45,37 +45,37 @@ struct Citing {
 pub fn reader(
     client: Client,
     namespace: String,
-) -> impl Fn() -> BoxFuture<'static, Result<Witness, String>> + Send + Sync {
+) -> impl Fn() -> BoxFuture<'static, Result<ClusterKnowledge, String>> + Send + Sync {
     move || {
         let (client, namespace) = (client.clone(), namespace.clone());
         async move { read(client, &namespace).await.map_err(|error| error.to_string()) }.boxed()
     }
 }
 
-async fn read(client: Client, namespace: &str) -> Result<Witness, WitnessError> {
+async fn read(client: Client, namespace: &str) -> Result<ClusterKnowledge, ReadError> {
     let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let published = tokio::time::timeout(TIMEOUT, checkpoint_publisher::read(&config_maps)).await;
-    let published = published.map_err(|_| WitnessError::Late)?.map_err(WitnessError::Published)?;
-    let mut witness = Witness::of(published);
+    let published = published.map_err(|_| ReadError::Late)?.map_err(ReadError::Published)?;
+    let mut knowledge = ClusterKnowledge::of(published);
     let resource = ApiResource::erase::<Control>(&());
     let controls: Api<Object<NotUsed, Citing>> = Api::all_with(client, &resource);
     let mut page = ListParams::default().limit(PAGE);
     loop {
         let listed = tokio::time::timeout(TIMEOUT, controls.list(&page)).await;
-        let listed = match listed.map_err(|_| WitnessError::Late)? {
+        let listed = match listed.map_err(|_| ReadError::Late)? {
             Ok(listed) => listed,
             // Without the kind there is no status.
-            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(witness),
-            Err(error) => return Err(WitnessError::Controls(error)),
+            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(knowledge),
+            Err(error) => return Err(ReadError::Controls(error)),
         };
         for control in &listed.items {
             if let Some(citation) = citation(control) {
-                witness.cite(citation);
+                knowledge.cite(citation);
             }
         }
         match listed.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => page = page.continue_token(&token),
-            None => return Ok(witness),
+            None => return Ok(knowledge),
         }
     }
 }

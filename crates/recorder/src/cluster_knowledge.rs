@@ -15,7 +15,7 @@ use comptroller_evidence::{
 
 /// What others know of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Witness {
+pub struct ClusterKnowledge {
     /// What the `ConfigMap` of the log says.
     pub published: Published,
     /// What statuses cite; none of them is both older and shorter than another.
@@ -107,7 +107,7 @@ pub enum NotTheLog {
 /// What to do where nothing can be restored.
 const CONSENT: &str = "If it is lost for good, keep what there is, set `checkpoint` in the data of the ConfigMap comptroller-evidence to an empty text, and begin another log in an empty place, with a key of its own";
 
-impl Witness {
+impl ClusterKnowledge {
     /// What is published, before anything is cited.
     pub fn of(published: Published) -> Self {
         Self { published, cited: Vec::new() }
@@ -140,10 +140,10 @@ impl Witness {
 pub(super) fn judge(
     location: &str,
     found: FoundLog<'_>,
-    witness: &Witness,
+    knowledge: &ClusterKnowledge,
 ) -> Result<(), NotTheLog> {
     let location = location.to_owned();
-    if let Published::Checkpoint(checkpoint) = &witness.published {
+    if let Published::Checkpoint(checkpoint) = &knowledge.published {
         let shown = || {
             let size = size_of(checkpoint).map_or_else(|| "entries".to_owned(), entries);
             format!("the checkpoint of one with {size} is published")
@@ -161,7 +161,7 @@ pub(super) fn judge(
             return Err(NotTheLog::Gone { location, shown: shown() });
         }
     }
-    let Some(cited) = witness.longest(found.begun) else { return Ok(()) };
+    let Some(cited) = knowledge.longest(found.begun) else { return Ok(()) };
     let shown = format!(
         "the status of {} cites one with {} (status.evidence)",
         cited.by,
@@ -169,7 +169,7 @@ pub(super) fn judge(
     );
     match found.size {
         // Whoever withdraws the checkpoint knows that there was a log.
-        0 if witness.published == Published::Withdrawn => Ok(()),
+        0 if knowledge.published == Published::Withdrawn => Ok(()),
         0 => Err(NotTheLog::Gone { location, shown }),
         size if size < cited.log_size => Err(NotTheLog::Shorter { location, size, shown }),
         _ => Ok(()),

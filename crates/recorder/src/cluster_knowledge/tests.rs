@@ -14,19 +14,19 @@ fn published(key: &str, size: u64) -> Published {
     })
 }
 
-fn witness(published: Published, cited: &[(u64, i64)]) -> Witness {
-    let mut witness = Witness::of(published);
+fn knowledge(published: Published, cited: &[(u64, i64)]) -> ClusterKnowledge {
+    let mut knowledge = ClusterKnowledge::of(published);
     for (log_size, second) in cited {
         let (at, by) = (Some(at(*second)), format!("Control c{log_size}"));
-        witness.cite(Citation { log_size: *log_size, at, by });
+        knowledge.cite(Citation { log_size: *log_size, at, by });
     }
-    witness
+    knowledge
 }
 
-fn outcome(size: u64, begun: i64, witness: &Witness) -> &'static str {
+fn outcome(size: u64, begun: i64, knowledge: &ClusterKnowledge) -> &'static str {
     let begun = (size > 0).then(|| at(begun));
     let found = FoundLog { origin: ORIGIN, verifier_key: Some("k"), size, begun };
-    match judge("log", found, witness) {
+    match judge("log", found, knowledge) {
         Ok(()) => "goes on",
         Err(NotTheLog::Gone { .. }) => "gone",
         Err(NotTheLog::Shorter { .. }) => "shorter",
@@ -70,37 +70,37 @@ fn a_log_is_appended_to_only_if_nobody_knows_more() {
             "gone",
         ),
     ] {
-        assert_eq!(outcome(size, begun, &witness(published, cited)), expected, "{what}");
+        assert_eq!(outcome(size, begun, &knowledge(published, cited)), expected, "{what}");
     }
 }
 
 #[test]
 fn a_status_that_does_not_say_when_counts() {
-    let mut witness = Witness::default();
-    witness.cite(Citation { log_size: 9, at: None, by: "Control c".to_owned() });
-    assert_eq!(outcome(3, 10, &witness), "shorter");
+    let mut knowledge = ClusterKnowledge::default();
+    knowledge.cite(Citation { log_size: 9, at: None, by: "Control c".to_owned() });
+    assert_eq!(outcome(3, 10, &knowledge), "shorter");
 }
 
 #[test]
 fn of_all_that_is_cited_only_what_matters_is_kept() {
     let many: Vec<(u64, i64)> = (0..1000_u64).map(|n| (n, n.cast_signed())).collect();
-    assert_eq!(witness(Published::Nothing, &many).cited.len(), 1);
+    assert_eq!(knowledge(Published::Nothing, &many).cited.len(), 1);
     let mut backwards = many.clone();
     backwards.reverse();
-    assert_eq!(witness(Published::Nothing, &backwards).cited.len(), 1);
+    assert_eq!(knowledge(Published::Nothing, &backwards).cited.len(), 1);
     // A longer log from before is kept beside the newer one.
-    assert_eq!(witness(Published::Nothing, &[(900, 1), (3, 9)]).cited.len(), 2);
+    assert_eq!(knowledge(Published::Nothing, &[(900, 1), (3, 9)]).cited.len(), 2);
 }
 
 #[test]
 fn every_refusal_says_what_shows_it_and_what_to_do() {
     let found = FoundLog { origin: ORIGIN, verifier_key: Some("k"), size: 2, begun: Some(at(1)) };
-    for witness in [
-        witness(published("k", 40), &[(50, 90)]),
-        witness(published("other", 40), &[]),
-        witness(Published::Nothing, &[(50, 90)]),
+    for knowledge in [
+        knowledge(published("k", 40), &[(50, 90)]),
+        knowledge(published("other", 40), &[]),
+        knowledge(Published::Nothing, &[(50, 90)]),
     ] {
-        let text = judge("log", found, &witness).unwrap_err().to_string();
+        let text = judge("log", found, &knowledge).unwrap_err().to_string();
         for part in ["estore", "`checkpoint`", "empty place"] {
             assert!(text.contains(part), "{text}");
         }
