@@ -5,6 +5,7 @@
 //! log makes batches larger, never a queue of them.
 
 mod batch;
+mod inventory;
 #[cfg(test)]
 mod tests;
 
@@ -28,12 +29,13 @@ use super::{
 use comptroller_core::{
     api::{Control, ControlException, Duration as Period},
     engine::{Engine, Remembered, Verdict, exceptions::ExceptionState},
+    inventory::ResourceType,
 };
 use comptroller_evidence::data::GapData;
 use comptroller_evidence::fold::LogState;
 use comptroller_recorder::{
-    AuthorGuards, BatchAnswer, Evidence, EvidenceError, ObjectKey, ObjectRecord, PeriodClosing,
-    Receipt, Recorded, Writing,
+    AuthorGuards, BatchAnswer, Evidence, EvidenceError, ListOrigin, ObjectKey, ObjectRecord,
+    PeriodClosing, Receipt, Recorded, Writing,
 };
 
 /// The kind of controls, as entries name it.
@@ -94,6 +96,12 @@ pub struct RecordStage {
     unconfirmed: Vec<Unconfirmed>,
     /// The version of the namespaces that is in the log. None when it may have another.
     namespaces: Option<u64>,
+    /// The newest complete list of each kind.
+    lists: BTreeMap<ResourceType, ListOrigin>,
+    /// When it was last looked whether an inventory is due.
+    inventory_looked: Option<Instant>,
+    /// When the log first held everything since it was opened. None before.
+    begun: Option<Instant>,
     /// Whether the first batch since the log was opened has gathered enough.
     gathered: bool,
     /// Since when it gathers. None before everything is loaded.
@@ -178,6 +186,9 @@ impl RecordStage {
             in_flight: None,
             unconfirmed: Vec::new(),
             namespaces: None,
+            lists: BTreeMap::new(),
+            inventory_looked: None,
+            begun: None,
             gathered: false,
             gathering_since: None,
         }
@@ -203,6 +214,11 @@ impl RecordStage {
         if self.authors != *authors {
             self.authors.clone_from(authors);
         }
+    }
+
+    /// Takes in that the list of a kind is complete.
+    pub fn note_list(&mut self, resource: &ResourceType, list: ListOrigin) {
+        self.lists.insert(resource.clone(), list);
     }
 
     /// Takes in that a period closes. The first that is said of it counts.
@@ -410,6 +426,7 @@ impl RecordStage {
         }
         self.waiting = self.controls.keys().cloned().collect();
         self.namespaces = None;
+        self.begun = None;
         (self.gathered, self.gathering_since) = (false, None);
     }
 
@@ -439,6 +456,7 @@ impl RecordStage {
         };
         match result {
             Ok(receipt) => {
+                self.begun.get_or_insert_with(Instant::now);
                 self.namespaces = namespaces.or(self.namespaces);
                 self.settle_recorded(engine, sent, receipt);
             }

@@ -15,7 +15,8 @@ use tlog_tiles::Hash;
 
 use super::{
     data::PopulationList,
-    entry::{Data, Entry},
+    entry::{Data, Entry, EntryType},
+    inventory::InventoryData,
     key::VerifierKey,
     log::{
         CHECKPOINT, FULL, LogError, LogReader, Tiles, VERIFIER_KEY, check_continues, key_beside,
@@ -221,14 +222,25 @@ struct Bundle {
     entries: BundleContents,
 }
 
+/// Data beside the log.
+struct Beside {
+    /// The entry that names it.
+    entry: u64,
+    digest: String,
+    /// How long it is, where the entry says so.
+    length: Option<u64>,
+    /// Whether it is an inventory that was too large for its entry, and names lists itself.
+    is_inventory: bool,
+}
+
 /// What the entries of a bundle say, up to the first that is wrong.
 #[derive(Default)]
 struct BundleContents {
     epochs: Option<(u64, u64)>,
     times: Vec<EntryTimes>,
     span: Option<(Timestamp, Timestamp)>,
-    /// Data beside the log: the entry, its digest, and how long it is, where the entry says so.
-    stored: Vec<(u64, String, Option<u64>)>,
+    /// Data beside the log that an entry names.
+    stored: Vec<Beside>,
     wrong: Option<(u64, String)>,
 }
 
@@ -275,15 +287,26 @@ impl BundleContents {
         self.epochs = Some((first, entry.epoch));
         self.times.push(EntryTimes::of(&entry));
         self.span = Some((self.span.map_or(entry.at, |(first, _)| first), entry.at));
-        let population = |list: &Option<PopulationList>| {
-            list.as_ref().map(|list| (index, list.digest.clone(), None))
+        let beside = |digest: &str, length| Beside {
+            entry: index,
+            digest: digest.to_owned(),
+            length,
+            is_inventory: false,
         };
-        self.stored.extend(match &entry.data {
-            Data::Stored(_, data) => Some((index, data.stored.clone(), Some(data.bytes))),
-            Data::Verdict(data) => population(&data.population_list),
-            Data::Heartbeat(data) => population(&data.population_list),
-            _ => None,
-        });
+        let population =
+            |list: &Option<PopulationList>| list.as_ref().map(|list| beside(&list.digest, None));
+        match &entry.data {
+            Data::Inventory(data) => {
+                self.stored.extend(data.lists().map(|list| beside(&list.digest, Some(list.bytes))));
+            }
+            Data::Stored(type_, data) => self.stored.push(Beside {
+                is_inventory: *type_ == EntryType::Inventory,
+                ..beside(&data.stored, Some(data.bytes))
+            }),
+            Data::Verdict(data) => self.stored.extend(population(&data.population_list)),
+            Data::Heartbeat(data) => self.stored.extend(population(&data.population_list)),
+            _ => {}
+        }
         Ok(())
     }
 }
@@ -325,10 +348,9 @@ impl Progress {
             }
             self.epoch = last;
         }
-        for (index, digest, length) in &entries.stored {
-            self.stored += 1;
-            self.beside(log, digest, *length).await.map_err(|error| match error {
-                LogError::Stored { .. } => bad(*index, error.to_string()),
+        for beside in &entries.stored {
+            self.beside(log, beside).await.map_err(|error| match error {
+                LogError::Stored { .. } => bad(beside.entry, error.to_string()),
                 error => error.into(),
             })?;
         }
@@ -350,15 +372,35 @@ impl Progress {
         Ok(())
     }
 
-    async fn beside(
+    async fn beside(&mut self, log: &LogReader, beside: &Beside) -> Result<(), LogError> {
+        let Beside { digest, length, is_inventory, .. } = beside;
+        let bytes = self.whole(log, digest, *length).await?;
+        if !is_inventory {
+            return Ok(());
+        }
+        // Read once for all: an inventory is never the same twice.
+        let Some(bytes) = bytes else { return Ok(()) };
+        let data: InventoryData = serde_json::from_slice(&bytes).map_err(|_| LogError::Stored {
+            digest: digest.clone(),
+            reason: "not an inventory, as the entry says it is",
+        })?;
+        for list in data.lists() {
+            self.whole(log, &list.digest, Some(list.bytes)).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks that data beside the log is there and is what was stored. None if it was seen before.
+    async fn whole(
         &mut self,
         log: &LogReader,
         digest: &str,
         length: Option<u64>,
-    ) -> Result<(), LogError> {
+    ) -> Result<Option<Bytes>, LogError> {
+        self.stored += 1;
         let key = (digest.to_owned(), length);
         if self.seen.contains(&key) {
-            return Ok(());
+            return Ok(None);
         }
         let bytes = log.stored(digest).await?;
         if length.is_some_and(|length| length != bytes.len() as u64) {
@@ -370,7 +412,7 @@ impl Progress {
             self.seen.clear();
         }
         self.seen.insert(key);
-        Ok(())
+        Ok(Some(bytes))
     }
 }
 
