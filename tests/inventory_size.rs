@@ -34,7 +34,7 @@ const SIZE: usize = 10_000;
 
 /// What the facts of a year may take, if every list of every kind changed on every day: a part of the
 /// 1 GiB that the whole log may.
-const YEAR: usize = 400 * 1024 * 1024;
+const YEAR: usize = 160 * 1024 * 1024;
 
 fn now() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().unwrap()

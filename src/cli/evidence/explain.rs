@@ -148,7 +148,7 @@ async fn explain(reader: &LogReader, args: &ExplainArgs) -> Result<Explanation, 
     };
     let world = World::build(reader, &past, inventory).await?;
     let chosen = world.choose(&args.control, &args.item)?;
-    Ok(Explanation::new(reader, &args.control, &past, inventory, &world, &spec, chosen))
+    Ok(Explanation::new(reader, &args.control, &past, inventory, &world, &spec, &chosen))
 }
 
 /// The spec of a control as it was in force.

@@ -155,7 +155,7 @@ impl RecordStage {
             });
         }
         self.waiting = later;
-        self.add_heartbeats(engine, now, heard, room, &mut batch, &mut sent, &mut digests);
+        self.add_heartbeats(engine, now, heard, room, &mut digests, (&mut batch, &mut sent));
         batch.inventory = self.inventory(engine, batch.is_empty(), now);
         (batch, sent)
     }
@@ -168,9 +168,8 @@ impl RecordStage {
         now: Moment,
         heard: impl Fn(&Engine, &str) -> Option<Instant>,
         mut room: usize,
-        batch: &mut Batch,
-        sent: &mut Vec<Sent>,
         digests: &mut FactsDigests,
+        (batch, sent): (&mut Batch, &mut Vec<Sent>),
     ) {
         // Without a log the status says by itself until when its verdict is known to hold.
         if !self.evidence.has_log() {

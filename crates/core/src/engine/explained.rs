@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Engine, JudgedItem, memory::FindingState, verdict::ObservedFinding};
+use super::{Engine, JudgedItem, memory::FindingState, population, verdict::ObservedFinding};
 use crate::checks::Item;
 
 /// What was found about one item. Nothing at all: it passes.
@@ -20,6 +20,12 @@ impl Engine {
     pub fn items(&self, control: &str) -> Vec<(Item, JudgedItem)> {
         let tracked = self.controls.get(control);
         tracked.map(|tracked| tracked.items(&self.inventory)).unwrap_or_default()
+    }
+
+    /// Everybody who holds a right, whether some control judges them or not.
+    pub fn subjects(&self) -> impl Iterator<Item = JudgedItem> {
+        let subjects = self.inventory.rights.subjects();
+        subjects.filter_map(|(id, _)| population::named(&self.inventory, Item::Subject(id)))
     }
 
     /// What was found about an item of a control.

@@ -156,7 +156,7 @@ impl Explanation {
         inventory: &LoggedInventory,
         world: &World,
         spec: &ControlSpec,
-        chosen: Chosen,
+        chosen: &Chosen,
     ) -> Self {
         let verdict = world.engine.verdict(control);
         let found = match chosen.item {
@@ -218,7 +218,7 @@ impl Explanation {
                     })
                     .cloned(),
             },
-            facts: world.facts(&chosen),
+            facts: world.facts(chosen),
             facts_digest,
             judgement,
             changed_since,

@@ -110,10 +110,11 @@ impl World {
             .collect();
         let inventory = self.engine.inventory();
         let objects = || {
-            inventory.iter().filter_map(|(_, object)| {
+            let objects = inventory.iter().filter_map(|(_, object)| {
                 let resource = checks::reference_of(inventory, object)?;
                 Some(JudgedItem { resource, uid: object.uid.clone(), facts: None })
-            })
+            });
+            objects.chain(self.engine.subjects())
         };
         // What is not judged is worth an answer too: that it is not judged.
         if found.is_empty() {
