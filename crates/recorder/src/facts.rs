@@ -4,9 +4,9 @@
 //! records name who attests; texts that come from anywhere are read as any message is. Names of
 //! objects, labels and what expressions compare stay as they are.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use comptroller_core::inventory::{Object, ProgramId, line};
 use comptroller_evidence::{
@@ -42,13 +42,10 @@ impl FactsWriter {
     pub fn line(&self, object: &Object, programs: &[ProgramId]) -> Result<String, CanonicalError> {
         let pseudonym = |person: &str| self.pseudonyms.pseudonym(person);
         let pseudonymizer = Pseudonymizer::new(&pseudonym).knowing(&self.known);
-        let mut value = line::to_json(object, programs)?;
-        for part in ["cel", "facts"] {
-            if let Some(part) = value.get_mut(part) {
-                replace(part, &pseudonymizer);
-            }
-        }
-        canonical::to_string(&value)
+        let json = serde_json::value::to_raw_value(&line::of(object, programs))?;
+        let mut line = String::with_capacity(json.get().len());
+        write(&json, Holds::Names, &pseudonymizer, &mut line)?;
+        Ok(line)
     }
 
     /// A text that may name anybody.
@@ -63,77 +60,123 @@ impl FactsWriter {
     }
 }
 
-fn replace(value: &mut Value, people: &Pseudonymizer<'_>) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, people)),
-        Value::Object(fields) => {
-            if may_be_impersonated(fields)
-                && let Some(names) = fields.get_mut("names")
-            {
-                users(names, people);
-            }
-            if let Some(summary) = summary_without(fields, people) {
-                fields.insert("summary".to_owned(), summary.into());
-            }
-            for (key, field) in fields {
-                match (key.as_str(), &mut *field) {
-                    ("User" | "attestedBy" | "recordedBy", Value::String(name)) => {
-                        *name = people.user(name);
-                    }
-                    ("participants", names) => users(names, people),
-                    ("Fail", failed) => messages(failed, people),
-                    (key, Value::String(text)) if PROSE.contains(&key) => {
-                        *text = people.message(text, None);
-                    }
-                    _ => replace(field, people),
-                }
-            }
+/// What a text in facts may hold, by the field that it is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// Nobody, or the name of an object.
+    Names,
+    /// A user.
+    User,
+    /// A sentence.
+    Sentence,
+}
+
+impl Holds {
+    fn of(key: &str) -> Self {
+        match key {
+            "User" | "attestedBy" | "recordedBy" | "participants" => Self::User,
+            // Pairs of the number of a validation and its message.
+            "Fail" => Self::Sentence,
+            key if PROSE.contains(&key) => Self::Sentence,
+            _ => Self::Names,
         }
-        _ => {}
     }
+}
+
+/// Writes JSON in canonical form, without people. Level by level: the facts of the largest object are
+/// some megabytes of text, and would be many times that as values.
+fn write(
+    json: &RawValue,
+    holds: Holds,
+    people: &Pseudonymizer<'_>,
+    out: &mut String,
+) -> Result<(), CanonicalError> {
+    let text = json.get();
+    match text.as_bytes().first() {
+        Some(b'{') => write_fields(&serde_json::from_str(text)?, people, out),
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text)?;
+            out.push('[');
+            for (at, item) in items.into_iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write(item, holds, people, out)?;
+            }
+            out.push(']');
+            Ok(())
+        }
+        Some(b'"') if holds != Holds::Names => {
+            let text: String = serde_json::from_str(text)?;
+            let text = match holds {
+                Holds::User => people.user(&text),
+                _ => people.message(&text, None),
+            };
+            out.push_str(&serde_json::to_string(&text)?);
+            Ok(())
+        }
+        // Numbers in facts are whole: a fraction would be refused by whoever reads them back.
+        _ => {
+            out.push_str(text);
+            Ok(())
+        }
+    }
+}
+
+type Fields<'a> = BTreeMap<String, &'a RawValue>;
+
+fn write_fields(
+    fields: &Fields<'_>,
+    people: &Pseudonymizer<'_>,
+    out: &mut String,
+) -> Result<(), CanonicalError> {
+    let summary = summary_without(fields, people);
+    out.push('{');
+    for (at, (key, field)) in fields.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push_str(&serde_json::to_string(key)?);
+        out.push(':');
+        match (key.as_str(), &summary) {
+            ("summary", Some(summary)) => out.push_str(&serde_json::to_string(summary)?),
+            ("names", _) if may_be_impersonated(fields) => write(field, Holds::User, people, out)?,
+            (key, _) => write(field, Holds::of(key), people, out)?,
+        }
+    }
+    out.push('}');
+    Ok(())
+}
+
+fn read<'a, T: serde::Deserialize<'a>>(fields: &Fields<'a>, key: &str) -> Option<T> {
+    serde_json::from_str(fields.get(key)?.get()).ok()
 }
 
 /// The summary of a record without those who attest and take part, who are known by it alone. None of
 /// what is no record.
-fn summary_without(record: &Map<String, Value>, people: &Pseudonymizer<'_>) -> Option<String> {
-    let text = |key: &str| record.get(key).and_then(Value::as_str);
-    let (summary, attested_by) = (text("summary")?, text("attestedBy")?);
-    let taking_part = record.get("participants").and_then(Value::as_array);
-    let taking_part = taking_part.into_iter().flatten().filter_map(Value::as_str);
-    let mut names: Vec<&str> = taking_part.chain([attested_by]).chain(text("recordedBy")).collect();
+fn summary_without(record: &Fields<'_>, people: &Pseudonymizer<'_>) -> Option<String> {
+    let (summary, attested_by): (String, String) =
+        (read(record, "summary")?, read(record, "attestedBy")?);
+    let mut names: Vec<String> = read(record, "participants").unwrap_or_default();
+    names.push(attested_by);
+    names.extend(read::<Option<String>>(record, "recordedBy").flatten());
     // Longer names first: one may be a part of another.
     names.sort_by_key(|name| std::cmp::Reverse(name.len()));
-    Some(people.text(summary, &names))
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Some(people.text(&summary, &names))
 }
 
 /// Whether a rule of a role is about users, whose names it may hold.
-fn may_be_impersonated(rule: &Map<String, Value>) -> bool {
-    let resources = rule.get("resources").and_then(Value::as_array);
-    resources.into_iter().flatten().any(|resource| resource.as_str() == Some("users"))
-}
-
-fn users(names: &mut Value, people: &Pseudonymizer<'_>) {
-    for name in names.as_array_mut().into_iter().flatten() {
-        if let Value::String(name) = name {
-            *name = people.user(name);
-        }
-    }
-}
-
-/// What validations say of an object: pairs of a number and a message.
-fn messages(failed: &mut Value, people: &Pseudonymizer<'_>) {
-    for pair in failed.as_array_mut().into_iter().flatten() {
-        if let Some(Value::String(message)) = pair.get_mut(1) {
-            *message = people.message(message, None);
-        }
-    }
+fn may_be_impersonated(rule: &Fields<'_>) -> bool {
+    let resources: Option<Vec<String>> = read(rule, "resources");
+    resources.into_iter().flatten().any(|resource| resource == "users")
 }
 
 #[cfg(test)]
 mod tests {
     use comptroller_core::inventory::{Catalog, CelResult, Interner, Inventory, Projector};
     use comptroller_evidence::key::SigningKey;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -170,6 +213,8 @@ mod tests {
         );
         let text = writer().line(&binding, &[]).unwrap();
         assert!(!text.contains("jane"), "{text}");
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(canonical::to_string(&value).unwrap(), text);
         for kept in ["admins-of-sam", "system:kube-proxy", r#""name":"ci""#, r#"{"Group":"sam"}"#] {
             assert!(text.contains(kept), "{kept}: {text}");
         }
@@ -178,6 +223,29 @@ mod tests {
         // A pseudonym has no pseudonym of its own, so that the line of what was read is the line.
         assert_eq!(again.name, binding.name);
         assert_eq!(writer().digest(&binding, &[]).unwrap(), canonical::sha256(text.as_bytes()));
+    }
+
+    #[test]
+    fn a_line_in_which_nobody_is_named_is_the_canonical_text() {
+        let web = json!({
+            "metadata": {"name": "web", "namespace": "a", "uid": "7d9e", "labels": {"z": "\u{e9}\"", "a": ""}},
+            "spec": {"replicas": 2, "template": {"spec": {
+                "hostNetwork": true,
+                "securityContext": {"runAsUser": 7},
+                "containers": [
+                    {"name": "b", "image": "i", "ports": [{"containerPort": 1, "hostPort": 2}]},
+                    {"name": "a", "image": "j", "securityContext": {"capabilities": {"add": ["CHOWN"]}}},
+                ],
+            }}},
+        });
+        let web = Object {
+            cel: [CelResult::Pass, CelResult::NotMatched].into(),
+            ..object("apps", "Deployment", &web)
+        };
+        let programs = [ProgramId(9), ProgramId(3)];
+        let canonical = canonical::to_string(&line::of(&web, &programs)).unwrap();
+        assert_eq!(writer().line(&web, &programs).unwrap(), canonical);
+        assert_eq!(line::parse(canonical.as_bytes(), &programs).unwrap().facts, web.facts);
     }
 
     #[test]

@@ -4,7 +4,6 @@
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{CelResult, Facts, Object, ProgramId, ProjectedObject, Symbol};
 
@@ -38,17 +37,17 @@ struct ReadLine {
     uid: Option<Box<str>>,
 }
 
-/// The JSON of an object, judged by these programs: `{"cel":{...},"facts":{...},"name":...,
-/// "namespace":...,"uid":...}`. It names people as the cluster does.
-pub fn to_json(object: &Object, programs: &[ProgramId]) -> Result<Value, serde_json::Error> {
+/// The line of an object, judged by these programs, to be written as JSON: `{"cel":{...},
+/// "facts":{...},"name":...,"namespace":...,"uid":...}`. It names people as the cluster does.
+pub fn of<'a>(object: &'a Object, programs: &[ProgramId]) -> impl Serialize + use<'a> {
     let results = programs.iter().zip(&object.cel);
-    serde_json::to_value(WrittenLine {
+    WrittenLine {
         cel: results.map(|(program, result)| (program.to_string(), result)).collect(),
         facts: &object.facts,
         name: &object.name,
         namespace: &object.namespace,
         uid: object.uid.as_deref(),
-    })
+    }
 }
 
 /// The object of a line, with what these programs said of it, in their order.

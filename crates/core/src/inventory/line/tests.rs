@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::inventory::{
@@ -24,8 +24,7 @@ fn read_back(facts: &Facts, cel: Vec<CelResult>) -> ProjectedObject {
         facts: facts.clone(),
         cel: cel.into(),
     };
-    let value = to_json(&object, &programs).unwrap();
-    let line = canonical::to_string(&value).unwrap();
+    let line = canonical::to_string(&of(&object, &programs)).unwrap();
     let read = parse(line.as_bytes(), &programs).unwrap();
     assert_eq!(
         (&read.namespace, &read.name, &read.uid),
@@ -33,7 +32,7 @@ fn read_back(facts: &Facts, cel: Vec<CelResult>) -> ProjectedObject {
     );
     assert_eq!(read.cel, object.cel);
     let again = Object { facts: read.facts.clone(), ..object };
-    assert_eq!(canonical::to_string(&to_json(&again, &programs).unwrap()).unwrap(), line);
+    assert_eq!(canonical::to_string(&of(&again, &programs)).unwrap(), line);
     read
 }
 
