@@ -4,6 +4,8 @@
 //! be the one text of what it says; epochs never fall; data beside the log is there and is what was
 //! stored. One bundle of 256 entries at a time is in memory, and a few are read ahead.
 
+mod beside;
+
 use std::{collections::HashSet, path::Path, sync::Arc};
 
 use bytes::Bytes;
@@ -13,9 +15,9 @@ use serde::Serialize;
 use signed_note::Note;
 use tlog_tiles::Hash;
 
+use self::beside::Beside;
 use super::{
-    data::PopulationList,
-    entry::{Data, Entry, EntryType},
+    entry::Entry,
     inventory::InventoryData,
     key::VerifierKey,
     log::{
@@ -222,17 +224,6 @@ struct Bundle {
     entries: BundleContents,
 }
 
-/// Data beside the log.
-struct Beside {
-    /// The entry that names it.
-    entry: u64,
-    digest: String,
-    /// How long it is, where the entry says so.
-    length: Option<u64>,
-    /// Whether it is an inventory that was too large for its entry, and names lists itself.
-    is_inventory: bool,
-}
-
 /// What the entries of a bundle say, up to the first that is wrong.
 #[derive(Default)]
 struct BundleContents {
@@ -287,26 +278,7 @@ impl BundleContents {
         self.epochs = Some((first, entry.epoch));
         self.times.push(EntryTimes::of(&entry));
         self.span = Some((self.span.map_or(entry.at, |(first, _)| first), entry.at));
-        let beside = |digest: &str, length| Beside {
-            entry: index,
-            digest: digest.to_owned(),
-            length,
-            is_inventory: false,
-        };
-        let population =
-            |list: &Option<PopulationList>| list.as_ref().map(|list| beside(&list.digest, None));
-        match &entry.data {
-            Data::Inventory(data) => {
-                self.stored.extend(data.lists().map(|list| beside(&list.digest, Some(list.bytes))));
-            }
-            Data::Stored(type_, data) => self.stored.push(Beside {
-                is_inventory: *type_ == EntryType::Inventory,
-                ..beside(&data.stored, Some(data.bytes))
-            }),
-            Data::Verdict(data) => self.stored.extend(population(&data.population_list)),
-            Data::Heartbeat(data) => self.stored.extend(population(&data.population_list)),
-            _ => {}
-        }
+        self.stored.extend(Beside::of(index, &entry));
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     data::{OperatorData, OperatorEvent, StoredData},
-    entry::{EntrySubject, EntryType},
+    entry::{Data, EntrySubject, EntryType},
     key::SigningKey,
     log::LogWriter,
     store::BucketStore,

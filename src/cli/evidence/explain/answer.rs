@@ -1,27 +1,26 @@
 //! What is said about an item, as JSON and for people.
 
-use std::fmt::Write as _;
+mod compare;
+mod text;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use self::compare::{agreement, changes, is_about, matches_people_by_pattern, members};
 use super::{
-    past::{LoggedInventory, Past, Recorded},
-    world::{Chosen, World, full_name},
+    past::{LoggedInventory, Past},
+    world::{Chosen, World},
 };
 use comptroller_core::{
     api::{ControlSpec, ResourceRef, Severity, State},
-    engine::{ItemFindings, ObservedFinding, RECORDED_FINDINGS, Verdict},
+    engine::{ItemFindings, ObservedFinding, Verdict},
 };
 use comptroller_evidence::{
-    data::EntryFinding,
     fold::{FindingKey, VerdictState},
     inventory::KindInventory,
     log::LogReader,
-    population,
 };
-use comptroller_report::visible;
 use comptroller_vocabulary::{canonical, closed_enum};
 
 closed_enum! {
@@ -231,92 +230,6 @@ impl Explanation {
     pub fn exit_code(&self) -> u8 {
         u8::from(self.agrees == Some(false) && self.changed_since.is_empty())
     }
-
-    /// The explanation for people.
-    pub fn describe(&self) -> String {
-        let mut text = String::new();
-        // Writing to a string can't fail.
-        let _ = self.write(&mut text);
-        text
-    }
-
-    fn write(&self, out: &mut String) -> std::fmt::Result {
-        let item = full_name(&self.item);
-        writeln!(out, "Control:    {}: {}", visible(&self.control), visible(&self.spec.title))?;
-        writeln!(out, "Item:       {}", visible(&item))?;
-        if let Some(uid) = &self.uid {
-            writeln!(out, "            uid {}", visible(uid))?;
-        }
-        writeln!(out, "At:         {}", self.at)?;
-        writeln!(out, "Log:        {}", visible(&self.origin))?;
-        match &self.recorded {
-            Some(recorded) => recorded.write(out)?,
-            None => writeln!(out, "Recorded:   no verdict of the control by then")?,
-        }
-        let SpecInForce { entry, since, generation, .. } = &self.spec;
-        let generation = generation.map_or_else(String::new, |n| format!("generation {n}, "));
-        writeln!(out, "Spec:       {generation}entry {entry}, since {since}")?;
-        let FactsOrigin { entry, at, collector, list, .. } = &self.inventory;
-        writeln!(out, "Facts:      entry {entry} of {at}, read by {}", visible(collector))?;
-        if let Some(list) = list {
-            let version = list.resource_version.as_deref().unwrap_or("none");
-            write!(
-                out,
-                "            {} {} {}, {}",
-                list.count, list.api_version, list.kind, list.reading
-            )?;
-            writeln!(out, "; resource version {}", visible(version))?;
-        }
-        if let Some(digest) = &self.facts_digest {
-            writeln!(out, "            {digest}")?;
-        }
-        writeln!(out, "Judgement:  {}: {}", self.judgement.outcome, visible(&self.judgement.why))?;
-        for finding in &self.judgement.findings {
-            let JudgedFinding { rule, severity, message, exception, .. } = finding;
-            write!(out, "            {severity} {}: {}", visible(rule), visible(message))?;
-            match exception {
-                Some(exception) => writeln!(out, " (excepted by {})", visible(exception))?,
-                None => writeln!(out)?,
-            }
-        }
-        writeln!(out, "Log agrees: {}", self.agreement())?;
-        for change in &self.changed_since {
-            writeln!(
-                out,
-                "            entry {} of {}: {}",
-                change.entry,
-                change.at,
-                visible(&change.what)
-            )?;
-        }
-        if !self.facts.is_null() {
-            writeln!(out, "\nFacts, as they are stored:")?;
-            let yaml = yaml_serde::to_string(&self.facts).map_err(|_| std::fmt::Error)?;
-            for line in yaml.lines() {
-                writeln!(out, "  {}", visible(line))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn agreement(&self) -> String {
-        let mut text = match (self.agrees, self.changed_since.is_empty()) {
-            (Some(true), _) => "yes".to_owned(),
-            (Some(false), false) => {
-                "no: it was recorded after the facts were that something changed".to_owned()
-            }
-            (Some(false), true) => {
-                "NO, and no entry since the facts were recorded says why".to_owned()
-            }
-            (None, _) => "that can't be told".to_owned(),
-        };
-        if self.population_agrees == Some(false) {
-            text.push_str(
-                "; the items of the control are others than when the facts were recorded",
-            );
-        }
-        text
-    }
 }
 
 impl RecordedOutcome {
@@ -340,28 +253,6 @@ impl RecordedOutcome {
             reason: logged.reason.clone(),
             findings: findings.collect(),
         }
-    }
-
-    fn write(&self, out: &mut String) -> std::fmt::Result {
-        let Self { entry, at, state, reason, findings } = self;
-        let reason = visible(reason);
-        write!(out, "Recorded:   the control was {state}")?;
-        if !reason.is_empty() {
-            write!(out, " ({reason})")?;
-        }
-        writeln!(out, ", by entry {entry} of {at}")?;
-        if findings.is_empty() {
-            return writeln!(out, "            nothing was open about this item");
-        }
-        for finding in findings {
-            let RecordedFinding { rule, since, entry, exception, .. } = finding;
-            write!(out, "            {} since {since}, by entry {entry}", visible(rule))?;
-            match exception {
-                Some(exception) => writeln!(out, ", excepted by {}", visible(exception))?,
-                None => writeln!(out)?,
-            }
-        }
-        Ok(())
     }
 }
 
@@ -426,87 +317,4 @@ fn judged_finding(observed: &ObservedFinding) -> JudgedFinding {
         message: finding.message.clone(),
         exception: exception.clone(),
     }
-}
-
-/// Whether a finding is about an item: about the object, or about the subject.
-fn is_about(item: &ResourceRef, resource: &ResourceRef, subject: Option<&str>) -> bool {
-    let as_subject = match &item.namespace {
-        Some(namespace) => format!("{} {namespace}/{}", item.kind, item.name),
-        None => format!("{} {}", item.kind, item.name),
-    };
-    item == resource || subject == Some(as_subject.as_str())
-}
-
-/// What an entry after the inventory says that bears on the item.
-fn changes(entry: &Recorded, item: &ResourceRef, keys: &[FindingKey]) -> Vec<ChangeSince> {
-    let about = |finding: &&EntryFinding| {
-        is_about(item, &finding.resource, finding.subject.as_deref())
-            || keys.contains(&FindingKey::of(finding))
-    };
-    let mut what = Vec::new();
-    if entry.is_edit {
-        what.push("the control was edited".to_owned());
-    }
-    for finding in entry.added.iter().filter(about) {
-        what.push(format!("{} was found: {}", finding.rule, finding.message));
-    }
-    for finding in entry.removed.iter().filter(about) {
-        let ending = finding.ending.map_or_else(String::new, |ending| format!(" ({ending})"));
-        what.push(format!("{} was gone{ending}", finding.rule));
-    }
-    for (moved, verb) in [(&entry.entered, "came into"), (&entry.left, "left")] {
-        for change in moved.iter().filter(|change| change.item == *item) {
-            what.push(format!("the item {verb} the population ({})", change.why));
-        }
-    }
-    let (entry, at) = (entry.entry, entry.at);
-    what.into_iter().map(|what| ChangeSince { entry, at, what }).collect()
-}
-
-/// Whether a spec selects users by a part of their names, which pseudonyms do not have.
-fn matches_people_by_pattern(spec: &Value) -> bool {
-    match spec {
-        Value::Array(items) => items.iter().any(matches_people_by_pattern),
-        Value::Object(fields) => {
-            let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default();
-            (text("kind") == "User" && text("name").contains('*') && text("name") != "*")
-                || fields.values().any(matches_people_by_pattern)
-        }
-        _ => false,
-    }
-}
-
-/// Whether what the log has of an item is what it came to; None where the log can't tell.
-fn agreement(
-    recorded: &RecordedOutcome,
-    outcome: Outcome,
-    keys: &[FindingKey],
-    logged: Option<&VerdictState>,
-) -> Option<bool> {
-    // Of very many findings the log has the worst alone.
-    let is_cut = logged.is_some_and(|logged| logged.findings.len() >= RECORDED_FINDINGS);
-    let blocked = recorded.state == State::Unknown && recorded.findings.is_empty();
-    if is_cut || blocked || outcome == Outcome::Unknown {
-        return None;
-    }
-    let open = |key: &FindingKey| {
-        recorded.findings.iter().any(|finding| {
-            finding.rule == key.rule
-                && finding.resource == key.resource
-                && finding.subject == key.subject
-        })
-    };
-    Some(keys.iter().all(open) && recorded.findings.len() == keys.len())
-}
-
-/// The digest of the items that are judged again, as entries have it.
-fn members(world: &World, control: &str) -> String {
-    let items = world.engine.population(control);
-    let mut lines: Vec<String> = items
-        .iter()
-        .map(|item| population::line(&item.resource, item.uid.as_deref(), None) + "\n")
-        .collect();
-    lines.sort_unstable();
-    lines.dedup();
-    population::digest_of_list(&lines.concat())
 }
