@@ -24,7 +24,7 @@ use comptroller_core::{
     engine::{CollectedInventory, Engine, Remembered},
     inventory::{Catalog, Interner, Projector, catalog},
 };
-use comptroller_evidence::{canonical, key::SigningKey};
+use comptroller_evidence::{canonical, key::SigningKey, privacy::KnownPeople};
 use comptroller_recorder::{FactsWriter, InventoryObservation};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ fn engine(objects: &[Value]) -> Engine {
 
 fn writer() -> FactsWriter {
     let key = SigningKey::from_seed("comptroller.dev/evidence/x", &[7; 32]).unwrap();
-    FactsWriter::new(Arc::new(key.pseudonyms()), Vec::new())
+    FactsWriter::new(Arc::new(key.pseudonyms()), KnownPeople::default())
 }
 
 /// How many bytes the lists take as they are stored, by kind, and how many objects they have.

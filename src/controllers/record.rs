@@ -31,8 +31,7 @@ use comptroller_core::{
     engine::{Engine, Remembered, Verdict, exceptions::ExceptionState},
     inventory::ResourceType,
 };
-use comptroller_evidence::data::GapData;
-use comptroller_evidence::fold::LogState;
+use comptroller_evidence::{data::GapData, fold::LogState, privacy::KnownPeople};
 use comptroller_recorder::{
     AuthorGuards, BatchAnswer, Evidence, EvidenceError, ListOrigin, ObjectKey, ObjectRecord,
     PeriodClosing, Receipt, Recorded, Writing,
@@ -96,12 +95,17 @@ pub struct RecordStage {
     unconfirmed: Vec<Unconfirmed>,
     /// The version of the namespaces that is in the log. None when it may have another.
     namespaces: Option<u64>,
+<<<<<<< HEAD
     /// The newest complete list of each kind.
     lists: BTreeMap<ResourceType, ListOrigin>,
     /// When it was last looked whether an inventory is due.
     inventory_looked: Option<Instant>,
     /// When the log first held everything since it was opened. None before.
     begun: Option<Instant>,
+=======
+    /// The users whom bindings name. None when bindings changed since.
+    users: Option<KnownPeople>,
+>>>>>>> issue-12
     /// Whether the first batch since the log was opened has gathered enough.
     gathered: bool,
     /// Since when it gathers. None before everything is loaded.
@@ -186,9 +190,13 @@ impl RecordStage {
             in_flight: None,
             unconfirmed: Vec::new(),
             namespaces: None,
+<<<<<<< HEAD
             lists: BTreeMap::new(),
             inventory_looked: None,
             begun: None,
+=======
+            users: None,
+>>>>>>> issue-12
             gathered: false,
             gathering_since: None,
         }
@@ -202,6 +210,11 @@ impl RecordStage {
     /// Whether the log is open, and the engine has taken over what it says.
     pub fn is_taken_over(&self) -> bool {
         self.takeover.is_done()
+    }
+
+    /// Bindings changed: they may name others.
+    pub fn forget_users(&mut self) {
+        self.users = None;
     }
 
     /// Looks at what the log says. Nothing without a log.

@@ -34,8 +34,8 @@ impl std::fmt::Debug for FactsWriter {
 
 impl FactsWriter {
     /// A writer for a log with these pseudonyms. `people` are the users whom bindings name.
-    pub fn new(pseudonyms: Arc<Pseudonyms>, people: impl IntoIterator<Item = String>) -> Self {
-        Self { pseudonyms, known: KnownPeople::new(people) }
+    pub fn new(pseudonyms: Arc<Pseudonyms>, people: KnownPeople) -> Self {
+        Self { pseudonyms, known: people }
     }
 
     /// The line of an object that these programs judged, without its line feed.
@@ -182,7 +182,7 @@ mod tests {
 
     fn writer() -> FactsWriter {
         let key = SigningKey::from_seed("comptroller.dev/evidence/x", &[7; 32]).unwrap();
-        FactsWriter::new(Arc::new(key.pseudonyms()), ["jane@corp".to_owned(), "sam".to_owned()])
+        FactsWriter::new(Arc::new(key.pseudonyms()), KnownPeople::new(["jane@corp", "sam"]))
     }
 
     fn object(group: &str, kind: &str, object: &Value) -> Object {

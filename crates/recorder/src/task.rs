@@ -389,7 +389,7 @@ impl Recorder {
     async fn encode_inventory(&self, batch: &mut Batch) -> Option<EncodedInventory> {
         let observed = batch.inventory.take()?;
         let pseudonyms = self.read(|current| current.pseudonyms.clone())?;
-        let writer = FactsWriter::new(pseudonyms, batch.people.iter().cloned());
+        let writer = FactsWriter::new(pseudonyms, batch.people.clone());
         let collector = self.config.instance.clone();
         let encode = tokio::task::spawn_blocking(move || observed.encode(&writer, collector));
         match encode.await {

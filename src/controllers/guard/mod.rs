@@ -258,6 +258,7 @@ impl Guards {
         let generation = metadata.generation.unwrap_or_default();
         let fault = match &content {
             None => Some("it can't be read".to_owned()),
+            // Of who may write for others, only the ConfigMap in the own namespace is watched.
             Some(spec) => {
                 read_guard(kind, &name, spec).and_then(|guard| guard.fault(kind, &self.namespace))
             }
@@ -354,7 +355,8 @@ impl Guards {
                 );
             }
         }
-        if let Some(last_at) = log.last_at() {
+        let watched_before = log.operator().and_then(|running| running.watched_before);
+        if let Some(last_at) = watched_before {
             self.authors = AuthorGuards {
                 attestations: history(&logged, ATTESTATIONS, last_at),
                 exceptions: history(&logged, EXCEPTIONS, last_at),
@@ -368,7 +370,7 @@ impl Guards {
         }
         self.logged = Some(logged);
         self.changed = true;
-        let before = log.last_at().unwrap_or(now - TAKES_EFFECT);
+        let before = watched_before.unwrap_or(now - TAKES_EFFECT);
         self.judge(before.min(now - TAKES_EFFECT));
     }
 

@@ -53,7 +53,7 @@ impl RecordStage {
         }
         let (mut batch, sent) = self.next_batch(engine, now, heard);
         if !batch.is_empty() {
-            batch.people = users(engine);
+            batch.people = self.users.get_or_insert_with(|| users(engine)).clone();
             let gaps = batch.gaps.clone();
             let namespaces = batch.namespaces.is_some().then(|| engine.namespaces_version());
             let answer = self.evidence.submit(batch);

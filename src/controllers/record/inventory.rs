@@ -11,6 +11,7 @@ use comptroller_core::{
     engine::Engine,
     inventory::{Object, Slot, rbac::Subject},
 };
+use comptroller_evidence::privacy::KnownPeople;
 use comptroller_recorder::{Evidence, FactsWriter, InventoryObservation};
 
 /// How often to look whether it is due: in a storm it would be asked with every event.
@@ -21,14 +22,12 @@ const LOOK: Duration = Duration::from_secs(5);
 const SETTLING: Duration = Duration::from_secs(15);
 
 /// The users whom bindings name, of which all that is recorded has pseudonyms.
-pub(super) fn users(engine: &Engine) -> Vec<String> {
+pub(super) fn users(engine: &Engine) -> KnownPeople {
     let subjects = engine.inventory().rights.subjects();
-    subjects
-        .filter_map(|(_, node)| match &node.subject {
-            Subject::User(name) => Some(name.to_string()),
-            _ => None,
-        })
-        .collect()
+    KnownPeople::new(subjects.filter_map(|(_, node)| match &node.subject {
+        Subject::User(name) => Some(name.shared()),
+        _ => None,
+    }))
 }
 
 /// The digests of the facts that the lists of one batch name: controls judge the same objects.

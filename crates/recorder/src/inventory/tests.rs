@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use comptroller_core::inventory::{ApiServer, Catalog, Interner, Inventory, Projector, line};
-use comptroller_evidence::key::SigningKey;
+use comptroller_evidence::{key::SigningKey, privacy::KnownPeople};
 
 fn writer() -> FactsWriter {
     let key = SigningKey::from_seed("comptroller.dev/evidence/x", &[7; 32]).unwrap();
-    FactsWriter::new(Arc::new(key.pseudonyms()), ["jane@corp".to_owned()])
+    FactsWriter::new(Arc::new(key.pseudonyms()), KnownPeople::new(["jane@corp"]))
 }
 
 fn kind(group: &str, kind: &str, objects: &[Value]) -> CollectedKind {
