@@ -95,17 +95,14 @@ pub struct RecordStage {
     unconfirmed: Vec<Unconfirmed>,
     /// The version of the namespaces that is in the log. None when it may have another.
     namespaces: Option<u64>,
-<<<<<<< HEAD
     /// The newest complete list of each kind.
     lists: BTreeMap<ResourceType, ListOrigin>,
     /// When it was last looked whether an inventory is due.
     inventory_looked: Option<Instant>,
     /// When the log first held everything since it was opened. None before.
     begun: Option<Instant>,
-=======
     /// The users whom bindings name. None when bindings changed since.
     users: Option<KnownPeople>,
->>>>>>> issue-12
     /// Whether the first batch since the log was opened has gathered enough.
     gathered: bool,
     /// Since when it gathers. None before everything is loaded.
@@ -190,13 +187,10 @@ impl RecordStage {
             in_flight: None,
             unconfirmed: Vec::new(),
             namespaces: None,
-<<<<<<< HEAD
             lists: BTreeMap::new(),
             inventory_looked: None,
             begun: None,
-=======
             users: None,
->>>>>>> issue-12
             gathered: false,
             gathering_since: None,
         }
