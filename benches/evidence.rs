@@ -202,6 +202,7 @@ fn provenance(reader: &LogReader) -> Provenance {
         operators: Vec::new(),
         cosignatures: Vec::new(),
         contradictions: Vec::new(),
+        lists: Vec::new(),
     }
 }
 

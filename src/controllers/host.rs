@@ -39,7 +39,7 @@ use comptroller_core::{
     engine::Engine,
     inventory::{ApiServer, Interner, KindId, ResourceType, Symbol},
 };
-use comptroller_recorder::{Clock, Evidence, Part, Writing};
+use comptroller_recorder::{Clock, Evidence, ListOrigin, Part, Writing};
 
 /// How many changes are taken in before the next evaluation. A burst is gathered here: while one
 /// batch is judged, the next one queues up.
@@ -280,7 +280,7 @@ impl Host {
                     self.is_touched(*kind, &object.namespace, &object.name)
                 }
                 KindChange::Deleted { namespace, name } => self.is_touched(*kind, namespace, name),
-                KindChange::Unavailable(_) | KindChange::ListComplete(_) => {
+                KindChange::Unavailable(_) | KindChange::ListComplete { .. } => {
                     !self.touched.is_empty()
                 }
                 _ => false,
@@ -372,7 +372,7 @@ impl Host {
             KindChange::Failing(error) => {
                 self.listening.trouble(Input::Kind(kind), error.clone());
             }
-            KindChange::ListComplete(_)
+            KindChange::ListComplete { .. }
             | KindChange::Applied(_)
             | KindChange::Deleted { .. }
             | KindChange::Unavailable(_)
@@ -397,7 +397,12 @@ impl Host {
         match change {
             KindChange::ListStarted => self.engine.begin(kind),
             KindChange::ListItem(object) => self.engine.stage(kind, object),
-            KindChange::ListComplete(programs) => self.engine.commit(kind, programs, now),
+            KindChange::ListComplete { programs, version } => {
+                self.engine.commit(kind, programs, now);
+                if let Some(state) = self.engine.inventory().kind_state(kind) {
+                    self.record.note_list(&state.resource, ListOrigin { version, at: now });
+                }
+            }
             KindChange::Applied(object) => {
                 let touched = (kind, object.namespace.clone(), object.name.clone());
                 if self.engine.apply(kind, object, now) {

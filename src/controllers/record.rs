@@ -5,6 +5,7 @@
 //! log makes batches larger, never a queue of them.
 
 mod batch;
+mod inventory;
 #[cfg(test)]
 mod tests;
 
@@ -28,11 +29,12 @@ use super::{
 use comptroller_core::{
     api::{Control, ControlException, Duration as Period},
     engine::{Engine, Remembered, Verdict, exceptions::ExceptionState},
+    inventory::ResourceType,
 };
 use comptroller_evidence::{data::GapData, fold::LogState, privacy::KnownPeople};
 use comptroller_recorder::{
-    AuthorGuards, BatchAnswer, Evidence, EvidenceError, ObjectKey, ObjectRecord, PeriodClosing,
-    Receipt, Recorded, Writing,
+    AuthorGuards, BatchAnswer, Evidence, EvidenceError, ListOrigin, ObjectKey, ObjectRecord,
+    PeriodClosing, Receipt, Recorded, Writing,
 };
 
 /// The kind of controls, as entries name it.
@@ -93,6 +95,12 @@ pub struct RecordStage {
     unconfirmed: Vec<Unconfirmed>,
     /// The version of the namespaces that is in the log. None when it may have another.
     namespaces: Option<u64>,
+    /// The newest complete list of each kind.
+    lists: BTreeMap<ResourceType, ListOrigin>,
+    /// When it was last looked whether an inventory is due.
+    inventory_looked: Option<Instant>,
+    /// When the log first held everything since it was opened. None before.
+    begun: Option<Instant>,
     /// The users whom bindings name. None when bindings changed since.
     users: Option<KnownPeople>,
     /// Whether the first batch since the log was opened has gathered enough.
@@ -179,6 +187,9 @@ impl RecordStage {
             in_flight: None,
             unconfirmed: Vec::new(),
             namespaces: None,
+            lists: BTreeMap::new(),
+            inventory_looked: None,
+            begun: None,
             users: None,
             gathered: false,
             gathering_since: None,
@@ -210,6 +221,11 @@ impl RecordStage {
         if self.authors != *authors {
             self.authors.clone_from(authors);
         }
+    }
+
+    /// Takes in that the list of a kind is complete.
+    pub fn note_list(&mut self, resource: &ResourceType, list: ListOrigin) {
+        self.lists.insert(resource.clone(), list);
     }
 
     /// Takes in that a period closes. The first that is said of it counts.
@@ -417,6 +433,7 @@ impl RecordStage {
         }
         self.waiting = self.controls.keys().cloned().collect();
         self.namespaces = None;
+        self.begun = None;
         (self.gathered, self.gathering_since) = (false, None);
     }
 
@@ -446,6 +463,7 @@ impl RecordStage {
         };
         match result {
             Ok(receipt) => {
+                self.begun.get_or_insert_with(Instant::now);
                 self.namespaces = namespaces.or(self.namespaces);
                 self.settle_recorded(engine, sent, receipt);
             }

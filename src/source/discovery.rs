@@ -64,7 +64,7 @@ impl EventHandler for CrdHandler {
             | WatchEvent::ListItem(_)
             | WatchEvent::TooLarge(_)
             | WatchEvent::Failing(_) => return Ok(Flow::Continue),
-            WatchEvent::ListComplete | WatchEvent::Applied(_) | WatchEvent::Deleted(_) => {
+            WatchEvent::ListComplete(_) | WatchEvent::Applied(_) | WatchEvent::Deleted(_) => {
                 CrdChange::Changed
             }
             WatchEvent::Confirmed => CrdChange::Confirmed,

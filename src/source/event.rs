@@ -43,8 +43,13 @@ pub enum KindChange {
     ListStarted,
     /// An object of the list.
     ListItem(ProjectedObject),
-    /// The list is complete: objects that it lacks are gone. Its items were judged by these programs.
-    ListComplete(Vec<ProgramId>),
+    /// The list is complete: objects that it lacks are gone.
+    ListComplete {
+        /// The programs that judged its items.
+        programs: Vec<ProgramId>,
+        /// Its resource version.
+        version: String,
+    },
     /// An object was created or changed.
     Applied(ProjectedObject),
     /// An object was deleted.

@@ -112,7 +112,7 @@ where
         let message = match event {
             WatchEvent::ListStarted => message(Event::Init),
             WatchEvent::ListItem(text) => read(text).map(Event::InitApply).and_then(message),
-            WatchEvent::ListComplete => message(Event::InitDone),
+            WatchEvent::ListComplete(_) => message(Event::InitDone),
             WatchEvent::Applied(text) => read(text).map(Event::Apply).and_then(message),
             WatchEvent::Deleted(text) => read(text).map(Event::Delete).and_then(message),
             WatchEvent::Confirmed => Some(WatchMessage::Confirmed),

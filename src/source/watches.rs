@@ -151,7 +151,7 @@ impl<E: From<SourceEvent> + Send + 'static> EventHandler for KindWatch<E> {
                 self.skip(ObjectName::find(head), "it is larger than 8 MiB".to_owned());
                 Ok(Flow::Continue)
             }
-            WatchEvent::ListComplete => self.list_complete().await,
+            WatchEvent::ListComplete(version) => self.list_complete(version).await,
             WatchEvent::Applied(text) => self.applied(text).await,
             WatchEvent::Deleted(text) => self.deleted(text).await,
             WatchEvent::Confirmed => match &self.unread {
@@ -225,9 +225,15 @@ impl<E: From<SourceEvent>> KindWatch<E> {
         }
     }
 
-    async fn list_complete(&mut self) -> Result<Flow, Closed> {
+    async fn list_complete(&mut self, version: &str) -> Result<Flow, Closed> {
         match &self.unread {
-            None => self.send(KindChange::ListComplete(self.plan.projector.program_ids())).await,
+            None => {
+                self.send(KindChange::ListComplete {
+                    programs: self.plan.projector.program_ids(),
+                    version: version.to_owned(),
+                })
+                .await
+            }
             // A list without one of its objects is not complete: what was staged is dropped.
             Some(unread) => {
                 self.send(KindChange::ListStarted).await?;
@@ -352,7 +358,7 @@ mod tests {
                 sent.push(match change {
                     KindChange::ListStarted => "list".to_owned(),
                     KindChange::ListItem(object) => format!("item {}", object.name.as_str()),
-                    KindChange::ListComplete(_) => "complete".to_owned(),
+                    KindChange::ListComplete { .. } => "complete".to_owned(),
                     KindChange::Applied(object) => format!("applied {}", object.name.as_str()),
                     KindChange::Deleted { name, .. } => format!("deleted {}", name.as_str()),
                     KindChange::Unavailable(Availability::Untaken { object, .. }) => {
@@ -391,7 +397,7 @@ mod tests {
         assert_eq!(world.sends(WatchEvent::ListStarted).await, ["list"]);
         assert_eq!(world.sends(WatchEvent::ListItem(&object("a"))).await, ["item a"]);
         assert_eq!(world.sends(WatchEvent::ListItem(&costly("big"))).await, [""; 0]);
-        assert_eq!(world.sends(WatchEvent::ListComplete).await, ["list", "without shop/big"]);
+        assert_eq!(world.sends(WatchEvent::ListComplete("7")).await, ["list", "without shop/big"]);
         assert_eq!(world.sends(WatchEvent::Confirmed).await, ["without shop/big"]);
         assert_eq!(
             world.sends(WatchEvent::Applied(&object("b"))).await,
@@ -406,7 +412,7 @@ mod tests {
             assert_eq!(world.handle(event).await, (Flow::ListAgain, Vec::new()));
         }
         world.sends(WatchEvent::ListStarted).await;
-        assert_eq!(world.sends(WatchEvent::ListComplete).await, ["complete"]);
+        assert_eq!(world.sends(WatchEvent::ListComplete("7")).await, ["complete"]);
         assert_eq!(world.sends(WatchEvent::Applied(&costly("new"))).await, ["without shop/new"]);
     }
 
@@ -420,7 +426,7 @@ mod tests {
             let mut world = World::new();
             world.sends(WatchEvent::ListStarted).await;
             world.sends(event).await;
-            assert_eq!(world.sends(WatchEvent::ListComplete).await, ["list", "without "]);
+            assert_eq!(world.sends(WatchEvent::ListComplete("7")).await, ["list", "without "]);
             assert_eq!(
                 world.sends(WatchEvent::Applied(&object("b"))).await,
                 ["without ", "applied b"]

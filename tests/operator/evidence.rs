@@ -141,7 +141,10 @@ fn about_objects(entries: &[Entry]) -> Vec<String> {
         let word = match &entry.data {
             Data::Verdict(data) => data.state.as_str(),
             Data::ControlChanged(data) | Data::Exception(data) => data.change.as_str(),
-            Data::Operator(_) | Data::Gap(_) | Data::Object(EntryType::Guard, _) => return None,
+            Data::Operator(_)
+            | Data::Gap(_)
+            | Data::Inventory(_)
+            | Data::Object(EntryType::Guard, _) => return None,
             other => other.entry_type().as_str(),
         };
         Some(format!("{} {word}", entry.subject.name))

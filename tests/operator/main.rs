@@ -14,6 +14,7 @@ mod controlplane;
 mod faults;
 
 mod evidence;
+mod inventory;
 mod outage;
 mod passing;
 mod periods;

@@ -11,9 +11,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use super::data::{
-    AttestationData, EntryFinding, GapData, Heartbeat, ObjectChange, OperatorData, StoredData,
-    VerdictData,
+use super::{
+    data::{
+        AttestationData, EntryFinding, GapData, Heartbeat, ObjectChange, OperatorData, StoredData,
+        VerdictData,
+    },
+    inventory::InventoryData,
 };
 use comptroller_vocabulary::{
     canonical::{self, CanonicalError},
@@ -61,6 +64,8 @@ closed_enum! {
         Guard = "guard",
         /// Management responded to a deviation.
         Response = "response",
+        /// What was read of the cluster, once a day, with the facts of all objects.
+        Inventory = "inventory",
     }
 }
 
@@ -122,6 +127,7 @@ pub enum Data {
     Attestation(Box<AttestationData>),
     Operator(Box<OperatorData>),
     Gap(GapData),
+    Inventory(Box<InventoryData>),
     /// A change of an audit period, a namespace's labels, a guard or a response.
     Object(EntryType, Box<ObjectChange>),
     /// Data of any type that is too large for an entry: it lies beside the log under its digest.
@@ -141,6 +147,7 @@ impl Data {
             Self::Attestation(_) => EntryType::Attestation,
             Self::Operator(_) => EntryType::Operator,
             Self::Gap(_) => EntryType::Gap,
+            Self::Inventory(_) => EntryType::Inventory,
             Self::Object(type_, _) | Self::Stored(type_, _) | Self::Other(type_, _) => *type_,
         }
     }
@@ -180,6 +187,7 @@ impl Data {
             EntryType::Attestation => Self::Attestation(Deserialize::deserialize(data)?),
             EntryType::Operator => Self::Operator(Deserialize::deserialize(data)?),
             EntryType::Gap => Self::Gap(Deserialize::deserialize(data)?),
+            EntryType::Inventory => Self::Inventory(Deserialize::deserialize(data)?),
             EntryType::AuditPeriod
             | EntryType::Namespace
             | EntryType::Guard
@@ -203,6 +211,7 @@ impl Data {
             Self::Attestation(data) => serde_json::to_value(data),
             Self::Operator(data) => serde_json::to_value(data),
             Self::Gap(data) => serde_json::to_value(data),
+            Self::Inventory(data) => serde_json::to_value(data),
             Self::Stored(_, data) => serde_json::to_value(data),
             Self::Other(_, data) => Ok(data.clone()),
         }

@@ -27,6 +27,7 @@ pub mod data;
 pub mod entry;
 pub mod export;
 pub mod fold;
+pub mod inventory;
 pub mod key;
 pub mod log;
 pub mod origin;

@@ -4,6 +4,8 @@
 //! be the one text of what it says; epochs never fall; data beside the log is there and is what was
 //! stored. One bundle of 256 entries at a time is in memory, and a few are read ahead.
 
+mod beside;
+
 use std::{collections::HashSet, path::Path, sync::Arc};
 
 use bytes::Bytes;
@@ -13,9 +15,10 @@ use serde::Serialize;
 use signed_note::Note;
 use tlog_tiles::Hash;
 
+use self::beside::Beside;
 use super::{
-    data::PopulationList,
-    entry::{Data, Entry},
+    entry::Entry,
+    inventory::InventoryData,
     key::VerifierKey,
     log::{
         CHECKPOINT, FULL, LogError, LogReader, Tiles, VERIFIER_KEY, check_continues, key_beside,
@@ -227,8 +230,8 @@ struct BundleContents {
     epochs: Option<(u64, u64)>,
     times: Vec<EntryTimes>,
     span: Option<(Timestamp, Timestamp)>,
-    /// Data beside the log: the entry, its digest, and how long it is, where the entry says so.
-    stored: Vec<(u64, String, Option<u64>)>,
+    /// Data beside the log that an entry names.
+    stored: Vec<Beside>,
     wrong: Option<(u64, String)>,
 }
 
@@ -275,15 +278,7 @@ impl BundleContents {
         self.epochs = Some((first, entry.epoch));
         self.times.push(EntryTimes::of(&entry));
         self.span = Some((self.span.map_or(entry.at, |(first, _)| first), entry.at));
-        let population = |list: &Option<PopulationList>| {
-            list.as_ref().map(|list| (index, list.digest.clone(), None))
-        };
-        self.stored.extend(match &entry.data {
-            Data::Stored(_, data) => Some((index, data.stored.clone(), Some(data.bytes))),
-            Data::Verdict(data) => population(&data.population_list),
-            Data::Heartbeat(data) => population(&data.population_list),
-            _ => None,
-        });
+        self.stored.extend(Beside::of(index, &entry));
         Ok(())
     }
 }
@@ -325,10 +320,9 @@ impl Progress {
             }
             self.epoch = last;
         }
-        for (index, digest, length) in &entries.stored {
-            self.stored += 1;
-            self.beside(log, digest, *length).await.map_err(|error| match error {
-                LogError::Stored { .. } => bad(*index, error.to_string()),
+        for beside in &entries.stored {
+            self.beside(log, beside).await.map_err(|error| match error {
+                LogError::Stored { .. } => bad(beside.entry, error.to_string()),
                 error => error.into(),
             })?;
         }
@@ -350,15 +344,35 @@ impl Progress {
         Ok(())
     }
 
-    async fn beside(
+    async fn beside(&mut self, log: &LogReader, beside: &Beside) -> Result<(), LogError> {
+        let Beside { digest, length, is_inventory, .. } = beside;
+        let bytes = self.whole(log, digest, *length).await?;
+        if !is_inventory {
+            return Ok(());
+        }
+        // Read once for all: an inventory is never the same twice.
+        let Some(bytes) = bytes else { return Ok(()) };
+        let data: InventoryData = serde_json::from_slice(&bytes).map_err(|_| LogError::Stored {
+            digest: digest.clone(),
+            reason: "not an inventory, as the entry says it is",
+        })?;
+        for list in data.lists() {
+            self.whole(log, &list.digest, Some(list.bytes)).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks that data beside the log is there and is what was stored. None if it was seen before.
+    async fn whole(
         &mut self,
         log: &LogReader,
         digest: &str,
         length: Option<u64>,
-    ) -> Result<(), LogError> {
+    ) -> Result<Option<Bytes>, LogError> {
+        self.stored += 1;
         let key = (digest.to_owned(), length);
         if self.seen.contains(&key) {
-            return Ok(());
+            return Ok(None);
         }
         let bytes = log.stored(digest).await?;
         if length.is_some_and(|length| length != bytes.len() as u64) {
@@ -370,7 +384,7 @@ impl Progress {
             self.seen.clear();
         }
         self.seen.insert(key);
-        Ok(())
+        Ok(Some(bytes))
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -17,8 +18,8 @@ pub use self::closing::PeriodClosing;
 use self::drafting::Drafting;
 pub use self::occurrences::remembered_occurrences;
 use crate::{
-    AuthorGuards, Current, ObjectKey, ObjectRecord, PopulationObservation, Recorded, WrittenWithin,
-    dating, draft::Entries, lapsed::People, reference,
+    AuthorGuards, Current, InventoryObservation, ObjectKey, ObjectRecord, PopulationObservation,
+    Recorded, WrittenWithin, dating, draft::Entries, lapsed::People, reference,
 };
 use comptroller_core::engine::{
     Ending, ObservedFinding, ObservedNamespace, Verdict, lapsed::LapsedVerdict, memory::FindingHash,
@@ -30,7 +31,7 @@ use comptroller_evidence::{
 };
 
 /// All that the log may not hold yet, as of one evaluation. It is recorded by one append, or not at
-/// all, in this order: deletions, namespaces, objects, periods that close, verdicts, heartbeats.
+/// all, in this order: deletions, namespaces, objects, periods that close, verdicts, heartbeats, and what was read of the cluster.
 ///
 /// Each object and each control is in it once. What the log already holds is not written again.
 #[derive(Debug, Default)]
@@ -56,6 +57,8 @@ pub struct Batch {
     pub verdicts: Vec<VerdictObservation>,
     /// Verdicts that were recorded before and still hold.
     pub heartbeats: Vec<HeartbeatObservation>,
+    /// What was read of the cluster, when that is due.
+    pub inventory: Option<Box<InventoryObservation>>,
 }
 
 /// A governed object as the cluster has it.
@@ -150,8 +153,8 @@ impl Memory {
 pub(crate) struct Drafted {
     /// The entries, in the order of the log.
     pub entries: Entries,
-    /// Texts to store beside the log first, under their digests.
-    pub stored: Vec<String>,
+    /// Data to store beside the log first, under its digest.
+    pub stored: Vec<Bytes>,
     /// What is learned once it is durable.
     pub learned: LearnedOfBatch,
 }
@@ -178,8 +181,10 @@ impl Batch {
             closings,
             verdicts,
             heartbeats,
+            inventory,
         } = self;
-        gaps.is_empty()
+        inventory.is_none()
+            && gaps.is_empty()
             && deleted.is_empty()
             && namespaces.is_none()
             && objects.is_empty()

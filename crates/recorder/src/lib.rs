@@ -16,8 +16,10 @@ mod clock;
 mod cluster_knowledge;
 mod dating;
 pub(crate) mod draft;
+mod facts;
 mod first_entries;
 mod identity;
+mod inventory;
 mod lapsed;
 mod leadership;
 mod observer;
@@ -43,7 +45,9 @@ pub use self::{
     clock::{Clock, MachineTime, Part, Pause, SERVER_SILENCE, TOLERANCE, TimeSource},
     cluster_knowledge::{Citation, ClusterKnowledge, Published},
     draft::PopulationObservation,
+    facts::FactsWriter,
     identity::OperatorIdentity,
+    inventory::{EncodeError, InventoryObservation, ListOrigin},
     leadership::Leadership,
     observer::Observer,
     opening::EvidenceConfig,
@@ -267,6 +271,19 @@ impl Evidence {
             let verdict = state.verdict(&control.name);
             let list = verdict.and_then(|verdict| verdict.population_list.as_ref());
             list.is_none_or(|(_, at)| now.duration_since(*at) >= POPULATION_EVERY)
+        })
+        .unwrap_or(false)
+    }
+
+    /// Whether the log has a list of exactly those who are in a control's population by its newest
+    /// entry, so that a list would say nothing new.
+    pub fn has_listed(&self, control: &ObjectKey) -> bool {
+        self.read(|state| {
+            let verdict = state.verdict(&control.name);
+            verdict.is_some_and(|verdict| {
+                verdict.listed_digest.is_some()
+                    && verdict.listed_digest == verdict.population_digest
+            })
         })
         .unwrap_or(false)
     }

@@ -17,9 +17,10 @@ use tokio::{
 };
 
 use super::{
-    Current, Evidence, EvidenceConfig, EvidenceError, Leadership, Log, OperatorIdentity, Part,
-    QUEUE, Writing,
+    Current, Evidence, EvidenceConfig, EvidenceError, FactsWriter, Leadership, Log,
+    OperatorIdentity, Part, QUEUE, Writing,
     batch::{Batch, Drafted, Memory, Receipt},
+    inventory::EncodedInventory,
     observer::Observer,
     opening::{self, OpenError},
     outage::Outage,
@@ -247,7 +248,7 @@ impl Recorder {
                 _ = tick.tick() => self.tick().await,
                 request = self.inbox.recv() => match request {
                     Some(Request::Record { batch, handed_over, reply }) => {
-                        let recorded = self.record(&batch, handed_over).await;
+                        let recorded = self.record(*batch, handed_over).await;
                         // Who no longer waits has ended.
                         let _ = reply.send(recorded);
                     }
@@ -348,7 +349,7 @@ impl Recorder {
     /// Records what of a batch the log does not hold, by one append.
     async fn record(
         &mut self,
-        batch: &Batch,
+        mut batch: Batch,
         handed_over: SignedDuration,
     ) -> Result<Receipt, EvidenceError> {
         self.config.clock.sign(Part::Recorder);
@@ -361,9 +362,10 @@ impl Recorder {
             self.tell_pause().await?;
             return Err(EvidenceError::Unavailable(PAUSED.into()));
         }
+        let inventory = self.encode_inventory(&mut batch).await;
         let now = self.entry_time();
         let drafted = self.read(|current| batch.draft(current, &self.memory, now));
-        let Drafted { mut entries, stored, learned } = drafted;
+        let Drafted { mut entries, mut stored, learned } = drafted;
         if let Stage::Open(open) = &self.stage {
             let cluster = opening::cluster(open.writer.origin());
             let told = self.told_gap.clone();
@@ -371,10 +373,34 @@ impl Recorder {
             let gaps = batch.gaps.iter().filter(untold);
             let gaps = gaps.map(|gap| (cluster.clone(), Data::Gap(gap.clone())));
             entries.splice(0..0, gaps);
+            if let Some(EncodedInventory { data, lists }) = inventory {
+                let cluster = opening::cluster(open.writer.origin());
+                entries.push((cluster, Data::Inventory(Box::new(data))));
+                stored.extend(lists);
+            }
         }
         self.write(entries, stored, now).await?;
         self.memory.learn(learned);
         Ok(self.read(|current| batch.receipt(current)))
+    }
+
+    /// Writes the lists of what was read of the cluster, which takes a while and needs no log: other
+    /// tasks go on meanwhile. None if none is due.
+    async fn encode_inventory(&self, batch: &mut Batch) -> Option<EncodedInventory> {
+        let observed = batch.inventory.take()?;
+        let pseudonyms = self.read(|current| current.pseudonyms.clone())?;
+        let writer = FactsWriter::new(pseudonyms, batch.people.clone());
+        let collector = self.config.instance.clone();
+        let encode = tokio::task::spawn_blocking(move || observed.encode(&writer, collector));
+        match encode.await {
+            Ok(Ok(encoded)) => Some(encoded),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "what was read of the cluster is not recorded today");
+                None
+            }
+            // The runtime ends, and nothing is recorded any more.
+            Err(_) => None,
+        }
     }
 
     fn check_open(&self) -> Result<(), EvidenceError> {

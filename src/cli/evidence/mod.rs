@@ -1,5 +1,6 @@
 //! `comptroller evidence`: what an auditor does with a log. Needs no cluster.
 
+mod explain;
 pub(crate) mod export;
 pub(crate) mod rotate;
 pub(crate) mod sample;
@@ -25,6 +26,8 @@ enum EvidenceCommand {
     Export(export::ExportArgs),
     /// Draw a seeded sample of the items that a control judged at a given time.
     Sample(sample::SampleArgs),
+    /// Say why an item passed or failed a control at a time: it is judged again on the recorded facts.
+    Explain(explain::ExplainArgs),
     /// Sign a log with another key from now on.
     RotateKey(rotate::RotateKeyArgs),
 }
@@ -39,6 +42,7 @@ pub fn run(args: &EvidenceArgs) -> Result<u8, Box<dyn Error>> {
         }
         EvidenceCommand::Export(args) => runtime.block_on(export::run(args)),
         EvidenceCommand::Sample(args) => runtime.block_on(sample::run(args)),
+        EvidenceCommand::Explain(args) => runtime.block_on(explain::run(args)),
         EvidenceCommand::RotateKey(args) => runtime.block_on(rotate::run(args)),
     }
 }

@@ -76,6 +76,7 @@ pub fn of(
         operators: Vec::new(),
         cosignatures: cosignatures(&checked.outside),
         contradictions: contradictions(&checked.outside),
+        lists: Vec::new(),
     }
 }
 

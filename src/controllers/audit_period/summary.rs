@@ -193,6 +193,7 @@ pub fn provenance(reader: &LogReader, location: &str, now: Timestamp) -> Provena
         operators: Vec::new(),
         cosignatures: Vec::new(),
         contradictions: Vec::new(),
+        lists: Vec::new(),
     }
 }
 

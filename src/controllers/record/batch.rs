@@ -8,14 +8,15 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{CONTROL, InFlight, RecordStage, Sent};
+use super::{
+    CONTROL, InFlight, RecordStage, Sent,
+    inventory::{FactsDigests, users},
+};
 use crate::controllers::{listening::Moment, writer::WINDOW};
 use comptroller_core::{
     api::State,
     engine::{Engine, ObservedNamespace, RECORDED_FINDINGS, Verdict, lapsed::Lapsed},
-    inventory::rbac::Subject,
 };
-use comptroller_evidence::privacy::KnownPeople;
 use comptroller_recorder::{
     Batch, HeartbeatObservation, POPULATION_EVERY, PopulationObservation, VerdictObservation,
 };
@@ -31,15 +32,6 @@ const ENOUGH_FINDINGS: usize = 2_000;
 /// How many findings are put into words and recorded at a time: 5,000 take some 10 MiB. What waits
 /// beyond it is the next batch.
 const MOST_FINDINGS: usize = 10_000;
-
-/// The users whom bindings name, of which all that is recorded has pseudonyms.
-fn users(engine: &Engine) -> KnownPeople {
-    let subjects = engine.inventory().rights.subjects();
-    KnownPeople::new(subjects.filter_map(|(_, node)| match &node.subject {
-        Subject::User(name) => Some(name.shared()),
-        _ => None,
-    }))
-}
 
 /// How many names of what was judged take as much as a finding.
 const NAMES_PER_FINDING: usize = 4;
@@ -106,6 +98,7 @@ impl RecordStage {
             closings: self.unrecorded_closings(),
             ..Batch::default()
         };
+        let mut digests = FactsDigests::new(&self.evidence);
         let (mut sent, mut room, mut later) = (Vec::new(), MOST_FINDINGS, VecDeque::new());
         while let Some(name) = self.waiting.pop_front() {
             // First, as it costs least: in a storm this is asked with every event.
@@ -138,7 +131,7 @@ impl RecordStage {
             };
             let Lapsed { over, gone } = lapsed;
             let (population, population_version) =
-                self.population(engine, &name, &verdict, now.time);
+                self.population(engine, &name, &verdict, now.time, &mut digests);
             let lists_population = population.list_due;
             sent.push(Sent {
                 control: control.clone(),
@@ -162,7 +155,8 @@ impl RecordStage {
             });
         }
         self.waiting = later;
-        self.add_heartbeats(engine, now, heard, room, &mut batch, &mut sent);
+        self.add_heartbeats(engine, now, heard, room, &mut digests, (&mut batch, &mut sent));
+        batch.inventory = self.inventory(engine, batch.is_empty(), now);
         (batch, sent)
     }
 
@@ -174,8 +168,8 @@ impl RecordStage {
         now: Moment,
         heard: impl Fn(&Engine, &str) -> Option<Instant>,
         mut room: usize,
-        batch: &mut Batch,
-        sent: &mut Vec<Sent>,
+        digests: &mut FactsDigests,
+        (batch, sent): (&mut Batch, &mut Vec<Sent>),
     ) {
         // Without a log the status says by itself until when its verdict is known to hold.
         if !self.evidence.has_log() {
@@ -204,7 +198,8 @@ impl RecordStage {
                 break;
             }
             room = room.saturating_sub(if lists_population { size } else { 1 });
-            let (population, population_version) = self.population(engine, name, verdict, now.time);
+            let (population, population_version) =
+                self.population(engine, name, verdict, now.time, digests);
             let lists_population = population.list_due;
             sent.push(Sent {
                 control: record.key.clone(),
@@ -250,6 +245,7 @@ impl RecordStage {
         name: &str,
         verdict: &Verdict,
         now: Timestamp,
+        digests: &mut FactsDigests,
     ) -> (PopulationObservation, Option<u64>) {
         let record = self.controls.get(name);
         let unreadable = record.is_none_or(|record| record.unreadable.is_some());
@@ -257,10 +253,24 @@ impl RecordStage {
             return (PopulationObservation::default(), None);
         }
         let version = engine.population_version(name);
+        let list_due = self.wants_population(name, now);
+        let movements = engine.movements(name);
+        // Facts are digested for a list that will be written, and not for each that comes or leaves.
+        let is_listed = record.is_some_and(|record| {
+            record.population_version == Some(version) && self.evidence.has_listed(&record.key)
+        });
+        let wants_facts = (list_due && !is_listed) || movements.is_none();
+        let items = self.lists_population(engine, name, now).then(|| {
+            if wants_facts {
+                engine.population_on(name, &mut |slot, object| digests.of(engine, slot, object))
+            } else {
+                engine.population(name)
+            }
+        });
         let observation = PopulationObservation {
-            items: self.lists_population(engine, name, now).then(|| engine.population(name)),
-            list_due: self.wants_population(name, now),
-            movements: engine.movements(name),
+            items,
+            list_due,
+            movements,
             is_steered: engine.is_steered(name),
         };
         (observation, Some(version))

@@ -103,7 +103,7 @@ impl<H: EventHandler> ListWatch<H> {
             self.versions.forget();
         }
         self.versions.set_position(&version);
-        self.handler.handle(WatchEvent::ListComplete).await?;
+        self.handler.handle(WatchEvent::ListComplete(&version)).await?;
         Ok(WatchEnd::Listed)
     }
 

@@ -45,8 +45,8 @@ pub enum WatchEvent<'a> {
     ListItem(&'a [u8]),
     /// An object of the list that is too large to be passed on: the beginning of its JSON.
     TooLarge(&'a [u8]),
-    /// The list is complete. Everything up to now is known.
-    ListComplete,
+    /// The list of this resource version is complete. Everything up to now is known.
+    ListComplete(&'a str),
     /// An object was created or changed. Everything up to now is known.
     Applied(&'a [u8]),
     /// An object was deleted; its last state. Everything up to now is known.

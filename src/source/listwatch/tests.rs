@@ -165,7 +165,7 @@ impl EventHandler for EventTexts {
             WatchEvent::ListStarted => "begin".to_owned(),
             WatchEvent::ListItem(text) => format!("item {}", name(text)),
             WatchEvent::TooLarge(_) => "too large".to_owned(),
-            WatchEvent::ListComplete => "complete".to_owned(),
+            WatchEvent::ListComplete(_) => "complete".to_owned(),
             WatchEvent::Applied(text) => format!("applied {}", name(text)),
             WatchEvent::Deleted(text) => format!("deleted {}", name(text)),
             WatchEvent::Confirmed => "confirmed".to_owned(),

@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
 
 use super::invalid::{FieldPath, Problems};
 
@@ -12,16 +13,16 @@ const MAX_KEY: usize = 317;
 const MAX_VALUE: usize = 63;
 
 /// A selector that can be matched. An empty one matches everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Selector(Vec<LabelRequirement>);
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct LabelRequirement {
     key: String,
     operator: LabelOperator,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 enum LabelOperator {
     In(Vec<String>),
     NotIn(Vec<String>),

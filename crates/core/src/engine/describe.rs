@@ -65,6 +65,11 @@ impl FindingDescriber<'_> {
         self.describe(items.into_iter(), |record| which(record.standing))
     }
 
+    /// The findings about one item in the states that `which` admits.
+    pub fn about(&self, item: Item, which: impl Fn(FindingState) -> bool) -> Vec<ObservedFinding> {
+        self.describe(std::iter::once(item), |record| which(record.standing))
+    }
+
     fn describe(
         &self,
         items: impl Iterator<Item = Item>,

@@ -7,9 +7,11 @@
 //! compares with a fresh engine.
 
 mod attestation_state;
+mod collected;
 mod describe;
 mod edits;
 pub mod exceptions;
+mod explained;
 pub(crate) mod judging;
 pub mod lapsed;
 pub mod memory;
@@ -36,18 +38,20 @@ use std::{
 
 use jiff::Timestamp;
 
-use self::{
-    exceptions::Exceptions, lapsed::LapseCounter, movements::RecentChanges, tracked::TrackedControl,
-};
 pub use self::{
+    collected::{CollectedInventory, CollectedKind},
+    explained::ItemFindings,
     judging::judge_in_scope,
     movements::{Ending, MAX_MOVEMENTS, Movement},
     namespaces::ObservedNamespace,
-    population::JudgedItem,
+    population::{FactsDigest, JudgedItem},
     readiness::UnreadableKinds,
     recollection::{Recollection, Remembered},
     verdict::{ObservedFinding, RECORDED_FINDINGS, Reason, Verdict},
     watch_set::WatchSet,
+};
+use self::{
+    exceptions::Exceptions, lapsed::LapseCounter, movements::RecentChanges, tracked::TrackedControl,
 };
 use crate::{
     api::{ControlExceptionSpec, ControlSpec},

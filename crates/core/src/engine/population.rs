@@ -3,7 +3,7 @@
 use crate::{
     api::ResourceRef,
     checks::{self, Item},
-    inventory::{Inventory, Object, rbac::Subject},
+    inventory::{Inventory, Object, Slot, rbac::Subject},
 };
 
 /// An item that was judged, by name.
@@ -17,13 +17,28 @@ pub struct JudgedItem {
     pub facts: Option<String>,
 }
 
+/// Says the digest of the facts of an object. None where it is not asked for.
+pub type FactsDigest<'a> = dyn FnMut(Slot, &Object) -> Option<String> + 'a;
+
 /// Items by name, without those that are gone. A subject is named as a binding names it.
-pub fn judged(inventory: &Inventory, items: impl Iterator<Item = Item>) -> Vec<JudgedItem> {
+pub fn judged(
+    inventory: &Inventory,
+    items: impl Iterator<Item = Item>,
+    digest: &mut FactsDigest<'_>,
+) -> Vec<JudgedItem> {
     let present = items.filter(|item| match item {
         Item::Subject(id) => inventory.rights.subject(*id).is_some(),
         Item::Object(_) | Item::Cluster(_) => true,
     });
-    present.filter_map(|item| named(inventory, item)).collect()
+    let mut named = |item| {
+        let judged = named(inventory, item)?;
+        let facts = match item {
+            Item::Object(slot) => inventory.get(slot).and_then(|object| digest(slot, object)),
+            Item::Subject(_) | Item::Cluster(_) => None,
+        };
+        Some(JudgedItem { facts, ..judged })
+    };
+    present.filter_map(&mut named).collect()
 }
 
 /// An item by name. None for an object that is gone, and for a subject that is long forgotten.

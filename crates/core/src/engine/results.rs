@@ -11,7 +11,7 @@ use super::{
     memory::FindingState,
     movements::Movement,
     names,
-    population::JudgedItem,
+    population::{FactsDigest, JudgedItem},
     verdict::{ObservedFinding, RECORDED_FINDINGS, Verdict},
 };
 use crate::api::{ControlSpec, State};
@@ -65,9 +65,14 @@ impl Engine {
 
     /// The items that a control judged, in no order. Empty while it is blocked.
     pub fn population(&self, control: &str) -> Vec<JudgedItem> {
+        self.population_on(control, &mut |_, _| None)
+    }
+
+    /// The same, with the digests of the facts that the items were judged on.
+    pub fn population_on(&self, control: &str, digest: &mut FactsDigest<'_>) -> Vec<JudgedItem> {
         self.controls
             .get(control)
-            .map(|tracked| tracked.population(&self.inventory))
+            .map(|tracked| tracked.population(&self.inventory, digest))
             .unwrap_or_default()
     }
 

@@ -18,7 +18,7 @@ use super::{
     memory::{ControlMemory, FindingHash},
     movements::{PopulationCourse, RecentChanges},
     names,
-    population::{self, JudgedItem},
+    population::{self, FactsDigest, JudgedItem},
     readiness::{self, Readiness},
     recollection::{Recollection, Remembered},
     verdict::{Reason, Verdict},
@@ -139,7 +139,11 @@ impl TrackedControl {
     }
 
     /// The items that were judged, in no order. Empty while everything has to be judged.
-    pub fn population(&self, inventory: &Inventory) -> Vec<JudgedItem> {
+    pub fn population(
+        &self,
+        inventory: &Inventory,
+        digest: &mut FactsDigest<'_>,
+    ) -> Vec<JudgedItem> {
         if self.judge_all {
             return Vec::new();
         }
@@ -148,7 +152,16 @@ impl TrackedControl {
             let named = |resource| JudgedItem { resource, uid: None, facts: None };
             return occurrences.into_iter().map(named).collect();
         }
-        population::judged(inventory, self.memory.population())
+        population::judged(inventory, self.memory.population(), digest)
+    }
+
+    /// The same, with their numbers. An occurrence has no item of its own here.
+    pub fn items(&self, inventory: &Inventory) -> Vec<(Item, JudgedItem)> {
+        if self.judge_all || self.spec.test.attestation.is_some() {
+            return Vec::new();
+        }
+        let items = self.memory.population();
+        items.filter_map(|item| Some((item, population::named(inventory, item)?))).collect()
     }
 
     /// The spec, as last taken in.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 /// The `apiserver_storage_transformation_operations_total` family of the API server's metrics
 /// (Kubernetes metrics reference, ALPHA), or why it could not be read.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum ApiServer {
     /// It was not asked: no control needs it, or there is no API server, as in a scan of files.
     #[default]
@@ -39,7 +41,7 @@ impl ApiServer {
 pub type Transformations = BTreeSet<Transformation>;
 
 /// The labels of one metric of the family.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Transformation {
     /// `secrets`, or `widgets.example.com`. Empty if an older server does not say, or the line can't be
     /// read, so that nothing can be concluded for any resource.
@@ -52,7 +54,7 @@ pub struct Transformation {
 }
 
 /// Which way a transformation goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Direction {
     /// The server wrote to etcd (`to_storage`).
     ToStorage,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
 
 /// The facts of one object. Boxed, since of 50,000 objects most are pods and the enum is as large as its
 /// largest variant; shared where an index holds the same facts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Facts {
     /// The object exists, and no projection reads more: only CEL judges its kind.
     Exists,
@@ -116,7 +116,7 @@ pub fn projection(group: &str, kind: &str) -> Option<&'static Projection> {
 }
 
 /// Labels, sorted by key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Labels(Box<[(Symbol, Symbol)]>);
 
 impl Labels {
@@ -141,7 +141,7 @@ impl Labels {
 }
 
 /// A namespace. Scopes select by its labels.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamespaceFacts {
     /// All labels: controls select by any of them.
     pub labels: Labels,

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
@@ -42,7 +42,7 @@ pub struct ShippedGuard {
 }
 
 /// What is read of a policy or a binding that this version ships.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuardFacts {
     /// The field in which it is another than the shipped one. None: in none.
     pub difference: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -19,7 +19,7 @@ use comptroller_cel::Program;
 pub struct ProgramId(pub u64);
 
 /// What one CEL program said about one object. Small, since there is one for each program and object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CelResult {
     /// The match conditions exclude the object.
     NotMatched,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -15,7 +15,8 @@ use crate::api::{Artifact, AttestationOutcome, AttestationSpec, GROUP, VERSION};
 use comptroller_vocabulary::canonical;
 
 /// What checks read of an `Attestation`, and what is recorded of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AttestationFacts {
     /// The name of the Attestation, by which statuses and the log cite it.
     pub name: String,

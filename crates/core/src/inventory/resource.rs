@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::KubernetesVersion;
 
 /// A resource type as discovery names it. `version` is the one to read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceType {
     /// API group; empty for the core group.
     pub group: String,
@@ -42,7 +44,7 @@ impl fmt::Display for ResourceType {
 }
 
 /// A type that is served, with all its versions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServedResource {
     /// The type in its preferred version.
     pub resource: ResourceType,
@@ -51,7 +53,8 @@ pub struct ServedResource {
 }
 
 /// The types of which a cluster, or a set of manifests, can have objects.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Catalog {
     served: Vec<ServedResource>,
     /// API groups whose discovery failed: that a kind of theirs is not listed proves nothing.

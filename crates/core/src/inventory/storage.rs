@@ -3,17 +3,19 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::{
     backup::k8up::K8upIntent,
     facts::{Facts, Labels, ObjectMetadata, Projection, ProjectionError, read},
     intern::{Interner, Symbol},
+    known_word::{KnownWord, from_table},
 };
 
 /// What checks read of a `PersistentVolumeClaim`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ClaimFacts {
     /// All labels: backups select by them.
     pub labels: Labels,
@@ -32,7 +34,8 @@ pub struct ClaimFacts {
 }
 
 /// What checks read of a `PersistentVolume`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PersistentVolumeFacts {
     /// `spec.storageClassName`. None if no class made it: absent and empty mean the same here.
     pub storage_class: Option<Symbol>,
@@ -47,18 +50,18 @@ pub struct PersistentVolumeFacts {
 }
 
 /// Where the data of a volume is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VolumeSource {
     /// A CSI driver's volume.
     Csi(CsiSource),
     /// A source built into Kubernetes, by its field in `spec`: `hostPath`, `local`, `nfs`.
-    InTree(&'static str),
+    InTree(#[serde(deserialize_with = "in_tree")] KnownWord),
     /// No source that is known here.
     Unknown,
 }
 
 /// `spec.csi` of a volume.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CsiSource {
     /// The name of the CSI driver, such as `ebs.csi.aws.com`.
     pub driver: Symbol,
@@ -69,7 +72,7 @@ pub struct CsiSource {
 }
 
 /// What checks read of a `StorageClass`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageClassFacts {
     /// What makes the volumes: the name of a CSI driver, or `kubernetes.io/...`.
     pub provisioner: Symbol,
@@ -82,7 +85,7 @@ pub struct StorageClassFacts {
 
 /// Parameters about encryption, as they are written: some drivers ignore the case of a name, and some
 /// don't. All others are dropped.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parameters(Box<[(Symbol, Symbol)]>);
 
 /// The names of parameters that drivers read, in lower case.
@@ -265,6 +268,10 @@ fn project_volume(object: &Value, interner: &Interner) -> Result<Facts, Projecti
         provisioned_by: named(provisioner.cloned(), interner),
         created: volume.metadata.created()?,
     })))
+}
+
+fn in_tree<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KnownWord, D::Error> {
+    from_table(deserializer, IN_TREE_SOURCES)
 }
 
 fn in_tree_source(object: &Value) -> VolumeSource {

@@ -65,6 +65,8 @@ pub struct VerdictState {
     pub population_list: Option<(PopulationList, Timestamp)>,
     /// The digest of who was in the population when it was last judged; None where no entry has it.
     pub population_digest: Option<String>,
+    /// The digest of who is in that list; None where no entry has it.
+    pub listed_digest: Option<String>,
 }
 
 impl VerdictState {
@@ -92,6 +94,7 @@ impl VerdictState {
             last_entry,
             population_list,
             population_digest: data.population_digest.clone(),
+            listed_digest: None,
         }
     }
 
@@ -122,8 +125,11 @@ impl ControlState {
         // A control of this name was declared again: the old one's occurrences are kept, not its end.
         self.deleted = None;
         let before = self.verdict.take();
-        let (mut findings, list, members) = before
-            .map(|before| (before.findings, before.population_list, before.population_digest))
+        let (mut findings, list, members, listed) = before
+            .map(|before| {
+                let VerdictState { findings, population_list, population_digest, .. } = before;
+                (findings, population_list, population_digest, before.listed_digest)
+            })
             .unwrap_or_default();
         // A finding whose exception changed may be listed both as gone and as new.
         for gone in &data.removed {
@@ -136,6 +142,10 @@ impl ControlState {
         let mut verdict = VerdictState::of(data, findings, (index, at), list);
         // While nothing is judged, who was in the population is what the next verdict goes on from.
         verdict.population_digest = verdict.population_digest.or(members);
+        verdict.listed_digest = match &data.population_list {
+            Some(_) => data.population_digest.clone(),
+            None => listed,
+        };
         self.verdict = Some(verdict);
     }
 
@@ -156,6 +166,7 @@ impl ControlState {
             last_entry: index,
             population_list: None,
             population_digest: None,
+            listed_digest: None,
         });
         // A heartbeat repeats the last verdict. Another state means that a verdict before it could not be
         // read, and then nothing is known of the reason.
@@ -172,6 +183,9 @@ impl ControlState {
         }
         if data.population_digest.is_some() {
             verdict.population_digest.clone_from(&data.population_digest);
+        }
+        if data.population_list.is_some() {
+            verdict.listed_digest.clone_from(&data.population_digest);
         }
         verdict.last_at = at;
         verdict.last_entry = index;

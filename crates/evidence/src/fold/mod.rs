@@ -12,7 +12,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,18 @@ pub struct RunningOperator {
     pub watched_before: Option<Timestamp>,
 }
 
+/// The newest inventory of a log.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InventoryState {
+    /// Its entry.
+    pub entry: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// What was read, by [`InventoryData::read`](super::inventory::InventoryData::read).
+    pub read: BTreeSet<String>,
+}
+
 /// What the log says of the present.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -72,6 +84,8 @@ pub struct LogState {
     clocks_differ: Option<Timestamp>,
     /// Controls that were deleted and are not declared again, with when they were.
     absent: BTreeMap<String, Timestamp>,
+    /// The newest inventory.
+    inventory: Option<InventoryState>,
 }
 
 impl LogState {
@@ -107,6 +121,10 @@ impl LogState {
             Data::Operator(data) => self.operator_event(index, entry, data),
             Data::Stored(super::entry::EntryType::Verdict, _) => {
                 self.control_mut(&entry.subject).forget_verdict();
+            }
+            Data::Inventory(data) => {
+                let read = data.read();
+                self.inventory = Some(InventoryState { entry: index, at: entry.at, read });
             }
             Data::Gap(_) | Data::Stored(..) | Data::Other(..) => {}
         }
@@ -164,6 +182,11 @@ impl LogState {
     /// that never was.
     pub fn absent_since(&self, control: &str) -> Option<Timestamp> {
         self.absent.get(control).copied()
+    }
+
+    /// The newest inventory; None when there is none yet.
+    pub fn inventory(&self) -> Option<&InventoryState> {
+        self.inventory.as_ref()
     }
 
     /// An exception; None if the log does not know it, or it was deleted.

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     data::{OperatorData, OperatorEvent, StoredData},
-    entry::{EntrySubject, EntryType},
+    entry::{Data, EntrySubject, EntryType},
     key::SigningKey,
     log::LogWriter,
     store::BucketStore,
@@ -246,5 +246,60 @@ fn what_a_writer_may_not_have_signed_is_named() {
         let found = fault(&log_of(&[good(0), bad, good(2)]));
         assert_eq!(found.index, Some(1), "{found:?}");
         assert!(found.reason.contains(reason), "{found:?}");
+    }
+}
+
+#[test]
+fn lists_of_an_inventory_are_checked_in_the_entry_and_beside_it() {
+    use crate::inventory::{InventoryData, KindInventory, Reading, StoredList};
+    let list = |bytes: &[u8]| StoredList {
+        digest: canonical::sha256(bytes),
+        bytes: bytes.len() as u64,
+        unpacked: 70,
+    };
+    let data = InventoryData {
+        collector: "comptroller-0".to_owned(),
+        kubernetes: None,
+        api_server: "Idle".into(),
+        catalog: list(b"catalog"),
+        programs: BTreeMap::new(),
+        kinds: vec![KindInventory {
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            plural: "pods".to_owned(),
+            namespaced: true,
+            reading: Reading::Complete,
+            reason: String::new(),
+            count: 1,
+            resource_version: None,
+            listed_at: None,
+            programs: Vec::new(),
+            list: Some(list(b"pods")),
+        }],
+    };
+    let text = canonical::to_string(&data).unwrap();
+    let beside =
+        StoredData { stored: canonical::sha256(text.as_bytes()), bytes: text.len() as u64 };
+    let path = |digest: &str| format!("stored/sha256/{}", digest.strip_prefix("sha256:").unwrap());
+    for (said, stored) in [
+        (Data::Inventory(Box::new(data.clone())), 2),
+        (Data::Stored(EntryType::Inventory, beside), 3),
+    ] {
+        let mut objects = log_of(&texts([entry(0, 1), Entry { data: said, ..entry(1, 1) }]));
+        for bytes in [&b"catalog"[..], b"pods", text.as_bytes()] {
+            objects.insert(path(&canonical::sha256(bytes)), bytes.to_vec());
+        }
+        assert_eq!(verified(&objects, None).unwrap().stored, stored);
+        for bytes in [&b"catalog"[..], b"pods"] {
+            let digest = canonical::sha256(bytes);
+            let mut missing = objects.clone();
+            missing.remove(&path(&digest));
+            let found = fault(&missing);
+            assert_eq!(found.index, Some(1), "{found:?}");
+            assert!(found.reason.contains(&digest), "{found:?}");
+            let mut other = objects.clone();
+            other.get_mut(&path(&digest)).unwrap()[0] ^= 1;
+            assert!(fault(&other).reason.contains(&digest));
+        }
     }
 }

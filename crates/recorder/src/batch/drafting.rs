@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -237,7 +238,7 @@ impl<'a> Drafting<'a> {
 
     fn add(&mut self, drafted: DraftedEntries) {
         self.drafted.entries.extend(drafted.entries);
-        self.drafted.stored.extend(drafted.stored);
+        self.drafted.stored.extend(drafted.stored.into_iter().map(Bytes::from));
     }
 }
 

@@ -82,7 +82,9 @@ impl PopulationDraft {
         // Without the members before, what came and left leads to nobody knows whom.
         let told = self.told && known_members.is_some();
         let last = known.and_then(|known| known.population_list.as_ref());
-        let listed = last.is_some_and(|(last, _)| *last == list);
+        // Facts of an item change more often than who is in, and each day's inventory has them.
+        let listed = last.is_some_and(|(last, _)| *last == list)
+            || known.and_then(|known| known.listed_digest.as_ref()) == Some(&members);
         let wanted = self.list_due || (!same && !told);
         let mut part = PopulationPart { digest: Some(members), ..PopulationPart::default() };
         if wanted && !listed && list.count > 0 {

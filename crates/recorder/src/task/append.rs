@@ -2,6 +2,7 @@
 
 use std::{sync::PoisonError, time::Duration};
 
+use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
 use jiff::Timestamp;
 
@@ -30,7 +31,7 @@ impl Recorder {
     pub(super) async fn write(
         &mut self,
         mut entries: Entries,
-        stored: Vec<String>,
+        stored: Vec<Bytes>,
         now: Timestamp,
     ) -> Result<(), EvidenceError> {
         self.check_open()?;
@@ -109,7 +110,7 @@ impl Recorder {
         &self,
         open: &mut Open,
         drafts: Entries,
-        stored: Vec<String>,
+        stored: Vec<Bytes>,
         now: Timestamp,
     ) -> Result<Appended, RecordError> {
         let epoch = open.epoch;
@@ -124,7 +125,7 @@ impl Recorder {
                 let writer = &open.writer;
                 // One by one, the populations of a first start would take as long as all else.
                 let puts: Vec<BoxFuture<'_, _>> =
-                    stored.iter().map(|text| writer.put_stored(text.as_bytes()).boxed()).collect();
+                    stored.iter().map(|bytes| writer.put_stored(bytes).boxed()).collect();
                 let puts = stream::iter(puts).buffer_unordered(STORED_AT_ONCE);
                 puts.try_collect::<Vec<String>>().await?;
             }

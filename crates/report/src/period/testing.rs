@@ -258,6 +258,7 @@ fn provenance() -> Provenance {
         }],
         cosignatures: Vec::new(),
         contradictions: Vec::new(),
+        lists: Vec::new(),
     }
 }
 

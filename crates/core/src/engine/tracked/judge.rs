@@ -267,6 +267,19 @@ impl TrackedControl {
             .map_or_else(Vec::new, |describer| describer.all(which))
     }
 
+    /// The findings about one item in the states that `which` admits. Empty while the control is blocked.
+    pub fn findings_about(
+        &self,
+        inventory: &Inventory,
+        exceptions: &Exceptions,
+        now: Timestamp,
+        item: Item,
+        which: impl Fn(FindingState) -> bool,
+    ) -> Vec<ObservedFinding> {
+        self.describer(inventory, exceptions, now)
+            .map_or_else(Vec::new, |describer| describer.about(item, which))
+    }
+
     /// What describes its findings. None while the control is blocked: what it remembers then only keeps
     /// its `since`, and claims nothing.
     fn describer<'a>(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{BackupFacts, RunOutcome, backup_facts, parse_time};
@@ -18,7 +18,8 @@ pub const CLUSTER_LABEL: &str = "cnpg.io/cluster";
 const BARMAN_PLUGIN: &str = "barman-cloud.cloudnative-pg.io";
 
 /// What checks read of a Cluster.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CnpgCluster {
     /// All labels: controls select by them.
     pub labels: Labels,
@@ -36,7 +37,7 @@ pub struct CnpgCluster {
 }
 
 /// The recovery of a cluster that started from a backup and became ready: a restore that worked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CnpgRecovery {
     /// The backup that it was recovered from.
     pub source: RecoverySource,
@@ -45,7 +46,7 @@ pub struct CnpgRecovery {
 }
 
 /// What a cluster was recovered from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RecoverySource {
     /// A Backup object in its namespace.
     Backup(Symbol),
@@ -54,7 +55,7 @@ pub enum RecoverySource {
 }
 
 /// What checks read of a Backup.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CnpgBackup {
     /// The name of the cluster that is backed up, in its namespace.
     pub cluster: Symbol,
@@ -64,7 +65,7 @@ pub struct CnpgBackup {
 
 /// What checks read of a `ScheduledBackup`. Its schedule, which has six fields with seconds first, is not
 /// evaluated.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CnpgScheduledBackup {
     /// The name of the cluster that is backed up, in its namespace.
     pub cluster: Symbol,
@@ -73,7 +74,7 @@ pub struct CnpgScheduledBackup {
 }
 
 /// What checks read of an `ObjectStore`: the newest backup that it has of each server.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CnpgObjectStore {
     /// Server name, and when its newest backup succeeded.
     pub newest: Box<[(Symbol, Timestamp)]>,

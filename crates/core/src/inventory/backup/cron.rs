@@ -6,7 +6,7 @@
 //! `status.lastSuccessfulTime`, so the job has to fail if the backup does.
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::inventory::{
@@ -18,7 +18,8 @@ use crate::inventory::{
 pub const BACKS_UP: &str = "comptroller.dev/backs-up";
 
 /// What the backup check reads of a `CronJob`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CronFacts {
     /// `status.lastSuccessfulTime`. None if no run has succeeded.
     pub last_success: Option<Timestamp>,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{BackupFacts, RunOutcome, backup_facts, parse_time, selectors::Selectors};
@@ -12,7 +12,7 @@ use crate::inventory::{
 };
 
 /// What checks read of a Schedule.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct K8upSchedule {
     /// Whether it makes backups; a schedule may only check or prune the repository.
     pub backup: bool,
@@ -21,7 +21,7 @@ pub struct K8upSchedule {
 }
 
 /// What checks read of a Backup.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct K8upBackup {
     /// The claims of its namespace that it covers.
     pub claims: Selectors,
@@ -31,7 +31,7 @@ pub struct K8upBackup {
 
 /// What checks read of a Snapshot: it shows what the restic repository contains, which is the best evidence
 /// there is. It is deleted when the repository is pruned.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct K8upSnapshot {
     /// When it was taken. None if it is being deleted.
     pub date: Option<Timestamp>,
@@ -40,14 +40,14 @@ pub struct K8upSnapshot {
 }
 
 /// What checks read of a Restore.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct K8upRestore {
     /// How it ended, and when.
     pub outcome: RunOutcome,
 }
 
 /// Whether K8up backs up a claim. It skips some claims, and its Backup succeeds all the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum K8upIntent {
     /// The claim says nothing: it is backed up, unless K8up runs with `BACKUP_SKIP_WITHOUT_ANNOTATION`.
     #[default]

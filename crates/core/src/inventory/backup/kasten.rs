@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{BackupFacts, RunOutcome, backup_facts, parse_time, selectors::Selectors};
@@ -17,7 +17,7 @@ use crate::inventory::{
 pub const NAMESPACE_LABELS: [&str; 2] = ["k10.kasten.io/appNamespace", "k10.kasten.io/appName"];
 
 /// What checks read of a Policy.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KastenPolicy {
     /// The namespaces that it covers. None if it selects none.
     pub namespaces: Option<Selectors>,
@@ -30,7 +30,8 @@ pub struct KastenPolicy {
 }
 
 /// What checks read of a `BackupAction`: a namespace was backed up.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct KastenBackup {
     /// The namespace of the application.
     pub namespace: Symbol,
@@ -45,7 +46,7 @@ pub struct KastenBackup {
 }
 
 /// What checks read of a `RestoreAction`: a `RestorePoint` of a namespace was restored.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KastenRestore {
     /// The namespace that was backed up in the `RestorePoint`.
     pub namespace: Symbol,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{BackupFacts, RunOutcome, backup_facts, parse_time};
@@ -18,7 +18,7 @@ const GROUP_LABEL: &str = "recurring-job-group.longhorn.io/";
 const DEFAULT_GROUP: &str = "default";
 
 /// What checks read of a Volume.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LonghornVolume {
     /// Namespace and name of its claim, which Longhorn keeps after the claim is deleted. None if it never
     /// had one.
@@ -32,7 +32,7 @@ pub struct LonghornVolume {
 }
 
 /// What checks read of a Backup.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LonghornBackup {
     /// The name of the Volume that was backed up. None before Longhorn has written it.
     pub volume: Option<Symbol>,
@@ -41,7 +41,7 @@ pub struct LonghornBackup {
 }
 
 /// What checks read of a `RecurringJob`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LonghornRecurringJob {
     /// Whether its task is a backup that runs on a schedule. Snapshots do not count: they stay on the same
     /// disks.

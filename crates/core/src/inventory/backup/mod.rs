@@ -20,6 +20,7 @@ pub(crate) mod velero_scope;
 pub(crate) mod volsync;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 pub use self::index::BackupIndex;
 use super::{
@@ -28,7 +29,7 @@ use super::{
 };
 
 /// What checks read of one object of a backup tool.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum BackupFacts {
     VeleroSchedule(velero::VeleroSchedule),
     VeleroBackup(velero::VeleroBackup),
@@ -59,7 +60,7 @@ pub enum BackupFacts {
 }
 
 /// How a run ended, as its tool says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RunOutcome {
     /// It succeeded, and ended at this time.
     Succeeded(Timestamp),

@@ -1,7 +1,7 @@
 //! Databases of operators whose backups are not read here. They must be mentioned, or a control would pass
 //! for all databases because those that are read have backups.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{BackupFacts, backup_facts};
@@ -11,7 +11,7 @@ use crate::inventory::{
 };
 
 /// What checks read of such a database.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OtherDatabase {
     /// All labels: controls select by them.
     pub labels: Labels,

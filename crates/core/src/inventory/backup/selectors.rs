@@ -1,6 +1,7 @@
 //! Several label selectors, of which one must match.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     api::Selector,
@@ -8,7 +9,7 @@ use crate::{
 };
 
 /// Matches labels that any of the selectors matches. Without selectors, it matches all labels.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Selectors(Box<[Selector]>);
 
 impl Selectors {

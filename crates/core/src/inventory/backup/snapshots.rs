@@ -3,7 +3,7 @@
 //! A snapshot stays in the storage system of its volume: it counts as a recent copy, but not as one that
 //! survives the loss of that system.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{BackupFacts, RunOutcome, backup_facts, parse_time};
@@ -13,7 +13,7 @@ use crate::inventory::{
 };
 
 /// What checks read of a `VolumeSnapshot`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CsiSnapshot {
     /// The claim of which it was taken, in its namespace. None for a pre-provisioned snapshot.
     pub claim: Option<Symbol>,
@@ -26,7 +26,7 @@ pub struct CsiSnapshot {
 }
 
 /// What checks read of a `VolumeSnapshotContent`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CsiSnapshotContent {
     /// Namespace and name of the `VolumeSnapshot` that it belongs to.
     pub snapshot: (Symbol, Symbol),

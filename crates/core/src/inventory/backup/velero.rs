@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -17,7 +17,7 @@ use crate::inventory::{
 
 /// What checks read of a Schedule. `status.lastBackup` is not read: it is the last run that started, which
 /// need not be a success.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VeleroSchedule {
     /// The namespaces, resources and labels that its backups will cover.
     pub scope: Arc<VeleroScope>,
@@ -30,7 +30,7 @@ pub struct VeleroSchedule {
 }
 
 /// What checks read of a Backup.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VeleroBackup {
     /// The namespaces, resources and labels that it covers.
     pub scope: Arc<VeleroScope>,
@@ -51,7 +51,7 @@ pub struct VeleroBackup {
 
 /// What a Backup did with volumes. With which of them is in other objects ([`super::velero_copies`]), or
 /// follows from the numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volumes {
     /// How many CSI snapshots were taken. 0 if some failed, or if they were only a step to a `DataUpload`.
     pub csi: u32,
@@ -78,7 +78,7 @@ impl Volumes {
 }
 
 /// What checks read of a Restore.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VeleroRestore {
     /// The name of the Backup that it restored, in its namespace.
     pub backup: Symbol,
@@ -92,7 +92,8 @@ pub struct VeleroRestore {
 }
 
 /// What checks read of a `BackupStorageLocation`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct VeleroLocation {
     /// Whether this cluster only reads there (`spec.accessMode: ReadOnly`), so that it stores no backups.
     pub read_only: bool,
@@ -103,7 +104,7 @@ pub struct VeleroLocation {
 }
 
 /// Whether a storage location can be reached.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reachability {
     /// Velero can reach it.
     Available,

@@ -1,7 +1,7 @@
 //! Copies that Velero made of single volumes: `PodVolumeBackup` (`velero.io/v1`) has the files of a volume
 //! that a pod mounts, `DataUpload` (`velero.io/v2alpha1`) a CSI snapshot that was moved.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{BackupFacts, RunOutcome, backup_facts, parse_time};
@@ -16,7 +16,7 @@ const CLAIM_UID: &str = "velero.io/pvc-uid";
 const CLAIM_NAME: &str = "velero.io/pvc-name";
 
 /// What checks read of a copy of one volume, which is part of a Backup in its namespace.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VeleroVolumeCopy {
     /// The name of the Backup.
     pub backup: Symbol,

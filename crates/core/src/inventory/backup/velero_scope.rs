@@ -1,7 +1,7 @@
 //! What a Velero backup, schedule or restore covers: namespaces, resources and labels.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
 use super::selectors::Selectors;
@@ -35,7 +35,8 @@ const ESSENTIAL: &[&[&str]] = &[
 ];
 
 /// The filters of a Velero spec, shared by all backups of a schedule.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct VeleroScope {
     included_namespaces: Box<[Symbol]>,
     excluded_namespaces: Box<[Symbol]>,

@@ -1,7 +1,7 @@
 //! `VolSync` (`volsync.backube/v1alpha1`): a `ReplicationSource` copies one claim of its namespace.
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{BackupFacts, backup_facts, parse_time};
@@ -11,7 +11,8 @@ use crate::inventory::{
 };
 
 /// What checks read of a `ReplicationSource`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct VolSyncSource {
     /// `spec.sourcePVC`. None with an external provider that names no claim.
     pub claim: Option<Symbol>,
@@ -26,7 +27,7 @@ pub struct VolSyncSource {
 }
 
 /// What starts a run of a `ReplicationSource`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VolSyncTrigger {
     /// Its schedule, or the end of the last run.
     ByItself,

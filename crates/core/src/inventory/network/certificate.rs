@@ -1,7 +1,7 @@
 //! Certificates of cert-manager, by their status. No Secret is read.
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{NetworkCondition, NetworkFacts, explanation, named};
@@ -12,7 +12,8 @@ use crate::inventory::{
 };
 
 /// What checks read of a Certificate (`cert-manager.io/v1`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CertificateFacts {
     /// `spec.secretName`: the Secret that contains the certificate. None if the spec names none.
     pub secret: Option<Symbol>,
@@ -24,7 +25,7 @@ pub struct CertificateFacts {
 }
 
 /// The condition `Ready`, which implies that the Secret exists and fits the spec.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CertificateReadiness {
     /// The condition is `True`.
     Ready,

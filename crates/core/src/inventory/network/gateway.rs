@@ -1,6 +1,6 @@
 //! The Gateway API: listeners, and the routes that attach to them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{GATEWAY_API, NetworkCondition, NetworkFacts, explanation, host};
@@ -10,14 +10,15 @@ use crate::inventory::{
 };
 
 /// What checks read of a Gateway, or of a `ListenerSet`, which adds listeners to one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatewayFacts {
     /// The listeners, in the order of the spec.
     pub listeners: Box<[Listener]>,
 }
 
 /// What checks read of a listener.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Listener {
     /// The name, unique in its Gateway.
     pub name: Symbol,
@@ -38,7 +39,7 @@ pub struct Listener {
 }
 
 /// What names the certificate of a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ListenerCertificate {
     /// `tls.certificateRefs`, or what the implementation documents in their place.
     Named,
@@ -59,7 +60,7 @@ const CERTIFICATE_OPTIONS: &[&str] = &[
 const CERTIFICATE_MAP: &str = "networking.gke.io/certmap";
 
 /// The namespaces whose routes may attach to a listener (`allowedRoutes.namespaces.from`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RoutesFrom {
     /// The Gateway's own namespace, which is the default.
     Same,
@@ -70,7 +71,7 @@ pub enum RoutesFrom {
 }
 
 /// What checks read of an `HTTPRoute` or a `GRPCRoute`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteFacts {
     /// The Gateways and `ListenerSet`s that it attaches to.
     pub parents: Box<[ParentRef]>,
@@ -81,7 +82,7 @@ pub struct RouteFacts {
 }
 
 /// An entry of `spec.parentRefs` that names a Gateway or a `ListenerSet`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParentRef {
     /// The kind: `Gateway` or `ListenerSet`.
     pub kind: Symbol,

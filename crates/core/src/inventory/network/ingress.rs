@@ -1,16 +1,18 @@
 //! Ingresses: which hosts they serve, which of them over TLS, and what they ask of their controller.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::{NetworkFacts, host, named};
 use crate::inventory::{
     facts::{Facts, ObjectMetadata, ProjectionError, read},
     intern::{Interner, Symbol},
+    known_word::{KnownWord, from_table},
 };
 
 /// What checks read of an Ingress.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct IngressFacts {
     /// The hosts of its rules, in lower case, each once. None stands for a rule for every host.
     pub hosts: Box<[Option<Symbol>]>,
@@ -25,7 +27,7 @@ pub struct IngressFacts {
 }
 
 /// How an Ingress names its controller.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IngressClassRef {
     /// The annotation `kubernetes.io/ingress.class`, whose values are defined by controllers.
     Annotation(Symbol),
@@ -42,8 +44,24 @@ impl IngressClassRef {
 }
 
 /// The annotations of an Ingress that bear on TLS.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IngressAnnotations(Box<[(&'static str, Symbol)]>);
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IngressAnnotations(
+    #[serde(deserialize_with = "annotations")] Box<[(KnownWord, Symbol)]>,
+);
+
+#[derive(Deserialize)]
+struct Annotation(#[serde(deserialize_with = "annotation")] KnownWord, Symbol);
+
+fn annotation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KnownWord, D::Error> {
+    from_table(deserializer, ANNOTATIONS)
+}
+
+fn annotations<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Box<[(KnownWord, Symbol)]>, D::Error> {
+    let all = Vec::<Annotation>::deserialize(deserializer)?;
+    Ok(all.into_iter().map(|Annotation(key, value)| (key, value)).collect())
+}
 
 impl IngressAnnotations {
     /// The value of an annotation. None if it is absent or empty.
@@ -110,7 +128,7 @@ const ANNOTATIONS: &[&str] = &[
 ];
 
 /// What checks read of an `IngressClass`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IngressClassFacts {
     /// The controller that serves the class (`spec.controller`).
     pub controller: Symbol,
@@ -121,7 +139,7 @@ pub struct IngressClassFacts {
 }
 
 /// An entry of `spec.tls`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IngressTls {
     /// The hosts, in lower case. Empty for whatever the controller serves.
     pub hosts: Box<[Symbol]>,

@@ -1,16 +1,17 @@
 //! Linkerd: pods in the mesh encrypt by themselves; policies say whether other clients are let in.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::NetworkFacts;
 use crate::inventory::{
     facts::{Facts, ProjectionError, read},
     intern::Interner,
+    known_word::{KnownWord, from_table},
 };
 
 /// Whether a policy lets in clients without an identity, which send plain text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InboundPolicy {
     /// Only clients with an identity are let in.
     Authenticated,
@@ -35,10 +36,27 @@ impl InboundPolicy {
 }
 
 /// A Server, an `AuthorizationPolicy` or a `ServerAuthorization`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkerdPolicyFacts {
     /// The path of the field that lets plain text in. None if the policy does not.
-    pub plaintext: Option<&'static str>,
+    #[serde(deserialize_with = "plaintext")]
+    pub plaintext: Option<KnownWord>,
+}
+
+/// The fields that let plain text in.
+const PLAINTEXT: &[&str] =
+    &["spec.accessPolicy", "spec.client.unauthenticated", "spec.requiredAuthenticationRefs"];
+
+fn plaintext<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<KnownWord>, D::Error> {
+    let field = Option::<PlaintextField>::deserialize(deserializer)?;
+    Ok(field.map(|PlaintextField(field)| field))
+}
+
+#[derive(Deserialize)]
+struct PlaintextField(#[serde(deserialize_with = "plaintext_field")] KnownWord);
+
+fn plaintext_field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KnownWord, D::Error> {
+    from_table(deserializer, PLAINTEXT)
 }
 
 fn facts(plaintext: Option<&'static str>) -> Facts {

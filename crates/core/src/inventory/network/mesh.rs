@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{InboundPolicy, NetworkFacts};
@@ -13,7 +13,7 @@ use crate::inventory::{
 };
 
 /// How the pods of a namespace join a mesh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MeshMembership {
     /// Istio, by a sidecar in each pod.
     IstioSidecar,
@@ -48,7 +48,7 @@ impl MeshMembership {
 
 /// What checks read of a `PeerAuthentication`: what the proxies of a namespace, or of some of its pods,
 /// accept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerAuthenticationFacts {
     /// Whether it applies to some pods only.
     pub selects: bool,
@@ -61,7 +61,7 @@ pub struct PeerAuthenticationFacts {
 }
 
 /// Whether mutual TLS is required.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MtlsMode {
     /// Only plain text is accepted.
     Disable,
@@ -83,7 +83,8 @@ impl MtlsMode {
 }
 
 /// What checks read of a `DestinationRule`: how proxies connect to a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DestinationRuleFacts {
     /// `spec.host`, in lower case.
     pub host: Symbol,

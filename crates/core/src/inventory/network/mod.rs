@@ -9,7 +9,7 @@ mod mesh;
 
 use std::fmt::Write as _;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::{
     certificate::{CertificateFacts, CertificateReadiness},
@@ -37,7 +37,7 @@ pub const ISTIO_NETWORKING: &str = "networking.istio.io";
 pub const LINKERD_POLICY: &str = "policy.linkerd.io";
 
 /// What checks read of one object that carries or protects traffic.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum NetworkFacts {
     Ingress(IngressFacts),
     IngressClass(IngressClassFacts),

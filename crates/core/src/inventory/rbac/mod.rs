@@ -17,7 +17,7 @@ mod subjects;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod unknown_rules;
 
 pub use self::{

@@ -1,7 +1,7 @@
 //! From objects to facts: roles, bindings, service accounts, quotas.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -15,6 +15,7 @@ use crate::{
         facts::{
             Facts, Labels, MetadataOnly, ObjectMetadata, Projection, ProjectionError, bounded_text,
         },
+        known_word::{KnownWord, from_table},
     },
 };
 
@@ -24,7 +25,7 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 pub const MAX_SUBJECTS: usize = 5_000;
 
 /// What checks read of a Role or a `ClusterRole`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoleFacts {
     /// The labels of a `ClusterRole`, by which aggregated roles select. Those of a Role mean nothing and are
     /// not read.
@@ -47,7 +48,7 @@ impl RoleFacts {
 }
 
 /// What checks read of a `RoleBinding` or a `ClusterRoleBinding`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BindingFacts {
     /// The role that it gives, which cannot change.
     pub role: RoleRef,
@@ -56,14 +57,14 @@ pub struct BindingFacts {
 }
 
 /// The role that a binding names, which need not exist.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleRef {
     pub kind: RoleKind,
     pub name: Symbol,
 }
 
 /// The kind of a role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RoleKind {
     /// A Role, in the namespace of the binding.
     Role,
@@ -72,7 +73,7 @@ pub enum RoleKind {
 }
 
 /// What checks read of a `ServiceAccount`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceAccountFacts {
     /// `automountServiceAccountToken`. None leaves it at true.
     pub automount: Option<bool>,
@@ -81,10 +82,11 @@ pub struct ServiceAccountFacts {
 }
 
 /// An identity in a cloud that a service account may take.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CloudIdentity {
     /// The annotation that maps it.
-    pub annotation: &'static str,
+    #[serde(deserialize_with = "cloud_annotation")]
+    pub annotation: KnownWord,
     /// Its value: the ARN of a role, the address of an account, a client id.
     pub identity: Symbol,
 }
@@ -95,6 +97,10 @@ const CLOUD_ANNOTATIONS: &[&str] = &[
     "iam.gke.io/gcp-service-account",
     "azure.workload.identity/client-id",
 ];
+
+fn cloud_annotation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KnownWord, D::Error> {
+    from_table(deserializer, CLOUD_ANNOTATIONS)
+}
 
 /// The kinds of RBAC, and quotas, which limit what a right to create can do.
 pub const PROJECTIONS: &[Projection] = &[

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::inventory::Symbol;
 
 /// One list of a rule: verbs, groups, resources, names or paths.
 pub type Words = Box<[Symbol]>;
 
 /// A rule of a role. Words repeat over all roles, so they are interned.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PolicyRule {
     /// The verbs; `*` is every verb.
     pub verbs: Words,

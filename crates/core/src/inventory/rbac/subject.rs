@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::inventory::{Interner, Symbol};
 
 /// The group of every request with credentials.
@@ -18,7 +20,7 @@ pub const MASTERS: &str = "system:masters";
 const ACCOUNT_PREFIX: &str = "system:serviceaccount:";
 
 /// A subject of RBAC. A User with the user name of a service account is that service account.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Subject {
     /// A user, by the name that the API server knows.
     User(Symbol),

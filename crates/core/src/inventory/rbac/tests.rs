@@ -384,7 +384,7 @@ fn snapshot(inventory: &Inventory) -> Snapshot {
 }
 
 /// An object of a small universe: many roles and bindings share names, labels and subjects.
-fn object() -> impl Strategy<Value = Value> {
+pub fn object() -> impl Strategy<Value = Value> {
     const RULES: &[&str] =
         &["get core pods", "get core secrets", "* * *", "get core nodes", "create core pods/exec"];
     const SUBJECTS: &[&str] = &[

@@ -7,7 +7,7 @@ mod read;
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::{fields::Fields, read::SpecOrigin};
@@ -24,7 +24,8 @@ use super::{
 };
 
 /// What checks read of a pod, or of an object with a pod template.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct WorkloadFacts {
     /// The owner that controls the object. None if nothing does.
     pub controller: Option<ControllerRef>,
@@ -43,7 +44,7 @@ pub struct WorkloadFacts {
 
 /// Whether an object still stands for something that runs. It changes at most a few times in an
 /// object's life, unlike the status it is read from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Activity {
     /// It runs, or will when its time comes.
     #[default]
@@ -55,7 +56,7 @@ pub enum Activity {
 }
 
 /// The owner that controls an object.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ControllerRef {
     pub group: Symbol,
     pub kind: Symbol,
@@ -243,4 +244,4 @@ fn api_server_flags(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,10 +4,13 @@
 //! defaulting add is either left out or filled in here in the same way. Anything else that changed the
 //! pod on its way, such as a mutating webhook, shows because the facts differ.
 
+use serde::{Deserialize, Serialize};
+
 use crate::inventory::intern::Symbol;
 
 /// The spec of a pod, shared by all its replicas.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PodFacts {
     /// `serviceAccountName`; `default` if it is absent, as the API server sets it. None for a mirror pod,
     /// which can't have a service account.
@@ -39,7 +42,7 @@ pub struct PodFacts {
 }
 
 /// Which namespaces of the node a pod shares.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HostNamespaces {
     /// `hostNetwork`: the network interfaces of the node.
     pub network: bool,
@@ -50,7 +53,7 @@ pub struct HostNamespaces {
 }
 
 /// A volume of a kind that the restricted level does not admit.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PodVolume {
     pub name: Symbol,
     /// The field that makes its kind: `hostPath`, `nfs`.
@@ -58,7 +61,8 @@ pub struct PodVolume {
 }
 
 /// What checks read of a container.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ContainerFacts {
     pub name: Symbol,
     /// Whether it is an init container, a sidecar, or another.
@@ -80,7 +84,7 @@ pub struct ContainerFacts {
 }
 
 /// When a container runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ContainerRole {
     /// It runs before the others, and ends.
     Init,
@@ -94,7 +98,8 @@ pub enum ContainerRole {
 
 /// The part of a security context that pods and containers share. The value of a container takes
 /// precedence; None leaves it to the pod, or to the runtime.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SecurityContext {
     /// `runAsNonRoot`: the kubelet refuses to run it as root.
     pub run_as_non_root: Option<bool>,
@@ -118,7 +123,8 @@ pub struct SecurityContext {
     clippy::struct_excessive_bools,
     reason = "each is a field of the API, or what one comes to"
 )]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Confinement {
     /// `privileged`: it has all capabilities and devices of the node.
     pub privileged: bool,
@@ -138,7 +144,7 @@ pub struct Confinement {
 }
 
 /// The type of a seccomp or `AppArmor` profile.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SecurityProfile {
     /// The profile that the container runtime ships.
     RuntimeDefault,
@@ -168,7 +174,7 @@ impl SecurityProfile {
 }
 
 /// The `SELinux` options that the Pod Security Standards restrict; the level is free. None: not set.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SeLinux {
     /// The field `type` of `seLinuxOptions`.
     pub kind: Option<Symbol>,
@@ -177,7 +183,7 @@ pub struct SeLinux {
 }
 
 /// Which probes a container has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContainerProbes {
     pub readiness: bool,
     pub liveness: bool,
@@ -185,7 +191,7 @@ pub struct ContainerProbes {
 }
 
 /// Which requests and limits there are. A quantity of zero limits nothing and counts as none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Resources {
     /// The resources with a request. What has a limit has a request, as the API server sets it.
     pub requests: Amounts,
@@ -194,7 +200,7 @@ pub struct Resources {
 }
 
 /// Whether there is an amount of CPU, and one of memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Amounts {
     pub cpu: bool,
     pub memory: bool,

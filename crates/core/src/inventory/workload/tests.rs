@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::inventory::{Change, Inventory, Projector, ResourceType, Slot, facts::projection};
 
-mod arbitrary;
+pub mod arbitrary;
 
 fn facts(group: &str, kind: &str, object: &Value) -> Result<WorkloadFacts, String> {
     let row = projection(group, kind).expect("a kind with facts");

@@ -15,6 +15,7 @@ mod exceptions;
 mod gaps;
 mod guards;
 mod judged;
+mod lists;
 mod log;
 mod occurrences;
 mod pattern;
@@ -41,8 +42,8 @@ use self::{
     judged::Uids, log::LogFold, responses::ResponsesFold, timeline::Gaps,
 };
 use super::model::{
-    Conclusion, ControlReport, Coverage, DEVIATION_RULE, PeriodReport, PeriodSummary, Provenance,
-    ReportPeriod, ReportedSystem, Span,
+    Conclusion, ControlReport, Coverage, DEVIATION_RULE, ListReport, PeriodReport, PeriodSummary,
+    Provenance, ReportPeriod, ReportedSystem, Span,
 };
 use comptroller_core::api::criteria::Category;
 use comptroller_evidence::{
@@ -68,6 +69,8 @@ pub struct PeriodFold {
     responses: ResponsesFold,
     guards: GuardsFold,
     log: LogFold,
+    /// Where the newest facts come from.
+    lists: Vec<ListReport>,
     systems: BTreeMap<String, ReportedSystem>,
     uids: Uids,
     gaps: Vec<RecordedGap>,
@@ -134,6 +137,7 @@ impl PeriodFold {
             responses: ResponsesFold::default(),
             guards: GuardsFold::default(),
             log: LogFold::default(),
+            lists: Vec::new(),
             systems: BTreeMap::new(),
             uids: Uids::default(),
             gaps: Vec::new(),
@@ -209,6 +213,7 @@ impl PeriodFold {
             }
             Data::Operator(data) => self.operator(index, *at, data),
             Data::Gap(data) => self.gap(index, subject, data),
+            Data::Inventory(data) => self.lists = lists::lists_of(index, data),
             Data::Object(EntryType::Guard, data) => {
                 self.guards.change(index, *at, subject, data, self.window);
             }
@@ -330,6 +335,7 @@ impl PeriodFold {
             .filter_map(|(name, exception)| exception.report(name, window, &controls))
             .collect();
         provenance.operators = self.log.operators(window);
+        provenance.lists.clone_from(&self.lists);
         PeriodReport {
             system_description: self.systems.get(&period.name).cloned().unwrap_or_default(),
             log: self.log.report(window, &provenance),

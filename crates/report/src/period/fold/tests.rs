@@ -158,6 +158,7 @@ pub(super) fn provenance(run_at: Timestamp) -> Provenance {
         operators: Vec::new(),
         cosignatures: Vec::new(),
         contradictions: Vec::new(),
+        lists: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ mod deviation;
 mod exception;
 mod gap;
 mod human;
+mod list;
 mod log;
 mod system;
 
@@ -27,6 +28,7 @@ pub use self::{
     exception::{CoveredFinding, ExceptedFinding, ExceptionReport},
     gap::GapReport,
     human::{AttestationReport, OccurrenceReport},
+    list::ListReport,
     log::{
         ContradictedCheckpoint, Cosignature, IdentityFact, LogReport, OperatorReport, TimeAnomaly,
     },
@@ -140,6 +142,10 @@ pub struct Provenance {
     /// Checkpoints that were signed for this log and that it does not continue.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contradictions: Vec<ContradictedCheckpoint>,
+    /// Where the facts come from that were judged: each kind of the newest inventory up to its end.
+    /// The fold fills it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<ListReport>,
 }
 
 /// The whole in a few numbers.
