@@ -18,9 +18,9 @@ use super::{
         Accepted, AttestationReport, Conclusion, ControlReport, Coverage, CoveredFinding,
         DEVIATION_RULE, Deviation, DeviationPattern, Ending, ExceptedFinding, ExceptionReport,
         GapReport, IdentityFact, Interval, LogReport, OccurrenceReport, OperatorReport, OutOfScope,
-        PeriodReport, Provenance, ReportPeriod, ReportedItem, ReportedPopulation, ReportedSystem,
-        ResponseReport, Span, SpecChange, SpecVersion, Suspension, TimeAnomaly, Wildcard,
-        WindowPopulation,
+        PeriodReport, PolicySource, Provenance, ReportPeriod, ReportedItem, ReportedPopulation,
+        ReportedSystem, ResponseReport, Span, SpecChange, SpecVersion, Suspension, TimeAnomaly,
+        Wildcard, WindowPopulation,
     },
 };
 use comptroller_core::api::{ResourceRef, Severity, State, criteria::Category};
@@ -144,6 +144,7 @@ fn log() -> LogReport {
         continues_published: Some(false),
         published: Some(format!("{HOSTILE}\n48000\n")),
         vouched_days: 0,
+        policy: PolicySource::None,
         days: 92,
         time_anomalies: vec![TimeAnomaly {
             entry: 30_101,
@@ -257,6 +258,7 @@ fn provenance() -> Provenance {
             entry: 22_802,
         }],
         cosignatures: Vec::new(),
+        policy: PolicySource::None,
         contradictions: Vec::new(),
     }
 }

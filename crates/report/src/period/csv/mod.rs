@@ -91,6 +91,7 @@ fn provenance(report: &PeriodReport) -> io::Result<Vec<u8>> {
         ("published", optional(report.log.published.as_deref())),
         ("days vouched for from outside", number(report.log.vouched_days)),
         ("days", number(report.log.days)),
+        ("witness policy", text(report.log.policy.as_str())),
         ("cluster", text(&provenance.cluster)),
         ("origin", text(&provenance.origin)),
         ("source", text(&provenance.source)),

@@ -88,6 +88,7 @@ impl LogFold {
             published: contradicting
                 .or_else(|| broken.or(newest).and_then(|state| state.checkpoint.clone())),
             vouched_days: vouched(window, cosignatures),
+            policy: provenance.policy,
             days: days(window),
             time_anomalies: self.anomalies.clone(),
         }

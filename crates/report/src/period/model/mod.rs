@@ -28,7 +28,8 @@ pub use self::{
     gap::GapReport,
     human::{AttestationReport, OccurrenceReport},
     log::{
-        ContradictedCheckpoint, Cosignature, IdentityFact, LogReport, OperatorReport, TimeAnomaly,
+        ContradictedCheckpoint, Cosignature, IdentityFact, LogReport, OperatorReport, PolicySource,
+        TimeAnomaly,
     },
     system::{
         ComplementaryControlReport, ExcludedFromSystem, FocusReport, ReportedSystem,
@@ -137,6 +138,9 @@ pub struct Provenance {
     /// follow from it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cosignatures: Vec<Cosignature>,
+    /// Where the policy comes from that says which witnesses count. [`LogReport`] has it in the JSON.
+    #[serde(skip)]
+    pub policy: PolicySource,
     /// Checkpoints that were signed for this log and that it does not continue.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contradictions: Vec<ContradictedCheckpoint>,

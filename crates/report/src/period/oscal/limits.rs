@@ -158,14 +158,17 @@ fn log(context: &OscalContext<'_>) -> Observation {
         (
             "What others know of the log",
             &format!(
-                "{continues} Days vouched for from outside: {} of {}.",
-                log.vouched_days, log.days
+                "{continues} Days vouched for from outside: {} of {}. {}",
+                log.vouched_days,
+                log.days,
+                log.policy.words()
             ),
         ),
         properties([
             ("continues-published", published.into()),
             ("vouched-days", log.vouched_days.to_string().into()),
             ("days", log.days.to_string().into()),
+            ("witness-policy", log.policy.as_str().into()),
             ("contradicted-checkpoints", contradicted.into()),
         ]),
         Vec::new(),
