@@ -20,6 +20,8 @@ pub(super) struct Grounds<'a> {
     pub(super) untold: Option<(Timestamp, u64)>,
     pub(super) suspensions: &'a [Suspension],
     pub(super) wildcards: &'a [Wildcard],
+    /// Why what people did or approved is not known to be theirs; None where it is.
+    pub(super) unbound: Option<String>,
     /// A time for which another rule was in force; None where there is none.
     pub(super) put_back: Option<(Timestamp, Timestamp)>,
     /// How people performed it; None of what the cluster answers for.
@@ -80,6 +82,9 @@ fn undetermined(grounds: &Grounds<'_>) -> Option<String> {
             "It was suspended from {} to {} and nobody approved that.",
             one.from, one.to
         ));
+    }
+    if let Some(basis) = &grounds.unbound {
+        return Some(basis.clone());
     }
     if let Some((from, to)) = grounds.put_back {
         return Some(format!(

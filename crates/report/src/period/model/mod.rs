@@ -24,9 +24,9 @@ pub use self::{
     deviation::{
         DEVIATION_RULE, Deviation, DeviationPattern, DeviationRule, Ending, ResponseReport,
     },
-    exception::{CoveredFinding, ExceptedFinding, ExceptionReport},
+    exception::{CoveredFinding, ExceptedFinding, ExceptionReport, WaivedOccurrence},
     gap::GapReport,
-    human::{AttestationReport, OccurrenceReport},
+    human::{AttestationReport, BACKDATED_AFTER_DAYS, OccurrenceReport},
     log::{
         ContradictedCheckpoint, Cosignature, IdentityFact, LogReport, OperatorReport, PolicySource,
         TimeAnomaly,
