@@ -136,7 +136,7 @@ fn system_description() -> ReportedSystem {
         "complementaryUserEntityControls": [{"control": "Users keep their passwords to themselves."}],
         "pointsOfFocus": [{"criterion": "CC6.1", "points": ["Nobody holds rights for good.", HOSTILE]}],
     });
-    serde_json::from_value(described).unwrap()
+    ReportedSystem::read(&described, at("2026-06-20T08:00:00Z"), 41).unwrap()
 }
 
 fn log() -> LogReport {

@@ -4,6 +4,7 @@ mod controls;
 mod criteria;
 mod log;
 mod people;
+mod system;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ pub(super) const FORMAT: PeriodFormat =
 pub fn files(report: &PeriodReport) -> io::Result<Vec<NamedFile>> {
     Ok(vec![
         ("provenance.csv", provenance(report)?),
+        ("system.csv", system::system(report)?),
         ("controls.csv", controls::controls(report)?),
         ("specs.csv", controls::specs(report)?),
         ("intervals.csv", controls::intervals(report)?),

@@ -37,7 +37,6 @@ mod tests;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
 
 use self::{
     authors::{Lapses, UnboundApprovals},
@@ -176,7 +175,7 @@ impl PeriodFold {
             return;
         }
         if let Data::Object(EntryType::AuditPeriod, change) = &entry.data {
-            self.audit_period(subject, change);
+            self.audit_period(index, *at, subject, change);
             return;
         }
         if self.known {
@@ -245,10 +244,16 @@ impl PeriodFold {
 
     /// The description of the system comes when the company writes it, as late as when the report is
     /// made; the newest counts. A change of phase says nothing of it.
-    fn audit_period(&mut self, subject: &EntrySubject, change: &ObjectChange) {
+    fn audit_period(
+        &mut self,
+        index: u64,
+        at: Timestamp,
+        subject: &EntrySubject,
+        change: &ObjectChange,
+    ) {
         if let (ChangeKind::Created | ChangeKind::Updated, Some(spec)) =
             (change.change, &change.spec)
-            && let Ok(system) = ReportedSystem::deserialize(spec)
+            && let Some(system) = ReportedSystem::read(spec, at, index)
         {
             self.systems.insert(subject.name.clone(), system);
         }
