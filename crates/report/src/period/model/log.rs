@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use comptroller_evidence::time_check::TimeAnomaly;
 use comptroller_vocabulary::closed_enum;
 
 /// What a reader must know of the log before believing it.
@@ -53,18 +54,6 @@ impl PolicySource {
             Self::None => "No policy says which witnesses count, so nobody vouches for the log.",
         }
     }
-}
-
-/// An entry whose times can't all be right.
-#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct TimeAnomaly {
-    /// The entry.
-    pub entry: u64,
-    /// The operator's own time.
-    pub at: Timestamp,
-    /// The API server's time; None where it is not known.
-    pub server_time: Option<Timestamp>,
 }
 
 /// A witness that signed a checkpoint of the log.
