@@ -247,7 +247,8 @@ impl Host {
 
     /// Hands what was found to the record, once anything was judged at all.
     fn hand_over(&mut self, now: Moment) {
-        if !*self.evaluated.borrow() {
+        if !*self.evaluated.borrow() || self.guards.as_ref().is_some_and(|one| !one.are_looked_at())
+        {
             return;
         }
         self.register_guards(now.time);

@@ -8,8 +8,8 @@ use std::{
 
 use comptroller_core::api::{Control, ControlStatus, State};
 use comptroller_evidence::{
-    data::{ChangeKind, OperatorEvent},
-    entry::{Data, Entry},
+    data::{ChangeKind, OperatorEvent, VerdictData},
+    entry::{Data, Entry, EntryType},
     log::LogReader,
     store,
 };
@@ -135,18 +135,28 @@ async fn entries(log: &Path) -> Vec<Entry> {
     entries
 }
 
-/// What entries say apart from operators that come and go, in words.
+/// What entries say apart from operators that come and go and from the guards, in words.
 fn about_objects(entries: &[Entry]) -> Vec<String> {
     let words = entries.iter().filter_map(|entry| {
         let word = match &entry.data {
             Data::Verdict(data) => data.state.as_str(),
             Data::ControlChanged(data) | Data::Exception(data) => data.change.as_str(),
-            Data::Operator(_) | Data::Gap(_) => return None,
+            Data::Operator(_) | Data::Gap(_) | Data::Object(EntryType::Guard, _) => return None,
             other => other.entry_type().as_str(),
         };
         Some(format!("{} {word}", entry.subject.name))
     });
     words.collect()
+}
+
+fn verdicts(entries: &[Entry]) -> Vec<&VerdictData> {
+    entries
+        .iter()
+        .filter_map(|entry| match &entry.data {
+            Data::Verdict(data) => Some(&**data),
+            _ => None,
+        })
+        .collect()
 }
 
 fn gaps(entries: &[Entry]) -> Vec<&str> {
@@ -188,11 +198,10 @@ async fn an_entry_is_written_first_and_once_through_restarts_and_crashes() {
         about_objects(&before),
         ["labelled Created", "labelled Passing", "labelled Failing"]
     );
-    let Data::Verdict(first) = &before[2].data else { panic!("{:?}", before[2]) };
+    let [first, verdict] = verdicts(&before)[..] else { panic!("{before:?}") };
     let judged_items =
         first.population_list.as_ref().expect("the first verdict has its population");
     assert_eq!(judged_items.count, 1);
-    let Data::Verdict(verdict) = &before[3].data else { panic!("{:?}", before[3]) };
     assert_eq!(verdict.added.len(), 1);
     assert_eq!(verdict.added[0].resource.name, "our-b");
     let version = kept.bench.controls().get("labelled").await.unwrap().resource_version();

@@ -52,7 +52,7 @@ impl Log {
             let store = store::open(&log.path("log")).unwrap();
             let mut writer = LogWriter::open(store, log.key.clone(), ORIGIN).await.unwrap();
             writer.append(&leaves).await.unwrap();
-            log.checkpoint = writer.checkpoint().to_owned();
+            writer.checkpoint().clone_into(&mut log.checkpoint);
         });
         log
     }
@@ -60,14 +60,14 @@ impl Log {
     fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
+}
 
-    /// What the auditor's verifier answers, with its exit code.
-    fn ask(&self, words: &[&str]) -> (i32, String) {
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_comptroller-verify"));
-        let output = Command::new(program).args(words).output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap(), String::from_utf8(text).unwrap())
-    }
+/// What the auditor's verifier answers, with its exit code.
+fn ask(words: &[&str]) -> (i32, String) {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_comptroller-verify"));
+    let output = Command::new(program).args(words).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
 }
 
 fn approval(at: i64, clock: ClockReading, index: i64, spec: Value) -> Entry {
@@ -99,18 +99,18 @@ fn steady(index: i64) -> (i64, ClockReading) {
 fn an_auditor_checks_who_one_person_is_without_the_key_and_learns_of_no_other() {
     let log = Log::of_approvals(&["ann@corp", "bob@corp", "ann@corp"], steady);
     let (location, shown) = (log.path("log"), log.path("ann.json"));
-    let (code, answer) = log.ask(&["person", "ann@corp", &location, "--disclose", &shown]);
+    let (code, answer) = ask(&["person", "ann@corp", &location, "--disclose", &shown]);
     assert!(code == 0 && answer.contains("2 entries name them"), "{answer}");
     assert!(answer.contains("entry 2, ") && !answer.contains("entry 1, "), "{answer}");
-    let (code, answer) = log.ask(&["person", "eve@corp", &location]);
+    let (code, answer) = ask(&["person", "eve@corp", &location]);
     assert!(code == 1 && answer.contains("nowhere in this log"), "{answer}");
 
     // The auditor has a copy of the log, the disclosure, and no key of the company.
     fs::remove_file(log.path("log.key")).unwrap();
     let verifier = log.key.verifier().to_string();
-    let (code, answer) = log.ask(&["disclosure", &shown, &location, "--key", &verifier]);
+    let (code, answer) = ask(&["disclosure", &shown, &location, "--key", &verifier]);
     assert!(code == 0 && answer.contains(" is ann@corp\n  2 entries name them"), "{answer}");
-    let (_, answer) = log.ask(&["disclosure", &shown, &location, "-o", "json"]);
+    let (_, answer) = ask(&["disclosure", &shown, &location, "-o", "json"]);
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(answer["entries"][1]["entry"], 2);
     assert_eq!(answer["entries"][1]["subject"]["name"], "exception-2");
@@ -125,10 +125,10 @@ fn an_auditor_checks_who_one_person_is_without_the_key_and_learns_of_no_other() 
         (other, "it is for the log"),
     ] {
         fs::write(&shown, text).unwrap();
-        let (code, answer) = log.ask(&["disclosure", &shown, &location]);
+        let (code, answer) = ask(&["disclosure", &shown, &location]);
         assert!(code == 1 && answer.contains(why), "{answer}");
     }
-    let (code, answer) = log.ask(&["person", "ann@corp", &location]);
+    let (code, answer) = ask(&["person", "ann@corp", &location]);
     assert!(code == 2 && answer.contains("does not exist"), "{answer}");
 }
 
@@ -140,10 +140,10 @@ fn a_checkpoint_that_was_copied_from_a_page_and_a_given_key_are_enough() {
     fs::remove_file(log.folder.path().join("log/verifier-key")).unwrap();
     let verifier = log.key.verifier().to_string();
     let given = ["verify", &location, "--key", &verifier, "--since", &older];
-    let (code, answer) = log.ask(&given);
+    let (code, answer) = ask(&given);
     assert!(code == 0 && answer.contains("continues the older checkpoint of 2"), "{answer}");
     assert!(!answer.contains("Time falls"), "{answer}");
-    let (code, answer) = log.ask(&given[..2]);
+    let (code, answer) = ask(&given[..2]);
     assert!(code == 1 && answer.contains("--key"), "{answer}");
 }
 
@@ -161,11 +161,11 @@ fn each_place_where_time_falls_or_differs_is_named_in_a_log_that_is_whole() {
         _ => (start + 20 * index, clock(start + 20 * index, None)),
     });
     let location = log.path("log");
-    let (code, answer) = log.ask(&["verify", &location]);
+    let (code, answer) = ask(&["verify", &location]);
     assert!(code == 0 && answer.contains("in 2 entries:"), "{answer}");
     assert!(answer.contains("entry 1: ClocksDiffer, operator 2025-10-10T"), "{answer}");
     assert!(answer.contains("entry 2: TimeFalls, operator 2025-10-09T"), "{answer}");
-    let (_, answer) = log.ask(&["verify", &location, "-o", "json"]);
+    let (_, answer) = ask(&["verify", &location, "-o", "json"]);
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert_eq!((&answer["verified"], &answer["timeAnomalyCount"]), (&json!(true), &json!(2)));
     assert_eq!(answer["timeAnomalies"][0]["serverTime"], "2025-10-09T08:53:30Z");

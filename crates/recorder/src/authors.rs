@@ -37,6 +37,8 @@ pub struct GuardHistory {
     identity: Option<String>,
     /// When the watches of the policies were heard from last.
     heard: Option<Timestamp>,
+    /// Whether that was by this process, so that its watches may still be relied on for a moment.
+    is_watched: bool,
 }
 
 impl GuardHistory {
@@ -48,6 +50,7 @@ impl GuardHistory {
             lapses: Vec::new(),
             identity: Some(identity),
             heard: Some(last_at.max(since)),
+            is_watched: false,
         }
     }
 
@@ -58,12 +61,14 @@ impl GuardHistory {
             lapses: vec![(since, None)],
             identity: None,
             heard: Some(last_at.max(since)),
+            is_watched: false,
         }
     }
 
     /// Nothing happened to the policies until now.
     pub fn hear(&mut self, now: Timestamp) {
         self.heard = self.heard.max(Some(now));
+        self.is_watched = true;
     }
 
     /// The policies are in force since `since`. Others of their names than before: in between they
@@ -106,8 +111,9 @@ impl GuardHistory {
         if self.lapses.iter().any(overlaps) {
             return Some(false);
         }
+        let fresh = if self.is_watched { FRESH } else { SignedDuration::ZERO };
         let known = self.known_from.is_some_and(|known| known <= from)
-            && self.heard.is_some_and(|heard| to <= heard + FRESH);
+            && self.heard.is_some_and(|heard| to <= heard + fresh);
         known.then_some(true)
     }
 
@@ -161,6 +167,8 @@ mod tests {
     #[test]
     fn the_same_policy_after_a_restart_was_in_force_all_along() {
         let mut history = GuardHistory::recalled("a".to_owned(), at(10), at(50));
+        assert_eq!(history.covers_second(at(40)), Some(true));
+        assert_eq!(history.covers_second(at(51)), None, "nobody has looked since");
         assert!(!history.hold("a", at(200), at(200)));
         assert_eq!(history.covers_second(at(120)), Some(true));
         let mut history = GuardHistory::recalled("a".to_owned(), at(10), at(50));

@@ -11,7 +11,7 @@ mod shipped;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -23,8 +23,8 @@ use kube::{Resource, api::ObjectMeta};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use self::rights::GUARDED;
 pub use self::rights::is_of_rights;
+use self::rights::{GUARDED, MASTERS};
 use super::{
     checkpoint_publisher::CONFIG_MAP,
     host::Command,
@@ -35,6 +35,7 @@ use crate::source::own_kinds::{ObjectEvent, kind_at};
 use comptroller_core::inventory::{
     Inventory,
     guards::{BINDING, POLICY, read_guard, shipped},
+    rbac::{Graph, Subject, SubjectId},
 };
 use comptroller_evidence::fold::LogState;
 use comptroller_recorder::{AuthorGuards, GuardHistory, ObjectKey};
@@ -106,6 +107,8 @@ pub struct Guards {
     heard: BTreeMap<&'static str, Timestamp>,
     /// The kinds whose watch fails, with when they were heard from before.
     doubted: BTreeMap<&'static str, Timestamp>,
+    /// The kinds that could not be listed yet.
+    unlisted: BTreeSet<&'static str>,
     /// What the log said when it was opened. None before.
     logged: Option<BTreeMap<GuardKey, Logged>>,
     /// In which times the policies were in force.
@@ -143,11 +146,15 @@ struct Logged {
     since: Timestamp,
 }
 
+/// Who holds a right. By number, since in some clusters a hundred thousand do.
 #[derive(Debug, Default)]
 struct Holders {
-    now: BTreeSet<String>,
+    now: Vec<SubjectId>,
+    /// The first of them by name, and how many more there are.
+    named: Vec<String>,
+    more: usize,
     /// Who held it since it was recorded last, and no longer does.
-    passed: BTreeSet<String>,
+    passed: BTreeSet<Subject>,
 }
 
 impl Guards {
@@ -158,6 +165,7 @@ impl Guards {
             present: BTreeMap::new(),
             heard: BTreeMap::new(),
             doubted: BTreeMap::new(),
+            unlisted: BTreeSet::new(),
             logged: None,
             authors: AuthorGuards::default(),
             holders: BTreeMap::new(),
@@ -217,6 +225,8 @@ impl Guards {
             ObjectEvent::Failing(_) => {
                 if let Some(heard) = self.heard.get(kind) {
                     self.doubted.entry(kind).or_insert(*heard);
+                } else {
+                    self.unlisted.insert(kind);
                 }
                 return live;
             }
@@ -269,6 +279,14 @@ impl Guards {
         }
         self.changed |= self.present.get(&key) != Some(&present);
         self.present.insert(key, present);
+    }
+
+    /// Whether all has been tried to know the policies: a record that is judged before would count as
+    /// bound to its author by nobody's word.
+    pub fn are_looked_at(&self) -> bool {
+        [POLICY, BINDING]
+            .iter()
+            .all(|kind| self.heard.contains_key(kind) || self.unlisted.contains(kind))
     }
 
     /// Whether the policies and bindings are all known.
@@ -360,22 +378,22 @@ impl Guards {
         if !rights::are_known(inventory) {
             return;
         }
+        let graph = &inventory.rights;
         for right in GUARDED {
-            let now = right.holders(inventory, &self.namespace);
-            let known = self.holders.entry(right.name).or_default();
-            let is_new = known.now.is_empty() && known.passed.is_empty();
-            if known.now == now {
-                continue;
+            let now = right.holders(graph, &self.namespace);
+            match self.holders.entry(right.name) {
+                Entry::Vacant(new) => new.insert(Holders::default()).turn(graph, now),
+                Entry::Occupied(known) if known.get().now == now => continue,
+                Entry::Occupied(mut known) => {
+                    let known = known.get_mut();
+                    if is_recorded(right.name) {
+                        known.passed.clear();
+                    } else {
+                        known.keep_passed(graph, &now);
+                    }
+                    known.turn(graph, now);
+                }
             }
-            if is_recorded(right.name) {
-                known.passed.clear();
-            }
-            // Who got and lost it between two entries held it all the same.
-            known.passed.extend(
-                known.now.difference(&now).filter(|_| !is_new && !is_recorded(right.name)).cloned(),
-            );
-            known.passed.retain(|one| !now.contains(one));
-            known.now = now;
             self.changed = true;
         }
     }
@@ -401,18 +419,40 @@ impl Guards {
         }
         for right in GUARDED {
             let Some(holders) = self.holders.get(right.name) else { continue };
-            let mut spec = json!({
-                "may": right.may,
-                "who": holders.now.iter().take(MAX_HOLDERS).collect::<Vec<_>>(),
-            });
-            if holders.now.len() > MAX_HOLDERS {
-                spec["more"] = (holders.now.len() - MAX_HOLDERS).into();
+            let mut spec = json!({"may": right.may, "who": holders.named});
+            if holders.more > 0 {
+                spec["more"] = holders.more.into();
             }
             if !holders.passed.is_empty() {
-                spec["passed"] = holders.passed.iter().take(MAX_HOLDERS).cloned().collect();
+                spec["passed"] = holders.passed.iter().map(rights::written).collect();
             }
             put(register, RIGHT, right.name, &spec);
         }
+    }
+}
+
+impl Holders {
+    /// Keeps who got it and lost it between two entries: they held it all the same.
+    fn keep_passed(&mut self, graph: &Graph, now: &[SubjectId]) {
+        let gone = self.now.iter().filter(|id| now.binary_search(id).is_err());
+        let gone = gone.filter_map(|id| graph.last_known(*id));
+        let room = MAX_HOLDERS.saturating_sub(self.passed.len());
+        self.passed.extend(gone.take(room).cloned());
+    }
+
+    fn turn(&mut self, graph: &Graph, now: Vec<SubjectId>) {
+        let holds = |subject: &Subject| {
+            graph.find(subject).is_some_and(|id| now.binary_search(&id).is_ok())
+        };
+        self.passed.retain(|one| !holds(one));
+        let mut subjects: Vec<&Subject> =
+            now.iter().filter_map(|id| graph.last_known(*id)).collect();
+        subjects.sort_unstable();
+        let named = subjects.iter().take(MAX_HOLDERS).map(|one| rights::written(one));
+        self.named = named.chain([MASTERS.to_owned()]).collect();
+        self.named.sort_unstable();
+        self.more = subjects.len().saturating_sub(MAX_HOLDERS);
+        self.now = now;
     }
 }
 

@@ -1,10 +1,8 @@
 //! Who could get around what binds records to their authors, by the graph of rights. Pure.
 
-use std::collections::BTreeSet;
-
 use comptroller_core::inventory::{
     Availability, Inventory,
-    rbac::{AccessRequest, PROJECTIONS, RequestTarget, Right, Rights, Subject},
+    rbac::{AccessRequest, Graph, PROJECTIONS, RequestTarget, Right, Rights, Subject, SubjectId},
 };
 
 /// A question that is asked of the graph whenever it changes.
@@ -135,28 +133,26 @@ pub fn is_of_rights(group: &str, kind: &str) -> bool {
 }
 
 impl GuardedRight {
-    /// Who holds it, as findings write subjects, sorted. `namespace` is the operator's.
-    pub fn holders(&self, inventory: &Inventory, namespace: &str) -> BTreeSet<String> {
-        let graph = &inventory.rights;
-        match self.asks {
-            Asks::Any(rights) => {
-                let holding = graph.subjects_with_any(Rights::of(rights));
-                let named = holding.filter_map(|id| graph.subject(id));
-                // The API server lets the group do everything before it asks RBAC.
-                named.map(|node| written(&node.subject)).chain([MASTERS.to_owned()]).collect()
+    /// Who holds it beside `system:masters`, sorted by number. `namespace` is the operator's.
+    pub fn holders(&self, graph: &Graph, namespace: &str) -> Vec<SubjectId> {
+        let mut holders: Vec<SubjectId> = match self.asks {
+            Asks::Any(rights) => graph.subjects_with_any(Rights::of(rights)).collect(),
+            Asks::Requests(asks) => {
+                let requests: Vec<AccessRequest<'_>> =
+                    asks.iter().flat_map(|ask| ask.requests(namespace)).collect();
+                graph.subjects_who_can(&requests)
             }
-            Asks::Requests(asks) => asks
-                .iter()
-                .flat_map(|ask| ask.requests(namespace))
-                .flat_map(|request| graph.who_can(&request))
-                .map(|entitled| written(&entitled.subject))
-                .collect(),
-        }
+        };
+        holders
+            .retain(|id| graph.subject(*id).is_some_and(|node| written(&node.subject) != MASTERS));
+        holders.sort_unstable();
+        holders.dedup();
+        holders
     }
 }
 
-/// The group that may do everything.
-const MASTERS: &str = "Group system:masters";
+/// The group that the API server lets do everything before it asks RBAC.
+pub const MASTERS: &str = "Group system:masters";
 
 impl Ask {
     fn requests<'a>(
@@ -172,7 +168,8 @@ impl Ask {
     }
 }
 
-fn written(subject: &Subject) -> String {
+/// A subject, as findings write it.
+pub fn written(subject: &Subject) -> String {
     match subject.namespace() {
         Some(namespace) => format!("{} {namespace}/{}", subject.kind(), subject.name()),
         None => format!("{} {}", subject.kind(), subject.name()),

@@ -393,7 +393,7 @@ mod passages {
             .map(|passed| PassedDraft::new(passed, Endings::new(), &pseudonymizer))
             .collect();
         let Draft::Verdict(last) = draft(&again, &[], &[]) else { unreachable!() };
-        let draft = Draft::Verdict(VerdictDraft { passed, ..last });
+        let draft = Draft::Verdict(Box::new(VerdictDraft { passed, ..*last }));
         let written = write(&mut state, draft, at(22));
         let [Data::Verdict(found), Data::Verdict(gone)] = &written[..] else {
             panic!("{written:?}")

@@ -330,6 +330,37 @@ impl Graph {
         found
     }
 
+    /// Every subject that may make any of the requests, as [`who_can`](Self::who_can) says it of one, by
+    /// number and once: without the ways in which it may, and without `system:masters`, which always may.
+    pub fn subjects_who_can(&self, requests: &[AccessRequest<'_>]) -> Vec<SubjectId> {
+        let mut decided = vec![vec![None; self.roles.places()]; requests.len()];
+        let mut may = |node: &SubjectNode| {
+            node.grants.iter().any(|grant| {
+                requests.iter().zip(&mut decided).any(|(request, decided)| {
+                    reaches(grant, &request.target) && self.decide(grant.role, request, decided)
+                })
+            })
+        };
+        let implied: FxHashSet<&Subject> = self
+            .subjects()
+            .filter(|(_, node)| node.subject.is_implied_group() && may(node))
+            .map(|(_, node)| &node.subject)
+            .collect();
+        let by_kind = |subject: &Subject| {
+            !matches!(subject, Subject::Group(_))
+                && !implied.is_empty()
+                && subject
+                    .implied_groups()
+                    .into_iter()
+                    .any(|one| implied.contains(&Subject::Group(one)))
+        };
+        let masters = Subject::Group(MASTERS.into());
+        self.subjects()
+            .filter(|(_, node)| node.subject != masters && (may(node) || by_kind(&node.subject)))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
     /// The subjects that may make the request in every cluster, by default bindings, which manifests do not
     /// contain.
     pub fn default_subjects(&self, request: &AccessRequest<'_>) -> BTreeSet<Subject> {

@@ -20,7 +20,15 @@ fn who(world: &World, asked: &str, namespace: &str) -> BTreeMap<String, Vec<Stri
         verb,
         target: RequestTarget::Resource { group, resource, subresource, namespace, name },
     };
-    let found = world.inventory.rights.who_can(&request);
+    let graph = &world.inventory.rights;
+    let found = graph.who_can(&request);
+    let by_number: BTreeSet<_> = graph
+        .subjects_who_can(&[request])
+        .into_iter()
+        .map(|id| graph.subject(id).unwrap().subject.to_string())
+        .collect();
+    let named = found.iter().map(|one| one.subject.to_string());
+    assert_eq!(by_number, named.filter(|one| one != "Group system:masters").collect());
     found
         .into_iter()
         .map(|entitlement| {
