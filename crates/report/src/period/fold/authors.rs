@@ -72,9 +72,12 @@ impl Lapses {
     /// `gaps` are those of the whole cluster.
     pub(super) fn new(seen: Vec<SeenLapse>, gaps: &[RecordedGap]) -> Self {
         // While only the log or the clock fails, the guards are watched all the same.
-        let sees = |cause| matches!(cause, GapCause::ClockDiffers | GapCause::LogUnwritable);
-        let blind =
-            gaps.iter().filter(|gap| !sees(gap.cause)).map(|gap| (gap.from, gap.to)).collect();
+        let is_watching = |cause| matches!(cause, GapCause::ClockDiffers | GapCause::LogUnwritable);
+        let blind = gaps
+            .iter()
+            .filter(|gap| !is_watching(gap.cause))
+            .map(|gap| (gap.from, gap.to))
+            .collect();
         let mut lapses = Self { seen, blind };
         let widened: Vec<Timestamp> =
             lapses.seen.iter().map(|one| lapses.since(one.from)).collect();

@@ -42,9 +42,10 @@ pub(super) fn conclude(grounds: &Grounds<'_>) -> (Conclusion, String) {
     }
     match grounds.performance {
         Some(Performance::NotDue) => {
-            let basis = match grounds.instant {
-                false => "No occurrence was due in the period.",
-                true => "As of the date, no occurrence was due.",
+            let basis = if grounds.instant {
+                "As of the date, no occurrence was due."
+            } else {
+                "No occurrence was due in the period."
             };
             return (Conclusion::NotDue, basis.to_owned());
         }
@@ -65,9 +66,10 @@ pub(super) fn conclude(grounds: &Grounds<'_>) -> (Conclusion, String) {
         };
         return (Conclusion::NoDeviationObserved, basis.to_owned());
     }
-    let basis = match grounds.instant {
-        false => "Nothing was in its scope in the period.",
-        true => "As of the date, nothing was in its scope.",
+    let basis = if grounds.instant {
+        "As of the date, nothing was in its scope."
+    } else {
+        "Nothing was in its scope in the period."
     };
     (Conclusion::NotDue, basis.to_owned())
 }

@@ -68,10 +68,8 @@ impl GuardsFold {
             guard.identity = None;
             let (guard, from) = (subject.clone(), at);
             lapses.push(SeenLapse { guard, from, until: None, entry: index });
-        } else if !is_missing {
-            if let Some(missing) = guard.missing.take() {
-                end_at(over, missing, at, window);
-            }
+        } else if !is_missing && let Some(missing) = guard.missing.take() {
+            end_at(over, missing, at, window);
         }
         if !is_missing && is_policy(subject) {
             let since = since(data).unwrap_or(at);

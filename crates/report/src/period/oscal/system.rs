@@ -124,5 +124,6 @@ fn paragraphs(text: &str) -> String {
 
 /// A list in Markdown of which nothing else is markup.
 fn list(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("- {}\n", plain(line))).collect()
+    let lines: Vec<String> = lines.iter().map(|line| format!("- {}\n", plain(line))).collect();
+    lines.concat()
 }
