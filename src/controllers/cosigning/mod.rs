@@ -14,6 +14,7 @@ use std::{
 };
 
 use futures::FutureExt;
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use self::client::{Asked, WitnessClient};
@@ -132,10 +133,14 @@ pub async fn cosign(
                 continue;
             }
         };
-        let Round { note, refusal, failures } = asked;
+        let Round { note, cosigned_by, refusal, failures } = asked;
         if let Some(note) = note {
             keep(&location, &witnesses.policy, &note).await;
             cosigned.send_replace(Some(note.into()));
+        }
+        // Not before it is kept: what is claimed can be looked up.
+        for (url, at) in cosigned_by {
+            metrics.witness_cosigned(&url, at);
         }
         evidence.witnesses_say(refusal).await;
         wait = if failures.is_empty() { AGAIN } else { RETRY };
@@ -149,6 +154,8 @@ pub async fn cosign(
 struct Round {
     /// The checkpoint with their cosignatures. None: there is none.
     note: Option<String>,
+    /// Who cosigned it, by their URLs, and when by their clocks.
+    cosigned_by: Vec<(String, Timestamp)>,
     /// Why the first of those that refuse it does.
     refusal: Option<String>,
     /// Why others did not cosign it, by their URLs.
@@ -174,8 +181,8 @@ async fn ask(witnesses: &mut Witnesses, log: &LogReader, metrics: &EvidenceMetri
                     round.failures.insert(url.to_owned(), why.to_owned());
                     continue;
                 }
-                metrics
-                    .witness_cosigned(url, known.iter().map(|it| it.at).max().unwrap_or_default());
+                let newest = known.iter().map(|it| it.at).max().unwrap_or_default();
+                round.cosigned_by.push((url.to_owned(), newest));
                 // One witness may have two URLs.
                 let new =
                     known.iter().map(|it| it.line.as_str()).filter(|line| !lines.contains(line));

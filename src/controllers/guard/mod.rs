@@ -34,7 +34,7 @@ use super::{
 use crate::source::own_kinds::{ObjectEvent, kind_at};
 use comptroller_core::inventory::{
     Inventory,
-    guards::{BINDING, GuardFacts, POLICY, SHIPPED_NAMESPACE, read_guard, shipped},
+    guards::{BINDING, POLICY, read_guard, shipped},
     rbac::{Graph, Subject, SubjectId},
 };
 use comptroller_evidence::fold::LogState;
@@ -258,14 +258,9 @@ impl Guards {
         let generation = metadata.generation.unwrap_or_default();
         let fault = match &content {
             None => Some("it can't be read".to_owned()),
+            // Of who may write for others, only the ConfigMap in the own namespace is watched.
             Some(spec) => {
-                // An operator that runs outside the cluster names any namespace for its lease.
-                let fault = |guard: GuardFacts| {
-                    guard
-                        .fault(kind, SHIPPED_NAMESPACE)
-                        .and_then(|_| guard.fault(kind, &self.namespace))
-                };
-                read_guard(kind, &name, spec).and_then(fault)
+                read_guard(kind, &name, spec).and_then(|guard| guard.fault(kind, &self.namespace))
             }
         };
         // One that was never changed is in force since it was created.

@@ -10,7 +10,7 @@ use crate::api::invalid::{FieldPath, Problems};
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct GuardsTest {
-    /// The operator's namespace, in which the ConfigMap comptroller-record-writers lists who may
+    /// The operator's namespace, in which the `ConfigMap` comptroller-record-writers lists who may
     /// write records for others. Default: comptroller-system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
