@@ -20,11 +20,15 @@ pub(super) struct Grounds<'a> {
     pub(super) untold: Option<(Timestamp, u64)>,
     pub(super) suspensions: &'a [Suspension],
     pub(super) wildcards: &'a [Wildcard],
+    /// Why what people did or approved is not known to be theirs; None where it is.
+    pub(super) unbound: Option<String>,
     /// A time for which another rule was in force; None where there is none.
     pub(super) put_back: Option<(Timestamp, Timestamp)>,
     /// How people performed it; None of what the cluster answers for.
     pub(super) performance: Option<Performance>,
     pub(super) minimum_observation: u8,
+    /// Whether it is about a moment: then nothing is said of a period.
+    pub(super) instant: bool,
 }
 
 /// A deviation is one however little was observed. Everything else is said only on enough evidence,
@@ -38,7 +42,12 @@ pub(super) fn conclude(grounds: &Grounds<'_>) -> (Conclusion, String) {
     }
     match grounds.performance {
         Some(Performance::NotDue) => {
-            return (Conclusion::NotDue, "No occurrence was due in the period.".to_owned());
+            let basis = if grounds.instant {
+                "As of the date, no occurrence was due."
+            } else {
+                "No occurrence was due in the period."
+            };
+            return (Conclusion::NotDue, basis.to_owned());
         }
         Some(Performance::Waived) => {
             let basis = "An occurrence was waived rather than performed.";
@@ -50,10 +59,19 @@ pub(super) fn conclude(grounds: &Grounds<'_>) -> (Conclusion, String) {
         return (Conclusion::AcceptedRisk, basis);
     }
     if grounds.performance.is_some() || was(grounds, State::Passing) {
-        let basis = "Enough was observed, and nothing in it was a deviation.";
+        let basis = match (grounds.instant, grounds.performance) {
+            (false, _) => "Enough was observed, and nothing in it was a deviation.",
+            (true, Some(_)) => "As of the date, every occurrence that was due was performed.",
+            (true, None) => "As of the date, every item that it judges was as its spec asks.",
+        };
         return (Conclusion::NoDeviationObserved, basis.to_owned());
     }
-    (Conclusion::NotDue, "Nothing was in its scope in the period.".to_owned())
+    let basis = if grounds.instant {
+        "As of the date, nothing was in its scope."
+    } else {
+        "Nothing was in its scope in the period."
+    };
+    (Conclusion::NotDue, basis.to_owned())
 }
 
 fn was(grounds: &Grounds<'_>, state: State) -> bool {
@@ -69,9 +87,15 @@ fn deviated(grounds: &Grounds<'_>) -> Option<String> {
         } else {
             format!("{count} deviations were")
         };
-        return Some(format!("{all} observed, of which {open} nobody saw mended by the end."));
+        return Some(if grounds.instant {
+            format!("{all} open as of the date.")
+        } else {
+            format!("{all} observed, of which {open} nobody saw mended by the end.")
+        });
     }
-    was(grounds, State::Failing).then(|| "It failed for a time.".to_owned())
+    let failed =
+        if grounds.instant { "As of the date it failed." } else { "It failed for a time." };
+    was(grounds, State::Failing).then(|| failed.to_owned())
 }
 
 fn undetermined(grounds: &Grounds<'_>) -> Option<String> {
@@ -80,6 +104,9 @@ fn undetermined(grounds: &Grounds<'_>) -> Option<String> {
             "It was suspended from {} to {} and nobody approved that.",
             one.from, one.to
         ));
+    }
+    if let Some(basis) = &grounds.unbound {
+        return Some(basis.clone());
     }
     if let Some((from, to)) = grounds.put_back {
         return Some(format!(

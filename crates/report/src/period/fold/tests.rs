@@ -4,7 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::period::model::{ControlReport, Coverage, Ending, Interval, PeriodReport, Provenance};
+use crate::period::model::{
+    ControlReport, Coverage, Ending, Interval, PeriodReport, PolicySource, Provenance,
+};
 use comptroller_core::api::{ResourceRef, Severity, State};
 use comptroller_evidence::data::{
     AttestationData, AttestationRecord, ChangeKind, EntryFinding, FindingEnding, Heartbeat,
@@ -157,6 +159,7 @@ pub(super) fn provenance(run_at: Timestamp) -> Provenance {
         completeness: String::new(),
         operators: Vec::new(),
         cosignatures: Vec::new(),
+        policy: PolicySource::None,
         contradictions: Vec::new(),
         lists: Vec::new(),
     }
@@ -474,6 +477,11 @@ fn a_type_one_report_says_what_held_at_its_time() {
         assert_eq!((control.conclusion, control.deviations.len()), (conclusion, open));
         assert_eq!(control.coverage.text(), "–");
         assert!(control.population_end.is_some());
+        // It has words of its own: nothing is observed over a period.
+        let criteria = report.criteria.iter().map(|one| one.basis.as_str());
+        for basis in criteria.chain([control.basis.as_str()]) {
+            assert!(!basis.contains("observed") && !basis.contains("period"), "{basis}");
+        }
     }
     assert_eq!(of(at(7, 0)).controls.len(), 1);
     assert_eq!(of(at(7, 30)).controls.len(), 2);
