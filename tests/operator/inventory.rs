@@ -119,8 +119,8 @@ async fn start() -> (Bench, PathBuf) {
     ] {
         bench.apply(&object).await;
     }
-    let (kubeconfig, place) = (bench.plane.kubeconfig("admin"), log.to_str().unwrap().to_owned());
-    bench.start_operator_as(kubeconfig, &["--evidence", &place]).await;
+    let (user, location) = (bench.plane.kubeconfig("admin"), log.to_str().unwrap().to_owned());
+    bench.start_operator_as(user, &["--evidence", &location]).await;
     bench.until_state("unprivileged", State::Failing).await;
     bench.until_state("admins", State::Failing).await;
     bench.until_state("named", State::Failing).await;
