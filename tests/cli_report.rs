@@ -377,9 +377,10 @@ async fn with_lists() -> (TempDir, Vec<String>) {
     for (number, hour) in
         [(1, "2026-06-30T23:30:00Z"), (2, "2026-07-01T11:00:00Z"), (3, "2026-07-01T22:00:00Z")]
     {
-        let list: String = (0..number)
+        let lines: Vec<String> = (0..number)
             .map(|item| format!("apps/v1\tDeployment\tshop\tweb-{item}\tuid-{item}\tsha256:00\n"))
             .collect();
+        let list = lines.concat();
         let digest = writer.put_stored(list.as_bytes()).await.unwrap();
         let data = Heartbeat {
             entered: Vec::new(),
