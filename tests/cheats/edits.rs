@@ -2,15 +2,11 @@
 
 use comptroller_core::api::State;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use crate::{
     process::kubectl,
-    world::{World, list, now, of_item},
+    world::{PASS, World, list, now, of_item, time},
 };
-
-/// Nothing that a control with a bad time says may read like this.
-const PASS: &str = "NoDeviationObserved";
 
 #[tokio::test]
 async fn what_left_the_scope_while_it_was_bad_stays_open_until_it_was_seen_mended() {
@@ -190,11 +186,7 @@ spec:
     assert_eq!(control["conclusion"], "AcceptedRisk", "{control:#}");
     let found = of_item(control, "exceptedFindings", "bad");
     assert_eq!(found["exception"], "everything", "{found:#}");
-    let criteria = list(&report.0, "criteria");
+    let criteria = list(&report.json, "criteria");
     let criterion = criteria.iter().find(|one| one["id"] == "CC6.1").unwrap();
     assert_eq!(criterion["conclusion"], "AcceptedRisk", "{criterion:#}");
-}
-
-fn time(value: &Value) -> Timestamp {
-    value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(now)
 }

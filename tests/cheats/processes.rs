@@ -66,12 +66,12 @@ async fn a_stop_and_a_start_are_told_from_a_crash() {
     world.governed("next").await;
     let report = world.report().await;
     is_exact(only_gap(&report, "Stopped"), stopped, started);
-    assert!(report.gaps("Crashed").is_empty(), "{:#}", report.0["gaps"]);
+    assert!(report.gaps("Crashed").is_empty(), "{:#}", report.json["gaps"]);
 }
 
 fn only_gap<'r>(report: &'r Report, cause: &str) -> &'r Value {
     let gaps = report.gaps(cause);
-    assert_eq!(gaps.len(), 1, "one gap of {cause}, for all controls: {:#}", report.0["gaps"]);
+    assert_eq!(gaps.len(), 1, "one gap of {cause}, for all controls: {:#}", report.json["gaps"]);
     gaps[0]
 }
 

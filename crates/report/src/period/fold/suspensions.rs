@@ -14,6 +14,13 @@ pub(super) struct Approval {
     exception: String,
 }
 
+impl Approval {
+    /// Whether it is for the whole of a time.
+    pub(super) fn covers(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.from <= from && to <= self.to
+    }
+}
+
 /// The approvals of a control's suspension, by time.
 pub(super) fn approvals(control: &str, exceptions: &[(&str, &ExceptionFold)]) -> Vec<Approval> {
     let mut all: Vec<Approval> = exceptions

@@ -1,0 +1,1 @@
+//! Cheats by the audit period.

@@ -1,0 +1,260 @@
+//! Cheats by the spec of a control, and by objects that are other ones than they seem.
+
+use comptroller_core::api::State;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    process::kubectl,
+    world::{Governed, World, list, now, of_item, time},
+};
+
+/// Asks the same as [`OWNED`] in other words.
+const OWNED_AGAIN: &str = "has(object.metadata.labels) && 'owner' in object.metadata.labels && true";
+
+/// A config map breaks the rule, is not found, and is mended.
+async fn bad_time(governed: &Governed, world: &World) {
+    governed.config_map(world, "bad", None).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    governed.config_map(world, "bad", Some("ops")).await;
+}
+
+/// The rule, what it looks at, and for whom are edited before the bad time and back after it, in the
+/// same words or others. Each is to be seen among the specs, and none is a pass: nobody asked.
+#[tokio::test]
+async fn a_rule_that_was_another_in_the_bad_time_vouches_for_nothing() {
+    let mut world = World::start().await;
+
+    let same = world.governed("weakened").await;
+    same.declare_rule(&world, "", "true", "true").await;
+    same.until(&world, State::Passing).await;
+    bad_time(&same, &world).await;
+    same.declare(&world, "", "true").await;
+    same.until(&world, State::Passing).await;
+
+    let reworded = world.governed("reworded").await;
+    reworded.declare_rule(&world, "", "true", "true").await;
+    reworded.until(&world, State::Passing).await;
+    bad_time(&reworded, &world).await;
+    reworded.declare_rule(&world, "", "true", OWNED_AGAIN).await;
+    reworded.until(&world, State::Passing).await;
+
+    // Only what is bad is left out, and it is not there yet.
+    let condition = world.governed("condition").await;
+    condition.declare(&world, "", "object.metadata.name != 'bad'").await;
+    condition.until(&world, State::Passing).await;
+    bad_time(&condition, &world).await;
+    condition.declare(&world, "", "object.metadata.name != 'other'").await;
+    condition.until(&world, State::Passing).await;
+
+    let excluded = world.governed("excluded").await;
+    let scope = |name: &str| {
+        format!(
+            "scope: {{namespaces: {{matchLabels: {{cheat: excluded}}}}, exclude: [{{kind: ConfigMap, name: {name}, namespace: excluded, reason: a test}}]}}"
+        )
+    };
+    excluded.declare(&world, &scope("bad"), "true").await;
+    excluded.until(&world, State::Passing).await;
+    bad_time(&excluded, &world).await;
+    excluded.declare(&world, &scope("nothing"), "true").await;
+    excluded.until(&world, State::Passing).await;
+
+    // The selector moves to another namespace, and to one that says the same in other words.
+    let moved = world.governed("moved").await;
+    let other = "scope: {namespaces: {matchLabels: {cheat: weakened}}}";
+    moved.declare(&world, other, "true").await;
+    moved.until(&world, State::Passing).await;
+    bad_time(&moved, &world).await;
+    let back = "scope: {namespaces: {matchExpressions: [{key: cheat, operator: In, values: [moved]}]}}";
+    moved.declare(&world, back, "true").await;
+    moved.until(&world, State::Passing).await;
+
+    let report = world.report().await;
+    for name in ["weakened", "reworded", "condition", "excluded", "moved"] {
+        let control = report.is_no_pass(name);
+        let specs = list(control, "specs");
+        assert_eq!(specs.len(), 3, "{name}: {specs:#?}");
+        assert!(time(&specs[1]["from"]) < time(&specs[2]["from"]), "{name}: {specs:#?}");
+    }
+    report.shows(&["object.metadata.name != &#39;bad&#39;"]);
+}
+
+/// What decides how bad it looks is edited in the bad time, and back: the severity, the title, and
+/// which criterion it is a deviation of.
+#[tokio::test]
+async fn a_deviation_keeps_the_severity_and_the_criterion_that_were_promised() {
+    let mut world = World::start().await;
+
+    let lowered = world.governed("lowered").await;
+    lowered.declare(&world, "severity: Low\n  title: Nothing of note", "true").await;
+    lowered.until(&world, State::Passing).await;
+    lowered.break_rule(&world).await;
+    lowered.config_map(&world, "bad", Some("ops")).await;
+    lowered.declare(&world, "", "true").await;
+    lowered.until(&world, State::Passing).await;
+
+    let unmapped = world.governed("unmapped").await;
+    unmapped.declare(&world, "criteria: [A1.1]", "true").await;
+    unmapped.until(&world, State::Passing).await;
+    unmapped.break_rule(&world).await;
+    unmapped.config_map(&world, "bad", Some("ops")).await;
+    unmapped.until(&world, State::Passing).await;
+    unmapped.declare(&world, "criteria: [CC6.1]", "true").await;
+    unmapped.until(&world, State::Passing).await;
+
+    // It served only a criterion that no other control serves, until it was about to deviate.
+    let alone = world.governed("alone").await;
+    alone.declare(&world, "criteria: [CC7.1]", "true").await;
+    alone.until(&world, State::Passing).await;
+    alone.declare(&world, "criteria: [A1.2]", "true").await;
+    alone.until(&world, State::Passing).await;
+    alone.break_rule(&world).await;
+    alone.config_map(&world, "bad", Some("ops")).await;
+    alone.until(&world, State::Passing).await;
+
+    let report = world.report().await;
+    let control = report.control("lowered");
+    let deviation = of_item(control, "deviations", "bad");
+    assert_eq!(deviation["severity"], "Low", "as it was then: {deviation:#}");
+    let severities: Vec<&str> = list(control, "specs")
+        .iter()
+        .map(|spec| spec["spec"]["severity"].as_str().unwrap())
+        .collect();
+    assert_eq!(severities, ["High", "Low", "High"], "{control:#}");
+    assert_eq!(report.control("unmapped")["conclusion"], "DeviationObserved");
+    for id in ["CC6.1", "CC7.1"] {
+        let criterion = report.criterion(id);
+        assert_ne!(criterion["conclusion"], "NoDeviationObserved", "{criterion:#}");
+        assert_eq!(criterion["mappingChanged"], true, "{criterion:#}");
+    }
+    let mapping = list(report.criterion("CC6.1"), "mapping");
+    assert_eq!(mapping.iter().filter(|one| one["control"] == "unmapped").count(), 2, "{mapping:#?}");
+    report.shows(&["Nothing of note"]);
+}
+
+/// Whatever is done to the control itself for a moment, too short for the share that a conclusion
+/// needs, is no pass if nobody approved it.
+#[tokio::test]
+async fn a_control_that_was_away_for_a_moment_is_not_concluded_upon() {
+    let mut world = World::start().await;
+    let began = tokio::time::Instant::now();
+
+    let suspended = world.governed("suspended").await;
+    suspended.declare(&world, "suspend: true", "true").await;
+    bad_time(&suspended, &world).await;
+    suspended.declare(&world, "", "true").await;
+    suspended.until(&world, State::Passing).await;
+
+    let recreated = world.governed("recreated").await;
+    kubectl(&world.bench.plane, &["delete", "control/recreated"]).await;
+    bad_time(&recreated, &world).await;
+    recreated.declare(&world, "", "true").await;
+    recreated.until(&world, State::Passing).await;
+
+    // Under another name it would go on as if it were new.
+    let renamed = world.governed("renamed").await;
+    renamed.break_rule(&world).await;
+    kubectl(&world.bench.plane, &["delete", "control/renamed"]).await;
+    renamed.config_map(&world, "bad", Some("ops")).await;
+
+    // So long that what is missing is less than what a conclusion may lack.
+    tokio::time::sleep_until(began + std::time::Duration::from_secs(45)).await;
+    let report = world.report().await;
+    let control = report.is_no_pass("suspended");
+    assert!(list(control, "suspensions")[0]["approvedBy"].is_null(), "{control:#}");
+    report.is_no_pass("recreated");
+    for name in ["recreated", "renamed"] {
+        let none = report.gaps("NoControl");
+        let of = |gap: &&serde_json::Value| list(gap, "controls").iter().any(|one| one == name);
+        assert!(none.iter().any(of), "{none:#?}");
+    }
+    let control = report.control("renamed");
+    assert_eq!(control["conclusion"], "DeviationObserved", "{control:#}");
+    assert_eq!(of_item(control, "deviations", "bad")["ending"], "ControlDeleted", "{control:#}");
+}
+
+/// The bad object is replaced by a good one of its name, which mends nothing; and an exception is
+/// there for the bad time alone, or comes after it.
+#[tokio::test]
+async fn another_object_of_the_name_and_an_exception_for_the_moment_are_told() {
+    let mut world = World::start().await;
+
+    let replaced = world.governed("replaced").await;
+    replaced.break_rule(&world).await;
+    let good = "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"bad\",\"namespace\":\"replaced\",\"labels\":{\"owner\":\"ops\"}}}";
+    let file = world.bench.plane.dir().join("good.json");
+    std::fs::write(&file, good).unwrap();
+    kubectl(&world.bench.plane, &["replace", "--force", "-f", file.to_str().unwrap()]).await;
+    replaced.until(&world, State::Passing).await;
+
+    let covered = world.governed("covered").await;
+    exception(&world, "for-the-moment", "covered").await;
+    covered.config_map(&world, "bad", None).await;
+    covered.until(&world, State::Excepted).await;
+    let began = now();
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    covered.config_map(&world, "bad", Some("ops")).await;
+    covered.until(&world, State::Passing).await;
+    kubectl(&world.bench.plane, &["delete", "controlexception/for-the-moment"]).await;
+    // One of the same name that says something else.
+    exception_for(&world, "for-the-moment", "covered", "harmless").await;
+
+    let late = world.governed("late").await;
+    late.break_rule(&world).await;
+    exception(&world, "afterwards", "late").await;
+    late.until(&world, State::Excepted).await;
+    late.config_map(&world, "bad", Some("ops")).await;
+    late.until(&world, State::Passing).await;
+    world
+        .until_entry("the last exception is recorded", |entry| entry.subject.name == "afterwards")
+        .await;
+
+    let report = world.report().await;
+    let deviation = of_item(report.control("replaced"), "deviations", "bad");
+    assert_eq!(deviation["ending"], "ObjectGone", "{deviation:#}");
+
+    let control = report.is_no_pass("covered");
+    let found = of_item(control, "exceptedFindings", "bad");
+    assert_eq!(found["exception"], "for-the-moment", "{found:#}");
+    assert!(time(&found["from"]).duration_since(began).as_secs().abs() <= 3, "{found:#}");
+    assert!(!found["to"].is_null(), "{found:#}");
+    let told: Vec<_> = list(&report.json, "exceptions")
+        .iter()
+        .filter(|one| one["name"] == "for-the-moment")
+        .collect();
+    assert!(
+        told.iter().any(|one| one["wildcard"] == true && !list(one, "covered").is_empty()),
+        "the first of the name is not hidden by the second: {told:#?}"
+    );
+
+    let control = report.control("late");
+    assert_eq!(control["conclusion"], "DeviationObserved", "{control:#}");
+    assert_eq!(of_item(control, "deviations", "bad")["ending"], "Excepted", "{control:#}");
+    let exceptions = list(&report.json, "exceptions");
+    let after = exceptions.iter().find(|one| one["name"] == "afterwards").unwrap();
+    assert_eq!(after["afterTheFact"], true, "{after:#}");
+    report.shows(&["for-the-moment", "afterwards"]);
+}
+
+async fn exception(world: &World, name: &str, control: &str) {
+    exception_for(world, name, control, "*").await;
+}
+
+async fn exception_for(world: &World, name: &str, control: &str, object: &str) {
+    let expires = Timestamp::now() + SignedDuration::from_hours(24);
+    let expires = expires.strftime("%Y-%m-%dT%H:%M:%SZ");
+    let yaml = format!(
+        "
+apiVersion: comptroller.dev/v1alpha1
+kind: ControlException
+metadata: {{name: {name}}}
+spec:
+  controls: [{control}]
+  resources: [{{kind: ConfigMap, namespace: '*', name: '{object}'}}]
+  reason: We are busy.
+  requestedBy: jane@corp
+  approvedBy: sam@corp
+  expires: \"{expires}\"
+"
+    );
+    world.bench.apply(&yaml).await;
+}
