@@ -20,7 +20,7 @@ use super::{
         GapReport, IdentityFact, Interval, LogReport, OccurrenceReport, OperatorReport, OutOfScope,
         PeriodReport, PolicySource, Provenance, ReportPeriod, ReportedItem, ReportedPopulation,
         ReportedSystem, ResponseReport, Span, SpecChange, SpecVersion, Suspension, TimeAnomaly,
-        WaivedOccurrence, Wildcard, WindowPopulation,
+        TimeFault, WaivedOccurrence, Wildcard, WindowPopulation,
     },
 };
 use comptroller_core::api::{ResourceRef, Severity, State, criteria::Category};
@@ -150,6 +150,7 @@ fn log() -> LogReport {
             entry: 30_101,
             at: at("2026-08-30T00:00:00Z"),
             server_time: Some(at("2026-08-29T00:00:00Z")),
+            fault: TimeFault::ClocksDiffer,
         }],
     }
 }

@@ -141,7 +141,7 @@ pub fn phase_label(phase: OccurrencePhase) -> &'static str {
 
 fn phase(phase: OccurrencePhase) -> Markup {
     let style = match phase {
-        OccurrencePhase::Completed => TimelineStyle::Held,
+        OccurrencePhase::Completed => TimelineStyle::Passing,
         OccurrencePhase::CompletedLate | OccurrencePhase::Waived => TimelineStyle::Excepted,
         OccurrencePhase::Missed => TimelineStyle::Failed,
         OccurrencePhase::Open => TimelineStyle::Unknown,

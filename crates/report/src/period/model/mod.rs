@@ -15,6 +15,8 @@ use serde::Serialize;
 use comptroller_core::api::criteria::Category;
 use comptroller_vocabulary::closed_enum;
 
+pub use comptroller_evidence::time_check::{TimeAnomaly, TimeFault};
+
 pub use self::{
     control::{
         Accepted, ControlReport, Interval, OutOfScope, PopulationMove, ReportedItem,
@@ -29,7 +31,6 @@ pub use self::{
     human::{AttestationReport, BACKDATED_AFTER_DAYS, OccurrenceReport},
     log::{
         ContradictedCheckpoint, Cosignature, IdentityFact, LogReport, OperatorReport, PolicySource,
-        TimeAnomaly,
     },
     system::{
         ComplementaryControlReport, ExcludedFromSystem, FocusReport, ReportedSystem,

@@ -213,6 +213,7 @@ fn anomaly(context: &OscalContext<'_>, number: usize, one: &TimeAnomaly) -> Obse
             ("entry", one.entry.to_string().into()),
             ("at", one.at.to_string().into()),
             ("server-time", server.clone().into()),
+            ("fault", one.fault.as_str().into()),
         ]),
         vec![context.entry_links.evidence(one.entry, "the entry")],
         one.at,
